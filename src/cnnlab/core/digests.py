@@ -1,0 +1,17 @@
+"""Digests of plain values: the same for the same content, in any process."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces; refuses what has no plain form."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Mapping[str, Any] | list[Any] | str | bytes) -> str:
+    """SHA-256 in hexadecimal of bytes, or of the canonical JSON of anything else."""
+    content = value if isinstance(value, bytes) else canonical_json(value).encode()
+    return hashlib.sha256(content).hexdigest()

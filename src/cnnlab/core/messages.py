@@ -1,0 +1,61 @@
+"""What the program says while it works: progress, notes and warnings, all on standard error.
+
+A library stays quiet unless asked. Notes go to the logger ``cnnlab``; warnings are Python warnings of the
+category :class:`~cnnlab.core.errors.CnnlabWarning`; progress shows on a terminal only.
+"""
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+from cnnlab.core.errors import CnnlabWarning
+
+T = TypeVar("T")
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+_log = logging.getLogger("cnnlab")
+
+
+@contextmanager
+def quietly(quiet: bool = True) -> Iterator[None]:
+    """A block without progress and notes; warnings and errors still come through."""
+    token = _quiet.set(quiet)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
+def is_quiet() -> bool:
+    """Whether progress and notes are switched off here."""
+    return _quiet.get()
+
+
+def shows_bars() -> bool:
+    """Whether a progress bar would be seen by someone: a terminal on standard error, and not quiet."""
+    return sys.stderr.isatty() and not is_quiet()
+
+
+def note(text: str) -> None:
+    """Says something useful that needs no action."""
+    if not is_quiet():
+        _log.info(text)
+
+
+def warn(text: str) -> None:
+    """Warns of something that a person should know."""
+    warnings.warn(text, CnnlabWarning, stacklevel=3)
+
+
+def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
+    """The items one by one, with a progress bar on a terminal."""
+    if not shows_bars():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track as rich_track
+
+    yield from rich_track(items, description=description, total=total, console=Console(stderr=True), transient=True)

@@ -1,0 +1,28 @@
+"""Registries through which a lower room uses what a higher one provides, without importing it.
+
+The higher room registers on import. ``homes`` names the module to import before a name is looked up.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+_openers: dict[str, Callable[..., Any]] = {}
+_homes = {"classifier": "cnnlab.models"}
+
+
+def opener(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator: the function opens a stored thing of this kind, such as a ``classifier``, from its file."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        _openers[kind] = function
+        return function
+
+    return decorate
+
+
+def open_stored(kind: str, *args: Any, **kwargs: Any) -> Any:
+    """Opens a stored thing with the function registered for its kind."""
+    if kind not in _openers:
+        importlib.import_module(_homes[kind])
+    return _openers[kind](*args, **kwargs)

@@ -1,0 +1,197 @@
+"""Registries: the names that a spec string may use, what each takes, and the binding of one to the other."""
+
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from cnnlab.core.arguments import convert, describe
+from cnnlab.core.errors import suggestion
+from cnnlab.core.spec import Call, format_calls, format_value, read, read_one
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument that a registered name takes."""
+
+    name: str
+    annotation: Any
+    default: Any
+
+    @property
+    def is_required(self) -> bool:
+        """Whether it must be given."""
+        return self.default is inspect.Parameter.empty
+
+    def __str__(self) -> str:
+        default = "" if self.is_required else f", default {format_value(self.default)}"
+        return f"{describe(self.annotation)}{default}"
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """A registered name: how it is made and what it takes."""
+
+    name: str
+    make: Callable[..., T]
+    arguments: Mapping[str, Argument]
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (inspect.getdoc(self.make) or "").partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Bound(Generic[T]):
+    """A call whose name is known and whose arguments are complete and of the right types."""
+
+    entry: Entry[T]
+    arguments: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The registered name."""
+        return self.entry.name
+
+    @property
+    def call(self) -> Call:
+        """The canonical form: every argument by name, defaults filled in, in the order of the signature."""
+        return Call(self.name, (), dict(self.arguments))
+
+    def __str__(self) -> str:
+        return str(self.call)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def build(self, **given: Any) -> T:
+        """The thing itself; ``given`` are the parameters that the program and not the person supplies."""
+        return self.entry.make(**given, **self.arguments)
+
+
+class Registry(Generic[T]):
+    """Names of one kind of thing.
+
+    :param kind: what they are, for messages, in the singular, such as ``architecture``.
+    :param given: parameters of the registered functions that the program supplies, not the spec.
+    """
+
+    def __init__(self, kind: str, given: tuple[str, ...] = ()) -> None:
+        self.kind, self.given = kind, given
+        self._entries: dict[str, Entry[T]] = {}
+        self._aliases: dict[str, str] = {}
+
+    def register(self, name: str, *aliases: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+        """A decorator that makes a function or class known under ``name``.
+
+        :raises ValueError: when a name is taken already.
+        """
+
+        def decorate(make: Callable[..., T]) -> Callable[..., T]:
+            self.add(Entry(name, make, _arguments(make, self.given)), *aliases)
+            return make
+
+        return decorate
+
+    def add(self, entry: Entry[T], *aliases: str) -> None:
+        """Makes an entry known whose arguments were worked out by the caller."""
+        for word in (entry.name, *aliases):
+            if word in self:
+                raise ValueError(f"{self.kind} {word!r} is registered already")
+        self._entries[entry.name] = entry
+        self._aliases.update(dict.fromkeys(aliases, entry.name))
+
+    def remove(self, name: str) -> None:
+        """Forgets a name and its aliases, for those who register something for a while."""
+        del self._entries[name]
+        self._aliases = {alias: target for alias, target in self._aliases.items() if target != name}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries or name in self._aliases
+
+    def __iter__(self) -> Iterator[Entry[T]]:
+        return iter(self._entries[name] for name in sorted(self._entries))
+
+    def entry(self, call: Call) -> Entry[T]:
+        """The entry that a call names.
+
+        :raises SpecError: naming the closest valid names.
+        """
+        name = self._aliases.get(call.name, call.name)
+        if name not in self._entries:
+            hint = suggestion(call.name, [*self._entries, *self._aliases])
+            raise call.error(f"there is no {self.kind} called {call.name!r}. {hint}")
+        return self._entries[name]
+
+    def bind(self, spec: object) -> Bound[T]:
+        """One call, checked against what its name takes and completed with the defaults."""
+        call = read_one(spec, f"{self.kind[:1].upper()}{self.kind[1:]}")
+        entry = self.entry(call)
+        given = self._named(call, entry)
+        complete = {}
+        for argument in entry.arguments.values():
+            if argument.name in given:
+                complete[argument.name] = self._converted(call, argument, *given[argument.name])
+            elif argument.is_required:
+                raise call.error(f"{self.kind} {call.name} needs {argument.name}: {argument}")
+            else:
+                complete[argument.name] = argument.default
+        return Bound(entry, complete)
+
+    def bind_all(self, spec: object) -> tuple[Bound[T], ...]:
+        """Every call of a pipeline, bound."""
+        return tuple(self.bind(call) for call in read(spec))
+
+    def canonical(self, spec: object) -> str:
+        """The canonical text of a pipeline: what digests, comparisons and claims use."""
+        return format_calls([bound.call for bound in self.bind_all(spec)])
+
+    def _named(self, call: Call, entry: Entry[T]) -> dict[str, tuple[Any, int | str]]:
+        """Each argument given, by its name, with the key under which the call knows its place in the text."""
+        names = list(entry.arguments)
+        if len(call.args) > len(names):
+            takes = ", ".join(names) or "no arguments"
+            raise call.error(f"{self.kind} {call.name} is given {len(call.args)} values and takes {takes}", len(names))
+        named: dict[str, tuple[Any, int | str]] = {
+            name: (value, place) for place, (name, value) in enumerate(zip(names, call.args, strict=False))
+        }
+        for name, value in call.kwargs.items():
+            if name not in entry.arguments:
+                raise call.error(f"{self.kind} {call.name} has no argument {name!r}. {suggestion(name, names)}", name)
+            if name in named:
+                raise call.error(f"{name} is given twice, by place and by name", name)
+            named[name] = (value, name)
+        return named
+
+    def _converted(self, call: Call, argument: Argument, value: Any, place: int | str) -> Any:
+        try:
+            return convert(value, argument.annotation)
+        except ValueError:
+            what = f"{argument.name} of {self.kind} {call.name}"
+            raise call.error(f"{what} takes {argument}; got {_shown(value)}", place) from None
+
+
+def _shown(value: Any) -> str:
+    try:
+        return format_value(value)
+    except TypeError:
+        return repr(value)
+
+
+def _arguments(make: Callable[..., Any], given: tuple[str, ...]) -> dict[str, Argument]:
+    target = make.__init__ if inspect.isclass(make) and "__init__" in vars(make) else make
+    hints = typing.get_type_hints(target, include_extras=True)
+    return {
+        name: Argument(name, hints.get(name, Any), _default(parameter, hints.get(name, Any)))
+        for name, parameter in inspect.signature(make).parameters.items()
+        if name not in given and parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+
+
+def _default(parameter: inspect.Parameter, annotation: Any) -> Any:
+    is_required = parameter.default is inspect.Parameter.empty
+    return parameter.default if is_required else convert(parameter.default, annotation)

@@ -1,0 +1,314 @@
+"""Spec strings: ``name(arg, key=value)``, several joined by ``|``.
+
+One small grammar for data, models, layers, augmentations, optimisers, schedules, objectives and attacks::
+
+    pipeline := call ("|" call)*
+    call     := name [ "(" [argument ("," argument)*] ")" ]
+    argument := [key "="] value
+    value    := number | "true" | "false" | "none" | "[" values "]" | word | "quoted" | call
+    number   := arithmetic (+ - * /) between numbers only, such as 8/255
+
+A bare word starts with a letter, ``.``, ``/`` or ``~`` and runs to the next ``,`` ``)`` ``]`` ``|`` or space.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from cnnlab.core.errors import SpecError
+
+Value: TypeAlias = "bool | int | float | str | list[Value] | Call | None"
+
+_NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_WORD = re.compile(r"[A-Za-z./~][^,()\[\]|\s\"']*")
+_KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*=\s*")
+_SPACE = re.compile(r"\s*")
+_LITERALS: dict[str, bool | None] = {"true": True, "false": False, "none": None, "null": None}
+_NOTHING = {"", "none", "null"}
+_DEEPEST = 50
+_MOST_DIGITS = 18
+_TOO_LARGE = 1e300
+
+
+@dataclass(frozen=True)
+class Call:
+    """One ``name(arg, key=value)``, as written: nothing is known yet of what the name takes.
+
+    ``text`` and ``places`` (argument name or position to index in ``text``) serve messages and do not count
+    in comparison.
+    """
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    text: str | None = field(default=None, compare=False, repr=False)
+    start: int | None = field(default=None, compare=False, repr=False)
+    places: Mapping[str | int, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        parts = [format_value(v) for v in self.args]
+        parts += [f"{k}={format_value(v)}" for k, v in self.kwargs.items()]
+        return f"{self.name}({', '.join(parts)})" if parts else self.name
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def error(self, message: str, argument: str | int | None = None) -> SpecError:
+        """A :class:`SpecError` that points at this call, or at one of its arguments."""
+        place = self.start if argument is None else self.places.get(argument, self.start)
+        return SpecError(message, self.text, place)
+
+
+def parse(text: str) -> tuple[Call, ...]:
+    """The calls of a pipeline, in order; an empty string, ``none`` and ``null`` are the empty pipeline.
+
+    :raises SpecError: with the place, when the text does not follow the grammar.
+    """
+    if text.strip().lower() in _NOTHING:
+        return ()
+    return _Parser(text).pipeline()
+
+
+def read(value: object) -> tuple[Call, ...]:
+    """The calls meant by whatever a recipe holds: a string, a ``{name: …}`` mapping, a call, or a list of these."""
+    if value is None:
+        return ()
+    if isinstance(value, Call):
+        return (value,)
+    if isinstance(value, str):
+        return parse(value)
+    if isinstance(value, Mapping):
+        return (_from_mapping(value),)
+    if isinstance(value, Sequence):
+        return tuple(call for part in value for call in read(part))
+    raise SpecError(f"{value!r} is not a spec: write a string such as name(key=value), or a mapping with a name.")
+
+
+def read_one(value: object, what: str) -> Call:
+    """The single call meant by ``value``; ``what`` names the thing in the message when it is none or several."""
+    calls = read(value)
+    if len(calls) != 1:
+        found = "nothing" if not calls else f"{len(calls)} joined by |"
+        raise SpecError(f"{what} takes exactly one name(…), and got {found}.")
+    return calls[0]
+
+
+def read_value(text: str) -> Value:
+    """One value of the grammar, as it may stand on the right of a ``key=``."""
+    parser = _Parser(text)
+    value = parser.value(0)
+    parser.end()
+    return value
+
+
+def format_value(value: object) -> str:
+    """The text that parses back to ``value``."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, Call):
+        # Without its parentheses a call would read back as a word.
+        return str(value) if value.args or value.kwargs else f"{value.name}()"
+    if isinstance(value, str):
+        plain = _WORD.fullmatch(value) and value.lower() not in _LITERALS and not _KEY.match(value)
+        return value if plain else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Sequence):
+        return f"[{', '.join(format_value(v) for v in value)}]"
+    raise TypeError(f"no spec string can hold {value!r}")
+
+
+def format_calls(calls: Sequence[Call]) -> str:
+    """The pipeline as text; the empty pipeline is ``none``."""
+    return "|".join(map(str, calls)) or "none"
+
+
+def _from_mapping(mapping: Mapping[Any, Any]) -> Call:
+    rest = dict(mapping)
+    name = rest.pop("name", None)
+    if not isinstance(name, str):
+        raise SpecError(f"a mapping that stands for a spec needs a name, as in {{name: vgg-like}}; got {mapping!r}.")
+    return Call(name, (), {str(k): _mapped_value(v) for k, v in rest.items()})
+
+
+def _mapped_value(value: object) -> object:
+    if isinstance(value, Mapping):
+        return _from_mapping(value)
+    if isinstance(value, list | tuple):
+        return [_mapped_value(v) for v in value]
+    return value
+
+
+class _Parser:
+    """Recursive descent over one string; ``at`` is the next unread character."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.at = text, 0
+        self.skip()
+
+    def fail(self, message: str, position: int | None = None) -> SpecError:
+        return SpecError(message, self.text, self.at if position is None else position)
+
+    def skip(self) -> None:
+        self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]
+
+    def take(self, symbol: str) -> bool:
+        if not self.text.startswith(symbol, self.at):
+            return False
+        self.at += len(symbol)
+        self.skip()
+        return True
+
+    def end(self) -> None:
+        if self.at < len(self.text):
+            raise self.fail(f"{self.text[self.at]!r} is not expected here; quote a value that holds such characters")
+
+    def pipeline(self) -> tuple[Call, ...]:
+        calls = [self.call(0)]
+        while self.take("|"):
+            calls.append(self.call(0))
+        self.end()
+        return tuple(calls)
+
+    def call(self, depth: int) -> Call:
+        match = _WORD.match(self.text, self.at)
+        if match is None:
+            raise self.fail("a name is expected here")
+        start, self.at = self.at, match.end()
+        if not self.text.startswith("(", self.at):
+            self.skip()
+            return Call(match.group(), text=self.text, start=start)
+        return self.arguments(match.group(), start, depth + 1)
+
+    def arguments(self, name: str, start: int, depth: int) -> Call:
+        if depth > _DEEPEST:
+            raise self.fail(f"calls are nested deeper than {_DEEPEST}")
+        opening = self.at
+        self.take("(")
+        args: list[Value] = []
+        kwargs: dict[str, Value] = {}
+        places: dict[str | int, int] = {}
+        while not self.take(")"):
+            self.separator(opening, ")", first=not places)
+            if self.take(")"):
+                break
+            self.argument(args, kwargs, places, depth)
+        return Call(name, tuple(args), kwargs, self.text, start, places)
+
+    def argument(self, args: list[Value], kwargs: dict[str, Value], places: dict[str | int, int], depth: int) -> None:
+        place, key = self.at, _KEY.match(self.text, self.at)
+        if key is None:
+            if kwargs:
+                raise self.fail("an argument without a name cannot follow one with a name")
+            places[len(args)] = place
+            args.append(self.value(depth))
+            return
+        name, self.at = key.group(1), key.end()
+        if name in kwargs:
+            raise self.fail(f"{name} is given twice", place)
+        places[name] = place
+        kwargs[name] = self.value(depth)
+
+    def separator(self, opening: int, closing: str, *, first: bool) -> None:
+        if self.at >= len(self.text):
+            raise self.fail(f"this {self.text[opening]!r} is never closed by {closing!r}", opening)
+        if not first and not self.take(","):
+            raise self.fail(f"',' or {closing!r} is expected here")
+
+    def value(self, depth: int) -> Value:
+        if self.at >= len(self.text):
+            raise self.fail("a value is expected here")
+        head = self.text[self.at]
+        if head == "[":
+            return self.items(depth + 1)
+        if head in "\"'":
+            return self.quoted(head)
+        if head.isdigit() or head in "+-" or _NUMBER.match(self.text, self.at):
+            return self.sum()
+        match = _WORD.match(self.text, self.at)
+        if match is None:
+            raise self.fail('a value is expected here: a number, true, false, none, a word, [a list] or "text"')
+        if self.text.startswith("(", match.end()):
+            start, self.at = self.at, match.end()
+            return self.arguments(match.group(), start, depth + 1)
+        self.at = match.end()
+        self.skip()
+        word = match.group()
+        return _LITERALS.get(word.lower(), word)
+
+    def items(self, depth: int) -> list[Value]:
+        if depth > _DEEPEST:
+            raise self.fail(f"lists are nested deeper than {_DEEPEST}")
+        opening = self.at
+        values: list[Value] = []
+        self.take("[")
+        while not self.take("]"):
+            self.separator(opening, "]", first=not values)
+            if self.take("]"):
+                break
+            values.append(self.value(depth))
+        return values
+
+    def quoted(self, quote: str) -> str:
+        pattern = re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL)
+        match = pattern.match(self.text, self.at)
+        if match is None:
+            raise self.fail("this quote is never closed")
+        body = match.group(1) if quote == '"' else match.group(1).replace("\\'", "'").replace('"', '\\"')
+        try:
+            text: str = json.loads(f'"{body}"', strict=False)
+        except ValueError as error:
+            raise self.fail("this text holds a backslash that means nothing; write \\\\ for one") from error
+        self.at = match.end()
+        self.skip()
+        return text
+
+    def sum(self) -> int | float:
+        total = self.product()
+        while True:
+            if self.take("+"):
+                total = total + self.product()
+            elif self.take("-"):
+                total = total - self.product()
+            else:
+                return self.finite(total)
+
+    def product(self) -> int | float:
+        result = self.signed()
+        while True:
+            place = self.at
+            if self.take("*"):
+                result = self.finite(result * self.signed())
+            elif self.take("/"):
+                divisor = self.signed()
+                if divisor == 0:
+                    raise self.fail("division by zero", place)
+                result = result / divisor
+            else:
+                return result
+
+    def signed(self) -> int | float:
+        sign = 1
+        while (minus := self.take("-")) or self.take("+"):
+            sign = -sign if minus else sign
+        return sign * self.number()
+
+    def number(self) -> int | float:
+        match = _NUMBER.match(self.text, self.at)
+        if match is None:
+            raise self.fail("a number is expected here; arithmetic is between numbers only")
+        place, self.at = self.at, match.end()
+        following = self.text[self.at : self.at + 1]
+        if following.isalnum() or following in {"_", "."}:
+            raise self.fail("a word cannot start with a digit; quote it", place)
+        self.skip()
+        digits = match.group()
+        whole = digits.isdigit() and len(digits) <= _MOST_DIGITS
+        return int(digits) if whole else self.finite(float(digits))
+
+    def finite(self, number: int | float) -> int | float:
+        if not abs(number) < _TOO_LARGE:
+            raise self.fail("this number is too large to be held")
+        return number

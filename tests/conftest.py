@@ -1,0 +1,22 @@
+"""Fixtures shared by every test."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps what a test writes by default out of the project and of the user's own folders."""
+    monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CNNLAB_RUNS", str(tmp_path / "runs"))
+
+
+@pytest.fixture
+def data_dir() -> Path:
+    """The folder of real data sets; a test that needs it is skipped where there is none."""
+    folder = os.environ.get("CNNLAB_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("CNNLAB_DATA names no folder of data sets")
+    return Path(folder)
