@@ -1,0 +1,1 @@
+"""Readers and named data sets, brought to one shape."""
