@@ -38,6 +38,16 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def cache_folder() -> Path:
+    """The user's folder for what can be made or downloaded again: ``CNNLAB_CACHE``, or the system's place for it."""
+    named = os.environ.get("CNNLAB_CACHE")
+    if named:
+        return Path(named)
+    import pooch
+
+    return Path(pooch.os_cache("cnnlab"))
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` to write to; it takes the place of ``path`` once the block ends well.
