@@ -1,0 +1,217 @@
+"""The layers of a layer string, such as ``conv(32)|bn|relu|pool|flatten|dense(512)|relu``."""
+
+import math
+from typing import Annotated, Literal, TypeAlias
+
+from torch import nn
+
+from cnnlab.core.arguments import Count, Positive, Range
+from cnnlab.core.errors import SpecError
+from cnnlab.models.initialisers import Initialiser, initialise
+from cnnlab.models.modules import (
+    ChannelGate,
+    Conv2dExtraEdge,
+    Exponential,
+    GlobalPool,
+    Head,
+    MaxPool2dExtraEdge,
+)
+from cnnlab.models.shapes import Shape, reach, windows
+from cnnlab.models.stacking import Layer, Place, activations, layers
+
+Padding: TypeAlias = Annotated[int, Range(0)] | Literal["same", "valid"]
+"""Pixels of padding on every side; ``valid`` is none, ``same`` as many as keep the size at stride 1."""
+Rate: TypeAlias = Annotated[float, Range(0, 1, open_high=True)]
+"""A probability of dropping, below 1."""
+
+
+def margins(padding: Padding, kernel: int, dilation: int = 1) -> tuple[int, bool]:
+    """Padding on every side, and whether one more row and column follow after the picture."""
+    if padding == "same":
+        total = reach(kernel, dilation) - 1
+        return total // 2, bool(total % 2)
+    return (0 if padding == "valid" else padding), False
+
+
+def _fill(place: Place, module: nn.Conv2d | nn.Linear, init: Initialiser, bias_init: Initialiser) -> None:
+    try:
+        initialise(module.weight, module.bias, init, bias_init, place.following)
+    except SpecError as error:
+        raise place.error(error.reason) from error
+
+
+@layers.register("conv")
+def conv(
+    place: Place,
+    filters: Count,
+    kernel: Count = 3,
+    stride: Count = 1,
+    padding: Padding = "same",
+    dilation: Count = 1,
+    groups: Count = 1,
+    bias: bool = True,
+    init: Initialiser = "default",
+    bias_init: Initialiser = "default",
+) -> Layer:
+    """A convolution; ``padding=same`` keeps the size at stride 1."""
+    channels, height, width = place.feature_map()
+    if channels % groups or filters % groups:
+        raise place.error(f"groups={groups} must divide both its {channels} channels and its {filters} filters")
+    place.afford(filters, channels // groups, kernel, kernel)
+    edge, extra = margins(padding, kernel, dilation)
+    span = reach(kernel, dilation)
+    sizes = [windows(size, kernel, stride, 2 * edge + extra, dilation) for size in (height, width)]
+    if min(sizes) < 1:
+        raise place.error(
+            f"a kernel that spans {span}×{span} pixels does not fit; take a smaller kernel or dilation, padding=same, "
+            f"or larger pictures"
+        )
+    kind = Conv2dExtraEdge if extra else nn.Conv2d
+    module = kind(channels, filters, kernel, stride, edge, dilation, groups, bias)
+    _fill(place, module, init, bias_init)
+    return Layer(module, (filters, *sizes))
+
+
+@layers.register("dense")
+def dense(
+    place: Place,
+    units: Count,
+    bias: bool = True,
+    init: Initialiser = "default",
+    bias_init: Initialiser = "default",
+) -> Layer:
+    """A fully connected layer; a feature map is flattened before it."""
+    (inputs,) = place.shape
+    place.afford(units, inputs)
+    module = nn.Linear(inputs, units, bias)
+    _fill(place, module, init, bias_init)
+    return Layer(module, (units,))
+
+
+@layers.register("head")
+def head(place: Place, bias: bool = True, init: Initialiser = "default", bias_init: Initialiser = "default") -> Layer:
+    """The last dense layer, as wide as the objective asks; it follows by itself where it is not written."""
+    if place.outputs is None:
+        raise place.error("the head can stand only once, at the end of the network")
+    (inputs,) = place.shape
+    place.afford(place.outputs, inputs)
+    module = Head(inputs, place.outputs, bias)
+    _fill(place, module, init, bias_init)
+    return Layer(module, (place.outputs,))
+
+
+@layers.register("bn", "batch_norm")
+def batch_norm(place: Place, momentum: Annotated[float, Range(0, 1)] = 0.1, eps: Positive = 1e-5) -> Layer:
+    """Batch normalisation; ``momentum`` is the share of the newest batch in the running statistics."""
+    kind = nn.BatchNorm2d if len(place.shape) == 3 else nn.BatchNorm1d
+    return Layer(kind(place.shape[0], eps, momentum), place.shape)
+
+
+@layers.register("pool", "maxpool")
+def max_pool(
+    place: Place, size: Count = 2, stride: Count | None = None, padding: Padding = "valid", ceil: bool = False
+) -> Layer:
+    """Maximum pooling; the stride is the size unless given, and sizes round down unless ``ceil``."""
+    edge, extra = margins(padding, size)
+    shape = _pooled(place, size, stride or size, edge, extra, ceil)
+    kind = MaxPool2dExtraEdge if extra else nn.MaxPool2d
+    return Layer(kind(size, stride or size, edge, ceil_mode=ceil), shape)
+
+
+@layers.register("avgpool")
+def average_pool(
+    place: Place, size: Count = 2, stride: Count | None = None, padding: Padding = "valid", ceil: bool = False
+) -> Layer:
+    """Average pooling over what lies inside the picture; arguments as those of ``pool``."""
+    edge, extra = margins(padding, size)
+    if extra:
+        raise place.error(f"average pooling with padding=same takes an odd size, not {size}", "padding")
+    shape = _pooled(place, size, stride or size, edge, extra, ceil)
+    return Layer(nn.AvgPool2d(size, stride or size, edge, ceil, count_include_pad=False), shape)
+
+
+def _pooled(place: Place, size: int, stride: int, edge: int, extra: bool, ceil: bool) -> Shape:
+    channels, height, width = place.feature_map()
+    if edge > size // 2:
+        raise place.error(f"padding={edge} is more than half the window of {size}×{size}", "padding")
+    sizes = [windows(length + extra, size, stride, 2 * edge, ceil=ceil) for length in (height, width)]
+    if min(sizes) < 1:
+        raise place.error(
+            f"a window of {size}×{size} does not fit; pool less often before it, or take ceil=true or larger pictures"
+        )
+    return (channels, *sizes)
+
+
+@layers.register("global_pool")
+def global_pool(place: Place, kind: Literal["avg", "max"] = "avg") -> Layer:
+    """The mean or the maximum of each channel over the whole feature map; what leaves it is flat."""
+    channels, _, _ = place.feature_map()
+    return Layer(GlobalPool(kind), (channels,))
+
+
+@layers.register("flatten")
+def flatten(place: Place) -> Layer:
+    """A feature map as one vector."""
+    return Layer(nn.Flatten(), (math.prod(place.shape),))
+
+
+@layers.register("dropout")
+def dropout(place: Place, p: Rate = 0.5, by: Literal["element", "channel"] = "element") -> Layer:
+    """Drops numbers, or whole channels, with probability ``p`` while training and scales the rest up."""
+    if by == "channel":
+        place.feature_map()
+        return Layer(nn.Dropout2d(p), place.shape)
+    return Layer(nn.Dropout(p), place.shape)
+
+
+@layers.register("alpha_dropout")
+def alpha_dropout(place: Place, p: Rate = 0.5) -> Layer:
+    """Dropout that keeps the mean and variance which SELU strives for (Klambauer et al. 2017)."""
+    return Layer(nn.AlphaDropout(p), place.shape)
+
+
+@layers.register("se")
+def squeeze_and_excitation(place: Place, ratio: Count = 16) -> Layer:
+    """Scales each channel by a gate worked out from the means of all channels (Hu et al. 2018)."""
+    channels, _, _ = place.feature_map()
+    module = ChannelGate(channels, max(1, channels // ratio))
+    initialise(module.reduce.weight, module.reduce.bias, "default", "default", "relu")
+    initialise(module.expand.weight, module.expand.bias, "default", "default", "sigmoid")
+    return Layer(module, place.shape)
+
+
+@layers.register("leaky")
+def leaky(place: Place, slope: Annotated[float, Range(0)] = 0.01) -> Layer:
+    """ReLU with a slope below zero."""
+    return Layer(nn.LeakyReLU(slope), place.shape)
+
+
+@layers.register("elu")
+def elu(place: Place, alpha: Positive = 1.0) -> Layer:
+    """x above zero, alpha (exp(x) - 1) below."""
+    return Layer(nn.ELU(alpha), place.shape)
+
+
+def _plain(name: str, kind: type[nn.Module], about: str) -> None:
+    """Registers an activation without arguments."""
+
+    def make(place: Place) -> Layer:
+        return Layer(kind(), place.shape)
+
+    make.__doc__ = about
+    layers.register(name)(make)
+
+
+_PLAIN: dict[str, tuple[type[nn.Module], str]] = {
+    "relu": (nn.ReLU, "max(x, 0)"),
+    "selu": (nn.SELU, "The self-normalising unit (Klambauer et al. 2017)."),
+    "gelu": (nn.GELU, "x times the normal distribution function of x."),
+    "silu": (nn.SiLU, "x times the logistic function of x."),
+    "tanh": (nn.Tanh, "The hyperbolic tangent."),
+    "sigmoid": (nn.Sigmoid, "The logistic function."),
+    "softplus": (nn.Softplus, "log(1 + exp(x))."),
+    "exponential": (Exponential, "exp(x)."),
+}
+for _name, (_kind, _about) in _PLAIN.items():
+    _plain(_name, _kind, _about)
+activations.update(_PLAIN, ("leaky", "elu"))

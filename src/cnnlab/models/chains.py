@@ -1,0 +1,199 @@
+"""Named architectures that are plain chains: convolutions, pools and dense layers, given as functions of knobs."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, TypeAlias
+
+from cnnlab.core.arguments import Count, Positive
+from cnnlab.core.errors import SpecError
+from cnnlab.core.registry import Entry
+from cnnlab.core.spec import Call
+from cnnlab.models.basic_layers import Rate
+from cnnlab.models.initialisers import Initialiser
+from cnnlab.models.networks import Plan, architectures
+from cnnlab.models.shapes import Shape
+
+Activation: TypeAlias = (
+    Literal["relu", "leaky", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "exponential"] | None
+)
+"""The activation after each weighted layer; ``none`` leaves it linear."""
+
+
+def layer(name: str, **arguments: Any) -> Call:
+    """One layer of a plan; as in a layer string."""
+    return Call(name, (), arguments)
+
+
+def widened(count: int, width: float) -> int:
+    """A number of filters or units, scaled; at least one."""
+    return max(1, round(count * width))
+
+
+@dataclasses.dataclass(frozen=True)
+class Style:
+    """What the weighted layers of a chain have in common."""
+
+    activation: Activation
+    norm_at: Literal["before", "after"]
+    init: Initialiser
+    bias_init: Initialiser
+
+    def group(self, name: str, norm: bool, **arguments: Any) -> Iterator[Call]:
+        """A weighted layer with its activation, and batch normalisation before or after that."""
+        # A bias before batch normalisation would be subtracted again.
+        bias = not (norm and (self.norm_at == "before" or self.activation is None))
+        yield layer(name, **arguments, bias=bias, init=self.init, bias_init=self.bias_init)
+        activation = [layer(self.activation)] if self.activation else []
+        norms = [layer("bn")] if norm else []
+        yield from [*norms, *activation] if self.norm_at == "before" else [*activation, *norms]
+
+
+@architectures.register("pattern")
+def pattern(
+    shape: Shape,
+    outputs: int,
+    layers: str | None = None,
+    filters: list[Count] = [32],  # noqa: B006
+    dense: list[Count] = [128],  # noqa: B006
+    kernel: Count | list[Count] = 3,
+    padding: Literal["same", "valid"] = "same",
+    width: Positive = 1.0,
+    activation: Activation = "relu",
+    batch_norm: bool = False,
+    dense_norm: bool = False,
+    norm_at: Literal["before", "after"] = "before",
+    dropout: Rate = 0.0,
+    conv_dropout: Rate = 0.0,
+    input_dropout: Rate = 0.0,
+    pooling: Literal["max", "avg"] = "max",
+    pool: Count = 2,
+    ceil: bool = False,
+    global_pool: Literal["avg", "max"] | None = None,
+    init: Initialiser = "default",
+    bias_init: Initialiser = "default",
+) -> Plan:
+    """A chain written as C for a convolution and P for a pool, such as CPCPCCPCP; none pools after each one.
+
+    ``filters`` has one number for each C, ``kernel`` one for all or one for each. ``dropout`` follows each dense
+    layer, ``conv_dropout`` each pool, ``input_dropout`` the picture. ``width`` scales filters and dense units.
+    """
+    word = "CP" * len(filters) if layers is None else layers.upper()
+    kernels = kernel if isinstance(kernel, Sequence) else [kernel] * len(filters)
+    _check(word, filters, kernels)
+    style = Style(activation, norm_at, init, bias_init)
+    calls = [layer("dropout", p=input_dropout)] if input_dropout else []
+    remaining = iter(zip(filters, kernels, strict=True))
+    for letter in word:
+        if letter == "C":
+            count, size = next(remaining)
+            calls += style.group("conv", batch_norm, filters=widened(count, width), kernel=size, padding=padding)
+        else:
+            calls.append(layer("pool" if pooling == "max" else "avgpool", size=pool, ceil=ceil))
+            calls += [layer("dropout", p=conv_dropout)] if conv_dropout else []
+    calls += [layer("global_pool", kind=global_pool)] if global_pool else []
+    calls += _perceptron([widened(units, width) for units in dense], style, dense_norm, dropout)
+    return [*calls, layer("head", init=init, bias_init=bias_init)]
+
+
+def _check(word: str, filters: Sequence[int], kernels: Sequence[int]) -> None:
+    if set(word) - {"C", "P"}:
+        raise SpecError(f"layers={word} holds a letter other than C (a convolution) and P (a pool).")
+    if word.count("C") != len(filters):
+        raise SpecError(
+            f"layers={word} has {word.count('C')} convolutions and filters lists {len(filters)} numbers; give one each."
+        )
+    if len(kernels) != len(filters):
+        raise SpecError(
+            f"kernel lists {len(kernels)} sizes for {len(filters)} convolutions; give one number, or one for each."
+        )
+
+
+def _perceptron(units: Sequence[int], style: Style, norm: bool, dropout: float) -> list[Call]:
+    calls: list[Call] = []
+    for count in units:
+        calls += style.group("dense", norm, units=count)
+        calls += [layer("dropout", p=dropout)] if dropout else []
+    return calls
+
+
+@architectures.register("mlp")
+def mlp(
+    shape: Shape,
+    outputs: int,
+    hidden: list[Count] = [512, 128],  # noqa: B006
+    width: Positive = 1.0,
+    activation: Activation = "relu",
+    batch_norm: bool = False,
+    norm_at: Literal["before", "after"] = "before",
+    dropout: Rate = 0.0,
+    input_dropout: Rate = 0.0,
+    init: Initialiser = "default",
+    bias_init: Initialiser = "default",
+) -> Plan:
+    """A multilayer perceptron: dense layers on the flattened picture."""
+    style = Style(activation, norm_at, init, bias_init)
+    calls = [layer("dropout", p=input_dropout)] if input_dropout else []
+    calls += [layer("flatten"), *_perceptron([widened(n, width) for n in hidden], style, batch_norm, dropout)]
+    return [*calls, layer("head", init=init, bias_init=bias_init)]
+
+
+@architectures.register("lenet5")
+def lenet5(
+    shape: Shape,
+    outputs: int,
+    activation: Activation = "tanh",
+    pooling: Literal["max", "avg"] = "avg",
+    width: Positive = 1.0,
+    dropout: Rate = 0.0,
+    init: Initialiser = "default",
+    bias_init: Initialiser = "default",
+) -> Plan:
+    """LeNet-5 (LeCun et al. 1998), each map of its second convolution seeing all of the first.
+
+    Pictures under 32 pixels are padded by two on each side, as the digits of 28 were.
+    """
+    style = Style(activation, "before", init, bias_init)
+    pool = layer("pool" if pooling == "max" else "avgpool")
+    edge = 2 if min(shape[1:]) < 32 else 0
+    return [
+        *style.group("conv", False, filters=widened(6, width), kernel=5, padding=edge),
+        pool,
+        *style.group("conv", False, filters=widened(16, width), kernel=5, padding="valid"),
+        pool,
+        *_perceptron([widened(120, width), widened(84, width)], style, False, dropout),
+        layer("head", init=init, bias_init=bias_init),
+    ]
+
+
+def variant(name: str, about: str, *aliases: str, of: str = "pattern", **defaults: Any) -> None:
+    """Registers an architecture that is another one with other defaults; every knob of that stays."""
+    base = architectures.entry(Call(of))
+
+    def make(**arguments: Any) -> Plan:
+        return base.make(**arguments)
+
+    make.__doc__ = about
+    arguments = {
+        key: dataclasses.replace(argument, default=defaults.get(key, argument.default))
+        for key, argument in base.arguments.items()
+    }
+    architectures.add(Entry(name, make, arguments), *aliases)
+
+
+variant("cnn", "A small convolutional network: a pool after each convolution, then dense layers.")
+variant(
+    "vgg-like",
+    "Nine convolutions in the manner of VGG with batch normalisation, a pool after each group.",
+    layers="CCPCCPCCPCCCP",
+    filters=(32, 32, 64, 64, 128, 128, 256, 256, 256),
+    dense=(512, 512),
+    batch_norm=True,
+)
+variant(
+    "convnet",
+    "Four convolutions of 64 to 256 filters, pools that round up, two dense layers of 1024.",
+    layers="CPCPCCP",
+    filters=(64, 128, 256, 256),
+    dense=(1024, 1024),
+    ceil=True,
+)

@@ -1,0 +1,153 @@
+"""Initialisers: how the numbers of a kernel or a bias are drawn, by name.
+
+Drawn from torch's global generator, which the caller seeds. Fans are those of the kernel; a bias, which has none,
+counts its length as both, as Keras does.
+"""
+
+import math
+from typing import Annotated, Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab.core.arguments import NonNegative, Positive, Range
+from cnnlab.core.errors import SpecError
+from cnnlab.core.registry import Bound, Registry
+from cnnlab.core.spec import Call
+
+Initialiser: TypeAlias = str | Call
+"""The argument that names an initialiser: a word such as ``he-normal``, or a call such as ``normal(std=0.01)``."""
+
+initialisers: Registry[None] = Registry("initialiser", given=("tensor", "kernel"))
+
+_FITTING = {
+    **dict.fromkeys(("relu", "leaky", "elu", "gelu", "silu"), "he-normal"),
+    "selu": "lecun-normal",
+}
+
+
+def canonical_initialiser(spec: Initialiser) -> Initialiser:
+    """The initialiser with its defaults filled in; a plain word where it takes no arguments.
+
+    :raises SpecError: for a name or an argument that there is not.
+    """
+    bound = initialisers.bind(spec)
+    return bound.call if bound.arguments else bound.name
+
+
+def initialise(
+    kernel: Tensor, bias: Tensor | None, init: Initialiser, bias_init: Initialiser, following: str | None
+) -> None:
+    """Fills a kernel and its bias.
+
+    ``default`` is what suits the activation that follows: He's normal for ReLU and its kin (He et al. 2015),
+    LeCun's normal for SELU (Klambauer et al. 2017), else Glorot's uniform (Glorot and Bengio 2010); a bias of zeros.
+
+    :raises SpecError: when an initialiser cannot fill a tensor of that shape.
+    """
+    with torch.no_grad():
+        _fill(kernel, kernel, initialisers.bind(init), _FITTING.get(following or "", "glorot-uniform"))
+        if bias is not None:
+            _fill(bias, kernel, initialisers.bind(bias_init), "zeros")
+
+
+def _fill(tensor: Tensor, kernel: Tensor, bound: Bound[None], fitting: str) -> None:
+    if bound.name == "default":
+        bound = initialisers.bind(fitting)
+    bound.build(tensor=tensor, kernel=kernel)
+
+
+def fans(tensor: Tensor) -> tuple[int, int]:
+    """How many inputs reach one output of a kernel, and how many outputs one input reaches."""
+    if tensor.dim() < 2:
+        return tensor.numel(), tensor.numel()
+    area = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * area, tensor.shape[0] * area
+
+
+@initialisers.register("default")
+def default(tensor: Tensor, kernel: Tensor) -> None:
+    """What suits the activation that follows; zeros for a bias."""
+    raise AssertionError("the default is resolved before anything is drawn")
+
+
+@initialisers.register("torch")
+def torch_default(tensor: Tensor, kernel: Tensor) -> None:
+    """PyTorch's own: uniform within one over the root of the inputs, kernel and bias alike."""
+    bound = 1 / math.sqrt(fans(kernel)[0])
+    tensor.uniform_(-bound, bound)
+
+
+@initialisers.register("zeros")
+def zeros(tensor: Tensor, kernel: Tensor) -> None:
+    """All zero."""
+    tensor.zero_()
+
+
+@initialisers.register("ones")
+def ones(tensor: Tensor, kernel: Tensor) -> None:
+    """All one."""
+    tensor.fill_(1)
+
+
+@initialisers.register("constant")
+def constant(tensor: Tensor, kernel: Tensor, value: float = 0.0) -> None:
+    """All the same value."""
+    tensor.fill_(value)
+
+
+@initialisers.register("normal", "random-normal")
+def normal(tensor: Tensor, kernel: Tensor, std: NonNegative = 0.05, mean: float = 0.0) -> None:
+    """A normal distribution (the defaults are Keras's)."""
+    tensor.normal_(mean, std)
+
+
+@initialisers.register("uniform", "random-uniform")
+def uniform(tensor: Tensor, kernel: Tensor, bound: Positive = 0.05) -> None:
+    """Uniform between minus and plus the bound (the default is Keras's)."""
+    tensor.uniform_(-bound, bound)
+
+
+@initialisers.register("truncated-normal")
+def truncated_normal(tensor: Tensor, kernel: Tensor, std: Positive = 0.05, mean: float = 0.0) -> None:
+    """A normal distribution cut off at two standard deviations (the defaults are Keras's)."""
+    nn.init.trunc_normal_(tensor, mean, std, mean - 2 * std, mean + 2 * std)
+
+
+@initialisers.register("orthogonal")
+def orthogonal(tensor: Tensor, kernel: Tensor, gain: Annotated[float, Range(0, open_low=True)] = 1.0) -> None:
+    """Rows (or columns, whichever are fewer) orthogonal to each other (Saxe et al. 2014)."""
+    if tensor.dim() < 2:
+        raise SpecError("the initialiser orthogonal fills kernels and not biases; take zeros or normal for the bias.")
+    nn.init.orthogonal_(tensor, gain)
+
+
+@initialisers.register("dirac")
+def dirac(tensor: Tensor, kernel: Tensor) -> None:
+    """Each filter passes its channel through unchanged, as far as there are as many."""
+    if tensor.dim() < 3:
+        raise SpecError("the initialiser dirac fills the kernels of convolutions only; take another one here.")
+    nn.init.dirac_(tensor)
+
+
+def _scaled(name: str, about: str, spread: Any, *, is_normal: bool) -> None:
+    """Registers an initialiser with mean zero whose standard deviation is a function of the two fans."""
+
+    def make(tensor: Tensor, kernel: Tensor) -> None:
+        std = spread(*fans(tensor))
+        if is_normal:
+            tensor.normal_(0, std)
+        else:
+            tensor.uniform_(-std * math.sqrt(3), std * math.sqrt(3))
+
+    make.__doc__ = f"{about}, {'normal' if is_normal else 'uniform'}."
+    initialisers.register(name)(make)
+
+
+for _name, _about, _spread in (
+    ("glorot", "Variance 2 / (inputs + outputs) (Glorot and Bengio 2010)", lambda i, o: math.sqrt(2 / (i + o))),
+    ("he", "Variance 2 / inputs (He et al. 2015)", lambda i, o: math.sqrt(2 / i)),
+    ("lecun", "Variance 1 / inputs (LeCun et al. 1998)", lambda i, o: math.sqrt(1 / i)),
+):
+    _scaled(f"{_name}-normal", _about, _spread, is_normal=True)
+    _scaled(f"{_name}-uniform", _about, _spread, is_normal=False)

@@ -1,0 +1,78 @@
+"""The few modules that torch does not have as such."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Head(nn.Linear):
+    """The last dense layer, in the precision of its weights even where the rest runs in bfloat16 or float16."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N×F to N×outputs."""
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.to(self.weight.dtype))
+
+
+class Exponential(nn.Module):
+    """exp(x), element by element."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Of the shape of its input."""
+        return input.exp()
+
+
+class GlobalPool(nn.Module):
+    """The mean or the maximum over all positions of each channel."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N×C×H×W to N×C."""
+        return input.mean((2, 3)) if self.kind == "avg" else input.amax((2, 3))
+
+    def extra_repr(self) -> str:
+        """The kind, for printing."""
+        return self.kind
+
+
+class Conv2dExtraEdge(nn.Conv2d):
+    """A convolution with one more row and column of zeros after the picture than before it.
+
+    What keeps the size under a kernel that spans an even number of pixels, as Keras places it.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N×C×H×W to N×filters×H'×W'."""
+        return super().forward(F.pad(input, (0, 1, 0, 1)))
+
+
+class MaxPool2dExtraEdge(nn.MaxPool2d):
+    """Maximum pooling with one more row and column after the picture than before it, never the maximum."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N×C×H×W to N×C×H'×W'."""
+        padded = F.pad(input, (0, 1, 0, 1), value=-torch.inf)
+        return F.max_pool2d(padded, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+
+
+class ChannelGate(nn.Module):
+    """Squeeze and excitation: each channel is scaled by a number in (0, 1) worked out from all channels' means.
+
+    Hu et al. 2018, "Squeeze-and-Excitation Networks", equations 2 to 4.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.squeeze = nn.AdaptiveAvgPool2d(1)
+        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.relu = nn.ReLU()
+        self.expand = nn.Conv2d(hidden, channels, 1)
+        self.gate = nn.Sigmoid()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Of the shape of its input, N×C×H×W."""
+        gate: Tensor = self.gate(self.expand(self.relu(self.reduce(self.squeeze(input)))))
+        return input * gate

@@ -1,0 +1,86 @@
+"""From a model's spec to a network: a named architecture, or a layer string."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from torch import nn
+
+from cnnlab.core.errors import SpecError, suggestion
+from cnnlab.core.registry import Bound, Registry
+from cnnlab.core.spec import Call, format_calls, read
+from cnnlab.models.initialisers import canonical_initialiser
+from cnnlab.models.shapes import Shape, format_shape
+from cnnlab.models.stacking import Layer, layers, stack
+
+Plan: TypeAlias = Sequence[Call] | nn.Module
+"""What an architecture gives: its layers (the head may be left out), or a network whose last layer is ``head``."""
+
+architectures: Registry[Plan] = Registry("architecture", given=("shape", "outputs"))
+"""Named architectures: functions of the picture's shape, the number of outputs and the knobs of the spec."""
+
+_HEAD = Call("head")
+
+
+def canonical(spec: object) -> str:
+    """The canonical text of a model: knobs or arguments all filled in.
+
+    :raises SpecError: for names and arguments that there are not.
+    """
+    bound = _bind(spec)
+    if isinstance(bound, Bound):
+        return str(_settled(bound))
+    calls = [_settled(layer) for layer in bound]
+    if calls[-1] == _settled(layers.bind(_HEAD)):
+        calls.pop()
+    return format_calls(calls)
+
+
+def build(spec: object, shape: Shape, outputs: int) -> nn.Module:
+    """The network of a spec, ending in a dense layer named ``head``; weights drawn from torch's global generator.
+
+    :param shape: channels, height and width of the pictures.
+    :param outputs: how many numbers the objective asks for.
+    :raises SpecError: naming the layer that cannot be, and the shape that reaches it.
+    """
+    bound = _bind(spec)
+    if not isinstance(bound, Bound):
+        return _finished(read(spec), shape, outputs)
+    try:
+        plan = bound.build(shape=shape, outputs=outputs)
+        return plan if isinstance(plan, nn.Module) else _finished(plan, shape, outputs)
+    except SpecError as error:
+        raise SpecError(f"{bound.name} for pictures of {format_shape(shape)}: {error.reason}") from error
+
+
+def _finished(calls: Sequence[Call], shape: Shape, outputs: int) -> nn.Module:
+    has_head = bool(calls) and calls[-1].name == _HEAD.name
+    return stack(calls if has_head else [*calls, _HEAD], shape, outputs=outputs).module
+
+
+def _bind(spec: object) -> Bound[Plan] | tuple[Bound[Layer], ...]:
+    calls = read(spec)
+    if not calls:
+        raise SpecError("a model takes the name of an architecture, or layers such as conv(32)|relu|pool|dense(64).")
+    if len(calls) == 1 and calls[0].name not in layers:
+        if calls[0].name in architectures:
+            return architectures.bind(calls[0])
+        raise calls[0].error(_unknown(calls[0].name))
+    for call in calls:
+        if call.name in architectures:
+            raise call.error(f"the architecture {call.name} is a whole network and stands alone, not among layers")
+    return tuple(layers.bind(call) for call in calls)
+
+
+def _unknown(name: str) -> str:
+    known = [entry.name for registry in (architectures, layers) for entry in registry]
+    return f"there is no architecture or layer called {name!r}. {suggestion(name, known)}"
+
+
+def _settled(bound: Bound[Any]) -> Call:
+    """The canonical call, its initialisers checked and completed too."""
+    call = bound.call
+    return Call(call.name, (), {key: _settled_value(key, value) for key, value in call.kwargs.items()})
+
+
+def _settled_value(key: str, value: Any) -> Any:
+    return canonical_initialiser(value) if key in {"init", "bias_init"} else value
