@@ -5,12 +5,12 @@ counts its length as both, as Keras does.
 """
 
 import math
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from cnnlab.core.arguments import NonNegative, Positive, Range
+from cnnlab.core.arguments import NonNegative, Positive
 from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import Bound, Registry
 from cnnlab.core.spec import Call
@@ -115,7 +115,7 @@ def truncated_normal(tensor: Tensor, kernel: Tensor, std: Positive = 0.05, mean:
 
 
 @initialisers.register("orthogonal")
-def orthogonal(tensor: Tensor, kernel: Tensor, gain: Annotated[float, Range(0, open_low=True)] = 1.0) -> None:
+def orthogonal(tensor: Tensor, kernel: Tensor, gain: Positive = 1.0) -> None:
     """Rows (or columns, whichever are fewer) orthogonal to each other (Saxe et al. 2014)."""
     if tensor.dim() < 2:
         raise SpecError("the initialiser orthogonal fills kernels and not biases; take zeros or normal for the bias.")
@@ -124,10 +124,16 @@ def orthogonal(tensor: Tensor, kernel: Tensor, gain: Annotated[float, Range(0, o
 
 @initialisers.register("dirac")
 def dirac(tensor: Tensor, kernel: Tensor) -> None:
-    """Each filter passes its channel through unchanged, as far as there are as many."""
+    """Each filter passes one channel on unchanged, in turn.
+
+    Where there are more filters than channels PyTorch leaves the rest at zero; here they start over, which also
+    makes a grouped convolution the identity.
+    """
     if tensor.dim() < 3:
         raise SpecError("the initialiser dirac fills the kernels of convolutions only; take another one here.")
-    nn.init.dirac_(tensor)
+    filters = torch.arange(tensor.shape[0], device=tensor.device)
+    centre = [size // 2 for size in tensor.shape[2:]]
+    tensor.zero_()[filters, filters % tensor.shape[1], *centre] = 1
 
 
 def _scaled(name: str, about: str, spread: Any, *, is_normal: bool) -> None:

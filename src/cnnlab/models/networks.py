@@ -1,5 +1,6 @@
 """From a model's spec to a network: a named architecture, or a layer string."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -10,7 +11,7 @@ from cnnlab.core.registry import Bound, Registry
 from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.models.initialisers import canonical_initialiser
 from cnnlab.models.shapes import Shape, format_shape
-from cnnlab.models.stacking import Layer, layers, stack
+from cnnlab.models.stacking import MOST_OUTPUTS, Layer, layers, stack
 
 Plan: TypeAlias = Sequence[Call] | nn.Module
 """What an architecture gives: its layers (the head may be left out), or a network whose last layer is ``head``."""
@@ -42,6 +43,8 @@ def build(spec: object, shape: Shape, outputs: int) -> nn.Module:
     :param outputs: how many numbers the objective asks for.
     :raises SpecError: naming the layer that cannot be, and the shape that reaches it.
     """
+    if math.prod(shape) > MOST_OUTPUTS:
+        raise SpecError(f"pictures of {format_shape(shape)} are larger than any network here can take.")
     bound = _bind(spec)
     if not isinstance(bound, Bound):
         return _finished(read(spec), shape, outputs)
@@ -50,6 +53,15 @@ def build(spec: object, shape: Shape, outputs: int) -> nn.Module:
         return plan if isinstance(plan, nn.Module) else _finished(plan, shape, outputs)
     except SpecError as error:
         raise SpecError(f"{bound.name} for pictures of {format_shape(shape)}: {error.reason}") from error
+
+
+def is_built_in(spec: object) -> bool:
+    """Whether the spec is one of cnnlab's words, and not ``module(...)``, which names a network of the user's own."""
+    try:
+        calls = read(spec)
+    except SpecError:
+        return False
+    return bool(calls) and calls[0].name != "module"
 
 
 def _finished(calls: Sequence[Call], shape: Shape, outputs: int) -> nn.Module:

@@ -1,0 +1,175 @@
+"""Classifiers as files: safetensors, with all that rebuilds the classifier in one metadata key. Never a pickle."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from cnnlab.core.digests import canonical_json
+from cnnlab.core.errors import ModelFileError, UsageError
+from cnnlab.core.files import write_bytes
+from cnnlab.core.registries import opener
+from cnnlab.models.classifier import Classifier, Resize
+from cnnlab.models.networks import build, is_built_in
+from cnnlab.models.shapes import format_shape
+
+FORMAT = 1
+"""Counts up whenever an older cnnlab could not read what is written."""
+_KEY = "cnnlab"
+_PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
+
+
+class _Facts(BaseModel):
+    """What the file says besides the weights."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    format: int
+    shape: list[int] = Field(min_length=3, max_length=3)
+    mean: list[float]
+    std: list[float]
+    classes: dict[str, list[str]]
+    objective: str
+    model: str
+    outputs: int | None
+    permute: int | None
+    resize: Resize
+    extra: dict[str, Any]
+
+
+def save_classifier(path: Path | str, classifier: Classifier, extra: Mapping[str, Any] | None = None) -> None:
+    """Writes a classifier that :func:`load_classifier` rebuilds, whole or not at all.
+
+    The same classifier gives the same bytes. ``extra`` is plain JSON that comes back as ``classifier.extra``.
+    """
+    state = classifier.network.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise UsageError(f"the network keeps {name} in its state, which is no tensor and cannot be stored.")
+    tensors = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
+    facts = _Facts(
+        format=FORMAT,
+        shape=list(classifier.shape),
+        mean=list(classifier.mean),
+        std=list(classifier.std),
+        classes={column: list(names) for column, names in classifier.classes.items()},
+        objective=classifier.objective,
+        model=classifier.model,
+        outputs=classifier.outputs,
+        permute=classifier.permute,
+        resize=classifier.resize,
+        extra={**classifier.extra, **(extra or {})},
+    )
+    try:
+        text = canonical_json(facts.model_dump())
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"extra holds what plain JSON cannot ({error}).") from error
+    write_bytes(Path(path), save(tensors, metadata={_KEY: text}))
+
+
+@opener("classifier")
+def load_classifier(path: Path | str, network: nn.Module | None = None) -> Classifier:
+    """The classifier of a file, in evaluation mode, on the CPU, channels last; from the file alone.
+
+    :param network: needed where the file holds the weights of a network of one's own; it is filled with them.
+    :raises ModelFileError: for anything that is not a whole classifier of ours; a pickle is never opened.
+    """
+    path = Path(path)
+    _refuse_foreign(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = _facts(path, file.metadata())
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path} is damaged or cut short ({error}). Take a whole copy of it.") from error
+    try:
+        network = network or _rebuilt(path, facts)
+        _fill(path, network, tensors, facts.model)
+        arguments = facts.model_dump(exclude={"format", "outputs", "extra"})
+        classifier = Classifier(network, **arguments)
+    except UsageError as error:
+        raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
+    classifier.extra = facts.extra
+    # Channels last is how networks are trained; another layout gives other roundings.
+    classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return classifier.eval()
+
+
+def _refuse_foreign(path: Path) -> None:
+    if path.is_dir():
+        raise ModelFileError(f"{path} is a folder; name the model.safetensors in it.")
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except FileNotFoundError as error:
+        raise ModelFileError(f"there is no model file {path}.") from error
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror}.") from error
+    # A safetensors file opens with the length of its header, 8 bytes, and the header's brace.
+    is_foreign = start[8:] != b"{"
+    if is_foreign and (start.startswith(_PICKLE_STARTS) or path.suffix.lower() in _PICKLE_SUFFIXES):
+        raise ModelFileError(
+            f"{path} is a pickle, or an archive around one, such as torch.save writes. A pickle can run any program "
+            f"when it is read, so it was not opened. Give a model.safetensors that cnnlab wrote."
+        )
+    if is_foreign:
+        raise ModelFileError(
+            f"{path} is no safetensors file, or cut short. Give a model.safetensors that cnnlab wrote."
+        )
+
+
+def _facts(path: Path, metadata: Mapping[str, str] | None) -> _Facts:
+    if not metadata or _KEY not in metadata:
+        raise ModelFileError(
+            f"{path} holds weights that cnnlab did not write: it does not say which network they are for. Give the "
+            f"model.safetensors of a run."
+        )
+    try:
+        content = json.loads(metadata[_KEY])
+        version = content.get("format")
+        if isinstance(version, int) and version > FORMAT:
+            raise ModelFileError(
+                f"{path} has format {version}, from a newer cnnlab; this one reads up to {FORMAT}. Update cnnlab."
+            )
+        return _Facts.model_validate(content)
+    except (ValueError, AttributeError, RecursionError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise ModelFileError(f"{path} is damaged: what it says about its network makes no sense ({reason}).") from error
+
+
+def _rebuilt(path: Path, facts: _Facts) -> nn.Module:
+    if not is_built_in(facts.model):
+        raise ModelFileError(
+            f"{path} holds the weights of a network of your own, {facts.model}, which cnnlab cannot rebuild. Make the "
+            f"network and pass it as network=, as in load_classifier(path, network=MyNet())."
+        )
+    if facts.outputs is None or facts.outputs < 1:
+        raise ModelFileError(f"{path} is damaged: it does not say how many outputs its network has.")
+    # On no device nothing is allocated or drawn; the weights of the file take their places.
+    with torch.device("meta"):
+        return build(facts.model, tuple(facts.shape), facts.outputs)
+
+
+def _fill(path: Path, network: nn.Module, tensors: Mapping[str, Tensor], model: str) -> None:
+    wanted = network.state_dict()
+    for name in sorted({*wanted, *tensors}):
+        if name not in tensors or name not in wanted:
+            place = "the file lacks it" if name not in tensors else "the network has no such tensor"
+            raise ModelFileError(f"the weights in {path} do not fit the network {model}: {name}: {place}.")
+        if wanted[name].shape != tensors[name].shape or wanted[name].is_floating_point() != (
+            tensors[name].is_floating_point()
+        ):
+            held, needed = (f"{format_shape(tuple(t.shape)) or 'one'} {t.dtype}" for t in (tensors[name], wanted[name]))
+            raise ModelFileError(
+                f"the weights in {path} do not fit the network {model}: {name} is {held} and should be {needed}."
+            )
+    is_empty = any(tensor.is_meta for tensor in wanted.values())
+    fitting = {name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}
+    network.load_state_dict(fitting, assign=is_empty)
