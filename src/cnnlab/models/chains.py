@@ -1,8 +1,8 @@
 """Named architectures that are plain chains: convolutions, pools and dense layers, given as functions of knobs."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from cnnlab.core.arguments import Count, Positive
 from cnnlab.core.errors import SpecError
@@ -12,40 +12,7 @@ from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
 from cnnlab.models.networks import Plan, architectures
 from cnnlab.models.shapes import Shape
-
-Activation: TypeAlias = (
-    Literal["relu", "leaky", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "exponential"] | None
-)
-"""The activation after each weighted layer; ``none`` leaves it linear."""
-
-
-def layer(name: str, **arguments: Any) -> Call:
-    """One layer of a plan; as in a layer string."""
-    return Call(name, (), arguments)
-
-
-def widened(count: int, width: float) -> int:
-    """A number of filters or units, scaled; at least one."""
-    return max(1, round(count * width))
-
-
-@dataclasses.dataclass(frozen=True)
-class Style:
-    """What the weighted layers of a chain have in common."""
-
-    activation: Activation
-    norm_at: Literal["before", "after"]
-    init: Initialiser
-    bias_init: Initialiser
-
-    def group(self, name: str, norm: bool, **arguments: Any) -> Iterator[Call]:
-        """A weighted layer with its activation, and batch normalisation before or after that."""
-        # A bias before batch normalisation would be subtracted again.
-        bias = not (norm and (self.norm_at == "before" or self.activation is None))
-        yield layer(name, **arguments, bias=bias, init=self.init, bias_init=self.bias_init)
-        activation = [layer(self.activation)] if self.activation else []
-        norms = [layer("bn")] if norm else []
-        yield from [*norms, *activation] if self.norm_at == "before" else [*activation, *norms]
+from cnnlab.models.styles import Activation, Style, layer, widened
 
 
 @architectures.register("pattern")
@@ -86,13 +53,13 @@ def pattern(
     for letter in word:
         if letter == "C":
             count, size = next(remaining)
-            calls += style.group("conv", batch_norm, filters=widened(count, width), kernel=size, padding=padding)
+            calls += style.group("conv", norm=batch_norm, filters=widened(count, width), kernel=size, padding=padding)
         else:
             calls.append(layer("pool" if pooling == "max" else "avgpool", size=pool, ceil=ceil))
             calls += [layer("dropout", p=conv_dropout)] if conv_dropout else []
     calls += [layer("global_pool", kind=global_pool)] if global_pool else []
     calls += _perceptron([widened(units, width) for units in dense], style, dense_norm, dropout)
-    return [*calls, layer("head", init=init, bias_init=bias_init)]
+    return [*calls, style.head()]
 
 
 def _check(word: str, filters: Sequence[int], kernels: Sequence[int]) -> None:
@@ -111,7 +78,7 @@ def _check(word: str, filters: Sequence[int], kernels: Sequence[int]) -> None:
 def _perceptron(units: Sequence[int], style: Style, norm: bool, dropout: float) -> list[Call]:
     calls: list[Call] = []
     for count in units:
-        calls += style.group("dense", norm, units=count)
+        calls += style.group("dense", norm=norm, units=count)
         calls += [layer("dropout", p=dropout)] if dropout else []
     return calls
 
@@ -134,7 +101,7 @@ def mlp(
     style = Style(activation, norm_at, init, bias_init)
     calls = [layer("dropout", p=input_dropout)] if input_dropout else []
     calls += [layer("flatten"), *_perceptron([widened(n, width) for n in hidden], style, batch_norm, dropout)]
-    return [*calls, layer("head", init=init, bias_init=bias_init)]
+    return [*calls, style.head()]
 
 
 @architectures.register("lenet5")
@@ -156,12 +123,12 @@ def lenet5(
     pool = layer("pool" if pooling == "max" else "avgpool")
     edge = 2 if min(shape[1:]) < 32 else 0
     return [
-        *style.group("conv", False, filters=widened(6, width), kernel=5, padding=edge),
+        *style.group("conv", norm=False, filters=widened(6, width), kernel=5, padding=edge),
         pool,
-        *style.group("conv", False, filters=widened(16, width), kernel=5, padding="valid"),
+        *style.group("conv", norm=False, filters=widened(16, width), kernel=5, padding="valid"),
         pool,
         *_perceptron([widened(120, width), widened(84, width)], style, False, dropout),
-        layer("head", init=init, bias_init=bias_init),
+        style.head(),
     ]
 
 

@@ -131,9 +131,9 @@ def dirac(tensor: Tensor, kernel: Tensor) -> None:
     """
     if tensor.dim() < 3:
         raise SpecError("the initialiser dirac fills the kernels of convolutions only; take another one here.")
+    middle = tensor.zero_()[:, :, *(slice(size // 2, size // 2 + 1) for size in tensor.shape[2:])]
     filters = torch.arange(tensor.shape[0], device=tensor.device)
-    centre = [size // 2 for size in tensor.shape[2:]]
-    tensor.zero_()[filters, filters % tensor.shape[1], *centre] = 1
+    middle[filters, filters % tensor.shape[1]] = 1
 
 
 def _scaled(name: str, about: str, spread: Any, *, is_normal: bool) -> None:

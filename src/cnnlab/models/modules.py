@@ -58,6 +58,49 @@ class MaxPool2dExtraEdge(nn.MaxPool2d):
         return F.max_pool2d(padded, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
 
+class Add(nn.Module):
+    """The sum of branches of one shape."""
+
+    def forward(self, *branches: Tensor) -> Tensor:
+        """Of the shape of each branch."""
+        return sum(branches[1:], branches[0])
+
+
+class Concatenate(nn.Module):
+    """Branches side by side, as channels of one feature map."""
+
+    def forward(self, *branches: Tensor) -> Tensor:
+        """N×C1×H×W, N×C2×H×W, … to N×(C1+C2+…)×H×W."""
+        return torch.cat(branches, 1)
+
+
+class Residual(nn.Module):
+    """A body and a way around it, joined: ``after(join(body(before(x)), shortcut(before(x))))``.
+
+    Without a ``shortcut`` the input itself goes around, untouched by ``before``.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        join: nn.Module,
+        *,
+        before: nn.Module | None = None,
+        shortcut: nn.Module | None = None,
+        after: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        # Registered in the order in which they run, which is that of summaries.
+        self.before, self.body, self.shortcut, self.join, self.after = before, body, shortcut, join, after
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N×C×H×W to N×C'×H'×W'."""
+        start = input if self.before is None else self.before(input)
+        around = input if self.shortcut is None else self.shortcut(start)
+        joined: Tensor = self.join(self.body(start), around)
+        return joined if self.after is None else self.after(joined)
+
+
 class ChannelGate(nn.Module):
     """Squeeze and excitation: each channel is scaled by a number in (0, 1) worked out from all channels' means.
 

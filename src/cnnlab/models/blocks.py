@@ -1,0 +1,69 @@
+"""Layers that hold layers: residual blocks."""
+
+from typing import Literal
+
+from cnnlab.core.arguments import Count
+from cnnlab.core.spec import Call
+from cnnlab.models.basic_layers import Rate
+from cnnlab.models.initialisers import Initialiser
+from cnnlab.models.modules import Add, Concatenate, Residual
+from cnnlab.models.stacking import Layer, Place, layers
+from cnnlab.models.styles import Activation, Style, layer
+
+BOTTLENECK = 4
+"""How many times wider a bottleneck block ends than its inner convolutions are (He et al. 2016)."""
+
+
+@layers.register("residual")
+def residual(
+    place: Place,
+    filters: Count,
+    stride: Count = 1,
+    kernel: Count = 3,
+    kind: Literal["basic", "bottleneck"] = "basic",
+    preactivation: bool = False,
+    join: Literal["add", "concat"] = "add",
+    batch_norm: bool = True,
+    activation: Activation = "relu",
+    dropout: Rate = 0.0,
+    init: Initialiser = "default",
+) -> Layer:
+    """Convolutions and a way around them, whose results are added (He et al. 2016) or concatenated.
+
+    ``basic`` is two convolutions, ``bottleneck`` one between two of 1×1, the last four times as wide;
+    ``preactivation`` normalises and activates before each in place of after. Where sizes differ, a 1×1 convolution
+    stands on the way around. With ``join=concat`` one at the body's end brings it back to as many channels as came
+    in, and both go on side by side. ``dropout`` acts between the convolutions.
+    """
+    channels, _, _ = place.feature_map()
+    if join == "concat" and stride != 1:
+        raise place.error("join=concat keeps the size; take stride=1 and pool afterwards", "stride")
+    style = Style(activation, init=init)
+    norms = [layer("bn")] if batch_norm else []
+    convolutions = _convolutions(style, filters, stride, kernel, kind, bias=not batch_norm)
+    if join == "concat":
+        convolutions.append(style.weighted("conv", filters=channels, kernel=1, bias=not batch_norm))
+    between = [*norms, *style.activations, *([layer("dropout", p=dropout)] if dropout else [])]
+    inside = [call for convolution in convolutions for call in (*between, convolution)][len(between) :]
+
+    before = place.inner("before", [*norms, *style.activations]) if preactivation else None
+    start = before.shape if before else place.shape
+    body = place.inner("body", inside if preactivation else [*inside, *norms], start)
+    shortcut = None
+    if join == "add" and body.shape != place.shape:
+        projection = style.weighted("conv", filters=body.shape[0], kernel=1, stride=stride, bias=not batch_norm)
+        shortcut = place.inner("shortcut", [projection] if preactivation else [projection, *norms], start)
+    out = (body.shape[0] + channels if join == "concat" else body.shape[0], *body.shape[1:])
+    after = None if preactivation else place.inner("after", style.activations, out)
+    modules = {
+        name: part.module for name, part in (("before", before), ("shortcut", shortcut), ("after", after)) if part
+    }
+    return Layer(Residual(body.module, Add() if join == "add" else Concatenate(), **modules), out)
+
+
+def _convolutions(style: Style, filters: int, stride: int, kernel: int, kind: str, bias: bool) -> list[Call]:
+    middle = style.weighted("conv", filters=filters, kernel=kernel, stride=stride, bias=bias)
+    if kind == "bottleneck":
+        first = style.weighted("conv", filters=filters, kernel=1, bias=bias)
+        return [first, middle, style.weighted("conv", filters=BOTTLENECK * filters, kernel=1, bias=bias)]
+    return [middle, style.weighted("conv", filters=filters, kernel=kernel, bias=bias)]

@@ -1,0 +1,54 @@
+"""What the weighted layers of a network or a block have in common, and plans of layers made from it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from cnnlab.core.spec import Call
+from cnnlab.models.initialisers import Initialiser
+
+Activation: TypeAlias = (
+    Literal["relu", "leaky", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "exponential"] | None
+)
+"""The activation after each weighted layer; ``none`` leaves it linear."""
+
+
+def layer(name: str, **arguments: Any) -> Call:
+    """One layer of a plan; as in a layer string."""
+    return Call(name, (), arguments)
+
+
+def widened(count: int, width: float) -> int:
+    """A number of filters or units, scaled; at least one."""
+    return max(1, round(count * width))
+
+
+@dataclass(frozen=True)
+class Style:
+    """The activation, the place of batch normalisation around it, and the initialisers."""
+
+    activation: Activation = "relu"
+    norm_at: Literal["before", "after"] = "before"
+    init: Initialiser = "default"
+    bias_init: Initialiser = "default"
+
+    @property
+    def activations(self) -> list[Call]:
+        """The activation as a plan: empty where there is none."""
+        return [layer(self.activation)] if self.activation else []
+
+    def weighted(self, name: str, *, bias: bool = True, **arguments: Any) -> Call:
+        """A convolution or a dense layer with this style's initialisers."""
+        return layer(name, **arguments, bias=bias, init=self.init, bias_init=self.bias_init)
+
+    def group(self, name: str, *, norm: bool, **arguments: Any) -> Iterator[Call]:
+        """A weighted layer with its activation, and batch normalisation before or after that."""
+        # A bias right before batch normalisation would be subtracted again.
+        is_subtracted = norm and (self.norm_at == "before" or self.activation is None)
+        yield self.weighted(name, bias=not is_subtracted, **arguments)
+        norms = [layer("bn")] if norm else []
+        yield from [*norms, *self.activations] if self.norm_at == "before" else [*self.activations, *norms]
+
+    def head(self) -> Call:
+        """The last dense layer."""
+        return layer("head", init=self.init, bias_init=self.bias_init)
