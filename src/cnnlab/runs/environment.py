@@ -1,0 +1,57 @@
+"""On what a run was trained: versions, processor, and the digest of the program itself."""
+
+import hashlib
+import os
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import cnnlab
+
+_PACKAGES = ("cnnlab", "torch", "numpy")
+
+
+def environment() -> dict[str, Any]:
+    """The facts for ``environment`` of ``run.json``; reads versions from the installation and imports nothing.
+
+    ``code`` is the digest of cnnlab's own source files: two runs with the same one were trained by the same program.
+    """
+    facts = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+    return facts | {package: _version(package) for package in _PACKAGES} | {"code": code_digest()}
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the path and content of every Python file of the installed cnnlab."""
+    root = Path(cnnlab.__file__).parent
+    total = hashlib.sha256()
+    for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).parts):
+        content = path.read_bytes()
+        total.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
+        total.update(content)
+    return total.hexdigest()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def _processor() -> str:
+    """The processor's own name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,89 @@
+"""The step-by-step log of a run: JSON lines, appended while it trains."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core.files import storage_errors
+from cnnlab.runs.record import LIVE, plain
+
+
+class LiveLog:
+    """``live.jsonl`` of a run folder, held open.
+
+    Each line reaches the system at once, so that whoever watches sees it, and is not waited for to reach the disk.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / LIVE
+        self._handle: int | None = None
+        self._size = 0
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Adds one line.
+
+        :raises StorageError: when it cannot be written; the lines before stay whole.
+        """
+        line = json.dumps(plain(record), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        with storage_errors(self.path):
+            handle = self._opened()
+            try:
+                _write_all(handle, line)
+            except OSError:
+                os.ftruncate(handle, self._size)
+                raise
+            self._size += len(line)
+
+    def truncate(self, step: int) -> None:
+        """Drops the first record whose ``step`` is ``step`` or later and all after it, and a last line cut short."""
+        if not self.path.exists():
+            return
+        self.close()
+        keep = 0
+        for record, end in _complete_lines(self.path):
+            if record.get("step", -1) >= step:
+                break
+            keep = end
+        with storage_errors(self.path):
+            os.truncate(self.path, keep)
+
+    def close(self) -> None:
+        """Lets the file go; the next record opens it again."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    def _opened(self) -> int:
+        if self._handle is None:
+            self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            self._size = os.fstat(self._handle).st_size
+        return self._handle
+
+
+def read_live(folder: Path) -> list[dict[str, Any]]:
+    """The records written so far; a last line still being written is left out."""
+    path = folder / LIVE
+    return [record for record, _ in _complete_lines(path)] if path.exists() else []
+
+
+def _complete_lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """Each record with the offset at which its line ends, up to the first line that is not whole."""
+    end = 0
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                return
+            if not line.endswith(b"\n") or not isinstance(record, dict):
+                return
+            end += len(line)
+            yield record, end
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    # A nearly full disk takes a part of the line, and says that it is full when asked to take the rest.
+    while content:
+        content = content[os.write(handle, content) :]

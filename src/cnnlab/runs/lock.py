@@ -1,0 +1,95 @@
+"""The lock of a run folder: who holds it owns the run. It dies with its owner, however that ends."""
+
+import fcntl
+import json
+import os
+import platform
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from cnnlab.core.errors import RunBusyError
+from cnnlab.core.files import storage_errors, write_text
+from cnnlab.runs.record import now
+
+LOCK = ".lock"
+OWNER = ".owner.json"
+# A reader's probe holds the lock for some microseconds; an owner holds it for good.
+_PATIENCE = 1.0
+_POLL = 0.01
+
+
+class RunLock:
+    """The lock of one run folder.
+
+    Beside it lies a note of who holds it, for messages only: a note may outlive its writer, the lock does not.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = FileLock(folder / LOCK, thread_local=False)
+
+    def acquire(self) -> None:
+        """Takes the lock.
+
+        :raises RunBusyError: naming the owner, when another holds it.
+        :raises StorageError: when the folder may not be written to.
+        """
+        try:
+            with storage_errors(self.folder / LOCK):
+                self._lock.acquire(timeout=_PATIENCE, poll_interval=_POLL)
+        except Timeout:
+            raise RunBusyError(_busy(self.folder)) from None
+
+    def sign(self) -> None:
+        """Leaves the note of who holds the lock."""
+        owner = {"pid": os.getpid(), "host": platform.node(), "since": now()}
+        write_text(self.folder / OWNER, json.dumps(owner) + "\n")
+
+    def release(self) -> None:
+        """Gives the lock back; does nothing when it is not held."""
+        if self._lock.is_locked:
+            with suppress(OSError):
+                (self.folder / OWNER).unlink()
+            self._lock.release(force=True)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether someone holds the lock of a run folder, this process included.
+
+    Probing takes a shared lock for an instant, so probes do not disturb each other, and needs no right to write.
+    """
+    try:
+        handle = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def owner(folder: Path) -> dict[str, Any]:
+    """``{pid, host, since}`` of who took the lock last; empty when nobody says so."""
+    try:
+        return dict(json.loads((folder / OWNER).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _busy(folder: Path) -> str:
+    found = owner(folder)
+    who = (
+        f"process {found['pid']} on {found['host']} (since {found['since'][:19]} UTC)"
+        if len(found) == 3
+        else "another process"
+    )
+    return (
+        f"the run {folder.name} is being worked on by {who}. Wait until it is done or stop that process; a second "
+        "one on the same run would spoil its record."
+    )

@@ -1,0 +1,200 @@
+"""Stored predictions: the raw outputs of one run on one split, in one file."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.core.digests import canonical_json
+from cnnlab.core.errors import ModelFileError, UsageError
+from cnnlab.core.files import replacing, storage_errors
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Outputs = npt.NDArray[np.float32]
+    Column = npt.NDArray[np.int64] | npt.NDArray[np.float32]
+
+_KEY = "cnnlab"
+_KIND = "predictions"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The raw outputs of one classifier on one split; probabilities are derived from them by the objective.
+
+    :param outputs: float32 N×K for each head of the objective, by its name.
+    :param targets: what was right, where known: columns of length N, int64 classes or float32 numbers. ``{}`` if not.
+    :param ids: N sample ids, so that each row can be traced to its picture.
+    :param objective: canonical spec of the objective.
+    :param classes: class names of each column that holds classes.
+    :param data: content digest of the images predicted.
+    :param split: ``train``, ``validation`` or ``test``, perhaps with a variant: ``validation@epoch-7``, ``test@tta``.
+    :raises UsageError: when the lengths disagree or the split could not be a file name.
+    """
+
+    outputs: Mapping[str, "Outputs"]
+    targets: Mapping[str, "Column"]
+    ids: Sequence[str]
+    objective: str
+    classes: Mapping[str, tuple[str, ...]]
+    data: str
+    split: str
+
+    def __post_init__(self) -> None:
+        check_split(self.split)
+        arrange = object.__setattr__
+        arrange(self, "outputs", {name: _outputs(name, array) for name, array in self.outputs.items()})
+        arrange(self, "targets", {name: _column(name, array) for name, array in self.targets.items()})
+        arrange(self, "ids", tuple(map(_text, self.ids)))
+        arrange(self, "classes", {column: tuple(names) for column, names in self.classes.items()})
+        self._check_lengths()
+
+    def _check_lengths(self) -> None:
+        if not self.outputs:
+            raise UsageError("Predictions need the outputs of at least one head.")
+        lengths = {f"output {name}": len(array) for name, array in self.outputs.items()}
+        lengths |= {f"target {name}": len(array) for name, array in self.targets.items()}
+        for what, length in lengths.items():
+            if length != len(self.ids):
+                raise UsageError(f"Predictions do not fit together: {what} has {length} rows for {len(self.ids)} ids.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Predictions):
+            return NotImplemented
+        return self._header() == other._header() and _same(self._tensors(), other._tensors())
+
+    def __hash__(self) -> int:
+        return hash((self.data, self.split, self.objective, self.ids))
+
+    def __repr__(self) -> str:
+        heads = ", ".join(f"{name} {array.shape[0]}×{array.shape[1]}" for name, array in self.outputs.items())
+        known = f"targets {', '.join(self.targets)}" if self.targets else "no targets"
+        return f"Predictions({self.split}: {heads}; {known}; {self.objective})"
+
+    def save(self, path: Path | str) -> None:
+        """Writes one safetensors file: equal predictions give files equal to the bit.
+
+        :raises StorageError: when it cannot be written; a file that stood there stays.
+        """
+        from safetensors.numpy import save
+
+        # Several metadata keys would be written in random order: the one key holds everything, sorted.
+        content = save(dict(sorted(self._tensors().items())), {_KEY: canonical_json(self._header())})
+        with replacing(Path(path)) as temporary, storage_errors(Path(path)):
+            temporary.write_bytes(content)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Predictions":
+        """Reads what :meth:`save` wrote.
+
+        :raises ModelFileError: when there is no such file, or it is not one of ours, or it is damaged.
+        """
+        from safetensors import safe_open
+
+        path = Path(path)
+        if not path.is_file():
+            raise ModelFileError(f"there is no file of predictions at {path}.")
+        with _refusing(path), safe_open(path, framework="numpy") as file:
+            header = _read_header(file.metadata(), path)
+            # The keys of the file are sorted by type first; the header keeps the order of heads and columns.
+            outputs = {name: file.get_tensor(f"outputs/{name}") for name in header["heads"]}
+            targets = {name: file.get_tensor(f"targets/{name}") for name in header["columns"]}
+            facts = {key: header[key] for key in ("ids", "objective", "classes", "data", "split")}
+            return cls(outputs=outputs, targets=targets, **facts)
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "kind": _KIND,
+            "format": _FORMAT,
+            "heads": list(self.outputs),
+            "columns": list(self.targets),
+            "ids": list(self.ids),
+            "objective": self.objective,
+            "classes": {column: list(names) for column, names in self.classes.items()},
+            "data": self.data,
+            "split": self.split,
+        }
+
+    def _tensors(self) -> dict[str, Any]:
+        outputs = {f"outputs/{name}": array for name, array in self.outputs.items()}
+        return outputs | {f"targets/{name}": array for name, array in self.targets.items()}
+
+
+def check_split(split: str) -> None:
+    """Refuses the name of a split that could not be the name of a file.
+
+    :raises UsageError: naming it.
+    """
+    if not split or split.startswith(".") or not split.isprintable() or set(split) & set('/\\:*?"<>|'):
+        raise UsageError(
+            f"{split!r} cannot name a split: write train, validation or test, or a variant such as test@tta."
+        )
+
+
+def _text(sample: object) -> str:
+    # A file name that is not UTF-8 comes with surrogates, which no file could hold.
+    return str(sample).encode(errors="backslashreplace").decode()
+
+
+def _outputs(name: str, array: Any) -> "Outputs":
+    import numpy as np
+
+    result = np.ascontiguousarray(array, dtype=np.float32)
+    if result.ndim != 2:
+        raise UsageError(f"the outputs of head {name} must be N×K; these have {result.ndim} dimensions.")
+    return result
+
+
+def _column(name: str, array: Any) -> "Column":
+    import numpy as np
+
+    result = np.asarray(array)
+    if result.ndim != 1:
+        raise UsageError(f"the target column {name} must have one dimension; this has {result.ndim}.")
+    if result.dtype.kind in "biu":
+        return np.ascontiguousarray(result, dtype=np.int64)
+    return np.ascontiguousarray(result, dtype=np.float32)
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether arrays are equal to the bit, so that a NaN equals itself."""
+    return one.keys() == other.keys() and all(
+        a.dtype == other[name].dtype and a.shape == other[name].shape and a.tobytes() == other[name].tobytes()
+        for name, a in one.items()
+    )
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (SafetensorError, KeyError, TypeError, UsageError) as error:
+        raise ModelFileError(
+            f"{path} does not hold predictions that cnnlab wrote, or is damaged ({error}). Train or evaluate again to "
+            "have it written anew."
+        ) from error
+
+
+def _read_header(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]:
+    try:
+        header: dict[str, Any] = json.loads((metadata or {})[_KEY])
+        kind, version = header["kind"], int(header["format"])
+    except (KeyError, ValueError, TypeError):
+        raise ModelFileError(
+            f"{path} is a safetensors file that cnnlab did not write: it says nothing of itself."
+        ) from None
+    if kind != _KIND:
+        raise ModelFileError(f"{path} holds a {kind}, not predictions.")
+    if version > _FORMAT:
+        raise ModelFileError(f"{path} was written by a later version of cnnlab. Update cnnlab to read it.")
+    return header

@@ -1,0 +1,166 @@
+"""What lies in a run folder, under which name, and the two small files that describe the run.
+
+``run.json`` is one JSON object. Fields that are not known yet are null or missing:
+
+=============== ======================================================================================
+``format``      version of this layout, a whole number
+``digest``      SHA-256 of the recipe in its canonical form: runs of one digest are repeats of one another
+``name``        the name given to the run; its folder is ``NAME-DIGEST8``, with ``-REPEAT`` from the second on
+``repeat``      1 for the first run of its digest, 2 for the next, …
+``status``      ``unfinished``, ``finished`` or ``failed``; whether it is running is read off the lock alone
+``started``     when it was first started, ISO 8601 in UTC, as are the next two
+``updated``     when this file was last written
+``finished``    when the last score was written
+``seconds``     time spent training, the sum over all its processes
+``epochs_done`` whole epochs behind it
+``epochs``      whole epochs to do
+``step``        optimiser steps behind it
+``selected``    ``{epoch, metric, value}``: the epoch whose weights were kept, and by what
+``scores``      ``{train: {…}, validation: {…}, test: {…}}``: metrics by name, and ``n``, the number of samples
+``execution``   what changes bits but not meaning: ``{precision, device, threads, parts, …}``
+``environment`` ``{python, platform, processor, cores, cnnlab, torch, numpy, code}``; see :func:`environment`
+``data``        ``{name, digest, sizes, notes}``
+``parent``      the run whose weights it started from
+``warnings``    texts, in the order they came up
+``reason``      why it failed
+=============== ======================================================================================
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from cnnlab.core import yaml
+from cnnlab.core.errors import DataError, RunNotFoundError
+from cnnlab.core.files import write_text
+
+FORMAT = 1
+RECIPE = "recipe.yaml"
+INFO = "run.json"
+HISTORY = "history.csv"
+LIVE = "live.jsonl"
+MODEL = "model.safetensors"
+PREDICTIONS = "predictions"
+STATUSES = ("unfinished", "finished", "failed")
+
+
+def now() -> str:
+    """The time, in UTC, to the microsecond, so that runs started in one second still have an order."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def plain(value: Any) -> Any:
+    """``value`` in the types of JSON: numpy's and torch's scalars become Python's, tuples lists, paths text.
+
+    A number that is not finite becomes null, since JSON has no word for it.
+
+    :raises TypeError: when there is no such form.
+    """
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes):
+        return [plain(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    raise TypeError(f"{value!r} cannot be recorded: it is no number, text, list or mapping")
+
+
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """``old`` with the facts of ``new``; mappings in both are merged in turn, anything else is replaced."""
+    result = dict(old)
+    for key, value in new.items():
+        before = result.get(key)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(cast(Mapping[str, Any], before), value) if both else value
+    return result
+
+
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The leaves of nested mappings by dotted key; lists of mappings are entered as ``key[0].inner``."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            leaves |= flattened(value, f"{name}.")
+        elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+            for place, item in enumerate(value):
+                inner = item if isinstance(item, Mapping) else {"": item}
+                leaves |= {k.removesuffix("."): v for k, v in flattened(inner, f"{name}[{place}].").items()}
+        else:
+            leaves[name] = value
+    return leaves
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds the record of a run."""
+    return (folder / INFO).is_file()
+
+
+def write_info(folder: Path, info: Mapping[str, Any]) -> None:
+    """Replaces ``run.json``."""
+    write_text(folder / INFO, json.dumps(plain(info), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_info(folder: Path) -> dict[str, Any]:
+    """The content of ``run.json``.
+
+    :raises RunNotFoundError: when the folder is not a run.
+    :raises DataError: when the file is damaged or was written by a later version.
+    """
+    try:
+        text = (folder / INFO).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunNotFoundError(f"{folder} is not a run: it holds no {INFO}.") from None
+    return parse_info(text, folder)
+
+
+def parse_info(text: bytes | str, folder: Path) -> dict[str, Any]:
+    """What ``run.json`` of ``folder`` says, from its text; errors as for :func:`read_info`."""
+    try:
+        info = json.loads(text)
+        version = int(info["format"])
+    except (ValueError, TypeError, KeyError):
+        raise DataError(
+            f"{folder / INFO} is damaged: it is not the JSON object that cnnlab writes. Delete the run, or put the "
+            "file back from a copy."
+        ) from None
+    if version > FORMAT:
+        raise DataError(
+            f"{folder} was written by a later version of cnnlab (run format {version}; this one reads up to {FORMAT}). "
+            "Update cnnlab to read it."
+        )
+    return dict(info)
+
+
+def write_recipe(folder: Path, recipe: Mapping[str, Any]) -> None:
+    """Writes ``recipe.yaml``, keys in the order of the recipe."""
+    write_text(folder / RECIPE, yaml.dump(plain(recipe)))
+
+
+def read_recipe(folder: Path) -> dict[str, Any]:
+    """The recipe as it was stored; empty when the file is missing.
+
+    :raises UsageError: when it is not YAML.
+    """
+    try:
+        text = (folder / RECIPE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    return parse_recipe(text, folder)
+
+
+def parse_recipe(text: str, folder: Path) -> dict[str, Any]:
+    """The recipe of ``folder`` from the text of its file."""
+    recipe = yaml.load(text, str(folder / RECIPE))
+    if not isinstance(recipe, Mapping):
+        raise DataError(f"{folder / RECIPE} is damaged: it holds no keys. Put the file back from a copy.")
+    return dict(recipe)
