@@ -20,3 +20,14 @@ def data_dir() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("CNNLAB_DATA names no folder of data sets")
     return Path(folder)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=5, help="how often each mode of the kill test kills its process")
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    """How many times the kill test kills in each mode."""
+    count: int = request.config.getoption("--kills")
+    return count

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cnnlab.core.errors import StorageError
 
+_PART = ".part"
 _REMEDIES = {
     errno.ENOSPC: "the disk is full. Free some space and go on; what was written before is whole",
     errno.EDQUOT: "the disk quota is used up. Free some space and go on; what was written before is whole",
@@ -57,7 +58,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     make_folder(path.parent)
     with storage_errors(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
         os.close(handle)
     temporary = Path(name)
     try:
@@ -70,6 +71,12 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Removes the temporary files that a killed process left under ``folder``, which nobody else may be writing to."""
+    for path in folder.rglob(f".*{_PART}"):
+        path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
