@@ -354,7 +354,7 @@ _CIFAR100 = NamedSet(
     homepage=f"{_TORONTO}/cifar.html",
     licence=_NO_LICENCE,
     citation=_KRIZHEVSKY,
-    note="The hundred classes are the column «label», the twenty groups «group».",
+    note="The hundred classes are the column «label», the twenty groups «superclass».",
 )
 
 _CIFAR10_JPEG = NamedSet(
