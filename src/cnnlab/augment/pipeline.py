@@ -1,0 +1,151 @@
+"""A recipe's augmentation: read from a spec, checked against the data, drawn, applied."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Generator, Tensor
+
+from cnnlab.augment.catalogue import augmentations
+from cnnlab.augment.fills import fills
+from cnnlab.augment.operation import Info, Misfit, Operation, Parameters, Shape, Targets
+from cnnlab.augment.parameters import move
+from cnnlab.augment.stages import AnyStage, stages
+from cnnlab.core import seeds
+from cnnlab.core.registry import Bound
+from cnnlab.core.spec import Call, format_calls, read
+
+
+@dataclass(frozen=True)
+class Step:
+    """An operation and the call that asked for it, which knows its place in the text."""
+
+    call: Call
+    bound: Bound[Operation]
+    operation: Operation
+
+    @classmethod
+    def read(cls, call: Call) -> "Step":
+        """The operation that a call means.
+
+        :raises SpecError: pointing at the name or the argument that is wrong.
+        """
+        bound = augmentations.bind(call)
+        try:
+            operation = bound.build()
+            operation.validate()
+        except Misfit as misfit:
+            raise call.error(str(misfit), _place(call, bound, misfit.argument)) from misfit
+        return cls(call, bound, operation)
+
+    @property
+    def canonical(self) -> Call:
+        """The call with every argument by name, those of a nested fill too."""
+        arguments = dict(self.bound.arguments)
+        if isinstance(arguments.get("fill"), Call):
+            arguments["fill"] = fills.bind(arguments["fill"]).call
+        return Call(self.bound.name, (), arguments)
+
+    def check(self, shape: Shape, soft_targets: bool) -> None:
+        """Refuses what the data or the objective does not allow.
+
+        :raises SpecError: pointing at the operation.
+        """
+        name = self.bound.name
+        if self.operation.needs_colour and shape[0] != 3:
+            channels = "grey" if shape[0] == 1 else f"of {shape[0]} channels"
+            raise self.call.error(f"{name} needs colour pictures (three channels), and these are {channels}")
+        if self.operation.mixes and not soft_targets:
+            raise self.call.error(
+                f"{name} blends targets, and this objective takes none that are blended; leave it out"
+            )
+        reason = self.operation.misfit(shape)
+        if reason:
+            raise self.call.error(reason)
+
+
+class Pipeline:
+    """Operations in order, fused where they can be.
+
+    >>> crop = pipeline("flip|crop(4)")
+    >>> images = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
+    >>> images, targets = crop(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(8))
+    """
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps = tuple(steps)
+        self.operations = tuple(step.operation for step in steps)
+        self.stages: tuple[AnyStage, ...] = stages(self.operations)
+
+    @property
+    def spec(self) -> str:
+        """The canonical text; ``none`` where there is nothing to do."""
+        return format_calls([step.canonical for step in self.steps])
+
+    @property
+    def mixes(self) -> bool:
+        """Whether targets are blended."""
+        return any(operation.mixes for operation in self.operations)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __repr__(self) -> str:
+        return f"pipeline({self.spec!r})"
+
+    def check(self, shape: Shape, soft_targets: bool) -> None:
+        """Refuses the pipeline where the data or the objective does not allow it.
+
+        :param shape: channels, height and width of a picture.
+        :param soft_targets: whether the objective can learn from blended targets.
+        :raises SpecError: pointing at the first operation that does not fit.
+        """
+        for step in self.steps:
+            step.check(shape, soft_targets)
+
+    def draw(self, generator: Generator, info: Info) -> list[Parameters]:
+        """All random choices for a batch, on the processor: for each stage, what was drawn by name."""
+        return [stage.draw(generator, info) for stage in self.stages]
+
+    def apply(self, images: Tensor, targets: Targets, parameters: Sequence[Parameters]) -> tuple[Tensor, Targets]:
+        """The batch with those choices made; nothing here is random, and what is given is not written to.
+
+        :param images: N×C×H×W on any device, uint8 or float in [0, 1].
+        :param targets: columns of N×K numbers, which mixing blends.
+        :returns: uint8 pictures where values were only moved or replaced, else float32 in [0, 1]; and the targets.
+        """
+        if len(images) == 0:
+            return images, targets
+        for stage, drawn in zip(self.stages, move(parameters, images.device), strict=True):
+            images, targets = stage.apply(images, targets, drawn)
+        return images, targets
+
+    def __call__(
+        self, images: Tensor, targets: Targets, *, seed: int, epoch: int, step: int, ids: Tensor
+    ) -> tuple[Tensor, Targets]:
+        """Draws for one step of a training and applies: the same arguments always give the same batch."""
+        if not self.stages or len(images) == 0:
+            return images, targets
+        channels, height, width = images.shape[1:]
+        info = Info(len(images), (channels, height, width), epoch, ids.cpu())
+        return self.apply(images, targets, self.draw(seeds.generator(seed, "augment", epoch, step), info))
+
+
+def pipeline(spec: object) -> Pipeline:
+    """The pipeline that a spec means, such as ``flip|shift(0.1)|erase``; none is the empty one.
+
+    :raises SpecError: with the place in the text, for an unknown name or an argument out of its range.
+    """
+    return spec if isinstance(spec, Pipeline) else Pipeline([Step.read(call) for call in read(spec)])
+
+
+def canonical(spec: object) -> str:
+    """The canonical text of a pipeline, defaults filled in."""
+    return pipeline(spec).spec
+
+
+def _place(call: Call, bound: Bound[Operation], argument: str | None) -> str | int | None:
+    """The key under which the call knows the place of an argument in its text."""
+    if argument is None or argument in call.kwargs:
+        return argument
+    index = list(bound.entry.arguments).index(argument)
+    return index if index < len(call.args) else None

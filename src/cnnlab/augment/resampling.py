@@ -1,0 +1,81 @@
+"""From matrices to pictures: exactly, by indexing, or by one bilinear resampling."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cnnlab.augment.fills import Fill
+
+_NEAREST_HORIZON = 1e-3
+
+
+def as_float(images: Tensor) -> Tensor:
+    """Pictures as float32 in [0, 1]; those that are floats already are returned as they are."""
+    return images.float().div_(255) if images.dtype == torch.uint8 else images
+
+
+def resample(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
+    """Each picture seen through its matrix, interpolated bilinearly between pixel centres.
+
+    :param images: N×C×H×W, uint8 or float in [0, 1].
+    :param matrices: float32, of :mod:`cnnlab.augment.matrices`: N×2×3 where all are affine, else N×3×3.
+    :returns: float32 in [0, 1] of the same shape.
+    """
+    grid = _grid(matrices, *images.shape[-2:])
+    pixels = as_float(images)
+    if fill.mode == "constant" and fill.value:
+        sampled = F.grid_sample(pixels - fill.value, grid, padding_mode="zeros", align_corners=False).add_(fill.value)
+    else:
+        padding = {"reflect": "reflection", "edge": "border", "constant": "zeros"}[fill.mode]
+        sampled = F.grid_sample(pixels, grid, padding_mode=padding, align_corners=False)
+    return sampled.clamp_(0, 1)
+
+
+def move_pixels(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
+    """Each picture seen through its matrix, which takes pixel centres to pixel centres, by indexing.
+
+    :param matrices: N×3×3 products of mirrorings, whole-pixel translations and, on square pictures, quarter turns.
+    :returns: pictures of the same type and shape, every value a value of the source or of a constant fill.
+    """
+    height, width = images.shape[-2:]
+    across, down = matrices[:, 0, :, None], matrices[:, 1, :, None]
+    is_turned = across[:, 0] == 0
+    # A column of the result comes from one column of the source or, where the picture is turned, from one row.
+    x_places = (across[:, 0] + down[:, 0]) * _centred(width, images) + torch.where(is_turned, down[:, 2], across[:, 2])
+    y_places = (across[:, 1] + down[:, 1]) * _centred(height, images) + torch.where(is_turned, across[:, 2], down[:, 2])
+    x_places, y_places = _whole(x_places, width), _whole(y_places, height)
+    column, row = fill.places(x_places, width), fill.places(y_places, height)
+    column, row = torch.where(is_turned, column * width, column), torch.where(is_turned, row, row * width)
+    index = (row[:, None, :, None] + column[:, None, None, :]).flatten(2).expand(-1, images.shape[1], -1)
+    moved = images.flatten(2).gather(2, index).view_as(images)
+    if fill.mode != "constant":
+        return moved
+    outside = (x_places != fill.places(x_places, width))[:, None, None, :]
+    outside = outside | (y_places != fill.places(y_places, height))[:, None, :, None]
+    value = round(fill.value * 255) if images.dtype == torch.uint8 else fill.value
+    return moved.masked_fill_(outside, value)
+
+
+def _grid(matrices: Tensor, height: int, width: int) -> Tensor:
+    """Places in the source for every pixel, N×H×W×2, where -1 and 1 are the outer edges as ``grid_sample`` has it.
+
+    An affine map is a sum of something for the column and something for the row, so only one pass is over all
+    pixels; x and y stay in planes of their own, which ``grid_sample`` reads as fast as pairs.
+    """
+    across, down = matrices[:, :1] * (2 / width), matrices[:, 1:2] * (2 / height)
+    scaled = torch.cat([across, down, matrices[:, 2:]], 1)
+    by_column = scaled[:, :, 0, None] * _centred(width, matrices)
+    by_row = scaled[:, :, 1, None] * _centred(height, matrices) + scaled[:, :, 2, None]
+    planes = by_row[:, :, :, None] + by_column[:, :, None, :]
+    if matrices.shape[1] == 3:
+        planes = planes[:, :2] / planes[:, 2:].clamp_min(_NEAREST_HORIZON)
+    return planes.permute(0, 2, 3, 1)
+
+
+def _centred(size: int, like: Tensor) -> Tensor:
+    """Pixel centres along an axis, measured from its middle."""
+    return torch.arange(size, dtype=torch.float32, device=like.device) - (size - 1) / 2
+
+
+def _whole(places: Tensor, size: int) -> Tensor:
+    return (places + (size - 1) / 2).round().long()

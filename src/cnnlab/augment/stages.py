@@ -1,0 +1,125 @@
+"""How operations run: neighbours of a family as one stage, anything else as a stage of its own."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from torch import Generator, Tensor
+
+from cnnlab.augment.fills import REFLECT, Fill
+from cnnlab.augment.operation import Geometric, Info, Mixing, Operation, Parameters, Pixels, Targets
+from cnnlab.augment.resampling import as_float, move_pixels, resample
+
+T = TypeVar("T", bound=Operation)
+
+
+@dataclass(frozen=True)
+class Stage(ABC, Generic[T]):
+    """Operations that pass over the pictures together."""
+
+    operations: tuple[T, ...]
+
+    @abstractmethod
+    def draw(self, generator: Generator, info: Info) -> Parameters:
+        """All that is random in it."""
+
+    @abstractmethod
+    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+        """The pictures and targets after it; those given are left as they are."""
+
+    def takes(self, operation: Operation) -> bool:
+        """Whether the operation can be done in the same pass, after those that are here."""
+        return False
+
+
+class GeometricRun(Stage[Geometric]):
+    """Matrices multiplied, then one move of the pixels: by indexing where it only moves them, else interpolated."""
+
+    @cached_property
+    def fill(self) -> Fill | None:
+        """The one fill of all operations that need one."""
+        return next((fill for operation in self.operations if (fill := operation.filling)), None)
+
+    def takes(self, operation: Operation) -> bool:
+        """Any geometric operation that does not want another fill."""
+        return isinstance(operation, Geometric) and (
+            self.fill is None or operation.filling is None or operation.filling == self.fill
+        )
+
+    def draw(self, generator: Generator, info: Info) -> Parameters:
+        """One matrix for each picture, N×2×3, or N×3×3 with perspective in it."""
+        product = self.operations[0].matrices(generator, info)
+        for operation in self.operations[1:]:
+            product = product @ operation.matrices(generator, info)
+        is_projective = any(operation.is_projective for operation in self.operations)
+        return {"matrix": product.float() if is_projective else product[:, :2].float()}
+
+    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+        """One pass over the pictures, whatever the number of operations."""
+        only_moves = all(operation.moves_pixels for operation in self.operations)
+        see_through = move_pixels if only_moves else resample
+        return see_through(images, parameters["matrix"], self.fill or REFLECT), targets
+
+
+class PixelStage(Stage[Pixels]):
+    """One operation, on the pictures chosen for it."""
+
+    def draw(self, generator: Generator, info: Info) -> Parameters:
+        """Who is chosen, and what the operation draws for them."""
+        (operation,) = self.operations
+        chosen = operation.choose(generator, info.count)
+        drawn = operation.draw(generator, info.of(chosen))
+        return drawn if chosen is None else {"chosen": chosen, **drawn}
+
+    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+        """Those chosen are taken out, changed and put back."""
+        (operation,) = self.operations
+        source = images if operation.keeps_bytes else as_float(images)
+        if "chosen" not in parameters:
+            return _in_range(operation.apply(source, parameters)), targets
+        chosen = parameters["chosen"]
+        if len(chosen) == 0:
+            return source, targets
+        changed = _in_range(operation.apply(source[chosen], parameters))
+        return source.index_copy(0, chosen, changed), targets
+
+
+class MixingStage(Stage[Mixing]):
+    """One operation that blends pictures of the batch with each other."""
+
+    def draw(self, generator: Generator, info: Info) -> Parameters:
+        """What the operation draws."""
+        return self.operations[0].draw(generator, info)
+
+    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+        """What the operation makes of them."""
+        return self.operations[0].apply(images, targets, parameters)
+
+
+AnyStage: TypeAlias = Stage[Any]
+
+
+def stages(operations: Iterable[Operation]) -> tuple[AnyStage, ...]:
+    """The stages of a pipeline, in order."""
+    made: list[AnyStage] = []
+    for operation in operations:
+        if made and made[-1].takes(operation):
+            made[-1] = replace(made[-1], operations=(*made[-1].operations, operation))
+        else:
+            made.append(_alone(operation))
+    return tuple(made)
+
+
+def _alone(operation: Operation) -> AnyStage:
+    if isinstance(operation, Geometric):
+        return GeometricRun((operation,))
+    if isinstance(operation, Mixing):
+        return MixingStage((operation,))
+    assert isinstance(operation, Pixels)
+    return PixelStage((operation,))
+
+
+def _in_range(images: Tensor) -> Tensor:
+    return images.clamp_(0, 1) if images.is_floating_point() else images
