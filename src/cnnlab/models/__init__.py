@@ -9,9 +9,12 @@ from cnnlab.models.classifier_files import load_classifier, save_classifier
 from cnnlab.models.inference import autocast, evaluating, outputs_of
 from cnnlab.models.networks import architectures, build, canonical
 from cnnlab.models.stacking import layers
+from cnnlab.models.summaries import Row, Summary, summary
 
 __all__ = [
     "Classifier",
+    "Row",
+    "Summary",
     "architectures",
     "autocast",
     "build",
@@ -21,4 +24,5 @@ __all__ = [
     "load_classifier",
     "outputs_of",
     "save_classifier",
+    "summary",
 ]

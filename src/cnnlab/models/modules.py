@@ -10,7 +10,10 @@ class Head(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """N×F to N×outputs."""
-        with torch.autocast(input.device.type, enabled=False):
+        device = input.device.type
+        if not torch.amp.is_autocast_available(device):
+            return super().forward(input)
+        with torch.autocast(device, enabled=False):
             return super().forward(input.to(self.weight.dtype))
 
 
@@ -74,6 +77,14 @@ class Concatenate(nn.Module):
         return torch.cat(branches, 1)
 
 
+class Multiply(nn.Module):
+    """A feature map scaled by a gate for each channel."""
+
+    def forward(self, input: Tensor, gate: Tensor) -> Tensor:
+        """N×C×H×W and N×C×1×1 to N×C×H×W."""
+        return input * gate
+
+
 class Residual(nn.Module):
     """A body and a way around it, joined: ``after(join(body(before(x)), shortcut(before(x))))``.
 
@@ -114,8 +125,10 @@ class ChannelGate(nn.Module):
         self.relu = nn.ReLU()
         self.expand = nn.Conv2d(hidden, channels, 1)
         self.gate = nn.Sigmoid()
+        self.scale = Multiply()
 
     def forward(self, input: Tensor) -> Tensor:
         """Of the shape of its input, N×C×H×W."""
-        gate: Tensor = self.gate(self.expand(self.relu(self.reduce(self.squeeze(input)))))
-        return input * gate
+        gate = self.gate(self.expand(self.relu(self.reduce(self.squeeze(input)))))
+        scaled: Tensor = self.scale(input, gate)
+        return scaled
