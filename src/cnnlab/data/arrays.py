@@ -1,0 +1,80 @@
+"""Arrays and tensors as pictures: uint8, channels first, whatever their layout and range."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cnnlab.core.errors import DataError
+
+Layout: TypeAlias = Literal["first", "last"]
+
+_CHANNELS = (1, 2, 3, 4)
+
+
+def to_pixels(array: Any, name: str = "x") -> NDArray[np.uint8]:
+    """Pictures as uint8 N×C×H×W.
+
+    Read are N×H×W, N×H×W×C and N×C×H×W (where both could be meant, arrays are channels last and tensors channels
+    first), as 8 or 16-bit whole numbers, booleans, or floats in [0, 1] or [0, 255], which are rounded to 8 bits.
+
+    :raises DataError: for other shapes and ranges.
+    """
+    is_tensor = isinstance(array, Tensor)
+    values = array.detach().cpu().numpy() if is_tensor else np.asarray(array)
+    layout = channels_layout(values.shape, name, prefer="first" if is_tensor else "last")
+    return np.ascontiguousarray(channels_first(to_bytes(values, name), layout))
+
+
+def channels_layout(shape: Sequence[int], name: str, prefer: Layout = "last") -> Layout | None:
+    """Where the channels of an array of pictures are: None for N×H×W, which has no such axis.
+
+    :raises DataError: when no axis can be the channels.
+    """
+    if len(shape) == 3:
+        return None
+    possible: dict[Layout, bool] = {}
+    if len(shape) == 4:
+        possible = {"first": shape[1] in _CHANNELS, "last": shape[3] in _CHANNELS}
+    if possible.get(prefer):
+        return prefer
+    for layout, fits in possible.items():
+        if fits:
+            return layout
+    raise DataError(
+        f"{name} has the shape {tuple(shape)}: pictures are N×H×W, N×H×W×C or N×C×H×W with 1 to 4 channels."
+    )
+
+
+def channels_first(values: NDArray[np.uint8], layout: Layout | None) -> NDArray[np.uint8]:
+    """The array as N×C×H×W."""
+    if layout is None:
+        return values[:, None]
+    return values if layout == "first" else np.moveaxis(values, 3, 1)
+
+
+def to_bytes(values: NDArray[Any], name: str, top: float | None = None) -> NDArray[np.uint8]:
+    """Pixel values as uint8.
+
+    :param top: the value of white for floats, 1 or 255; None to tell by their largest.
+    :raises DataError: for values that are not pixels.
+    """
+    kind = values.dtype.kind
+    if values.dtype == np.uint8:
+        return values
+    if kind == "b":
+        return values.astype(np.uint8) * np.uint8(255)
+    if values.dtype == np.uint16:
+        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if kind not in "fiu":
+        raise DataError(f"{name} holds {values.dtype}; pixels are numbers.")
+    low, high = (values.min(), values.max()) if values.size else (0, 0)
+    if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > 255:
+        raise DataError(
+            f"{name} holds values from {low:g} to {high:g}; pixels go from 0 to 1 or from 0 to 255. "
+            "Leave the normalisation out: it belongs to the classifier."
+        )
+    scale = 255 / (top or (1 if high <= 1 else 255)) if kind == "f" else 1
+    return np.rint(values * scale).astype(np.uint8)

@@ -1,0 +1,73 @@
+"""A data set: its splits, and where they came from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from cnnlab.core.digests import digest
+from cnnlab.core.errors import DataError
+from cnnlab.data.imageset import Classes, ImageSet
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Train, validation and test pictures.
+
+    :param source: plain facts, as they go into a record: the spec, where the data came from, its licence and
+        citation, files that were skipped, duplicates, notes.
+    :raises DataError: when the splits differ in the shape of their pictures or in their classes.
+    """
+
+    name: str
+    train: ImageSet
+    validation: ImageSet | None = None
+    test: ImageSet | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, part in self.parts():
+            if part.shape != self.train.shape:
+                raise DataError(
+                    f"the pictures of {name} are {_shape(part)} and those of train {_shape(self.train)}; "
+                    "all splits must have one shape. Give size= or channels= to make them so."
+                )
+            if part.targets and (set(part.targets) != set(self.train.targets) or part.classes != self.train.classes):
+                raise DataError(f"the targets of {name} differ from those of train in their columns or classes.")
+
+    @classmethod
+    def of(cls, name: str, parts: Mapping[str, ImageSet], source: Mapping[str, Any]) -> "Dataset":
+        """The data set of splits by name."""
+        return cls(name, parts["train"], parts.get("validation"), parts.get("test"), source)
+
+    def parts(self) -> Iterator[tuple[str, ImageSet]]:
+        """The splits that exist, by name: train, validation, test."""
+        for name in SPLITS:
+            part = getattr(self, name)
+            if part is not None:
+                yield name, part
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height, width of every picture."""
+        return self.train.shape
+
+    @property
+    def classes(self) -> Classes:
+        """The class names of each integer column that holds classes."""
+        return self.train.classes
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the content of every split."""
+        return digest({name: part.digest for name, part in self.parts()})
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{len(part):,} {name}" for name, part in self.parts())
+        return f"<Dataset {self.name}: {parts}, {_shape(self.train)}>"
+
+
+def _shape(part: ImageSet) -> str:
+    return "×".join(map(str, part.shape))

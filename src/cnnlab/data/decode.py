@@ -1,0 +1,148 @@
+"""One picture from the bytes of its file to uint8 pixels of the wanted form.
+
+Alpha is composited on white, the orientation that a camera noted is applied, 16 bits are scaled to 8, palettes and
+CMYK become RGB. Formats that call other programs (EPS, PDF) are not read.
+"""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cnnlab.core.errors import DataError
+from cnnlab.data.options import Resize
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "MPO", "TGA", "ICO", "AVIF")
+_SUFFIXES = ".jpg .jpeg .jpe .jfif .png .bmp .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .mpo .tga .ico .avif"
+SUFFIXES = frozenset(_SUFFIXES.split(" "))
+MOST_PIXELS = 89_478_485  # Pillow's own limit, above which it warns
+_ORIENTATION = 0x0112
+_EXIF_HOLDERS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_GREY = ("1", "L", "LA", "La", *_SIXTEEN_BITS)
+
+
+class BadPictureError(DataError):
+    """A file that cannot be read as a picture; the message is the reason, without the name of the file."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What every picture is brought to.
+
+    :param size: height and width; None keeps those of the file.
+    :param channels: 1 or 3; None is 1 where the file is grey and else 3.
+    """
+
+    size: tuple[int, int] | None = None
+    resize: Resize = "squash"
+    channels: int | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One decoded picture.
+
+    :param pixels: uint8, C×H×W.
+    :param mode: Pillow's word for the kind of pixels in the file, such as ``RGBA``.
+    :param size: width and height in the file.
+    """
+
+    pixels: NDArray[np.uint8]
+    mode: str
+    size: tuple[int, int]
+
+
+def decode(content: bytes, form: Form) -> Picture:
+    """The picture in an encoded file, at its first frame.
+
+    :raises BadPictureError: when it is no picture, is cut off, or has more than 89 million pixels.
+    """
+    try:
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
+            mode, size = image.mode, image.size
+            _check_pixels(size)
+            pixels = to_form(_upright(image, form), form)
+    except BadPictureError:
+        raise
+    except Exception as error:
+        # A decoder that meets damaged input may raise anything.
+        raise BadPictureError(_reason(content, error)) from error
+    return Picture(pixels, mode, size)
+
+
+def to_form(image: Image.Image, form: Form) -> NDArray[np.uint8]:
+    """An opened picture as uint8 C×H×W of the wanted channels and size (bilinear, antialiased)."""
+    wanted = form.channels or (1 if is_grey(image.mode) else 3)
+    plain = _plain(image).convert("L" if wanted == 1 else "RGB")
+    pixels = np.asarray(resized(plain, form.size, form.resize))
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def resized(image: Image.Image, size: tuple[int, int] | None, how: Resize) -> Image.Image:
+    """The picture at height and width ``size``: squashed, or its middle, or the whole of it padded with black."""
+    if size is None or image.size == size[::-1]:
+        return image
+    wide = size[::-1]
+    if how == "squash":
+        return image.resize(wide, Image.Resampling.BILINEAR)
+    if how == "crop":
+        return ImageOps.fit(image, wide, Image.Resampling.BILINEAR)
+    return ImageOps.pad(image, wide, Image.Resampling.BILINEAR, color=0)
+
+
+def is_grey(mode: str) -> bool:
+    """Whether pictures of this mode have no colour."""
+    return mode in _GREY
+
+
+def _upright(image: Image.Image, form: Form) -> Image.Image:
+    """The picture as it was meant to be seen; a large JPEG is decoded at a part of its size, but twice the wanted."""
+    has_exif = any(holder in image.info for holder in _EXIF_HOLDERS)
+    is_turned = has_exif and image.getexif().get(_ORIENTATION, 1) != 1
+    if form.size is not None and image.format == "JPEG":
+        side = 2 * max(form.size)
+        image.draft(None, (side, side))
+    return ImageOps.exif_transpose(image) if is_turned else image
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The picture with 8 bits a channel and nothing to see through."""
+    if image.mode in _SIXTEEN_BITS:
+        return _eight_bits(image)
+    if image.mode == "F":
+        raise BadPictureError("its pixels are floating-point numbers of no known range")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        seen = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
+    return image
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.int64)
+    if values.size and (values.min() < 0 or values.max() > 65535):
+        raise BadPictureError("its pixels are 32-bit numbers beyond the 65535 of 16 bits")
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def _check_pixels(size: tuple[int, int]) -> None:
+    if size[0] * size[1] > MOST_PIXELS:
+        raise BadPictureError(_too_large(f"{size[0]:,}×{size[1]:,}"))
+
+
+def _too_large(size: str) -> str:
+    return f"it has {size} pixels, and more than {MOST_PIXELS // 1_000_000} million are not decoded"
+
+
+def _reason(content: bytes, error: Exception) -> str:
+    if not content:
+        return "the file is empty"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return _too_large("too many")
+    if isinstance(error, UnidentifiedImageError):
+        return "it is not a picture, or of a format that is not read"
+    if "truncated" in str(error).lower():
+        return "it is cut off before its end"
+    return f"it is damaged ({str(error).strip() or type(error).__name__})"

@@ -1,0 +1,246 @@
+"""Ingestion: the pictures that a reader found, decoded once, in parallel, and brought to one form.
+
+Where the pixels go is the affair of a :class:`Store`: memory, or a folder of the cache.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cnnlab.core.errors import DataError
+from cnnlab.core.messages import track
+from cnnlab.data.decode import Form
+from cnnlab.data.imageset import Classes, ImageSet, Targets, TensorImages, digest_pictures, picture_moments
+from cnnlab.data.options import CHANNELS, Options
+from cnnlab.data.pictures import Bad, Chunk, Pictures, Survey
+from cnnlab.data.reading import Content, Part
+
+_CHUNK = 128
+_SAMPLE = 16
+_MOST_NAMED = 20
+
+
+class UnreadableError(DataError):
+    """Files that are no pictures; ``bad`` names every one."""
+
+    def __init__(self, name: str, bad: Sequence[Bad]) -> None:
+        self.bad = tuple(bad)
+        shown = "; ".join(map(str, bad[:_MOST_NAMED]))
+        more = f"; and {len(bad) - _MOST_NAMED:,} more" if len(bad) > _MOST_NAMED else ""
+        files = "1 file" if len(bad) == 1 else f"{len(bad):,} files"
+        super().__init__(
+            f"{name}: {files} cannot be read as pictures: {shown}{more}. Repair or remove them, "
+            "or leave them out with on_bad=skip."
+        )
+
+
+class MixedSizesError(DataError):
+    """Pictures of different sizes where no size was asked for."""
+
+    def __init__(self, name: str, sizes: Iterable[tuple[int, int]]) -> None:
+        shown = ", ".join(f"{width}×{height}" for width, height in sorted(sizes)[:5])
+        super().__init__(
+            f"{name}: the pictures differ in size ({shown}, for instance). Say which all shall have: size=96, "
+            "or size=[height, width]."
+        )
+
+
+class _ColourMetError(Exception):
+    """A picture with colour among those that were taken to be all grey."""
+
+
+@dataclass
+class Ingested:
+    """What is known of a part besides its pixels.
+
+    :param places: which of the part's pictures were kept, in order.
+    """
+
+    shape: tuple[int, int, int]
+    places: list[int] = field(default_factory=list)
+    digests: list[NDArray[np.uint8]] = field(default_factory=list)
+    moments: list[Tensor] = field(default_factory=list)
+
+    def columns(self, part: Part) -> Targets:
+        """The targets of the pictures kept."""
+        kept = torch.tensor(self.places, dtype=torch.int64)
+        return {name: column[kept] for name, column in part.targets.items()}
+
+    def ids(self, part: Part) -> Sequence[str]:
+        """The ids of the pictures kept."""
+        whole = len(self.places) == len(part.pictures)
+        return part.pictures.ids if whole else [part.pictures.ids[place] for place in self.places]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an ingestion besides the pixels."""
+
+    form: Form
+    parts: dict[str, Ingested]
+    skipped: tuple[Bad, ...]
+    survey: Survey
+
+
+class Store(ABC):
+    """Takes the pixels of one part after another, in order."""
+
+    @abstractmethod
+    def add(self, part: str, pixels: NDArray[np.uint8], files: Sequence[bytes]) -> None:
+        """Some pictures (uint8, n×C×H×W) and, where they come from files, the encoded bytes of each."""
+
+
+S = TypeVar("S", bound=Store)
+
+
+class MemoryStore(Store):
+    """Keeps the pixels in memory."""
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        self._counts, self._filled = counts, dict.fromkeys(counts, 0)
+        self._arrays: dict[str, Tensor] = {}
+
+    def add(self, part: str, pixels: NDArray[np.uint8], files: Sequence[bytes]) -> None:
+        """Copies them to where they will stay."""
+        if part not in self._arrays:
+            self._arrays[part] = torch.empty((self._counts[part], *pixels.shape[1:]), dtype=torch.uint8)
+        start, end = self._filled[part], self._filled[part] + len(pixels)
+        self._arrays[part].numpy()[start:end] = pixels
+        self._filled[part] = end
+
+    def image_set(self, name: str, part: Part, known: Ingested, classes: Classes) -> ImageSet:
+        """The part as an image set."""
+        pixels = self._arrays[name][: self._filled[name]]
+        images = TensorImages(pixels, known.columns(part), classes, known.ids(part))
+        images.picture_digests = np.concatenate(known.digests)
+        images.moments = torch.cat(known.moments)
+        return images
+
+
+def ingest(name: str, content: Content, options: Options, make_store: Callable[[], S]) -> tuple[S, Outcome]:
+    """Decodes every part into a store.
+
+    :param make_store: called once, or a second time when pictures taken to be all grey turn out not to be.
+    :raises UnreadableError: for files that are no pictures, unless ``options.on_bad`` says to skip them.
+    :raises MixedSizesError: when sizes differ and none was asked for.
+    """
+    form = Form(options.sides, options.resize, CHANNELS.get(options.channels))
+    if form.channels is None and _seems_coloured(content, form):
+        form = replace(form, channels=3)
+    try:
+        store = make_store()
+        return store, _ingest(name, content, form, options, store)
+    except _ColourMetError:
+        store = make_store()
+        return store, _ingest(name, content, replace(form, channels=3), options, store)
+
+
+def workers() -> int:
+    """How many threads decode: one for each processor that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _ingest(name: str, content: Content, form: Form, options: Options, store: Store) -> Outcome:
+    known: dict[str, Ingested] = {}
+    bad: list[Bad] = []
+    survey = Survey()
+    for split, part in content.parts.items():
+        for ready in _prepared(part.pictures, form, f"{name}, {split}"):
+            bad += ready.chunk.bad
+            survey.add(ready.chunk.survey)
+            if ready.pixels is None:
+                continue
+            mine = known.setdefault(split, Ingested(_shape(ready.pixels)))
+            _check_shape(name, ready.pixels, known, survey)
+            mine.places += ready.chunk.places
+            mine.digests.append(ready.digests)
+            mine.moments.append(ready.moments)
+            if not bad or options.on_bad == "skip":
+                store.add(split, ready.pixels, ready.chunk.files)
+    if bad and options.on_bad == "refuse":
+        raise UnreadableError(name, bad)
+    for split in content.parts:
+        if split not in known:
+            raise DataError(f"{name}: there is no readable picture in {split}.")
+    channels = known["train"].shape[0]
+    return Outcome(replace(form, channels=channels), known, tuple(bad), survey)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    chunk: Chunk
+    pixels: NDArray[np.uint8] | None
+    digests: NDArray[np.uint8]
+    moments: Tensor
+
+
+def _prepared(pictures: Pictures, form: Form, name: str) -> Iterator[_Ready]:
+    """The chunks in order, each made ready in a thread; no more are under way than there are threads to use them."""
+    starts = range(0, len(pictures), _CHUNK)
+
+    def prepare(start: int) -> _Ready:
+        return _ready(name, pictures.load(range(start, min(start + _CHUNK, len(pictures))), form))
+
+    pool = ThreadPoolExecutor(workers())
+    try:
+        yield from track(_ahead(pool, prepare, starts), f"Reading {name}", len(starts))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ahead(pool: ThreadPoolExecutor, prepare: Callable[[int], _Ready], starts: Iterable[int]) -> Iterator[_Ready]:
+    waiting: deque[Future[_Ready]] = deque()
+    for start in starts:
+        waiting.append(pool.submit(prepare, start))
+        if len(waiting) > 2 * workers():
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _ready(name: str, chunk: Chunk) -> _Ready:
+    if len(chunk.pixels) == 0:
+        return _Ready(chunk, None, np.empty((0, 32), np.uint8), torch.empty(0))
+    shapes = {picture.shape for picture in chunk.pixels}
+    if len({shape[0] for shape in shapes}) > 1:
+        raise _ColourMetError
+    if len(shapes) > 1:
+        raise MixedSizesError(name.rpartition(",")[0], chunk.survey.sizes)
+    pixels = chunk.pixels if isinstance(chunk.pixels, np.ndarray) else np.stack(chunk.pixels)
+    return _Ready(chunk, pixels, digest_pictures(pixels), picture_moments(torch.tensor(pixels)))
+
+
+def _check_shape(name: str, pixels: NDArray[np.uint8], known: dict[str, Ingested], survey: Survey) -> None:
+    shapes = {_shape(pixels), *(part.shape for part in known.values())}
+    if len({shape[0] for shape in shapes}) > 1:
+        raise _ColourMetError
+    if len(shapes) > 1:
+        raise MixedSizesError(name, survey.sizes)
+
+
+def _seems_coloured(content: Content, form: Form) -> bool:
+    """Whether any of some pictures spread over every part has colour; arrays know it of all."""
+    for part in content.parts.values():
+        known = part.pictures.is_grey()
+        if known is False:
+            return True
+        step = max(1, len(part.pictures) // _SAMPLE)
+        for place in range(0, len(part.pictures), step) if known is None else ():
+            chunk = part.pictures.load(range(place, place + 1), form)
+            if any(len(picture) > 1 for picture in chunk.pixels):
+                return True
+    return False
+
+
+def _shape(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:
+    channels, height, width = pixels.shape[1:]
+    return channels, height, width

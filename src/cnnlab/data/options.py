@@ -1,0 +1,36 @@
+"""What every reader of data takes beside its own arguments."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
+
+from cnnlab.core.arguments import Range
+
+Side: TypeAlias = Annotated[int, Range(1, 8192)]
+Resize: TypeAlias = Literal["squash", "crop", "pad"]
+CHANNELS = {"grey": 1, "colour": 3}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How pictures become an image set, whatever they are read from.
+
+    :param size: pixels of a side, or [height, width]; none keeps the size that the pictures have.
+    :param resize: ``squash`` to the size, ``crop`` the middle, or ``pad`` with black, keeping proportions.
+    :param channels: ``auto`` is grey where all pictures are grey, else colour.
+    :param on_bad: what to do about files that cannot be read: ``refuse`` the data, or ``skip`` them and say so.
+    :param dedupe: whether pictures of train that are in another split too are dropped.
+    :param cache: how decoded pictures are kept in the user's cache: ``raw`` pixels, the ``encoded`` files, to be
+        decoded at each use, ``none`` (in memory, for this time only), or ``auto``: raw unless too large.
+    """
+
+    size: Side | tuple[Side, Side] | None = None
+    resize: Resize = "squash"
+    channels: Literal["auto", "grey", "colour"] = "auto"
+    on_bad: Literal["refuse", "skip"] = "refuse"
+    dedupe: bool = False
+    cache: Literal["auto", "raw", "encoded", "none"] = "auto"
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Height and width, where a size is given."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size

@@ -1,0 +1,169 @@
+"""What a reader is: a function from its arguments to a :class:`Source`, known by name to the spec strings.
+
+A reader says at once which files it depends on, and reads them only when asked, so that what lies in the cache
+already is not read again::
+
+    @reader("npz")
+    def npz(place: Place, path: FilePath) -> Source: ...
+
+The options that all readers share (``size``, ``channels``, …) are added to its arguments here.
+"""
+
+import inspect
+import os
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from cnnlab.core.errors import DataError
+from cnnlab.core.registry import Registry
+from cnnlab.data.imageset import Targets
+from cnnlab.data.options import Options
+from cnnlab.data.pictures import Pictures
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Marks an argument that says where data lies, not what it is; it does not count in the key of the cache."""
+
+
+FilePath: TypeAlias = Annotated[str, Whereabouts()]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a reader looks for files: the current folder, ``data_dir`` and ``CNNLAB_DATA``, in this order."""
+
+    data_dir: Path | None = None
+    offline: bool = False
+
+    def folders(self) -> list[Path]:
+        """The folders that a relative path may start from."""
+        named = os.environ.get("CNNLAB_DATA")
+        return [Path(), *([self.data_dir] if self.data_dir else []), *([Path(named).expanduser()] if named else [])]
+
+    def look(self, path: str) -> Path | None:
+        """The first file or folder of that path, or None."""
+        wanted = Path(path).expanduser()
+        found = (folder / wanted for folder in self.folders())
+        return next((candidate for candidate in found if candidate.exists()), None)
+
+    def find(self, path: str) -> Path:
+        """The first file or folder of that path.
+
+        :raises DataError: when there is none, with the places looked in.
+        """
+        found = self.look(path)
+        if found is None:
+            looked = ", ".join(str(folder.absolute()) for folder in self.folders())
+            where = "" if Path(path).expanduser().is_absolute() else f" (looked in {looked})"
+            raise DataError(
+                f"there is no file or folder {path}{where}. Check the path; --data-dir names another place."
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split as a reader finds it: pictures and, where known, a target for each."""
+
+    pictures: Pictures
+    targets: Targets = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that a reader finds.
+
+    :param parts: by the name of the split; ``train`` is always there.
+    :param classes: names of the classes of each column that holds classes.
+    :param problems: what makes the data unfit for use, one sentence each.
+    :param notes: what a person may want to know, one sentence each.
+    """
+
+    parts: Mapping[str, Part]
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a reader will read.
+
+    :param name: what the data set is called.
+    :param read: reads it.
+    :param inputs: the files and folders that it depends on.
+    :param facts: plain facts for the record, such as the licence.
+    :param key: what the content depends on besides the inputs and the arguments.
+    :param is_quick: whether reading is so quick that keeping the result in the cache is not worth while.
+    """
+
+    name: str
+    read: Callable[[], Content]
+    inputs: tuple[Path, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    key: Mapping[str, Any] = field(default_factory=dict)
+    is_quick: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A reader with its arguments: a source, the options of ingestion, and what tells its content from another's."""
+
+    reader: str
+    source: Source
+    options: Options
+    arguments: Mapping[str, Any]
+
+
+readers: Registry[Reading] = Registry("data set", given=("place",))
+"""Every name that ``data=`` may start with: kinds of files, and named data sets."""
+
+
+def reader(name: str, *aliases: str, **defaults: Any) -> Callable[[Callable[..., Source]], Callable[..., Source]]:
+    """A decorator that makes a function of a :class:`Place` and its own arguments known as a reader.
+
+    :param defaults: defaults of the shared options that differ for this reader.
+    """
+
+    def decorate(function: Callable[..., Source]) -> Callable[..., Source]:
+        hints = typing.get_type_hints(function, include_extras=True)
+        own = [p for p in inspect.signature(function).parameters.values() if p.name != "place"]
+        places = {p.name for p in own if Whereabouts() in getattr(hints[p.name], "__metadata__", ())}
+
+        def make(*, place: Place, **arguments: Any) -> Reading:
+            mine = {p.name: arguments.pop(p.name) for p in own}
+            told = {key: value for key, value in mine.items() if key not in places}
+            return Reading(name, function(place, **mine), Options(**arguments), told)
+
+        names = {p.name for p in own}
+        shared = [p for p in _shared_parameters(defaults) if p.name not in names]
+        _describe(make, function, [*own, *shared], hints)
+        readers.register(name, *aliases)(make)
+        return function
+
+    return decorate
+
+
+def _shared_parameters(defaults: Mapping[str, Any]) -> list[inspect.Parameter]:
+    return [
+        inspect.Parameter(
+            option.name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(option.name, option.default)
+        )
+        for option in fields(Options)
+    ]
+
+
+def _describe(
+    make: Callable[..., Any], function: Callable[..., Any], parameters: list[inspect.Parameter], own: Mapping[str, Any]
+) -> None:
+    """Gives ``make`` the signature by which the registry binds arguments."""
+    hints = {**typing.get_type_hints(Options, include_extras=True), **own}
+    make.__doc__ = function.__doc__
+    make.__annotations__ = {p.name: hints[p.name] for p in parameters}
+    make.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    )

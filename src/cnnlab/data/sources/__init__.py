@@ -1,0 +1,5 @@
+"""The readers, one file each; importing this registers them all."""
+
+from cnnlab.data.sources import digits
+
+__all__ = ["digits"]

@@ -1,0 +1,148 @@
+"""Splits: what is set aside for validation and test, and a smaller part of train.
+
+The choice is stratified by class and a pure function of the data: it has a seed of its own, which the repeats of a
+study do not change.
+"""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from cnnlab.core.errors import DataError, UsageError
+from cnnlab.core.seeds import generator
+from cnnlab.data.imageset import ImageSet, kept
+
+Share: TypeAlias = int | float | None
+"""A count of pictures, a fraction between 0 and 1, or None for the default."""
+
+SEED = 0
+_TEST_FRACTION = 0.2
+_VALIDATION_FRACTION = 0.1
+_VALIDATION_MOST = 5_000
+
+
+def complete(parts: Mapping[str, ImageSet], validation: Share = None, test: Share = None) -> dict[str, ImageSet]:
+    """The splits of a set, with those carved off train that it lacks; 0 leaves a split out.
+
+    By default test is a fifth, and validation a tenth of what is then left, at most 5,000. A fraction for ``test`` is
+    of the whole train part, one for ``validation`` of what test leaves.
+
+    :raises UsageError: when a split that the set has already is asked for in another size.
+    """
+    done = dict(parts)
+    defaults = {
+        "test": (test, _TEST_FRACTION, None),
+        "validation": (validation, _VALIDATION_FRACTION, _VALIDATION_MOST),
+    }
+    for name, (share, fraction, most) in defaults.items():
+        if name in done:
+            _own_split(done, name, share)
+            continue
+        train = done["train"]
+        count = _default_count(train, fraction, most) if share is None else count_of(name, share, len(train))
+        if count:
+            done["train"], done[name] = _carve(train, name, count)
+    return done
+
+
+def subset(train: ImageSet, share: int | float) -> ImageSet:
+    """A stratified part of train: a count or a fraction; of two sizes the smaller lies within the larger.
+
+    :raises UsageError: when there are not so many, or it would be nothing.
+    """
+    count = count_of("subset", share, len(train))
+    if count == 0:
+        raise UsageError(f"subset={share} leaves nothing of the {len(train):,} pictures of train; give a larger one.")
+    chosen = choose(_strata(train), len(train), count, "subset", spare=0)
+    return kept(train, chosen)
+
+
+def count_of(name: str, share: int | float, total: int) -> int:
+    """How many of ``total`` a count or a fraction means.
+
+    :raises UsageError: for what is neither, or more than there are.
+    """
+    is_number = isinstance(share, int | float) and not isinstance(share, bool)
+    if (
+        not is_number
+        or share < 0
+        or share != share
+        or (isinstance(share, float) and share > 1 and not share.is_integer())
+    ):
+        raise UsageError(f"{name} takes a count of pictures or a fraction from 0 to 1; got {share!r}.")
+    count = round(share * total) if isinstance(share, float) and share <= 1 else int(share)
+    if count > total:
+        raise UsageError(f"{name}={share} asks for more than the {total:,} pictures of train.")
+    return count
+
+
+def choose(strata: Tensor, total: int, count: int, purpose: str, *, spare: int) -> Tensor:
+    """``count`` of ``total`` places, in rising order, in proportion to the classes in ``strata``.
+
+    :param strata: the class of each place, int64.
+    :param spare: how many of every class are left behind at least, where that can be.
+    """
+    labels, sizes = torch.unique(strata, return_counts=True)
+    quota = _allocate(sizes.tolist(), count, spare)
+    chosen = []
+    for label, size, number in zip(labels.tolist(), sizes.tolist(), quota, strict=True):
+        order = torch.randperm(size, generator=generator(SEED, purpose, label))[:number]
+        chosen.append((strata == label).nonzero()[:, 0][order])
+    return torch.cat(chosen).sort().values if chosen else torch.arange(total)[:0]
+
+
+def _allocate(sizes: list[int], count: int, spare: int) -> list[int]:
+    """Largest remainders: each class its rounded-down share, the rest to those that miss most.
+
+    Every class gets one where there are enough to go round, and leaves ``spare`` behind where that can be.
+    """
+    total = sum(sizes)
+    if sum(max(0, size - spare) for size in sizes) < count:
+        spare = 0
+    room = [max(0, size - spare) for size in sizes]
+    least = 1 if count >= len(sizes) else 0
+    ideal = [size * count / total for size in sizes]
+    given = [min(places, max(least, int(share))) for places, share in zip(room, ideal, strict=True)]
+    while (missing := count - sum(given)) != 0:
+        step = 1 if missing > 0 else -1
+        open_ = [i for i, n in enumerate(given) if (n < room[i] if step > 0 else n > least)]
+        open_.sort(key=lambda i: (step * (given[i] - ideal[i]), i))
+        for i in open_[: abs(missing)]:
+            given[i] += step
+    return given
+
+
+def _carve(train: ImageSet, name: str, count: int) -> tuple[ImageSet, ImageSet]:
+    if count >= len(train):
+        raise UsageError(f"{name}={count} would leave no picture of the {len(train):,} to train on; give fewer.")
+    chosen = choose(_strata(train), len(train), count, name, spare=1)
+    rest = torch.ones(len(train), dtype=torch.bool)
+    rest[chosen] = False
+    return kept(train, rest.nonzero()[:, 0]), kept(train, chosen)
+
+
+def _strata(image_set: ImageSet) -> Tensor:
+    """The column by which to stratify: the first that holds classes, or one stratum for all."""
+    for name in image_set.classes:
+        return image_set.targets[name]
+    return torch.zeros(len(image_set), dtype=torch.int64)
+
+
+def _default_count(train: ImageSet, fraction: float, most: int | None) -> int:
+    count = min(round(len(train) * fraction), most or len(train))
+    if len(train) < 2:
+        raise DataError(f"{len(train)} picture is too few to train on.")
+    return count
+
+
+def _own_split(parts: dict[str, ImageSet], name: str, share: Share) -> None:
+    if share is None or share == len(parts[name]):
+        return
+    if share != 0 or isinstance(share, bool):
+        raise UsageError(
+            f"{name}={share} cannot be: the data has a {name} split of its own with {len(parts[name]):,} pictures. "
+            f"Leave {name} out to use that, or write {name}=0 to go without."
+        )
+    del parts[name]
