@@ -1,0 +1,303 @@
+"""Training from start to end: what ``cnnlab train``, ``resume`` and ``extend`` and their namesakes in Python do."""
+
+import copy
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cnnlab import augment, models, objectives
+from cnnlab.core.digests import digest
+from cnnlab.core.errors import UsageError
+from cnnlab.core.messages import note
+from cnnlab.core.seeds import scope
+from cnnlab.core.spec import read
+from cnnlab.data import Dataset
+from cnnlab.models import Classifier, load_classifier
+from cnnlab.objectives import Objective
+from cnnlab.runs import Run, RunStore, RunWriter, environment
+from cnnlab.training import intake
+from cnnlab.training.execution import Execution, choose, settle
+from cnnlab.training.intake import Given
+from cnnlab.training.interruption import Interrupted, listening
+from cnnlab.training.keys import is_in_python
+from cnnlab.training.loop import EpochEnd, Job, Trainer
+from cnnlab.training.normalization import moments
+from cnnlab.training.plan import lay_out
+from cnnlab.training.recipe import Recipe
+from cnnlab.training.step import to_float
+
+Callback = Callable[[EpochEnd], object]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A recipe with what it names: data, objective, parent."""
+
+    recipe: Recipe
+    given: Given
+    dataset: Dataset
+    objective: Objective
+    parent: Run | None
+
+    @property
+    def digest(self) -> str:
+        """What makes two trainings the same."""
+        weights = None if self.parent is None else digest(_last_weights(self.parent).read_bytes())
+        return self.recipe.digest(self.dataset.digest, weights)
+
+
+def train(
+    recipe: "Recipe | Mapping[str, Any] | str | Path | None" = None,
+    /,
+    *,
+    runs: str | Path | None = None,
+    again: bool = False,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    callbacks: Sequence[Callback] = (),
+    **keys: Any,
+) -> Run:
+    """Trains what a recipe says and returns the finished run.
+
+    The same recipe on the same data is the same run: finished, it is returned at once; unfinished, it goes on.
+
+    :param recipe: a YAML file, a mapping or a :class:`Recipe`; ``keys`` are put over it, dotted ones by
+        ``**{"data.size": 64}``.
+    :param runs: the folder of runs; ``CNNLAB_RUNS`` or ``runs/`` otherwise.
+    :param again: train another run of the same recipe beside those there are.
+    :param data_dir: where data sets are looked for first; ``offline`` never tries the network.
+    :param callbacks: called with an :class:`EpochEnd` after each epoch.
+    :raises UsageError: for a recipe that cannot be meant; nothing is written then.
+    """
+    recipe, plain, given = intake.take_in(recipe, keys)
+    store = store_at(runs)
+    setting = read_setting(Recipe.read(recipe, **plain), given, store, data_dir, offline)
+    same = store.by_digest(setting.digest)
+    finished = [run for run in same if run.status == "finished"]
+    if finished and not again:
+        note(f"This recipe is trained already: {finished[0].folder}. Train another run of it with --again.")
+        return finished[0]
+    unfinished = [run for run in same if run.status != "finished"]
+    if unfinished and not again:
+        note(f"Going on with {unfinished[0].folder}.")
+        return _go_on(unfinished[0], setting, callbacks)
+    return _start(setting, store, repeat=len(same) + 1, callbacks=callbacks)
+
+
+def resume(
+    run: str | Path | Run,
+    *,
+    runs: str | Path | None = None,
+    data: Any = None,
+    model: Any = None,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
+    """Goes on with an unfinished run where it stopped; a finished one is returned as it is.
+
+    :param data: the arrays, where the run was trained on some given in Python; ``model`` likewise.
+    :raises UsageError: when the data is no longer what the run was started on.
+    """
+    store = store_at(runs)
+    found = run if isinstance(run, Run) else store.find(str(run))
+    if found.status == "finished":
+        note(f"{found.folder} is finished already. Train more epochs with: cnnlab extend {found.name} epochs=+3")
+        return found
+    objects = {key: value for key, value in {"data": data, "model": model}.items() if value is not None}
+    _, _, given = intake.take_in(None, objects)
+    setting = read_setting(Recipe.read(found.recipe), given, store, data_dir, offline)
+    if setting.dataset.digest != found.info["data"]["digest"]:
+        raise UsageError(
+            f"the data of {found.folder} has changed since the run was started, so it cannot go on as the same run. "
+            "Put the data back, or train the recipe anew on what there is now: cnnlab train "
+            f"{found.folder / 'recipe.yaml'}"
+        )
+    return _go_on(found, setting, callbacks)
+
+
+def extend(
+    run: str | Path | Run,
+    epochs: int | str,
+    *,
+    runs: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    callbacks: Sequence[Callback] = (),
+    **keys: Any,
+) -> Run:
+    """Trains more epochs as a run of its own, from the weights with which a finished run ended.
+
+    Epochs count on. The recipe is the parent's last phase unless ``keys`` say otherwise: its schedule runs once
+    more over the new epochs, and the optimiser starts afresh.
+
+    :param epochs: ``"+3"`` for three more, or the total to reach.
+    """
+    store = store_at(runs)
+    parent = run if isinstance(run, Run) else store.find(str(run))
+    if parent.status != "finished":
+        raise UsageError(f"{parent.folder} is not finished. Go on with it first: cnnlab resume {parent.name}")
+    done = int(parent.info["epochs_done"])
+    more = int(epochs) if str(epochs).startswith("+") else int(epochs) - done
+    if more < 1:
+        raise UsageError(
+            f"{parent.name} has {done} epochs already; epochs={epochs} adds none. Write epochs=+3 for three more."
+        )
+    recipe = Recipe.read(parent.recipe)
+    last = recipe.normal()[-1].model_dump(exclude={"epochs", "steps"}, exclude_none=True)
+    content = {k: v for k, v in recipe.to_dict().items() if k not in {"phases", "epochs", "steps", "name"}}
+    return train(
+        {**content, **last, "epochs": more, "parent": parent.digest, **keys},
+        runs=runs,
+        data_dir=data_dir,
+        offline=offline,
+        callbacks=callbacks,
+    )
+
+
+def store_at(runs: str | Path | None) -> RunStore:
+    """The store in this folder, in ``CNNLAB_RUNS``, or in ``runs/``."""
+    return RunStore(Path(runs or os.environ.get("CNNLAB_RUNS") or "runs"))
+
+
+def read_setting(recipe: Recipe, given: Given, store: RunStore, data_dir: str | Path | None, offline: bool) -> Setting:
+    """A recipe with its data loaded, its objective built and its parent found, all checked against each other."""
+    dataset = intake.load(
+        recipe.data,
+        given,
+        validation=recipe.validation,
+        test=recipe.test,
+        subset=recipe.subset,
+        data_dir=data_dir,
+        offline=offline,
+    )
+    columns = {name: dataset.classes.get(name) for name in dataset.train.targets}
+    objective = objectives.build(recipe.objective, columns)
+    parent = None if recipe.parent is None else store.find(recipe.parent)
+    if parent is not None:
+        recipe = recipe.model_copy(update={"parent": parent.digest})
+    for phase in recipe.normal():
+        check_phase(phase.augment, dataset, objective)
+    return Setting(recipe, given, dataset, objective, parent)
+
+
+def check_phase(pipeline: str, dataset: Dataset, objective: Objective) -> None:
+    """Refuses an augmentation that the pictures or the objective do not allow."""
+    augment.pipeline(pipeline).check(dataset.shape, objective.soft)
+
+
+def build_classifier(setting: Setting) -> Classifier:
+    """The classifier at the start of training: drawn from the seed, or with the parent's last weights."""
+    recipe, dataset, objective = setting.recipe, setting.dataset, setting.objective
+    with scope(recipe.seed, "init"):
+        if is_in_python(recipe.model):
+            network = intake.make_network(recipe.model, setting.given)
+            intake.check_network(network, dataset.shape, objective.outputs)
+        else:
+            network = models.build(recipe.model, dataset.shape, objective.outputs)
+    mean, sd = moments(recipe.normalize, dataset.train)
+    classifier = Classifier(
+        network,
+        shape=dataset.shape,
+        mean=mean,
+        std=sd,
+        classes=dict(dataset.classes),
+        objective=objective.spec,
+        model=recipe.model,
+        permute=recipe.permute,
+        resize=read(recipe.data)[0].kwargs.get("resize", "squash"),
+    )
+    if setting.parent is not None:
+        stored = load_classifier(_last_weights(setting.parent), copy.deepcopy(network))
+        classifier.network.load_state_dict(stored.network.state_dict())
+    return classifier
+
+
+def _last_weights(run: Run) -> Path:
+    last = run.folder / "last.safetensors"
+    return last if last.exists() else run.folder / "model.safetensors"
+
+
+def _start(setting: Setting, store: RunStore, *, repeat: int, callbacks: Sequence[Callback]) -> Run:
+    recipe = setting.recipe
+    classifier = build_classifier(setting)
+    execution = choose_execution(setting, classifier)
+    writer = RunWriter.create(
+        store.root,
+        digest=setting.digest,
+        recipe=recipe.to_dict(),
+        name=recipe.name or _name(recipe),
+        repeat=repeat,
+        info={
+            "execution": execution.to_dict(),
+            "environment": environment(),
+            "data": _facts(setting.dataset),
+            "parent": recipe.parent,
+        },
+    )
+    return _train(setting, classifier, execution, writer, callbacks)
+
+
+def _go_on(run: Run, setting: Setting, callbacks: Sequence[Callback]) -> Run:
+    execution = Execution.from_dict(run.info["execution"])
+    return _train(setting, build_classifier(setting), execution, RunWriter.open(run.folder), callbacks)
+
+
+def _train(
+    setting: Setting, classifier: Classifier, execution: Execution, writer: RunWriter, callbacks: Sequence[Callback]
+) -> Run:
+    parent = setting.parent.info if setting.parent is not None else {"epochs_done": 0, "step": 0}
+    plan = lay_out(setting.recipe, len(setting.dataset.train), int(parent["epochs_done"]), int(parent["step"]))
+    job = Job(setting.recipe, plan, setting.dataset, setting.objective, classifier, execution, writer, callbacks)
+    with writer, listening() as wish, execution.applied():
+        try:
+            Trainer(job, wish).run()
+        except Interrupted:
+            raise
+        except Exception as error:
+            writer.fail(str(error))
+            raise
+    return Run(writer.folder)
+
+
+def choose_execution(setting: Setting, classifier: Classifier) -> Execution:
+    """What the recipe asks for, with ``auto`` settled on this machine; the classifier is left as it is."""
+    recipe = setting.recipe
+    execution = choose(
+        device=recipe.device,
+        precision=recipe.precision,
+        threads=recipe.threads,
+        workers=recipe.workers,
+        compile=recipe.compile,
+    )
+    size = min(recipe.normal()[0].batch_size, len(setting.dataset.train))
+    with execution.applied():
+        network = copy.deepcopy(classifier).to(execution.torch_device, memory_format=execution.memory_format)  # type: ignore[call-overload]
+        images, targets = setting.dataset.train.batch(torch.arange(size))
+        pixels = to_float(images).to(execution.torch_device).contiguous(memory_format=execution.memory_format)
+        encoded = setting.objective.encode({k: v.to(execution.torch_device) for k, v in targets.items()})
+
+        def step(batch: Tensor) -> Tensor:
+            return setting.objective.loss(network(batch), encoded).mean()
+
+        return settle(replace(execution), network, pixels, step)
+
+
+def _facts(dataset: Dataset) -> dict[str, Any]:
+    sizes = {
+        split: len(images)
+        for split in ("train", "validation", "test")
+        if (images := getattr(dataset, split)) is not None
+    }
+    return {"name": dataset.name, "digest": dataset.digest, "sizes": sizes, "source": dict(dataset.source)}
+
+
+def _name(recipe: Recipe) -> str:
+    data_name = recipe.data.partition("(")[0]
+    model_name = recipe.model.partition("(")[0]
+    return f"{data_name}-{model_name}"

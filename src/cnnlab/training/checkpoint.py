@@ -1,0 +1,111 @@
+"""The whole state of a training in one file, so that it is either the old one or the new one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from cnnlab.core.errors import StorageError, TrainingError
+from cnnlab.core.files import replacing
+
+_META = "cnnlab"
+_FORMAT = 1
+
+
+def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Writes tensors and plain facts as one safetensors file, replacing the one there."""
+    plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        text = json.dumps({"format": _FORMAT, **facts}, sort_keys=True)
+        # Serialised here and written by us, so that a full disk is an OSError like any other.
+        temporary.write_bytes(safetensors.torch.save(_apart(plain), {_META: text}))
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What :func:`save` wrote.
+
+    :raises StorageError: when the file is damaged, which an interrupted write cannot cause.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts: dict[str, Any] = json.loads(file.metadata()[_META])
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise StorageError(
+            f"the checkpoint {path} is damaged ({error}). Start the recipe again with --again, or delete the run."
+        ) from error
+
+
+def with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under ``prefix.name``."""
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def without_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those tensors that lie under ``prefix``, by their own names."""
+    return {n.removeprefix(f"{prefix}."): t for n, t in tensors.items() if n.startswith(f"{prefix}.")}
+
+
+def pack_optimizer(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """An optimiser's state as tensors named ``index.key``, and the rest of it as plain values."""
+    stored = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {}
+    values: dict[str, Any] = {}
+    for index, state in stored["state"].items():
+        for key, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"{index}.{key}"] = value
+            elif value is None or isinstance(value, bool | int | float | str):
+                values[f"{index}.{key}"] = value
+            else:
+                raise TrainingError(f"the optimiser keeps {key} as a {type(value).__name__}, which cannot be stored.")
+    groups = [{k: v for k, v in group.items() if k != "params" and _is_plain(v)} for group in stored["param_groups"]]
+    return tensors, {"values": values, "groups": groups}
+
+
+def unpack_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor], rest: dict[str, Any]) -> None:
+    """Gives an optimiser the state that :func:`pack_optimizer` took from one like it."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    state: dict[int, dict[str, Any]] = {}
+    for name, value in {**tensors, **rest["values"]}.items():
+        index, _, key = name.partition(".")
+        state.setdefault(int(index), {})[key] = _laid_out_as(parameters[int(index)], value)
+    fresh = optimizer.state_dict()
+    groups = [{**own, **_tuples(kept)} for own, kept in zip(fresh["param_groups"], rest["groups"], strict=True)]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def load_weights(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Copies weights into a module, keeping its device and memory layout."""
+    module.load_state_dict(tensors, strict=True)
+
+
+def _laid_out_as(parameter: Tensor, value: Any) -> Any:
+    if isinstance(value, Tensor) and value.shape == parameter.shape:
+        return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+    return value
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _tuples(group: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in group.items()}
+
+
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    # The format refuses two names for one memory; weights that are tied are stored twice.
+    seen: set[int] = set()
+    apart = {}
+    for name, tensor in tensors.items():
+        apart[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
+        seen.add(tensor.data_ptr())
+    return apart

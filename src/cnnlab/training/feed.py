@@ -1,0 +1,94 @@
+"""Batches for the loop: the order of each epoch, and the pictures gathered in time."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cnnlab.core.seeds import generator
+from cnnlab.data import ImageSet
+from cnnlab.objectives import Targets
+
+# On an accelerator the whole set is kept there when it takes at most this share of the free memory.
+_SHARE_OF_DEVICE = 0.5
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some pictures with their places in the set: uint8 N×C×H×W and targets, on the device."""
+
+    indices: Tensor
+    images: Tensor
+    targets: Targets
+
+
+class Feed:
+    """Gives the batches of an image set, from memory where it lies there, else by threads that read ahead."""
+
+    def __init__(self, images: ImageSet, device: torch.device, workers: int) -> None:
+        self.images, self.device, self.workers = images, device, workers
+        pixels = images.pixels()
+        self.pixels = None if pixels is None else _placed(pixels, device)
+        self.targets = {name: column.to(device) for name, column in images.targets.items()}
+
+    def batches(self, indices: Tensor, size: int) -> Iterator[Batch]:
+        """The pictures at ``indices`` in this order, ``size`` at a time, the last batch perhaps smaller."""
+        chunks = torch.split(indices, size)
+        if self.pixels is not None:
+            return map(self._gather, chunks)
+        return self._read_ahead(chunks)
+
+    def _gather(self, indices: Tensor) -> Batch:
+        assert self.pixels is not None
+        there = indices.to(self.pixels.device)
+        images = self.pixels.index_select(0, there).to(self.device, non_blocking=True)
+        return self._batch(indices, images)
+
+    def _batch(self, indices: Tensor, images: Tensor) -> Batch:
+        there = indices.to(self.device)
+        return Batch(indices, images, {name: c.index_select(0, there) for name, c in self.targets.items()})
+
+    def _read_ahead(self, chunks: tuple[Tensor, ...]) -> Iterator[Batch]:
+        waiting: deque[tuple[Tensor, Future[Tensor]]] = deque()
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="cnnlab-read") as pool:
+            try:
+                for chunk in chunks:
+                    waiting.append((chunk, pool.submit(self._read, chunk)))
+                    if len(waiting) > 2 * self.workers:
+                        yield self._next(waiting)
+                while waiting:
+                    yield self._next(waiting)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _read(self, indices: Tensor) -> Tensor:
+        return self.images.batch(indices)[0]
+
+    def _next(self, waiting: deque[tuple[Tensor, Future[Tensor]]]) -> Batch:
+        indices, future = waiting.popleft()
+        return self._batch(indices, future.result().to(self.device, non_blocking=True))
+
+
+def order(size: int, seed: int, epoch: int, weights: Tensor | None = None) -> Tensor:
+    """The order of one epoch's samples: a permutation, or draws with replacement by ``weights``."""
+    source = generator(seed, "order", epoch)
+    if weights is None:
+        return torch.randperm(size, generator=source)
+    return torch.multinomial(weights, size, replacement=True, generator=source)
+
+
+def steps_of(samples: int, batch_size: int) -> int:
+    """Steps of an epoch. A last batch of one picture is left out, for it has no variance to normalise by."""
+    whole, rest = divmod(samples, batch_size)
+    return whole + (rest > 1 or (rest == 1 and whole == 0))
+
+
+def _placed(pixels: Tensor, device: torch.device) -> Tensor:
+    if device.type != "cuda":
+        return pixels if device.type == "cpu" else pixels.to(device)
+    free, _ = torch.cuda.mem_get_info(device)
+    fits = pixels.numel() * pixels.element_size() < _SHARE_OF_DEVICE * free
+    return pixels.to(device) if fits else pixels.pin_memory()

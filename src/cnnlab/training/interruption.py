@@ -1,0 +1,42 @@
+"""Ctrl-C and SIGTERM as a wish that the loop heeds between two steps, after saving."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Interrupted(KeyboardInterrupt):
+    """Raised once everything is saved; ``exit_code`` is what the process should leave with."""
+
+    def __init__(self, number: int, where: str) -> None:
+        super().__init__(f"Stopped and saved; go on with: cnnlab resume {where}")
+        self.exit_code = 128 + number
+
+
+class Wish:
+    """Whether somebody asked for the training to stop, and by which signal."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler; a second signal of the same kind is no longer caught."""
+        self.number = number
+        signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
+
+
+@contextmanager
+def listening() -> Iterator[Wish]:
+    """A block in which SIGINT and SIGTERM become a wish; outside the main thread there is nothing to catch."""
+    wish = Wish()
+    if threading.current_thread() is not threading.main_thread():
+        yield wish
+        return
+    before = {number: signal.signal(number, wish.note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield wish
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,40 @@
+"""The keys of a recipe that hold spec strings, and how each is brought to its canonical form."""
+
+from collections.abc import Callable
+
+from cnnlab import augment, data, models, objectives
+from cnnlab.core.registries import perturbations
+from cnnlab.core.spec import read
+from cnnlab.training.normalization import normalizations
+from cnnlab.training.optimizers import optimizers
+from cnnlab.training.schedules import schedules
+
+_CANONICAL: dict[str, Callable[[object], str]] = {
+    "data": data.canonical,
+    "model": models.canonical,
+    "objective": objectives.canonical,
+    "augment": augment.canonical,
+    "adversary": perturbations.canonical,
+    "optimizer": optimizers.canonical,
+    "schedule": schedules.canonical,
+    "normalize": normalizations.canonical,
+}
+SPECS = tuple(_CANONICAL)
+
+_IN_PYTHON = {"arrays", "module"}
+"""Specs that stand for an object given in Python; their ``digest`` says which."""
+
+
+def canonical(key: str, value: object) -> str:
+    """The canonical spec string of the value of one key.
+
+    :raises SpecError: when the value does not fit.
+    """
+    calls = read(value)
+    return str(calls[0]) if is_in_python(value) else _CANONICAL[key](calls)
+
+
+def is_in_python(spec: object) -> bool:
+    """Whether a spec stands for an object that was given in Python and must be given again."""
+    calls = read(spec)
+    return len(calls) == 1 and calls[0].name in _IN_PYTHON

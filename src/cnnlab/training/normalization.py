@@ -1,0 +1,53 @@
+"""How pixels are shifted and scaled before the network sees them; kept inside the classifier."""
+
+from typing import TypeAlias
+
+from cnnlab import data
+from cnnlab.core.arguments import Positive
+from cnnlab.core.errors import UsageError
+from cnnlab.core.registry import Registry
+from cnnlab.core.spec import read
+
+Moments: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of each channel, of pixels in [0, 1]."""
+
+normalizations: Registry[Moments] = Registry("normalization", given=("images",))
+
+IMAGENET: Moments = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def moments(spec: str, images: data.ImageSet) -> Moments:
+    """The mean and standard deviation that ``spec`` means for these training pictures."""
+    channels = images.shape[0]
+    if not read(spec):
+        return (0.0,) * channels, (1.0,) * channels
+    mean, sd = normalizations.bind(spec).build(images=images)
+    if len(mean) != channels or len(sd) != channels:
+        raise UsageError(f"normalize={spec} has {len(mean)} means and {len(sd)} deviations for {channels} channels.")
+    return mean, sd
+
+
+@normalizations.register("dataset")
+def dataset(images: data.ImageSet) -> Moments:
+    """The moments of the training pictures themselves; a channel that never varies is only shifted."""
+    mean, sd = data.statistics(images)
+    return mean, tuple(s or 1.0 for s in sd)
+
+
+@normalizations.register("imagenet")
+def imagenet(images: data.ImageSet) -> Moments:
+    """The moments of ImageNet; grey pictures take their average over the colours."""
+    if images.shape[0] == 3:
+        return IMAGENET
+    return tuple((sum(values) / 3,) * images.shape[0] for values in IMAGENET)  # type: ignore[return-value]
+
+
+@normalizations.register("numbers")
+def numbers(images: data.ImageSet, mean: tuple[float, ...], sd: tuple[Positive, ...]) -> Moments:
+    """Given numbers, one a channel or one for all, of pixels in [0, 1]."""
+    channels = images.shape[0]
+    return _spread(mean, channels), _spread(sd, channels)
+
+
+def _spread(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    return values * channels if len(values) == 1 else values

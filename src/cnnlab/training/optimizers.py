@@ -1,0 +1,112 @@
+"""Optimisers by spec string: all of ``torch.optim`` that takes dense gradients, under torch's names and defaults."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from cnnlab.core.arguments import NonNegative, Positive, Range
+from cnnlab.core.errors import UsageError
+from cnnlab.core.registry import Argument, Bound, Entry, Registry
+
+optimizers: Registry[Optimizer] = Registry("optimizer", given=("params",))
+
+# LBFGS wants a closure that repeats the step, SparseAdam sparse gradients, Muon matrices only: none fits this loop.
+_UNFIT = {"Optimizer", "LBFGS", "SparseAdam", "Muon"}
+# How the update is carried out, not what it is.
+_EXECUTION = {"params", "foreach", "fused", "capturable", "differentiable", "maximize"}
+_TYPES: dict[str, Any] = {
+    "lr": Positive,
+    "momentum": Annotated[float, Range(0, 1, open_high=True)],
+    "weight_decay": NonNegative,
+    "eps": Positive,
+}
+
+
+def _annotation(name: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        return bool
+    if isinstance(default, int | float):
+        return _TYPES.get(name, float)
+    if isinstance(default, tuple):
+        # A tuple type of as many numbers, some of which may be none.
+        kinds = tuple(float | None if None in default else float for _ in default)
+        return tuple.__class_getitem__(kinds)
+    return Any
+
+
+def _register(kind: type[Optimizer]) -> None:
+    parameters = inspect.signature(kind).parameters
+    arguments = {
+        name: Argument(name, _annotation(name, p.default), _plain(p.default))
+        for name, p in parameters.items()
+        if name not in _EXECUTION and p.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+    optimizers.add(Entry(kind.__name__.lower(), _maker(kind, "fused" in parameters), arguments))
+
+
+def _plain(default: Any) -> Any:
+    return float(default) if isinstance(default, int | float) and not isinstance(default, bool) else default
+
+
+def _maker(kind: type[Optimizer], can_fuse: bool) -> Callable[..., Optimizer]:
+    def make(params: Iterable[Any], **arguments: Any) -> Optimizer:
+        groups = list(params)
+        fused: dict[str, Any] = {"fused": True} if can_fuse and _all_float32(groups) else {}
+        try:
+            return kind(groups, **arguments, **fused)
+        except ValueError as error:
+            raise UsageError(f"optimizer {kind.__name__.lower()} refuses its arguments: {error}.") from error
+
+    make.__doc__ = f"{kind.__name__} of torch.optim."
+    return make
+
+
+def _all_float32(groups: list[dict[str, Any]]) -> bool:
+    return all(p.dtype == torch.float32 for group in groups for p in group["params"])
+
+
+for _name in dir(torch.optim):
+    _kind = getattr(torch.optim, _name)
+    if inspect.isclass(_kind) and issubclass(_kind, Optimizer) and _name not in _UNFIT:
+        _register(_kind)
+
+
+def build(bound: Bound[Optimizer], module: nn.Module, weight_decay: float) -> Optimizer:
+    """The optimiser over a module's trainable weights.
+
+    :param weight_decay: decay of matrices and kernels; vectors (biases and the scales of norms) are spared, and so
+        they are from the decay that an optimiser has by default. Its own ``weight_decay`` argument, as in
+        ``sgd(weight_decay=5e-4)``, decays everything alike.
+    :raises UsageError: when the arguments do not suit the optimiser, or decay is given twice.
+    """
+    weights = [p for p in module.parameters() if p.requires_grad]
+    matrices, vectors = [p for p in weights if p.ndim > 1], [p for p in weights if p.ndim <= 1]
+    decay, spared = _decays(bound, weight_decay)
+    groups = [{"params": matrices, **decay}, {"params": vectors, **spared}]
+    return bound.build(params=[group for group in groups if group["params"]])
+
+
+def check(spec: str, weight_decay: float) -> None:
+    """Refuses what :func:`build` would, before there is a network."""
+    build(optimizers.bind(spec), nn.Linear(1, 1), weight_decay)
+
+
+def _decays(bound: Bound[Optimizer], weight_decay: float) -> tuple[dict[str, float], dict[str, float]]:
+    """What decay the matrices and the vectors take, where it is not the optimiser's own for both."""
+    if "weight_decay" not in bound.arguments:
+        if weight_decay:
+            raise UsageError(f"optimizer {bound.name} knows no weight decay; leave weight_decay out.")
+        return {}, {}
+    own, default = bound.arguments["weight_decay"], bound.entry.arguments["weight_decay"].default
+    if own != default and weight_decay:
+        raise UsageError(
+            f"weight decay is given twice: weight_decay={weight_decay:g} spares norms and biases, "
+            f"{bound.name}(weight_decay={own:g}) decays everything. Keep one of the two."
+        )
+    if own != default:
+        return {}, {}
+    return {"weight_decay": weight_decay or own}, {"weight_decay": 0.0}

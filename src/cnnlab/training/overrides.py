@@ -1,0 +1,105 @@
+"""Keys put over a recipe, dotted ones reaching inside a spec: ``data.size=64``, ``augment[1].p=0.5``."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from cnnlab.core.errors import SpecError, UsageError
+from cnnlab.core.spec import Call, format_calls, read, read_value
+from cnnlab.training.keys import SPECS, canonical
+
+_PATH = re.compile(r"([a-z_]+)(?:\[(\d+)\])?((?:\.[A-Za-z_][A-Za-z0-9_]*)*)")
+_TEXTS = {"name", "device", "select", "parent", "balance", "precision"}
+
+
+def parse_pairs(words: Sequence[str]) -> dict[str, Any]:
+    """``key=value`` words as a command line gives them.
+
+    :raises UsageError: for a word without ``=``, or a value that cannot be read.
+    """
+    pairs: dict[str, Any] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not _PATH.fullmatch(key):
+            raise UsageError(f"{word!r} is not key=value, such as epochs=15 or data.size=64.")
+        if key in pairs:
+            raise UsageError(f"{key} is given twice.")
+        pairs[key] = _value(key, text)
+    return pairs
+
+
+def override(content: dict[str, Any], keys: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a recipe with ``keys`` put over it; plain keys first, then those that reach inside.
+
+    :param defaults: what a spec is that the content does not name and a key reaches into.
+    """
+    result = dict(content) | {key: value for key, value in keys.items() if _is_plain(key)}
+    for path, value in keys.items():
+        if not _is_plain(path):
+            _reach(result, path, value, defaults)
+    if "epochs" in keys and "steps" not in keys:
+        result.pop("steps", None)
+    if "steps" in keys and "epochs" not in keys:
+        result.pop("epochs", None)
+    return result
+
+
+def _value(key: str, text: str) -> Any:
+    if key in SPECS:
+        return text
+    try:
+        value = read_value(text) if text.strip() else None
+    except SpecError:
+        if key in _TEXTS:
+            return text
+        raise
+    return text if key in _TEXTS and value is not None else value
+
+
+def _is_plain(path: str) -> bool:
+    return "." not in path and "[" not in path
+
+
+def _reach(content: dict[str, Any], path: str, value: Any, defaults: Mapping[str, Any]) -> None:
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise UsageError(f"{path!r} is not the path of a value; write it as data.size or augment[1].p.")
+    key, index, inside = match.group(1), match.group(2), match.group(3).split(".")[1:]
+    if key not in SPECS:
+        raise UsageError(f"{path} reaches inside {key}, which has no arguments. Those that have: {', '.join(SPECS)}.")
+    calls = list(read(content.get(key) or defaults.get(key) or ""))
+    place = _place(path, key, calls, index)
+    calls[place] = _with(calls[place], key, inside, value) if inside else read(value)[0]
+    content[key] = format_calls(calls)
+
+
+def _place(path: str, key: str, calls: list[Call], index: str | None) -> int:
+    if not calls:
+        raise UsageError(f"{path} reaches inside {key}, which is none here. Give {key} as well.")
+    if index is None and len(calls) > 1:
+        raise UsageError(f"{path}: {key} is {len(calls)} specs joined by |; say which, as in {key}[0].")
+    place = int(index or 0)
+    if place >= len(calls):
+        raise UsageError(f"{path}: {key} has {len(calls)} specs, numbered from 0; there is no [{place}].")
+    return place
+
+
+def _with(call: Call, key: str, inside: list[str], value: Any) -> Call:
+    named = _named(call, key)
+    name, *deeper = inside
+    if not deeper:
+        return replace(named, kwargs={**named.kwargs, name: value})
+    inner = named.kwargs.get(name)
+    if isinstance(inner, str):
+        inner = Call(inner)
+    if not isinstance(inner, Call):
+        raise UsageError(f"{name} of {key} is {inner!r}, which has no argument {deeper[0]!r}.")
+    return replace(named, kwargs={**named.kwargs, name: _with(inner, key, deeper, value)})
+
+
+def _named(call: Call, key: str) -> Call:
+    """The call with its arguments by name, since one given by place may be the one to be replaced."""
+    if not call.args:
+        return call
+    return read(canonical(key, call))[0]

@@ -1,0 +1,77 @@
+"""What a person sees while a training runs: a bar on a terminal, one plain line an epoch elsewhere."""
+
+import time
+from types import TracebackType
+from typing import Any
+
+from cnnlab.core.messages import note, shows_bars
+from cnnlab.training.plan import Plan
+from cnnlab.training.state import Counters
+
+_SECONDS_BETWEEN = 0.1
+
+
+class Display:
+    """The progress of one training, for as long as the block lasts."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.bar: Any = None
+        self.began, self.steps_before, self.shown_at = time.monotonic(), 0, 0.0
+
+    def __enter__(self) -> "Display":
+        if shows_bars():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed}/{task.total} · {task.fields[facts]}"),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self.bar.start()
+            self.task = self.bar.add_task("", total=1, facts="")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def begin(self, epoch: int, steps: int, done: int) -> None:
+        """An epoch of so many steps begins, some of them perhaps done before."""
+        self.began, self.steps_before = time.monotonic(), done
+        if self.bar is not None:
+            title = f"epoch {epoch + 1}/{self.plan.end}"
+            self.bar.update(self.task, description=title, total=steps, completed=done, facts="")
+
+    def step(self, counters: Counters) -> None:
+        """Shows where the epoch is."""
+        now = time.monotonic()
+        if self.bar is None or now - self.shown_at < _SECONDS_BETWEEN:
+            return
+        self.shown_at = now
+        samples = counters.sums["samples"]
+        means = " ".join(f"{k} {v / samples:.3f}" for k, v in counters.sums.items() if k != "samples")
+        taken = max(1, counters.in_epoch - self.steps_before)
+        pace = (now - self.began) / taken
+        speed = samples / max(1, counters.in_epoch) / pace
+        left = pace * (self.plan.steps - counters.step)
+        self.bar.update(
+            self.task, completed=counters.in_epoch, facts=f"{means} · {speed:,.0f} images/s · {_clock(left)} left"
+        )
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Says how an epoch ended."""
+        measured = [
+            key for key in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy") if key in row
+        ]
+        facts = "  ".join(f"{key.replace('_', ' ')} {row[key]:.4f}" for key in measured)
+        note(f"epoch {row['epoch']:>3}/{self.plan.end}  {facts}  {row['images_per_second']:,.0f} images/s")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

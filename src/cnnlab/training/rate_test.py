@@ -1,0 +1,135 @@
+"""The learning-rate range test: one short training in which the rate grows from step to step.
+
+Smith, Cyclical Learning Rates for Training Neural Networks (2017), section 3.3, with the exponential growth and the
+smoothing that fast.ai made customary.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core.errors import TrainingError
+from cnnlab.core.files import replacing
+from cnnlab.core.messages import track
+from cnnlab.training import intake, optimizers
+from cnnlab.training.api import build_classifier, choose_execution, read_setting, store_at
+from cnnlab.training.feed import Batch, Feed, order, steps_of
+from cnnlab.training.recipe import Recipe
+from cnnlab.training.step import Moment, Stepper
+
+_MEMORY = 0.9
+_BLOWN_UP = 4.0
+_FEWEST = 10
+
+
+@dataclass(frozen=True)
+class RateTest:
+    """What a range test saw.
+
+    :param rates: the learning rate of each step; ``losses`` and ``smoothed`` belong to them.
+    :param steepest: the rate at which the smoothed loss fell fastest.
+    :param lowest: the rate at which it was lowest.
+    :param suggestion: a rate to try: a third of ``lowest``, but not below ``steepest``.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    steepest: float
+    lowest: float
+    suggestion: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def find_rate(
+    recipe: "Recipe | Mapping[str, Any] | str | Path | None" = None,
+    /,
+    *,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    steps: int = 150,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    **keys: Any,
+) -> RateTest:
+    """Runs a range test of the recipe's first phase; no run is kept.
+
+    :param lowest: the rate of the first step; ``highest`` that of the last, unless the loss blows up before.
+    :raises TrainingError: when the loss is no number from the start.
+    """
+    recipe, plain, given = intake.take_in(recipe, keys)
+    setting = read_setting(Recipe.read(recipe, **plain), given, store_at(None), data_dir, offline)
+    classifier = build_classifier(setting)
+    execution = choose_execution(setting, classifier)
+    phase = setting.recipe.normal()[0]
+    with execution.applied():
+        network = classifier.to(execution.torch_device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
+        optimizer = optimizers.build(optimizers.optimizers.bind(phase.optimizer), network, phase.weight_decay)
+        stepper = Stepper(phase, setting.objective, network, optimizer, execution, None)
+        feed = Feed(setting.dataset.train, execution.torch_device, execution.workers)
+        rates: list[float] = []
+        losses: list[float] = []
+        for step, batch in enumerate(track(_endless(feed, setting.recipe, steps), "rates", steps)):
+            rate = lowest * (highest / lowest) ** (step / max(1, steps - 1))
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            loss = float(stepper.take(batch, Moment(setting.recipe.seed, 0, step)).loss)
+            if not math.isfinite(loss) or (len(losses) > _FEWEST and loss > _BLOWN_UP * min(losses)):
+                break
+            rates.append(rate)
+            losses.append(loss)
+    return judge(rates, losses)
+
+
+def judge(rates: list[float], losses: list[float]) -> RateTest:
+    """Reads rates and losses: smooths, finds the steepest and the lowest point, and suggests a rate."""
+    if len(losses) < _FEWEST:
+        raise TrainingError(
+            f"the loss blew up after {len(losses)} steps, at a learning rate of {rates[-1] if rates else 0:.3g}; "
+            "start lower, with --lowest, or clip the gradient (clip_gradient=1)."
+        )
+    smoothed = tuple(_smooth(losses))
+    low = min(range(len(smoothed)), key=smoothed.__getitem__)
+    slopes = [smoothed[i + 1] - smoothed[i] for i in range(low)] or [0.0]
+    steep = min(range(len(slopes)), key=slopes.__getitem__)
+    suggestion = max(rates[steep], rates[low] / 3)
+    return RateTest(tuple(rates), tuple(losses), smoothed, rates[steep], rates[low], float(f"{suggestion:.2g}"))
+
+
+def draw_rate_test(test: RateTest, path: Path) -> None:
+    """Writes the curve as a picture; the suffix of ``path`` names the format."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(test.rates, test.losses, color="0.75", linewidth=1, label="loss of the step")
+    axes.plot(test.rates, test.smoothed, color="tab:blue", linewidth=2, label="smoothed")
+    axes.axvline(test.suggestion, color="tab:red", linestyle="--", label=f"suggestion {test.suggestion:g}")
+    top = max(test.smoothed)
+    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss", ylim=(0, 1.3 * top))
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.25)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150, format=path.suffix.lstrip(".") or "png")
+
+
+def _endless(feed: Feed, recipe: Recipe, steps: int) -> Iterator[Batch]:
+    samples, size = len(feed.images), recipe.normal()[0].batch_size
+    taken, epoch = 0, 0
+    while taken < steps:
+        count = min(steps_of(samples, size), steps - taken)
+        yield from feed.batches(order(samples, recipe.seed, epoch)[: count * size], size)
+        taken, epoch = taken + count, epoch + 1
+
+
+def _smooth(losses: list[float]) -> Iterator[float]:
+    average = 0.0
+    for step, loss in enumerate(losses, start=1):
+        average = _MEMORY * average + (1 - _MEMORY) * loss
+        # Without this division the first values would lean towards the 0 that the average starts from.
+        yield average / (1 - _MEMORY**step)

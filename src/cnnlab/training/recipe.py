@@ -1,0 +1,230 @@
+"""The recipe: everything that determines one training, checked when it is read and frozen afterwards."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from cnnlab.core import yaml
+from cnnlab.core.digests import digest
+from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.training import optimizers
+from cnnlab.training.keys import canonical
+from cnnlab.training.overrides import override
+
+SEMANTICS = 1
+"""The version of what a recipe means; raised when the same recipe would train differently."""
+
+
+def _nothing(value: Any) -> Any:
+    return None if isinstance(value, str) and value.strip().lower() in {"", "none", "null"} else value
+
+
+def _spec(key: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: canonical(key, value))
+
+
+Optional = BeforeValidator(_nothing)
+Data = Annotated[str, _spec("data")]
+Model = Annotated[str, _spec("model")]
+ObjectiveSpec = Annotated[str, _spec("objective")]
+Normalization = Annotated[str, _spec("normalize")]
+Augment = Annotated[str, _spec("augment")]
+Adversary = Annotated[str, _spec("adversary")]
+Optimizer = Annotated[str, _spec("optimizer")]
+Schedule = Annotated[str, _spec("schedule")]
+MaybeText = Annotated[str | None, Optional]
+MaybeNumber = Annotated[int | None, Optional]
+MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, Optional]
+MaybePositive = Annotated[Annotated[float, Field(gt=0)] | None, Optional]
+MaybeDecay = Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Optional]
+Share = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)]
+"""A count of pictures, or a share of them below 1."""
+MaybeShare = Annotated[Share | None, Optional]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, coerce_numbers_to_str=False)
+
+
+class Phase(_Strict):
+    """A stretch of training under one optimiser; unset values are those of the recipe."""
+
+    augment: Augment = "none"
+    adversary: Adversary = "none"
+    optimizer: Optimizer = Field("sgd(lr=0.05, momentum=0.9, nesterov=true)", validate_default=True)
+    schedule: Schedule = Field("one-cycle", validate_default=True)
+    batch_size: int = Field(256, ge=1)
+    epochs: MaybeCount = None
+    steps: MaybeCount = None
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    clip_gradient: MaybePositive = None
+    clip_weights: MaybePositive = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Phase":
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("epochs and steps both say how long to train; keep one of the two")
+        optimizers.check(self.optimizer, self.weight_decay)
+        return self
+
+
+class Recipe(Phase):
+    """Everything that determines one training.
+
+    ``normal()`` lists its phases; the digest is over that form. The keys from ``name`` on say how a training is
+    carried out or kept and are not digested.
+    """
+
+    data: Data
+    model: Model = Field("vgg-like", validate_default=True)
+    objective: ObjectiveSpec = Field("classes", validate_default=True)
+    permute: MaybeNumber = None
+    normalize: Normalization = "dataset"
+    subset: MaybeShare = None
+    balance: Literal["none", "weights", "sampler"] = "none"
+    validation: MaybeShare = None
+    test: MaybeShare = None
+    phases: tuple[Mapping[str, Any], ...] = ()
+    ema: MaybeDecay = None
+    select: MaybeText = None
+    patience: MaybeCount = None
+    snapshots: tuple[int, ...] = ()
+    seed: int = Field(0, ge=0)
+    parent: MaybeText = None
+
+    name: MaybeText = None
+    checkpoint_seconds: float = Field(60.0, ge=0)
+    keep_checkpoint: bool = False
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    compile: bool = False
+    threads: MaybeCount = None
+    workers: MaybeCount = None
+
+    @classmethod
+    def read(cls, source: "Recipe | Mapping[str, Any] | str | Path | None" = None, /, **keys: Any) -> "Recipe":
+        """A recipe from a YAML file, a mapping or another recipe, with ``keys`` put over it.
+
+        A dotted key reaches inside a spec: ``data.size``, ``augment[1].p``.
+
+        :raises UsageError: naming the key, what it takes and what was given.
+        """
+        defaults = {key: f.default for key, f in cls.model_fields.items() if isinstance(f.default, str)}
+        content = override(_content(source), keys, defaults)
+        _refuse_unknown(content)
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise UsageError(_explain(error)) from error
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_to_tuples(cls, content: Any) -> Any:
+        plain = dict(content)
+        for key in ("snapshots", "phases"):
+            if isinstance(plain.get(key), list):
+                plain[key] = tuple(plain[key])
+        return plain
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> "Recipe":
+        self.normal()
+        if self.phases and (self.epochs or self.steps):
+            raise ValueError("with phases, epochs and steps belong inside each phase")
+        return self
+
+    def normal(self) -> tuple[Phase, ...]:
+        """The phases in full; a flat recipe is one phase, of ten epochs where nothing is said."""
+        shared = {name: getattr(self, name) for name in Phase.model_fields}
+        if not self.phases:
+            lasts = {} if self.steps else {"epochs": self.epochs or 10}
+            return (Phase.model_validate(shared | lasts),)
+        return tuple(self._phase(shared, own, number) for number, own in enumerate(self.phases, start=1))
+
+    def _phase(self, shared: dict[str, Any], own: Mapping[str, Any], number: int) -> Phase:
+        unknown = [key for key in own if key not in Phase.model_fields]
+        if unknown:
+            hint = suggestion(unknown[0], Phase.model_fields)
+            raise ValueError(f"phase {number} has no key {unknown[0]!r}. {hint}")
+        if ("epochs" in own) == ("steps" in own):
+            raise ValueError(f"phase {number} needs either epochs or steps")
+        return Phase.model_validate(shared | dict(own))
+
+    def digest(self, data_digest: str, weights_digest: str | None = None) -> str:
+        """What makes two trainings the same: the normal form, the data's content, the weights it starts from.
+
+        Paths do not count, nor how the training is carried out.
+        """
+        return digest(
+            {
+                "semantics": SEMANTICS,
+                "data": data_digest,
+                "weights": weights_digest,
+                "phases": [phase.model_dump(mode="json") for phase in self.normal()],
+                "parent": self.parent,
+            }
+            | {key: getattr(self, key) for key in _DIGESTED}
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``recipe.yaml`` holds: every value that is set, in the order of the design, plain types only."""
+        content = self.model_dump(mode="json", exclude_none=True)
+        if not self.phases and not self.steps:
+            content["epochs"] = self.epochs or 10
+        order = ["data", "model", "objective", *Phase.model_fields, *Recipe.model_fields]
+        return {key: content[key] for key in dict.fromkeys(order) if content.get(key) not in (None, [])}
+
+
+# ``validation``, ``test`` and ``subset`` act on the data and are in its digest already.
+_DIGESTED = ("model", "objective", "permute", "normalize", "balance", "ema", "select", "patience", "seed")
+
+
+def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[str, Any]:
+    if source is None:
+        return {}
+    if isinstance(source, Recipe):
+        return source.to_dict()
+    if isinstance(source, Mapping):
+        return dict(source)
+    path = Path(source)
+    if not path.is_file():
+        raise UsageError(f"there is no recipe file {path}. Give a YAML file, or the recipe as key=value.")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a text file, so it cannot be a recipe in YAML.") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} holds no recipe: it needs lines such as 'data: fashion-mnist'.")
+    return content
+
+
+def _refuse_unknown(content: Mapping[str, Any]) -> None:
+    unknown = [str(key) for key in content if key not in Recipe.model_fields]
+    if not unknown:
+        return
+    cut = [key for key, value in content.items() if isinstance(value, str) and value.count("(") > value.count(")")]
+    if cut and ")" in unknown[0]:
+        raise UsageError(
+            f"{cut[0]}: {content[cut[0]]} has a parenthesis that is never closed, because YAML splits an unquoted "
+            f'text at its comma. Put the whole value in quotes: {cut[0]}: "{content[cut[0]]}, {unknown[0]}".'
+        )
+    raise UsageError(f"a recipe has no key {unknown[0]!r}. {suggestion(unknown[0], Recipe.model_fields)}")
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    message = str(first["msg"]).removeprefix("Value error, ")
+    if not first["loc"]:
+        return f"the recipe contradicts itself: {message}."
+    key = str(first["loc"][0])
+    if first["type"] == "missing":
+        return f"the recipe needs {key}, such as {key}=fashion-mnist."
+    default = Recipe.model_fields[key].get_default() if key in Recipe.model_fields else None
+    return f"{key} cannot be {first['input']!r}: {message[:1].lower()}{message[1:]} (default: {_shown(default)})."
+
+
+def _shown(default: Any) -> str:
+    return "none" if default in (None, ()) else str(default)

@@ -1,0 +1,44 @@
+"""What a classifier puts out for a whole image set, and how good that is."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnnlab.data import ImageSet
+from cnnlab.models import Classifier, outputs_of
+from cnnlab.objectives import Objective
+from cnnlab.runs import Predictions
+from cnnlab.training.execution import Execution
+from cnnlab.training.feed import Feed
+
+_BATCH = 1024
+
+
+def outputs_for(classifier: Classifier, feed: Feed, execution: Execution, between: Callable[[], None]) -> Tensor:
+    """The raw outputs, N×K float32 on the host, of every picture in order; ``between`` is called after each batch."""
+    batches = (batch.images for batch in feed.batches(torch.arange(len(feed.images)), _BATCH))
+    return outputs_of(classifier, batches, device=execution.device, precision=execution.precision, between=between)
+
+
+def predictions_of(outputs: Tensor, images: ImageSet, objective: Objective, *, split: str, data: str) -> Predictions:
+    """The outputs with what they are to be compared with, ready to be stored."""
+    return Predictions(
+        outputs={head: _array(part) for head, part in objective.split(outputs).items()},
+        targets={name: _array(column) for name, column in images.targets.items()},
+        ids=list(images.ids),
+        objective=objective.spec,
+        classes=dict(images.classes),
+        data=data,
+        split=split,
+    )
+
+
+def metrics_of(outputs: Tensor, targets: Mapping[str, Tensor], objective: Objective) -> dict[str, float]:
+    """Every metric of the objective; nothing where there are no targets to compare with."""
+    return objective.metrics(outputs, targets) if targets and len(outputs) else {}
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(tensor.cpu().numpy())

@@ -1,0 +1,156 @@
+"""One optimisation step, from a batch of pictures to new weights."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from cnnlab import augment
+from cnnlab.core.messages import warn
+from cnnlab.core.registries import perturbations
+from cnnlab.core.seeds import generator, scope
+from cnnlab.core.spec import read
+from cnnlab.objectives import Objective, Targets
+from cnnlab.training.execution import Execution
+from cnnlab.training.feed import Batch
+from cnnlab.training.recipe import Phase
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a step is taken; what its randomness is a function of."""
+
+    seed: int
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is followed of one step, left on the device: the mean loss and sums over its samples."""
+
+    samples: int
+    loss: Tensor
+    sums: dict[str, Tensor]
+
+
+class Stepper:
+    """Takes the steps of one phase.
+
+    :param network: the classifier, or its compiled form.
+    :param weights: a weight for each class of each head, where classes are weighted.
+    """
+
+    def __init__(
+        self,
+        phase: Phase,
+        objective: Objective,
+        network: Callable[[Tensor], Tensor],
+        optimizer: Optimizer,
+        execution: Execution,
+        weights: Targets | None,
+    ) -> None:
+        self.phase, self.objective, self.network = phase, objective, network
+        self.optimizer, self.execution, self.weights = optimizer, execution, weights
+        self.pipeline = augment.pipeline(phase.augment)
+        self.adversaries = [bound.build() for bound in perturbations.bind_all(read(phase.adversary))]
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        is_half = execution.precision == "float16"
+        self.scaler = torch.amp.GradScaler(execution.torch_device.type) if is_half else None
+
+    def take(self, batch: Batch, moment: Moment) -> Outcome:
+        """One step: augment, forward, backward, update.
+
+        :raises torch.OutOfMemoryError: before anything but the statistics of norms has changed.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        encoded = self.objective.encode(batch.targets)
+        images, encoded = self.pipeline(
+            batch.images, encoded, seed=moment.seed, epoch=moment.epoch, step=moment.step, ids=batch.indices
+        )
+        if self.phase.label_smoothing:
+            encoded = self.objective.smooth(encoded, self.phase.label_smoothing)
+        outcome = self._gradients(images, encoded, moment)
+        self._update()
+        return outcome
+
+    def _gradients(self, images: Tensor, encoded: Targets, moment: Moment) -> Outcome:
+        samples = len(images)
+        size = -(-samples // self.execution.parts)
+        losses, sums = [], []
+        with scope(moment.seed, "forward", moment.epoch, moment.step, device=self.execution.torch_device):
+            for start in range(0, samples, size):
+                part = slice(start, start + size)
+                targets = {name: rows[part] for name, rows in encoded.items()}
+                loss, outputs = self._forward(images[part], targets, moment, start)
+                share = loss.sum() / samples
+                (share if self.scaler is None else self.scaler.scale(share)).backward()  # type: ignore[no-untyped-call]
+                losses.append(share.detach())
+                sums.append(self.objective.tally(outputs.detach(), targets))
+        return Outcome(samples, _total(losses), {key: _total([s[key] for s in sums]) for key in sums[0]})
+
+    def _forward(self, images: Tensor, targets: Targets, moment: Moment, start: int) -> tuple[Tensor, Tensor]:
+        pixels = to_float(images).contiguous(memory_format=self.execution.memory_format)
+        for adversary in self.adversaries:
+            source = generator(moment.seed, "perturb", moment.epoch, moment.step, start)
+            pixels = adversary(self.network, pixels, targets, self.objective, source)
+        with self.execution.autocast():
+            outputs = self.network(pixels)
+        return self.objective.loss(outputs, targets, self.weights), outputs
+
+    def _update(self) -> None:
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimizer)
+        if self.phase.clip_gradient is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.phase.clip_gradient)
+        if self.scaler is not None:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        else:
+            self.optimizer.step()
+        if self.phase.clip_weights is not None:
+            with torch.no_grad():
+                torch._foreach_clamp_min_(self.parameters, -self.phase.clip_weights)
+                torch._foreach_clamp_max_(self.parameters, self.phase.clip_weights)
+
+    def extra_state(self) -> dict[str, Any]:
+        """The plain state beside weights and optimiser: the scale of float16 gradients."""
+        return {} if self.scaler is None else {"scaler": self.scaler.state_dict()}
+
+    def load_extra_state(self, extra: dict[str, Any]) -> None:
+        """What :meth:`extra_state` gave."""
+        if self.scaler is not None and "scaler" in extra:
+            self.scaler.load_state_dict(extra["scaler"])
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Pixels as float32 in [0, 1]; those that are floating-point are so already."""
+    return images if images.is_floating_point() else images.float().div_(255)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the error says that memory ran out, on an accelerator or on the host."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def warn_of_parts(parts: int, network: nn.Module) -> str:
+    """Says that batches are split from now on, and whether that changes the result."""
+    kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+    differs = any(isinstance(module, kinds) for module in network.modules())
+    text = f"memory ran out; each batch is now computed in {parts} parts whose gradients are added up"
+    if differs:
+        text += (
+            ". Batch normalisation and dropout see the parts one by one, "
+            "so the result is not identical to that of whole batches"
+        )
+    warn(f"{text}.")
+    return text
+
+
+def _total(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)

@@ -1,0 +1,73 @@
+"""A process that trains and may be killed; run as a program it forks a victim for each line of its standard input.
+
+Forking spares each victim the seconds of importing torch. The parent itself never computes anything, so that no
+thread is lost in the fork. A line is JSON: the folder of runs, the recipe, and at which write to kill itself, if any;
+the answers are the victim's process id and later its exit status.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def train_and_perhaps_die(runs: str, recipe: dict[str, Any], fatal_write: int | None) -> None:
+    from cnnlab.core import files
+    from cnnlab.training import train
+
+    if fatal_write is not None:
+        _die_at(files, fatal_write)
+    train(recipe, runs=runs, offline=True)
+
+
+def _die_at(files: Any, fatal: int) -> None:
+    """Kills this process at one of the moments between opening a file and having renamed it."""
+    moments = 0
+    flush, replace = files._flush, os.replace
+
+    def count() -> None:
+        nonlocal moments
+        moments += 1
+        if moments == fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def dying_flush(path: Path) -> None:
+        count()
+        flush(path)
+        count()
+
+    def dying_replace(source: Path, target: Path) -> None:
+        if fatal % 3 == 0 and moments + 1 == fatal:
+            os.truncate(source, os.path.getsize(source) // 2)
+        count()
+        replace(source, target)
+
+    files._flush, files.os.replace = dying_flush, dying_replace
+
+
+def serve() -> None:
+    import cnnlab.training  # noqa: F401 (so that victims need not)
+
+    print("ready", flush=True)
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                train_and_perhaps_die(order["runs"], order["recipe"], order["fatal_write"])
+                status = 0
+            except BaseException as error:  # the parent reads the status
+                print(repr(error), file=sys.stderr, flush=True)
+            finally:
+                sys.stdout.flush()
+                os._exit(status)
+        print(pid, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    serve()
