@@ -1,9 +1,11 @@
 """What one training leaves on disk, and the store over it."""
 
+from cnnlab.runs.comparison import Comparison
 from cnnlab.runs.environment import environment
 from cnnlab.runs.predictions import Predictions
 from cnnlab.runs.run import Run
 from cnnlab.runs.scores import Scores
+from cnnlab.runs.store import RunStore, RunSummary
 from cnnlab.runs.writer import RunWriter
 
-__all__ = ["Predictions", "Run", "RunWriter", "Scores", "environment"]
+__all__ = ["Comparison", "Predictions", "Run", "RunStore", "RunSummary", "RunWriter", "Scores", "environment"]

@@ -82,14 +82,16 @@ def owner(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _busy(folder: Path) -> str:
+def who(folder: Path) -> str:
+    """The owner of a run folder, in words."""
     found = owner(folder)
-    who = (
-        f"process {found['pid']} on {found['host']} (since {found['since'][:19]} UTC)"
-        if len(found) == 3
-        else "another process"
-    )
+    if not {"pid", "host", "since"} <= found.keys():
+        return "another process"
+    return f"process {found['pid']} on {found['host']} (since {found['since'][:19]} UTC)"
+
+
+def _busy(folder: Path) -> str:
     return (
-        f"the run {folder.name} is being worked on by {who}. Wait until it is done or stop that process; a second "
-        "one on the same run would spoil its record."
+        f"the run {folder.name} is being worked on by {who(folder)}. Wait until it is done or stop that process; a "
+        "second one on the same run would spoil its record."
     )

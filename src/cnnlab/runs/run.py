@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.core import registries, yaml
 from cnnlab.core.errors import ModelFileError, UsageError, suggestion
 from cnnlab.runs import record
+from cnnlab.runs.facts import RunFacts
 from cnnlab.runs.history import read_history
 from cnnlab.runs.live import read_live
 from cnnlab.runs.lock import is_locked
 from cnnlab.runs.predictions import Predictions, check_split
-from cnnlab.runs.scores import Scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DIGITS = 4
 
 
-class Run:
+class Run(RunFacts):
     """One run, read from its folder; nothing here writes.
 
     What the folder holds is read when it is asked for, so the view of a run that is still training is up to date.
@@ -45,29 +45,9 @@ class Run:
         return record.read_recipe(self.folder)
 
     @property
-    def name(self) -> str:
-        """The name given to the run; its folder's name is unique, this may not be."""
-        return str(self.info.get("name") or self.folder.name)
-
-    @property
-    def digest(self) -> str:
-        """Digest of the recipe; runs that share it are repeats."""
-        return str(self.info.get("digest", ""))
-
-    @property
-    def status(self) -> str:
-        """``unfinished``, ``finished`` or ``failed``."""
-        return str(self.info.get("status", "unfinished"))
-
-    @property
     def is_running(self) -> bool:
         """Whether a process is at work on it just now, read off the run's lock."""
         return is_locked(self.folder)
-
-    @property
-    def epochs_done(self) -> int:
-        """Whole epochs behind it."""
-        return int(self.info.get("epochs_done") or 0)
 
     @property
     def history(self) -> "pd.DataFrame":
@@ -78,25 +58,6 @@ class Run:
     def live(self) -> list[dict[str, Any]]:
         """The records of ``live.jsonl`` so far, in order."""
         return read_live(self.folder)
-
-    @property
-    def train(self) -> Scores:
-        """Scores on the training split, of the epoch selected."""
-        return self.scores("train")
-
-    @property
-    def validation(self) -> Scores:
-        """Scores on the validation split, of the epoch selected."""
-        return self.scores("validation")
-
-    @property
-    def test(self) -> Scores:
-        """Scores on the test split, taken once, at the end."""
-        return self.scores("test")
-
-    def scores(self, split: str) -> Scores:
-        """Scores on a split; empty where there are none yet."""
-        return Scores((self.info.get("scores") or {}).get(split) or {}, f"{split} scores of run {self.folder.name}")
 
     @property
     def splits(self) -> list[str]:
@@ -130,20 +91,9 @@ class Run:
             )
         return registries.open_stored("classifier", path, network=network)
 
-    @property
-    def state(self) -> str:
-        """``running`` while a process is at work on it, else its status."""
-        return "running" if self.is_running else self.status
-
     def to_dict(self) -> dict[str, Any]:
-        """Everything that describes the run, as plain JSON: ``run.json``, the recipe, and where it lies."""
-        return {
-            "folder": str(self.folder),
-            **self.info,
-            "is_running": self.is_running,
-            "recipe": record.plain(self.recipe),
-            "splits": self.splits,
-        }
+        """Everything that describes the run, as plain JSON: ``run.json``, the recipe, where it lies, what is stored."""
+        return {**super().to_dict(), "splits": self.splits}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and self.folder.resolve() == other.folder.resolve()

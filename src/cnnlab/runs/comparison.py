@@ -1,0 +1,65 @@
+"""Runs side by side: what differs between their recipes, and what came out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cnnlab.runs.facts import RunFacts
+from cnnlab.runs.record import flattened
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side; every list has one value a run, in the order of ``runs``, None where a run has none.
+
+    :param runs: folder names.
+    :param recipe: dotted keys of the recipe that differ, with each run's value.
+    :param execution: what else differs of how they were run, by dotted key: precision, device, versions, code.
+    :param scores: each metric of each split, as ``test.accuracy``.
+    :param samples: how many samples each split was scored on.
+    :param states: ``running``, ``finished``, ``unfinished`` or ``failed``.
+    :param epochs: whole epochs done.
+    :param selected: the epoch whose weights were kept.
+    :param seconds: time spent training.
+    """
+
+    runs: list[str]
+    recipe: dict[str, list[Any]]
+    execution: dict[str, list[Any]]
+    scores: dict[str, list[float | None]]
+    samples: dict[str, list[int | None]]
+    states: list[str]
+    epochs: list[int]
+    selected: list[int | None]
+    seconds: list[float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return asdict(self)
+
+
+def side_by_side(runs: Sequence[RunFacts]) -> Comparison:
+    """The comparison of these runs."""
+    infos = [run.info for run in runs]
+    scores = _columns([flattened(info.get("scores") or {}) for info in infos])
+    execution = [{part: info.get(part) or {} for part in ("execution", "environment")} for info in infos]
+    return Comparison(
+        runs=[run.folder.name for run in runs],
+        recipe=_differing(_columns([flattened(run.recipe) for run in runs])),
+        execution=_differing(_columns([flattened(facts) for facts in execution])),
+        scores={key: values for key, values in scores.items() if not key.endswith(".n")},
+        samples={key.removesuffix(".n"): values for key, values in scores.items() if key.endswith(".n")},
+        states=[run.state for run in runs],
+        epochs=[run.epochs_done for run in runs],
+        selected=[(info.get("selected") or {}).get("epoch") for info in infos],
+        seconds=[run.seconds for run in runs],
+    )
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return {key: [row.get(key) for row in rows] for key in keys}
+
+
+def _differing(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}

@@ -1,0 +1,97 @@
+"""What can be said of a run from its ``run.json``, whether read from its folder or from the index of a store."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+from cnnlab.runs.scores import Scores
+
+
+class RunFacts(ABC):
+    """The facts of one run; a subclass says where they are read."""
+
+    folder: Path
+
+    @property
+    @abstractmethod
+    def info(self) -> dict[str, Any]:
+        """The content of ``run.json``; the fields are described in :mod:`cnnlab.runs.record`."""
+
+    @property
+    @abstractmethod
+    def recipe(self) -> dict[str, Any]:
+        """The recipe, as ``recipe.yaml`` holds it."""
+
+    @property
+    @abstractmethod
+    def is_running(self) -> bool:
+        """Whether a process is at work on the run, read off its lock."""
+
+    @property
+    def name(self) -> str:
+        """The name given to the run; its folder's name is unique under one root, this may not be."""
+        return str(self.info.get("name") or self.folder.name)
+
+    @property
+    def digest(self) -> str:
+        """Digest of the recipe; runs that share it are repeats."""
+        return str(self.info.get("digest", ""))
+
+    @property
+    def repeat(self) -> int:
+        """1 for the first run of its digest, counting on."""
+        return int(self.info.get("repeat") or 1)
+
+    @property
+    def status(self) -> str:
+        """``unfinished``, ``finished`` or ``failed``."""
+        return str(self.info.get("status", "unfinished"))
+
+    @property
+    def state(self) -> str:
+        """``running`` while a process is at work on it, else its status."""
+        return "running" if self.is_running else self.status
+
+    @property
+    def started(self) -> str:
+        """When it was first started, ISO 8601 in UTC."""
+        return str(self.info.get("started") or "")
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training."""
+        return float(self.info.get("seconds") or 0.0)
+
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs behind it."""
+        return int(self.info.get("epochs_done") or 0)
+
+    @property
+    def epochs(self) -> int | None:
+        """Whole epochs to do, where known."""
+        total = self.info.get("epochs")
+        return None if total is None else int(total)
+
+    @property
+    def train(self) -> Scores:
+        """Scores on the training split, of the epoch selected."""
+        return self.scores("train")
+
+    @property
+    def validation(self) -> Scores:
+        """Scores on the validation split, of the epoch selected."""
+        return self.scores("validation")
+
+    @property
+    def test(self) -> Scores:
+        """Scores on the test split, taken once, at the end."""
+        return self.scores("test")
+
+    def scores(self, split: str) -> Scores:
+        """Scores on a split; empty where there are none yet."""
+        return Scores((self.info.get("scores") or {}).get(split) or {}, f"{split} scores of run {self.folder.name}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that describes the run, as plain JSON: ``run.json``, the recipe, and where it lies."""
+        return {"folder": str(self.folder), **self.info, "is_running": self.is_running, "recipe": self.recipe}

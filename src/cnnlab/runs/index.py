@@ -1,0 +1,206 @@
+"""The index over the runs of one folder: what their ``run.json`` say, kept in one SQLite file.
+
+The folders are the truth and the file only saves reading them again: an entry counts for as long as the file it was
+read from is the same by inode, size and time. Without the file, or the right to write it, listing is only slower.
+"""
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core.errors import CnnlabError
+from cnnlab.runs import record
+
+INDEX = ".index.sqlite"
+_VERSION = 1
+_WAIT = 5.0
+_TABLE = """
+CREATE TABLE runs (
+    folder TEXT PRIMARY KEY, stamp TEXT NOT NULL, info TEXT NOT NULL, recipe_stamp TEXT, recipe TEXT
+)"""
+# What keeps a sound index from being used here and now; anything else means that the file is damaged.
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_AUTH,
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run in the index.
+
+    :param folder: name of its folder.
+    :param stamp: of the ``run.json`` that ``info`` was read from.
+    :param info: the content of ``run.json``; of a run that cannot be read, ``status`` damaged and the reason.
+    :param recipe_stamp: of the ``recipe.yaml`` that ``recipe`` was read from; None where it was not needed so far.
+    :param recipe: the recipe.
+    """
+
+    folder: str
+    stamp: str
+    info: dict[str, Any]
+    recipe_stamp: str | None = None
+    recipe: dict[str, Any] | None = None
+
+    @property
+    def order(self) -> tuple[str, str]:
+        """Sorts entries by when they were started."""
+        return str(self.info.get("started") or ""), self.folder
+
+
+class Index:
+    """The runs under ``root``, brought up to date whenever asked for; safe with several threads and processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._entries: dict[str, Entry] | None = None
+        self._guard = threading.Lock()
+
+    def entries(self) -> list[Entry]:
+        """Every run, the one started last first."""
+        with self._guard:
+            known = self._known()
+            current = {entry.folder: entry for entry in self._scan(known)}
+            self._keep(current, known)
+            return sorted(current.values(), key=lambda entry: entry.order, reverse=True)
+
+    def with_recipes(self, entries: Iterable[Entry]) -> list[Entry]:
+        """The entries with their recipes, read where they are not known or have changed."""
+        complete = [self._with_recipe(entry) for entry in entries]
+        with self._guard:
+            known = self._known()
+            # A run may have changed since the entries were listed; what is known of it meanwhile stays.
+            fresh = {entry.folder: entry for entry in complete if _same_stamp(known.get(entry.folder), entry)}
+            self._keep(known | fresh, known)
+        return complete
+
+    def _known(self) -> dict[str, Entry]:
+        if self._entries is None:
+            self._entries = {entry.folder: entry for entry in _load(self.root / INDEX)}
+        return self._entries
+
+    def _scan(self, known: dict[str, Entry]) -> Iterator[Entry]:
+        try:
+            folders = os.scandir(self.root)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        with folders:
+            for folder in folders:
+                stamp = None if folder.name.startswith(".") else _stamp(f"{folder.path}/{record.INFO}")
+                if stamp is None:
+                    continue
+                entry = known.get(folder.name)
+                yield entry if entry and entry.stamp == stamp else _read(Path(folder.path), stamp)
+
+    def _with_recipe(self, entry: Entry) -> Entry:
+        path = self.root / entry.folder
+        stamp = _stamp(str(path / record.RECIPE)) or "missing"
+        if stamp == entry.recipe_stamp:
+            return entry
+        try:
+            recipe = record.plain(record.read_recipe(path))
+        except (CnnlabError, OSError, UnicodeDecodeError):
+            recipe = {}
+        return replace(entry, recipe_stamp=stamp, recipe=recipe)
+
+    def _keep(self, current: dict[str, Entry], known: dict[str, Entry]) -> None:
+        changed = [entry for name, entry in current.items() if known.get(name) is not entry]
+        gone = known.keys() - current.keys()
+        self._entries = current
+        if changed or gone:
+            _save(self.root / INDEX, changed, gone, current.values())
+
+
+def _same_stamp(known: Entry | None, entry: Entry) -> bool:
+    return known is not None and known.stamp == entry.stamp
+
+
+def _stamp(path: str) -> str | None:
+    """What changes whenever a file is replaced or written; None where there is no such file."""
+    try:
+        facts = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return f"{facts.st_ino}/{facts.st_size}/{facts.st_mtime_ns}"
+
+
+def _read(folder: Path, stamp: str) -> Entry:
+    try:
+        info = record.read_info(folder)
+    except (CnnlabError, OSError) as error:
+        info = {"name": folder.name, "status": "damaged", "reason": str(error)}
+    return Entry(folder.name, stamp, info)
+
+
+@contextmanager
+def _opened(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
+    """A connection to the index; one that only reads neither makes the file nor needs the right to write."""
+    mode = "rwc" if write else "ro"
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_WAIT)) as connection:
+        yield connection
+
+
+def _load(path: Path) -> list[Entry]:
+    """The entries on disk; none when the file is missing, damaged or of another version."""
+    if not path.is_file():
+        return []
+    try:
+        with _opened(path, write=False) as connection:
+            if _version(connection) != _VERSION:
+                return []
+            rows = connection.execute("SELECT folder, stamp, info, recipe_stamp, recipe FROM runs").fetchall()
+            return [Entry(a, b, json.loads(info), c, json.loads(recipe or "null")) for a, b, info, c, recipe in rows]
+    except (sqlite3.Error, OSError, ValueError, TypeError):
+        return []
+
+
+def _save(path: Path, changed: list[Entry], gone: Iterable[str], everything: Iterable[Entry]) -> None:
+    """Brings the file up to date if that can be done; a damaged one is made anew."""
+    try:
+        _write(path, changed, gone, everything)
+    except sqlite3.Error as error:
+        # The low byte is the kind of error, the rest its variety.
+        if (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in _PASSING:
+            return
+        with suppress(OSError, sqlite3.Error):
+            path.unlink()
+            _write(path, changed, gone, everything)
+
+
+def _write(path: Path, changed: list[Entry], gone: Iterable[str], everything: Iterable[Entry]) -> None:
+    with _opened(path, write=True) as connection, connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if _version(connection) != _VERSION:
+            _make(connection)
+            changed = list(everything)
+        connection.executemany("DELETE FROM runs WHERE folder = ?", [(name,) for name in gone])
+        connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", map(_row, changed))
+
+
+def _row(entry: Entry) -> tuple[str | None, ...]:
+    recipe = None if entry.recipe is None else json.dumps(entry.recipe)
+    return entry.folder, entry.stamp, json.dumps(entry.info), entry.recipe_stamp, recipe
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    for (name,) in tables.fetchall():
+        connection.execute(f'DROP TABLE "{name}"')
+    connection.execute(_TABLE)
+    connection.execute(f"PRAGMA user_version = {_VERSION}")

@@ -1,0 +1,237 @@
+"""The runs under one folder: found, listed, filtered, compared, deleted."""
+
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError, suggestion
+from cnnlab.core.files import storage_errors
+from cnnlab.runs import record
+from cnnlab.runs.comparison import Comparison, side_by_side
+from cnnlab.runs.facts import RunFacts
+from cnnlab.runs.index import Entry, Index
+from cnnlab.runs.keys import MISSING, lookup
+from cnnlab.runs.lock import RunLock, is_locked, who
+from cnnlab.runs.run import Run
+from cnnlab.runs.writer import CREATING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DELETED = ".deleted-"
+_HEXADECIMAL = re.compile(r"[0-9a-f]+")
+# A run being made takes its lock within the first instants.
+_YOUNG_SECONDS = 60.0
+_SHOWN = 10
+_TIMES = ("started", "updated", "finished")
+
+
+class RunSummary(RunFacts):
+    """What the index knows of one run: its facts at the time of the listing.
+
+    ``status`` is ``damaged`` for a run whose ``run.json`` cannot be read; ``info["reason"]`` says why.
+    """
+
+    def __init__(self, folder: Path, entry: Entry, is_running: bool) -> None:
+        self.folder = folder
+        self._entry, self._is_running = entry, is_running
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The content of ``run.json``."""
+        return self._entry.info
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe."""
+        if self._entry.recipe is None:
+            return record.read_recipe(self.folder)
+        return self._entry.recipe
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process was at work on it when it was listed."""
+        return self._is_running
+
+    @property
+    def run(self) -> Run:
+        """The run itself."""
+        return Run(self.folder)
+
+    def __repr__(self) -> str:
+        return f"RunSummary({self.folder.name}: {self.state})"
+
+
+class RunStore:
+    """The runs that lie directly under ``root``; a root that does not exist holds none.
+
+    An index file in the root saves reading every run at each listing. It can be deleted at any time, and is done
+    without where it cannot be written.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+        self._index = Index(self.root)
+        self._is_clean = False
+
+    def list(self) -> "Sequence[RunSummary]":
+        """Every run, the one started last first."""
+        if not self._is_clean:
+            self.clean()
+        return [self._summary(entry) for entry in self._index.entries()]
+
+    def find(self, name: "str | Path | Run") -> Run:
+        """The run meant by ``name``: its folder, its name, a prefix of its digest that no other has, or ``last``.
+
+        :raises RunNotFoundError: when none answers to it, naming the closest, or several, naming them.
+        """
+        if isinstance(name, Run):
+            return name
+        for folder in (self.root / name, Path(name)):
+            if str(name) and record.is_run(folder):
+                return Run(folder)
+        entries = self._index.entries()
+        if str(name) == "last" and entries:
+            return Run(self.root / entries[0].folder)
+        candidates = self._candidates(str(name), entries)
+        if len(candidates) == 1:
+            return Run(self.root / candidates[0])
+        raise RunNotFoundError(self._not_found(str(name), candidates, entries))
+
+    def by_digest(self, digest: str) -> "Sequence[Run]":
+        """The runs of one recipe, by repeat."""
+        found = [entry for entry in self._index.entries() if entry.info.get("digest") == digest]
+        found.sort(key=lambda entry: (entry.info.get("repeat") or 1, entry.order))
+        return [Run(self.root / entry.folder) for entry in found]
+
+    def filter(self, **keys: Any) -> "Sequence[RunSummary]":
+        """The runs whose recipe holds all of these values under these dotted keys, the one started last first.
+
+        ``filter(epochs=15, **{"model.name": "vgg-like", "augment[0].p": 0.5})`` looks into spec strings too.
+
+        :raises UsageError: when no run has such a key.
+        """
+        summaries = self._with_recipes()
+        for key, wanted in keys.items():
+            values = [(summary, lookup(summary.recipe, key)) for summary in summaries]
+            self._check_key(key, [value for _, value in values])
+            summaries = [summary for summary, value in values if value is not MISSING and value == wanted]
+        return summaries
+
+    def frame(self) -> "pd.DataFrame":
+        """A row a run, the one started last first, by folder name.
+
+        Columns: the plain fields of ``run.json``, times as timestamps; ``is_running``; ``recipe.KEY``; and the
+        scores, as ``test.accuracy``.
+        """
+        import pandas as pd
+
+        summaries = self._with_recipes()
+        frame = pd.DataFrame([_columns(summary) for summary in summaries], index=[s.folder.name for s in summaries])
+        for name in _TIMES:
+            if name in frame:
+                frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
+        return frame.rename_axis("folder")
+
+    def compare(self, names: "Sequence[str | Path | Run]") -> Comparison:
+        """Runs side by side: what differs between their recipes, and what came out.
+
+        :raises UsageError: when fewer than two are named.
+        :raises RunNotFoundError: as :meth:`find` does.
+        """
+        if isinstance(names, str) or len(names) < 2:
+            raise UsageError("a comparison takes at least two runs.")
+        return side_by_side([self.find(name) for name in names])
+
+    def delete(self, name: "str | Path | Run") -> None:
+        """Removes a run and all that belongs to it.
+
+        :raises RunBusyError: while a process is at work on it.
+        :raises StorageError: when the folder may not be changed; the run is then whole.
+        """
+        folder = self._folder(name)
+        lock = RunLock(folder)
+        try:
+            lock.acquire()
+        except RunBusyError:
+            raise RunBusyError(
+                f"the run {folder.name} cannot be deleted while {who(folder)} works on it. Stop that process first."
+            ) from None
+        # Half a run under its own name would look like one.
+        hidden = folder.with_name(f"{DELETED}{folder.name}-{secrets.token_hex(4)}")
+        try:
+            with storage_errors(folder):
+                folder.rename(hidden)
+            lock.folder = hidden
+            shutil.rmtree(hidden, ignore_errors=True)
+        finally:
+            lock.release()
+        self.clean()
+
+    def clean(self) -> None:
+        """Removes what deletions and creations that were killed have left under hidden names."""
+        self._is_clean = True
+        for folder in self.root.glob(".*-*"):
+            if folder.name.startswith(DELETED) or (folder.name.startswith(CREATING) and _is_abandoned(folder)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def __len__(self) -> int:
+        return len(self._index.entries())
+
+    def __repr__(self) -> str:
+        return f"RunStore({str(self.root)!r})"
+
+    def _summary(self, entry: Entry) -> RunSummary:
+        folder = self.root / entry.folder
+        return RunSummary(folder, entry, is_locked(folder))
+
+    def _with_recipes(self) -> "Sequence[RunSummary]":
+        return [self._summary(entry) for entry in self._index.with_recipes(self._index.entries())]
+
+    def _folder(self, name: "str | Path | Run") -> Path:
+        """The folder of a run, which may be damaged."""
+        direct = self.root / str(name)
+        if not isinstance(name, Run) and direct.parent == self.root and record.is_run(direct):
+            return direct
+        return self.find(name).folder
+
+    def _candidates(self, name: str, entries: "Sequence[Entry]") -> "Sequence[str]":
+        """The folders of the runs that ``name`` could mean."""
+        named = [entry.folder for entry in entries if entry.info.get("name") == name]
+        if named or not _HEXADECIMAL.fullmatch(name):
+            return named
+        return [entry.folder for entry in entries if str(entry.info.get("digest") or "").startswith(name)]
+
+    def _not_found(self, name: str, candidates: "Sequence[str]", entries: "Sequence[Entry]") -> str:
+        if candidates:
+            shown = ", ".join(sorted(candidates)[:_SHOWN]) + (", …" if len(candidates) > _SHOWN else "")
+            return f"{len(candidates)} runs under {self.root} answer to {name!r}: {shown}. Name one by its folder."
+        if not entries:
+            return f"there are no runs under {self.root}. Train one, or name another folder with --runs."
+        known = {entry.folder for entry in entries} | {str(entry.info.get("name")) for entry in entries}
+        return f"there is no run {name!r} under {self.root}. {suggestion(name, known)}"
+
+    def _check_key(self, key: str, values: "Sequence[Any]") -> None:
+        if values and all(value is MISSING for value in values):
+            known = {name for summary in self._with_recipes() for name in record.flattened(summary.recipe)}
+            raise UsageError(f"no run under {self.root} has {key!r} in its recipe. {suggestion(key, known)}")
+
+
+def _is_abandoned(folder: Path) -> bool:
+    with suppress(OSError):
+        return not is_locked(folder) and time.time() - folder.stat().st_mtime > _YOUNG_SECONDS
+    return False
+
+
+def _columns(summary: RunSummary) -> dict[str, Any]:
+    info = dict(summary.info)
+    scores = record.flattened(info.pop("scores", None) or {})
+    recipe = {f"recipe.{key}": value for key, value in record.flattened(summary.recipe).items()}
+    fields = {key: value for key, value in info.items() if not isinstance(value, dict | list)}
+    selected = {f"selected.{key}": value for key, value in (info.get("selected") or {}).items()}
+    return {**fields, "is_running": summary.is_running, **selected, **recipe, **scores}
