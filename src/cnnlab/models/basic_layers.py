@@ -11,6 +11,7 @@ from cnnlab.models.initialisers import Initialiser, initialise
 from cnnlab.models.modules import (
     ChannelGate,
     Conv2dExtraEdge,
+    Dropout,
     Exponential,
     GlobalPool,
     Head,
@@ -161,7 +162,7 @@ def dropout(place: Place, p: Rate = 0.5, by: Literal["element", "channel"] = "el
     if by == "channel":
         place.feature_map()
         return Layer(nn.Dropout2d(p), place.shape)
-    return Layer(nn.Dropout(p), place.shape)
+    return Layer(Dropout(p), place.shape)
 
 
 @layers.register("alpha_dropout")

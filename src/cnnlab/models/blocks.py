@@ -40,25 +40,24 @@ def residual(
         raise place.error("join=concat keeps the size; take stride=1 and pool afterwards", "stride")
     style = Style(activation, init=init)
     norms = [layer("bn")] if batch_norm else []
+    ready = [*norms, *style.activations]
     convolutions = _convolutions(style, filters, stride, kernel, kind, bias=not batch_norm)
     if join == "concat":
         convolutions.append(style.weighted("conv", filters=channels, kernel=1, bias=not batch_norm))
-    between = [*norms, *style.activations, *([layer("dropout", p=dropout)] if dropout else [])]
+    between = [*ready, layer("dropout", p=dropout)] if dropout else ready
     inside = [call for convolution in convolutions for call in (*between, convolution)][len(between) :]
 
-    before = place.inner("before", [*norms, *style.activations]) if preactivation else None
-    start = before.shape if before else place.shape
+    parts = {"before": place.inner("before", ready)} if preactivation else {}
+    start = parts["before"].shape if preactivation else place.shape
     body = place.inner("body", inside if preactivation else [*inside, *norms], start)
-    shortcut = None
     if join == "add" and body.shape != place.shape:
         projection = style.weighted("conv", filters=body.shape[0], kernel=1, stride=stride, bias=not batch_norm)
-        shortcut = place.inner("shortcut", [projection] if preactivation else [projection, *norms], start)
-    out = (body.shape[0] + channels if join == "concat" else body.shape[0], *body.shape[1:])
-    after = None if preactivation else place.inner("after", style.activations, out)
-    modules = {
-        name: part.module for name, part in (("before", before), ("shortcut", shortcut), ("after", after)) if part
-    }
-    return Layer(Residual(body.module, Add() if join == "add" else Concatenate(), **modules), out)
+        parts["shortcut"] = place.inner("shortcut", [projection] if preactivation else [projection, *norms], start)
+    shape = (body.shape[0] + channels * (join == "concat"), *body.shape[1:])
+    if not preactivation:
+        parts["after"] = place.inner("after", style.activations, shape)
+    meeting = Add() if join == "add" else Concatenate()
+    return Layer(Residual(body.module, meeting, **{name: part.module for name, part in parts.items()}), shape)
 
 
 def _convolutions(style: Style, filters: int, stride: int, kernel: int, kind: str, bias: bool) -> list[Call]:
