@@ -12,7 +12,7 @@ from cnnlab.runs.record import flattened
 class Comparison:
     """Runs side by side; every list has one value a run, in the order of ``runs``, None where a run has none.
 
-    :param runs: folder names.
+    :param runs: their names.
     :param recipe: dotted keys of the recipe that differ, with each run's value.
     :param execution: what else differs of how they were run, by dotted key: precision, device, versions, code.
     :param scores: each metric of each split, as ``test.accuracy``.
@@ -44,7 +44,7 @@ def side_by_side(runs: Sequence[RunFacts]) -> Comparison:
     scores = _columns([flattened(info.get("scores") or {}) for info in infos])
     execution = [{part: info.get(part) or {} for part in ("execution", "environment")} for info in infos]
     return Comparison(
-        runs=[run.folder.name for run in runs],
+        runs=[run.name for run in runs],
         recipe=_differing(_columns([flattened(run.recipe) for run in runs])),
         execution=_differing(_columns([flattened(facts) for facts in execution])),
         scores={key: values for key, values in scores.items() if not key.endswith(".n")},

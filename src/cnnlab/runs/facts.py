@@ -29,8 +29,8 @@ class RunFacts(ABC):
 
     @property
     def name(self) -> str:
-        """The name given to the run; its folder's name is unique under one root, this may not be."""
-        return str(self.info.get("name") or self.folder.name)
+        """The name of its folder, by which it is found: ``NAME-DIGEST8``, with ``-REPEAT`` from the second on."""
+        return self.folder.name
 
     @property
     def digest(self) -> str:
@@ -90,8 +90,9 @@ class RunFacts(ABC):
 
     def scores(self, split: str) -> Scores:
         """Scores on a split; empty where there are none yet."""
-        return Scores((self.info.get("scores") or {}).get(split) or {}, f"{split} scores of run {self.folder.name}")
+        return Scores((self.info.get("scores") or {}).get(split) or {}, f"{split} scores of run {self.name}")
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that describes the run, as plain JSON: ``run.json``, the recipe, and where it lies."""
-        return {"folder": str(self.folder), **self.info, "is_running": self.is_running, "recipe": self.recipe}
+        place = {"folder": str(self.folder), "name": self.name}
+        return {**self.info, **place, "is_running": self.is_running, "recipe": self.recipe}

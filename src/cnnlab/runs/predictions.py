@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import ModelFileError, UsageError
-from cnnlab.core.files import replacing, storage_errors
+from cnnlab.core.files import replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +88,7 @@ class Predictions:
 
         # Several metadata keys would be written in random order: the one key holds everything, sorted.
         content = save(dict(sorted(self._tensors().items())), {_KEY: canonical_json(self._header())})
-        with replacing(Path(path)) as temporary, storage_errors(Path(path)):
+        with replacing(Path(path)) as temporary:
             temporary.write_bytes(content)
 
     @classmethod

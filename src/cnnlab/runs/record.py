@@ -5,7 +5,7 @@
 =============== ======================================================================================
 ``format``      version of this layout, a whole number
 ``digest``      SHA-256 of the recipe in its canonical form: runs of one digest are repeats of one another
-``name``        the name given to the run; its folder is ``NAME-DIGEST8``, with ``-REPEAT`` from the second on
+``name``        its folder: the name given to it, eight digits of the digest, and from 2 on the repeat
 ``repeat``      1 for the first run of its digest, 2 for the next, …
 ``status``      ``unfinished``, ``finished`` or ``failed``; whether it is running is read off the lock alone
 ``started``     when it was first started, ISO 8601 in UTC, as are the next two
@@ -28,6 +28,7 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,7 +103,7 @@ def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder holds the record of a run."""
-    return (folder / INFO).is_file()
+    return os.path.isfile(folder / INFO)
 
 
 def write_info(folder: Path, info: Mapping[str, Any]) -> None:

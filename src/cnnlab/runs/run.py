@@ -74,7 +74,7 @@ class Run(RunFacts):
         path = self.folder / record.PREDICTIONS / f"{split}.safetensors"
         if not path.is_file():
             hint = suggestion(split, self.splits)
-            raise UsageError(f"run {self.folder.name} ({self.state}) has no predictions on {split!r} stored. {hint}")
+            raise UsageError(f"run {self.name} ({self.state}) has no predictions on {split!r} stored. {hint}")
         return Predictions.load(path)
 
     def classifier(self, network: Any = None) -> Any:
@@ -86,8 +86,7 @@ class Run(RunFacts):
         path = self.folder / record.MODEL
         if not path.is_file():
             raise ModelFileError(
-                f"run {self.folder.name} ({self.state}) has no classifier stored yet. Let it finish: cnnlab resume "
-                f"{self.folder.name}"
+                f"run {self.name} ({self.state}) has no classifier stored yet. Let it finish: cnnlab resume {self.name}"
             )
         return registries.open_stored("classifier", path, network=network)
 
@@ -103,7 +102,7 @@ class Run(RunFacts):
 
     def __repr__(self) -> str:
         facts = [self.state, _epochs(self.info), *_score_lines(self.info)[-1:]]
-        return f"Run({self.folder.name}: {', '.join(facts)})"
+        return f"Run({self.name}: {', '.join(facts)})"
 
     def __str__(self) -> str:
         rows = _facts(self)
@@ -120,7 +119,7 @@ class Run(RunFacts):
 def _facts(run: Run) -> list[tuple[str, str]]:
     """What a person wants to know of a run at a glance: label and value."""
     info, recipe = run.info, run.recipe
-    rows = [("run", run.folder.name), ("status", _status(run, info))]
+    rows = [("run", run.name), ("status", _status(run, info))]
     rows += [
         (key, str(recipe[key])) for key in ("data", "model", "augment", "optimizer", "schedule") if recipe.get(key)
     ]

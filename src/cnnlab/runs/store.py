@@ -18,7 +18,7 @@ from cnnlab.runs.index import Entry, Index
 from cnnlab.runs.keys import MISSING, lookup
 from cnnlab.runs.lock import RunLock, is_locked, who
 from cnnlab.runs.run import Run
-from cnnlab.runs.writer import CREATING
+from cnnlab.runs.writer import CREATING, ending
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,7 @@ _HEXADECIMAL = re.compile(r"[0-9a-f]+")
 # A run being made takes its lock within the first instants.
 _YOUNG_SECONDS = 60.0
 _SHOWN = 10
+_WHOLE_DIGEST = 64
 _TIMES = ("started", "updated", "finished")
 
 
@@ -64,7 +65,7 @@ class RunSummary(RunFacts):
         return Run(self.folder)
 
     def __repr__(self) -> str:
-        return f"RunSummary({self.folder.name}: {self.state})"
+        return f"RunSummary({self.name}: {self.state})"
 
 
 class RunStore:
@@ -79,37 +80,40 @@ class RunStore:
         self._index = Index(self.root)
         self._is_clean = False
 
-    def list(self) -> "Sequence[RunSummary]":
+    def list(self) -> Sequence[RunSummary]:
         """Every run, the one started last first."""
         if not self._is_clean:
             self.clean()
         return [self._summary(entry) for entry in self._index.entries()]
 
-    def find(self, name: "str | Path | Run") -> Run:
-        """The run meant by ``name``: its folder, its name, a prefix of its digest that no other has, or ``last``.
+    def find(self, name: str | Path | RunFacts) -> Run:
+        """The run meant by ``name``.
+
+        That is its folder, its name, the name given to it if no other has that, a prefix of its digest that no other
+        has, or ``last``. A whole digest that several repeats share means the first of them that is finished.
 
         :raises RunNotFoundError: when none answers to it, naming the closest, or several, naming them.
         """
-        if isinstance(name, Run):
-            return name
+        if isinstance(name, RunFacts):
+            return name if isinstance(name, Run) else Run(name.folder)
         for folder in (self.root / name, Path(name)):
             if str(name) and record.is_run(folder):
                 return Run(folder)
         entries = self._index.entries()
         if str(name) == "last" and entries:
             return Run(self.root / entries[0].folder)
-        candidates = self._candidates(str(name), entries)
+        candidates = _candidates(str(name), entries)
         if len(candidates) == 1:
             return Run(self.root / candidates[0])
         raise RunNotFoundError(self._not_found(str(name), candidates, entries))
 
-    def by_digest(self, digest: str) -> "Sequence[Run]":
+    def by_digest(self, digest: str) -> Sequence[Run]:
         """The runs of one recipe, by repeat."""
         found = [entry for entry in self._index.entries() if entry.info.get("digest") == digest]
         found.sort(key=lambda entry: (entry.info.get("repeat") or 1, entry.order))
         return [Run(self.root / entry.folder) for entry in found]
 
-    def filter(self, **keys: Any) -> "Sequence[RunSummary]":
+    def filter(self, **keys: Any) -> Sequence[RunSummary]:
         """The runs whose recipe holds all of these values under these dotted keys, the one started last first.
 
         ``filter(epochs=15, **{"model.name": "vgg-like", "augment[0].p": 0.5})`` looks into spec strings too.
@@ -117,11 +121,12 @@ class RunStore:
         :raises UsageError: when no run has such a key.
         """
         summaries = self._with_recipes()
-        for key, wanted in keys.items():
-            values = [(summary, lookup(summary.recipe, key)) for summary in summaries]
-            self._check_key(key, [value for _, value in values])
-            summaries = [summary for summary, value in values if value is not MISSING and value == wanted]
-        return summaries
+        found = [{key: lookup(summary.recipe, key) for key in keys} for summary in summaries]
+        for key in keys:
+            if summaries and all(values[key] is MISSING for values in found):
+                known = {name for summary in summaries for name in record.flattened(summary.recipe)}
+                raise UsageError(f"no run under {self.root} has {key!r} in its recipe. {suggestion(key, known)}")
+        return [summary for summary, values in zip(summaries, found, strict=True) if values == keys]
 
     def frame(self) -> "pd.DataFrame":
         """A row a run, the one started last first, by folder name.
@@ -132,13 +137,13 @@ class RunStore:
         import pandas as pd
 
         summaries = self._with_recipes()
-        frame = pd.DataFrame([_columns(summary) for summary in summaries], index=[s.folder.name for s in summaries])
+        frame = pd.DataFrame([_columns(summary) for summary in summaries], index=[s.name for s in summaries])
         for name in _TIMES:
             if name in frame:
                 frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
         return frame.rename_axis("folder")
 
-    def compare(self, names: "Sequence[str | Path | Run]") -> Comparison:
+    def compare(self, names: Sequence[str | Path | RunFacts]) -> Comparison:
         """Runs side by side: what differs between their recipes, and what came out.
 
         :raises UsageError: when fewer than two are named.
@@ -148,7 +153,7 @@ class RunStore:
             raise UsageError("a comparison takes at least two runs.")
         return side_by_side([self.find(name) for name in names])
 
-    def delete(self, name: "str | Path | Run") -> None:
+    def delete(self, name: str | Path | RunFacts) -> None:
         """Removes a run and all that belongs to it.
 
         :raises RunBusyError: while a process is at work on it.
@@ -190,36 +195,44 @@ class RunStore:
         folder = self.root / entry.folder
         return RunSummary(folder, entry, is_locked(folder))
 
-    def _with_recipes(self) -> "Sequence[RunSummary]":
+    def _with_recipes(self) -> Sequence[RunSummary]:
         return [self._summary(entry) for entry in self._index.with_recipes(self._index.entries())]
 
-    def _folder(self, name: "str | Path | Run") -> Path:
+    def _folder(self, name: str | Path | RunFacts) -> Path:
         """The folder of a run, which may be damaged."""
         direct = self.root / str(name)
-        if not isinstance(name, Run) and direct.parent == self.root and record.is_run(direct):
+        if isinstance(name, RunFacts):
+            return name.folder
+        if direct.parent == self.root and record.is_run(direct):
             return direct
         return self.find(name).folder
 
-    def _candidates(self, name: str, entries: "Sequence[Entry]") -> "Sequence[str]":
-        """The folders of the runs that ``name`` could mean."""
-        named = [entry.folder for entry in entries if entry.info.get("name") == name]
-        if named or not _HEXADECIMAL.fullmatch(name):
-            return named
-        return [entry.folder for entry in entries if str(entry.info.get("digest") or "").startswith(name)]
-
-    def _not_found(self, name: str, candidates: "Sequence[str]", entries: "Sequence[Entry]") -> str:
+    def _not_found(self, name: str, candidates: Sequence[str], entries: Sequence[Entry]) -> str:
         if candidates:
             shown = ", ".join(sorted(candidates)[:_SHOWN]) + (", …" if len(candidates) > _SHOWN else "")
             return f"{len(candidates)} runs under {self.root} answer to {name!r}: {shown}. Name one by its folder."
         if not entries:
             return f"there are no runs under {self.root}. Train one, or name another folder with --runs."
-        known = {entry.folder for entry in entries} | {str(entry.info.get("name")) for entry in entries}
+        known = {name for entry in entries for name in (entry.folder, _given_name(entry))}
         return f"there is no run {name!r} under {self.root}. {suggestion(name, known)}"
 
-    def _check_key(self, key: str, values: "Sequence[Any]") -> None:
-        if values and all(value is MISSING for value in values):
-            known = {name for summary in self._with_recipes() for name in record.flattened(summary.recipe)}
-            raise UsageError(f"no run under {self.root} has {key!r} in its recipe. {suggestion(key, known)}")
+
+def _candidates(name: str, entries: Sequence[Entry]) -> Sequence[str]:
+    """The folders of the runs that ``name`` could mean."""
+    named = [entry.folder for entry in entries if _given_name(entry) == name]
+    if named or not _HEXADECIMAL.fullmatch(name):
+        return named
+    found = [entry for entry in entries if str(entry.info.get("digest") or "").startswith(name)]
+    if len(name) == _WHOLE_DIGEST:
+        found.sort(key=lambda entry: (entry.info.get("status") != "finished", entry.info.get("repeat") or 1))
+        found = found[:1]
+    return [entry.folder for entry in found]
+
+
+def _given_name(entry: Entry) -> str:
+    """The name that was given to a run, without what was put behind it."""
+    end = ending(str(entry.info.get("digest") or ""), int(entry.info.get("repeat") or 1))
+    return entry.folder.removesuffix(end)
 
 
 def _is_abandoned(folder: Path) -> bool:
@@ -229,9 +242,9 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def _columns(summary: RunSummary) -> dict[str, Any]:
-    info = dict(summary.info)
+    info = {key: value for key, value in summary.info.items() if key not in ("format", "name")}
+    selected = {f"selected.{key}": value for key, value in (info.pop("selected", None) or {}).items()}
     scores = record.flattened(info.pop("scores", None) or {})
     recipe = {f"recipe.{key}": value for key, value in record.flattened(summary.recipe).items()}
     fields = {key: value for key, value in info.items() if not isinstance(value, dict | list)}
-    selected = {f"selected.{key}": value for key, value in (info.get("selected") or {}).items()}
     return {**fields, "is_running": summary.is_running, **selected, **recipe, **scores}

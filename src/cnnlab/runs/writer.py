@@ -59,7 +59,7 @@ class RunWriter:
         folder = Path(root) / folder_name(name, digest, repeat)
         _check_free(folder)
         started = record.now()
-        facts = record.merged(_first_facts(digest, name, repeat, started), info or {})
+        facts = record.merged(_first_facts(digest, folder.name, repeat, started), info or {})
         temporary = make_folder(folder.parent) / f"{CREATING}{os.getpid()}-{secrets.token_hex(4)}"
         lock = RunLock(temporary)
         try:
@@ -78,7 +78,7 @@ class RunWriter:
 
     @classmethod
     def open(cls, folder: Path | str) -> "RunWriter":
-        """Takes over a run that lies there, to go on with it or to add to it.
+        """Takes over a run that lies there, to go on with it or to add to it; a failed one counts as unfinished again.
 
         :raises RunNotFoundError: when the folder is not a run.
         :raises RunBusyError: naming the owner, when another process holds it.
@@ -91,7 +91,10 @@ class RunWriter:
             # Read again: what was read before the lock was held may be gone, or another's.
             info = record.read_info(folder)
             lock.sign()
-            return cls(folder, lock, info)
+            writer = cls(folder, lock, info)
+            if info.get("status") == "failed":
+                writer.update(status="unfinished", reason=None)
+            return writer
         except FileNotFoundError:
             lock.release()
             raise RunNotFoundError(f"the run {folder.name} was deleted just now.") from None
@@ -194,7 +197,12 @@ def folder_name(name: str, digest: str, repeat: int = 1) -> str:
         )
     if name == "last":
         raise UsageError("a run cannot be called last: that word stands for the run started last. Take another name.")
-    return f"{name}-{digest[:_SHOWN_DIGITS]}{f'-{repeat}' if repeat > 1 else ''}"
+    return name + ending(digest, repeat)
+
+
+def ending(digest: str, repeat: int) -> str:
+    """What is put behind the name given to a run."""
+    return f"-{digest[:_SHOWN_DIGITS]}{f'-{repeat}' if repeat > 1 else ''}"
 
 
 def _first_facts(digest: str, name: str, repeat: int, started: str) -> dict[str, Any]:
