@@ -4,12 +4,14 @@ Understood: ``int``, ``float``, ``bool``, ``str``, ``Literal[...]``, ``X | Y``, 
 ``tuple[X, ...]``, ``tuple[X, Y]``, ``Call`` (a nested spec), and ``Annotated[X, Range(...)]`` of these.
 """
 
+import math
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from cnnlab.core.spec import Call
+from cnnlab.core.errors import SpecError
+from cnnlab.core.spec import Call, read_one
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ Count = Annotated[int, Range(1)]
 
 
 def convert(value: Any, annotation: Any) -> Any:
-    """``value`` as the annotation wants it: whole numbers become floats, lists tuples, words calls.
+    """``value`` as the annotation wants it: whole numbers become floats, lists tuples, text calls.
 
     :raises ValueError: when it does not fit; :func:`describe` says what would.
     """
@@ -61,12 +63,11 @@ def convert(value: Any, annotation: Any) -> Any:
     if origin in (list, tuple):
         return _sequence(value, origin, inner)
     if annotation is Call:
-        return Call(value) if isinstance(value, str) else _instance(value, Call)
+        return _call(value)
     if annotation in (None, type(None)):
         return _instance(value, type(None))
     if annotation is float:
-        number = _instance(value, int | float)
-        return float(number)
+        return _finite(_instance(value, int | float))
     return _instance(value, annotation)
 
 
@@ -106,6 +107,25 @@ def _instance(value: Any, kind: Any) -> Any:
     return value
 
 
+def _finite(value: int | float) -> float:
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise ValueError(value) from error
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number
+
+
+def _call(value: Any) -> Any:
+    if not isinstance(value, str):
+        return _instance(value, Call)
+    try:
+        return read_one(value, "an argument")
+    except SpecError as error:
+        raise ValueError(value) from error
+
+
 def _within(value: Any, notes: Sequence[Any]) -> Any:
     for note in notes:
         if isinstance(note, Range) and value not in note:
@@ -123,6 +143,9 @@ def _first_fit(value: Any, choices: Sequence[Any]) -> Any:
 
 
 def _member(value: Any, words: Sequence[Any]) -> Any:
+    # The grammar reads none as nothing, also where it is one of the words to choose from.
+    if value is None and "none" in words:
+        return "none"
     for word in words:
         if word == value and isinstance(word, bool) == isinstance(value, bool):
             return word

@@ -31,8 +31,7 @@ class SpecError(UsageError):
     def __init__(self, message: str, text: str | None = None, position: int | None = None) -> None:
         self.reason, self.text, self.position = message, text, position
         if text is not None and position is not None:
-            marked = f"{text[:position]}▸{text[position:]}"
-            message = f"{message.rstrip('.')} (at character {position + 1} of «{marked}»)"
+            message = f"{message.rstrip('.')} (at character {position + 1} of «{_marked(text, position)}»)"
         super().__init__(message)
 
 
@@ -78,6 +77,12 @@ def suggestion(word: str, valid: Iterable[str], most: int = 3) -> str:
         return "There is none to choose from."
     shown = ", ".join(choices[:24])
     return f"Valid: {shown}{', …' if len(choices) > 24 else ''}."
+
+
+def _marked(text: str, position: int, most: int = 80) -> str:
+    """The text with a mark at ``position``; of a long one, the part around it."""
+    before, after = text[max(0, position - most) : position], text[position : position + most]
+    return f"{'…' if position > most else ''}{before}▸{after}{'…' if len(text) > position + most else ''}"
 
 
 def _either(words: list[str]) -> str:

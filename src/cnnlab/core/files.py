@@ -17,6 +17,8 @@ _REMEDIES = {
     errno.EACCES: "the folder may not be written to. Choose another, or change its permissions",
     errno.EPERM: "the folder may not be written to. Choose another, or change its permissions",
     errno.ENOTDIR: "a part of the path is a file. Choose another folder",
+    errno.EISDIR: "a folder of that name is in the way. Choose another name",
+    errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
     errno.EEXIST: "a file of that name is in the way. Choose another folder",
 }
 

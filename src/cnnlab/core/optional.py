@@ -15,6 +15,7 @@ def require(module: str, purpose: str, extra: str | None = None) -> ModuleType:
     """
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except Exception as error:  # a package built for another version may fail in any way
+        reason = " ".join(str(error).split()).rstrip(".")
         remedy = f"pip install 'cnnlab[{extra or module}]'"
-        raise UsageError(f"{purpose} needs {module}, which did not load ({error}). Install it: {remedy}") from error
+        raise UsageError(f"{purpose} needs {module}, which did not load ({reason}). Install it: {remedy}") from error

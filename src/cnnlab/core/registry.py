@@ -183,7 +183,7 @@ def _shown(value: Any) -> str:
 
 
 def _arguments(make: Callable[..., Any], given: tuple[str, ...]) -> dict[str, Argument]:
-    target = make.__init__ if inspect.isclass(make) and "__init__" in vars(make) else make
+    target = make.__init__ if inspect.isclass(make) else make  # type: ignore[misc]
     hints = typing.get_type_hints(target, include_extras=True)
     return {
         name: Argument(name, hints.get(name, Any), _default(parameter, hints.get(name, Any)))

@@ -53,7 +53,8 @@ class Call:
         return f"{self.name}({', '.join(parts)})" if parts else self.name
 
     def __hash__(self) -> int:
-        return hash(str(self))
+        # Equal calls may differ in the order of their arguments, and in 1 for 1.0.
+        return hash((self.name, len(self.args), frozenset(self.kwargs)))
 
     def error(self, message: str, argument: str | int | None = None) -> SpecError:
         """A :class:`SpecError` that points at this call, or at one of its arguments."""
@@ -113,8 +114,8 @@ def format_value(value: object) -> str:
         # Without its parentheses a call would read back as a word.
         return str(value) if value.args or value.kwargs else f"{value.name}()"
     if isinstance(value, str):
-        plain = _WORD.fullmatch(value) and value.lower() not in _LITERALS and not _KEY.match(value)
-        return value if plain else json.dumps(value, ensure_ascii=False)
+        is_taken = value.lower() in _LITERALS or _KEY.match(value) or _NUMBER.match(value)
+        return value if _WORD.fullmatch(value) and not is_taken else json.dumps(value, ensure_ascii=False)
     if isinstance(value, Sequence):
         return f"[{', '.join(format_value(v) for v in value)}]"
     raise TypeError(f"no spec string can hold {value!r}")
@@ -138,7 +139,8 @@ def _mapped_value(value: object) -> object:
         return _from_mapping(value)
     if isinstance(value, list | tuple):
         return [_mapped_value(v) for v in value]
-    return value
+    is_nothing = isinstance(value, str) and value.strip().lower() in _NOTHING
+    return None if is_nothing else value
 
 
 class _Parser:
@@ -311,4 +313,4 @@ class _Parser:
     def finite(self, number: int | float) -> int | float:
         if not abs(number) < _TOO_LARGE:
             raise self.fail("this number is too large to be held")
-        return number
+        return number if abs(number) < 10**_MOST_DIGITS else float(number)
