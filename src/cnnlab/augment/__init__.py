@@ -2,8 +2,13 @@
 
 from cnnlab.augment import erasing as erasing
 from cnnlab.augment import geometric as geometric
+from cnnlab.augment import mixing as mixing
+from cnnlab.augment import noise as noise
+from cnnlab.augment import photometric as photometric
+from cnnlab.augment import policies as policies
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.operation import Info
 from cnnlab.augment.pipeline import Pipeline, canonical, pipeline
+from cnnlab.augment.registration import register
 
-__all__ = ["Info", "Pipeline", "augmentations", "canonical", "pipeline"]
+__all__ = ["Info", "Pipeline", "augmentations", "canonical", "pipeline", "register"]

@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.draws import noise_bytes, noise_seed, uniform
-from cnnlab.augment.operation import Info, Misfit, Parameters, Pixels
+from cnnlab.augment.misfit import Misfit
+from cnnlab.augment.operation import Info, Parameters, Pixels
 from cnnlab.core.arguments import Count, Fraction, Range
 
 Value: TypeAlias = Literal["noise"] | Fraction

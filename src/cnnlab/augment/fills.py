@@ -6,7 +6,9 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from cnnlab.augment.misfit import Misfit
 from cnnlab.core.arguments import Fraction
+from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import Registry
 from cnnlab.core.spec import Call
 
@@ -58,3 +60,14 @@ def _edge() -> Fill:
 def _constant(value: Fraction = 0.0) -> Fill:
     """One value from 0 (black) to 1 for every channel."""
     return Fill("constant", value)
+
+
+def checked(fill: FillSpec) -> Fill:
+    """The rule that a spec names.
+
+    :raises Misfit: when there is none of that name, or its value is out of range.
+    """
+    try:
+        return fills.bind(fill).build()
+    except SpecError as error:
+        raise Misfit(error.reason, "fill") from error

@@ -10,10 +10,10 @@ from torch import Generator, Tensor
 from cnnlab.augment import matrices
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.draws import Spread, factors, signs, symmetric, uniform, whole
-from cnnlab.augment.fills import WRAP, Fill, FillSpec, fills
-from cnnlab.augment.operation import Geometric, Info, Misfit, Shape
+from cnnlab.augment.fills import WRAP, Fill, FillSpec, checked, fills
+from cnnlab.augment.misfit import Misfit
+from cnnlab.augment.operation import Geometric, Info, Shape
 from cnnlab.core.arguments import Count, Fraction, Range
-from cnnlab.core.errors import SpecError
 
 Degrees: TypeAlias = Annotated[float, Range(0, 180)]
 Slant: TypeAlias = Annotated[float, Range(0, 80)]
@@ -37,10 +37,7 @@ class Filled(Geometric):
 
     def validate(self) -> None:
         """The fill must be one there is."""
-        try:
-            fills.bind(self.fill)
-        except SpecError as error:
-            raise Misfit(error.reason, "fill") from error
+        checked(self.fill)
 
 
 @augmentations.register("flip")

@@ -48,14 +48,6 @@ class Info:
         return self if chosen is None else Info(len(chosen), self.shape, self.epoch, self.ids[chosen])
 
 
-class Misfit(Exception):  # noqa: N818 - becomes a SpecError once the place in the text is known
-    """Something that an operation cannot do as asked; ``argument`` names the culprit where there is one."""
-
-    def __init__(self, message: str, argument: str | None = None) -> None:
-        super().__init__(message)
-        self.argument = argument
-
-
 @dataclass(frozen=True)
 class Operation:
     """One step of a pipeline, as its user wrote it.
@@ -125,6 +117,8 @@ class Colour(Operation, ABC):
 
     blends_channels: ClassVar[bool] = False
     """Whether a channel of the result depends on several of the source."""
+    uses_mean: ClassVar[bool] = False
+    """Whether the mean luminance of the picture matters."""
 
     @abstractmethod
     def matrix(self, generator: Generator, info: Info) -> Tensor:

@@ -7,7 +7,8 @@ from torch import Generator, Tensor
 
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.fills import fills
-from cnnlab.augment.operation import Info, Misfit, Operation, Parameters, Shape, Targets
+from cnnlab.augment.misfit import Misfit
+from cnnlab.augment.operation import Info, Operation, Parameters, Shape, Targets
 from cnnlab.augment.parameters import move
 from cnnlab.augment.stages import AnyStage, stages
 from cnnlab.core import seeds

@@ -8,8 +8,9 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from torch import Generator, Tensor
 
+from cnnlab.augment.colours import recolour
 from cnnlab.augment.fills import REFLECT, Fill
-from cnnlab.augment.operation import Geometric, Info, Mixing, Operation, Parameters, Pixels, Targets
+from cnnlab.augment.operation import Colour, Geometric, Info, Mixing, Operation, Parameters, Pixels, Targets
 from cnnlab.augment.resampling import as_float, move_pixels, resample
 
 T = TypeVar("T", bound=Operation)
@@ -63,6 +64,28 @@ class GeometricRun(Stage[Geometric]):
         return see_through(images, parameters["matrix"], self.fill or REFLECT), targets
 
 
+class ColourRun(Stage[Colour]):
+    """Matrices multiplied, then one pass over the pictures; values are clipped once, at its end."""
+
+    def takes(self, operation: Operation) -> bool:
+        """Any colour operation."""
+        return isinstance(operation, Colour)
+
+    def draw(self, generator: Generator, info: Info) -> Parameters:
+        """One matrix for each picture, N×(C+2)×(C+2)."""
+        product = self.operations[0].matrices(generator, info)
+        for operation in self.operations[1:]:
+            product = operation.matrices(generator, info) @ product
+        return {"matrix": product.float()}
+
+    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+        """One pass, and one more to measure the mean where an operation needs it."""
+        blends_channels = any(operation.blends_channels for operation in self.operations)
+        uses_mean = any(operation.uses_mean for operation in self.operations)
+        matrix = parameters["matrix"]
+        return recolour(as_float(images), matrix, blends_channels=blends_channels, uses_mean=uses_mean), targets
+
+
 class PixelStage(Stage[Pixels]):
     """One operation, on the pictures chosen for it."""
 
@@ -102,19 +125,35 @@ AnyStage: TypeAlias = Stage[Any]
 
 
 def stages(operations: Iterable[Operation]) -> tuple[AnyStage, ...]:
-    """The stages of a pipeline, in order."""
+    """The stages of a pipeline, in order.
+
+    What is linear in colour can be done before or after an interpolation, so geometric operations are brought
+    together across colour operations, which follow them: ``rotate|brightness|shift`` is resampled once.
+    """
     made: list[AnyStage] = []
     for operation in operations:
-        if made and made[-1].takes(operation):
-            made[-1] = replace(made[-1], operations=(*made[-1].operations, operation))
+        place = len(made)
+        if made and _commute(made[-1], operation):
+            place -= 1
+        if place and made[place - 1].takes(operation):
+            made[place - 1] = replace(made[place - 1], operations=(*made[place - 1].operations, operation))
         else:
-            made.append(_alone(operation))
+            made.insert(place, _alone(operation))
     return tuple(made)
+
+
+def _commute(stage: AnyStage, operation: Operation) -> bool:
+    """Whether a geometric operation may go before a colour run; not if it fills with a colour of its own."""
+    if not (isinstance(stage, ColourRun) and isinstance(operation, Geometric)):
+        return False
+    return operation.filling is None or operation.filling.mode != "constant"
 
 
 def _alone(operation: Operation) -> AnyStage:
     if isinstance(operation, Geometric):
         return GeometricRun((operation,))
+    if isinstance(operation, Colour):
+        return ColourRun((operation,))
     if isinstance(operation, Mixing):
         return MixingStage((operation,))
     assert isinstance(operation, Pixels)
