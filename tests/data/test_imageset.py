@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cnnlab.core.errors import DataError
 from cnnlab.data import Dataset, TensorImages, statistics
-from cnnlab.data.imageset import kept
+from cnnlab.data.mapped import resident
 
 CLASSES = {"label": ("cat", "dog")}
 
@@ -37,7 +37,7 @@ def test_view_of_a_view_reads_the_pictures_of_the_base() -> None:
 def test_digest_of_a_view_is_that_of_a_set_of_the_same_content() -> None:
     base = labelled()
     copy = TensorImages(images()[[4, 1]], {"label": torch.tensor([0, 1])}, CLASSES, ["a", "b"])
-    assert base.select([4, 1]).digest == copy.digest == kept(base, torch.tensor([4, 1])).digest
+    assert base.select([4, 1]).digest == copy.digest == resident(base.select([4, 1])).digest
 
 
 @pytest.mark.parametrize(

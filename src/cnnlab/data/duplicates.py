@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cnnlab.core.messages import warn
 from cnnlab.data.dataset import Dataset
-from cnnlab.data.imageset import ImageSet, kept
+from cnnlab.data.imageset import ImageSet
 
 
 def shared(first: ImageSet, second: ImageSet) -> Tensor:
@@ -63,7 +63,7 @@ def _without(dataset: Dataset) -> tuple[Dataset, int]:
     for part in (dataset.validation, dataset.test):
         if part is not None:
             is_shared |= shared(train, part)
-    return replace(dataset, train=kept(train, (~is_shared).nonzero()[:, 0])), int(is_shared.sum())
+    return replace(dataset, train=train.select((~is_shared).nonzero()[:, 0])), int(is_shared.sum())
 
 
 def _prefixes(digests: NDArray[np.uint8]) -> NDArray[np.uint64]:

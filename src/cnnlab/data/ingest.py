@@ -26,21 +26,6 @@ from cnnlab.data.reading import Content, Part
 
 _CHUNK = 128
 _SAMPLE = 16
-_MOST_NAMED = 20
-
-
-class UnreadableError(DataError):
-    """Files that are no pictures; ``bad`` names every one."""
-
-    def __init__(self, name: str, bad: Sequence[Bad]) -> None:
-        self.bad = tuple(bad)
-        shown = "; ".join(map(str, bad[:_MOST_NAMED]))
-        more = f"; and {len(bad) - _MOST_NAMED:,} more" if len(bad) > _MOST_NAMED else ""
-        files = "1 file" if len(bad) == 1 else f"{len(bad):,} files"
-        super().__init__(
-            f"{name}: {files} cannot be read as pictures: {shown}{more}. Repair or remove them, "
-            "or leave them out with on_bad=skip."
-        )
 
 
 class MixedSizesError(DataError):
@@ -130,18 +115,20 @@ def ingest(name: str, content: Content, options: Options, make_store: Callable[[
     """Decodes every part into a store.
 
     :param make_store: called once, or a second time when pictures taken to be all grey turn out not to be.
-    :raises UnreadableError: for files that are no pictures, unless ``options.on_bad`` says to skip them.
+    Files that are no pictures are left out and told of in the outcome.
+
     :raises MixedSizesError: when sizes differ and none was asked for.
+    :raises DataError: when no picture of a part can be read.
     """
     form = Form(options.sides, options.resize, CHANNELS.get(options.channels))
     if form.channels is None and _seems_coloured(content, form):
         form = replace(form, channels=3)
     try:
         store = make_store()
-        return store, _ingest(name, content, form, options, store)
+        return store, _ingest(name, content, form, store)
     except _ColourMetError:
         store = make_store()
-        return store, _ingest(name, content, replace(form, channels=3), options, store)
+        return store, _ingest(name, content, replace(form, channels=3), store)
 
 
 def workers() -> int:
@@ -149,7 +136,7 @@ def workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _ingest(name: str, content: Content, form: Form, options: Options, store: Store) -> Outcome:
+def _ingest(name: str, content: Content, form: Form, store: Store) -> Outcome:
     known: dict[str, Ingested] = {}
     bad: list[Bad] = []
     survey = Survey()
@@ -164,13 +151,10 @@ def _ingest(name: str, content: Content, form: Form, options: Options, store: St
             mine.places += ready.chunk.places
             mine.digests.append(ready.digests)
             mine.moments.append(ready.moments)
-            if not bad or options.on_bad == "skip":
-                store.add(split, ready.pixels, ready.chunk.files)
-    if bad and options.on_bad == "refuse":
-        raise UnreadableError(name, bad)
-    for split in content.parts:
+            store.add(split, ready.pixels, ready.chunk.files)
         if split not in known:
-            raise DataError(f"{name}: there is no readable picture in {split}.")
+            why = f" ({bad[-1]}, for instance)" if bad else ""
+            raise DataError(f"{name}: there is no readable picture in {split}{why}.")
     channels = known["train"].shape[0]
     return Outcome(replace(form, channels=channels), known, tuple(bad), survey)
 
@@ -215,8 +199,8 @@ def _ready(name: str, chunk: Chunk) -> _Ready:
         raise _ColourMetError
     if len(shapes) > 1:
         raise MixedSizesError(name.rpartition(",")[0], chunk.survey.sizes)
-    pixels = chunk.pixels if isinstance(chunk.pixels, np.ndarray) else np.stack(chunk.pixels)
-    return _Ready(chunk, pixels, digest_pictures(pixels), picture_moments(torch.tensor(pixels)))
+    pixels = np.ascontiguousarray(chunk.pixels) if isinstance(chunk.pixels, np.ndarray) else np.stack(chunk.pixels)
+    return _Ready(chunk, pixels, digest_pictures(pixels), picture_moments(pixels))
 
 
 def _check_shape(name: str, pixels: NDArray[np.uint8], known: dict[str, Ingested], survey: Survey) -> None:

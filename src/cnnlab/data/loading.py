@@ -1,20 +1,24 @@
 """From what a person names to a data set: the one door to every reader."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.errors import DataError
-from cnnlab.data import sources as sources
+import numpy as np
+from torch import Tensor
+
+from cnnlab.core.spec import Call
+from cnnlab.data import sources as _registers_the_readers  # noqa: F401
 from cnnlab.data.dataset import Dataset
 from cnnlab.data.duplicates import settle
 from cnnlab.data.imageset import ImageSet
-from cnnlab.data.ingest import MemoryStore, ingest
-from cnnlab.data.reading import Place, Reading, readers
+from cnnlab.data.mapped import resident
+from cnnlab.data.memory import from_arrays, from_torch
+from cnnlab.data.obtain import obtain
+from cnnlab.data.paths import as_call
+from cnnlab.data.reading import Place, readers
 from cnnlab.data.splits import Share, complete
 from cnnlab.data.splits import subset as take_subset
-
-__all__ = ["canonical", "load"]
 
 
 def load(
@@ -39,35 +43,46 @@ def load(
     :raises DataError: when the data is missing, damaged or contradicts itself.
     :raises UsageError: when the spec or a split cannot be meant.
     """
-    dataset = _whole(spec, Place(Path(data_dir).expanduser() if data_dir else None, offline), validation, test)
-    return dataset if subset is None else replace(dataset, train=take_subset(dataset.train, subset))
+    place = Place.at(data_dir, offline)
+    dataset, dedupe = _whole(spec, place)
+    parts = complete(dict(dataset.parts()), validation, test)
+    dataset = settle(Dataset.of(dataset.name, parts, dataset.source), dedupe=dedupe)
+    train = dataset.train if subset is None else take_subset(dataset.train, subset)
+    parts = {**dict(dataset.parts()), "train": train}
+    return Dataset.of(dataset.name, {split: resident(part) for split, part in parts.items()}, dataset.source)
 
 
-def canonical(spec: Any) -> str:
-    """The spec as text with all its arguments: what comparisons use."""
-    return readers.canonical(spec)
+def canonical(spec: Any, data_dir: str | Path | None = None) -> str:
+    """The spec as text with all its arguments, a bare path as the reader that it means: what comparisons use."""
+    if is_spec(spec):
+        return str(readers.bind(as_call(spec, Place.at(data_dir))))
+    return str(spec.source.get("spec", spec.name)) if isinstance(spec, Dataset) else "arrays"
 
 
-def _whole(spec: Any, place: Place, validation: Share, test: Share) -> Dataset:
+def is_spec(spec: Any) -> bool:
+    """Whether this names data by words, and is not the data itself."""
+    return isinstance(spec, str | Path | Call) or (isinstance(spec, Mapping) and "name" in spec)
+
+
+def _whole(spec: Any, place: Place) -> tuple[Dataset, bool]:
+    """The data as it comes, before splits are carved; and whether duplicates are to be dropped."""
     if isinstance(spec, Dataset):
-        return settle(Dataset.of(spec.name, complete(dict(spec.parts()), validation, test), spec.source), dedupe=False)
-    bound = readers.bind(spec)
+        return spec, bool(spec.source.get("dropped_duplicates"))
+    if isinstance(spec, ImageSet):
+        return Dataset("images", spec), False
+    if not is_spec(spec):
+        return _of_objects(spec), False
+    bound = readers.bind(as_call(spec, place))
     reading = bound.build(place=place)
-    parts, facts = obtain(reading)
+    entry = obtain(reading)
+    facts = {key: entry.facts[key] for key in ("skipped", "notes")}
     source = {"spec": str(bound), **reading.source.facts, **facts}
-    dataset = Dataset.of(reading.source.name, complete(parts, validation, test), source)
-    return settle(dataset, dedupe=reading.options.dedupe)
+    return Dataset.of(reading.source.name, entry.parts, source), reading.options.dedupe
 
 
-def obtain(reading: Reading) -> tuple[dict[str, ImageSet], dict[str, Any]]:
-    """The parts of a reading as image sets, and what there is to tell of their making."""
-    content = reading.source.read()
-    if content.problems:
-        raise DataError(f"{reading.source.name}: {' '.join(content.problems)}")
-    counts = {split: len(part.pictures) for split, part in content.parts.items()}
-    store, outcome = ingest(reading.source.name, content, reading.options, lambda: MemoryStore(counts))
-    parts = {
-        split: store.image_set(split, part, outcome.parts[split], content.classes)
-        for split, part in content.parts.items()
-    }
-    return parts, {}
+def _of_objects(data: Any) -> Dataset:
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return from_arrays(*data, validation=0, test=0)
+    if isinstance(data, np.ndarray | Tensor):
+        return from_arrays(data, validation=0, test=0)
+    return from_torch(data, validation=0, test=0)

@@ -16,6 +16,7 @@ from cnnlab.data.columns import from_array, in_order
 from cnnlab.data.dataset import Dataset
 from cnnlab.data.duplicates import settle
 from cnnlab.data.imageset import ImageSet, TensorImages
+from cnnlab.data.mapped import resident
 from cnnlab.data.splits import Share, complete
 
 Pair: TypeAlias = tuple[Any, Any]
@@ -51,7 +52,8 @@ def from_arrays(
     classes = name_classes([columns for _, columns in made.values()], known)
     sets: dict[str, ImageSet] = {split: TensorImages(px, columns, classes) for split, (px, columns) in made.items()}
     source = {"spec": name, "from": "arrays in memory"}
-    return settle(Dataset.of(name, complete(sets, **shares), source), dedupe=False)
+    dataset = settle(Dataset.of(name, complete(sets, **shares), source), dedupe=False)
+    return Dataset.of(name, {split: resident(part) for split, part in dataset.parts()}, dataset.source)
 
 
 def from_torch(train: Any, *, validation: Any = None, test: Any = None, name: str = "torch") -> Dataset:

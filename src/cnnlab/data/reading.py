@@ -4,7 +4,7 @@ A reader says at once which files it depends on, and reads them only when asked,
 already is not read again::
 
     @reader("npz")
-    def npz(place: Place, path: FilePath) -> Source: ...
+    def npz(place: Place, path: str) -> Source: ...
 
 The options that all readers share (``size``, ``channels``, …) are added to its arguments here.
 """
@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.registry import Registry
@@ -25,19 +25,16 @@ from cnnlab.data.pictures import Pictures
 
 
 @dataclass(frozen=True)
-class Whereabouts:
-    """Marks an argument that says where data lies, not what it is; it does not count in the key of the cache."""
-
-
-FilePath: TypeAlias = Annotated[str, Whereabouts()]
-
-
-@dataclass(frozen=True)
 class Place:
     """Where a reader looks for files: the current folder, ``data_dir`` and ``CNNLAB_DATA``, in this order."""
 
     data_dir: Path | None = None
     offline: bool = False
+
+    @classmethod
+    def at(cls, data_dir: str | Path | None = None, offline: bool = False) -> "Place":
+        """The place with the folder of data sets that a person named, if any."""
+        return cls(Path(data_dir).expanduser() if data_dir else None, offline)
 
     def folders(self) -> list[Path]:
         """The folders that a relative path may start from."""
@@ -97,7 +94,7 @@ class Source:
     :param read: reads it.
     :param inputs: the files and folders that it depends on.
     :param facts: plain facts for the record, such as the licence.
-    :param key: what the content depends on besides the inputs and the arguments.
+    :param key: what the content depends on besides the inputs: the kind of reader and its arguments, not paths.
     :param is_quick: whether reading is so quick that keeping the result in the cache is not worth while.
     """
 
@@ -111,12 +108,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Reading:
-    """A reader with its arguments: a source, the options of ingestion, and what tells its content from another's."""
+    """A source and how its pictures become image sets."""
 
-    reader: str
     source: Source
     options: Options
-    arguments: Mapping[str, Any]
 
 
 readers: Registry[Reading] = Registry("data set", given=("place",))
@@ -132,12 +127,10 @@ def reader(name: str, *aliases: str, **defaults: Any) -> Callable[[Callable[...,
     def decorate(function: Callable[..., Source]) -> Callable[..., Source]:
         hints = typing.get_type_hints(function, include_extras=True)
         own = [p for p in inspect.signature(function).parameters.values() if p.name != "place"]
-        places = {p.name for p in own if Whereabouts() in getattr(hints[p.name], "__metadata__", ())}
 
         def make(*, place: Place, **arguments: Any) -> Reading:
             mine = {p.name: arguments.pop(p.name) for p in own}
-            told = {key: value for key, value in mine.items() if key not in places}
-            return Reading(name, function(place, **mine), Options(**arguments), told)
+            return Reading(function(place, **mine), Options(**arguments))
 
         names = {p.name for p in own}
         shared = [p for p in _shared_parameters(defaults) if p.name not in names]

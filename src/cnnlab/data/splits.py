@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.seeds import generator
-from cnnlab.data.imageset import ImageSet, kept
+from cnnlab.data.imageset import ImageSet
 
 Share: TypeAlias = int | float | None
 """A count of pictures, a fraction between 0 and 1, or None for the default."""
@@ -56,7 +56,7 @@ def subset(train: ImageSet, share: int | float) -> ImageSet:
     if count == 0:
         raise UsageError(f"subset={share} leaves nothing of the {len(train):,} pictures of train; give a larger one.")
     chosen = choose(_strata(train), len(train), count, "subset", spare=0)
-    return kept(train, chosen)
+    return train.select(chosen)
 
 
 def count_of(name: str, share: int | float, total: int) -> int:
@@ -120,7 +120,7 @@ def _carve(train: ImageSet, name: str, count: int) -> tuple[ImageSet, ImageSet]:
     chosen = choose(_strata(train), len(train), count, name, spare=1)
     rest = torch.ones(len(train), dtype=torch.bool)
     rest[chosen] = False
-    return kept(train, rest.nonzero()[:, 0]), kept(train, chosen)
+    return train.select(rest.nonzero()[:, 0]), train.select(chosen)
 
 
 def _strata(image_set: ImageSet) -> Tensor:

@@ -1,5 +1,5 @@
 """The readers, one file each; importing this registers them all."""
 
-from cnnlab.data.sources import digits
+from cnnlab.data.sources import digits, folder
 
-__all__ = ["digits"]
+__all__ = ["digits", "folder"]

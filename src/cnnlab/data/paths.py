@@ -1,0 +1,58 @@
+"""A bare path as data: which reader it means."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core.spec import Call, read_one
+from cnnlab.data.reading import Place, readers
+
+_BY_SUFFIX = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".npz": "npz",
+    ".h5": "hdf5",
+    ".hdf5": "hdf5",
+    ".hdf": "hdf5",
+}
+_IDX = re.compile(r"idx\d-ubyte(\.gz)?$")
+_CIFAR = re.compile(r"cifar-100?-(python|binary)(\.tar\.gz|\.tgz)?$|cifar-10-batches-(py|bin)$")
+_CIFAR_FILES = {"data_batch_1", "data_batch_1.bin", "fine_label_names.txt"}
+
+
+def as_call(spec: Any, place: Place) -> Call:
+    """The call that a spec means: itself, or for a bare path the reader of what lies there.
+
+    A registered name comes before a file of the same name; ``./name`` is always the file.
+    """
+    if isinstance(spec, Path):
+        return _reader_of(str(spec), place)
+    if isinstance(spec, str) and spec.strip() not in readers and place.look(spec.strip()) is not None:
+        return _reader_of(spec.strip(), place)
+    call = read_one(spec, "Data")
+    is_path = "/" in call.name or "." in call.name or call.name.startswith("~")
+    if call.name not in readers and not call.args and not call.kwargs and is_path:
+        return _reader_of(call.name, place)
+    return call
+
+
+def _reader_of(path: str, place: Place) -> Call:
+    return Call(_kind(path, place.look(path)), (), {"path": path})
+
+
+def _kind(path: str, found: Path | None) -> str:
+    """By the name, and for a folder by what is in it."""
+    name = Path(path).name.lower()
+    if _IDX.search(name):
+        return "idx"
+    if _CIFAR.search(name):
+        return "cifar"
+    if found is not None and found.is_dir():
+        return _kind_of_folder({file.name for file in found.iterdir()})
+    return _BY_SUFFIX.get(Path(name).suffix, "folder")
+
+
+def _kind_of_folder(names: set[str]) -> str:
+    if any(_IDX.search(name) for name in names):
+        return "idx"
+    return "cifar" if names & _CIFAR_FILES or {"train", "test", "meta"} <= names else "folder"
