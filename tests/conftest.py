@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no failure.
+settings.register_profile("cnnlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cnnlab")
 
 
 @pytest.fixture(autouse=True)

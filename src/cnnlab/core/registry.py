@@ -154,14 +154,16 @@ class Registry(Generic[T]):
         """Each argument given, by its name, with the key under which the call knows its place in the text."""
         names = list(entry.arguments)
         if len(call.args) > len(names):
-            takes = ", ".join(names) or "no arguments"
-            raise call.error(f"{self.kind} {call.name} is given {len(call.args)} values and takes {takes}", len(names))
+            count = f"{len(call.args)} values" if len(call.args) > 1 else "a value"
+            takes = ", ".join(names) or "none"
+            raise call.error(f"{self.kind} {call.name} is given {count} and takes {takes}", len(names))
         named: dict[str, tuple[Any, int | str]] = {
             name: (value, place) for place, (name, value) in enumerate(zip(names, call.args, strict=False))
         }
         for name, value in call.kwargs.items():
             if name not in entry.arguments:
-                raise call.error(f"{self.kind} {call.name} has no argument {name!r}. {suggestion(name, names)}", name)
+                hint = suggestion(name, names) if names else "It takes none."
+                raise call.error(f"{self.kind} {call.name} has no argument {name!r}. {hint}", name)
             if name in named:
                 raise call.error(f"{name} is given twice, by place and by name", name)
             named[name] = (value, name)

@@ -1,0 +1,69 @@
+"""Notes, warnings and progress."""
+
+import logging
+import sys
+
+import pytest
+
+from cnnlab.core import messages
+from cnnlab.core.errors import CnnlabWarning
+
+
+def test_note_goes_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "cnnlab"):
+        messages.note("trained already")
+    assert [(r.name, r.getMessage()) for r in caplog.records] == [("cnnlab", "trained already")]
+
+
+def test_quiet_block_drops_notes_and_ends(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "cnnlab"):
+        with messages.quietly():
+            assert messages.is_quiet()
+            messages.note("unheard")
+            with messages.quietly(False):
+                messages.note("heard")
+        assert not messages.is_quiet()
+    assert [r.getMessage() for r in caplog.records] == ["heard"]
+
+
+def test_quiet_ends_with_an_error() -> None:
+    def fail() -> None:
+        with messages.quietly():
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not messages.is_quiet()
+
+
+def test_warning_comes_through_also_when_quiet_and_names_the_caller() -> None:
+    def library_function() -> None:
+        messages.warn("look out")
+
+    with messages.quietly(), pytest.warns(CnnlabWarning, match="look out") as caught:
+        library_function()
+    assert caught[0].filename == __file__
+
+
+def test_note_says_nothing_on_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    messages.note("a library is quiet")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_tracked_items_pass_through_and_stdout_stays_clean(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert messages.shows_bars() == terminal
+    assert list(messages.track(iter("abc"), "Decoding", total=3)) == ["a", "b", "c"]
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert bool(err) == terminal
+
+
+def test_quiet_shows_no_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with messages.quietly():
+        assert list(messages.track([1], "Decoding", total=1)) == [1]
+    assert capsys.readouterr() == ("", "")

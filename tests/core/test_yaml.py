@@ -1,0 +1,119 @@
+"""YAML by the 1.2 rules."""
+
+import math
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnlab.core import yaml
+from cnnlab.core.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("1E+2", 100.0),
+        ("-.5", -0.5),
+        ("2.", 2.0),
+        ("-.inf", -math.inf),
+        ("017", 17),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("-3", -3),
+        ("true", True),
+        ("False", False),
+        ("~", None),
+        ("null", None),
+        ("", None),
+        ("no", "no"),
+        ("on", "on"),
+        ("Yes", "Yes"),
+        ("y", "y"),
+        ("1_000", "1_000"),
+        ("1:30", "1:30"),
+        ("2001-01-01", "2001-01-01"),
+        ("<<", "<<"),
+        ("sgd(lr=0.1)", "sgd(lr=0.1)"),
+        ("'1e-3'", "1e-3"),
+    ],
+)
+def test_scalar_is_read_by_the_rules_of_1_2(text: str, value: object) -> None:
+    found = yaml.load(f"key: {text}", "the recipe")["key"]
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_nan_is_a_number() -> None:
+    assert math.isnan(yaml.load(".nan", "it"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [1, 2",
+        "a: b: c",
+        "\tdata: x",
+        "a: !!python/object/apply:os.system [ls]",
+        "a: 1\na: 2",
+        "? [1]\n: 2",
+        "a: \x00",
+        "a: &x [*x]",
+        "a: *nowhere",
+        "9" * 5000,
+        "[" * 3000,
+    ],
+)
+def test_what_is_not_yaml_is_refused_by_its_name_in_one_line(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^recipe\.yaml is not valid YAML: ") as caught:
+        yaml.load(text, "recipe.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_repeated_key_is_named() -> None:
+    with pytest.raises(UsageError, match="the key 'epochs' is given twice"):
+        yaml.load("phases:\n- epochs: 1\n  epochs: 2\n", "it")
+
+
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(codec="utf-8"))
+    | st.sampled_from(["1e-3", "no", "0o17", "true", "~", "017", "1.", "null", "-", "a, b", "x: y", "sgd(lr=1)"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(plain)
+def test_dumped_value_loads_equal(value: object) -> None:
+    assert _typed(yaml.load(yaml.dump(value), "it")) == _typed(value)
+
+
+def test_dumped_keys_keep_their_order() -> None:
+    assert yaml.dump({"b": 1, "a": [True, None]}) == "b: 1\na:\n- true\n- null\n"
+
+
+def test_value_used_twice_is_written_twice() -> None:
+    shared = [1]
+    assert "*" not in yaml.dump({"a": shared, "b": shared})
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(UsageError):
+        yaml.load(text, "it")
+
+
+def _typed(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _typed(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_typed(v) for v in value]
+    return (type(value).__name__, value)
