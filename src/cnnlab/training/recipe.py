@@ -1,6 +1,6 @@
 """The recipe: everything that determines one training, checked when it is read and frozen afterwards."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,11 +21,15 @@ def _nothing(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in {"", "none", "null"} else value
 
 
+def _word(value: Any) -> Any:
+    return "none" if _nothing(value) is None else value
+
+
 def _spec(key: str) -> BeforeValidator:
     return BeforeValidator(lambda value: canonical(key, value))
 
 
-Optional = BeforeValidator(_nothing)
+_MAYBE = BeforeValidator(_nothing)
 Data = Annotated[str, _spec("data")]
 Model = Annotated[str, _spec("model")]
 ObjectiveSpec = Annotated[str, _spec("objective")]
@@ -34,18 +38,20 @@ Augment = Annotated[str, _spec("augment")]
 Adversary = Annotated[str, _spec("adversary")]
 Optimizer = Annotated[str, _spec("optimizer")]
 Schedule = Annotated[str, _spec("schedule")]
-MaybeText = Annotated[str | None, Optional]
-MaybeNumber = Annotated[int | None, Optional]
-MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, Optional]
-MaybePositive = Annotated[Annotated[float, Field(gt=0)] | None, Optional]
-MaybeDecay = Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Optional]
+MaybeText = Annotated[str | None, _MAYBE]
+MaybeNumber = Annotated[int | None, _MAYBE]
+MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, _MAYBE]
+MaybePositive = Annotated[Annotated[float, Field(gt=0)] | None, _MAYBE]
+MaybeDecay = Annotated[Annotated[float, Field(gt=0, lt=1)] | None, _MAYBE]
 Share = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)]
 """A count of pictures, or a share of them below 1."""
-MaybeShare = Annotated[Share | None, Optional]
+MaybeShare = Annotated[Share | None, _MAYBE]
+Balance = Annotated[Literal["none", "weights", "sampler"], BeforeValidator(_word)]
+EpochNumber = Annotated[int, Field(ge=1)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, coerce_numbers_to_str=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Phase(_Strict):
@@ -66,7 +72,7 @@ class Phase(_Strict):
     @model_validator(mode="after")
     def _one_length(self) -> "Phase":
         if self.epochs is not None and self.steps is not None:
-            raise ValueError("epochs and steps both say how long to train; keep one of the two")
+            raise UsageError("epochs and steps both say how long to train; keep one of the two.")
         optimizers.check(self.optimizer, self.weight_decay)
         return self
 
@@ -84,14 +90,14 @@ class Recipe(Phase):
     permute: MaybeNumber = None
     normalize: Normalization = "dataset"
     subset: MaybeShare = None
-    balance: Literal["none", "weights", "sampler"] = "none"
+    balance: Balance = "none"
     validation: MaybeShare = None
     test: MaybeShare = None
     phases: tuple[Mapping[str, Any], ...] = ()
     ema: MaybeDecay = None
     select: MaybeText = None
     patience: MaybeCount = None
-    snapshots: tuple[int, ...] = ()
+    snapshots: tuple[EpochNumber, ...] = ()
     seed: int = Field(0, ge=0)
     parent: MaybeText = None
 
@@ -114,7 +120,7 @@ class Recipe(Phase):
         """
         defaults = {key: f.default for key, f in cls.model_fields.items() if isinstance(f.default, str)}
         content = override(_content(source), keys, defaults)
-        _refuse_unknown(content)
+        _refuse_unknown(content, cls.model_fields, "a recipe")
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -131,9 +137,9 @@ class Recipe(Phase):
 
     @model_validator(mode="after")
     def _phases_fit(self) -> "Recipe":
-        self.normal()
         if self.phases and (self.epochs or self.steps):
-            raise ValueError("with phases, epochs and steps belong inside each phase")
+            raise UsageError("with phases, epochs and steps belong inside each phase; take them out of the recipe.")
+        self.normal()
         return self
 
     def normal(self) -> tuple[Phase, ...]:
@@ -145,13 +151,13 @@ class Recipe(Phase):
         return tuple(self._phase(shared, own, number) for number, own in enumerate(self.phases, start=1))
 
     def _phase(self, shared: dict[str, Any], own: Mapping[str, Any], number: int) -> Phase:
-        unknown = [key for key in own if key not in Phase.model_fields]
-        if unknown:
-            hint = suggestion(unknown[0], Phase.model_fields)
-            raise ValueError(f"phase {number} has no key {unknown[0]!r}. {hint}")
+        _refuse_unknown(own, Phase.model_fields, f"phase {number}")
         if ("epochs" in own) == ("steps" in own):
-            raise ValueError(f"phase {number} needs either epochs or steps")
-        return Phase.model_validate(shared | dict(own))
+            raise UsageError(f"phase {number} needs to say how long it lasts: either epochs or steps.")
+        try:
+            return Phase.model_validate(shared | dict(own))
+        except ValidationError as error:
+            raise UsageError(f"phase {number}: {_explain(error)}") from error
 
     def digest(self, data_digest: str, weights_digest: str | None = None) -> str:
         """What makes two trainings the same: the normal form, the data's content, the weights it starts from.
@@ -179,7 +185,7 @@ class Recipe(Phase):
 
 
 # ``validation``, ``test`` and ``subset`` act on the data and are in its digest already.
-_DIGESTED = ("model", "objective", "permute", "normalize", "balance", "ema", "select", "patience", "seed")
+_DIGESTED = ("model", "objective", "permute", "normalize", "balance", "ema", "select", "patience", "snapshots", "seed")
 
 
 def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[str, Any]:
@@ -201,29 +207,34 @@ def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[s
     return content
 
 
-def _refuse_unknown(content: Mapping[str, Any]) -> None:
-    unknown = [str(key) for key in content if key not in Recipe.model_fields]
+def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str) -> None:
+    unknown = [str(key) for key in content if key not in valid]
     if not unknown:
         return
     cut = [key for key, value in content.items() if isinstance(value, str) and value.count("(") > value.count(")")]
-    if cut and ")" in unknown[0]:
+    closing = [place for place, key in enumerate(unknown) if ")" in key]
+    if cut and closing:
+        whole = ", ".join([content[cut[0]], *unknown[: closing[0] + 1]])
         raise UsageError(
             f"{cut[0]}: {content[cut[0]]} has a parenthesis that is never closed, because YAML splits an unquoted "
-            f'text at its comma. Put the whole value in quotes: {cut[0]}: "{content[cut[0]]}, {unknown[0]}".'
+            f'text at its comma. Put the whole value in quotes: {cut[0]}: "{whole}".'
         )
-    raise UsageError(f"a recipe has no key {unknown[0]!r}. {suggestion(unknown[0], Recipe.model_fields)}")
+    raise UsageError(f"{what} has no key {unknown[0]!r}. {suggestion(unknown[0], valid)}")
 
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
-    message = str(first["msg"]).removeprefix("Value error, ")
-    if not first["loc"]:
-        return f"the recipe contradicts itself: {message}."
     key = str(first["loc"][0])
     if first["type"] == "missing":
         return f"the recipe needs {key}, such as {key}=fashion-mnist."
     default = Recipe.model_fields[key].get_default() if key in Recipe.model_fields else None
-    return f"{key} cannot be {first['input']!r}: {message[:1].lower()}{message[1:]} (default: {_shown(default)})."
+    return f"{key} cannot be {first['input']!r}: {_reasons(error, key)} (default: {_shown(default)})."
+
+
+def _reasons(error: ValidationError, key: str) -> str:
+    """What the key takes; where it may be one of two kinds, both."""
+    messages = dict.fromkeys(str(e["msg"]) for e in error.errors() if e["loc"][0] == key)
+    return ", or ".join(f"{message[:1].lower()}{message[1:]}" for message in messages)
 
 
 def _shown(default: Any) -> str:
