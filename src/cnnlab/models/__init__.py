@@ -7,6 +7,7 @@ from cnnlab.models import resnets as resnets
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.classifier_files import load_classifier, save_classifier
 from cnnlab.models.inference import autocast, evaluating, outputs_of
+from cnnlab.models.initialisers import initialisers
 from cnnlab.models.networks import architectures, build, canonical
 from cnnlab.models.stacking import layers
 from cnnlab.models.summaries import Row, Summary, summary
@@ -20,6 +21,7 @@ __all__ = [
     "build",
     "canonical",
     "evaluating",
+    "initialisers",
     "layers",
     "load_classifier",
     "outputs_of",

@@ -159,7 +159,7 @@ def _rebuilt(path: Path, facts: _Facts) -> nn.Module:
 
 def _fill(path: Path, network: nn.Module, tensors: Mapping[str, Tensor], model: str) -> None:
     wanted = network.state_dict()
-    for name in sorted({*wanted, *tensors}):
+    for name in dict.fromkeys([*wanted, *tensors]):
         if name not in tensors or name not in wanted:
             place = "the file lacks it" if name not in tensors else "the network has no such tensor"
             raise ModelFileError(f"the weights in {path} do not fit the network {model}: {name}: {place}.")

@@ -54,7 +54,9 @@ def initialise(
 def _fill(tensor: Tensor, kernel: Tensor, bound: Bound[None], fitting: str) -> None:
     if bound.name == "default":
         bound = initialisers.bind(fitting)
-    bound.build(tensor=tensor, kernel=kernel)
+    # Without memory there is nothing to fill, and the first random numbers there cost seconds of imports.
+    if not tensor.is_meta:
+        bound.build(tensor=tensor, kernel=kernel)
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:

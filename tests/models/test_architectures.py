@@ -1,0 +1,217 @@
+"""Every named architecture builds, learns, survives its file and counts right; some counts are published."""
+
+import pytest
+import torch
+from torch import nn
+
+from cnnlab import models
+from cnnlab.core import seeds
+from cnnlab.core.errors import SpecError
+
+SHAPES = [(1, 28, 28), (3, 32, 32)]
+NARROW = {"convnet": "width=0.1", "vgg-like": "width=0.25", "wide-resnet": "width=0.5, depth=10"}
+NARROW |= dict.fromkeys(("resnet", "resnet18", "resnet34", "resnet50"), "width=0.1")
+EVERY = [entry.name for entry in models.architectures]
+
+
+def narrow(name: str) -> str:
+    """The architecture, with fewer filters where it is a large one, so that the tests are quick."""
+    return f"{name}({NARROW.get(name, '')})"
+
+
+def with_knob(name: str, knob: str) -> str:
+    return f"{name}({', '.join(filter(None, (NARROW.get(name), knob)))})"
+
+
+def made(spec: str, shape: tuple[int, ...], outputs: int = 10) -> nn.Module:
+    with seeds.scope(0, "init"):
+        return models.build(spec, shape, outputs)
+
+
+def on_nothing(spec: str, shape: tuple[int, ...], outputs: int = 10) -> models.Summary:
+    """The summary of a network whose weights are never allocated."""
+    with torch.device("meta"):
+        return models.summary(models.build(spec, shape, outputs), shape)
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("shape", SHAPES)
+class TestEveryArchitecture:
+    def test_gradients_reach_every_parameter(self, name, shape):
+        network = made(narrow(name), shape)
+        network(torch.rand(4, *shape)).square().sum().backward()
+        for key, parameter in network.named_parameters():
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), key
+            assert key.endswith("bias") or parameter.grad.any(), key
+
+    def test_one_picture_is_judged_as_among_others(self, name, shape):
+        network, pictures = made(narrow(name), shape).eval(), torch.rand(3, *shape)
+        with torch.no_grad():
+            assert torch.allclose(network(pictures[:1]), network(pictures)[:1], atol=1e-5)
+
+    def test_bfloat16_autocast_gives_float32_outputs_close_to_the_exact_ones(self, name, shape):
+        network, pictures = made(narrow(name), shape).eval(), torch.rand(2, *shape)
+        with torch.no_grad():
+            exact = network(pictures)
+            with torch.autocast("cpu", torch.bfloat16):
+                short = network(pictures)
+        assert short.dtype == torch.float32
+        assert (short - exact).abs().max() < 0.05 * exact.abs().max().clamp(min=1)
+
+    def test_training_in_bfloat16_leaves_finite_float32_gradients(self, name, shape):
+        network = made(narrow(name), shape).to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = network(torch.rand(2, *shape))
+        outputs.square().sum().backward()
+        assert all(p.grad.dtype == torch.float32 and p.grad.isfinite().all() for p in network.parameters())
+
+    def test_rebuilds_from_its_file_with_equal_outputs(self, name, shape, tmp_path):
+        network = made(narrow(name), shape)
+        network(torch.rand(4, *shape))  # moves the running statistics away from where they start
+        channels = [0.1 * (n + 1) for n in range(shape[0])]
+        spec = models.canonical(narrow(name))
+        classifier = models.Classifier(
+            network, shape, channels, channels, {"label": list("abcdefghij")}, "classes", spec
+        )
+        classifier.to(memory_format=torch.channels_last).eval()
+        models.save_classifier(tmp_path / "model.safetensors", classifier)
+        rebuilt = models.load_classifier(tmp_path / "model.safetensors")
+        pictures = torch.rand(2, *shape)
+        with torch.no_grad():
+            assert torch.equal(rebuilt(pictures), classifier(pictures))
+
+    def test_summary_counts_what_the_tensors_hold(self, name, shape):
+        network = made(narrow(name), shape)
+        counted = models.summary(network, shape)
+        assert counted.parameters == sum(parameter.numel() for parameter in network.parameters())
+        assert counted.biases == sum(p.numel() for key, p in network.named_parameters() if key.endswith("bias"))
+        assert counted.rows[-1].name == "head" and counted.rows[-1].output == (10,)
+        assert all(row.receptive_field for row in counted.rows)
+
+    def test_head_is_float32_dense_and_last(self, name, shape):
+        network = made(narrow(name), shape, outputs=7)
+        assert isinstance(network.get_submodule("head"), nn.Linear) and network.head.out_features == 7
+
+    def test_rectifiers_are_separate_and_not_in_place(self, name, shape):
+        for module in made(narrow(name), shape).modules():
+            assert not getattr(module, "inplace", False)
+
+    def test_activation_knob_reaches_every_layer(self, name, shape):
+        kinds = {type(module) for module in made(with_knob(name, "activation=elu"), shape).modules()}
+        assert nn.ELU in kinds and not kinds & {nn.ReLU, nn.Tanh}
+
+
+@pytest.mark.slow(10)
+@pytest.mark.parametrize("name", EVERY)
+def test_thirty_two_pictures_are_learnt_by_heart(name):
+    shape = (1, 28, 28) if name in {"vgg-like", "lenet5"} else (1, 10, 10)
+    network = made("wide-resnet(width=0.25, depth=10)" if name == "wide-resnet" else narrow(name), shape)
+    pictures = torch.rand(32, *shape, generator=seeds.generator(0, "pictures")) - 0.5
+    labels = torch.arange(32) % 10
+    optimizer = torch.optim.Adam(network.parameters(), 5e-3)
+    for _ in range(150):
+        outputs = network(pictures)
+        if (outputs.argmax(1) == labels).all():
+            return
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(outputs, labels).backward()
+        optimizer.step()
+    pytest.fail("some of them are still confused")
+
+
+PUBLISHED = [
+    ("resnet18(stem=large)", (3, 64, 64), 1000, 11_689_512),
+    ("resnet34(stem=large)", (3, 64, 64), 1000, 21_797_672),
+    ("resnet50(stem=large)", (3, 64, 64), 1000, 25_557_032),
+    ("resnet18", (3, 32, 32), 10, 11_173_962),
+    ("wide-resnet(depth=28, width=10)", (3, 32, 32), 10, 36_479_194),
+    ("lenet5", (1, 28, 28), 10, 61_706),
+    ("lenet5", (1, 32, 32), 10, 61_706),
+    ("mlp(hidden=[300, 100])", (1, 28, 28), 10, 266_610),
+]
+
+
+@pytest.mark.parametrize(("spec", "shape", "outputs", "count"), PUBLISHED)
+def test_parameter_count_is_the_published_one(spec, shape, outputs, count):
+    assert on_nothing(spec, shape, outputs).parameters == count
+
+
+def test_convnet_holds_the_weights_of_its_report():
+    rows = on_nothing("convnet", (1, 28, 28)).rows
+    weights = [row.weights for row in rows if row.weights]
+    assert weights == [576, 73_728, 294_912, 589_824, 4_194_304, 1_048_576, 10_240]
+    assert [row.output for row in rows if row.kind == "MaxPool2d"] == [(64, 14, 14), (128, 7, 7), (256, 4, 4)]
+
+
+def test_vgg_like_halves_four_times_rounding_down():
+    rows = on_nothing("vgg-like", (1, 28, 28)).rows
+    assert [row.output[1] for row in rows if row.kind == "MaxPool2d"] == [14, 7, 3, 1]
+    filters = [row.output[0] for row in rows if row.kind == "Conv2d"]
+    assert filters == [32, 32, 64, 64, 128, 128, 256, 256, 256]
+    assert [row.output for row in rows if row.kind == "Linear"] == [(512,), (512,)]
+
+
+def test_resnet18_has_its_published_cost_on_cifar():
+    assert on_nothing("resnet18", (3, 32, 32)).multiply_adds == pytest.approx(0.56e9, rel=0.01)
+
+
+def kinds(spec: str, shape: tuple[int, ...] = (1, 16, 16)) -> list[str]:
+    return [name.rstrip("0123456789") for name, _ in made(spec, shape).named_children()]
+
+
+def test_pattern_is_read_letter_by_letter():
+    assert kinds("pattern(CPC, filters=[4, 8], dense=[5])") == [
+        *("conv", "relu", "pool", "conv", "relu", "flatten", "dense", "relu", "head")
+    ]
+
+
+def test_knobs_place_dropout_and_normalisation():
+    assert kinds("cnn(filters=[4], dense=[5], dropout=0.1, conv_dropout=0.2, input_dropout=0.3, batch_norm=true)") == [
+        *("dropout", "conv", "bn", "relu", "pool", "dropout", "flatten", "dense", "relu", "dropout", "head")
+    ]
+    after = "cnn(filters=[4], dense=[5], batch_norm=true, dense_norm=true, norm_at=after, activation=tanh)"
+    assert kinds(after) == ["conv", "tanh", "bn", "pool", "flatten", "dense", "tanh", "bn", "head"]
+    assert kinds("mlp(hidden=[5], activation=none, batch_norm=true)") == ["flatten", "dense", "bn", "head"]
+
+
+def test_bias_is_left_out_where_normalisation_would_subtract_it():
+    assert made("cnn(batch_norm=true)", (1, 8, 8)).conv1.bias is None
+    assert made("cnn(batch_norm=true, norm_at=after)", (1, 8, 8)).conv1.bias is not None
+
+
+def test_knobs_scale_pool_and_end_a_chain():
+    network = made("cnn(filters=[4, 8], dense=[10], width=2.5, kernel=[5, 3], pooling=avg)", (1, 16, 16))
+    assert network.conv1.out_channels == 10 and network.conv2.out_channels == 20 and network.dense1.out_features == 25
+    assert network.conv1.kernel_size == (5, 5) and network.conv2.kernel_size == (3, 3)
+    assert kinds("cnn(filters=[4], dense=[], global_pool=avg)") == ["conv", "relu", "pool", "global_pool", "head"]
+
+
+def test_initialiser_knob_reaches_every_kernel_and_bias():
+    for name in EVERY:
+        network = made(with_knob(name, "init=constant(0.5)"), (1, 28, 28))
+        weights = [
+            p for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear) for p in [module.weight]
+        ]
+        assert all((weight == 0.5).all() for weight in weights), name
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("vgg-like", ["vgg-like", "1×8×8", "pool4", "256×1×1"]),
+        ("pattern(CPX, filters=[3])", ["CPX", "letter"]),
+        ("pattern(CCP, filters=[3])", ["CCP", "2 convolutions", "1 numbers"]),
+        ("cnn(filters=[3, 4], kernel=[3])", ["1 sizes", "2 convolutions"]),
+        ("wide-resnet(depth=12)", ["6n + 4", "12"]),
+        ("resnet(blocks=[1, 1])", ["2 stages", "4"]),
+        ("lenet5(dropout=1)", ["dropout", "below 1"]),
+        ("vgg-like(activation=rely)", ["activation", "relu"]),
+        ("vgg-liek", ["vgg-like"]),
+        ("cnn(init=he)", ["initialiser", "he-normal"]),
+    ],
+)
+def test_impossible_network_says_what_is_wrong_where(spec, words):
+    with pytest.raises(SpecError) as caught:
+        made(spec, (1, 8, 8))
+    for word in words:
+        assert word in str(caught.value)

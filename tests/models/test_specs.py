@@ -1,0 +1,106 @@
+"""The canonical form of a model, and that any layer string either runs or is refused."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnnlab import models
+from cnnlab.core.errors import CnnlabError, SpecError
+from cnnlab.models.networks import is_built_in
+
+EVERY = [entry.name for entry in models.architectures]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_canonical_form_is_its_own_canonical_form(name):
+    text = models.canonical(name)
+    assert models.canonical(text) == text
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("vgg-like(dropout=0.4)", "vgg-like( dropout = 4/10 )"),
+        ("vgg-like(dropout=0.4)", {"name": "vgg-like", "dropout": 0.4}),
+        ("vgg-like(dropout=0)", "vgg-like"),
+        ("conv(32)|relu", "conv(filters=32, kernel=3)|relu()"),
+        ("conv(32)|batch_norm|maxpool", "conv(32)|bn|pool(2)"),
+        ("conv(32)|relu", "conv(32)|relu|head"),
+        ("conv(32, init=normal)", "conv(32, init=random-normal(std=0.05))"),
+        ("conv(32)|relu", ["conv(32)", {"name": "relu"}]),
+    ],
+)
+def test_same_meaning_has_one_canonical_form(one, other):
+    assert models.canonical(one) == models.canonical(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("vgg-like", "convnet"),
+        ("conv(32, init=normal)", "conv(32, init=normal(0.1))"),
+        ("conv(32)", "conv(32)|head(bias=false)"),
+        ("conv(32)|relu", "relu|conv(32)"),
+        ("cnn(filters=[8, 16])", "cnn(filters=[16, 8])"),
+    ],
+)
+def test_different_meaning_has_different_canonical_forms(one, other):
+    assert models.canonical(one) != models.canonical(other)
+
+
+def test_canonical_form_builds_the_same_network():
+    for spec in ("conv(4, init=ones)|bn(0.2)|relu|dense(3)", "cnn(filters=[4], init=constant(0.1), dropout=0.2)"):
+        first, second = (models.build(text, (1, 8, 8), 2) for text in (spec, models.canonical(spec)))
+        assert str(first) == str(second)
+
+
+def test_unknown_initialiser_is_refused_before_anything_is_built():
+    with pytest.raises(SpecError, match="initialiser"):
+        models.canonical("conv(3, init=he-norml)")
+
+
+def test_networks_of_ones_own_are_told_from_built_in_ones():
+    assert is_built_in("vgg-like") and is_built_in("conv(3)|relu")
+    assert not is_built_in("module(my.net)") and not is_built_in("module(<lambda>)") and not is_built_in("none")
+
+
+NUMBERS = st.sampled_from([-1, 0, 1, 2, 3, 4, 5, 7, 8, 9, 16, 0.5, 1e-3, 10**12])
+VALUES = st.one_of(
+    NUMBERS.map(str),
+    st.sampled_from(["true", "false", "none", "same", "valid", "add", "concat", "avg", "max", "element", "channel"]),
+    st.sampled_from([entry.name for entry in models.initialisers]),
+    st.sampled_from(["normal(0.1)", "constant(2)", "[1, 2]", "relu", "elu", "bottleneck", "googlenet"]),
+)
+
+
+@st.composite
+def layer_calls(draw):
+    entry = draw(st.sampled_from(list(models.layers)))
+    names = list(entry.arguments)
+    needed = [name for name in names if entry.arguments[name].is_required]
+    chosen = [name for name in names if name in needed or draw(st.integers(0, 4)) == 0]
+    likely = {name: NUMBERS.map(str) for name in needed}
+    return f"{entry.name}({', '.join(f'{name}={draw(likely.get(name, VALUES))}' for name in chosen)})"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(layer_calls(), min_size=1, max_size=6), st.sampled_from([(1, 1, 1), (1, 8, 8), (3, 9, 5), (4, 16, 16)]))
+def test_any_layer_string_runs_or_is_refused(calls, shape):
+    spec = "|".join(calls)
+    try:
+        network = models.build(spec, shape, 3).eval()
+        models.canonical(spec)
+    except CnnlabError:
+        return
+    with torch.no_grad():
+        assert network(torch.rand(2, *shape)).shape == (2, 3)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet="convdensepl|()=,.0123456789[]\"' -", max_size=40))
+def test_any_text_is_a_model_or_refused(text):
+    try:
+        assert models.canonical(models.canonical(text)) == models.canonical(text)
+    except CnnlabError:
+        return

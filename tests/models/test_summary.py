@@ -1,0 +1,135 @@
+"""Summaries: worked by hand, against measured gradients, and leaving the network as it was."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from cnnlab import models
+from cnnlab.core.errors import UsageError
+
+
+def row(summary: models.Summary, name: str) -> models.Row:
+    return next(row for row in summary.rows if row.name == name)
+
+
+def test_small_network_worked_by_hand():
+    counted = models.summary(
+        models.build("conv(4, 3, groups=2, padding=valid)|bn|pool|dense(5)", (2, 6, 8), 3), (2, 6, 8)
+    )
+    conv = row(counted, "conv1")
+    assert (conv.kind, conv.output, conv.kernel) == ("Conv2d", (4, 4, 6), (3, 3))
+    assert (conv.weights, conv.biases, conv.multiply_adds) == (4 * 1 * 9, 4, 4 * 1 * 9 * 24)
+    assert (row(counted, "bn1").weights, row(counted, "bn1").biases, row(counted, "bn1").buffers) == (4, 4, 8)
+    assert row(counted, "pool1").output == (4, 2, 3)
+    assert (row(counted, "dense1").weights, row(counted, "dense1").multiply_adds) == (24 * 5, 24 * 5)
+    assert (counted.weights, counted.biases, counted.buffers) == (36 + 4 + 120 + 15, 4 + 4 + 5 + 3, 8)
+    assert counted.multiply_adds == 36 * 24 + 120 + 15
+
+
+def measured_field(network: nn.Module, shape: tuple[int, ...], name: str) -> tuple[int, int]:
+    """How far the gradient of the central output of a layer spreads over the picture, without padding's help."""
+    kept: list[torch.Tensor] = []
+    hook = network.get_submodule(name).register_forward_hook(lambda module, given, output: kept.append(output))
+    picture = torch.rand(1, *shape, requires_grad=True)
+    network.eval()(picture)
+    hook.remove()
+    output = kept[0]
+    centre = output[0, 0, output.shape[2] // 2, output.shape[3] // 2] if output.dim() == 4 else output[0, 0]
+    centre.backward()
+    rows, columns = picture.grad[0].abs().sum(0).nonzero().T
+    return int(rows.max() - rows.min() + 1), int(columns.max() - columns.min() + 1)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "conv(2, 3)|softplus|conv(2, 5, stride=2)|avgpool(3, stride=2, padding=1)|conv(2, 3, dilation=2)",
+        "conv(2, 2)|avgpool|conv(2, 4, stride=3)",
+        "conv(2)|residual(2, stride=2, activation=softplus)|residual(3, kind=bottleneck, activation=softplus)",
+        "conv(2)|residual(2, preactivation=true, activation=tanh)|residual(2, join=concat, activation=tanh)",
+    ],
+)
+def test_receptive_field_is_where_gradients_reach(spec):
+    shape = (1, 61, 67)
+    network = models.build(spec, shape, 2)
+    counted = models.summary(network, shape)
+    layers = [r for r in counted.rows if r.output is not None and len(r.output) == 3]
+    assert len(layers) > 2
+    for layer in layers:
+        assert measured_field(network, shape, layer.name) == layer.receptive_field, layer.name
+
+
+def test_dense_layer_after_a_valid_convolution_sees_what_its_windows_cover():
+    shape = (1, 9, 9)
+    network = models.build("conv(2, 4, stride=2, padding=valid)|tanh|dense(3)", shape, 2)
+    assert row(models.summary(network, shape), "dense1").receptive_field == (8, 8)
+    assert measured_field(network, shape, "dense1") == (8, 8)
+
+
+def test_gate_sees_the_whole_picture():
+    shape = (1, 9, 9)
+    counted = models.summary(models.build("conv(4)|se", shape, 2), shape)
+    assert row(counted, "conv1").receptive_field == (3, 3)
+    assert row(counted, "se1.scale").receptive_field == (11, 11)
+
+
+def test_networks_of_ones_own_are_counted_with_all_that_they_hold():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.unused = nn.Conv2d(1, 2, 3), nn.Linear(4, 4)
+            self.factor = nn.Parameter(torch.ones(5))
+            self.dense = nn.Linear(2, 3)
+
+        def forward(self, x):
+            return self.dense(self.conv(x).mean((2, 3))) * self.factor[0]
+
+    own = Own()
+    counted = models.summary(own, (1, 8, 8))
+    assert counted.parameters == sum(p.numel() for p in own.parameters())
+    assert row(counted, "unused").output is None
+    assert row(counted, "dense").receptive_field is None, "nothing is known after an operation that is no layer"
+    assert row(counted, "network").weights == 5
+
+
+def test_layer_used_twice_holds_its_weights_once_and_works_twice():
+    dense = nn.Linear(4, 4)
+    counted = models.summary(nn.Sequential(nn.Flatten(), dense, nn.ReLU(), dense), (1, 2, 2))
+    assert counted.parameters == 20 and counted.multiply_adds == 32
+
+
+def test_network_is_left_as_it_was():
+    network = models.build("conv(2)|bn|dropout|residual(2)", (1, 8, 8), 2).train()
+    network.bn1.eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    state = torch.get_rng_state()
+    models.summary(network, (1, 8, 8))
+    assert network.training and network.conv1.training and not network.bn1.training
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in before.items())
+    assert not any(module._forward_hooks for module in network.modules())
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in network.parameters())
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_network_is_left_as_it_was_when_the_picture_does_not_fit():
+    network = models.build("conv(2)|flatten", (1, 8, 8), 2).train()
+    with pytest.raises(UsageError, match="1×9×9"):
+        models.summary(network, (1, 9, 9))
+    assert network.training and not any(module._forward_hooks for module in network.modules())
+
+
+def test_network_without_memory_is_summed_up_at_no_cost():
+    with torch.device("meta"):
+        network = models.build("resnet50(width=4)", (3, 224, 224), 1000)
+    assert models.summary(network, (3, 224, 224)).parameters > 3e8
+
+
+def test_plain_data_and_text_hold_the_totals():
+    counted = models.summary(models.build("lenet5", (1, 28, 28), 10), (1, 28, 28))
+    assert json.loads(json.dumps(counted.to_dict()))["totals"]["parameters"] == 61_706
+    lines = str(counted).splitlines()
+    assert lines[0].split() == ["layer", "kind", "output", "kernel", "weights", "biases", "multiply-adds", "sees"]
+    assert lines[2].split() == ["conv1", "Conv2d", "6×28×28", "5×5", "150", "6", "117,600", "5×5"]
+    assert lines[-1].split() == ["total", "61,470", "236", "416,520"]
