@@ -331,8 +331,7 @@ def _least(first: Plane, second: Plane) -> Plane:
 def _facets(hands: Hands, across: Plane, view: _View) -> Plane:
     """The colour of a hand, one side of its ridge lighter than the other."""
     side = np.clip(across * (1 / view.pixel), -1, 1)
-    facets: Plane = (1 + hands.bevel * side) * _paint_of(hands.colour)
-    return facets
+    return _share((1 + hands.bevel * side) * _paint_of(hands.colour))
 
 
 def _glass(canvas: Plane, view: _View) -> None:
