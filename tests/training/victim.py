@@ -5,6 +5,7 @@ thread is lost in the fork. A line is JSON: the folder of runs, the recipe, and 
 the answers are the victim's process id and later its exit status.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -48,7 +49,9 @@ def _die_at(files: Any, fatal: int) -> None:
 
 
 def serve() -> None:
-    import cnnlab.training  # noqa: F401 (so that victims need not)
+    # All that a training imports sooner or later, so that victims need not.
+    for module in ("cnnlab.training", "sklearn.datasets", "torch._dynamo", "pandas"):
+        importlib.import_module(module)
 
     print("ready", flush=True)
     for line in sys.stdin:

@@ -45,6 +45,10 @@ class Objective(ABC):
     """Width of each head by name."""
     soft: bool = False
     """Whether encoded targets may be blended, as mixup does."""
+    measured: tuple[str, ...] = ("loss",)
+    """The names of what :meth:`metrics` gives."""
+    tallied: tuple[str, ...] = ()
+    """The names of what :meth:`tally` gives."""
     select: str = "loss"
     """The validation metric that chooses the best epoch unless the recipe names another."""
 
@@ -75,7 +79,7 @@ class Objective(ABC):
 
     @abstractmethod
     def tally(self, outputs: Tensor, encoded: Targets) -> dict[str, Tensor]:
-        """Sums over the samples of what is followed while training, such as how many were right; no copies to the host."""
+        """Sums over the samples of what is followed while training, such as how many were right, left on the device."""
 
     @abstractmethod
     def decode(self, outputs: Tensor) -> dict[str, Tensor]:

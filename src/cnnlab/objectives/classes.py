@@ -12,15 +12,18 @@ class Classes(Objective):
     """One head of K logits over the classes of one target column.
 
     Metrics: ``loss`` (cross-entropy in nats), ``accuracy``, ``balanced_accuracy`` (mean recall over the classes
-    present), ``macro_f1`` (mean over the classes present or predicted), and ``top5_accuracy`` for more than ten classes.
+    present), ``macro_f1`` (mean over the classes present or predicted), and ``top5_accuracy`` beyond ten classes.
     """
 
     soft = True
+    tallied = ("accuracy",)
     select = "accuracy"
 
     def __init__(self, column: str, names: tuple[str, ...]) -> None:
         self.column, self.names = column, names
         self.heads = {column: len(names)}
+        top5 = ("top5_accuracy",) if len(names) > 10 else ()
+        self.measured = ("loss", "accuracy", "balanced_accuracy", "macro_f1", *top5)
 
     def encode(self, targets: Targets) -> dict[str, Tensor]:
         """One-hot float rows."""

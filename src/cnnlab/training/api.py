@@ -3,7 +3,8 @@
 import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from cnnlab import augment, models, objectives
 from cnnlab.core.digests import digest
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import StorageError, UsageError
 from cnnlab.core.messages import note
 from cnnlab.core.seeds import scope
 from cnnlab.core.spec import read
@@ -29,6 +30,7 @@ from cnnlab.training.loop import EpochEnd, Job, Trainer
 from cnnlab.training.normalization import moments
 from cnnlab.training.plan import lay_out
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.selection import Selection
 from cnnlab.training.step import to_float
 
 Callback = Callable[[EpochEnd], object]
@@ -182,13 +184,9 @@ def read_setting(recipe: Recipe, given: Given, store: RunStore, data_dir: str | 
     if parent is not None:
         recipe = recipe.model_copy(update={"parent": parent.digest})
     for phase in recipe.normal():
-        check_phase(phase.augment, dataset, objective)
+        augment.pipeline(phase.augment).check(dataset.shape, objective.soft)
+    Selection.of(recipe, objective, has_validation=dataset.validation is not None)
     return Setting(recipe, given, dataset, objective, parent)
-
-
-def check_phase(pipeline: str, dataset: Dataset, objective: Objective) -> None:
-    """Refuses an augmentation that the pictures or the objective do not allow."""
-    augment.pipeline(pipeline).check(dataset.shape, objective.soft)
 
 
 def build_classifier(setting: Setting) -> Classifier:
@@ -260,7 +258,9 @@ def _train(
         except Interrupted:
             raise
         except Exception as error:
-            writer.fail(str(error))
+            # On a full disk there is no writing down why either; what the person reads must be the first error.
+            with suppress(StorageError):
+                writer.fail(str(error))
             raise
     return Run(writer.folder)
 
@@ -285,7 +285,7 @@ def choose_execution(setting: Setting, classifier: Classifier) -> Execution:
         def step(batch: Tensor) -> Tensor:
             return setting.objective.loss(network(batch), encoded).mean()
 
-        return settle(replace(execution), network, pixels, step)
+        return settle(execution, network, pixels, step)
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from cnnlab import augment, data, models, objectives
 from cnnlab.core.registries import perturbations
-from cnnlab.core.spec import read
+from cnnlab.core.spec import format_calls, read
 from cnnlab.training.normalization import normalizations
 from cnnlab.training.optimizers import optimizers
 from cnnlab.training.schedules import schedules
@@ -30,8 +30,10 @@ def canonical(key: str, value: object) -> str:
 
     :raises SpecError: when the value does not fit.
     """
-    calls = read(value)
-    return str(calls[0]) if is_in_python(value) else _CANONICAL[key](calls)
+    if is_in_python(value):
+        return str(read(value)[0])
+    # A string is passed on as it is, so that messages can point into it.
+    return _CANONICAL[key](value if isinstance(value, str) else format_calls(read(value)))
 
 
 def is_in_python(spec: object) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from cnnlab.core.errors import TrainingError, UsageError, suggestion
+from cnnlab.core.errors import TrainingError
 from cnnlab.core.files import clear_leftovers
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier, load_classifier, save_classifier
@@ -29,6 +29,7 @@ from cnnlab.training.progress import Display
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.schedules import Progress, schedules
 from cnnlab.training.scoring import metrics_of, outputs_for, predictions_of
+from cnnlab.training.selection import Selection
 from cnnlab.training.state import Best, Counters, Stored, save_state
 from cnnlab.training.step import Moment, Outcome, Stepper, is_out_of_memory, warn_of_parts
 
@@ -133,7 +134,6 @@ class Trainer:
 
     def _enter(self, stretch: Stretch, stored: Stored | None) -> None:
         phase = stretch.phase
-        self.stretch = stretch
         self.optimizer: Optimizer = optimizers.build(
             optimizers.optimizers.bind(phase.optimizer), self.classifier, phase.weight_decay
         )
@@ -272,11 +272,7 @@ class Trainer:
 
     def _select(self, epoch: int, row: dict[str, Any]) -> None:
         """Keeps the weights of this epoch when they are the best so far by the recipe's metric."""
-        metric = self.selection.metric
-        if metric not in row:
-            measured = [key for key in row if key.startswith(("train_", "validation_"))]
-            raise UsageError(f"select={self.recipe.select} is not measured. {suggestion(metric, measured)}")
-        value = self.selection.sign * row[metric]
+        value = self.selection.sign * row[self.selection.metric]
         self.counters.judged.append(value)
         if value > self.counters.best.value:
             self.counters.best = Best(epoch, value)
@@ -327,27 +323,6 @@ class Trainer:
         )
         metrics = metrics_of(outputs, images.targets, self.job.objective)
         return metrics | {"n": len(images)} if metrics else {}
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The column of the history by which epochs are judged, and whether the best of them is kept."""
-
-    metric: str
-    sign: int
-    picks: bool
-
-    @classmethod
-    def of(cls, recipe: Recipe, objective: Objective, *, has_validation: bool) -> "Selection":
-        """What ``select`` means: a metric of the validation split, ``train_…`` or ``validation_…``, or ``last``."""
-        side = "validation" if has_validation else "train"
-        wanted = recipe.select or (objective.select if has_validation else "last")
-        picks = wanted != "last"
-        name = wanted if picks else (objective.select if has_validation else "loss")
-        metric = name if name.startswith(("train_", "validation_")) else f"{side}_{name}"
-        if metric.startswith("validation_") and not has_validation:
-            raise UsageError(f"select={recipe.select} needs a validation split, and there is none (validation=0).")
-        return cls(metric, 1 if objective.better(metric.partition("_")[2]) == "higher" else -1, picks)
 
 
 def _losses(pending: Sequence[tuple[int, float, Outcome]]) -> list[float]:

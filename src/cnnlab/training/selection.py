@@ -1,0 +1,45 @@
+"""Which number judges an epoch, and whether the best epoch is kept."""
+
+from dataclasses import dataclass
+
+from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.objectives import Objective
+from cnnlab.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The column of the history by which epochs are judged.
+
+    :param sign: what turns its values so that higher is better.
+    :param picks: whether the weights of the best epoch are kept, not those of the last.
+    """
+
+    metric: str
+    sign: int
+    picks: bool
+
+    @classmethod
+    def of(cls, recipe: Recipe, objective: Objective, *, has_validation: bool) -> "Selection":
+        """What ``select`` means: a metric of the validation split, ``train_…`` or ``validation_…``, or ``last``.
+
+        :raises UsageError: when it is not measured.
+        """
+        usual = objective.select if has_validation else "loss"
+        wanted = recipe.select or (usual if has_validation else "last")
+        name = usual if wanted == "last" else wanted
+        side = "validation" if has_validation else "train"
+        metric = name if name.startswith(("train_", "validation_")) else f"{side}_{name}"
+        _check(recipe, objective, metric, has_validation)
+        sign = 1 if objective.better(metric.partition("_")[2]) == "higher" else -1
+        return cls(metric, sign, picks=wanted != "last")
+
+
+def _check(recipe: Recipe, objective: Objective, metric: str, has_validation: bool) -> None:
+    measured = [f"train_{name}" for name in ("loss", *objective.tallied)]
+    if has_validation:
+        measured += [f"validation_{name}" for name in objective.measured]
+    elif metric.startswith("validation_"):
+        raise UsageError(f"select={recipe.select} needs a validation split, and there is none (validation=0).")
+    if metric not in measured:
+        raise UsageError(f"select={recipe.select} is not measured. {suggestion(metric, measured)}")
