@@ -11,6 +11,7 @@ from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.draws import noise_bytes, noise_seed, uniform
 from cnnlab.augment.misfit import Misfit
 from cnnlab.augment.operation import Info, Parameters, Pixels
+from cnnlab.augment.resampling import as_float, level
 from cnnlab.core.arguments import Count, Fraction, Range
 
 Value: TypeAlias = Literal["noise"] | Fraction
@@ -103,8 +104,7 @@ def boxes(box: Tensor, height: int, width: int) -> Tensor:
 def fill_boxes(images: Tensor, box: Tensor, value: float | str, seed: int) -> Tensor:
     """The pictures with one value in [0, 1], or noise of every value as likely, in the boxes."""
     inside = boxes(box, *images.shape[-2:])
-    is_bytes = images.dtype == torch.uint8
     if not isinstance(value, str):
-        return images.masked_fill(inside, round(value * 255) if is_bytes else value)
+        return images.masked_fill(inside, level(value, images.dtype))
     noise = noise_bytes(seed, images.shape, images.device)
-    return torch.where(inside, noise if is_bytes else noise.to(images.dtype).div_(255), images)
+    return torch.where(inside, noise if images.dtype == torch.uint8 else as_float(noise), images)

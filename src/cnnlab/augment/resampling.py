@@ -14,6 +14,12 @@ def as_float(images: Tensor) -> Tensor:
     return images.float().div_(255) if images.dtype == torch.uint8 else images
 
 
+def level(value: float, dtype: torch.dtype) -> float:
+    """A value in [0, 1], to the nearest byte, as pictures of a type hold it: so all types are filled alike."""
+    byte = round(value * 255)
+    return byte if dtype == torch.uint8 else byte / 255
+
+
 def resample(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
     """Each picture seen through its matrix, interpolated bilinearly between pixel centres.
 
@@ -24,7 +30,8 @@ def resample(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
     grid = _grid(matrices, *images.shape[-2:])
     pixels = as_float(images)
     if fill.mode == "constant" and fill.value:
-        sampled = F.grid_sample(pixels - fill.value, grid, padding_mode="zeros", align_corners=False).add_(fill.value)
+        value = level(fill.value, pixels.dtype)
+        sampled = F.grid_sample(pixels - value, grid, padding_mode="zeros", align_corners=False).add_(value)
     else:
         padding = {"reflect": "reflection", "edge": "border", "constant": "zeros"}[fill.mode]
         sampled = F.grid_sample(pixels, grid, padding_mode=padding, align_corners=False)
@@ -52,8 +59,7 @@ def move_pixels(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
         return moved
     outside = (x_places != fill.places(x_places, width))[:, None, None, :]
     outside = outside | (y_places != fill.places(y_places, height))[:, None, :, None]
-    value = round(fill.value * 255) if images.dtype == torch.uint8 else fill.value
-    return moved.masked_fill_(outside, value)
+    return moved.masked_fill_(outside, level(fill.value, images.dtype))
 
 
 def _grid(matrices: Tensor, height: int, width: int) -> Tensor:

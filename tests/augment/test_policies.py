@@ -1,0 +1,90 @@
+"""Policies: who gets what, and how far, against what the pure functions make of it."""
+
+import numpy as np
+import pytest
+import torch
+import torchvision.transforms.v2 as tv
+from scipy import stats
+
+from cnnlab.augment import Info, pipeline
+from cnnlab.augment.policies import LEVELS, MENU, RandAugment, Trivial
+
+COUNT = 14000
+THEIRS = {
+    "ShearX": "shear-x",
+    "ShearY": "shear-y",
+    "TranslateX": "translate-x",
+    "TranslateY": "translate-y",
+    "Rotate": "rotate",
+    "Brightness": "brightness",
+    "Color": "saturation",
+    "Contrast": "contrast",
+    "Sharpness": "sharpness",
+    "Posterize": "posterize",
+    "Solarize": "solarize",
+}
+
+
+def choices(policy, shape=(3, 24, 32)):
+    return policy._choices(torch.Generator().manual_seed(0), Info(COUNT, shape, 0, torch.arange(COUNT)))
+
+
+def test_every_operation_of_the_menu_is_as_likely():
+    found = [len(who) for who, _ in choices(Trivial()).values()]
+    assert sum(found) == COUNT and len(found) == len(MENU) == 14
+    assert stats.chisquare(found).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("policy", "space"), [(Trivial(), tv.TrivialAugmentWide), (RandAugment(), tv.RandAugment)], ids=["trivial", "rand"]
+)
+def test_amounts_are_those_of_torchvision(policy, space):
+    amounts = policy.amounts((3, 24, 32))
+    levels = np.arange(LEVELS + 1) / LEVELS
+    assert set(space._AUGMENTATION_SPACE) - set(THEIRS) == {"Identity", "AutoContrast", "Equalize"}
+    for their_name, name in THEIRS.items():
+        make, is_signed = space._AUGMENTATION_SPACE[their_name]
+        ours = amounts[name].low + (amounts[name].high - amounts[name].low) * levels
+        ours = ours.round() if name == "posterize" else ours
+        np.testing.assert_allclose(ours, make(LEVELS + 1, 24, 32).numpy(), rtol=1e-5, atol=1e-6)
+        assert amounts[name].is_signed == is_signed
+
+
+def test_trivial_draws_all_31_strengths_and_both_signs():
+    _, angle = choices(Trivial())["rotate"]
+    levels = (angle.abs() / 135 * LEVELS).round().int().numpy()
+    assert stats.chisquare(np.bincount(levels, minlength=31)).pvalue > 1e-4
+    assert stats.binomtest(int((angle[levels > 0] > 0).sum()), int((levels > 0).sum())).pvalue > 1e-4
+
+
+def test_randaugment_has_one_strength_and_both_signs():
+    _, angle = choices(RandAugment(m=9))["rotate"]
+    torch.testing.assert_close(angle.abs(), torch.full_like(angle, 9.0))
+    assert 0.4 < (angle > 0).float().mean() < 0.6
+
+
+def test_a_round_leaves_about_a_fourteenth_of_the_pictures_as_they_were():
+    images = torch.randint(0, 256, (1400, 3, 16, 16), dtype=torch.uint8)
+    result = pipeline("trivial")(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(1400))[0]
+    is_same = ((result - images.float() / 255).abs() < 1e-4).flatten(1).all(1).float().mean().item()
+    assert 1 / 14 - 0.02 < is_same < 3 / 14  # the identity, and strengths of nothing
+
+
+def test_randaugment_repeats_n_times():
+    images = torch.randint(0, 256, (500, 3, 16, 16), dtype=torch.uint8)
+
+    def unchanged(spec):
+        result = pipeline(spec)(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(500))[0]
+        return ((result - images.float() / 255).abs() < 1e-4).flatten(1).all(1).float().mean().item()
+
+    assert unchanged("randaugment(1, 20)") > unchanged("randaugment(3, 20)")
+
+
+def test_grey_pictures_have_no_saturation_to_change():
+    images = torch.rand(64, 1, 8, 8)
+    policy = Trivial()
+    info = Info(64, (1, 8, 8), 0, torch.arange(64))
+    drawn = policy.draw(torch.Generator().manual_seed(1), info)
+    who, _ = policy._choices(torch.Generator().manual_seed(1), info)["saturation"]
+    assert len(who) > 0
+    torch.testing.assert_close(policy.apply(images, drawn)[who], images[who])
