@@ -21,7 +21,7 @@ def parse_pairs(words: Sequence[str]) -> dict[str, Any]:
     pairs: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")
-        if not equals or not _PATH.fullmatch(key):
+        if not equals or not key or key != key.strip():
             raise UsageError(f"{word!r} is not key=value, such as epochs=15 or data.size=64.")
         if key in pairs:
             raise UsageError(f"{key} is given twice.")
@@ -70,7 +70,7 @@ def _reach(content: dict[str, Any], path: str, value: Any, defaults: Mapping[str
         raise UsageError(f"{path} reaches inside {key}, which has no arguments. Those that have: {', '.join(SPECS)}.")
     calls = list(read(content.get(key) or defaults.get(key) or ""))
     place = _place(path, key, calls, index)
-    calls[place] = _with(calls[place], key, inside, value) if inside else read(value)[0]
+    calls[place : place + 1] = [_with(calls[place], key, inside, value)] if inside else read(value)
     content[key] = format_calls(calls)
 
 
