@@ -48,7 +48,7 @@ def from_text(column: str, values: Sequence[str], *, is_label: bool) -> tuple[Te
     missing = [place for place, value in enumerate(values) if not value.strip()]
     if missing:
         raise DataError(
-            f"{column} is empty in {len(missing):,} of {len(values):,} rows, first in row {missing[0] + 1}."
+            f"{column} is empty in {len(missing):,} of {len(values):,} rows; fill it in, or remove the rows."
         )
     try:
         numbers = np.array([float(value) for value in values])

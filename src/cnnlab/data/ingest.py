@@ -3,11 +3,8 @@
 Where the pixels go is the affair of a :class:`Store`: memory, or a folder of the cache.
 """
 
-import os
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -21,6 +18,7 @@ from cnnlab.core.messages import track
 from cnnlab.data.decode import Form
 from cnnlab.data.imageset import Classes, ImageSet, Targets, TensorImages, digest_pictures, picture_moments
 from cnnlab.data.options import CHANNELS, Options
+from cnnlab.data.parallel import ahead
 from cnnlab.data.pictures import Bad, Chunk, Pictures, Survey
 from cnnlab.data.reading import Content, Part
 
@@ -131,11 +129,6 @@ def ingest(name: str, content: Content, options: Options, make_store: Callable[[
         return store, _ingest(name, content, replace(form, channels=3), store)
 
 
-def workers() -> int:
-    """How many threads decode: one for each processor that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _ingest(name: str, content: Content, form: Form, store: Store) -> Outcome:
     known: dict[str, Ingested] = {}
     bad: list[Bad] = []
@@ -168,27 +161,13 @@ class _Ready:
 
 
 def _prepared(pictures: Pictures, form: Form, name: str) -> Iterator[_Ready]:
-    """The chunks in order, each made ready in a thread; no more are under way than there are threads to use them."""
+    """The chunks in order, each made ready in a thread."""
     starts = range(0, len(pictures), _CHUNK)
 
     def prepare(start: int) -> _Ready:
         return _ready(name, pictures.load(range(start, min(start + _CHUNK, len(pictures))), form))
 
-    pool = ThreadPoolExecutor(workers())
-    try:
-        yield from track(_ahead(pool, prepare, starts), f"Reading {name}", len(starts))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ahead(pool: ThreadPoolExecutor, prepare: Callable[[int], _Ready], starts: Iterable[int]) -> Iterator[_Ready]:
-    waiting: deque[Future[_Ready]] = deque()
-    for start in starts:
-        waiting.append(pool.submit(prepare, start))
-        if len(waiting) > 2 * workers():
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    yield from track(ahead(prepare, starts), f"Reading {name}", len(starts))
 
 
 def _ready(name: str, chunk: Chunk) -> _Ready:
@@ -212,13 +191,10 @@ def _check_shape(name: str, pixels: NDArray[np.uint8], known: dict[str, Ingested
 
 
 def _seems_coloured(content: Content, form: Form) -> bool:
-    """Whether any of some pictures spread over every part has colour; arrays know it of all."""
+    """Whether any of some pictures spread over every part has colour."""
     for part in content.parts.values():
-        known = part.pictures.is_grey()
-        if known is False:
-            return True
         step = max(1, len(part.pictures) // _SAMPLE)
-        for place in range(0, len(part.pictures), step) if known is None else ():
+        for place in range(0, len(part.pictures), step) if part.pictures.has_modes else ():
             chunk = part.pictures.load(range(place, place + 1), form)
             if any(len(picture) > 1 for picture in chunk.pixels):
                 return True

@@ -59,16 +59,12 @@ def arrange(names: Iterable[str], folders: Collection[str], root: str | None = N
         problems = [_too_few(base, classes)]
     places = {label: place for place, label in enumerate(classes)}
     ordered = {
-        split: sorted(tree.pictures, key=lambda item: (places.get(item[0], -1), item[1]))
-        for split, tree in trees.items()
+        split: sorted((places.get(label, -1), name) for label, name in tree.labelled()) for split, tree in trees.items()
     }
     return Layout(
         classes,
         {split: [name for _, name in items] for split, items in ordered.items()},
-        {
-            split: [places[label] for label, _ in items] if trees[split].classes else None
-            for split, items in ordered.items()
-        },
+        {split: [label for label, _ in items] if trees[split].classes else None for split, items in ordered.items()},
         tuple(problems),
         tuple(_passed_over(names, base, folders, trees.values())),
     )
@@ -93,6 +89,10 @@ class _Tree:
     folder: str
     classes: frozenset[str]
     pictures: Sequence[tuple[str, str]]
+
+    def labelled(self) -> Sequence[tuple[str, str]]:
+        """The pictures in class folders; all of them where there are no such folders."""
+        return [item for item in self.pictures if item[0]] if self.classes else self.pictures
 
     def problems(self, split: str, classes: Sequence[str]) -> list[str]:
         if split != "train" and not self.classes:

@@ -14,6 +14,7 @@ from torch import Tensor
 from cnnlab.core.errors import DataError
 from cnnlab.data.decode import BadPictureError, Form, decode
 from cnnlab.data.imageset import Classes, ImageSet, Selection, Targets, TensorImages, gather
+from cnnlab.data.parallel import workers
 
 
 class MappedImages(ImageSet):
@@ -111,6 +112,4 @@ def memory_limit() -> int:
 
 @cache
 def _decoders() -> ThreadPoolExecutor:
-    from cnnlab.data.ingest import workers
-
     return ThreadPoolExecutor(workers(), thread_name_prefix="decode")

@@ -98,7 +98,7 @@ def _in_memory(reading: Reading, strict: bool) -> Entry:
 
 def _content(reading: Reading, strict: bool) -> Content:
     content = reading.source.read()
-    if strict:
+    if strict or not all(_counts(content).values()):
         _refuse_problems(reading.source.name, content.problems)
     return content
 

@@ -68,9 +68,10 @@ class Pictures(ABC):
     def load(self, places: range, form: Form) -> Chunk:
         """The pictures at these places, in the given form."""
 
-    @abstractmethod
-    def is_grey(self) -> bool | None:
-        """Whether all are grey, as far as can be told without decoding; None where only decoding tells."""
+    @property
+    def has_modes(self) -> bool:
+        """Whether each may be grey or coloured by itself, as files may."""
+        return False
 
 
 class FilePictures(Pictures):
@@ -107,9 +108,10 @@ class FilePictures(Pictures):
         except (OSError, DataError) as error:
             raise BadPictureError(_why_unreadable(error)) from error
 
-    def is_grey(self) -> bool | None:
-        """Unknown before all are decoded."""
-        return None
+    @property
+    def has_modes(self) -> bool:
+        """Only decoding tells."""
+        return True
 
 
 class ArrayPictures(Pictures):
@@ -122,29 +124,23 @@ class ArrayPictures(Pictures):
     def __init__(self, array: Any, name: str, layout: Layout | None, top: float | None = None) -> None:
         self.ids = Numbered(array.shape[0])
         self._array, self._name, self._layout, self._top = array, name, layout, top
-        axis = {"first": 1, "last": 3, None: None}[layout]
-        self._channels = 1 if axis is None else int(array.shape[axis])
 
     def load(self, places: range, form: Form) -> Chunk:
         """Slices the array; pictures that need another size or other channels are converted one by one."""
         values = np.asarray(self._array[places.start : places.stop])
         pixels = channels_first(to_bytes(values, self._name, self._top), self._layout)
-        height, width = pixels.shape[2:]
-        survey = Survey(Counter({_MODES[self._channels]: len(pixels)}), Counter({(width, height): len(pixels)}))
-        if (
-            form.channels not in (None, self._channels)
-            or self._channels in (2, 4)
-            or form.size not in (None, (height, width))
-        ):
-            return Chunk([_converted(picture, form) for picture in pixels], places, (), survey)
-        return Chunk(pixels, places, (), survey)
-
-    def is_grey(self) -> bool:
-        """Whether they have no colour channels."""
-        return self._channels < 3
+        return arranged(pixels, places, form)
 
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+def arranged(pixels: NDArray[np.uint8], places: range, form: Form) -> Chunk:
+    """Pictures of one shape (uint8, n×C×H×W) in the given form; those that have it already are not touched."""
+    channels, height, width = pixels.shape[1:]
+    survey = Survey(Counter({_MODES[channels]: len(pixels)}), Counter({(width, height): len(pixels)}))
+    fits = form.channels in (None, channels) and form.size in (None, (height, width))
+    return Chunk(pixels if fits else [_converted(picture, form) for picture in pixels], places, (), survey)
 
 
 def _converted(pixels: NDArray[np.uint8], form: Form) -> NDArray[np.uint8]:

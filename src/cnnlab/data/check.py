@@ -1,0 +1,175 @@
+"""What is wrong with a data set, and what it is like: said before a training finds it out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from cnnlab.core.errors import DataError
+from cnnlab.data.cache import Entry
+from cnnlab.data.dataset import Dataset
+from cnnlab.data.duplicates import count_shared, repeated
+from cnnlab.data.imageset import ImageSet, statistics
+from cnnlab.data.ingest import MixedSizesError
+from cnnlab.data.loading import is_spec, load
+from cnnlab.data.obtain import inspect
+from cnnlab.data.paths import as_call
+from cnnlab.data.reading import Place, Reading, readers
+
+Level = Literal["error", "warning", "info"]
+_UNBALANCED = 3.0
+_FEW = 10
+_STAND_IN = 64
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: an ``error`` keeps the data from use, a ``warning`` is to be known, an ``info`` may help."""
+
+    level: Level
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.text}"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The findings on a data set, the gravest first, and its numbers."""
+
+    name: str
+    findings: tuple[Finding, ...]
+    statistics: Mapping[str, Any]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether nothing keeps it from use."""
+        return not any(finding.level == "error" for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain JSON."""
+        findings = [{"level": finding.level, "text": finding.text} for finding in self.findings]
+        return {
+            "name": self.name,
+            "usable": self.is_usable,
+            "findings": findings,
+            "statistics": dict(self.statistics),
+        }
+
+    def __str__(self) -> str:
+        return "\n".join([self.name, *map(str, self.findings)])
+
+
+def check(spec: Any, *, data_dir: str | Path | None = None, offline: bool = False) -> CheckReport:
+    """Examines a data set: a spec or path as :func:`~cnnlab.data.load` takes it, or the data itself.
+
+    :raises UsageError: when the spec cannot be meant.
+    :raises DataError: when there are no such files.
+    """
+    place = Place.at(data_dir, offline)
+    if not is_spec(spec):
+        dataset = load(spec, validation=0, test=0) if not isinstance(spec, Dataset) else spec
+        return _report(dataset.name, [], Entry(dict(dataset.parts()), {}))
+    reading: Reading = readers.bind(as_call(spec, place)).build(place=place)
+    name, findings = reading.source.name, []
+    try:
+        try:
+            entry = inspect(reading)
+        except MixedSizesError as error:
+            findings.append(Finding("error", str(error)))
+            entry = inspect(replace(reading, options=replace(reading.options, size=_STAND_IN)))
+    except DataError as error:
+        return CheckReport(name, (Finding("error", str(error)),), {})
+    level: Level = "warning" if reading.options.on_bad == "skip" else "error"
+    findings += [Finding("error", text) for text in entry.facts["problems"]]
+    findings += [Finding(level, f"{item} cannot be read: {reason}.") for item, reason in entry.facts["skipped"]]
+    findings += [Finding("info", text) for text in entry.facts["notes"]]
+    return _report(name, findings, entry)
+
+
+def _report(name: str, findings: list[Finding], entry: Entry) -> CheckReport:
+    for split, part in entry.parts.items():
+        findings += _findings_of(split, part)
+    findings += _findings_across(Dataset.of(name, entry.parts, {}))
+    order = ("error", "warning", "info")
+    findings.sort(key=lambda finding: order.index(finding.level))
+    return CheckReport(name, tuple(findings), _numbers(entry))
+
+
+def _findings_of(split: str, part: ImageSet) -> Iterator[Finding]:
+    if split == "train":
+        for column, names in part.classes.items():
+            yield from _balance(part, column, names)
+    copies = repeated(part)
+    if copies:
+        at_odds = _contradictions(part)
+        told = f", and {at_odds:,} pictures have copies with another target" if at_odds else ""
+        yield Finding(
+            "warning" if at_odds else "info",
+            f"{split} holds {copies:,} exact copies of other pictures in it{told}.",
+        )
+    pixels = part.shape[1] * part.shape[2]
+    uniform = int((part.moments[..., 1] * pixels == part.moments[..., 0] ** 2).all(1).sum())
+    if uniform:
+        yield Finding("warning", f"{uniform:,} pictures of {split} are of one single colour.")
+
+
+def _balance(part: ImageSet, column: str, names: tuple[str, ...]) -> Iterator[Finding]:
+    counts = part.targets[column].bincount(minlength=len(names))
+    absent = [names[place] for place in (counts == 0).nonzero()[:, 0].tolist()]
+    present = counts[counts > 0]
+    if absent:
+        yield Finding("warning", f"train has no picture of these classes of {column}: {', '.join(absent[:20])}.")
+    most, least = int(counts.argmax()), int(torch.where(counts > 0, counts, counts.max() + 1).argmin())
+    ratio = float(present.max() / present.min()) if len(present) else 1.0
+    if ratio > _UNBALANCED:
+        yield Finding(
+            "warning",
+            f"the classes of {column} are unbalanced, {ratio:.1f} to 1: train has {int(counts[most]):,} pictures of "
+            f"{names[most]} and {int(counts[least]):,} of {names[least]}. Accuracy alone hides that; balance=weights helps.",
+        )
+    elif len(present) and int(present.min()) < _FEW:
+        yield Finding("warning", f"{names[least]} has only {int(counts[least])} pictures in train.")
+
+
+def _contradictions(part: ImageSet) -> int:
+    """How many pictures are exact copies of one that has another target."""
+    seen: dict[bytes, set[tuple[float, ...]]] = {}
+    rows = list(zip(*(column.tolist() for column in part.targets.values()), strict=True)) or [()] * len(part)
+    digests = [row.tobytes() for row in part.picture_digests]
+    for key, row in zip(digests, rows, strict=True):
+        seen.setdefault(key, set()).add(row)
+    return sum(len(seen[key]) > 1 for key in digests)
+
+
+def _findings_across(dataset: Dataset) -> Iterator[Finding]:
+    for pair, number in count_shared(dataset).items():
+        first, second = pair.split(" in ")
+        remedy = " dedupe=true drops them from train." if first == "train" else ""
+        yield Finding("warning", f"{number:,} pictures of {first} are in {second} too, pixel by pixel.{remedy}")
+    for name, share in (("test", "a fifth"), ("validation", "a tenth")):
+        if getattr(dataset, name) is None:
+            yield Finding("info", f"there is no {name} split: {share} of train will be set aside for it.")
+
+
+def _numbers(entry: Entry) -> dict[str, Any]:
+    train = entry.parts["train"]
+    mean, deviation = statistics(train)
+    return {
+        "shape": list(train.shape),
+        "pictures": {split: len(part) for split, part in entry.parts.items()},
+        "classes": {column: list(names) for column, names in train.classes.items()},
+        "counts": {split: _counts(part) for split, part in entry.parts.items()},
+        "mean": list(mean),
+        "sd": list(deviation),
+        "files": entry.facts.get("survey"),
+    }
+
+
+def _counts(part: ImageSet) -> dict[str, dict[str, int]]:
+    return {
+        column: dict(zip(names, part.targets[column].bincount(minlength=len(names)).tolist(), strict=True))
+        for column, names in part.classes.items()
+    }

@@ -1,0 +1,61 @@
+"""Drawn clock faces."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+import torch
+
+from cnnlab.core.arguments import Count, Fraction, Range
+from cnnlab.data.clock_faces import Numerals, Options, draw_face
+from cnnlab.data.clocks import draw_clocks
+from cnnlab.data.decode import Form
+from cnnlab.data.imageset import Numbered
+from cnnlab.data.pictures import Chunk, Pictures, arranged
+from cnnlab.data.reading import Content, Part, Place, Source, reader
+
+# To be raised when the same arguments come to draw other pictures.
+_DRAWING = 1
+
+
+@reader("clocks")
+def clocks(
+    place: Place,
+    n: Count = 18_000,
+    size: Annotated[int, Range(16, 1024)] = 150,
+    seed: int = 0,
+    numerals: Numerals = "mixed",
+    rotate: bool = True,
+    tilt: Annotated[float, Range(0, 60)] = 30.0,
+    glare: Fraction = 0.6,
+    mirror: bool = False,
+) -> Source:
+    """Drawn clock faces in colour, size×size, with the targets hour (0 to 11) and minute (0 to 59)."""
+    style = Options(numerals, rotate, tilt, glare, mirror)
+    key = {"kind": "clocks", "drawing": _DRAWING, "n": n, "size": size, "seed": seed, **vars(style)}
+
+    def read() -> Content:
+        times = torch.tensor([draw_face(seed, index, style).minutes for index in range(n)], dtype=torch.int64)
+        part = Part(_Clocks(n, seed, size, style), {"hour": times // 60, "minute": times % 60})
+        return Content({"train": part}, {"hour": _numbers(12), "minute": _numbers(60)})
+
+    return Source("clocks", read, facts={"from": "drawn by cnnlab"}, key=key)
+
+
+class _Clocks(Pictures):
+    """Clocks drawn when they are loaded."""
+
+    def __init__(self, count: int, seed: int, size: int, style: Options) -> None:
+        self.ids: Sequence[str] = Numbered(count)
+        self._seed, self._size, self._style = seed, size, style
+
+    def load(self, places: range, form: Form) -> Chunk:
+        """Draws them, in this thread alone."""
+        images, _, _ = draw_clocks(
+            np.arange(places.start, places.stop), seed=self._seed, size=self._size, threads=1, **vars(self._style)
+        )
+        return arranged(images, places, form)
+
+
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))

@@ -1,0 +1,49 @@
+"""HDF5 files, read a piece at a time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core.errors import DataError
+from cnnlab.core.optional import require
+from cnnlab.data.reading import Content, Place, Source, reader
+from cnnlab.data.sources.arrays import content_of_arrays
+
+
+@reader("hdf5", "h5")
+def hdf5(place: Place, path: str, targets: list[str] | None = None) -> Source:
+    """Arrays in an HDF5 file, by the same names as in .npz or in groups such as train/images; needs h5py."""
+    found = place.find(path)
+    key = {"kind": "hdf5", "targets": targets and list(targets)}
+    return Source(found.stem, lambda: _read(found, targets), (found,), {"from": str(found.absolute())}, key)
+
+
+def _read(path: Path, targets: Sequence[str] | None) -> Content:
+    h5py = require("h5py", "reading HDF5 files")
+    try:
+        # The file stays open for as long as the pictures are read from it.
+        file = h5py.File(path, "r")
+        names: list[str] = []
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        return content_of_arrays(str(path), names, lambda name: _Kept(file, file[name]), targets)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise DataError(f"{path} cannot be read as HDF5: {error}. Copy or download it again.") from error
+
+
+class _Kept:
+    """A data set of an HDF5 file, with the file that must stay open for it."""
+
+    def __init__(self, file: Any, dataset: Any) -> None:
+        if dataset.external:
+            raise DataError(f"{file.filename}: {dataset.name} lies in another file, which is not followed.")
+        self._file, self._dataset = file, dataset
+        self.shape, self.dtype = dataset.shape, dataset.dtype
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, part: Any) -> Any:
+        try:
+            return self._dataset[part]
+        except (OSError, RuntimeError) as error:
+            raise DataError(f"{self._file.filename}: {self._dataset.name} is damaged ({error}).") from error

@@ -1,0 +1,216 @@
+"""A table that names pictures and their targets: ``path,label[,split]``, Kaggle's ``id,label``, or several targets."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cnnlab.core.errors import DataError, suggestion
+from cnnlab.data.columns import from_text
+from cnnlab.data.decode import SUFFIXES
+from cnnlab.data.layout import SPLIT_NAMES, listed
+from cnnlab.data.members import open_members, read_file
+from cnnlab.data.pictures import FilePictures
+from cnnlab.data.reading import Content, Part, Place, Source, reader
+
+_PATHS = ("path", "file", "filename", "file_name", "image", "picture", "img", "id", "image_id", "name")
+_LABELS = ("label", "class", "target", "category", "labels", "y")
+_SPLITS = ("split", "set", "subset", "usage")
+_USUAL_FOLDERS = ("", "train", "images", "pictures", "img", "imgs", "data", "train.zip", "images.zip", "pictures.zip")
+_TRIED = 20
+_MOST_BYTES = 1 << 30
+
+
+@reader("csv", "manifest")
+def manifest(
+    place: Place,
+    path: str,
+    pictures: str | None = None,
+    targets: str | list[str] | None = None,
+    image: str | None = None,
+    split: str | None = None,
+) -> Source:
+    """A CSV file path,label[,split], or id,label and a folder or archive of pictures; targets= names other columns."""
+    found = place.find(path)
+    table = read_table(found)
+    columns = _choose(found, table, image, split, [targets] if isinstance(targets, str) else targets)
+    files = _Files.under(found, table.column(columns.image), place.find(pictures) if pictures else None)
+    key = {"kind": "csv", "columns": [columns.image, columns.split, list(columns.targets)]}
+    facts = {"from": str(found.absolute())}
+    return Source(found.stem, lambda: _read(found, table, columns, files), (found, *files.inputs), facts, key)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file: its header, and rows of as many cells."""
+
+    path: Path
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def column(self, name: str) -> list[str]:
+        """The cells of a column."""
+        place = self.header.index(name)
+        return [row[place].strip() for row in self.rows]
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which column is what; ``targets`` maps the column of the file to the target's name."""
+
+    image: str
+    split: str | None
+    targets: Mapping[str, str]
+    is_label: bool
+
+
+def read_table(path: Path) -> Table:
+    """A file of comma, semicolon or tab-separated values with a header, in UTF-8.
+
+    :raises DataError: naming the line that does not fit, or what else is wrong.
+    """
+    if path.stat().st_size > _MOST_BYTES:
+        raise DataError(f"{path} has {path.stat().st_size:,} bytes, which is too much for a list of pictures.")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            first = file.readline()
+            file.seek(0)
+            delimiter = max(",;\t", key=first.count)
+            lines = [(number, row) for number, row in enumerate(csv.reader(file, delimiter=delimiter), 1) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a CSV file in UTF-8: {error}.") from error
+    if len(lines) < 2:
+        raise DataError(f"{path} holds no rows below its header; it should say path,label and then name pictures.")
+    header = [cell.strip() for cell in lines[0][1]]
+    if len(set(header)) < len(header):
+        raise DataError(f"{path}: two columns have the same name in {','.join(header)}.")
+    for number, row in lines[1:]:
+        if len(row) != len(header):
+            raise DataError(f"{path}, row {number}: {len(row)} cells where the header has {len(header)}.")
+    return Table(path, header, [row for _, row in lines[1:]])
+
+
+def _choose(path: Path, table: Table, image: str | None, split: str | None, targets: Sequence[str] | None) -> _Columns:
+    if any(Path(cell).suffix.lower() in SUFFIXES for cell in table.header):
+        raise DataError(f"{path} begins with a picture; its first line must name the columns, as in path,label.")
+    lower = {name.lower(): name for name in table.header}
+    image = _named(path, table, image) or _first(lower, _PATHS) or table.header[0]
+    split = _named(path, table, split) or _first(lower, _SPLITS)
+    if targets is not None:
+        return _Columns(image, split, {str(_named(path, table, name)): name for name in targets}, False)
+    rest = [name for name in table.header if name not in (image, split)]
+    label = _first({name.lower(): name for name in rest}, _LABELS) or (rest[0] if len(rest) == 1 else None)
+    if label is None:
+        raise DataError(
+            f"{path}: which of the columns {', '.join(rest) or '(none beside the picture)'} is the target? Say it with "
+            "targets=, as in targets=label or targets=[hour, minute]."
+        )
+    return _Columns(image, split, {label: "label"}, True)
+
+
+def _named(path: Path, table: Table, name: str | None) -> str | None:
+    if name is not None and name not in table.header:
+        raise DataError(f"{path} has no column {name!r}. {suggestion(name, table.header)}")
+    return name
+
+
+def _first(lower: Mapping[str, str], wanted: Sequence[str]) -> str | None:
+    return next((lower[name] for name in wanted if name in lower), None)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Where the pictures of a table are.
+
+    :param inputs: what their content depends on.
+    :param read: the bytes of a picture by its name in the table.
+    """
+
+    inputs: tuple[Path, ...]
+    read: Callable[[str], bytes]
+
+    @classmethod
+    def under(cls, table: Path, names: Sequence[str], pictures: Path | None) -> "_Files":
+        """The pictures under the folder or archive given, or the usual one beside the table that has some of them."""
+        if pictures is None:
+            usual = [table.absolute().parent / folder for folder in _USUAL_FOLDERS]
+            bases = [base for base in usual if base.exists()]
+            pictures = next((base for base in bases if any(_finder(base)(n) for n in names[:_TRIED])), bases[0])
+        if pictures.is_dir():
+            find = _finder(pictures)
+            places = {name: find(name) for name in names}
+            inputs = tuple(Path(place) for place in dict.fromkeys(places.values()) if place)
+            return cls(inputs, lambda name: read_file(Path(places[name] or pictures / name)))
+        members, locate = open_members(pictures), _finder(pictures)
+
+        def read(name: str) -> bytes:
+            found = locate(name)
+            if found is None:
+                raise DataError(f"there is no such file in {pictures}")
+            return members.read(found)
+
+        return cls((pictures,), read)
+
+
+def _finder(base: Path) -> Callable[[str], str | None]:
+    """What finds a name under a folder or in an archive, also without its suffix."""
+    if base.is_dir():
+        return lambda name: next((str(base / n) for n in _spellings(name) if n and (base / n).is_file()), None)
+    known = set(open_members(base).names)
+    return lambda name: next((spelling for spelling in _spellings(name) if spelling in known), None)
+
+
+def _spellings(name: str) -> list[str]:
+    suffixes = ("",) if Path(name).suffix.lower() in SUFFIXES else ("", ".jpg", ".png", ".jpeg", *sorted(SUFFIXES))
+    return [f"{name}{suffix}" for suffix in suffixes]
+
+
+def _read(path: Path, table: Table, columns: _Columns, files: _Files) -> Content:
+    images = table.column(columns.image)
+    rows = _rows_of_splits(path, table, columns)
+    cells = {name: table.column(column) for column, name in columns.targets.items()}
+    unlabelled = {split for split, places in rows.items() if split != "train" and _all_empty(cells, places)}
+    labelled = [place for split, places in rows.items() if split not in unlabelled for place in places]
+    targets: dict[str, Tensor] = {}
+    classes: dict[str, tuple[str, ...]] = {}
+    for name, values in cells.items():
+        column, names = from_text(name, [values[place] for place in labelled], is_label=columns.is_label)
+        targets[name] = torch.zeros(len(images), dtype=column.dtype)
+        targets[name][labelled] = column
+        if names is not None:
+            classes[name] = names
+    parts = {
+        split: Part(
+            FilePictures([images[place] for place in places], files.read),
+            {} if split in unlabelled else {name: column[places] for name, column in targets.items()},
+        )
+        for split, places in rows.items()
+    }
+    return Content(parts, classes)
+
+
+def _rows_of_splits(path: Path, table: Table, columns: _Columns) -> dict[str, list[int]]:
+    if columns.split is None:
+        return {"train": list(range(len(table.rows)))}
+    rows: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
+    unknown: dict[str, None] = {}
+    for place, word in enumerate(table.column(columns.split)):
+        split = SPLIT_NAMES.get(word.lower())
+        if split is None:
+            unknown[word or "(empty)"] = None
+        else:
+            rows[split].append(place)
+    if unknown:
+        raise DataError(
+            f"{path}: the column {columns.split} says {listed(list(unknown))}; it may say train, validation or test."
+        )
+    if not rows["train"]:
+        raise DataError(f"{path}: no row says train in the column {columns.split}.")
+    return {split: places for split, places in rows.items() if places}
+
+
+def _all_empty(cells: Mapping[str, Sequence[str]], places: Sequence[int]) -> bool:
+    return not any(values[place] for values in cells.values() for place in places)
