@@ -28,7 +28,7 @@ from cnnlab.training.interruption import Interrupted, listening
 from cnnlab.training.keys import is_in_python
 from cnnlab.training.loop import EpochEnd, Job, Trainer
 from cnnlab.training.normalization import moments
-from cnnlab.training.plan import lay_out
+from cnnlab.training.plan import Plan, lay_out
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.selection import Selection
 from cnnlab.training.step import to_float
@@ -49,8 +49,13 @@ class Setting:
     @property
     def digest(self) -> str:
         """What makes two trainings the same."""
-        weights = None if self.parent is None else digest(_last_weights(self.parent).read_bytes())
-        return self.recipe.digest(self.dataset.digest, weights)
+        return self.recipe.digest(self.dataset.digest, None if self.parent is None else _start_digest(self.parent))
+
+    @property
+    def plan(self) -> Plan:
+        """The phases over this training set, counted on from where the parent ended."""
+        start = {"epochs_done": 0, "step": 0} if self.parent is None else self.parent.info
+        return lay_out(self.recipe, len(self.dataset.train), start["epochs_done"], start["step"])
 
 
 def train(
@@ -88,7 +93,9 @@ def train(
     if unfinished and not again:
         note(f"Going on with {unfinished[0].folder}.")
         return _go_on(unfinished[0], setting, callbacks)
-    return _start(setting, store, repeat=len(same) + 1, callbacks=callbacks)
+    # Not their number: one in between may have been deleted.
+    repeat = max((run.repeat for run in same), default=0) + 1
+    return _start(setting, store, repeat=repeat, callbacks=callbacks)
 
 
 def resume(
@@ -106,14 +113,13 @@ def resume(
     :param data: the arrays, where the run was trained on some given in Python; ``model`` likewise.
     :raises UsageError: when the data is no longer what the run was started on.
     """
-    store = store_at(runs)
-    found = run if isinstance(run, Run) else store.find(str(run))
+    found = store_at(runs).find(run)
     if found.status == "finished":
         note(f"{found.folder} is finished already. Train more epochs with: cnnlab extend {found.name} epochs=+3")
         return found
     objects = {key: value for key, value in {"data": data, "model": model}.items() if value is not None}
     _, _, given = intake.take_in(None, objects)
-    setting = read_setting(Recipe.read(found.recipe), given, store, data_dir, offline)
+    setting = read_setting(Recipe.read(found.recipe), given, RunStore(found.folder.parent), data_dir, offline)
     if setting.dataset.digest != found.info["data"]["digest"]:
         raise UsageError(
             f"the data of {found.folder} has changed since the run was started, so it cannot go on as the same run. "
@@ -139,27 +145,34 @@ def extend(
     more over the new epochs, and the optimiser starts afresh.
 
     :param epochs: ``"+3"`` for three more, or the total to reach.
+    :param runs: where ``run`` is looked for; the new run lies beside it.
     """
-    store = store_at(runs)
-    parent = run if isinstance(run, Run) else store.find(str(run))
+    parent = store_at(runs).find(run)
     if parent.status != "finished":
         raise UsageError(f"{parent.folder} is not finished. Go on with it first: cnnlab resume {parent.name}")
-    done = int(parent.info["epochs_done"])
-    more = int(epochs) if str(epochs).startswith("+") else int(epochs) - done
-    if more < 1:
-        raise UsageError(
-            f"{parent.name} has {done} epochs already; epochs={epochs} adds none. Write epochs=+3 for three more."
-        )
+    more = _more_epochs(parent, epochs)
     recipe = Recipe.read(parent.recipe)
-    last = recipe.normal()[-1].model_dump(exclude={"epochs", "steps"}, exclude_none=True)
+    last = recipe.normal()[-1].model_dump(exclude={"epochs", "steps"})
     content = {k: v for k, v in recipe.to_dict().items() if k not in {"phases", "epochs", "steps", "name"}}
     return train(
-        {**content, **last, "epochs": more, "parent": parent.digest, **keys},
-        runs=runs,
+        {**content, **last, "epochs": more, "parent": parent.name, **keys},
+        runs=parent.folder.parent,
         data_dir=data_dir,
         offline=offline,
         callbacks=callbacks,
     )
+
+
+def _more_epochs(parent: Run, epochs: int | str) -> int:
+    text, done = str(epochs).strip(), parent.epochs_done
+    if not text.removeprefix("+").isdecimal():
+        raise UsageError(f"epochs={epochs} is no number of epochs. Write epochs=+3 for three more, or the total.")
+    more = int(text) if text.startswith("+") else int(text) - done
+    if more < 1:
+        raise UsageError(
+            f"{parent.name} has {done} epochs already; epochs={epochs} adds none. Write epochs=+3 for three more."
+        )
+    return more
 
 
 def store_at(runs: str | Path | None) -> RunStore:
@@ -182,7 +195,8 @@ def read_setting(recipe: Recipe, given: Given, store: RunStore, data_dir: str | 
     objective = objectives.build(recipe.objective, columns)
     parent = None if recipe.parent is None else store.find(recipe.parent)
     if parent is not None:
-        recipe = recipe.model_copy(update={"parent": parent.digest})
+        # By folder: the digest is shared by all repeats, whose weights differ.
+        recipe = recipe.model_copy(update={"parent": parent.name})
     for phase in recipe.normal():
         augment.pipeline(phase.augment).check(dataset.shape, objective.soft)
     Selection.of(recipe, objective, has_validation=dataset.validation is not None)
@@ -216,6 +230,12 @@ def build_classifier(setting: Setting) -> Classifier:
     return classifier
 
 
+def _start_digest(parent: Run) -> str:
+    """What a training takes over: weights, and where epochs and steps are counted on from. Never the run's name."""
+    info = parent.info
+    return digest([digest(_last_weights(parent).read_bytes()), info["epochs_done"], info["step"]])
+
+
 def _last_weights(run: Run) -> Path:
     last = run.folder / "last.safetensors"
     return last if last.exists() else run.folder / "model.safetensors"
@@ -232,6 +252,7 @@ def _start(setting: Setting, store: RunStore, *, repeat: int, callbacks: Sequenc
         name=recipe.name or _name(recipe),
         repeat=repeat,
         info={
+            "epochs": setting.plan.end,
             "execution": execution.to_dict(),
             "environment": environment(),
             "data": _facts(setting.dataset),
@@ -249,9 +270,9 @@ def _go_on(run: Run, setting: Setting, callbacks: Sequence[Callback]) -> Run:
 def _train(
     setting: Setting, classifier: Classifier, execution: Execution, writer: RunWriter, callbacks: Sequence[Callback]
 ) -> Run:
-    parent = setting.parent.info if setting.parent is not None else {"epochs_done": 0, "step": 0}
-    plan = lay_out(setting.recipe, len(setting.dataset.train), int(parent["epochs_done"]), int(parent["step"]))
-    job = Job(setting.recipe, plan, setting.dataset, setting.objective, classifier, execution, writer, callbacks)
+    job = Job(
+        setting.recipe, setting.plan, setting.dataset, setting.objective, classifier, execution, writer, callbacks
+    )
     with writer, listening() as wish, execution.applied():
         try:
             Trainer(job, wish).run()
@@ -298,6 +319,4 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
 
 
 def _name(recipe: Recipe) -> str:
-    data_name = recipe.data.partition("(")[0]
-    model_name = recipe.model.partition("(")[0]
-    return f"{data_name}-{model_name}"
+    return f"{read(recipe.data)[0].name}-{read(recipe.model)[0].name}"

@@ -159,8 +159,8 @@ class Recipe(Phase):
         except ValidationError as error:
             raise UsageError(f"phase {number}: {_explain(error)}") from error
 
-    def digest(self, data_digest: str, weights_digest: str | None = None) -> str:
-        """What makes two trainings the same: the normal form, the data's content, the weights it starts from.
+    def digest(self, data_digest: str, start_digest: str | None = None) -> str:
+        """What makes two trainings the same: the normal form, the data's content, what it takes over from a parent.
 
         Paths do not count, nor how the training is carried out.
         """
@@ -168,9 +168,8 @@ class Recipe(Phase):
             {
                 "semantics": SEMANTICS,
                 "data": data_digest,
-                "weights": weights_digest,
+                "start": start_digest,
                 "phases": [phase.model_dump(mode="json") for phase in self.normal()],
-                "parent": self.parent,
             }
             | {key: getattr(self, key) for key in _DIGESTED}
         )
@@ -184,7 +183,7 @@ class Recipe(Phase):
         return {key: content[key] for key in dict.fromkeys(order) if content.get(key) not in (None, [])}
 
 
-# ``validation``, ``test`` and ``subset`` act on the data and are in its digest already.
+# ``validation``, ``test`` and ``subset`` act on the data and are in its digest; ``parent`` is in that of the start.
 _DIGESTED = ("model", "objective", "permute", "normalize", "balance", "ema", "select", "patience", "snapshots", "seed")
 
 
