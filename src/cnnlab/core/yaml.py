@@ -1,16 +1,27 @@
 """YAML by the 1.2 rules: ``1e-3`` is a number, ``no`` and ``on`` are words, ``0o17`` is octal and ``017`` is 17."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import yaml
 
 from cnnlab.core.errors import UsageError
 
+try:
+    from yaml import CSafeLoader as _Fast
+except ImportError:
+    from yaml import SafeLoader as _Fast  # type: ignore[assignment]
+
 _FIRSTS = list("-+.0123456789")
+_BREAKS = frozenset("\x85\u2028\u2029")
 
 
 class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+
+class _FastLoader(_Fast):
     yaml_implicit_resolvers: dict[str, Any] = {}
 
 
@@ -21,7 +32,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-for _style in (_Loader, _Dumper):
+for _style in (_Loader, _FastLoader, _Dumper):
     _style.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|Null|NULL|~|)$"), ["n", "N", "~", ""])
     _style.add_implicit_resolver(
         "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
@@ -38,12 +49,29 @@ for _style in (_Loader, _Dumper):
     )
 
 
-def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
+def _integer(loader: _Loader | _FastLoader, node: yaml.ScalarNode) -> int:
     text = str(loader.construct_scalar(node))
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+def _mapping(loader: _Loader | _FastLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise yaml.MarkedYAMLError(problem=f"the key {key!r} is given twice", problem_mark=node.start_mark)
+    return dict(loader.construct_mapping(node, deep=True))
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # Unquoted, the line breaks of Unicode would be folded into spaces.
+    style = '"' if _BREAKS.intersection(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+for _reader in (_Loader, _FastLoader):
+    _reader.add_constructor("tag:yaml.org,2002:int", _integer)
+    _reader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def load(text: str, what: str) -> Any:
@@ -51,8 +79,11 @@ def load(text: str, what: str) -> Any:
 
     :raises UsageError: with the line, when it is not YAML.
     """
+    with suppress(yaml.YAMLError, ValueError, RecursionError):
+        return yaml.load(text, Loader=_FastLoader)
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader with other scalars)
+        # Slower, and says more of what is wrong.
+        return yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"{what} is not valid YAML: {reason}") from error
