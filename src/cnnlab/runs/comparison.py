@@ -42,7 +42,7 @@ def side_by_side(runs: Sequence[RunFacts]) -> Comparison:
     """The comparison of these runs."""
     infos = [run.info for run in runs]
     scores = _columns([flattened(info.get("scores") or {}) for info in infos])
-    execution = [{part: info.get(part) or {} for part in ("execution", "environment")} for info in infos]
+    execution = [{part: info[part] for part in ("execution", "environment") if info.get(part)} for info in infos]
     return Comparison(
         runs=[run.name for run in runs],
         recipe=_differing(_columns([flattened(run.recipe) for run in runs])),

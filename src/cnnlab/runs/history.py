@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.core.errors import DataError
 from cnnlab.core.files import write_text
 
 if TYPE_CHECKING:
@@ -29,16 +30,20 @@ def read_history(path: Path) -> "pd.DataFrame":
     """The table, with whole numbers, floats and texts told apart by column; empty where there is none yet.
 
     pandas' own reader is not exact to the last bit in all its versions.
+
+    :raises DataError: when it was changed by other hands and is no table any more.
     """
     import pandas as pd
 
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            columns, *rows = csv.reader(file)
-    except (FileNotFoundError, ValueError):
+            lines = list(csv.reader(file))
+    except FileNotFoundError:
         return pd.DataFrame()
-    cells = zip(*rows, strict=True) if rows else ((),) * len(columns)
-    return pd.DataFrame({name: _values(texts) for name, texts in zip(columns, cells, strict=True)})
+    columns, rows = (lines[0], lines[1:]) if lines else ([], [])
+    if any(len(row) != len(columns) for row in rows):
+        raise DataError(f"{path} is damaged: its rows differ in length. Put the file back from a copy.")
+    return pd.DataFrame({name: _values([row[place] for row in rows]) for place, name in enumerate(columns)})
 
 
 def _cell(value: Any) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.errors import CnnlabError
+from cnnlab.core.errors import CnnlabError, RunNotFoundError
 from cnnlab.runs import record
 
 INDEX = ".index.sqlite"
@@ -68,23 +68,17 @@ class Index:
         self._entries: dict[str, Entry] | None = None
         self._guard = threading.Lock()
 
-    def entries(self) -> list[Entry]:
-        """Every run, the one started last first."""
+    def entries(self, *, recipes: bool = False) -> list[Entry]:
+        """Every run, the one started last first.
+
+        :param recipes: whether the entries are to hold the recipes as they are now; without, a recipe may be missing
+            or older.
+        """
         with self._guard:
             known = self._known()
-            current = {entry.folder: entry for entry in self._scan(known)}
+            current = {entry.folder: self._with_recipe(entry) if recipes else entry for entry in self._scan(known)}
             self._keep(current, known)
             return sorted(current.values(), key=lambda entry: entry.order, reverse=True)
-
-    def with_recipes(self, entries: Iterable[Entry]) -> list[Entry]:
-        """The entries with their recipes, read where they are not known or have changed."""
-        complete = [self._with_recipe(entry) for entry in entries]
-        with self._guard:
-            known = self._known()
-            # A run may have changed since the entries were listed; what is known of it meanwhile stays.
-            fresh = {entry.folder: entry for entry in complete if _same_stamp(known.get(entry.folder), entry)}
-            self._keep(known | fresh, known)
-        return complete
 
     def _known(self) -> dict[str, Entry]:
         if self._entries is None:
@@ -102,7 +96,10 @@ class Index:
                 if stamp is None:
                     continue
                 entry = known.get(folder.name)
-                yield entry if entry and entry.stamp == stamp else _read(Path(folder.path), stamp)
+                if entry is None or entry.stamp != stamp:
+                    entry = _read(Path(folder.path), stamp, entry)
+                if entry is not None:
+                    yield entry
 
     def _with_recipe(self, entry: Entry) -> Entry:
         path = self.root / entry.folder
@@ -123,25 +120,25 @@ class Index:
             _save(self.root / INDEX, changed, gone, current.values())
 
 
-def _same_stamp(known: Entry | None, entry: Entry) -> bool:
-    return known is not None and known.stamp == entry.stamp
-
-
 def _stamp(path: str) -> str | None:
-    """What changes whenever a file is replaced or written; None where there is no such file."""
+    """What changes whenever a file is replaced or written; None where no such file can be reached."""
     try:
         facts = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return None
     return f"{facts.st_ino}/{facts.st_size}/{facts.st_mtime_ns}"
 
 
-def _read(folder: Path, stamp: str) -> Entry:
+def _read(folder: Path, stamp: str, before: Entry | None) -> Entry | None:
     try:
         info = record.read_info(folder)
+    except RunNotFoundError:
+        # Deleted since the folder was listed.
+        return None
     except (CnnlabError, OSError) as error:
         info = {"name": folder.name, "status": "damaged", "reason": str(error)}
-    return Entry(folder.name, stamp, info)
+    recipe = (before.recipe_stamp, before.recipe) if before else (None, None)
+    return Entry(folder.name, stamp, info, *recipe)
 
 
 @contextmanager
@@ -170,11 +167,11 @@ def _save(path: Path, changed: list[Entry], gone: Iterable[str], everything: Ite
     """Brings the file up to date if that can be done; a damaged one is made anew."""
     try:
         _write(path, changed, gone, everything)
-    except sqlite3.Error as error:
-        # The low byte is the kind of error, the rest its variety.
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # A damaged file may spoil even the message. The low byte is the kind of error, the rest its variety.
         if (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in _PASSING:
             return
-        with suppress(OSError, sqlite3.Error):
+        with suppress(OSError, sqlite3.Error, UnicodeDecodeError):
             path.unlink()
             _write(path, changed, gone, everything)
 

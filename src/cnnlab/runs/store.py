@@ -49,10 +49,8 @@ class RunSummary(RunFacts):
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The recipe."""
-        if self._entry.recipe is None:
-            return record.read_recipe(self.folder)
-        return self._entry.recipe
+        """The recipe; empty where it cannot be read."""
+        return self._entry.recipe or {}
 
     @property
     def is_running(self) -> bool:
@@ -84,7 +82,8 @@ class RunStore:
         """Every run, the one started last first."""
         if not self._is_clean:
             self.clean()
-        return [self._summary(entry) for entry in self._index.entries()]
+        entries = self._index.entries(recipes=True)
+        return [RunSummary(self.root / entry.folder, entry, is_locked(self.root / entry.folder)) for entry in entries]
 
     def find(self, name: str | Path | RunFacts) -> Run:
         """The run meant by ``name``.
@@ -120,7 +119,7 @@ class RunStore:
 
         :raises UsageError: when no run has such a key.
         """
-        summaries = self._with_recipes()
+        summaries = self.list()
         found = [{key: lookup(summary.recipe, key) for key in keys} for summary in summaries]
         for key in keys:
             if summaries and all(values[key] is MISSING for values in found):
@@ -136,7 +135,7 @@ class RunStore:
         """
         import pandas as pd
 
-        summaries = self._with_recipes()
+        summaries = self.list()
         frame = pd.DataFrame([_columns(summary) for summary in summaries], index=[s.name for s in summaries])
         for name in _TIMES:
             if name in frame:
@@ -190,13 +189,6 @@ class RunStore:
 
     def __repr__(self) -> str:
         return f"RunStore({str(self.root)!r})"
-
-    def _summary(self, entry: Entry) -> RunSummary:
-        folder = self.root / entry.folder
-        return RunSummary(folder, entry, is_locked(folder))
-
-    def _with_recipes(self) -> Sequence[RunSummary]:
-        return [self._summary(entry) for entry in self._index.with_recipes(self._index.entries())]
 
     def _folder(self, name: str | Path | RunFacts) -> Path:
         """The folder of a run, which may be damaged."""

@@ -238,10 +238,10 @@ def _check_free(folder: Path) -> None:
 
 
 def _move_into_place(temporary: Path, folder: Path) -> None:
-    try:
-        with storage_errors(folder):
+    with storage_errors(folder):
+        try:
             temporary.rename(folder)
-    except OSError:
-        # Two processes may have made the same run at one time; the first to get here has it.
-        _check_free(folder)
-        raise
+        except OSError:
+            # Two processes may have made the same run at one time; the first to get here has it.
+            _check_free(folder)
+            raise
