@@ -32,7 +32,7 @@ def multiply(folder: Path) -> Path:
     return copy
 
 
-@pytest.mark.slow(5)
+@pytest.mark.slow(10)
 def test_five_thousand_runs_are_listed_within_a_second(root: Path, make_run: MakeRun) -> None:
     last_started = multiply(make_run(info={"environment": environment()}))
     first = seconds(lambda: RunStore(root).list())

@@ -113,6 +113,8 @@ def test_repeats_share_a_digest_and_the_whole_of_it_means_the_first_finished(roo
     with pytest.raises(RunNotFoundError, match="3 runs"):
         store.find("abc1")
     assert store.find(digest).name == made[1]
+    with pytest.raises(RunNotFoundError, match="3 runs"):
+        store.delete(digest)
     assert [run.name for run in store.by_digest(digest)] == made and store.by_digest("abc1") == []
 
 

@@ -1,6 +1,7 @@
 """The step-by-step log of a run: JSON lines, appended while it trains."""
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,7 +37,7 @@ class LiveLog:
                 raise
             self._size += len(line)
 
-    def truncate(self, step: int) -> None:
+    def truncate(self, step: float = math.inf) -> None:
         """Drops the first record whose ``step`` is ``step`` or later and all after it, and a last line cut short."""
         if not self.path.exists():
             return
@@ -57,6 +58,9 @@ class LiveLog:
 
     def _opened(self) -> int:
         if self._handle is None:
+            # Whoever was killed in the middle of a line left it without its end, and the next would run into it.
+            if not _ends_whole(self.path):
+                self.truncate()
             self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
             self._size = os.fstat(self._handle).st_size
         return self._handle
@@ -66,6 +70,14 @@ def read_live(folder: Path) -> list[dict[str, Any]]:
     """The records written so far; a last line still being written is left out."""
     path = folder / LIVE
     return [record for record, _ in _complete_lines(path)] if path.exists() else []
+
+
+def _ends_whole(path: Path) -> bool:
+    if not path.exists() or not path.stat().st_size:
+        return True
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"
 
 
 def _complete_lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:

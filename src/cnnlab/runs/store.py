@@ -45,7 +45,7 @@ class RunSummary(RunFacts):
     @property
     def info(self) -> dict[str, Any]:
         """The content of ``run.json``."""
-        return self._entry.info
+        return dict(self._entry.info)
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -153,8 +153,9 @@ class RunStore:
         return side_by_side([self.find(name) for name in names])
 
     def delete(self, name: str | Path | RunFacts) -> None:
-        """Removes a run and all that belongs to it.
+        """Removes a run and all that belongs to it; ``name`` as for :meth:`find`, and only one run may answer to it.
 
+        :raises RunNotFoundError: as :meth:`find` does, and for a digest that several repeats share.
         :raises RunBusyError: while a process is at work on it.
         :raises StorageError: when the folder may not be changed; the run is then whole.
         """
@@ -191,12 +192,15 @@ class RunStore:
         return f"RunStore({str(self.root)!r})"
 
     def _folder(self, name: str | Path | RunFacts) -> Path:
-        """The folder of a run, which may be damaged."""
-        direct = self.root / str(name)
+        """The folder of the one run that ``name`` means, which may be damaged."""
         if isinstance(name, RunFacts):
             return name.folder
+        direct = self.root / name
         if direct.parent == self.root and record.is_run(direct):
             return direct
+        repeats = [run.name for run in self.by_digest(str(name))]
+        if len(repeats) > 1:
+            raise RunNotFoundError(self._not_found(str(name), repeats, []))
         return self.find(name).folder
 
     def _not_found(self, name: str, candidates: Sequence[str], entries: Sequence[Entry]) -> str:

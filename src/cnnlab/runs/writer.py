@@ -164,9 +164,11 @@ class RunWriter:
 
     def close(self) -> None:
         """Gives the run free; closing twice does no harm."""
-        self._live.close()
-        self._lock.release()
         self._is_open = False
+        try:
+            self._live.close()
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> "RunWriter":
         return self
