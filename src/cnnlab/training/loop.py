@@ -141,10 +141,11 @@ class Trainer:
         self.schedule = schedules.bind(phase.schedule).build()
         self.stepper = Stepper(phase, self.job.objective, self.network, self.optimizer, self.execution, self.weights)
         if stored is not None:
-            # An optimiser that has not stepped yet is that of a new phase and starts afresh.
+            # An optimiser that has not stepped yet is that of a new phase and starts afresh, the scale with it.
             has_stepped = self.counters.step > stretch.first_step
             stored.restore(self.classifier, self.optimizer if has_stepped else None, self.average)
-            self.stepper.load_extra_state(stored.extra)
+            if has_stepped:
+                self.stepper.load_extra_state(stored.extra)
 
     def _epoch(self, stretch: Stretch, epoch: int) -> None:
         """One epoch, or the rest of it."""
