@@ -1,13 +1,15 @@
 """What the tests of training share: a recipe so small that a run of it takes a fifth of a second."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cnnlab.runs import Run
-from cnnlab.training import train
+from cnnlab.runs import Run, RunStore
+from cnnlab.training import Interrupted, train
+from cnnlab.training.step import Stepper
 
 TINY = {
     "data": "digits",
@@ -24,6 +26,7 @@ TINY = {
     "threads": 1,
     "workers": 1,
 }
+_OPTIONS = ("runs", "again", "callbacks")
 
 
 @pytest.fixture
@@ -37,9 +40,33 @@ def small_run(tmp_path: Path) -> Callable[..., Run]:
     """Trains the tiny recipe with some keys changed, in a folder of runs of the test's own."""
 
     def go(**keys: Any) -> Run:
-        options = {key: keys.pop(key) for key in ("again", "callbacks", "runs") if key in keys}
-        if "steps" in keys:
-            keys = {"epochs": None, **keys}
-        return train({**TINY, **keys}, offline=True, **{"runs": tmp_path / "runs", **options})
+        options = {"runs": tmp_path / "runs"} | {key: keys.pop(key) for key in _OPTIONS if key in keys}
+        has_length = "steps" in keys or "phases" in keys
+        return train({**TINY, **({"epochs": None} if has_length else {}), **keys}, offline=True, **options)
+
+    return go
+
+
+@pytest.fixture
+def interrupted(
+    small_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Run, Interrupted]]:
+    """Trains as ``small_run`` does until a signal comes during step number ``after``; the run, and how it left."""
+
+    def go(*, after: int, number: int = signal.SIGTERM, **keys: Any) -> tuple[Run, Interrupted]:
+        take, taken = Stepper.take, 0
+
+        def take_and_signal(self: Stepper, *args: Any) -> Any:
+            nonlocal taken
+            taken += 1
+            if taken == after:
+                signal.raise_signal(number)
+            return take(self, *args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Stepper, "take", take_and_signal)
+            with pytest.raises(Interrupted) as caught:
+                small_run(**keys)
+        return RunStore(keys.get("runs", tmp_path / "runs")).find("last"), caught.value
 
     return go

@@ -1,0 +1,241 @@
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cnnlab.core.errors import RunBusyError, StorageError, TrainingError, UsageError
+from cnnlab.data import from_arrays
+from cnnlab.runs import Run, RunStore, RunWriter
+from cnnlab.training import EpochEnd, Interrupted, resume
+from cnnlab.training.checkpoint import load
+from cnnlab.training.step import Stepper
+
+Trained = Callable[..., Run]
+Cut = Callable[..., tuple[Run, Interrupted]]
+
+_TIMES = ["seconds", "images_per_second"]
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "momentum": {"optimizer": "sgd(lr=0.1, momentum=0.9, nesterov=true)", "schedule": "one-cycle"},
+    "adam, dropout, bn": {"optimizer": "adam", "model": "conv(4)|bn|relu|dropout(0.3)|flatten"},
+    "augmented": {"augment": "shift(0.2)|rotate(20)|mixup|erase"},
+    "average": {"ema": 0.8, "snapshots": [1, 2], "select": "validation_loss"},
+    "sampler": {"balance": "sampler", "label_smoothing": 0.1},
+    "plateau": {"schedule": "plateau(factor=0.5, patience=1)", "optimizer": "sgd(lr=3)", "epochs": 4},
+    "phases": {"phases": [{"steps": 4, "optimizer": "adam"}, {"epochs": 1, "augment": "flip", "batch_size": 50}]},
+    "half": {"precision": "float16", "phases": [{"epochs": 1}, {"epochs": 1}], "clip_gradient": 0.5},
+    "rprop": {"optimizer": "rprop", "clip_weights": 0.05, "steps": 5},
+}
+
+
+def content(run: Run) -> dict[str, Any]:
+    """Everything that must not depend on interruptions."""
+    assert run.status == "finished"
+    files = {str(p.relative_to(run.folder)): p.read_bytes() for p in sorted(run.folder.rglob("*.safetensors"))}
+    history = run.history.drop(columns=_TIMES).to_dict("list")
+    return {"files": files, "history": history, "scores": run.info["scores"], "live": run.live}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_interrupted_run_ends_as_the_uninterrupted_one(
+    recipe: str, small_run: Trained, interrupted: Cut, tmp_path: Path
+) -> None:
+    keys = RECIPES[recipe]
+    whole = content(small_run(**keys, runs=tmp_path / "whole"))
+    # In the first epoch, at its end (the end of the first phase), and once more after going on.
+    for place, after in enumerate((2, 3)):
+        runs = tmp_path / f"cut-{place}"
+        interrupted(**keys, after=after, runs=runs)
+        interrupted(**keys, after=2, runs=runs)
+        assert content(small_run(**keys, runs=runs)) == whole
+
+
+def test_a_signal_in_the_middle_of_validation_is_heeded_and_loses_nothing(
+    small_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = content(small_run(ema=0.9, runs=tmp_path / "whole"))
+    from cnnlab.training import loop
+
+    scored = loop.outputs_for
+
+    def score_and_signal(*args: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return scored(*args)
+
+    # Once while the first epoch is judged, then while the finished training is.
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "outputs_for", score_and_signal)
+            with pytest.raises(Interrupted):
+                small_run(ema=0.9)
+    assert content(small_run(ema=0.9)) == whole
+
+
+def test_patience_and_the_best_epoch_survive_an_interruption(
+    small_run: Trained, interrupted: Cut, tmp_path: Path
+) -> None:
+    keys = {"epochs": 6, "patience": 2, "optimizer": "sgd(lr=1e-30)"}
+    whole = small_run(**keys, runs=tmp_path / "whole")
+    assert whole.epochs_done == 3
+    interrupted(**keys, after=8)
+    assert content(small_run(**keys)) == content(whole)
+
+
+def test_an_interrupted_run_is_unfinished_and_says_how_to_go_on(interrupted: Cut) -> None:
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        cut, error = interrupted(after=2, number=number, seed=int(number))
+        assert (cut.status, cut.is_running) == ("unfinished", False)
+        assert error.exit_code == code
+        assert f"cnnlab resume {cut.folder}" in str(error)
+        assert isinstance(error, KeyboardInterrupt)
+        assert len(cut.live) == 2
+        assert not list(cut.folder.glob("model.safetensors"))
+
+
+def test_handlers_of_signals_are_put_back(interrupted: Cut) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    interrupted(after=1)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_finished_run_is_returned_untouched(small_run: Trained) -> None:
+    run = small_run()
+    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.is_file()}
+    seen: list[EpochEnd] = []
+    assert small_run(callbacks=[seen.append]) == run
+    assert resume(run, callbacks=[seen.append]) == run
+    assert resume(run.name, runs=run.folder.parent) == run
+    assert not seen
+    assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.is_file()} == before
+
+
+def test_again_trains_another_beside_it_with_the_same_result(small_run: Trained) -> None:
+    first, second = small_run(), small_run(again=True)
+    assert second.folder.name == f"{first.folder.name}-2"
+    assert content(second) == content(first)
+    assert second.digest == first.digest
+    assert small_run() == first
+
+
+def test_again_finds_a_free_place_after_a_repeat_was_deleted(small_run: Trained) -> None:
+    first, second = small_run(), small_run(again=True)
+    RunStore(first.folder.parent).delete(first)
+    third = small_run(again=True)
+    assert third.folder != second.folder
+    assert (second.repeat, third.repeat) == (2, 3)
+
+
+def test_a_run_under_way_is_refused_to_a_second_process(interrupted: Cut) -> None:
+    cut, _ = interrupted(after=2)
+    before = (cut.folder / "run.json").read_bytes()
+    with RunWriter.open(cut.folder), pytest.raises(RunBusyError, match=cut.name):
+        resume(cut)
+    assert (cut.folder / "run.json").read_bytes() == before
+    assert resume(cut).status == "finished"
+
+
+def test_changed_data_is_refused(interrupted: Cut, tmp_path: Path) -> None:
+    x, y = np.random.default_rng(0).integers(0, 256, (90, 8, 8), np.uint8), np.arange(90) % 3
+    cut, _ = interrupted(after=1, data=from_arrays(x, y), subset=None, validation=None, test=None)
+    before = (cut.folder / "run.json").read_bytes()
+    with pytest.raises(UsageError, match="changed"):
+        resume(cut, data=from_arrays(255 - x, y))
+    with pytest.raises(UsageError, match="Give them again"):
+        resume(cut)
+    assert (cut.folder / "run.json").read_bytes() == before
+    assert resume(cut, data=from_arrays(x, y)).status == "finished"
+
+
+def test_the_scale_of_float16_starts_afresh_with_each_phase(
+    small_run: Trained, interrupted: Cut, tmp_path: Path
+) -> None:
+    keys = {"precision": "float16", "phases": [{"epochs": 1}, {"epochs": 1}], "keep_checkpoint": True}
+    whole = small_run(**keys, runs=tmp_path / "whole")
+    # The third step is the last of the first phase; its checkpoint is heeded after validation.
+    cut, _ = interrupted(**keys, after=3)
+    checkpoints = [load(run.folder / "checkpoint" / "state.safetensors")[1] for run in (whole, resume(cut))]
+    assert checkpoints[0]["extra"] == checkpoints[1]["extra"]
+    assert checkpoints[0]["extra"]["scaler"]["_growth_tracker"] == 3
+
+
+def test_a_damaged_checkpoint_is_named(interrupted: Cut) -> None:
+    cut, _ = interrupted(after=2)
+    path = cut.folder / "checkpoint" / "state.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(StorageError, match=r"state\.safetensors is damaged.*--again"):
+        resume(cut)
+
+
+def test_execution_is_that_of_the_first_start(interrupted: Cut, small_run: Trained) -> None:
+    cut, _ = interrupted(after=2, threads=1)
+    chosen = cut.info["execution"]
+    done = small_run(threads=2, precision="bfloat16")
+    assert done == cut
+    assert done.info["execution"] == chosen
+
+
+def test_a_device_that_has_gone_is_named(interrupted: Cut) -> None:
+    cut, _ = interrupted(after=2)
+    path = cut.folder / "run.json"
+    info = json.loads(path.read_text())
+    info["execution"]["device"] = "xpu:7"
+    path.write_text(json.dumps(info))
+    with pytest.raises(UsageError, match=r"no device 'xpu:7'.*--again"):
+        resume(cut)
+
+
+def test_checkpoints_are_kept_only_where_asked(small_run: Trained) -> None:
+    assert not (small_run().folder / "checkpoint").exists()
+    assert (small_run(keep_checkpoint=True, seed=1).folder / "checkpoint" / "state.safetensors").exists()
+
+
+def test_a_checkpoint_is_written_as_often_as_asked(small_run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cnnlab.training import loop
+
+    steps: list[int] = []
+    save = loop.save_state
+
+    def note(path: Path, counters: Any, *rest: Any) -> None:
+        steps.append(counters.step)
+        save(path, counters, *rest)
+
+    monkeypatch.setattr(loop, "save_state", note)
+    small_run(checkpoint_seconds=1000)
+    assert steps == [3, 6]
+    steps.clear()
+    small_run(checkpoint_seconds=0, again=True)
+    assert set(steps) == {1, 2, 3, 4, 5, 6}
+
+
+def test_a_failed_run_goes_on_from_its_last_checkpoint(small_run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    take, poisoned = Stepper.take, True
+
+    def fail_in_second_epoch(self: Stepper, batch: Any, moment: Any) -> Any:
+        outcome = take(self, batch, moment)
+        if poisoned and moment.epoch == 1:
+            outcome.loss.fill_(float("nan"))
+        return outcome
+
+    whole = content(small_run())
+    monkeypatch.setattr(Stepper, "take", fail_in_second_epoch)
+    with pytest.raises(TrainingError):
+        small_run(seed=0, again=True)
+    poisoned = False
+    failed = RunStore(small_run().folder.parent).find("last")
+    assert failed.status == "failed"
+    assert content(resume(failed)) == whole
+    assert failed.info["reason"] is None
+
+
+def test_training_leaves_the_global_generators_alone(small_run: Trained, interrupted: Cut) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    interrupted(after=2, model="conv(4)|dropout(0.5)|flatten", augment="flip", precision="auto")
+    small_run(model="conv(4)|dropout(0.5)|flatten", augment="flip", precision="auto")
+    assert torch.equal(torch.rand(3), expected)
