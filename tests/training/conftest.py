@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cnnlab.runs import Run, RunStore
-from cnnlab.training import Interrupted, train
+from cnnlab.training import EpochEnd, Interrupted, train
 from cnnlab.training.step import Stepper
 
 TINY = {
@@ -51,9 +51,12 @@ def small_run(tmp_path: Path) -> Callable[..., Run]:
 def interrupted(
     small_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[Run, Interrupted]]:
-    """Trains as ``small_run`` does until a signal comes during step number ``after``; the run, and how it left."""
+    """Trains as ``small_run`` does until a signal comes; the run, and how it left.
 
-    def go(*, after: int, number: int = signal.SIGTERM, **keys: Any) -> tuple[Run, Interrupted]:
+    The signal comes during step number ``after`` of this attempt, or when epoch number ``epoch`` is done.
+    """
+
+    def go(*, after: int = 0, epoch: int = 0, number: int = signal.SIGTERM, **keys: Any) -> tuple[Run, Interrupted]:
         take, taken = Stepper.take, 0
 
         def take_and_signal(self: Stepper, *args: Any) -> Any:
@@ -63,10 +66,14 @@ def interrupted(
                 signal.raise_signal(number)
             return take(self, *args)
 
+        def signal_at_end(end: EpochEnd) -> None:
+            if end.epoch == epoch:
+                signal.raise_signal(number)
+
         with monkeypatch.context() as patch:
             patch.setattr(Stepper, "take", take_and_signal)
             with pytest.raises(Interrupted) as caught:
-                small_run(**keys)
+                small_run(**keys, callbacks=[signal_at_end])
         return RunStore(keys.get("runs", tmp_path / "runs")).find("last"), caught.value
 
     return go

@@ -47,12 +47,13 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(
 ) -> None:
     keys = RECIPES[recipe]
     whole = content(small_run(**keys, runs=tmp_path / "whole"))
-    # In the first epoch, at its end (the end of the first phase), and once more after going on.
-    for place, after in enumerate((2, 3)):
-        runs = tmp_path / f"cut-{place}"
-        interrupted(**keys, after=after, runs=runs)
-        interrupted(**keys, after=2, runs=runs)
-        assert content(small_run(**keys, runs=runs)) == whole
+    # Within an epoch, before its last step was judged, and within the next.
+    for after in (2, 1, 2):
+        interrupted(**keys, after=after)
+    assert content(small_run(**keys)) == whole
+    # Between two epochs, which may be two phases.
+    interrupted(**keys, epoch=1, runs=tmp_path / "between")
+    assert content(small_run(**keys, runs=tmp_path / "between")) == whole
 
 
 def test_a_signal_in_the_middle_of_validation_is_heeded_and_loses_nothing(
@@ -156,8 +157,7 @@ def test_the_scale_of_float16_starts_afresh_with_each_phase(
 ) -> None:
     keys = {"precision": "float16", "phases": [{"epochs": 1}, {"epochs": 1}], "keep_checkpoint": True}
     whole = small_run(**keys, runs=tmp_path / "whole")
-    # The third step is the last of the first phase; its checkpoint is heeded after validation.
-    cut, _ = interrupted(**keys, after=3)
+    cut, _ = interrupted(**keys, epoch=1)
     checkpoints = [load(run.folder / "checkpoint" / "state.safetensors")[1] for run in (whole, resume(cut))]
     assert checkpoints[0]["extra"] == checkpoints[1]["extra"]
     assert checkpoints[0]["extra"]["scaler"]["_growth_tracker"] == 3
