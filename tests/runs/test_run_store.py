@@ -214,6 +214,22 @@ def test_deleted_run_is_gone_and_the_others_stay(root: Path, make_run: MakeRun) 
         store.delete(gone.name)
 
 
+def test_deletion_cut_short_shows_no_half_run_and_is_completed_later(
+    root: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, stays = make_run(seed=1), make_run(seed=2)
+
+    def die(folder: Path, **options: object) -> None:
+        (folder / "recipe.yaml").unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shutil, "rmtree", die)
+        RunStore(root).delete(gone.name)
+    assert [path.name for path in root.glob("[!.]*")] == [stays.name]
+    assert names(RunStore(root)) == [stays.name] and not list(root.glob(".deleted-*"))
+
+
 def test_running_run_is_not_deleted(root: Path) -> None:
     with RunWriter.create(root, digest="a" * 64, recipe={}, name="busy") as writer:
         with pytest.raises(RunBusyError, match=f"cannot be deleted while process {os.getpid()} .* works on it"):

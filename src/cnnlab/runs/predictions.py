@@ -87,7 +87,7 @@ class Predictions:
         from safetensors.numpy import save
 
         # Several metadata keys would be written in random order: the one key holds everything, sorted.
-        content = save(dict(sorted(self._tensors().items())), {_KEY: canonical_json(self._header())})
+        content = save(self._tensors(), {_KEY: canonical_json(self._header())})
         with replacing(Path(path)) as temporary:
             temporary.write_bytes(content)
 
