@@ -1,0 +1,58 @@
+"""On what a benchmark ran."""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+_TELLING = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16", "sve")
+
+
+def describe() -> dict[str, Any]:
+    """Processor, cores, memory, system, and how busy it was; the graphics card where one answers."""
+    processor = _cpuinfo()
+    flags = processor.get("flags", processor.get("Features", "")).split()
+    return {
+        "processor": processor.get("model name") or platform.processor() or platform.machine(),
+        "family": "/".join(processor[key] for key in ("cpu family", "model") if key in processor) or None,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "flags": [flag for flag in _TELLING if flag in flags],
+        "memory_gib": _memory(),
+        "system": platform.platform(terse=True),
+        "accelerator": _accelerator(),
+        "load_at_start": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+
+
+def sentence(machine: dict[str, Any]) -> str:
+    """The machine in one line."""
+    family = f" (family/model {machine['family']})" if machine["family"] else ""
+    extras = [f"{machine['cores']} cores", *machine["flags"], machine["accelerator"]]
+    memory = f"{machine['memory_gib']} GiB memory" if machine["memory_gib"] else None
+    rest = ", ".join(part for part in (*extras, memory, machine["system"]) if part)
+    return f"{machine['processor']}{family}, {rest}; load before the start {machine['load_at_start']:.1f}"
+
+
+def _cpuinfo() -> dict[str, str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in lines)
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _memory() -> int | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _accelerator() -> str | None:
+    command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return None

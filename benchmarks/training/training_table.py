@@ -1,0 +1,196 @@
+"""From the single measurements of training speed to medians, ratios and a page."""
+
+import statistics
+from typing import Any
+
+import machine
+
+PEERS = {"keras": "Keras", "keras-bfloat16": "Keras bfloat16", "torch": "bare PyTorch"}
+# Ratio to reach against each peer: by network on a processor, and against the bare loop on an accelerator.
+_ON_PROCESSOR = {
+    ("vgg-like", "keras"): 3.0,
+    ("convnet", "keras"): 2.6,
+    ("vgg-like", "keras-bfloat16"): 1.4,
+    ("convnet", "keras-bfloat16"): 1.4,
+}
+_ON_ACCELERATOR = {("vgg-like", "torch"): 0.97, ("convnet", "torch"): 0.97}
+_SHARE = 0.55
+_LOOP = 0.03
+
+
+def summarise(record: dict[str, Any]) -> dict[str, Any]:
+    """Medians over all measured epochs, ratios to the peers, and what was to be reached."""
+    rows = record["measurements"]
+    cases = [_case(rows, net, shape, record) for net, shape in _cases(rows)]
+    return {"cases": cases, "targets": _targets(cases, record)}
+
+
+def table(record: dict[str, Any]) -> str:
+    """The page."""
+    summary, settings = record["summary"], record["settings"]
+    peers = [name for name in PEERS if name in summary["cases"][0]["subjects"]]
+    parts = [
+        "# Training speed\n",
+        f"Images a second in training, batch 256, SGD with momentum, data and optimiser included. Measured "
+        f"{record['measured']} on {machine.sentence(record['machine'])}.\n",
+        f"Medians of {settings['repeats']} processes × {settings['epochs']} epochs of {settings['images']:,} pictures "
+        "after a warm-up, subjects interleaved; in brackets the slowest and fastest epoch.\n",
+        _speeds(summary["cases"], peers),
+        "`steps` leaves out what cnnlab does at an epoch's end: history, checkpoint, the next order. Versions: "
+        f"{_versions(record['measurements'])}. cnnlab's precision: {_precisions(record['measurements'])}.\n",
+        "## Against the best convolution\n",
+        _convolutions(record, summary["cases"]),
+        "## The loop itself\n",
+        _loop(record),
+        "## To reach\n",
+        _target_lines(summary["targets"]),
+    ]
+    return "\n".join(parts)
+
+
+def _cases(rows: list[dict[str, Any]]) -> list[tuple[str, tuple[int, ...]]]:
+    return list(dict.fromkeys((row["net"], tuple(row["shape"])) for row in rows))
+
+
+def _case(rows: list[dict[str, Any]], net: str, shape: tuple[int, ...], record: dict[str, Any]) -> dict[str, Any]:
+    here = [row for row in rows if row["net"] == net and tuple(row["shape"]) == shape]
+    if len({row["weights"] for row in here}) != 1:
+        raise ValueError(f"the subjects train different networks as {net}: {[row['weights'] for row in here]}")
+    names = dict.fromkeys(row["subject"] for row in here)
+    found = {name: _spread([row for row in here if row["subject"] == name], "images_per_second") for name in names}
+    ours = [row for row in here if row["subject"] == "cnnlab"]
+    found["steps"] = _spread(ours, "images_per_second_of_steps")
+    speed = found["cnnlab"]["median"]
+    reached = 6 * ours[0]["multiply_adds"] * speed
+    best = record["convolutions"]["best"]
+    return {
+        "net": net,
+        "shape": list(shape),
+        "subjects": found,
+        "ratios": {name: speed / found[name]["median"] for name in PEERS if name in found},
+        "multiply_adds": ours[0]["multiply_adds"],
+        "operations_per_second": reached,
+        "share": {way: reached / best[way] for way in best},
+    }
+
+
+def _spread(rows: list[dict[str, Any]], key: str) -> dict[str, float]:
+    rates = [rate for row in rows for rate in row[key]]
+    return {"median": statistics.median(rates), "low": min(rates), "high": max(rates), "n": len(rates)}
+
+
+def _targets(cases: list[dict[str, Any]], record: dict[str, Any]) -> list[dict[str, Any]]:
+    is_processor = record["settings"]["device"] == "cpu"
+    wanted = _ON_PROCESSOR if is_processor else _ON_ACCELERATOR
+    found = []
+    for case in cases:
+        where = f"{case['net']} {_size(case['shape'])}"
+        for peer in case["ratios"]:
+            least = wanted.get((case["net"], peer))
+            if least is not None:
+                found.append(_target(f"{where}: times {PEERS[peer]}", case["ratios"][peer], least, True))
+        if is_processor:
+            found.append(_target(f"{where}: share of the best convolution", case["share"]["forward"], _SHARE, True))
+    for cost in record["loop"]:
+        where = f"{cost['net']} {_size(cost['shape'])}"
+        found.append(_target(f"{where}: the loop's own share", cost["whole"], _LOOP, False))
+    return found
+
+
+def _target(what: str, value: float, limit: float, at_least: bool) -> dict[str, Any]:
+    met = value >= limit if at_least else value < limit
+    return {"what": what, "value": value, "limit": limit, "at_least": at_least, "met": met}
+
+
+def _speeds(cases: list[dict[str, Any]], peers: list[str]) -> str:
+    head = ["network", "pictures", "cnnlab", "steps", *(PEERS[p] for p in peers), *(f"× {PEERS[p]}" for p in peers)]
+    rows = []
+    for case in cases:
+        subjects = case["subjects"]
+        shown = [_rate(subjects[name]) for name in ("cnnlab", "steps", *peers)]
+        rows.append([case["net"], _size(case["shape"]), *shown, *(f"{case['ratios'][p]:.2f}" for p in peers)])
+    return _grid(head, rows)
+
+
+def _convolutions(record: dict[str, Any], cases: list[dict[str, Any]]) -> str:
+    rates = record["convolutions"]
+    text = (
+        "3×3 convolutions in bfloat16, channels-last, batch 256, two operations a multiply-add. Forward alone: best "
+        f"{rates['best']['forward'] / 1e9:,.0f} GFLOP/s; forward and both gradients: best "
+        f"{rates['best']['training'] / 1e9:,.0f} GFLOP/s.\n"
+    )
+    shapes = [
+        [row["channels"], _size((row["size"], row["size"])), *(f"{row[way] / 1e9:,.0f}" for way in rates["best"])]
+        for row in rates["shapes"]
+    ]
+    reached = [
+        [
+            case["net"],
+            _size(case["shape"]),
+            f"{case['multiply_adds'] / 1e6:.1f}",
+            f"{case['operations_per_second'] / 1e9:,.0f}",
+            f"{case['share']['forward']:.0%}",
+            f"{case['share']['training']:.0%}",
+        ]
+        for case in cases
+    ]
+    shares = ["share of the best forward", "of the best forward and gradients"]
+    head = ["network", "pictures", "million multiply-adds", "GFLOP/s in training (×6)", *shares]
+    return "\n".join([text, _grid(head, reached), _grid(["channels", "size", "forward", "with gradients"], shapes)])
+
+
+def _loop(record: dict[str, Any]) -> str:
+    text = (
+        "Everything that is neither forward, backward nor optimiser, as a share of the steps' time: by clocks inside "
+        "the epochs, and by comparison with the three alone on the same batches. The end of an epoch comes on top, "
+        f"once in {record['settings']['loop_images']:,} pictures.\n"
+    )
+    rows = [
+        [
+            cost["net"],
+            _size(cost["shape"]),
+            f"{cost['inside']:.1%}",
+            f"{cost['beside']:.1%}",
+            f"{cost['end_of_epoch_seconds']:.2f}",
+            f"{cost['whole']:.1%}",
+        ]
+        for cost in record["loop"]
+    ]
+    head = ["network", "pictures", "inside", "beside", "end of an epoch, seconds", "inside, with the end"]
+    return f"{text}\n{_grid(head, rows)}"
+
+
+def _target_lines(targets: list[dict[str, Any]]) -> str:
+    rows = []
+    for target in targets:
+        is_share = target["limit"] < 0.9
+        value, limit = (f"{target[key]:.1%}" if is_share else f"{target[key]:.2f}" for key in ("value", "limit"))
+        wanted = f"{'at least' if target['at_least'] else 'under'} {limit}"
+        rows.append([target["what"], value, wanted, "met" if target["met"] else "**missed**"])
+    return _grid(["what", "measured", "to reach", ""], rows)
+
+
+def _rate(spread: dict[str, float]) -> str:
+    return f"{spread['median']:,.0f} ({spread['low']:,.0f}–{spread['high']:,.0f})"
+
+
+def _versions(rows: list[dict[str, Any]]) -> str:
+    found: dict[str, str] = {}
+    for row in rows:
+        found |= {f"{name}": value for name, value in row["versions"].items() if name != "numpy"}
+    threads = ", ".join(f"{row['subject']} {row['threads']}" for row in {r["subject"]: r for r in rows}.values())
+    return ", ".join(f"{name} {value}" for name, value in found.items()) + f". Threads: {threads}"
+
+
+def _precisions(rows: list[dict[str, Any]]) -> str:
+    chosen = [row["execution"]["precision"] for row in rows if row["subject"] == "cnnlab"]
+    return ", ".join(f"{name} ({chosen.count(name)} of {len(chosen)})" for name in dict.fromkeys(chosen))
+
+
+def _size(shape: Any) -> str:
+    return "×".join(map(str, shape))
+
+
+def _grid(head: list[str], rows: list[list[Any]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"

@@ -1,0 +1,146 @@
+"""Training speed of cnnlab beside Keras and a bare PyTorch loop: one machine, one run, each measurement a process.
+
+    python benchmarks/training_speed.py --peer-python PATH
+
+PATH is the Python of an environment that has ``tensorflow`` and ``keras``; cnnlab and the bare loop run in this one.
+Without it, and on an accelerator, the bare loop is the only peer. Repeats are interleaved: every subject is measured
+once before any is measured again, so that a machine that slows down slows all. Writes ``training-speed.json``, with
+every single figure, and ``training-speed.md`` under ``benchmarks/results``. About 40 minutes on two cores.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent / "training"))
+
+import machine
+from job import Job
+from training_table import summarise, table
+
+HERE = Path(__file__).parent
+NETS = ("vgg-like", "convnet")
+SHAPES = ((28, 28, 1), (32, 32, 3))
+_SCRIPTS = HERE / "training"
+# What would keep a subject from its own choice of threads.
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Someone who is measured: a script, the Python it needs, and the precision asked for."""
+
+    name: str
+    script: str
+    python: str
+    precision: str = "default"
+
+
+def subjects(peer_python: str | None) -> list[Subject]:
+    """Everyone, cnnlab first."""
+    found = [Subject("cnnlab", "cnnlab_train.py", sys.executable)]
+    if peer_python:
+        found.append(Subject("keras", "keras_fit.py", peer_python))
+        found.append(Subject("keras-bfloat16", "keras_fit.py", peer_python, "mixed_bfloat16"))
+    # It computes in what cnnlab has chosen.
+    return [*found, Subject("torch", "torch_loop.py", sys.executable, "as cnnlab")]
+
+
+def run(subject: Subject, job: Job) -> dict[str, Any]:
+    """One process; what it found, with how long it took as a whole."""
+    environment = {key: value for key, value in os.environ.items() if key not in _THREADS}
+    command = [subject.python, str(_SCRIPTS / subject.script), job.dumps()]
+    began = time.monotonic()
+    process = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if process.returncode:
+        sys.exit(f"{subject.name} failed on {job}:\n{process.stderr[-3000:]}")
+    found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    print(f"  {subject.name:16} {_shown(found):42} {time.monotonic() - began:6.0f} s", file=sys.stderr)
+    return found | {"subject": subject.name, "net": job.net, "shape": list(job.shape), "precision": job.precision}
+
+
+def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every measurement, in the order in which they were made."""
+    everyone = subjects(None if arguments.device != "cpu" else arguments.peer_python)
+    found = []
+    for repeat, (net, shape) in product(range(arguments.repeats), _cases(arguments)):
+        print(f"repeat {repeat + 1} of {arguments.repeats}: {net} at {_size(shape)}", file=sys.stderr)
+        job = Job(net, shape, arguments.images, arguments.epochs, arguments.device)
+        chosen = "default"
+        for subject in everyone:
+            asked = chosen if subject.precision == "as cnnlab" else subject.precision
+            found.append(run(subject, replace(job, precision=asked)) | {"repeat": repeat})
+            chosen = found[-1].get("execution", {}).get("precision", chosen)
+    return found
+
+
+def measure_alone(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The best rate of convolutions, and the loop's own cost."""
+    rate = Subject("convolutions", "convolution_rate.py", sys.executable)
+    loop = Subject("loop", "loop_cost.py", sys.executable)
+    job = Job("vgg-like", SHAPES[0], arguments.loop_images, arguments.epochs, arguments.device)
+    print("convolutions and loop", file=sys.stderr)
+    costs = [run(loop, replace(job, net=net, shape=shape)) for net, shape in _cases(arguments)]
+    return {"convolutions": run(rate, job), "loop": costs}
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    machine_facts = machine.describe()
+    settings = {key: value for key, value in vars(arguments).items() if key not in {"peer_python", "results"}}
+    alone = measure_alone(arguments)
+    record = {
+        "measured": time.strftime("%Y-%m-%d"),
+        "machine": machine_facts,
+        "settings": settings,
+        **alone,
+        "measurements": measure(arguments),
+    }
+    record["summary"] = summarise(record)
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    name = "training-speed" if arguments.device == "cpu" else f"training-speed-{arguments.device}"
+    (arguments.results / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    (arguments.results / f"{name}.md").write_text(table(record))
+    print(table(record))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Training speed beside Keras and a bare PyTorch loop.")
+    parser.add_argument("--peer-python", help="the Python of an environment with tensorflow and keras")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for the bare loop alone as a peer")
+    parser.add_argument("--repeats", type=int, default=3, help="processes of each subject and case")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs measured in each process, after a warm-up")
+    parser.add_argument("--images", type=int, default=20_480, help="pictures an epoch")
+    parser.add_argument("--loop-images", type=int, default=51_200, help="pictures an epoch where the loop is measured")
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=NETS)
+    parser.add_argument("--shapes", nargs="+", choices=[_size(s) for s in SHAPES], default=[_size(s) for s in SHAPES])
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    return parser
+
+
+def _cases(arguments: argparse.Namespace) -> list[tuple[str, tuple[int, int, int]]]:
+    return [(net, shape) for net, shape in product(arguments.nets, SHAPES) if _size(shape) in arguments.shapes]
+
+
+def _shown(found: dict[str, Any]) -> str:
+    if "images_per_second" in found:
+        each = ", ".join(f"{rate:,.0f}" for rate in found["images_per_second"])
+        return f"{each} images/s ({found.get('execution', {}).get('precision', '')})".replace(" ()", "")
+    if "best" in found:
+        return f"{found['best']['forward'] / 1e9:,.0f} GFLOP/s forward"
+    return f"{found['whole']:.1%} the loop's, {found['beside']:.1%} by comparison"
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    return "x".join(map(str, shape))
+
+
+if __name__ == "__main__":
+    main()
