@@ -128,7 +128,8 @@ def _balance(part: ImageSet, column: str, names: tuple[str, ...]) -> Iterator[Fi
         yield Finding(
             "warning",
             f"the classes of {column} are unbalanced, {ratio:.1f} to 1: train has {int(counts[most]):,} pictures of "
-            f"{names[most]} and {int(counts[least]):,} of {names[least]}. Accuracy alone hides that; balance=weights helps.",
+            f"{names[most]} and {int(counts[least]):,} of {names[least]}. Accuracy alone hides that; balance=weights "
+            "makes up for it.",
         )
     elif len(present) and int(present.min()) < _FEW:
         yield Finding("warning", f"{names[least]} has only {int(counts[least])} pictures in train.")

@@ -5,6 +5,7 @@ CMYK become RGB. Formats that call other programs (EPS, PDF) are not read.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from cnnlab.core.errors import DataError
 from cnnlab.data.options import Resize
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "MPO", "TGA", "ICO", "AVIF")
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "TGA", "ICO", "AVIF")
 _SUFFIXES = ".jpg .jpeg .jpe .jfif .png .bmp .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .mpo .tga .ico .avif"
 SUFFIXES = frozenset(_SUFFIXES.split(" "))
 MOST_PIXELS = 89_478_485  # Pillow's own limit, above which it warns
@@ -61,7 +62,7 @@ def decode(content: bytes, form: Form) -> Picture:
     :raises BadPictureError: when it is no picture, is cut off, or has more than 89 million pixels.
     """
     try:
-        with Image.open(BytesIO(content), formats=FORMATS) as image:
+        with Image.open(BytesIO(content), formats=_formats()) as image:
             mode, size = image.mode, image.size
             _check_pixels(size)
             pixels = to_form(_upright(image, form), form)
@@ -96,6 +97,13 @@ def resized(image: Image.Image, size: tuple[int, int] | None, how: Resize) -> Im
 def is_grey(mode: str) -> bool:
     """Whether pictures of this mode have no colour."""
     return mode in _GREY
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """The formats of ours that this Pillow can read."""
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
 def _upright(image: Image.Image, form: Form) -> Image.Image:

@@ -48,7 +48,7 @@ def arrange(names: Iterable[str], folders: Collection[str], root: str | None = N
     :param root: the folder in which the classes or splits are; found by itself where one folder holds all.
     """
     names, folders = list(names), set(folders)
-    pictures = [name for name in names if is_picture(name)]
+    pictures = _pictures(names)
     base = _root(pictures, folders) if root is None else root.strip("/")
     inside = [name for name in pictures if not base or name.startswith(f"{base}/")]
     trees, problems = _splits(base, inside, folders)
@@ -66,14 +66,13 @@ def arrange(names: Iterable[str], folders: Collection[str], root: str | None = N
         {split: [name for _, name in items] for split, items in ordered.items()},
         {split: [label for label, _ in items] if trees[split].classes else None for split, items in ordered.items()},
         tuple(problems),
-        tuple(_passed_over(names, base, folders, trees.values())),
+        tuple(_passed_over(names, pictures, base, folders, trees.values())),
     )
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file is taken to be a picture: by its suffix, or because it has none."""
-    suffix = PurePosixPath(name).suffix.lower()
-    return not suffix or suffix in SUFFIXES
+    """Whether a file is taken to be a picture, by its suffix."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def listed(names: Sequence[str]) -> str:
@@ -171,11 +170,19 @@ def _too_few(base: str, classes: Sequence[str]) -> str:
     )
 
 
-def _passed_over(names: Sequence[str], base: str, folders: Collection[str], trees: Iterable[_Tree]) -> Iterator[str]:
-    others = [name for name in names if not is_picture(name)]
+def _pictures(names: Sequence[str]) -> list[str]:
+    """The pictures by their suffixes; where no file has such a suffix, the files without any."""
+    return [name for name in names if is_picture(name)] or [name for name in names if not PurePosixPath(name).suffix]
+
+
+def _passed_over(
+    names: Sequence[str], pictures: Sequence[str], base: str, folders: Collection[str], trees: Iterable[_Tree]
+) -> Iterator[str]:
+    known = set(pictures)
+    others = [name for name in names if name not in known]
     if others:
         yield f"{len(others):,} files are no pictures by their names and were passed over: {listed(others)}."
-    outside = [name for name in names if is_picture(name) and base and not name.startswith(f"{base}/")]
+    outside = [name for name in pictures if base and not name.startswith(f"{base}/")]
     if outside:
         yield f"{len(outside):,} pictures outside {base} were passed over: {listed(outside)}."
     for tree in trees:

@@ -12,6 +12,7 @@ import os
 import stat
 import tarfile
 import threading
+import weakref
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -96,8 +97,14 @@ class TarMembers(Members):
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._file = _plain_tar(path)
+        weakref.finalize(self, self._file.close)
         with tarfile.open(fileobj=self._file, mode="r:") as archive:
             infos = {_safe(path, info.name): info for info in archive.getmembers()}
+            end = archive.offset
+        # A tar ends with blocks of zeros; reading just stops where one is cut off or damaged between two members.
+        self._file.seek(end)
+        if self._file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("its end is missing")
         for name, info in infos.items():
             if not (info.isreg() or info.isdir()):
                 raise _link(path, name)
@@ -228,8 +235,13 @@ def _plain_tar(path: Path) -> IO[bytes]:
     if unpack is None:
         return path.open("rb")
     plain = cast(IO[bytes], SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
-    with unpack(path) as packed:
-        while block := packed.read(_BLOCK):
-            plain.write(block)
-            _check_total(path, plain.tell())
+    try:
+        with unpack(path) as packed:
+            while block := packed.read(_BLOCK):
+                plain.write(block)
+                _check_total(path, plain.tell())
+    except BaseException:
+        plain.close()
+        raise
+    plain.seek(0)
     return plain

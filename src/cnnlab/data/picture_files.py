@@ -18,6 +18,7 @@ from cnnlab.data.parallel import ahead
 from cnnlab.data.pictures import Bad, FilePictures
 
 _CHUNK = 16
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
 def read_pictures(
@@ -37,7 +38,7 @@ def read_pictures(
     if not found:
         raise DataError("there are no pictures among the paths given.")
     reads = dict(found)
-    pictures = FilePictures(list(reads), lambda name: reads[name]())
+    pictures = FilePictures([name for name, _ in found], lambda name: reads[name]())
     form = Form((height, width), resize, channels)
     images = np.empty((len(pictures), *shape), np.uint8)
     bad: list[Bad] = []
@@ -54,8 +55,7 @@ def read_pictures(
 
 def _expanded(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """The pictures that a path stands for, each with what reads it."""
-    is_archive = path.is_file() and not is_picture(path.name)
-    if not path.is_dir() and not is_archive:
+    if not path.is_dir() and not path.name.lower().endswith(_ARCHIVES):
         yield str(path), partial(read_file, path)
         return
     members = open_members(path)

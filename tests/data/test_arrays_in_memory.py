@@ -1,0 +1,187 @@
+"""Data made of arrays, tensors and torch data sets."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from cnnlab import data
+from cnnlab.core.errors import CnnlabWarning, DataError, UsageError
+from cnnlab.data.arrays import to_pixels
+
+X = np.random.default_rng(0).integers(0, 256, (20, 4, 5), dtype=np.uint8)
+Y = np.arange(20) % 2
+WHOLE: dict[str, Any] = {"validation": 0, "test": 0}
+
+
+def test_shapes_that_pictures_have() -> None:
+    assert to_pixels(np.zeros((2, 4, 5), np.uint8)).shape == (2, 1, 4, 5)
+    assert to_pixels(np.zeros((2, 4, 5, 3), np.uint8)).shape == (2, 3, 4, 5)
+    assert to_pixels(np.zeros((2, 3, 4, 5), np.uint8)).shape == (2, 3, 4, 5)
+    assert to_pixels(np.zeros((2, 3, 4, 3), np.uint8)).shape == (2, 3, 3, 4)
+    assert to_pixels(torch.zeros((2, 3, 4, 3), dtype=torch.uint8)).shape == (2, 3, 4, 3)
+    for shape in ((4, 5), (2, 5, 5, 5), (2, 3, 4, 5, 6)):
+        with pytest.raises(DataError, match="pictures are N×H×W"):
+            to_pixels(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("values", "pixels"),
+    [
+        (np.array([0.0, 0.5, 1.0]), [0, 128, 255]),
+        (np.array([0.0, 100.4, 255.0]), [0, 100, 255]),
+        (np.array([False, True, True]), [0, 255, 255]),
+        (np.array([0, 7, 255], np.int64), [0, 7, 255]),
+        (np.array([0, 257, 65535], np.uint16), [0, 1, 255]),
+    ],
+)
+def test_ranges_that_pixels_have(values: np.ndarray, pixels: list[int]) -> None:
+    assert to_pixels(values.reshape(1, 1, 3))[0, 0, 0].tolist() == pixels
+
+
+@pytest.mark.parametrize("values", [[-0.1, 1.0], [0.0, 256.0], [0.0, np.nan], [0.0, np.inf]])
+def test_values_that_are_no_pixels_are_refused(values: list[float]) -> None:
+    with pytest.raises(DataError, match="pixels go from"):
+        to_pixels(np.array(values).reshape(1, 1, 2))
+
+
+@given(st.integers(0, 255))
+def test_eight_bit_floats_come_back_exactly(level: int) -> None:
+    levels = np.array([level, 255], np.uint8).reshape(1, 1, 2)
+    assert np.array_equal(to_pixels((levels / 255).astype(np.float32))[0], levels)
+
+
+def test_splits_are_carved_or_given() -> None:
+    assert {name: len(part) for name, part in data.from_arrays(X, Y).parts()} == {
+        "train": 14,
+        "validation": 2,
+        "test": 4,
+    }
+    dataset = data.from_arrays(X[:10], Y[:10], validation=2, test=(X[10:], Y[10:]))
+    assert [len(part) for _, part in dataset.parts()] == [8, 2, 10]
+    assert torch.equal(dataset.test.pixels()[:, 0], torch.from_numpy(X[10:]))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [Y, Y.tolist(), torch.tensor(Y), Y[:, None], np.eye(2)[Y], Y.astype(bool), Y.astype(np.uint8)],
+    ids=["array", "list", "tensor", "column", "one-hot", "bool", "uint8"],
+)
+def test_forms_that_labels_have(y: Any) -> None:
+    train = data.from_arrays(X, y, class_names=["even", "odd"], **WHOLE).train
+    assert train.targets["label"].tolist() == Y.tolist()
+    assert train.targets["label"].dtype == torch.int64
+    assert train.classes == {"label": ("even", "odd")}
+
+
+def test_names_numbers_and_columns_as_targets() -> None:
+    words = np.array(["b", "a"])[Y]
+    assert data.from_arrays(X, words, **WHOLE).classes == {"label": ("a", "b")}
+    numbers = data.from_arrays(X, Y + 0.5, **WHOLE)
+    assert numbers.classes == {} and numbers.train.targets["label"].dtype == torch.float32
+    columns = data.from_arrays(X, {"hour": Y, "minute": Y * 30.0}, **WHOLE).train
+    assert set(columns.targets) == {"hour", "minute"} and columns.classes == {"hour": ("0", "1")}
+
+
+def test_names_are_gathered_over_all_splits() -> None:
+    dataset = data.from_arrays(X[:2], ["a", "c"], validation=0, test=(X[2:4], ["b", "c"]))
+    assert dataset.classes == {"label": ("a", "b", "c")}
+    assert dataset.test.targets["label"].tolist() == [1, 2]
+
+
+def test_split_may_lack_targets() -> None:
+    assert data.from_arrays(X[:10], Y[:10], validation=0, test=(X[10:], None)).test.targets == {}
+    assert data.from_arrays(X, **WHOLE).train.targets == {}
+
+
+@pytest.mark.parametrize(
+    ("y", "options", "message"),
+    [
+        (Y[:5], {}, "20 pictures and 5 values"),
+        (Y - 1, {}, "label is -1"),
+        (Y, {"class_names": ["only"]}, "label is 1 at picture 1"),
+        (np.array([None] * 20), {}, "holds object"),
+        (Y + np.nan, {}, "finite"),
+        (np.zeros((20, 3)), {}, "one-hot"),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused(y: Any, options: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        data.from_arrays(X, y, **WHOLE, **options)
+
+
+def test_arguments_that_cannot_be_meant_are_refused() -> None:
+    with pytest.raises(UsageError, match="list of names"):
+        data.from_arrays(X, Y, class_names="ab")
+    with pytest.raises(UsageError, match="pair"):
+        data.from_arrays(X, Y, test=(X, Y, X))
+
+
+def test_duplicates_across_splits_are_warned_of() -> None:
+    with pytest.warns(CnnlabWarning, match="3 of train are also in test"):
+        data.from_arrays(X[:10], Y[:10], validation=0, test=(X[7:12], Y[7:12]))
+
+
+def test_arrays_are_not_shared_with_the_data() -> None:
+    pixels = X.copy()
+    dataset = data.from_arrays(pixels, Y)
+    before = dataset.train.pixels().clone()
+    pixels[:] = 0
+    assert torch.equal(dataset.train.pixels(), before)
+
+
+class Torch(torch.utils.data.Dataset):
+    """Pictures and targets as a torch data set gives them."""
+
+    classes = ["even", "odd"]
+
+    def __init__(self, make: Any, target: Any = int, count: int = 20) -> None:
+        self.make, self.target, self.count = make, target, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, place: int) -> tuple[Any, Any]:
+        return self.make(X[place]), self.target(Y[place])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Image.fromarray, torch.tensor, lambda p: torch.tensor(p)[None] / 255, lambda p: p[:, :, None]],
+    ids=["PIL", "tensor", "scaled tensor", "array"],
+)
+def test_torch_data_set_is_data(make: Any) -> None:
+    dataset = data.from_torch(Torch(make), **WHOLE)
+    assert torch.equal(dataset.train.pixels()[:, 0], torch.from_numpy(X))
+    assert dataset.train.targets["label"].tolist() == Y.tolist()
+    assert dataset.classes == {"label": ("even", "odd")}
+
+
+def test_torch_data_set_with_columns_and_splits() -> None:
+    dataset = data.from_torch(
+        Torch(torch.tensor, lambda y: {"a": int(y), "b": float(y)}, 5),
+        validation=0,
+        test=Torch(lambda p: torch.tensor(255 - p), lambda y: {"a": int(y), "b": float(y)}),
+    )
+    assert len(dataset.test) == 20
+    assert dataset.train.targets["b"].dtype == torch.float32 and dataset.train.targets["a"].dtype == torch.int64
+
+
+def test_torch_data_set_of_pictures_of_different_shapes_is_refused() -> None:
+    sizes = iter(range(2, 100))
+    with pytest.raises(DataError, match="differ in shape"):
+        data.from_torch(Torch(lambda p: np.zeros((next(sizes), 3), np.uint8)))
+    with pytest.raises(DataError, match="not a pair"):
+        data.from_torch([X[0]])
+
+
+def test_load_takes_the_data_itself() -> None:
+    expected = data.from_arrays(X, Y).digest
+    for given_ in [(X, Y), data.from_arrays(X, Y, **WHOLE), data.from_arrays(X, Y, **WHOLE).train]:
+        assert data.load(given_).digest == expected
+    assert data.load(Torch(Image.fromarray)).train.classes == {"label": ("even", "odd")}
+    assert data.load(X, **WHOLE).train.targets == {}

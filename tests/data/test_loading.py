@@ -1,0 +1,146 @@
+"""What may stand after ``data=``: names, calls, mappings and bare paths."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cnnlab import data
+from cnnlab.core.errors import DataError, SpecError, UsageError
+from cnnlab.data.options import Options
+
+Write = Callable[..., Path]
+Files = Callable[..., dict[str, bytes]]
+SHARED = "size=none, resize=squash, channels=auto, on_bad=refuse, dedupe=false, cache=auto"
+
+
+def test_digits_are_bundled() -> None:
+    dataset = data.load("digits")
+    assert {name: len(part) for name, part in dataset.parts()} == {"train": 1294, "validation": 144, "test": 359}
+    assert dataset.shape == (1, 8, 8)
+    assert dataset.classes["label"] == tuple("0123456789")
+    assert "Kaynak" in dataset.source["citation"]
+
+
+@pytest.mark.slow(3)
+def test_digits_are_those_of_scikit_learn() -> None:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    train = data.load("digits", validation=0, test=0).train
+    assert np.array_equal(train.pixels()[:, 0].numpy(), np.rint(bunch.images / 16 * 255))
+    assert train.targets["label"].tolist() == bunch.target.tolist()
+
+
+def test_canonical_form_is_complete_and_the_same_for_every_way_to_say_it() -> None:
+    assert data.canonical("digits") == f"digits({SHARED})"
+    assert data.canonical("digits()") == data.canonical({"name": "digits"}) == data.canonical("digits")
+    assert data.canonical("digits(size=16)") == data.canonical({"name": "digits", "size": 16})
+    assert data.canonical(data.load("digits")) == data.canonical("digits")
+
+
+@pytest.mark.parametrize(
+    ("path", "reader"),
+    [
+        ("photos/", "folder"),
+        ("./photos", "folder"),
+        ("photos.zip", "folder"),
+        ("photos.tar.gz", "folder"),
+        ("x.npz", "npz"),
+        ("labels.csv", "csv"),
+        ("set.h5", "hdf5"),
+        ("set.hdf5", "hdf5"),
+        ("train-images-idx3-ubyte.gz", "idx"),
+        ("cifar-10-python.tar.gz", "cifar"),
+        ("~/photos", "folder"),
+        ("/somewhere/photos", "folder"),
+    ],
+)
+def test_bare_path_means_a_reader(path: str, reader: str) -> None:
+    assert data.canonical(path).startswith(f"{reader}(path={path},")
+    assert data.canonical(Path(path)).startswith(f"{reader}(path=")
+
+
+def test_path_that_is_no_word_is_understood_where_it_exists(
+    write: Write, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(files(), "2024, my photos (new)")
+    write(files(), "photos")
+    write(files(), "digits")
+    monkeypatch.chdir(tmp_path)
+    assert len(data.load("2024, my photos (new)", validation=0, test=0).train) == 12
+    assert data.canonical("photos").startswith("folder(path=photos,")
+    assert data.canonical("digits") == f"digits({SHARED})"
+    assert data.canonical("./digits").startswith("folder(path=./digits,")
+
+
+def test_relative_path_is_looked_for_here_then_in_the_data_folder(
+    write: Write, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = write(files())
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "none"))
+    with pytest.raises(DataError, match="no file or folder photos"):
+        data.load("folder(photos)")
+    by_argument = data.load("photos", data_dir=tmp_path)
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path))
+    assert data.load("folder(photos)").digest == by_argument.digest == data.load(photos).digest
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("digit", "Did you mean digits"),
+        ("fashon-mnist", "Did you mean fashion-mnist"),
+        ("digits(siz=8)", "Did you mean size"),
+        ("digits(size=0)", "from 1 to 8192"),
+        ("digits(size=[8])", "2 values"),
+        ("digits(resize=stretch)", "squash or crop or pad"),
+        ("digits(channels=2)", "auto or grey or colour"),
+        ("digits(dedupe=1)", "true or false"),
+        ("folder", "needs path"),
+        ("digits|digits", "exactly one"),
+        ("none", "exactly one"),
+    ],
+)
+def test_spec_that_cannot_be_meant_is_refused(spec: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        data.load(spec)
+
+
+def test_every_reader_takes_the_shared_options_and_says_what_it_is() -> None:
+    names = {entry.name for entry in data.readers}
+    assert {"folder", "csv", "npz", "hdf5", "idx", "cifar", "digits", "clocks", "mnist", "cifar10-jpeg"} <= names
+    for entry in data.readers:
+        assert set(vars(Options())) <= set(entry.arguments), entry.name
+        assert entry.summary.endswith("."), entry.name
+
+
+def test_options_are_applied_to_arrays_as_to_files() -> None:
+    assert data.load("digits(size=[10, 12], channels=colour)").shape == (3, 10, 12)
+    padded = data.load("digits(size=[8, 16], resize=pad)", validation=0, test=0).train.pixels()
+    plain = data.load("digits", validation=0, test=0).train.pixels()
+    assert torch.equal(padded[..., 4:12], plain) and padded[..., :4].max() == 0
+
+
+def test_clocks_are_drawn_with_hour_and_minute() -> None:
+    dataset = data.load("clocks(n=60, size=32)", validation=0)
+    assert dataset.shape == (3, 32, 32) and len(dataset.train) == 48 and len(dataset.test) == 12
+    assert len(dataset.classes["hour"]) == 12 and len(dataset.classes["minute"]) == 60
+    assert data.load("clocks(60, 32)", validation=0).digest == dataset.digest
+    assert data.load("clocks(60, 32, seed=1)", validation=0).digest != dataset.digest
+
+
+def test_named_set_that_is_not_there_is_told_how_to_come_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CNNLAB_DATA", raising=False)
+    with pytest.raises(DataError, match="fashion-mnist"):
+        data.load("fashion-mnist", offline=True)
+
+
+def test_subset_leaves_validation_and_test_alone() -> None:
+    whole, part = data.load("digits"), data.load("digits", subset=100)
+    assert len(part.train) == 100 and part.validation.digest == whole.validation.digest
+    assert part.train.targets["label"].bincount().tolist() == [10] * 10
+    with pytest.raises(UsageError, match="more than the 1,294"):
+        data.load("digits", subset=2000)
