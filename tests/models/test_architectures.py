@@ -9,17 +9,22 @@ from cnnlab.core import seeds
 from cnnlab.core.errors import SpecError
 
 SHAPES = [(1, 28, 28), (3, 32, 32)]
-NARROW = {"convnet": "width=0.1", "vgg-like": "width=0.25", "wide-resnet": "width=0.5, depth=10"}
+NARROW = {"convnet": "width=0.1", "vgg-like": "width=0.25", "wide-resnet": "width=0.25, depth=10"}
 NARROW |= dict.fromkeys(("resnet", "resnet18", "resnet34", "resnet50"), "width=0.1")
+NARROW |= dict.fromkeys(("ccpccpccp", "cifar-net", "cpcpccpcp", "cpcpcpcpcp"), "width=0.2")
+NARROW |= dict.fromkeys(("cats-dogs-1", "cats-dogs-2", "cats-dogs-3", "cats-dogs-4", "cnn-4", "geron-cnn"), "width=0.3")
+STEADY = {"geron-cnn": "dropout=0", "dropout-mlp": "input_dropout=0", "cifar-net": "dropout=0, conv_dropout=0"}
+"""Without their dropout, where that is on by default."""
 EVERY = [entry.name for entry in models.architectures]
 
 
 def narrow(name: str) -> str:
     """The architecture, with fewer filters where it is a large one, so that the tests are quick."""
-    return f"{name}({NARROW.get(name, '')})"
+    return with_knob(name, "")
 
 
 def with_knob(name: str, knob: str) -> str:
+    """The narrow architecture with one thing changed."""
     return f"{name}({', '.join(filter(None, (NARROW.get(name), knob)))})"
 
 
@@ -104,12 +109,12 @@ class TestEveryArchitecture:
 @pytest.mark.slow(10)
 @pytest.mark.parametrize("name", EVERY)
 def test_thirty_two_pictures_are_learnt_by_heart(name):
-    shape = (1, 28, 28) if name in {"vgg-like", "lenet5"} else (1, 10, 10)
-    network = made("wide-resnet(width=0.25, depth=10)" if name == "wide-resnet" else narrow(name), shape)
+    shape = (1, 28, 28) if name == "lenet5" else (1, 16, 16)
+    network = made(with_knob(name, STEADY.get(name, "")), shape)
     pictures = torch.rand(32, *shape, generator=seeds.generator(0, "pictures")) - 0.5
     labels = torch.arange(32) % 10
-    optimizer = torch.optim.Adam(network.parameters(), 5e-3)
-    for _ in range(150):
+    optimizer = torch.optim.Adam(network.parameters(), 2e-3)
+    for _ in range(200):
         outputs = network(pictures)
         if (outputs.argmax(1) == labels).all():
             return
@@ -153,6 +158,54 @@ def test_vgg_like_halves_four_times_rounding_down():
 
 def test_resnet18_has_its_published_cost_on_cifar():
     assert on_nothing("resnet18", (3, 32, 32)).multiply_adds == pytest.approx(0.56e9, rel=0.01)
+
+
+def rows_of(spec: str, shape: tuple[int, ...], kinds: str) -> list[tuple[int, ...]]:
+    return [row.output for row in on_nothing(spec, shape).rows if row.kind in kinds.split()]
+
+
+def test_networks_of_reports_have_the_layers_the_reports_give():
+    assert rows_of("cnn-4", (1, 28, 28), "Conv2d MaxPool2d Linear") == [
+        *((32, 28, 28), (32, 28, 28), (64, 28, 28), (64, 14, 14), (128, 14, 14)),
+        *((512,), (128,)),
+    ]
+    assert rows_of("feed-forward", (1, 28, 28), "Linear") == [(512,), (128,)]
+    assert rows_of("dropout-mlp", (3, 32, 32), "Linear") == [(32,), (224,), (64,), (32,)]
+    assert rows_of("mlp-300-100(hidden=[600, 300, 200, 100, 50])", (1, 28, 28), "Linear") == [
+        *((600,), (300,), (200,), (100,), (50,))
+    ]
+    assert rows_of("cats-dogs-1", (3, 64, 64), "Conv2d BatchNorm2d") == [
+        *((32, 64, 64), (64, 32, 32), (64, 16, 16), (128, 16, 16))
+    ]
+    filters = [shape[0] for shape in rows_of("ccpccpccp", (3, 32, 32), "Conv2d")]
+    assert len(filters) == 6 and filters == sorted(filters, reverse=True) and (filters[0], filters[-1]) == (254, 32)
+    assert [row.kernel for row in on_nothing("geron-cnn", (1, 28, 28)).rows if row.kind == "Conv2d"] == [
+        *((7, 7), (3, 3), (3, 3), (3, 3), (3, 3))
+    ]
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in models.architectures if set(entry.name) <= {"c", "p"}])
+def test_networks_named_by_their_letters_follow_them(name):
+    letters = {"Conv2d": "c", "MaxPool2d": "p"}
+    rows = on_nothing(name, (3, 32, 32)).rows
+    assert "".join(letters[row.kind] for row in rows if row.kind in letters) == name
+
+
+def test_cifar_net_takes_either_block():
+    inception = on_nothing("cifar-net(block=inception)", (3, 32, 32))
+    assert [row.output for row in inception.rows if row.kind == "Concatenate"] == [(192, 8, 8)]
+    residual = on_nothing("cifar-net(block=residual)", (3, 32, 32))
+    assert [row.output for row in residual.rows if row.kind == "Concatenate"] == [(128, 8, 8)]
+    assert [row.output for row in residual.rows if row.kind == "MaxPool2d"][-1] == (128, 4, 4)
+    assert [row.weights for row in residual.rows if row.name.startswith("residual1.body.conv")] == [
+        *(9 * 64 * 128, 9 * 128 * 128, 128 * 64)
+    ]
+
+
+def test_googlenet_block_has_the_published_parameters():
+    rows = on_nothing("inception(64, kind=googlenet)", (192, 28, 28)).rows
+    block = [row for row in rows if row.name.startswith("inception1")]
+    assert sum(row.weights + row.biases for row in block) == 163_696 and block[-1].output == (256, 28, 28)
 
 
 def kinds(spec: str, shape: tuple[int, ...] = (1, 16, 16)) -> list[str]:

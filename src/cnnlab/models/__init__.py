@@ -3,12 +3,14 @@
 from cnnlab.models import basic_layers as basic_layers
 from cnnlab.models import blocks as blocks
 from cnnlab.models import chains as chains
+from cnnlab.models import published as published
 from cnnlab.models import resnets as resnets
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.classifier_files import load_classifier, save_classifier
 from cnnlab.models.inference import autocast, evaluating, outputs_of
 from cnnlab.models.initialisers import initialisers
 from cnnlab.models.networks import architectures, build, canonical
+from cnnlab.models.penalties import penalty
 from cnnlab.models.stacking import layers
 from cnnlab.models.summaries import Row, Summary, summary
 
@@ -25,6 +27,7 @@ __all__ = [
     "layers",
     "load_classifier",
     "outputs_of",
+    "penalty",
     "save_classifier",
     "summary",
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from torch import nn
 
-from cnnlab.core.arguments import Count, Positive, Range
+from cnnlab.core.arguments import Count, NonNegative, Positive, Range
 from cnnlab.core.errors import SpecError
 from cnnlab.models.initialisers import Initialiser, initialise
 from cnnlab.models.modules import (
@@ -17,6 +17,7 @@ from cnnlab.models.modules import (
     Head,
     MaxPool2dExtraEdge,
 )
+from cnnlab.models.penalties import ActivityPenalty, Penalty, mark
 from cnnlab.models.shapes import Shape, reach, windows
 from cnnlab.models.stacking import Layer, Place, activations, layers
 
@@ -24,6 +25,10 @@ Padding: TypeAlias = Annotated[int, Range(0)] | Literal["same", "valid"]
 """Pixels of padding on every side; ``valid`` is none, ``same`` as many as keep the size at stride 1."""
 Rate: TypeAlias = Annotated[float, Range(0, 1, open_high=True)]
 """A probability of dropping, below 1."""
+
+
+Penalized: TypeAlias = tuple[Literal["kernel", "bias"], ...]
+"""What the penalties ``l1`` and ``l2`` act on."""
 
 
 def margins(padding: Padding, kernel: int, dilation: int = 1) -> tuple[int, bool]:
@@ -53,8 +58,14 @@ def conv(
     bias: bool = True,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
+    l1: NonNegative = 0.0,
+    l2: NonNegative = 0.0,
+    penalize: Penalized = ("kernel",),
 ) -> Layer:
-    """A convolution; ``padding=same`` keeps the size at stride 1."""
+    """A convolution; ``padding=same`` keeps the size at stride 1.
+
+    ``l1`` and ``l2`` are the strengths of penalties on what ``penalize`` lists.
+    """
     channels, height, width = place.feature_map()
     if channels % groups or filters % groups:
         raise place.error(f"groups={groups} must divide both its {channels} channels and its {filters} filters")
@@ -70,6 +81,7 @@ def conv(
     kind = Conv2dExtraEdge if extra else nn.Conv2d
     module = kind(channels, filters, kernel, stride, edge, dilation, groups, bias)
     _fill(place, module, init, bias_init)
+    mark(module, Penalty(l1, l2), penalize)
     return Layer(module, (filters, *sizes))
 
 
@@ -80,17 +92,29 @@ def dense(
     bias: bool = True,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
+    l1: NonNegative = 0.0,
+    l2: NonNegative = 0.0,
+    penalize: Penalized = ("kernel",),
 ) -> Layer:
     """A fully connected layer; a feature map is flattened before it."""
     (inputs,) = place.shape
     place.afford(units, inputs)
     module = nn.Linear(inputs, units, bias)
     _fill(place, module, init, bias_init)
+    mark(module, Penalty(l1, l2), penalize)
     return Layer(module, (units,))
 
 
 @layers.register("head")
-def head(place: Place, bias: bool = True, init: Initialiser = "default", bias_init: Initialiser = "default") -> Layer:
+def head(
+    place: Place,
+    bias: bool = True,
+    init: Initialiser = "default",
+    bias_init: Initialiser = "default",
+    l1: NonNegative = 0.0,
+    l2: NonNegative = 0.0,
+    penalize: Penalized = ("kernel",),
+) -> Layer:
     """The last dense layer, as wide as the objective asks; it follows by itself where it is not written."""
     if place.outputs is None:
         raise place.error("the head can stand only once, at the end of the network")
@@ -98,6 +122,7 @@ def head(place: Place, bias: bool = True, init: Initialiser = "default", bias_in
     place.afford(place.outputs, inputs)
     module = Head(inputs, place.outputs, bias)
     _fill(place, module, init, bias_init)
+    mark(module, Penalty(l1, l2), penalize)
     return Layer(module, (place.outputs,))
 
 
@@ -169,6 +194,12 @@ def dropout(place: Place, p: Rate = 0.5, by: Literal["element", "channel"] = "el
 def alpha_dropout(place: Place, p: Rate = 0.5) -> Layer:
     """Dropout that keeps the mean and variance which SELU strives for (Klambauer et al. 2017)."""
     return Layer(nn.AlphaDropout(p), place.shape)
+
+
+@layers.register("activity")
+def activity(place: Place, l1: NonNegative = 0.0, l2: NonNegative = 0.0) -> Layer:
+    """Adds a penalty on what passes here to the loss, per picture; passes it on unchanged."""
+    return Layer(ActivityPenalty(Penalty(l1, l2)), place.shape)
 
 
 @layers.register("se")

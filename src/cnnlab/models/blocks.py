@@ -1,4 +1,4 @@
-"""Layers that hold layers: residual blocks."""
+"""Layers that hold layers: residual blocks and inception blocks."""
 
 from typing import Literal
 
@@ -6,9 +6,9 @@ from cnnlab.core.arguments import Count
 from cnnlab.core.spec import Call
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
-from cnnlab.models.modules import Add, Concatenate, Residual
+from cnnlab.models.modules import Add, Branches, Concatenate, Residual
 from cnnlab.models.stacking import Layer, Place, layers
-from cnnlab.models.styles import Activation, Style, layer
+from cnnlab.models.styles import Activation, Style, layer, widened
 
 BOTTLENECK = 4
 """How many times wider a bottleneck block ends than its inner convolutions are (He et al. 2016)."""
@@ -66,3 +66,44 @@ def _convolutions(style: Style, filters: int, stride: int, kernel: int, kind: st
         first = style.weighted("conv", filters=filters, kernel=1, bias=bias)
         return [first, middle, style.weighted("conv", filters=BOTTLENECK * filters, kernel=1, bias=bias)]
     return [middle, style.weighted("conv", filters=filters, kernel=kernel, bias=bias)]
+
+
+@layers.register("inception")
+def inception(
+    place: Place,
+    filters: Count,
+    kind: Literal["simple", "googlenet"] = "simple",
+    batch_norm: bool = False,
+    activation: Activation = "relu",
+    init: Initialiser = "default",
+) -> Layer:
+    """Branches of convolutions and a pool, side by side.
+
+    ``simple`` is three, each of ``filters`` channels: a 3×3 convolution; two of them; one and a maximum over 3×3
+    (Wattanasirichaigoon). ``googlenet`` is the classical four (Szegedy et al. 2015), in the proportions of its
+    first block: ``filters`` for the 1×1 branch, twice that for 3×3, half for 5×5 and half for the pool, which makes
+    four times ``filters`` together.
+    """
+    place.feature_map()
+    style = Style(activation, init=init)
+
+    def convolution(share: float, kernel: int) -> list[Call]:
+        return list(style.group("conv", norm=batch_norm, filters=widened(filters, share), kernel=kernel))
+
+    pool = layer("pool", size=3, stride=1, padding=1)
+    if kind == "simple":
+        plans = {
+            "conv3x3": convolution(1, 3),
+            "conv3x3twice": [*convolution(1, 3), *convolution(1, 3)],
+            "pooled": [*convolution(1, 3), pool],
+        }
+    else:
+        plans = {
+            "conv1x1": convolution(1, 1),
+            "conv3x3": [*convolution(1.5, 1), *convolution(2, 3)],
+            "conv5x5": [*convolution(0.25, 1), *convolution(0.5, 5)],
+            "pooled": [pool, *convolution(0.5, 1)],
+        }
+    parts = {name: place.inner(f"branches.{name}", plan) for name, plan in plans.items()}
+    widths = sum(part.shape[0] for part in parts.values())
+    return Layer(Branches({name: part.module for name, part in parts.items()}), (widths, *place.shape[1:]))

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from cnnlab.core.arguments import Count, Positive
+from cnnlab.core.arguments import Count, NonNegative, Positive
 from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import Entry
 from cnnlab.core.spec import Call
@@ -12,7 +12,7 @@ from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
 from cnnlab.models.networks import Plan, architectures
 from cnnlab.models.shapes import Shape
-from cnnlab.models.styles import Activation, Style, layer, widened
+from cnnlab.models.styles import Activation, Penalized, Style, layer, widened
 
 
 @architectures.register("pattern")
@@ -20,9 +20,9 @@ def pattern(
     shape: Shape,
     outputs: int,
     layers: str | None = None,
-    filters: list[Count] = [32],  # noqa: B006
-    dense: list[Count] = [128],  # noqa: B006
-    kernel: Count | list[Count] = 3,
+    filters: tuple[Count, ...] = (32,),
+    dense: tuple[Count, ...] = (128,),
+    kernel: Count | tuple[Count, ...] = 3,
     padding: Literal["same", "valid"] = "same",
     width: Positive = 1.0,
     activation: Activation = "relu",
@@ -38,8 +38,11 @@ def pattern(
     global_pool: Literal["avg", "max"] | None = None,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
+    l1: NonNegative = 0.0,
+    l2: NonNegative = 0.0,
+    penalize: Penalized = ("kernel",),
 ) -> Plan:
-    """A chain written as C for a convolution and P for a pool, such as CPCPCCPCP; none pools after each one.
+    """A chain written as C for a convolution, P for a pool and N for a normalisation; none pools after each C.
 
     ``filters`` has one number for each C, ``kernel`` one for all or one for each. ``dropout`` follows each dense
     layer, ``conv_dropout`` each pool, ``input_dropout`` the picture. ``width`` scales filters and dense units.
@@ -47,24 +50,26 @@ def pattern(
     word = "CP" * len(filters) if layers is None else layers.upper()
     kernels = kernel if isinstance(kernel, Sequence) else [kernel] * len(filters)
     _check(word, filters, kernels)
-    style = Style(activation, norm_at, init, bias_init)
+    style = Style(activation, norm_at, init, bias_init, l1, l2, penalize)
     calls = [layer("dropout", p=input_dropout)] if input_dropout else []
     remaining = iter(zip(filters, kernels, strict=True))
     for letter in word:
         if letter == "C":
             count, size = next(remaining)
             calls += style.group("conv", norm=batch_norm, filters=widened(count, width), kernel=size, padding=padding)
+        elif letter == "N":
+            calls.append(layer("bn"))
         else:
             calls.append(layer("pool" if pooling == "max" else "avgpool", size=pool, ceil=ceil))
             calls += [layer("dropout", p=conv_dropout)] if conv_dropout else []
     calls += [layer("global_pool", kind=global_pool)] if global_pool else []
-    calls += _perceptron([widened(units, width) for units in dense], style, dense_norm, dropout)
+    calls += dense_layers([widened(units, width) for units in dense], style, dense_norm, dropout)
     return [*calls, style.head()]
 
 
 def _check(word: str, filters: Sequence[int], kernels: Sequence[int]) -> None:
-    if set(word) - {"C", "P"}:
-        raise SpecError(f"layers={word} holds a letter other than C (a convolution) and P (a pool).")
+    if set(word) - {"C", "P", "N"}:
+        raise SpecError(f"layers={word} holds a letter other than C (convolution), P (pool), N (batch normalisation).")
     if word.count("C") != len(filters):
         raise SpecError(
             f"layers={word} has {word.count('C')} convolutions and filters lists {len(filters)} numbers; give one each."
@@ -75,7 +80,8 @@ def _check(word: str, filters: Sequence[int], kernels: Sequence[int]) -> None:
         )
 
 
-def _perceptron(units: Sequence[int], style: Style, norm: bool, dropout: float) -> list[Call]:
+def dense_layers(units: Sequence[int], style: Style, norm: bool, dropout: float) -> list[Call]:
+    """Dense layers of so many units each, with activations and dropout."""
     calls: list[Call] = []
     for count in units:
         calls += style.group("dense", norm=norm, units=count)
@@ -87,7 +93,7 @@ def _perceptron(units: Sequence[int], style: Style, norm: bool, dropout: float) 
 def mlp(
     shape: Shape,
     outputs: int,
-    hidden: list[Count] = [512, 128],  # noqa: B006
+    hidden: tuple[Count, ...] = (512, 128),
     width: Positive = 1.0,
     activation: Activation = "relu",
     batch_norm: bool = False,
@@ -96,11 +102,14 @@ def mlp(
     input_dropout: Rate = 0.0,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
+    l1: NonNegative = 0.0,
+    l2: NonNegative = 0.0,
+    penalize: Penalized = ("kernel",),
 ) -> Plan:
     """A multilayer perceptron: dense layers on the flattened picture."""
-    style = Style(activation, norm_at, init, bias_init)
+    style = Style(activation, norm_at, init, bias_init, l1, l2, penalize)
     calls = [layer("dropout", p=input_dropout)] if input_dropout else []
-    calls += [layer("flatten"), *_perceptron([widened(n, width) for n in hidden], style, batch_norm, dropout)]
+    calls += [layer("flatten"), *dense_layers([widened(n, width) for n in hidden], style, batch_norm, dropout)]
     return [*calls, style.head()]
 
 
@@ -114,12 +123,15 @@ def lenet5(
     dropout: Rate = 0.0,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
+    l1: NonNegative = 0.0,
+    l2: NonNegative = 0.0,
+    penalize: Penalized = ("kernel",),
 ) -> Plan:
     """LeNet-5 (LeCun et al. 1998), each map of its second convolution seeing all of the first.
 
     Pictures under 32 pixels are padded by two on each side, as the digits of 28 were.
     """
-    style = Style(activation, "before", init, bias_init)
+    style = Style(activation, "before", init, bias_init, l1, l2, penalize)
     pool = layer("pool" if pooling == "max" else "avgpool")
     edge = 2 if min(shape[1:]) < 32 else 0
     return [
@@ -127,7 +139,7 @@ def lenet5(
         pool,
         *style.group("conv", norm=False, filters=widened(16, width), kernel=5, padding="valid"),
         pool,
-        *_perceptron([widened(120, width), widened(84, width)], style, False, dropout),
+        *dense_layers([widened(120, width), widened(84, width)], style, False, dropout),
         style.head(),
     ]
 

@@ -1,5 +1,7 @@
 """The few modules that torch does not have as such."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -132,6 +134,20 @@ class Residual(nn.Module):
         around = input if self.shortcut is None else self.shortcut(start)
         joined: Tensor = self.join(self.body(start), around)
         return joined if self.after is None else self.after(joined)
+
+
+class Branches(nn.Module):
+    """Several ways from one feature map, laid side by side as channels."""
+
+    def __init__(self, branches: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleDict(branches)
+        self.join = Concatenate()
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N×C×H×W to N×(C1+C2+…)×H×W."""
+        joined: Tensor = self.join(*(branch(input) for branch in self.branches.values()))
+        return joined
 
 
 class ChannelGate(nn.Module):

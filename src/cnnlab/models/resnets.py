@@ -17,8 +17,8 @@ from cnnlab.models.styles import Activation, Style, layer, widened
 def resnet(
     shape: Shape,
     outputs: int,
-    blocks: list[Count] = [2, 2, 2, 2],  # noqa: B006
-    filters: list[Count] = [64, 128, 256, 512],  # noqa: B006
+    blocks: tuple[Count, ...] = (2, 2, 2, 2),
+    filters: tuple[Count, ...] = (64, 128, 256, 512),
     kind: Literal["basic", "bottleneck"] = "basic",
     stem: Literal["small", "large"] = "small",
     width: Positive = 1.0,

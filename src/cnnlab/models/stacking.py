@@ -76,7 +76,7 @@ activations: set[str] = set()
 """The names of the layers that are activations."""
 
 _ON_VECTORS = {"dense", "head"}
-_UNWEIGHTED = {"bn", "pool", "avgpool", "global_pool", "flatten", "dropout", "alpha_dropout"}
+_UNWEIGHTED = {"bn", "pool", "avgpool", "global_pool", "flatten", "dropout", "alpha_dropout", "activity"}
 
 
 def stack(calls: Sequence[Call], shape: Shape, *, path: str = "", outputs: int | None = None) -> Layer:

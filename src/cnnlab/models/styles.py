@@ -12,6 +12,9 @@ Activation: TypeAlias = (
 )
 """The activation after each weighted layer; ``none`` leaves it linear."""
 
+Penalized: TypeAlias = tuple[Literal["kernel", "bias", "activity"], ...]
+"""What the penalties ``l1`` and ``l2`` of an architecture act on; the activity of the hidden layers."""
+
 
 def layer(name: str, **arguments: Any) -> Call:
     """One layer of a plan; as in a layer string."""
@@ -25,12 +28,15 @@ def widened(count: int, width: float) -> int:
 
 @dataclass(frozen=True)
 class Style:
-    """The activation, the place of batch normalisation around it, and the initialisers."""
+    """The activation, the place of batch normalisation around it, the initialisers and the penalties."""
 
     activation: Activation = "relu"
     norm_at: Literal["before", "after"] = "before"
     init: Initialiser = "default"
     bias_init: Initialiser = "default"
+    l1: float = 0.0
+    l2: float = 0.0
+    penalize: tuple[str, ...] = ("kernel",)
 
     @property
     def activations(self) -> list[Call]:
@@ -38,8 +44,8 @@ class Style:
         return [layer(self.activation)] if self.activation else []
 
     def weighted(self, name: str, *, bias: bool = True, **arguments: Any) -> Call:
-        """A convolution or a dense layer with this style's initialisers."""
-        return layer(name, **arguments, bias=bias, init=self.init, bias_init=self.bias_init)
+        """A convolution or a dense layer with this style's initialisers and penalties."""
+        return layer(name, **arguments, bias=bias, **self._common())
 
     def group(self, name: str, *, norm: bool, **arguments: Any) -> Iterator[Call]:
         """A weighted layer with its activation, and batch normalisation before or after that."""
@@ -47,8 +53,17 @@ class Style:
         is_subtracted = norm and (self.norm_at == "before" or self.activation is None)
         yield self.weighted(name, bias=not is_subtracted, **arguments)
         norms = [layer("bn")] if norm else []
-        yield from [*norms, *self.activations] if self.norm_at == "before" else [*self.activations, *norms]
+        active = [*self.activations, *self._watched()]
+        yield from [*norms, *active] if self.norm_at == "before" else [*active, *norms]
 
     def head(self) -> Call:
         """The last dense layer."""
-        return layer("head", init=self.init, bias_init=self.bias_init)
+        return layer("head", **self._common())
+
+    def _common(self) -> dict[str, Any]:
+        targets = tuple(name for name in self.penalize if name != "activity")
+        return {"init": self.init, "bias_init": self.bias_init, "l1": self.l1, "l2": self.l2, "penalize": targets}
+
+    def _watched(self) -> list[Call]:
+        is_asked = "activity" in self.penalize and (self.l1 or self.l2)
+        return [layer("activity", l1=self.l1, l2=self.l2)] if is_asked else []
