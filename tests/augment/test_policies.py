@@ -87,4 +87,4 @@ def test_grey_pictures_have_no_saturation_to_change():
     drawn = policy.draw(torch.Generator().manual_seed(1), info)
     who, _ = policy._choices(torch.Generator().manual_seed(1), info)["saturation"]
     assert len(who) > 0
-    torch.testing.assert_close(policy.apply(images, drawn)[who], images[who])
+    torch.testing.assert_close(policy.apply(images.clone(), drawn)[who], images[who])

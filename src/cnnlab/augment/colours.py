@@ -47,8 +47,8 @@ def inversion(count: int, channels: int) -> Tensor:
     return result
 
 
-def recolour(images: Tensor, matrices: Tensor, *, blends_channels: bool, uses_mean: bool) -> Tensor:
-    """The pictures through their matrices; values are clipped to [0, 1].
+def recolour_(images: Tensor, matrices: Tensor, *, blends_channels: bool, uses_mean: bool) -> Tensor:
+    """The pictures through their matrices, in place where that can be; values are clipped to [0, 1].
 
     :param images: N×C×H×W, float in [0, 1].
     :param matrices: N×(C+2)×(C+2), float32.
@@ -64,7 +64,7 @@ def recolour(images: Tensor, matrices: Tensor, *, blends_channels: bool, uses_me
         gain = matrices[:, :channels, :channels]
         return torch.baddbmm(offset[:, :, None], gain, images.flatten(2)).view_as(images).clamp_(0, 1)
     gain = matrices[:, 0, 0, None, None, None]
-    return (images * gain).add_(offset[:, :, None, None]).clamp_(0, 1)
+    return images.mul_(gain).add_(offset[:, :, None, None]).clamp_(0, 1)
 
 
 def _identity(count: int, channels: int) -> Tensor:

@@ -10,44 +10,51 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cnnlab.augment.blending import as_mask, paste
+
+_LEAST_CHROMA = 1e-12
+
 
 def shift_hue(images: Tensor, turns: Tensor) -> Tensor:
     """Turns the hue of every pixel around the colour circle; saturation and value (of HSV) stay.
 
     :param images: float in [0, 1], three channels.
-    :param turns: shares of a whole turn; a third takes red to green.
+    :param turns: shares of a whole turn, from -1 to 1; a third takes red to green.
 
-    Source: A. Smith, "Color gamut transform pairs", 1978, with the way back in the closed form
-    ``value - chroma · max(0, min(k, 4 - k, 1))``, k = (n + hue · 6) mod 6 and n = 5, 3, 1 for red, green, blue.
+    Source: A. Smith, "Color gamut transform pairs", 1978. With hue h from 0 to 6, the way back is: red, green and
+    blue are the darkest of the three plus chroma times |h - 3| - 1, 2 - |h - 2| and 2 - |h - 4|, each within [0, 1].
     """
     red, green, blue = images.unbind(1)
     value = torch.maximum(torch.maximum(red, green), blue)
-    chroma = value - torch.minimum(torch.minimum(red, green), blue)
-    scale = 1 / torch.where(chroma == 0, 1, chroma)
-    is_red, is_green = value == red, value == green
-    hue = torch.where(is_green, (blue - red) * scale + 2, (red - green) * scale + 4)
-    hue = torch.where(is_red, (green - blue) * scale, hue) + 6 * turns[:, None, None]
-    places = torch.tensor([5.0, 3.0, 1.0], device=images.device)[:, None, None]
-    k = (hue[:, None] + places).remainder_(6)
-    share = torch.minimum(k, 4 - k).clamp_(0, 1)
-    return value[:, None] - share.mul_(chroma[:, None])
+    darkest = torch.minimum(torch.minimum(red, green), blue)
+    chroma = value - darkest
+    scale = 1 / chroma.clamp_min(_LEAST_CHROMA)
+    is_red, is_green = (value == red).to(value.dtype), (value == green).to(value.dtype)
+    hue = torch.lerp((red - green).mul_(scale).add_(4), (blue - red).mul_(scale).add_(2), is_green)
+    hue = hue.lerp_((green - blue).mul_(scale), is_red).add_(6 * turns[:, None, None])
+    hue = hue.sub_(hue.div(6).floor_(), alpha=6)
+    result = torch.empty_like(images)
+    for channel, (middle, sign, peak) in enumerate(((3, 1, -1), (2, -1, 2), (4, -1, 2))):
+        share = torch.sub(hue, middle).abs_().mul_(sign).add_(peak).clamp_(0, 1)
+        torch.addcmul(darkest, share, chroma, out=result[:, channel])
+    return result
 
 
-def raise_to(images: Tensor, exponents: Tensor) -> Tensor:
-    """Every value to a power: below 1 the shadows get lighter, above 1 darker. Float in [0, 1]."""
+def raise_to_(images: Tensor, exponents: Tensor) -> Tensor:
+    """Every value to a power, in place: below 1 the shadows get lighter, above 1 darker. Float in [0, 1]."""
     # Twice as fast as pow() with an exponent for each picture; black stays black, as 2 to minus infinity.
-    return images.log2().mul_(exponents[:, None, None, None]).exp2_()
+    return images.log2_().mul_(exponents[:, None, None, None]).exp2_()
 
 
-def light(images: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
-    """Lets brightness and contrast change linearly across each picture, float in [0, 1].
+def light_(images: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
+    """Lets brightness and contrast change linearly across each picture, in place. Float in [0, 1].
 
     :param brightness: n×2, what is added at the right and at the lower edge; the opposite edge loses as much.
     :param contrast: n×2, likewise, what the factor of contrast (about mid-grey) gains.
     """
     gain = 1 + _plane(contrast, *images.shape[-2:])
     offset = _plane(brightness, *images.shape[-2:]) + (1 - gain) / 2
-    return (images * gain).add_(offset)
+    return images.mul_(gain).add_(offset)
 
 
 def blur(images: Tensor, deviations: Tensor, radius: int) -> Tensor:
@@ -64,20 +71,19 @@ def blur(images: Tensor, deviations: Tensor, radius: int) -> Tensor:
     return F.conv2d(planes, kernel[:, None, None, :], groups=len(kernel)).view_as(images)
 
 
-def sharpen(images: Tensor, factors: Tensor) -> Tensor:
-    """Moves every value away from a smoothed picture: 0 is the smoothed one, 1 the picture, 2 sharper. Float.
+def sharpen_(images: Tensor, factors: Tensor) -> Tensor:
+    """Moves every value away from a smoothed picture, in place: 0 is the smoothed one, 1 the picture, 2 sharper. Float.
 
-    Source: the smoothing and the untouched border are those of the Python Imaging Library's ``Sharpness``.
+    Source: the smoothing (a pixel counts five times, its neighbours once) and the border, which is left as it is,
+    are those of the Python Imaging Library's ``Sharpness``.
     """
     if min(images.shape[-2:]) < 3:
-        return images.clone()
-    kernel = torch.ones(1, 1, 3, 3, dtype=images.dtype, device=images.device)
+        return images
     inner = images[..., 1:-1, 1:-1]
-    sums = F.conv2d(images.flatten(0, 1)[:, None], kernel).view_as(inner)
-    smoothed = (sums + 4 * inner) / 13
-    result = images.clone()
-    result[..., 1:-1, 1:-1] = smoothed + (inner - smoothed) * factors[:, None, None, None]
-    return result
+    rows = images[..., :-2] + images[..., 1:-1] + images[..., 2:]
+    smoothed = (rows[..., :-2, :] + rows[..., 1:-1, :]).add_(rows[..., 2:, :]).add_(inner, alpha=4).div_(13)
+    inner.copy_(smoothed.lerp_(inner, factors[:, None, None, None]))
+    return images
 
 
 def posterize(images: Tensor, bits: Tensor) -> Tensor:
@@ -93,15 +99,16 @@ def posterize(images: Tensor, bits: Tensor) -> Tensor:
 def solarize(images: Tensor, thresholds: Tensor) -> Tensor:
     """Inverts values from a threshold (in [0, 1]) on; uint8 or float."""
     if images.dtype == torch.uint8:
-        return torch.where(images >= thresholds[:, None, None, None] * 255, 255 - images, images)
-    return torch.where(images >= thresholds[:, None, None, None], 1 - images, images)
+        is_light = images >= (thresholds * 255).ceil().to(torch.uint8)[:, None, None, None]
+        return paste(images, ~images, as_mask(is_light))
+    return paste(images, 1 - images, as_mask(images >= thresholds[:, None, None, None]))
 
 
-def stretch_contrast(images: Tensor) -> Tensor:
-    """Stretches each channel so that its darkest value becomes 0 and its lightest 1; float."""
+def stretch_contrast_(images: Tensor) -> Tensor:
+    """Stretches each channel so that its darkest value becomes 0 and its lightest 1, in place. Float."""
     low, high = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
     is_flat = high == low
-    return (images - torch.where(is_flat, 0, low)) / torch.where(is_flat, 1, high - low)
+    return images.sub_(torch.where(is_flat, 0, low)).div_(torch.where(is_flat, 1, high - low))
 
 
 def equalize(images: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import torch
 from torch import Generator, Tensor
 
+from cnnlab.augment.blending import boxes, paste
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.draws import noise_bytes, noise_seed, uniform
 from cnnlab.augment.misfit import Misfit
@@ -89,22 +90,10 @@ class Cutout(Pixels):
         return fill_boxes(images, parameters["box"], self.value, parameters["noise"])
 
 
-def boxes(box: Tensor, height: int, width: int) -> Tensor:
-    """Which pixels lie in each box, n×1×height×width.
-
-    :param box: n×4, whole numbers: first row, row after the last, first column, column after the last.
-    """
-    top, bottom, left, right = box[:, :, None].unbind(1)
-    row = torch.arange(height, dtype=box.dtype, device=box.device)
-    column = torch.arange(width, dtype=box.dtype, device=box.device)
-    in_rows, in_columns = (row >= top) & (row < bottom), (column >= left) & (column < right)
-    return (in_rows[:, :, None] & in_columns[:, None, :])[:, None]
-
-
 def fill_boxes(images: Tensor, box: Tensor, value: float | str, seed: int) -> Tensor:
     """The pictures with one value in [0, 1], or noise of every value as likely, in the boxes."""
     inside = boxes(box, *images.shape[-2:])
     if not isinstance(value, str):
-        return images.masked_fill(inside, level(value, images.dtype))
+        return paste(images, level(value, images.dtype), inside)
     noise = noise_bytes(seed, images.shape, images.device)
-    return torch.where(inside, noise if images.dtype == torch.uint8 else as_float(noise), images)
+    return paste(images, noise if images.dtype == torch.uint8 else as_float(noise), inside)

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 
-def affine(xx: Tensor | float, xy: Tensor | float, x: Tensor | float, *rest: Tensor | float, count: int) -> Tensor:
-    """Matrices with the rows (xx, xy, x), (yx, yy, y) and (0, 0, 1); each entry is a number or n of them."""
-    result = torch.zeros(count, 9, dtype=torch.float64)
-    for column, entry in enumerate((xx, xy, x, *rest)):
-        result[:, column] = entry
-    result[:, 8] = 1
-    return result.view(count, 3, 3)
+def affine(xx: Tensor | int, xy: Tensor | int, x: Tensor | int, *rest: Tensor | int, count: int) -> Tensor:
+    """Matrices with the rows (xx, xy, x), (yx, yy, y) and (0, 0, 1); each entry is 0, 1 or n numbers."""
+    whole = torch.zeros(count, dtype=torch.float64), torch.ones(count, dtype=torch.float64)
+    entries = (xx, xy, x, *rest, 0, 0, 1)
+    columns = [entry.double() if isinstance(entry, Tensor) else whole[entry] for entry in entries]
+    return torch.stack(columns, 1).view(count, 3, 3)
 
 
 def rotation(degrees: Tensor) -> Tensor:
@@ -68,6 +67,6 @@ def onto_quadrilateral(corners: Tensor, width: float, height: float) -> Tensor:
     h = ((across[:, 0] * rest[:, 1] - rest[:, 0] * across[:, 1]) / area)[:, None]
     unit = torch.stack([b - a + g * b, d - a + h * d, a], 2)
     last = torch.cat([g, h, torch.ones_like(g)], 1)[:, None]
-    to_unit = affine(1 / width, 0, 0.5, 0, 1 / height, 0.5, count=1)
+    to_unit = torch.tensor([[1 / width, 0, 0.5], [0, 1 / height, 0.5], [0, 0, 1]], dtype=torch.float64)
     projected: Tensor = torch.cat([unit, last], 1) @ to_unit
     return projected.inverse()

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from cnnlab.augment.blending import boxes, paste
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.draws import noise_seed, uniform
-from cnnlab.augment.erasing import boxes
 from cnnlab.augment.operation import Info, Mixing, Parameters, Targets
 from cnnlab.augment.resampling import as_float
 from cnnlab.core.arguments import Range
@@ -39,7 +39,7 @@ class Mixup(Mixing):
     def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
         """Blends."""
         pixels, partner, share = as_float(images), parameters["partner"], parameters["share"]
-        mixed = torch.lerp(pixels[partner], pixels, share[:, None, None, None])
+        mixed = torch.lerp(pixels.index_select(0, partner), pixels, share[:, None, None, None])
         return mixed, blend(targets, partner, share)
 
 
@@ -72,7 +72,7 @@ class Cutmix(Mixing):
         """Pastes and blends."""
         partner = parameters["partner"]
         inside = boxes(parameters["box"], *images.shape[-2:])
-        return torch.where(inside, images[partner], images), blend(targets, partner, parameters["share"])
+        return paste(images, images.index_select(0, partner), inside), blend(targets, partner, parameters["share"])
 
 
 def blend(targets: Targets, partner: Tensor, share: Tensor) -> Targets:

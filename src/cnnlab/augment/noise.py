@@ -6,6 +6,7 @@ from typing import Annotated
 import torch
 from torch import Generator, Tensor
 
+from cnnlab.augment.blending import as_mask, paste
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.draws import noise_bytes, noise_generator, noise_seed
 from cnnlab.augment.operation import Info, Parameters, Pixels
@@ -33,9 +34,9 @@ class SaltAndPepper(Pixels):
         """Sixteen random bits for a pixel: whether it is hit, and, by the last of them, of what kind."""
         count, _, height, width = images.shape
         drawn = noise_bytes(parameters["noise"], (count, 1, height, width * 2), images.device).view(torch.int16).int()
-        is_hit = drawn < 2 * round(self.amount * 2**15) - 2**15
-        extreme = (drawn & 1).to(images.dtype) * (255 if images.dtype == torch.uint8 else 1)
-        return torch.where(is_hit, extreme, images)
+        is_hit = as_mask(drawn < 2 * round(self.amount * 2**15) - 2**15)
+        is_white = (drawn & 1).to(images.dtype)
+        return paste(images, -is_white if images.dtype == torch.uint8 else is_white, is_hit)
 
 
 @augmentations.register("gaussian_noise")
@@ -56,4 +57,4 @@ class GaussianNoise(Pixels):
         """Adds it."""
         generator = noise_generator(parameters["noise"], images.device)
         noise = torch.randn(images.shape, generator=generator, device=images.device)
-        return noise.mul_(self.sigma).add_(images)
+        return images.add_(noise, alpha=self.sigma)

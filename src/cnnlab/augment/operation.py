@@ -143,7 +143,7 @@ class Pixels(Operation, ABC):
 
     @abstractmethod
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
-        """The pictures changed, N×C×H×W. Values outside [0, 1] are clipped afterwards."""
+        """The pictures changed, N×C×H×W; what leaves [0, 1] is clipped. Floats may be written to, bytes not."""
 
 
 class Mixing(Operation, ABC):

@@ -147,7 +147,7 @@ class Gamma(Pixels):
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Raises the values."""
-        return effects.raise_to(images, parameters["exponents"])
+        return effects.raise_to_(images, parameters["exponents"])
 
 
 @augmentations.register("lighting")
@@ -173,7 +173,7 @@ class Lighting(Pixels):
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Lights the pictures."""
-        return effects.light(images, parameters["brightness"], parameters["contrast"])
+        return effects.light_(images, parameters["brightness"], parameters["contrast"])
 
 
 @augmentations.register("blur")
@@ -223,7 +223,7 @@ class Sharpen(Pixels):
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Sharpens the pictures."""
-        return effects.sharpen(images, parameters["factors"])
+        return effects.sharpen_(images, parameters["factors"])
 
 
 @augmentations.register("posterize")
@@ -284,7 +284,7 @@ class Autocontrast(Pixels):
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Stretches."""
-        return effects.stretch_contrast(images)
+        return effects.stretch_contrast_(images)
 
 
 @augmentations.register("equalize")

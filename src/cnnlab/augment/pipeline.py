@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Generator, Tensor
 
 from cnnlab.augment.catalogue import augmentations
@@ -114,8 +115,9 @@ class Pipeline:
         :param targets: columns of N×K numbers, which mixing blends.
         :returns: uint8 pictures where values were only moved or replaced, else float32 in [0, 1]; and the targets.
         """
-        if len(images) == 0:
+        if not self.stages or len(images) == 0:
             return images, targets
+        images = images.contiguous() if images.dtype == torch.uint8 else _own(images)
         for stage, drawn in zip(self.stages, move(parameters, images.device), strict=True):
             images, targets = stage.apply(images, targets, drawn)
         return images, targets
@@ -142,6 +144,11 @@ def pipeline(spec: object) -> Pipeline:
 def canonical(spec: object) -> str:
     """The canonical text of a pipeline, defaults filled in."""
     return pipeline(spec).spec
+
+
+def _own(images: Tensor) -> Tensor:
+    """A copy that stages may write to."""
+    return images.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
 
 
 def _place(call: Call, bound: Bound[Operation], argument: str | None) -> str | int | None:

@@ -50,10 +50,10 @@ COLOUR: dict[str, Callable[[Tensor, int], Tensor]] = {
     "contrast": lambda amount, channels: colours.contrast(1 + amount, channels),
 }
 PIXELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "sharpness": lambda images, amount: effects.sharpen(images, 1 + amount),
+    "sharpness": lambda images, amount: effects.sharpen_(images, 1 + amount),
     "posterize": lambda images, amount: effects.posterize(images, amount.round().int()),
     "solarize": effects.solarize,
-    "autocontrast": lambda images, amount: effects.stretch_contrast(images),
+    "autocontrast": lambda images, amount: effects.stretch_contrast_(images),
     "equalize": lambda images, amount: effects.equalize(images),
 }
 MENU = ("identity", *GEOMETRIC, *COLOUR, *PIXELS)
@@ -96,10 +96,9 @@ class Policy(Pixels, ABC):
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Round by round: all that are moved in one resampling, all linear changes of colour in one pass."""
-        result = images.clone()
         for number in range(self.rounds):
-            _change(result, {name: parameters[f"{number} {name}"] for name in _NAMES}, fills.bind(self.fill).build())
-        return result
+            _change(images, {name: parameters[f"{number} {name}"] for name in _NAMES}, fills.bind(self.fill).build())
+        return images
 
     def _choices(self, generator: Generator, info: Info) -> Drawn:
         choice = whole(generator, 0, len(MENU) - 1, info.count)
@@ -193,10 +192,12 @@ def _together(drawn: Drawn, channels: int) -> dict[str, Tensor]:
 def _change(images: Tensor, drawn: Mapping[str, Tensor], fill: Fill) -> None:
     """One round, in place; each picture is in one group at most, so their order is of no matter."""
     moved, tinted = drawn["geometric"], drawn["colour"]
-    images.index_copy_(0, moved, resample(images[moved], drawn["matrix"], fill))
-    tints = colours.recolour(images[tinted], drawn["recolouring"], blends_channels=True, uses_mean=True)
+    images.index_copy_(0, moved, resample(images.index_select(0, moved), drawn["matrix"], fill))
+    tints = colours.recolour_(
+        images.index_select(0, tinted), drawn["recolouring"], blends_channels=True, uses_mean=True
+    )
     images.index_copy_(0, tinted, tints)
     for name, change in PIXELS.items():
         who = drawn[name]
         if len(who):
-            images.index_copy_(0, who, change(images[who], drawn[f"{name} amount"]).clamp_(0, 1))
+            images.index_copy_(0, who, change(images.index_select(0, who), drawn[f"{name} amount"]).clamp_(0, 1))

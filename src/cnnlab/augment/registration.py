@@ -39,16 +39,16 @@ class Foreign(Pixels):
         return {"noise": noise_seed(generator)}
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
-        """Calls the function on a copy and looks at what comes back.
+        """Calls the function and looks at what comes back.
 
         :raises UsageError: when that is not a batch of the same shape.
         """
         seed, device = parameters["noise"], images.device
         if self.takes_generator:
-            result = self.function(images.clone(), generator=noise_generator(seed, device))
+            result = self.function(images, generator=noise_generator(seed, device))
         else:
             with seeds.scope(seed, "augment", device=device):
-                result = self.function(images.clone())
+                result = self.function(images)
         if not isinstance(result, Tensor) or result.shape != images.shape:
             got = f"{tuple(result.shape)}" if isinstance(result, Tensor) else type(result).__name__
             raise UsageError(f"augmentation {self.name} must give pictures of {tuple(images.shape)} and gave {got}")

@@ -4,9 +4,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cnnlab.augment.blending import as_mask, paste
 from cnnlab.augment.fills import Fill
 
 _NEAREST_HORIZON = 1e-3
+_CACHED = 2**19
+"""Values that are worked on at a time: 2 MiB as floats, and as much again for the places they come from."""
+_MULTIPLE = 8
+"""Pictures of a part are a multiple of this, so that as many threads have the same to do."""
 
 
 def as_float(images: Tensor) -> Tensor:
@@ -27,6 +32,23 @@ def resample(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
     :param matrices: float32, of :mod:`cnnlab.augment.matrices`: N×2×3 where all are affine, else N×3×3.
     :returns: float32 in [0, 1] of the same shape.
     """
+    parts = _parts(images)
+    if len(parts) == 1:
+        return _resample(images, matrices, fill)
+    result = torch.empty(images.shape, dtype=torch.float32)
+    for part in parts:
+        result[part] = _resample(images[part], matrices[part], fill)
+    return result
+
+
+def _parts(images: Tensor) -> list[slice]:
+    """The batch in parts small enough to stay in a processor's cache, which halves the time of large pictures."""
+    count = max(1, round(images.numel() / _CACHED)) if images.device.type == "cpu" else 1
+    size = -(-len(images) // (count * _MULTIPLE)) * _MULTIPLE
+    return [slice(start, start + size) for start in range(0, len(images), size)]
+
+
+def _resample(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
     grid = _grid(matrices, *images.shape[-2:])
     pixels = as_float(images)
     if fill.mode == "constant" and fill.value:
@@ -57,9 +79,9 @@ def move_pixels(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
     moved = images.flatten(2).gather(2, index).view_as(images)
     if fill.mode != "constant":
         return moved
-    outside = (x_places != fill.places(x_places, width))[:, None, None, :]
-    outside = outside | (y_places != fill.places(y_places, height))[:, None, :, None]
-    return moved.masked_fill_(outside, level(fill.value, images.dtype))
+    outside_x = as_mask(x_places != fill.places(x_places, width))[:, None, None, :]
+    outside_y = as_mask(y_places != fill.places(y_places, height))[:, None, :, None]
+    return paste(moved, level(fill.value, images.dtype), outside_x | outside_y)
 
 
 def _grid(matrices: Tensor, height: int, width: int) -> Tensor:

@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from torch import Generator, Tensor
 
-from cnnlab.augment.colours import recolour
+from cnnlab.augment.blending import order_after, put_back
+from cnnlab.augment.colours import recolour_
 from cnnlab.augment.fills import REFLECT, Fill
 from cnnlab.augment.operation import Colour, Geometric, Info, Mixing, Operation, Parameters, Pixels, Targets
 from cnnlab.augment.resampling import as_float, move_pixels, resample
@@ -28,7 +29,7 @@ class Stage(ABC, Generic[T]):
 
     @abstractmethod
     def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
-        """The pictures and targets after it; those given are left as they are."""
+        """The pictures and targets after it. Floats are the pipeline's own and may be written to, bytes are not."""
 
     def takes(self, operation: Operation) -> bool:
         """Whether the operation can be done in the same pass, after those that are here."""
@@ -83,7 +84,7 @@ class ColourRun(Stage[Colour]):
         blends_channels = any(operation.blends_channels for operation in self.operations)
         uses_mean = any(operation.uses_mean for operation in self.operations)
         matrix = parameters["matrix"]
-        return recolour(as_float(images), matrix, blends_channels=blends_channels, uses_mean=uses_mean), targets
+        return recolour_(as_float(images), matrix, blends_channels=blends_channels, uses_mean=uses_mean), targets
 
 
 class PixelStage(Stage[Pixels]):
@@ -94,7 +95,9 @@ class PixelStage(Stage[Pixels]):
         (operation,) = self.operations
         chosen = operation.choose(generator, info.count)
         drawn = operation.draw(generator, info.of(chosen))
-        return drawn if chosen is None else {"chosen": chosen, **drawn}
+        if chosen is None:
+            return drawn
+        return {"chosen": chosen, "order": order_after(chosen, info.count), **drawn}
 
     def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
         """Those chosen are taken out, changed and put back."""
@@ -105,8 +108,8 @@ class PixelStage(Stage[Pixels]):
         chosen = parameters["chosen"]
         if len(chosen) == 0:
             return source, targets
-        changed = _in_range(operation.apply(source[chosen], parameters))
-        return source.index_copy(0, chosen, changed), targets
+        changed = _in_range(operation.apply(source.index_select(0, chosen), parameters))
+        return put_back(source, changed, chosen, parameters["order"]), targets
 
 
 class MixingStage(Stage[Mixing]):
