@@ -1,0 +1,72 @@
+"""Bringing other data to what a classifier knows: its size and channels, and its classes by their names."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cnnlab.core.errors import DataError, UsageError
+from cnnlab.core.messages import warn
+from cnnlab.core.registry import Bound
+from cnnlab.data import canonical, readers
+from cnnlab.data.loading import is_spec
+from cnnlab.models import Classifier
+
+_CHANNELS = {1: "grey", 3: "colour"}
+_SHOWN = 10
+
+
+def in_the_classifiers_shape(data: Any, classifier: Classifier, data_dir: str | Path | None = None) -> Any:
+    """A spec with the size, channels and way of resizing that the classifier was trained with; objects as they are."""
+    if not is_spec(data):
+        return data
+    bound = readers.bind(canonical(data, data_dir))
+    channels, *sides = classifier.shape
+    wanted: dict[str, Any] = {"size": sides[0] if sides[0] == sides[1] else tuple(sides), "resize": classifier.resize}
+    wanted |= {"channels": _CHANNELS[channels]} if channels in _CHANNELS else {}
+    return str(Bound(bound.entry, {**bound.arguments, **{k: v for k, v in wanted.items() if k in bound.arguments}}))
+
+
+def in_the_classifiers_order(
+    targets: Mapping[str, Tensor], classes: Mapping[str, Sequence[str]], classifier: Classifier
+) -> dict[str, Tensor]:
+    """Targets with class indices as the classifier counts them; columns of classes that it does not know are left out.
+
+    :param classes: the class names of the data, for each column that holds classes.
+    :raises DataError: when the data lacks a column, or has a class that the classifier does not know.
+    """
+    if not targets:
+        return {}
+    aligned = {name: column for name, column in targets.items() if name not in classes}
+    for name, known in classifier.classes.items():
+        if name not in targets:
+            raise DataError(
+                f"the classifier predicts {name}, and the data has no such column; it has {', '.join(targets)}."
+            )
+        aligned[name] = _reordered(targets[name], name, classes.get(name), known)
+    return aligned
+
+
+def _reordered(column: Tensor, name: str, found: Sequence[str] | None, known: Sequence[str]) -> Tensor:
+    if found is None:
+        raise UsageError(f"{name} holds numbers in the data, and classes in the classifier: {_listed(known)}.")
+    unknown = [word for word in found if word not in known]
+    if unknown:
+        raise DataError(
+            f"the classes of the data do not match the classifier's: it does not know {_listed(unknown)}. "
+            f"It knows {_listed(known)}. Classes are matched by their names; rename those of the data, or leave out "
+            "the pictures of others."
+        )
+    missing = [word for word in known if word not in found]
+    if missing:
+        warn(
+            f"the data has no pictures of {_listed(missing)}, which the classifier knows; the scores are on the others."
+        )
+    places = torch.tensor([list(known).index(word) for word in found], dtype=torch.int64)
+    return places[column]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words[:_SHOWN]) + (f", … ({len(words)} in all)" if len(words) > _SHOWN else "")

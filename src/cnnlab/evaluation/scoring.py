@@ -1,0 +1,142 @@
+"""A stored classifier on a data set or a split: its predictions and their scores."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cnnlab import data as data_room
+from cnnlab.core.errors import UsageError
+from cnnlab.data import Dataset, ImageSet
+from cnnlab.evaluation.matching import in_the_classifiers_order, in_the_classifiers_shape
+from cnnlab.evaluation.subjects import BATCH, Subject, subject
+from cnnlab.models import Classifier
+from cnnlab.runs import Predictions, Run
+from cnnlab.runs.record import plain
+
+ALL = "all"
+"""The split that stands for every picture of a data set."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a classifier predicts on one split, and how good that is.
+
+    :param scores: metrics by name and ``n``, the number of pictures; empty where the split has no targets.
+    :param predictions: outputs and targets, in the classifier's order of classes.
+    :param data: name of the data set; ``split`` that of its part, or ``all``.
+    :param label: what was evaluated.
+    """
+
+    scores: Mapping[str, float]
+    predictions: Predictions
+    data: str
+    split: str
+    label: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scores and what they are of, as plain JSON."""
+        return {
+            "model": self.label,
+            "data": self.data,
+            "data_digest": self.predictions.data,
+            "split": self.split,
+            "pictures": len(self.predictions),
+            "scores": plain(self.scores),
+        }
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name}={value:.4g}" for name, value in self.scores.items() if name != "n") or "no targets"
+        return f"Evaluation({self.label} on {self.data}, {self.split}: {scores}, n={len(self.predictions)})"
+
+
+def evaluate(
+    run: Run | Classifier,
+    data: Any = None,
+    split: str = "test",
+    *,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    device: str | None = None,
+    network: nn.Module | None = None,
+) -> Evaluation:
+    """The classifier of a run on another data set or split.
+
+    Pictures are brought to the classifier's own size and channels, and classes are matched by their names.
+
+    :param data: anything that :func:`cnnlab.load_data` takes, or a data set already loaded, which is taken as it is;
+        None for the data that the run was trained on.
+    :param split: ``train``, ``validation``, ``test`` or ``all``; a set without a test split is split as a training on
+        it would be.
+    :param device: another device than the one that the run was trained on.
+    :param network: the module for the weights, for a run that was trained on a network of one's own.
+    :raises UsageError: when the data has no such split, or knows other classes than the classifier.
+    :raises DataError: when the data cannot be read.
+    """
+    model = subject(run, device=device, network=network)
+    dataset = _loaded(model, data, data_dir, offline)
+    parts = _parts(dataset, split)
+    targets = _targets(model, parts)
+    known: Mapping[str, tuple[str, ...]] = model.classifier.classes
+    objective = model.objective({name: known.get(name) for name in targets})
+    outputs = model.outputs(_batches(parts))
+    scores = objective.metrics(outputs, targets) | {"n": len(outputs)} if targets else {}
+    predictions = Predictions(
+        outputs={head: _array(part) for head, part in objective.split(outputs).items()},
+        targets={name: _array(column) for name, column in targets.items()},
+        ids=[name for part in parts for name in part.ids],
+        objective=objective.spec,
+        classes=dict(known),
+        data=dataset.digest,
+        split=split,
+    )
+    return Evaluation(scores, predictions, dataset.name, split, model.label)
+
+
+def _loaded(model: Subject, data: Any, data_dir: str | Path | None, offline: bool) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
+    if data is not None:
+        fitting = in_the_classifiers_shape(data, model.classifier, data_dir)
+        return data_room.load(fitting, data_dir=data_dir, offline=offline)
+    spec = model.recipe.get("data")
+    if spec is None:
+        raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
+    if str(spec).startswith("arrays"):
+        raise UsageError(
+            f"{model.label} was trained on arrays given in Python, which its record does not hold. Give data=…."
+        )
+    shares: dict[str, Any] = {key: model.recipe.get(key) for key in ("validation", "test", "subset")}
+    return data_room.load(spec, data_dir=data_dir, offline=offline, **shares)
+
+
+def _parts(dataset: Dataset, split: str) -> list[ImageSet]:
+    parts = dict(dataset.parts())
+    if split == ALL:
+        return list(parts.values())
+    if split not in parts:
+        raise UsageError(
+            f"{dataset.name} has no split {split!r}. It has {', '.join(parts)}; all stands for every picture."
+        )
+    return [parts[split]]
+
+
+def _targets(model: Subject, parts: list[ImageSet]) -> dict[str, Tensor]:
+    """The targets of the pictures in the classifier's order of classes; none where any part has none."""
+    aligned = [in_the_classifiers_order(part.targets, part.classes, model.classifier) for part in parts]
+    columns = set.intersection(*(set(part) for part in aligned))
+    return {name: torch.cat([part[name] for part in aligned]) for name in aligned[0] if name in columns}
+
+
+def _batches(parts: list[ImageSet]) -> Iterator[Tensor]:
+    for part in parts:
+        for start in range(0, len(part), BATCH):
+            yield part.batch(torch.arange(start, min(start + BATCH, len(part))))[0]
+
+
+def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
+    return np.ascontiguousarray(tensor.cpu().numpy())

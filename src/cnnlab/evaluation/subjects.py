@@ -1,0 +1,111 @@
+"""What is evaluated: the classifier of a run, run as the run was, or a classifier by itself."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab import objectives
+from cnnlab.core.errors import UsageError
+from cnnlab.core.messages import warn
+from cnnlab.models import Classifier, outputs_of
+from cnnlab.objectives import Objective
+from cnnlab.runs import Run
+
+BATCH = 1024
+"""Pictures in a batch: as many as a training scores at a time, so that sums are rounded alike."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A classifier, and how it is run.
+
+    :param label: what messages call it.
+    :param recipe: of the run it comes from; empty for a classifier by itself.
+    :param threads: of the processor; None to leave that as it is.
+    """
+
+    classifier: Classifier
+    label: str
+    recipe: Mapping[str, Any]
+    device: str = "cpu"
+    precision: str = "float32"
+    threads: int | None = None
+
+    def objective(self, columns: Mapping[str, tuple[str, ...] | None] | None = None) -> Objective:
+        """What the outputs mean; ``columns`` are those of the data, otherwise the classes that the classifier knows."""
+        return objectives.build(self.classifier.objective, columns or self.classifier.classes)
+
+    def outputs(self, batches: Iterable[Tensor]) -> Tensor:
+        """The raw outputs, N×K float32 on the host, of batches of pictures; the classifier is left where it was."""
+        home = next(self.classifier.parameters(), torch.empty(0)).device
+        try:
+            placed = self.classifier.to(self.device)
+            with _threads(self.threads):
+                return outputs_of(placed, batches, device=self.device, precision=self.precision)
+        finally:
+            self.classifier.to(home)
+
+
+def subject(model: Run | Classifier, *, device: str | None = None, network: nn.Module | None = None) -> Subject:
+    """What a run or a classifier is to be evaluated as.
+
+    A run's classifier is run in the precision, on the device and with the threads that the run was trained with, so
+    that its own test split gives its own score again.
+
+    :param device: another device than that.
+    :param network: the module for the weights, for a run that was trained on a network of one's own.
+    :raises ModelFileError: when the run has no classifier yet.
+    :raises UsageError: for a device that is not there.
+    """
+    if isinstance(model, Classifier):
+        return Subject(model, "the classifier", {}, _checked(device or "cpu"))
+    if not isinstance(model, Run):
+        raise UsageError(f"a run or a classifier can be evaluated; got {type(model).__name__}.")
+    execution = model.info.get("execution") or {}
+    recorded = str(execution.get("device") or "cpu")
+    place = _checked(device) if device else _available(recorded, model)
+    same = torch.device(place).type == torch.device(recorded).type
+    return Subject(
+        classifier=model.classifier(network=network),
+        label=f"run {model.folder.name}",
+        recipe=model.recipe,
+        device=place,
+        precision=str(execution.get("precision") or "float32") if same else "float32",
+        threads=execution.get("threads") if same else None,
+    )
+
+
+def _available(recorded: str, run: Run) -> str:
+    try:
+        return _checked(recorded)
+    except UsageError:
+        warn(
+            f"{run.folder.name} was trained on {recorded}, which is not here; it is evaluated on the processor in "
+            "float32, which may change the last digits of its scores."
+        )
+        return "cpu"
+
+
+def _checked(device: str) -> str:
+    try:
+        torch.empty(0, device=torch.device(device))
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise UsageError(
+            f"there is no device {device!r} here ({reason}). Leave it out to take the run's own."
+        ) from error
+    return device
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

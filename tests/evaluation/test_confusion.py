@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from cnnlab.core.errors import UsageError
+from cnnlab.evaluation import confusion
+from cnnlab.runs import Predictions
+
+NAMES = ("cat", "dog", "owl")
+TRUE = [0, 0, 0, 1, 1, 2]
+TAKEN = [0, 1, 1, 1, 2, 2]
+
+
+def _predictions(**changes: object) -> Predictions:
+    facts = {
+        "outputs": {"label": np.eye(3, dtype=np.float32)[TAKEN]},
+        "targets": {"label": np.array(TRUE)},
+        "ids": [str(place) for place in range(6)],
+        "objective": "classes(column=none)",
+        "classes": {"label": NAMES},
+        "data": "d",
+        "split": "test",
+    }
+    return Predictions(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+def test_rows_are_true_classes_and_columns_predicted_ones() -> None:
+    matrix = confusion(_predictions())
+    assert matrix.names == NAMES
+    assert matrix.counts.tolist() == [[1, 2, 0], [0, 1, 1], [0, 0, 1]]
+
+
+def test_the_matrix_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import confusion_matrix
+
+    generator = np.random.default_rng(0)
+    outputs = generator.normal(size=(200, 3)).astype(np.float32)
+    targets = generator.integers(0, 3, 200)
+    matrix = confusion(
+        _predictions(outputs={"label": outputs}, targets={"label": targets}, ids=[str(i) for i in range(200)])
+    )
+    np.testing.assert_array_equal(matrix.counts, confusion_matrix(targets, outputs.argmax(1)))
+
+
+def test_shares_are_of_the_true_class_and_an_absent_class_has_none() -> None:
+    matrix = confusion(_predictions(targets={"label": np.array([0, 0, 0, 1, 1, 1])}))
+    np.testing.assert_allclose(matrix.shares, [[1 / 3, 2 / 3, 0], [0, 1 / 3, 2 / 3], [0, 0, 0]])
+
+
+def test_accuracy_is_the_share_on_the_diagonal() -> None:
+    assert confusion(_predictions()).accuracy == 0.5
+
+
+def test_mistakes_come_with_the_most_frequent_first() -> None:
+    assert confusion(_predictions()).mistakes() == [("cat", "dog", 2), ("dog", "owl", 1)]
+    assert confusion(_predictions()).mistakes(most=1) == [("cat", "dog", 2)]
+
+
+def test_predictions_without_targets_have_no_matrix() -> None:
+    with pytest.raises(UsageError, match="targets of test are not known"):
+        confusion(_predictions(targets={}))
+
+
+def test_a_column_that_holds_no_classes_is_refused() -> None:
+    with pytest.raises(UsageError, match="Did you mean label"):
+        confusion(_predictions(), "labels")
+
+
+def test_the_matrix_as_plain_lists() -> None:
+    assert confusion(_predictions()).to_dict()["counts"][0] == [1, 2, 0]

@@ -1,0 +1,52 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+import cnnlab
+
+HEAVY = ("torch", "matplotlib", "pandas", "numpy", "rich", "typer", "pydantic")
+
+
+def _loaded_by(statement: str) -> set[str]:
+    program = f"import sys, json; {statement}; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(json.loads(answer.stdout))
+
+
+def test_importing_cnnlab_loads_nothing_heavy() -> None:
+    assert _loaded_by("import cnnlab") == set()
+
+
+def test_the_test_of_what_is_loaded_sees_what_is_loaded() -> None:
+    assert "torch" in _loaded_by("import cnnlab; cnnlab.Classifier")
+
+
+def test_asking_for_the_version_or_an_error_loads_nothing_heavy() -> None:
+    assert _loaded_by("import cnnlab; cnnlab.__version__; cnnlab.CnnlabError") == set()
+
+
+@pytest.mark.parametrize("name", cnnlab.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(cnnlab, name) is not None
+    assert name in dir(cnnlab)
+
+
+def test_a_name_is_the_same_object_in_its_room() -> None:
+    from cnnlab import data, runs, training
+
+    assert cnnlab.train is training.train
+    assert cnnlab.load_data is data.load
+    assert cnnlab.Run is runs.Run
+
+
+def test_version_is_that_of_the_installation() -> None:
+    from importlib.metadata import version
+
+    assert cnnlab.__version__ == version("cnnlab")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="tarin"):
+        _ = cnnlab.tarin
