@@ -1,0 +1,54 @@
+"""All commands of ``cnnlab``, put together."""
+
+from typing import Annotated
+
+import typer
+
+from cnnlab.cli import data, runs
+from cnnlab.cli.demo import demo
+from cnnlab.cli.evaluate import evaluate
+from cnnlab.cli.extend import extend
+from cnnlab.cli.find_rate import find_rate
+from cnnlab.cli.predict import predict
+from cnnlab.cli.program import Program
+from cnnlab.cli.resume import resume
+from cnnlab.cli.train import train
+
+_HELP = """A laboratory for image classifiers: train fast, keep an exact record, ask of it later.
+
+What is about the experiment is written key=value, what is about the invocation --flag. In a shell, quote a word that
+holds parentheses or |."""
+_CONTEXT = {"help_option_names": ["--help", "-h"]}
+
+app = typer.Typer(
+    cls=Program, help=_HELP, rich_markup_mode="markdown", pretty_exceptions_enable=False, context_settings=_CONTEXT
+)
+app.command("train")(train)
+app.command("resume")(resume)
+app.command("extend")(extend)
+app.command("evaluate")(evaluate)
+app.command("predict")(predict)
+app.command("find-rate")(find_rate)
+app.add_typer(runs.app, name="runs")
+app.add_typer(data.app, name="data")
+app.command("demo")(demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from cnnlab import __version__
+
+        typer.echo(f"cnnlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        help_text = context.get_help()
+        typer.echo(help_text, nl=bool(help_text))

@@ -1,0 +1,87 @@
+"""``cnnlab evaluate``."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnlab.cli import output
+from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, RunName, Runs
+from cnnlab.core.errors import UsageError, suggestion
+
+if TYPE_CHECKING:
+    from cnnlab.evaluation import Evaluation
+
+_KEYS = ("data", "split")
+On = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="data=OTHER|split=SPLIT",
+        help="Other data than the run's own; train, validation, test (the default) or all.",
+        show_default=False,
+    ),
+]
+
+
+def evaluate(
+    run: RunName,
+    words: On = None,
+    runs: Runs = None,
+    data_dir: DataDir = None,
+    device: Device = None,
+    offline: Offline = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Score the stored classifier of RUN on other data, or on another split.
+
+    Pictures are brought to the classifier's size and channels, and classes are matched by their names.
+
+        cnnlab evaluate last split=validation
+
+        cnnlab evaluate last data=photos/ split=all
+    """
+    from cnnlab import evaluation
+    from cnnlab.cli.subject import find_subject
+    from cnnlab.core.messages import quietly
+
+    wanted = read_choice(words or [])
+    with quietly(quiet):
+        result = evaluation.evaluate(
+            find_subject(run, runs),
+            wanted.get("data"),
+            wanted.get("split", "test"),
+            device=device,
+            data_dir=data_dir,
+            offline=offline,
+        )
+    if as_json:
+        output.write_json(result.to_dict())
+    else:
+        _write(result)
+
+
+def read_choice(words: Sequence[str]) -> dict[str, str]:
+    """``data`` and ``split`` as they are given.
+
+    :raises UsageError: for any other word.
+    """
+    wanted: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or key not in _KEYS or not value:
+            raise UsageError(f"{word!r} is not data=… or split=…. {suggestion(key, _KEYS)}")
+        if key in wanted:
+            raise UsageError(f"{key} is given twice.")
+        wanted[key] = value
+    return wanted
+
+
+def _write(result: "Evaluation") -> None:
+    count = len(result.predictions)
+    rows: list[tuple[str, Any]] = [("evaluated", result.label), ("data", result.data)]
+    rows += [("split", f"{result.split}, {count:,} picture{'' if count == 1 else 's'}")]
+    rows += [(name.replace("_", " "), output.score(value)) for name, value in result.scores.items() if name != "n"]
+    output.facts(rows)
+    if not result.scores:
+        output.write("These pictures have no targets, so there is nothing to score.")

@@ -1,0 +1,67 @@
+"""``cnnlab find-rate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cnnlab.cli import output
+from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
+from cnnlab.core.errors import UsageError
+
+Lowest = Annotated[float, typer.Option("--lowest", metavar="RATE", help="The learning rate of the first step.")]
+Highest = Annotated[
+    float, typer.Option("--highest", metavar="RATE", help="That of the last, if the loss stays finite.")
+]
+Steps = Annotated[int, typer.Option("--steps", metavar="N", min=10, help="Steps of the test.")]
+Picture = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the curve is drawn: .png, .svg or .pdf.")]
+
+
+def find_rate(
+    words: Words = None,
+    out: Picture = Path("find-rate.png"),
+    lowest: Lowest = 1e-6,
+    highest: Highest = 10.0,
+    steps: Steps = 150,
+    data_dir: DataDir = None,
+    device: Device = None,
+    offline: Offline = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Test learning rates: one short training in which the rate grows step by step.
+
+    Draws the loss over the rate and suggests one; no run is kept.
+
+        cnnlab find-rate recipe.yaml
+    """
+    from cnnlab import training
+    from cnnlab.cli.words import read_words
+    from cnnlab.core.messages import quietly
+
+    if not 0 < lowest < highest:
+        raise UsageError(f"--lowest {lowest:g} must be above 0 and below --highest {highest:g}.")
+    recipe, keys = read_words(words, device=device)
+    with quietly(quiet):
+        test = training.find_rate(
+            recipe, lowest=lowest, highest=highest, steps=steps, data_dir=data_dir, offline=offline, **keys
+        )
+    training.draw_rate_test(test, out)
+    if as_json:
+        output.write_json({**test.to_dict(), "picture": str(out)})
+        return
+    output.facts(
+        [
+            ("suggested learning rate", f"{test.suggestion:g}"),
+            ("loss falls fastest at", f"{test.steepest:.2g}"),
+            ("loss is lowest at", f"{test.lowest:.2g}"),
+            ("curve", out),
+            ("next", f"cnnlab train {' '.join(map(_quoted, words or []))} optimizer.lr={test.suggestion:g}"),
+        ]
+    )
+
+
+def _quoted(word: str) -> str:
+    import shlex
+
+    return shlex.quote(word)

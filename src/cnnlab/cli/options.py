@@ -1,0 +1,66 @@
+"""The flags that several commands share, each with one meaning everywhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def runs_so_far(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of runs, for the shell to complete."""
+    from cnnlab.runs import RunStore
+
+    root = context.params.get("runs") or "runs"
+    try:
+        return ["last", *(summary.folder.name for summary in RunStore(root).list())]
+    except Exception:
+        # Whatever is wrong with the folder is said when the command itself runs.
+        return []
+
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RECIPE.yaml|KEY=VALUE",
+        help="A recipe file, and keys put over it; either may be left out. Quote what holds ( ) or |.",
+        show_default=False,
+    ),
+]
+RunName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run: its folder, its name, the start of its digest, or `last`.",
+        autocompletion=runs_so_far,
+        show_default=False,
+    ),
+]
+Runs = Annotated[
+    Path | None,
+    typer.Option("--runs", metavar="DIR", envvar="CNNLAB_RUNS", help="The folder of runs.", show_default="runs"),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        help="Where data sets are looked for first; then in the folder that CNNLAB_DATA names.",
+        show_default=False,
+    ),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never try the network.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes; warnings and errors only.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
+Again = Annotated[bool, typer.Option("--again", help="Train another run of a recipe that has one already.")]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name", metavar="NAME", help="What to call the run; otherwise its data and model.", show_default=False
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device", metavar="DEVICE", help="cpu, cuda, cuda:1, mps; otherwise the best there is.", show_default=False
+    ),
+]

@@ -1,0 +1,122 @@
+"""What goes to standard output: one JSON document, or text and tables for a person."""
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+Row = Sequence[object]
+_LEAST = 8
+"""Characters that a column gets on a narrow terminal, the space between columns included."""
+
+
+def write_json(value: Any) -> None:
+    """One document; a number that is not finite becomes null."""
+    from cnnlab.runs.record import plain
+
+    print(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def write(text: str = "") -> None:
+    """A line of text."""
+    print(text)
+
+
+def heading(text: str) -> None:
+    """The title of what follows, set off from what came before."""
+    if not sys.stdout.isatty():
+        print(f"\n{text}")
+        return
+    from rich.console import Console
+
+    Console().print(f"\n{text}", style="bold", markup=False, highlight=False)
+
+
+def facts(rows: Sequence[tuple[str, object]], indent: int = 0) -> None:
+    """Labels and values under one another; rows without a value are left out."""
+    shown = [(label, str(value)) for label, value in rows if value not in (None, "")]
+    width = max((len(label) for label, _ in shown), default=0)
+    for label, value in shown:
+        first, *more = value.splitlines() or [""]
+        print(f"{' ' * indent}{label:<{width}}  {first}")
+        for line in more:
+            print(f"{' ' * (indent + width + 2)}{line}")
+
+
+def table(columns: Sequence[str], rows: Sequence[Row], *, names: int = 1) -> None:
+    """A table: ruled on a terminal, plain columns elsewhere; numbers to the right.
+
+    :param names: how many columns, from the left, hold names: these stand to the left, and are never cut or wrapped.
+    """
+    cells = [[_text(value) for value in row] for row in rows]
+    to_right = [place >= names and _is_numeric([row[place] for row in rows]) for place in range(len(columns))]
+    if sys.stdout.isatty():
+        _ruled(columns, cells, to_right, names)
+    else:
+        _plain(columns, cells, to_right)
+
+
+def score(value: object) -> str:
+    """A metric to four digits; nothing where there is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value):
+        return ""
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them: ``41 s``, ``3:07 min``, ``2:15:00 h``."""
+    if not seconds:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02} h"
+    return f"{minutes}:{rest:02} min" if minutes else f"{seconds:.1f} s"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _is_numeric(values: Sequence[object]) -> bool:
+    known = [value for value in values if value not in (None, "")]
+    return bool(known) and all(isinstance(value, int | float) or _is_number(str(value)) for value in known)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", "").replace(".", "", 1).lstrip("-+").isdigit()
+
+
+def _plain(columns: Sequence[str], cells: Sequence[Sequence[str]], to_right: Sequence[bool]) -> None:
+    widths = [max(len(line[place]) for line in (columns, *cells)) for place in range(len(columns))]
+    for line in (columns, *cells):
+        parts = [
+            f"{text:>{width}}" if right else f"{text:<{width}}"
+            for text, width, right in zip(line, widths, to_right, strict=True)
+        ]
+        print("  ".join(parts).rstrip())
+
+
+def _ruled(columns: Sequence[str], cells: Sequence[Sequence[str]], to_right: Sequence[bool], names: int) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    ruled = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, (title, right) in enumerate(zip(columns, to_right, strict=True)):
+        longest = max((len(line[place]) for line in cells), default=0)
+        ruled.add_column(
+            title,
+            justify="right" if right else "left",
+            overflow="fold",
+            min_width=longest if place < names else None,
+        )
+    for line in cells:
+        ruled.add_row(*map(Text, line))
+    console = Console()
+    named = sum(max((len(line[place]) for line in cells), default=0) for place in range(names))
+    console.print(ruled, width=max(console.width, named + _LEAST * len(columns)))

@@ -1,0 +1,70 @@
+"""``cnnlab predict``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnnlab.cli import output
+from cnnlab.cli.options import Device, Json, Quiet, RunName, Runs
+
+if TYPE_CHECKING:
+    from cnnlab.evaluation import PicturePredictions
+
+Pictures = Annotated[
+    list[Path], typer.Argument(metavar="PICTURES...", help="Files, and folders of pictures.", show_default=False)
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write a CSV with the probability of each class.", show_default=False),
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be read, naming each, and go on.")]
+
+
+def predict(
+    run: RunName,
+    pictures: Pictures,
+    out: Out = None,
+    skip_bad: SkipBad = False,
+    runs: Runs = None,
+    device: Device = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Say what is in pictures of your own, by the stored classifier of RUN.
+
+    cnnlab predict last photos/ --out predictions.csv
+    """
+    from cnnlab import evaluation
+    from cnnlab.cli.subject import find_subject
+    from cnnlab.core.messages import quietly
+
+    with quietly(quiet):
+        result = evaluation.predict(
+            find_subject(run, runs), pictures, on_bad="skip" if skip_bad else "refuse", device=device
+        )
+    if out is not None:
+        result.save_csv(out)
+    if as_json:
+        output.write_json(result.to_dict() if out is None else {**_counts(result), "out": str(out)})
+    elif out is not None:
+        left_out = f", {len(result.unreadable):,} left out" if result.unreadable else ""
+        output.write(f"{len(result):,} picture{'' if len(result) == 1 else 's'} predicted{left_out}: {out}")
+    else:
+        _write(result)
+
+
+def _counts(result: "PicturePredictions") -> dict[str, object]:
+    return {"predicted": len(result), "unreadable": list(result.unreadable)}
+
+
+def _write(result: "PicturePredictions") -> None:
+    titles, parts = ["path"], [list(result.paths)]
+    for name, column in result.columns.items():
+        prefix = "" if len(result.columns) == 1 else f"{name} "
+        titles.append(f"{prefix}predicted")
+        parts.append(list(map(str, column.predicted)))
+        if column.names:
+            titles.append(f"{prefix}confidence")
+            parts.append([f"{value:.3f}" for value in column.confidence])
+    output.table(titles, list(zip(*parts, strict=True)), names=2)

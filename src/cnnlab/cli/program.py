@@ -1,0 +1,140 @@
+"""What every command has in common: how errors, warnings, notes and interruptions reach a person, and exit codes."""
+
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
+
+import typer
+from typer.core import TyperGroup
+
+from cnnlab.cli.usage import explain
+from cnnlab.core.errors import CnnlabError, CnnlabWarning
+
+FAILURE = 1
+INTERRUPTED = 130
+
+
+class StoppedError(Exception):
+    """A command that ended by Ctrl-C or SIGTERM; typer would swallow the KeyboardInterrupt itself."""
+
+    def __init__(self, cause: KeyboardInterrupt) -> None:
+        super().__init__(str(cause) or "stopped.")
+        self.exit_code = int(getattr(cause, "exit_code", INTERRUPTED))
+
+
+class Program(TyperGroup):
+    """The root of all commands: whatever happens below becomes one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that the words name."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise StoppedError(error) from None
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Runs a command line to its exit code, and leaves with it where that is wanted."""
+        with _notes(), _warnings():
+            code = _guarded(lambda: self._run(*args, **extra))
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def _run(self, *args: Any, **extra: Any) -> Any:
+        return super().main(*args, **{**extra, "standalone_mode": False})
+
+
+def group(help: str) -> typer.Typer:
+    """An empty group of commands that shows its help when it is called without one."""
+    app = typer.Typer(help=help, rich_markup_mode="markdown")
+
+    @app.callback(invoke_without_command=True, help=help)
+    def show_help(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            text = context.get_help()
+            # With rich, the help is printed by the call.
+            typer.echo(text, nl=bool(text))
+
+    return app
+
+
+def complain(text: str) -> None:
+    """One paragraph on standard error."""
+    print(f"cnnlab: {' '.join(text.splitlines())}", file=sys.stderr)
+
+
+def _guarded(command: Callable[[], Any]) -> int:
+    """The exit code of a command, its error told."""
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except typer.Exit as error:
+        return error.exit_code
+    except typer.Abort:
+        complain("stopped; nothing was done.")
+        return FAILURE
+    except (CnnlabError, StoppedError) as error:
+        complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        return FAILURE
+    except Exception as error:
+        usage = explain(error)
+        if usage is not None:
+            complain(usage)
+            return int(getattr(error, "exit_code", FAILURE))
+        traceback.print_exc()
+        complain("the above is a fault in cnnlab itself, not in what you typed. Please report it with all these lines.")
+        return FAILURE
+
+
+def _silence(stream: TextIO) -> None:
+    """Nobody reads on; what is still in the buffer would raise once more when Python leaves."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class _Notes(logging.Handler):
+    """Writes to whatever is standard error just then: a progress bar puts itself in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), file=sys.stderr)
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    log, handler = logging.getLogger("cnnlab"), _Notes()
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
+
+
+@contextmanager
+def _warnings() -> Iterator[None]:
+    """A block in which our warnings are one line each, once; others show as Python shows them."""
+    told: set[str] = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CnnlabWarning)
+        others = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+            if not issubclass(category, CnnlabWarning):
+                others(message, category, *place, **more)
+            elif str(message) not in told:
+                told.add(str(message))
+                complain(f"warning: {message}")
+
+        warnings.showwarning = show
+        yield

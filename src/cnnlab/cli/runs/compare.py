@@ -1,0 +1,93 @@
+"""``cnnlab runs compare``."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnlab.cli import output
+from cnnlab.cli.options import Json, Runs, runs_so_far
+from cnnlab.core.errors import CnnlabError
+
+if TYPE_CHECKING:
+    from cnnlab.core.spec import Call
+    from cnnlab.runs import Comparison
+
+_LONG = 32
+_NOT_THE_EXPERIMENT = ("name",)
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN RUN...", help="Two or more runs.", autocompletion=runs_so_far, show_default=False),
+]
+
+
+def compare(names: Names, runs: Runs = None, as_json: Json = False) -> None:
+    """Show runs side by side: what differs between them, and their scores.
+
+    A difference between two runs is no proof: another seed differs too.
+    """
+    from cnnlab.runs import RunStore
+
+    comparison = RunStore(runs or "runs").compare(names)
+    if as_json:
+        output.write_json(comparison.to_dict())
+    else:
+        write_comparison(comparison)
+
+
+def write_comparison(comparison: "Comparison") -> None:
+    """The comparison for a person: a column a run; what came out, then what differs."""
+    lines: list[list[str]] = [
+        ["state", *comparison.states],
+        ["epochs", *map(str, comparison.epochs)],
+        ["weights of epoch", *map(_shown, comparison.selected)],
+    ]
+    for key, values in comparison.scores.items():
+        if not key.startswith("train."):
+            lines.append([key.replace(".", " ").replace("_", " "), *(output.score(value) or "-" for value in values)])
+    lines.append(["time", *map(output.duration, comparison.seconds)])
+    output.table(["", *comparison.runs], lines)
+    recipe = {key: values for key, values in comparison.recipe.items() if key not in _NOT_THE_EXPERIMENT}
+    _differences("recipe", {key: unlike(values) for key, values in recipe.items()}, comparison.runs)
+    _differences("execution", comparison.execution, comparison.runs)
+    if not recipe:
+        output.write("\nTheir recipes are the same.")
+
+
+def unlike(values: Sequence[Any]) -> list[Any]:
+    """Specs without the arguments that all of them have alike; other values as they are."""
+    from cnnlab.core.spec import Call, read
+
+    try:
+        pipelines = [read(value) for value in values]
+    except CnnlabError:
+        return list(values)
+    if not all(len(calls) == 1 for calls in pipelines):
+        return list(values)
+    calls = [calls[0] for calls in pipelines]
+    same = {key for key in calls[0].kwargs if all(_has(call, key, calls[0].kwargs[key]) for call in calls)}
+    return [Call(call.name, call.args, {k: v for k, v in call.kwargs.items() if k not in same}) for call in calls]
+
+
+def _has(call: "Call", key: str, value: Any) -> bool:
+    return key in call.kwargs and call.kwargs[key] == value
+
+
+def _differences(what: str, differing: dict[str, list[Any]], runs: Sequence[str]) -> None:
+    """A table of what is short, and under it what is long, a line a run."""
+    texts = {key: list(map(_shown, values)) for key, values in differing.items()}
+    long = {key: values for key, values in texts.items() if max(map(len, values)) > _LONG}
+    short = [[key, *values] for key, values in texts.items() if key not in long]
+    if differing:
+        output.heading(f"{what}: what differs")
+    if short:
+        output.table(["", *runs], short)
+    for key, values in long.items():
+        output.write(key)
+        output.facts(list(zip(runs, values, strict=True)), indent=2)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,44 @@
+"""``cnnlab runs delete``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnnlab.cli import output
+from cnnlab.cli.options import Json, Runs, runs_so_far
+
+if TYPE_CHECKING:
+    from cnnlab.runs import RunStore
+
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN...", help="One or more runs.", autocompletion=runs_so_far, show_default=False),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def delete(names: Names, runs: Runs = None, yes: Yes = False, as_json: Json = False) -> None:
+    """Delete runs and all that belongs to them; asks first."""
+    from cnnlab.runs import RunStore
+
+    store = RunStore(runs or "runs")
+    found = _resolved(store, names)
+    if not yes:
+        listed = ", ".join(folder.name for folder in found)
+        typer.confirm(f"Delete {listed}, with all that belongs to it?", abort=True, err=True)
+    for folder in found:
+        store.delete(folder)
+    if as_json:
+        output.write_json({"deleted": [str(folder) for folder in found]})
+    else:
+        for folder in found:
+            output.write(f"deleted {folder}")
+
+
+def _resolved(store: "RunStore", names: Sequence[str]) -> list[Path]:
+    """The folders meant, each once, before any is gone: ``last`` means another run afterwards."""
+    # A damaged run is not found, for it cannot be read; by the name of its folder it can be deleted all the same.
+    listed = {summary.folder.name: summary.folder for summary in store.list()}
+    return list(dict.fromkeys(listed[name] if name in listed else store.find(name).folder for name in names))

@@ -1,0 +1,137 @@
+"""``cnnlab runs show``."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.cli import output
+from cnnlab.cli.options import Json, RunName, Runs
+
+if TYPE_CHECKING:
+    from cnnlab.runs import Run
+
+_EPOCHS = 8
+
+
+def show(run: RunName, runs: Runs = None, as_json: Json = False) -> None:
+    """Show the record of RUN: recipe, scores, the last epochs, how it was carried out, warnings."""
+    from cnnlab.runs import RunStore
+
+    found = RunStore(runs or "runs").find(run)
+    if as_json:
+        output.write_json({**found.to_dict(), "history": found.history.to_dict("records")})
+        return
+    _overview(found)
+    _scores(found)
+    _recipe(found)
+    _history(found)
+    _execution(found.info)
+    _warnings(found.info)
+
+
+def _overview(run: "Run") -> None:
+    info = run.info
+    reason = f": {info['reason']}" if run.state == "failed" and info.get("reason") else ""
+    total = info.get("epochs")
+    output.facts(
+        [
+            ("run", run.folder.name),
+            ("state", f"{run.state}{reason}"),
+            ("data", _data(info.get("data") or {})),
+            ("epochs", f"{run.epochs_done}{f' of {total}' if total and total != run.epochs_done else ''}"),
+            ("weights of", selected(info)),
+            ("time", output.duration(info.get("seconds"))),
+            ("parent", info.get("parent")),
+            ("digest", run.digest),
+            ("folder", run.folder),
+        ]
+    )
+
+
+def selected(info: Mapping[str, Any]) -> str:
+    """The epoch whose weights were kept, and why that one."""
+    chosen = info.get("selected") or {}
+    if "epoch" not in chosen:
+        return ""
+    metric = str(chosen.get("metric") or "last").replace("_", " ")
+    return f"epoch {chosen['epoch']}, {'the last' if metric == 'last' else f'by {metric}'}"
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    sizes = ", ".join(f"{split} {count:,}" for split, count in (data.get("sizes") or {}).items())
+    return f"{data.get('name', '')} ({sizes})" if sizes else str(data.get("name", ""))
+
+
+def _scores(run: "Run") -> None:
+    splits = {split: run.scores(split) for split in ("train", "validation", "test")}
+    scored = {split: scores for split, scores in splits.items() if scores}
+    if not scored:
+        return
+    names = list(dict.fromkeys(name for scores in scored.values() for name in scores))
+    output.heading("scores")
+    output.table(
+        ["split", "pictures", *(name.replace("_", " ") for name in names)],
+        [
+            [split, f"{scores.n:,}" if scores.n else "", *(output.score(scores.get(name)) for name in names)]
+            for split, scores in scored.items()
+        ],
+    )
+
+
+def _recipe(run: "Run") -> None:
+    output.heading("recipe")
+    texts = {key: value if isinstance(value, str) else _yaml(value) for key, value in run.recipe.items()}
+    output.facts(list(texts.items()))
+
+
+def _yaml(value: Any) -> str:
+    from cnnlab.core import yaml
+
+    # YAML ends a bare scalar with a line of three dots.
+    return yaml.dump(value).removesuffix("...\n").strip()
+
+
+def _history(run: "Run") -> None:
+    history = run.history
+    if history.empty:
+        return
+    judged = str((run.info.get("selected") or {}).get("metric") or "validation_accuracy").partition("_")[2]
+    measured = [f"{split}_{metric}" for split in ("train", "validation") for metric in dict.fromkeys(("loss", judged))]
+    wanted = ["epoch", "learning_rate", *measured, "seconds", "images_per_second"]
+    shown = history[[name for name in wanted if name in history]].tail(_EPOCHS)
+    output.heading(f"last {len(shown)} of {len(history)} epochs" if len(shown) < len(history) else "epochs")
+    output.table(
+        [str(name).replace("_", " ") for name in shown.columns],
+        [[_cell(name, value) for name, value in row.items()] for row in shown.to_dict("records")],
+        names=0,
+    )
+
+
+def _cell(name: Any, value: Any) -> str:
+    if isinstance(value, int):
+        return str(value)
+    if name == "images_per_second":
+        return f"{value:,.0f}"
+    if name == "seconds":
+        return f"{value:.1f}"
+    return f"{value:.3g}" if name == "learning_rate" else output.score(value)
+
+
+def _execution(info: Mapping[str, Any]) -> None:
+    execution, environment = info.get("execution") or {}, info.get("environment") or {}
+    if not execution and not environment:
+        return
+    output.heading("execution")
+    rows = [*execution.items(), *environment.items()]
+    output.facts([(key.replace("_", " "), _plain(value)) for key, value in rows])
+
+
+def _plain(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _warnings(info: Mapping[str, Any]) -> None:
+    warnings = info.get("warnings") or []
+    if warnings:
+        output.heading("warnings")
+        for text in warnings:
+            output.write(f"- {text}")

@@ -1,0 +1,46 @@
+"""The few lines with which a training ends: where the run lies, its score, and what can be done next."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnlab.cli import output
+from cnnlab.cli.runs.show import selected
+
+if TYPE_CHECKING:
+    from cnnlab.runs import Run
+
+
+def write_summary(run: "Run", runs: Path | None, *, as_json: bool) -> None:
+    """Says how a training ended.
+
+    :param runs: the folder of runs as it was given, so that the commands advised can be pasted.
+    """
+    if as_json:
+        output.write_json(run.to_dict())
+        return
+    rows: list[tuple[str, object]] = [("run", run.folder.name)]
+    rows += [(split, _scores(run, split)) for split in ("validation", "test")]
+    rows += [("weights of", selected(run.info)), ("time", output.duration(run.info.get("seconds")))]
+    rows += [("folder", run.folder)]
+    output.facts(rows)
+    output.write()
+    output.facts([("next", "\n".join(_advice(run, runs)))])
+
+
+def _scores(run: "Run", split: str) -> str:
+    """The metric that the run is judged by, and the loss; the others are for ``runs show``."""
+    scores = run.scores(split)
+    judged = str((run.info.get("selected") or {}).get("metric") or "").partition("_")[2]
+    names = [name for name in dict.fromkeys((judged, "accuracy", "loss")) if name in scores]
+    parts = [f"{name.replace('_', ' ')} {output.score(scores[name])}" for name in names]
+    return f"{', '.join(parts)} ({scores.n:,} pictures)" if parts else ""
+
+
+def _advice(run: "Run", runs: Path | None) -> list[str]:
+    where = f" --runs {runs}" if runs is not None and Path(runs) != Path("runs") else ""
+    name = run.folder.name
+    return [
+        f"cnnlab runs show {name}{where}",
+        f"cnnlab predict {name} PICTURES... --out predictions.csv{where}",
+        f"cnnlab extend {name} epochs=+3{where}",
+    ]

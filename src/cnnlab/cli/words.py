@@ -1,0 +1,58 @@
+"""The words of a command line: perhaps a recipe file, then ``key=value``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cnnlab.cli.usage import flag_for
+from cnnlab.core.errors import UsageError
+
+_RECIPES = {".yaml", ".yml"}
+
+
+def read_words(words: Sequence[str] | None, **flags: str | None) -> tuple[Path | None, dict[str, Any]]:
+    """The recipe file, where one is named, and the keys to put over it.
+
+    :param flags: keys that may be given as flags too, such as ``device``.
+    :raises UsageError: for words that cannot be read, and keys given twice.
+    """
+    words = list(words or [])
+    files = [word for word in words if _is_file(word)]
+    if len(files) > 1:
+        raise UsageError(f"{files[0]} and {files[1]} are two recipe files; give one, and the rest as key=value.")
+    recipe = Path(files[0]) if files else None
+    if recipe is not None and not recipe.is_file():
+        raise UsageError(_no_such_recipe(recipe))
+    return recipe, read_pairs([word for word in words if word not in files], **flags)
+
+
+def read_pairs(words: Sequence[str], **flags: str | None) -> dict[str, Any]:
+    """The keys of ``key=value`` words, and those given as flags."""
+    for word in words:
+        _refuse_flag(word.partition("=")[0])
+    from cnnlab.training import parse_pairs
+
+    keys: dict[str, Any] = parse_pairs(words)
+    for key, value in flags.items():
+        if value is not None and key in keys:
+            raise UsageError(f"{key} is given twice, as {key}={keys[key]} and as --{key} {value}.")
+        if value is not None:
+            keys[key] = value
+    return keys
+
+
+def _is_file(word: str) -> bool:
+    return "=" not in word or (Path(word).suffix in _RECIPES and Path(word).is_file())
+
+
+def _no_such_recipe(path: Path) -> str:
+    if path.is_dir() and (path / "recipe.yaml").is_file():
+        return f"{path} is a folder; the recipe in it is {path / 'recipe.yaml'}."
+    hint = "" if path.suffix in _RECIPES else f" If it names data, write data={path}."
+    return f"there is no recipe file {path}.{hint} Give a YAML file, or the recipe as key=value."
+
+
+def _refuse_flag(key: str) -> None:
+    flag = flag_for(key)
+    if flag is not None:
+        raise UsageError(f"{key} is about the invocation, not the experiment: write {flag}, not {key}=….")
