@@ -11,7 +11,7 @@ export UV_HTTP_TIMEOUT ?= 300
 .PHONY: demo test lint check format lock clean
 
 demo: .venv/ready
-	@$(BIN)/python -m cnnlab.demo
+	@$(BIN)/cnnlab demo
 
 test: .venv/ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
