@@ -144,3 +144,15 @@ def test_subset_leaves_validation_and_test_alone() -> None:
     assert part.train.targets["label"].bincount().tolist() == [10] * 10
     with pytest.raises(UsageError, match="more than the 1,294"):
         data.load("digits", subset=2000)
+
+
+@pytest.mark.parametrize("path", ["x/" * 3000, "~nobody-of-this-name/photos", "a/b\0c"])
+def test_what_cannot_be_a_path_is_refused(path: str) -> None:
+    with pytest.raises((DataError, SpecError)):
+        data.load(path)
+
+
+def test_pictures_that_cannot_fit_in_memory_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnlab.data.ingest.physical_memory", lambda: 1000)
+    with pytest.raises(DataError, match="cache=auto"):
+        data.load("digits")

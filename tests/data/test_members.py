@@ -1,6 +1,7 @@
 """Files in folders and archives: what is read, and what is not safe to read."""
 
 import io
+import os
 import stat
 import tarfile
 import zipfile
@@ -146,3 +147,12 @@ def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(DataError, match="neither a folder nor"):
         open_members(tmp_path / "notes.txt")
+
+
+def test_names_that_are_no_text_can_be_written_down(tmp_path: Path) -> None:
+    folder = os.path.join(os.fsencode(tmp_path), b"caf\xe9")
+    os.mkdir(folder)
+    with open(os.path.join(folder, b"1.png"), "wb") as file:
+        file.write(b"one")
+    members = open_members(tmp_path)
+    assert members.names == ("caf�/1.png",) and members.read("caf�/1.png") == b"one"

@@ -5,14 +5,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cnnlab.core.messages import warn
 from cnnlab.data.dataset import Dataset
 from cnnlab.data.imageset import ImageSet
 
 
-def shared(first: ImageSet, second: ImageSet) -> Tensor:
+def shared(first: ImageSet, second: ImageSet) -> NDArray[np.bool_]:
     """Whether each picture of ``first`` is in ``second`` too, pixel by pixel (bool, by SHA-256)."""
     ours, theirs = first.picture_digests, second.picture_digests
     # The first eight bytes tell nearly all apart, and are compared at once; the rest settles what is left.
@@ -20,7 +19,7 @@ def shared(first: ImageSet, second: ImageSet) -> Tensor:
     if candidates.any():
         known = {row.tobytes() for row in theirs[np.isin(_prefixes(theirs), _prefixes(ours[candidates]))]}
         candidates[candidates] = [row.tobytes() in known for row in ours[candidates]]
-    return torch.from_numpy(candidates)
+    return candidates
 
 
 def repeated(image_set: ImageSet) -> int:
@@ -59,11 +58,11 @@ def settle(dataset: Dataset, *, dedupe: bool) -> Dataset:
 
 def _without(dataset: Dataset) -> tuple[Dataset, int]:
     train = dataset.train
-    is_shared = torch.zeros(len(train), dtype=torch.bool)
+    is_shared = np.zeros(len(train), dtype=bool)
     for part in (dataset.validation, dataset.test):
         if part is not None:
             is_shared |= shared(train, part)
-    return replace(dataset, train=train.select((~is_shared).nonzero()[:, 0])), int(is_shared.sum())
+    return replace(dataset, train=train.select(torch.from_numpy(np.flatnonzero(~is_shared)))), int(is_shared.sum())
 
 
 def _prefixes(digests: NDArray[np.uint8]) -> NDArray[np.uint64]:

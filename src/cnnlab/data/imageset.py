@@ -4,7 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TypeAlias, overload
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import torch
@@ -38,6 +38,28 @@ class Numbered(Sequence[str]):
     def __getitem__(self, index: slice) -> Sequence[str]: ...
     def __getitem__(self, index: int | slice) -> str | Sequence[str]:
         return [str(i) for i in self._places[index]] if isinstance(index, slice) else str(self._places[index])
+
+
+class _Chosen(Sequence[str]):
+    """The ids of some pictures of a set, looked up when asked for."""
+
+    def __init__(self, ids: Sequence[str], places: Tensor) -> None:
+        self._ids, self._places = ids, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [self._ids[place] for place in self._places[index].tolist()]
+        return self._ids[int(self._places[index])]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self[:])
 
 
 class ImageSet(ABC):
@@ -79,7 +101,7 @@ class ImageSet(ABC):
     def batch(self, indices: Indices) -> tuple[Tensor, dict[str, Tensor]]:
         """The pictures at ``indices`` (uint8, N×C×H×W, on the CPU) and their targets."""
         chosen = torch.as_tensor(indices, dtype=torch.int64)
-        return self._images(chosen), {name: column[chosen] for name, column in self.targets.items()}
+        return self._images(chosen), {name: gather(column, chosen) for name, column in self.targets.items()}
 
     @abstractmethod
     def _images(self, indices: Tensor) -> Tensor:
@@ -154,7 +176,7 @@ class TensorImages(ImageSet):
         self._pixels = images.contiguous()
 
     def _images(self, indices: Tensor) -> Tensor:
-        return gather(self._pixels.numpy(), indices)
+        return gather(self._pixels, indices)
 
     def pixels(self) -> Tensor:
         """The tensor itself: do not write to it."""
@@ -166,26 +188,17 @@ class Selection(ImageSet):
 
     def __init__(self, base: ImageSet, indices: Tensor) -> None:
         self.base: ImageSet = base.base if isinstance(base, Selection) else base
-        self.indices: Tensor = base.indices[indices] if isinstance(base, Selection) else indices
-        targets = {name: column[self.indices] for name, column in self.base.targets.items()}
-        super().__init__(len(indices), base.shape, targets, base.classes, Numbered(len(indices)))
-
-    @cached_property
-    def _chosen_ids(self) -> list[str]:
-        return [self.base.ids[i] for i in self.indices.tolist()]
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """The ids that the pictures have in the set they are taken from."""
-        return self._chosen_ids
+        self.indices: Tensor = gather(base.indices, indices) if isinstance(base, Selection) else indices
+        targets = {name: gather(column, self.indices) for name, column in self.base.targets.items()}
+        super().__init__(len(indices), base.shape, targets, base.classes, _Chosen(self.base.ids, self.indices))
 
     def _images(self, indices: Tensor) -> Tensor:
-        return self.base._images(self.indices[indices])
+        return self.base._images(gather(self.indices, indices))
 
     def pixels(self) -> Tensor | None:
         """The selected pictures as a tensor of their own where the base lies in memory: a copy at each call."""
         whole = self.base.pixels()
-        return None if whole is None else gather(whole.numpy(), self.indices)
+        return None if whole is None else gather(whole, self.indices)
 
     @cached_property
     def picture_digests(self) -> NDArray[np.uint8]:
@@ -195,14 +208,14 @@ class Selection(ImageSet):
     @cached_property
     def moments(self) -> Tensor:
         """The rows of the base's."""
-        return self.base.moments[self.indices]
+        return gather(self.base.moments, self.indices)
 
 
-def gather(pixels: NDArray[np.uint8], indices: Tensor) -> Tensor:
-    """The pictures at ``indices`` copied out of an array N×C×H×W."""
-    # Copying is bound by memory: numpy's one thread is as fast as torch's several, which also slow down a hundredfold
-    # where other processes use the same cores.
-    return torch.from_numpy(np.take(pixels, indices.numpy(), axis=0))
+def gather(rows: Tensor | NDArray[Any], indices: Tensor) -> Tensor:
+    """The rows at ``indices``, copied."""
+    # Copying is bound by memory: numpy's one thread is as fast as torch's several, which wait for each other, a
+    # hundred times as long, where other processes use the same cores.
+    return torch.from_numpy(np.take(np.asarray(rows), indices.numpy(), axis=0))
 
 
 def digest_pictures(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -227,7 +240,7 @@ def statistics(image_set: ImageSet) -> tuple[tuple[float, ...], tuple[float, ...
     count = len(image_set) * image_set.shape[1] * image_set.shape[2]
     if count == 0:
         raise DataError("there is no picture to take the mean of.")
-    sums = image_set.moments.sum(0).tolist()
+    sums = image_set.moments.numpy().sum(0).tolist()
     means = tuple(total / count / 255 for total, _ in sums)
     deviations = tuple((count * squares - total * total) ** 0.5 / count / 255 for total, squares in sums)
     return means, deviations
@@ -252,7 +265,8 @@ def check_range(name: str, column: Tensor, classes: int) -> None:
 
     :raises DataError: naming the first such value and its place.
     """
-    outside = ((column < 0) | (column >= classes)).nonzero()
+    values = column.numpy()
+    outside = np.flatnonzero((values < 0) | (values >= classes))
     if len(outside):
         place = int(outside[0])
         raise DataError(

@@ -17,13 +17,14 @@ from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
 from cnnlab.data.decode import Form
 from cnnlab.data.imageset import Classes, ImageSet, Targets, TensorImages, digest_pictures, picture_moments
+from cnnlab.data.machine import ahead, physical_memory
 from cnnlab.data.options import CHANNELS, Options
-from cnnlab.data.parallel import ahead
 from cnnlab.data.pictures import Bad, Chunk, Pictures, Survey
 from cnnlab.data.reading import Content, Part
 
 _CHUNK = 128
 _SAMPLE = 16
+_MEMORY_SHARE = 0.7
 
 
 class MixedSizesError(DataError):
@@ -95,10 +96,19 @@ class MemoryStore(Store):
     def add(self, part: str, pixels: NDArray[np.uint8], files: Sequence[bytes]) -> None:
         """Copies them to where they will stay."""
         if part not in self._arrays:
+            self._check(pixels[0].nbytes)
             self._arrays[part] = torch.empty((self._counts[part], *pixels.shape[1:]), dtype=torch.uint8)
         start, end = self._filled[part], self._filled[part] + len(pixels)
         self._arrays[part].numpy()[start:end] = pixels
         self._filled[part] = end
+
+    def _check(self, size: int) -> None:
+        total = size * sum(self._counts.values())
+        if total > physical_memory() * _MEMORY_SHARE:
+            raise DataError(
+                f"the pixels would take up {total / 2**30:.1f} GB, more than fit in memory. Keep them on the disk, "
+                "with cache=auto, or give a smaller size."
+            )
 
     def image_set(self, name: str, part: Part, known: Ingested, classes: Classes) -> ImageSet:
         """The part as an image set."""

@@ -1,6 +1,5 @@
 """Image sets that lie on the disk: raw pixels under a memory map, and encoded files that are decoded on the way."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -14,7 +13,7 @@ from torch import Tensor
 from cnnlab.core.errors import DataError
 from cnnlab.data.decode import BadPictureError, Form, decode
 from cnnlab.data.imageset import Classes, ImageSet, Selection, Targets, TensorImages, gather
-from cnnlab.data.parallel import workers
+from cnnlab.data.machine import physical_memory, workers
 
 
 class MappedImages(ImageSet):
@@ -104,10 +103,7 @@ def fits_in_memory(image_set: ImageSet) -> bool:
 
 def memory_limit() -> int:
     """Bytes of pixels that one split may take up in memory: an eighth of the machine's."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8
-    except (AttributeError, ValueError, OSError):
-        return 1 << 30
+    return physical_memory() // 8
 
 
 @cache

@@ -59,11 +59,12 @@ class FolderMembers(Members):
 
     def __init__(self, path: Path) -> None:
         files, folders = walk(path)
-        super().__init__(path, files, folders)
+        self._paths = {_printable(name): path / name for name in files}
+        super().__init__(path, self._paths, map(_printable, folders))
 
     def read(self, name: str) -> bytes:
         """The bytes of the file."""
-        return read_file(self.path / name)
+        return read_file(self._paths[name])
 
 
 class ZipMembers(Members):
@@ -98,7 +99,7 @@ class TarMembers(Members):
         self._lock = threading.Lock()
         self._file = _plain_tar(path)
         weakref.finalize(self, self._file.close)
-        with tarfile.open(fileobj=self._file, mode="r:") as archive:
+        with tarfile.open(fileobj=self._file, mode="r:", errors="replace") as archive:
             infos = {_safe(path, info.name): info for info in archive.getmembers()}
             end = archive.offset
         # A tar ends with blocks of zeros; reading just stops where one is cut off or damaged between two members.
@@ -173,6 +174,11 @@ def read_file(path: Path) -> bytes:
 def is_junk(name: str) -> bool:
     """Whether a path holds a part that file managers leave behind."""
     return any(part in _JUNK or (part.startswith(".") and part not in {".", ".."}) for part in name.split("/"))
+
+
+def _printable(name: str) -> str:
+    """The name with what is no text in it (bytes that are not UTF-8) replaced, so that it can be written down."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _parents(name: str) -> Iterator[str]:

@@ -12,9 +12,9 @@ from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
 from cnnlab.data.decode import Form
 from cnnlab.data.layout import is_picture, listed
+from cnnlab.data.machine import ahead
 from cnnlab.data.members import open_members, read_file
 from cnnlab.data.options import Resize
-from cnnlab.data.parallel import ahead
 from cnnlab.data.pictures import Bad, FilePictures
 
 _CHUNK = 16

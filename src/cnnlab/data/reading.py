@@ -13,6 +13,7 @@ import inspect
 import os
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,12 @@ class Place:
 
     def look(self, path: str) -> Path | None:
         """The first file or folder of that path, or None."""
-        wanted = Path(path).expanduser()
-        found = (folder / wanted for folder in self.folders())
-        return next((candidate for candidate in found if candidate.exists()), None)
+        # What cannot be a path, being too long or of an unknown user, is none.
+        with suppress(OSError, RuntimeError):
+            wanted = Path(path).expanduser()
+            found = (folder / wanted for folder in self.folders())
+            return next((candidate for candidate in found if candidate.exists()), None)
+        return None
 
     def find(self, path: str) -> Path:
         """The first file or folder of that path.
@@ -55,7 +59,7 @@ class Place:
         found = self.look(path)
         if found is None:
             looked = ", ".join(str(folder.absolute()) for folder in self.folders())
-            where = "" if Path(path).expanduser().is_absolute() else f" (looked in {looked})"
+            where = "" if path.startswith(("/", "~")) else f" (looked in {looked})"
             raise DataError(
                 f"there is no file or folder {path}{where}. Check the path; --data-dir names another place."
             )

@@ -7,6 +7,7 @@ study do not change.
 from collections.abc import Mapping
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,7 +56,7 @@ def subset(train: ImageSet, share: int | float) -> ImageSet:
     count = count_of("subset", share, len(train))
     if count == 0:
         raise UsageError(f"subset={share} leaves nothing of the {len(train):,} pictures of train; give a larger one.")
-    chosen = choose(_strata(train), len(train), count, "subset", spare=0)
+    chosen = choose(_strata(train), count, "subset", spare=0)
     return train.select(chosen)
 
 
@@ -78,19 +79,19 @@ def count_of(name: str, share: int | float, total: int) -> int:
     return count
 
 
-def choose(strata: Tensor, total: int, count: int, purpose: str, *, spare: int) -> Tensor:
-    """``count`` of ``total`` places, in rising order, in proportion to the classes in ``strata``.
+def choose(strata: Tensor, count: int, purpose: str, *, spare: int) -> Tensor:
+    """``count`` places of ``strata``, in rising order, in proportion to the classes in it.
 
     :param strata: the class of each place, int64.
     :param spare: how many of every class are left behind at least, where that can be.
     """
-    labels, sizes = torch.unique(strata, return_counts=True)
+    labels, sizes = np.unique(strata.numpy(), return_counts=True)
     quota = _allocate(sizes.tolist(), count, spare)
-    chosen = []
+    is_chosen = np.zeros(len(strata), dtype=bool)
     for label, size, number in zip(labels.tolist(), sizes.tolist(), quota, strict=True):
         order = torch.randperm(size, generator=generator(SEED, purpose, label))[:number]
-        chosen.append((strata == label).nonzero()[:, 0][order])
-    return torch.cat(chosen).sort().values if chosen else torch.arange(total)[:0]
+        is_chosen[np.flatnonzero(strata.numpy() == label)[order.numpy()]] = True
+    return torch.from_numpy(np.flatnonzero(is_chosen))
 
 
 def _allocate(sizes: list[int], count: int, spare: int) -> list[int]:
@@ -117,10 +118,9 @@ def _allocate(sizes: list[int], count: int, spare: int) -> list[int]:
 def _carve(train: ImageSet, name: str, count: int) -> tuple[ImageSet, ImageSet]:
     if count >= len(train):
         raise UsageError(f"{name}={count} would leave no picture of the {len(train):,} to train on; give fewer.")
-    chosen = choose(_strata(train), len(train), count, name, spare=1)
-    rest = torch.ones(len(train), dtype=torch.bool)
-    rest[chosen] = False
-    return train.select(rest.nonzero()[:, 0]), train.select(chosen)
+    chosen = choose(_strata(train), count, name, spare=1)
+    rest = np.setdiff1d(np.arange(len(train)), chosen.numpy(), assume_unique=True)
+    return train.select(torch.from_numpy(rest)), train.select(chosen)
 
 
 def _strata(image_set: ImageSet) -> Tensor:

@@ -1,4 +1,4 @@
-"""Work in threads, with results in order."""
+"""What the machine has, and work in threads with results in order."""
 
 import os
 from collections import deque
@@ -13,6 +13,14 @@ R = TypeVar("R")
 def workers() -> int:
     """How many threads work at once: one for each processor that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def physical_memory() -> int:
+    """Bytes of the machine's memory; where the system does not tell, those of a small one."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 8 << 30
 
 
 def ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
