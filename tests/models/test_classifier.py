@@ -107,3 +107,14 @@ def test_pictures_of_another_shape_are_refused(shape):
 def test_facts_that_do_not_fit_are_refused(changes, word):
     with pytest.raises(UsageError, match=word):
         classifier(**changes)
+
+
+@pytest.mark.slow(8)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiler_takes_the_classifier_in_one_piece():
+    tool = classifier(build("conv(4)|bn|relu|pool|se|dropout(0.3)|dense(4)|selu", (2, 6, 6), 5), (2, 6, 6), permute=3)
+    compiled, pictures = torch.compile(tool, backend="aot_eager", fullgraph=True), torch.rand(4, 2, 6, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        compiled(pictures).sum().backward()
+    tool.eval()
+    assert torch.allclose(compiled(pictures), tool(pictures), atol=1e-6)

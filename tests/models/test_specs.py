@@ -97,6 +97,27 @@ def test_any_layer_string_runs_or_is_refused(calls, shape):
         assert network(torch.rand(2, *shape)).shape == (2, 3)
 
 
+@st.composite
+def knobs(draw):
+    entry = draw(st.sampled_from(list(models.architectures)))
+    chosen = [name for name in entry.arguments if name not in {"width", "depth"} and draw(st.integers(0, 5)) == 0]
+    values = st.one_of(VALUES, st.sampled_from(["[3]", "[4, 8]", "[]", "CPNC", "relu", "0.1", "[kernel, activity]"]))
+    width = ["width=0.05"] if "width" in entry.arguments else []
+    return f"{entry.name}({', '.join([*width, *(f'{name}={draw(values)}' for name in chosen)])})"
+
+
+@settings(max_examples=150, deadline=None)
+@given(knobs(), st.sampled_from([(1, 8, 8), (3, 16, 20)]))
+def test_any_knobs_of_an_architecture_run_or_are_refused(spec, shape):
+    try:
+        network = models.build(spec, shape, 3).eval()
+        assert models.canonical(models.canonical(spec)) == models.canonical(spec)
+    except CnnlabError:
+        return
+    with torch.no_grad():
+        assert network(torch.rand(2, *shape)).shape == (2, 3)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet="convdensepl|()=,.0123456789[]\"' -", max_size=40))
 def test_any_text_is_a_model_or_refused(text):
