@@ -154,8 +154,9 @@ def extend(
     recipe = Recipe.read(parent.recipe)
     last = recipe.normal()[-1].model_dump(exclude={"epochs", "steps"})
     content = {k: v for k, v in recipe.to_dict().items() if k not in {"phases", "epochs", "steps", "name"}}
+    name = f"{parent.info['name']}-to-{parent.epochs_done + more}"
     return train(
-        {**content, **last, "epochs": more, "parent": parent.name, **keys},
+        {**content, **last, "name": name, "epochs": more, "parent": parent.name, **keys},
         runs=parent.folder.parent,
         data_dir=data_dir,
         offline=offline,
@@ -199,7 +200,7 @@ def read_setting(recipe: Recipe, given: Given, store: RunStore, data_dir: str | 
         recipe = recipe.model_copy(update={"parent": parent.name})
     for phase in recipe.normal():
         augment.pipeline(phase.augment).check(dataset.shape, objective.soft)
-    Selection.of(recipe, objective, has_validation=dataset.validation is not None)
+    Selection.of(recipe, objective, dataset)
     return Setting(recipe, given, dataset, objective, parent)
 
 

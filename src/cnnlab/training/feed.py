@@ -36,7 +36,7 @@ class Feed:
 
     def batches(self, indices: Tensor, size: int) -> Iterator[Batch]:
         """The pictures at ``indices`` in this order, ``size`` at a time, the last batch perhaps smaller."""
-        chunks = torch.split(indices, size)
+        chunks = torch.split(indices, max(1, min(size, len(indices))))
         if self.pixels is not None:
             return map(self._gather, chunks)
         return self._read_ahead(chunks)

@@ -29,7 +29,7 @@ from cnnlab.training.progress import Display
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.schedules import Progress, schedules
 from cnnlab.training.scoring import metrics_of, outputs_for, predictions_of
-from cnnlab.training.selection import Selection
+from cnnlab.training.selection import Selection, can_judge
 from cnnlab.training.state import Best, Counters, Stored, save_state
 from cnnlab.training.step import Moment, Outcome, Stepper, is_out_of_memory, warn_of_parts
 
@@ -88,10 +88,10 @@ class Trainer:
         self.classifier = job.classifier.to(device=device, memory_format=self.execution.memory_format)  # type: ignore[call-overload]
         self.network: Any = torch.compile(self.classifier) if self.execution.compile else self.classifier
         self.feed = Feed(job.dataset.train, device, self.execution.workers)
-        held_out = job.dataset.validation
+        held_out = job.dataset.validation if can_judge(job.dataset) else None
         self.validation = None if held_out is None else Feed(held_out, device, self.execution.workers)
         self.average = MovingAverage(self.classifier, self.recipe.ema) if self.recipe.ema else None
-        self.selection = Selection.of(self.recipe, job.objective, has_validation=self.validation is not None)
+        self.selection = Selection.of(self.recipe, job.objective, job.dataset)
         is_weighted = self.recipe.balance == "weights"
         self.weights = class_weights(job.dataset.train, job.objective, device) if is_weighted else None
         is_sampled = self.recipe.balance == "sampler"
@@ -139,7 +139,9 @@ class Trainer:
         )
         self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.schedule = schedules.bind(phase.schedule).build()
-        self.stepper = Stepper(phase, self.job.objective, self.network, self.optimizer, self.execution, self.weights)
+        self.stepper = Stepper(
+            phase, self.job.objective, self.network, self.classifier, self.optimizer, self.execution, self.weights
+        )
         if stored is not None:
             # An optimiser that has not stepped yet is that of a new phase and starts afresh, the scale with it.
             has_stepped = self.counters.step > stretch.first_step
@@ -239,6 +241,7 @@ class Trainer:
         sums, samples = self.counters.sums, self.counters.sums["samples"]
         train = {key: value / samples for key, value in sums.items() if key != "samples"}
         validation = self._validate()
+        self._refuse_spoilt(validation)
         seconds = self.counters.epoch_seconds
         row: dict[str, Any] = {"epoch": epoch + 1, "step": self.counters.step}
         row |= {"phase": stretch.number} if len(self.job.plan.stretches) > 1 else {}
@@ -270,6 +273,14 @@ class Trainer:
             return {}
         outputs = outputs_for(self._judged_network, self.validation, self.execution, self._heed)
         return metrics_of(outputs, self.validation.images.targets, self.job.objective)
+
+    def _refuse_spoilt(self, validation: Mapping[str, float]) -> None:
+        """Refuses what the last step of the epoch has spoilt, for its own loss was that before the update."""
+        loss = validation.get("loss", 0.0)
+        are_finite = all(bool(torch.isfinite(parameter).all()) for parameter in self.classifier.parameters())
+        if not are_finite or not math.isfinite(loss):
+            rate = self.optimizer.param_groups[0]["lr"]
+            raise TrainingError(_not_a_number(math.nan if math.isfinite(loss) else loss, self.counters.step, rate))
 
     def _select(self, epoch: int, row: dict[str, Any]) -> None:
         """Keeps the weights of this epoch when they are the best so far by the recipe's metric."""

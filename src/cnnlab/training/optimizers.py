@@ -93,7 +93,7 @@ def build(bound: Bound[Optimizer], module: nn.Module, weight_decay: float) -> Op
 def check(spec: str, weight_decay: float) -> None:
     """Refuses what :func:`build` would, before there is a network."""
     # Without initial weights, whose drawing would move torch's global generator.
-    build(optimizers.bind(spec), nn.utils.skip_init(nn.Linear, 1, 1), weight_decay)
+    build(optimizers.bind(spec), nn.utils.skip_init(nn.Linear, 1, 1), weight_decay)  # type: ignore[no-untyped-call]
 
 
 def _decays(bound: Bound[Optimizer], weight_decay: float) -> tuple[dict[str, float], dict[str, float]]:

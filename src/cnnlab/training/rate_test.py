@@ -70,7 +70,7 @@ def find_rate(
     with execution.applied():
         network = classifier.to(execution.torch_device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
         optimizer = optimizers.build(optimizers.optimizers.bind(phase.optimizer), network, phase.weight_decay)
-        stepper = Stepper(phase, setting.objective, network, optimizer, execution, None)
+        stepper = Stepper(phase, setting.objective, network, network, optimizer, execution, None)
         feed = Feed(setting.dataset.train, execution.torch_device, execution.workers)
         rates: list[float] = []
         losses: list[float] = []

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.data import Dataset
 from cnnlab.objectives import Objective
 from cnnlab.training.recipe import Recipe
 
@@ -20,11 +21,12 @@ class Selection:
     picks: bool
 
     @classmethod
-    def of(cls, recipe: Recipe, objective: Objective, *, has_validation: bool) -> "Selection":
+    def of(cls, recipe: Recipe, objective: Objective, dataset: Dataset) -> "Selection":
         """What ``select`` means: a metric of the validation split, ``train_…`` or ``validation_…``, or ``last``.
 
         :raises UsageError: when it is not measured.
         """
+        has_validation = can_judge(dataset)
         usual = objective.select if has_validation else "loss"
         wanted = recipe.select or (usual if has_validation else "last")
         name = usual if wanted == "last" else wanted
@@ -35,11 +37,16 @@ class Selection:
         return cls(metric, sign, picks=wanted != "last")
 
 
+def can_judge(dataset: Dataset) -> bool:
+    """Whether there is a validation split that can be scored."""
+    return dataset.validation is not None and bool(dataset.validation.targets)
+
+
 def _check(recipe: Recipe, objective: Objective, metric: str, has_validation: bool) -> None:
     measured = [f"train_{name}" for name in ("loss", *objective.tallied)]
     if has_validation:
         measured += [f"validation_{name}" for name in objective.measured]
     elif metric.startswith("validation_"):
-        raise UsageError(f"select={recipe.select} needs a validation split, and there is none (validation=0).")
+        raise UsageError(f"select={recipe.select} needs a validation split with targets, and there is none.")
     if metric not in measured:
         raise UsageError(f"select={recipe.select} is not measured. {suggestion(metric, measured)}")

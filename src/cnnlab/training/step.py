@@ -13,6 +13,7 @@ from cnnlab.core.messages import warn
 from cnnlab.core.registries import perturbations
 from cnnlab.core.seeds import generator, scope
 from cnnlab.core.spec import read
+from cnnlab.models import penalty
 from cnnlab.objectives import Objective, Targets
 from cnnlab.training.execution import Execution
 from cnnlab.training.feed import Batch
@@ -40,7 +41,7 @@ class Outcome:
 class Stepper:
     """Takes the steps of one phase.
 
-    :param network: the classifier, or its compiled form.
+    :param network: the classifier, or its compiled form; ``module`` is the classifier itself.
     :param weights: a weight for each class of each head, where classes are weighted.
     """
 
@@ -49,11 +50,12 @@ class Stepper:
         phase: Phase,
         objective: Objective,
         network: Callable[[Tensor], Tensor],
+        module: nn.Module,
         optimizer: Optimizer,
         execution: Execution,
         weights: Targets | None,
     ) -> None:
-        self.phase, self.objective, self.network = phase, objective, network
+        self.phase, self.objective, self.network, self.module = phase, objective, network, module
         self.optimizer, self.execution, self.weights = optimizer, execution, weights
         self.pipeline = augment.pipeline(phase.augment)
         self.adversaries = [bound.build() for bound in perturbations.bind_all(read(phase.adversary))]
@@ -87,7 +89,7 @@ class Stepper:
                 targets = {name: rows[part] for name, rows in encoded.items()}
                 loss, outputs = self._forward(images[part], targets, moment, start)
                 share = loss.sum() / samples
-                (share if self.scaler is None else self.scaler.scale(share)).backward()  # type: ignore[no-untyped-call]
+                self._backward(share, len(loss) / samples)
                 losses.append(share.detach())
                 sums.append(self.objective.tally(outputs.detach(), targets))
         return Outcome(samples, _total(losses), {key: _total([s[key] for s in sums]) for key in sums[0]})
@@ -100,6 +102,15 @@ class Stepper:
         with self.execution.autocast():
             outputs = self.network(pixels)
         return self.objective.loss(outputs, targets, self.weights), outputs
+
+    def _backward(self, loss: Tensor, share: float) -> None:
+        """Gradients of the loss and of this share of the penalties on weights and activities.
+
+        Penalties are no part of the loss that is followed, so that it compares with that of other pictures.
+        """
+        extra = penalty(self.module)
+        total = loss if extra is None else loss + share * extra
+        (total if self.scaler is None else self.scaler.scale(total)).backward()  # type: ignore[no-untyped-call]
 
     def _update(self) -> None:
         if self.scaler is not None:
