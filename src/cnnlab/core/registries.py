@@ -7,6 +7,12 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from cnnlab.core.registry import Registry
+
+perturbations: Registry[Any] = Registry("perturbation")
+"""What an adversary may do to the pixels inside the training loop: ``(classifier, pixels, encoded, objective,
+generator) -> pixels``, all N×C×H×W in [0, 1]."""
+
 _openers: dict[str, Callable[..., Any]] = {}
 _homes = {"classifier": "cnnlab.models"}
 
