@@ -4,9 +4,16 @@ What is about the experiment is written ``key=value``, what is about the invocat
 needs when it runs, so that help, completion and wrong usage answer at once.
 """
 
+import io
+import sys
+
 
 def main() -> None:
     """What the installed command ``cnnlab`` does: runs the words of the command line and leaves with the exit code."""
     from cnnlab.cli.app import app
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal cannot show is no reason to stop.
+            stream.reconfigure(errors="replace")
     app(prog_name="cnnlab")

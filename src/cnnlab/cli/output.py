@@ -117,6 +117,5 @@ def _ruled(columns: Sequence[str], cells: Sequence[Sequence[str]], to_right: Seq
         )
     for line in cells:
         ruled.add_row(*map(Text, line))
-    console = Console()
     named = sum(max((len(line[place]) for line in cells), default=0) for place in range(names))
-    console.print(ruled, width=max(console.width, named + _LEAST * len(columns)))
+    Console(width=max(Console().width, named + _LEAST * len(columns))).print(ruled)

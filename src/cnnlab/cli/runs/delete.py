@@ -1,7 +1,6 @@
 """``cnnlab runs delete``."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ from cnnlab.cli import output
 from cnnlab.cli.options import Json, Runs, runs_so_far
 
 if TYPE_CHECKING:
-    from cnnlab.runs import RunStore
+    from cnnlab.runs import Run, RunStore, RunSummary
 
 Names = Annotated[
     list[str],
@@ -26,19 +25,20 @@ def delete(names: Names, runs: Runs = None, yes: Yes = False, as_json: Json = Fa
     store = RunStore(runs or "runs")
     found = _resolved(store, names)
     if not yes:
-        listed = ", ".join(folder.name for folder in found)
+        listed = ", ".join(run.folder.name for run in found)
         typer.confirm(f"Delete {listed}, with all that belongs to it?", abort=True, err=True)
-    for folder in found:
-        store.delete(folder)
+    for run in found:
+        store.delete(run)
     if as_json:
-        output.write_json({"deleted": [str(folder) for folder in found]})
+        output.write_json({"deleted": [str(run.folder) for run in found]})
     else:
-        for folder in found:
-            output.write(f"deleted {folder}")
+        for run in found:
+            output.write(f"deleted {run.folder}")
 
 
-def _resolved(store: "RunStore", names: Sequence[str]) -> list[Path]:
-    """The folders meant, each once, before any is gone: ``last`` means another run afterwards."""
+def _resolved(store: "RunStore", names: Sequence[str]) -> "list[Run | RunSummary]":
+    """The runs meant, each once, before any is gone: ``last`` means another run afterwards."""
     # A damaged run is not found, for it cannot be read; by the name of its folder it can be deleted all the same.
-    listed = {summary.folder.name: summary.folder for summary in store.list()}
-    return list(dict.fromkeys(listed[name] if name in listed else store.find(name).folder for name in names))
+    listed = {summary.folder.name: summary for summary in store.list()}
+    meant = [listed[name] if name in listed else store.find(name) for name in names]
+    return list({run.folder.resolve(): run for run in meant}.values())

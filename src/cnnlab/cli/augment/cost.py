@@ -1,0 +1,95 @@
+"""``cnnlab augment cost``."""
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnnlab.cli import output
+from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
+from cnnlab.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from cnnlab.augment.cost import Cost
+
+Spec = Annotated[str, typer.Argument(metavar="PIPELINE", help="Such as 'flip|rotate(30)|erase'.", show_default=False)]
+Size = Annotated[
+    str,
+    typer.Option("--shape", metavar="C×H×W", help="The pictures where no recipe names some: 3x32x32, 1x28x28."),
+]
+Batch = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Pictures in a batch, likewise.")]
+Repeats = Annotated[
+    int, typer.Option("--repeats", metavar="N", min=1, help="How often each is timed; medians are shown.")
+]
+
+
+def cost(
+    spec: Spec,
+    words: Words = None,
+    shape: Size = "3x32x32",
+    batch: Batch = 256,
+    repeats: Repeats = 15,
+    data_dir: DataDir = None,
+    device: Device = None,
+    offline: Offline = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure what a pipeline costs: pictures a second for each operation alone and for all together.
+
+    With a recipe (a file, or its keys such as data= and model=), its training step is timed in turns with them, and
+    the share of an epoch that goes to augmentation is told.
+
+        cnnlab augment cost 'flip|rotate(30)|erase'
+
+        cnnlab augment cost 'flip|rotate(30)|erase' data=fashion-mnist model=vgg-like
+    """
+    from cnnlab import augment
+    from cnnlab.augment.cost import cost as measure
+    from cnnlab.cli.words import read_words
+    from cnnlab.core.messages import quietly
+
+    pipeline = augment.pipeline(spec)
+    if words:
+        from cnnlab.training.timing import lone_step
+
+        recipe, keys = read_words(words, device=device)
+        with quietly(quiet):
+            step = lone_step(recipe, data_dir=data_dir, offline=offline, **keys)
+        with step.execution.applied():
+            place = step.execution.device
+            found = measure(pipeline, step.shape, batch=step.batch, repeats=repeats, device=place, model=step)
+    else:
+        found = measure(pipeline, read_shape(shape), batch=batch, repeats=repeats, device=device or "cpu")
+    if as_json:
+        output.write_json({"augment": pipeline.spec, **found.to_dict()})
+    else:
+        _write(found)
+
+
+def read_shape(text: str) -> tuple[int, int, int]:
+    """Channels, height and width, as in ``3x32x32``.
+
+    :raises UsageError: for anything else.
+    """
+    match = re.fullmatch(r"([1-9]\d*)[x×]([1-9]\d*)[x×]([1-9]\d*)", text)
+    if match is None:
+        raise UsageError(f"--shape takes channels, height and width, such as 3x32x32; got {text}.")
+    channels, height, width = map(int, match.groups())
+    return channels, height, width
+
+
+def _write(found: "Cost") -> None:
+    rows = []
+    for label in found.seconds:
+        share = found.share(label)
+        told = [] if share is None else [f"{share:.1%}"]
+        rows.append([label, f"{found.rate(label):,.0f}", f"{found.seconds[label] * 1e3:.2f}", *told])
+    titles = ["operation", "images/s", "ms a batch"]
+    output.table(titles if found.model_seconds is None else [*titles, "of an epoch"], rows)
+    output.write()
+    facts: list[tuple[str, object]] = [("batch", f"{found.batch} × {'×'.join(map(str, found.shape))}")]
+    if found.model_seconds is not None:
+        ratio = 1 + found.seconds["all together"] / found.model_seconds
+        facts += [("training step", f"{found.model_rate:,.0f} images/s"), ("epoch", f"{ratio:.3f} × that without")]
+    output.facts([*facts, ("on", f"{found.device}, {found.threads} threads; medians of {found.repeats}")])

@@ -1,0 +1,79 @@
+"""``cnnlab augment preview``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnlab.cli import output
+from cnnlab.cli.options import DataDir, Json, Offline, Quiet
+from cnnlab.core.errors import UsageError, suggestion
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_KEYS = ("augment", "data", "seed")
+Shown = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="data=DATA augment=PIPELINE [seed=N]", help="Whose pictures, and what is done to them."),
+]
+Picture = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the grid is drawn: .png, .svg or .pdf.")]
+Count = Annotated[int, typer.Option("--count", metavar="N", min=1, max=100, help="How many pictures.")]
+
+
+def preview(
+    words: Shown = None,
+    out: Picture = Path("preview.png"),
+    count: Count = 8,
+    data_dir: DataDir = None,
+    offline: Offline = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Draw a grid: the original pictures, each operation of a pipeline alone, then all together.
+
+    cnnlab augment preview data=fashion-mnist 'augment=flip|rotate(30)|erase' --out grid.png
+    """
+    from cnnlab import augment
+    from cnnlab.augment.preview import draw_preview
+    from cnnlab.augment.preview import preview as look
+    from cnnlab.cli.words import read_pairs
+    from cnnlab.core.messages import quietly
+    from cnnlab.reports.canvas import save
+
+    keys = _checked(read_pairs(words or []))
+    pipeline = augment.pipeline(keys["augment"])
+    with quietly(quiet):
+        images = _pictures(keys, count, data_dir, offline)
+    grid = look(pipeline, images, seed=keys.get("seed", 0))
+    save(draw_preview(grid), out)
+    if as_json:
+        output.write_json({"picture": out, "augment": pipeline.spec, "rows": grid.labels, "pictures": len(images)})
+    else:
+        output.facts([("rows", ", ".join(label.replace("\n", ", ") for label in grid.labels)), ("grid", out)])
+
+
+def _checked(keys: Mapping[str, Any]) -> Mapping[str, Any]:
+    for key in keys:
+        if key not in _KEYS:
+            raise UsageError(f"a preview takes no {key}. {suggestion(key, _KEYS)}")
+    for key in ("data", "augment"):
+        if not keys.get(key):
+            raise UsageError(f"say {key}=…, as in: cnnlab augment preview data=digits 'augment=flip|rotate(30)'")
+    if not isinstance(keys.get("seed", 0), int):
+        raise UsageError(f"seed takes a whole number; got {keys['seed']}.")
+    return keys
+
+
+def _pictures(keys: Mapping[str, Any], count: int, data_dir: Path | None, offline: bool) -> "Tensor":
+    """Some pictures of the training split, anywhere in it."""
+    import torch
+
+    from cnnlab import data
+    from cnnlab.core.seeds import generator
+
+    train = data.load(keys["data"], data_dir=data_dir, offline=offline).train
+    order = torch.randperm(len(train), generator=generator(keys.get("seed", 0), "preview"))
+    images, _ = train.batch(order[:count])
+    return images

@@ -1,0 +1,184 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from cnnlab.runs import RunStore, RunWriter
+
+Cnnlab = Callable[..., Result]
+MakeRun = Callable[..., Path]
+
+Document = Callable[..., Any]
+
+
+def test_runs_are_listed_with_the_one_started_last_first(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    first, second = make_run("early"), make_run("late", seed=1)
+    lines = cnnlab("runs", "list").stdout.splitlines()
+    assert lines[0].split() == [
+        "run",
+        "state",
+        "epochs",
+        "validation",
+        "accuracy",
+        "test",
+        "accuracy",
+        "started",
+        "time",
+    ]
+    assert [line.split()[0] for line in lines[1:]] == [second.name, first.name]
+    assert lines[1].split()[1:5] == ["finished", "3", "0.9000", "0.8750"]
+
+
+def test_the_limit_keeps_the_last(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    make_run("early")
+    late = make_run("late", seed=1)
+    lines = cnnlab("runs", "list", "-n", "1").stdout.splitlines()
+    assert len(lines) == 2 and lines[1].startswith(late.name)
+
+
+def test_runs_judged_by_different_metrics_name_them(cnnlab: Cnnlab, make_run: MakeRun, tmp_path: Path) -> None:
+    make_run("classes")
+    with RunWriter.create(tmp_path / "runs", digest="c" * 64, recipe={}, name="minutes") as writer:
+        chosen = {"epoch": 1, "metric": "validation_minutes", "value": 4.0}
+        writer.finish({"test": {"minutes": 5.25, "n": 9}}, selected=chosen)
+    shown = cnnlab("runs", "list").stdout
+    assert "minutes 5.2500" in shown
+    assert "accuracy 0.8750" in shown
+
+
+def test_a_damaged_run_is_listed_as_such(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    (make_run() / "run.json").write_text("{")
+    assert "damaged" in cnnlab("runs", "list").stdout
+
+
+def test_no_runs_is_said_with_what_to_do(cnnlab: Cnnlab, document: Document) -> None:
+    assert cnnlab("runs", "list").stdout.startswith("There are no runs under runs. Train one:")
+    assert document("runs", "list") == []
+
+
+def test_the_folder_of_runs_is_a_flag_or_an_environment_variable(
+    cnnlab: Cnnlab, make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run()
+    (tmp_path / "runs").rename(tmp_path / "other")
+    assert folder.name in cnnlab("runs", "list", "--runs", tmp_path / "other").stdout
+    monkeypatch.setenv("CNNLAB_RUNS", str(tmp_path / "other"))
+    assert folder.name in cnnlab("runs", "list").stdout
+
+
+def test_runs_as_json(document: Document, make_run: MakeRun) -> None:
+    folder = make_run()
+    (facts,) = document("runs", "list")
+    assert facts["run"] == folder.name
+    assert facts["scores"]["test"]["accuracy"] == 0.875
+    assert facts["recipe"]["model"] == "mlp(hidden=[32], dropout=0.0)"
+
+
+@pytest.mark.parametrize("by", ["folder", "name", "digest", "path", "last"])
+def test_a_run_answers_to_each_of_its_names(cnnlab: Cnnlab, make_run: MakeRun, by: str) -> None:
+    make_run("other", seed=1)
+    folder = make_run("mine")
+    digest = RunStore(folder.parent).find(folder.name).digest
+    names = {"folder": folder.name, "name": "mine", "digest": digest[:10], "path": str(folder), "last": "last"}
+    assert cnnlab("runs", "show", names[by]).stdout.splitlines()[0].split() == ["run", folder.name]
+
+
+def test_show_tells_recipe_scores_history_execution_and_warnings(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    make_run(info={"warnings": ["something was odd"]})
+    shown = cnnlab("runs", "show", "last").stdout
+    assert "epoch 2, by validation accuracy" in shown
+    assert "mlp(hidden=[32], dropout=0.0)" in shown
+    assert [line.split() for line in shown.splitlines() if line.startswith("test ")] == [
+        ["test", "359", "0.4000", "0.8750"]
+    ]
+    assert "    3" in shown and "0.3333" in shown
+    assert "float32" in shown
+    assert "- something was odd" in shown
+
+
+def test_show_of_a_failed_run_says_why(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    folder = make_run(finish=False)
+    with RunWriter.open(folder) as writer:
+        writer.fail("the loss became nan at step 7")
+    assert "failed: the loss became nan at step 7" in cnnlab("runs", "show", "last").stdout
+
+
+def test_show_as_json_holds_the_history(document: Document, make_run: MakeRun) -> None:
+    make_run()
+    facts = document("runs", "show", "last")
+    assert [row["epoch"] for row in facts["history"]] == [1, 2, 3]
+    assert facts["history"][2]["train_loss"] == 1 / 3
+
+
+def test_compare_shows_what_differs_inside_specs_and_the_scores(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    first = make_run("a")
+    second = make_run("b", model="mlp(hidden=[32], dropout=0.5)", seed=1)
+    lines = [line.split() for line in cnnlab("runs", "compare", first.name, second.name).stdout.splitlines()]
+    assert [first.name, second.name] in lines
+    assert ["test", "accuracy", "0.8750", "0.8750"] in lines
+    assert ["model", "mlp(dropout=0.0)", "mlp(dropout=0.5)"] in lines
+    assert ["seed", "0", "1"] in lines
+    assert not any(line[:1] == ["epochs:"] for line in lines)
+
+
+def test_compare_of_equal_recipes_says_so(cnnlab: Cnnlab, make_run: MakeRun, tmp_path: Path) -> None:
+    first = make_run("a")
+    second = make_run("b")
+    assert "Their recipes are the same." in cnnlab("runs", "compare", first.name, second.name).stdout
+
+
+def test_compare_as_json(document: Document, make_run: MakeRun) -> None:
+    first, second = make_run("a"), make_run("b", seed=1)
+    facts = document("runs", "compare", first.name, second.name)
+    assert facts["runs"] == [first.name, second.name]
+    assert facts["recipe"]["seed"] == [0, 1]
+
+
+def test_delete_asks_and_deletes(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    folder = make_run()
+    result = cnnlab("runs", "delete", "last", input="y\n")
+    assert f"Delete {folder.name}" in result.stderr
+    assert "deleted" in result.stdout
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_delete_without_a_yes_deletes_nothing(cnnlab: Cnnlab, make_run: MakeRun, answer: str) -> None:
+    folder = make_run()
+    result = cnnlab("runs", "delete", "last", input=answer, exit_code=1)
+    assert "nothing was done" in result.stderr
+    assert folder.exists()
+
+
+def test_delete_takes_names_as_they_stood_at_the_start(document: Document, make_run: MakeRun) -> None:
+    early, late = make_run("early"), make_run("late", seed=1)
+    deleted = document("runs", "delete", "last", late.name, "--yes")["deleted"]
+    assert [Path(path).name for path in deleted] == [late.name]
+    assert early.exists() and not late.exists()
+
+
+def test_a_damaged_run_can_be_deleted(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    folder = make_run()
+    (folder / "run.json").write_text("{")
+    cnnlab("runs", "delete", folder.name, "--yes")
+    assert not folder.exists()
+
+
+def test_a_run_at_work_is_not_deleted(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    folder = make_run(finish=False)
+    with RunWriter.open(folder):
+        assert "cannot be deleted while" in cnnlab("runs", "delete", folder.name, "--yes", exit_code=1).stderr
+        assert "running" in cnnlab("runs", "list").stdout
+    assert folder.exists()
+
+
+def test_the_names_of_runs_complete_in_the_shell(make_run: MakeRun, tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from cnnlab.cli.options import runs_so_far
+
+    folder = make_run()
+    context = SimpleNamespace(params={"runs": tmp_path / "runs"})
+    assert runs_so_far(context, "") == ["last", folder.name]  # type: ignore[arg-type]

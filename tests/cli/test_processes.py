@@ -1,0 +1,114 @@
+"""What only real processes show: how fast help is, what it imports, signals, and readers that hang up."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cnnlab.runs import Run, RunStore, RunWriter
+
+PROGRAM = [sys.executable, "-m", "cnnlab"]
+
+
+def _run(*words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = {**os.environ, "CNNLAB_RUNS": "runs", **environment}
+    return subprocess.run([*PROGRAM, *words], cwd=folder, env=settings, capture_output=True, text=True, check=False)
+
+
+def _imported_by(words: list[str], folder: Path) -> set[str]:
+    program = f"""
+import sys, json
+sys.argv = ["cnnlab", *{words!r}]
+from cnnlab.cli import main
+try:
+    main()
+except SystemExit:
+    pass
+print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["train", "--help"], ["runs", "list", "--help"], ["--version"], ["trian"], ["runs", "list"]]
+)
+def test_what_needs_no_network_to_be_built_imports_neither_torch_nor_pandas(words: list[str], tmp_path: Path) -> None:
+    imported = _imported_by(words, tmp_path)
+    assert not imported & {"torch", "pandas", "matplotlib", "sklearn", "scipy", "numpy"}
+
+
+def test_the_test_of_imports_sees_torch_where_it_is_imported(tmp_path: Path) -> None:
+    assert "torch" in _imported_by(["train", "data=nowhere.zip"], tmp_path)
+
+
+def test_help_is_quick(tmp_path: Path) -> None:
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        assert _run("--help", folder=tmp_path).returncode == 0
+        seconds.append(time.perf_counter() - began)
+    # It takes a quarter of a second by itself; the bound leaves room for a machine at work on other things.
+    assert min(seconds) < 2.0
+
+
+def test_the_installed_command_is_this_program(tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("cnnlab")
+    done = subprocess.run([command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == _run("--version", folder=tmp_path).stdout
+
+
+def test_a_reader_that_hangs_up_leaves_no_noise(tmp_path: Path) -> None:
+    for number in range(300):
+        name = f"a-run-with-a-rather-long-name-so-that-the-pipe-overflows-{number}"
+        with RunWriter.create(tmp_path / "runs", digest=f"{number:064x}", recipe={"seed": number}, name=name):
+            pass
+    command = f"{sys.executable} -m cnnlab runs list --json --runs runs | head -1"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "[\n"
+    assert done.stderr == ""
+
+
+def test_output_survives_a_terminal_without_unicode(tmp_path: Path) -> None:
+    done = _run("data", "show", "mnist", folder=tmp_path, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
+    assert done.returncode == 0, done.stderr
+    assert "1?28?28" in done.stdout
+
+
+@pytest.mark.slow(15)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_training_that_is_stopped_says_how_to_go_on_and_goes_on(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    words = [
+        "train",
+        "data=digits",
+        "model=mlp(hidden=[64])",
+        "batch_size=8",
+        "epochs=40",
+        "threads=1",
+        "precision=float32",
+    ]
+    settings = {**os.environ, "CNNLAB_RUNS": "runs"}
+    process = subprocess.Popen(
+        [*PROGRAM, *words], cwd=tmp_path, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    # The first epoch is done, so the training is under way.
+    first = process.stderr.readline()
+    process.send_signal(number)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == code, first + rest
+    last = rest.splitlines()[-1]
+    assert last.startswith("cnnlab: Stopped and saved; go on with: cnnlab resume ")
+    (run,) = RunStore(tmp_path / "runs").list()
+    assert run.status == "unfinished"
+    done = _run("resume", last.rpartition(" ")[2], "--quiet", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert Run(run.folder).status == "finished"
+    assert Run(run.folder).epochs_done == 40

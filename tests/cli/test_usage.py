@@ -1,0 +1,83 @@
+"""Wrong usage: one paragraph on standard error that names the thing and the remedy, exit code 2, no traceback."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+Cnnlab = Callable[..., Result]
+
+WRONG = [
+    (["trian"], "there is no command 'trian'. Did you mean train?"),
+    (["runs", "lsit"], "there is no command 'lsit'. Did you mean list?"),
+    (["frobnicate"], "there is no command 'frobnicate'. Valid: "),
+    (["--versoin"], "cnnlab has no option --versoin. Did you mean --version?"),
+    (["train", "--quite"], "cnnlab train has no option --quite. Did you mean --quiet?"),
+    (["train", "--epochs", "3"], "epochs is about the experiment, so it is written as a word: epochs=…"),
+    (["evaluate", "last", "--split", "test"], "written as a word: split=…"),
+    (["train", "runs=elsewhere"], "runs is about the invocation, not the experiment: write --runs"),
+    (["train", "data-dir=elsewhere"], "write --data-dir"),
+    (["train", "augmnet=flip"], "a recipe has no key 'augmnet'. Did you mean augment?"),
+    (["train", "data=digits", "epochs=many"], "epochs"),
+    (["train", "data=digits", "epochs=1", "epochs=2"], "epochs is given twice"),
+    (["train", "data=digits", "device=cpu", "--device", "cpu"], "device is given twice"),
+    (["train", "recipe.yaml"], "there is no recipe file recipe.yaml"),
+    (["train", "fashion-mnist"], "If it names data, write data=fashion-mnist"),
+    (["train", "a.yaml", "b.yaml"], "two recipe files"),
+    (["train", "model=convnet"], "the recipe needs data"),
+    (["train", "data=digits", "model=vggg-like"], "vgg-like"),
+    (["train", "data=digits", "model=mlp(hidden=[32"], "never closed"),
+    (["train", "data=nowhere.zip"], "nowhere.zip"),
+    (["resume"], "missing argument 'RUN'"),
+    (["resume", "last"], "there are no runs under runs"),
+    (["extend", "last", "seed=3"], "epochs=+3 for three more"),
+    (["extend", "last", "epochs=three"], "epochs=three is no number of epochs"),
+    (["evaluate", "last", "dtaa=x"], "Did you mean data?"),
+    (["evaluate", "last", "split=test", "split=train"], "split is given twice"),
+    (["predict", "last"], "missing argument"),
+    (["find-rate", "data=digits", "--lowest", "1", "--highest", "0.1"], "--lowest 1 must be above 0 and below"),
+    (["find-rate", "data=digits", "--steps", "none"], "--steps"),
+    (["runs", "compare", "last"], "at least two runs"),
+    (["runs", "show", "nobody"], "there are no runs under runs"),
+    (["data", "show", "fashon"], "Did you mean fashion-mnist?"),
+    (["data", "check", "nowhere"], "nowhere"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
+def test_what_cannot_be_meant_is_one_paragraph(cnnlab: Cnnlab, tmp_path: Path, words: list[str], said: str) -> None:
+    result = cnnlab(*words, exit_code=2)
+    assert result.stderr.startswith("cnnlab: ")
+    assert result.stderr.count("\n") == 1
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_printed(cnnlab: Cnnlab) -> None:
+    from cnnlab import __version__
+
+    assert cnnlab("--version").stdout == f"cnnlab {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_without_a_command_the_commands_are_shown(cnnlab: Cnnlab, words: list[str]) -> None:
+    shown = cnnlab(*words).stdout
+    for command in ("train", "resume", "extend", "evaluate", "predict", "find-rate", "runs", "data", "augment", "demo"):
+        assert f" {command} " in shown
+
+
+@pytest.mark.parametrize("name", ["runs", "data"])
+def test_a_group_without_a_command_shows_its_commands(cnnlab: Cnnlab, name: str) -> None:
+    assert " list " in cnnlab(name).stdout
+
+
+@pytest.mark.parametrize(
+    "words", ["train", "resume", "extend", "evaluate", "predict", "find-rate", "demo", "runs list", "runs show"]
+)
+def test_every_command_explains_itself(cnnlab: Cnnlab, words: str) -> None:
+    shown = cnnlab(*words.split(), "--help").stdout
+    assert f"Usage: cnnlab {words}" in shown
+    assert "--json" in shown
