@@ -6,9 +6,10 @@ from cnnlab.augment import mixing as mixing
 from cnnlab.augment import noise as noise
 from cnnlab.augment import photometric as photometric
 from cnnlab.augment import policies as policies
+from cnnlab.augment.ablations import ablations
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.operation import Info
 from cnnlab.augment.pipeline import Pipeline, canonical, pipeline
 from cnnlab.augment.registration import register
 
-__all__ = ["Info", "Pipeline", "augmentations", "canonical", "pipeline", "register"]
+__all__ = ["Info", "Pipeline", "ablations", "augmentations", "canonical", "pipeline", "register"]

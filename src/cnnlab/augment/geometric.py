@@ -57,8 +57,9 @@ class Flip(Geometric):
 
     def matrix(self, generator: Generator, info: Info) -> Tensor:
         """Draws each axis for itself."""
-        x = signs(generator, self.p if self.axis != "vertical" else 0, info.count)
-        y = signs(generator, self.p if self.axis != "horizontal" else 0, info.count)
+        unmoved = torch.ones(info.count)
+        x = signs(generator, self.p, info.count) if self.axis != "vertical" else unmoved
+        y = signs(generator, self.p, info.count) if self.axis != "horizontal" else unmoved
         return matrices.scaling(x, y)
 
 

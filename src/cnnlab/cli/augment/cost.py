@@ -60,7 +60,7 @@ def cost(
             place = step.execution.device
             found = measure(pipeline, step.shape, batch=step.batch, repeats=repeats, device=place, model=step)
     else:
-        found = measure(pipeline, read_shape(shape), batch=batch, repeats=repeats, device=device or "cpu")
+        found = measure(pipeline, read_shape(shape), batch=batch, repeats=repeats, device=_place(device))
     if as_json:
         output.write_json({"augment": pipeline.spec, **found.to_dict()})
     else:
@@ -77,6 +77,15 @@ def read_shape(text: str) -> tuple[int, int, int]:
         raise UsageError(f"--shape takes channels, height and width, such as 3x32x32; got {text}.")
     channels, height, width = map(int, match.groups())
     return channels, height, width
+
+
+def _place(device: str | None) -> str:
+    """The device asked for, if it is there; the processor otherwise."""
+    if device is None:
+        return "cpu"
+    from cnnlab.training.execution import choose
+
+    return choose(device=device, threads=None, workers=None, compile=False).device
 
 
 def _write(found: "Cost") -> None:

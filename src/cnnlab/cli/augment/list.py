@@ -32,7 +32,7 @@ def list_operations(name: What = None, as_json: Json = False) -> None:
     if as_json:
         output.write_json([_document(entry) for entry in chosen.values()])
     elif name is None:
-        output.table(("name", "what it does"), [(entry.name, entry.summary) for entry in chosen.values()])
+        output.table(("name", "what it does"), [(entry.name, _plain(entry.summary)) for entry in chosen.values()])
         output.write("\nMore of one: cnnlab augment list NAME")
     else:
         _write(entries[name])
@@ -41,10 +41,15 @@ def list_operations(name: What = None, as_json: Json = False) -> None:
 def _write(entry: "Entry[Any]") -> None:
     import inspect
 
-    output.write(inspect.getdoc(entry.make) or "")
+    output.write(_plain(inspect.getdoc(entry.make) or ""))
     output.heading("takes")
     rows = [list(row.values()) for row in _document(entry)["arguments"]]
     output.table(("argument", "what", "default"), rows)
+
+
+def _plain(text: str) -> str:
+    """Without the marks that set code apart."""
+    return text.replace("``", "")
 
 
 def _document(entry: "Entry[Any]") -> dict[str, Any]:
@@ -59,4 +64,4 @@ def _document(entry: "Entry[Any]") -> dict[str, Any]:
         }
         for argument in entry.arguments.values()
     ]
-    return {"name": entry.name, "summary": entry.summary, "arguments": arguments}
+    return {"name": entry.name, "summary": _plain(entry.summary), "arguments": arguments}

@@ -48,10 +48,11 @@ def preview(
         images = _pictures(keys, count, data_dir, offline)
     grid = look(pipeline, images, seed=keys.get("seed", 0))
     save(draw_preview(grid), out)
+    rows = [label.replace("\n", ", ") for label in grid.labels]
     if as_json:
-        output.write_json({"picture": out, "augment": pipeline.spec, "rows": grid.labels, "pictures": len(images)})
+        output.write_json({"picture": out, "augment": pipeline.spec, "rows": rows, "pictures": len(images)})
     else:
-        output.facts([("rows", ", ".join(label.replace("\n", ", ") for label in grid.labels)), ("grid", out)])
+        output.facts([("rows", "\n".join(rows)), ("pictures", len(images)), ("grid", out)])
 
 
 def _checked(keys: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,34 @@
+"""A pipeline taken apart."""
+
+from cnnlab.augment import ablations, canonical
+
+
+def test_each_alone_all_and_all_but_each():
+    found = ablations("flip|rotate(10)|erase")
+    assert list(found) == [
+        "none",
+        "only flip",
+        "only rotate",
+        "only erase",
+        "all",
+        "all but flip",
+        "all but rotate",
+        "all but erase",
+    ]
+    assert found["none"] == "none"
+    assert found["only rotate"] == canonical("rotate(10)")
+    assert found["all but rotate"] == canonical("flip|erase")
+    assert found["all"] == canonical("flip|rotate(10)|erase")
+
+
+def test_what_would_be_the_same_is_there_once():
+    assert list(ablations("none")) == ["none"]
+    assert list(ablations("flip")) == ["none", "all"]
+    assert list(ablations("flip|erase")) == ["none", "only flip", "only erase", "all"]
+    assert len(set(ablations("flip|flip|erase").values())) == len(ablations("flip|flip|erase"))
+
+
+def test_an_operation_that_stands_there_twice_is_numbered():
+    found = ablations("rotate(10)|flip|rotate(20)")
+    assert found["only rotate 2"] == canonical("rotate(20)")
+    assert found["all but rotate 1"] == canonical("flip|rotate(20)")

@@ -1,0 +1,68 @@
+"""``cnnlab augment``."""
+
+import pytest
+
+
+def test_preview_draws_a_grid(cnnlab, document, tmp_path):
+    written = document(
+        "augment", "preview", "data=digits", "augment=flip|rotate(10)", "--out", "grid.png", "--count", "3"
+    )
+    assert written["rows"] == ["original", "flip, p = 0.5", "rotate(10)", "all together"]
+    assert written["pictures"] == 3
+    assert (tmp_path / "grid.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["augment=flip"], "data="),
+        (["data=digits"], "augment="),
+        (["data=digits", "augment=flip", "model=mlp"], "takes no model"),
+        (["data=digits", "augment=shift(3)"], "from 0 to 1"),
+        (["data=digits", "augment=hue"], "grey"),
+        (["data=digits", "augment=flip", "seed=x"], "whole number"),
+        (["data=digits", "augment=flip", "--out", "grid.xyz"], "grid.xyz"),
+    ],
+)
+def test_preview_refuses_what_it_cannot_mean(cnnlab, tmp_path, words, expected):
+    result = cnnlab("augment", "preview", *words, exit_code=2)
+    assert expected in result.stderr
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_cost_of_each_operation_and_of_all(cnnlab, document):
+    written = document("augment", "cost", "flip|rotate(10)", "--shape", "1x8x8", "--batch", "16", "--repeats", "1")
+    assert [row["operation"] for row in written["operations"]] == ["flip", "rotate", "all together"]
+    assert written["shape"] == [1, 8, 8] and written["operations"][0]["share"] is None
+    assert "all together" in cnnlab("augment", "cost", "flip", "--shape", "1x8x8", "--repeats", "1").stdout
+
+
+def test_cost_beside_the_training_step_of_a_recipe(cnnlab, document):
+    words = ["flip|erase", "data=digits", "model=mlp(hidden=[8])", "batch_size=32", "precision=float32"]
+    written = document("augment", "cost", *words, "--repeats", "2")
+    assert written["shape"] == [1, 8, 8] and written["batch"] == 32
+    assert 0 < written["operations"][-1]["share"] < 1
+    assert "× that without" in cnnlab("augment", "cost", *words, "--repeats", "1").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["rotate(-1)"], "from 0 to 180"),
+        (["flip", "--shape", "32"], "3x32x32"),
+        (["hue", "--shape", "1x8x8"], "grey"),
+        (["flip", "data=nowhere"], "nowhere"),
+        (["flip", "--device", "abacus"], "abacus"),
+    ],
+)
+def test_cost_refuses_what_it_cannot_mean(cnnlab, words, expected):
+    assert expected in cnnlab("augment", "cost", *words, exit_code=2).stderr
+
+
+def test_operations_are_listed_and_shown(cnnlab, document):
+    names = [entry["name"] for entry in document("augment", "list")]
+    assert {"flip", "erase", "mixup", "trivial"} <= set(names)
+    assert "rotate" in cnnlab("augment", "list").stdout
+    shown = cnnlab("augment", "list", "rotate").stdout
+    assert "degrees" in shown and "from 0 to 180" in shown and "Source" in shown
+    assert "rotate" in cnnlab("augment", "list", "rotat", exit_code=2).stderr
