@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cnnlab.core.errors import StorageError, TrainingError
+from cnnlab.core.errors import StorageError, TrainingError, UsageError
 from cnnlab.core.files import replacing
 
 _META = "cnnlab"
@@ -81,8 +81,18 @@ def unpack_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor], rest: dic
 
 
 def load_weights(module: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Copies weights into a module, keeping its device and memory layout."""
-    module.load_state_dict(tensors, strict=True)
+    """Copies weights into a module, keeping its device and memory layout.
+
+    :raises UsageError: when they are those of a network of other layers, as one given in Python may be.
+    """
+    try:
+        module.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(
+            f"the checkpoint is that of a network of other layers ({reason}). Give the model as it was when the run "
+            "was started, or train this one as a run of its own."
+        ) from error
 
 
 def _laid_out_as(parameter: Tensor, value: Any) -> Any:

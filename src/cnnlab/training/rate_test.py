@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.errors import TrainingError
+from cnnlab.core.errors import TrainingError, UsageError
 from cnnlab.core.files import replacing
 from cnnlab.core.messages import track
 from cnnlab.training import intake, optimizers
@@ -60,8 +60,14 @@ def find_rate(
     """Runs a range test of the recipe's first phase; no run is kept.
 
     :param lowest: the rate of the first step; ``highest`` that of the last, unless the loss blows up before.
-    :raises TrainingError: when the loss is no number from the start.
+    :raises UsageError: when these are no range, or too few steps to read a curve from.
+    :raises TrainingError: when the loss blows up from the start.
     """
+    if not 0 < lowest < highest < math.inf or steps < _FEWEST:
+        raise UsageError(
+            f"a range test takes rates 0 < lowest < highest and at least {_FEWEST} steps; "
+            f"got lowest={lowest:g}, highest={highest:g}, steps={steps}."
+        )
     recipe, plain, given = intake.take_in(recipe, keys)
     setting = read_setting(Recipe.read(recipe, **plain), given, store_at(None), data_dir, offline)
     classifier = build_classifier(setting)
@@ -75,7 +81,7 @@ def find_rate(
         rates: list[float] = []
         losses: list[float] = []
         for step, batch in enumerate(track(_endless(feed, setting.recipe, steps), "rates", steps)):
-            rate = lowest * (highest / lowest) ** (step / max(1, steps - 1))
+            rate = lowest * (highest / lowest) ** (step / (steps - 1))
             for group in optimizer.param_groups:
                 group["lr"] = rate
             loss = float(stepper.take(batch, Moment(setting.recipe.seed, 0, step)).loss)
