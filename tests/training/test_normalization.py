@@ -1,0 +1,45 @@
+import pytest
+import torch
+
+from cnnlab.core.errors import SpecError, UsageError
+from cnnlab.data import TensorImages
+from cnnlab.training.normalization import moments
+
+
+def images(channels: int) -> TensorImages:
+    pixels = torch.arange(2 * channels * 4, dtype=torch.uint8).view(2, channels, 2, 2)
+    return TensorImages(pixels)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_by_default_the_moments_are_those_of_the_training_pictures(channels: int) -> None:
+    mean, sd = moments("dataset", images(channels))
+    values = images(channels).batch(range(2))[0].double() / 255
+    assert mean == pytest.approx(values.mean((0, 2, 3)).tolist())
+    assert sd == pytest.approx(values.std((0, 2, 3), correction=0).tolist())
+
+
+def test_a_channel_that_never_varies_is_only_shifted() -> None:
+    flat = TensorImages(torch.full((3, 1, 2, 2), 51, dtype=torch.uint8))
+    assert moments("dataset", flat) == ((0.2,), (1.0,))
+
+
+def test_those_of_imagenet_and_their_grey() -> None:
+    assert moments("imagenet", images(3)) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    mean, sd = moments("imagenet", images(1))
+    assert mean == pytest.approx((0.449,))
+    assert sd == pytest.approx((0.226,))
+
+
+def test_none_leaves_pixels_as_they_are() -> None:
+    assert moments("none", images(3)) == ((0.0,) * 3, (1.0,) * 3)
+
+
+def test_numbers_are_one_a_channel_or_one_for_all() -> None:
+    assert moments("numbers(mean=[0.5], sd=[0.25])", images(3)) == ((0.5,) * 3, (0.25,) * 3)
+    mean, sd = moments("numbers(mean=[0.1, 0.2, 0.3], sd=[1, 2, 3])", images(3))
+    assert (mean, sd) == ((0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
+    with pytest.raises(UsageError, match="2 means"):
+        moments("numbers(mean=[0.1, 0.2], sd=[1])", images(3))
+    with pytest.raises(SpecError, match="above 0"):
+        moments("numbers(mean=[0.1], sd=[0])", images(1))
