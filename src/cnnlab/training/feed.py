@@ -43,6 +43,8 @@ class Feed:
 
     def _gather(self, indices: Tensor) -> Batch:
         assert self.pixels is not None
+        if self.device.type == "cpu":
+            return self._batch(indices, self._read(indices))
         there = indices.to(self.pixels.device)
         images = self.pixels.index_select(0, there).to(self.device, non_blocking=True)
         return self._batch(indices, images)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from cnnlab import augment, data, models, objectives
+from cnnlab.core.errors import SpecError
 from cnnlab.core.registries import perturbations
 from cnnlab.core.spec import format_calls, read
 from cnnlab.training.normalization import normalizations
@@ -38,5 +39,9 @@ def canonical(key: str, value: object) -> str:
 
 def is_in_python(spec: object) -> bool:
     """Whether a spec stands for an object that was given in Python and must be given again."""
-    calls = read(spec)
+    try:
+        calls = read(spec)
+    except SpecError:
+        # It may still be the path of data, spaces and all.
+        return False
     return len(calls) == 1 and calls[0].name in _IN_PYTHON
