@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from cnnlab.core.errors import UsageError
 from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
 from cnnlab.data.dataset import Dataset
@@ -85,4 +86,9 @@ def _of_objects(data: Any) -> Dataset:
         return from_arrays(*data, validation=0, test=0)
     if isinstance(data, np.ndarray | Tensor):
         return from_arrays(data, validation=0, test=0)
+    if isinstance(data, Mapping) or not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+        raise UsageError(
+            "data takes a name or a path, arrays x or (x, y), a torch Dataset of known length or a Dataset of cnnlab; "
+            f"got {type(data).__name__}."
+        )
     return from_torch(data, validation=0, test=0)
