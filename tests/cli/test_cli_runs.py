@@ -19,16 +19,16 @@ def test_runs_are_listed_with_the_one_started_last_first(cnnlab: Cnnlab, make_ru
     assert lines[0].split() == [
         "run",
         "state",
-        "epochs",
-        "validation",
-        "accuracy",
         "test",
         "accuracy",
+        "validation",
+        "accuracy",
+        "epochs",
         "started",
         "time",
     ]
     assert [line.split()[0] for line in lines[1:]] == [second.name, first.name]
-    assert lines[1].split()[1:5] == ["finished", "3", "0.9000", "0.8750"]
+    assert lines[1].split()[1:5] == ["finished", "0.8750", "0.9000", "3"]
 
 
 def test_the_limit_keeps_the_last(cnnlab: Cnnlab, make_run: MakeRun) -> None:

@@ -57,3 +57,15 @@ def test_durations(seconds: float | None, said: str) -> None:
 )
 def test_scores(value: object, said: str) -> None:
     assert output.score(value) == said
+
+
+@pytest.mark.parametrize(("width", "left"), [(15, ["run"]), (30, ["run", "state"]), (60, ["run", "state", "started"])])
+def test_columns_that_may_go_leave_a_narrow_terminal_from_the_right(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, left: list[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    columns = ("run", "state", "started")
+    output.table(columns, [("some-name", "finished", "2026-01-01 12:00")], keep=1)
+    shown = capsys.readouterr().out
+    assert [column for column in columns if column in shown] == left

@@ -90,7 +90,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_goes_on(
         "data=digits",
         "model=mlp(hidden=[64])",
         "batch_size=8",
-        "epochs=40",
+        "epochs=25",
         "threads=1",
         "precision=float32",
     ]
@@ -111,4 +111,4 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_goes_on(
     done = _run("resume", last.rpartition(" ")[2], "--quiet", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Run(run.folder).status == "finished"
-    assert Run(run.folder).epochs_done == 40
+    assert Run(run.folder).epochs_done == 25

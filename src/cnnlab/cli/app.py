@@ -32,6 +32,7 @@ app.command("find-rate")(find_rate)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.add_typer(augment.app, name="augment")
+app.add_typer(augment.app, name="augment")
 app.command("demo")(demo)
 
 

@@ -1,5 +1,6 @@
 """``cnnlab find-rate``."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -56,12 +57,6 @@ def find_rate(
             ("loss falls fastest at", f"{test.steepest:.2g}"),
             ("loss is lowest at", f"{test.lowest:.2g}"),
             ("curve", out),
-            ("next", f"cnnlab train {' '.join(map(_quoted, words or []))} optimizer.lr={test.suggestion:g}"),
+            ("next", f"cnnlab train {shlex.join(words or [])} optimizer.lr={test.suggestion:g}"),
         ]
     )
-
-
-def _quoted(word: str) -> str:
-    import shlex
-
-    return shlex.quote(word)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 Row = Sequence[object]
+_GAP = 3
+_MOST_RULED = 500
 _LEAST = 8
 """Characters that a column gets on a narrow terminal, the space between columns included."""
 
@@ -44,15 +46,18 @@ def facts(rows: Sequence[tuple[str, object]], indent: int = 0) -> None:
             print(f"{' ' * (indent + width + 2)}{line}")
 
 
-def table(columns: Sequence[str], rows: Sequence[Row], *, names: int = 1) -> None:
+def table(columns: Sequence[str], rows: Sequence[Row], *, names: int = 1, keep: int | None = None) -> None:
     """A table: ruled on a terminal, plain columns elsewhere; numbers to the right.
 
     :param names: how many columns, from the left, hold names: these stand to the left, and are never cut or wrapped.
+    :param keep: how many columns stay on a terminal that is too narrow for all; the others go, from the right.
     """
     cells = [[_text(value) for value in row] for row in rows]
     to_right = [place >= names and _is_numeric([row[place] for row in rows]) for place in range(len(columns))]
-    if sys.stdout.isatty():
-        _ruled(columns, cells, to_right, names)
+    # Rules for thousands of lines take seconds to draw.
+    if sys.stdout.isatty() and len(cells) <= _MOST_RULED:
+        shown = _fitting(columns, cells, len(columns) if keep is None else keep)
+        _ruled(columns[:shown], [line[:shown] for line in cells], to_right[:shown], names)
     else:
         _plain(columns, cells, to_right)
 
@@ -98,6 +103,18 @@ def _plain(columns: Sequence[str], cells: Sequence[Sequence[str]], to_right: Seq
             for text, width, right in zip(line, widths, to_right, strict=True)
         ]
         print("  ".join(parts).rstrip())
+
+
+def _fitting(columns: Sequence[str], cells: Sequence[Sequence[str]], keep: int) -> int:
+    """How many columns fit beside one another on the terminal, but at least ``keep``."""
+    from rich.console import Console
+
+    widths = [max(len(line[place]) for line in (columns, *cells)) for place in range(len(columns))]
+    room = Console().width
+    count = len(columns)
+    while count > keep and sum(widths[:count]) + _GAP * count > room:
+        count -= 1
+    return count
 
 
 def _ruled(columns: Sequence[str], cells: Sequence[Sequence[str]], to_right: Sequence[bool], names: int) -> None:

@@ -1,5 +1,6 @@
 """The few lines with which a training ends: where the run lies, its score, and what can be done next."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,8 @@ def _scores(run: "Run", split: str) -> str:
 
 
 def _advice(run: "Run", runs: Path | None) -> list[str]:
-    where = f" --runs {runs}" if runs is not None and Path(runs) != Path("runs") else ""
-    name = run.folder.name
+    where = f" --runs {shlex.quote(str(runs))}" if runs is not None and Path(runs) != Path("runs") else ""
+    name = shlex.quote(run.folder.name)
     return [
         f"cnnlab runs show {name}{where}",
         f"cnnlab predict {name} PICTURES... --out predictions.csv{where}",

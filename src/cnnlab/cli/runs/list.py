@@ -12,7 +12,8 @@ from cnnlab.cli.options import Json, Runs
 if TYPE_CHECKING:
     from cnnlab.runs import RunSummary
 
-_TITLES = ("run", "state", "epochs", "validation", "test", "started", "time")
+_TITLES = ("run", "state", "test", "validation", "epochs", "started", "time")
+_KEEP = 3
 Limit = Annotated[
     int | None, typer.Option("--limit", "-n", metavar="N", min=1, help="Only the N started last.", show_default=False)
 ]
@@ -29,7 +30,7 @@ def list_runs(runs: Runs = None, limit: Limit = None, as_json: Json = False) -> 
     elif not summaries:
         output.write(f"There are no runs under {store.root}. Train one: cnnlab train data=fashion-mnist")
     else:
-        output.table(*_table(summaries))
+        output.table(*_table(summaries), keep=_KEEP)
 
 
 def _table(summaries: "Sequence[RunSummary]") -> tuple[list[str], list[list[object]]]:
@@ -41,13 +42,13 @@ def _table(summaries: "Sequence[RunSummary]") -> tuple[list[str], list[list[obje
     lines: list[list[object]] = []
     for summary, metric in zip(summaries, judged, strict=True):
         label = "" if is_common or metric is None else f"{metric} "
-        values = [output.score(summary.scores(split).get(metric or "")) for split in ("validation", "test")]
+        values = [output.score(summary.scores(split).get(metric or "")) for split in ("test", "validation")]
         lines.append(
             [
                 summary.folder.name,
                 summary.state,
-                _epochs(summary),
                 *(value and f"{label}{value}" for value in values),
+                _epochs(summary),
                 _local(summary.started),
                 output.duration(summary.seconds),
             ]
