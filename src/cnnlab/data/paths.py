@@ -27,8 +27,9 @@ def as_call(spec: Any, place: Place) -> Call:
     """
     if isinstance(spec, Path):
         return _reader_of(str(spec), place)
-    if isinstance(spec, str) and spec.strip() not in readers and place.look(spec.strip()) is not None:
-        return _reader_of(spec.strip(), place)
+    text = spec.strip() if isinstance(spec, str) else ""
+    if text and text not in readers and place.look(text) is not None:
+        return _reader_of(text, place)
     call = read_one(spec, "Data")
     is_path = "/" in call.name or "." in call.name or call.name.startswith("~")
     if call.name not in readers and not call.args and not call.kwargs and is_path:
