@@ -37,6 +37,7 @@ WRONG = [
     (["evaluate", "last", "split=test", "split=train"], "split is given twice"),
     (["predict", "last"], "missing argument"),
     (["find-rate", "data=digits", "--lowest", "1", "--highest", "0.1"], "--lowest 1 must be above 0 and below"),
+    (["find-rate", "data=digits", "--out", "curve.doc"], "--out curve.doc cannot be drawn"),
     (["find-rate", "data=digits", "--steps", "none"], "--steps"),
     (["runs", "compare", "last"], "at least two runs"),
     (["runs", "show", "nobody"], "there are no runs under runs"),

@@ -177,3 +177,11 @@ def test_the_result_as_json_says_what_was_evaluated(digits_run: Run) -> None:
 
 def test_the_public_name_is_this_function() -> None:
     assert cnnlab.evaluate is evaluate
+
+
+def test_a_run_trained_in_bfloat16_is_scored_in_bfloat16(tmp_path: Path) -> None:
+    recipe = {"data": "digits", "model": "mlp(hidden=[32])", "epochs": 1, "batch_size": 64, "threads": 1}
+    run = cnnlab.train({**recipe, "precision": "bfloat16"}, runs=tmp_path)
+    assert evaluate(run).predictions == run.predictions("test")
+    # The comparison can fail: in float32 the outputs are others.
+    assert evaluate(run.classifier(), cnnlab.load_data("digits")).predictions != run.predictions("test")

@@ -10,6 +10,7 @@ from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
 from cnnlab.core.errors import UsageError
 
+_FORMATS = (".png", ".svg", ".pdf")
 Lowest = Annotated[float, typer.Option("--lowest", metavar="RATE", help="The learning rate of the first step.")]
 Highest = Annotated[
     float, typer.Option("--highest", metavar="RATE", help="That of the last, if the loss stays finite.")
@@ -42,6 +43,8 @@ def find_rate(
 
     if not 0 < lowest < highest:
         raise UsageError(f"--lowest {lowest:g} must be above 0 and below --highest {highest:g}.")
+    if out.suffix.lower() not in _FORMATS:
+        raise UsageError(f"--out {out} cannot be drawn: name a file that ends in {', '.join(_FORMATS)}.")
     recipe, keys = read_words(words, device=device)
     with quietly(quiet):
         test = training.find_rate(
