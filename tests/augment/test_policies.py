@@ -81,10 +81,9 @@ def test_randaugment_repeats_n_times():
 
 
 def test_grey_pictures_have_no_saturation_to_change():
-    images = torch.rand(64, 1, 8, 8)
-    policy = Trivial()
+    images, augment = torch.rand(64, 1, 8, 8), pipeline("trivial")
     info = Info(64, (1, 8, 8), 0, torch.arange(64))
-    drawn = policy.draw(torch.Generator().manual_seed(1), info)
-    who, _ = policy._choices(torch.Generator().manual_seed(1), info)["saturation"]
+    result, _ = augment.apply(images, {}, augment.draw(torch.Generator().manual_seed(1), info))
+    who, _ = Trivial()._choices(torch.Generator().manual_seed(1), info)["saturation"]
     assert len(who) > 0
-    torch.testing.assert_close(policy.apply(images.clone(), drawn)[who], images[who])
+    torch.testing.assert_close(result[who], images[who])

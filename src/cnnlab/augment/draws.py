@@ -1,4 +1,4 @@
-"""Random numbers for a batch, from an explicit generator."""
+"""Random numbers for a batch, from an explicit generator; those between numbers are float64."""
 
 import math
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ Spread: TypeAlias = Annotated[float, Range(0, 1, open_high=True)] | tuple[Factor
 
 
 def uniform(generator: Generator, low: float, high: float, *shape: int) -> Tensor:
-    """float32, evenly from ``low`` to ``high``."""
-    return torch.rand(shape, generator=generator).mul_(high - low).add_(low)
+    """Evenly from ``low`` to ``high``."""
+    return torch.empty(shape, dtype=torch.float64).uniform_(low, high, generator=generator)
 
 
 def symmetric(generator: Generator, most: float, *shape: int) -> Tensor:
-    """float32, evenly from -``most`` to ``most``."""
+    """Evenly from -``most`` to ``most``."""
     return uniform(generator, -most, most, *shape)
 
 
 def factors(generator: Generator, spread: float | tuple[float, float], *shape: int) -> Tensor:
-    """float32 factors, evenly over a :data:`Spread`."""
+    """Factors, evenly over a :data:`Spread`."""
     low, high = spread if isinstance(spread, tuple) else (1 - spread, 1 + spread)
     return uniform(generator, low, high, *shape)
 
 
 def signs(generator: Generator, p: float, count: int) -> Tensor:
-    """-1 with probability ``p``, else 1; float32."""
-    return 1 - 2 * (torch.rand(count, generator=generator) < p).float()
+    """-1 with probability ``p``, else 1."""
+    return (torch.rand(count, generator=generator) < p).double().mul_(-2).add_(1)
 
 
 def whole(generator: Generator, low: int, high: int, *shape: int) -> Tensor:

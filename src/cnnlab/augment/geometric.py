@@ -57,7 +57,7 @@ class Flip(Geometric):
 
     def matrix(self, generator: Generator, info: Info) -> Tensor:
         """Draws each axis for itself."""
-        unmoved = torch.ones(info.count)
+        unmoved = torch.ones(info.count, dtype=torch.float64)
         x = signs(generator, self.p, info.count) if self.axis != "vertical" else unmoved
         y = signs(generator, self.p, info.count) if self.axis != "horizontal" else unmoved
         return matrices.scaling(x, y)
@@ -214,7 +214,7 @@ class Perspective(Filled):
     def matrix(self, generator: Generator, info: Info) -> Tensor:
         """Draws the four corners."""
         _, height, width = info.shape
-        half = torch.tensor([(width - 1) / 2, (height - 1) / 2])
+        half = torch.tensor([(width - 1) / 2, (height - 1) / 2], dtype=torch.float64)
         inwards = 1 - uniform(generator, 0, self.distortion, info.count, 4, 2)
         corners = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]) * half * inwards
         return matrices.onto_quadrilateral(corners, width - 1, height - 1)

@@ -4,14 +4,15 @@ Coordinates are in pixels from the centre of the picture, x to the right and y d
 makes a pipeline's product read in the order of the pipeline: first @ second @ third.
 """
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 
 def affine(xx: Tensor | int, xy: Tensor | int, x: Tensor | int, *rest: Tensor | int, count: int) -> Tensor:
     """Matrices with the rows (xx, xy, x), (yx, yy, y) and (0, 0, 1); each entry is 0, 1 or n numbers."""
-    whole = torch.zeros(count, dtype=torch.float64), torch.ones(count, dtype=torch.float64)
-    entries = (xx, xy, x, *rest, 0, 0, 1)
+    whole, entries = _whole_numbers(count), (xx, xy, x, *rest, 0, 0, 1)
     columns = [entry.double() if isinstance(entry, Tensor) else whole[entry] for entry in entries]
     return torch.stack(columns, 1).view(count, 3, 3)
 
@@ -70,3 +71,9 @@ def onto_quadrilateral(corners: Tensor, width: float, height: float) -> Tensor:
     to_unit = torch.tensor([[1 / width, 0, 0.5], [0, 1 / height, 0.5], [0, 0, 1]], dtype=torch.float64)
     projected: Tensor = torch.cat([unit, last], 1) @ to_unit
     return projected.inverse()
+
+
+@lru_cache(maxsize=16)
+def _whole_numbers(count: int) -> tuple[Tensor, Tensor]:
+    """Columns of 0 and of 1; to be copied, never written to."""
+    return torch.zeros(count, dtype=torch.float64), torch.ones(count, dtype=torch.float64)

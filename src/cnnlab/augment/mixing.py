@@ -34,7 +34,7 @@ class Mixup(Mixing):
     def draw(self, generator: Generator, info: Info) -> Parameters:
         """Draws partners and shares."""
         partner = torch.randperm(info.count, generator=generator)
-        return {"partner": partner, "share": _shares(generator, self.alpha, self.p, info.count).float()}
+        return {"partner": partner, "share": _shares(generator, self.alpha, self.p, info.count)}
 
     def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
         """Blends."""
@@ -66,7 +66,7 @@ class Cutmix(Mixing):
         top, bottom = _interval(place[0], side, height)
         left, right = _interval(place[1], side, width)
         share = 1 - (bottom - top) * (right - left) / (height * width)
-        return {"partner": partner, "box": torch.stack([top, bottom, left, right], 1).int(), "share": share.float()}
+        return {"partner": partner, "box": torch.stack([top, bottom, left, right], 1).int(), "share": share}
 
     def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
         """Pastes and blends."""
@@ -81,7 +81,7 @@ def blend(targets: Targets, partner: Tensor, share: Tensor) -> Targets:
 
 
 def _shares(generator: Generator, alpha: float, p: float, count: int) -> Tensor:
-    """float64: λ from Beta(alpha, alpha) for those chosen, 1 for the others."""
+    """λ from Beta(alpha, alpha) for those chosen, 1 for the others."""
     is_chosen = torch.rand(count, generator=generator) < p
     drawn = np.random.default_rng(noise_seed(generator)).beta(alpha, alpha, count)
     return torch.where(is_chosen, torch.from_numpy(drawn), 1)

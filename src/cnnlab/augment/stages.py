@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic, TypeAlias, TypeVar
 
+import torch
 from torch import Generator, Tensor
 
 from cnnlab.augment.blending import order_after, put_back
@@ -94,7 +95,7 @@ class PixelStage(Stage[Pixels]):
         """Who is chosen, and what the operation draws for them."""
         (operation,) = self.operations
         chosen = operation.choose(generator, info.count)
-        drawn = operation.draw(generator, info.of(chosen))
+        drawn = {name: _single(value) for name, value in operation.draw(generator, info.of(chosen)).items()}
         if chosen is None:
             return drawn
         return {"chosen": chosen, "order": order_after(chosen, info.count), **drawn}
@@ -117,7 +118,7 @@ class MixingStage(Stage[Mixing]):
 
     def draw(self, generator: Generator, info: Info) -> Parameters:
         """What the operation draws."""
-        return self.operations[0].draw(generator, info)
+        return {name: _single(value) for name, value in self.operations[0].draw(generator, info).items()}
 
     def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
         """What the operation makes of them."""
@@ -161,6 +162,11 @@ def _alone(operation: Operation) -> AnyStage:
         return MixingStage((operation,))
     assert isinstance(operation, Pixels)
     return PixelStage((operation,))
+
+
+def _single(value: Any) -> Any:
+    """Numbers in the precision of the pictures."""
+    return value.float() if isinstance(value, Tensor) and value.dtype == torch.float64 else value
 
 
 def _in_range(images: Tensor) -> Tensor:

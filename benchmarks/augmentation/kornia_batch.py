@@ -1,0 +1,52 @@
+"""kornia: its augmentation of whole batches, a draw for each picture.
+
+Measured as five operations, each a layer, and with four of them as one ``RandomAffine``; the better counts.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import kornia.augmentation as K
+import torch
+from batches import DEGREES, FLIP, SHEAR, SHIFT, ZOOM, Job, answer, check, rates
+from torch import Tensor, nn
+
+_SCALE = (1 - ZOOM, 1 + ZOOM)
+
+
+def ways() -> dict[str, nn.Module]:
+    """The two ways to write it."""
+    each = [
+        K.RandomHorizontalFlip(p=FLIP),
+        K.RandomRotation(DEGREES, p=1.0),
+        K.RandomTranslate((-SHIFT, SHIFT), (-SHIFT, SHIFT), p=1.0),
+        K.RandomShear((-SHEAR, SHEAR), p=1.0),
+        K.RandomAffine(0.0, scale=_SCALE, p=1.0),
+    ]
+    affine = K.RandomAffine(DEGREES, translate=(SHIFT, SHIFT), scale=_SCALE, shear=(-SHEAR, SHEAR), p=1.0)
+    return {
+        "five layers": K.AugmentationSequential(*each, data_keys=["input"]),
+        "one affine": K.AugmentationSequential(K.RandomHorizontalFlip(p=FLIP), affine, data_keys=["input"]),
+    }
+
+
+def _batches(job: Job, images: Tensor, way: nn.Module) -> Iterator[Tensor]:
+    parts = torch.arange(len(images), device=images.device).split(job.batch)
+    for step in count():
+        yield way(images.index_select(0, parts[step % len(parts)]).float().div_(255))
+
+
+def measure(job: Job) -> dict[str, Any]:
+    images = torch.from_numpy(job.pictures()).to(job.device)
+    wait: Callable[[], object] = torch.cuda.synchronize if job.device.startswith("cuda") else lambda: None
+    found = {}
+    with torch.no_grad():
+        for name, way in ways().items():
+            check(next(_batches(job, images, way)).cpu(), job)
+            found[name] = rates(_batches(job, images, way), job, wait)
+    return {"ways": found, "threads": torch.get_num_threads()}
+
+
+if __name__ == "__main__":
+    answer(measure, ("kornia", "torch"))
