@@ -124,7 +124,7 @@ def test_other_data_is_brought_to_the_size_and_channels_of_the_classifier(digits
             noise = np.random.default_rng([number, int(name)]).integers(0, 255, (20, 30, 3), dtype=np.uint8)
             Image.fromarray(noise).save(folder / f"{number}.png")
     with pytest.warns(CnnlabWarning, match="no pictures of 2, 3"):
-        result = evaluate(digits_run, str(tmp_path / "pictures"), split="all")
+        result = evaluate(digits_run, str(tmp_path / "pictures"))
     assert result.scores["n"] == 12
 
 

@@ -129,4 +129,4 @@ def test_killed_run_ends_as_the_uninterrupted_one(mode: str, zygote: Zygote, tmp
             done += 1
         assert zygote.train(runs, recipe) == 0
         assert _content(_only_run(runs)) == expected
-        assert not list(runs.rglob("*.part")), "a half-written file was left behind"
+        assert not list(_only_run(runs).rglob("*.part")), "a half-written file was left behind"

@@ -4,7 +4,7 @@ from torch import nn
 
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.training import checkpoint
-from cnnlab.training.optimizers import build, optimizers
+from cnnlab.training.optimizers import build, check, optimizers
 
 NAMES = [entry.name for entry in optimizers]
 
@@ -76,3 +76,14 @@ def test_arguments_are_checked_when_read() -> None:
         optimizers.bind("sgd(lr=0)")
     with pytest.raises(SpecError, match="momentum"):
         optimizers.bind("sgd(lr=0.1, momentun=0.9)")
+
+
+@pytest.mark.parametrize("spec", ["sgd(lr=0.1, nesterov=true)", "adam(betas=[0.9, 1.5])"])
+def test_what_torch_would_refuse_is_refused_without_a_network(spec: str) -> None:
+    with pytest.raises(UsageError, match="refuses its arguments"):
+        check(spec, 0.0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_torch_would_take_passes_the_check(name: str) -> None:
+    check(name, 0.0)

@@ -17,7 +17,8 @@ On = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="data=OTHER|split=SPLIT",
-        help="Other data than the run's own; train, validation, test (the default) or all.",
+        help="Other data than the run's own; train, validation, test or all. By default test, or all of other data "
+        "that has no test split.",
         show_default=False,
     ),
 ]
@@ -39,7 +40,7 @@ def evaluate(
 
         cnnlab evaluate last split=validation
 
-        cnnlab evaluate last data=photos/ split=all
+        cnnlab evaluate last data=photos/
     """
     from cnnlab import evaluation
     from cnnlab.cli.subject import find_subject
@@ -50,7 +51,7 @@ def evaluate(
         result = evaluation.evaluate(
             find_subject(run, runs),
             wanted.get("data"),
-            wanted.get("split", "test"),
+            wanted.get("split"),
             device=device,
             data_dir=data_dir,
             offline=offline,

@@ -47,7 +47,9 @@ def load(
     place = Place.at(data_dir, offline)
     dataset, dedupe = _whole(spec, place)
     parts = complete(dict(dataset.parts()), validation, test)
-    dataset = settle(Dataset.of(dataset.name, parts, dataset.source), dedupe=dedupe)
+    carved = [split for split in parts if split not in dict(dataset.parts())]
+    carved = [*dataset.source.get("carved", ()), *carved]
+    dataset = settle(Dataset.of(dataset.name, parts, {**dataset.source, "carved": carved}), dedupe=dedupe)
     train = dataset.train if subset is None else take_subset(dataset.train, subset)
     parts = {**dict(dataset.parts()), "train": train}
     return Dataset.of(dataset.name, {split: resident(part) for split, part in parts.items()}, dataset.source)

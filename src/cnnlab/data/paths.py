@@ -23,7 +23,8 @@ _CIFAR_FILES = {"data_batch_1", "data_batch_1.bin", "fine_label_names.txt"}
 def as_call(spec: Any, place: Place) -> Call:
     """The call that a spec means: itself, or for a bare path the reader of what lies there.
 
-    A registered name comes before a file of the same name; ``./name`` is always the file.
+    A registered name comes before a file of the same name; ``./name`` is always the file. A path may have the
+    arguments of its reader, as in ``photos.zip(size=64)``.
     """
     if isinstance(spec, Path):
         return _reader_of(str(spec), place)
@@ -32,8 +33,9 @@ def as_call(spec: Any, place: Place) -> Call:
         return _reader_of(text, place)
     call = read_one(spec, "Data")
     is_path = "/" in call.name or "." in call.name or call.name.startswith("~")
-    if call.name not in readers and not call.args and not call.kwargs and is_path:
-        return _reader_of(call.name, place)
+    if call.name not in readers and not call.args and (is_path or place.look(call.name) is not None):
+        reader = _reader_of(call.name, place)
+        return Call(reader.name, (), {**reader.kwargs, **call.kwargs}, call.text, call.start, call.places)
     return call
 
 

@@ -57,7 +57,7 @@ class Evaluation:
 def evaluate(
     run: Run | Classifier,
     data: Any = None,
-    split: str = "test",
+    split: str | None = None,
     *,
     data_dir: str | Path | None = None,
     offline: bool = False,
@@ -70,8 +70,8 @@ def evaluate(
 
     :param data: anything that :func:`cnnlab.load_data` takes, or a data set already loaded, which is taken as it is;
         None for the data that the run was trained on.
-    :param split: ``train``, ``validation``, ``test`` or ``all``; a set without a test split is split as a training on
-        it would be.
+    :param split: ``train``, ``validation``, ``test`` or ``all``. By default the test split that a run or a data set
+        has, and every picture of other data that has none of its own.
     :param device: another device than the one that the run was trained on.
     :param network: the module for the weights, for a run that was trained on a network of one's own.
     :raises UsageError: when the data has no such split, or knows other classes than the classifier.
@@ -79,6 +79,7 @@ def evaluate(
     """
     model = subject(run, device=device, network=network)
     dataset = _loaded(model, data, data_dir, offline)
+    split = split or _usual_split(dataset, is_other=data is not None)
     parts = _parts(dataset, split)
     targets = _targets(model, parts)
     known: Mapping[str, tuple[str, ...]] = model.classifier.classes
@@ -112,6 +113,12 @@ def _loaded(model: Subject, data: Any, data_dir: str | Path | None, offline: boo
         )
     shares: dict[str, Any] = {key: model.recipe.get(key) for key in ("validation", "test", "subset")}
     return data_room.load(spec, data_dir=data_dir, offline=offline, **shares)
+
+
+def _usual_split(dataset: Dataset, *, is_other: bool) -> str:
+    """Test; but of other data that is not divided, a part carved off for a training would be an arbitrary one."""
+    has_own_test = "test" in dict(dataset.parts()) and "test" not in dataset.source.get("carved", ())
+    return "test" if has_own_test or not is_other else ALL
 
 
 def _parts(dataset: Dataset, split: str) -> list[ImageSet]:

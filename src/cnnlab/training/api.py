@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from cnnlab.training.execution import Execution, choose, settle
 from cnnlab.training.intake import Given
 from cnnlab.training.interruption import Interrupted, listening
 from cnnlab.training.keys import is_in_python
-from cnnlab.training.loop import EpochEnd, Job, Trainer
+from cnnlab.training.loop import CHECKPOINT, EpochEnd, Job, Trainer
 from cnnlab.training.normalization import moments
 from cnnlab.training.plan import Plan, lay_out
 from cnnlab.training.recipe import Recipe
@@ -88,7 +89,7 @@ def train(
     finished = [run for run in same if run.status == "finished"]
     if finished and not again:
         note(f"This recipe is trained already: {finished[0].folder}. Train another run of it with --again.")
-        return finished[0]
+        return _tidied(finished[0])
     unfinished = [run for run in same if run.status != "finished"]
     if unfinished and not again:
         note(f"Going on with {unfinished[0].folder}.")
@@ -116,7 +117,7 @@ def resume(
     found = store_at(runs).find(run)
     if found.status == "finished":
         note(f"{found.folder} is finished already. Train more epochs with: cnnlab extend {found.name} epochs=+3")
-        return found
+        return _tidied(found)
     objects = {key: value for key, value in {"data": data, "model": model}.items() if value is not None}
     _, _, given = intake.take_in(None, objects)
     setting = read_setting(Recipe.read(found.recipe), given, RunStore(found.folder.parent), data_dir, offline)
@@ -261,6 +262,13 @@ def _start(setting: Setting, store: RunStore, *, repeat: int, callbacks: Sequenc
         },
     )
     return _train(setting, classifier, execution, writer, callbacks)
+
+
+def _tidied(run: Run) -> Run:
+    """A finished run without the checkpoint that a kill in its last moment may have left."""
+    if not run.recipe.get("keep_checkpoint"):
+        shutil.rmtree(run.folder / CHECKPOINT, ignore_errors=True)
+    return run
 
 
 def _go_on(run: Run, setting: Setting, callbacks: Sequence[Callback]) -> Run:

@@ -35,6 +35,8 @@ from cnnlab.training.step import Moment, Outcome, Stepper, is_out_of_memory, war
 
 # Reading a loss back from an accelerator waits for it; there it is done this often instead of at every step.
 _STEPS_BETWEEN_LOOKS = 50
+CHECKPOINT = "checkpoint"
+"""The folder of a run that holds what is needed to go on; gone when it is finished."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class Trainer:
 
     @property
     def _checkpoint(self) -> Path:
-        return self.writer.path("checkpoint/state.safetensors")
+        return self.writer.path(f"{CHECKPOINT}/state.safetensors")
 
     @property
     def _judged_network(self) -> Classifier:

@@ -91,9 +91,15 @@ def build(bound: Bound[Optimizer], module: nn.Module, weight_decay: float) -> Op
 
 
 def check(spec: str, weight_decay: float) -> None:
-    """Refuses what :func:`build` would, before there is a network."""
-    # Without initial weights, whose drawing would move torch's global generator.
-    build(optimizers.bind(spec), nn.utils.skip_init(nn.Linear, 1, 1), weight_decay)  # type: ignore[no-untyped-call]
+    """Refuses what :func:`build` would, before there is a network, and without the seconds of a first optimiser."""
+    bound = optimizers.bind(spec)
+    _decays(bound, weight_decay)
+    try:
+        bound.build(params=[])
+    except UsageError as error:
+        # torch looks at the arguments first, and only then misses the weights.
+        if "empty parameter list" not in str(error):
+            raise
 
 
 def _decays(bound: Bound[Optimizer], weight_decay: float) -> tuple[dict[str, float], dict[str, float]]:

@@ -22,6 +22,7 @@ from cnnlab.training.step import Moment, Stepper
 _MEMORY = 0.9
 _BLOWN_UP = 4.0
 _FEWEST = 10
+_STRETCH = 10
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,9 @@ def judge(rates: list[float], losses: list[float]) -> RateTest:
         )
     smoothed = tuple(_smooth(losses))
     low = min(range(len(smoothed)), key=smoothed.__getitem__)
-    slopes = [smoothed[i + 1] - smoothed[i] for i in range(low)] or [0.0]
-    steep = min(range(len(slopes)), key=slopes.__getitem__)
+    # Over a stretch of steps, and not the first: single ones are noise.
+    slopes = {i: smoothed[min(i + _STRETCH, low)] - smoothed[i] for i in range(_STRETCH, low)} or {low: 0.0}
+    steep = min(slopes, key=slopes.__getitem__)
     suggestion = max(rates[steep], rates[low] / 3)
     return RateTest(tuple(rates), tuple(losses), smoothed, rates[steep], rates[low], float(f"{suggestion:.2g}"))
 
