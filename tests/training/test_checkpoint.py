@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cnnlab.core import files
@@ -108,8 +109,6 @@ def test_a_damaged_file_is_named(cut: int, tmp_path: Path) -> None:
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
     save_file({"a": torch.zeros(2)}, tmp_path / "foreign")
     with pytest.raises(StorageError, match="damaged"):
         checkpoint.load(tmp_path / "foreign")

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from comparing import equal, runs_in, weights
 
 from cnnlab.core.errors import ModelFileError, RunNotFoundError, UsageError
-from cnnlab.models import load_classifier, save_classifier
+from cnnlab.models import save_classifier
 from cnnlab.runs import Run
 from cnnlab.training import Interrupted, extend, resume
 
@@ -16,14 +16,6 @@ Cut = Callable[..., tuple[Run, Interrupted]]
 
 # An optimiser that leaves the weights where they are.
 STILL = {"optimizer.lr": 1e-30}
-
-
-def weights(run: Run, name: str = "model") -> dict[str, Tensor]:
-    return load_classifier(run.folder / f"{name}.safetensors").network.state_dict()
-
-
-def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 def test_one_more_epoch_equals_training_it_in_the_first_place(small_run: Trained) -> None:
@@ -103,7 +95,7 @@ def test_a_parent_that_does_not_fit_is_refused_before_anything_is_written(small_
         extend(parent, "+1", model="mlp(hidden=[8])")
     with pytest.raises(RunNotFoundError):
         small_run(parent="nobody")
-    assert [path.parent for path in (tmp_path / "runs").glob("*/run.json")] == [parent.folder]
+    assert runs_in(tmp_path / "runs") == [parent]
 
 
 def test_a_parent_may_be_named_in_any_recipe(small_run: Trained) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cnnlab.core.errors import TrainingError, UsageError
-from cnnlab.training import draw_rate_test, find_rate
+from cnnlab.training import draw_rate_test, find_rate, train
 from cnnlab.training.rate_test import judge
 
 
@@ -24,8 +24,6 @@ def test_it_suggests_a_rate_that_trains_well_on_digits(tiny: dict[str, Any], tmp
     assert test.steepest <= test.suggestion <= test.lowest
     # On these digits rates from some hundredths to about one learn within three epochs.
     assert 0.01 < test.suggestion < 2
-    from cnnlab.training import train
-
     run = train({**tiny, "epochs": 3}, **{"optimizer.lr": test.suggestion}, runs=tmp_path, offline=True)
     assert run.test.accuracy > 0.8
 

@@ -7,18 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from comparing import content
 
 from cnnlab.core.errors import RunBusyError, StorageError, TrainingError, UsageError
 from cnnlab.data import from_arrays
 from cnnlab.runs import Run, RunStore, RunWriter
-from cnnlab.training import EpochEnd, Interrupted, resume
+from cnnlab.training import EpochEnd, Interrupted, loop, resume
 from cnnlab.training.checkpoint import load
 from cnnlab.training.step import Stepper
 
 Trained = Callable[..., Run]
 Cut = Callable[..., tuple[Run, Interrupted]]
-
-_TIMES = ["seconds", "images_per_second"]
 
 RECIPES: dict[str, dict[str, Any]] = {
     "momentum": {"optimizer": "sgd(lr=0.1, momentum=0.9, nesterov=true)", "schedule": "one-cycle"},
@@ -31,14 +30,6 @@ RECIPES: dict[str, dict[str, Any]] = {
     "half": {"precision": "float16", "phases": [{"epochs": 1}, {"epochs": 1}], "clip_gradient": 0.5},
     "rprop": {"optimizer": "rprop", "clip_weights": 0.05, "steps": 5},
 }
-
-
-def content(run: Run) -> dict[str, Any]:
-    """Everything that must not depend on interruptions."""
-    assert run.status == "finished"
-    files = {str(p.relative_to(run.folder)): p.read_bytes() for p in sorted(run.folder.rglob("*.safetensors"))}
-    history = run.history.drop(columns=_TIMES).to_dict("list")
-    return {"files": files, "history": history, "scores": run.info["scores"], "live": run.live}
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -60,8 +51,6 @@ def test_a_signal_in_the_middle_of_validation_is_heeded_and_loses_nothing(
     small_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = content(small_run(ema=0.9, runs=tmp_path / "whole"))
-    from cnnlab.training import loop
-
     scored = loop.outputs_for
 
     def score_and_signal(*args: Any) -> Any:
@@ -195,8 +184,6 @@ def test_checkpoints_are_kept_only_where_asked(small_run: Trained) -> None:
 
 
 def test_a_checkpoint_is_written_as_often_as_asked(small_run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cnnlab.training import loop
-
     steps: list[int] = []
     save = loop.save_state
 

@@ -1,0 +1,58 @@
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cnnlab.core.messages import quietly
+from cnnlab.runs import Run
+from cnnlab.training import Recipe, progress
+from cnnlab.training.plan import lay_out
+from cnnlab.training.progress import Display
+from cnnlab.training.state import Counters
+
+Trained = Callable[..., Run]
+
+
+def test_elsewhere_than_on_a_terminal_there_is_one_line_an_epoch(
+    small_run: Trained, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "cnnlab")
+    run = small_run()
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    for number, line in enumerate(lines, start=1):
+        row = run.history.iloc[number - 1]
+        assert line.startswith(f"epoch   {number}/2")
+        assert f"train loss {row['train_loss']:.4f}" in line
+        assert f"validation accuracy {row['validation_accuracy']:.4f}" in line
+        assert line.endswith("images/s")
+
+
+def test_quietly_there_is_none(small_run: Trained, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "cnnlab")
+    with quietly():
+        small_run()
+    assert not caplog.records
+
+
+def test_the_bar_tells_loss_speed_and_time_left(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(progress, "shows_bars", lambda: True)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    # Two epochs of three steps of forty; a step takes twenty seconds.
+    display = Display(lay_out(Recipe.read(tiny), 120))
+    with display:
+        display.begin(epoch=0, steps=3, done=1)
+        now += 20
+        display.step(Counters(step=2, in_epoch=2, sums={"loss": 40.0, "accuracy": 20.0, "samples": 80.0}))
+        (task,) = display.bar.tasks
+    assert task.description == "epoch 1/2"
+    assert (task.completed, task.total) == (2, 3)
+    assert task.fields["facts"] == "loss 0.500 accuracy 0.250 · 2 images/s · 1:20 left"
+
+
+def test_a_bar_does_not_get_in_the_way_of_training(small_run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "shows_bars", lambda: True)
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN", 0.0)
+    assert small_run().status == "finished"

@@ -1,0 +1,115 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from comparing import equal, runs_in, weights
+from torch import Tensor
+
+from cnnlab.core.errors import UsageError
+from cnnlab.runs import Run
+
+Trained = Callable[..., Run]
+
+# Judged on few pictures under a large rate, epochs come out good and bad in no order.
+RESTLESS = {"epochs": 5, "optimizer": "sgd(lr=3)"}
+
+
+@pytest.mark.parametrize(
+    ("select", "column", "best"),
+    [
+        (None, "validation_accuracy", "max"),
+        ("accuracy", "validation_accuracy", "max"),
+        ("loss", "validation_loss", "min"),
+        ("validation_macro_f1", "validation_macro_f1", "max"),
+        ("train_loss", "train_loss", "min"),
+        ("train_accuracy", "train_accuracy", "max"),
+    ],
+)
+def test_the_epoch_that_is_best_by_the_metric_is_kept(
+    select: str | None, column: str, best: str, small_run: Trained
+) -> None:
+    run = small_run(**RESTLESS, select=select, snapshots=[1, 2, 3, 4, 5])
+    values = run.history[column]
+    # The first of equals.
+    epoch = int(getattr(values, f"arg{best}")()) + 1
+    assert run.info["selected"] == {"epoch": epoch, "metric": column, "value": values[epoch - 1]}
+    kept = weights(run)
+    assert equal(kept, weights(run, f"snapshots/epoch-{epoch}"))
+    assert (run.folder / "last.safetensors").exists() == (epoch != 5)
+    if epoch != 5:
+        assert equal(weights(run, "last"), weights(run, "snapshots/epoch-5"))
+    for split in ("train", "validation"):
+        assert run.scores(split).accuracy == run.history[f"{split}_accuracy"][epoch - 1]
+
+
+def test_last_keeps_the_last(small_run: Trained) -> None:
+    run = small_run(**RESTLESS, select="last", snapshots=[5])
+    assert run.info["selected"]["epoch"] == 5
+    assert not (run.folder / "last.safetensors").exists()
+    assert equal(weights(run), weights(run, "snapshots/epoch-5"))
+
+
+def test_predictions_are_those_of_the_selected_epoch(small_run: Trained) -> None:
+    run = small_run(**RESTLESS, select="train_loss")
+    assert run.info["selected"]["epoch"] < 5
+    predictions = run.predictions("validation")
+    guess = predictions.outputs["label"].argmax(1)
+    assert (guess == predictions.targets["label"]).mean() == run.validation.accuracy
+    assert list(predictions.ids) == list(dict.fromkeys(predictions.ids))
+
+
+@pytest.mark.parametrize("select", ["acuracy", "test_accuracy", "validation_", "train_macro_f1"])
+def test_a_metric_that_is_not_measured_is_refused_before_anything_is_written(
+    select: str, small_run: Trained, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=f"select={select}"):
+        small_run(select=select)
+    assert not runs_in(tmp_path / "runs")
+
+
+def test_a_metric_of_a_split_that_is_not_there_is_refused(small_run: Trained, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs a validation split"):
+        small_run(select="validation_loss", validation=0)
+    assert not runs_in(tmp_path / "runs")
+
+
+def test_patience_stops_after_so_many_epochs_without_a_better_one(small_run: Trained) -> None:
+    # Nothing moves, so the first epoch stays the best.
+    run = small_run(epochs=9, optimizer="sgd(lr=1e-30)", patience=3)
+    assert len(run.history) == 4
+    assert run.info["selected"]["epoch"] == 1
+    assert (run.epochs_done, run.epochs, run.status) == (4, 9, "finished")
+
+
+def test_patience_stops_a_run_that_keeps_its_last_epoch_too(small_run: Trained) -> None:
+    run = small_run(epochs=9, optimizer="sgd(lr=1e-30)", patience=2, select="last")
+    assert (run.epochs_done, run.info["selected"]["epoch"]) == (3, 3)
+
+
+def test_patience_waits_while_epochs_improve(small_run: Trained) -> None:
+    run = small_run(epochs=4, patience=1, select="train_loss", optimizer="sgd(lr=0.05)")
+    assert len(run.history) == 4
+
+
+def test_snapshots_are_the_weights_after_their_epochs(small_run: Trained) -> None:
+    run = small_run(epochs=3, snapshots=[1, 3, 8])
+    assert sorted(path.name for path in (run.folder / "snapshots").iterdir()) == [
+        "epoch-1.safetensors",
+        "epoch-3.safetensors",
+    ]
+    first = small_run(epochs=1, select="last")
+    snapshot = weights(run, "snapshots/epoch-1")
+    assert equal(snapshot, weights(first))
+
+
+def test_a_moving_average_is_what_is_judged_kept_and_seen(small_run: Trained) -> None:
+    seen: list[dict[str, Tensor]] = []
+    note = lambda end: seen.append({n: p.clone() for n, p in end.classifier.network.state_dict().items()})  # noqa: E731
+    run = small_run(ema=0.9, select="last", snapshots=[1, 2], callbacks=[note])
+    kept = weights(run)
+    assert equal(kept, seen[1])
+    assert equal(weights(run, "snapshots/epoch-1"), seen[0])
+    assert not equal(kept, weights(small_run(select="last")))
+    guess = run.predictions("validation")
+    accuracy = (guess.outputs["label"].argmax(1) == guess.targets["label"]).mean()
+    assert run.history["validation_accuracy"].iloc[-1] == pytest.approx(accuracy)
