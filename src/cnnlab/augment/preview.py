@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _INCHES = 0.9
 """The width of a picture."""
-_GAP, _LETTER = 0.25, 0.085
+_GAP, _LETTER = 0.2, 0.072
 """The room that a label takes, and each of its letters."""
 _LONGEST = 28
 
@@ -35,12 +35,15 @@ class Preview:
     pictures: NDArray[np.uint8]
 
 
-def preview(spec: object, images: Tensor, *, seed: int = 0, epoch: int = 0, step: int = 0) -> Preview:
+def preview(
+    spec: object, images: Tensor, *, seed: int = 0, epoch: int = 0, step: int = 0, together: bool = True
+) -> Preview:
     """Some pictures, what each operation alone makes of them, and what all make of them.
 
     Alone, an operation is shown on every picture, and its label says with which probability it is done.
 
     :param images: uint8, N×C×H×W; grey or colour.
+    :param together: False leaves out the row of all operations together.
     :raises UsageError: when the pipeline cannot be read or does not fit the pictures.
     """
     whole = pipeline(spec)
@@ -49,10 +52,11 @@ def preview(spec: object, images: Tensor, *, seed: int = 0, epoch: int = 0, step
         raise UsageError(f"only grey and colour pictures can be shown, and these have {channels} channels.")
     whole.check((channels, height, width), soft_targets=True)
     rows = [("original", images)]
-    for part in whole.steps:
+    for place, part in enumerate(whole.steps, 1):
         always = Pipeline([replace(part, operation=replace(part.operation, p=1.0))])
-        rows.append((_label(part), _apply(always, images, seed, epoch, step)))
-    if len(whole) > 1:
+        # Another step for each, or all would draw the same numbers and be far off on the same pictures.
+        rows.append((_label(part), _apply(always, images, seed, epoch, step + place)))
+    if len(whole) > 1 and together:
         rows.append(("all together", _apply(whole, images, seed, epoch, step)))
     pictures = torch.stack([_bytes(pixels) for _, pixels in rows]).permute(0, 1, 3, 4, 2)
     return Preview(tuple(label for label, _ in rows), pictures.numpy())

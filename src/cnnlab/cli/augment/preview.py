@@ -22,10 +22,14 @@ Picture = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the 
 Count = Annotated[int, typer.Option("--count", metavar="N", min=1, max=100, help="How many pictures.")]
 
 
+Alone = Annotated[bool, typer.Option("--alone", help="Leave out the row of all operations together.")]
+
+
 def preview(
     words: Shown = None,
     out: Picture = Path("preview.png"),
     count: Count = 8,
+    alone: Alone = False,
     data_dir: DataDir = None,
     offline: Offline = False,
     quiet: Quiet = False,
@@ -46,7 +50,7 @@ def preview(
     pipeline = augment.pipeline(keys["augment"])
     with quietly(quiet):
         images = _pictures(keys, count, data_dir, offline)
-    grid = look(pipeline, images, seed=keys.get("seed", 0))
+    grid = look(pipeline, images, seed=keys.get("seed", 0), together=not alone)
     save(draw_preview(grid), out)
     rows = [label.replace("\n", ", ") for label in grid.labels]
     if as_json:

@@ -1,0 +1,62 @@
+"""The page on augmentation: every operation is in it, and what it says to type works."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from cnnlab.augment import augmentations, pipeline
+
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "augmentation.md").read_text()
+COMMANDS = [shlex.split(line) for line in TEXT.splitlines() if line.startswith("cnnlab ")]
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def specs_shown() -> list[str]:
+    words = [word for command in COMMANDS if command[1:3] == ["augment", "preview"] for word in command]
+    return [word.removeprefix("augment=") for word in words if word.startswith("augment=")]
+
+
+def test_every_operation_is_named_in_a_table_and_shown_in_a_picture():
+    named = {pipeline(spec).steps[0].bound.name for spec in re.findall(r"^\| `([^`]+)`", TEXT, re.MULTILINE)}
+    shown = {step.bound.name for spec in specs_shown() for step in pipeline(spec).steps}
+    assert named == shown == {entry.name for entry in augmentations}
+
+
+def test_each_command_that_draws_has_its_picture_there():
+    pictures = re.findall(r"!\[[^\]]+\]\((images/[^)]+)\)", TEXT)
+    drawn = {command[command.index("--out") + 1] for command in COMMANDS if "--out" in command}
+    assert {f"images/augment-{name}" for name in drawn} == set(pictures)
+    assert all((DOCS / picture).stat().st_size > 10_000 for picture in pictures)
+
+
+def test_defaults_in_the_tables_are_the_defaults():
+    for spec in ("rotate(30)", "shift(0.1)", "shear(20)", "zoom(0.3)", "crop(4)", "mixup(0.2)", "randaugment(2, 9)"):
+        assert f"`{spec}`" in TEXT
+        assert pipeline(spec).spec == pipeline(spec.partition("(")[0]).spec
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
+def test_python_on_the_page_runs(code):
+    before = {entry.name for entry in augmentations}
+    try:
+        exec(compile(code, "augmentation.md", "exec"), {})
+    finally:
+        for name in {entry.name for entry in augmentations} - before:
+            augmentations.remove(name)
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c[1] == "augment"], ids=lambda c: c[3][:24])
+def test_commands_on_the_page_run(command, tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from cnnlab.cli.app import app
+
+    monkeypatch.chdir(tmp_path)
+    # A hundred large clocks take a while to draw; a few small ones show as much of whether the command works.
+    words = [word.replace("n=100, size=96", "n=10, size=48").replace("cutout(32)", "cutout(8)") for word in command[1:]]
+    words += ["--repeats", "1"] if "cost" in words else []
+    result = CliRunner().invoke(app, words, prog_name="cnnlab")
+    assert result.exit_code == 0, result.output
