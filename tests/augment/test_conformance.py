@@ -5,7 +5,7 @@ import inspect
 import pytest
 import torch
 
-from cnnlab.augment import Info, augmentations, pipeline
+from cnnlab.augment import Info, augmentations, draws, noise, pipeline
 from cnnlab.augment.operation import Geometric
 
 NAMES = [entry.name for entry in augmentations]
@@ -134,6 +134,21 @@ def test_all_randomness_is_in_the_parameters(name):
     assert torch.equal(first, second)
     for value in (value for group in drawn for value in group.values()):
         assert isinstance(value, int) or (isinstance(value, torch.Tensor) and value.device.type == "cpu")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_applying_works_where_the_pictures_are_and_never_waits_for_them(name, monkeypatch):
+    """The meta device has no values: whatever reads one, or mixes in a tensor from elsewhere, fails there."""
+    monkeypatch.setattr(draws, "noise_generator", lambda seed, device: None)
+    monkeypatch.setattr(noise, "noise_generator", lambda seed, device: None)
+    augment, images = pipeline(f"{name}|{name}(p=0.6)"), batch(9, (3, 16, 16))
+    info = Info(9, (3, 16, 16), 0, torch.arange(9))
+    drawn = augment.draw(torch.Generator().manual_seed(0), info)
+    given = {column: rows.to("meta") for column, rows in targets(9).items()}
+    result, mixed = augment.apply(images.to("meta"), given, drawn)
+    assert result.device.type == "meta" and all(rows.device.type == "meta" for rows in mixed.values())
+    here, _ = augment.apply(images, targets(9), drawn)
+    assert result.shape == here.shape and result.dtype == here.dtype
 
 
 @pytest.mark.parametrize("name", NAMES)

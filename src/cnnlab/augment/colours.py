@@ -58,7 +58,9 @@ def recolour_(images: Tensor, matrices: Tensor, *, blends_channels: bool, uses_m
     channels = images.shape[1]
     offset = matrices[:, :channels, channels + 1]
     if uses_mean:
-        mean = images.mean((2, 3)) @ weights(channels).to(images)
+        # Shares as plain numbers: a tensor of them would have to travel to the pictures first.
+        means = images.mean((2, 3)).unbind(1)
+        mean = sum(share * mean for share, mean in zip(weights(channels).tolist(), means, strict=True))
         offset = offset + matrices[:, :channels, channels] * mean[:, None]
     if blends_channels:
         gain = matrices[:, :channels, :channels]
