@@ -51,6 +51,8 @@ def test_canonical_text_fills_in_defaults_and_nested_fills():
         ("flip|rotat(3)", 5, ["rotate"]),
         ("zoom(1.5)", 5, ["below 1"]),
         ("zoom([0, 2])", 5, ["above 0"]),
+        ("zoom([2, 0.5])", 5, ["lower", "2", "0.5"]),
+        ("flip|gamma(amount=[3, 1])", 11, ["lower"]),
         ("crop(0)", 5, ["at least 1"]),
         ("crop(2.5)", 5, ["whole number"]),
         ("perspective(0.9)", 12, ["0.6"]),

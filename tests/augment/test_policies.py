@@ -80,6 +80,14 @@ def test_randaugment_repeats_n_times():
     assert unchanged("randaugment(1, 20)") > unchanged("randaugment(3, 20)")
 
 
+@pytest.mark.parametrize("spec", ["trivial", "randaugment(3, 20)"])
+def test_every_choice_works_on_a_single_picture(spec):
+    image, augment = torch.randint(0, 256, (1, 3, 8, 8), dtype=torch.uint8), pipeline(spec)
+    for step in range(60):
+        result, _ = augment(image, {}, seed=0, epoch=0, step=step, ids=torch.arange(1))
+        assert result.shape == image.shape and result.min() >= 0 and result.max() <= 1
+
+
 def test_grey_pictures_have_no_saturation_to_change():
     images, augment = torch.rand(64, 1, 8, 8), pipeline("trivial")
     info = Info(64, (1, 8, 8), 0, torch.arange(64))

@@ -81,11 +81,25 @@ class Operation:
         return (torch.rand(count, generator=generator) < self.p).nonzero().squeeze(1)
 
 
-class Geometric(Operation, ABC):
+class Linear(Operation, ABC):
+    """An operation that is a matrix, so that a run of them is a product."""
+
+    @abstractmethod
+    def matrix(self, generator: Generator, info: Info) -> Tensor:
+        """Draws one matrix for each of ``info.count`` pictures: float64, of the size that the family has."""
+
+    def matrices(self, generator: Generator, info: Info) -> Tensor:
+        """One matrix for each picture of the batch, the identity for those not chosen."""
+        chosen = self.choose(generator, info.count)
+        drawn = self.matrix(generator, info.of(chosen))
+        return drawn if chosen is None else _spread(drawn, chosen, info.count)
+
+
+class Geometric(Linear):
     """An operation that moves pixels about.
 
-    Coordinates are in pixels from the centre of the picture, x to the right and y down; a matrix takes places of
-    the result to places of the source.
+    Its matrices, count×3×3, take places of the result to places of the source. Coordinates are in pixels from the
+    centre of the picture, x to the right and y down.
     """
 
     moves_pixels: ClassVar[bool] = False
@@ -98,37 +112,18 @@ class Geometric(Operation, ABC):
         """How places outside the source are filled; None where the operation has no need to say."""
         return None
 
-    @abstractmethod
-    def matrix(self, generator: Generator, info: Info) -> Tensor:
-        """Draws one matrix for each of ``info.count`` pictures: float64, count×3×3."""
 
-    def matrices(self, generator: Generator, info: Info) -> Tensor:
-        """One matrix for each picture of the batch, the identity for those not chosen."""
-        chosen = self.choose(generator, info.count)
-        drawn = self.matrix(generator, info.of(chosen))
-        return drawn if chosen is None else _spread(drawn, chosen, info.count)
-
-
-class Colour(Operation, ABC):
+class Colour(Linear):
     """An operation that is linear in the colour of each pixel and in the mean luminance of the picture.
 
-    Its matrix acts on (channels…, mean luminance, 1), so contrast too is known before any pixel is seen.
+    Its matrices, count×(C+2)×(C+2), act on (channels…, mean luminance, 1), so that contrast too is known before any
+    pixel is seen.
     """
 
     blends_channels: ClassVar[bool] = False
     """Whether a channel of the result depends on several of the source."""
     uses_mean: ClassVar[bool] = False
     """Whether the mean luminance of the picture matters."""
-
-    @abstractmethod
-    def matrix(self, generator: Generator, info: Info) -> Tensor:
-        """Draws one matrix for each of ``info.count`` pictures: float64, count×(C+2)×(C+2)."""
-
-    def matrices(self, generator: Generator, info: Info) -> Tensor:
-        """One matrix for each picture of the batch, the identity for those not chosen."""
-        chosen = self.choose(generator, info.count)
-        drawn = self.matrix(generator, info.of(chosen))
-        return drawn if chosen is None else _spread(drawn, chosen, info.count)
 
 
 class Pixels(Operation, ABC):

@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from cnnlab.augment.catalogue import augmentations
+from cnnlab.augment.draws import Spread
 from cnnlab.augment.fills import fills
 from cnnlab.augment.misfit import Misfit
 from cnnlab.augment.operation import Info, Operation, Parameters, Shape, Targets
@@ -33,6 +34,7 @@ class Step:
         """
         bound = augmentations.bind(call)
         try:
+            _check_spreads(bound)
             operation = bound.build()
             operation.validate()
         except Misfit as misfit:
@@ -144,6 +146,12 @@ def pipeline(spec: object) -> Pipeline:
 def canonical(spec: object) -> str:
     """The canonical text of a pipeline, defaults filled in."""
     return pipeline(spec).spec
+
+
+def _check_spreads(bound: Bound[Operation]) -> None:
+    for name, value in bound.arguments.items():
+        if bound.entry.arguments[name].annotation == Spread and isinstance(value, tuple) and value[0] > value[1]:
+            raise Misfit(f"{name} of {bound.name} takes the lower factor first; got [{value[0]:g}, {value[1]:g}]", name)
 
 
 def _own(images: Tensor) -> Tensor:

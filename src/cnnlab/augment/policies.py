@@ -192,7 +192,8 @@ def _together(drawn: Drawn, channels: int) -> dict[str, Tensor]:
 def _change(images: Tensor, drawn: Mapping[str, Tensor], fill: Fill) -> None:
     """One round, in place; each picture is in one group at most, so their order is of no matter."""
     moved, tinted = drawn["geometric"], drawn["colour"]
-    images.index_copy_(0, moved, resample(images.index_select(0, moved), drawn["matrix"], fill))
+    if len(moved):
+        images.index_copy_(0, moved, resample(images.index_select(0, moved), drawn["matrix"], fill))
     tints = colours.recolour_(
         images.index_select(0, tinted), drawn["recolouring"], blends_channels=True, uses_mean=True
     )

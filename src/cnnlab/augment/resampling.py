@@ -35,7 +35,7 @@ def resample(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
     parts = _parts(images)
     if len(parts) == 1:
         return _resample(images, matrices, fill)
-    result = torch.empty(images.shape, dtype=torch.float32)
+    result = torch.empty(images.shape, dtype=torch.float32, device=images.device)
     for part in parts:
         result[part] = _resample(images[part], matrices[part], fill)
     return result
@@ -44,7 +44,7 @@ def resample(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
 def _parts(images: Tensor) -> list[slice]:
     """The batch in parts small enough to stay in a processor's cache, which halves the time of large pictures."""
     count = max(1, round(images.numel() / _CACHED)) if images.device.type == "cpu" else 1
-    size = -(-len(images) // (count * _MULTIPLE)) * _MULTIPLE
+    size = max(1, -(-len(images) // (count * _MULTIPLE))) * _MULTIPLE
     return [slice(start, start + size) for start in range(0, len(images), size)]
 
 
