@@ -28,14 +28,14 @@ FULL = Counters(
 
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(72, 3))
+    return nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(72, 3))
 
 
 def stepped(module: nn.Module, count: int = 2) -> torch.optim.Optimizer:
     optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
     for _ in range(count):
         optimizer.zero_grad()
-        module(torch.rand(4, 1, 8, 8)).square().mean().backward()
+        module(torch.rand(4, 3, 8, 8)).square().mean().backward()
         optimizer.step()
     return optimizer
 
@@ -61,6 +61,8 @@ def test_everything_comes_back_to_the_bit(counters: Counters, tmp_path: Path) ->
     assert same(other.state_dict(), module.state_dict())
     assert same(copy.module.state_dict(), average.module.state_dict())
     assert other[0].weight.is_contiguous(memory_format=torch.channels_last)
+    # The state lies as its weights do, or every update would walk through memory crosswise.
+    assert fresh.state[other[0].weight]["exp_avg"].stride() == other[0].weight.stride()
     for own, kept in zip(fresh.state_dict()["state"].values(), optimizer.state_dict()["state"].values(), strict=True):
         assert same(own, kept)
 

@@ -15,7 +15,7 @@ Trained = Callable[..., Run]
 Cut = Callable[..., tuple[Run, Interrupted]]
 
 # An optimiser that leaves the weights where they are.
-STILL = {"optimizer.lr": 1e-30}
+STILL = {"optimizer.lr": 1e-60}
 
 
 def test_one_more_epoch_equals_training_it_in_the_first_place(small_run: Trained) -> None:
@@ -47,6 +47,15 @@ def test_a_repeat_is_extended_from_its_own_weights(small_run: Trained) -> None:
         child = extend(parent, "+1", **STILL)
         assert equal(weights(child), weights(parent))
         assert child.info["parent"] == parent.name
+
+
+def test_parents_with_the_same_weights_and_another_past_have_different_children(small_run: Trained) -> None:
+    still = {"optimizer": "sgd(lr=1e-60)", "select": "last"}
+    parents = [small_run(epochs=epochs, **still) for epochs in (1, 2)]
+    assert equal(*map(weights, parents))
+    one, other = (extend(parent, "+1") for parent in parents)
+    assert one.digest != other.digest
+    assert (one.epochs_done, other.epochs_done) == (2, 3)
 
 
 def test_the_total_may_be_given_instead(small_run: Trained) -> None:

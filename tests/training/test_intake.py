@@ -13,7 +13,7 @@ from cnnlab.core.seeds import scope
 from cnnlab.data import TensorImages, from_arrays
 from cnnlab.runs import Run
 from cnnlab.training import Interrupted, Recipe, extend, find_rate, resume, train
-from cnnlab.training.intake import take_in
+from cnnlab.training.intake import check_network, take_in
 
 Trained = Callable[..., Run]
 Cut = Callable[..., tuple[Run, Interrupted]]
@@ -204,6 +204,16 @@ def test_trying_a_module_changes_nothing_of_it(small_run: Trained) -> None:
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert module.training
     assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_a_module_is_tried_in_evaluation_and_put_back_part_by_part() -> None:
+    module = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(64, 10)).train()
+    module[0].eval()
+    check_network(module, (1, 8, 8), 10)
+    assert [part.training for part in module.modules()] == [True, False, True, True]
+    with pytest.raises(UsageError):
+        check_network(module, (1, 8, 9), 10)
+    assert [part.training for part in module.modules()] == [True, False, True, True]
 
 
 def test_a_recipe_alone_cannot_make_what_was_given_in_python(tiny: dict[str, Any], tmp_path: Path) -> None:

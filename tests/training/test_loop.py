@@ -282,6 +282,7 @@ def test_the_record_says_what_was_trained_and_how(small_run: Trained) -> None:
     }
     assert info["data"]["sizes"] == {"train": 120, "validation": 60, "test": 60}
     assert info["data"]["name"] == "digits"
+    assert [run.scores(split).n for split in ("train", "validation", "test")] == [120, 60, 60]
     assert torch.__version__.startswith(info["environment"]["torch"])
     assert (info["epochs_done"], info["epochs"], info["step"], info["seconds"] > 0) == (2, 2, 6, True)
     assert run.folder.name == f"mine-{run.digest[:8]}"

@@ -51,19 +51,21 @@ def test_a_signal_in_the_middle_of_validation_is_heeded_and_loses_nothing(
     small_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = content(small_run(ema=0.9, runs=tmp_path / "whole"))
-    scored = loop.outputs_for
+    # While an epoch is judged, then while validation and test are scored at the end.
+    for name in ("_validate", "_score"):
+        method = getattr(loop.Trainer, name)
 
-    def score_and_signal(*args: Any) -> Any:
-        signal.raise_signal(signal.SIGTERM)
-        return scored(*args)
+        def signalled(*args: Any, method: Any = method) -> Any:
+            signal.raise_signal(signal.SIGTERM)
+            return method(*args)
 
-    # Once while the first epoch is judged, then while the finished training is.
-    for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr(loop, "outputs_for", score_and_signal)
+            patch.setattr(loop.Trainer, name, signalled)
             with pytest.raises(Interrupted):
                 small_run(ema=0.9)
-    assert content(small_run(ema=0.9)) == whole
+    cut = RunStore(tmp_path / "runs").find("last")
+    assert cut.epochs_done == 2
+    assert content(resume(cut)) == whole
 
 
 def test_patience_and_the_best_epoch_survive_an_interruption(
@@ -197,6 +199,26 @@ def test_a_checkpoint_is_written_as_often_as_asked(small_run: Trained, monkeypat
     steps.clear()
     small_run(checkpoint_seconds=0, again=True)
     assert set(steps) == {1, 2, 3, 4, 5, 6}
+
+
+def test_steps_taken_since_the_last_checkpoint_are_taken_again(
+    small_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Stepper.take
+
+    def fail_in_the_sixth(self: Stepper, batch: Any, moment: Any) -> Any:
+        if (moment.epoch, moment.step) == (1, 2):
+            raise RuntimeError("a power cut")
+        return take(self, batch, moment)
+
+    whole = content(small_run(runs=tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Stepper, "take", fail_in_the_sixth)
+        with pytest.raises(RuntimeError, match="a power cut"):
+            small_run()
+    cut = RunStore(tmp_path / "runs").find("last")
+    assert [record["step"] for record in cut.live] == [1, 2, 3, 4, 5]
+    assert content(resume(cut)) == whole
 
 
 def test_a_failed_run_goes_on_from_its_last_checkpoint(small_run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:

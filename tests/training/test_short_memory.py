@@ -44,14 +44,15 @@ def test_a_batch_too_large_for_memory_is_split_and_the_run_goes_on(
     error: Callable[[], Exception], small_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = small_run(runs=tmp_path / "whole")
-    sizes = short_of_memory(monkeypatch, 12, error)
+    sizes = short_of_memory(monkeypatch, 8, error)
     with pytest.warns(CnnlabWarning, match="memory ran out") as caught:
         run = small_run()
-    assert [str(w.message) for w in caught][-1].startswith("memory ran out; each batch is now computed in 4 parts")
+    assert [str(w.message) for w in caught][-1].startswith("memory ran out; each batch is now computed in 8 parts")
     assert not any("not identical" in str(w.message) for w in caught)
-    assert sizes == [10] * 24
-    assert run.info["execution"]["parts"] == 4
-    assert any("4 parts" in text for text in run.info["warnings"])
+    # Halved until they fit: forty, twenty, ten, five.
+    assert sizes == [5] * 48
+    assert run.info["execution"]["parts"] == 8
+    assert any("8 parts" in text for text in run.info["warnings"])
     for name, value in weights(whole).items():
         torch.testing.assert_close(weights(run)[name], value, rtol=1e-4, atol=1e-6)
     assert run.history["train_loss"].to_list() == pytest.approx(whole.history["train_loss"].to_list(), rel=1e-5)

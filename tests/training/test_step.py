@@ -74,10 +74,13 @@ def test_parts_take_their_slice_of_what_was_drawn_for_the_whole_batch() -> None:
     assert largest_difference(*results) < 1e-6
 
 
-def test_a_step_is_a_function_of_its_moment() -> None:
+@pytest.mark.parametrize(
+    ("model", "augment"), [("conv(4)|relu|dropout(0.5)|flatten", "none"), ("conv(4)|relu|flatten", "shift(0.3)|mixup")]
+)
+def test_a_step_is_a_function_of_its_moment(model: str, augment: str) -> None:
     def after(moment: Moment) -> dict[str, Tensor]:
-        network = classifier("conv(4)|relu|dropout(0.5)|flatten").train()
-        stepper(network, augment="shift(0.3)").take(batch(), moment)
+        network = classifier(model).train()
+        stepper(network, augment=augment).take(batch(), moment)
         return dict(network.named_parameters())
 
     assert largest_difference(after(NOW), after(NOW)) == 0
@@ -110,6 +113,19 @@ def test_gradients_are_clipped_to_their_norm_over_all_weights() -> None:
     network = classifier()
     stepper(network, clip_gradient=norm * 4).take(batch(), NOW)
     assert largest_difference(free, gradients(network)) < 1e-6
+
+
+def test_gradients_of_float16_are_clipped_in_their_own_units() -> None:
+    # A step of plain descent along a gradient cut to length c is as long as the rate times c.
+    network = classifier("flatten|dense(4)")
+    taker = stepper(network, lr=0.5, clip_gradient=0.01, precision="float16")
+    for _ in range(10):
+        before = torch.cat([p.detach().flatten() for p in network.parameters()])
+        taker.take(batch(), NOW)
+        moved = float((torch.cat([p.detach().flatten() for p in network.parameters()]) - before).norm())
+        # While the scale of gradients is found, steps are left out.
+        assert moved == 0 or moved == pytest.approx(0.005, rel=1e-3)
+    assert moved > 0
 
 
 def test_weights_are_clipped_after_the_step() -> None:

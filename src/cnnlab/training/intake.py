@@ -16,6 +16,7 @@ from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.seeds import scope
 from cnnlab.core.spec import Call
+from cnnlab.models import evaluating
 from cnnlab.training.keys import is_in_python
 
 NetworkMaker = Callable[[], nn.Module]
@@ -75,16 +76,13 @@ def check_network(network: nn.Module, shape: tuple[int, int, int], outputs: int)
     :raises UsageError: when it fails or its output has another width than the objective wants.
     """
     pixels = torch.zeros(2, *shape)
-    was_training = network.training
     try:
-        with torch.no_grad():
-            result = network.eval()(pixels)
+        with evaluating(network), torch.no_grad():
+            result = network(pixels)
     except CnnlabError:
         raise
     except Exception as error:
         raise UsageError(f"the model fails on pictures of {_text(shape)}: {error}") from error
-    finally:
-        network.train(was_training)
     if not isinstance(result, Tensor) or tuple(result.shape) != (2, outputs):
         found = "×".join(map(str, result.shape)) if isinstance(result, Tensor) else type(result).__name__
         raise UsageError(
