@@ -90,7 +90,8 @@ def zygote() -> Iterator[Zygote]:
 
 
 def _only_run(runs: Path) -> Path:
-    (folder,) = (path.parent for path in runs.glob("*/run.json"))
+    # A hidden folder is a run whose making was cut short; the store removes it later.
+    (folder,) = (path.parent for path in runs.glob("[!.]*/run.json"))
     return folder
 
 

@@ -155,7 +155,7 @@ def extend(
     recipe = Recipe.read(parent.recipe)
     last = recipe.normal()[-1].model_dump(exclude={"epochs", "steps"})
     content = {k: v for k, v in recipe.to_dict().items() if k not in {"phases", "epochs", "steps", "name"}}
-    name = f"{parent.info['name']}-to-{parent.epochs_done + more}"
+    name = f"{recipe.name or _name(recipe)}-to-{parent.epochs_done + more}"
     return train(
         {**content, **last, "name": name, "epochs": more, "parent": parent.name, **keys},
         runs=parent.folder.parent,
