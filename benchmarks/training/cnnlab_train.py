@@ -53,6 +53,7 @@ def measure(job: Job) -> dict[str, Any]:
             test=0,
             epochs=1 + job.epochs,
             batch_size=job.batch_size,
+            optimizer="sgd(lr=0.01, momentum=0.9, nesterov=true)",
             device=job.device,
             runs=runs,
             callbacks=[at_end],

@@ -68,7 +68,7 @@ def measure(job: Job) -> dict[str, Any]:
     pixels = images.astype("float32") / 255
     model = {"vgg-like": vgg_like, "convnet": convnet}[job.net](job.shape)
     model.compile(
-        optimizer=keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+        optimizer=keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

@@ -68,7 +68,7 @@ class Beside:
         self.labels = torch.from_numpy(labels).to(self.device)
         self.classifier = copy.deepcopy(classifier).train()
         weights = self.classifier.parameters()
-        self.optimizer = torch.optim.SGD(weights, lr=0.05, momentum=0.9, nesterov=True, fused=True)
+        self.optimizer = torch.optim.SGD(weights, lr=0.01, momentum=0.9, nesterov=True, fused=True)
 
     def epoch(self, images: int | None = None) -> float:
         """Seconds of the three over one epoch, or a part of it; the batches are made while the clock stands."""
@@ -132,6 +132,7 @@ def measure(job: Job) -> dict[str, Any]:
         cnnlab.train(
             data=job.pictures(),
             model=job.net,
+            optimizer="sgd(lr=0.01, momentum=0.9, nesterov=true)",
             validation=0,
             test=0,
             epochs=1 + job.epochs,

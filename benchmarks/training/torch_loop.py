@@ -59,7 +59,7 @@ class Loop:
         network = {"vgg-like": vgg_like, "convnet": convnet}[job.net](job.shape)
         self.network = network.to(self.device, memory_format=torch.channels_last)
         weights = self.network.parameters()
-        self.optimizer = torch.optim.SGD(weights, lr=0.05, momentum=0.9, nesterov=True, fused=True)
+        self.optimizer = torch.optim.SGD(weights, lr=0.01, momentum=0.9, nesterov=True, fused=True)
 
     def epoch(self) -> float:
         """Seconds of one epoch."""
