@@ -72,7 +72,7 @@ def test_a_dotted_key_reaches_an_argument() -> None:
     assert arguments(recipe.model)["dropout"] == 0.25
     assert arguments(recipe.model)["hidden"] == [8]
     # The optimiser is not in the recipe: what a dotted key reaches into is the default.
-    assert (arguments(recipe.optimizer)["lr"], arguments(recipe.optimizer)["momentum"]) == (0.3, 0.9)
+    assert (arguments(recipe.optimizer)["lr"], arguments(recipe.optimizer)["amsgrad"]) == (0.3, False)
 
 
 def test_a_dotted_key_replaces_an_argument_given_by_place() -> None:

@@ -59,7 +59,7 @@ class Phase(_Strict):
 
     augment: Augment = "none"
     adversary: Adversary = "none"
-    optimizer: Optimizer = Field("sgd(lr=0.05, momentum=0.9, nesterov=true)", validate_default=True)
+    optimizer: Optimizer = Field("adamw(lr=1e-3)", validate_default=True)
     schedule: Schedule = Field("one-cycle", validate_default=True)
     batch_size: int = Field(256, ge=1)
     epochs: MaybeCount = None
