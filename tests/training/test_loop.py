@@ -172,10 +172,13 @@ def test_a_loss_that_is_no_number_stops_the_run_at_once(small_run: Trained, tmp_
     assert all(np.isfinite(record["loss"]) for record in run.live)
 
 
-def test_weights_that_blow_up_in_the_last_step_of_an_epoch_do_not_pass(small_run: Trained, tmp_path: Path) -> None:
+@pytest.mark.parametrize("keys", [{"optimizer": "sgd(lr=1e38)"}, {"optimizer": "sgd(lr=1e60)", "validation": 0}])
+def test_weights_that_blow_up_in_the_last_step_of_an_epoch_do_not_pass(
+    keys: dict[str, Any], small_run: Trained, tmp_path: Path
+) -> None:
     # The loss of a step is that before its update: the only step of the only epoch has a good one.
     with pytest.raises(TrainingError, match="step 1"):
-        small_run(batch_size=120, epochs=1, optimizer="sgd(lr=1e38)")
+        small_run(batch_size=120, epochs=1, **keys)
     (run,) = runs_in(tmp_path / "runs")
     assert run.status == "failed"
     assert not (run.folder / "model.safetensors").exists()

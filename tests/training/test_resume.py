@@ -2,6 +2,7 @@ import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -187,18 +188,58 @@ def test_checkpoints_are_kept_only_where_asked(small_run: Trained) -> None:
 
 def test_a_checkpoint_is_written_as_often_as_asked(small_run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
-    save = loop.save_state
+    now = 0.0
+    save, take = loop.save_state, Stepper.take
 
     def note(path: Path, counters: Any, *rest: Any) -> None:
         steps.append(counters.step)
         save(path, counters, *rest)
 
+    def take_a_second(*args: Any) -> Any:
+        nonlocal now
+        now += 1
+        return take(*args)
+
     monkeypatch.setattr(loop, "save_state", note)
-    small_run(checkpoint_seconds=1000)
-    assert steps == [3, 6]
-    steps.clear()
-    small_run(checkpoint_seconds=0, again=True)
-    assert set(steps) == {1, 2, 3, 4, 5, 6}
+    monkeypatch.setattr(Stepper, "take", take_a_second)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now))
+    # At the end of each epoch of three steps, and whenever so many seconds have gone by since the last.
+    for seconds, expected in {1000: {3, 6}, 2: {2, 3, 5, 6}, 0: {1, 2, 3, 4, 5, 6}}.items():
+        steps.clear()
+        run = small_run(checkpoint_seconds=seconds, again=True)
+        assert set(steps) == expected
+    assert list(run.history["seconds"]) == [3, 3]
+    assert list(run.history["images_per_second"]) == [40, 40]
+    assert run.seconds == 6
+
+
+def test_the_time_of_all_attempts_counts(small_run: Trained, interrupted: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, take = 0.0, Stepper.take
+
+    def take_a_second(*args: Any) -> Any:
+        nonlocal now
+        now += 1
+        return take(*args)
+
+    monkeypatch.setattr(Stepper, "take", take_a_second)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now))
+    interrupted(after=2)
+    now = 500.0
+    cut, _ = interrupted(epoch=1)
+    assert (cut.epochs_done, cut.seconds) == (1, 3)
+    now = 900.0
+    run = small_run()
+    assert list(run.history["seconds"]) == [3, 3]
+    assert run.seconds == 6
+
+
+def test_what_a_killed_process_left_half_written_is_cleared_away(interrupted: Cut) -> None:
+    cut, _ = interrupted(after=2)
+    leftovers = [cut.folder / ".history.csv.x1.part", cut.folder / "checkpoint" / ".state.safetensors.x2.part"]
+    for path in leftovers:
+        path.write_text("half")
+    resume(cut)
+    assert not any(path.exists() for path in leftovers)
 
 
 def test_steps_taken_since_the_last_checkpoint_are_taken_again(
