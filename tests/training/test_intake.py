@@ -168,6 +168,25 @@ def test_networks_that_differ_are_different_runs(small_run: Trained) -> None:
     assert small_run(model=net(), epochs=1) == runs["net"]
 
 
+def test_a_network_whose_code_differs_is_another_run(small_run: Trained) -> None:
+    def one() -> Net:
+        class Own(Net):
+            def forward(self, x: Tensor) -> Tensor:
+                return super().forward(x)
+
+        return net(kind=Own)
+
+    def other() -> Net:
+        class Own(Net):
+            def forward(self, x: Tensor) -> Tensor:
+                return super().forward(x) * 3
+
+        return net(kind=Own)
+
+    assert repr(one()) == repr(other())
+    assert small_run(model=one()) != small_run(model=other())
+
+
 def test_a_run_of_a_module_goes_on_when_it_is_given_again(small_run: Trained, interrupted: Cut, tmp_path: Path) -> None:
     whole = small_run(model=net(), runs=tmp_path / "whole")
     cut, _ = interrupted(model=net(), after=3)

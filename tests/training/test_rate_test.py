@@ -37,6 +37,7 @@ def test_it_stops_where_the_loss_blows_up(tiny: dict[str, Any]) -> None:
     test = find_rate(tiny, lowest=1e-4, highest=1e6, steps=60, offline=True)
     assert len(test.losses) < 60
     assert all(math.isfinite(loss) for loss in test.losses)
+    assert max(test.losses[11:]) <= 4 * min(test.losses)
     assert test.suggestion < 10
 
 

@@ -182,8 +182,16 @@ def test_a_device_that_has_gone_is_named(interrupted: Cut) -> None:
 
 
 def test_checkpoints_are_kept_only_where_asked(small_run: Trained) -> None:
-    assert not (small_run().folder / "checkpoint").exists()
-    assert (small_run(keep_checkpoint=True, seed=1).folder / "checkpoint" / "state.safetensors").exists()
+    plain = small_run()
+    assert not (plain.folder / "checkpoint").exists()
+    kept = small_run(keep_checkpoint=True, seed=1).folder / "checkpoint" / "state.safetensors"
+    assert kept.exists()
+    assert small_run(keep_checkpoint=True, seed=1).status == "finished"
+    assert kept.exists()
+    # What a kill in the last moment left is gone when the run is asked for again.
+    (plain.folder / "checkpoint").mkdir()
+    resume(plain)
+    assert not (plain.folder / "checkpoint").exists()
 
 
 def test_a_checkpoint_is_written_as_often_as_asked(small_run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:

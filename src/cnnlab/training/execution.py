@@ -101,12 +101,12 @@ def settle(execution: Execution, network: nn.Module, batch: Tensor, step: Callab
         return replace(execution, precision="float32")
     seconds = dict.fromkeys(("float32", "bfloat16"), float("inf"))
     with scope(0, "probe", device=execution.torch_device):
-        # In turn, so that whatever else the machine does meanwhile strikes both formats alike; the first turn also
-        # pays for choosing kernels.
-        for turn in range(_TURNS):
+        # In turn, so that whatever else the machine does meanwhile strikes both formats alike; the best of all turns,
+        # for the first also pays for choosing kernels.
+        for _ in range(_TURNS):
             for precision, best in seconds.items():
                 took = _seconds_of_a_step(replace(execution, precision=precision), network, batch, step)
-                seconds[precision] = min(best, took) if turn else best
+                seconds[precision] = min(best, took)
     is_faster = seconds["bfloat16"] < _CLEARLY_FASTER * seconds["float32"]
     return replace(execution, precision="bfloat16" if is_faster else "float32")
 
