@@ -1,6 +1,9 @@
+import contextlib
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cnnlab.core.errors import CnnlabError, SpecError, UsageError
 from cnnlab.core.spec import read
@@ -124,6 +127,19 @@ def test_a_new_length_takes_the_place_of_the_old() -> None:
     assert Recipe.read({**BASE, "steps": 7}, epochs=3).normal()[0].epochs == 3
     with pytest.raises(UsageError, match="epochs and steps"):
         Recipe.read(BASE, steps=7, epochs=3)
+
+
+paths = st.sampled_from(
+    ["augment[0]", "augment[1].p", "data.size", "optimizer.lr", "model", "seed", "adversary.x", "a.b"]
+)
+texts = st.one_of(st.text(max_size=10), st.sampled_from(["none", "0.5", "flip|erase", "[1, 2]", "sgd(lr=0.1)", "1/0"]))
+
+
+@given(pairs=st.lists(st.tuples(st.one_of(paths, st.text(max_size=6)), texts), max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_any_words_read_or_are_refused_properly(pairs: list[tuple[str, str]]) -> None:
+    with contextlib.suppress(CnnlabError):
+        Recipe.read(BASE, **parse_pairs([f"{key}={value}" for key, value in pairs]))
 
 
 def test_what_keys_are_put_over_is_left_alone() -> None:
