@@ -66,7 +66,19 @@ def test_the_version_is_printed(cnnlab: Cnnlab) -> None:
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
 def test_without_a_command_the_commands_are_shown(cnnlab: Cnnlab, words: list[str]) -> None:
     shown = cnnlab(*words).stdout
-    for command in ("train", "resume", "extend", "evaluate", "predict", "find-rate", "runs", "data", "augment", "demo"):
+    for command in (
+        "train",
+        "resume",
+        "extend",
+        "evaluate",
+        "predict",
+        "find-rate",
+        "runs",
+        "data",
+        "augment",
+        "models",
+        "demo",
+    ):
         assert f" {command} " in shown
 
 

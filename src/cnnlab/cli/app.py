@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cnnlab.cli import augment, data, runs
+from cnnlab.cli import augment, data, models, runs
 from cnnlab.cli.demo import demo
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.extend import extend
@@ -32,7 +32,7 @@ app.command("find-rate")(find_rate)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.add_typer(augment.app, name="augment")
-app.add_typer(augment.app, name="augment")
+app.add_typer(models.app, name="models")
 app.command("demo")(demo)
 
 

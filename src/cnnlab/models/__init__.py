@@ -10,6 +10,7 @@ from cnnlab.models.classifier_files import load_classifier, save_classifier
 from cnnlab.models.inference import autocast, evaluating, outputs_of
 from cnnlab.models.initialisers import initialisers
 from cnnlab.models.networks import architectures, build, canonical
+from cnnlab.models.outlines import outline
 from cnnlab.models.penalties import penalty
 from cnnlab.models.stacking import layers
 from cnnlab.models.summaries import Row, Summary, summary
@@ -26,6 +27,7 @@ __all__ = [
     "initialisers",
     "layers",
     "load_classifier",
+    "outline",
     "outputs_of",
     "penalty",
     "save_classifier",

@@ -171,7 +171,7 @@ _COLUMNS = ("layer", "kind", "output", "kernel", "weights", "biases", "multiply-
 
 
 def _table(summary: Summary) -> str:
-    lines = [_COLUMNS, *(_cells(row) for row in summary.rows)]
+    lines = [_COLUMNS, *(cells(row) for row in summary.rows)]
     totals = (f"{number:,}" for number in (summary.weights, summary.biases, summary.multiply_adds))
     lines.append(("total", "", "", "", *totals, ""))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -179,7 +179,8 @@ def _table(summary: Summary) -> str:
     return "\n".join([text[0], "─" * max(map(len, text)), *text[1:-1], "─" * max(map(len, text)), text[-1]])
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def cells(row: Row) -> tuple[str, ...]:
+    """A layer as the texts of a table: name, kind, output, kernel, weights, biases, multiply-adds, receptive field."""
     kernel, field = (format_shape(size) if size else "" for size in (row.kernel, row.receptive_field))
     numbers = (f"{number:,}" if number else "" for number in (row.weights, row.biases, row.multiply_adds))
     return row.name, row.kind, "" if row.output is None else format_shape(row.output), kernel, *numbers, field

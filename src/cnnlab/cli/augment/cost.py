@@ -1,13 +1,12 @@
 """``cnnlab augment cost``."""
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
-from cnnlab.core.errors import UsageError
+from cnnlab.cli.shape import read_shape
 
 if TYPE_CHECKING:
     from cnnlab.augment.cost import Cost
@@ -65,18 +64,6 @@ def cost(
         output.write_json({"augment": pipeline.spec, **found.to_dict()})
     else:
         _write(found)
-
-
-def read_shape(text: str) -> tuple[int, int, int]:
-    """Channels, height and width, as in ``3x32x32``.
-
-    :raises UsageError: for anything else.
-    """
-    match = re.fullmatch(r"([1-9]\d*)[x×]([1-9]\d*)[x×]([1-9]\d*)", text)
-    if match is None:
-        raise UsageError(f"--shape takes channels, height and width, such as 3x32x32; got {text}.")
-    channels, height, width = map(int, match.groups())
-    return channels, height, width
 
 
 def _place(device: str | None) -> str:

@@ -1,0 +1,46 @@
+"""``cnnlab models list``."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnlab.cli import output
+from cnnlab.cli.entries import document, write_entry, write_names
+from cnnlab.cli.options import Json
+
+if TYPE_CHECKING:
+    from cnnlab.core.registry import Registry
+
+What = Annotated[
+    str | None, typer.Argument(metavar="NAME", help="One of them, with its arguments.", show_default=False)
+]
+
+
+def list_models(name: What = None, as_json: Json = False) -> None:
+    """List named architectures, the layers of layer strings, and initialisers; or show what one of them takes.
+
+    cnnlab models list
+
+    cnnlab models list conv
+    """
+    from cnnlab.core.errors import UsageError, suggestion
+    from cnnlab.core.spec import Call
+    from cnnlab.models import architectures, initialisers, layers
+
+    kinds: dict[str, Registry[Any]] = {"architectures": architectures, "layers": layers, "initialisers": initialisers}
+    if name is not None:
+        found = [registry.entry(Call(name)) for registry in kinds.values() if name in registry]
+        if not found:
+            known = [entry.name for registry in kinds.values() for entry in registry]
+            raise UsageError(f"there is no architecture, layer or initialiser {name!r}. {suggestion(name, known)}")
+        if as_json:
+            output.write_json(document(found[0]))
+        else:
+            write_entry(found[0])
+    elif as_json:
+        output.write_json({kind: [document(entry) for entry in registry] for kind, registry in kinds.items()})
+    else:
+        for kind, registry in kinds.items():
+            write_names(registry, kind.removesuffix("s"))
+            output.write()
+        output.write("More of one: cnnlab models list NAME. Layer by layer: cnnlab models show NAME --input 1x28x28")

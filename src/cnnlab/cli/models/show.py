@@ -1,0 +1,54 @@
+"""``cnnlab models show``."""
+
+from typing import TYPE_CHECKING
+
+from cnnlab.cli import output
+from cnnlab.cli.models.subject import Classes, Input, Model, Subject, read_subject
+from cnnlab.cli.options import DataDir, Json, Offline
+
+if TYPE_CHECKING:
+    from cnnlab.models import Summary
+
+_COLUMNS = ("layer", "kind", "output", "kernel", "weights", "biases", "multiply-adds", "sees")
+
+
+def show(
+    words: Model = None,
+    shape: Input = None,
+    classes: Classes = None,
+    data_dir: DataDir = None,
+    offline: Offline = False,
+    as_json: Json = False,
+) -> None:
+    """Show a model layer by layer: shapes, kernels, parameters, multiply-adds, receptive fields, and the totals.
+
+    cnnlab models show vgg-like --input 1x28x28
+
+    cnnlab models show 'conv(32)|relu|pool|dense(64)|relu' data=fashion-mnist
+    """
+    from cnnlab.models import canonical
+
+    subject = read_subject(words, shape, classes, data_dir, offline)
+    found = subject.outline()
+    if as_json:
+        about = {"model": canonical(subject.model), "outputs": subject.outputs}
+        output.write_json({**about, **found.to_dict()})
+    else:
+        _write(subject, found)
+
+
+def _write(subject: Subject, found: "Summary") -> None:
+    from cnnlab.models.summaries import cells
+
+    output.table(_COLUMNS, [cells(row) for row in found.rows], keep=5)
+    output.write()
+    output.facts(
+        [
+            ("model", subject.model),
+            ("pictures", "×".join(map(str, subject.shape))),
+            ("outputs", subject.outputs),
+            ("parameters", f"{found.parameters:,} ({found.weights:,} weights, {found.biases:,} biases)"),
+            ("besides", f"{found.buffers:,} numbers kept but not trained" if found.buffers else None),
+            ("multiply-adds", f"{found.multiply_adds:,} a picture"),
+        ]
+    )

@@ -1,0 +1,98 @@
+"""``cnnlab models``."""
+
+import pytest
+
+CONVNET = {
+    "conv1": (576, 64, 3 * 3 * 64 * 28 * 28, [64, 28, 28]),
+    "conv2": (73_728, 128, 3 * 3 * 64 * 128 * 14 * 14, [128, 14, 14]),
+    "conv3": (294_912, 256, 3 * 3 * 128 * 256 * 7 * 7, [256, 7, 7]),
+    "conv4": (589_824, 256, 3 * 3 * 256 * 256 * 7 * 7, [256, 7, 7]),
+    "dense1": (4_194_304, 1024, 4096 * 1024, [1024]),
+    "dense2": (1_048_576, 1024, 1024 * 1024, [1024]),
+    "head": (10_240, 10, 1024 * 10, [10]),
+}
+"""Weights, biases, multiply-adds and output of each layer that has any; the weights are those of the report."""
+
+
+def test_convnet_is_shown_as_in_its_report(document):
+    shown = document("models", "show", "convnet", "--input", "1x28x28")
+    rows = {row["name"]: row for row in shown["layers"]}
+    found = {
+        name: (row["weights"], row["biases"], row["multiply_adds"], row["output"])
+        for name, row in rows.items()
+        if row["weights"]
+    }
+    assert found == CONVNET
+    # 3, then with a pool of 2 before each: 4 + 2·2, 10 + 2·4 twice; a dense layer sees all.
+    assert [rows[f"conv{n}"]["receptive_field"] for n in (1, 2, 3, 4)] == [[3, 3], [8, 8], [18, 18], [26, 26]]
+    assert shown["totals"]["weights"] == sum(values[0] for values in CONVNET.values())
+    assert shown["totals"]["multiply_adds"] == sum(values[2] for values in CONVNET.values())
+    assert shown["outputs"] == 10 and shown["model"].startswith("convnet(")
+
+
+def test_table_tells_every_layer_and_the_totals(cnnlab):
+    text = cnnlab("models", "show", "convnet", "--input", "1x28x28").stdout
+    lines = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert lines["layer"] == ["layer", "kind", "output", "kernel", "weights", "biases", "multiply-adds", "sees"]
+    assert lines["conv3"] == ["conv3", "Conv2d", "256×7×7", "3×3", "294,912", "256", "14,450,688", "18×18"]
+    assert "6,214,922 (6,212,160 weights, 2,762 biases)" in text
+
+
+def test_shape_and_outputs_come_from_the_data(document):
+    shown = document("models", "show", "conv(4, stride=2)|relu", "data=digits")
+    assert shown["shape"] == [1, 8, 8] and shown["outputs"] == 10
+    assert shown["layers"][0]["output"] == [4, 4, 4]
+    shown = document(
+        "models", "show", "model=cnn(filters=[4])", "data=clocks(n=12, size=24)", "objective=classes(hour)"
+    )
+    assert shown["shape"] == [3, 24, 24] and shown["layers"][-1]["output"] == [12]
+
+
+def test_named_data_set_need_not_be_there(document, monkeypatch):
+    monkeypatch.delenv("CNNLAB_DATA", raising=False)
+    shown = document("models", "show", "lenet5", "data=fashion-mnist", "--offline")
+    assert shown["shape"] == [1, 28, 28] and shown["totals"]["parameters"] == 61_706
+
+
+def test_number_of_classes_widens_the_head(document):
+    assert document("models", "show", "mlp", "--input", "3x4x4", "--classes", "7")["layers"][-1]["output"] == [7]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "name a model"),
+        (["convnet"], "--input 1x28x28"),
+        (["convnet", "--input", "28x28"], "channels, height and width"),
+        (["convnet", "--input", "1x0x28"], "channels, height and width"),
+        (["convnet", "--input", "1x28x28", "data=digits"], "twice"),
+        (["convnet", "mlp", "--input", "1x28x28"], "one model at a time"),
+        (["convnet", "--input", "1x28x28", "epochs=3"], "without epochs"),
+        (["convnet", "--input", "1x28x28", "objective=classes"], "data=NAME"),
+        (["convnte", "--input", "1x28x28"], "Did you mean convnet"),
+        (["conv(8)|pool(9)", "--input", "1x8x8"], "pool1 gets 8×8×8"),
+        (["vgg-like", "--input", "1x8x8"], "pool4"),
+    ],
+)
+def test_show_refuses_what_it_cannot_mean(cnnlab, words, expected):
+    result = cnnlab("models", "show", *words, exit_code=2)
+    assert expected in result.stderr and result.stderr.count("\n") == 1 and not result.stdout
+
+
+def test_architectures_layers_and_initialisers_are_listed(cnnlab, document):
+    listed = document("models", "list")
+    names = {kind: {entry["name"] for entry in entries} for kind, entries in listed.items()}
+    assert {"vgg-like", "convnet", "geron-cnn"} <= names["architectures"]
+    assert {"conv", "inception", "residual", "selu"} <= names["layers"]
+    assert {"he-normal", "dirac"} <= names["initialisers"]
+    text = cnnlab("models", "list").stdout
+    assert all(name in text for kind in names.values() for name in kind)
+
+
+def test_one_of_them_is_shown_with_what_it_takes(cnnlab, document):
+    text = cnnlab("models", "list", "conv").stdout
+    assert "dilation" in text and "(needed)" in text
+    assert {argument["argument"] for argument in document("models", "list", "truncated-normal")["arguments"]} == {
+        *("std", "mean")
+    }
+    assert "Did you mean conv" in cnnlab("models", "list", "convo", exit_code=2).stderr
