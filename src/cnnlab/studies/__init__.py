@@ -1,0 +1,1 @@
+"""One question, many trainings, honest statistics."""

@@ -1,0 +1,332 @@
+"""What came out of a study: plain frozen values that go to JSON and back, and all that a report needs but the runs.
+
+Shares (accuracies, recalls) are numbers from 0 to 1; differences are in the unit of their metric.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cnnlab.studies.codec import from_plain, to_plain
+
+FORMAT = 1
+"""Version of ``result.json``."""
+
+TrialStatus = Literal["finished", "failed", "missing", "pruned"]
+FailureKind = Literal["nan", "memory", "crash", "error"]
+Verdict = Literal["supported", "contradicted", "undecided"]
+Word = Literal["reproduced", "better", "worse", "not comparable"]
+Unit = Literal["share", "loss", "seconds", "epochs", "images/s", "number"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that every finished trial has.
+
+    :param name: as in :attr:`Trial.metrics` and in claims, such as ``test_accuracy`` or ``recall of 'cat'``.
+    :param label: as a person reads it.
+    """
+
+    name: str
+    label: str
+    unit: Unit
+    better: Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class AxisValue:
+    """One value of an axis.
+
+    :param label: as the study file has it, or the name given to it there.
+    :param value: in canonical form: a spec string, a number, a word or None; a mapping where an axis is several keys.
+    """
+
+    label: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What varies.
+
+    :param keys: the recipe's keys that it sets; one, of the axis' own name, unless the axis is several keys at once.
+    :param values: in the order of the study file; of a search, those that were tried, in that order.
+    :param space: the space searched, such as ``log(0.0001, 1)``; None for listed values.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    values: tuple[AxisValue, ...]
+    space: str | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of one setting with one seed.
+
+    :param run: name of its folder under :attr:`StudyResult.runs`; None where there is none yet.
+    :param digest: of its recipe and data, by which the run is found.
+    :param status: ``missing`` where it was not trained, or not to its end; ``pruned`` where a search stopped it.
+    :param reason: why it failed, is missing or was pruned.
+    :param failure: what kind of failure it was.
+    :param metrics: of a finished trial, by name; None where a level was never reached.
+    :param seconds: of training, all its processes together.
+    :param attempts: how often it was begun by this study, 0 where it was there already.
+    """
+
+    seed: int
+    status: TrialStatus
+    run: str | None = None
+    digest: str | None = None
+    reason: str | None = None
+    failure: FailureKind | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    seconds: float = 0.0
+    epochs: int = 0
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric of one setting over its repeats.
+
+    :param values: by seed, in the order of the seeds; only of trials that have it.
+    :param low: lower end of the 95% interval of the mean; None where it cannot be had.
+    :param interval: which interval it is, such as ``t over 5 repeats`` or ``Wilson, n=10000``.
+    """
+
+    metric: str
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+    mean: float | None
+    sd: float | None
+    low: float | None
+    high: float | None
+    interval: str
+
+    @property
+    def n(self) -> int:
+        """How many repeats it is over."""
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One combination of values, with its trials.
+
+    :param key: by which comparisons and published rows refer to it, such as ``s3``.
+    :param label: short and unique within the study: ``flip``, or ``optimizer=sgd, optimizer.lr=0.1``.
+    :param values: axis to label of its value (see :attr:`Axis.values` for the canonical form).
+    :param recipe: as ``recipe.yaml`` has it, but for the seed.
+    :param parameters: weights of the network, where a trial is finished.
+    """
+
+    key: str
+    label: str
+    values: Mapping[str, str]
+    recipe: Mapping[str, Any]
+    trials: tuple[Trial, ...] = ()
+    summaries: tuple[Summary, ...] = ()
+    parameters: int | None = None
+
+    def summary(self, metric: str) -> Summary | None:
+        """The summary of a metric, where there is one."""
+        return next((found for found in self.summaries if found.metric == metric), None)
+
+    @property
+    def finished(self) -> tuple[Trial, ...]:
+        """The trials that have metrics."""
+        return tuple(trial for trial in self.trials if trial.status == "finished")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two settings on one metric, corrected for all comparisons of its family.
+
+    :param setting: key of the one compared; ``reference`` of the one it is compared with.
+    :param difference: mean of ``setting`` minus mean of ``reference``, in the metric's unit.
+    :param low: lower end of the simultaneous 95% interval of the difference.
+    :param p: adjusted for the family; None where no test could be made.
+    :param verdict: ``better``, ``worse`` or ``not enough repeats to tell``, of ``setting``.
+    :param sentence: the verdict with its numbers, for a person.
+    """
+
+    metric: str
+    setting: str
+    reference: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    verdict: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """All comparisons made at once on one metric, and how.
+
+    :param kind: ``baseline`` (all against it) or ``pairs`` (all among each other).
+    :param method: which test was used, and ``why``.
+    :param facts: further numbers of the test, such as the pooled standard deviation and its degrees of freedom.
+    """
+
+    metric: str
+    kind: Literal["baseline", "pairs"]
+    method: str
+    why: str
+    comparisons: tuple[Comparison, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and what became of it.
+
+    :param text: as the study file has it.
+    :param why: the verdict's reason in one sentence, with its numbers.
+    :param numbers: those numbers by name.
+    """
+
+    text: str
+    verdict: Verdict
+    why: str
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """A published number beside the measured one.
+
+    :param label: what it is of, as the study file says it.
+    :param setting: key of the setting measured; None where the study has none such.
+    :param difference: measured minus published; ``low`` and ``high`` its 95% interval.
+    :param reason: why it is not comparable, or a remark.
+    """
+
+    label: str
+    value: float
+    setting: str | None
+    measured: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    word: Word
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """Published numbers on one metric."""
+
+    source: str
+    metric: str
+    rows: tuple[PublishedRow, ...]
+
+
+@dataclass(frozen=True)
+class SearchStep:
+    """One setting that a search tried.
+
+    :param number: in the order in which it was asked for, from 0.
+    :param value: what it was judged by; None of a trial that failed.
+    :param state: ``complete``, ``pruned`` or ``failed``.
+    :param epochs: at which it was stopped, of a pruned one.
+    """
+
+    number: int
+    setting: str
+    value: float | None
+    state: Literal["complete", "pruned", "failed"]
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a search went.
+
+    :param metric: of the validation split, by which it was led.
+    """
+
+    metric: str
+    steps: tuple[SearchStep, ...]
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study's question, its settings with their trials, and what can be said of them.
+
+    :param design: canonical, such as ``grid()``.
+    :param seeds: of the repeats, in order.
+    :param base: the recipe before anything varies, in full.
+    :param metrics: those available, the one the study is judged by first.
+    :param baseline: key of the setting that the others are compared with.
+    :param families: the comparisons, a family for each metric compared.
+    :param data: ``{name, digest, sizes, source}`` of the first finished trial.
+    :param execution: what was fixed for the study: device, precision, threads, ``trials_at_once``.
+    :param machine: versions, processor, cores.
+    :param runs: the folder of runs, as the study was given it.
+    :param folder: the study's own.
+    :param started: ISO 8601 in UTC, as is ``updated``; ``finished`` is None while trials are missing.
+    :param training_seconds: of all finished trials together, wherever they were trained.
+    :param wall_seconds: for which ``study run`` was at work on it.
+    :param notes: what a reader should know, such as trials that were trained before with other threads.
+    """
+
+    name: str
+    question: str
+    design: str
+    seeds: tuple[int, ...]
+    base: Mapping[str, Any]
+    axes: tuple[Axis, ...]
+    metrics: tuple[Metric, ...]
+    settings: tuple[Setting, ...]
+    baseline: str | None = None
+    families: tuple[Family, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    published: tuple[Published, ...] = ()
+    search: Search | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    execution: Mapping[str, Any] = field(default_factory=dict)
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    runs: str = "runs"
+    folder: str = ""
+    started: str | None = None
+    updated: str | None = None
+    finished: str | None = None
+    training_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def metric(self) -> Metric:
+        """The metric the study is judged by."""
+        return self.metrics[0]
+
+    def setting(self, key: str) -> Setting:
+        """The setting of this key."""
+        return next(setting for setting in self.settings if setting.key == key)
+
+    @property
+    def missing(self) -> tuple[tuple[Setting, Trial], ...]:
+        """Every trial that has no numbers, with its setting."""
+        return tuple((s, t) for s in self.settings for t in s.trials if t.status in ("failed", "missing"))
+
+    @property
+    def best(self) -> Setting | None:
+        """The setting with the best mean of :attr:`metric`, among those with most finished repeats' worth of values."""
+        sign = 1 if self.metric.better == "higher" else -1
+        means = {s.key: found.mean for s in self.settings if (found := s.summary(self.metric.name)) is not None}
+        known = {key: sign * mean for key, mean in means.items() if mean is not None}
+        return self.setting(max(known, key=known.__getitem__)) if known else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``result.json`` holds it."""
+        plain: dict[str, Any] = to_plain(self)
+        return {"format": FORMAT, **plain}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "StudyResult":
+        """As :meth:`to_dict` gave it; keys that are not known are passed over."""
+        result: StudyResult = from_plain(cls, stored)
+        return result
