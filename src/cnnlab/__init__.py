@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnnlab.evaluation import evaluate as evaluate
     from cnnlab.evaluation import predict as predict
     from cnnlab.models import Classifier as Classifier
+    from cnnlab.models import arithmetic as arithmetic
     from cnnlab.runs import Predictions as Predictions
     from cnnlab.runs import Run as Run
     from cnnlab.runs import RunStore as RunStore
@@ -39,6 +40,7 @@ __all__ = [
     "Run",
     "RunStore",
     "__version__",
+    "arithmetic",
     "evaluate",
     "extend",
     "find_rate",
@@ -57,6 +59,7 @@ _HOMES = {
     "Recipe": ("cnnlab.training", "Recipe"),
     "Run": ("cnnlab.runs", "Run"),
     "RunStore": ("cnnlab.runs", "RunStore"),
+    "arithmetic": ("cnnlab.models", "arithmetic"),
     "evaluate": ("cnnlab.evaluation", "evaluate"),
     "extend": ("cnnlab.training", "extend"),
     "find_rate": ("cnnlab.training", "find_rate"),

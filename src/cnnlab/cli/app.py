@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cnnlab.cli import augment, data, models, runs
+from cnnlab.cli import arithmetic, augment, data, models, runs
 from cnnlab.cli.demo import demo
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.extend import extend
@@ -33,6 +33,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.add_typer(augment.app, name="augment")
 app.add_typer(models.app, name="models")
+app.add_typer(arithmetic.app, name="arithmetic")
 app.command("demo")(demo)
 
 

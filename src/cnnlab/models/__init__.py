@@ -1,5 +1,6 @@
 """Layer strings, named architectures, and the classifier that wraps a network with all that it needs to be used."""
 
+from cnnlab.models import arithmetic as arithmetic
 from cnnlab.models import basic_layers as basic_layers
 from cnnlab.models import blocks as blocks
 from cnnlab.models import chains as chains
@@ -20,6 +21,7 @@ __all__ = [
     "Row",
     "Summary",
     "architectures",
+    "arithmetic",
     "autocast",
     "build",
     "canonical",

@@ -139,6 +139,9 @@ def max_pool(
 ) -> Layer:
     """Maximum pooling; the stride is the size unless given, and sizes round down unless ``ceil``."""
     edge, extra = margins(padding, size)
+    if ceil and extra:
+        # A last window could lie in the extra row alone, where there is no maximum.
+        raise place.error(f"padding=same rounds up by itself with an even size such as {size}; leave ceil out", "ceil")
     shape = _pooled(place, size, stride or size, edge, extra, ceil)
     kind = MaxPool2dExtraEdge if extra else nn.MaxPool2d
     return Layer(kind(size, stride or size, edge, ceil_mode=ceil), shape)

@@ -1,0 +1,53 @@
+"""``cnnlab arithmetic``."""
+
+import pytest
+
+QUESTION = [
+    "conv",
+    "128x128x32",
+    "--filters",
+    "16",
+    "--kernel",
+    "3",
+    "--stride",
+    "2",
+    "--padding",
+    "0",
+    "--dilation",
+    "1",
+]
+
+
+def test_convolution_is_answered_with_its_formula(cnnlab):
+    text = cnnlab("arithmetic", *QUESTION).stdout
+    assert text.startswith("a convolution of 16 filters 3×3×32 on 128×128×32 gives 63×63×16\n")
+    assert "floor((height + 2·padding - kernel) / stride) + 1" in text
+    assert "weights = kernel · kernel · channels · filters = 3·3·32·16 = 4,608" in text
+    assert "multiply-adds = weights · positions = 4,608·63·63 = 18,289,152" in text
+
+
+def test_answers_are_json_too(document):
+    answer = document("arithmetic", *QUESTION)
+    assert answer["output"] == [63, 63, 16] and answer["parameters"] == 4_624
+    assert document("arithmetic", "pool", "7x7x256", "--ceil", "--kind", "avg")["output"] == [4, 4, 256]
+    assert document("arithmetic", "conv", "5x5x1", "--filters", "2", "--padding", "same")["output"] == [5, 5, 2]
+    assert document("arithmetic", "dense", "4x4x256", "--units", "1024", "--no-bias")["parameters"] == 4_194_304
+    assert document("arithmetic", "dense", "1024", "--units", "10")["output"] == [10]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("conv 128x128 --filters 3", "height×width×channels"),
+        ("conv 4x4x3 --filters 3 --kernel 7", "does not fit"),
+        ("conv 4x4x3 --filters 3 --padding wide", "same or valid"),
+        ("conv 4x4x3", "--filters"),
+        ("conv 4x4x3 --filters 0", "--filters"),
+        ("pool 4x4x3 --kind mean", "--kind"),
+        ("dense 4x4 --units 3", "4x4x256"),
+        ("dense many --units 3", "many"),
+    ],
+)
+def test_wrong_questions_are_one_paragraph(cnnlab, words, expected):
+    result = cnnlab("arithmetic", *words.split(), exit_code=2)
+    assert expected in result.stderr and result.stderr.count("\n") == 1 and not result.stdout
