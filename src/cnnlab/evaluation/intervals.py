@@ -1,0 +1,151 @@
+"""How sure a number is: confidence intervals of means, shares and differences."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from statistics import NormalDist, fmean, variance
+from typing import Any
+
+from cnnlab.core.errors import UsageError
+
+LEVEL = 0.95
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval.
+
+    :param level: how often such an interval covers the true value, between 0 and 1.
+    :param method: how it was reckoned, in a few words.
+    """
+
+    low: float
+    high: float
+    level: float = LEVEL
+    method: str = ""
+
+    @property
+    def width(self) -> float:
+        """The distance between its ends."""
+        return self.high - self.low
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def within(self, low: float, high: float) -> "Interval":
+        """The part of it that is possible at all, as of a share between 0 and 1."""
+        return Interval(min(max(self.low, low), high), max(min(self.high, high), low), self.level, self.method)
+
+    def reversed(self) -> "Interval":
+        """That of the difference taken the other way round."""
+        return Interval(-self.high, -self.low, self.level, self.method)
+
+    def __str__(self) -> str:
+        return f"{self.low:.{_DIGITS}f} to {self.high:.{_DIGITS}f}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return asdict(self)
+
+
+def mean_interval(
+    values: Iterable[float], level: float = LEVEL, within: tuple[float, float] | None = None
+) -> Interval | None:
+    """Student's interval of the mean over repeats; values that are not finite are left out.
+
+    :param within: what the mean can be at all, such as (0, 1) for an accuracy.
+    :returns: None for fewer than two values, which say nothing of their spread.
+    """
+    finite = _finite(values)
+    if len(finite) < 2:
+        return None
+    half = t_quantile(level, len(finite) - 1) * math.sqrt(variance(finite) / len(finite))
+    middle = fmean(finite)
+    result = Interval(middle - half, middle + half, _checked(level), f"t over {len(finite)} repeats")
+    return result if within is None else result.within(*within)
+
+
+def wilson(successes: float, n: int, level: float = LEVEL) -> Interval | None:
+    """Wilson's score interval of a share (1927), for one run scored on n pictures.
+
+    It is about other pictures of the same kind, for this very classifier; it says nothing of another training.
+
+    :returns: None when there are no pictures.
+    :raises UsageError: when there are more successes than pictures.
+    """
+    if not 0 <= successes <= n:
+        raise UsageError(f"{successes} right of {n} pictures cannot be.")
+    if n == 0:
+        return None
+    z = NormalDist().inv_cdf(0.5 + _checked(level) / 2)
+    share = successes / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # At the ends the formula gives 0 and 1 but for rounding.
+    low = 0.0 if successes == 0 else middle - half
+    high = 1.0 if successes == n else middle + half
+    return Interval(low, high, level, f"Wilson, {n} pictures")
+
+
+def score_interval(metric: str, value: float, n: int, level: float = LEVEL) -> Interval | None:
+    """Wilson's interval of a score, where the metric is a share of the pictures.
+
+    :param metric: by its name, such as ``accuracy`` or ``top5_accuracy``; None comes back for ``loss``, and for
+        ``balanced_accuracy``, which weighs pictures unequally.
+    """
+    is_share = metric.endswith("accuracy") and not metric.endswith("balanced_accuracy")
+    if not is_share or not n or not 0 <= value <= 1:
+        return None
+    return wilson(round(value * n), n, level)
+
+
+def paired_interval(first: Iterable[float], second: Iterable[float], level: float = LEVEL) -> Interval | None:
+    """Student's interval of the mean difference, first minus second, over repeats that belong together in pairs.
+
+    :raises UsageError: when there are not as many of one as of the other.
+    """
+    one, other = list(first), list(second)
+    if len(one) != len(other):
+        raise UsageError(f"{len(one)} values cannot be paired with {len(other)}.")
+    result = mean_interval([a - b for a, b in zip(one, other, strict=True)], level)
+    return None if result is None else Interval(result.low, result.high, level, f"paired {result.method}")
+
+
+def two_sample_interval(first: Iterable[float], second: Iterable[float], level: float = LEVEL) -> Interval | None:
+    """Welch's interval of the difference of means, first minus second, over repeats that do not belong together.
+
+    :returns: None when either has fewer than two values.
+    """
+    one, other = _finite(first), _finite(second)
+    if min(len(one), len(other)) < 2:
+        return None
+    difference, error, freedom = welch(one, other)
+    half = t_quantile(level, freedom) * error if error else 0.0
+    return Interval(difference - half, difference + half, _checked(level), "Welch's t")
+
+
+def welch(first: list[float], second: list[float]) -> tuple[float, float, float]:
+    """Difference of means, its standard error and Welch's degrees of freedom, each sample with a spread of its own."""
+    parts = [variance(values) / len(values) for values in (first, second)]
+    total = sum(parts)
+    crossed = sum(part**2 / (len(values) - 1) for part, values in zip(parts, (first, second), strict=True))
+    freedom = total**2 / crossed if crossed else float(len(first) + len(second) - 2)
+    return fmean(first) - fmean(second), math.sqrt(total), freedom
+
+
+def t_quantile(level: float, freedom: float) -> float:
+    """What Student's t exceeds in size with probability 1 - level."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.5 + _checked(level) / 2))
+
+
+def _finite(values: Iterable[float]) -> list[float]:
+    return [float(value) for value in values if math.isfinite(value)]
+
+
+def _checked(level: float) -> float:
+    if not 0 < level < 1:
+        raise UsageError(f"the level of an interval lies between 0 and 1, as 0.95 does; {level} does not.")
+    return level

@@ -1,0 +1,60 @@
+"""Which settings scatter as much as the others, so that one spread may stand for all of them."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+Array: TypeAlias = npt.NDArray[np.float64]
+_ALARM = 0.01
+_LEAST = 3
+
+
+def apart(values: Array) -> list[int]:
+    """Columns whose spread is unlike that of the rest, such as those of a learning rate that sometimes diverges.
+
+    Columns leave one by one, that first which the others agree best without, until Bartlett's test finds nothing at
+    1%. Columns of fewer than three values are not judged; all columns come back when no two agree.
+
+    :param values: B×K, NaN where there is no value.
+    """
+    columns = [column[np.isfinite(column)] for column in values.T]
+    judged = [place for place, column in enumerate(columns) if len(column) >= _LEAST]
+    if len(judged) < 3:
+        return []
+    floor = _resolution(values) ** 2 / 12
+    variances = {place: max(float(columns[place].var(ddof=1)), floor) for place in judged}
+    gone: list[int] = []
+    while len(judged) > 1 and _p(judged, columns, variances) < _ALARM:
+        without = [[place for place in judged if place != out] for out in judged]
+        best = max(without, key=lambda rest: _p(rest, columns, variances))
+        gone += [place for place in judged if place not in best]
+        judged = best
+    return sorted(gone if len(judged) > 1 else gone + judged)
+
+
+def bartlett_p(sizes: Sequence[int], variances: Sequence[float]) -> float:
+    """The p-value of Bartlett's test of equal variances (1937)."""
+    freedom, spread = np.asarray(sizes, dtype=float) - 1, np.asarray(variances)
+    total = freedom.sum()
+    pooled = (freedom * spread).sum() / total
+    statistic = total * np.log(pooled) - (freedom * np.log(spread)).sum()
+    correction = 1 + ((1 / freedom).sum() - 1 / total) / (3 * (len(spread) - 1))
+    return float(special.chdtrc(len(spread) - 1, statistic / correction))
+
+
+def _p(places: Sequence[int], columns: Sequence[Array], variances: dict[int, float]) -> float:
+    if len(places) < 2:
+        return 1.0
+    return bartlett_p([len(columns[place]) for place in places], [variances[place] for place in places])
+
+
+def _resolution(values: Array) -> float:
+    """The smallest step between values: an accuracy moves by whole pictures, so three equal ones need not mean much."""
+    distinct = np.unique(values[np.isfinite(values)])
+    scale = max(float(np.abs(distinct).max(initial=0.0)), 1e-300)
+    steps = np.diff(distinct)
+    steps = steps[steps > 1e-9 * scale]
+    return float(steps.min()) if len(steps) else 1e-6 * scale
