@@ -3,7 +3,9 @@
 import copy
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab import data
-from cnnlab.core.digests import digest
+from cnnlab.core.digests import canonical_json, digest
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.seeds import scope
 from cnnlab.core.spec import Call
@@ -20,6 +22,7 @@ from cnnlab.models import evaluating
 from cnnlab.training.keys import is_in_python
 
 NetworkMaker = Callable[[], nn.Module]
+_kept: ContextVar[MutableMapping[str, data.Dataset] | None] = ContextVar("kept", default=None)
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,31 @@ def take_in(recipe: Any, keys: Mapping[str, Any]) -> tuple[Any, dict[str, Any], 
 def load(recipe_data: str, given: Given, **options: Any) -> data.Dataset:
     """The data set that a recipe names, or the object that was given for it."""
     if not is_in_python(recipe_data):
-        return data.load(recipe_data, **options)
+        return _named(recipe_data, options)
     if given.data is None:
         raise UsageError(
             "this recipe was trained on arrays given in Python, which its record does not hold. "
             "Give them again: cnnlab.resume(run, data=…)."
         )
     return data.load(given.data, **options)
+
+
+@contextmanager
+def keeping(sets: MutableMapping[str, data.Dataset]) -> Iterator[None]:
+    """A block in which a data set is loaded once, for whoever trains many times on the same.
+
+    :param sets: by :func:`data_key`; those in it are taken from there, others are put into it.
+    """
+    token = _kept.set(sets)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def data_key(recipe_data: str, options: Mapping[str, Any]) -> str:
+    """What tells a data set in the splits of a recipe apart from others."""
+    return canonical_json([recipe_data, *(options.get(key) for key in ("validation", "test", "subset"))])
 
 
 def make_network(name: str, given: Given) -> nn.Module:
@@ -88,6 +109,16 @@ def check_network(network: nn.Module, shape: tuple[int, int, int], outputs: int)
         raise UsageError(
             f"the model must turn N pictures of {_text(shape)} into a tensor N×{outputs}; for N=2 it gave {found}."
         )
+
+
+def _named(recipe_data: str, options: Mapping[str, Any]) -> data.Dataset:
+    sets = _kept.get()
+    if sets is None:
+        return data.load(recipe_data, **options)
+    key = data_key(recipe_data, options)
+    if key not in sets:
+        sets[key] = data.load(recipe_data, **options)
+    return sets[key]
 
 
 def _is_plain(value: Any) -> bool:

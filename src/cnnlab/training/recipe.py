@@ -73,7 +73,7 @@ class Phase(_Strict):
     def _one_length(self) -> "Phase":
         if self.epochs is not None and self.steps is not None:
             raise UsageError("epochs and steps both say how long to train; keep one of the two.")
-        optimizers.check(self.optimizer, self.weight_decay)
+        optimizers.check(self.optimizer, self.weight_decay, self.schedule)
         return self
 
 
@@ -164,15 +164,16 @@ class Recipe(Phase):
 
         Paths do not count, nor how the training is carried out.
         """
-        return digest(
-            {
-                "semantics": SEMANTICS,
-                "data": data_digest,
-                "start": start_digest,
-                "phases": [phase.model_dump(mode="json") for phase in self.normal()],
-            }
-            | {key: getattr(self, key) for key in _DIGESTED}
-        )
+        return digest(self.identity(data_digest, start_digest))
+
+    def identity(self, data_digest: str, start_digest: str | None = None) -> dict[str, Any]:
+        """What :meth:`digest` is taken over; under ``seed`` the one fact that differs between repeats."""
+        return {
+            "semantics": SEMANTICS,
+            "data": data_digest,
+            "start": start_digest,
+            "phases": [phase.model_dump(mode="json") for phase in self.normal()],
+        } | {key: getattr(self, key) for key in _DIGESTED}
 
     def to_dict(self) -> dict[str, Any]:
         """What ``recipe.yaml`` holds: every value that is set, in the order of the design, plain types only."""

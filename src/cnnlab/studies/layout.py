@@ -1,0 +1,203 @@
+"""The settings of a study: each combination of values as a recipe, checked before anything trains."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnnlab.core.digests import canonical_json
+from cnnlab.core.errors import CnnlabError, UsageError, suggestion
+from cnnlab.core.spec import format_value
+from cnnlab.runs.keys import MISSING, lookup
+from cnnlab.runs.record import plain
+from cnnlab.runs.writer import folder_name
+from cnnlab.studies.axes import Level, SearchedAxis, VariedAxis, read_axes, read_searched
+from cnnlab.studies.designs import Design, SearchDesign, designs
+from cnnlab.studies.result import Axis, AxisValue
+from cnnlab.studies.study_file import StudyFile, spec_text
+from cnnlab.training import Recipe
+
+
+@dataclass(frozen=True)
+class PlannedSetting:
+    """One combination of values.
+
+    :param key: ``s0``, ``s1``, … in the order of the design, or of the search.
+    :param values: axis to label of its value.
+    :param recipe: with the first seed.
+    """
+
+    key: str
+    label: str
+    values: Mapping[str, str]
+    recipe: Recipe
+
+
+class Layout:
+    """The axes of a study and its settings; of a search, those that were tried so far.
+
+    :raises UsageError: for a study that cannot be meant.
+    """
+
+    def __init__(self, file: StudyFile) -> None:
+        folder_name(file.name, "0" * 64)
+        self.file = file
+        self.design = designs.bind(file.design).build()
+        self.settings: list[PlannedSetting] = []
+        self._levels: dict[str, dict[str, Level]] = {}
+        self._known: dict[str, PlannedSetting] = {}
+        self.searched: tuple[SearchedAxis, ...] = ()
+        self.varied: tuple[VariedAxis, ...] = ()
+        if isinstance(self.design, SearchDesign):
+            self.searched = read_searched(file.vary, self.design)
+            self._check_search(self.design)
+        else:
+            self.varied = read_axes(file.vary, self.design)
+            self._lay_out(self.design)
+        self.baseline = self._baseline()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The axes."""
+        return (*(axis.name for axis in self.varied), *(axis.name for axis in self.searched))
+
+    def add(self, levels: Mapping[str, Level]) -> PlannedSetting:
+        """The setting of these values, a new one where it was not met before."""
+        keys = {key: value for level in levels.values() for key, value in level.keys.items()}
+        recipe = self._recipe(keys)
+        identity = _identity(recipe)
+        if identity not in self._known:
+            values = {axis: level.label for axis, level in levels.items()}
+            setting = PlannedSetting(f"s{len(self.settings)}", self._label(values), values, recipe)
+            self.settings.append(setting)
+            self._known[identity] = setting
+            for axis, level in levels.items():
+                self._levels.setdefault(axis, {}).setdefault(level.label, level)
+        return self._known[identity]
+
+    def axes(self) -> tuple[Axis, ...]:
+        """The axes with their values in canonical form."""
+        spaces = {axis.name: str(axis.space) for axis in self.searched}
+        result = []
+        for name in self.names:
+            levels = self._levels.get(name, {})
+            values = tuple(AxisValue(label, self._canonical(name, label)) for label in levels)
+            keys = tuple(dict.fromkeys(key for level in levels.values() for key in level.keys)) or (name,)
+            result.append(Axis(name, keys, values, spaces.get(name)))
+        return tuple(result)
+
+    def select(self, wanted: Mapping[str, Any], what: str) -> tuple[PlannedSetting, ...]:
+        """The settings that have these values, named by axis: by label, or by what means the same.
+
+        :param what: names the place in messages.
+        :raises UsageError: where none has.
+        """
+        labels = {axis: self._level_label(axis, value, what) for axis, value in wanted.items()}
+        found = [s for s in self.settings if all(s.values[axis] == label for axis, label in labels.items())]
+        if not found:
+            shown = ", ".join(f"{axis}={label}" for axis, label in labels.items())
+            raise UsageError(f"{what}: no setting of this study has {shown} together.")
+        return tuple(found)
+
+    def base(self) -> dict[str, Any]:
+        """The recipe before anything varies, in full where it says enough by itself."""
+        try:
+            return Recipe.read({**self.file.base, "name": self.file.name}).to_dict()
+        except CnnlabError:
+            return dict(plain(self.file.base))
+
+    def _lay_out(self, design: Design) -> None:
+        usual = [self._usual(axis) for axis in self.varied]
+        for places in design.combinations([len(axis.levels) for axis in self.varied], usual):
+            levels = {axis.name: axis.levels[place] for axis, place in zip(self.varied, places, strict=True)}
+            count = len(self.settings)
+            setting = self.add(levels)
+            if len(self.settings) == count:
+                label = self._label({name: level.label for name, level in levels.items()})
+                raise UsageError(f"{label} and {setting.label} mean the same setting; leave one of them out.")
+
+    def _usual(self, axis: VariedAxis) -> int:
+        given = (self.file.baseline or {}).get(axis.name, MISSING)
+        if given is MISSING:
+            return 0
+        labels = [level.label for level in axis.levels]
+        text = _text(given)
+        if text in labels:
+            return labels.index(text)
+        for place, level in enumerate(axis.levels):
+            if not axis.is_compound and self._means(self._recipe(level.keys), axis.name, given):
+                return place
+        raise UsageError(f"baseline: the axis {axis.name} has no value {text}. {suggestion(text, labels)}")
+
+    def _recipe(self, keys: Mapping[str, Any]) -> Recipe:
+        own = {"name": self.file.name, "seed": self.file.repeats[0]}
+        try:
+            return Recipe.read({**self.file.base, **own}, **keys)
+        except UsageError as error:
+            values = ", ".join(f"{key}={_text(value)}" for key, value in keys.items())
+            raise UsageError(f"the setting {values}: {error}") from error
+
+    def _label(self, values: Mapping[str, str]) -> str:
+        if len(values) == 1:
+            return next(iter(values.values()))
+        return ", ".join(f"{axis}={label}" for axis, label in values.items())
+
+    def _baseline(self) -> str | None:
+        wanted = self.file.baseline
+        if wanted is None:
+            return None
+        if self.searched:
+            raise UsageError("a search has no baseline, since nobody knows what it will try; leave baseline out.")
+        found = self.select(wanted, "baseline")
+        if len(found) > 1:
+            missing = [axis for axis in self.names if axis not in wanted]
+            raise UsageError(f"baseline fits {len(found)} settings; say also {' and '.join(missing)}.")
+        return found[0].key
+
+    def _check_search(self, design: SearchDesign) -> None:
+        if design.pruner != "none" and len(self.file.repeats) > 1:
+            raise UsageError("a pruner judges single trainings, so with one take repeats: 1.")
+        if self.file.published:
+            raise UsageError("a search cannot be compared row by row with published numbers; leave published out.")
+
+    def _level_label(self, axis: str, value: Any, what: str) -> str:
+        if axis not in self._levels:
+            raise UsageError(f"{what}: {axis!r} is no axis of this study. {suggestion(axis, self.names)}")
+        labels, text = list(self._levels[axis]), _text(value)
+        if text in labels:
+            return text
+        for label in labels:
+            recipe = next(s.recipe for s in self.settings if s.values[axis] == label)
+            is_single = tuple(self._levels[axis][label].keys) == (axis,)
+            try:
+                if is_single and self._means(recipe, axis, value):
+                    return label
+            except CnnlabError as error:
+                raise UsageError(f"{what}: {axis}={text} names no value of this study: {error}") from error
+        raise UsageError(f"{what}: the axis {axis} has no value {text}. {suggestion(text, labels)}")
+
+    def _means(self, recipe: Recipe, key: str, value: Any) -> bool:
+        """Whether putting the value over the recipe leaves it as it is."""
+        content = recipe.to_dict()
+        return bool(lookup(Recipe.read(recipe, **{key: spec_text(value)}).to_dict(), key) == lookup(content, key))
+
+    def _canonical(self, axis: str, label: str) -> Any:
+        recipe = next(s.recipe for s in self.settings if s.values[axis] == label).to_dict()
+        found = {key: lookup(recipe, key) for key in self._levels[axis][label].keys}
+        known = {key: None if value is MISSING else value for key, value in found.items()}
+        return known[axis] if tuple(known) == (axis,) else known
+
+
+def seeds_first(settings: Sequence[PlannedSetting], seeds: Sequence[int]) -> list[tuple[PlannedSetting, int]]:
+    """Every trial, all settings with the first seed before any with the second, so that a part says something too."""
+    return [(setting, seed) for seed in seeds for setting in settings]
+
+
+def _identity(recipe: Recipe) -> str:
+    splits = [recipe.data, recipe.validation, recipe.test, recipe.subset, recipe.parent]
+    return canonical_json([splits, recipe.identity("")])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return format_value(value) if not isinstance(value, Mapping) else str(dict(value))

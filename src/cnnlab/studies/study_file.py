@@ -1,0 +1,200 @@
+"""The study file: what a person writes to ask a question, checked when it is read.
+
+::
+
+    question: Which augmentation helps a small network most?
+    name: augmentation                     # the file's name otherwise
+    base: {data: cifar10-jpeg, epochs: 5}  # a recipe, or the path of one beside the study file
+    vary:                                  # axes, each a key of the recipe with its values
+      augment: [none, flip, rotate(30)]
+      optimizer.lr: {low: 0.01, high: 0.1}         # values with names of their own
+      network:                                     # several keys at once, by name
+        small: {model: cnn, batch_size: 64}
+        large: {model: vgg-like, batch_size: 256}
+    design: grid                           # one-at-a-time, zip, leave-one-out, random(trials=…), tpe(trials=…)
+    repeats: 3                             # the seeds 0, 1, 2; or a list of seeds
+    baseline: {augment: none}              # what the others are compared with
+    metrics: test_accuracy                 # one or several, the one to judge by first
+    claims: [augment='flip' is better than augment='none']
+    published: {source: …, metric: test_accuracy, rows: [{augment: none, value: 0.7}]}
+
+In a design that searches, an axis is a space: ``log(1e-4, 1)``, ``uniform(0, 0.5)``, ``int(1, 5)``, ``choice(a, b)``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from cnnlab.core import yaml
+from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.spec import Call, format_calls, read
+from cnnlab.studies.designs import designs
+
+
+def _design(value: Any) -> str:
+    text = value if isinstance(value, str) else format_calls(read(value))
+    return str(designs.bind(text))
+
+
+def _texts(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+def _seeds(value: Any) -> Any:
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    return tuple(range(value)) if is_count else tuple(value) if isinstance(value, list) else value
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, Mapping) else tuple(value) if isinstance(value, list) else value
+
+
+def _absent(value: Any) -> Any:
+    return None if isinstance(value, str) and value.strip().lower() in {"", "none", "null"} else value
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class PublishedTable(_Strict):
+    """Published numbers on one metric.
+
+    :param rows: each names a setting by its axes, and holds ``value`` and perhaps ``label``, ``sd``, ``n`` (repeats)
+        and ``note``.
+    :param data: what they were measured on, where that is other data than the study's.
+    :param not_comparable: why none of them may be compared.
+    :param tolerance: a difference up to this counts as reproduced, in the metric's unit.
+    """
+
+    source: str
+    rows: Annotated[tuple[Mapping[str, Any], ...], BeforeValidator(_listed)]
+    metric: str | None = None
+    data: str | None = None
+    not_comparable: str | None = None
+    tolerance: float | None = Field(None, gt=0)
+
+
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_seeds), Field(min_length=1)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+
+
+class StudyFile(_Strict):
+    """The content of a study file; see the module for what each key means."""
+
+    question: str
+    name: str
+    base: Mapping[str, Any]
+    vary: Annotated[Mapping[str, Any], Field(min_length=1)]
+    design: Annotated[str, BeforeValidator(_design)] = Field("grid", validate_default=True)
+    repeats: Seeds = Field(1, validate_default=True)  # type: ignore[assignment]
+    baseline: Annotated[Mapping[str, Any] | None, BeforeValidator(_absent)] = None
+    metrics: Texts = ()
+    claims: Texts = ()
+    published: Annotated[tuple[PublishedTable, ...], BeforeValidator(_listed)] = ()
+    smallest: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _sound(self) -> "StudyFile":
+        if len(set(self.repeats)) < len(self.repeats):
+            raise UsageError("repeats names a seed twice; each trains once.")
+        if "seed" in self.base:
+            raise UsageError("seed is what repeats vary; take it out of the base, and give repeats as a list of seeds.")
+        return self
+
+
+def read_study(source: str | Path | Mapping[str, Any], keys: Mapping[str, Any] | None = None) -> StudyFile:
+    """A study from its file or from a mapping, with ``keys`` put over it: keys of the study, or of its base.
+
+    :raises UsageError: naming the key, what it takes and what was given.
+    """
+    content = dict(source) if isinstance(source, Mapping) else _from_file(Path(source))
+    _refuse_unknown(content, StudyFile.model_fields, "a study")
+    content = _overridden(content, keys or {})
+    for key in ("question", "base", "vary"):
+        if content.get(key) in (None, "", {}):
+            raise UsageError(f"a study needs {key}. {_EXAMPLES[key]}")
+    content.setdefault("name", "study")
+    try:
+        return StudyFile.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(_explain(error)) from error
+
+
+_EXAMPLES = {
+    "question": "Write it as a person would ask it: question: Which augmentation helps most?",
+    "base": "It is the recipe from which everything starts: base: {data: fashion-mnist, epochs: 5}",
+    "vary": "It names what varies, with its values: vary: {augment: [none, flip]}",
+}
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UsageError(f"there is no study file {path}. Give a YAML file with question, base and vary.")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a text file, so it cannot be a study in YAML.") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} holds no study: it needs the keys question, base and vary.")
+    content.setdefault("name", path.stem)
+    base = content.get("base")
+    if isinstance(base, str):
+        content["base"] = _recipe_beside(path, base)
+    return content
+
+
+def _recipe_beside(study: Path, name: str) -> dict[str, Any]:
+    path = study.parent / name
+    if not path.is_file():
+        raise UsageError(f"{study} names {name} as its base, and there is no such recipe file beside it.")
+    content = yaml.load(path.read_text(encoding="utf-8"), str(path))
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} holds no recipe: it needs lines such as 'data: fashion-mnist'.")
+    return content
+
+
+def _overridden(content: dict[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    result, base = dict(content), dict(content.get("base") or {})
+    vary = dict(content.get("vary") or {}) if isinstance(content.get("vary"), Mapping) else {}
+    for key, value in keys.items():
+        if key in StudyFile.model_fields:
+            result[key] = value
+        elif key.startswith("vary."):
+            vary[key.removeprefix("vary.")] = value
+        elif key.removeprefix("base.") in vary:
+            axis = key.removeprefix("base.")
+            raise UsageError(f"{axis} varies in this study, so {key}=… fixes nothing. Write vary.{axis}=[…] instead.")
+        else:
+            base[key.removeprefix("base.")] = value
+    return {**result, "base": {**(result.get("base") or {}), **base}, "vary": vary or result.get("vary")}
+
+
+def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str) -> None:
+    unknown = [str(key) for key in content if key not in valid]
+    if unknown:
+        raise UsageError(f"{what} has no key {unknown[0]!r}. {suggestion(unknown[0], valid)}")
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"] if not isinstance(part, int)]
+    key = place[0] if place else "the study"
+    if first["type"] == "extra_forbidden":
+        valid = PublishedTable.model_fields if key == "published" else StudyFile.model_fields
+        return f"{key} has no key {place[-1]!r}. {suggestion(place[-1], valid)}"
+    if first["type"] == "missing":
+        return f"{key} needs {place[-1]}."
+    message = str(first["msg"])
+    return f"{'.'.join(dict.fromkeys(place)) or key} cannot be {first['input']!r}: {message[:1].lower()}{message[1:]}."
+
+
+def spec_text(value: Any) -> Any:
+    """A value as the grammar of specs gave it, calls as text."""
+    if isinstance(value, Call):
+        return str(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [spec_text(part) for part in value]
+    return value
