@@ -15,6 +15,7 @@ from torch import nn
 from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import Bound, Registry
 from cnnlab.core.spec import Call
+from cnnlab.models.quicker import Sequential
 from cnnlab.models.shapes import Shape, format_shape
 
 MOST_WEIGHTS = 2**31
@@ -87,7 +88,7 @@ def stack(calls: Sequence[Call], shape: Shape, *, path: str = "", outputs: int |
     :raises SpecError: naming the layer that cannot be, and the shape there.
     """
     bound = [layers.bind(call) for call in calls]
-    sequence, counts = nn.Sequential(), Counter[str]()
+    sequence, counts = Sequential(), Counter[str]()
     for index, (call, layer) in enumerate(zip(calls, bound, strict=True)):
         if layer.name in _ON_VECTORS and len(shape) > 1:
             sequence.add_module(_next_name(counts, "flatten"), nn.Flatten())
