@@ -18,6 +18,7 @@ from cnnlab.models.modules import (
     MaxPool2dExtraEdge,
 )
 from cnnlab.models.penalties import ActivityPenalty, Penalty, mark
+from cnnlab.models.quicker import Conv2d
 from cnnlab.models.shapes import Shape, reach, windows
 from cnnlab.models.stacking import Layer, Place, activations, layers
 
@@ -78,7 +79,7 @@ def conv(
             f"a kernel that spans {span}×{span} pixels does not fit; take a smaller kernel or dilation, padding=same, "
             f"or larger pictures"
         )
-    kind = Conv2dExtraEdge if extra else nn.Conv2d
+    kind = Conv2dExtraEdge if extra else Conv2d
     module = kind(channels, filters, kernel, stride, edge, dilation, groups, bias)
     _fill(place, module, init, bias_init)
     mark(module, Penalty(l1, l2), penalize)
