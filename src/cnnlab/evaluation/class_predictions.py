@@ -84,9 +84,11 @@ def class_predictions(source: "Predictions | ClassPredictions", column: str | No
 
     from cnnlab import objectives
 
-    name = class_column(source, column)
     known: dict[str, tuple[str, ...] | None] = {**dict.fromkeys(source.targets), **source.classes}
     objective = objectives.build(source.objective, known)
+    # The data may have columns of classes that are not predicted.
+    predicted = [head for head in objective.heads if head in source.classes]
+    name = class_column(source, predicted[0] if column is None and len(predicted) == 1 else column)
     # In double precision two sure predictions are still told apart.
     outputs = torch.cat([torch.from_numpy(source.outputs[head]).double() for head in objective.heads], dim=1)
     if not torch.isfinite(outputs).all():
