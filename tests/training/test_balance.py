@@ -60,7 +60,7 @@ def test_balance_makes_rare_classes_count(balance: str, small_run: Trained) -> N
 
 def test_what_is_no_class_cannot_be_balanced() -> None:
     numbers = TensorImages(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), {"size": torch.tensor([0.5, 1.0, 2.0])})
-    objective = objectives.Classes("size", ("small", "large"))
+    objective = objectives.build("scalar(range=[0, 2])", {"size": None})
     with pytest.raises(UsageError, match="balance needs classes"):
         class_weights(numbers, objective, torch.device("cpu"))
     with pytest.raises(UsageError, match="balance needs classes"):

@@ -16,7 +16,12 @@ Pictures = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Write a CSV with the probability of each class.", show_default=False),
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Write a CSV, with the probability of each class where classes are told apart.",
+        show_default=False,
+    ),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be read, naming each, and go on.")]
 
@@ -63,8 +68,8 @@ def _write(result: "PicturePredictions") -> None:
     for name, column in result.columns.items():
         prefix = "" if len(result.columns) == 1 else f"{name} "
         titles.append(f"{prefix}predicted")
-        parts.append(list(map(str, column.predicted)))
-        if column.names:
+        parts.append([value if isinstance(value, str) else f"{value:.6g}" for value in column.predicted])
+        if len(column.confidence):
             titles.append(f"{prefix}confidence")
             parts.append([f"{value:.3f}" for value in column.confidence])
     output.table(titles, list(zip(*parts, strict=True)), names=2)

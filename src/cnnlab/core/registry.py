@@ -3,7 +3,7 @@
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from cnnlab.core.arguments import convert, describe
@@ -38,6 +38,8 @@ class Entry(Generic[T]):
     name: str
     make: Callable[..., T]
     arguments: Mapping[str, Argument]
+    others: Argument | None = None
+    """What any further argument takes, whatever its name, where there may be some."""
 
     @property
     def summary(self) -> str:
@@ -78,10 +80,11 @@ class Registry(Generic[T]):
 
     :param kind: what they are, for messages, in the singular, such as ``architecture``.
     :param given: parameters of the registered functions that the program supplies, not the spec.
+    :param late: registers what takes long to import; called once, for the first name that is not known without it.
     """
 
-    def __init__(self, kind: str, given: tuple[str, ...] = ()) -> None:
-        self.kind, self.given = kind, given
+    def __init__(self, kind: str, given: tuple[str, ...] = (), late: Callable[[], None] | None = None) -> None:
+        self.kind, self.given, self._late = kind, given, late
         self._entries: dict[str, Entry[T]] = {}
         self._aliases: dict[str, str] = {}
 
@@ -92,7 +95,8 @@ class Registry(Generic[T]):
         """
 
         def decorate(make: Callable[..., T]) -> Callable[..., T]:
-            self.add(Entry(name, make, _arguments(make, self.given)), *aliases)
+            arguments, others = _arguments(make, self.given)
+            self.add(Entry(name, make, arguments, others), *aliases)
             return make
 
         return decorate
@@ -110,6 +114,12 @@ class Registry(Generic[T]):
         del self._entries[name]
         self._aliases = {alias: target for alias, target in self._aliases.items() if target != name}
 
+    def complete(self) -> None:
+        """Makes the names known, too, that take long to import."""
+        late, self._late = self._late, None
+        if late is not None:
+            late()
+
     def __contains__(self, name: object) -> bool:
         return name in self._entries or name in self._aliases
 
@@ -121,6 +131,8 @@ class Registry(Generic[T]):
 
         :raises SpecError: naming the closest valid names.
         """
+        if call.name not in self:
+            self.complete()
         name = self._aliases.get(call.name, call.name)
         if name not in self._entries:
             hint = suggestion(call.name, [*self._entries, *self._aliases])
@@ -140,6 +152,9 @@ class Registry(Generic[T]):
                 raise call.error(f"{self.kind} {call.name} needs {argument.name}: {argument}")
             else:
                 complete[argument.name] = argument.default
+        for name in given:
+            if name not in entry.arguments and entry.others is not None:
+                complete[name] = self._converted(call, replace(entry.others, name=name), *given[name])
         return Bound(entry, complete)
 
     def bind_all(self, spec: object) -> tuple[Bound[T], ...]:
@@ -161,7 +176,7 @@ class Registry(Generic[T]):
             name: (value, place) for place, (name, value) in enumerate(zip(names, call.args, strict=False))
         }
         for name, value in call.kwargs.items():
-            if name not in entry.arguments:
+            if name not in entry.arguments and (entry.others is None or name in self.given):
                 hint = suggestion(name, names) if names else "It takes none."
                 raise call.error(f"{self.kind} {call.name} has no argument {name!r}. {hint}", name)
             if name in named:
@@ -184,14 +199,17 @@ def _shown(value: Any) -> str:
         return repr(value)
 
 
-def _arguments(make: Callable[..., Any], given: tuple[str, ...]) -> dict[str, Argument]:
+def _arguments(make: Callable[..., Any], given: tuple[str, ...]) -> tuple[dict[str, Argument], Argument | None]:
+    """The arguments by name, and what ``**others`` take where the function has these and says of which type."""
     target = make.__init__ if inspect.isclass(make) else make  # type: ignore[misc]
     hints = typing.get_type_hints(target, include_extras=True)
-    return {
-        name: Argument(name, hints.get(name, Any), _default(parameter, hints.get(name, Any)))
-        for name, parameter in inspect.signature(make).parameters.items()
-        if name not in given and parameter.kind is not inspect.Parameter.VAR_KEYWORD
-    }
+    named, others = {}, None
+    for name, parameter in inspect.signature(make).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            others = Argument(name, hints[name], parameter.empty) if hints.get(name, Any) is not Any else None
+        elif name not in given:
+            named[name] = Argument(name, hints.get(name, Any), _default(parameter, hints.get(name, Any)))
+    return named, others
 
 
 def _default(parameter: inspect.Parameter, annotation: Any) -> Any:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab import objectives
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.evaluation.class_predictions import class_column
+from cnnlab.objectives import Objective
 from cnnlab.runs import Predictions
 
 if TYPE_CHECKING:
@@ -58,26 +60,27 @@ def confusion(predictions: Predictions, column: str | None = None) -> Confusion:
     import numpy as np
     import torch
 
-    names = _column(predictions, column)
-    known: dict[str, tuple[str, ...] | None] = {**dict.fromkeys(predictions.targets), **predictions.classes}
-    objective = objectives.build(predictions.objective, known)
+    objective = objectives.restore(predictions.objective, predictions.classes)
+    name = class_column(predictions, _only_column(predictions, objective, column))
     outputs = torch.cat([torch.from_numpy(predictions.outputs[head]) for head in objective.heads], dim=1)
-    predicted = objective.decode(outputs)[names].numpy()
-    classes = predictions.classes[names]
-    pairs = predictions.targets[names].astype(np.int64) * len(classes) + predicted
+    predicted = objective.decode(outputs)[name].numpy()
+    classes = predictions.classes[name]
+    pairs = predictions.targets[name].astype(np.int64) * len(classes) + predicted
     counts = np.bincount(pairs, minlength=len(classes) ** 2).reshape(len(classes), len(classes))
     return Confusion(tuple(classes), counts)
 
 
-def _column(predictions: Predictions, column: str | None) -> str:
-    if not predictions.targets:
-        raise UsageError(f"the targets of {predictions.split} are not known, so there is no confusion matrix of it.")
-    known = [name for name in predictions.classes if name in predictions.targets]
-    if column is None and len(known) == 1:
-        return known[0]
-    if column is None or column not in known:
-        raise UsageError(f"name one of the columns that hold classes. {suggestion(column or '', known)}")
-    return column
+def _only_column(predictions: Predictions, objective: Objective, column: str | None) -> str | None:
+    """The column, where only one of classes is predicted; the data may have more."""
+    known = [name for name in objective.predicts if name in predictions.classes]
+    if not known:
+        raise UsageError(
+            f"{', '.join(objective.predicts)} is predicted as a number, and only classes can be taken for one another: "
+            f"there is no confusion matrix of {predictions.split}."
+        )
+    if column in predictions.classes and column not in known:
+        raise UsageError(f"{column} is not predicted, so there is no confusion matrix of it. {suggestion('', known)}")
+    return known[0] if column is None and len(known) == 1 else column
 
 
 def _cells(counts: "NDArray[np.int64]") -> "list[tuple[tuple[int, ...], np.int64]]":

@@ -30,23 +30,42 @@ def in_the_classifiers_shape(data: Any, classifier: Classifier, data_dir: str | 
 
 
 def in_the_classifiers_order(
-    targets: Mapping[str, Tensor], classes: Mapping[str, Sequence[str]], classifier: Classifier
+    targets: Mapping[str, Tensor],
+    classes: Mapping[str, Sequence[str]],
+    classifier: Classifier,
+    predicted: Sequence[str],
 ) -> dict[str, Tensor]:
     """Targets with class indices as the classifier counts them; columns of classes that it does not know are left out.
 
     :param classes: the class names of the data, for each column that holds classes.
+    :param predicted: the columns that the classifier predicts; those that it merely knows need not be there.
     :raises DataError: when the data lacks a column, or has a class that the classifier does not know.
     """
     if not targets:
         return {}
-    aligned = {name: column for name, column in targets.items() if name not in classes}
-    for name, known in classifier.classes.items():
+    for name in predicted:
         if name not in targets:
             raise DataError(
                 f"the classifier predicts {name}, and the data has no such column; it has {', '.join(targets)}."
             )
-        aligned[name] = _reordered(targets[name], name, classes.get(name), known)
-    return aligned
+    aligned = {name: column for name, column in targets.items() if name not in classes}
+    for name, known in classifier.classes.items():
+        if name in targets:
+            aligned[name] = _reordered(targets[name], name, classes.get(name), known)
+    numbers = [name for name in predicted if name not in classifier.classes and name in classes]
+    return aligned | {name: _as_numbers(targets[name], name, classes[name]) for name in numbers}
+
+
+def _as_numbers(column: Tensor, name: str, found: Sequence[str]) -> Tensor:
+    """Classes named by numbers as the numbers that they stand for."""
+    try:
+        numbers = [float(word) for word in found]
+    except ValueError as error:
+        raise UsageError(
+            f"{name} holds classes in the data that are no numbers ({_listed(found)}), and the classifier predicts it "
+            "as a number."
+        ) from error
+    return torch.tensor(numbers, dtype=torch.float32)[column]
 
 
 def _reordered(column: Tensor, name: str, found: Sequence[str] | None, known: Sequence[str]) -> Tensor:

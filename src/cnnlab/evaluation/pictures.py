@@ -30,27 +30,25 @@ class Column:
     """What was predicted for one target column, for each picture.
 
     :param predicted: the class, or the number.
-    :param probabilities: N rows of one for each of ``names``; both empty where a number is predicted.
+    :param confidence: from 0 to 1: the probability of what was predicted, or whatever else tells how sure that is;
+        empty where nothing does.
+    :param names: of the classes, where each has a probability.
+    :param probabilities: N rows of one for each of ``names``.
     """
 
     predicted: Sequence[str | float]
+    confidence: Sequence[float] = ()
     names: tuple[str, ...] = ()
     probabilities: Sequence[Sequence[float]] = ()
 
-    @property
-    def confidence(self) -> list[float]:
-        """The probability of what was predicted."""
-        return [max(row) for row in self.probabilities]
-
     def to_dicts(self) -> list[dict[str, Any]]:
         """For each picture what was predicted, and how probable that and every class is."""
-        if not self.names:
-            return [{"predicted": value} for value in self.predicted]
-        rows = zip(self.predicted, self.confidence, self.probabilities, strict=True)
-        return [
-            {"predicted": word, "confidence": sure, "probabilities": dict(zip(self.names, row, strict=True))}
-            for word, sure, row in rows
-        ]
+        facts: list[dict[str, Any]] = [{"predicted": value} for value in self.predicted]
+        for place, sure in enumerate(self.confidence):
+            facts[place]["confidence"] = sure
+        for place, row in enumerate(self.probabilities):
+            facts[place]["probabilities"] = dict(zip(self.names, row, strict=True))
+        return facts
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,8 @@ class PicturePredictions:
     def frame(self) -> "pd.DataFrame":
         """A row a picture: ``path``, ``predicted``, ``confidence``, and the probability of each class under its name.
 
+        What is predicted as a number has no classes, and a confidence only where the objective can tell one.
+
         With several target columns each heading starts with the column's name, as in ``hour predicted``; a class whose
         name is already taken is headed ``class NAME``.
         """
@@ -81,7 +81,7 @@ class PicturePredictions:
         for name, column in self.columns.items():
             prefix = "" if len(self.columns) == 1 else f"{name} "
             table[f"{prefix}predicted"] = list(column.predicted)
-            if column.names:
+            if len(column.confidence):
                 table[f"{prefix}confidence"] = column.confidence
             for place, word in enumerate(column.names):
                 heading = f"{prefix}class {word}" if f"{prefix}{word}" in table else f"{prefix}{word}"
@@ -168,16 +168,18 @@ class _Reader:
 
 
 def _columns(model: Subject, outputs: Tensor) -> dict[str, Column]:
-    objective = model.objective()
-    decoded, probabilities = objective.decode(outputs), objective.probabilities(outputs)
+    objective = model.objective
+    sure, likely = objective.confidences(outputs), objective.probabilities(outputs)
     columns = {}
-    for name, values in decoded.items():
+    for name, values in objective.decode(outputs).items():
         names = model.classifier.classes.get(name)
-        if names is None:
-            columns[name] = Column(values.tolist())
+        predicted = values.tolist() if names is None else [names[index] for index in values.tolist()]
+        confidence = sure[name].tolist() if name in sure else ()
+        head = objective.class_heads.get(name)
+        if names is None or head is None:
+            columns[name] = Column(predicted, confidence)
         else:
-            predicted = [names[index] for index in values.tolist()]
-            columns[name] = Column(predicted, names, probabilities[name].tolist() if name in probabilities else ())
+            columns[name] = Column(predicted, confidence, names, likely[head].tolist())
     return columns
 
 

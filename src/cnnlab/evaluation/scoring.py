@@ -81,9 +81,10 @@ def evaluate(
     dataset = _loaded(model, data, data_dir, offline)
     split = split or _usual_split(dataset, is_other=data is not None)
     parts = _parts(dataset, split)
+    objective = model.objective
     targets = _targets(model, parts)
-    known: Mapping[str, tuple[str, ...]] = model.classifier.classes
-    objective = model.objective({name: known.get(name) for name in targets})
+    if targets:
+        objective.check(targets)
     outputs = model.outputs(_batches(parts))
     scores = objective.metrics(outputs, targets) | {"n": len(outputs)} if targets else {}
     predictions = Predictions(
@@ -91,7 +92,7 @@ def evaluate(
         targets={name: _array(column) for name, column in targets.items()},
         ids=[name for part in parts for name in part.ids],
         objective=objective.spec,
-        classes=dict(known),
+        classes=dict(model.classifier.classes),
         data=dataset.digest,
         split=split,
     )
@@ -134,7 +135,8 @@ def _parts(dataset: Dataset, split: str) -> list[ImageSet]:
 
 def _targets(model: Subject, parts: list[ImageSet]) -> dict[str, Tensor]:
     """The targets of the pictures in the classifier's order of classes; none where any part has none."""
-    aligned = [in_the_classifiers_order(part.targets, part.classes, model.classifier) for part in parts]
+    predicted = model.objective.predicts
+    aligned = [in_the_classifiers_order(part.targets, part.classes, model.classifier, predicted) for part in parts]
     columns = set.intersection(*(set(part) for part in aligned))
     return {name: torch.cat([part[name] for part in aligned]) for name in aligned[0] if name in columns}
 

@@ -35,9 +35,10 @@ class Subject:
     precision: str = "float32"
     threads: int | None = None
 
-    def objective(self, columns: Mapping[str, tuple[str, ...] | None] | None = None) -> Objective:
-        """What the outputs mean; ``columns`` are those of the data, otherwise the classes that the classifier knows."""
-        return objectives.build(self.classifier.objective, columns or self.classifier.classes)
+    @property
+    def objective(self) -> Objective:
+        """What the outputs mean."""
+        return objectives.restore(self.classifier.objective, self.classifier.classes)
 
     def outputs(self, batches: Iterable[Tensor]) -> Tensor:
         """The raw outputs, N×K float32 on the host, of batches of pictures; the classifier is left where it was."""

@@ -1,6 +1,28 @@
 """What a network predicts and how it is scored: the head's size, targets, loss, decoding and metrics in one object."""
 
-from cnnlab.objectives.base import Objective, Targets, build, canonical, objectives
+from cnnlab.objectives.base import Objective, build, canonical, objectives, restore
+from cnnlab.objectives.binary import Binary
+from cnnlab.objectives.bins import Bins
+from cnnlab.objectives.circular import Circular
 from cnnlab.objectives.classes import Classes
+from cnnlab.objectives.columns import Columns, Targets
+from cnnlab.objectives.multi_head import MultiHead
+from cnnlab.objectives.quantity import Quantity
+from cnnlab.objectives.scalar import Scalar
 
-__all__ = ["Classes", "Objective", "Targets", "build", "canonical", "objectives"]
+__all__ = [
+    "Binary",
+    "Bins",
+    "Circular",
+    "Classes",
+    "Columns",
+    "MultiHead",
+    "Objective",
+    "Quantity",
+    "Scalar",
+    "Targets",
+    "build",
+    "canonical",
+    "objectives",
+    "restore",
+]

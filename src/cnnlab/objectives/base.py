@@ -2,36 +2,71 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
-from cnnlab.core.registry import Registry
+from cnnlab.core.errors import DataError
+from cnnlab.core.registry import Bound, Registry
+from cnnlab.core.spec import Call, read_one
+from cnnlab.objectives.clock import Clock
+from cnnlab.objectives.columns import Columns, Targets, listed
 
-Targets: TypeAlias = Mapping[str, Tensor]
-"""Named columns, each of length N: int64 class indices, or float32 numbers."""
-Columns: TypeAlias = Mapping[str, tuple[str, ...] | None]
-"""The target columns of a data set, with the class names of those that hold classes."""
 Direction: TypeAlias = Literal["higher", "lower"]
 
 objectives: Registry["Objective"] = Registry("objective", given=("columns",))
+
+_JUDGED_AT_ONCE = 8192
 
 
 def build(spec: object, columns: Columns) -> "Objective":
     """The objective that ``spec`` names, for a data set with these target columns.
 
+    Its own ``spec`` names the columns and whatever else the data has settled, so that it says all by itself.
+
     :raises UsageError: when the columns do not suit it.
     """
-    bound = objectives.bind(spec)
+    bound = _complete(objectives.bind(spec))
     objective = bound.build(columns=columns)
-    objective.spec = str(bound)
+    objective.spec = str(Bound(bound.entry, {**bound.arguments, **objective.settled}))
+    objective.clock = Clock.of(columns, objective.predicts)
     return objective
+
+
+def restore(spec: object, classes: Mapping[str, tuple[str, ...]]) -> "Objective":
+    """The objective of a stored classifier, which knows its columns of classes; any other that it names is of numbers.
+
+    :param spec: as ``Objective.spec`` gave it.
+    """
+    named = dict.fromkeys(_columns_named(read_one(spec, "An objective")))
+    return build(spec, {**named, **classes})
 
 
 def canonical(spec: object) -> str:
     """The canonical text of an objective's spec."""
-    return str(objectives.bind(spec))
+    return str(_complete(objectives.bind(spec)))
+
+
+def _complete(bound: "Bound[Objective]") -> "Bound[Objective]":
+    """Objectives within an objective brought to their canonical form too."""
+    arguments = {
+        name: _complete(objectives.bind(value)).call if isinstance(value, Call) else value
+        for name, value in bound.arguments.items()
+    }
+    return replace(bound, arguments=arguments)
+
+
+def _columns_named(call: Call) -> list[str]:
+    """The columns that a call and the calls within it name."""
+    found: list[str] = []
+    for name, value in call.kwargs.items():
+        if isinstance(value, Call):
+            found += _columns_named(value)
+        elif name == "column":
+            found += [value] if isinstance(value, str) else [word for word in value or () if isinstance(word, str)]
+    return found
 
 
 class Objective(ABC):
@@ -41,21 +76,41 @@ class Objective(ABC):
     """
 
     spec: str = ""
+    settled: Mapping[str, Any] = {}
+    """Arguments of the spec that were left open and that the data's columns have settled."""
     heads: Mapping[str, int]
     """Width of each head by name."""
+    predicts: tuple[str, ...]
+    """The target columns that are predicted."""
+    class_heads: Mapping[str, str] = {}
+    """For columns of classes the head whose probabilities are those of its classes."""
     soft: bool = False
     """Whether encoded targets may be blended, as mixup does."""
-    measured: tuple[str, ...] = ("loss",)
-    """The names of what :meth:`metrics` gives."""
+    smooths: bool = False
+    """Whether label smoothing means anything to it."""
+    scored: tuple[str, ...] = ()
+    """The names of what :meth:`scores` gives."""
     tallied: tuple[str, ...] = ()
     """The names of what :meth:`tally` gives."""
-    select: str = "loss"
-    """The validation metric that chooses the best epoch unless the recipe names another."""
+    judged_by: str = "loss"
+    """The metric that tells best how good the outputs are, the clock's aside."""
+    clock: Clock | None = None
+    """How far the time of day is off, where hour and minute are both predicted."""
 
     @property
     def outputs(self) -> int:
         """The width of all heads together."""
         return sum(self.heads.values())
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The names of what :meth:`metrics` gives."""
+        return ("loss", *self.scored, *(self.clock.scored if self.clock else ()))
+
+    @property
+    def select(self) -> str:
+        """The validation metric that chooses the best epoch unless the recipe names another."""
+        return self.clock.judged_by if self.clock else self.judged_by
 
     def split(self, outputs: Tensor) -> dict[str, Tensor]:
         """The outputs of each head, as views of N×``outputs``."""
@@ -66,6 +121,34 @@ class Objective(ABC):
         """Whether a higher or a lower value of the metric is the better one."""
         return "lower" if metric == "loss" or metric.endswith(("_loss", "_error")) else "higher"
 
+    def metrics(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
+        """Every metric of these outputs, ``loss`` among them."""
+        exact = outputs.double()
+        scores = {"loss": self.mean_loss(exact, targets)} | self.scores(exact, targets)
+        return scores | (self.clock.scores(self.numbers(exact), targets) if self.clock else {})
+
+    def mean_loss(self, outputs: Tensor, targets: Targets) -> float:
+        """The mean over the samples of the loss, in the precision of the outputs."""
+        total = 0.0
+        # Encoded targets of a thousand classes are a thousand times as large as the targets.
+        for start in range(0, len(outputs), _JUDGED_AT_ONCE):
+            part = slice(start, start + _JUDGED_AT_ONCE)
+            encoded = self.encode({name: column[part] for name, column in targets.items()})
+            losses = self.loss(outputs[part], {head: rows.to(outputs.dtype) for head, rows in encoded.items()})
+            total += losses.sum().item()
+        return total / len(outputs)
+
+    def check(self, targets: Targets) -> None:
+        """Refuses targets that cannot be encoded.
+
+        :raises DataError: naming the column that is missing, or what is out of place in it.
+        """
+        missing = [column for column in self.predicts if column not in targets]
+        if missing:
+            raise DataError(
+                f"{listed(missing)} is predicted, and the data has no such column; it has {listed(targets)}."
+            )
+
     @abstractmethod
     def encode(self, targets: Targets) -> dict[str, Tensor]:
         """Targets as the loss wants them: for each head a float tensor N×K, which mixing may blend."""
@@ -74,28 +157,40 @@ class Objective(ABC):
     def loss(self, outputs: Tensor, encoded: Targets, weights: Targets | None = None) -> Tensor:
         """One loss for each of N samples.
 
-        :param weights: for each head a weight for each of its K classes, where classes are weighted.
+        :param weights: for each head a weight for each of its classes, where classes are weighted.
         """
+
+    @abstractmethod
+    def labels(self, targets: Targets) -> dict[str, tuple[Tensor, int]]:
+        """For each head that tells classes apart, those of the samples (int64) and how many there are."""
 
     @abstractmethod
     def tally(self, outputs: Tensor, encoded: Targets) -> dict[str, Tensor]:
         """Sums over the samples of what is followed while training, such as how many were right, left on the device."""
 
     @abstractmethod
+    def numbers(self, outputs: Tensor) -> dict[str, Tensor]:
+        """For each predicted column that holds numbers, what was predicted, not rounded, float64."""
+
+    @abstractmethod
     def decode(self, outputs: Tensor) -> dict[str, Tensor]:
-        """The predicted value of each target column."""
+        """The predicted value of each target column: int64 class indices, or float32 numbers."""
 
     @abstractmethod
     def probabilities(self, outputs: Tensor) -> dict[str, Tensor]:
         """Probabilities N×K for each head that has them."""
 
     @abstractmethod
-    def metrics(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
-        """Every metric of these outputs, ``loss`` among them."""
+    def confidences(self, outputs: Tensor) -> dict[str, Tensor]:
+        """How sure the prediction of each column is, from 0 to 1, for those of which the objective can tell."""
 
+    @abstractmethod
+    def scores(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
+        """The metrics beside loss and clock, of float64 outputs."""
+
+    @abstractmethod
     def smooth(self, encoded: Targets, amount: float) -> dict[str, Tensor]:
-        """Encoded targets with label smoothing, for the heads that hold classes.
+        """Encoded targets with label smoothing, for the heads that tell classes apart.
 
         Szegedy and others, Rethinking the Inception Architecture (2016), section 7: (1 - ε) y + ε / K.
         """
-        return {name: y * (1 - amount) + amount / y.shape[1] for name, y in encoded.items()}

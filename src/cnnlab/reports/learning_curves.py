@@ -38,7 +38,7 @@ class Curve:
 
 
 def learning_curves(run: Run, label: str | None = None) -> list[Curve]:
-    """A curve for every metric that was measured on the training split: the loss first.
+    """A curve for every metric that was measured on the training split, the loss first; and for that judged by.
 
     :param label: what the run is called in the figure.
     :raises UsageError: before the first epoch's end.
@@ -46,8 +46,11 @@ def learning_curves(run: Run, label: str | None = None) -> list[Curve]:
     history = run.history
     if history.empty:
         raise UsageError(f"{run.folder.name} has no epoch behind it yet, so it has no learning curves.")
+    selected = run.info.get("selected") or {}
+    judged = str(selected.get("metric") or "").partition("_")[2]
     names = [name.removeprefix("train_") for name in history.columns if name.startswith("train_")]
-    chosen = (run.info.get("selected") or {}).get("epoch")
+    names += [judged] if judged not in names and f"validation_{judged}" in history else []
+    chosen = selected.get("epoch")
     epochs = tuple(map(int, history["epoch"]))
     curves = []
     for metric in sorted(names, key=lambda name: name != "loss"):

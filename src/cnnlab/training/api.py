@@ -23,6 +23,7 @@ from cnnlab.models import Classifier, load_classifier
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run, RunStore, RunWriter, environment
 from cnnlab.training import intake
+from cnnlab.training.balance import class_weights, sample_weights
 from cnnlab.training.execution import Execution, choose, settle
 from cnnlab.training.intake import Given
 from cnnlab.training.interruption import Interrupted, listening
@@ -50,7 +51,12 @@ class Setting:
     @property
     def digest(self) -> str:
         """What makes two trainings the same."""
-        return self.recipe.digest(self.dataset.digest, None if self.parent is None else _start_digest(self.parent))
+        return self.recipe.digest(self.dataset.digest, self.start_digest)
+
+    @property
+    def start_digest(self) -> str | None:
+        """What the training takes over from its parent, where it has one."""
+        return None if self.parent is None else _start_digest(self.parent)
 
     @property
     def plan(self) -> Plan:
@@ -195,6 +201,7 @@ def read_setting(recipe: Recipe, given: Given, store: RunStore, data_dir: str | 
     )
     columns = {name: dataset.classes.get(name) for name in dataset.train.targets}
     objective = objectives.build(recipe.objective, columns)
+    _check_objective(recipe, objective, dataset)
     parent = None if recipe.parent is None else store.find(recipe.parent)
     if parent is not None:
         # By folder: the digest is shared by all repeats, whose weights differ.
@@ -203,6 +210,22 @@ def read_setting(recipe: Recipe, given: Given, store: RunStore, data_dir: str | 
         augment.pipeline(phase.augment).check(dataset.shape, objective.soft)
     Selection.of(recipe, objective, dataset)
     return Setting(recipe, given, dataset, objective, parent)
+
+
+def _check_objective(recipe: Recipe, objective: Objective, dataset: Dataset) -> None:
+    """Refuses what the recipe asks of the objective that it cannot do, and targets that it cannot take."""
+    if any(phase.label_smoothing for phase in recipe.normal()) and not objective.smooths:
+        raise UsageError(
+            f"label_smoothing needs classes, and objective={read(recipe.objective)[0].name} has none. Leave it out; "
+            "bins have a smoothing of their own, spread=…."
+        )
+    if recipe.balance == "sampler":
+        sample_weights(dataset.train, objective)
+    elif recipe.balance == "weights":
+        class_weights(dataset.train, objective, torch.device("cpu"))
+    for images in dict(dataset.parts()).values():
+        if images.targets:
+            objective.check(images.targets)
 
 
 def build_classifier(setting: Setting) -> Classifier:

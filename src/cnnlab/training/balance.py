@@ -9,13 +9,13 @@ from cnnlab.objectives import Objective
 
 
 def class_weights(images: ImageSet, objective: Objective, device: torch.device) -> dict[str, Tensor]:
-    """For each head of classes a weight for each class, N / (K n): the rarer the heavier, one on average.
+    """For each head that tells classes apart a weight for each class, N / (K n): the rarer the heavier, one on average.
 
     As ``class_weight="balanced"`` of scikit-learn. Classes that do not occur weigh nothing.
     """
     weights = {}
-    for head, width in objective.heads.items():
-        counts = _counts(images, head, width)
+    for head, (labels, width) in _labels(images, objective).items():
+        counts = torch.bincount(labels, minlength=width).double()
         present = counts > 0
         balanced = counts.sum() / (present.sum() * counts.clamp(min=1))
         weights[head] = torch.where(present, balanced, 0.0).float().to(device)
@@ -26,13 +26,12 @@ def sample_weights(images: ImageSet, objective: Objective) -> Tensor:
     """For each picture the chance to be drawn, so that every class is drawn as often."""
     if len(objective.heads) != 1:
         raise UsageError("balance=sampler needs an objective of one head; use balance=weights.")
-    ((head, width),) = objective.heads.items()
-    counts = _counts(images, head, width)
-    return 1.0 / counts[images.targets[head]].double()
+    ((labels, width),) = _labels(images, objective).values()
+    return 1.0 / torch.bincount(labels, minlength=width).double()[labels]
 
 
-def _counts(images: ImageSet, head: str, width: int) -> Tensor:
-    column = images.targets.get(head)
-    if column is None or column.is_floating_point():
-        raise UsageError(f"balance needs classes, and {head} holds none. Leave balance out.")
-    return torch.bincount(column, minlength=width).double()
+def _labels(images: ImageSet, objective: Objective) -> dict[str, tuple[Tensor, int]]:
+    labels = objective.labels(images.targets)
+    if not labels:
+        raise UsageError(f"balance needs classes, and {', '.join(objective.predicts)} holds none. Leave balance out.")
+    return labels

@@ -101,7 +101,8 @@ class Trainer:
         self.counters = Counters(epoch=job.plan.first_epoch, step=job.plan.stretches[0].first_step)
         self.pending: list[tuple[int, float, Outcome]] = []
         self.saved_at = time.monotonic()
-        self.display = Display(job.plan)
+        judged = self.selection.metric.partition("_")[2]
+        self.display = Display(job.plan, metrics=("accuracy", judged))
 
     def run(self) -> None:
         """Trains to the end, from the checkpoint where there is one, and finishes the run."""

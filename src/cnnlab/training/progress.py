@@ -1,6 +1,7 @@
 """What a person sees while a training runs: a bar on a terminal, one plain line an epoch elsewhere."""
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -12,10 +13,13 @@ _SECONDS_BETWEEN = 0.1
 
 
 class Display:
-    """The progress of one training, for as long as the block lasts."""
+    """The progress of one training, for as long as the block lasts.
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    :param metrics: those told at the end of an epoch, beside the loss.
+    """
+
+    def __init__(self, plan: Plan, metrics: Sequence[str] = ()) -> None:
+        self.plan, self.metrics = plan, tuple(dict.fromkeys(("loss", *metrics)))
         self.bar: Any = None
         self.began, self.steps_before, self.shown_at = time.monotonic(), 0, 0.0
 
@@ -64,9 +68,8 @@ class Display:
 
     def epoch(self, row: dict[str, Any]) -> None:
         """Says how an epoch ended."""
-        measured = [
-            key for key in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy") if key in row
-        ]
+        keys = [f"{split}_{metric}" for split in ("train", "validation") for metric in self.metrics]
+        measured = [key for key in keys if key in row]
         facts = "  ".join(f"{key.replace('_', ' ')} {row[key]:.4f}" for key in measured)
         note(f"epoch {row['epoch']:>3}/{self.plan.end}  {facts}  {row['images_per_second']:,.0f} images/s")
 

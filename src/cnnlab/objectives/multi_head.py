@@ -1,0 +1,178 @@
+"""Several objectives at once, each with a head of its own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from cnnlab.core.arguments import NonNegative
+from cnnlab.core.errors import UsageError
+from cnnlab.core.spec import Call
+from cnnlab.objectives.base import Objective, objectives
+from cnnlab.objectives.columns import Columns, Targets
+from cnnlab.objectives.single import Numeric, Single
+
+
+class MultiHead(Objective):
+    """Heads side by side, whose weighted losses are added up.
+
+    Metrics: ``loss``, and those of each head under its name, as in ``hour_accuracy`` and ``minute_loss``.
+
+    Where one head predicts a number made of several columns, and another the smallest of these by itself, the two
+    are brought to agree: the second gives its column, the first those above it (see ``Quantity.agreeing``).
+    """
+
+    def __init__(self, parts: Mapping[str, Single], weights: Sequence[float] | None = None) -> None:
+        self.parts = dict(parts)
+        self.weights = dict(zip(self.parts, weights or [1.0] * len(self.parts), strict=True))
+        self.heads = {head: part.width for head, part in self.parts.items()}
+        self.predicts = tuple(dict.fromkeys(column for part in self.parts.values() for column in part.predicts))
+        self.class_heads = {column: head for head, part in self.parts.items() for column in part.class_heads}
+        self.soft = all(part.soft for part in self.parts.values())
+        self.smooths = any(part.smooths for part in self.parts.values())
+        self.scored = self._prefixed(lambda part: ("loss", *part.scored))
+        self.tallied = self._prefixed(lambda part: part.tallied)
+        self._agreeing = _agreeing(self.parts)
+
+    def _prefixed(self, names: Any) -> tuple[str, ...]:
+        return tuple(f"{head}_{name}" for head, part in self.parts.items() for name in names(part))
+
+    def check(self, targets: Targets) -> None:
+        """Refuses what any of the heads does."""
+        for part in self.parts.values():
+            part.check(targets)
+
+    def encode(self, targets: Targets) -> dict[str, Tensor]:
+        """The target of each head."""
+        return {head: part.target(targets) for head, part in self.parts.items()}
+
+    def loss(self, outputs: Tensor, encoded: Targets, weights: Targets | None = None) -> Tensor:
+        """The sum of the heads' losses, each times its weight."""
+        split, total = self.split(outputs), outputs.new_zeros(len(outputs)).float()
+        for head, part in self.parts.items():
+            weight = None if weights is None or head not in weights else {part.name: weights[head]}
+            total = total + self.weights[head] * part.loss(split[head], {part.name: encoded[head]}, weight)
+        return total
+
+    def labels(self, targets: Targets) -> dict[str, tuple[Tensor, int]]:
+        """The classes of each head that tells classes apart."""
+        found = {head: part.classed(targets) for head, part in self.parts.items()}
+        return {head: labels for head, labels in found.items() if labels is not None}
+
+    def smooth(self, encoded: Targets, amount: float) -> dict[str, Tensor]:
+        """Label smoothing of the heads that tell classes apart; the others as they are."""
+        return {
+            head: part.softened(encoded[head], amount) if part.smooths else encoded[head]
+            for head, part in self.parts.items()
+        }
+
+    def tally(self, outputs: Tensor, encoded: Targets) -> dict[str, Tensor]:
+        """The sums of each head, under its name."""
+        split = self.split(outputs)
+        sums = {head: part.tally(split[head], {part.name: encoded[head]}) for head, part in self.parts.items()}
+        return {f"{head}_{name}": value for head, part in sums.items() for name, value in part.items()}
+
+    def probabilities(self, outputs: Tensor) -> dict[str, Tensor]:
+        """Those of each head that has them."""
+        split = self.split(outputs)
+        found = {head: part.probabilities(split[head]).get(part.name) for head, part in self.parts.items()}
+        return {head: rows for head, rows in found.items() if rows is not None}
+
+    def confidences(self, outputs: Tensor) -> dict[str, Tensor]:
+        """How sure the head is that gives each column."""
+        return self._gathered(outputs, lambda part, rows: part.confidences(rows))
+
+    def numbers(self, outputs: Tensor) -> dict[str, Tensor]:
+        """What the heads predict, brought to agree."""
+        agreed = self._agreed(outputs)
+        parts = [numeric.quantity.apart(values, numeric.period) for numeric, values in agreed]
+        return self._gathered(outputs, lambda part, rows: part.numbers(rows)) | _merged(parts)
+
+    def decode(self, outputs: Tensor) -> dict[str, Tensor]:
+        """What the heads predict, brought to agree."""
+        agreed = self._agreed(outputs)
+        parts = [numeric.quantity.decode(values, numeric.period) for numeric, values in agreed]
+        return self._gathered(outputs, lambda part, rows: part.decode(rows)) | _merged(parts)
+
+    def scores(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
+        """The loss and the metrics of each head by itself, under its name."""
+        split = self.split(outputs)
+        found: dict[str, float] = {}
+        for head, part in self.parts.items():
+            scores = {"loss": part.mean_loss(split[head], targets)} | part.scores(split[head], targets)
+            found |= {f"{head}_{name}": value for name, value in scores.items()}
+        return found
+
+    def _gathered(self, outputs: Tensor, ask: Any) -> dict[str, Tensor]:
+        """What every head says of its columns; where two speak of one, the head that is for it alone."""
+        split = self.split(outputs)
+        order = sorted(self.parts.items(), key=lambda item: -len(item[1].predicts))
+        return _merged([ask(part, split[head]) for head, part in order])
+
+    def _agreed(self, outputs: Tensor) -> list[tuple[Numeric, Tensor]]:
+        split, agreed = self.split(outputs), []
+        for coarse, fine in self._agreeing:
+            one, other = self.parts[coarse], self.parts[fine]
+            assert isinstance(one, Numeric) and isinstance(other, Numeric)
+            finest = other.value(split[fine]) / other.quantity.units[0]
+            agreed.append((one, one.quantity.agreeing(one.value(split[coarse]), finest, one.period)))
+        return agreed
+
+
+def _agreeing(parts: Mapping[str, Single]) -> list[tuple[str, str]]:
+    """Pairs of heads of which the second predicts by itself the smallest column of the first."""
+    numeric = {head: part for head, part in parts.items() if isinstance(part, Numeric)}
+    return [
+        (one, other)
+        for one, coarse in numeric.items()
+        for other, fine in numeric.items()
+        if len(coarse.predicts) > 1 and fine.predicts == coarse.predicts[-1:]
+    ]
+
+
+def _merged(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: value for part in parts for name, value in part.items()}
+
+
+@objectives.register("multi-head")
+def multi_head(columns: Columns, weights: tuple[NonNegative, ...] | None = None, **heads: Call) -> MultiHead:
+    """Several objectives at once: a head each, under the name of its column or any other.
+
+    A head that names no column is for the one whose name it bears, as in ``multi-head(hour=classes, minute=scalar)``.
+
+    :param weights: what the loss of each head counts, in the order of the heads; 1 each unless told otherwise.
+    """
+    if not heads:
+        raise UsageError(
+            "objective=multi-head needs heads, each with an objective, as in "
+            "'objective=multi-head(hour=classes, minute=scalar)'."
+        )
+    if weights is not None and (len(weights) != len(heads) or not any(weights)):
+        raise UsageError(
+            f"weights of objective=multi-head takes a number for each of {len(heads)} heads ({', '.join(heads)}), not "
+            f"all 0; got {list(weights)}."
+        )
+    parts = {head: _head(head, call, columns) for head, call in heads.items()}
+    objective = MultiHead(parts, weights)
+    objective.settled = {head: _settled(heads[head], part) for head, part in parts.items()}
+    return objective
+
+
+def _head(head: str, call: Call, columns: Columns) -> Single:
+    bound = objectives.bind(call)
+    # A column named after the head is the one it is for.
+    own = (
+        {head: columns[head]} if head in columns and not isinstance(bound.arguments.get("column"), str | tuple) else {}
+    )
+    try:
+        part = bound.build(columns=own or columns)
+    except UsageError as error:
+        raise UsageError(f"head {head} of objective=multi-head: {error}") from error
+    if not isinstance(part, Single):
+        raise UsageError(f"head {head} of objective=multi-head is one of several heads itself; name its heads here.")
+    return part
+
+
+def _settled(call: Call, part: Single) -> Call:
+    bound = objectives.bind(call)
+    return Call(bound.name, (), {**bound.arguments, **part.settled})
