@@ -207,6 +207,8 @@ def test_a_run_of_a_module_goes_on_when_it_is_given_again(small_run: Trained, in
         (nn.Conv2d(1, 10, 3), "N×10.*gave 2×10×6×6"),
         (nn.Sequential(nn.Flatten(), nn.Linear(63, 10)), "fails on pictures of 1×8×8"),
         (lambda: 5, "made a int, not an nn.Module"),
+        (nn.Sequential(nn.Flatten(), nn.LazyLinear(10)), "1.weight.*not known yet"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).requires_grad_(False), "nothing to train"),
         (5, "an nn.Module or a function"),
     ],
 )

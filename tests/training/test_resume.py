@@ -29,6 +29,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "plateau": {"schedule": "plateau(factor=0.5, patience=1)", "optimizer": "sgd(lr=3)", "epochs": 4},
     "phases": {"phases": [{"steps": 4, "optimizer": "adam"}, {"epochs": 1, "augment": "flip", "batch_size": 50}]},
     "half": {"precision": "float16", "phases": [{"epochs": 1}, {"epochs": 1}], "clip_gradient": 0.5},
+    "two threads": {"threads": 2, "model": "conv(16)|bn|relu|pool|flatten", "epochs": 3},
     "rprop": {"optimizer": "rprop", "clip_weights": 0.05, "steps": 5},
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from cnnlab import data
 from cnnlab.core.digests import canonical_json, digest
@@ -129,6 +130,7 @@ def _is_plain(value: Any) -> bool:
 
 def _maker(module: Any) -> NetworkMaker:
     if isinstance(module, nn.Module):
+        _check_weights(module)
         return lambda: copy.deepcopy(module)
     if callable(module):
         return _checked(module)
@@ -140,9 +142,20 @@ def _checked(make: Callable[[], Any]) -> NetworkMaker:
         network = make()
         if not isinstance(network, nn.Module):
             raise UsageError(f"the function given as model made a {type(network).__name__}, not an nn.Module.")
+        _check_weights(network)
         return network
 
     return made
+
+
+def _check_weights(network: nn.Module) -> None:
+    lazy = [name for name, weights in network.named_parameters() if isinstance(weights, UninitializedParameter)]
+    if lazy:
+        raise UsageError(
+            f"the shape of {lazy[0]} is not known yet: call the model once on a batch of pictures, and give it then."
+        )
+    if not any(weights.requires_grad for weights in network.parameters()):
+        raise UsageError("the model has no parameter that requires a gradient, so there is nothing to train.")
 
 
 def _name(module: Any) -> str:
