@@ -138,7 +138,7 @@ def test_a_write_that_fails_leaves_the_earlier_checkpoint_whole(
 def test_a_state_that_is_no_tensor_or_plain_value_is_refused() -> None:
     parameter = nn.Parameter(torch.zeros(2))
     optimizer = torch.optim.SGD([parameter], lr=0.1)
-    optimizer.state[parameter]["history"] = [torch.zeros(2)]
+    optimizer.state[parameter]["history"] = {torch.zeros(2)}
     with pytest.raises(TrainingError, match="history"):
         checkpoint.pack_optimizer(optimizer)
 

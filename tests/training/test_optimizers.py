@@ -6,7 +6,7 @@ from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.training import checkpoint
 from cnnlab.training.optimizers import build, check, optimizers
 
-NAMES = [entry.name for entry in optimizers]
+NAMES = [entry.name for entry in optimizers if entry.summary.endswith("of torch.optim.")]
 
 
 def network() -> nn.Module:

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cnnlab.core.errors import StorageError, TrainingError, UsageError
+from cnnlab.core.errors import StorageError, UsageError
 from cnnlab.core.files import replacing
+from cnnlab.training.packing import pack, unpack
 
 _META = "cnnlab"
-_FORMAT = 1
+_FORMAT = 2
 
 
 def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
@@ -52,31 +52,23 @@ def without_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]
 
 
 def pack_optimizer(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """An optimiser's state as tensors named ``index.key``, and the rest of it as plain values."""
+    """An optimiser's state as tensors named by where they stand in it, and the rest of it as plain values."""
     stored = optimizer.state_dict()
     tensors: dict[str, Tensor] = {}
-    values: dict[str, Any] = {}
-    for index, state in stored["state"].items():
-        for key, value in state.items():
-            if isinstance(value, Tensor):
-                tensors[f"{index}.{key}"] = value
-            elif value is None or isinstance(value, bool | int | float | str):
-                values[f"{index}.{key}"] = value
-            else:
-                raise TrainingError(f"the optimiser keeps {key} as a {type(value).__name__}, which cannot be stored.")
-    groups = [{k: v for k, v in group.items() if k != "params" and _is_plain(v)} for group in stored["param_groups"]]
-    return tensors, {"values": values, "groups": groups}
+    groups = [{k: v for k, v in group.items() if k != "params" and _is_kept(v)} for group in stored["param_groups"]]
+    return tensors, {"state": pack(stored["state"], "state", tensors), "groups": pack(groups, "groups", tensors)}
 
 
 def unpack_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor], rest: dict[str, Any]) -> None:
     """Gives an optimiser the state that :func:`pack_optimizer` took from one like it."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    state: dict[int, dict[str, Any]] = {}
-    for name, value in {**tensors, **rest["values"]}.items():
-        index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = _laid_out_as(parameters[int(index)], value)
-    fresh = optimizer.state_dict()
-    groups = [{**own, **_tuples(kept)} for own, kept in zip(fresh["param_groups"], rest["groups"], strict=True)]
+    state = {}
+    for key, packed in rest["state"]["dict"]:
+        # What is kept under a word instead of a parameter's number belongs to all of them.
+        like = parameters[key : key + 1] if isinstance(key, int) else []
+        state[key] = unpack(packed, tensors, like)
+    fresh = optimizer.state_dict()["param_groups"]
+    groups = [{**own, **kept} for own, kept in zip(fresh, unpack(rest["groups"], tensors), strict=True)]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
@@ -95,20 +87,11 @@ def load_weights(module: nn.Module, tensors: dict[str, Tensor]) -> None:
         ) from error
 
 
-def _laid_out_as(parameter: Tensor, value: Any) -> Any:
-    if isinstance(value, Tensor) and value.shape == parameter.shape:
-        return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
-    return value
-
-
-def _is_plain(value: Any) -> bool:
+def _is_kept(value: Any) -> bool:
+    """Whether an entry of a group is a number or the like, and not a function, which stays that of the new one."""
     if isinstance(value, tuple | list):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, bool | int | float | str)
-
-
-def _tuples(group: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in group.items()}
+        return all(map(_is_kept, value))
+    return value is None or isinstance(value, bool | int | float | str | Tensor)
 
 
 def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

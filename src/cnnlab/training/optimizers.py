@@ -1,4 +1,7 @@
-"""Optimisers by spec string: all of ``torch.optim`` that takes dense gradients, under torch's names and defaults."""
+"""Optimisers by spec string: all of ``torch.optim`` that takes dense gradients, under torch's names and defaults.
+
+And what pytorch-optimizer has beyond these, such as FTRL, which is imported only for a name that torch does not know.
+"""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -12,7 +15,15 @@ from cnnlab.core.arguments import NonNegative, Positive, Range
 from cnnlab.core.errors import UsageError
 from cnnlab.core.registry import Argument, Bound, Entry, Registry
 
-optimizers: Registry[Optimizer] = Registry("optimizer", given=("params",))
+
+def _register_further() -> None:
+    from cnnlab.training.further_optimizers import register_all
+
+    register_all(optimizers)
+
+
+optimizers: Registry[Optimizer] = Registry("optimizer", given=("params",), late=_register_further)
+"""Every optimiser; those of pytorch-optimizer from the first name on that is not one of torch's."""
 
 # LBFGS wants a closure that repeats the step, SparseAdam sparse gradients, Muon matrices only: none fits this loop.
 _UNFIT = {"Optimizer", "LBFGS", "SparseAdam", "Muon"}
@@ -90,9 +101,18 @@ def build(bound: Bound[Optimizer], module: nn.Module, weight_decay: float) -> Op
     return bound.build(params=[group for group in groups if group["params"]])
 
 
-def check(spec: str, weight_decay: float) -> None:
-    """Refuses what :func:`build` would, before there is a network, and without the seconds of a first optimiser."""
+def check(spec: str, weight_decay: float, schedule: str = "constant") -> None:
+    """Refuses what :func:`build` would, before there is a network, and without the seconds of a first optimiser.
+
+    :raises UsageError: also for a schedule under which the optimiser would not be itself.
+    """
     bound = optimizers.bind(spec)
+    if bound.name == "ftrl" and not schedule.startswith("constant"):
+        raise UsageError(
+            f"ftrl works its weights out of all past gradients and the learning rate of the moment, so a schedule that "
+            f"changes the rate would pull every weight with it; here it is schedule={schedule}. "
+            "Write schedule=constant."
+        )
     _decays(bound, weight_decay)
     try:
         bound.build(params=[])
