@@ -96,3 +96,22 @@ def test_one_of_them_is_shown_with_what_it_takes(cnnlab, document):
         *("std", "mean")
     }
     assert "Did you mean conv" in cnnlab("models", "list", "convo", exit_code=2).stderr
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_a_model_is_drawn(document, tmp_path, kind):
+    written = document("models", "draw", "convnet", "--input", "1x28x28", "--out", f"net.{kind}")
+    assert written["shape"] == [1, 28, 28]
+    assert (tmp_path / written["picture"]).stat().st_size > 5000
+
+
+def test_a_model_is_drawn_for_the_pictures_of_a_data_set(cnnlab, tmp_path):
+    text = cnnlab("models", "draw", "lenet5", "data=fashion-mnist").stdout
+    assert "network.png" in text and "1×28×28" in text
+    assert (tmp_path / "network.png").exists()
+
+
+def test_what_cannot_be_drawn_leaves_no_file(cnnlab, tmp_path):
+    assert "net.doc" in cnnlab("models", "draw", "mlp", "--input", "1x8x8", "--out", "net.doc", exit_code=2).stderr
+    assert "--input" in cnnlab("models", "draw", "mlp", exit_code=2).stderr
+    assert not list(tmp_path.iterdir())

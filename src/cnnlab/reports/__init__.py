@@ -2,5 +2,19 @@
 
 from cnnlab.reports.confusion_matrix import draw_confusion
 from cnnlab.reports.learning_curves import Curve, draw_learning_curves, learning_curves
+from cnnlab.reports.network_layout import Layout, lay_out
+from cnnlab.reports.network_parts import Box, Fork, network_parts
+from cnnlab.reports.network_picture import draw_network
 
-__all__ = ["Curve", "draw_confusion", "draw_learning_curves", "learning_curves"]
+__all__ = [
+    "Box",
+    "Curve",
+    "Fork",
+    "Layout",
+    "draw_confusion",
+    "draw_learning_curves",
+    "draw_network",
+    "lay_out",
+    "learning_curves",
+    "network_parts",
+]
