@@ -120,12 +120,6 @@ class Registry(Generic[T]):
         if late is not None:
             late()
 
-    def complete(self) -> None:
-        """Makes the names known, too, that take long to import."""
-        late, self._late = self._late, None
-        if late is not None:
-            late()
-
     def __contains__(self, name: object) -> bool:
         return name in self._entries or name in self._aliases
 
@@ -137,8 +131,6 @@ class Registry(Generic[T]):
 
         :raises SpecError: naming the closest valid names.
         """
-        if call.name not in self:
-            self.complete()
         if call.name not in self:
             self.complete()
         name = self._aliases.get(call.name, call.name)
