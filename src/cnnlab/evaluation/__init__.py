@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cnnlab.evaluation.against import AgainstNumber as AgainstNumber
     from cnnlab.evaluation.against import against_number as against_number
-    from cnnlab.evaluation.calibration import Bin as Bin
-    from cnnlab.evaluation.calibration import Calibration as Calibration
-    from cnnlab.evaluation.calibration import calibration as calibration
-    from cnnlab.evaluation.class_predictions import ClassPredictions as ClassPredictions
-    from cnnlab.evaluation.class_predictions import class_predictions as class_predictions
+    from cnnlab.evaluation.class_scores import PerClass as PerClass
+    from cnnlab.evaluation.class_scores import per_class as per_class
     from cnnlab.evaluation.comparing import compare_settings as compare_settings
     from cnnlab.evaluation.comparisons import Comparisons as Comparisons
     from cnnlab.evaluation.comparisons import Difference as Difference
@@ -28,16 +25,19 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.intervals import wilson as wilson
     from cnnlab.evaluation.paired_runs import PairedRuns as PairedRuns
     from cnnlab.evaluation.paired_runs import compare_predictions as compare_predictions
-    from cnnlab.evaluation.per_class import PerClass as PerClass
-    from cnnlab.evaluation.per_class import per_class as per_class
     from cnnlab.evaluation.pictures import PicturePredictions as PicturePredictions
     from cnnlab.evaluation.pictures import predict as predict
-    from cnnlab.evaluation.power import power as power
-    from cnnlab.evaluation.power import required_repeats as required_repeats
+    from cnnlab.evaluation.probabilities import ClassPredictions as ClassPredictions
+    from cnnlab.evaluation.probabilities import class_predictions as class_predictions
     from cnnlab.evaluation.ranking import Roc as Roc
     from cnnlab.evaluation.ranking import RocCurves as RocCurves
     from cnnlab.evaluation.ranking import roc as roc
     from cnnlab.evaluation.ranking import top_k_accuracy as top_k_accuracy
+    from cnnlab.evaluation.reliability import Bin as Bin
+    from cnnlab.evaluation.reliability import Calibration as Calibration
+    from cnnlab.evaluation.reliability import calibration as calibration
+    from cnnlab.evaluation.repeats import power as power
+    from cnnlab.evaluation.repeats import required_repeats as required_repeats
     from cnnlab.evaluation.scoring import Evaluation as Evaluation
     from cnnlab.evaluation.scoring import evaluate as evaluate
     from cnnlab.evaluation.subjects import Subject as Subject
@@ -53,14 +53,9 @@ _HOMES = {
         "AgainstNumber",
         "against_number",
     ),
-    "calibration": (
-        "Bin",
-        "Calibration",
-        "calibration",
-    ),
-    "class_predictions": (
-        "ClassPredictions",
-        "class_predictions",
+    "class_scores": (
+        "PerClass",
+        "per_class",
     ),
     "comparing": ("compare_settings",),
     "comparisons": (
@@ -84,23 +79,28 @@ _HOMES = {
         "PairedRuns",
         "compare_predictions",
     ),
-    "per_class": (
-        "PerClass",
-        "per_class",
-    ),
     "pictures": (
         "PicturePredictions",
         "predict",
     ),
-    "power": (
-        "power",
-        "required_repeats",
+    "probabilities": (
+        "ClassPredictions",
+        "class_predictions",
     ),
     "ranking": (
         "Roc",
         "RocCurves",
         "roc",
         "top_k_accuracy",
+    ),
+    "reliability": (
+        "Bin",
+        "Calibration",
+        "calibration",
+    ),
+    "repeats": (
+        "power",
+        "required_repeats",
     ),
     "scoring": (
         "Evaluation",

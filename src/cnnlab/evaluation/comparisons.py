@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.evaluation.intervals import Interval
-from cnnlab.evaluation.power import MOST
+from cnnlab.evaluation.repeats import MOST
 from cnnlab.evaluation.units import Unit
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab import objectives
 from cnnlab.core.errors import UsageError, suggestion
-from cnnlab.evaluation.class_predictions import class_column
+from cnnlab.evaluation.probabilities import class_column
 from cnnlab.objectives import Objective
 from cnnlab.runs import Predictions
 

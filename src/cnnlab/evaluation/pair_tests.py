@@ -10,7 +10,7 @@ from cnnlab.evaluation.blocks import Array, Fit
 from cnnlab.evaluation.intervals import Interval, t_quantile, welch
 from cnnlab.evaluation.maxima import single_p
 from cnnlab.evaluation.plan import Plan
-from cnnlab.evaluation.power import fewest, power_of_t, required_repeats
+from cnnlab.evaluation.repeats import fewest, power_of_t, required_repeats
 from cnnlab.evaluation.sign_flip import sign_flip_interval, sign_flip_p, smallest_p
 
 PERMUTATION = "permutation, Holm"

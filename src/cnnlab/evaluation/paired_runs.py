@@ -1,23 +1,22 @@
 """Two single classifiers on the same pictures: McNemar's exact test."""
 
 from dataclasses import dataclass
-from math import ceil, nan, sqrt
-from statistics import NormalDist
+from math import ceil
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation.class_predictions import class_column, class_predictions
 from cnnlab.evaluation.comparisons import p_text
 from cnnlab.evaluation.intervals import LEVEL, Interval
-from cnnlab.evaluation.power import POWER
+from cnnlab.evaluation.probabilities import class_column, class_predictions
+from cnnlab.evaluation.repeats import fewest
 from cnnlab.evaluation.units import POINTS
 from cnnlab.runs import Predictions
 
 PairVerdict: TypeAlias = Literal["better", "worse", "undecided", "identical"]
-_MOST = 10_000_000
+_MOST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -181,12 +180,18 @@ def _interval(only_first: int, only_second: int, n: int, level: float) -> Interv
 
 
 def _needed(only_first: int, only_second: int, n: int, level: float) -> int | None:
-    """By the normal approximation of the sign test, were the shares of disagreements those observed."""
+    """By the power of the exact test, were the shares of disagreements those observed."""
     total = only_first + only_second
-    share = max(only_first, only_second) / total if total else nan
-    if not share > 0.5:
+    share = max(only_first, only_second) / total if total else 0.0
+    if share <= 0.5:
         return None
-    normal = NormalDist()
-    wide, narrow = normal.inv_cdf(0.5 + level / 2) / 2, normal.inv_cdf(POWER) * sqrt(share * (1 - share))
-    needed = ceil(((wide + narrow) / (share - 0.5)) ** 2 * n / total)
-    return max(needed, n + 1) if needed <= _MOST else None
+    disagreements = fewest(lambda count: _chance(count, share, level), most=_MOST)
+    return None if disagreements is None else max(ceil(disagreements * n / total), n + 1)
+
+
+def _chance(count: int, share: float, level: float) -> float:
+    """The probability that the test finds something in so many disagreements, of which the better has this share."""
+    from scipy.stats import binom
+
+    smaller = int(binom.ppf((1 - level) / 2, count, 0.5)) - 1
+    return float(binom.cdf(smaller, count, 1 - share) + binom.cdf(smaller, count, share)) if smaller >= 0 else 0.0

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation.class_predictions import Array, ClassPredictions, class_predictions
+from cnnlab.evaluation.probabilities import Array, ClassPredictions, class_predictions
 from cnnlab.runs import Predictions
 
 if TYPE_CHECKING:
@@ -120,6 +120,16 @@ def _mean_curve(curves: Mapping[str, Roc]) -> Roc:
     if not drawn:
         return Roc(np.empty(0), np.empty(0), np.empty(0), float("nan"))
     false = np.unique(np.concatenate([curve.false_positive_rate for curve in drawn]))
-    true = np.mean([np.interp(false, curve.false_positive_rate, curve.true_positive_rate) for curve in drawn], axis=0)
+    # Where curves rise straight up the mean has two points: where they arrive, and where they leave.
+    true = np.mean([_ends(curve, false) for curve in drawn], axis=0)
     area = float(np.mean([curve.auc for curve in drawn]))
-    return Roc(np.append(0.0, false), np.append(0.0, true), np.empty(0), area)
+    return Roc(np.repeat(false, 2), true.T.ravel(), np.empty(0), area)
+
+
+def _ends(curve: Roc, false: Array) -> Array:
+    """The lowest and the highest point of a curve at each of these false positive rates: 2×M."""
+    rates, heights = curve.false_positive_rate, curve.true_positive_rate
+    between = np.interp(false, rates, heights)
+    sides = [np.searchsorted(rates, false, "left"), np.searchsorted(rates, false, "right") - 1]
+    at_a_point = np.isin(false, rates)
+    return np.stack([np.where(at_a_point, heights[side.clip(max=len(rates) - 1)], between) for side in sides])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnlab.evaluation.class_predictions import Array, ClassPredictions, Labels, class_predictions
+from cnnlab.evaluation.probabilities import Array, ClassPredictions, Labels, class_predictions
 from cnnlab.runs import Predictions
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from cnnlab.core.errors import UsageError, suggestion
-from cnnlab.evaluation.class_predictions import Array, ClassPredictions, class_predictions
+from cnnlab.evaluation.probabilities import Array, ClassPredictions, class_predictions
 from cnnlab.runs import Predictions
 
 if TYPE_CHECKING:

@@ -1,0 +1,71 @@
+"""Measured values beside a published number or a level that is claimed."""
+
+import json
+import math
+
+import pytest
+from scipy import stats
+from statsmodels.stats.proportion import proportions_ztest
+
+from cnnlab.evaluation import NUMBER, POINTS, SECONDS, against_number, unit_of, wilson
+
+VALUES = [0.912, 0.918, 0.915]
+
+
+def test_several_repeats_are_the_one_sample_t_test() -> None:
+    found = against_number(VALUES, 0.90)
+    expected = stats.ttest_1samp(VALUES, 0.90)
+    ends = expected.confidence_interval(0.95)
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((ends.low - 0.90, ends.high - 0.90))
+    assert found.verdict == "better"
+    assert found.sentence.startswith("better (+1.50 points")
+    assert against_number(VALUES, 0.93).verdict == "worse"
+
+
+def test_lower_can_be_better_than_a_number() -> None:
+    assert against_number(VALUES, 0.90, higher_is_better=False).verdict == "worse"
+
+
+def test_one_run_is_judged_by_its_pictures() -> None:
+    found, expected = against_number([0.94], 0.93, n=10_000), wilson(9400, 10_000)
+    assert found.interval is not None and expected is not None
+    assert found.interval.low == pytest.approx(expected.low - 0.93)
+    assert found.p_value == pytest.approx(proportions_ztest(9400, 10_000, 0.93, prop_var=0.93)[1])
+    assert found.verdict == "better"
+
+
+def test_one_run_without_its_pictures_and_none_at_all_are_not_tested() -> None:
+    assert against_number([0.94], 0.93).verdict == "untested"
+    assert against_number([math.nan], 0.93).verdict == "untested"
+    assert "no values" in against_number([], 0.93).sentence
+
+
+def test_a_tolerance_tells_reproduced_from_too_few_repeats() -> None:
+    assert against_number(VALUES, 0.914).verdict == "reproduced"
+    assert against_number(VALUES, 0.914, tolerance=0.02).verdict == "reproduced"
+    assert against_number(VALUES, 0.914, tolerance=0.002).verdict == "undecided"
+    assert against_number(VALUES, 0.905, tolerance=0.002).verdict == "better"
+
+
+def test_equal_values_have_no_p_value() -> None:
+    found = against_number([0.5, 0.5], 0.4)
+    assert (found.verdict, found.p_value) == ("better", None)
+    assert json.dumps(found.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit"),
+    [("test_accuracy", POINTS), ("validation.macro_f1", POINTS), ("test_loss", NUMBER), ("seconds", SECONDS)],
+)
+def test_units_go_by_the_name_of_the_metric(metric: str, unit: object) -> None:
+    assert unit_of(metric) is unit
+
+
+def test_numbers_are_written_in_their_unit() -> None:
+    assert POINTS.signed(0.012) == "+1.20 points"
+    assert POINTS.signed(-0.00001) == "0.00 points"
+    assert POINTS.text(-0.012) == "1.20 points"
+    assert NUMBER.signed(-0.5) == "-0.5000"
+    assert SECONDS.text(12.34) == "12.3 s"

@@ -1,0 +1,235 @@
+"""Metrics of stored predictions, against scikit-learn and worked by hand."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from cnnlab.core.errors import UsageError
+from cnnlab.evaluation import ClassPredictions, calibration, class_predictions, per_class, roc, top_k_accuracy
+from cnnlab.runs import Predictions
+from cnnlab.runs.record import plain
+
+
+def drawn(seed: int = 0, n: int = 300, classes: int = 4, coarse: bool = False) -> ClassPredictions:
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, classes, n)
+    logits = generator.normal(0, 1.5, (n, classes)) + 1.5 * np.eye(classes)[labels]
+    # Coarse ones hold many ties.
+    logits = np.round(logits) if coarse else logits
+    rows = np.exp(logits)
+    return ClassPredictions(rows / rows.sum(axis=1, keepdims=True), labels)
+
+
+def stored(logits: np.ndarray, labels: list[int], **changes: object) -> Predictions:
+    facts = {
+        "outputs": {"label": logits.astype(np.float32)},
+        "targets": {"label": np.array(labels)},
+        "ids": [str(place) for place in range(len(labels))],
+        "objective": "classes(column=none)",
+        "classes": {"label": ("cat", "dog", "owl")},
+        "data": "d",
+        "split": "test",
+    }
+    return Predictions(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+HAND = ClassPredictions(
+    np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.1, 0.5, 0.4]]),
+    np.array([0, 1, 1, 2]),
+    ("a", "b", "c"),
+)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_precision_recall_and_f1_are_those_of_scikit_learn(seed: int) -> None:
+    found, table = drawn(seed), per_class(drawn(seed))
+    expected = metrics.precision_recall_fscore_support(found.labels, found.predicted)
+    for mine, theirs in zip((table.precision, table.recall, table.f1, table.support), expected, strict=True):
+        np.testing.assert_allclose(mine, theirs)
+    for average, values in table.averages().items():
+        theirs = metrics.precision_recall_fscore_support(found.labels, found.predicted, average=average)[:3]
+        assert list(values.values()) == pytest.approx(list(theirs))
+
+
+def test_what_is_not_defined_is_nan_and_left_out_of_the_means() -> None:
+    # Class c is never predicted, and d neither present nor predicted.
+    rows = np.hstack([HAND.probabilities, np.zeros((4, 1))])
+    table = per_class(ClassPredictions(rows, HAND.labels, ("a", "b", "c", "d")))
+    np.testing.assert_allclose(table.precision, [1 / 2, 1 / 2, np.nan, np.nan])
+    np.testing.assert_allclose(table.recall, [1, 1 / 2, 0, np.nan])
+    np.testing.assert_allclose(table.f1, [2 / 3, 1 / 2, 0, np.nan])
+    macro = table.averages()["macro"]
+    assert macro == pytest.approx({"precision": 0.5, "recall": 0.5, "f1": 7 / 18})
+    theirs = metrics.f1_score(HAND.labels, HAND.predicted, average=None, labels=[0, 1, 2, 3], zero_division=np.nan)
+    np.testing.assert_allclose(table.f1, theirs)
+
+
+def test_scores_agree_with_those_that_a_run_records() -> None:
+    import torch
+
+    from cnnlab import objectives
+
+    logits = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    labels = np.random.default_rng(1).integers(0, 3, 60)
+    predictions = stored(logits, labels.tolist())
+    objective = objectives.build("classes", {"label": ("cat", "dog", "owl")})
+    recorded = objective.metrics(torch.from_numpy(logits), {"label": torch.from_numpy(labels)})
+    table = per_class(predictions)
+    assert table.averages()["macro"]["f1"] == pytest.approx(recorded["macro_f1"])
+    assert table.averages()["macro"]["recall"] == pytest.approx(recorded["balanced_accuracy"])
+    assert table.accuracy == pytest.approx(recorded["accuracy"])
+    assert calibration(predictions).nll == pytest.approx(recorded["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+def test_roc_curves_and_areas_are_those_of_scikit_learn(coarse: bool) -> None:
+    found = drawn(coarse=coarse)
+    curves = roc(found)
+    one_hot = np.eye(4)[found.labels]
+    for place, curve in enumerate(curves.curves.values()):
+        false, true, _ = metrics.roc_curve(one_hot[:, place], found.probabilities[:, place], drop_intermediate=False)
+        np.testing.assert_allclose(curve.false_positive_rate, false)
+        np.testing.assert_allclose(curve.true_positive_rate, true)
+    theirs = [metrics.roc_auc_score(one_hot, found.probabilities, average=average) for average in ("macro", "micro")]
+    assert [curves.macro.auc, curves.micro.auc] == pytest.approx(theirs)
+
+
+def test_the_mean_curve_has_the_mean_area() -> None:
+    macro = roc(drawn()).macro
+    assert np.trapezoid(macro.true_positive_rate, macro.false_positive_rate) == pytest.approx(macro.auc, abs=1e-9)
+
+
+def test_area_is_the_chance_of_ranking_a_picture_of_the_class_above_another() -> None:
+    found = drawn(n=60, coarse=True)
+    own, others = found.probabilities[found.labels == 0, 0], found.probabilities[found.labels != 0, 0]
+    pairs = own[:, None] - others
+    assert roc(found).auc["0"] == pytest.approx(((pairs > 0) + 0.5 * (pairs == 0)).mean())
+
+
+def test_an_absent_class_has_no_curve_and_does_not_count() -> None:
+    found = drawn(n=50, classes=3)
+    missing = ClassPredictions(found.probabilities, np.where(found.labels == 2, 1, found.labels))
+    curves = roc(missing)
+    assert np.isnan(curves.auc["2"])
+    assert curves.macro.auc == pytest.approx((curves.auc["0"] + curves.auc["1"]) / 2)
+    assert json.dumps(plain(curves.to_dict()), allow_nan=False)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_top_k_is_that_of_scikit_learn(k: int) -> None:
+    found = drawn()
+    expected = metrics.top_k_accuracy_score(found.labels, found.probabilities, k=k, labels=range(4))
+    assert top_k_accuracy(found, k) == pytest.approx(expected)
+
+
+def test_top_1_is_accuracy_even_with_ties_and_top_all_is_certain() -> None:
+    found = drawn(coarse=True)
+    assert top_k_accuracy(found, 1) == found.right.mean()
+    assert top_k_accuracy(found, 4) == 1.0
+    with pytest.raises(UsageError, match="from 1 to the number of classes, 4; 5"):
+        top_k_accuracy(found, 5)
+
+
+def test_brier_and_likelihood_are_those_of_scikit_learn() -> None:
+    found = drawn()
+    result = calibration(found)
+    assert result.nll == pytest.approx(metrics.log_loss(found.labels, found.probabilities))
+    one_hot = np.eye(4)[found.labels]
+    assert result.brier == pytest.approx(4 * metrics.mean_squared_error(one_hot, found.probabilities))
+
+
+def test_calibration_error_worked_by_hand() -> None:
+    # Confidences 0.8 right, 0.6 wrong, 0.7 right, 0.5 wrong; two bins of equal width put all but 0.5 in the upper one.
+    result = calibration(HAND, bins=2)
+    assert [(one.low, one.high, one.n) for one in result.bins] == [(0.0, 0.5, 1), (0.5, 1.0, 3)]
+    assert result.bins[1].confidence == pytest.approx(0.7)
+    assert result.bins[1].accuracy == pytest.approx(2 / 3)
+    assert result.ece == pytest.approx(0.25 * 0.5 + 0.75 * (0.7 - 2 / 3))
+    assert result.mce == pytest.approx(0.5)
+    assert (result.accuracy, result.confidence, result.n) == (0.5, pytest.approx(0.65), 4)
+
+
+def test_bins_of_equal_width_are_scikit_learns_calibration_curve() -> None:
+    from sklearn.calibration import calibration_curve
+
+    found = drawn()
+    filled = [one for one in calibration(found, bins=10).bins if one.n]
+    share, confidence = calibration_curve(found.right, found.confidence, n_bins=10)
+    assert [one.accuracy for one in filled] == pytest.approx(share)
+    assert [one.confidence for one in filled] == pytest.approx(confidence)
+
+
+def test_bins_of_equal_mass_hold_as_many_pictures() -> None:
+    result = calibration(drawn(), bins=10, binning="mass")
+    assert [one.n for one in result.bins] == [30] * 10
+    assert result.bins[0].low == 0.0
+    by_hand = sum(one.n * abs(one.confidence - one.accuracy) for one in result.bins) / 300
+    assert result.ece == pytest.approx(by_hand)
+
+
+def test_equal_confidences_stay_in_one_bin() -> None:
+    rows = np.tile([0.7, 0.3], (20, 1))
+    result = calibration(ClassPredictions(rows, np.array([0] * 14 + [1] * 6)), bins=5, binning="mass")
+    assert [one.n for one in result.bins] == [20]
+    assert result.ece == pytest.approx(0, abs=1e-12)
+
+
+@given(st.integers(1, 40), st.sampled_from(["width", "mass"]))
+def test_every_picture_is_in_one_bin(bins: int, binning: str) -> None:
+    result = calibration(drawn(coarse=True), bins=bins, binning=binning)  # type: ignore[arg-type]
+    assert sum(one.n for one in result.bins) == 300
+    assert 0 <= result.ece <= result.mce <= 1
+    assert all(one.low < one.confidence <= one.high + 1e-12 for one in result.bins if one.n)
+
+
+@given(st.permutations(range(30)))
+def test_order_of_the_pictures_does_not_matter(order: list[int]) -> None:
+    found = drawn(n=30)
+    turned = ClassPredictions(found.probabilities[order], found.labels[order])
+    assert calibration(turned).ece == pytest.approx(calibration(found).ece)
+    assert roc(turned).auc == pytest.approx(roc(found).auc)
+    np.testing.assert_allclose(per_class(turned).f1, per_class(found).f1)
+
+
+def test_a_certain_mistake_has_no_finite_likelihood() -> None:
+    result = calibration(ClassPredictions(np.array([[1.0, 0.0]]), np.array([1])))
+    assert result.nll == np.inf
+    assert result.brier == 2.0
+    assert json.dumps(plain(result.to_dict()), allow_nan=False)
+
+
+def test_stored_outputs_become_probabilities_by_their_objective() -> None:
+    found = class_predictions(stored(np.log([[8, 1, 1], [2, 2, 6]]), [0, 1]))
+    np.testing.assert_allclose(found.probabilities, [[0.8, 0.1, 0.1], [0.2, 0.2, 0.6]], atol=1e-6)
+    assert found.names == ("cat", "dog", "owl")
+    assert found.right.tolist() == [True, False]
+
+
+def test_what_does_not_fit_together_is_refused() -> None:
+    with pytest.raises(UsageError, match="targets of test are not known"):
+        per_class(stored(np.eye(3), [0, 1, 2], targets={}))
+    with pytest.raises(UsageError, match="not finite"):
+        calibration(stored(np.array([[1, np.nan, 0]]), [0]))
+    with pytest.raises(UsageError, match="sum to 1"):
+        ClassPredictions(np.array([[2.0, 1.0]]), np.array([0]))
+    with pytest.raises(UsageError, match="from 0 to 1"):
+        ClassPredictions(np.array([[0.5, 0.5]]), np.array([2]))
+    with pytest.raises(UsageError, match="no pictures"):
+        ClassPredictions(np.empty((0, 2)), np.empty(0))
+    with pytest.raises(UsageError, match="3 names"):
+        ClassPredictions(np.array([[0.5, 0.5]]), np.array([0]), ("a", "b", "c"))
+    with pytest.raises(UsageError, match="one bin"):
+        calibration(HAND, bins=0)
+    with pytest.raises(UsageError, match="no binning"):
+        calibration(HAND, binning="depth")  # type: ignore[arg-type]
+
+
+def test_tables_have_a_row_a_class_a_bin_and_a_point() -> None:
+    assert per_class(HAND).frame()["class"].tolist() == ["a", "b", "c"]
+    assert len(calibration(HAND, bins=5).frame()) == 5
+    assert set(roc(HAND).frame()["class"]) == {"a", "b", "c"}
+    assert json.dumps(plain(per_class(HAND).to_dict()), allow_nan=False)
