@@ -1,1 +1,53 @@
-"""One question, many trainings, honest statistics."""
+"""One question, many trainings, honest statistics.
+
+The names below are imported when they are first used: a stored result is read without torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cnnlab.studies.executor import Executor as Executor
+    from cnnlab.studies.frames import settings_frame as settings_frame
+    from cnnlab.studies.frames import trials_frame as trials_frame
+    from cnnlab.studies.in_process import InProcessExecutor as InProcessExecutor
+    from cnnlab.studies.local import LocalExecutor as LocalExecutor
+    from cnnlab.studies.planning import StudyPlan as StudyPlan
+    from cnnlab.studies.result import StudyResult as StudyResult
+    from cnnlab.studies.runner import StudyInterrupted as StudyInterrupted
+    from cnnlab.studies.study import Study as Study
+
+_HOMES = {
+    "Executor": "executor",
+    "InProcessExecutor": "in_process",
+    "LocalExecutor": "local",
+    "Study": "study",
+    "StudyInterrupted": "runner",
+    "StudyPlan": "planning",
+    "StudyResult": "result",
+    "settings_frame": "frames",
+    "trials_frame": "frames",
+}
+__all__ = [
+    "Executor",
+    "InProcessExecutor",
+    "LocalExecutor",
+    "Study",
+    "StudyInterrupted",
+    "StudyPlan",
+    "StudyResult",
+    "settings_frame",
+    "trials_frame",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.core.digests import canonical_json
-from cnnlab.core.errors import CnnlabError, UsageError, suggestion
+from cnnlab.core.errors import CnnlabError, SpecError, UsageError, suggestion
 from cnnlab.core.spec import format_value
 from cnnlab.runs.keys import MISSING, lookup
 from cnnlab.runs.record import plain
@@ -14,7 +14,7 @@ from cnnlab.studies.axes import Level, SearchedAxis, VariedAxis, read_axes, read
 from cnnlab.studies.designs import Design, SearchDesign, designs
 from cnnlab.studies.result import Axis, AxisValue
 from cnnlab.studies.study_file import StudyFile, spec_text
-from cnnlab.training import Recipe
+from cnnlab.training import Recipe, parse_pairs
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,8 @@ class Layout:
 
     def _means(self, recipe: Recipe, key: str, value: Any) -> bool:
         """Whether putting the value over the recipe leaves it as it is."""
-        content = recipe.to_dict()
-        return bool(lookup(Recipe.read(recipe, **{key: spec_text(value)}).to_dict(), key) == lookup(content, key))
+        meant = _as_typed(key, value) if isinstance(value, str) else spec_text(value)
+        return bool(lookup(Recipe.read(recipe, **{key: meant}).to_dict(), key) == lookup(recipe.to_dict(), key))
 
     def _canonical(self, axis: str, label: str) -> Any:
         recipe = next(s.recipe for s in self.settings if s.values[axis] == label).to_dict()
@@ -195,6 +195,14 @@ def seeds_first(settings: Sequence[PlannedSetting], seeds: Sequence[int]) -> lis
 def _identity(recipe: Recipe) -> str:
     splits = [recipe.data, recipe.validation, recipe.test, recipe.subset, recipe.parent]
     return canonical_json([splits, recipe.identity("")])
+
+
+def _as_typed(key: str, text: str) -> Any:
+    """What a command line would take it for."""
+    try:
+        return spec_text(parse_pairs([f"{key}={text}"])[key])
+    except SpecError:
+        return text
 
 
 def _text(value: Any) -> str:

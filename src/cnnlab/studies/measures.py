@@ -14,8 +14,9 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import UsageError, suggestion
@@ -46,9 +47,12 @@ class Measure:
     kind: str
     parts: tuple[Any, ...]
 
-    def of(self, run: Run, info: dict[str, Any]) -> float | None:
-        """Its value for a finished run; None where the run has none, such as a level never reached."""
-        value = _READERS[self.kind](run, info, *self.parts)
+    def of(self, folder: Path, info: Mapping[str, Any]) -> float | None:
+        """Its value for the finished run in a folder, whose ``run.json`` is known.
+
+        None where the run has none, such as a level never reached.
+        """
+        value = _READERS[self.kind](folder, info, *self.parts)
         return float(value) if value is not None and math.isfinite(value) else None
 
 
@@ -133,29 +137,29 @@ def _of_level(match: re.Match[str], objective: Objective, splits: Sequence[str])
     return Measure(Metric(name, name.replace("_", " "), known, "lower"), "level", (unit, level, metric, inner))
 
 
-def _score(run: Run, info: dict[str, Any], split: str, inner: str) -> float | None:
+def _score(folder: Path, info: Mapping[str, Any], split: str, inner: str) -> float | None:
     found: float | None = ((info.get("scores") or {}).get(split) or {}).get(inner)
     return found
 
 
-def _gap(run: Run, info: dict[str, Any], inner: str, better: str) -> float | None:
-    train, held_out = (_score(run, info, split, inner) for split in ("train", "validation"))
+def _gap(folder: Path, info: Mapping[str, Any], inner: str, better: str) -> float | None:
+    train, held_out = (_score(folder, info, split, inner) for split in ("train", "validation"))
     if train is None or held_out is None:
         return None
     return train - held_out if better == "higher" else held_out - train
 
 
-def _class_share(run: Run, info: dict[str, Any], what: str, place: int, split: str) -> float | None:
+def _class_share(folder: Path, info: Mapping[str, Any], what: str, place: int, split: str) -> float | None:
     from cnnlab.evaluation import confusion
 
-    counts = confusion(run.predictions(split)).counts
+    counts = confusion(Run(folder).predictions(split)).counts
     right, support, predicted = counts[place, place], counts[place].sum(), counts[:, place].sum()
     below = {"recall": support, "precision": predicted, "f1": (support + predicted) / 2}[what]
     return float(right / below) if below else None
 
 
-def _level(run: Run, info: dict[str, Any], unit: str, level: float, metric: str, inner: str) -> float | None:
-    history = run.history
+def _level(folder: Path, info: Mapping[str, Any], unit: str, level: float, metric: str, inner: str) -> float | None:
+    history = Run(folder).history
     if metric not in history:
         return None
     is_low = inner == "loss" or inner.endswith(("_loss", "_error"))
@@ -166,7 +170,7 @@ def _level(run: Run, info: dict[str, Any], unit: str, level: float, metric: str,
     return float(first + 1) if unit == "epochs" else float(history["seconds"][: first + 1].sum())
 
 
-def _fact(run: Run, info: dict[str, Any], name: str) -> float | None:
+def _fact(folder: Path, info: Mapping[str, Any], name: str) -> float | None:
     if name == "seconds":
         return float(info.get("seconds") or 0.0)
     if name == "epochs":

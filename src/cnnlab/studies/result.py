@@ -15,7 +15,7 @@ FORMAT = 1
 TrialStatus = Literal["finished", "failed", "missing", "pruned"]
 FailureKind = Literal["nan", "memory", "crash", "error"]
 Verdict = Literal["supported", "contradicted", "undecided"]
-Word = Literal["reproduced", "better", "worse", "not comparable"]
+Word = Literal["reproduced", "better", "worse", "not comparable", "not measured"]
 Unit = Literal["share", "loss", "seconds", "epochs", "images/s", "number"]
 
 
@@ -147,8 +147,11 @@ class Comparison:
     :param difference: mean of ``setting`` minus mean of ``reference``, in the metric's unit.
     :param low: lower end of the simultaneous 95% interval of the difference.
     :param p: adjusted for the family; None where no test could be made.
-    :param verdict: ``better``, ``worse`` or ``not enough repeats to tell``, of ``setting``.
+    :param verdict: of ``setting``: ``better``, ``worse``, ``undecided`` (not enough repeats to tell), ``alike``,
+        ``identical`` or ``untested``; see :class:`cnnlab.evaluation.Difference`.
     :param sentence: the verdict with its numbers, for a person.
+    :param repeats: seeds that both have.
+    :param more_repeats: that would be needed to see a difference of ``to_see``, where it is undecided.
     """
 
     metric: str
@@ -160,6 +163,10 @@ class Comparison:
     p: float | None
     verdict: str
     sentence: str
+    repeats: int = 0
+    more_repeats: int | None = None
+    to_see: float | None = None
+    test: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,8 @@ class Family:
 
     :param kind: ``baseline`` (all against it) or ``pairs`` (all among each other).
     :param method: which test was used, and ``why``.
-    :param facts: further numbers of the test, such as the pooled standard deviation and its degrees of freedom.
+    :param cautions: what a reader should know before believing the verdicts.
+    :param facts: further numbers of the test: ``pooled_sd``, ``df``, ``blocked``, ``level``.
     """
 
     metric: str
@@ -176,6 +184,7 @@ class Family:
     method: str
     why: str
     comparisons: tuple[Comparison, ...]
+    cautions: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -33,6 +33,7 @@ from cnnlab.training.normalization import moments
 from cnnlab.training.plan import Plan, lay_out
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.selection import Selection
+from cnnlab.training.starting import Start, find_start, start_of
 from cnnlab.training.step import to_float
 
 Callback = Callable[[EpochEnd], object]
@@ -40,13 +41,14 @@ Callback = Callable[[EpochEnd], object]
 
 @dataclass(frozen=True)
 class Setting:
-    """A recipe with what it names: data, objective, parent."""
+    """A recipe with what it names: data, objective, parent, weights to start from (a parent's own come before these)."""
 
     recipe: Recipe
     given: Given
     dataset: Dataset
     objective: Objective
     parent: Run | None
+    start: Start | None = None
 
     @property
     def digest(self) -> str:
@@ -55,8 +57,10 @@ class Setting:
 
     @property
     def start_digest(self) -> str | None:
-        """What the training takes over from its parent, where it has one."""
-        return None if self.parent is None else _start_digest(self.parent)
+        """What the training takes over from its parent, or the weights that it starts from."""
+        if self.parent is not None:
+            return _start_digest(self.parent)
+        return None if self.start is None else digest(["weights", self.start.digest])
 
     @property
     def plan(self) -> Plan:
@@ -126,7 +130,7 @@ def resume(
         return _tidied(found)
     objects = {key: value for key, value in {"data": data, "model": model}.items() if value is not None}
     _, _, given = intake.take_in(None, objects)
-    setting = read_setting(Recipe.read(found.recipe), given, RunStore(found.folder.parent), data_dir, offline)
+    setting = read_setting(Recipe.read(found.recipe), given, RunStore(found.folder.parent), data_dir, offline, found)
     if setting.dataset.digest != found.info["data"]["digest"]:
         raise UsageError(
             f"the data of {found.folder} has changed since the run was started, so it cannot go on as the same run. "
@@ -188,8 +192,18 @@ def store_at(runs: str | Path | None) -> RunStore:
     return RunStore(Path(runs or os.environ.get("CNNLAB_RUNS") or "runs"))
 
 
-def read_setting(recipe: Recipe, given: Given, store: RunStore, data_dir: str | Path | None, offline: bool) -> Setting:
-    """A recipe with its data loaded, its objective built and its parent found, all checked against each other."""
+def read_setting(
+    recipe: Recipe,
+    given: Given,
+    store: RunStore,
+    data_dir: str | Path | None,
+    offline: bool,
+    run: Run | None = None,
+) -> Setting:
+    """A recipe with its data loaded, its objective built and its parent found, all checked against each other.
+
+    :param run: the one that goes on, where it is no new one.
+    """
     dataset = intake.load(
         recipe.data,
         given,
@@ -209,7 +223,15 @@ def read_setting(recipe: Recipe, given: Given, store: RunStore, data_dir: str | 
     for phase in recipe.normal():
         augment.pipeline(phase.augment).check(dataset.shape, objective.soft)
     Selection.of(recipe, objective, dataset)
-    return Setting(recipe, given, dataset, objective, parent)
+    return Setting(recipe, given, dataset, objective, parent, _start_from(recipe, store, offline, parent, run))
+
+
+def _start_from(recipe: Recipe, store: RunStore, offline: bool, parent: Run | None, run: Run | None) -> Start | None:
+    if parent is not None:
+        return None
+    if run is None:
+        return find_start(recipe, store.root, offline)
+    return start_of(run, recipe, (run.folder / CHECKPOINT).exists(), offline)
 
 
 def _check_objective(recipe: Recipe, objective: Objective, dataset: Dataset) -> None:
@@ -236,23 +258,25 @@ def build_classifier(setting: Setting) -> Classifier:
             network = intake.make_network(recipe.model, setting.given)
             intake.check_network(network, dataset.shape, objective.outputs)
         else:
-            network = models.build(recipe.model, dataset.shape, objective.outputs)
-    mean, sd = moments(recipe.normalize, dataset.train)
-    classifier = Classifier(
+            network = models.build(models.without_weights(recipe.model), dataset.shape, objective.outputs)
+    own = None if setting.start is None else setting.start.fill(network, dataset.shape[0])
+    if setting.parent is not None:
+        stored = load_classifier(_last_weights(setting.parent), copy.deepcopy(network))
+        network.load_state_dict(stored.network.state_dict())
+        own = stored.mean, stored.std
+    mean, sd = moments(recipe.normalize, dataset.train, own)
+    return Classifier(
         network,
         shape=dataset.shape,
         mean=mean,
         std=sd,
         classes=dict(dataset.classes),
         objective=objective.spec,
-        model=recipe.model,
+        # What rebuilds the network; where its first weights came from is on record with the run.
+        model=recipe.model if is_in_python(recipe.model) else models.without_weights(recipe.model),
         permute=recipe.permute,
         resize=read(recipe.data)[0].kwargs.get("resize", "squash"),
     )
-    if setting.parent is not None:
-        stored = load_classifier(_last_weights(setting.parent), copy.deepcopy(network))
-        classifier.network.load_state_dict(stored.network.state_dict())
-    return classifier
 
 
 def _start_digest(parent: Run) -> str:
@@ -282,7 +306,8 @@ def _start(setting: Setting, store: RunStore, *, repeat: int, callbacks: Sequenc
             "environment": environment(),
             "data": _facts(setting.dataset),
             "parent": recipe.parent,
-        },
+        }
+        | ({} if setting.start is None else {"weights": setting.start.record(recipe, classifier)}),
     )
     return _train(setting, classifier, execution, writer, callbacks)
 

@@ -1,0 +1,202 @@
+"""From the runs of a study to its result."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core.errors import CnnlabError
+from cnnlab.runs import RunSummary, environment
+from cnnlab.runs.record import now
+from cnnlab.studies.layout import Layout, PlannedSetting
+from cnnlab.studies.measures import Measure
+from cnnlab.studies.published_numbers import TiedTable, beside
+from cnnlab.studies.record import StudyRecord
+from cnnlab.studies.result import Setting, StudyResult, Trial
+from cnnlab.studies.search import searched
+from cnnlab.studies.tables import Tables
+from cnnlab.studies.trials import Trials
+from cnnlab.studies.verdicts import Tied, judge
+
+_FIXED = ("device", "precision", "threads")
+
+
+class Analysis:
+    """What is asked of the trials of a study.
+
+    :param measures: the one the study is judged by first.
+    :param compared: how many of them, from the first, are compared between settings.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        trials: Trials,
+        record: StudyRecord,
+        measures: Sequence[Measure],
+        compared: int,
+        claims: Sequence[Tied],
+        published: Sequence[TiedTable],
+    ) -> None:
+        self.layout, self.trials, self.record = layout, trials, record
+        self.measures, self.compared = measures, compared
+        self.claims, self.published = claims, published
+
+    def result(self) -> StudyResult:
+        """As things stand; the runs are looked at anew."""
+        self.trials.look()
+        bare = [self._setting(setting) for setting in self.layout.settings]
+        file, state = self.layout.file, self.record.state
+        tables = self.tables(bare)
+        settings = [self._summarised(setting, tables) for setting in bare]
+        finished = [trial for setting in settings for trial in setting.finished]
+        is_done = bool(finished) and all(t.status in ("finished", "pruned") for s in settings for t in s.trials)
+        families = [tables.family(m.metric.name) for m in self.measures[: self.compared] if self._may_compare]
+        return StudyResult(
+            name=file.name,
+            question=file.question,
+            design=file.design,
+            seeds=file.repeats,
+            base=self.layout.base(),
+            axes=self.layout.axes(),
+            metrics=tuple(measure.metric for measure in self.measures),
+            settings=tuple(settings),
+            baseline=self.layout.baseline,
+            families=tuple(family for family in families if family is not None),
+            claims=tuple(judge(tied, tables) for tied in self.claims),
+            published=tuple(beside(table, tables) for table in self.published),
+            search=searched(self.layout, self.record.steps, self._led_by) if self.layout.searched else None,
+            data=self._data(finished),
+            execution=self.record.execution,
+            machine=environment(),
+            runs=str(self.trials.store.root),
+            folder=str(self.record.folder),
+            started=state.get("started"),
+            updated=state.get("updated"),
+            finished=(state.get("updated") or now()) if is_done else None,
+            training_seconds=sum(trial.seconds for trial in finished),
+            wall_seconds=float(state.get("wall_seconds") or 0.0),
+            notes=tuple(self._notes(finished)),
+        )
+
+    def tables(self, settings: Sequence[Setting]) -> Tables:
+        """The numbers of all trials."""
+        metrics = [measure.metric for measure in self.measures]
+        return Tables.of(
+            settings,
+            self.layout.file.repeats,
+            metrics,
+            baseline=self.layout.baseline,
+            pictures=self._pictures(settings),
+            smallest=self.layout.file.smallest,
+        )
+
+    @property
+    def _may_compare(self) -> bool:
+        # What a search tried was chosen by these numbers; tests would make too much of them.
+        return not self.layout.searched
+
+    @property
+    def _led_by(self) -> str:
+        return str(self.record.state.get("led_by") or "")
+
+    def _setting(self, planned: PlannedSetting) -> Setting:
+        trials = tuple(self._trial(planned, seed) for seed in self.layout.file.repeats)
+        kept = {key: value for key, value in planned.recipe.to_dict().items() if key not in ("seed", "name")}
+        return Setting(planned.key, planned.label, planned.values, kept, trials)
+
+    def _trial(self, planned: PlannedSetting, seed: int) -> Trial:
+        digest = self.trials.digest(planned, seed)
+        run, failure = self.trials.run(digest), self.record.failures.get(digest)
+        attempts = self.record.attempts.get(digest, 0)
+        if run is not None and run.status == "finished":
+            info = run.info
+            values = {measure.metric.name: self._value(measure, run, info) for measure in self.measures}
+            return Trial(
+                seed,
+                "finished",
+                run.name,
+                digest,
+                metrics=values,
+                seconds=run.seconds,
+                epochs=run.epochs_done,
+                attempts=attempts,
+            )
+        begun = {"run": run.name, "seconds": run.seconds, "epochs": run.epochs_done} if run is not None else {}
+        facts: dict[str, Any] = {**begun, "digest": digest, "attempts": attempts}
+        if failure is not None:
+            return Trial(seed, "failed", reason=failure["reason"], failure=failure["kind"], **facts)
+        pruned = self._pruned(planned)
+        if pruned is not None:
+            return Trial(seed, "pruned", reason=f"stopped early, after epoch {pruned}", **facts)
+        where = f"interrupted after epoch {run.epochs_done} of {run.epochs}" if run is not None else "not trained yet"
+        return Trial(seed, "missing", reason=where, **facts)
+
+    def _value(self, measure: Measure, run: RunSummary, info: Mapping[str, Any]) -> float | None:
+        try:
+            return measure.of(run.folder, info)
+        except CnnlabError:
+            # Predictions that were deleted since: the other numbers of the run still count.
+            return None
+
+    def _pruned(self, planned: PlannedSetting) -> int | None:
+        if not self.layout.searched:
+            return None
+        found = searched(self.layout, self.record.steps, "").steps
+        return next((step.epochs for step in found if step.setting == planned.key and step.state == "pruned"), None)
+
+    def _summarised(self, setting: Setting, tables: Tables) -> Setting:
+        summaries = tuple(tables.summary(measure.metric, setting.key) for measure in self.measures)
+        return Setting(
+            setting.key,
+            setting.label,
+            setting.values,
+            setting.recipe,
+            setting.trials,
+            tuple(summary for summary in summaries if summary.values),
+        )
+
+    def _pictures(self, settings: Sequence[Setting]) -> dict[str, int]:
+        """How many pictures each score was taken on."""
+        trial = next((trial for setting in settings for trial in setting.finished), None)
+        run = None if trial is None or trial.digest is None else self.trials.run(trial.digest)
+        scores: Mapping[str, Any] = {} if run is None else run.info.get("scores") or {}
+        return {
+            f"{split}_{name}": int(values["n"])
+            for split, values in scores.items()
+            for name in values
+            if name != "n" and values.get("n")
+        }
+
+    def _data(self, finished: Sequence[Trial]) -> dict[str, Any]:
+        run = self.trials.run(str(finished[0].digest)) if finished else None
+        return dict(run.info.get("data") or {}) if run is not None else {}
+
+    def _notes(self, finished: Sequence[Trial]) -> list[str]:
+        """What a reader should know of how the trials came about."""
+        fixed, notes = self.record.execution, []
+        runs = [run for trial in finished if (run := self.trials.run(str(trial.digest))) is not None]
+        others = [run for run in runs if fixed and _differs(run.info.get("execution") or {}, fixed)]
+        if others:
+            shown = ", ".join(f"{key} {fixed[key]}" for key in _FIXED if key in fixed)
+            notes.append(
+                f"{len(others)} of {len(runs)} trials were trained otherwise than the rest ({shown}), such as "
+                f"{others[0].name}; their numbers may differ in the last digits."
+            )
+        codes = {str((run.info.get("environment") or {}).get("code")) for run in runs}
+        if len(codes) > 1:
+            notes.append(f"The trials were trained by {len(codes)} different versions of cnnlab's code.")
+        warned = sum(bool(run.info.get("warnings")) for run in runs)
+        if warned:
+            notes.append(f"{warned} of {len(runs)} runs hold warnings; see cnnlab runs show RUN.")
+        return notes
+
+
+def _differs(execution: Mapping[str, Any], fixed: Mapping[str, Any]) -> bool:
+    return any(key in execution and execution[key] != fixed.get(key) for key in _FIXED)
+
+
+def study_folder(runs: Path, name: str) -> Path:
+    """Where a study of this name lies."""
+    from cnnlab.studies.record import STUDIES
+
+    return runs / STUDIES / name

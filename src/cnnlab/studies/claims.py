@@ -1,0 +1,258 @@
+"""Claims: what a study is expected to show, read by a small grammar before anything trains.
+
+::
+
+    claim     := setting "is" ["significantly"] ("better" | "worse" | "higher" | "lower") "than" setting
+                     ["on" metric] ["by at least" amount]
+               | setting "is no different from" setting ["on" metric] ["within" amount]
+               | setting "is the best" ["on" metric]
+               | ["the"] "best" metric "is" bound amount
+               | metric ("of" | "with") setting "is" bound amount
+    setting   := axis "=" value (("and" | ",") axis "=" value)* | "the baseline"
+    bound     := "at least" | "at most" | "above" | "below"
+    amount    := number ["points" | "%" | "s" | "seconds" | "minutes" | "epochs"]
+    metric    := test_accuracy, gap, recall of 'cat', epochs to 90% validation_accuracy, seconds, …
+
+A value is quoted, or runs to the next space or comma outside parentheses. It names whatever means the same:
+``optimizer='sgd(0.1)'`` is the setting that the file calls ``sgd(lr=0.1)``. A setting that names only some axes stands
+for all settings that fit, each compared with its counterpart. Of shares such as accuracies, a point is 0.01.
+Without ``on``, a claim is about the metric the study is judged by.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from cnnlab.core.errors import SpecError, UsageError
+
+Relation = Literal["better", "worse", "higher", "lower"]
+Bound = Literal["at least", "at most", "above", "below"]
+W = TypeVar("W", bound=str)
+_RELATIONS: tuple[Relation, ...] = ("better", "worse", "higher", "lower")
+_BOUNDS: tuple[Bound, ...] = ("at least", "at most", "above", "below")
+_UNITS = {
+    "percentage points": "points",
+    "points": "points",
+    "point": "points",
+    "%": "points",
+    "seconds": "seconds",
+    "second": "seconds",
+    "s": "seconds",
+    "minutes": "minutes",
+    "minute": "minutes",
+    "min": "minutes",
+    "epochs": "epochs",
+    "epoch": "epochs",
+}
+_KEY = re.compile(r"([A-Za-z_][\w.\[\]-]*)\s*=\s*")
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+_METRIC = re.compile(
+    r"(?:recall|precision|f1) of (?:'[^']*'|\"[^\"]*\"|[^\s,]+)(?: on (?:train|validation|test)\b)?"
+    r"|(?:epochs|seconds) to \d*\.?\d+(?:e-?\d+)?\s*%?\s*\w+"
+    r"|(?:the )?(?:train-validation )?gap\b(?: in \w+)?"
+    r"|\w+"
+)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A number with its unit, where it has one."""
+
+    number: float
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The settings meant: values by axis; None for the baseline."""
+
+    values: Mapping[str, str] | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One setting is better, worse, higher or lower than another."""
+
+    text: str
+    left: Chosen
+    relation: Relation
+    right: Chosen
+    metric: str | None
+    margin: Amount | None = None
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Two settings do not differ by more than a margin."""
+
+    text: str
+    left: Chosen
+    right: Chosen
+    metric: str | None
+    within: Amount | None = None
+
+
+@dataclass(frozen=True)
+class Leads:
+    """One setting is better than every other."""
+
+    text: str
+    setting: Chosen
+    metric: str | None
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A metric of a setting, or of the best one where that is None, is on one side of a level."""
+
+    text: str
+    setting: Chosen | None
+    metric: str
+    bound: Bound
+    level: Amount
+
+
+ClaimRead = Compared | Alike | Leads | Bounded
+
+
+def read_claim(text: str) -> ClaimRead:
+    """What a claim says.
+
+    :raises UsageError: with the place, where it does not follow the grammar.
+    """
+    reader = _Reader(text)
+    try:
+        claim = reader.about_metric() if reader.starts_with_metric() else reader.about_settings()
+        reader.end()
+    except SpecError as error:
+        raise UsageError(f"the claim cannot be read: {error} How claims are written: docs/studies.md.") from error
+    return claim
+
+
+class _Reader:
+    """Recursive descent over one claim; ``at`` is the next unread character."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.at = " ".join(text.split()), 0
+
+    def about_settings(self) -> ClaimRead:
+        left = self.setting()
+        self.expect("is")
+        if self.take("no different from") or self.take("not different from"):
+            return Alike(self.text, left, self.setting(), self.on(), self.margin("within"))
+        if self.take("the best"):
+            return Leads(self.text, left, self.on())
+        self.take("significantly")
+        relation = self.one_of(_RELATIONS)
+        self.expect("than")
+        return Compared(self.text, left, relation, self.setting(), self.on(), self.margin("by at least"))
+
+    def about_metric(self) -> ClaimRead:
+        setting: Chosen | None = None
+        is_best = self.take("the best") or self.take("best")
+        metric = self.metric()
+        if not is_best:
+            if not (self.take("of") or self.take("with")):
+                raise self.fail("'of' and a setting are expected here, such as of augment='flip'")
+            setting = self.setting()
+        self.expect("is")
+        bound = self.one_of(_BOUNDS)
+        return Bounded(self.text, setting, metric, bound, self.amount())
+
+    def starts_with_metric(self) -> bool:
+        """Whether it does not begin with a setting."""
+        return not self.text.lower().startswith("the baseline") and _KEY.match(self.text) is None
+
+    def setting(self) -> Chosen:
+        start = self.at
+        if self.take("the baseline"):
+            return Chosen(None, "the baseline")
+        values: dict[str, str] = {}
+        while True:
+            key = _KEY.match(self.text, self.at)
+            if key is None:
+                raise self.fail("a setting is expected here, such as augment='flip', or the baseline")
+            if key.group(1) in values:
+                raise self.fail(f"{key.group(1)} is given twice")
+            self.at = key.end()
+            values[key.group(1)] = self.value()
+            end = self.at
+            if not (self.take("and") or self.take(",")):
+                return Chosen(values, self.text[start:end].strip())
+
+    def value(self) -> str:
+        quoted = _QUOTED.match(self.text, self.at)
+        if quoted is not None:
+            self.at = quoted.end()
+            self.skip()
+            return quoted.group(1) if quoted.group(1) is not None else quoted.group(2)
+        start, depth = self.at, 0
+        while self.at < len(self.text):
+            sign = self.text[self.at]
+            if depth == 0 and sign in " ,":
+                break
+            depth += (sign in "([") - (sign in ")]")
+            self.at += 1
+        if start == self.at:
+            raise self.fail("a value is expected here")
+        found = self.text[start : self.at]
+        self.skip()
+        return found
+
+    def on(self) -> str | None:
+        return self.metric() if self.take("on") else None
+
+    def metric(self) -> str:
+        match = _METRIC.match(self.text, self.at)
+        if match is None:
+            raise self.fail("a metric is expected here, such as test_accuracy")
+        self.at = match.end()
+        self.skip()
+        return match.group().strip()
+
+    def margin(self, words: str) -> Amount | None:
+        return self.amount() if self.take(words) else None
+
+    def amount(self) -> Amount:
+        match = _NUMBER.match(self.text, self.at)
+        if match is None:
+            raise self.fail("a number is expected here")
+        self.at = match.end()
+        self.skip()
+        unit = next((unit for word, unit in _UNITS.items() if self.take(word)), "")
+        return Amount(float(match.group()), unit)
+
+    def one_of(self, words: tuple[W, ...]) -> W:
+        for word in words:
+            if self.take(word):
+                return word
+        raise self.fail(f"one of {', '.join(words)} is expected here")
+
+    def take(self, words: str) -> bool:
+        end = self.at + len(words)
+        if self.text[self.at : end].lower() != words:
+            return False
+        is_cut = words[-1].isalnum() and end < len(self.text) and (self.text[end].isalnum() or self.text[end] == "_")
+        if is_cut:
+            return False
+        self.at = end
+        self.skip()
+        return True
+
+    def expect(self, words: str) -> None:
+        if not self.take(words):
+            raise self.fail(f"{words!r} is expected here")
+
+    def end(self) -> None:
+        if self.at < len(self.text):
+            raise self.fail("nothing more is expected here")
+
+    def skip(self) -> None:
+        while self.at < len(self.text) and self.text[self.at] == " ":
+            self.at += 1
+
+    def fail(self, message: str) -> SpecError:
+        return SpecError(message, self.text, self.at)

@@ -1,0 +1,53 @@
+"""The result of a study as pandas frames."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.studies.result import StudyResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def settings_frame(result: StudyResult, metrics: Sequence[str] | None = None) -> "pd.DataFrame":
+    """A row a setting, by its label: the values by axis, ``repeats`` finished, and of each metric mean and SD.
+
+    :param metrics: all of them where none are named. ``NAME`` holds the mean, ``NAME sd`` the standard deviation,
+        ``NAME low`` and ``NAME high`` the ends of the 95% interval.
+    """
+    import pandas as pd
+
+    names = list(metrics or (metric.name for metric in result.metrics))
+    rows = []
+    for setting in result.settings:
+        row: dict[str, Any] = {**setting.values, "repeats": len(setting.finished)}
+        for name in names:
+            found = setting.summary(name)
+            row[name] = found.mean if found else None
+            row[f"{name} sd"] = found.sd if found else None
+            row[f"{name} low"] = found.low if found else None
+            row[f"{name} high"] = found.high if found else None
+        rows.append(row)
+    frame = pd.DataFrame(rows, index=[setting.label for setting in result.settings]).rename_axis("setting")
+    numbers = [column for column in frame.columns if column not in {axis.name for axis in result.axes}]
+    return frame.astype(dict.fromkeys((c for c in numbers if c != "repeats"), float))
+
+
+def trials_frame(result: StudyResult) -> "pd.DataFrame":
+    """A row a trial: its setting, seed, status, run and every metric."""
+    import pandas as pd
+
+    rows = [
+        {
+            "setting": setting.label,
+            **setting.values,
+            "seed": trial.seed,
+            "status": trial.status,
+            "run": trial.run,
+            "reason": trial.reason,
+            **{metric.name: trial.metrics.get(metric.name) for metric in result.metrics},
+        }
+        for setting in result.settings
+        for trial in setting.trials
+    ]
+    return pd.DataFrame(rows)

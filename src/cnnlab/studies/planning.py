@@ -1,0 +1,143 @@
+"""What a study would train, what is there already, and how long the rest would take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cnnlab.core.errors import CnnlabError
+from cnnlab.studies.codec import to_plain
+from cnnlab.studies.designs import SearchDesign
+from cnnlab.studies.layout import Layout, PlannedSetting, seeds_first
+from cnnlab.studies.record import StudyRecord
+from cnnlab.studies.trials import Trials
+from cnnlab.training.intake import keeping
+
+State = Literal["finished", "unfinished", "failed", "missing"]
+_MOST_TIMED = 12
+_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One trial as things stand.
+
+    :param state: ``unfinished`` where it was begun and would go on.
+    :param epochs_left: to train; 0 for one that is finished or would fail again.
+    """
+
+    setting: str
+    label: str
+    seed: int
+    state: State
+    run: str | None
+    epochs: int
+    epochs_left: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long the missing trials would take, from a few timed steps.
+
+    :param seconds: with the trials at once that the study would have.
+    :param images_per_second: of one training, by setting key, of those timed.
+    """
+
+    seconds: float
+    trials_at_once: int
+    images_per_second: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """Every trial of a study; of a search, those it has asked for so far.
+
+    :param still_to_choose: settings that a search has yet to choose.
+    """
+
+    name: str
+    question: str
+    design: str
+    settings: int
+    trials: tuple[PlannedTrial, ...]
+    still_to_choose: int = 0
+    estimate: Estimate | None = None
+
+    def count(self, state: State) -> int:
+        """Trials in this state."""
+        return sum(trial.state == state for trial in self.trials)
+
+    @property
+    def epochs_left(self) -> int:
+        """Over all trials."""
+        return sum(trial.epochs_left for trial in self.trials)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        plain: dict[str, Any] = to_plain(self)
+        counts = {state: self.count(state) for state in ("finished", "unfinished", "failed", "missing")}  # type: ignore[arg-type]
+        return {**plain, "counts": counts, "epochs_left": self.epochs_left}
+
+
+def plan_of(layout: Layout, trials: Trials, record: StudyRecord) -> StudyPlan:
+    """The plan as things stand; the runs were looked at before."""
+    file = layout.file
+    found = tuple(_trial(setting, seed, trials, record) for setting, seed in seeds_first(layout.settings, file.repeats))
+    left = 0
+    if isinstance(layout.design, SearchDesign):
+        left = layout.design.trials - len(record.steps[: layout.design.trials])
+    return StudyPlan(file.name, file.question, file.design, len(layout.settings), found, left)
+
+
+def estimate(plan: StudyPlan, layout: Layout, trials: Trials, record: StudyRecord) -> Estimate:
+    """Times a few steps of each network there is, up to a dozen of them, in this process."""
+    settings = {setting.key: setting for setting in layout.settings}
+    left = [trial for trial in plan.trials if trial.epochs_left]
+    speeds: dict[str, float] = {}
+    by_kind: dict[str, float] = {}
+    at_once = int(record.execution.get("trials_at_once") or 1)
+    threads = record.execution.get("threads")
+    for key in dict.fromkeys(trial.setting for trial in left):
+        kind = _kind(settings[key])
+        if kind not in by_kind and len(by_kind) < _MOST_TIMED:
+            by_kind[kind] = _speed(settings[key], trials, threads)
+        # Of more kinds than are timed, the slowest stands for the rest.
+        speeds[key] = by_kind.get(kind) or min(by_kind.values())
+    seconds = sum(t.epochs_left * trials.known(settings[t.setting]).pictures / speeds[t.setting] for t in left)
+    chosen = len(left) / len(layout.file.repeats) if left else 0.0
+    if plan.still_to_choose and chosen:
+        seconds *= 1 + plan.still_to_choose / chosen
+    return Estimate(seconds / at_once, at_once, speeds)
+
+
+def _trial(setting: PlannedSetting, seed: int, trials: Trials, record: StudyRecord) -> PlannedTrial:
+    known, digest = trials.known(setting), trials.digest(setting, seed)
+    run, failure = trials.run(digest), record.failures.get(digest)
+    done = run.epochs_done if run is not None else 0
+    name = run.name if run is not None else None
+    state: State = "missing"
+    reason: str | None = None
+    if run is not None:
+        state = "finished" if run.status == "finished" else "unfinished"
+    if state != "finished" and failure is not None:
+        state, reason = "failed", failure["reason"]
+    left = 0 if state in ("finished", "failed") else max(0, known.epochs - done)
+    return PlannedTrial(setting.key, setting.label, seed, state, name, known.epochs, left, reason)
+
+
+def _kind(setting: PlannedSetting) -> str:
+    """What settings that train equally fast have in common."""
+    recipe = setting.recipe
+    phases = recipe.normal()
+    return "/".join(map(str, (recipe.data, recipe.model, recipe.precision, *(phase.batch_size for phase in phases))))
+
+
+def _speed(setting: PlannedSetting, trials: Trials, threads: int | None) -> float:
+    from cnnlab.studies.training_here import images_per_second
+
+    recipe = {**setting.recipe.to_dict(), **({"threads": threads} if threads else {})}
+    try:
+        with keeping(trials.sets):
+            return images_per_second(recipe, data_dir=trials.data_dir, offline=trials.offline, seconds=_SECONDS)[0]
+    except CnnlabError as error:
+        raise CnnlabError(f"{setting.label} cannot be timed: {error}") from error

@@ -1,0 +1,144 @@
+"""What a person sees while a study runs: one live table on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnnlab.core.messages import note, shows_bars
+from cnnlab.studies.agenda import Task
+from cnnlab.studies.result import Trial
+
+_SHOWN = ("validation_accuracy", "train_accuracy", "validation_loss", "train_loss")
+
+
+@dataclass
+class _Row:
+    """A trial under way."""
+
+    task: Task
+    epochs: int
+    began: float = field(default_factory=time.monotonic)
+    epoch: int = 0
+    trained: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def seconds_left(self) -> float | None:
+        """By the pace of the epochs so far."""
+        if not self.trained:
+            return None
+        return (time.monotonic() - self.began) / self.trained * max(0, self.epochs - self.epoch)
+
+
+class Progress:
+    """Follows the trials of a study and says how far it is.
+
+    :param total: trials of the study; ``done`` of them need no training.
+    """
+
+    def __init__(self, name: str, total: int, done: int) -> None:
+        self.name, self.total, self.done = name, total, done
+        self._began, self._at_start = time.monotonic(), done
+        self._rows: dict[int, _Row] = {}
+        self._live: Any = None
+
+    def __enter__(self) -> "Progress":
+        note(f"{self.name}: {self.done} of {self.total} trials are there already.")
+        if shows_bars():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(self._table(), console=Console(stderr=True), transient=True, refresh_per_second=4)
+            self._live.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def begun(self, number: int, task: Task, epochs: int) -> None:
+        """A trial begins or goes on."""
+        self._rows[number] = _Row(task, epochs)
+        self._show()
+
+    def epoch(self, number: int, row: Mapping[str, Any]) -> None:
+        """An epoch of it ended."""
+        known = self._rows[number]
+        known.epoch, known.facts = int(row["epoch"]), row
+        known.trained += 1
+        self._show()
+
+    def settled(self, number: int, task: Task, trial: Trial, metric: str) -> None:
+        """It ended, one way or the other."""
+        row = self._rows.pop(number, None) or _Row(task, 0)
+        self.done += 1
+        value = trial.metrics.get(metric)
+        outcome = f"{metric.replace('_', ' ')} {value:.4f}" if value is not None else (trial.reason or trial.status)
+        left = self.seconds_left()
+        rest = "" if left is None or self.done >= self.total else f"  {_clock(left)} left"
+        what = f"{row.task.setting.label}, seed {row.task.seed}"
+        self._say(f"[{self.done}/{self.total}] {what}: {outcome}  ({_clock(trial.seconds)}){rest}")
+        self._show()
+
+    def retried(self, number: int, reason: str) -> None:
+        """It failed and is tried again."""
+        row = self._rows.pop(number, None)
+        if row is not None:
+            self._say(f"{row.task.setting.label}, seed {row.task.seed}: {reason}; trying again.")
+        self._show()
+
+    def seconds_left(self) -> float | None:
+        """By the pace of the trials trained so far."""
+        trained = self.done - self._at_start
+        if trained < 1:
+            return None
+        return (time.monotonic() - self._began) / trained * (self.total - self.done)
+
+    def _say(self, text: str) -> None:
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False)
+        else:
+            note(text)
+
+    def _show(self) -> None:
+        if self._live is not None:
+            self._live.update(self._table())
+
+    def _table(self) -> Any:
+        from rich import box
+        from rich.table import Table
+
+        left = self.seconds_left()
+        title = f"{self.name}: {self.done} of {self.total} trials"
+        table = Table(
+            title=f"{title}, {_clock(left)} left" if left is not None else title,
+            box=box.SIMPLE_HEAD,
+            title_justify="left",
+            pad_edge=False,
+        )
+        for column in ("trial", "seed", "epoch", "score", "images/s", "left"):
+            table.add_column(column, justify="left" if column == "trial" else "right")
+        for row in self._rows.values():
+            table.add_row(*_cells(row))
+        return table
+
+
+def _cells(row: _Row) -> list[Any]:
+    from rich.text import Text
+
+    name = next((name for name in _SHOWN if name in row.facts), None)
+    speed, left = row.facts.get("images_per_second"), row.seconds_left()
+    return [
+        Text(row.task.setting.label),
+        str(row.task.seed),
+        f"{row.epoch}/{row.epochs}",
+        "" if name is None else f"{name.replace('_', ' ')} {row.facts[name]:.4f}",
+        "" if speed is None else f"{speed:,.0f}",
+        "" if left is None else _clock(left),
+    ]
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

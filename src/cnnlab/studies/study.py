@@ -1,0 +1,236 @@
+"""A study from its file to its result: what ``cnnlab study`` and ``cnnlab.Study`` do."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.core.errors import UsageError
+from cnnlab.studies.agenda import Agenda, FixedAgenda, Task
+from cnnlab.studies.analysis import Analysis, study_folder
+from cnnlab.studies.designs import SearchDesign
+from cnnlab.studies.executor import Executor
+from cnnlab.studies.layout import Layout, PlannedSetting, seeds_first
+from cnnlab.studies.local import LocalExecutor
+from cnnlab.studies.measures import Measure, available, read_measure
+from cnnlab.studies.pacing import asked_of, candidates, settle
+from cnnlab.studies.planning import StudyPlan, plan_of
+from cnnlab.studies.progress import Progress
+from cnnlab.studies.published_numbers import tie_table
+from cnnlab.studies.record import STUDY, StudyRecord
+from cnnlab.studies.result import StudyResult
+from cnnlab.studies.runner import Runner
+from cnnlab.studies.search import SearchAgenda, restore
+from cnnlab.studies.study_file import StudyFile, read_study
+from cnnlab.studies.trials import Known, Trials
+from cnnlab.studies.verdicts import tie
+from cnnlab.training import store_at
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_HOPELESS = ("nan", "error")
+"""Failures after which a trial is not begun again: it would fail the same way."""
+
+
+class Study:
+    """A question, with all that is needed to answer it; everything is checked when it is made.
+
+    :param file: the content of a study file.
+    :param runs: the folder of runs; ``CNNLAB_RUNS`` or ``runs/`` otherwise.
+    :param data_dir: where data sets are looked for first; ``offline`` never tries the network.
+    :raises UsageError: for a study that cannot be meant, or a claim that names nothing there is.
+    """
+
+    def __init__(
+        self,
+        file: StudyFile | Mapping[str, Any],
+        *,
+        runs: str | Path | None = None,
+        data_dir: str | Path | None = None,
+        offline: bool = False,
+    ) -> None:
+        self.file = file if isinstance(file, StudyFile) else read_study(file)
+        self.layout = Layout(self.file)
+        self.store = store_at(runs)
+        self.trials = Trials(self.store, None if data_dir is None else Path(data_dir), offline)
+        self.record = StudyRecord(study_folder(self.store.root, self.file.name))
+        if isinstance(self.layout.design, SearchDesign):
+            restore(self.layout, self.record.steps, self.layout.design.trials)
+        self.trials.read(self.layout.settings)
+        self.analysis = self._analysis()
+
+    @classmethod
+    def load(
+        cls,
+        source: str | Path | Mapping[str, Any],
+        /,
+        *,
+        runs: str | Path | None = None,
+        data_dir: str | Path | None = None,
+        offline: bool = False,
+        **keys: Any,
+    ) -> "Study":
+        """A study from its file, with ``keys`` put over it: keys of the study such as ``repeats``, or of its base.
+
+        :param source: a YAML file, a mapping, or the name of a study that was run under ``runs``.
+        """
+        if isinstance(source, str | Path) and not Path(source).is_file():
+            stored = study_folder(store_at(runs).root, str(source)) / STUDY
+            source = stored if stored.is_file() else source
+        return cls(read_study(source, keys), runs=runs, data_dir=data_dir, offline=offline)
+
+    @property
+    def name(self) -> str:
+        """Its name, under which it lies beside its runs."""
+        return self.file.name
+
+    @property
+    def folder(self) -> Path:
+        """Its folder."""
+        return self.record.folder
+
+    def run(self, *, workers: int | None = None, executor: Executor | None = None) -> StudyResult:
+        """Trains what is missing and returns the result, with reasons where something is still missing.
+
+        :param workers: trials at once; by default as many as a few timed steps show to be best.
+        :param executor: what carries trainings out, in place of worker processes on this machine.
+        :raises StudyInterrupted: on Ctrl-C or SIGTERM, once every trial is saved.
+        :raises RunBusyError: while another process runs the study.
+        """
+        if workers is not None and workers < 1:
+            raise UsageError(f"workers={workers}: at least one is needed to train anything.")
+        self.record.hold()
+        try:
+            self.record.write_study(self.file)
+            self._forget_what_may_pass()
+            agenda = self._agenda()
+            if not agenda.is_done:
+                self._work(agenda, executor, workers)
+            self.record.save()
+            return self._conclude()
+        except KeyboardInterrupt:
+            self._conclude()
+            raise
+        finally:
+            self.record.release()
+
+    def plan(self) -> StudyPlan:
+        """What would be trained, and what is there already."""
+        self.trials.look()
+        return plan_of(self.layout, self.trials, self.record)
+
+    def result(self) -> StudyResult:
+        """What can be said now, from the runs there are."""
+        return self.analysis.result()
+
+    def table(self) -> "pd.DataFrame":
+        """A row a setting: its values by axis, how many repeats are finished, and mean and SD of each metric."""
+        from cnnlab.studies.frames import settings_frame
+
+        return settings_frame(self.result(), [m.metric.name for m in self._judged_by])
+
+    def __repr__(self) -> str:
+        return f"Study({self.name}: {len(self.layout.settings)} settings × {len(self.file.repeats)} seeds)"
+
+    @cached_property
+    def _known(self) -> Known:
+        """What a setting comes to that stands for all: of a search, its first draw's recipe or the base's."""
+        if self.layout.settings:
+            return self.trials.known(self.layout.settings[0])
+        example = {axis.name: axis.level(_example(axis.space)) for axis in self.layout.searched}
+        # On a layout of its own, since nothing was tried yet.
+        return self.trials.known_of(Layout(self.file).add(example))
+
+    def _measure(self, name: str | None) -> Measure:
+        if name is None:
+            return self._judged_by[0]
+        return read_measure(name, self._known.objective, self._known.splits)
+
+    @cached_property
+    def _judged_by(self) -> list[Measure]:
+        """The metrics that the study names, or else the usual one of its objective."""
+        known = self._known
+        if self.file.metrics:
+            return [read_measure(name, known.objective, known.splits) for name in self.file.metrics]
+        split = next((s for s in ("test", "validation", "train") if s in known.splits), "train")
+        return [read_measure(f"{split}_{known.objective.select}", known.objective, known.splits)]
+
+    def _analysis(self) -> Analysis:
+        claims = [tie(text, self.layout, self._measure) for text in self.file.claims]
+        published = [tie_table(table, self.layout, self._measure) for table in self.file.published]
+        wanted = [*(tied.metric.name for tied in claims), *(table.metric.name for table in published)]
+        measures = {measure.metric.name: measure for measure in self._judged_by}
+        measures |= {name: self._measure(name) for name in wanted if name not in measures}
+        for measure in available(self._known.objective, self._known.splits):
+            measures.setdefault(measure.metric.name, measure)
+        return Analysis(
+            self.layout, self.trials, self.record, list(measures.values()), len(self._judged_by), claims, published
+        )
+
+    def _forget_what_may_pass(self) -> None:
+        """Failures that may have been the machine's are tried again when the study is."""
+        for digest, failure in list(self.record.failures.items()):
+            if failure["kind"] not in _HOPELESS:
+                del self.record.failures[digest]
+
+    def _agenda(self) -> Agenda:
+        self.trials.look()
+        if isinstance(self.layout.design, SearchDesign):
+            metric = self._led_by()
+            self.record.state["led_by"] = metric.metric.name
+            return SearchAgenda(self.layout, self.record, self.trials, metric.metric.name, metric.metric.better)
+        return FixedAgenda([task for task in self._tasks() if not self._is_settled(task)])
+
+    def _led_by(self) -> Measure:
+        """A search is led by the validation split, whatever the study is judged by in the end."""
+        name = self._judged_by[0].metric.name
+        inner = name.partition("_")[2] if name.startswith(("test_", "train_")) else self._known.objective.select
+        wanted = name if name.startswith("validation_") else f"validation_{inner}"
+        return self._measure(wanted)
+
+    def _tasks(self) -> list[Task]:
+        pairs = seeds_first(self.layout.settings, self.file.repeats)
+        return [Task(setting, seed, self.trials.digest(setting, seed)) for setting, seed in pairs]
+
+    def _is_settled(self, task: Task) -> bool:
+        run = self.trials.run(task.digest)
+        return (run is not None and run.status == "finished") or task.digest in self.record.failures
+
+    def _work(self, agenda: Agenda, executor: Executor | None, workers: int | None) -> None:
+        tasks = len(self.file.repeats) * (
+            self.layout.design.trials if isinstance(self.layout.design, SearchDesign) else len(self.layout.settings)
+        )
+        left = sum(not self._is_settled(task) for task in self._tasks()) if not self.layout.searched else tasks
+        first = self.layout.settings[0] if self.layout.settings else self._first_searched(agenda)
+        local = LocalExecutor(
+            1, runs=self.store.root, data_dir=self.trials.data_dir, offline=self.trials.offline, sets=self.trials.sets
+        )
+        chosen = executor or local
+        with chosen:
+            self._fix_execution(chosen, first, left, workers)
+            if chosen is local:
+                local.resize(workers or int(self.record.execution["trials_at_once"]))
+            progress = Progress(self.name, tasks, tasks - left)
+            Runner(agenda, chosen, self.record, progress, self._judged_by[0].metric.name).run()
+
+    def _first_searched(self, agenda: Agenda) -> PlannedSetting:
+        assert isinstance(agenda, SearchAgenda)
+        return agenda.first()
+
+    def _fix_execution(self, executor: Executor, setting: PlannedSetting, left: int, workers: int | None) -> None:
+        asked = asked_of(setting.recipe)
+        if self.record.execution and dict(self.record.asked) == asked:
+            return
+        choices = candidates(setting.recipe, left, workers)
+        self.record.state |= {"execution": settle(executor, setting.recipe, choices), "asked": asked}
+        self.record.save()
+
+    def _conclude(self) -> StudyResult:
+        result = self.result()
+        self.record.write_result(result)
+        return result
+
+
+def _example(space: Any) -> Any:
+    return getattr(space, "low", 0)

@@ -1,0 +1,169 @@
+"""The numbers of a study as tables: one for each metric, a row a seed, a column a setting."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from cnnlab.evaluation import (
+    NUMBER,
+    POINTS,
+    SECONDS,
+    Comparisons,
+    Difference,
+    Interval,
+    Unit,
+    compare_settings,
+    mean_interval,
+    score_interval,
+)
+from cnnlab.studies.result import Comparison, Family, Metric, Setting, Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["baseline", "pairs"]
+MOST_PAIRED = 30
+"""Settings up to which all pairs are compared."""
+_UNITS: Mapping[str, Unit] = {"share": POINTS, "seconds": SECONDS}
+
+
+def unit_of(metric: Metric) -> Unit:
+    """How differences of a metric are written."""
+    return _UNITS.get(metric.unit, NUMBER)
+
+
+def ends(interval: Interval | None) -> tuple[float | None, float | None]:
+    """Low and high of an interval, where there is one."""
+    return (None, None) if interval is None else (interval.low, interval.high)
+
+
+@dataclass
+class Tables:
+    """The trials of a study by metric.
+
+    :param labels: of the settings by key, in order.
+    :param values: for each metric, by setting key and seed; only numbers.
+    :param pictures: scored by each metric, where that is known.
+    :param smallest: the smallest difference of interest, in the unit of the metric the study is judged by.
+    """
+
+    labels: Mapping[str, str]
+    seeds: Sequence[int]
+    metrics: Mapping[str, Metric]
+    values: Mapping[str, Mapping[str, Mapping[int, float]]]
+    baseline: str | None = None
+    pictures: Mapping[str, int] = field(default_factory=dict)
+    smallest: float | None = None
+    _compared: dict[tuple[str, str | None, float | None], Comparisons] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        settings: Iterable[Setting],
+        seeds: Sequence[int],
+        metrics: Sequence[Metric],
+        *,
+        baseline: str | None = None,
+        pictures: Mapping[str, int] | None = None,
+        smallest: float | None = None,
+    ) -> "Tables":
+        """Of settings with their trials."""
+        settings = list(settings)
+        values = {
+            metric.name: {
+                setting.key: {
+                    trial.seed: value
+                    for trial in setting.finished
+                    if (value := trial.metrics.get(metric.name)) is not None
+                }
+                for setting in settings
+            }
+            for metric in metrics
+        }
+        labels = {setting.key: setting.label for setting in settings}
+        by_name = {metric.name: metric for metric in metrics}
+        return cls(labels, seeds, by_name, values, baseline, pictures or {}, smallest)
+
+    def frame(self, metric: str, keys: Sequence[str] | None = None) -> "pd.DataFrame":
+        """Seeds by settings; NaN where a trial has no number."""
+        import pandas as pd
+
+        found = self.values[metric]
+        columns = {
+            self.labels[key]: [found[key].get(seed, float("nan")) for seed in self.seeds]
+            for key in keys or list(self.labels)
+        }
+        return pd.DataFrame(columns, index=list(self.seeds))
+
+    def summary(self, metric: Metric, key: str) -> Summary:
+        """One metric of one setting."""
+        found = self.values[metric.name][key]
+        seeds = tuple(seed for seed in self.seeds if seed in found)
+        values = tuple(found[seed] for seed in seeds)
+        mean = sum(values) / len(values) if values else None
+        interval = mean_interval(values, within=(0, 1) if metric.unit == "share" else None)
+        if interval is None and values:
+            interval = score_interval(metric.name, values[0], self.pictures.get(metric.name, 0))
+        sd = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5 if mean and len(values) > 1 else None
+        return Summary(metric.name, seeds, values, mean, sd, *ends(interval), interval.method if interval else "")
+
+    def compared(self, metric: str, baseline: str | None, smallest: float | None = None) -> Comparisons:
+        """All settings on one metric, with one of them or among each other.
+
+        :param smallest: the smallest difference of interest, where it is not the study's.
+        """
+        known = self.metrics[metric]
+        if smallest is None and metric == next(iter(self.metrics)):
+            smallest = self.smallest
+        place = (metric, baseline, smallest)
+        if place not in self._compared:
+            self._compared[place] = compare_settings(
+                self.frame(metric),
+                baseline=None if baseline is None else self.labels[baseline],
+                higher_is_better=known.better == "higher",
+                unit=unit_of(known),
+                smallest=smallest,
+            )
+        return self._compared[place]
+
+    def between(self, metric: str, left: str, right: str, smallest: float | None = None) -> Difference:
+        """One setting against another, corrected for the family in which the study compares them."""
+        one, other = self.labels[left], self.labels[right]
+        if self.baseline in (left, right):
+            return self.compared(metric, self.baseline, smallest).between(one, other)
+        # Of very many settings all pairs are too many; each with this one is enough.
+        anchor = right if len(self.labels) > MOST_PAIRED else None
+        return self.compared(metric, anchor, smallest).between(one, other)
+
+    def family(self, metric: str) -> Family | None:
+        """The comparisons to report on one metric; None where there are none to make."""
+        if len(self.labels) < 2 or (self.baseline is None and len(self.labels) > MOST_PAIRED):
+            return None
+        found = self.compared(metric, self.baseline)
+        keys = {label: key for key, label in self.labels.items()}
+        return Family(
+            metric,
+            "pairs" if self.baseline is None else "baseline",
+            found.method,
+            found.reason,
+            tuple(_comparison(metric, one, keys) for one in found.differences),
+            found.cautions,
+            {"pooled_sd": found.pooled_sd, "df": found.df, "blocked": found.blocked, "level": found.level},
+        )
+
+
+def _comparison(metric: str, found: Difference, keys: Mapping[str, str]) -> Comparison:
+    return Comparison(
+        metric,
+        keys[found.setting],
+        keys[found.reference],
+        found.estimate,
+        *ends(found.interval),
+        found.p_value,
+        found.verdict,
+        found.sentence,
+        found.repeats,
+        found.more_repeats,
+        found.to_see,
+        found.test,
+    )

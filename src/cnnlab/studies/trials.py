@@ -1,0 +1,100 @@
+"""Which runs are the trials of a study: every setting with every seed, found by digest."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core.digests import digest
+from cnnlab.objectives import Objective
+from cnnlab.runs import RunStore, RunSummary
+from cnnlab.studies.layout import PlannedSetting
+from cnnlab.studies.shared_data import Shelf
+from cnnlab.training.api import Setting, read_setting
+from cnnlab.training.intake import Given, data_key, keeping
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was found out about a setting by reading its recipe against its data.
+
+    :param identity: what the digests of its trials are taken over, but for the seed.
+    :param pictures: to train on.
+    :param epochs: done when it ends.
+    """
+
+    identity: Mapping[str, Any]
+    objective: Objective
+    splits: tuple[str, ...]
+    pictures: int
+    epochs: int
+
+    def digest(self, seed: int) -> str:
+        """Of the trial with this seed."""
+        return digest({**self.identity, "seed": seed})
+
+
+class Trials:
+    """Digests and runs of the trials of a study.
+
+    :param sets: data sets that were loaded are put here, by :func:`~cnnlab.training.intake.data_key`.
+    """
+
+    def __init__(self, store: RunStore, data_dir: Path | None = None, offline: bool = False) -> None:
+        self.store, self.data_dir, self.offline = store, data_dir, offline
+        self.sets = Shelf()
+        self._known: dict[str, Known] = {}
+        self._found: dict[str, RunSummary] = {}
+
+    def read(self, settings: Iterable[PlannedSetting]) -> None:
+        """Reads all recipes against their data, which is loaded once for all that share it.
+
+        :raises UsageError: for one that cannot be meant.
+        """
+        new = [setting for setting in settings if setting.key not in self._known]
+        for setting in sorted(new, key=_data_of):
+            self.known(setting)
+
+    def known(self, setting: PlannedSetting) -> Known:
+        """What a setting's recipe comes to on its data."""
+        if setting.key not in self._known:
+            self._known[setting.key] = self.known_of(setting)
+        return self._known[setting.key]
+
+    def known_of(self, setting: PlannedSetting) -> Known:
+        """The same for a setting that is no part of the study, and is not remembered."""
+        with keeping(self.sets):
+            return _known(read_setting(setting.recipe, Given(), self.store, self.data_dir, self.offline))
+
+    def digest(self, setting: PlannedSetting, seed: int) -> str:
+        """Of one trial."""
+        return self.known(setting).digest(seed)
+
+    def look(self) -> None:
+        """Takes stock of the runs there are."""
+        self._found = {}
+        for summary in self.store.list():
+            key = str(summary.info.get("digest") or "")
+            if key not in self._found or _rank(summary) < _rank(self._found[key]):
+                self._found[key] = summary
+
+    def run(self, trial_digest: str) -> RunSummary | None:
+        """The run of a trial when stock was last taken: a finished one where there is one."""
+        return self._found.get(trial_digest)
+
+
+def _known(read: Setting) -> Known:
+    splits = tuple(name for name, part in read.dataset.parts() if part.targets and len(part))
+    identity = read.recipe.identity(read.dataset.digest, read.start_digest)
+    return Known(identity, read.objective, splits, len(read.dataset.train), read.plan.end)
+
+
+def _data_of(setting: PlannedSetting) -> str:
+    recipe = setting.recipe
+    return data_key(recipe.data, {key: getattr(recipe, key) for key in ("validation", "test", "subset")})
+
+
+def _rank(summary: RunSummary) -> tuple[int, int]:
+    order: Sequence[str] = ("finished", "unfinished", "failed")
+    status = summary.status
+    return (order.index(status) if status in order else len(order), summary.repeat)

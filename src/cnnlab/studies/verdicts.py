@@ -1,0 +1,284 @@
+"""From claims to verdicts: claims are tied to settings and metrics before anything trains, and judged afterwards."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.core.errors import UsageError
+from cnnlab.evaluation import Difference, Interval, against_number, compare_settings
+from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, ClaimRead, Compared, Leads, read_claim
+from cnnlab.studies.layout import Layout, PlannedSetting
+from cnnlab.studies.measures import Measure
+from cnnlab.studies.result import Claim, Metric, Verdict
+from cnnlab.studies.tables import Tables, ends, unit_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_EQUIVALENT = 0.01
+"""Shares that differ by less than a point are taken to be no different, unless a claim says what counts."""
+_MINUTE = 60.0
+
+
+@dataclass(frozen=True)
+class Tied:
+    """A claim with what it names.
+
+    :param pairs: of the settings compared, left and right; or with one setting, it alone on the left.
+    """
+
+    claim: ClaimRead
+    metric: Metric
+    pairs: tuple[tuple[str, str | None], ...] = ()
+    amount: float | None = None
+
+
+def tie(text: str, layout: Layout, measure: Callable[[str | None], Measure]) -> Tied:
+    """Reads a claim and finds its settings and its metric.
+
+    :param measure: the measure of a name, or the one the study is judged by.
+    :raises UsageError: when it cannot be read, or names no setting or metric that there is.
+    """
+    claim = read_claim(text)
+    what = f"the claim «{claim.text}»"
+    try:
+        metric = measure(claim.metric).metric
+    except UsageError as error:
+        raise UsageError(f"{what}: {error}") from error
+    if isinstance(claim, Bounded):
+        pairs: tuple[tuple[str, str | None], ...] = ()
+        if claim.setting is not None:
+            pairs = tuple((s.key, None) for s in _settings(claim.setting, layout, what))
+        return Tied(claim, metric, pairs, _amount(claim.level, metric, what, is_level=True))
+    if isinstance(claim, Leads):
+        found = _settings(claim.setting, layout, what)
+        if len(found) > 1:
+            raise UsageError(f"{what}: {claim.setting.text} fits {len(found)} settings; only one can be the best.")
+        return Tied(claim, metric, ((found[0].key, None),))
+    given = claim.margin if isinstance(claim, Compared) else claim.within
+    amount = None if given is None else _amount(given, metric, what)
+    if isinstance(claim, Alike) and amount is None:
+        if metric.unit != "share":
+            raise UsageError(f"{what}: say what difference counts, as in: within 0.01.")
+        amount = _EQUIVALENT
+    return Tied(claim, metric, _pairs(claim, layout, what), amount)
+
+
+def judge(tied: Tied, tables: Tables) -> Claim:
+    """What became of a claim, by the numbers there are."""
+    claim = tied.claim
+    if isinstance(claim, Bounded):
+        return _bounded(tied, claim, tables)
+    if isinstance(claim, Leads):
+        return _leads(tied, claim, tables)
+    difference = _difference(tied, tables)
+    if difference is None or difference.estimate is None:
+        reason = "there are no numbers to compare yet" if difference is None else difference.why
+        return Claim(claim.text, "undecided", f"{reason}.".replace("..", "."), {})
+    verdict = _alike(difference, tied) if isinstance(claim, Alike) else _compared(claim, difference, tied)
+    return Claim(claim.text, verdict, _why(claim, difference, tied), _numbers(difference))
+
+
+def _settings(chosen: Chosen, layout: Layout, what: str) -> tuple[PlannedSetting, ...]:
+    if layout.searched:
+        raise UsageError(f"{what}: nobody knows what a search will try; claim something of the best, as in: the best …")
+    if chosen.values is not None:
+        return layout.select(chosen.values, what)
+    if layout.baseline is None:
+        raise UsageError(f"{what}: this study names no baseline.")
+    return tuple(setting for setting in layout.settings if setting.key == layout.baseline)
+
+
+def _pairs(claim: Compared | Alike, layout: Layout, what: str) -> tuple[tuple[str, str | None], ...]:
+    """Each setting on the left with its counterpart: the one on the right that has the same values otherwise."""
+    left, right = _settings(claim.left, layout, what), _settings(claim.right, layout, what)
+    if len(left) == len(right) == 1:
+        if left == right:
+            raise UsageError(f"{what} compares a setting with itself.")
+        return ((left[0].key, right[0].key),)
+    named = {*(claim.left.values or layout.names), *(claim.right.values or layout.names)}
+    others = {_rest(setting, named): setting.key for setting in right}
+    pairs = tuple((setting.key, others.get(_rest(setting, named))) for setting in left)
+    if len(others) < len(right) or len(left) != len(right) or any(other is None for _, other in pairs):
+        raise UsageError(
+            f"{what}: {claim.left.text} fits {len(left)} settings and {claim.right.text} fits {len(right)}, and they "
+            "do not pair off by their other values. Name the same axes on both sides."
+        )
+    return pairs
+
+
+def _rest(setting: PlannedSetting, named: set[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((axis, label) for axis, label in setting.values.items() if axis not in named)
+
+
+def _amount(amount: Amount, metric: Metric, what: str, *, is_level: bool = False) -> float:
+    """In the unit of the metric."""
+    if amount.unit == "points":
+        if metric.unit != "share":
+            raise UsageError(f"{what}: points and % are of shares such as accuracies, and {metric.name} is none.")
+        return amount.number / 100
+    if amount.unit in ("seconds", "minutes"):
+        if metric.unit != "seconds":
+            raise UsageError(f"{what}: {metric.name} is not measured in {amount.unit}.")
+        return amount.number * (_MINUTE if amount.unit == "minutes" else 1)
+    if amount.unit == "epochs" and metric.unit != "epochs":
+        raise UsageError(f"{what}: {metric.name} is not measured in epochs.")
+    if metric.unit == "share" and abs(amount.number) > 1:
+        hint = f"write {amount.number:g}%" if is_level else f"write {amount.number:g} points"
+        raise UsageError(f"{what}: {metric.name} is a share from 0 to 1; {hint} if that is meant.")
+    return amount.number
+
+
+def _difference(tied: Tied, tables: Tables) -> Difference | None:
+    metric, first = tied.metric, tied.pairs[0]
+    smallest = tied.amount if isinstance(tied.claim, Alike) else None
+    if len(tied.pairs) == 1 and first[1] is not None:
+        return tables.between(metric.name, first[0], first[1], smallest)
+    frame = _blocks(tied, tables)
+    if frame.empty:
+        return None
+    higher = metric.better == "higher"
+    unit = unit_of(metric)
+    found = compare_settings(frame, baseline="right", higher_is_better=higher, unit=unit, smallest=smallest)
+    return found.between("left", "right")
+
+
+def _blocks(tied: Tied, tables: Tables) -> "pd.DataFrame":
+    """Left and right beside each other, a row for each pair of settings and seed."""
+    import pandas as pd
+
+    values = tables.values[tied.metric.name]
+    rows = {
+        f"{left} {right} {seed}": (values[left].get(seed), values[str(right)].get(seed))
+        for left, right in tied.pairs
+        for seed in tables.seeds
+    }
+    known = {name: pair for name, pair in rows.items() if None not in pair}
+    return pd.DataFrame.from_dict(known, orient="index", columns=["left", "right"], dtype=float)
+
+
+def _compared(claim: Compared, difference: Difference, tied: Tied) -> Verdict:
+    is_upwards = claim.relation == "higher" or (claim.relation, tied.metric.better) in (
+        ("better", "higher"),
+        ("worse", "lower"),
+    )
+    low, high = _towards(difference, is_upwards)
+    margin = tied.amount
+    if margin is not None:
+        return "supported" if low >= margin else "contradicted" if high < margin else "undecided"
+    if difference.verdict == "identical":
+        return "contradicted"
+    if difference.verdict not in ("better", "worse"):
+        return "contradicted" if difference.verdict == "alike" else "undecided"
+    return "supported" if (difference.estimate or 0.0) * (1 if is_upwards else -1) > 0 else "contradicted"
+
+
+def _alike(difference: Difference, tied: Tied) -> Verdict:
+    margin = tied.amount or 0.0
+    low, high = _towards(difference, is_upwards=True)
+    if -margin <= low and high <= margin:
+        return "supported"
+    return "contradicted" if low > margin or high < -margin else "undecided"
+
+
+def _towards(difference: Difference, is_upwards: bool) -> tuple[float, float]:
+    """The ends of the interval, in the direction claimed; without one, everything is possible."""
+    if difference.verdict == "identical":
+        return 0.0, 0.0
+    interval = difference.interval
+    if interval is None:
+        return float("-inf"), float("inf")
+    return (interval.low, interval.high) if is_upwards else (-interval.high, -interval.low)
+
+
+def _why(claim: Compared | Alike, difference: Difference, tied: Tied) -> str:
+    """In the words of the comparison, with the settings as the claim names them where there are several."""
+    if len(tied.pairs) == 1:
+        return difference.sentence
+    renamed = {"left": claim.left.text, "right": claim.right.text}
+    text = difference.sentence
+    for side, name in renamed.items():
+        text = text.replace(side, name, 1)
+    return f"{text} Over {len(tied.pairs)} pairs of settings."
+
+
+def _numbers(difference: Difference) -> dict[str, Any]:
+    low, high = ends(difference.interval)
+    return {
+        "difference": difference.estimate,
+        "low": low,
+        "high": high,
+        "p": difference.p_value,
+        "repeats": difference.repeats,
+        "more_repeats": difference.more_repeats,
+        "test": difference.test,
+    }
+
+
+def _leads(tied: Tied, claim: Leads, tables: Tables) -> Claim:
+    key, metric = tied.pairs[0][0], tied.metric.name
+    others = [other for other in tables.labels if other != key]
+    found = {other: tables.between(metric, key, other) for other in others}
+    worse = [one for one in found.values() if one.verdict == "worse"]
+    open_ = [one for one in found.values() if one.verdict != "better"]
+    verdict: Verdict = "contradicted" if worse else "undecided" if open_ or not found else "supported"
+    telling = (worse or open_ or list(found.values()))[:1]
+    count = f"Better than {len(found) - len(open_)} of {len(found)} others."
+    why = f"{count} {telling[0].sentence}" if telling else "There is nothing to compare it with."
+    return Claim(claim.text, verdict, why, {"better_than": len(found) - len(open_), "others": len(found)})
+
+
+def _bounded(tied: Tied, claim: Bounded, tables: Tables) -> Claim:
+    metric, level = tied.metric, tied.amount or 0.0
+    keys = [key for key, _ in tied.pairs] or _best(tables, metric)
+    values = _by_seed(tables, metric.name, keys)
+    if not values:
+        return Claim(claim.text, "undecided", "No trial has this number yet.", {})
+    unit, pictures = unit_of(metric), tables.pictures.get(metric.name)
+    found = against_number(values, level, higher_is_better=True, unit=unit, n=pictures)
+    is_floor = claim.bound in ("at least", "above")
+    verdict: Verdict = _beyond(found.interval, is_floor) if found.interval else "undecided"
+    whole = found.interval and Interval(found.interval.low + level, found.interval.high + level)
+    low, high = ends(whole.within(0, 1) if whole and metric.unit == "share" else whole)
+    numbers: dict[str, Any] = {
+        "mean": found.mean,
+        "level": level,
+        "n": len(values),
+        "low": low,
+        "high": high,
+        "p": found.p_value,
+    }
+    label = " and ".join(tables.labels[key] for key in keys[:2]) + (" …" if len(keys) > 2 else "")
+    return Claim(claim.text, verdict, _bounded_why(label, metric, numbers, claim), {"setting": label, **numbers})
+
+
+def _by_seed(tables: Tables, metric: str, keys: list[str]) -> list[float]:
+    """The mean over the settings for each seed with which all of them have a number."""
+    values = tables.values[metric]
+    shared = [seed for seed in tables.seeds if keys and all(seed in values[key] for key in keys)]
+    return [sum(values[key][seed] for key in keys) / len(keys) for seed in shared]
+
+
+def _best(tables: Tables, metric: Metric) -> list[str]:
+    """The setting with the best mean."""
+    means = {key: sum(v.values()) / len(v) for key, v in tables.values[metric.name].items() if v}
+    if not means:
+        return []
+    sign = 1 if metric.better == "higher" else -1
+    return [max(means, key=lambda key: sign * means[key])]
+
+
+def _beyond(interval: Interval, is_floor: bool) -> Verdict:
+    """By the interval of the value minus the level."""
+    low, high = (interval.low, interval.high) if is_floor else (-interval.high, -interval.low)
+    return "supported" if low >= 0 else "contradicted" if high < 0 else "undecided"
+
+
+def _bounded_why(label: str, metric: Metric, numbers: dict[str, Any], claim: Bounded) -> str:
+    shown = f"{metric.label} of {label}: {numbers['mean']:.4g}"
+    if numbers["low"] is not None:
+        shown += f" (95% interval {numbers['low']:.4g} to {numbers['high']:.4g}, n={numbers['n']})"
+    else:
+        shown += f" (n={numbers['n']}, too few for an interval)"
+    chosen = " It was chosen as the best of these very numbers, which flatters it." if claim.setting is None else ""
+    return f"{shown}, against {numbers['level']:g}.{chosen}"
