@@ -167,3 +167,18 @@ def test_summary_is_the_first_line_of_the_docstring(layers: Registry[object]) ->
 def test_nothing_or_several_cannot_be_bound_as_one(layers: Registry[object]) -> None:
     with pytest.raises(SpecError, match=r"Layer takes exactly one name\(…\), and got nothing"):
         layers.bind("none")
+
+
+def test_further_arguments_of_any_name_are_taken_where_the_function_has_some() -> None:
+    registry: Registry[object] = Registry("objective", given=("columns",))
+
+    @registry.register("several")
+    def several(columns: int, weight: float = 1.0, **heads: Call) -> object:
+        return (columns, weight, {name: str(call) for name, call in heads.items()})
+
+    bound = registry.bind("several(b=classes(3), weight=2, a=scalar)")
+    assert bound.build(columns=0) == (0, 2.0, {"b": "classes(3)", "a": "scalar"})
+    assert str(bound) == "several(weight=2.0, b=classes(3), a=scalar())"
+    assert registry.canonical(str(bound)) == str(bound)
+    assert "a of objective several takes a spec" in refusal(registry, "several(a=3)")
+    assert "has no argument 'columns'" in refusal(registry, "several(columns=x)")

@@ -65,5 +65,34 @@ def test_a_column_that_holds_no_classes_is_refused() -> None:
         confusion(_predictions(), "labels")
 
 
+def _time(objective: str, heads: dict[str, int]) -> Predictions:
+    source = np.random.default_rng(0)
+    return _predictions(
+        outputs={head: source.normal(size=(6, width)).astype(np.float32) for head, width in heads.items()},
+        targets={"hour": np.arange(6), "minute": np.arange(6), "age": np.ones(6, np.float32)},
+        objective=objective,
+        classes={"hour": tuple(map(str, range(12))), "minute": tuple(map(str, range(60)))},
+    )
+
+
+def test_a_number_has_no_matrix() -> None:
+    with pytest.raises(UsageError, match="age is predicted as a number"):
+        confusion(_time("scalar(column=age, range=[0, 1])", {"age": 1}))
+
+
+def test_a_column_that_is_not_predicted_has_no_matrix() -> None:
+    predictions = _time("classes(column=hour)", {"hour": 12})
+    assert confusion(predictions).counts.shape == (12, 12)
+    with pytest.raises(UsageError, match="minute is not predicted"):
+        confusion(predictions, "minute")
+
+
+def test_hours_decoded_from_an_angle_can_be_taken_for_one_another() -> None:
+    predictions = _time("circular(720, column=[hour, minute])", {"hour-minute": 2})
+    assert confusion(predictions, "hour").counts.sum(1).tolist() == [1] * 6 + [0] * 6
+    with pytest.raises(UsageError, match="name one of the columns"):
+        confusion(predictions)
+
+
 def test_the_matrix_as_plain_lists() -> None:
     assert confusion(_predictions()).to_dict()["counts"][0] == [1, 2, 0]

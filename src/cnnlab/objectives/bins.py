@@ -58,7 +58,8 @@ class Bins(Numeric):
         if least < self.low or largest > self.high:
             raise DataError(
                 f"{self.name} runs from {least:g} to {largest:g}, outside the range [{self.low:g}, {self.high:g}] of "
-                f"objective=bins. Widen it, as in range=[{math.floor(least)}, {math.ceil(largest)}]."
+                f"objective=bins. Widen it, as in range=[{min(self.low, math.floor(least)):g}, "
+                f"{max(self.high, math.ceil(largest)):g}]."
             )
 
     def target(self, targets: Targets) -> Tensor:
