@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent / "augmentation"))
 import machine
 from augmentation_table import summarise, table
 from batches import Job
+from kept import Kept
 
 HERE = Path(__file__).parent
 CASES = (((3, 32, 32), 256), ((1, 28, 28), 256), ((3, 150, 150), 64))
@@ -57,7 +59,7 @@ def run(name: str, script: str, python: str, job: Job) -> dict[str, Any]:
     return found | {"subject": name, "shape": list(job.shape), "batch": job.batch}
 
 
-def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def measure(arguments: argparse.Namespace, kept: Kept) -> list[dict[str, Any]]:
     """Every measurement, in the order in which they were made."""
     cases = CASES if arguments.device == "cpu" else _ON_ACCELERATOR
     found = []
@@ -65,18 +67,22 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         print(f"repeat {repeat + 1} of {arguments.repeats}: {batch} × {shape}", file=sys.stderr)
         job = Job(shape, batch, arguments.seconds, arguments.device)
         for name, (script, python) in subjects(arguments).items():
-            found.append(run(name, script, python, job) | {"repeat": repeat})
+            key = f"{repeat} {name} {job.dumps()}"
+            found.append(kept.get(key, partial(run, name, script, python, job)) | {"repeat": repeat})
     return found
 
 
 def main() -> None:
     arguments = _parser().parse_args()
     facts = machine.describe()
-    settings = {key: value for key, value in vars(arguments).items() if key not in {"peer_python", "results"}}
+    settings = {key: value for key, value in vars(arguments).items() if key not in {"peer_python", "results", "keep"}}
     record: dict[str, Any] = {"measured": time.strftime("%Y-%m-%d"), "machine": facts, "settings": settings}
-    record["measurements"] = measure(arguments)
+    kept = Kept(arguments.keep)
+    record["measurements"] = measure(arguments, kept)
     jobs = [Job(shape, batch, 0, arguments.device) for shape, batch in _EPOCHS if not arguments.no_epochs]
-    record["epochs"] = [run("epochs", "epoch_ratio.py", sys.executable, job) for job in jobs]
+    record["epochs"] = [
+        kept.get(f"epochs {job.dumps()}", partial(run, "epochs", "epoch_ratio.py", sys.executable, job)) for job in jobs
+    ]
     record["summary"] = summarise(record)
     arguments.results.mkdir(parents=True, exist_ok=True)
     name = "augmentation-speed" if arguments.device == "cpu" else f"augmentation-speed-{arguments.device}"
@@ -92,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, default=3, help="processes of each subject and case")
     parser.add_argument("--seconds", type=float, default=6.0, help="measured in each process and way")
     parser.add_argument("--no-epochs", action="store_true", help="leave out the epochs of training")
+    parser.add_argument("--keep", type=Path, help="a file of measurements, to go on after an interruption")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     return parser
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent / "training"))
 
 import machine
 from job import Job
+from kept import Kept
 from training_table import summarise, table
 
 HERE = Path(__file__).parent
@@ -66,7 +68,7 @@ def run(subject: Subject, job: Job) -> dict[str, Any]:
     return found | {"subject": subject.name, "net": job.net, "shape": list(job.shape), "precision": job.precision}
 
 
-def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def measure(arguments: argparse.Namespace, kept: Kept) -> list[dict[str, Any]]:
     """Every measurement, in the order in which they were made."""
     everyone = subjects(None if arguments.device != "cpu" else arguments.peer_python)
     found = []
@@ -76,32 +78,37 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         chosen = "default"
         for subject in everyone:
             asked = chosen if subject.precision == "as cnnlab" else subject.precision
-            found.append(run(subject, replace(job, precision=asked)) | {"repeat": repeat})
+            one = replace(job, precision=asked)
+            found.append(
+                kept.get(f"{repeat} {subject.name} {one.dumps()}", partial(run, subject, one)) | {"repeat": repeat}
+            )
             chosen = found[-1].get("execution", {}).get("precision", chosen)
     return found
 
 
-def measure_alone(arguments: argparse.Namespace) -> dict[str, Any]:
+def measure_alone(arguments: argparse.Namespace, kept: Kept) -> dict[str, Any]:
     """The best rate of convolutions, and the loop's own cost."""
     rate = Subject("convolutions", "convolution_rate.py", sys.executable)
     loop = Subject("loop", "loop_cost.py", sys.executable)
     job = Job("vgg-like", SHAPES[0], arguments.loop_images, arguments.epochs, arguments.device)
     print("convolutions and loop", file=sys.stderr)
-    costs = [run(loop, replace(job, net=net, shape=shape)) for net, shape in _cases(arguments)]
-    return {"convolutions": run(rate, job), "loop": costs}
+    jobs = [replace(job, net=net, shape=shape) for net, shape in _cases(arguments)]
+    costs = [kept.get(f"loop {one.dumps()}", partial(run, loop, one)) for one in jobs]
+    return {"convolutions": kept.get("convolutions", partial(run, rate, job)), "loop": costs}
 
 
 def main() -> None:
     arguments = _parser().parse_args()
     machine_facts = machine.describe()
-    settings = {key: value for key, value in vars(arguments).items() if key not in {"peer_python", "results"}}
-    alone = measure_alone(arguments)
+    settings = {key: value for key, value in vars(arguments).items() if key not in {"peer_python", "results", "keep"}}
+    kept = Kept(arguments.keep)
+    alone = measure_alone(arguments, kept)
     record = {
         "measured": time.strftime("%Y-%m-%d"),
         "machine": machine_facts,
         "settings": settings,
         **alone,
-        "measurements": measure(arguments),
+        "measurements": measure(arguments, kept),
     }
     record["summary"] = summarise(record)
     arguments.results.mkdir(parents=True, exist_ok=True)
@@ -121,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--loop-images", type=int, default=51_200, help="pictures an epoch where the loop is measured")
     parser.add_argument("--nets", nargs="+", choices=NETS, default=NETS)
     parser.add_argument("--shapes", nargs="+", choices=[_size(s) for s in SHAPES], default=[_size(s) for s in SHAPES])
+    parser.add_argument("--keep", type=Path, help="a file of measurements, to go on after an interruption")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     return parser
 
