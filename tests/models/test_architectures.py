@@ -227,6 +227,23 @@ def test_knobs_place_dropout_and_normalisation():
     assert kinds("mlp(hidden=[5], activation=none, batch_norm=true)") == ["flatten", "dense", "bn", "head"]
 
 
+def test_alpha_dropout_takes_the_place_of_every_dropout():
+    assert kinds("mlp(hidden=[5], activation=selu, dropout=0.1, input_dropout=0.1, alpha_dropout=true)") == [
+        *("alpha_dropout", "flatten", "dense", "selu", "alpha_dropout", "head")
+    ]
+    spec = "cnn(filters=[4], dense=[5], dropout=0.1, conv_dropout=0.2, input_dropout=0.3, alpha_dropout=true)"
+    assert "dropout" not in kinds(spec) and kinds(spec).count("alpha_dropout") == 3
+
+
+def test_knobs_of_the_cifar_net_reach_its_convolutions():
+    network = made("cifar-net(kernel=5, padding=valid, pooling=avg, batch_norm=true, norm_at=after)", (3, 32, 32))
+    assert network.conv4.kernel_size == (5, 5) and network.conv4.padding == (0, 0)
+    assert kinds("cifar-net(pooling=avg, batch_norm=true, norm_at=after, dropout=0)")[:6] == [
+        *("conv", "relu", "bn", "conv", "relu", "bn")
+    ]
+    assert "avgpool1" in dict(network.named_children()) and "pool1" not in dict(network.named_children())
+
+
 def test_bias_is_left_out_where_normalisation_would_subtract_it():
     assert made("cnn(batch_norm=true)", (1, 8, 8)).conv1.bias is None
     assert made("cnn(batch_norm=true, norm_at=after)", (1, 8, 8)).conv1.bias is not None

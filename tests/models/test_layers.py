@@ -172,6 +172,10 @@ def test_head_is_as_wide_as_asked_and_takes_its_own_initialiser():
         ("dense(9999999999)", ["dense1", "64", "weights"]),
         ("conv(1, padding=99999)", ["conv1", "200004×200004"]),
         ("head|dense(3)", ["head", "end of the network"]),
+        ('heads([9], [""])', ["head", "9 wide", "asks for 10"]),
+        ('heads([4, 6], ["relu"])', ["head", "1 heads, and there are 2"]),
+        ('heads([10], ["conv(3)"])|relu', ["head", "end of the network"]),
+        ('flatten|heads([10], ["conv(3)"])', ["head.branches.head1.conv1", "gets 64"]),
         ("dense(3, init=dirac)", ["dense1", "dirac", "convolutions"]),
         ("conv(3, bias_init=orthogonal)", ["conv1", "orthogonal", "bias"]),
         ("conv(4)|residual(4, stride=2, join=concat)", ["residual1", "4×8×8", "stride"]),
@@ -206,6 +210,39 @@ def test_impossible_layer_is_named_with_the_shape_there(spec, words):
 def test_wrong_words_and_values_are_refused(spec):
     with pytest.raises(UsageError):
         models.build(spec, (1, 8, 8), 10)
+
+
+TWO_HEADS = 'conv(4)|heads([12, 1], ["dense(6)|relu", "dense(5)|relu|dense(3)"])'
+
+
+def test_heads_have_layers_of_their_own():
+    network = models.build(TWO_HEADS, (1, 4, 4), 13)
+    assert isinstance(network.flatten1, nn.Flatten)
+    first, second = network.head.branches.head1, network.head.branches.head2
+    assert [name for name, _ in second.named_children()] == ["dense1", "relu1", "dense2", "head"]
+    assert first.head.out_features == 12 and second.head.out_features == 1
+    outputs = network(torch.rand(3, 1, 4, 4))
+    assert outputs.shape == (3, 13)
+    outputs[:, 12].sum().backward()
+    assert first.dense1.weight.grad is None or not first.dense1.weight.grad.any()
+    assert second.dense1.weight.grad.any() and network.conv1.weight.grad.any()
+
+
+def test_heads_survive_their_file(tmp_path):
+    spec = models.canonical(TWO_HEADS)
+    assert models.canonical(spec) == spec and "bias_init" in spec
+    network = models.build(TWO_HEADS, (1, 4, 4), 13).eval()
+    classifier = models.Classifier(network, (1, 4, 4), [0.5], [0.5], {}, "classes", spec)
+    models.save_classifier(tmp_path / "a", classifier)
+    pictures = torch.rand(2, 1, 4, 4)
+    assert torch.equal(models.load_classifier(tmp_path / "a")(pictures), classifier(pictures))
+
+
+def test_heads_without_layers_are_one_dense_layer_in_float32():
+    network = models.build('heads([2, 3], ["", ""])', (1, 2, 2), 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert network(torch.rand(2, 1, 2, 2)).dtype == torch.float32
+    assert sum(p.numel() for p in network.parameters()) == 5 * 5
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -50,6 +50,12 @@ def test_residual_blocks_have_a_way_around_with_what_lies_on_it() -> None:
     assert [box.notes for box in forks[0].lanes[0]] == [("bn", "relu"), ("bn",)]
 
 
+def test_heads_are_lanes_that_end_side_by_side() -> None:
+    fork = network_parts(outline('conv(4)|heads([7, 3], ["dense(6)|relu", ""])', (1, 8, 8), 10))[-1]
+    assert isinstance(fork, Fork) and fork.end.shape == (10,)
+    assert [[box.shape for box in lane] for lane in fork.lanes] == [[(6,), (7,)], [(3,)]]
+
+
 def test_preactivation_is_told_before_the_first_convolution_of_a_block() -> None:
     fork = next(part for part in network_parts(of("wide-resnet")) if isinstance(part, Fork))
     assert fork.lanes[0][0].notes == ("bn first", "relu first", "bn", "relu")

@@ -1,13 +1,13 @@
-"""Layers that hold layers: residual blocks and inception blocks."""
+"""Layers that hold layers: residual blocks, inception blocks, and several heads."""
 
 from typing import Literal
 
 from cnnlab.core.arguments import Count
-from cnnlab.core.spec import Call
+from cnnlab.core.spec import Call, read
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
-from cnnlab.models.modules import Add, Branches, Concatenate, Residual
-from cnnlab.models.stacking import Layer, Place, layers
+from cnnlab.models.modules import Add, Branches, Concatenate, Heads, Residual
+from cnnlab.models.stacking import Layer, Place, layers, stack
 from cnnlab.models.styles import Activation, Style, layer, widened
 
 BOTTLENECK = 4
@@ -66,6 +66,29 @@ def _convolutions(style: Style, filters: int, stride: int, kernel: int, kind: st
         first = style.weighted("conv", filters=filters, kernel=1, bias=bias)
         return [first, middle, style.weighted("conv", filters=BOTTLENECK * filters, kernel=1, bias=bias)]
     return [middle, style.weighted("conv", filters=filters, kernel=kernel, bias=bias)]
+
+
+@layers.register("heads")
+def heads(place: Place, widths: tuple[Count, ...], before: tuple[str, ...]) -> Layer:
+    """Heads that share what came so far and each have dense layers of their own; stands last, in place of ``head``.
+
+    ``widths`` are those of the objective's heads, in its order, and ``before`` the layers before each of them, such as
+    ``["dense(64)|relu", "dense(64)|relu|dense(32)|relu"]``; an empty text is none.
+    """
+    if place.outputs is None:
+        raise place.error("heads can stand only once, at the end of the network")
+    if sum(widths) != place.outputs:
+        total = " + ".join(map(str, widths))
+        raise place.error(f"its heads are {total} = {sum(widths)} wide and the objective asks for {place.outputs}")
+    if len(before) != len(widths):
+        raise place.error(f"before lists layers for {len(before)} heads, and there are {len(widths)}", "before")
+    parts = {
+        f"head{number}": stack(
+            [*read(text), layer("head")], place.shape, path=f"{place.name}.branches.head{number}.", outputs=width
+        )
+        for number, (width, text) in enumerate(zip(widths, before, strict=True), start=1)
+    }
+    return Layer(Heads({name: part.module for name, part in parts.items()}, place.outputs), (place.outputs,))
 
 
 @layers.register("inception")

@@ -32,6 +32,7 @@ def pattern(
     dropout: Rate = 0.0,
     conv_dropout: Rate = 0.0,
     input_dropout: Rate = 0.0,
+    alpha_dropout: bool = False,
     pooling: Literal["max", "avg"] = "max",
     pool: Count = 2,
     ceil: bool = False,
@@ -45,13 +46,14 @@ def pattern(
     """A chain written as C for a convolution, P for a pool and N for a normalisation; none pools after each C.
 
     ``filters`` has one number for each C, ``kernel`` one for all or one for each. ``dropout`` follows each dense
-    layer, ``conv_dropout`` each pool, ``input_dropout`` the picture. ``width`` scales filters and dense units.
+    layer, ``conv_dropout`` each pool, ``input_dropout`` the picture; ``alpha_dropout`` makes all three the kind that
+    SELU wants. ``width`` scales filters and dense units.
     """
     word = "CP" * len(filters) if layers is None else layers.upper()
     kernels = kernel if isinstance(kernel, Sequence) else [kernel] * len(filters)
     _check(word, filters, kernels)
-    style = Style(activation, norm_at, init, bias_init, l1, l2, penalize)
-    calls = [layer("dropout", p=input_dropout)] if input_dropout else []
+    style = Style(activation, norm_at, init, bias_init, l1, l2, penalize, alpha_dropout)
+    calls = style.dropped(input_dropout)
     remaining = iter(zip(filters, kernels, strict=True))
     for letter in word:
         if letter == "C":
@@ -61,7 +63,7 @@ def pattern(
             calls.append(layer("bn"))
         else:
             calls.append(layer("pool" if pooling == "max" else "avgpool", size=pool, ceil=ceil))
-            calls += [layer("dropout", p=conv_dropout)] if conv_dropout else []
+            calls += style.dropped(conv_dropout)
     calls += [layer("global_pool", kind=global_pool)] if global_pool else []
     calls += dense_layers([widened(units, width) for units in dense], style, dense_norm, dropout)
     return [*calls, style.head()]
@@ -85,7 +87,7 @@ def dense_layers(units: Sequence[int], style: Style, norm: bool, dropout: float)
     calls: list[Call] = []
     for count in units:
         calls += style.group("dense", norm=norm, units=count)
-        calls += [layer("dropout", p=dropout)] if dropout else []
+        calls += style.dropped(dropout)
     return calls
 
 
@@ -100,15 +102,20 @@ def mlp(
     norm_at: Literal["before", "after"] = "before",
     dropout: Rate = 0.0,
     input_dropout: Rate = 0.0,
+    alpha_dropout: bool = False,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
     l1: NonNegative = 0.0,
     l2: NonNegative = 0.0,
     penalize: Penalized = ("kernel",),
 ) -> Plan:
-    """A multilayer perceptron: dense layers on the flattened picture."""
-    style = Style(activation, norm_at, init, bias_init, l1, l2, penalize)
-    calls = [layer("dropout", p=input_dropout)] if input_dropout else []
+    """A multilayer perceptron: dense layers on the flattened picture.
+
+    ``dropout`` follows each dense layer, ``input_dropout`` the picture; ``alpha_dropout`` makes both the kind that
+    SELU wants.
+    """
+    style = Style(activation, norm_at, init, bias_init, l1, l2, penalize, alpha_dropout)
+    calls = style.dropped(input_dropout)
     calls += [layer("flatten"), *dense_layers([widened(n, width) for n in hidden], style, batch_norm, dropout)]
     return [*calls, style.head()]
 

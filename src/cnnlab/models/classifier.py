@@ -74,7 +74,8 @@ class Classifier(nn.Module):
     def outputs(self) -> int | None:
         """How many numbers a picture becomes; None for a network of one's own that has no ``head``."""
         head = getattr(self.network, "head", None)
-        return head.out_features if isinstance(head, nn.Linear) else None
+        count = getattr(head, "out_features", None)
+        return count if isinstance(count, int) else None
 
     def forward(self, pixels: Tensor) -> Tensor:
         """N×C×H×W, float in [0, 1] or uint8, to N×K; float32 also under autocast to a shorter type."""

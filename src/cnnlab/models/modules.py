@@ -138,7 +138,7 @@ class Residual(nn.Module):
 
 
 class Branches(nn.Module):
-    """Several ways from one feature map, laid side by side as channels."""
+    """Several ways from one feature map or vector, laid side by side as channels."""
 
     def __init__(self, branches: Mapping[str, nn.Module]) -> None:
         super().__init__()
@@ -149,6 +149,14 @@ class Branches(nn.Module):
         """N×C×H×W to N×(C1+C2+…)×H×W."""
         joined: Tensor = self.join(*(branch(input) for branch in self.branches.values()))
         return joined
+
+
+class Heads(Branches):
+    """Heads with dense layers of their own, their outputs side by side in the order of the objective's heads."""
+
+    def __init__(self, branches: Mapping[str, nn.Module], out_features: int) -> None:
+        super().__init__(branches)
+        self.out_features = out_features
 
 
 class ChannelGate(nn.Module):

@@ -20,6 +20,7 @@ architectures: Registry[Plan] = Registry("architecture", given=("shape", "output
 """Named architectures: functions of the picture's shape, the number of outputs and the knobs of the spec."""
 
 _HEAD = Call("head")
+_HEADS = {"head", "heads"}
 
 
 def canonical(spec: object) -> str:
@@ -65,7 +66,7 @@ def is_built_in(spec: object) -> bool:
 
 
 def _finished(calls: Sequence[Call], shape: Shape, outputs: int) -> nn.Module:
-    has_head = bool(calls) and calls[-1].name == _HEAD.name
+    has_head = bool(calls) and calls[-1].name in _HEADS
     return stack(calls if has_head else [*calls, _HEAD], shape, outputs=outputs).module
 
 
@@ -89,10 +90,12 @@ def _unknown(name: str) -> str:
 
 
 def _settled(bound: Bound[Any]) -> Call:
-    """The canonical call, its initialisers checked and completed too."""
+    """The canonical call, its initialisers and the layers of heads checked and completed too."""
     call = bound.call
     return Call(call.name, (), {key: _settled_value(key, value) for key, value in call.kwargs.items()})
 
 
 def _settled_value(key: str, value: Any) -> Any:
+    if key == "before":
+        return tuple(canonical(text) if read(text) else "" for text in value)
     return canonical_initialiser(value) if key in {"init", "bias_init"} else value

@@ -5,14 +5,14 @@ Where a report leaves a number open, the one chosen here is said to be a reconst
 
 from typing import Literal
 
-from cnnlab.core.arguments import Count, Positive
+from cnnlab.core.arguments import Count, NonNegative, Positive
 from cnnlab.core.spec import Call
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.chains import dense_layers, variant
 from cnnlab.models.initialisers import Initialiser
 from cnnlab.models.networks import Plan, architectures
 from cnnlab.models.shapes import Shape
-from cnnlab.models.styles import Activation, Style, layer, widened
+from cnnlab.models.styles import Activation, Penalized, Style, layer, widened
 
 _QUINN = "of table 1 of Quinn (2021); filters and dense units are reconstructions"
 variant("cp", f"The baseline {_QUINN}.", layers="CP", filters=(32,), dense=(128,))
@@ -95,28 +95,39 @@ def cifar_net(
     block: Literal["inception", "residual"] | None = None,
     filters: tuple[Count, Count] = (32, 64),
     dense: tuple[Count, ...] = (512,),
+    kernel: Count = 3,
+    padding: Literal["same", "valid"] = "same",
     width: Positive = 1.0,
     activation: Activation = "relu",
     batch_norm: bool = False,
+    dense_norm: bool = False,
+    norm_at: Literal["before", "after"] = "before",
+    pooling: Literal["max", "avg"] = "max",
     conv_dropout: Rate = 0.25,
     dropout: Rate = 0.25,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
+    l1: NonNegative = 0.0,
+    l2: NonNegative = 0.0,
+    penalize: Penalized = ("kernel",),
 ) -> Plan:
     """The CIFAR-10 network of Wattanasirichaigoon: two pairs of convolutions, then perhaps a block.
 
     The ``inception`` block has three branches of 64 filters; the ``residual`` one two convolutions of 128, joined to
-    its input side by side, and a pool.
+    its input side by side, and a pool. ``kernel``, ``padding`` and the penalties are those of the two pairs.
     """
-    style = Style(activation, init=init, bias_init=bias_init)
+    style = Style(activation, norm_at, init, bias_init, l1, l2, penalize)
+    pool = layer("pool" if pooling == "max" else "avgpool")
     calls: list[Call] = []
     for count in filters:
+        size = {"filters": widened(count, width), "kernel": kernel, "padding": padding}
         for _ in range(2):
-            calls += style.group("conv", norm=batch_norm, filters=widened(count, width), kernel=3)
-        calls += [layer("pool"), *([layer("dropout", p=conv_dropout)] if conv_dropout else [])]
+            calls += style.group("conv", norm=batch_norm, **size)
+        calls += [pool, *style.dropped(conv_dropout)]
     common = {"activation": activation, "batch_norm": batch_norm, "init": init}
     if block == "inception":
         calls.append(layer("inception", filters=widened(64, width), **common))
     elif block == "residual":
-        calls += [layer("residual", filters=widened(128, width), join="concat", **common), layer("pool")]
-    return [*calls, *dense_layers([widened(units, width) for units in dense], style, False, dropout), style.head()]
+        calls += [layer("residual", filters=widened(128, width), join="concat", **common), pool]
+    units = [widened(count, width) for count in dense]
+    return [*calls, *dense_layers(units, style, dense_norm, dropout), style.head()]

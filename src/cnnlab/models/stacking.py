@@ -76,7 +76,7 @@ layers: Registry[Layer] = Registry("layer", given=("place",))
 activations: set[str] = set()
 """The names of the layers that are activations."""
 
-_ON_VECTORS = {"dense", "head"}
+_ON_VECTORS = {"dense", "head", "heads"}
 _UNWEIGHTED = {"bn", "pool", "avgpool", "global_pool", "flatten", "dropout", "alpha_dropout", "activity"}
 
 
@@ -105,7 +105,7 @@ def stack(calls: Sequence[Call], shape: Shape, *, path: str = "", outputs: int |
 
 def _next_name(counts: Counter[str], kind: str) -> str:
     """conv1, conv2, pool1; the head, of which there is one, goes without a number."""
-    word = kind.replace("-", "_")
+    word = "head" if kind == "heads" else kind.replace("-", "_")
     counts[word] += 1
     return word if word == "head" else f"{word}{counts[word]}"
 

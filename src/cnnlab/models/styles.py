@@ -28,7 +28,7 @@ def widened(count: int, width: float) -> int:
 
 @dataclass(frozen=True)
 class Style:
-    """The activation, the place of batch normalisation around it, the initialisers and the penalties."""
+    """The activation, the place of batch normalisation around it, the initialisers, penalties, and kind of dropout."""
 
     activation: Activation = "relu"
     norm_at: Literal["before", "after"] = "before"
@@ -37,6 +37,7 @@ class Style:
     l1: float = 0.0
     l2: float = 0.0
     penalize: tuple[str, ...] = ("kernel",)
+    alpha_dropout: bool = False
 
     @property
     def activations(self) -> list[Call]:
@@ -55,6 +56,10 @@ class Style:
         norms = [layer("bn")] if norm else []
         active = [*self.activations, *self._watched()]
         yield from [*norms, *active] if self.norm_at == "before" else [*active, *norms]
+
+    def dropped(self, p: float) -> list[Call]:
+        """Dropout as a plan: empty at a probability of 0."""
+        return [layer("alpha_dropout" if self.alpha_dropout else "dropout", p=p)] if p else []
 
     def head(self) -> Call:
         """The last dense layer."""

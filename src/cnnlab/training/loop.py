@@ -111,6 +111,8 @@ class Trainer:
             self.counters = stored.counters
         clear_leftovers(self.writer.folder)
         self.writer.truncate_live(self.counters.step + 1)
+        if self.counters.step == 0:
+            self._keep_snapshot(0)
         stretch: Stretch | None = None
         with self.display:
             for current, epoch in self.job.plan.epochs_from(self.counters.epoch):
@@ -261,8 +263,7 @@ class Trainer:
 
     def _record(self, row: dict[str, Any]) -> None:
         epoch = self.counters.epoch
-        if epoch in self.recipe.snapshots:
-            save_classifier(self.writer.path(f"snapshots/epoch-{epoch}.safetensors"), self._judged_network)
+        self._keep_snapshot(epoch)
         self.writer.history(self.counters.rows)
         self.writer.update(epochs_done=epoch, step=self.counters.step, seconds=round(self.counters.seconds, 3))
         self._save()
@@ -270,6 +271,11 @@ class Trainer:
         for callback in self.job.callbacks:
             callback(EpochEnd(epoch, dict(row), self._judged_network, self.writer.folder))
         self._heed()
+
+    def _keep_snapshot(self, epoch: int) -> None:
+        """Keeps the weights as they are, where the recipe asks for this epoch; 0 is before the first."""
+        if epoch in self.recipe.snapshots:
+            save_classifier(self.writer.path(f"snapshots/epoch-{epoch}.safetensors"), self._judged_network)
 
     def _validate(self) -> dict[str, float]:
         if self.validation is None:

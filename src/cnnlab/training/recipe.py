@@ -47,7 +47,8 @@ Share = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)]
 """A count of pictures, or a share of them below 1."""
 MaybeShare = Annotated[Share | None, _MAYBE]
 Balance = Annotated[Literal["none", "weights", "sampler"], BeforeValidator(_word)]
-EpochNumber = Annotated[int, Field(ge=1)]
+EpochNumber = Annotated[int, Field(ge=0)]
+"""An epoch by its number from 1; 0 is before the first."""
 
 
 class _Strict(BaseModel):
@@ -207,6 +208,15 @@ def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[s
     return content
 
 
+_WITHOUT_COUNTERPART = {
+    "steps_per_execution": (
+        "in Keras it is how many steps run in one call of a compiled function, and cnnlab's loop is Python itself, which "
+        "takes one step after the other. It changes how fast a training is and not what it learns; leave it out."
+    )
+}
+"""What other libraries know and a person may look for, and why it is not there."""
+
+
 def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str) -> None:
     unknown = [str(key) for key in content if key not in valid]
     if not unknown:
@@ -219,6 +229,8 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str)
             f"{cut[0]}: {content[cut[0]]} has a parenthesis that is never closed, because YAML splits an unquoted "
             f'text at its comma. Put the whole value in quotes: {cut[0]}: "{whole}".'
         )
+    if unknown[0] in _WITHOUT_COUNTERPART:
+        raise UsageError(f"{what} has no key {unknown[0]!r}: {_WITHOUT_COUNTERPART[unknown[0]]}")
     raise UsageError(f"{what} has no key {unknown[0]!r}. {suggestion(unknown[0], valid)}")
 
 
