@@ -91,7 +91,7 @@ def test_show_tells_recipe_scores_history_execution_and_warnings(cnnlab: Cnnlab,
     assert "epoch 2, by validation accuracy" in shown
     assert "mlp(hidden=[32], dropout=0.0)" in shown
     assert [line.split() for line in shown.splitlines() if line.startswith("test ")] == [
-        ["test", "359", "0.4000", "0.8750"]
+        ["test", "359", "0.4000", "0.8750", "(0.8364", "to", "0.9050)"]
     ]
     assert "    3" in shown and "0.3333" in shown
     assert "float32" in shown

@@ -82,7 +82,11 @@ def _write(result: "Evaluation") -> None:
     count = len(result.predictions)
     rows: list[tuple[str, Any]] = [("evaluated", result.label), ("data", result.data)]
     rows += [("split", f"{result.split}, {count:,} picture{'' if count == 1 else 's'}")]
-    rows += [(name.replace("_", " "), output.score(value)) for name, value in result.scores.items() if name != "n"]
+    rows += [
+        (name.replace("_", " "), output.sure_score(name, value, count))
+        for name, value in result.scores.items()
+        if name != "n"
+    ]
     output.facts(rows)
     if not result.scores:
         output.write("These pictures have no targets, so there is nothing to score.")

@@ -14,8 +14,8 @@ Family: TypeAlias = Literal["baseline", "all"]
 _POINTS = 2**15
 _MANY = 200
 _POINTS_OF_MANY = 2**13
-_TAIL = 1024
-_GROUP = 16
+_TAIL = 512
+_GROUP = 64
 
 
 class LargestT:
@@ -106,7 +106,7 @@ def _maxima(pairs: Pairs, covariance: bytes, count: int) -> tuple[Array, Array]:
 
 
 def _condensed(ordered: Array) -> tuple[Array, Array]:
-    """Neighbours replaced by their mean, but for those in the tail: a tenth of the points for the same integral."""
+    """Neighbours replaced by their mean, but for those in the tail: few of the points for the same integral."""
     cut = len(ordered) - _TAIL
     values = np.concatenate([ordered[:cut].reshape(-1, _GROUP).mean(axis=1), ordered[cut:]])
     weights = np.concatenate([np.full(cut // _GROUP, _GROUP), np.ones(_TAIL)]) / len(ordered)

@@ -77,11 +77,10 @@ def _by_pooled_spread(plan: Plan, fitted: Fit, pair: tuple[int, int], smallest: 
         return _without_spread(estimate, float(np.abs(fitted.effects).max()))
     t, largest = estimate / error, plan.largest
     p = single_p(t, fitted.freedom)
-    critical = _critical(plan, fitted.freedom) if largest is None else largest.critical(plan.level, fitted.freedom)
     to_see = smallest or abs(estimate)
     return Tested(
         estimate,
-        _around(estimate, critical * error, plan.level),
+        _around(estimate, plan.critical * error, plan.level),
         p if largest is None else largest.p_value(t, fitted.freedom),
         p,
         t,

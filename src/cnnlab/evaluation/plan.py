@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from cnnlab.evaluation.blocks import Array, Fit, fit
+from cnnlab.evaluation.intervals import t_quantile
 from cnnlab.evaluation.maxima import Family, LargestT, Pairs
 from cnnlab.evaluation.spread import apart
 
@@ -65,6 +66,14 @@ class Plan:
             return None
         places = {setting: place for place, setting in enumerate(self.calm)}
         return LargestT(tuple((places[one], places[other]) for one, other in self.meant), self.fit.covariance)
+
+    @cached_property
+    def critical(self) -> float:
+        """What a t statistic by the pooled spread must exceed."""
+        freedom = self.fit.freedom if self.fit else 0
+        if self.largest is None:
+            return t_quantile(self.single_level, freedom)
+        return self.largest.critical(self.level, freedom)
 
     @property
     def pooled_name(self) -> str:

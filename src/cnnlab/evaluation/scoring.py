@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cnnlab import data as data_room
 from cnnlab.core.errors import UsageError
 from cnnlab.data import Dataset, ImageSet
+from cnnlab.evaluation.intervals import Interval, score_interval
 from cnnlab.evaluation.matching import in_the_classifiers_order, in_the_classifiers_shape
 from cnnlab.evaluation.subjects import BATCH, Subject, subject
 from cnnlab.models import Classifier
@@ -38,6 +39,13 @@ class Evaluation:
     split: str
     label: str
 
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """Wilson's interval of each score that is a share of the pictures, such as accuracy."""
+        count = len(self.predictions)
+        found = {name: score_interval(name, value, count) for name, value in self.scores.items()}
+        return {name: interval for name, interval in found.items() if interval is not None}
+
     def to_dict(self) -> dict[str, Any]:
         """The scores and what they are of, as plain JSON."""
         return {
@@ -47,6 +55,7 @@ class Evaluation:
             "split": self.split,
             "pictures": len(self.predictions),
             "scores": plain(self.scores),
+            "intervals": {name: interval.to_dict() for name, interval in self.intervals.items()},
         }
 
     def __repr__(self) -> str:

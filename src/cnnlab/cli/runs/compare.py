@@ -11,7 +11,8 @@ from cnnlab.core.errors import CnnlabError
 
 if TYPE_CHECKING:
     from cnnlab.core.spec import Call
-    from cnnlab.runs import Comparison
+    from cnnlab.evaluation import PairedRuns
+    from cnnlab.runs import Comparison, RunStore
 
 _LONG = 32
 _NOT_THE_EXPERIMENT = ("name",)
@@ -24,15 +25,35 @@ Names = Annotated[
 def compare(names: Names, runs: Runs = None, as_json: Json = False) -> None:
     """Show runs side by side: what differs between them, and their scores.
 
-    A difference between two runs is no proof: another seed differs too.
+    Of two runs also whether one has more test pictures right than chance would give it, by McNemar's exact test. A
+    difference between two runs is no proof that one recipe is better: another seed differs too.
     """
     from cnnlab.runs import RunStore
 
-    comparison = RunStore(runs or "runs").compare(names)
+    store = RunStore(runs or "runs")
+    comparison = store.compare(names)
+    paired, refusal = _picture_by_picture(store, comparison.runs)
     if as_json:
-        output.write_json(comparison.to_dict())
-    else:
-        write_comparison(comparison)
+        test = paired.to_dict() if paired else {"refused": refusal}
+        output.write_json(comparison.to_dict() | ({"mcnemar": test} if paired or refusal else {}))
+        return
+    write_comparison(comparison)
+    if paired or refusal:
+        output.heading("picture by picture")
+        output.write(paired.sentence if paired else f"not compared: {refusal}")
+
+
+def _picture_by_picture(store: "RunStore", names: Sequence[str]) -> "tuple[PairedRuns | None, str]":
+    """Two runs on the same test pictures, or the reason why not; neither of more runs, or of one twice."""
+    from cnnlab.evaluation import compare_predictions
+
+    if len(set(names)) != 2 or len(names) != 2:
+        return None, ""
+    try:
+        first, second = (store.find(name).predictions("test") for name in names)
+        return compare_predictions(first, second, names=(names[0], names[1])), ""
+    except CnnlabError as error:
+        return None, str(error)
 
 
 def write_comparison(comparison: "Comparison") -> None:

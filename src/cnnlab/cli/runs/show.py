@@ -71,7 +71,11 @@ def _scores(run: "Run") -> None:
     output.table(
         ["split", "pictures", *(name.replace("_", " ") for name in names)],
         [
-            [split, f"{scores.n:,}" if scores.n else "", *(output.score(scores.get(name)) for name in names)]
+            [
+                split,
+                f"{scores.n:,}" if scores.n else "",
+                *(output.sure_score(name, scores.get(name), scores.n) for name in names),
+            ]
             for split, scores in scored.items()
         ],
     )
