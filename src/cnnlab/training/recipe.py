@@ -210,8 +210,8 @@ def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[s
 
 _WITHOUT_COUNTERPART = {
     "steps_per_execution": (
-        "in Keras it is how many steps run in one call of a compiled function, and cnnlab's loop is Python itself, which "
-        "takes one step after the other. It changes how fast a training is and not what it learns; leave it out."
+        "in Keras it is how many steps run in one call of a compiled function, and cnnlab's loop is Python itself, "
+        "which takes one step after the other. It changes how fast a training is and not what it learns; leave it out."
     )
 }
 """What other libraries know and a person may look for, and why it is not there."""
