@@ -126,7 +126,7 @@ def test_minute_hand_settles_the_minute_and_the_hour_hand_the_hour() -> None:
     spec = "multi-head(hour=circular(720, column=[hour, minute]), minute=circular(60))"
     objective = objectives.build(spec, CLOCK)
     # The hour hand says 2:50, 3:20 and 11:50, the minute hand 58, 40 and 2: 2:58, 3:40 (nearer than 2:40) and 12:02.
-    outputs = torch.cat([vectors([170, 200.1, 710], 720, 0.9), vectors([58, 40, 2], 60, 0.5)], dim=1)
+    outputs = torch.cat([vectors([170, 200.1, 710], 720, 0.9), vectors([58, 40, 2], 60, 0.95)], dim=1)
     assert {name: column.tolist() for name, column in objective.decode(outputs).items()} == {
         "hour": [2, 3, 0],
         "minute": [58, 40, 2],
@@ -135,7 +135,7 @@ def test_minute_hand_settles_the_minute_and_the_hour_hand_the_hour() -> None:
     assert found["clock_mean_error"] == pytest.approx(1)
     assert found["hour_mean_absolute_error"] == pytest.approx((7 + 19.9 + 14) / 3)
     assert found["minute_mean_absolute_error"] == pytest.approx(1)
-    assert objective.confidences(outputs)["minute"].tolist() == pytest.approx([0.5] * 3)
+    assert objective.confidences(outputs)["minute"].tolist() == pytest.approx([0.95] * 3)
     assert objective.confidences(outputs)["hour"].tolist() == pytest.approx([0.9] * 3)
 
 

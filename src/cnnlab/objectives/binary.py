@@ -1,5 +1,7 @@
 """One of two classes, by one sigmoid output."""
 
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -54,6 +56,20 @@ class Binary(Single):
     def numbers(self, outputs: Tensor) -> dict[str, Tensor]:
         """None: two classes are no scale."""
         return {}
+
+    @property
+    def tables(self) -> Mapping[str, Sequence[float] | None]:
+        """No numbers: two classes are no scale."""
+        return {self.column: None}
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Two classes."""
+        return {self.column: 2}
+
+    def support(self, outputs: Tensor, candidates: Targets) -> Tensor:
+        """The logarithm of the class's probability."""
+        return F.logsigmoid(torch.cat([-outputs, outputs], dim=1))[:, candidates[self.column]]
 
     def likelihoods(self, outputs: Tensor) -> Tensor:
         """The probabilities of both classes, N×2."""

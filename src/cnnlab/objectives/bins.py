@@ -96,6 +96,10 @@ class Bins(Numeric):
             shares = self._near(shares, outputs.argmax(1))
         return self._mean(shares, centres)
 
+    def support(self, outputs: Tensor, candidates: Targets) -> Tensor:
+        """The logarithm of the probability of the bin."""
+        return torch.log_softmax(outputs, dim=1)[:, self._bin(self.quantity.of(candidates))]
+
     def scores(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
         """The metrics named in the class's description."""
         truth = self._bin(self.quantity.of(targets))

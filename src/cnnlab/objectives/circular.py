@@ -12,6 +12,9 @@ from cnnlab.objectives.distances import distances
 from cnnlab.objectives.quantity import Quantity, Wanted
 from cnnlab.objectives.single import Numeric
 
+_LONGEST = 0.999
+"""No prediction is taken for surer than that, which is about 1.5 degrees."""
+
 
 class Circular(Numeric):
     """Two outputs, sine and cosine of the number's angle; the predicted vector's length tells how sure it is.
@@ -49,6 +52,18 @@ class Circular(Numeric):
     def sureness(self, outputs: Tensor) -> Tensor:
         """The vector's length, at most 1."""
         return outputs.square().sum(1).sqrt().clamp(max=1)
+
+    def support(self, outputs: Tensor, candidates: Targets) -> Tensor:
+        """That of a von Mises distribution whose mean direction and mean length are the vector's.
+
+        Its concentration is approximated as Banerjee and others do, Clustering on the unit hypersphere using von
+        Mises-Fisher distributions (2005), equation 4.4: r (d - r²) / (1 - r²), here d = 2.
+        """
+        length = outputs.square().sum(1, keepdim=True).sqrt()
+        r = length.clamp(max=_LONGEST)
+        concentration = r * (2 - r.square()) / (1 - r.square())
+        direction = outputs / length.clamp(min=1e-12)
+        return concentration * (direction @ self.target(candidates).to(outputs).T)
 
     def scores(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
         """The metrics named in the class's description."""

@@ -1,5 +1,7 @@
 """One class out of several, by softmax and cross-entropy."""
 
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -49,11 +51,27 @@ class Classes(Single):
 
     def numbers(self, outputs: Tensor) -> dict[str, Tensor]:
         """The number that the most likely class is named by, where classes are named by numbers."""
-        try:
-            table = number_table({self.column: self.names}, self.column, "classes")
-        except UsageError:
+        table = self.tables[self.column]
+        if table is None:
             return {}
         return {self.column: torch.tensor(table, dtype=torch.float64, device=outputs.device)[outputs.argmax(1)]}
+
+    @property
+    def tables(self) -> Mapping[str, Sequence[float] | None]:
+        """The numbers that the classes are named by, where they are."""
+        try:
+            return {self.column: number_table({self.column: self.names}, self.column, "classes")}
+        except UsageError:
+            return {self.column: None}
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """How many classes there are."""
+        return {self.column: len(self.names)}
+
+    def support(self, outputs: Tensor, candidates: Targets) -> Tensor:
+        """The logarithm of the class's probability."""
+        return torch.log_softmax(outputs, dim=1)[:, candidates[self.column]]
 
     def likelihoods(self, outputs: Tensor) -> Tensor:
         """Softmax."""

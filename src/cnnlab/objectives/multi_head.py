@@ -1,8 +1,12 @@
 """Several objectives at once, each with a head of its own."""
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from cnnlab.core.arguments import NonNegative
@@ -10,7 +14,11 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.spec import Call
 from cnnlab.objectives.base import Objective, objectives
 from cnnlab.objectives.columns import Columns, Targets
-from cnnlab.objectives.single import Numeric, Single
+from cnnlab.objectives.single import Single
+
+T = TypeVar("T")
+_AT_ONCE = 1024
+_MOST_CANDIDATES = 100_000
 
 
 class MultiHead(Objective):
@@ -18,8 +26,8 @@ class MultiHead(Objective):
 
     Metrics: ``loss``, and those of each head under its name, as in ``hour_accuracy`` and ``minute_loss``.
 
-    Where one head predicts a number made of several columns, and another the smallest of these by itself, the two
-    are brought to agree: the second gives its column, the first those above it (see ``Quantity.agreeing``).
+    Where several heads speak of one column, as those for both hands of a clock do of the minute, they vote: of all
+    values that their columns can take together, the one is decoded that is most likely by all of them.
     """
 
     def __init__(self, parts: Mapping[str, Single], weights: Sequence[float] | None = None) -> None:
@@ -32,7 +40,7 @@ class MultiHead(Objective):
         self.smooths = any(part.smooths for part in self.parts.values())
         self.scored = self._prefixed(lambda part: ("loss", *part.scored))
         self.tallied = self._prefixed(lambda part: part.tallied)
-        self._agreeing = _agreeing(self.parts)
+        self.ballot = Ballot.of(self.parts)
 
     def _prefixed(self, names: Any) -> tuple[str, ...]:
         return tuple(f"{head}_{name}" for head, part in self.parts.items() for name in names(part))
@@ -83,16 +91,17 @@ class MultiHead(Objective):
         return self._gathered(outputs, lambda part, rows: part.confidences(rows))
 
     def numbers(self, outputs: Tensor) -> dict[str, Tensor]:
-        """What the heads predict, brought to agree."""
-        agreed = self._agreed(outputs)
-        parts = [numeric.quantity.apart(values, numeric.period) for numeric, values in agreed]
-        return self._gathered(outputs, lambda part, rows: part.numbers(rows)) | _merged(parts)
+        """What the heads predict, after the vote."""
+        found = self._gathered(outputs, lambda part, rows: part.numbers(rows))
+        for column, chosen in self._voted(outputs).items():
+            table = self.ballot.tables[column]
+            if table is not None:
+                found[column] = torch.tensor(table, dtype=torch.float64, device=outputs.device)[chosen]
+        return found
 
     def decode(self, outputs: Tensor) -> dict[str, Tensor]:
-        """What the heads predict, brought to agree."""
-        agreed = self._agreed(outputs)
-        parts = [numeric.quantity.decode(values, numeric.period) for numeric, values in agreed]
-        return self._gathered(outputs, lambda part, rows: part.decode(rows)) | _merged(parts)
+        """What the heads predict, after the vote."""
+        return self._gathered(outputs, lambda part, rows: part.decode(rows)) | self._voted(outputs)
 
     def scores(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
         """The loss and the metrics of each head by itself, under its name."""
@@ -109,28 +118,50 @@ class MultiHead(Objective):
         order = sorted(self.parts.items(), key=lambda item: -len(item[1].predicts))
         return _merged([ask(part, split[head]) for head, part in order])
 
-    def _agreed(self, outputs: Tensor) -> list[tuple[Numeric, Tensor]]:
-        split, agreed = self.split(outputs), []
-        for coarse, fine in self._agreeing:
-            one, other = self.parts[coarse], self.parts[fine]
-            assert isinstance(one, Numeric) and isinstance(other, Numeric)
-            finest = other.value(split[fine]) / other.quantity.units[0]
-            agreed.append((one, one.quantity.agreeing(one.value(split[coarse]), finest, one.period)))
-        return agreed
+    def _voted(self, outputs: Tensor) -> dict[str, Tensor]:
+        """The classes that the voters find most likely together, N for each of their columns."""
+        candidates = self.ballot.candidates(outputs.device)
+        split, chosen = self.split(outputs), []
+        for start in range(0, len(outputs) if candidates else 0, _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            votes = [self.parts[head].support(split[head][part].double(), candidates) for head in self.ballot.voters]
+            chosen.append(torch.stack(votes).sum(0).argmax(1))
+        return {name: rows[torch.cat(chosen)] for name, rows in candidates.items()} if chosen else {}
 
 
-def _agreeing(parts: Mapping[str, Single]) -> list[tuple[str, str]]:
-    """Pairs of heads of which the second predicts by itself the smallest column of the first."""
-    numeric = {head: part for head, part in parts.items() if isinstance(part, Numeric)}
-    return [
-        (one, other)
-        for one, coarse in numeric.items()
-        for other, fine in numeric.items()
-        if len(coarse.predicts) > 1 and fine.predicts == coarse.predicts[-1:]
-    ]
+@dataclass(frozen=True)
+class Ballot:
+    """What heads vote on: the values that their columns can take together.
+
+    :param voters: the heads that share a column with another.
+    :param tables: for each of their columns the numbers that its classes stand for, or None.
+    """
+
+    voters: tuple[str, ...]
+    tables: Mapping[str, Sequence[float] | None]
+    sizes: Mapping[str, int]
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Single]) -> "Ballot":
+        """The ballot of these heads; empty where no two speak of one column, or columns hold numbers at large."""
+        counts = Counter(column for part in parts.values() for column in part.predicts)
+        voters = [head for head, part in parts.items() if any(counts[column] > 1 for column in part.predicts)]
+        tables = _merged([parts[head].tables for head in voters])
+        sizes = _merged([parts[head].sizes for head in voters])
+        columns = {column for head in voters for column in parts[head].predicts}
+        if columns != set(sizes) or math.prod(sizes.values()) > _MOST_CANDIDATES:
+            return cls((), {}, {})
+        return cls(tuple(voters), tables, sizes)
+
+    def candidates(self, device: torch.device) -> dict[str, Tensor]:
+        """Every combination of classes: a column of M class indices each."""
+        if not self.voters:
+            return {}
+        grids = torch.meshgrid(*(torch.arange(size, device=device) for size in self.sizes.values()), indexing="ij")
+        return {name: grid.flatten() for name, grid in zip(self.sizes, grids, strict=True)}
 
 
-def _merged(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def _merged(parts: Sequence[Mapping[str, T]]) -> dict[str, T]:
     return {name: value for part in parts for name, value in part.items()}
 
 

@@ -100,15 +100,6 @@ class Quantity:
             for name, table in zip(self.columns, self.tables, strict=True)
         }
 
-    def agreeing(self, values: Tensor, finest: Tensor, period: float | None = None) -> Tensor:
-        """The number nearest to ``values`` whose smallest column is ``finest``.
-
-        As one reads a clock: the hour hand tells roughly what time it is, the minute hand settles the minute.
-        """
-        coarse, exact = self.units[-2], self.units[-1] * finest.double()
-        agreed = torch.round((values.double() - exact) / coarse) * coarse + exact
-        return agreed if period is None else agreed.remainder(period)
-
     def _around(self, name: str, period: float | None) -> float | None:
         """The circle of one column's own numbers: that of the whole, where the column is all there is or leads."""
         return None if period is None or name != self.columns[0] else period / self.units[0]

@@ -14,6 +14,9 @@ from cnnlab.objectives.single import Numeric
 
 Kind: TypeAlias = Literal["mse", "mae", "huber"]
 
+_DOUBT = 0.1
+"""How far off a prediction is taken to be where others speak of the same column, in the scale of [-1, 1]."""
+
 
 class Scalar(Numeric):
     """One output, which is the number brought from ``range`` to [-1, 1].
@@ -53,6 +56,10 @@ class Scalar(Numeric):
     def value(self, outputs: Tensor) -> Tensor:
         """The output brought back to its range."""
         return self.centre + self.half * outputs[:, 0]
+
+    def support(self, outputs: Tensor, candidates: Targets) -> Tensor:
+        """That of a bell around the prediction; its SD is a twentieth of the range, for how sure it is nobody knows."""
+        return -0.5 * ((outputs - self.target(candidates).to(outputs).T) / _DOUBT).square()
 
     def scores(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
         """The metrics named in the class's description."""

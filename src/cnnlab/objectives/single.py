@@ -1,6 +1,7 @@
 """An objective of one head: what it gives as named heads, its subclasses work out on plain tensors."""
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -66,6 +67,23 @@ class Single(Objective):
             raise UsageError(f"label_smoothing needs classes, and {self.name} is predicted as a number. Leave it out.")
         return {self.name: self.softened(encoded[self.name], amount)}
 
+    @property
+    @abstractmethod
+    def tables(self) -> Mapping[str, Sequence[float] | None]:
+        """For each predicted column that holds classes, the numbers that these stand for, None where for none."""
+
+    @property
+    @abstractmethod
+    def sizes(self) -> Mapping[str, int]:
+        """For each predicted column that holds classes, how many."""
+
+    @abstractmethod
+    def support(self, outputs: Tensor, candidates: Targets) -> Tensor:
+        """How well each of M rows of targets agrees with each of N outputs: a log-likelihood N×M.
+
+        Each sample's is up to a constant of its own.
+        """
+
     @abstractmethod
     def target(self, targets: Targets) -> Tensor:
         """What the outputs are compared with: float32, N×``width``."""
@@ -110,6 +128,18 @@ class Numeric(Single):
         self.quantity, self.period = quantity, period
         self.predicts = quantity.columns
         self.settled: dict[str, Any] = {"column": quantity.column, "units": quantity.units}
+
+    @property
+    def tables(self) -> Mapping[str, Sequence[float] | None]:
+        """The numbers that classes stand for, in each column that holds any."""
+        pairs = zip(self.quantity.columns, self.quantity.tables, strict=True)
+        return {name: table for name, table in pairs if table is not None}
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """How many classes there are, in each column that holds any."""
+        pairs = zip(self.quantity.columns, self.quantity.tables, strict=True)
+        return {name: len(table) for name, table in pairs if table is not None}
 
     @abstractmethod
     def value(self, outputs: Tensor) -> Tensor:
