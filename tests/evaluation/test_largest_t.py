@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -78,6 +78,8 @@ def test_many_settings_are_no_trouble() -> None:
     assert p == pytest.approx(stats.studentized_range.sf(4 * np.sqrt(2), 60, 118), abs=3e-3)
 
 
+# The oracle takes its time.
+@settings(max_examples=15)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])

@@ -1,0 +1,45 @@
+"""The page on statistics: what its Python prints is what it says."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+from cnnlab.evaluation import score_interval
+from cnnlab.evaluation.comparisons import Verdict
+from cnnlab.evaluation.paired_runs import mcnemar_p
+
+TEXT = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```\n```\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_python_on_the_page_prints_what_stands_below_it() -> None:
+    assert len(BLOCKS) == TEXT.count("```python")
+    known: dict[str, object] = {}
+    for code, expected in BLOCKS:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(compile(code, "statistics.md", "exec"), known)
+        assert printed.getvalue().splitlines() == expected.splitlines()
+
+
+def test_every_verdict_is_explained() -> None:
+    from typing import get_args
+
+    table = TEXT.partition("## The verdict")[2].partition("*Undecided*")[0]
+    assert set(re.findall(r"`(\w+)`", table)) == set(get_args(Verdict))
+
+
+def test_numbers_in_the_prose_are_right() -> None:
+    assert f"0.9396 ({score_interval('accuracy', 0.9396, 10_000)})" in TEXT
+    assert mcnemar_p(15, 0) < 0.001
+    # Twenty comparisons at 5% each.
+    assert abs((1 - 0.95**20) - 2 / 3) < 0.03
+
+
+def test_the_comparison_of_two_runs_reads_as_shown() -> None:
+    from cnnlab.evaluation.intervals import Interval
+    from cnnlab.evaluation.paired_runs import PairedRuns, _interval
+
+    interval: Interval = _interval(15, 0, 100, 0.95)
+    shown = PairedRuns(("first", "second"), 100, 80, 15, 0, 5, interval, mcnemar_p(15, 0), "better", None).sentence
+    assert shown in " ".join(TEXT.split())
