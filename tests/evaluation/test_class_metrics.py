@@ -209,6 +209,33 @@ def test_stored_outputs_become_probabilities_by_their_objective() -> None:
     assert found.right.tolist() == [True, False]
 
 
+def test_a_head_named_otherwise_than_its_column_is_found_and_other_columns_do_not_hinder() -> None:
+    from cnnlab import objectives
+
+    names = {"hour": ("one", "two", "three"), "colour": ("red", "blue")}
+    spec = objectives.build("multi-head(h=classes(column=hour))", names).spec
+    outputs = np.log([[8, 1, 1], [2, 2, 6]])
+    targets = {"hour": np.array([0, 1]), "colour": np.array([1, 1])}
+    found = class_predictions(
+        stored(outputs, [0, 1], outputs={"h": outputs}, targets=targets, classes=names, objective=spec)
+    )
+    np.testing.assert_allclose(found.probabilities, [[0.8, 0.1, 0.1], [0.2, 0.2, 0.6]], atol=1e-6)
+    assert found.right.tolist() == [True, False]
+
+
+def test_two_classes_of_one_output_have_a_probability_each() -> None:
+    predictions = stored(
+        np.array([[0.0], [np.log(3)]]), [0, 1], objective="binary(column=label)", classes={"label": ("no", "yes")}
+    )
+    np.testing.assert_allclose(class_predictions(predictions).probabilities, [[0.5, 0.5], [0.25, 0.75]], atol=1e-7)
+
+
+def test_what_was_decided_may_not_be_the_most_probable() -> None:
+    found = ClassPredictions(HAND.probabilities, HAND.labels, HAND.names, np.array([0, 1, 1, 2]))
+    assert found.right.all()
+    assert found.confidence.tolist() == [0.8, 0.3, 0.7, 0.4]
+
+
 def test_what_does_not_fit_together_is_refused() -> None:
     with pytest.raises(UsageError, match="targets of test are not known"):
         per_class(stored(np.eye(3), [0, 1, 2], targets={}))

@@ -23,12 +23,15 @@ class ClassPredictions:
     :param probabilities: N×K; each row sums to 1.
     :param labels: N whole numbers from 0 to K - 1.
     :param names: of the classes; their numbers unless given.
+    :param decided: N, the classes predicted, where that is not simply the most probable one: an objective of several
+        heads may decide for what fits together.
     :raises UsageError: when they do not fit together.
     """
 
     probabilities: Array
     labels: Labels
     names: Sequence[str] = field(default=())
+    decided: Labels | None = None
 
     def __post_init__(self) -> None:
         arrange = object.__setattr__
@@ -55,15 +58,15 @@ class ClassPredictions:
 
     @cached_property
     def predicted(self) -> Labels:
-        """The most probable class of each picture, the first of equals."""
-        first: Labels = self.probabilities.argmax(axis=1)
-        return first
+        """The class predicted for each picture: the most probable, the first of equals, unless decided otherwise."""
+        chosen: Labels = self.probabilities.argmax(axis=1) if self.decided is None else np.asarray(self.decided)
+        return chosen
 
     @cached_property
     def confidence(self) -> Array:
         """Its probability."""
-        highest: Array = self.probabilities.max(axis=1)
-        return highest
+        sure: Array = self.probabilities[np.arange(len(self)), self.predicted]
+        return sure
 
     @cached_property
     def right(self) -> npt.NDArray[np.bool_]:
@@ -84,19 +87,21 @@ def class_predictions(source: "Predictions | ClassPredictions", column: str | No
 
     from cnnlab import objectives
 
-    known: dict[str, tuple[str, ...] | None] = {**dict.fromkeys(source.targets), **source.classes}
-    objective = objectives.build(source.objective, known)
+    objective = objectives.restore(source.objective, source.classes)
     # The data may have columns of classes that are not predicted.
-    predicted = [head for head in objective.heads if head in source.classes]
+    predicted = [name for name in objective.predicts if name in source.classes]
     name = class_column(source, predicted[0] if column is None and len(predicted) == 1 else column)
     # In double precision two sure predictions are still told apart.
     outputs = torch.cat([torch.from_numpy(source.outputs[head]).double() for head in objective.heads], dim=1)
     if not torch.isfinite(outputs).all():
         raise UsageError(f"some outputs stored for {source.split} are not finite, so there are no probabilities.")
     probabilities = objective.probabilities(outputs)
-    if name not in probabilities:
+    head = objective.class_heads.get(name, "")
+    if head not in probabilities:
         raise UsageError(f"the objective {source.objective} gives no probabilities for {name}.")
-    return ClassPredictions(probabilities[name].numpy(), source.targets[name].astype(np.int64), source.classes[name])
+    decided = objective.decode(outputs)[name].numpy()
+    labels = source.targets[name].astype(np.int64)
+    return ClassPredictions(probabilities[head].numpy(), labels, source.classes[name], decided)
 
 
 def class_column(predictions: Predictions, column: str | None = None) -> str:
