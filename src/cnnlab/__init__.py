@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cnnlab.runs import Predictions as Predictions
     from cnnlab.runs import Run as Run
     from cnnlab.runs import RunStore as RunStore
+    from cnnlab.studies import Study as Study
     from cnnlab.training import Recipe as Recipe
     from cnnlab.training import extend as extend
     from cnnlab.training import find_rate as find_rate
@@ -39,6 +40,7 @@ __all__ = [
     "Recipe",
     "Run",
     "RunStore",
+    "Study",
     "__version__",
     "arithmetic",
     "evaluate",
@@ -60,6 +62,7 @@ _HOMES = {
     "Run": ("cnnlab.runs", "Run"),
     "RunStore": ("cnnlab.runs", "RunStore"),
     "arithmetic": ("cnnlab.models", "arithmetic"),
+    "Study": ("cnnlab.studies", "Study"),
     "evaluate": ("cnnlab.evaluation", "evaluate"),
     "extend": ("cnnlab.training", "extend"),
     "find_rate": ("cnnlab.training", "find_rate"),

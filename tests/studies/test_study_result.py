@@ -50,7 +50,7 @@ def result(*settings: Setting) -> StudyResult:
         metrics=(ACCURACY,),
         settings=settings,
         baseline="s0",
-        families=(Family("test_accuracy", "baseline", "Dunnett", "one baseline", (comparison,), {"df": 3}),),
+        families=(Family("test_accuracy", "baseline", "Dunnett", "one baseline", (comparison,), facts={"df": 3}),),
         claims=(Claim("a is better than b", "undecided", "too few", {"difference": 0.01}),),
         published=(
             Published("book", "test_accuracy", (PublishedRow("a", 0.9, "s0", 0.8, -0.1, -0.2, 0.0, "reproduced"),)),

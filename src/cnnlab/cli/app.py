@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cnnlab.cli import arithmetic, augment, data, models, runs
+from cnnlab.cli import arithmetic, augment, data, models, runs, study
 from cnnlab.cli.demo import demo
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.extend import extend
@@ -30,6 +30,7 @@ app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("find-rate")(find_rate)
 app.add_typer(runs.app, name="runs")
+app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 app.add_typer(augment.app, name="augment")
 app.add_typer(models.app, name="models")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import UsageError
+from cnnlab.runs import Run
 from cnnlab.studies.agenda import Agenda, FixedAgenda, Task
 from cnnlab.studies.analysis import Analysis, study_folder
 from cnnlab.studies.designs import SearchDesign
@@ -129,6 +130,11 @@ class Study:
         from cnnlab.studies.frames import settings_frame
 
         return settings_frame(self.result(), [m.metric.name for m in self._judged_by])
+
+    def runs(self) -> dict[str, Run]:
+        """The run of every finished trial, by its name."""
+        finished = (trial.run for setting in self.result().settings for trial in setting.finished)
+        return {name: Run(self.store.root / name) for name in finished if name is not None}
 
     def __repr__(self) -> str:
         return f"Study({self.name}: {len(self.layout.settings)} settings × {len(self.file.repeats)} seeds)"

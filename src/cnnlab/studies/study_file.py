@@ -179,7 +179,8 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str)
 
 
 def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
+    # A misspelt key is missing under its right name too; what was written says more.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     place = [str(part) for part in first["loc"] if not isinstance(part, int)]
     key = place[0] if place else "the study"
     if first["type"] == "extra_forbidden":

@@ -237,9 +237,8 @@ def _bounded(tied: Tied, claim: Bounded, tables: Tables) -> Claim:
     unit, pictures = unit_of(metric), tables.pictures.get(metric.name)
     found = against_number(values, level, higher_is_better=True, unit=unit, n=pictures)
     is_floor = claim.bound in ("at least", "above")
-    verdict: Verdict = _beyond(found.interval, is_floor) if found.interval else "undecided"
-    whole = found.interval and Interval(found.interval.low + level, found.interval.high + level)
-    low, high = ends(whole.within(0, 1) if whole and metric.unit == "share" else whole)
+    low, high = ends(_around_mean(found.interval, level, metric))
+    verdict = _beyond(low, high, level, is_floor)
     numbers: dict[str, Any] = {
         "mean": found.mean,
         "level": level,
@@ -268,10 +267,21 @@ def _best(tables: Tables, metric: Metric) -> list[str]:
     return [max(means, key=lambda key: sign * means[key])]
 
 
-def _beyond(interval: Interval, is_floor: bool) -> Verdict:
-    """By the interval of the value minus the level."""
-    low, high = (interval.low, interval.high) if is_floor else (-interval.high, -interval.low)
-    return "supported" if low >= 0 else "contradicted" if high < 0 else "undecided"
+def _around_mean(interval: Interval | None, level: float, metric: Metric) -> Interval | None:
+    """The interval of the value, from that of the value minus the level."""
+    if interval is None:
+        return None
+    whole = Interval(interval.low + level, interval.high + level)
+    return whole.within(0, 1) if metric.unit == "share" else whole
+
+
+def _beyond(low: float | None, high: float | None, level: float, is_floor: bool) -> Verdict:
+    """Whether the whole interval lies on the side claimed, or on the other; without one, nobody knows."""
+    if low is None or high is None:
+        return "undecided"
+    if not is_floor:
+        low, high, level = -high, -low, -level
+    return "supported" if low >= level else "contradicted" if high < level else "undecided"
 
 
 def _bounded_why(label: str, metric: Metric, numbers: dict[str, Any], claim: Bounded) -> str:

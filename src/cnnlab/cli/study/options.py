@@ -1,0 +1,51 @@
+"""What the commands about studies have in common."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from cnnlab.studies import Study
+
+StudyName = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A study file, or the name of a study that was run before.", show_default=False
+    ),
+]
+Keys = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE",
+        help="Put over the study: its own keys (repeats=2), its base's (epochs=3), or an axis (vary.augment=[…]).",
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Trials at once; otherwise as many as a few timed steps show to be best.",
+        show_default=False,
+    ),
+]
+
+
+def load(
+    name: str, words: list[str] | None, runs: Path | None, data_dir: Path | None = None, offline: bool = False
+) -> "Study":
+    """The study that the words of a command line mean."""
+    from cnnlab.studies import Study
+
+    return Study.load(name, runs=runs, data_dir=data_dir, offline=offline, **_pairs(words or []))
+
+
+def _pairs(words: list[str]) -> dict[str, Any]:
+    """Keys and values; where the grammar of specs gives a call, its text."""
+    from cnnlab.cli.words import read_pairs
+    from cnnlab.studies.study_file import spec_text
+
+    return {key: spec_text(value) for key, value in read_pairs(words).items()}

@@ -1,0 +1,73 @@
+"""``cnnlab study plan``."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnnlab.cli import output
+from cnnlab.cli.options import DataDir, Json, Offline, Runs
+from cnnlab.cli.study.options import Keys, StudyName, load
+
+if TYPE_CHECKING:
+    from cnnlab.studies import StudyPlan
+
+_MOST_LINES = 60
+Probe = Annotated[bool, typer.Option("--probe", help="Time a few steps, and say how long the rest would take.")]
+
+
+def plan(
+    study: StudyName,
+    words: Keys = None,
+    runs: Runs = None,
+    data_dir: DataDir = None,
+    probe: Probe = False,
+    offline: Offline = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a study would train and what is there already; nothing is trained."""
+    from cnnlab.studies.planning import estimate
+
+    loaded = load(study, words, runs, data_dir, offline)
+    found = loaded.plan()
+    if probe:
+        found = replace(found, estimate=estimate(found, loaded.layout, loaded.trials, loaded.record))
+    if as_json:
+        output.write_json(found.to_dict())
+        return
+    _overview(found)
+    _table(found)
+
+
+def _overview(plan: "StudyPlan") -> None:
+    counts = [f"{plan.count(s)} {s}" for s in ("finished", "unfinished", "failed", "missing") if plan.count(s)]
+    time = None
+    if plan.estimate is not None:
+        at_once = plan.estimate.trials_at_once
+        time = f"{output.duration(plan.estimate.seconds) or '0 s'} ({at_once} trial{'s'[: at_once > 1]} at once)"
+    output.facts(
+        [
+            ("study", plan.name),
+            ("question", plan.question),
+            ("design", plan.design),
+            ("settings", plan.settings),
+            ("to choose", plan.still_to_choose or None),
+            ("trials", f"{len(plan.trials)}: {', '.join(counts)}" if counts else len(plan.trials)),
+            ("epochs left", f"{plan.epochs_left:,}"),
+            ("time left", time),
+        ]
+    )
+
+
+def _table(plan: "StudyPlan") -> None:
+    """A line a setting, with the state of each of its trials."""
+    by_setting: dict[str, list[str]] = {}
+    for trial in plan.trials:
+        by_setting.setdefault(trial.label, []).append(f"{trial.seed} {trial.state}")
+    if not by_setting:
+        return
+    output.heading("settings")
+    rows = [[label, ", ".join(states)] for label, states in by_setting.items()]
+    output.table(["setting", "trials by seed"], rows[:_MOST_LINES])
+    if len(rows) > _MOST_LINES:
+        output.write(f"… and {len(rows) - _MOST_LINES:,} more; --json lists all.")

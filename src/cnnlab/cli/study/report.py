@@ -1,0 +1,35 @@
+"""``cnnlab study report``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cnnlab.cli import output
+from cnnlab.cli.options import DataDir, Json, Offline, Runs
+from cnnlab.cli.study.options import Keys, StudyName, load
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Where the report goes.", show_default="report/ in the study's folder"),
+]
+
+
+def report(
+    study: StudyName,
+    words: Keys = None,
+    runs: Runs = None,
+    data_dir: DataDir = None,
+    out: Out = None,
+    offline: Offline = False,
+    as_json: Json = False,
+) -> None:
+    """Write what a study found as one HTML page, with its tables and figures beside it."""
+    from cnnlab.reports import write_study_report  # type: ignore[attr-defined]
+
+    loaded = load(study, words, runs, data_dir, offline)
+    path = write_study_report(loaded.result(), loaded.runs(), out or loaded.folder / "report")
+    if as_json:
+        output.write_json({"report": path})
+    else:
+        output.write(f"The report lies at {path}")

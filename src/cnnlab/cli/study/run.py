@@ -1,0 +1,35 @@
+"""``cnnlab study run``."""
+
+from cnnlab.cli import output
+from cnnlab.cli.options import DataDir, Json, Offline, Quiet, Runs
+from cnnlab.cli.study.options import Keys, StudyName, Workers, load
+
+
+def run(
+    study: StudyName,
+    words: Keys = None,
+    runs: Runs = None,
+    data_dir: DataDir = None,
+    workers: Workers = None,
+    offline: Offline = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train what a study lacks, and say what came out.
+
+    Trials are ordinary runs: what is trained already is not trained again, and after an interruption the same command
+    goes on where it was.
+
+        cnnlab study run augmentation.yaml
+
+        cnnlab study run augmentation.yaml repeats=2 epochs=3
+    """
+    from cnnlab.cli.study.show import write_result
+    from cnnlab.core.messages import quietly
+
+    with quietly(quiet):
+        result = load(study, words, runs, data_dir, offline).run(workers=workers)
+    if as_json:
+        output.write_json(result.to_dict())
+    else:
+        write_result(result)

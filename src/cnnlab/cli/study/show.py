@@ -1,0 +1,132 @@
+"""``cnnlab study show``, and how a result is written for a person."""
+
+from typing import TYPE_CHECKING
+
+from cnnlab.cli import output
+from cnnlab.cli.options import DataDir, Json, Offline, Runs
+from cnnlab.cli.study.options import Keys, StudyName, load
+
+if TYPE_CHECKING:
+    from cnnlab.studies import StudyResult
+    from cnnlab.studies.result import Metric, PublishedRow, Setting
+
+_MOST_COMPARISONS = 12
+
+
+def show(
+    study: StudyName,
+    words: Keys = None,
+    runs: Runs = None,
+    data_dir: DataDir = None,
+    offline: Offline = False,
+    as_json: Json = False,
+) -> None:
+    """Show what can be said of a study now: its settings, comparisons, claims and published numbers."""
+    result = load(study, words, runs, data_dir, offline).result()
+    if as_json:
+        output.write_json(result.to_dict())
+    else:
+        write_result(result)
+
+
+def write_result(result: "StudyResult") -> None:
+    """The result in tables and sentences."""
+    trials = [trial for setting in result.settings for trial in setting.trials]
+    finished = sum(trial.status == "finished" for trial in trials)
+    output.facts(
+        [
+            ("study", result.name),
+            ("question", result.question),
+            ("trials", f"{finished} of {len(trials)} finished"),
+            ("training", output.duration(result.training_seconds)),
+            ("folder", result.folder),
+        ]
+    )
+    _settings(result)
+    _comparisons(result)
+    _claims(result)
+    _published(result)
+    _search(result)
+    _missing(result)
+    for note in result.notes:
+        output.write(f"\nNote: {note}")
+
+
+def _settings(result: "StudyResult") -> None:
+    metric = result.metric
+    output.heading(f"{metric.label}, mean over repeats")
+    ranked = sorted(result.settings, key=lambda setting: _rank(setting, metric))
+    output.table(
+        ["setting", "repeats", metric.label, "SD", "95% interval", "seconds"],
+        [_line(setting, metric) for setting in ranked],
+        keep=4,
+    )
+
+
+def _rank(setting: "Setting", metric: "Metric") -> float:
+    found = setting.summary(metric.name)
+    if found is None or found.mean is None:
+        return float("inf")
+    return -found.mean if metric.better == "higher" else found.mean
+
+
+def _line(setting: "Setting", metric: "Metric") -> list[object]:
+    found, seconds = setting.summary(metric.name), setting.summary("seconds")
+    if found is None:
+        return [setting.label, 0, "", "", "", ""]
+    interval = "" if found.low is None else f"{output.score(found.low)} to {output.score(found.high)}"
+    time = "" if seconds is None or seconds.mean is None else f"{seconds.mean:.1f}"
+    return [setting.label, found.n, output.score(found.mean), output.score(found.sd), interval, time]
+
+
+def _comparisons(result: "StudyResult") -> None:
+    for family in result.families:
+        output.heading(f"{family.metric.replace('_', ' ')}: {family.method}")
+        for comparison in family.comparisons[:_MOST_COMPARISONS]:
+            output.write(f"- {comparison.sentence}")
+        if len(family.comparisons) > _MOST_COMPARISONS:
+            output.write(f"- … and {len(family.comparisons) - _MOST_COMPARISONS} more; --json lists all.")
+        for text in (family.why, *family.cautions):
+            output.write(text)
+
+
+def _claims(result: "StudyResult") -> None:
+    if result.claims:
+        output.heading("claims")
+    for claim in result.claims:
+        output.write(f"- {claim.verdict}: {claim.text}\n  {claim.why}")
+
+
+def _published(result: "StudyResult") -> None:
+    for table in result.published:
+        output.heading(f"published: {table.source}")
+        output.table(
+            ["setting", "published", "measured", "difference", "95% interval", "verdict"],
+            [_published_line(row) for row in table.rows],
+        )
+
+
+def _published_line(row: "PublishedRow") -> list[object]:
+    interval = "" if row.low is None or row.high is None else f"{row.low:+.4f} to {row.high:+.4f}"
+    difference = "" if row.difference is None else f"{row.difference:+.4f}"
+    word = f"{row.word}: {row.reason}" if row.reason else row.word
+    return [row.label, output.score(row.value), output.score(row.measured), difference, interval, word]
+
+
+def _search(result: "StudyResult") -> None:
+    if result.search is None:
+        return
+    labels = {setting.key: setting.label for setting in result.settings}
+    output.heading(f"search, led by {result.search.metric.replace('_', ' ')}")
+    output.table(
+        ["setting", "step", "value", "state"],
+        [[labels[step.setting], step.number, output.score(step.value), step.state] for step in result.search.steps],
+    )
+
+
+def _missing(result: "StudyResult") -> None:
+    if not result.missing:
+        return
+    output.heading("missing")
+    for setting, trial in result.missing:
+        output.write(f"- {setting.label}, seed {trial.seed}: {trial.status}, {trial.reason}")

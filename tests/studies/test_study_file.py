@@ -1,0 +1,128 @@
+"""What a study file may say, and what is refused before anything trains."""
+
+import pytest
+from small_studies import BASE, study_of
+
+from cnnlab.core.errors import UsageError
+from cnnlab.studies import Study
+from cnnlab.studies.layout import Layout
+from cnnlab.studies.study_file import read_study
+
+
+def labels(**keys):
+    return [setting.label for setting in Layout(read_study(study_of(**keys))).settings]
+
+
+def test_grid_has_every_combination_the_last_axis_fastest():
+    found = labels(vary={"augment": ["none", "flip"], "epochs": [1, 2]})
+    assert found == [
+        "augment=none, epochs=1",
+        "augment=none, epochs=2",
+        "augment=flip, epochs=1",
+        "augment=flip, epochs=2",
+    ]
+
+
+def test_one_at_a_time_starts_from_the_baseline():
+    vary = {"augment": ["none", "flip"], "epochs": [1, 2, 3]}
+    found = labels(vary=vary, design="one-at-a-time", baseline={"epochs": 2, "augment": "none"})
+    assert found == [
+        "augment=none, epochs=2",
+        "augment=flip, epochs=2",
+        "augment=none, epochs=1",
+        "augment=none, epochs=3",
+    ]
+
+
+def test_zip_pairs_values_and_refuses_axes_of_different_length():
+    assert labels(vary={"augment": ["none", "flip"], "epochs": [1, 2]}, design="zip") == [
+        "augment=none, epochs=1",
+        "augment=flip, epochs=2",
+    ]
+    with pytest.raises(UsageError, match="needs as many; they have 1, 2"):
+        labels(vary={"augment": ["none"], "epochs": [1, 2]}, design="zip")
+
+
+def test_leave_one_out_takes_a_pipeline_apart():
+    found = labels(vary={"augment": "flip|rotate(10)|erase"}, design="leave-one-out")
+    assert found == [
+        "none",
+        "only flip",
+        "only rotate",
+        "only erase",
+        "all",
+        "all but flip",
+        "all but rotate",
+        "all but erase",
+    ]
+
+
+def test_an_axis_of_several_keys_names_its_values():
+    layout = Layout(
+        read_study(
+            study_of(vary={"network": {"s": {"model": "mlp(hidden=[4])", "batch_size": 20}, "m": {"model": "mlp"}}})
+        )
+    )
+    small, medium = layout.settings
+    assert (small.label, small.recipe.batch_size, medium.recipe.batch_size) == ("s", 20, 50)
+    assert layout.axes()[0].values[0].value == {"model": small.recipe.model, "batch_size": 20}
+
+
+def test_a_dotted_axis_reaches_inside_a_spec():
+    layout = Layout(read_study(study_of()))
+    assert [s.recipe.optimizer.split(",")[0] for s in layout.settings] == ["sgd(lr=0.01", "sgd(lr=0.5"]
+    assert [value.value for value in layout.axes()[0].values] == [0.01, 0.5]
+
+
+def test_values_with_names_are_called_by_them():
+    assert labels(vary={"augment": {"plain": "none", "mirrored": "flip"}}) == ["plain", "mirrored"]
+
+
+def test_settings_are_the_same_when_they_mean_the_same():
+    with pytest.raises(UsageError, match="mean the same setting"):
+        labels(vary={"augment": ["flip", "flip(p=0.5)"]})
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"reapeats": 3}, "no key 'reapeats'. Did you mean repeats"),
+        ({"vary": {"augmnet": ["flip"]}}, "Did you mean augment"),
+        ({"vary": {"augment": "flip"}}, r"takes a list of values: augment: \[flip\]"),
+        ({"vary": {"optimizer.lr": "log(0.01, 1)"}}, "is a space to search"),
+        ({"vary": {"seed": [1, 2]}}, "repeats vary the seed"),
+        ({"vary": {"augment": ["flip", "flop"]}}, "no augmentation called 'flop'"),
+        ({"design": "gird"}, "no design called 'gird'"),
+        ({"repeats": [1, 1]}, "twice"),
+        ({"baseline": {"optimizer.lr": 0.3}}, "has no value 0.3"),
+        ({"baseline": {"lr": 0.3}}, "no axis of this study"),
+        ({"base": {**BASE, "seed": 3}}, "seed is what repeats vary"),
+        ({"question": ""}, "needs question"),
+        ({"name": "a/b"}, "cannot name a run"),
+        ({"metrics": "test_acuracy"}, "Did you mean test_accuracy"),
+        ({"published": {"source": "x", "rows": [{"optimizer.lr": 0.5, "value": 72}]}}, "share from 0 to 1; write 72%"),
+        ({"published": {"source": "x", "rows": [{"lr": 0.5, "value": 0.5}]}}, "no axis of this study"),
+        ({"published": {"source": "x", "rowz": []}}, "no key 'rowz'"),
+        ({"design": "tpe(trials=3)", "vary": {"optimizer.lr": "log(1, 0.1)"}}, "first number must be below"),
+        ({"design": "tpe(trials=3, pruner=median)", "vary": {"epochs": "int(1, 3)"}, "repeats": 2}, "repeats: 1"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_remedy(keys, message, runs):
+    with pytest.raises(UsageError, match=message):
+        Study(study_of(**keys), runs=runs)
+    assert not runs.exists()
+
+
+def test_keys_are_put_over_the_study_its_base_and_its_axes():
+    file = read_study(study_of(), {"repeats": 2, "epochs": 4, "base.batch_size": 20, "vary.optimizer.lr": [0.1]})
+    assert file.repeats == (0, 1)
+    assert (file.base["epochs"], file.base["batch_size"], file.vary) == (4, 20, {"optimizer.lr": [0.1]})
+    with pytest.raises(UsageError, match="varies in this study"):
+        read_study(study_of(), {"optimizer.lr": 0.3})
+
+
+def test_base_may_be_a_recipe_beside_the_file(tmp_path):
+    (tmp_path / "base.yaml").write_text("data: digits\nepochs: 7\n")
+    (tmp_path / "mine.yaml").write_text("question: q\nbase: base.yaml\nvary: {augment: [none, flip]}\n")
+    file = read_study(tmp_path / "mine.yaml")
+    assert (file.name, file.base["epochs"]) == ("mine", 7)

@@ -1,0 +1,182 @@
+"""Running a study: trials are runs of the store, and what is there is not trained again."""
+
+import json
+import time
+
+import pytest
+from small_studies import BASE, numbers, run_here, study_of
+
+import cnnlab
+from cnnlab.core.errors import RunBusyError
+from cnnlab.runs import RunStore
+from cnnlab.studies import Study, StudyResult
+from cnnlab.studies.executor import Begun, Executor, Failed, Finished, Pace
+from cnnlab.studies.record import StudyRecord
+
+
+def test_every_setting_is_trained_with_every_seed(runs):
+    result = run_here(Study(study_of(repeats=2), runs=runs))
+    assert [[trial.status for trial in s.trials] for s in result.settings] == [["finished"] * 2] * 2
+    assert len(RunStore(runs).list()) == 4
+    trial = result.settings[1].trials[1]
+    run = cnnlab.RunStore(runs).find(trial.run)
+    assert (run.recipe["seed"], run.recipe["optimizer"].split(",")[0]) == (1, "sgd(lr=0.5")
+    assert trial.metrics["test_accuracy"] == run.test.accuracy
+    assert trial.digest == run.digest
+
+
+def test_what_was_trained_is_not_trained_again(runs):
+    first = run_here(Study(study_of(), runs=runs))
+    before = {run.folder: (run.folder / "run.json").stat().st_mtime_ns for run in RunStore(runs).list()}
+    second = run_here(Study(study_of(repeats=2), runs=runs))
+    assert {path: (path / "run.json").stat().st_mtime_ns for path in before} == before
+    assert numbers(second).items() >= numbers(first).items()
+
+
+def test_a_run_trained_by_itself_is_a_trial(runs):
+    run = cnnlab.train({**BASE, "optimizer": "sgd(0.5)", "name": "mine"}, runs=runs)
+    study = Study(study_of(), runs=runs)
+    plan = study.plan()
+    assert [(trial.state, trial.run) for trial in plan.trials] == [("missing", None), ("finished", run.name)]
+    result = run_here(study)
+    assert result.settings[1].trials[0].run == run.name
+
+
+def test_result_on_disk_is_the_result_and_study_can_be_called_by_name(runs):
+    result = run_here(Study(study_of(), runs=runs))
+    stored = StudyResult.from_dict(json.loads((runs / "studies" / "small" / "result.json").read_text()))
+    assert stored == result
+    again = Study.load("small", runs=runs)
+    assert numbers(again.result()) == numbers(result)
+
+
+def test_table_has_a_row_a_setting(runs):
+    study = Study(study_of(repeats=2), runs=runs)
+    run_here(study)
+    table = study.table()
+    assert list(table.index) == ["0.01", "0.5"]
+    values = [trial.metrics["test_accuracy"] for trial in study.result().settings[0].trials]
+    assert table.loc["0.01", "test_accuracy"] == pytest.approx(sum(values) / 2)
+    assert table.loc["0.01", "test_accuracy sd"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+
+
+def test_a_diverged_trial_is_recorded_and_not_tried_again(runs):
+    content = study_of(vary={"optimizer": ["sgd(lr=0.1)", "sgd(lr=1e30)"]})
+    result = run_here(Study(content, runs=runs))
+    good, bad = (setting.trials[0] for setting in result.settings)
+    assert (good.status, bad.status, bad.failure, bad.attempts) == ("finished", "failed", "nan", 1)
+    assert "learning rate" in bad.reason
+    assert result.finished is None and [s.label for s, _ in result.missing] == ["sgd(lr=1e30)"]
+    again = run_here(Study(content, runs=runs))
+    assert again.settings[1].trials[0].attempts == 1
+    assert again.settings[1].trials[0].failure == "nan"
+
+
+class Flaky(Executor):
+    """Trains nothing; every training ends as it is told, and then finishes by training in this process."""
+
+    def __init__(self, study, endings):
+        self.study, self.endings, self.orders = study, list(endings), []
+        self.slots_taken = []
+
+    @property
+    def slots(self):
+        return 2
+
+    def submit(self, order):
+        self.orders.append(order)
+
+    def events(self, timeout):
+        self.slots_taken.append(len(self.orders))
+        order = self.orders.pop(0)
+        kind = self.endings.pop(0) if self.endings else None
+        if kind is not None:
+            return [Failed(order.number, kind, f"it was {kind}")]
+        run = cnnlab.train(order.recipe, runs=self.study.store.root)
+        return [Begun(order.number, 1), Finished(order.number, run.folder)]
+
+    def answer(self, number, go_on):
+        raise AssertionError
+
+    def pace(self, recipe, at_once, threads):
+        return Pace(at_once, threads, 1.0, {})
+
+    def close(self):
+        pass
+
+
+def test_crashes_are_tried_again_alone_and_then_given_up(runs):
+    study = Study(study_of(), runs=runs)
+    flaky = Flaky(study, ["crash", "crash"])
+    result = study.run(executor=flaky)
+    assert [t.attempts for s in result.settings for t in s.trials] == [2, 2]
+    assert not result.missing
+    # Two at first; afterwards each by itself.
+    assert flaky.slots_taken == [2, 1, 1, 1]
+
+    other = Study(study_of(name="other", vary={"optimizer.lr": [0.02]}), runs=runs)
+    result = other.run(executor=Flaky(other, ["memory"] * 3))
+    trial = result.settings[0].trials[0]
+    assert (trial.status, trial.failure, trial.reason, trial.attempts) == ("failed", "memory", "it was memory", 3)
+    # The next time the machine may have more to give.
+    assert run_here(Study(other.file, runs=runs)).settings[0].trials[0].status == "finished"
+
+
+def test_errors_other_than_the_machines_are_not_tried_again(runs):
+    study = Study(study_of(vary={"optimizer.lr": [0.02]}), runs=runs)
+    trial = study.run(executor=Flaky(study, ["error"])).settings[0].trials[0]
+    assert (trial.failure, trial.attempts) == ("error", 1)
+
+
+def test_a_run_that_another_process_trains_is_waited_for(runs):
+    study = Study(study_of(vary={"optimizer.lr": [0.02]}), runs=runs)
+    began = time.monotonic()
+    with pytest.warns(cnnlab.core.errors.CnnlabWarning, match="Waiting for it"):
+        result = study.run(executor=Flaky2(study, ["busy"]))
+    assert result.settings[0].trials[0].status == "finished"
+    assert time.monotonic() - began >= 1
+
+
+class Flaky2(Flaky):
+    """Has nothing to tell while nothing was submitted."""
+
+    def events(self, timeout):
+        if not self.orders:
+            time.sleep(timeout)
+            return []
+        return super().events(timeout)
+
+
+def test_a_study_is_run_by_one_process_at_a_time(runs):
+    study = Study(study_of(), runs=runs)
+    record = StudyRecord(study.folder)
+    record.hold()
+    try:
+        with pytest.raises(RunBusyError, match="another process is running the study small"):
+            study.run()
+    finally:
+        record.release()
+
+
+def test_execution_is_fixed_once(runs):
+    first = Study(study_of(), runs=runs)
+    run_here(first)
+    fixed = first.record.execution
+    assert (fixed["precision"], fixed["threads"]) == ("float32", 1)
+    other = study_of(base={**BASE, "precision": "auto", "threads": 1}, repeats=2)
+    second = Study(other, runs=runs)
+    run_here(second)
+    assert second.record.asked["precision"] == "auto"
+
+
+def test_trials_trained_otherwise_are_noted(runs):
+    cnnlab.train({**BASE, "optimizer": "sgd(0.5)", "precision": "bfloat16"}, runs=runs)
+    result = run_here(Study(study_of(), runs=runs))
+    assert any("1 of 2 trials were trained otherwise" in note for note in result.notes)
+
+
+def test_several_data_sets_may_be_compared(runs):
+    vary = {"subset": [100, 200, 300]}
+    result = run_here(Study(study_of(vary=vary), runs=runs))
+    assert [s.trials[0].status for s in result.settings] == ["finished"] * 3
+    assert len({s.trials[0].digest for s in result.settings}) == 3
