@@ -1,0 +1,142 @@
+"""The answer to a study's question in two sentences, no surer than its statistics are."""
+
+from collections.abc import Sequence
+
+from cnnlab.evaluation.comparisons import p_text
+from cnnlab.reports.contents.settings import is_paired
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import counted, listed, text_of, with_unit
+from cnnlab.studies.result import Comparison, Family, Setting, Summary
+
+_MOST_NAMED = 3
+
+
+def answer(subject: Subject) -> tuple[str, str]:
+    """What came out, and how sure that is."""
+    best = subject.best
+    if best is None:
+        return "There is no answer yet.", "No trial has finished with a number to judge by."
+    return _first(subject, best), _second(subject, best)
+
+
+def _first(subject: Subject, best: Setting) -> str:
+    summary = subject.summary(best)
+    if summary is None or summary.mean is None:
+        return ""
+    count = len(subject.result.settings)
+    metric = subject.metric
+    value = with_unit(summary.mean, metric.unit)
+    if count == 1:
+        return f"{best.label} reaches a {metric.label} of {value}{_spread(summary, metric.unit)}."
+    word = "highest" if metric.better == "higher" else "lowest"
+    among = "Of two settings" if count == 2 else f"Of {count:,} settings"
+    return f"{among}, {best.label} has the {word} {metric.label}: {value}{_spread(summary, metric.unit)}."
+
+
+def _spread(summary: Summary, unit: str) -> str:
+    parts = [f"mean of {counted(summary.n, 'repeat')}"] if summary.n > 1 else ["one training"]
+    if summary.low is not None and summary.high is not None:
+        ends = f"{text_of(summary.low, unit)} to {with_unit(summary.high, unit)}"
+        parts.append(f"95% interval {ends}")
+    return f" ({', '.join(parts)})"
+
+
+def _second(subject: Subject, best: Setting) -> str:
+    if len(subject.result.settings) == 1:
+        return "There is one setting only, so there is nothing to compare it with."
+    family = next((found for found in subject.result.families if found.metric == subject.metric.name), None)
+    if family is None or not family.comparisons:
+        return "The settings were not tested against each other, so which is best may be chance."
+    if all(found.p is None for found in family.comparisons):
+        return f"Whether that is more than chance cannot be told: {_lowered(family.why)}"
+    if family.kind == "baseline":
+        return _against_baseline(subject, best, family)
+    return _among_pairs(subject, best, family)
+
+
+def _against_baseline(subject: Subject, best: Setting, family: Family) -> str:
+    reference = family.comparisons[0].reference
+    name = subject.label(reference)
+    if best.key == reference:
+        better = [one for one in family.comparisons if one.verdict == "better"]
+        worse = [one for one in family.comparisons if one.verdict == "worse"]
+        return f"That is the baseline itself: {_tally(subject, better, worse, len(family.comparisons))}."
+    own = next((one for one in family.comparisons if one.setting == best.key), None)
+    if own is None or own.difference is None:
+        return f"It was not compared with the baseline, {name}."
+    numbers = _numbers(subject, own)
+    if own.verdict == "better":
+        return f"It is better than the baseline, {name}, by more than chance ({numbers})."
+    if own.verdict == "worse":
+        return f"Seed by seed it is worse than the baseline, {name} ({numbers})."
+    if own.verdict in ("identical", "alike"):
+        return f"It does as well as the baseline, {name} ({numbers})."
+    return f"There are not enough repeats to tell it from the baseline, {name} ({numbers}{_more(own)})."
+
+
+def _among_pairs(subject: Subject, best: Setting, family: Family) -> str:
+    own = [one for one in family.comparisons if best.key in (one.setting, one.reference)]
+    beaten = [one for one in own if _verdict_for(one, best.key) == "better"]
+    open_ = [one for one in own if one not in beaten]
+    rivals = [_other(subject, one, best.key) for one in open_]
+    what = "pictures" if is_paired(family) else "repeats"
+    if not own:
+        return "It was not compared with the others."
+    if not open_:
+        return f"It is better than {_all(len(own))} by more than chance ({family.method}, 95% level)."
+    if not beaten:
+        return f"There are not enough {what} to tell it from {_named(rivals)} ({family.method}, 95% level)."
+    return (
+        f"It is better than {len(beaten)} of the {len(own)} others by more than chance, but there are not enough "
+        f"{what} to tell it from {_named(rivals)} ({family.method}, 95% level)."
+    )
+
+
+def _tally(subject: Subject, better: Sequence[Comparison], worse: Sequence[Comparison], count: int) -> str:
+    if better:
+        return f"{_named([subject.label(one.setting) for one in better])} came out better seed by seed"
+    if len(worse) == count:
+        return f"{_all(count)} are worse by more than chance" if count > 1 else "the other is worse by more than chance"
+    if not worse:
+        return "no other setting is better or worse by more than chance, and there are not enough repeats to tell more"
+    return f"{len(worse)} of {count} others are worse by more than chance; for the rest there are not enough repeats"
+
+
+def _numbers(subject: Subject, one: Comparison) -> str:
+    unit = subject.metric.unit
+    parts = [with_unit(one.difference, unit, sign=True)]
+    if one.low is not None and one.high is not None:
+        parts.append(f"95% interval {text_of(one.low, unit, sign=True)} to {text_of(one.high, unit, sign=True)}")
+    if one.p is not None:
+        parts.append(p_text(one.p))
+    return ", ".join(parts)
+
+
+def _more(one: Comparison) -> str:
+    return f"; about {one.more_repeats:,} more would be needed" if one.more_repeats else ""
+
+
+def _verdict_for(one: Comparison, key: str) -> str:
+    """Of the setting with this key, whichever side of the comparison it is on."""
+    opposite = {"better": "worse", "worse": "better"}
+    return one.verdict if one.setting == key else opposite.get(one.verdict, one.verdict)
+
+
+def _other(subject: Subject, one: Comparison, key: str) -> str:
+    return subject.label(one.reference if one.setting == key else one.setting)
+
+
+def _all(count: int) -> str:
+    return {1: "the other", 2: "both others"}.get(count, f"all {count} others")
+
+
+def _named(labels: Sequence[str]) -> str:
+    if len(labels) <= _MOST_NAMED:
+        return listed(labels)
+    return f"{', '.join(labels[:_MOST_NAMED])} and {len(labels) - _MOST_NAMED} more"
+
+
+def _lowered(text: str) -> str:
+    """A sentence to go on another with."""
+    is_word = text.split(" ", 1)[0][1:].islower()
+    return text[:1].lower() + text[1:] if is_word else text

@@ -1,0 +1,186 @@
+"""How the best setting does class by class: confusions, measures of each class, calibration; over all its repeats."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnlab.core.errors import CnnlabError
+from cnnlab.evaluation import Calibration, ClassPredictions, Confusion, calibration, class_predictions, per_class
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import Column, Table
+from cnnlab.runs import Predictions, Run
+from cnnlab.studies.result import Setting, Trial
+
+MEASURES = ("precision", "recall", "f1")
+_BINS = 10
+_MOST_PAIRS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Repeat:
+    """The stored predictions of one repeat of the best setting."""
+
+    trial: Trial
+    run: Run
+    predictions: Predictions
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMeasures:
+    """Precision, recall and F1 of each of K classes.
+
+    :param support: pictures of each class, in one repeat.
+    :param mean: K by measure, over the repeats where it is defined; ``low`` and ``high`` the range of the repeats.
+    """
+
+    names: tuple[str, ...]
+    support: npt.NDArray[np.int64]
+    mean: dict[str, npt.NDArray[np.float64]]
+    low: dict[str, npt.NDArray[np.float64]]
+    high: dict[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassDetails:
+    """One column of classes as the best setting predicts it.
+
+    :param split: on which; ``seeds`` of the repeats that are counted together.
+    :param confusion: counts summed over the repeats.
+    :param calibration: of the predictions of all repeats together.
+    """
+
+    column: str
+    split: str
+    label: str
+    seeds: tuple[int, ...]
+    confusion: Confusion
+    measures: ClassMeasures
+    calibration: Calibration
+
+
+def best_repeats(subject: Subject) -> tuple[Repeat, ...]:
+    """The stored predictions of the best setting: on test where everything is done, before that on validation."""
+    if subject.best is None:
+        return ()
+    for split in ("test", "validation") if subject.is_settled else ("validation",):
+        found = tuple(_repeats(subject, subject.best, split))
+        if found:
+            return found
+    return ()
+
+
+def class_details(repeats: Sequence[Repeat], label: str) -> tuple[ClassDetails, ...]:
+    """One for each column of classes that is predicted with probabilities; none for other objectives."""
+    if not repeats:
+        return ()
+    columns = [name for name in repeats[0].predictions.classes if name in repeats[0].predictions.targets]
+    found = ((column, column_predictions(repeats, column)) for column in columns)
+    return tuple(_details(column, repeats, parts, label) for column, parts in found if parts)
+
+
+def column_predictions(repeats: Sequence[Repeat], column: str) -> tuple[ClassPredictions, ...]:
+    """Of every repeat; empty where the column is not predicted with probabilities."""
+    try:
+        return tuple(class_predictions(repeat.predictions, column) for repeat in repeats)
+    except CnnlabError:
+        return ()
+
+
+def confusion_table(details: ClassDetails) -> Table:
+    """The counts, a row a true class."""
+    names = details.confusion.names
+    columns = (Column("true", "true \\ predicted"), *(Column(name, name, "count") for name in names))
+    counts = details.confusion.counts.tolist()
+    rows = tuple((name, *row) for name, row in zip(names, counts, strict=True))
+    return Table(f"confusion {details.column}", "Confusion matrix", columns, rows)
+
+
+def pairs_table(details: ClassDetails) -> Table:
+    """The pairs of classes confused most."""
+    columns = (
+        *(Column("true", "true class"), Column("taken", "taken for")),
+        *(Column("count", "times", "count"), Column("share", "of its pictures", "share")),
+    )
+    sums = dict(zip(details.confusion.names, details.confusion.counts.sum(axis=1).tolist(), strict=True))
+    pairs = details.confusion.mistakes(_MOST_PAIRS)
+    rows = tuple((true, taken, count, count / sums[true]) for true, taken, count in pairs)
+    return Table(f"confused {details.column}", "Confused most", columns, rows)
+
+
+def measures_table(details: ClassDetails) -> Table:
+    """A row a class."""
+    found = details.measures
+    columns = (
+        Column("class", "class"),
+        Column("support", "pictures", "count"),
+        *(Column(name, "F1" if name == "f1" else name, "share") for name in MEASURES),
+    )
+    rows = tuple(
+        (name, int(found.support[i]), *(float(found.mean[measure][i]) for measure in MEASURES))
+        for i, name in enumerate(found.names)
+    )
+    return Table(f"classes {details.column}", "Class by class", columns, rows)
+
+
+def calibration_table(details: ClassDetails) -> Table:
+    """A row a bin of confidence."""
+    columns = (
+        Column("low", "confidence above", "share"),
+        Column("high", "up to", "share"),
+        Column("n", "predictions", "count"),
+        Column("confidence", "mean confidence", "share"),
+        Column("accuracy", "accuracy", "share"),
+    )
+    rows = tuple((one.low, one.high, one.n, one.confidence, one.accuracy) for one in details.calibration.bins)
+    return Table(f"calibration {details.column}", "Calibration", columns, rows)
+
+
+def _repeats(subject: Subject, setting: Setting, split: str) -> list[Repeat]:
+    found = []
+    for trial, run in subject.runs_of(setting):
+        if trial.status != "finished" or split not in run.splits:
+            continue
+        try:
+            predictions = run.predictions(split)
+        except CnnlabError:
+            continue
+        if predictions.targets and len(predictions):
+            found.append(Repeat(trial, run, predictions))
+    # Repeats on other pictures, as after the data was changed, cannot be counted together.
+    return [one for one in found if _is_like(one.predictions, found[0].predictions)]
+
+
+def _is_like(one: Predictions, other: Predictions) -> bool:
+    return (one.data, one.ids, one.classes) == (other.data, other.ids, other.classes)
+
+
+def _details(column: str, repeats: Sequence[Repeat], parts: Sequence[ClassPredictions], label: str) -> ClassDetails:
+    names = tuple(parts[0].names)
+    together = ClassPredictions(
+        np.concatenate([part.probabilities for part in parts]), np.concatenate([part.labels for part in parts]), names
+    )
+    pairs = together.labels * len(names) + together.predicted
+    counts = np.bincount(pairs, minlength=len(names) ** 2).reshape(len(names), len(names))
+    return ClassDetails(
+        column=column,
+        split=repeats[0].predictions.split,
+        label=label,
+        seeds=tuple(repeat.trial.seed for repeat in repeats),
+        confusion=Confusion(names, counts),
+        measures=_measures(parts),
+        calibration=calibration(together, bins=_BINS),
+    )
+
+
+def _measures(parts: Sequence[ClassPredictions]) -> ClassMeasures:
+    each = [per_class(part) for part in parts]
+    mean, low, high = {}, {}, {}
+    for name in MEASURES:
+        table = np.array([getattr(one, name) for one in each])
+        known = ~np.isnan(table).all(axis=0)
+        mean[name], low[name], high[name] = (np.full(table.shape[1], np.nan) for _ in range(3))
+        for target, function in ((mean, np.nanmean), (low, np.nanmin), (high, np.nanmax)):
+            target[name][known] = function(table[:, known], axis=0)
+    return ClassMeasures(each[0].names, each[0].support, mean, low, high)

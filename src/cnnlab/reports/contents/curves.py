@@ -1,0 +1,183 @@
+"""Learning curves of settings: means over repeats with the band they span, and the gap from train to validation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import Column, Kind, Table
+from cnnlab.runs import Run
+from cnnlab.studies.result import Setting
+
+SPLITS = ("train", "validation")
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """One metric on one split over the repeats of a setting, an entry an epoch.
+
+    :param n: how many repeats got so far.
+    :param low: the lowest of the repeats, ``high`` the highest; where all of them are finite.
+    """
+
+    epochs: npt.NDArray[np.int64]
+    mean: Array
+    low: Array
+    high: Array
+    n: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far train is ahead of validation at one epoch, means over the repeats.
+
+    :param size: positive where train is the better.
+    """
+
+    epoch: int
+    train: float
+    validation: float
+    size: float
+
+
+@dataclass(frozen=True, eq=False)
+class SettingCurves:
+    """The curves of one setting.
+
+    :param bands: by metric, such as ``accuracy``, then by split.
+    :param gaps: by metric, where both splits were measured.
+    """
+
+    key: str
+    label: str
+    bands: Mapping[str, Mapping[str, Band]]
+    gaps: Mapping[str, Gap]
+
+
+@dataclass(frozen=True)
+class CurveMetric:
+    """A metric that is followed epoch by epoch."""
+
+    name: str
+    label: str
+    kind: Kind
+    higher_is_better: bool
+
+
+def followed(subject: Subject) -> tuple[CurveMetric, ...]:
+    """The metric judged by, where it is followed at all, and the loss."""
+    judged = subject.metric
+    inner = judged.name.partition("_")[2] if judged.name.partition("_")[0] in (*SPLITS, "test") else ""
+    own = [CurveMetric(inner, inner.replace("_", " "), judged.unit, judged.better == "higher")] if inner else []
+    return (*own, *([] if inner == "loss" else [CurveMetric("loss", "loss", "loss", False)]))
+
+
+def setting_curves(subject: Subject) -> tuple[SettingCurves, ...]:
+    """Of the settings shown, those that have runs with epochs behind them."""
+    metrics = followed(subject)
+    found = (_curves(subject, setting, metrics) for setting in subject.shown)
+    return tuple(one for one in found if one is not None)
+
+
+def curves_table(curves: Sequence[SettingCurves], metrics: Sequence[CurveMetric]) -> Table:
+    """A row a setting: where the curves end, and the gap."""
+    kinds = {metric.name: metric for metric in metrics}
+    columns: list[Column] = [Column("setting", "setting"), Column("epochs", "epochs", "epochs")]
+    for name in kinds:
+        label, kind = kinds[name].label, kinds[name].kind
+        columns += [Column(f"{split}_{name}", f"last {split} {label}", kind) for split in SPLITS]
+        columns += [
+            Column(f"gap_{name}", f"gap in {label}", kind, True),
+            Column(f"gap_{name}_epoch", "at epoch", "count"),
+        ]
+    rows = []
+    for one in curves:
+        row: list[object] = [one.label, _last_epoch(one)]
+        for name in kinds:
+            bands, gap = one.bands.get(name, {}), one.gaps.get(name)
+            row += [float(bands[split].mean[-1]) if split in bands else None for split in SPLITS]
+            row += [gap.size if gap else None, gap.epoch if gap else None]
+        rows.append(tuple(row))
+    keys = tuple(one.key for one in curves)
+    note = "Means over the repeats. A gap is that at the epoch whose weights were kept, the median over the repeats."
+    return Table("curves", "Learning curves", tuple(columns), tuple(rows), keys, note).without_empty()
+
+
+def points_table(curves: Sequence[SettingCurves]) -> Table:
+    """A row a setting, epoch, metric and split: everything that is drawn."""
+    columns = (
+        *(Column(name, name) for name in ("setting", "metric", "split")),
+        *(Column(name, name, "count") for name in ("epoch", "n")),
+        *(Column(name, name, "number") for name in ("mean", "low", "high")),
+    )
+    rows = tuple(
+        (one.label, metric, split, int(band.epochs[i]), int(band.n[i]), *map(float, values))
+        for one in curves
+        for metric, bands in one.bands.items()
+        for split, band in bands.items()
+        for i, values in enumerate(zip(band.mean, band.low, band.high, strict=True))
+    )
+    return Table("curve points", "Points of the learning curves", columns, rows)
+
+
+def _curves(subject: Subject, setting: Setting, metrics: Sequence[CurveMetric]) -> SettingCurves | None:
+    runs = [run for _, run in subject.runs_of(setting)]
+    histories = [_history(run) for run in runs]
+    bands: dict[str, dict[str, Band]] = {}
+    for metric in metrics:
+        columns = {split: [h.get(f"{split}_{metric.name}") for h in histories] for split in SPLITS}
+        found = {split: band for split, parts in columns.items() if (band := _band(histories, parts)) is not None}
+        if found:
+            bands[metric.name] = found
+    if not bands:
+        return None
+    chosen = _selected(runs)
+    gaps = {m.name: gap for m in metrics if (gap := _gap(bands.get(m.name, {}), m, chosen)) is not None}
+    return SettingCurves(setting.key, setting.label, bands, gaps)
+
+
+def _history(run: Run) -> dict[str, Array]:
+    table = run.history
+    return {str(name): table[name].to_numpy(dtype=float) for name in table.columns if table[name].dtype.kind in "if"}
+
+
+def _band(histories: Sequence[Mapping[str, Array]], parts: Sequence[Array | None]) -> Band | None:
+    known = [(h["epoch"].astype(int), part) for h, part in zip(histories, parts, strict=True) if part is not None]
+    known = [(epochs, part) for epochs, part in known if len(epochs)]
+    if not known:
+        return None
+    epochs = np.unique(np.concatenate([epochs for epochs, _ in known]))
+    table = np.full((len(known), len(epochs)), np.nan)
+    for row, (own, values) in enumerate(known):
+        table[row, np.searchsorted(epochs, own)] = values
+    counts = np.isfinite(table).sum(axis=0)
+    filled = counts > 0
+    table, epochs, counts = table[:, filled], epochs[filled], counts[filled]
+    if not len(epochs):
+        return None
+    table = np.where(np.isfinite(table), table, np.nan)
+    return Band(epochs, np.nanmean(table, axis=0), np.nanmin(table, axis=0), np.nanmax(table, axis=0), counts)
+
+
+def _selected(runs: Sequence[Run]) -> int | None:
+    """The epoch whose weights were kept, the median over the repeats."""
+    epochs = sorted(int(e) for run in runs if (e := (run.info.get("selected") or {}).get("epoch")) is not None)
+    return epochs[(len(epochs) - 1) // 2] if epochs else None
+
+
+def _gap(bands: Mapping[str, Band], metric: CurveMetric, chosen: int | None) -> Gap | None:
+    if set(SPLITS) - set(bands):
+        return None
+    both = np.intersect1d(bands["train"].epochs, bands["validation"].epochs)
+    if not len(both):
+        return None
+    epoch = chosen if chosen is not None and chosen in both else int(both[-1])
+    train, validation = (float(bands[s].mean[np.searchsorted(bands[s].epochs, epoch)]) for s in SPLITS)
+    return Gap(epoch, train, validation, train - validation if metric.higher_is_better else validation - train)
+
+
+def _last_epoch(one: SettingCurves) -> int:
+    return max(int(band.epochs[-1]) for bands in one.bands.values() for band in bands.values())

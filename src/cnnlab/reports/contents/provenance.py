@@ -1,0 +1,216 @@
+"""What was run on what, in enough detail to run it again, and the paragraph on methods for a paper."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core import yaml
+from cnnlab.reports.contents.short_specs import short, shortened
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import counted, duration, listed
+from cnnlab.runs.record import flattened, plain
+from cnnlab.studies.result import Setting
+
+_STUDY_FILE = "study.yaml"
+_DESIGNS = {
+    "grid": "every combination of",
+    "one-at-a-time": "one at a time, the others as in the baseline:",
+    "zip": "in step:",
+    "leave-one-out": "with one part left out at a time:",
+}
+_SOURCE = ("spec", "homepage", "url", "citation", "licence", "license", "note")
+
+
+@dataclass(frozen=True)
+class RecipeFile:
+    """The recipe of one setting, in a file of its own.
+
+    :param name: of the file.
+    :param text: YAML.
+    :param commands: one for each seed, to be typed beside the file.
+    """
+
+    label: str
+    name: str
+    text: str
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Everything needed to run it again.
+
+    :param study_file: the text of the study file, where there is a study and its folder is still there.
+    :param facts: groups of labels and values: data, machine, execution, times.
+    :param methods: a paragraph for a paper.
+    """
+
+    study_file: str
+    recipes: tuple[RecipeFile, ...]
+    facts: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    methods: str
+
+
+def provenance(subject: Subject) -> Provenance:
+    """Of a study, or of runs that belong to none."""
+    result = subject.result
+    path = Path(result.folder) / _STUDY_FILE
+    text = path.read_text(encoding="utf-8") if subject.is_study and result.folder and path.is_file() else ""
+    recipes = tuple(_recipe_file(subject, setting) for setting in result.settings)
+    return Provenance(text, recipes, _facts(subject), methods(subject))
+
+
+def methods(subject: Subject) -> str:
+    """The paragraph: what was compared, on what, how trained, repeated, tested, on which machine."""
+    parts = (_compared(subject), _trained(subject), _repeated(subject), _chosen(subject), _tested(subject))
+    return " ".join(part for part in (*parts, _carried_out(subject)) if part)
+
+
+def _recipe_file(subject: Subject, setting: Setting) -> RecipeFile:
+    recipe = {key: value for key, value in shortened(setting.recipe).items() if key != "seed"}
+    name = f"{setting.key}.yaml"
+    commands = tuple(f"cnnlab train recipes/{name} seed={trial.seed}" for trial in setting.trials)
+    return RecipeFile(setting.label, name, yaml.dump(plain(recipe)), commands)
+
+
+def _facts(subject: Subject) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    result = subject.result
+    trials = [trial for setting in result.settings for trial in setting.trials]
+    done = sum(trial.status == "finished" for trial in trials)
+    times = {
+        "trials": f"{done:,} of {len(trials):,} finished",
+        "started": result.started,
+        "finished": result.finished,
+        "training, all trials together": duration(result.training_seconds) if result.training_seconds else None,
+        "at work on it": duration(result.wall_seconds) if result.wall_seconds else None,
+    }
+    data = {key: value for key, value in result.data.items() if key not in ("source", "notes")}
+    source = result.data.get("source") or {}
+    data |= {key: source[key] for key in _SOURCE if source.get(key)} if isinstance(source, Mapping) else {}
+    groups = {"Data": data, "Machine": result.machine, "Execution": result.execution, "Times": times}
+    return tuple((title, _lines(facts)) for title, facts in groups.items() if _lines(facts))
+
+
+def _lines(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(key), _text(value)) for key, value in flattened(facts).items() if value not in (None, "", [], {}))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
+    return str(value)
+
+
+def _compared(subject: Subject) -> str:
+    result = subject.result
+    varied = [f"{axis.name} ({listed([value.label for value in axis.values])})" for axis in result.axes]
+    design = result.design.partition("(")[0]
+    how = _DESIGNS.get(design, f"{design} search over" if result.search else "differing in")
+    what = counted(len(result.settings), "setting")
+    varying = f", {how} {listed(varied)}," if varied and sum(len(a.values) for a in result.axes) <= 40 else ""
+    if varied and not varying:
+        varying = f", {how} {listed([axis.name for axis in result.axes])},"
+    verb = "was trained" if len(result.settings) == 1 else "were compared"
+    return f"{what[:1].upper()}{what[1:]}{varying} {verb} on {_data(result.data)}."
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    sizes = data.get("sizes") or {}
+    names = {"train": "training", "validation": "validation", "test": "test"}
+    parts = [f"{sizes[split]:,} {names[split]}" for split in names if sizes.get(split)]
+    return f"{data.get('name') or 'data'}{f' ({listed(parts)} pictures)' if parts else ''}"
+
+
+def _trained(subject: Subject) -> str:
+    """The parts of the recipe that all settings share."""
+    recipes = [setting.recipe for setting in subject.result.settings]
+    same = {k: short(k, v) for k, v in recipes[0].items() if all(r.get(k) == v for r in recipes)} if recipes else {}
+    words = {
+        "model": "the network {}",
+        "objective": "the objective {}",
+        "optimizer": "the optimiser {}",
+        "schedule": "the schedule {}",
+        "augment": "the augmentation {}",
+        "batch_size": "batches of {} pictures",
+        "epochs": "{} epochs",
+        "steps": "{} steps",
+        "label_smoothing": "label smoothing {}",
+        "ema": "an average of the weights with decay {}",
+        "subset": "{} of the training pictures",
+    }
+    parts = [text.format(same[key]) for key, text in words.items() if same.get(key) not in (None, "none", "", 0, 0.0)]
+    if same.get("phases"):
+        parts.append(f"{len(same['phases'])} phases")
+    if not parts:
+        return ""
+    first = "All used" if len(recipes) > 1 else "It used"
+    return f"{first} {listed(parts)}."
+
+
+def _repeated(subject: Subject) -> str:
+    seeds = subject.result.seeds
+    if not seeds:
+        return ""
+    shown = listed([str(seed) for seed in seeds]) if len(seeds) <= 12 else f"{seeds[0]} to {seeds[-1]}"
+    missing = len(subject.result.missing)
+    text = (
+        f"Each was trained {'once, with seed' if len(seeds) == 1 else f'{len(seeds)} times, with seeds'} {shown}; the "
+        "seed decides on initial weights, the order of the pictures and random augmentation, and the splits of the "
+        "data stay the same."
+    )
+    return (
+        f"{text} {counted(missing, 'trial')} did not finish and {'is' if missing == 1 else 'are'} left out."
+        if missing
+        else text
+    )
+
+
+def _chosen(subject: Subject) -> str:
+    runs: Iterable[Any] = subject.runs.values()
+    chosen = next((info for run in runs if (info := run.info.get("selected"))), None) or {}
+    metric = str(chosen.get("metric") or "")
+    if not metric:
+        return ""
+    if metric == "last":
+        return "The weights of the last epoch were scored."
+    scored = " The test pictures were scored once, at the end, with these weights." if _has_test(subject) else ""
+    return f"The weights of the epoch with the best {metric.replace('_', ' ')} were kept.{scored}"
+
+
+def _has_test(subject: Subject) -> bool:
+    return any(metric.name.startswith("test_") for metric in subject.result.metrics)
+
+
+def _tested(subject: Subject) -> str:
+    result, judged = subject.result, subject.metric
+    kinds = dict.fromkeys(
+        found.interval for s in result.settings if (found := subject.summary(s)) and found.low is not None
+    )
+    intervals = f"Intervals of the {judged.label} are at the 95% level ({'; '.join(kinds)})." if kinds else ""
+    family = next((one for one in result.families if one.metric == judged.name), None)
+    if family is None or not family.comparisons:
+        return intervals
+    kind = "with the baseline" if family.kind == "baseline" else "with each other"
+    return f"{intervals} Settings were compared {kind}: {family.method}. {family.why}".strip()
+
+
+def _carried_out(subject: Subject) -> str:
+    machine, execution, result = subject.result.machine, subject.result.execution, subject.result
+    device = str(execution.get("device") or "")
+    where = [str(machine["processor"])] if machine.get("processor") else []
+    where += [f"{machine['cores']} cores"] if machine.get("cores") else []
+    how = [f"device {device}"] if device else []
+    how += [str(execution["precision"])] if execution.get("precision") else []
+    how += [counted(int(execution["threads"]), "thread")] if execution.get("threads") else []
+    at_once = int(execution.get("trials_at_once") or 1)
+    how += [f"{at_once} trainings at a time"] if at_once > 1 else []
+    versions = [f"{name} {machine[name]}" for name in ("cnnlab", "torch", "python") if machine.get(name)]
+    text = f"Training ran on {', '.join([*where, *how])}" if where or how else ""
+    text += f" with {listed(versions)}" if versions and text else ""
+    took = f" and took {duration(result.training_seconds)} in all" if result.training_seconds and text else ""
+    return f"{text}{took}." if text else ""

@@ -1,0 +1,206 @@
+"""The tables of a study: its settings, comparisons, claims, published numbers, trials, and what is missing."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import Column, Range, Table
+from cnnlab.studies.result import Comparison, Family, Metric, Published, Setting, Summary
+
+_MOST_FURTHER = 4
+
+
+def settings_table(subject: Subject) -> Table:
+    """A row a setting: its values, repeats, the metric judged by with its interval, further metrics, verdict, cost."""
+    result = subject.result
+    several = len(result.axes) > 1
+    axes = tuple(Column(axis.name, axis.name) for axis in result.axes) if several else (Column("setting", "setting"),)
+    further = further_metrics(subject)
+    judged = subject.metric
+    published = published_values(subject)
+    reference = _reference(subject)
+    columns = (
+        *axes,
+        Column("n", "repeats", "count"),
+        Column(judged.name, judged.label, judged.unit),
+        Column(f"{judged.name} interval", "95% interval", judged.unit),
+        Column(f"{judged.name} sd", "SD", judged.unit),
+        Column("difference", f"against {reference}" if reference else "difference", judged.unit, True),
+        Column("verdict", "verdict"),
+        Column("published", "published", judged.unit),
+        *(Column(metric.name, metric.label, metric.unit) for metric in further),
+        Column("parameters", "parameters", "count"),
+    )
+    rows = tuple(
+        (
+            *([setting.values.get(axis.name, "") for axis in result.axes] if several else [setting.label]),
+            len(setting.finished),
+            *_judged(subject.summary(setting)),
+            *_verdict_cells(subject, setting),
+            published.get(setting.key),
+            *(subject.mean(setting, metric.name) for metric in further),
+            setting.parameters,
+        )
+        for setting in result.settings
+    )
+    keys = tuple(setting.key for setting in result.settings)
+    return Table("settings", "Settings", columns, rows, keys, _interval_note(subject)).without_empty()
+
+
+def further_metrics(subject: Subject) -> tuple[Metric, ...]:
+    """The metrics shown beside the one judged by: the same one of validation, the gap, time, and those asked for."""
+    metrics = subject.result.metrics
+    inner = subject.metric.name.partition("_")[2]
+    wanted = [f"validation_{inner}", f"test_{inner}", "gap", "seconds"]
+    further = [metric for metric in metrics[1:] if metric.name in wanted]
+    others = [m for m in metrics[1:] if " " in m.name and m not in further]
+    return tuple([*others, *further][: _MOST_FURTHER + len(others)])
+
+
+def comparisons_table(subject: Subject, family: Family) -> Table:
+    """A row a comparison, with its simultaneous interval and its verdict."""
+    metric = next((one for one in subject.result.metrics if one.name == family.metric), subject.metric)
+    columns = (
+        Column("setting", "setting"),
+        Column("reference", "compared with"),
+        Column("difference", "difference", metric.unit, True),
+        Column("interval", "95% interval", metric.unit, True),
+        Column("p", "p", "p"),
+        Column("verdict", "verdict"),
+        Column("more_repeats", "more repeats needed", "count"),
+    )
+    rows = tuple(
+        (
+            *(subject.label(one.setting), subject.label(one.reference), one.difference, _range(one), one.p),
+            verdict_words(one, family),
+            one.more_repeats or None,
+        )
+        for one in family.comparisons
+    )
+    note = " ".join([f"{family.method}:", family.why, *family.cautions])
+    title = f"Comparisons: {metric.label}"
+    return Table(f"comparisons {family.metric}", title, columns, rows, note=note).without_empty()
+
+
+def claims_table(subject: Subject) -> Table:
+    """A row a claim, with its verdict and why."""
+    columns = (Column("claim", "claim"), Column("verdict", "verdict"), Column("why", "why"))
+    rows = tuple((claim.text, claim.verdict, claim.why) for claim in subject.result.claims)
+    return Table("claims", "Claims", columns, rows)
+
+
+def published_table(subject: Subject, published: Published) -> Table:
+    """Published numbers beside the measured ones."""
+    metric = next((one for one in subject.result.metrics if one.name == published.metric), subject.metric)
+    columns = (
+        Column("of", "of"),
+        Column("published", "published", metric.unit),
+        Column("measured", "measured", metric.unit),
+        Column("difference", "difference", metric.unit, True),
+        Column("interval", "95% interval", metric.unit, True),
+        Column("word", "verdict"),
+        Column("remark", "remark"),
+    )
+    rows = tuple(
+        (row.label, row.value, row.measured, row.difference, _range(row), row.word, row.reason)
+        for row in published.rows
+    )
+    title = f"Published: {metric.label}, {published.source}"
+    return Table(f"published {published.metric}", title, columns, rows).without_empty()
+
+
+def missing_table(subject: Subject) -> Table:
+    """Trials without numbers, each with the reason; those that a search stopped early among them."""
+    columns = (
+        *(Column("setting", "setting"), Column("seed", "seed", "number")),
+        *(Column("status", "status"), Column("reason", "reason")),
+    )
+    rows = tuple(
+        (setting.label, trial.seed, trial.status, trial.reason)
+        for setting in subject.result.settings
+        for trial in setting.trials
+        if trial.status != "finished"
+    )
+    return Table("missing", "What is missing", columns, rows).without_empty()
+
+
+def trials_table(subject: Subject) -> Table:
+    """A row a trial with all its metrics: what the other tables were worked out from."""
+    metrics = subject.result.metrics
+    columns = (
+        *(Column(name, name) for name in ("key", "setting")),
+        Column("seed", "seed", "number"),
+        *(Column(name, name) for name in ("status", "run", "digest")),
+        *(Column(metric.name, metric.label, metric.unit) for metric in metrics),
+        Column("epochs trained", "epochs", "epochs"),
+        Column("training seconds", "training", "seconds"),
+        Column("reason", "reason"),
+    )
+    rows = tuple(
+        (
+            *(setting.key, setting.label, trial.seed, trial.status, trial.run, trial.digest),
+            *(trial.metrics.get(metric.name) for metric in metrics),
+            *(trial.epochs, trial.seconds, trial.reason),
+        )
+        for setting in subject.result.settings
+        for trial in setting.trials
+    )
+    return Table("trials", "Trials", columns, rows)
+
+
+def verdict_words(one: Comparison, family: Family) -> str:
+    """A verdict as a person reads it."""
+    if one.verdict != "undecided":
+        return one.verdict
+    return f"not enough {'pictures' if is_paired(family) else 'repeats'} to tell"
+
+
+def is_paired(family: Family) -> bool:
+    """Whether single runs were compared picture by picture."""
+    return "McNemar" in family.method
+
+
+def _judged(summary: Summary | None) -> tuple[Any, Any, Any]:
+    if summary is None:
+        return None, None, None
+    is_known = summary.low is not None and summary.high is not None
+    ends = Range(summary.low or 0.0, summary.high or 0.0) if is_known else None
+    return summary.mean, ends, summary.sd
+
+
+def _range(one: Any) -> Range | None:
+    return None if one.low is None or one.high is None else Range(one.low, one.high)
+
+
+def _interval_note(subject: Subject) -> str:
+    """Which interval it is, where all settings have the same kind; else each kind with its count."""
+    kinds = [found.interval for s in subject.result.settings if (found := subject.summary(s)) and found.low is not None]
+    if not kinds:
+        return ""
+    return f"95% intervals: {'; '.join(dict.fromkeys(kinds))}. SD: standard deviation between repeats."
+
+
+def _family(subject: Subject) -> Family | None:
+    found = (one for one in subject.result.families if one.metric == subject.metric.name)
+    return next((one for one in found if one.kind == "baseline"), None)
+
+
+def _reference(subject: Subject) -> str:
+    family = _family(subject)
+    return subject.label(family.comparisons[0].reference) if family and family.comparisons else ""
+
+
+def _verdict_cells(subject: Subject, setting: Setting) -> tuple[Any, Any]:
+    family = _family(subject)
+    if family is None or not family.comparisons:
+        return None, None
+    if setting.key == family.comparisons[0].reference:
+        return None, "reference"
+    found = next((one for one in family.comparisons if one.setting == setting.key), None)
+    return (found.difference, verdict_words(found, family)) if found else (None, None)
+
+
+def published_values(subject: Subject) -> dict[str, float]:
+    """Published numbers of the metric judged by, by the setting they belong to."""
+    tables: Iterable[Published] = (one for one in subject.result.published if one.metric == subject.metric.name)
+    return {row.setting: row.value for one in tables for row in one.rows if row.setting is not None}

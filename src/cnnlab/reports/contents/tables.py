@@ -1,0 +1,151 @@
+"""Tables as values: what a web page, LaTeX and CSV show, each in its own way."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from cnnlab.studies.result import Unit
+
+Kind: TypeAlias = Literal["text", "count", "share", "loss", "seconds", "epochs", "images/s", "number", "p"]
+"""How the values of a column are written; shares as percent."""
+
+_HEADINGS: dict[str, str] = {"share": "%", "seconds": "s"}
+_CHANGES: dict[str, str] = {"share": "points", "seconds": "s"}
+_DIGITS: dict[str, int] = {"share": 2, "loss": 4, "seconds": 1, "epochs": 1, "images/s": 0}
+MINUS = "−"
+NOTHING = "–"
+
+
+class Range(NamedTuple):
+    """Both ends of an interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    :param key: its name in the CSV file.
+    :param label: its heading, without the unit.
+    :param is_change: whether the values are differences, which bear a sign, and are in points where shares differ.
+    """
+
+    key: str
+    label: str
+    kind: Kind = "text"
+    is_change: bool = False
+
+    @property
+    def unit(self) -> str:
+        """What stands behind the label."""
+        return (_CHANGES if self.is_change else _HEADINGS).get(self.kind, "")
+
+    @property
+    def heading(self) -> str:
+        """Label and unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values stand to the right, under one another."""
+        return self.kind != "text"
+
+    def text(self, value: Any) -> str:
+        """A value for a person, without the unit."""
+        if isinstance(value, Range):
+            return f"{self.text(value.low)} to {self.text(value.high)}"
+        return text_of(value, self.kind, sign=self.is_change)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of plain values: text, numbers, :class:`Range`, or None where there is nothing.
+
+    :param key: by which it is found, and its file named.
+    :param keys: of the settings that the rows are about, where each row is about one.
+    :param note: what a reader should know of it.
+    """
+
+    key: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    keys: tuple[str, ...] = ()
+    note: str = ""
+
+    def texts(self) -> list[list[str]]:
+        """Every cell for a person."""
+        return [[column.text(value) for column, value in zip(self.columns, row, strict=True)] for row in self.rows]
+
+    def without_empty(self) -> "Table":
+        """The same without the columns that hold nothing at all."""
+        kept = [place for place in range(len(self.columns)) if any(row[place] is not None for row in self.rows)]
+        columns = tuple(self.columns[place] for place in kept)
+        rows = tuple(tuple(row[place] for place in kept) for row in self.rows)
+        return Table(self.key, self.title, columns, rows, self.keys, self.note)
+
+
+def text_of(value: Any, kind: str, *, sign: bool = False, digits: int | None = None) -> str:
+    """One value for a person, without its unit: shares in percent, a true minus, a dash for nothing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return NOTHING
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if kind == "p":
+        return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return _number(float(value), kind, sign, digits)
+
+
+def with_unit(value: float | None, kind: str, *, sign: bool = False) -> str:
+    """The same with its unit: ``93.48%``, ``+1.20 points``, ``12.0 s``."""
+    unit = (_CHANGES if sign else _HEADINGS).get(kind, "")
+    if value is None or not unit:
+        return text_of(value, kind, sign=sign)
+    return f"{text_of(value, kind, sign=sign)}{'' if unit == '%' else ' '}{unit}"
+
+
+def metric_column(key: str, label: str, unit: Unit, *, is_change: bool = False) -> Column:
+    """The column of a metric."""
+    return Column(key, label, unit, is_change)
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Words as a sentence lists them."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 repeat``, ``3 repeats``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: ``41 s``, ``3 min 07 s``, ``2 h 15 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def _number(value: float, kind: str, sign: bool, digits: int | None) -> str:
+    if not math.isfinite(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    scaled = value * 100 if kind == "share" else value
+    plus = "+" if sign else ""
+    if kind == "count" or (kind == "epochs" and scaled == int(scaled)):
+        text = f"{scaled:{plus},.0f}"
+    elif digits is None and kind not in _DIGITS:
+        text = f"{scaled:{plus}.4g}"
+    else:
+        text = f"{scaled:{plus},.{_DIGITS.get(kind, 4) if digits is None else digits}f}"
+    # Zero bears no sign, whatever it was rounded from.
+    text = text.lstrip("+-") if not text.strip("+-0.") else text
+    return text.replace("-", MINUS) if "e" not in text else text

@@ -1,0 +1,73 @@
+"""What a setting costs against what it reaches, and which settings nothing beats in both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import Column, Range, Table
+from cnnlab.studies.result import Setting
+
+
+@dataclass(frozen=True)
+class Point:
+    """One setting.
+
+    :param seconds: of one training, the mean over the repeats; ``shortest`` and ``longest`` of them.
+    :param is_front: whether no other setting is both at least as good and at least as quick.
+    """
+
+    key: str
+    label: str
+    seconds: float
+    shortest: float
+    longest: float
+    value: float
+    interval: Range | None
+    is_front: bool
+
+
+def trade_off(subject: Subject) -> tuple[Point, ...]:
+    """A point for each setting that has finished, in the order of the study."""
+    known = [(setting, times) for setting in subject.ranked if (times := _seconds(setting))]
+    values = [subject.sign * (subject.mean(setting) or 0.0) for setting, _ in known]
+    front = pareto([float(np.mean(times)) for _, times in known], values)
+    points = {}
+    for (setting, times), is_front in zip(known, front, strict=True):
+        found = subject.summary(setting)
+        has_ends = found is not None and found.low is not None and found.high is not None
+        ends = Range(found.low or 0.0, found.high or 0.0) if found and has_ends else None
+        value = subject.mean(setting) or 0.0
+        seconds = float(np.mean(times))
+        points[setting.key] = Point(setting.key, setting.label, seconds, min(times), max(times), value, ends, is_front)
+    return tuple(points[setting.key] for setting in subject.result.settings if setting.key in points)
+
+
+def pareto(costs: Sequence[float], values: Sequence[float]) -> list[bool]:
+    """Which of these nothing else beats: no other costs as little and is worth as much, and more in one of the two."""
+    pairs = list(zip(costs, values, strict=True))
+    return [not any(c <= cost and v >= value and (c < cost or v > value) for c, v in pairs) for cost, value in pairs]
+
+
+def trade_off_table(subject: Subject, points: Sequence[Point]) -> Table:
+    """A row a setting."""
+    metric = subject.metric
+    columns = (
+        Column("setting", "setting"),
+        Column("seconds", "training time", "seconds"),
+        Column("seconds range", "shortest to longest", "seconds"),
+        Column(metric.name, metric.label, metric.unit),
+        Column("interval", "95% interval", metric.unit),
+        Column("front", "on the front"),
+    )
+    rows = tuple(
+        (one.label, one.seconds, Range(one.shortest, one.longest), one.value, one.interval, one.is_front)
+        for one in points
+    )
+    keys = tuple(one.key for one in points)
+    return Table("trade-off", "Training time", columns, rows, keys).without_empty()
+
+
+def _seconds(setting: Setting) -> list[float]:
+    return [trial.seconds for trial in setting.finished if trial.seconds > 0]

@@ -1,0 +1,1 @@
+"""How what a report says is drawn; nothing is worked out here."""

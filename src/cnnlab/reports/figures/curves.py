@@ -1,0 +1,142 @@
+"""Learning curves drawn: train dashed and validation solid in one picture, bands over repeats, the gap as a bracket."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnlab.reports.canvas import INK
+from cnnlab.reports.contents.curves import Band, CurveMetric, Gap, SettingCurves
+from cnnlab.reports.contents.tables import Column, with_unit
+from cnnlab.reports.figures.ink import BAD, SOFT, apart, haloed, in_unit, sheet, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LINES: dict[str, dict[str, Any]] = {
+    "train": {"linestyle": (0, (3.5, 1.8)), "linewidth": 1.5},
+    "validation": {"linestyle": "-", "linewidth": 2.1},
+}
+_ROOM = 1.32
+"""How much wider than the epochs the axis is, so that labels fit at the ends of the lines."""
+Limits = Mapping[str, tuple[float, float]]
+
+
+def limits(curves: Sequence[SettingCurves]) -> dict[str, tuple[float, float]]:
+    """From lowest to highest of every metric over all settings, so that their pictures can be compared.
+
+    A loss that blew up early would press all else flat, so a fiftieth of the values may lie outside.
+    """
+    found = {}
+    for metric in dict.fromkeys(name for one in curves for name in one.bands):
+        bands = [band for one in curves for band in one.bands.get(metric, {}).values()]
+        values = np.concatenate([np.concatenate([band.low, band.high]) for band in bands])
+        low, high = np.percentile(values, [2, 98]) if metric == "loss" else (values.min(), values.max())
+        low = min(low, float(values.min())) if metric != "loss" else min(0.0, float(low))
+        room = 0.05 * (high - low) or 0.05
+        found[metric] = (float(low) - (0 if metric == "loss" else room), float(high) + room)
+    return found
+
+
+def draw_setting(one: SettingCurves, metrics: Sequence[CurveMetric], colour: str, ends: Limits) -> "Figure":
+    """One setting: a panel a metric, the one judged by above."""
+    shown = [metric for metric in metrics if metric.name in one.bands]
+    figure, panels = sheet(2.5 + 1.35 * (len(shown) - 1), len(shown), [1.7, *[1.0] * (len(shown) - 1)])
+    for axes, metric in zip(panels, shown, strict=True):
+        bands = one.bands[metric.name]
+        for split, band in bands.items():
+            _draw_band(axes, band, colour, split)
+        if metric.name in one.gaps:
+            _draw_gap(axes, one.gaps[metric.name], metric, _last(bands))
+        _label_ends(axes, {split: (band, split, colour) for split, band in bands.items()}, ends[metric.name])
+        _finish(axes, metric, ends[metric.name], _last(bands))
+    panels[-1].set_xlabel("epoch", color=INK)
+    return figure
+
+
+def draw_together(curves: Sequence[SettingCurves], metric: CurveMetric, colours: Mapping[str, str]) -> "Figure":
+    """The validation curves of several settings in one panel, each named at its end; of train, where that is all."""
+    split = "validation" if any("validation" in one.bands.get(metric.name, {}) for one in curves) else "train"
+    shown = [one for one in curves if split in one.bands.get(metric.name, {})]
+    figure, (axes,) = sheet(3.1)
+    bands = {one.key: (one.bands[metric.name][split], short(one.label, 16), colours[one.key]) for one in shown}
+    values = np.concatenate([np.concatenate([band.low, band.high]) for band, _, _ in bands.values()])
+    low, high = np.percentile(values, [2, 100]) if metric.higher_is_better else np.percentile(values, [0, 98])
+    room = 0.06 * (high - low) or 0.05
+    ends = (float(low) - room, float(high) + room)
+    for band, _, colour in bands.values():
+        _draw_band(axes, band, colour, split)
+    last = max(_last({"": band}) for band, _, _ in bands.values())
+    _label_ends(axes, bands, ends)
+    _finish(axes, metric, ends, last, room=1.5)
+    axes.set_xlabel("epoch", color=INK)
+    return figure
+
+
+def _draw_band(axes: "Axes", band: Band, colour: str, split: str) -> None:
+    marker = "." if len(band.epochs) == 1 else ""
+    axes.plot(band.epochs, band.mean, color=colour, marker=marker, zorder=3, **_LINES[split])
+    if band.n.max() > 1:
+        axes.fill_between(band.epochs, band.low, band.high, color=colour, alpha=0.18, linewidth=0, zorder=1)
+
+
+def _draw_gap(axes: "Axes", gap: Gap, metric: CurveMetric, last: int) -> None:
+    """A bracket between the two curves at the epoch whose weights were kept, with its size."""
+    style = {"arrowstyle": "<->", "color": BAD, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9}
+    axes.annotate("", (gap.epoch, gap.train), (gap.epoch, gap.validation), arrowprops=style, zorder=4)
+    text = f"gap {with_unit(gap.size, metric.kind, sign=True)}"
+    is_late = gap.epoch > 0.45 * last
+    place = (gap.epoch, (gap.train + gap.validation) / 2)
+    offset = (-6, 0) if is_late else (6, 0)
+    label = axes.annotate(
+        text,
+        place,
+        offset,
+        textcoords="offset points",
+        ha="right" if is_late else "left",
+        va="center",
+        color=BAD,
+        zorder=6,
+    )
+    haloed(label)
+
+
+def _label_ends(axes: "Axes", bands: Mapping[str, tuple[Band, str, str]], ends: tuple[float, float]) -> None:
+    """A name at the end of every line, none over another."""
+    low, high = ends
+    height = axes.get_position().height * axes.figure.get_size_inches()[1] * 72  # type: ignore[union-attr]
+    least = 13 / max(height, 1) * (high - low)
+    wanted = [float(np.clip(band.mean[-1], low, high)) for band, _, _ in bands.values()]
+    last = max(int(band.epochs[-1]) for band, _, _ in bands.values())
+    for (_, label, colour), place in zip(bands.values(), apart(wanted, least, low, high), strict=True):
+        common: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
+        # The name itself in ink: some of the colours are too bright to read.
+        axes.annotate("●", (last, place), (4, 0), color=colour, **common)
+        axes.annotate(label, (last, place), (16, 0), color=INK, **common)
+
+
+def _finish(axes: "Axes", metric: CurveMetric, ends: tuple[float, float], last: int, room: float = _ROOM) -> None:
+    from matplotlib.ticker import FixedLocator
+
+    in_unit(axes.yaxis, Column("", metric.label, metric.kind))
+    axes.set_title(Column("", metric.label, metric.kind).heading, loc="left", color=INK, pad=5)
+    axes.set_ylim(*ends)
+    first = 1 if last > 1 else 0
+    axes.set_xlim(first - 0.02 * last, first + (last - first) * room if last > 1 else 2)
+    axes.xaxis.set_major_locator(FixedLocator(_epoch_ticks(last)))
+    axes.spines["bottom"].set_bounds(first, last)
+    axes.spines["bottom"].set_color(SOFT)
+
+
+def _epoch_ticks(last: int) -> list[int]:
+    """Few whole numbers, the first and the last epoch among them."""
+    if last <= 6:
+        return list(range(1, last + 1))
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10_000, 100_000) if last / s <= 5)
+    inner = [tick for tick in range(step, last, step) if last - tick > 0.6 * step]
+    return [1, *(tick for tick in inner if tick > 1), last]
+
+
+def _last(bands: Mapping[str, Band]) -> int:
+    return max(int(band.epochs[-1]) for band in bands.values())

@@ -1,0 +1,112 @@
+"""The effect of one factor, and of two together, drawn."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnnlab.reports.canvas import COLOURS, INK
+from cnnlab.reports.contents.factors import Effect, HeatMap, Level
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import Column, text_of
+from cnnlab.reports.figures.ink import DOT, SIZE, SOFT, WIDTH, in_unit, sheet, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOUR = COLOURS[0]
+_MAP = "cividis"
+"""Even in brightness, and the same to people who see colours otherwise (Nuñez and others, 2018)."""
+
+
+def draw_effect(subject: Subject, effect: Effect) -> "Figure":
+    """Means with intervals by value: along an axis where values are numbers, else a row a value."""
+    column = Column("", subject.metric.label, subject.metric.unit)
+    if effect.scale == "words":
+        return _draw_rows(effect, column)
+    return _draw_line(effect, column)
+
+
+def draw_heat_map(subject: Subject, found: HeatMap) -> "Figure":
+    """The cells with their numbers, brighter the higher."""
+    from matplotlib import colormaps
+    from matplotlib.colors import Normalize
+
+    count = len(found.row_labels)
+    figure, (axes,) = sheet(1.15 + 0.42 * count)
+    known = found.cells[np.isfinite(found.cells)]
+    norm = Normalize(known.min(), known.max() if np.ptp(known) else known.min() + 1e-9)
+    colours = colormaps[_MAP]
+    axes.grid(visible=False)
+    size = SIZE if len(found.column_labels) <= 6 else max(6.0, SIZE * 6 / len(found.column_labels))
+    masked = np.ma.masked_invalid(found.cells)
+    axes.pcolormesh(masked, cmap=_MAP, norm=norm, edgecolors="white", linewidth=1.5)
+    for (row, place), value in np.ndenumerate(found.cells):
+        text = text_of(float(value), subject.metric.unit)
+        red, green, blue, _ = colours(norm(value)) if np.isfinite(value) else (1, 1, 1, 1)
+        ink = "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#FEFEFE"
+        ink = ink if np.isfinite(value) else SOFT
+        axes.text(place + 0.5, row + 0.5, text, ha="center", va="center", color=ink, fontsize=size)
+    room = 48 // max(1, len(found.column_labels))
+    is_turned = max(map(len, found.column_labels)) > room
+    axes.set_xticks(np.arange(len(found.column_labels)) + 0.5, [short(label, 22) for label in found.column_labels])
+    if is_turned:
+        axes.tick_params(axis="x", rotation=35)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
+    axes.set_yticks(np.arange(count) + 0.5, [short(label, 20) for label in found.row_labels])
+    axes.invert_yaxis()
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set_xlabel(short(found.columns, 40), color=INK)
+    axes.set_ylabel(short(found.rows, 30), color=INK)
+    return figure
+
+
+def _draw_rows(effect: Effect, column: Column) -> "Figure":
+    figure, (axes,) = sheet(0.75 + 0.36 * len(effect.levels))
+    for place, level in enumerate(effect.levels):
+        if level.interval:
+            axes.plot(level.interval, [place, place], color=_COLOUR, linewidth=2.4, zorder=3)
+        if len(level.values) > 1:
+            values = list(level.values.values())
+            axes.plot(values, [place + 0.25] * len(values), ".", color=SOFT, markersize=4.5, zorder=2)
+        axes.plot(level.mean, place, color=_COLOUR, **DOT)
+    axes.set_yticks(range(len(effect.levels)), [short(level.label) for level in effect.levels])
+    axes.set_ylim(len(effect.levels) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    in_unit(axes.xaxis, column)
+    axes.set_xlabel(column.heading, color=INK)
+    return figure
+
+
+def _draw_line(effect: Effect, column: Column) -> "Figure":
+    levels = sorted(effect.levels, key=lambda level: level.x or 0.0)
+    places = [level.x or 0.0 for level in levels]
+    figure, (axes,) = sheet(2.6)
+    if effect.is_fair:
+        axes.plot(places, [level.mean for level in levels], color=_COLOUR, linewidth=1.5, alpha=0.6, zorder=2)
+    for level, x in zip(levels, places, strict=True):
+        if level.interval:
+            axes.plot([x, x], level.interval, color=_COLOUR, linewidth=2.4, zorder=3)
+        axes.plot(x, level.mean, color=_COLOUR, **DOT)
+    if effect.scale == "logarithmic":
+        axes.set_xscale("log")
+    _mark_levels(axes, levels, effect.scale)
+    in_unit(axes.yaxis, column)
+    axes.set_title(column.heading, loc="left", color=INK, pad=5)
+    axes.set_xlabel(short(effect.axis, 40), color=INK)
+    return figure
+
+
+def _mark_levels(axes: "Axes", levels: "list[Level]", scale: str) -> None:
+    """The values themselves along the axis, where they are few; else ticks as matplotlib sets them."""
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+    letters = sum(len(level.label) + 2 for level in levels)
+    if letters * 0.6 * SIZE < WIDTH * 72 * 0.8:
+        axes.xaxis.set_major_locator(FixedLocator([level.x or 0.0 for level in levels]))
+        axes.set_xticklabels([short(level.label) for level in levels])
+        axes.xaxis.set_minor_locator(NullLocator())
+    elif scale == "logarithmic":
+        axes.xaxis.set_minor_formatter(NullFormatter())

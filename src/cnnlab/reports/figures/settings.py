@@ -1,0 +1,64 @@
+"""Settings beside one another: means with their intervals, single trials behind them, published numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from cnnlab.reports.canvas import INK
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import Column
+from cnnlab.reports.figures.ink import DOT, SOFT, in_unit, sheet, short
+from cnnlab.studies.result import Setting
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST = 30
+"""Settings in one figure; of more, the best are drawn."""
+
+
+def drawn_settings(subject: Subject) -> tuple[Setting, ...]:
+    """Those that have values, the best first; the baseline always among them."""
+    chosen = list(subject.ranked[:MOST])
+    baseline = subject.baseline
+    if baseline is not None and baseline in subject.ranked and baseline not in chosen:
+        chosen[-1] = baseline
+    return tuple(chosen)
+
+
+def draw_settings(subject: Subject, published: Mapping[str, float]) -> "Figure":
+    """A row a setting, the best on top: a dot a trial, a bar for the 95% interval, a diamond for what was published."""
+    settings = drawn_settings(subject)
+    figure, (axes,) = sheet(0.75 + 0.36 * len(settings))
+    for place, setting in enumerate(settings):
+        _draw_row(axes, place, subject, setting)
+        if setting.key in published:
+            axes.plot(published[setting.key], place, "D", color="none", markeredgecolor=INK, markersize=7, zorder=5)
+    _name_rows(axes, settings, subject)
+    column = Column("", subject.metric.label, subject.metric.unit)
+    in_unit(axes.xaxis, column)
+    axes.set_xlabel(column.heading, color=INK)
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def _draw_row(axes: "Axes", place: int, subject: Subject, setting: Setting) -> None:
+    colour = subject.colours[setting.key]
+    summary = subject.summary(setting)
+    if summary is None or summary.mean is None:
+        return
+    if summary.low is not None and summary.high is not None:
+        axes.plot([summary.low, summary.high], [place, place], color=colour, linewidth=2.4, zorder=3, alpha=0.9)
+    if summary.n > 1:
+        axes.plot(summary.values, [place + 0.25] * summary.n, ".", color=SOFT, markersize=4.5, zorder=2)
+    axes.plot(summary.mean, place, color=colour, **DOT)
+
+
+def _name_rows(axes: "Axes", settings: Sequence[Setting], subject: Subject) -> None:
+    labels = [short(setting.label) for setting in settings]
+    axes.set_yticks(range(len(settings)), labels)
+    axes.set_ylim(len(settings) - 0.4, -0.6)
+    baseline = subject.baseline
+    for setting, label in zip(settings, axes.get_yticklabels(), strict=True):
+        if baseline is not None and setting.key == baseline.key:
+            label.set_fontstyle("italic")

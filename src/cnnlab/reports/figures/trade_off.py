@@ -1,0 +1,78 @@
+"""Training time against what it reaches, drawn."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from cnnlab.reports.canvas import INK
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import Column
+from cnnlab.reports.contents.trade_off import Point
+from cnnlab.reports.figures.ink import DOT, SOFT, haloed, in_unit, sheet, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MOST_NAMED = 8
+_WIDE = 8
+
+
+def draw_trade_off(subject: Subject, points: Sequence[Point], colours: Mapping[str, str]) -> "Figure":
+    """A dot a setting with the range of its times and the interval of its mean; the front as a line of steps."""
+    figure, (axes,) = sheet(3.2)
+    times = [point.seconds for point in points]
+    if max(times) / min(times) > _WIDE:
+        axes.set_xscale("log")
+    for point in points:
+        _draw_point(axes, point, colours[point.key])
+    front = sorted((point for point in points if point.is_front), key=lambda point: point.seconds)
+    if len(front) > 1:
+        x, y = [point.seconds for point in front], [point.value for point in front]
+        axes.step(x, y, where="post", color=SOFT, linewidth=1.2, linestyle=(0, (2, 2)), zorder=2)
+    column = Column("", subject.metric.label, subject.metric.unit)
+    in_unit(axes.yaxis, column)
+    if axes.get_xscale() == "linear":
+        in_unit(axes.xaxis, Column("", "", "number"))
+    axes.margins(x=0.12, y=0.12)
+    _name_points(axes, front, points)
+    axes.set_title(column.heading, loc="left", color=INK, pad=5)
+    axes.set_xlabel("training time of one run (s)", color=INK)
+    return figure
+
+
+def _draw_point(axes: "Axes", point: Point, colour: str) -> None:
+    if point.interval:
+        axes.plot([point.seconds] * 2, point.interval, color=colour, linewidth=1.4, alpha=0.6, zorder=3)
+    if point.longest > point.shortest:
+        axes.plot([point.shortest, point.longest], [point.value] * 2, color=colour, linewidth=1.4, alpha=0.6, zorder=3)
+    size = 9.5 if point.is_front else 7
+    axes.plot(point.seconds, point.value, color=colour, **{**DOT, "markersize": size})
+
+
+def _name_points(axes: "Axes", front: Sequence[Point], points: Sequence[Point]) -> None:
+    """Those of the front by name, and all where they are few; towards the middle of the figure, none over another."""
+    named = list(points) if len(points) <= _MOST_NAMED else list(front)[-_MOST_NAMED:]
+    low, high = axes.get_xlim()
+    is_log = axes.get_xscale() == "log"
+    middle = (low * high) ** 0.5 if is_log else (low + high) / 2
+    taken: list[tuple[float, float, bool]] = []
+    bottom, top = axes.get_ylim()
+    step = (top - bottom) / 14
+    for point in sorted(named, key=lambda one: -one.value):
+        is_right = point.seconds > middle
+        y = point.value
+        while any(abs(y - other) < step and side == is_right for _, other, side in taken):
+            y -= step / 3
+        taken.append((point.seconds, y, is_right))
+        label = axes.annotate(
+            short(point.label, 24),
+            (point.seconds, y),
+            (-9, 5) if is_right else (9, 5),
+            textcoords="offset points",
+            ha="right" if is_right else "left",
+            va="center",
+            color=INK,
+            fontweight="bold" if point.is_front else "normal",
+            zorder=6,
+        )
+        haloed(label)

@@ -1,0 +1,93 @@
+"""Writing a report: the page, and beside it a folder of tables, figures and recipes."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cnnlab.core.errors import UsageError
+from cnnlab.core.files import make_folder, storage_errors, write_bytes, write_text
+from cnnlab.reports.contents.loose_runs import result_of_runs
+from cnnlab.reports.contents.provenance import Provenance, provenance
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import Table
+from cnnlab.reports.figures.ink import style
+from cnnlab.reports.sections import Picture, Section, sections
+from cnnlab.reports.writing.page import page
+from cnnlab.reports.writing.svg import pdf_of, svg_of
+from cnnlab.reports.writing.tables import csv_of, latex_of, slug
+from cnnlab.runs import Run
+from cnnlab.studies.result import StudyResult
+
+PAGE = "report.html"
+FILES = "report-files"
+_MOST_ROWS, _MOST_COLUMNS = 120, 16
+"""Of a table in LaTeX; what is larger fits no paper, and is in CSV alone."""
+
+
+def write_study_report(
+    result: StudyResult, runs: Mapping[str, Run], out_dir: Path, *, data_dir: Path | None = None
+) -> Path:
+    """Writes the report of a study, in place of one that stood there, and returns the path of its page.
+
+    :param runs: the runs that are still there, by the name of their folder.
+    :param data_dir: where data sets are looked for, for the pictures of mistakes; never on the network.
+    :raises UsageError: for a study without any setting.
+    :raises StorageError: when it cannot be written.
+    """
+    if not result.settings:
+        raise UsageError(f"the study {result.name} has no settings yet, so there is nothing to report. Run it first.")
+    return _write(Subject(result, runs), Path(out_dir), data_dir)
+
+
+def write_runs_report(runs: Sequence[Run], out_dir: Path, *, data_dir: Path | None = None) -> Path:
+    """The same for runs that belong to no study: settings are recipes that differ in more than the seed.
+
+    :raises UsageError: when there are no runs.
+    """
+    result = result_of_runs(runs)
+    return _write(Subject(result, {run.name: run for run in runs}, is_study=False), Path(out_dir), data_dir)
+
+
+def _write(subject: Subject, out_dir: Path, data_dir: Path | None) -> Path:
+    found = sections(subject, data_dir)
+    origin = provenance(subject)
+    folder = out_dir / FILES
+    make_folder(out_dir)
+    # What an earlier report had and this one has not would be taken for a part of it.
+    with storage_errors(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    drawn = {picture.key: _draw(picture, folder / "figures") for one in found for picture in one.pictures}
+    _write_tables(found, folder / "tables")
+    _write_recipes(origin, folder)
+    text = page(subject, found, origin, drawn, FILES)
+    write_text(out_dir / PAGE, text)
+    return out_dir / PAGE
+
+
+def _draw(picture: Picture, folder: Path) -> str:
+    """The figure as SVG; it is written as SVG and PDF."""
+    with style():
+        figure = picture.draw()
+    svg = svg_of(figure)
+    write_text(folder / f"{slug(picture.key)}.svg", svg)
+    write_bytes(folder / f"{slug(picture.key)}.pdf", pdf_of(figure))
+    return svg
+
+
+def _write_tables(found: Sequence[Section], folder: Path) -> None:
+    tables: dict[str, Table] = {}
+    for section in found:
+        own = (*section.tables, *(picture.table for picture in section.pictures), *section.files)
+        for table in (*own, *([section.gallery.table] if section.gallery else [])):
+            tables.setdefault(slug(table.key), table)
+    for name, table in tables.items():
+        write_text(folder / f"{name}.csv", csv_of(table))
+        if len(table.rows) <= _MOST_ROWS and len(table.columns) <= _MOST_COLUMNS:
+            write_text(folder / f"{name}.tex", latex_of(table))
+
+
+def _write_recipes(origin: Provenance, folder: Path) -> None:
+    for recipe in origin.recipes:
+        write_text(folder / "recipes" / recipe.name, recipe.text)
+    if origin.study_file:
+        write_text(folder / "study.yaml", origin.study_file)

@@ -1,0 +1,304 @@
+"""What a report shows, in which order: sections of tables and of pictures, each with its table and its words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnlab.reports.contents import classes as of_classes
+from cnnlab.reports.contents import curves as of_curves
+from cnnlab.reports.contents import factors as of_factors
+from cnnlab.reports.contents import settings as of_settings
+from cnnlab.reports.contents import trade_off as of_cost
+from cnnlab.reports.contents.mistakes import Gallery, gallery
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import Table, counted, listed, with_unit
+from cnnlab.reports.figures import classes as class_figures
+from cnnlab.reports.figures import curves as curve_figures
+from cnnlab.reports.figures import factors as factor_figures
+from cnnlab.reports.figures import settings as setting_figures
+from cnnlab.reports.figures.trade_off import draw_trade_off
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST_EFFECTS = 8
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with all that goes with it.
+
+    :param alt: what it shows, for those who cannot see it.
+    :param table: its numbers.
+    """
+
+    key: str
+    title: str
+    caption: str
+    alt: str
+    table: Table
+    draw: "Callable[[], Figure]"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report.
+
+    :param key: by which it is linked to.
+    :param text: what a reader should know first.
+    :param files: tables that are written to files alone.
+    """
+
+    key: str
+    title: str
+    text: str = ""
+    tables: tuple[Table, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    gallery: Gallery | None = None
+    files: tuple[Table, ...] = field(default=())
+
+
+def sections(subject: Subject, data_dir: Path | None = None) -> tuple[Section, ...]:
+    """Of all that there is something to say on."""
+    found = (
+        _settings(subject),
+        _claims(subject),
+        _comparisons(subject),
+        _published(subject),
+        _curves(subject),
+        _factors(subject),
+        _cost(subject),
+        *_best(subject, data_dir),
+        _missing(subject),
+    )
+    return tuple(section for section in found if section is not None)
+
+
+def _settings(subject: Subject) -> Section:
+    table = of_settings.settings_table(subject)
+    published = of_settings.published_values(subject)
+    drawn = setting_figures.drawn_settings(subject)
+    if not drawn:
+        return Section("settings", "Settings", tables=(table,), files=(of_settings.trials_table(subject),))
+    left = len(subject.ranked) - len(drawn)
+    parts = ["Large dot: mean; bar: 95% interval; small dots: single trainings."]
+    parts += ["Diamond: published."] if published else []
+    parts += [f"The other {left} settings are in the table."] if left else []
+    ends = [f"{one.label} at {with_unit(subject.mean(one), subject.metric.unit)}" for one in (drawn[0], drawn[-1])]
+    alt = (
+        f"Means of {subject.metric.label} with 95% intervals of {counted(len(drawn), 'setting')}, the best on top: "
+        f"{', down to '.join(dict.fromkeys(ends))}."
+    )
+    picture = Picture(
+        *("settings", f"{subject.metric.label} by setting", " ".join(parts), alt, table),
+        draw=lambda: setting_figures.draw_settings(subject, published),
+    )
+    files = (of_settings.trials_table(subject),)
+    return Section("settings", "Settings", tables=(table,), pictures=(picture,), files=files)
+
+
+def _claims(subject: Subject) -> Section | None:
+    if not subject.result.claims:
+        return None
+    return Section("claims", "Claims", tables=(of_settings.claims_table(subject),))
+
+
+def _comparisons(subject: Subject) -> Section | None:
+    families = [family for family in subject.result.families if family.comparisons]
+    tables = tuple(of_settings.comparisons_table(subject, family) for family in families)
+    return Section("comparisons", "Comparisons", tables=tables) if tables else None
+
+
+def _published(subject: Subject) -> Section | None:
+    tables = tuple(of_settings.published_table(subject, one) for one in subject.result.published)
+    return Section("published", "Published numbers", tables=tables) if tables else None
+
+
+def _curves(subject: Subject) -> Section | None:
+    curves, metrics = of_curves.setting_curves(subject), of_curves.followed(subject)
+    if not curves:
+        return None
+    metrics = tuple(metric for metric in metrics if any(metric.name in one.bands for one in curves))
+    main, ends = metrics[0], curve_figures.limits(curves)
+    table = of_curves.curves_table(curves, metrics)
+    pictures = []
+    together = [one for one in curves if main.name in one.bands]
+    if len(together) > 1:
+        labels = listed([one.label for one in together])
+        alt = f"{main.label} on validation epoch by epoch of {labels}. Where each ends is in the table."
+        caption = "Mean over the repeats; the band goes from the lowest to the highest of them."
+        pictures.append(
+            Picture(
+                *("curves", f"All settings: {main.label} on validation", caption, alt, table),
+                draw=lambda: curve_figures.draw_together(together, main, subject.colours),
+            )
+        )
+    for one in curves:
+        pictures.append(_curve_picture(subject, one, metrics, ends, table))
+    text = (
+        "Training numbers are taken while an epoch trains, on augmented pictures and with dropout on, where these are "
+        "used, so they can lie below those of validation. The arrow marks the gap between the two at the epoch whose "
+        "weights were kept."
+    )
+    left = len(subject.result.settings) - len(subject.shown)
+    text += f" Shown are the best, the baseline and the next best; {left} other settings are left out." if left else ""
+    return Section("curves", "Learning curves", text, pictures=tuple(pictures), files=(of_curves.points_table(curves),))
+
+
+def _curve_picture(
+    subject: Subject,
+    one: of_curves.SettingCurves,
+    metrics: tuple[of_curves.CurveMetric, ...],
+    ends: curve_figures.Limits,
+    table: Table,
+) -> Picture:
+    gaps = [
+        f"{metric.label}: gap of {with_unit(one.gaps[metric.name].size, metric.kind, sign=True)} at epoch "
+        f"{one.gaps[metric.name].epoch}"
+        for metric in metrics
+        if metric.name in one.gaps
+    ]
+    alt = f"Learning curves of {one.label} on train and validation. {'; '.join(gaps)}."
+    place = table.keys.index(one.key)
+    own = Table("curves", table.title, table.columns, (table.rows[place],), (one.key,), table.note).without_empty()
+    return Picture(
+        *(f"curves {one.key}", one.label, "Train dashed, validation solid.", alt, own),
+        draw=lambda: curve_figures.draw_setting(one, metrics, subject.colours[one.key], ends),
+    )
+
+
+def _factors(subject: Subject) -> Section | None:
+    # With one factor of words, the settings themselves are its effect.
+    found = of_factors.effects(subject)
+    wanted = [one for one in found if len(subject.result.axes) > 1 or one.scale != "words"][:_MOST_EFFECTS]
+    pictures = [_effect_picture(subject, effect) for effect in wanted]
+    for heat_map in of_factors.heat_maps(subject):
+        pictures.append(_heat_picture(subject, heat_map))
+    return Section("factors", "What each factor does", pictures=tuple(pictures)) if pictures else None
+
+
+def _effect_picture(subject: Subject, effect: of_factors.Effect) -> Picture:
+    metric = subject.metric
+    ordered = sorted(effect.levels, key=lambda level: level.mean)
+    alt = (
+        f"Mean {metric.label} by {effect.axis}, from {with_unit(ordered[0].mean, metric.unit)} at "
+        f"{ordered[0].label} to {with_unit(ordered[-1].mean, metric.unit)} at {ordered[-1].label}."
+    )
+    span = f"{with_unit(effect.span, metric.unit, sign=True).lstrip('+')} from the lowest to the highest mean."
+    caption = f"{span} Bar: 95% interval over the seeds. {effect.how}".strip()
+    table = of_factors.effects_table(subject, effect)
+    key = f"effect {effect.axis}"
+    return Picture(key, effect.axis, caption, alt, table, lambda: factor_figures.draw_effect(subject, effect))
+
+
+def _heat_picture(subject: Subject, found: of_factors.HeatMap) -> Picture:
+    alt = (
+        f"Heat map of mean {subject.metric.label} over {found.rows} and {found.columns}; the numbers are in the table."
+    )
+    unit = " in percent" if subject.metric.unit == "share" else ""
+    caption = f"Mean {subject.metric.label}{unit}. {found.how}".strip()
+    table = of_factors.heat_map_table(subject, found)
+    title = f"{found.rows} and {found.columns}"
+    return Picture(table.key, title, caption, alt, table, lambda: factor_figures.draw_heat_map(subject, found))
+
+
+def _cost(subject: Subject) -> Section | None:
+    points = of_cost.trade_off(subject)
+    if len(points) < 2:
+        return None
+    front = [point.label for point in points if point.is_front]
+    alt = f"{subject.metric.label} against training time of one run. No other setting is both better and quicker than "
+    alt += f"{listed(front)}."
+    at_once = int(subject.result.execution.get("trials_at_once") or 1)
+    caption = (
+        "Dashed: the Pareto front, of the settings that nothing beats in both (bold). Lines: range of the times, and "
+        "95% interval."
+    )
+    caption += f" {at_once} trainings ran at a time, so each took longer than by itself." if at_once > 1 else ""
+    title = f"{subject.metric.label} against training time"
+    table = of_cost.trade_off_table(subject, points)
+    picture = Picture(
+        *("trade-off", title, caption, alt, table), draw=lambda: draw_trade_off(subject, points, subject.colours)
+    )
+    return Section("cost", "What it costs", pictures=(picture,))
+
+
+def _best(subject: Subject, data_dir: Path | None) -> list[Section | None]:
+    """The best setting class by class, and its mistakes."""
+    repeats = of_classes.best_repeats(subject)
+    if subject.best is None or not repeats:
+        return []
+    found: list[Section | None] = []
+    for details in of_classes.class_details(repeats, subject.best.label):
+        found.append(_class_section(subject, details))
+        mistakes = gallery(repeats, details.column, data_dir)
+        if mistakes is not None:
+            found.append(_mistakes_section(details.column, mistakes))
+    return found
+
+
+def _class_section(subject: Subject, details: of_classes.ClassDetails) -> Section:
+    seeds = f"seed{'' if len(details.seeds) == 1 else 's'} {listed([str(seed) for seed in details.seeds])}"
+    text = f"{details.label} on the {details.split} pictures, {seeds} counted together."
+    if details.split == "test" and len(subject.result.settings) > 1:
+        text += " It was chosen by these very numbers, so they flatter it a little."
+    pictures = (_confusion_picture(details), _measures_picture(details), _reliability_picture(details))
+    name = "" if details.column == "label" else f": {details.column}"
+    tables = (of_classes.pairs_table(details),) if details.confusion.mistakes(1) else ()
+    return Section(f"classes {details.column}", f"The best, class by class{name}", text, tables, pictures)
+
+
+def _confusion_picture(details: of_classes.ClassDetails) -> Picture:
+    worst = details.confusion.mistakes(1)
+    most = f" Most often {worst[0][0]} is taken for {worst[0][1]}, {worst[0][2]:,} times." if worst else ""
+    alt = f"Confusion matrix of {counted(len(details.confusion.names), 'class')[:-2]}es.{most}"
+    return Picture(
+        *(f"confusion {details.column}", "Confusion matrix"),
+        "Percent of the pictures of each true class; shades are stretched so that few mistakes show.",
+        *(alt, of_classes.confusion_table(details)),
+        draw=lambda: class_figures.draw_confusion_matrix(details.confusion),
+    )
+
+
+def _measures_picture(details: of_classes.ClassDetails) -> Picture:
+    f1 = details.measures.mean["f1"]
+    lowest = details.measures.names[min(range(len(f1)), key=lambda i: (f1[i] != f1[i], f1[i]))]
+    alt = f"Precision, recall and F1 of each class; the lowest F1 is that of {lowest}."
+    caption = "Mean over the repeats; lines go from the lowest to the highest of them."
+    return Picture(
+        *(f"classes {details.column}", "Precision, recall and F1", caption, alt, of_classes.measures_table(details)),
+        draw=lambda: class_figures.draw_measures(details.measures),
+    )
+
+
+def _reliability_picture(details: of_classes.ClassDetails) -> Picture:
+    found = details.calibration
+    side = "surer than it is right" if found.confidence > found.accuracy else "less sure than it is right"
+    numbers = f"expected calibration error {with_unit(found.ece, 'share')}, Brier score {found.brier:.4f}"
+    alt = f"Accuracy against confidence in {len(found.bins)} bins; {numbers}."
+    caption = (
+        f"On the dashed line it is right as often as it says. On the whole it is {side}: mean confidence "
+        f"{with_unit(found.confidence, 'share')}, accuracy {with_unit(found.accuracy, 'share')}; {numbers}."
+    )
+    return Picture(
+        *(f"calibration {details.column}", "Calibration", caption, alt, of_classes.calibration_table(details)),
+        draw=lambda: class_figures.draw_reliability(found),
+    )
+
+
+def _mistakes_section(column: str, found: Gallery) -> Section:
+    text = f"{found.run} (seed {found.seed}) is wrong about {found.wrong:,} of {found.n:,} {found.split} pictures"
+    shown = len(found.mistakes)
+    text += f"; here are the {shown} it is surest of." if 1 < shown < found.wrong else "."
+    text += f" {found.trouble}" if found.trouble else ""
+    name = "" if column == "label" else f": {column}"
+    return Section(f"mistakes {column}", f"Its most confident mistakes{name}", text, gallery=found)
+
+
+def _missing(subject: Subject) -> Section | None:
+    table = of_settings.missing_table(subject)
+    if not table.rows:
+        return None
+    text = "These trials have no numbers, and are in none of the means. What is left may look better than it is."
+    return Section("missing", "What is missing", text, tables=(table,))

@@ -1,0 +1,1 @@
+"""How a report goes to disk: one HTML file, and beside it tables, figures and recipes."""

@@ -1,0 +1,158 @@
+"""The HTML page: one file with everything inside, filled into a template that escapes whatever it is given."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.reports.contents.answer import answer
+from cnnlab.reports.contents.mistakes import Gallery, Mistake
+from cnnlab.reports.contents.provenance import Provenance
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import Column, Range, Table, counted, with_unit
+from cnnlab.reports.sections import Section
+from cnnlab.reports.writing.svg import VARIABLES, inline
+from cnnlab.reports.writing.tables import slug
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+_MOST_PIXELS = 160
+_LONGEST_TABLE = 400
+_MOST_COLUMNS = 40
+_VERDICTS = {
+    "supported": ("✓", "good"),
+    "better": ("▲", "good"),
+    "reproduced": ("✓", "good"),
+    "contradicted": ("✗", "bad"),
+    "worse": ("▼", "bad"),
+}
+
+
+def page(
+    subject: Subject, sections: Sequence[Section], origin: Provenance, drawn: Mapping[str, str], folder: str
+) -> str:
+    """The page's text.
+
+    :param drawn: SVG of each picture by its key.
+    :param folder: the name of the folder beside it that holds tables, figures and recipes.
+    """
+    from markupsafe import Markup
+
+    environment = _environment()
+    figures = {key: Markup(inline(svg, f"f{place}")) for place, (key, svg) in enumerate(drawn.items())}
+    first, second = answer(subject)
+    text = environment.get_template("report.html").render(
+        result=subject.result,
+        is_study=subject.is_study,
+        answer=(first, second),
+        status=_status(subject),
+        sections=sections,
+        figures=figures,
+        origin=origin,
+        folder=folder,
+        style=_raw("report.css"),
+        script=_raw("report.js"),
+        colour_of=lambda key: _variable(subject, key),
+    )
+    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"
+
+
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("cnnlab.reports.writing", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(slug=slug, cell=_cell, sort_value=_sort_value, mark=_mark, picture=_picture)
+    environment.filters.update(shown=_shown, is_long=_is_long, words=_words, taken=_taken)
+    return environment
+
+
+def _raw(name: str) -> "Markup":
+    from importlib.resources import files
+
+    from markupsafe import Markup
+
+    return Markup(files("cnnlab.reports.writing").joinpath("templates", name).read_text(encoding="utf-8"))
+
+
+def _status(subject: Subject) -> list[str]:
+    result = subject.result
+    trials = [trial for setting in result.settings for trial in setting.trials]
+    finished = sum(trial.status == "finished" for trial in trials)
+    texts = [counted(len(result.settings), "setting"), f"{finished:,} of {counted(len(trials), 'training')} finished"]
+    failed = sum(trial.status == "failed" for trial in trials)
+    texts += [f"{failed:,} failed"] if failed else []
+    day = (result.finished or result.updated or "")[:10]
+    return [*texts, *([day] if day else [])]
+
+
+def _variable(subject: Subject, key: str) -> str:
+    return f"var(--{VARIABLES[subject.colours[key]]})"
+
+
+def _cell(value: Any, column: Column) -> str:
+    return column.text(value)
+
+
+def _sort_value(value: Any) -> str:
+    """By what a column is sorted: numbers in full, intervals by their middle."""
+    if isinstance(value, Range):
+        return repr((value.low + value.high) / 2)
+    if value is None or value != value:
+        return ""
+    return repr(float(value)) if isinstance(value, int | float) else str(value)
+
+
+def _mark(value: Any) -> tuple[str, str]:
+    """The sign of a verdict, and its class."""
+    return _VERDICTS.get(str(value), ("", ""))
+
+
+def _shown(table: Table) -> Sequence[tuple[Any, ...]]:
+    """The rows that a page shows; of thousands only the first."""
+    return table.rows[:_LONGEST_TABLE] if len(table.columns) <= _MOST_COLUMNS else ()
+
+
+def _is_long(table: Table) -> bool:
+    return len(_shown(table)) < len(table.rows)
+
+
+def _words(mistake: Mistake) -> str:
+    """What goes for the picture where it cannot be seen."""
+    sure = with_unit(mistake.confidence, "share")
+    return f"Picture {mistake.id}: {mistake.true}, taken for {mistake.predicted} with confidence {sure}."
+
+
+def _taken(mistake: Mistake) -> str:
+    return with_unit(mistake.confidence, "share")
+
+
+def _picture(mistake: Mistake) -> str:
+    """The picture as a data URI."""
+    return "" if mistake.pixels is None else png_uri(mistake.pixels)
+
+
+def png_uri(pixels: "npt.NDArray[np.uint8]") -> str:
+    """A picture, uint8 C×H×W, as PNG within an address; a large one made smaller."""
+    from PIL import Image
+
+    channels = pixels.shape[0]
+    picture = Image.fromarray(pixels[0]) if channels < 3 else Image.fromarray(pixels[:3].transpose(1, 2, 0).copy())
+    picture.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
+    content = io.BytesIO()
+    picture.save(content, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def has_pictures(gallery: Gallery) -> bool:
+    """Whether there is anything to be seen in it."""
+    return any(mistake.pixels is not None for mistake in gallery.mistakes)

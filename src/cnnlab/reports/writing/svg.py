@@ -1,0 +1,66 @@
+"""Figures as SVG and PDF: the same input gives the same bytes; and as part of a page, where they take its colours."""
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+from cnnlab.reports.canvas import COLOURS, INK
+from cnnlab.reports.contents.subject import GREY
+from cnnlab.reports.figures.ink import BAD, FAINT, GOOD, HALO, PAPER, SOFT, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+VARIABLES = {
+    INK: "ink",
+    SOFT: "soft",
+    FAINT: "faint",
+    GREY: "grey",
+    PAPER: "paper",
+    GOOD: "good",
+    BAD: "bad",
+    **{colour: f"c{place}" for place, colour in enumerate(COLOURS[:-1])},
+}
+"""The page's names for the colours of figures, so that dark and light each have their own."""
+_NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_RIM = f"paint-order: stroke; stroke: {PAPER.lower()}; stroke-width: 2.6px; stroke-linejoin: round"
+_COLOUR = re.compile("|".join(map(re.escape, VARIABLES)), re.IGNORECASE)
+_BY_LOWER = {colour.lower(): name for colour, name in VARIABLES.items()}
+_ID = re.compile(r'(?<=[ "])((?:id|clip-path|xlink:href)=")(url\(#|#)?([^")]+)')
+
+
+def svg_of(figure: "Figure") -> str:
+    """The figure by itself, on white paper."""
+    text = _drawn(figure).replace(f'<g id="{HALO}">', f'<g style="{_RIM}">')
+    head, rest = re.split(r"(?<=>)\n(?= <metadata>| <defs>)", text, maxsplit=1)
+    return f'{head}\n <rect width="100%" height="100%" fill="white"/>\n{rest}'
+
+
+def pdf_of(figure: "Figure") -> bytes:
+    """The figure by itself, its text as text."""
+    content = io.BytesIO()
+    with style():
+        figure.savefig(content, format="pdf", metadata={"CreationDate": None, "ModDate": None})
+    return content.getvalue()
+
+
+def inline(svg: str, prefix: str) -> str:
+    """The figure as part of a page: in the page's colours, its ids its own, as wide as there is room."""
+    start, end = svg.index("<svg"), svg.rindex("</svg>")
+    view = re.search(r'viewBox="([^"]+)"', svg)
+    body = svg[svg.index(">", start) + 1 : end]
+    body = body.replace('<rect width="100%" height="100%" fill="white"/>', "")
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<style[^>]*>.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
+    body = _ID.sub(lambda m: f"{m[1]}{m[2] or ''}{prefix}-{m[3]}", body).replace("xlink:href=", "href=")
+    body = _COLOUR.sub(lambda m: f"var(--{_BY_LOWER[m[0].lower()]})", body)
+    body = re.sub(r"\n\s*", "\n", body).strip()
+    return f'<svg viewBox="{view[1] if view else ""}" aria-hidden="true" focusable="false">{body}</svg>'
+
+
+def _drawn(figure: "Figure") -> str:
+    content = io.StringIO()
+    with style():
+        figure.savefig(content, format="svg", metadata=_NOTHING, transparent=True)
+    return content.getvalue()
