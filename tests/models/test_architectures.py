@@ -15,7 +15,8 @@ NARROW |= dict.fromkeys(("ccpccpccp", "cifar-net", "cpcpccpcp", "cpcpcpcpcp"), "
 NARROW |= dict.fromkeys(("cats-dogs-1", "cats-dogs-2", "cats-dogs-3", "cats-dogs-4", "cnn-4", "geron-cnn"), "width=0.3")
 STEADY = {"geron-cnn": "dropout=0", "dropout-mlp": "input_dropout=0", "cifar-net": "dropout=0, conv_dropout=0"}
 """Without their dropout, where that is on by default."""
-EVERY = [entry.name for entry in models.architectures]
+EVERY = [entry.name for entry in models.architectures if "weights" not in entry.arguments]
+"""Those that are built here; for those of other libraries see the tests of backbones."""
 
 
 def narrow(name: str) -> str:

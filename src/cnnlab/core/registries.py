@@ -14,7 +14,7 @@ perturbations: Registry[Any] = Registry("perturbation")
 generator) -> pixels``, all N×C×H×W in [0, 1]."""
 
 _openers: dict[str, Callable[..., Any]] = {}
-_homes = {"classifier": "cnnlab.models"}
+_homes = {"classifier": "cnnlab.models", "run": "cnnlab.runs"}
 
 
 def opener(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -1,6 +1,7 @@
 """Layer strings, named architectures, and the classifier that wraps a network with all that it needs to be used."""
 
 from cnnlab.models import arithmetic as arithmetic
+from cnnlab.models import backbones as backbones
 from cnnlab.models import basic_layers as basic_layers
 from cnnlab.models import blocks as blocks
 from cnnlab.models import chains as chains
@@ -13,12 +14,22 @@ from cnnlab.models.initialisers import initialisers
 from cnnlab.models.networks import architectures, build, canonical
 from cnnlab.models.outlines import outline
 from cnnlab.models.penalties import penalty
+from cnnlab.models.pretrained import pretrained
 from cnnlab.models.stacking import layers
 from cnnlab.models.summaries import Row, Summary, summary
+from cnnlab.models.weight_files import (
+    StartingWeights,
+    load_into,
+    moments_for,
+    starting_weights,
+    weights_named,
+    without_weights,
+)
 
 __all__ = [
     "Classifier",
     "Row",
+    "StartingWeights",
     "Summary",
     "architectures",
     "arithmetic",
@@ -29,9 +40,15 @@ __all__ = [
     "initialisers",
     "layers",
     "load_classifier",
+    "load_into",
+    "moments_for",
     "outline",
     "outputs_of",
     "penalty",
+    "pretrained",
     "save_classifier",
+    "starting_weights",
     "summary",
+    "weights_named",
+    "without_weights",
 ]

@@ -82,7 +82,7 @@ def load_classifier(path: Path | str, network: nn.Module | None = None) -> Class
     :raises ModelFileError: for anything that is not a whole classifier of ours; a pickle is never opened.
     """
     path = Path(path)
-    _refuse_foreign(path)
+    refuse_foreign(path)
     try:
         with safe_open(path, framework="pt") as file:
             facts = _facts(path, file.metadata())
@@ -102,7 +102,21 @@ def load_classifier(path: Path | str, network: nn.Module | None = None) -> Class
     return classifier.eval()
 
 
-def _refuse_foreign(path: Path) -> None:
+def stored_moments(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """The mean and deviation in a file that cnnlab wrote; None for weights of another origin."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    if not metadata or _KEY not in metadata:
+        return None
+    facts = _facts(path, metadata)
+    return tuple(facts.mean), tuple(facts.std)
+
+
+def refuse_foreign(path: Path, remedy: str = "Give a model.safetensors that cnnlab wrote.") -> None:
+    """Refuses what is no safetensors file, without opening it further.
+
+    :raises ModelFileError: naming what it is; a pickle is never opened.
+    """
     if path.is_dir():
         raise ModelFileError(f"{path} is a folder; name the model.safetensors in it.")
     try:
@@ -117,12 +131,10 @@ def _refuse_foreign(path: Path) -> None:
     if is_foreign and (start.startswith(_PICKLE_STARTS) or path.suffix.lower() in _PICKLE_SUFFIXES):
         raise ModelFileError(
             f"{path} is a pickle, or an archive around one, such as torch.save writes. A pickle can run any program "
-            f"when it is read, so it was not opened. Give a model.safetensors that cnnlab wrote."
+            f"when it is read, so it was not opened. {remedy}"
         )
     if is_foreign:
-        raise ModelFileError(
-            f"{path} is no safetensors file, or cut short. Give a model.safetensors that cnnlab wrote."
-        )
+        raise ModelFileError(f"{path} is no safetensors file, or cut short. {remedy}")
 
 
 def _facts(path: Path, metadata: Mapping[str, str] | None) -> _Facts:

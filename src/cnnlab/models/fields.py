@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
+from cnnlab.models.adapting import GreyToColour
 from cnnlab.models.modules import Add, Concatenate, Exponential, GlobalPool, Multiply
 from cnnlab.models.penalties import ActivityPenalty
 from cnnlab.models.shapes import Shape, reach
@@ -19,7 +20,7 @@ _MIXERS = (nn.Linear, GlobalPool)
 _POINTWISE = (
     *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, Exponential),
     *(nn.ReLU6, nn.Hardswish, nn.Hardsigmoid, nn.PReLU, nn.BatchNorm1d, nn.BatchNorm2d, nn.Identity, nn.Flatten),
-    *(nn.Dropout, nn.Dropout2d, nn.AlphaDropout, ActivityPenalty),
+    *(nn.Dropout, nn.Dropout2d, nn.AlphaDropout, ActivityPenalty, GreyToColour),
 )
 
 

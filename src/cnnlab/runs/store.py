@@ -1,5 +1,6 @@
 """The runs under one folder: found, listed, filtered, compared, deleted."""
 
+import os
 import re
 import secrets
 import shutil
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError, suggestion
 from cnnlab.core.files import storage_errors
+from cnnlab.core.registries import opener
 from cnnlab.runs import record
 from cnnlab.runs.comparison import Comparison, side_by_side
 from cnnlab.runs.facts import RunFacts
@@ -64,6 +66,12 @@ class RunSummary(RunFacts):
 
     def __repr__(self) -> str:
         return f"RunSummary({self.name}: {self.state})"
+
+
+@opener("run")
+def open_run(name: str | Path, root: Path | str | None = None) -> Run:
+    """The run that ``name`` means in the store at ``root``; ``CNNLAB_RUNS`` or ``runs/`` otherwise."""
+    return RunStore(root or os.environ.get("CNNLAB_RUNS") or "runs").find(name)
 
 
 class RunStore:

@@ -41,7 +41,7 @@ Callback = Callable[[EpochEnd], object]
 
 @dataclass(frozen=True)
 class Setting:
-    """A recipe with what it names: data, objective, parent, weights to start from (a parent's own come before these)."""
+    """A recipe with what it names: data, objective, and the parent or else the weights to start from."""
 
     recipe: Recipe
     given: Given
@@ -231,7 +231,7 @@ def _start_from(recipe: Recipe, store: RunStore, offline: bool, parent: Run | No
         return None
     if run is None:
         return find_start(recipe, store.root, offline)
-    return start_of(run, recipe, (run.folder / CHECKPOINT).exists(), offline)
+    return start_of(run, recipe, (run.folder / CHECKPOINT / "state.safetensors").exists(), offline)
 
 
 def _check_objective(recipe: Recipe, objective: Objective, dataset: Dataset) -> None:
@@ -273,7 +273,7 @@ def build_classifier(setting: Setting) -> Classifier:
         classes=dict(dataset.classes),
         objective=objective.spec,
         # What rebuilds the network; where its first weights came from is on record with the run.
-        model=recipe.model if is_in_python(recipe.model) else models.without_weights(recipe.model),
+        model=models.without_weights(recipe.model),
         permute=recipe.permute,
         resize=read(recipe.data)[0].kwargs.get("resize", "squash"),
     )

@@ -11,39 +11,52 @@ from cnnlab.core.spec import read
 Moments: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation of each channel, of pixels in [0, 1]."""
 
-normalizations: Registry[Moments] = Registry("normalization", given=("images",))
+normalizations: Registry[Moments] = Registry("normalization", given=("images", "own"))
 
 IMAGENET: Moments = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+OF_WEIGHTS = "weights"
+"""The normalization with which the weights were trained that a model starts from; the default for such a model."""
 
 
-def moments(spec: str, images: data.ImageSet) -> Moments:
-    """The mean and standard deviation that ``spec`` means for these training pictures."""
+def moments(spec: str, images: data.ImageSet, own: Moments | None = None) -> Moments:
+    """The mean and standard deviation that ``spec`` means for these training pictures.
+
+    :param own: those of the pictures on which the weights were trained that the model starts from.
+    """
     channels = images.shape[0]
     if not read(spec):
         return (0.0,) * channels, (1.0,) * channels
-    mean, sd = normalizations.bind(spec).build(images=images)
+    mean, sd = normalizations.bind(spec).build(images=images, own=own)
     if len(mean) != channels or len(sd) != channels:
         raise UsageError(f"normalize={spec} has {len(mean)} means and {len(sd)} deviations for {channels} channels.")
     return mean, sd
 
 
 @normalizations.register("dataset")
-def dataset(images: data.ImageSet) -> Moments:
+def dataset(images: data.ImageSet, own: Moments | None) -> Moments:
     """The moments of the training pictures themselves; a channel that never varies is only shifted."""
     mean, sd = data.statistics(images)
     return mean, tuple(s or 1.0 for s in sd)
 
 
 @normalizations.register("imagenet")
-def imagenet(images: data.ImageSet) -> Moments:
+def imagenet(images: data.ImageSet, own: Moments | None) -> Moments:
     """The moments of ImageNet; grey pictures take their average over the colours."""
     if images.shape[0] == 3:
         return IMAGENET
     return tuple((sum(values) / 3,) * images.shape[0] for values in IMAGENET)  # type: ignore[return-value]
 
 
+@normalizations.register(OF_WEIGHTS)
+def weights(images: data.ImageSet, own: Moments | None) -> Moments:
+    """The moments that belong to the weights that the model starts from."""
+    if own is None:
+        raise UsageError("normalize=weights needs a model that starts from weights, such as alexnet(weights=imagenet).")
+    return own
+
+
 @normalizations.register("numbers")
-def numbers(images: data.ImageSet, mean: tuple[float, ...], sd: tuple[Positive, ...]) -> Moments:
+def numbers(images: data.ImageSet, own: Moments | None, mean: tuple[float, ...], sd: tuple[Positive, ...]) -> Moments:
     """Given numbers, one a channel or one for all, of pixels in [0, 1]."""
     channels = images.shape[0]
     return _spread(mean, channels), _spread(sd, channels)

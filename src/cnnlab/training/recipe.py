@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from cnnlab import models
 from cnnlab.core import yaml
 from cnnlab.core.digests import digest
-from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.errors import SpecError, UsageError, suggestion
 from cnnlab.training import optimizers
-from cnnlab.training.keys import canonical
+from cnnlab.training.keys import canonical, is_in_python
+from cnnlab.training.normalization import OF_WEIGHTS
 from cnnlab.training.overrides import override
 
 SEMANTICS = 1
@@ -134,6 +136,8 @@ class Recipe(Phase):
         for key in ("snapshots", "phases"):
             if isinstance(plain.get(key), list):
                 plain[key] = tuple(plain[key])
+        if "normalize" not in plain and _starts_from_weights(plain.get("model")):
+            plain["normalize"] = OF_WEIGHTS
         return plain
 
     @model_validator(mode="after")
@@ -169,12 +173,16 @@ class Recipe(Phase):
 
     def identity(self, data_digest: str, start_digest: str | None = None) -> dict[str, Any]:
         """What :meth:`digest` is taken over; under ``seed`` the one fact that differs between repeats."""
-        return {
-            "semantics": SEMANTICS,
-            "data": data_digest,
-            "start": start_digest,
-            "phases": [phase.model_dump(mode="json") for phase in self.normal()],
-        } | {key: getattr(self, key) for key in _DIGESTED}
+        return (
+            {
+                "semantics": SEMANTICS,
+                "data": data_digest,
+                "start": start_digest,
+                "phases": [phase.model_dump(mode="json") for phase in self.normal()],
+            }
+            | {key: getattr(self, key) for key in _DIGESTED}
+            | {"model": models.without_weights(self.model)}
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """What ``recipe.yaml`` holds: every value that is set, in the order of the design, plain types only."""
@@ -187,6 +195,14 @@ class Recipe(Phase):
 
 # ``validation``, ``test`` and ``subset`` act on the data and are in its digest; ``parent`` is in that of the start.
 _DIGESTED = ("model", "objective", "permute", "normalize", "balance", "ema", "select", "patience", "snapshots", "seed")
+
+
+def _starts_from_weights(model: Any) -> bool:
+    try:
+        return not is_in_python(model) and models.weights_named(model) is not None
+    except SpecError:
+        # What is wrong with the model is said where it is read.
+        return False
 
 
 def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[str, Any]:

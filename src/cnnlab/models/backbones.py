@@ -1,0 +1,338 @@
+"""The large networks of torchvision and timm by name, with weights to start from, and any picture adapted to them.
+
+Both libraries are imported when a network is built, not before.
+"""
+
+import importlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab.core.errors import SpecError, suggestion
+from cnnlab.models.adapting import Grey, Size, adapters, channels_seen
+from cnnlab.models.basic_layers import Rate
+from cnnlab.models.initialisers import initialise
+from cnnlab.models.modules import Branches, Dropout, Head
+from cnnlab.models.networks import architectures
+from cnnlab.models.shapes import Shape
+
+Moments: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of each channel, of pixels in [0, 1]."""
+
+IMAGENET: Moments = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_WORDS = {"Conv2d": "conv", "ReLU": "relu", "MaxPool2d": "pool", "AdaptiveAvgPool2d": "avgpool"}
+_WORDS |= {"Linear": "dense", "Dropout": "dropout", "Flatten": "flatten", "Fire": "fire"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a network comes from, and how what it is called there is called here.
+
+    :param moments: of the pictures that its weights were trained on.
+    :param names: modules there to modules here; a parameter goes with the longest that begins its name.
+    :param first: the convolution there that sees the picture; several where there are some.
+    """
+
+    library: Literal["torchvision", "timm"]
+    name: str
+    moments: Moments
+    names: Mapping[str, str]
+    first: tuple[str, ...]
+
+
+class Backbone(nn.Sequential):
+    """A network of another origin: adapters, its layers, and ``head`` as the last."""
+
+    def __init__(self, layers: Mapping[str, nn.Module], origin: Origin) -> None:
+        super().__init__(OrderedDict(layers))
+        self.origin = origin
+        for module in self.modules():
+            if hasattr(module, "inplace"):
+                setattr(module, "inplace", False)  # noqa: B010 (torch types attributes as modules)
+
+
+class ConvHead(nn.Module):
+    """SqueezeNet's own ending: a 1×1 convolution, rectified, and averaged over all places; in float32 throughout."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv, self.relu, self.pool = conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+        self.out_features = conv.out_channels
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N×C×H×W to N×outputs."""
+        with torch.autocast(input.device.type, enabled=False):
+            pooled: Tensor = self.pool(self.relu(self.conv(input.to(self.conv.weight.dtype))))
+            return pooled.flatten(1)
+
+
+@architectures.register("alexnet")
+def alexnet(
+    shape: Shape,
+    outputs: int,
+    weights: str | None = None,
+    dropout: Rate = 0.5,
+    size: Size = "auto",
+    grey: Grey = "repeat",
+) -> nn.Module:
+    """AlexNet as of Krizhevsky 2014, of torchvision; ``dropout`` before each hidden dense layer.
+
+    Like every network here that comes with ``weights=``: ``imagenet``, a file of safetensors, or ``run:NAME``.
+    ``size=auto`` leaves pictures as they are and enlarges those below 64 pixels; ``native`` is the 224 pixels of the
+    original training, a number any other side. ``grey`` says how pictures of one channel enter.
+    """
+    return _started(_torchvision("alexnet", shape, outputs, size, grey, dropout=dropout), weights)
+
+
+@architectures.register("vgg16")
+def vgg16(
+    shape: Shape,
+    outputs: int,
+    weights: str | None = None,
+    dropout: Rate = 0.5,
+    size: Size = "auto",
+    grey: Grey = "repeat",
+) -> nn.Module:
+    """VGG-16 (Simonyan and Zisserman 2015) without batch normalisation, of torchvision."""
+    return _started(_torchvision("vgg16", shape, outputs, size, grey, dropout=dropout), weights)
+
+
+@architectures.register("vgg19")
+def vgg19(
+    shape: Shape,
+    outputs: int,
+    weights: str | None = None,
+    dropout: Rate = 0.5,
+    size: Size = "auto",
+    grey: Grey = "repeat",
+) -> nn.Module:
+    """VGG-19 (Simonyan and Zisserman 2015) without batch normalisation, of torchvision."""
+    return _started(_torchvision("vgg19", shape, outputs, size, grey, dropout=dropout), weights)
+
+
+@architectures.register("squeezenet1_1")
+def squeezenet1_1(
+    shape: Shape,
+    outputs: int,
+    weights: str | None = None,
+    dropout: Rate = 0.5,
+    size: Size = "auto",
+    grey: Grey = "repeat",
+    head: Literal["dense", "conv"] = "dense",
+) -> nn.Module:
+    """SqueezeNet 1.1 (Iandola et al. 2016), of torchvision.
+
+    Its own ending is a rectified convolution, averaged: ``head=conv``. ``dense`` averages first and ends in a dense
+    layer as other networks do, which may be negative and so learns faster.
+    """
+    return _started(_torchvision("squeezenet1_1", shape, outputs, size, grey, dropout=dropout, head=head), weights)
+
+
+@architectures.register("resnet50v2")
+def resnet50v2(
+    shape: Shape,
+    outputs: int,
+    weights: str | None = None,
+    dropout: Rate = 0.0,
+    size: Size = "auto",
+    grey: Grey = "repeat",
+) -> nn.Module:
+    """ResNet-50 with activations first (He et al. 2016, "Identity Mappings"), timm's ``resnetv2_50``.
+
+    25,549,352 parameters at 1,000 classes. Keras counts 25,613,800: 45,440 of these are running means and variances,
+    which are not trained, and 19,008 are biases and scales that this network goes without.
+    """
+    return _started(_timm("resnetv2_50", shape, outputs, size, grey, dropout), weights)
+
+
+@architectures.register("efficientnetv2-b0")
+def efficientnetv2_b0(
+    shape: Shape,
+    outputs: int,
+    weights: str | None = None,
+    dropout: Rate = 0.0,
+    size: Size = "auto",
+    grey: Grey = "repeat",
+) -> nn.Module:
+    """EfficientNetV2-B0 (Tan and Le 2021), timm's ``tf_efficientnetv2_b0``.
+
+    7,139,704 parameters at 1,000 classes. Keras counts 7,200,312: 60,608 of these are running means and variances,
+    which are not trained.
+    """
+    return _started(_timm("tf_efficientnetv2_b0", shape, outputs, size, grey, dropout), weights)
+
+
+@architectures.register("timm")
+def timm(
+    shape: Shape,
+    outputs: int,
+    name: str,
+    weights: str | None = None,
+    dropout: Rate = 0.0,
+    size: Size = "auto",
+    grey: Grey = "repeat",
+) -> nn.Module:
+    """Any network of the timm library, by its name there: ``timm(resnet18d)``, ``timm(convnext_tiny)``."""
+    return _started(_timm(name, shape, outputs, size, grey, dropout), weights)
+
+
+def _started(network: Backbone, weights: str | None) -> Backbone:
+    """The network with the weights that its spec names; one without memory, which is only looked at, has none."""
+    if weights is not None and not any(p.is_meta for p in network.parameters()):
+        from cnnlab.models.weight_files import find_for, load_into
+
+        load_into(network, find_for(network.origin.library, network.origin.name, weights))
+    return network
+
+
+def _head(features: int, outputs: int) -> Head:
+    head = Head(features, outputs)
+    initialise(head.weight, head.bias, "default", "default", None)
+    return head
+
+
+def _torchvision(
+    name: str, shape: Shape, outputs: int, size: Size, grey: Grey, *, dropout: float, head: str = "dense"
+) -> Backbone:
+    models = importlib.import_module("torchvision.models")
+    whole = models.get_model_builder(name)(num_classes=outputs, dropout=dropout)
+    layers: dict[str, nn.Module] = dict(adapters(shape, size, 224, False, grey))
+    chain = _Chain(layers)
+    for key, module in whole.features.named_children():
+        chain.add(f"features.{key}", module)
+    channels = channels_seen(shape, grey)
+    if channels != 3:
+        first = layers[chain.names["features.0"]]
+        layers[chain.names["features.0"]] = _with_channels(first, channels)
+    ending = _squeezenet_ending if name == "squeezenet1_1" else _dense_ending
+    ending(chain, whole, outputs, head)
+    return Backbone(layers, Origin("torchvision", name, IMAGENET, chain.names, ("features.0",)))
+
+
+class _Chain:
+    """Layers being put one after another under readable names."""
+
+    def __init__(self, layers: dict[str, nn.Module]) -> None:
+        self.layers, self.names = layers, dict[str, str]()
+        self.counts = dict.fromkeys(_WORDS.values(), 0)
+
+    def add(self, there: str, module: nn.Module) -> None:
+        word = _WORDS[type(module).__name__]
+        self.counts[word] += 1
+        name = f"{word}{self.counts[word]}"
+        self.names[there] = name
+        if word == "fire":
+            self.names |= _fire_names(there, name)
+            module = _fire(module)
+        self.layers[name] = Dropout(module.p) if isinstance(module, nn.Dropout) else module
+
+    def end(self, there: str | None, head: nn.Module, within: str = "head") -> None:
+        self.layers["head"] = head
+        if there is not None:
+            self.names[there] = within
+
+
+def _dense_ending(chain: _Chain, whole: Any, outputs: int, head: str) -> None:
+    chain.add("avgpool", whole.avgpool)
+    chain.add("flatten", nn.Flatten())
+    *hidden, (last, dense) = whole.classifier.named_children()
+    for key, module in hidden:
+        chain.add(f"classifier.{key}", module)
+    chain.end(f"classifier.{last}", _head(dense.in_features, outputs))
+
+
+def _squeezenet_ending(chain: _Chain, whole: Any, outputs: int, head: str) -> None:
+    conv = whole.classifier[1]
+    if head == "conv":
+        chain.add("classifier.0", whole.classifier[0])
+        chain.end("classifier.1", ConvHead(conv), "head.conv")
+        return
+    chain.add("avgpool", nn.AdaptiveAvgPool2d(1))
+    chain.add("flatten", nn.Flatten())
+    chain.add("classifier.0", whole.classifier[0])
+    # The original's convolution is rectified before it is averaged, and its weights mean something else here.
+    chain.end(None, _head(conv.in_channels, outputs))
+
+
+def _fire(module: Any) -> nn.Module:
+    """SqueezeNet's block of its separate parts: fewer channels, then 1×1 and 3×3 convolutions side by side."""
+    branches = {
+        "pointwise": nn.Sequential(OrderedDict(conv=module.expand1x1, relu=nn.ReLU())),
+        "spatial": nn.Sequential(OrderedDict(conv=module.expand3x3, relu=nn.ReLU())),
+    }
+    return nn.Sequential(OrderedDict(squeeze=module.squeeze, relu=nn.ReLU(), expand=Branches(branches)))
+
+
+def _fire_names(there: str, here: str) -> dict[str, str]:
+    expand = f"{here}.expand.branches"
+    return {
+        f"{there}.squeeze": f"{here}.squeeze",
+        f"{there}.expand1x1": f"{expand}.pointwise.conv",
+        f"{there}.expand3x3": f"{expand}.spatial.conv",
+    }
+
+
+def _with_channels(conv: Any, channels: int) -> nn.Conv2d:
+    """The same convolution for pictures of another number of channels, drawn afresh."""
+    fresh = nn.Conv2d(channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding)
+    initialise(fresh.weight, fresh.bias, "default", "default", "relu")
+    return fresh
+
+
+def _timm(name: str, shape: Shape, outputs: int, size: Size, grey: Grey, dropout: float) -> Backbone:
+    library = importlib.import_module("timm")
+    settings = timm_settings(library, name)
+    native, is_fixed = int(settings.input_size[1]), bool(settings.fixed_input_size)
+    options: dict[str, Any] = {"img_size": size} if is_fixed and isinstance(size, int) else {}
+    options |= {"drop_rate": dropout} if dropout else {}
+    body = _tried(
+        lambda: library.create_model(name, num_classes=0, in_chans=channels_seen(shape, grey), **options), name
+    )
+    layers: dict[str, nn.Module] = dict(adapters(shape, size, native, is_fixed, grey))
+    layers["body"] = body
+    layers["head"] = _head(getattr(body, "head_hidden_size", None) or body.num_features, outputs)
+    first = settings.first_conv if isinstance(settings.first_conv, tuple | list) else (settings.first_conv,)
+    head = settings.classifier if isinstance(settings.classifier, str) else settings.classifier[0]
+    names = {"": "body", head: "head"}
+    moments = (tuple(settings.mean), tuple(settings.std))
+    return Backbone(layers, Origin("timm", name, moments, names, tuple(first)))
+
+
+def timm_settings(library: ModuleType, name: str) -> Any:
+    """What timm knows of one of its networks: where its weights are, and the pictures they were trained on.
+
+    :raises SpecError: for a name that it does not know, naming the closest.
+    """
+    plain, _, tag = name.partition(".")
+    if not library.is_model(plain):
+        raise SpecError(f"timm has no network called {name!r}. {suggestion(plain, library.list_models())}")
+    try:
+        return library.get_pretrained_cfg(name)
+    except RuntimeError:
+        tags = [known.partition(".")[2] for known in library.list_pretrained(f"{plain}.*")]
+        raise SpecError(f"timm has no weights {tag!r} for {plain}. {suggestion(tag, tags)}") from None
+
+
+def _tried(make: Callable[[], Any], name: str) -> Any:
+    try:
+        return make()
+    except (TypeError, RuntimeError, AssertionError, ValueError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise SpecError(f"timm cannot make {name} like this: {reason}. Leave dropout and size as they are.") from error
+
+
+def renamed(names: Iterable[str], origin: Origin) -> dict[str, str]:
+    """What tensors of the original are called here, where they are known."""
+    parts = sorted(origin.names, key=len, reverse=True)
+    found = {}
+    for name in names:
+        prefix = next((p for p in parts if not p or name.startswith(f"{p}.")), None)
+        if prefix is not None:
+            rest = name if not prefix else name[len(prefix) + 1 :]
+            found[name] = f"{origin.names[prefix]}.{rest}"
+    return found

@@ -1,0 +1,268 @@
+"""The weights that a network may start from: ImageNet's, a file, or those of an earlier run."""
+
+import hashlib
+import importlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from cnnlab.core.errors import ModelFileError, SpecError, UsageError
+from cnnlab.core.files import cache_folder, make_folder
+from cnnlab.core.messages import note
+from cnnlab.core.registries import open_stored
+from cnnlab.core.registry import Bound
+from cnnlab.core.spec import Call, read
+from cnnlab.models.backbones import Backbone, Moments, renamed, timm_settings
+from cnnlab.models.classifier_files import refuse_foreign, stored_moments
+from cnnlab.models.networks import architectures
+from cnnlab.models.shapes import format_shape
+
+_IN_TIMM = {"resnet50v2": "resnetv2_50", "efficientnetv2-b0": "tf_efficientnetv2_b0"}
+_RUN = "run:"
+_LISTED = 4
+_REMEDY = "Give weights as safetensors, which safetensors.torch.save_file writes from a mapping of tensors."
+
+
+@dataclass(frozen=True)
+class StartingWeights:
+    """A file of weights.
+
+    :param named: as a spec names them: ``imagenet``, a path, or ``run:NAME``.
+    :param digest: SHA-256 of the file.
+    """
+
+    named: str
+    path: Path
+    digest: str
+
+
+class _Tensors(NamedTuple):
+    held: dict[str, Tensor]
+    is_ours: bool
+
+
+def weights_named(spec: object) -> str | None:
+    """What a model's spec names as the weights to start from; None where it starts from random ones.
+
+    :raises SpecError: for a spec that cannot be meant.
+    """
+    bound = _bound(spec)
+    return None if bound is None else bound.arguments.get("weights")
+
+
+def without_weights(spec: str) -> str:
+    """The same architecture, starting from random weights."""
+    bound = _bound(spec)
+    if bound is None or bound.arguments.get("weights") is None:
+        return spec
+    return str(Call(bound.name, (), {**bound.call.kwargs, "weights": None}))
+
+
+def starting_weights(spec: object, *, offline: bool = False, runs: Path | str | None = None) -> StartingWeights | None:
+    """The file of weights that a model's spec names, downloaded if it must be; None where it names none.
+
+    :param runs: the folder in which ``run:NAME`` is looked for.
+    :raises UsageError: when they cannot be had, naming the file and where to put it.
+    """
+    bound = _bound(spec)
+    if bound is None or bound.arguments.get("weights") is None:
+        return None
+    name = str(bound.arguments.get("name", _IN_TIMM.get(bound.name, bound.name)))
+    library = "timm" if bound.name == "timm" or bound.name in _IN_TIMM else "torchvision"
+    return find_for(library, name, bound.arguments["weights"], offline=offline, runs=runs)
+
+
+def find_for(
+    library: str, name: str, named: str, *, offline: bool = False, runs: Path | str | None = None
+) -> StartingWeights:
+    """The file behind ``weights=named`` for a network of one of the libraries."""
+    if named == "imagenet":
+        path = _torchvision_file(name, offline) if library == "torchvision" else _timm_file(name, offline)
+    elif named.startswith(_RUN):
+        path = open_stored("run", named.removeprefix(_RUN), runs).folder / "model.safetensors"
+    else:
+        path = Path(named).expanduser()
+    if named != "imagenet":
+        refuse_foreign(path, _REMEDY)
+    return StartingWeights(named, path, _digest(path))
+
+
+def load_into(network: Backbone, weights: StartingWeights) -> None:
+    """Fills a network with weights; a head of another size stays as it was drawn, which is said.
+
+    :raises ModelFileError: when they are those of another network, naming some of what does not fit.
+    """
+    held, is_ours = _tensors(network, weights)
+    names = {name: name for name in held} if is_ours else renamed(held, network.origin)
+    fitted = {names.get(name, name): tensor for name, tensor in held.items()}
+    wanted = network.state_dict()
+    first = {renamed([f"{name}.weight"], network.origin)[f"{name}.weight"] for name in network.origin.first}
+    for name in set(fitted) & set(wanted):
+        fitted[name] = _shaped(fitted[name], wanted[name], name in first)
+    _drop_other_head(fitted, wanted, weights, is_foreign=not is_ours)
+    _check(fitted, wanted, network, weights)
+    with torch.no_grad():
+        for name, tensor in fitted.items():
+            wanted[name].copy_(tensor)
+
+
+def count_of_classes(network: Backbone, weights: StartingWeights) -> int:
+    """How many outputs the head has with which the weights were trained."""
+    held, is_ours = _tensors(network, weights)
+    names = {name: name for name in held} if is_ours else renamed(held, network.origin)
+    for name, tensor in held.items():
+        if names.get(name) in ("head.weight", "head.conv.weight"):
+            return len(tensor)
+    raise ModelFileError(f"{weights.path} has no head, and so no classes. Train one: cnnlab train model=…")
+
+
+def moments_for(network: Backbone, weights: StartingWeights, channels: int) -> Moments:
+    """Mean and deviation of the pictures that the weights were trained on; grey ones take the average over colours."""
+    found = stored_moments(weights.path) if weights.path.suffix == ".safetensors" else None
+    mean, std = found or network.origin.moments
+    if len(mean) == channels:
+        return mean, std
+    return (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
+
+
+def _bound(spec: object) -> Bound[Any] | None:
+    calls = read(spec)
+    if len(calls) != 1 or calls[0].name not in architectures:
+        return None
+    return architectures.bind(spec)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tensors(network: Backbone, weights: StartingWeights) -> _Tensors:
+    if weights.named == "imagenet" and network.origin.library == "timm":
+        # timm brings what it stores to the form that its networks have now.
+        library = importlib.import_module("timm")
+        overlay = {"file": str(weights.path)}
+        whole = library.create_model(network.origin.name, pretrained=True, pretrained_cfg_overlay=overlay)
+        return _Tensors(dict(whole.state_dict()), False)
+    if weights.named == "imagenet":
+        # Torchvision's own format is a pickle. Its checksum was compared, and torch reads nothing but tensors from it.
+        return _Tensors(torch.load(weights.path, map_location="cpu", weights_only=True), False)
+    try:
+        with safe_open(weights.path, framework="pt") as file:
+            is_ours = "cnnlab" in (file.metadata() or {})
+            return _Tensors({name: file.get_tensor(name) for name in file.keys()}, is_ours)  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{weights.path} is damaged or cut short ({error}). Take a whole copy of it.") from error
+
+
+def _shaped(tensor: Tensor, wanted: Tensor, is_first: bool) -> Tensor:
+    """The tensor as it is held here: a 1×1 convolution as a dense layer, a first layer summed over colours."""
+    if tensor.dim() == 4 and wanted.dim() == 2 and tensor.shape[2:] == (1, 1):
+        return tensor.flatten(1)
+    if is_first and tensor.dim() == 4 and tensor.shape[1] == 3 and wanted.shape[1] == 1:
+        return tensor.sum(1, keepdim=True)
+    return tensor
+
+
+def _drop_other_head(
+    fitted: dict[str, Tensor], wanted: Mapping[str, Tensor], weights: StartingWeights, *, is_foreign: bool
+) -> None:
+    own = [name for name in wanted if name.startswith("head.")]
+    # An ending that has no counterpart here is still called as it is there.
+    endings = ("head.", "classifier.") if is_foreign else ("head.",)
+    theirs = [name for name in fitted if name.startswith(endings) and name not in wanted]
+    theirs += [name for name in own if name in fitted]
+    if all(name in fitted and fitted[name].shape == wanted[name].shape for name in own):
+        return
+    held = {len(fitted[name]) for name in theirs if name.endswith("bias")}
+    for name in theirs:
+        del fitted[name]
+    outputs = len(wanted[own[-1]])
+    about = f"Its head, for {held.pop()} outputs, was left out" if held else "It has no head"
+    note(f"Starting from {weights.path.name}. {about}; a new one for {outputs} is drawn.")
+    fitted.update({name: wanted[name].clone() for name in own})
+
+
+def _check(
+    fitted: Mapping[str, Tensor], wanted: Mapping[str, Tensor], network: Backbone, weights: StartingWeights
+) -> None:
+    # Counters of batches, which some files go without, change nothing in a network.
+    missing = [n for n in wanted if n not in fitted and not n.endswith("num_batches_tracked")]
+    unknown = [n for n in fitted if n not in wanted]
+    other = [n for n in wanted if n in fitted and wanted[n].shape != fitted[n].shape]
+    reasons = [
+        *([f"it lacks {_some(missing)}"] if missing else []),
+        *([f"there is no {_some(unknown)} in the network"] if unknown else []),
+        *(
+            f"{n} is {format_shape(tuple(fitted[n].shape))} and should be {format_shape(tuple(wanted[n].shape))}"
+            for n in other[:_LISTED]
+        ),
+    ]
+    if reasons:
+        raise ModelFileError(
+            f"the weights in {weights.path} are not those of {network.origin.name} for these pictures: "
+            f"{'; '.join(reasons)}. Give the weights of that network, under the names of {network.origin.library} "
+            "or of cnnlab."
+        )
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _torchvision_file(name: str, offline: bool) -> Path:
+    """The file of torchvision, where it keeps it; its name ends in the start of its SHA-256, which is compared."""
+    url = torchvision_url(name)
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    checksum = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    if not path.is_file():
+        if offline:
+            raise _missing(name, url, path, "there was no looking for it on the network")
+        make_folder(path.parent)
+        note(f"Downloading {url}.")
+        try:
+            torch.hub.download_url_to_file(url, str(path), checksum and checksum[1], progress=False)
+        except (OSError, RuntimeError) as error:
+            raise _missing(name, url, path, str(error)) from error
+    if checksum and not _digest(path).startswith(checksum[1]):
+        raise ModelFileError(f"{path} is not the file of {url}: its SHA-256 is another. Delete it to get it again.")
+    return path
+
+
+def torchvision_url(name: str) -> str:
+    """Where torchvision has the ImageNet weights of a network."""
+    return str(importlib.import_module("torchvision.models").get_model_weights(name).IMAGENET1K_V1.url)
+
+
+def _timm_file(name: str, offline: bool) -> Path:
+    """The file of timm from the hub, through its own client and its cache, or put into cnnlab's cache by hand."""
+    settings = timm_settings(importlib.import_module("timm"), name)
+    if not settings.hf_hub_id:
+        raise SpecError(f"timm has no weights for {name}. Leave weights out, or take another network.")
+    hub = importlib.import_module("huggingface_hub")
+    repository = f"{settings.hf_hub_id}{name}" if settings.hf_hub_id.endswith("/") else settings.hf_hub_id
+    by_hand = cache_folder() / "weights" / f"{repository.rpartition('/')[2]}.safetensors"
+    if by_hand.is_file():
+        return by_hand
+    try:
+        is_offline = offline or bool(os.environ.get("HF_HUB_OFFLINE"))
+        found = hub.hf_hub_download(repository, "model.safetensors", local_files_only=is_offline)
+    except Exception as error:  # the client has dozens of its own, and those of what it is made of
+        reason = "there was no looking for it on the network" if offline else str(error).partition("\n")[0]
+        raise _missing(name, hub.hf_hub_url(repository, "model.safetensors"), by_hand, reason) from error
+    return Path(found)
+
+
+def _missing(name: str, url: str, path: Path, reason: str) -> UsageError:
+    return UsageError(
+        f"the ImageNet weights of {name} are not on this machine, and could not be downloaded ({reason.rstrip('.')}). "
+        f"Fetch {url} on another machine and put it at {path}; or name a file of safetensors with weights=PATH."
+    )
