@@ -34,7 +34,8 @@ def table(record: dict[str, Any]) -> str:
         "subjects interleaved; in brackets the slowest and the fastest stretch.\n",
         _speeds(summary["cases"]),
         "The ways in which peers were tried (medians). torchvision counts with its quickest. kornia counts with five "
-        "layers, as five operations are what is compared; four of them can also be written as one affine layer.\n",
+        "layers, as five operations are what is compared; four of them can also be written as one affine layer. "
+        "cnnlab keeps the memory of one batch for the next, as its training does; kornia was also measured so.\n",
         _ways(summary["cases"]),
         "## The kernel\n",
         "`grid_sample` alone, on floats and places that are there already: what one resampling costs when nothing "

@@ -1,6 +1,7 @@
 """kornia: its augmentation of whole batches, a draw for each picture.
 
-Measured as five operations, each a layer, which is what is compared, and with four of them as one ``RandomAffine``.
+Measured as five operations, each a layer, which is what is compared, and with four of them as one ``RandomAffine``;
+each also with memory kept from one batch to the next, as cnnlab keeps it in training.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ import kornia.augmentation as K
 import torch
 from batches import DEGREES, FLIP, SHEAR, SHIFT, ZOOM, Job, answer, check, rates
 from torch import Tensor, nn
+
+from cnnlab.core.memory import kept_between_steps
 
 FIVE = "five layers"
 _SCALE = (1 - ZOOM, 1 + ZOOM)
@@ -46,6 +49,8 @@ def measure(job: Job) -> dict[str, Any]:
         for name, way in ways().items():
             check(next(_batches(job, images, way)).cpu(), job)
             found[name] = rates(_batches(job, images, way), job, wait)
+            with kept_between_steps():
+                found[f"{name}, memory kept"] = rates(_batches(job, images, way), job, wait)
     return {"ways": found, "counts": FIVE, "threads": torch.get_num_threads()}
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from cnnlab.augment.ablations import labels
 from cnnlab.augment.operation import Shape
 from cnnlab.augment.pipeline import Pipeline, pipeline
+from cnnlab.core.memory import kept_between_steps
 
 ALL = "all together"
 
@@ -77,6 +78,8 @@ def cost(
 ) -> Cost:
     """Times the pipeline on random pictures, operation by operation and whole, the repeats taken in turns.
 
+    Memory is kept from one batch to the next, as in training.
+
     :param shape: channels, height and width of the pictures.
     :param model: pictures that a model trains on in a second, or a training step to be timed, called with float
         pictures in [0, 1].
@@ -91,7 +94,8 @@ def cost(
     if callable(model):
         pixels, train = images.float() / 255, model
         timed[_MODEL] = lambda _: train(pixels)
-    times = _in_turns(timed, repeats, images.device)
+    with kept_between_steps():
+        times = _in_turns(timed, repeats, images.device)
     seconds = {name: statistics.median(values) for name, values in times.items()}
     model_seconds = seconds.pop(_MODEL, None if not isinstance(model, int | float) else batch / model)
     spread = {name: (min(times[name]), max(times[name])) for name in seconds}

@@ -6,7 +6,7 @@ Chosen once at the start of a run, written to ``run.json``, and used again whene
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.memory import kept_between_steps
 from cnnlab.core.seeds import scope
 from cnnlab.models import autocast
-from cnnlab.training.memory import kept_between_steps
 
 _CLEARLY_FASTER = 0.9
 _TURNS = 5
@@ -68,11 +68,11 @@ class Execution:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """A block in which torch uses this number of threads, and a processor's memory stays at hand."""
+        """A block in which torch uses this number of threads, and memory stays at hand."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            with kept_between_steps() if self.torch_device.type == "cpu" else nullcontext():
+            with kept_between_steps():
                 yield
         finally:
             torch.set_num_threads(before)
