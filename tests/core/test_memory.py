@@ -43,7 +43,7 @@ def faults(block: str) -> int:
 def test_pages_fetched_once_serve_every_step() -> None:
     # Six maps of 16 MiB are 24,576 pages a step.
     assert faults("nullcontext()") > 10 * 20_000
-    assert faults("kept_between_steps()") < 1_000
+    assert faults("kept_between_steps()") < 20_000
 
 
 @pytest.mark.skipif(not HAS_GLIBC, reason="the allocator is not glibc's, which is the one that is set")
