@@ -31,6 +31,7 @@ from cnnlab.core import yaml
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.studies.designs import designs
+from cnnlab.training import Recipe
 
 
 def _design(value: Any) -> str:
@@ -132,7 +133,10 @@ _EXAMPLES = {
 
 def _from_file(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise UsageError(f"there is no study file {path}. Give a YAML file with question, base and vary.")
+        raise UsageError(
+            f"there is no study file {path}. Give a YAML file with question, base and vary, or the name of a study "
+            "that was run in this folder of runs."
+        )
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:
@@ -168,8 +172,16 @@ def _overridden(content: dict[str, Any], keys: Mapping[str, Any]) -> dict[str, A
             axis = key.removeprefix("base.")
             raise UsageError(f"{axis} varies in this study, so {key}=… fixes nothing. Write vary.{axis}=[…] instead.")
         else:
+            _refuse_stray(key)
             base[key.removeprefix("base.")] = value
     return {**result, "base": {**(result.get("base") or {}), **base}, "vary": vary or result.get("vary")}
+
+
+def _refuse_stray(key: str) -> None:
+    root = key.removeprefix("base.").partition(".")[0].partition("[")[0]
+    if root not in Recipe.model_fields:
+        hint = suggestion(root, {*StudyFile.model_fields, *Recipe.model_fields})
+        raise UsageError(f"neither a study nor its base has the key {key!r}. {hint}")
 
 
 def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str) -> None:

@@ -1,0 +1,141 @@
+"""What a study costs beside its trainings, and what two trials at once gain.
+
+    python benchmarks/study_overhead.py
+
+Three figures: ``cnnlab study plan`` over 1,000 trials as a whole process; the wall time that each trial of a study
+adds to that of its training, after the first; and the images per second of two trainings at once with one thread each,
+over those of one after the other with two threads, on a VGG-like network and pictures of 28×28. Writes
+``study-overhead.json`` under ``benchmarks/results``. About three minutes.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import machine
+
+HERE = Path(__file__).parent
+_PLAN_SECONDS, _OVERHEAD_SECONDS, _GAIN = 2.0, 1.5, 1.2
+BIG = """question: Does planning keep a person waiting?
+name: thousand
+base: {data: digits, model: mlp, epochs: 3}
+vary:
+  augment: [none, flip, shift, rotate, 'flip|rotate', 'flip|shift', erase, zoom(0.2), shear(10), cutout]
+  optimizer.lr: [0.001, 0.003, 0.01, 0.03, 0.1]
+  batch_size: [32, 64, 128, 256]
+repeats: 5
+"""
+SMALL = """question: What does a trial cost beside its training?
+name: small
+base: {data: digits, model: 'mlp(hidden=[16])', epochs: 3, batch_size: 32, precision: float32, threads: 1}
+vary: {optimizer.lr: [0.001, 0.003, 0.01, 0.03]}
+repeats: 5
+"""
+PAIR: dict[str, Any] = {
+    "data": "fashion-mnist",
+    "subset": 4000,
+    "validation": 500,
+    "test": 500,
+    "model": "vgg-like",
+    "batch_size": 128,
+    "epochs": 2,
+    "precision": "float32",
+}
+
+
+def plan_seconds(folder: Path, times: int = 5) -> list[float]:
+    """Wall time of whole ``cnnlab study plan`` processes, after a first one."""
+    file = folder / "thousand.yaml"
+    file.write_text(BIG)
+    command = [str(Path(sys.executable).parent / "cnnlab"), "study", "plan", str(file), "--runs", str(folder / "none")]
+    found = []
+    for _ in range(times + 1):
+        began = time.perf_counter()
+        subprocess.run([*command, "--json"], stdout=subprocess.DEVNULL, check=True)
+        found.append(time.perf_counter() - began)
+    return found[1:]
+
+
+def overhead_seconds(folder: Path) -> dict[str, float]:
+    """Of 20 trials by one worker: wall time a trial beside the time its run says it trained, the first left out."""
+    from cnnlab.studies import Study
+
+    file = folder / "small.yaml"
+    file.write_text(SMALL)
+    study = Study.load(file, runs=folder / "small", **{"vary.optimizer.lr": [0.5], "repeats": 1})
+    study.run(workers=1)
+    study = Study.load(file, runs=folder / "small")
+    began = time.perf_counter()
+    result = study.run(workers=1)
+    wall = time.perf_counter() - began
+    trials = [trial.seconds for setting in result.settings for trial in setting.trials]
+    ends = sorted(run.info["finished"] for run in study.runs().values())
+    moments = [datetime.fromisoformat(end) for end in ends]
+    between = [(b - a).total_seconds() for a, b in itertools.pairwise(moments)]
+    return {
+        "wall": wall,
+        "training_each": statistics.mean(trials),
+        "each_after_the_first": statistics.mean(between) - statistics.mean(trials),
+    }
+
+
+def pair_gain(folder: Path) -> dict[str, float]:
+    """Images per second of two at once with one thread each, and of one after the other with two."""
+    from cnnlab.studies import LocalExecutor
+    from cnnlab.studies.executor import Finished, Order
+
+    speeds = {}
+    for at_once, threads in ((1, 2), (2, 1)):
+        with LocalExecutor(at_once, runs=folder / f"pair-{at_once}") as executor:
+            for turn in range(2):
+                orders = [
+                    Order(number, {**PAIR, "threads": threads, "seed": number}) for number in (2 * turn, 2 * turn + 1)
+                ]
+                began = time.perf_counter()
+                left, waiting = len(orders), list(orders)
+                running = 0
+                while left:
+                    while waiting and running < at_once:
+                        executor.submit(waiting.pop(0))
+                        running += 1
+                    done = sum(isinstance(event, Finished) for event in executor.events(0.5))
+                    left, running = left - done, running - done
+                # The first turn also pays for importing torch and loading the data.
+                speeds[at_once] = 2 * PAIR["subset"] * PAIR["epochs"] / (time.perf_counter() - began)
+    return {"one_after_the_other": speeds[1], "two_at_once": speeds[2], "gain": speeds[2] / speeds[1]}
+
+
+def main() -> None:
+    """Measures and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "study-overhead.json")
+    parser.add_argument("--only", choices=["plan", "overhead", "pair"])
+    arguments = parser.parse_args()
+    found: dict[str, Any] = {"machine": machine.describe()}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if arguments.only in (None, "plan"):
+            found["plan_of_1000_seconds"] = plan_seconds(folder)
+            median = statistics.median(found["plan_of_1000_seconds"])
+            print(f"study plan, 1,000 trials: {median:.2f} s (limit {_PLAN_SECONDS})")
+        if arguments.only in (None, "overhead"):
+            found["overhead"] = overhead_seconds(folder)
+            each = found["overhead"]["each_after_the_first"]
+            print(f"each trial beside its training: {each:.2f} s (limit {_OVERHEAD_SECONDS})")
+        if arguments.only in (None, "pair"):
+            found["pair"] = pair_gain(folder)
+            print(f"two at once over one after the other: {found['pair']['gain']:.2f} (at least {_GAIN})")
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""``cnnlab study`` on the command line."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from cnnlab.cli.app import app
+from cnnlab.studies import InProcessExecutor, Study
+
+FILE = """question: Does the rate matter?
+base: {data: digits, subset: 200, model: 'mlp(hidden=[8])', epochs: 1, batch_size: 50, precision: float32, threads: 1}
+vary: {optimizer.lr: [0.001, 0.1]}
+claims: [optimizer.lr=0.1 is better than optimizer.lr=1e-3]
+"""
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """A study file in the current folder, run in this process."""
+    monkeypatch.chdir(tmp_path)
+    whole = Study.run
+
+    def run(study, **more):
+        return whole(study, executor=InProcessExecutor(runs=study.store.root, sets=study.trials.sets))
+
+    monkeypatch.setattr(Study, "run", run)
+    path = tmp_path / "rates.yaml"
+    path.write_text(FILE)
+    return "rates.yaml"
+
+
+def call(*words):
+    return CliRunner().invoke(app, ["study", *words])
+
+
+def test_plan_run_and_show(file):
+    planned = call("plan", file)
+    assert planned.exit_code == 0 and "2: 2 missing" in planned.output
+    done = call("run", file, "repeats=2", "--quiet")
+    assert done.exit_code == 0
+    assert "4 of 4 finished" in done.output and "optimizer.lr=0.1 is better than optimizer.lr=1e-3" in done.output
+    assert "2: 2 finished" in call("plan", file).output
+    shown = call("show", "rates")
+    assert "4 of 4 finished" in shown.output
+
+
+def test_json_is_one_document(file):
+    result = json.loads(call("run", file, "--json").stdout)
+    assert (result["name"], len(result["settings"])) == ("rates", 2)
+    plan = json.loads(call("plan", file, "--json").stdout)
+    assert plan["counts"]["finished"] == 2
+    assert json.loads(call("show", file, "--json").stdout)["settings"] == result["settings"]
+
+
+def test_probe_tells_how_long_it_would_take(file):
+    plan = json.loads(call("plan", file, "epochs=1000", "--probe", "--json").stdout)
+    # A thousand epochs of some 180 pictures, twice: at any speed a while.
+    assert plan["estimate"]["seconds"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "none.yaml"), "there is no study file none.yaml"),
+        (("plan", "rates.yaml", "reapeats=2"), "the key 'reapeats'. Did you mean repeats"),
+        (("plan", "rates.yaml", "optimizer.lr=2"), "varies in this study"),
+        (("show", "rates"), "there is no study file rates"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_paragraph(file, words, message):
+    result = call(*words)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())

@@ -1,0 +1,76 @@
+"""The page on studies: what it says to type works, and the studies that come with cnnlab can be read."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from small_studies import study_of
+from typer.testing import CliRunner
+
+from cnnlab.cli.app import app
+from cnnlab.core import yaml
+from cnnlab.core.errors import DataError
+from cnnlab.studies import InProcessExecutor, Study
+from cnnlab.studies.claims import read_claim
+from cnnlab.studies.designs import designs
+from cnnlab.studies.layout import Layout
+from cnnlab.studies.study_file import read_study
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "studies.md").read_text()
+BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = [shlex.split(line)[1:] for line in TEXT.splitlines() if line.startswith("cnnlab ")]
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The study of the page in the current folder, run in this process."""
+    whole = Study.run
+
+    def run(study, **unused):
+        return whole(study, executor=InProcessExecutor(runs=study.store.root, sets=study.trials.sets))
+
+    monkeypatch.setattr(Study, "run", run)
+    monkeypatch.chdir(tmp_path)
+    quick = BLOCKS[0].replace("epochs: 2", "epochs: 2\n  subset: 200\n  threads: 1\n  precision: float32")
+    (tmp_path / "rates.yaml").write_text(quick)
+    return tmp_path
+
+
+def test_commands_and_python_on_the_page_run(here):
+    for words in [words for words in COMMANDS if "recipes" not in words[2]]:
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, result.output
+    for code in PYTHON:
+        exec(compile(code, "studies.md", "exec"), {})
+
+
+def test_every_design_is_on_the_page():
+    shown = set(re.findall(r"^\| `([a-z-]+)", TEXT, re.MULTILINE))
+    assert {entry.name for entry in designs} <= shown
+
+
+def test_the_other_files_on_the_page_can_be_read():
+    for block in BLOCKS[1:]:
+        content = yaml.load(block, "the page")
+        if "published" in content:
+            content["vary"] = {"augment": ["none", "flip"]}
+        assert Layout(read_study(study_of(**content))).names
+
+
+def test_claims_on_the_page_can_be_read():
+    examples = re.findall(r"^\| [^|`]+ \| `([^`]+ is [^`]+)` \|", TEXT, re.MULTILINE)
+    assert len(examples) == 6
+    for text in examples:
+        read_claim(text)
+
+
+@pytest.mark.parametrize("name", ["augmentation", "learning-rates", "depth"])
+def test_the_studies_that_come_with_cnnlab_are_sound(name, data_dir, runs):
+    try:
+        study = Study.load(ROOT / "recipes" / "studies" / f"{name}.yaml", runs=runs, data_dir=data_dir, offline=True)
+    except DataError as error:
+        pytest.skip(str(error))
+    assert len(study.file.repeats) >= 3 and len(study.analysis.claims) >= 4
