@@ -107,6 +107,15 @@ class TestEveryArchitecture:
         assert nn.ELU in kinds and not kinds & {nn.ReLU, nn.Tanh}
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_pictures_of_64_pixels_pass_forward_and_backward(name):
+    network = made(narrow(name), (3, 64, 64))
+    outputs = network(torch.rand(2, 3, 64, 64))
+    outputs.square().sum().backward()
+    assert outputs.shape == (2, 10) and outputs.isfinite().all()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
 @pytest.mark.slow(10)
 @pytest.mark.parametrize("name", EVERY)
 def test_thirty_two_pictures_are_learnt_by_heart(name):

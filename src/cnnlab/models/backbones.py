@@ -66,9 +66,15 @@ class ConvHead(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """N×C×H×W to N×outputs."""
-        with torch.autocast(input.device.type, enabled=False):
-            pooled: Tensor = self.pool(self.relu(self.conv(input.to(self.conv.weight.dtype))))
-            return pooled.flatten(1)
+        device = input.device.type
+        if not torch.amp.is_autocast_available(device):
+            return self._judged(input)
+        with torch.autocast(device, enabled=False):
+            return self._judged(input.to(self.conv.weight.dtype))
+
+    def _judged(self, input: Tensor) -> Tensor:
+        pooled: Tensor = self.pool(self.relu(self.conv(input)))
+        return pooled.flatten(1)
 
 
 @architectures.register("alexnet")

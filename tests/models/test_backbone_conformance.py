@@ -1,0 +1,120 @@
+"""What every architecture of another library must do, at a cost that allows it in each run of the tests.
+
+Pictures of 28 and 32 pixels are enlarged to 64 inside, so all three shapes end in the same work: shapes are followed
+without memory for each, and numbers are computed once a network, at 64×64. The VGGs, of half a gigabyte each, are
+computed in the slow tests only; their layers are those of AlexNet.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from cnnlab import models
+from cnnlab.core import seeds
+from cnnlab.models.modules import Head
+
+SHAPES = [(1, 28, 28), (3, 32, 32), (3, 64, 64)]
+COLOUR = (3, 64, 64)
+LIGHT = ["squeezenet1_1", "squeezenet1_1(head=conv)", "timm(resnet10t)", "efficientnetv2-b0", "resnet50v2", "alexnet"]
+HEAVY = ["vgg16", "vgg19"]
+SLOW = [pytest.param(spec, marks=pytest.mark.slow(20)) for spec in HEAVY]
+# Without dropout a network this size has 32 pictures by heart within some steps.
+STEADY = {"squeezenet1_1": "squeezenet1_1(dropout=0)", "alexnet": "alexnet(dropout=0)", "vgg16": "vgg16(dropout=0)"}
+STEADY |= {"vgg19": "vgg19(dropout=0)", "squeezenet1_1(head=conv)": "squeezenet1_1(dropout=0, head=conv)"}
+_kept: dict[str, nn.Module] = {}
+
+
+def made(spec: str) -> nn.Module:
+    """The network at its start; one at a time is kept, for they are large."""
+    if spec not in _kept:
+        _kept.clear()
+        with seeds.scope(0, "init"):
+            _kept[spec] = models.build(spec, COLOUR, 10)
+    return _kept[spec].to(memory_format=torch.channels_last)
+
+
+def test_every_registered_backbone_is_here() -> None:
+    registered = {entry.name for entry in models.architectures if "weights" in entry.arguments}
+    assert registered == {spec.partition("(")[0] for spec in LIGHT + HEAVY}
+
+
+@pytest.mark.parametrize("spec", LIGHT + HEAVY)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradients_of_every_shape_reach_every_parameter(spec: str, shape: tuple[int, ...]) -> None:
+    with torch.device("meta"):
+        network = models.build(spec, shape, 10)
+        network(torch.rand(2, *shape)).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+    assert isinstance(network.head, Head) or spec == "squeezenet1_1(head=conv)"
+
+
+@pytest.mark.parametrize("spec", LIGHT + HEAVY)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_summary_counts_what_the_tensors_hold(spec: str, shape: tuple[int, ...]) -> None:
+    counted = models.outline(spec, shape, 10)
+    with torch.device("meta"):
+        network = models.build(spec, shape, 10)
+    assert counted.parameters == sum(parameter.numel() for parameter in network.parameters())
+    assert counted.biases == sum(p.numel() for key, p in network.named_parameters() if key.endswith("bias"))
+    # Parts that timm keeps without using them come after what a picture meets.
+    assert [row for row in counted.rows if row.output][-1].name.startswith("head")
+
+
+@pytest.mark.parametrize("spec", [*LIGHT, *SLOW])
+def test_numbers_of_forward_and_backward(spec: str, tmp_path: Path) -> None:
+    network, pictures = made(spec), torch.rand(3, *COLOUR, generator=seeds.generator(0, "pictures"))
+    network.train()
+    with seeds.scope(0, "forward"), torch.autocast("cpu", torch.bfloat16):
+        outputs = network(pictures)
+    outputs.square().sum().backward()
+    assert outputs.dtype == torch.float32
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.dtype == torch.float32, key
+        assert parameter.grad.isfinite().all(), key
+    network.zero_grad(set_to_none=True)
+    network.eval()
+    with torch.no_grad():
+        exact, alone = network(pictures), network(pictures[:1])
+        with torch.autocast("cpu", torch.bfloat16):
+            short = network(pictures)
+    assert torch.allclose(alone, exact[:1], atol=1e-3 * exact.abs().max())
+    assert short.dtype == torch.float32 and (short - exact).abs().max() < 0.1 * exact.abs().max().clamp(min=1)
+
+
+@pytest.mark.parametrize("spec", [*LIGHT, *SLOW])
+def test_rebuilds_from_its_file_with_equal_outputs(spec: str, tmp_path: Path) -> None:
+    classifier = models.Classifier(
+        made(spec).eval(),
+        COLOUR,
+        [0.4] * 3,
+        [0.2] * 3,
+        {"label": list("abcdefghij")},
+        "classes",
+        models.canonical(spec),
+    )
+    models.save_classifier(tmp_path / "model.safetensors", classifier)
+    rebuilt, pictures = models.load_classifier(tmp_path / "model.safetensors"), torch.rand(2, *COLOUR)
+    (tmp_path / "model.safetensors").unlink()
+    with torch.no_grad():
+        assert torch.equal(rebuilt(pictures), classifier(pictures))
+
+
+@pytest.mark.slow(40)
+@pytest.mark.parametrize("spec", LIGHT + HEAVY)
+def test_thirty_two_pictures_are_learnt_by_heart(spec: str) -> None:
+    _kept.clear()
+    with seeds.scope(0, "init"):
+        network = models.build(STEADY.get(spec, spec), COLOUR, 10).to(memory_format=torch.channels_last)
+    pictures = torch.rand(32, *COLOUR, generator=seeds.generator(0, "pictures")) - 0.5
+    labels = torch.arange(32) % 10
+    optimizer = torch.optim.Adam(network.parameters(), 1e-4 if spec in ("alexnet", *HEAVY) else 1e-3)
+    for _ in range(120):
+        outputs = network(pictures)
+        if (outputs.argmax(1) == labels).all():
+            return
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(outputs, labels).backward()
+        optimizer.step()
+    pytest.fail("some of them are still confused")
