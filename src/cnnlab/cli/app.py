@@ -11,6 +11,7 @@ from cnnlab.cli.extend import extend
 from cnnlab.cli.find_rate import find_rate
 from cnnlab.cli.predict import predict
 from cnnlab.cli.program import Program
+from cnnlab.cli.report import report
 from cnnlab.cli.resume import resume
 from cnnlab.cli.train import train
 
@@ -29,6 +30,7 @@ app.command("extend")(extend)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("find-rate")(find_rate)
+app.command("report")(report)
 app.add_typer(runs.app, name="runs")
 app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")

@@ -1,10 +1,14 @@
-"""What a person reads: figures of stored runs. A function works out the information, another draws it."""
+"""What a person reads: figures of stored runs, and whole reports.
+
+A function works out the information, another draws it.
+"""
 
 from cnnlab.reports.confusion_matrix import draw_confusion
 from cnnlab.reports.learning_curves import Curve, draw_learning_curves, learning_curves
 from cnnlab.reports.network_layout import Layout, lay_out
 from cnnlab.reports.network_parts import Box, Fork, network_parts
 from cnnlab.reports.network_picture import draw_network
+from cnnlab.reports.report import write_runs_report, write_study_report
 
 __all__ = [
     "Box",
@@ -17,4 +21,6 @@ __all__ = [
     "lay_out",
     "learning_curves",
     "network_parts",
+    "write_runs_report",
+    "write_study_report",
 ]

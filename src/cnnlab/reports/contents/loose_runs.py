@@ -211,7 +211,9 @@ def _axes(recipes: Sequence[Mapping[str, Any]]) -> tuple[tuple[Axis, ...], list[
     for name, values in columns.items():
         labels = {_label(name, value): value for value in values}
         axes.append(Axis(name, (name,), tuple(AxisValue(label, value) for label, value in labels.items())))
-    return tuple(axes), [{name: _label(name, values[i]) for name, values in columns.items()} for i in range(len(recipes))]
+    return tuple(axes), [
+        {name: _label(name, values[i]) for name, values in columns.items()} for i in range(len(recipes))
+    ]
 
 
 def _arguments(key: str, values: Sequence[Any]) -> dict[str, list[Any]]:

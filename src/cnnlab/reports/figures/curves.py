@@ -26,16 +26,12 @@ Limits = Mapping[str, tuple[float, float]]
 def limits(curves: Sequence[SettingCurves]) -> dict[str, tuple[float, float]]:
     """From lowest to highest of every metric over all settings, so that their pictures can be compared.
 
-    A loss that blew up early would press all else flat, so a fiftieth of the values may lie outside.
+    The first epochs would press all else flat, so a tenth of the values at the bad end may lie outside.
     """
     found = {}
     for metric in dict.fromkeys(name for one in curves for name in one.bands):
         bands = [band for one in curves for band in one.bands.get(metric, {}).values()]
-        values = np.concatenate([np.concatenate([band.low, band.high]) for band in bands])
-        low, high = np.percentile(values, [2, 98]) if metric == "loss" else (values.min(), values.max())
-        low = min(low, float(values.min())) if metric != "loss" else min(0.0, float(low))
-        room = 0.05 * (high - low) or 0.05
-        found[metric] = (float(low) - (0 if metric == "loss" else room), float(high) + room)
+        found[metric] = _ends(bands, is_low=metric == "loss" or metric.endswith(("_loss", "_error")))
     return found
 
 
@@ -61,10 +57,7 @@ def draw_together(curves: Sequence[SettingCurves], metric: CurveMetric, colours:
     shown = [one for one in curves if split in one.bands.get(metric.name, {})]
     figure, (axes,) = sheet(3.1)
     bands = {one.key: (one.bands[metric.name][split], short(one.label, 16), colours[one.key]) for one in shown}
-    values = np.concatenate([np.concatenate([band.low, band.high]) for band, _, _ in bands.values()])
-    low, high = np.percentile(values, [2, 100]) if metric.higher_is_better else np.percentile(values, [0, 98])
-    room = 0.06 * (high - low) or 0.05
-    ends = (float(low) - room, float(high) + room)
+    ends = _ends([band for band, _, _ in bands.values()], is_low=not metric.higher_is_better)
     for band, _, colour in bands.values():
         _draw_band(axes, band, colour, split)
     last = max(_last({"": band}) for band, _, _ in bands.values())
@@ -72,6 +65,13 @@ def draw_together(curves: Sequence[SettingCurves], metric: CurveMetric, colours:
     _finish(axes, metric, ends, last, room=1.5)
     axes.set_xlabel("epoch", color=INK)
     return figure
+
+
+def _ends(bands: Sequence[Band], *, is_low: bool) -> tuple[float, float]:
+    values = np.concatenate([np.concatenate([band.low, band.high]) for band in bands])
+    low, high = np.percentile(values, [0, 90] if is_low else [10, 100])
+    room = 0.06 * (high - low) or 0.05 * abs(high) or 0.05
+    return float(low - room), float(high + room)
 
 
 def _draw_band(axes: "Axes", band: Band, colour: str, split: str) -> None:
@@ -82,20 +82,19 @@ def _draw_band(axes: "Axes", band: Band, colour: str, split: str) -> None:
 
 
 def _draw_gap(axes: "Axes", gap: Gap, metric: CurveMetric, last: int) -> None:
-    """A bracket between the two curves at the epoch whose weights were kept, with its size."""
-    style = {"arrowstyle": "<->", "color": BAD, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9}
-    axes.annotate("", (gap.epoch, gap.train), (gap.epoch, gap.validation), arrowprops=style, zorder=4)
-    text = f"gap {with_unit(gap.size, metric.kind, sign=True)}"
+    """A bar between the two curves at the epoch whose weights were kept; its size stands where no curve is."""
+    axes.plot([gap.epoch] * 2, [gap.train, gap.validation], "_-", color=BAD, linewidth=1.6, markersize=8, zorder=4)
+    # Curves that rise leave room below their ends, those that fall above.
+    side = -1 if metric.higher_is_better else 1
+    ends = sorted([gap.train, gap.validation])
     is_late = gap.epoch > 0.45 * last
-    place = (gap.epoch, (gap.train + gap.validation) / 2)
-    offset = (-6, 0) if is_late else (6, 0)
     label = axes.annotate(
-        text,
-        place,
-        offset,
+        f"gap {with_unit(gap.size, metric.kind, sign=True)}",
+        (gap.epoch, ends[0] if side < 0 else ends[1]),
+        (0, 12 * side),
         textcoords="offset points",
-        ha="right" if is_late else "left",
-        va="center",
+        ha="center" if not is_late else "right",
+        va="top" if side < 0 else "bottom",
         color=BAD,
         zorder=6,
     )

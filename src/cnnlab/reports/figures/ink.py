@@ -78,7 +78,7 @@ def in_unit(axis: Any, column: Column) -> None:
     """Writes the numbers along an axis as tables write them, with no more digits than tell them apart."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(5))
+    axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
 
     def written(value: float, _: Any = None) -> str:
         text = f"{value * 100 if column.kind == 'share' else value:.6g}"

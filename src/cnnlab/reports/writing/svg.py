@@ -63,4 +63,6 @@ def _drawn(figure: "Figure") -> str:
     content = io.StringIO()
     with style():
         figure.savefig(content, format="svg", metadata=_NOTHING, transparent=True)
+        # Everything is in its place now; the next format need not look for places again.
+        figure.set_layout_engine("none")
     return content.getvalue()

@@ -1,0 +1,277 @@
+"""What a report says, before anything is drawn."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cnnlab.reports.contents.answer import answer
+from cnnlab.reports.contents.classes import best_repeats, class_details
+from cnnlab.reports.contents.curves import curves_table, followed, setting_curves
+from cnnlab.reports.contents.factors import effects, heat_maps
+from cnnlab.reports.contents.mistakes import gallery
+from cnnlab.reports.contents.provenance import provenance
+from cnnlab.reports.contents.settings import missing_table, settings_table
+from cnnlab.reports.contents.subject import GREY, MOST_SHOWN, Subject
+from cnnlab.reports.contents.trade_off import pareto, trade_off
+from cnnlab.studies.result import Axis, AxisValue
+
+
+def test_answer_names_the_best_with_its_interval_and_its_test(study):
+    first, second = answer(Subject(*study))
+    # 0.94, 0.95, 0.96: SD 0.01, and Student's t for two degrees of freedom is 4.3027; 4.3027 * 0.01 / sqrt(3) = 0.0248.
+    assert first == (
+        "Of 4 settings, augment=flip, optimizer.lr=0.01 has the highest test accuracy: 95.00% (mean of 3 repeats, 95% "
+        "interval 92.52 to 97.48%)."
+    )
+    assert second == (
+        "It is better than the baseline, augment=none, optimizer.lr=0.01, by more than chance (+5.00 points, 95% "
+        "interval +3.00 to +7.00, p < 0.001)."
+    )
+
+
+def test_answer_is_no_surer_than_its_test(study):
+    result, runs = study
+    family = result.families[0]
+    unsure = replace(family.comparisons[1], verdict="undecided", p=0.3)
+    result = replace(result, families=(replace(family, comparisons=(unsure,)),))
+    _, second = answer(Subject(result, runs))
+    assert second.startswith("There are not enough repeats to tell it from the baseline")
+    assert "about 4 more would be needed" in second
+    result = replace(result, families=())
+    assert "may be chance" in answer(Subject(result, runs))[1]
+
+
+def test_nothing_finished_is_no_answer(study):
+    result, _ = study
+    empty = tuple(replace(s, trials=(), summaries=()) for s in result.settings)
+    assert answer(Subject(replace(result, settings=empty)))[0] == "There is no answer yet."
+
+
+def test_baseline_that_is_best_is_told_as_such(study):
+    result, runs = study
+    family = result.families[0]
+    down = tuple(
+        replace(one, reference="s2", setting=key)
+        for one, key in zip(family.comparisons, ("s0", "s1", "s3"), strict=True)
+    )
+    worse = tuple(replace(one, verdict="worse") for one in down)
+    result = replace(result, baseline="s2", families=(replace(family, comparisons=worse),))
+    assert (
+        answer(Subject(result, runs))[1] == "That is the baseline itself: all 3 others are worse by more than chance."
+    )
+
+
+def test_settings_table_holds_the_numbers_of_the_result(study):
+    table = settings_table(Subject(*study))
+    rows = [dict(zip([column.key for column in table.columns], row, strict=True)) for row in table.rows]
+    assert [row["test_accuracy"] for row in rows] == [s.summary("test_accuracy").mean for s in study[0].settings]
+    assert [row["verdict"] for row in rows] == [
+        "reference",
+        "not enough repeats to tell",
+        "better",
+        "not enough repeats to tell",
+    ]
+    assert [row["published"] for row in rows] == [None, None, 0.94, None]
+    assert [row["parameters"] for row in rows] == [1234] * 4
+    assert table.keys == ("s0", "s1", "s2", "s3")
+
+
+def test_missing_trials_are_told_with_their_reasons(unfinished):
+    rows = missing_table(Subject(*unfinished)).rows
+    assert [row[1:] for row in rows] == [
+        (0, "failed", "the loss became <nan> at step 7"),
+        (2, "missing", "not trained yet"),
+    ]
+
+
+def test_effects_are_means_over_the_other_factor_seed_by_seed(study):
+    found = {effect.axis: effect for effect in effects(Subject(*study))}
+    augment = {level.label: level for level in found["augment"].levels}
+    assert augment["none"].mean == pytest.approx((0.90 + 0.92) / 2)
+    assert augment["flip"].mean == pytest.approx((0.95 + 0.89) / 2)
+    assert augment["none"].values == pytest.approx({0: 0.90, 1: 0.91, 2: 0.92})
+    assert all(effect.is_fair for effect in found.values())
+    assert found["optimizer.lr"].span == pytest.approx(0.02)
+
+
+def test_effect_counts_only_what_all_values_share(study):
+    # One at a time: the setting with both changed is not there, so each factor is looked at with the other as it was.
+    result, runs = study
+    result = replace(result, settings=result.settings[:3])
+    found = {effect.axis: effect for effect in effects(Subject(result, runs))}
+    assert [level.mean for level in found["augment"].levels] == pytest.approx([0.90, 0.95])
+    assert found["augment"].how == "With optimizer.lr = 0.01."
+
+
+def test_effect_says_so_when_another_factor_may_be_behind_it(study):
+    result, runs = study
+    result = replace(result, settings=(result.settings[0], result.settings[3]))
+    assert [effect.is_fair for effect in effects(Subject(result, runs))] == [False, False]
+
+
+def test_three_rates_from_small_to_large_are_on_a_logarithmic_axis(study):
+    result, runs = study
+    extra = replace(result.settings[0], key="s4", label="x", values={"augment": "none", "optimizer.lr": "1"})
+    axis = result.axes[1]
+    axes = (result.axes[0], replace(axis, values=(*axis.values, AxisValue("1", 1.0))))
+    subject = Subject(replace(result, axes=axes, settings=(*result.settings, extra)), runs)
+    assert {effect.axis: effect.scale for effect in effects(subject)} == {
+        "augment": "words",
+        "optimizer.lr": "logarithmic",
+    }
+
+
+def test_heat_map_has_a_row_a_value_of_the_first_factor(study):
+    (found,) = heat_maps(Subject(*study))
+    assert (found.row_labels, found.column_labels) == (("none", "flip"), ("0.01", "0.1"))
+    np.testing.assert_allclose(found.cells, [[0.90, 0.92], [0.95, 0.89]])
+
+
+def test_pareto_front_holds_what_nothing_beats_in_both():
+    assert pareto([1, 2, 3, 2], [0.5, 0.7, 0.6, 0.7]) == [True, True, False, True]
+    assert pareto([], []) == []
+
+
+def test_trade_off_is_over_mean_times_and_knows_the_front(study):
+    points = {point.key: point for point in trade_off(Subject(*study))}
+    assert points["s0"].seconds == pytest.approx(11.0) and points["s2"].seconds == pytest.approx(16.0)
+    assert (points["s0"].shortest, points["s0"].longest) == (10.0, 12.0)
+    assert [key for key, point in points.items() if point.is_front] == ["s1", "s2"]
+
+
+def test_for_a_loss_the_lowest_is_best_and_on_the_front(study):
+    result, runs = study
+    lower = replace(result.metrics[0], better="lower")
+    subject = Subject(replace(result, metrics=(lower, *result.metrics[1:])), runs)
+    assert subject.best is not None and subject.best.key == "s3"
+    assert [point.key for point in trade_off(subject) if point.is_front] == ["s0", "s3"]
+
+
+def test_band_spans_the_repeats_and_the_gap_is_at_the_epoch_kept(study):
+    subject = Subject(*study)
+    first = setting_curves(subject)[0]
+    band = first.bands["accuracy"]["validation"]
+    np.testing.assert_allclose(band.mean, [0.225, 0.45, 0.675, 0.90, 0.90])
+    np.testing.assert_allclose(band.low[-1], 0.89)
+    np.testing.assert_allclose(band.high[-1], 0.91)
+    gap = first.gaps["accuracy"]
+    assert (gap.epoch, gap.size) == (4, pytest.approx(0.02))
+    # A loss is worse on validation when it is higher: 2.2 / 4 - 2.0 / 4.
+    assert first.gaps["loss"].size == pytest.approx(0.05)
+    table = curves_table(setting_curves(subject), followed(subject))
+    assert len(table.rows) == 4
+
+
+def test_repeats_that_stopped_early_leave_the_mean_to_the_others(own_study):
+    result, runs = own_study
+    first = runs[result.settings[0].trials[0].run]
+    text = (first.folder / "history.csv").read_text().splitlines()
+    (first.folder / "history.csv").write_text("\n".join(text[:3]) + "\n")
+    band = setting_curves(Subject(result, runs))[0].bands["accuracy"]["validation"]
+    assert band.n.tolist() == [3, 3, 2, 2, 2]
+    assert band.mean[-1] == pytest.approx((0.90 + 0.91) / 2)
+
+
+def test_many_settings_share_grey_but_for_the_best_and_the_baseline(study):
+    result, runs = study
+    many = tuple(replace(result.settings[i % 4], key=f"s{i}", label=f"setting {i}") for i in range(20))
+    subject = Subject(replace(result, settings=many), runs)
+    assert len(subject.shown) == MOST_SHOWN
+    assert {"s0", subject.best.key} <= {setting.key for setting in subject.shown}
+    assert len({subject.colours[setting.key] for setting in subject.shown}) == MOST_SHOWN
+    assert list(subject.colours.values()).count(GREY) == 20 - MOST_SHOWN
+
+
+def test_classes_of_the_best_are_counted_over_its_repeats(study):
+    subject = Subject(*study)
+    repeats = best_repeats(subject)
+    (details,) = class_details(repeats, "flip")
+    assert details.split == "test" and details.seeds == (0, 1, 2)
+    assert details.confusion.counts.sum() == 3 * 359
+    right = sum(round((0.95 + shift) * 359) for shift in (-0.01, 0, 0.01))
+    assert details.confusion.counts.trace() == right
+    assert details.calibration.accuracy == pytest.approx(right / 1077)
+    low, mean, high = (getattr(details.measures, name)["recall"] for name in ("low", "mean", "high"))
+    assert (low <= mean + 1e-12).all() and (mean <= high + 1e-12).all() and (low < high).any()
+
+
+def test_test_pictures_are_left_alone_while_trials_are_missing(unfinished):
+    subject = Subject(*unfinished)
+    assert not subject.is_settled
+    assert {repeat.predictions.split for repeat in best_repeats(subject)} == {"validation"}
+
+
+def test_gallery_holds_the_surest_mistakes_with_their_own_pictures(study, digits):
+    repeats = best_repeats(Subject(*study))
+    found = gallery(repeats, "label")
+    assert found is not None and found.trouble == ""
+    assert found.n == 359 and found.wrong == 359 - round(0.94 * 359)
+    sure = [mistake.confidence for mistake in found.mistakes]
+    assert sure == sorted(sure, reverse=True)
+    ids = list(digits.test.ids)
+    for mistake in found.mistakes:
+        place = ids.index(mistake.id)
+        label = int(digits.test.targets["label"][place])
+        assert (mistake.true, mistake.predicted) == (str(label), str((label + 1) % 10))
+        np.testing.assert_array_equal(mistake.pixels, digits.test.batch([place])[0][0].numpy())
+    # The last pictures are wrong in every repeat, those between the accuracies in some.
+    assert {mistake.wrong for mistake in found.mistakes} <= {1, 2, 3}
+
+
+def test_gallery_says_so_when_the_data_has_changed(study):
+    result, runs = study
+    repeats = best_repeats(Subject(result, runs))
+    changed = [replace(one, predictions=replace(one.predictions, data="0" * 64)) for one in repeats]
+    found = gallery(changed, "label")
+    assert "no longer what the run was trained on" in found.trouble
+    assert all(mistake.pixels is None for mistake in found.mistakes) and found.mistakes
+
+
+def test_gallery_says_so_when_the_data_is_gone(own_study):
+    result, runs = own_study
+    repeats = best_repeats(Subject(result, runs))
+    path = repeats[0].run.folder / "recipe.yaml"
+    path.write_text(path.read_text().replace("data: digits", "data: gone.zip"))
+    assert "could not be read" in gallery(repeats, "label").trouble
+    path.write_text(path.read_text().replace("data: gone.zip", "data: arrays(digest=abc)"))
+    assert "given in Python" in gallery(repeats, "label").trouble
+
+
+def test_methods_state_data_seeds_test_and_machine(study):
+    text = provenance(Subject(*study)).methods
+    for part in (
+        "4 settings",
+        "every combination of augment (none and flip) and optimizer.lr (0.01 and 0.1)",
+        "digits (1,294 training, 143 validation and 359 test pictures)",
+        "3 times, with seeds 0, 1 and 2",
+        "the network mlp(hidden=[8])",
+        "best validation accuracy",
+        "Dunnett",
+        "A processor, 2 cores, device cpu, float32, 1 thread, 2 trainings at a time",
+        "cnnlab 0.1.0, torch 2.10 and python 3.11",
+    ):
+        assert part in text, part
+
+
+def test_methods_own_up_to_failures(unfinished):
+    assert "2 trials did not finish and are left out" in provenance(Subject(*unfinished)).methods
+
+
+def test_recipes_can_be_trained_again_as_they_are(study):
+    from cnnlab.core import yaml
+    from cnnlab.training import Recipe
+
+    result, runs = study
+    for recipe, setting in zip(provenance(Subject(result, runs)).recipes, result.settings, strict=True):
+        again = Recipe.read(yaml.load(recipe.text, "recipe"))
+        assert again == Recipe.read(setting.recipe)
+        assert recipe.commands[0] == f"cnnlab train recipes/{setting.key}.yaml seed=0"
+
+
+def test_axis_of_one_value_has_no_effect(study):
+    result, runs = study
+    one = Axis("epochs", ("epochs",), (AxisValue("5", 5),))
+    settings = tuple(replace(s, values={**s.values, "epochs": "5"}) for s in result.settings)
+    found = effects(Subject(replace(result, axes=(*result.axes, one), settings=settings), runs))
+    assert {effect.axis for effect in found} == {"augment", "optimizer.lr"}

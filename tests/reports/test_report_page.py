@@ -1,0 +1,227 @@
+"""The page and the files beside it."""
+
+import csv
+import re
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from test_report_tables import check_latex
+
+from cnnlab.core.errors import UsageError
+from cnnlab.reports import write_study_report
+from cnnlab.studies.result import Metric, StudyResult
+
+_EMPTY = {"meta", "img", "br", "link", "input", "path", "use", "rect", "image", "line", "circle"}
+
+
+class Reader(HTMLParser):
+    """Everything about the page that tests ask for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in _EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in _EMPTY:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.text.append(data)
+
+    def all(self, tag: str, **wanted: str) -> list[dict[str, str | None]]:
+        return [
+            a for name, a in self.elements if name == tag and all(a.get(k.strip("_")) == v for k, v in wanted.items())
+        ]
+
+
+@pytest.fixture(scope="session")
+def written(study, tmp_path_factory) -> Path:
+    return write_study_report(*study, tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture
+def no_pdf(monkeypatch):
+    """Most of a report's time goes into the fonts of PDF files; tests that do not look at them leave them out."""
+    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+
+
+@pytest.fixture(scope="session")
+def reader(written) -> Reader:
+    return Reader(written.read_text())
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def words(reader: Reader) -> str:
+    return " ".join(" ".join(reader.text).split())
+
+
+def test_page_is_well_formed_and_says_the_answer_first(reader):
+    assert reader.open == []
+    text = words(reader)
+    assert text.index("Does flipping help?") < text.index("Of 4 settings, augment=flip") < text.index("SD")
+    assert "12 of 12 trainings finished" in text
+
+
+def test_numbers_shown_are_those_of_the_result(study, reader):
+    text = words(reader)
+    for setting in study[0].settings:
+        summary = setting.summary("test_accuracy")
+        assert f"{summary.mean * 100:.2f} {summary.low * 100:.2f} to {summary.high * 100:.2f}" in text
+    for one in study[0].families[0].comparisons:
+        assert f"{one.difference * 100:+.2f}".replace("-", "−") in text
+
+
+def test_every_figure_has_words_and_a_table(reader):
+    figures = len(reader.all("figure"))
+    drawings = [a for _, a in reader.elements if a.get("role") == "img"]
+    assert figures == len(drawings) >= 11
+    assert all(len(str(a["aria-label"])) > 20 for a in drawings)
+    text = " ".join(reader.text)
+    assert text.count("Numbers of this figure") == figures
+    assert all(a.get("alt") for a in reader.all("img"))
+
+
+def test_nothing_is_loaded_from_anywhere(written, reader):
+    for _, attributes in reader.elements:
+        for name in ("src", "href", "xlink:href", "srcset", "action", "data"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#", "data:image/png;base64,")), value
+    text = written.read_text()
+    assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org)", text)
+    policy = next(a for a in reader.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert str(policy["content"]).startswith("default-src 'none'")
+
+
+def test_ids_are_used_once_and_what_is_referred_to_is_there(reader):
+    ids = [a["id"] for _, a in reader.elements if a.get("id")]
+    assert len(ids) == len(set(ids))
+    wanted = {str(a["href"])[1:] for _, a in reader.elements if str(a.get("href") or "").startswith("#")}
+    clips = {found for _, a in reader.elements for found in re.findall(r"url\(#([^)]+)\)", str(a.get("clip-path")))}
+    assert wanted | clips <= set(ids)
+
+
+def test_mistakes_are_shown_as_pictures(reader):
+    pictures = reader.all("img")
+    assert len(pictures) == 22
+    assert all(str(a["src"]).startswith("data:image/png;base64,") for a in pictures)
+    assert re.fullmatch(r"Picture \d+: (\d), taken for (\d) with confidence \d+\.\d\d%\.", str(pictures[0]["alt"]))
+
+
+def test_figures_take_the_colours_of_the_page(written):
+    drawings = re.findall(r"<svg.*?</svg>", written.read_text(), re.DOTALL)
+    assert drawings and not any(re.search(r"#(333333|0072b2|d55e00|ffffff)", one, re.IGNORECASE) for one in drawings)
+    assert all("var(--ink)" in one for one in drawings)
+
+
+def test_same_input_gives_the_same_bytes(study, written, tmp_path):
+    again = write_study_report(*study, tmp_path)
+    assert again.read_bytes() == written.read_bytes()
+    names = sorted(path.relative_to(written.parent) for path in written.parent.rglob("*") if path.is_file())
+    assert names == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (written.parent / name).read_bytes(), name
+
+
+def test_tables_and_figures_lie_beside_the_page(study, written):
+    folder = written.parent / "report-files"
+    rows = table(folder / "tables" / "settings.csv")
+    means = [setting.summary("test_accuracy").mean for setting in study[0].settings]
+    assert [float(row["test_accuracy"]) for row in rows] == means
+    trials = table(folder / "tables" / "trials.csv")
+    assert (
+        len(trials) == 12
+        and float(trials[0]["test_accuracy"]) == study[0].settings[0].trials[0].metrics["test_accuracy"]
+    )
+    for path in (folder / "tables").glob("*.tex"):
+        header = (folder / "tables" / f"{path.stem}.csv").read_text().splitlines()[0]
+        assert header
+        columns = re.search(r"\\begin\{tabular\}\{((?:[lr]|p\{[^}]*\})*)", path.read_text())
+        check_latex(path.read_text(), columns=len(re.findall(r"[lr](?![^{]*\})|p\{[^}]*\}", columns[1])))
+    drawn = {path.stem for path in (folder / "figures").glob("*.svg")}
+    assert drawn == {path.stem for path in (folder / "figures").glob("*.pdf")} and len(drawn) >= 11
+    assert all(path.read_bytes().startswith(b"%PDF") for path in (folder / "figures").glob("*.pdf"))
+
+
+def test_earlier_report_leaves_nothing_behind(study, tmp_path, no_pdf):
+    write_study_report(*study, tmp_path)
+    result, runs = study
+    write_study_report(replace(result, claims=(), published=()), runs, tmp_path)
+    assert not (tmp_path / "report-files" / "tables" / "claims.csv").exists()
+
+
+def test_names_cannot_become_part_of_the_page(study, tmp_path, no_pdf):
+    result, runs = study
+    nasty = "<script>alert('x')</script> & \"co\""
+    first = replace(result.settings[0], label=nasty)
+    result = replace(result, question=nasty, name=nasty, settings=(first, *result.settings[1:]), notes=(nasty,))
+    text = write_study_report(result, runs, tmp_path).read_text()
+    assert "<script>alert" not in text and text.count("<script>") == 1
+    assert "&lt;script&gt;" in text
+    assert Reader(text).open == []
+
+
+def test_dollars_and_long_names_are_drawn_as_they_are(study, tmp_path, no_pdf):
+    result, runs = study
+    first = replace(result.settings[0], label="costs $5 and $6_7^8 " + "long " * 30)
+    write_study_report(replace(result, settings=(first, *result.settings[1:])), runs, tmp_path)
+    svg = (tmp_path / "report-files" / "figures" / "settings.svg").read_text()
+    assert "costs $5 and $6_7^8" in svg
+
+
+def test_what_is_missing_is_said(unfinished, tmp_path, no_pdf):
+    text = words(Reader(write_study_report(*unfinished, tmp_path).read_text()))
+    assert "What is missing" in text and "the loss became <nan> at step 7" in text
+    assert "10 of 12 trainings finished" in text and "1 failed" in text
+    assert "on the validation pictures" in text and "on the test pictures" not in text
+
+
+def test_report_without_runs_holds_what_the_result_knows(study, tmp_path, no_pdf):
+    text = words(Reader(write_study_report(study[0], {}, tmp_path).read_text()))
+    assert "Settings" in text and "Learning curves" not in text and "class by class" not in text
+
+
+def test_number_without_classes_has_no_classes_section(own_study, tmp_path, no_pdf):
+    """A study of an error in minutes, without stored classes, says nothing of classes, percent or accuracy."""
+    result, runs = own_study
+    for run in runs.values():
+        shutil.rmtree(run.folder / "predictions")
+    metric = Metric("test_clock_error", "test clock error", "number", "lower")
+    settings = tuple(
+        replace(
+            s,
+            trials=tuple(replace(t, metrics={"test_clock_error": 3.0 + t.seed}) for t in s.trials),
+            summaries=(replace(s.summaries[0], metric="test_clock_error", mean=4.0, low=1.5, high=6.5),),
+        )
+        for s in result.settings
+    )
+    result = replace(result, metrics=(metric,), settings=settings, families=(), claims=(), published=())
+    text = words(Reader(write_study_report(result, runs, tmp_path).read_text()))
+    assert "lowest test clock error: 4" in text
+    assert (
+        "class by class" not in text and "Confusion" not in text and "accuracy" not in text.partition("How it was")[0]
+    )
+
+
+def test_study_without_settings_has_no_report(study, tmp_path):
+    empty: StudyResult = replace(study[0], settings=())
+    with pytest.raises(UsageError, match="no settings yet"):
+        write_study_report(empty, {}, tmp_path)
