@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from cnnlab.core.errors import SpecError
@@ -62,6 +63,7 @@ class Call:
         return SpecError(message, self.text, place)
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> tuple[Call, ...]:
     """The calls of a pipeline, in order; an empty string, ``none`` and ``null`` are the empty pipeline.
 

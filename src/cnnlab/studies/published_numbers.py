@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cnnlab import data
+from cnnlab import data, evaluation
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
-from cnnlab.evaluation import AgainstNumber, against_number
 from cnnlab.studies.layout import Layout
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.result import Metric, Published, PublishedRow, Word
 from cnnlab.studies.study_file import PublishedTable
 from cnnlab.studies.tables import Tables, ends, unit_of
+
+if TYPE_CHECKING:
+    from cnnlab.evaluation import AgainstNumber
 
 _FACTS = ("value", "label", "note", "sd", "n")
 
@@ -106,7 +108,7 @@ def _compared(row: TiedRow, table: TiedTable, tables: Tables) -> PublishedRow:
         lacking = "this study has no such setting"
         return PublishedRow(row.label, row.value, None, None, None, None, None, "not measured", lacking)
     metric = table.metric
-    found = against_number(
+    found = evaluation.against_number(
         tables.values[metric.name][row.setting].values(),
         row.value,
         higher_is_better=metric.better == "higher",
@@ -120,7 +122,7 @@ def _compared(row: TiedRow, table: TiedTable, tables: Tables) -> PublishedRow:
     return PublishedRow(row.label, row.value, row.setting, found.mean, found.difference, low, high, word, remark)
 
 
-def _word(found: AgainstNumber, reason: str | None) -> tuple[Word, str | None]:
+def _word(found: "AgainstNumber", reason: str | None) -> tuple[Word, str | None]:
     if found.mean is None:
         return "not measured", "no trial of this setting is finished"
     if reason is not None:

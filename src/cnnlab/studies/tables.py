@@ -4,22 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from cnnlab.evaluation import (
-    NUMBER,
-    POINTS,
-    SECONDS,
-    Comparisons,
-    Difference,
-    Interval,
-    Unit,
-    compare_settings,
-    mean_interval,
-    score_interval,
-)
+from cnnlab import evaluation
+from cnnlab.evaluation import NUMBER, POINTS, SECONDS, Interval, Unit
 from cnnlab.studies.result import Comparison, Family, Metric, Setting, Summary
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cnnlab.evaluation import Comparisons, Difference
 
 Kind = Literal["baseline", "pairs"]
 MOST_PAIRED = 30
@@ -54,7 +46,7 @@ class Tables:
     baseline: str | None = None
     pictures: Mapping[str, int] = field(default_factory=dict)
     smallest: float | None = None
-    _compared: dict[tuple[str, str | None, float | None], Comparisons] = field(default_factory=dict)
+    _compared: dict[tuple[str, str | None, float | None], "Comparisons"] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -101,13 +93,13 @@ class Tables:
         seeds = tuple(seed for seed in self.seeds if seed in found)
         values = tuple(found[seed] for seed in seeds)
         mean = sum(values) / len(values) if values else None
-        interval = mean_interval(values, within=(0, 1) if metric.unit == "share" else None)
+        interval = evaluation.mean_interval(values, within=(0, 1) if metric.unit == "share" else None)
         if interval is None and values:
-            interval = score_interval(metric.name, values[0], self.pictures.get(metric.name, 0))
+            interval = evaluation.score_interval(metric.name, values[0], self.pictures.get(metric.name, 0))
         sd = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5 if mean and len(values) > 1 else None
         return Summary(metric.name, seeds, values, mean, sd, *ends(interval), interval.method if interval else "")
 
-    def compared(self, metric: str, baseline: str | None, smallest: float | None = None) -> Comparisons:
+    def compared(self, metric: str, baseline: str | None, smallest: float | None = None) -> "Comparisons":
         """All settings on one metric, with one of them or among each other.
 
         :param smallest: the smallest difference of interest, where it is not the study's.
@@ -117,7 +109,7 @@ class Tables:
             smallest = self.smallest
         place = (metric, baseline, smallest)
         if place not in self._compared:
-            self._compared[place] = compare_settings(
+            self._compared[place] = evaluation.compare_settings(
                 self.frame(metric),
                 baseline=None if baseline is None else self.labels[baseline],
                 higher_is_better=known.better == "higher",
@@ -126,7 +118,7 @@ class Tables:
             )
         return self._compared[place]
 
-    def between(self, metric: str, left: str, right: str, smallest: float | None = None) -> Difference:
+    def between(self, metric: str, left: str, right: str, smallest: float | None = None) -> "Difference":
         """One setting against another, corrected for the family in which the study compares them."""
         one, other = self.labels[left], self.labels[right]
         if self.baseline in (left, right):
@@ -152,7 +144,7 @@ class Tables:
         )
 
 
-def _comparison(metric: str, found: Difference, keys: Mapping[str, str]) -> Comparison:
+def _comparison(metric: str, found: "Difference", keys: Mapping[str, str]) -> Comparison:
     return Comparison(
         metric,
         keys[found.setting],

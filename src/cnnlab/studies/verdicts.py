@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cnnlab import evaluation
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation import Difference, Interval, against_number, compare_settings
+from cnnlab.evaluation import Interval
 from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, ClaimRead, Compared, Leads, read_claim
 from cnnlab.studies.layout import Layout, PlannedSetting
 from cnnlab.studies.measures import Measure
@@ -14,6 +15,8 @@ from cnnlab.studies.tables import Tables, ends, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cnnlab.evaluation import Difference
 
 _EQUIVALENT = 0.01
 """Shares that differ by less than a point are taken to be no different, unless a claim says what counts."""
@@ -129,7 +132,7 @@ def _amount(amount: Amount, metric: Metric, what: str, *, is_level: bool = False
     return amount.number
 
 
-def _difference(tied: Tied, tables: Tables) -> Difference | None:
+def _difference(tied: Tied, tables: Tables) -> "Difference | None":
     metric, first = tied.metric, tied.pairs[0]
     smallest = tied.amount if isinstance(tied.claim, Alike) else None
     if len(tied.pairs) == 1 and first[1] is not None:
@@ -139,7 +142,7 @@ def _difference(tied: Tied, tables: Tables) -> Difference | None:
         return None
     higher = metric.better == "higher"
     unit = unit_of(metric)
-    found = compare_settings(frame, baseline="right", higher_is_better=higher, unit=unit, smallest=smallest)
+    found = evaluation.compare_settings(frame, baseline="right", higher_is_better=higher, unit=unit, smallest=smallest)
     return found.between("left", "right")
 
 
@@ -157,7 +160,7 @@ def _blocks(tied: Tied, tables: Tables) -> "pd.DataFrame":
     return pd.DataFrame.from_dict(known, orient="index", columns=["left", "right"], dtype=float)
 
 
-def _compared(claim: Compared, difference: Difference, tied: Tied) -> Verdict:
+def _compared(claim: Compared, difference: "Difference", tied: Tied) -> Verdict:
     is_upwards = claim.relation == "higher" or (claim.relation, tied.metric.better) in (
         ("better", "higher"),
         ("worse", "lower"),
@@ -173,7 +176,7 @@ def _compared(claim: Compared, difference: Difference, tied: Tied) -> Verdict:
     return "supported" if (difference.estimate or 0.0) * (1 if is_upwards else -1) > 0 else "contradicted"
 
 
-def _alike(difference: Difference, tied: Tied) -> Verdict:
+def _alike(difference: "Difference", tied: Tied) -> Verdict:
     margin = tied.amount or 0.0
     low, high = _towards(difference, is_upwards=True)
     if -margin <= low and high <= margin:
@@ -181,7 +184,7 @@ def _alike(difference: Difference, tied: Tied) -> Verdict:
     return "contradicted" if low > margin or high < -margin else "undecided"
 
 
-def _towards(difference: Difference, is_upwards: bool) -> tuple[float, float]:
+def _towards(difference: "Difference", is_upwards: bool) -> tuple[float, float]:
     """The ends of the interval, in the direction claimed; without one, everything is possible."""
     if difference.verdict == "identical":
         return 0.0, 0.0
@@ -191,7 +194,7 @@ def _towards(difference: Difference, is_upwards: bool) -> tuple[float, float]:
     return (interval.low, interval.high) if is_upwards else (-interval.high, -interval.low)
 
 
-def _why(claim: Compared | Alike, difference: Difference, tied: Tied) -> str:
+def _why(claim: Compared | Alike, difference: "Difference", tied: Tied) -> str:
     """In the words of the comparison, with the settings as the claim names them where there are several."""
     if len(tied.pairs) == 1:
         return difference.sentence
@@ -202,7 +205,7 @@ def _why(claim: Compared | Alike, difference: Difference, tied: Tied) -> str:
     return f"{text} Over {len(tied.pairs)} pairs of settings."
 
 
-def _numbers(difference: Difference) -> dict[str, Any]:
+def _numbers(difference: "Difference") -> dict[str, Any]:
     low, high = ends(difference.interval)
     return {
         "difference": difference.estimate,
@@ -235,7 +238,7 @@ def _bounded(tied: Tied, claim: Bounded, tables: Tables) -> Claim:
     if not values:
         return Claim(claim.text, "undecided", "No trial has this number yet.", {})
     unit, pictures = unit_of(metric), tables.pictures.get(metric.name)
-    found = against_number(values, level, higher_is_better=True, unit=unit, n=pictures)
+    found = evaluation.against_number(values, level, higher_is_better=True, unit=unit, n=pictures)
     is_floor = claim.bound in ("at least", "above")
     low, high = ends(_around_mean(found.interval, level, metric))
     verdict = _beyond(low, high, level, is_floor)
