@@ -12,7 +12,7 @@ from cnnlab.reports.contents import settings as of_settings
 from cnnlab.reports.contents import trade_off as of_cost
 from cnnlab.reports.contents.mistakes import Gallery, gallery
 from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Table, counted, listed, with_unit
+from cnnlab.reports.contents.tables import Table, capital, counted, listed, with_unit
 from cnnlab.reports.figures import classes as class_figures
 from cnnlab.reports.figures import curves as curve_figures
 from cnnlab.reports.figures import factors as factor_figures
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_EFFECTS = 8
+_CLOSE = 0.005
+"""Mean confidence and accuracy that differ by less than half a point are called alike."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,9 @@ def _settings(subject: Subject) -> Section:
     if not drawn:
         return Section("settings", "Settings", tables=(table,), files=(of_settings.trials_table(subject),))
     left = len(subject.ranked) - len(drawn)
-    parts = ["Large dot: mean; bar: 95% interval; small dots: single trainings."]
+    several = [axis.name for axis in subject.result.axes if len(axis.values) > 1]
+    parts = [f"Names: {' · '.join(several)}."] if len(several) > 1 and subject.result.search is None else []
+    parts += ["Large dot: mean; bar: 95% interval; small dots: single trainings."]
     parts += ["Diamond: published."] if published else []
     parts += [f"The other {left} settings are in the table."] if left else []
     ends = [f"{one.label} at {with_unit(subject.mean(one), subject.metric.unit)}" for one in (drawn[0], drawn[-1])]
@@ -91,7 +95,7 @@ def _settings(subject: Subject) -> Section:
         f"{', down to '.join(dict.fromkeys(ends))}."
     )
     picture = Picture(
-        *("settings", f"{subject.metric.label} by setting", " ".join(parts), alt, table),
+        *("settings", f"{capital(subject.metric.label)} by setting", " ".join(parts), alt, table),
         draw=lambda: setting_figures.draw_settings(subject, published),
     )
     files = (of_settings.trials_table(subject),)
@@ -131,14 +135,14 @@ def _curves(subject: Subject) -> Section | None:
         pictures.append(
             Picture(
                 *("curves", f"All settings: {main.label} on validation", caption, alt, table),
-                draw=lambda: curve_figures.draw_together(together, main, subject.colours),
+                draw=lambda: curve_figures.draw_together(together, main, subject.colours, subject.names),
             )
         )
     for one in curves:
         pictures.append(_curve_picture(subject, one, metrics, ends, table))
     text = (
         "Training numbers are taken while an epoch trains, on augmented pictures and with dropout on, where these are "
-        "used, so they can lie below those of validation. The arrow marks the gap between the two at the epoch whose "
+        "used, so they can lie below those of validation. The bar marks the gap between the two at the epoch whose "
         "weights were kept."
     )
     left = len(subject.result.settings) - len(subject.shown)
@@ -216,7 +220,7 @@ def _cost(subject: Subject) -> Section | None:
         "95% interval."
     )
     caption += f" {at_once} trainings ran at a time, so each took longer than by itself." if at_once > 1 else ""
-    title = f"{subject.metric.label} against training time"
+    title = f"{capital(subject.metric.label)} against training time"
     table = of_cost.trade_off_table(subject, points)
     picture = Picture(
         *("trade-off", title, caption, alt, table), draw=lambda: draw_trade_off(subject, points, subject.colours)
@@ -274,7 +278,9 @@ def _measures_picture(details: of_classes.ClassDetails) -> Picture:
 
 def _reliability_picture(details: of_classes.ClassDetails) -> Picture:
     found = details.calibration
-    side = "surer than it is right" if found.confidence > found.accuracy else "less sure than it is right"
+    over = found.confidence - found.accuracy
+    side = "surer than it is right" if over > 0 else "less sure than it is right"
+    side = "about as sure as it is right" if abs(over) < _CLOSE else side
     numbers = f"expected calibration error {with_unit(found.ece, 'share')}, Brier score {found.brier:.4f}"
     alt = f"Accuracy against confidence in {len(found.bins)} bins; {numbers}."
     caption = (

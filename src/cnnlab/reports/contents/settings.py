@@ -28,7 +28,7 @@ def settings_table(subject: Subject) -> Table:
         Column("difference", f"against {reference}" if reference else "difference", judged.unit, True),
         Column("verdict", "verdict"),
         Column("published", "published", judged.unit),
-        *(Column(metric.name, metric.label, metric.unit) for metric in further),
+        *(Column(metric.name, metric.label, metric.unit, metric.name.startswith("gap")) for metric in further),
         Column("parameters", "parameters", "count"),
     )
     rows = tuple(

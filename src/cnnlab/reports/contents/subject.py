@@ -1,16 +1,20 @@
 """What a report is about: a result with its runs, which settings its figures show, and in which colours."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from cnnlab.reports.canvas import COLOURS
+from cnnlab.reports.contents.tables import cut
 from cnnlab.runs import Run
 from cnnlab.studies.result import Metric, Setting, StudyResult, Summary, Trial
 
 GREY = "#8A8A8A"
 """Of settings that figures show as background."""
 MOST_SHOWN = 6
+_NAME, _LEAST_PART = 22, 7
+"""Letters of a setting's name in figures, and of each part of it at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +83,23 @@ class Subject:
         """Over the repeats."""
         found = self.summary(setting, metric)
         return None if found is None else found.mean
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """What figures call each setting, by its key: the values of its axes alone, cut where they are long.
+
+        Where cutting leaves two of one name, the key stands before it.
+        """
+        parts = max(1, len(self.result.axes))
+        room = max(_LEAST_PART, _NAME // parts)
+        names = {}
+        for setting in self.result.settings:
+            values = [setting.values[axis.name] for axis in self.result.axes if axis.name in setting.values]
+            is_of_values = len(values) > 1 and self.result.search is None
+            words = [cut(value, room) for value in values] if is_of_values else [cut(setting.label, _NAME)]
+            names[setting.key] = " · ".join(words)
+        counts = Counter(names.values())
+        return {key: name if counts[name] == 1 else f"{key}: {name}" for key, name in names.items()}
 
     def label(self, key: str) -> str:
         """Of a setting by its key."""

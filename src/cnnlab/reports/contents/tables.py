@@ -121,6 +121,16 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
+def cut(text: str, longest: int) -> str:
+    """Text of at most so many letters; of a longer one the beginning."""
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+
+
+def capital(text: str) -> str:
+    """With a capital letter first, as a title begins."""
+    return text[:1].upper() + text[1:]
+
+
 def counted(count: int, noun: str) -> str:
     """``1 repeat``, ``3 repeats``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

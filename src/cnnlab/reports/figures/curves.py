@@ -51,12 +51,14 @@ def draw_setting(one: SettingCurves, metrics: Sequence[CurveMetric], colour: str
     return figure
 
 
-def draw_together(curves: Sequence[SettingCurves], metric: CurveMetric, colours: Mapping[str, str]) -> "Figure":
+def draw_together(
+    curves: Sequence[SettingCurves], metric: CurveMetric, colours: Mapping[str, str], names: Mapping[str, str]
+) -> "Figure":
     """The validation curves of several settings in one panel, each named at its end; of train, where that is all."""
     split = "validation" if any("validation" in one.bands.get(metric.name, {}) for one in curves) else "train"
     shown = [one for one in curves if split in one.bands.get(metric.name, {})]
     figure, (axes,) = sheet(3.1)
-    bands = {one.key: (one.bands[metric.name][split], short(one.label, 16), colours[one.key]) for one in shown}
+    bands = {one.key: (one.bands[metric.name][split], short(names[one.key], 18), colours[one.key]) for one in shown}
     ends = _ends([band for band, _, _ in bands.values()], is_low=not metric.higher_is_better)
     for band, _, colour in bands.values():
         _draw_band(axes, band, colour, split)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.reports.canvas import INK
-from cnnlab.reports.contents.tables import Column
+from cnnlab.reports.contents.tables import Column, cut
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,7 @@ def in_unit(axis: Any, column: Column) -> None:
 
 def short(label: str, longest: int = LONGEST) -> str:
     """A label for a figure, cut where it is too long."""
-    return label if len(label) <= longest else f"{label[: longest - 1].rstrip()}…"
+    return cut(label, longest)
 
 
 DOT: dict[str, Any] = {"marker": "o", "markersize": 8.5, "markeredgecolor": PAPER, "markeredgewidth": 1.2, "zorder": 4}

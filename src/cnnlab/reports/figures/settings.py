@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import Column
-from cnnlab.reports.figures.ink import DOT, SOFT, in_unit, sheet, short
+from cnnlab.reports.figures.ink import DOT, SOFT, in_unit, sheet
 from cnnlab.studies.result import Setting
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _draw_row(axes: "Axes", place: int, subject: Subject, setting: Setting) -> N
 
 
 def _name_rows(axes: "Axes", settings: Sequence[Setting], subject: Subject) -> None:
-    labels = [short(setting.label) for setting in settings]
+    labels = [subject.names[setting.key] for setting in settings]
     axes.set_yticks(range(len(settings)), labels)
     axes.set_ylim(len(settings) - 0.4, -0.6)
     baseline = subject.baseline

@@ -7,7 +7,7 @@ from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import Column
 from cnnlab.reports.contents.trade_off import Point
-from cnnlab.reports.figures.ink import DOT, SOFT, haloed, in_unit, sheet, short
+from cnnlab.reports.figures.ink import DOT, SOFT, haloed, in_unit, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 8
 _WIDE = 8
+_LETTER, _LINE = 0.024, 0.085
+"""Width of a letter and height of a line, as shares of the panel."""
 
 
 def draw_trade_off(subject: Subject, points: Sequence[Point], colours: Mapping[str, str]) -> "Figure":
@@ -34,7 +36,7 @@ def draw_trade_off(subject: Subject, points: Sequence[Point], colours: Mapping[s
     if axes.get_xscale() == "linear":
         in_unit(axes.xaxis, Column("", "", "number"))
     axes.margins(x=0.12, y=0.12)
-    _name_points(axes, front, points)
+    _name_points(axes, subject.names, front, points)
     axes.set_title(column.heading, loc="left", color=INK, pad=5)
     axes.set_xlabel("training time of one run (s)", color=INK)
     return figure
@@ -49,25 +51,28 @@ def _draw_point(axes: "Axes", point: Point, colour: str) -> None:
     axes.plot(point.seconds, point.value, color=colour, **{**DOT, "markersize": size})
 
 
-def _name_points(axes: "Axes", front: Sequence[Point], points: Sequence[Point]) -> None:
+def _name_points(axes: "Axes", names: Mapping[str, str], front: Sequence[Point], points: Sequence[Point]) -> None:
     """Those of the front by name, and all where they are few; towards the middle of the figure, none over another."""
     named = list(points) if len(points) <= _MOST_NAMED else list(front)[-_MOST_NAMED:]
-    low, high = axes.get_xlim()
-    is_log = axes.get_xscale() == "log"
-    middle = (low * high) ** 0.5 if is_log else (low + high) / 2
-    taken: list[tuple[float, float, bool]] = []
-    bottom, top = axes.get_ylim()
-    step = (top - bottom) / 14
+    # Limits follow the data only once they are asked for.
+    axes.autoscale_view()
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+    to_share = axes.transData + axes.transAxes.inverted()
+    taken: list[tuple[float, float, float]] = []
     for point in sorted(named, key=lambda one: -one.value):
-        is_right = point.seconds > middle
-        y = point.value
-        while any(abs(y - other) < step and side == is_right for _, other, side in taken):
-            y -= step / 3
-        taken.append((point.seconds, y, is_right))
+        x, y = to_share.transform((point.seconds, point.value))
+        is_right = bool(x > 0.5)
+        width = len(names[point.key]) * _LETTER
+        left, right = (x - width, x) if is_right else (x, x + width)
+        level = y + 0.03
+        while any(abs(level - other) < _LINE and left < end and start < right for start, end, other in taken):
+            level -= _LINE / 4
+        taken.append((left, right, level))
         label = axes.annotate(
-            short(point.label, 24),
-            (point.seconds, y),
-            (-9, 5) if is_right else (9, 5),
+            names[point.key],
+            (x, level),
+            (-9, 0) if is_right else (9, 0),
+            xycoords="axes fraction",
             textcoords="offset points",
             ha="right" if is_right else "left",
             va="center",

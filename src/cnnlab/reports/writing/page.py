@@ -9,7 +9,7 @@ from cnnlab.reports.contents.answer import answer
 from cnnlab.reports.contents.mistakes import Gallery, Mistake
 from cnnlab.reports.contents.provenance import Provenance
 from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column, Range, Table, counted, with_unit
+from cnnlab.reports.contents.tables import Column, Range, Table, counted, text_of, with_unit
 from cnnlab.reports.sections import Section
 from cnnlab.reports.writing.svg import VARIABLES, inline
 from cnnlab.reports.writing.tables import slug
@@ -133,7 +133,7 @@ def _words(mistake: Mistake) -> str:
 
 
 def _taken(mistake: Mistake) -> str:
-    return with_unit(mistake.confidence, "share")
+    return f"{text_of(mistake.confidence, 'share', digits=1)}%"
 
 
 def _picture(mistake: Mistake) -> str:
