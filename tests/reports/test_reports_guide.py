@@ -1,0 +1,35 @@
+"""The page on reports: what it says to type works, and what it says is in a report is."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from cnnlab.cli.app import app
+
+TEXT = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
+COMMANDS = [shlex.split(line)[1:] for line in TEXT.splitlines() if line.startswith("cnnlab ")]
+
+
+def test_commands_on_the_page_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CNNLAB_RUNS")
+    for words in COMMANDS:
+        result = CliRunner().invoke(app, words, prog_name="cnnlab")
+        assert result.exit_code == 0, result.output
+    one, several = ((tmp_path / name / "report.html").read_text() for name in ("report-of-one", "report-of-all"))
+    assert "nothing to compare it with" in one
+    assert "Of two settings" in several and "4 of 4 trainings finished" in several
+    titles = set(re.findall(r"<h2>([^<]+)</h2>", several))
+    parts = re.findall(r"^\| ([A-Z][^|]+) \|", TEXT, re.MULTILINE)
+    assert titles - {"Published numbers"} <= set(parts)
+    # What such runs cannot have: claims, and anything missing.
+    assert set(parts) - titles <= {"Claims", "What is missing", "What each factor does"}
+    found = CliRunner().invoke(app, ["report", "conv-1", "--out", "again", "--json"], prog_name="cnnlab")
+    assert json.loads(found.output) == {"report": "again/report.html"}
+    recipe = tmp_path / "report-of-all" / "report-files" / "recipes" / "s0.yaml"
+    result = CliRunner().invoke(app, ["train", str(recipe), "seed=0", "--json"], prog_name="cnnlab")
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "runs").glob("[!.]*"))) == 4
