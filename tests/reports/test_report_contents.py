@@ -11,10 +11,12 @@ from cnnlab.reports.contents.curves import curves_table, followed, setting_curve
 from cnnlab.reports.contents.factors import effects, heat_maps
 from cnnlab.reports.contents.mistakes import gallery
 from cnnlab.reports.contents.provenance import provenance
+from cnnlab.reports.contents.searching import search_steps, search_table
 from cnnlab.reports.contents.settings import missing_table, settings_table
+from cnnlab.reports.contents.short_specs import short, telling
 from cnnlab.reports.contents.subject import GREY, MOST_SHOWN, Subject
 from cnnlab.reports.contents.trade_off import pareto, trade_off
-from cnnlab.studies.result import Axis, AxisValue
+from cnnlab.studies.result import Axis, AxisValue, Search, SearchStep
 
 
 def test_answer_names_the_best_with_its_interval_and_its_test(study):
@@ -26,7 +28,7 @@ def test_answer_names_the_best_with_its_interval_and_its_test(study):
     )
     assert second == (
         "It is better than the baseline, augment=none, optimizer.lr=0.01, by more than chance (+5.00 points, 95% "
-        "interval +3.00 to +7.00, p < 0.001)."
+        "interval +3.00 to +7.00, p\u00a0<\u00a00.001)."
     )
 
 
@@ -73,7 +75,7 @@ def test_settings_table_holds_the_numbers_of_the_result(study):
         "not enough repeats to tell",
     ]
     assert [row["published"] for row in rows] == [None, None, 0.94, None]
-    assert [row["parameters"] for row in rows] == [1234] * 4
+    assert "parameters" not in rows[0] and "Every network has 1,234 parameters." in table.note
     assert table.keys == ("s0", "s1", "s2", "s3")
 
 
@@ -275,3 +277,44 @@ def test_axis_of_one_value_has_no_effect(study):
     settings = tuple(replace(s, values={**s.values, "epochs": "5"}) for s in result.settings)
     found = effects(Subject(replace(result, axes=(*result.axes, one), settings=settings), runs))
     assert {effect.axis for effect in found} == {"augment", "optimizer.lr"}
+
+
+def test_search_keeps_the_best_of_whole_trainings(study):
+    result, runs = study
+    steps = (
+        SearchStep(1, "s1", 0.99, "pruned", 2),
+        SearchStep(0, "s0", 0.80, "complete"),
+        SearchStep(2, "s2", None, "failed"),
+        SearchStep(3, "s3", 0.85, "complete"),
+    )
+    subject = Subject(replace(result, search=Search("validation_accuracy", steps)), runs)
+    assert [(step.number, step.best) for step in search_steps(subject)] == [(0, 0.8), (1, 0.8), (2, 0.8), (3, 0.85)]
+    assert [row[0] for row in search_table(subject).rows] == [1, 2, 3, 4]
+    assert search_steps(Subject(result, runs)) == ()
+
+
+def test_names_in_figures_are_what_tells_settings_apart(study):
+    assert Subject(*study).names == {"s0": "none · 0.01", "s1": "none · 0.1", "s2": "flip · 0.01", "s3": "flip · 0.1"}
+    assert telling(["adamw(lr=0.1, eps=1)", "adamw(lr=0.2, eps=1)"]) == {
+        "adamw(lr=0.1, eps=1)": "lr=0.1",
+        "adamw(lr=0.2, eps=1)": "lr=0.2",
+    }
+    assert telling(["shift(0.1)", "shift(0.2)"]) == {"shift(0.1)": "0.1", "shift(0.2)": "0.2"}
+    assert telling(["none", "shift(0.1)"]) == {"none": "none", "shift(0.1)": "shift(0.1)"}
+    assert telling(["a b c", "?("]) == {"a b c": "a b c", "?(": "?("}
+
+
+def test_names_that_are_cut_alike_bear_their_keys(study):
+    result, runs = study
+    settings = tuple(replace(s, label="the same long beginning of a name " + s.key, values={}) for s in result.settings)
+    names = Subject(replace(result, settings=settings), runs).names
+    assert len(set(names.values())) == 4 and names["s2"].startswith("s2: the same")
+
+
+def test_specs_are_shown_without_their_defaults():
+    assert (
+        short("optimizer", "adamw(lr=0.01, betas=[0.9, 0.999], eps=1e-08, weight_decay=0.01, amsgrad=false)")
+        == "adamw(lr=0.01)"
+    )
+    assert short("model", "conv(filters=8, kernel=3)|relu|pool(size=2)") == "conv(filters=8)|relu|pool"
+    assert short("epochs", 10) == 10 and short("augment", "gone(now=1)") == "gone(now=1)"

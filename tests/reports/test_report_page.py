@@ -182,7 +182,7 @@ def test_names_cannot_become_part_of_the_page(study, tmp_path, no_pdf):
 def test_dollars_and_long_names_are_drawn_as_they_are(study, tmp_path, no_pdf):
     result, runs = study
     first = replace(result.settings[0], label="costs $5 and $6_7^8 " + "long " * 30)
-    write_study_report(replace(result, settings=(first, *result.settings[1:])), runs, tmp_path)
+    write_study_report(replace(result, axes=(), settings=(first, *result.settings[1:])), runs, tmp_path)
     svg = (tmp_path / "report-files" / "figures" / "settings.svg").read_text()
     assert "costs $5 and $6_7^8" in svg
 

@@ -1,13 +1,14 @@
 """What a report shows, in which order: sections of tables and of pictures, each with its table and its words."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlab.reports.contents import classes as of_classes
 from cnnlab.reports.contents import curves as of_curves
 from cnnlab.reports.contents import factors as of_factors
+from cnnlab.reports.contents import searching as of_search
 from cnnlab.reports.contents import settings as of_settings
 from cnnlab.reports.contents import trade_off as of_cost
 from cnnlab.reports.contents.mistakes import Gallery, gallery
@@ -17,6 +18,7 @@ from cnnlab.reports.figures import classes as class_figures
 from cnnlab.reports.figures import curves as curve_figures
 from cnnlab.reports.figures import factors as factor_figures
 from cnnlab.reports.figures import settings as setting_figures
+from cnnlab.reports.figures.searching import draw_search
 from cnnlab.reports.figures.trade_off import draw_trade_off
 
 if TYPE_CHECKING:
@@ -110,7 +112,11 @@ def _claims(subject: Subject) -> Section | None:
 
 def _comparisons(subject: Subject) -> Section | None:
     families = [family for family in subject.result.families if family.comparisons]
-    tables = tuple(of_settings.comparisons_table(subject, family) for family in families)
+    tables: tuple[Table, ...] = ()
+    for family in families:
+        table = of_settings.comparisons_table(subject, family)
+        is_told = any(table.note == other.note for other in tables)
+        tables = (*tables, replace(table, note="") if is_told else table)
     return Section("comparisons", "Comparisons", tables=tables) if tables else None
 
 
@@ -176,10 +182,22 @@ def _factors(subject: Subject) -> Section | None:
     # With one factor of words, the settings themselves are its effect.
     found = of_factors.effects(subject)
     wanted = [one for one in found if len(subject.result.axes) > 1 or one.scale != "words"][:_MOST_EFFECTS]
-    pictures = [_effect_picture(subject, effect) for effect in wanted]
+    pictures = [*_search_pictures(subject), *(_effect_picture(subject, effect) for effect in wanted)]
     for heat_map in of_factors.heat_maps(subject):
         pictures.append(_heat_picture(subject, heat_map))
     return Section("factors", "What each factor does", pictures=tuple(pictures)) if pictures else None
+
+
+def _search_pictures(subject: Subject) -> list[Picture]:
+    metric, steps = of_search.search_metric(subject), of_search.search_steps(subject)
+    if metric is None or not steps:
+        return []
+    best = steps[-1].best
+    alt = f"{capital(metric.label)} of {counted(len(steps), 'step')} of the search, the best "
+    alt += f"{with_unit(best, metric.unit)}."
+    caption = "Dots: settings tried, hollow where they were stopped early; line: the best so far."
+    table = of_search.search_table(subject)
+    return [Picture("search", table.title, caption, alt, table, lambda: draw_search(steps, metric))]
 
 
 def _effect_picture(subject: Subject, effect: of_factors.Effect) -> Picture:

@@ -9,6 +9,8 @@ from cnnlab.reports.contents.tables import counted, listed, text_of, with_unit
 from cnnlab.studies.result import Comparison, Family, Setting, Summary
 
 _MOST_NAMED = 3
+NARROW = "\u00a0"
+"""A space at which no line is broken."""
 
 
 def answer(subject: Subject) -> tuple[str, str]:
@@ -108,7 +110,7 @@ def _numbers(subject: Subject, one: Comparison) -> str:
     if one.low is not None and one.high is not None:
         parts.append(f"95% interval {text_of(one.low, unit, sign=True)} to {text_of(one.high, unit, sign=True)}")
     if one.p is not None:
-        parts.append(p_text(one.p))
+        parts.append(p_text(one.p).replace(" ", NARROW))
     return ", ".join(parts)
 
 

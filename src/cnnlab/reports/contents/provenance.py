@@ -196,7 +196,7 @@ def _tested(subject: Subject) -> str:
     if family is None or not family.comparisons:
         return intervals
     kind = "with the baseline" if family.kind == "baseline" else "with each other"
-    return f"{intervals} Settings were compared {kind}: {family.method}. {family.why}".strip()
+    return f"{intervals} Settings were compared {kind} ({family.method}). {family.why}".strip()
 
 
 def _carried_out(subject: Subject) -> str:

@@ -16,19 +16,19 @@ def settings_table(subject: Subject) -> Table:
     several = len(result.axes) > 1
     axes = tuple(Column(axis.name, axis.name) for axis in result.axes) if several else (Column("setting", "setting"),)
     further = further_metrics(subject)
+    weights = _same_weights(subject)
     judged = subject.metric
     published = published_values(subject)
-    reference = _reference(subject)
     columns = (
         *axes,
         Column("n", "repeats", "count"),
         Column(judged.name, judged.label, judged.unit),
         Column(f"{judged.name} interval", "95% interval", judged.unit),
         Column(f"{judged.name} sd", "SD", judged.unit),
-        Column("difference", f"against {reference}" if reference else "difference", judged.unit, True),
+        Column("difference", "difference", judged.unit, True),
         Column("verdict", "verdict"),
         Column("published", "published", judged.unit),
-        *(Column(metric.name, metric.label, metric.unit, metric.name.startswith("gap")) for metric in further),
+        *(_further_column(metric) for metric in further),
         Column("parameters", "parameters", "count"),
     )
     rows = tuple(
@@ -39,12 +39,12 @@ def settings_table(subject: Subject) -> Table:
             *_verdict_cells(subject, setting),
             published.get(setting.key),
             *(subject.mean(setting, metric.name) for metric in further),
-            setting.parameters,
+            None if weights else setting.parameters,
         )
         for setting in result.settings
     )
     keys = tuple(setting.key for setting in result.settings)
-    return Table("settings", "Settings", columns, rows, keys, _interval_note(subject)).without_empty()
+    return Table("settings", "Settings", columns, rows, keys, f"{_interval_note(subject)}{weights}").without_empty()
 
 
 def further_metrics(subject: Subject) -> tuple[Metric, ...]:
@@ -160,6 +160,21 @@ def is_paired(family: Family) -> bool:
     return "McNemar" in family.method
 
 
+def _further_column(metric: Metric) -> Column:
+    is_gap = metric.name.startswith("gap")
+    return Column(
+        metric.name, metric.name.replace("gap", "train-validation gap") if is_gap else metric.label, metric.unit, is_gap
+    )
+
+
+def _same_weights(subject: Subject) -> str:
+    """How many parameters the networks have, where all have as many: a column of one number says little."""
+    counts = {setting.parameters for setting in subject.result.settings if setting.parameters is not None}
+    if len(counts) != 1 or len(subject.result.settings) < 2:
+        return ""
+    return f" Every network has {counts.pop():,} parameters."
+
+
 def _judged(summary: Summary | None) -> tuple[Any, Any, Any]:
     if summary is None:
         return None, None, None
@@ -177,7 +192,9 @@ def _interval_note(subject: Subject) -> str:
     kinds = [found.interval for s in subject.result.settings if (found := subject.summary(s)) and found.low is not None]
     if not kinds:
         return ""
-    return f"95% intervals: {'; '.join(dict.fromkeys(kinds))}. SD: standard deviation between repeats."
+    reference = _reference(subject)
+    against = f" Differences and verdicts: against {reference}." if reference else ""
+    return f"95% intervals: {'; '.join(dict.fromkeys(kinds))}. SD: standard deviation between repeats.{against}"
 
 
 def _family(subject: Subject) -> Family | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from cnnlab.reports.canvas import COLOURS
+from cnnlab.reports.contents.short_specs import telling
 from cnnlab.reports.contents.tables import cut
 from cnnlab.runs import Run
 from cnnlab.studies.result import Metric, Setting, StudyResult, Summary, Trial
@@ -13,7 +14,7 @@ from cnnlab.studies.result import Metric, Setting, StudyResult, Summary, Trial
 GREY = "#8A8A8A"
 """Of settings that figures show as background."""
 MOST_SHOWN = 6
-_NAME, _LEAST_PART = 22, 7
+_NAME, _LEAST_PART = 23, 7
 """Letters of a setting's name in figures, and of each part of it at least."""
 
 
@@ -90,14 +91,17 @@ class Subject:
 
         Where cutting leaves two of one name, the key stands before it.
         """
-        parts = max(1, len(self.result.axes))
-        room = max(_LEAST_PART, _NAME // parts)
+        axes = [axis for axis in self.result.axes if len(axis.values) > 1]
+        values = {axis.name: telling([value.label for value in axis.values]) for axis in axes}
+        is_of_values = len(axes) > 1 and self.result.search is None
         names = {}
         for setting in self.result.settings:
-            values = [setting.values[axis.name] for axis in self.result.axes if axis.name in setting.values]
-            is_of_values = len(values) > 1 and self.result.search is None
-            words = [cut(value, room) for value in values] if is_of_values else [cut(setting.label, _NAME)]
-            names[setting.key] = " · ".join(words)
+            words = [values[axis.name].get(label, label) for axis in axes if (label := setting.values.get(axis.name))]
+            if not is_of_values or not words:
+                words = [setting.label]
+            room = max(_LEAST_PART, _NAME // len(words))
+            is_long = sum(map(len, words)) + 3 * (len(words) - 1) > _NAME
+            names[setting.key] = " · ".join(cut(word, room) if is_long else word for word in words)
         counts = Counter(names.values())
         return {key: name if counts[name] == 1 else f"{key}: {name}" for key, name in names.items()}
 

@@ -89,13 +89,13 @@ def _draw_gap(axes: "Axes", gap: Gap, metric: CurveMetric, last: int) -> None:
     # Curves that rise leave room below their ends, those that fall above.
     side = -1 if metric.higher_is_better else 1
     ends = sorted([gap.train, gap.validation])
-    is_late = gap.epoch > 0.45 * last
+    is_late = gap.epoch > 0.8 * last
     label = axes.annotate(
         f"gap {with_unit(gap.size, metric.kind, sign=True)}",
         (gap.epoch, ends[0] if side < 0 else ends[1]),
         (0, 12 * side),
         textcoords="offset points",
-        ha="center" if not is_late else "right",
+        ha="right" if is_late else "center",
         va="top" if side < 0 else "bottom",
         color=BAD,
         zorder=6,

@@ -1,0 +1,66 @@
+"""How a search went: what each setting that it tried came to, and the best so far."""
+
+from dataclasses import dataclass
+
+from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.tables import Column, Kind, Table
+from cnnlab.studies.result import Metric, SearchStep
+
+
+@dataclass(frozen=True)
+class Step:
+    """One setting that was tried.
+
+    :param best: the best value of whole trainings so far; None before the first.
+    """
+
+    number: int
+    label: str
+    value: float | None
+    state: str
+    epochs: int | None
+    best: float | None
+
+
+def search_metric(subject: Subject) -> Metric | None:
+    """The metric that led the search; None where there was none."""
+    search = subject.result.search
+    if search is None or not search.steps:
+        return None
+    found = (metric for metric in subject.result.metrics if metric.name == search.metric)
+    label = search.metric.replace("_", " ")
+    return next(found, Metric(search.metric, label, subject.metric.unit, subject.metric.better))
+
+
+def search_steps(subject: Subject) -> tuple[Step, ...]:
+    """The steps in order."""
+    metric, search = search_metric(subject), subject.result.search
+    if metric is None or search is None:
+        return ()
+    known = {setting.key: setting.label for setting in subject.result.settings}
+    better = max if metric.better == "higher" else min
+    best: float | None = None
+    steps = []
+    for one in sorted(search.steps, key=_number):
+        if one.value is not None and one.state == "complete":
+            best = one.value if best is None else better(best, one.value)
+        label = known.get(one.setting, one.setting)
+        steps.append(Step(one.number, label, one.value, one.state, one.epochs, best))
+    return tuple(steps)
+
+
+def search_table(subject: Subject) -> Table:
+    """A row a step."""
+    metric = search_metric(subject)
+    kind: Kind = metric.unit if metric else "number"
+    label = metric.label if metric else ""
+    columns = (
+        *(Column("number", "step", "count"), Column("setting", "setting"), Column("value", label, kind)),
+        *(Column("best", "best so far", kind), Column("state", "state"), Column("epochs", "stopped at epoch", "count")),
+    )
+    rows = tuple((s.number + 1, s.label, s.value, s.best, s.state, s.epochs) for s in search_steps(subject))
+    return Table("search", "How the search went", columns, rows).without_empty()
+
+
+def _number(step: SearchStep) -> int:
+    return step.number
