@@ -136,11 +136,12 @@ def _curves(subject: Subject) -> Section | None:
     together = [one for one in curves if main.name in one.bands]
     if len(together) > 1:
         labels = listed([one.label for one in together])
+        whole = "All settings" if len(together) == len(subject.result.settings) else "Together"
         alt = f"{main.label} on validation epoch by epoch of {labels}. Where each ends is in the table."
         caption = "Mean over the repeats; the band goes from the lowest to the highest of them."
         pictures.append(
             Picture(
-                *("curves", f"All settings: {main.label} on validation", caption, alt, table),
+                *("curves", f"{whole}: {main.label} on validation", caption, alt, table),
                 draw=lambda: curve_figures.draw_together(together, main, subject.colours, subject.names),
             )
         )

@@ -58,22 +58,25 @@ def _second(subject: Subject, best: Setting) -> str:
 
 def _against_baseline(subject: Subject, best: Setting, family: Family) -> str:
     reference = family.comparisons[0].reference
-    name = subject.label(reference)
+    label = subject.label(reference)
+    name = f"the baseline, {label}" if subject.is_study else f"{label}, the best on validation"
     if best.key == reference:
         better = [one for one in family.comparisons if one.verdict == "better"]
         worse = [one for one in family.comparisons if one.verdict == "worse"]
-        return f"That is the baseline itself: {_tally(subject, better, worse, len(family.comparisons))}."
+        itself = "the baseline itself" if subject.is_study else "also the best on validation"
+        return f"That is {itself}: {_tally(subject, better, worse, len(family.comparisons))}."
     own = next((one for one in family.comparisons if one.setting == best.key), None)
     if own is None or own.difference is None:
-        return f"It was not compared with the baseline, {name}."
+        return f"It was not compared with {name}."
     numbers = _numbers(subject, own)
+    what = "pictures" if is_paired(family) else "repeats"
     if own.verdict == "better":
-        return f"It is better than the baseline, {name}, by more than chance ({numbers})."
+        return f"It is better than {name}, by more than chance ({numbers})."
     if own.verdict == "worse":
-        return f"Seed by seed it is worse than the baseline, {name} ({numbers})."
+        return f"Seed by seed it is worse than {name} ({numbers})."
     if own.verdict in ("identical", "alike"):
-        return f"It does as well as the baseline, {name} ({numbers})."
-    return f"There are not enough repeats to tell it from the baseline, {name} ({numbers}{_more(own)})."
+        return f"It does as well as {name} ({numbers})."
+    return f"There are not enough {what} to tell it from {name} ({numbers}{_more(own)})."
 
 
 def _among_pairs(subject: Subject, best: Setting, family: Family) -> str:

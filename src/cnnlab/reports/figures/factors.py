@@ -8,7 +8,7 @@ from cnnlab.reports.canvas import COLOURS, INK
 from cnnlab.reports.contents.factors import Effect, HeatMap, Level
 from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import Column, text_of
-from cnnlab.reports.figures.ink import DOT, SIZE, SOFT, WIDTH, in_unit, sheet, short
+from cnnlab.reports.figures.ink import DOT, SIZE, SOFT, WIDTH, in_unit, logarithmic, sheet, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,22 +91,20 @@ def _draw_line(effect: Effect, column: Column) -> "Figure":
             axes.plot([x, x], level.interval, color=_COLOUR, linewidth=2.4, zorder=3)
         axes.plot(x, level.mean, color=_COLOUR, **DOT)
     if effect.scale == "logarithmic":
-        axes.set_xscale("log")
-    _mark_levels(axes, levels, effect.scale)
+        logarithmic(axes)
+    _mark_levels(axes, levels)
     in_unit(axes.yaxis, column)
     axes.set_title(column.heading, loc="left", color=INK, pad=5)
     axes.set_xlabel(short(effect.axis, 40), color=INK)
     return figure
 
 
-def _mark_levels(axes: "Axes", levels: "list[Level]", scale: str) -> None:
+def _mark_levels(axes: "Axes", levels: "list[Level]") -> None:
     """The values themselves along the axis, where they are few; else ticks as matplotlib sets them."""
-    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import FixedLocator, NullLocator
 
     letters = sum(len(level.label) + 2 for level in levels)
     if letters * 0.6 * SIZE < WIDTH * 72 * 0.8:
         axes.xaxis.set_major_locator(FixedLocator([level.x or 0.0 for level in levels]))
         axes.set_xticklabels([short(level.label) for level in levels])
         axes.xaxis.set_minor_locator(NullLocator())
-    elif scale == "logarithmic":
-        axes.xaxis.set_minor_formatter(NullFormatter())

@@ -87,6 +87,15 @@ def in_unit(axis: Any, column: Column) -> None:
     axis.set_major_formatter(FuncFormatter(written))
 
 
+def logarithmic(axes: "Axes") -> None:
+    """A logarithmic x axis with its numbers written in full; matplotlib would set them as formulas."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
 def short(label: str, longest: int = LONGEST) -> str:
     """A label for a figure, cut where it is too long."""
     return cut(label, longest)

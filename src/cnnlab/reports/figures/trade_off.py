@@ -7,26 +7,27 @@ from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import Column
 from cnnlab.reports.contents.trade_off import Point
-from cnnlab.reports.figures.ink import DOT, SOFT, haloed, in_unit, sheet
+from cnnlab.reports.figures.ink import DOT, SOFT, haloed, in_unit, logarithmic, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _MOST_NAMED = 8
+_MOST_LINED = 12
 _WIDE = 8
 _LETTER, _LINE = 0.024, 0.085
 """Width of a letter and height of a line, as shares of the panel."""
 
 
 def draw_trade_off(subject: Subject, points: Sequence[Point], colours: Mapping[str, str]) -> "Figure":
-    """A dot a setting with the range of its times and the interval of its mean; the front as a line of steps."""
+    """A dot a setting with the range of its times and the interval of its mean, of many for the front alone; the front as steps."""
     figure, (axes,) = sheet(3.2)
     times = [point.seconds for point in points]
     if max(times) / min(times) > _WIDE:
-        axes.set_xscale("log")
+        logarithmic(axes)
     for point in points:
-        _draw_point(axes, point, colours[point.key])
+        _draw_point(axes, point, colours[point.key], has_lines=point.is_front or len(points) <= _MOST_LINED)
     front = sorted((point for point in points if point.is_front), key=lambda point: point.seconds)
     if len(front) > 1:
         x, y = [point.seconds for point in front], [point.value for point in front]
@@ -42,10 +43,10 @@ def draw_trade_off(subject: Subject, points: Sequence[Point], colours: Mapping[s
     return figure
 
 
-def _draw_point(axes: "Axes", point: Point, colour: str) -> None:
-    if point.interval:
+def _draw_point(axes: "Axes", point: Point, colour: str, *, has_lines: bool) -> None:
+    if has_lines and point.interval:
         axes.plot([point.seconds] * 2, point.interval, color=colour, linewidth=1.4, alpha=0.6, zorder=3)
-    if point.longest > point.shortest:
+    if has_lines and point.longest > point.shortest:
         axes.plot([point.shortest, point.longest], [point.value] * 2, color=colour, linewidth=1.4, alpha=0.6, zorder=3)
     size = 9.5 if point.is_front else 7
     axes.plot(point.seconds, point.value, color=colour, **{**DOT, "markersize": size})
