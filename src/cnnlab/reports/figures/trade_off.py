@@ -21,7 +21,7 @@ _LETTER, _LINE = 0.024, 0.085
 
 
 def draw_trade_off(subject: Subject, points: Sequence[Point], colours: Mapping[str, str]) -> "Figure":
-    """A dot a setting with the range of its times and the interval of its mean, of many for the front alone; the front as steps."""
+    """A dot a setting with the range of its times and its interval, of many for the front alone; the front as steps."""
     figure, (axes,) = sheet(3.2)
     times = [point.seconds for point in points]
     if max(times) / min(times) > _WIDE:
