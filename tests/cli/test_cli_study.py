@@ -1,6 +1,7 @@
 """``cnnlab study`` on the command line."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -43,6 +44,12 @@ def test_plan_run_and_show(file):
     assert "2: 2 finished" in call("plan", file).output
     shown = call("show", "rates")
     assert "4 of 4 finished" in shown.output
+
+
+def test_report_is_one_page(file):
+    call("run", file, "--quiet")
+    result = json.loads(call("report", file, "--out", "page", "--json").stdout)
+    assert Path(result["report"]).suffix == ".html" and Path(result["report"]).is_file()
 
 
 def test_json_is_one_document(file):

@@ -175,6 +175,17 @@ def test_trials_trained_otherwise_are_noted(runs):
     assert any("1 of 2 trials were trained otherwise" in note for note in result.notes)
 
 
+def test_parameters_are_those_that_are_trained(runs):
+    vary = {"model": ["mlp(hidden=[8])", "mlp(hidden=[8], batch_norm=true)"]}
+    result = run_here(Study(study_of(vary=vary), runs=runs))
+    # 64 pixels to 8 to 10, with biases; batch normalisation has a scale and a shift for each of the 8.
+    plain = 64 * 8 + 8 + 8 * 10 + 10
+    for setting, run in zip(result.settings, (s.trials[0].run for s in result.settings), strict=True):
+        trained = sum(p.numel() for p in RunStore(runs).find(run).classifier().parameters())
+        assert setting.parameters == trained
+    assert result.settings[0].parameters == plain
+
+
 def test_several_data_sets_may_be_compared(runs):
     vary = {"subset": [100, 200, 300]}
     result = run_here(Study(study_of(vary=vary), runs=runs))

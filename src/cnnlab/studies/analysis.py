@@ -1,12 +1,14 @@
 """From the runs of a study to its result."""
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import CnnlabError
 from cnnlab.runs import RunSummary, environment
-from cnnlab.runs.record import now
+from cnnlab.runs.record import MODEL, now
 from cnnlab.studies.layout import Layout, PlannedSetting
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.published_numbers import TiedTable, beside
@@ -17,6 +19,7 @@ from cnnlab.studies.tables import Tables
 from cnnlab.studies.trials import Trials
 from cnnlab.studies.verdicts import Tied, judge
 
+_COUNTED_BY = ("running_mean", "running_var", "num_batches_tracked")
 _FIXED = ("device", "precision", "threads")
 
 
@@ -153,7 +156,13 @@ class Analysis:
             setting.recipe,
             setting.trials,
             tuple(summary for summary in summaries if summary.values),
+            self._parameters(setting),
         )
+
+    def _parameters(self, setting: Setting) -> int | None:
+        """Weights of its network, read off the first finished trial's file."""
+        run = self.trials.run(str(setting.finished[0].digest)) if setting.finished else None
+        return None if run is None else count_parameters(run.folder / MODEL)
 
     def _pictures(self, settings: Sequence[Setting]) -> dict[str, int]:
         """How many pictures each score was taken on."""
@@ -193,6 +202,20 @@ class Analysis:
 
 def _differs(execution: Mapping[str, Any], fixed: Mapping[str, Any]) -> bool:
     return any(key in execution and execution[key] != fixed.get(key) for key in _FIXED)
+
+
+def count_parameters(path: Path) -> int | None:
+    """Trained numbers in a stored classifier, by the head of its file; None where it cannot be read.
+
+    What batch normalisation keeps count of is not trained and does not count.
+    """
+    try:
+        with path.open("rb") as file:
+            head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    except (OSError, ValueError):
+        return None
+    kept = {name: entry for name, entry in head.items() if name != "__metadata__" and not name.endswith(_COUNTED_BY)}
+    return sum(math.prod(entry["shape"]) for entry in kept.values())
 
 
 def study_folder(runs: Path, name: str) -> Path:

@@ -25,7 +25,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write what a study found as one HTML page, with its tables and figures beside it."""
-    from cnnlab.reports import write_study_report  # type: ignore[attr-defined]
+    from cnnlab.reports import write_study_report
 
     loaded = load(study, words, runs, data_dir, offline)
     path = write_study_report(loaded.result(), loaded.runs(), out or loaded.folder / "report")
