@@ -215,7 +215,7 @@ def count_parameters(path: Path) -> int | None:
     except (OSError, ValueError):
         return None
     kept = {name: entry for name, entry in head.items() if name != "__metadata__" and not name.endswith(_COUNTED_BY)}
-    return sum(math.prod(entry["shape"]) for entry in kept.values())
+    return sum(int(math.prod(entry["shape"])) for entry in kept.values())
 
 
 def study_folder(runs: Path, name: str) -> Path:
