@@ -1,0 +1,37 @@
+"""What a person sees while a study runs."""
+
+import io
+import logging
+
+from rich.console import Console
+from small_studies import study_of
+
+from cnnlab.studies.agenda import Task
+from cnnlab.studies.layout import Layout
+from cnnlab.studies.progress import Progress
+from cnnlab.studies.result import Trial
+from cnnlab.studies.study_file import read_study
+
+
+def task() -> Task:
+    return Task(Layout(read_study(study_of())).settings[1], 3, "ab")
+
+
+def test_the_table_shows_each_trial_under_way_and_the_total():
+    progress, console = Progress("small", 4, 1), Console(width=100, record=True, file=io.StringIO())
+    progress.begun(0, task(), 10)
+    progress.epoch(0, {"epoch": 2, "validation_accuracy": 0.5, "images_per_second": 1234.0})
+    console.print(progress._table())
+    shown = console.export_text()
+    for text in ("small: 1 of 4 trials", "0.5", "3", "2/10", "validation accuracy 0.5000", "1,234"):
+        assert text in shown
+
+
+def test_elsewhere_a_line_says_how_each_trial_ended(caplog):
+    with caplog.at_level(logging.INFO, logger="cnnlab"), Progress("small", 3, 0) as progress:
+        progress.begun(0, task(), 2)
+        progress.settled(0, task(), Trial(3, "finished", metrics={"test_accuracy": 0.75}, seconds=61), "test_accuracy")
+        progress.settled(1, task(), Trial(3, "failed", reason="its process died"), "test_accuracy")
+    assert "0 of 3 trials are there already" in caplog.messages[0]
+    assert caplog.messages[1].startswith("[1/3] 0.5, seed 3: test accuracy 0.7500  (1:01)")
+    assert "its process died" in caplog.messages[2]
