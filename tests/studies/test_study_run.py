@@ -12,6 +12,7 @@ from cnnlab.runs import RunStore
 from cnnlab.studies import Study, StudyResult
 from cnnlab.studies.executor import Begun, Executor, Failed, Finished, Pace
 from cnnlab.studies.record import StudyRecord
+from cnnlab.training.execution import choose
 
 
 def test_every_setting_is_trained_with_every_seed(runs):
@@ -99,7 +100,8 @@ class Flaky(Executor):
         raise AssertionError
 
     def pace(self, recipe, at_once, threads):
-        return Pace(at_once, threads, 1.0, {})
+        execution = choose(precision="float32", threads=threads, workers=threads, compile=False)
+        return Pace(at_once, threads, 1.0, execution.to_dict())
 
     def close(self):
         pass
