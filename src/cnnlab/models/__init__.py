@@ -7,6 +7,7 @@ from cnnlab.models import blocks as blocks
 from cnnlab.models import chains as chains
 from cnnlab.models import published as published
 from cnnlab.models import resnets as resnets
+from cnnlab.models import rings as rings
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.classifier_files import load_classifier, save_classifier
 from cnnlab.models.inference import autocast, evaluating, outputs_of

@@ -40,7 +40,8 @@ def margins(padding: Padding, kernel: int, dilation: int = 1) -> tuple[int, bool
     return (0 if padding == "valid" else padding), False
 
 
-def _fill(place: Place, module: nn.Conv2d | nn.Linear, init: Initialiser, bias_init: Initialiser) -> None:
+def fill(place: Place, module: nn.Conv2d | nn.Linear, init: Initialiser, bias_init: Initialiser) -> None:
+    """Draws the starting weights of a layer that stands here."""
     try:
         initialise(module.weight, module.bias, init, bias_init, place.following)
     except SpecError as error:
@@ -81,7 +82,7 @@ def conv(
         )
     kind = Conv2dExtraEdge if extra else Conv2d
     module = kind(channels, filters, kernel, stride, edge, dilation, groups, bias)
-    _fill(place, module, init, bias_init)
+    fill(place, module, init, bias_init)
     mark(module, Penalty(l1, l2), penalize)
     return Layer(module, (filters, *sizes))
 
@@ -101,7 +102,7 @@ def dense(
     (inputs,) = place.shape
     place.afford(units, inputs)
     module = nn.Linear(inputs, units, bias)
-    _fill(place, module, init, bias_init)
+    fill(place, module, init, bias_init)
     mark(module, Penalty(l1, l2), penalize)
     return Layer(module, (units,))
 
@@ -122,7 +123,7 @@ def head(
     (inputs,) = place.shape
     place.afford(place.outputs, inputs)
     module = Head(inputs, place.outputs, bias)
-    _fill(place, module, init, bias_init)
+    fill(place, module, init, bias_init)
     mark(module, Penalty(l1, l2), penalize)
     return Layer(module, (place.outputs,))
 
