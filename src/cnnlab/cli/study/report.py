@@ -28,7 +28,7 @@ def report(
     from cnnlab.reports import write_study_report
 
     loaded = load(study, words, runs, data_dir, offline)
-    path = write_study_report(loaded.result(), loaded.runs(), out or loaded.folder / "report")
+    path = write_study_report(loaded.result(), loaded.runs(), out or loaded.folder / "report", data_dir=data_dir)
     if as_json:
         output.write_json({"report": path})
     else:
