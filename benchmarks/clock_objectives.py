@@ -26,8 +26,8 @@ from cnnlab.objectives.distances import distances
 
 HERE = Path(__file__).parent
 TARGET = HERE / "results" / "clock-objectives"
-LIMIT = 15 * 60
-"""Seconds that each way may train on two cores."""
+LIMIT = 2 * 15 * 60
+"""Seconds of a core that each way may train: a quarter of an hour on two cores."""
 GOAL = 10.0
 """The mean error in minutes that some way is to stay under."""
 
@@ -98,7 +98,7 @@ def table(record: dict[str, Any]) -> str:
     epochs = sum(phase["epochs"] for phase in ways[0]["recipe"]["phases"])
     best = min(ways, key=lambda way: way["mean_error"])
     verdict = "met" if best["mean_error"] < GOAL else "**missed**"
-    kept = "all ways kept" if all(way["seconds"] <= LIMIT for way in ways) else "**not all ways kept**"
+    kept = "all ways kept" if all(way["seconds"] * way["execution"]["threads"] <= LIMIT for way in ways) else "**not all ways kept**"
     lines = [
         "# Telling the time",
         "",
@@ -112,7 +112,7 @@ def table(record: dict[str, Any]) -> str:
         "",
         f"± is the standard error over {best['pictures']:,} pictures of one training each (seed 0). All ways share "
         f"data, network and length ({epochs} epochs). To reach: a mean error under {GOAL:g} minutes: "
-        f"{verdict}, {best['mean_error']:.2f} by way {best['way']}. At most {LIMIT // 60} minutes on two cores each: "
+        f"{verdict}, {best['mean_error']:.2f} by way {best['way']}. At most {LIMIT // 120} minutes of two cores each: "
         f"{kept} to that.",
         "",
         "The recipes:",
