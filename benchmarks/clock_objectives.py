@@ -98,7 +98,11 @@ def table(record: dict[str, Any]) -> str:
     epochs = sum(phase["epochs"] for phase in ways[0]["recipe"]["phases"])
     best = min(ways, key=lambda way: way["mean_error"])
     verdict = "met" if best["mean_error"] < GOAL else "**missed**"
-    kept = "all ways kept" if all(way["seconds"] * way["execution"]["threads"] <= LIMIT for way in ways) else "**not all ways kept**"
+    kept = (
+        "all ways kept"
+        if all(way["seconds"] * way["execution"]["threads"] <= LIMIT for way in ways)
+        else "**not all ways kept**"
+    )
     lines = [
         "# Telling the time",
         "",
