@@ -147,3 +147,33 @@ def test_what_keys_are_put_over_is_left_alone() -> None:
     before = repr(content)
     Recipe.read(content, **{"data.size": 8, "seed": 3})
     assert repr(content) == before
+
+
+PHASES = "[{epochs: 2, augment: none}, {epochs: 3, optimizer: 'sgd(lr=0.2, momentum=0.9)'}]"
+
+
+def test_phases_are_written_on_a_line_as_yaml_writes_them() -> None:
+    recipe = Recipe.read(BASE, **parse_pairs([f"phases={PHASES}"]))
+    assert [(phase.epochs, phase.augment) for phase in recipe.normal()] == [(2, "none"), (3, recipe.augment)]
+    assert arguments(recipe.normal()[1].optimizer)["momentum"] == 0.9
+
+
+def test_a_dotted_key_reaches_into_a_phase() -> None:
+    words = [f"phases={PHASES}", "phases[0].steps=7", "phases[1].optimizer.lr=0.5", "phases[1].augment[1].p=0.25"]
+    first, second = Recipe.read(BASE, **parse_pairs(words)).normal()
+    assert (first.epochs, first.steps) == (None, 7)
+    assert arguments(second.optimizer)["lr"] == 0.5 and arguments(second.optimizer)["momentum"] == 0.9
+    assert arguments(second.augment, 1)["p"] == 0.25
+    untouched = Recipe.read(BASE, **parse_pairs(words[:1])).normal()
+    assert untouched[0].augment == first.augment
+
+
+@pytest.mark.parametrize("text", ["3", "{epochs: 2}", "[2, 3]", ""])
+def test_phases_that_are_no_list_of_phases_are_refused_with_an_example(text: str) -> None:
+    with pytest.raises(UsageError, match="no list of phases"):
+        parse_pairs([f"phases={text}"])
+
+
+def test_a_phase_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"has 2 phases, numbered from 0; there is no \[2\]"):
+        Recipe.read(BASE, **parse_pairs([f"phases={PHASES}", "phases[2].epochs=1"]))

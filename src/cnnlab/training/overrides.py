@@ -1,15 +1,17 @@
-"""Keys put over a recipe, dotted ones reaching inside a spec: ``data.size=64``, ``augment[1].p=0.5``."""
+"""Keys put over a recipe, dotted ones reaching inside: ``data.size=64``, ``augment[1].p=0.5``, ``phases[0].steps=9``."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cnnlab.core import yaml
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.spec import Call, format_calls, read, read_value
 from cnnlab.training.keys import SPECS, canonical
 
 _PATH = re.compile(r"([a-z_]+)(?:\[(\d+)\])?((?:\.[A-Za-z_][A-Za-z0-9_]*)*)")
+_PHASE = re.compile(r"phases\[(\d+)\]\.(.+)")
 _TEXTS = {"name", "device", "select", "parent", "balance", "precision"}
 
 
@@ -48,6 +50,8 @@ def override(content: dict[str, Any], keys: Mapping[str, Any], defaults: Mapping
 def _value(key: str, text: str) -> Any:
     if key in SPECS:
         return text
+    if key == "phases":
+        return _phases(text)
     try:
         value = read_value(text) if text.strip() else None
     except SpecError:
@@ -57,11 +61,25 @@ def _value(key: str, text: str) -> Any:
     return text if key in _TEXTS and value is not None else value
 
 
+def _phases(text: str) -> Any:
+    """A list of mappings has no place among specs; on a line it is written as YAML writes one."""
+    content = yaml.load(text, "phases")
+    if not isinstance(content, list) or not all(isinstance(phase, dict) for phase in content):
+        raise UsageError(
+            f"phases={text} is no list of phases. Write it as in phases='[{{epochs: 5}}, {{epochs: 10, "
+            'optimizer: "sgd(lr=0.01)"}]\', or in a recipe file.'
+        )
+    return content
+
+
 def _is_plain(path: str) -> bool:
     return "." not in path and "[" not in path
 
 
 def _reach(content: dict[str, Any], path: str, value: Any, defaults: Mapping[str, Any]) -> None:
+    if phase := _PHASE.fullmatch(path):
+        _reach_phase(content, path, int(phase.group(1)), {phase.group(2): value}, defaults)
+        return
     match = _PATH.fullmatch(path)
     if match is None:
         raise UsageError(f"{path!r} is not the path of a value; write it as data.size or augment[1].p.")
@@ -72,6 +90,17 @@ def _reach(content: dict[str, Any], path: str, value: Any, defaults: Mapping[str
     place = _place(path, key, calls, index)
     calls[place : place + 1] = [_with(calls[place], key, inside, value)] if inside else read(value)
     content[key] = format_calls(calls)
+
+
+def _reach_phase(
+    content: dict[str, Any], path: str, number: int, keys: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> None:
+    phases = list(content.get("phases") or ())
+    if number >= len(phases):
+        raise UsageError(f"{path}: the recipe has {len(phases)} phases, numbered from 0; there is no [{number}].")
+    # What a phase leaves open is the recipe's.
+    phases[number] = override(dict(phases[number]), keys, {**defaults, **content})
+    content["phases"] = phases
 
 
 def _place(path: str, key: str, calls: list[Call], index: str | None) -> int:
