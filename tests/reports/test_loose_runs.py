@@ -57,6 +57,16 @@ def test_data_of_other_content_is_not_compared(make_run):
     assert result.families == () and "different content" in result.notes[0]
 
 
+def test_runs_on_other_data_have_no_best(make_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+    runs = [make_run(accuracy=0.8), make_run(rate=0.2, accuracy=0.9)]
+    with RunWriter.open(runs[1].folder) as writer:
+        writer.update(data={"digest": "another"})
+    text = write_runs_report(runs, tmp_path / "out").read_text()
+    assert "do not tell which is better" in text and "has the highest" not in text
+    assert "What each factor does" not in text and "class by class" not in text and "What it costs" not in text
+
+
 def test_the_same_recipe_and_seed_counts_once(make_run):
     result = result_of_runs([make_run(accuracy=0.8), make_run(accuracy=0.81)])
     assert len(result.settings) == 1 and len(result.settings[0].trials) == 1

@@ -15,7 +15,9 @@ from cnnlab.reports.contents.searching import search_steps, search_table
 from cnnlab.reports.contents.settings import missing_table, settings_table
 from cnnlab.reports.contents.short_specs import short, telling
 from cnnlab.reports.contents.subject import GREY, MOST_SHOWN, Subject
+from cnnlab.reports.contents.tables import listed, text_of
 from cnnlab.reports.contents.trade_off import pareto, trade_off
+from cnnlab.reports.figures.trade_off import Box, room_for
 from cnnlab.studies.result import Axis, AxisValue, Search, SearchStep
 
 
@@ -304,11 +306,66 @@ def test_names_in_figures_are_what_tells_settings_apart(study):
     assert telling(["a b c", "?("]) == {"a b c": "a b c", "?(": "?("}
 
 
-def test_names_that_are_cut_alike_bear_their_keys(study):
+def test_names_too_long_for_figures_bear_their_keys_which_the_table_explains(study):
     result, runs = study
     settings = tuple(replace(s, label="the same long beginning of a name " + s.key, values={}) for s in result.settings)
-    names = Subject(replace(result, settings=settings), runs).names
-    assert len(set(names.values())) == 4 and names["s2"].startswith("s2: the same")
+    subject = Subject(replace(result, settings=settings, axes=()), runs)
+    assert len(set(subject.names.values())) == 4 and subject.names["s2"].startswith("s2 the same")
+    table = settings_table(subject)
+    assert table.columns[0].key == "key" and [row[0] for row in table.rows] == ["s0", "s1", "s2", "s3"]
+    assert settings_table(Subject(result, runs)).columns[0].key == "augment"
+
+
+def test_bare_value_is_named_with_what_it_is_the_value_of(study):
+    result, runs = study
+    one = replace(result.settings[0], label="0.01", values={"optimizer.lr": "0.01"})
+    call = replace(result.settings[1], label="adam(lr=1)", values={"optimizer.lr": "adam(lr=1)"})
+    subject = Subject(replace(result, settings=(one, call), axes=result.axes[1:]), runs)
+    assert (subject.label("s0"), subject.label("s1")) == ("optimizer.lr=0.01", "adam(lr=1)")
+    assert settings_table(subject).columns[0].label == "optimizer.lr"
+
+
+def test_setting_without_numbers_is_not_told_to_lack_repeats(study):
+    result, runs = study
+    family = result.families[0]
+    worse, failed = (replace(family.comparisons[i], reference="s2", setting=key) for i, key in ((0, "s0"), (1, "s1")))
+    worse = replace(worse, verdict="worse")
+    failed = replace(failed, verdict="untested", difference=None, low=None, high=None, p=None)
+    for kind, text in {
+        "baseline": "That is the baseline itself: 1 of 2 others is worse by more than chance; 1 has too few numbers to "
+        "be compared.",
+        "pairs": "It is better than 1 of the 2 others by more than chance (Dunnett, 95% level); 1 has too few numbers "
+        "to be compared.",
+    }.items():
+        own = replace(family, kind=kind, comparisons=(worse, failed))
+        assert answer(Subject(replace(result, baseline="s2", families=(own,)), runs))[1] == text
+
+
+def test_names_that_hold_commas_are_listed_with_semicolons():
+    assert listed(["a=1, b=2", "a=1, b=3", "5 more"]) == "a=1, b=2; a=1, b=3; and 5 more"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_numbers_under_one_another_have_as_many_digits():
+    assert [text_of(value, "number") for value in (183.0, 186.64, 0.8278, 12345.6, 0.0)] == [
+        *("183.0", "186.6", "0.8278", "12,346", "0"),
+    ]
+    assert text_of(3, "number") == "3" and text_of(0.042, "seconds") == "0.04" and text_of(12.0, "seconds") == "12.0"
+
+
+def test_name_stands_beside_its_dot_and_over_nothing_else():
+    first = room_for(0.2, 0.5, 0.3, [], steps=(0, 1, -1))
+    assert first is not None and first.left > 0.2 and first.bottom < 0.5 < first.top
+    second = room_for(0.21, 0.5, 0.3, [first], steps=(0, 1, -1))
+    assert second is not None and not second.meets(first) and second.bottom >= first.top - 1e-9
+    assert room_for(0.2, 0.5, 0.3, [Box(0, 1, 0, 1)], steps=(0, 1, -1)) is None
+    # At the right edge it stands to the left.
+    assert room_for(0.9, 0.5, 0.3, [], steps=(0,)).right < 0.9
+
+
+def test_specs_within_specs_are_shown_without_their_defaults():
+    text = "multi-head(hour=classes(column=hour), minute=scalar(column=none, range=none, units=none, loss=mse))"
+    assert "loss=mse" not in short("objective", text) and "column=hour" in short("objective", text)
 
 
 def test_specs_are_shown_without_their_defaults():

@@ -168,6 +168,39 @@ def test_earlier_report_leaves_nothing_behind(study, tmp_path, no_pdf):
     assert not (tmp_path / "report-files" / "tables" / "claims.csv").exists()
 
 
+def test_runs_trained_beside_the_recipes_are_left_alone(study, tmp_path, no_pdf):
+    kept = tmp_path / "report-files" / "runs" / "one" / "run.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    write_study_report(*study, tmp_path)
+    assert kept.read_text() == "{}"
+
+
+def test_gallery_lies_among_the_figures(written):
+    sheet = (written.parent / "report-files" / "figures" / "mistakes-label.svg").read_text()
+    assert sheet.count("<image") == 22 and "% sure, " in sheet
+
+
+def test_sources_of_published_numbers_are_named_and_each_has_its_table(study, tmp_path, no_pdf):
+    result, runs = study
+    other = replace(result.published[0], source="Another paper")
+    path = write_study_report(replace(result, published=(*result.published, other)), runs, tmp_path)
+    text = words(Reader(path.read_text()))
+    assert "Published: test accuracy, A paper" in text and "Published: test accuracy, Another paper" in text
+    tables = {found.stem for found in (tmp_path / "report-files" / "tables").glob("published*.csv")}
+    assert tables == {"published-test-accuracy", "published-test-accuracy-2"}
+
+
+def test_gap_stands_above_the_panel_where_no_curve_is(written):
+    figures = written.parent / "report-files" / "figures"
+    text = (figures / "curves-s0.svg").read_text()
+    heights = {
+        word: float(re.search(rf'y="([\d.]+)"[^>]*>{re.escape(word)}<', text)[1])
+        for word in ("accuracy (%)", "gap +2.00 points at epoch 4")
+    }
+    assert len(set(heights.values())) == 1
+
+
 def test_names_cannot_become_part_of_the_page(study, tmp_path, no_pdf):
     result, runs = study
     nasty = "<script>alert('x')</script> & \"co\""

@@ -1,8 +1,10 @@
 """Writing a report: the page, and beside it a folder of tables, figures and recipes."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import make_folder, storage_errors, write_bytes, write_text
@@ -11,12 +13,16 @@ from cnnlab.reports.contents.provenance import Provenance, provenance
 from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import Table
 from cnnlab.reports.figures.ink import style
-from cnnlab.reports.sections import Picture, Section, sections
-from cnnlab.reports.writing.page import page
+from cnnlab.reports.figures.mistakes import draw_mistakes
+from cnnlab.reports.sections import Section, sections
+from cnnlab.reports.writing.page import has_pictures, page
 from cnnlab.reports.writing.svg import pdf_of, svg_of
 from cnnlab.reports.writing.tables import csv_of, latex_of, slug
 from cnnlab.runs import Run
 from cnnlab.studies.result import StudyResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAGE = "report.html"
 FILES = "report-files"
@@ -55,8 +61,16 @@ def _write(subject: Subject, out_dir: Path, data_dir: Path | None) -> Path:
     make_folder(out_dir)
     # What an earlier report had and this one has not would be taken for a part of it.
     with storage_errors(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-    drawn = {picture.key: _draw(picture, folder / "figures") for one in found for picture in one.pictures}
+        for name in ("tables", "figures", "recipes"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        # Runs trained again beside their recipes stay.
+        (folder / "study.yaml").unlink(missing_ok=True)
+    drawn = {
+        picture.key: _draw(picture.key, picture.draw, folder / "figures") for one in found for picture in one.pictures
+    }
+    for one in found:
+        if one.gallery and has_pictures(one.gallery):
+            _draw(one.key, partial(draw_mistakes, one.gallery), folder / "figures")
     _write_tables(found, folder / "tables")
     _write_recipes(origin, folder)
     text = page(subject, found, origin, drawn, FILES)
@@ -64,20 +78,21 @@ def _write(subject: Subject, out_dir: Path, data_dir: Path | None) -> Path:
     return out_dir / PAGE
 
 
-def _draw(picture: Picture, folder: Path) -> str:
+def _draw(key: str, draw: "Callable[[], Figure]", folder: Path) -> str:
     """The figure as SVG; it is written as SVG and PDF."""
     with style():
-        figure = picture.draw()
+        figure = draw()
     svg = svg_of(figure)
-    write_text(folder / f"{slug(picture.key)}.svg", svg)
-    write_bytes(folder / f"{slug(picture.key)}.pdf", pdf_of(figure))
+    write_text(folder / f"{slug(key)}.svg", svg)
+    write_bytes(folder / f"{slug(key)}.pdf", pdf_of(figure))
     return svg
 
 
 def _write_tables(found: Sequence[Section], folder: Path) -> None:
     tables: dict[str, Table] = {}
     for section in found:
-        own = (*section.tables, *(picture.table for picture in section.pictures), *section.files)
+        # Whole tables first: a figure's own may be a part of one of them, under its name.
+        own = (*section.tables, *section.files, *(picture.table for picture in section.pictures))
         for table in (*own, *([section.gallery.table] if section.gallery else [])):
             tables.setdefault(slug(table.key), table)
     for name, table in tables.items():

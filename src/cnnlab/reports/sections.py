@@ -1,6 +1,6 @@
 """What a report shows, in which order: sections of tables and of pictures, each with its table and its words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,12 +86,14 @@ def _settings(subject: Subject) -> Section:
     if not drawn:
         return Section("settings", "Settings", tables=(table,), files=(of_settings.trials_table(subject),))
     left = len(subject.ranked) - len(drawn)
-    several = [axis.name for axis in subject.result.axes if len(axis.values) > 1]
-    parts = [f"Names: {' · '.join(several)}."] if len(several) > 1 and subject.result.search is None else []
+    parts = [f"Names: {what}."] if (what := _naming(subject)) else []
     parts += ["Large dot: mean; bar: 95% interval; small dots: single trainings."]
     parts += ["Diamond: published."] if published else []
     parts += [f"The other {left} settings are in the table."] if left else []
-    ends = [f"{one.label} at {with_unit(subject.mean(one), subject.metric.unit)}" for one in (drawn[0], drawn[-1])]
+    ends = [
+        f"{subject.label(one.key)} at {with_unit(subject.mean(one), subject.metric.unit)}"
+        for one in (drawn[0], drawn[-1])
+    ]
     alt = (
         f"Means of {subject.metric.label} with 95% intervals of {counted(len(drawn), 'setting')}, the best on top: "
         f"{', down to '.join(dict.fromkeys(ends))}."
@@ -102,6 +104,17 @@ def _settings(subject: Subject) -> Section:
     )
     files = (of_settings.trials_table(subject),)
     return Section("settings", "Settings", tables=(table,), pictures=(picture,), files=files)
+
+
+def _naming(subject: Subject) -> str:
+    """What the names in figures are; empty where they speak for themselves."""
+    several = [axis.name for axis in subject.result.axes if len(axis.values) > 1]
+    words = ["the key of the table"] if subject.has_keys else []
+    if subject.is_called_by_values:
+        words.append(" · ".join(several))
+    elif len(several) == 1 and any(subject.label(one.key) != one.label for one in subject.result.settings):
+        words.append(several[0])
+    return ", then ".join(words)
 
 
 def _claims(subject: Subject) -> Section | None:
@@ -117,11 +130,20 @@ def _comparisons(subject: Subject) -> Section | None:
         table = of_settings.comparisons_table(subject, family)
         is_told = any(table.note == other.note for other in tables)
         tables = (*tables, replace(table, note="") if is_told else table)
-    return Section("comparisons", "Comparisons", tables=tables) if tables else None
+    return Section("comparisons", "Comparisons", tables=_told_apart(tables)) if tables else None
+
+
+def _told_apart(tables: Iterable[Table]) -> tuple[Table, ...]:
+    """Each under a key of its own: two sources may have published the same metric."""
+    found: list[Table] = []
+    for table in tables:
+        same = sum(one.key.startswith(table.key) for one in found)
+        found.append(replace(table, key=f"{table.key} {same + 1}") if same else table)
+    return tuple(found)
 
 
 def _published(subject: Subject) -> Section | None:
-    tables = tuple(of_settings.published_table(subject, one) for one in subject.result.published)
+    tables = _told_apart(of_settings.published_table(subject, one) for one in subject.result.published)
     return Section("published", "Published numbers", tables=tables) if tables else None
 
 
@@ -154,7 +176,9 @@ def _curves(subject: Subject) -> Section | None:
     )
     left = len(subject.result.settings) - len(subject.shown)
     text += f" Shown are the best, the baseline and the next best; {left} other settings are left out." if left else ""
-    return Section("curves", "Learning curves", text, pictures=tuple(pictures), files=(of_curves.points_table(curves),))
+    return Section(
+        "curves", "Learning curves", text, pictures=tuple(pictures), files=(table, of_curves.points_table(curves))
+    )
 
 
 def _curve_picture(
@@ -181,6 +205,8 @@ def _curve_picture(
 
 def _factors(subject: Subject) -> Section | None:
     # With one factor of words, the settings themselves are its effect.
+    if subject.unlike:
+        return None
     found = of_factors.effects(subject)
     wanted = [one for one in found if len(subject.result.axes) > 1 or one.scale != "words"][:_MOST_EFFECTS]
     pictures = [*_search_pictures(subject), *(_effect_picture(subject, effect) for effect in wanted)]
@@ -228,13 +254,14 @@ def _heat_picture(subject: Subject, found: of_factors.HeatMap) -> Picture:
 
 def _cost(subject: Subject) -> Section | None:
     points = of_cost.trade_off(subject)
-    if len(points) < 2:
+    if len(points) < 2 or subject.unlike:
         return None
     front = [point.label for point in points if point.is_front]
     alt = f"{subject.metric.label} against training time of one run. No other setting is both better and quicker than "
     alt += f"{listed(front)}."
     at_once = int(subject.result.execution.get("trials_at_once") or 1)
-    caption = (
+    caption = "Names: the keys of the table of settings. " if subject.has_keys else ""
+    caption += (
         "Dashed: the Pareto front, of the settings that nothing beats in both (bold). Lines: range of the times, and "
         "95% interval."
     )
@@ -250,10 +277,10 @@ def _cost(subject: Subject) -> Section | None:
 def _best(subject: Subject, data_dir: Path | None) -> list[Section | None]:
     """The best setting class by class, and its mistakes."""
     repeats = of_classes.best_repeats(subject)
-    if subject.best is None or not repeats:
+    if subject.best is None or not repeats or subject.unlike:
         return []
     found: list[Section | None] = []
-    for details in of_classes.class_details(repeats, subject.best.label):
+    for details in of_classes.class_details(repeats, subject.label(subject.best.key)):
         found.append(_class_section(subject, details))
         mistakes = gallery(repeats, details.column, data_dir)
         if mistakes is not None:

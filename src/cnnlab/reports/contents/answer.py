@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cnnlab.evaluation.comparisons import p_text
 from cnnlab.reports.contents.settings import is_paired
 from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import counted, listed, text_of, with_unit
+from cnnlab.reports.contents.tables import capital, counted, listed, text_of, with_unit
 from cnnlab.studies.result import Comparison, Family, Setting, Summary
 
 _MOST_NAMED = 3
@@ -28,11 +28,24 @@ def _first(subject: Subject, best: Setting) -> str:
     count = len(subject.result.settings)
     metric = subject.metric
     value = with_unit(summary.mean, metric.unit)
+    label = subject.label(best.key)
     if count == 1:
-        return f"{best.label} reaches a {metric.label} of {value}{_spread(summary, metric.unit)}."
+        return f"{capital(label)} reaches a {metric.label} of {value}{_spread(summary, metric.unit)}."
+    if subject.unlike:
+        return _each(subject)
     word = "highest" if metric.better == "higher" else "lowest"
     among = "Of two settings" if count == 2 else f"Of {count:,} settings"
-    return f"{among}, {best.label} has the {word} {metric.label}: {value}{_spread(summary, metric.unit)}."
+    return f"{among}, {label} has the {word} {metric.label}: {value}{_spread(summary, metric.unit)}."
+
+
+def _each(subject: Subject) -> str:
+    """What each comes to, where none of them is the best."""
+    unit = subject.metric.unit
+    values = [f"{with_unit(subject.mean(one), unit)} by {subject.label(one.key)}" for one in subject.ranked]
+    more = len(values) - _MOST_NAMED
+    if more > 1:
+        values = [*values[:_MOST_NAMED], f"{more} more in the table"]
+    return f"The {subject.metric.label} is {listed(values)}."
 
 
 def _spread(summary: Summary, unit: str) -> str:
@@ -46,6 +59,8 @@ def _spread(summary: Summary, unit: str) -> str:
 def _second(subject: Subject, best: Setting) -> str:
     if len(subject.result.settings) == 1:
         return "There is one setting only, so there is nothing to compare it with."
+    if subject.unlike:
+        return subject.unlike
     family = next((found for found in subject.result.families if found.metric == subject.metric.name), None)
     if family is None or not family.comparisons:
         return "The settings were not tested against each other, so which is best may be chance."
@@ -64,7 +79,7 @@ def _against_baseline(subject: Subject, best: Setting, family: Family) -> str:
         better = [one for one in family.comparisons if one.verdict == "better"]
         worse = [one for one in family.comparisons if one.verdict == "worse"]
         itself = "the baseline itself" if subject.is_study else "also the best on validation"
-        return f"That is {itself}: {_tally(subject, better, worse, len(family.comparisons))}."
+        return f"That is {itself}: {_tally(subject, better, worse, family.comparisons)}."
     own = next((one for one in family.comparisons if one.setting == best.key), None)
     if own is None or own.difference is None:
         return f"It was not compared with {name}."
@@ -80,31 +95,51 @@ def _against_baseline(subject: Subject, best: Setting, family: Family) -> str:
 
 
 def _among_pairs(subject: Subject, best: Setting, family: Family) -> str:
-    own = [one for one in family.comparisons if best.key in (one.setting, one.reference)]
+    every = [one for one in family.comparisons if best.key in (one.setting, one.reference)]
+    own = [one for one in every if one.verdict != "untested"]
     beaten = [one for one in own if _verdict_for(one, best.key) == "better"]
-    open_ = [one for one in own if one not in beaten]
-    rivals = [_other(subject, one, best.key) for one in open_]
+    rivals = _named([_other(subject, one, best.key) for one in own if one not in beaten])
     what = "pictures" if is_paired(family) else "repeats"
+    end = f"({family.method}, 95% level){_without_numbers(len(every) - len(own))}."
     if not own:
         return "It was not compared with the others."
-    if not open_:
-        return f"It is better than {_all(len(own))} by more than chance ({family.method}, 95% level)."
+    if not rivals:
+        others = _all(len(own)) if len(own) == len(every) else f"{len(own)} of the {len(every)} others"
+        return f"It is better than {others} by more than chance {end}"
     if not beaten:
-        return f"There are not enough {what} to tell it from {_named(rivals)} ({family.method}, 95% level)."
+        return f"There are not enough {what} to tell it from {rivals} {end}"
     return (
-        f"It is better than {len(beaten)} of the {len(own)} others by more than chance, but there are not enough "
-        f"{what} to tell it from {_named(rivals)} ({family.method}, 95% level)."
+        f"It is better than {len(beaten)} of the {len(every)} others by more than chance, but there are not enough "
+        f"{what} to tell it from {rivals} {end}"
     )
 
 
-def _tally(subject: Subject, better: Sequence[Comparison], worse: Sequence[Comparison], count: int) -> str:
+def _tally(
+    subject: Subject, better: Sequence[Comparison], worse: Sequence[Comparison], every: Sequence[Comparison]
+) -> str:
+    untested = _untested(every)
+    count = len(every) - untested
     if better:
-        return f"{_named([subject.label(one.setting) for one in better])} came out better seed by seed"
-    if len(worse) == count:
-        return f"{_all(count)} are worse by more than chance" if count > 1 else "the other is worse by more than chance"
-    if not worse:
-        return "no other setting is better or worse by more than chance, and there are not enough repeats to tell more"
-    return f"{len(worse)} of {count} others are worse by more than chance; for the rest there are not enough repeats"
+        text = f"{_named([subject.label(one.setting) for one in better])} came out better seed by seed"
+    elif not worse:
+        text = "no other setting is better or worse by more than chance, and there are not enough repeats to tell more"
+    elif len(worse) == len(every):
+        text = f"{_all(count)} {'is' if count == 1 else 'are'} worse by more than chance"
+    else:
+        text = f"{len(worse)} of {len(every)} others {'is' if len(worse) == 1 else 'are'} worse by more than chance"
+        text += "; for the rest there are not enough repeats" if len(worse) < count else ""
+    return f"{text}{_without_numbers(untested)}"
+
+
+def _untested(every: Sequence[Comparison]) -> int:
+    """How many had no numbers to be compared by."""
+    return sum(one.verdict == "untested" for one in every)
+
+
+def _without_numbers(count: int) -> str:
+    if not count:
+        return ""
+    return f"; {count} {'has' if count == 1 else 'have'} too few numbers to be compared"
 
 
 def _numbers(subject: Subject, one: Comparison) -> str:
@@ -138,7 +173,7 @@ def _all(count: int) -> str:
 def _named(labels: Sequence[str]) -> str:
     if len(labels) <= _MOST_NAMED:
         return listed(labels)
-    return f"{', '.join(labels[:_MOST_NAMED])} and {len(labels) - _MOST_NAMED} more"
+    return listed([*labels[:_MOST_NAMED], f"{len(labels) - _MOST_NAMED} more"])
 
 
 def _lowered(text: str) -> str:

@@ -136,7 +136,7 @@ def _curves(subject: Subject, setting: Setting, metrics: Sequence[CurveMetric]) 
         return None
     chosen = _selected(runs)
     gaps = {m.name: gap for m in metrics if (gap := _gap(bands.get(m.name, {}), m, chosen)) is not None}
-    return SettingCurves(setting.key, setting.label, bands, gaps)
+    return SettingCurves(setting.key, subject.label(setting.key), bands, gaps)
 
 
 def _history(run: Run) -> dict[str, Array]:

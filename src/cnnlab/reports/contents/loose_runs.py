@@ -10,7 +10,7 @@ from cnnlab.core.spec import Call, read
 from cnnlab.evaluation import mean_interval, score_interval
 from cnnlab.reports.contents.loose_tests import tested
 from cnnlab.reports.contents.short_specs import short
-from cnnlab.reports.contents.tables import counted
+from cnnlab.reports.contents.tables import counted, listed
 from cnnlab.runs import Run
 from cnnlab.studies.result import Axis, AxisValue, Metric, Setting, StudyResult, Summary, Trial, Unit
 
@@ -244,8 +244,8 @@ def _digests(runs: Sequence[Run]) -> set[str]:
 def _question(settings: Sequence[Setting], axes: Sequence[Axis]) -> str:
     if len(settings) == 1:
         return f"How well does {settings[0].label} do?"
-    what = " and ".join(axis.name for axis in axes) if 0 < len(axes) <= 3 else "the recipe"
-    return f"What difference does {what} make?"
+    what = listed([axis.name for axis in axes]) if 0 < len(axes) <= 3 else "the recipe"
+    return f"What difference {'do' if 1 < len(axes) <= 3 else 'does'} {what} make?"
 
 
 def _finished(infos: Sequence[Mapping[str, Any]]) -> str | None:

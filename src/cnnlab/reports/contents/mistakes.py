@@ -43,10 +43,12 @@ class Mistake:
 class Gallery:
     """The surest mistakes of one run.
 
+    :param column: of the targets that it mistakes.
     :param wrong: how many mistakes it makes on ``n`` pictures.
     :param trouble: why there are no pictures, where there are none.
     """
 
+    column: str
     run: str
     seed: int
     split: str
@@ -64,7 +66,7 @@ class Gallery:
             *(Column("wrong", "repeats wrong", "count"), Column("repeats", "of", "count")),
         )
         rows = tuple((m.id, m.true, m.predicted, m.confidence, m.wrong, m.repeats) for m in self.mistakes)
-        return Table("mistakes", "Most confident mistakes", columns, rows)
+        return Table(f"mistakes {self.column}", "Most confident mistakes", columns, rows)
 
 
 def gallery(repeats: Sequence[Repeat], column: str, data_dir: Path | None = None) -> Gallery | None:
@@ -82,7 +84,7 @@ def gallery(repeats: Sequence[Repeat], column: str, data_dir: Path | None = None
         for i, place in enumerate(chosen)
     )
     split = first.predictions.split
-    return Gallery(first.run.name, first.trial.seed, split, len(found), len(wrong), mistakes, trouble)
+    return Gallery(column, first.run.name, first.trial.seed, split, len(found), len(wrong), mistakes, trouble)
 
 
 def _mistake(name: str, place: int, parts: Sequence[ClassPredictions], pixels: Any) -> Mistake:

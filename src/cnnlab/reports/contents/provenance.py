@@ -71,7 +71,7 @@ def _recipe_file(subject: Subject, setting: Setting) -> RecipeFile:
     recipe = {key: value for key, value in shortened(setting.recipe).items() if key != "seed"}
     name = f"{setting.key}.yaml"
     commands = tuple(f"cnnlab train recipes/{name} seed={trial.seed}" for trial in setting.trials)
-    return RecipeFile(setting.label, name, yaml.dump(plain(recipe)), commands)
+    return RecipeFile(subject.label(setting.key), name, yaml.dump(plain(recipe)), commands)
 
 
 def _facts(subject: Subject) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
@@ -111,6 +111,7 @@ def _compared(subject: Subject) -> str:
     varied = [f"{axis.name} ({listed([value.label for value in axis.values])})" for axis in result.axes]
     design = result.design.partition("(")[0]
     how = _DESIGNS.get(design, f"{design} search over" if result.search else "differing in")
+    how = "differing in" if len(result.axes) == 1 and not result.search else how
     what = counted(len(result.settings), "setting")
     varying = f", {how} {listed(varied)}," if varied and sum(len(a.values) for a in result.axes) <= 40 else ""
     if varied and not varying:
@@ -159,7 +160,7 @@ def _repeated(subject: Subject) -> str:
     shown = listed([str(seed) for seed in seeds]) if len(seeds) <= 12 else f"{seeds[0]} to {seeds[-1]}"
     missing = len(subject.result.missing)
     text = (
-        f"Each was trained {'once, with seed' if len(seeds) == 1 else f'{len(seeds)} times, with seeds'} {shown}; the "
+        f"Each was trained {_times(len(seeds))} {shown}; the "
         "seed decides on initial weights, the order of the pictures and random augmentation, and the splits of the "
         "data stay the same."
     )
@@ -168,6 +169,10 @@ def _repeated(subject: Subject) -> str:
         if missing
         else text
     )
+
+
+def _times(count: int) -> str:
+    return {1: "once, with seed", 2: "twice, with seeds"}.get(count, f"{count} times, with seeds")
 
 
 def _chosen(subject: Subject) -> str:

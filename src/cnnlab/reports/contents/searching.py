@@ -37,7 +37,7 @@ def search_steps(subject: Subject) -> tuple[Step, ...]:
     metric, search = search_metric(subject), subject.result.search
     if metric is None or search is None:
         return ()
-    known = {setting.key: setting.label for setting in subject.result.settings}
+    known = {setting.key: subject.label(setting.key) for setting in subject.result.settings}
     better = max if metric.better == "higher" else min
     best: float | None = None
     steps = []

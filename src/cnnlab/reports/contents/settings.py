@@ -1,10 +1,10 @@
 """The tables of a study: its settings, comparisons, claims, published numbers, trials, and what is missing."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column, Range, Table
+from cnnlab.reports.contents.tables import Column, Range, Table, capital
 from cnnlab.studies.result import Comparison, Family, Metric, Published, Setting, Summary
 
 _MOST_FURTHER = 4
@@ -12,15 +12,13 @@ _MOST_FURTHER = 4
 
 def settings_table(subject: Subject) -> Table:
     """A row a setting: its values, repeats, the metric judged by with its interval, further metrics, verdict, cost."""
-    result = subject.result
-    several = len(result.axes) > 1
-    axes = tuple(Column(axis.name, axis.name) for axis in result.axes) if several else (Column("setting", "setting"),)
+    result, names = subject.result, _names(subject)
     further = further_metrics(subject)
     weights = _same_weights(subject)
     judged = subject.metric
     published = published_values(subject)
     columns = (
-        *axes,
+        *(column for column, _ in names),
         Column("n", "repeats", "count"),
         Column(judged.name, judged.label, judged.unit),
         Column(f"{judged.name} interval", "95% interval", judged.unit),
@@ -33,7 +31,7 @@ def settings_table(subject: Subject) -> Table:
     )
     rows = tuple(
         (
-            *([setting.values.get(axis.name, "") for axis in result.axes] if several else [setting.label]),
+            *(name(setting) for _, name in names),
             len(setting.finished),
             *_judged(subject.summary(setting)),
             *_verdict_cells(subject, setting),
@@ -77,7 +75,7 @@ def comparisons_table(subject: Subject, family: Family) -> Table:
         )
         for one in family.comparisons
     )
-    note = " ".join([f"{family.method}:", family.why, *family.cautions])
+    note = " ".join([f"{capital(family.method)}:", family.why, *family.cautions])
     title = f"Comparisons: {metric.label}"
     return Table(f"comparisons {family.metric}", title, columns, rows, note=note).without_empty()
 
@@ -116,7 +114,7 @@ def missing_table(subject: Subject) -> Table:
         *(Column("status", "status"), Column("reason", "reason")),
     )
     rows = tuple(
-        (setting.label, trial.seed, trial.status, trial.reason)
+        (subject.label(setting.key), trial.seed, trial.status, trial.reason)
         for setting in subject.result.settings
         for trial in setting.trials
         if trial.status != "finished"
@@ -160,6 +158,21 @@ def is_paired(family: Family) -> bool:
     return "McNemar" in family.method
 
 
+def _names(subject: Subject) -> tuple[tuple[Column, Callable[[Setting], str]], ...]:
+    """What a setting is called: its key where figures go by it, its run where that is its name, its values."""
+    axes = subject.result.axes
+    keys = ((Column("key", "key"), lambda setting: setting.key),) if subject.has_keys else ()
+    whole = Column("setting", "run" if subject.is_called_by_runs else axes[0].name if axes else "setting")
+    if len(axes) < 2 and not subject.is_called_by_runs:
+        return (*keys, (whole, lambda setting: setting.label))
+    runs = ((whole, lambda setting: setting.label),) if subject.is_called_by_runs else ()
+    return (*keys, *runs, *((Column(axis.name, axis.name), _value_of(axis.name)) for axis in axes))
+
+
+def _value_of(axis: str) -> Callable[[Setting], str]:
+    return lambda setting: setting.values.get(axis, "")
+
+
 def _further_column(metric: Metric) -> Column:
     is_gap = metric.name.startswith("gap")
     return Column(
@@ -193,8 +206,10 @@ def _interval_note(subject: Subject) -> str:
     if not kinds:
         return ""
     reference = _reference(subject)
+    has_spread = any((found := subject.summary(s)) and found.sd is not None for s in subject.result.settings)
+    spread = " SD: standard deviation between repeats." if has_spread else ""
     against = f" Differences and verdicts: against {reference}." if reference else ""
-    return f"95% intervals: {'; '.join(dict.fromkeys(kinds))}. SD: standard deviation between repeats.{against}"
+    return f"95% intervals: {'; '.join(dict.fromkeys(kinds))}.{spread}{against}"
 
 
 def _family(subject: Subject) -> Family | None:

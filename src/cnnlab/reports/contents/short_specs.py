@@ -78,7 +78,11 @@ def _stripped(call: Call, registries: Sequence[Registry[Any]]) -> Call:
         return call
     arguments = registry.entry(call).arguments
     defaults = {name: one.default for name, one in arguments.items() if not one.is_required}
-    kept = {name: value for name, value in call.kwargs.items() if not _is_default(name, value, defaults)}
+    kept = {
+        name: _stripped(value, registries) if isinstance(value, Call) else value
+        for name, value in call.kwargs.items()
+        if not _is_default(name, value, defaults)
+    }
     return Call(call.name, call.args, kept)
 
 

@@ -1,21 +1,19 @@
 """What a report is about: a result with its runs, which settings its figures show, and in which colours."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from cnnlab.reports.canvas import COLOURS
 from cnnlab.reports.contents.short_specs import telling
-from cnnlab.reports.contents.tables import cut
 from cnnlab.runs import Run
-from cnnlab.studies.result import Metric, Setting, StudyResult, Summary, Trial
+from cnnlab.studies.result import Axis, Metric, Setting, StudyResult, Summary, Trial
 
 GREY = "#8A8A8A"
 """Of settings that figures show as background."""
 MOST_SHOWN = 6
-_NAME, _LEAST_PART = 23, 7
-"""Letters of a setting's name in figures, and of each part of it at least."""
+_NAME = 23
+"""Letters of a setting's name that there is room for beside a figure."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,28 +84,56 @@ class Subject:
         return None if found is None else found.mean
 
     @cached_property
-    def names(self) -> Mapping[str, str]:
-        """What figures call each setting, by its key: the values of its axes alone, cut where they are long.
+    def is_called_by_runs(self) -> bool:
+        """Whether the settings bear names of runs, because their values are too long or too alike to be names."""
+        return not self.is_study and any(setting.label in self.runs for setting in self.result.settings)
 
-        Where cutting leaves two of one name, the key stands before it.
-        """
-        axes = [axis for axis in self.result.axes if len(axis.values) > 1]
-        values = {axis.name: telling([value.label for value in axis.values]) for axis in axes}
-        is_of_values = len(axes) > 1 and self.result.search is None
+    @cached_property
+    def is_called_by_values(self) -> bool:
+        """Whether the names in figures are the values of several axes, one after the other."""
+        return len(self._varied) > 1 and not self.is_called_by_runs
+
+    @cached_property
+    def has_keys(self) -> bool:
+        """Whether names are too long for figures, or two alike, so that the keys of the settings stand before them."""
+        names = list(self._words.values())
+        return max(map(len, names), default=0) > _NAME or len(set(names)) < len(names)
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """What figures call each setting, by its key, in full."""
+        return {key: f"{key} {name}" if self.has_keys else name for key, name in self._words.items()}
+
+    @property
+    def _varied(self) -> list[Axis]:
+        return [axis for axis in self.result.axes if len(axis.values) > 1]
+
+    @cached_property
+    def _words(self) -> Mapping[str, str]:
+        values = {axis.name: telling([value.label for value in axis.values]) for axis in self._varied}
         names = {}
         for setting in self.result.settings:
-            words = [values[axis.name].get(label, label) for axis in axes if (label := setting.values.get(axis.name))]
-            if not is_of_values or not words:
-                words = [setting.label]
-            room = max(_LEAST_PART, _NAME // len(words))
-            is_long = sum(map(len, words)) + 3 * (len(words) - 1) > _NAME
-            names[setting.key] = " · ".join(cut(word, room) if is_long else word for word in words)
-        counts = Counter(names.values())
-        return {key: name if counts[name] == 1 else f"{key}: {name}" for key, name in names.items()}
+            words = [values[name].get(label, label) for name in values if (label := setting.values.get(name))]
+            names[setting.key] = " · ".join(words) if self.is_called_by_values and words else setting.label
+        return names
 
     def label(self, key: str) -> str:
-        """Of a setting by its key."""
-        return self.result.setting(key).label
+        """Of a setting by its key, as sentences name it: a bare value says of what it is the value."""
+        setting = self.result.setting(key)
+        axis = next(iter(setting.values), "")
+        is_bare = len(setting.values) == 1 and setting.label == setting.values[axis] and "(" not in setting.label
+        return f"{axis}={setting.label}" if is_bare else setting.label
+
+    @cached_property
+    def unlike(self) -> str:
+        """Why the values of the metric cannot be set against each other, in a sentence; empty where they can."""
+        digests = {(run.info.get("data") or {}).get("digest") for run in self.runs.values()}
+        if not self.is_study and len(digests) > 1:
+            return "They were scored on different data, so these numbers do not tell which is better."
+        goals = {str(setting.recipe.get("objective")) for setting in self.result.settings}
+        if self.metric.name.endswith("loss") and len(goals) > 1:
+            return "Their losses are of different objectives, so these numbers do not tell which is better."
+        return ""
 
     def runs_of(self, setting: Setting) -> tuple[tuple[Trial, Run], ...]:
         """The trials whose runs are still there, those that are not finished too, in the order of the seeds."""

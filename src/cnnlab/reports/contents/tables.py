@@ -98,6 +98,8 @@ def text_of(value: Any, kind: str, *, sign: bool = False, digits: int | None = N
         return "yes" if value else "no"
     if kind == "p":
         return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    if kind == "number" and isinstance(value, int):
+        return _number(float(value), "count", sign, digits)
     return _number(float(value), kind, sign, digits)
 
 
@@ -115,15 +117,17 @@ def metric_column(key: str, label: str, unit: Unit, *, is_change: bool = False) 
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:
-    """Words as a sentence lists them."""
+    """Words as a sentence lists them; those that hold commas themselves are set apart by semicolons."""
     if len(words) < 2:
         return "".join(words)
-    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+    mark = ";" if any(", " in word for word in words) else ","
+    end = f"{mark} {last}" if mark == ";" else f" {last}"
+    return f"{f'{mark} '.join(words[:-1])}{end} {words[-1]}"
 
 
 def cut(text: str, longest: int) -> str:
     """Text of at most so many letters; of a longer one the beginning."""
-    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip(' ,·…')}…"
 
 
 def capital(text: str) -> str:
@@ -152,10 +156,21 @@ def _number(value: float, kind: str, sign: bool, digits: int | None) -> str:
     plus = "+" if sign else ""
     if kind == "count" or (kind == "epochs" and scaled == int(scaled)):
         text = f"{scaled:{plus},.0f}"
+    elif digits is None and kind == "seconds" and abs(scaled) < 1:
+        text = f"{scaled:{plus}.2f}"
     elif digits is None and kind not in _DIGITS:
-        text = f"{scaled:{plus}.4g}"
+        text = _four_digits(scaled, plus)
     else:
         text = f"{scaled:{plus},.{_DIGITS.get(kind, 4) if digits is None else digits}f}"
     # Zero bears no sign, whatever it was rounded from.
     text = text.lstrip("+-") if not text.strip("+-0.") else text
     return text.replace("-", MINUS) if "e" not in text else text
+
+
+def _four_digits(value: float, plus: str) -> str:
+    """Four digits that count, noughts at the end among them, so that numbers under one another can be compared."""
+    if 1000 <= abs(value) < 1e6:
+        return f"{value:{plus},.0f}"
+    if value == 0 or not 1e-4 <= abs(value) < 1e6:
+        return f"{value:{plus}.4g}"
+    return f"{value:{plus}#.4g}".rstrip(".")

@@ -40,7 +40,8 @@ def trade_off(subject: Subject) -> tuple[Point, ...]:
         ends = Range(found.low or 0.0, found.high or 0.0) if found and has_ends else None
         value = subject.mean(setting) or 0.0
         seconds = float(np.mean(times))
-        points[setting.key] = Point(setting.key, setting.label, seconds, min(times), max(times), value, ends, is_front)
+        label, key = subject.label(setting.key), setting.key
+        points[key] = Point(key, label, seconds, min(times), max(times), value, ends, is_front)
     return tuple(points[setting.key] for setting in subject.result.settings if setting.key in points)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.curves import Band, CurveMetric, Gap, SettingCurves
 from cnnlab.reports.contents.tables import Column, with_unit
-from cnnlab.reports.figures.ink import BAD, SOFT, apart, haloed, in_unit, sheet, short
+from cnnlab.reports.figures.ink import BAD, SOFT, apart, in_unit, sheet, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,8 @@ _LINES: dict[str, dict[str, Any]] = {
 }
 _ROOM = 1.32
 """How much wider than the epochs the axis is, so that labels fit at the ends of the lines."""
+_TITLE = 44
+"""Letters above a panel, the metric's and the gap's together."""
 Limits = Mapping[str, tuple[float, float]]
 
 
@@ -44,7 +46,7 @@ def draw_setting(one: SettingCurves, metrics: Sequence[CurveMetric], colour: str
         for split, band in bands.items():
             _draw_band(axes, band, colour, split)
         if metric.name in one.gaps:
-            _draw_gap(axes, one.gaps[metric.name], metric, _last(bands))
+            _draw_gap(axes, one.gaps[metric.name], metric)
         _label_ends(axes, {split: (band, split, colour) for split, band in bands.items()}, ends[metric.name])
         _finish(axes, metric, ends[metric.name], _last(bands))
     panels[-1].set_xlabel("epoch", color=INK)
@@ -83,24 +85,13 @@ def _draw_band(axes: "Axes", band: Band, colour: str, split: str) -> None:
         axes.fill_between(band.epochs, band.low, band.high, color=colour, alpha=0.18, linewidth=0, zorder=1)
 
 
-def _draw_gap(axes: "Axes", gap: Gap, metric: CurveMetric, last: int) -> None:
-    """A bar between the two curves at the epoch whose weights were kept; its size stands where no curve is."""
+def _draw_gap(axes: "Axes", gap: Gap, metric: CurveMetric) -> None:
+    """A bar between the two curves at the epoch whose weights were kept; its size stands above the panel."""
     axes.plot([gap.epoch] * 2, [gap.train, gap.validation], "_-", color=BAD, linewidth=1.6, markersize=8, zorder=4)
-    # Curves that rise leave room below their ends, those that fall above.
-    side = -1 if metric.higher_is_better else 1
-    ends = sorted([gap.train, gap.validation])
-    is_late = gap.epoch > 0.8 * last
-    label = axes.annotate(
-        f"gap {with_unit(gap.size, metric.kind, sign=True)}",
-        (gap.epoch, ends[0] if side < 0 else ends[1]),
-        (0, 12 * side),
-        textcoords="offset points",
-        ha="right" if is_late else "center",
-        va="top" if side < 0 else "bottom",
-        color=BAD,
-        zorder=6,
-    )
-    haloed(label)
+    text = f"gap {with_unit(gap.size, metric.kind, sign=True)}"
+    place = f" at epoch {gap.epoch}"
+    is_short = len(Column("", metric.label, metric.kind).heading) + len(text) + len(place) <= _TITLE
+    axes.set_title(f"{text}{place if is_short else ''}", loc="right", color=BAD, pad=5)
 
 
 def _label_ends(axes: "Axes", bands: Mapping[str, tuple[Band, str, str]], ends: tuple[float, float]) -> None:
@@ -110,7 +101,9 @@ def _label_ends(axes: "Axes", bands: Mapping[str, tuple[Band, str, str]], ends: 
     least = 13 / max(height, 1) * (high - low)
     wanted = [float(np.clip(band.mean[-1], low, high)) for band, _, _ in bands.values()]
     last = max(int(band.epochs[-1]) for band, _, _ in bands.values())
-    for (_, label, colour), place in zip(bands.values(), apart(wanted, least, low, high), strict=True):
+    # Half a line below the top, so that no name touches what stands above the panel.
+    places = apart(wanted, least, low, high - least / 2)
+    for (_, label, colour), place in zip(bands.values(), places, strict=True):
         common: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
         # The name itself in ink: some of the colours are too bright to read.
         axes.annotate("●", (last, place), (4, 0), color=colour, **common)

@@ -1,12 +1,12 @@
 """Settings beside one another: means with their intervals, single trials behind them, published numbers."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import Column
-from cnnlab.reports.figures.ink import DOT, SOFT, in_unit, sheet
+from cnnlab.reports.figures.ink import DOT, SOFT, haloed, in_unit, sheet, short
 from cnnlab.studies.result import Setting
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST = 30
 """Settings in one figure; of more, the best are drawn."""
+_LONGEST = 46
+"""Letters of a name as wide as the figure."""
 
 
 def drawn_settings(subject: Subject) -> tuple[Setting, ...]:
@@ -29,7 +31,7 @@ def drawn_settings(subject: Subject) -> tuple[Setting, ...]:
 def draw_settings(subject: Subject, published: Mapping[str, float]) -> "Figure":
     """A row a setting, the best on top: a dot a trial, a bar for the 95% interval, a diamond for what was published."""
     settings = drawn_settings(subject)
-    figure, (axes,) = sheet(0.75 + 0.36 * len(settings))
+    figure, (axes,) = sheet(0.75 + (0.52 if subject.has_keys else 0.36) * len(settings))
     for place, setting in enumerate(settings):
         _draw_row(axes, place, subject, setting)
         if setting.key in published:
@@ -50,15 +52,23 @@ def _draw_row(axes: "Axes", place: int, subject: Subject, setting: Setting) -> N
     if summary.low is not None and summary.high is not None:
         axes.plot([summary.low, summary.high], [place, place], color=colour, linewidth=2.4, zorder=3, alpha=0.9)
     if summary.n > 1:
-        axes.plot(summary.values, [place + 0.25] * summary.n, ".", color=SOFT, markersize=4.5, zorder=2)
+        axes.plot(summary.values, [place + 0.22] * summary.n, ".", color=SOFT, markersize=4.5, zorder=2)
     axes.plot(summary.mean, place, color=colour, **DOT)
 
 
 def _name_rows(axes: "Axes", settings: Sequence[Setting], subject: Subject) -> None:
-    labels = [subject.names[setting.key] for setting in settings]
-    axes.set_yticks(range(len(settings)), labels)
-    axes.set_ylim(len(settings) - 0.4, -0.6)
-    baseline = subject.baseline
-    for setting, label in zip(settings, axes.get_yticklabels(), strict=True):
-        if baseline is not None and setting.key == baseline.key:
+    """Beside the rows; names that are too long for that above them."""
+    names = [subject.names[setting.key] for setting in settings]
+    axes.set_ylim(len(settings) - 0.4, -0.8 if subject.has_keys else -0.6)
+    if subject.has_keys:
+        axes.set_yticks([])
+        common: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "color": INK, "zorder": 6}
+        labels = [axes.text(0, place - 0.4, short(name, _LONGEST), **common) for place, name in enumerate(names)]
+        for label in labels:
+            haloed(label)
+    else:
+        axes.set_yticks(range(len(settings)), names)
+        labels = axes.get_yticklabels()
+    for setting, label in zip(settings, labels, strict=True):
+        if subject.baseline is not None and setting.key == subject.baseline.key:
             label.set_fontstyle("italic")

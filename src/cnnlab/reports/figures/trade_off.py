@@ -1,7 +1,7 @@
 """Training time against what it reaches, drawn."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.subject import Subject
@@ -16,8 +16,29 @@ if TYPE_CHECKING:
 _MOST_NAMED = 8
 _MOST_LINED = 12
 _WIDE = 8
-_LETTER, _LINE = 0.024, 0.085
-"""Width of a letter and height of a line, as shares of the panel."""
+_LETTER, _LINE, _DOT = 0.0235, 0.085, 0.016
+"""Width of a letter, height of a line and half the width of a dot, as shares of the panel."""
+_STEPS = (0.0, 0.5, -0.5, 1.0, -1.0, 1.5, -1.5, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0)
+_NEAR = 3
+"""So many of these steps are so short that a name still stands by its dot without a line to it."""
+
+
+class Box(NamedTuple):
+    """A part of the panel, in shares of it."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+    def meets(self, other: "Box") -> bool:
+        """Whether the two have a place in common."""
+        beside = self.right <= other.left or other.right <= self.left
+        return not beside and self.bottom < other.top and other.bottom < self.top
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a place is within it."""
+        return self.left <= x <= self.right and self.bottom <= y <= self.top
 
 
 def draw_trade_off(subject: Subject, points: Sequence[Point], colours: Mapping[str, str]) -> "Figure":
@@ -37,7 +58,8 @@ def draw_trade_off(subject: Subject, points: Sequence[Point], colours: Mapping[s
     if axes.get_xscale() == "linear":
         in_unit(axes.xaxis, Column("", "", "number"))
     axes.margins(x=0.12, y=0.12)
-    _name_points(axes, subject.names, front, points)
+    names = {key: key if subject.has_keys else name for key, name in subject.names.items()}
+    _name_points(axes, names, front, points)
     axes.set_title(column.heading, loc="left", color=INK, pad=5)
     axes.set_xlabel("training time of one run (s)", color=INK)
     return figure
@@ -53,32 +75,55 @@ def _draw_point(axes: "Axes", point: Point, colour: str, *, has_lines: bool) -> 
 
 
 def _name_points(axes: "Axes", names: Mapping[str, str], front: Sequence[Point], points: Sequence[Point]) -> None:
-    """Those of the front by name, and all where they are few; towards the middle of the figure, none over another."""
-    named = list(points) if len(points) <= _MOST_NAMED else list(front)[-_MOST_NAMED:]
+    """Those of the front by name, and of few all for which there is room; none over another name or a dot."""
     # Limits follow the data only once they are asked for.
     axes.autoscale_view()
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     to_share = axes.transData + axes.transAxes.inverted()
-    taken: list[tuple[float, float, float]] = []
-    for point in sorted(named, key=lambda one: -one.value):
-        x, y = to_share.transform((point.seconds, point.value))
-        is_right = bool(x > 0.5)
-        width = len(names[point.key]) * _LETTER
-        left, right = (x - width, x) if is_right else (x, x + width)
-        level = y + 0.03
-        while any(abs(level - other) < _LINE and left < end and start < right for start, end, other in taken):
-            level -= _LINE / 4
-        taken.append((left, right, level))
-        label = axes.annotate(
-            names[point.key],
-            (x, level),
-            (-9, 0) if is_right else (9, 0),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            ha="right" if is_right else "left",
-            va="center",
-            color=INK,
-            fontweight="bold" if point.is_front else "normal",
-            zorder=6,
-        )
-        haloed(label)
+    places = {point.key: tuple(map(float, to_share.transform((point.seconds, point.value)))) for point in points}
+    taken = [Box(x - _DOT, x + _DOT, y - 2 * _DOT, y + 2 * _DOT) for x, y in places.values()]
+    others = [point for point in points if not point.is_front] if len(points) <= _MOST_NAMED else []
+    for point in (*sorted(front[-_MOST_NAMED:], key=lambda one: -one.value), *others):
+        x, y = places[point.key]
+        own = [box for box in taken if not box.holds(x, y)]
+        box = room_for(x, y, len(names[point.key]) * _LETTER, own, steps=_STEPS if point.is_front else _STEPS[:_NEAR])
+        if box is not None:
+            taken.append(box)
+            _name_point(axes, names[point.key], (x, y), box, is_front=point.is_front)
+
+
+def _name_point(axes: "Axes", name: str, place: tuple[float, float], box: Box, *, is_front: bool) -> None:
+    x, y = place
+    is_left = box.right < x
+    level = (box.bottom + box.top) / 2
+    if abs(level - y) > _LINE:
+        end = box.right if is_left else box.left
+        axes.plot([x, end], [y, level], color=SOFT, linewidth=0.8, zorder=3, transform=axes.transAxes)
+    label = axes.text(
+        box.right if is_left else box.left,
+        level,
+        name,
+        transform=axes.transAxes,
+        ha="right" if is_left else "left",
+        va="center",
+        color=INK,
+        fontweight="bold" if is_front else "normal",
+        zorder=6,
+    )
+    haloed(label)
+
+
+def room_for(x: float, y: float, width: float, taken: Sequence[Box], *, steps: Sequence[float]) -> Box | None:
+    """The nearest free place for a name of this width beside a dot, within the panel; None where there is none.
+
+    :param steps: how far up or down it may be moved, in lines, nearest first.
+    """
+    sides = (x + 1.6 * _DOT, x - 1.6 * _DOT - width)
+    for step in steps:
+        middle = y + step * _LINE
+        for left in sides if x <= 0.5 else reversed(sides):
+            box = Box(left, left + width, middle - _LINE / 2, middle + _LINE / 2)
+            is_inside = box.left >= -0.02 and box.right <= 1.02 and box.bottom >= 0 and box.top <= 1.04
+            if is_inside and not any(box.meets(other) for other in taken):
+                return box
+    return None

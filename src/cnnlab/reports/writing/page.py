@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MOST_PIXELS = 160
 _LONGEST_TABLE = 400
 _MOST_COLUMNS = 40
+_ROOMY, _SENTENCE = 26, 60
 _VERDICTS = {
     "supported": ("✓", "good"),
     "better": ("▲", "good"),
@@ -72,7 +73,9 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters.update(slug=slug, cell=_cell, sort_value=_sort_value, mark=_mark, picture=_picture)
-    environment.filters.update(shown=_shown, is_long=_is_long, words=_words, taken=_taken)
+    environment.filters.update(
+        is_wordy=_is_wordy, is_long_text=_is_long_text, shown=_shown, is_long=_is_long, words=_words, taken=_taken
+    )
     return environment
 
 
@@ -124,6 +127,17 @@ def _shown(table: Table) -> Sequence[tuple[Any, ...]]:
 
 def _is_long(table: Table) -> bool:
     return len(_shown(table)) < len(table.rows)
+
+
+def _is_wordy(table: Table) -> bool:
+    """Whether most of it are sentences, which a phone shows one under another."""
+    places = range(len(table.columns))
+    return sum(any(len(str(row[place] or "")) > _SENTENCE for row in table.rows) for place in places) > 1
+
+
+def _is_long_text(value: Any) -> bool:
+    """Whether a cell needs room not to be broken into many lines."""
+    return isinstance(value, str) and len(value) > _ROOMY
 
 
 def _words(mistake: Mistake) -> str:

@@ -1,0 +1,48 @@
+"""The surest mistakes, drawn as one sheet of pictures."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.reports.canvas import INK
+from cnnlab.reports.contents.mistakes import Gallery, Mistake
+from cnnlab.reports.contents.tables import text_of
+from cnnlab.reports.figures.ink import SOFT, WIDTH, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLUMNS = 4
+_LONGEST = 17
+"""Letters under a picture."""
+_SIZE = 7.5
+
+
+def draw_mistakes(gallery: Gallery) -> "Figure":
+    """Four pictures a row, with the class each belongs to, the one it was taken for, and how surely."""
+    from matplotlib.figure import Figure
+
+    shown = [mistake for mistake in gallery.mistakes if mistake.pixels is not None]
+    rows = math.ceil(len(shown) / _COLUMNS)
+    figure = Figure(figsize=(WIDTH, 1.62 * rows), layout="constrained")
+    panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for axes in panels:
+        axes.set_axis_off()
+    for axes, mistake in zip(panels, shown, strict=False):
+        _draw_one(axes, mistake)
+    return figure
+
+
+def _draw_one(axes: "Axes", mistake: Mistake) -> None:
+    assert mistake.pixels is not None
+    pixels = mistake.pixels.transpose(1, 2, 0)
+    if pixels.shape[2] < 3:
+        axes.imshow(pixels[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="none")
+    else:
+        axes.imshow(pixels[..., :3], interpolation="none")
+    common: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "top", "fontsize": _SIZE}
+    sure = f"{text_of(mistake.confidence, 'share', digits=1)}% sure"
+    count = f", {mistake.wrong} of {mistake.repeats}" if mistake.repeats > 1 else ""
+    axes.text(0.5, -0.04, short(mistake.true, _LONGEST), color=INK, fontweight="bold", **common)
+    axes.text(0.5, -0.17, short(f"as {mistake.predicted}", _LONGEST), color=INK, **common)
+    axes.text(0.5, -0.30, f"{sure}{count}", color=SOFT, **common)
