@@ -1,5 +1,6 @@
 """The page on objectives: every one is in it, and what it says to type works."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -11,7 +12,8 @@ from cnnlab.core import yaml
 from cnnlab.objectives import Columns
 from cnnlab.training import Recipe
 
-TEXT = (Path(__file__).parents[2] / "docs" / "objectives.md").read_text()
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "objectives.md").read_text()
 COMMANDS = [shlex.split(line) for line in TEXT.splitlines() if line.startswith("cnnlab train ")]
 COLUMNS: Columns = {"hour": tuple(map(str, range(12))), "minute": tuple(map(str, range(60)))}
 TABLE = re.findall(r"^\| `([a-z].*?)` \| [^|]+ \| [^|]+ \| ([^|]+) \|$", TEXT, re.MULTILINE)
@@ -47,3 +49,9 @@ def test_a_way_to_tell_the_time_is_typed_as_the_page_has_it(tmp_path: Path, monk
     assert "clock mean error" in result.output
     shown = CliRunner().invoke(app, ["runs", "show", "last"], prog_name="cnnlab")
     assert "hour mean absolute error" in shown.output
+
+
+def test_errors_of_the_clock_are_those_measured() -> None:
+    ways = json.loads((ROOT / "benchmarks" / "results" / "clock-objectives.json").read_text())["ways"]
+    rows = re.findall(r"^\| ([^|]+) \| ([\d.]+) \| ([\d.]+%) \|$", TEXT, re.MULTILINE)
+    assert rows == [(way["predicted"], f"{way['mean_error']:.1f}", f"{way['within']['1']:.1%}") for way in ways]
