@@ -66,6 +66,15 @@ def test_probe_tells_how_long_it_would_take(file):
     assert plan["estimate"]["seconds"] > 0.5
 
 
+def test_what_is_missing_comes_with_how_to_have_it_tried_again(file):
+    Path(file).write_text(FILE.replace("0.001, 0.1]", "0.001, 1e30]").partition("claims")[0])
+    shown = call("run", file, "--quiet").output
+    assert "1 of 2 finished, 1 failed" in shown
+    assert "unless its run is deleted: cnnlab runs delete rates-" in " ".join(shown.split())
+    shown = call("show", file, "repeats=2").output
+    assert "cnnlab study run rates" in shown
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

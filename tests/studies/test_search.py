@@ -1,10 +1,12 @@
 """Search: what is tried depends on the seed and on results alone, not on interruptions."""
 
 import pytest
-from small_studies import BASE, run_here, study_of
+from small_studies import BASE, numbers, run_here, study_of
 
 from cnnlab.core.errors import UsageError
+from cnnlab.runs import RunStore
 from cnnlab.studies import InProcessExecutor, Study
+from cnnlab.studies.executor import Failed, Finished
 from cnnlab.studies.spaces import read_space
 
 SPACE = {"optimizer.lr": "log(0.001, 1)", "batch_size": "int(20, 100)", "augment": "choice(none, 'shift(0.1)')"}
@@ -60,6 +62,50 @@ def test_an_interrupted_search_goes_on_as_if_nothing_had_happened(runs, tmp_path
     assert tried(rest) == tried(whole)
     assert [step.value for step in rest.search.steps] == [step.value for step in whole.search.steps]
     assert {step.state for step in whole.search.steps} == {"complete", "pruned"}
+
+
+def test_a_repeat_added_to_a_search_is_trained_and_so_is_a_run_deleted(runs):
+    content = study_of(vary=SPACE, design="random(trials=2)")
+    once = run_here(Study(content, runs=runs))
+    RunStore(runs).delete(once.settings[0].trials[0].run)
+    twice = run_here(Study({**content, "repeats": 2}, runs=runs))
+    assert [[trial.status for trial in s.trials] for s in twice.settings] == [["finished"] * 2] * 2
+    assert tried(twice) == tried(once) and numbers(twice).items() >= numbers(once).items()
+    means = [sum(t.metrics["validation_accuracy"] for t in s.trials) / 2 for s in twice.settings]
+    assert [step.value for step in twice.search.steps] == means
+
+
+class Failing(InProcessExecutor):
+    """Says of its second training that the disk was full."""
+
+    def events(self, timeout):
+        return [
+            Failed(event.number, "error", "no space") if isinstance(event, Finished) and event.number == 1 else event
+            for event in super().events(timeout)
+        ]
+
+
+def test_a_step_that_failed_by_accident_is_tried_again(runs, tmp_path):
+    content = study_of(vary=SPACE, design="tpe(trials=3)")
+    study = Study(content, runs=runs)
+    failed = study.run(executor=Failing(runs=runs, sets=study.trials.sets))
+    assert [step.state for step in failed.search.steps] == ["complete", "failed", "complete"]
+    rest = run_here(Study(content, runs=runs))
+    assert [step.state for step in rest.search.steps] == ["complete"] * 3
+    assert not rest.missing and rest.finished
+
+
+def test_a_search_cut_short_is_not_finished_and_pruned_trials_are_not_left(runs):
+    base = {**BASE, "epochs": 3, "model": "mlp(hidden=[4])"}
+    content = study_of(base=base, vary={"optimizer.lr": "log(0.0001, 1)"}, design="tpe(trials=7, pruner=median)")
+    study = Study(content, runs=runs)
+    with pytest.raises(KeyboardInterrupt):
+        study.run(executor=Cut(study, 2))
+    assert Study(content, runs=runs).result().finished is None
+    assert run_here(Study(content, runs=runs)).finished
+    plan = Study(content, runs=runs).plan()
+    assert plan.count("pruned") >= 1 and plan.count("finished") + plan.count("pruned") == 7
+    assert plan.epochs_left == 0
 
 
 def test_more_trials_go_on_from_those_there_are(runs):

@@ -124,10 +124,33 @@ def test_crashes_are_tried_again_alone_and_then_given_up(runs):
     assert run_here(Study(other.file, runs=runs)).settings[0].trials[0].status == "finished"
 
 
-def test_errors_other_than_the_machines_are_not_tried_again(runs):
+def test_an_error_is_tried_again_when_the_study_is_run_again(runs):
     study = Study(study_of(vary={"optimizer.lr": [0.02]}), runs=runs)
-    trial = study.run(executor=Flaky(study, ["error"])).settings[0].trials[0]
+    flaky = Flaky(study, ["error"])
+    trial = study.run(executor=flaky).settings[0].trials[0]
+    # Not in the same go, where nothing will have changed.
     assert (trial.failure, trial.attempts) == ("error", 1)
+    assert study.plan().trials[0].epochs_left == 1
+    trial = run_here(Study(study.file, runs=runs)).settings[0].trials[0]
+    assert (trial.status, trial.failure, trial.attempts) == ("finished", None, 2)
+
+
+def test_a_diverged_trial_whose_run_was_deleted_is_tried_again(runs):
+    content = study_of(vary={"optimizer": ["sgd(lr=1e30)"]})
+    study = Study(content, runs=runs)
+    trial = run_here(study).settings[0].trials[0]
+    assert study.plan().trials[0].epochs_left == 0
+    RunStore(runs).delete(trial.run)
+    assert study.plan().trials[0].epochs_left == 1
+    again = run_here(Study(content, runs=runs)).settings[0].trials[0]
+    assert (again.failure, again.attempts) == ("nan", 2)
+
+
+def test_a_first_setting_that_cannot_be_timed_does_not_keep_the_others_from_being_trained(runs):
+    base = {**BASE, "precision": "auto"}
+    content = study_of(base=base, vary={"model": ["cnn(layers=CPCPCPCPCP)", "mlp(hidden=[8])"]})
+    bad, good = run_here(Study(content, runs=runs)).settings
+    assert (bad.trials[0].failure, good.trials[0].status) == ("error", "finished")
 
 
 def test_a_run_that_another_process_trains_is_waited_for(runs):
@@ -186,6 +209,19 @@ def test_parameters_are_those_that_are_trained(runs):
         trained = sum(p.numel() for p in RunStore(runs).find(run).classifier().parameters())
         assert setting.parameters == trained
     assert result.settings[0].parameters == plain
+
+
+def test_a_spread_is_told_around_a_mean_of_nothing(runs):
+    study = Study(study_of(repeats=2, vary={"optimizer.lr": [0.02]}, metrics="gap"), runs=runs)
+    folders = [cnnlab.train({**BASE, "optimizer": "sgd(0.02)", "seed": seed}, runs=runs).folder for seed in (0, 1)]
+    for folder, train in zip(folders, (0.5, 0.3), strict=True):
+        info = json.loads((folder / "run.json").read_text())
+        info["scores"]["train"]["accuracy"], info["scores"]["validation"]["accuracy"] = train, 0.4
+        (folder / "run.json").write_text(json.dumps(info))
+    found = study.result().settings[0].summary("gap")
+    # Of 0.1 and -0.1: the mean is 0, the SD sqrt(0.02); the interval reaches below 0, as a gap may.
+    assert found.mean == pytest.approx(0) and found.sd == pytest.approx(0.02**0.5)
+    assert found.low == pytest.approx(-1) and found.high == pytest.approx(1)
 
 
 def test_several_data_sets_may_be_compared(runs):

@@ -9,6 +9,7 @@ from typing import Any
 from cnnlab.core.errors import CnnlabError
 from cnnlab.runs import RunSummary, environment
 from cnnlab.runs.record import MODEL, now
+from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.layout import Layout, PlannedSetting
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.published_numbers import TiedTable, beside
@@ -53,6 +54,7 @@ class Analysis:
         settings = [self._summarised(setting, tables) for setting in bare]
         finished = [trial for setting in settings for trial in setting.finished]
         is_done = bool(finished) and all(t.status in ("finished", "pruned") for s in settings for t in s.trials)
+        is_done = is_done and not self._still_to_try
         families = [tables.family(m.metric.name) for m in self.measures[: self.compared] if self._may_compare]
         return StudyResult(
             name=file.name,
@@ -97,6 +99,14 @@ class Analysis:
     def _may_compare(self) -> bool:
         # What a search tried was chosen by these numbers; tests would make too much of them.
         return not self.layout.searched
+
+    @property
+    def _still_to_try(self) -> int:
+        """Steps of a search that are yet to come or to end."""
+        design = self.layout.design
+        if not isinstance(design, SearchDesign):
+            return 0
+        return design.trials - sum(1 for step in self.record.steps[: design.trials] if step["state"] != "asked")
 
     @property
     def _led_by(self) -> str:

@@ -78,7 +78,10 @@ def read_searched(vary: Mapping[str, Any], design: SearchDesign) -> tuple[Search
     for name, value in vary.items():
         if isinstance(value, Mapping):
             raise UsageError(f"{name}: a search takes a space such as log(1e-4, 1), or a list to choose from.")
-        axis = SearchedAxis(str(name), read_space(value))
+        try:
+            axis = SearchedAxis(str(name), read_space(value))
+        except UsageError as error:
+            raise UsageError(f"the axis {name}: {error}") from error
         values = axis.space.values if isinstance(axis.space, Choice) else (1,)
         for each in values:
             if not (isinstance(each, Mapping) and "name" not in each):

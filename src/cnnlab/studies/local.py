@@ -102,11 +102,10 @@ class LocalExecutor(Executor):
             self._share(worker, recipe)
             # Short first, so that what counts is timed while all are at it.
             worker.send("pace", (timed, 0.0))
-        for worker in workers:
-            self._answered(worker)
+        self._all_answered(workers)
         for worker in workers:
             worker.send("pace", (timed, _PACE_SECONDS))
-        answers = [self._answered(worker) for worker in workers]
+        answers = self._all_answered(workers)
         return Pace(at_once, threads, sum(speed for speed, _ in answers), answers[0][1])
 
     def close(self) -> None:
@@ -189,11 +188,24 @@ class LocalExecutor(Executor):
         worker.connection.close()
         self._workers.remove(worker)
 
+    def _all_answered(self, workers: Sequence[_Worker]) -> list[tuple[float, dict[str, Any]]]:
+        """What each said; the first fault is raised once all have answered, so that none is left in a pipe."""
+        answers, faults = [], []
+        for worker in workers:
+            try:
+                answers.append(self._answered(worker))
+            except CnnlabError as error:
+                faults.append(error)
+        if faults:
+            raise faults[0]
+        return answers
+
     def _answered(self, worker: _Worker) -> tuple[float, dict[str, Any]]:
         try:
             kind, content = worker.connection.recv()
         except (EOFError, OSError):
             worker.process.join()
+            self._end(worker)
             raise CnnlabError(f"the timing of a few steps failed: {_epitaph(worker.process.exitcode)}.") from None
         if kind == "error":
             raise CnnlabError(f"the timing of a few steps failed: {content}")

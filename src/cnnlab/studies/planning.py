@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from cnnlab.core.errors import CnnlabError
 from cnnlab.studies.codec import to_plain
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.layout import Layout, PlannedSetting, seeds_first
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.trials import Trials
+from cnnlab.studies.search import searched
+from cnnlab.studies.trials import Trials, is_for_good
 from cnnlab.training.intake import keeping
 
-State = Literal["finished", "unfinished", "failed", "missing"]
+State = Literal["finished", "pruned", "unfinished", "failed", "missing"]
+STATES: tuple[State, ...] = get_args(State)
 _MOST_TIMED = 12
 _SECONDS = 0.5
 
@@ -21,8 +23,8 @@ _SECONDS = 0.5
 class PlannedTrial:
     """One trial as things stand.
 
-    :param state: ``unfinished`` where it was begun and would go on.
-    :param epochs_left: to train; 0 for one that is finished or would fail again.
+    :param state: ``unfinished`` where it was begun and would go on; ``pruned`` where a search stopped it for good.
+    :param epochs_left: to train; 0 for one that is finished or pruned, or would fail again.
     """
 
     setting: str
@@ -75,17 +77,21 @@ class StudyPlan:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON."""
         plain: dict[str, Any] = to_plain(self)
-        counts = {state: self.count(state) for state in ("finished", "unfinished", "failed", "missing")}  # type: ignore[arg-type]
+        counts = {state: self.count(state) for state in STATES}
         return {**plain, "counts": counts, "epochs_left": self.epochs_left}
 
 
 def plan_of(layout: Layout, trials: Trials, record: StudyRecord) -> StudyPlan:
     """The plan as things stand; the runs were looked at before."""
     file = layout.file
-    found = tuple(_trial(setting, seed, trials, record) for setting, seed in seeds_first(layout.settings, file.repeats))
-    left = 0
+    left, pruned = 0, set()
     if isinstance(layout.design, SearchDesign):
         left = layout.design.trials - len(record.steps[: layout.design.trials])
+        pruned = {step.setting for step in searched(layout, record.steps, "").steps if step.state == "pruned"}
+    found = tuple(
+        _trial(setting, seed, trials, record, setting.key in pruned)
+        for setting, seed in seeds_first(layout.settings, file.repeats)
+    )
     return StudyPlan(file.name, file.question, file.design, len(layout.settings), found, left)
 
 
@@ -110,7 +116,7 @@ def estimate(plan: StudyPlan, layout: Layout, trials: Trials, record: StudyRecor
     return Estimate(seconds / at_once, at_once, speeds)
 
 
-def _trial(setting: PlannedSetting, seed: int, trials: Trials, record: StudyRecord) -> PlannedTrial:
+def _trial(setting: PlannedSetting, seed: int, trials: Trials, record: StudyRecord, is_pruned: bool) -> PlannedTrial:
     known, digest = trials.known(setting), trials.digest(setting, seed)
     run, failure = trials.run(digest), record.failures.get(digest)
     done = run.epochs_done if run is not None else 0
@@ -119,9 +125,12 @@ def _trial(setting: PlannedSetting, seed: int, trials: Trials, record: StudyReco
     reason: str | None = None
     if run is not None:
         state = "finished" if run.status == "finished" else "unfinished"
-    if state != "finished" and failure is not None:
+    if state != "finished" and is_pruned:
+        state = "pruned"
+    elif state != "finished" and failure is not None:
         state, reason = "failed", failure["reason"]
-    left = 0 if state in ("finished", "failed") else max(0, known.epochs - done)
+    is_over = state in ("finished", "pruned") or (failure is not None and is_for_good(failure, run))
+    left = 0 if is_over else max(0, known.epochs - done)
     return PlannedTrial(setting.key, setting.label, seed, state, name, known.epochs, left, reason)
 
 

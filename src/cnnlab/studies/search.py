@@ -44,6 +44,7 @@ class SearchAgenda(Agenda):
         self.design: SearchDesign = layout.design
         self.metric, self.better = metric, better
         self._settings = restore(layout, record.steps, self.design.trials)
+        self._reopen()
         self._values: dict[str, dict[int, float | None]] = {}
         self._steps_of: dict[str, list[int]] = {}
         self._waiting: deque[Task] = deque()
@@ -54,6 +55,11 @@ class SearchAgenda(Agenda):
     @property
     def _steps(self) -> list[dict[str, Any]]:
         return self.record.steps[: self.design.trials]
+
+    @property
+    def steps_left(self) -> int:
+        """Steps that were not told yet how they ended, those to come included."""
+        return self.design.trials - sum(1 for step in self._steps if step["state"] != "asked")
 
     @property
     def is_done(self) -> bool:
@@ -113,6 +119,21 @@ class SearchAgenda(Agenda):
                 step |= {"epochs": epoch, "value": float(value)}
                 return False
         return True
+
+    def _reopen(self) -> None:
+        """Steps that are not what they were: a trial is new, was deleted, or failed and may be tried again."""
+        for step, setting in zip(self._steps, self._settings, strict=True):
+            digests = [self.trials.digest(setting, seed) for seed in self.layout.file.repeats]
+            is_held = {
+                "complete": all(self._is_finished(digest) for digest in digests),
+                "failed": any(digest in self.record.failures for digest in digests),
+            }
+            if not is_held.get(step["state"], True):
+                step |= {"state": "asked", "value": None}
+
+    def _is_finished(self, digest: str) -> bool:
+        run = self.trials.run(digest)
+        return run is not None and run.status == "finished"
 
     def _asked(self, key: str) -> list[int]:
         """The steps of a setting that were not told yet how it ended."""

@@ -1,6 +1,7 @@
 """The spaces that a search draws values from, as a study file writes them: ``log(1e-4, 1)``, ``choice(a, b)``."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -100,6 +101,8 @@ def read_space(value: object) -> Space:
     """
     if isinstance(value, list | tuple):
         return _choice(tuple(value), "a list")
+    if not isinstance(value, str | Mapping | Call):
+        raise UsageError(f"{value!r} is no space to search: write log(1e-4, 1), or a list to choose from.")
     call = read_one(value, "The space of an axis")
     if call.name != "choice":
         return spaces.bind(value if isinstance(value, str) else call).build()

@@ -1,11 +1,11 @@
 """A study from its file to its result: what ``cnnlab study`` and ``cnnlab.Study`` do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.runs import Run
 from cnnlab.studies.agenda import Agenda, FixedAgenda, Task
 from cnnlab.studies.analysis import Analysis, study_folder
@@ -23,15 +23,15 @@ from cnnlab.studies.result import StudyResult
 from cnnlab.studies.runner import Runner
 from cnnlab.studies.search import SearchAgenda, restore
 from cnnlab.studies.study_file import StudyFile, read_study
-from cnnlab.studies.trials import Known, Trials
+from cnnlab.studies.trials import Known, Trials, is_for_good
 from cnnlab.studies.verdicts import tie
 from cnnlab.training import store_at
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_HOPELESS = ("nan", "error")
-"""Failures after which a trial is not begun again: it would fail the same way."""
+_MOST_TIMED = 5
+"""Settings of which the timing of a few steps may fail before the study gives up."""
 
 
 class Study:
@@ -104,6 +104,7 @@ class Study:
         self.record.hold()
         try:
             self.record.write_study(self.file)
+            self.trials.look()
             self._forget_what_may_pass()
             agenda = self._agenda()
             if not agenda.is_done:
@@ -158,11 +159,17 @@ class Study:
         """The metrics that the study names, or else the usual one of its objective."""
         known = self._known
         if self.file.metrics:
-            return [read_measure(name, known.objective, known.splits) for name in self.file.metrics]
+            named = [read_measure(name, known.objective, known.splits) for name in self.file.metrics]
+            return list({measure.metric.name: measure for measure in named}.values())
         split = next((s for s in ("test", "validation", "train") if s in known.splits), "train")
         return [read_measure(f"{split}_{known.objective.select}", known.objective, known.splits)]
 
     def _analysis(self) -> Analysis:
+        smallest, judged = self.file.smallest, self._judged_by[0].metric
+        if smallest is not None and judged.unit == "share" and smallest > 1:
+            raise UsageError(
+                f"smallest: {judged.name} is a share from 0 to 1; write {smallest / 100:g} for {smallest:g} points."
+            )
         claims = [tie(text, self.layout, self._measure) for text in self.file.claims]
         published = [tie_table(table, self.layout, self._measure) for table in self.file.published]
         wanted = [*(tied.metric.name for tied in claims), *(table.metric.name for table in published)]
@@ -175,13 +182,12 @@ class Study:
         )
 
     def _forget_what_may_pass(self) -> None:
-        """Failures that may have been the machine's are tried again when the study is."""
+        """Failures that may have been the machine's are tried again when the study is run again."""
         for digest, failure in list(self.record.failures.items()):
-            if failure["kind"] not in _HOPELESS:
+            if not is_for_good(failure, self.trials.run(digest)):
                 del self.record.failures[digest]
 
     def _agenda(self) -> Agenda:
-        self.trials.look()
         if isinstance(self.layout.design, SearchDesign):
             metric = self._led_by()
             self.record.state["led_by"] = metric.metric.name
@@ -207,30 +213,45 @@ class Study:
         tasks = len(self.file.repeats) * (
             self.layout.design.trials if isinstance(self.layout.design, SearchDesign) else len(self.layout.settings)
         )
-        left = sum(not self._is_settled(task) for task in self._tasks()) if not self.layout.searched else tasks
-        first = self.layout.settings[0] if self.layout.settings else self._first_searched(agenda)
+        left = sum(not self._is_settled(task) for task in self._tasks())
+        if isinstance(agenda, SearchAgenda):
+            left = agenda.steps_left * len(self.file.repeats)
         local = LocalExecutor(
             1, runs=self.store.root, data_dir=self.trials.data_dir, offline=self.trials.offline, sets=self.trials.sets
         )
         chosen = executor or local
         with chosen:
-            self._fix_execution(chosen, first, left, workers)
+            self._fix_execution(chosen, self._examples(agenda), left, workers)
             if chosen is local:
                 local.resize(workers or int(self.record.execution["trials_at_once"]))
             progress = Progress(self.name, tasks, tasks - left)
             Runner(agenda, chosen, self.record, progress, self._judged_by[0].metric.name).run()
 
-    def _first_searched(self, agenda: Agenda) -> PlannedSetting:
-        assert isinstance(agenda, SearchAgenda)
-        return agenda.first()
+    def _examples(self, agenda: Agenda) -> list[PlannedSetting]:
+        """Settings to time, the first one unless it cannot be trained."""
+        if isinstance(agenda, SearchAgenda):
+            return [agenda.first()]
+        waiting = [task.setting for task in self._tasks() if not self._is_settled(task)]
+        return list({setting.key: setting for setting in waiting}.values())[:_MOST_TIMED]
 
-    def _fix_execution(self, executor: Executor, setting: PlannedSetting, left: int, workers: int | None) -> None:
-        asked = asked_of(setting.recipe)
+    def _fix_execution(
+        self, executor: Executor, examples: Sequence[PlannedSetting], left: int, workers: int | None
+    ) -> None:
+        asked = asked_of(examples[0].recipe)
         if self.record.execution and dict(self.record.asked) == asked:
             return
-        choices = candidates(setting.recipe, left, workers)
-        self.record.state |= {"execution": settle(executor, setting.recipe, choices), "asked": asked}
-        self.record.save()
+        for place, example in enumerate(examples):
+            choices = candidates(example.recipe, left, workers)
+            try:
+                execution = settle(executor, example.recipe, choices)
+            except CnnlabError as error:
+                # One setting that cannot be trained is no reason to train none; its trials will say the same.
+                if place == len(examples) - 1:
+                    raise CnnlabError(f"{example.label}: {error}") from error
+                continue
+            self.record.state |= {"execution": execution, "asked": asked}
+            self.record.save()
+            return
 
     def _conclude(self) -> StudyResult:
         result = self.result()

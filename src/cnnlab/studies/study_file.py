@@ -99,6 +99,8 @@ class StudyFile(_Strict):
 
     @model_validator(mode="after")
     def _sound(self) -> "StudyFile":
+        if len(set(self.metrics)) < len(self.metrics):
+            raise UsageError("metrics names one twice; leave one of them out.")
         if len(set(self.repeats)) < len(self.repeats):
             raise UsageError("repeats names a seed twice; each trains once.")
         if "seed" in self.base:
@@ -113,6 +115,9 @@ def read_study(source: str | Path | Mapping[str, Any], keys: Mapping[str, Any] |
     """
     content = dict(source) if isinstance(source, Mapping) else _from_file(Path(source))
     _refuse_unknown(content, StudyFile.model_fields, "a study")
+    for key in ("base", "vary"):
+        if not isinstance(content.get(key) or {}, Mapping):
+            raise UsageError(_refused(key, content[key]))
     content = _overridden(content, keys or {})
     for key in ("question", "base", "vary"):
         if content.get(key) in (None, "", {}):
@@ -128,6 +133,20 @@ _EXAMPLES = {
     "question": "Write it as a person would ask it: question: Which augmentation helps most?",
     "base": "It is the recipe from which everything starts: base: {data: fashion-mnist, epochs: 5}",
     "vary": "It names what varies, with its values: vary: {augment: [none, flip]}",
+}
+
+
+_TAKES = {
+    "question": "a sentence, in quotes where it could be taken for a number",
+    "name": "a word that can name a folder, in quotes where it could be taken for a number",
+    "base": "a recipe, as in base: {data: fashion-mnist, epochs: 5}, or the path of one beside the study file",
+    "vary": "each axis with its values, as in vary: {augment: [none, flip]}",
+    "repeats": "how many, at least 1, as in repeats: 3; or a list of seeds from 0, as in repeats: [3, 5]",
+    "baseline": "a value for each axis, as in baseline: {augment: none}",
+    "metrics": "the name of a metric, or a list of them, as in metrics: [test_accuracy, test_loss]",
+    "claims": "a list of claims in words, each in quotes where YAML would take it for something else",
+    "published": "a table with source, metric and rows, or a list of such tables",
+    "smallest": "a difference above 0 in the unit of the metric, as 0.005 for half a point of an accuracy",
 }
 
 
@@ -200,8 +219,14 @@ def _explain(error: ValidationError) -> str:
         return f"{key} has no key {place[-1]!r}. {suggestion(place[-1], valid)}"
     if first["type"] == "missing":
         return f"{key} needs {place[-1]}."
+    if len(place) < 2 and key in _TAKES:
+        return _refused(key, first["input"])
     message = str(first["msg"])
     return f"{'.'.join(dict.fromkeys(place)) or key} cannot be {first['input']!r}: {message[:1].lower()}{message[1:]}."
+
+
+def _refused(key: str, value: Any) -> str:
+    return f"{key} cannot be {value!r}. It takes {_TAKES[key]}."
 
 
 def spec_text(value: Any) -> Any:

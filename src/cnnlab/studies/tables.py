@@ -16,12 +16,24 @@ if TYPE_CHECKING:
 Kind = Literal["baseline", "pairs"]
 MOST_PAIRED = 30
 """Settings up to which all pairs are compared."""
-_UNITS: Mapping[str, Unit] = {"share": POINTS, "seconds": SECONDS}
+_UNITS: Mapping[str, Unit] = {
+    "share": POINTS,
+    "seconds": SECONDS,
+    "epochs": Unit("epochs", 1.0, 1),
+    "images/s": Unit("images/s", 1.0, 0),
+}
 
 
 def unit_of(metric: Metric) -> Unit:
     """How differences of a metric are written."""
     return _UNITS.get(metric.unit, NUMBER)
+
+
+def bounds(metric: Metric) -> tuple[float, float] | None:
+    """Between which numbers a metric lies, where there are such: a gap is a difference of two shares."""
+    if metric.unit != "share":
+        return None
+    return (-1.0, 1.0) if metric.name.startswith("gap") else (0.0, 1.0)
 
 
 def ends(interval: Interval | None) -> tuple[float | None, float | None]:
@@ -93,10 +105,10 @@ class Tables:
         seeds = tuple(seed for seed in self.seeds if seed in found)
         values = tuple(found[seed] for seed in seeds)
         mean = sum(values) / len(values) if values else None
-        interval = evaluation.mean_interval(values, within=(0, 1) if metric.unit == "share" else None)
+        interval = evaluation.mean_interval(values, within=bounds(metric))
         if interval is None and values:
             interval = evaluation.score_interval(metric.name, values[0], self.pictures.get(metric.name, 0))
-        sd = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5 if mean and len(values) > 1 else None
+        sd = (sum((v - float(mean or 0)) ** 2 for v in values) / (len(values) - 1)) ** 0.5 if len(values) > 1 else None
         return Summary(metric.name, seeds, values, mean, sd, *ends(interval), interval.method if interval else "")
 
     def compared(self, metric: str, baseline: str | None, smallest: float | None = None) -> "Comparisons":

@@ -83,6 +83,15 @@ class Trials:
         return self._found.get(trial_digest)
 
 
+def is_for_good(failure: Mapping[str, Any], run: RunSummary | None) -> bool:
+    """Whether a trial that failed would fail the same way again: its loss stopped being a number.
+
+    Not where its run was deleted since, which asks for it to be trained anew. Every other failure may have been the
+    machine's: memory that ran out, a full disk, a file that was not there.
+    """
+    return failure["kind"] == "nan" and run is not None
+
+
 def _known(read: Setting) -> Known:
     splits = tuple(name for name, part in read.dataset.parts() if part.targets and len(part))
     identity = read.recipe.identity(read.dataset.digest, read.start_digest)

@@ -11,7 +11,7 @@ from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, ClaimRead, Com
 from cnnlab.studies.layout import Layout, PlannedSetting
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.result import Claim, Metric, Verdict
-from cnnlab.studies.tables import Tables, ends, unit_of
+from cnnlab.studies.tables import Tables, bounds, ends, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -275,7 +275,8 @@ def _around_mean(interval: Interval | None, level: float, metric: Metric) -> Int
     if interval is None:
         return None
     whole = Interval(interval.low + level, interval.high + level)
-    return whole.within(0, 1) if metric.unit == "share" else whole
+    limits = bounds(metric)
+    return whole if limits is None else whole.within(*limits)
 
 
 def _beyond(low: float | None, high: float | None, level: float, is_floor: bool) -> Verdict:

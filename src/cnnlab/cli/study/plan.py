@@ -40,7 +40,9 @@ def plan(
 
 
 def _overview(plan: "StudyPlan") -> None:
-    counts = [f"{plan.count(s)} {s}" for s in ("finished", "unfinished", "failed", "missing") if plan.count(s)]
+    from cnnlab.studies.planning import STATES
+
+    counts = [f"{plan.count(state)} {state}" for state in STATES if plan.count(state)]
     time = None
     if plan.estimate is not None:
         at_once = plan.estimate.trials_at_once

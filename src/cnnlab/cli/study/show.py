@@ -32,12 +32,13 @@ def show(
 def write_result(result: "StudyResult") -> None:
     """The result in tables and sentences."""
     trials = [trial for setting in result.settings for trial in setting.trials]
-    finished = sum(trial.status == "finished" for trial in trials)
+    counts = {status: sum(trial.status == status for trial in trials) for status in ("finished", "pruned", "failed")}
+    others = "".join(f", {count} {status}" for status, count in counts.items() if count and status != "finished")
     output.facts(
         [
             ("study", result.name),
             ("question", result.question),
-            ("trials", f"{finished} of {len(trials)} finished"),
+            ("trials", f"{counts['finished']} of {len(trials)} finished{others}"),
             ("training", output.duration(result.training_seconds)),
             ("folder", result.folder),
         ]
@@ -130,3 +131,20 @@ def _missing(result: "StudyResult") -> None:
     output.heading("missing")
     for setting, trial in result.missing:
         output.write(f"- {setting.label}, seed {trial.seed}: {trial.status}, {trial.reason}")
+    for remedy in _remedies(result):
+        output.write(remedy)
+
+
+def _remedies(result: "StudyResult") -> list[str]:
+    """How to have tried again what is missing."""
+    lost = [trial for _, trial in result.missing if trial.failure == "nan"]
+    remedies = []
+    if len(lost) < len(result.missing):
+        remedies.append(f"Run the study again to have them trained: cnnlab study run {result.name}")
+    if lost:
+        run = next((trial.run for trial in lost if trial.run), "RUN")
+        remedies.append(
+            "A loss that stopped being a number would do so again, so such a trial is not begun anew unless its run is "
+            f"deleted: cnnlab runs delete {run}"
+        )
+    return remedies
