@@ -1,6 +1,7 @@
 """Two classifiers on the same pictures: the exact test of McNemar, and when it is refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
+import cnnlab
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import compare_predictions
 from cnnlab.evaluation.paired_runs import PairedRuns, mcnemar_p
@@ -103,6 +105,7 @@ def test_pictures_in_another_order_are_matched_by_their_ids() -> None:
     ("changes", "why"),
     [
         ({"data": "e"}, "data have different content"),
+        ({"data": "e", "pictures": "p"}, "data have different content"),
         ({"split": "validation"}, "one is on test and the other on validation"),
         ({"ids": ["0", "1", "7"]}, "different pictures"),
         ({"classes": {"label": ("cat", "owl")}}, "other classes"),
@@ -113,6 +116,19 @@ def test_other_pictures_are_refused_and_it_says_why(changes: dict[str, object], 
     right = [True, True, False]
     with pytest.raises(UsageError, match=why):
         compare_predictions(predictions(right), predictions(right, **changes))
+
+
+def test_the_same_pictures_are_compared_whatever_was_trained_on(tmp_path: Path) -> None:
+    small = {"data": "digits", "model": "mlp(hidden=[4])", "epochs": 1, "threads": 1}
+    runs = [cnnlab.train({**small, **part}, runs=tmp_path) for part in ({"subset": 100}, {"subset": 50, "seed": 1})]
+    runs.append(cnnlab.train({**small, "subset": 100, "test": 100}, runs=tmp_path))
+    one, other, fewer = (run.predictions("test") for run in runs)
+    assert one.data != other.data
+    assert compare_predictions(one, other).n == len(one)
+    # Evaluated later, they are still the same pictures.
+    assert compare_predictions(cnnlab.evaluate(runs[0]).predictions, other).n == len(one)
+    with pytest.raises(UsageError, match="data have different content"):
+        compare_predictions(one, fewer)
 
 
 def test_it_is_plain_json() -> None:

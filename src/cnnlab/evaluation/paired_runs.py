@@ -156,7 +156,7 @@ def _check_same(first: Predictions, second: Predictions, column: str) -> None:
     reason = ""
     if first.split != second.split:
         reason = f"one is on {first.split} and the other on {second.split}"
-    elif first.data != second.data:
+    elif not _on_the_same_data(first, second):
         reason = "their data have different content"
     elif column not in second.targets or first.classes[column] != second.classes.get(column):
         reason = "they predict other classes"
@@ -166,6 +166,11 @@ def _check_same(first: Predictions, second: Predictions, column: str) -> None:
         reason = "they are of different pictures"
     if reason:
         raise UsageError(f"only predictions of the same pictures can be compared one by one, and {reason}.")
+
+
+def _on_the_same_data(first: Predictions, second: Predictions) -> bool:
+    # What was trained on may differ, as long as the pictures compared do not.
+    return first.data == second.data or (first.pictures is not None and first.pictures == second.pictures)
 
 
 def _interval(only_first: int, only_second: int, n: int, level: float) -> Interval:

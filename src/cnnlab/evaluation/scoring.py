@@ -104,6 +104,7 @@ def evaluate(
         classes=dict(model.classifier.classes),
         data=dataset.digest,
         split=split,
+        pictures=parts[0].digest if len(parts) == 1 else None,
     )
     return Evaluation(scores, predictions, dataset.name, split, model.label)
 
