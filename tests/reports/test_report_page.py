@@ -12,6 +12,8 @@ from test_report_tables import check_latex
 
 from cnnlab.core.errors import UsageError
 from cnnlab.reports import write_study_report
+from cnnlab.reports.contents.tables import Column, Range, Table
+from cnnlab.reports.writing.page import _is_wordy
 from cnnlab.studies.result import Metric, StudyResult
 
 _EMPTY = {"meta", "img", "br", "link", "input", "path", "use", "rect", "image", "line", "circle"}
@@ -179,6 +181,22 @@ def test_runs_trained_beside_the_recipes_are_left_alone(study, tmp_path, no_pdf)
 def test_gallery_lies_among_the_figures(written):
     sheet = (written.parent / "report-files" / "figures" / "mistakes-label.svg").read_text()
     assert sheet.count("<image") == 22 and "% sure, " in sheet
+    height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', sheet)[1])
+    lowest = [float(y) for y in re.findall(r'y="([\d.]+)"[^>]*>[^<]*% sure', sheet)]
+    assert len(lowest) == 22 and 0 < max(lowest) < height
+
+
+def test_sentences_stand_under_one_another_on_a_phone_and_numbers_do_not(written):
+    text = written.read_text()
+    wordy = [
+        name for name, kind in re.findall(r'aria-label="([^"]*)">\s*<table class="([^"]*)"', text) if "wordy" in kind
+    ]
+    assert wordy == []
+    column = Column("a", "a")
+    assert _is_wordy(Table("t", "T", (column, column), (("x" * 70, "y" * 70),)))
+    assert not _is_wordy(
+        Table("t", "T", (column, column), (("x" * 70, Range(1.2345678901234567, 2.3456789012345678)),))
+    )
 
 
 def test_sources_of_published_numbers_are_named_and_each_has_its_table(study, tmp_path, no_pdf):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 4
+_GAP, _WORDS = 0.1, 0.52
+"""Inches between pictures, and under each for its words."""
 _LONGEST = 17
 """Letters under a picture."""
 _SIZE = 7.5
@@ -23,12 +25,14 @@ def draw_mistakes(gallery: Gallery) -> "Figure":
     from matplotlib.figure import Figure
 
     shown = [mistake for mistake in gallery.mistakes if mistake.pixels is not None]
-    rows = math.ceil(len(shown) / _COLUMNS)
-    figure = Figure(figsize=(WIDTH, 1.62 * rows), layout="constrained")
-    panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
-    for axes in panels:
+    side = (WIDTH - (_COLUMNS + 1) * _GAP) / _COLUMNS
+    height = math.ceil(len(shown) / _COLUMNS) * (side + _WORDS) + _GAP
+    figure = Figure(figsize=(WIDTH, height))
+    for place, mistake in enumerate(shown):
+        row, column = divmod(place, _COLUMNS)
+        left, top = _GAP + column * (side + _GAP), height - _GAP - row * (side + _WORDS)
+        axes = figure.add_axes((left / WIDTH, (top - side) / height, side / WIDTH, side / height))
         axes.set_axis_off()
-    for axes, mistake in zip(panels, shown, strict=False):
         _draw_one(axes, mistake)
     return figure
 

@@ -132,7 +132,10 @@ def _is_long(table: Table) -> bool:
 def _is_wordy(table: Table) -> bool:
     """Whether most of it are sentences, which a phone shows one under another."""
     places = range(len(table.columns))
-    return sum(any(len(str(row[place] or "")) > _SENTENCE for row in table.rows) for place in places) > 1
+    return (
+        sum(any(isinstance(row[place], str) and len(row[place]) > _SENTENCE for row in table.rows) for place in places)
+        > 1
+    )
 
 
 def _is_long_text(value: Any) -> bool:
