@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multicomp import pairwise_tukeyhsd
+from statsmodels.stats.multitest import multipletests
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import NUMBER, compare_settings, required_repeats
@@ -91,6 +93,28 @@ def test_pooling_tells_what_three_repeats_of_two_settings_cannot() -> None:
     values = pair.assign(c=[0.90, 0.91, 0.925], d=[0.91, 0.915, 0.93], e=[0.90, 0.912, 0.921])
     assert compare_settings(pair, baseline="a").differences[0].verdict == "undecided"
     assert compare_settings(values, baseline="a").between("b", "a").verdict == "better"
+
+
+def test_planned_comparisons_are_tested_by_the_pooled_spread_and_adjusted_after_holm_among_themselves() -> None:
+    values, pairs = table(repeats=4, effects=(0, 0.006, 0.001, -0.002, 0)), [("b", "a"), ("c", "a"), ("d", "e")]
+    found = compare_settings(values, planned=pairs)
+    frame = values.melt(ignore_index=False).reset_index(names="seed")
+    fitted = smf.ols("value ~ C(variable) + C(seed)", frame).fit()
+    names = {name: f"C(variable)[T.{name}]" for name in "bcde"}
+    contrasts = [names["b"], names["c"], f"{names['d']} - {names['e']}"]
+    singles = [float(fitted.t_test(f"{contrast} = 0").pvalue) for contrast in contrasts]
+    assert [(one.setting, one.reference) for one in found.differences] == pairs
+    assert [one.p_single for one in found.differences] == pytest.approx(singles)
+    assert [one.p_value for one in found.differences] == pytest.approx(multipletests(singles, method="holm")[1])
+    for one, contrast in zip(found.differences, contrasts, strict=True):
+        low, high = fitted.t_test(f"{contrast} = 0").conf_int(0.05 / 3)[0]
+        assert one.interval is not None and (one.interval.low, one.interval.high) == pytest.approx((low, high))
+    assert "3 comparisons that were planned" in found.reason
+
+
+def test_one_planned_comparison_needs_no_adjustment() -> None:
+    (found,) = compare_settings(table(), planned=[("b", "a")]).differences
+    assert found.p_value == found.p_single and found.test == "pooled t"
 
 
 @given(st.permutations(range(4)), st.permutations(range(3)))
@@ -279,6 +303,13 @@ def test_what_cannot_be_meant_is_refused() -> None:
     values = table()
     with pytest.raises(UsageError, match=r"baseline 'A' is none of the settings. Did you mean a"):
         compare_settings(values, baseline="A")
+    with pytest.raises(UsageError, match="planned setting 'x' is none of the settings"):
+        compare_settings(values, planned=[("a", "x")])
+    with pytest.raises(UsageError, match="planned, or with a baseline"):
+        compare_settings(values, baseline="a", planned=[("a", "b")])
+    for twice in ([("a", "a")], [("a", "b"), ("b", "a")]):
+        with pytest.raises(UsageError, match="of two settings, and made once"):
+            compare_settings(values, planned=twice)
     with pytest.raises(UsageError, match="seed 0 occurs twice"):
         compare_settings(pd.concat([values, values.iloc[:1]]))
     with pytest.raises(UsageError, match="setting a occurs twice"):

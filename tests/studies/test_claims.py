@@ -1,6 +1,8 @@
 """Claims: the grammar, what is refused beforehand, and verdicts worked out by hand."""
 
+import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 from small_studies import run_here, study_of
 
 from cnnlab.core.errors import UsageError
@@ -8,10 +10,11 @@ from cnnlab.studies import Study
 from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, Compared, Leads, read_claim
 from cnnlab.studies.layout import Layout
 from cnnlab.studies.measures import Measure
+from cnnlab.studies.published_numbers import TiedRow, TiedTable, beside
 from cnnlab.studies.result import Metric
 from cnnlab.studies.study_file import read_study
 from cnnlab.studies.tables import Tables
-from cnnlab.studies.verdicts import judge, tie
+from cnnlab.studies.verdicts import judge, planned, tie
 
 ACCURACY = Metric("test_accuracy", "test accuracy", "share", "higher")
 SECONDS = Metric("seconds", "training time", "seconds", "lower")
@@ -141,7 +144,15 @@ def verdict(claim, values, vary=None, metric=ACCURACY, baseline=None):
         setting.key: dict(zip(SEEDS, row, strict=False)) for setting, row in zip(layout.settings, values, strict=True)
     }
     labels = {setting.key: setting.label for setting in layout.settings}
-    tables = Tables(labels, SEEDS, {metric.name: metric}, {metric.name: by_key}, layout.baseline, {metric.name: 10_000})
+    tables = Tables(
+        labels,
+        SEEDS,
+        {metric.name: metric},
+        {metric.name: by_key},
+        layout.baseline,
+        {metric.name: 10_000},
+        planned=planned([tied], layout.baseline),
+    )
     return judge(tied, tables)
 
 
@@ -206,6 +217,33 @@ def test_the_best_is_better_than_every_other():
     assert verdict("augment=flip is the best", (LOW, HIGH, WIDE), vary).verdict == "undecided"
 
 
+def test_claimed_comparisons_are_not_corrected_for_those_that_nobody_claimed():
+    vary = {"augment": ["none", "flip", "erase", "invert", "blur", "hue"]}
+    near = tuple(value + shift for value, shift in zip(LOW, (0.01, 0.008, 0.012, 0.007, 0.01), strict=True))
+    values = (LOW, near, HIGH, HIGH[::-1], LOW[::-1], near[::-1])
+    found = verdict("augment=flip is better than augment=none", values, vary)
+    # The spread is pooled over all six, as statsmodels has it for the model of settings and seeds.
+    frame = pd.DataFrame(values).melt(ignore_index=False).reset_index(names="setting")
+    fitted = smf.ols("value ~ C(setting) + C(variable)", frame).fit()
+    assert found.numbers["p"] == pytest.approx(fitted.pvalues["C(setting)[T.1]"])
+    assert found.numbers["test"] == "pooled t"
+    assert 15 * found.numbers["p"] > 0.05 > found.numbers["p"] and found.verdict == "supported"
+
+
+def test_each_pair_is_planned_once_and_those_with_the_baseline_are_in_its_family():
+    keys = {"vary": {"augment": ["none", "flip", "erase"]}, "baseline": {"augment": "none"}}
+    layout = Layout(read_study(study_of(**keys)))
+    texts = (
+        "augment=flip is better than augment=erase",
+        "augment=erase is no different from augment=flip",
+        "augment=flip is better than the baseline",
+        "augment=flip is the best",
+    )
+    claims = [tie(text, layout, lambda name: Measure(ACCURACY, "fact", ())) for text in texts]
+    _, flip, erase = (setting.key for setting in layout.settings)
+    assert planned(claims, layout.baseline) == {"test_accuracy": ((flip, erase),)}
+
+
 def test_a_partial_setting_is_compared_pair_by_pair_over_the_other_axes():
     # Epochs matter much more than the flip; in pairs the flip's two points are seen all the same.
     vary = {"augment": ["none", "flip"], "epochs": [1, 2]}
@@ -231,6 +269,28 @@ def test_claims_are_judged_over_what_was_trained(runs):
     assert [claim.verdict for claim in result.claims][1:] == ["supported", "supported"]
     assert result.claims[0].numbers["repeats"] == 3
     assert {"recall of '0'", "epochs to 0.01 validation_accuracy", "gap"} <= {m.name for m in result.metrics}
+
+
+@pytest.mark.parametrize(
+    ("values", "published", "tolerance", "word"),
+    [
+        ((0.802, 0.798, 0.801), 0.80, None, "reproduced"),
+        ((0.60, 0.90, 0.80), 0.80, None, "not comparable"),
+        ((0.60, 0.90, 0.80), 0.80, 0.5, "reproduced"),
+        ((0.802, 0.798, 0.801), 0.70, None, "better"),
+    ],
+)
+def test_an_interval_that_could_hold_anything_reproduces_nothing(values, published, tolerance, word):
+    table = TiedTable("a book", ACCURACY, (TiedRow("flip", published, "s0", None),), None, tolerance)
+    tables = Tables(
+        {"s0": "flip"}, SEEDS, {"test_accuracy": ACCURACY}, {"test_accuracy": {"s0": dict(enumerate(values))}}
+    )
+    (row,) = beside(table, tables).rows
+    assert row.word == word
+    # Student's t with two degrees of freedom: 4.303 times 0.1528 / sqrt(3).
+    assert row.reason == (
+        None if word != "not comparable" else "too few repeats: the interval is 37.95 points wide either way"
+    )
 
 
 def test_published_numbers_get_a_word_and_a_reason(runs):

@@ -11,9 +11,9 @@ from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.evaluation.blocks import Array
 from cnnlab.evaluation.comparisons import Comparisons, Difference, Summary, Verdict
 from cnnlab.evaluation.intervals import LEVEL, mean_interval
-from cnnlab.evaluation.maxima import Family, family_pairs, holm
+from cnnlab.evaluation.maxima import Family, Pairs, family_pairs, holm
 from cnnlab.evaluation.pair_tests import Tested, tested
-from cnnlab.evaluation.plan import Plan, Test, settle
+from cnnlab.evaluation.plan import Asked, Plan, Test, settle
 from cnnlab.evaluation.reasons import cautions, method, reason
 from cnnlab.evaluation.sign_flip import sign_flip_p, smallest_p
 from cnnlab.evaluation.units import POINTS, Unit
@@ -38,6 +38,7 @@ def compare_settings(
     values: "pd.DataFrame",
     *,
     baseline: str | None = None,
+    planned: Sequence[tuple[str, str]] | None = None,
     level: float = LEVEL,
     higher_is_better: bool = True,
     unit: Unit = POINTS,
@@ -53,21 +54,24 @@ def compare_settings(
     spread is unlike the others' are compared by their own differences, by the exact permutation test where the
     repeats suffice for it and else by the paired t test, and everything is adjusted after Holm.
 
+    Few comparisons that were planned before any number was seen need no correction for all that could have been made:
+    with ``planned`` these alone are made, by the same pooled spread, and adjusted after Holm among themselves.
+
     :param values: a row a seed, a column a setting, one metric; NaN where a repeat is missing or failed.
     :param baseline: the setting to compare each other with; None for all pairs.
+    :param planned: pairs of settings, the first to be compared with the second; in place of ``baseline``.
     :param level: 0.95 holds the chance of any false call among all differences at 5%.
     :param smallest: the smallest difference of interest, in the metric's units; None reckons the repeats that are
         lacking for the difference observed.
     :param test: ``pooled`` whatever the spreads, ``paired`` t or ``permutation`` for every pair by itself.
     :param blocked: whether equal seeds make repeats of different settings alike; without it the one-way model is used.
-    :raises UsageError: for a baseline that is not there, or seeds or settings that occur twice.
+    :raises UsageError: for a baseline or planned settings that are not there, or seeds or settings that occur twice.
     """
     if test not in _TESTS:
         raise UsageError(f"there is no test {test!r}. {suggestion(test, _TESTS)}")
     names, table = _read(values, baseline)
     question = _Question(level, higher_is_better, unit, smallest)
-    family: Family = "all" if baseline is None else "baseline"
-    pairs = family_pairs(len(names), family, 0 if baseline is None else names.index(baseline))
+    family, pairs = _family(names, baseline, planned)
     plan = settle(table, pairs, family, level=level, test=test, blocked=blocked)
     found = _adjusted([tested(plan, pair, smallest) for pair in pairs], plan)
     return Comparisons(
@@ -104,9 +108,26 @@ def _read(values: "pd.DataFrame", baseline: str | None) -> tuple[list[str], Arra
     return names, np.where(np.isfinite(table), table, np.nan)
 
 
+def _family(
+    names: Sequence[str], baseline: str | None, planned: Sequence[tuple[str, str]] | None
+) -> tuple[Asked, Pairs]:
+    if planned is None:
+        family: Family = "all" if baseline is None else "baseline"
+        return family, family_pairs(len(names), family, 0 if baseline is None else names.index(baseline))
+    if baseline is not None:
+        raise UsageError("comparisons are planned, or with a baseline; give one of the two.")
+    for name in (name for pair in planned for name in pair):
+        if name not in names:
+            raise UsageError(f"the planned setting {name!r} is none of the settings. {suggestion(name, names)}")
+    pairs = tuple(dict.fromkeys((names.index(one), names.index(other)) for one, other in planned))
+    if any(one == other or (other, one) in pairs for one, other in pairs):
+        raise UsageError("a planned comparison is of two settings, and made once.")
+    return "planned", pairs
+
+
 def _adjusted(found: Sequence[Tested], plan: Plan) -> list[Tested]:
-    """After Holm where not all differences have one variance; those that have are adjusted by their largest t."""
-    if not plan.own:
+    """After Holm where the plan says so; else they were adjusted by their largest t."""
+    if not plan.by_holm:
         return list(found)
     p_values = holm([np.nan if one.p_single is None else one.p_single for one in found])
     return [one if one.p_single is None else one.adjusted(p) for one, p in zip(found, p_values, strict=True)]

@@ -94,7 +94,7 @@ def _by_pooled_spread(plan: Plan, fitted: Fit, pair: tuple[int, int], smallest: 
 
 def _required(plan: Plan, fitted: Fit, difference: float) -> int | None:
     settings, sd = len(plan.calm), sqrt(fitted.variance)
-    if not plan.own:
+    if not plan.own and plan.family != "planned":
         blocked = fitted.is_blocked
         return required_repeats(
             difference, sd, settings=settings, family=plan.family, level=plan.level, blocked=blocked

@@ -11,6 +11,7 @@ from cnnlab.evaluation.intervals import t_quantile
 from cnnlab.evaluation.maxima import Family, LargestT, Pairs
 from cnnlab.evaluation.spread import apart
 
+Asked: TypeAlias = Family | Literal["planned"]
 Test: TypeAlias = Literal["auto", "pooled", "paired", "permutation"]
 
 
@@ -27,7 +28,7 @@ class Plan:
 
     table: Array
     pairs: Pairs
-    family: Family
+    family: Asked
     level: float
     test: Test
     calm: tuple[int, ...]
@@ -59,10 +60,15 @@ class Plan:
         known = np.isfinite(self.table)
         return bool(known[known.any(axis=1)][:, known.any(axis=0)].all())
 
+    @property
+    def by_holm(self) -> bool:
+        """Whether p-values are adjusted after Holm: planned differences, and those that have not all one variance."""
+        return bool(self.own) or self.family == "planned"
+
     @cached_property
     def largest(self) -> LargestT | None:
         """The distribution of the largest t, where one spread serves all differences."""
-        if self.fit is None or self.own or not self.meant:
+        if self.fit is None or self.by_holm or not self.meant:
             return None
         places = {setting: place for place, setting in enumerate(self.calm)}
         return LargestT(tuple((places[one], places[other]) for one, other in self.meant), self.fit.covariance)
@@ -82,10 +88,12 @@ class Plan:
             return "pooled t, Holm"
         if len(self.calm) == 2:
             return "paired t" if self.is_blocked else "two-sample t"
+        if self.family == "planned":
+            return "pooled t, Holm" if len(self.meant) > 1 else "pooled t"
         return "Dunnett" if self.family == "baseline" else "Tukey"
 
 
-def settle(table: Array, pairs: Pairs, family: Family, *, level: float, test: Test, blocked: bool) -> Plan:
+def settle(table: Array, pairs: Pairs, family: Asked, *, level: float, test: Test, blocked: bool) -> Plan:
     """The plan for these values."""
     known = [place for place in range(table.shape[1]) if np.isfinite(table[:, place]).any()]
     whole = fit(table[:, known], blocked=blocked) if len(known) > 1 else None

@@ -88,7 +88,9 @@ def _many(plan: Plan, count: int, baseline: str | None) -> str:
     if count == 1:
         return f"There is one comparison, called a difference by chance alone in {chance} of cases."
     what = f"with {baseline}" if baseline is not None else "among all pairs"
-    if plan.own:
+    if plan.family == "planned":
+        what = "that were planned"
+    if plan.by_holm:
         return f"Holm's adjustment holds the chance of any false call among the {count} comparisons {what} at {chance}."
     name = f"{plan.pooled_name}'s test"
     general = "" if plan.is_complete else ", in its general form for unequal repeats,"

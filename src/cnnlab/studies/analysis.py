@@ -18,7 +18,7 @@ from cnnlab.studies.result import Setting, StudyResult, Trial
 from cnnlab.studies.search import searched
 from cnnlab.studies.tables import Tables
 from cnnlab.studies.trials import Trials
-from cnnlab.studies.verdicts import Tied, judge
+from cnnlab.studies.verdicts import Tied, judge, planned
 
 _COUNTED_BY = ("running_mean", "running_var", "num_batches_tracked")
 _FIXED = ("device", "precision", "threads")
@@ -93,6 +93,7 @@ class Analysis:
             baseline=self.layout.baseline,
             pictures=self._pictures(settings),
             smallest=self.layout.file.smallest,
+            planned=planned(self.claims, self.layout.baseline),
         )
 
     @property

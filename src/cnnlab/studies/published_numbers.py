@@ -15,6 +15,8 @@ from cnnlab.studies.tables import Tables, ends, unit_of
 if TYPE_CHECKING:
     from cnnlab.evaluation import AgainstNumber
 
+_WIDE_SHARE, _WIDE = 0.02, 0.1
+"""Half an interval, in points of a share or else as a share of the number, beyond which it could hold anything."""
 _FACTS = ("value", "label", "note", "sd", "n")
 
 
@@ -116,19 +118,25 @@ def _compared(row: TiedRow, table: TiedTable, tables: Tables) -> PublishedRow:
         tolerance=table.tolerance,
         n=tables.pictures.get(metric.name),
     )
-    word, reason = _word(found, table.reason)
+    word, reason = _word(found, table)
     remark = "; ".join(part for part in (reason, row.note) if part) or None
     low, high = ends(found.interval)
     return PublishedRow(row.label, row.value, row.setting, found.mean, found.difference, low, high, word, remark)
 
 
-def _word(found: "AgainstNumber", reason: str | None) -> tuple[Word, str | None]:
+def _word(found: "AgainstNumber", table: TiedTable) -> tuple[Word, str | None]:
     if found.mean is None:
         return "not measured", "no trial of this setting is finished"
-    if reason is not None:
-        return "not comparable", reason
+    if table.reason is not None:
+        return "not comparable", table.reason
     if found.verdict == "untested":
         return "not comparable", "a single repeat tells nothing of the spread"
     if found.verdict == "undecided":
         return "not comparable", "too few repeats: the interval is wider than the tolerance"
+    if found.verdict == "reproduced" and table.tolerance is None and found.interval is not None:
+        half = (found.interval.high - found.interval.low) / 2
+        widest = _WIDE_SHARE if table.metric.unit == "share" else _WIDE * abs(found.number)
+        if half > widest:
+            unit = unit_of(table.metric)
+            return "not comparable", f"too few repeats: the interval is {unit.text(half)} wide either way"
     return found.verdict, None

@@ -49,6 +49,7 @@ class Tables:
     :param values: for each metric, by setting key and seed; only numbers.
     :param pictures: scored by each metric, where that is known.
     :param smallest: the smallest difference of interest, in the unit of the metric the study is judged by.
+    :param planned: for each metric the keys of settings that claims compare with each other, left and right.
     """
 
     labels: Mapping[str, str]
@@ -58,7 +59,8 @@ class Tables:
     baseline: str | None = None
     pictures: Mapping[str, int] = field(default_factory=dict)
     smallest: float | None = None
-    _compared: dict[tuple[str, str | None, float | None], "Comparisons"] = field(default_factory=dict)
+    planned: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    _compared: dict[tuple[str, str | None, float | None, bool], "Comparisons"] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -70,6 +72,7 @@ class Tables:
         baseline: str | None = None,
         pictures: Mapping[str, int] | None = None,
         smallest: float | None = None,
+        planned: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     ) -> "Tables":
         """Of settings with their trials."""
         settings = list(settings)
@@ -86,7 +89,7 @@ class Tables:
         }
         labels = {setting.key: setting.label for setting in settings}
         by_name = {metric.name: metric for metric in metrics}
-        return cls(labels, seeds, by_name, values, baseline, pictures or {}, smallest)
+        return cls(labels, seeds, by_name, values, baseline, pictures or {}, smallest, planned or {})
 
     def frame(self, metric: str, keys: Sequence[str] | None = None) -> "pd.DataFrame":
         """Seeds by settings; NaN where a trial has no number."""
@@ -111,19 +114,24 @@ class Tables:
         sd = (sum((v - float(mean or 0)) ** 2 for v in values) / (len(values) - 1)) ** 0.5 if len(values) > 1 else None
         return Summary(metric.name, seeds, values, mean, sd, *ends(interval), interval.method if interval else "")
 
-    def compared(self, metric: str, baseline: str | None, smallest: float | None = None) -> "Comparisons":
-        """All settings on one metric, with one of them or among each other.
+    def compared(
+        self, metric: str, baseline: str | None, smallest: float | None = None, *, as_planned: bool = False
+    ) -> "Comparisons":
+        """All settings on one metric: with one of them, among each other, or those that claims compare.
 
         :param smallest: the smallest difference of interest, where it is not the study's.
         """
         known = self.metrics[metric]
         if smallest is None and metric == next(iter(self.metrics)):
             smallest = self.smallest
-        place = (metric, baseline, smallest)
+        place = (metric, baseline, smallest, as_planned)
         if place not in self._compared:
             self._compared[place] = evaluation.compare_settings(
                 self.frame(metric),
                 baseline=None if baseline is None else self.labels[baseline],
+                planned=[(self.labels[one], self.labels[other]) for one, other in self.planned[metric]]
+                if as_planned
+                else None,
                 higher_is_better=known.better == "higher",
                 unit=unit_of(known),
                 smallest=smallest,
@@ -131,13 +139,20 @@ class Tables:
         return self._compared[place]
 
     def between(self, metric: str, left: str, right: str, smallest: float | None = None) -> "Difference":
-        """One setting against another, corrected for the family in which the study compares them."""
+        """One setting against another, as a claim compares them.
+
+        With the baseline every setting is compared, claimed or not. Two others were chosen before anything trained,
+        so what could have been chosen besides does not count: claims are corrected among themselves.
+        """
         one, other = self.labels[left], self.labels[right]
         if self.baseline in (left, right):
             return self.compared(metric, self.baseline, smallest).between(one, other)
-        # Of very many settings all pairs are too many; each with this one is enough.
-        anchor = right if len(self.labels) > MOST_PAIRED else None
-        return self.compared(metric, anchor, smallest).between(one, other)
+        return self.compared(metric, None, smallest, as_planned=True).between(one, other)
+
+    def leading(self, metric: str, key: str) -> "list[Difference]":
+        """One setting against every other."""
+        found = self.compared(metric, key)
+        return [found.between(self.labels[key], self.labels[other]) for other in self.labels if other != key]
 
     def family(self, metric: str) -> Family | None:
         """The comparisons to report on one metric; None where there are none to make."""

@@ -1,6 +1,6 @@
 """From claims to verdicts: claims are tied to settings and metrics before anything trains, and judged afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,16 @@ def tie(text: str, layout: Layout, measure: Callable[[str | None], Measure]) -> 
             raise UsageError(f"{what}: say what difference counts, as in: within 0.01.")
         amount = _EQUIVALENT
     return Tied(claim, metric, _pairs(claim, layout, what), amount)
+
+
+def planned(claims: Iterable[Tied], baseline: str | None) -> dict[str, tuple[tuple[str, str], ...]]:
+    """For each metric the pairs of settings that claims compare, those with the baseline aside; each pair once."""
+    found: dict[str, dict[frozenset[str], tuple[str, str]]] = {}
+    for tied in claims:
+        left, right = tied.pairs[0] if len(tied.pairs) == 1 else (None, None)
+        if left is not None and right is not None and baseline not in (left, right):
+            found.setdefault(tied.metric.name, {}).setdefault(frozenset((left, right)), (left, right))
+    return {metric: tuple(pairs.values()) for metric, pairs in found.items()}
 
 
 def judge(tied: Tied, tables: Tables) -> Claim:
@@ -220,12 +230,11 @@ def _numbers(difference: "Difference") -> dict[str, Any]:
 
 def _leads(tied: Tied, claim: Leads, tables: Tables) -> Claim:
     key, metric = tied.pairs[0][0], tied.metric.name
-    others = [other for other in tables.labels if other != key]
-    found = {other: tables.between(metric, key, other) for other in others}
-    worse = [one for one in found.values() if one.verdict == "worse"]
-    open_ = [one for one in found.values() if one.verdict != "better"]
+    found = tables.leading(metric, key)
+    worse = [one for one in found if one.verdict == "worse"]
+    open_ = [one for one in found if one.verdict != "better"]
     verdict: Verdict = "contradicted" if worse else "undecided" if open_ or not found else "supported"
-    telling = (worse or open_ or list(found.values()))[:1]
+    telling = (worse or open_ or found)[:1]
     count = f"Better than {len(found) - len(open_)} of {len(found)} others."
     why = f"{count} {telling[0].sentence}" if telling else "There is nothing to compare it with."
     return Claim(claim.text, verdict, why, {"better_than": len(found) - len(open_), "others": len(found)})

@@ -1,4 +1,4 @@
-"""Keys put over a recipe, dotted ones reaching inside: ``data.size=64``, ``augment[1].p=0.5``, ``phases[0].steps=9``."""
+"""Keys put over a recipe, dotted ones reach inside: ``data.size=64``, ``augment[1].p=0.5``, ``phases[0].steps=9``."""
 
 import re
 from collections.abc import Mapping, Sequence
