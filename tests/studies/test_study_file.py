@@ -132,6 +132,12 @@ def test_keys_are_put_over_the_study_its_base_and_its_axes():
         read_study(study_of(), {"optimizer.lr": 0.3})
 
 
+def test_none_takes_claims_and_published_numbers_away():
+    content = study_of(claims=["optimizer.lr=0.5 is the best"], metrics="test_loss")
+    file = read_study(content, {"claims": None, "published": "none", "metrics": ""})
+    assert (file.claims, file.published, file.metrics) == ((), (), ())
+
+
 def test_base_may_be_a_recipe_beside_the_file(tmp_path):
     (tmp_path / "base.yaml").write_text("data: digits\nepochs: 7\n")
     (tmp_path / "mine.yaml").write_text("question: q\nbase: base.yaml\nvary: {augment: [none, flip]}\n")

@@ -2,6 +2,7 @@
 
 import io
 import logging
+from dataclasses import replace
 
 from rich.console import Console
 from small_studies import study_of
@@ -25,6 +26,20 @@ def test_the_table_shows_each_trial_under_way_and_the_total():
     shown = console.export_text()
     for text in ("small: 1 of 4 trials", "0.5", "3", "2/10", "validation accuracy 0.5000", "1,234"):
         assert text in shown
+
+
+def test_nothing_is_cut_off_on_a_narrow_terminal():
+    label = "optimizer=sgd(lr=0.1, momentum=0.9), model=vgg-like(dropout=0.4), augment=flip|shift(0.1)|rotate(10)"
+    progress, console = Progress("small", 18, 5), Console(width=80, record=True, file=io.StringIO())
+    known = task()
+    progress.begun(0, Task(replace(known.setting, label=label), 0, "ab"), 100)
+    progress.epoch(0, {"epoch": 12, "validation_accuracy": 0.51234, "images_per_second": 12345.6})
+    console.print(progress._table())
+    shown = console.export_text()
+    assert "…" not in shown and "12/100" in shown and "validation accuracy 0.5123" in shown and "12,346" in shown
+    assert all(len(line.rstrip()) <= 80 for line in shown.splitlines())
+    folded = "".join(line[1:18] for line in shown.splitlines()).replace(" ", "")
+    assert "rotate(10)" in folded
 
 
 def test_elsewhere_a_line_says_how_each_trial_ended(caplog):

@@ -116,8 +116,10 @@ class Progress:
             title_justify="left",
             pad_edge=False,
         )
-        for column in ("trial", "seed", "epoch", "score", "images/s", "left"):
-            table.add_column(column, justify="left" if column == "trial" else "right")
+        # A long label goes on in the next line and is never cut off; numbers stay in one.
+        table.add_column("trial", overflow="fold")
+        for column in ("seed", "epoch", "score", "images/s", "left"):
+            table.add_column(column, justify="right", no_wrap=True)
         for row in self._rows.values():
             table.add_row(*_cells(row))
         return table

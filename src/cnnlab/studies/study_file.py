@@ -40,6 +40,8 @@ def _design(value: Any) -> str:
 
 
 def _texts(value: Any) -> Any:
+    if _absent(value) is None:
+        return ()
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
@@ -49,6 +51,8 @@ def _seeds(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
+    if _absent(value) is None:
+        return ()
     return (value,) if isinstance(value, Mapping) else tuple(value) if isinstance(value, list) else value
 
 
