@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOUR = COLOURS[0]
+_LETTERS = 48
+"""Of the usual size beside each other across a figure."""
 _MAP = "cividis"
 """Even in brightness, and the same to people who see colours otherwise (Nuñez and others, 2018)."""
 
@@ -38,23 +40,25 @@ def draw_heat_map(subject: Subject, found: HeatMap) -> "Figure":
     norm = Normalize(known.min(), known.max() if np.ptp(known) else known.min() + 1e-9)
     colours = colormaps[_MAP]
     axes.grid(visible=False)
-    size = SIZE if len(found.column_labels) <= 6 else max(6.0, SIZE * 6 / len(found.column_labels))
+    texts = {place: text_of(float(value), subject.metric.unit) for place, value in np.ndenumerate(found.cells)}
+    row_labels = [short(label, 20) for label in found.row_labels]
+    # How many letters a column has room for, beside the names of the rows.
+    room = (_LETTERS - max(map(len, row_labels))) / len(found.column_labels)
+    size = max(6.0, SIZE * min(1.0, room / (max(map(len, texts.values())) + 1)))
     masked = np.ma.masked_invalid(found.cells)
     axes.pcolormesh(masked, cmap=_MAP, norm=norm, edgecolors="white", linewidth=1.5)
     for (row, place), value in np.ndenumerate(found.cells):
-        text = text_of(float(value), subject.metric.unit)
         red, green, blue, _ = colours(norm(value)) if np.isfinite(value) else (1, 1, 1, 1)
         ink = "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#FEFEFE"
         ink = ink if np.isfinite(value) else SOFT
-        axes.text(place + 0.5, row + 0.5, text, ha="center", va="center", color=ink, fontsize=size)
-    room = 48 // max(1, len(found.column_labels))
-    is_turned = max(map(len, found.column_labels)) > room
+        axes.text(place + 0.5, row + 0.5, texts[row, place], ha="center", va="center", color=ink, fontsize=size)
+    is_turned = max(map(len, found.column_labels)) + 1 > room
     axes.set_xticks(np.arange(len(found.column_labels)) + 0.5, [short(label, 22) for label in found.column_labels])
     if is_turned:
         axes.tick_params(axis="x", rotation=35)
         for label in axes.get_xticklabels():
             label.set(ha="right", rotation_mode="anchor")
-    axes.set_yticks(np.arange(count) + 0.5, [short(label, 20) for label in found.row_labels])
+    axes.set_yticks(np.arange(count) + 0.5, row_labels)
     axes.invert_yaxis()
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
