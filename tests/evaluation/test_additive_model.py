@@ -80,6 +80,13 @@ def test_settings_that_scatter_unlike_the_rest_are_found() -> None:
     assert apart(table) == [1, 4]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_few_wild_settings_are_the_ones_set_apart_not_the_many_calm(seed: int) -> None:
+    table = np.random.default_rng(seed).normal(0.9, 0.003, (5, 8))
+    table[:, [2, 5]] = np.random.default_rng(seed).normal(0.9, 0.1, (5, 2))
+    assert {2, 5} <= set(apart(table)) and len(apart(table)) <= 3
+
+
 def test_equal_values_of_a_coarse_score_are_no_sign_of_another_spread() -> None:
     # Whole pictures of 359: equal repeats are a matter of chance.
     table = np.array([[355, 356, 357], [356, 356, 355], [357, 356, 356]]) / 359

@@ -188,6 +188,16 @@ def test_a_setting_that_diverges_now_and_then_does_not_hide_the_others() -> None
     assert "may be far off" in forced.cautions[0]
 
 
+def test_names_that_hold_commas_are_told_apart_by_semicolons() -> None:
+    values = table(effects=(0, 0.01, 0, -0.03, 0.02, 0.01, 0, 0.02), repeats=5)
+    values["a"] += [0.1, -0.1, 0.1, -0.1, 0.0]
+    values["b"] += [0.1, 0.1, -0.1, -0.1, 0.0]
+    values.columns = [f"x={name}, y={name}" for name in values.columns]
+    assert "x=a, y=a; and x=b, y=b scatter unlike the others" in compare_settings(values).reason
+    plain = values.rename(columns=lambda name: str(name)[2])
+    assert "a and b scatter unlike the others" in compare_settings(plain).reason
+
+
 def test_unequal_spreads_go_to_the_exact_permutation_test_where_repeats_suffice() -> None:
     values = table(effects=(0, 0.02, 0, 0.03), repeats=9)
     values["d"] += np.linspace(-0.2, 0.8, 9)

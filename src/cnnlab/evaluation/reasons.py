@@ -112,8 +112,12 @@ def _permutation(plan: Plan, used: Sequence[Tested]) -> str:
 def _listed(places: Sequence[int], names: Sequence[str]) -> str:
     words = [names[place] for place in places]
     if len(words) > _MANY:
-        return f"{', '.join(words[:_MANY])} and {len(words) - _MANY} more"
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+        words = [*words[:_MANY], f"{len(words) - _MANY} more"]
+    if len(words) == 1:
+        return words[0]
+    # Names of several axes hold commas themselves.
+    between, last = ("; ", "; and ") if any("," in word for word in words) else (", ", " and ")
+    return f"{between.join(words[:-1])}{last}{words[-1]}"
 
 
 def _number(count: int) -> str:

@@ -15,8 +15,9 @@ _LEAST = 3
 def apart(values: Array) -> list[int]:
     """Columns whose spread is unlike that of the rest, such as those of a learning rate that sometimes diverges.
 
-    Columns leave one by one, that first which the others agree best without, until Bartlett's test finds nothing at
-    1%. Columns of fewer than three values are not judged; all columns come back when no two agree.
+    The rest is the largest group, of neighbours in the order of their spread, in which Bartlett's test finds nothing
+    at 1%; of several as large the most alike. Columns of fewer than three values are not judged; all columns come back
+    when no two agree.
 
     :param values: B×K, NaN where there is no value.
     """
@@ -26,13 +27,13 @@ def apart(values: Array) -> list[int]:
         return []
     floor = _resolution(values) ** 2 / 12
     variances = {place: max(float(columns[place].var(ddof=1)), floor) for place in judged}
-    gone: list[int] = []
-    while len(judged) > 1 and _p(judged, columns, variances) < _ALARM:
-        without = [[place for place in judged if place != out] for out in judged]
-        best = max(without, key=lambda rest: _p(rest, columns, variances))
-        gone += [place for place in judged if place not in best]
-        judged = best
-    return sorted(gone if len(judged) > 1 else gone + judged)
+    ordered = sorted(judged, key=lambda place: variances[place])
+    for size in range(len(ordered), 1, -1):
+        groups = [ordered[start : start + size] for start in range(len(ordered) - size + 1)]
+        p, alike = max((_p(group, columns, variances), group) for group in groups)
+        if p >= _ALARM:
+            return sorted(set(judged) - set(alike))
+    return judged
 
 
 def bartlett_p(sizes: Sequence[int], variances: Sequence[float]) -> float:
@@ -46,8 +47,6 @@ def bartlett_p(sizes: Sequence[int], variances: Sequence[float]) -> float:
 
 
 def _p(places: Sequence[int], columns: Sequence[Array], variances: dict[int, float]) -> float:
-    if len(places) < 2:
-        return 1.0
     return bartlett_p([len(columns[place]) for place in places], [variances[place] for place in places])
 
 
