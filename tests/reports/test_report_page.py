@@ -199,6 +199,18 @@ def test_sentences_stand_under_one_another_on_a_phone_and_numbers_do_not(written
     )
 
 
+def test_long_keys_can_be_broken_in_the_head_of_a_table_and_numbers_cannot(study, tmp_path, no_pdf):
+    result, runs = study
+    heads = re.findall(
+        r'<th scope="col" class="[^"]*">([^<]+)</th>', write_study_report(result, runs, tmp_path).read_text()
+    )
+    dotted = [axis.name for axis in result.axes if "." in axis.name]
+    assert dotted
+    for name in dotted:
+        assert name.replace(".", ".\u200b").replace("_", "_\u200b") in heads
+    assert not any(re.search(r"\d\.\u200b", head) for head in heads)
+
+
 def test_sources_of_published_numbers_are_named_and_each_has_its_table(study, tmp_path, no_pdf):
     result, runs = study
     other = replace(result.published[0], source="Another paper")

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+_JOINT = re.compile(r"([._])(?=[^\W\d_])")
 _MOST_PIXELS = 160
 _LONGEST_TABLE = 400
 _MOST_COLUMNS = 40
@@ -74,7 +76,13 @@ def _environment() -> "Environment":
     )
     environment.filters.update(slug=slug, cell=_cell, sort_value=_sort_value, mark=_mark, picture=_picture)
     environment.filters.update(
-        is_wordy=_is_wordy, is_long_text=_is_long_text, shown=_shown, is_long=_is_long, words=_words, taken=_taken
+        is_wordy=_is_wordy,
+        is_long_text=_is_long_text,
+        shown=_shown,
+        is_long=_is_long,
+        words=_words,
+        taken=_taken,
+        heading=_heading,
     )
     return environment
 
@@ -100,6 +108,11 @@ def _status(subject: Subject) -> list[str]:
 
 def _variable(subject: Subject, key: str) -> str:
     return f"var(--{VARIABLES[subject.colours[key]]})"
+
+
+def _heading(text: str) -> str:
+    """The name of a column, which may be broken inside a long key: after a dot or an underscore before a letter."""
+    return _JOINT.sub("\\1\u200b", text)
 
 
 def _cell(value: Any, column: Column) -> str:
