@@ -158,7 +158,11 @@ def test_the_folder_given_comes_before_the_environment_and_the_cache(
     assert len(tiny.asked) == 2
 
 
-@pytest.mark.parametrize("wrong", [b"<html>not found</html>", PACKED[:-9], gzip.compress(CONTENT[:-1] + b"0")])
+@pytest.mark.parametrize(
+    "wrong",
+    [b"<html>not found</html>", PACKED[:-9], gzip.compress(CONTENT[:-1] + b"0")],
+    ids=["a page", "cut off", "other content"],
+)
 def test_a_wrong_download_is_refused_and_leaves_nothing(tiny: Server, wrong: bytes) -> None:
     tiny.answers["/a/one.gz"] = tiny.answers["/b/one.gz"] = wrong
     with pytest.raises(DataError, match=r"tiny was not found in .*/a/one\.gz: what arrived has not the right checksum"):
