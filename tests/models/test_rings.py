@@ -73,6 +73,7 @@ def test_what_cannot_be_unrolled_is_refused() -> None:
         ("flatten|polar", "needs a feature map"),
         ("conv(3)|correlate", "in pairs, and there are 3"),
         ("polar(60, 8)|ring_conv(4, [3, 4])", "must be odd"),
+        ("polar(60, 8)|ring_conv(4, [4, 3])", "cannot keep the height"),
         ("polar(60, 2)|ring_conv(4, [3, 3], padding=valid)", "3 rows high does not fit"),
     ):
         with pytest.raises(SpecError, match=words):

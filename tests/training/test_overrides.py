@@ -174,6 +174,12 @@ def test_phases_that_are_no_list_of_phases_are_refused_with_an_example(text: str
         parse_pairs([f"phases={text}"])
 
 
+@pytest.mark.parametrize("path", ["phases[0]", "phases.epochs", "phases[x].epochs"])
+def test_a_path_that_names_no_key_of_a_phase_is_refused_with_an_example(path: str) -> None:
+    with pytest.raises(UsageError, match=r"names no key of one phase; write it as in phases\[0\].epochs=3"):
+        Recipe.read(BASE, **parse_pairs([f"phases={PHASES}"]), **{path: 3})
+
+
 def test_a_phase_that_is_not_there_is_refused() -> None:
     with pytest.raises(UsageError, match=r"has 2 phases, numbered from 0; there is no \[2\]"):
         Recipe.read(BASE, **parse_pairs([f"phases={PHASES}", "phases[2].epochs=1"]))

@@ -91,6 +91,8 @@ def ring_conv(
     channels, height, width = place.feature_map()
     if kernel[1] % 2 == 0 or kernel[1] // 2 >= width:
         raise place.error(f"its kernel is {kernel[1]} wide; that must be odd, and less than twice the {width} columns")
+    if padding == "same" and kernel[0] % 2 == 0:
+        raise place.error(f"a kernel {kernel[0]} rows high cannot keep the height; take an odd one, or padding=valid")
     edge = kernel[0] // 2 if padding == "same" else 0
     if height + 2 * edge < kernel[0]:
         raise place.error(f"a kernel {kernel[0]} rows high does not fit; take a lower one, or padding=same")

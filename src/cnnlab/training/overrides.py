@@ -77,6 +77,8 @@ def _is_plain(path: str) -> bool:
 
 
 def _reach(content: dict[str, Any], path: str, value: Any, defaults: Mapping[str, Any]) -> None:
+    if path.startswith("phases") and not _PHASE.fullmatch(path):
+        raise UsageError(f"{path} names no key of one phase; write it as in phases[0].epochs=3.")
     if phase := _PHASE.fullmatch(path):
         _reach_phase(content, path, int(phase.group(1)), {phase.group(2): value}, defaults)
         return
