@@ -18,10 +18,10 @@ from typing import Any
 
 import machine
 import torch
-import yaml
 
 import cnnlab
 from cnnlab import objectives
+from cnnlab.core import yaml
 from cnnlab.objectives.distances import distances
 
 HERE = Path(__file__).parent
@@ -46,7 +46,7 @@ WAYS = {
 
 def recipe_of(way: int) -> dict[str, Any]:
     """The recipe of one way."""
-    recipe: dict[str, Any] = yaml.safe_load(RECIPE.read_text())
+    recipe: dict[str, Any] = yaml.load(RECIPE.read_text(), RECIPE.name)
     objective = WAYS[way][1]
     return {**recipe, "objective": objective} if objective else recipe
 

@@ -1,10 +1,11 @@
 """From the runs of a study to its result."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError, safe_open
 
 from cnnlab.core.errors import CnnlabError
 from cnnlab.runs import RunSummary, environment
@@ -15,7 +16,7 @@ from cnnlab.studies.measures import Measure
 from cnnlab.studies.published_numbers import TiedTable, beside
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import Setting, StudyResult, Trial
-from cnnlab.studies.search import searched
+from cnnlab.studies.search import searched, steps_left
 from cnnlab.studies.tables import Tables
 from cnnlab.studies.trials import Trials
 from cnnlab.studies.verdicts import Tied, judge, planned
@@ -105,9 +106,7 @@ class Analysis:
     def _still_to_try(self) -> int:
         """Steps of a search that are yet to come or to end."""
         design = self.layout.design
-        if not isinstance(design, SearchDesign):
-            return 0
-        return design.trials - sum(1 for step in self.record.steps[: design.trials] if step["state"] != "asked")
+        return steps_left(design, self.record.steps) if isinstance(design, SearchDesign) else 0
 
     @property
     def _led_by(self) -> str:
@@ -221,12 +220,11 @@ def count_parameters(path: Path) -> int | None:
     What batch normalisation keeps count of is not trained and does not count.
     """
     try:
-        with path.open("rb") as file:
-            head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    except (OSError, ValueError):
+        with safe_open(path, "np") as file:
+            kept = [name for name in file.keys() if not name.endswith(_COUNTED_BY)]  # noqa: SIM118
+            return sum(int(math.prod(file.get_slice(name).get_shape())) for name in kept)
+    except (OSError, SafetensorError):
         return None
-    kept = {name: entry for name, entry in head.items() if name != "__metadata__" and not name.endswith(_COUNTED_BY)}
-    return sum(int(math.prod(entry["shape"])) for entry in kept.values())
 
 
 def study_folder(runs: Path, name: str) -> Path:

@@ -31,6 +31,11 @@ _FREE_TRIALS = 4
 _REDUCTION = 3
 
 
+def steps_left(design: SearchDesign, steps: Sequence[Mapping[str, Any]]) -> int:
+    """Steps of a search that were not told yet how they ended, those to come included."""
+    return design.trials - len([step for step in steps[: design.trials] if step["state"] != "asked"])
+
+
 class SearchAgenda(Agenda):
     """The tasks of a search.
 
@@ -59,7 +64,7 @@ class SearchAgenda(Agenda):
     @property
     def steps_left(self) -> int:
         """Steps that were not told yet how they ended, those to come included."""
-        return self.design.trials - sum(1 for step in self._steps if step["state"] != "asked")
+        return steps_left(self.design, self._steps)
 
     @property
     def is_done(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Literal
 
 from cnnlab import evaluation
@@ -107,11 +108,11 @@ class Tables:
         found = self.values[metric.name][key]
         seeds = tuple(seed for seed in self.seeds if seed in found)
         values = tuple(found[seed] for seed in seeds)
-        mean = sum(values) / len(values) if values else None
+        mean = fmean(values) if values else None
         interval = evaluation.mean_interval(values, within=bounds(metric))
         if interval is None and values:
             interval = evaluation.score_interval(metric.name, values[0], self.pictures.get(metric.name, 0))
-        sd = (sum((v - float(mean or 0)) ** 2 for v in values) / (len(values) - 1)) ** 0.5 if len(values) > 1 else None
+        sd = stdev(values) if len(values) > 1 else None
         return Summary(metric.name, seeds, values, mean, sd, *ends(interval), interval.method if interval else "")
 
     def compared(
