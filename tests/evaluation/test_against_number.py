@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportions_ztest
 
-from cnnlab.evaluation import NUMBER, POINTS, SECONDS, against_number, unit_of, wilson
+from cnnlab.evaluation import MINUTES, NUMBER, POINTS, SECONDS, against_number, unit_of, wilson
 
 VALUES = [0.912, 0.918, 0.915]
 
@@ -57,7 +57,13 @@ def test_equal_values_have_no_p_value() -> None:
 
 @pytest.mark.parametrize(
     ("metric", "unit"),
-    [("test_accuracy", POINTS), ("validation.macro_f1", POINTS), ("test_loss", NUMBER), ("seconds", SECONDS)],
+    [
+        ("test_accuracy", POINTS),
+        ("validation.macro_f1", POINTS),
+        ("test_loss", NUMBER),
+        ("seconds", SECONDS),
+        ("test_clock_mean_error", MINUTES),
+    ],
 )
 def test_units_go_by_the_name_of_the_metric(metric: str, unit: object) -> None:
     assert unit_of(metric) is unit
@@ -69,3 +75,6 @@ def test_numbers_are_written_in_their_unit() -> None:
     assert POINTS.text(-0.012) == "1.20 points"
     assert NUMBER.signed(-0.5) == "-0.5000"
     assert SECONDS.text(12.34) == "12.3 s"
+    assert POINTS.value(0.9348) == "93.48%"
+    assert SECONDS.value(12.34) == "12.3 s"
+    assert MINUTES.value(1.876) == "1.88 min"

@@ -18,6 +18,7 @@ from cnnlab.studies.verdicts import judge, planned, tie
 
 ACCURACY = Metric("test_accuracy", "test accuracy", "share", "higher")
 SECONDS = Metric("seconds", "training time", "seconds", "lower")
+CLOCK = Metric("test_clock_mean_error", "test clock mean error", "minutes", "lower")
 SEEDS = (0, 1, 2, 3, 4)
 
 
@@ -172,6 +173,19 @@ def test_of_times_the_shorter_is_the_better():
     times = ((10.0, 11.0, 10.0, 12.0, 11.0), (20.0, 21.0, 21.0, 22.0, 20.0))
     assert verdict("augment=none is better than augment=flip", times, metric=SECONDS).verdict == "supported"
     assert verdict("augment=none is higher than augment=flip", times, metric=SECONDS).verdict == "contradicted"
+
+
+def test_a_clock_is_held_to_minutes_and_seconds():
+    errors = ((1.8, 1.9, 2.0, 1.9, 1.9), (11.0, 12.0, 11.5, 11.0, 12.0))
+    close = verdict("test_clock_mean_error of augment=none is below 3 minutes", errors, metric=CLOCK)
+    assert close.verdict == "supported"
+    assert close.why.startswith("test clock mean error of none: 1.90 min (95% interval 1.81 to 1.99, n=5)")
+    assert close.why.endswith("against 3.00 min.")
+    assert (
+        verdict("augment=none is lower than augment=flip by at least 9 minutes", errors, metric=CLOCK).verdict
+        == verdict("augment=none is lower than augment=flip by at least 540 s", errors, metric=CLOCK).verdict
+        == "supported"
+    )
 
 
 def test_values_that_scatter_leave_it_undecided_and_say_how_many_repeats_lack():

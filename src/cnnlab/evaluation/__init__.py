@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.scoring import evaluate as evaluate
     from cnnlab.evaluation.subjects import Subject as Subject
     from cnnlab.evaluation.subjects import subject as subject
+    from cnnlab.evaluation.units import MINUTES as MINUTES
     from cnnlab.evaluation.units import NUMBER as NUMBER
     from cnnlab.evaluation.units import POINTS as POINTS
     from cnnlab.evaluation.units import SECONDS as SECONDS
@@ -111,6 +112,7 @@ _HOMES = {
         "subject",
     ),
     "units": (
+        "MINUTES",
         "NUMBER",
         "POINTS",
         "SECONDS",

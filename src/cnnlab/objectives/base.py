@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,8 +13,7 @@ from cnnlab.core.registry import Bound, Registry
 from cnnlab.core.spec import Call, read_one
 from cnnlab.objectives.clock import Clock
 from cnnlab.objectives.columns import Columns, Targets, listed
-
-Direction: TypeAlias = Literal["higher", "lower"]
+from cnnlab.objectives.metrics import Direction, better
 
 objectives: Registry["Objective"] = Registry("objective", given=("columns",))
 
@@ -119,7 +118,7 @@ class Objective(ABC):
 
     def better(self, metric: str) -> Direction:
         """Whether a higher or a lower value of the metric is the better one."""
-        return "lower" if metric == "loss" or metric.endswith(("_loss", "_error")) else "higher"
+        return better(metric)
 
     def metrics(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
         """Every metric of these outputs, ``loss`` among them."""

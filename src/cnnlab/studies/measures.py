@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import UsageError, suggestion
-from cnnlab.objectives import Objective
+from cnnlab.objectives import Objective, metrics
 from cnnlab.runs import Run
 from cnnlab.studies.result import Metric, Unit
 
@@ -91,15 +91,8 @@ def available(objective: Objective, splits: Sequence[str]) -> list[Measure]:
 
 def _of_split(name: str, objective: Objective) -> Measure:
     split, _, inner = name.partition("_")
-    metric = Metric(name, name.replace("_", " "), _unit(inner), objective.better(inner))
+    metric = Metric(name, name.replace("_", " "), metrics.unit(inner), objective.better(inner))
     return Measure(metric, "score", (split, inner))
-
-
-def _unit(inner: str) -> Unit:
-    if inner == "loss":
-        return "loss"
-    is_share = inner.endswith(("accuracy", "f1", "recall", "precision"))
-    return "share" if is_share else "number"
 
 
 def _of_gap(match: re.Match[str], objective: Objective, splits: Sequence[str]) -> Measure:
@@ -109,7 +102,7 @@ def _of_gap(match: re.Match[str], objective: Objective, splits: Sequence[str]) -
         raise UsageError(f"there is no gap in {inner} here: it is not measured on both train and validation.")
     name = "gap" if match.group(1) is None else f"gap in {inner}"
     label = f"train-validation gap in {inner}"
-    return Measure(Metric(name, label, _unit(inner), "lower"), "gap", (inner, objective.better(inner)))
+    return Measure(Metric(name, label, metrics.unit(inner), "lower"), "gap", (inner, objective.better(inner)))
 
 
 def _of_class(match: re.Match[str], objective: Objective, splits: Sequence[str]) -> Measure:
@@ -162,7 +155,7 @@ def _level(folder: Path, info: Mapping[str, Any], unit: str, level: float, metri
     history = Run(folder).history
     if metric not in history:
         return None
-    is_low = inner == "loss" or inner.endswith(("_loss", "_error"))
+    is_low = metrics.better(metric) == "lower"
     reached = history[metric] <= level if is_low else history[metric] >= level
     if not reached.any():
         return None

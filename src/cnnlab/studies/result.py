@@ -16,7 +16,7 @@ TrialStatus = Literal["finished", "failed", "missing", "pruned"]
 FailureKind = Literal["nan", "memory", "crash", "error"]
 Verdict = Literal["supported", "contradicted", "undecided"]
 Word = Literal["reproduced", "better", "worse", "not comparable", "not measured"]
-Unit = Literal["share", "loss", "seconds", "epochs", "images/s", "number"]
+Unit = Literal["share", "loss", "minutes", "seconds", "epochs", "images/s", "number"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Literal
 
 from cnnlab import evaluation
-from cnnlab.evaluation import NUMBER, POINTS, SECONDS, Interval, Unit
+from cnnlab.evaluation import MINUTES, NUMBER, POINTS, SECONDS, Interval, Unit
 from cnnlab.studies.result import Comparison, Family, Metric, Setting, Summary
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ MOST_PAIRED = 30
 """Settings up to which all pairs are compared."""
 _UNITS: Mapping[str, Unit] = {
     "share": POINTS,
+    "minutes": MINUTES,
     "seconds": SECONDS,
     "epochs": Unit("epochs", 1.0, 1),
     "images/s": Unit("images/s", 1.0, 0),

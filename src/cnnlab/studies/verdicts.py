@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _EQUIVALENT = 0.01
 """Shares that differ by less than a point are taken to be no different, unless a claim says what counts."""
-_MINUTE = 60.0
+_SECONDS = {"seconds": 1.0, "minutes": 60.0}
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,9 @@ def _amount(amount: Amount, metric: Metric, what: str, *, is_level: bool = False
             raise UsageError(f"{what}: points and % are of shares such as accuracies, and {metric.name} is none.")
         return amount.number / 100
     if amount.unit in ("seconds", "minutes"):
-        if metric.unit != "seconds":
+        if metric.unit not in ("seconds", "minutes"):
             raise UsageError(f"{what}: {metric.name} is not measured in {amount.unit}.")
-        return amount.number * (_MINUTE if amount.unit == "minutes" else 1)
+        return amount.number * _SECONDS[amount.unit] / _SECONDS[metric.unit]
     if amount.unit == "epochs" and metric.unit != "epochs":
         raise UsageError(f"{what}: {metric.name} is not measured in epochs.")
     if metric.unit == "share" and abs(amount.number) > 1:
@@ -298,10 +298,12 @@ def _beyond(low: float | None, high: float | None, level: float, is_floor: bool)
 
 
 def _bounded_why(label: str, metric: Metric, numbers: dict[str, Any], claim: Bounded) -> str:
-    shown = f"{metric.label} of {label}: {numbers['mean']:.4g}"
+    unit = unit_of(metric)
+    shown = f"{metric.label} of {label}: {unit.value(numbers['mean'])}"
     if numbers["low"] is not None:
-        shown += f" (95% interval {numbers['low']:.4g} to {numbers['high']:.4g}, n={numbers['n']})"
+        low, high = (unit.number(numbers[end]) for end in ("low", "high"))
+        shown += f" (95% interval {low} to {high}, n={numbers['n']})"
     else:
         shown += f" (n={numbers['n']}, too few for an interval)"
     chosen = " It was chosen as the best of these very numbers, which flatters it." if claim.setting is None else ""
-    return f"{shown}, against {numbers['level']:g}.{chosen}"
+    return f"{shown}, against {unit.value(numbers['level'])}.{chosen}"

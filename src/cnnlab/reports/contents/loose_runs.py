@@ -8,6 +8,7 @@ from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.spec import Call, read
 from cnnlab.evaluation import mean_interval, score_interval
+from cnnlab.objectives import metrics as metric_names
 from cnnlab.reports.contents.loose_tests import tested
 from cnnlab.reports.contents.short_specs import short
 from cnnlab.reports.contents.tables import counted, listed
@@ -103,7 +104,11 @@ def _metrics(runs: Sequence[Run]) -> tuple[Metric, ...]:
     wanted = [f"{split}_{name}" for name in (inner, "accuracy", "loss") for split in ("test", "validation", "train")]
     judged = next((name for name in wanted if name in shared), shared[0] if shared else "validation_loss")
     names = [judged, *(name for name in shared if name != judged)]
-    gap = [Metric("gap", f"train-validation gap in {inner}", _unit(inner), "lower")] if _has_gap(shared, inner) else []
+    gap = (
+        [Metric("gap", f"train-validation gap in {inner}", metric_names.unit(inner), "lower")]
+        if _has_gap(shared, inner)
+        else []
+    )
     facts = [Metric(name, label, unit, better) for name, (label, unit, better) in _FACTS.items()]
     return (*(_metric(name) for name in names), *gap, *facts)
 
@@ -122,15 +127,7 @@ def _has_gap(names: Sequence[str], inner: str) -> bool:
 
 
 def _metric(name: str) -> Metric:
-    inner = name.partition("_")[2]
-    is_low = inner == "loss" or inner.endswith(("_loss", "_error"))
-    return Metric(name, name.replace("_", " "), _unit(inner), "lower" if is_low else "higher")
-
-
-def _unit(inner: str) -> Unit:
-    if inner == "loss":
-        return "loss"
-    return "share" if inner.endswith(("accuracy", "f1", "recall", "precision")) else "number"
+    return Metric(name, name.replace("_", " "), metric_names.unit(name), metric_names.better(name))
 
 
 def _scores(info: Mapping[str, Any]) -> dict[str, float]:

@@ -7,12 +7,12 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from cnnlab.studies.result import Unit
 
-Kind: TypeAlias = Literal["text", "count", "share", "loss", "seconds", "epochs", "images/s", "number", "p"]
+Kind: TypeAlias = Literal["text", "count", "share", "loss", "minutes", "seconds", "epochs", "images/s", "number", "p"]
 """How the values of a column are written; shares as percent."""
 
-_HEADINGS: dict[str, str] = {"share": "%", "seconds": "s"}
-_CHANGES: dict[str, str] = {"share": "points", "seconds": "s"}
-_DIGITS: dict[str, int] = {"share": 2, "loss": 4, "seconds": 1, "epochs": 1, "images/s": 0}
+_HEADINGS: dict[str, str] = {"share": "%", "minutes": "min", "seconds": "s"}
+_CHANGES: dict[str, str] = {"share": "points", "minutes": "min", "seconds": "s"}
+_DIGITS: dict[str, int] = {"share": 2, "loss": 4, "minutes": 2, "seconds": 1, "epochs": 1, "images/s": 0}
 MINUS = "−"
 NOTHING = "–"
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnlab.objectives.metrics import better
 from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.curves import Band, CurveMetric, Gap, SettingCurves
 from cnnlab.reports.contents.tables import Column, with_unit
@@ -33,7 +34,7 @@ def limits(curves: Sequence[SettingCurves]) -> dict[str, tuple[float, float]]:
     found = {}
     for metric in dict.fromkeys(name for one in curves for name in one.bands):
         bands = [band for one in curves for band in one.bands.get(metric, {}).values()]
-        found[metric] = _ends(bands, is_low=metric == "loss" or metric.endswith(("_loss", "_error")))
+        found[metric] = _ends(bands, is_low=better(metric) == "lower")
     return found
 
 
