@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import machine
-import torch
 
 import cnnlab
-from cnnlab import objectives
 from cnnlab.core import yaml
-from cnnlab.objectives.distances import distances
+from cnnlab.evaluation import number_predictions
 
 HERE = Path(__file__).parent
 TARGET = HERE / "results" / "clock-objectives"
@@ -83,13 +81,8 @@ def command(way: int) -> str:
 
 def _standard_error(run: cnnlab.Run) -> float:
     """Of the mean error, over the pictures of the test split."""
-    stored = run.predictions("test")
-    objective = objectives.restore(stored.objective, stored.classes)
-    outputs = torch.cat([torch.from_numpy(stored.outputs[head]) for head in objective.heads], dim=1)
-    said = objective.numbers(outputs.double())
-    truth = 60.0 * stored.targets["hour"] + stored.targets["minute"]
-    apart = distances(60 * said["hour"] + said["minute"], torch.from_numpy(truth), 720)
-    return float(apart.std() / math.sqrt(len(apart)))
+    (time,) = number_predictions(run.predictions("test"))
+    return float(time.distances.std(ddof=1) / math.sqrt(len(time)))
 
 
 def table(record: dict[str, Any]) -> str:

@@ -211,7 +211,7 @@ def test_gallery_holds_the_surest_mistakes_with_their_own_pictures(study, digits
     found = gallery(repeats, "label")
     assert found is not None and found.trouble == ""
     assert found.n == 359 and found.wrong == 359 - round(0.94 * 359)
-    sure = [mistake.confidence for mistake in found.mistakes]
+    sure = [mistake.size for mistake in found.mistakes]
     assert sure == sorted(sure, reverse=True)
     ids = list(digits.test.ids)
     for mistake in found.mistakes:

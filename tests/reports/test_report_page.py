@@ -125,7 +125,7 @@ def test_mistakes_are_shown_as_pictures(reader):
     pictures = reader.all("img")
     assert len(pictures) == 22
     assert all(str(a["src"]).startswith("data:image/png;base64,") for a in pictures)
-    assert re.fullmatch(r"Picture \d+: (\d), taken for (\d) with confidence \d+\.\d\d%\.", str(pictures[0]["alt"]))
+    assert re.fullmatch(r"Picture \d+: (\d), taken for (\d), \d+\.\d% sure\.", str(pictures[0]["alt"]))
 
 
 def test_figures_take_the_colours_of_the_page(written):

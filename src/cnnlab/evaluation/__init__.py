@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.paired_runs import compare_predictions as compare_predictions
     from cnnlab.evaluation.pictures import PicturePredictions as PicturePredictions
     from cnnlab.evaluation.pictures import predict as predict
+    from cnnlab.evaluation.predicted_numbers import NumberPredictions as NumberPredictions
+    from cnnlab.evaluation.predicted_numbers import number_predictions as number_predictions
     from cnnlab.evaluation.probabilities import ClassPredictions as ClassPredictions
     from cnnlab.evaluation.probabilities import class_predictions as class_predictions
     from cnnlab.evaluation.ranking import Roc as Roc
@@ -75,6 +77,10 @@ _HOMES = {
         "score_interval",
         "two_sample_interval",
         "wilson",
+    ),
+    "predicted_numbers": (
+        "NumberPredictions",
+        "number_predictions",
     ),
     "paired_runs": (
         "PairedRuns",

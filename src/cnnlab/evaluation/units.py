@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from cnnlab.objectives import metrics
-
 
 @dataclass(frozen=True)
 class Unit:
@@ -54,4 +52,7 @@ def unit_of(metric: str) -> Unit:
     """The unit for a metric by its name, such as ``test_accuracy``, ``validation.loss`` or ``seconds``."""
     if metric.endswith("seconds"):
         return SECONDS
+    # Comparing numbers needs no torch, which objectives do.
+    from cnnlab.objectives import metrics
+
     return _UNITS.get(metrics.unit(metric), NUMBER)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from cnnlab.core.spec import Call, read_one
 from cnnlab.objectives.clock import Clock
 from cnnlab.objectives.columns import Columns, Targets, listed
 from cnnlab.objectives.metrics import Direction, better
+
+if TYPE_CHECKING:
+    from cnnlab.objectives.single import Numeric
 
 objectives: Registry["Objective"] = Registry("objective", given=("columns",))
 
@@ -95,6 +98,11 @@ class Objective(ABC):
     """The metric that tells best how good the outputs are, the clock's aside."""
     clock: Clock | None = None
     """How far the time of day is off, where hour and minute are both predicted."""
+
+    @property
+    def number_heads(self) -> "Mapping[str, Numeric]":
+        """Those of its heads that predict a number, by name."""
+        return {}
 
     @property
     def outputs(self) -> int:

@@ -10,6 +10,8 @@ from cnnlab.objectives.distances import NEAR, distances, middle, shares_within
 from cnnlab.objectives.quantity import Quantity
 
 HOUR, MINUTE = "hour", "minute"
+TIME = "time"
+"""What both make up."""
 DIAL = 720.0
 """Minutes around the dial."""
 
@@ -39,13 +41,16 @@ class Clock:
         """The score that tells best how good a clock is read."""
         return "clock_mean_error"
 
-    def scores(self, predicted: Mapping[str, Tensor], targets: Targets) -> dict[str, float]:
-        """Mean and median distance in minutes, and the share within 1, 5 and 10 minutes.
+    def read(self, predicted: Mapping[str, Tensor], targets: Targets) -> tuple[Tensor, Tensor]:
+        """The predicted and the true time in minutes, N each.
 
         :param predicted: hours and minutes as numbers, which need not be whole.
         """
         truth = self.time.of(targets)
-        said = 60 * predicted[HOUR] + predicted[MINUTE]
-        apart = distances(said.to(truth.device), truth, DIAL)
+        return (60 * predicted[HOUR] + predicted[MINUTE]).to(truth.device), truth
+
+    def scores(self, predicted: Mapping[str, Tensor], targets: Targets) -> dict[str, float]:
+        """Mean and median distance in minutes, and the share within 1, 5 and 10 minutes; :meth:`read` says of what."""
+        apart = distances(*self.read(predicted, targets), DIAL)
         scores = {"mean_error": apart.mean().item(), "median_error": middle(apart)} | shares_within(apart)
         return {f"clock_{name}": value for name, value in scores.items()}

@@ -14,7 +14,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.spec import Call
 from cnnlab.objectives.base import Objective, objectives
 from cnnlab.objectives.columns import Columns, Targets
-from cnnlab.objectives.single import Single
+from cnnlab.objectives.single import Numeric, Single
 
 T = TypeVar("T")
 _AT_ONCE = 1024
@@ -44,6 +44,11 @@ class MultiHead(Objective):
 
     def _prefixed(self, names: Any) -> tuple[str, ...]:
         return tuple(f"{head}_{name}" for head, part in self.parts.items() for name in names(part))
+
+    @property
+    def number_heads(self) -> Mapping[str, Numeric]:
+        """Those of its heads that predict a number, each by itself, before any vote."""
+        return {head: part for head, part in self.parts.items() if isinstance(part, Numeric)}
 
     def check(self, targets: Targets) -> None:
         """Refuses what any of the heads does."""

@@ -130,6 +130,11 @@ class Numeric(Single):
         self.settled: dict[str, Any] = {"column": quantity.column, "units": quantity.units}
 
     @property
+    def number_heads(self) -> "Mapping[str, Numeric]":
+        """Its one head."""
+        return {self.name: self}
+
+    @property
     def tables(self) -> Mapping[str, Sequence[float] | None]:
         """The numbers that classes stand for, in each column that holds any."""
         pairs = zip(self.quantity.columns, self.quantity.tables, strict=True)

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from cnnlab.reports.contents import classes as of_classes
 from cnnlab.reports.contents import curves as of_curves
 from cnnlab.reports.contents import factors as of_factors
+from cnnlab.reports.contents import numbers as of_numbers
 from cnnlab.reports.contents import searching as of_search
 from cnnlab.reports.contents import settings as of_settings
 from cnnlab.reports.contents import trade_off as of_cost
-from cnnlab.reports.contents.mistakes import Gallery, gallery
+from cnnlab.reports.contents.mistakes import Gallery, farthest_off, gallery
 from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import Table, capital, counted, listed, with_unit
 from cnnlab.reports.figures import classes as class_figures
 from cnnlab.reports.figures import curves as curve_figures
 from cnnlab.reports.figures import factors as factor_figures
+from cnnlab.reports.figures import numbers as number_figures
 from cnnlab.reports.figures import settings as setting_figures
 from cnnlab.reports.figures.searching import draw_search
 from cnnlab.reports.figures.trade_off import draw_trade_off
@@ -275,11 +277,16 @@ def _cost(subject: Subject) -> Section | None:
 
 
 def _best(subject: Subject, data_dir: Path | None) -> list[Section | None]:
-    """The best setting class by class, and its mistakes."""
+    """The best setting number by number and class by class, and its mistakes."""
     repeats = of_classes.best_repeats(subject)
     if subject.best is None or not repeats or subject.unlike:
         return []
     found: list[Section | None] = []
+    for numbers in of_numbers.number_details(repeats, subject.label(subject.best.key)):
+        found.append(_number_section(subject, numbers))
+        farthest = farthest_off(repeats, numbers.name, data_dir)
+        if farthest is not None:
+            found.append(_farthest_section(numbers, farthest))
     for details in of_classes.class_details(repeats, subject.label(subject.best.key)):
         found.append(_class_section(subject, details))
         mistakes = gallery(repeats, details.column, data_dir)
@@ -288,11 +295,43 @@ def _best(subject: Subject, data_dir: Path | None) -> list[Section | None]:
     return found
 
 
-def _class_section(subject: Subject, details: of_classes.ClassDetails) -> Section:
-    seeds = f"seed{'' if len(details.seeds) == 1 else 's'} {listed([str(seed) for seed in details.seeds])}"
-    text = f"{details.label} on the {details.split} pictures, {seeds} counted together."
+def _number_section(subject: Subject, details: of_numbers.NumberDetails) -> Section:
+    unit, found = details.found.unit, details.found
+    mean, guess = (with_unit(value, unit) for value in (float(found.distances.mean()), found.guess))
+    text = f"{_on_which(subject, details)} It is off by {mean} on average; who always says the same {details.name} is "
+    text += f"off by {guess} at best."
+    shares = of_numbers.shares_table(details)
+    half = with_unit(shares.rows[0][1], unit)
+    against = Picture(
+        *(f"numbers {details.name}", "Predicted against true"),
+        "On the dashed line it is right. Darker: more predictions.",
+        f"Predicted against true {details.name}; half of the predictions are within {half} of the true one.",
+        of_numbers.parts_table(details),
+        draw=lambda: number_figures.draw_numbers(details),
+    )
+    far = Picture(
+        *(f"distances {details.name}", "How far off"),
+        f"Dashed: who always says the same, {guess} on average." if found.guess > 0 else "",
+        f"Share of predictions that are off by at most so much: half by {half}.",
+        shares,
+        draw=lambda: number_figures.draw_distances(details),
+    )
+    title = f"Predicted and true: {details.name}"
+    return Section(f"numbers {details.name}", title, text, pictures=(against, far))
+
+
+def _on_which(subject: Subject, details: of_classes.ClassDetails | of_numbers.NumberDetails) -> str:
+    """What the numbers of the best setting are of."""
+    several = len(details.seeds) > 1
+    seeds = f"seed{'s' if several else ''} {listed([str(seed) for seed in details.seeds])}"
+    text = f"{details.label} on the {details.split} pictures, {seeds}{' counted together' if several else ''}."
     if details.split == "test" and len(subject.result.settings) > 1:
         text += " It was chosen by these very numbers, so they flatter it a little."
+    return text
+
+
+def _class_section(subject: Subject, details: of_classes.ClassDetails) -> Section:
+    text = _on_which(subject, details)
     pictures = (_confusion_picture(details), _measures_picture(details), _reliability_picture(details))
     name = "" if details.column == "label" else f": {details.column}"
     tables = (of_classes.pairs_table(details),) if details.confusion.mistakes(1) else ()
@@ -346,6 +385,12 @@ def _mistakes_section(column: str, found: Gallery) -> Section:
     text += f" {found.trouble}" if found.trouble else ""
     name = "" if column == "label" else f": {column}"
     return Section(f"mistakes {column}", f"Its most confident mistakes{name}", text, gallery=found)
+
+
+def _farthest_section(details: of_numbers.NumberDetails, found: Gallery) -> Section:
+    text = f"Of {found.n:,} {found.split} pictures, the {len(found.mistakes)} of which {found.run} (seed {found.seed}) "
+    text += f"is farthest off.{f' {found.trouble}' if found.trouble else ''}"
+    return Section(f"farthest {details.name}", f"Where it is farthest off: {details.name}", text, gallery=found)
 
 
 def _missing(subject: Subject) -> Section | None:

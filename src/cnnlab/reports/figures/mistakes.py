@@ -1,11 +1,10 @@
-"""The surest mistakes, drawn as one sheet of pictures."""
+"""The worst mistakes, drawn as one sheet of pictures."""
 
 import math
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.mistakes import Gallery, Mistake
-from cnnlab.reports.contents.tables import text_of
 from cnnlab.reports.figures.ink import SOFT, WIDTH, short
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ _SIZE = 7.5
 
 
 def draw_mistakes(gallery: Gallery) -> "Figure":
-    """Four pictures a row, with the class each belongs to, the one it was taken for, and how surely."""
+    """Four pictures a row, with what each is, what it was taken for, and how bad that is."""
     from matplotlib.figure import Figure
 
     shown = [mistake for mistake in gallery.mistakes if mistake.pixels is not None]
@@ -33,11 +32,11 @@ def draw_mistakes(gallery: Gallery) -> "Figure":
         left, top = _GAP + column * (side + _GAP), height - _GAP - row * (side + _WORDS)
         axes = figure.add_axes((left / WIDTH, (top - side) / height, side / WIDTH, side / height))
         axes.set_axis_off()
-        _draw_one(axes, mistake)
+        _draw_one(axes, mistake, gallery.words(mistake))
     return figure
 
 
-def _draw_one(axes: "Axes", mistake: Mistake) -> None:
+def _draw_one(axes: "Axes", mistake: Mistake, words: str) -> None:
     assert mistake.pixels is not None
     pixels = mistake.pixels.transpose(1, 2, 0)
     if pixels.shape[2] < 3:
@@ -45,8 +44,7 @@ def _draw_one(axes: "Axes", mistake: Mistake) -> None:
     else:
         axes.imshow(pixels[..., :3], interpolation="none")
     common: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "top", "fontsize": _SIZE}
-    sure = f"{text_of(mistake.confidence, 'share', digits=1)}% sure"
-    count = f", {mistake.wrong} of {mistake.repeats}" if mistake.repeats > 1 else ""
+    count = f", {mistake.wrong} of {mistake.repeats}" if mistake.repeats > 1 and mistake.wrong is not None else ""
     axes.text(0.5, -0.04, short(mistake.true, _LONGEST), color=INK, fontweight="bold", **common)
     axes.text(0.5, -0.17, short(f"as {mistake.predicted}", _LONGEST), color=INK, **common)
-    axes.text(0.5, -0.30, f"{sure}{count}", color=SOFT, **common)
+    axes.text(0.5, -0.30, f"{words}{count}", color=SOFT, **common)

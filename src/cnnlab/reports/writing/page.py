@@ -10,7 +10,7 @@ from cnnlab.reports.contents.answer import answer
 from cnnlab.reports.contents.mistakes import Gallery, Mistake
 from cnnlab.reports.contents.provenance import Provenance
 from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column, Range, Table, counted, text_of, with_unit
+from cnnlab.reports.contents.tables import Column, Range, Table, counted
 from cnnlab.reports.sections import Section
 from cnnlab.reports.writing.svg import VARIABLES, inline
 from cnnlab.reports.writing.tables import slug
@@ -81,7 +81,6 @@ def _environment() -> "Environment":
         shown=_shown,
         is_long=_is_long,
         words=_words,
-        taken=_taken,
         heading=_heading,
     )
     return environment
@@ -156,14 +155,9 @@ def _is_long_text(value: Any) -> bool:
     return isinstance(value, str) and len(value) > _ROOMY
 
 
-def _words(mistake: Mistake) -> str:
+def _words(mistake: Mistake, gallery: Gallery) -> str:
     """What goes for the picture where it cannot be seen."""
-    sure = with_unit(mistake.confidence, "share")
-    return f"Picture {mistake.id}: {mistake.true}, taken for {mistake.predicted} with confidence {sure}."
-
-
-def _taken(mistake: Mistake) -> str:
-    return f"{text_of(mistake.confidence, 'share', digits=1)}%"
+    return f"Picture {mistake.id}: {mistake.true}, taken for {mistake.predicted}, {gallery.words(mistake)}."
 
 
 def _picture(mistake: Mistake) -> str:

@@ -26,7 +26,7 @@ _NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _RIM = f"paint-order: stroke; stroke: {PAPER.lower()}; stroke-width: 2.6px; stroke-linejoin: round"
 _COLOUR = re.compile("|".join(map(re.escape, VARIABLES)), re.IGNORECASE)
 _BY_LOWER = {colour.lower(): name for colour, name in VARIABLES.items()}
-_ID = re.compile(r'(?<=[ "])((?:id|clip-path|xlink:href)=")(url\(#|#)?([^")]+)')
+_ID = re.compile(r'(?<=[ "])((?:id|clip-path|xlink:href)=")(url\(#|#)?(?!data:)([^")]+)')
 
 
 def svg_of(figure: "Figure") -> str:

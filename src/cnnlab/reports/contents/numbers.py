@@ -1,0 +1,90 @@
+"""How the best setting does on a number that it predicts: how far off, and where; over all its repeats."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnlab.evaluation import NumberPredictions, number_predictions
+from cnnlab.reports.contents.classes import Repeat
+from cnnlab.reports.contents.tables import Column, Table, with_unit
+
+_PARTS = 12
+_SHARES = (0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+_HOUR = 60
+CLOCK = "time"
+
+
+@dataclass(frozen=True, eq=False)
+class NumberDetails:
+    """One number as the best setting predicts it.
+
+    :param split: on which; ``seeds`` of the repeats that are counted together.
+    :param found: of all repeats, one after the other.
+    """
+
+    split: str
+    label: str
+    seeds: tuple[int, ...]
+    found: NumberPredictions
+
+    @property
+    def name(self) -> str:
+        """What is predicted."""
+        return self.found.name
+
+    def text(self, value: float) -> str:
+        """The number itself for a person; a time as clocks show it."""
+        return number_text(self.found, value)
+
+
+def number_details(repeats: Sequence[Repeat], label: str) -> tuple[NumberDetails, ...]:
+    """One for each number that is predicted; none for objectives of classes alone."""
+    if not repeats:
+        return ()
+    split, seeds = repeats[0].predictions.split, tuple(repeat.trial.seed for repeat in repeats)
+    parts = zip(*(number_predictions(repeat.predictions) for repeat in repeats), strict=True)
+    return tuple(NumberDetails(split, label, seeds, _together(one)) for one in parts)
+
+
+def _together(repeats: Sequence[NumberPredictions]) -> NumberPredictions:
+    first = repeats[0]
+    truth, predicted = (np.concatenate([getattr(one, name) for one in repeats]) for name in ("truth", "predicted"))
+    return NumberPredictions(first.name, truth, predicted, first.period, first.unit)
+
+
+def number_text(found: NumberPredictions, value: float) -> str:
+    """A number of this kind for a person: 205 minutes of a clock are 3:25."""
+    if found.unit != "minutes":
+        return with_unit(float(value), "number")
+    minutes = round(float(value)) % round(found.period or 24 * _HOUR)
+    return f"{minutes // _HOUR or 12}:{minutes % _HOUR:02}"
+
+
+def shares_table(details: NumberDetails) -> Table:
+    """Within which distance so many of the predictions are."""
+    columns = (Column("share", "of the predictions", "share"), Column("distance", "are within", details.found.unit))
+    far = np.quantile(details.found.distances, _SHARES, method="inverted_cdf")
+    rows = tuple((share, float(distance)) for share, distance in zip(_SHARES, far, strict=True))
+    return Table(f"distances {details.name}", "How far off", columns, rows)
+
+
+def parts_table(details: NumberDetails) -> Table:
+    """A row for each twelfth of the range of true numbers: how far off there, and to which side."""
+    found = details.found
+    low, high = (0.0, found.period) if found.period else (float(found.truth.min()), float(found.truth.max()))
+    edges = np.linspace(low, high, _PARTS + 1)
+    place = np.clip(np.searchsorted(edges, found.truth, side="right") - 1, 0, _PARTS - 1)
+    columns = (
+        *(Column("low", "true from"), Column("high", "to"), Column("count", "predictions", "count")),
+        Column("mean_distance", "mean error", found.unit),
+        Column("median_distance", "median error", found.unit),
+        Column("mean_error", "mean with its sign", found.unit, True),
+    )
+    rows = []
+    for part in range(_PARTS):
+        chosen = place == part
+        far, apart = found.distances[chosen], found.errors[chosen]
+        numbers = (float(far.mean()), float(np.median(far)), float(apart.mean())) if len(far) else (None, None, None)
+        rows.append((details.text(edges[part]), details.text(edges[part + 1]), len(far), *numbers))
+    return Table(f"numbers {details.name}", "Predicted and true", columns, tuple(rows))
