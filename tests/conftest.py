@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A busy machine is no failure.
-settings.register_profile("cnnlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no failure. Examples are the same each time, so that what fails was broken by what was changed;
+# others are looked for by `pytest --hypothesis-profile=explore`.
+_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("cnnlab", derandomize=True, **_PATIENT)
+settings.register_profile("explore", max_examples=500, **_PATIENT)
 settings.load_profile("cnnlab")
 
 

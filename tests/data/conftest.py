@@ -8,12 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from PIL import Image
-
-# How long an example takes says nothing where processors are shared.
-settings.register_profile("data", deadline=None)
-settings.load_profile("data")
 
 MakePicture = Callable[..., bytes]
 MakeTree = Callable[..., Path]
