@@ -9,7 +9,7 @@ from small_studies import BASE, numbers, run_here, study_of
 import cnnlab
 from cnnlab.core.errors import RunBusyError
 from cnnlab.runs import RunStore
-from cnnlab.studies import Study, StudyResult
+from cnnlab.studies import Study, StudyResult, planning
 from cnnlab.studies.executor import Begun, Executor, Failed, Finished, Pace
 from cnnlab.studies.record import StudyRecord
 from cnnlab.training.execution import choose
@@ -49,6 +49,24 @@ def test_result_on_disk_is_the_result_and_study_can_be_called_by_name(runs):
     assert stored == result
     again = Study.load("small", runs=runs)
     assert numbers(again.result()) == numbers(result)
+
+
+def test_another_question_under_the_same_name_is_pointed_out(runs):
+    run_here(Study(study_of(repeats=1), runs=runs))
+    with pytest.warns(cnnlab.core.errors.CnnlabWarning, match=r"asked: Which\? Its result is replaced.*name=OTHER"):
+        run_here(Study(study_of(repeats=1, question="Why?"), runs=runs))
+    # Asking more of the same is not.
+    run_here(Study(study_of(repeats=2, question="Why?"), runs=runs))
+
+
+def test_an_estimate_counts_scoring_and_starting_too(runs, monkeypatch):
+    study = Study(study_of(repeats=2), runs=runs)
+    monkeypatch.setattr(planning, "_speed", lambda *_: 100.0)
+    found = planning.estimate(study.plan(), study.layout, study.trials, study.record)
+    sizes = study.trials.known(study.layout.settings[0]).sizes
+    assert sizes == {"train": 200, "validation": 144, "test": 359}
+    # Four trials of one epoch: what is scored, validation once an epoch and everything held out at the end, takes a third of the time.
+    assert found.seconds == pytest.approx(4 * ((200 + (2 * 144 + 359) / 3) / 100 + 0.05))
 
 
 def test_table_has_a_row_a_setting(runs):

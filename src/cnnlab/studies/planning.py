@@ -10,13 +10,17 @@ from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.layout import Layout, PlannedSetting, seeds_first
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.search import searched
-from cnnlab.studies.trials import Trials, is_for_good
+from cnnlab.studies.trials import Known, Trials, is_for_good
 from cnnlab.training.intake import keeping
 
 State = Literal["finished", "pruned", "unfinished", "failed", "missing"]
 STATES: tuple[State, ...] = get_args(State)
 _MOST_TIMED = 12
 _SECONDS = 0.5
+_SCORING = 1 / 3
+"""A picture that is only scored, against one that is trained on: forwards without backwards."""
+_OVERHEAD = 0.05
+"""Seconds of a trial beside its training."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,19 @@ def estimate(plan: StudyPlan, layout: Layout, trials: Trials, record: StudyRecor
             by_kind[kind] = _speed(settings[key], trials, threads)
         # Of more kinds than are timed, the slowest stands for the rest.
         speeds[key] = by_kind.get(kind) or min(by_kind.values())
-    seconds = sum(t.epochs_left * trials.known(settings[t.setting]).pictures / speeds[t.setting] for t in left)
+    seconds = sum(_seconds(trial, trials.known(settings[trial.setting]), speeds[trial.setting]) for trial in left)
     chosen = len(left) / len(layout.file.repeats) if left else 0.0
     if plan.still_to_choose and chosen:
         seconds *= 1 + plan.still_to_choose / chosen
     return Estimate(seconds / at_once, at_once, speeds)
+
+
+def _seconds(trial: PlannedTrial, known: Known, images_per_second: float) -> float:
+    """Of the epochs left, with what is scored after each and at the end, and a trial's start and record."""
+    trained = trial.epochs_left * known.sizes["train"]
+    held_out = sum(known.sizes.values()) - known.sizes["train"]
+    scored = trial.epochs_left * known.sizes.get("validation", 0) + held_out
+    return (trained + scored * _SCORING) / images_per_second + _OVERHEAD
 
 
 def _trial(setting: PlannedSetting, seed: int, trials: Trials, record: StudyRecord, is_pruned: bool) -> PlannedTrial:

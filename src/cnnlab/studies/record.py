@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cnnlab.core import yaml
-from cnnlab.core.errors import DataError, RunBusyError
+from cnnlab.core.errors import CnnlabError, DataError, RunBusyError
 from cnnlab.core.files import clear_leftovers, make_folder, storage_errors, write_text
 from cnnlab.runs.record import now, plain
 from cnnlab.studies.result import StudyResult
@@ -45,6 +45,15 @@ class StudyRecord:
     def execution(self) -> dict[str, Any]:
         """What was fixed for all trials; empty before the first start."""
         return dict(self.state.get("execution") or {})
+
+    @property
+    def question(self) -> str | None:
+        """What the study asked when it was last run; None before its first start."""
+        try:
+            content = yaml.load((self.folder / STUDY).read_text(encoding="utf-8"), STUDY)
+        except (OSError, CnnlabError):
+            return None
+        return str(content["question"]) if isinstance(content, dict) and content.get("question") else None
 
     @property
     def asked(self) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.messages import warn
 from cnnlab.runs import Run
 from cnnlab.studies.agenda import Agenda, FixedAgenda, Task
 from cnnlab.studies.analysis import Analysis, study_folder
@@ -103,6 +104,7 @@ class Study:
             raise UsageError(f"workers={workers}: at least one is needed to train anything.")
         self.record.hold()
         try:
+            self._say_what_is_replaced()
             self.record.write_study(self.file)
             self.trials.look()
             self._forget_what_may_pass()
@@ -116,6 +118,15 @@ class Study:
             raise
         finally:
             self.record.release()
+
+    def _say_what_is_replaced(self) -> None:
+        """A study that is changed keeps its name; two that ask different things had better not share one."""
+        asked = self.record.question
+        if asked is not None and asked != self.file.question:
+            warn(
+                f"a study called {self.name} was run here before and asked: {asked} Its result is replaced by this "
+                "one's; its runs stay. To keep both, give one of them another name: name=OTHER."
+            )
 
     def plan(self) -> StudyPlan:
         """What would be trained, and what is there already."""

@@ -19,14 +19,15 @@ class Known:
     """What was found out about a setting by reading its recipe against its data.
 
     :param identity: what the digests of its trials are taken over, but for the seed.
-    :param pictures: to train on.
+    :param splits: that have targets.
+    :param sizes: pictures of every split.
     :param epochs: done when it ends.
     """
 
     identity: Mapping[str, Any]
     objective: Objective
     splits: tuple[str, ...]
-    pictures: int
+    sizes: Mapping[str, int]
     epochs: int
 
     def digest(self, seed: int) -> str:
@@ -95,7 +96,8 @@ def is_for_good(failure: Mapping[str, Any], run: RunSummary | None) -> bool:
 def _known(read: Setting) -> Known:
     splits = tuple(name for name, part in read.dataset.parts() if part.targets and len(part))
     identity = read.recipe.identity(read.dataset.digest, read.start_digest)
-    return Known(identity, read.objective, splits, len(read.dataset.train), read.plan.end)
+    sizes = {name: len(part) for name, part in read.dataset.parts()}
+    return Known(identity, read.objective, splits, sizes, read.plan.end)
 
 
 def _data_of(setting: PlannedSetting) -> str:
