@@ -65,7 +65,7 @@ def test_an_estimate_counts_scoring_and_starting_too(runs, monkeypatch):
     found = planning.estimate(study.plan(), study.layout, study.trials, study.record)
     sizes = study.trials.known(study.layout.settings[0]).sizes
     assert sizes == {"train": 200, "validation": 144, "test": 359}
-    # Four trials of one epoch. Validation is scored once an epoch, everything held out at the end, in a third of the time.
+    # Four trials of one epoch: validation is scored once an epoch, the rest at the end, three times as fast.
     assert found.seconds == pytest.approx(4 * ((200 + (2 * 144 + 359) / 3) / 100 + 0.05))
 
 
