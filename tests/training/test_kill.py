@@ -98,7 +98,9 @@ def _only_run(runs: Path) -> Path:
 def _content(folder: Path) -> dict[str, Any]:
     """Everything of a finished run that must not depend on interruptions."""
     with (folder / "history.csv").open(newline="") as file:
-        rows = [{k: v for k, v in row.items() if k not in _TIMES} for row in csv.DictReader(file)]
+        columns, *lines = csv.reader(file)
+    kept = [place for place, name in enumerate(columns) if name not in _TIMES]
+    rows = [[line[place] for place in kept] for line in (columns, *lines)]
     weights = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.safetensors"))}
     info = json.loads((folder / "run.json").read_text())
     live = (folder / "live.jsonl").read_text()

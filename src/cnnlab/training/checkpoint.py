@@ -18,10 +18,13 @@ _FORMAT = 2
 
 
 def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Writes tensors and plain facts as one safetensors file, replacing the one there."""
+    """Writes tensors and plain facts as one safetensors file, replacing the one there.
+
+    Mappings among the facts keep their order: columns of the history follow that of its rows.
+    """
     plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
-        text = json.dumps({"format": _FORMAT, **facts}, sort_keys=True)
+        text = json.dumps({"format": _FORMAT, **facts})
         # Serialised here and written by us, so that a full disk is an OSError like any other.
         temporary.write_bytes(safetensors.torch.save(_apart(plain), {_META: text}))
 
