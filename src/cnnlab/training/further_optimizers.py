@@ -44,22 +44,21 @@ _UNFIT: dict[str, str] = {
     "a2grad": "has no learning rate for a schedule to act on",
     "ranger21": "schedules its learning rate itself; ranger leaves that to the recipe",
     "demo": "works on several machines that exchange parts of their gradients",
+    "sparseadam": "takes sparse gradients only, and those of the loop are dense",
 }
 
 
 def register_all(optimizers: Registry[Optimizer]) -> None:
     """Registers every optimiser of pytorch-optimizer whose name is free; one that does not fit says why when bound."""
     library = require("pytorch_optimizer", "an optimiser that torch lacks", "pytorch-optimizer")
+    # Whatever they are given, and nothing, is taken: what is wrong with them is not the person's arguments.
+    anything = Argument("", Any, None)
+    for name in _UNFIT:
+        optimizers.add(Entry(name, _refusal(name), {"lr": replace(anything, name="lr")}, anything))
     for name in library.get_supported_optimizers():
-        if name in optimizers:
-            continue
-        kind = library.load_optimizer(name)
-        make = _refusal(name) if name in _UNFIT else _maker(name, kind)
-        arguments = _arguments(kind)
-        if name in _UNFIT:
-            # What is missing is not the person's fault here.
-            arguments = {key: replace(argument, default=None) for key, argument in arguments.items()}
-        optimizers.add(Entry(name, make, arguments))
+        if name not in optimizers:
+            kind = library.load_optimizer(name)
+            optimizers.add(Entry(name, _maker(name, kind), _arguments(kind)))
 
 
 def _arguments(kind: type[Optimizer]) -> dict[str, Argument]:

@@ -113,13 +113,13 @@ def check(spec: str, weight_decay: float, schedule: str = "constant") -> None:
             f"changes the rate would pull every weight with it; here it is schedule={schedule}. "
             "Write schedule=constant."
         )
-    _decays(bound, weight_decay)
     try:
         bound.build(params=[])
     except UsageError as error:
         # torch looks at the arguments first, and only then misses the weights.
         if "empty parameter list" not in str(error):
             raise
+    _decays(bound, weight_decay)
 
 
 def _decays(bound: Bound[Optimizer], weight_decay: float) -> tuple[dict[str, float], dict[str, float]]:
