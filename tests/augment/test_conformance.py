@@ -1,6 +1,7 @@
 """What every registered operation promises, whatever it does."""
 
 import inspect
+import itertools
 
 import pytest
 import torch
@@ -192,3 +193,13 @@ def test_matrices_are_finite_and_can_be_undone(name):
     matrix = operation.matrices(torch.Generator().manual_seed(0), info)
     assert matrix.shape == (200, 3, 3) and matrix.dtype == torch.float64
     assert matrix.isfinite().all() and (torch.linalg.det(matrix).abs() > 1e-3).all()
+
+
+def test_every_operation_may_stand_beside_every_other():
+    """All ordered pairs; whatever is fused with what, pictures stay as many, of their shape and in range."""
+    images, given = batch(4, (3, 8, 8)), targets(4)
+    for pair in itertools.product(NAMES, repeat=2):
+        result, _ = pipeline("|".join(pair))(images, given, seed=1, epoch=0, step=0, ids=torch.arange(4))
+        pixels = result / 255 if result.dtype == torch.uint8 else result
+        assert result.shape == images.shape, pair
+        assert pixels.isfinite().all() and pixels.min() >= 0 and pixels.max() <= 1, pair

@@ -1,9 +1,12 @@
 """Reading, refusing, fusing and running whole pipelines."""
 
+import itertools
+
 import pytest
 import torch
 
-from cnnlab.augment import Info, Pipeline, canonical, pipeline, resampling, stages
+from cnnlab.augment import Info, Pipeline, canonical, matrices, pipeline, resampling, stages
+from cnnlab.augment.operation import Geometric
 from cnnlab.augment.parameters import _bytes, _views
 from cnnlab.core.errors import SpecError
 
@@ -98,9 +101,16 @@ def test_what_the_data_or_the_objective_do_not_allow_is_refused(spec, shape, sof
     ("spec", "expected"),
     [
         ("flip|crop(4)|rotate|zoom|perspective|quarter_turn", ["GeometricRun"]),
-        ("rotate|brightness|shift|contrast|zoom", ["GeometricRun", "ColourRun"]),
-        ("brightness|rotate", ["GeometricRun", "ColourRun"]),
-        ("brightness|rotate(fill=constant(0))", ["ColourRun", "GeometricRun"]),
+        ("rotate|brightness|shift|invert|zoom", ["GeometricRun", "ColourRun"]),
+        ("rotate|brightness|shift|contrast", ["GeometricRun", "ColourRun"]),
+        ("rotate|brightness|contrast|zoom", ["GeometricRun", "ColourRun", "GeometricRun"]),
+        ("brightness|rotate", ["ColourRun", "GeometricRun"]),
+        ("rotate|gamma|brightness|zoom", ["GeometricRun", "PixelStage", "ColourRun", "GeometricRun"]),
+        ("rotate(fill=constant(0))|brightness|zoom(fill=constant(0))", ["GeometricRun", "ColourRun", "GeometricRun"]),
+        ("circular_shift|flip|resized_crop", ["GeometricRun", "GeometricRun"]),
+        ("resized_crop|flip|circular_shift", ["GeometricRun", "GeometricRun"]),
+        ("circular_shift|brightness|resized_crop", ["GeometricRun", "ColourRun", "GeometricRun"]),
+        ("flip|circular_shift|quarter_turn", ["GeometricRun"]),
         ("rotate|zoom(fill=edge)", ["GeometricRun", "GeometricRun"]),
         ("rotate|flip|zoom(fill=reflect)", ["GeometricRun"]),
         ("flip|rotate|mixup|zoom|shift", ["GeometricRun", "MixingStage", "GeometricRun"]),
@@ -133,6 +143,44 @@ def test_commuting_with_colour_leaves_the_result_as_written():
     factor = drawn[1]["matrix"][:, 0, 0, None, None, None]
     brightened_first = resampling.resample(images.float() / 255 * factor, drawn[0]["matrix"], stages.REFLECT)
     torch.testing.assert_close(whole.apply(images, {}, drawn)[0], brightened_first, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "contrast([0.5, 0.5])|resized_crop(0.05, 0.1)",
+        "rotate(30)|contrast([0.5, 0.5])|resized_crop(0.05, 0.1)",
+        "rotate(30)|brightness([0.5, 0.5])|contrast([0.5, 0.5])|resized_crop(0.05, 0.1)",
+        "brightness([2, 2])|rotate(30)",
+        "brightness([2, 2])|rotate(30)|shift(0.2)|brightness([2, 2])",
+    ],
+)
+def test_colour_before_geometry_is_done_in_the_order_written(spec):
+    """Also where it needs the mean of the picture, or clips values."""
+    images = batch().float() / 255
+    whole, info = pipeline(spec), Info(8, (3, 16, 16), 0, torch.arange(8))
+    drawn = whole.draw(torch.Generator().manual_seed(0), info)
+    expected, generator = images, torch.Generator().manual_seed(0)
+    for run in _runs_as_written(whole):
+        expected = run.apply(expected.clone(), {}, run.draw(generator, info))[0]
+    torch.testing.assert_close(whole.apply(images, {}, drawn)[0], expected, atol=1e-6, rtol=0)
+
+
+def _runs_as_written(whole):
+    """Neighbours of one family as a stage, nothing moved past another family."""
+    groups = itertools.groupby(whole.operations, lambda operation: type(stages.stages([operation])[0]))
+    return [kind(tuple(operations)) for kind, operations in groups]
+
+
+def test_a_geometric_operation_of_ones_own_that_interpolates_does_not_wrap():
+    class Halved(Geometric):
+        def matrix(self, generator, info):
+            return matrices.scaling(torch.full((info.count,), 0.5), torch.full((info.count,), 0.5))
+
+    (shift,) = pipeline("circular_shift").operations
+    for operations in ([shift, Halved()], [Halved(), shift]):
+        made = stages.stages(operations)
+        assert [stage.operations for stage in made] == [(operation,) for operation in operations]
 
 
 def test_a_colour_run_is_its_operations_one_after_the_other():

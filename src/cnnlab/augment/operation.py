@@ -109,7 +109,10 @@ class Geometric(Linear):
 
     @property
     def filling(self) -> Fill | None:
-        """How places outside the source are filled; None where the operation has no need to say."""
+        """How places outside the source are filled; None where the operation has no need to say.
+
+        ``wrap`` is for operations that only move pixels: there is no interpolation across the edge.
+        """
         return None
 
 

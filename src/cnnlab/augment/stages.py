@@ -1,7 +1,7 @@
 """How operations run: neighbours of a family as one stage, anything else as a stage of its own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from cnnlab.augment.blending import order_after, put_back
 from cnnlab.augment.colours import recolour_
-from cnnlab.augment.fills import REFLECT, Fill
+from cnnlab.augment.fills import REFLECT, WRAP, Fill
 from cnnlab.augment.operation import Colour, Geometric, Info, Mixing, Operation, Parameters, Pixels, Targets
 from cnnlab.augment.resampling import as_float, move_pixels, resample
 
@@ -45,11 +45,18 @@ class GeometricRun(Stage[Geometric]):
         """The one fill of all operations that need one."""
         return next((fill for operation in self.operations if (fill := operation.filling)), None)
 
+    @property
+    def only_moves(self) -> bool:
+        """Whether every pixel of the result is one of the source, so that nothing is interpolated."""
+        return all(operation.moves_pixels for operation in self.operations)
+
     def takes(self, operation: Operation) -> bool:
-        """Any geometric operation that does not want another fill."""
-        return isinstance(operation, Geometric) and (
-            self.fill is None or operation.filling is None or operation.filling == self.fill
-        )
+        """Any geometric operation, unless it wants another fill or one of both interpolates where the other wraps."""
+        if not isinstance(operation, Geometric):
+            return False
+        joined = GeometricRun((*self.operations, operation))
+        wanted = {fill for each in joined.operations if (fill := each.filling) is not None}
+        return len(wanted) <= 1 and (WRAP not in wanted or joined.only_moves)
 
     def draw(self, generator: Generator, info: Info) -> Parameters:
         """One matrix for each picture, N×2×3, or N×3×3 with perspective in it."""
@@ -61,13 +68,17 @@ class GeometricRun(Stage[Geometric]):
 
     def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
         """One pass over the pictures, whatever the number of operations."""
-        only_moves = all(operation.moves_pixels for operation in self.operations)
-        see_through = move_pixels if only_moves else resample
+        see_through = move_pixels if self.only_moves else resample
         return see_through(images, parameters["matrix"], self.fill or REFLECT), targets
 
 
 class ColourRun(Stage[Colour]):
     """Matrices multiplied, then one pass over the pictures; values are clipped once, at its end."""
+
+    @property
+    def uses_mean(self) -> bool:
+        """Whether the mean luminance of the picture matters."""
+        return any(operation.uses_mean for operation in self.operations)
 
     def takes(self, operation: Operation) -> bool:
         """Any colour operation."""
@@ -83,9 +94,8 @@ class ColourRun(Stage[Colour]):
     def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
         """One pass, and one more to measure the mean where an operation needs it."""
         blends_channels = any(operation.blends_channels for operation in self.operations)
-        uses_mean = any(operation.uses_mean for operation in self.operations)
         matrix = parameters["matrix"]
-        return recolour_(as_float(images), matrix, blends_channels=blends_channels, uses_mean=uses_mean), targets
+        return recolour_(as_float(images), matrix, blends_channels=blends_channels, uses_mean=self.uses_mean), targets
 
 
 class PixelStage(Stage[Pixels]):
@@ -131,26 +141,31 @@ AnyStage: TypeAlias = Stage[Any]
 def stages(operations: Iterable[Operation]) -> tuple[AnyStage, ...]:
     """The stages of a pipeline, in order.
 
-    What is linear in colour can be done before or after an interpolation, so geometric operations are brought
-    together across colour operations, which follow them: ``rotate|brightness|shift`` is resampled once.
+    What is linear in the colour of each pixel can be done before or after an interpolation, so a geometric operation
+    joins an earlier geometric run across a colour run, which follows both: ``rotate|brightness|shift`` is resampled
+    once. The result is that of the operations as written where the colour run clips nothing. Where it does, values
+    are clipped after the interpolation instead of before it, so pixels between a clipped one and others may differ.
     """
     made: list[AnyStage] = []
     for operation in operations:
-        place = len(made)
-        if made and _commute(made[-1], operation):
-            place -= 1
-        if place and made[place - 1].takes(operation):
-            made[place - 1] = replace(made[place - 1], operations=(*made[place - 1].operations, operation))
+        place = -2 if _joins_across(made, operation) else -1
+        if made and made[place].takes(operation):
+            made[place] = replace(made[place], operations=(*made[place].operations, operation))
         else:
-            made.insert(place, _alone(operation))
+            made.append(_alone(operation))
     return tuple(made)
 
 
-def _commute(stage: AnyStage, operation: Operation) -> bool:
-    """Whether a geometric operation may go before a colour run; not if it fills with a colour of its own."""
-    if not (isinstance(stage, ColourRun) and isinstance(operation, Geometric)):
+def _joins_across(made: Sequence[AnyStage], operation: Operation) -> bool:
+    """Whether a geometric operation may join the run before the colour run that comes last.
+
+    Not across a mean, which would be that of the moved picture, nor with a colour to fill with, which would be changed.
+    """
+    if len(made) < 2 or not isinstance(made[-1], ColourRun) or made[-1].uses_mean:
         return False
-    return operation.filling is None or operation.filling.mode != "constant"
+    if not (isinstance(operation, Geometric) and isinstance(made[-2], GeometricRun)):
+        return False
+    return made[-2].takes(operation) and (operation.filling is None or operation.filling.mode != "constant")
 
 
 def _alone(operation: Operation) -> AnyStage:
