@@ -7,6 +7,7 @@ import torch
 
 from cnnlab import models
 from cnnlab.core import seeds
+from cnnlab.core.errors import SpecError
 from cnnlab.models.initialisers import initialisers
 
 INPUTS, OUTPUTS = 24 * 9, 48 * 9
@@ -64,6 +65,20 @@ def test_dirac_passes_each_channel_on(groups):
     network = models.build(f"conv(24, 3, groups={groups}, init=dirac)", (24, 5, 5), 2)
     picture = torch.rand(2, 24, 5, 5)
     assert torch.equal(network.conv1(picture), picture)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("dense(8, init=dirac)", "dense1 gets .*dirac fills the kernels of convolutions only"),
+        ("conv(8, bias_init=orthogonal)", "conv1 gets .*orthogonal fills kernels and not biases"),
+        ("conv(8, init=he-nromal)", "Did you mean he-normal"),
+    ],
+)
+@pytest.mark.parametrize("make", [models.build, models.outline])
+def test_what_cannot_fill_a_layer_is_refused_before_any_weight_is_drawn(make, spec, words):
+    with pytest.raises(SpecError, match=words):
+        make(spec, (1, 4, 4), 2)
 
 
 def test_bias_has_an_initialiser_of_its_own():

@@ -54,9 +54,17 @@ def initialise(
 def _fill(tensor: Tensor, kernel: Tensor, bound: Bound[None], fitting: str) -> None:
     if bound.name == "default":
         bound = initialisers.bind(fitting)
+    _check_axes(tensor, bound.name)
     # Without memory there is nothing to fill, and the first random numbers there cost seconds of imports.
     if not tensor.is_meta:
         bound.build(tensor=tensor, kernel=kernel)
+
+
+def _check_axes(tensor: Tensor, name: str) -> None:
+    if name == "orthogonal" and tensor.dim() < 2:
+        raise SpecError("the initialiser orthogonal fills kernels and not biases; take zeros or normal for the bias.")
+    if name == "dirac" and tensor.dim() < 3:
+        raise SpecError("the initialiser dirac fills the kernels of convolutions only; take another one here.")
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
@@ -119,8 +127,6 @@ def truncated_normal(tensor: Tensor, kernel: Tensor, std: Positive = 0.05, mean:
 @initialisers.register("orthogonal")
 def orthogonal(tensor: Tensor, kernel: Tensor, gain: Positive = 1.0) -> None:
     """Rows (or columns, whichever are fewer) orthogonal to each other (Saxe et al. 2014)."""
-    if tensor.dim() < 2:
-        raise SpecError("the initialiser orthogonal fills kernels and not biases; take zeros or normal for the bias.")
     nn.init.orthogonal_(tensor, gain)
 
 
@@ -131,8 +137,6 @@ def dirac(tensor: Tensor, kernel: Tensor) -> None:
     Where there are more filters than channels PyTorch leaves the rest at zero; here they start over, which also
     makes a grouped convolution the identity.
     """
-    if tensor.dim() < 3:
-        raise SpecError("the initialiser dirac fills the kernels of convolutions only; take another one here.")
     middle = tensor.zero_()[:, :, *(slice(size // 2, size // 2 + 1) for size in tensor.shape[2:])]
     filters = torch.arange(tensor.shape[0], device=tensor.device)
     middle[filters, filters % tensor.shape[1]] = 1
