@@ -19,7 +19,7 @@ from cnnlab.core.messages import note
 from cnnlab.core.registries import open_stored
 from cnnlab.core.registry import Bound
 from cnnlab.core.spec import Call, read
-from cnnlab.models.backbones import Backbone, Moments, renamed, timm_settings
+from cnnlab.models.backbones import Backbone, Moments, Origin, renamed, timm_settings
 from cnnlab.models.classifier_files import refuse_foreign, stored_moments
 from cnnlab.models.networks import architectures
 from cnnlab.models.shapes import format_shape
@@ -106,8 +106,13 @@ def load_into(network: Backbone, weights: StartingWeights) -> None:
     first = {renamed([f"{name}.weight"], network.origin)[f"{name}.weight"] for name in network.origin.first}
     for name in set(fitted) & set(wanted):
         fitted[name] = _shaped(fitted[name], wanted[name], name in first)
-    _drop_other_head(fitted, wanted, weights, is_foreign=not is_ours)
-    _check(fitted, wanted, network, weights)
+    about_head = _drop_other_head(fitted, wanted, is_foreign=not is_ours)
+    there = {here: name for name, here in names.items()}
+    if not is_ours:
+        there |= {name: there.get(name, _name_there(name, network.origin)) for name in wanted}
+    _check(fitted, wanted, there, network, weights)
+    if about_head:
+        note(f"Starting from {weights.path.name}. {about_head}")
     with torch.no_grad():
         for name, tensor in fitted.items():
             wanted[name].copy_(tensor)
@@ -171,39 +176,50 @@ def _shaped(tensor: Tensor, wanted: Tensor, is_first: bool) -> Tensor:
     return tensor
 
 
-def _drop_other_head(
-    fitted: dict[str, Tensor], wanted: Mapping[str, Tensor], weights: StartingWeights, *, is_foreign: bool
-) -> None:
+def _name_there(name: str, origin: Origin) -> str:
+    """What a tensor of ours is called in the library that the network comes from."""
+    parts = sorted(origin.names.items(), key=lambda part: len(part[1]), reverse=True)
+    for there, here in parts:
+        if name.startswith(f"{here}."):
+            rest = name.removeprefix(f"{here}.")
+            return f"{there}.{rest}" if there else rest
+    return name
+
+
+def _drop_other_head(fitted: dict[str, Tensor], wanted: Mapping[str, Tensor], *, is_foreign: bool) -> str | None:
+    """Puts the head that was drawn in the place of one of another size; what to say of it where that was done."""
     own = [name for name in wanted if name.startswith("head.")]
     # An ending that has no counterpart here is still called as it is there.
     endings = ("head.", "classifier.") if is_foreign else ("head.",)
     theirs = [name for name in fitted if name.startswith(endings) and name not in wanted]
     theirs += [name for name in own if name in fitted]
     if all(name in fitted and fitted[name].shape == wanted[name].shape for name in own):
-        return
+        return None
     held = {len(fitted[name]) for name in theirs if name.endswith("bias")}
     for name in theirs:
         del fitted[name]
     outputs = len(wanted[own[-1]])
     about = f"Its head, for {held.pop()} outputs, was left out" if held else "It has no head"
-    note(f"Starting from {weights.path.name}. {about}; a new one for {outputs} is drawn.")
     fitted.update({name: wanted[name].clone() for name in own})
+    return f"{about}; a new one for {outputs} is drawn."
 
 
 def _check(
-    fitted: Mapping[str, Tensor], wanted: Mapping[str, Tensor], network: Backbone, weights: StartingWeights
+    fitted: Mapping[str, Tensor],
+    wanted: Mapping[str, Tensor],
+    there: Mapping[str, str],
+    network: Backbone,
+    weights: StartingWeights,
 ) -> None:
+    """Compares names and shapes; ``there`` are the names in the file, by those here."""
     # Counters of batches, which some files go without, change nothing in a network.
-    missing = [n for n in wanted if n not in fitted and not n.endswith("num_batches_tracked")]
-    unknown = [n for n in fitted if n not in wanted]
+    missing = [there.get(n, n) for n in wanted if n not in fitted and not n.endswith("num_batches_tracked")]
+    unknown = [there.get(n, n) for n in fitted if n not in wanted]
     other = [n for n in wanted if n in fitted and wanted[n].shape != fitted[n].shape]
     reasons = [
         *([f"it lacks {_some(missing)}"] if missing else []),
         *([f"there is no {_some(unknown)} in the network"] if unknown else []),
-        *(
-            f"{n} is {format_shape(tuple(fitted[n].shape))} and should be {format_shape(tuple(wanted[n].shape))}"
-            for n in other[:_LISTED]
-        ),
+        *(f"{there.get(n, n)} is {_size(fitted[n])} and should be {_size(wanted[n])}" for n in other[:_LISTED]),
     ]
     if reasons:
         raise ModelFileError(
@@ -211,6 +227,10 @@ def _check(
             f"{'; '.join(reasons)}. Give the weights of that network, under the names of {network.origin.library} "
             "or of cnnlab."
         )
+
+
+def _size(tensor: Tensor) -> str:
+    return format_shape(tuple(tensor.shape))
 
 
 def _some(names: list[str]) -> str:
