@@ -3,9 +3,10 @@
 import pytest
 from small_studies import BASE, study_of
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import CnnlabWarning, UsageError
 from cnnlab.studies import Study
 from cnnlab.studies.layout import Layout
+from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.study_file import read_study
 
 
@@ -83,6 +84,10 @@ def test_settings_are_the_same_when_they_mean_the_same():
         labels(vary={"augment": ["flip", "flip(p=0.5)"]})
 
 
+def published(*rows):
+    return {"published": {"source": "a book", "rows": list(rows)}}
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -91,6 +96,12 @@ def test_settings_are_the_same_when_they_mean_the_same():
         ({"vary": {"augment": "flip"}}, r"takes a list of values: augment: \[flip\]"),
         ({"vary": {"optimizer.lr": "log(0.01, 1)"}}, "is a space to search"),
         ({"vary": {"seed": [1, 2]}}, "repeats vary the seed"),
+        ({"vary": {"precision": ["float32", "bfloat16"]}}, "precision cannot vary: it says how trials are carried out"),
+        ({"vary": {"how": {"few": {"threads": 1}, "two": {"threads": 2}}}}, "threads cannot vary: it says how"),
+        ({"design": "tpe(trials=3)", "vary": {"workers": "int(1, 3)"}}, "workers cannot vary: it says how"),
+        ({"design": "tpe(trials=3)", "vary": {"how": [{"device": "cpu"}]}}, "device cannot vary: it says how"),
+        ({"vary": {"keep_checkpoint": [True, False]}}, "keep_checkpoint cannot vary: it says what is kept"),
+        ({"vary": {"augment": ["flip|erase"]}, "design": "leave-one-out"}, "no axis here is one: write vary"),
         ({"vary": {"augment": ["flip", "flop"]}}, "no augmentation called 'flop'"),
         ({"design": "gird"}, "no design called 'gird'"),
         ({"repeats": [1, 1]}, "twice"),
@@ -114,6 +125,22 @@ def test_settings_are_the_same_when_they_mean_the_same():
         ({"published": {"source": "x", "rows": [{"optimizer.lr": 0.5, "value": 72}]}}, "share from 0 to 1; write 72%"),
         ({"published": {"source": "x", "rows": [{"lr": 0.5, "value": 0.5}]}}, "no axis of this study"),
         ({"published": {"source": "x", "rowz": []}}, "no key 'rowz'"),
+        (published(), r"published: rows cannot be \[\]. It takes the numbers of the table, one at least"),
+        (published({"optimizer.lr": 0.5}), "published: row 1 needs a value. It takes a number, such as 0.72"),
+        (published({"optimizer.lr": 0.5, "value": 0.3, "note": 4}), "row 1: note cannot be 4. It takes a remark in"),
+        (published({"optimizer.lr": 0.5, "value": 0.3, "label": 4}), "row 1: label cannot be 4. It takes a name"),
+        (published({"optimizer.lr": 0.5, "value": 0.3, "sd": -1}), "row 1: sd cannot be -1. It takes the standard dev"),
+        (published({"optimizer.lr": 0.5, "value": 0.3, "n": 2.5}), "row 1: n cannot be 2.5. It takes how many repeats"),
+        (published({"optimizer.lr": 0.5, "value": "175%"}), "value cannot be '175%'. It takes .* up to 100%"),
+        (published({"optimizer.lr": 0.5, "value": "nan%"}), "value cannot be 'nan%'"),
+        (published({"optimizer.lr": 0.5, "value": "x%"}), "value cannot be 'x%'"),
+        (published({"optimizer.lr": 0.5, "value": float("nan")}), "value cannot be nan"),
+        (published({"optimizer.lr": 0.5, "value": 175}), "share from 0 to 1, which 175 is not"),
+        (published("0.3"), "row 1 cannot be '0.3'. It takes an axis and a value"),
+        (
+            published({"optimizer.lr": 0.5, "value": 0.3}, {"optimizer.lr": "5e-1", "value": 0.4}),
+            "two rows of one table are of the setting 0.5. Leave one of them out",
+        ),
         ({"design": "tpe(trials=3)", "vary": {"optimizer.lr": "log(1, 0.1)"}}, "first number must be below"),
         ({"design": "tpe(trials=3, pruner=median)", "vary": {"epochs": "int(1, 3)"}, "repeats": 2}, "repeats: 1"),
     ],
@@ -136,6 +163,48 @@ def test_none_takes_claims_and_published_numbers_away():
     content = study_of(claims=["optimizer.lr=0.5 is the best"], metrics="test_loss")
     file = read_study(content, {"claims": None, "published": "none", "metrics": ""})
     assert (file.claims, file.published, file.metrics) == ((), (), ())
+
+
+def test_published_rows_are_the_same_when_the_study_is_read_from_its_folder(runs):
+    rows = [{"augment": None, "value": "72%", "sd": "1%", "n": 5}, {"augment": "flip", "value": 1, "note": "sic"}]
+    file = read_study(study_of(vary={"augment": ["none", "flip"]}, **published(*rows)))
+    record = StudyRecord(runs / "studies" / "small")
+    record.write_study(file)
+    assert read_study(record.folder / "study.yaml").published == file.published
+    first, second = file.published[0].rows
+    assert (first.axes, first.value, first.sd, first.n) == ({"augment": "none"}, 0.72, 0.01, 5)
+    assert (second.axes, second.value, second.note) == ({"augment": "flip"}, 1.0, "sic")
+
+
+@pytest.mark.parametrize(
+    ("vary", "wrong", "meant"),
+    [
+        ({"augment": ["none", "flip"]}, {"augment": "flipp"}, r"augment=flipp \(did you mean flip\?\)"),
+        ({"optimizer.lr": [0.5, 0.333]}, {"optimizer.lr": 0.33}, r"optimizer.lr=0.33 \(did you mean 0.333\?\)"),
+        (
+            {"size": {"small": {"epochs": 1}, "large": {"epochs": 2, "batch_size": 10}}},
+            {"size": "smal"},
+            r"size=smal \(did you mean small\?\)",
+        ),
+    ],
+)
+def test_published_rows_that_are_almost_of_a_setting_are_pointed_out_at_once(vary, wrong, meant, runs):
+    keys = published({**wrong, "value": 0.5, "label": "theirs"})
+    with pytest.warns(CnnlabWarning, match=f"no setting of this study is compared with the rows of {meant}") as told:
+        Study(study_of(vary=vary, **keys), runs=runs)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("other", ["rotate(20)", "none|flip|erase", "flip(0.9)"])
+def test_published_rows_of_further_settings_are_nothing_to_warn_of(other, runs):
+    vary = {"augment": ["none", "flip", "rotate(30)"]}
+    study = Study(study_of(vary=vary, **published({"augment": other, "value": 0.5})), runs=runs)
+    assert study.analysis.published[0].rows[0].setting is None
+
+
+def test_a_published_gap_may_be_below_nothing(runs):
+    table = {"source": "a book", "metric": "gap", "rows": [{"optimizer.lr": 0.5, "value": -0.02}]}
+    assert Study(study_of(published=table), runs=runs).analysis.published[0].rows[0].value == -0.02
 
 
 def test_base_may_be_a_recipe_beside_the_file(tmp_path):

@@ -11,7 +11,19 @@ from cnnlab.studies.designs import Design, SearchDesign
 from cnnlab.studies.spaces import Choice, Space, is_space, read_space
 from cnnlab.training import Recipe
 
-_UNVARIED = ("name", "seed")
+_UNVARIED = {
+    "seed": "repeats vary the seed.",
+    "name": "the study names its runs.",
+    **dict.fromkeys(
+        ("device", "precision", "threads", "compile", "workers"),
+        "it says how trials are carried out, which is fixed once for a study and makes no other recipe. Put it into "
+        "the base; to compare two of its values, run the study once with each, in folders of their own (--runs).",
+    ),
+    **dict.fromkeys(
+        ("checkpoint_seconds", "keep_checkpoint"), "it says what is kept on the way, which changes no result."
+    ),
+}
+"""Keys of a recipe that are no part of what is trained, or are the study's own to set, and why none is an axis."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,11 @@ def read_axes(vary: Mapping[str, Any], design: Design) -> tuple[VariedAxis, ...]
 
     :raises UsageError: for an axis that no key of a recipe bears, or values that cannot be meant.
     """
+    if design.takes_pipeline and not any(isinstance(values, str) for values in vary.values()):
+        raise UsageError(
+            "design: leave-one-out takes one pipeline apart, and no axis here is one: write vary: {augment: "
+            "flip|rotate(10)|erase}, without a list around it. To train every value listed, take design: grid."
+        )
     axes = tuple(_axis(str(name), values, design) for name, values in vary.items())
     seen: dict[str, str] = {}
     for axis in axes:
@@ -84,8 +101,9 @@ def read_searched(vary: Mapping[str, Any], design: SearchDesign) -> tuple[Search
             raise UsageError(f"the axis {name}: {error}") from error
         values = axis.space.values if isinstance(axis.space, Choice) else (1,)
         for each in values:
-            if not (isinstance(each, Mapping) and "name" not in each):
-                _check_key(axis.name)
+            is_keys = isinstance(each, Mapping) and "name" not in each
+            for key in each if is_keys else (axis.name,):
+                _check_key(str(key))
         axes.append(axis)
     return tuple(axes)
 
@@ -135,8 +153,7 @@ def _level(axis: str, label: str, value: Any) -> Level:
 def _check_key(key: str) -> None:
     root = key.partition(".")[0].partition("[")[0]
     if root in _UNVARIED:
-        what = "repeats vary the seed" if root == "seed" else "the study names its runs"
-        raise UsageError(f"{root} cannot vary: {what}.")
+        raise UsageError(f"{root} cannot vary: {_UNVARIED[root]}")
     if root not in Recipe.model_fields:
         hint = suggestion(root, Recipe.model_fields)
         raise UsageError(

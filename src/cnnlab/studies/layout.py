@@ -1,7 +1,9 @@
 """The settings of a study: each combination of values as a recipe, checked before anything trains."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose
 from typing import Any
 
 from cnnlab.core.digests import canonical_json
@@ -15,6 +17,8 @@ from cnnlab.studies.designs import Design, SearchDesign, designs
 from cnnlab.studies.result import Axis, AxisValue
 from cnnlab.studies.study_file import StudyFile, spec_text
 from cnnlab.training import Recipe, parse_pairs
+
+_NEAR = 0.02
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,19 @@ class Layout:
             raise UsageError(f"{what}: no setting of this study has {shown} together.")
         return tuple(found)
 
+    def slip_of(self, axis: str, value: Any) -> str | None:
+        """The value of an axis that another was likely meant to be: one that means nothing itself, or almost this."""
+        try:
+            self._level_label(axis, value, "")
+        except UsageError:
+            labels = list(self._levels.get(axis, {}))
+            if isinstance(value, int | float):
+                return next((label for label in labels if _is_near(value, label)), None)
+            is_meant = not self._is_named(axis) and self._can_be(axis, value)
+            close = [] if is_meant else difflib.get_close_matches(_text(value), labels, n=1, cutoff=0.7)
+            return close[0] if close else None
+        return None
+
     def base(self) -> dict[str, Any]:
         """The recipe before anything varies, in full where it says enough by itself."""
         try:
@@ -180,6 +197,18 @@ class Layout:
         meant = _as_typed(key, value) if isinstance(value, str) else spec_text(value)
         return bool(lookup(Recipe.read(recipe, **{key: meant}).to_dict(), key) == lookup(recipe.to_dict(), key))
 
+    def _is_named(self, axis: str) -> bool:
+        """Whether its values set other keys than the one of its name."""
+        return any(tuple(level.keys) != (axis,) for level in self._levels[axis].values())
+
+    def _can_be(self, axis: str, value: Any) -> bool:
+        """Whether a recipe could have this value."""
+        try:
+            self._means(self.settings[0].recipe, axis, value)
+        except CnnlabError:
+            return False
+        return True
+
     def _canonical(self, axis: str, label: str) -> Any:
         recipe = next(s.recipe for s in self.settings if s.values[axis] == label).to_dict()
         found = {key: lookup(recipe, key) for key in self._levels[axis][label].keys}
@@ -195,6 +224,14 @@ def seeds_first(settings: Sequence[PlannedSetting], seeds: Sequence[int]) -> lis
 def _identity(recipe: Recipe) -> str:
     splits = [recipe.data, recipe.validation, recipe.test, recipe.subset, recipe.parent]
     return canonical_json([splits, recipe.identity("")])
+
+
+def _is_near(number: float, label: str) -> bool:
+    """Whether two numbers differ as by rounding, or by a slip in the last digits."""
+    try:
+        return isclose(number, float(label), rel_tol=_NEAR)
+    except ValueError:
+        return False
 
 
 def _as_typed(key: str, text: str) -> Any:

@@ -1,33 +1,39 @@
 """Published numbers beside measured ones: reproduced, better, worse, or not comparable and why."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnnlab import data, evaluation
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
+from cnnlab.core.messages import warn
+from cnnlab.evaluation.against_summary import against_summary
 from cnnlab.studies.layout import Layout
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.result import Metric, Published, PublishedRow, Word
-from cnnlab.studies.study_file import PublishedTable
-from cnnlab.studies.tables import Tables, ends, unit_of
+from cnnlab.studies.study_file import ROW_KEYS, PublishedTable, TableRow
+from cnnlab.studies.tables import Tables, bounds, ends, unit_of
 
 if TYPE_CHECKING:
     from cnnlab.evaluation import AgainstNumber
 
 _WIDE_SHARE, _WIDE = 0.02, 0.1
 """Half an interval, in points of a share or else as a share of the number, beyond which it could hold anything."""
-_FACTS = ("value", "label", "note", "sd", "n")
 
 
 @dataclass(frozen=True)
 class TiedRow:
-    """One published number with the setting that it is of, where the study has that."""
+    """One published number with the setting that it is of, where the study has that.
+
+    :param sd: its standard deviation over ``n`` repeats, where they are published too.
+    """
 
     label: str
     value: float
     setting: str | None
     note: str | None
+    sd: float | None = None
+    n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,9 @@ def tie_table(table: PublishedTable, layout: Layout, measure: Callable[[str | No
         metric = measure(table.metric).metric
     except UsageError as error:
         raise UsageError(f"published: {error}") from error
-    rows = tuple(_row(dict(row), layout, metric) for row in table.rows)
+    rows = tuple(_row(row, layout, metric) for row in table.rows)
+    _refuse_twice(rows, layout)
+    _warn_of_slips(table, rows, layout)
     return TiedTable(table.source, metric, rows, _reason(table, layout), table.tolerance)
 
 
@@ -59,36 +67,53 @@ def beside(table: TiedTable, tables: Tables) -> Published:
     return Published(table.source, table.metric.name, tuple(_compared(row, table, tables) for row in table.rows))
 
 
-def _row(row: dict[str, Any], layout: Layout, metric: Metric) -> TiedRow:
-    facts = {key: row.pop(key) for key in _FACTS if key in row}
-    if not row:
+def _row(row: TableRow, layout: Layout, metric: Metric) -> TiedRow:
+    if not row.axes:
         raise UsageError(f"published: a row names a setting by its axes: {', '.join(layout.names)}.")
-    for axis in row:
+    for axis in row.axes:
         if axis not in layout.names:
-            hint = suggestion(str(axis), [*layout.names, *_FACTS])
+            hint = suggestion(axis, [*layout.names, *ROW_KEYS])
             raise UsageError(f"published: a row names {axis!r}, which is no axis of this study. {hint}")
-    shown = facts.get("label") or ", ".join(f"{axis}={value}" for axis, value in row.items())
-    value = _value(facts.get("value"), str(shown), metric)
+    shown = row.label or ", ".join(f"{axis}={value}" for axis, value in row.axes.items())
+    _check_value(row.value, shown, metric)
     try:
-        found = layout.select(row, "published")
+        found = layout.select(row.axes, "published")
     except UsageError:
-        return TiedRow(str(shown), value, None, facts.get("note"))
+        return TiedRow(shown, row.value, None, row.note, row.sd, row.n)
     if len(found) > 1:
         raise UsageError(f"published: {shown} fits {len(found)} settings of this study; name all its axes.")
-    return TiedRow(str(facts.get("label") or found[0].label), value, found[0].key, facts.get("note"))
+    return TiedRow(row.label or found[0].label, row.value, found[0].key, row.note, row.sd, row.n)
 
 
-def _value(value: Any, label: str, metric: Metric) -> float:
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return float(value.strip().rstrip("%")) / 100
-        except ValueError:
-            pass
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise UsageError(f"published: {label} needs a value, a number such as 0.72 or 72%; got {value!r}.")
-    if metric.unit == "share" and not 0 <= value <= 1:
-        raise UsageError(f"published: {metric.name} is a share from 0 to 1; write {value}% if that is meant.")
-    return float(value)
+def _check_value(value: float, label: str, metric: Metric) -> None:
+    low, high = bounds(metric) or (value, value)
+    if not low <= value <= high:
+        hint = f"; write {value:g}% if that is meant" if high < value <= 100 else f", which {value:g} is not"
+        raise UsageError(f"published: {label}: {metric.name} is a share from {low:g} to {high:g}{hint}.")
+
+
+def _refuse_twice(rows: Sequence[TiedRow], layout: Layout) -> None:
+    keys = [row.setting for row in rows if row.setting is not None]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        label = next(setting.label for setting in layout.settings if setting.key == twice)
+        raise UsageError(
+            f"published: two rows of one table are of the setting {label}. Leave one of them out, or make a table of "
+            "its own for it, with its source."
+        )
+
+
+def _warn_of_slips(table: PublishedTable, rows: Sequence[TiedRow], layout: Layout) -> None:
+    """Says which rows are of no setting where that may be a slip; a table may well have more rows than a study."""
+    near = [
+        f"{axis}={value} (did you mean {label}?)"
+        for row, tied in zip(table.rows, rows, strict=True)
+        if tied.setting is None
+        for axis, value in row.axes.items()
+        if (label := layout.slip_of(axis, value)) is not None
+    ]
+    if near:
+        warn(f"published: no setting of this study is compared with the rows of {', '.join(near)}.")
 
 
 def _reason(table: PublishedTable, layout: Layout) -> str | None:
@@ -110,18 +135,28 @@ def _compared(row: TiedRow, table: TiedTable, tables: Tables) -> PublishedRow:
         lacking = "this study has no such setting"
         return PublishedRow(row.label, row.value, None, None, None, None, None, "not measured", lacking)
     metric = table.metric
-    found = evaluation.against_number(
-        tables.values[metric.name][row.setting].values(),
-        row.value,
-        higher_is_better=metric.better == "higher",
-        unit=unit_of(metric),
-        tolerance=table.tolerance,
-        n=tables.pictures.get(metric.name),
-    )
+    values = list(tables.values[metric.name][row.setting].values())
+    found, how = _against(row, table, values, tables.pictures.get(metric.name))
     word, reason = _word(found, table)
-    remark = "; ".join(part for part in (reason, row.note) if part) or None
+    remark = "; ".join(part for part in (reason, how, row.note) if part) or None
     low, high = ends(found.interval)
     return PublishedRow(row.label, row.value, row.setting, found.mean, found.difference, low, high, word, remark)
+
+
+def _against(
+    row: TiedRow, table: TiedTable, values: Sequence[float], pictures: int | None
+) -> tuple["AgainstNumber", str | None]:
+    """The measured values beside a published one, and how where that is not as a number taken as exact."""
+    higher, unit = table.metric.better == "higher", unit_of(table.metric)
+    if not row.sd or row.n is None or row.n < 2 or len(values) < 2:
+        found = evaluation.against_number(
+            values, row.value, higher_is_better=higher, unit=unit, tolerance=table.tolerance, n=pictures
+        )
+        return found, None
+    found = against_summary(
+        values, row.value, row.sd, row.n, higher_is_better=higher, unit=unit, tolerance=table.tolerance
+    )
+    return found, f"by Welch's t, with the published SD of {unit.text(row.sd)} over {row.n} repeats"
 
 
 def _word(found: "AgainstNumber", table: TiedTable) -> tuple[Word, str | None]:

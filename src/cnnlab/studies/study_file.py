@@ -60,22 +60,61 @@ def _absent(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in {"", "none", "null"} else value
 
 
+def _percent(value: Any) -> Any:
+    """A share written as ``72%`` as a number; anything else as it is."""
+    if not isinstance(value, str) or not value.strip().endswith("%"):
+        return value
+    share = float(value.strip().removesuffix("%")) / 100
+    if not -1 <= share <= 1:
+        raise ValueError("a percentage is of a share, which is no more than 100%")
+    return share
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class TableRow(_Strict):
+    """One published number; every further key is an axis of the study with the value that it is of.
+
+    :param sd: its standard deviation over ``n`` repeats, in the unit of the number.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    value: Annotated[float, BeforeValidator(_percent)]
+    label: str | None = None
+    note: str | None = None
+    sd: Annotated[float | None, BeforeValidator(_percent), Field(ge=0)] = None
+    n: int | None = Field(None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_in_words(cls, content: Any) -> Any:
+        # What holds None is left out when a study is written; as an axis of a row it is a value.
+        if not isinstance(content, Mapping):
+            return content
+        return {key: "none" if value is None and key not in ROW_KEYS else value for key, value in content.items()}
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """Which setting it is of: value by axis."""
+        return dict(self.model_extra or {})
+
+
+ROW_KEYS = tuple(TableRow.model_fields)
 
 
 class PublishedTable(_Strict):
     """Published numbers on one metric.
 
-    :param rows: each names a setting by its axes, and holds ``value`` and perhaps ``label``, ``sd``, ``n`` (repeats)
-        and ``note``.
     :param data: what they were measured on, where that is other data than the study's.
     :param not_comparable: why none of them may be compared.
     :param tolerance: a difference up to this counts as reproduced, in the metric's unit.
     """
 
     source: str
-    rows: Annotated[tuple[Mapping[str, Any], ...], BeforeValidator(_listed)]
+    rows: Annotated[tuple[TableRow, ...], BeforeValidator(_listed), Field(min_length=1)]
     metric: str | None = None
     data: str | None = None
     not_comparable: str | None = None
@@ -216,6 +255,8 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str)
 def _explain(error: ValidationError) -> str:
     # A misspelt key is missing under its right name too; what was written says more.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    if "rows" in first["loc"]:
+        return _explain_row(first)
     place = [str(part) for part in first["loc"] if not isinstance(part, int)]
     key = place[0] if place else "the study"
     if first["type"] == "extra_forbidden":
@@ -227,6 +268,31 @@ def _explain(error: ValidationError) -> str:
         return _refused(key, first["input"])
     message = str(first["msg"])
     return f"{'.'.join(dict.fromkeys(place)) or key} cannot be {first['input']!r}: {message[:1].lower()}{message[1:]}."
+
+
+def _explain_row(error: Mapping[str, Any]) -> str:
+    """Of what is wrong within the rows of a published table; they are counted from 1."""
+    inner = error["loc"][error["loc"].index("rows") + 1 :]
+    if not inner:
+        takes = "the numbers of the table, one at least, as in [{augment: flip, value: 0.72}]"
+        return f"published: rows cannot be {error['input']!r}. It takes {takes}."
+    what, key = f"published: row {inner[0] + 1}", inner[1] if len(inner) > 1 else ""
+    if error["type"] == "missing":
+        return f"{what} needs a {key}. It takes {_ROW_TAKES[key]}."
+    if key not in _ROW_TAKES:
+        return (
+            f"{what} cannot be {error['input']!r}. It takes an axis and a value, as in {{augment: flip, value: 0.72}}."
+        )
+    return f"{what}: {key} cannot be {error['input']!r}. It takes {_ROW_TAKES[key]}."
+
+
+_ROW_TAKES = {
+    "value": "a number, such as 0.72, or a percentage up to 100%",
+    "label": "a name, in quotes where it could be taken for a number",
+    "note": "a remark in words, in quotes where it could be taken for a number",
+    "sd": "the standard deviation over n repeats, a number from 0 in the unit of the value",
+    "n": "how many repeats the value is the mean of, a count from 1",
+}
 
 
 def _refused(key: str, value: Any) -> str:
