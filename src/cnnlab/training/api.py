@@ -23,7 +23,7 @@ from cnnlab.models import Classifier, load_classifier
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run, RunStore, RunWriter, environment
 from cnnlab.training import intake
-from cnnlab.training.balance import class_weights, sample_weights
+from cnnlab.training.balance import Counterweights
 from cnnlab.training.execution import Execution, choose, settle
 from cnnlab.training.intake import Given
 from cnnlab.training.interruption import Interrupted, listening
@@ -241,10 +241,7 @@ def _check_objective(recipe: Recipe, objective: Objective, dataset: Dataset) -> 
             f"label_smoothing needs classes, and objective={read(recipe.objective)[0].name} has none. Leave it out; "
             "bins have a smoothing of their own, spread=…."
         )
-    if recipe.balance == "sampler":
-        sample_weights(dataset.train, objective)
-    elif recipe.balance == "weights":
-        class_weights(dataset.train, objective, torch.device("cpu"))
+    Counterweights.of(recipe.balance, dataset.train, objective)
     for images in dict(dataset.parts()).values():
         if images.targets:
             objective.check(images.targets)

@@ -1,11 +1,39 @@
 """Counterweights for classes that are unevenly frequent."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from cnnlab.core.errors import UsageError
 from cnnlab.data import ImageSet
 from cnnlab.objectives import Objective
+
+
+@dataclass(frozen=True)
+class Counterweights:
+    """What ``balance`` means for one training set.
+
+    :param weights: for each head a weight for each class in the loss; None where losses count alike.
+    :param draws: for each picture the chance to be drawn; None where each comes up once an epoch.
+    """
+
+    weights: dict[str, Tensor] | None = None
+    draws: Tensor | None = None
+
+    @classmethod
+    def of(cls, balance: str, images: ImageSet, objective: Objective) -> "Counterweights":
+        """Of ``none``, ``weights`` or ``sampler``.
+
+        :raises UsageError: when there are no classes to balance.
+        """
+        if balance == "weights":
+            return cls(weights=class_weights(images, objective, torch.device("cpu")))
+        return cls(draws=sample_weights(images, objective)) if balance == "sampler" else cls()
+
+    def on(self, device: torch.device) -> dict[str, Tensor] | None:
+        """The weights on the device that computes the loss."""
+        return None if self.weights is None else {head: weights.to(device) for head, weights in self.weights.items()}
 
 
 def class_weights(images: ImageSet, objective: Objective, device: torch.device) -> dict[str, Tensor]:

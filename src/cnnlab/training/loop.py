@@ -20,7 +20,7 @@ from cnnlab.objectives import Objective
 from cnnlab.runs import RunWriter
 from cnnlab.training import optimizers
 from cnnlab.training.average import MovingAverage
-from cnnlab.training.balance import class_weights, sample_weights
+from cnnlab.training.balance import Counterweights
 from cnnlab.training.execution import Execution
 from cnnlab.training.feed import Batch, Feed, order
 from cnnlab.training.interruption import Interrupted, Wish
@@ -94,10 +94,8 @@ class Trainer:
         self.validation = None if held_out is None else Feed(held_out, device, self.execution.workers)
         self.average = MovingAverage(self.classifier, self.recipe.ema) if self.recipe.ema else None
         self.selection = Selection.of(self.recipe, job.objective, job.dataset)
-        is_weighted = self.recipe.balance == "weights"
-        self.weights = class_weights(job.dataset.train, job.objective, device) if is_weighted else None
-        is_sampled = self.recipe.balance == "sampler"
-        self.draws = sample_weights(job.dataset.train, job.objective) if is_sampled else None
+        balanced = Counterweights.of(self.recipe.balance, job.dataset.train, job.objective)
+        self.weights, self.draws = balanced.on(device), balanced.draws
         self.counters = Counters(epoch=job.plan.first_epoch, step=job.plan.stretches[0].first_step)
         self.pending: list[tuple[int, float, Outcome]] = []
         self.saved_at = time.monotonic()

@@ -5,16 +5,19 @@ smoothing that fast.ai made customary.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from cnnlab.core.errors import TrainingError, UsageError
 from cnnlab.core.files import replacing
-from cnnlab.core.messages import track
+from cnnlab.core.messages import track, warn
 from cnnlab.training import intake, optimizers
 from cnnlab.training.api import build_classifier, choose_execution, read_setting, store_at
+from cnnlab.training.balance import Counterweights
 from cnnlab.training.feed import Batch, Feed, order, steps_of
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.step import Moment, Stepper
@@ -23,6 +26,8 @@ _MEMORY = 0.9
 _BLOWN_UP = 4.0
 _FEWEST = 10
 _STRETCH = 10
+_CLOSE = 0.05
+_MANY_EPOCHS = 50
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class RateTest:
 
     :param rates: the learning rate of each step; ``losses`` and ``smoothed`` belong to them.
     :param steepest: the rate at which the smoothed loss fell fastest.
-    :param lowest: the rate at which it was lowest.
+    :param lowest: the first rate at which it was as low as it gets, but for a twentieth of its fall: on pictures that
+        are learnt by heart the curve then runs along the bottom for as long as the test lasts.
     :param suggestion: a rate to try: a third of ``lowest``, but not below ``steepest``.
     """
 
@@ -74,14 +80,16 @@ def find_rate(
     classifier = build_classifier(setting)
     execution = choose_execution(setting, classifier)
     phase = setting.recipe.normal()[0]
+    balanced = Counterweights.of(setting.recipe.balance, setting.dataset.train, setting.objective)
     with execution.applied():
         network = classifier.to(execution.torch_device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
         optimizer = optimizers.build(optimizers.optimizers.bind(phase.optimizer), network, phase.weight_decay)
-        stepper = Stepper(phase, setting.objective, network, network, optimizer, execution, None)
+        weights = balanced.on(execution.torch_device)
+        stepper = Stepper(phase, setting.objective, network, network, optimizer, execution, weights)
         feed = Feed(setting.dataset.train, execution.torch_device, execution.workers)
         rates: list[float] = []
         losses: list[float] = []
-        for step, batch in enumerate(track(_endless(feed, setting.recipe, steps), "rates", steps)):
+        for step, batch in enumerate(track(_endless(feed, setting.recipe, steps, balanced.draws), "rates", steps)):
             rate = lowest * (highest / lowest) ** (step / (steps - 1))
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -90,6 +98,7 @@ def find_rate(
                 break
             rates.append(rate)
             losses.append(loss)
+    _warn_of_small_sets(len(losses), len(feed.images), phase.batch_size)
     return judge(rates, losses)
 
 
@@ -101,7 +110,7 @@ def judge(rates: list[float], losses: list[float]) -> RateTest:
             "start lower, with --lowest, or clip the gradient (clip_gradient=1)."
         )
     smoothed = tuple(_smooth(losses))
-    low = min(range(len(smoothed)), key=smoothed.__getitem__)
+    low = _low(smoothed)
     # Over a stretch of steps, and not the first: single ones are noise.
     slopes = {i: smoothed[min(i + _STRETCH, low)] - smoothed[i] for i in range(_STRETCH, low)} or {low: 0.0}
     steep = min(slopes, key=slopes.__getitem__)
@@ -126,12 +135,29 @@ def draw_rate_test(test: RateTest, path: Path) -> None:
         figure.savefig(temporary, dpi=150, format=path.suffix.lstrip(".") or "png")
 
 
-def _endless(feed: Feed, recipe: Recipe, steps: int) -> Iterator[Batch]:
+def _low(smoothed: Sequence[float]) -> int:
+    """The first step that is about as low as any."""
+    least = min(smoothed)
+    fall = max(smoothed[: smoothed.index(least) + 1]) - least
+    return next(step for step, loss in enumerate(smoothed) if loss <= least + _CLOSE * fall)
+
+
+def _warn_of_small_sets(steps: int, samples: int, size: int) -> None:
+    epochs = steps / steps_of(samples, size)
+    if epochs > _MANY_EPOCHS:
+        warn(
+            f"the range test went over the same {samples} pictures {epochs:.0f} times, so its loss may have fallen "
+            "because they were learnt by heart, at whatever rate. Trust the suggestion less, or take more pictures, a "
+            "smaller batch_size or fewer --steps."
+        )
+
+
+def _endless(feed: Feed, recipe: Recipe, steps: int, draws: Tensor | None) -> Iterator[Batch]:
     samples, size = len(feed.images), recipe.normal()[0].batch_size
     taken, epoch = 0, 0
     while taken < steps:
         count = min(steps_of(samples, size), steps - taken)
-        yield from feed.batches(order(samples, recipe.seed, epoch)[: count * size], size)
+        yield from feed.batches(order(samples, recipe.seed, epoch, draws)[: count * size], size)
         taken, epoch = taken + count, epoch + 1
 
 
