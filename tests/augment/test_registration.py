@@ -38,6 +38,8 @@ def test_a_function_of_a_batch_takes_arguments_and_p():
 
     torch.testing.assert_close(run("darken(0.25)"), images().float() / 255 * 0.75)
     assert pipeline("darken").spec == "darken(by=0.5, p=1.0)"
+    with pytest.raises(SpecError, match="takes by; by name only: p="):
+        pipeline("darken(0.1, 0.5)")
     halves = run("darken(1, p=0.5)").flatten(1).sum(1) == 0
     assert 0 < halves.sum() < 16
     with pytest.raises(SpecError, match="from 0 to 1"):
@@ -94,12 +96,22 @@ def test_a_function_may_write_to_what_it_is_given():
 
 
 @pytest.mark.usefixtures("own")
-def test_bytes_and_what_is_not_a_number_are_brought_in_order():
+def test_bytes_and_infinities_are_brought_in_order():
     register("bytes")(lambda batch: (batch * 255).round().to(torch.uint8))
-    register("broken")(lambda batch: batch / 0)
+    register("endless")(lambda batch: (batch - 0.5).sign() / 0)
     torch.testing.assert_close(run("bytes"), images().float() / 255)
-    result = run("broken")
-    assert result.min() >= 0 and result.max() <= 1
+    assert torch.equal(run("endless"), (images() > 127).float())
+
+
+@pytest.mark.usefixtures("own")
+def test_what_is_not_a_number_is_refused():
+    @register("broken")
+    def broken(batch: Tensor) -> Tensor:
+        batch[0, 0, 0, 0] = float("nan")
+        return batch
+
+    with pytest.raises(UsageError, match="augmentation broken gave values that are not numbers"):
+        run("broken")
 
 
 @pytest.mark.usefixtures("own")

@@ -14,6 +14,7 @@ from cnnlab.augment.operation import Info, Operation, Parameters, Shape, Targets
 from cnnlab.augment.parameters import move
 from cnnlab.augment.stages import AnyStage, stages
 from cnnlab.core import seeds
+from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import Bound
 from cnnlab.core.spec import Call, format_calls, read
 
@@ -49,22 +50,15 @@ class Step:
             arguments["fill"] = fills.bind(arguments["fill"]).call
         return Call(self.bound.name, (), arguments)
 
-    def check(self, shape: Shape, soft_targets: bool) -> None:
-        """Refuses what the data or the objective does not allow.
-
-        :raises SpecError: pointing at the operation.
-        """
+    def misfit(self, shape: Shape, soft_targets: bool) -> str | None:
+        """Why the data or the objective does not allow it, or None."""
         name = self.bound.name
         if self.operation.needs_colour and shape[0] != 3:
             channels = "grey" if shape[0] == 1 else f"of {shape[0]} channels"
-            raise self.call.error(f"{name} needs colour pictures (three channels), and these are {channels}")
+            return f"{name} needs colour pictures (three channels), and these are {channels}"
         if self.operation.mixes and not soft_targets:
-            raise self.call.error(
-                f"{name} blends targets, and this objective takes none that are blended; leave it out"
-            )
-        reason = self.operation.misfit(shape)
-        if reason:
-            raise self.call.error(reason)
+            return f"{name} blends targets, and this objective takes none that are blended; leave it out"
+        return self.operation.misfit(shape)
 
 
 class Pipeline:
@@ -101,10 +95,16 @@ class Pipeline:
 
         :param shape: channels, height and width of a picture.
         :param soft_targets: whether the objective can learn from blended targets.
-        :raises SpecError: pointing at the first operation that does not fit.
+        :raises SpecError: pointing at the first operation that does not fit. Where the text is the canonical one, as
+            a recipe holds it, nobody needs to have written it so, and the operation's place in the pipeline is told.
         """
-        for step in self.steps:
-            step.check(shape, soft_targets)
+        for number, step in enumerate(self.steps, 1):
+            reason = step.misfit(shape, soft_targets)
+            if reason is None:
+                continue
+            if step.call.text is not None and step.call.text != self.spec:
+                raise step.call.error(reason)
+            raise SpecError(f"operation {number} of the pipeline: {reason}" if len(self) > 1 else reason)
 
     def draw(self, generator: Generator, info: Info) -> list[Parameters]:
         """All random choices for a batch, on the processor: for each stage, what was drawn by name."""

@@ -41,7 +41,7 @@ class Foreign(Pixels):
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Calls the function and looks at what comes back.
 
-        :raises UsageError: when that is not a batch of the same shape.
+        :raises UsageError: when that is not a batch of the same shape, or holds what is not a number.
         """
         seed, device = parameters["noise"], images.device
         if self.takes_generator:
@@ -52,7 +52,13 @@ class Foreign(Pixels):
         if not isinstance(result, Tensor) or result.shape != images.shape:
             got = f"{tuple(result.shape)}" if isinstance(result, Tensor) else type(result).__name__
             raise UsageError(f"augmentation {self.name} must give pictures of {tuple(images.shape)} and gave {got}")
-        return as_float(result.detach()).to(device, torch.float32, copy=True).nan_to_num_()
+        pixels = as_float(result.detach()).to(device, torch.float32, copy=True)
+        if pixels.isnan().any():
+            raise UsageError(
+                f"augmentation {self.name} gave values that are not numbers; look in it for a division of 0 by 0, or a "
+                "root, power or logarithm of what may be negative"
+            )
+        return pixels
 
 
 def register(name: str, *aliases: str) -> Callable[[F], F]:
@@ -66,8 +72,8 @@ def register(name: str, *aliases: str) -> Callable[[F], F]:
     - A subclass of an operation's family (see :mod:`cnnlab.augment.operation`), which can be fused with others.
 
     The images are float32 in [0, 1], N×C×H×W, on the batch's device, and as many of the same shape are to be
-    returned; what leaves [0, 1] is clipped. Where no generator is taken, torch's global ones are seeded for the
-    call and put back afterwards, so the result is a function of the training's seed either way.
+    returned; what leaves [0, 1] is clipped, what is not a number refused. Where no generator is taken, torch's global
+    ones are seeded for the call and put back afterwards, so the result is a function of the training's seed either way.
 
     >>> @register("darken")
     ... def darken(images, by: float = 0.5):
