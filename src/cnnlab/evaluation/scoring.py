@@ -87,6 +87,8 @@ def evaluate(
     :raises DataError: when the data cannot be read.
     """
     model = subject(run, device=device, network=network)
+    if data is None and isinstance(run, Run):
+        data_dir = data_dir or run.data_folder
     dataset = _loaded(model, data, data_dir, offline)
     split = split or _usual_split(dataset, is_other=data is not None)
     parts = _parts(dataset, split)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+from cnnlab.runs.data_folder import data_folder
 from cnnlab.runs.scores import Scores
 
 
@@ -87,6 +88,14 @@ class RunFacts(ABC):
     def test(self) -> Scores:
         """Scores on the test split, taken once, at the end."""
         return self.scores("test")
+
+    @property
+    def data_folder(self) -> Path | None:
+        """The folder from which a relative path to its data led there; None where there is no such path.
+
+        Given as ``data_dir``, it lets the data be read again from wherever one is now.
+        """
+        return data_folder(self.recipe, self.info)
 
     def scores(self, split: str) -> Scores:
         """Scores on a split; empty where there are none yet."""

@@ -130,7 +130,8 @@ def resume(
         return _tidied(found)
     objects = {key: value for key, value in {"data": data, "model": model}.items() if value is not None}
     _, _, given = intake.take_in(None, objects)
-    setting = read_setting(Recipe.read(found.recipe), given, RunStore(found.folder.parent), data_dir, offline, found)
+    store, place = RunStore(found.folder.parent), data_dir or found.data_folder
+    setting = read_setting(Recipe.read(found.recipe), given, store, place, offline, found)
     if setting.dataset.digest != found.info["data"]["digest"]:
         raise UsageError(
             f"the data of {found.folder} has changed since the run was started, so it cannot go on as the same run. "
@@ -169,7 +170,7 @@ def extend(
     return train(
         {**content, **last, "name": name, "epochs": more, "parent": parent.name, **keys},
         runs=parent.folder.parent,
-        data_dir=data_dir,
+        data_dir=data_dir or (None if "data" in keys else parent.data_folder),
         offline=offline,
         callbacks=callbacks,
     )
