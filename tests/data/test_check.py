@@ -91,6 +91,27 @@ def test_contradictory_arrays_are_an_error(tmp_path: Path) -> None:
     assert not report.is_usable and "4 values of label" in told(report, "error")
 
 
+def test_what_would_be_set_aside_is_counted(write: Write, picture: Make) -> None:
+    folder = write({f"{name}.png": picture(seed) for seed, name in enumerate("abcdefgh")})
+    report = data.check(_table(folder, "abcdefgh"))
+    assert "no test split: 2 of 8 pictures of train will be set aside" in told(report, "info")
+    assert "no validation split: 1 of 6 pictures of train" in told(report, "info")
+    few = told(data.check(_table(folder, "ab")), "warning")
+    assert "there is no test split" in few and "a tenth of 2 pictures is none" in few
+
+
+def test_one_picture_is_too_few_to_train_on(write: Write, picture: Make) -> None:
+    report = data.check(_table(write({"a.png": picture(0)}), "a"))
+    assert "1 picture is too few" in told(report, "error")
+
+
+def _table(folder: Path, names: str) -> Path:
+    path = folder / f"{names}.csv"
+    rows = "".join(f"{name}.png,{'xy'[place % 2]}\n" for place, name in enumerate(names))
+    path.write_text(f"path,label\n{rows}")
+    return path
+
+
 def test_tree_without_pictures_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "photos" / "cat").mkdir(parents=True)
     assert "class folders" in told(data.check(tmp_path / "photos"), "error")

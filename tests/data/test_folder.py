@@ -106,7 +106,8 @@ def test_every_unreadable_file_is_named(write: Write, files: Files, target: str)
 
 
 def test_unreadable_files_are_left_out_and_recorded_where_asked(write: Write, files: Files) -> None:
-    dataset = data.load(f"folder({write(broken(files))}, on_bad=skip)", **WHOLE)
+    with pytest.warns(CnnlabWarning, match=r"3 files .*cat/2.png: .*dog/0.png: .* They were left out"):
+        dataset = data.load(f"folder({write(broken(files))}, on_bad=skip)", **WHOLE)
     assert len(dataset.train) == 9
     assert "cat/2.png" not in dataset.train.ids
     assert dataset.train.targets["label"].tolist() == [0] * 5 + [1] * 4

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cnnlab import data
-from cnnlab.core.errors import DataError, SpecError
+from cnnlab.core.errors import CnnlabWarning, DataError, SpecError
 
 Write = Callable[..., Path]
 Make = Callable[..., bytes]
@@ -69,7 +69,8 @@ def test_pictures_may_be_elsewhere(write: Write, picture: Make, tmp_path: Path, 
     spec = {"name": "csv", "path": str(path), "pictures": str(where)}
     with pytest.raises(DataError, match="zz: there is no such file"):
         data.load(spec)
-    dataset = data.load({**spec, "on_bad": "skip"}, **WHOLE)
+    with pytest.warns(CnnlabWarning, match="zz: there is no such file.* It was left out"):
+        dataset = data.load({**spec, "on_bad": "skip"}, **WHOLE)
     assert list(dataset.train.ids) == ["a", "b.png"]
     assert dataset.train.targets["label"].tolist() == [0, 1]
 

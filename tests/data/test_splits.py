@@ -1,13 +1,15 @@
 """Splits: their sizes, their proportions, and that they stay the same."""
 
+import warnings
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import CnnlabWarning, UsageError
 from cnnlab.data import TensorImages
-from cnnlab.data.splits import choose, complete, count_of, subset
+from cnnlab.data.splits import choose, complete, count_of, default_counts, subset
 
 
 def numbered(labels: list[int]) -> TensorImages:
@@ -57,6 +59,27 @@ def test_rare_class_stays_in_train() -> None:
 def test_zero_leaves_a_split_out() -> None:
     assert set(complete({"train": BALANCED}, validation=0, test=0)) == {"train"}
     assert set(complete({"train": BALANCED, "test": BALANCED}, validation=0, test=0)) == {"train"}
+
+
+def test_split_whose_default_share_is_no_picture_is_warned_of() -> None:
+    with pytest.warns(CnnlabWarning) as caught:
+        assert set(complete({"train": numbered([0, 1])})) == {"train"}
+    test, validation = (str(warning.message) for warning in caught)
+    assert "there is no test split, and no score on unseen pictures: a fifth of 2 pictures is none." in test
+    assert "no validation split" in validation and "validation=1" in validation
+
+
+def test_going_without_a_split_is_not_warned_of_where_it_was_asked_for() -> None:
+    assert set(complete({"train": numbered([0, 1])}, validation=0, test=0)) == {"train"}
+
+
+@pytest.mark.parametrize("count", [3, 5, 8, 12, 57])
+def test_counts_told_beforehand_are_those_set_aside(count: int) -> None:
+    told = default_counts({"train": numbered([0] * count)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CnnlabWarning)
+        parts = complete({"train": numbered([0] * count)})
+    assert told == {name: len(parts.get(name, ())) for name in ("test", "validation")}
 
 
 def test_split_of_its_own_is_kept_and_no_other_size_taken() -> None:

@@ -29,7 +29,7 @@ from cnnlab.data.ingest import Ingested, Outcome, Store
 from cnnlab.data.mapped import EncodedImages, MappedImages
 from cnnlab.data.reading import Content, Part, Reading
 
-VERSION = 1
+VERSION = 2
 Kind = Literal["raw", "encoded"]
 _INDEX = "index.json"
 

@@ -17,10 +17,12 @@ from cnnlab.data.loading import is_spec, load
 from cnnlab.data.obtain import inspect
 from cnnlab.data.paths import as_call
 from cnnlab.data.reading import Place, Reading, readers
+from cnnlab.data.splits import default_counts, none_set_aside
 
 Level = Literal["error", "warning", "info"]
 _UNBALANCED = 3.0
 _FEW = 10
+_MOST_NAMED = 20
 _STAND_IN = 64
 
 
@@ -121,7 +123,9 @@ def _balance(part: ImageSet, column: str, names: tuple[str, ...]) -> Iterator[Fi
     absent = [names[place] for place in (counts == 0).nonzero()[:, 0].tolist()]
     present = counts[counts > 0]
     if absent:
-        yield Finding("warning", f"train has no picture of these classes of {column}: {', '.join(absent[:20])}.")
+        more = f", … ({len(absent)} of {len(names)})" if len(absent) > _MOST_NAMED else ""
+        shown = ", ".join(absent[:_MOST_NAMED])
+        yield Finding("warning", f"train has no picture of these classes of {column}: {shown}{more}.")
     most, least = int(counts.argmax()), int(torch.where(counts > 0, counts, counts.max() + 1).argmin())
     ratio = float(present.max() / present.min()) if len(present) else 1.0
     if ratio > _UNBALANCED:
@@ -150,9 +154,40 @@ def _findings_across(dataset: Dataset) -> Iterator[Finding]:
         first, second = pair.split(" in ")
         remedy = " dedupe=true drops them from train." if first == "train" else ""
         yield Finding("warning", f"{number:,} pictures of {first} are in {second} too, pixel by pixel.{remedy}")
-    for name, share in (("test", "a fifth"), ("validation", "a tenth")):
-        if getattr(dataset, name) is None:
-            yield Finding("info", f"there is no {name} split: {share} of train will be set aside for it.")
+    yield from _beyond_train(dataset)
+    yield from _to_be_set_aside(dataset)
+
+
+def _to_be_set_aside(dataset: Dataset) -> Iterator[Finding]:
+    try:
+        counts = default_counts(dict(dataset.parts()))
+    except DataError as error:
+        yield Finding("error", str(error))
+        return
+    left = len(dataset.train)
+    for name, count in counts.items():
+        if count:
+            told = f"{count:,} of {left:,} pictures of train will be set aside for it"
+            yield Finding("info", f"there is no {name} split: {told}.")
+        else:
+            yield Finding("warning", none_set_aside(name, left))
+        left -= count
+
+
+def _beyond_train(dataset: Dataset) -> Iterator[Finding]:
+    """Numbered columns of which another split holds a higher one than train."""
+    for split, part in dataset.parts():
+        for column, names in part.classes.items():
+            if names != tuple(map(str, range(len(names)))):
+                continue
+            highest = int(dataset.train.targets[column].max())
+            count = int((part.targets[column] > highest).sum())
+            if count:
+                yield Finding(
+                    "warning",
+                    f"{column} goes from 0 to {highest} in train and up to {int(part.targets[column].max())} in "
+                    f"{split}, where {count:,} of {len(part):,} pictures are beyond: as a class, none is learnt.",
+                )
 
 
 def _numbers(entry: Entry) -> dict[str, Any]:

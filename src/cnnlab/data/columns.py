@@ -11,6 +11,8 @@ from torch import Tensor
 from cnnlab.core.errors import DataError
 from cnnlab.data.imageset import check_range
 
+LABEL = "label"
+"""The name of a column of classes where nobody gave one."""
 MOST_CLASSES = 100_000
 _MOST_ORDINALS = 1_000
 
@@ -72,13 +74,13 @@ def whole(numbers: NDArray[Any]) -> tuple[Tensor, tuple[str, ...] | None]:
     return torch.tensor(numbers, dtype=torch.float32), None
 
 
-def from_array(column: str, values: Any, classes: Sequence[str] | None = None) -> Tensor:
+def from_array(column: str, values: Any, classes: Sequence[str] | None = None, where: str = "") -> Tensor:
     """A column from numbers: whole ones as int64, others as float32; one-hot rows as the place of their one.
 
+    :param where: the file that the values are from, or what else to call them in a message.
     :raises DataError: for what is neither, or is out of the range of ``classes``.
     """
-    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
-    array = _flat(column, array)
+    array = _flat(column, as_numpy(column, values))
     if array.dtype.kind in "US":
         text = [str(value) for value in array.astype(str)]
         return named(text, classes or in_order(text), column)
@@ -89,9 +91,53 @@ def from_array(column: str, values: Any, classes: Sequence[str] | None = None) -
     if array.dtype.kind not in "iub":
         raise DataError(f"{column} holds {array.dtype}; targets are numbers, or names as text.")
     result = torch.tensor(array.astype(np.int64))
-    if len(result):
-        check_range(column, result, MOST_CLASSES if classes is None else len(classes))
+    if classes is None:
+        _check_numbered(column, result, where)
+    else:
+        check_range(column, result, len(classes), where)
     return result
+
+
+def as_numpy(column: str, values: Any) -> NDArray[Any]:
+    """The values as an array.
+
+    :raises DataError: when they are rows of different lengths.
+    """
+    if isinstance(values, Tensor):
+        array: NDArray[Any] = values.detach().cpu().numpy()
+        return array
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{column} holds values of different lengths; there must be one for each picture.") from error
+
+
+def check_beyond_train(
+    splits: Mapping[str, Mapping[str, Tensor]], known: Mapping[str, Sequence[str]], where: Mapping[str, str]
+) -> None:
+    """Refuses a numbered label that is higher than any of train: a classifier has no output for it.
+
+    Columns by other names may be numbers to predict, of which any may be the highest.
+
+    :param known: the columns whose classes are named, which says how many there are.
+    :param where: what to call the targets of each split in a message.
+    :raises DataError: naming the first such label and its place.
+    """
+    mine = splits["train"].get(LABEL)
+    if LABEL in known or mine is None or mine.dtype != torch.int64 or not len(mine):
+        return
+    highest = int(mine.max())
+    for split, columns in splits.items():
+        column = columns.get(LABEL, mine)
+        beyond = (column > highest).nonzero()[:, 0].tolist() if column.dtype == torch.int64 else []
+        if beyond:
+            place, others = beyond[0], len(beyond) - 1
+            more = f", and {others:,} more {'is' if others == 1 else 'are'} out of range" if others else ""
+            raise DataError(
+                f"{where[split]}: {LABEL} is {int(column[place])} at picture {place} (counted from 0) of {split}"
+                f"{more}: the labels of train go from 0 to {highest}. Correct it, or name all classes if train "
+                "merely has no picture of some; numbers that are to be predicted as such are stored as floats."
+            )
 
 
 def class_names(
@@ -107,6 +153,17 @@ def class_names(
                 largest = max(int(values.max()), len(names.get(column, ())) - 1)
                 names[column] = tuple(map(str, range(largest + 1)))
     return names
+
+
+def _check_numbered(column: str, values: Tensor, where: str) -> None:
+    low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    if low < 0 or high >= MOST_CLASSES:
+        place = int((values == (low if low < 0 else high)).nonzero()[0])
+        why = "classes are numbered from 0" if low < 0 else f"there are {MOST_CLASSES:,} classes at most"
+        raise DataError(
+            f"{f'{where}: ' if where else ''}{column} is {int(values[place])} at picture {place} (counted from 0), and "
+            f"{why}. Correct it; numbers that are to be predicted as such are stored as floats."
+        )
 
 
 def _flat(column: str, array: NDArray[Any]) -> NDArray[Any]:

@@ -260,16 +260,19 @@ def _check_columns(count: int, targets: Targets, classes: Classes, ids: int) -> 
             check_range(name, column, len(classes[name]))
 
 
-def check_range(name: str, column: Tensor, classes: int) -> None:
+def check_range(name: str, column: Tensor, classes: int, where: str = "") -> None:
     """Refuses a column of classes that holds anything outside 0 to ``classes`` − 1.
 
+    :param where: the file that it is from, for the message.
     :raises DataError: naming the first such value and its place.
     """
     values = column.numpy()
     outside = np.flatnonzero((values < 0) | (values >= classes))
     if len(outside):
         place = int(outside[0])
+        others = len(outside) - 1
+        more = f", and {others:,} more {'is' if others == 1 else 'are'} out of range" if others else ""
         raise DataError(
-            f"{name} is {int(column[place])} at picture {place} (counted from 0), and {len(outside) - 1:,} more are "
-            f"out of range: with {classes} classes it goes from 0 to {classes - 1}."
+            f"{f'{where}: ' if where else ''}{name} is {int(column[place])} at picture {place} (counted from 0){more}: "
+            f"with {classes} classes it goes from 0 to {classes - 1}."
         )

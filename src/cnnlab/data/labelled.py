@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnlab.core.errors import DataError
 from cnnlab.data.arrays import Layout, channels_layout
-from cnnlab.data.columns import class_names, from_array
+from cnnlab.data.columns import check_beyond_train, class_names, from_array
 from cnnlab.data.pictures import ArrayPictures
 from cnnlab.data.reading import Content, Part
 
@@ -49,8 +49,13 @@ def content_of(splits: Mapping[str, LabelledArrays], classes: Mapping[str, Seque
                     f"{arrays.images_name} holds {count:,} pictures and {arrays.targets_name} {len(values):,} values "
                     f"of {name}: there must be exactly one for each picture."
                 )
-            columns[name] = from_array(name, values, classes.get(name))
+            columns[name] = from_array(name, values, classes.get(name), arrays.targets_name)
         parts[split] = Part(ArrayPictures(arrays.images, arrays.images_name, layout, white_of(arrays.images)), columns)
+    check_beyond_train(
+        {split: part.targets for split, part in parts.items()},
+        classes,
+        {split: arrays.targets_name for split, arrays in splits.items()},
+    )
     names = class_names([part.targets for part in parts.values()], classes)
     return Content(parts, names)
 

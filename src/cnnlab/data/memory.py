@@ -11,8 +11,8 @@ from torch import Tensor
 from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.messages import track
 from cnnlab.data.arrays import to_pixels
+from cnnlab.data.columns import as_numpy, check_beyond_train, from_array, in_order
 from cnnlab.data.columns import class_names as name_classes
-from cnnlab.data.columns import from_array, in_order
 from cnnlab.data.dataset import Dataset
 from cnnlab.data.duplicates import settle
 from cnnlab.data.imageset import ImageSet, TensorImages
@@ -48,7 +48,10 @@ def from_arrays(
         else:
             shares[split] = part
     known = _known_names(class_names, [y for _, y in pairs.values()])
-    made = {split: (_pixels(x, split), _columns(y, known)) for split, (x, y) in pairs.items()}
+    made = {split: (_pixels(x, split), _columns(y, split, known)) for split, (x, y) in pairs.items()}
+    check_beyond_train(
+        {split: columns for split, (_, columns) in made.items()}, known, {split: f"y of {split}" for split in made}
+    )
     classes = name_classes([columns for _, columns in made.values()], known)
     sets: dict[str, ImageSet] = {split: TensorImages(px, columns, classes) for split, (px, columns) in made.items()}
     source = {"spec": name, "from": "arrays in memory"}
@@ -87,8 +90,9 @@ def _pixels(x: Any, split: str) -> Tensor:
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
-def _columns(y: Any, known: Mapping[str, Sequence[str]]) -> dict[str, Tensor]:
-    return {column: from_array(column, values, known.get(column)) for column, values in _named_columns(y).items()}
+def _columns(y: Any, split: str, known: Mapping[str, Sequence[str]]) -> dict[str, Tensor]:
+    named = _named_columns(y)
+    return {column: from_array(column, values, known.get(column), f"y of {split}") for column, values in named.items()}
 
 
 def _named_columns(y: Any) -> dict[str, Any]:
@@ -107,7 +111,7 @@ def _known_names(
     words: dict[str, set[str]] = {}
     for y in targets:
         for column, values in _named_columns(y).items():
-            array = None if isinstance(values, Tensor) else np.asarray(values)
+            array = None if isinstance(values, Tensor) else as_numpy(column, values)
             if array is not None and array.dtype.kind in "US":
                 words.setdefault(column, set()).update(array.astype(str).ravel().tolist())
     found = {column: in_order(names) for column, names in words.items()}

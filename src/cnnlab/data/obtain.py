@@ -6,7 +6,7 @@ from typing import Any
 
 from cnnlab.core.errors import DataError, StorageError
 from cnnlab.core.files import cache_folder
-from cnnlab.core.messages import note, warn
+from cnnlab.core.messages import warn
 from cnnlab.data.cache import Entry, FolderStore, Kind, TooLargeError, entry_folder, locked, open_entry
 from cnnlab.data.ingest import MemoryStore, Outcome, ingest
 from cnnlab.data.pictures import Survey
@@ -30,7 +30,7 @@ def obtain(reading: Reading) -> Entry:
             f"{reading.source.name}: {_named(skipped)} Repair or remove them, or leave them out with on_bad=skip."
         )
     if skipped:
-        note(f"{reading.source.name}: {_named(skipped)} They were left out.")
+        warn(f"{reading.source.name}: {_named(skipped)} {'It was' if len(skipped) == 1 else 'They were'} left out.")
     return entry
 
 

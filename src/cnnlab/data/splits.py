@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cnnlab.core.errors import DataError, UsageError
+from cnnlab.core.messages import warn
 from cnnlab.core.seeds import generator
 from cnnlab.data.imageset import ImageSet
 
@@ -19,33 +20,51 @@ Share: TypeAlias = int | float | None
 """A count of pictures, a fraction between 0 and 1, or None for the default."""
 
 SEED = 0
-_TEST_FRACTION = 0.2
-_VALIDATION_FRACTION = 0.1
 _VALIDATION_MOST = 5_000
+_DEFAULTS = {"test": ("a fifth", 0.2, None), "validation": ("a tenth", 0.1, _VALIDATION_MOST)}
+"""What is set aside by default, in this order: in words, as a fraction of what train then has, and at most."""
 
 
 def complete(parts: Mapping[str, ImageSet], validation: Share = None, test: Share = None) -> dict[str, ImageSet]:
     """The splits of a set, with those carved off train that it lacks; 0 leaves a split out.
 
     By default test is a fifth, and validation a tenth of what is then left, at most 5,000. A fraction for ``test`` is
-    of the whole train part, one for ``validation`` of what test leaves.
+    of the whole train part, one for ``validation`` of what test leaves. A set of so few pictures that a default share
+    is none of them goes without that split, with a warning.
 
     :raises UsageError: when a split that the set has already is asked for in another size.
     """
     done = dict(parts)
-    defaults = {
-        "test": (test, _TEST_FRACTION, None),
-        "validation": (validation, _VALIDATION_FRACTION, _VALIDATION_MOST),
-    }
-    for name, (share, fraction, most) in defaults.items():
+    for name, share in {"test": test, "validation": validation}.items():
         if name in done:
             _own_split(done, name, share)
             continue
-        train = done["train"]
-        count = _default_count(train, fraction, most) if share is None else count_of(name, share, len(train))
+        total = len(done["train"])
+        count = _default_count(name, total) if share is None else count_of(name, share, total)
         if count:
-            done["train"], done[name] = _carve(train, name, count)
+            done["train"], done[name] = _carve(done["train"], name, count)
+        elif share is None:
+            warn(f"{none_set_aside(name, total)} Give more pictures, a count as in {name}=1, or {name}=0 for none.")
     return done
+
+
+def default_counts(parts: Mapping[str, ImageSet]) -> dict[str, int]:
+    """How many pictures of train :func:`complete` sets aside by default, for each split that the set lacks.
+
+    :raises DataError: when there are too few to train on.
+    """
+    left, counts = len(parts["train"]), {}
+    for name in _DEFAULTS:
+        if name not in parts:
+            counts[name] = _default_count(name, left)
+            left -= counts[name]
+    return counts
+
+
+def none_set_aside(name: str, total: int) -> str:
+    """That a default share of so few pictures is nothing, as a sentence."""
+    loss = "no score on unseen pictures" if name == "test" else "no score to select by"
+    return f"there is no {name} split, and {loss}: {_DEFAULTS[name][0]} of {total:,} pictures is none."
 
 
 def subset(train: ImageSet, share: int | float) -> ImageSet:
@@ -130,11 +149,11 @@ def _strata(image_set: ImageSet) -> Tensor:
     return torch.zeros(len(image_set), dtype=torch.int64)
 
 
-def _default_count(train: ImageSet, fraction: float, most: int | None) -> int:
-    count = min(round(len(train) * fraction), most or len(train))
-    if len(train) < 2:
-        raise DataError(f"{len(train)} picture is too few to train on.")
-    return count
+def _default_count(name: str, total: int) -> int:
+    if total < 2:
+        raise DataError(f"{total} picture is too few to train on.")
+    _, fraction, most = _DEFAULTS[name]
+    return min(round(total * fraction), most or total)
 
 
 def _own_split(parts: dict[str, ImageSet], name: str, share: Share) -> None:

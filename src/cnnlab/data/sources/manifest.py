@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cnnlab.core.errors import DataError, suggestion
-from cnnlab.data.columns import from_text
+from cnnlab.data.columns import LABEL, from_text
 from cnnlab.data.decode import SUFFIXES
 from cnnlab.data.layout import SPLIT_NAMES, listed
 from cnnlab.data.members import open_members, read_file
@@ -108,7 +108,7 @@ def _choose(path: Path, table: Table, image: str | None, split: str | None, targ
             f"{path}: which of the columns {', '.join(rest) or '(none beside the picture)'} is the target? Say it with "
             "targets=, as in targets=label or targets=[hour, minute]."
         )
-    return _Columns(image, split, {label: "label"}, True)
+    return _Columns(image, split, {label: LABEL}, True)
 
 
 def _named(path: Path, table: Table, name: str | None) -> str | None:
@@ -182,6 +182,8 @@ def _read(path: Path, table: Table, columns: _Columns, files: _Files) -> Content
         targets[name][labelled] = column
         if names is not None:
             classes[name] = names
+    if columns.is_label:
+        _check_beyond_train(path, images, rows, cells[LABEL])
     parts = {
         split: Part(
             FilePictures([images[place] for place in places], files.read),
@@ -190,6 +192,24 @@ def _read(path: Path, table: Table, columns: _Columns, files: _Files) -> Content
         for split, places in rows.items()
     }
     return Content(parts, classes)
+
+
+def _check_beyond_train(
+    path: Path, images: Sequence[str], rows: Mapping[str, Sequence[int]], labels: Sequence[str]
+) -> None:
+    """Refuses a numbered label that is higher than any of train, for which a classifier could learn nothing."""
+    mine = [labels[place] for place in rows["train"]]
+    if not all(word.isascii() and word.isdigit() for word in mine):
+        return
+    highest = max(map(int, mine))
+    for split, places in rows.items():
+        for place in places:
+            label = labels[place]
+            if label.isascii() and label.isdigit() and int(label) > highest:
+                raise DataError(
+                    f"{path}: the label of {images[place]} in {split} is {label}, and the highest in train is "
+                    f"{highest}. Correct it, or put pictures of it into train."
+                )
 
 
 def _rows_of_splits(path: Path, table: Table, columns: _Columns) -> dict[str, list[int]]:
