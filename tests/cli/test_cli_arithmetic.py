@@ -35,9 +35,21 @@ def test_answers_are_json_too(document):
     assert document("arithmetic", "dense", "1024", "--units", "10")["output"] == [10]
 
 
+def test_a_kernel_and_a_window_may_be_wider_than_high(cnnlab, document):
+    answer = document("arithmetic", "conv", "8x20x3", "--filters", "2", "--kernel", "3x5", "--stride", "1x2")
+    assert answer["output"] == [6, 8, 2] and answer["weights"] == 3 * 5 * 3 * 2
+    words = ["--filters", "2", "--kernel", "3×5", "--padding", "1x2", "--dilation", "1x2"]
+    assert document("arithmetic", "conv", "8x20x3", *words)["output"] == [8, 16, 2]
+    assert document("arithmetic", "pool", "8x20x3", "--size", "1x4", "--stride", "1x3")["output"] == [8, 6, 3]
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        ("conv 4x4x3 --filters 3 --kernel 2x3x4", "--kernel takes a whole number of at least 1, or height and width"),
+        ("conv 4x4x3 --filters 3 --stride 0", "--stride takes a whole number of at least 1"),
+        ("conv 4x4x3 --filters 3 --dilation two", "--dilation takes a whole number of at least 1"),
+        ("pool 4x4x3 --size 2.5", "--size takes a whole number of at least 1"),
         ("conv 128x128 --filters 3", "height×width×channels"),
         ("conv 4x4x3 --filters 3 --kernel 7", "does not fit"),
         ("conv 4x4x3 --filters 3 --padding wide", "same or valid"),

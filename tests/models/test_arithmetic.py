@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from cnnlab import arithmetic
 from cnnlab.core.errors import UsageError
+from cnnlab.models.shapes import pair
 
 RED, GREEN, BLUE = [[1] * 4] * 4, [[2] * 4] * 4, [[row] * 4 for row in (1, 2, 3, 4)]
 PICTURE = [RED, GREEN, BLUE]
@@ -40,6 +41,16 @@ def test_formula_is_filled_in():
     assert str(answer).splitlines()[0] == "a convolution of 16 filters 3×3×32 on 128×100×32 gives 63×49×16"
 
 
+def test_kernel_that_is_wider_than_high_is_worked_out_along_each_axis():
+    answer = arithmetic.conv((40, 400, 2), 16, (3, 9), stride=(1, 2), padding="same")
+    assert answer.output == (40, 200, 16) and answer.weights == 3 * 9 * 2 * 16
+    assert "weights = height · width of the kernel · channels · filters = 3·9·2·16 = 864" in str(answer)
+    assert str(answer).startswith("a convolution of 16 filters 3×9×2 on 40×400×2 gives 40×200×16\n")
+    told = str(arithmetic.conv((10, 10, 1), 1, (3, 2), padding="same", dilation=(3, 1)))
+    assert "along the height, reach of the kernel = dilation·(kernel - 1) + 1 = 3·(3 - 1) + 1 = 7" in told
+    assert "along the width, padding = 0 before and 1 after, which keeps the size at stride 1" in told
+
+
 def test_dilated_kernel_reaches_further():
     answer = arithmetic.conv((10, 10, 1), 1, 3, dilation=3)
     assert answer.output == (4, 4, 1) and "3·(3 - 1) + 1 = 7" in answer.working[0]
@@ -60,21 +71,35 @@ def test_dense_layer_on_a_picture_and_on_a_vector():
     assert arithmetic.dense((1024,), 10, bias=False).biases == 0
 
 
+def sides(least, most):
+    """A number for both axes, or one for each."""
+    number = st.integers(least, most)
+    return st.one_of(number, st.tuples(number, number))
+
+
+def around(padding, kernel, dilation):
+    """Zeros before and after along one axis."""
+    total = dilation * (kernel - 1) if padding == "same" else 0 if padding == "valid" else 2 * padding
+    return total // 2, total - total // 2
+
+
 @given(
-    *(st.integers(1, 24), st.integers(1, 24), st.integers(1, 6), st.integers(1, 4)),
-    *(st.one_of(st.integers(0, 4), st.sampled_from(["same", "valid"])), st.integers(1, 3)),
+    *(st.integers(1, 24), st.integers(1, 24), sides(1, 6), sides(1, 4)),
+    *(st.one_of(sides(0, 4), st.sampled_from(["same", "valid"])), sides(1, 3)),
 )
 def test_size_of_a_convolution_is_that_of_torch(height, width, kernel, stride, padding, dilation):
-    total = dilation * (kernel - 1) if padding == "same" else 0 if padding == "valid" else 2 * padding
-    before = total // 2
-    padded = F.pad(torch.zeros(1, 2, height, width), (before, total - before, before, total - before))
+    kernels, dilations = pair(kernel), pair(dilation)
+    paddings = (padding, padding) if isinstance(padding, str) else pair(padding)
+    above, beside = (around(*axis) for axis in zip(paddings, kernels, dilations, strict=True))
+    padded = F.pad(torch.zeros(1, 2, height, width), (*beside, *above))
     try:
         answer = arithmetic.conv((height, width, 2), 3, kernel, stride, padding, dilation)
     except UsageError:
         with pytest.raises(RuntimeError):
-            F.conv2d(padded, torch.zeros(3, 2, kernel, kernel), stride=stride, dilation=dilation)
+            F.conv2d(padded, torch.zeros(3, 2, *kernels), stride=stride, dilation=dilation)
         return
-    made = F.conv2d(padded, torch.zeros(3, 2, kernel, kernel), stride=stride, dilation=dilation)
+    made = F.conv2d(padded, torch.zeros(3, 2, *kernels), stride=stride, dilation=dilation)
+    assert answer.multiply_adds == made[0].numel() * 2 * kernels[0] * kernels[1]
     rows, columns, filters = answer.output
     assert made.shape[1:] == (filters, rows, columns)
 
@@ -136,14 +161,16 @@ def batched(matrix: np.ndarray) -> torch.Tensor:
     return torch.tensor(matrix).reshape(1, -1, *matrix.shape[-2:])
 
 
-@given(matrices(), st.integers(1, 3), st.integers(0, 2), st.integers(1, 3), st.integers(1, 2), st.randoms())
+@given(matrices(), sides(1, 3), sides(0, 2), sides(1, 3), sides(1, 2), st.randoms())
 def test_convolution_is_that_of_torch(picture, side, padding, stride, dilation, random):
-    kernel = np.array([random.randint(-9, 9) for _ in range(picture[..., 0, 0].size * side * side)], dtype=float)
-    kernel = kernel.reshape(*picture.shape[:-2], side, side)
+    high, wide = pair(side)
+    kernel = np.array([random.randint(-9, 9) for _ in range(picture[..., 0, 0].size * high * wide)], dtype=float)
+    kernel = kernel.reshape(*picture.shape[:-2], high, wide)
     try:
         slide = arithmetic.convolve(picture, kernel, padding=padding, stride=stride, dilation=dilation)
     except UsageError:
-        assert min(picture.shape[-2:]) + 2 * padding < dilation * (side - 1) + 1
+        axes = zip(picture.shape[-2:], pair(padding), pair(dilation), (high, wide), strict=True)
+        assert any(size + 2 * edge < step * (length - 1) + 1 for size, edge, step, length in axes)
         return
     expected = F.conv2d(batched(picture), batched(kernel), stride=stride, padding=padding, dilation=dilation)[0, 0]
     assert torch.equal(torch.tensor(slide.result), expected)
@@ -151,14 +178,15 @@ def test_convolution_is_that_of_torch(picture, side, padding, stride, dilation, 
     assert all(step.value == pytest.approx((step.window * kernel).sum()) for step in slide.steps)
 
 
-@given(matrices(), st.integers(1, 4), st.sampled_from([None, 1, 2, 3]), st.integers(0, 2), st.booleans())
+@given(matrices(), sides(1, 4), st.one_of(st.none(), sides(1, 3)), sides(0, 2), st.booleans())
 def test_pooling_is_that_of_torch(picture, size, stride, padding, ceil):
     options = {"stride": stride, "padding": padding}
     try:
         highest = arithmetic.max_pool(picture, size, **options, ceil=ceil)
         mean = arithmetic.average_pool(picture, size, **options, ceil=ceil)
     except UsageError:
-        assert padding > size // 2 or min(picture.shape[-2:]) + 2 * padding < size
+        axes = zip(picture.shape[-2:], pair(padding), pair(size), strict=True)
+        assert any(edge > side // 2 or length + 2 * edge < side for length, edge, side in axes)
         return
     pictures = batched(picture)
     expected = F.max_pool2d(pictures, size, **options, ceil_mode=ceil)
@@ -181,7 +209,10 @@ def test_pooling_is_that_of_torch(picture, size, stride, padding, ceil):
         (lambda: arithmetic.convolve([[1, 2], [3]], [[1]]), "one length"),
         (lambda: arithmetic.convolve([1, 2], [[1]]), "rows×columns"),
         (lambda: arithmetic.convolve(PICTURE, [[1]]), "same number of channels"),
-        (lambda: arithmetic.convolve([[1, 2]], [[1, 2]]), "as high as wide"),
+        (lambda: arithmetic.conv((4, 4, 1), 1, (3, 3, 3)), "kernel takes a whole number of at least 1, or one for"),
+        (lambda: arithmetic.conv((4, 4, 1), 1, 3, stride=(1, 0)), "stride takes a whole number"),
+        (lambda: arithmetic.conv((4, 4, 1), 1, padding=(1, -1)), r"below 0; got \[1, -1\]"),
+        (lambda: arithmetic.pool((4, 4, 1), (3, 2), padding=(1, 2)), "padding=.1, 2. is more than half.* 3×2"),
         (lambda: arithmetic.max_pool([["a"]]), "rows of numbers"),
     ],
 )

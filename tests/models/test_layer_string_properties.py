@@ -31,8 +31,16 @@ def sized(name, key, most, **arguments):
 
 
 SMALL, FLAG = st.integers(1, 3), st.sampled_from(["true", "false"])
-PADDING = st.sampled_from(["same", "valid", "0", "1", "2"])
-POOLS = {"size": st.integers(1, 5), "stride": SMALL, "padding": PADDING, "ceil": FLAG}
+PADDING = st.sampled_from(["same", "valid", "0", "1", "2", "[0, 2]", "[1, 0]"])
+
+
+def sides(most):
+    """A number for both axes, or a list of one for each."""
+    number = st.integers(1, most)
+    return st.one_of(number, st.tuples(number, number).map(list))
+
+
+POOLS = {"size": sides(5), "stride": sides(3), "padding": PADDING, "ceil": FLAG}
 RESIDUALS = {
     "stride": SMALL,
     "kernel": st.integers(1, 4),
@@ -42,7 +50,7 @@ RESIDUALS = {
     "batch_norm": FLAG,
 }
 LAYERS = st.one_of(
-    sized("conv", "filters", 6, kernel=st.integers(1, 5), stride=SMALL, padding=PADDING, dilation=SMALL, groups=SMALL),
+    sized("conv", "filters", 6, kernel=sides(5), stride=sides(3), padding=PADDING, dilation=sides(3), groups=SMALL),
     *(call("pool", **POOLS), call("avgpool", **POOLS), call("se", ratio=SMALL)),
     *(sized("dense", "units", 9, bias=FLAG), sized("residual", "filters", 5, **RESIDUALS)),
     sized("inception", "filters", 5, kind=st.sampled_from(["simple", "googlenet"]), batch_norm=FLAG),

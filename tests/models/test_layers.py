@@ -1,14 +1,17 @@
 """Single layers: their sizes against torch and formulas, their names, their refusals."""
 
+import json
 import math
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from cnnlab import models
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.spec import parse
+from cnnlab.models.shapes import pair
 from cnnlab.models.stacking import activations, stack
 
 
@@ -26,6 +29,61 @@ def run(spec: str, shape: tuple[int, ...], batch: int = 2) -> tuple[nn.Module, t
 @pytest.mark.parametrize("padding", ["same", "valid", 0, 2])
 def test_convolution_promises_the_size_that_torch_gives(kernel, stride, dilation, padding):
     run(f"conv(3, {kernel}, stride={stride}, dilation={dilation}, padding={padding})", (2, 17, 14))
+
+
+@pytest.mark.parametrize("kernel", ["[3, 5]", "[1, 4]", "[2, 3]"])
+@pytest.mark.parametrize("stride", ["2", "[1, 2]"])
+@pytest.mark.parametrize("dilation", ["1", "[2, 1]"])
+@pytest.mark.parametrize("padding", ["same", "valid", "[0, 2]"])
+def test_convolution_with_numbers_for_height_and_width_is_that_of_torch(kernel, stride, dilation, padding):
+    module, _ = run(f"conv(3, {kernel}, stride={stride}, dilation={dilation}, padding={padding})", (2, 17, 14))
+    picture = torch.rand(2, 2, 17, 14)
+    options = {"stride": json.loads(stride), "dilation": json.loads(dilation)}
+    (high, wide), (down, across) = json.loads(kernel), pair(options["dilation"])
+    margin = {"valid": (0, 0, 0, 0), "[0, 2]": (2, 2, 0, 0)}
+    rows, columns = down * (high - 1), across * (wide - 1)
+    margin["same"] = (columns // 2, -(-columns // 2), rows // 2, -(-rows // 2))
+    expected = F.conv2d(F.pad(picture, margin[padding]), module.conv1.weight, module.conv1.bias, **options)
+    torch.testing.assert_close(module(picture), expected)
+
+
+@pytest.mark.parametrize("layer", ["pool", "avgpool"])
+@pytest.mark.parametrize("size", ["[3, 5]", "[1, 3]"])
+@pytest.mark.parametrize("stride", ["none", "[1, 2]"])
+@pytest.mark.parametrize("padding", ["same", "valid", "[0, 1]"])
+@pytest.mark.parametrize("ceil", ["true", "false"])
+def test_pooling_with_numbers_for_height_and_width_promises_the_size_that_torch_gives(
+    layer, size, stride, padding, ceil
+):
+    run(f"{layer}({size}, stride={stride}, padding={padding}, ceil={ceil})", (2, 13, 6))
+
+
+def test_pool_that_is_even_along_one_axis_ignores_its_padding_there():
+    module, output = run("pool([1, 2], stride=1, padding=same)", (1, 2, 2))
+    picture = -torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    assert module(picture).tolist() == [[[[-1.0, -2.0], [-3.0, -4.0]]]]
+    assert output.shape[2:] == (2, 2)
+
+
+def test_a_single_number_stays_one_in_the_canonical_form():
+    assert "kernel=3, stride=1, padding=same, dilation=1" in models.canonical("conv(8)")
+    assert "kernel=[3, 5], stride=1" in models.canonical("conv(8, [3, 5])")
+    assert "size=2, stride=none, padding=valid" in models.canonical("pool")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("conv(8, [3, 5, 7])", "a whole number at least 1 or a list of 2 values"),
+        ("conv(8, [9, 1], padding=valid)", "spans 9×1 pixels does not fit"),
+        ("pool([2, 3], padding=[2, 1])", r"padding=\[2, 1\] is more than half the window of 2×3"),
+        ("pool([1, 9])", "a window of 1×9 does not fit"),
+        ("avgpool([2, 3], padding=same)", r"odd size, not \[2, 3\]"),
+    ],
+)
+def test_numbers_for_height_and_width_that_do_not_fit_are_refused(spec, words):
+    with pytest.raises(SpecError, match=words):
+        models.build(spec, (1, 8, 8), 2)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,15 @@ def test_small_network_worked_by_hand():
     assert counted.multiply_adds == 36 * 24 + 120 + 15
 
 
+def test_layers_that_are_wider_than_high_worked_by_hand():
+    spec = "conv(4, [3, 5], stride=[1, 2], padding=[0, 2])|pool([1, 2])"
+    counted = models.summary(models.build(spec, (2, 6, 16), 3), (2, 6, 16))
+    conv, pool = row(counted, "conv1"), row(counted, "pool1")
+    assert (conv.output, conv.kernel, conv.receptive_field) == ((4, 4, 8), (3, 5), (3, 5))
+    assert (conv.weights, conv.multiply_adds) == (4 * 2 * 15, 4 * 2 * 15 * 4 * 8)
+    assert (pool.output, pool.kernel, pool.receptive_field) == ((4, 4, 4), (1, 2), (3, 7))
+
+
 def measured_field(network: nn.Module, shape: tuple[int, ...], name: str) -> tuple[int, int]:
     """How far the gradient of the central output of a layer spreads over the picture, without padding's help."""
     kept: list[torch.Tensor] = []
@@ -47,6 +56,7 @@ def measured_field(network: nn.Module, shape: tuple[int, ...], name: str) -> tup
     [
         "conv(2, 3)|softplus|conv(2, 5, stride=2)|avgpool(3, stride=2, padding=1)|conv(2, 3, dilation=2)",
         "conv(2, 2)|avgpool|conv(2, 4, stride=3)",
+        "conv(2, [1, 4], stride=[2, 1])|softplus|avgpool([3, 1], stride=[1, 2])|conv(2, [3, 2], dilation=[1, 3])",
         "conv(2)|residual(2, stride=2, activation=softplus)|residual(3, kind=bottleneck, activation=softplus)",
         "conv(2)|residual(2, preactivation=true, activation=tanh)|residual(2, join=concat, activation=tanh)",
     ],

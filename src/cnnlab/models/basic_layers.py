@@ -7,6 +7,7 @@ from torch import nn
 
 from cnnlab.core.arguments import Count, NonNegative, Positive, Range
 from cnnlab.core.errors import SpecError
+from cnnlab.core.spec import format_value
 from cnnlab.models.initialisers import Initialiser, initialise
 from cnnlab.models.modules import (
     ChannelGate,
@@ -19,11 +20,14 @@ from cnnlab.models.modules import (
 )
 from cnnlab.models.penalties import ActivityPenalty, Penalty, mark
 from cnnlab.models.quicker import Conv2d
-from cnnlab.models.shapes import Shape, reach, windows
+from cnnlab.models.shapes import Pixels, Shape, format_shape, pair, reach, windows
 from cnnlab.models.stacking import Layer, Place, activations, layers
 
-Padding: TypeAlias = Annotated[int, Range(0)] | Literal["same", "valid"]
-"""Pixels of padding on every side; ``valid`` is none, ``same`` as many as keep the size at stride 1."""
+Sides: TypeAlias = Count | tuple[Count, Count]
+"""A number for height and width alike, or one for each."""
+_Edge: TypeAlias = Annotated[int, Range(0)]
+Padding: TypeAlias = _Edge | Literal["same", "valid"] | tuple[_Edge, _Edge]
+"""Pixels on every side, or above and below and then left and right; ``valid`` is none, ``same`` keeps the size."""
 Rate: TypeAlias = Annotated[float, Range(0, 1, open_high=True)]
 """A probability of dropping, below 1."""
 
@@ -32,12 +36,12 @@ Penalized: TypeAlias = tuple[Literal["kernel", "bias"], ...]
 """What the penalties ``l1`` and ``l2`` act on."""
 
 
-def margins(padding: Padding, kernel: int, dilation: int = 1) -> tuple[int, bool]:
-    """Padding on every side, and whether one more row and column follow after the picture."""
+def margins(padding: Padding, kernel: Sides, dilation: Sides = 1) -> tuple[Pixels, Pixels]:
+    """Padding on either side along each axis, and how many rows and columns, 0 or 1, follow after the picture."""
     if padding == "same":
-        total = reach(kernel, dilation) - 1
-        return total // 2, bool(total % 2)
-    return (0 if padding == "valid" else padding), False
+        high, wide = (reach(k, d) - 1 for k, d in zip(pair(kernel), pair(dilation), strict=True))
+        return (high // 2, wide // 2), (high % 2, wide % 2)
+    return pair(0 if padding == "valid" else padding), (0, 0)
 
 
 def fill(place: Place, module: nn.Conv2d | nn.Linear, init: Initialiser, bias_init: Initialiser) -> None:
@@ -52,10 +56,10 @@ def fill(place: Place, module: nn.Conv2d | nn.Linear, init: Initialiser, bias_in
 def conv(
     place: Place,
     filters: Count,
-    kernel: Count = 3,
-    stride: Count = 1,
+    kernel: Sides = 3,
+    stride: Sides = 1,
     padding: Padding = "same",
-    dilation: Count = 1,
+    dilation: Sides = 1,
     groups: Count = 1,
     bias: bool = True,
     init: Initialiser = "default",
@@ -66,22 +70,25 @@ def conv(
 ) -> Layer:
     """A convolution; ``padding=same`` keeps the size at stride 1.
 
+    A list of two numbers, for ``kernel``, ``stride``, ``padding`` or ``dilation``, is height and width.
     ``l1`` and ``l2`` are the strengths of penalties on what ``penalize`` lists.
     """
     channels, height, width = place.feature_map()
     if channels % groups or filters % groups:
         raise place.error(f"groups={groups} must divide both its {channels} channels and its {filters} filters")
-    place.afford(filters, channels // groups, kernel, kernel)
-    edge, extra = margins(padding, kernel, dilation)
-    span = reach(kernel, dilation)
-    sizes = [windows(size, kernel, stride, 2 * edge + extra, dilation) for size in (height, width)]
+    kernels, strides, dilations = pair(kernel), pair(stride), pair(dilation)
+    place.afford(filters, channels // groups, *kernels)
+    edges, extras = margins(padding, kernel, dilation)
+    around = [2 * edge + extra for edge, extra in zip(edges, extras, strict=True)]
+    sizes = list(map(windows, (height, width), kernels, strides, around, dilations))
     if min(sizes) < 1:
+        span = format_shape(tuple(map(reach, kernels, dilations)))
         raise place.error(
-            f"a kernel that spans {span}×{span} pixels does not fit; take a smaller kernel or dilation, padding=same, "
+            f"a kernel that spans {span} pixels does not fit; take a smaller kernel or dilation, padding=same, "
             f"or larger pictures"
         )
-    kind = Conv2dExtraEdge if extra else Conv2d
-    module = kind(channels, filters, kernel, stride, edge, dilation, groups, bias)
+    kind = Conv2dExtraEdge if any(extras) else Conv2d
+    module = kind(channels, filters, kernels, strides, edges, dilations, groups, bias)
     fill(place, module, init, bias_init)
     mark(module, Penalty(l1, l2), penalize)
     return Layer(module, (filters, *sizes))
@@ -137,38 +144,48 @@ def batch_norm(place: Place, momentum: Annotated[float, Range(0, 1)] = 0.1, eps:
 
 @layers.register("pool", "maxpool")
 def max_pool(
-    place: Place, size: Count = 2, stride: Count | None = None, padding: Padding = "valid", ceil: bool = False
+    place: Place, size: Sides = 2, stride: Sides | None = None, padding: Padding = "valid", ceil: bool = False
 ) -> Layer:
-    """Maximum pooling; the stride is the size unless given, and sizes round down unless ``ceil``."""
-    edge, extra = margins(padding, size)
-    if ceil and extra:
+    """Maximum pooling; the stride is the size unless given, and sizes round down unless ``ceil``.
+
+    A list of two numbers, for ``size``, ``stride`` or ``padding``, is height and width.
+    """
+    edges, extras = margins(padding, size)
+    if ceil and any(extras):
         # A last window could lie in the extra row alone, where there is no maximum.
-        raise place.error(f"padding=same rounds up by itself with an even size such as {size}; leave ceil out", "ceil")
-    shape = _pooled(place, size, stride or size, edge, extra, ceil)
-    kind = MaxPool2dExtraEdge if extra else nn.MaxPool2d
-    return Layer(kind(size, stride or size, edge, ceil_mode=ceil), shape)
+        given = format_value(size)
+        raise place.error(f"padding=same rounds up by itself with an even size such as {given}; leave ceil out", "ceil")
+    shape = _pooled(place, size, stride or size, padding, ceil)
+    kind = MaxPool2dExtraEdge if any(extras) else nn.MaxPool2d
+    return Layer(kind(size, stride or size, edges, ceil_mode=ceil), shape)
 
 
 @layers.register("avgpool")
 def average_pool(
-    place: Place, size: Count = 2, stride: Count | None = None, padding: Padding = "valid", ceil: bool = False
+    place: Place, size: Sides = 2, stride: Sides | None = None, padding: Padding = "valid", ceil: bool = False
 ) -> Layer:
     """Average pooling over what lies inside the picture; arguments as those of ``pool``."""
-    edge, extra = margins(padding, size)
-    if extra:
-        raise place.error(f"average pooling with padding=same takes an odd size, not {size}", "padding")
-    shape = _pooled(place, size, stride or size, edge, extra, ceil)
-    return Layer(nn.AvgPool2d(size, stride or size, edge, ceil, count_include_pad=False), shape)
+    edges, extras = margins(padding, size)
+    if any(extras):
+        raise place.error(f"average pooling with padding=same takes an odd size, not {format_value(size)}", "padding")
+    shape = _pooled(place, size, stride or size, padding, ceil)
+    return Layer(nn.AvgPool2d(size, stride or size, edges, ceil, count_include_pad=False), shape)
 
 
-def _pooled(place: Place, size: int, stride: int, edge: int, extra: bool, ceil: bool) -> Shape:
+def _pooled(place: Place, size: Sides, stride: Sides, padding: Padding, ceil: bool) -> Shape:
     channels, height, width = place.feature_map()
-    if edge > size // 2:
-        raise place.error(f"padding={edge} is more than half the window of {size}×{size}", "padding")
-    sizes = [windows(length + extra, size, stride, 2 * edge, ceil=ceil) for length in (height, width)]
+    window, strides, (edges, extras) = pair(size), pair(stride), margins(padding, size)
+    if any(edge > side // 2 for edge, side in zip(edges, window, strict=True)):
+        reason = f"padding={format_value(padding)} is more than half the window of {format_shape(window)}"
+        raise place.error(reason, "padding")
+    sizes = [
+        windows(length + extra, side, step, 2 * edge, ceil=ceil)
+        for length, extra, side, step, edge in zip((height, width), extras, window, strides, edges, strict=True)
+    ]
     if min(sizes) < 1:
         raise place.error(
-            f"a window of {size}×{size} does not fit; pool less often before it, or take ceil=true or larger pictures"
+            f"a window of {format_shape(window)} does not fit; pool less often before it, or take ceil=true or larger "
+            f"pictures"
         )
     return (channels, *sizes)
 

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from torch import Tensor, nn
 
 from cnnlab.models.adapting import GreyToColour
 from cnnlab.models.modules import Add, Concatenate, Exponential, GlobalPool, Multiply
 from cnnlab.models.penalties import ActivityPenalty
-from cnnlab.models.shapes import Shape, reach
-
-Pixels: TypeAlias = tuple[int, int]
-"""Along the height and along the width."""
+from cnnlab.models.shapes import Pixels, Shape, pair, reach
 
 _WINDOWS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 _JOINS = (Add, Concatenate, Multiply)
@@ -70,12 +67,6 @@ class Fields:
         field = _after(module, known, output) if sources and len(known) == len(sources) else None
         self._known[id(output)] = (output, field)
         return field.size if field else None
-
-
-def pair(value: Any) -> Pixels:
-    """One number for both axes, or one for each."""
-    height, width = (value, value) if isinstance(value, int) else value
-    return height, width
 
 
 def _after(module: nn.Module, sources: Sequence[Field], output: Tensor) -> Field | None:

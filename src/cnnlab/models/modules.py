@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cnnlab.models.shapes import pair, reach
+
 
 class Head(nn.Linear):
     """The last dense layer, in the precision of its weights even where the rest runs in bfloat16 or float16."""
@@ -67,23 +69,29 @@ class GlobalPool(nn.Module):
 
 
 class Conv2dExtraEdge(nn.Conv2d):
-    """A convolution with one more row and column of zeros after the picture than before it.
+    """A convolution with one more row or column of zeros after the picture than before it, or both.
 
-    What keeps the size under a kernel that spans an even number of pixels, as Keras places it.
+    What keeps the size along an axis where the kernel spans an even number of pixels, as Keras places it.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """N×C×H×W to N×filters×H'×W'."""
-        return super().forward(F.pad(input, (0, 1, 0, 1)))
+        rows, columns = (_is_even(reach(k, d)) for k, d in zip(self.kernel_size, self.dilation, strict=True))
+        return super().forward(F.pad(input, (0, columns, 0, rows)))
 
 
 class MaxPool2dExtraEdge(nn.MaxPool2d):
-    """Maximum pooling with one more row and column after the picture than before it, never the maximum."""
+    """Maximum pooling with one more row or column after the picture than before it, or both, never the maximum."""
 
     def forward(self, input: Tensor) -> Tensor:
         """N×C×H×W to N×C×H'×W'."""
-        padded = F.pad(input, (0, 1, 0, 1), value=-torch.inf)
+        rows, columns = map(_is_even, pair(self.kernel_size))
+        padded = F.pad(input, (0, columns, 0, rows), value=-torch.inf)
         return F.max_pool2d(padded, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+
+
+def _is_even(number: int) -> bool:
+    return number % 2 == 0
 
 
 class Add(nn.Module):

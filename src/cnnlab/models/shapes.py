@@ -1,14 +1,22 @@
 """Shapes of what flows through a network, and the arithmetic of sliding windows. Shapes leave out the batch axis."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
 """Channels, height and width of a feature map, or the one length of a flat vector."""
+Pixels: TypeAlias = tuple[int, int]
+"""Along the height and along the width."""
 
 
 def format_shape(shape: Shape) -> str:
     """The shape for a person, such as ``64×14×14``."""
     return "×".join(map(str, shape))
+
+
+def pair(value: Any) -> Pixels:
+    """One number for both axes, or one for each."""
+    height, width = (value, value) if isinstance(value, int) else value
+    return height, width
 
 
 def reach(kernel: int, dilation: int = 1) -> int:

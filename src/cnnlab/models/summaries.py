@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from cnnlab.core.errors import UsageError
-from cnnlab.models.fields import Fields, Pixels, pair
+from cnnlab.models.fields import Fields
 from cnnlab.models.inference import evaluating
-from cnnlab.models.shapes import Shape, format_shape
+from cnnlab.models.shapes import Pixels, Shape, format_shape, pair
 
 
 @dataclass(frozen=True)

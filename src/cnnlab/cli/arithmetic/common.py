@@ -1,5 +1,6 @@
 """What the verbs of ``cnnlab arithmetic`` share."""
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,7 @@ Picture = Annotated[
     str, typer.Argument(metavar="H×W×C", help="Height, width and channels: 128x128x32.", show_default=False)
 ]
 Padding = Annotated[
-    str, typer.Option("--padding", metavar="N|same|valid", help="Pixels on every side; same keeps the size.")
+    str, typer.Option("--padding", metavar="N|H×W|same|valid", help="Pixels on every side; same keeps the size.")
 ]
 NoBias = Annotated[bool, typer.Option("--no-bias", help="Without biases.")]
 
@@ -32,9 +33,23 @@ def read_picture(text: str) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def read_padding(text: str) -> int | str:
-    """A number of pixels, or a word that is checked later."""
-    return int(text) if text.isdecimal() and len(text) < 10 else text
+def read_sides(text: str, flag: str) -> int | tuple[int, int]:
+    """A number for height and width alike, or one for each, as in ``3x5``.
+
+    :raises UsageError: for anything else.
+    """
+    numbers = read_sizes(text)
+    if len(numbers) not in (1, 2):
+        raise UsageError(f"{flag} takes a whole number of at least 1, or height and width such as 3x5; got {text}.")
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def read_padding(text: str) -> int | tuple[int, ...] | str:
+    """Pixels on every side, or those along the height and along the width; or a word that is checked later."""
+    if not re.fullmatch(r"[0-9]{1,9}([x×][0-9]{1,9})?", text):
+        return text
+    numbers = tuple(map(int, re.split("[x×]", text)))
+    return numbers if len(numbers) > 1 else numbers[0]
 
 
 def tell(answer: "Answer", as_json: bool) -> None:

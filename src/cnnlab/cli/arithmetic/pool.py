@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cnnlab.cli.arithmetic.common import Padding, Picture, read_padding, read_picture, tell
+from cnnlab.cli.arithmetic.common import Padding, Picture, read_padding, read_picture, read_sides, tell
 from cnnlab.cli.options import Json
 
 
@@ -16,10 +16,10 @@ class Kind(StrEnum):
     avg = "avg"
 
 
-Size = Annotated[int, typer.Option("--size", metavar="N", min=1, help="Height and width of the window.")]
+Size = Annotated[str, typer.Option("--size", metavar="N|H×W", help="Height and width of the window.")]
 Stride = Annotated[
-    int | None,
-    typer.Option("--stride", metavar="N", min=1, help="Pixels from window to window.", show_default="the size"),
+    str | None,
+    typer.Option("--stride", metavar="N|H×W", help="Pixels from window to window.", show_default="the size"),
 ]
 Ceil = Annotated[bool, typer.Option("--ceil", help="Sizes round up: a last window may hang over the edge.")]
 Kinds = Annotated[Kind, typer.Option("--kind", help="The maximum or the average of the window.")]
@@ -27,7 +27,7 @@ Kinds = Annotated[Kind, typer.Option("--kind", help="The maximum or the average 
 
 def pool(
     picture: Picture,
-    size: Size = 2,
+    size: Size = "2",
     stride: Stride = None,
     padding: Padding = "0",
     ceil: Ceil = False,
@@ -41,4 +41,5 @@ def pool(
     from cnnlab.models import arithmetic
 
     edge: Any = read_padding(padding)
-    tell(arithmetic.pool(read_picture(picture), size, stride, edge, ceil, kind.value), as_json)
+    window, step = read_sides(size, "--size"), None if stride is None else read_sides(stride, "--stride")
+    tell(arithmetic.pool(read_picture(picture), window, step, edge, ceil, kind.value), as_json)

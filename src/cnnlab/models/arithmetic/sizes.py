@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from cnnlab.core.errors import UsageError
-from cnnlab.models.basic_layers import Padding, margins
-from cnnlab.models.shapes import Shape, format_shape, reach, windows
+from cnnlab.core.spec import format_value
+from cnnlab.models.basic_layers import Padding, Sides, margins
+from cnnlab.models.shapes import Pixels, Shape, format_shape, pair, reach, windows
 
 
 @dataclass(frozen=True)
@@ -45,63 +46,66 @@ class Answer:
 def conv(
     shape: Sequence[int],
     filters: int,
-    kernel: int = 3,
-    stride: int = 1,
+    kernel: Sides = 3,
+    stride: Sides = 1,
     padding: Padding = 0,
-    dilation: int = 1,
+    dilation: Sides = 1,
     bias: bool = True,
 ) -> Answer:
     """A convolution over a picture of height×width×channels.
 
-    :param padding: pixels of zeros on every side; ``valid`` is none, ``same`` as many as keep the size at stride 1.
+    :param kernel, stride, dilation: a number, or two for height and width.
+    :param padding: pixels of zeros on every side, or above and below and then left and right; ``valid`` is none,
+        ``same`` as many as keep the size at stride 1.
     :raises UsageError: when the kernel does not fit, or a number is too small.
     """
     height, width, channels = _picture(shape)
-    _at_least_one(filters=filters, kernel=kernel, stride=stride, dilation=dilation)
-    edge, extra = _margins(padding, kernel, dilation)
-    slide = _Slide("kernel", kernel, stride, edge, extra, dilation)
-    (rows, row_work), (columns, column_work) = slide.along("height", height), slide.along("width", width)
-    weights = kernel * kernel * channels * filters
+    _at_least_one(filters=filters)
+    slides = _slides("kernel", kernel, stride, padding, dilation)
+    (rows, row_work), (columns, column_work) = slides[0].along("height", height), slides[1].along("width", width)
+    high, wide = slides[0].kernel, slides[1].kernel
+    area = "kernel · kernel" if high == wide else "height · width of the kernel"
+    weights = high * wide * channels * filters
     biases = filters if bias else 0
     working = [
-        *slide.about(),
+        *_about(slides),
         row_work,
         column_work,
         f"channels = filters = {filters}",
-        f"weights = kernel · kernel · channels · filters = {kernel}·{kernel}·{channels}·{filters} = {weights:,}",
+        f"weights = {area} · channels · filters = {high}·{wide}·{channels}·{filters} = {weights:,}",
         f"biases = {f'one a filter = {biases:,}' if bias else '0'}",
         f"multiply-adds = weights · positions = {weights:,}·{rows}·{columns} = {weights * rows * columns:,}",
     ]
-    name = f"a convolution of {filters} filters {kernel}×{kernel}×{channels}"
+    name = f"a convolution of {filters} filters {high}×{wide}×{channels}"
     output = (rows, columns, filters)
     return Answer(name, (height, width, channels), output, tuple(working), weights, biases, weights * rows * columns)
 
 
 def pool(
     shape: Sequence[int],
-    size: int = 2,
-    stride: int | None = None,
+    size: Sides = 2,
+    stride: Sides | None = None,
     padding: Padding = 0,
     ceil: bool = False,
     kind: Literal["max", "avg"] = "max",
 ) -> Answer:
     """Maximum or average pooling of a picture of height×width×channels; the stride is the size unless given.
 
+    :param size, stride, padding: a number, or two for height and width.
     :param ceil: whether sizes round up, so that a last window may hang over the edge.
     :raises UsageError: when the window does not fit, or a number is too small.
     """
     height, width, channels = _picture(shape)
-    stride = size if stride is None else stride
-    _at_least_one(size=size, stride=stride)
-    edge, extra = _margins(padding, size, 1)
-    if ceil and extra:
-        raise UsageError(f"padding=same rounds up by itself where the size is even; leave ceil out with size={size}.")
-    if edge > size // 2:
-        raise UsageError(f"padding={edge} is more than half the window of {size}×{size}.")
-    slide = _Slide("window", size, stride, edge, extra, ceil=ceil)
-    (rows, row_work), (columns, column_work) = slide.along("height", height), slide.along("width", width)
-    working = (*slide.about(), row_work, column_work, f"channels = {channels}, each by itself", "weights = 0")
-    name = f"{'maximum' if kind == 'max' else 'average'} pooling {size}×{size}"
+    slides = _slides("window", size, size if stride is None else stride, padding, ceil=ceil)
+    window = format_shape(tuple(slide.kernel for slide in slides))
+    if ceil and any(slide.extra for slide in slides):
+        given = format_value(size)
+        raise UsageError(f"padding=same rounds up by itself where the size is even; leave ceil out with size={given}.")
+    if any(slide.edge > slide.kernel // 2 for slide in slides):
+        raise UsageError(f"padding={format_value(padding)} is more than half the window of {window}.")
+    (rows, row_work), (columns, column_work) = slides[0].along("height", height), slides[1].along("width", width)
+    working = (*_about(slides), row_work, column_work, f"channels = {channels}, each by itself", "weights = 0")
+    name = f"{'maximum' if kind == 'max' else 'average'} pooling {window}"
     return Answer(name, (height, width, channels), (rows, columns, channels), working)
 
 
@@ -134,7 +138,7 @@ class _Slide:
     kernel: int
     stride: int
     edge: int
-    extra: bool
+    extra: int
     dilation: int = 1
     ceil: bool = False
 
@@ -164,6 +168,31 @@ class _Slide:
         return count, f"{axis} = {general} = {rounded}({filled}) + 1 = {quotient} = {steps} + 1{dropped} = {count}"
 
 
+def _slides(
+    what: str, kernel: Sides, stride: Sides, padding: Padding, dilation: Sides = 1, ceil: bool = False
+) -> tuple[_Slide, _Slide]:
+    """The window along the height and along the width."""
+    name = "size" if what == "window" else what
+    sizes = _sides(name, kernel), _sides("stride", stride), _sides("dilation", dilation)
+    edges, extras = _margins(padding, sizes[0], sizes[2])
+    kernels, strides, dilations = sizes
+    rows, columns = (
+        _Slide(what, kernels[axis], strides[axis], edges[axis], extras[axis], dilations[axis], ceil) for axis in (0, 1)
+    )
+    return rows, columns
+
+
+def _about(slides: tuple[_Slide, _Slide]) -> list[str]:
+    """What there is to say of the window itself: once where it is the same along both axes."""
+    along_height, along_width = (slide.about() for slide in slides)
+    if along_height == along_width:
+        return along_height
+    return [
+        *(f"along the height, {line}" for line in along_height),
+        *(f"along the width, {line}" for line in along_width),
+    ]
+
+
 def _picture(shape: Sequence[int]) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise UsageError(f"a picture is height×width×channels, such as 128x128x32; got {format_shape(tuple(shape))}.")
@@ -172,12 +201,32 @@ def _picture(shape: Sequence[int]) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _margins(padding: Padding, kernel: int, dilation: int) -> tuple[int, bool]:
-    if not isinstance(padding, int) and padding not in ("same", "valid"):
-        raise UsageError(f"padding takes a number of pixels, same or valid; got {padding}.")
-    if isinstance(padding, int) and padding < 0:
-        raise UsageError(f"padding cannot be below 0; got {padding}.")
+def _margins(padding: Padding, kernel: Pixels, dilation: Pixels) -> tuple[Pixels, Pixels]:
+    if padding not in ("same", "valid"):
+        numbers = _both(padding)
+        if numbers is None:
+            raise UsageError(
+                f"padding takes a number of pixels, or one for the height and one for the width, or same or valid; "
+                f"got {padding}."
+            )
+        if min(numbers) < 0:
+            raise UsageError(f"padding cannot be below 0; got {format_value(padding)}.")
     return margins(padding, kernel, dilation)
+
+
+def _sides(name: str, value: Sides) -> Pixels:
+    numbers = _both(value)
+    if numbers is None or min(numbers) < 1:
+        raise UsageError(
+            f"{name} takes a whole number of at least 1, or one for the height and one for the width; got {value}."
+        )
+    return numbers
+
+
+def _both(value: object) -> Pixels | None:
+    """One whole number for each axis; None for anything else."""
+    numbers = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    return pair(numbers) if len(numbers) == 2 and all(isinstance(number, int) for number in numbers) else None
 
 
 def _at_least_one(**numbers: int) -> None:

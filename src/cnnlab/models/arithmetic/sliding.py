@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from cnnlab.core.errors import UsageError
 from cnnlab.models.arithmetic.sizes import conv, pool
-from cnnlab.models.basic_layers import Padding, margins
-from cnnlab.models.shapes import reach
+from cnnlab.models.basic_layers import Padding, Sides, margins
+from cnnlab.models.shapes import Pixels, pair, reach
 
 Matrix = NDArray[np.float64]
 
@@ -71,13 +71,14 @@ class Slide:
 
 
 def convolve(
-    picture: ArrayLike, kernel: ArrayLike, *, padding: Padding = 0, stride: int = 1, dilation: int = 1
+    picture: ArrayLike, kernel: ArrayLike, *, padding: Padding = 0, stride: Sides = 1, dilation: Sides = 1
 ) -> Slide:
     """A convolution as networks compute it, with the kernel as it stands and not mirrored, step by step.
 
     :param picture: rows×columns, or channels×rows×columns.
-    :param kernel: square, of as many channels as the picture.
+    :param kernel: of as many channels as the picture.
     :param padding: rows and columns of zeros on every side; ``valid`` is none, ``same`` keeps the size at stride 1.
+        Like stride and dilation it may be two numbers, for height and width.
     :raises UsageError: when they do not fit together.
     """
     pixels, weights = _matrix(picture, "the picture"), _matrix(kernel, "the kernel")
@@ -85,15 +86,13 @@ def convolve(
         raise UsageError(
             f"the picture is {_size(pixels)} and the kernel {_size(weights)}; both need the same number of channels."
         )
-    if weights.shape[-1] != weights.shape[-2]:
-        raise UsageError(f"the kernel is {_size(weights)}; it has to be as high as wide.")
-    side = weights.shape[-1]
-    answer = conv((*pixels.shape[-2:], 1), 1, side, stride, padding, dilation)
-    edge, extra = margins(padding, side, dilation)
-    padded = _surrounded(pixels, edge, edge + extra, 0.0)
+    sides = pair(weights.shape[-2:])
+    answer = conv((*pixels.shape[-2:], 1), 1, sides, stride, padding, dilation)
+    edges, extras = margins(padding, sides, dilation)
+    padded = _surrounded(pixels, edges, extras, 0.0)
     result = np.zeros(answer.output[:2])
     steps = []
-    for position, corner, window in _windows(padded, answer.output[:2], side, stride, dilation, edge):
+    for position, corner, window in _windows(padded, answer.output[:2], sides, pair(stride), pair(dilation), edges):
         product = window * weights
         sums = tuple(product.sum((-2, -1)).reshape(-1).tolist())
         result[position] = sum(sums)
@@ -102,39 +101,44 @@ def convolve(
 
 
 def max_pool(
-    picture: ArrayLike, size: int = 2, *, stride: int | None = None, padding: Padding = 0, ceil: bool = False
+    picture: ArrayLike, size: Sides = 2, *, stride: Sides | None = None, padding: Padding = 0, ceil: bool = False
 ) -> Slide:
     """Maximum pooling step by step, each channel by itself; what lies outside the picture is never the maximum.
 
     :param picture: rows×columns, or channels×rows×columns.
+    :param size, stride, padding: a number, or two for height and width.
     :raises UsageError: when the window does not fit.
     """
     return _pooled(picture, size, stride, padding, ceil, is_max=True)
 
 
 def average_pool(
-    picture: ArrayLike, size: int = 2, *, stride: int | None = None, padding: Padding = 0, ceil: bool = False
+    picture: ArrayLike, size: Sides = 2, *, stride: Sides | None = None, padding: Padding = 0, ceil: bool = False
 ) -> Slide:
     """Average pooling step by step, each channel by itself, over what of a window lies inside the picture.
 
     :param picture: rows×columns, or channels×rows×columns.
+    :param size, stride, padding: a number, or two for height and width.
     :raises UsageError: when the window does not fit.
     """
     return _pooled(picture, size, stride, padding, ceil, is_max=False)
 
 
-def _pooled(picture: ArrayLike, size: int, stride: int | None, padding: Padding, ceil: bool, *, is_max: bool) -> Slide:
+def _pooled(
+    picture: ArrayLike, size: Sides, stride: Sides | None, padding: Padding, ceil: bool, *, is_max: bool
+) -> Slide:
     pixels = _matrix(picture, "the picture")
     stride = size if stride is None else stride
     answer = pool((*pixels.shape[-2:], 1), size, stride, padding, ceil)
-    edge, extra = margins(padding, size)
+    edges, extras = margins(padding, size)
+    strides = pair(stride)
     # With ceil the last window may hang over by as much as its stride.
-    after = edge + extra + (stride if ceil else 0)
+    over = (extras[0] + strides[0], extras[1] + strides[1]) if ceil else extras
     steps = []
     result = np.zeros((*pixels.shape[:-2], *answer.output[:2]))
     for channel in np.ndindex(pixels.shape[:-2]):
-        padded = _surrounded(pixels[channel], edge, after, np.nan)
-        for position, corner, window in _windows(padded, answer.output[:2], size, stride, 1, edge):
+        padded = _surrounded(pixels[channel], edges, over, np.nan)
+        for position, corner, window in _windows(padded, answer.output[:2], pair(size), strides, (1, 1), edges):
             value = float(np.nanmax(window) if is_max else np.nanmean(window))
             result[(*channel, *position)] = value
             steps.append(Step((*channel, *position), corner, window, None, (), value))
@@ -142,14 +146,14 @@ def _pooled(picture: ArrayLike, size: int, stride: int | None, padding: Padding,
 
 
 def _windows(
-    padded: Matrix, count: tuple[int, ...], side: int, stride: int, dilation: int, edge: int
+    padded: Matrix, count: tuple[int, ...], sides: Pixels, strides: Pixels, dilations: Pixels, edges: Pixels
 ) -> Iterator[tuple[tuple[int, int], tuple[int, int], Matrix]]:
     """Position, corner in the picture, and what the window holds there."""
-    span = reach(side, dilation)
+    high, wide = map(reach, sides, dilations)
     for row, column in np.ndindex(*count):
-        top, left = row * stride, column * stride
-        window = padded[..., top : top + span : dilation, left : left + span : dilation]
-        yield (row, column), (top - edge, left - edge), window
+        top, left = row * strides[0], column * strides[1]
+        window = padded[..., top : top + high : dilations[0], left : left + wide : dilations[1]]
+        yield (row, column), (top - edges[0], left - edges[1]), window
 
 
 def _matrix(values: ArrayLike, what: str) -> Matrix:
@@ -162,8 +166,9 @@ def _matrix(values: ArrayLike, what: str) -> Matrix:
     return matrix
 
 
-def _surrounded(pixels: Matrix, before: int, after: int, value: float) -> Matrix:
-    around = [(0, 0)] * (pixels.ndim - 2) + [(before, after)] * 2
+def _surrounded(pixels: Matrix, edges: Pixels, more: Pixels, value: float) -> Matrix:
+    """With so many rows and columns on every side, and some more after the picture."""
+    around = [(0, 0)] * (pixels.ndim - 2) + [(edge, edge + after) for edge, after in zip(edges, more, strict=True)]
     return np.pad(pixels, around, constant_values=value)
 
 
