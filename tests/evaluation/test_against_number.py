@@ -49,10 +49,19 @@ def test_a_tolerance_tells_reproduced_from_too_few_repeats() -> None:
     assert against_number(VALUES, 0.905, tolerance=0.002).verdict == "better"
 
 
-def test_equal_values_have_no_p_value() -> None:
+def test_equal_values_tell_nothing_of_their_spread() -> None:
     found = against_number([0.5, 0.5], 0.4)
-    assert (found.verdict, found.p_value) == ("better", None)
+    assert (found.verdict, found.p_value, found.interval) == ("untested", None, None)
     assert json.dumps(found.to_dict())
+
+
+def test_equal_values_counted_in_pictures_spread_as_rounding_does() -> None:
+    # Of 100 pictures the standard deviation of rounding is 0.01 / √12; Student's t with one degree is 12.7062.
+    found = against_number([0.5, 0.5], 0.45, step=0.01)
+    half = 12.7062 * 0.01 / (12 * 2) ** 0.5
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((0.05 - half, 0.05 + half), abs=1e-6)
+    assert found.verdict == "better" and found.p_value is not None and found.p_value < 0.05
 
 
 @pytest.mark.parametrize(

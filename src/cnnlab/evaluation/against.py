@@ -64,6 +64,7 @@ def against_number(
     unit: Unit = POINTS,
     tolerance: float | None = None,
     n: int | None = None,
+    step: float = 0.0,
 ) -> AgainstNumber:
     """Whether measured values are above or below a number, or agree with it.
 
@@ -71,6 +72,7 @@ def against_number(
     :param tolerance: within which a result counts as reproduced, in the units of the values. Without it a number that
         lies in the interval counts as reproduced, which few repeats achieve easily: look at the interval's width.
     :param n: pictures; for one value that is a share of them, by Wilson's interval.
+    :param step: in which the values are counted; see :func:`~cnnlab.evaluation.mean_interval`.
     """
     if tolerance is not None and not tolerance > 0:
         raise UsageError(f"a tolerance is more than 0; {tolerance} is not.")
@@ -78,7 +80,7 @@ def against_number(
     if not finite:
         return AgainstNumber(None, number, None, None, "untested", unit)
     mean = fmean(finite)
-    interval, p = _by_t(finite, number, level) if len(finite) > 1 else _by_pictures(mean, number, n, level)
+    interval, p = _by_t(finite, number, level, step) if len(finite) > 1 else _by_pictures(mean, number, n, level)
     return AgainstNumber(mean, number, interval, p, _verdict(interval, higher_is_better, tolerance), unit)
 
 
@@ -92,13 +94,13 @@ def _verdict(interval: Interval | None, higher_is_better: bool, tolerance: float
     return "better" if (interval.low > 0) == higher_is_better else "worse"
 
 
-def _by_t(values: list[float], number: float, level: float) -> tuple[Interval | None, float | None]:
+def _by_t(values: list[float], number: float, level: float, step: float) -> tuple[Interval | None, float | None]:
     from scipy.special import stdtr
 
-    interval = mean_interval([value - number for value in values], level)
-    error = stdev(values) / sqrt(len(values))
+    interval = mean_interval([value - number for value in values], level, step=step)
+    error = max(stdev(values), step / sqrt(12)) / sqrt(len(values))
     if not error:
-        return interval, None
+        return None, None
     return interval, 2 * float(stdtr(len(values) - 1, -abs(fmean(values) - number) / error))
 
 

@@ -50,17 +50,25 @@ class Interval:
 
 
 def mean_interval(
-    values: Iterable[float], level: float = LEVEL, within: tuple[float, float] | None = None
+    values: Iterable[float],
+    level: float = LEVEL,
+    within: tuple[float, float] | None = None,
+    step: float = 0.0,
 ) -> Interval | None:
     """Student's interval of the mean over repeats; values that are not finite are left out.
 
     :param within: what the mean can be at all, such as (0, 1) for an accuracy.
-    :returns: None for fewer than two values, which say nothing of their spread.
+    :param step: in which the values are counted, such as one picture of n, or one epoch. Repeats that agree may still
+        differ by less, so their spread is taken to be that of rounding at least: a step over the square root of 12.
+    :returns: None for fewer than two values, or for values that do not vary: neither says anything of their spread.
     """
     finite = _finite(values)
     if len(finite) < 2:
         return None
-    half = t_quantile(level, len(finite) - 1) * math.sqrt(variance(finite) / len(finite))
+    spread = max(variance(finite), step**2 / 12)
+    if not spread:
+        return None
+    half = t_quantile(level, len(finite) - 1) * math.sqrt(spread / len(finite))
     middle = fmean(finite)
     result = Interval(middle - half, middle + half, _checked(level), f"t over {len(finite)} repeats")
     return result if within is None else result.within(*within)

@@ -53,6 +53,8 @@ def cautions(plan: Plan, given: Array, names: Sequence[str]) -> tuple[str, ...]:
 def _why_none(plan: Plan, tests: Sequence[Tested]) -> str:
     if not tests:
         return "There is one setting only, so there is nothing to compare it with."
+    if not max(plan.counts):
+        return "Nothing was tested: there is no value yet."
     if max(plan.counts) < 2:
         return (
             "Nothing was tested: with one repeat of each setting nothing tells a difference from chance. Repeat each "

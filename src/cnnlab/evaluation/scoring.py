@@ -15,6 +15,7 @@ from cnnlab.data import Dataset, ImageSet
 from cnnlab.evaluation.intervals import Interval, score_interval
 from cnnlab.evaluation.matching import in_the_classifiers_order, in_the_classifiers_shape
 from cnnlab.evaluation.subjects import BATCH, Subject, subject
+from cnnlab.evaluation.trained_on import in_own_splits, shares, warn_of_seen
 from cnnlab.models import Classifier
 from cnnlab.runs import Predictions, Run
 from cnnlab.runs.record import plain
@@ -80,7 +81,8 @@ def evaluate(
     :param data: anything that :func:`cnnlab.load_data` takes, or a data set already loaded, which is taken as it is;
         None for the data that the run was trained on.
     :param split: ``train``, ``validation``, ``test`` or ``all``. By default the test split that a run or a data set
-        has, and every picture of other data that has none of its own.
+        has, and every picture of other data that has none of its own. The data of the run, named again, is divided as
+        for its training; in other data, pictures that the run was trained on are warned of.
     :param device: another device than the one that the run was trained on.
     :param network: the module for the weights, for a run that was trained on a network of one's own.
     :raises UsageError: when the data has no such split, or knows other classes than the classifier.
@@ -90,8 +92,14 @@ def evaluate(
     if data is None and isinstance(run, Run):
         data_dir = data_dir or run.data_folder
     dataset = _loaded(model, data, data_dir, offline)
-    split = split or _usual_split(dataset, is_other=data is not None)
+    own = dataset if data is None else None
+    if data is not None and isinstance(run, Run):
+        own = in_own_splits(run, _fitting(model, data, data_dir), dataset, data_dir, offline)
+    dataset = own or dataset
+    split = split or _usual_split(dataset, is_other=own is None)
     parts = _parts(dataset, split)
+    if own is None and isinstance(run, Run):
+        warn_of_seen(run, parts, data_dir)
     objective = model.objective
     targets = _targets(model, parts)
     if targets:
@@ -115,8 +123,7 @@ def _loaded(model: Subject, data: Any, data_dir: str | Path | None, offline: boo
     if isinstance(data, Dataset):
         return data
     if data is not None:
-        fitting = in_the_classifiers_shape(data, model.classifier, data_dir)
-        return data_room.load(fitting, data_dir=data_dir, offline=offline)
+        return data_room.load(_fitting(model, data, data_dir), data_dir=data_dir, offline=offline)
     spec = model.recipe.get("data")
     if spec is None:
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
@@ -124,8 +131,11 @@ def _loaded(model: Subject, data: Any, data_dir: str | Path | None, offline: boo
         raise UsageError(
             f"{model.label} was trained on arrays given in Python, which its record does not hold. Give data=…."
         )
-    shares: dict[str, Any] = {key: model.recipe.get(key) for key in ("validation", "test", "subset")}
-    return data_room.load(spec, data_dir=data_dir, offline=offline, **shares)
+    return data_room.load(spec, data_dir=data_dir, offline=offline, **shares(model.recipe))
+
+
+def _fitting(model: Subject, data: Any, data_dir: str | Path | None) -> Any:
+    return in_the_classifiers_shape(data, model.classifier, data_dir)
 
 
 def _usual_split(dataset: Dataset, *, is_other: bool) -> str:

@@ -125,6 +125,8 @@ def _of_level(match: re.Match[str], objective: Objective, splits: Sequence[str])
     if metric not in followed:
         raise UsageError(f"{match.group(0)}: {metric} is not followed epoch by epoch. {suggestion(metric, followed)}")
     level = float(number) / (100 if percent else 1)
+    if metrics.unit(inner) == "share" and not 0 <= level <= 1:
+        raise UsageError(f"{match.group(0)}: {metric} goes from 0% to 100%, so it never comes to {number}{percent}.")
     name = f"{unit} to {level:g} {metric}"
     known: Unit = "epochs" if unit == "epochs" else "seconds"
     return Measure(Metric(name, name.replace("_", " "), known, "lower"), "level", (unit, level, metric, inner))

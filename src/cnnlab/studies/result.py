@@ -32,6 +32,11 @@ class Metric:
     unit: Unit
     better: Literal["higher", "lower"]
 
+    @property
+    def is_level(self) -> bool:
+        """Whether it is how long it takes to a level, which a trial may never reach."""
+        return self.name.startswith(("epochs to ", "seconds to "))
+
 
 @dataclass(frozen=True)
 class AxisValue:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Literal
 
 from cnnlab import evaluation
 from cnnlab.evaluation import MINUTES, NUMBER, POINTS, SECONDS, Interval, Unit
+from cnnlab.studies.by_ranks import family_by_ranks
 from cnnlab.studies.result import Comparison, Family, Metric, Setting, Summary
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class Tables:
 
     :param labels: of the settings by key, in order.
     :param values: for each metric, by setting key and seed; only numbers.
+    :param unreached: likewise, where a finished trial never came to a level: the least that it would have taken.
     :param pictures: scored by each metric, where that is known.
     :param smallest: the smallest difference of interest, in the unit of the metric the study is judged by.
     :param planned: for each metric the keys of settings that claims compare with each other, left and right.
@@ -62,6 +65,7 @@ class Tables:
     pictures: Mapping[str, int] = field(default_factory=dict)
     smallest: float | None = None
     planned: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    unreached: Mapping[str, Mapping[str, Mapping[int, float]]] = field(default_factory=dict)
     _compared: dict[tuple[str, str | None, float | None, bool], "Comparisons"] = field(default_factory=dict)
 
     @classmethod
@@ -89,9 +93,31 @@ class Tables:
             }
             for metric in metrics
         }
+        unreached = {
+            metric.name: {setting.key: _unreached(setting, metric) for setting in settings}
+            for metric in metrics
+            if metric.is_level
+        }
         labels = {setting.key: setting.label for setting in settings}
         by_name = {metric.name: metric for metric in metrics}
-        return cls(labels, seeds, by_name, values, baseline, pictures or {}, smallest, planned or {})
+        return cls(labels, seeds, by_name, values, baseline, pictures or {}, smallest, planned or {}, unreached)
+
+    def late(self, metric: str, keys: Iterable[str]) -> bool:
+        """Whether any trial of these settings never came to the level that the metric is about."""
+        return any(self.unreached.get(metric, {}).get(key) for key in keys)
+
+    def ranked(self, metric: str, key: str) -> list[float]:
+        """The values of a setting's repeats, with infinity for those that never came to the level."""
+        return [*self.values[metric][key].values(), *(inf for _ in self.unreached.get(metric, {}).get(key, {}))]
+
+    def at_least(self, metric: str, key: str) -> dict[int, float]:
+        """The values of a setting by seed, with the least that it can be for those that never came to the level."""
+        return {**self.values[metric][key], **self.unreached.get(metric, {}).get(key, {})}
+
+    def step(self, metric: Metric) -> float:
+        """In which the values are counted: one picture of all that were scored; 0 where they are not counted."""
+        pictures = self.pictures.get(metric.name)
+        return 1 / pictures if pictures and metric.unit == "share" else 0.0
 
     def frame(self, metric: str, keys: Sequence[str] | None = None) -> "pd.DataFrame":
         """Seeds by settings; NaN where a trial has no number."""
@@ -109,9 +135,13 @@ class Tables:
         found = self.values[metric.name][key]
         seeds = tuple(seed for seed in self.seeds if seed in found)
         values = tuple(found[seed] for seed in seeds)
+        late = self.unreached.get(metric.name, {}).get(key)
+        if late:
+            words = f"none: {len(late)} of {len(values) + len(late)} never reached it"
+            return Summary(metric.name, seeds, values, None, None, None, None, words)
         mean = fmean(values) if values else None
-        interval = evaluation.mean_interval(values, within=bounds(metric))
-        if interval is None and values:
+        interval = evaluation.mean_interval(values, within=bounds(metric), step=self.step(metric))
+        if interval is None and len(values) == 1:
             interval = evaluation.score_interval(metric.name, values[0], self.pictures.get(metric.name, 0))
         sd = stdev(values) if len(values) > 1 else None
         return Summary(metric.name, seeds, values, mean, sd, *ends(interval), interval.method if interval else "")
@@ -160,6 +190,8 @@ class Tables:
         """The comparisons to report on one metric; None where there are none to make."""
         if len(self.labels) < 2 or (self.baseline is None and len(self.labels) > MOST_PAIRED):
             return None
+        if self.late(metric, self.labels):
+            return family_by_ranks(self, metric)
         found = self.compared(metric, self.baseline)
         keys = {label: key for key, label in self.labels.items()}
         return Family(
@@ -171,6 +203,12 @@ class Tables:
             found.cautions,
             {"pooled_sd": found.pooled_sd, "df": found.df, "blocked": found.blocked, "level": found.level},
         )
+
+
+def _unreached(setting: Setting, metric: Metric) -> dict[int, float]:
+    late = [trial for trial in setting.finished if trial.metrics.get(metric.name) is None]
+    # What the last epoch did not reach would have taken one more.
+    return {trial.seed: trial.epochs + 1.0 if metric.unit == "epochs" else trial.seconds for trial in late}
 
 
 def _comparison(metric: str, found: "Difference", keys: Mapping[str, str]) -> Comparison:

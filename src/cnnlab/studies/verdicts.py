@@ -1,12 +1,13 @@
 """From claims to verdicts: claims are tied to settings and metrics before anything trains, and judged afterwards."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnlab import evaluation
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import Interval
+from cnnlab.studies.by_ranks import RankedPair, rank_pairs
 from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, ClaimRead, Compared, Leads, read_claim
 from cnnlab.studies.layout import Layout, PlannedSetting
 from cnnlab.studies.measures import Measure
@@ -84,6 +85,8 @@ def judge(tied: Tied, tables: Tables) -> Claim:
         return _bounded(tied, claim, tables)
     if isinstance(claim, Leads):
         return _leads(tied, claim, tables)
+    if tables.late(tied.metric.name, [key for pair in tied.pairs for key in pair if key is not None]):
+        return _compared_late(tied, claim, tables)
     difference = _difference(tied, tables)
     if difference is None or difference.estimate is None:
         reason = "there are no numbers to compare yet" if difference is None else difference.why
@@ -125,7 +128,20 @@ def _rest(setting: PlannedSetting, named: set[str]) -> tuple[tuple[str, str], ..
 
 
 def _amount(amount: Amount, metric: Metric, what: str, *, is_level: bool = False) -> float:
-    """In the unit of the metric."""
+    """In the unit of the metric: a level that it can have, or a difference above 0."""
+    value = _in_unit(amount, metric, what, is_level)
+    limits = bounds(metric)
+    if is_level and limits is not None and not limits[0] <= value <= limits[1]:
+        low, high = (unit_of(metric).value(end) for end in limits)
+        raise UsageError(f"{what}: {metric.name} goes from {low} to {high}, and {amount.number:g} is none of these.")
+    if not is_level and not value > 0:
+        raise UsageError(
+            f"{what}: a difference is given by its size, which is above 0; say better or worse for its side."
+        )
+    return value
+
+
+def _in_unit(amount: Amount, metric: Metric, what: str, is_level: bool) -> float:
     if amount.unit == "points":
         if metric.unit != "share":
             raise UsageError(f"{what}: points and % are of shares such as accuracies, and {metric.name} is none.")
@@ -136,7 +152,7 @@ def _amount(amount: Amount, metric: Metric, what: str, *, is_level: bool = False
         return amount.number * _SECONDS[amount.unit] / _SECONDS[metric.unit]
     if amount.unit == "epochs" and metric.unit != "epochs":
         raise UsageError(f"{what}: {metric.name} is not measured in epochs.")
-    if metric.unit == "share" and abs(amount.number) > 1:
+    if metric.unit == "share" and 1 < amount.number <= 100:
         hint = f"write {amount.number:g}%" if is_level else f"write {amount.number:g} points"
         raise UsageError(f"{what}: {metric.name} is a share from 0 to 1; {hint} if that is meant.")
     return amount.number
@@ -171,10 +187,7 @@ def _blocks(tied: Tied, tables: Tables) -> "pd.DataFrame":
 
 
 def _compared(claim: Compared, difference: "Difference", tied: Tied) -> Verdict:
-    is_upwards = claim.relation == "higher" or (claim.relation, tied.metric.better) in (
-        ("better", "higher"),
-        ("worse", "lower"),
-    )
+    is_upwards = _is_upwards(claim, tied.metric)
     low, high = _towards(difference, is_upwards)
     margin = tied.amount
     if margin is not None:
@@ -184,6 +197,26 @@ def _compared(claim: Compared, difference: "Difference", tied: Tied) -> Verdict:
     if difference.verdict not in ("better", "worse"):
         return "contradicted" if difference.verdict == "alike" else "undecided"
     return "supported" if (difference.estimate or 0.0) * (1 if is_upwards else -1) > 0 else "contradicted"
+
+
+def _is_upwards(claim: Compared, metric: Metric) -> bool:
+    """Whether the left one is claimed to have the larger number."""
+    return claim.relation == "higher" or (claim.relation, metric.better) in (("better", "higher"), ("worse", "lower"))
+
+
+def _compared_late(tied: Tied, claim: Compared | Alike, tables: Tables) -> Claim:
+    """By ranks, where some trials never came to the level."""
+    found = rank_pairs(tables, tied.metric.name, [(left, right) for left, right in tied.pairs if right is not None])
+    if len(tied.pairs) > 1 or isinstance(claim, Alike) or tied.amount is not None or not found:
+        late = "Some trials never came to the level, so there is no difference in numbers to hold this to"
+        return Claim(claim.text, "undecided", f"{late}. {' '.join(one.sentence for one in found)}".strip(), {})
+    (pair,) = found
+    repeats, unreached = list(pair.found.counts), list(pair.found.beyond)
+    numbers = {"p": pair.p, "test": "rank-sum", "repeats": repeats, "unreached": unreached}
+    verdict: Verdict = "undecided"
+    if pair.verdict != "undecided":
+        verdict = "supported" if pair.found.is_higher == _is_upwards(claim, tied.metric) else "contradicted"
+    return Claim(claim.text, verdict, pair.sentence, numbers)
 
 
 def _alike(difference: "Difference", tied: Tied) -> Verdict:
@@ -230,7 +263,11 @@ def _numbers(difference: "Difference") -> dict[str, Any]:
 
 def _leads(tied: Tied, claim: Leads, tables: Tables) -> Claim:
     key, metric = tied.pairs[0][0], tied.metric.name
-    found = tables.leading(metric, key)
+    found: Sequence[Difference | RankedPair]
+    if tables.late(metric, tables.labels):
+        found = rank_pairs(tables, metric, [(key, other) for other in tables.labels if other != key])
+    else:
+        found = tables.leading(metric, key)
     worse = [one for one in found if one.verdict == "worse"]
     open_ = [one for one in found if one.verdict != "better"]
     verdict: Verdict = "contradicted" if worse else "undecided" if open_ or not found else "supported"
@@ -247,10 +284,19 @@ def _bounded(tied: Tied, claim: Bounded, tables: Tables) -> Claim:
     if not values:
         return Claim(claim.text, "undecided", "No trial has this number yet.", {})
     unit, pictures = unit_of(metric), tables.pictures.get(metric.name)
-    found = evaluation.against_number(values, level, higher_is_better=True, unit=unit, n=pictures)
+    found = evaluation.against_number(
+        values, level, higher_is_better=True, unit=unit, n=pictures, step=tables.step(metric)
+    )
     is_floor = claim.bound in ("at least", "above")
     low, high = ends(_around_mean(found.interval, level, metric))
+    if metric.unit == "epochs" and len(set(values)) == 1 < len(values):
+        # Epochs are few and whole: where every repeat took as many, there is nothing to doubt.
+        low = high = values[0]
+    late = sum(len(tables.unreached.get(metric.name, {}).get(key, {})) for key in keys)
     verdict = _beyond(low, high, level, is_floor)
+    if late and verdict == ("contradicted" if is_floor else "supported"):
+        # It took longer than what is counted, nobody knows by how much.
+        verdict = "undecided"
     numbers: dict[str, Any] = {
         "mean": found.mean,
         "level": level,
@@ -258,21 +304,23 @@ def _bounded(tied: Tied, claim: Bounded, tables: Tables) -> Claim:
         "low": low,
         "high": high,
         "p": found.p_value,
+        **({"unreached": late} if late else {}),
     }
     label = " and ".join(tables.labels[key] for key in keys[:2]) + (" …" if len(keys) > 2 else "")
     return Claim(claim.text, verdict, _bounded_why(label, metric, numbers, claim), {"setting": label, **numbers})
 
 
 def _by_seed(tables: Tables, metric: str, keys: list[str]) -> list[float]:
-    """The mean over the settings for each seed with which all of them have a number."""
-    values = tables.values[metric]
+    """The mean over the settings for each seed with which all of them have a number, the least that it can be."""
+    values = {key: tables.at_least(metric, key) for key in keys}
     shared = [seed for seed in tables.seeds if keys and all(seed in values[key] for key in keys)]
     return [sum(values[key][seed] for key in keys) / len(keys) for seed in shared]
 
 
 def _best(tables: Tables, metric: Metric) -> list[str]:
-    """The setting with the best mean."""
-    means = {key: sum(v.values()) / len(v) for key, v in tables.values[metric.name].items() if v}
+    """The setting with the best mean, the least that it can be."""
+    known = {key: tables.at_least(metric.name, key) for key in tables.labels}
+    means = {key: sum(v.values()) / len(v) for key, v in known.items() if v}
     if not means:
         return []
     sign = 1 if metric.better == "higher" else -1
@@ -300,10 +348,15 @@ def _beyond(low: float | None, high: float | None, level: float, is_floor: bool)
 def _bounded_why(label: str, metric: Metric, numbers: dict[str, Any], claim: Bounded) -> str:
     unit = unit_of(metric)
     shown = f"{metric.label} of {label}: {unit.value(numbers['mean'])}"
-    if numbers["low"] is not None:
+    if numbers["low"] is not None and numbers["low"] == numbers["high"]:
+        shown += f" in each of {numbers['n']} repeats"
+    elif numbers["low"] is not None:
         low, high = (unit.number(numbers[end]) for end in ("low", "high"))
         shown += f" (95% interval {low} to {high}, n={numbers['n']})"
     else:
-        shown += f" (n={numbers['n']}, too few for an interval)"
+        few = "too few for an interval" if numbers["n"] < 2 else "which do not vary, so nothing tells how sure that is"
+        shown += f" (n={numbers['n']}, {few})"
+    if late := numbers.get("unreached"):
+        shown += f"; {late} of these never reached it, and count as if they had right after their last epoch"
     chosen = " It was chosen as the best of these very numbers, which flatters it." if claim.setting is None else ""
     return f"{shown}, against {unit.value(numbers['level'])}.{chosen}"

@@ -183,8 +183,9 @@ def _summary(metric: Metric, trials: Sequence[Trial], pictures: int) -> Summary 
     seeds, values = zip(*known, strict=True)
     mean = sum(values) / len(values)
     within = (0.0, 1.0) if metric.unit == "share" and metric.name != "gap" else None
-    found = mean_interval(values, within=within)
-    if found is None:
+    step = 1 / pictures if pictures and metric.unit == "share" and metric.name != "gap" else 0.0
+    found = mean_interval(values, within=within, step=step)
+    if len(values) == 1:
         found = score_interval(metric.name, mean, pictures)
     sd = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5 if len(values) > 1 else None
     ends = (found.low, found.high, found.method) if found else (None, None, "")

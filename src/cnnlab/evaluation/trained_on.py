@@ -1,0 +1,65 @@
+"""What a run was trained on beside data that is named for it: the same data, or some of the same pictures."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cnnlab import data as data_room
+from cnnlab.core.errors import CnnlabError, CnnlabWarning
+from cnnlab.core.messages import note, warn
+from cnnlab.data import Dataset, ImageSet
+from cnnlab.data.duplicates import shared
+from cnnlab.runs import Run
+
+
+def shares(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """How a recipe divides its data, as :func:`cnnlab.load_data` takes it."""
+    return {key: recipe.get(key) for key in ("validation", "test", "subset")}
+
+
+def in_own_splits(run: Run, data: Any, dataset: Dataset, data_dir: str | Path | None, offline: bool) -> Dataset | None:
+    """The data that the run was trained on, divided as for that; None where ``data`` is other data.
+
+    :param data: what was loaded as ``dataset``.
+    """
+    recorded = (run.info.get("data") or {}).get("digest")
+    if dataset.digest == recorded:
+        return dataset
+    if isinstance(data, Dataset) or not any(share is not None for share in shares(run.recipe).values()):
+        return None
+    again = _loaded(data, run, data_dir, offline)
+    return again if again is not None and again.digest == recorded else None
+
+
+def warn_of_seen(run: Run, parts: Sequence[ImageSet], data_dir: str | Path | None) -> None:
+    """Warns of pictures, equal pixel by pixel, that are in the train split of the run too."""
+    train = _train_of(run, data_dir)
+    if train is None:
+        note(f"What {run.folder.name} was trained on is not at hand, so pictures that it has seen cannot be told.")
+        return
+    seen = sum(int(shared(part, train).sum()) for part in parts)
+    if seen:
+        total = sum(map(len, parts))
+        warn(
+            f"{seen:,} of the {total:,} pictures scored were seen by {run.folder.name} in training, so the scores are "
+            "too high. Score others, or leave these out."
+        )
+
+
+def _train_of(run: Run, data_dir: str | Path | None) -> ImageSet | None:
+    spec = run.recipe.get("data")
+    if spec is None or str(spec).startswith("arrays"):
+        return None
+    # Never by a download: the comparison is a courtesy.
+    dataset = _loaded(spec, run, data_dir or run.data_folder, True)
+    return None if dataset is None else dataset.train
+
+
+def _loaded(data: Any, run: Run, data_dir: str | Path | None, offline: bool) -> Dataset | None:
+    """The data divided as the run's; None where it cannot be. What there is to warn of has been said before."""
+    with suppress(CnnlabError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", CnnlabWarning)
+        return data_room.load(data, data_dir=data_dir, offline=offline, **shares(run.recipe))
+    return None
