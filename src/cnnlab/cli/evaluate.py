@@ -18,7 +18,7 @@ On = Annotated[
     typer.Argument(
         metavar="data=OTHER|split=SPLIT",
         help="Other data than the run's own; train, validation, test or all. By default test, or all of other data "
-        "that has no test split.",
+        "that has no test split. The run's own data, named again, is divided as for its training.",
         show_default=False,
     ),
 ]
