@@ -5,7 +5,7 @@ import time
 import pytest
 
 from cnnlab.augment.cost import ALL, Cost, cost
-from cnnlab.core.errors import SpecError
+from cnnlab.core.errors import SpecError, UsageError
 
 
 def test_each_operation_and_the_pipeline_are_timed():
@@ -41,3 +41,8 @@ def test_a_model_may_be_a_rate_or_a_step_to_be_timed():
 def test_a_pipeline_that_does_not_fit_is_refused():
     with pytest.raises(SpecError, match="grey"):
         cost("hue", (1, 8, 8))
+
+
+def test_an_empty_pipeline_has_nothing_to_time():
+    with pytest.raises(UsageError, match="nothing to time"):
+        cost("none", (1, 8, 8))

@@ -12,6 +12,7 @@ from torch import Tensor
 from cnnlab.augment.ablations import labels
 from cnnlab.augment.operation import Shape
 from cnnlab.augment.pipeline import Pipeline, pipeline
+from cnnlab.core.errors import UsageError
 from cnnlab.core.memory import kept_between_steps
 
 ALL = "all together"
@@ -84,8 +85,11 @@ def cost(
     :param model: pictures that a model trains on in a second, or a training step to be timed, called with float
         pictures in [0, 1].
     :raises SpecError: when the pipeline cannot be read or does not fit such pictures.
+    :raises UsageError: when it is empty.
     """
     whole = pipeline(spec)
+    if not len(whole):
+        raise UsageError("there is nothing to time, the pipeline is empty; name operations, such as 'flip|rotate(30)'")
     whole.check(shape, soft_targets=True)
     images = torch.randint(0, 256, (batch, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     images, ids = images.to(device), torch.arange(batch)

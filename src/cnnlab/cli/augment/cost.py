@@ -7,16 +7,29 @@ import typer
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
 from cnnlab.cli.shape import read_shape
+from cnnlab.core.errors import UsageError
 
 if TYPE_CHECKING:
     from cnnlab.augment.cost import Cost
 
+_SHAPE, _BATCH = "3x32x32", 256
+
 Spec = Annotated[str, typer.Argument(metavar="PIPELINE", help="Such as 'flip|rotate(30)|erase'.", show_default=False)]
 Size = Annotated[
-    str,
-    typer.Option("--shape", metavar="C×H×W", help="The pictures where no recipe names some: 3x32x32, 1x28x28."),
+    str | None,
+    typer.Option(
+        "--shape",
+        metavar="C×H×W",
+        help=f"The pictures where no recipe names some, such as 1x28x28; {_SHAPE} unless given.",
+        show_default=False,
+    ),
 ]
-Batch = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Pictures in a batch, likewise.")]
+Batch = Annotated[
+    int | None,
+    typer.Option(
+        "--batch", metavar="N", min=1, help=f"Pictures in a batch, likewise; {_BATCH} unless given.", show_default=False
+    ),
+]
 Repeats = Annotated[
     int, typer.Option("--repeats", metavar="N", min=1, help="How often each is timed; medians are shown.")
 ]
@@ -25,8 +38,8 @@ Repeats = Annotated[
 def cost(
     spec: Spec,
     words: Words = None,
-    shape: Size = "3x32x32",
-    batch: Batch = 256,
+    shape: Size = None,
+    batch: Batch = None,
     repeats: Repeats = 15,
     data_dir: DataDir = None,
     device: Device = None,
@@ -50,6 +63,7 @@ def cost(
 
     pipeline = augment.pipeline(spec)
     if words:
+        _refuse_beside_a_recipe(shape, batch)
         from cnnlab.training.timing import lone_step
 
         recipe, keys = read_words(words, device=device)
@@ -59,11 +73,21 @@ def cost(
             place = step.execution.device
             found = measure(pipeline, step.shape, batch=step.batch, repeats=repeats, device=place, model=step)
     else:
-        found = measure(pipeline, read_shape(shape), batch=batch, repeats=repeats, device=_place(device))
+        size = read_shape(shape or _SHAPE)
+        found = measure(pipeline, size, batch=batch or _BATCH, repeats=repeats, device=_place(device))
     if as_json:
         output.write_json({"augment": pipeline.spec, **found.to_dict()})
     else:
         _write(found)
+
+
+def _refuse_beside_a_recipe(shape: str | None, batch: int | None) -> None:
+    if shape is not None:
+        raise UsageError(
+            "--shape is for timing without a recipe, whose data= says how large pictures are; leave one out."
+        )
+    if batch is not None:
+        raise UsageError(f"--batch is for timing without a recipe; beside one write batch_size={batch}.")
 
 
 def _place(device: str | None) -> str:

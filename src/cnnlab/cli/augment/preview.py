@@ -18,7 +18,14 @@ Shown = Annotated[
     list[str] | None,
     typer.Argument(metavar="data=DATA augment=PIPELINE [seed=N]", help="Whose pictures, and what is done to them."),
 ]
-Picture = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the grid is drawn: .png, .svg or .pdf.")]
+Picture = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Where the grid is drawn: .png, .jpg, .webp, .avif, .gif, .tif, .svg, .pdf, .eps or .ps.",
+    ),
+]
 Count = Annotated[int, typer.Option("--count", metavar="N", min=1, max=100, help="How many pictures.")]
 
 
