@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+import cnnlab
 from cnnlab.augment import Info, Pipeline, canonical, matrices, pipeline, resampling, stages
 from cnnlab.augment.operation import Geometric
 from cnnlab.augment.parameters import _bytes, _views
@@ -55,6 +56,8 @@ def test_canonical_text_fills_in_defaults_and_nested_fills():
         ("zoom(1.5)", 5, ["below 1"]),
         ("zoom([0, 2])", 5, ["above 0"]),
         ("zoom([2, 0.5])", 5, ["lower", "2", "0.5"]),
+        ("zoom(0.8, 1.0)", 10, ["takes amount", "p=", "zoom([0.8, 1.0])"]),
+        ("grayscale(0.5)", 10, ["takes none", "p="]),
         ("flip|gamma(amount=[3, 1])", 11, ["lower"]),
         ("crop(0)", 5, ["at least 1"]),
         ("crop(2.5)", 5, ["whole number"]),
@@ -95,6 +98,18 @@ def test_what_the_data_or_the_objective_do_not_allow_is_refused(spec, shape, sof
         pipeline(spec).check(shape, soft)
     assert caught.value.position == position
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_a_training_names_the_operation_that_does_not_fit_by_its_place():
+    """Not by a place in the canonical text, which its user never wrote."""
+    with pytest.raises(SpecError) as caught:
+        cnnlab.train(data="digits", model="mlp", augment="flip|grayscale", epochs=1)
+    assert str(caught.value) == (
+        "operation 2 of the pipeline: grayscale needs colour pictures (three channels), and these are grey"
+    )
+    with pytest.raises(SpecError) as caught:
+        cnnlab.train(data="digits", model="mlp", augment="blur(9)", epochs=1)
+    assert str(caught.value) == "blur takes a sigma of at most 2.33 on pictures of 8×8; got 9"
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ THEIRS = {
 }
 
 
+def pictures(count, side):
+    return torch.randint(0, 256, (count, 3, side, side), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+
 def choices(policy, shape=(3, 24, 32)):
     return policy._choices(torch.Generator().manual_seed(0), Info(COUNT, shape, 0, torch.arange(COUNT)))
 
@@ -64,14 +68,14 @@ def test_randaugment_has_one_strength_and_both_signs():
 
 
 def test_a_round_leaves_about_a_fourteenth_of_the_pictures_as_they_were():
-    images = torch.randint(0, 256, (1400, 3, 16, 16), dtype=torch.uint8)
+    images = pictures(1400, 16)
     result = pipeline("trivial")(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(1400))[0]
     is_same = ((result - images.float() / 255).abs() < 1e-4).flatten(1).all(1).float().mean().item()
     assert 1 / 14 - 0.02 < is_same < 3 / 14  # the identity, and strengths of nothing
 
 
 def test_randaugment_repeats_n_times():
-    images = torch.randint(0, 256, (500, 3, 16, 16), dtype=torch.uint8)
+    images = pictures(500, 16)
 
     def unchanged(spec):
         result = pipeline(spec)(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(500))[0]
@@ -82,7 +86,7 @@ def test_randaugment_repeats_n_times():
 
 @pytest.mark.parametrize("spec", ["trivial", "randaugment(3, 20)"])
 def test_every_choice_works_on_a_single_picture(spec):
-    image, augment = torch.randint(0, 256, (1, 3, 8, 8), dtype=torch.uint8), pipeline(spec)
+    image, augment = pictures(1, 8), pipeline(spec)
     for step in range(60):
         result, _ = augment(image, {}, seed=0, epoch=0, step=step, ids=torch.arange(1))
         assert result.shape == image.shape and result.min() >= 0 and result.max() <= 1

@@ -1,6 +1,8 @@
 """Names, what they take, and the binding of a spec to them."""
 
+import inspect
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
@@ -167,6 +169,63 @@ def test_summary_is_the_first_line_of_the_docstring(layers: Registry[object]) ->
 def test_nothing_or_several_cannot_be_bound_as_one(layers: Registry[object]) -> None:
     with pytest.raises(SpecError, match=r"Layer takes exactly one name\(…\), and got nothing"):
         layers.bind("none")
+
+
+@pytest.fixture
+def changes() -> Registry[object]:
+    registry: Registry[object] = Registry("change")
+    spread = float | tuple[float, float]
+
+    @registry.register("zoom")
+    def zoom(amount: spread = 0.3, *, p: Fraction = 1.0, fill: str = "edge") -> object:
+        return (amount, p, fill)
+
+    @registry.register("turn")
+    def turn(degrees: float = 30, *, p: Fraction = 1.0) -> object:
+        return (degrees, p)
+
+    @registry.register("grey")
+    @dataclass(frozen=True)
+    class Grey:
+        p: Fraction = field(default=0.2, kw_only=True)
+
+    return registry
+
+
+def test_keyword_only_argument_is_given_by_name(changes: Registry[object]) -> None:
+    assert changes.bind("zoom([0.5, 2], p=0.1, fill=wrap)").build() == ((0.5, 2.0), 0.1, "wrap")
+    assert changes.canonical("zoom(fill=wrap, p=1)") == "zoom(amount=0.3, p=1.0, fill=wrap)"
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (
+            "zoom(0.8, 1.0)",
+            "change zoom is given 2 values and takes amount; by name only: p=, fill=. A range, or several values, "
+            "for amount is a list: zoom([0.8, 1.0]) (at character 11",
+        ),
+        ("zoom(1, 2, 3)", "change zoom is given 3 values and takes amount; by name only: p=, fill= (at character 9"),
+        ("turn(10, 0.5)", "change turn is given 2 values and takes degrees; by name only: p= (at character 10"),
+        ("grey(0.5)", "change grey is given a value and takes none; by name only: p= (at character 6"),
+    ],
+)
+def test_keyword_only_argument_is_refused_by_place(changes: Registry[object], spec: str, expected: str) -> None:
+    assert refusal(changes, spec).startswith(expected)
+
+
+def test_arguments_that_a_signature_made_by_hand_describes_may_be_given_by_place() -> None:
+    registry: Registry[object] = Registry("thing")
+
+    def make(*, p: float = 1.0, **arguments: object) -> object:
+        return (p, arguments)
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    described = [inspect.Parameter(name, kind, default=default) for name, default in (("size", 3), ("p", 1.0))]
+    make.__signature__ = inspect.Signature(described)  # type: ignore[attr-defined]
+    registry.register("made")(make)
+    assert registry.bind("made(5)").build() == (1.0, {"size": 5})
+    assert "by name only: p=" in refusal(registry, "made(5, 0.5)")
 
 
 def test_further_arguments_of_any_name_are_taken_where_the_function_has_some() -> None:

@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +20,8 @@ class Argument:
     name: str
     annotation: Any
     default: Any
+    by_name: bool = False
+    """Whether it is given by its name only, never by its place."""
 
     @property
     def is_required(self) -> bool:
@@ -168,12 +170,11 @@ class Registry(Generic[T]):
     def _named(self, call: Call, entry: Entry[T]) -> dict[str, tuple[Any, int | str]]:
         """Each argument given, by its name, with the key under which the call knows its place in the text."""
         names = list(entry.arguments)
-        if len(call.args) > len(names):
-            count = f"{len(call.args)} values" if len(call.args) > 1 else "a value"
-            takes = ", ".join(names) or "none"
-            raise call.error(f"{self.kind} {call.name} is given {count} and takes {takes}", len(names))
+        placed = [name for name in names if not entry.arguments[name].by_name]
+        if len(call.args) > len(placed):
+            raise call.error(f"{self.kind} {call.name} {_surplus(call, entry, placed)}", len(placed))
         named: dict[str, tuple[Any, int | str]] = {
-            name: (value, place) for place, (name, value) in enumerate(zip(names, call.args, strict=False))
+            name: (value, place) for place, (name, value) in enumerate(zip(placed, call.args, strict=False))
         }
         for name, value in call.kwargs.items():
             if name not in entry.arguments and (entry.others is None or name in self.given):
@@ -192,6 +193,30 @@ class Registry(Generic[T]):
             raise call.error(f"{what} takes {argument}; got {_shown(value)}", place) from None
 
 
+def _surplus(call: Call, entry: Entry[Any], placed: Sequence[str]) -> str:
+    """What to say of more values than there are places: what is taken, and how several values for one are written."""
+    count = f"{len(call.args)} values" if len(call.args) > 1 else "a value"
+    by_name = [f"{name}=" for name in entry.arguments if name not in placed]
+    told = f"is given {count} and takes {', '.join(placed) or 'none'}"
+    told += f"; by name only: {', '.join(by_name)}" if by_name else ""
+    if not placed:
+        return told
+    last = entry.arguments[placed[-1]]
+    values = list(call.args[len(placed) - 1 :])
+    if last.annotation is Any or not _fits(values, last.annotation):
+        return told
+    whole = Call(call.name, (*call.args[: len(placed) - 1], values))
+    return f"{told}. A range, or several values, for {last.name} is a list: {whole}"
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    try:
+        convert(value, annotation)
+    except ValueError:
+        return False
+    return True
+
+
 def _shown(value: Any) -> str:
     try:
         return format_value(value)
@@ -203,13 +228,25 @@ def _arguments(make: Callable[..., Any], given: tuple[str, ...]) -> tuple[dict[s
     """The arguments by name, and what ``**others`` take where the function has these and says of which type."""
     target = make.__init__ if inspect.isclass(make) else make  # type: ignore[misc]
     hints = typing.get_type_hints(target, include_extras=True)
+    by_name = _by_name(target)
     named, others = {}, None
     for name, parameter in inspect.signature(make).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             others = Argument(name, hints[name], parameter.empty) if hints.get(name, Any) is not Any else None
         elif name not in given:
-            named[name] = Argument(name, hints.get(name, Any), _default(parameter, hints.get(name, Any)))
+            default = _default(parameter, hints.get(name, Any))
+            named[name] = Argument(name, hints.get(name, Any), default, name in by_name)
     return named, others
+
+
+def _by_name(target: Callable[..., Any]) -> set[str]:
+    """The parameters that are keyword-only.
+
+    Of a function that takes ``**arguments`` and describes them by a signature put together by hand, only its own are:
+    those described may be given by place, in the order described.
+    """
+    code = getattr(inspect.unwrap(target), "__code__", None)
+    return set() if code is None else set(code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount])
 
 
 def _default(parameter: inspect.Parameter, annotation: Any) -> Any:
