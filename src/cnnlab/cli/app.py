@@ -9,6 +9,7 @@ from cnnlab.cli.demo import demo
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.extend import extend
 from cnnlab.cli.find_rate import find_rate
+from cnnlab.cli.list import list_words
 from cnnlab.cli.predict import predict
 from cnnlab.cli.program import Program
 from cnnlab.cli.report import report
@@ -37,6 +38,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(augment.app, name="augment")
 app.add_typer(models.app, name="models")
 app.add_typer(arithmetic.app, name="arithmetic")
+app.command("list")(list_words)
 app.command("demo")(demo)
 
 

@@ -17,7 +17,7 @@ What = Annotated[
 
 
 def list_models(name: What = None, as_json: Json = False) -> None:
-    """List named architectures, the layers of layer strings, and initialisers; or show what one of them takes.
+    """List architectures, the layers of layer strings, initialisers and objectives; or show what one of them takes.
 
     cnnlab models list
 
@@ -26,13 +26,21 @@ def list_models(name: What = None, as_json: Json = False) -> None:
     from cnnlab.core.errors import UsageError, suggestion
     from cnnlab.core.spec import Call
     from cnnlab.models import architectures, initialisers, layers
+    from cnnlab.objectives import objectives
 
-    kinds: dict[str, Registry[Any]] = {"architectures": architectures, "layers": layers, "initialisers": initialisers}
+    kinds: dict[str, Registry[Any]] = {
+        "architectures": architectures,
+        "layers": layers,
+        "initialisers": initialisers,
+        "objectives": objectives,
+    }
     if name is not None:
         found = [registry.entry(Call(name)) for registry in kinds.values() if name in registry]
         if not found:
             known = [entry.name for registry in kinds.values() for entry in registry]
-            raise UsageError(f"there is no architecture, layer or initialiser {name!r}. {suggestion(name, known)}")
+            raise UsageError(
+                f"there is no architecture, layer, initialiser or objective {name!r}. {suggestion(name, known)}"
+            )
         if as_json:
             output.write_json(document(found[0]))
         else:
