@@ -1,6 +1,8 @@
 """``cnnlab study`` on the command line."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -72,7 +74,31 @@ def test_what_is_missing_comes_with_how_to_have_it_tried_again(file):
     assert "1 of 2 finished, 1 failed" in shown
     assert "unless its run is deleted: cnnlab runs delete rates-" in " ".join(shown.split())
     shown = call("show", file, "repeats=2").output
-    assert "cnnlab study run rates" in shown
+    assert "Run the study again to have them trained: cnnlab study run rates.yaml repeats=2" in shown
+
+
+def test_a_remedy_can_be_pasted_with_the_folders_that_were_given(file, tmp_path):
+    Path(file).write_text(FILE.replace("0.001, 0.1]", "0.001, 1e30]").partition("claims")[0])
+    folders = ("--runs", "my runs", "--data-dir", str(tmp_path), "--offline")
+    shown = call("run", file, *folders, "--quiet").output
+    deletion = re.search(r"cnnlab runs (delete \S+ --runs 'my runs')", shown).group(1)
+    assert CliRunner().invoke(app, ["runs", *shlex.split(deletion), "--yes"]).exit_code == 0
+    shown = call("show", file, "vary.optimizer.lr=[0.001, 0.2]", *folders).output
+    again = shown.partition("trained: cnnlab study ")[2].splitlines()[0]
+    assert shlex.split(again) == ["run", file, "vary.optimizer.lr=[0.001, 0.2]", *folders]
+    assert call(*shlex.split(again)).exit_code == 0
+
+
+def test_run_leaves_with_1_where_a_trial_failed_after_saying_what_came_out(file):
+    Path(file).write_text(FILE.replace("0.001, 0.1]", "0.001, 1e30]").partition("claims")[0])
+    result = call("run", file, "--quiet")
+    assert result.exit_code == 1 and "1 of 2 finished, 1 failed" in result.output
+    result = call("run", file, "--json")
+    assert result.exit_code == 1
+    trials = [trial["status"] for setting in json.loads(result.stdout)["settings"] for trial in setting["trials"]]
+    assert trials == ["finished", "failed"]
+    # Showing it is no failure.
+    assert call("show", file).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,11 @@ import io
 import logging
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 from small_studies import study_of
 
+from cnnlab.studies import progress as progress_module
 from cnnlab.studies.agenda import Task
 from cnnlab.studies.layout import Layout
 from cnnlab.studies.progress import Progress
@@ -50,3 +52,54 @@ def test_elsewhere_a_line_says_how_each_trial_ended(caplog):
     assert "0 of 3 trials are there already" in caplog.messages[0]
     assert caplog.messages[1].startswith("[1/3] 0.5, seed 3: test accuracy 0.7500  (1:01)")
     assert "its process died" in caplog.messages[2]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes only when it is told to."""
+    now = [1000.0]
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_time_left_goes_by_epochs_and_leaves_out_how_long_workers_took_to_come_up(clock):
+    progress = Progress("small", 6, 2)
+    clock[0] += 60
+    for number in (0, 1):
+        progress.begun(number, task(), 10)
+    assert progress.seconds_left() is None
+    clock[0] += 5
+    progress.epoch(0, {"epoch": 5})
+    # One epoch of the four trials' 40 took 5 s; the first is at its fifth, where it went on.
+    assert progress.seconds_left() == pytest.approx(5 / 0.1 * 3.5)
+    for number in (0, 1):
+        for epoch in range(6 * (1 - number), 10):
+            progress.epoch(number, {"epoch": epoch + 1})
+    progress.settled(0, task(), Trial(3, "finished"), "test_accuracy")
+    progress.settled(1, task(), Trial(3, "finished"), "test_accuracy")
+    assert progress.seconds_left() == pytest.approx(5 / 1.5 * 2)
+
+
+def test_epochs_heard_late_count_with_the_time_that_they_took(clock):
+    progress = Progress("small", 2, 0)
+    progress.begun(0, task(), 2)
+    progress.epoch(0, {"epoch": 1, "seconds": 8.0})
+    assert progress.seconds_left() == pytest.approx(8 / 0.5 * 1.5)
+
+
+def test_trials_told_in_steps_count_once_they_end(clock):
+    progress = Progress("small", 3, 0)
+    progress.begun(0, task(), 0)
+    clock[0] += 4
+    progress.epoch(0, {"epoch": 1})
+    assert progress.seconds_left() is None
+    progress.settled(0, task(), Trial(3, "finished"), "test_accuracy")
+    assert progress.seconds_left() == pytest.approx(8)
+
+
+def test_a_trial_that_failed_before_its_first_epoch_says_nothing_of_the_pace(clock):
+    progress = Progress("small", 3, 0)
+    progress.begun(0, task(), 4)
+    clock[0] += 1
+    progress.settled(0, task(), Trial(3, "failed", reason="no such file"), "test_accuracy")
+    assert progress.seconds_left() is None

@@ -1,17 +1,22 @@
 """Running a study: trials are runs of the store, and what is there is not trained again."""
 
+import errno
 import json
+import os
+import signal
 import time
 
 import pytest
 from small_studies import BASE, numbers, run_here, study_of
 
 import cnnlab
-from cnnlab.core.errors import RunBusyError
+from cnnlab.core.errors import CnnlabWarning, RunBusyError, StorageError
+from cnnlab.core.files import storage_errors
 from cnnlab.runs import RunStore
 from cnnlab.studies import Study, StudyResult, planning
 from cnnlab.studies.executor import Begun, Executor, Failed, Finished, Pace
 from cnnlab.studies.record import StudyRecord
+from cnnlab.studies.runner import StudyInterrupted
 from cnnlab.training.execution import choose
 
 
@@ -247,3 +252,48 @@ def test_several_data_sets_may_be_compared(runs):
     result = run_here(Study(study_of(vary=vary), runs=runs))
     assert [s.trials[0].status for s in result.settings] == ["finished"] * 3
     assert len({s.trials[0].digest for s in result.settings}) == 3
+
+
+class FullDisk(Flaky2):
+    """Its trainings come as far as writing the run, for which there is no room."""
+
+    closed = 0
+
+    def events(self, timeout):
+        order = self.orders.pop(0)
+        with pytest.raises(StorageError) as caught, storage_errors(self.study.store.root / "model.safetensors"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.endings.append(order.number)
+        return [Begun(order.number, 1), Failed(order.number, "error", str(caught.value))]
+
+    def close(self):
+        self.closed += 1
+
+
+def test_no_further_trial_is_begun_once_the_disk_is_full(runs):
+    study = Study(study_of(repeats=3), runs=runs)
+    executor = FullDisk(study, [])
+    with pytest.warns(CnnlabWarning, match=r"disk is full\..*No further trial.*run the study again") as told:
+        result = study.run(executor=executor)
+    assert executor.endings == [0] and executor.closed and len(told) == 1
+    first, *others = [trial for setting in result.settings for trial in setting.trials]
+    assert (first.status, first.failure, {trial.status for trial in others}) == ("failed", "error", {"missing"})
+    assert not run_here(Study(study.file, runs=runs)).missing
+
+
+def test_a_second_ctrl_c_while_trials_are_saved_says_what_is_kept(runs):
+    class Slow(Flaky2):
+        def events(self, timeout):
+            os.kill(os.getpid(), signal.SIGINT)
+            return []
+
+        def close(self):
+            if self.orders:
+                self.orders.clear()
+                os.kill(os.getpid(), signal.SIGINT)
+
+    study = Study(study_of(), runs=runs)
+    with pytest.raises(StudyInterrupted, match=r"Stopped at once\. Finished trials .* are kept.*run again") as caught:
+        study.run(executor=Slow(study, []))
+    assert caught.value.exit_code == 130
+    assert (study.folder / "result.json").is_file()

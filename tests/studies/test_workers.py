@@ -191,3 +191,66 @@ def test_a_shelf_keeps_the_sets_used_last():
     assert shelf["a"] is sets[0]
     shelf["c"] = sets[2]
     assert list(shelf) == ["a", "c"] and "b" not in shelf
+
+
+@pytest.mark.slow(6)
+def test_workers_without_an_order_end_at_once(tmp_path):
+    with LocalExecutor(1, runs=tmp_path / "runs") as executor:
+        (worker,) = executor._start(1)
+        # A long one, as when Ctrl-C comes while a few steps are timed.
+        worker.send("pace", (BASE, 60.0))
+        time.sleep(0.5)
+        began = time.monotonic()
+        executor.close()
+        assert time.monotonic() - began < 5
+        assert worker.process.exitcode == -signal.SIGTERM
+
+
+@pytest.mark.slow(6)
+def test_workers_that_are_still_coming_up_end_with_the_others(tmp_path, monkeypatch):
+    executor, started = LocalExecutor(2, runs=tmp_path / "runs"), []
+
+    def interrupted(worker):
+        started.append(worker)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(executor, "_await", interrupted)
+    with pytest.raises(KeyboardInterrupt), executor:
+        executor.submit(Order(0, BASE))
+    assert not started[0].process.is_alive()
+
+
+@pytest.mark.slow(8)
+def test_a_worker_that_waits_for_a_word_leaves_when_the_study_stops(tmp_path):
+    with LocalExecutor(1, runs=tmp_path / "runs") as executor:
+        executor.submit(Order(0, {**BASE, "epochs": 5}, is_judged=True))
+        while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
+            pass
+        process, began = executor._workers[0].process, time.monotonic()
+        executor.close()
+        # It saved what it had and was not killed, which would have taken a minute of waiting.
+        assert time.monotonic() - began < 30 and process.exitcode != -signal.SIGKILL
+    run = Run(next((tmp_path / "runs").glob("*/run.json")).parent)
+    assert (run.status, run.epochs_done) == ("unfinished", 1)
+
+
+@pytest.mark.slow(8)
+def test_a_second_ctrl_c_ends_busy_workers_too(tmp_path, monkeypatch):
+    with LocalExecutor(1, runs=tmp_path / "runs") as executor:
+        executor.submit(Order(0, LONG))
+        while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
+            pass
+        worker = executor._workers[0]
+        whole, calls = worker.process.join, []
+
+        def join(*words):
+            calls.append(words)
+            if len(calls) == 1:
+                raise KeyboardInterrupt
+            whole(*words)
+
+        monkeypatch.setattr(worker.process, "join", join)
+        os.kill(worker.process.pid, signal.SIGSTOP)
+        with pytest.raises(KeyboardInterrupt):
+            executor.close()
+        assert worker.process.exitcode == -signal.SIGKILL

@@ -109,15 +109,26 @@ class LocalExecutor(Executor):
         return Pace(at_once, threads, sum(speed for speed, _ in answers), answers[0][1])
 
     def close(self) -> None:
-        """Busy workers save and stop; the others end."""
+        """Busy workers save and stop; the others, which have nothing to save, are ended at once.
+
+        A second Ctrl-C while they save ends them too.
+        """
         for worker in self._workers:
-            if worker.order is not None and worker.process.is_alive():
-                worker.process.terminate()
-            else:
+            worker.process.terminate()
+            if worker.order is not None:
+                # One that waits for a word after an epoch hears these; one whose saving fails leaves by the second.
+                worker.send("go on", False)
                 worker.send("end", None)
-        deadline = time.monotonic() + _SAVE_SECONDS
+        try:
+            self._join(time.monotonic() + _SAVE_SECONDS)
+        except KeyboardInterrupt:
+            self._join(0.0)
+            raise
+
+    def _join(self, deadline: float) -> None:
+        """Waits for all to have ended, and kills those that have not by then."""
         for worker in self._workers:
-            worker.process.join(max(0.1, deadline - time.monotonic()))
+            worker.process.join(max(0.0, deadline - time.monotonic()))
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
@@ -140,9 +151,10 @@ class LocalExecutor(Executor):
             process.start()
             theirs.close()
             started.append(_Worker(process, ours))
+            # Known from now on, so that one that is still coming up ends with the others.
+            self._workers.append(started[-1])
         for worker in started:
             self._await(worker)
-            self._workers.append(worker)
         return started
 
     def _await(self, worker: _Worker) -> None:
@@ -150,6 +162,7 @@ class LocalExecutor(Executor):
             if worker.connection.poll(_START_SECONDS) and worker.connection.recv()[0] == "ready":
                 return
         worker.process.join(1.0)
+        self._workers.remove(worker)
         raise CnnlabError(
             f"a worker process did not come up (exit code {worker.process.exitcode}); the lines above say why. In a "
             "script of your own, workers read the script too: put what starts the study under if __name__ == "

@@ -23,6 +23,16 @@ class _Row:
     trained: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def share_trained(self) -> float:
+        """Of the trial, how much was trained in this go."""
+        return min(1.0, self.trained / self.epochs) if self.epochs else 0.0
+
+    @property
+    def share_left(self) -> float:
+        """Of the trial, how much is still to be trained."""
+        return max(0.0, 1 - self.epoch / self.epochs) if self.epochs else 1.0
+
     def seconds_left(self) -> float | None:
         """By the pace of the epochs so far."""
         if not self.trained:
@@ -38,7 +48,8 @@ class Progress:
 
     def __init__(self, name: str, total: int, done: int) -> None:
         self.name, self.total, self.done = name, total, done
-        self._began, self._at_start = time.monotonic(), done
+        self._began: float | None = None
+        self._settled = 0.0
         self._rows: dict[int, _Row] = {}
         self._live: Any = None
 
@@ -58,12 +69,18 @@ class Progress:
 
     def begun(self, number: int, task: Task, epochs: int) -> None:
         """A trial begins or goes on."""
+        if self._began is None:
+            # Not before, when workers come up and steps are timed.
+            self._began = time.monotonic()
         self._rows[number] = _Row(task, epochs)
         self._show()
 
     def epoch(self, number: int, row: Mapping[str, Any]) -> None:
         """An epoch of it ended."""
         known = self._rows[number]
+        if self._began is not None and row.get("seconds"):
+            # It may have begun a while before that was heard, as while other workers came up.
+            self._began = min(self._began, time.monotonic() - row["seconds"])
         known.epoch, known.facts = int(row["epoch"]), row
         known.trained += 1
         self._show()
@@ -72,6 +89,7 @@ class Progress:
         """It ended, one way or the other."""
         row = self._rows.pop(number, None) or _Row(task, 0)
         self.done += 1
+        self._settled += row.share_trained if row.epochs else 1.0
         value = trial.metrics.get(metric)
         outcome = f"{metric.replace('_', ' ')} {value:.4f}" if value is not None else (trial.reason or trial.status)
         left = self.seconds_left()
@@ -88,11 +106,12 @@ class Progress:
         self._show()
 
     def seconds_left(self) -> float | None:
-        """By the pace of the trials trained so far."""
-        trained = self.done - self._at_start
-        if trained < 1:
+        """By the pace of the epochs trained so far, in trials ended and under way."""
+        trained = self._settled + sum(row.share_trained for row in self._rows.values())
+        if not trained or self._began is None:
             return None
-        return (time.monotonic() - self._began) / trained * (self.total - self.done)
+        left = self.total - self.done - sum(1 - row.share_left for row in self._rows.values())
+        return (time.monotonic() - self._began) / trained * max(0.0, left)
 
     def _say(self, text: str) -> None:
         if self._live is not None:

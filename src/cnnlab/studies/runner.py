@@ -1,12 +1,15 @@
 """Carries a study out: gives tasks to an executor, hears how they go, tries again where that can help."""
 
+import errno
+import os
+import signal
 import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.messages import warn
+from cnnlab.core.messages import note, warn
 from cnnlab.runs import Run
 from cnnlab.runs.history import read_history
 from cnnlab.runs.record import HISTORY
@@ -23,11 +26,23 @@ _POLL = 0.25
 _WAIT_FOR_OTHERS = 1.0
 
 
-class StudyInterrupted(KeyboardInterrupt):
-    """Raised once every trial is saved; ``exit_code`` is what the process should leave with."""
+_NO_SPACE = ("the disk is full", "quota is used up", *map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+"""What is said, by cnnlab, by the system or by a library, of a file for which there is no room."""
 
-    def __init__(self, number: int, name: str) -> None:
-        super().__init__(f"Stopped and saved; the study {name} goes on where it is when it is run again.")
+
+class StudyInterrupted(KeyboardInterrupt):
+    """Raised once every trial is saved; ``exit_code`` is what the process should leave with.
+
+    :param is_saved: whether that was waited for; a second signal cuts it short.
+    """
+
+    def __init__(self, number: int, name: str, is_saved: bool = True) -> None:
+        cut_short = (
+            f"Stopped at once. Finished trials of the study {name} are kept, and one that was under way goes on from "
+            "where it was saved last, when the study is run again."
+        )
+        saved = f"Stopped and saved; the study {name} goes on where it is when it is run again."
+        super().__init__(saved if is_saved else cut_short)
         self.exit_code = 128 + number
 
 
@@ -56,29 +71,42 @@ class Runner:
         self._attempts: dict[str, int] = {}
         self._count = 0
         self._told_of_others: set[str] = set()
+        self._is_full = False
 
     def run(self) -> None:
-        """Works until nothing is left.
+        """Works until nothing is left, or there is no room for more.
 
         :raises StudyInterrupted: when a signal asked for it, after everything is saved.
         """
         with listening() as wish, self.progress:
             try:
-                while self._fill() or not self._is_done:
+                while not self._is_full and (self._fill() or not self._is_done):
                     for event in self.executor.events(_POLL):
                         self._hear(event)
                     self._heed(wish)
+            except KeyboardInterrupt:
+                # This one, or a second Ctrl-C before the first was heeded.
+                raise StudyInterrupted(wish.number or signal.SIGINT, self.record.folder.name) from None
             finally:
-                self.executor.close()
-                self.record.save()
+                self._close(wish)
 
     @property
     def _is_done(self) -> bool:
         return not self._running and not self._again and self.agenda.is_done
 
+    def _close(self, wish: Wish) -> None:
+        try:
+            self.executor.close()
+        except KeyboardInterrupt:
+            raise StudyInterrupted(wish.number or signal.SIGINT, self.record.folder.name, is_saved=False) from None
+        finally:
+            self.record.save()
+
     def _heed(self, wish: Wish) -> None:
         if wish.number is not None:
-            raise StudyInterrupted(wish.number, self.record.folder.name)
+            if self._running and wish.number == signal.SIGINT:
+                note("Stopping once the trials under way are saved; Ctrl-C again stops without that.")
+            raise KeyboardInterrupt
 
     def _fill(self) -> bool:
         """Gives out tasks while there are free slots; whether any is under way."""
@@ -169,6 +197,17 @@ class Runner:
         self.record.failures[task.digest] = {"kind": event.kind, "reason": event.reason, "run": name}
         self._settle(
             event.number, task, Trial(task.seed, "failed", name, task.digest, event.reason, failure=event.kind)
+        )
+        self._heed_the_disk(event.reason)
+
+    def _heed_the_disk(self, reason: str) -> None:
+        """Where there is no room for one trial there is none for the others, which would be trained for nothing."""
+        if self._is_full or not any(words.lower() in reason.lower() for words in _NO_SPACE):
+            return
+        self._is_full = True
+        warn(
+            f"{reason.rstrip('.')}. No further trial of the study {self.record.folder.name} is begun, and those under "
+            "way are stopped; what is trained is kept. With more room, run the study again: it goes on where it is."
         )
 
     def _wait_for_others(self, event: Failed, task: Task) -> None:

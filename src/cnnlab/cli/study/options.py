@@ -1,5 +1,6 @@
 """What the commands about studies have in common."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +42,23 @@ def load(
     from cnnlab.studies import Study
 
     return Study.load(name, runs=runs, data_dir=data_dir, offline=offline, **_pairs(words or []))
+
+
+def command(
+    verb: str, name: str, words: list[str] | None, runs: Path | None, data_dir: Path | None, offline: bool = False
+) -> str:
+    """What to type to have the same study done something else with, in the same folders."""
+    options = [*_where("--runs", runs), *_where("--data-dir", data_dir), *(["--offline"] if offline else [])]
+    return shlex.join(["cnnlab", "study", verb, name, *(words or []), *options])
+
+
+def deletion(run: str, runs: Path | None) -> str:
+    """What to type to have a run deleted."""
+    return shlex.join(["cnnlab", "runs", "delete", run, *_where("--runs", runs)])
+
+
+def _where(option: str, folder: Path | None) -> list[str]:
+    return [] if folder is None else [option, str(folder)]
 
 
 def _pairs(words: list[str]) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """``cnnlab study run``."""
 
+import typer
+
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Quiet, Runs
-from cnnlab.cli.study.options import Keys, StudyName, Workers, load
+from cnnlab.cli.program import FAILURE
+from cnnlab.cli.study.options import Keys, StudyName, Workers, command, load
 
 
 def run(
@@ -18,7 +21,7 @@ def run(
     """Train what a study lacks, and say what came out.
 
     Trials are ordinary runs: what is trained already is not trained again, and after an interruption the same command
-    goes on where it was.
+    goes on where it was. It leaves with 1 where a trial failed or is missing.
 
         cnnlab study run augmentation.yaml
 
@@ -32,4 +35,6 @@ def run(
     if as_json:
         output.write_json(result.to_dict())
     else:
-        write_result(result)
+        write_result(result, command("run", study, words, runs, data_dir, offline), runs)
+    if result.missing:
+        raise typer.Exit(FAILURE)

@@ -1,10 +1,11 @@
 """``cnnlab study show``, and how a result is written for a person."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
-from cnnlab.cli.study.options import Keys, StudyName, load
+from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load
 
 if TYPE_CHECKING:
     from cnnlab.studies import StudyResult
@@ -26,11 +27,14 @@ def show(
     if as_json:
         output.write_json(result.to_dict())
     else:
-        write_result(result)
+        write_result(result, command("run", study, words, runs, data_dir, offline), runs)
 
 
-def write_result(result: "StudyResult") -> None:
-    """The result in tables and sentences."""
+def write_result(result: "StudyResult", again: str, runs: Path | None) -> None:
+    """The result in tables and sentences.
+
+    :param again: what to type to have what is missing trained, over the folder ``runs``.
+    """
     trials = [trial for setting in result.settings for trial in setting.trials]
     counts = {status: sum(trial.status == status for trial in trials) for status in ("finished", "pruned", "failed")}
     others = "".join(f", {count} {status}" for status, count in counts.items() if count and status != "finished")
@@ -48,7 +52,7 @@ def write_result(result: "StudyResult") -> None:
     _claims(result)
     _published(result)
     _search(result)
-    _missing(result)
+    _missing(result, again, runs)
     for note in result.notes:
         output.write(f"\nNote: {note}")
 
@@ -125,26 +129,26 @@ def _search(result: "StudyResult") -> None:
     )
 
 
-def _missing(result: "StudyResult") -> None:
+def _missing(result: "StudyResult", again: str, runs: Path | None) -> None:
     if not result.missing:
         return
     output.heading("missing")
     for setting, trial in result.missing:
         output.write(f"- {setting.label}, seed {trial.seed}: {trial.status}, {trial.reason}")
-    for remedy in _remedies(result):
+    for remedy in _remedies(result, again, runs):
         output.write(remedy)
 
 
-def _remedies(result: "StudyResult") -> list[str]:
+def _remedies(result: "StudyResult", again: str, runs: Path | None) -> list[str]:
     """How to have tried again what is missing."""
     lost = [trial for _, trial in result.missing if trial.failure == "nan"]
     remedies = []
     if len(lost) < len(result.missing):
-        remedies.append(f"Run the study again to have them trained: cnnlab study run {result.name}")
+        remedies.append(f"Run the study again to have them trained: {again}")
     if lost:
         run = next((trial.run for trial in lost if trial.run), "RUN")
         remedies.append(
             "A loss that stopped being a number would do so again, so such a trial is not begun anew unless its run is "
-            f"deleted: cnnlab runs delete {run}"
+            f"deleted: {deletion(run, runs)}"
         )
     return remedies
