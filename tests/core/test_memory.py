@@ -4,14 +4,19 @@ import subprocess
 import sys
 
 import pytest
-import torch
 
 from cnnlab.core import memory
 from cnnlab.core.memory import kept_between_steps
 
 HAS_GLIBC = memory._glibc() is not None
+# Six maps of 16 MiB in each of ten steps.
+PAGES = 10 * 6 * 2**24 // resource.getpagesize()
 COUNT = """
-import ctypes, resource, torch
+import ctypes, resource
+# Large pages would hide what is counted here, also where the system gives them unasked: PR_SET_THP_DISABLE.
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)
+
+import torch
 from contextlib import nullcontext
 from cnnlab.core.memory import kept_between_steps
 
@@ -28,38 +33,48 @@ with {block}:
     faults(10)
     print(faults(10))
 """
+HELD = """
+import gc, torch
+from cnnlab.core.memory import kept_between_steps
+
+def held():
+    # What was swapped out is held as well.
+    with open("/proc/self/status") as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith(("VmRSS:", "VmSwap:")))
+
+gc.disable()
+with kept_between_steps():
+    maps = [torch.ones(2**20) for _ in range(100)]
+    print(held())
+    maps.clear()
+    print(held())
+print(held())
+"""
 
 
-def faults(block: str) -> int:
-    # Large pages would hide what is counted here.
+def counted(program: str) -> list[int]:
+    """What a fresh process prints, which no test before it has left in any state."""
     environment = os.environ | {"THP_MEM_ALLOC_ENABLE": "0", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", COUNT.format(block=block)], capture_output=True, text=True, env=environment, check=True
-    )
-    return int(done.stdout)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+    return [int(line) for line in done.stdout.split()]
 
 
 @pytest.mark.skipif(not HAS_GLIBC, reason="the allocator is not glibc's, which is the one that is set")
 def test_pages_fetched_once_serve_every_step() -> None:
-    # Six maps of 16 MiB are 24,576 pages a step. Kept memory may still grow by a map or a few, where small pieces
-    # in between have left no room that is large enough.
-    fetched_anew = faults("nullcontext()")
-    assert fetched_anew > 10 * 20_000
-    assert faults("kept_between_steps()") < fetched_anew / 3
+    (fetched_anew,) = counted(COUNT.format(block="nullcontext()"))
+    if fetched_anew < 0.8 * PAGES:
+        pytest.skip(f"this system counts {fetched_anew} pages fetched where memory of {PAGES} was taken anew")
+    (fetched,) = counted(COUNT.format(block="kept_between_steps()"))
+    # Kept memory may still grow by a map or a few, where small pieces in between have left no room large enough.
+    assert fetched < fetched_anew / 3
 
 
 @pytest.mark.skipif(not HAS_GLIBC, reason="the allocator is not glibc's, which is the one that is set")
 def test_the_memory_goes_back_at_the_end() -> None:
-    def held() -> int:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
-
-    with kept_between_steps():
-        maps = [torch.ones(2**20) for _ in range(100)]
-        most = held()
-        maps.clear()
-        assert held() > most - 50 * 2**20
-    assert held() < most - 300 * 2**20
+    # 400 MiB, in KiB.
+    most, inside, afterwards = counted(HELD)
+    assert inside > most - 50 * 2**10
+    assert afterwards < most - 300 * 2**10
 
 
 def test_nothing_is_left_in_the_environment() -> None:

@@ -267,13 +267,17 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     torch.save(original().state_dict(), tmp_path / "served.pth")
     _Files.content = (tmp_path / "served.pth").read_bytes()
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    # A proxy, where one is set, does not reach this machine. Of the two spellings the small one counts.
+    monkeypatch.setenv("no_proxy", "*")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Files) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
         checksum = hashlib.sha256(_Files.content).hexdigest()[:8]
         url = f"http://127.0.0.1:{running.server_port}/squeezenet1_1-{checksum}.pth"
         monkeypatch.setattr(weight_files, "torchvision_url", lambda name: url)
         yield url
         running.shutdown()
+        thread.join()
 
 
 class TestImageNet:

@@ -14,7 +14,7 @@ import pytest
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError
-from cnnlab.runs import Predictions, Run, RunStore, RunWriter, record
+from cnnlab.runs import Predictions, Run, RunStore, RunWriter, lock, record
 from cnnlab.runs.lock import is_locked
 
 MakeRun = Callable[..., Path]
@@ -28,10 +28,12 @@ def create(root: Path, **changes: object) -> RunWriter:
 
 @contextmanager
 def process(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A Python process of its own that has printed ``ready``; killed at the end, if it still lives."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    """A Python process of its own that has printed ``ready``; killed at the end, if it still lives.
+
+    Its standard input stays open until then.
+    """
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    child = subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], **pipes, text=True)
     try:
         assert child.stdout is not None and child.stdout.readline() == "ready\n", child.communicate()[1]
         yield child
@@ -41,11 +43,11 @@ def process(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
 
 
 OWNER = """
-import sys, time
+import os, sys
 from cnnlab.runs import RunWriter
 writer = RunWriter.open(sys.argv[1])
 print("ready", flush=True)
-time.sleep(60)
+os.read(0, 1)
 """
 
 
@@ -87,7 +89,10 @@ def test_run_that_lies_there_is_not_overwritten(root: Path) -> None:
     assert [path.name for path in root.iterdir()] == [writer.folder.name]
 
 
-def test_updates_are_merged_and_other_facts_stay(root: Path) -> None:
+def test_updates_are_merged_and_other_facts_stay(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The clock of the machine may be set back meanwhile.
+    times = (f"2026-01-01T00:00:{second:02}.000000+00:00" for second in range(60))
+    monkeypatch.setattr(record, "now", lambda: next(times))
     with create(root, info={"data": {"name": "digits"}}) as writer:
         writer.update(epochs_done=1, scores={"train": {"accuracy": np.float32(0.5)}})
         writer.update(scores={"test": {"accuracy": 0.25}}, data={"digest": "d"})
@@ -198,8 +203,12 @@ def test_run_is_running_only_while_a_writer_holds_it(root: Path) -> None:
     assert not (writer.folder / ".owner.json").exists()
 
 
-def test_readers_that_probe_all_the_time_keep_no_writer_from_starting(make_run: MakeRun) -> None:
+def test_readers_that_probe_all_the_time_keep_no_writer_from_starting(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = make_run(finish=False)
+    # Four that do nothing else are more than there ever are, and the machine may be busy besides.
+    monkeypatch.setattr(lock, "_PATIENCE", 30.0)
     stop = threading.Event()
 
     def probe() -> None:
@@ -312,11 +321,13 @@ def test_run_that_another_made_first_is_left_as_it_is(root: Path, monkeypatch: p
     assert Run(root / "digits-01234567").recipe == {"seed": "theirs"}
 
 
-def test_forked_child_does_not_keep_the_lock_of_a_killed_owner(make_run: MakeRun) -> None:
+def test_forked_child_does_not_keep_the_lock_of_a_killed_owner(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = make_run(finish=False)
-    code = OWNER.replace(
-        'print("ready"', 'import os\nif os.fork() == 0:\n    time.sleep(2)\n    os._exit(0)\nprint("ready"'
-    )
+    # The forked child may take a while to come to its first line, but lives until the process's input is closed.
+    monkeypatch.setattr(lock, "_PATIENCE", 30.0)
+    code = OWNER.replace('print("ready"', 'if os.fork() == 0:\n    os.read(0, 1)\n    os._exit(0)\nprint("ready"')
     with process(code, folder) as child:
         assert Run(folder).is_running
         child.send_signal(signal.SIGKILL)

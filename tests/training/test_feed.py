@@ -79,14 +79,19 @@ def test_what_is_read_ahead_comes_in_order(workers: int) -> None:
 
 
 def test_reading_ahead_keeps_within_bounds() -> None:
-    images = Watched(40)
+    images, before = Watched(40), set(threading.enumerate())
     batches = Feed(images, CPU, workers=2).batches(torch.arange(40), 1)
     next(batches)
-    time.sleep(0.05)
-    # Two batches a worker are waiting, and one was handed over.
-    assert len(images.reads) <= 6
+    # Two batches a worker are read while they wait, and one was handed over; then nothing more.
+    deadline = time.monotonic() + 100
+    while len(images.reads) < 5:
+        assert time.monotonic() < deadline, f"only {len(images.reads)} batches were read"
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert len(images.reads) == 5
+    assert {thread.name[:11] for thread in set(threading.enumerate()) - before} == {"cnnlab-read"}
     batches.close()  # type: ignore[attr-defined]
-    assert not any(thread.name.startswith("cnnlab-read") for thread in threading.enumerate())
+    assert not set(threading.enumerate()) - before
 
 
 def test_an_error_while_reading_reaches_the_loop() -> None:
