@@ -41,10 +41,7 @@ def test_one_of_several_is_a_kind_too(document):
 
 def test_objectives_are_among_what_models_are_made_of(cnnlab, document):
     assert {entry["name"] for entry in document("models", "list")["objectives"]} >= {"classes", "scalar", "multi-head"}
-    assert (
-        "label_smoothing" in cnnlab("models", "list", "classes").stdout
-        or "column" in cnnlab("models", "list", "classes").stdout
-    )
+    assert "by softmax" in cnnlab("models", "list", "classes").stdout
 
 
 @pytest.mark.parametrize(
