@@ -2,22 +2,26 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from cnnlab.core.errors import CnnlabError
-from cnnlab.runs import RunSummary, environment
+from cnnlab.evaluation import PairedRuns
+from cnnlab.runs import Predictions, Run, RunSummary, environment
 from cnnlab.runs.record import MODEL, now
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.layout import Layout, PlannedSetting
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.published_numbers import TiedTable, beside
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.result import Setting, StudyResult, Trial
+from cnnlab.studies.result import Family, Metric, Setting, StudyResult, Trial
 from cnnlab.studies.search import searched, steps_left
-from cnnlab.studies.tables import Tables
+from cnnlab.studies.single_runs import are_single, family_of_single_runs, paired
+from cnnlab.studies.tables import MOST_PAIRED, Tables
 from cnnlab.studies.trials import Trials
 from cnnlab.studies.verdicts import Tied, judge, planned
 
@@ -56,7 +60,7 @@ class Analysis:
         finished = [trial for setting in settings for trial in setting.finished]
         is_done = bool(finished) and all(t.status in ("finished", "pruned") for s in settings for t in s.trials)
         is_done = is_done and not self._still_to_try
-        families = [tables.family(m.metric.name) for m in self.measures[: self.compared] if self._may_compare]
+        families = [self._family(m.metric, settings, tables) for m in self.measures[: self.compared]]
         return StudyResult(
             name=file.name,
             question=file.question,
@@ -95,7 +99,39 @@ class Analysis:
             pictures=self._pictures(settings),
             smallest=self.layout.file.smallest,
             planned=planned(self.claims, self.layout.baseline),
+            picture_by_picture=partial(self._picture_by_picture, {setting.key: setting for setting in settings}),
         )
+
+    def _family(self, metric: Metric, settings: Sequence[Setting], tables: Tables) -> Family | None:
+        if not self._may_compare:
+            return None
+        if are_single(settings) and len(settings) <= MOST_PAIRED:
+            known = [setting for setting in settings if setting.finished]
+            base = next((setting for setting in known if setting.key == self.layout.baseline), None)
+            pairs = [(one, base) for one in known if base and one is not base] or [
+                (later, earlier) for earlier, later in combinations(known, 2)
+            ]
+            try:
+                found = family_of_single_runs(metric, pairs, base is not None, cache(self._predictions))
+            except CnnlabError:
+                found = None
+            if found is not None:
+                return found
+        return tables.family(metric.name)
+
+    def _picture_by_picture(
+        self, settings: Mapping[str, Setting], metric: Metric, one: str, other: str
+    ) -> PairedRuns | None:
+        """None where it cannot be done, as with predictions that were deleted since."""
+        if not are_single([settings[one], settings[other]]):
+            return None
+        try:
+            return paired(settings[one], settings[other], metric, self._predictions)
+        except CnnlabError:
+            return None
+
+    def _predictions(self, run: str, split: str) -> Predictions:
+        return Run(self.trials.store.root / run).predictions(split)
 
     @property
     def _may_compare(self) -> bool:

@@ -1,6 +1,6 @@
 """The numbers of a study as tables: one for each metric, a row a seed, a column a setting."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from statistics import fmean, stdev
@@ -14,7 +14,7 @@ from cnnlab.studies.result import Comparison, Family, Metric, Setting, Summary
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cnnlab.evaluation import Comparisons, Difference
+    from cnnlab.evaluation import Comparisons, Difference, PairedRuns
 
 Kind = Literal["baseline", "pairs"]
 MOST_PAIRED = 30
@@ -51,6 +51,7 @@ class Tables:
 
     :param labels: of the settings by key, in order.
     :param values: for each metric, by setting key and seed; only numbers.
+    :param picture_by_picture: two settings of one run each, by their keys, where that can be done.
     :param unreached: likewise, where a finished trial never came to a level: the least that it would have taken.
     :param pictures: scored by each metric, where that is known.
     :param smallest: the smallest difference of interest, in the unit of the metric the study is judged by.
@@ -66,6 +67,7 @@ class Tables:
     smallest: float | None = None
     planned: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     unreached: Mapping[str, Mapping[str, Mapping[int, float]]] = field(default_factory=dict)
+    picture_by_picture: Callable[[Metric, str, str], "PairedRuns | None"] = field(default=lambda *_: None)
     _compared: dict[tuple[str, str | None, float | None, bool], "Comparisons"] = field(default_factory=dict)
 
     @classmethod
@@ -79,6 +81,7 @@ class Tables:
         pictures: Mapping[str, int] | None = None,
         smallest: float | None = None,
         planned: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+        picture_by_picture: Callable[[Metric, str, str], "PairedRuns | None"] = lambda *_: None,
     ) -> "Tables":
         """Of settings with their trials."""
         settings = list(settings)
@@ -100,7 +103,18 @@ class Tables:
         }
         labels = {setting.key: setting.label for setting in settings}
         by_name = {metric.name: metric for metric in metrics}
-        return cls(labels, seeds, by_name, values, baseline, pictures or {}, smallest, planned or {}, unreached)
+        return cls(
+            labels,
+            seeds,
+            by_name,
+            values,
+            baseline,
+            pictures or {},
+            smallest,
+            planned or {},
+            unreached,
+            picture_by_picture,
+        )
 
     def late(self, metric: str, keys: Iterable[str]) -> bool:
         """Whether any trial of these settings never came to the level that the metric is about."""

@@ -12,6 +12,7 @@ from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, ClaimRead, Com
 from cnnlab.studies.layout import Layout, PlannedSetting
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.result import Claim, Metric, Verdict
+from cnnlab.studies.single_runs import ONLY_REPEATS
 from cnnlab.studies.tables import Tables, bounds, ends, unit_of
 
 if TYPE_CHECKING:
@@ -91,6 +92,10 @@ def judge(tied: Tied, tables: Tables) -> Claim:
     if difference is None or difference.estimate is None:
         reason = "there are no numbers to compare yet" if difference is None else difference.why
         return Claim(claim.text, "undecided", f"{reason}.".replace("..", "."), {})
+    if difference.verdict == "untested" and len(tied.pairs) == 1:
+        found = tables.picture_by_picture(tied.metric, tied.pairs[0][0], str(tied.pairs[0][1]))
+        if found is not None:
+            return Claim(claim.text, "undecided", f"{found.sentence} {ONLY_REPEATS}", found.to_dict())
     verdict = _alike(difference, tied) if isinstance(claim, Alike) else _compared(claim, difference, tied)
     return Claim(claim.text, verdict, _why(claim, difference, tied), _numbers(difference))
 

@@ -1,12 +1,13 @@
 """Which test suits runs that belong to no study: over repeats where there are some, else picture by picture."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from cnnlab.core.errors import CnnlabError
-from cnnlab.evaluation import Comparisons, compare_predictions, compare_settings, unit_of
-from cnnlab.evaluation.maxima import holm
-from cnnlab.runs import Run
+from cnnlab.evaluation import Comparisons, compare_settings, unit_of
+from cnnlab.runs import Predictions, Run
 from cnnlab.studies.result import Comparison, Family, Metric, Setting
+from cnnlab.studies.single_runs import family_of_single_runs, split_scored
 
 _MOST_PAIRS = 6
 """Of more settings than these, each is compared with the best by validation alone, not all with each other."""
@@ -94,9 +95,8 @@ def _picture_by_picture(
     settings: Sequence[Setting], metric: Metric, runs: Mapping[str, Run]
 ) -> tuple[Family | None, list[str]]:
     """McNemar's exact test of single runs: all pairs where they are few, else each with the best by validation."""
-    split, _, inner = metric.name.partition("_")
     none = "There is one run of each setting, so nothing tells a difference from chance; train more seeds of each."
-    if inner != "accuracy":
+    if split_scored(metric) is None:
         return None, [none]
     reference = _reference(settings, metric)
     if len(settings) <= _MOST_PAIRS:
@@ -104,26 +104,12 @@ def _picture_by_picture(
     else:
         against = next(s for s in settings if s.key == reference)
         pairs = [(setting, against) for setting in settings if setting.key != reference]
+
+    @cache
+    def read(run: str, split: str) -> Predictions:
+        return runs[run].predictions(split)
+
     try:
-        found = {s.key: runs[str(s.finished[0].run)].predictions(split) for s in settings}
-        results = [compare_predictions(found[a.key], found[b.key], names=(a.label, b.label)) for a, b in pairs]
+        return family_of_single_runs(metric, pairs, len(settings) > _MOST_PAIRS, read), []
     except CnnlabError as error:
         return None, [f"{none} They were not compared picture by picture either: {error}"]
-    adjusted = holm([one.p_value for one in results])
-    comparisons = tuple(
-        Comparison(
-            *(metric.name, a.key, b.key, one.difference, one.interval.low, one.interval.high, p),
-            verdict=one.verdict if p <= 1 - LEVEL or one.verdict == "identical" else "undecided",
-            sentence=one.sentence,
-            repeats=1,
-            test="exact McNemar",
-        )
-        for (a, b), one, p in zip(pairs, results, adjusted, strict=True)
-    )
-    why = (
-        f"There is one run of each setting, so these very runs are compared on the same {results[0].n:,} pictures; "
-        f"p-values are adjusted after Holm for {len(pairs)} comparison{'' if len(pairs) == 1 else 's'}, the intervals "
-        "are not. Another seed would give other runs: which recipe is better, only repeats can tell."
-    )
-    kind = "pairs" if len(settings) <= _MOST_PAIRS else "baseline"
-    return Family(metric.name, kind, "Exact McNemar test", why, comparisons), []  # type: ignore[arg-type]
