@@ -47,7 +47,7 @@ def settle(dataset: Dataset, *, dedupe: bool) -> Dataset:
     dropped = 0
     if dedupe:
         dataset, dropped = _without(dataset)
-    else:
+    elif dataset.source.get("duplicates") != counts:
         told = ", ".join(f"{number:,} of {pair.replace(' in ', ' are also in ')}" for pair, number in counts.items())
         warn(
             f"{dataset.name}: exact duplicates across splits: {told}. A score on pictures seen in training is too "

@@ -14,7 +14,7 @@ from cnnlab.data.dataset import Dataset
 from cnnlab.data.duplicates import settle
 from cnnlab.data.imageset import ImageSet
 from cnnlab.data.mapped import resident
-from cnnlab.data.memory import from_arrays, from_torch
+from cnnlab.data.memory import are_splits, from_arrays, from_splits, from_torch
 from cnnlab.data.obtain import obtain
 from cnnlab.data.paths import as_call
 from cnnlab.data.reading import Place, readers
@@ -34,7 +34,8 @@ def load(
     """The data set that ``spec`` names, with train, validation and test.
 
     :param spec: a spec string or mapping such as ``fashion-mnist`` or ``folder(path=photos.zip, size=96)``, the bare
-        path of files, a :class:`Dataset`, arrays ``x`` or ``(x, y)``, or a torch ``Dataset``.
+        path of files, a :class:`Dataset`, arrays ``x`` or ``(x, y)``, a torch ``Dataset``, pairs
+        ``((x, y), (x_test, y_test))`` as Keras's ``load_data()`` gives them, or a mapping of splits by name.
     :param validation: a count or fraction to set aside where the data has no such split; None for a tenth of train (at
         most 5,000), 0 for none.
     :param test: the same; None for a fifth.
@@ -84,13 +85,22 @@ def _whole(spec: Any, place: Place) -> tuple[Dataset, bool]:
 
 
 def _of_objects(data: Any) -> Dataset:
+    if isinstance(data, Mapping):
+        return from_splits(data)
+    if are_splits(data):
+        if len(data) > 2:
+            raise UsageError(
+                f"data holds {len(data)} pairs (x, y), and which is which split is not clear. Write "
+                "data={'train': (x, y), 'validation': (x_val, y_val), 'test': (x_test, y_test)}."
+            )
+        return from_splits(dict(zip(("train", "test"), data, strict=True)))
     if isinstance(data, tuple | list) and len(data) == 2:
         return from_arrays(*data, validation=0, test=0)
     if isinstance(data, np.ndarray | Tensor):
         return from_arrays(data, validation=0, test=0)
-    if isinstance(data, Mapping) or not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
         raise UsageError(
-            "data takes a name or a path, arrays x or (x, y), a torch Dataset of known length or a Dataset of cnnlab; "
-            f"got {type(data).__name__}."
+            "data takes a name or a path, arrays x or (x, y), a torch Dataset of known length, a mapping of splits by "
+            f"name to any of these, or a Dataset of cnnlab; got {type(data).__name__}."
         )
     return from_torch(data, validation=0, test=0)

@@ -13,9 +13,10 @@ from cnnlab.core.messages import track
 from cnnlab.data.arrays import to_pixels
 from cnnlab.data.columns import as_numpy, check_beyond_train, from_array, in_order
 from cnnlab.data.columns import class_names as name_classes
-from cnnlab.data.dataset import Dataset
+from cnnlab.data.dataset import SPLITS, Dataset
 from cnnlab.data.duplicates import settle
 from cnnlab.data.imageset import ImageSet, TensorImages
+from cnnlab.data.layout import SPLIT_NAMES
 from cnnlab.data.mapped import resident
 from cnnlab.data.splits import Share, complete
 
@@ -72,10 +73,62 @@ def from_torch(train: Any, *, validation: Any = None, test: Any = None, name: st
     """
     splits = {"validation": validation, "test": test}
     given = {split: _gathered(part, split) if hasattr(part, "__getitem__") else part for split, part in splits.items()}
+    x, y = _gathered(train, "train")
+    return from_arrays(x, y, class_names=_names_of(train), name=name, **given)
+
+
+def from_splits(splits: Mapping[str, Any]) -> Dataset:
+    """A data set from what each split is: arrays ``(x, y)`` or ``x``, a torch ``Dataset``, or an :class:`ImageSet`.
+
+    :param splits: by name: ``train``, and ``validation`` and ``test`` where there are such.
+    :raises UsageError: for other names, or where train is not among them.
+    """
+    known = {SPLIT_NAMES.get(str(name).lower(), str(name)): part for name, part in splits.items()}
+    unknown = [name for name in known if name not in SPLITS]
+    if unknown or "train" not in known or len(known) < len(splits):
+        raise UsageError(
+            f"data has the keys {', '.join(map(repr, splits))}; as a mapping it holds one split by each name, 'train' "
+            "and perhaps 'validation' and 'test', as in data={'train': (x, y), 'test': (x_test, y_test)}."
+        )
+    if all(isinstance(part, ImageSet) for part in known.values()):
+        return Dataset.of("images", known, {})
+    pairs = {split: _as_pair(split, part) for split, part in known.items()}
+    x, y = pairs.pop("train")
+    others: dict[str, Any] = {"validation": 0, "test": 0, **pairs}
+    return from_arrays(x, y, class_names=_names_of(known["train"]), **others)
+
+
+def are_splits(data: Any) -> bool:
+    """Whether these are pairs ``(x, y)`` of several splits, as Keras's ``load_data()`` gives them."""
+    return isinstance(data, tuple | list) and len(data) > 1 and all(map(_is_split, data))
+
+
+def _is_split(part: Any) -> bool:
+    if not isinstance(part, tuple | list) or len(part) != 2:
+        return False
+    x = part[0]
+    # One dimension more than a picture: no target has as many.
+    depth = x.ndim if hasattr(x, "ndim") else 1 + np.ndim(x[0]) if isinstance(x, tuple | list) and x else 0
+    return bool(depth >= 3)
+
+
+def _as_pair(split: str, part: Any) -> Pair:
+    if isinstance(part, tuple | list):
+        return _pair(split, tuple(part))
+    if isinstance(part, np.ndarray | Tensor):
+        return part, None
+    if hasattr(part, "__len__") and hasattr(part, "__getitem__") and not isinstance(part, str | Mapping):
+        return _gathered(part, split)
+    raise UsageError(
+        f"{split} takes arrays x or (x, y), or a torch Dataset of known length, like train; got {type(part).__name__}."
+    )
+
+
+def _names_of(train: Any) -> Sequence[str] | None:
+    """The class names that a torch ``Dataset`` knows."""
     names = getattr(train, "classes", None)
     is_named = isinstance(names, Sequence) and not isinstance(names, str) and all(isinstance(w, str) for w in names)
-    x, y = _gathered(train, "train")
-    return from_arrays(x, y, class_names=names if is_named else None, name=name, **given)
+    return names if is_named else None
 
 
 def _pair(split: str, part: tuple[Any, ...]) -> Pair:
@@ -122,7 +175,7 @@ def _gathered(items: Any, split: str) -> Pair:
     pictures: list[NDArray[np.uint8]] = []
     targets: list[Any] = []
     for place in track(range(len(items)), f"Reading {split}", len(items)):
-        item = items[place]
+        item = _item(items, place, split)
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise DataError(f"item {place} of {split} is not a pair (picture, target).")
         pictures.append(_one_picture(item[0], f"picture {place} of {split}"))
@@ -136,8 +189,21 @@ def _gathered(items: Any, split: str) -> Pair:
     return torch.from_numpy(np.stack(pictures)), _gathered_columns(targets)
 
 
+def _item(items: Any, place: int, split: str) -> Any:
+    try:
+        return items[place]
+    except Exception as error:
+        raise DataError(
+            f"item {place} (counted from 0) of {split} could not be had: its torch Dataset raised "
+            f"{type(error).__name__}: {error}. Mend the Dataset, or leave that item out of it."
+        ) from error
+
+
 def _gathered_columns(targets: list[Any]) -> Any:
     if isinstance(targets[0], Mapping):
+        for place, target in enumerate(targets):
+            if not isinstance(target, Mapping) or set(target) != set(targets[0]):
+                raise DataError(f"the target of item {place} (counted from 0) has other columns than that of item 0.")
         return {column: np.array([_plain(target[column]) for target in targets]) for column in targets[0]}
     return np.array([_plain(target) for target in targets])
 
