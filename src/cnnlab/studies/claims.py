@@ -3,8 +3,8 @@
 ::
 
     claim     := setting "is" ["significantly"] ("better" | "worse" | "higher" | "lower") "than" setting
-                     ["on" metric] ["by at least" amount]
-               | setting "is no different from" setting ["on" metric] ["within" amount]
+                     ["on" metric] ["by at least" amount]      (these two in either order)
+               | setting "is no different from" setting ["on" metric] ["within" amount]      (likewise)
                | setting "is the best" ["on" metric]
                | ["the"] "best" metric "is" bound amount
                | metric ("of" | "with") setting "is" bound amount
@@ -16,7 +16,7 @@
 A value is quoted, or runs to the next space or comma outside parentheses. It names whatever means the same:
 ``optimizer='sgd(0.1)'`` is the setting that the file calls ``sgd(lr=0.1)``. A setting that names only some axes stands
 for all settings that fit, each compared with its counterpart. Of shares such as accuracies, a point is 0.01.
-Without ``on``, a claim is about the metric the study is judged by.
+Without ``on``, a claim is about the metric the study is judged by. A full stop may end it.
 """
 
 import re
@@ -53,6 +53,13 @@ _METRIC = re.compile(
     r"|(?:epochs|seconds) to \d*\.?\d+(?:e-?\d+)?\s*%?\s*\w+"
     r"|(?:the )?(?:train-validation )?gap\b(?: in \w+)?"
     r"|\w+"
+)
+_FULL_STOP = re.compile(r"(?<=[^\s=./])\s*\.$")
+_SETTING = "a setting is expected here, such as augment='flip', or the baseline"
+_FORMS = (
+    "A claim is one of: SETTING is better than SETTING [on METRIC] [by at least AMOUNT]; SETTING is no different from "
+    "SETTING [on METRIC] [within AMOUNT]; SETTING is the best [on METRIC]; the best METRIC is at least AMOUNT; METRIC "
+    "of SETTING is above AMOUNT. A setting is written augment='flip', or the baseline."
 )
 
 
@@ -128,39 +135,54 @@ def read_claim(text: str) -> ClaimRead:
         claim = reader.about_metric() if reader.starts_with_metric() else reader.about_settings()
         reader.end()
     except SpecError as error:
-        raise UsageError(f"the claim cannot be read: {error} How claims are written: docs/studies.md.") from error
+        raise UsageError(f"the claim cannot be read: {error}. {_FORMS}") from error
     return claim
 
 
 class _Reader:
-    """Recursive descent over one claim; ``at`` is the next unread character."""
+    """Recursive descent over one claim; ``at`` is the next unread character.
+
+    ``tried`` are the words looked for in vain at ``tried_at``, which is what may stand there.
+    """
 
     def __init__(self, text: str) -> None:
-        self.text, self.at = " ".join(text.split()), 0
+        self.said, self.at = " ".join(text.split()), 0
+        self.text = _FULL_STOP.sub("", self.said)
+        self.tried_at = 0
+        self.tried: dict[str, None] = {}
 
     def about_settings(self) -> ClaimRead:
         left = self.setting()
         self.expect("is")
         if self.take("no different from") or self.take("not different from"):
-            return Alike(self.text, left, self.setting(), self.on(), self.margin("within"))
+            return Alike(self.said, left, self.setting(), *self.terms("within"))
         if self.take("the best"):
-            return Leads(self.text, left, self.on())
+            return Leads(self.said, left, self.on())
         self.take("significantly")
         relation = self.one_of(_RELATIONS)
         self.expect("than")
-        return Compared(self.text, left, relation, self.setting(), self.on(), self.margin("by at least"))
+        return Compared(self.said, left, relation, self.setting(), *self.terms("by at least"))
 
     def about_metric(self) -> ClaimRead:
         setting: Chosen | None = None
         is_best = self.take("the best") or self.take("best")
         metric = self.metric()
         if not is_best:
+            self.refuse_bare_value()
             if not (self.take("of") or self.take("with")):
                 raise self.fail("'of' and a setting are expected here, such as of augment='flip'")
             setting = self.setting()
         self.expect("is")
         bound = self.one_of(_BOUNDS)
-        return Bounded(self.text, setting, metric, bound, self.amount())
+        return Bounded(self.said, setting, metric, bound, self.amount())
+
+    def refuse_bare_value(self) -> None:
+        """What is compared and bears no axis was taken for a metric: ``flip is better than none``."""
+        here = self.at
+        if self.take("is") and not any(self.take(bound) for bound in _BOUNDS):
+            self.at = 0
+            raise self.fail(_SETTING)
+        self.at = here
 
     def starts_with_metric(self) -> bool:
         """Whether it does not begin with a setting."""
@@ -174,7 +196,7 @@ class _Reader:
         while True:
             key = _KEY.match(self.text, self.at)
             if key is None:
-                raise self.fail("a setting is expected here, such as augment='flip', or the baseline")
+                raise self.fail(_SETTING)
             if key.group(1) in values:
                 raise self.fail(f"{key.group(1)} is given twice")
             self.at = key.end()
@@ -205,6 +227,12 @@ class _Reader:
     def on(self) -> str | None:
         return self.metric() if self.take("on") else None
 
+    def terms(self, words: str) -> tuple[str | None, Amount | None]:
+        """On which metric and by how much, said in either order."""
+        amount = self.margin(words)
+        metric = self.on()
+        return metric, amount if amount is not None else self.margin(words)
+
     def metric(self) -> str:
         match = _METRIC.match(self.text, self.at)
         if match is None:
@@ -222,33 +250,47 @@ class _Reader:
             raise self.fail("a number is expected here")
         self.at = match.end()
         self.skip()
-        unit = next((unit for word, unit in _UNITS.items() if self.take(word)), "")
+        unit = next((unit for word, unit in _UNITS.items() if self.take(word, shown=unit)), "")
         return Amount(float(match.group()), unit)
 
     def one_of(self, words: tuple[W, ...]) -> W:
+        before = self.possible()
         for word in words:
             if self.take(word):
                 return word
-        raise self.fail(f"one of {', '.join(words)} is expected here")
+        raise self.fail(f"one of {', '.join((*words, *before))} is expected here")
 
-    def take(self, words: str) -> bool:
+    def take(self, words: str, shown: str | None = None) -> bool:
         end = self.at + len(words)
-        if self.text[self.at : end].lower() != words:
-            return False
+        is_there = self.text[self.at : end].lower() == words
         is_cut = words[-1].isalnum() and end < len(self.text) and (self.text[end].isalnum() or self.text[end] == "_")
-        if is_cut:
+        if not is_there or is_cut:
+            self.note(shown or words)
             return False
         self.at = end
         self.skip()
         return True
 
+    def note(self, words: str) -> None:
+        if self.tried_at != self.at:
+            self.tried_at, self.tried = self.at, {}
+        self.tried[words] = None
+
+    def possible(self) -> list[str]:
+        """What else may stand at this place."""
+        return list(self.tried) if self.tried_at == self.at else []
+
     def expect(self, words: str) -> None:
+        before = self.possible()
         if not self.take(words):
-            raise self.fail(f"{words!r} is expected here")
+            also = f", or {_either(before)}" if before else ""
+            raise self.fail(f"{words!r} is expected here{also}")
 
     def end(self) -> None:
         if self.at < len(self.text):
-            raise self.fail("nothing more is expected here")
+            before = self.possible()
+            also = f", unless it is {_either(before)}" if before else ""
+            raise self.fail(f"nothing more is expected here{also}")
 
     def skip(self) -> None:
         while self.at < len(self.text) and self.text[self.at] == " ":
@@ -256,3 +298,8 @@ class _Reader:
 
     def fail(self, message: str) -> SpecError:
         return SpecError(message, self.text, self.at)
+
+
+def _either(words: list[str]) -> str:
+    quoted = [f"{word!r}" for word in words]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
