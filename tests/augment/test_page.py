@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.augment import augmentations, pipeline
+from cnnlab.augment import ablations, augmentations, pipeline
+from cnnlab.studies import Study
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "augmentation.md").read_text()
@@ -36,6 +37,13 @@ def test_defaults_in_the_tables_are_the_defaults():
     for spec in ("rotate(30)", "shift(0.1)", "shear(20)", "zoom(0.3)", "crop(4)", "mixup(0.2)", "randaugment(2, 9)"):
         assert f"`{spec}`" in TEXT
         assert pipeline(spec).spec == pipeline(spec.partition("(")[0]).spec
+
+
+def test_the_study_on_the_page_compares_what_ablations_names(tmp_path):
+    (text,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    (tmp_path / "ablations.yaml").write_text(text)
+    trials = Study.load(tmp_path / "ablations.yaml", runs=tmp_path).plan().trials
+    assert list(dict.fromkeys(trial.label for trial in trials)) == list(ablations("flip|rotate(10)|erase"))
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))

@@ -1,12 +1,13 @@
 """Reading, refusing, fusing and running whole pipelines."""
 
 import itertools
+import re
 
 import pytest
 import torch
 
 import cnnlab
-from cnnlab.augment import Info, Pipeline, canonical, matrices, pipeline, resampling, stages
+from cnnlab.augment import Info, Pipeline, canonical, matrices, peers, pipeline, resampling, stages
 from cnnlab.augment.operation import Geometric
 from cnnlab.augment.parameters import _bytes, _views
 from cnnlab.core.errors import SpecError
@@ -79,6 +80,34 @@ def test_wrong_arguments_are_refused_with_range_and_place(spec, position, words)
         pipeline(spec)
     assert caught.value.position == position
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "meant"),
+    [
+        ("RandomRotation", "rotate"),
+        ("random_rotation", "rotate"),
+        ("RandomHorizontalFlip(0.5)", "flip"),
+        ("RandomVerticalFlip", "flip(vertical)"),
+        ("ColorJitter(0.2)", "brightness, contrast, saturation or hue"),
+        ("GaussianBlur", "blur"),
+        ("RandomErasing", "erase"),
+        ("RandomResizedCrop", "resized_crop"),
+        ("RandomZoom", "zoom"),
+        ("random_translation", "shift"),
+        ("RandAugment", "randaugment"),
+        ("GaussianNoise", "gaussian_noise"),
+    ],
+)
+def test_names_of_other_libraries_are_answered_with_the_operation_meant(theirs, meant):
+    with pytest.raises(SpecError, match=re.escape(f"Did you mean {meant}? (at character 6")):
+        pipeline(f"flip|{theirs}")
+
+
+def test_every_operation_named_for_that_of_another_library_is_one():
+    for meant in peers._OURS.values():
+        for name in re.split(", | or ", meant):
+            assert len(pipeline(name)) == 1
 
 
 @pytest.mark.parametrize(

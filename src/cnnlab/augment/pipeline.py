@@ -12,6 +12,7 @@ from cnnlab.augment.fills import fills
 from cnnlab.augment.misfit import Misfit
 from cnnlab.augment.operation import Info, Operation, Parameters, Shape, Targets
 from cnnlab.augment.parameters import move
+from cnnlab.augment.peers import ours
 from cnnlab.augment.stages import AnyStage, stages
 from cnnlab.core import seeds
 from cnnlab.core.errors import SpecError
@@ -33,6 +34,7 @@ class Step:
 
         :raises SpecError: pointing at the name or the argument that is wrong.
         """
+        _check_name(call)
         bound = augmentations.bind(call)
         try:
             _check_spreads(bound)
@@ -146,6 +148,15 @@ def pipeline(spec: object) -> Pipeline:
 def canonical(spec: object) -> str:
     """The canonical text of a pipeline, defaults filled in."""
     return pipeline(spec).spec
+
+
+def _check_name(call: Call) -> None:
+    """Refuses a name of another library by the one that it has here; of any other unknown name the registry tells."""
+    if call.name in augmentations:
+        return
+    known = ours(call.name, (entry.name for entry in augmentations))
+    if known:
+        raise call.error(f"there is no augmentation called {call.name!r}. Did you mean {known}?")
 
 
 def _check_spreads(bound: Bound[Operation]) -> None:
