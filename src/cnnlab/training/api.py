@@ -15,7 +15,7 @@ from torch import Tensor
 from cnnlab import augment, models, objectives
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import StorageError, UsageError
-from cnnlab.core.messages import note
+from cnnlab.core.messages import note, warn
 from cnnlab.core.seeds import scope
 from cnnlab.core.spec import read
 from cnnlab.data import Dataset
@@ -30,7 +30,7 @@ from cnnlab.training.interruption import Interrupted, listening
 from cnnlab.training.keys import is_in_python
 from cnnlab.training.loop import CHECKPOINT, EpochEnd, Job, Trainer
 from cnnlab.training.normalization import moments
-from cnnlab.training.plan import Plan, lay_out
+from cnnlab.training.plan import Plan, lay_out, without_effect
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.selection import Selection
 from cnnlab.training.starting import Start, find_start, start_of
@@ -290,6 +290,8 @@ def _last_weights(run: Run) -> Path:
 
 def _start(setting: Setting, store: RunStore, *, repeat: int, callbacks: Sequence[Callback]) -> Run:
     recipe = setting.recipe
+    for text in without_effect(recipe, setting.plan):
+        warn(text)
     classifier = build_classifier(setting)
     execution = choose_execution(setting, classifier)
     writer = RunWriter.create(

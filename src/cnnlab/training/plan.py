@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cnnlab.training.feed import steps_of
 from cnnlab.training.recipe import Phase, Recipe
+from cnnlab.training.schedules import Step, schedules
 
 
 @dataclass(frozen=True)
@@ -76,3 +77,33 @@ def lay_out(recipe: Recipe, samples: int, epoch: int = 0, step: int = 0) -> Plan
         stretches.append(Stretch(phase, number, epoch, step, epochs, steps, per_epoch))
         epoch, step = epoch + epochs, step + steps
     return Plan(tuple(stretches))
+
+
+def without_effect(recipe: Recipe, plan: Plan) -> Iterator[str]:
+    """What the recipe asks for that never comes in this plan, a sentence each with what to do about it."""
+    late = [str(epoch) for epoch in recipe.snapshots if epoch > plan.end]
+    if late:
+        yield (
+            f"snapshots asks for the weights after epoch {', '.join(late)}, and the training ends after epoch "
+            f"{plan.end}, so they are not kept. Take them out, or train longer."
+        )
+    for stretch in plan.stretches:
+        yield from _late_in(stretch, "the training" if len(plan.stretches) == 1 else f"phase {stretch.number}")
+
+
+def _late_in(stretch: Stretch, what: str) -> Iterator[str]:
+    schedule = schedules.bind(stretch.phase.schedule).build()
+    lasts = stretch.steps / stretch.steps_per_epoch
+    warmup = getattr(schedule, "warmup", 0.0)
+    if warmup >= lasts:
+        yield (
+            f"the warm-up of schedule={stretch.phase.schedule} takes {warmup:g} epochs and {what} {lasts:.3g}, so the "
+            "rate never comes up to that of the optimizer. Shorten the warm-up, or train longer."
+        )
+    elif isinstance(schedule, Step):
+        late = [epoch for epoch in schedule.at or (schedule.every,) if warmup + epoch >= lasts]
+        if late:
+            yield (
+                f"schedule={stretch.phase.schedule} is to lower the rate after epoch {', '.join(map(str, late))}, and "
+                f"{what} takes {lasts:.3g} epochs, so it does not. Give earlier epochs, or train longer."
+            )

@@ -30,7 +30,7 @@ class Selection:
         usual = objective.select if has_validation else "loss"
         wanted = recipe.select or (usual if has_validation else "last")
         name = usual if wanted == "last" else wanted
-        side = "validation" if has_validation else "train"
+        side = "validation" if has_validation or name == recipe.select else "train"
         metric = name if name.startswith(("train_", "validation_")) else f"{side}_{name}"
         _check(recipe, objective, metric, has_validation)
         sign = 1 if objective.better(metric.partition("_")[2]) == "higher" else -1
@@ -42,11 +42,19 @@ def can_judge(dataset: Dataset) -> bool:
     return dataset.validation is not None and bool(dataset.validation.targets)
 
 
+def _of_training(objective: Objective, metric: str) -> str:
+    name = metric.removeprefix("validation_")
+    return f"select=train_{name if name in objective.tallied else 'loss'}"
+
+
 def _check(recipe: Recipe, objective: Objective, metric: str, has_validation: bool) -> None:
     measured = [f"train_{name}" for name in ("loss", *objective.tallied)]
     if has_validation:
         measured += [f"validation_{name}" for name in objective.measured]
     elif metric.startswith("validation_"):
-        raise UsageError(f"select={recipe.select} needs a validation split with targets, and there is none.")
+        raise UsageError(
+            f"select={recipe.select} needs a validation split with targets, and there is none. Set pictures aside for "
+            f"it (validation=0.1), or go by the training pictures: {_of_training(objective, metric)}."
+        )
     if metric not in measured:
         raise UsageError(f"select={recipe.select} is not measured. {suggestion(metric, measured)}")
