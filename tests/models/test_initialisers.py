@@ -25,11 +25,11 @@ def kernel(init: str, spec: str = "conv(48, 3, init={})") -> torch.Tensor:
 @pytest.mark.parametrize(
     ("init", "std", "kurtosis"),
     [
-        ("glorot-normal", math.sqrt(2 / (INPUTS + OUTPUTS)), NORMAL),
+        ("glorot-normal", math.sqrt(2 / (INPUTS + OUTPUTS)), TRUNCATED),
         ("glorot-uniform", math.sqrt(2 / (INPUTS + OUTPUTS)), UNIFORM),
-        ("he-normal", math.sqrt(2 / INPUTS), NORMAL),
+        ("he-normal", math.sqrt(2 / INPUTS), TRUNCATED),
         ("he-uniform", math.sqrt(2 / INPUTS), UNIFORM),
-        ("lecun-normal", math.sqrt(1 / INPUTS), NORMAL),
+        ("lecun-normal", math.sqrt(1 / INPUTS), TRUNCATED),
         ("lecun-uniform", math.sqrt(1 / INPUTS), UNIFORM),
         ("torch", math.sqrt(1 / INPUTS / 3), UNIFORM),
         ("normal", 0.05, NORMAL),
@@ -48,6 +48,23 @@ def test_moments(init, std, kurtosis):
 
 def test_truncated_normal_stays_within_two_standard_deviations():
     assert kernel("truncated-normal(0.1)").abs().max() <= 0.2
+
+
+@pytest.mark.parametrize(
+    ("init", "variance"),
+    [("glorot-normal", 2 / (INPUTS + OUTPUTS)), ("he-normal", 2 / INPUTS), ("lecun-normal", 1 / INPUTS)],
+)
+def test_scaled_normals_are_cut_off_at_two_standard_deviations_as_in_keras(init, variance):
+    # Keras: truncated_normal(stddev=sqrt(variance) / 0.8796…), which leaves the variance that was asked for.
+    bound = 2 * math.sqrt(variance) / 0.87962566103423978
+    largest = kernel(init).abs().max().item()
+    assert 0.97 * bound < largest <= bound * (1 + 1e-6)
+
+
+def test_default_is_a_whole_normal_distribution():
+    values = kernel("default", "conv(48, 3, init={})|relu")
+    assert ((values / values.std()) ** 4).mean().item() == pytest.approx(NORMAL, rel=0.12)
+    assert values.abs().max() > 3 * values.std()
 
 
 @pytest.mark.parametrize(("init", "value"), [("zeros", 0), ("ones", 1), ("constant(0.3)", 0.3)])

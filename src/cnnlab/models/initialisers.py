@@ -5,7 +5,8 @@ counts its length as both, as Keras does.
 """
 
 import math
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +21,9 @@ Initialiser: TypeAlias = str | Call
 
 initialisers: Registry[None] = Registry("initialiser", given=("tensor", "kernel"))
 
-_FITTING = {
-    **dict.fromkeys(("relu", "leaky", "elu", "gelu", "silu"), "he-normal"),
-    "selu": "lecun-normal",
-}
+_RECTIFIERS = {"relu", "leaky", "elu", "gelu", "silu"}
+_KEPT = 0.87962566103423978
+"""Standard deviation of a standard normal distribution cut off at two: what is left of it is divided out."""
 
 
 def canonical_initialiser(spec: Initialiser) -> Initialiser:
@@ -46,18 +46,30 @@ def initialise(
     :raises SpecError: when an initialiser cannot fill a tensor of that shape.
     """
     with torch.no_grad():
-        _fill(kernel, kernel, initialisers.bind(init), _FITTING.get(following or "", "glorot-uniform"))
+        _fill(kernel, kernel, initialisers.bind(init), lambda: _fit(kernel, following))
         if bias is not None:
-            _fill(bias, kernel, initialisers.bind(bias_init), "zeros")
+            _fill(bias, kernel, initialisers.bind(bias_init), bias.zero_)
 
 
-def _fill(tensor: Tensor, kernel: Tensor, bound: Bound[None], fitting: str) -> None:
-    if bound.name == "default":
-        bound = initialisers.bind(fitting)
+def _fill(tensor: Tensor, kernel: Tensor, bound: Bound[None], fit: Callable[[], object]) -> None:
     _check_axes(tensor, bound.name)
     # Without memory there is nothing to fill, and the first random numbers there cost seconds of imports.
-    if not tensor.is_meta:
+    if tensor.is_meta:
+        return
+    if bound.name == "default":
+        fit()
+    else:
         bound.build(tensor=tensor, kernel=kernel)
+
+
+def _fit(kernel: Tensor, following: str | None) -> None:
+    """The default of kernels; its normal distributions are whole, as in the papers and in PyTorch."""
+    if following in _RECTIFIERS:
+        kernel.normal_(0, _he(*fans(kernel)))
+    elif following == "selu":
+        kernel.normal_(0, _lecun(*fans(kernel)))
+    else:
+        _draw_uniform(kernel, _glorot(*fans(kernel)))
 
 
 def _check_axes(tensor: Tensor, name: str) -> None:
@@ -142,24 +154,43 @@ def dirac(tensor: Tensor, kernel: Tensor) -> None:
     middle[filters, filters % tensor.shape[1]] = 1
 
 
-def _scaled(name: str, about: str, spread: Any, *, is_normal: bool) -> None:
+def _glorot(inputs: int, outputs: int) -> float:
+    return math.sqrt(2 / (inputs + outputs))
+
+
+def _he(inputs: int, outputs: int) -> float:
+    return math.sqrt(2 / inputs)
+
+
+def _lecun(inputs: int, outputs: int) -> float:
+    return math.sqrt(1 / inputs)
+
+
+def _draw_uniform(tensor: Tensor, std: float) -> None:
+    tensor.uniform_(-std * math.sqrt(3), std * math.sqrt(3))
+
+
+def _draw_normal(tensor: Tensor, std: float) -> None:
+    whole = std / _KEPT
+    nn.init.trunc_normal_(tensor, 0, whole, -2 * whole, 2 * whole)
+
+
+def _scaled(name: str, about: str, spread: Callable[[int, int], float], draw: Callable[[Tensor, float], None]) -> None:
     """Registers an initialiser with mean zero whose standard deviation is a function of the two fans."""
 
     def make(tensor: Tensor, kernel: Tensor) -> None:
-        std = spread(*fans(tensor))
-        if is_normal:
-            tensor.normal_(0, std)
-        else:
-            tensor.uniform_(-std * math.sqrt(3), std * math.sqrt(3))
+        draw(tensor, spread(*fans(tensor)))
 
-    make.__doc__ = f"{about}, {'normal' if is_normal else 'uniform'}."
+    make.__doc__ = about
     initialisers.register(name)(make)
 
 
 for _name, _about, _spread in (
-    ("glorot", "Variance 2 / (inputs + outputs) (Glorot and Bengio 2010)", lambda i, o: math.sqrt(2 / (i + o))),
-    ("he", "Variance 2 / inputs (He et al. 2015)", lambda i, o: math.sqrt(2 / i)),
-    ("lecun", "Variance 1 / inputs (LeCun et al. 1998)", lambda i, o: math.sqrt(1 / i)),
+    ("glorot", "Variance 2 / (inputs + outputs) (Glorot and Bengio 2010)", _glorot),
+    ("he", "Variance 2 / inputs (He et al. 2015)", _he),
+    ("lecun", "Variance 1 / inputs (LeCun et al. 1998)", _lecun),
 ):
-    _scaled(f"{_name}-normal", _about, _spread, is_normal=True)
-    _scaled(f"{_name}-uniform", _about, _spread, is_normal=False)
+    _scaled(
+        f"{_name}-normal", f"{_about}, normal, cut off at two standard deviations as in Keras.", _spread, _draw_normal
+    )
+    _scaled(f"{_name}-uniform", f"{_about}, uniform.", _spread, _draw_uniform)
