@@ -162,7 +162,11 @@ def test_the_result_does_not_depend_on_the_number_of_threads(name):
             results.append(run(name, images)[0])
     finally:
         torch.set_num_threads(threads)
-    assert torch.equal(*results)
+    if results[0].dtype == torch.uint8:
+        assert torch.equal(*results)
+    else:
+        # What computes with floats may add in another order on some processors: convolutions, products of matrices.
+        torch.testing.assert_close(*results, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,10 +2,10 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -47,14 +47,19 @@ def test_the_test_of_imports_sees_torch_where_it_is_imported(tmp_path: Path) -> 
     assert "torch" in _imported_by(["train", "data=nowhere.zip"], tmp_path)
 
 
+def _processor_seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_is_quick(tmp_path: Path) -> None:
     seconds = []
     for _ in range(3):
-        began = time.perf_counter()
+        before = _processor_seconds_of_children()
         assert _run("--help", folder=tmp_path).returncode == 0
-        seconds.append(time.perf_counter() - began)
-    # It takes a quarter of a second by itself; the bound leaves room for a machine at work on other things.
-    assert min(seconds) < 2.0
+        seconds.append(_processor_seconds_of_children() - before)
+    # It takes a quarter of a second, and several with torch. Time spent waiting for a busy machine does not count.
+    assert min(seconds) < 1.0
 
 
 def test_the_installed_command_is_this_program(tmp_path: Path) -> None:
@@ -80,6 +85,25 @@ def test_output_survives_a_terminal_without_unicode(tmp_path: Path) -> None:
     assert "1?28?28" in done.stdout
 
 
+# The program as `python -m cnnlab` starts it, which gets a signal in its 200th step: 162 are an epoch.
+SIGNALLED = """
+import os, runpy, sys
+from cnnlab.training.step import Stepper
+
+number, take, taken = int(sys.argv.pop(1)), Stepper.take, 0
+
+def take_and_signal(self, *given):
+    global taken
+    taken += 1
+    if taken == 200:
+        os.kill(os.getpid(), number)
+    return take(self, *given)
+
+Stepper.take = take_and_signal
+runpy.run_module("cnnlab", run_name="__main__", alter_sys=True)
+"""
+
+
 @pytest.mark.slow(15)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_training_that_is_stopped_says_how_to_go_on_and_goes_on(
@@ -90,25 +114,20 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_goes_on(
         "data=digits",
         "model=mlp(hidden=[64])",
         "batch_size=8",
-        "epochs=25",
+        "epochs=3",
         "threads=1",
         "precision=float32",
     ]
     settings = {**os.environ, "CNNLAB_RUNS": "runs"}
-    process = subprocess.Popen(
-        [*PROGRAM, *words], cwd=tmp_path, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    # The first epoch is done, so the training is under way.
-    first = process.stderr.readline()
-    process.send_signal(number)
-    _, rest = process.communicate(timeout=60)
-    assert process.returncode == code, first + rest
-    last = rest.splitlines()[-1]
-    assert last.startswith("cnnlab: Stopped and saved; go on with: cnnlab resume ")
+    command = [sys.executable, "-c", SIGNALLED, str(int(number)), *words]
+    stopped = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
+    assert stopped.returncode == code, stopped.stderr
+    lines = stopped.stderr.splitlines()
+    assert any(line.startswith("epoch") for line in lines)
+    assert lines[-1].startswith("cnnlab: Stopped and saved; go on with: cnnlab resume ")
     (run,) = RunStore(tmp_path / "runs").list()
-    assert run.status == "unfinished"
-    done = _run("resume", last.rpartition(" ")[2], "--quiet", folder=tmp_path)
+    assert (run.status, run.epochs_done) == ("unfinished", 1)
+    done = _run("resume", lines[-1].rpartition(" ")[2], "--quiet", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Run(run.folder).status == "finished"
-    assert Run(run.folder).epochs_done == 25
+    assert Run(run.folder).epochs_done == 3

@@ -32,14 +32,24 @@ def multiply(folder: Path) -> Path:
     return copy
 
 
+def read_plainly(root: Path) -> list[object]:
+    """What every run of a folder says of itself, without an index and without asking anything of it."""
+    return [json.loads(path.read_text()) for path in root.glob("*/run.json")]
+
+
 @pytest.mark.slow(10)
-def test_five_thousand_runs_are_listed_within_a_second(root: Path, make_run: MakeRun) -> None:
+def test_five_thousand_runs_are_listed_in_a_few_times_what_reading_them_takes(root: Path, make_run: MakeRun) -> None:
     last_started = multiply(make_run(info={"environment": environment()}))
+    plainly = min(seconds(lambda: read_plainly(root)) for _ in range(3))
     first = seconds(lambda: RunStore(root).list())
     warm = min(seconds(lambda: RunStore(root).list()) for _ in range(3))
     store = RunStore(root)
-    again = seconds(store.list)
+    again = min(seconds(store.list) for _ in range(3))
     last = seconds(lambda: store.find("last"))
+    print(f"{COUNT} runs: read plainly {plainly:.2f} s")
     print(f"{COUNT} runs: first listing {first:.2f} s, later {warm:.2f} s, same store {again:.2f} s, last {last:.3f} s")
     assert len(store) == COUNT and store.find("last") == Run(last_started)
-    assert first < 2 and warm < 1 and again < 1
+    # Measured: 5 times to begin with and twice from then on, where plain reading is an eighth of a second.
+    assert first < 20 * plainly and warm < 8 * plainly and again < 8 * plainly
+    # What was read once is not read again.
+    assert warm < 0.8 * first

@@ -172,5 +172,5 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(
 
 def test_ftrl_learns_digits(small_run: Callable[..., Run]) -> None:
     run = small_run(optimizer="ftrl(lr=0.1)", subset=1000, epochs=4)
-    # Ten classes. Measured: 0.90 of 60, and 0.80 at a fifth of that rate; chance is 0.1.
-    assert run.test.accuracy > 0.75
+    # Ten classes. Measured: 0.90 of 60; chance is 0.1, and ten of its deviations above that is the floor.
+    assert run.test.accuracy > 0.5

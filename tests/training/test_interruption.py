@@ -100,14 +100,16 @@ def test_a_real_process_saves_on_a_signal_and_the_run_ends_as_if_nothing_had_bee
         if step < 4:
             process.stdin.write("go on\n")
             process.stdin.flush()
-    (folder,) = (path.parent for path in (tmp_path / "cut").glob("*/run.json"))
+    (folder,) = (path.parent for path in (tmp_path / "cut").glob("[!.]*/run.json"))
     with pytest.raises(RunBusyError, match=f"process {process.pid}"):
         resume(folder)
     process.send_signal(number)
     time.sleep(0.2)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=200)
     assert process.returncode == code
-    assert errors.strip() == f"Stopped and saved; go on with: cnnlab resume {folder}"
+    # Libraries may warn of the machine; the last word is ours.
+    assert errors.splitlines()[-1] == f"Stopped and saved; go on with: cnnlab resume {folder}"
+    assert "Traceback" not in errors
     cut = Run(folder)
     assert (cut.status, cut.is_running) == ("unfinished", False)
     # The step under way was taken to its end, and the next was not begun.

@@ -138,7 +138,8 @@ def test_the_parts_that_are_not_test_decide_alone(small_run: Trained) -> None:
 
 def test_it_learns(small_run: Trained) -> None:
     run = small_run(subset=None, validation=None, test=None, epochs=6, optimizer="adam(lr=0.01)", schedule="one-cycle")
-    assert run.test.accuracy > 0.9
+    # Ten classes. Measured: 0.91 to 0.95 with six seeds.
+    assert run.test.accuracy > 0.8
     assert run.info["data"]["sizes"] == {"train": 1294, "validation": 144, "test": 359}
 
 
