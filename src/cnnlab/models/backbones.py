@@ -7,6 +7,7 @@ import importlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any, Literal, TypeAlias
 
@@ -14,17 +15,23 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.core.errors import SpecError, suggestion
-from cnnlab.models.adapting import Grey, Size, adapters, channels_seen
+from cnnlab.core.spec import read
+from cnnlab.models.adapting import Grey, Size, adapters, channels_seen, target
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import initialise
 from cnnlab.models.modules import Branches, Dropout, Head
-from cnnlab.models.networks import architectures
+from cnnlab.models.networks import architectures, finished
+from cnnlab.models.quicker import Sequential
 from cnnlab.models.shapes import Shape
+from cnnlab.models.trying import shape_after, shape_leaving
 
 Moments: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation of each channel, of pixels in [0, 1]."""
 
 IMAGENET: Moments = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_REFUSALS = (TypeError, RuntimeError, AssertionError, ValueError)
+_NATIVE = 224
+_DROPOUT = 0.5
 _WORDS = {"Conv2d": "conv", "ReLU": "relu", "MaxPool2d": "pool", "AdaptiveAvgPool2d": "avgpool"}
 _WORDS |= {"Linear": "dense", "Dropout": "dropout", "Flatten": "flatten", "Fire": "fire"}
 
@@ -56,6 +63,15 @@ class Backbone(nn.Sequential):
                 setattr(module, "inplace", False)  # noqa: B010 (torch types attributes as modules)
 
 
+class LayersHead(Sequential):
+    """Layers of the user's own on the features of a network, the objective's dense layer as the last."""
+
+    def __init__(self, text: str, shape: Shape, outputs: int) -> None:
+        layers = finished(read(text), shape, outputs, path="head.")
+        super().__init__(OrderedDict(layers.named_children()))
+        self.out_features = outputs
+
+
 class ConvHead(nn.Module):
     """SqueezeNet's own ending: a 1×1 convolution, rectified, and averaged over all places; in float32 throughout."""
 
@@ -82,17 +98,21 @@ def alexnet(
     shape: Shape,
     outputs: int,
     weights: str | None = None,
-    dropout: Rate = 0.5,
+    dropout: Rate = _DROPOUT,
     size: Size = "auto",
     grey: Grey = "repeat",
+    head: str | None = None,
 ) -> nn.Module:
     """AlexNet as of Krizhevsky 2014, of torchvision; ``dropout`` before each hidden dense layer.
 
     Like every network here that comes with ``weights=``: ``imagenet``, a file of safetensors, or ``run:NAME``.
     ``size=auto`` leaves pictures as they are and enlarges those below 64 pixels; ``native`` is the 224 pixels of the
     original training, a number any other side. ``grey`` says how pictures of one channel enter.
+
+    ``head`` is layers of your own, such as ``"dense(254)|relu"``, in the place of the network's dense ending. They get
+    its feature map: ``flatten``, which a dense layer does by itself, keeps all places, ``global_pool`` their mean.
     """
-    return _started(_torchvision("alexnet", shape, outputs, size, grey, dropout=dropout), weights)
+    return _started(_torchvision("alexnet", shape, outputs, size, grey, dropout, head), weights)
 
 
 @architectures.register("vgg16")
@@ -100,12 +120,13 @@ def vgg16(
     shape: Shape,
     outputs: int,
     weights: str | None = None,
-    dropout: Rate = 0.5,
+    dropout: Rate = _DROPOUT,
     size: Size = "auto",
     grey: Grey = "repeat",
+    head: str | None = None,
 ) -> nn.Module:
     """VGG-16 (Simonyan and Zisserman 2015) without batch normalisation, of torchvision."""
-    return _started(_torchvision("vgg16", shape, outputs, size, grey, dropout=dropout), weights)
+    return _started(_torchvision("vgg16", shape, outputs, size, grey, dropout, head), weights)
 
 
 @architectures.register("vgg19")
@@ -113,12 +134,13 @@ def vgg19(
     shape: Shape,
     outputs: int,
     weights: str | None = None,
-    dropout: Rate = 0.5,
+    dropout: Rate = _DROPOUT,
     size: Size = "auto",
     grey: Grey = "repeat",
+    head: str | None = None,
 ) -> nn.Module:
     """VGG-19 (Simonyan and Zisserman 2015) without batch normalisation, of torchvision."""
-    return _started(_torchvision("vgg19", shape, outputs, size, grey, dropout=dropout), weights)
+    return _started(_torchvision("vgg19", shape, outputs, size, grey, dropout, head), weights)
 
 
 @architectures.register("squeezenet1_1")
@@ -126,17 +148,17 @@ def squeezenet1_1(
     shape: Shape,
     outputs: int,
     weights: str | None = None,
-    dropout: Rate = 0.5,
+    dropout: Rate = _DROPOUT,
     size: Size = "auto",
     grey: Grey = "repeat",
-    head: Literal["dense", "conv"] = "dense",
+    head: Literal["dense", "conv"] | str | None = "dense",
 ) -> nn.Module:
     """SqueezeNet 1.1 (Iandola et al. 2016), of torchvision.
 
     Its own ending is a rectified convolution, averaged: ``head=conv``. ``dense`` averages first and ends in a dense
-    layer as other networks do, which may be negative and so learns faster.
+    layer as other networks do, which may be negative and so learns faster; anything else is layers of your own.
     """
-    return _started(_torchvision("squeezenet1_1", shape, outputs, size, grey, dropout=dropout, head=head), weights)
+    return _started(_torchvision("squeezenet1_1", shape, outputs, size, grey, dropout, head), weights)
 
 
 @architectures.register("resnet50v2")
@@ -147,13 +169,14 @@ def resnet50v2(
     dropout: Rate = 0.0,
     size: Size = "auto",
     grey: Grey = "repeat",
+    head: str | None = None,
 ) -> nn.Module:
     """ResNet-50 with activations first (He et al. 2016, "Identity Mappings"), timm's ``resnetv2_50``.
 
     25,549,352 parameters at 1,000 classes. Keras counts 25,613,800: 45,440 of these are running means and variances,
     which are not trained, and 19,008 are biases and scales that this network goes without.
     """
-    return _started(_timm("resnetv2_50", shape, outputs, size, grey, dropout), weights)
+    return _started(_timm("resnetv2_50", shape, outputs, size, grey, dropout, head), weights)
 
 
 @architectures.register("efficientnetv2-b0")
@@ -164,13 +187,14 @@ def efficientnetv2_b0(
     dropout: Rate = 0.0,
     size: Size = "auto",
     grey: Grey = "repeat",
+    head: str | None = None,
 ) -> nn.Module:
     """EfficientNetV2-B0 (Tan and Le 2021), timm's ``tf_efficientnetv2_b0``.
 
     7,139,704 parameters at 1,000 classes. Keras counts 7,200,312: 60,608 of these are running means and variances,
     which are not trained.
     """
-    return _started(_timm("tf_efficientnetv2_b0", shape, outputs, size, grey, dropout), weights)
+    return _started(_timm("tf_efficientnetv2_b0", shape, outputs, size, grey, dropout, head), weights)
 
 
 @architectures.register("timm")
@@ -182,9 +206,10 @@ def timm(
     dropout: Rate = 0.0,
     size: Size = "auto",
     grey: Grey = "repeat",
+    head: str | None = None,
 ) -> nn.Module:
     """Any network of the timm library, by its name there: ``timm(resnet18d)``, ``timm(convnext_tiny)``."""
-    return _started(_timm(name, shape, outputs, size, grey, dropout), weights)
+    return _started(_timm(name, shape, outputs, size, grey, dropout, head), weights)
 
 
 def _started(network: Backbone, weights: str | None) -> Backbone:
@@ -203,21 +228,41 @@ def _head(features: int, outputs: int) -> Head:
 
 
 def _torchvision(
-    name: str, shape: Shape, outputs: int, size: Size, grey: Grey, *, dropout: float, head: str = "dense"
+    name: str, shape: Shape, outputs: int, size: Size, grey: Grey, dropout: float, head: str | None
 ) -> Backbone:
+    head = _nothing_as_none(head)
     models = importlib.import_module("torchvision.models")
     whole = models.get_model_builder(name)(num_classes=outputs, dropout=dropout)
-    layers: dict[str, nn.Module] = dict(adapters(shape, size, 224, False, grey))
-    chain = _Chain(layers)
+    chain = _Chain({})
     for key, module in whole.features.named_children():
         chain.add(f"features.{key}", module)
     channels = channels_seen(shape, grey)
     if channels != 3:
-        first = layers[chain.names["features.0"]]
-        layers[chain.names["features.0"]] = _with_channels(first, channels)
-    ending = _squeezenet_ending if name == "squeezenet1_1" else _dense_ending
-    ending(chain, whole, outputs, head)
+        first = chain.layers[chain.names["features.0"]]
+        chain.layers[chain.names["features.0"]] = _with_channels(first, channels)
+    seen = (channels, *target(shape, size, _NATIVE, False))
+    features = shape_leaving(nn.Sequential(OrderedDict(chain.layers)), seen, _NATIVE)
+    if name == "squeezenet1_1" and head in (None, "dense", "conv"):
+        _squeezenet_ending(chain, whole, outputs, head)
+    elif head is None:
+        _dense_ending(chain, whole, outputs)
+    else:
+        _refuse_dropout(dropout)
+        chain.end(None, LayersHead(head, features, outputs))
+    layers = dict(adapters(shape, size, _NATIVE, False, grey)) | chain.layers
     return Backbone(layers, Origin("torchvision", name, IMAGENET, chain.names, ("features.0",)))
+
+
+def _nothing_as_none(head: str | None) -> str | None:
+    return head if head is not None and read(head) else None
+
+
+def _refuse_dropout(dropout: float) -> None:
+    if dropout != _DROPOUT:
+        raise SpecError(
+            f"dropout={dropout:g} is that of its own dense ending, which head= replaces; write it among the layers of "
+            f'head, as in head="dense(254)|relu|dropout({dropout:g})"'
+        )
 
 
 class _Chain:
@@ -243,7 +288,7 @@ class _Chain:
             self.names[there] = within
 
 
-def _dense_ending(chain: _Chain, whole: Any, outputs: int, head: str) -> None:
+def _dense_ending(chain: _Chain, whole: Any, outputs: int) -> None:
     chain.add("avgpool", whole.avgpool)
     chain.add("flatten", nn.Flatten())
     *hidden, (last, dense) = whole.classifier.named_children()
@@ -252,7 +297,7 @@ def _dense_ending(chain: _Chain, whole: Any, outputs: int, head: str) -> None:
     chain.end(f"classifier.{last}", _head(dense.in_features, outputs))
 
 
-def _squeezenet_ending(chain: _Chain, whole: Any, outputs: int, head: str) -> None:
+def _squeezenet_ending(chain: _Chain, whole: Any, outputs: int, head: str | None) -> None:
     conv = whole.classifier[1]
     if head == "conv":
         chain.add("classifier.0", whole.classifier[0])
@@ -290,23 +335,38 @@ def _with_channels(conv: Any, channels: int) -> nn.Conv2d:
     return fresh
 
 
-def _timm(name: str, shape: Shape, outputs: int, size: Size, grey: Grey, dropout: float) -> Backbone:
+def _timm(name: str, shape: Shape, outputs: int, size: Size, grey: Grey, dropout: float, head: str | None) -> Backbone:
+    head = _nothing_as_none(head)
     library = importlib.import_module("timm")
     settings = timm_settings(library, name)
     native, is_fixed = int(settings.input_size[1]), bool(settings.fixed_input_size)
     options: dict[str, Any] = {"img_size": size} if is_fixed and isinstance(size, int) else {}
     options |= {"drop_rate": dropout} if dropout else {}
-    body = _tried(
-        lambda: library.create_model(name, num_classes=0, in_chans=channels_seen(shape, grey), **options), name
-    )
+    seen = (channels_seen(shape, grey), *target(shape, size, native, is_fixed))
+    make = partial(library.create_model, name, num_classes=0, in_chans=seen[0], **options)
+    body = _tried(partial(make, **_unpooled(make, seen)) if head is not None else make, name)
+    features = shape_leaving(body, seen, native)
     layers: dict[str, nn.Module] = dict(adapters(shape, size, native, is_fixed, grey))
     layers["body"] = body
-    layers["head"] = _head(getattr(body, "head_hidden_size", None) or body.num_features, outputs)
+    layers["head"] = _head(features[0], outputs) if head is None else LayersHead(head, features, outputs)
     first = settings.first_conv if isinstance(settings.first_conv, tuple | list) else (settings.first_conv,)
-    head = settings.classifier if isinstance(settings.classifier, str) else settings.classifier[0]
-    names = {"": "body", head: "head"}
+    classifier = settings.classifier if isinstance(settings.classifier, str) else settings.classifier[0]
+    names = {"": "body", classifier: "head"}
     moments = (tuple(settings.mean), tuple(settings.std))
     return Backbone(layers, Origin("timm", name, moments, names, tuple(first)))
+
+
+def _unpooled(make: Callable[..., Any], seen: Shape) -> dict[str, str]:
+    """What has a network of timm hand over its feature map; nothing for those that have none, such as transformers."""
+    options = {"global_pool": ""}
+    try:
+        with torch.device("meta"):
+            body = make(**options)
+            found = shape_after(body, seen)
+    except _REFUSALS:
+        return {}
+    channels = getattr(body, "head_hidden_size", None) or body.num_features
+    return options if found is not None and len(found) == 3 and found[0] == channels else {}
 
 
 def timm_settings(library: ModuleType, name: str) -> Any:
@@ -327,7 +387,7 @@ def timm_settings(library: ModuleType, name: str) -> Any:
 def _tried(make: Callable[[], Any], name: str) -> Any:
     try:
         return make()
-    except (TypeError, RuntimeError, AssertionError, ValueError) as error:
+    except _REFUSALS as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise SpecError(f"timm cannot make {name} like this: {reason}. Leave dropout and size as they are.") from error
 

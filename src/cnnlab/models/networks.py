@@ -1,13 +1,14 @@
 """From a model's spec to a network: a named architecture, or a layer string."""
 
+import importlib
 import math
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast, get_args
 
 from torch import nn
 
 from cnnlab.core.errors import SpecError, suggestion
-from cnnlab.core.registry import Bound, Registry
+from cnnlab.core.registry import Argument, Bound, Registry
 from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.models.initialisers import canonical_initialiser
 from cnnlab.models.shapes import Shape, format_shape
@@ -48,10 +49,10 @@ def build(spec: object, shape: Shape, outputs: int) -> nn.Module:
         raise SpecError(f"pictures of {format_shape(shape)} are larger than any network here can take.")
     bound = _bind(spec)
     if not isinstance(bound, Bound):
-        return _finished(read(spec), shape, outputs)
+        return finished(read(spec), shape, outputs)
     try:
         plan = bound.build(shape=shape, outputs=outputs)
-        return plan if isinstance(plan, nn.Module) else _finished(plan, shape, outputs)
+        return plan if isinstance(plan, nn.Module) else finished(plan, shape, outputs)
     except SpecError as error:
         raise SpecError(f"{bound.name} for pictures of {format_shape(shape)}: {error.reason}") from error
 
@@ -65,9 +66,13 @@ def is_built_in(spec: object) -> bool:
     return bool(calls) and calls[0].name != "module"
 
 
-def _finished(calls: Sequence[Call], shape: Shape, outputs: int) -> nn.Module:
+def finished(calls: Sequence[Call], shape: Shape, outputs: int, path: str = "") -> nn.Module:
+    """The layers of ``calls`` on what has ``shape``, and the head after them where they have none.
+
+    :param path: what stands before the names of the layers in messages.
+    """
     has_head = bool(calls) and calls[-1].name in _HEADS
-    return stack(calls if has_head else [*calls, _HEAD], shape, outputs=outputs).module
+    return stack(calls if has_head else [*calls, _HEAD], shape, path=path, outputs=outputs).module
 
 
 def _bind(spec: object) -> Bound[Plan] | tuple[Bound[Layer], ...]:
@@ -85,17 +90,41 @@ def _bind(spec: object) -> Bound[Plan] | tuple[Bound[Layer], ...]:
 
 
 def _unknown(name: str) -> str:
+    if _is_in_timm(name):
+        return f"there is no architecture or layer called {name!r}, and timm has one: write timm({name})"
     known = [entry.name for registry in (architectures, layers) for entry in registry]
     return f"there is no architecture or layer called {name!r}. {suggestion(name, known)}"
 
 
+def _is_in_timm(name: str) -> bool:
+    """Imported for a name that would be refused only: it takes a second."""
+    try:
+        return bool(importlib.import_module("timm").is_model(name.partition(".")[0]))
+    except ImportError:
+        return False
+
+
 def _settled(bound: Bound[Any]) -> Call:
     """The canonical call, its initialisers and the layers of heads checked and completed too."""
-    call = bound.call
-    return Call(call.name, (), {key: _settled_value(key, value) for key, value in call.kwargs.items()})
+    settled = {key: _settled_value(bound.entry.arguments[key], value) for key, value in bound.arguments.items()}
+    return Call(bound.name, (), settled)
 
 
-def _settled_value(key: str, value: Any) -> Any:
-    if key == "before":
+def _settled_value(argument: Argument, value: Any) -> Any:
+    if argument.name == "before":
         return tuple(canonical(text) if read(text) else "" for text in value)
-    return canonical_initialiser(value) if key in {"init", "bias_init"} else value
+    if argument.name == "head":
+        return _settled_head(argument, value)
+    return canonical_initialiser(value) if argument.name in {"init", "bias_init"} else value
+
+
+def _settled_head(argument: Argument, value: str | None) -> str | None:
+    """The layers in ``head=``, or one of the words that an architecture has for an ending of its own."""
+    if value is None or not read(value):
+        return cast("str | None", argument.default)
+    if any(value in get_args(choice) for choice in get_args(argument.annotation)):
+        return value
+    bound = _bind(value)
+    if isinstance(bound, Bound):
+        raise bound.call.error(f"head takes layers such as dense(254)|relu, and {bound.name} is a whole network")
+    return canonical(value)

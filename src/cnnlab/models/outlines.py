@@ -3,9 +3,11 @@
 import torch
 
 from cnnlab.core.spec import Call, read
+from cnnlab.models.classifier_files import refuse_foreign
 from cnnlab.models.networks import architectures, build, canonical
 from cnnlab.models.shapes import Shape
 from cnnlab.models.summaries import Summary, summary
+from cnnlab.models.weight_files import file_of, is_path
 
 
 def outline(spec: object, shape: Shape, outputs: int) -> Summary:
@@ -13,13 +15,14 @@ def outline(spec: object, shape: Shape, outputs: int) -> Summary:
 
     :param shape: channels, height and width of the pictures.
     :raises SpecError: naming the layer that cannot be, and the shape that reaches it.
+    :raises ModelFileError: for a file in ``weights=`` that is not there, or no file of weights.
     """
     with torch.device("meta"):
         return summary(build(_unweighted(spec), shape, outputs), shape)
 
 
 def _unweighted(spec: object) -> object:
-    """The same architecture without stored weights: those change no shape."""
+    """The same architecture without stored weights, which change no shape; a file of them has to be there."""
     canonical(spec)
     calls = read(spec)
     if len(calls) != 1 or calls[0].name not in architectures:
@@ -27,4 +30,6 @@ def _unweighted(spec: object) -> object:
     bound = architectures.bind(calls[0])
     if "weights" not in bound.arguments:
         return spec
+    if is_path(bound.arguments["weights"]):
+        refuse_foreign(file_of(bound.arguments["weights"]))
     return Call(bound.name, (), {**bound.arguments, "weights": None})

@@ -34,7 +34,9 @@ def pretrained(
     bound = architectures.bind(model)
     if "weights" not in bound.arguments:
         raise SpecError(f"{bound.name} has no weights of its own; take one such as squeezenet1_1 or timm(resnet18d).")
-    arguments = dict(bound.arguments) | ({"head": "conv"} if "head" in bound.arguments else {})
+    # SqueezeNet was trained with a convolution at its end, which is not what is put there for other tasks.
+    is_other = bound.name == "squeezenet1_1" and bound.arguments["head"] in (None, "dense")
+    arguments = dict(bound.arguments) | ({"head": "conv"} if is_other else {})
     start = starting_weights(Call(bound.name, (), {**arguments, "weights": str(weights)}), offline=offline, runs=runs)
     spec = Call(bound.name, (), {**arguments, "weights": None})
     with torch.device("meta"):

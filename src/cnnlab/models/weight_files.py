@@ -88,10 +88,29 @@ def find_for(
     elif named.startswith(_RUN):
         path = open_stored("run", named.removeprefix(_RUN), runs).folder / "model.safetensors"
     else:
-        path = Path(named).expanduser()
+        path = file_of(named)
     if named != "imagenet":
         refuse_foreign(path, _REMEDY)
     return StartingWeights(named, path, _digest(path))
+
+
+def file_of(named: str) -> Path:
+    """The file that ``weights=PATH`` names.
+
+    :raises ModelFileError: where there is none.
+    """
+    path = Path(named).expanduser()
+    if not path.exists():
+        raise ModelFileError(
+            f"there is no model file {path}. Check the path, taken from {Path.cwd()}; or write weights=imagenet, "
+            "or weights=run:NAME for those of an earlier run."
+        )
+    return path
+
+
+def is_path(named: str | None) -> bool:
+    """Whether ``weights=`` names a file, and neither ImageNet's weights nor a run."""
+    return named is not None and named != "imagenet" and not named.startswith(_RUN)
 
 
 def load_into(network: Backbone, weights: StartingWeights) -> None:
@@ -123,7 +142,7 @@ def count_of_classes(network: Backbone, weights: StartingWeights) -> int:
     held, is_ours = _tensors(network, weights)
     names = {name: name for name in held} if is_ours else renamed(held, network.origin)
     for name, tensor in held.items():
-        if names.get(name) in ("head.weight", "head.conv.weight"):
+        if names.get(name) in ("head.weight", "head.conv.weight", "head.head.weight"):
             return len(tensor)
     raise ModelFileError(f"{weights.path} has no head, and so no classes. Train one: cnnlab train model=…")
 
@@ -189,17 +208,17 @@ def _name_there(name: str, origin: Origin) -> str:
 def _drop_other_head(fitted: dict[str, Tensor], wanted: Mapping[str, Tensor], *, is_foreign: bool) -> str | None:
     """Puts the head that was drawn in the place of one of another size; what to say of it where that was done."""
     own = [name for name in wanted if name.startswith("head.")]
-    # An ending that has no counterpart here is still called as it is there.
-    endings = ("head.", "classifier.") if is_foreign else ("head.",)
+    # An ending that has no counterpart here is still called as it is there; that of ours begins with dense layers.
+    endings = ("head.", "classifier.") if is_foreign else ("head.", "dense")
     theirs = [name for name in fitted if name.startswith(endings) and name not in wanted]
     theirs += [name for name in own if name in fitted]
     if all(name in fitted and fitted[name].shape == wanted[name].shape for name in own):
         return None
-    held = {len(fitted[name]) for name in theirs if name.endswith("bias")}
+    held = [len(fitted[name]) for name in theirs if name.endswith("bias")]
     for name in theirs:
         del fitted[name]
     outputs = len(wanted[own[-1]])
-    about = f"Its head, for {held.pop()} outputs, was left out" if held else "It has no head"
+    about = f"Its head, for {held[-1]} outputs, was left out" if held else "It has no head"
     fitted.update({name: wanted[name].clone() for name in own})
     return f"{about}; a new one for {outputs} is drawn."
 
@@ -282,7 +301,10 @@ def _timm_file(name: str, offline: bool) -> Path:
 
 
 def _missing(name: str, url: str, path: Path, reason: str) -> UsageError:
+    ours = next((word for word, there in _IN_TIMM.items() if there == name), None)
+    called = f"{ours} ({name} of timm)" if ours else name
     return UsageError(
-        f"the ImageNet weights of {name} are not on this machine, and could not be downloaded ({reason.rstrip('.')}). "
-        f"Fetch {url} on another machine and put it at {path}; or name a file of safetensors with weights=PATH."
+        f"the ImageNet weights of {called} are not on this machine, and could not be downloaded "
+        f"({reason.rstrip('.')}). Fetch {url} on another machine and put it at {path}; or name a file of "
+        "safetensors with weights=PATH."
     )
