@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_EFFECTS = 8
+_LEAVING = " Where a line leaves the picture, its values lie beyond the axis, so that the others can be told apart."
 _CLOSE = 0.005
 """Mean confidence and accuracy that differ by less than half a point are called alike."""
 
@@ -163,6 +164,7 @@ def _curves(subject: Subject) -> Section | None:
         whole = "All settings" if len(together) == len(subject.result.settings) else "Together"
         alt = f"{main.label} on validation epoch by epoch of {labels}. Where each ends is in the table."
         caption = "Mean over the repeats; the band goes from the lowest to the highest of them."
+        caption += _LEAVING if curve_figures.leave_together(together, main) else ""
         pictures.append(
             Picture(
                 *("curves", f"{whole}: {main.label} on validation", caption, alt, table),
@@ -197,10 +199,11 @@ def _curve_picture(
         if metric.name in one.gaps
     ]
     alt = f"Learning curves of {one.label} on train and validation. {'; '.join(gaps)}."
+    caption = f"Train dashed, validation solid.{_LEAVING if curve_figures.leaves(one, ends) else ''}"
     place = table.keys.index(one.key)
     own = Table("curves", table.title, table.columns, (table.rows[place],), (one.key,), table.note).without_empty()
     return Picture(
-        *(f"curves {one.key}", one.label, "Train dashed, validation solid.", alt, own),
+        *(f"curves {one.key}", one.label, caption, alt, own),
         draw=lambda: curve_figures.draw_setting(one, metrics, subject.colours[one.key], ends),
     )
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnlab.objectives.metrics import better
+from cnnlab.objectives.metrics import better, unit
 from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.curves import Band, CurveMetric, Gap, SettingCurves
 from cnnlab.reports.contents.tables import Column, with_unit
@@ -29,13 +29,28 @@ Limits = Mapping[str, tuple[float, float]]
 def limits(curves: Sequence[SettingCurves]) -> dict[str, tuple[float, float]]:
     """From lowest to highest of every metric over all settings, so that their pictures can be compared.
 
-    The first epochs would press all else flat, so a tenth of the values at the bad end may lie outside.
+    The first epochs would press all else flat, so a tenth of the values at the bad end may lie outside, but for the
+    last epoch of a share, which is what a reader looks for.
     """
-    found = {}
-    for metric in dict.fromkeys(name for one in curves for name in one.bands):
-        bands = [band for one in curves for band in one.bands.get(metric, {}).values()]
-        found[metric] = _ends(bands, is_low=better(metric) == "lower")
-    return found
+    names = dict.fromkeys(name for one in curves for name in one.bands)
+    return {name: _ends([band for one in curves for band in one.bands.get(name, {}).values()], name) for name in names}
+
+
+def limits_together(curves: Sequence[SettingCurves], metric: CurveMetric) -> tuple[float, float]:
+    """The same of the curves that one panel shows together."""
+    return _ends([band for _, band in _together(curves, metric)], metric.name)
+
+
+def leaves(one: SettingCurves, ends: Limits) -> bool:
+    """Whether some of its curves lie outside their panel."""
+    bands = ((band, ends[name]) for name, found in one.bands.items() for band in found.values())
+    return any(_is_outside(band, span) for band, span in bands)
+
+
+def leave_together(curves: Sequence[SettingCurves], metric: CurveMetric) -> bool:
+    """Whether some curves lie outside the panel that they share."""
+    span = limits_together(curves, metric)
+    return any(_is_outside(band, span) for _, band in _together(curves, metric))
 
 
 def draw_setting(one: SettingCurves, metrics: Sequence[CurveMetric], colour: str, ends: Limits) -> "Figure":
@@ -58,11 +73,9 @@ def draw_together(
     curves: Sequence[SettingCurves], metric: CurveMetric, colours: Mapping[str, str], names: Mapping[str, str]
 ) -> "Figure":
     """The validation curves of several settings in one panel, each named at its end; of train, where that is all."""
-    split = "validation" if any("validation" in one.bands.get(metric.name, {}) for one in curves) else "train"
-    shown = [one for one in curves if split in one.bands.get(metric.name, {})]
     figure, (axes,) = sheet(3.1)
-    bands = {one.key: (one.bands[metric.name][split], short(names[one.key], 18), colours[one.key]) for one in shown}
-    ends = _ends([band for band, _, _ in bands.values()], is_low=not metric.higher_is_better)
+    split, ends = _split_shown(curves, metric), limits_together(curves, metric)
+    bands = {one.key: (band, short(names[one.key], 18), colours[one.key]) for one, band in _together(curves, metric)}
     for band, _, colour in bands.values():
         _draw_band(axes, band, colour, split)
     last = max(_last({"": band}) for band, _, _ in bands.values())
@@ -72,9 +85,25 @@ def draw_together(
     return figure
 
 
-def _ends(bands: Sequence[Band], *, is_low: bool) -> tuple[float, float]:
+def _split_shown(curves: Sequence[SettingCurves], metric: CurveMetric) -> str:
+    return "validation" if any("validation" in one.bands.get(metric.name, {}) for one in curves) else "train"
+
+
+def _together(curves: Sequence[SettingCurves], metric: CurveMetric) -> list[tuple[SettingCurves, Band]]:
+    split = _split_shown(curves, metric)
+    return [(one, one.bands[metric.name][split]) for one in curves if split in one.bands.get(metric.name, {})]
+
+
+def _is_outside(band: Band, ends: tuple[float, float]) -> bool:
+    return bool((band.low < ends[0]).any() or (band.high > ends[1]).any())
+
+
+def _ends(bands: Sequence[Band], metric: str) -> tuple[float, float]:
     values = np.concatenate([np.concatenate([band.low, band.high]) for band in bands])
-    low, high = np.percentile(values, [0, 90] if is_low else [10, 100])
+    low, high = np.percentile(values, [0, 90] if better(metric) == "lower" else [10, 100])
+    if unit(metric) == "share":
+        last = np.array([[band.low[-1], band.high[-1]] for band in bands])
+        low, high = min(low, np.nanmin(last)), max(high, np.nanmax(last))
     room = 0.06 * (high - low) or 0.05 * abs(high) or 0.05
     return float(low - room), float(high + room)
 

@@ -1,0 +1,45 @@
+"""How far the axes of learning curves reach."""
+
+import numpy as np
+import pytest
+
+from cnnlab.reports.contents.curves import Band, CurveMetric, SettingCurves
+from cnnlab.reports.figures.curves import leave_together, leaves, limits, limits_together
+
+ACCURACY = CurveMetric("accuracy", "accuracy", "share", True)
+LOSS = CurveMetric("loss", "loss", "loss", False)
+
+
+def curve(key: str, values: list[float], metric: str = "accuracy") -> SettingCurves:
+    numbers = np.array(values, dtype=float)
+    band = Band(np.arange(1, len(values) + 1), numbers, numbers, numbers, np.ones(len(values), dtype=np.int64))
+    return SettingCurves(key, key, {metric: {"validation": band}}, {})
+
+
+GOOD = [curve(f"s{place}", list(np.linspace(0.1, 0.9, 20) ** 0.2)) for place in range(12)]
+
+
+def test_first_epochs_may_leave_the_picture_and_it_is_said() -> None:
+    ends = limits(GOOD)
+    assert ends["accuracy"][0] > 0.7 and ends["accuracy"][1] > 0.97
+    assert leaves(GOOD[0], ends) and leave_together(GOOD, ACCURACY)
+
+
+def test_where_a_setting_ends_is_in_the_picture_however_low() -> None:
+    curves = [*GOOD, curve("bad", [0.1] * 20)]
+    assert limits(curves)["accuracy"][0] < 0.1 and limits_together(curves, ACCURACY)[0] < 0.1
+    assert not leaves(curves[-1], limits(curves))
+
+
+def test_a_loss_that_blows_up_does_not_press_the_others_flat() -> None:
+    calm = [curve(f"s{place}", [2.0, 1.0, 0.5, 0.4], "loss") for place in range(12)]
+    wild = curve("wild", [2.0, 10.0, 1e4, 1e6], "loss")
+    ends = limits([*calm, wild])
+    assert ends["loss"][1] < 10 and leaves(wild, ends) and not leaves(calm[0], {"loss": (0, 3)})
+    assert leave_together([*calm, wild], LOSS)
+
+
+@pytest.mark.parametrize("values", [[0.5], [0.5, 0.5, 0.5]])
+def test_a_curve_that_does_not_change_has_room(values: list[float]) -> None:
+    low, high = limits([curve("s", values)])["accuracy"]
+    assert low < 0.5 < high
