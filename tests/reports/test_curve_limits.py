@@ -21,7 +21,7 @@ GOOD = [curve(f"s{place}", list(np.linspace(0.1, 0.9, 20) ** 0.2)) for place in 
 
 def test_first_epochs_may_leave_the_picture_and_it_is_said() -> None:
     ends = limits(GOOD)
-    assert ends["accuracy"][0] > 0.7 and ends["accuracy"][1] > 0.97
+    assert ends["accuracy"][0] > 0.65 and ends["accuracy"][1] > 0.97
     assert leaves(GOOD[0], ends) and leave_together(GOOD, ACCURACY)
 
 
