@@ -1,11 +1,20 @@
 """What to say about a command line that cannot be read: an option, a command or an argument that is not there."""
 
+import re
 from typing import Any
 
 from cnnlab.core.errors import suggestion
 
 _FLAGS = {"runs", "data_dir", "offline", "quiet", "again", "json"}
 """Words that are flags, not keys of a recipe."""
+_WORDINGS = (
+    (r"Input should be a valid integer.*", "it takes a whole number"),
+    (r"Input should be a valid number.*", "it takes a number"),
+    (r"Input should be greater than or equal to (\S+)", r"it takes at least \1"),
+    (r"Input should be less than or equal to (\S+)", r"it takes at most \1"),
+    (r"Value error, ", ""),
+)
+"""What typer takes over from the library that reads its values, and what that means on a command line."""
 
 
 def explain(error: Exception) -> str | None:
@@ -27,6 +36,8 @@ def _reason(error: Any, context: Any) -> str:
         word = message.split("'")[1] if "'" in message else message
         return f"there is no command {word!r}. {suggestion(word, commands)}"
     message = " ".join(message.split())
+    for theirs, ours in _WORDINGS:
+        message = re.sub(theirs, ours, message)
     return f"{message[:1].lower()}{message[1:]}".rstrip(".") + "."
 
 
