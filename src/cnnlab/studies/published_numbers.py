@@ -136,36 +136,44 @@ def _compared(row: TiedRow, table: TiedTable, tables: Tables) -> PublishedRow:
         return PublishedRow(row.label, row.value, None, None, None, None, None, "not measured", lacking)
     metric = table.metric
     values = list(tables.values[metric.name][row.setting].values())
-    found, how = _against(row, table, values, tables.pictures.get(metric.name))
-    word, reason = _word(found, table)
+    found, how = _against(row, table, tables, values)
+    word, reason = _word(found, table, len(values))
     remark = "; ".join(part for part in (reason, how, row.note) if part) or None
     low, high = ends(found.interval)
     return PublishedRow(row.label, row.value, row.setting, found.mean, found.difference, low, high, word, remark)
 
 
 def _against(
-    row: TiedRow, table: TiedTable, values: Sequence[float], pictures: int | None
+    row: TiedRow, table: TiedTable, tables: Tables, values: Sequence[float]
 ) -> tuple["AgainstNumber", str | None]:
     """The measured values beside a published one, and how where that is not as a number taken as exact."""
-    higher, unit = table.metric.better == "higher", unit_of(table.metric)
+    metric, tolerance = table.metric, table.tolerance
+    higher, unit, step = metric.better == "higher", unit_of(metric), tables.step(metric)
     if not row.sd or row.n is None or row.n < 2 or len(values) < 2:
         found = evaluation.against_number(
-            values, row.value, higher_is_better=higher, unit=unit, tolerance=table.tolerance, n=pictures
+            values,
+            row.value,
+            higher_is_better=higher,
+            unit=unit,
+            tolerance=tolerance,
+            n=tables.pictures.get(metric.name),
+            step=step,
         )
         return found, None
     found = against_summary(
-        values, row.value, row.sd, row.n, higher_is_better=higher, unit=unit, tolerance=table.tolerance
+        values, row.value, row.sd, row.n, higher_is_better=higher, unit=unit, tolerance=tolerance, step=step
     )
     return found, f"by Welch's t, with the published SD of {unit.text(row.sd)} over {row.n} repeats"
 
 
-def _word(found: "AgainstNumber", table: TiedTable) -> tuple[Word, str | None]:
+def _word(found: "AgainstNumber", table: TiedTable, repeats: int) -> tuple[Word, str | None]:
     if found.mean is None:
         return "not measured", "no trial of this setting is finished"
     if table.reason is not None:
         return "not comparable", table.reason
     if found.verdict == "untested":
-        return "not comparable", "a single repeat tells nothing of the spread"
+        what = "a single repeat tells" if repeats < 2 else "repeats that all agree tell"
+        return "not comparable", f"{what} nothing of the spread"
     if found.verdict == "undecided":
         return "not comparable", "too few repeats: the interval is wider than the tolerance"
     if found.verdict == "reproduced" and table.tolerance is None and found.interval is not None:
