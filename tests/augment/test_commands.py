@@ -35,6 +35,11 @@ def test_cost_of_nothing_is_refused():
     assert result.exit_code == 2 and "nothing to time" in result.stderr
 
 
+def test_list_answers_the_name_of_another_library_with_the_operation_meant():
+    result = cnnlab("list", "RandomRotation")
+    assert result.exit_code == 2 and "Did you mean rotate?" in result.stderr
+
+
 def test_preview_writes_every_format_that_it_names(tmp_path):
     option = Picture.__metadata__[0]
     suffixes = re.findall(r"\.[a-z]+", option.help.partition(":")[2])

@@ -202,8 +202,8 @@ def test_keyword_only_argument_is_given_by_name(changes: Registry[object]) -> No
     [
         (
             "zoom(0.8, 1.0)",
-            "change zoom is given 2 values and takes amount; by name only: p=, fill=. A range, or several values, "
-            "for amount is a list: zoom([0.8, 1.0]) (at character 11",
+            "change zoom is given 2 values and takes amount; by name only: p=, fill=. Several values for amount, "
+            "such as a range, are one list: zoom([0.8, 1.0]) (at character 11",
         ),
         ("zoom(1, 2, 3)", "change zoom is given 3 values and takes amount; by name only: p=, fill= (at character 9"),
         ("turn(10, 0.5)", "change turn is given 2 values and takes degrees; by name only: p= (at character 10"),

@@ -206,7 +206,7 @@ def _surplus(call: Call, entry: Entry[Any], placed: Sequence[str]) -> str:
     if last.annotation is Any or not _fits(values, last.annotation):
         return told
     whole = Call(call.name, (*call.args[: len(placed) - 1], values))
-    return f"{told}. A range, or several values, for {last.name} is a list: {whole}"
+    return f"{told}. Several values for {last.name}, such as a range, are one list: {whole}"
 
 
 def _fits(value: Any, annotation: Any) -> bool:
