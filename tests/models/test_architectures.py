@@ -276,11 +276,26 @@ def test_initialiser_knob_reaches_every_kernel_and_bias():
 
 
 @pytest.mark.parametrize(
+    ("spec", "place"),
+    [
+        ("pattern(width=2, layers=CPX, filters=[3])", "layers"),
+        ("pattern(CPX, filters=[3])", "CPX"),
+        ("cnn(filters=[3, 4], kernel=[3])", "kernel"),
+        ("wide-resnet(depth=12)", "depth"),
+    ],
+)
+def test_impossible_architecture_points_at_the_argument(spec, place):
+    with pytest.raises(SpecError) as caught:
+        made(spec, (1, 8, 8))
+    assert (caught.value.text, caught.value.position) == (spec, spec.index(place))
+
+
+@pytest.mark.parametrize(
     ("spec", "words"),
     [
         ("vgg-like", ["vgg-like", "1×8×8", "pool4", "256×1×1"]),
         ("pattern(CPX, filters=[3])", ["CPX", "letter"]),
-        ("pattern(CCP, filters=[3])", ["CCP", "2 convolutions", "1 numbers"]),
+        ("pattern(CCP, filters=[3])", ["CCP", "2 convolutions", "filters"]),
         ("cnn(filters=[3, 4], kernel=[3])", ["1 sizes", "2 convolutions"]),
         ("wide-resnet(depth=12)", ["6n + 4", "12"]),
         ("resnet(blocks=[1, 1])", ["2 stages", "4"]),

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, TypeAlias, cast, get_args
 
@@ -54,7 +55,16 @@ def build(spec: object, shape: Shape, outputs: int) -> nn.Module:
         plan = bound.build(shape=shape, outputs=outputs)
         return plan if isinstance(plan, nn.Module) else finished(plan, shape, outputs)
     except SpecError as error:
-        raise SpecError(f"{bound.name} for pictures of {format_shape(shape)}: {error.reason}") from error
+        raise _pointing(bound, read(spec)[0], shape, error.reason) from error
+
+
+def _pointing(bound: Bound[Plan], call: Call, shape: Shape, reason: str) -> SpecError:
+    """What is wrong with an architecture, pointing at the argument that the reason begins with, where that is given."""
+    message = f"{bound.name} for pictures of {format_shape(shape)}: {reason}"
+    word = re.split(r"\W", reason, maxsplit=1)[0]
+    names = list(bound.entry.arguments)
+    place = names.index(word) if word in names and word not in call.places else word
+    return call.error(message, place) if place in call.places else SpecError(message)
 
 
 def is_built_in(spec: object) -> bool:
