@@ -72,6 +72,25 @@ def test_what_is_not_yaml_is_refused_by_its_name_in_one_line(text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("data: digits\n  model: cnn\n", ["in line 2, column 8 (model: cnn)", "all keys in one column"]),
+        ("model: cnn\nname: a: b", ["in line 2", "(name: a: b)", "quotes around a value that holds a colon"]),
+        ("a: 1\nb: [1, 2", ["in line 2", "Close every bracket"]),
+        ("a: 'x", ["in line 1", "Close the quote"]),
+        ("a:\n\tb: 1", ["in line 2", "not tabs"]),
+        ("a: @x", ["Put quotes around the value"]),
+        ("epochs: 1\nseed: 2\nepochs: 2", ["'epochs' is given twice; leave one, in line 3, column 1 (epochs: 2)"]),
+    ],
+)
+def test_what_is_not_yaml_is_shown_with_its_line_and_what_to_do(text: str, told: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        yaml.load(text, "recipe.yaml")
+    assert all(part in str(caught.value) for part in told), str(caught.value)
+    assert "unicode string" not in str(caught.value) and "^" not in str(caught.value)
+
+
 def test_repeated_key_is_named() -> None:
     with pytest.raises(UsageError, match="the key 'epochs' is given twice"):
         yaml.load("phases:\n- epochs: 1\n  epochs: 2\n", "it")

@@ -1,9 +1,10 @@
 """Small trees of pictures to read."""
 
 import io
+import struct
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +66,26 @@ def write(tmp_path: Path) -> MakeTree:
         return path
 
     return make
+
+
+def idx_folder(folder: Path, labels: dict[str, Sequence[int]], code: int = 0x08) -> Path:
+    """A folder of IDX files with so many pictures as there are labels in each split."""
+    pixels = np.random.default_rng(0).integers(0, 256, (99, 4, 4), dtype=np.uint8)
+    start = 0
+    for split, values in labels.items():
+        mine = pixels[start : start + len(values)]
+        start += len(values)
+        kind = {0x08: ">u1", 0x09: ">i1"}[code]
+        (folder / f"{split}-images-idx3-ubyte").write_bytes(
+            bytes([0, 0, 8, 3]) + struct.pack(">3I", *mine.shape) + mine.tobytes()
+        )
+        (folder / f"{split}-labels-idx1-ubyte").write_bytes(
+            bytes([0, 0, code, 1]) + struct.pack(">I", len(values)) + np.array(values, kind).tobytes()
+        )
+    return folder
+
+
+@pytest.fixture
+def write_idx() -> Callable[..., Path]:
+    """Writes IDX files with the labels given for each split."""
+    return idx_folder

@@ -1,7 +1,6 @@
 """Labels that are no classes: reported when the data is checked, refused when it is loaded to train on."""
 
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +11,9 @@ from cnnlab import data
 from cnnlab.core.errors import DataError
 
 Make = Callable[..., bytes]
+WriteIdx = Callable[..., Path]
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 4, 4), dtype=np.uint8)
 FAR = [0, 1, 77, 2, 78, 0]
-
-
-def write_idx(folder: Path, labels: dict[str, Sequence[int]], code: int = 0x08) -> Path:
-    """A folder of IDX files with so many pictures as there are labels in each split."""
-    start = 0
-    for split, values in labels.items():
-        pixels = PIXELS[start : start + len(values)]
-        start += len(values)
-        kind = {0x08: ">u1", 0x09: ">i1"}[code]
-        (folder / f"{split}-images-idx3-ubyte").write_bytes(
-            bytes([0, 0, 8, 3]) + struct.pack(">3I", *pixels.shape) + pixels.tobytes()
-        )
-        (folder / f"{split}-labels-idx1-ubyte").write_bytes(
-            bytes([0, 0, code, 1]) + struct.pack(">I", len(values)) + np.array(values, kind).tobytes()
-        )
-    return folder
 
 
 def refusal(spec: Any) -> str:
@@ -38,7 +22,9 @@ def refusal(spec: Any) -> str:
     return str(caught.value)
 
 
-def test_label_beyond_those_of_train_is_refused_with_its_file_place_and_value(tmp_path: Path) -> None:
+def test_label_beyond_those_of_train_is_refused_with_its_file_place_and_value(
+    tmp_path: Path, write_idx: WriteIdx
+) -> None:
     folder = write_idx(tmp_path, {"train": [0, 1, 2] * 4, "t10k": FAR})
     said = refusal(folder)
     assert str(folder / "t10k-labels-idx1-ubyte") in said
@@ -46,25 +32,25 @@ def test_label_beyond_those_of_train_is_refused_with_its_file_place_and_value(tm
     assert "the labels of train go from 0 to 2" in said
 
 
-def test_label_beyond_those_of_train_is_an_error_of_the_check(tmp_path: Path) -> None:
+def test_label_beyond_those_of_train_is_an_error_of_the_check(tmp_path: Path, write_idx: WriteIdx) -> None:
     report = data.check(write_idx(tmp_path, {"train": [0, 1, 2] * 4, "t10k": FAR}))
     assert not report.is_usable
     assert "label is 77 at picture 2" in report.findings[0].text
 
 
-def test_label_of_a_validation_split_is_held_to_those_of_train(tmp_path: Path) -> None:
+def test_label_of_a_validation_split_is_held_to_those_of_train(tmp_path: Path, write_idx: WriteIdx) -> None:
     folder = write_idx(tmp_path, {"train": [0, 1, 2] * 4, "val": [0, 3], "t10k": [0, 1]})
     assert "label is 3 at picture 1 (counted from 0) of validation:" in refusal(folder)
 
 
-def test_named_classes_say_how_many_there_are_whatever_train_holds(tmp_path: Path) -> None:
+def test_named_classes_say_how_many_there_are_whatever_train_holds(tmp_path: Path, write_idx: WriteIdx) -> None:
     folder = write_idx(tmp_path, {"train": [0, 1] * 6, "t10k": [0, 2]})
     named = data.load({"name": "idx", "path": str(folder), "classes": ["a", "b", "c"]})
     assert named.classes == {"label": ("a", "b", "c")}
     assert "with 2 classes it goes from 0 to 1" in refusal({"name": "idx", "path": str(folder), "classes": ["a", "b"]})
 
 
-def test_negative_label_is_refused_by_the_file_that_holds_it(tmp_path: Path) -> None:
+def test_negative_label_is_refused_by_the_file_that_holds_it(tmp_path: Path, write_idx: WriteIdx) -> None:
     said = refusal(write_idx(tmp_path, {"train": [0, 1, -1, 2]}, code=0x09))
     assert "train-labels-idx1-ubyte: label is -1 at picture 2 (counted from 0), and classes are numbered from 0" in said
     assert "99999" not in said
@@ -95,6 +81,6 @@ def test_table_with_a_numbered_label_beyond_those_of_train_is_refused(tmp_path: 
     assert "the label of c.png in test is 77, and the highest in train is 1" in refusal(path)
 
 
-def test_many_classes_without_a_picture_are_counted(tmp_path: Path) -> None:
+def test_many_classes_without_a_picture_are_counted(tmp_path: Path, write_idx: WriteIdx) -> None:
     report = data.check(write_idx(tmp_path, {"train": [*[0, 1, 2] * 4, 77]}))
     assert "3, 4, " in report.findings[0].text and "22, … (74 of 78)" in report.findings[0].text

@@ -101,7 +101,8 @@ def test_relative_path_is_looked_for_here_then_in_the_data_folder(
         ("digits(dedupe=1)", "true or false"),
         ("folder", "needs path"),
         ("digits|digits", "exactly one"),
-        ("none", "exactly one"),
+        ("none", "no data is named.*data=fashion-mnist"),
+        ("", "no data is named"),
     ],
 )
 def test_spec_that_cannot_be_meant_is_refused(spec: str, message: str) -> None:

@@ -93,7 +93,11 @@ def read_one(value: object, what: str) -> Call:
     """The single call meant by ``value``; ``what`` names the thing in the message when it is none or several."""
     calls = read(value)
     if len(calls) != 1:
-        found = "nothing" if not calls else f"{len(calls)} joined by |"
+        found = (
+            f"{len(calls)} joined by |. Leave one"
+            if calls
+            else "nothing. Write one; none and an empty word are no name"
+        )
         raise SpecError(f"{what} takes exactly one name(…), and got {found}.")
     return calls[0]
 

@@ -13,6 +13,17 @@ try:
 except ImportError:
     from yaml import SafeLoader as _Fast  # type: ignore[assignment]
 
+_MOST_SHOWN = 60
+_REMEDIES = {
+    "mapping values are not allowed": "Write key: value, each on a line of its own with all keys in one column, and "
+    "put quotes around a value that holds a colon and a space.",
+    "could not find expected ':'": "Write key: value, with a colon and a space.",
+    "cannot start any token": "Put quotes around the value; indent by spaces, not tabs.",
+    "expected <block end>": "Start the keys of one level in the same column, and write key: value.",
+    "expected ',' or": "Close every bracket, and put quotes around a value that holds a comma or a bracket.",
+    "while scanning a quoted": "Close the quote.",
+    "unexpected end of stream": "Close the quote or the bracket.",
+}
 _FIRSTS = list("-+.0123456789")
 _BREAKS = frozenset("\x85\u2028\u2029")
 
@@ -56,9 +67,10 @@ def _integer(loader: _Loader | _FastLoader, node: yaml.ScalarNode) -> int:
 
 def _mapping(loader: _Loader | _FastLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise yaml.MarkedYAMLError(problem=f"the key {key!r} is given twice", problem_mark=node.start_mark)
+    for place, key in enumerate(keys):
+        if key in keys[:place]:
+            mark = node.value[place][0].start_mark
+            raise yaml.MarkedYAMLError(problem=f"the key {key!r} is given twice; leave one", problem_mark=mark)
     return dict(loader.construct_mapping(node, deep=True))
 
 
@@ -85,8 +97,24 @@ def load(text: str, what: str) -> Any:
         # Slower, and says more of what is wrong.
         return yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"{what} is not valid YAML: {reason}") from error
+        raise UsageError(f"{what} is not valid YAML: {_reason(error, text)}") from error
+
+
+def _reason(error: Exception, text: str) -> str:
+    """What is wrong, with its line as it stands in the text, and what may mend it."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        said = " ".join(str(error).split()).replace(' in "<unicode string>",', ", at")
+        return f"{said.rstrip('.')}."
+    lines = text.splitlines()
+    line = " ".join(lines[mark.line].split()) if mark.line < len(lines) else ""
+    shown = f" ({line[:_MOST_SHOWN]})" if line else ""
+    problem = " ".join(str(getattr(error, "problem", None) or error).split())
+    return f"{problem}, in line {mark.line + 1}, column {mark.column + 1}{shown}.{_remedy(problem)}"
+
+
+def _remedy(problem: str) -> str:
+    return next((f" {remedy}" for part, remedy in _REMEDIES.items() if part in problem), "")
 
 
 def dump(value: Any) -> str:

@@ -136,7 +136,8 @@ def _balance(part: ImageSet, column: str, names: tuple[str, ...]) -> Iterator[Fi
             "makes up for it.",
         )
     elif len(present) and int(present.min()) < _FEW:
-        yield Finding("warning", f"{names[least]} has only {int(counts[least])} pictures in train.")
+        few = int(counts[least])
+        yield Finding("warning", f"{names[least]} has only {few} picture{'' if few == 1 else 's'} in train.")
 
 
 def _contradictions(part: ImageSet) -> int:

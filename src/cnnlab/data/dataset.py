@@ -35,7 +35,7 @@ class Dataset:
                     "all splits must have one shape. Give size= or channels= to make them so."
                 )
             if part.targets and (set(part.targets) != set(self.train.targets) or part.classes != self.train.classes):
-                raise DataError(f"the targets of {name} differ from those of train in their columns or classes.")
+                raise DataError(_differing(name, part, self.train))
 
     @classmethod
     def of(cls, name: str, parts: Mapping[str, ImageSet], source: Mapping[str, Any]) -> "Dataset":
@@ -67,6 +67,15 @@ class Dataset:
     def __repr__(self) -> str:
         parts = ", ".join(f"{len(part):,} {name}" for name, part in self.parts())
         return f"<Dataset {self.name}: {parts}, {_shape(self.train)}>"
+
+
+def _differing(name: str, part: ImageSet, train: ImageSet) -> str:
+    """In what the targets of a split differ from those of train."""
+    if set(part.targets) != set(train.targets):
+        mine, theirs = (", ".join(images.targets) or "none" for images in (part, train))
+        return f"the targets of {name} are {mine} and those of train {theirs}; both must have the same columns."
+    column = next(column for column in part.targets if part.classes.get(column) != train.classes.get(column))
+    return f"the classes of {column} in {name} differ from those in train; name them for all splits together."
 
 
 def _shape(part: ImageSet) -> str:

@@ -24,6 +24,7 @@ from typing import IO, Any, cast
 from cnnlab.core.errors import DataError
 
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+_PICKLED = {".pkl", ".pickle", ".pt", ".pth", ".joblib"}
 _MOST_FILE = 512 << 20
 _HARMLESS = 1 << 30
 _MOST_RATIO = 100
@@ -139,6 +140,11 @@ def open_members(path: Path) -> Members:
             return TarMembers(path)
     except _DAMAGED as error:
         raise DataError(f"{path} is damaged or cut off ({error}). Copy or download it again.") from error
+    if path.suffix.lower() in _PICKLED:
+        raise DataError(
+            f"{path} is a pickle by its name, and pickles are not read because they could run a program. Save the "
+            "arrays with numpy.savez as x_train, y_train, x_test and y_test, and give the .npz."
+        )
     raise DataError(
         f"{path} is neither a folder nor a readable .zip or .tar archive; it may be cut off. Copy or download it again."
     )

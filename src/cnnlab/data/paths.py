@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.spec import Call, read_one
+from cnnlab.core.errors import SpecError
+from cnnlab.core.spec import Call, read, read_one
 from cnnlab.data.reading import Place, readers
 
 _BY_SUFFIX = {
@@ -31,6 +32,11 @@ def as_call(spec: Any, place: Place) -> Call:
     text = spec.strip() if isinstance(spec, str) else ""
     if text and text not in readers and place.look(text) is not None:
         return _reader_of(text, place)
+    if not read(spec):
+        raise SpecError(
+            "no data is named. Write a data set or a path, as in data=fashion-mnist or data=photos/; cnnlab data list "
+            "shows what there is."
+        )
     call = read_one(spec, "Data")
     is_path = "/" in call.name or "." in call.name or call.name.startswith("~")
     if call.name not in readers and not call.args and (is_path or place.look(call.name) is not None):

@@ -29,7 +29,7 @@ def class_names(columns: Columns, column: str | None, objective: str) -> tuple[s
         if len(named) != 1:
             raise UsageError(
                 f"objective={objective} needs one target column that holds classes; the data's columns are: "
-                f"{listed(columns)}. Name one, as in 'objective={objective}(column=label)'{_instead(columns, named)}."
+                f"{listed(columns)}. {_remedy(columns, named, objective)}"
             )
         column = named[0]
     if column in columns and columns[column] is None:
@@ -45,10 +45,13 @@ def class_names(columns: Columns, column: str | None, objective: str) -> tuple[s
     return column, names
 
 
-def _instead(columns: Columns, named: list[str]) -> str:
-    if named or not columns:
-        return ""
-    return f", or take one for numbers, as in 'objective=scalar(column={next(iter(columns))}, range=[0, 100])'"
+def _remedy(columns: Columns, named: list[str], objective: str) -> str:
+    """What to write instead, with columns that are there."""
+    if named:
+        return f"Name one, as in 'objective={objective}(column={named[0]})'."
+    if columns:
+        return f"Take an objective for numbers, as in 'objective=scalar(column={next(iter(columns))}, range=[0, 100])'."
+    return "Give pictures that have targets."
 
 
 def number_table(columns: Columns, column: str, objective: str) -> tuple[float, ...] | None:

@@ -38,11 +38,22 @@ def idx_source(
 
 
 def _read(pairs: Mapping[str, tuple[Path, Path | None]], classes: Sequence[str] | None) -> Content:
+    _check_labels(pairs)
     splits = {}
     for split, (images, labels) in pairs.items():
         targets = {} if labels is None else {"label": read_idx(labels)}
         splits[split] = LabelledArrays(read_idx(images), targets, str(images), str(labels))
     return content_of(splits, {} if classes is None else {"label": classes})
+
+
+def _check_labels(pairs: Mapping[str, tuple[Path, Path | None]]) -> None:
+    images, labels = pairs["train"]
+    if labels is None and any(other is not None for _, other in pairs.values()):
+        raise DataError(f"the labels of train are missing: there is no {_labels_name(images)}[.gz] beside {images}.")
+
+
+def _labels_name(images: Path) -> str:
+    return re.sub(r"images([-.])idx\d", r"labels\1idx1", images.name, flags=re.IGNORECASE).removesuffix(".gz")
 
 
 def _pairs(path: Path) -> dict[str, tuple[Path, Path | None]]:
@@ -61,6 +72,6 @@ def _pairs(path: Path) -> dict[str, tuple[Path, Path | None]]:
 
 
 def _labels_of(images: Path) -> Path | None:
-    plain = re.sub(r"images([-.])idx\d", r"labels\1idx1", images.name, flags=re.IGNORECASE).removesuffix(".gz")
+    plain = _labels_name(images)
     candidates = (images.with_name(plain), images.with_name(f"{plain}.gz"))
     return next((candidate for candidate in candidates if candidate.exists()), None)

@@ -139,6 +139,12 @@ class _Files:
             usual = [table.absolute().parent / folder for folder in _USUAL_FOLDERS]
             bases = [base for base in usual if base.exists()]
             pictures = next((base for base in bases if any(_finder(base)(n) for n in names[:_TRIED])), bases[0])
+            if not any(map(_finder(pictures), names)):
+                raise DataError(
+                    f"{table} names pictures such as {names[0]}, and none of them is beside it, nor in a folder there "
+                    f"called {listed(_USUAL_FOLDERS[1:7])}. Say where they are with pictures=, as in "
+                    f"'csv(path={table}, pictures=photos/)'."
+                )
         if pictures.is_dir():
             find = _finder(pictures)
             places = {name: find(name) for name in names}
