@@ -73,8 +73,11 @@ def _check(word: str, filters: Sequence[int], kernels: Sequence[int]) -> None:
     if set(word) - {"C", "P", "N"}:
         raise SpecError(f"layers={word} holds a letter other than C (convolution), P (pool), N (batch normalisation).")
     if word.count("C") != len(filters):
+        count = word.count("C")
+        example = ", ".join(["32"] * max(1, count))
         raise SpecError(
-            f"layers={word} has {word.count('C')} convolutions and filters lists {len(filters)} numbers; give one each."
+            f"layers={word} has {count} convolutions, and filters is [{', '.join(map(str, filters))}]: filters takes a "
+            f"number for each C, as in filters=[{example}]."
         )
     if len(kernels) != len(filters):
         raise SpecError(

@@ -26,6 +26,10 @@ _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x
 _PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
 
 
+class MisfitError(ModelFileError):
+    """Weights that are those of a network of other layers."""
+
+
 class _Facts(BaseModel):
     """What the file says besides the weights."""
 
@@ -80,6 +84,7 @@ def load_classifier(path: Path | str, network: nn.Module | None = None) -> Class
 
     :param network: needed where the file holds the weights of a network of one's own; it is filled with them.
     :raises ModelFileError: for anything that is not a whole classifier of ours; a pickle is never opened.
+    :raises MisfitError: when the network is not that of the weights.
     """
     path = Path(path)
     refuse_foreign(path)
@@ -90,8 +95,9 @@ def load_classifier(path: Path | str, network: nn.Module | None = None) -> Class
     except (SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is damaged or cut short ({error}). Take a whole copy of it.") from error
     try:
+        what = f"the network {facts.model}" if network is None else "the network given"
         network = network or _rebuilt(path, facts)
-        _fill(path, network, tensors, facts.model)
+        _fill(path, network, tensors, what)
         arguments = facts.model_dump(exclude={"format", "outputs", "extra"})
         classifier = Classifier(network, **arguments)
     except UsageError as error:
@@ -169,19 +175,17 @@ def _rebuilt(path: Path, facts: _Facts) -> nn.Module:
         return build(facts.model, tuple(facts.shape), facts.outputs)
 
 
-def _fill(path: Path, network: nn.Module, tensors: Mapping[str, Tensor], model: str) -> None:
+def _fill(path: Path, network: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
     wanted = network.state_dict()
     for name in dict.fromkeys([*wanted, *tensors]):
         if name not in tensors or name not in wanted:
             place = "the file lacks it" if name not in tensors else "the network has no such tensor"
-            raise ModelFileError(f"the weights in {path} do not fit the network {model}: {name}: {place}.")
+            raise MisfitError(f"the weights in {path} do not fit {what}: {name}: {place}.")
         if wanted[name].shape != tensors[name].shape or wanted[name].is_floating_point() != (
             tensors[name].is_floating_point()
         ):
             held, needed = (f"{format_shape(tuple(t.shape)) or 'one'} {t.dtype}" for t in (tensors[name], wanted[name]))
-            raise ModelFileError(
-                f"the weights in {path} do not fit the network {model}: {name} is {held} and should be {needed}."
-            )
+            raise MisfitError(f"the weights in {path} do not fit {what}: {name} is {held} and should be {needed}.")
     is_empty = any(tensor.is_meta for tensor in wanted.values())
     fitting = {name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}
     network.load_state_dict(fitting, assign=is_empty)

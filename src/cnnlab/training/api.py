@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cnnlab import augment, models, objectives
 from cnnlab.core.digests import digest
-from cnnlab.core.errors import StorageError, UsageError
+from cnnlab.core.errors import RunBusyError, StorageError, UsageError
 from cnnlab.core.messages import note, warn
 from cnnlab.core.seeds import scope
 from cnnlab.core.spec import read
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier, load_classifier
+from cnnlab.models.classifier_files import MisfitError
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run, RunStore, RunWriter, environment
+from cnnlab.runs.lock import who
 from cnnlab.training import intake
 from cnnlab.training.balance import Counterweights
 from cnnlab.training.execution import Execution, choose, settle
@@ -160,6 +162,11 @@ def extend(
     :param runs: where ``run`` is looked for; the new run lies beside it.
     """
     parent = store_at(runs).find(run)
+    if parent.is_running:
+        raise RunBusyError(
+            f"{parent.folder} is still being trained, by {who(parent.folder)}. Wait until it is done, and extend it "
+            "then."
+        )
     if parent.status != "finished":
         raise UsageError(f"{parent.folder} is not finished. Go on with it first: cnnlab resume {parent.name}")
     more = _more_epochs(parent, epochs)
@@ -259,7 +266,7 @@ def build_classifier(setting: Setting) -> Classifier:
             network = models.build(models.without_weights(recipe.model), dataset.shape, objective.outputs)
     own = None if setting.start is None else setting.start.fill(network, dataset.shape[0])
     if setting.parent is not None:
-        stored = load_classifier(_last_weights(setting.parent), copy.deepcopy(network))
+        stored = _stored(setting.parent, network)
         network.load_state_dict(stored.network.state_dict())
         own = stored.mean, stored.std
     mean, sd = moments(recipe.normalize, dataset.train, own)
@@ -275,6 +282,19 @@ def build_classifier(setting: Setting) -> Classifier:
         permute=recipe.permute,
         resize=read(recipe.data)[0].kwargs.get("resize", "squash"),
     )
+
+
+def _stored(parent: Run, network: nn.Module) -> Classifier:
+    """The classifier with which a run ended, in a network like this one."""
+    try:
+        stored: Classifier = load_classifier(_last_weights(parent), copy.deepcopy(network))
+    except MisfitError as error:
+        raise MisfitError(
+            f"{error} More epochs go on with the weights of {parent.name}, so the model, the size and channels of the "
+            "pictures and the number of classes stay as they were: leave model= and data= out. Another network, or one "
+            "for other data, is a training of its own: cnnlab train."
+        ) from error
+    return stored
 
 
 def _start_digest(parent: Run) -> str:

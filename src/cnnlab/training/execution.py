@@ -83,7 +83,7 @@ def choose(
 ) -> Execution:
     """What the recipe asks for, ``auto`` settled except for the precision, which :func:`settle` tries out."""
     place = _best_device() if device == "auto" else device
-    _check_device(place, "Leave --device out to let cnnlab choose.")
+    _check_device(place, "Leave device out to let cnnlab choose.")
     cores = usable_cores()
     return Execution(place, precision, True, threads or cores, workers or cores, 1, compile)
 
@@ -143,4 +143,6 @@ def _check_device(device: str, remedy: str) -> None:
         torch.empty(0, device=kind)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
-        raise UsageError(f"there is no device {device!r} here ({reason}). {remedy}") from error
+        # Of a word that is no device at all torch lists every kind that there may be anywhere.
+        known = f"; {_best_device()} is" if reason.startswith("Expected one of") else f" ({reason})"
+        raise UsageError(f"there is no device {device!r} here{known}. {remedy}") from error

@@ -139,13 +139,33 @@ def _maker(module: Any) -> NetworkMaker:
 
 def _checked(make: Callable[[], Any]) -> NetworkMaker:
     def made() -> nn.Module:
-        network = make()
+        network = _called(make)
         if not isinstance(network, nn.Module):
             raise UsageError(f"the function given as model made a {type(network).__name__}, not an nn.Module.")
         _check_weights(network)
         return network
 
     return made
+
+
+def _called(make: Callable[[], Any]) -> Any:
+    name = _name(make)
+    try:
+        inspect.signature(make).bind()
+    except TypeError as error:
+        raise UsageError(
+            f"the function given as model is called without arguments, and {name} wants some ({error}). Wrap it, as in "
+            "model=lambda: Net(32)."
+        ) from error
+    except ValueError:
+        # Written in another language, it tells nothing of its arguments.
+        pass
+    try:
+        return make()
+    except CnnlabError:
+        raise
+    except Exception as error:
+        raise UsageError(f"the function given as model, {name}, fails: {type(error).__name__}: {error}") from error
 
 
 def _check_weights(network: nn.Module) -> None:

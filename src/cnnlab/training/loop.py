@@ -131,6 +131,15 @@ class Trainer:
         return self.writer.path(f"{CHECKPOINT}/state.safetensors")
 
     @property
+    def _kept_so_far(self) -> str:
+        """What of a training that cannot go on is in its folder, in words."""
+        if not self.counters.rows:
+            return "no epoch was finished, so there are no weights to keep"
+        if self.selection.picks:
+            return f"the best weights before it, of epoch {self.counters.best.epoch}, are kept"
+        return f"the history up to epoch {self.counters.epoch} is kept"
+
+    @property
     def _judged_network(self) -> Classifier:
         """The network whose scores count: the moving average where there is one."""
         return self.classifier if self.average is None else self.average.module  # type: ignore[return-value]
@@ -210,7 +219,7 @@ class Trainer:
         """Reads back the steps taken since the last look, and refuses a loss that is no number."""
         for (step, rate, outcome), loss in zip(self.pending, _losses(self.pending), strict=True):
             if not math.isfinite(loss):
-                raise TrainingError(_not_a_number(loss, step, rate))
+                raise TrainingError(_not_a_number(loss, step, rate, self._kept_so_far))
             sums = {key: float(value) for key, value in outcome.sums.items()}
             record = {"loss": loss * outcome.samples, "samples": float(outcome.samples)} | sums
             for key, value in record.items():
@@ -287,7 +296,8 @@ class Trainer:
         are_finite = all(bool(torch.isfinite(parameter).all()) for parameter in self.classifier.parameters())
         if not are_finite or not math.isfinite(loss):
             rate = self.optimizer.param_groups[0]["lr"]
-            raise TrainingError(_not_a_number(math.nan if math.isfinite(loss) else loss, self.counters.step, rate))
+            spoilt = math.nan if math.isfinite(loss) else loss
+            raise TrainingError(_not_a_number(spoilt, self.counters.step, rate, self._kept_so_far))
 
     def _select(self, epoch: int, row: dict[str, Any]) -> None:
         """Keeps the weights of this epoch when they are the best so far by the recipe's metric."""
@@ -349,9 +359,9 @@ def _losses(pending: Sequence[tuple[int, float, Outcome]]) -> list[float]:
     return torch.stack([outcome.loss for _, _, outcome in pending]).tolist() if pending else []
 
 
-def _not_a_number(loss: float, step: int, rate: float) -> str:
+def _not_a_number(loss: float, step: int, rate: float, kept: str) -> str:
     return (
-        f"the loss became {loss} at step {step} (learning rate {rate:.3g}), so the training was stopped; the best "
-        "weights before it are kept. The usual causes: a learning rate that is too high (try a tenth of it, or a "
-        "warm-up), no gradient clipping (clip_gradient=1), or an activation that grows without bound."
+        f"the loss became {loss} at step {step} (learning rate {rate:.3g}), so the training was stopped; {kept}. "
+        "The usual causes: a learning rate that is too high (try a tenth of it, or a warm-up), no gradient clipping "
+        "(clip_gradient=1), or an activation that grows without bound."
     )

@@ -12,6 +12,7 @@ from cnnlab.training.keys import SPECS, canonical
 
 _PATH = re.compile(r"([a-z_]+)(?:\[(\d+)\])?((?:\.[A-Za-z_][A-Za-z0-9_]*)*)")
 _PHASE = re.compile(r"phases\[(\d+)\]\.(.+)")
+_DIGITS = re.compile(r"[0-9]{1,100}")
 _TEXTS = {"name", "device", "select", "parent", "balance", "precision"}
 
 
@@ -58,6 +59,9 @@ def _value(key: str, text: str) -> Any:
         if key in _TEXTS:
             return text
         raise
+    if isinstance(value, float) and _DIGITS.fullmatch(text.strip()):
+        # The grammar takes numbers of very many digits for rounded ones; a seed is exact.
+        return int(text)
     return text if key in _TEXTS and value is not None else value
 
 

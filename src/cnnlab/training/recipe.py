@@ -234,6 +234,37 @@ _WITHOUT_COUNTERPART = {
 """What other libraries know and a person may look for, and why it is not there."""
 
 
+_INSIDE = {
+    "lr": ("optimizer", "adamw(lr=0.001)", "optimizer.lr=0.001"),
+    "learning_rate": ("optimizer", "adamw(lr=0.001)", "optimizer.lr=0.001"),
+    "momentum": ("optimizer", "sgd(lr=0.1, momentum=0.9)", "optimizer.momentum=0.9"),
+    "warmup": ("schedule", "cosine(warmup=1)", "schedule.warmup=1"),
+    "dropout": ("model", "cnn(dropout=0.4)", "model.dropout=0.4"),
+    "activation": ("model", "cnn(activation=elu)", "model.activation=elu"),
+    "filters": ("model", "cnn(filters=[16, 32])", "model.filters=[16, 32]"),
+    "weights": ("model", "vgg16(weights=imagenet)", "model.weights=imagenet"),
+    "size": ("data", "folder(path=photos, size=64)", "data.size=64"),
+    "resize": ("data", "folder(path=photos, resize=crop)", "data.resize=crop"),
+    "channels": ("data", "folder(path=photos, channels=1)", "data.channels=1"),
+}
+"""What belongs inside a spec, by the word under which a person may look for it: where, in a file, and on a line."""
+
+_ELSEWHERE = {
+    "loss": "the loss belongs to what the network predicts. Write objective=classes, objective=scalar or the like",
+    "criterion": "the loss belongs to what the network predicts. Write objective=classes, objective=scalar or the like",
+    "augmentation": "write augment, as in augment=flip",
+    "scheduler": "write schedule, as in schedule=cosine",
+}
+
+
+def _belongs(key: str) -> str | None:
+    """Where that goes which a person wrote as a key of its own."""
+    if key in _INSIDE:
+        spec, whole, dotted = _INSIDE[key]
+        return f"it is an argument of the {spec}. Write {dotted} on the command line, or {spec}: {whole} in a file"
+    return _ELSEWHERE.get(key)
+
+
 def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str) -> None:
     unknown = [str(key) for key in content if key not in valid]
     if not unknown:
@@ -248,7 +279,13 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str)
         )
     if unknown[0] in _WITHOUT_COUNTERPART:
         raise UsageError(f"{what} has no key {unknown[0]!r}: {_WITHOUT_COUNTERPART[unknown[0]]}")
+    if place := _belongs(unknown[0]):
+        raise UsageError(f"{what} has no key {unknown[0]!r}: {place}.")
     raise UsageError(f"{what} has no key {unknown[0]!r}. {suggestion(unknown[0], valid)}")
+
+
+_SHARES = ("validation", "test", "subset")
+_OF_SHARES = "it takes a whole number of pictures, or a share of them, which is at least 0 and less than 1"
 
 
 def _explain(error: ValidationError) -> str:
@@ -257,7 +294,8 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"the recipe needs {key}, such as {key}=fashion-mnist."
     default = Recipe.model_fields[key].get_default() if key in Recipe.model_fields else None
-    return f"{key} cannot be {first['input']!r}: {_reasons(error, key)} (default: {_shown(default)})."
+    reasons = _OF_SHARES if key in _SHARES else _reasons(error, key)
+    return f"{key} cannot be {first['input']!r}: {reasons} (default: {_shown(default)})."
 
 
 def _reasons(error: ValidationError, key: str) -> str:
