@@ -57,10 +57,9 @@ class Flip(Geometric):
 
     def matrix(self, generator: Generator, info: Info) -> Tensor:
         """Draws each axis for itself."""
-        unmoved = torch.ones(info.count, dtype=torch.float64)
-        x = signs(generator, self.p, info.count) if self.axis != "vertical" else unmoved
-        y = signs(generator, self.p, info.count) if self.axis != "horizontal" else unmoved
-        return matrices.scaling(x, y)
+        x = signs(generator, self.p, info.count) if self.axis != "vertical" else 1
+        y = signs(generator, self.p, info.count) if self.axis != "horizontal" else 1
+        return matrices.mirroring(x, y, info.count)
 
 
 @augmentations.register("alternating_flip")
@@ -79,7 +78,7 @@ class AlternatingFlip(Geometric):
     def matrix(self, generator: Generator, info: Info) -> Tensor:
         """Draws nothing: the epoch and the ids decide."""
         is_mirrored = (_parity(info.ids) + info.epoch) % 2
-        return matrices.scaling(1 - 2 * is_mirrored, torch.ones(info.count))
+        return matrices.mirroring(1 - 2 * is_mirrored, 1, info.count)
 
 
 @augmentations.register("quarter_turn")

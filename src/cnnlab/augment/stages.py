@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import torch
 from torch import Generator, Tensor
 
+from cnnlab.augment import matrices
 from cnnlab.augment.blending import order_after, put_back
 from cnnlab.augment.colours import recolour_
 from cnnlab.augment.fills import REFLECT, WRAP, Fill
@@ -62,7 +63,7 @@ class GeometricRun(Stage[Geometric]):
         """One matrix for each picture, N×2×3, or N×3×3 with perspective in it."""
         product = self.operations[0].matrices(generator, info)
         for operation in self.operations[1:]:
-            product = product @ operation.matrices(generator, info)
+            product = matrices.product(product, operation.matrices(generator, info))
         is_projective = any(operation.is_projective for operation in self.operations)
         return {"matrix": product.float() if is_projective else product[:, :2].float()}
 
