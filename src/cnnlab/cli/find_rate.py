@@ -1,14 +1,19 @@
 """``cnnlab find-rate``."""
 
+import re
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
 from cnnlab.core.errors import UsageError
+from cnnlab.core.spec import read
+
+if TYPE_CHECKING:
+    from cnnlab.training import Recipe
 
 _FORMATS = (".png", ".svg", ".pdf")
 Lowest = Annotated[float, typer.Option("--lowest", metavar="RATE", help="The learning rate of the first step.")]
@@ -16,12 +21,20 @@ Highest = Annotated[
     float, typer.Option("--highest", metavar="RATE", help="That of the last, if the loss stays finite.")
 ]
 Steps = Annotated[int, typer.Option("--steps", metavar="N", min=10, help="Steps of the test.")]
-Picture = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the curve is drawn: .png, .svg or .pdf.")]
+Picture = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Where the curve is drawn: .png, .svg or .pdf. By default a .png named after data and model.",
+        show_default=False,
+    ),
+]
 
 
 def find_rate(
     words: Words = None,
-    out: Picture = Path("find-rate.png"),
+    out: Picture = None,
     lowest: Lowest = 1e-6,
     highest: Highest = 10.0,
     steps: Steps = 150,
@@ -43,13 +56,15 @@ def find_rate(
 
     if not 0 < lowest < highest:
         raise UsageError(f"--lowest {lowest:g} must be above 0 and below --highest {highest:g}.")
-    if out.suffix.lower() not in _FORMATS:
+    if out is not None and out.suffix.lower() not in _FORMATS:
         raise UsageError(f"--out {out} cannot be drawn: name a file that ends in {', '.join(_FORMATS)}.")
     recipe, keys = read_words(words, device=device)
     with quietly(quiet):
         test = training.find_rate(
             recipe, lowest=lowest, highest=highest, steps=steps, data_dir=data_dir, offline=offline, **keys
         )
+    out = out or _usual_place(training.Recipe.read(recipe, **keys))
+    is_there = out.exists()
     training.draw_rate_test(test, out)
     if as_json:
         output.write_json({**test.to_dict(), "picture": str(out)})
@@ -59,7 +74,13 @@ def find_rate(
             ("suggested learning rate", f"{test.suggestion:g}"),
             ("loss falls fastest at", f"{test.steepest:.2g}"),
             ("loss is lowest at", f"{test.lowest:.2g}"),
-            ("curve", out),
+            ("curve", f"{out} (an earlier one is replaced)" if is_there else out),
             ("next", f"cnnlab train {shlex.join(words or [])} optimizer.lr={test.suggestion:g}"),
         ]
     )
+
+
+def _usual_place(recipe: "Recipe") -> Path:
+    """A picture in the current folder, named as a run of the recipe would be."""
+    name = recipe.name or f"{read(recipe.data)[0].name}-{read(recipe.model)[0].name}"
+    return Path(f"find-rate-{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-')}.png")
