@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core.digests import digest
+from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.objectives import Objective
 from cnnlab.runs import RunStore, RunSummary
 from cnnlab.studies.layout import PlannedSetting
@@ -64,8 +65,12 @@ class Trials:
 
     def known_of(self, setting: PlannedSetting) -> Known:
         """The same for a setting that is no part of the study, and is not remembered."""
-        with keeping(self.sets):
-            return _known(read_setting(setting.recipe, Given(), self.store, self.data_dir, self.offline))
+        try:
+            with keeping(self.sets):
+                return _known(read_setting(setting.recipe, Given(), self.store, self.data_dir, self.offline))
+        except CnnlabError as error:
+            values = ", ".join(f"{axis}={label}" for axis, label in setting.values.items())
+            raise UsageError(f"the setting {values}: {error}" if values else str(error)) from error
 
     def digest(self, setting: PlannedSetting, seed: int) -> str:
         """Of one trial."""

@@ -91,6 +91,8 @@ def _answer(inbox: "queue.SimpleQueue[tuple[str, Any]]") -> bool:
         if kind == "go on":
             return bool(content)
         if kind == "end":
+            # For whoever waits for the next order too.
+            inbox.put(_ENDED)
             return False
 
 
