@@ -204,7 +204,7 @@ def test_what_cannot_be_meant_is_refused_and_named(content: dict[str, Any], word
 def test_missing_data_is_named() -> None:
     assert "needs data" in refused({"epochs": 3})
     for nothing in ("", "none", None):
-        assert "got nothing" in refused({"data": nothing})
+        assert "no data is named" in refused({"data": nothing})
 
 
 @pytest.mark.parametrize("key", ["model", "augment", "optimizer", "schedule", "objective", "normalize", "data"])
