@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cnnlab.evaluation.against import AgainstNumber as AgainstNumber
     from cnnlab.evaluation.against import against_number as against_number
+    from cnnlab.evaluation.against_spread import against_summary as against_summary
     from cnnlab.evaluation.class_scores import PerClass as PerClass
     from cnnlab.evaluation.class_scores import per_class as per_class
     from cnnlab.evaluation.comparing import compare_settings as compare_settings
@@ -56,6 +57,7 @@ _HOMES = {
         "AgainstNumber",
         "against_number",
     ),
+    "against_spread": ("against_summary",),
     "class_scores": (
         "PerClass",
         "per_class",

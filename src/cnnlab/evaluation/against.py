@@ -81,10 +81,11 @@ def against_number(
         return AgainstNumber(None, number, None, None, "untested", unit)
     mean = fmean(finite)
     interval, p = _by_t(finite, number, level, step) if len(finite) > 1 else _by_pictures(mean, number, n, level)
-    return AgainstNumber(mean, number, interval, p, _verdict(interval, higher_is_better, tolerance), unit)
+    return AgainstNumber(mean, number, interval, p, number_verdict(interval, higher_is_better, tolerance), unit)
 
 
-def _verdict(interval: Interval | None, higher_is_better: bool, tolerance: float | None) -> NumberVerdict:
+def number_verdict(interval: Interval | None, higher_is_better: bool, tolerance: float | None) -> NumberVerdict:
+    """What the interval of the difference says of it."""
     if interval is None:
         return "untested"
     if tolerance is not None and -tolerance <= interval.low and interval.high <= tolerance:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from cnnlab import data, evaluation
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
 from cnnlab.core.messages import warn
-from cnnlab.evaluation.against_summary import against_summary
 from cnnlab.studies.layout import Layout
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.result import Metric, Published, PublishedRow, Word
@@ -160,7 +159,7 @@ def _against(
             step=step,
         )
         return found, None
-    found = against_summary(
+    found = evaluation.against_summary(
         values, row.value, row.sd, row.n, higher_is_better=higher, unit=unit, tolerance=tolerance, step=step
     )
     return found, f"by Welch's t, with the published SD of {unit.text(row.sd)} over {row.n} repeats"

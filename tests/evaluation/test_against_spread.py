@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation.against_summary import against_summary
+from cnnlab.evaluation.against_spread import against_summary
 
 VALUES = [0.912, 0.918, 0.915]
 

@@ -5,7 +5,7 @@ from math import sqrt
 from statistics import fmean, variance
 
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation.against import AgainstNumber, NumberVerdict
+from cnnlab.evaluation.against import AgainstNumber, number_verdict
 from cnnlab.evaluation.intervals import LEVEL, Interval, t_quantile
 from cnnlab.evaluation.units import POINTS, Unit
 
@@ -43,7 +43,7 @@ def against_summary(
     difference, half = fmean(values) - mean, t_quantile(level, df) * error
     method = f"Welch's t over {len(values)} and {n} repeats"
     interval = Interval(difference - half, difference + half, level, method)
-    verdict = _verdict(interval, higher_is_better, tolerance)
+    verdict = number_verdict(interval, higher_is_better, tolerance)
     return AgainstNumber(fmean(values), mean, interval, _two_sided(difference / error, df), verdict, unit)
 
 
@@ -51,11 +51,3 @@ def _two_sided(t: float, df: float) -> float:
     from scipy.special import stdtr
 
     return 2 * float(stdtr(df, -abs(t)))
-
-
-def _verdict(interval: Interval, higher_is_better: bool, tolerance: float | None) -> NumberVerdict:
-    if tolerance is not None and -tolerance <= interval.low and interval.high <= tolerance:
-        return "reproduced"
-    if 0 in interval:
-        return "undecided" if tolerance is not None else "reproduced"
-    return "better" if (interval.low > 0) == higher_is_better else "worse"
