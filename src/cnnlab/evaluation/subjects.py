@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab import objectives
+from cnnlab.core.devices import check_device
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import warn
 from cnnlab.models import Classifier, outputs_of
@@ -92,13 +93,7 @@ def _available(recorded: str, run: Run) -> str:
 
 
 def _checked(device: str) -> str:
-    try:
-        torch.empty(0, device=torch.device(device))
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise UsageError(
-            f"there is no device {device!r} here ({reason}). Leave it out to take the run's own."
-        ) from error
+    check_device(device, "Leave it out to take the run's own.")
     return device
 
 

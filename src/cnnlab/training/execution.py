@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.devices import best_device, check_device
 from cnnlab.core.memory import kept_between_steps
 from cnnlab.core.seeds import scope
 from cnnlab.models import autocast
@@ -63,7 +63,7 @@ class Execution:
         :raises UsageError: when it is not, with the remedy.
         """
         execution = cls(**{key: stored[key] for key in cls.__dataclass_fields__ if key in stored})
-        _check_device(execution.device, "Start the recipe again with --again to train it on another device.")
+        check_device(execution.device, "Start the recipe again with --again to train it on another device.")
         return execution
 
     @contextmanager
@@ -82,8 +82,8 @@ def choose(
     *, device: str = "auto", precision: str = "auto", threads: int | None, workers: int | None, compile: bool
 ) -> Execution:
     """What the recipe asks for, ``auto`` settled except for the precision, which :func:`settle` tries out."""
-    place = _best_device() if device == "auto" else device
-    _check_device(place, "Leave device out to let cnnlab choose.")
+    place = best_device() if device == "auto" else device
+    check_device(place, "Leave device out to let cnnlab choose.")
     cores = usable_cores()
     return Execution(place, precision, True, threads or cores, workers or cores, 1, compile)
 
@@ -129,20 +129,3 @@ def _seconds_of_a_step(
     loss.backward()  # type: ignore[no-untyped-call]
     network.zero_grad(set_to_none=True)
     return time.perf_counter() - start
-
-
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _check_device(device: str, remedy: str) -> None:
-    try:
-        kind = torch.device(device)
-        torch.empty(0, device=kind)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        # Of a word that is no device at all torch lists every kind that there may be anywhere.
-        known = f"; {_best_device()} is" if reason.startswith("Expected one of") else f" ({reason})"
-        raise UsageError(f"there is no device {device!r} here{known}. {remedy}") from error

@@ -148,7 +148,8 @@ def _pictures(
     if is_in_python(str(recipe.get("data"))):
         return None, "The data was given in Python, and a run does not hold it, so the pictures cannot be shown."
     try:
-        images = _images(recipe, repeat.predictions.split, repeat.predictions.data, data_dir)
+        folder = data_dir or repeat.run.data_folder
+        images = _images(recipe, repeat.predictions.split, repeat.predictions.data, folder)
     except CnnlabError as error:
         return None, f"The pictures cannot be shown, since the data could not be read: {error}"
     if images is None or tuple(images.ids) != tuple(repeat.predictions.ids):
