@@ -102,8 +102,8 @@ def file_of(named: str) -> Path:
     path = Path(named).expanduser()
     if not path.exists():
         raise ModelFileError(
-            f"there is no model file {path}. Check the path, taken from {Path.cwd()}; or write weights=imagenet, "
-            "or weights=run:NAME for those of an earlier run."
+            f"there is no model file {path}. Check the path; or write weights=imagenet, or weights=run:NAME for "
+            "those of an earlier run."
         )
     return path
 
