@@ -30,6 +30,17 @@ def test_pictures_that_are_too_small_are_refused_with_the_smallest_side(spec: st
             assert words in str(caught.value)
 
 
+def test_a_network_of_certain_sizes_only_is_told_its_own() -> None:
+    with pytest.raises(SpecError, match=r"do not fit it; write size=native for 546×546"):
+        on_nothing("timm(deepseek_vit_412m)", 64)
+
+
+def test_a_network_that_gives_several_maps_hands_over_its_vector() -> None:
+    with torch.device("meta"):
+        network = models.build('timm(efficientvim_m1, head="dense(8)|relu")', (3, 64, 64), 10)
+    assert "flatten1" not in dict(network.head.named_children())
+
+
 @pytest.mark.parametrize("spec", ["resnet50v2", "efficientnetv2-b0"])
 def test_networks_that_pad_take_any_size(spec: str) -> None:
     assert on_nothing(spec, 1).head.out_features == 10

@@ -3,7 +3,7 @@
 from itertools import chain
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from cnnlab.core.errors import SpecError
@@ -14,7 +14,10 @@ _REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError)
 
 
 def shape_after(network: nn.Module, shape: Shape) -> Shape | None:
-    """What one picture of ``shape`` becomes; None where it is too small. The network is left as it was."""
+    """What one picture of ``shape`` becomes; None where it does not fit, or where that is no one tensor.
+
+    The network is left as it was.
+    """
     tensors = dict(chain(network.named_parameters(), network.named_buffers()))
     blank = {name: tensor.to("meta") for name, tensor in tensors.items()}
     own = next(iter(tensors.values()), torch.empty(0)).device
@@ -22,7 +25,8 @@ def shape_after(network: nn.Module, shape: Shape) -> Shape | None:
     for device, state in {torch.device("meta"): blank, own: tensors}.items():
         try:
             with evaluating(network), torch.no_grad():
-                return tuple(functional_call(network, state, torch.zeros(1, *shape, device=device)).shape[1:])
+                left = functional_call(network, state, torch.zeros(1, *shape, device=device))
+            return tuple(left.shape[1:]) if isinstance(left, Tensor) else None
         except _REFUSALS:
             continue
     return None
@@ -37,8 +41,13 @@ def shape_leaving(network: nn.Module, shape: Shape, native: int) -> Shape:
     found = shape_after(network, shape)
     if found is not None:
         return found
-    side = smallest_side(network, shape[0], native)
     height, width = shape[1:]
+    side = smallest_side(network, shape[0], native)
+    if side == native or shape_after(network, (shape[0], side + 1, side + 1)) is None:
+        # Some cut pictures into patches, and take certain sizes only.
+        raise SpecError(
+            f"it would see pictures of {height}×{width}, which do not fit it; write size=native for {native}×{native}."
+        )
     raise SpecError(
         f"it would see pictures of {height}×{width}, and the smallest that it takes are {side}×{side}; write "
         f"size={side} or more, such as size=native, which is {native}×{native} here."
