@@ -1,8 +1,8 @@
 """A process that trains and may be killed; run as a program it forks a victim for each line of its standard input.
 
 Forking spares each victim the seconds of importing torch. The parent itself never computes anything, so that no
-thread is lost in the fork. A line is JSON: the folder of runs, the recipe, and at which write to kill itself, if any;
-the answers are the victim's process id and later its exit status.
+thread is lost in the fork. A line is JSON: the folder of runs, the recipe, and at which write or after how many seconds
+the victim is to die, if any; the answer is its exit status.
 """
 
 import importlib
@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any
 
 
-def train_and_perhaps_die(runs: str, recipe: dict[str, Any], fatal_write: int | None) -> None:
+def train_and_perhaps_die(runs: str, recipe: dict[str, Any], fatal_write: int | None, fatal_time: float | None) -> None:
     from cnnlab.core import files
     from cnnlab.training import train
 
     if fatal_write is not None:
         _die_at(files, fatal_write)
+    if fatal_time is not None:
+        # The alarm that nobody handles ends a process wherever it is, as SIGKILL does, and finds this process only.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, max(fatal_time, 1e-6))
     train(recipe, runs=runs, offline=True)
 
 
@@ -60,14 +64,13 @@ def serve() -> None:
         if pid == 0:
             status = 1
             try:
-                train_and_perhaps_die(order["runs"], order["recipe"], order["fatal_write"])
+                train_and_perhaps_die(**order)
                 status = 0
             except BaseException as error:  # the parent reads the status
                 print(repr(error), file=sys.stderr, flush=True)
             finally:
                 sys.stdout.flush()
                 os._exit(status)
-        print(pid, flush=True)
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
