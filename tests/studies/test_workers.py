@@ -22,7 +22,8 @@ from cnnlab.studies.executor import Begun, EpochDone, Failed, Finished, Order, S
 from cnnlab.studies.shared_data import Shelf, share
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-LONG = {**BASE, "epochs": 500, "checkpoint_seconds": 0.1}
+# So long that it is never done before it is stopped.
+LONG = {**BASE, "epochs": 100_000, "checkpoint_seconds": 0.1}
 
 
 def until(condition, seconds=200.0):
@@ -34,7 +35,7 @@ def until(condition, seconds=200.0):
 
 def epochs_done(runs: Path) -> int:
     done = 0
-    for path in runs.glob("*/run.json"):
+    for path in runs.glob("[!.]*/run.json"):
         with suppress(ValueError, OSError):
             done += int(json.loads(path.read_text())["epochs_done"])
     return done
@@ -63,6 +64,15 @@ def victim(file: Path, runs: Path):
     return started(str(Path(__file__).with_name("study_victim.py")), str(file), str(runs))
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or is one that nobody has asked how it ended."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return status.rpartition(")")[2].split()[0] in "ZX"
+
+
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory):
     """One worker for the tests that do not kill it."""
@@ -72,19 +82,20 @@ def executor(tmp_path_factory):
 
 @pytest.mark.slow(12)
 def test_a_study_killed_and_started_again_gives_the_same_table(tmp_path):
-    content = study_of(base={**BASE, "epochs": 12, "checkpoint_seconds": 0.02, "augment": "shift(0.1)"}, repeats=2)
+    content = study_of(base={**BASE, "epochs": 40, "checkpoint_seconds": 0.02, "augment": "shift(0.1)"}, repeats=2)
     file, runs = tmp_path / "study.yaml", tmp_path / "killed"
     file.write_text(yaml.dump(content))
-    for least in (5, 20):
+    # In the first of four runs, and in the second, with thirty epochs of it to come.
+    for least in (5, 50):
         with victim(file, runs):
             until(lambda least=least: epochs_done(runs) >= least)
+        # What the worker was at when the study was killed it saves, and leaves.
+        until(lambda: not any(Run(path.parent).is_running for path in runs.glob("[!.]*/run.json")))
+    assert any(Run(path.parent).status == "unfinished" for path in runs.glob("[!.]*/run.json"))
     whole = run_here(Study(content, runs=tmp_path / "whole"))
-    # What the worker was at when the study was killed it saves, and leaves.
-    until(lambda: not any(Run(path.parent).is_running for path in runs.glob("*/run.json")))
-    assert any(Run(path.parent).status == "unfinished" for path in runs.glob("*/run.json"))
     rest = run_here(Study(content, runs=runs))
     assert numbers(rest) == numbers(whole)
-    assert len(list(runs.glob("*/run.json"))) == 4
+    assert len(list(runs.glob("[!.]*/run.json"))) == 4
 
 
 @pytest.mark.slow(8)
@@ -93,10 +104,11 @@ def test_a_worker_saves_and_leaves_when_the_study_is_killed(tmp_path):
     file.write_text(yaml.dump(study_of(base=LONG)))
     with victim(file, runs):
         until(lambda: epochs_done(runs) >= 2)
-        run = Run(next(runs.glob("*/run.json")).parent)
+        run = Run(next(runs.glob("[!.]*/run.json")).parent)
         worker = json.loads((run.folder / ".owner.json").read_text())["pid"]
-    until(lambda: not Path(f"/proc/{worker}").exists())
-    assert run.status == "unfinished" and not run.is_running
+    until(lambda: has_ended(worker))
+    until(lambda: not run.is_running)
+    assert run.status == "unfinished"
     assert (run.folder / "checkpoint" / "state.safetensors").exists()
 
 
@@ -111,7 +123,7 @@ def test_ctrl_c_saves_and_leaves_with_its_exit_code(tmp_path):
         assert process.returncode == 130
     assert "Stopped and saved; the study small goes on where it is" in error
     assert "Traceback" not in error
-    run = Run(next(runs.glob("*/run.json")).parent)
+    run = Run(next(runs.glob("[!.]*/run.json")).parent)
     assert run.status == "unfinished" and not run.is_running
     stored = json.loads((runs / "studies" / "small" / "result.json").read_text())
     assert "interrupted after epoch" in stored["settings"][0]["trials"][0]["reason"]
@@ -152,7 +164,7 @@ def test_a_killed_worker_is_a_crash_and_the_next_order_gets_a_new_one(tmp_path):
         executor.submit(Order(0, LONG))
         while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
             pass
-        owner = json.loads(next((tmp_path / "runs").glob("*/.owner.json")).read_text())
+        owner = json.loads(next((tmp_path / "runs").glob("[!.]*/.owner.json")).read_text())
         os.kill(owner["pid"], signal.SIGKILL)
         last = ended(executor, 0)[-1]
         assert (last.kind, "SIGKILL" in last.reason) == ("crash", True)
@@ -230,7 +242,7 @@ def test_a_worker_that_waits_for_a_word_leaves_when_the_study_stops(tmp_path):
         executor.close()
         # It saved what it had and was not killed, which would have taken a minute of waiting.
         assert time.monotonic() - began < 30 and process.exitcode != -signal.SIGKILL
-    run = Run(next((tmp_path / "runs").glob("*/run.json")).parent)
+    run = Run(next((tmp_path / "runs").glob("[!.]*/run.json")).parent)
     assert (run.status, run.epochs_done) == ("unfinished", 1)
 
 

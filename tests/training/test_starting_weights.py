@@ -167,5 +167,5 @@ def test_squeezenet_learns_cats_and_dogs_from_few_pictures(data_dir: Path, tmp_p
         device="cpu",
         precision="float32",
     )
-    # Measured: 0.75 of 200, and 0.55 from random weights, which is chance; the floor is four deviations above that.
-    assert run.test.accuracy > 0.64
+    # Measured: 0.75 of 200, and 0.55 from random weights; the floor is nearly three deviations above chance, a half.
+    assert run.test.accuracy > 0.6
