@@ -153,8 +153,9 @@ class Shear(Filled):
     y: Slant = 0.0
 
     def matrix(self, generator: Generator, info: Info) -> Tensor:
-        """Draws one angle for each axis."""
-        return matrices.shear(symmetric(generator, self.x, info.count), symmetric(generator, self.y, info.count))
+        """Draws one angle for each axis that is slanted at all."""
+        x = symmetric(generator, self.x, info.count)
+        return matrices.shear(x, symmetric(generator, self.y, info.count) if self.y else None)
 
 
 @augmentations.register("zoom")

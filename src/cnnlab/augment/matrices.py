@@ -51,9 +51,12 @@ def scaling(x: Tensor, y: Tensor) -> Tensor:
     return affine(across, 0, 0, 0, across if y is x else y.reciprocal(), 0, count=len(x))
 
 
-def shear(x_degrees: Tensor, y_degrees: Tensor) -> Tensor:
-    """Slants the picture: its top to the right by one angle, then its left side down by the other."""
-    x, y = x_degrees.double().deg2rad().tan(), y_degrees.double().deg2rad().tan()
+def shear(x_degrees: Tensor, y_degrees: Tensor | None = None) -> Tensor:
+    """Slants the picture: its top to the right by one angle, then its left side down by the other, if there is one."""
+    x = x_degrees.double().deg2rad().tan()
+    if y_degrees is None:
+        return affine(1, x, 0, 0, 1, 0, count=len(x))
+    y = y_degrees.double().deg2rad().tan()
     return affine(1 + x * y, x, 0, y, 1, 0, count=len(x))
 
 

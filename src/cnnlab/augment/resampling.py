@@ -1,15 +1,20 @@
 """From matrices to pictures: exactly, by indexing, or by one bilinear resampling."""
 
+import math
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cnnlab.augment import scratch
 from cnnlab.augment.blending import as_mask, paste
 from cnnlab.augment.fills import Fill
 
 _NEAREST_HORIZON = 1e-3
+_MOST_FOLDS = 2
+_ROUNDING = 2**-20
+"""Weights of an interpolation are not negative, and their sum is not above 1 by more than a quarter of this."""
 _CACHED = 2**21
 """Values that are worked on at a time: 8 MiB as floats, and as much again for the places they come from."""
 _MULTIPLE = 8
@@ -52,15 +57,16 @@ def _parts(images: Tensor) -> list[slice]:
 
 
 def _resample(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
-    grid = _grid(matrices, *images.shape[-2:])
-    pixels = as_float(images)
+    height, width = images.shape[-2:]
+    grid, padding = _grid(matrices, height, width, fill.mode)
     if fill.mode == "constant" and fill.value:
-        value = level(fill.value, pixels.dtype)
-        sampled = F.grid_sample(pixels - value, grid, padding_mode="zeros", align_corners=False).add_(value)
-    else:
-        padding = {"reflect": "reflection", "edge": "border", "constant": "zeros"}[fill.mode]
-        sampled = F.grid_sample(pixels, grid, padding_mode=padding, align_corners=False)
-    return sampled.clamp_(0, 1)
+        pixels, value = as_float(images), level(fill.value, torch.float32)
+        return F.grid_sample(pixels - value, grid, padding_mode="zeros", align_corners=False).add_(value).clamp_(0, 1)
+    if images.dtype != torch.uint8:
+        return F.grid_sample(images, grid, padding_mode=padding, align_corners=False).clamp_(0, 1)
+    # One pass brings bytes to [0, 1] and, a millionth short of it, spares another that would keep them below 1.
+    pixels = scratch.take("pixels", images.shape, images.device).copy_(images)
+    return F.grid_sample(pixels, grid, padding_mode=padding, align_corners=False).mul_((1 - _ROUNDING) / 255)
 
 
 def move_pixels(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
@@ -88,19 +94,44 @@ def move_pixels(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
     return paste(moved, level(fill.value, images.dtype), outside_x | outside_y)
 
 
-def _grid(matrices: Tensor, height: int, width: int) -> Tensor:
+def _grid(matrices: Tensor, height: int, width: int, mode: str) -> tuple[Tensor, str]:
     """Places in the source for every pixel, N×H×W×2, where -1 and 1 are the outer edges as ``grid_sample`` has it.
 
     An affine map is a sum of something for the column and something for the row, so only one pass is over all
     pixels; x and y stay in planes of their own, which ``grid_sample`` reads as fast as pairs.
+
+    :param mode: of the fill.
+    :returns: the places, and how ``grid_sample`` is to treat those outside.
     """
+    padding = {"reflect": "reflection", "edge": "border", "constant": "zeros"}[mode]
     scaled = matrices * _edges(height, width, matrices.shape[1], matrices.device)
     by_column = scaled[:, :, 0, None] * _centred(width, matrices.device)
     by_row = torch.addcmul(scaled[:, :, 2, None], scaled[:, :, 1, None], _centred(height, matrices.device))
-    planes = by_row[:, :, :, None] + by_column[:, :, None, :]
+    planes = scratch.take("places", (*scaled.shape[:2], height, width), matrices.device)
+    torch.add(by_row[:, :, :, None], by_column[:, :, None, :], out=planes)
     if matrices.shape[1] == 3:
         planes = planes[:, :2] / planes[:, 2:].clamp_min(_NEAREST_HORIZON)
-    return planes.permute(0, 2, 3, 1)
+    elif mode == "reflect" and _fold(planes, by_row, by_column):
+        padding = "border"
+    return planes.permute(0, 2, 3, 1), padding
+
+
+def _fold(planes: Tensor, by_row: Tensor, by_column: Tensor) -> bool:
+    """Folds places outside the picture back into it, where that is quicker than to leave it to ``grid_sample``.
+
+    A place is mirrored at the edge that it lies beyond: it becomes twice its nearest place inside, less itself. Places
+    up to a picture's width outside take this once.
+    """
+    if planes.device.type != "cpu":
+        # How far out they lie is not known here without waiting for the device.
+        return False
+    reach = float(by_row.abs().amax() + by_column.abs().amax())
+    if not reach <= 1 + 2 * _MOST_FOLDS:
+        return False
+    inside = scratch.take("inside", planes.shape, planes.device)
+    for _ in range(math.ceil((reach - 1) / 2)):
+        planes.lerp_(torch.clamp(planes, -1, 1, out=inside), 2.0)
+    return True
 
 
 @lru_cache(maxsize=16)
