@@ -214,7 +214,8 @@ def test_workers_without_an_order_end_at_once(tmp_path):
         time.sleep(0.5)
         began = time.monotonic()
         executor.close()
-        assert time.monotonic() - began < 5
+        # Far less than the sixty seconds asked for, however busy the machine.
+        assert time.monotonic() - began < 40
         assert worker.process.exitcode == -signal.SIGTERM
 
 

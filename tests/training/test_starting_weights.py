@@ -155,10 +155,10 @@ def test_squeezenet_learns_cats_and_dogs_from_few_pictures(data_dir: Path, tmp_p
     run = train(
         data="cats-vs-dogs.zip(size=96)",
         model=f"squeezenet1_1(weights={path})",
-        subset=300,
-        test=200,
+        subset=400,
+        test=600,
         validation=100,
-        optimizer="adamw(lr=3e-4)",
+        optimizer="adamw(lr=1e-4)",
         batch_size=32,
         epochs=3,
         runs=tmp_path / "runs",
@@ -167,5 +167,5 @@ def test_squeezenet_learns_cats_and_dogs_from_few_pictures(data_dir: Path, tmp_p
         device="cpu",
         precision="float32",
     )
-    # Measured: 0.75 of 200, and 0.55 from random weights; the floor is nearly three deviations above chance, a half.
-    assert run.test.accuracy > 0.6
+    # Measured: 0.73 to 0.75 with two seeds; the floor is seven deviations above chance, a half.
+    assert run.test.accuracy > 0.65
