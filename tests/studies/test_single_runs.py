@@ -50,3 +50,7 @@ def test_without_stored_predictions_nothing_is_tested_and_the_numbers_stay(runs)
 def test_with_repeats_the_repeats_are_compared(runs):
     (family,) = run_here(Study(study_of(repeats=2), runs=runs)).families
     assert "McNemar" not in family.method
+
+
+def test_before_anything_is_trained_there_is_nothing_to_compare(runs):
+    assert Study(study_of(repeats=2), runs=runs).result().families == ()

@@ -206,6 +206,8 @@ class Tables:
             return None
         if self.late(metric, self.labels):
             return family_by_ranks(self, metric)
+        if not any(self.values[metric].values()):
+            return None
         found = self.compared(metric, self.baseline)
         keys = {label: key for key, label in self.labels.items()}
         return Family(
