@@ -10,20 +10,17 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 
-def train_and_perhaps_die(runs: str, recipe: dict[str, Any], fatal_write: int | None, fatal_time: float | None) -> None:
+def train_and_perhaps_die(runs: str, recipe: dict[str, Any], fatal_write: int | None) -> None:
     from cnnlab.core import files
     from cnnlab.training import train
 
     if fatal_write is not None:
         _die_at(files, fatal_write)
-    if fatal_time is not None:
-        # The alarm that nobody handles ends a process wherever it is, as SIGKILL does, and finds this process only.
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, max(fatal_time, 1e-6))
     train(recipe, runs=runs, offline=True)
 
 
@@ -60,6 +57,7 @@ def serve() -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
+        fatal_time = order.pop("fatal_time")
         pid = os.fork()
         if pid == 0:
             status = 1
@@ -71,6 +69,10 @@ def serve() -> None:
             finally:
                 sys.stdout.flush()
                 os._exit(status)
+        if fatal_time is not None:
+            time.sleep(fatal_time)
+            # Whether it lives or not: until it is waited for, its number is not given to another.
+            os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
