@@ -31,11 +31,12 @@ def settings(layout, rows):
     ]
 
 
-def tables_of(rows, claim=None, values=("none", "flip"), baseline=None):
+def tables_of(rows, claim=None, values=("none", "flip"), baseline=None, besides=()):
     more = {"baseline": baseline} if baseline else {}
     layout = Layout(read_study(study_of(repeats=len(rows[0]), vary={"augment": list(values)}, **more)))
     tied = None if claim is None else tie(claim, layout, lambda name: Measure(METRIC, "level", ()))
-    named = {} if tied is None else planned([tied], layout.baseline)
+    more_tied = [tie(text, layout, lambda name: Measure(METRIC, "level", ())) for text in besides]
+    named = {} if tied is None else planned([tied, *more_tied], layout.baseline)
     made = settings(layout, rows)
     return Tables.of(made, range(len(rows[0])), [METRIC], baseline=layout.baseline, planned=named), tied
 
@@ -84,6 +85,19 @@ def test_settings_are_compared_by_ranks_where_some_never_got_there():
     few = verdict(claim, NEVER[:3], SOON[:3])
     # Of 20 ways to divide six, two are as extreme.
     assert few.verdict == "undecided" and few.numbers["p"] == pytest.approx(0.1)
+
+
+def test_claims_by_ranks_are_adjusted_for_one_another_and_with_the_baseline_for_all():
+    rows, values = (NEVER, SOON, LATE), ("none", "flip", "rotate")
+    claim = f"augment=flip is better than augment=none on {NAME}"
+    other = f"augment=rotate is better than augment=none on {NAME}"
+    tables, tied = tables_of(rows, claim, values, besides=[other])
+    assert judge(tied, tables).numbers["p"] == pytest.approx(2 * 2 / 924)
+    # The same thing claimed the other way round is no comparison more.
+    tables, tied = tables_of(rows, claim, values, besides=[f"augment=none is worse than augment=flip on {NAME}"])
+    assert judge(tied, tables).numbers["p"] == pytest.approx(2 / 924)
+    tables, tied = tables_of(rows, claim, values, baseline={"augment": "none"})
+    assert judge(tied, tables).numbers["p"] == pytest.approx(2 * 2 / 924)
 
 
 def test_there_is_no_amount_between_numbers_that_are_not_there():

@@ -73,7 +73,7 @@ def find_rate(
         [
             ("suggested learning rate", f"{test.suggestion:g}"),
             ("loss falls fastest at", f"{test.steepest:.2g}"),
-            ("loss is lowest at", f"{test.lowest:.2g}"),
+            ("loss is about lowest from", f"{test.lowest:.2g}"),
             ("curve", f"{out} (an earlier one is replaced)" if is_there else out),
             ("next", f"cnnlab train {shlex.join(words or [])} optimizer.lr={test.suggestion:g}"),
         ]

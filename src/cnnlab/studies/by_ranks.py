@@ -68,6 +68,20 @@ def rank_pairs(tables: "Tables", metric: str, pairs: Sequence[tuple[str, str]]) 
     )
 
 
+def claimed_pair(tables: "Tables", metric: str, left: str, right: str) -> RankedPair | None:
+    """One setting against another as a claim compares them; None where one has no finished trial.
+
+    With the baseline it is adjusted for all comparisons with that, else for those that claims make.
+    """
+    if tables.baseline in (left, right):
+        family = [(key, str(tables.baseline)) for key in tables.labels if key != tables.baseline]
+    else:
+        family = list(tables.planned.get(metric, ()))
+    others = [pair for pair in family if set(pair) != {left, right}]
+    found = rank_pairs(tables, metric, [(left, right), *others])
+    return next((pair for pair in found if (pair.setting, pair.reference) == (left, right)), None)
+
+
 def family_by_ranks(tables: "Tables", metric: str) -> Family | None:
     """All settings with the baseline, or among each other; None where there is nothing to compare yet."""
     keys = list(tables.labels)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab import evaluation
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import Interval
-from cnnlab.studies.by_ranks import RankedPair, rank_pairs
+from cnnlab.studies.by_ranks import RankedPair, claimed_pair, rank_pairs
 from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, ClaimRead, Compared, Leads, read_claim
 from cnnlab.studies.layout import Layout, PlannedSetting
 from cnnlab.studies.measures import Measure
@@ -211,7 +211,8 @@ def _is_upwards(claim: Compared, metric: Metric) -> bool:
 
 def _compared_late(tied: Tied, claim: Compared | Alike, tables: Tables) -> Claim:
     """By ranks, where some trials never came to the level."""
-    found = rank_pairs(tables, tied.metric.name, [(left, right) for left, right in tied.pairs if right is not None])
+    pairs = [claimed_pair(tables, tied.metric.name, left, right) for left, right in tied.pairs if right is not None]
+    found = [pair for pair in pairs if pair is not None]
     if len(tied.pairs) > 1 or isinstance(claim, Alike) or tied.amount is not None or not found:
         late = "Some trials never came to the level, so there is no difference in numbers to hold this to"
         return Claim(claim.text, "undecided", f"{late}. {' '.join(one.sentence for one in found)}".strip(), {})
