@@ -18,10 +18,10 @@ from cnnlab.core.errors import SpecError, suggestion
 from cnnlab.core.spec import read
 from cnnlab.models.adapting import Grey, Size, adapters, channels_seen, target
 from cnnlab.models.basic_layers import Rate
+from cnnlab.models.cpu_kernels import Sequential
 from cnnlab.models.initialisers import initialise
 from cnnlab.models.modules import Branches, Dropout, Head
 from cnnlab.models.networks import architectures, finished
-from cnnlab.models.quicker import Sequential
 from cnnlab.models.shapes import Shape
 from cnnlab.models.trying import shape_after, shape_leaving
 

@@ -8,6 +8,7 @@ from torch import nn
 from cnnlab.core.arguments import Count, NonNegative, Positive, Range
 from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import format_value
+from cnnlab.models.cpu_kernels import Conv2d
 from cnnlab.models.initialisers import Initialiser, initialise
 from cnnlab.models.modules import (
     ChannelGate,
@@ -19,7 +20,6 @@ from cnnlab.models.modules import (
     MaxPool2dExtraEdge,
 )
 from cnnlab.models.penalties import ActivityPenalty, Penalty, mark
-from cnnlab.models.quicker import Conv2d
 from cnnlab.models.shapes import Pixels, Shape, format_shape, pair, reach, windows
 from cnnlab.models.stacking import Layer, Place, activations, layers
 

@@ -15,7 +15,7 @@ from torch import nn
 from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import Bound, Registry
 from cnnlab.core.spec import Call
-from cnnlab.models.quicker import Sequential
+from cnnlab.models.cpu_kernels import Sequential
 from cnnlab.models.shapes import Shape, format_shape
 
 MOST_WEIGHTS = 2**31

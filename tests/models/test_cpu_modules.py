@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cnnlab.models import build
-from cnnlab.models.quicker import Conv2d, Sequential
+from cnnlab.models.cpu_kernels import Conv2d, Sequential
 
 
 def gradients(network: nn.Module, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:

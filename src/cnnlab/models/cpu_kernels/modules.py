@@ -1,55 +1,97 @@
 """Modules of torch that come to the same result in less time, so that nothing but the clock can tell them apart."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cnnlab.models.cpu_kernels import native
+from cnnlab.models.cpu_kernels.convolutions import convolve, is_taken
+from cnnlab.models.cpu_kernels.pointwise import Group, as_torch
+
 _FEW_POSITIONS = 9
 
 
 class Sequential(nn.Sequential):
-    """Modules one after another, a maximum pool done before the ReLU that it follows.
+    """Modules one after another, with batch normalisation, ReLU and maximum pooling that follow one another at once.
 
-    Both orders give the same numbers and the same gradients, ties included, for ReLU keeps the order of what it does
-    not cut off; it then has a fraction of the positions to work on. Where somebody listens to either, by a hook, they
-    are done as written.
+    They are one pass of :mod:`~cnnlab.models.cpu_kernels.pointwise`, where a block of
+    :func:`~cnnlab.models.cpu_kernels.native.native_kernels` allows it; elsewhere torch's, a maximum pool done before
+    the ReLU that it follows. Where somebody listens to a module, by a hook, all is done as written.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """As of ``torch.nn.Sequential``."""
-        pending: nn.Module | None = None
-        for module in self:
-            if pending is not None and not _is_plain(module, nn.MaxPool2d):
-                input, pending = pending(input), None
-            if _is_plain(module, nn.ReLU):
-                pending = module
+        for item in _grouped(self):
+            if isinstance(item, Group) and not (native.are_used() and item.is_taken(input)):
+                input = as_torch(item, input)
             else:
-                input = module(input)
-        return input if pending is None else pending(input)
+                input = item(input)
+        return input
 
 
-def _is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
-    """Whether a module is just of this kind, and nobody listens to what goes in and out."""
+_KINDS = {nn.BatchNorm2d: "norm", nn.ReLU: "relu", nn.MaxPool2d: "pool"}
+
+
+def _grouped(modules: Iterable[nn.Module]) -> Iterator[nn.Module | Group]:
+    """The modules in order, those of a group together: a norm, a ReLU and a pool, each there once or not at all."""
+    order = list(_KINDS.values())
+    group: dict[str, Any] = {}
+    for module in modules:
+        kind = _KINDS.get(type(module)) if _is_plain(module) else None
+        if group and (kind is None or order.index(kind) <= order.index(next(reversed(group)))):
+            yield Group(**group)
+            group = {}
+        if kind is None:
+            yield module
+        else:
+            group[kind] = module
+    if group:
+        yield Group(**group)
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether nobody listens to what goes in and out."""
     listeners = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
     is_watched = any(listeners) or nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
-    return type(module) is kind and not is_watched
+    return not is_watched
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution whose weights get their gradient quickly on small feature maps too.
+    """A convolution that takes the quickest way to its result on a processor.
 
-    torch's kernel for it in bfloat16 on a processor reaches a third of the speed of the other two where a map is
-    3×3, and a tenth where it is smaller.
+    In float32 that are the kernels of :mod:`~cnnlab.models.cpu_kernels.convolutions`, where a block of
+    :func:`~cnnlab.models.cpu_kernels.native.native_kernels` allows it. In bfloat16 it is torch's, but for the
+    gradient of the weights on small maps: torch's kernel for it reaches a third of the speed of the other two where a
+    map is 3×3, and a tenth where it is smaller.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """N×C×H×W to N×filters×H'×W'."""
+        if native.are_used() and self._is_native_on(input):
+            return convolve(input, self.weight, self.bias, self.stride, self._edges)  # type: ignore[arg-type]
         if self._is_slow_on(input):
             outputs: Tensor = _SmallMaps.apply(input, self.weight, self.bias, self.padding)  # type: ignore[no-untyped-call]
             return outputs
         return super().forward(input)
+
+    @property
+    def _edges(self) -> tuple[int, int]:
+        if isinstance(self.padding, str):
+            return (0, 0) if self.padding == "valid" else (self.kernel_size[0] // 2, self.kernel_size[1] // 2)
+        return self.padding[0], self.padding[1]
+
+    def _is_native_on(self, input: Tensor) -> bool:
+        if input.device.type != "cpu" or input.dim() != 4:
+            return False
+        # "same" pads evenly only where the kernel is odd.
+        is_even = self.padding == "same" and any(size % 2 == 0 for size in self.kernel_size)
+        is_simple = self.dilation == (1, 1) and self.groups == 1 and self.padding_mode == "zeros" and not is_even
+        if not is_simple or torch.compiler.is_compiling():
+            return False
+        return is_taken(input, self.weight, self.stride, self._edges)  # type: ignore[arg-type]
 
     def _is_slow_on(self, input: Tensor) -> bool:
         if input.device.type != "cpu" or not (self.training and torch.is_grad_enabled() and self.weight.requires_grad):

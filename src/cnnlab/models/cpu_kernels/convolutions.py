@@ -1,0 +1,156 @@
+"""Convolutions in float32 by the kernels of this folder, as autograd functions over torch's tensors.
+
+Each function takes N×C×H×W tensors; they are laid out as N×H×W×C in memory (channels-last), where they are not yet.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cnnlab.models.cpu_kernels.layout import PANEL, address, channels_last, empty_maps, longs, sizes
+from cnnlab.models.cpu_kernels.native import library
+
+_POINTS = 36
+# Tiles handled at once: a multiple of the 6 or 14 rows that a product holds in registers. With 24 to 60 the times are
+# alike; more leave the cache, fewer read the weights too often.
+_ROOM = 42
+_OUTPUTS = 84
+# Bytes that the sums of all parts may take; above it fewer threads share the work.
+_MOST_SUMS = 2**28
+
+
+def computed_in() -> torch.dtype:
+    """The format in which a convolution on the processor gives its results here, as autocast has it."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+
+
+def convolve(
+    input: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int], padding: tuple[int, int]
+) -> Tensor:
+    """What ``torch.nn.functional.conv2d`` gives, for a convolution that :func:`is_taken`."""
+    function = _Grey if weight.shape[1] == 1 else _Winograd
+    outputs: Tensor = function.apply(input, weight, bias, stride, padding)  # type: ignore[no-untyped-call]
+    return outputs
+
+
+def is_taken(input: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> bool:
+    """Whether the kernels here are made for this convolution, and quicker than torch's."""
+    filters, channels, *kernel = weight.shape
+    height, width = _output_size(input, weight, stride, padding)
+    if filters % PANEL or min(height, width) < 1 or input.dtype != torch.float32 or weight.dtype != torch.float32:
+        return False
+    if channels == 1:
+        # Colour images are torch's: there it is twice as fast, here half. Nobody asks for the gradient of images, but
+        # who attacks them.
+        return computed_in() in (torch.float32, torch.bfloat16) and not input.requires_grad
+    is_wide = channels % PANEL == 0 and min(height, width) >= 3 and max(padding) <= 2
+    return is_wide and tuple(kernel) == (3, 3) and stride == (1, 1) and computed_in() == torch.float32
+
+
+class _Winograd(torch.autograd.Function):
+    """3×3, stride 1, by F(4×4, 3×3); the source is in ``winograd.c``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int], padding: tuple[int, int]
+    ) -> Tensor:
+        input = channels_last(input)
+        ctx.save_for_backward(input, weight)
+        ctx.padding = padding
+        return _winograd(input, weight.permute(2, 3, 1, 0), bias, padding)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Any) -> Any:  # type: ignore[override]
+        (gradient,), (input, weight), padding = gradients, ctx.saved_tensors, ctx.padding
+        gradient = channels_last(gradient)
+        needs_input, needs_weight, needs_bias = ctx.needs_input_grad[:3]
+        of_input = of_weight = None
+        if needs_input:
+            turned = weight.flip(2, 3).permute(2, 3, 0, 1)
+            of_input = _winograd(gradient, turned, None, (2 - padding[0], 2 - padding[1]))
+        if needs_weight:
+            of_weight = _winograd_weight_gradient(input, gradient, padding).permute(3, 2, 0, 1)
+        return of_input, of_weight, gradient.sum((0, 2, 3)) if needs_bias else None, None, None
+
+
+def _winograd(input: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]) -> Tensor:
+    """The convolution of N×C×H×W with weights 3×3×C×K."""
+    count, channels, height, width = input.shape
+    filters, threads = weight.shape[3], torch.get_num_threads()
+    output = empty_maps(count, filters, height + 2 * padding[0] - 2, width + 2 * padding[1] - 2)
+    points = torch.empty(_POINTS * channels * filters)
+    kernels, weight = library(), weight.contiguous()
+    kernels.winograd_weights(address(weight), address(points), channels, filters, threads)
+    scratch = _scratch(channels + filters, threads)
+    where = sizes(input), sizes(output), longs(*padding)
+    kernels.winograd_forward(
+        address(input), address(points), address(bias), address(output), *where, address(scratch), _ROOM, threads
+    )
+    return output
+
+
+def _winograd_weight_gradient(input: Tensor, gradient: Tensor, padding: tuple[int, int]) -> Tensor:
+    """3×3×C×K."""
+    channels, filters = input.shape[1], gradient.shape[1]
+    size = _POINTS * channels * filters
+    parts = max(1, min(torch.get_num_threads(), _MOST_SUMS // (4 * size)))
+    sums, weight = torch.empty(parts * size), torch.empty(3, 3, channels, filters)
+    scratch = _scratch(channels + filters, parts)
+    where = sizes(input), sizes(gradient), longs(*padding)
+    library().winograd_weight_gradient(
+        address(input), address(gradient), address(sums), address(weight), *where, address(scratch), _ROOM, parts
+    )
+    return weight
+
+
+class _Grey(torch.autograd.Function):
+    """Of grey images, with any kernel and stride; the source is in ``grey.c``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int], padding: tuple[int, int]
+    ) -> Tensor:
+        input = channels_last(input)
+        ctx.save_for_backward(input)
+        ctx.window, ctx.kernel = (*weight.shape[2:], *stride, *padding), weight.shape[2:]
+        size = _output_size(input, weight, stride, padding)
+        output = empty_maps(len(input), len(weight), *size, computed_in())
+        patches, threads = weight.permute(2, 3, 1, 0).contiguous(), torch.get_num_threads()
+        scratch = torch.empty(threads * _OUTPUTS * (weight[0].numel() + PANEL))
+        where = sizes(input), sizes(output), longs(*ctx.window), address(scratch), _is_bfloat16(output), threads
+        library().grey_forward(address(input), address(patches), address(bias), address(output), *where)
+        return output
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Any) -> Any:  # type: ignore[override]
+        (gradient,), (input,) = gradients, ctx.saved_tensors
+        gradient, threads = channels_last(gradient), torch.get_num_threads()
+        of_weight = None
+        if ctx.needs_input_grad[1]:
+            shape = (*ctx.kernel, input.shape[1], gradient.shape[1])
+            sums = torch.empty(threads, *shape)
+            scratch = torch.empty(threads * _OUTPUTS * (shape[0] * shape[1] * shape[2] + PANEL))
+            where = sizes(input), sizes(gradient), longs(*ctx.window), address(scratch), _is_bfloat16(gradient), threads
+            library().grey_weight_gradient(address(input), address(gradient), address(sums), *where)
+            of_weight = sums.sum(0).permute(3, 2, 0, 1)
+        return None, of_weight, gradient.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None, None, None
+
+
+def _output_size(input: Tensor, weight: Tensor, stride: Sequence[int], padding: Sequence[int]) -> tuple[int, int]:
+    high, wide = (
+        (size + 2 * edge - kernel) // step + 1
+        for size, edge, kernel, step in zip(input.shape[2:], padding, weight.shape[2:], stride, strict=True)
+    )
+    return high, wide
+
+
+def _scratch(channels: int, threads: int) -> Tensor:
+    return torch.empty(threads * _POINTS * channels * _ROOM)
+
+
+def _is_bfloat16(maps: Tensor) -> int:
+    return int(maps.dtype == torch.bfloat16)
