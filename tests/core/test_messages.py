@@ -2,6 +2,9 @@
 
 import logging
 import sys
+import threading
+import time
+from collections.abc import Callable
 
 import pytest
 
@@ -67,3 +70,30 @@ def test_quiet_shows_no_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsy
     with messages.quietly():
         assert list(messages.track([1], "Decoding", total=1)) == [1]
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_block_that_lasts_says_what_it_is_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "cnnlab"):
+        with messages.announcing("reading pictures", after=0.01):
+            _wait_until(lambda: bool(caplog.messages))
+        time.sleep(0.05)
+    assert caplog.messages == ["reading pictures …"]
+
+
+def test_a_block_that_is_soon_over_or_quiet_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "cnnlab"):
+        with messages.announcing("reading pictures", after=60):
+            pass
+        with messages.quietly(), messages.announcing("reading pictures", after=0):
+            time.sleep(0.05)
+        with pytest.raises(ZeroDivisionError), messages.announcing("reading pictures", after=60):
+            1 / 0  # noqa: B018
+    assert not caplog.messages
+    timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    assert all(timer.finished.is_set() for timer in timers)
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.01)

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 import cnnlab
 from cnnlab.core.errors import CnnlabWarning, DataError, ModelFileError, UsageError
 from cnnlab.data import Dataset, TensorImages
-from cnnlab.evaluation import evaluate
+from cnnlab.evaluation import evaluate, subjects
 from cnnlab.models import Classifier
 from cnnlab.runs import Run, RunWriter
 
@@ -148,8 +149,6 @@ def test_a_device_that_is_not_there_is_refused(digits_run: Run) -> None:
 def test_a_run_whose_device_is_gone_is_evaluated_on_the_processor_with_a_warning(
     digits_run: Run, tmp_path: Path
 ) -> None:
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(digits_run.folder, copy)
     info = json.loads((copy / "run.json").read_text())
@@ -158,6 +157,21 @@ def test_a_run_whose_device_is_gone_is_evaluated_on_the_processor_with_a_warning
     with pytest.warns(CnnlabWarning, match="trained on cuda:77"):
         scores = evaluate(Run(copy)).scores
     assert scores["accuracy"] == pytest.approx(digits_run.test.accuracy, abs=0.02)
+
+
+def test_a_run_in_bfloat16_is_evaluated_in_float32_where_that_is_not_native(
+    digits_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(digits_run.folder, copy)
+    info = json.loads((copy / "run.json").read_text())
+    info["execution"] |= {"device": "cpu", "precision": "bfloat16"}
+    (copy / "run.json").write_text(json.dumps(info))
+    monkeypatch.setattr(subjects, "has_native_bfloat16", lambda device: True)
+    assert subjects.subject(Run(copy)).precision == "bfloat16"
+    monkeypatch.setattr(subjects, "has_native_bfloat16", lambda device: False)
+    with pytest.warns(CnnlabWarning, match="evaluated in float32"):
+        assert subjects.subject(Run(copy)).precision == "float32"
 
 
 def test_a_run_without_a_classifier_says_so(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
 import copy
+import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +12,9 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.seeds import scope
 from cnnlab.runs import Run
 from cnnlab.training import Recipe, api, execution
-from cnnlab.training.execution import Execution, choose, settle, usable_cores
+from cnnlab.training.execution import Execution, choose, describe, settle, usable_cores
 from cnnlab.training.intake import Given
+from cnnlab.training.precision import PrecisionChoice, Workload
 
 Trained = Callable[..., Run]
 
@@ -59,48 +62,148 @@ def test_training_uses_its_threads_and_puts_them_back(small_run: Trained) -> Non
     assert torch.get_num_threads() == before
 
 
-class Clock:
-    """A network whose steps take a second, or in the short format as long as it is told."""
-
-    def __init__(self, short: float, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.short, self.now, self.steps = short, 0.0, 0
-        self.network = torch.nn.Linear(2, 2)
-        monkeypatch.setattr(execution.time, "perf_counter", lambda: self.now)
-
-    def step(self, batch: Tensor) -> Tensor:
-        self.steps += 1
-        self.now += self.short if torch.is_autocast_enabled("cpu") else 1.0
-        # The first steps are slow in any format.
-        self.now += 100.0 * (self.steps <= 2)
-        return self.network(batch).sum()
-
-    def settled(self, precision: str) -> str:
-        batch = torch.rand(2, 2)
-        return settle(Execution(precision=precision), self.network, batch, self.step).precision
+WORK = Workload(torch.nn.Linear(4, 2), (1, 2, 2), batch=64, steps=1000, threads=1)
 
 
-@pytest.mark.parametrize(("short", "expected"), [(0.5, "bfloat16"), (0.99, "float32"), (2.0, "float32")])
-def test_the_short_format_is_taken_where_it_is_clearly_faster(
-    short: float, expected: str, monkeypatch: pytest.MonkeyPatch
+def _nothing_is_timed() -> Any:
+    raise AssertionError("a format was timed")
+
+
+def _settled(**keys: Any) -> tuple[str, str]:
+    chosen, choice = settle(Execution(**{"precision": "auto", **keys}), WORK, _nothing_is_timed)
+    assert chosen.precision == choice.precision
+    return choice.precision, choice.why
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16", "float16"])
+def test_a_precision_that_is_asked_for_is_not_tried_out(name: str) -> None:
+    assert _settled(precision=name) == (name, "asked for")
+
+
+def test_a_processor_without_native_bfloat16_computes_in_float32_and_nothing_is_timed(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert Clock(short, monkeypatch).settled("auto") == expected
+    monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: False)
+    assert _settled() == ("float32", "no native bfloat16")
 
 
-def test_a_precision_that_is_asked_for_is_not_tried_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(0.5, monkeypatch)
-    assert [clock.settled(name) for name in ("float32", "bfloat16", "float16")] == ["float32", "bfloat16", "float16"]
-    assert clock.steps == 0
+def test_a_processor_with_native_bfloat16_is_asked_by_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: True)
+    monkeypatch.setattr(execution, "choose_precision", lambda *given: PrecisionChoice("bfloat16", "timed", 0.4))
+    assert _settled() == ("bfloat16", "timed")
 
 
-def test_trying_out_leaves_classifier_and_generators_as_they_were(tiny: dict[str, Any]) -> None:
-    tiny |= {"precision": "auto", "model": "conv(4)|bn|relu|dropout(0.5)|flatten"}
+@pytest.mark.parametrize(
+    ("is_native", "expected"), [(True, ("bfloat16", "native bfloat16")), (False, ("float16", "no native bfloat16"))]
+)
+def test_cuda_takes_bfloat16_where_it_is_native_and_float16_otherwise(
+    is_native: bool, expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def is_bf16_supported(including_emulation: bool = True) -> bool:
+        asked.append(including_emulation)
+        return is_native
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_bf16_supported)
+    assert _settled(device="cuda") == expected
+    assert asked == [False]
+
+
+def test_mps_computes_in_float32() -> None:
+    assert _settled(device="mps") == ("float32", "not measured")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"),
+    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_an_accelerator_is_chosen_where_there_is_one(
+    cuda: bool, mps: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    monkeypatch.setattr(execution, "check_device", lambda device, remedy: None)
+    assert choose(threads=1, workers=1, compile=False).device == expected
+
+
+@pytest.mark.parametrize(
+    ("place", "choice", "expected"),
+    [
+        (
+            Execution("cpu", "bfloat16", threads=2),
+            PrecisionChoice("bfloat16", "timed", 0.41, float32=0.16, bfloat16=0.1, pictures=8),
+            "computing in bfloat16 on 2 threads (1.6 × float32, tried for 0.41 s)",
+        ),
+        (
+            Execution("cpu", "float32", threads=1),
+            PrecisionChoice("float32", "remembered", 0.0, float32=0.1, bfloat16=0.125, pictures=8),
+            "computing in float32 on 1 thread (bfloat16 is 0.8 × float32, tried before)",
+        ),
+        (
+            Execution("cpu", "float32", threads=2),
+            PrecisionChoice("float32", "no native bfloat16"),
+            "computing in float32 on 2 threads (torch has no native bfloat16 for this processor)",
+        ),
+        (Execution("cuda", "bfloat16"), PrecisionChoice("bfloat16", "native bfloat16"), "on cuda (native bfloat16)"),
+        (Execution("cpu", "float32", threads=2), None, "computing in float32 on 2 threads (as the run was begun)"),
+    ],
+)
+def test_a_line_says_in_what_is_computed_and_why(
+    place: Execution, choice: PrecisionChoice | None, expected: str
+) -> None:
+    assert describe(place, choice).endswith(expected)
+
+
+def test_who_asks_for_a_format_that_is_not_native_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: False)
+    assert "a hundred times slower" in describe(Execution("cpu", "bfloat16"), PrecisionChoice("bfloat16", "asked for"))
+
+
+def test_a_real_trial_takes_less_than_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    # On any processor, whether its bfloat16 is native or not: a small network, so that even the reference is in time.
+    monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: True)
+    keys = {"data": "digits", "model": "conv(8)|relu|pool|conv(16)|relu|flatten", "epochs": 10_000, "threads": 1}
+    setting = api.read_setting(Recipe.read(keys), Given(), api.store_at(None), None, True)
+    classifier = api.build_classifier(setting)
+    began = time.perf_counter()
+    _, choice = api.choose_execution(setting, classifier)
+    assert choice.why == "timed" and choice.float32 and choice.bfloat16
+    # What a loaded machine adds is no fault of the trial: a single pass may be held up.
+    assert choice.seconds <= time.perf_counter() - began < 10
+
+
+def test_the_choice_is_on_record_and_a_resumed_run_keeps_its_precision(
+    small_run: Trained, interrupted: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "cnnlab")
+    monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: True)
+    found = PrecisionChoice("bfloat16", "timed", 0.4, float32=0.2, bfloat16=0.1, pictures=8)
+    monkeypatch.setattr(execution, "choose_precision", lambda *given: found)
+    stopped, _ = interrupted(after=2, precision="auto")
+    assert stopped.info["precision_choice"] == found.to_dict()
+    assert caplog.messages[0] == "computing in bfloat16 on 1 thread (2.0 × float32, tried for 0.4 s)"
+    monkeypatch.setattr(execution, "choose_precision", _nothing_is_timed)
+    run = small_run(precision="auto")
+    assert run.folder == stopped.folder and run.status == "finished"
+    assert run.info["execution"]["precision"] == "bfloat16"
+    assert run.info["precision_choice"] == found.to_dict()
+    assert "computing in bfloat16 on 1 thread (as the run was begun)" in caplog.messages
+
+
+def test_trying_out_leaves_classifier_and_generators_as_they_were(
+    tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny |= {"epochs": 10_000_000, "precision": "auto", "model": "conv(4)|bn|relu|dropout(0.5)|flatten"}
     recipe = Recipe.read(tiny)
     setting = api.read_setting(recipe, Given(), api.store_at(None), None, True)
     classifier = api.build_classifier(setting)
     before = copy.deepcopy(classifier.state_dict())
     modes = [module.training for module in classifier.modules()]
     torch.manual_seed(3)
-    chosen = api.choose_execution(setting, classifier)
+    monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: True)
+    chosen, choice = api.choose_execution(setting, classifier)
+    assert choice.why == "timed"
     after = torch.rand(2)
     torch.manual_seed(3)
     assert torch.equal(torch.rand(2), after)

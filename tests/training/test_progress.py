@@ -1,8 +1,10 @@
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 from cnnlab.core.messages import quietly
 from cnnlab.runs import Run
@@ -10,6 +12,7 @@ from cnnlab.training import Recipe, progress
 from cnnlab.training.plan import lay_out
 from cnnlab.training.progress import Display
 from cnnlab.training.state import Counters
+from cnnlab.training.step import Stepper
 
 Trained = Callable[..., Run]
 
@@ -19,7 +22,9 @@ def test_elsewhere_than_on_a_terminal_there_is_one_line_an_epoch(
 ) -> None:
     caplog.set_level(logging.INFO, "cnnlab")
     run = small_run()
-    lines = [record.getMessage() for record in caplog.records]
+    # What a slow machine says while it waits ends so.
+    first, *lines = [line for line in caplog.messages if not line.endswith("…")]
+    assert first == "computing in float32 on 1 thread (asked for)"
     assert len(lines) == 2
     for number, line in enumerate(lines, start=1):
         row = run.history.iloc[number - 1]
@@ -56,3 +61,31 @@ def test_a_bar_does_not_get_in_the_way_of_training(small_run: Trained, monkeypat
     monkeypatch.setattr(progress, "shows_bars", lambda: True)
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN", 0.0)
     assert small_run().status == "finished"
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"), [({}, "taking the first step …"), ({"compile": True}, "compiling the network …")]
+)
+def test_a_first_step_that_lasts_says_so_once(
+    keys: dict[str, Any],
+    expected: str,
+    small_run: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "cnnlab")
+    take, taken = Stepper.take, 0
+
+    def take_long(self: Stepper, *args: Any) -> Any:
+        nonlocal taken
+        taken += 1
+        if taken == 1:
+            time.sleep(1.2)
+        return take(self, *args)
+
+    monkeypatch.setattr(Stepper, "take", take_long)
+    # What it is spent on is faked here; compiling takes a compiler and the better part of a minute.
+    monkeypatch.setattr(torch, "compile", lambda network: network)
+    small_run(**keys)
+    assert caplog.messages.count(expected) == 1
+    assert caplog.messages.index(expected) < next(n for n, line in enumerate(caplog.messages) if "epoch   1" in line)

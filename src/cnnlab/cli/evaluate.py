@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnlab.cli import output
+from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, RunName, Runs
 from cnnlab.core.errors import UsageError, suggestion
 
@@ -42,9 +43,11 @@ def evaluate(
 
         cnnlab evaluate last data=photos/
     """
-    from cnnlab import evaluation
     from cnnlab.cli.subject import find_subject
     from cnnlab.core.messages import quietly
+
+    with loading(quiet):
+        from cnnlab import evaluation
 
     wanted = read_choice(words or [])
     with quietly(quiet):

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Device, Json, Name, Offline, Quiet, RunName, Runs
 from cnnlab.core.errors import UsageError
 
@@ -33,10 +34,12 @@ def extend(
 
     cnnlab extend last epochs=20 optimizer.lr=0.01
     """
-    from cnnlab import training
     from cnnlab.cli.summary import write_summary
     from cnnlab.cli.words import read_pairs
     from cnnlab.core.messages import quietly
+
+    with loading(quiet):
+        from cnnlab import training
 
     epochs = read_epochs(words)
     keys = read_pairs([word for word in words if not word.startswith(_EPOCHS)], device=device, name=name)

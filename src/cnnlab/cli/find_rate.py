@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
+from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
 from cnnlab.core.errors import UsageError
 from cnnlab.core.spec import read
@@ -50,9 +51,11 @@ def find_rate(
 
         cnnlab find-rate recipe.yaml
     """
-    from cnnlab import training
     from cnnlab.cli.words import read_words
     from cnnlab.core.messages import quietly
+
+    with loading(quiet):
+        from cnnlab import training
 
     if not 0 < lowest < highest:
         raise UsageError(f"--lowest {lowest:g} must be above 0 and below --highest {highest:g}.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
+from cnnlab.cli.loading import loading
 from cnnlab.cli.options import Device, Json, Quiet, RunName, Runs
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ def predict(
 
     cnnlab predict last photos/ --out predictions.csv
     """
-    from cnnlab import evaluation
     from cnnlab.cli.subject import find_subject
     from cnnlab.core.messages import quietly
+
+    with loading(quiet):
+        from cnnlab import evaluation
 
     with quietly(quiet):
         result = evaluation.predict(

@@ -1,5 +1,6 @@
 """``cnnlab resume``."""
 
+from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Json, Offline, Quiet, RunName, Runs
 
 
@@ -15,9 +16,11 @@ def resume(
 
     It ends as if it had never stopped: device, precision and threads are those with which it was started.
     """
-    from cnnlab import training
     from cnnlab.cli.summary import write_summary
     from cnnlab.core.messages import quietly
+
+    with loading(quiet):
+        from cnnlab import training
 
     with quietly(quiet):
         finished = training.resume(run, runs=runs, data_dir=data_dir, offline=offline)

@@ -1,5 +1,6 @@
 """``cnnlab train``."""
 
+from cnnlab.cli.loading import loading
 from cnnlab.cli.options import Again, DataDir, Device, Json, Name, Offline, Quiet, Runs, Words
 
 
@@ -24,10 +25,12 @@ def train(
 
         cnnlab train 'data=folder(path=photos.zip, size=96)' model=convnet
     """
-    from cnnlab import training
     from cnnlab.cli.summary import write_summary
     from cnnlab.cli.words import read_words
     from cnnlab.core.messages import quietly
+
+    with loading(quiet):
+        from cnnlab import training
 
     recipe, keys = read_words(words, device=device, name=name)
     with quietly(quiet):

@@ -6,6 +6,7 @@ category :class:`~cnnlab.core.errors.CnnlabWarning`; progress shows on a termina
 
 import logging
 import sys
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,21 @@ def note(text: str) -> None:
     """Says something useful that needs no action."""
     if not is_quiet():
         _log.info(text)
+
+
+@contextmanager
+def announcing(text: str, after: float = 1.0) -> Iterator[None]:
+    """A block that says what it is at, if it lasts: ``text`` as a note after so many seconds, once."""
+    if is_quiet() or not _log.isEnabledFor(logging.INFO):
+        yield
+        return
+    timer = threading.Timer(after, _log.info, [f"{text} …"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def warn(text: str) -> None:

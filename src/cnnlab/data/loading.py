@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.messages import announcing
 from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
 from cnnlab.data.dataset import Dataset
@@ -45,7 +46,12 @@ def load(
     :raises DataError: when the data is missing, damaged or contradicts itself.
     :raises UsageError: when the spec or a split cannot be meant.
     """
-    place = Place.at(data_dir, offline)
+    what = str(spec) if is_spec(spec) and not isinstance(spec, Mapping) else "the data"
+    with announcing(f"reading {what}"):
+        return _loaded(spec, Place.at(data_dir, offline), validation, test, subset)
+
+
+def _loaded(spec: Any, place: Place, validation: Share, test: Share, subset: int | float | None) -> Dataset:
     dataset, dedupe = _whole(spec, place)
     parts = complete(dict(dataset.parts()), validation, test)
     carved = [split for split in parts if split not in dict(dataset.parts())]

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab import objectives
-from cnnlab.core.devices import check_device
+from cnnlab.core.devices import check_device, has_native_bfloat16
 from cnnlab.core.errors import UsageError
-from cnnlab.core.messages import warn
+from cnnlab.core.messages import announcing, warn
 from cnnlab.models import Classifier, outputs_of
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run
@@ -46,7 +46,7 @@ class Subject:
         home = next(self.classifier.parameters(), torch.empty(0)).device
         try:
             placed = self.classifier.to(self.device)
-            with _threads(self.threads):
+            with _threads(self.threads), announcing(f"computing the outputs of {self.label}"):
                 return outputs_of(placed, batches, device=self.device, precision=self.precision)
         finally:
             self.classifier.to(home)
@@ -76,7 +76,7 @@ def subject(model: Run | Classifier, *, device: str | None = None, network: nn.M
         label=f"run {model.folder.name}",
         recipe=model.recipe,
         device=place,
-        precision=str(execution.get("precision") or "float32") if same else "float32",
+        precision=_precision(str(execution.get("precision") or "float32"), place, model) if same else "float32",
         threads=execution.get("threads") if same else None,
     )
 
@@ -90,6 +90,17 @@ def _available(recorded: str, run: Run) -> str:
             "float32, which may change the last digits of its scores."
         )
         return "cpu"
+
+
+def _precision(recorded: str, place: str, run: Run) -> str:
+    if recorded != "bfloat16" or has_native_bfloat16(place):
+        return recorded
+    # Not that of the run at any price: by torch's reference a picture takes a hundred times as long.
+    warn(
+        f"{run.folder.name} was trained in bfloat16, which torch does not have natively for this processor; it is "
+        "evaluated in float32, which may change the last digits of its scores."
+    )
+    return "float32"
 
 
 def _checked(device: str) -> str:

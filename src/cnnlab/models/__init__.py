@@ -17,7 +17,7 @@ from cnnlab.models.outlines import outline
 from cnnlab.models.penalties import penalty
 from cnnlab.models.pretrained import pretrained
 from cnnlab.models.stacking import layers
-from cnnlab.models.summaries import Row, Summary, summary
+from cnnlab.models.summaries import Row, Summary, multiply_adds, summary
 from cnnlab.models.weight_files import (
     StartingWeights,
     load_into,
@@ -43,6 +43,7 @@ __all__ = [
     "load_classifier",
     "load_into",
     "moments_for",
+    "multiply_adds",
     "outline",
     "outputs_of",
     "penalty",

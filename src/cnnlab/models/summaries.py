@@ -1,7 +1,8 @@
 """A network layer by layer: shapes, kernels, parameters, cost and receptive fields, as plain data and as text."""
 
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -97,6 +98,34 @@ def summary(network: nn.Module, shape: Shape) -> Summary:
     except RuntimeError as error:
         raise UsageError(f"the network does not take pictures of {format_shape(shape)}: {error}") from error
     return Summary(tuple(shape), tuple(tally.rows()))
+
+
+def multiply_adds(network: nn.Module, shape: Shape, most: float = math.inf) -> int:
+    """Multiplications with a weight for one picture, as :attr:`Summary.multiply_adds`, counted in a forward pass.
+
+    :param most: the count ends once it is above this, so that it takes no longer than so much arithmetic.
+    """
+    total = 0
+
+    def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        nonlocal total
+        total += _multiply_adds(module, output) if isinstance(output, Tensor) else 0
+        if total > most:
+            raise _EnoughError
+
+    hooks = [module.register_forward_hook(note) for module in network.modules() if _is_layer(module)]
+    example = next(network.parameters(), torch.empty(0))
+    try:
+        with evaluating(network), torch.no_grad(), suppress(_EnoughError):
+            network(torch.zeros(1, *shape, device=example.device, dtype=example.dtype))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return total
+
+
+class _EnoughError(Exception):
+    """Leaves a forward pass that has shown enough."""
 
 
 class _Tally:

@@ -21,7 +21,7 @@ def environment() -> dict[str, Any]:
     facts = {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
     }
     return facts | {package: _version(package) for package in _PACKAGES} | {"code": code_digest()}
@@ -47,7 +47,7 @@ def _version(package: str) -> str | None:
 
 
 @cache
-def _processor() -> str:
+def processor() -> str:
     """The processor's own name where the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()

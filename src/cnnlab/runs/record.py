@@ -2,28 +2,29 @@
 
 ``run.json`` is one JSON object. Fields that are not known yet are null or missing:
 
-=============== ======================================================================================
-``format``      version of this layout, a whole number
-``digest``      SHA-256 of the recipe in its canonical form: runs of one digest are repeats of one another
-``name``        its folder: the name given to it, eight digits of the digest, and from 2 on the repeat
-``repeat``      1 for the first run of its digest, 2 for the next, …
-``status``      ``unfinished``, ``finished`` or ``failed``; whether it is running is read off the lock alone
-``started``     when it was first started, ISO 8601 in UTC, as are the next two
-``updated``     when this file was last written
-``finished``    when the last score was written
-``seconds``     time spent training, the sum over all its processes
-``epochs_done`` whole epochs behind it
-``epochs``      whole epochs to do
-``step``        optimiser steps behind it
-``selected``    ``{epoch, metric, value}``: the epoch whose weights were kept, and by what
-``scores``      ``{train: {…}, validation: {…}, test: {…}}``: metrics by name, and ``n``, the number of samples
-``execution``   what changes bits but not meaning: ``{precision, device, threads, parts, …}``
-``environment`` ``{python, platform, processor, cores, cnnlab, torch, numpy, code}``; see :func:`environment`
-``data``        ``{name, digest, sizes, notes}``
-``parent``      the run whose weights it started from
-``warnings``    texts, in the order they came up
-``reason``      why it failed
-=============== ======================================================================================
+==================== ==================================================================================
+``format``           version of this layout, a whole number
+``digest``           SHA-256 of the recipe in its canonical form: runs of one digest are repeats of one another
+``name``             its folder: the name given to it, eight digits of the digest, and from 2 on the repeat
+``repeat``           1 for the first run of its digest, 2 for the next, …
+``status``           ``unfinished``, ``finished`` or ``failed``; whether it is running is read off the lock alone
+``started``          when it was first started, ISO 8601 in UTC, as are the next two
+``updated``          when this file was last written
+``finished``         when the last score was written
+``seconds``          time spent training, the sum over all its processes
+``epochs_done``      whole epochs behind it
+``epochs``           whole epochs to do
+``step``             optimiser steps behind it
+``selected``         ``{epoch, metric, value}``: the epoch whose weights were kept, and by what
+``scores``           ``{train: {…}, validation: {…}, test: {…}}``: metrics by name, and ``n``, the number of samples
+``execution``        what changes bits but not meaning: ``{precision, device, threads, parts, …}``
+``precision_choice`` how its number format was chosen at the start: ``{precision, why, seconds, …}``
+``environment``      ``{python, platform, processor, cores, cnnlab, torch, numpy, code}``; see :func:`environment`
+``data``             ``{name, digest, sizes, notes}``
+``parent``           the run whose weights it started from
+``warnings``         texts, in the order they came up
+``reason``           why it failed
+==================== ==================================================================================
 """
 
 import json

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from cnnlab.core.errors import CnnlabError
+from cnnlab.core.messages import announcing, track
 from cnnlab.studies.codec import to_plain
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.layout import Layout, PlannedSetting, seeds_first
@@ -107,10 +108,12 @@ def estimate(plan: StudyPlan, layout: Layout, trials: Trials, record: StudyRecor
     by_kind: dict[str, float] = {}
     at_once = int(record.execution.get("trials_at_once") or 1)
     threads = record.execution.get("threads")
-    for key in dict.fromkeys(trial.setting for trial in left):
+    keys = list(dict.fromkeys(trial.setting for trial in left))
+    for key in track(keys, "timing steps", len(keys)):
         kind = _kind(settings[key])
         if kind not in by_kind and len(by_kind) < _MOST_TIMED:
-            by_kind[kind] = _speed(settings[key], trials, threads)
+            with announcing(f"timing a few steps of {settings[key].label}"):
+                by_kind[kind] = _speed(settings[key], trials, threads)
         # Of more kinds than are timed, the slowest stands for the rest.
         speeds[key] = by_kind.get(kind) or min(by_kind.values())
     seconds = sum(_seconds(trial, trials.known(settings[trial.setting]), speeds[trial.setting]) for trial in left)

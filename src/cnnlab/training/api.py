@@ -5,7 +5,8 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,25 @@ from torch import Tensor, nn
 from cnnlab import augment, models, objectives
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import RunBusyError, StorageError, UsageError
-from cnnlab.core.messages import note, warn
+from cnnlab.core.messages import announcing, note, warn
 from cnnlab.core.seeds import scope
 from cnnlab.core.spec import read
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier, load_classifier
 from cnnlab.models.classifier_files import MisfitError
-from cnnlab.objectives import Objective
+from cnnlab.objectives import Objective, Targets
 from cnnlab.runs import Run, RunStore, RunWriter, environment
 from cnnlab.runs.lock import who
 from cnnlab.training import intake
 from cnnlab.training.balance import Counterweights
-from cnnlab.training.execution import Execution, choose, settle
+from cnnlab.training.execution import Execution, choose, describe, settle
 from cnnlab.training.intake import Given
 from cnnlab.training.interruption import Interrupted, listening
 from cnnlab.training.keys import is_in_python
 from cnnlab.training.loop import CHECKPOINT, EpochEnd, Job, Trainer
-from cnnlab.training.normalization import moments
+from cnnlab.training.normalization import Moments, moments
 from cnnlab.training.plan import Plan, lay_out, without_effect
+from cnnlab.training.precision import Pass, PrecisionChoice, Workload
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.selection import Selection
 from cnnlab.training.starting import Start, find_start, start_of
@@ -97,7 +99,8 @@ def train(
     recipe, plain, given = intake.take_in(recipe, keys)
     store = store_at(runs)
     setting = read_setting(Recipe.read(recipe, **plain), given, store, data_dir, offline)
-    same = store.by_digest(setting.digest)
+    with announcing("looking for runs of this recipe"):
+        same = store.by_digest(setting.digest)
     finished = [run for run in same if run.status == "finished"]
     if finished and not again:
         note(f"This recipe is trained already: {finished[0].folder}. Train another run of it with --again.")
@@ -231,7 +234,9 @@ def read_setting(
     for phase in recipe.normal():
         augment.pipeline(phase.augment).check(dataset.shape, objective.soft)
     Selection.of(recipe, objective, dataset)
-    return Setting(recipe, given, dataset, objective, parent, _start_from(recipe, store, offline, parent, run))
+    with announcing("looking for the weights to start from"):
+        start = _start_from(recipe, store, offline, parent, run)
+    return Setting(recipe, given, dataset, objective, parent, start)
 
 
 def _start_from(recipe: Recipe, store: RunStore, offline: bool, parent: Run | None, run: Run | None) -> Start | None:
@@ -257,6 +262,27 @@ def _check_objective(recipe: Recipe, objective: Objective, dataset: Dataset) -> 
 
 def build_classifier(setting: Setting) -> Classifier:
     """The classifier at the start of training: drawn from the seed, or with the parent's last weights."""
+    with announcing(f"building {setting.recipe.model}"):
+        network, own = _first_network(setting)
+    recipe, dataset = setting.recipe, setting.dataset
+    with announcing("measuring the mean and spread of the training pictures"):
+        mean, sd = moments(recipe.normalize, dataset.train, own)
+    return Classifier(
+        network,
+        shape=dataset.shape,
+        mean=mean,
+        std=sd,
+        classes=dict(dataset.classes),
+        objective=setting.objective.spec,
+        # What rebuilds the network; where its first weights came from is on record with the run.
+        model=models.without_weights(recipe.model),
+        permute=recipe.permute,
+        resize=read(recipe.data)[0].kwargs.get("resize", "squash"),
+    )
+
+
+def _first_network(setting: Setting) -> tuple[nn.Module, Moments | None]:
+    """The network with its first weights, and the moments of the pictures behind them where they are not random."""
     recipe, dataset, objective = setting.recipe, setting.dataset, setting.objective
     with scope(recipe.seed, "init"):
         if is_in_python(recipe.model):
@@ -269,19 +295,7 @@ def build_classifier(setting: Setting) -> Classifier:
         stored = _stored(setting.parent, network)
         network.load_state_dict(stored.network.state_dict())
         own = stored.mean, stored.std
-    mean, sd = moments(recipe.normalize, dataset.train, own)
-    return Classifier(
-        network,
-        shape=dataset.shape,
-        mean=mean,
-        std=sd,
-        classes=dict(dataset.classes),
-        objective=objective.spec,
-        # What rebuilds the network; where its first weights came from is on record with the run.
-        model=models.without_weights(recipe.model),
-        permute=recipe.permute,
-        resize=read(recipe.data)[0].kwargs.get("resize", "squash"),
-    )
+    return network, own
 
 
 def _stored(parent: Run, network: nn.Module) -> Classifier:
@@ -313,7 +327,7 @@ def _start(setting: Setting, store: RunStore, *, repeat: int, callbacks: Sequenc
     for text in without_effect(recipe, setting.plan):
         warn(text)
     classifier = build_classifier(setting)
-    execution = choose_execution(setting, classifier)
+    execution, choice = choose_execution(setting, classifier)
     writer = RunWriter.create(
         store.root,
         digest=setting.digest,
@@ -323,12 +337,14 @@ def _start(setting: Setting, store: RunStore, *, repeat: int, callbacks: Sequenc
         info={
             "epochs": setting.plan.end,
             "execution": execution.to_dict(),
+            "precision_choice": choice.to_dict(),
             "environment": environment(),
             "data": _facts(setting.dataset),
             "parent": recipe.parent,
         }
         | ({} if setting.start is None else {"weights": setting.start.record(recipe, classifier)}),
     )
+    note(describe(execution, choice))
     return _train(setting, classifier, execution, writer, callbacks)
 
 
@@ -341,6 +357,7 @@ def _tidied(run: Run) -> Run:
 
 def _go_on(run: Run, setting: Setting, callbacks: Sequence[Callback]) -> Run:
     execution = Execution.from_dict(run.info["execution"])
+    note(describe(execution, None))
     return _train(setting, build_classifier(setting), execution, RunWriter.open(run.folder), callbacks)
 
 
@@ -363,9 +380,14 @@ def _train(
     return Run(writer.folder)
 
 
-def choose_execution(setting: Setting, classifier: Classifier) -> Execution:
-    """What the recipe asks for, with ``auto`` settled on this machine; the classifier is left as it is."""
-    recipe = setting.recipe
+def choose_execution(
+    setting: Setting, classifier: Classifier, steps: int | None = None
+) -> tuple[Execution, PrecisionChoice]:
+    """What the recipe asks for, with ``auto`` settled on this machine, and why; the classifier is left as it is.
+
+    :param steps: that will be taken, where they are not those of the recipe.
+    """
+    recipe, plan = setting.recipe, setting.plan
     execution = choose(
         device=recipe.device,
         precision=recipe.precision,
@@ -373,17 +395,32 @@ def choose_execution(setting: Setting, classifier: Classifier) -> Execution:
         workers=recipe.workers,
         compile=recipe.compile,
     )
-    size = min(recipe.normal()[0].batch_size, len(setting.dataset.train))
-    with execution.applied():
-        network = copy.deepcopy(classifier).to(execution.torch_device, memory_format=execution.memory_format)  # type: ignore[call-overload]
-        images, targets = setting.dataset.train.batch(torch.arange(size))
-        pixels = to_float(images).to(execution.torch_device).contiguous(memory_format=execution.memory_format)
-        encoded = setting.objective.encode({k: v.to(execution.torch_device) for k, v in targets.items()})
+    batch = min(recipe.normal()[0].batch_size, len(setting.dataset.train))
+    ahead = plan.steps - plan.stretches[0].first_step if steps is None else steps
+    work = Workload(classifier, setting.dataset.shape, batch, ahead, execution.threads)
+    with announcing("trying out float32 and bfloat16"):
+        return settle(execution, work, lambda: _one_pass(setting, classifier, execution))
 
-        def step(batch: Tensor) -> Tensor:
-            return setting.objective.loss(network(batch), encoded).mean()
 
-        return settle(execution, network, pixels, step)
+def _one_pass(setting: Setting, classifier: Classifier, execution: Execution) -> Pass:
+    """Forwards and backwards over the first pictures of the training set, in a copy of the classifier."""
+    device, memory_format = execution.torch_device, execution.memory_format
+    network = copy.deepcopy(classifier).to(device=device, memory_format=memory_format).train()  # type: ignore[call-overload]
+
+    @cache
+    def batch(count: int) -> tuple[Tensor, Targets]:
+        images, targets = setting.dataset.train.batch(torch.arange(count))
+        pixels = to_float(images).to(device).contiguous(memory_format=memory_format)
+        return pixels, setting.objective.encode({name: rows.to(device) for name, rows in targets.items()})
+
+    def take(precision: str, count: int) -> None:
+        pixels, encoded = batch(count)
+        with replace(execution, precision=precision).autocast():
+            outputs = network(pixels)
+        setting.objective.loss(outputs, encoded).mean().backward()  # type: ignore[no-untyped-call]
+        network.zero_grad(set_to_none=True)
+
+    return take
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:

@@ -1,25 +1,21 @@
-"""How a training is carried out: device, precision, threads. It may change bits, never meaning.
+"""How a training is carried out: device, number format, threads. It may change bits, never meaning.
 
 Chosen once at the start of a run, written to ``run.json``, and used again whenever the run goes on.
 """
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from cnnlab.core.devices import best_device, check_device
+from cnnlab.core.devices import best_device, check_device, has_native_bfloat16
 from cnnlab.core.memory import kept_between_steps
 from cnnlab.core.seeds import scope
 from cnnlab.models import autocast
-
-_CLEARLY_FASTER = 0.9
-_TURNS = 5
+from cnnlab.training.precision import Pass, PrecisionChoice, Workload, choose_precision
 
 
 @dataclass(frozen=True)
@@ -88,29 +84,58 @@ def choose(
     return Execution(place, precision, True, threads or cores, workers or cores, 1, compile)
 
 
-def settle(execution: Execution, network: nn.Module, batch: Tensor, step: Callable[[Tensor], Tensor]) -> Execution:
-    """The execution with its precision chosen by timing a few steps of the real network in each format.
+def settle(execution: Execution, work: Workload, prepare: Callable[[], Pass]) -> tuple[Execution, PrecisionChoice]:
+    """The execution with its precision chosen, and why that one.
 
-    :param batch: pixels N×C×H×W in [0, 1] on the device.
-    :param step: from pixels to a loss.
+    :param prepare: makes the pass over some pictures that is timed where nothing else tells.
     """
+    choice = _choice(execution, work, prepare)
+    return replace(execution, precision=choice.precision), choice
+
+
+def _choice(execution: Execution, work: Workload, prepare: Callable[[], Pass]) -> PrecisionChoice:
     if execution.precision != "auto":
-        return execution
-    if execution.torch_device.type == "cuda":
-        fits = torch.cuda.is_bf16_supported(including_emulation=False)
-        return replace(execution, precision="bfloat16" if fits else "float16")
-    if execution.torch_device.type != "cpu":
-        return replace(execution, precision="float32")
-    seconds = dict.fromkeys(("float32", "bfloat16"), float("inf"))
-    with scope(0, "probe", device=execution.torch_device):
-        # In turn, so that whatever else the machine does meanwhile strikes both formats alike; the best of all turns,
-        # for the first also pays for choosing kernels.
-        for _ in range(_TURNS):
-            for precision, best in seconds.items():
-                took = _seconds_of_a_step(replace(execution, precision=precision), network, batch, step)
-                seconds[precision] = min(best, took)
-    is_faster = seconds["bfloat16"] < _CLEARLY_FASTER * seconds["float32"]
-    return replace(execution, precision="bfloat16" if is_faster else "float32")
+        return PrecisionChoice(execution.precision, "asked for")
+    place = execution.torch_device
+    is_native = has_native_bfloat16(place)
+    if place.type == "cuda":
+        # Both formats have units of their own there, and float32 has none.
+        if is_native:
+            return PrecisionChoice("bfloat16", "native bfloat16")
+        return PrecisionChoice("float16", "no native bfloat16")
+    if place.type != "cpu":
+        return PrecisionChoice("float32", "not measured")
+    if not is_native:
+        return PrecisionChoice("float32", "no native bfloat16")
+    with execution.applied(), scope(0, "probe", device=place):
+        return choose_precision(work, prepare)
+
+
+def describe(execution: Execution, choice: PrecisionChoice | None) -> str:
+    """In what a training computes and why, in a line.
+
+    :param choice: None for a run that goes on in what it was begun in.
+    """
+    cpu = execution.torch_device.type == "cpu"
+    on = f"{execution.threads} thread{'s'[: execution.threads > 1]}" if cpu else execution.device
+    why = "as the run was begun" if choice is None else _reason(choice, cpu)
+    is_slow = cpu and execution.precision == "bfloat16" and not has_native_bfloat16(execution.device)
+    warning = "; torch has no native bfloat16 for this processor, so it may be a hundred times slower than float32"
+    return f"computing in {execution.precision} on {on} ({why}{warning if is_slow else ''})"
+
+
+def _reason(choice: PrecisionChoice, cpu: bool) -> str:
+    if choice.speedup is not None:
+        how = "tried before" if choice.why == "remembered" else f"tried for {choice.seconds:.2g} s"
+        ratio = f"{choice.speedup:.1f} × float32"
+        return f"{ratio}, {how}" if choice.precision == "bfloat16" else f"bfloat16 is {ratio}, {how}"
+    reasons = {
+        "no native bfloat16": f"torch has no native bfloat16 for this {'processor' if cpu else 'device'}",
+        "not measured": "no shorter format was ever measured there",
+        "too short to time": "the training is too short to try out bfloat16",
+        "much arithmetic": "steps of so much arithmetic are faster in it",
+    }
+    return reasons.get(choice.why, choice.why)
 
 
 def usable_cores() -> int:
@@ -118,14 +143,3 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _seconds_of_a_step(
-    execution: Execution, network: nn.Module, batch: Tensor, step: Callable[[Tensor], Tensor]
-) -> float:
-    start = time.perf_counter()
-    with execution.autocast():
-        loss = step(batch)
-    loss.backward()  # type: ignore[no-untyped-call]
-    network.zero_grad(set_to_none=True)
-    return time.perf_counter() - start

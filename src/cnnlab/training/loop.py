@@ -100,7 +100,8 @@ class Trainer:
         self.pending: list[tuple[int, float, Outcome]] = []
         self.saved_at = time.monotonic()
         judged = self.selection.metric.partition("_")[2]
-        self.display = Display(job.plan, metrics=("accuracy", judged))
+        first_step = "compiling the network" if self.execution.compile else "taking the first step"
+        self.display = Display(job.plan, ("accuracy", judged), first_step)
 
     def run(self) -> None:
         """Trains to the end, from the checkpoint where there is one, and finishes the run."""

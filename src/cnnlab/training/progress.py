@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from cnnlab.core.messages import note, shows_bars
+from cnnlab.core.messages import announcing, note, shows_bars
 from cnnlab.training.plan import Plan
 from cnnlab.training.state import Counters
 
@@ -16,9 +17,11 @@ class Display:
     """The progress of one training, for as long as the block lasts.
 
     :param metrics: those told at the end of an epoch, beside the loss.
+    :param first_step: what the first step is spent on, as a person is told when it lasts.
     """
 
-    def __init__(self, plan: Plan, metrics: Sequence[str] = ()) -> None:
+    def __init__(self, plan: Plan, metrics: Sequence[str] = (), first_step: str = "taking the first step") -> None:
+        self.first_step, self.before_first_step = first_step, ExitStack()
         self.plan, self.metrics = plan, tuple(dict.fromkeys(("loss", *metrics)))
         self.bar: Any = None
         self.began, self.steps_before, self.shown_at = time.monotonic(), 0, 0.0
@@ -37,9 +40,11 @@ class Display:
             )
             self.bar.start()
             self.task = self.bar.add_task("", total=1, facts="")
+        self.before_first_step.enter_context(announcing(self.first_step))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.before_first_step.close()
         if self.bar is not None:
             self.bar.stop()
 
@@ -52,6 +57,7 @@ class Display:
 
     def step(self, counters: Counters) -> None:
         """Shows where the epoch is."""
+        self.before_first_step.close()
         now = time.monotonic()
         if self.bar is None or now - self.shown_at < _SECONDS_BETWEEN:
             return

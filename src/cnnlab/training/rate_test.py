@@ -14,10 +14,11 @@ from torch import Tensor
 
 from cnnlab.core.errors import TrainingError, UsageError
 from cnnlab.core.files import replacing
-from cnnlab.core.messages import track, warn
+from cnnlab.core.messages import note, track, warn
 from cnnlab.training import intake, optimizers
 from cnnlab.training.api import build_classifier, choose_execution, read_setting, store_at
 from cnnlab.training.balance import Counterweights
+from cnnlab.training.execution import describe
 from cnnlab.training.feed import Batch, Feed, order, steps_of
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.step import Moment, Stepper
@@ -78,7 +79,8 @@ def find_rate(
     recipe, plain, given = intake.take_in(recipe, keys)
     setting = read_setting(Recipe.read(recipe, **plain), given, store_at(None), data_dir, offline)
     classifier = build_classifier(setting)
-    execution = choose_execution(setting, classifier)
+    execution, choice = choose_execution(setting, classifier, steps)
+    note(describe(execution, choice))
     phase = setting.recipe.normal()[0]
     balanced = Counterweights.of(setting.recipe.balance, setting.dataset.train, setting.objective)
     with execution.applied():

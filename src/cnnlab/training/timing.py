@@ -50,7 +50,7 @@ def lone_step(
     recipe, plain, given = intake.take_in(recipe, {**keys, "augment": "none"})
     setting = read_setting(Recipe.read(recipe, **plain), given, store_at(None), data_dir, offline)
     classifier = build_classifier(setting)
-    execution = choose_execution(setting, classifier)
+    execution, _ = choose_execution(setting, classifier)
     phase, device = setting.recipe.normal()[0], execution.torch_device
     network = classifier.to(device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
     optimizer = optimizers.build(optimizers.optimizers.bind(phase.optimizer), network, phase.weight_decay)

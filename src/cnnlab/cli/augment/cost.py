@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
+from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
 from cnnlab.cli.shape import read_shape
 from cnnlab.core.errors import UsageError
@@ -56,25 +57,29 @@ def cost(
 
         cnnlab augment cost 'flip|rotate(30)|erase' data=fashion-mnist model=vgg-like
     """
-    from cnnlab import augment
-    from cnnlab.augment.cost import cost as measure
     from cnnlab.cli.words import read_words
-    from cnnlab.core.messages import quietly
+    from cnnlab.core.messages import announcing, quietly
+
+    with loading(quiet):
+        from cnnlab import augment
+        from cnnlab.augment.cost import cost as measure
 
     pipeline = augment.pipeline(spec)
     if words:
         _refuse_beside_a_recipe(shape, batch)
-        from cnnlab.training.timing import lone_step
+        with loading(quiet):
+            from cnnlab.training.timing import lone_step
 
         recipe, keys = read_words(words, device=device)
         with quietly(quiet):
             step = lone_step(recipe, data_dir=data_dir, offline=offline, **keys)
-        with step.execution.applied():
+        with step.execution.applied(), quietly(quiet), announcing(f"timing {repeats} batches of each operation"):
             place = step.execution.device
             found = measure(pipeline, step.shape, batch=step.batch, repeats=repeats, device=place, model=step)
     else:
         size = read_shape(shape or _SHAPE)
-        found = measure(pipeline, size, batch=batch or _BATCH, repeats=repeats, device=_place(device))
+        with quietly(quiet), announcing(f"timing {repeats} batches of each operation"):
+            found = measure(pipeline, size, batch=batch or _BATCH, repeats=repeats, device=_place(device))
     if as_json:
         output.write_json({"augment": pipeline.spec, **found.to_dict()})
     else:

@@ -125,7 +125,8 @@ def _execution(info: Mapping[str, Any]) -> None:
     if not execution and not environment:
         return
     output.heading("execution")
-    rows = [*execution.items(), *environment.items()]
+    why = (info.get("precision_choice") or {}).get("why")
+    rows = [*execution.items(), ("precision because", why), *environment.items()]
     output.facts([(key.replace("_", " "), _plain(value)) for key, value in rows])
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnlab.cli.loading import loading
+
 if TYPE_CHECKING:
     from cnnlab.studies import Study
 
@@ -39,7 +41,8 @@ def load(
     name: str, words: list[str] | None, runs: Path | None, data_dir: Path | None = None, offline: bool = False
 ) -> "Study":
     """The study that the words of a command line mean."""
-    from cnnlab.studies import Study
+    with loading():
+        from cnnlab.studies import Study
 
     return Study.load(name, runs=runs, data_dir=data_dir, offline=offline, **_pairs(words or []))
 

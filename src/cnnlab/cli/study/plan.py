@@ -26,9 +26,9 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show what a study would train and what is there already; nothing is trained."""
+    loaded = load(study, words, runs, data_dir, offline)
     from cnnlab.studies.planning import estimate
 
-    loaded = load(study, words, runs, data_dir, offline)
     found = loaded.plan()
     if probe:
         found = replace(found, estimate=estimate(found, loaded.layout, loaded.trials, loaded.record))

@@ -1,0 +1,107 @@
+"""The main commands at once on a processor with native bfloat16 and on one without, each in a process of its own.
+
+The second kind is the first with its instructions held back, so on a machine that has no AVX-512 both are the same.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KINDS = {"as it is": {}, "without AVX-512": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}}
+SECONDS_TO_FIRST_STEP = 20
+"""Loading PyTorch included, on a loaded machine. Where formats that are not native were timed it was 170 s."""
+SECONDS = 60
+RECIPE = ["data=digits(size=32)", "model=convnet", "subset=200", "epochs=1"]
+STUDY = """question: Does the rate matter?
+base: {data: digits(size=32), subset: 200, model: convnet, epochs: 1, batch_size: 200}
+vary: {optimizer.lr: [0.001, 0.01]}
+repeats: 2
+"""
+
+
+@pytest.fixture(params=KINDS)
+def environment(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """What a process of this kind is started with."""
+    own = {"CNNLAB_RUNS": str(tmp_path / "runs"), "CNNLAB_CACHE": str(tmp_path / "cache")}
+    return {**os.environ, **own, **KINDS[request.param]}
+
+
+def _start(words: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "cnnlab", *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _ended(process: subprocess.Popen[str]) -> str:
+    """Standard output of a process that ends well, and in time."""
+    try:
+        said, errors = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError(f"{shlex.join(process.args)} hangs: {process.communicate()[1]}") from None
+    assert process.returncode == 0, errors
+    return said
+
+
+def _document(words: Sequence[str], folder: Path, environment: dict[str, str]) -> Any:
+    """What a command writes with ``--json``: one document, and nothing else."""
+    return json.loads(_ended(_start([*words, "--json"], folder, environment)))
+
+
+def _seconds_to_first_step(process: subprocess.Popen[str], runs: Path) -> float:
+    began = time.monotonic()
+    while not any(path.stat().st_size for path in runs.glob("*/live.jsonl")):
+        if time.monotonic() - began > SECONDS_TO_FIRST_STEP or process.poll() is not None:
+            break
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+@pytest.mark.slow(15)
+def test_a_training_comes_to_its_first_step_and_what_it_left_is_evaluated(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    process = _start(["train", *RECIPE, "batch_size=200", "--json"], tmp_path, environment)
+    seconds = _seconds_to_first_step(process, tmp_path / "runs")
+    run = json.loads(_ended(process))
+    assert seconds < SECONDS_TO_FIRST_STEP
+    assert run["status"] == "finished"
+    choice = run["precision_choice"]
+    assert choice["precision"] == run["execution"]["precision"] and choice["seconds"] < SECONDS_TO_FIRST_STEP
+    if environment.get("ONEDNN_MAX_CPU_ISA") == "AVX2":
+        assert (choice["precision"], choice["why"]) == ("float32", "no native bfloat16")
+    scores = _document(["evaluate", "last"], tmp_path, environment)["scores"]
+    assert scores["loss"] == pytest.approx(run["scores"]["test"]["loss"], rel=1e-3)
+    (tmp_path / "pictures").mkdir()
+    from PIL import Image
+
+    Image.new("L", (32, 32), 128).save(tmp_path / "pictures" / "grey.png")
+    assert len(_document(["predict", "last", "pictures"], tmp_path, environment)["pictures"]) == 1
+
+
+@pytest.mark.slow(10)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["find-rate", *RECIPE, "batch_size=100", "--steps", "10"],
+        ["augment", "cost", "flip|shift(0.1)", *RECIPE, "batch_size=200", "--repeats", "1"],
+        ["study", "plan", "study.yaml", "--probe"],
+    ],
+    ids=["find-rate", "augment cost", "study plan"],
+)
+def test_what_times_steps_is_done_soon(words: list[str], environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY)
+    assert _document(words, tmp_path, environment)

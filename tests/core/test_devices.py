@@ -1,0 +1,69 @@
+"""Which number formats a device has itself; the devices that are not here are faked."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from cnnlab.core import devices
+from cnnlab.core.devices import has_native_bfloat16
+
+Fake = Callable[..., None]
+
+
+@pytest.fixture
+def processor(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """Makes the machine a processor of some kind; None for what its torch does not know how to ask."""
+
+    def make(machine: str, avx512_bf16: bool | None, onednn: bool | None) -> None:
+        monkeypatch.setattr(devices.platform, "machine", lambda: machine)
+        monkeypatch.setattr(torch, "cpu", SimpleNamespace(**_answering("_is_avx512_bf16_supported", avx512_bf16)))
+        # An operation that is not there raises when it is looked up, as with a build of torch without oneDNN.
+        operations = SimpleNamespace(**_answering("_is_mkldnn_bf16_supported", onednn))
+        monkeypatch.setattr(torch, "ops", SimpleNamespace(mkldnn=operations))
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+
+    return make
+
+
+def _answering(name: str, answer: bool | None) -> dict[str, Any]:
+    return {} if answer is None else {name: lambda: answer}
+
+
+@pytest.mark.parametrize(
+    ("machine", "avx512_bf16", "onednn", "expected"),
+    [
+        ("x86_64", True, True, True),
+        ("AMD64", True, True, True),
+        # Held back by ONEDNN_MAX_CPU_ISA; without the instructions; a torch that cannot be asked.
+        ("x86_64", True, False, False),
+        ("x86_64", False, True, False),
+        ("x86_64", None, True, False),
+        ("x86_64", True, None, False),
+        # The kernels of ARM processors know no gradients in bfloat16.
+        ("arm64", True, True, False),
+        ("aarch64", None, None, False),
+        ("arm64", None, True, False),
+    ],
+)
+def test_a_processor_has_bfloat16_where_instructions_and_kernels_are_there(
+    machine: str, avx512_bf16: bool | None, onednn: bool | None, expected: bool, processor: Fake
+) -> None:
+    processor(machine, avx512_bf16, onednn)
+    assert has_native_bfloat16("cpu") is expected
+
+
+def test_of_mps_nothing_is_known() -> None:
+    assert not has_native_bfloat16("mps")
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_cuda_is_asked_for_what_it_does_not_emulate(answer: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: answer and not including_emulation)
+    assert has_native_bfloat16("cuda:0") is answer
+
+
+def test_this_processor_answers() -> None:
+    assert has_native_bfloat16("cpu") in (True, False)

@@ -1,0 +1,241 @@
+"""The choice of a number format: what it costs, what it trusts, and that what has no native arithmetic is not timed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from cnnlab.core.files import cache_folder
+from cnnlab.training import precision
+from cnnlab.training.precision import MOST_SECONDS, SHARE, PrecisionChoice, Trial, Workload, choose_precision
+
+LIGHT, HEAVY = 10_000_000, 400_000_000
+"""Multiply-adds of a picture: calls weigh in the first, arithmetic decides the second."""
+
+
+class Machine:
+    """A clock that only passes move on: a pass takes so long for each call, each picture, and kernels when new.
+
+    :param ratio: how many times as long as in float32 a pass takes in bfloat16.
+    """
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        call: float = 0.0,
+        picture: float = 0.01,
+        kernels: float = 0.0,
+        ratio: float = 0.5,
+        call_ratio: float | None = None,
+    ) -> None:
+        self.now = 0.0
+        self.call, self.picture, self.kernels = call, picture, kernels
+        self.ratio, self.call_ratio = ratio, ratio if call_ratio is None else call_ratio
+        self.passes: list[tuple[str, int]] = []
+        monkeypatch.setattr(precision.time, "perf_counter", lambda: self.now)
+
+    def seconds(self, name: str, count: int) -> float:
+        """Of a pass whose kernels are made."""
+        is_short = name == "bfloat16"
+        call = self.call * (self.call_ratio if is_short else 1.0)
+        return call + count * self.picture * (self.ratio if is_short else 1.0)
+
+    def take(self, name: str, count: int) -> None:
+        self.now += self.seconds(name, count) + self.kernels * ((name, count) not in self.passes)
+        self.passes.append((name, count))
+
+    def trial(self, *, batch: int = 256, steps: int = 10_000, multiply_adds: int = HEAVY) -> Trial:
+        """A trial gone through on this machine."""
+        trial = Trial(_work(batch=batch, steps=steps), multiply_adds, 0.0)
+        trial.run(lambda: self.take)
+        return trial
+
+
+def _work(network: nn.Module | None = None, *, batch: int = 256, steps: int = 10_000, threads: int = 1) -> Workload:
+    return Workload(nn.Linear(4, 2) if network is None else network, (1, 2, 2), batch, steps, threads)
+
+
+@pytest.mark.parametrize("picture", [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0])
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 3.0, 100.0])
+@pytest.mark.parametrize("call", [0.0, 0.001, 0.1])
+@pytest.mark.parametrize("steps", [1, 10, 100, 10_000])
+def test_a_trial_keeps_to_two_seconds_and_its_share_of_the_training(
+    picture: float, ratio: float, call: float, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(monkeypatch, picture=picture, call=call, ratio=ratio)
+    # Half of what a processor can do at most.
+    machine.trial(steps=steps, multiply_adds=round(picture * 5e10 / 3))
+    training = steps * machine.seconds("float32", 256)
+    # Of the first pass in each format nothing is known before it; it goes over two pictures. Any other is foreseen.
+    unforeseen = max(machine.seconds(name, 2) for name in ("float32", "bfloat16"))
+    assert machine.now <= min(MOST_SECONDS, SHARE * training) + unforeseen
+
+
+@pytest.mark.parametrize("picture", [1e-5, 1e-4, 1e-3, 1e-2])
+@pytest.mark.parametrize("kernels", [0.01, 0.1, 0.5])
+def test_kernels_that_have_to_be_made_count(picture: float, kernels: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, picture=picture, kernels=kernels)
+    machine.trial()
+    assert machine.now <= MOST_SECONDS + kernels + 2 * picture
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"), [(0.3, "bfloat16"), (0.85, "bfloat16"), (0.95, "float32"), (1.0, "float32"), (9, "float32")]
+)
+def test_bfloat16_is_taken_where_it_is_the_faster_by_a_tenth(
+    ratio: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Machine(monkeypatch, picture=1e-4, ratio=ratio).trial()
+    choice = trial.choice()
+    assert (choice.precision, choice.why) == (expected, "timed")
+    assert choice.speedup == pytest.approx(1 / ratio)
+    assert trial.is_final
+
+
+def test_a_trial_leaves_off_as_soon_as_a_format_is_clearly_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = Machine(monkeypatch, picture=1e-4, ratio=0.5)
+    assert ahead.trial().choice().pictures == 8
+    behind = Machine(monkeypatch, picture=1e-4, ratio=5.0)
+    assert behind.trial().choice().pictures == 2
+    even = Machine(monkeypatch, picture=1e-4, ratio=1.0)
+    assert even.trial().choice().pictures == 256
+
+
+def test_what_calls_cost_on_small_slices_does_not_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Calls take twice as long in bfloat16, as with the casts of small networks; on the whole batch arithmetic wins.
+    machine = Machine(monkeypatch, call=2e-3, picture=1e-4, ratio=0.5, call_ratio=2.0)
+    assert machine.seconds("bfloat16", 8) > machine.seconds("float32", 8)
+    assert machine.trial().choice().precision == "bfloat16"
+
+
+def test_a_bfloat16_computed_by_a_slow_reference_is_left_after_one_pass_over_two_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine(monkeypatch, picture=0.01, ratio=200.0)
+    choice = machine.trial().choice()
+    assert (choice.precision, choice.why) == ("float32", "timed")
+    assert [name for name, _ in machine.passes].count("bfloat16") == 1
+
+
+@pytest.mark.parametrize(
+    ("multiply_adds", "expected", "why"),
+    [(LIGHT // 10, "float32", "too short to time"), (HEAVY, "bfloat16", "much arithmetic")],
+)
+def test_a_training_too_short_for_a_trial_takes_what_is_likely_without_one(
+    multiply_adds: int, expected: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(monkeypatch)
+    trial = machine.trial(steps=1, multiply_adds=multiply_adds)
+    assert machine.passes == []
+    assert (trial.choice().precision, trial.choice().why) == (expected, why)
+    assert not trial.is_final
+
+
+def test_pictures_too_dear_to_time_a_few_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, picture=10.0)
+    assert machine.trial(multiply_adds=10**10).choice() == PrecisionChoice("bfloat16", "much arithmetic")
+    assert machine.passes == []
+
+
+def test_a_batch_of_few_pictures_is_timed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, picture=1e-4, ratio=0.8)
+    choice = machine.trial(batch=3, steps=100_000).choice()
+    assert {size for _, size in machine.passes} == {3}
+    assert (choice.precision, choice.pictures) == ("bfloat16", 3)
+
+
+@pytest.fixture
+def chosen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[PrecisionChoice, int]]:
+    """Chooses for a network on a machine on which bfloat16 is twice as fast: the choice, and the passes it took."""
+    monkeypatch.setattr(precision, "multiply_adds", lambda *args, **more: HEAVY)
+
+    def choose(work: Workload | None = None) -> tuple[PrecisionChoice, int]:
+        machine = Machine(monkeypatch, picture=1e-3)
+        choice = choose_precision(work or _work(), lambda: machine.take)
+        return choice, len(machine.passes)
+
+    return choose
+
+
+def test_what_was_found_is_remembered(chosen: Any) -> None:
+    first, timed = chosen()
+    again, none = chosen()
+    assert timed > 0 and none == 0
+    assert (first.why, again.why) == ("timed", "remembered")
+    assert (again.precision, again.speedup, again.pictures) == (first.precision, first.speedup, first.pictures)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        _work(nn.Linear(5, 2)),
+        _work(nn.Sequential(nn.Linear(4, 2), nn.ReLU())),
+        _work(nn.Linear(4, 2).requires_grad_(False)),
+        _work(batch=128),
+        _work(threads=2),
+        Workload(nn.Linear(4, 2), (1, 4, 1), 256, 10_000, 1),
+    ],
+)
+def test_another_network_batch_or_number_of_threads_is_tried_out_anew(other: Workload, chosen: Any) -> None:
+    chosen()
+    assert chosen(other)[0].why == "timed"
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        (torch, "__version__", "9.9.9"),
+        (precision, "processor", lambda: "another processor"),
+        (torch.backends.cpu, "get_cpu_capability", lambda: "another"),
+    ],
+)
+def test_another_machine_or_torch_is_tried_out_anew(
+    module: Any, name: str, value: Any, chosen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen()
+    monkeypatch.setattr(module, name, value)
+    assert chosen()[0].why == "timed"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"precision": "int8", "float32": 1, "bfloat16": 1, "pictures": 8}',
+        b'{"precision": "float32", "float32": 0, "bfloat16": 1, "pictures": 8}',
+        b'{"precision": "float32", "float32": "x", "bfloat16": 1, "pictures": 8}',
+    ],
+)
+def test_a_damaged_memory_is_none(content: bytes, chosen: Any) -> None:
+    chosen()
+    (file,) = (cache_folder() / "precision").iterdir()
+    json.loads(file.read_text())
+    file.write_bytes(content)
+    assert chosen()[0].why == "timed"
+    assert chosen()[0].why == "remembered"
+
+
+def test_a_cache_that_cannot_be_written_costs_a_trial_each_time(
+    tmp_path: Path, chosen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "file" / "cache"))
+    assert [chosen()[0].why for _ in range(2)] == ["timed", "timed"]
+
+
+def test_a_network_whose_arithmetic_cannot_be_counted_is_timed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Odd(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise KeyError("only for pairs")
+
+    machine = Machine(monkeypatch, picture=1e-4)
+    assert choose_precision(_work(Odd()), lambda: machine.take).why == "timed"
