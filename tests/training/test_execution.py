@@ -20,8 +20,8 @@ Trained = Callable[..., Run]
 
 
 def test_what_is_asked_for_is_taken() -> None:
-    chosen = choose(device="cpu", precision="bfloat16", threads=3, workers=2, compile=True)
-    assert chosen == Execution("cpu", "bfloat16", True, threads=3, workers=2, parts=1, compile=True)
+    chosen = choose(device="cpu", precision="bfloat16", threads=3, workers=2, compile=True, kernels="torch")
+    assert chosen == Execution("cpu", "bfloat16", True, threads=3, workers=2, parts=1, compile=True, kernels="torch")
 
 
 def test_threads_and_workers_are_the_cores_unless_said() -> None:
@@ -62,7 +62,7 @@ def test_training_uses_its_threads_and_puts_them_back(small_run: Trained) -> Non
     assert torch.get_num_threads() == before
 
 
-WORK = Workload(torch.nn.Linear(4, 2), (1, 2, 2), batch=64, steps=1000, threads=1)
+WORK = Workload(torch.nn.Linear(4, 2), (1, 2, 2), batch=64, steps=1000, threads=1, kernels="torch")
 
 
 def _nothing_is_timed() -> Any:
@@ -180,11 +180,11 @@ def test_the_choice_is_on_record_and_a_resumed_run_keeps_its_precision(
     monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: True)
     found = PrecisionChoice("bfloat16", "timed", 0.4, float32=0.2, bfloat16=0.1, pictures=8)
     monkeypatch.setattr(execution, "choose_precision", lambda *given: found)
-    stopped, _ = interrupted(after=2, precision="auto")
+    stopped, _ = interrupted(after=2, precision="auto", kernels="torch")
     assert stopped.info["precision_choice"] == found.to_dict()
     assert caplog.messages[0] == "computing in bfloat16 on 1 thread (2.0 × float32, tried for 0.4 s)"
     monkeypatch.setattr(execution, "choose_precision", _nothing_is_timed)
-    run = small_run(precision="auto")
+    run = small_run(precision="auto", kernels="torch")
     assert run.folder == stopped.folder and run.status == "finished"
     assert run.info["execution"]["precision"] == "bfloat16"
     assert run.info["precision_choice"] == found.to_dict()

@@ -15,6 +15,7 @@ from cnnlab.core import files
 from cnnlab.core.errors import DataError, SpecError, StorageError, TrainingError, UsageError
 from cnnlab.core.registries import perturbations
 from cnnlab.data import Dataset, TensorImages
+from cnnlab.models import why_no_native_kernels
 from cnnlab.runs import Run
 from cnnlab.training import EpochEnd, resume
 
@@ -283,6 +284,7 @@ def test_the_record_says_what_was_trained_and_how(small_run: Trained) -> None:
         "workers": 1,
         "parts": 1,
         "compile": False,
+        "kernels": "torch" if why_no_native_kernels() else "native",
     }
     assert info["data"]["sizes"] == {"train": 120, "validation": 60, "test": 60}
     assert info["data"]["name"] == "digits"

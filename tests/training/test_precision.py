@@ -49,15 +49,24 @@ class Machine:
         self.now += self.seconds(name, count) + self.kernels * ((name, count) not in self.passes)
         self.passes.append((name, count))
 
-    def trial(self, *, batch: int = 256, steps: int = 10_000, multiply_adds: int = HEAVY) -> Trial:
+    def trial(
+        self, *, batch: int = 256, steps: int = 10_000, multiply_adds: int = HEAVY, kernels: str = "torch"
+    ) -> Trial:
         """A trial gone through on this machine."""
-        trial = Trial(_work(batch=batch, steps=steps), multiply_adds, 0.0)
+        trial = Trial(_work(batch=batch, steps=steps, kernels=kernels), multiply_adds, 0.0)
         trial.run(lambda: self.take)
         return trial
 
 
-def _work(network: nn.Module | None = None, *, batch: int = 256, steps: int = 10_000, threads: int = 1) -> Workload:
-    return Workload(nn.Linear(4, 2) if network is None else network, (1, 2, 2), batch, steps, threads)
+def _work(
+    network: nn.Module | None = None,
+    *,
+    batch: int = 256,
+    steps: int = 10_000,
+    threads: int = 1,
+    kernels: str = "torch",
+) -> Workload:
+    return Workload(nn.Linear(4, 2) if network is None else network, (1, 2, 2), batch, steps, threads, kernels)
 
 
 @pytest.mark.parametrize("picture", [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0])
@@ -178,7 +187,7 @@ def test_what_was_found_is_remembered(chosen: Any) -> None:
         _work(nn.Linear(4, 2).requires_grad_(False)),
         _work(batch=128),
         _work(threads=2),
-        Workload(nn.Linear(4, 2), (1, 4, 1), 256, 10_000, 1),
+        Workload(nn.Linear(4, 2), (1, 4, 1), 256, 10_000, 1, "torch"),
     ],
 )
 def test_another_network_batch_or_number_of_threads_is_tried_out_anew(other: Workload, chosen: Any) -> None:

@@ -46,6 +46,7 @@ MEANINGLESS: dict[str, Any] = {
     "compile": True,
     "threads": 3,
     "workers": 3,
+    "kernels": "torch",
     "data": "digits(size=9)",
     "subset": 100,
     "validation": 0.2,

@@ -12,7 +12,7 @@ from cnnlab import objectives
 from cnnlab.core.devices import check_device, has_native_bfloat16
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import announcing, warn
-from cnnlab.models import Classifier, outputs_of
+from cnnlab.models import Classifier, native_kernels, outputs_of, why_no_native_kernels
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run
 
@@ -27,6 +27,7 @@ class Subject:
     :param label: what messages call it.
     :param recipe: of the run it comes from; empty for a classifier by itself.
     :param threads: of the processor; None to leave that as it is.
+    :param kernels: ``native`` or ``torch``, as of a training's execution.
     """
 
     classifier: Classifier
@@ -35,6 +36,7 @@ class Subject:
     device: str = "cpu"
     precision: str = "float32"
     threads: int | None = None
+    kernels: str = "torch"
 
     @property
     def objective(self) -> Objective:
@@ -46,7 +48,8 @@ class Subject:
         home = next(self.classifier.parameters(), torch.empty(0)).device
         try:
             placed = self.classifier.to(self.device)
-            with _threads(self.threads), announcing(f"computing the outputs of {self.label}"):
+            native = native_kernels(self.kernels == "native")
+            with _threads(self.threads), native, announcing(f"computing the outputs of {self.label}"):
                 return outputs_of(placed, batches, device=self.device, precision=self.precision)
         finally:
             self.classifier.to(home)
@@ -55,8 +58,8 @@ class Subject:
 def subject(model: Run | Classifier, *, device: str | None = None, network: nn.Module | None = None) -> Subject:
     """What a run or a classifier is to be evaluated as.
 
-    A run's classifier is run in the precision, on the device and with the threads that the run was trained with, so
-    that its own test split gives its own score again.
+    A run's classifier is run in the precision, on the device and with the threads and kernels that the run was trained
+    with, so that its own test split gives its own score again.
 
     :param device: another device than that.
     :param network: the module for the weights, for a run that was trained on a network of one's own.
@@ -78,6 +81,7 @@ def subject(model: Run | Classifier, *, device: str | None = None, network: nn.M
         device=place,
         precision=_precision(str(execution.get("precision") or "float32"), place, model) if same else "float32",
         threads=execution.get("threads") if same else None,
+        kernels=_kernels(execution) if same else "torch",
     )
 
 
@@ -101,6 +105,12 @@ def _precision(recorded: str, place: str, run: Run) -> str:
         "evaluated in float32, which may change the last digits of its scores."
     )
     return "float32"
+
+
+def _kernels(execution: Mapping[str, Any]) -> str:
+    """Those of the run, where they are at hand: torch's give the same but for the last digits."""
+    recorded = str(execution.get("kernels") or "torch")
+    return recorded if recorded == "native" and why_no_native_kernels() is None else "torch"
 
 
 def _checked(device: str) -> str:

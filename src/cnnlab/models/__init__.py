@@ -10,6 +10,8 @@ from cnnlab.models import resnets as resnets
 from cnnlab.models import rings as rings
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.classifier_files import load_classifier, save_classifier
+from cnnlab.models.cpu_kernels import native_kernels
+from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
 from cnnlab.models.inference import autocast, evaluating, outputs_of
 from cnnlab.models.initialisers import initialisers
 from cnnlab.models.networks import architectures, build, canonical
@@ -44,6 +46,7 @@ __all__ = [
     "load_into",
     "moments_for",
     "multiply_adds",
+    "native_kernels",
     "outline",
     "outputs_of",
     "penalty",
@@ -52,5 +55,6 @@ __all__ = [
     "starting_weights",
     "summary",
     "weights_named",
+    "why_no_native_kernels",
     "without_weights",
 ]

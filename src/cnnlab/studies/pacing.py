@@ -9,7 +9,7 @@ from cnnlab.training import Recipe
 from cnnlab.training.execution import choose, usable_cores
 
 _CLEARLY_FASTER = 1.05
-ASKED = ("device", "precision", "threads", "compile")
+ASKED = ("device", "precision", "threads", "compile", "kernels")
 
 
 def asked_of(recipe: Recipe) -> dict[str, Any]:
@@ -55,6 +55,7 @@ def settle(executor: Executor, recipe: Recipe, choices: list[tuple[int, int]]) -
             threads=threads,
             workers=threads,
             compile=recipe.compile,
+            kernels=recipe.kernels,
         ).to_dict()
         return _fixed(fixed, at_once)
     note("Timing a few steps, to see how many trials at once this machine does best.")

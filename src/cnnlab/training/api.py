@@ -394,10 +394,11 @@ def choose_execution(
         threads=recipe.threads,
         workers=recipe.workers,
         compile=recipe.compile,
+        kernels=recipe.kernels,
     )
     batch = min(recipe.normal()[0].batch_size, len(setting.dataset.train))
     ahead = plan.steps - plan.stretches[0].first_step if steps is None else steps
-    work = Workload(classifier, setting.dataset.shape, batch, ahead, execution.threads)
+    work = Workload(classifier, setting.dataset.shape, batch, ahead, execution.threads, execution.kernels)
     with announcing("trying out float32 and bfloat16"):
         return settle(execution, work, lambda: _one_pass(setting, classifier, execution))
 

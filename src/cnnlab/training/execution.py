@@ -7,15 +7,19 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 
 from cnnlab.core.devices import best_device, check_device, has_native_bfloat16
+from cnnlab.core.errors import UsageError
 from cnnlab.core.memory import kept_between_steps
+from cnnlab.core.messages import announcing, warn
 from cnnlab.core.seeds import scope
-from cnnlab.models import autocast
+from cnnlab.models import autocast, native_kernels, why_no_native_kernels
 from cnnlab.training.precision import Pass, PrecisionChoice, Workload, choose_precision
+
+Kernels: TypeAlias = Literal["native", "torch"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Execution:
     """The device, number format, memory layout and threads of one training.
 
     :param precision: ``float32``, or the format that autocast uses over float32 weights.
+    :param kernels: ``native`` for those of :mod:`cnnlab.models.cpu_kernels` where they fit, ``torch`` for none of them.
     :param parts: into how many parts a batch is split for want of memory; gradients are accumulated.
     """
 
@@ -33,6 +38,8 @@ class Execution:
     workers: int = 1
     parts: int = 1
     compile: bool = False
+    # What a record from before they were there was made with.
+    kernels: Kernels = "torch"
 
     @property
     def torch_device(self) -> torch.device:
@@ -54,13 +61,13 @@ class Execution:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> "Execution":
-        """As ``run.json`` held it; the device must still be there.
+        """As ``run.json`` held it; the device must still be there, and torch's kernels stand in for native ones.
 
         :raises UsageError: when it is not, with the remedy.
         """
         execution = cls(**{key: stored[key] for key in cls.__dataclass_fields__ if key in stored})
         check_device(execution.device, "Start the recipe again with --again to train it on another device.")
-        return execution
+        return replace(execution, kernels=kernels_at_hand(execution.kernels))
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -68,20 +75,60 @@ class Execution:
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            with kept_between_steps():
+            with kept_between_steps(), native_kernels(self.kernels == "native"):
                 yield
         finally:
             torch.set_num_threads(before)
 
 
 def choose(
-    *, device: str = "auto", precision: str = "auto", threads: int | None, workers: int | None, compile: bool
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None,
+    workers: int | None,
+    compile: bool,
+    kernels: str = "auto",
 ) -> Execution:
-    """What the recipe asks for, ``auto`` settled except for the precision, which :func:`settle` tries out."""
+    """What the recipe asks for, ``auto`` settled except for the precision, which :func:`settle` tries out.
+
+    :raises UsageError: for a device or kernels that cannot be had.
+    """
     place = best_device() if device == "auto" else device
     check_device(place, "Leave device out to let cnnlab choose.")
     cores = usable_cores()
-    return Execution(place, precision, True, threads or cores, workers or cores, 1, compile)
+    taken = _kernels(kernels, place)
+    return Execution(place, precision, True, threads or cores, workers or cores, 1, compile, taken)
+
+
+def _kernels(asked: str, device: str) -> Kernels:
+    if asked == "torch" or torch.device(device).type != "cpu":
+        return "torch"
+    reason = _why_not_native()
+    if reason is None:
+        return "native"
+    if asked == "native":
+        raise UsageError(f"kernels=native cannot be had: {reason}. Leave kernels out to compute by torch's.")
+    return "torch"
+
+
+def kernels_at_hand(recorded: str) -> Kernels:
+    """Those with which a run was made, or torch's with a warning where native ones cannot be had here."""
+    if recorded != "native":
+        return "torch"
+    reason = _why_not_native()
+    if reason is None:
+        return "native"
+    warn(
+        f"the run was computed by cnnlab's own kernels, which cannot be had here: {reason}. Torch's take their place: "
+        "slower, and other in the last digits."
+    )
+    return "torch"
+
+
+def _why_not_native() -> str | None:
+    with announcing("compiling kernels for this processor"):
+        return why_no_native_kernels()
 
 
 def settle(execution: Execution, work: Workload, prepare: Callable[[], Pass]) -> tuple[Execution, PrecisionChoice]:
@@ -121,7 +168,8 @@ def describe(execution: Execution, choice: PrecisionChoice | None) -> str:
     why = "as the run was begun" if choice is None else _reason(choice, cpu)
     is_slow = cpu and execution.precision == "bfloat16" and not has_native_bfloat16(execution.device)
     warning = "; torch has no native bfloat16 for this processor, so it may be a hundred times slower than float32"
-    return f"computing in {execution.precision} on {on} ({why}{warning if is_slow else ''})"
+    by = " by cnnlab's own kernels" if execution.kernels == "native" else ""
+    return f"computing in {execution.precision} on {on}{by} ({why}{warning if is_slow else ''})"
 
 
 def _reason(choice: PrecisionChoice, cpu: bool) -> str:

@@ -13,7 +13,7 @@ from cnnlab.training.keys import SPECS, canonical
 _PATH = re.compile(r"([a-z_]+)(?:\[(\d+)\])?((?:\.[A-Za-z_][A-Za-z0-9_]*)*)")
 _PHASE = re.compile(r"phases\[(\d+)\]\.(.+)")
 _DIGITS = re.compile(r"[0-9]{1,100}")
-_TEXTS = {"name", "device", "select", "parent", "balance", "precision"}
+_TEXTS = {"name", "device", "select", "parent", "balance", "precision", "kernels"}
 
 
 def parse_pairs(words: Sequence[str]) -> dict[str, Any]:

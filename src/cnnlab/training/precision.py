@@ -110,6 +110,7 @@ class Workload:
     batch: int
     steps: int
     threads: int
+    kernels: str
 
 
 def choose_precision(work: Workload, prepare: Callable[[], Pass]) -> PrecisionChoice:
@@ -194,8 +195,11 @@ class Trial:
         if size is None:
             # Long steps are spent on arithmetic, of which bfloat16 saves half; short ones on calls, of which it makes
             # more. A wrong guess costs little where steps are short or few.
-            has_much = self.multiply_adds * self.work.batch >= _MUCH_ARITHMETIC
-            if has_much:
+            # With kernels of our own float32 is about as fast, unless the network is one of the large ones, which have
+            # little for them to do.
+            is_heavy = self.multiply_adds > _MOST_TO_TIME * self.work.threads
+            has_much = self.multiply_adds * self.work.batch >= _MUCH_ARITHMETIC and self.work.kernels == "torch"
+            if is_heavy or has_much:
                 return PrecisionChoice("bfloat16", "much arithmetic", seconds)
             return PrecisionChoice("float32", "too short to time", seconds)
         float32, bfloat16 = (self._best(size, precision) for precision in _FORMATS)
@@ -283,7 +287,7 @@ def _place(work: Workload) -> Path:
     weights = [[list(weight.shape), weight.requires_grad] for weight in work.network.parameters()]
     network = [repr(work.network), weights, list(work.shape), work.batch]
     program = [code_digest(), str(torch.__version__)]
-    machine = [processor(), platform.machine(), torch.backends.cpu.get_cpu_capability(), work.threads]
+    machine = [processor(), platform.machine(), torch.backends.cpu.get_cpu_capability(), work.threads, work.kernels]
     # oneDNN may be held back from some of the instructions that the processor has.
     limits = os.environ.get("ONEDNN_MAX_CPU_ISA")
     return cache_folder() / "precision" / f"{digest([network, program, machine, limits])[:40]}.json"

@@ -112,6 +112,7 @@ class Recipe(Phase):
     compile: bool = False
     threads: MaybeCount = None
     workers: MaybeCount = None
+    kernels: Literal["auto", "native", "torch"] = "auto"
 
     @classmethod
     def read(cls, source: "Recipe | Mapping[str, Any] | str | Path | None" = None, /, **keys: Any) -> "Recipe":

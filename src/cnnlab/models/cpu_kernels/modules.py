@@ -89,9 +89,7 @@ class Conv2d(nn.Conv2d):
         # "same" pads evenly only where the kernel is odd.
         is_even = self.padding == "same" and any(size % 2 == 0 for size in self.kernel_size)
         is_simple = self.dilation == (1, 1) and self.groups == 1 and self.padding_mode == "zeros" and not is_even
-        if not is_simple or torch.compiler.is_compiling():
-            return False
-        return is_taken(input, self.weight, self.stride, self._edges)  # type: ignore[arg-type]
+        return is_simple and is_taken(input, self.weight, self.stride, self._edges)  # type: ignore[arg-type]
 
     def _is_slow_on(self, input: Tensor) -> bool:
         if input.device.type != "cpu" or not (self.training and torch.is_grad_enabled() and self.weight.requires_grad):

@@ -62,8 +62,8 @@ def native_kernels(are_used: bool) -> Iterator[None]:
 
 
 def are_used() -> bool:
-    """Whether this is such a block."""
-    return _are_used.get()
+    """Whether this is such a block, and the network is not being compiled by torch."""
+    return not torch.compiler.is_compiling() and _are_used.get()
 
 
 def why_not() -> str | None:

@@ -16,7 +16,7 @@ from cnnlab.runs import Run
 from cnnlab.studies.result import Axis, AxisValue, Metric, Setting, StudyResult, Summary, Trial, Unit
 
 _CARRIED_OUT = frozenset(
-    ("name", "checkpoint_seconds", "keep_checkpoint", "device", "precision", "compile", "threads", "workers")
+    ("name", "checkpoint_seconds", "keep_checkpoint", "device", "precision", "compile", "threads", "workers", "kernels")
 )
 """Keys of a recipe that say how a training is carried out or kept, not what it is."""
 _FACTS: dict[str, tuple[str, Unit, Any]] = {
