@@ -6,6 +6,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+# How a processor without AVX-512 computes, on one that has it. TensorFlow takes oneDNN by itself only where the
+# processor has AVX-512, and heeds no limit in that.
+AS_AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "TF_ENABLE_ONEDNN_OPTS": "0"}
+
 _TELLING = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16", "sve")
 
 
@@ -23,6 +27,19 @@ def describe() -> dict[str, Any]:
         "accelerator": _accelerator(),
         "load_at_start": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
+
+
+def kind(machine: dict[str, Any], like: str | None = None) -> str:
+    """The kind of processor that a result stands for: ``avx512-bf16``, ``avx512``, ``avx2`` or its architecture.
+
+    :param like: the kind that is imitated, if one is.
+    """
+    if like:
+        return like
+    flags = set(machine["flags"])
+    if "avx512_bf16" in flags:
+        return "avx512-bf16"
+    return next((name for flag, name in (("avx512f", "avx512"), ("avx2", "avx2")) if flag in flags), platform.machine())
 
 
 def sentence(machine: dict[str, Any]) -> str:

@@ -4,8 +4,9 @@
 
 PATH is the Python of an environment that has ``tensorflow`` and ``keras``; cnnlab and the bare loop run in this one.
 Without it, and on an accelerator, the bare loop is the only peer. Repeats are interleaved: every subject is measured
-once before any is measured again, so that a machine that slows down slows all. Writes ``training-speed.json``, with
-every single figure, and ``training-speed.md`` under ``benchmarks/results``. About 40 minutes on two cores.
+once before any is measured again, so that a machine that slows down slows all. ``--like avx2`` has everybody compute as
+on a processor without AVX-512. Writes ``training-speed-KIND.json``, with every single figure, and the page beside it
+under ``benchmarks/results``, where KIND is the processor's: ``avx2``, ``avx512-bf16`` … About 40 minutes on two cores.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -43,21 +44,29 @@ class Subject:
     script: str
     python: str
     precision: str = "default"
+    environment: dict[str, str] = field(default_factory=dict)
 
 
-def subjects(peer_python: str | None) -> list[Subject]:
+def subjects(peer_python: str | None, kind: str) -> list[Subject]:
     """Everyone, cnnlab first."""
     found = [Subject("cnnlab", "cnnlab_train.py", sys.executable)]
     if peer_python:
         found.append(Subject("keras", "keras_fit.py", peer_python))
-        found.append(Subject("keras-bfloat16", "keras_fit.py", peer_python, "mixed_bfloat16"))
+        if kind == "avx512-bf16":
+            found.append(Subject("keras-bfloat16", "keras_fit.py", peer_python, "mixed_bfloat16"))
+        if kind == "avx2":
+            # Not its default there; who knows of the switch may turn it.
+            found.append(
+                Subject("keras-onednn", "keras_fit.py", peer_python, environment={"TF_ENABLE_ONEDNN_OPTS": "1"})
+            )
     # It computes in what cnnlab has chosen.
     return [*found, Subject("torch", "torch_loop.py", sys.executable, "as cnnlab")]
 
 
-def run(subject: Subject, job: Job) -> dict[str, Any]:
+def run(subject: Subject, job: Job, like: str | None) -> dict[str, Any]:
     """One process; what it found, with how long it took as a whole."""
     environment = {key: value for key, value in os.environ.items() if key not in _THREADS}
+    environment |= (machine.AS_AVX2 if like else {}) | subject.environment
     command = [subject.python, str(_SCRIPTS / subject.script), job.dumps()]
     began = time.monotonic()
     process = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -70,7 +79,7 @@ def run(subject: Subject, job: Job) -> dict[str, Any]:
 
 def measure(arguments: argparse.Namespace, kept: Kept) -> list[dict[str, Any]]:
     """Every measurement, in the order in which they were made."""
-    everyone = subjects(None if arguments.device != "cpu" else arguments.peer_python)
+    everyone = subjects(None if arguments.device != "cpu" else arguments.peer_python, arguments.kind)
     found = []
     for repeat, (net, shape) in product(range(arguments.repeats), _cases(arguments)):
         print(f"repeat {repeat + 1} of {arguments.repeats}: {net} at {_size(shape)}", file=sys.stderr)
@@ -80,7 +89,8 @@ def measure(arguments: argparse.Namespace, kept: Kept) -> list[dict[str, Any]]:
             asked = chosen if subject.precision == "as cnnlab" else subject.precision
             one = replace(job, precision=asked)
             found.append(
-                kept.get(f"{repeat} {subject.name} {one.dumps()}", partial(run, subject, one)) | {"repeat": repeat}
+                kept.get(f"{repeat} {subject.name} {one.dumps()}", partial(run, subject, one, arguments.like))
+                | {"repeat": repeat}
             )
             chosen = found[-1].get("execution", {}).get("precision", chosen)
     return found
@@ -93,13 +103,20 @@ def measure_alone(arguments: argparse.Namespace, kept: Kept) -> dict[str, Any]:
     job = Job("vgg-like", SHAPES[0], arguments.loop_images, arguments.epochs, arguments.device)
     print("convolutions and loop", file=sys.stderr)
     jobs = [replace(job, net=net, shape=shape) for net, shape in _cases(arguments)]
-    costs = [kept.get(f"loop {one.dumps()}", partial(run, loop, one)) for one in jobs]
-    return {"convolutions": kept.get("convolutions", partial(run, rate, job)), "loop": costs}
+    costs = [kept.get(f"loop {one.dumps()}", partial(run, loop, one, arguments.like)) for one in jobs]
+    # A format that is not native would take minutes a convolution.
+    formats = ("float32", "bfloat16") if arguments.device != "cpu" or arguments.kind.endswith("bf16") else ("float32",)
+    rates = {
+        name: kept.get(f"convolutions {name}", partial(run, rate, replace(job, precision=name), arguments.like))
+        for name in formats
+    }
+    return {"convolutions": rates, "loop": costs}
 
 
 def main() -> None:
     arguments = _parser().parse_args()
     machine_facts = machine.describe()
+    arguments.kind = machine.kind(machine_facts, arguments.like)
     settings = {key: value for key, value in vars(arguments).items() if key not in {"peer_python", "results", "keep"}}
     kept = Kept(arguments.keep)
     alone = measure_alone(arguments, kept)
@@ -112,7 +129,7 @@ def main() -> None:
     }
     record["summary"] = summarise(record)
     arguments.results.mkdir(parents=True, exist_ok=True)
-    name = "training-speed" if arguments.device == "cpu" else f"training-speed-{arguments.device}"
+    name = f"training-speed-{arguments.kind if arguments.device == 'cpu' else arguments.device}"
     (arguments.results / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     (arguments.results / f"{name}.md").write_text(table(record))
     print(table(record))
@@ -122,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Training speed beside Keras and a bare PyTorch loop.")
     parser.add_argument("--peer-python", help="the Python of an environment with tensorflow and keras")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for the bare loop alone as a peer")
+    parser.add_argument("--like", choices=["avx2"], help="compute as on a processor without AVX-512")
     parser.add_argument("--repeats", type=int, default=3, help="processes of each subject and case")
     parser.add_argument("--epochs", type=int, default=2, help="epochs measured in each process, after a warm-up")
     parser.add_argument("--images", type=int, default=20_480, help="pictures an epoch")

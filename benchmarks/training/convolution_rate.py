@@ -1,4 +1,4 @@
-"""The best rate at which this machine convolves in bfloat16, over 3×3 convolutions of the shapes that networks have.
+"""The best rate at which torch convolves here in a format, over 3×3 convolutions of the shapes that networks have.
 
 Channels-last, batch of the job, multiplication and addition counted as two. ``forward``: the convolution alone.
 ``training``: forward, gradient of the pictures and gradient of the weights, which is three times the work.
@@ -30,9 +30,9 @@ def best_seconds(function: Callable[[], object], device: torch.device) -> float:
     return best
 
 
-def rate(batch: int, channels: int, size: int, device: torch.device) -> dict[str, float]:
+def rate(batch: int, channels: int, size: int, device: torch.device, dtype: torch.dtype) -> dict[str, float]:
     """Operations a second of one shape, forward and in training."""
-    options: dict[str, Any] = {"dtype": torch.bfloat16, "device": device}
+    options: dict[str, Any] = {"dtype": dtype, "device": device}
     pictures = torch.randn(batch, channels, size, size, **options).contiguous(memory_format=torch.channels_last)
     weights = torch.randn(channels, channels, 3, 3, **options).contiguous(memory_format=torch.channels_last)
     operations = 2 * batch * size * size * 9 * channels * channels
@@ -56,7 +56,8 @@ def rate(batch: int, channels: int, size: int, device: torch.device) -> dict[str
 
 def measure(job: Job) -> dict[str, Any]:
     device = torch.device(job.device)
-    found = [rate(job.batch_size, channels, size, device) for channels, size in SHAPES]
+    dtype = getattr(torch, job.precision)
+    found = [rate(job.batch_size, channels, size, device, dtype) for channels, size in SHAPES]
     best = {way: max(row[way] for row in found) for way in ("forward", "training")}
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {"shapes": found, "best": best, "device_name": name, "threads": torch.get_num_threads()}
