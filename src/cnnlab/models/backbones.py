@@ -18,7 +18,7 @@ from cnnlab.core.errors import SpecError, suggestion
 from cnnlab.core.spec import read
 from cnnlab.models.adapting import Grey, Size, adapters, channels_seen, target
 from cnnlab.models.basic_layers import Rate
-from cnnlab.models.cpu_kernels import Sequential
+from cnnlab.models.cpu_kernels import Sequential, adopt
 from cnnlab.models.initialisers import initialise
 from cnnlab.models.modules import Branches, Dropout, Head
 from cnnlab.models.networks import architectures, finished
@@ -52,7 +52,7 @@ class Origin:
     first: tuple[str, ...]
 
 
-class Backbone(nn.Sequential):
+class Backbone(Sequential):
     """A network of another origin: adapters, its layers, and ``head`` as the last."""
 
     def __init__(self, layers: Mapping[str, nn.Module], origin: Origin) -> None:
@@ -61,6 +61,7 @@ class Backbone(nn.Sequential):
         for module in self.modules():
             if hasattr(module, "inplace"):
                 setattr(module, "inplace", False)  # noqa: B010 (torch types attributes as modules)
+            adopt(module)
 
 
 class LayersHead(Sequential):

@@ -106,6 +106,13 @@ class Conv2d(nn.Conv2d):
         return 0 < high * wide <= _FEW_POSITIONS < len(input) and self.kernel_size != (1, 1)
 
 
+def adopt(module: nn.Module) -> None:
+    """Makes a plain convolution or sequence of torch's one of those here, in its place: they hold nothing more."""
+    own = {nn.Conv2d: Conv2d, nn.Sequential: Sequential}.get(type(module))
+    if own is not None:
+        module.__class__ = own
+
+
 class _SmallMaps(torch.autograd.Function):
     """A convolution whose weights' gradient is a convolution too, with the pictures in the place of the channels.
 
