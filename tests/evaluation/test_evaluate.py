@@ -159,7 +159,7 @@ def test_a_run_whose_device_is_gone_is_evaluated_on_the_processor_with_a_warning
     assert scores["accuracy"] == pytest.approx(digits_run.test.accuracy, abs=0.02)
 
 
-def test_a_run_in_bfloat16_is_evaluated_in_float32_where_that_is_not_native(
+def test_a_run_in_bfloat16_from_elsewhere_is_evaluated_in_float32_where_that_is_not_native(
     digits_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = tmp_path / "copy"
@@ -167,6 +167,10 @@ def test_a_run_in_bfloat16_is_evaluated_in_float32_where_that_is_not_native(
     info = json.loads((copy / "run.json").read_text())
     info["execution"] |= {"device": "cpu", "precision": "bfloat16"}
     (copy / "run.json").write_text(json.dumps(info))
+    # Where it was trained, its scores come out again, native or not.
+    monkeypatch.setattr(subjects, "has_native_bfloat16", lambda device: False)
+    assert subjects.subject(Run(copy)).precision == "bfloat16"
+    monkeypatch.setattr(subjects, "processor", lambda: "another")
     monkeypatch.setattr(subjects, "has_native_bfloat16", lambda device: True)
     assert subjects.subject(Run(copy)).precision == "bfloat16"
     monkeypatch.setattr(subjects, "has_native_bfloat16", lambda device: False)

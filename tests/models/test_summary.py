@@ -143,3 +143,22 @@ def test_plain_data_and_text_hold_the_totals():
     assert lines[0].split() == ["layer", "kind", "output", "kernel", "weights", "biases", "multiply-adds", "sees"]
     assert lines[2].split() == ["conv1", "Conv2d", "6×28×28", "5×5", "150", "6", "117,600", "5×5"]
     assert lines[-1].split() == ["total", "61,470", "236", "416,520"]
+
+
+@pytest.mark.parametrize("spec", ["cnn(filters=[4, 8], dense=[16])", "convnet", "vgg-like", "conv(4)|relu|flatten"])
+def test_multiply_adds_alone_are_those_of_the_summary(spec: str) -> None:
+    network = models.build(spec, (1, 16, 16), 3)
+    assert models.multiply_adds(network, (1, 16, 16)) == models.summary(network, (1, 16, 16)).multiply_adds > 0
+
+
+def test_counting_multiply_adds_ends_with_the_layer_that_exceeds_the_limit_and_leaves_the_network_alone() -> None:
+    network = models.build("conv(4)|bn|relu|flatten|dense(5)", (1, 8, 8), 3).train()
+    first = 8 * 8 * 4 * 9
+    reached = []
+    list(network.modules())[-1].register_forward_hook(lambda *given: reached.append(given))
+    assert models.multiply_adds(network, (1, 8, 8), most=first - 1) == first
+    assert not reached
+    assert models.multiply_adds(network, (1, 8, 8)) > first
+    assert len(reached) == 1
+    assert all(module.training for module in network.modules())
+    assert sum(len(module._forward_hooks) for module in network.modules()) == 1

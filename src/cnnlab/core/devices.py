@@ -36,7 +36,7 @@ def has_native_bfloat16(device: str | torch.device) -> bool:
     """Whether the device multiplies in bfloat16 itself, in every layer and in both directions of a training.
 
     A processor counts where it is an x86 with AVX-512 BF16 and torch's kernels (oneDNN) make use of it. Anywhere else
-    torch falls back, in the forward pass or the backward one, on a reference that is a hundred times slower than
+    torch falls back, in the forward pass or the backward one, on a reference that is many times slower than
     float32. ARM processors have the instructions, but not torch the kernels for gradients; of mps nothing is known.
     """
     kind = torch.device(device).type

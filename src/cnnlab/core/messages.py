@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from cnnlab.core.errors import CnnlabWarning
 
+_LINE = 78
 T = TypeVar("T")
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 _log = logging.getLogger("cnnlab")
@@ -48,11 +49,12 @@ def note(text: str) -> None:
 
 @contextmanager
 def announcing(text: str, after: float = 1.0) -> Iterator[None]:
-    """A block that says what it is at, if it lasts: ``text`` as a note after so many seconds, once."""
+    """A block that says what it is at, if it lasts: ``text``, cut to a line, as a note after so many seconds, once."""
     if is_quiet() or not _log.isEnabledFor(logging.INFO):
         yield
         return
-    timer = threading.Timer(after, _log.info, [f"{text} …"])
+    line = text if len(text) <= _LINE else text[:_LINE].rstrip(" ,(")
+    timer = threading.Timer(after, _log.info, [f"{line} …"])
     timer.daemon = True
     timer.start()
     try:

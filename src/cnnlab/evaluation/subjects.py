@@ -15,6 +15,7 @@ from cnnlab.core.messages import announcing, warn
 from cnnlab.models import Classifier, native_kernels, outputs_of, why_no_native_kernels
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run
+from cnnlab.runs.environment import processor
 
 BATCH = 1024
 """Pictures in a batch: as many as a training scores at a time, so that sums are rounded alike."""
@@ -97,9 +98,11 @@ def _available(recorded: str, run: Run) -> str:
 
 
 def _precision(recorded: str, place: str, run: Run) -> str:
-    if recorded != "bfloat16" or has_native_bfloat16(place):
+    is_from_here = (run.info.get("environment") or {}).get("processor") == processor()
+    if recorded != "bfloat16" or is_from_here or has_native_bfloat16(place):
         return recorded
-    # Not that of the run at any price: by torch's reference a picture takes a hundred times as long.
+    # Not that of the run at any price: by a reference of torch a picture takes many times as long, and whoever trained
+    # it elsewhere never asked for that.
     warn(
         f"{run.folder.name} was trained in bfloat16, which torch does not have natively for this processor; it is "
         "evaluated in float32, which may change the last digits of its scores."

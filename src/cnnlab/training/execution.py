@@ -167,7 +167,7 @@ def describe(execution: Execution, choice: PrecisionChoice | None) -> str:
     on = f"{execution.threads} thread{'s'[: execution.threads > 1]}" if cpu else execution.device
     why = "as the run was begun" if choice is None else _reason(choice, cpu)
     is_slow = cpu and execution.precision == "bfloat16" and not has_native_bfloat16(execution.device)
-    warning = "; torch has no native bfloat16 for this processor, so it may be a hundred times slower than float32"
+    warning = "; torch has no native bfloat16 for this processor, so it may be many times slower than float32"
     by = " by cnnlab's own kernels" if execution.kernels == "native" else ""
     return f"computing in {execution.precision} on {on}{by} ({why}{warning if is_slow else ''})"
 

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from cnnlab.core.errors import TrainingError
 from cnnlab.core.files import clear_leftovers
+from cnnlab.core.messages import announcing
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier, load_classifier, save_classifier
 from cnnlab.objectives import Objective
@@ -88,7 +89,10 @@ class Trainer:
         self.recipe, self.execution, self.writer = job.recipe, job.execution, job.writer
         device = self.execution.torch_device
         self.classifier = job.classifier.to(device=device, memory_format=self.execution.memory_format)  # type: ignore[call-overload]
-        self.network: Any = torch.compile(self.classifier) if self.execution.compile else self.classifier
+        self.network: Any = self.classifier
+        if self.execution.compile:
+            with announcing("loading the compiler"):
+                self.network = torch.compile(self.classifier)
         self.feed = Feed(job.dataset.train, device, self.execution.workers)
         held_out = job.dataset.validation if can_judge(job.dataset) else None
         self.validation = None if held_out is None else Feed(held_out, device, self.execution.workers)
