@@ -21,7 +21,9 @@ def test_elsewhere_than_on_a_terminal_there_is_one_line_an_epoch(
     small_run: Trained, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "cnnlab")
-    run = small_run()
+    run = small_run(
+        kernels="torch",
+    )
     # What a slow machine says while it waits ends so.
     first, *lines = [line for line in caplog.messages if not line.endswith("…")]
     assert first == "computing in float32 on 1 thread (asked for)"

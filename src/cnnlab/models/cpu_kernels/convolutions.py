@@ -16,6 +16,9 @@ _POINTS = 36
 # Tiles handled at once: a multiple of the 6 or 14 rows that a product holds in registers. With 24 to 60 the times are
 # alike; more leave the cache, fewer read the weights too often.
 _ROOM = 42
+_TILE = 4
+# With fewer the transformed weights cost more than the products save, whatever the channels.
+_FEWEST_TILES = 64
 _OUTPUTS = 84
 # Bytes that the sums of all parts may take; above it fewer threads share the work.
 _MOST_SUMS = 2**28
@@ -45,7 +48,8 @@ def is_taken(input: Tensor, weight: Tensor, stride: tuple[int, int], padding: tu
         # Colour images are torch's: there it is twice as fast, here half. Nobody asks for the gradient of images, but
         # who attacks them.
         return computed_in() in (torch.float32, torch.bfloat16) and not input.requires_grad
-    is_wide = channels % PANEL == 0 and min(height, width) >= 3 and max(padding) <= 2
+    tiles = len(input) * -(-height // _TILE) * -(-width // _TILE)
+    is_wide = channels % PANEL == 0 and min(height, width) >= 3 and max(padding) <= 2 and tiles >= _FEWEST_TILES
     return is_wide and tuple(kernel) == (3, 3) and stride == (1, 1) and computed_in() == torch.float32
 
 
