@@ -50,7 +50,7 @@ def table(record: dict[str, Any]) -> str:
         "after a warm-up, subjects interleaved; in brackets the slowest and fastest epoch.\n",
         _speeds(summary["cases"], peers),
         "`steps` leaves out what cnnlab does at an epoch's end: history, checkpoint, the next order. Versions: "
-        f"{_versions(record['measurements'])}. cnnlab's precision: {_precisions(record['measurements'])}.\n",
+        f"{_versions(record['measurements'])}. cnnlab computed in {_precisions(record['measurements'])}.\n",
         "## Against the best convolution\n",
         _convolutions(record, summary["cases"]),
         "## The loop itself\n",
@@ -211,7 +211,8 @@ def _versions(rows: list[dict[str, Any]]) -> str:
 
 
 def _precisions(rows: list[dict[str, Any]]) -> str:
-    chosen = [row["execution"]["precision"] for row in rows if row["subject"] == "cnnlab"]
+    ran = [row["execution"] for row in rows if row["subject"] == "cnnlab"]
+    chosen = [f"{execution['precision']} by {execution['kernels']} kernels" for execution in ran]
     return ", ".join(f"{name} ({chosen.count(name)} of {len(chosen)})" for name in dict.fromkeys(chosen))
 
 

@@ -44,7 +44,13 @@ def test_without_a_compiler_torchs_are_taken_and_own_ones_refused_with_the_reaso
 
 def test_another_device_has_kernels_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "check_device", lambda *given: None)
-    assert kernels_of("auto", "cuda") == kernels_of("native", "cuda") == "torch"
+    assert kernels_of("auto", "cuda") == "torch"
+    with pytest.raises(UsageError, match="the device is cuda"):
+        kernels_of("native", "cuda")
+
+
+def test_a_network_that_torch_compiles_is_computed_by_what_torch_makes() -> None:
+    assert choose(device="cpu", precision="float32", threads=1, workers=1, compile=True).kernels == "torch"
 
 
 @pytest.mark.usefixtures("no_compiler")
@@ -70,7 +76,8 @@ def test_a_run_is_trained_and_evaluated_by_the_kernels_on_its_record(
 
     monkeypatch.setattr(modules, "convolve", counted)
     run = small_run(**WIDE)
-    assert run.info["execution"]["kernels"] == "native" and calls
+    assert run.info["execution"]["kernels"] == "native"
+    assert {shape[1] for shape in calls} == {1, 16}
     calls.clear()
     assert evaluate(run, split="test").scores["accuracy"] == run.test.accuracy
     assert calls

@@ -99,10 +99,11 @@ def _available(recorded: str, run: Run) -> str:
 
 def _precision(recorded: str, place: str, run: Run) -> str:
     is_from_here = (run.info.get("environment") or {}).get("processor") == processor()
-    if recorded != "bfloat16" or is_from_here or has_native_bfloat16(place):
+    is_wanted = is_from_here and run.recipe.get("precision") == recorded
+    if recorded != "bfloat16" or is_wanted or has_native_bfloat16(place):
         return recorded
-    # Not that of the run at any price: by a reference of torch a picture takes many times as long, and whoever trained
-    # it elsewhere never asked for that.
+    # Not that of the run at any price: by a reference of torch a picture takes many times as long, and only who named
+    # the format, and trained in it on such a processor, has asked for that.
     warn(
         f"{run.folder.name} was trained in bfloat16, which torch does not have natively for this processor; it is "
         "evaluated in float32, which may change the last digits of its scores."
@@ -111,9 +112,18 @@ def _precision(recorded: str, place: str, run: Run) -> str:
 
 
 def _kernels(execution: Mapping[str, Any]) -> str:
-    """Those of the run, where they are at hand: torch's give the same but for the last digits."""
-    recorded = str(execution.get("kernels") or "torch")
-    return recorded if recorded == "native" and why_no_native_kernels() is None else "torch"
+    """Those of the run, where they are at hand: torch's give the same but for the last digits, with a warning."""
+    if execution.get("kernels") != "native":
+        return "torch"
+    with announcing("compiling kernels for this processor"):
+        reason = why_no_native_kernels()
+    if reason is None:
+        return "native"
+    warn(
+        f"the run was computed by cnnlab's own kernels, which cannot be had here: {reason}. It is evaluated by "
+        "torch's, which may change the last digits of its scores."
+    )
+    return "torch"
 
 
 def _checked(device: str) -> str:

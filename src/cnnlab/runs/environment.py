@@ -27,12 +27,16 @@ def environment() -> dict[str, Any]:
     return facts | {package: _version(package) for package in _PACKAGES} | {"code": code_digest()}
 
 
+_CODE = {".py", ".c", ".h"}
+
+
 @cache
 def code_digest() -> str:
-    """SHA-256 over the path and content of every Python file of the installed cnnlab."""
+    """SHA-256 over the path and content of every file of code of the installed cnnlab, Python and C."""
     root = Path(cnnlab.__file__).parent
     total = hashlib.sha256()
-    for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).parts):
+    files = (path for path in root.rglob("*") if path.suffix in _CODE)
+    for path in sorted(files, key=lambda path: path.relative_to(root).parts):
         content = path.read_bytes()
         total.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
         total.update(content)

@@ -6,7 +6,7 @@ from typing import Any
 from cnnlab.core.messages import note
 from cnnlab.studies.executor import Executor, Pace
 from cnnlab.training import Recipe
-from cnnlab.training.execution import choose, usable_cores
+from cnnlab.training.execution import choose, kernels_at_hand, usable_cores
 
 _CLEARLY_FASTER = 1.05
 ASKED = ("device", "precision", "threads", "compile", "kernels")
@@ -70,7 +70,10 @@ def settle(executor: Executor, recipe: Recipe, choices: list[tuple[int, int]]) -
 
 def fitted(recipe: Recipe, seed: int, execution: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe of one trial, told how to be carried out."""
-    keys: dict[str, Any] = {key: execution[key] for key in (*ASKED, "workers")}
+    keys: dict[str, Any] = {key: execution[key] for key in (*ASKED, "workers") if key in execution}
+    if keys.get("kernels") == "native" and recipe.kernels == "auto":
+        # Those that the study was begun with, or torch's where it goes on without them.
+        keys["kernels"] = kernels_at_hand("native")
     return recipe.model_copy(update={**keys, "seed": seed}).to_dict()
 
 

@@ -97,14 +97,19 @@ def choose(
     place = best_device() if device == "auto" else device
     check_device(place, "Leave device out to let cnnlab choose.")
     cores = usable_cores()
-    taken = _kernels(kernels, place)
+    taken = _kernels(kernels, place, compile)
     return Execution(place, precision, True, threads or cores, workers or cores, 1, compile, taken)
 
 
-def _kernels(asked: str, device: str) -> Kernels:
-    if asked == "torch" or torch.device(device).type != "cpu":
+def _kernels(asked: str, device: str, compile: bool) -> Kernels:
+    if asked == "torch":
         return "torch"
-    reason = _why_not_native()
+    if torch.device(device).type != "cpu":
+        reason: str | None = f"they are for the processor, and the device is {device}"
+    elif compile:
+        reason = "with compile=true torch makes its own"
+    else:
+        reason = _why_not_native()
     if reason is None:
         return "native"
     if asked == "native":

@@ -300,7 +300,7 @@ def _recall(place: Path) -> dict[str, Any] | None:
         found: dict[str, Any] = {key: float(known[key]) for key in _FORMATS}
         is_sound = known["precision"] in _FORMATS and all(seconds > 0 for seconds in found.values())
         return {**found, "precision": known["precision"], "pictures": int(known["pictures"])} if is_sound else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
 
 
