@@ -6,8 +6,9 @@ PATH is the Python of an environment that has ``tensorflow`` and ``keras``; cnnl
 Without it, and on an accelerator, the bare loop is the only peer. Repeats are interleaved: every subject is measured
 once before any is measured again, so that a machine that slows down slows all. ``--like avx2`` has everybody compute as
 on a processor without AVX-512. Writes ``training-speed-KIND.json``, with every single figure, and the page beside it
-under ``benchmarks/results``, where KIND is the processor's: ``avx2``, ``avx512-bf16`` … About 40 minutes on two cores; with fewer images and repeats less, and the page says
-how many there were. A file of ``--keep`` is for one kind of processor and one state of the code.
+under ``benchmarks/results``, where KIND is the processor's: ``avx2``, ``avx512-bf16`` … About 40 minutes on two cores;
+fewer images and repeats take less, and the page says how many there were. A file of ``--keep`` is for one kind of
+processor and one state of the code.
 """
 
 import argparse
