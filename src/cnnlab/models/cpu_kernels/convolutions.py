@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cnnlab.models.cpu_kernels.layout import PANEL, address, channels_last, empty_maps, longs, sizes
+from cnnlab.models.cpu_kernels.layout import PANEL, address, are_plain, channels_last, empty, empty_maps, longs, sizes
 from cnnlab.models.cpu_kernels.native import library
 
 _POINTS = 36
@@ -34,19 +34,26 @@ def convolve(
 ) -> Tensor:
     """What ``torch.nn.functional.conv2d`` gives, for a convolution that :func:`is_taken`."""
     function = _Grey if weight.shape[1] == 1 else _Winograd
+    if bias is not None:
+        bias = bias.contiguous()
     outputs: Tensor = function.apply(input, weight, bias, stride, padding)  # type: ignore[no-untyped-call]
     return outputs
 
 
-def is_taken(input: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> bool:
+def is_taken(
+    input: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int], padding: tuple[int, int]
+) -> bool:
     """Whether the kernels here are made for this convolution, and quicker than torch's."""
+    # Channels that do not match are torch's to refuse.
+    if not are_plain(input, weight, bias) or input.dim() != 4 or input.shape[1] != weight.shape[1]:
+        return False
     filters, channels, *kernel = weight.shape
     height, width = _output_size(input, weight, stride, padding)
-    if filters % PANEL or min(height, width) < 1 or input.dtype != torch.float32 or weight.dtype != torch.float32:
+    if filters % PANEL or min(height, width) < 1:
         return False
     if channels == 1:
-        # Colour images are torch's: there it is twice as fast, here half. Nobody asks for the gradient of images, but
-        # who attacks them.
+        # Colour images are left to torch, which is quicker with three channels. Of the gradient of the input, which
+        # only an attack on images asks for, there is no kernel here.
         return computed_in() in (torch.float32, torch.bfloat16) and not input.requires_grad
     tiles = len(input) * -(-height // _TILE) * -(-width // _TILE)
     is_wide = channels % PANEL == 0 and min(height, width) >= 3 and max(padding) <= 2 and tiles >= _FEWEST_TILES
@@ -85,7 +92,7 @@ def _winograd(input: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple
     count, channels, height, width = input.shape
     filters, threads = weight.shape[3], torch.get_num_threads()
     output = empty_maps(count, filters, height + 2 * padding[0] - 2, width + 2 * padding[1] - 2)
-    points = torch.empty(_POINTS * channels * filters)
+    points = empty(_POINTS * channels * filters)
     kernels, weight = library(), weight.contiguous()
     kernels.winograd_weights(address(weight), address(points), channels, filters, threads)
     scratch = _scratch(channels + filters, threads)
@@ -101,7 +108,7 @@ def _winograd_weight_gradient(input: Tensor, gradient: Tensor, padding: tuple[in
     channels, filters = input.shape[1], gradient.shape[1]
     size = _POINTS * channels * filters
     parts = max(1, min(torch.get_num_threads(), _MOST_SUMS // (4 * size)))
-    sums, weight = torch.empty(parts * size), torch.empty(3, 3, channels, filters)
+    sums, weight = empty(parts * size), empty(3, 3, channels, filters)
     scratch = _scratch(channels + filters, parts)
     where = sizes(input), sizes(gradient), longs(*padding)
     library().winograd_weight_gradient(
@@ -123,7 +130,7 @@ class _Grey(torch.autograd.Function):
         size = _output_size(input, weight, stride, padding)
         output = empty_maps(len(input), len(weight), *size, computed_in())
         patches, threads = weight.permute(2, 3, 1, 0).contiguous(), torch.get_num_threads()
-        scratch = torch.empty(threads * _OUTPUTS * (weight[0].numel() + PANEL))
+        scratch = empty(threads * _OUTPUTS * weight[0].numel())
         where = sizes(input), sizes(output), longs(*ctx.window), address(scratch), _is_bfloat16(output), threads
         library().grey_forward(address(input), address(patches), address(bias), address(output), *where)
         return output
@@ -136,8 +143,8 @@ class _Grey(torch.autograd.Function):
         of_weight = None
         if ctx.needs_input_grad[1]:
             shape = (*ctx.kernel, input.shape[1], gradient.shape[1])
-            sums = torch.empty(threads, *shape)
-            scratch = torch.empty(threads * _OUTPUTS * (shape[0] * shape[1] * shape[2] + PANEL))
+            sums = empty(threads, *shape)
+            scratch = empty(threads * _OUTPUTS * (shape[0] * shape[1] * shape[2] + PANEL))
             where = sizes(input), sizes(gradient), longs(*ctx.window), address(scratch), _is_bfloat16(gradient), threads
             library().grey_weight_gradient(address(input), address(gradient), address(sums), *where)
             of_weight = sums.sum(0).permute(3, 2, 0, 1)
@@ -153,7 +160,7 @@ def _output_size(input: Tensor, weight: Tensor, stride: Sequence[int], padding: 
 
 
 def _scratch(channels: int, threads: int) -> Tensor:
-    return torch.empty(threads * _POINTS * channels * _ROOM)
+    return empty(threads * _POINTS * channels * _ROOM)
 
 
 def _is_bfloat16(maps: Tensor) -> int:

@@ -1,26 +1,47 @@
-"""Torch's tensors as the kernels take them: N×H×W×C in memory, sizes and addresses as C reads them."""
+"""Torch's tensors as the kernels take them: N×H×W×C in memory, sizes and addresses as C reads them.
+
+Every tensor made here names its format and device: the defaults of torch may be others, and C takes what it is given.
+"""
 
 import ctypes
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 PANEL = 16
 """Channels are handled in panels of so many; the kernels take no other multiples."""
 
 
+def are_plain(*tensors: Tensor | None, dtype: torch.dtype = torch.float32) -> bool:
+    """Whether all of them, None left aside, are of this format and lie as plain values in the processor's memory."""
+    return all(
+        type(each) in (Tensor, nn.Parameter)
+        and each.dtype == dtype
+        and each.device.type == "cpu"
+        and each.layout == torch.strided
+        for each in tensors
+        if each is not None
+    )
+
+
 def channels_last(maps: Tensor) -> Tensor:
     """The same N×C×H×W maps as N×H×W×C in memory, to the letter: torch lets dimensions of size one lie anyhow."""
-    strides = _strides(*maps.shape)
-    if maps.stride() == strides:
+    count, channels, height, width = maps.shape
+    if maps.stride() == _strides(count, channels, height, width):
         return maps
-    return torch.empty_strided(maps.shape, strides, dtype=maps.dtype).copy_(maps)
+    return empty_maps(count, channels, height, width, maps.dtype).copy_(maps)
 
 
 def empty_maps(count: int, channels: int, height: int, width: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Maps with no values yet, in that order."""
-    return torch.empty_strided((count, channels, height, width), _strides(count, channels, height, width), dtype=dtype)
+    strides = _strides(count, channels, height, width)
+    return torch.empty_strided((count, channels, height, width), strides, dtype=dtype, device="cpu")
+
+
+def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """A tensor with no values yet, its last dimension together in memory."""
+    return torch.empty(shape, dtype=dtype, device="cpu")
 
 
 def address(tensor: Tensor | None) -> ctypes.c_void_p:

@@ -40,7 +40,7 @@ def _grouped(modules: Iterable[nn.Module]) -> Iterator[nn.Module | Group]:
     order = list(_KINDS.values())
     group: dict[str, Any] = {}
     for module in modules:
-        kind = _KINDS.get(type(module)) if _is_plain(module) else None
+        kind = _KINDS.get(type(module)) if _is_plain(module) and not getattr(module, "return_indices", False) else None
         if group and (kind is None or order.index(kind) <= order.index(next(reversed(group)))):
             yield Group(**group)
             group = {}
@@ -84,12 +84,10 @@ class Conv2d(nn.Conv2d):
         return self.padding[0], self.padding[1]
 
     def _is_native_on(self, input: Tensor) -> bool:
-        if input.device.type != "cpu" or input.dim() != 4:
-            return False
         # "same" pads evenly only where the kernel is odd.
         is_even = self.padding == "same" and any(size % 2 == 0 for size in self.kernel_size)
         is_simple = self.dilation == (1, 1) and self.groups == 1 and self.padding_mode == "zeros" and not is_even
-        return is_simple and is_taken(input, self.weight, self.stride, self._edges)  # type: ignore[arg-type]
+        return is_simple and is_taken(input, self.weight, self.bias, self.stride, self._edges)  # type: ignore[arg-type]
 
     def _is_slow_on(self, input: Tensor) -> bool:
         if input.device.type != "cpu" or not (self.training and torch.is_grad_enabled() and self.weight.requires_grad):

@@ -1,9 +1,11 @@
 """The C of this folder as a library: compiled on the machine where it runs, once, and kept in the user's cache.
 
-Torch's own kernels do the same work wherever there is no compiler, an unknown processor or another system.
+Torch's own kernels do the same work wherever there is no compiler, an unknown processor or another system. A library is
+tried out against them before it is kept, and ends in a digest of itself, by which a damaged file is told and made anew.
 """
 
 import ctypes
+import hashlib
 import os
 import platform
 import shutil
@@ -22,10 +24,11 @@ from cnnlab.core.errors import StorageError
 from cnnlab.core.files import cache_folder, replacing
 
 _FLAGS = {"AVX2": ("-mavx2", "-mfma"), "AVX512": ("-mavx512f", "-mfma", "-mprefer-vector-width=512")}
-# Products with sums may be fused and nothing else is rearranged: results do not depend on the compiler's whims.
+# A product and the sum that it goes into may be fused; sums are taken in the order written, whatever the compiler.
 _COMMON = ("-O3", "-std=c11", "-ffp-contract=fast", "-shared", "-fPIC")
 _PATIENCE = 60
 _are_used = ContextVar("cnnlab_native_kernels", default=False)
+_on_trial: ContextVar[ctypes.CDLL | None] = ContextVar("cnnlab_kernels_on_trial", default=None)
 
 # What each function takes: an address, a long, or an int.
 _SIGNATURES = {
@@ -53,8 +56,11 @@ class NativeError(Exception):
 
 @contextmanager
 def native_kernels(are_used: bool) -> Iterator[None]:
-    """A block in which convolutions and what stands between them may be computed by the kernels of this folder."""
-    token = _are_used.set(are_used)
+    """A block in which convolutions and what stands between them may be computed by the kernels of this folder.
+
+    Where :func:`why_not` has a reason they are computed by torch's, as they are without the block.
+    """
+    token = _are_used.set(are_used and why_not() is None)
     try:
         yield
     finally:
@@ -62,8 +68,8 @@ def native_kernels(are_used: bool) -> Iterator[None]:
 
 
 def are_used() -> bool:
-    """Whether this is such a block, and the network is not being compiled by torch."""
-    return not torch.compiler.is_compiling() and _are_used.get()
+    """Whether this is such a block, and neither ``torch.compile`` nor a transform of ``torch.func`` is at work."""
+    return not torch.compiler.is_compiling() and _are_used.get() and not torch._C._are_functorch_transforms_active()
 
 
 def why_not() -> str | None:
@@ -80,6 +86,9 @@ def library() -> ctypes.CDLL:
 
     :raises NativeError: where they cannot be had.
     """
+    on_trial = _on_trial.get()
+    if on_trial is not None:
+        return on_trial
     found = _library(torch.backends.cpu.get_cpu_capability())
     if isinstance(found, NativeError):
         raise found
@@ -97,40 +106,72 @@ def _library(capability: str) -> ctypes.CDLL | NativeError:
 def _compiled(capability: str) -> Path:
     """The file of the library; made where it is missing."""
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64" or capability not in _FLAGS:
-        raise NativeError(
-            f"they are written for Linux and processors with AVX2, not for {platform.platform(terse=True)}"
-        )
+        here = f"{platform.system()} on {platform.machine()} ({capability})"
+        raise NativeError(f"they are written for Linux and x86-64 processors with AVX2, not for {here}")
     sources = sorted(Path(__file__).parent.glob("*.[ch]"))
     compiler = _compiler()
     flags = [*_COMMON, *_FLAGS[capability]]
-    key = digest([[path.read_text() for path in sources], flags, _output([compiler, "--version"])])
+    key = digest(
+        [[path.read_text("utf-8") for path in sources], compiler[1:], flags, _output([*compiler, "--version"])]
+    )
     file = cache_folder() / "kernels" / f"{key[:16]}.so"
-    if not file.exists():
-        try:
+    try:
+        if not _is_whole(file):
             with replacing(file) as temporary:
                 code = [str(path) for path in sources if path.suffix == ".c"]
-                _output([compiler, *flags, "-o", str(temporary), *code])
-        except StorageError as error:
-            raise NativeError(str(error).rstrip(".")) from error
+                _output([*compiler, *flags, "-o", str(temporary), *code])
+                temporary.write_bytes(_sealed(temporary.read_bytes()))
+                _try_out(temporary, compiler[0])
+    except (OSError, StorageError) as error:
+        raise NativeError(str(error).rstrip(".")) from error
     return file
 
 
-def _compiler() -> str:
-    named = os.environ.get("CC", "").split()
-    for name in (*named[:1], "cc", "gcc", "clang"):
-        path = shutil.which(name)
+def _compiler() -> list[str]:
+    """The command, with the words that ``CC`` has after it."""
+    for command in (os.environ.get("CC", "").split(), ["cc"], ["gcc"], ["clang"]):
+        path = shutil.which(command[0]) if command else None
         if path is not None:
-            return path
+            return [path, *command[1:]]
     raise NativeError("there is no C compiler on the path (gcc or clang)")
 
 
 def _output(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        raise NativeError(f"{command[0]} failed ({said[0] if said else error})") from error
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_PATIENCE)
+    except subprocess.TimeoutExpired as error:
+        raise NativeError(f"{command[0]} took more than {_PATIENCE} s") from error
+    except OSError as error:
+        raise NativeError(f"{command[0]} could not be run ({error})") from error
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        # What stands before the first error says where it was included from.
+        raise NativeError(f"{command[0]} failed ({next((line for line in said if 'error' in line), said[0])})")
     return done.stdout
+
+
+def _try_out(file: Path, compiler: str) -> None:
+    # It computes by the modules that import this one.
+    from cnnlab.models.cpu_kernels.self_check import differences
+
+    token = _on_trial.set(_load(file))
+    try:
+        found = differences()
+    finally:
+        _on_trial.reset(token)
+    if found:
+        raise NativeError(f"as {compiler} compiles them they come to other results than torch ({', '.join(found)})")
+
+
+def _sealed(library: bytes) -> bytes:
+    """The library and its digest; what follows the last section of a library is not looked at when it is loaded."""
+    return library + hashlib.sha256(library).digest()
+
+
+def _is_whole(file: Path) -> bool:
+    # To load a file that was cut off may end the process, so that it is read before.
+    content = file.read_bytes() if file.exists() else b""
+    return content == _sealed(content[: -hashlib.sha256().digest_size])
 
 
 def _load(file: Path) -> ctypes.CDLL:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cnnlab.models.cpu_kernels.layout import PANEL, address, channels_last, empty_maps, sizes
+from cnnlab.models.cpu_kernels.layout import PANEL, address, are_plain, channels_last, empty, empty_maps, sizes
 from cnnlab.models.cpu_kernels.native import library
 
 _ENDINGS = {torch.float32: "", torch.bfloat16: "_bfloat16"}
@@ -28,13 +28,16 @@ class Group:
 
     def is_taken(self, input: Tensor) -> bool:
         """Whether the kernels are made for this group on this input, and quicker than torch's one after another."""
-        if input.device.type != "cpu" or input.dim() != 4 or not input.numel():
+        if input.dtype not in _ENDINGS or not are_plain(input, dtype=input.dtype):
             return False
-        if input.dtype not in _ENDINGS or input.shape[1] % PANEL:
+        if input.dim() != 4 or not input.numel() or input.shape[1] % PANEL:
             return False
         if self.norm is None and self.pool is None:
             return False
-        return self._is_usual_pool() and (self.norm is None or _is_usual_norm(self.norm, input))
+        # A pool with nothing to look at is torch's to refuse.
+        if not self._is_usual_pool() or min(self.output_size(input)) < 1:
+            return False
+        return self.norm is None or _is_usual_norm(self.norm, input)
 
     def __call__(self, input: Tensor) -> Tensor:
         """What the modules one after another give, with the running statistics of the norm brought up to date."""
@@ -54,17 +57,19 @@ class Group:
         if pool is None:
             return True
         usual = (_pair(pool.kernel_size), _pair(pool.stride), _pair(pool.padding), _pair(pool.dilation))
-        return usual == ((2, 2), (2, 2), (0, 0), (1, 1)) and not pool.return_indices
+        return usual == ((2, 2), (2, 2), (0, 0), (1, 1))
 
 
 def _is_usual_norm(norm: nn.BatchNorm2d, input: Tensor) -> bool:
-    if norm.num_features != input.shape[1] or (norm.affine and norm.weight.dtype != torch.float32):
+    own = norm.weight, norm.bias, norm.running_mean, norm.running_var
+    if not are_plain(*own) or any(each is not None and each.numel() != input.shape[1] for each in own):
         return False
-    if norm.training:
-        # One value a channel is refused by torch, with its own words.
-        has_spread = input.numel() > input.shape[1]
-        return has_spread and (not norm.track_running_stats or norm.momentum is not None)
-    return norm.running_mean is not None and not torch.is_grad_enabled()
+    has_statistics = norm.running_mean is not None and norm.running_var is not None
+    if not norm.training:
+        return has_statistics and not torch.is_grad_enabled()
+    # One value a channel is torch's to refuse. Without a momentum the running statistics are means over all batches.
+    can_follow = has_statistics and norm.momentum is not None and norm.num_batches_tracked is not None
+    return input.numel() > input.shape[1] and (not norm.track_running_stats or can_follow)
 
 
 class _Pointwise(torch.autograd.Function):
@@ -94,7 +99,7 @@ class _Pointwise(torch.autograd.Function):
         of_input, of_weight, of_bias, slope, offset = torch.empty_like(input), None, None, None, None
         where = sizes(input), sizes(gradient), *_flags(ctx.group), torch.get_num_threads()
         if mean is not None:
-            sums = torch.empty(torch.get_num_threads(), 2, len(mean), dtype=torch.float64)
+            sums = empty(torch.get_num_threads(), 2, len(mean), dtype=torch.float64)
             constants = (address(scale), address(shift), address(mean))
             _function("pointwise_gradient_sums", input)(
                 address(input), address(gradient), *constants, address(sums), *where
@@ -114,17 +119,19 @@ class _Pointwise(torch.autograd.Function):
 
 def _statistics(norm: nn.BatchNorm2d, input: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance that normalise, of the batch or the running ones; the latter are brought up to date."""
-    if not norm.training and norm.running_mean is not None and norm.running_var is not None:
+    if not norm.training:
+        assert norm.running_mean is not None and norm.running_var is not None
         return norm.running_mean, norm.running_var
     count, channels = input.numel() // input.shape[1], input.shape[1]
-    # Squares of distances from one value of the channel, for those from zero lose digits where the mean is far from it.
+    # Moments of the distances from one value of the channel: E[x²] − E[x]² loses its digits where the mean is large.
     base = input[0, :, 0, 0].float()
-    sums = torch.empty(torch.get_num_threads(), 2, channels, dtype=torch.float64)
+    sums = empty(torch.get_num_threads(), 2, channels, dtype=torch.float64)
     _function("channel_moments", input)(address(input), address(base), address(sums), count, channels, len(sums))
     distance, squares = sums.sum(0) / count
     variance = (squares - distance * distance).clamp_min_(0)
     mean = (base + distance).float()
-    if norm.track_running_stats and norm.running_mean is not None and norm.running_var is not None:
+    if norm.track_running_stats:
+        assert norm.running_mean is not None and norm.running_var is not None
         assert norm.momentum is not None and norm.num_batches_tracked is not None
         norm.num_batches_tracked.add_(1)
         norm.running_mean.lerp_(mean, norm.momentum)

@@ -2,18 +2,20 @@
 
    A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2015, equations 8 to 14. A tile of 6×6 inputs d
    gives 4×4 outputs Y = Aᵀ[(G w Gᵀ) ⊙ (Bᵀ d B)]A. Summed over channels, ⊙ is 36 products of matrices, one for each of the
-   transformed points. The gradient of the input is a convolution of the gradient with the weights turned by half a turn; that
-   of the weights is the adjoint of Y in w: Gᵀ[(A g Aᵀ) ⊙ (Bᵀ d B)]G, summed over tiles.
+   36 transformed values, the points. The gradient of the input is a convolution of the gradient g with the weights turned by
+   half a turn; that of the weights is the adjoint of Y in w: Gᵀ[(A g Aᵀ) ⊙ (Bᵀ d B)]G, summed over tiles.
 
    Feature maps lie as N×H×W×C. Transformed maps lie as [point][panel][tile][16], transformed weights as
    [point][panel of k][c][16], so that all products read and write whole cache lines one after another. A block of tiles is
-   transformed, multiplied and transformed back before the next, so that nothing of it leaves the cache. */
+   transformed, multiplied and transformed back before the next, so that nothing of it leaves the cache.
+
+   The matrices hold factors up to 8 and divisors up to 24, so that rounding weighs some ten times more than in the definition:
+   in float32 up to 1e-5 of the largest value, for which bfloat16 has no digits to spare. */
 #include "kernels.h"
 
 #define TILE 4
 #define POINTS 36
 
-typedef struct { long n, height, width, channels; } maps;
 typedef struct { long rows, columns, count; } tiling;
 typedef struct { long image, y, x; } place;
 
@@ -27,7 +29,7 @@ INLINE place place_of(tiling tiles, long tile) {
     return (place){tile / (tiles.rows * tiles.columns), in_image / tiles.columns * TILE, in_image % tiles.columns * TILE};
 }
 
-/* The matrices, each applied to a column `from` whose entries lie `step` apart. */
+/* The matrices of the paper, each applied to a column `from` whose entries lie `step` apart. */
 INLINE void input_points(const vec *from, int step, vec *to, int to_step) { /* Bᵀ */
     vec d0 = from[0], d1 = from[step], d2 = from[2 * step], d3 = from[3 * step], d4 = from[4 * step], d5 = from[5 * step];
     vec a = d4 - 4 * d2, b = d3 - 4 * d1, c = d4 - d2, e = 2 * (d3 - d1);
@@ -74,7 +76,7 @@ INLINE void weight_values(const vec *from, int step, vec *to, int to_step) { /* 
     to[2 * to_step] = c * (1.f / 6) - a + from[5 * step];
 }
 
-/* Bᵀ d B of `count` tiles from `first` on; what lies outside a map is zero. `room` is how many tiles a panel has room for. */
+/* Bᵀ d B of `count` tiles from `first` on, zero where they reach beyond the map. A panel of `points` holds `room` tiles. */
 static void transform_input(const float *x, maps in, tiling tiles, const long *padding, long first, long count, long room,
                             float *points) {
     long point_size = in.channels * room;
@@ -133,8 +135,7 @@ static void transform_output(const float *points, const float *bias, float *y, m
     for (long t = 0; t < count; t++) {
         place at = place_of(tiles, first + t);
         float *corner = y + ((at.image * out.height + at.y) * out.width + at.x) * out.channels;
-        long rows = out.height - at.y < TILE ? out.height - at.y : TILE;
-        long columns = out.width - at.x < TILE ? out.width - at.x : TILE;
+        long rows = smaller(out.height - at.y, TILE), columns = smaller(out.width - at.x, TILE);
         for (long c = 0; c < out.channels; c += LANES) {
             vec column[6], half[24], row[4], offset = bias ? load(bias + c) : (vec){0};
             const float *from = points + (c / PANEL * room + t) * PANEL + c % PANEL;
@@ -169,8 +170,7 @@ INLINE void forward_product(int rows, long panels, long room, const float *point
 
 static void forward_part(const void *argument, long part, float *scratch) {
     const forward_job *job = argument;
-    long room = job->room, first = part * room;
-    long count = job->tiles.count - first < room ? job->tiles.count - first : room;
+    long room = job->room, first = part * room, count = smaller(job->tiles.count - first, room);
     long inputs = job->in.channels, panels = inputs / PANEL, filters = job->out.channels;
     float *points = scratch, *products = scratch + POINTS * inputs * room;
     transform_input(job->x, job->in, job->tiles, job->padding, first, count, room, points);
@@ -179,17 +179,19 @@ static void forward_part(const void *argument, long part, float *scratch) {
             const float *weights = job->weights + (point * filters + k) * inputs, *from = points + point * inputs * room;
             float *to = products + (point * filters + k) * room;
             long t = 0;
-            for (; t + ROWS <= count; t += ROWS) forward_product(ROWS, panels, room, from + t * PANEL, weights, to + t * PANEL);
+            for (; t + ROWS <= count; t += ROWS)
+                forward_product(ROWS, panels, room, from + t * PANEL, weights, to + t * PANEL);
             for (; t + 2 <= count; t += 2) forward_product(2, panels, room, from + t * PANEL, weights, to + t * PANEL);
             for (; t < count; t++) forward_product(1, panels, room, from + t * PANEL, weights, to + t * PANEL);
         }
     transform_output(products, job->bias, job->y, job->out, job->tiles, first, count, room);
 }
 
-/* y of x. `scratch` holds 36 · (in + out channels) · room floats for each thread. */
+/* y of x and of weights as winograd_weights gives them; `bias` may be null. `scratch` holds 36 · (in + out channels) · room
+   floats for each thread. */
 void winograd_forward(const float *x, const float *weights, const float *bias, float *y, const long *in, const long *out,
                       const long *padding, float *scratch, long room, int threads) {
-    forward_job job = {x, weights, bias, y, {in[0], in[1], in[2], in[3]}, {out[0], out[1], out[2], out[3]}, {0, 0, 0}, {0, 0}, room};
+    forward_job job = {.x = x, .weights = weights, .bias = bias, .y = y, .in = maps_of(in), .out = maps_of(out), .room = room};
     job.tiles = tile_maps(job.out);
     memcpy(job.padding, padding, sizeof job.padding);
     share_out(forward_part, &job, (job.tiles.count + room - 1) / room, scratch, POINTS * (in[3] + out[3]) * room, threads);
@@ -203,17 +205,18 @@ static void weights_part(const void *argument, long panel, float *scratch) {
     for (long c = 0; c < job->inputs; c++)
         for (long lane = 0; lane < PANEL; lane += LANES) {
             vec w[9], half[18], row[6];
-            for (int i = 0; i < 9; i++) w[i] = load(job->weights + (i * job->inputs + c) * job->filters + panel * PANEL + lane);
+            const float *from = job->weights + c * job->filters + panel * PANEL + lane;
+            for (int i = 0; i < 9; i++) w[i] = load(from + i * job->inputs * job->filters);
             for (int j = 0; j < 3; j++) weight_points(w + j, 3, half + j, 3);
             for (int i = 0; i < 6; i++) {
                 weight_points(half + 3 * i, 1, row, 1);
-                for (int j = 0; j < 6; j++)
-                    store(job->points + (((6 * i + j) * job->filters / PANEL + panel) * job->inputs + c) * PANEL + lane, row[j]);
+                float *to = job->points + (panel * job->inputs + c) * PANEL + lane;
+                for (int j = 0; j < 6; j++) store(to + (6 * i + j) * job->filters * job->inputs, row[j]);
             }
         }
 }
 
-/* G w Gᵀ of weights that lie as 3×3×c×k. */
+/* G w Gᵀ of weights that lie as 3×3×c×k, to 36 · c · k floats. */
 void winograd_weights(const float *weights, float *points, long inputs, long filters, int threads) {
     weights_job job = {weights, points, inputs, filters};
     share_out(weights_part, &job, filters / PANEL, NULL, 0, threads);
@@ -235,6 +238,7 @@ INLINE void gradient_product(int rows, long count, const float *inputs, const fl
     multiply(rows, count, inputs, 1, PANEL, gradients, PANEL, acc);
     store_rows(rows, sums, PANEL, acc);
 }
+/* 16 channels × 16 filters, in as few goes as the registers allow. */
 INLINE void gradient_panel(long count, const float *inputs, const float *gradients, float *sums) {
 #if ROWS >= 8
     gradient_product(8, count, inputs, gradients, sums);
@@ -249,23 +253,25 @@ INLINE void gradient_panel(long count, const float *inputs, const float *gradien
 static void gradient_part(const void *argument, long part, float *scratch) {
     const gradient_job *job = argument;
     long inputs = job->in.channels, filters = job->out.channels, room = job->room;
-    float *points = scratch, *gradients = scratch + POINTS * inputs * room, *sums = job->sums + part * POINTS * inputs * filters;
+    float *points = scratch, *gradients = scratch + POINTS * inputs * room;
+    float *sums = job->sums + part * POINTS * inputs * filters;
     memset(sums, 0, sizeof(float) * POINTS * inputs * filters);
     long blocks = (job->tiles.count + room - 1) / room;
     for (long block = blocks * part / job->parts; block < blocks * (part + 1) / job->parts; block++) {
-        long first = block * room, count = job->tiles.count - first < room ? job->tiles.count - first : room;
+        long first = block * room, count = smaller(job->tiles.count - first, room);
         transform_input(job->x, job->in, job->tiles, job->padding, first, count, room, points);
         transform_gradient(job->g, job->out, job->tiles, first, count, room, gradients);
         for (long point = 0; point < POINTS; point++)
             for (long k = 0; k < filters; k += PANEL)
                 for (long c = 0; c < inputs; c += PANEL)
                     gradient_panel(count, points + (point * inputs + c) * room, gradients + (point * filters + k) * room,
-                                   sums + ((point * filters + k) * inputs + c * PANEL));
+                                   sums + (point * filters + k) * inputs + c * PANEL);
     }
 }
 
 typedef struct { const float *sums; float *gradient; long inputs, filters; int parts; } values_job;
 
+/* Gᵀ(the sum of all parts)G for one panel of filters. */
 static void values_part(const void *argument, long panel, float *scratch) {
     const values_job *job = argument;
     (void)scratch;
@@ -281,17 +287,17 @@ static void values_part(const void *argument, long panel, float *scratch) {
             for (int j = 0; j < 6; j++) weight_values(points + j, 6, half + j, 6);
             for (int i = 0; i < 3; i++) {
                 weight_values(half + 6 * i, 1, row, 1);
-                for (int j = 0; j < 3; j++)
-                    store(job->gradient + ((3 * i + j) * job->inputs + c) * job->filters + panel * PANEL + lane, row[j]);
+                float *to = job->gradient + c * job->filters + panel * PANEL + lane;
+                for (int j = 0; j < 3; j++) store(to + (3 * i + j) * job->inputs * job->filters, row[j]);
             }
         }
 }
 
-/* The gradient 3×3×c×k of the weights. The tiles are divided into `parts` whatever the threads, so that sums come out the
-   same each time; `sums` holds 36 · c · k floats for each part, `scratch` as of winograd_forward. */
+/* The gradient 3×3×c×k of the weights. The tiles are divided among `parts`, whatever thread does which of them, so that sums
+   come out the same each time; `sums` holds 36 · c · k floats for each part, `scratch` is as of winograd_forward. */
 void winograd_weight_gradient(const float *x, const float *g, float *sums, float *gradient, const long *in, const long *out,
                               const long *padding, float *scratch, long room, int parts) {
-    gradient_job job = {x, g, sums, {in[0], in[1], in[2], in[3]}, {out[0], out[1], out[2], out[3]}, {0, 0, 0}, {0, 0}, room, parts};
+    gradient_job job = {.x = x, .g = g, .sums = sums, .in = maps_of(in), .out = maps_of(out), .room = room, .parts = parts};
     job.tiles = tile_maps(job.out);
     memcpy(job.padding, padding, sizeof job.padding);
     share_out(gradient_part, &job, parts, scratch, POINTS * (in[3] + out[3]) * room, parts);
