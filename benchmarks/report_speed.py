@@ -52,7 +52,7 @@ def populate(root: Path) -> None:
 def report(kind: str, root: Path, out: Path) -> None:
     """One report, in this process."""
     from cnnlab.reports import write_runs_report, write_study_report
-    from cnnlab.reports.contents.loose_runs import result_of_runs
+    from cnnlab.reports.contents.standalone_runs import result_of_runs
     from cnnlab.runs import Run
 
     runs = [Run(folder) for folder in sorted(root.iterdir())]

@@ -118,7 +118,7 @@ def pair_gain(folder: Path, model: str, turns: int = 5) -> dict[str, Any]:
 
 def _pair_seconds(executor: Any, at_once: int, turn: int, model: str) -> float:
     """Until two trainings are done, so many at once on both cores."""
-    from cnnlab.studies.executor import Failed, Finished, Order
+    from cnnlab.studies.execution.executor import Failed, Finished, Order
 
     seeds = (2 * turn, 2 * turn + 1)
     waiting = [Order(seed, {**PAIR, "model": model, "threads": 2 // at_once, "seed": seed}) for seed in seeds]

@@ -5,7 +5,7 @@ import torch
 import cnnlab
 from cnnlab.augment import pipeline
 from cnnlab.data import Dataset, TensorImages
-from cnnlab.training.feed import Feed
+from cnnlab.training.batches import Feed
 
 CLASSES = {"label": ("a", "b", "c")}
 PIPELINE = "flip|rotate(20)|brightness|shift(0.1)|gamma|salt_and_pepper|mixup(0.2)|erase"

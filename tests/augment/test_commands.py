@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from cnnlab.cli.app import app
 from cnnlab.cli.augment.preview import Picture
-from cnnlab.reports.canvas import save
+from cnnlab.reports.style import save
 
 
 def cnnlab(*words):

@@ -6,7 +6,7 @@ import itertools
 import pytest
 import torch
 
-from cnnlab.augment import Info, augmentations, draws, noise, pipeline
+from cnnlab.augment import Info, augmentations, noise, pipeline, sampling
 from cnnlab.augment.operation import Geometric
 
 NAMES = [entry.name for entry in augmentations]
@@ -140,7 +140,7 @@ def test_all_randomness_is_in_the_parameters(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_applying_works_where_the_pictures_are_and_never_waits_for_them(name, monkeypatch):
     """The meta device has no values: whatever reads one, or mixes in a tensor from elsewhere, fails there."""
-    monkeypatch.setattr(draws, "noise_generator", lambda seed, device: None)
+    monkeypatch.setattr(sampling, "noise_generator", lambda seed, device: None)
     monkeypatch.setattr(noise, "noise_generator", lambda seed, device: None)
     augment, images = pipeline(f"{name}|{name}(p=0.6)"), batch(9, (3, 16, 16))
     info = Info(9, (3, 16, 16), 0, torch.arange(9))

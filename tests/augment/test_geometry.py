@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import map_coordinates
 
 from cnnlab.augment import Info, matrices, pipeline
-from cnnlab.augment.fills import Fill
+from cnnlab.augment.padding import Fill
 from cnnlab.augment.resampling import resample
 
 MODES = {"reflect": "reflect", "edge": "nearest"}

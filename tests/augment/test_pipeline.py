@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import cnnlab
-from cnnlab.augment import Info, Pipeline, canonical, matrices, peers, pipeline, resampling, stages
+from cnnlab.augment import Info, Pipeline, canonical, fusion, matrices, other_libraries, pipeline, resampling
+from cnnlab.augment.device_transfer import _bytes, _views
 from cnnlab.augment.operation import Geometric
-from cnnlab.augment.parameters import _bytes, _views
 from cnnlab.core.errors import SpecError
 
 TEN = "flip|shift(0.1)|rotate(10)|shear(5)|zoom(0.1)|brightness|contrast|gamma|salt_and_pepper|erase"
@@ -105,7 +105,7 @@ def test_names_of_other_libraries_are_answered_with_the_operation_meant(theirs, 
 
 
 def test_every_operation_named_for_that_of_another_library_is_one():
-    for meant in peers._OURS.values():
+    for meant in other_libraries._OURS.values():
         for name in re.split(", | or ", meant):
             assert len(pipeline(name)) == 1
 
@@ -170,7 +170,7 @@ def test_neighbours_are_fused(spec, expected):
 @pytest.mark.parametrize("length", [1, 5, 10])
 def test_a_geometric_run_is_resampled_once_whatever_its_length(monkeypatch, length):
     calls = []
-    monkeypatch.setattr(stages, "resample", lambda *given: calls.append(1) or resampling.resample(*given))
+    monkeypatch.setattr(fusion, "resample", lambda *given: calls.append(1) or resampling.resample(*given))
     spec = "|".join(["rotate(10)", "flip", "brightness", "shear(5)", "zoom(0.1)"] * 2 + ["crop(2)"])
     augment = pipeline("|".join(spec.split("|")[:length]))
     augment(batch(), {}, seed=0, epoch=0, step=0, ids=torch.arange(8))
@@ -185,7 +185,7 @@ def test_commuting_with_colour_leaves_the_result_as_written():
     info = Info(8, (3, 16, 16), 0, torch.arange(8))
     drawn = whole.draw(torch.Generator().manual_seed(0), info)
     factor = drawn[1]["matrix"][:, 0, 0, None, None, None]
-    brightened_first = resampling.resample(images.float() / 255 * factor, drawn[0]["matrix"], stages.REFLECT)
+    brightened_first = resampling.resample(images.float() / 255 * factor, drawn[0]["matrix"], fusion.REFLECT)
     torch.testing.assert_close(whole.apply(images, {}, drawn)[0], brightened_first, atol=1e-5, rtol=0)
 
 
@@ -212,7 +212,7 @@ def test_colour_before_geometry_is_done_in_the_order_written(spec):
 
 def _runs_as_written(whole):
     """Neighbours of one family as a stage, nothing moved past another family."""
-    groups = itertools.groupby(whole.operations, lambda operation: type(stages.stages([operation])[0]))
+    groups = itertools.groupby(whole.operations, lambda operation: type(fusion.stages([operation])[0]))
     return [kind(tuple(operations)) for kind, operations in groups]
 
 
@@ -223,7 +223,7 @@ def test_a_geometric_operation_of_ones_own_that_interpolates_does_not_wrap():
 
     (shift,) = pipeline("circular_shift").operations
     for operations in ([shift, Halved()], [Halved(), shift]):
-        made = stages.stages(operations)
+        made = fusion.stages(operations)
         assert [stage.operations for stage in made] == [(operation,) for operation in operations]
 
 

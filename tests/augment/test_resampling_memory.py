@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from cnnlab.augment import scratch
-from cnnlab.augment.fills import Fill
+from cnnlab.augment import buffers
+from cnnlab.augment.padding import Fill
 from cnnlab.augment.resampling import resample
 
 REFLECT = Fill("reflect")
@@ -74,7 +74,7 @@ def test_threads_do_not_share_memory() -> None:
     gate = threading.Barrier(2)
 
     def take() -> None:
-        addresses.append(scratch.take("pixels", (64,), torch.device("cpu")).data_ptr())
+        addresses.append(buffers.take("pixels", (64,), torch.device("cpu")).data_ptr())
         gate.wait()
 
     threads = [threading.Thread(target=take) for _ in range(2)]

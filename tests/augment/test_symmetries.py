@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from cnnlab.augment import Info, matrices, pipeline
-from cnnlab.augment.fills import WRAP, Fill
+from cnnlab.augment.padding import WRAP, Fill
 from cnnlab.augment.resampling import move_pixels
 
 MOVERS = [

@@ -15,9 +15,9 @@ from PIL import Image
 
 from cnnlab import data
 from cnnlab.core.errors import CnnlabWarning, DataError, StorageError
-from cnnlab.data import EncodedImages, TensorImages, ingest, mapped, obtain
-from cnnlab.data.decode import Form
-from cnnlab.data.pictures import Chunk, FilePictures
+from cnnlab.data import EncodedImages, TensorImages, cached_loading, ingest, memmap
+from cnnlab.data.formats.decode import Form
+from cnnlab.data.raw_images import Chunk, FilePictures
 
 Write = Callable[..., Path]
 Files = Callable[..., dict[str, bytes]]
@@ -136,7 +136,7 @@ def refuse_to_decode(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr("cnnlab.data.pictures.decode", refuse)
+    monkeypatch.setattr("cnnlab.data.raw_images.decode", refuse)
 
 
 def test_second_load_decodes_nothing(write: Write, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +197,7 @@ def test_set_too_large_for_memory_stays_on_the_disk(
 ) -> None:
     path = write(files())
     small = data.load(path)
-    monkeypatch.setattr(mapped, "memory_limit", lambda: 0)
+    monkeypatch.setattr(memmap, "memory_limit", lambda: 0)
     large = data.load(path)
     assert large.train.pixels() is None and small.train.pixels() is not None
     assert torch.equal(large.train.batch([1, 0])[0], small.train.batch([1, 0])[0])
@@ -206,7 +206,7 @@ def test_set_too_large_for_memory_stays_on_the_disk(
 
 def test_set_too_large_for_the_disk_stays_encoded(write: Write, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(files())
-    monkeypatch.setattr(obtain, "_room", lambda: 100)
+    monkeypatch.setattr(cached_loading, "_room", lambda: 100)
     assert isinstance(data.load(path, **WHOLE).train, EncodedImages)
     refuse_to_decode(monkeypatch)
     assert isinstance(data.load(path, **WHOLE).train, EncodedImages)

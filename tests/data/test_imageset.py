@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cnnlab.core.errors import DataError
 from cnnlab.data import Dataset, TensorImages, statistics
-from cnnlab.data.mapped import resident
+from cnnlab.data.memmap import resident
 
 CLASSES = {"label": ("cat", "dog")}
 

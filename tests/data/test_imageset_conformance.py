@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cnnlab import data
-from cnnlab.data import EncodedImages, ImageSet, MappedImages, Selection, TensorImages, mapped
+from cnnlab.data import EncodedImages, ImageSet, MappedImages, Selection, TensorImages, memmap
 
 KINDS = [TensorImages, MappedImages, EncodedImages, Selection]
 
@@ -24,7 +24,7 @@ def images(
     """The twelve pictures of one tree, as each kind of set."""
     path = write(files())
     if request.param is not TensorImages:
-        monkeypatch.setattr(mapped, "memory_limit", lambda: 0)
+        monkeypatch.setattr(memmap, "memory_limit", lambda: 0)
     cache = "encoded" if request.param is EncodedImages else "raw"
     whole = data.load(f"folder({path}, cache={cache})", validation=0, test=0).train
     # A selection of a selection that comes out as the whole again.

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from cnnlab.evaluation import score_interval
-from cnnlab.evaluation.comparisons import Verdict
-from cnnlab.evaluation.paired_runs import mcnemar_p
+from cnnlab.evaluation.comparison.mcnemar import mcnemar_p
+from cnnlab.evaluation.comparison.results import Verdict
 
 TEXT = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```\n```\n(.*?)```", TEXT, re.DOTALL)
@@ -37,8 +37,8 @@ def test_numbers_in_the_prose_are_right() -> None:
 
 
 def test_the_comparison_of_two_runs_reads_as_shown() -> None:
+    from cnnlab.evaluation.comparison.mcnemar import PairedRuns, _interval
     from cnnlab.evaluation.intervals import Interval
-    from cnnlab.evaluation.paired_runs import PairedRuns, _interval
 
     interval: Interval = _interval(15, 0, 100, 0.95)
     shown = PairedRuns(("first", "second"), 100, 80, 15, 0, 5, interval, mcnemar_p(15, 0), "better", None).sentence

@@ -17,7 +17,7 @@ from cnnlab import models
 from cnnlab.core import seeds
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
 from cnnlab.models import weight_files
-from cnnlab.models.adapting import Resize
+from cnnlab.models.input_adapters import Resize
 from cnnlab.models.weight_files import starting_weights
 
 SMALL = "squeezenet1_1"

@@ -14,7 +14,7 @@ from torch import nn
 
 from cnnlab import models
 from cnnlab.core.errors import ModelFileError, UsageError
-from cnnlab.core.registries import open_stored
+from cnnlab.core.hooks import open_stored
 
 SHAPE = (1, 6, 6)
 

@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from cnnlab import models
 from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import parse
+from cnnlab.models.layer_strings import stack
 from cnnlab.models.shapes import format_shape
-from cnnlab.models.stacking import stack
 
 SHAPES = st.sampled_from([(1, 1, 1), (1, 8, 8), (3, 9, 5), (4, 16, 16), (2, 23, 31)])
 

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from cnnlab import models
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.spec import parse
+from cnnlab.models.layer_strings import activations, stack
 from cnnlab.models.shapes import pair
-from cnnlab.models.stacking import activations, stack
 
 
 def run(spec: str, shape: tuple[int, ...], batch: int = 2) -> tuple[nn.Module, torch.Tensor]:

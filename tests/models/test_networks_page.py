@@ -9,7 +9,7 @@ import torch
 
 from cnnlab import models
 from cnnlab.models import architectures, initialisers, layers
-from cnnlab.models import published as reports
+from cnnlab.models import course_models as reports
 from cnnlab.training import Recipe, parse_pairs
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -11,7 +11,7 @@ from cnnlab.reports.contents.curves import curves_table, followed, setting_curve
 from cnnlab.reports.contents.factors import effects, heat_maps
 from cnnlab.reports.contents.mistakes import gallery
 from cnnlab.reports.contents.provenance import provenance
-from cnnlab.reports.contents.searching import search_steps, search_table
+from cnnlab.reports.contents.search import search_steps, search_table
 from cnnlab.reports.contents.settings import missing_table, settings_table
 from cnnlab.reports.contents.short_specs import short, telling
 from cnnlab.reports.contents.subject import GREY, MOST_SHOWN, Subject

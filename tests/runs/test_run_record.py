@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnlab.core import registries, yaml
+from cnnlab.core import hooks, yaml
 from cnnlab.core.errors import DataError, ModelFileError, RunNotFoundError, UsageError
 from cnnlab.runs import Predictions, Run, RunWriter, Scores
 from cnnlab.runs.history import read_history, write_history
@@ -102,7 +102,7 @@ def test_predictions_are_found_by_split_and_the_closest_named(make_run: MakeRun)
 
 def test_classifier_is_opened_by_whoever_knows_how(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[Any, ...]] = []
-    monkeypatch.setitem(registries._openers, "classifier", lambda path, network=None: calls.append((path, network)))
+    monkeypatch.setitem(hooks._openers, "classifier", lambda path, network=None: calls.append((path, network)))
     folder = make_run()
     (folder / "model.safetensors").write_bytes(b"weights")
     Run(folder).classifier(network="mine")

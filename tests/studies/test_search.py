@@ -6,8 +6,8 @@ from small_studies import BASE, numbers, run_here, study_of
 from cnnlab.core.errors import UsageError
 from cnnlab.runs import RunStore
 from cnnlab.studies import InProcessExecutor, Study
-from cnnlab.studies.executor import Failed, Finished
-from cnnlab.studies.spaces import read_space
+from cnnlab.studies.execution.executor import Failed, Finished
+from cnnlab.studies.search_spaces import read_space
 
 SPACE = {"optimizer.lr": "log(0.001, 1)", "batch_size": "int(20, 100)", "augment": "choice(none, 'shift(0.1)')"}
 

@@ -14,7 +14,7 @@ from cnnlab.core.errors import DataError
 from cnnlab.studies import InProcessExecutor, Study
 from cnnlab.studies.claims import read_claim
 from cnnlab.studies.designs import designs
-from cnnlab.studies.layout import Layout
+from cnnlab.studies.settings import Layout
 from cnnlab.studies.study_file import read_study
 
 ROOT = Path(__file__).parents[2]

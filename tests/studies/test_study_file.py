@@ -5,8 +5,8 @@ from small_studies import BASE, study_of
 
 from cnnlab.core.errors import CnnlabWarning, UsageError
 from cnnlab.studies import Study
-from cnnlab.studies.layout import Layout
 from cnnlab.studies.record import StudyRecord
+from cnnlab.studies.settings import Layout
 from cnnlab.studies.study_file import read_study
 
 

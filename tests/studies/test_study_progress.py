@@ -9,10 +9,10 @@ from rich.console import Console
 from small_studies import study_of
 
 from cnnlab.studies import progress as progress_module
-from cnnlab.studies.agenda import Task
-from cnnlab.studies.layout import Layout
+from cnnlab.studies.execution.scheduler import Task
 from cnnlab.studies.progress import Progress
 from cnnlab.studies.result import Trial
+from cnnlab.studies.settings import Layout
 from cnnlab.studies.study_file import read_study
 
 

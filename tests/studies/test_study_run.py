@@ -14,9 +14,9 @@ from cnnlab.core.errors import CnnlabWarning, RunBusyError, StorageError
 from cnnlab.core.files import storage_errors
 from cnnlab.runs import RunStore
 from cnnlab.studies import Study, StudyResult, planning
-from cnnlab.studies.executor import Begun, Executor, Failed, Finished, Pace
+from cnnlab.studies.execution.executor import Begun, Executor, Failed, Finished, Pace
+from cnnlab.studies.execution.runner import StudyInterrupted
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.runner import StudyInterrupted
 from cnnlab.training.execution import choose
 
 

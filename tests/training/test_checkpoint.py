@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cnnlab.core import files
 from cnnlab.core.errors import StorageError, TrainingError, UsageError
 from cnnlab.training import checkpoint
-from cnnlab.training.average import MovingAverage
+from cnnlab.training.ema import MovingAverage
 from cnnlab.training.state import Best, Counters, Stored, save_state
 
 FULL = Counters(

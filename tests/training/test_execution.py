@@ -13,8 +13,8 @@ from cnnlab.core.seeds import scope
 from cnnlab.runs import Run
 from cnnlab.training import Recipe, api, execution
 from cnnlab.training.execution import Execution, choose, describe, settle, usable_cores
-from cnnlab.training.intake import Given
 from cnnlab.training.precision import PrecisionChoice, Workload
+from cnnlab.training.python_objects import Given
 
 Trained = Callable[..., Run]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from cnnlab import data
 from cnnlab.core import files
 from cnnlab.core.errors import DataError, SpecError, StorageError, TrainingError, UsageError
-from cnnlab.core.registries import perturbations
+from cnnlab.core.hooks import perturbations
 from cnnlab.data import Dataset, TensorImages
 from cnnlab.models import why_no_native_kernels
 from cnnlab.runs import Run

@@ -9,7 +9,7 @@ import torch
 from cnnlab.core.messages import quietly
 from cnnlab.runs import Run
 from cnnlab.training import Recipe, progress
-from cnnlab.training.plan import lay_out
+from cnnlab.training.phases import lay_out
 from cnnlab.training.progress import Display
 from cnnlab.training.state import Counters
 from cnnlab.training.step import Stepper

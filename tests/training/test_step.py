@@ -10,8 +10,8 @@ from cnnlab import models, objectives
 from cnnlab.core.seeds import scope
 from cnnlab.models import Classifier
 from cnnlab.training import Recipe
+from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
-from cnnlab.training.feed import Batch
 from cnnlab.training.recipe import Phase
 from cnnlab.training.step import Moment, Stepper, is_out_of_memory, to_float
 

@@ -4,7 +4,7 @@ import pytest
 
 from cnnlab.core.errors import UsageError
 from cnnlab.training import Recipe
-from cnnlab.training.further_optimizers import _UNFIT
+from cnnlab.training.pytorch_optimizer import _UNFIT
 
 
 @pytest.mark.parametrize("arguments", ["", "(lr=0.1)", "(0.1)", "(lr=0.1, weight_decay=1e-4, of_its_own=[1, 2])"])

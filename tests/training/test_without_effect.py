@@ -11,7 +11,7 @@ from comparing import runs_in
 from cnnlab.core.errors import CnnlabWarning, UsageError
 from cnnlab.runs import Run
 from cnnlab.training import Recipe, extend
-from cnnlab.training.plan import lay_out, without_effect
+from cnnlab.training.phases import lay_out, without_effect
 
 
 def said(**keys: Any) -> list[str]:

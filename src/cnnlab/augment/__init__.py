@@ -8,8 +8,8 @@ from cnnlab.augment import photometric as photometric
 from cnnlab.augment import policies as policies
 from cnnlab.augment.ablations import ablations
 from cnnlab.augment.catalogue import augmentations
+from cnnlab.augment.custom_operations import register
 from cnnlab.augment.operation import Info
 from cnnlab.augment.pipeline import Pipeline, canonical, pipeline
-from cnnlab.augment.registration import register
 
 __all__ = ["Info", "Pipeline", "ablations", "augmentations", "canonical", "pipeline", "register"]

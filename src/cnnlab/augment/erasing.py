@@ -9,10 +9,10 @@ from torch import Generator, Tensor
 
 from cnnlab.augment.blending import boxes, paste
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.draws import noise_bytes, noise_seed, uniform
-from cnnlab.augment.misfit import Misfit
+from cnnlab.augment.errors import Misfit
 from cnnlab.augment.operation import Info, Parameters, Pixels
 from cnnlab.augment.resampling import as_float, level
+from cnnlab.augment.sampling import noise_bytes, noise_seed, uniform
 from cnnlab.core.arguments import Count, Fraction, Range
 
 Value: TypeAlias = Literal["noise"] | Fraction

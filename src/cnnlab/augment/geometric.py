@@ -9,10 +9,10 @@ from torch import Generator, Tensor
 
 from cnnlab.augment import matrices
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.draws import Spread, factors, signs, symmetric, uniform, whole
-from cnnlab.augment.fills import WRAP, Fill, FillSpec, checked, fills
-from cnnlab.augment.misfit import Misfit
+from cnnlab.augment.errors import Misfit
 from cnnlab.augment.operation import Geometric, Info, Shape
+from cnnlab.augment.padding import WRAP, Fill, FillSpec, checked, fills
+from cnnlab.augment.sampling import Spread, factors, signs, symmetric, uniform, whole
 from cnnlab.core.arguments import Count, Fraction, Range
 
 Degrees: TypeAlias = Annotated[float, Range(0, 180)]

@@ -9,9 +9,9 @@ from torch import Generator, Tensor
 
 from cnnlab.augment.blending import boxes, paste
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.draws import noise_seed, uniform
 from cnnlab.augment.operation import Info, Mixing, Parameters, Targets
 from cnnlab.augment.resampling import as_float
+from cnnlab.augment.sampling import noise_seed, uniform
 from cnnlab.core.arguments import Range
 
 Alpha: TypeAlias = Annotated[float, Range(0, 100, open_low=True)]

@@ -8,8 +8,8 @@ from torch import Generator, Tensor
 
 from cnnlab.augment.blending import as_mask, paste
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.draws import noise_bytes, noise_generator, noise_seed
 from cnnlab.augment.operation import Info, Parameters, Pixels
+from cnnlab.augment.sampling import noise_bytes, noise_generator, noise_seed
 from cnnlab.core.arguments import Fraction, Range
 
 

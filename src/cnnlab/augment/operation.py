@@ -19,7 +19,7 @@ from typing import Any, ClassVar, TypeAlias
 import torch
 from torch import Generator, Tensor
 
-from cnnlab.augment.fills import Fill
+from cnnlab.augment.padding import Fill
 from cnnlab.core.arguments import Fraction
 
 Shape: TypeAlias = tuple[int, int, int]

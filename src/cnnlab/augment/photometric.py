@@ -9,8 +9,8 @@ from torch import Generator, Tensor
 
 from cnnlab.augment import colours, effects
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.draws import Spread, factors, symmetric, uniform, whole
 from cnnlab.augment.operation import Colour, Info, Parameters, Pixels, Shape
+from cnnlab.augment.sampling import Spread, factors, symmetric, uniform, whole
 from cnnlab.core.arguments import Fraction, Range
 
 Bits: TypeAlias = Annotated[int, Range(1, 8)]

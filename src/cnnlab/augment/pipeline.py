@@ -7,13 +7,13 @@ import torch
 from torch import Generator, Tensor
 
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.draws import Spread
-from cnnlab.augment.fills import fills
-from cnnlab.augment.misfit import Misfit
+from cnnlab.augment.device_transfer import move
+from cnnlab.augment.errors import Misfit
+from cnnlab.augment.fusion import AnyStage, stages
 from cnnlab.augment.operation import Info, Operation, Parameters, Shape, Targets
-from cnnlab.augment.parameters import move
-from cnnlab.augment.peers import ours
-from cnnlab.augment.stages import AnyStage, stages
+from cnnlab.augment.other_libraries import ours
+from cnnlab.augment.padding import fills
+from cnnlab.augment.sampling import Spread
 from cnnlab.core import seeds
 from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import Bound

@@ -10,10 +10,10 @@ from torch import Generator, Tensor
 
 from cnnlab.augment import colours, effects, matrices
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.draws import signs, whole
-from cnnlab.augment.fills import Fill, FillSpec, checked, fills
 from cnnlab.augment.operation import Info, Parameters, Pixels, Shape
+from cnnlab.augment.padding import Fill, FillSpec, checked, fills
 from cnnlab.augment.resampling import resample
+from cnnlab.augment.sampling import signs, whole
 from cnnlab.core.arguments import Count, Range
 
 LEVELS = 30

@@ -8,7 +8,7 @@ from cnnlab.cli import arithmetic, augment, data, models, runs, study
 from cnnlab.cli.demo import demo
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.extend import extend
-from cnnlab.cli.find_rate import find_rate
+from cnnlab.cli.find_lr import find_rate
 from cnnlab.cli.list import list_words
 from cnnlab.cli.predict import predict
 from cnnlab.cli.program import Program

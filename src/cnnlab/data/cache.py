@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import cache_folder, make_folder, storage_errors
-from cnnlab.data.decode import Form
-from cnnlab.data.fingerprint import fingerprint
+from cnnlab.data.file_digests import fingerprint
+from cnnlab.data.formats.decode import Form
 from cnnlab.data.imageset import ImageSet, Numbered
 from cnnlab.data.ingest import Ingested, Outcome, Store
-from cnnlab.data.mapped import EncodedImages, MappedImages
+from cnnlab.data.memmap import EncodedImages, MappedImages
 from cnnlab.data.reading import Content, Part, Reading
 
 VERSION = 2

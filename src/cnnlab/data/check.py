@@ -9,12 +9,12 @@ import torch
 
 from cnnlab.core.errors import DataError
 from cnnlab.data.cache import Entry
+from cnnlab.data.cached_loading import inspect
 from cnnlab.data.dataset import Dataset
 from cnnlab.data.duplicates import count_shared, repeated
 from cnnlab.data.imageset import ImageSet, statistics
 from cnnlab.data.ingest import MixedSizesError
 from cnnlab.data.loading import is_spec, load
-from cnnlab.data.obtain import inspect
 from cnnlab.data.paths import as_call
 from cnnlab.data.reading import Place, Reading, readers
 from cnnlab.data.splits import default_counts, none_set_aside

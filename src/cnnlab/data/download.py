@@ -19,7 +19,7 @@ from cnnlab.core.errors import DataError, StorageError, UsageError
 from cnnlab.core.files import cache_folder, make_folder, storage_errors
 from cnnlab.core.messages import note, shows_bars
 from cnnlab.data.catalogue import Checksum, NamedSet, Part, named_set
-from cnnlab.data.idx import content_digest
+from cnnlab.data.formats.idx import content_digest
 
 _TRIES = 2
 _SECONDS_TO_CONNECT = 10

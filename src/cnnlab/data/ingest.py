@@ -15,12 +15,12 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
-from cnnlab.data.decode import Form
+from cnnlab.data.formats.decode import Form
 from cnnlab.data.imageset import Classes, ImageSet, Targets, TensorImages, digest_pictures, picture_moments
-from cnnlab.data.machine import ahead, physical_memory
 from cnnlab.data.options import CHANNELS, Options
-from cnnlab.data.pictures import Bad, Chunk, Pictures, Survey
+from cnnlab.data.raw_images import Bad, Chunk, Pictures, Survey
 from cnnlab.data.reading import Content, Part
+from cnnlab.data.threads import ahead, physical_memory
 
 _CHUNK = 128
 _SAMPLE = 16

@@ -11,12 +11,12 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import announcing
 from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
+from cnnlab.data.cached_loading import obtain
 from cnnlab.data.dataset import Dataset
 from cnnlab.data.duplicates import settle
 from cnnlab.data.imageset import ImageSet
-from cnnlab.data.mapped import resident
-from cnnlab.data.memory import are_splits, from_arrays, from_splits, from_torch
-from cnnlab.data.obtain import obtain
+from cnnlab.data.in_memory import are_splits, from_arrays, from_splits, from_torch
+from cnnlab.data.memmap import resident
 from cnnlab.data.paths import as_call
 from cnnlab.data.reading import Place, readers
 from cnnlab.data.splits import Share, complete

@@ -22,7 +22,7 @@ from cnnlab.core.errors import DataError
 from cnnlab.core.registry import Registry
 from cnnlab.data.imageset import Targets
 from cnnlab.data.options import Options
-from cnnlab.data.pictures import Pictures
+from cnnlab.data.raw_images import Pictures
 
 
 @dataclass(frozen=True)

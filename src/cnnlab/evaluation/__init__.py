@@ -7,44 +7,44 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnnlab.evaluation.against import AgainstNumber as AgainstNumber
-    from cnnlab.evaluation.against import against_number as against_number
-    from cnnlab.evaluation.against_spread import against_summary as against_summary
-    from cnnlab.evaluation.class_scores import PerClass as PerClass
-    from cnnlab.evaluation.class_scores import per_class as per_class
-    from cnnlab.evaluation.comparing import compare_settings as compare_settings
-    from cnnlab.evaluation.comparisons import Comparisons as Comparisons
-    from cnnlab.evaluation.comparisons import Difference as Difference
-    from cnnlab.evaluation.comparisons import Summary as Summary
-    from cnnlab.evaluation.confusions import Confusion as Confusion
-    from cnnlab.evaluation.confusions import confusion as confusion
+    from cnnlab.evaluation.comparison.compare_settings import compare_settings as compare_settings
+    from cnnlab.evaluation.comparison.mcnemar import PairedRuns as PairedRuns
+    from cnnlab.evaluation.comparison.mcnemar import compare_predictions as compare_predictions
+    from cnnlab.evaluation.comparison.power import power as power
+    from cnnlab.evaluation.comparison.power import required_repeats as required_repeats
+    from cnnlab.evaluation.comparison.reference_tests import AgainstNumber as AgainstNumber
+    from cnnlab.evaluation.comparison.reference_tests import against_number as against_number
+    from cnnlab.evaluation.comparison.reference_tests import against_summary as against_summary
+    from cnnlab.evaluation.comparison.results import Comparisons as Comparisons
+    from cnnlab.evaluation.comparison.results import Difference as Difference
+    from cnnlab.evaluation.comparison.results import Summary as Summary
     from cnnlab.evaluation.intervals import Interval as Interval
     from cnnlab.evaluation.intervals import mean_interval as mean_interval
     from cnnlab.evaluation.intervals import paired_interval as paired_interval
     from cnnlab.evaluation.intervals import score_interval as score_interval
     from cnnlab.evaluation.intervals import two_sample_interval as two_sample_interval
     from cnnlab.evaluation.intervals import wilson as wilson
-    from cnnlab.evaluation.paired_runs import PairedRuns as PairedRuns
-    from cnnlab.evaluation.paired_runs import compare_predictions as compare_predictions
-    from cnnlab.evaluation.pictures import PicturePredictions as PicturePredictions
-    from cnnlab.evaluation.pictures import predict as predict
-    from cnnlab.evaluation.predicted_numbers import NumberPredictions as NumberPredictions
-    from cnnlab.evaluation.predicted_numbers import number_predictions as number_predictions
-    from cnnlab.evaluation.probabilities import ClassPredictions as ClassPredictions
-    from cnnlab.evaluation.probabilities import class_predictions as class_predictions
-    from cnnlab.evaluation.ranking import Roc as Roc
-    from cnnlab.evaluation.ranking import RocCurves as RocCurves
-    from cnnlab.evaluation.ranking import roc as roc
-    from cnnlab.evaluation.ranking import top_k_accuracy as top_k_accuracy
-    from cnnlab.evaluation.reliability import Bin as Bin
-    from cnnlab.evaluation.reliability import Calibration as Calibration
-    from cnnlab.evaluation.reliability import calibration as calibration
-    from cnnlab.evaluation.repeats import power as power
-    from cnnlab.evaluation.repeats import required_repeats as required_repeats
-    from cnnlab.evaluation.scoring import Evaluation as Evaluation
-    from cnnlab.evaluation.scoring import evaluate as evaluate
-    from cnnlab.evaluation.subjects import Subject as Subject
-    from cnnlab.evaluation.subjects import subject as subject
+    from cnnlab.evaluation.metrics.calibration import Bin as Bin
+    from cnnlab.evaluation.metrics.calibration import Calibration as Calibration
+    from cnnlab.evaluation.metrics.calibration import calibration as calibration
+    from cnnlab.evaluation.metrics.class_probabilities import ClassPredictions as ClassPredictions
+    from cnnlab.evaluation.metrics.class_probabilities import class_predictions as class_predictions
+    from cnnlab.evaluation.metrics.confusion_matrix import Confusion as Confusion
+    from cnnlab.evaluation.metrics.confusion_matrix import confusion as confusion
+    from cnnlab.evaluation.metrics.per_class import PerClass as PerClass
+    from cnnlab.evaluation.metrics.per_class import per_class as per_class
+    from cnnlab.evaluation.metrics.regression import NumberPredictions as NumberPredictions
+    from cnnlab.evaluation.metrics.regression import number_predictions as number_predictions
+    from cnnlab.evaluation.metrics.roc import Roc as Roc
+    from cnnlab.evaluation.metrics.roc import RocCurves as RocCurves
+    from cnnlab.evaluation.metrics.roc import roc as roc
+    from cnnlab.evaluation.metrics.roc import top_k_accuracy as top_k_accuracy
+    from cnnlab.evaluation.prediction.evaluate import Evaluation as Evaluation
+    from cnnlab.evaluation.prediction.evaluate import evaluate as evaluate
+    from cnnlab.evaluation.prediction.predict import PicturePredictions as PicturePredictions
+    from cnnlab.evaluation.prediction.predict import predict as predict
+    from cnnlab.evaluation.prediction.predictor import Subject as Subject
+    from cnnlab.evaluation.prediction.predictor import subject as subject
     from cnnlab.evaluation.units import MINUTES as MINUTES
     from cnnlab.evaluation.units import NUMBER as NUMBER
     from cnnlab.evaluation.units import POINTS as POINTS
@@ -53,24 +53,24 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.units import unit_of as unit_of
 
 _HOMES = {
-    "against": (
+    "comparison.compare_settings": ("compare_settings",),
+    "comparison.mcnemar": (
+        "PairedRuns",
+        "compare_predictions",
+    ),
+    "comparison.power": (
+        "power",
+        "required_repeats",
+    ),
+    "comparison.reference_tests": (
         "AgainstNumber",
         "against_number",
+        "against_summary",
     ),
-    "against_spread": ("against_summary",),
-    "class_scores": (
-        "PerClass",
-        "per_class",
-    ),
-    "comparing": ("compare_settings",),
-    "comparisons": (
+    "comparison.results": (
         "Comparisons",
         "Difference",
         "Summary",
-    ),
-    "confusions": (
-        "Confusion",
-        "confusion",
     ),
     "intervals": (
         "Interval",
@@ -80,42 +80,42 @@ _HOMES = {
         "two_sample_interval",
         "wilson",
     ),
-    "predicted_numbers": (
-        "NumberPredictions",
-        "number_predictions",
+    "metrics.calibration": (
+        "Bin",
+        "Calibration",
+        "calibration",
     ),
-    "paired_runs": (
-        "PairedRuns",
-        "compare_predictions",
-    ),
-    "pictures": (
-        "PicturePredictions",
-        "predict",
-    ),
-    "probabilities": (
+    "metrics.class_probabilities": (
         "ClassPredictions",
         "class_predictions",
     ),
-    "ranking": (
+    "metrics.confusion_matrix": (
+        "Confusion",
+        "confusion",
+    ),
+    "metrics.per_class": (
+        "PerClass",
+        "per_class",
+    ),
+    "metrics.regression": (
+        "NumberPredictions",
+        "number_predictions",
+    ),
+    "metrics.roc": (
         "Roc",
         "RocCurves",
         "roc",
         "top_k_accuracy",
     ),
-    "reliability": (
-        "Bin",
-        "Calibration",
-        "calibration",
-    ),
-    "repeats": (
-        "power",
-        "required_repeats",
-    ),
-    "scoring": (
+    "prediction.evaluate": (
         "Evaluation",
         "evaluate",
     ),
-    "subjects": (
+    "prediction.predict": (
+        "PicturePredictions",
+        "predict",
+    ),
+    "prediction.predictor": (
         "Subject",
         "subject",
     ),

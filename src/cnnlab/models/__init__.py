@@ -4,21 +4,21 @@ from cnnlab.models import arithmetic as arithmetic
 from cnnlab.models import backbones as backbones
 from cnnlab.models import basic_layers as basic_layers
 from cnnlab.models import blocks as blocks
-from cnnlab.models import chains as chains
-from cnnlab.models import published as published
+from cnnlab.models import course_models as course_models
+from cnnlab.models import plain_cnns as plain_cnns
+from cnnlab.models import polar as polar
 from cnnlab.models import resnets as resnets
-from cnnlab.models import rings as rings
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.classifier_files import load_classifier, save_classifier
 from cnnlab.models.cpu_kernels import native_kernels
 from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
+from cnnlab.models.dry_run import outline
 from cnnlab.models.inference import autocast, evaluating, outputs_of
 from cnnlab.models.initialisers import initialisers
+from cnnlab.models.layer_strings import layers
 from cnnlab.models.networks import architectures, build, canonical
-from cnnlab.models.outlines import outline
 from cnnlab.models.penalties import penalty
 from cnnlab.models.pretrained import pretrained
-from cnnlab.models.stacking import layers
 from cnnlab.models.summaries import Row, Summary, multiply_adds, summary
 from cnnlab.models.weight_files import (
     StartingWeights,

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from cnnlab.core.errors import SpecError, suggestion
 from cnnlab.core.spec import read
-from cnnlab.models.adapting import Grey, Size, adapters, channels_seen, target
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.cpu_kernels import Sequential, adopt
 from cnnlab.models.initialisers import initialise
+from cnnlab.models.input_adapters import Grey, Size, adapters, channels_seen, target
 from cnnlab.models.modules import Branches, Dropout, Head
 from cnnlab.models.networks import architectures, finished
+from cnnlab.models.shape_probe import shape_after, shape_leaving
 from cnnlab.models.shapes import Shape
-from cnnlab.models.trying import shape_after, shape_leaving
 
 Moments: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation of each channel, of pixels in [0, 1]."""

@@ -10,6 +10,7 @@ from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import format_value
 from cnnlab.models.cpu_kernels import Conv2d
 from cnnlab.models.initialisers import Initialiser, initialise
+from cnnlab.models.layer_strings import Layer, Place, activations, layers
 from cnnlab.models.modules import (
     ChannelGate,
     Conv2dExtraEdge,
@@ -21,7 +22,6 @@ from cnnlab.models.modules import (
 )
 from cnnlab.models.penalties import ActivityPenalty, Penalty, mark
 from cnnlab.models.shapes import Pixels, Shape, format_shape, pair, reach, windows
-from cnnlab.models.stacking import Layer, Place, activations, layers
 
 Sides: TypeAlias = Count | tuple[Count, Count]
 """A number for height and width alike, or one for each."""

@@ -6,9 +6,9 @@ from cnnlab.core.arguments import Count
 from cnnlab.core.spec import Call, read
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
+from cnnlab.models.layer_defaults import Activation, Style, layer, widened
+from cnnlab.models.layer_strings import Layer, Place, layers, stack
 from cnnlab.models.modules import Add, Branches, Concatenate, Heads, Residual
-from cnnlab.models.stacking import Layer, Place, layers, stack
-from cnnlab.models.styles import Activation, Style, layer, widened
 
 BOTTLENECK = 4
 """How many times wider a bottleneck block ends than its inner convolutions are (He et al. 2016)."""

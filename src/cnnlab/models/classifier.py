@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
+from cnnlab.models.layer_strings import MOST_OUTPUTS
 from cnnlab.models.shapes import format_shape
-from cnnlab.models.stacking import MOST_OUTPUTS
 
 Resize: TypeAlias = Literal["squash", "crop", "pad"]
 

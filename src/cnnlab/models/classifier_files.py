@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.core.files import write_bytes
-from cnnlab.core.registries import opener
+from cnnlab.core.hooks import opener
 from cnnlab.models.classifier import Classifier, Resize
 from cnnlab.models.networks import build, is_built_in
 from cnnlab.models.shapes import format_shape

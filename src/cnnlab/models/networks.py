@@ -12,8 +12,8 @@ from cnnlab.core.errors import SpecError, suggestion
 from cnnlab.core.registry import Argument, Bound, Registry
 from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.models.initialisers import canonical_initialiser
+from cnnlab.models.layer_strings import MOST_OUTPUTS, Layer, layers, stack
 from cnnlab.models.shapes import Shape, format_shape
-from cnnlab.models.stacking import MOST_OUTPUTS, Layer, layers, stack
 
 Plan: TypeAlias = Sequence[Call] | nn.Module
 """What an architecture gives: its layers (the head may be left out), or a network whose last layer is ``head``."""

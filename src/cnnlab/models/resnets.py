@@ -6,11 +6,11 @@ from cnnlab.core.arguments import Count, Positive, Range
 from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import Call
 from cnnlab.models.basic_layers import Rate
-from cnnlab.models.chains import variant
 from cnnlab.models.initialisers import Initialiser
+from cnnlab.models.layer_defaults import Activation, Style, layer, widened
 from cnnlab.models.networks import Plan, architectures
+from cnnlab.models.plain_cnns import variant
 from cnnlab.models.shapes import Shape
-from cnnlab.models.styles import Activation, Style, layer, widened
 
 
 @architectures.register("resnet")

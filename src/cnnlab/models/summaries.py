@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from cnnlab.core.errors import UsageError
-from cnnlab.models.fields import Fields
 from cnnlab.models.inference import evaluating
+from cnnlab.models.receptive_field import Fields
 from cnnlab.models.shapes import Pixels, Shape, format_shape, pair
 
 

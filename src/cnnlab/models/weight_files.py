@@ -15,8 +15,8 @@ from torch import Tensor
 
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
 from cnnlab.core.files import cache_folder, make_folder
+from cnnlab.core.hooks import open_stored
 from cnnlab.core.messages import note
-from cnnlab.core.registries import open_stored
 from cnnlab.core.registry import Bound
 from cnnlab.core.spec import Call, read
 from cnnlab.models.backbones import Backbone, Moments, Origin, renamed, timm_settings

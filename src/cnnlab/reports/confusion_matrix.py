@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.evaluation import Confusion
-from cnnlab.reports.canvas import INK, canvas, literal, save
+from cnnlab.reports.style import INK, canvas, literal, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import UsageError
-from cnnlab.reports.canvas import COLOURS, INK, canvas, literal, plain_frame, save
+from cnnlab.reports.style import COLOURS, INK, canvas, literal, plain_frame, save
 from cnnlab.runs import Run
 
 if TYPE_CHECKING:

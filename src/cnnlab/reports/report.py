@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import make_folder, storage_errors, write_bytes, write_text
-from cnnlab.reports.contents.loose_runs import result_of_runs
 from cnnlab.reports.contents.provenance import Provenance, provenance
+from cnnlab.reports.contents.standalone_runs import result_of_runs
 from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import Table
-from cnnlab.reports.figures.ink import style
 from cnnlab.reports.figures.mistakes import draw_mistakes
+from cnnlab.reports.figures.style import style
 from cnnlab.reports.sections import Section, sections
 from cnnlab.reports.writing.page import has_pictures, page
 from cnnlab.reports.writing.svg import pdf_of, svg_of

@@ -9,7 +9,7 @@ from cnnlab.reports.contents import classes as of_classes
 from cnnlab.reports.contents import curves as of_curves
 from cnnlab.reports.contents import factors as of_factors
 from cnnlab.reports.contents import numbers as of_numbers
-from cnnlab.reports.contents import searching as of_search
+from cnnlab.reports.contents import search as of_search
 from cnnlab.reports.contents import settings as of_settings
 from cnnlab.reports.contents import trade_off as of_cost
 from cnnlab.reports.contents.mistakes import Gallery, farthest_off, gallery
@@ -20,7 +20,7 @@ from cnnlab.reports.figures import curves as curve_figures
 from cnnlab.reports.figures import factors as factor_figures
 from cnnlab.reports.figures import numbers as number_figures
 from cnnlab.reports.figures import settings as setting_figures
-from cnnlab.reports.figures.searching import draw_search
+from cnnlab.reports.figures.search import draw_search
 from cnnlab.reports.figures.trade_off import draw_trade_off
 
 if TYPE_CHECKING:

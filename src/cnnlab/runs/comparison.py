@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cnnlab.runs.facts import RunFacts
 from cnnlab.runs.record import flattened
+from cnnlab.runs.run_info import RunFacts
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.core import registries, yaml
+from cnnlab.core import hooks, yaml
 from cnnlab.core.errors import ModelFileError, UsageError, suggestion
 from cnnlab.runs import record
-from cnnlab.runs.facts import RunFacts
 from cnnlab.runs.history import read_history
-from cnnlab.runs.live import read_live
 from cnnlab.runs.lock import is_locked
 from cnnlab.runs.predictions import Predictions, check_split
+from cnnlab.runs.run_info import RunFacts
+from cnnlab.runs.step_log import read_live
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,7 @@ class Run(RunFacts):
             raise ModelFileError(
                 f"run {self.name} ({self.state}) has no classifier stored yet. Let it finish: cnnlab resume {self.name}"
             )
-        return registries.open_stored("classifier", path, network=network)
+        return hooks.open_stored("classifier", path, network=network)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that describes the run, as plain JSON: ``run.json``, the recipe, where it lies, what is stored."""

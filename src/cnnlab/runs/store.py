@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError, suggestion
 from cnnlab.core.files import storage_errors
-from cnnlab.core.registries import opener
+from cnnlab.core.hooks import opener
 from cnnlab.runs import record
 from cnnlab.runs.comparison import Comparison, side_by_side
-from cnnlab.runs.facts import RunFacts
 from cnnlab.runs.index import Entry, Index
 from cnnlab.runs.keys import MISSING, lookup
 from cnnlab.runs.lock import RunLock, is_locked, who
 from cnnlab.runs.run import Run
+from cnnlab.runs.run_info import RunFacts
 from cnnlab.runs.writer import CREATING, ending
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError
 from cnnlab.core.files import make_folder, storage_errors
 from cnnlab.runs import record
 from cnnlab.runs.history import write_history
-from cnnlab.runs.live import LiveLog
 from cnnlab.runs.lock import RunLock, is_locked
 from cnnlab.runs.predictions import Predictions
+from cnnlab.runs.step_log import LiveLog
 
 CREATING = ".creating-"
 _LONGEST_NAME = 120

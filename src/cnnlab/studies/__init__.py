@@ -7,26 +7,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnnlab.studies.executor import Executor as Executor
-    from cnnlab.studies.frames import settings_frame as settings_frame
-    from cnnlab.studies.frames import trials_frame as trials_frame
-    from cnnlab.studies.in_process import InProcessExecutor as InProcessExecutor
-    from cnnlab.studies.local import LocalExecutor as LocalExecutor
+    from cnnlab.studies.dataframes import settings_frame as settings_frame
+    from cnnlab.studies.dataframes import trials_frame as trials_frame
+    from cnnlab.studies.execution.executor import Executor as Executor
+    from cnnlab.studies.execution.process_executor import LocalExecutor as LocalExecutor
+    from cnnlab.studies.execution.runner import StudyInterrupted as StudyInterrupted
+    from cnnlab.studies.execution.thread_executor import InProcessExecutor as InProcessExecutor
     from cnnlab.studies.planning import StudyPlan as StudyPlan
     from cnnlab.studies.result import StudyResult as StudyResult
-    from cnnlab.studies.runner import StudyInterrupted as StudyInterrupted
     from cnnlab.studies.study import Study as Study
 
 _HOMES = {
-    "Executor": "executor",
-    "InProcessExecutor": "in_process",
-    "LocalExecutor": "local",
+    "Executor": "execution.executor",
+    "InProcessExecutor": "execution.thread_executor",
+    "LocalExecutor": "execution.process_executor",
     "Study": "study",
-    "StudyInterrupted": "runner",
+    "StudyInterrupted": "execution.runner",
     "StudyPlan": "planning",
     "StudyResult": "result",
-    "settings_frame": "frames",
-    "trials_frame": "frames",
+    "settings_frame": "dataframes",
+    "trials_frame": "dataframes",
 }
 __all__ = [
     "Executor",

@@ -14,16 +14,16 @@ from cnnlab.evaluation import PairedRuns
 from cnnlab.runs import Predictions, Run, RunSummary, environment
 from cnnlab.runs.record import MODEL, now
 from cnnlab.studies.designs import SearchDesign
-from cnnlab.studies.layout import Layout, PlannedSetting
 from cnnlab.studies.measures import Measure
-from cnnlab.studies.published_numbers import TiedTable, beside
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import Family, Metric, Setting, StudyResult, Trial
 from cnnlab.studies.search import searched, steps_left
-from cnnlab.studies.single_runs import are_single, family_of_single_runs, paired
-from cnnlab.studies.tables import MOST_PAIRED, Tables
+from cnnlab.studies.settings import Layout, PlannedSetting
+from cnnlab.studies.statistics.published_numbers import TiedTable, beside
+from cnnlab.studies.statistics.single_runs import are_single, family_of_single_runs, paired
+from cnnlab.studies.statistics.tables import MOST_PAIRED, Tables
+from cnnlab.studies.statistics.verdicts import Tied, judge, planned
 from cnnlab.studies.trials import Trials
-from cnnlab.studies.verdicts import Tied, judge, planned
 
 _COUNTED_BY = ("running_mean", "running_var", "num_batches_tracked")
 _FIXED = ("device", "precision", "threads")

@@ -8,7 +8,7 @@ from cnnlab import augment
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.spec import format_calls, format_value, read
 from cnnlab.studies.designs import Design, SearchDesign
-from cnnlab.studies.spaces import Choice, Space, is_space, read_space
+from cnnlab.studies.search_spaces import Choice, Space, is_space, read_space
 from cnnlab.training import Recipe
 
 _UNVARIED = {

@@ -8,11 +8,11 @@ from cnnlab.core.errors import CnnlabError
 from cnnlab.core.messages import announcing, track
 from cnnlab.studies.codec import to_plain
 from cnnlab.studies.designs import SearchDesign
-from cnnlab.studies.layout import Layout, PlannedSetting, seeds_first
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.search import searched
+from cnnlab.studies.settings import Layout, PlannedSetting, seeds_first
 from cnnlab.studies.trials import Known, Trials, is_for_good
-from cnnlab.training.intake import keeping
+from cnnlab.training.python_objects import keeping
 
 State = Literal["finished", "pruned", "unfinished", "failed", "missing"]
 STATES: tuple[State, ...] = get_args(State)
@@ -157,7 +157,7 @@ def _kind(setting: PlannedSetting) -> str:
 
 
 def _speed(setting: PlannedSetting, trials: Trials, threads: int | None) -> float:
-    from cnnlab.studies.training_here import images_per_second
+    from cnnlab.studies.execution.run_trial import images_per_second
 
     recipe = {**setting.recipe.to_dict(), **({"threads": threads} if threads else {})}
     try:

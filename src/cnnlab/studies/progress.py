@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnnlab.core.messages import note, shows_bars
-from cnnlab.studies.agenda import Task
+from cnnlab.studies.execution.scheduler import Task
 from cnnlab.studies.result import Trial
 
 _SHOWN = ("validation_accuracy", "train_accuracy", "validation_loss", "train_loss")

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.seeds import derive
-from cnnlab.studies.agenda import Agenda, Task
 from cnnlab.studies.axes import SearchedAxis
 from cnnlab.studies.designs import SearchDesign
-from cnnlab.studies.layout import Layout, PlannedSetting
+from cnnlab.studies.execution.scheduler import Agenda, Task
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import Search, SearchStep, Trial
+from cnnlab.studies.settings import Layout, PlannedSetting
 from cnnlab.studies.trials import Trials
 
 if TYPE_CHECKING:

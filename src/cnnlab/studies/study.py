@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.messages import warn
 from cnnlab.runs import Run
-from cnnlab.studies.agenda import Agenda, FixedAgenda, Task
 from cnnlab.studies.analysis import Analysis, study_folder
 from cnnlab.studies.designs import SearchDesign
-from cnnlab.studies.executor import Executor
-from cnnlab.studies.layout import Layout, PlannedSetting, seeds_first
-from cnnlab.studies.local import LocalExecutor
+from cnnlab.studies.execution.executor import Executor
+from cnnlab.studies.execution.parallelism import asked_of, candidates, settle
+from cnnlab.studies.execution.process_executor import LocalExecutor
+from cnnlab.studies.execution.runner import Runner
+from cnnlab.studies.execution.scheduler import Agenda, FixedAgenda, Task
 from cnnlab.studies.measures import Measure, available, read_measure
-from cnnlab.studies.pacing import asked_of, candidates, settle
 from cnnlab.studies.planning import StudyPlan, plan_of
 from cnnlab.studies.progress import Progress
-from cnnlab.studies.published_numbers import tie_table
 from cnnlab.studies.record import STUDY, StudyRecord
 from cnnlab.studies.result import StudyResult
-from cnnlab.studies.runner import Runner
 from cnnlab.studies.search import SearchAgenda, restore
+from cnnlab.studies.settings import Layout, PlannedSetting, seeds_first
+from cnnlab.studies.statistics.published_numbers import tie_table
+from cnnlab.studies.statistics.verdicts import tie
 from cnnlab.studies.study_file import StudyFile, read_study
 from cnnlab.studies.trials import Known, Trials, is_for_good
-from cnnlab.studies.verdicts import tie
 from cnnlab.training import store_at
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Study:
 
     def table(self) -> "pd.DataFrame":
         """A row a setting: its values by axis, how many repeats are finished, and mean and SD of each metric."""
-        from cnnlab.studies.frames import settings_frame
+        from cnnlab.studies.dataframes import settings_frame
 
         return settings_frame(self.result(), [m.metric.name for m in self._judged_by])
 

@@ -9,10 +9,10 @@ from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.objectives import Objective
 from cnnlab.runs import RunStore, RunSummary
-from cnnlab.studies.layout import PlannedSetting
-from cnnlab.studies.shared_data import Shelf
+from cnnlab.studies.execution.shared_data import Shelf
+from cnnlab.studies.settings import PlannedSetting
 from cnnlab.training.api import Setting, read_setting
-from cnnlab.training.intake import Given, data_key, keeping
+from cnnlab.training.python_objects import Given, data_key, keeping
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Known:
 class Trials:
     """Digests and runs of the trials of a study.
 
-    :param sets: data sets that were loaded are put here, by :func:`~cnnlab.training.intake.data_key`.
+    :param sets: data sets that were loaded are put here, by :func:`~cnnlab.training.python_objects.data_key`.
     """
 
     def __init__(self, store: RunStore, data_dir: Path | None = None, offline: bool = False) -> None:

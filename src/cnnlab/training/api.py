@@ -25,19 +25,19 @@ from cnnlab.models.classifier_files import MisfitError
 from cnnlab.objectives import Objective, Targets
 from cnnlab.runs import Run, RunStore, RunWriter, environment
 from cnnlab.runs.lock import who
-from cnnlab.training import intake
-from cnnlab.training.balance import Counterweights
+from cnnlab.training import python_objects
+from cnnlab.training.class_balance import Counterweights
 from cnnlab.training.execution import Execution, choose, describe, settle
-from cnnlab.training.intake import Given
-from cnnlab.training.interruption import Interrupted, listening
-from cnnlab.training.keys import is_in_python
+from cnnlab.training.initial_weights import Start, find_start, start_of
 from cnnlab.training.loop import CHECKPOINT, EpochEnd, Job, Trainer
 from cnnlab.training.normalization import Moments, moments
-from cnnlab.training.plan import Plan, lay_out, without_effect
+from cnnlab.training.phases import Plan, lay_out, without_effect
 from cnnlab.training.precision import Pass, PrecisionChoice, Workload
+from cnnlab.training.python_objects import Given
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe_specs import is_in_python
 from cnnlab.training.selection import Selection
-from cnnlab.training.starting import Start, find_start, start_of
+from cnnlab.training.signals import Interrupted, listening
 from cnnlab.training.step import to_float
 
 Callback = Callable[[EpochEnd], object]
@@ -96,7 +96,7 @@ def train(
     :param callbacks: called with an :class:`EpochEnd` after each epoch.
     :raises UsageError: for a recipe that cannot be meant; nothing is written then.
     """
-    recipe, plain, given = intake.take_in(recipe, keys)
+    recipe, plain, given = python_objects.take_in(recipe, keys)
     store = store_at(runs)
     setting = read_setting(Recipe.read(recipe, **plain), given, store, data_dir, offline)
     with announcing("looking for runs of this recipe"):
@@ -134,7 +134,7 @@ def resume(
         note(f"{found.folder} is finished already. Train more epochs with: cnnlab extend {found.name} epochs=+3")
         return _tidied(found)
     objects = {key: value for key, value in {"data": data, "model": model}.items() if value is not None}
-    _, _, given = intake.take_in(None, objects)
+    _, _, given = python_objects.take_in(None, objects)
     store, place = RunStore(found.folder.parent), data_dir or found.data_folder
     setting = read_setting(Recipe.read(found.recipe), given, store, place, offline, found)
     if setting.dataset.digest != found.info["data"]["digest"]:
@@ -215,7 +215,7 @@ def read_setting(
 
     :param run: the one that goes on, where it is no new one.
     """
-    dataset = intake.load(
+    dataset = python_objects.load(
         recipe.data,
         given,
         validation=recipe.validation,
@@ -286,8 +286,8 @@ def _first_network(setting: Setting) -> tuple[nn.Module, Moments | None]:
     recipe, dataset, objective = setting.recipe, setting.dataset, setting.objective
     with scope(recipe.seed, "init"):
         if is_in_python(recipe.model):
-            network = intake.make_network(recipe.model, setting.given)
-            intake.check_network(network, dataset.shape, objective.outputs)
+            network = python_objects.make_network(recipe.model, setting.given)
+            python_objects.check_network(network, dataset.shape, objective.outputs)
         else:
             network = models.build(models.without_weights(recipe.model), dataset.shape, objective.outputs)
     own = None if setting.start is None else setting.start.fill(network, dataset.shape[0])

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from cnnlab.core.errors import StorageError, UsageError
 from cnnlab.core.files import replacing
-from cnnlab.training.packing import pack, unpack
+from cnnlab.training.nested_state import pack, unpack
 
 _META = "cnnlab"
 _FORMAT = 2

@@ -20,17 +20,17 @@ from cnnlab.models import Classifier, load_classifier, save_classifier
 from cnnlab.objectives import Objective
 from cnnlab.runs import RunWriter
 from cnnlab.training import optimizers
-from cnnlab.training.average import MovingAverage
-from cnnlab.training.balance import Counterweights
+from cnnlab.training.batches import Batch, Feed, order
+from cnnlab.training.class_balance import Counterweights
+from cnnlab.training.ema import MovingAverage
 from cnnlab.training.execution import Execution
-from cnnlab.training.feed import Batch, Feed, order
-from cnnlab.training.interruption import Interrupted, Wish
-from cnnlab.training.plan import Plan, Stretch
+from cnnlab.training.phases import Plan, Stretch
 from cnnlab.training.progress import Display
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.schedules import Progress, schedules
 from cnnlab.training.scoring import metrics_of, outputs_for, predictions_of
 from cnnlab.training.selection import Selection, can_judge
+from cnnlab.training.signals import Interrupted, Wish
 from cnnlab.training.state import Best, Counters, Stored, save_state
 from cnnlab.training.step import Moment, Outcome, Stepper, is_out_of_memory, warn_of_parts
 

@@ -17,7 +17,7 @@ from cnnlab.core.registry import Argument, Bound, Entry, Registry
 
 
 def _register_further() -> None:
-    from cnnlab.training.further_optimizers import register_all
+    from cnnlab.training.pytorch_optimizer import register_all
 
     register_all(optimizers)
 

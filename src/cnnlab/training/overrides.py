@@ -8,7 +8,7 @@ from typing import Any
 from cnnlab.core import yaml
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.spec import Call, format_calls, read, read_value
-from cnnlab.training.keys import SPECS, canonical
+from cnnlab.training.recipe_specs import SPECS, canonical
 
 _PATH = re.compile(r"([a-z_]+)(?:\[(\d+)\])?((?:\.[A-Za-z_][A-Za-z0-9_]*)*)")
 _PHASE = re.compile(r"phases\[(\d+)\]\.(.+)")

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from cnnlab.core.messages import announcing, note, shows_bars
-from cnnlab.training.plan import Plan
+from cnnlab.training.phases import Plan
 from cnnlab.training.state import Counters
 
 _SECONDS_BETWEEN = 0.1

@@ -11,9 +11,9 @@ from cnnlab.core import yaml
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import SpecError, UsageError, suggestion
 from cnnlab.training import optimizers
-from cnnlab.training.keys import canonical, is_in_python
 from cnnlab.training.normalization import OF_WEIGHTS
 from cnnlab.training.overrides import override
+from cnnlab.training.recipe_specs import canonical, is_in_python
 
 SEMANTICS = 1
 """The version of what a recipe means; raised when the same recipe would train differently."""

@@ -10,8 +10,8 @@ from cnnlab.data import ImageSet
 from cnnlab.models import Classifier, outputs_of
 from cnnlab.objectives import Objective
 from cnnlab.runs import Predictions
+from cnnlab.training.batches import Feed
 from cnnlab.training.execution import Execution
-from cnnlab.training.feed import Feed
 
 _BATCH = 1024
 

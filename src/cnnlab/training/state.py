@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from cnnlab.training import checkpoint
-from cnnlab.training.average import MovingAverage
+from cnnlab.training.ema import MovingAverage
 
 
 @dataclass

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cnnlab import augment
+from cnnlab.core.hooks import perturbations
 from cnnlab.core.messages import warn
-from cnnlab.core.registries import perturbations
 from cnnlab.core.seeds import generator, scope
 from cnnlab.core.spec import read
 from cnnlab.models import penalty
 from cnnlab.objectives import Objective, Targets
+from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
-from cnnlab.training.feed import Batch
 from cnnlab.training.recipe import Phase
 
 

@@ -68,7 +68,7 @@ def cost(
     if words:
         _refuse_beside_a_recipe(shape, batch)
         with loading(quiet):
-            from cnnlab.training.timing import lone_step
+            from cnnlab.training.single_step import lone_step
 
         recipe, keys = read_words(words, device=device)
         with quietly(quiet):

@@ -21,7 +21,7 @@ def list_operations(name: What = None, as_json: Json = False) -> None:
     cnnlab augment list erase
     """
     from cnnlab.augment import augmentations
-    from cnnlab.augment.peers import ours
+    from cnnlab.augment.other_libraries import ours
     from cnnlab.core.errors import UsageError, suggestion
 
     entries = {entry.name: entry for entry in augmentations}

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from cnnlab.core.errors import DataError
-from cnnlab.data.columns import in_order
-from cnnlab.data.labelled import LabelledArrays, content_of
-from cnnlab.data.layout import SPLIT_NAMES
+from cnnlab.data.formats.folder_layout import SPLIT_NAMES
+from cnnlab.data.formats.labelled_arrays import LabelledArrays, content_of
 from cnnlab.data.reading import Content
+from cnnlab.data.target_columns import in_order
 
 _PICTURES = {"x", "image", "images", "picture", "pictures", "pixels", "data", "arr0"}
 _TARGETS = {"y", "label", "labels", "target", "targets", "arr1"}

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cnnlab.data.cifar import read_cifar
-from cnnlab.data.labelled import LabelledArrays, content_of
+from cnnlab.data.formats.cifar import read_cifar
+from cnnlab.data.formats.labelled_arrays import LabelledArrays, content_of
 from cnnlab.data.reading import Content, Place, Source, reader
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from cnnlab.core.arguments import Count, Fraction, Range
-from cnnlab.data.clock_faces import Numerals, Options, draw_face
-from cnnlab.data.clocks import draw_clocks
-from cnnlab.data.decode import Form
+from cnnlab.data.clocks.drawing import draw_clocks
+from cnnlab.data.clocks.faces import Numerals, Options, draw_face
+from cnnlab.data.formats.decode import Form
 from cnnlab.data.imageset import Numbered
-from cnnlab.data.pictures import Chunk, Pictures, arranged
+from cnnlab.data.raw_images import Chunk, Pictures, arranged
 from cnnlab.data.reading import Content, Part, Place, Source, reader
 
 # To be raised when the same arguments come to draw other pictures.

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnlab.core.optional import require
-from cnnlab.data.pictures import ArrayPictures
+from cnnlab.core.lazy_imports import require
+from cnnlab.data.raw_images import ArrayPictures
 from cnnlab.data.reading import Content, Part, Place, Source, reader
 
 _FACTS = {

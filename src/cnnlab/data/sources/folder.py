@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from cnnlab.data.layout import arrange
-from cnnlab.data.members import open_members
-from cnnlab.data.pictures import FilePictures
+from cnnlab.data.formats.archives import open_members
+from cnnlab.data.formats.folder_layout import arrange
+from cnnlab.data.raw_images import FilePictures
 from cnnlab.data.reading import Content, Part, Place, Source, reader
 
 

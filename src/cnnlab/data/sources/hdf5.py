@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import DataError
-from cnnlab.core.optional import require
+from cnnlab.core.lazy_imports import require
 from cnnlab.data.reading import Content, Place, Source, reader
 from cnnlab.data.sources.arrays import content_of_arrays
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cnnlab.core.errors import DataError
-from cnnlab.data.idx import read_idx
-from cnnlab.data.labelled import LabelledArrays, content_of
+from cnnlab.data.formats.idx import read_idx
+from cnnlab.data.formats.labelled_arrays import LabelledArrays, content_of
 from cnnlab.data.reading import Content, Place, Source, reader
 
 _NAME = re.compile(r"(?:(?P<split>train|t10k|test|val|valid|validation)[-_.])?images[-.]idx\d-ubyte(?:\.gz)?$")

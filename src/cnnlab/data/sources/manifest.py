@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from cnnlab.core.errors import DataError, suggestion
-from cnnlab.data.columns import LABEL, from_text
-from cnnlab.data.decode import SUFFIXES
-from cnnlab.data.layout import SPLIT_NAMES, listed
-from cnnlab.data.members import open_members, read_file
-from cnnlab.data.pictures import FilePictures
+from cnnlab.data.formats.archives import open_members, read_file
+from cnnlab.data.formats.decode import SUFFIXES
+from cnnlab.data.formats.folder_layout import SPLIT_NAMES, listed
+from cnnlab.data.raw_images import FilePictures
 from cnnlab.data.reading import Content, Part, Place, Source, reader
+from cnnlab.data.target_columns import LABEL, from_text
 
 _PATHS = ("path", "file", "filename", "file_name", "image", "picture", "img", "id", "image_id", "name")
 _LABELS = ("label", "class", "target", "category", "labels", "y")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnlab.core.errors import DataError
-from cnnlab.data.members import ZipMembers
+from cnnlab.data.formats.archives import ZipMembers
 from cnnlab.data.reading import Content, Place, Source, reader
 from cnnlab.data.sources.arrays import content_of_arrays
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cnnlab.evaluation.comparisons import p_text
+from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.reports.contents.settings import is_paired
 from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import capital, counted, listed, text_of, with_unit

@@ -142,7 +142,7 @@ def _pictures(
     repeat: Repeat, places: npt.NDArray[np.int64], data_dir: Path | None
 ) -> tuple[npt.NDArray[np.uint8] | None, str]:
     """The pictures at these places of the split predicted, or why they cannot be had."""
-    from cnnlab.training.keys import is_in_python
+    from cnnlab.training.recipe_specs import is_in_python
 
     recipe = repeat.run.recipe
     if is_in_python(str(recipe.get("data"))):

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from cnnlab.reports.canvas import COLOURS
 from cnnlab.reports.contents.short_specs import telling
+from cnnlab.reports.style import COLOURS
 from cnnlab.runs import Run
 from cnnlab.studies.result import Axis, Metric, Setting, StudyResult, Summary, Trial
 

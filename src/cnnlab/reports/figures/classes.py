@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnlab.evaluation import Calibration, Confusion
-from cnnlab.reports.canvas import COLOURS, INK
 from cnnlab.reports.contents.classes import MEASURES, ClassMeasures
 from cnnlab.reports.contents.tables import Column
-from cnnlab.reports.figures.ink import DOT, FAINT, SIZE, SOFT, WIDTH, haloed, in_unit, sheet, short
+from cnnlab.reports.figures.style import DOT, FAINT, SIZE, SOFT, WIDTH, haloed, in_unit, sheet, short
+from cnnlab.reports.style import COLOURS, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnlab.objectives.metrics import better, unit
-from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.curves import Band, CurveMetric, Gap, SettingCurves
 from cnnlab.reports.contents.tables import Column, with_unit
-from cnnlab.reports.figures.ink import BAD, SOFT, apart, in_unit, sheet, short
+from cnnlab.reports.figures.style import BAD, SOFT, apart, in_unit, sheet, short
+from cnnlab.reports.style import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

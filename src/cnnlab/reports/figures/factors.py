@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnlab.reports.canvas import COLOURS, INK
 from cnnlab.reports.contents.factors import Effect, HeatMap, Level
 from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import Column, text_of
-from cnnlab.reports.figures.ink import DOT, SIZE, SOFT, WIDTH, in_unit, logarithmic, sheet, short
+from cnnlab.reports.figures.style import DOT, SIZE, SOFT, WIDTH, in_unit, logarithmic, sheet, short
+from cnnlab.reports.style import COLOURS, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

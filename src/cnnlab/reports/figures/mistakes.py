@@ -3,9 +3,9 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.mistakes import Gallery, Mistake
-from cnnlab.reports.figures.ink import SOFT, WIDTH, short
+from cnnlab.reports.figures.style import SOFT, WIDTH, short
+from cnnlab.reports.style import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnlab.reports.canvas import COLOURS, INK
 from cnnlab.reports.contents.numbers import NumberDetails
 from cnnlab.reports.contents.tables import Column
-from cnnlab.reports.figures.ink import SOFT, in_unit, logarithmic, sheet
+from cnnlab.reports.figures.style import SOFT, in_unit, logarithmic, sheet
+from cnnlab.reports.style import COLOURS, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import Column
-from cnnlab.reports.figures.ink import DOT, SOFT, haloed, in_unit, sheet, short
+from cnnlab.reports.figures.style import DOT, SOFT, haloed, in_unit, sheet, short
+from cnnlab.reports.style import INK
 from cnnlab.studies.result import Setting
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cnnlab.reports.canvas import INK
 from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import Column
 from cnnlab.reports.contents.trade_off import Point
-from cnnlab.reports.figures.ink import DOT, SOFT, haloed, in_unit, logarithmic, sheet
+from cnnlab.reports.figures.style import DOT, SOFT, haloed, in_unit, logarithmic, sheet
+from cnnlab.reports.style import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,9 +4,9 @@ import io
 import re
 from typing import TYPE_CHECKING
 
-from cnnlab.reports.canvas import COLOURS, INK
 from cnnlab.reports.contents.subject import GREY
-from cnnlab.reports.figures.ink import BAD, FAINT, GOOD, HALO, PAPER, SOFT, style
+from cnnlab.reports.figures.style import BAD, FAINT, GOOD, HALO, PAPER, SOFT, style
+from cnnlab.reports.style import COLOURS, INK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,0 +1,152 @@
+"""From a reading to image sets: out of the cache where they are there, else decoded into it."""
+
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+from cnnlab.core.errors import DataError, StorageError
+from cnnlab.core.files import cache_folder
+from cnnlab.core.messages import warn
+from cnnlab.data.cache import Entry, FolderStore, Kind, TooLargeError, entry_folder, locked, open_entry
+from cnnlab.data.ingest import MemoryStore, Outcome, ingest
+from cnnlab.data.raw_images import Survey
+from cnnlab.data.reading import Content, Reading
+
+_MOST_NAMED = 20
+_DISK_SHARE = 3
+
+
+def obtain(reading: Reading) -> Entry:
+    """The parts of a reading, fit for use.
+
+    :raises DataError: when the data is unfit: damaged, contradictory, or with unreadable files and ``on_bad=refuse``.
+    :raises StorageError: when decoded pictures are to be kept and cannot be.
+    """
+    entry = inspect(reading, strict=True)
+    _refuse_problems(reading.source.name, entry.facts["problems"])
+    skipped = entry.facts["skipped"]
+    if skipped and reading.options.on_bad == "refuse":
+        raise DataError(
+            f"{reading.source.name}: {_named(skipped)} Repair or remove them, or leave them out with on_bad=skip."
+        )
+    if skipped:
+        warn(f"{reading.source.name}: {_named(skipped)} {'It was' if len(skipped) == 1 else 'They were'} left out.")
+    return entry
+
+
+def inspect(reading: Reading, *, strict: bool = False) -> Entry:
+    """The parts of a reading with all that is wrong with them among their facts.
+
+    :param strict: whether data with problems is refused before its pictures are decoded.
+    """
+    options = reading.options
+    if reading.source.is_quick or options.cache == "none":
+        return _in_memory(reading, strict)
+    kinds: dict[str, tuple[Kind, ...]] = {"auto": ("raw", "encoded"), "raw": ("raw",), "encoded": ("encoded",)}
+    for kind in kinds[options.cache]:
+        entry = open_entry(entry_folder(reading, kind))
+        if entry is not None:
+            return entry
+    try:
+        return _stored(reading, kinds[options.cache][0], strict)
+    except TooLargeError:
+        return _stored(reading, "encoded", strict)
+    except StorageError as error:
+        if options.cache != "auto":
+            raise
+        warn(f"The decoded pictures are kept in memory only, this time: {error}")
+        return _in_memory(reading, strict)
+
+
+def _stored(reading: Reading, kind: Kind, strict: bool) -> Entry:
+    folder = entry_folder(reading, kind)
+    with locked(folder):
+        entry = open_entry(folder)
+        if entry is not None:
+            return entry
+        content = _content(reading, strict)
+        most = _room() if reading.options.cache == "auto" else None
+        stores: list[FolderStore] = []
+
+        def make_store() -> FolderStore:
+            for earlier in stores:
+                earlier.discard()
+            stores.append(FolderStore(folder, kind, _counts(content), most))
+            return stores[-1]
+
+        try:
+            store, outcome = ingest(reading.source.name, content, reading.options, make_store)
+            store.finish(content, outcome, _facts(content, outcome))
+        finally:
+            for store in stores:
+                store.discard()
+    entry = open_entry(folder)
+    if entry is None:
+        raise StorageError(f"{folder} was removed while it was written; try again.")
+    return entry
+
+
+def _in_memory(reading: Reading, strict: bool) -> Entry:
+    content = _content(reading, strict)
+    store, outcome = ingest(reading.source.name, content, reading.options, lambda: MemoryStore(_counts(content)))
+    parts = {
+        split: store.image_set(split, part, outcome.parts[split], content.classes)
+        for split, part in content.parts.items()
+    }
+    return Entry(parts, _facts(content, outcome))
+
+
+def _content(reading: Reading, strict: bool) -> Content:
+    content = reading.source.read()
+    if strict or not all(_counts(content).values()):
+        _refuse_problems(reading.source.name, content.problems)
+    return content
+
+
+def _refuse_problems(name: str, problems: Sequence[str]) -> None:
+    if problems:
+        raise DataError(f"{name}: {' '.join(problems)}")
+
+
+def _facts(content: Content, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "problems": list(content.problems),
+        "notes": list(content.notes),
+        "skipped": [[bad.id, bad.reason] for bad in outcome.skipped],
+        "survey": _summary(outcome.survey),
+    }
+
+
+def _summary(survey: Survey) -> dict[str, Any]:
+    """What was met among the files, as plain facts: modes, and the spread of widths and heights."""
+    widths = sorted(width for (width, _), count in survey.sizes.items() for _ in range(count))
+    heights = sorted(height for (_, height), count in survey.sizes.items() for _ in range(count))
+
+    def spread(values: list[int]) -> list[int]:
+        return [values[0], values[len(values) // 2], values[-1]] if values else []
+
+    return {
+        "modes": dict(survey.modes.most_common()),
+        "sizes": len(survey.sizes),
+        "width": spread(widths),
+        "height": spread(heights),
+    }
+
+
+def _named(skipped: Sequence[Sequence[str]]) -> str:
+    shown = "; ".join(f"{name}: {reason}" for name, reason in skipped[:_MOST_NAMED])
+    more = f"; and {len(skipped) - _MOST_NAMED:,} more" if len(skipped) > _MOST_NAMED else ""
+    files = "1 file" if len(skipped) == 1 else f"{len(skipped):,} files"
+    return f"{files} cannot be read as pictures: {shown}{more}."
+
+
+def _counts(content: Content) -> dict[str, int]:
+    return {split: len(part.pictures) for split, part in content.parts.items()}
+
+
+def _room() -> int:
+    """Bytes of raw pixels that one data set may take up on the disk."""
+    folder = cache_folder()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free // _DISK_SHARE

@@ -1,0 +1,1 @@
+"""Formats of files: images, arrays, archives and folders, read without trusting them."""

@@ -1,0 +1,156 @@
+"""Pictures not yet ingested: files of any size and mode, or arrays, read a chunk at a time."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnnlab.core.errors import DataError
+from cnnlab.data.arrays import Layout, channels_first, to_bytes
+from cnnlab.data.formats.decode import BadPictureError, Form, Picture, decode, to_form
+from cnnlab.data.imageset import Numbered
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A picture that could not be read, and why."""
+
+    id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.reason}"
+
+
+@dataclass
+class Survey:
+    """What was met among the files: how many of each mode, and of each width and height."""
+
+    modes: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    def add(self, other: "Survey") -> None:
+        """Counts in what another survey met."""
+        self.modes.update(other.modes)
+        self.sizes.update(other.sizes)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some pictures, decoded.
+
+    :param pixels: uint8 C×H×W each; of one shape only where the form said so.
+    :param places: the place of each among all pictures.
+    :param files: the encoded bytes of each, where there are any.
+    """
+
+    pixels: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
+    places: Sequence[int]
+    bad: Sequence[Bad]
+    survey: Survey
+    files: Sequence[bytes] = ()
+
+
+class Pictures(ABC):
+    """N pictures that can be read in chunks, from several threads at once."""
+
+    ids: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @abstractmethod
+    def load(self, places: range, form: Form) -> Chunk:
+        """The pictures at these places, in the given form."""
+
+    @property
+    def has_modes(self) -> bool:
+        """Whether each may be grey or coloured by itself, as files may."""
+        return False
+
+
+class FilePictures(Pictures):
+    """Encoded pictures.
+
+    :param ids: the name of each.
+    :param read: the bytes of the file of that name; may be called from several threads.
+    """
+
+    def __init__(self, ids: Sequence[str], read: Callable[[str], bytes]) -> None:
+        self.ids, self.read = ids, read
+
+    def load(self, places: range, form: Form) -> Chunk:
+        """Decodes the files; those that cannot be read are told of and left out."""
+        decoded: list[Picture] = []
+        files: list[bytes] = []
+        kept: list[int] = []
+        bad: list[Bad] = []
+        for place in places:
+            try:
+                content = self._content(place)
+                decoded.append(decode(content, form))
+            except BadPictureError as error:
+                bad.append(Bad(self.ids[place], str(error)))
+            else:
+                files.append(content)
+                kept.append(place)
+        survey = Survey(Counter(picture.mode for picture in decoded), Counter(picture.size for picture in decoded))
+        return Chunk([picture.pixels for picture in decoded], kept, bad, survey, files)
+
+    def _content(self, place: int) -> bytes:
+        try:
+            return self.read(self.ids[place])
+        except (OSError, DataError) as error:
+            raise BadPictureError(_why_unreadable(error)) from error
+
+    @property
+    def has_modes(self) -> bool:
+        """Only decoding tells."""
+        return True
+
+
+class ArrayPictures(Pictures):
+    """Pictures in an array, or in anything with a shape that gives arrays when sliced.
+
+    :param layout: where the channels are; see :func:`~cnnlab.data.arrays.channels_layout`.
+    :param top: the value of white where the numbers are floats.
+    """
+
+    def __init__(self, array: Any, name: str, layout: Layout | None, top: float | None = None) -> None:
+        self.ids = Numbered(array.shape[0])
+        self._array, self._name, self._layout, self._top = array, name, layout, top
+
+    def load(self, places: range, form: Form) -> Chunk:
+        """Slices the array; pictures that need another size or other channels are converted one by one."""
+        values = np.asarray(self._array[places.start : places.stop])
+        pixels = channels_first(to_bytes(values, self._name, self._top), self._layout)
+        return arranged(pixels, places, form)
+
+
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+def arranged(pixels: NDArray[np.uint8], places: range, form: Form) -> Chunk:
+    """Pictures of one shape (uint8, n×C×H×W) in the given form; those that have it already are not touched."""
+    channels, height, width = pixels.shape[1:]
+    survey = Survey(Counter({_MODES[channels]: len(pixels)}), Counter({(width, height): len(pixels)}))
+    fits = form.channels in (None, channels) and form.size in (None, (height, width))
+    return Chunk(pixels if fits else [_converted(picture, form) for picture in pixels], places, (), survey)
+
+
+def _converted(pixels: NDArray[np.uint8], form: Form) -> NDArray[np.uint8]:
+    flat = pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+    return to_form(Image.fromarray(flat), form)
+
+
+def _why_unreadable(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, OSError):
+        return f"the file cannot be read ({error.strerror or error})"
+    return str(error)

@@ -1,0 +1,187 @@
+"""Comparing the settings of a study: which test, what it says, and how many repeats are lacking."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.evaluation.comparison.anova import Array
+from cnnlab.evaluation.comparison.explanations import cautions, method, reason
+from cnnlab.evaluation.comparison.multiple_comparisons import Family, Pairs, family_pairs, holm
+from cnnlab.evaluation.comparison.pair_tests import Tested, tested
+from cnnlab.evaluation.comparison.permutation_test import sign_flip_p, smallest_p
+from cnnlab.evaluation.comparison.results import Comparisons, Difference, Summary, Verdict
+from cnnlab.evaluation.comparison.test_selection import Asked, Plan, Test, settle
+from cnnlab.evaluation.intervals import LEVEL, mean_interval
+from cnnlab.evaluation.units import POINTS, Unit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TESTS = get_args(Test)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of the values, the same for every difference."""
+
+    level: float
+    higher_is_better: bool
+    unit: Unit
+    smallest: float | None
+
+
+def compare_settings(
+    values: "pd.DataFrame",
+    *,
+    baseline: str | None = None,
+    planned: Sequence[tuple[str, str]] | None = None,
+    level: float = LEVEL,
+    higher_is_better: bool = True,
+    unit: Unit = POINTS,
+    smallest: float | None = None,
+    test: Test = "auto",
+    blocked: bool = True,
+) -> Comparisons:
+    """Which settings are better than which, over repeats with the same seeds.
+
+    Settings are compared seed by seed, with one spread pooled over all of them: a blocked analysis of variance, by
+    least squares where values are missing. Against a baseline the p-values and intervals are Dunnett's (1955), among
+    all pairs Tukey's; with values missing, their generalisation to the multivariate t distribution. Settings whose
+    spread is unlike the others' are compared by their own differences, by the exact permutation test where the
+    repeats suffice for it and else by the paired t test, and everything is adjusted after Holm.
+
+    Few comparisons that were planned before any number was seen need no correction for all that could have been made:
+    with ``planned`` these alone are made, by the same pooled spread, and adjusted after Holm among themselves.
+
+    :param values: a row a seed, a column a setting, one metric; NaN where a repeat is missing or failed.
+    :param baseline: the setting to compare each other with; None for all pairs.
+    :param planned: pairs of settings, the first to be compared with the second; in place of ``baseline``.
+    :param level: 0.95 holds the chance of any false call among all differences at 5%.
+    :param smallest: the smallest difference of interest, in the metric's units; None reckons the repeats that are
+        lacking for the difference observed.
+    :param test: ``pooled`` whatever the spreads, ``paired`` t or ``permutation`` for every pair by itself.
+    :param blocked: whether equal seeds make repeats of different settings alike; without it the one-way model is used.
+    :raises UsageError: for a baseline or planned settings that are not there, or seeds or settings that occur twice.
+    """
+    if test not in _TESTS:
+        raise UsageError(f"there is no test {test!r}. {suggestion(test, _TESTS)}")
+    names, table = _read(values, baseline)
+    question = _Question(level, higher_is_better, unit, smallest)
+    family, pairs = _family(names, baseline, planned)
+    plan = settle(table, pairs, family, level=level, test=test, blocked=blocked)
+    found = _adjusted([tested(plan, pair, smallest) for pair in pairs], plan)
+    return Comparisons(
+        settings=tuple(
+            _summary(name, values.index, column, level) for name, column in zip(names, table.T, strict=True)
+        ),
+        differences=tuple(
+            _difference(names, pair, one, plan, question) for pair, one in zip(pairs, found, strict=True)
+        ),
+        baseline=baseline,
+        level=level,
+        higher_is_better=higher_is_better,
+        unit=unit,
+        pooled_sd=float(np.sqrt(plan.fit.variance)) if plan.fit and plan.fit.freedom else None,
+        df=plan.fit.freedom if plan.fit and plan.fit.freedom else None,
+        blocked=plan.is_blocked,
+        method=method(found),
+        reason=reason(plan, found, names, baseline),
+        cautions=cautions(plan, values.to_numpy(dtype=float), names),
+    )
+
+
+def _read(values: "pd.DataFrame", baseline: str | None) -> tuple[list[str], Array]:
+    names = [str(name) for name in values.columns]
+    for what, labels in (("setting", names), ("seed", list(values.index))):
+        twice = {label for label in labels if labels.count(label) > 1}
+        if twice:
+            raise UsageError(f"the {what} {min(twice, key=str)} occurs twice; each {what} has one place in the table.")
+    if not names:
+        raise UsageError("there are no settings to compare.")
+    if baseline is not None and baseline not in names:
+        raise UsageError(f"the baseline {baseline!r} is none of the settings. {suggestion(baseline, names)}")
+    table = values.to_numpy(dtype=float)
+    return names, np.where(np.isfinite(table), table, np.nan)
+
+
+def _family(
+    names: Sequence[str], baseline: str | None, planned: Sequence[tuple[str, str]] | None
+) -> tuple[Asked, Pairs]:
+    if planned is None:
+        family: Family = "all" if baseline is None else "baseline"
+        return family, family_pairs(len(names), family, 0 if baseline is None else names.index(baseline))
+    if baseline is not None:
+        raise UsageError("comparisons are planned, or with a baseline; give one of the two.")
+    for name in (name for pair in planned for name in pair):
+        if name not in names:
+            raise UsageError(f"the planned setting {name!r} is none of the settings. {suggestion(name, names)}")
+    pairs = tuple(dict.fromkeys((names.index(one), names.index(other)) for one, other in planned))
+    if any(one == other or (other, one) in pairs for one, other in pairs):
+        raise UsageError("a planned comparison is of two settings, and made once.")
+    return "planned", pairs
+
+
+def _adjusted(found: Sequence[Tested], plan: Plan) -> list[Tested]:
+    """After Holm where the plan says so; else they were adjusted by their largest t."""
+    if not plan.by_holm:
+        return list(found)
+    p_values = holm([np.nan if one.p_single is None else one.p_single for one in found])
+    return [one if one.p_single is None else one.adjusted(p) for one, p in zip(found, p_values, strict=True)]
+
+
+def _difference(
+    names: Sequence[str], pair: tuple[int, int], found: Tested, plan: Plan, question: _Question
+) -> Difference:
+    one, other = plan.table[:, pair[0]], plan.table[:, pair[1]]
+    shared = np.isfinite(one) & np.isfinite(other)
+    permutation = None
+    if smallest_p(int(shared.sum())) <= 1 - question.level:
+        permutation = sign_flip_p(one[shared] - other[shared])
+    verdict = _verdict(found, question)
+    lacking = verdict == "undecided"
+    return Difference(
+        setting=names[pair[0]],
+        reference=names[pair[1]],
+        unit=question.unit,
+        verdict=verdict,
+        why=found.why,
+        estimate=found.estimate,
+        interval=found.interval,
+        p_value=found.p_value,
+        p_single=found.p_single,
+        permutation_p=permutation,
+        statistic=found.statistic,
+        df=found.freedom,
+        repeats=int(shared.sum()),
+        test=found.test,
+        more_repeats=found.more() if lacking else None,
+        to_see=question.smallest if verdict == "alike" else found.to_see if lacking else None,
+    )
+
+
+def _verdict(found: Tested, question: _Question) -> Verdict:
+    if found.why:
+        return "identical" if found.is_same else "untested"
+    estimate, interval = found.estimate or 0.0, found.interval
+    if found.p_value is not None and found.p_value <= 1 - question.level:
+        return "better" if (estimate > 0) == question.higher_is_better else "worse"
+    small = question.smallest
+    if small is not None and interval is not None and -small < interval.low and interval.high < small:
+        return "alike"
+    return "undecided"
+
+
+def _summary(name: str, seeds: Any, column: Array, level: float) -> Summary:
+    values = {seed: float(value) for seed, value in zip(seeds, column, strict=True) if np.isfinite(value)}
+    numbers = list(values.values())
+    return Summary(
+        name,
+        values,
+        mean=fmean(numbers) if numbers else None,
+        sd=stdev(numbers) if len(numbers) > 1 else None,
+        interval=mean_interval(numbers, level),
+    )

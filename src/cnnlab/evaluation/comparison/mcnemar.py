@@ -1,0 +1,202 @@
+"""Two single classifiers on the same pictures: McNemar's exact test."""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnlab.core.errors import UsageError
+from cnnlab.evaluation.comparison.power import fewest
+from cnnlab.evaluation.comparison.results import p_text
+from cnnlab.evaluation.intervals import LEVEL, Interval
+from cnnlab.evaluation.metrics.class_probabilities import class_column, class_predictions
+from cnnlab.evaluation.units import POINTS
+from cnnlab.runs import Predictions
+
+PairVerdict: TypeAlias = Literal["better", "worse", "undecided", "identical"]
+_MOST = 1_000_000
+
+
+@dataclass(frozen=True)
+class PairedRuns:
+    """Two classifiers on the same pictures.
+
+    It is about these two, as they were trained: another seed would have given others, and which recipe is better only
+    repeats can tell.
+
+    :param names: of the first and the second.
+    :param n: pictures; ``both_right``, ``only_first``, ``only_second`` and ``both_wrong`` divide them.
+    :param difference: of the accuracies, first minus second, with an interval that is exact given how many pictures
+        only one of them has right.
+    :param p_value: McNemar's (1947) exact, two-sided: were they equally good, these pictures would fall to either
+        like tosses of a coin.
+    :param verdict: of the first against the second; ``identical`` where they are right about the same pictures.
+    :param pictures_needed: about so many, for a difference like this to be seen four times out of five.
+    """
+
+    names: tuple[str, str]
+    n: int
+    both_right: int
+    only_first: int
+    only_second: int
+    both_wrong: int
+    interval: Interval
+    p_value: float
+    verdict: PairVerdict
+    pictures_needed: int | None
+
+    @property
+    def accuracies(self) -> tuple[float, float]:
+        """Of the first and of the second."""
+        return (self.both_right + self.only_first) / self.n, (self.both_right + self.only_second) / self.n
+
+    @property
+    def difference(self) -> float:
+        """Of the accuracies, first minus second."""
+        return (self.only_first - self.only_second) / self.n
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words, with the numbers behind it."""
+        first, second = self.names
+        if self.verdict == "identical":
+            return f"{first} and {second} are right about the same {self.both_right:,} of {self.n:,} pictures."
+        ends = " to ".join(POINTS.number(end, sign=True) for end in (self.interval.low, self.interval.high))
+        numbers = (
+            f"({POINTS.signed(self.difference)}, {self.interval.level * 100:g}% interval {ends}, "
+            f"{p_text(self.p_value)}: {self.only_first:,} pictures only {first} has right, "
+            f"{self.only_second:,} only {second})"
+        )
+        if self.verdict != "undecided":
+            return f"{first} is {self.verdict} than {second} on these pictures {numbers}."
+        return f"{first} against {second}: not enough pictures to tell{self._needed()} {numbers}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        counts = ("n", "both_right", "only_first", "only_second", "both_wrong", "p_value", "verdict", "pictures_needed")
+        return {
+            "names": list(self.names),
+            "test": "exact McNemar",
+            **{name: getattr(self, name) for name in counts},
+            "accuracies": list(self.accuracies),
+            "difference": self.difference,
+            "interval": self.interval.to_dict(),
+            "sentence": self.sentence,
+        }
+
+    def _needed(self) -> str:
+        if self.pictures_needed is None:
+            return ""
+        size = POINTS.text(self.difference)
+        return f", about {self.pictures_needed:,} would be needed to see a difference of {size}"
+
+
+def compare_predictions(
+    first: Predictions,
+    second: Predictions,
+    *,
+    column: str | None = None,
+    names: tuple[str, str] = ("first", "second"),
+    level: float = LEVEL,
+) -> PairedRuns:
+    """Which of two classifiers has more of the same pictures right.
+
+    :param column: needed where the predictions have several columns of classes.
+    :raises UsageError: saying why, when they are not predictions of the same pictures.
+    """
+    one, other = _right(first, second, column)
+    only = int((one & ~other).sum()), int((other & ~one).sum())
+    count, p = len(one), mcnemar_p(*only)
+    verdict: PairVerdict = "undecided"
+    if not any(only):
+        verdict = "identical"
+    elif p <= 1 - level:
+        verdict = "better" if only[0] > only[1] else "worse"
+    return PairedRuns(
+        names=names,
+        n=count,
+        both_right=int((one & other).sum()),
+        only_first=only[0],
+        only_second=only[1],
+        both_wrong=int((~one & ~other).sum()),
+        interval=_interval(*only, count, level),
+        p_value=p,
+        verdict=verdict,
+        pictures_needed=_needed(*only, count, level) if verdict == "undecided" else None,
+    )
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """The exact two-sided p-value: twice the smaller tail of a fair coin."""
+    from scipy.special import bdtr
+
+    total, smaller = only_first + only_second, min(only_first, only_second)
+    return min(1.0, 2 * float(bdtr(smaller, total, 0.5))) if total else 1.0
+
+
+def _right(
+    first: Predictions, second: Predictions, column: str | None
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Whether each is right about each picture, in the order of the first."""
+    name = class_column(first, column)
+    _check_same(first, second, name)
+    one, other = class_predictions(first, name), class_predictions(second, name)
+    places = {sample: place for place, sample in enumerate(second.ids)}
+    order = np.array([places[sample] for sample in first.ids]) if first.ids != second.ids else slice(None)
+    if not (one.labels == other.labels[order]).all():
+        raise UsageError(
+            "the two runs were scored by different targets, so they cannot be compared picture by picture."
+        )
+    return one.right, other.right[order]
+
+
+def _check_same(first: Predictions, second: Predictions, column: str) -> None:
+    reason = ""
+    if first.split != second.split:
+        reason = f"one is on {first.split} and the other on {second.split}"
+    elif not _on_the_same_data(first, second):
+        reason = "their data have different content"
+    elif column not in second.targets or first.classes[column] != second.classes.get(column):
+        reason = "they predict other classes"
+    elif first.ids != second.ids and (
+        set(first.ids) != set(second.ids) or len(set(first.ids)) < len(first) or len(first) != len(second)
+    ):
+        reason = "they are of different pictures"
+    if reason:
+        raise UsageError(f"only predictions of the same pictures can be compared one by one, and {reason}.")
+
+
+def _on_the_same_data(first: Predictions, second: Predictions) -> bool:
+    # What was trained on may differ, as long as the pictures compared do not.
+    return first.data == second.data or (first.pictures is not None and first.pictures == second.pictures)
+
+
+def _interval(only_first: int, only_second: int, n: int, level: float) -> Interval:
+    """That of Clopper and Pearson (1934) for the share of the first, carried over to the difference of accuracies."""
+    from scipy.special import betaincinv
+
+    total, tail = only_first + only_second, (1 - level) / 2
+    low = float(betaincinv(only_first, only_second + 1, tail)) if only_first else 0.0
+    high = float(betaincinv(only_first + 1, only_second, 1 - tail)) if only_second else 1.0
+    scale = total / n
+    return Interval((2 * low - 1) * scale, (2 * high - 1) * scale, level, "exact, given the disagreements")
+
+
+def _needed(only_first: int, only_second: int, n: int, level: float) -> int | None:
+    """By the power of the exact test, were the shares of disagreements those observed."""
+    total = only_first + only_second
+    share = max(only_first, only_second) / total if total else 0.0
+    if share <= 0.5:
+        return None
+    disagreements = fewest(lambda count: _chance(count, share, level), most=_MOST)
+    return None if disagreements is None else max(ceil(disagreements * n / total), n + 1)
+
+
+def _chance(count: int, share: float, level: float) -> float:
+    """The probability that the test finds something in so many disagreements, of which the better has this share."""
+    from scipy.stats import binom
+
+    smaller = int(binom.ppf((1 - level) / 2, count, 0.5)) - 1
+    return float(binom.cdf(smaller, count, 1 - share) + binom.cdf(smaller, count, share)) if smaller >= 0 else 0.0

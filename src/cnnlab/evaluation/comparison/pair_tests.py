@@ -1,0 +1,173 @@
+"""One difference tested: by the spread pooled over the settings, or by its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import sqrt
+
+import numpy as np
+
+from cnnlab.evaluation.comparison.anova import Array, Fit
+from cnnlab.evaluation.comparison.multiple_comparisons import single_p
+from cnnlab.evaluation.comparison.permutation_test import sign_flip_interval, sign_flip_p, smallest_p
+from cnnlab.evaluation.comparison.power import fewest, power_of_t, required_repeats
+from cnnlab.evaluation.comparison.test_selection import Plan
+from cnnlab.evaluation.intervals import Interval, t_quantile, welch
+
+PERMUTATION = "permutation, Holm"
+_NO_SPREAD = "the repeats do not vary, so there is nothing to measure a difference against"
+_NO_FREEDOM = "there are too few repeats to measure their spread"
+_ROUNDING = 1e-10
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A difference and what a test said of it.
+
+    :param why: the reason why there was no test; empty where there was one.
+    :param is_same: whether nothing differs, and nothing varies.
+    :param to_see: the difference for which ``required`` tells the repeats; None where it takes too many.
+    """
+
+    estimate: float | None = None
+    interval: Interval | None = None
+    p_value: float | None = None
+    p_single: float | None = None
+    statistic: float | None = None
+    freedom: float | None = None
+    test: str = ""
+    why: str = ""
+    is_same: bool = False
+    repeats: int = 0
+    to_see: float | None = None
+    required: Callable[[], int | None] = lambda: None
+
+    def adjusted(self, p_value: float) -> "Tested":
+        """The same with another adjusted p-value."""
+        return replace(self, p_value=p_value)
+
+    def more(self) -> int | None:
+        """How many repeats are lacking: at least one for the difference observed, which was not seen."""
+        needed = None if self.to_see is None else self.required()
+        least = 1 if self.to_see == abs(self.estimate or 0.0) else 0
+        return None if needed is None else max(least, needed - self.repeats)
+
+
+def tested(plan: Plan, pair: tuple[int, int], smallest: float | None) -> Tested:
+    """The difference of two settings, by the test that the plan has for it."""
+    one, other = pair
+    if pair not in plan.meant:
+        return Tested(why="there are no values")
+    if plan.fit is not None and one in plan.calm and other in plan.calm:
+        return _by_pooled_spread(plan, plan.fit, pair, smallest)
+    columns = plan.table[:, one], plan.table[:, other]
+    shared = np.isfinite(columns[0]) & np.isfinite(columns[1])
+    if plan.is_blocked and shared.sum() > 1:
+        return _by_differences(
+            plan, columns[0][shared] - columns[1][shared], float(np.nanmax(np.abs(columns))), smallest
+        )
+    first, second = (column[np.isfinite(column)] for column in columns)
+    return _by_two_samples(plan, first, second, smallest)
+
+
+def _by_pooled_spread(plan: Plan, fitted: Fit, pair: tuple[int, int], smallest: float | None) -> Tested:
+    estimate, error = fitted.difference(plan.calm.index(pair[0]), plan.calm.index(pair[1]))
+    if fitted.freedom < 1:
+        return Tested(estimate, why=_NO_FREEDOM)
+    if error == 0:
+        return _without_spread(estimate, float(np.abs(fitted.effects).max()))
+    t, largest = estimate / error, plan.largest
+    p = single_p(t, fitted.freedom)
+    to_see = smallest or abs(estimate)
+    return Tested(
+        estimate,
+        _around(estimate, plan.critical * error, plan.level),
+        p if largest is None else largest.p_value(t, fitted.freedom),
+        p,
+        t,
+        fitted.freedom,
+        plan.pooled_name,
+        repeats=min(plan.counts[place] for place in pair),
+        to_see=to_see or None,
+        required=lambda: _required(plan, fitted, to_see),
+    )
+
+
+def _required(plan: Plan, fitted: Fit, difference: float) -> int | None:
+    settings, sd = len(plan.calm), sqrt(fitted.variance)
+    if not plan.own and plan.family != "planned":
+        blocked = fitted.is_blocked
+        return required_repeats(
+            difference, sd, settings=settings, family=plan.family, level=plan.level, blocked=blocked
+        )
+
+    def power_of(repeats: int) -> float:
+        freedom = (settings - fitted.is_blocked) * (repeats - 1)
+        return power_of_t(difference / (sd * sqrt(2 / repeats)), freedom, _critical(plan, freedom))
+
+    return fewest(power_of)
+
+
+def _by_differences(plan: Plan, differences: Array, scale: float, smallest: float | None) -> Tested:
+    """By differences of repeats with the same seed: permuted where there are enough, else Student's t."""
+    count, estimate = len(differences), float(differences.mean())
+    sd = float(differences.std(ddof=1))
+    if sd <= _ROUNDING * scale:
+        return _without_spread(estimate, scale)
+    to_see = smallest or abs(estimate)
+    facts = Tested(estimate, repeats=count, to_see=to_see or None, required=lambda: _required_pairs(plan, to_see, sd))
+    if plan.test == "permutation" or (plan.test == "auto" and smallest_p(count) <= 1 - plan.single_level):
+        p, interval = sign_flip_p(differences), sign_flip_interval(differences, plan.single_level)
+        return replace(facts, interval=interval, p_value=p, p_single=p, test=PERMUTATION)
+    return _with_t(plan, facts, sd / sqrt(count), count - 1, "paired t, Holm")
+
+
+def _required_pairs(plan: Plan, difference: float, sd: float) -> int | None:
+    """As the t test would need, but no fewer than the permutation test can do with."""
+
+    def power_of(repeats: int) -> float:
+        if plan.test == "permutation" and smallest_p(repeats) > 1 - plan.single_level:
+            return 0.0
+        return power_of_t(difference / (sd / sqrt(repeats)), repeats - 1, _critical(plan, repeats - 1))
+
+    return fewest(power_of)
+
+
+def _by_two_samples(plan: Plan, one: Array, other: Array, smallest: float | None) -> Tested:
+    """Welch's test, for settings that share no seeds."""
+    count = min(len(one), len(other))
+    if count < 2:
+        return Tested(float(one.mean() - other.mean()), why=_NO_FREEDOM)
+    estimate, error, freedom = welch(one.tolist(), other.tolist())
+    scale = max(float(np.abs(one).max()), float(np.abs(other).max()))
+    if error <= _ROUNDING * scale:
+        return _without_spread(estimate, scale)
+    to_see, sd = smallest or abs(estimate), sqrt(float(one.var(ddof=1) + other.var(ddof=1)))
+
+    def power_of(repeats: int) -> float:
+        free = freedom * (repeats - 1) / (count - 1)
+        return power_of_t(to_see / (sd / sqrt(repeats)), free, _critical(plan, free))
+
+    facts = Tested(estimate, repeats=count, to_see=to_see or None, required=lambda: fewest(power_of))
+    return _with_t(plan, facts, error, freedom, "Welch's t, Holm")
+
+
+def _with_t(plan: Plan, facts: Tested, error: float, freedom: float, test: str) -> Tested:
+    estimate = facts.estimate or 0.0
+    p = single_p(estimate / error, freedom)
+    interval = _around(estimate, _critical(plan, freedom) * error, plan.level)
+    return replace(
+        facts, interval=interval, p_value=p, p_single=p, statistic=estimate / error, freedom=freedom, test=test
+    )
+
+
+def _without_spread(estimate: float, scale: float) -> Tested:
+    same = abs(estimate) <= _ROUNDING * scale
+    return Tested(0.0 if same else estimate, why=_NO_SPREAD, is_same=same)
+
+
+def _critical(plan: Plan, freedom: float) -> float:
+    return t_quantile(plan.single_level, freedom)
+
+
+def _around(middle: float, half: float, level: float) -> Interval:
+    return Interval(middle - half, middle + half, level, "simultaneous")

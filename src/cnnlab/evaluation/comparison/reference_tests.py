@@ -1,0 +1,162 @@
+"""Measured values against a reference: a published number, a level that is claimed, or a mean with its own spread."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import isfinite, sqrt
+from statistics import NormalDist, fmean, stdev, variance
+from typing import Any, Literal, TypeAlias
+
+from cnnlab.core.errors import UsageError
+from cnnlab.evaluation.comparison.results import p_text
+from cnnlab.evaluation.intervals import LEVEL, Interval, mean_interval, t_quantile, wilson
+from cnnlab.evaluation.units import POINTS, Unit
+
+NumberVerdict: TypeAlias = Literal["better", "worse", "reproduced", "undecided", "untested"]
+
+
+@dataclass(frozen=True)
+class AgainstNumber:
+    """The mean of measured values beside a number that is taken as exact.
+
+    :param difference: mean minus number, with its interval.
+    :param verdict: ``better`` or ``worse`` than the number; ``reproduced``: the interval lies within the tolerance;
+        ``undecided``: neither; ``untested``: nothing tells the spread.
+    """
+
+    mean: float | None
+    number: float
+    interval: Interval | None
+    p_value: float | None
+    verdict: NumberVerdict
+    unit: Unit
+
+    @property
+    def difference(self) -> float | None:
+        """Mean minus number."""
+        return None if self.mean is None else self.mean - self.number
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words, with the numbers behind it."""
+        if self.mean is None or self.difference is None:
+            return "not measured: there are no values."
+        words = {"reproduced": "reproduced", "undecided": "cannot be told apart", "untested": "not tested"}
+        parts = [self.unit.signed(self.difference)]
+        if self.interval is not None:
+            ends = " to ".join(self.unit.number(end, sign=True) for end in (self.interval.low, self.interval.high))
+            parts.append(f"{self.interval.level * 100:g}% interval {ends}")
+        if self.p_value is not None:
+            parts.append(p_text(self.p_value))
+        return f"{words.get(self.verdict, self.verdict)} ({', '.join(parts)})."
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        facts = {name: getattr(self, name) for name in ("mean", "number", "difference", "p_value", "verdict")}
+        return {**facts, "interval": self.interval and self.interval.to_dict(), "sentence": self.sentence}
+
+
+def against_number(
+    values: Iterable[float],
+    number: float,
+    *,
+    level: float = LEVEL,
+    higher_is_better: bool = True,
+    unit: Unit = POINTS,
+    tolerance: float | None = None,
+    n: int | None = None,
+    step: float = 0.0,
+) -> AgainstNumber:
+    """Whether measured values are above or below a number, or agree with it.
+
+    :param values: of the repeats; several by Student's one-sample t.
+    :param tolerance: within which a result counts as reproduced, in the units of the values. Without it a number that
+        lies in the interval counts as reproduced, which few repeats achieve easily: look at the interval's width.
+    :param n: pictures; for one value that is a share of them, by Wilson's interval.
+    :param step: in which the values are counted; see :func:`~cnnlab.evaluation.mean_interval`.
+    """
+    if tolerance is not None and not tolerance > 0:
+        raise UsageError(f"a tolerance is more than 0; {tolerance} is not.")
+    finite = [float(value) for value in values if isfinite(value)]
+    if not finite:
+        return AgainstNumber(None, number, None, None, "untested", unit)
+    mean = fmean(finite)
+    interval, p = _by_t(finite, number, level, step) if len(finite) > 1 else _by_pictures(mean, number, n, level)
+    return AgainstNumber(mean, number, interval, p, number_verdict(interval, higher_is_better, tolerance), unit)
+
+
+def number_verdict(interval: Interval | None, higher_is_better: bool, tolerance: float | None) -> NumberVerdict:
+    """What the interval of the difference says of it."""
+    if interval is None:
+        return "untested"
+    if tolerance is not None and -tolerance <= interval.low and interval.high <= tolerance:
+        return "reproduced"
+    if 0 in interval:
+        return "undecided" if tolerance is not None else "reproduced"
+    return "better" if (interval.low > 0) == higher_is_better else "worse"
+
+
+def _by_t(values: list[float], number: float, level: float, step: float) -> tuple[Interval | None, float | None]:
+    from scipy.special import stdtr
+
+    interval = mean_interval([value - number for value in values], level, step=step)
+    error = max(stdev(values), step / sqrt(12)) / sqrt(len(values))
+    if not error:
+        return None, None
+    return interval, 2 * float(stdtr(len(values) - 1, -abs(fmean(values) - number) / error))
+
+
+def _by_pictures(value: float, number: float, n: int | None, level: float) -> tuple[Interval | None, float | None]:
+    if not n or not 0 <= value <= 1:
+        return None, None
+    found = wilson(round(value * n), n, level)
+    if found is None:
+        return None, None
+    interval = Interval(found.low - number, found.high - number, level, found.method)
+    if not 0 < number < 1:
+        return interval, None
+    # The score test, of which Wilson's interval holds every number that it does not refuse.
+    z = abs(round(value * n) / n - number) / sqrt(number * (1 - number) / n)
+    return interval, 2 * NormalDist().cdf(-z)
+
+
+def against_summary(
+    values: Sequence[float],
+    mean: float,
+    sd: float,
+    n: int,
+    *,
+    level: float = LEVEL,
+    higher_is_better: bool = True,
+    unit: Unit = POINTS,
+    tolerance: float | None = None,
+    step: float = 0.0,
+) -> AgainstNumber:
+    """Whether measured values are above or below a mean over ``n`` repeats with the standard deviation ``sd``.
+
+    Source: Welch, The generalization of Student's problem when several different population variances are involved,
+    1947, with Satterthwaite's degrees of freedom. :func:`~cnnlab.evaluation.against_number` is for a number whose
+    spread is not known, and takes it as exact.
+
+    :param values: of the repeats, two or more.
+    :param tolerance: within which a result counts as reproduced, in the units of the values; without it, where the
+        interval of the difference holds 0.
+    :param step: in which the values are counted; see :func:`~cnnlab.evaluation.mean_interval`.
+    """
+    if len(values) < 2 or n < 2 or not sd > 0:
+        raise UsageError("two spreads are compared, which takes 2 repeats or more on both sides and an sd above 0.")
+    if tolerance is not None and not tolerance > 0:
+        raise UsageError(f"a tolerance is more than 0; {tolerance} is not.")
+    ours, theirs = max(variance(values), step**2 / 12) / len(values), sd**2 / n
+    error = sqrt(ours + theirs)
+    df = (ours + theirs) ** 2 / (ours**2 / (len(values) - 1) + theirs**2 / (n - 1))
+    difference, half = fmean(values) - mean, t_quantile(level, df) * error
+    method = f"Welch's t over {len(values)} and {n} repeats"
+    interval = Interval(difference - half, difference + half, level, method)
+    verdict = number_verdict(interval, higher_is_better, tolerance)
+    return AgainstNumber(fmean(values), mean, interval, _two_sided(difference / error, df), verdict, unit)
+
+
+def _two_sided(t: float, df: float) -> float:
+    from scipy.special import stdtr
+
+    return 2 * float(stdtr(df, -abs(t)))

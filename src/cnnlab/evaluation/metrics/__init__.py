@@ -1,0 +1,1 @@
+"""What stored predictions amount to: classes, numbers, probabilities."""

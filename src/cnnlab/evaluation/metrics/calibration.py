@@ -1,0 +1,121 @@
+"""Whether a classifier is right as often as it says: calibration, and proper scores of its probabilities."""
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.evaluation.metrics.class_probabilities import Array, ClassPredictions, class_predictions
+from cnnlab.runs import Predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Binning: TypeAlias = Literal["width", "mass"]
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Pictures predicted with a confidence above ``low`` and up to ``high``.
+
+    :param confidence: their mean; ``accuracy`` the share that was right. NaN in an empty bin.
+    """
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How confidence compares with accuracy.
+
+    :param bins: by confidence, of the class predicted; together they are the reliability diagram.
+    :param ece: expected calibration error, the mean distance between a bin's confidence and its accuracy, weighted by
+        its pictures (Guo and others, On Calibration of Modern Neural Networks, 2017); ``mce`` the largest of them.
+    :param brier: Brier score (1950) over all classes, the mean squared distance from the one-hot target: 0 to 2.
+    :param nll: negative log-likelihood of the right class, in nats: the loss of a softmax classifier.
+    :param confidence: mean over all pictures; above ``accuracy``, the classifier is overconfident.
+    """
+
+    bins: tuple[Bin, ...]
+    ece: float
+    mce: float
+    brier: float
+    nll: float
+    accuracy: float
+    confidence: float
+    n: int
+
+    def frame(self) -> "pd.DataFrame":
+        """The reliability diagram as a table, a row a bin."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(one) for one in self.bins])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return {**asdict(self), "bins": [asdict(one) for one in self.bins]}
+
+
+def calibration(
+    predictions: Predictions | ClassPredictions,
+    column: str | None = None,
+    *,
+    bins: int = BINS,
+    binning: Binning = "width",
+) -> Calibration:
+    """Calibration of the class predicted, and the scores of all probabilities.
+
+    :param binning: bins of equal ``width`` over confidences from 0 to 1, or of equal ``mass``: as many pictures in
+        each, which shows more where most confidences are near 1.
+    :raises UsageError: when there are no targets, or fewer than one bin.
+    """
+    if binning not in get_args(Binning):
+        raise UsageError(f"there is no binning {binning!r}. {suggestion(binning, get_args(Binning))}")
+    if bins < 1:
+        raise UsageError(f"confidences go into one bin or more, not {bins}.")
+    found = class_predictions(predictions, column)
+    parts = _by_width(found.confidence, bins) if binning == "width" else _by_mass(found.confidence, bins)
+    filled = [part for part in parts if part[2].any()]
+    gaps = [abs(float((found.right[members] - found.confidence[members]).mean())) for _, _, members in filled]
+    sizes = [int(members.sum()) for _, _, members in filled]
+    of_right = found.probabilities[np.arange(len(found)), found.labels]
+    with np.errstate(divide="ignore"):
+        nll = float(-np.log(of_right).mean())
+    return Calibration(
+        bins=tuple(_bin(found, *part) for part in parts),
+        ece=float(np.average(gaps, weights=sizes)),
+        mce=max(gaps),
+        brier=float(((found.probabilities**2).sum(axis=1) - 2 * of_right + 1).mean()),
+        nll=nll,
+        accuracy=float(found.right.mean()),
+        confidence=float(found.confidence.mean()),
+        n=len(found),
+    )
+
+
+def _by_width(confidence: Array, bins: int) -> list[tuple[float, float, Any]]:
+    edges = np.linspace(0, 1, bins + 1)
+    places = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    return [(float(edges[place]), float(edges[place + 1]), places == place) for place in range(bins)]
+
+
+def _by_mass(confidence: Array, bins: int) -> list[tuple[float, float, Any]]:
+    """Edges at quantiles; equal confidences stay together, so that bins may be fewer than asked for."""
+    ordered = np.sort(confidence)
+    highest = [float(part[-1]) for part in np.array_split(ordered, bins) if len(part)]
+    edges = [0.0, *dict.fromkeys(highest)]
+    return [(low, high, (confidence > low) & (confidence <= high)) for low, high in pairwise(edges)]
+
+
+def _bin(found: ClassPredictions, low: float, high: float, members: Any) -> Bin:
+    n = int(members.sum())
+    if not n:
+        return Bin(low, high, 0, float("nan"), float("nan"))
+    return Bin(low, high, n, float(found.confidence[members].mean()), float(found.right[members].mean()))

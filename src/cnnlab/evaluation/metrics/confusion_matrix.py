@@ -1,0 +1,89 @@
+"""Which classes are taken for which others."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cnnlab import objectives
+from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.evaluation.metrics.class_probabilities import class_column
+from cnnlab.objectives import Objective
+from cnnlab.runs import Predictions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """Counts of true against predicted classes.
+
+    :param names: of the K classes.
+    :param counts: K×K whole numbers; the row is the true class, the column the predicted one.
+    """
+
+    names: tuple[str, ...]
+    counts: "NDArray[np.int64]"
+
+    @property
+    def shares(self) -> "NDArray[np.float64]":
+        """Each row divided by its sum: of the pictures of a class, the share taken for each class. Empty rows are 0."""
+        sums = self.counts.sum(axis=1, keepdims=True)
+        shares: NDArray[np.float64] = self.counts / sums.clip(min=1)
+        return shares
+
+    @property
+    def accuracy(self) -> float:
+        """The share on the diagonal."""
+        return float(self.counts.trace() / max(1, self.counts.sum()))
+
+    def mistakes(self, most: int = 5) -> list[tuple[str, str, int]]:
+        """The most frequent pairs of true and predicted class that differ, with their counts, the largest first."""
+        pairs = [
+            (self.names[true], self.names[taken], int(count))
+            for (true, taken), count in _cells(self.counts)
+            if true != taken and count
+        ]
+        return sorted(pairs, key=lambda pair: -pair[2])[:most]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Names and counts as plain lists."""
+        return {"names": list(self.names), "counts": self.counts.tolist()}
+
+
+def confusion(predictions: Predictions, column: str | None = None) -> Confusion:
+    """True against predicted classes of one target column.
+
+    :param column: needed where the predictions have several columns of classes.
+    :raises UsageError: when there is no such column, or the targets are not known.
+    """
+    import numpy as np
+    import torch
+
+    objective = objectives.restore(predictions.objective, predictions.classes)
+    name = class_column(predictions, _only_column(predictions, objective, column))
+    outputs = torch.cat([torch.from_numpy(predictions.outputs[head]) for head in objective.heads], dim=1)
+    predicted = objective.decode(outputs)[name].numpy()
+    classes = predictions.classes[name]
+    pairs = predictions.targets[name].astype(np.int64) * len(classes) + predicted
+    counts = np.bincount(pairs, minlength=len(classes) ** 2).reshape(len(classes), len(classes))
+    return Confusion(tuple(classes), counts)
+
+
+def _only_column(predictions: Predictions, objective: Objective, column: str | None) -> str | None:
+    """The column, where only one of classes is predicted; the data may have more."""
+    known = [name for name in objective.predicts if name in predictions.classes]
+    if not known:
+        raise UsageError(
+            f"{', '.join(objective.predicts)} is predicted as a number, and only classes can be taken for one another: "
+            f"there is no confusion matrix of {predictions.split}."
+        )
+    if column in predictions.classes and column not in known:
+        raise UsageError(f"{column} is not predicted, so there is no confusion matrix of it. {suggestion('', known)}")
+    return known[0] if column is None and len(known) == 1 else column
+
+
+def _cells(counts: "NDArray[np.int64]") -> "list[tuple[tuple[int, ...], np.int64]]":
+    import numpy as np
+
+    return list(np.ndenumerate(counts))

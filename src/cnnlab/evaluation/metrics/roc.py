@@ -1,0 +1,135 @@
+"""How well probabilities rank pictures and classes: ROC curves, their areas, and top-k accuracy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnlab.core.errors import UsageError
+from cnnlab.evaluation.metrics.class_probabilities import Array, ClassPredictions, class_predictions
+from cnnlab.runs import Predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Roc:
+    """A receiver operating characteristic: one class against the rest, for every threshold of its probability.
+
+    :param false_positive_rate: share of the other pictures at or above each threshold, growing from 0 to 1;
+        ``true_positive_rate`` that of the class's own. Both empty where a class is absent, or there is no other.
+    :param thresholds: falling, the first one above every probability; empty for an average of curves.
+    :param auc: area under the curve: the probability that a picture of the class ranks above another; NaN where there
+        is no curve.
+    """
+
+    false_positive_rate: Array
+    true_positive_rate: Array
+    thresholds: Array
+    auc: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain lists; thresholds without the first, which is infinite."""
+        rates = {name: getattr(self, name).tolist() for name in ("false_positive_rate", "true_positive_rate")}
+        return {**rates, "thresholds": self.thresholds[1:].tolist(), "auc": self.auc}
+
+
+@dataclass(frozen=True, eq=False)
+class RocCurves:
+    """A curve for each class against the rest.
+
+    :param curves: by the name of the class.
+    :param micro: every probability of every class ranked together.
+    :param macro: the mean of the classes' curves, each counting alike; its area is the mean of theirs.
+    """
+
+    curves: Mapping[str, Roc]
+    micro: Roc
+    macro: Roc
+
+    @property
+    def auc(self) -> dict[str, float]:
+        """The area for each class."""
+        return {name: curve.auc for name, curve in self.curves.items()}
+
+    def frame(self) -> "pd.DataFrame":
+        """A row a point of each class's curve."""
+        import pandas as pd
+
+        parts = [
+            pd.DataFrame(
+                {
+                    "class": name,
+                    "false_positive_rate": curve.false_positive_rate,
+                    "true_positive_rate": curve.true_positive_rate,
+                    "threshold": curve.thresholds,
+                }
+            )
+            for name, curve in self.curves.items()
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The areas, for each class and both averages; the curves are in :meth:`frame`."""
+        return {"auc": self.auc, "micro": self.micro.auc, "macro": self.macro.auc}
+
+
+def roc(predictions: Predictions | ClassPredictions, column: str | None = None) -> RocCurves:
+    """ROC curves of each class against the rest, and their averages.
+
+    :raises UsageError: when there are no targets, or several columns of classes and none is named.
+    """
+    found = class_predictions(predictions, column)
+    truth = np.eye(len(found.names), dtype=bool)[found.labels]
+    curves = {name: _curve(found.probabilities[:, place], truth[:, place]) for place, name in enumerate(found.names)}
+    return RocCurves(curves, _curve(found.probabilities.ravel(), truth.ravel()), _mean_curve(curves))
+
+
+def top_k_accuracy(predictions: Predictions | ClassPredictions, k: int, column: str | None = None) -> float:
+    """The share of pictures whose class is among the ``k`` most probable; of equals, the first class ranks higher.
+
+    :raises UsageError: for a ``k`` that is not from 1 to the number of classes.
+    """
+    found = class_predictions(predictions, column)
+    if not 1 <= k <= len(found.names):
+        raise UsageError(f"k is from 1 to the number of classes, {len(found.names)}; {k} is not.")
+    of_right = found.probabilities[np.arange(len(found)), found.labels][:, None]
+    before = np.arange(len(found.names)) < found.labels[:, None]
+    ahead = (found.probabilities > of_right) | ((found.probabilities == of_right) & before)
+    return float((ahead.sum(axis=1) < k).mean())
+
+
+def _curve(scores: Array, is_own: npt.NDArray[np.bool_]) -> Roc:
+    own, others = int(is_own.sum()), int((~is_own).sum())
+    if not own or not others:
+        return Roc(np.empty(0), np.empty(0), np.empty(0), float("nan"))
+    order = np.argsort(-scores, kind="stable")
+    # Pictures of one probability pass a threshold together.
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    hits = np.cumsum(is_own[order])[last]
+    true = np.append(0.0, hits / own)
+    false = np.append(0.0, (last + 1 - hits) / others)
+    return Roc(false, true, np.append(np.inf, scores[order][last]), float(np.trapezoid(true, false)))
+
+
+def _mean_curve(curves: Mapping[str, Roc]) -> Roc:
+    drawn = [curve for curve in curves.values() if len(curve.thresholds)]
+    if not drawn:
+        return Roc(np.empty(0), np.empty(0), np.empty(0), float("nan"))
+    false = np.unique(np.concatenate([curve.false_positive_rate for curve in drawn]))
+    # Where curves rise straight up the mean has two points: where they arrive, and where they leave.
+    true = np.mean([_ends(curve, false) for curve in drawn], axis=0)
+    area = float(np.mean([curve.auc for curve in drawn]))
+    return Roc(np.repeat(false, 2), true.T.ravel(), np.empty(0), area)
+
+
+def _ends(curve: Roc, false: Array) -> Array:
+    """The lowest and the highest point of a curve at each of these false positive rates: 2×M."""
+    rates, heights = curve.false_positive_rate, curve.true_positive_rate
+    between = np.interp(false, rates, heights)
+    sides = [np.searchsorted(rates, false, "left"), np.searchsorted(rates, false, "right") - 1]
+    at_a_point = np.isin(false, rates)
+    return np.stack([np.where(at_a_point, heights[side.clip(max=len(rates) - 1)], between) for side in sides])

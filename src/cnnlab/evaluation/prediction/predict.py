@@ -1,0 +1,205 @@
+"""What a classifier says of pictures: files and folders of one's own."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab import data
+from cnnlab.core.errors import DataError
+from cnnlab.core.files import replacing, storage_errors
+from cnnlab.core.messages import warn
+from cnnlab.data.formats.folder_layout import is_picture
+from cnnlab.evaluation.prediction.predictor import Subject, subject
+from cnnlab.models import Classifier
+from cnnlab.runs import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Paths: TypeAlias = str | Path | Iterable[str | Path]
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Column:
+    """What was predicted for one target column, for each picture.
+
+    :param predicted: the class, or the number.
+    :param confidence: from 0 to 1: the probability of what was predicted, or whatever else tells how sure that is;
+        empty where nothing does.
+    :param names: of the classes, where each has a probability.
+    :param probabilities: N rows of one for each of ``names``.
+    """
+
+    predicted: Sequence[str | float]
+    confidence: Sequence[float] = ()
+    names: tuple[str, ...] = ()
+    probabilities: Sequence[Sequence[float]] = ()
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """For each picture what was predicted, and how probable that and every class is."""
+        facts: list[dict[str, Any]] = [{"predicted": value} for value in self.predicted]
+        for place, sure in enumerate(self.confidence):
+            facts[place]["confidence"] = sure
+        for place, row in enumerate(self.probabilities):
+            facts[place]["probabilities"] = dict(zip(self.names, row, strict=True))
+        return facts
+
+
+@dataclass(frozen=True)
+class PicturePredictions:
+    """What was predicted for pictures.
+
+    :param paths: of the pictures, as they were given or found in a folder given.
+    :param columns: for each target column what was predicted.
+    :param unreadable: pictures that were left out, each with the reason.
+    """
+
+    paths: Sequence[str]
+    columns: Mapping[str, Column]
+    unreadable: Sequence[str] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def frame(self) -> "pd.DataFrame":
+        """A row a picture: ``path``, ``predicted``, ``confidence``, and the probability of each class under its name.
+
+        What is predicted as a number has no classes, and a confidence only where the objective can tell one.
+
+        With several target columns each heading starts with the column's name, as in ``hour predicted``; a class whose
+        name is already taken is headed ``class NAME``.
+        """
+        import pandas as pd
+
+        table: dict[str, Sequence[Any]] = {"path": list(self.paths)}
+        for name, column in self.columns.items():
+            prefix = "" if len(self.columns) == 1 else f"{name} "
+            table[f"{prefix}predicted"] = list(column.predicted)
+            if len(column.confidence):
+                table[f"{prefix}confidence"] = column.confidence
+            for place, word in enumerate(column.names):
+                heading = f"{prefix}class {word}" if f"{prefix}{word}" in table else f"{prefix}{word}"
+                table[heading] = [row[place] for row in column.probabilities]
+        return pd.DataFrame(table)
+
+    def save_csv(self, path: Path | str) -> None:
+        """Writes :meth:`frame` as CSV, whole or not at all; numbers to six digits.
+
+        :raises StorageError: when it cannot be written.
+        """
+        path = Path(path)
+        with replacing(path) as temporary, storage_errors(path):
+            # A file name that is no valid text is written as the bytes that it is.
+            self.frame().to_csv(temporary, index=False, float_format="%.6g", errors="surrogateescape")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON: a list of pictures with what was predicted, and those left out."""
+        pictures: list[dict[str, Any]] = [{"path": path} for path in self.paths]
+        for name, column in self.columns.items():
+            for picture, facts in zip(pictures, column.to_dicts(), strict=True):
+                picture.update(facts if len(self.columns) == 1 else {name: facts})
+        return {"pictures": pictures, "unreadable": list(self.unreadable)}
+
+    def __repr__(self) -> str:
+        return f"PicturePredictions({len(self)} pictures: {', '.join(self.columns)})"
+
+
+def predict(
+    run: Run | Classifier,
+    pictures: Paths,
+    *,
+    on_bad: Literal["refuse", "skip"] = "refuse",
+    device: str | None = None,
+    network: nn.Module | None = None,
+) -> PicturePredictions:
+    """What the classifier of a run says of pictures, brought to its size as its training data was.
+
+    :param pictures: files, folders, which are searched through for pictures, and archives of pictures.
+    :param on_bad: whether a picture that cannot be read is refused, or skipped with a warning that names it; those of
+        an archive are refused.
+    :param device: another device than the one that the run was trained on.
+    :param network: the module for the weights, for a run that was trained on a network of one's own.
+    :raises DataError: naming what is missing or cannot be read.
+    """
+    model = subject(run, device=device, network=network)
+    reader = _Reader(_found(pictures), model.classifier, skips=on_bad == "skip")
+    outputs = model.outputs(reader)
+    if not reader.read:
+        raise DataError(f"none of these pictures could be read: {'; '.join(reader.unreadable[:5])}")
+    return PicturePredictions(reader.read, _columns(model, outputs), reader.unreadable)
+
+
+class _Reader:
+    """Batches of pictures, and a note of what was read and what could not be."""
+
+    def __init__(self, paths: Sequence[Path], classifier: Classifier, *, skips: bool) -> None:
+        self.paths, self.classifier, self.skips = paths, classifier, skips
+        self.read: list[str] = []
+        self.unreadable: list[str] = []
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for start in range(0, len(self.paths), _CHUNK):
+            for pixels in self._chunk(self.paths[start : start + _CHUNK]):
+                # An archive is read at once, however many pictures it holds.
+                yield from torch.split(pixels, _CHUNK)
+
+    def _chunk(self, paths: Sequence[Path]) -> Iterator[Tensor]:
+        try:
+            pixels, names = data.read_pictures(paths, shape=self.classifier.shape, resize=self.classifier.resize)
+        except DataError as error:
+            if not self.skips or (len(paths) == 1 and not is_picture(paths[0].name)):
+                raise
+            if len(paths) == 1:
+                warn(f"left out: {error}")
+                self.unreadable.append(str(error))
+                return
+        else:
+            self.read += names
+            yield pixels
+            return
+        for path in paths:
+            yield from self._chunk([path])
+
+
+def _columns(model: Subject, outputs: Tensor) -> dict[str, Column]:
+    objective = model.objective
+    sure, likely = objective.confidences(outputs), objective.probabilities(outputs)
+    columns = {}
+    for name, values in objective.decode(outputs).items():
+        names = model.classifier.classes.get(name)
+        predicted = values.tolist() if names is None else [names[index] for index in values.tolist()]
+        confidence = sure[name].tolist() if name in sure else ()
+        head = objective.class_heads.get(name)
+        if names is None or head is None:
+            columns[name] = Column(predicted, confidence)
+        else:
+            columns[name] = Column(predicted, confidence, names, likely[head].tolist())
+    return columns
+
+
+def _found(pictures: Paths) -> list[Path]:
+    """The files meant, each once: those of a folder in the order of their names."""
+    given = [pictures] if isinstance(pictures, str | Path) else list(pictures)
+    if not given:
+        raise DataError("there is no picture to predict; name files or folders.")
+    files = [file for item in given for file in _files(Path(item).expanduser())]
+    return list(dict.fromkeys(files))
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise DataError(f"there is no picture or folder {path}. Check the path.")
+    inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+    files = sorted(file for file in inside if is_picture(file.name))
+    if not files:
+        others = f": none of the {len(inside):,} files in it is one" if inside else "; it is empty"
+        raise DataError(f"the folder {path} holds no pictures{others}. Name a folder of pictures, or files.")
+    return files

@@ -1,0 +1,264 @@
+"""Runs that belong to no study as a result: settings are recipes that differ in more than the seed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cnnlab.core.digests import canonical_json
+from cnnlab.core.errors import SpecError, UsageError
+from cnnlab.core.spec import Call, read
+from cnnlab.evaluation import mean_interval, score_interval
+from cnnlab.objectives import metrics as metric_names
+from cnnlab.reports.contents.short_specs import short
+from cnnlab.reports.contents.standalone_tests import tested
+from cnnlab.reports.contents.tables import counted, listed
+from cnnlab.runs import Run
+from cnnlab.studies.result import Axis, AxisValue, Metric, Setting, StudyResult, Summary, Trial, Unit
+
+_CARRIED_OUT = frozenset(
+    ("name", "checkpoint_seconds", "keep_checkpoint", "device", "precision", "compile", "threads", "workers", "kernels")
+)
+"""Keys of a recipe that say how a training is carried out or kept, not what it is."""
+_FACTS: dict[str, tuple[str, Unit, Any]] = {
+    "seconds": ("training time", "seconds", "lower"),
+    "epochs": ("epochs trained", "epochs", "lower"),
+}
+_LONG = 48
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Runs of one recipe apart from the seed, on one data set, one run a seed."""
+
+    recipe: Mapping[str, Any]
+    runs: tuple[Run, ...]
+
+
+def result_of_runs(runs: Sequence[Run]) -> StudyResult:
+    """The result that these runs amount to.
+
+    :raises UsageError: when there are none.
+    """
+    if not runs:
+        raise UsageError("a report takes at least one run.")
+    unique = list(dict.fromkeys(runs))
+    groups, notes = _groups(unique)
+    metrics = _metrics(unique)
+    axes, values = _axes([group.recipe for group in groups])
+    settings = tuple(_setting(place, group, values[place], metrics) for place, group in enumerate(groups))
+    settings = _named(settings)
+    seeds = tuple(sorted({trial.seed for setting in settings for trial in setting.trials}))
+    by_name = {run.name: run for run in unique}
+    families, more = tested(settings, metrics[0], by_name, _digests(unique))
+    infos = [run.info for run in unique]
+    first = next((info for info in infos if info.get("status") == "finished"), infos[0])
+    return StudyResult(
+        name=unique[0].name if len(unique) == 1 else counted(len(unique), "run"),
+        question=_question(settings, axes),
+        design="runs()",
+        seeds=seeds,
+        base={key: value for key, value in groups[0].recipe.items() if key not in _CARRIED_OUT},
+        axes=axes,
+        metrics=metrics,
+        settings=settings,
+        baseline=families[0].comparisons[0].reference if families and families[0].kind == "baseline" else None,
+        families=families,
+        data=first.get("data") or {},
+        execution=first.get("execution") or {},
+        machine=first.get("environment") or {},
+        runs=str(unique[0].folder.parent),
+        started=min((run.started for run in unique if run.started), default=None),
+        updated=max((str(info.get("updated") or "") for info in infos), default=None) or None,
+        finished=_finished(infos),
+        training_seconds=sum(run.seconds for run in unique),
+        notes=(*notes, *more, *_unlike(infos)),
+    )
+
+
+def _groups(runs: Sequence[Run]) -> tuple[list[_Group], list[str]]:
+    found: dict[str, tuple[Mapping[str, Any], dict[int, Run]]] = {}
+    notes = []
+    for run in runs:
+        recipe = run.recipe
+        seed = int(recipe.get("seed") or 0)
+        same = {key: value for key, value in recipe.items() if key not in _CARRIED_OUT and key != "seed"}
+        identity = canonical_json([same, (run.info.get("data") or {}).get("digest")])
+        _, members = found.setdefault(identity, (recipe, {}))
+        if seed in members:
+            notes.append(f"{run.name} has the recipe and the seed of {members[seed].name}, and is not counted again.")
+        else:
+            members[seed] = run
+    groups = []
+    for stored, members in found.values():
+        kept = {key: value for key, value in stored.items() if key != "seed"}
+        groups.append(_Group(kept, tuple(members[seed] for seed in sorted(members))))
+    return groups, notes
+
+
+def _metrics(runs: Sequence[Run]) -> tuple[Metric, ...]:
+    """Those that every finished run has; first the one to judge by, of test, by which weights were chosen."""
+    finished = [run.info for run in runs if run.status == "finished"]
+    known = [_scores(info) for info in finished]
+    shared = [name for name in known[0] if all(name in one for one in known)] if known else []
+    inner = _chosen_by(finished)
+    wanted = [f"{split}_{name}" for name in (inner, "accuracy", "loss") for split in ("test", "validation", "train")]
+    judged = next((name for name in wanted if name in shared), shared[0] if shared else "validation_loss")
+    names = [judged, *(name for name in shared if name != judged)]
+    gap = (
+        [Metric("gap", f"train-validation gap in {inner}", metric_names.unit(inner), "lower")]
+        if _has_gap(shared, inner)
+        else []
+    )
+    facts = [Metric(name, label, unit, better) for name, (label, unit, better) in _FACTS.items()]
+    return (*(_metric(name) for name in names), *gap, *facts)
+
+
+def _chosen_by(infos: Sequence[Mapping[str, Any]]) -> str:
+    """The metric by which the weights were chosen, without its split."""
+    for info in infos:
+        _, _, inner = str((info.get("selected") or {}).get("metric") or "").partition("_")
+        if inner:
+            return inner
+    return "accuracy"
+
+
+def _has_gap(names: Sequence[str], inner: str) -> bool:
+    return f"train_{inner}" in names and f"validation_{inner}" in names
+
+
+def _metric(name: str) -> Metric:
+    return Metric(name, name.replace("_", " "), metric_names.unit(name), metric_names.better(name))
+
+
+def _scores(info: Mapping[str, Any]) -> dict[str, float]:
+    scores = info.get("scores") or {}
+    order = [split for split in ("test", "validation", "train") if split in scores]
+    return {
+        f"{split}_{name}": value
+        for split in order
+        for name, value in scores[split].items()
+        if name != "n" and isinstance(value, int | float)
+    }
+
+
+def _setting(place: int, group: _Group, values: Mapping[str, str], metrics: Sequence[Metric]) -> Setting:
+    trials = tuple(_trial(run, metrics) for run in group.runs)
+    pictures = _pictures(group.runs, metrics[0].name)
+    summaries = tuple(found for metric in metrics if (found := _summary(metric, trials, pictures)) is not None)
+    label = ", ".join(f"{axis}={value}" for axis, value in values.items())
+    return Setting(f"s{place}", label, values, group.recipe, trials, summaries)
+
+
+def _named(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    """Settings of one axis are called by its value; those that cannot be told apart so, by their first run."""
+    short = [next(iter(s.values.values())) if len(s.values) == 1 else s.label for s in settings]
+    labels = [label or str(s.trials[0].run) for label, s in zip(short, settings, strict=True)]
+    unclear = any(len(label) > _LONG for label in labels) or len(set(labels)) < len(labels)
+    if unclear:
+        labels = [str(setting.trials[0].run) for setting in settings]
+    return tuple(replace(setting, label=label) for setting, label in zip(settings, labels, strict=True))
+
+
+def _trial(run: Run, metrics: Sequence[Metric]) -> Trial:
+    info = run.info
+    seed = int(run.recipe.get("seed") or 0)
+    facts: dict[str, Any] = {"run": run.name, "digest": run.digest, "seconds": run.seconds, "epochs": run.epochs_done}
+    if run.status == "failed":
+        return Trial(seed, "failed", reason=str(info.get("reason") or "unknown"), failure="error", **facts)
+    if run.status != "finished":
+        reason = f"{run.state} at epoch {run.epochs_done}{f' of {run.epochs}' if run.epochs else ''}"
+        return Trial(seed, "missing", reason=reason, **facts)
+    scores = _scores(info) | {"seconds": run.seconds, "epochs": float(run.epochs_done)}
+    inner = next((m.label.rpartition(" in ")[2] for m in metrics if m.name == "gap"), "")
+    if inner:
+        sign = -1 if _metric(f"train_{inner}").better == "lower" else 1
+        scores["gap"] = sign * (scores[f"train_{inner}"] - scores[f"validation_{inner}"])
+    return Trial(seed, "finished", metrics={m.name: scores.get(m.name) for m in metrics}, **facts)
+
+
+def _summary(metric: Metric, trials: Sequence[Trial], pictures: int) -> Summary | None:
+    known = [(t.seed, value) for t in trials if (value := t.metrics.get(metric.name)) is not None]
+    if not known:
+        return None
+    seeds, values = zip(*known, strict=True)
+    mean = sum(values) / len(values)
+    within = (0.0, 1.0) if metric.unit == "share" and metric.name != "gap" else None
+    step = 1 / pictures if pictures and metric.unit == "share" and metric.name != "gap" else 0.0
+    found = mean_interval(values, within=within, step=step)
+    if len(values) == 1:
+        found = score_interval(metric.name, mean, pictures)
+    sd = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5 if len(values) > 1 else None
+    ends = (found.low, found.high, found.method) if found else (None, None, "")
+    return Summary(metric.name, seeds, values, mean, sd, *ends)
+
+
+def _pictures(runs: Sequence[Run], metric: str) -> int:
+    split = metric.partition("_")[0]
+    return next((run.scores(split).n for run in runs if run.status == "finished"), 0)
+
+
+def _axes(recipes: Sequence[Mapping[str, Any]]) -> tuple[tuple[Axis, ...], list[dict[str, str]]]:
+    """What differs between the recipes: whole keys, or one argument of a spec where all have it under one name."""
+    keys = dict.fromkeys(key for recipe in recipes for key in recipe if key not in _CARRIED_OUT)
+    columns: dict[str, list[Any]] = {}
+    for key in keys:
+        values = [recipe.get(key) for recipe in recipes]
+        if any(value != values[0] for value in values):
+            columns |= _arguments(key, values)
+    axes = []
+    for name, values in columns.items():
+        labels = {_label(name, value): value for value in values}
+        axes.append(Axis(name, (name,), tuple(AxisValue(label, value) for label, value in labels.items())))
+    return tuple(axes), [
+        {name: _label(name, values[i]) for name, values in columns.items()} for i in range(len(recipes))
+    ]
+
+
+def _arguments(key: str, values: Sequence[Any]) -> dict[str, list[Any]]:
+    """A column for each argument that differs, where all values are calls of one name; else the key's own."""
+    try:
+        pipelines = [read(value) for value in values] if all(isinstance(value, str) for value in values) else []
+    except SpecError:
+        pipelines = []
+    calls: list[Call] = [pipeline[0] for pipeline in pipelines if len(pipeline) == 1]
+    is_one = bool(calls) and len(calls) == len(values) and len({call.name for call in calls}) == 1
+    if not is_one or any(call.args for call in calls):
+        return {key: list(values)}
+    names = dict.fromkeys(name for call in calls for name in call.kwargs)
+    found = {f"{key}.{name}": [call.kwargs.get(name) for call in calls] for name in names}
+    return {name: column for name, column in found.items() if any(value != column[0] for value in column)}
+
+
+def _label(name: str, value: Any) -> str:
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(short(name, value))
+
+
+def _digests(runs: Sequence[Run]) -> set[str]:
+    return {str((run.info.get("data") or {}).get("digest")) for run in runs}
+
+
+def _question(settings: Sequence[Setting], axes: Sequence[Axis]) -> str:
+    if len(settings) == 1:
+        return f"How well does {settings[0].label} do?"
+    what = listed([axis.name for axis in axes]) if 0 < len(axes) <= 3 else "the recipe"
+    return f"What difference {'do' if 1 < len(axes) <= 3 else 'does'} {what} make?"
+
+
+def _finished(infos: Sequence[Mapping[str, Any]]) -> str | None:
+    times = [info.get("finished") for info in infos]
+    return max(map(str, times)) if all(times) else None
+
+
+def _unlike(infos: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What else differs between the runs, and may be behind a difference of their scores or times."""
+    notes = []
+    for part, keys in {"execution": ("device", "precision", "threads"), "environment": ("processor", "code")}.items():
+        for key in keys:
+            values = {str((info.get(part) or {}).get(key)) for info in infos}
+            if len(values) > 1:
+                shown = "" if key == "code" else f": {', '.join(sorted(values))}"
+                what = "digest of cnnlab's own code" if key == "code" else key
+                notes.append(f"The runs differ in their {what}{shown}; times cannot be compared without this in mind.")
+    return notes

@@ -1,0 +1,115 @@
+"""Which test suits runs that belong to no study: over repeats where there are some, else picture by picture."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from cnnlab.core.errors import CnnlabError
+from cnnlab.evaluation import Comparisons, compare_settings, unit_of
+from cnnlab.runs import Predictions, Run
+from cnnlab.studies.result import Comparison, Family, Metric, Setting
+from cnnlab.studies.statistics.single_runs import family_of_single_runs, split_scored
+
+_MOST_PAIRS = 6
+"""Of more settings than these, each is compared with the best by validation alone, not all with each other."""
+LEVEL = 0.95
+
+
+def tested(
+    settings: Sequence[Setting], metric: Metric, runs: Mapping[str, Run], digests: set[str]
+) -> tuple[tuple[Family, ...], list[str]]:
+    """The comparisons on one metric, and what is to be said where there are none."""
+    known = [setting for setting in settings if (found := setting.summary(metric.name)) and found.mean is not None]
+    if len(known) < 2:
+        return (), []
+    if len(digests) > 1:
+        return (), ["The runs were scored on data of different content, so they are not tested against each other."]
+    repeated = [setting for setting in known if len(setting.finished) > 1]
+    if len(repeated) > 1:
+        return (_over_repeats(known, metric),), []
+    if len(repeated) == 1:
+        return (), ["Only one setting has repeats, so nothing tells a difference from chance: train the others again."]
+    family, trouble = _picture_by_picture(known, metric, runs)
+    return ((family,), trouble) if family else ((), trouble)
+
+
+def _over_repeats(settings: Sequence[Setting], metric: Metric) -> Family:
+    import pandas as pd
+
+    columns = {s.key: {t.seed: t.metrics.get(metric.name) for t in s.finished} for s in settings}
+    reference = _reference(settings, metric) if len(settings) > _MOST_PAIRS else None
+    found = compare_settings(
+        pd.DataFrame(columns).astype(float).sort_index(),
+        baseline=reference,
+        level=LEVEL,
+        higher_is_better=metric.better == "higher",
+        unit=unit_of(metric.name),
+    )
+    labels = {setting.key: setting.label for setting in settings}
+    return _family(found, metric, labels)
+
+
+def _family(found: Comparisons, metric: Metric, labels: Mapping[str, str]) -> Family:
+    comparisons = tuple(
+        Comparison(
+            metric=metric.name,
+            setting=one.setting,
+            reference=one.reference,
+            difference=one.estimate,
+            low=one.interval.low if one.interval else None,
+            high=one.interval.high if one.interval else None,
+            p=one.p_value,
+            verdict=one.verdict,
+            sentence=one.sentence,
+            repeats=one.repeats,
+            more_repeats=one.more_repeats,
+            to_see=one.to_see,
+            test=one.test,
+        )
+        for one in found.differences
+    )
+    facts = {"pooled_sd": found.pooled_sd, "df": found.df, "blocked": found.blocked, "level": found.level}
+    kind = "pairs" if found.baseline is None else "baseline"
+    why = _relabelled(found.reason, labels)
+    cautions = tuple(_relabelled(text, labels) for text in found.cautions)
+    return Family(metric.name, kind, found.method, why, comparisons, cautions, facts)  # type: ignore[arg-type]
+
+
+def _relabelled(text: str, labels: Mapping[str, str]) -> str:
+    """Settings are compared by their keys, which no one knows; sentences name them by their labels."""
+    import re
+
+    return re.sub(r"\bs\d+\b", lambda match: labels.get(match.group(), match.group()), text)
+
+
+def _reference(settings: Sequence[Setting], metric: Metric) -> str:
+    """The best by validation, which the test pictures had no say in; where there is none, the first."""
+    inner = metric.name.partition("_")[2]
+    sign = 1 if metric.better == "higher" else -1
+    means = {
+        s.key: found.mean for s in settings if (found := s.summary(f"validation_{inner}")) and found.mean is not None
+    }
+    return max(means, key=lambda key: sign * (means[key] or 0.0)) if means else settings[0].key
+
+
+def _picture_by_picture(
+    settings: Sequence[Setting], metric: Metric, runs: Mapping[str, Run]
+) -> tuple[Family | None, list[str]]:
+    """McNemar's exact test of single runs: all pairs where they are few, else each with the best by validation."""
+    none = "There is one run of each setting, so nothing tells a difference from chance; train more seeds of each."
+    if split_scored(metric) is None:
+        return None, [none]
+    reference = _reference(settings, metric)
+    if len(settings) <= _MOST_PAIRS:
+        pairs = [(later, earlier) for i, later in enumerate(settings) for earlier in settings[:i]]
+    else:
+        against = next(s for s in settings if s.key == reference)
+        pairs = [(setting, against) for setting in settings if setting.key != reference]
+
+    @cache
+    def read(run: str, split: str) -> Predictions:
+        return runs[run].predictions(split)
+
+    try:
+        return family_of_single_runs(metric, pairs, len(settings) > _MOST_PAIRS, read), []
+    except CnnlabError as error:
+        return None, [f"{none} They were not compared picture by picture either: {error}"]

@@ -1,0 +1,92 @@
+"""How the trials of a study are carried out: fixed once, at its first start, from what this machine does best."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnnlab.core.messages import note
+from cnnlab.studies.execution.executor import Executor, Pace
+from cnnlab.training import Recipe
+from cnnlab.training.execution import choose, kernels_at_hand, usable_cores
+
+_CLEARLY_FASTER = 1.05
+ASKED = ("device", "precision", "threads", "compile", "kernels")
+
+
+def asked_of(recipe: Recipe) -> dict[str, Any]:
+    """What the study's base says of how to carry trials out."""
+    return {key: getattr(recipe, key) for key in ASKED}
+
+
+def candidates(recipe: Recipe, trials: int, workers: int | None) -> list[tuple[int, int]]:
+    """The pairs of trials at once and threads of each that are worth timing.
+
+    :param trials: that are left to train; there is no use in more at once.
+    :param workers: how many at once, where a person says so.
+    """
+    cores = usable_cores()
+    if workers is not None:
+        return [(workers, recipe.threads or max(1, cores // workers))]
+    device = choose(device=recipe.device, precision="float32", threads=1, workers=1, compile=False).torch_device
+    if device.type != "cpu":
+        return [(1, recipe.threads or cores)]
+    if recipe.threads is not None:
+        most = max(1, min(trials, cores // recipe.threads))
+        return [(count, recipe.threads) for count in dict.fromkeys((1, most))]
+    halves = {1: cores}
+    count = 2
+    while count <= min(cores, trials):
+        halves[count] = cores // count
+        count *= 2
+    if cores <= trials:
+        halves[cores] = 1
+    return list(halves.items())
+
+
+def settle(executor: Executor, recipe: Recipe, choices: list[tuple[int, int]]) -> dict[str, Any]:
+    """The execution for all trials: of the choices the fastest, timed where there are several or a format is open.
+
+    :param recipe: one of the study's, which is to stand for all.
+    """
+    if len(choices) == 1 and recipe.precision != "auto":
+        at_once, threads = choices[0]
+        fixed = choose(
+            device=recipe.device,
+            precision=recipe.precision,
+            threads=threads,
+            workers=threads,
+            compile=recipe.compile,
+            kernels=recipe.kernels,
+        ).to_dict()
+        return _fixed(fixed, at_once)
+    note("Timing a few steps, to see how many trials at once this machine does best.")
+    plain = recipe.to_dict()
+    paces = [executor.pace(plain, at_once, threads) for at_once, threads in choices]
+    best = _best(paces)
+    shown = ", ".join(f"{pace.at_once} × {pace.threads}: {pace.images_per_second:,.0f}" for pace in paces)
+    note(f"Images per second by trials at once × threads of each: {shown}. Taken: {best.at_once} × {best.threads}.")
+    timed = {f"{pace.at_once}x{pace.threads}": round(pace.images_per_second, 1) for pace in paces}
+    return {**_fixed({**best.execution, "threads": best.threads}, best.at_once), "timed": timed}
+
+
+def fitted(recipe: Recipe, seed: int, execution: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe of one trial, told how to be carried out."""
+    keys: dict[str, Any] = {key: execution[key] for key in (*ASKED, "workers") if key in execution}
+    if keys.get("kernels") == "native" and recipe.kernels == "auto":
+        # Those that the study was begun with, or torch's where it goes on without them.
+        keys["kernels"] = kernels_at_hand("native")
+    return recipe.model_copy(update={**keys, "seed": seed}).to_dict()
+
+
+def _best(paces: list[Pace]) -> Pace:
+    best = paces[0]
+    for pace in paces[1:]:
+        # Fewer at once need less memory, and a single one is done sooner.
+        if pace.images_per_second > _CLEARLY_FASTER * best.images_per_second:
+            best = pace
+    return best
+
+
+def _fixed(execution: Mapping[str, Any], at_once: int) -> dict[str, Any]:
+    # Parts are a matter of each run's memory.
+    kept = {key: value for key, value in execution.items() if key != "parts"}
+    return {**kept, "workers": execution["threads"], "trials_at_once": at_once}

@@ -1,0 +1,111 @@
+"""Carrying out one order in this process, for executors of all kinds."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cnnlab import training
+from cnnlab.core.errors import CnnlabError, RunBusyError, TrainingError
+from cnnlab.core.messages import quietly
+from cnnlab.studies.execution.executor import Begun, EpochDone, Event, Failed, Failure, Finished, Order, Stopped
+from cnnlab.training.signals import Interrupted
+from cnnlab.training.single_step import lone_step
+from cnnlab.training.step import is_out_of_memory
+
+_SIGTERM = 15
+_STEPS_BEFORE = 2
+_SECONDS = 1.0
+
+
+def carry_out(
+    order: Order,
+    *,
+    runs: Path,
+    data_dir: Path | None,
+    offline: bool,
+    tell: Callable[[Event], None],
+    may_go_on: Callable[[], bool],
+) -> Event:
+    """Trains what an order says; the last event is returned, those before are told.
+
+    :param may_go_on: asked after each epoch.
+    :raises Interrupted: when a signal asks this process to stop.
+    """
+    seen: list[Path] = []
+    is_stopped = False
+
+    def at_epoch(end: training.EpochEnd) -> None:
+        nonlocal is_stopped
+        seen[:] = [end.folder]
+        tell(EpochDone(order.number, dict(end.row), end.folder))
+        if not may_go_on():
+            is_stopped = True
+            raise Interrupted(_SIGTERM, str(end.folder))
+
+    tell(Begun(order.number, _epochs(order.recipe)))
+    try:
+        with quietly():
+            run = training.train(
+                dict(order.recipe), runs=runs, data_dir=data_dir, offline=offline, callbacks=[at_epoch]
+            )
+    except Interrupted:
+        if not is_stopped:
+            raise
+        return Stopped(order.number, seen[0])
+    except Exception as error:
+        return Failed(order.number, kind_of(error), _reason(error), next(iter(seen), None))
+    return Finished(order.number, run.folder)
+
+
+def kind_of(error: BaseException) -> Failure:
+    """What sort of failure an error is, which says whether trying again can help."""
+    if isinstance(error, RunBusyError):
+        return "busy"
+    if isinstance(error, TrainingError):
+        return "nan"
+    return "memory" if is_out_of_memory(error) else "error"
+
+
+def images_per_second(
+    recipe: Mapping[str, Any], *, data_dir: Path | None, offline: bool, seconds: float = _SECONDS
+) -> tuple[float, dict[str, Any]]:
+    """The speed of the steps of a recipe in this process, timed for so long, and the execution they were done in."""
+    step = lone_step(dict(recipe), data_dir=data_dir, offline=offline)
+    images = _random_images(step.batch, step.shape).to(step.execution.torch_device)
+    done = 0
+    with step.execution.applied():
+        for _ in range(_STEPS_BEFORE):
+            step(images)
+        _wait(step.execution.device)
+        began = time.perf_counter()
+        while done == 0 or time.perf_counter() - began < seconds:
+            step(images)
+            done += 1
+        _wait(step.execution.device)
+        took = time.perf_counter() - began
+    return done * step.batch / took, step.execution.to_dict()
+
+
+def _random_images(count: int, shape: tuple[int, int, int]) -> Any:
+    import torch
+
+    from cnnlab.core.seeds import generator
+
+    return torch.rand(count, *shape, generator=generator(0, "probe"))
+
+
+def _wait(device: str) -> None:
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def _epochs(recipe: Mapping[str, Any]) -> int:
+    return sum(phase.epochs or 0 for phase in training.Recipe.read(recipe).normal())
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, CnnlabError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,231 @@
+"""Carries a study out: gives tasks to an executor, hears how they go, tries again where that can help."""
+
+import errno
+import os
+import signal
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core.messages import note, warn
+from cnnlab.runs import Run
+from cnnlab.runs.history import read_history
+from cnnlab.runs.record import HISTORY
+from cnnlab.studies.execution.executor import Begun, EpochDone, Event, Executor, Failed, Finished, Order, Stopped
+from cnnlab.studies.execution.parallelism import fitted
+from cnnlab.studies.execution.scheduler import Agenda, Task
+from cnnlab.studies.progress import Progress
+from cnnlab.studies.record import StudyRecord
+from cnnlab.studies.result import Trial
+from cnnlab.training.signals import Wish, listening
+
+_MOST_ATTEMPTS = 3
+_POLL = 0.25
+_WAIT_FOR_OTHERS = 1.0
+
+
+_NO_SPACE = ("the disk is full", "quota is used up", *map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+"""What is said, by cnnlab, by the system or by a library, of a file for which there is no room."""
+
+
+class StudyInterrupted(KeyboardInterrupt):
+    """Raised once every trial is saved; ``exit_code`` is what the process should leave with.
+
+    :param is_saved: whether that was waited for; a second signal cuts it short.
+    """
+
+    def __init__(self, number: int, name: str, is_saved: bool = True) -> None:
+        cut_short = (
+            f"Stopped at once. Finished trials of the study {name} are kept, and one that was under way goes on from "
+            "where it was saved last, when the study is run again."
+        )
+        saved = f"Stopped and saved; the study {name} goes on where it is when it is run again."
+        super().__init__(saved if is_saved else cut_short)
+        self.exit_code = 128 + number
+
+
+@dataclass
+class _Ready:
+    """A task that waits, not before a moment; ``alone`` because memory ran out beside others."""
+
+    task: Task
+    alone: bool = False
+    not_before: float = 0.0
+
+
+class Runner:
+    """One go at a study.
+
+    :param metric: the one that progress shows.
+    """
+
+    def __init__(
+        self, agenda: Agenda, executor: Executor, record: StudyRecord, progress: Progress, metric: str
+    ) -> None:
+        self.agenda, self.executor, self.record = agenda, executor, record
+        self.progress, self.metric = progress, metric
+        self._running: dict[int, _Ready] = {}
+        self._again: deque[_Ready] = deque()
+        self._attempts: dict[str, int] = {}
+        self._count = 0
+        self._told_of_others: set[str] = set()
+        self._is_full = False
+
+    def run(self) -> None:
+        """Works until nothing is left, or there is no room for more.
+
+        :raises StudyInterrupted: when a signal asked for it, after everything is saved.
+        """
+        with listening() as wish, self.progress:
+            try:
+                while not self._is_full and (self._fill() or not self._is_done):
+                    for event in self.executor.events(_POLL):
+                        self._hear(event)
+                    self._heed(wish)
+            except KeyboardInterrupt:
+                # This one, or a second Ctrl-C before the first was heeded.
+                raise StudyInterrupted(wish.number or signal.SIGINT, self.record.folder.name) from None
+            finally:
+                self._close(wish)
+
+    @property
+    def _is_done(self) -> bool:
+        return not self._running and not self._again and self.agenda.is_done
+
+    def _close(self, wish: Wish) -> None:
+        try:
+            self.executor.close()
+        except KeyboardInterrupt:
+            raise StudyInterrupted(wish.number or signal.SIGINT, self.record.folder.name, is_saved=False) from None
+        finally:
+            self.record.save()
+
+    def _heed(self, wish: Wish) -> None:
+        if wish.number is not None:
+            if self._running and wish.number == signal.SIGINT:
+                note("Stopping once the trials under way are saved; Ctrl-C again stops without that.")
+            raise KeyboardInterrupt
+
+    def _fill(self) -> bool:
+        """Gives out tasks while there are free slots; whether any is under way."""
+        while len(self._running) < self.executor.slots and not any(ready.alone for ready in self._running.values()):
+            ready = self._next()
+            if ready is None:
+                break
+            self._submit(ready)
+        return bool(self._running)
+
+    def _next(self) -> _Ready | None:
+        now = time.monotonic()
+        for ready in self._again:
+            if ready.not_before <= now and not (ready.alone and self._running):
+                self._again.remove(ready)
+                return ready
+        if any(ready.alone for ready in self._again):
+            # Whoever needs the whole memory waits for the others to end, and no new one takes their place.
+            return None
+        task = self.agenda.next()
+        return None if task is None else _Ready(task)
+
+    def _submit(self, ready: _Ready) -> None:
+        number, self._count = self._count, self._count + 1
+        task = ready.task
+        self._running[number] = ready
+        self._attempts[task.digest] = self._attempts.get(task.digest, 0) + 1
+        self.record.attempts[task.digest] = self.record.attempts.get(task.digest, 0) + 1
+        recipe = fitted(task.setting.recipe, task.seed, self.record.execution)
+        self.executor.submit(Order(number, recipe, task.is_judged))
+
+    def _hear(self, event: Event) -> None:
+        task = self._running[event.number].task
+        if isinstance(event, Begun):
+            self.progress.begun(event.number, task, event.epochs)
+        elif isinstance(event, EpochDone):
+            self.progress.epoch(event.number, event.row)
+            if task.is_judged:
+                self.executor.answer(event.number, self.agenda.goes_on(task, _history(event.folder)))
+        elif isinstance(event, Finished):
+            self._finished(event, task)
+        elif isinstance(event, Stopped):
+            self._stopped(event, task)
+        else:
+            self._failed(event, self._running[event.number])
+
+    def _finished(self, event: Finished, task: Task) -> None:
+        info = Run(event.folder).info
+        if task.is_judged:
+            # What is known of its epochs must not depend on when the study was interrupted.
+            self.agenda.goes_on(task, _history(event.folder))
+        scores = {
+            f"{split}_{name}": value
+            for split, values in (info.get("scores") or {}).items()
+            for name, value in values.items()
+            if name != "n"
+        }
+        self.record.failures.pop(task.digest, None)
+        self._settle(
+            event.number,
+            task,
+            Trial(
+                task.seed, "finished", event.folder.name, task.digest, metrics=scores, seconds=info["seconds"] or 0.0
+            ),
+        )
+
+    def _stopped(self, event: Stopped, task: Task) -> None:
+        """Of a judged task: pruned. Others are stopped only as the study itself stops."""
+        if not task.is_judged:
+            return
+        name = event.folder.name if event.folder else None
+        reason = "stopped early: it was behind the trials before it"
+        self._settle(event.number, task, Trial(task.seed, "pruned", name, task.digest, reason))
+
+    def _failed(self, event: Failed, ready: _Ready) -> None:
+        task = ready.task
+        if event.kind == "busy":
+            self._wait_for_others(event, task)
+            return
+        can_help = event.kind in ("crash", "memory")
+        if can_help and self._attempts[task.digest] < _MOST_ATTEMPTS:
+            self.progress.retried(event.number, event.reason)
+            del self._running[event.number]
+            # Beside others memory is short; a process that was killed was often killed for that.
+            self._again.append(_Ready(task, alone=True))
+            return
+        name = event.folder.name if event.folder else None
+        self.record.failures[task.digest] = {"kind": event.kind, "reason": event.reason, "run": name}
+        self._settle(
+            event.number, task, Trial(task.seed, "failed", name, task.digest, event.reason, failure=event.kind)
+        )
+        self._heed_the_disk(event.reason)
+
+    def _heed_the_disk(self, reason: str) -> None:
+        """Where there is no room for one trial there is none for the others, which would be trained for nothing."""
+        if self._is_full or not any(words.lower() in reason.lower() for words in _NO_SPACE):
+            return
+        self._is_full = True
+        warn(
+            f"{reason.rstrip('.')}. No further trial of the study {self.record.folder.name} is begun, and those under "
+            "way are stopped; what is trained is kept. With more room, run the study again: it goes on where it is."
+        )
+
+    def _wait_for_others(self, event: Failed, task: Task) -> None:
+        if task.digest not in self._told_of_others:
+            warn(f"{task.setting.label}, seed {task.seed}: {event.reason} Waiting for it.")
+            self._told_of_others.add(task.digest)
+        del self._running[event.number]
+        self._attempts[task.digest] -= 1
+        self._again.append(_Ready(task, not_before=time.monotonic() + _WAIT_FOR_OTHERS))
+
+    def _settle(self, number: int, task: Task, trial: Trial) -> None:
+        del self._running[number]
+        self.agenda.settle(task, trial)
+        self.record.save()
+        self.progress.settled(number, task, trial, self.metric)
+
+
+def _history(folder: Path) -> list[dict[str, Any]]:
+    return [
+        {str(key): value for key, value in row.items()} for row in read_history(folder / HISTORY).to_dict("records")
+    ]

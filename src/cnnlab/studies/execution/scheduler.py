@@ -1,0 +1,62 @@
+"""What is to be trained next: the trials of a design known beforehand, or those that a search decides on."""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cnnlab.studies.result import Trial
+from cnnlab.studies.settings import PlannedSetting
+
+
+@dataclass(frozen=True)
+class Task:
+    """One trial to be trained.
+
+    :param is_judged: whether :meth:`Agenda.goes_on` is to be asked after each epoch.
+    """
+
+    setting: PlannedSetting
+    seed: int
+    digest: str
+    is_judged: bool = False
+
+
+class Agenda(ABC):
+    """Tasks in an order of its own."""
+
+    @abstractmethod
+    def next(self) -> Task | None:
+        """A task that may start now; None where there is none, for good or until another has settled."""
+
+    @property
+    @abstractmethod
+    def is_done(self) -> bool:
+        """Whether no task will come any more."""
+
+    @abstractmethod
+    def settle(self, task: Task, trial: Trial) -> None:
+        """Hears how a task ended."""
+
+    def goes_on(self, task: Task, history: Sequence[Mapping[str, float]]) -> bool:
+        """Whether a judged training is worth going on with, by the epochs behind it."""
+        return True
+
+
+class FixedAgenda(Agenda):
+    """The tasks given, in order."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._waiting = deque(tasks)
+
+    def next(self) -> Task | None:
+        """The first that is left."""
+        return self._waiting.popleft() if self._waiting else None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all were given out."""
+        return not self._waiting
+
+    def settle(self, task: Task, trial: Trial) -> None:
+        """Changes nothing."""

@@ -1,0 +1,116 @@
+"""A worker process: takes orders through a pipe, trains them one after another, and tells how it goes.
+
+What goes to a worker is a pair: ``("share", (key, dataset))``, ``("train", order)``, ``("go on", bool)``,
+``("pace", (recipe, seconds))`` or ``("end", None)``; what comes back is an event of
+:mod:`cnnlab.studies.execution.executor`,
+``("pace", (images per second, execution))`` or ``("error", message)``, and ``("ready", process id)`` first of all.
+
+A worker outlives nobody: when the other end of the pipe is closed, whatever the reason, a thread that listens there
+sends its own process a SIGTERM, upon which the training saves and stops.
+"""
+
+import os
+import queue
+import signal
+import threading
+import warnings
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core.errors import CnnlabWarning
+
+_ENDED = ("end", None)
+
+
+@dataclass(frozen=True)
+class Post:
+    """Where a worker works: the folder of runs, and where data is looked for."""
+
+    runs: Path
+    data_dir: Path | None
+    offline: bool
+
+
+def work(connection: Connection, post: Post) -> None:
+    """The life of a worker process."""
+    # Of its own group, so that Ctrl-C on the terminal reaches the study alone, which then asks its workers to stop.
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore", CnnlabWarning)
+    inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+    listener = threading.Thread(target=_listen, args=(connection, inbox), daemon=True)
+    from cnnlab.studies.execution.shared_data import Shelf
+    from cnnlab.training.python_objects import keeping
+    from cnnlab.training.signals import Interrupted
+
+    sets = Shelf()
+    _send(connection, ("ready", os.getpid()))
+    listener.start()
+    with keeping(sets):
+        try:
+            while (word := inbox.get())[0] != "end":
+                _heed(word, sets, connection, inbox, post)
+        except Interrupted:
+            # Everything is saved; whoever asked knows.
+            os._exit(128 + signal.SIGTERM)
+
+
+def _heed(word: tuple[str, Any], sets: Any, connection: Connection, inbox: Any, post: Post) -> None:
+    from cnnlab.studies.execution.run_trial import carry_out, images_per_second
+
+    kind, content = word
+    if kind == "share":
+        key, dataset = content
+        sets[key] = dataset
+    elif kind == "pace":
+        recipe, seconds = content
+        try:
+            _send(connection, ("pace", _paced(images_per_second, recipe, seconds, post)))
+        except Exception as error:
+            _send(connection, ("error", str(error)))
+    elif kind == "train":
+        last = carry_out(
+            content,
+            runs=post.runs,
+            data_dir=post.data_dir,
+            offline=post.offline,
+            tell=lambda event: _send(connection, event),
+            may_go_on=lambda: not content.is_judged or _answer(inbox),
+        )
+        _send(connection, last)
+
+
+def _paced(measure: Any, recipe: Any, seconds: float, post: Post) -> Any:
+    return measure(recipe, data_dir=post.data_dir, offline=post.offline, seconds=seconds)
+
+
+def _answer(inbox: "queue.SimpleQueue[tuple[str, Any]]") -> bool:
+    while True:
+        kind, content = inbox.get()
+        if kind == "go on":
+            return bool(content)
+        if kind == "end":
+            # For whoever waits for the next order too.
+            inbox.put(_ENDED)
+            return False
+
+
+def _listen(connection: Connection, inbox: "queue.SimpleQueue[tuple[str, Any]]") -> None:
+    while True:
+        try:
+            word = connection.recv()
+        except (EOFError, OSError):
+            inbox.put(_ENDED)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        inbox.put(word)
+
+
+def _send(connection: Connection, message: Any) -> None:
+    try:
+        connection.send(message)
+    except (BrokenPipeError, OSError):
+        # The listener notices too, and sees to the rest.
+        return

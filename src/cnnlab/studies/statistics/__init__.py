@@ -1,0 +1,1 @@
+"""What the numbers of a study say: tables, tests, verdicts on claims, published numbers."""

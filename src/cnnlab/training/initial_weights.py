@@ -1,0 +1,75 @@
+"""The stored weights that a training starts from, where its model names some, and what of them is on record."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from cnnlab import models
+from cnnlab.core.errors import UsageError
+from cnnlab.models import Classifier, StartingWeights
+from cnnlab.models.backbones import Backbone, Moments
+from cnnlab.runs import Run
+from cnnlab.training.normalization import OF_WEIGHTS
+from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe_specs import is_in_python
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training takes from weights of another origin.
+
+    :param file: where they are; None for a training that has gone beyond them, whose checkpoint holds all.
+    :param digest: SHA-256 of the file.
+    :param moments: the normalisation that belongs to them, as it was recorded; None where the file is still read.
+    """
+
+    file: StartingWeights | None
+    digest: str
+    moments: Moments | None = None
+
+    def fill(self, network: nn.Module, channels: int) -> Moments | None:
+        """Puts the weights into the network; the mean and deviation of the pictures that they were trained on."""
+        if self.file is None or not isinstance(network, Backbone):
+            return self.moments
+        models.load_into(network, self.file)
+        return models.moments_for(network, self.file, channels)
+
+    def record(self, recipe: Recipe, classifier: Classifier) -> dict[str, Any]:
+        """What ``run.json`` keeps, so that the run can go on without the file."""
+        is_theirs = recipe.normalize == OF_WEIGHTS
+        moments = {"mean": list(classifier.mean), "std": list(classifier.std)} if is_theirs else {}
+        return {"named": models.weights_named(recipe.model), "sha256": self.digest} | moments
+
+
+def find_start(recipe: Recipe, runs: Path, offline: bool) -> Start | None:
+    """The weights that a recipe's model names; None where it starts from random ones.
+
+    :raises UsageError: when they cannot be had.
+    """
+    if is_in_python(recipe.model):
+        return None
+    file = models.starting_weights(recipe.model, offline=offline, runs=runs)
+    return None if file is None else Start(file, file.digest)
+
+
+def start_of(run: Run, recipe: Recipe, has_checkpoint: bool, offline: bool) -> Start | None:
+    """The weights that a run was started from, for going on with it.
+
+    :raises UsageError: when it must begin at them once more, and they are gone or other ones now.
+    """
+    recorded = run.info.get("weights")
+    if recorded is None:
+        return None
+    if has_checkpoint:
+        moments = (tuple(recorded["mean"]), tuple(recorded["std"])) if "mean" in recorded else None
+        return Start(None, recorded["sha256"], moments)
+    found = find_start(recipe, run.folder.parent, offline)
+    if found is None or found.digest != recorded["sha256"]:
+        raise UsageError(
+            f"the weights that {run.folder} was to start from, {recorded['named']}, are other ones now, and the run "
+            "had not come to a checkpoint yet. Put them back, or train the recipe anew: cnnlab train "
+            f"{run.folder / 'recipe.yaml'}"
+        )
+    return found

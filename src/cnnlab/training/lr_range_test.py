@@ -1,0 +1,171 @@
+"""The learning-rate range test: one short training in which the rate grows from step to step.
+
+Smith, Cyclical Learning Rates for Training Neural Networks (2017), section 3.3, with the exponential growth and the
+smoothing that fast.ai made customary.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from cnnlab.core.errors import TrainingError, UsageError
+from cnnlab.core.files import replacing
+from cnnlab.core.messages import note, track, warn
+from cnnlab.training import optimizers, python_objects
+from cnnlab.training.api import build_classifier, choose_execution, read_setting, store_at
+from cnnlab.training.batches import Batch, Feed, order, steps_of
+from cnnlab.training.class_balance import Counterweights
+from cnnlab.training.execution import describe
+from cnnlab.training.recipe import Recipe
+from cnnlab.training.step import Moment, Stepper
+
+_MEMORY = 0.9
+_BLOWN_UP = 4.0
+_FEWEST = 10
+_STRETCH = 10
+_CLOSE = 0.05
+_MANY_EPOCHS = 50
+
+
+@dataclass(frozen=True)
+class RateTest:
+    """What a range test saw.
+
+    :param rates: the learning rate of each step; ``losses`` and ``smoothed`` belong to them.
+    :param steepest: the rate at which the smoothed loss fell fastest.
+    :param lowest: the first rate at which it was as low as it gets, but for a twentieth of its fall: on pictures that
+        are learnt by heart the curve then runs along the bottom for as long as the test lasts.
+    :param suggestion: a rate to try: a third of ``lowest``, but not below ``steepest``.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    steepest: float
+    lowest: float
+    suggestion: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def find_rate(
+    recipe: "Recipe | Mapping[str, Any] | str | Path | None" = None,
+    /,
+    *,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    steps: int = 150,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    **keys: Any,
+) -> RateTest:
+    """Runs a range test of the recipe's first phase; no run is kept.
+
+    :param lowest: the rate of the first step; ``highest`` that of the last, unless the loss blows up before.
+    :raises UsageError: when these are no range, or too few steps to read a curve from.
+    :raises TrainingError: when the loss blows up from the start.
+    """
+    if not 0 < lowest < highest < math.inf or steps < _FEWEST:
+        raise UsageError(
+            f"a range test takes rates 0 < lowest < highest and at least {_FEWEST} steps; "
+            f"got lowest={lowest:g}, highest={highest:g}, steps={steps}."
+        )
+    recipe, plain, given = python_objects.take_in(recipe, keys)
+    setting = read_setting(Recipe.read(recipe, **plain), given, store_at(None), data_dir, offline)
+    classifier = build_classifier(setting)
+    execution, choice = choose_execution(setting, classifier, steps)
+    note(describe(execution, choice))
+    phase = setting.recipe.normal()[0]
+    balanced = Counterweights.of(setting.recipe.balance, setting.dataset.train, setting.objective)
+    with execution.applied():
+        network = classifier.to(execution.torch_device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
+        optimizer = optimizers.build(optimizers.optimizers.bind(phase.optimizer), network, phase.weight_decay)
+        weights = balanced.on(execution.torch_device)
+        stepper = Stepper(phase, setting.objective, network, network, optimizer, execution, weights)
+        feed = Feed(setting.dataset.train, execution.torch_device, execution.workers)
+        rates: list[float] = []
+        losses: list[float] = []
+        for step, batch in enumerate(track(_endless(feed, setting.recipe, steps, balanced.draws), "rates", steps)):
+            rate = lowest * (highest / lowest) ** (step / (steps - 1))
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            loss = float(stepper.take(batch, Moment(setting.recipe.seed, 0, step)).loss)
+            if not math.isfinite(loss) or (len(losses) > _FEWEST and loss > _BLOWN_UP * min(losses)):
+                break
+            rates.append(rate)
+            losses.append(loss)
+    _warn_of_small_sets(len(losses), len(feed.images), phase.batch_size)
+    return judge(rates, losses)
+
+
+def judge(rates: list[float], losses: list[float]) -> RateTest:
+    """Reads rates and losses: smooths, finds the steepest and the lowest point, and suggests a rate."""
+    if len(losses) < _FEWEST:
+        raise TrainingError(
+            f"the loss blew up after {len(losses)} steps, at a learning rate of {rates[-1] if rates else 0:.3g}; "
+            "start lower, with --lowest, or clip the gradient (clip_gradient=1)."
+        )
+    smoothed = tuple(_smooth(losses))
+    low = _low(smoothed)
+    # Over a stretch of steps, and not the first: single ones are noise.
+    slopes = {i: smoothed[min(i + _STRETCH, low)] - smoothed[i] for i in range(_STRETCH, low)} or {low: 0.0}
+    steep = min(slopes, key=slopes.__getitem__)
+    suggestion = max(rates[steep], rates[low] / 3)
+    return RateTest(tuple(rates), tuple(losses), smoothed, rates[steep], rates[low], float(f"{suggestion:.2g}"))
+
+
+def draw_rate_test(test: RateTest, path: Path) -> None:
+    """Writes the curve as a picture; the suffix of ``path`` names the format."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(test.rates, test.losses, color="0.75", linewidth=1, label="loss of the step")
+    axes.plot(test.rates, test.smoothed, color="tab:blue", linewidth=2, label="smoothed")
+    axes.axvline(test.suggestion, color="tab:red", linestyle="--", label=f"suggestion {test.suggestion:g}")
+    top = max(test.smoothed)
+    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss", ylim=(0, 1.3 * top))
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.25)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150, format=path.suffix.lstrip(".") or "png")
+
+
+def _low(smoothed: Sequence[float]) -> int:
+    """The first step that is about as low as any."""
+    least = min(smoothed)
+    fall = max(smoothed[: smoothed.index(least) + 1]) - least
+    return next(step for step, loss in enumerate(smoothed) if loss <= least + _CLOSE * fall)
+
+
+def _warn_of_small_sets(steps: int, samples: int, size: int) -> None:
+    epochs = steps / steps_of(samples, size)
+    if epochs > _MANY_EPOCHS:
+        warn(
+            f"the range test went over the same {samples} pictures {epochs:.0f} times, so its loss may have fallen "
+            "because they were learnt by heart, at whatever rate. Trust the suggestion less, or take more pictures, a "
+            "smaller batch_size or fewer --steps."
+        )
+
+
+def _endless(feed: Feed, recipe: Recipe, steps: int, draws: Tensor | None) -> Iterator[Batch]:
+    samples, size = len(feed.images), recipe.normal()[0].batch_size
+    taken, epoch = 0, 0
+    while taken < steps:
+        count = min(steps_of(samples, size), steps - taken)
+        yield from feed.batches(order(samples, recipe.seed, epoch, draws)[: count * size], size)
+        taken, epoch = taken + count, epoch + 1
+
+
+def _smooth(losses: list[float]) -> Iterator[float]:
+    average = 0.0
+    for step, loss in enumerate(losses, start=1):
+        average = _MEMORY * average + (1 - _MEMORY) * loss
+        # Without this division the first values would lean towards the 0 that the average starts from.
+        yield average / (1 - _MEMORY**step)

@@ -1,0 +1,137 @@
+"""Two classifiers on the same pictures: the exact test of McNemar, and when it is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
+
+import cnnlab
+from cnnlab.core.errors import UsageError
+from cnnlab.evaluation import compare_predictions
+from cnnlab.evaluation.comparison.mcnemar import PairedRuns, mcnemar_p
+from cnnlab.runs import Predictions
+
+COUNTS = st.integers(0, 60)
+
+
+def predictions(right: list[bool], **changes: object) -> Predictions:
+    """Of two classes, right or wrong as told; every picture is of class 0."""
+    facts = {
+        "outputs": {"label": np.array([[1.0, 0.0] if one else [0.0, 1.0] for one in right], dtype=np.float32)},
+        "targets": {"label": np.zeros(len(right), dtype=np.int64)},
+        "ids": [str(place) for place in range(len(right))],
+        "objective": "classes(column=none)",
+        "classes": {"label": ("cat", "dog")},
+        "data": "d",
+        "split": "test",
+    }
+    return Predictions(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+def compared(both: int, first: int, second: int, neither: int) -> PairedRuns:
+    one = [True] * both + [True] * first + [False] * second + [False] * neither
+    other = [True] * both + [False] * first + [True] * second + [False] * neither
+    return compare_predictions(predictions(one), predictions(other), names=("A", "B"))
+
+
+@given(COUNTS, COUNTS)
+def test_p_value_is_that_of_statsmodels(first: int, second: int) -> None:
+    expected = mcnemar([[5, first], [second, 7]], exact=True).pvalue if first + second else 1.0
+    assert mcnemar_p(first, second) == pytest.approx(min(1.0, expected))
+    assert mcnemar_p(first, second) == mcnemar_p(second, first)
+
+
+@given(COUNTS, COUNTS, st.integers(1, 500))
+def test_interval_is_clopper_pearsons_and_agrees_with_the_test(first: int, second: int, both: int) -> None:
+    found = compared(both, first, second, 3)
+    assert found.interval.low <= found.difference <= found.interval.high
+    assert (found.interval.low > 0 or found.interval.high < 0) == (found.p_value < 0.05)
+    if first + second:
+        exact = stats.binomtest(first, first + second).proportion_ci(0.95, method="exact")
+        scale = (first + second) / found.n
+        ends = (2 * exact.low - 1) * scale, (2 * exact.high - 1) * scale
+        assert (found.interval.low, found.interval.high) == pytest.approx(ends, abs=1e-9)
+
+
+def test_counts_accuracies_and_verdict() -> None:
+    found = compared(70, 15, 4, 11)
+    assert (found.n, found.both_right, found.only_first, found.only_second, found.both_wrong) == (100, 70, 15, 4, 11)
+    assert found.accuracies == (0.85, 0.74)
+    assert found.difference == pytest.approx(0.11)
+    assert found.verdict == "better"
+    assert found.sentence.startswith("A is better than B on these pictures (+11.00 points")
+    assert compared(70, 4, 15, 11).verdict == "worse"
+
+
+def test_too_few_disagreements_ask_for_more_pictures() -> None:
+    found = compared(90, 4, 2, 4)
+    assert found.verdict == "undecided"
+    assert found.pictures_needed is not None and found.pictures_needed > 1000
+    assert f"about {found.pictures_needed:,} would be needed to see a difference of 2.00 points" in found.sentence
+
+
+def test_so_many_pictures_find_it_four_times_out_of_five() -> None:
+    found = compared(90, 6, 2, 2)
+    n, generator = found.pictures_needed or 0, np.random.default_rng(0)
+    outcomes = generator.multinomial(n, [0.06, 0.02, 0.92], size=2000)
+    seen = np.mean([mcnemar_p(first, second) <= 0.05 for first, second, _ in outcomes])
+    assert 0.75 < seen < 0.85
+
+
+def test_alike_classifiers_are_seldom_told_apart() -> None:
+    outcomes = np.random.default_rng(1).multinomial(500, [0.04, 0.04, 0.92], size=2000)
+    assert np.mean([mcnemar_p(first, second) <= 0.05 for first, second, _ in outcomes]) <= 0.05
+
+
+def test_the_same_mistakes_are_identical() -> None:
+    found = compared(9, 0, 0, 1)
+    assert (found.verdict, found.p_value) == ("identical", 1.0)
+    assert "right about the same 9 of 10 pictures" in found.sentence
+
+
+def test_pictures_in_another_order_are_matched_by_their_ids() -> None:
+    one = predictions([True, True, False])
+    other = predictions([False, False, True], ids=["2", "1", "0"])
+    found = compare_predictions(one, other)
+    assert (found.both_right, found.only_first, found.both_wrong) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"data": "e"}, "data have different content"),
+        ({"data": "e", "pictures": "p"}, "data have different content"),
+        ({"split": "validation"}, "one is on test and the other on validation"),
+        ({"ids": ["0", "1", "7"]}, "different pictures"),
+        ({"classes": {"label": ("cat", "owl")}}, "other classes"),
+        ({"targets": {"label": np.array([0, 0, 1])}}, "different targets"),
+    ],
+)
+def test_other_pictures_are_refused_and_it_says_why(changes: dict[str, object], why: str) -> None:
+    right = [True, True, False]
+    with pytest.raises(UsageError, match=why):
+        compare_predictions(predictions(right), predictions(right, **changes))
+
+
+def test_the_same_pictures_are_compared_whatever_was_trained_on(tmp_path: Path) -> None:
+    small = {"data": "digits", "model": "mlp(hidden=[4])", "epochs": 1, "threads": 1}
+    runs = [cnnlab.train({**small, **part}, runs=tmp_path) for part in ({"subset": 100}, {"subset": 50, "seed": 1})]
+    runs.append(cnnlab.train({**small, "subset": 100, "test": 100}, runs=tmp_path))
+    one, other, fewer = (run.predictions("test") for run in runs)
+    assert one.data != other.data
+    assert compare_predictions(one, other).n == len(one)
+    # Evaluated later, they are still the same pictures.
+    assert compare_predictions(cnnlab.evaluate(runs[0]).predictions, other).n == len(one)
+    with pytest.raises(UsageError, match="data have different content"):
+        compare_predictions(one, fewer)
+
+
+def test_it_is_plain_json() -> None:
+    document = json.loads(json.dumps(compared(70, 15, 4, 11).to_dict()))
+    assert document["test"] == "exact McNemar"
+    assert document["verdict"] == "better"

@@ -1,0 +1,206 @@
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import cnnlab
+from cnnlab.core.errors import CnnlabWarning, DataError, ModelFileError, UsageError
+from cnnlab.data import Dataset, TensorImages
+from cnnlab.evaluation import evaluate
+from cnnlab.evaluation.prediction import predictor
+from cnnlab.models import Classifier
+from cnnlab.runs import Run, RunWriter
+
+SIDE = 4
+
+
+class BrightestQuarter(nn.Module):
+    """Outputs the mean brightness of each of the four quarters of a 4×4 picture."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(pixels, SIDE // 2).flatten(1)
+
+
+NAMES = ("north-west", "north-east", "south-west", "south-east")
+
+
+@pytest.fixture
+def classifier() -> Classifier:
+    return Classifier(
+        BrightestQuarter(), (1, SIDE, SIDE), [0.0], [1.0], {"label": NAMES}, "classes(column=none)", "own"
+    )
+
+
+def _bright(quarters: Sequence[int]) -> Tensor:
+    """A picture for each number that is white in that quarter alone."""
+    pictures = torch.zeros(len(quarters), 1, SIDE, SIDE, dtype=torch.uint8)
+    for picture, quarter in zip(pictures, quarters, strict=True):
+        row, column = divmod(quarter, 2)
+        picture[0, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2] = 255
+    return pictures
+
+
+def _dataset(quarters: Sequence[int], labels: Sequence[int], names: Sequence[str]) -> Dataset:
+    part = TensorImages(_bright(quarters), {"label": torch.tensor(labels)}, {"label": tuple(names)})
+    return Dataset("quarters", train=part, validation=part, test=part)
+
+
+def test_a_run_scored_on_its_own_test_split_gives_its_recorded_scores_to_the_bit(digits_run: Run) -> None:
+    result = evaluate(digits_run)
+    assert result.scores == digits_run.test.to_dict()
+    assert result.predictions == digits_run.predictions("test")
+
+
+def test_a_run_scored_on_its_validation_split_gives_its_recorded_scores(digits_run: Run) -> None:
+    assert evaluate(digits_run, split="validation").scores == digits_run.validation.to_dict()
+
+
+def test_all_means_the_pictures_of_every_split(digits_run: Run) -> None:
+    result = evaluate(digits_run, split="all")
+    assert result.scores["n"] == 1797
+    assert len(result.predictions) == 1797
+
+
+def test_scores_are_those_worked_out_by_hand(classifier: Classifier) -> None:
+    # Three of four pictures are labelled by the quarter that is bright.
+    scores = evaluate(classifier, _dataset([0, 1, 2, 3], [0, 1, 2, 0], NAMES)).scores
+    assert scores["accuracy"] == 0.75
+    assert scores["n"] == 4
+
+
+def test_classes_in_another_order_are_matched_by_name(classifier: Classifier) -> None:
+    backwards = _dataset([0, 1, 2, 3], [3, 2, 1, 0], tuple(reversed(NAMES)))
+    result = evaluate(classifier, backwards)
+    assert result.scores["accuracy"] == 1.0
+    assert result.predictions.targets["label"].tolist() == [0, 1, 2, 3]
+    assert result.predictions.classes["label"] == NAMES
+
+
+def test_a_class_that_the_classifier_does_not_know_is_named(classifier: Classifier) -> None:
+    with pytest.raises(DataError, match=r"does not know middle.*It knows north-west"):
+        evaluate(classifier, _dataset([0, 1], [0, 1], ("north-west", "middle")))
+
+
+def test_data_with_some_of_the_classes_is_scored_with_a_warning(classifier: Classifier) -> None:
+    with pytest.warns(CnnlabWarning, match="no pictures of south-west, south-east"):
+        result = evaluate(classifier, _dataset([1, 0], [0, 1], ("north-east", "north-west")))
+    assert result.scores["accuracy"] == 1.0
+
+
+def test_numbers_where_classes_are_wanted_are_refused(classifier: Classifier) -> None:
+    part = TensorImages(_bright([0]), {"label": torch.tensor([0.5])})
+    with pytest.raises(UsageError, match="holds numbers"):
+        evaluate(classifier, Dataset("numbers", part, part, part))
+
+
+def test_data_without_the_predicted_column_is_refused(classifier: Classifier) -> None:
+    part = TensorImages(_bright([0]), {"hour": torch.tensor([0])}, {"hour": ("0", "1")})
+    with pytest.raises(DataError, match=r"predicts label.*it has hour"):
+        evaluate(classifier, Dataset("clocks", part, part, part))
+
+
+def test_pictures_without_targets_are_predicted_and_not_scored(classifier: Classifier) -> None:
+    train = TensorImages(_bright([0, 1]), {"label": torch.tensor([0, 1])}, {"label": NAMES})
+    result = evaluate(classifier, Dataset("unlabelled", train, train, TensorImages(_bright([3, 2]))))
+    assert result.scores == {}
+    assert result.predictions.outputs["label"].argmax(1).tolist() == [3, 2]
+
+
+def test_a_split_that_is_not_there_is_named_with_those_that_are(digits_run: Run) -> None:
+    with pytest.raises(UsageError, match=r"no split 'tset'.*train, validation, test"):
+        evaluate(digits_run, split="tset")
+
+
+def test_other_data_is_brought_to_the_size_and_channels_of_the_classifier(digits_run: Run, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name in "01":
+        folder = tmp_path / "pictures" / name
+        folder.mkdir(parents=True)
+        for number in range(6):
+            noise = np.random.default_rng([number, int(name)]).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(folder / f"{number}.png")
+    with pytest.warns(CnnlabWarning, match="no pictures of 2, 3"):
+        result = evaluate(digits_run, str(tmp_path / "pictures"))
+    assert result.scores["n"] == 12
+
+
+def test_a_classifier_by_itself_needs_data(classifier: Classifier) -> None:
+    with pytest.raises(UsageError, match="name some"):
+        evaluate(classifier)
+
+
+def test_the_classifier_is_left_as_it_was_found(classifier: Classifier) -> None:
+    classifier.train()
+    evaluate(classifier, _dataset([0, 1], [0, 1], NAMES))
+    assert classifier.training
+    assert classifier.network.training
+
+
+def test_a_device_that_is_not_there_is_refused(digits_run: Run) -> None:
+    with pytest.raises(UsageError, match="no device 'cuda:77'"):
+        evaluate(digits_run, device="cuda:77")
+
+
+def test_a_run_whose_device_is_gone_is_evaluated_on_the_processor_with_a_warning(
+    digits_run: Run, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(digits_run.folder, copy)
+    info = json.loads((copy / "run.json").read_text())
+    info["execution"] |= {"device": "cuda:77", "precision": "bfloat16"}
+    (copy / "run.json").write_text(json.dumps(info))
+    with pytest.warns(CnnlabWarning, match="trained on cuda:77"):
+        scores = evaluate(Run(copy)).scores
+    assert scores["accuracy"] == pytest.approx(digits_run.test.accuracy, abs=0.02)
+
+
+def test_a_run_in_bfloat16_from_elsewhere_is_evaluated_in_float32_where_that_is_not_native(
+    digits_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(digits_run.folder, copy)
+    info = json.loads((copy / "run.json").read_text())
+    info["execution"] |= {"device": "cpu", "precision": "bfloat16"}
+    (copy / "run.json").write_text(json.dumps(info))
+    # Where it was trained, its scores come out again, native or not.
+    monkeypatch.setattr(predictor, "has_native_bfloat16", lambda device: False)
+    assert predictor.subject(Run(copy)).precision == "bfloat16"
+    monkeypatch.setattr(predictor, "processor", lambda: "another")
+    monkeypatch.setattr(predictor, "has_native_bfloat16", lambda device: True)
+    assert predictor.subject(Run(copy)).precision == "bfloat16"
+    monkeypatch.setattr(predictor, "has_native_bfloat16", lambda device: False)
+    with pytest.warns(CnnlabWarning, match="evaluated in float32"):
+        assert predictor.subject(Run(copy)).precision == "float32"
+
+
+def test_a_run_without_a_classifier_says_so(tmp_path: Path) -> None:
+    with RunWriter.create(tmp_path, digest="a" * 64, recipe={"data": "digits"}, name="young") as writer:
+        folder = writer.folder
+    with pytest.raises(ModelFileError, match="no classifier stored yet"):
+        evaluate(Run(folder))
+
+
+def test_the_result_as_json_says_what_was_evaluated(digits_run: Run) -> None:
+    facts = json.loads(json.dumps(evaluate(digits_run).to_dict()))
+    assert facts["split"] == "test"
+    assert facts["data"] == "digits"
+    assert facts["pictures"] == 359
+    assert facts["scores"]["accuracy"] == digits_run.test.accuracy
+
+
+def test_the_public_name_is_this_function() -> None:
+    assert cnnlab.evaluate is evaluate
+
+
+def test_a_run_trained_in_bfloat16_is_scored_in_bfloat16(tmp_path: Path) -> None:
+    recipe = {"data": "digits", "model": "mlp(hidden=[32])", "epochs": 1, "batch_size": 64, "threads": 1}
+    run = cnnlab.train({**recipe, "precision": "bfloat16"}, runs=tmp_path)
+    assert evaluate(run).predictions == run.predictions("test")
+    # The comparison can fail: in float32 the outputs are others.
+    assert evaluate(run.classifier(), cnnlab.load_data("digits")).predictions != run.predictions("test")

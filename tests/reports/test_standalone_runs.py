@@ -1,0 +1,112 @@
+"""Runs that belong to no study: how they are grouped, named and compared."""
+
+import pytest
+
+from cnnlab.core.errors import UsageError
+from cnnlab.evaluation import compare_predictions
+from cnnlab.reports import write_runs_report
+from cnnlab.reports.contents.standalone_runs import result_of_runs
+from cnnlab.runs import Run, RunWriter
+
+
+def test_runs_that_differ_in_the_seed_alone_are_repeats(make_run):
+    values = {0.01: (0.80, 0.81, 0.82), 0.1: (0.89, 0.90, 0.92)}
+    runs = [make_run(rate=rate, seed=s, accuracy=values[rate][s]) for rate in values for s in range(3)]
+    result = result_of_runs(runs)
+    assert [s.label for s in result.settings] == ["0.01", "0.1"]
+    assert [[t.seed for t in s.trials] for s in result.settings] == [[0, 1, 2], [0, 1, 2]]
+    assert [axis.name for axis in result.axes] == ["optimizer.lr"]
+    assert result.metric.name == "test_accuracy" and result.question == "What difference does optimizer.lr make?"
+    (family,) = result.families
+    (one,) = family.comparisons
+    assert (one.setting, one.reference, one.verdict) == ("s1", "s0", "better")
+    # The differences seed by seed are 0.09, 0.09 and 0.10.
+    assert one.difference == pytest.approx(0.28 / 3)
+    assert result.settings[0].summary("test_accuracy").interval == "t over 3 repeats"
+
+
+def test_single_runs_are_compared_picture_by_picture(make_run):
+    runs = [make_run("none", accuracy=0.80), make_run("flip(p=0.5)", accuracy=0.90)]
+    result = result_of_runs(runs)
+    (family,) = result.families
+    expected = compare_predictions(runs[1].predictions("test"), runs[0].predictions("test"))
+    (one,) = family.comparisons
+    assert family.method == "Exact McNemar test" and "only repeats can tell" in family.why
+    assert (one.difference, one.p, one.verdict) == (expected.difference, expected.p_value, "better")
+    assert result.settings[0].summary("test_accuracy").interval.startswith("Wilson")
+
+
+def test_p_values_of_several_single_runs_are_adjusted(make_run):
+    runs = [make_run(rate=rate, accuracy=0.8 + rate) for rate in (0.0, 0.005, 0.1)]
+    (family,) = result_of_runs(runs).families
+    assert len(family.comparisons) == 3
+    raw = [
+        compare_predictions(runs[a].predictions("test"), runs[b].predictions("test")).p_value
+        for a, b in ((1, 0), (2, 0), (2, 1))
+    ]
+    found = [one.p for one in family.comparisons]
+    # Holm: the smallest times three, the next times two.
+    assert min(found) == pytest.approx(3 * min(raw)) and all(p >= r for p, r in zip(found, raw, strict=True))
+
+
+def test_data_of_other_content_is_not_compared(make_run):
+    runs = [make_run(seed=0), make_run(rate=0.2, seed=0)]
+    with RunWriter.open(runs[1].folder) as writer:
+        writer.update(data={"digest": "another"})
+    result = result_of_runs(runs)
+    assert result.families == () and "different content" in result.notes[0]
+
+
+def test_runs_on_other_data_have_no_best(make_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+    runs = [make_run(accuracy=0.8), make_run(rate=0.2, accuracy=0.9)]
+    with RunWriter.open(runs[1].folder) as writer:
+        writer.update(data={"digest": "another"})
+    text = write_runs_report(runs, tmp_path / "out").read_text()
+    assert "do not tell which is better" in text and "has the highest" not in text
+    assert "What each factor does" not in text and "class by class" not in text and "What it costs" not in text
+
+
+def test_the_same_recipe_and_seed_counts_once(make_run):
+    result = result_of_runs([make_run(accuracy=0.8), make_run(accuracy=0.81)])
+    assert len(result.settings) == 1 and len(result.settings[0].trials) == 1
+    assert "is not counted again" in result.notes[0]
+
+
+def test_failed_and_unfinished_runs_are_missing_with_their_reasons(make_run, tmp_path):
+    good, bad, going = make_run(seed=0), make_run(seed=1), make_run(seed=2)
+    with RunWriter.open(bad.folder) as writer:
+        writer.fail("the loss became nan")
+    with RunWriter.open(going.folder) as writer:
+        writer.update(status="unfinished", finished=None, epochs_done=3)
+    result = result_of_runs([good, bad, going])
+    assert [(t.status, t.reason) for t in result.settings[0].trials] == [
+        ("finished", None),
+        ("failed", "the loss became nan"),
+        ("missing", "unfinished at epoch 3 of 5"),
+    ]
+    assert result.finished is None
+
+
+def test_one_run_has_a_report_of_its_own(make_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+    run = make_run()
+    text = write_runs_report([run], tmp_path / "out").read_text()
+    assert f"How well does {run.name} do?" in text and "nothing to compare it with" in text
+    assert "cnnlab study run" not in text and "Learning curves" in text and "confident mistakes" in text
+
+
+def test_run_that_has_only_begun_has_its_curves(tmp_path, monkeypatch):
+    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+    with RunWriter.create(
+        tmp_path / "runs", digest="c" * 64, recipe={"data": "digits", "seed": 3}, name="begun"
+    ) as writer:
+        writer.history([{"epoch": 1, "train_loss": 2.0, "validation_loss": 1.0}])
+        writer.update(epochs_done=1, epochs=9)
+    text = write_runs_report([Run(writer.folder)], tmp_path / "out").read_text()
+    assert "There is no answer yet." in text and "Learning curves" in text and "unfinished at epoch 1 of 9" in text
+
+
+def test_no_runs_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="at least one run"):
+        write_runs_report([], tmp_path)

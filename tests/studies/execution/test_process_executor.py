@@ -1,0 +1,269 @@
+"""Studies in worker processes: killed and started again, crashes, shared data, no orphans."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import torch
+from small_studies import BASE, numbers, run_here, study_of
+
+from cnnlab.core import yaml
+from cnnlab.data import Dataset, load
+from cnnlab.runs import Run
+from cnnlab.studies import LocalExecutor, Study
+from cnnlab.studies.execution.executor import Begun, EpochDone, Failed, Finished, Order, Stopped
+from cnnlab.studies.execution.shared_data import Shelf, share
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+# So long that it is never done before it is stopped.
+LONG = {**BASE, "epochs": 100_000, "checkpoint_seconds": 0.1}
+
+
+def until(condition, seconds=200.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
+
+
+def epochs_done(runs: Path) -> int:
+    done = 0
+    for path in runs.glob("[!.]*/run.json"):
+        with suppress(ValueError, OSError):
+            done += int(json.loads(path.read_text())["epochs_done"])
+    return done
+
+
+def ended(executor, number):
+    """The events of one order up to its last."""
+    told = []
+    while not told or not isinstance(told[-1], Finished | Failed | Stopped):
+        told += [event for event in executor.events(0.2) if event.number == number]
+    return told
+
+
+@contextmanager
+def started(*words: str) -> Iterator[subprocess.Popen]:
+    """A process of Python that is gone at the end, whatever happens."""
+    process = subprocess.Popen([sys.executable, *words], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def victim(file: Path, runs: Path):
+    return started(str(Path(__file__).with_name("study_victim.py")), str(file), str(runs))
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or is one that nobody has asked how it ended."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return status.rpartition(")")[2].split()[0] in "ZX"
+
+
+@pytest.fixture(scope="module")
+def executor(tmp_path_factory):
+    """One worker for the tests that do not kill it."""
+    with LocalExecutor(1, runs=tmp_path_factory.mktemp("worked") / "runs") as made:
+        yield made
+
+
+@pytest.mark.slow(12)
+def test_a_study_killed_and_started_again_gives_the_same_table(tmp_path):
+    content = study_of(base={**BASE, "epochs": 40, "checkpoint_seconds": 0.02, "augment": "shift(0.1)"}, repeats=2)
+    file, runs = tmp_path / "study.yaml", tmp_path / "killed"
+    file.write_text(yaml.dump(content))
+    # In the first of four runs, and in the second, with thirty epochs of it to come.
+    for least in (5, 50):
+        with victim(file, runs):
+            until(lambda least=least: epochs_done(runs) >= least)
+        # What the worker was at when the study was killed it saves, and leaves.
+        until(lambda: not any(Run(path.parent).is_running for path in runs.glob("[!.]*/run.json")))
+    assert any(Run(path.parent).status == "unfinished" for path in runs.glob("[!.]*/run.json"))
+    whole = run_here(Study(content, runs=tmp_path / "whole"))
+    rest = run_here(Study(content, runs=runs))
+    assert numbers(rest) == numbers(whole)
+    assert len(list(runs.glob("[!.]*/run.json"))) == 4
+
+
+@pytest.mark.slow(8)
+def test_a_worker_saves_and_leaves_when_the_study_is_killed(tmp_path):
+    file, runs = tmp_path / "study.yaml", tmp_path / "runs"
+    file.write_text(yaml.dump(study_of(base=LONG)))
+    with victim(file, runs):
+        until(lambda: epochs_done(runs) >= 2)
+        run = Run(next(runs.glob("[!.]*/run.json")).parent)
+        worker = json.loads((run.folder / ".owner.json").read_text())["pid"]
+    until(lambda: has_ended(worker))
+    until(lambda: not run.is_running)
+    assert run.status == "unfinished"
+    assert (run.folder / "checkpoint" / "state.safetensors").exists()
+
+
+@pytest.mark.slow(8)
+def test_ctrl_c_saves_and_leaves_with_its_exit_code(tmp_path):
+    file, runs = tmp_path / "study.yaml", tmp_path / "runs"
+    file.write_text(yaml.dump(study_of(base=LONG)))
+    with started("-m", "cnnlab", "study", "run", str(file), "--runs", str(runs), "--workers", "1") as process:
+        until(lambda: epochs_done(runs) >= 2)
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=200)[1]
+        assert process.returncode == 130
+    assert "Stopped and saved; the study small goes on where it is" in error
+    assert "Traceback" not in error
+    run = Run(next(runs.glob("[!.]*/run.json")).parent)
+    assert run.status == "unfinished" and not run.is_running
+    stored = json.loads((runs / "studies" / "small" / "result.json").read_text())
+    assert "interrupted after epoch" in stored["settings"][0]["trials"][0]["reason"]
+
+
+def test_a_worker_trains_one_order_after_another(executor):
+    for number, seed in enumerate((0, 1)):
+        executor.submit(Order(number, {**BASE, "seed": seed}))
+        told = ended(executor, number)
+        assert [type(event) for event in told] == [Begun, EpochDone, Finished]
+        assert Run(told[-1].folder).recipe["seed"] == seed
+
+
+def test_a_worker_waits_for_a_word_on_judged_orders(executor):
+    executor.submit(Order(20, {**BASE, "epochs": 5, "seed": 9}, is_judged=True))
+    told, answers = [], [True, False]
+    while not told or not isinstance(told[-1], Stopped):
+        for event in executor.events(0.2):
+            told.append(event)
+            if isinstance(event, EpochDone):
+                executor.answer(20, answers.pop(0))
+    assert [event.row["epoch"] for event in told if isinstance(event, EpochDone)] == [1, 2]
+    run = Run(told[-1].folder)
+    assert (run.status, run.epochs_done) == ("unfinished", 2)
+
+
+def test_failures_come_with_their_kind(executor):
+    executor.submit(Order(30, {**BASE, "optimizer": "sgd(lr=1e30)"}))
+    assert ended(executor, 30)[-1].kind == "nan"
+    executor.submit(Order(31, {**BASE, "model": "cnn(layers=CPCPCPCPCP)"}))
+    last = ended(executor, 31)[-1]
+    assert last.kind == "error" and last.reason
+
+
+@pytest.mark.slow(7)
+def test_a_killed_worker_is_a_crash_and_the_next_order_gets_a_new_one(tmp_path):
+    with LocalExecutor(1, runs=tmp_path / "runs") as executor:
+        executor.submit(Order(0, LONG))
+        while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
+            pass
+        owner = json.loads(next((tmp_path / "runs").glob("[!.]*/.owner.json")).read_text())
+        os.kill(owner["pid"], signal.SIGKILL)
+        last = ended(executor, 0)[-1]
+        assert (last.kind, "SIGKILL" in last.reason) == ("crash", True)
+        executor.submit(Order(1, BASE))
+        assert isinstance(ended(executor, 1)[-1], Finished)
+
+
+def test_shared_data_is_not_loaded_again_by_workers(executor, monkeypatch):
+    # A data set of this name is nowhere; the worker knows it from what it was given alone.
+    from cnnlab.training import Recipe
+    from cnnlab.training.python_objects import data_key
+
+    content = {**BASE, "subset": 150, "test": 77}
+    recipe = Recipe.read(content)
+    options = {"validation": None, "test": 77, "subset": 150}
+    other = load("digits", test=100, subset=120)
+    executor._sets = {data_key(recipe.data, options): other}
+    executor.submit(Order(40, content))
+    last = ended(executor, 40)[-1]
+    assert Run(last.folder).info["data"]["digest"] == other.digest
+    assert other.train.pixels().is_shared()
+
+
+def test_sharing_changes_nothing_and_leaves_the_disks_sets_alone():
+    dataset = load("digits")
+    before = dataset.train.pixels().clone()
+    assert share(dataset)
+    assert torch.equal(dataset.train.pixels(), before)
+    part = dataset.train.select([1, 2, 3])
+    assert not share(Dataset("part", part))
+
+
+def test_a_shelf_keeps_the_sets_used_last():
+    shelf, sets = Shelf(2), [load("digits", subset=count) for count in (10, 20, 30)]
+    shelf["a"], shelf["b"] = sets[:2]
+    assert shelf["a"] is sets[0]
+    shelf["c"] = sets[2]
+    assert list(shelf) == ["a", "c"] and "b" not in shelf
+
+
+@pytest.mark.slow(6)
+def test_workers_without_an_order_end_at_once(tmp_path):
+    with LocalExecutor(1, runs=tmp_path / "runs") as executor:
+        (worker,) = executor._start(1)
+        # A long one, as when Ctrl-C comes while a few steps are timed.
+        worker.send("pace", (BASE, 60.0))
+        time.sleep(0.5)
+        began = time.monotonic()
+        executor.close()
+        # Far less than the sixty seconds asked for, however busy the machine.
+        assert time.monotonic() - began < 40
+        assert worker.process.exitcode == -signal.SIGTERM
+
+
+@pytest.mark.slow(6)
+def test_workers_that_are_still_coming_up_end_with_the_others(tmp_path, monkeypatch):
+    executor, started = LocalExecutor(2, runs=tmp_path / "runs"), []
+
+    def interrupted(worker):
+        started.append(worker)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(executor, "_await", interrupted)
+    with pytest.raises(KeyboardInterrupt), executor:
+        executor.submit(Order(0, BASE))
+    assert not started[0].process.is_alive()
+
+
+@pytest.mark.slow(8)
+def test_a_worker_that_waits_for_a_word_leaves_when_the_study_stops(tmp_path):
+    with LocalExecutor(1, runs=tmp_path / "runs") as executor:
+        executor.submit(Order(0, {**BASE, "epochs": 5}, is_judged=True))
+        while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
+            pass
+        process, began = executor._workers[0].process, time.monotonic()
+        executor.close()
+        # It saved what it had and was not killed, which would have taken a minute of waiting.
+        assert time.monotonic() - began < 30 and process.exitcode != -signal.SIGKILL
+    run = Run(next((tmp_path / "runs").glob("[!.]*/run.json")).parent)
+    assert (run.status, run.epochs_done) == ("unfinished", 1)
+
+
+@pytest.mark.slow(8)
+def test_a_second_ctrl_c_ends_busy_workers_too(tmp_path, monkeypatch):
+    with LocalExecutor(1, runs=tmp_path / "runs") as executor:
+        executor.submit(Order(0, LONG))
+        while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
+            pass
+        worker = executor._workers[0]
+        whole, calls = worker.process.join, []
+
+        def join(*words):
+            calls.append(words)
+            if len(calls) == 1:
+                raise KeyboardInterrupt
+            whole(*words)
+
+        monkeypatch.setattr(worker.process, "join", join)
+        os.kill(worker.process.pid, signal.SIGSTOP)
+        with pytest.raises(KeyboardInterrupt):
+            executor.close()
+        assert worker.process.exitcode == -signal.SIGKILL

@@ -1,0 +1,324 @@
+"""Claims: the grammar, what is refused beforehand, and verdicts worked out by hand."""
+
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from small_studies import run_here, study_of
+
+from cnnlab.core.errors import UsageError
+from cnnlab.studies import Study
+from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, Compared, Leads, read_claim
+from cnnlab.studies.measures import Measure
+from cnnlab.studies.result import Metric
+from cnnlab.studies.settings import Layout
+from cnnlab.studies.statistics.published_numbers import TiedRow, TiedTable, beside
+from cnnlab.studies.statistics.tables import Tables
+from cnnlab.studies.statistics.verdicts import judge, planned, tie
+from cnnlab.studies.study_file import read_study
+
+ACCURACY = Metric("test_accuracy", "test accuracy", "share", "higher")
+SECONDS = Metric("seconds", "training time", "seconds", "lower")
+CLOCK = Metric("test_clock_mean_error", "test clock mean error", "minutes", "lower")
+SEEDS = (0, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "augment='flip' is worse than augment='rotate(30)' on test_accuracy",
+            Compared(
+                "", Chosen({"augment": "flip"}, ""), "worse", Chosen({"augment": "rotate(30)"}, ""), "test_accuracy"
+            ),
+        ),
+        (
+            "augment=mixup(0.5)|rotate(10) and epochs=3  is  better than the baseline by at least 0.5 points",
+            Compared(
+                "",
+                Chosen({"augment": "mixup(0.5)|rotate(10)", "epochs": "3"}, ""),
+                "better",
+                Chosen(None, ""),
+                None,
+                Amount(0.5, "points"),
+            ),
+        ),
+        (
+            'model="cnn(filters=[8, 16], dense=[4])" is no different from model=mlp on seconds within 2 minutes',
+            Alike(
+                "",
+                Chosen({"model": "cnn(filters=[8, 16], dense=[4])"}, ""),
+                Chosen({"model": "mlp"}, ""),
+                "seconds",
+                Amount(2, "minutes"),
+            ),
+        ),
+        ("the best test_accuracy is at least 0.90", Bounded("", None, "test_accuracy", "at least", Amount(0.9))),
+        ("best test_loss is below 1e-1", Bounded("", None, "test_loss", "below", Amount(0.1))),
+        (
+            "recall of 'cat' on validation of augment=none is above 70%",
+            Bounded(
+                "", Chosen({"augment": "none"}, ""), "recall of 'cat' on validation", "above", Amount(70, "points")
+            ),
+        ),
+        (
+            "epochs to 90% validation_accuracy of optimizer.lr=0.1 is at most 3 epochs",
+            Bounded(
+                "",
+                Chosen({"optimizer.lr": "0.1"}, ""),
+                "epochs to 90% validation_accuracy",
+                "at most",
+                Amount(3, "epochs"),
+            ),
+        ),
+        ("augment=none, epochs=3 is the best on gap", Leads("", Chosen({"augment": "none", "epochs": "3"}, ""), "gap")),
+        (
+            "the gap with augment=none is above 0",
+            Bounded("", Chosen({"augment": "none"}, ""), "the gap", "above", Amount(0)),
+        ),
+    ],
+)
+def test_claims_are_read(text, expected):
+    assert stripped(read_claim(text)) == expected
+
+
+def stripped(claim):
+    """Without the texts, which serve messages."""
+    from dataclasses import replace
+
+    changed = {name: Chosen(value.values, "") for name, value in vars(claim).items() if isinstance(value, Chosen)}
+    return replace(claim, text="", **changed)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("augment=flip is nicer than augment=none", "one of better, worse, higher, lower"),
+        ("augment=flip is better augment=none", "'than' is expected"),
+        ("augment=, epochs=3 is the best", "a value is expected"),
+        ("the best test_accuracy is at least", "a number is expected"),
+        ("the best test_accuracy is at least 0.9 bananas", "nothing more is expected"),
+        ("augment=flip, augment=none is the best", "given twice"),
+        ("test_accuracy is at least 3", "'of' and a setting"),
+    ],
+)
+def test_what_does_not_follow_the_grammar_points_at_the_place(text, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        read_claim(text)
+    assert "▸" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        ("optimizer.lr=0.3 is better than optimizer.lr=0.5", "has no value 0.3"),
+        ("lr=0.3 is better than lr=0.5", "no axis of this study"),
+        ("optimizer.lr=0.5 is better than optimizer.lr=5e-1", "with itself"),
+        ("optimizer.lr=0.5 is better than the baseline", "names no baseline"),
+        ("optimizer.lr=0.5 is better than optimizer.lr=0.01 on test_acuracy", "Did you mean test_accuracy"),
+        ("the best test_accuracy is at least 90", "write 90%"),
+        ("the best test_loss is at most 3 points", "points and % are of shares"),
+        ("the best test_accuracy is at most 3 seconds", "not measured in seconds"),
+        ("recall of 'cat' of optimizer.lr=0.5 is at least 0.3", "no class 'cat'"),
+        ("optimizer.lr=0.5 is no different from optimizer.lr=0.01 on test_loss", "say what difference counts"),
+        ("epochs to 0.9 test_accuracy of optimizer.lr=0.5 is at most 3", "not followed epoch by epoch"),
+    ],
+)
+def test_a_claim_that_names_nothing_there_is_is_refused_before_anything_trains(claim, message, runs):
+    with pytest.raises(UsageError, match=message):
+        Study(study_of(claims=[claim]), runs=runs)
+    assert not runs.exists()
+
+
+def test_a_search_takes_claims_of_the_best_only(runs):
+    search = {"vary": {"optimizer.lr": "log(0.01, 1)"}, "design": "random(trials=2)"}
+    Study(study_of(claims="the best test_accuracy is at least 0.1", **search), runs=runs)
+    with pytest.raises(UsageError, match="nobody knows what a search will try"):
+        Study(study_of(claims="optimizer.lr=0.1 is the best", **search), runs=runs)
+
+
+def verdict(claim, values, vary=None, metric=ACCURACY, baseline=None):
+    """What becomes of a claim where the settings, in order, have these values by seed."""
+    keys = {"vary": vary or {"augment": ["none", "flip"]}} | ({"baseline": baseline} if baseline else {})
+    layout = Layout(read_study(study_of(repeats=len(SEEDS), **keys)))
+    tied = tie(claim, layout, lambda name: Measure(metric, "fact", ()))
+    by_key = {
+        setting.key: dict(zip(SEEDS, row, strict=False)) for setting, row in zip(layout.settings, values, strict=True)
+    }
+    labels = {setting.key: setting.label for setting in layout.settings}
+    tables = Tables(
+        labels,
+        SEEDS,
+        {metric.name: metric},
+        {metric.name: by_key},
+        layout.baseline,
+        {metric.name: 10_000},
+        planned=planned([tied], layout.baseline),
+    )
+    return judge(tied, tables)
+
+
+LOW = (0.70, 0.71, 0.70, 0.72, 0.71)
+HIGH = (0.80, 0.81, 0.81, 0.82, 0.80)
+WIDE = (0.60, 0.85, 0.70, 0.90, 0.55)
+
+
+def test_clear_differences_are_supported_or_contradicted():
+    assert verdict("augment=flip is better than augment=none", (LOW, HIGH)).verdict == "supported"
+    assert verdict("augment=flip is worse than augment=none", (LOW, HIGH)).verdict == "contradicted"
+    assert verdict("augment=none is worse than augment=flip", (LOW, HIGH)).verdict == "supported"
+    assert verdict("augment=flip is lower than augment=none", (LOW, HIGH)).verdict == "contradicted"
+
+
+def test_of_times_the_shorter_is_the_better():
+    times = ((10.0, 11.0, 10.0, 12.0, 11.0), (20.0, 21.0, 21.0, 22.0, 20.0))
+    assert verdict("augment=none is better than augment=flip", times, metric=SECONDS).verdict == "supported"
+    assert verdict("augment=none is higher than augment=flip", times, metric=SECONDS).verdict == "contradicted"
+
+
+def test_a_clock_is_held_to_minutes_and_seconds():
+    errors = ((1.8, 1.9, 2.0, 1.9, 1.9), (11.0, 12.0, 11.5, 11.0, 12.0))
+    close = verdict("test_clock_mean_error of augment=none is below 3 minutes", errors, metric=CLOCK)
+    assert close.verdict == "supported"
+    assert close.why.startswith("test clock mean error of none: 1.90 min (95% interval 1.81 to 1.99, n=5)")
+    assert close.why.endswith("against 3.00 min.")
+    assert (
+        verdict("augment=none is lower than augment=flip by at least 9 minutes", errors, metric=CLOCK).verdict
+        == verdict("augment=none is lower than augment=flip by at least 540 s", errors, metric=CLOCK).verdict
+        == "supported"
+    )
+
+
+def test_values_that_scatter_leave_it_undecided_and_say_how_many_repeats_lack():
+    found = verdict("augment=flip is better than augment=none", (LOW, WIDE))
+    assert found.verdict == "undecided"
+    assert "not enough repeats to tell" in found.why and "would be needed to see" in found.why
+
+
+def test_a_margin_must_lie_outside_the_interval():
+    # The mean difference is 10 points, each seed's within one of it.
+    for points, expected in ((5, "supported"), (15, "contradicted"), (10, "undecided")):
+        claim = f"augment=flip is better than augment=none by at least {points} points"
+        assert verdict(claim, (LOW, HIGH)).verdict == expected
+
+
+def test_no_different_needs_an_interval_within_the_margin():
+    near = tuple(value + shift for value, shift in zip(LOW, (0.001, -0.001, 0.0005, 0, -0.0005), strict=True))
+    same = "augment=flip is no different from augment=none"
+    assert verdict(same, (LOW, near)).verdict == "supported"
+    assert verdict(same, (LOW, LOW)).verdict == "supported"
+    assert verdict(same, (LOW, HIGH)).verdict == "contradicted"
+    assert verdict(same, (LOW, WIDE)).verdict == "undecided"
+    assert verdict(f"{same} within 20 points", (LOW, HIGH)).verdict == "supported"
+
+
+def test_levels_are_judged_by_the_interval_of_the_mean():
+    for level, expected in ((0.75, "supported"), (0.9, "contradicted"), (0.808, "undecided")):
+        assert verdict(f"the best test_accuracy is at least {level}", (LOW, HIGH)).verdict == expected
+    assert verdict("test_accuracy of augment=none is below 75%", (LOW, HIGH)).verdict == "supported"
+    assert verdict("test_accuracy of augment=none is above 75%", (LOW, HIGH)).verdict == "contradicted"
+
+
+def test_of_a_single_run_the_pictures_give_the_interval():
+    # Of 10,000 pictures 80% were right: Wilson's interval is about 79.2% to 80.8%.
+    for level, expected in ((0.79, "supported"), (0.81, "contradicted"), (0.799, "undecided")):
+        assert verdict(f"the best test_accuracy is at least {level}", ((0.7,), (0.8,))).verdict == expected
+
+
+def test_the_best_is_better_than_every_other():
+    vary = {"augment": ["none", "flip", "erase"]}
+    assert verdict("augment=flip is the best", (LOW, HIGH, LOW), vary).verdict == "supported"
+    assert verdict("augment=none is the best", (LOW, HIGH, LOW), vary).verdict == "contradicted"
+    assert verdict("augment=flip is the best", (LOW, HIGH, WIDE), vary).verdict == "undecided"
+
+
+def test_claimed_comparisons_are_not_corrected_for_those_that_nobody_claimed():
+    vary = {"augment": ["none", "flip", "erase", "invert", "blur", "hue"]}
+    near = tuple(value + shift for value, shift in zip(LOW, (0.01, 0.008, 0.012, 0.007, 0.01), strict=True))
+    values = (LOW, near, HIGH, HIGH[::-1], LOW[::-1], near[::-1])
+    found = verdict("augment=flip is better than augment=none", values, vary)
+    # The spread is pooled over all six, as statsmodels has it for the model of settings and seeds.
+    frame = pd.DataFrame(values).melt(ignore_index=False).reset_index(names="setting")
+    fitted = smf.ols("value ~ C(setting) + C(variable)", frame).fit()
+    assert found.numbers["p"] == pytest.approx(fitted.pvalues["C(setting)[T.1]"])
+    assert found.numbers["test"] == "pooled t"
+    assert 15 * found.numbers["p"] > 0.05 > found.numbers["p"] and found.verdict == "supported"
+
+
+def test_each_pair_is_planned_once_and_those_with_the_baseline_are_in_its_family():
+    keys = {"vary": {"augment": ["none", "flip", "erase"]}, "baseline": {"augment": "none"}}
+    layout = Layout(read_study(study_of(**keys)))
+    texts = (
+        "augment=flip is better than augment=erase",
+        "augment=erase is no different from augment=flip",
+        "augment=flip is better than the baseline",
+        "augment=flip is the best",
+    )
+    claims = [tie(text, layout, lambda name: Measure(ACCURACY, "fact", ())) for text in texts]
+    _, flip, erase = (setting.key for setting in layout.settings)
+    assert planned(claims, layout.baseline) == {"test_accuracy": ((flip, erase),)}
+
+
+def test_a_partial_setting_is_compared_pair_by_pair_over_the_other_axes():
+    # Epochs matter much more than the flip; in pairs the flip's two points are seen all the same.
+    vary = {"augment": ["none", "flip"], "epochs": [1, 2]}
+    up = tuple(value + 0.02 + shift for value, shift in zip(LOW, (0.001, 0, -0.001, 0.002, 0), strict=True))
+    upper = tuple(value + 0.02 for value in HIGH)
+    found = verdict("augment=flip is better than augment=none", (LOW, HIGH, up, upper), vary)
+    assert found.verdict == "supported" and "2 pairs" in found.why
+    assert found.numbers["difference"] == pytest.approx(0.0202)
+
+
+def test_without_numbers_nothing_is_decided():
+    for claim in ("augment=flip is better than augment=none", "the best test_accuracy is at least 0.1"):
+        assert verdict(claim, ((), ())).verdict == "undecided"
+
+
+def test_claims_are_judged_over_what_was_trained(runs):
+    claims = [
+        "optimizer.lr=5e-1 is better than the baseline",
+        "recall of '0' of optimizer.lr=0.5 is at least 0%",
+        "epochs to 1% validation_accuracy of optimizer.lr=0.5 is at most 1",
+    ]
+    result = run_here(Study(study_of(repeats=3, claims=claims, baseline={"optimizer.lr": 0.01}), runs=runs))
+    assert [claim.verdict for claim in result.claims][1:] == ["supported", "supported"]
+    assert result.claims[0].numbers["repeats"] == 3
+    assert {"recall of '0'", "epochs to 0.01 validation_accuracy", "gap"} <= {m.name for m in result.metrics}
+
+
+@pytest.mark.parametrize(
+    ("values", "published", "tolerance", "word"),
+    [
+        ((0.802, 0.798, 0.801), 0.80, None, "reproduced"),
+        ((0.60, 0.90, 0.80), 0.80, None, "not comparable"),
+        ((0.60, 0.90, 0.80), 0.80, 0.5, "reproduced"),
+        ((0.802, 0.798, 0.801), 0.70, None, "better"),
+    ],
+)
+def test_an_interval_that_could_hold_anything_reproduces_nothing(values, published, tolerance, word):
+    table = TiedTable("a book", ACCURACY, (TiedRow("flip", published, "s0", None),), None, tolerance)
+    tables = Tables(
+        {"s0": "flip"}, SEEDS, {"test_accuracy": ACCURACY}, {"test_accuracy": {"s0": dict(enumerate(values))}}
+    )
+    (row,) = beside(table, tables).rows
+    assert row.word == word
+    # Student's t with two degrees of freedom: 4.303 times 0.1528 / sqrt(3).
+    assert row.reason == (
+        None if word != "not comparable" else "too few repeats: the interval is 37.95 points wide either way"
+    )
+
+
+def test_published_numbers_get_a_word_and_a_reason(runs):
+    rows = [
+        {"optimizer.lr": "5e-1", "value": "1%"},
+        {"optimizer.lr": 0.01, "value": 0.99},
+        {"optimizer.lr": 7, "value": 0.5},
+    ]
+    table = {"source": "a book", "rows": rows}
+    other = {"source": "another", "data": "mnist", "rows": rows[:1]}
+    result = run_here(Study(study_of(published=[table, other]), runs=runs))
+    first, second = result.published
+    assert [row.word for row in first.rows] == ["better", "worse", "not measured"]
+    measured = result.settings[1].trials[0].metrics["test_accuracy"]
+    assert first.rows[0].difference == pytest.approx(measured - 0.01)
+    assert first.rows[0].low < first.rows[0].difference < first.rows[0].high
+    assert second.rows[0].word == "not comparable" and "another data set: mnist" in second.rows[0].reason
