@@ -248,3 +248,16 @@ def test_a_network_whose_arithmetic_cannot_be_counted_is_timed_all_the_same(monk
 
     machine = Machine(monkeypatch, picture=1e-4)
     assert choose_precision(_work(Odd()), lambda: machine.take).why == "timed"
+
+
+def test_a_trial_goes_on_after_a_pass_that_was_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, picture=1e-4, ratio=0.5)
+    take = machine.take
+
+    def held_up_once(name: str, count: int) -> None:
+        machine.now += 1.5 * (len(machine.passes) == 2)
+        take(name, count)
+
+    trial = Trial(_work(), HEAVY, 0.0)
+    trial.run(lambda: held_up_once)
+    assert (trial.choice().precision, trial.choice().pictures) == ("bfloat16", 8)

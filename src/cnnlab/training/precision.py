@@ -123,7 +123,9 @@ def choose_precision(work: Workload, prepare: Callable[[], Pass]) -> PrecisionCh
     known = _recall(place)
     if known is not None:
         return PrecisionChoice(**{**known, "why": "remembered", "seconds": _since(began)})
-    trial = Trial(work, _multiply_adds(work), began)
+    # Twice, for the first time may be held up by whatever else the machine does, and stands for the first pass.
+    counts = [_counted(work) for _ in range(2)]
+    trial = Trial(work, counts[0][0], began, min(seconds for _, seconds in counts))
     trial.run(prepare)
     choice = trial.choice()
     if trial.is_final:
@@ -136,13 +138,13 @@ class Trial:
 
     :param multiply_adds: of a picture forwards; 0 where that is not known.
     :param began: when the choosing began, by ``time.perf_counter``; all since then counts.
+    :param forward: seconds of a forward pass over one picture.
     """
 
-    def __init__(self, work: Workload, multiply_adds: int, began: float) -> None:
+    def __init__(self, work: Workload, multiply_adds: int, began: float, forward: float = 0.0) -> None:
         self.work, self.multiply_adds, self.began = work, multiply_adds, began
         self.passes: dict[tuple[int, Precision], list[float]] = {}
-        # Forwards over one picture were done to count; a pass over the first slice is dearer by this.
-        self.expected_first = (time.perf_counter() - began) * _PASSES * _SLICES[0]
+        self.expected_first = forward * _PASSES * _SLICES[0]
         self.is_clear = False
         self.is_whole = False
 
@@ -219,10 +221,13 @@ class Trial:
                     yield size, precision
 
     def _expected(self, size: int, precision: Precision) -> float:
-        """Seconds of the next pass: as the last, in proportion where the slice grows, as float32 where all is new."""
+        """Seconds of the next pass: as before, in proportion where the slice grows, as float32 where all is new.
+
+        The shortest stands for all: one that was held up says nothing of the next.
+        """
         if (size, precision) in self.passes:
-            return self.passes[size, precision][-1]
-        earlier = [(known, times[-1]) for (known, other), times in self.passes.items() if other == precision]
+            return min(self.passes[size, precision])
+        earlier = [(known, min(times)) for (known, other), times in self.passes.items() if other == precision]
         if earlier:
             before, seconds = max(earlier)
             return seconds * size / before
@@ -272,6 +277,12 @@ class Trial:
 
 def _since(began: float) -> float:
     return time.perf_counter() - began
+
+
+def _counted(work: Workload) -> tuple[int, float]:
+    """The multiply-adds of a picture, 0 where they are not known, and the seconds that it took to see them."""
+    began = time.perf_counter()
+    return _multiply_adds(work), _since(began)
 
 
 def _multiply_adds(work: Workload) -> int:
