@@ -14,7 +14,10 @@ from torch.nn import functional as F
 from cnnlab.models.cpu_kernels import Sequential, native_kernels, pointwise, why_not
 
 BOUND = 1e-5
-"""Of errors in float32 as a part of the largest value, or of 1 where all cancel out; over 700 drawn shapes the largest was 1.4e-6."""
+"""Of errors in float32 as a part of the largest value, or of 1 where all cancel out.
+
+Over 700 drawn shapes the largest was 1.4e-6.
+"""
 
 
 @pytest.fixture(autouse=True)
