@@ -261,3 +261,19 @@ def test_a_trial_goes_on_after_a_pass_that_was_held_up(monkeypatch: pytest.Monke
     trial = Trial(_work(), HEAVY, 0.0)
     trial.run(lambda: held_up_once)
     assert (trial.choice().precision, trial.choice().pictures) == ("bfloat16", 8)
+
+
+def test_own_kernels_are_judged_on_a_slice_large_enough_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = {}
+    for kernels in ("torch", "native"):
+        machine = Machine(monkeypatch, picture=1e-4, ratio=0.5)
+        pictures[kernels] = machine.trial(kernels=kernels).choice().pictures
+    assert pictures == {"torch": 8, "native": 128}
+
+
+def test_without_a_trial_own_kernels_compute_in_float32_but_in_the_largest_networks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine(monkeypatch)
+    choices = [machine.trial(steps=1, multiply_adds=m, kernels="native").choice().precision for m in (HEAVY, 10**10)]
+    assert choices == ["float32", "bfloat16"]

@@ -53,6 +53,8 @@ _TURNS = 2
 # A format clearly ahead on a slice of this many pictures is so on the whole batch: what a call costs beside its
 # arithmetic weighs less there, and it weighs against bfloat16.
 _TELLING_SLICE = 8
+# Of kernels of our own, which leave small batches to torch: what they save in float32 shows on larger ones only.
+_TELLING_SLICE_NATIVE = 128
 _CLEARLY_AHEAD = 1.25
 _FAR_BEHIND = 4.0
 # On the whole batch a tenth is enough; below it float32 is taken, which is exact.
@@ -237,16 +239,20 @@ class Trial:
         float32, bfloat16 = (self._best(size, precision) for precision in _FORMATS)
         if not self._is_warm_on(size) or float32 is None or bfloat16 is None:
             return False
-        is_ahead = size >= _TELLING_SLICE and float32 > _CLEARLY_AHEAD * bfloat16
+        is_ahead = size >= self._least_telling and float32 > _CLEARLY_AHEAD * bfloat16
         return is_ahead or bfloat16 > _FAR_BEHIND * float32
 
     def _is_warm_on(self, size: int) -> bool:
         """Whether each format was timed with its kernels made."""
         return all(len(self.passes.get((size, precision), ())) > 1 for precision in _FORMATS)
 
+    @property
+    def _least_telling(self) -> int:
+        return _TELLING_SLICE if self.work.kernels == "torch" else _TELLING_SLICE_NATIVE
+
     def _telling_size(self) -> int | None:
         """The largest slice that tells which format is the faster; None where none does."""
-        least = min(_TELLING_SLICE, self.work.batch)
+        least = min(self._least_telling, self.work.batch)
         for size in sorted({size for size, _ in self.passes}, reverse=True):
             float32, bfloat16 = (self._best(size, precision) for precision in _FORMATS)
             if float32 is None or bfloat16 is None:
