@@ -1,76 +1,18 @@
 """Convolutions by kernels of our own: the same as torch's in float64, to within the rounding of float32."""
 
 import copy
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from native_results import GREY, WINOGRAD, all_of, assert_close, assert_equal, exact, layer_of, threads
+from torch import Tensor
 from torch.nn import functional as F
 
-from cnnlab.models.cpu_kernels import Conv2d, modules, native_kernels, why_not
+from cnnlab.models.cpu_kernels import Conv2d, native_kernels
 
-WINOGRAD = 1e-4
-"""Bound of errors as a part of the largest value; over 700 drawn shapes the largest was 1.2e-5, torch's 5e-6."""
-GREY = 1e-5
-"""Likewise, of sums taken as in the definition; the largest was 1.9e-6."""
-
-
-@pytest.fixture(autouse=True)
-def _kernels() -> Iterator[None]:
-    reason = why_not()
-    if reason is not None:
-        pytest.skip(reason)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A line for each convolution that our kernels computed."""
-    seen: list[str] = []
-    real = modules.convolve
-
-    def counted(input: Tensor, weight: Tensor, *rest: Any) -> Tensor:
-        seen.append("grey" if weight.shape[1] == 1 else "winograd")
-        return real(input, weight, *rest)
-
-    monkeypatch.setattr(modules, "convolve", counted)
-    return seen
-
-
-def layer_of(*sizes: Any, seed: int = 0, **settings: Any) -> Conv2d:
-    torch.manual_seed(seed)
-    return Conv2d(*sizes, **settings)
-
-
-def all_of(layer: nn.Module, pictures: Tensor, factors: Tensor | None = None) -> dict[str, Tensor]:
-    """The output and the gradients of Σ factors · output, drawn where there are none."""
-    wanted = [("input", pictures)] if pictures.requires_grad else []
-    wanted += [(name, parameter) for name, parameter in layer.named_parameters() if parameter.requires_grad]
-    output = layer(pictures)
-    if factors is None:
-        factors = torch.randn(output.shape, generator=torch.Generator().manual_seed(1)).to(output.dtype)
-    gradients = torch.autograd.grad(output, [tensor for _, tensor in wanted], factors.to(output.dtype))
-    return {"output": output.detach()} | {name: each for (name, _), each in zip(wanted, gradients, strict=True)}
-
-
-def exact(layer: nn.Module, pictures: Tensor) -> dict[str, Tensor]:
-    twin = pictures.detach().double().requires_grad_(pictures.requires_grad)
-    with native_kernels(False):
-        return all_of(copy.deepcopy(layer).double(), twin)
-
-
-def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor], bound: float) -> None:
-    assert found.keys() == expected.keys()
-    for name, right in expected.items():
-        assert found[name].shape == right.shape
-        assert (found[name].double() - right).abs().max() <= bound * right.abs().max(), name
+pytestmark = pytest.mark.usefixtures("native_here")
 
 
 def assert_native(layer: Conv2d, pictures: Tensor, bound: float) -> None:
@@ -196,7 +138,7 @@ def test_a_convolution_of_grey_images_is_torchs_for_all_shapes(
     assert_native(layer, torch.randn(count, 1, *size), GREY)
 
 
-def test_a_convolution_of_a_grey_image_worked_out_by_hand(calls) -> None:
+def test_a_convolution_of_a_grey_image_worked_out_by_hand(convolved) -> None:
     layer = layer_of(1, 16, 3, padding=1)
     layer.weight.data.copy_(torch.arange(16.0).view(-1, 1, 1, 1).expand(16, 1, 3, 3))
     layer.bias.data.fill_(0.5)
@@ -205,7 +147,7 @@ def test_a_convolution_of_a_grey_image_worked_out_by_hand(calls) -> None:
     with native_kernels(True):
         maps = layer(image)
         maps.sum().backward()
-    assert calls == ["grey"]
+    assert convolved == ["grey"]
     for factor in range(16):
         assert torch.equal(maps[0, factor], factor * sums + 0.5)
         # The weight in the middle meets every pixel, that on the upper left those that have a neighbour there.
@@ -213,12 +155,12 @@ def test_a_convolution_of_a_grey_image_worked_out_by_hand(calls) -> None:
         assert layer.bias.grad[factor] == 9
 
 
-def test_under_autocast_a_grey_image_is_convolved_in_float32_and_rounded_once(calls) -> None:
+def test_under_autocast_a_grey_image_is_convolved_in_float32_and_rounded_once(convolved) -> None:
     layer, pictures = layer_of(1, 16, 3, padding=1), torch.randn(3, 1, 9, 7)
     expected = exact(layer, pictures)["output"]
     with native_kernels(True), torch.autocast("cpu", torch.bfloat16):
         maps = layer(pictures)
-    assert calls == ["grey"] and maps.dtype == torch.bfloat16
+    assert convolved == ["grey"] and maps.dtype == torch.bfloat16
     # Half of the distance of two neighbours with 8 digits.
     assert ((maps.double() - expected).abs() <= expected.abs() * 2**-8 + 1e-6).all()
     factors = torch.randn(maps.shape).bfloat16()
@@ -232,124 +174,16 @@ def test_under_autocast_a_grey_image_is_convolved_in_float32_and_rounded_once(ca
     assert (found[1] - right[1]).abs().max() <= 2**-8 * right[1].abs().max()
 
 
-def pictures_of(*shape: int, **settings: Any) -> Callable[[], Tensor]:
-    return lambda: torch.randn(shape, generator=torch.Generator().manual_seed(2)).to(**settings)
-
-
-WIDE, SQUARE = pictures_of(2, 16, 6, 6), pictures_of(2, 1, 6, 6)
-ELSEWHERE = {
-    "float64": (lambda: layer_of(16, 16, 3).double(), pictures_of(2, 16, 6, 6, dtype=torch.float64)),
-    "bfloat16": (lambda: layer_of(16, 16, 3).bfloat16(), pictures_of(2, 16, 6, 6, dtype=torch.bfloat16)),
-    "groups": (lambda: layer_of(16, 16, 3, groups=2), WIDE),
-    "one group for a channel": (lambda: layer_of(16, 16, 3, groups=16), WIDE),
-    "dilation": (lambda: layer_of(16, 16, 3, dilation=2), WIDE),
-    "stride": (lambda: layer_of(16, 16, 3, stride=2), WIDE),
-    "stride in one direction": (lambda: layer_of(16, 16, 3, stride=(1, 2)), WIDE),
-    "17 channels": (lambda: layer_of(17, 16, 3), pictures_of(2, 17, 6, 6)),
-    "17 filters": (lambda: layer_of(16, 17, 3), WIDE),
-    "reflected": (lambda: layer_of(16, 16, 3, padding=1, padding_mode="reflect"), WIDE),
-    "another kernel": (lambda: layer_of(16, 16, (3, 1)), WIDE),
-    "wide padding": (lambda: layer_of(16, 16, 3, padding=3), WIDE),
-    "outputs of 2×2": (lambda: layer_of(16, 16, 3, padding=1), pictures_of(2, 16, 2, 2)),
-    "outputs of 3×2": (lambda: layer_of(16, 16, 3), pictures_of(2, 16, 5, 4)),
-    "one picture without a batch": (lambda: layer_of(16, 16, 3), pictures_of(16, 6, 6)),
-    "colour": (lambda: layer_of(3, 16, 3), pictures_of(2, 3, 6, 6)),
-    "grey in float64": (lambda: layer_of(1, 16, 3).double(), pictures_of(2, 1, 6, 6, dtype=torch.float64)),
-    "grey with dilation": (lambda: layer_of(1, 16, 3, dilation=2), SQUARE),
-    "grey with 17 filters": (lambda: layer_of(1, 17, 3), SQUARE),
-    "grey, an even kernel, same": (lambda: layer_of(1, 16, 4, padding="same"), SQUARE),
-    "grey, circular": (lambda: layer_of(1, 16, 3, padding=1, padding_mode="circular"), SQUARE),
-    "grey that asks for a gradient": (lambda: layer_of(1, 16, 3), lambda: SQUARE().requires_grad_()),
-}
-
-
-@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
-@pytest.mark.parametrize("case", ELSEWHERE)
-def test_what_the_kernels_are_not_made_for_is_torchs_bit_for_bit(case, calls) -> None:
-    make, pictures = ELSEWHERE[case]
-    layer, given = make(), pictures()
-    with native_kernels(True):
-        found = all_of(layer, given)
-    layer.__class__ = nn.Conv2d
-    expected = all_of(layer, given)
-    assert not calls and found.keys() == expected.keys()
-    assert all(torch.equal(found[name], expected[name]) for name in found)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_a_wide_convolution_under_autocast_is_torchs(dtype, calls) -> None:
-    with native_kernels(True), torch.autocast("cpu", dtype):
-        assert layer_of(16, 16, 3)(WIDE()).dtype == dtype
-    assert not calls
-
-
-def test_outside_the_block_and_in_one_that_says_no_all_is_torchs(calls) -> None:
-    layer = layer_of(16, 16, 3)
-    for block in (native_kernels(True), native_kernels(False)):
-        with block:
-            pass
-        layer(WIDE())
-    with native_kernels(True), native_kernels(False):
-        layer(WIDE())
-    assert not calls
-    with native_kernels(True):
-        layer(WIDE())
-    assert calls
-
-
-@pytest.mark.parametrize(("channels", "other"), [(16, 32), (16, 8), (1, 3), (1, 16)])
-def test_channels_that_do_not_match_are_refused_in_the_words_of_torch(channels, other) -> None:
-    with native_kernels(True), pytest.raises(RuntimeError, match=f"to have {channels} channels, but got {other}"):
-        layer_of(channels, 16, 3)(torch.randn(2, other, 6, 6))
-
-
-def test_an_image_smaller_than_the_kernel_is_refused_in_the_words_of_torch() -> None:
-    with native_kernels(True), pytest.raises(RuntimeError, match="Kernel size can't be greater"):
-        layer_of(1, 16, 7)(torch.randn(2, 1, 6, 6))
-
-
-def test_the_defaults_of_torch_for_new_tensors_do_not_matter(calls) -> None:
-    layer, pictures = layer_of(16, 16, 3), WIDE().requires_grad_()
-    expected = exact(layer, pictures)
-    factors = torch.randn(expected["output"].shape, generator=torch.Generator().manual_seed(1))
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        with native_kernels(True), torch.device("meta"):
-            found = all_of(layer, pictures, factors)
-    finally:
-        torch.set_default_dtype(before)
-    assert calls
-    assert_close(found, expected, WINOGRAD)
-
-
-def test_transforms_of_torch_func_are_left_to_torch(calls) -> None:
-    layer, pictures = layer_of(16, 16, 3), WIDE()
-    with native_kernels(True):
-        found = torch.func.vmap(layer)(torch.stack([pictures, pictures]))
-    assert not calls
-    torch.testing.assert_close(found[1], F.conv2d(pictures, layer.weight, layer.bias))
-
-
-def test_a_network_compiled_by_torch_is_left_to_torch(calls) -> None:
-    layer = layer_of(16, 16, 3)
-    with native_kernels(True):
-        found = torch.compile(layer, backend="eager", fullgraph=True)(WIDE())
-    assert not calls and torch.equal(found, F.conv2d(WIDE(), layer.weight, layer.bias))
-
-
 def test_results_are_the_same_bit_for_bit_whichever_thread_is_first() -> None:
     layer, grey = layer_of(32, 48, 3, padding=1), layer_of(1, 16, 5)
     maps, images = torch.randn(40, 32, 11, 10).requires_grad_(), torch.randn(40, 1, 20, 20)
-    with native_kernels(True):
-        alone = all_of(layer, maps), all_of(grey, images)
-        torch.set_num_threads(2)
-        together = all_of(layer, maps), all_of(grey, images)
-        for _ in range(5):
-            again = all_of(layer, maps), all_of(grey, images)
-            for one, other in zip(together, again, strict=True):
-                assert all(torch.equal(one[name], other[name]) for name in one)
-    for one, other in zip(alone, together, strict=True):
-        assert torch.equal(one["output"], other["output"])
+    for network, pictures in ((layer, maps), (grey, images)):
+        with native_kernels(True):
+            alone = all_of(network, pictures)
+            with threads(2):
+                together = all_of(network, pictures)
+                for _ in range(5):
+                    assert_equal(all_of(network, pictures), together)
+        assert torch.equal(alone["output"], together["output"])
         # Of the weights each thread sums its own share.
-        assert_close(other, one, 1e-5)
+        assert_close(together, alone, 1e-5)

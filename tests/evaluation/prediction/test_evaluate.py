@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import Tensor, nn
 
 import cnnlab
@@ -168,7 +169,9 @@ def test_a_run_in_bfloat16_from_elsewhere_is_evaluated_in_float32_where_that_is_
     info = json.loads((copy / "run.json").read_text())
     info["execution"] |= {"device": "cpu", "precision": "bfloat16"}
     (copy / "run.json").write_text(json.dumps(info))
-    # Where it was trained, its scores come out again, native or not.
+    recipe = yaml.safe_load((copy / "recipe.yaml").read_text())
+    (copy / "recipe.yaml").write_text(yaml.safe_dump(recipe | {"precision": "bfloat16"}))
+    # Where it was trained in what was asked for, its scores come out again, native or not.
     monkeypatch.setattr(predictor, "has_native_bfloat16", lambda device: False)
     assert predictor.subject(Run(copy)).precision == "bfloat16"
     monkeypatch.setattr(predictor, "processor", lambda: "another")
