@@ -31,7 +31,7 @@ def measure(recipe: Path, seeds: list[int], runs: Path) -> dict[str, Any]:
         "seeds": seeds,
         "test_accuracy": accuracies,
         "mean": statistics.mean(accuracies),
-        "sd": statistics.stdev(accuracies) if len(seeds) > 1 else None,
+        "std": statistics.stdev(accuracies) if len(seeds) > 1 else None,
         "pictures": trained[0].test.n,
         "seconds": [run.info["seconds"] for run in trained],
         "execution": [run.info["execution"] for run in trained],
@@ -41,7 +41,7 @@ def measure(recipe: Path, seeds: list[int], runs: Path) -> dict[str, Any]:
 
 def table(record: dict[str, Any]) -> str:
     """The record as Markdown."""
-    spread = "" if record["sd"] is None else f", SD {record['sd']:.4f}"
+    spread = "" if record["std"] is None else f", SD {record['std']:.4f}"
     error = math.sqrt(record["mean"] * (1 - record["mean"]) / record["pictures"])
     rows = zip(record["seeds"], record["test_accuracy"], record["seconds"], record["execution"], strict=True)
     lines = [

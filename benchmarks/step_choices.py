@@ -40,7 +40,7 @@ def network(net: str, shape: tuple[int, int, int], choices: int) -> nn.Module:
         quicker.Sequential.forward = nn.Sequential.forward  # type: ignore[method-assign]
     if choices < CHOICES.index("small maps"):
         quicker.Conv2d._is_slow_on = lambda self, input: False  # type: ignore[method-assign]
-    made = models.build(net, shape, 10).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    made = models.build_network(net, shape, 10).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if choices >= CHOICES.index("ReLU in place"):
         for module in made.modules():
             if isinstance(module, nn.ReLU):

@@ -94,12 +94,12 @@ def overhead_seconds(folder: Path) -> dict[str, float]:
 
 def pair_gain(folder: Path, model: str, turns: int = 5) -> dict[str, Any]:
     """Images per second of two at once with one thread each, and of one after the other with two, in turns."""
-    from cnnlab.studies import LocalExecutor
+    from cnnlab.studies import ProcessExecutor
 
     speeds: dict[int, list[float]] = {1: [], 2: []}
     with (
-        LocalExecutor(1, runs=folder / "pair-1") as alone,
-        LocalExecutor(2, runs=folder / "pair-2") as together,
+        ProcessExecutor(1, runs=folder / "pair-1") as alone,
+        ProcessExecutor(2, runs=folder / "pair-2") as together,
     ):
         for turn in range(turns + 1):
             for at_once, executor in ((1, alone), (2, together)):
@@ -118,10 +118,10 @@ def pair_gain(folder: Path, model: str, turns: int = 5) -> dict[str, Any]:
 
 def _pair_seconds(executor: Any, at_once: int, turn: int, model: str) -> float:
     """Until two trainings are done, so many at once on both cores."""
-    from cnnlab.studies.execution.executor import Failed, Finished, Order
+    from cnnlab.studies.execution.executor import Failed, Finished, TrialRequest
 
     seeds = (2 * turn, 2 * turn + 1)
-    waiting = [Order(seed, {**PAIR, "model": model, "threads": 2 // at_once, "seed": seed}) for seed in seeds]
+    waiting = [TrialRequest(seed, {**PAIR, "model": model, "threads": 2 // at_once, "seed": seed}) for seed in seeds]
     began, left, running = time.perf_counter(), len(waiting), 0
     while left:
         while waiting and running < at_once:

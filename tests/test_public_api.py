@@ -37,7 +37,7 @@ def test_a_name_is_the_same_object_in_its_room() -> None:
     from cnnlab import data, runs, training
 
     assert cnnlab.train is training.train
-    assert cnnlab.load_data is data.load
+    assert cnnlab.load_data is data.load_data
     assert cnnlab.Run is runs.Run
 
 

@@ -20,7 +20,7 @@ from cnnlab import models
 def multiply_adds(job: Job) -> int:
     """Multiplications with addition of one picture's way through the convolutions and dense layers."""
     height, width, channels = job.shape
-    network = models.build(job.net, (channels, height, width), 10).eval()
+    network = models.build_network(job.net, (channels, height, width), 10).eval()
     counts: list[int] = []
 
     def count(module: nn.Module, _: Any, output: Tensor) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cnnlab.core.errors import CnnlabError as CnnlabError
     from cnnlab.data import Dataset as Dataset
     from cnnlab.data import ImageSet as ImageSet
-    from cnnlab.data import load as load_data
+    from cnnlab.data import load_data as load_data
     from cnnlab.evaluation import evaluate as evaluate
     from cnnlab.evaluation import predict as predict
     from cnnlab.models import Classifier as Classifier
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cnnlab.studies import Study as Study
     from cnnlab.training import Recipe as Recipe
     from cnnlab.training import extend as extend
-    from cnnlab.training import find_rate as find_rate
+    from cnnlab.training import find_lr as find_lr
     from cnnlab.training import resume as resume
     from cnnlab.training import train as train
 
@@ -45,7 +45,7 @@ __all__ = [
     "arithmetic",
     "evaluate",
     "extend",
-    "find_rate",
+    "find_lr",
     "load_data",
     "predict",
     "resume",
@@ -65,8 +65,8 @@ _HOMES = {
     "Study": ("cnnlab.studies", "Study"),
     "evaluate": ("cnnlab.evaluation", "evaluate"),
     "extend": ("cnnlab.training", "extend"),
-    "find_rate": ("cnnlab.training", "find_rate"),
-    "load_data": ("cnnlab.data", "load"),
+    "find_lr": ("cnnlab.training", "find_lr"),
+    "load_data": ("cnnlab.data", "load_data"),
     "predict": ("cnnlab.evaluation", "predict"),
     "resume": ("cnnlab.training", "resume"),
     "train": ("cnnlab.training", "train"),

@@ -1,6 +1,6 @@
 """A pipeline taken apart."""
 
-from cnnlab.augment import ablations, canonical
+from cnnlab.augment import ablations, canonical_pipeline
 
 
 def test_each_alone_all_and_all_but_each():
@@ -16,9 +16,9 @@ def test_each_alone_all_and_all_but_each():
         "all but erase",
     ]
     assert found["none"] == "none"
-    assert found["only rotate"] == canonical("rotate(10)")
-    assert found["all but rotate"] == canonical("flip|erase")
-    assert found["all"] == canonical("flip|rotate(10)|erase")
+    assert found["only rotate"] == canonical_pipeline("rotate(10)")
+    assert found["all but rotate"] == canonical_pipeline("flip|erase")
+    assert found["all"] == canonical_pipeline("flip|rotate(10)|erase")
 
 
 def test_what_would_be_the_same_is_there_once():
@@ -30,5 +30,5 @@ def test_what_would_be_the_same_is_there_once():
 
 def test_an_operation_that_stands_there_twice_is_numbered():
     found = ablations("rotate(10)|flip|rotate(20)")
-    assert found["only rotate 2"] == canonical("rotate(20)")
-    assert found["all but rotate 1"] == canonical("flip|rotate(20)")
+    assert found["only rotate 2"] == canonical_pipeline("rotate(20)")
+    assert found["all but rotate 1"] == canonical_pipeline("flip|rotate(20)")

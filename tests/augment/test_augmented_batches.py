@@ -5,7 +5,7 @@ import torch
 import cnnlab
 from cnnlab.augment import pipeline
 from cnnlab.data import Dataset, TensorImages
-from cnnlab.training.batches import Feed
+from cnnlab.training.batches import BatchLoader
 
 CLASSES = {"label": ("a", "b", "c")}
 PIPELINE = "flip|rotate(20)|brightness|shift(0.1)|gamma|salt_and_pepper|mixup(0.2)|erase"
@@ -36,7 +36,7 @@ def test_batches_are_the_same_with_one_worker_and_with_four():
                 step=step,
                 ids=batch.indices,
             )
-            for step, batch in enumerate(Feed(images, torch.device("cpu"), workers).batches(indices, 8))
+            for step, batch in enumerate(BatchLoader(images, torch.device("cpu"), workers).batches(indices, 8))
         ]
         for workers in (1, 4)
     ]

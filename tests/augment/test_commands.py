@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from cnnlab.cli.app import app
-from cnnlab.cli.augment.preview import Picture
-from cnnlab.reports.style import save
+from cnnlab.cli.augment.preview import FigureOption
+from cnnlab.reports.style import save_figure
 
 
 def cnnlab(*words):
@@ -41,8 +41,8 @@ def test_list_answers_the_name_of_another_library_with_the_operation_meant():
 
 
 def test_preview_writes_every_format_that_it_names(tmp_path):
-    option = Picture.__metadata__[0]
+    option = FigureOption.__metadata__[0]
     suffixes = re.findall(r"\.[a-z]+", option.help.partition(":")[2])
     assert {".png", ".jpg", ".svg", ".pdf"} <= set(suffixes)
     for suffix in suffixes:
-        assert save(Figure(figsize=(1, 1)), tmp_path / f"grid{suffix}").stat().st_size > 50
+        assert save_figure(Figure(figsize=(1, 1)), tmp_path / f"grid{suffix}").stat().st_size > 50

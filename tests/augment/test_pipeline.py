@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import cnnlab
-from cnnlab.augment import Info, Pipeline, canonical, fusion, matrices, other_libraries, pipeline, resampling
+from cnnlab.augment import Info, Pipeline, canonical_pipeline, fusion, matrices, other_libraries, pipeline, resampling
 from cnnlab.augment.device_transfer import _bytes, _views
 from cnnlab.augment.operation import Geometric
 from cnnlab.core.errors import SpecError
@@ -37,13 +37,15 @@ def test_a_pipeline_is_read_from_text_mappings_and_itself():
     assert isinstance(text, Pipeline)
     assert pipeline(text) is text
     assert pipeline(["flip", {"name": "rotate", "degrees": 10}]).spec == text.spec
-    assert canonical("flip()|rotate(degrees=10.0)") == text.spec
+    assert canonical_pipeline("flip()|rotate(degrees=10.0)") == text.spec
 
 
 def test_canonical_text_fills_in_defaults_and_nested_fills():
-    assert canonical("rotate(10)") == "rotate(degrees=10.0, p=1.0, fill=reflect)"
-    assert canonical("rotate(10, fill=constant(0.5))") == canonical("rotate(10, fill=constant(value=0.5))")
-    assert canonical("rotate(10, fill=constant)") == canonical("rotate(10, fill=constant(0))")
+    assert canonical_pipeline("rotate(10)") == "rotate(degrees=10.0, p=1.0, fill=reflect)"
+    assert canonical_pipeline("rotate(10, fill=constant(0.5))") == canonical_pipeline(
+        "rotate(10, fill=constant(value=0.5))"
+    )
+    assert canonical_pipeline("rotate(10, fill=constant)") == canonical_pipeline("rotate(10, fill=constant(0))")
 
 
 @pytest.mark.parametrize(

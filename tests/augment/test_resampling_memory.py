@@ -74,7 +74,7 @@ def test_threads_do_not_share_memory() -> None:
     gate = threading.Barrier(2)
 
     def take() -> None:
-        addresses.append(buffers.take("pixels", (64,), torch.device("cpu")).data_ptr())
+        addresses.append(buffers.take_buffer("pixels", (64,), torch.device("cpu")).data_ptr())
         gate.wait()
 
     threads = [threading.Thread(target=take) for _ in range(2)]

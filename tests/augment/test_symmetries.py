@@ -132,8 +132,8 @@ def test_circular_shift_goes_by_whole_parts_along_one_axis():
 
 def test_quarter_turn_refuses_pictures_that_are_not_square():
     operation = pipeline("quarter_turn").operations[0]
-    assert operation.misfit((1, 28, 28)) is None
-    assert "28×32" in operation.misfit((1, 28, 32))
+    assert operation.refusal((1, 28, 28)) is None
+    assert "28×32" in operation.refusal((1, 28, 32))
 
 
 def test_moving_pixels_of_a_float_run_is_exact_to_rounding():

@@ -96,11 +96,11 @@ def test_a_training_comes_to_its_first_step_and_what_it_left_is_evaluated(
 @pytest.mark.parametrize(
     "words",
     [
-        ["find-rate", *RECIPE, "batch_size=100", "--steps", "10"],
+        ["find-lr", *RECIPE, "batch_size=100", "--steps", "10"],
         ["augment", "cost", "flip|shift(0.1)", *RECIPE, "batch_size=200", "--repeats", "1"],
         ["study", "plan", "study.yaml", "--probe"],
     ],
-    ids=["find-rate", "augment cost", "study plan"],
+    ids=["find-lr", "augment cost", "study plan"],
 )
 def test_what_times_steps_is_done_soon(words: list[str], environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(STUDY)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cnnlab.cli.app import app
-from cnnlab.studies import InProcessExecutor, Study
+from cnnlab.studies import Study, ThreadExecutor
 
 FILE = """question: Does the rate matter?
 base: {data: digits, subset: 200, model: 'mlp(hidden=[8])', epochs: 1, batch_size: 50, precision: float32, threads: 1}
@@ -25,7 +25,7 @@ def file(tmp_path, monkeypatch):
     whole = Study.run
 
     def run(study, **more):
-        return whole(study, executor=InProcessExecutor(runs=study.store.root, sets=study.trials.sets))
+        return whole(study, executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets))
 
     monkeypatch.setattr(Study, "run", run)
     path = tmp_path / "rates.yaml"

@@ -67,12 +67,12 @@ def test_resume_of_a_finished_run_returns_it(cnnlab: Cnnlab, trained: Run) -> No
 
 def test_find_rate_draws_the_curve_and_suggests_a_rate(cnnlab: Cnnlab, document: Document, tmp_path: Path) -> None:
     words = [word for word in SMALL if not word.startswith("epochs")]
-    facts = document("find-rate", *words, "--steps", "40", "--out", "curve.png")
+    facts = document("find-lr", *words, "--steps", "40", "--out", "curve.png")
     assert facts["picture"] == "curve.png"
     assert 1e-6 < facts["suggestion"] < 10
     with Image.open(tmp_path / "curve.png") as picture:
         assert picture.size[0] > 400
-    shown = cnnlab("find-rate", *words, "--steps", "40").stdout
+    shown = cnnlab("find-lr", *words, "--steps", "40").stdout
     assert "suggested learning rate" in shown
     assert "cnnlab train data=digits 'model=mlp(hidden=[32])'" in shown
     assert not (tmp_path / "runs").exists()

@@ -36,13 +36,13 @@ WRONG = [
     (["evaluate", "last", "dtaa=x"], "Did you mean data?"),
     (["evaluate", "last", "split=test", "split=train"], "split is given twice"),
     (["predict", "last"], "missing argument"),
-    (["find-rate", "data=digits", "--lowest", "1", "--highest", "0.1"], "--lowest 1 must be above 0 and below"),
-    (["find-rate", "data=digits", "--out", "curve.doc"], "--out curve.doc cannot be drawn"),
-    (["find-rate", "data=digits", "--steps", "none"], "--steps"),
+    (["find-lr", "data=digits", "--lowest", "1", "--highest", "0.1"], "--lowest 1 must be above 0 and below"),
+    (["find-lr", "data=digits", "--out", "curve.doc"], "--out curve.doc cannot be drawn"),
+    (["find-lr", "data=digits", "--steps", "none"], "--steps"),
     (["arithmetic", "dense", "9", "--units", "many"], "invalid value for '--units': it takes a whole number. See:"),
     (["arithmetic", "dense", "9", "--units", "0"], "invalid value for '--units': it takes at least 1. See:"),
     (["arithmetic", "pool", "4x4x3", "--kind", "mean"], "invalid value for '--kind': 'mean' is not one of"),
-    (["find-rate", "data=digits", "--lowest", "low"], "invalid value for '--lowest': it takes a number. See:"),
+    (["find-lr", "data=digits", "--lowest", "low"], "invalid value for '--lowest': it takes a number. See:"),
     (["runs", "compare", "last"], "at least two runs"),
     (["runs", "show", "nobody"], "there are no runs under runs"),
     (["data", "show", "fashon"], "Did you mean fashion-mnist?"),
@@ -76,7 +76,7 @@ def test_without_a_command_the_commands_are_shown(cnnlab: Cnnlab, words: list[st
         "extend",
         "evaluate",
         "predict",
-        "find-rate",
+        "find-lr",
         "runs",
         "data",
         "augment",
@@ -92,7 +92,7 @@ def test_a_group_without_a_command_shows_its_commands(cnnlab: Cnnlab, name: str)
 
 
 @pytest.mark.parametrize(
-    "words", ["train", "resume", "extend", "evaluate", "predict", "find-rate", "demo", "runs list", "runs show"]
+    "words", ["train", "resume", "extend", "evaluate", "predict", "find-lr", "demo", "runs list", "runs show"]
 )
 def test_every_command_explains_itself(cnnlab: Cnnlab, words: str) -> None:
     shown = cnnlab(*words.split(), "--help").stdout

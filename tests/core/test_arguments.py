@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from cnnlab.core.arguments import Count, Fraction, NonNegative, Positive, Range, convert, describe
+from cnnlab.core.arguments import Count, Fraction, NonNegative, Positive, Range, convert, describe_type
 from cnnlab.core.spec import Call
 
 Small = Annotated[float, Range(0, 1, open_high=True)]
@@ -106,4 +106,4 @@ def test_value_that_does_not_fit_is_refused(annotation: Any, value: object) -> N
     ],
 )
 def test_type_is_told_in_words(annotation: Any, words: str) -> None:
-    assert describe(annotation) == words
+    assert describe_type(annotation) == words

@@ -42,7 +42,7 @@ def hdf5(folder: Path, **arrays: object) -> Path:
 @pytest.mark.parametrize("write", [npz, hdf5])
 def test_splits_are_read_by_their_names(tmp_path: Path, write: Callable[..., Path]) -> None:
     path = write(tmp_path, x_train=X[:6], y_train=Y[:6], x_val=X[6:9], y_val=Y[6:9], x_test=X[9:], y_test=Y[9:])
-    dataset = data.load(path)
+    dataset = data.load_data(path)
     assert {name: len(part) for name, part in dataset.parts()} == {"train": 6, "validation": 3, "test": 3}
     assert torch.equal(dataset.test.pixels(), torch.from_numpy(X[9:].transpose(0, 3, 1, 2).copy()))
     assert dataset.test.targets["label"].tolist() == [0, 1, 2]
@@ -51,15 +51,15 @@ def test_splits_are_read_by_their_names(tmp_path: Path, write: Callable[..., Pat
 
 def test_npz_and_hdf5_and_arrays_of_the_same_content_have_one_digest(tmp_path: Path) -> None:
     arrays = {"images": X, "labels": Y}
-    digests = {data.load(write(tmp_path, **arrays)).digest for write in (npz, hdf5)}
+    digests = {data.load_data(write(tmp_path, **arrays)).digest for write in (npz, hdf5)}
     assert digests == {data.from_arrays(X, Y).digest}
 
 
 @pytest.mark.parametrize("write", [npz, hdf5])
 def test_names_of_classes_are_read(tmp_path: Path, write: Callable[..., Path]) -> None:
-    named = data.load(write(tmp_path, images=X, labels=Y, class_names=np.array(["a", "b", "c"])), **WHOLE)
+    named = data.load_data(write(tmp_path, images=X, labels=Y, class_names=np.array(["a", "b", "c"])), **WHOLE)
     assert named.classes == {"label": ("a", "b", "c")}
-    words = data.load(write(tmp_path, images=X, labels=np.array(["x", "a", "x", "b"] * 3)), **WHOLE)
+    words = data.load_data(write(tmp_path, images=X, labels=np.array(["x", "a", "x", "b"] * 3)), **WHOLE)
     assert words.classes == {"label": ("a", "b", "x")}
     assert words.train.targets["label"].tolist() == [2, 0, 2, 1] * 3
 
@@ -83,17 +83,17 @@ def test_roles_of_arrays(names: list[str], roles: list[str]) -> None:
 def test_columns_of_a_table_of_targets_are_named(tmp_path: Path) -> None:
     times = np.stack([np.arange(12), np.arange(12) * 4 + 0.5], 1)
     path = npz(tmp_path, images=X, labels=times)
-    train = data.load(f"npz({path}, targets=[hour, minute])", **WHOLE).train
+    train = data.load_data(f"npz({path}, targets=[hour, minute])", **WHOLE).train
     assert train.targets["minute"].tolist() == times[:, 1].tolist()
     with pytest.raises(DataError, match="a value of hour"):
-        data.load(f"npz({path}, targets=[hour])")
+        data.load_data(f"npz({path}, targets=[hour])")
 
 
 @pytest.mark.parametrize("write", [npz, hdf5])
 def test_floats_have_one_scale_for_the_whole_array(tmp_path: Path, write: Callable[..., Path]) -> None:
     # The first pictures are so dark that by themselves they would pass for pictures on the scale of 1.
     levels = np.repeat([0.0, 1.0, 255.0], 200)[:, None, None] * np.ones((1, 2, 2))
-    train = data.load(write(tmp_path, images=levels.astype(np.float32), labels=np.zeros(600, int)), **WHOLE).train
+    train = data.load_data(write(tmp_path, images=levels.astype(np.float32), labels=np.zeros(600, int)), **WHOLE).train
     assert train.pixels()[:, 0, 0, 0].unique().tolist() == [0, 1, 255]
 
 
@@ -114,14 +114,14 @@ def test_arrays_that_do_not_fit_are_refused(
     tmp_path: Path, write: Callable[..., Path], arrays: dict, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        data.load(write(tmp_path, **arrays))
+        data.load_data(write(tmp_path, **arrays))
 
 
 def test_pickled_objects_are_not_read(tmp_path: Path) -> None:
     path = tmp_path / "set.npz"
     np.savez(path, images=np.array([{"a": 1}], dtype=object), labels=Y)
     with pytest.raises(DataError, match="could run a program"):
-        data.load(path)
+        data.load_data(path)
 
 
 @pytest.mark.parametrize("write", [npz, hdf5])
@@ -134,7 +134,7 @@ def test_truncated_file_of_arrays_is_refused(
     content = path.read_bytes()
     path.write_bytes(content[: draw.draw(st.integers(0, len(content) - 1))])
     with pytest.raises(DataError):
-        data.load(path)
+        data.load_data(path)
 
 
 def test_header_that_promises_too_much_is_refused(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_header_that_promises_too_much_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("images.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
     with pytest.raises(DataError, match="cannot be read"):
-        data.load(path)
+        data.load_data(path)
 
 
 def idx_file(path: Path, array: np.ndarray) -> None:
@@ -156,10 +156,10 @@ def test_idx_files_are_read_by_their_names(tmp_path: Path) -> None:
     for stem, part in (("train", slice(0, 8)), ("t10k", slice(8, 12))):
         idx_file(tmp_path / f"{stem}-images-idx3-ubyte", X[part, :, :, 0])
         idx_file(tmp_path / f"{stem}-labels-idx1-ubyte", Y[part])
-    dataset = data.load(tmp_path, validation=0)
+    dataset = data.load_data(tmp_path, validation=0)
     assert torch.equal(dataset.test.pixels()[:, 0], torch.from_numpy(X[8:, :, :, 0].copy()))
     assert dataset.train.targets["label"].tolist() == Y[:8].tolist()
-    single = data.load(f"idx({tmp_path}/train-images-idx3-ubyte, classes=[x, y, z])", **WHOLE)
+    single = data.load_data(f"idx({tmp_path}/train-images-idx3-ubyte, classes=[x, y, z])", **WHOLE)
     assert len(single.train) == 8 and single.classes == {"label": ("x", "y", "z")}
 
 
@@ -167,16 +167,16 @@ def test_idx_labels_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     idx_file(tmp_path / "train-images-idx3-ubyte", X[:, :, :, 0])
     idx_file(tmp_path / "train-labels-idx1-ubyte", Y[:-2])
     with pytest.raises(DataError, match=r"12 pictures .* 10 values of label"):
-        data.load(tmp_path)
+        data.load_data(tmp_path)
     idx_file(tmp_path / "train-labels-idx1-ubyte", Y)
     with pytest.raises(DataError, match="label is 2 at picture 2"):
-        data.load(f"idx({tmp_path}, classes=[a, b])")
+        data.load_data(f"idx({tmp_path}, classes=[a, b])")
 
 
 def test_folder_without_idx_pictures_is_refused(tmp_path: Path) -> None:
     idx_file(tmp_path / "t10k-labels-idx1-ubyte", Y)
     with pytest.raises(DataError, match="train-images-idx3-ubyte"):
-        data.load(f"idx({tmp_path})")
+        data.load_data(f"idx({tmp_path})")
 
 
 def test_cifar_binary_archive_is_data(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_cifar_binary_archive_is_data(tmp_path: Path) -> None:
     (folder / "batches.meta.txt").write_text("\n".join(f"kind{n}" for n in range(10)))
     with tarfile.open(tmp_path / "cifar-10-binary.tar.gz", "w:gz") as archive:
         archive.add(folder, folder.name)
-    dataset = data.load(tmp_path / "cifar-10-binary.tar.gz", validation=0)
-    assert dataset.digest == data.load(folder, validation=0).digest
+    dataset = data.load_data(tmp_path / "cifar-10-binary.tar.gz", validation=0)
+    assert dataset.digest == data.load_data(folder, validation=0).digest
     assert dataset.classes["label"][9] == "kind9"
     assert torch.equal(dataset.test.pixels(), torch.from_numpy(pixels[5].reshape(4, 3, 32, 32)))

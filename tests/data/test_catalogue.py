@@ -13,7 +13,7 @@ import pytest
 
 from cnnlab.core.errors import DataError, StorageError, UsageError
 from cnnlab.data import catalogue, download
-from cnnlab.data.catalogue import Checksum, NamedSet, Part, named_set, named_sets
+from cnnlab.data.catalogue import CatalogueFile, Checksum, NamedSet, named_set, named_sets
 from cnnlab.data.download import downloads_folder, find, locate
 
 
@@ -76,7 +76,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def add_set(monkeypatch: pytest.MonkeyPatch, *packings: tuple[Part, ...], note: str | None = None) -> None:
+def add_set(monkeypatch: pytest.MonkeyPatch, *packings: tuple[CatalogueFile, ...], note: str | None = None) -> None:
     entry = NamedSet(
         name="tiny",
         title="A tiny set",
@@ -97,13 +97,13 @@ def tiny(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """A set of two files, one known by its content and one by the file itself, each with two addresses."""
     server.answers = {"/a/one.gz": PACKED, "/b/one.gz": PACKED, "/a/two.zip": b"zipped", "/b/two.zip": b"zipped"}
     hosts = (f"{server.address}/a", f"{server.address}/b")
-    one = Part(
+    one = CatalogueFile(
         "train_images",
         ("tiny/one.gz", "tiny/one"),
         Checksum(sha256(CONTENT), of_content=True),
         addresses=tuple(f"{host}/one.gz" for host in hosts),
     )
-    two = Part(
+    two = CatalogueFile(
         "train_labels",
         ("tiny/two.zip",),
         Checksum(hashlib.md5(b"zipped", usedforsecurity=False).hexdigest(), "md5"),
@@ -266,7 +266,7 @@ def test_a_cache_that_cannot_be_written_does_not_hinder_finding(
 
 
 def test_a_set_without_address_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    add_set(monkeypatch, (Part("archive", ("tiny.zip",)),), note="A zip of cat/*.jpg.")
+    add_set(monkeypatch, (CatalogueFile("archive", ("tiny.zip",)),), note="A zip of cat/*.jpg.")
     with pytest.raises(DataError, match=r"no public address.*put it into .*that holds tiny\.zip.*cat/\*\.jpg\.$"):
         locate("tiny")
     (tmp_path / "tiny.zip").write_bytes(b"x")
@@ -276,8 +276,8 @@ def test_a_set_without_address_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_a_folder_counts_only_with_all_its_members(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     members = {"a": Checksum(sha256(b"A")), "b": Checksum(sha256(b"B"))}
-    packed = (Part("archive", ("tiny.tar.gz",)),)
-    add_set(monkeypatch, packed, (Part("archive", ("tiny",), members=members),))
+    packed = (CatalogueFile("archive", ("tiny.tar.gz",)),)
+    add_set(monkeypatch, packed, (CatalogueFile("archive", ("tiny",), members=members),))
     put(tmp_path, a=b"A")
     assert find("tiny", tmp_path) is None
     put(tmp_path, b=b"?")

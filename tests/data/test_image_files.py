@@ -24,7 +24,7 @@ def test_files_are_brought_to_the_shape(write: Write, picture: Make) -> None:
 
 def test_same_picture_reads_as_in_training(write: Write, files: Callable[..., dict]) -> None:
     folder = write(files())
-    train = data.load(f"folder({folder}, size=5, resize=crop)", validation=0, test=0).train
+    train = data.load_data(f"folder({folder}, size=5, resize=crop)", validation=0, test=0).train
     pixels, _ = data.read_pictures([folder / name for name in train.ids], shape=train.shape, resize="crop")
     assert np.array_equal(pixels, train.pixels())
 

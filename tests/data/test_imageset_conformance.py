@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from cnnlab import data
-from cnnlab.data import EncodedImages, ImageSet, MappedImages, Selection, TensorImages, memmap
+from cnnlab.data import EncodedImages, ImageSet, MappedImages, Subset, TensorImages, memmap
 
-KINDS = [TensorImages, MappedImages, EncodedImages, Selection]
+KINDS = [TensorImages, MappedImages, EncodedImages, Subset]
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
@@ -26,11 +26,9 @@ def images(
     if request.param is not TensorImages:
         monkeypatch.setattr(memmap, "memory_limit", lambda: 0)
     cache = "encoded" if request.param is EncodedImages else "raw"
-    whole = data.load(f"folder({path}, cache={cache})", validation=0, test=0).train
+    whole = data.load_data(f"folder({path}, cache={cache})", validation=0, test=0).train
     # A selection of a selection that comes out as the whole again.
-    made = (
-        whole.select(torch.arange(11, -1, -1)).select(list(range(11, -1, -1))) if request.param is Selection else whole
-    )
+    made = whole.select(torch.arange(11, -1, -1)).select(list(range(11, -1, -1))) if request.param is Subset else whole
     assert type(made) is request.param
     return made
 

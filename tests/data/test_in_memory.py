@@ -182,6 +182,6 @@ def test_torch_data_set_of_pictures_of_different_shapes_is_refused() -> None:
 def test_load_takes_the_data_itself() -> None:
     expected = data.from_arrays(X, Y).digest
     for given_ in [(X, Y), data.from_arrays(X, Y, **WHOLE), data.from_arrays(X, Y, **WHOLE).train]:
-        assert data.load(given_).digest == expected
-    assert data.load(Torch(Image.fromarray)).train.classes == {"label": ("even", "odd")}
-    assert data.load(X, **WHOLE).train.targets == {}
+        assert data.load_data(given_).digest == expected
+    assert data.load_data(Torch(Image.fromarray)).train.classes == {"label": ("even", "odd")}
+    assert data.load_data(X, **WHOLE).train.targets == {}

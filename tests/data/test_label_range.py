@@ -18,7 +18,7 @@ FAR = [0, 1, 77, 2, 78, 0]
 
 def refusal(spec: Any) -> str:
     with pytest.raises(DataError) as caught:
-        data.load(spec)
+        data.load_data(spec)
     return str(caught.value)
 
 
@@ -33,7 +33,7 @@ def test_label_beyond_those_of_train_is_refused_with_its_file_place_and_value(
 
 
 def test_label_beyond_those_of_train_is_an_error_of_the_check(tmp_path: Path, write_idx: WriteIdx) -> None:
-    report = data.check(write_idx(tmp_path, {"train": [0, 1, 2] * 4, "t10k": FAR}))
+    report = data.check_data(write_idx(tmp_path, {"train": [0, 1, 2] * 4, "t10k": FAR}))
     assert not report.is_usable
     assert "label is 77 at picture 2" in report.findings[0].text
 
@@ -45,7 +45,7 @@ def test_label_of_a_validation_split_is_held_to_those_of_train(tmp_path: Path, w
 
 def test_named_classes_say_how_many_there_are_whatever_train_holds(tmp_path: Path, write_idx: WriteIdx) -> None:
     folder = write_idx(tmp_path, {"train": [0, 1] * 6, "t10k": [0, 2]})
-    named = data.load({"name": "idx", "path": str(folder), "classes": ["a", "b", "c"]})
+    named = data.load_data({"name": "idx", "path": str(folder), "classes": ["a", "b", "c"]})
     assert named.classes == {"label": ("a", "b", "c")}
     assert "with 2 classes it goes from 0 to 1" in refusal({"name": "idx", "path": str(folder), "classes": ["a", "b"]})
 
@@ -68,8 +68,8 @@ def test_column_of_another_name_may_be_a_number_and_is_warned_of_by_the_check(tm
     path = tmp_path / "x.npz"
     ages = {"y_train": np.array([[0], [1], [2]] * 4), "y_test": np.array([[0], [1], [5]])}
     np.savez(path, x_train=PIXELS[:12], x_test=PIXELS[12:15], **ages)
-    assert len(data.load(f"npz({path}, targets=[age])").test) == 3
-    told = str(data.check(f"npz({path}, targets=[age])"))
+    assert len(data.load_data(f"npz({path}, targets=[age])").test) == 3
+    told = str(data.check_data(f"npz({path}, targets=[age])"))
     assert "warning: age goes from 0 to 2 in train and up to 5 in test, where 1 of 3 pictures are beyond" in told
 
 
@@ -82,5 +82,5 @@ def test_table_with_a_numbered_label_beyond_those_of_train_is_refused(tmp_path: 
 
 
 def test_many_classes_without_a_picture_are_counted(tmp_path: Path, write_idx: WriteIdx) -> None:
-    report = data.check(write_idx(tmp_path, {"train": [*[0, 1, 2] * 4, 77]}))
+    report = data.check_data(write_idx(tmp_path, {"train": [*[0, 1, 2] * 4, 77]}))
     assert "3, 4, " in report.findings[0].text and "22, … (74 of 78)" in report.findings[0].text

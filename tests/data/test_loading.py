@@ -9,7 +9,7 @@ import torch
 
 from cnnlab import data
 from cnnlab.core.errors import DataError, SpecError, UsageError
-from cnnlab.data.options import Options
+from cnnlab.data.options import ReadOptions
 
 Write = Callable[..., Path]
 Files = Callable[..., dict[str, bytes]]
@@ -17,7 +17,7 @@ SHARED = "size=none, resize=squash, channels=auto, on_bad=refuse, dedupe=false, 
 
 
 def test_digits_are_bundled() -> None:
-    dataset = data.load("digits")
+    dataset = data.load_data("digits")
     assert {name: len(part) for name, part in dataset.parts()} == {"train": 1294, "validation": 144, "test": 359}
     assert dataset.shape == (1, 8, 8)
     assert dataset.classes["label"] == tuple("0123456789")
@@ -29,16 +29,16 @@ def test_digits_are_those_of_scikit_learn() -> None:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    train = data.load("digits", validation=0, test=0).train
+    train = data.load_data("digits", validation=0, test=0).train
     assert np.array_equal(train.pixels()[:, 0].numpy(), np.rint(bunch.images / 16 * 255))
     assert train.targets["label"].tolist() == bunch.target.tolist()
 
 
 def test_canonical_form_is_complete_and_the_same_for_every_way_to_say_it() -> None:
-    assert data.canonical("digits") == f"digits({SHARED})"
-    assert data.canonical("digits()") == data.canonical({"name": "digits"}) == data.canonical("digits")
-    assert data.canonical("digits(size=16)") == data.canonical({"name": "digits", "size": 16})
-    assert data.canonical(data.load("digits")) == data.canonical("digits")
+    assert data.canonical_data("digits") == f"digits({SHARED})"
+    assert data.canonical_data("digits()") == data.canonical_data({"name": "digits"}) == data.canonical_data("digits")
+    assert data.canonical_data("digits(size=16)") == data.canonical_data({"name": "digits", "size": 16})
+    assert data.canonical_data(data.load_data("digits")) == data.canonical_data("digits")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_canonical_form_is_complete_and_the_same_for_every_way_to_say_it() -> No
     ],
 )
 def test_bare_path_means_a_reader(path: str, reader: str) -> None:
-    assert data.canonical(path).startswith(f"{reader}(path={path},")
-    assert data.canonical(Path(path)).startswith(f"{reader}(path=")
+    assert data.canonical_data(path).startswith(f"{reader}(path={path},")
+    assert data.canonical_data(Path(path)).startswith(f"{reader}(path=")
 
 
 def test_path_that_is_no_word_is_understood_where_it_exists(
@@ -70,10 +70,10 @@ def test_path_that_is_no_word_is_understood_where_it_exists(
     write(files(), "photos")
     write(files(), "digits")
     monkeypatch.chdir(tmp_path)
-    assert len(data.load("2024, my photos (new)", validation=0, test=0).train) == 12
-    assert data.canonical("photos").startswith("folder(path=photos,")
-    assert data.canonical("digits") == f"digits({SHARED})"
-    assert data.canonical("./digits").startswith("folder(path=./digits,")
+    assert len(data.load_data("2024, my photos (new)", validation=0, test=0).train) == 12
+    assert data.canonical_data("photos").startswith("folder(path=photos,")
+    assert data.canonical_data("digits") == f"digits({SHARED})"
+    assert data.canonical_data("./digits").startswith("folder(path=./digits,")
 
 
 def test_relative_path_is_looked_for_here_then_in_the_data_folder(
@@ -82,10 +82,10 @@ def test_relative_path_is_looked_for_here_then_in_the_data_folder(
     photos = write(files())
     monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "none"))
     with pytest.raises(DataError, match="no file or folder photos"):
-        data.load("folder(photos)")
-    by_argument = data.load("photos", data_dir=tmp_path)
+        data.load_data("folder(photos)")
+    by_argument = data.load_data("photos", data_dir=tmp_path)
     monkeypatch.setenv("CNNLAB_DATA", str(tmp_path))
-    assert data.load("folder(photos)").digest == by_argument.digest == data.load(photos).digest
+    assert data.load_data("folder(photos)").digest == by_argument.digest == data.load_data(photos).digest
 
 
 @pytest.mark.parametrize(
@@ -107,53 +107,53 @@ def test_relative_path_is_looked_for_here_then_in_the_data_folder(
 )
 def test_spec_that_cannot_be_meant_is_refused(spec: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
-        data.load(spec)
+        data.load_data(spec)
 
 
 def test_every_reader_takes_the_shared_options_and_says_what_it_is() -> None:
     names = {entry.name for entry in data.readers}
     assert {"folder", "csv", "npz", "hdf5", "idx", "cifar", "digits", "clocks", "mnist", "cifar10-jpeg"} <= names
     for entry in data.readers:
-        assert set(vars(Options())) <= set(entry.arguments), entry.name
+        assert set(vars(ReadOptions())) <= set(entry.arguments), entry.name
         assert entry.summary.endswith("."), entry.name
 
 
 def test_options_are_applied_to_arrays_as_to_files() -> None:
-    assert data.load("digits(size=[10, 12], channels=colour)").shape == (3, 10, 12)
-    padded = data.load("digits(size=[8, 16], resize=pad)", validation=0, test=0).train.pixels()
-    plain = data.load("digits", validation=0, test=0).train.pixels()
+    assert data.load_data("digits(size=[10, 12], channels=colour)").shape == (3, 10, 12)
+    padded = data.load_data("digits(size=[8, 16], resize=pad)", validation=0, test=0).train.pixels()
+    plain = data.load_data("digits", validation=0, test=0).train.pixels()
     assert torch.equal(padded[..., 4:12], plain) and padded[..., :4].max() == 0
 
 
 def test_clocks_are_drawn_with_hour_and_minute() -> None:
-    dataset = data.load("clocks(n=60, size=32)", validation=0)
+    dataset = data.load_data("clocks(n=60, size=32)", validation=0)
     assert dataset.shape == (3, 32, 32) and len(dataset.train) == 48 and len(dataset.test) == 12
     assert len(dataset.classes["hour"]) == 12 and len(dataset.classes["minute"]) == 60
-    assert data.load("clocks(60, 32)", validation=0).digest == dataset.digest
-    assert data.load("clocks(60, 32, seed=1)", validation=0).digest != dataset.digest
+    assert data.load_data("clocks(60, 32)", validation=0).digest == dataset.digest
+    assert data.load_data("clocks(60, 32, seed=1)", validation=0).digest != dataset.digest
 
 
 def test_named_set_that_is_not_there_is_told_how_to_come_by(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CNNLAB_DATA", raising=False)
     with pytest.raises(DataError, match="fashion-mnist"):
-        data.load("fashion-mnist", offline=True)
+        data.load_data("fashion-mnist", offline=True)
 
 
 def test_subset_leaves_validation_and_test_alone() -> None:
-    whole, part = data.load("digits"), data.load("digits", subset=100)
+    whole, part = data.load_data("digits"), data.load_data("digits", subset=100)
     assert len(part.train) == 100 and part.validation.digest == whole.validation.digest
     assert part.train.targets["label"].bincount().tolist() == [10] * 10
     with pytest.raises(UsageError, match="more than the 1,294"):
-        data.load("digits", subset=2000)
+        data.load_data("digits", subset=2000)
 
 
 @pytest.mark.parametrize("path", ["x/" * 3000, "~nobody-of-this-name/photos", "a/b\0c"])
 def test_what_cannot_be_a_path_is_refused(path: str) -> None:
     with pytest.raises((DataError, SpecError)):
-        data.load(path)
+        data.load_data(path)
 
 
 def test_pictures_that_cannot_fit_in_memory_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cnnlab.data.ingest.physical_memory", lambda: 1000)
     with pytest.raises(DataError, match="cache=auto"):
-        data.load("digits")
+        data.load_data("digits")

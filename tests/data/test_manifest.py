@@ -27,7 +27,7 @@ def table(folder: Path, text: str, name: str = "labels.csv") -> Path:
 
 
 def test_path_and_label(photos: Path) -> None:
-    train = data.load(table(photos, "path,label\nb.png,dog\na.png,cat\nf.png,dog\n"), **WHOLE).train
+    train = data.load_data(table(photos, "path,label\nb.png,dog\na.png,cat\nf.png,dog\n"), **WHOLE).train
     assert list(train.ids) == ["b.png", "a.png", "f.png"]
     assert train.classes == {"label": ("cat", "dog")}
     assert train.targets["label"].tolist() == [1, 0, 1]
@@ -36,29 +36,29 @@ def test_path_and_label(photos: Path) -> None:
 def test_manifest_and_folder_of_the_same_pictures_have_one_digest(write: Write, files: Callable[..., dict]) -> None:
     folder = write(files())
     rows = "".join(f"{label}/{n}.png,{label}\n" for label in ("cat", "dog") for n in range(6))
-    assert data.load(table(folder, f"path,label\n{rows}")).digest == data.load(folder).digest
+    assert data.load_data(table(folder, f"path,label\n{rows}")).digest == data.load_data(folder).digest
 
 
 def test_split_column(photos: Path) -> None:
     rows = "path,label,split\na.png,x,train\nb.png,y,train\nc.png,x,valid\nd.png,y,test\n"
-    dataset = data.load(table(photos, rows))
+    dataset = data.load_data(table(photos, rows))
     assert [list(part.ids) for _, part in dataset.parts()] == [["a.png", "b.png"], ["c.png"], ["d.png"]]
     assert dataset.validation.targets["label"].tolist() == [0]
 
 
 def test_test_rows_without_label_are_unlabelled(photos: Path) -> None:
     rows = "path,label,split\na.png,x,train\nb.png,y,train\nc.png,,test\n"
-    assert data.load(table(photos, rows), validation=0).test.targets == {}
+    assert data.load_data(table(photos, rows), validation=0).test.targets == {}
 
 
 def test_missing_label_in_train_is_refused(photos: Path) -> None:
     with pytest.raises(DataError, match="label is empty in 1 of 2 rows"):
-        data.load(table(photos, "path,label\na.png,x\nb.png,\n"))
+        data.load_data(table(photos, "path,label\na.png,x\nb.png,\n"))
 
 
 def test_kaggle_ids_find_their_pictures_beside_the_table(photos: Path, tmp_path: Path) -> None:
     photos.rename(tmp_path / "train")
-    train = data.load(table(tmp_path, "id,label\na,cat\nc,dog\n", "trainLabels.csv"), **WHOLE).train
+    train = data.load_data(table(tmp_path, "id,label\na,cat\nc,dog\n", "trainLabels.csv"), **WHOLE).train
     assert list(train.ids) == ["a", "c"]
 
 
@@ -68,9 +68,9 @@ def test_pictures_may_be_elsewhere(write: Write, picture: Make, tmp_path: Path, 
     path = table(tmp_path, "id,label\na,cat\nb.png,dog\nzz,dog\n")
     spec = {"name": "csv", "path": str(path), "pictures": str(where)}
     with pytest.raises(DataError, match="zz: there is no such file"):
-        data.load(spec)
+        data.load_data(spec)
     with pytest.warns(CnnlabWarning, match="zz: there is no such file.* It was left out"):
-        dataset = data.load({**spec, "on_bad": "skip"}, **WHOLE)
+        dataset = data.load_data({**spec, "on_bad": "skip"}, **WHOLE)
     assert list(dataset.train.ids) == ["a", "b.png"]
     assert dataset.train.targets["label"].tolist() == [0, 1]
 
@@ -78,28 +78,28 @@ def test_pictures_may_be_elsewhere(write: Write, picture: Make, tmp_path: Path, 
 def test_several_targets(photos: Path) -> None:
     rows = "path,hour,minute,price,place\na.png,3,59,1.5,x\nb.png,11,0,2,y\n"
     path = table(photos, rows)
-    train = data.load(f"csv({path}, targets=[hour, minute])", **WHOLE).train
+    train = data.load_data(f"csv({path}, targets=[hour, minute])", **WHOLE).train
     assert train.targets["hour"].tolist() == [3, 11] and train.targets["minute"].tolist() == [59, 0]
     assert train.classes["hour"] == tuple(map(str, range(12)))
-    train = data.load(f"csv({path}, targets=[price, place])", **WHOLE).train
+    train = data.load_data(f"csv({path}, targets=[price, place])", **WHOLE).train
     assert train.targets["price"].dtype == torch.float32 and train.targets["price"].tolist() == [1.5, 2.0]
     assert train.classes == {"place": ("x", "y")}
 
 
 def test_numbers_that_count_no_classes_are_floats(photos: Path) -> None:
     path = table(photos, "path,year,change\na.png,1990,-3\nb.png,2020,4\n")
-    train = data.load(f"csv({path}, targets=[year, change])", **WHOLE).train
+    train = data.load_data(f"csv({path}, targets=[year, change])", **WHOLE).train
     assert train.classes == {} and train.targets["year"].tolist() == [1990.0, 2020.0]
 
 
 def test_whole_numbers_in_a_label_column_are_classes(photos: Path) -> None:
-    train = data.load(table(photos, "path,label\na.png,10\nb.png,9\nc.png,10\n"), **WHOLE).train
+    train = data.load_data(table(photos, "path,label\na.png,10\nb.png,9\nc.png,10\n"), **WHOLE).train
     assert train.classes == {"label": ("9", "10")} and train.targets["label"].tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize("text", ["path;label\na.png;x\nb.png;y\n", "\ufeffpath\tlabel\na.png\tx\nb.png\ty\n"])
 def test_semicolons_tabs_and_byte_order_marks_are_read(photos: Path, text: str) -> None:
-    assert len(data.load(table(photos, text), **WHOLE).train) == 2
+    assert len(data.load_data(table(photos, text), **WHOLE).train) == 2
 
 
 @pytest.mark.parametrize(
@@ -117,19 +117,19 @@ def test_semicolons_tabs_and_byte_order_marks_are_read(photos: Path, text: str) 
 )
 def test_table_that_does_not_fit_is_refused(photos: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        data.load(table(photos, text))
+        data.load_data(table(photos, text))
 
 
 def test_column_that_is_not_there_is_refused_with_the_nearest(photos: Path) -> None:
     path = table(photos, "path,label\na.png,x\n")
     with pytest.raises(DataError, match="Did you mean label"):
-        data.load(f"csv({path}, targets=lable)")
+        data.load_data(f"csv({path}, targets=lable)")
     with pytest.raises(SpecError, match="has no argument 'target'"):
-        data.load(f"csv({path}, target=label)")
+        data.load_data(f"csv({path}, target=label)")
 
 
 def test_table_that_is_no_text_is_refused(photos: Path) -> None:
     path = photos / "labels.csv"
     path.write_bytes(b"path,label\n\xff\xfe\x00,x\n")
     with pytest.raises(DataError, match="UTF-8"):
-        data.load(path)
+        data.load_data(path)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("data_dir")
 
 
 def test_fashion_mnist() -> None:
-    dataset = data.load("fashion-mnist", offline=True)
+    dataset = data.load_data("fashion-mnist", offline=True)
     assert {name: len(part) for name, part in dataset.parts()} == {"train": 55_000, "validation": 5_000, "test": 10_000}
     assert dataset.train.targets["label"].bincount().tolist() == [5_500] * 10
     assert dataset.classes["label"][9] == "Ankle boot"
@@ -22,14 +22,14 @@ def test_fashion_mnist() -> None:
 
 
 def test_fashion_mnist_by_its_path_is_the_same(data_dir: Path) -> None:
-    by_path = data.load(data_dir / "fashion-mnist", validation=0).test
-    by_name = data.load("fashion-mnist", offline=True, validation=0).test
+    by_path = data.load_data(data_dir / "fashion-mnist", validation=0).test
+    by_name = data.load_data("fashion-mnist", offline=True, validation=0).test
     assert torch.equal(by_path.pixels(), by_name.pixels())
 
 
 @pytest.mark.slow(5)
 def test_cats_and_dogs() -> None:
-    dataset = data.load("cats-vs-dogs(size=32)", offline=True)
+    dataset = data.load_data("cats-vs-dogs(size=32)", offline=True)
     assert {name: len(part) for name, part in dataset.parts()} == {"train": 2_880, "validation": 320, "test": 800}
     assert dataset.classes == {"label": ("cat", "dog")} and dataset.shape == (3, 32, 32)
     assert dataset.test.targets["label"].bincount().tolist() == [400, 400]

@@ -20,15 +20,15 @@ def test_missing_file_of_labels_is_named(tmp_path: Path, write_idx: Write) -> No
     folder = write_idx(tmp_path, {"train": [0, 1], "t10k": [0, 1]})
     (folder / "train-labels-idx1-ubyte").unlink()
     with pytest.raises(DataError, match=r"labels of train are missing: there is no train-labels-idx1-ubyte\[.gz\]"):
-        data.load(folder)
-    assert "labels of train are missing" in str(data.check(folder))
+        data.load_data(folder)
+    assert "labels of train are missing" in str(data.check_data(folder))
 
 
 def test_pictures_in_idx_files_without_any_labels_are_read(tmp_path: Path, write_idx: Write) -> None:
     folder = write_idx(tmp_path, {"train": [0, 1, 1], "t10k": [0]})
     for file in folder.glob("*labels*"):
         file.unlink()
-    assert data.load(folder, validation=0).train.targets == {}
+    assert data.load_data(folder, validation=0).train.targets == {}
 
 
 def test_splits_with_other_columns_or_classes_are_told_in_what() -> None:
@@ -44,14 +44,14 @@ def test_splits_with_other_columns_or_classes_are_told_in_what() -> None:
 def test_table_whose_pictures_are_elsewhere_is_told_how_to_say_where(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("id,label\n19,cat\n20,dog\n")
     with pytest.raises(DataError, match=r"such as 19, and none of them is beside it.*pictures=photos/\)'"):
-        data.load(tmp_path / "train.csv")
+        data.load_data(tmp_path / "train.csv")
 
 
 def test_pickle_is_not_read_and_said_to_be_none(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps({"x": 1}))
     with pytest.raises(DataError, match=r"pickles are not read.*numpy\.savez"):
-        data.load(path)
+        data.load_data(path)
 
 
 def test_columns_that_a_message_suggests_are_there() -> None:
@@ -59,10 +59,10 @@ def test_columns_that_a_message_suggests_are_there() -> None:
         np.zeros((6, 2, 2), np.uint8), {"hour": [0, 1] * 3, "minute": [0, 1] * 3}, validation=0, test=0
     )
     with pytest.raises(UsageError) as caught:
-        objectives.build("classes", two.classes)
+        objectives.build_objective("classes", two.classes)
     assert "'objective=classes(column=hour)'" in str(caught.value) and "label" not in str(caught.value)
     with pytest.raises(
         UsageError, match=r"Take an objective for numbers, as in 'objective=scalar\(column=age"
     ) as caught:
-        objectives.build("classes", {"age": None})
+        objectives.build_objective("classes", {"age": None})
     assert "label" not in str(caught.value)

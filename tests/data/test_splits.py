@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cnnlab.core.errors import CnnlabWarning, UsageError
 from cnnlab.data import TensorImages
-from cnnlab.data.splits import choose, complete, count_of, default_counts, subset
+from cnnlab.data.splits import choose_stratified, complete, count_of, default_counts, subset
 
 
 def numbered(labels: list[int]) -> TensorImages:
@@ -107,9 +107,9 @@ def test_choice_is_exact_stratified_and_repeatable(sizes: list[int], data: st.Da
     strata = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
     count = data.draw(st.integers(0, sum(sizes)))
     spare = data.draw(st.integers(0, 1))
-    chosen = choose(strata, count, "test", spare=spare)
+    chosen = choose_stratified(strata, count, "test", spare=spare)
     assert len(set(chosen.tolist())) == len(chosen) == count
-    assert torch.equal(chosen, choose(strata, count, "test", spare=spare))
+    assert torch.equal(chosen, choose_stratified(strata, count, "test", spare=spare))
     given_ = strata[chosen].bincount(minlength=len(sizes)).tolist()
     if count >= len(sizes) and spare == 0:
         assert min(given_) >= 1
@@ -121,7 +121,7 @@ def test_choice_is_exact_stratified_and_repeatable(sizes: list[int], data: st.Da
 def test_choice_is_within_one_of_the_proportion(sizes: list[int], fraction: float) -> None:
     strata = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
     count = round(fraction * sum(sizes))
-    given_ = strata[choose(strata, count, "test", spare=1)].bincount(minlength=len(sizes)).tolist()
+    given_ = strata[choose_stratified(strata, count, "test", spare=1)].bincount(minlength=len(sizes)).tolist()
     for number, size in zip(given_, sizes, strict=True):
         assert abs(number - size * count / sum(sizes)) < 1
 

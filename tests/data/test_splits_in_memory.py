@@ -50,30 +50,30 @@ def items(x: np.ndarray, y: np.ndarray) -> Items:
     ids=["pairs", "lists", "tensors", "mapping", "mapping by other words"],
 )
 def test_train_and_test_in_one(given: Any) -> None:
-    dataset = data.load(given, validation=0)
+    dataset = data.load_data(given, validation=0)
     assert torch.equal(dataset.train.pixels()[:, 0], torch.from_numpy(X[:20]))
     assert dataset.test.targets["label"].tolist() == Y[20:].tolist()
     assert dataset.digest == data.from_arrays(*TRAIN, validation=0, test=TEST).digest
 
 
 def test_two_pictures_with_two_labels_are_one_split() -> None:
-    assert len(data.load(([X[0], X[1]], [0, 1]), **WHOLE).train) == 2
-    assert len(data.load(([X[0], X[1]], [[1, 0], [0, 1]]), **WHOLE).train) == 2
+    assert len(data.load_data(([X[0], X[1]], [0, 1]), **WHOLE).train) == 2
+    assert len(data.load_data(([X[0], X[1]], [[1, 0], [0, 1]]), **WHOLE).train) == 2
 
 
 def test_torch_data_sets_by_split() -> None:
-    dataset = data.load({"train": items(*TRAIN), "val": items(*TEST)}, test=0)
+    dataset = data.load_data({"train": items(*TRAIN), "val": items(*TEST)}, test=0)
     assert [name for name, _ in dataset.parts()] == ["train", "validation"]
     assert dataset.classes == {"label": ("a", "b", "c")}
 
 
 def test_image_sets_by_split() -> None:
     made = data.from_arrays(*TRAIN, validation=0, test=TEST)
-    assert data.load({"train": made.train, "test": made.test}, validation=0).digest == made.digest
+    assert data.load_data({"train": made.train, "test": made.test}, validation=0).digest == made.digest
 
 
 def test_split_without_targets_and_one_carved() -> None:
-    dataset = data.load({"train": TRAIN, "test": X[20:]})
+    dataset = data.load_data({"train": TRAIN, "test": X[20:]})
     assert dataset.test.targets == {} and len(dataset.validation) == 2
 
 
@@ -90,7 +90,7 @@ def test_split_without_targets_and_one_carved() -> None:
 )
 def test_splits_that_cannot_be_told_are_refused_with_the_form_that_can(given: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        data.load(given)
+        data.load_data(given)
 
 
 def test_training_takes_train_and_test_together(tmp_path: Any) -> None:
@@ -103,24 +103,24 @@ def test_training_takes_train_and_test_together(tmp_path: Any) -> None:
 def test_duplicates_across_given_splits_are_warned_of_once() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        data.load((TRAIN, (X[19:], Y[19:])), validation=0)
+        data.load_data((TRAIN, (X[19:], Y[19:])), validation=0)
     assert len(caught) == 1 and issubclass(caught[0].category, CnnlabWarning)
 
 
 def test_item_that_raises_is_named() -> None:
     broken = Items([(torch.tensor(X[0]), 0), OSError("truncated file")])
     with pytest.raises(DataError, match=r"item 1 \(counted from 0\) of train .* OSError: truncated file"):
-        data.load(broken)
+        data.load_data(broken)
     with pytest.raises(DataError, match=r"item 0 .* of test .* KeyError"):
-        data.load({"train": items(*TRAIN), "test": Items([KeyError("x")])})
+        data.load_data({"train": items(*TRAIN), "test": Items([KeyError("x")])})
 
 
 def test_targets_with_other_columns_are_named() -> None:
     picture = torch.tensor(X[0])
     with pytest.raises(DataError, match=r"item 1 .* other columns"):
-        data.load(Items([(picture, {"a": 1}), (picture, {"b": 1})]))
+        data.load_data(Items([(picture, {"a": 1}), (picture, {"b": 1})]))
 
 
 def test_targets_of_different_lengths_are_refused() -> None:
     with pytest.raises(DataError, match="different lengths"):
-        data.load((X[:2], [[1, 0], [1]]))
+        data.load_data((X[:2], [[1, 0], [1]]))

@@ -31,13 +31,13 @@ def with_knob(name: str, knob: str) -> str:
 
 def made(spec: str, shape: tuple[int, ...], outputs: int = 10) -> nn.Module:
     with seeds.scope(0, "init"):
-        return models.build(spec, shape, outputs)
+        return models.build_network(spec, shape, outputs)
 
 
-def on_nothing(spec: str, shape: tuple[int, ...], outputs: int = 10) -> models.Summary:
+def on_nothing(spec: str, shape: tuple[int, ...], outputs: int = 10) -> models.NetworkSummary:
     """The summary of a network whose weights are never allocated."""
     with torch.device("meta"):
-        return models.summary(models.build(spec, shape, outputs), shape)
+        return models.summary(models.build_network(spec, shape, outputs), shape)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -75,7 +75,7 @@ class TestEveryArchitecture:
         network = made(narrow(name), shape)
         network(torch.rand(4, *shape))  # moves the running statistics away from where they start
         channels = [0.1 * (n + 1) for n in range(shape[0])]
-        spec = models.canonical(narrow(name))
+        spec = models.canonical_model(narrow(name))
         classifier = models.Classifier(
             network, shape, channels, channels, {"label": list("abcdefghij")}, "classes", spec
         )

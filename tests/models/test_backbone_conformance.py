@@ -45,7 +45,7 @@ def made(spec: str) -> nn.Module:
     if spec not in _kept:
         _kept.clear()
         with seeds.scope(0, "init"):
-            _kept[spec] = models.build(spec, COLOUR, 10)
+            _kept[spec] = models.build_network(spec, COLOUR, 10)
     return _kept[spec].to(memory_format=torch.channels_last)
 
 
@@ -59,7 +59,7 @@ def test_every_registered_backbone_is_here() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_gradients_of_every_shape_reach_every_parameter(spec: str, shape: tuple[int, ...]) -> None:
     with torch.device("meta"):
-        network = models.build(spec, shape, 10)
+        network = models.build_network(spec, shape, 10)
         network(torch.rand(2, *shape)).sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
     assert isinstance(network.head, Head) or "head=" in spec
@@ -69,9 +69,9 @@ def test_gradients_of_every_shape_reach_every_parameter(spec: str, shape: tuple[
 @pytest.mark.parametrize("spec", ALL)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_summary_counts_what_the_tensors_hold(spec: str, shape: tuple[int, ...]) -> None:
-    counted = models.outline(spec, shape, 10)
+    counted = models.summary_without_weights(spec, shape, 10)
     with torch.device("meta"):
-        network = models.build(spec, shape, 10)
+        network = models.build_network(spec, shape, 10)
     assert counted.parameters == sum(parameter.numel() for parameter in network.parameters())
     assert counted.biases == sum(p.numel() for key, p in network.named_parameters() if key.endswith("bias"))
     # Parts that timm keeps without using them come after what a picture meets.
@@ -108,7 +108,7 @@ def test_rebuilds_from_its_file_with_equal_outputs(spec: str, tmp_path: Path) ->
         [0.2] * 3,
         {"label": list("abcdefghij")},
         "classes",
-        models.canonical(spec),
+        models.canonical_model(spec),
     )
     models.save_classifier(tmp_path / "model.safetensors", classifier)
     rebuilt, pictures = models.load_classifier(tmp_path / "model.safetensors"), torch.rand(2, *COLOUR)
@@ -122,7 +122,7 @@ def test_rebuilds_from_its_file_with_equal_outputs(spec: str, tmp_path: Path) ->
 def test_thirty_two_pictures_are_learnt_by_heart(spec: str) -> None:
     _kept.clear()
     with seeds.scope(0, "init"):
-        network = models.build(STEADY.get(spec, spec), COLOUR, 10).to(memory_format=torch.channels_last)
+        network = models.build_network(STEADY.get(spec, spec), COLOUR, 10).to(memory_format=torch.channels_last)
     pictures = torch.rand(32, *COLOUR, generator=seeds.generator(0, "pictures")) - 0.5
     labels = torch.arange(32) % 10
     optimizer = torch.optim.Adam(network.parameters(), 1e-4 if spec == "alexnet" else 1e-3)

@@ -16,7 +16,7 @@ SMALLEST = {"alexnet": 63, "vgg16": 32, "vgg19": 32, "squeezenet1_1": 17, "timm(
 def on_nothing(spec: str, size: int) -> torch.nn.Module:
     opening = f"{spec[:-1]}, " if spec.endswith(")") else f"{spec}("
     with torch.device("meta"):
-        return models.build(f"{opening}size={size})", (3, 32, 32), 10)
+        return models.build_network(f"{opening}size={size})", (3, 32, 32), 10)
 
 
 @pytest.mark.parametrize("spec", SMALLEST)
@@ -37,7 +37,7 @@ def test_a_network_of_certain_sizes_only_is_told_its_own() -> None:
 
 def test_a_network_that_gives_several_maps_hands_over_its_vector() -> None:
     with torch.device("meta"):
-        network = models.build('timm(efficientvim_m1, head="dense(8)|relu")', (3, 64, 64), 10)
+        network = models.build_network('timm(efficientvim_m1, head="dense(8)|relu")', (3, 64, 64), 10)
     assert "flatten1" not in dict(network.head.named_children())
 
 
@@ -48,11 +48,11 @@ def test_networks_that_pad_take_any_size(spec: str) -> None:
 
 def test_pictures_are_too_small_with_weights_to_fill_too() -> None:
     with pytest.raises(SpecError, match="write size=17 or more"):
-        models.build("squeezenet1_1(size=8)", (3, 32, 32), 10)
+        models.build_network("squeezenet1_1(size=8)", (3, 32, 32), 10)
 
 
 def test_the_network_is_left_as_it_was_by_the_trial() -> None:
-    network = models.build("timm(resnet10t)", (3, 64, 64), 10)
+    network = models.build_network("timm(resnet10t)", (3, 64, 64), 10)
     assert all(module.training for module in network.modules())
     assert not any(tensor.is_meta for tensor in network.state_dict().values())
     assert {int(value) for name, value in network.state_dict().items() if name.endswith("batches_tracked")} == {0}
@@ -60,11 +60,11 @@ def test_the_network_is_left_as_it_was_by_the_trial() -> None:
 
 def test_a_summary_asks_for_the_file_of_weights(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"no model file .*zzz.safetensors. Check the path.*weights=imagenet"):
-        models.outline(f"resnet50v2(weights={tmp_path / 'zzz.safetensors'})", (3, 64, 64), 10)
+        models.summary_without_weights(f"resnet50v2(weights={tmp_path / 'zzz.safetensors'})", (3, 64, 64), 10)
     (tmp_path / "weights.pth").write_bytes(b"PK\x03\x04 and more")
     with pytest.raises(ModelFileError, match="is a pickle"):
-        models.outline(f"resnet50v2(weights={tmp_path / 'weights.pth'})", (3, 64, 64), 10)
-    assert models.outline("resnet50v2(weights=imagenet)", (3, 64, 64), 10).rows
+        models.summary_without_weights(f"resnet50v2(weights={tmp_path / 'weights.pth'})", (3, 64, 64), 10)
+    assert models.summary_without_weights("resnet50v2(weights=imagenet)", (3, 64, 64), 10).rows
 
 
 def test_a_training_is_told_what_else_weights_may_be() -> None:
@@ -79,6 +79,6 @@ def test_weights_that_are_missing_are_called_as_they_were_asked_for() -> None:
 
 def test_a_name_of_timm_is_advised_in_its_place() -> None:
     with pytest.raises(SpecError, match=r"no architecture or layer called 'resnet18d', .*write timm\(resnet18d\)"):
-        models.canonical("resnet18d")
+        models.canonical_model("resnet18d")
     with pytest.raises(SpecError, match=r"'resnet18x'. Did you mean resnet18"):
-        models.canonical("resnet18x")
+        models.canonical_model("resnet18x")

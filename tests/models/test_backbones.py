@@ -26,12 +26,12 @@ COLOUR = (3, 64, 64)
 
 def made(spec: str, shape: tuple[int, ...] = COLOUR, outputs: int = 10) -> nn.Module:
     with seeds.scope(0, "init"):
-        return models.build(spec, shape, outputs)
+        return models.build_network(spec, shape, outputs)
 
 
 def on_nothing(spec: str, shape: tuple[int, ...] = COLOUR, outputs: int = 1000) -> nn.Module:
     with torch.device("meta"):
-        return models.build(spec, shape, outputs)
+        return models.build_network(spec, shape, outputs)
 
 
 def count(network: nn.Module) -> int:
@@ -74,8 +74,8 @@ def test_parameter_count_at_a_thousand_classes_is_the_published_one(spec: str) -
 
 @pytest.mark.parametrize("spec", PUBLISHED)
 def test_canonical_form_is_its_own_canonical_form(spec: str) -> None:
-    text = models.canonical(spec)
-    assert models.canonical(text) == text and "weights=none" in text
+    text = models.canonical_model(spec)
+    assert models.canonical_model(text) == text and "weights=none" in text
 
 
 def test_keras_counts_the_moving_statistics_of_efficientnet_too() -> None:
@@ -95,7 +95,7 @@ def test_alexnet_takes_its_dropout() -> None:
     probabilities = [m.p for m in on_nothing("alexnet(dropout=0.3)").modules() if isinstance(m, nn.Dropout)]
     assert probabilities == [0.3, 0.3]
     with pytest.raises(SpecError, match="dropout"):
-        models.canonical("alexnet(dropout=1)")
+        models.canonical_model("alexnet(dropout=1)")
 
 
 def test_layers_are_named_separate_and_not_in_place() -> None:
@@ -120,7 +120,7 @@ def test_outputs_are_those_of_the_library_with_the_same_weights(spec: str, tmp_p
     theirs.eval()
     path = tmp_path / "weights.safetensors"
     save_file({key: tensor.contiguous() for key, tensor in theirs.state_dict().items()}, path)
-    ours = models.build(f"{spec.rstrip(')')}{', ' if '(' in spec else '('}weights={path})", COLOUR, 1000).eval()
+    ours = models.build_network(f"{spec.rstrip(')')}{', ' if '(' in spec else '('}weights={path})", COLOUR, 1000).eval()
     pictures = torch.rand(2, *COLOUR)
     with torch.no_grad():
         assert torch.allclose(ours(pictures), theirs(pictures), atol=1e-5)
@@ -154,8 +154,8 @@ class TestAdapting:
         assert shrunk[0, 0, 0, 0] > 2.6
 
     def test_grey_pictures_by_repetition_and_by_a_summed_layer_are_the_same(self, weights_file: Path) -> None:
-        repeated = models.build(f"{SMALL}(weights={weights_file}, head=conv)", (1, 64, 64), 1000).eval()
-        summed = models.build(f"{SMALL}(weights={weights_file}, head=conv, grey=sum)", (1, 64, 64), 1000).eval()
+        repeated = models.build_network(f"{SMALL}(weights={weights_file}, head=conv)", (1, 64, 64), 1000).eval()
+        summed = models.build_network(f"{SMALL}(weights={weights_file}, head=conv, grey=sum)", (1, 64, 64), 1000).eval()
         assert summed.conv1.in_channels == 1 and repeated.conv1.in_channels == 3
         pictures = torch.rand(2, 1, 64, 64)
         with torch.no_grad():
@@ -207,7 +207,7 @@ class TestWeights:
             made(f"{SMALL}(weights={weights_file})")
 
     def test_weights_of_a_classifier_of_ours_and_its_normalisation(self, tmp_path: Path) -> None:
-        spec = models.canonical(SMALL)
+        spec = models.canonical_model(SMALL)
         network = made(spec, outputs=4)
         classifier = models.Classifier(network, COLOUR, [0.1, 0.2, 0.3], [0.4, 0.5, 0.6], {}, "classes", spec)
         path = tmp_path / "model.safetensors"
@@ -231,7 +231,7 @@ class TestWeights:
     def test_a_classifier_is_rebuilt_without_the_weights_it_started_from(
         self, weights_file: Path, tmp_path: Path
     ) -> None:
-        spec = models.canonical(f"{SMALL}(weights={weights_file})")
+        spec = models.canonical_model(f"{SMALL}(weights={weights_file})")
         classifier = models.Classifier(made(spec), COLOUR, [0.5] * 3, [0.5] * 3, {}, "classes", spec)
         classifier.to(memory_format=torch.channels_last).eval()
         models.save_classifier(tmp_path / "model.safetensors", classifier)
@@ -245,7 +245,7 @@ class TestWeights:
         assert models.without_weights("conv(3)|relu") == "conv(3)|relu"
         assert models.weights_named("alexnet(weights=imagenet)") == "imagenet"
         assert models.weights_named("alexnet(weights=none)") is None
-        assert models.without_weights("alexnet(weights=imagenet)") == models.canonical("alexnet")
+        assert models.without_weights("alexnet(weights=imagenet)") == models.canonical_model("alexnet")
 
 
 class _Files(http.server.BaseHTTPRequestHandler):
@@ -393,7 +393,7 @@ def test_squeezenet_knows_real_cats_and_dogs(data_dir: Path) -> None:
     if not path.is_file():
         pytest.skip(f"{path} is not there")
     classifier = models.pretrained(f"{SMALL}(size=227)", path, shape=(3, 200, 200))
-    images = data.load("cats-vs-dogs.zip", data_dir=data_dir, offline=True).train
+    images = data.load_data("cats-vs-dogs.zip", data_dir=data_dir, offline=True).train
     shares = []
     for label, first, last in ((0, 281, 285), (1, 151, 268)):
         pictures, _ = images.batch(torch.where(images.targets["label"] == label)[0][:100])

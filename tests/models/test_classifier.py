@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cnnlab.core.errors import UsageError
-from cnnlab.models import Classifier, build
+from cnnlab.models import Classifier, build_network
 from cnnlab.models.classifier import pixel_permutation
 
 
@@ -59,13 +59,13 @@ def test_gradients_reach_the_pixels():
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_outputs_are_float32_under_autocast(dtype):
-    for network in (build("conv(4)|relu", (2, 2, 3), 5), nn.Sequential(nn.Flatten(), nn.Linear(12, 5))):
+    for network in (build_network("conv(4)|relu", (2, 2, 3), 5), nn.Sequential(nn.Flatten(), nn.Linear(12, 5))):
         with torch.autocast("cpu", dtype):
             assert classifier(network)(torch.rand(3, 2, 2, 3)).dtype == torch.float32
 
 
 def test_head_multiplies_in_float32_under_autocast():
-    network = build("flatten", (2, 2, 3), 5)
+    network = build_network("flatten", (2, 2, 3), 5)
     tool, pictures = classifier(network), torch.rand(3, 2, 2, 3)
     with torch.autocast("cpu", torch.bfloat16):
         under = tool(pictures)
@@ -74,17 +74,18 @@ def test_head_multiplies_in_float32_under_autocast():
 
 def test_double_precision_throughout_is_kept():
     assert (
-        classifier(build("conv(4)|relu", (2, 2, 3), 5)).double()(torch.rand(3, 2, 2, 3).double()).dtype == torch.float64
+        classifier(build_network("conv(4)|relu", (2, 2, 3), 5)).double()(torch.rand(3, 2, 2, 3).double()).dtype
+        == torch.float64
     )
 
 
 def test_state_is_the_weights_alone():
-    tool = classifier(build("flatten", (2, 2, 3), 5), permute=3)
+    tool = classifier(build_network("flatten", (2, 2, 3), 5), permute=3)
     assert list(tool.state_dict()) == ["network.head.weight", "network.head.bias"]
 
 
 def test_number_of_outputs_is_known_where_there_is_a_head():
-    assert classifier(build("flatten", (2, 2, 3), 5)).outputs == 5 and classifier().outputs is None
+    assert classifier(build_network("flatten", (2, 2, 3), 5)).outputs == 5 and classifier().outputs is None
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 3), (1, 3, 2, 3), (1, 2, 3, 2), (1, 12)])
@@ -112,7 +113,9 @@ def test_facts_that_do_not_fit_are_refused(changes, word):
 @pytest.mark.slow(8)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_compiler_takes_the_classifier_in_one_piece():
-    tool = classifier(build("conv(4)|bn|relu|pool|se|dropout(0.3)|dense(4)|selu", (2, 6, 6), 5), (2, 6, 6), permute=3)
+    tool = classifier(
+        build_network("conv(4)|bn|relu|pool|se|dropout(0.3)|dense(4)|selu", (2, 6, 6), 5), (2, 6, 6), permute=3
+    )
     compiled, pictures = torch.compile(tool, backend="aot_eager", fullgraph=True), torch.rand(4, 2, 6, 6)
     with torch.autocast("cpu", torch.bfloat16):
         compiled(pictures).sum().backward()

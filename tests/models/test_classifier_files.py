@@ -21,7 +21,7 @@ SHAPE = (1, 6, 6)
 
 def classifier(spec: str = "conv(4)|bn|relu|pool", **changes) -> models.Classifier:
     facts = {"mean": [0.1], "std": [1 / 3], "classes": {"label": ("ä", "b")}, "objective": "classes", "model": spec}
-    return models.Classifier(models.build(spec, SHAPE, 2), SHAPE, **{**facts, **changes}).eval()
+    return models.Classifier(models.build_network(spec, SHAPE, 2), SHAPE, **{**facts, **changes}).eval()
 
 
 @pytest.fixture

@@ -116,12 +116,12 @@ KERAS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_network_of_the_reports_has_its_lines(name):
-    assert len({models.canonical(spec) for spec in ROWS[name]}) == len(ROWS[name]) == NETWORKS[name]
+    assert len({models.canonical_model(spec) for spec in ROWS[name]}) == len(ROWS[name]) == NETWORKS[name]
 
 
 def test_no_two_of_the_varied_networks_are_one():
     for names in (PAIRS, [name for name in PANCER if name.startswith("AlexNet")]):
-        assert len({models.canonical(ROWS[name][0]) for name in names}) == len(names)
+        assert len({models.canonical_model(ROWS[name][0]) for name in names}) == len(names)
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -141,7 +141,7 @@ def test_initialisers_are_those_of_the_row(name):
     ],
 )
 def test_what_a_report_put_on_a_backbone_stands_there(name, layers):
-    found = models.outline(ROWS[name][0], (3, 32, 32), 10)
+    found = models.summary_without_weights(ROWS[name][0], (3, 32, 32), 10)
     names = [row.name.removeprefix("head.") for row in found.rows if row.name.startswith("head.")]
     assert names == layers
     width = next(row.output for row in found.rows if row.name == "head.dense1")

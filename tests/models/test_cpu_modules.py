@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cnnlab.models import build
+from cnnlab.models import build_network
 from cnnlab.models.cpu_kernels import Conv2d, Sequential
 
 
@@ -119,7 +119,7 @@ def test_elsewhere_it_is_the_plain_convolution(found) -> None:
 
 
 def test_layer_strings_are_made_of_them() -> None:
-    network = build("conv(8)|relu|pool|residual(8)|flatten", (1, 8, 8), 3)
+    network = build_network("conv(8)|relu|pool|residual(8)|flatten", (1, 8, 8), 3)
     assert type(network) is Sequential
     kinds = {type(module) for module in network.modules() if isinstance(module, nn.Conv2d)}
     assert kinds == {Conv2d}

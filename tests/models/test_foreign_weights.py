@@ -21,7 +21,7 @@ def squeezenet_file(tmp_path: Path) -> Path:
 
 def refusal(spec: str, outputs: int = 10) -> str:
     with pytest.raises(ModelFileError) as caught:
-        models.build(spec, (3, 64, 64), outputs)
+        models.build_network(spec, (3, 64, 64), outputs)
     return str(caught.value)
 
 
@@ -42,7 +42,7 @@ def test_names_are_those_of_the_file_and_of_the_library(squeezenet_file: Path) -
 
 
 def test_names_in_a_file_of_ours_are_ours(tmp_path: Path) -> None:
-    network = models.build("squeezenet1_1", (3, 64, 64), 10)
+    network = models.build_network("squeezenet1_1", (3, 64, 64), 10)
     tensors = {name: tensor for name, tensor in network.state_dict().items() if name != "conv1.bias"}
     save_file(tensors, tmp_path / "ours.safetensors", metadata={"cnnlab": "{}"})
     assert "it lacks conv1.bias." in refusal(f"squeezenet1_1(weights={tmp_path / 'ours.safetensors'})")

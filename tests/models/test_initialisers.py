@@ -19,7 +19,7 @@ TRUNCATED = 2.3656
 
 def kernel(init: str, spec: str = "conv(48, 3, init={})") -> torch.Tensor:
     with seeds.scope(0, "test"):
-        return models.build(spec.format(init), (24, 3, 3), 2).conv1.weight.detach().double()
+        return models.build_network(spec.format(init), (24, 3, 3), 2).conv1.weight.detach().double()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_orthogonal_rows_are_orthonormal():
 
 @pytest.mark.parametrize("groups", [1, 2, 24])
 def test_dirac_passes_each_channel_on(groups):
-    network = models.build(f"conv(24, 3, groups={groups}, init=dirac)", (24, 5, 5), 2)
+    network = models.build_network(f"conv(24, 3, groups={groups}, init=dirac)", (24, 5, 5), 2)
     picture = torch.rand(2, 24, 5, 5)
     assert torch.equal(network.conv1(picture), picture)
 
@@ -92,21 +92,21 @@ def test_dirac_passes_each_channel_on(groups):
         ("conv(8, init=he-nromal)", "Did you mean he-normal"),
     ],
 )
-@pytest.mark.parametrize("make", [models.build, models.outline])
+@pytest.mark.parametrize("make", [models.build_network, models.summary_without_weights])
 def test_what_cannot_fill_a_layer_is_refused_before_any_weight_is_drawn(make, spec, words):
     with pytest.raises(SpecError, match=words):
         make(spec, (1, 4, 4), 2)
 
 
 def test_bias_has_an_initialiser_of_its_own():
-    network = models.build("conv(48, init=zeros, bias_init=constant(2))|dense(7, bias_init=ones)", (1, 4, 4), 2)
+    network = models.build_network("conv(48, init=zeros, bias_init=constant(2))|dense(7, bias_init=ones)", (1, 4, 4), 2)
     assert network.conv1.bias.unique().tolist() == [2] and network.conv1.weight.unique().tolist() == [0]
     assert network.dense1.bias.unique().tolist() == [1]
 
 
 def test_glorot_bias_counts_its_length_as_both_fans():
     with seeds.scope(0, "test"):
-        bias = models.build("dense(5000, bias_init=glorot-normal)", (1, 1, 1), 2).dense1.bias
+        bias = models.build_network("dense(5000, bias_init=glorot-normal)", (1, 1, 1), 2).dense1.bias
     assert bias.std().item() == pytest.approx(math.sqrt(2 / 10000), rel=0.05)
 
 
@@ -127,7 +127,7 @@ def test_default_fits_the_activation_that_follows(rest, variance):
 
 
 def test_default_bias_is_zero_and_every_initialiser_is_known_by_name():
-    assert not models.build("conv(4)|relu", (1, 4, 4), 2).conv1.bias.any()
+    assert not models.build_network("conv(4)|relu", (1, 4, 4), 2).conv1.bias.any()
     wanted = "zeros ones constant normal uniform truncated-normal orthogonal dirac default"
     families = [f"{family}-{kind}" for family in ("glorot", "he", "lecun") for kind in ("normal", "uniform")]
     for name in [*wanted.split(), *families]:

@@ -64,7 +64,7 @@ LAYERS = st.one_of(
 @given(st.lists(LAYERS, min_size=1, max_size=7), SHAPES)
 def test_any_layer_string_is_summed_up_right_or_refused_by_name_and_shape(calls, shape):
     try:
-        network = models.build("|".join(calls), shape, 3)
+        network = models.build_network("|".join(calls), shape, 3)
     except SpecError as error:
         assert_blames_the_right_layer(str(error), calls, shape)
         return
@@ -95,4 +95,4 @@ def assert_blames_the_right_layer(message: str, calls: list[str], shape: tuple[i
     if not inside:
         assert told == format_shape(reached), message
     with torch.random.fork_rng():
-        models.build("|".join([*calls[:place], "flatten"]), shape, 3)
+        models.build_network("|".join([*calls[:place], "flatten"]), shape, 3)

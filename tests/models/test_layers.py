@@ -66,9 +66,9 @@ def test_pool_that_is_even_along_one_axis_ignores_its_padding_there():
 
 
 def test_a_single_number_stays_one_in_the_canonical_form():
-    assert "kernel=3, stride=1, padding=same, dilation=1" in models.canonical("conv(8)")
-    assert "kernel=[3, 5], stride=1" in models.canonical("conv(8, [3, 5])")
-    assert "size=2, stride=none, padding=valid" in models.canonical("pool")
+    assert "kernel=3, stride=1, padding=same, dilation=1" in models.canonical_model("conv(8)")
+    assert "kernel=[3, 5], stride=1" in models.canonical_model("conv(8, [3, 5])")
+    assert "size=2, stride=none, padding=valid" in models.canonical_model("pool")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_single_number_stays_one_in_the_canonical_form():
 )
 def test_numbers_for_height_and_width_that_do_not_fit_are_refused(spec, words):
     with pytest.raises(SpecError, match=words):
-        models.build(spec, (1, 8, 8), 2)
+        models.build_network(spec, (1, 8, 8), 2)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,9 @@ def test_squeeze_and_excitation_scales_whole_channels_by_a_gate():
 
 
 def test_names_are_readable_and_unique():
-    network = models.build("conv(4)|bn|relu|maxpool|conv(4)|bn|relu|avgpool|dense(8)|relu|dropout", (1, 8, 8), 3)
+    network = models.build_network(
+        "conv(4)|bn|relu|maxpool|conv(4)|bn|relu|avgpool|dense(8)|relu|dropout", (1, 8, 8), 3
+    )
     names = [name for name, _ in network.named_children()]
     assert names == [
         *("conv1", "bn1", "relu1", "pool1", "conv2", "bn2", "relu2", "avgpool1"),
@@ -204,13 +206,13 @@ def test_names_are_readable_and_unique():
 
 
 def test_names_inside_blocks_tell_where_they_are():
-    network = models.build("conv(4)|residual(8, stride=2)", (1, 8, 8), 3)
+    network = models.build_network("conv(4)|residual(8, stride=2)", (1, 8, 8), 3)
     assert network.get_submodule("residual1.body.conv2").out_channels == 8
     assert network.get_submodule("residual1.shortcut.conv1").stride == (2, 2)
 
 
 def test_head_is_as_wide_as_asked_and_takes_its_own_initialiser():
-    network = models.build("flatten|head(init=ones, bias=false)", (1, 2, 2), 3)
+    network = models.build_network("flatten|head(init=ones, bias=false)", (1, 2, 2), 3)
     assert network.head.weight.tolist() == [[1.0] * 4] * 3 and network.head.bias is None
 
 
@@ -242,7 +244,7 @@ def test_head_is_as_wide_as_asked_and_takes_its_own_initialiser():
 )
 def test_impossible_layer_is_named_with_the_shape_there(spec, words):
     with pytest.raises(SpecError) as caught:
-        models.build(spec, (1, 8, 8), 10)
+        models.build_network(spec, (1, 8, 8), 10)
     for word in words:
         assert word in str(caught.value)
     assert "▸" in str(caught.value), "the message points into the string"
@@ -267,14 +269,14 @@ def test_impossible_layer_is_named_with_the_shape_there(spec, words):
 )
 def test_wrong_words_and_values_are_refused(spec):
     with pytest.raises(UsageError):
-        models.build(spec, (1, 8, 8), 10)
+        models.build_network(spec, (1, 8, 8), 10)
 
 
 TWO_HEADS = 'conv(4)|heads([12, 1], ["dense(6)|relu", "dense(5)|relu|dense(3)"])'
 
 
 def test_heads_have_layers_of_their_own():
-    network = models.build(TWO_HEADS, (1, 4, 4), 13)
+    network = models.build_network(TWO_HEADS, (1, 4, 4), 13)
     assert isinstance(network.flatten1, nn.Flatten)
     first, second = network.head.branches.head1, network.head.branches.head2
     assert [name for name, _ in second.named_children()] == ["dense1", "relu1", "dense2", "head"]
@@ -287,9 +289,9 @@ def test_heads_have_layers_of_their_own():
 
 
 def test_heads_survive_their_file(tmp_path):
-    spec = models.canonical(TWO_HEADS)
-    assert models.canonical(spec) == spec and "bias_init" in spec
-    network = models.build(TWO_HEADS, (1, 4, 4), 13).eval()
+    spec = models.canonical_model(TWO_HEADS)
+    assert models.canonical_model(spec) == spec and "bias_init" in spec
+    network = models.build_network(TWO_HEADS, (1, 4, 4), 13).eval()
     classifier = models.Classifier(network, (1, 4, 4), [0.5], [0.5], {}, "classes", spec)
     models.save_classifier(tmp_path / "a", classifier)
     pictures = torch.rand(2, 1, 4, 4)
@@ -297,7 +299,7 @@ def test_heads_survive_their_file(tmp_path):
 
 
 def test_heads_without_layers_are_one_dense_layer_in_float32():
-    network = models.build('heads([2, 3], ["", ""])', (1, 2, 2), 5)
+    network = models.build_network('heads([2, 3], ["", ""])', (1, 2, 2), 5)
     with torch.autocast("cpu", torch.bfloat16):
         assert network(torch.rand(2, 1, 2, 2)).dtype == torch.float32
     assert sum(p.numel() for p in network.parameters()) == 5 * 5

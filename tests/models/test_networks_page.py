@@ -53,14 +53,14 @@ RECIPES = [words for _, right in cells(VARIED) for words in quoted(right) if "="
 @pytest.mark.parametrize(("spec", "shape"), reported(), ids=lambda value: str(value)[:60])
 def test_each_model_of_a_report_builds_and_has_a_canonical_form(spec, shape):
     outputs = next((count for part, count in OUTPUTS.items() if part in spec), 10)
-    summary = models.outline(spec, shape, outputs)
+    summary = models.summary_without_weights(spec, shape, outputs)
     # Parts that timm keeps without using them come after what a picture meets.
     assert [row for row in summary.rows if row.output][-1].output == (outputs,) and summary.parameters > 0
-    assert models.canonical(models.canonical(spec)) == models.canonical(spec)
+    assert models.canonical_model(models.canonical_model(spec)) == models.canonical_model(spec)
 
 
 def test_every_architecture_of_a_report_is_on_the_page():
-    named = {models.canonical(spec).partition("(")[0] for spec, _ in reported()}
+    named = {models.canonical_model(spec).partition("(")[0] for spec, _ in reported()}
     cited = re.compile("Quinn|Methani|Pancer|Wattanasirichaigoon|Epure")
     assert reports.__name__
     assert {entry.name for entry in architectures if cited.search(entry.summary)} <= named
@@ -76,9 +76,9 @@ def test_every_architecture_of_a_report_is_on_the_page():
 )
 def test_each_layer_on_the_page_stands_in_a_network(spec):
     if spec.startswith(("heads", "head(")):
-        assert models.outline(f"conv(4)|{spec}", (8, 16, 16), 10).rows[-1].output == (10,)
+        assert models.summary_without_weights(f"conv(4)|{spec}", (8, 16, 16), 10).rows[-1].output == (10,)
     else:
-        assert models.outline(f"conv(32)|{spec}", (8, 16, 16), 10).rows
+        assert models.summary_without_weights(f"conv(32)|{spec}", (8, 16, 16), 10).rows
 
 
 def test_all_layers_and_initialisers_are_named():
@@ -92,9 +92,15 @@ def test_all_layers_and_initialisers_are_named():
     [spec for _, right in cells(TEXT.partition("## Knobs")[2].partition("## Backbones")[0]) for spec in quoted(right)],
 )
 def test_each_knob_turns(spec):
-    summary = models.outline(spec, (1, 28, 28), 10)
-    plain = models.outline(spec.partition("(")[0], (1, 28, 28), 10) if not spec.startswith("pattern") else None
-    assert summary.rows != (plain and plain.rows) or models.canonical(spec) != models.canonical(spec.partition("(")[0])
+    summary = models.summary_without_weights(spec, (1, 28, 28), 10)
+    plain = (
+        models.summary_without_weights(spec.partition("(")[0], (1, 28, 28), 10)
+        if not spec.startswith("pattern")
+        else None
+    )
+    assert summary.rows != (plain and plain.rows) or models.canonical_model(spec) != models.canonical_model(
+        spec.partition("(")[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,9 +113,13 @@ def test_each_knob_turns(spec):
     ],
 )
 def test_each_knob_of_a_backbone_turns(spec):
-    plain = models.outline(spec.partition("(")[0], (1, 28, 28), 10)
-    assert models.canonical(spec) != models.canonical(spec.partition("(")[0])
-    assert "weights=" in spec or str(models.outline(spec, (1, 28, 28), 10)) != str(plain) or "dropout=" in spec
+    plain = models.summary_without_weights(spec.partition("(")[0], (1, 28, 28), 10)
+    assert models.canonical_model(spec) != models.canonical_model(spec.partition("(")[0])
+    assert (
+        "weights=" in spec
+        or str(models.summary_without_weights(spec, (1, 28, 28), 10)) != str(plain)
+        or "dropout=" in spec
+    )
 
 
 def test_each_line_of_a_recipe_is_one():
@@ -161,7 +171,7 @@ def cnnlab_output():
 def test_the_refusal_on_the_page_is_the_one_that_comes():
     command, told = re.findall(r"\$ (cnnlab models show .+)\ncnnlab: (.+)", TEXT)[0]
     with pytest.raises(models.networks.SpecError) as caught:
-        models.outline(shlex.split(command)[3], (1, 8, 8), 10)
+        models.summary_without_weights(shlex.split(command)[3], (1, 8, 8), 10)
     assert str(caught.value) == told
 
 
@@ -188,7 +198,7 @@ def test_a_snapshot_of_epoch_0_holds_the_weights_before_training(tmp_path):
     recipe = {"data": "digits", "model": "mlp(hidden=[8])", "epochs": 1, "snapshots": [0, 1], "seed": 3, "threads": 1}
     run = train(recipe, runs=tmp_path)
     with seeds.scope(3, "init"):
-        fresh = models.build("mlp(hidden=[8])", (1, 8, 8), 10).state_dict()
+        fresh = models.build_network("mlp(hidden=[8])", (1, 8, 8), 10).state_dict()
     first, last = (models.load_classifier(run.folder / f"snapshots/epoch-{n}.safetensors") for n in (0, 1))
     assert all(torch.equal(value, fresh[name]) for name, value in first.network.state_dict().items())
     assert not torch.equal(last.network.head.weight, fresh["head.weight"])

@@ -31,12 +31,12 @@ def with_head(spec: str, head: str) -> str:
 
 def on_nothing(spec: str, outputs: int = 10, shape: tuple[int, ...] = COLOUR) -> nn.Module:
     with torch.device("meta"):
-        return models.build(spec, shape, outputs)
+        return models.build_network(spec, shape, outputs)
 
 
 def made(spec: str, outputs: int = 10, seed: int = 0) -> nn.Module:
     with seeds.scope(seed, "init"):
-        return models.build(spec, COLOUR, outputs)
+        return models.build_network(spec, COLOUR, outputs)
 
 
 def count(network: nn.Module) -> int:
@@ -66,12 +66,16 @@ def test_vgg16_without_its_top_counts_as_in_keras() -> None:
 
 def test_layers_are_completed_in_the_canonical_form() -> None:
     short, long = 'vgg16(head="dense(254)|relu")', 'vgg16(head="dense(units=254, bias=true)|relu|head")'
-    assert models.canonical(short) == models.canonical(long) == models.canonical(models.canonical(short))
-    assert "units=254" in models.canonical(short)
+    assert (
+        models.canonical_model(short)
+        == models.canonical_model(long)
+        == models.canonical_model(models.canonical_model(short))
+    )
+    assert "units=254" in models.canonical_model(short)
     for nothing in ("vgg16(head=none)", 'vgg16(head="")'):
-        assert models.canonical(nothing) == models.canonical("vgg16")
+        assert models.canonical_model(nothing) == models.canonical_model("vgg16")
         assert count(on_nothing(nothing)) == count(on_nothing("vgg16"))
-    assert models.canonical("squeezenet1_1(head=none)") == models.canonical("squeezenet1_1(head=dense)")
+    assert models.canonical_model("squeezenet1_1(head=none)") == models.canonical_model("squeezenet1_1(head=dense)")
     assert count(on_nothing("squeezenet1_1(head=none)")) == count(on_nothing("squeezenet1_1"))
 
 
@@ -85,7 +89,7 @@ def test_layers_are_completed_in_the_canonical_form() -> None:
 )
 def test_what_is_no_layer_is_refused_before_anything_is_built(spec: str, words: str) -> None:
     with pytest.raises(SpecError, match=words):
-        models.canonical(spec)
+        models.canonical_model(spec)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +171,8 @@ class TestWeights:
 
 def stored(path: Path, network: nn.Module, spec: str, outputs: int) -> Path:
     names = {"label": [f"class {number}" for number in range(outputs)]}
-    classifier = models.Classifier(network, COLOUR, [0.5] * 3, [0.2] * 3, names, "classes", models.canonical(spec))
+    classifier = models.Classifier(
+        network, COLOUR, [0.5] * 3, [0.2] * 3, names, "classes", models.canonical_model(spec)
+    )
     models.save_classifier(path, classifier)
     return path

@@ -11,7 +11,7 @@ from cnnlab.models import penalty
 
 def total(spec: str, picture: torch.Tensor | None = None) -> float | None:
     """The penalty of a network on 1×1×2 pictures, after a pass where one is given."""
-    network = models.build(spec, (1, 1, 2), 1)
+    network = models.build_network(spec, (1, 1, 2), 1)
     if picture is not None:
         network(picture)
     value = penalty(network)
@@ -50,7 +50,7 @@ def test_no_penalty_is_none_not_zero():
 
 
 def test_activity_counts_in_training_only_and_not_in_copies():
-    network = models.build("activity(l2=1)|relu", (1, 1, 2), 1)
+    network = models.build_network("activity(l2=1)|relu", (1, 1, 2), 1)
     network(torch.ones(1, 1, 1, 2, requires_grad=True))
     assert penalty(network) is not None and penalty(copy.deepcopy(network)) is None
     network.eval()(torch.ones(1, 1, 1, 2))
@@ -58,7 +58,7 @@ def test_activity_counts_in_training_only_and_not_in_copies():
 
 
 def test_gradient_of_the_penalty_draws_weights_towards_zero():
-    network = models.build("dense(2, init=constant(-3), l2=0.5)", (1, 1, 2), 1)
+    network = models.build_network("dense(2, init=constant(-3), l2=0.5)", (1, 1, 2), 1)
     penalty(network).backward()
     assert network.dense1.weight.grad.unique().tolist() == [-3.0] and network.dense1.bias.grad is None
 
@@ -72,6 +72,8 @@ def test_architectures_pass_their_penalties_on():
 
 def test_penalties_survive_the_file(tmp_path):
     spec = "dense(2, init=ones, l2=1)"
-    classifier = models.Classifier(models.build(spec, (1, 1, 2), 1), (1, 1, 2), [0.0], [1.0], {}, "classes", spec)
+    classifier = models.Classifier(
+        models.build_network(spec, (1, 1, 2), 1), (1, 1, 2), [0.0], [1.0], {}, "classes", spec
+    )
     models.save_classifier(tmp_path / "a", classifier)
     assert penalty(models.load_classifier(tmp_path / "a")).item() == 4.0

@@ -77,14 +77,14 @@ def test_what_cannot_be_unrolled_is_refused() -> None:
         ("polar(60, 2)|ring_conv(4, [3, 3], padding=valid)", "3 rows high does not fit"),
     ):
         with pytest.raises(SpecError, match=words):
-            models.build(spec, (1, 16, 16), 3)
+            models.build_network(spec, (1, 16, 16), 3)
 
 
 def test_a_network_of_rings_is_rebuilt_from_its_file_and_trains_in_bfloat16(tmp_path) -> None:
     ring = "ring_conv(8, stride=[2, 1])|bn|relu|ring_conv(8, [3, 1], padding=valid)"
     spec = f"polar(24, 6)|{ring}|bn|correlate|dense(8)|relu"
-    network = models.build(spec, (3, 16, 16), 5)
-    classifier = models.Classifier(network, (3, 16, 16), [0.5] * 3, [0.2] * 3, {}, "none", models.canonical(spec))
+    network = models.build_network(spec, (3, 16, 16), 5)
+    classifier = models.Classifier(network, (3, 16, 16), [0.5] * 3, [0.2] * 3, {}, "none", models.canonical_model(spec))
     pictures = torch.rand(4, 3, 16, 16)
     models.save_classifier(tmp_path / "model.safetensors", classifier)
     again = models.load_classifier(tmp_path / "model.safetensors")

@@ -14,8 +14,8 @@ EVERY = [entry.name for entry in models.architectures if "weights" not in entry.
 
 @pytest.mark.parametrize("name", EVERY)
 def test_canonical_form_is_its_own_canonical_form(name):
-    text = models.canonical(name)
-    assert models.canonical(text) == text
+    text = models.canonical_model(name)
+    assert models.canonical_model(text) == text
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_canonical_form_is_its_own_canonical_form(name):
     ],
 )
 def test_same_meaning_has_one_canonical_form(one, other):
-    assert models.canonical(one) == models.canonical(other)
+    assert models.canonical_model(one) == models.canonical_model(other)
 
 
 @pytest.mark.parametrize(
@@ -46,18 +46,18 @@ def test_same_meaning_has_one_canonical_form(one, other):
     ],
 )
 def test_different_meaning_has_different_canonical_forms(one, other):
-    assert models.canonical(one) != models.canonical(other)
+    assert models.canonical_model(one) != models.canonical_model(other)
 
 
 def test_canonical_form_builds_the_same_network():
     for spec in ("conv(4, init=ones)|bn(0.2)|relu|dense(3)", "cnn(filters=[4], init=constant(0.1), dropout=0.2)"):
-        first, second = (models.build(text, (1, 8, 8), 2) for text in (spec, models.canonical(spec)))
+        first, second = (models.build_network(text, (1, 8, 8), 2) for text in (spec, models.canonical_model(spec)))
         assert str(first) == str(second)
 
 
 def test_unknown_initialiser_is_refused_before_anything_is_built():
     with pytest.raises(SpecError, match="initialiser"):
-        models.canonical("conv(3, init=he-norml)")
+        models.canonical_model("conv(3, init=he-norml)")
 
 
 def test_networks_of_ones_own_are_told_from_built_in_ones():
@@ -89,8 +89,8 @@ def layer_calls(draw):
 def test_any_layer_string_runs_or_is_refused(calls, shape):
     spec = "|".join(calls)
     try:
-        network = models.build(spec, shape, 3).eval()
-        models.canonical(spec)
+        network = models.build_network(spec, shape, 3).eval()
+        models.canonical_model(spec)
     except CnnlabError:
         return
     with torch.no_grad():
@@ -110,8 +110,8 @@ def knobs(draw):
 @given(knobs(), st.sampled_from([(1, 8, 8), (3, 16, 20)]))
 def test_any_knobs_of_an_architecture_run_or_are_refused(spec, shape):
     try:
-        network = models.build(spec, shape, 3).eval()
-        assert models.canonical(models.canonical(spec)) == models.canonical(spec)
+        network = models.build_network(spec, shape, 3).eval()
+        assert models.canonical_model(models.canonical_model(spec)) == models.canonical_model(spec)
     except CnnlabError:
         return
     with torch.no_grad():
@@ -122,6 +122,6 @@ def test_any_knobs_of_an_architecture_run_or_are_refused(spec, shape):
 @given(st.text(alphabet="convdensepl|()=,.0123456789[]\"' -", max_size=40))
 def test_any_text_is_a_model_or_refused(text):
     try:
-        assert models.canonical(models.canonical(text)) == models.canonical(text)
+        assert models.canonical_model(models.canonical_model(text)) == models.canonical_model(text)
     except CnnlabError:
         return

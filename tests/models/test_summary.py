@@ -10,13 +10,13 @@ from cnnlab import models
 from cnnlab.core.errors import UsageError
 
 
-def row(summary: models.Summary, name: str) -> models.Row:
+def row(summary: models.NetworkSummary, name: str) -> models.LayerRow:
     return next(row for row in summary.rows if row.name == name)
 
 
 def test_small_network_worked_by_hand():
     counted = models.summary(
-        models.build("conv(4, 3, groups=2, padding=valid)|bn|pool|dense(5)", (2, 6, 8), 3), (2, 6, 8)
+        models.build_network("conv(4, 3, groups=2, padding=valid)|bn|pool|dense(5)", (2, 6, 8), 3), (2, 6, 8)
     )
     conv = row(counted, "conv1")
     assert (conv.kind, conv.output, conv.kernel) == ("Conv2d", (4, 4, 6), (3, 3))
@@ -30,7 +30,7 @@ def test_small_network_worked_by_hand():
 
 def test_layers_that_are_wider_than_high_worked_by_hand():
     spec = "conv(4, [3, 5], stride=[1, 2], padding=[0, 2])|pool([1, 2])"
-    counted = models.summary(models.build(spec, (2, 6, 16), 3), (2, 6, 16))
+    counted = models.summary(models.build_network(spec, (2, 6, 16), 3), (2, 6, 16))
     conv, pool = row(counted, "conv1"), row(counted, "pool1")
     assert (conv.output, conv.kernel, conv.receptive_field) == ((4, 4, 8), (3, 5), (3, 5))
     assert (conv.weights, conv.multiply_adds) == (4 * 2 * 15, 4 * 2 * 15 * 4 * 8)
@@ -63,7 +63,7 @@ def measured_field(network: nn.Module, shape: tuple[int, ...], name: str) -> tup
 )
 def test_receptive_field_is_where_gradients_reach(spec):
     shape = (1, 61, 67)
-    network = models.build(spec, shape, 2)
+    network = models.build_network(spec, shape, 2)
     counted = models.summary(network, shape)
     layers = [r for r in counted.rows if r.output is not None and len(r.output) == 3]
     assert len(layers) > 2
@@ -73,14 +73,14 @@ def test_receptive_field_is_where_gradients_reach(spec):
 
 def test_dense_layer_after_a_valid_convolution_sees_what_its_windows_cover():
     shape = (1, 9, 9)
-    network = models.build("conv(2, 4, stride=2, padding=valid)|tanh|dense(3)", shape, 2)
+    network = models.build_network("conv(2, 4, stride=2, padding=valid)|tanh|dense(3)", shape, 2)
     assert row(models.summary(network, shape), "dense1").receptive_field == (8, 8)
     assert measured_field(network, shape, "dense1") == (8, 8)
 
 
 def test_gate_sees_the_whole_picture():
     shape = (1, 9, 9)
-    counted = models.summary(models.build("conv(4)|se", shape, 2), shape)
+    counted = models.summary(models.build_network("conv(4)|se", shape, 2), shape)
     assert row(counted, "conv1").receptive_field == (3, 3)
     assert row(counted, "se1.scale").receptive_field == (11, 11)
 
@@ -111,7 +111,7 @@ def test_layer_used_twice_holds_its_weights_once_and_works_twice():
 
 
 def test_network_is_left_as_it_was():
-    network = models.build("conv(2)|bn|dropout|residual(2)", (1, 8, 8), 2).train()
+    network = models.build_network("conv(2)|bn|dropout|residual(2)", (1, 8, 8), 2).train()
     network.bn1.eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     state = torch.get_rng_state()
@@ -124,7 +124,7 @@ def test_network_is_left_as_it_was():
 
 
 def test_network_is_left_as_it_was_when_the_picture_does_not_fit():
-    network = models.build("conv(2)|flatten", (1, 8, 8), 2).train()
+    network = models.build_network("conv(2)|flatten", (1, 8, 8), 2).train()
     with pytest.raises(UsageError, match="1×9×9"):
         models.summary(network, (1, 9, 9))
     assert network.training and not any(module._forward_hooks for module in network.modules())
@@ -132,12 +132,12 @@ def test_network_is_left_as_it_was_when_the_picture_does_not_fit():
 
 def test_network_without_memory_is_summed_up_at_no_cost():
     with torch.device("meta"):
-        network = models.build("resnet50(width=4)", (3, 224, 224), 1000)
+        network = models.build_network("resnet50(width=4)", (3, 224, 224), 1000)
     assert models.summary(network, (3, 224, 224)).parameters > 3e8
 
 
 def test_plain_data_and_text_hold_the_totals():
-    counted = models.summary(models.build("lenet5", (1, 28, 28), 10), (1, 28, 28))
+    counted = models.summary(models.build_network("lenet5", (1, 28, 28), 10), (1, 28, 28))
     assert json.loads(json.dumps(counted.to_dict()))["totals"]["parameters"] == 61_706
     lines = str(counted).splitlines()
     assert lines[0].split() == ["layer", "kind", "output", "kernel", "weights", "biases", "multiply-adds", "sees"]
@@ -147,12 +147,12 @@ def test_plain_data_and_text_hold_the_totals():
 
 @pytest.mark.parametrize("spec", ["cnn(filters=[4, 8], dense=[16])", "convnet", "vgg-like", "conv(4)|relu|flatten"])
 def test_multiply_adds_alone_are_those_of_the_summary(spec: str) -> None:
-    network = models.build(spec, (1, 16, 16), 3)
+    network = models.build_network(spec, (1, 16, 16), 3)
     assert models.multiply_adds(network, (1, 16, 16)) == models.summary(network, (1, 16, 16)).multiply_adds > 0
 
 
 def test_counting_multiply_adds_ends_with_the_layer_that_exceeds_the_limit_and_leaves_the_network_alone() -> None:
-    network = models.build("conv(4)|bn|relu|flatten|dense(5)", (1, 8, 8), 3).train()
+    network = models.build_network("conv(4)|bn|relu|flatten|dense(5)", (1, 8, 8), 3).train()
     first = 8 * 8 * 4 * 9
     reached = []
     list(network.modules())[-1].register_forward_hook(lambda *given: reached.append(given))

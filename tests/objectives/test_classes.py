@@ -152,6 +152,6 @@ def test_every_metric_is_a_plain_finite_number() -> None:
 
 
 def test_objective_of_one_column_needs_no_naming() -> None:
-    objective = objectives.build("classes", {"label": ("cat", "dog"), "weight": None})
+    objective = objectives.build_objective("classes", {"label": ("cat", "dog"), "weight": None})
     assert objective.spec == "classes(column=label)"
     assert dict(objective.heads) == {"label": 2}

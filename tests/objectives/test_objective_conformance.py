@@ -39,7 +39,7 @@ EXACT = [spec for spec in SPECS if "bins(24" not in spec and "bins(20" not in sp
 
 
 def build(spec: str) -> Objective:
-    return objectives.build(spec, COLUMNS)
+    return objectives.build_objective(spec, COLUMNS)
 
 
 def targets(count: int = 40, seed: int = 0) -> dict[str, Tensor]:
@@ -209,11 +209,11 @@ def test_class_weights_act_on_the_heads_that_tell_classes_apart(spec: str) -> No
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_canonical_form_is_stable_and_rebuilds_the_same_objective(spec: str) -> None:
-    once = objectives.canonical(spec)
-    assert objectives.canonical(once) == once
+    once = objectives.canonical_objective(spec)
+    assert objectives.canonical_objective(once) == once
     objective, outputs, wanted = build(spec), random_outputs(build(spec)), targets()
     classes = {name: names for name, names in COLUMNS.items() if names is not None}
-    again = objectives.restore(objective.spec, classes)
+    again = objectives.restore_objective(objective.spec, classes)
     assert again.spec == objective.spec
     assert again.metrics(outputs, wanted) == objective.metrics(outputs, wanted)
 

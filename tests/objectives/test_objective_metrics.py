@@ -27,7 +27,7 @@ def time(*pairs: tuple[int, int]) -> dict[str, Tensor]:
 
 
 def test_five_to_twelve_and_five_past_are_ten_minutes_apart() -> None:
-    objective = objectives.build("circular(720, column=[hour, minute])", CLOCK)
+    objective = objectives.build_objective("circular(720, column=[hour, minute])", CLOCK)
     found = objective.metrics(vectors([715, 0.5, 60, 100], 720), time((0, 5), (0, 0), (7, 0), (1, 38)))
     assert found["clock_mean_error"] == pytest.approx((10 + 0.5 + 360 + 2) / 4)
     assert found["clock_median_error"] == pytest.approx(6)
@@ -38,8 +38,8 @@ def test_five_to_twelve_and_five_past_are_ten_minutes_apart() -> None:
 def test_a_dial_read_as_minutes_and_as_hours_has_the_same_error_in_minutes() -> None:
     truth = time((3, 30), (11, 50))
     # 3:30 read as 3:36; 11:50 as 12:02, beyond the range, which around the dial is 12 minutes and not 708.
-    minutes = objectives.build("scalar(column=[hour, minute], range=[0, 720])", CLOCK)
-    hours = objectives.build("scalar(column=[hour, minute], units=[1, 1/60], range=[0, 12])", CLOCK)
+    minutes = objectives.build_objective("scalar(column=[hour, minute], range=[0, 720])", CLOCK)
+    hours = objectives.build_objective("scalar(column=[hour, minute], units=[1, 1/60], range=[0, 12])", CLOCK)
     said = torch.tensor([[216.0], [722.0]], dtype=torch.float64) / 360 - 1
     for objective, scale in ((minutes, 1.0), (hours, 1 / 60)):
         found = objective.metrics(said, truth)
@@ -52,7 +52,7 @@ def test_a_dial_read_as_minutes_and_as_hours_has_the_same_error_in_minutes() -> 
 
 
 def test_scalar_metrics_equal_those_of_scikit_learn() -> None:
-    objective = objectives.build("scalar(range=[0, 10])", {"size": None})
+    objective = objectives.build_objective("scalar(range=[0, 10])", {"size": None})
     source = torch.Generator().manual_seed(0)
     truth, said = 10 * torch.rand(50, generator=source), 10 * torch.rand(50, generator=source)
     found = objective.metrics(((said - 5) / 5)[:, None], {"size": truth})
@@ -74,14 +74,14 @@ def test_scalar_metrics_equal_those_of_scikit_learn() -> None:
 )
 def test_scalar_losses(loss: str, expected: list[float]) -> None:
     # In the scale of [-1, 1] the outputs are off by 0.05 and by 1; Huber's bends at 0.1.
-    objective = objectives.build(f"scalar(range=[0, 10], loss={loss})", {"size": None})
+    objective = objectives.build_objective(f"scalar(range=[0, 10], loss={loss})", {"size": None})
     encoded = objective.encode({"size": torch.tensor([5.0, 10.0])})
     torch.testing.assert_close(encoded["size"], torch.tensor([[0.0], [1.0]]))
     torch.testing.assert_close(objective.loss(torch.tensor([[0.05], [0.0]]), encoded), torch.tensor(expected))
 
 
 def test_numbers_lie_in_the_bins_that_cover_them() -> None:
-    objective = objectives.build("bins(24, [0, 720], column=[hour, minute])", CLOCK)
+    objective = objectives.build_objective("bins(24, [0, 720], column=[hour, minute])", CLOCK)
     wanted = time((0, 0), (0, 29), (0, 30), (11, 59))
     assert objective.encode(wanted)["hour-minute"].argmax(1).tolist() == [0, 0, 1, 23]
     found = objective.metrics(100 * torch.eye(24)[[0, 0, 2, 0]], wanted)
@@ -89,12 +89,12 @@ def test_numbers_lie_in_the_bins_that_cover_them() -> None:
     assert found["accuracy"] == 0.5
     assert found["mean_absolute_error"] == pytest.approx((15 + 14 + 45 + 704) / 4)
     assert found["clock_mean_error"] == pytest.approx((15 + 14 + 45 + 16) / 4)
-    around = objectives.build("bins(24, [0, 720], column=[hour, minute], circular=true)", CLOCK)
+    around = objectives.build_objective("bins(24, [0, 720], column=[hour, minute], circular=true)", CLOCK)
     assert around.metrics(100 * torch.eye(24)[[0, 0, 2, 0]], wanted)["mean_absolute_error"] == pytest.approx(22.5)
 
 
 def test_labels_are_spread_in_a_bell_around_the_number_and_around_the_circle() -> None:
-    objective = objectives.build("bins(6, [0, 6], column=size, circular=true, spread=0.5)", {"size": None})
+    objective = objectives.build_objective("bins(6, [0, 6], column=size, circular=true, spread=0.5)", {"size": None})
     (row,) = objective.encode({"size": torch.tensor([5.75])})["size"].tolist()
     # Distances of the centres 0.5, 1.5, … from 5.75 around a circle of 6.
     bell = [math.exp(-0.5 * (d / 0.5) ** 2) for d in (0.75, 1.75, 2.75, 2.25, 1.25, 0.25)]
@@ -104,19 +104,21 @@ def test_labels_are_spread_in_a_bell_around_the_number_and_around_the_circle() -
 def test_bins_decode_to_a_centre_to_the_mean_or_to_the_mean_nearby() -> None:
     outputs = torch.tensor([[0.5, 0.25, 0.0001, 0.0001, 0.0001, 0.2497]]).log()
     said = {
-        how: objectives.build(f"bins(6, [0, 6], column=size, decode={how})", {"size": None}).decode(outputs)["size"]
+        how: objectives.build_objective(f"bins(6, [0, 6], column=size, decode={how})", {"size": None}).decode(outputs)[
+            "size"
+        ]
         for how in ("centre", "mean", "near")
     }
     assert said["centre"].item() == 0.5
     assert said["mean"].item() == pytest.approx(0.25 + 0.375 + 0.0001 * (2.5 + 3.5 + 4.5) + 0.2497 * 5.5)
     assert said["near"].item() == pytest.approx((0.25 + 0.375 + 0.00025) / 0.7501)
-    around = objectives.build("bins(6, [0, 6], column=size, circular=true, decode=mean)", {"size": None})
+    around = objectives.build_objective("bins(6, [0, 6], column=size, circular=true, decode=mean)", {"size": None})
     # A quarter on either side of the first bin: their mean is its centre.
     assert around.decode(torch.tensor([[0.5, 0.25, 1e-9, 1e-9, 1e-9, 0.25]]).log())["size"].item() == pytest.approx(0.5)
 
 
 def test_angle_and_length_of_the_vector_are_number_and_confidence() -> None:
-    objective = objectives.build("circular(360, column=angle)", {"angle": None})
+    objective = objectives.build_objective("circular(360, column=angle)", {"angle": None})
     outputs = torch.tensor([[0.5, 0.0], [0.0, -2.0], [-0.3, 0.3]])
     assert objective.decode(outputs)["angle"].tolist() == pytest.approx([90, 180, 315])
     assert objective.confidences(outputs)["angle"].tolist() == pytest.approx([0.5, 1, 0.3 * math.sqrt(2)])
@@ -124,7 +126,7 @@ def test_angle_and_length_of_the_vector_are_number_and_confidence() -> None:
 
 def test_minute_hand_settles_the_minute_and_the_hour_hand_the_hour() -> None:
     spec = "multi-head(hour=circular(720, column=[hour, minute]), minute=circular(60))"
-    objective = objectives.build(spec, CLOCK)
+    objective = objectives.build_objective(spec, CLOCK)
     # The hour hand says 2:50, 3:20 and 11:50, the minute hand 58, 40 and 2: 2:58, 3:40 (nearer than 2:40) and 12:02.
     outputs = torch.cat([vectors([170, 200.1, 710], 720, 0.9), vectors([58, 40, 2], 60, 0.95)], dim=1)
     assert {name: column.tolist() for name, column in objective.decode(outputs).items()} == {
@@ -140,7 +142,7 @@ def test_minute_hand_settles_the_minute_and_the_hour_hand_the_hour() -> None:
 
 
 def test_losses_of_heads_are_weighted_and_told_apart() -> None:
-    objective = objectives.build("multi-head(hour=classes, minute=scalar, weights=[2, 0.5])", CLOCK)
+    objective = objectives.build_objective("multi-head(hour=classes, minute=scalar, weights=[2, 0.5])", CLOCK)
     wanted = time((4, 10), (5, 20))
     outputs = torch.randn(2, 13, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     found = objective.metrics(outputs, wanted)
@@ -155,7 +157,7 @@ def test_losses_of_heads_are_weighted_and_told_apart() -> None:
 
 
 def test_binary_metrics_equal_those_of_scikit_learn() -> None:
-    objective = objectives.build("binary", SIDE)
+    objective = objectives.build_objective("binary", SIDE)
     source = torch.Generator().manual_seed(0)
     truth, logits = torch.randint(2, (80,), generator=source), torch.randn(80, 1, generator=source)
     found = objective.metrics(logits, {"side": truth})
@@ -185,7 +187,7 @@ def test_area_under_roc_counts_ties_as_half(pairs: list[tuple[int, bool]]) -> No
 
 
 def test_class_weights_of_binary_are_those_of_its_two_classes() -> None:
-    objective = objectives.build("binary", SIDE)
+    objective = objectives.build_objective("binary", SIDE)
     encoded = objective.encode({"side": torch.tensor([0, 1])})
     plain = objective.loss(torch.tensor([[0.3], [0.3]]), encoded)
     weighted = objective.loss(torch.tensor([[0.3], [0.3]]), encoded, {"side": torch.tensor([2.0, 5.0])})
@@ -195,7 +197,7 @@ def test_class_weights_of_binary_are_those_of_its_two_classes() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 719), st.floats(-0.49, 0.49))
 def test_every_time_of_the_dial_is_decoded_to_its_minute(minutes: int, off: float) -> None:
-    objective = objectives.build("circular(720, column=[hour, minute])", CLOCK)
+    objective = objectives.build_objective("circular(720, column=[hour, minute])", CLOCK)
     found = objective.decode(vectors([minutes + off], 720))
     assert (found["hour"].item(), found["minute"].item()) == divmod(minutes, 60)
     said = objective.numbers(vectors([minutes + off], 720))

@@ -13,16 +13,18 @@ Columns = Mapping[str, tuple[str, ...] | None]
 
 
 def test_column_is_chosen_by_name() -> None:
-    objective = objectives.build("classes(column=hour)", {"hour": HOUR, "side": ("left", "right"), "minute": None})
+    objective = objectives.build_objective(
+        "classes(column=hour)", {"hour": HOUR, "side": ("left", "right"), "minute": None}
+    )
     assert dict(objective.heads) == {"hour": 12}
 
 
 def test_arguments_left_open_are_settled_by_the_columns() -> None:
     columns: Columns = {"hour": HOUR, "minute": tuple(map(str, range(60)))}
-    assert objectives.canonical("circular(720, column=[hour, minute])") == (
+    assert objectives.canonical_objective("circular(720, column=[hour, minute])") == (
         "circular(period=720.0, column=[hour, minute], units=none)"
     )
-    objective = objectives.build("multi-head(hour=classes(12), minute=scalar)", columns)
+    objective = objectives.build_objective("multi-head(hour=classes(12), minute=scalar)", columns)
     assert objective.spec == (
         "multi-head(weights=none, hour=classes(column=hour), "
         "minute=scalar(column=minute, range=[0.0, 59.0], units=[1.0], loss=mse, delta=0.1))"
@@ -31,33 +33,35 @@ def test_arguments_left_open_are_settled_by_the_columns() -> None:
 
 def test_head_without_a_column_is_for_that_of_its_name() -> None:
     columns: Columns = {"left": HOUR, "right": HOUR}
-    objective = objectives.build("multi-head(right=classes, left=classes)", columns)
+    objective = objectives.build_objective("multi-head(right=classes, left=classes)", columns)
     assert objective.predicts == ("right", "left")
     assert dict(objective.class_heads) == {"right": "right", "left": "left"}
-    named = objectives.build("multi-head(a=classes(right))", columns)
+    named = objectives.build_objective("multi-head(a=classes(right))", columns)
     assert dict(named.class_heads) == {"right": "a"}
 
 
 @pytest.mark.parametrize("spec", ["bins(4, [0, 2])", "bins(4, [0.5, 3])"])
 def test_numbers_outside_the_bins_are_refused_with_the_range_that_would_do(spec: str) -> None:
-    objective = objectives.build(spec, {"size": None})
+    objective = objectives.build_objective(spec, {"size": None})
     with pytest.raises(DataError, match=r"size runs from 0.25 to 2.5.*range=\[0, 3\]"):
         objective.check({"size": torch.tensor([0.25, 2.5])})
-    objectives.build("bins(4, [0, 2.5])", {"size": None}).check({"size": torch.tensor([0.25, 2.5])})
+    objectives.build_objective("bins(4, [0, 2.5])", {"size": None}).check({"size": torch.tensor([0.25, 2.5])})
     # A circle has no outside.
-    objectives.build("bins(4, [0, 2], circular=true)", {"size": None}).check({"size": torch.tensor([0.25, 2.5])})
+    objectives.build_objective("bins(4, [0, 2], circular=true)", {"size": None}).check(
+        {"size": torch.tensor([0.25, 2.5])}
+    )
 
 
 def test_a_predicted_column_that_data_lacks_is_named() -> None:
-    objective = objectives.build("circular(720, column=[hour, minute])", {"hour": HOUR, "minute": None})
+    objective = objectives.build_objective("circular(720, column=[hour, minute])", {"hour": HOUR, "minute": None})
     with pytest.raises(DataError, match="minute is predicted, and the data has no such column; it has hour"):
         objective.check({"hour": torch.tensor([1])})
 
 
 @pytest.mark.parametrize("spec", ["classes(hour)", "classes(column=hour)", {"name": "classes", "column": "hour"}])
 def test_canonical_form_is_one_for_all_ways_of_writing(spec: object) -> None:
-    assert objectives.canonical(spec) == "classes(column=hour)"
-    assert objectives.build(spec, {"hour": HOUR}).spec == "classes(column=hour)"
+    assert objectives.canonical_objective(spec) == "classes(column=hour)"
+    assert objectives.build_objective(spec, {"hour": HOUR}).spec == "classes(column=hour)"
 
 
 @pytest.mark.parametrize(
@@ -104,6 +108,6 @@ def test_canonical_form_is_one_for_all_ways_of_writing(spec: object) -> None:
 )
 def test_objective_that_does_not_suit_is_refused(spec: str, columns: Columns, words: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
-        objectives.build(spec, columns)
+        objectives.build_objective(spec, columns)
     for word in words:
         assert word in str(caught.value)

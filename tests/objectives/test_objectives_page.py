@@ -26,14 +26,14 @@ def test_every_objective_is_in_the_table() -> None:
 @pytest.mark.parametrize(("spec", "metrics"), TABLE[2:5], ids=lambda word: word[:8])
 def test_metrics_of_the_table_are_those_measured(spec: str, metrics: str) -> None:
     words = spec + "()" * ("(" not in spec)
-    objective = objectives.build(words.replace("()", "(range=[0, 1])"), {"size": None})
+    objective = objectives.build_objective(words.replace("()", "(range=[0, 1])"), {"size": None})
     assert set(re.findall(r"`([a-z_0-9]+)`", metrics)) == set(objective.measured) - {"loss"}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=range(len(COMMANDS)))
 def test_ways_to_tell_the_time_are_recipes_that_measure_the_clocks_error(command: list[str]) -> None:
     recipe = Recipe.read({key: yaml.load(value, key) for key, value in (word.split("=", 1) for word in command[2:])})
-    assert objectives.build(recipe.objective, COLUMNS).select == "clock_mean_error"
+    assert objectives.build_objective(recipe.objective, COLUMNS).select == "clock_mean_error"
 
 
 def test_a_way_to_tell_the_time_is_typed_as_the_page_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,14 +18,14 @@ from cnnlab.studies.result import (
     Axis,
     AxisValue,
     Claim,
-    Comparison,
     Family,
     Metric,
+    MetricSummary,
     Published,
     PublishedRow,
     Setting,
+    SettingComparison,
     StudyResult,
-    Summary,
     Trial,
 )
 
@@ -48,7 +48,7 @@ METRICS = (
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CNNLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield data.load("digits")
+        yield data.load_data("digits")
 
 
 def recipe(augment: str, rate: float, seed: int) -> dict[str, Any]:
@@ -133,13 +133,13 @@ def make_run(tmp_path: Path, digits: Dataset) -> Callable[..., Run]:
     return make
 
 
-def summary(metric: str, trials: tuple[Trial, ...]) -> Summary:
+def summary(metric: str, trials: tuple[Trial, ...]) -> MetricSummary:
     known = [(t.seed, t.metrics[metric]) for t in trials if t.metrics.get(metric) is not None]
     seeds, values = zip(*known, strict=True)
     found = mean_interval(values)
     mean = sum(values) / len(values)
     ends = (found.low, found.high, found.method) if found else (None, None, "")
-    return Summary(metric, seeds, values, mean, 0.01, *ends)
+    return MetricSummary(metric, seeds, values, mean, 0.01, *ends)
 
 
 def a_setting(root: Path, dataset: Dataset, place: int, augment: str, rate: str) -> tuple[Setting, list[Run]]:
@@ -164,9 +164,9 @@ def a_setting(root: Path, dataset: Dataset, place: int, augment: str, rate: str)
 
 
 def family() -> Family:
-    def one(key: str, difference: float, p: float, verdict: str) -> Comparison:
+    def one(key: str, difference: float, p: float, verdict: str) -> SettingComparison:
         ends = (difference - 0.02, difference + 0.02)
-        return Comparison("test_accuracy", key, "s0", difference, *ends, p, verdict, "", 3, 4, difference)
+        return SettingComparison("test_accuracy", key, "s0", difference, *ends, p, verdict, "", 3, 4, difference)
 
     comparisons = (
         one("s1", 0.02, 0.2, "undecided"),

@@ -7,8 +7,8 @@ import pytest
 from torch import nn
 
 from cnnlab.core.errors import UsageError
-from cnnlab.models import Summary, architectures, outline, summary
-from cnnlab.reports import Box, Fork, Layout, draw_network, lay_out, network_parts
+from cnnlab.models import NetworkSummary, architectures, summary, summary_without_weights
+from cnnlab.reports import FeatureMapBox, Fork, NetworkLayout, draw_network, lay_out_network, network_parts
 from cnnlab.reports.network_figure import network_figure
 
 MIXED = "conv(8)|se|inception(64, kind=googlenet)|residual(64, kind=bottleneck, preactivation=true)|global_pool"
@@ -16,22 +16,22 @@ SPECS = [entry.name for entry in architectures if "weights" not in entry.argumen
 SPECS += ["cifar-net(block=inception)", "cifar-net(block=residual)", MIXED, "vgg-like(dropout=0.5, conv_dropout=0.1)"]
 
 
-def of(spec: str, shape: tuple[int, ...] = (3, 32, 32)) -> Summary:
-    return outline(spec, shape, 10)
+def of(spec: str, shape: tuple[int, ...] = (3, 32, 32)) -> NetworkSummary:
+    return summary_without_weights(spec, shape, 10)
 
 
-def placed(spec: str) -> Layout:
-    return lay_out(network_parts(of(spec)))
+def placed(spec: str) -> NetworkLayout:
+    return lay_out_network(network_parts(of(spec)))
 
 
 def test_a_chain_is_a_box_for_each_shape_with_the_rest_as_notes() -> None:
     parts = network_parts(of("conv(8, 5)|bn|relu|dropout|avgpool|dense(12)|selu", (1, 10, 12)))
     assert parts == (
-        Box("input", "input", (1, 10, 12), "input"),
-        Box("conv1", "conv 5×5", (8, 10, 12), "conv", ("bn", "relu", "dropout")),
-        Box("avgpool1", "avg pool 2×2", (8, 5, 6), "pool"),
-        Box("dense1", "dense", (12,), "dense", ("selu",)),
-        Box("head", "output", (10,), "output"),
+        FeatureMapBox("input", "input", (1, 10, 12), "input"),
+        FeatureMapBox("conv1", "conv 5×5", (8, 10, 12), "conv", ("bn", "relu", "dropout")),
+        FeatureMapBox("avgpool1", "avg pool 2×2", (8, 5, 6), "pool"),
+        FeatureMapBox("dense1", "dense", (12,), "dense", ("selu",)),
+        FeatureMapBox("head", "output", (10,), "output"),
     )
 
 
@@ -51,7 +51,7 @@ def test_residual_blocks_have_a_way_around_with_what_lies_on_it() -> None:
 
 
 def test_heads_are_lanes_that_end_side_by_side() -> None:
-    fork = network_parts(outline('conv(4)|heads([7, 3], ["dense(6)|relu", ""])', (1, 8, 8), 10))[-1]
+    fork = network_parts(summary_without_weights('conv(4)|heads([7, 3], ["dense(6)|relu", ""])', (1, 8, 8), 10))[-1]
     assert isinstance(fork, Fork) and fork.end.shape == (10,)
     assert [[box.shape for box in lane] for lane in fork.lanes] == [[(6,), (7,)], [(3,)]]
 
@@ -73,7 +73,7 @@ def test_a_block_of_ones_own_is_one_box_and_a_chain_is_unfolded() -> None:
             return (x + self.block(x) + self.block[1](x)).mean((2, 3))
 
     parts = network_parts(summary(Own(), (1, 8, 8)))
-    assert [(part.name, part.title) for part in parts if isinstance(part, Box)][:3] == [
+    assert [(part.name, part.title) for part in parts if isinstance(part, FeatureMapBox)][:3] == [
         *(("input", "input"), ("features.0", "conv 3×3"), ("features.2", "pool 2×2"))
     ]
 

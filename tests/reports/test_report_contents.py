@@ -11,18 +11,18 @@ from cnnlab.reports.contents.curves import curves_table, followed, setting_curve
 from cnnlab.reports.contents.factors import effects, heat_maps
 from cnnlab.reports.contents.mistakes import gallery
 from cnnlab.reports.contents.provenance import provenance
+from cnnlab.reports.contents.report_subject import GREY, MOST_SHOWN, ReportSubject
 from cnnlab.reports.contents.search import search_steps, search_table
 from cnnlab.reports.contents.settings import missing_table, settings_table
-from cnnlab.reports.contents.short_specs import short, telling
-from cnnlab.reports.contents.subject import GREY, MOST_SHOWN, Subject
+from cnnlab.reports.contents.short_specs import short_spec, telling
 from cnnlab.reports.contents.tables import listed, text_of
 from cnnlab.reports.contents.trade_off import pareto, trade_off
-from cnnlab.reports.figures.trade_off import Box, room_for
+from cnnlab.reports.figures.trade_off import PanelBox, room_for
 from cnnlab.studies.result import Axis, AxisValue, Search, SearchStep
 
 
 def test_answer_names_the_best_with_its_interval_and_its_test(study):
-    first, second = answer(Subject(*study))
+    first, second = answer(ReportSubject(*study))
     # 0.94, 0.95, 0.96: SD 0.01, and Student's t for two degrees of freedom is 4.3027; 4.3027 * 0.01 / sqrt(3) = 0.0248.
     assert first == (
         "Of 4 settings, augment=flip, optimizer.lr=0.01 has the highest test accuracy: 95.00% (mean of 3 repeats, 95% "
@@ -39,17 +39,17 @@ def test_answer_is_no_surer_than_its_test(study):
     family = result.families[0]
     unsure = replace(family.comparisons[1], verdict="undecided", p=0.3)
     result = replace(result, families=(replace(family, comparisons=(unsure,)),))
-    _, second = answer(Subject(result, runs))
+    _, second = answer(ReportSubject(result, runs))
     assert second.startswith("There are not enough repeats to tell it from the baseline")
     assert "about 4 more would be needed" in second
     result = replace(result, families=())
-    assert "may be chance" in answer(Subject(result, runs))[1]
+    assert "may be chance" in answer(ReportSubject(result, runs))[1]
 
 
 def test_nothing_finished_is_no_answer(study):
     result, _ = study
     empty = tuple(replace(s, trials=(), summaries=()) for s in result.settings)
-    assert answer(Subject(replace(result, settings=empty)))[0] == "There is no answer yet."
+    assert answer(ReportSubject(replace(result, settings=empty)))[0] == "There is no answer yet."
 
 
 def test_baseline_that_is_best_is_told_as_such(study):
@@ -62,12 +62,13 @@ def test_baseline_that_is_best_is_told_as_such(study):
     worse = tuple(replace(one, verdict="worse") for one in down)
     result = replace(result, baseline="s2", families=(replace(family, comparisons=worse),))
     assert (
-        answer(Subject(result, runs))[1] == "That is the baseline itself: all 3 others are worse by more than chance."
+        answer(ReportSubject(result, runs))[1]
+        == "That is the baseline itself: all 3 others are worse by more than chance."
     )
 
 
 def test_settings_table_holds_the_numbers_of_the_result(study):
-    table = settings_table(Subject(*study))
+    table = settings_table(ReportSubject(*study))
     rows = [dict(zip([column.key for column in table.columns], row, strict=True)) for row in table.rows]
     assert [row["test_accuracy"] for row in rows] == [s.summary("test_accuracy").mean for s in study[0].settings]
     assert [row["verdict"] for row in rows] == [
@@ -82,7 +83,7 @@ def test_settings_table_holds_the_numbers_of_the_result(study):
 
 
 def test_missing_trials_are_told_with_their_reasons(unfinished):
-    rows = missing_table(Subject(*unfinished)).rows
+    rows = missing_table(ReportSubject(*unfinished)).rows
     assert [row[1:] for row in rows] == [
         (0, "failed", "the loss became <nan> at step 7"),
         (2, "missing", "not trained yet"),
@@ -90,7 +91,7 @@ def test_missing_trials_are_told_with_their_reasons(unfinished):
 
 
 def test_effects_are_means_over_the_other_factor_seed_by_seed(study):
-    found = {effect.axis: effect for effect in effects(Subject(*study))}
+    found = {effect.axis: effect for effect in effects(ReportSubject(*study))}
     augment = {level.label: level for level in found["augment"].levels}
     assert augment["none"].mean == pytest.approx((0.90 + 0.92) / 2)
     assert augment["flip"].mean == pytest.approx((0.95 + 0.89) / 2)
@@ -103,7 +104,7 @@ def test_effect_counts_only_what_all_values_share(study):
     # One at a time: the setting with both changed is not there, so each factor is looked at with the other as it was.
     result, runs = study
     result = replace(result, settings=result.settings[:3])
-    found = {effect.axis: effect for effect in effects(Subject(result, runs))}
+    found = {effect.axis: effect for effect in effects(ReportSubject(result, runs))}
     assert [level.mean for level in found["augment"].levels] == pytest.approx([0.90, 0.95])
     assert found["augment"].how == "With optimizer.lr = 0.01."
 
@@ -111,7 +112,7 @@ def test_effect_counts_only_what_all_values_share(study):
 def test_effect_says_so_when_another_factor_may_be_behind_it(study):
     result, runs = study
     result = replace(result, settings=(result.settings[0], result.settings[3]))
-    assert [effect.is_fair for effect in effects(Subject(result, runs))] == [False, False]
+    assert [effect.is_fair for effect in effects(ReportSubject(result, runs))] == [False, False]
 
 
 def test_three_rates_from_small_to_large_are_on_a_logarithmic_axis(study):
@@ -119,7 +120,7 @@ def test_three_rates_from_small_to_large_are_on_a_logarithmic_axis(study):
     extra = replace(result.settings[0], key="s4", label="x", values={"augment": "none", "optimizer.lr": "1"})
     axis = result.axes[1]
     axes = (result.axes[0], replace(axis, values=(*axis.values, AxisValue("1", 1.0))))
-    subject = Subject(replace(result, axes=axes, settings=(*result.settings, extra)), runs)
+    subject = ReportSubject(replace(result, axes=axes, settings=(*result.settings, extra)), runs)
     assert {effect.axis: effect.scale for effect in effects(subject)} == {
         "augment": "words",
         "optimizer.lr": "logarithmic",
@@ -127,7 +128,7 @@ def test_three_rates_from_small_to_large_are_on_a_logarithmic_axis(study):
 
 
 def test_heat_map_has_a_row_a_value_of_the_first_factor(study):
-    (found,) = heat_maps(Subject(*study))
+    (found,) = heat_maps(ReportSubject(*study))
     assert (found.row_labels, found.column_labels) == (("none", "flip"), ("0.01", "0.1"))
     np.testing.assert_allclose(found.cells, [[0.90, 0.92], [0.95, 0.89]])
 
@@ -138,7 +139,7 @@ def test_pareto_front_holds_what_nothing_beats_in_both():
 
 
 def test_trade_off_is_over_mean_times_and_knows_the_front(study):
-    points = {point.key: point for point in trade_off(Subject(*study))}
+    points = {point.key: point for point in trade_off(ReportSubject(*study))}
     assert points["s0"].seconds == pytest.approx(11.0) and points["s2"].seconds == pytest.approx(16.0)
     assert (points["s0"].shortest, points["s0"].longest) == (10.0, 12.0)
     assert [key for key, point in points.items() if point.is_front] == ["s1", "s2"]
@@ -147,13 +148,13 @@ def test_trade_off_is_over_mean_times_and_knows_the_front(study):
 def test_for_a_loss_the_lowest_is_best_and_on_the_front(study):
     result, runs = study
     lower = replace(result.metrics[0], better="lower")
-    subject = Subject(replace(result, metrics=(lower, *result.metrics[1:])), runs)
+    subject = ReportSubject(replace(result, metrics=(lower, *result.metrics[1:])), runs)
     assert subject.best is not None and subject.best.key == "s3"
     assert [point.key for point in trade_off(subject) if point.is_front] == ["s0", "s3"]
 
 
 def test_band_spans_the_repeats_and_the_gap_is_at_the_epoch_kept(study):
-    subject = Subject(*study)
+    subject = ReportSubject(*study)
     first = setting_curves(subject)[0]
     band = first.bands["accuracy"]["validation"]
     np.testing.assert_allclose(band.mean, [0.225, 0.45, 0.675, 0.90, 0.90])
@@ -172,7 +173,7 @@ def test_repeats_that_stopped_early_leave_the_mean_to_the_others(own_study):
     first = runs[result.settings[0].trials[0].run]
     text = (first.folder / "history.csv").read_text().splitlines()
     (first.folder / "history.csv").write_text("\n".join(text[:3]) + "\n")
-    band = setting_curves(Subject(result, runs))[0].bands["accuracy"]["validation"]
+    band = setting_curves(ReportSubject(result, runs))[0].bands["accuracy"]["validation"]
     assert band.n.tolist() == [3, 3, 2, 2, 2]
     assert band.mean[-1] == pytest.approx((0.90 + 0.91) / 2)
 
@@ -180,7 +181,7 @@ def test_repeats_that_stopped_early_leave_the_mean_to_the_others(own_study):
 def test_many_settings_share_grey_but_for_the_best_and_the_baseline(study):
     result, runs = study
     many = tuple(replace(result.settings[i % 4], key=f"s{i}", label=f"setting {i}") for i in range(20))
-    subject = Subject(replace(result, settings=many), runs)
+    subject = ReportSubject(replace(result, settings=many), runs)
     assert len(subject.shown) == MOST_SHOWN
     assert {"s0", subject.best.key} <= {setting.key for setting in subject.shown}
     assert len({subject.colours[setting.key] for setting in subject.shown}) == MOST_SHOWN
@@ -188,7 +189,7 @@ def test_many_settings_share_grey_but_for_the_best_and_the_baseline(study):
 
 
 def test_classes_of_the_best_are_counted_over_its_repeats(study):
-    subject = Subject(*study)
+    subject = ReportSubject(*study)
     repeats = best_repeats(subject)
     (details,) = class_details(repeats, "flip")
     assert details.split == "test" and details.seeds == (0, 1, 2)
@@ -201,13 +202,13 @@ def test_classes_of_the_best_are_counted_over_its_repeats(study):
 
 
 def test_test_pictures_are_left_alone_while_trials_are_missing(unfinished):
-    subject = Subject(*unfinished)
+    subject = ReportSubject(*unfinished)
     assert not subject.is_settled
     assert {repeat.predictions.split for repeat in best_repeats(subject)} == {"validation"}
 
 
 def test_gallery_holds_the_surest_mistakes_with_their_own_pictures(study, digits):
-    repeats = best_repeats(Subject(*study))
+    repeats = best_repeats(ReportSubject(*study))
     found = gallery(repeats, "label")
     assert found is not None and found.trouble == ""
     assert found.n == 359 and found.wrong == 359 - round(0.94 * 359)
@@ -225,7 +226,7 @@ def test_gallery_holds_the_surest_mistakes_with_their_own_pictures(study, digits
 
 def test_gallery_says_so_when_the_data_has_changed(study):
     result, runs = study
-    repeats = best_repeats(Subject(result, runs))
+    repeats = best_repeats(ReportSubject(result, runs))
     changed = [replace(one, predictions=replace(one.predictions, data="0" * 64)) for one in repeats]
     found = gallery(changed, "label")
     assert "no longer what the run was trained on" in found.trouble
@@ -234,7 +235,7 @@ def test_gallery_says_so_when_the_data_has_changed(study):
 
 def test_gallery_says_so_when_the_data_is_gone(own_study):
     result, runs = own_study
-    repeats = best_repeats(Subject(result, runs))
+    repeats = best_repeats(ReportSubject(result, runs))
     path = repeats[0].run.folder / "recipe.yaml"
     path.write_text(path.read_text().replace("data: digits", "data: gone.zip"))
     assert "could not be read" in gallery(repeats, "label").trouble
@@ -243,7 +244,7 @@ def test_gallery_says_so_when_the_data_is_gone(own_study):
 
 
 def test_methods_state_data_seeds_test_and_machine(study):
-    text = provenance(Subject(*study)).methods
+    text = provenance(ReportSubject(*study)).methods
     for part in (
         "4 settings",
         "every combination of augment (none and flip) and optimizer.lr (0.01 and 0.1)",
@@ -259,7 +260,7 @@ def test_methods_state_data_seeds_test_and_machine(study):
 
 
 def test_methods_own_up_to_failures(unfinished):
-    assert "2 trials did not finish and are left out" in provenance(Subject(*unfinished)).methods
+    assert "2 trials did not finish and are left out" in provenance(ReportSubject(*unfinished)).methods
 
 
 def test_recipes_can_be_trained_again_as_they_are(study):
@@ -267,7 +268,7 @@ def test_recipes_can_be_trained_again_as_they_are(study):
     from cnnlab.training import Recipe
 
     result, runs = study
-    for recipe, setting in zip(provenance(Subject(result, runs)).recipes, result.settings, strict=True):
+    for recipe, setting in zip(provenance(ReportSubject(result, runs)).recipes, result.settings, strict=True):
         again = Recipe.read(yaml.load(recipe.text, "recipe"))
         assert again == Recipe.read(setting.recipe)
         assert recipe.commands[0] == f"cnnlab train recipes/{setting.key}.yaml seed=0"
@@ -277,7 +278,7 @@ def test_axis_of_one_value_has_no_effect(study):
     result, runs = study
     one = Axis("epochs", ("epochs",), (AxisValue("5", 5),))
     settings = tuple(replace(s, values={**s.values, "epochs": "5"}) for s in result.settings)
-    found = effects(Subject(replace(result, axes=(*result.axes, one), settings=settings), runs))
+    found = effects(ReportSubject(replace(result, axes=(*result.axes, one), settings=settings), runs))
     assert {effect.axis for effect in found} == {"augment", "optimizer.lr"}
 
 
@@ -289,14 +290,19 @@ def test_search_keeps_the_best_of_whole_trainings(study):
         SearchStep(2, "s2", None, "failed"),
         SearchStep(3, "s3", 0.85, "complete"),
     )
-    subject = Subject(replace(result, search=Search("validation_accuracy", steps)), runs)
+    subject = ReportSubject(replace(result, search=Search("validation_accuracy", steps)), runs)
     assert [(step.number, step.best) for step in search_steps(subject)] == [(0, 0.8), (1, 0.8), (2, 0.8), (3, 0.85)]
     assert [row[0] for row in search_table(subject).rows] == [1, 2, 3, 4]
-    assert search_steps(Subject(result, runs)) == ()
+    assert search_steps(ReportSubject(result, runs)) == ()
 
 
 def test_names_in_figures_are_what_tells_settings_apart(study):
-    assert Subject(*study).names == {"s0": "none · 0.01", "s1": "none · 0.1", "s2": "flip · 0.01", "s3": "flip · 0.1"}
+    assert ReportSubject(*study).names == {
+        "s0": "none · 0.01",
+        "s1": "none · 0.1",
+        "s2": "flip · 0.01",
+        "s3": "flip · 0.1",
+    }
     assert telling(["adamw(lr=0.1, eps=1)", "adamw(lr=0.2, eps=1)"]) == {
         "adamw(lr=0.1, eps=1)": "lr=0.1",
         "adamw(lr=0.2, eps=1)": "lr=0.2",
@@ -309,18 +315,18 @@ def test_names_in_figures_are_what_tells_settings_apart(study):
 def test_names_too_long_for_figures_bear_their_keys_which_the_table_explains(study):
     result, runs = study
     settings = tuple(replace(s, label="the same long beginning of a name " + s.key, values={}) for s in result.settings)
-    subject = Subject(replace(result, settings=settings, axes=()), runs)
+    subject = ReportSubject(replace(result, settings=settings, axes=()), runs)
     assert len(set(subject.names.values())) == 4 and subject.names["s2"].startswith("s2 the same")
     table = settings_table(subject)
     assert table.columns[0].key == "key" and [row[0] for row in table.rows] == ["s0", "s1", "s2", "s3"]
-    assert settings_table(Subject(result, runs)).columns[0].key == "augment"
+    assert settings_table(ReportSubject(result, runs)).columns[0].key == "augment"
 
 
 def test_bare_value_is_named_with_what_it_is_the_value_of(study):
     result, runs = study
     one = replace(result.settings[0], label="0.01", values={"optimizer.lr": "0.01"})
     call = replace(result.settings[1], label="adam(lr=1)", values={"optimizer.lr": "adam(lr=1)"})
-    subject = Subject(replace(result, settings=(one, call), axes=result.axes[1:]), runs)
+    subject = ReportSubject(replace(result, settings=(one, call), axes=result.axes[1:]), runs)
     assert (subject.label("s0"), subject.label("s1")) == ("optimizer.lr=0.01", "adam(lr=1)")
     assert settings_table(subject).columns[0].label == "optimizer.lr"
 
@@ -338,7 +344,7 @@ def test_setting_without_numbers_is_not_told_to_lack_repeats(study):
         "to be compared.",
     }.items():
         own = replace(family, kind=kind, comparisons=(worse, failed))
-        assert answer(Subject(replace(result, baseline="s2", families=(own,)), runs))[1] == text
+        assert answer(ReportSubject(replace(result, baseline="s2", families=(own,)), runs))[1] == text
 
 
 def test_names_that_hold_commas_are_listed_with_semicolons():
@@ -358,20 +364,20 @@ def test_name_stands_beside_its_dot_and_over_nothing_else():
     assert first is not None and first.left > 0.2 and first.bottom < 0.5 < first.top
     second = room_for(0.21, 0.5, 0.3, [first], steps=(0, 1, -1))
     assert second is not None and not second.meets(first) and second.bottom >= first.top - 1e-9
-    assert room_for(0.2, 0.5, 0.3, [Box(0, 1, 0, 1)], steps=(0, 1, -1)) is None
+    assert room_for(0.2, 0.5, 0.3, [PanelBox(0, 1, 0, 1)], steps=(0, 1, -1)) is None
     # At the right edge it stands to the left.
     assert room_for(0.9, 0.5, 0.3, [], steps=(0,)).right < 0.9
 
 
 def test_specs_within_specs_are_shown_without_their_defaults():
     text = "multi-head(hour=classes(column=hour), minute=scalar(column=none, range=none, units=none, loss=mse))"
-    assert "loss=mse" not in short("objective", text) and "column=hour" in short("objective", text)
+    assert "loss=mse" not in short_spec("objective", text) and "column=hour" in short_spec("objective", text)
 
 
 def test_specs_are_shown_without_their_defaults():
     assert (
-        short("optimizer", "adamw(lr=0.01, betas=[0.9, 0.999], eps=1e-08, weight_decay=0.01, amsgrad=false)")
+        short_spec("optimizer", "adamw(lr=0.01, betas=[0.9, 0.999], eps=1e-08, weight_decay=0.01, amsgrad=false)")
         == "adamw(lr=0.01)"
     )
-    assert short("model", "conv(filters=8, kernel=3)|relu|pool(size=2)") == "conv(filters=8)|relu|pool"
-    assert short("epochs", 10) == 10 and short("augment", "gone(now=1)") == "gone(now=1)"
+    assert short_spec("model", "conv(filters=8, kernel=3)|relu|pool(size=2)") == "conv(filters=8)|relu|pool"
+    assert short_spec("epochs", 10) == 10 and short_spec("augment", "gone(now=1)") == "gone(now=1)"

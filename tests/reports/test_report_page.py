@@ -12,7 +12,7 @@ from test_report_tables import check_latex
 
 from cnnlab.core.errors import UsageError
 from cnnlab.reports import write_study_report
-from cnnlab.reports.contents.tables import Column, Range, Table
+from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn
 from cnnlab.reports.writing.page import _is_wordy
 from cnnlab.studies.result import Metric, StudyResult
 
@@ -192,10 +192,10 @@ def test_sentences_stand_under_one_another_on_a_phone_and_numbers_do_not(written
         name for name, kind in re.findall(r'aria-label="([^"]*)">\s*<table class="([^"]*)"', text) if "wordy" in kind
     ]
     assert wordy == []
-    column = Column("a", "a")
+    column = TableColumn("a", "a")
     assert _is_wordy(Table("t", "T", (column, column), (("x" * 70, "y" * 70),)))
     assert not _is_wordy(
-        Table("t", "T", (column, column), (("x" * 70, Range(1.2345678901234567, 2.3456789012345678)),))
+        Table("t", "T", (column, column), (("x" * 70, IntervalEnds(1.2345678901234567, 2.3456789012345678)),))
     )
 
 

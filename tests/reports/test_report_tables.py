@@ -6,21 +6,21 @@ import re
 
 import pytest
 
-from cnnlab.reports.contents.tables import Column, Range, Table, duration, text_of, with_unit
+from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, duration_text, text_of, with_unit
 from cnnlab.reports.writing.tables import csv_of, escaped, latex_of, slug
 
 TABLE = Table(
     "Best & worst",
     "Settings of 100% & more",
     (
-        Column("setting", "setting_name"),
-        Column("accuracy", "test accuracy", "share"),
-        Column("accuracy interval", "95% interval", "share"),
-        Column("difference", "difference", "share", True),
-        Column("front", "on the front"),
+        TableColumn("setting", "setting_name"),
+        TableColumn("accuracy", "test accuracy", "share"),
+        TableColumn("accuracy interval", "95% interval", "share"),
+        TableColumn("difference", "difference", "share", True),
+        TableColumn("front", "on the front"),
     ),
     (
-        ("a_b {x} \\ #1", 0.1234567890123456789, Range(0.1, 0.2), -0.0123, True),
+        ("a_b {x} \\ #1", 0.1234567890123456789, IntervalEnds(0.1, 0.2), -0.0123, True),
         ('c, "d" <e> ~^|$', None, None, None, False),
     ),
     note="p < 0.05",
@@ -85,11 +85,11 @@ def test_units_stand_behind_numbers():
     assert with_unit(0.5, "share", sign=True) == "+50.00 points"
     assert with_unit(12.0, "seconds") == "12.0 s"
     assert with_unit(0.25, "loss") == "0.2500"
-    assert [duration(s) for s in (3.21, 41, 187, 8100)] == ["3.2 s", "41 s", "3 min 07 s", "2 h 15 min"]
+    assert [duration_text(s) for s in (3.21, 41, 187, 8100)] == ["3.2 s", "41 s", "3 min 07 s", "2 h 15 min"]
 
 
 def test_columns_that_hold_nothing_go():
-    found = Table("t", "t", (Column("a", "a"), Column("b", "b")), (("x", None), ("y", None))).without_empty()
+    found = Table("t", "t", (TableColumn("a", "a"), TableColumn("b", "b")), (("x", None), ("y", None))).without_empty()
     assert [column.key for column in found.columns] == ["a"] and found.rows == (("x",), ("y",))
 
 

@@ -13,7 +13,7 @@ from cnnlab.core import hooks, yaml
 from cnnlab.core.errors import DataError, ModelFileError, RunNotFoundError, UsageError
 from cnnlab.runs import Predictions, Run, RunWriter, Scores
 from cnnlab.runs.history import read_history, write_history
-from cnnlab.runs.record import flattened, merged, plain, read_recipe, write_recipe
+from cnnlab.runs.record import flattened, json_value, merged, read_recipe, write_recipe
 
 MakeRun = Callable[..., Path]
 VALUES = st.recursive(
@@ -202,9 +202,9 @@ def test_history_without_rows_is_an_empty_table(tmp_path: Path) -> None:
 
 def test_plain_takes_numpys_values_and_refuses_what_has_no_form() -> None:
     value = {"a": np.float32(0.5), "b": np.array([1, 2]), "c": (1, Path("x")), "d": {3}, "e": math.inf, 4: True}
-    assert plain(value) == {"a": 0.5, "b": [1, 2], "c": [1, "x"], "d": [3], "e": None, "4": True}
+    assert json_value(value) == {"a": 0.5, "b": [1, 2], "c": [1, "x"], "d": [3], "e": None, "4": True}
     with pytest.raises(TypeError, match="cannot be recorded"):
-        plain({"a": object()})
+        json_value({"a": object()})
 
 
 def test_merging_goes_into_mappings_and_leaves_its_arguments() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cnnlab.studies import InProcessExecutor, Study, StudyResult
+from cnnlab.studies import Study, StudyResult, ThreadExecutor
 
 BASE = {
     "data": "digits",
@@ -24,7 +24,7 @@ def study_of(**keys: Any) -> dict[str, Any]:
 
 def run_here(study: Study) -> StudyResult:
     """Runs a study without worker processes."""
-    return study.run(executor=InProcessExecutor(runs=study.store.root, sets=study.trials.sets))
+    return study.run(executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets))
 
 
 def numbers(result: StudyResult) -> dict[tuple[str, int], dict[str, float | None]]:

@@ -5,7 +5,7 @@ from small_studies import BASE, numbers, run_here, study_of
 
 from cnnlab.core.errors import UsageError
 from cnnlab.runs import RunStore
-from cnnlab.studies import InProcessExecutor, Study
+from cnnlab.studies import Study, ThreadExecutor
 from cnnlab.studies.execution.executor import Failed, Finished
 from cnnlab.studies.search_spaces import read_space
 
@@ -16,7 +16,7 @@ def tried(result):
     return [(step.number, step.state, result.setting(step.setting).label) for step in result.search.steps]
 
 
-class Cut(InProcessExecutor):
+class Cut(ThreadExecutor):
     """Stops the study, as Ctrl-C does, when it has submitted so many orders."""
 
     def __init__(self, study, orders):
@@ -75,7 +75,7 @@ def test_a_repeat_added_to_a_search_is_trained_and_so_is_a_run_deleted(runs):
     assert [step.value for step in twice.search.steps] == means
 
 
-class Failing(InProcessExecutor):
+class Failing(ThreadExecutor):
     """Says of its second training that the disk was full."""
 
     def events(self, timeout):

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from cnnlab.cli.app import app
 from cnnlab.core import yaml
 from cnnlab.core.errors import DataError
-from cnnlab.studies import InProcessExecutor, Study
+from cnnlab.studies import Study, ThreadExecutor
 from cnnlab.studies.claims import read_claim
 from cnnlab.studies.designs import designs
-from cnnlab.studies.settings import Layout
+from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.study_file import read_study
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def here(tmp_path, monkeypatch):
     whole = Study.run
 
     def run(study, **unused):
-        return whole(study, executor=InProcessExecutor(runs=study.store.root, sets=study.trials.sets))
+        return whole(study, executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets))
 
     monkeypatch.setattr(Study, "run", run)
     monkeypatch.chdir(tmp_path)
@@ -57,7 +57,7 @@ def test_the_other_files_on_the_page_can_be_read():
         content = yaml.load(block, "the page")
         if "published" in content:
             content["vary"] = {"augment": ["none", "flip"]}
-        assert Layout(read_study(study_of(**content))).names
+        assert StudySettings(read_study(study_of(**content))).names
 
 
 def test_claims_on_the_page_can_be_read():

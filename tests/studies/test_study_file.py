@@ -6,12 +6,12 @@ from small_studies import BASE, study_of
 from cnnlab.core.errors import CnnlabWarning, UsageError
 from cnnlab.studies import Study
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.settings import Layout
+from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.study_file import read_study
 
 
 def labels(**keys):
-    return [setting.label for setting in Layout(read_study(study_of(**keys))).settings]
+    return [setting.label for setting in StudySettings(read_study(study_of(**keys))).settings]
 
 
 def test_grid_has_every_combination_the_last_axis_fastest():
@@ -59,20 +59,20 @@ def test_leave_one_out_takes_a_pipeline_apart():
 
 
 def test_an_axis_of_several_keys_names_its_values():
-    layout = Layout(
+    study_settings = StudySettings(
         read_study(
             study_of(vary={"network": {"s": {"model": "mlp(hidden=[4])", "batch_size": 20}, "m": {"model": "mlp"}}})
         )
     )
-    small, medium = layout.settings
+    small, medium = study_settings.settings
     assert (small.label, small.recipe.batch_size, medium.recipe.batch_size) == ("s", 20, 50)
-    assert layout.axes()[0].values[0].value == {"model": small.recipe.model, "batch_size": 20}
+    assert study_settings.axes()[0].values[0].value == {"model": small.recipe.model, "batch_size": 20}
 
 
 def test_a_dotted_axis_reaches_inside_a_spec():
-    layout = Layout(read_study(study_of()))
-    assert [s.recipe.optimizer.split(",")[0] for s in layout.settings] == ["sgd(lr=0.01", "sgd(lr=0.5"]
-    assert [value.value for value in layout.axes()[0].values] == [0.01, 0.5]
+    study_settings = StudySettings(read_study(study_of()))
+    assert [s.recipe.optimizer.split(",")[0] for s in study_settings.settings] == ["sgd(lr=0.01", "sgd(lr=0.5"]
+    assert [value.value for value in study_settings.axes()[0].values] == [0.01, 0.5]
 
 
 def test_values_with_names_are_called_by_them():
@@ -129,7 +129,10 @@ def published(*rows):
         (published({"optimizer.lr": 0.5}), "published: row 1 needs a value. It takes a number, such as 0.72"),
         (published({"optimizer.lr": 0.5, "value": 0.3, "note": 4}), "row 1: note cannot be 4. It takes a remark in"),
         (published({"optimizer.lr": 0.5, "value": 0.3, "label": 4}), "row 1: label cannot be 4. It takes a name"),
-        (published({"optimizer.lr": 0.5, "value": 0.3, "sd": -1}), "row 1: sd cannot be -1. It takes the standard dev"),
+        (
+            published({"optimizer.lr": 0.5, "value": 0.3, "std": -1}),
+            "row 1: std cannot be -1. It takes the standard dev",
+        ),
         (published({"optimizer.lr": 0.5, "value": 0.3, "n": 2.5}), "row 1: n cannot be 2.5. It takes how many repeats"),
         (published({"optimizer.lr": 0.5, "value": "175%"}), "value cannot be '175%'. It takes .* up to 100%"),
         (published({"optimizer.lr": 0.5, "value": "nan%"}), "value cannot be 'nan%'"),
@@ -166,13 +169,13 @@ def test_none_takes_claims_and_published_numbers_away():
 
 
 def test_published_rows_are_the_same_when_the_study_is_read_from_its_folder(runs):
-    rows = [{"augment": None, "value": "72%", "sd": "1%", "n": 5}, {"augment": "flip", "value": 1, "note": "sic"}]
+    rows = [{"augment": None, "value": "72%", "std": "1%", "n": 5}, {"augment": "flip", "value": 1, "note": "sic"}]
     file = read_study(study_of(vary={"augment": ["none", "flip"]}, **published(*rows)))
     record = StudyRecord(runs / "studies" / "small")
     record.write_study(file)
     assert read_study(record.folder / "study.yaml").published == file.published
     first, second = file.published[0].rows
-    assert (first.axes, first.value, first.sd, first.n) == ({"augment": "none"}, 0.72, 0.01, 5)
+    assert (first.axes, first.value, first.std, first.n) == ({"augment": "none"}, 0.72, 0.01, 5)
     assert (second.axes, second.value, second.note) == ({"augment": "flip"}, 1.0, "sic")
 
 

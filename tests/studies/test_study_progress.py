@@ -9,20 +9,20 @@ from rich.console import Console
 from small_studies import study_of
 
 from cnnlab.studies import progress as progress_module
-from cnnlab.studies.execution.scheduler import Task
-from cnnlab.studies.progress import Progress
+from cnnlab.studies.execution.scheduler import TrialTask
+from cnnlab.studies.progress import StudyProgress
 from cnnlab.studies.result import Trial
-from cnnlab.studies.settings import Layout
+from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.study_file import read_study
 
 
-def task() -> Task:
-    return Task(Layout(read_study(study_of())).settings[1], 3, "ab")
+def task() -> TrialTask:
+    return TrialTask(StudySettings(read_study(study_of())).settings[1], 3, "ab")
 
 
 def test_the_table_shows_each_trial_under_way_and_the_total():
-    progress, console = Progress("small", 4, 1), Console(width=100, record=True, file=io.StringIO())
-    progress.begun(0, task(), 10)
+    progress, console = StudyProgress("small", 4, 1), Console(width=100, record=True, file=io.StringIO())
+    progress.trial_started(0, task(), 10)
     progress.epoch(0, {"epoch": 2, "validation_accuracy": 0.5, "images_per_second": 1234.0})
     console.print(progress._table())
     shown = console.export_text()
@@ -32,9 +32,9 @@ def test_the_table_shows_each_trial_under_way_and_the_total():
 
 def test_nothing_is_cut_off_on_a_narrow_terminal():
     label = "optimizer=sgd(lr=0.1, momentum=0.9), model=vgg-like(dropout=0.4), augment=flip|shift(0.1)|rotate(10)"
-    progress, console = Progress("small", 18, 5), Console(width=80, record=True, file=io.StringIO())
+    progress, console = StudyProgress("small", 18, 5), Console(width=80, record=True, file=io.StringIO())
     known = task()
-    progress.begun(0, Task(replace(known.setting, label=label), 0, "ab"), 100)
+    progress.trial_started(0, TrialTask(replace(known.setting, label=label), 0, "ab"), 100)
     progress.epoch(0, {"epoch": 12, "validation_accuracy": 0.51234, "images_per_second": 12345.6})
     console.print(progress._table())
     shown = console.export_text()
@@ -45,10 +45,12 @@ def test_nothing_is_cut_off_on_a_narrow_terminal():
 
 
 def test_elsewhere_a_line_says_how_each_trial_ended(caplog):
-    with caplog.at_level(logging.INFO, logger="cnnlab"), Progress("small", 3, 0) as progress:
-        progress.begun(0, task(), 2)
-        progress.settled(0, task(), Trial(3, "finished", metrics={"test_accuracy": 0.75}, seconds=61), "test_accuracy")
-        progress.settled(1, task(), Trial(3, "failed", reason="its process died"), "test_accuracy")
+    with caplog.at_level(logging.INFO, logger="cnnlab"), StudyProgress("small", 3, 0) as progress:
+        progress.trial_started(0, task(), 2)
+        progress.trial_ended(
+            0, task(), Trial(3, "finished", metrics={"test_accuracy": 0.75}, seconds=61), "test_accuracy"
+        )
+        progress.trial_ended(1, task(), Trial(3, "failed", reason="its process died"), "test_accuracy")
     assert "0 of 3 trials are there already" in caplog.messages[0]
     assert caplog.messages[1].startswith("[1/3] 0.5, seed 3: test accuracy 0.7500  (1:01)")
     assert "its process died" in caplog.messages[2]
@@ -63,10 +65,10 @@ def clock(monkeypatch):
 
 
 def test_time_left_goes_by_epochs_and_leaves_out_how_long_workers_took_to_come_up(clock):
-    progress = Progress("small", 6, 2)
+    progress = StudyProgress("small", 6, 2)
     clock[0] += 60
     for number in (0, 1):
-        progress.begun(number, task(), 10)
+        progress.trial_started(number, task(), 10)
     assert progress.seconds_left() is None
     clock[0] += 5
     progress.epoch(0, {"epoch": 5})
@@ -75,31 +77,31 @@ def test_time_left_goes_by_epochs_and_leaves_out_how_long_workers_took_to_come_u
     for number in (0, 1):
         for epoch in range(6 * (1 - number), 10):
             progress.epoch(number, {"epoch": epoch + 1})
-    progress.settled(0, task(), Trial(3, "finished"), "test_accuracy")
-    progress.settled(1, task(), Trial(3, "finished"), "test_accuracy")
+    progress.trial_ended(0, task(), Trial(3, "finished"), "test_accuracy")
+    progress.trial_ended(1, task(), Trial(3, "finished"), "test_accuracy")
     assert progress.seconds_left() == pytest.approx(5 / 1.5 * 2)
 
 
 def test_epochs_heard_late_count_with_the_time_that_they_took(clock):
-    progress = Progress("small", 2, 0)
-    progress.begun(0, task(), 2)
+    progress = StudyProgress("small", 2, 0)
+    progress.trial_started(0, task(), 2)
     progress.epoch(0, {"epoch": 1, "seconds": 8.0})
     assert progress.seconds_left() == pytest.approx(8 / 0.5 * 1.5)
 
 
 def test_trials_told_in_steps_count_once_they_end(clock):
-    progress = Progress("small", 3, 0)
-    progress.begun(0, task(), 0)
+    progress = StudyProgress("small", 3, 0)
+    progress.trial_started(0, task(), 0)
     clock[0] += 4
     progress.epoch(0, {"epoch": 1})
     assert progress.seconds_left() is None
-    progress.settled(0, task(), Trial(3, "finished"), "test_accuracy")
+    progress.trial_ended(0, task(), Trial(3, "finished"), "test_accuracy")
     assert progress.seconds_left() == pytest.approx(8)
 
 
 def test_a_trial_that_failed_before_its_first_epoch_says_nothing_of_the_pace(clock):
-    progress = Progress("small", 3, 0)
-    progress.begun(0, task(), 4)
+    progress = StudyProgress("small", 3, 0)
+    progress.trial_started(0, task(), 4)
     clock[0] += 1
-    progress.settled(0, task(), Trial(3, "failed", reason="no such file"), "test_accuracy")
+    progress.trial_ended(0, task(), Trial(3, "failed", reason="no such file"), "test_accuracy")
     assert progress.seconds_left() is None

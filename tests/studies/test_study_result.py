@@ -9,16 +9,16 @@ from cnnlab.studies.result import (
     Axis,
     AxisValue,
     Claim,
-    Comparison,
     Family,
     Metric,
+    MetricSummary,
     Published,
     PublishedRow,
     Search,
     SearchStep,
     Setting,
+    SettingComparison,
     StudyResult,
-    Summary,
     Trial,
 )
 
@@ -34,12 +34,12 @@ def setting(key: str, *values: float | None) -> Setting:
         for seed, value in enumerate(values)
     )
     mean = sum(known) / len(known) if known else None
-    summary = Summary("test_accuracy", tuple(range(len(known))), known, mean, None, None, None, "none")
+    summary = MetricSummary("test_accuracy", tuple(range(len(known))), known, mean, None, None, None, "none")
     return Setting(key, f"label {key}", {"augment": key}, {"data": "digits"}, trials, (summary,))
 
 
 def result(*settings: Setting) -> StudyResult:
-    comparison = Comparison("test_accuracy", "s1", "s0", 0.01, -0.01, 0.03, 0.2, "better", "better by 1 point")
+    comparison = SettingComparison("test_accuracy", "s1", "s0", 0.01, -0.01, 0.03, 0.2, "better", "better by 1 point")
     return StudyResult(
         name="a",
         question="which?",

@@ -14,10 +14,10 @@ from cnnlab.core.errors import CnnlabWarning, RunBusyError, StorageError
 from cnnlab.core.files import storage_errors
 from cnnlab.runs import RunStore
 from cnnlab.studies import Study, StudyResult, planning
-from cnnlab.studies.execution.executor import Begun, Executor, Failed, Finished, Pace
+from cnnlab.studies.execution.executor import Executor, Failed, Finished, Started, Throughput
 from cnnlab.studies.execution.runner import StudyInterrupted
 from cnnlab.studies.record import StudyRecord
-from cnnlab.training.execution import choose
+from cnnlab.training.execution import execution_for
 
 
 def test_every_setting_is_trained_with_every_seed(runs):
@@ -67,8 +67,8 @@ def test_another_question_under_the_same_name_is_pointed_out(runs):
 def test_an_estimate_counts_scoring_and_starting_too(runs, monkeypatch):
     study = Study(study_of(repeats=2), runs=runs)
     monkeypatch.setattr(planning, "_speed", lambda *_: 100.0)
-    found = planning.estimate(study.plan(), study.layout, study.trials, study.record)
-    sizes = study.trials.known(study.layout.settings[0]).sizes
+    found = planning.estimate(study.plan(), study.study_settings, study.trials, study.record)
+    sizes = study.trials.known(study.study_settings.settings[0]).sizes
     assert sizes == {"train": 200, "validation": 144, "test": 359}
     # Four trials of one epoch: validation is scored once an epoch, the rest at the end, three times as fast.
     assert found.seconds == pytest.approx(4 * ((200 + (2 * 144 + 359) / 3) / 100 + 0.05))
@@ -81,7 +81,7 @@ def test_table_has_a_row_a_setting(runs):
     assert list(table.index) == ["0.01", "0.5"]
     values = [trial.metrics["test_accuracy"] for trial in study.result().settings[0].trials]
     assert table.loc["0.01", "test_accuracy"] == pytest.approx(sum(values) / 2)
-    assert table.loc["0.01", "test_accuracy sd"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+    assert table.loc["0.01", "test_accuracy std"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
 
 
 def test_a_diverged_trial_is_recorded_and_not_tried_again(runs):
@@ -117,14 +117,14 @@ class Flaky(Executor):
         if kind is not None:
             return [Failed(order.number, kind, f"it was {kind}")]
         run = cnnlab.train(order.recipe, runs=self.study.store.root)
-        return [Begun(order.number, 1), Finished(order.number, run.folder)]
+        return [Started(order.number, 1), Finished(order.number, run.folder)]
 
     def answer(self, number, go_on):
         raise AssertionError
 
     def pace(self, recipe, at_once, threads):
-        execution = choose(precision="float32", threads=threads, workers=threads, compile=False)
-        return Pace(at_once, threads, 1.0, execution.to_dict())
+        execution = execution_for(precision="float32", threads=threads, workers=threads, compile=False)
+        return Throughput(at_once, threads, 1.0, execution.to_dict())
 
     def close(self):
         pass
@@ -243,7 +243,7 @@ def test_a_spread_is_told_around_a_mean_of_nothing(runs):
         (folder / "run.json").write_text(json.dumps(info))
     found = study.result().settings[0].summary("gap")
     # Of 0.1 and -0.1: the mean is 0, the SD sqrt(0.02); the interval reaches below 0, as a gap may.
-    assert found.mean == pytest.approx(0) and found.sd == pytest.approx(0.02**0.5)
+    assert found.mean == pytest.approx(0) and found.std == pytest.approx(0.02**0.5)
     assert found.low == pytest.approx(-1) and found.high == pytest.approx(1)
 
 
@@ -264,7 +264,7 @@ class FullDisk(Flaky2):
         with pytest.raises(StorageError) as caught, storage_errors(self.study.store.root / "model.safetensors"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.endings.append(order.number)
-        return [Begun(order.number, 1), Failed(order.number, "error", str(caught.value))]
+        return [Started(order.number, 1), Failed(order.number, "error", str(caught.value))]
 
     def close(self):
         self.closed += 1

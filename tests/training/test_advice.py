@@ -9,7 +9,7 @@ from torch import nn
 
 from cnnlab import models
 from cnnlab.core.errors import CnnlabError, RunBusyError, SpecError, TrainingError, UsageError
-from cnnlab.models.classifier_files import MisfitError
+from cnnlab.models.classifier_files import WeightsMismatchError
 from cnnlab.runs import Run
 from cnnlab.runs.lock import RunLock
 from cnnlab.training import Recipe, extend
@@ -74,10 +74,10 @@ def test_a_device_that_is_none_is_told_without_a_list_of_all(small_run: Trained)
 
 def test_a_pattern_without_filters_for_its_convolutions_says_how_to_give_them() -> None:
     with pytest.raises(SpecError) as caught:
-        models.build("cnn(layers=CPCPC)", (1, 16, 16), 10)
+        models.build_network("cnn(layers=CPCPC)", (1, 16, 16), 10)
     advice = "filters is [32]: filters takes a number for each C, as in filters=[32, 32, 32]"
     assert f"layers=CPCPC has 3 convolutions, and {advice}" in str(caught.value)
-    models.build("cnn(layers=CPCPC, filters=[32, 32, 32])", (1, 16, 16), 10)
+    models.build_network("cnn(layers=CPCPC, filters=[32, 32, 32])", (1, 16, 16), 10)
 
 
 class Wide(nn.Sequential):
@@ -123,7 +123,7 @@ def test_more_epochs_of_another_network_are_refused_with_what_may_change(
     keys: dict[str, Any], small_run: Trained
 ) -> None:
     parent = small_run()
-    with pytest.raises(MisfitError) as caught:
+    with pytest.raises(WeightsMismatchError) as caught:
         extend(parent, "+1", **keys)
     message = str(caught.value)
     assert "do not fit the network given" in message and "leave model= and data= out" in message

@@ -38,7 +38,7 @@ class Bare:
     losses: list[float] = field(default_factory=list)
 
     def train(self) -> nn.Module:
-        dataset = data.load("digits", subset=120, validation=60, test=60)
+        dataset = data.load_data("digits", subset=120, validation=60, test=60)
         pixels, labels = dataset.train.batch(torch.arange(120))
         x = pixels.double() / 255
         x = ((x - x.mean()) / x.std(correction=0)).float()
@@ -61,7 +61,7 @@ class Bare:
 
     def start(self) -> nn.Module:
         with scope(SEED, "init"):
-            return models.build(self.model, (1, 8, 8), 10)
+            return models.build_network(self.model, (1, 8, 8), 10)
 
     def step(self, x: Tensor, y: Tensor, optimizer: torch.optim.Optimizer) -> float:
         optimizer.zero_grad()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cnnlab.data import Dataset, ImageSet, TensorImages
 from cnnlab.runs import Run
-from cnnlab.training.batches import Feed, order
+from cnnlab.training.batches import BatchLoader, epoch_order
 
 Trained = Callable[..., Run]
 
@@ -56,9 +56,9 @@ def content(count: int, seed: int) -> tuple[np.ndarray, dict[str, Tensor]]:
 
 def test_batches_hold_what_was_asked_for_in_that_order() -> None:
     pixels, targets = content(20, 0)
-    feed = Feed(TensorImages(torch.from_numpy(pixels), targets, CLASSES), CPU, workers=1)
+    loader = BatchLoader(TensorImages(torch.from_numpy(pixels), targets, CLASSES), CPU, workers=1)
     indices = torch.tensor([7, 3, 3, 19, 0])
-    batches = list(feed.batches(indices, 2))
+    batches = list(loader.batches(indices, 2))
     assert [batch.indices.tolist() for batch in batches] == [[7, 3], [3, 19], [0]]
     assert torch.equal(torch.cat([batch.images for batch in batches]), torch.from_numpy(pixels)[indices])
     assert torch.equal(torch.cat([batch.targets["label"] for batch in batches]), targets["label"][indices])
@@ -70,7 +70,7 @@ def test_what_is_read_ahead_comes_in_order(workers: int) -> None:
     # The earlier a batch, the longer it takes to read.
     images = Watched(40, delay=lambda first: 0.002 * (40 - first) / 40)
     indices = torch.arange(40)
-    batches = list(Feed(images, CPU, workers).batches(indices, 3))
+    batches = list(BatchLoader(images, CPU, workers).batches(indices, 3))
     assert torch.equal(torch.cat([batch.indices for batch in batches]), indices)
     assert torch.equal(torch.cat([batch.images for batch in batches])[:, 0, 0, 0], indices.to(torch.uint8))
     assert torch.equal(torch.cat([batch.targets["label"] for batch in batches]), indices % 3)
@@ -80,7 +80,7 @@ def test_what_is_read_ahead_comes_in_order(workers: int) -> None:
 
 def test_reading_ahead_keeps_within_bounds() -> None:
     images, before = Watched(40), set(threading.enumerate())
-    batches = Feed(images, CPU, workers=2).batches(torch.arange(40), 1)
+    batches = BatchLoader(images, CPU, workers=2).batches(torch.arange(40), 1)
     next(batches)
     # Two batches a worker are read while they wait, and one was handed over; then nothing more.
     deadline = time.monotonic() + 100
@@ -101,7 +101,7 @@ def test_an_error_while_reading_reaches_the_loop() -> None:
                 raise OSError("the disk is gone")
             return super().batch(indices)
 
-    batches = Feed(Broken(10), CPU, workers=2).batches(torch.arange(10), 2)
+    batches = BatchLoader(Broken(10), CPU, workers=2).batches(torch.arange(10), 2)
     assert [next(batches).indices.tolist() for _ in range(3)] == [[0, 1], [2, 3], [4, 5]]
     with pytest.raises(OSError, match="the disk is gone"):
         next(batches)
@@ -130,15 +130,15 @@ def test_a_memory_map_trains_as_memory_does_to_the_bit(small_run: Trained, tmp_p
 
 
 def test_an_epoch_is_a_permutation_of_its_own() -> None:
-    orders = [order(100, seed, epoch).tolist() for seed in (0, 1) for epoch in (0, 1)]
+    orders = [epoch_order(100, seed, epoch).tolist() for seed in (0, 1) for epoch in (0, 1)]
     assert all(sorted(indices) == list(range(100)) for indices in orders)
     assert len(set(map(tuple, orders))) == 4
-    assert orders[1] == order(100, 0, 1).tolist()
+    assert orders[1] == epoch_order(100, 0, 1).tolist()
 
 
 def test_draws_by_weight_repeat_what_is_rare() -> None:
     weights = torch.tensor([1.0] * 90 + [9.0] * 10, dtype=torch.float64)
-    drawn = torch.cat([order(100, 0, epoch, weights) for epoch in range(50)])
+    drawn = torch.cat([epoch_order(100, 0, epoch, weights) for epoch in range(50)])
     assert len(drawn) == 5000
     rare = float((drawn >= 90).double().mean())
     # Half of 5,000 draws, give or take six standard deviations.

@@ -75,8 +75,8 @@ def test_the_best_value_so_far_may_be_none_or_infinitely_bad() -> None:
 def test_weights_that_are_tied_are_stored_and_come_back(tmp_path: Path) -> None:
     layer = nn.Linear(2, 2)
     module = nn.Sequential(layer, layer)
-    checkpoint.save(tmp_path / "c", module.state_dict(), {})
-    tensors, _ = checkpoint.load(tmp_path / "c")
+    checkpoint.save_checkpoint(tmp_path / "c", module.state_dict(), {})
+    tensors, _ = checkpoint.load_checkpoint(tmp_path / "c")
     other_layer = nn.Linear(2, 2)
     other = nn.Sequential(other_layer, other_layer)
     checkpoint.load_weights(other, tensors)
@@ -113,7 +113,7 @@ def test_a_damaged_file_is_named(cut: int, tmp_path: Path) -> None:
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(2)}, tmp_path / "foreign")
     with pytest.raises(StorageError, match="damaged"):
-        checkpoint.load(tmp_path / "foreign")
+        checkpoint.load_checkpoint(tmp_path / "foreign")
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
@@ -121,7 +121,7 @@ def test_a_write_that_fails_leaves_the_earlier_checkpoint_whole(
     code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "state.safetensors"
-    checkpoint.save(path, {"a": torch.ones(2)}, {"step": 1})
+    checkpoint.save_checkpoint(path, {"a": torch.ones(2)}, {"step": 1})
 
     def fail(*args: Any) -> None:
         raise OSError(code, "no")
@@ -129,8 +129,8 @@ def test_a_write_that_fails_leaves_the_earlier_checkpoint_whole(
     with monkeypatch.context() as patch:
         patch.setattr(files, "_flush", fail)
         with pytest.raises(StorageError, match=r"state\.safetensors could not be written"):
-            checkpoint.save(path, {"a": torch.zeros(2)}, {"step": 2})
-    tensors, facts = checkpoint.load(path)
+            checkpoint.save_checkpoint(path, {"a": torch.zeros(2)}, {"step": 2})
+    tensors, facts = checkpoint.load_checkpoint(path)
     assert (facts["step"], tensors["a"].tolist()) == (1, [1.0, 1.0])
     assert [p.name for p in tmp_path.iterdir()] == ["state.safetensors"]
 

@@ -23,7 +23,7 @@ def images(labels: list[int] = LABELS, seed: int = 0) -> TensorImages:
     return TensorImages(pixels.to(torch.uint8), {"label": torch.tensor(labels)}, {"label": NAMES})
 
 
-OBJECTIVE = objectives.build("classes", {"label": NAMES})
+OBJECTIVE = objectives.build_objective("classes", {"label": NAMES})
 
 
 def test_class_weights_are_those_of_scikit_learn() -> None:
@@ -48,7 +48,7 @@ def test_balance_makes_rare_classes_count(balance: str, small_run: Trained) -> N
     # Noise cannot be told apart, so a network learns how frequent the classes are, or appear to be.
     dataset = Dataset("noise", images(LABELS * 3), None, images(LABELS, seed=1))
     keys: dict[str, Any] = {"data": dataset, "subset": None, "validation": 0, "test": None, "model": "flatten"}
-    keys |= {"epochs": 12, "optimizer": "sgd(lr=0.05)", "normalize": "numbers(mean=[0], sd=[100])"}
+    keys |= {"epochs": 12, "optimizer": "sgd(lr=0.05)", "normalize": "numbers(mean=[0], std=[100])"}
     shares = {}
     for kind in ("none", balance):
         logits = torch.tensor(small_run(**keys, balance=kind).predictions().outputs["label"])
@@ -60,7 +60,7 @@ def test_balance_makes_rare_classes_count(balance: str, small_run: Trained) -> N
 
 def test_what_is_no_class_cannot_be_balanced() -> None:
     numbers = TensorImages(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), {"size": torch.tensor([0.5, 1.0, 2.0])})
-    objective = objectives.build("scalar(range=[0, 2])", {"size": None})
+    objective = objectives.build_objective("scalar(range=[0, 2])", {"size": None})
     with pytest.raises(UsageError, match="balance needs classes"):
         class_weights(numbers, objective, torch.device("cpu"))
     with pytest.raises(UsageError, match="balance needs classes"):

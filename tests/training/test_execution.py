@@ -11,20 +11,20 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.seeds import scope
 from cnnlab.runs import Run
 from cnnlab.training import Recipe, api, execution
-from cnnlab.training.execution import Execution, choose, describe, settle, usable_cores
+from cnnlab.training.execution import Execution, describe_execution, execution_for, fix_precision, usable_cores
 from cnnlab.training.precision import MOST_SECONDS, PrecisionChoice, Workload
-from cnnlab.training.python_objects import Given
+from cnnlab.training.python_objects import PythonObjects
 
 Trained = Callable[..., Run]
 
 
 def test_what_is_asked_for_is_taken() -> None:
-    chosen = choose(device="cpu", precision="bfloat16", threads=3, workers=2, compile=True, kernels="torch")
+    chosen = execution_for(device="cpu", precision="bfloat16", threads=3, workers=2, compile=True, kernels="torch")
     assert chosen == Execution("cpu", "bfloat16", True, threads=3, workers=2, parts=1, compile=True, kernels="torch")
 
 
 def test_threads_and_workers_are_the_cores_unless_said() -> None:
-    chosen = choose(device="cpu", threads=None, workers=None, compile=False)
+    chosen = execution_for(device="cpu", threads=None, workers=None, compile=False)
     assert chosen.threads == chosen.workers == usable_cores() >= 1
 
 
@@ -38,7 +38,7 @@ def test_it_survives_the_record() -> None:
 @pytest.mark.parametrize("device", ["warp", "cuda:99", ""])
 def test_a_device_that_is_not_there_is_refused(device: str) -> None:
     with pytest.raises(UsageError, match="no device"):
-        choose(device=device, threads=1, workers=1, compile=False)
+        execution_for(device=device, threads=1, workers=1, compile=False)
     with pytest.raises(UsageError, match="--again"):
         Execution.from_dict({"device": device})
 
@@ -69,7 +69,7 @@ def _nothing_is_timed() -> Any:
 
 
 def _settled(**keys: Any) -> tuple[str, str]:
-    chosen, choice = settle(Execution(**{"precision": "auto", **keys}), WORK, _nothing_is_timed)
+    chosen, choice = fix_precision(Execution(**{"precision": "auto", **keys}), WORK, _nothing_is_timed)
     assert chosen.precision == choice.precision
     return choice.precision, choice.why
 
@@ -123,7 +123,7 @@ def test_an_accelerator_is_chosen_where_there_is_one(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     monkeypatch.setattr(execution, "check_device", lambda device, remedy: None)
-    assert choose(threads=1, workers=1, compile=False).device == expected
+    assert execution_for(threads=1, workers=1, compile=False).device == expected
 
 
 @pytest.mark.parametrize(
@@ -152,19 +152,21 @@ def test_a_line_says_in_what_is_computed_and_why(
     place: Execution, choice: PrecisionChoice | None, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: True)
-    assert describe(place, choice).endswith(expected)
+    assert describe_execution(place, choice).endswith(expected)
 
 
 def test_who_asks_for_a_format_that_is_not_native_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: False)
-    assert "many times slower" in describe(Execution("cpu", "bfloat16"), PrecisionChoice("bfloat16", "asked for"))
+    assert "many times slower" in describe_execution(
+        Execution("cpu", "bfloat16"), PrecisionChoice("bfloat16", "asked for")
+    )
 
 
 def test_a_real_trial_takes_less_than_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     # On any processor, whether its bfloat16 is native or not: a small network, so that even the reference is in time.
     monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: True)
     keys = {"data": "digits", "model": "conv(8)|relu|pool|conv(16)|relu|flatten", "epochs": 10_000_000, "threads": 1}
-    setting = api.read_setting(Recipe.read(keys), Given(), api.store_at(None), None, True)
+    setting = api.read_setup(Recipe.read(keys), PythonObjects(), api.store_at(None), None, True)
     classifier = api.build_classifier(setting)
     choices = []
     # A loaded machine may hold up a pass until the budget is spent, and then nothing can be told; a later trial tells.
@@ -197,7 +199,7 @@ def test_trying_out_leaves_classifier_and_generators_as_they_were(
 ) -> None:
     tiny |= {"epochs": 10_000_000, "precision": "auto", "model": "conv(4)|bn|relu|dropout(0.5)|flatten"}
     recipe = Recipe.read(tiny)
-    setting = api.read_setting(recipe, Given(), api.store_at(None), None, True)
+    setting = api.read_setup(recipe, PythonObjects(), api.store_at(None), None, True)
     classifier = api.build_classifier(setting)
     before = copy.deepcopy(classifier.state_dict())
     modes = [module.training for module in classifier.modules()]
@@ -216,7 +218,7 @@ def test_trying_out_leaves_classifier_and_generators_as_they_were(
 
 def test_weights_are_drawn_from_the_seed_alone(tiny: dict[str, Any]) -> None:
     def weights(seed: int) -> dict[str, Tensor]:
-        setting = api.read_setting(Recipe.read(tiny, seed=seed), Given(), api.store_at(None), None, True)
+        setting = api.read_setup(Recipe.read(tiny, seed=seed), PythonObjects(), api.store_at(None), None, True)
         return api.build_classifier(setting).state_dict()
 
     torch.manual_seed(1)

@@ -13,7 +13,7 @@ from cnnlab.core import seeds
 from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.models import load_classifier
 from cnnlab.runs import Run, RunStore
-from cnnlab.training import Recipe, extend, find_rate, resume, train
+from cnnlab.training import Recipe, extend, find_lr, resume, train
 
 Trained = Callable[..., Run]
 NET = "timm(test_resnet, size=32, weights={})"
@@ -63,7 +63,7 @@ def test_a_classifier_stands_alone(stored: Path, small_run: Trained) -> None:
     run = small_run(model=NET.format(stored))
     stored.unlink()
     assert load_classifier(run.folder / "model.safetensors").outputs == 10
-    assert run.classifier().model == models.canonical(NET.format("none"))
+    assert run.classifier().model == models.canonical_model(NET.format("none"))
     assert resume(run) == run
 
 
@@ -110,7 +110,7 @@ def test_normalisation_is_that_of_the_weights_unless_the_recipe_says(stored: Pat
 
 
 def test_a_run_starts_from_another_runs_weights(small_run: Trained, tmp_path: Path) -> None:
-    first = small_run(model=NET.format("none"), normalize="numbers(mean=[0.2], sd=[0.3])", name="first", epochs=1)
+    first = small_run(model=NET.format("none"), normalize="numbers(mean=[0.2], std=[0.3])", name="first", epochs=1)
     second = small_run(model=NET.format("run:first"), optimizer="sgd(lr=1e-12)", epochs=1)
     kept, taken = weights(first), weights(second)
     trained = [name for name in kept if "running" not in name and "num_batches" not in name]
@@ -132,7 +132,7 @@ def test_an_extension_takes_its_parents_weights_and_normalisation(stored: Path, 
 
 
 def test_the_rate_test_starts_from_the_weights_too(stored: Path, tiny: dict[str, Any]) -> None:
-    found = find_rate({**tiny, "model": NET.format(stored)}, offline=True)
+    found = find_lr({**tiny, "model": NET.format(stored)}, offline=True)
     assert found.losses
 
 

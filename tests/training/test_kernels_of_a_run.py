@@ -13,7 +13,7 @@ from cnnlab.models import why_no_native_kernels
 from cnnlab.models.cpu_kernels import modules
 from cnnlab.runs import Run
 from cnnlab.training import execution
-from cnnlab.training.execution import Execution, choose
+from cnnlab.training.execution import Execution, execution_for
 
 Trained = Callable[..., Run]
 REASON = "there is no C compiler on the path (gcc or clang)"
@@ -22,7 +22,7 @@ WIDE = {"model": "conv(16)|bn|relu|conv(16)|relu|pool|flatten", "precision": "fl
 
 
 def kernels_of(asked: str, device: str = "cpu") -> str:
-    return choose(device=device, precision="float32", threads=1, workers=1, compile=False, kernels=asked).kernels
+    return execution_for(device=device, precision="float32", threads=1, workers=1, compile=False, kernels=asked).kernels
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_another_device_has_kernels_of_its_own(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_network_that_torch_compiles_is_computed_by_what_torch_makes() -> None:
-    assert choose(device="cpu", precision="float32", threads=1, workers=1, compile=True).kernels == "torch"
+    assert execution_for(device="cpu", precision="float32", threads=1, workers=1, compile=True).kernels == "torch"
 
 
 @pytest.mark.usefixtures("no_compiler")

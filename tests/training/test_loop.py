@@ -153,7 +153,7 @@ def test_permuted_pixels_are_learnt_as_well_without_convolutions(small_run: Trai
     assert classifier.permute == 4
     predictions = permuted.predictions()
 
-    dataset = data.load("digits", subset=600, validation=60, test=300)
+    dataset = data.load_data("digits", subset=600, validation=60, test=300)
     assert dataset.test is not None
     with torch.no_grad():
         outputs = classifier(dataset.test.batch(torch.arange(300))[0])
@@ -203,7 +203,7 @@ def test_the_reason_of_a_failure_is_recorded_and_the_run_is_free(small_run: Trai
         ({"augment": "grayscale"}, SpecError),
         ({"phases": [{"epochs": 1}, {"epochs": 1, "augment": "grayscale"}]}, SpecError),
         ({"objective": "classes(column=hour)"}, UsageError),
-        ({"normalize": "numbers(mean=[0.1, 0.2], sd=[1, 1])"}, UsageError),
+        ({"normalize": "numbers(mean=[0.1, 0.2], std=[1, 1])"}, UsageError),
         ({"name": "a/b"}, UsageError),
         ({"subset": 10**6}, UsageError),
         ({"data": "missing.zip"}, DataError),

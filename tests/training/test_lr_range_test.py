@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from cnnlab.core.errors import TrainingError, UsageError
-from cnnlab.training import draw_rate_test, find_rate, train
-from cnnlab.training.lr_range_test import judge
+from cnnlab.training import draw_lr_range_test, find_lr, train
+from cnnlab.training.lr_range_test import suggest_lr
 
 
 def test_rates_grow_by_one_factor_from_lowest_to_highest(tiny: dict[str, Any]) -> None:
-    test = find_rate(tiny, lowest=1e-5, highest=1e-2, steps=31, offline=True)
+    test = find_lr(tiny, lowest=1e-5, highest=1e-2, steps=31, offline=True)
     assert len(test.rates) == len(test.losses) == len(test.smoothed) == 31
     assert test.rates[0] == pytest.approx(1e-5)
     assert test.rates[-1] == pytest.approx(1e-2)
@@ -20,7 +20,7 @@ def test_rates_grow_by_one_factor_from_lowest_to_highest(tiny: dict[str, Any]) -
 
 def test_it_suggests_a_rate_that_trains_well_on_digits(tiny: dict[str, Any], tmp_path: Path) -> None:
     tiny |= {"subset": None, "test": None, "validation": None}
-    test = find_rate(tiny, steps=80, offline=True)
+    test = find_lr(tiny, steps=80, offline=True)
     assert test.steepest <= test.suggestion <= test.lowest
     # On these digits rates from some hundredths to about one learn within three epochs.
     assert 0.01 < test.suggestion < 2
@@ -29,12 +29,12 @@ def test_it_suggests_a_rate_that_trains_well_on_digits(tiny: dict[str, Any], tmp
 
 
 def test_it_is_repeatable_and_keeps_no_run(tiny: dict[str, Any], tmp_path: Path) -> None:
-    assert find_rate(tiny, steps=12, offline=True) == find_rate(tiny, steps=12, offline=True)
+    assert find_lr(tiny, steps=12, offline=True) == find_lr(tiny, steps=12, offline=True)
     assert not (tmp_path / "runs").exists()
 
 
 def test_it_stops_where_the_loss_blows_up(tiny: dict[str, Any]) -> None:
-    test = find_rate(tiny, lowest=1e-4, highest=1e6, steps=60, offline=True)
+    test = find_lr(tiny, lowest=1e-4, highest=1e6, steps=60, offline=True)
     assert len(test.losses) < 60
     assert all(math.isfinite(loss) for loss in test.losses)
     assert max(test.losses[11:]) <= 4 * min(test.losses)
@@ -43,7 +43,7 @@ def test_it_stops_where_the_loss_blows_up(tiny: dict[str, Any]) -> None:
 
 def test_a_loss_that_blows_up_at_once_is_an_error_with_a_remedy(tiny: dict[str, Any]) -> None:
     with pytest.raises(TrainingError, match="start lower"):
-        find_rate(tiny, lowest=1e20, highest=1e30, steps=30, offline=True)
+        find_lr(tiny, lowest=1e20, highest=1e30, steps=30, offline=True)
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ def test_a_loss_that_blows_up_at_once_is_an_error_with_a_remedy(tiny: dict[str, 
 )
 def test_a_range_that_is_none_is_refused(keys: dict[str, Any], tiny: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="range test"):
-        find_rate(tiny, offline=True, **keys)
+        find_lr(tiny, offline=True, **keys)
 
 
 def test_reading_a_curve_whose_shape_is_known() -> None:
     # Flat, then steeply down at the 20th rate, then flat, then up from the 40th on.
     rates = [10 ** (i / 10 - 5) for i in range(50)]
     losses = [3.0 if i < 20 else 1.0 if i < 40 else 1.0 + (i - 39) for i in range(50)]
-    test = judge(rates, losses)
+    test = suggest_lr(rates, losses)
     # The average lags a little: the fall is steepest in the step that meets it, and all but done just before the rise.
     assert test.steepest == rates[19]
     assert test.lowest == rates[36]
@@ -68,8 +68,8 @@ def test_reading_a_curve_whose_shape_is_known() -> None:
 
 
 def test_the_curve_is_drawn(tmp_path: Path) -> None:
-    test = judge([10 ** (i / 10 - 5) for i in range(50)], [3.0 - i / 25 for i in range(50)])
+    test = suggest_lr([10 ** (i / 10 - 5) for i in range(50)], [3.0 - i / 25 for i in range(50)])
     for name, start in (("curve.png", b"\x89PNG"), ("curve.pdf", b"%PDF"), ("deep/curve", b"\x89PNG")):
-        draw_rate_test(test, tmp_path / name)
+        draw_lr_range_test(test, tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(start)
     assert test.to_dict()["rates"] == test.rates

@@ -13,10 +13,10 @@ def images(channels: int) -> TensorImages:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_by_default_the_moments_are_those_of_the_training_pictures(channels: int) -> None:
-    mean, sd = moments("dataset", images(channels))
+    mean, std = moments("dataset", images(channels))
     values = images(channels).batch(range(2))[0].double() / 255
     assert mean == pytest.approx(values.mean((0, 2, 3)).tolist())
-    assert sd == pytest.approx(values.std((0, 2, 3), correction=0).tolist())
+    assert std == pytest.approx(values.std((0, 2, 3), correction=0).tolist())
 
 
 def test_a_channel_that_never_varies_is_only_shifted() -> None:
@@ -26,9 +26,9 @@ def test_a_channel_that_never_varies_is_only_shifted() -> None:
 
 def test_those_of_imagenet_and_their_grey() -> None:
     assert moments("imagenet", images(3)) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    mean, sd = moments("imagenet", images(1))
+    mean, std = moments("imagenet", images(1))
     assert mean == pytest.approx((0.449,))
-    assert sd == pytest.approx((0.226,))
+    assert std == pytest.approx((0.226,))
 
 
 def test_none_leaves_pixels_as_they_are() -> None:
@@ -36,10 +36,10 @@ def test_none_leaves_pixels_as_they_are() -> None:
 
 
 def test_numbers_are_one_a_channel_or_one_for_all() -> None:
-    assert moments("numbers(mean=[0.5], sd=[0.25])", images(3)) == ((0.5,) * 3, (0.25,) * 3)
-    mean, sd = moments("numbers(mean=[0.1, 0.2, 0.3], sd=[1, 2, 3])", images(3))
-    assert (mean, sd) == ((0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
+    assert moments("numbers(mean=[0.5], std=[0.25])", images(3)) == ((0.5,) * 3, (0.25,) * 3)
+    mean, std = moments("numbers(mean=[0.1, 0.2, 0.3], std=[1, 2, 3])", images(3))
+    assert (mean, std) == ((0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
     with pytest.raises(UsageError, match="2 means"):
-        moments("numbers(mean=[0.1, 0.2], sd=[1])", images(3))
+        moments("numbers(mean=[0.1, 0.2], std=[1])", images(3))
     with pytest.raises(SpecError, match="above 0"):
-        moments("numbers(mean=[0.1], sd=[0])", images(1))
+        moments("numbers(mean=[0.1], std=[0])", images(1))

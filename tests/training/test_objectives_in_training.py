@@ -55,7 +55,7 @@ def test_a_clock_is_learnt_scored_evaluated_and_predicted(way: str, clock_run: T
     evaluation = cnnlab.evaluate(run)
     assert dict(evaluation.scores) == {**dict(run.test), "n": 20}
     stored = run.predictions("test")
-    again = objectives.restore(stored.objective, stored.classes)
+    again = objectives.restore_objective(stored.objective, stored.classes)
     outputs = torch.cat([torch.from_numpy(stored.outputs[head]) for head in again.heads], dim=1)
     targets = {name: torch.from_numpy(column) for name, column in stored.targets.items()}
     assert again.metrics(outputs, targets) == dict(run.test)

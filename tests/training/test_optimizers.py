@@ -4,7 +4,7 @@ from torch import nn
 
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.training import checkpoint
-from cnnlab.training.optimizers import build, check, optimizers
+from cnnlab.training.optimizers import build_optimizer, check_optimizer, optimizers
 
 NAMES = [entry.name for entry in optimizers if entry.summary.endswith("of torch.optim.")]
 
@@ -31,18 +31,20 @@ def test_all_of_torch_that_fits_is_there() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_state_survives_a_checkpoint_to_the_bit(name: str, tmp_path) -> None:
     whole, first, second = network(), network(), network()
-    optimizer = build(optimizers.bind(name), whole, 0.0)
+    optimizer = build_optimizer(optimizers.bind(name), whole, 0.0)
     steps(whole, optimizer, 3, seed=1)
     steps(whole, optimizer, 3, seed=9)
 
-    optimizer = build(optimizers.bind(name), first, 0.0)
+    optimizer = build_optimizer(optimizers.bind(name), first, 0.0)
     steps(first, optimizer, 3, seed=1)
     tensors, rest = checkpoint.pack_optimizer(optimizer)
     path = tmp_path / "state.safetensors"
-    checkpoint.save(path, checkpoint.with_prefix("o", tensors) | checkpoint.with_prefix("n", first.state_dict()), rest)
-    stored, facts = checkpoint.load(path)
+    checkpoint.save_checkpoint(
+        path, checkpoint.with_prefix("o", tensors) | checkpoint.with_prefix("n", first.state_dict()), rest
+    )
+    stored, facts = checkpoint.load_checkpoint(path)
     checkpoint.load_weights(second, checkpoint.without_prefix("n", stored))
-    resumed = build(optimizers.bind(name), second, 0.0)
+    resumed = build_optimizer(optimizers.bind(name), second, 0.0)
     checkpoint.unpack_optimizer(resumed, checkpoint.without_prefix("o", stored), facts)
     steps(second, resumed, 3, seed=9)
     for expected, got in zip(whole.state_dict().values(), second.state_dict().values(), strict=True):
@@ -50,25 +52,25 @@ def test_state_survives_a_checkpoint_to_the_bit(name: str, tmp_path) -> None:
 
 
 def test_weight_decay_spares_norms_and_biases() -> None:
-    groups = build(optimizers.bind("sgd(lr=0.1)"), network(), 0.01).param_groups
+    groups = build_optimizer(optimizers.bind("sgd(lr=0.1)"), network(), 0.01).param_groups
     assert [group["weight_decay"] for group in groups] == [0.01, 0.0]
     assert [sorted({p.ndim for p in group["params"]}) for group in groups] == [[2, 4], [1]]
 
 
 def test_the_optimisers_own_weight_decay_takes_everything() -> None:
-    groups = build(optimizers.bind("sgd(lr=0.1, weight_decay=0.02)"), network(), 0.0).param_groups
+    groups = build_optimizer(optimizers.bind("sgd(lr=0.1, weight_decay=0.02)"), network(), 0.0).param_groups
     assert {group["weight_decay"] for group in groups} == {0.02}
 
 
 def test_sparing_norms_means_no_default_decay_on_them_either() -> None:
     # AdamW decays by 0.01 unless told otherwise.
-    groups = build(optimizers.bind("adamw"), network(), 0.05).param_groups
+    groups = build_optimizer(optimizers.bind("adamw"), network(), 0.05).param_groups
     assert [group["weight_decay"] for group in groups] == [0.05, 0.0]
 
 
 def test_decay_given_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="twice"):
-        build(optimizers.bind("sgd(lr=0.1, weight_decay=0.02)"), network(), 0.01)
+        build_optimizer(optimizers.bind("sgd(lr=0.1, weight_decay=0.02)"), network(), 0.01)
 
 
 def test_arguments_are_checked_when_read() -> None:
@@ -81,9 +83,9 @@ def test_arguments_are_checked_when_read() -> None:
 @pytest.mark.parametrize("spec", ["sgd(lr=0.1, nesterov=true)", "adam(betas=[0.9, 1.5])"])
 def test_what_torch_would_refuse_is_refused_without_a_network(spec: str) -> None:
     with pytest.raises(UsageError, match="refuses its arguments"):
-        check(spec, 0.0)
+        check_optimizer(spec, 0.0)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_torch_would_take_passes_the_check(name: str) -> None:
-    check(name, 0.0)
+    check_optimizer(name, 0.0)

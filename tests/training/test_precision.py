@@ -11,7 +11,7 @@ from torch import nn
 
 from cnnlab.core.files import cache_folder
 from cnnlab.training import precision
-from cnnlab.training.precision import MOST_SECONDS, SHARE, PrecisionChoice, Trial, Workload, choose_precision
+from cnnlab.training.precision import MOST_SECONDS, SHARE, PrecisionChoice, PrecisionTrial, Workload, choose_precision
 
 LIGHT, HEAVY = 10_000_000, 400_000_000
 """Multiply-adds of a picture: calls weigh in the first, arithmetic decides the second."""
@@ -51,9 +51,9 @@ class Machine:
 
     def trial(
         self, *, batch: int = 256, steps: int = 10_000, multiply_adds: int = HEAVY, kernels: str = "torch"
-    ) -> Trial:
+    ) -> PrecisionTrial:
         """A trial gone through on this machine."""
-        trial = Trial(_work(batch=batch, steps=steps, kernels=kernels), multiply_adds, 0.0)
+        trial = PrecisionTrial(_work(batch=batch, steps=steps, kernels=kernels), multiply_adds, 0.0)
         trial.run(lambda: self.take)
         return trial
 
@@ -258,7 +258,7 @@ def test_a_trial_goes_on_after_a_pass_that_was_held_up(monkeypatch: pytest.Monke
         machine.now += 1.5 * (len(machine.passes) == 2)
         take(name, count)
 
-    trial = Trial(_work(), HEAVY, 0.0)
+    trial = PrecisionTrial(_work(), HEAVY, 0.0)
     trial.run(lambda: held_up_once)
     assert (trial.choice().precision, trial.choice().pictures) == ("bfloat16", 8)
 

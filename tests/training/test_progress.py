@@ -9,7 +9,7 @@ import torch
 from cnnlab.core.messages import quietly
 from cnnlab.runs import Run
 from cnnlab.training import Recipe, progress
-from cnnlab.training.phases import lay_out
+from cnnlab.training.phases import plan_phases
 from cnnlab.training.progress import Display
 from cnnlab.training.state import Counters
 from cnnlab.training.step import Stepper
@@ -48,7 +48,7 @@ def test_the_bar_tells_loss_speed_and_time_left(tiny: dict[str, Any], monkeypatc
     monkeypatch.setattr(progress, "shows_bars", lambda: True)
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     # Two epochs of three steps of forty; a step takes twenty seconds.
-    display = Display(lay_out(Recipe.read(tiny), 120))
+    display = Display(plan_phases(Recipe.read(tiny), 120))
     with display:
         display.begin(epoch=0, steps=3, done=1)
         now += 20

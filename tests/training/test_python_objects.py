@@ -12,8 +12,8 @@ from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.seeds import scope
 from cnnlab.data import TensorImages, from_arrays
 from cnnlab.runs import Run
-from cnnlab.training import Interrupted, Recipe, extend, find_rate, resume, train
-from cnnlab.training.python_objects import check_network, take_in
+from cnnlab.training import Interrupted, Recipe, extend, find_lr, resume, train
+from cnnlab.training.python_objects import check_network, extract_objects
 
 Trained = Callable[..., Run]
 Cut = Callable[..., tuple[Run, Interrupted]]
@@ -248,11 +248,11 @@ def test_objects_may_stand_in_the_recipe_or_among_the_keys(tiny: dict[str, Any],
     run = train({**tiny, "model": net()}, runs=tmp_path, offline=True)
     assert train(tiny, model=net(), runs=tmp_path, offline=True) == run
     assert train(Recipe.read(tiny), model=net(), runs=tmp_path, offline=True) == run
-    assert find_rate(tiny, model=net(), steps=12, offline=True).suggestion > 0
+    assert find_lr(tiny, model=net(), steps=12, offline=True).suggestion > 0
 
 
 def test_paths_become_texts_and_what_is_plain_stays(tmp_path: Path) -> None:
-    recipe, keys, given = take_in(tmp_path / "r.yaml", {"data": tmp_path / "photos", "seed": 3, "model": "mlp"})
+    recipe, keys, given = extract_objects(tmp_path / "r.yaml", {"data": tmp_path / "photos", "seed": 3, "model": "mlp"})
     assert recipe == tmp_path / "r.yaml"
     assert keys == {"data": str(tmp_path / "photos"), "seed": 3, "model": "mlp"}
     assert given.data is None

@@ -13,7 +13,7 @@ from torch import nn
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.runs import Run
 from cnnlab.training import Recipe, checkpoint
-from cnnlab.training.optimizers import build, check, optimizers
+from cnnlab.training.optimizers import build_optimizer, check_optimizer, optimizers
 from cnnlab.training.pytorch_optimizer import _UNFIT
 
 TORCHS = {entry.name for entry in optimizers if entry.summary.endswith("of torch.optim.")}
@@ -65,7 +65,7 @@ def test_ftrl_takes_the_published_steps(alpha: float, beta: float, lambda_1: flo
     module = nn.Module()
     module.weight = nn.Parameter(torch.tensor(start))
     spec = f"ftrl(lr={alpha}, beta={beta}, lambda_1={lambda_1}, lambda_2={lambda_2})"
-    optimizer = build(optimizers.bind(spec), module, 0.0)
+    optimizer = build_optimizer(optimizers.bind(spec), module, 0.0)
     for gradient, row in zip(gradients, expected, strict=True):
         module.weight.grad = torch.tensor(gradient)
         optimizer.step()
@@ -79,7 +79,7 @@ def test_ftrl_by_default_starts_as_steps_by_sign() -> None:
     module = nn.Module()
     module.weight = nn.Parameter(torch.tensor([1.0, -2.0]))
     module.weight.grad = torch.tensor([3.0, -0.5])
-    build(optimizers.bind("ftrl(lr=0.25)"), module, 0.0).step()
+    build_optimizer(optimizers.bind("ftrl(lr=0.25)"), module, 0.0).step()
     assert module.weight.tolist() == pytest.approx([0.75, -1.75])
 
 
@@ -92,18 +92,20 @@ def test_ftrl_wants_a_constant_rate() -> None:
 @pytest.mark.parametrize("name", FITTING)
 def test_state_survives_a_checkpoint_to_the_bit(name: str, tmp_path: Path) -> None:
     whole, first, second = network(), network(), network()
-    optimizer = build(optimizers.bind(name), whole, 0.0)
+    optimizer = build_optimizer(optimizers.bind(name), whole, 0.0)
     steps(whole, optimizer, 3, seed=1)
     steps(whole, optimizer, 3, seed=9)
 
-    optimizer = build(optimizers.bind(name), first, 0.0)
+    optimizer = build_optimizer(optimizers.bind(name), first, 0.0)
     steps(first, optimizer, 3, seed=1)
     tensors, rest = checkpoint.pack_optimizer(optimizer)
     path = tmp_path / "state.safetensors"
-    checkpoint.save(path, checkpoint.with_prefix("o", tensors) | checkpoint.with_prefix("n", first.state_dict()), rest)
-    stored, facts = checkpoint.load(path)
+    checkpoint.save_checkpoint(
+        path, checkpoint.with_prefix("o", tensors) | checkpoint.with_prefix("n", first.state_dict()), rest
+    )
+    stored, facts = checkpoint.load_checkpoint(path)
     checkpoint.load_weights(second, checkpoint.without_prefix("n", stored))
-    resumed = build(optimizers.bind(name), second, 0.0)
+    resumed = build_optimizer(optimizers.bind(name), second, 0.0)
     checkpoint.unpack_optimizer(resumed, checkpoint.without_prefix("o", stored), facts)
     steps(second, resumed, 3, seed=9)
     for expected, got, start in zip(*(n.state_dict().values() for n in (whole, second, network())), strict=True):
@@ -116,20 +118,20 @@ def test_state_survives_a_checkpoint_to_the_bit(name: str, tmp_path: Path) -> No
 def test_canonical_form_holds_every_argument_and_reads_back(name: str) -> None:
     text = optimizers.canonical(name)
     assert optimizers.canonical(text) == text
-    check(text, 0.0)
+    check_optimizer(text, 0.0)
     assert "lr=" in text
 
 
 @pytest.mark.parametrize("name", _UNFIT)
 def test_what_does_not_fit_the_loop_says_why(name: str) -> None:
     with pytest.raises(UsageError) as caught:
-        check(f"{name}(lr=0.1)" if "lr" in optimizers.bind(name).arguments else name, 0.0)
+        check_optimizer(f"{name}(lr=0.1)" if "lr" in optimizers.bind(name).arguments else name, 0.0)
     assert str(caught.value).startswith(f"optimizer {name} {_UNFIT[name]}. Take another")
 
 
 def test_torchs_own_keep_their_names() -> None:
     for name in TORCHS:
-        assert type(build(optimizers.bind(name), network(), 0.0)).__module__.startswith("torch.optim")
+        assert type(build_optimizer(optimizers.bind(name), network(), 0.0)).__module__.startswith("torch.optim")
 
 
 def test_arguments_are_checked_against_the_signature() -> None:
@@ -140,7 +142,7 @@ def test_arguments_are_checked_against_the_signature() -> None:
     with pytest.raises(SpecError, match="above 0"):
         optimizers.bind("lamb(lr=0)")
     with pytest.raises(UsageError, match="refuses its arguments"):
-        check("ftrl(lambda_1=-1)", 0.0)
+        check_optimizer("ftrl(lambda_1=-1)", 0.0)
 
 
 def test_unknown_name_lists_the_nearest_of_both_libraries() -> None:

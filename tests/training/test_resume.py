@@ -14,7 +14,7 @@ from cnnlab.core.errors import RunBusyError, StorageError, TrainingError, UsageE
 from cnnlab.data import from_arrays
 from cnnlab.runs import Run, RunStore, RunWriter
 from cnnlab.training import EpochEnd, Interrupted, loop, resume
-from cnnlab.training.checkpoint import load
+from cnnlab.training.checkpoint import load_checkpoint
 from cnnlab.training.step import Stepper
 
 Trained = Callable[..., Run]
@@ -151,7 +151,7 @@ def test_the_scale_of_float16_starts_afresh_with_each_phase(
     keys = {"precision": "float16", "phases": [{"epochs": 1}, {"epochs": 1}], "keep_checkpoint": True}
     whole = small_run(**keys, runs=tmp_path / "whole")
     cut, _ = interrupted(**keys, epoch=1)
-    checkpoints = [load(run.folder / "checkpoint" / "state.safetensors")[1] for run in (whole, resume(cut))]
+    checkpoints = [load_checkpoint(run.folder / "checkpoint" / "state.safetensors")[1] for run in (whole, resume(cut))]
     assert checkpoints[0]["extra"] == checkpoints[1]["extra"]
     assert checkpoints[0]["extra"]["scaler"]["_growth_tracker"] == 3
 

@@ -34,8 +34,8 @@ def test_columns_stand_in_the_order_of_an_uninterrupted_run(
 
 
 def test_a_checkpoint_keeps_the_order_of_its_facts(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "state", {}, {"counters": {"rows": [{"step": 1, "epoch": 2}], "epoch": 1}})
-    _, facts = checkpoint.load(tmp_path / "state")
+    checkpoint.save_checkpoint(tmp_path / "state", {}, {"counters": {"rows": [{"step": 1, "epoch": 2}], "epoch": 1}})
+    _, facts = checkpoint.load_checkpoint(tmp_path / "state")
     assert list(facts["counters"]) == ["rows", "epoch"]
     assert list(facts["counters"]["rows"][0]) == ["step", "epoch"]
 

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnlab.core.errors import SpecError
-from cnnlab.training.schedules import Progress, schedules
+from cnnlab.training.schedules import PhaseProgress, schedules
 
 STEPS, PER_EPOCH = 60, 10
 
 
 def multipliers(spec: str, steps: int = STEPS, history: tuple[float, ...] = ()) -> list[float]:
     schedule = schedules.bind(spec).build()
-    return [schedule.multiplier(Progress(step, steps, PER_EPOCH, history)) for step in range(steps)]
+    return [schedule.multiplier(PhaseProgress(step, steps, PER_EPOCH, history)) for step in range(steps)]
 
 
 def torch_rates(make: Any, base: float, steps: int = STEPS) -> list[float]:

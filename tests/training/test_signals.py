@@ -13,16 +13,16 @@ import pytest
 from cnnlab.core.errors import RunBusyError
 from cnnlab.runs import Run
 from cnnlab.training import Interrupted, resume, train
-from cnnlab.training.signals import Wish, listening
+from cnnlab.training.signals import StopRequest, catching_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_becomes_a_wish_and_the_next_one_acts_as_ever(number: int) -> None:
     before = signal.getsignal(number)
-    with listening() as wish:
-        assert wish.number is None
+    with catching_signals() as stop_request:
+        assert stop_request.number is None
         signal.raise_signal(number)
-        assert wish.number == number
+        assert stop_request.number == number
         second = signal.getsignal(number)
         assert second is (signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     assert signal.getsignal(number) is before
@@ -30,7 +30,7 @@ def test_a_signal_becomes_a_wish_and_the_next_one_acts_as_ever(number: int) -> N
 
 def test_handlers_are_put_back_after_an_error() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(ZeroDivisionError), listening():
+    with pytest.raises(ZeroDivisionError), catching_signals():
         1 / 0  # noqa: B018
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -39,14 +39,14 @@ def test_outside_the_main_thread_nothing_is_caught_and_training_works(tiny: dict
     results: list[Any] = []
 
     def work() -> None:
-        with listening() as wish:
-            results.append(wish)
+        with catching_signals() as stop_request:
+            results.append(stop_request)
         results.append(train(tiny, runs=tmp_path, offline=True).status)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert isinstance(results[0], Wish)
+    assert isinstance(results[0], StopRequest)
     assert results[1] == "finished"
 
 

@@ -13,11 +13,11 @@ from cnnlab.training import Recipe
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
 from cnnlab.training.recipe import Phase
-from cnnlab.training.step import Moment, Stepper, is_out_of_memory, to_float
+from cnnlab.training.step import StepKey, Stepper, is_out_of_memory, to_float
 
 CLASSES = ("a", "b", "c")
-OBJECTIVE = objectives.build("classes", {"label": CLASSES})
-NOW = Moment(seed=3, epoch=1, step=2)
+OBJECTIVE = objectives.build_objective("classes", {"label": CLASSES})
+NOW = StepKey(seed=3, epoch=1, step=2)
 
 
 def batch(count: int = 8) -> Batch:
@@ -28,7 +28,7 @@ def batch(count: int = 8) -> Batch:
 
 def classifier(model: str = "conv(4)|relu|pool|flatten") -> Classifier:
     with scope(0, "test"):
-        network = models.build(model, (3, 8, 8), 3)
+        network = models.build_network(model, (3, 8, 8), 3)
     return Classifier(network, (3, 8, 8), [0.5] * 3, [0.25] * 3, {"label": CLASSES}, "classes", model)
 
 
@@ -78,13 +78,13 @@ def test_parts_take_their_slice_of_what_was_drawn_for_the_whole_batch() -> None:
     ("model", "augment"), [("conv(4)|relu|dropout(0.5)|flatten", "none"), ("conv(4)|relu|flatten", "shift(0.3)|mixup")]
 )
 def test_a_step_is_a_function_of_its_moment(model: str, augment: str) -> None:
-    def after(moment: Moment) -> dict[str, Tensor]:
+    def after(step_key: StepKey) -> dict[str, Tensor]:
         network = classifier(model).train()
-        stepper(network, augment=augment).take(batch(), moment)
+        stepper(network, augment=augment).take(batch(), step_key)
         return dict(network.named_parameters())
 
     assert largest_difference(after(NOW), after(NOW)) == 0
-    for other in (Moment(4, 1, 2), Moment(3, 2, 2), Moment(3, 1, 3)):
+    for other in (StepKey(4, 1, 2), StepKey(3, 2, 2), StepKey(3, 1, 3)):
         assert largest_difference(after(NOW), after(other)) > 0
 
 

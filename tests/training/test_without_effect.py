@@ -11,13 +11,13 @@ from comparing import runs_in
 from cnnlab.core.errors import CnnlabWarning, UsageError
 from cnnlab.runs import Run
 from cnnlab.training import Recipe, extend
-from cnnlab.training.phases import lay_out, without_effect
+from cnnlab.training.phases import plan_phases, without_effect
 
 
 def said(**keys: Any) -> list[str]:
     """What is said of a recipe on 100 pictures, ten steps an epoch."""
     recipe = Recipe.read(data="digits", batch_size=10, **keys)
-    return list(without_effect(recipe, lay_out(recipe, 100)))
+    return list(without_effect(recipe, plan_phases(recipe, 100)))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,14 @@ from cnnlab.augment.ablations import ablations
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.custom_operations import register
 from cnnlab.augment.operation import Info
-from cnnlab.augment.pipeline import Pipeline, canonical, pipeline
+from cnnlab.augment.pipeline import Pipeline, canonical_pipeline, pipeline
 
-__all__ = ["Info", "Pipeline", "ablations", "augmentations", "canonical", "pipeline", "register"]
+__all__ = [
+    "Info",
+    "Pipeline",
+    "ablations",
+    "augmentations",
+    "canonical_pipeline",
+    "pipeline",
+    "register",
+]

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from cnnlab.augment.pipeline import Pipeline, Step, pipeline
+from cnnlab.augment.pipeline import Pipeline, PipelineStep, pipeline
 
 
 def ablations(spec: object) -> dict[str, str]:
@@ -36,7 +36,7 @@ def labels(whole: Pipeline) -> list[str]:
     return result
 
 
-def _variants(whole: Pipeline) -> Iterator[tuple[str, list[Step]]]:
+def _variants(whole: Pipeline) -> Iterator[tuple[str, list[PipelineStep]]]:
     steps, names = list(whole.steps), labels(whole)
     yield "none", []
     for name, step in zip(names, steps, strict=True):

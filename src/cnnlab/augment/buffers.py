@@ -22,7 +22,7 @@ class _Kept(threading.local):
 _kept = _Kept()
 
 
-def take(name: str, shape: Sequence[int], device: torch.device) -> Tensor:
+def take_buffer(name: str, shape: Sequence[int], device: torch.device) -> Tensor:
     """A float32 tensor that holds anything; whoever takes this name in this thread again takes the same memory.
 
     It is for what is used up before the next batch, never for results. Accelerators keep memory by themselves, so

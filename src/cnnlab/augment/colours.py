@@ -11,7 +11,7 @@ LUMINANCE = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in luminance: ITU-R BT.601."""
 
 
-def weights(channels: int) -> Tensor:
+def luminance_weights(channels: int) -> Tensor:
     """The shares of the channels in luminance; even unless they are red, green and blue."""
     return torch.tensor(LUMINANCE if channels == 3 else [1 / channels] * channels, dtype=torch.float64)
 
@@ -35,7 +35,7 @@ def saturation(factor: Tensor, channels: int = 3) -> Tensor:
     """Moves every value away from the luminance of its pixel: 0 is grey, 1 the picture."""
     result, factor = _identity(len(factor), channels), factor.double()[:, None, None]
     result[:, :channels, :channels] *= factor
-    result[:, :channels, :channels] += (1 - factor) * weights(channels)
+    result[:, :channels, :channels] += (1 - factor) * luminance_weights(channels)
     return result
 
 
@@ -60,7 +60,7 @@ def recolour_(images: Tensor, matrices: Tensor, *, blends_channels: bool, uses_m
     if uses_mean:
         # Shares as plain numbers: a tensor of them would have to travel to the pictures first.
         means = images.mean((2, 3)).unbind(1)
-        mean = sum(share * mean for share, mean in zip(weights(channels).tolist(), means, strict=True))
+        mean = sum(share * mean for share, mean in zip(luminance_weights(channels).tolist(), means, strict=True))
         offset = offset + matrices[:, :channels, channels] * mean[:, None]
     if blends_channels:
         gain = matrices[:, :channels, :channels]

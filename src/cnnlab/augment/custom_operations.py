@@ -22,7 +22,7 @@ _GENERATOR = "generator"
 
 
 @dataclass(frozen=True)
-class Foreign(Pixels):
+class CustomOperation(Pixels):
     """Someone's own function of a batch.
 
     :param name: what it is registered under, for messages.
@@ -93,17 +93,17 @@ def register(name: str, *aliases: str) -> Callable[[F], F]:
     return decorate
 
 
-def _maker(name: str, target: Callable[..., Any]) -> Callable[..., Foreign]:
+def _maker(name: str, target: Callable[..., Any]) -> Callable[..., CustomOperation]:
     """A function of the spec's arguments that makes the operation, with a signature that the registry can read."""
     is_class = inspect.isclass(target)
     parameters = _parameters(target)
 
-    def make(*, p: float, **arguments: Any) -> Foreign:
+    def make(*, p: float, **arguments: Any) -> CustomOperation:
         if is_class:
-            return Foreign(name=name, function=target(**arguments), p=p)
+            return CustomOperation(name=name, function=target(**arguments), p=p)
         takes_generator = _GENERATOR in inspect.signature(target).parameters
         bound = _with(target, arguments) if arguments else target
-        return Foreign(name=name, function=bound, takes_generator=takes_generator, p=p)
+        return CustomOperation(name=name, function=bound, takes_generator=takes_generator, p=p)
 
     share = inspect.Parameter("p", inspect.Parameter.KEYWORD_ONLY, default=1.0)
     made: Any = make

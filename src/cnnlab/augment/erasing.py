@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from cnnlab.augment.blending import boxes, paste
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.errors import Misfit
+from cnnlab.augment.errors import OperationError
 from cnnlab.augment.operation import Info, Parameters, Pixels
 from cnnlab.augment.resampling import as_float, level
 from cnnlab.augment.sampling import noise_bytes, noise_seed, uniform
@@ -42,7 +42,7 @@ class Erase(Pixels):
     def validate(self) -> None:
         """The least area must not be above the most."""
         if self.low > self.high:
-            raise Misfit(f"erase takes low at most high ({self.high:g}); got {self.low:g}", "low")
+            raise OperationError(f"erase takes low at most high ({self.high:g}); got {self.low:g}", "low")
 
     def draw(self, generator: Generator, info: Info) -> Parameters:
         """Draws the size, the place and, for noise, its seed."""

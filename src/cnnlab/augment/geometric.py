@@ -9,10 +9,10 @@ from torch import Generator, Tensor
 
 from cnnlab.augment import matrices
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.errors import Misfit
+from cnnlab.augment.errors import OperationError
 from cnnlab.augment.operation import Geometric, Info, Shape
 from cnnlab.augment.padding import WRAP, Fill, FillSpec, checked, fills
-from cnnlab.augment.sampling import Spread, factors, signs, symmetric, uniform, whole
+from cnnlab.augment.sampling import Spread, factors, integers, signs, symmetric, uniform
 from cnnlab.core.arguments import Count, Fraction, Range
 
 Degrees: TypeAlias = Annotated[float, Range(0, 180)]
@@ -92,7 +92,7 @@ class QuarterTurn(Geometric):
 
     moves_pixels = True
 
-    def misfit(self, shape: Shape) -> str | None:
+    def refusal(self, shape: Shape) -> str | None:
         """Pictures must be square."""
         _, height, width = shape
         if height == width:
@@ -101,7 +101,7 @@ class QuarterTurn(Geometric):
 
     def matrix(self, generator: Generator, info: Info) -> Tensor:
         """Draws one of four."""
-        return matrices.quarter_turns(whole(generator, 0, 3, info.count))
+        return matrices.quarter_turns(integers(generator, 0, 3, info.count))
 
 
 @augmentations.register("rotate")
@@ -219,7 +219,7 @@ class Perspective(Filled):
         corners = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]) * half * inwards
         return matrices.onto_quadrilateral(corners, width - 1, height - 1)
 
-    def misfit(self, shape: Shape) -> str | None:
+    def refusal(self, shape: Shape) -> str | None:
         """Pictures must have corners to move."""
         return "perspective needs pictures of at least 2×2 pixels" if min(shape[1:]) < 2 else None
 
@@ -237,7 +237,7 @@ class Crop(Filled):
 
     moves_pixels = True
 
-    def misfit(self, shape: Shape) -> str | None:
+    def refusal(self, shape: Shape) -> str | None:
         """The padding must not be wider than the picture."""
         least = min(shape[1:])
         if self.padding <= least:
@@ -246,7 +246,7 @@ class Crop(Filled):
 
     def matrix(self, generator: Generator, info: Info) -> Tensor:
         """Draws one whole distance for each axis."""
-        x, y = whole(generator, -self.padding, self.padding, 2, info.count)
+        x, y = integers(generator, -self.padding, self.padding, 2, info.count)
         return matrices.translation(x, y)
 
 
@@ -269,7 +269,7 @@ class ResizedCrop(Geometric):
     def validate(self) -> None:
         """The least area must not be above the most."""
         if self.low > self.high:
-            raise Misfit(f"resized_crop takes low at most high ({self.high:g}); got {self.low:g}", "low")
+            raise OperationError(f"resized_crop takes low at most high ({self.high:g}); got {self.low:g}", "low")
 
     def matrix(self, generator: Generator, info: Info) -> Tensor:
         """Draws area, shape and place."""
@@ -304,7 +304,7 @@ class CircularShift(Geometric):
         """The picture goes on at its opposite side."""
         return WRAP
 
-    def misfit(self, shape: Shape) -> str | None:
+    def refusal(self, shape: Shape) -> str | None:
         """There must be a pixel for each part."""
         least = min(shape[1:])
         if self.parts <= least:
@@ -314,8 +314,8 @@ class CircularShift(Geometric):
     def matrix(self, generator: Generator, info: Info) -> Tensor:
         """Draws the number of parts and the axis."""
         _, height, width = info.shape
-        part = whole(generator, 0, self.parts - 1, info.count) / self.parts
-        is_across = whole(generator, 0, 1, info.count) == 0 if self.axis == "either" else self.axis == "x"
+        part = integers(generator, 0, self.parts - 1, info.count) / self.parts
+        is_across = integers(generator, 0, 1, info.count) == 0 if self.axis == "either" else self.axis == "x"
         across = torch.as_tensor(is_across)
         return matrices.translation((part * width).round() * across, (part * height).round() * ~across)
 

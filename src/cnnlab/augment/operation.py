@@ -70,7 +70,7 @@ class Operation:
         :raises Misfit: naming the argument.
         """
 
-    def misfit(self, shape: Shape) -> str | None:
+    def refusal(self, shape: Shape) -> str | None:
         """Why pictures of this shape cannot be augmented so, or None."""
         return None
 
@@ -81,7 +81,7 @@ class Operation:
         return (torch.rand(count, generator=generator) < self.p).nonzero().squeeze(1)
 
 
-class Linear(Operation, ABC):
+class MatrixOperation(Operation, ABC):
     """An operation that is a matrix, so that a run of them is a product."""
 
     @abstractmethod
@@ -95,7 +95,7 @@ class Linear(Operation, ABC):
         return drawn if chosen is None else _spread(drawn, chosen, info.count)
 
 
-class Geometric(Linear):
+class Geometric(MatrixOperation):
     """An operation that moves pixels about.
 
     Its matrices, count×3×3, take places of the result to places of the source. Coordinates are in pixels from the
@@ -116,7 +116,7 @@ class Geometric(Linear):
         return None
 
 
-class Colour(Linear):
+class Colour(MatrixOperation):
     """An operation that is linear in the colour of each pixel and in the mean luminance of the picture.
 
     Its matrices, count×(C+2)×(C+2), act on (channels…, mean luminance, 1), so that contrast too is known before any

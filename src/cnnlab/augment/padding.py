@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from cnnlab.augment.errors import Misfit
+from cnnlab.augment.errors import OperationError
 from cnnlab.core.arguments import Fraction
 from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import Registry
@@ -70,4 +70,4 @@ def checked(fill: FillSpec) -> Fill:
     try:
         return fills.bind(fill).build()
     except SpecError as error:
-        raise Misfit(error.reason, "fill") from error
+        raise OperationError(error.reason, "fill") from error

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from cnnlab.augment import colours, effects
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.operation import Colour, Info, Parameters, Pixels, Shape
-from cnnlab.augment.sampling import Spread, factors, symmetric, uniform, whole
+from cnnlab.augment.sampling import Spread, factors, integers, symmetric, uniform
 from cnnlab.core.arguments import Fraction, Range
 
 Bits: TypeAlias = Annotated[int, Range(1, 8)]
@@ -191,7 +191,7 @@ class Blur(Pixels):
         """Pixels on either side that count: three standard deviations."""
         return math.ceil(3 * self.sigma)
 
-    def misfit(self, shape: Shape) -> str | None:
+    def refusal(self, shape: Shape) -> str | None:
         """The blur must not be wider than the picture."""
         most = (min(shape[1:]) - 1) / 3
         if self.radius < min(shape[1:]):
@@ -240,7 +240,7 @@ class Posterize(Pixels):
 
     def draw(self, generator: Generator, info: Info) -> Parameters:
         """Draws how many."""
-        return {"bits": whole(generator, self.bits, 8, info.count)}
+        return {"bits": integers(generator, self.bits, 8, info.count)}
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Clears the others."""

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.device_transfer import move
-from cnnlab.augment.errors import Misfit
+from cnnlab.augment.errors import OperationError
 from cnnlab.augment.fusion import AnyStage, stages
 from cnnlab.augment.operation import Info, Operation, Parameters, Shape, Targets
 from cnnlab.augment.other_libraries import ours
@@ -16,20 +16,20 @@ from cnnlab.augment.padding import fills
 from cnnlab.augment.sampling import Spread
 from cnnlab.core import seeds
 from cnnlab.core.errors import SpecError
-from cnnlab.core.registry import Bound
+from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import Call, format_calls, read
 
 
 @dataclass(frozen=True)
-class Step:
+class PipelineStep:
     """An operation and the call that asked for it, which knows its place in the text."""
 
     call: Call
-    bound: Bound[Operation]
+    bound: BoundCall[Operation]
     operation: Operation
 
     @classmethod
-    def read(cls, call: Call) -> "Step":
+    def read(cls, call: Call) -> "PipelineStep":
         """The operation that a call means.
 
         :raises SpecError: pointing at the name or the argument that is wrong.
@@ -40,8 +40,8 @@ class Step:
             _check_spreads(bound)
             operation = bound.build()
             operation.validate()
-        except Misfit as misfit:
-            raise call.error(str(misfit), _place(call, bound, misfit.argument)) from misfit
+        except OperationError as refusal:
+            raise call.error(str(refusal), _place(call, bound, refusal.argument)) from refusal
         return cls(call, bound, operation)
 
     @property
@@ -52,7 +52,7 @@ class Step:
             arguments["fill"] = fills.bind(arguments["fill"]).call
         return Call(self.bound.name, (), arguments)
 
-    def misfit(self, shape: Shape, soft_targets: bool) -> str | None:
+    def refusal(self, shape: Shape, soft_targets: bool) -> str | None:
         """Why the data or the objective does not allow it, or None."""
         name = self.bound.name
         if self.operation.needs_colour and shape[0] != 3:
@@ -60,7 +60,7 @@ class Step:
             return f"{name} needs colour pictures (three channels), and these are {channels}"
         if self.operation.mixes and not soft_targets:
             return f"{name} blends targets, and this objective takes none that are blended; leave it out"
-        return self.operation.misfit(shape)
+        return self.operation.refusal(shape)
 
 
 class Pipeline:
@@ -71,7 +71,7 @@ class Pipeline:
     >>> images, targets = crop(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(8))
     """
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[PipelineStep]) -> None:
         self.steps = tuple(steps)
         self.operations = tuple(step.operation for step in steps)
         self.stages: tuple[AnyStage, ...] = stages(self.operations)
@@ -101,7 +101,7 @@ class Pipeline:
             a recipe holds it, nobody needs to have written it so, and the operation's place in the pipeline is told.
         """
         for number, step in enumerate(self.steps, 1):
-            reason = step.misfit(shape, soft_targets)
+            reason = step.refusal(shape, soft_targets)
             if reason is None:
                 continue
             if step.call.text is not None and step.call.text != self.spec:
@@ -142,10 +142,10 @@ def pipeline(spec: object) -> Pipeline:
 
     :raises SpecError: with the place in the text, for an unknown name or an argument out of its range.
     """
-    return spec if isinstance(spec, Pipeline) else Pipeline([Step.read(call) for call in read(spec)])
+    return spec if isinstance(spec, Pipeline) else Pipeline([PipelineStep.read(call) for call in read(spec)])
 
 
-def canonical(spec: object) -> str:
+def canonical_pipeline(spec: object) -> str:
     """The canonical text of a pipeline, defaults filled in."""
     return pipeline(spec).spec
 
@@ -159,10 +159,12 @@ def _check_name(call: Call) -> None:
         raise call.error(f"there is no augmentation called {call.name!r}. Did you mean {known}?")
 
 
-def _check_spreads(bound: Bound[Operation]) -> None:
+def _check_spreads(bound: BoundCall[Operation]) -> None:
     for name, value in bound.arguments.items():
         if bound.entry.arguments[name].annotation == Spread and isinstance(value, tuple) and value[0] > value[1]:
-            raise Misfit(f"{name} of {bound.name} takes the lower factor first; got [{value[0]:g}, {value[1]:g}]", name)
+            raise OperationError(
+                f"{name} of {bound.name} takes the lower factor first; got [{value[0]:g}, {value[1]:g}]", name
+            )
 
 
 def _own(images: Tensor) -> Tensor:
@@ -170,7 +172,7 @@ def _own(images: Tensor) -> Tensor:
     return images.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
 
 
-def _place(call: Call, bound: Bound[Operation], argument: str | None) -> str | int | None:
+def _place(call: Call, bound: BoundCall[Operation], argument: str | None) -> str | int | None:
     """The key under which the call knows the place of an argument in its text."""
     if argument is None or argument in call.kwargs:
         return argument

@@ -13,7 +13,7 @@ from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.operation import Info, Parameters, Pixels, Shape
 from cnnlab.augment.padding import Fill, FillSpec, checked, fills
 from cnnlab.augment.resampling import resample
-from cnnlab.augment.sampling import signs, whole
+from cnnlab.augment.sampling import integers, signs
 from cnnlab.core.arguments import Count, Range
 
 LEVELS = 30
@@ -101,7 +101,7 @@ class Policy(Pixels, ABC):
         return images
 
     def _choices(self, generator: Generator, info: Info) -> Drawn:
-        choice = whole(generator, 0, len(MENU) - 1, info.count)
+        choice = integers(generator, 0, len(MENU) - 1, info.count)
         share = self.levels(generator, info.count) / LEVELS
         sign = signs(generator, 0.5, info.count)
         amounts, drawn = self.amounts(info.shape), {}
@@ -129,7 +129,7 @@ class Trivial(Policy):
 
     def levels(self, generator: Generator, count: int) -> Tensor:
         """Evenly."""
-        return whole(generator, 0, LEVELS, count)
+        return integers(generator, 0, LEVELS, count)
 
 
 @augmentations.register("randaugment")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cnnlab.augment.pipeline import Pipeline, Step, pipeline
+from cnnlab.augment.pipeline import Pipeline, PipelineStep, pipeline
 from cnnlab.augment.resampling import as_float
 from cnnlab.core.errors import UsageError
 
@@ -88,7 +88,7 @@ def _draw_row(axes: Sequence["Axes"], label: str, pictures: NDArray[np.uint8]) -
     axes[0].annotate(text, place, xycoords="axes fraction", ha="right", va="center", fontsize=9, color="#333333")
 
 
-def _label(part: Step) -> str:
+def _label(part: PipelineStep) -> str:
     """The call as it was written, where that is short, and how likely it is."""
     written, p = str(part.call), part.operation.p
     name = written if len(written) <= _LONGEST else part.bound.name

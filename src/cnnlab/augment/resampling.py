@@ -65,7 +65,7 @@ def _resample(images: Tensor, matrices: Tensor, fill: Fill) -> Tensor:
     if images.dtype != torch.uint8:
         return F.grid_sample(images, grid, padding_mode=padding, align_corners=False).clamp_(0, 1)
     # One pass brings bytes to [0, 1] and, a millionth short of it, spares another that would keep them below 1.
-    pixels = buffers.take("pixels", images.shape, images.device).copy_(images)
+    pixels = buffers.take_buffer("pixels", images.shape, images.device).copy_(images)
     return F.grid_sample(pixels, grid, padding_mode=padding, align_corners=False).mul_((1 - _ROUNDING) / 255)
 
 
@@ -107,7 +107,7 @@ def _grid(matrices: Tensor, height: int, width: int, mode: str) -> tuple[Tensor,
     scaled = matrices * _edges(height, width, matrices.shape[1], matrices.device)
     by_column = scaled[:, :, 0, None] * _centred(width, matrices.device)
     by_row = torch.addcmul(scaled[:, :, 2, None], scaled[:, :, 1, None], _centred(height, matrices.device))
-    planes = buffers.take("places", (*scaled.shape[:2], height, width), matrices.device)
+    planes = buffers.take_buffer("places", (*scaled.shape[:2], height, width), matrices.device)
     torch.add(by_row[:, :, :, None], by_column[:, :, None, :], out=planes)
     if matrices.shape[1] == 3:
         planes = planes[:, :2] / planes[:, 2:].clamp_min(_NEAREST_HORIZON)
@@ -128,7 +128,7 @@ def _fold(planes: Tensor, by_row: Tensor, by_column: Tensor) -> bool:
     reach = float(by_row.abs().amax() + by_column.abs().amax())
     if not reach <= 1 + 2 * _MOST_FOLDS:
         return False
-    inside = buffers.take("inside", planes.shape, planes.device)
+    inside = buffers.take_buffer("inside", planes.shape, planes.device)
     for _ in range(math.ceil((reach - 1) / 2)):
         planes.lerp_(torch.clamp(planes, -1, 1, out=inside), 2.0)
     return True

@@ -35,7 +35,7 @@ def signs(generator: Generator, p: float, count: int) -> Tensor:
     return (torch.rand(count, generator=generator) < p).double().mul_(-2).add_(1)
 
 
-def whole(generator: Generator, low: int, high: int, *shape: int) -> Tensor:
+def integers(generator: Generator, low: int, high: int, *shape: int) -> Tensor:
     """int64, evenly from ``low`` to ``high``, both included."""
     return torch.randint(low, high + 1, shape, generator=generator)
 

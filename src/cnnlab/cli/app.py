@@ -8,7 +8,7 @@ from cnnlab.cli import arithmetic, augment, data, models, runs, study
 from cnnlab.cli.demo import demo
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.extend import extend
-from cnnlab.cli.find_lr import find_rate
+from cnnlab.cli.find_lr import find_lr
 from cnnlab.cli.list import list_words
 from cnnlab.cli.predict import predict
 from cnnlab.cli.program import Program
@@ -30,7 +30,7 @@ app.command("resume")(resume)
 app.command("extend")(extend)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
-app.command("find-rate")(find_rate)
+app.command("find-lr")(find_lr)
 app.command("report")(report)
 app.add_typer(runs.app, name="runs")
 app.add_typer(study.app, name="study")

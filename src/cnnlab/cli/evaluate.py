@@ -43,7 +43,7 @@ def evaluate(
 
         cnnlab evaluate last data=photos/
     """
-    from cnnlab.cli.subject import find_subject
+    from cnnlab.cli.run_or_classifier import find_run_or_classifier
     from cnnlab.core.messages import quietly
 
     with loading(quiet):
@@ -52,7 +52,7 @@ def evaluate(
     wanted = read_choice(words or [])
     with quietly(quiet):
         result = evaluation.evaluate(
-            find_subject(run, runs),
+            find_run_or_classifier(run, runs),
             wanted.get("data"),
             wanted.get("split"),
             device=device,

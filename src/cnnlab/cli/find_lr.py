@@ -1,4 +1,4 @@
-"""``cnnlab find-rate``."""
+"""``cnnlab find-lr``."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ Highest = Annotated[
     float, typer.Option("--highest", metavar="RATE", help="That of the last, if the loss stays finite.")
 ]
 Steps = Annotated[int, typer.Option("--steps", metavar="N", min=10, help="Steps of the test.")]
-Picture = Annotated[
+FigureOption = Annotated[
     Path | None,
     typer.Option(
         "--out",
@@ -33,9 +33,9 @@ Picture = Annotated[
 ]
 
 
-def find_rate(
+def find_lr(
     words: Words = None,
-    out: Picture = None,
+    out: FigureOption = None,
     lowest: Lowest = 1e-6,
     highest: Highest = 10.0,
     steps: Steps = 150,
@@ -49,7 +49,7 @@ def find_rate(
 
     Draws the loss over the rate and suggests one; no run is kept.
 
-        cnnlab find-rate recipe.yaml
+        cnnlab find-lr recipe.yaml
     """
     from cnnlab.cli.words import read_words
     from cnnlab.core.messages import quietly
@@ -63,12 +63,12 @@ def find_rate(
         raise UsageError(f"--out {out} cannot be drawn: name a file that ends in {', '.join(_FORMATS)}.")
     recipe, keys = read_words(words, device=device)
     with quietly(quiet):
-        test = training.find_rate(
+        test = training.find_lr(
             recipe, lowest=lowest, highest=highest, steps=steps, data_dir=data_dir, offline=offline, **keys
         )
     out = out or _usual_place(training.Recipe.read(recipe, **keys))
     is_there = out.exists()
-    training.draw_rate_test(test, out)
+    training.draw_lr_range_test(test, out)
     if as_json:
         output.write_json({**test.to_dict(), "picture": str(out)})
         return
@@ -86,4 +86,4 @@ def find_rate(
 def _usual_place(recipe: "Recipe") -> Path:
     """A picture in the current folder, named as a run of the recipe would be."""
     name = recipe.name or f"{read(recipe.data)[0].name}-{read(recipe.model)[0].name}"
-    return Path(f"find-rate-{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-')}.png")
+    return Path(f"find-lr-{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-')}.png")

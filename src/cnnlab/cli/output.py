@@ -15,9 +15,9 @@ _LEAST = 8
 
 def write_json(value: Any) -> None:
     """One document; a number that is not finite becomes null."""
-    from cnnlab.runs.record import plain
+    from cnnlab.runs.record import json_value
 
-    print(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(json_value(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def write(text: str = "") -> None:

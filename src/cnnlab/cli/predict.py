@@ -12,7 +12,7 @@ from cnnlab.cli.options import Device, Json, Quiet, RunName, Runs
 if TYPE_CHECKING:
     from cnnlab.evaluation import PicturePredictions
 
-Pictures = Annotated[
+PathsArgument = Annotated[
     list[Path], typer.Argument(metavar="PICTURES...", help="Files, and folders of pictures.", show_default=False)
 ]
 Out = Annotated[
@@ -29,7 +29,7 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot
 
 def predict(
     run: RunName,
-    pictures: Pictures,
+    pictures: PathsArgument,
     out: Out = None,
     skip_bad: SkipBad = False,
     runs: Runs = None,
@@ -41,7 +41,7 @@ def predict(
 
     cnnlab predict last photos/ --out predictions.csv
     """
-    from cnnlab.cli.subject import find_subject
+    from cnnlab.cli.run_or_classifier import find_run_or_classifier
     from cnnlab.core.messages import quietly
 
     with loading(quiet):
@@ -49,7 +49,7 @@ def predict(
 
     with quietly(quiet):
         result = evaluation.predict(
-            find_subject(run, runs), pictures, on_bad="skip" if skip_bad else "refuse", device=device
+            find_run_or_classifier(run, runs), pictures, on_bad="skip" if skip_bad else "refuse", device=device
         )
     if out is not None:
         result.save_csv(out)

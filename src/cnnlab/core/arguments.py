@@ -49,7 +49,7 @@ Count = Annotated[int, Range(1)]
 def convert(value: Any, annotation: Any) -> Any:
     """``value`` as the annotation wants it: whole numbers become floats, lists tuples, text calls.
 
-    :raises ValueError: when it does not fit; :func:`describe` says what would.
+    :raises ValueError: when it does not fit; :func:`describe_type` says what would.
     """
     origin, inner = get_origin(annotation), get_args(annotation)
     if annotation is Any:
@@ -71,18 +71,18 @@ def convert(value: Any, annotation: Any) -> Any:
     return _instance(value, annotation)
 
 
-def describe(annotation: Any) -> str:
+def describe_type(annotation: Any) -> str:
     """What an argument of this type takes, in words, such as ``a number from 0 to 1``."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         bounds = [str(note) for note in inner[1:] if isinstance(note, Range)]
-        return " ".join([describe(inner[0]), *bounds])
+        return " ".join([describe_type(inner[0]), *bounds])
     if origin in (Union, types.UnionType):
-        return " or ".join(describe(part) for part in inner)
+        return " or ".join(describe_type(part) for part in inner)
     if origin is Literal:
         return " or ".join(str(word) for word in inner)
     if origin in (list, tuple):
-        kinds = dict.fromkeys(describe(part) for part in inner if part is not Ellipsis)
+        kinds = dict.fromkeys(describe_type(part) for part in inner if part is not Ellipsis)
         count = f"{len(inner)} values" if origin is tuple and Ellipsis not in inner else "values"
         return f"a list of {count}, each {' or '.join(kinds)}"
     return _NAMES.get(annotation, getattr(annotation, "__name__", str(annotation)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from cnnlab.core.arguments import convert, describe
+from cnnlab.core.arguments import convert, describe_type
 from cnnlab.core.errors import suggestion
 from cnnlab.core.spec import Call, format_calls, format_value, read, read_one
 
@@ -30,11 +30,11 @@ class Argument:
 
     def __str__(self) -> str:
         default = "" if self.is_required else f", default {format_value(self.default)}"
-        return f"{describe(self.annotation)}{default}"
+        return f"{describe_type(self.annotation)}{default}"
 
 
 @dataclass(frozen=True)
-class Entry(Generic[T]):
+class RegistryEntry(Generic[T]):
     """A registered name: how it is made and what it takes."""
 
     name: str
@@ -50,10 +50,10 @@ class Entry(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Bound(Generic[T]):
+class BoundCall(Generic[T]):
     """A call whose name is known and whose arguments are complete and of the right types."""
 
-    entry: Entry[T]
+    entry: RegistryEntry[T]
     arguments: Mapping[str, Any]
 
     @property
@@ -87,7 +87,7 @@ class Registry(Generic[T]):
 
     def __init__(self, kind: str, given: tuple[str, ...] = (), late: Callable[[], None] | None = None) -> None:
         self.kind, self.given, self._late = kind, given, late
-        self._entries: dict[str, Entry[T]] = {}
+        self._entries: dict[str, RegistryEntry[T]] = {}
         self._aliases: dict[str, str] = {}
 
     def register(self, name: str, *aliases: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
@@ -98,12 +98,12 @@ class Registry(Generic[T]):
 
         def decorate(make: Callable[..., T]) -> Callable[..., T]:
             arguments, others = _arguments(make, self.given)
-            self.add(Entry(name, make, arguments, others), *aliases)
+            self.add(RegistryEntry(name, make, arguments, others), *aliases)
             return make
 
         return decorate
 
-    def add(self, entry: Entry[T], *aliases: str) -> None:
+    def add(self, entry: RegistryEntry[T], *aliases: str) -> None:
         """Makes an entry known whose arguments were worked out by the caller."""
         for word in (entry.name, *aliases):
             if word in self:
@@ -125,10 +125,10 @@ class Registry(Generic[T]):
     def __contains__(self, name: object) -> bool:
         return name in self._entries or name in self._aliases
 
-    def __iter__(self) -> Iterator[Entry[T]]:
+    def __iter__(self) -> Iterator[RegistryEntry[T]]:
         return iter(self._entries[name] for name in sorted(self._entries))
 
-    def entry(self, call: Call) -> Entry[T]:
+    def entry(self, call: Call) -> RegistryEntry[T]:
         """The entry that a call names.
 
         :raises SpecError: naming the closest valid names.
@@ -141,7 +141,7 @@ class Registry(Generic[T]):
             raise call.error(f"there is no {self.kind} called {call.name!r}. {hint}")
         return self._entries[name]
 
-    def bind(self, spec: object) -> Bound[T]:
+    def bind(self, spec: object) -> BoundCall[T]:
         """One call, checked against what its name takes and completed with the defaults."""
         call = read_one(spec, f"{self.kind[:1].upper()}{self.kind[1:]}")
         entry = self.entry(call)
@@ -157,9 +157,9 @@ class Registry(Generic[T]):
         for name in given:
             if name not in entry.arguments and entry.others is not None:
                 complete[name] = self._converted(call, replace(entry.others, name=name), *given[name])
-        return Bound(entry, complete)
+        return BoundCall(entry, complete)
 
-    def bind_all(self, spec: object) -> tuple[Bound[T], ...]:
+    def bind_all(self, spec: object) -> tuple[BoundCall[T], ...]:
         """Every call of a pipeline, bound."""
         return tuple(self.bind(call) for call in read(spec))
 
@@ -167,7 +167,7 @@ class Registry(Generic[T]):
         """The canonical text of a pipeline: what digests, comparisons and claims use."""
         return format_calls([bound.call for bound in self.bind_all(spec)])
 
-    def _named(self, call: Call, entry: Entry[T]) -> dict[str, tuple[Any, int | str]]:
+    def _named(self, call: Call, entry: RegistryEntry[T]) -> dict[str, tuple[Any, int | str]]:
         """Each argument given, by its name, with the key under which the call knows its place in the text."""
         names = list(entry.arguments)
         placed = [name for name in names if not entry.arguments[name].by_name]
@@ -193,7 +193,7 @@ class Registry(Generic[T]):
             raise call.error(f"{what} takes {argument}; got {_shown(value)}", place) from None
 
 
-def _surplus(call: Call, entry: Entry[Any], placed: Sequence[str]) -> str:
+def _surplus(call: Call, entry: RegistryEntry[Any], placed: Sequence[str]) -> str:
     """What to say of more values than there are places: what is taken, and how several values for one are written."""
     count = f"{len(call.args)} values" if len(call.args) > 1 else "a value"
     by_name = [f"{name}=" for name in entry.arguments if name not in placed]

@@ -1,13 +1,13 @@
 """Readers and named data sets, brought to one shape."""
 
 from cnnlab.data.catalogue import NamedSet, named_set, named_sets
-from cnnlab.data.check import CheckReport, Finding, check
+from cnnlab.data.check import CheckReport, Finding, check_data
 from cnnlab.data.dataset import Dataset
 from cnnlab.data.download import find
 from cnnlab.data.image_files import read_pictures
-from cnnlab.data.imageset import ImageSet, Selection, TensorImages, statistics
+from cnnlab.data.imageset import ImageSet, Subset, TensorImages, statistics
 from cnnlab.data.in_memory import from_arrays, from_torch
-from cnnlab.data.loading import canonical, load
+from cnnlab.data.loading import canonical_data, load_data
 from cnnlab.data.memmap import EncodedImages, MappedImages
 from cnnlab.data.reading import readers
 
@@ -19,14 +19,14 @@ __all__ = [
     "ImageSet",
     "MappedImages",
     "NamedSet",
-    "Selection",
+    "Subset",
     "TensorImages",
-    "canonical",
-    "check",
+    "canonical_data",
+    "check_data",
     "find",
     "from_arrays",
     "from_torch",
-    "load",
+    "load_data",
     "named_set",
     "named_sets",
     "read_pictures",

@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import cache_folder, make_folder, storage_errors
-from cnnlab.data.file_digests import fingerprint
+from cnnlab.data.file_digests import digest_files
 from cnnlab.data.formats.decode import Form
 from cnnlab.data.imageset import ImageSet, Numbered
-from cnnlab.data.ingest import Ingested, Outcome, Store
+from cnnlab.data.ingest import Ingested, IngestOutcome, Store
 from cnnlab.data.memmap import EncodedImages, MappedImages
-from cnnlab.data.reading import Content, Part, Reading
+from cnnlab.data.reading import Content, Reading, SourceSplit
 
 VERSION = 2
-Kind = Literal["raw", "encoded"]
+CacheKind = Literal["raw", "encoded"]
 _INDEX = "index.json"
 
 
@@ -39,7 +39,7 @@ class TooLargeError(Exception):
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """What the cache holds of one data set.
 
     :param facts: what there is to tell of its making: files skipped, notes, sizes and modes met.
@@ -49,13 +49,13 @@ class Entry:
     facts: Mapping[str, Any]
 
 
-def entry_folder(reading: Reading, kind: Kind) -> Path:
+def entry_folder(reading: Reading, kind: CacheKind) -> Path:
     """Where the pictures of a reading are kept; depends on the content of its files and on the form alone."""
     options = reading.options
     key = {
         "version": VERSION,
         "source": dict(reading.source.key),
-        "content": fingerprint(reading.source.inputs),
+        "content": digest_files(reading.source.inputs),
         "size": options.sides,
         "resize": options.resize,
         "channels": options.channels,
@@ -79,14 +79,14 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def open_entry(folder: Path) -> Entry | None:
+def open_entry(folder: Path) -> CacheEntry | None:
     """What lies in the folder; None where nothing does, or it was damaged since."""
     try:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
         parts = {split: _open_part(folder, split, index) for split in index["parts"]}
     except (OSError, ValueError, KeyError, DataError):
         return None
-    return Entry(parts, index["facts"])
+    return CacheEntry(parts, index["facts"])
 
 
 class FolderStore(Store):
@@ -96,14 +96,14 @@ class FolderStore(Store):
     :param most: bytes that raw pixels may take up, or None for no limit.
     """
 
-    def __init__(self, target: Path, kind: Kind, counts: Mapping[str, int], most: int | None = None) -> None:
+    def __init__(self, target: Path, kind: CacheKind, counts: Mapping[str, int], most: int | None = None) -> None:
         self._target, self._kind, self._counts, self._most = target, kind, counts, most
         make_folder(target.parent)
         with storage_errors(target):
             self.folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
         self._files: dict[str, IO[bytes]] = {}
         self._lengths: dict[str, list[int]] = {}
-        self._kinds: dict[str, Kind] = {}
+        self._kinds: dict[str, CacheKind] = {}
 
     def add(self, part: str, pixels: NDArray[np.uint8], files: Sequence[bytes]) -> None:
         """Appends to the file of the part.
@@ -111,7 +111,7 @@ class FolderStore(Store):
         :raises TooLargeError: when all pixels would be more than allowed, and there are encoded files to keep instead.
         :raises StorageError: when it cannot be written.
         """
-        kind: Kind = "encoded" if self._kind == "encoded" and files else "raw"
+        kind: CacheKind = "encoded" if self._kind == "encoded" and files else "raw"
         total = sum(self._counts.values()) * pixels[0].nbytes
         if kind == "raw" and files and self._most is not None and total > self._most:
             raise TooLargeError
@@ -123,7 +123,7 @@ class FolderStore(Store):
             self._files[part].write(pixels.data if kind == "raw" else b"".join(files))
         self._lengths[part] += map(len, files)
 
-    def finish(self, content: Content, outcome: Outcome, facts: Mapping[str, Any]) -> None:
+    def finish(self, content: Content, outcome: IngestOutcome, facts: Mapping[str, Any]) -> None:
         """Writes the tables and gives the folder its name.
 
         :raises StorageError: when it cannot be written.
@@ -151,7 +151,7 @@ class FolderStore(Store):
             file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _write_part(self, split: str, part: Part, known: Ingested) -> dict[str, Any]:
+    def _write_part(self, split: str, part: SourceSplit, known: Ingested) -> dict[str, Any]:
         self._files[split].close()
         columns = known.columns(part)
         ids = known.ids(part)
@@ -191,7 +191,7 @@ def _open_part(folder: Path, split: str, index: Mapping[str, Any]) -> ImageSet:
     return images
 
 
-def _file_name(split: str, kind: Kind) -> str:
+def _file_name(split: str, kind: CacheKind) -> str:
     return f"{split}.{'pixels' if kind == 'raw' else 'files'}"
 
 

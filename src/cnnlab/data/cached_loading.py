@@ -7,8 +7,8 @@ from typing import Any
 from cnnlab.core.errors import DataError, StorageError
 from cnnlab.core.files import cache_folder
 from cnnlab.core.messages import warn
-from cnnlab.data.cache import Entry, FolderStore, Kind, TooLargeError, entry_folder, locked, open_entry
-from cnnlab.data.ingest import MemoryStore, Outcome, ingest
+from cnnlab.data.cache import CacheEntry, CacheKind, FolderStore, TooLargeError, entry_folder, locked, open_entry
+from cnnlab.data.ingest import IngestOutcome, MemoryStore, ingest
 from cnnlab.data.raw_images import Survey
 from cnnlab.data.reading import Content, Reading
 
@@ -16,7 +16,7 @@ _MOST_NAMED = 20
 _DISK_SHARE = 3
 
 
-def obtain(reading: Reading) -> Entry:
+def load_cached(reading: Reading) -> CacheEntry:
     """The parts of a reading, fit for use.
 
     :raises DataError: when the data is unfit: damaged, contradictory, or with unreadable files and ``on_bad=refuse``.
@@ -34,7 +34,7 @@ def obtain(reading: Reading) -> Entry:
     return entry
 
 
-def inspect(reading: Reading, *, strict: bool = False) -> Entry:
+def inspect(reading: Reading, *, strict: bool = False) -> CacheEntry:
     """The parts of a reading with all that is wrong with them among their facts.
 
     :param strict: whether data with problems is refused before its pictures are decoded.
@@ -42,7 +42,7 @@ def inspect(reading: Reading, *, strict: bool = False) -> Entry:
     options = reading.options
     if reading.source.is_quick or options.cache == "none":
         return _in_memory(reading, strict)
-    kinds: dict[str, tuple[Kind, ...]] = {"auto": ("raw", "encoded"), "raw": ("raw",), "encoded": ("encoded",)}
+    kinds: dict[str, tuple[CacheKind, ...]] = {"auto": ("raw", "encoded"), "raw": ("raw",), "encoded": ("encoded",)}
     for kind in kinds[options.cache]:
         entry = open_entry(entry_folder(reading, kind))
         if entry is not None:
@@ -58,7 +58,7 @@ def inspect(reading: Reading, *, strict: bool = False) -> Entry:
         return _in_memory(reading, strict)
 
 
-def _stored(reading: Reading, kind: Kind, strict: bool) -> Entry:
+def _stored(reading: Reading, kind: CacheKind, strict: bool) -> CacheEntry:
     folder = entry_folder(reading, kind)
     with locked(folder):
         entry = open_entry(folder)
@@ -86,14 +86,14 @@ def _stored(reading: Reading, kind: Kind, strict: bool) -> Entry:
     return entry
 
 
-def _in_memory(reading: Reading, strict: bool) -> Entry:
+def _in_memory(reading: Reading, strict: bool) -> CacheEntry:
     content = _content(reading, strict)
     store, outcome = ingest(reading.source.name, content, reading.options, lambda: MemoryStore(_counts(content)))
     parts = {
         split: store.image_set(split, part, outcome.parts[split], content.classes)
         for split, part in content.parts.items()
     }
-    return Entry(parts, _facts(content, outcome))
+    return CacheEntry(parts, _facts(content, outcome))
 
 
 def _content(reading: Reading, strict: bool) -> Content:
@@ -108,7 +108,7 @@ def _refuse_problems(name: str, problems: Sequence[str]) -> None:
         raise DataError(f"{name}: {' '.join(problems)}")
 
 
-def _facts(content: Content, outcome: Outcome) -> dict[str, Any]:
+def _facts(content: Content, outcome: IngestOutcome) -> dict[str, Any]:
     return {
         "problems": list(content.problems),
         "notes": list(content.notes),

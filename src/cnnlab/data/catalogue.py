@@ -22,7 +22,7 @@ class Checksum:
 
 
 @dataclass(frozen=True)
-class Part:
+class CatalogueFile:
     """One file, or one folder of files, that a set consists of.
 
     :param role: what it is to the reader: ``train_images``, ``train_labels``, ``test_images``, ``test_labels`` for
@@ -57,7 +57,7 @@ class NamedSet:
     name: str
     title: str
     kind: Literal["idx", "cifar", "folder"]
-    packings: tuple[tuple[Part, ...], ...]
+    packings: tuple[tuple[CatalogueFile, ...], ...]
     shape: tuple[int, int, int] | None
     splits: Mapping[str, int]
     homepage: str
@@ -112,7 +112,7 @@ def named_set(name: str) -> NamedSet:
     return _SETS[name]
 
 
-def _part_facts(part: Part) -> dict[str, Any]:
+def _part_facts(part: CatalogueFile) -> dict[str, Any]:
     checksum = part.checksum
     return {
         "role": part.role,
@@ -134,7 +134,7 @@ _ROLES = {
 
 def _idx_parts(
     folders: Iterable[str], hosts: Iterable[str], sizes: Iterable[int], digests: Iterable[str], *, of_content: bool
-) -> tuple[Part, ...]:
+) -> tuple[CatalogueFile, ...]:
     """The four files of a set in MNIST's format; where the digest is of the packed file, only that is looked for."""
     folders, hosts = tuple(folders), tuple(hosts)
     parts = []
@@ -143,7 +143,7 @@ def _idx_parts(
         names = (f"{stem}.gz", stem, stem.replace("-idx", ".idx")) if of_content else (f"{stem}.gz",)
         places = tuple(f"{folder}/{name}" for folder in folders for name in names)
         addresses = tuple(f"{host}{stem}.gz" for host in hosts)
-        parts.append(Part(role, places, Checksum(value, of_content=of_content), {}, addresses, size))
+        parts.append(CatalogueFile(role, places, Checksum(value, of_content=of_content), {}, addresses, size))
     return tuple(parts)
 
 
@@ -259,7 +259,7 @@ _CIFAR10 = NamedSet(
     kind="cifar",
     packings=(
         (
-            Part(
+            CatalogueFile(
                 "archive",
                 ("cifar10/cifar-10-binary.tar.gz", "cifar-10-binary.tar.gz"),
                 Checksum("c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"),
@@ -268,14 +268,14 @@ _CIFAR10 = NamedSet(
             ),
         ),
         (
-            Part(
+            CatalogueFile(
                 "archive",
                 ("cifar10/cifar-10-python.tar.gz", "cifar-10-python.tar.gz"),
                 Checksum("6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"),
             ),
         ),
         (
-            Part(
+            CatalogueFile(
                 "archive",
                 ("cifar10/cifar-10-batches-bin", "cifar-10-batches-bin"),
                 members={
@@ -286,7 +286,7 @@ _CIFAR10 = NamedSet(
             ),
         ),
         (
-            Part(
+            CatalogueFile(
                 "archive",
                 ("cifar10/cifar-10-batches-py", "cifar-10-batches-py"),
                 members=_md5(
@@ -315,7 +315,7 @@ _CIFAR100 = NamedSet(
     kind="cifar",
     packings=(
         (
-            Part(
+            CatalogueFile(
                 "archive",
                 ("cifar100/cifar-100-binary.tar.gz", "cifar-100-binary.tar.gz"),
                 Checksum("58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"),
@@ -324,21 +324,21 @@ _CIFAR100 = NamedSet(
             ),
         ),
         (
-            Part(
+            CatalogueFile(
                 "archive",
                 ("cifar100/cifar-100-python.tar.gz", "cifar-100-python.tar.gz"),
                 Checksum("85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"),
             ),
         ),
         (
-            Part(
+            CatalogueFile(
                 "archive",
                 ("cifar100/cifar-100-binary", "cifar-100-binary"),
                 members=dict.fromkeys(("train.bin", "test.bin", "fine_label_names.txt", "coarse_label_names.txt")),
             ),
         ),
         (
-            Part(
+            CatalogueFile(
                 "archive",
                 ("cifar100/cifar-100-python", "cifar-100-python"),
                 members=_md5(
@@ -363,7 +363,7 @@ _CIFAR10_JPEG = NamedSet(
     kind="folder",
     packings=(
         (
-            Part(
+            CatalogueFile(
                 "archive",
                 ("cifar10-jpeg.zip",),
                 Checksum("b52b73c56196c0a56fa64d99627a6382d64893cfeb02c1be581137764747c183"),
@@ -386,7 +386,7 @@ _EUROSAT = NamedSet(
     kind="folder",
     packings=(
         (
-            Part(
+            CatalogueFile(
                 "archive",
                 ("eurosat/EuroSAT.zip", "EuroSAT.zip"),
                 Checksum("8ebea626349354c5328b142b96d0430e647051f26efc2dc974c843f25ecf70bd"),
@@ -397,7 +397,7 @@ _EUROSAT = NamedSet(
                 size=94_280_567,
             ),
         ),
-        (Part("archive", ("eurosat/2750", "EuroSAT/2750")),),
+        (CatalogueFile("archive", ("eurosat/2750", "EuroSAT/2750")),),
     ),
     shape=(3, 64, 64),
     splits={"train": 27_000},
@@ -421,7 +421,7 @@ _CATS_VS_DOGS = NamedSet(
     kind="folder",
     packings=(
         (
-            Part(
+            CatalogueFile(
                 "archive",
                 ("cats-vs-dogs.zip",),
                 Checksum("48369666a407ffd9741ce562b2cf1b2ca9396e71e10d72d7c17b7280ac39123e"),
@@ -444,7 +444,7 @@ _CATS_VS_DOGS_FULL = NamedSet(
     kind="folder",
     packings=(
         (
-            Part(
+            CatalogueFile(
                 "archive",
                 ("cats-vs-dogs-full/kagglecatsanddogs_5340.zip", "kagglecatsanddogs_5340.zip"),
                 Checksum("b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"),

@@ -8,18 +8,18 @@ from typing import Any, Literal
 import torch
 
 from cnnlab.core.errors import DataError
-from cnnlab.data.cache import Entry
+from cnnlab.data.cache import CacheEntry
 from cnnlab.data.cached_loading import inspect
 from cnnlab.data.dataset import Dataset
 from cnnlab.data.duplicates import count_shared, repeated
 from cnnlab.data.imageset import ImageSet, statistics
 from cnnlab.data.ingest import MixedSizesError
-from cnnlab.data.loading import is_spec, load
+from cnnlab.data.loading import is_spec, load_data
 from cnnlab.data.paths import as_call
-from cnnlab.data.reading import Place, Reading, readers
+from cnnlab.data.reading import Reading, SearchPath, readers
 from cnnlab.data.splits import default_counts, none_set_aside
 
-Level = Literal["error", "warning", "info"]
+Severity = Literal["error", "warning", "info"]
 _UNBALANCED = 3.0
 _FEW = 10
 _MOST_NAMED = 20
@@ -30,7 +30,7 @@ _STAND_IN = 64
 class Finding:
     """One thing found: an ``error`` keeps the data from use, a ``warning`` is to be known, an ``info`` may help."""
 
-    level: Level
+    level: Severity
     text: str
 
     def __str__(self) -> str:
@@ -64,16 +64,16 @@ class CheckReport:
         return "\n".join([self.name, *map(str, self.findings)])
 
 
-def check(spec: Any, *, data_dir: str | Path | None = None, offline: bool = False) -> CheckReport:
-    """Examines a data set: a spec or path as :func:`~cnnlab.data.load` takes it, or the data itself.
+def check_data(spec: Any, *, data_dir: str | Path | None = None, offline: bool = False) -> CheckReport:
+    """Examines a data set: a spec or path as :func:`~cnnlab.data.load_data` takes it, or the data itself.
 
     :raises UsageError: when the spec cannot be meant.
     :raises DataError: when there are no such files.
     """
-    place = Place.at(data_dir, offline)
+    place = SearchPath.at(data_dir, offline)
     if not is_spec(spec):
-        dataset = load(spec, validation=0, test=0) if not isinstance(spec, Dataset) else spec
-        return _report(dataset.name, [], Entry(dict(dataset.parts()), {}))
+        dataset = load_data(spec, validation=0, test=0) if not isinstance(spec, Dataset) else spec
+        return _report(dataset.name, [], CacheEntry(dict(dataset.parts()), {}))
     reading: Reading = readers.bind(as_call(spec, place)).build(place=place)
     name, findings = reading.source.name, []
     try:
@@ -84,14 +84,14 @@ def check(spec: Any, *, data_dir: str | Path | None = None, offline: bool = Fals
             entry = inspect(replace(reading, options=replace(reading.options, size=_STAND_IN)))
     except DataError as error:
         return CheckReport(name, (Finding("error", str(error)),), {})
-    level: Level = "warning" if reading.options.on_bad == "skip" else "error"
+    level: Severity = "warning" if reading.options.on_bad == "skip" else "error"
     findings += [Finding("error", text) for text in entry.facts["problems"]]
     findings += [Finding(level, f"{item} cannot be read: {reason}.") for item, reason in entry.facts["skipped"]]
     findings += [Finding("info", text) for text in entry.facts["notes"]]
     return _report(name, findings, entry)
 
 
-def _report(name: str, findings: list[Finding], entry: Entry) -> CheckReport:
+def _report(name: str, findings: list[Finding], entry: CacheEntry) -> CheckReport:
     for split, part in entry.parts.items():
         findings += _findings_of(split, part)
     findings += _findings_across(Dataset.of(name, entry.parts, {}))
@@ -191,7 +191,7 @@ def _beyond_train(dataset: Dataset) -> Iterator[Finding]:
                 )
 
 
-def _numbers(entry: Entry) -> dict[str, Any]:
+def _numbers(entry: CacheEntry) -> dict[str, Any]:
     train = entry.parts["train"]
     mean, deviation = statistics(train)
     return {
@@ -200,7 +200,7 @@ def _numbers(entry: Entry) -> dict[str, Any]:
         "classes": {column: list(names) for column, names in train.classes.items()},
         "counts": {split: _counts(part) for split, part in entry.parts.items()},
         "mean": list(mean),
-        "sd": list(deviation),
+        "std": list(deviation),
         "files": entry.facts.get("survey"),
     }
 

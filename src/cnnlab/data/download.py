@@ -18,7 +18,7 @@ from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError, StorageError, UsageError
 from cnnlab.core.files import cache_folder, make_folder, storage_errors
 from cnnlab.core.messages import note, shows_bars
-from cnnlab.data.catalogue import Checksum, NamedSet, Part, named_set
+from cnnlab.data.catalogue import CatalogueFile, Checksum, NamedSet, named_set
 from cnnlab.data.formats.idx import content_digest
 
 _TRIES = 2
@@ -31,7 +31,7 @@ _CHUNK = 1 << 20
 class Located:
     """The files of a named set on this machine.
 
-    :param paths: each part's role with its path; see :class:`~cnnlab.data.catalogue.Part`.
+    :param paths: each part's role with its path; see :class:`~cnnlab.data.catalogue.CatalogueFile`.
     :param verified: whether every file was compared with a known checksum, and was the same.
     """
 
@@ -48,7 +48,7 @@ class Located:
 @dataclass(frozen=True)
 class _Found:
     path: Path
-    part: Part
+    part: CatalogueFile
     is_ours: bool = field(default=False)
 
 
@@ -102,7 +102,7 @@ def _search(entry: NamedSet, folders: list[Path]) -> list[_Found] | None:
     return None
 
 
-def _look(part: Part, folders: list[Path]) -> _Found | None:
+def _look(part: CatalogueFile, folders: list[Path]) -> _Found | None:
     for folder in folders:
         for place in part.places:
             path = folder / place
@@ -212,7 +212,7 @@ def _how_to_bring(entry: NamedSet, folders: list[Path], reason: str) -> str:
     )
 
 
-def _download(entry: NamedSet, part: Part, folders: list[Path]) -> Path:
+def _download(entry: NamedSet, part: CatalogueFile, folders: list[Path]) -> Path:
     """The part, from the first of its addresses that gives the right file, put into place whole."""
     target = downloads_folder() / part.places[0]
     failures = []
@@ -243,7 +243,7 @@ def _workspace(target: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _retrieve(address: str, part: Part, folder: Path) -> Path:
+def _retrieve(address: str, part: CatalogueFile, folder: Path) -> Path:
     """Downloads by pooch, which raises ValueError for a wrong checksum and OSError for the network's failures."""
     import pooch
 

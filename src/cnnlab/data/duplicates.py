@@ -39,7 +39,7 @@ def count_shared(dataset: Dataset) -> dict[str, int]:
     return {pair: number for pair, number in counts.items() if number}
 
 
-def settle(dataset: Dataset, *, dedupe: bool) -> Dataset:
+def handle_duplicates(dataset: Dataset, *, dedupe: bool) -> Dataset:
     """The data set with its duplicates across splits in the record, and warned of or dropped from train."""
     counts = count_shared(dataset)
     if not counts:

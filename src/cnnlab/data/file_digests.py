@@ -17,7 +17,7 @@ _SETTLED_NS = 2_000_000_000
 _WORKERS = 4
 
 
-def fingerprint(paths: Sequence[Path]) -> str:
+def digest_files(paths: Sequence[Path]) -> str:
     """A digest of the content of these files, and of the names and content of all files in these folders.
 
     :raises DataError: when one cannot be read.

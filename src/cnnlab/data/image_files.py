@@ -12,10 +12,10 @@ from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
 from cnnlab.data.formats.archives import open_members, read_file
 from cnnlab.data.formats.decode import Form
-from cnnlab.data.formats.folder_layout import is_picture, listed
+from cnnlab.data.formats.folder_layout import first_few, is_picture
 from cnnlab.data.options import Resize
-from cnnlab.data.raw_images import Bad, FilePictures
-from cnnlab.data.threads import ahead
+from cnnlab.data.raw_images import Bad, RawImageFiles
+from cnnlab.data.threads import map_ahead
 
 _CHUNK = 16
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
@@ -38,18 +38,18 @@ def read_pictures(
     if not found:
         raise DataError("there are no pictures among the paths given.")
     reads = dict(found)
-    pictures = FilePictures([name for name, _ in found], lambda name: reads[name]())
+    pictures = RawImageFiles([name for name, _ in found], lambda name: reads[name]())
     form = Form((height, width), resize, channels)
     images = np.empty((len(pictures), *shape), np.uint8)
     bad: list[Bad] = []
     starts = range(0, len(pictures), _CHUNK)
-    chunks = ahead(lambda start: pictures.load(range(start, min(start + _CHUNK, len(pictures))), form), starts)
+    chunks = map_ahead(lambda start: pictures.load(range(start, min(start + _CHUNK, len(pictures))), form), starts)
     for chunk in track(chunks, "Reading pictures", len(starts)):
         bad += chunk.bad
         for place, pixels in zip(chunk.places, chunk.pixels, strict=True):
             images[place] = pixels
     if bad:
-        raise DataError(f"these files cannot be read as pictures: {listed([str(item) for item in bad])}.")
+        raise DataError(f"these files cannot be read as pictures: {first_few([str(item) for item in bad])}.")
     return torch.from_numpy(images), list(pictures.ids)
 
 

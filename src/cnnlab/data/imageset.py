@@ -113,7 +113,7 @@ class ImageSet(ABC):
 
     def select(self, indices: Indices) -> "ImageSet":
         """The pictures at ``indices``, in that order, as a set of their own that shares the pixels of this one."""
-        return Selection(self, torch.as_tensor(indices, dtype=torch.int64))
+        return Subset(self, torch.as_tensor(indices, dtype=torch.int64))
 
     def chunks(self) -> Iterator[Tensor]:
         """The pictures in order, in parts of some thirty megabytes (uint8, n×C×H×W)."""
@@ -183,12 +183,12 @@ class TensorImages(ImageSet):
         return self._pixels
 
 
-class Selection(ImageSet):
+class Subset(ImageSet):
     """Some pictures of another set, in an order of their own; the pixels stay where they are."""
 
     def __init__(self, base: ImageSet, indices: Tensor) -> None:
-        self.base: ImageSet = base.base if isinstance(base, Selection) else base
-        self.indices: Tensor = gather(base.indices, indices) if isinstance(base, Selection) else indices
+        self.base: ImageSet = base.base if isinstance(base, Subset) else base
+        self.indices: Tensor = gather(base.indices, indices) if isinstance(base, Subset) else indices
         targets = {name: gather(column, self.indices) for name, column in self.base.targets.items()}
         super().__init__(len(indices), base.shape, targets, base.classes, _Chosen(self.base.ids, self.indices))
 

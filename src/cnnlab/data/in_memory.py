@@ -12,13 +12,13 @@ from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.messages import track
 from cnnlab.data.arrays import to_pixels
 from cnnlab.data.dataset import SPLITS, Dataset
-from cnnlab.data.duplicates import settle
+from cnnlab.data.duplicates import handle_duplicates
 from cnnlab.data.formats.folder_layout import SPLIT_NAMES
 from cnnlab.data.imageset import ImageSet, TensorImages
 from cnnlab.data.memmap import resident
 from cnnlab.data.splits import Share, complete
 from cnnlab.data.target_columns import as_numpy, check_beyond_train, from_array, in_order
-from cnnlab.data.target_columns import class_names as name_classes
+from cnnlab.data.target_columns import class_names_of as name_classes
 
 Pair: TypeAlias = tuple[Any, Any]
 
@@ -56,7 +56,7 @@ def from_arrays(
     classes = name_classes([columns for _, columns in made.values()], known)
     sets: dict[str, ImageSet] = {split: TensorImages(px, columns, classes) for split, (px, columns) in made.items()}
     source = {"spec": name, "from": "arrays in memory"}
-    dataset = settle(Dataset.of(name, complete(sets, **shares), source), dedupe=False)
+    dataset = handle_duplicates(Dataset.of(name, complete(sets, **shares), source), dedupe=False)
     return Dataset.of(name, {split: resident(part) for split, part in dataset.parts()}, dataset.source)
 
 

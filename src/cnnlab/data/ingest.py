@@ -17,10 +17,10 @@ from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
 from cnnlab.data.formats.decode import Form
 from cnnlab.data.imageset import Classes, ImageSet, Targets, TensorImages, digest_pictures, picture_moments
-from cnnlab.data.options import CHANNELS, Options
-from cnnlab.data.raw_images import Bad, Chunk, Pictures, Survey
-from cnnlab.data.reading import Content, Part
-from cnnlab.data.threads import ahead, physical_memory
+from cnnlab.data.options import CHANNELS, ReadOptions
+from cnnlab.data.raw_images import Bad, Chunk, RawImages, Survey
+from cnnlab.data.reading import Content, SourceSplit
+from cnnlab.data.threads import map_ahead, physical_memory
 
 _CHUNK = 128
 _SAMPLE = 16
@@ -54,19 +54,19 @@ class Ingested:
     digests: list[NDArray[np.uint8]] = field(default_factory=list)
     moments: list[Tensor] = field(default_factory=list)
 
-    def columns(self, part: Part) -> Targets:
+    def columns(self, part: SourceSplit) -> Targets:
         """The targets of the pictures kept."""
         kept = torch.tensor(self.places, dtype=torch.int64)
         return {name: column[kept] for name, column in part.targets.items()}
 
-    def ids(self, part: Part) -> Sequence[str]:
+    def ids(self, part: SourceSplit) -> Sequence[str]:
         """The ids of the pictures kept."""
         whole = len(self.places) == len(part.pictures)
         return part.pictures.ids if whole else [part.pictures.ids[place] for place in self.places]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class IngestOutcome:
     """What came of an ingestion besides the pixels."""
 
     form: Form
@@ -110,7 +110,7 @@ class MemoryStore(Store):
                 "with cache=auto, or give a smaller size."
             )
 
-    def image_set(self, name: str, part: Part, known: Ingested, classes: Classes) -> ImageSet:
+    def image_set(self, name: str, part: SourceSplit, known: Ingested, classes: Classes) -> ImageSet:
         """The part as an image set."""
         pixels = self._arrays[name][: self._filled[name]]
         images = TensorImages(pixels, known.columns(part), classes, known.ids(part))
@@ -119,7 +119,7 @@ class MemoryStore(Store):
         return images
 
 
-def ingest(name: str, content: Content, options: Options, make_store: Callable[[], S]) -> tuple[S, Outcome]:
+def ingest(name: str, content: Content, options: ReadOptions, make_store: Callable[[], S]) -> tuple[S, IngestOutcome]:
     """Decodes every part into a store.
 
     :param make_store: called once, or a second time when pictures taken to be all grey turn out not to be.
@@ -139,7 +139,7 @@ def ingest(name: str, content: Content, options: Options, make_store: Callable[[
         return store, _ingest(name, content, replace(form, channels=3), store)
 
 
-def _ingest(name: str, content: Content, form: Form, store: Store) -> Outcome:
+def _ingest(name: str, content: Content, form: Form, store: Store) -> IngestOutcome:
     known: dict[str, Ingested] = {}
     bad: list[Bad] = []
     survey = Survey()
@@ -159,7 +159,7 @@ def _ingest(name: str, content: Content, form: Form, store: Store) -> Outcome:
             why = f" ({bad[-1]}, for instance)" if bad else ""
             raise DataError(f"{name}: there is no readable picture in {split}{why}.")
     channels = known["train"].shape[0]
-    return Outcome(replace(form, channels=channels), known, tuple(bad), survey)
+    return IngestOutcome(replace(form, channels=channels), known, tuple(bad), survey)
 
 
 @dataclass(frozen=True)
@@ -170,14 +170,14 @@ class _Ready:
     moments: Tensor
 
 
-def _prepared(pictures: Pictures, form: Form, name: str) -> Iterator[_Ready]:
+def _prepared(pictures: RawImages, form: Form, name: str) -> Iterator[_Ready]:
     """The chunks in order, each made ready in a thread."""
     starts = range(0, len(pictures), _CHUNK)
 
     def prepare(start: int) -> _Ready:
         return _ready(name, pictures.load(range(start, min(start + _CHUNK, len(pictures))), form))
 
-    yield from track(ahead(prepare, starts), f"Reading {name}", len(starts))
+    yield from track(map_ahead(prepare, starts), f"Reading {name}", len(starts))
 
 
 def _ready(name: str, chunk: Chunk) -> _Ready:

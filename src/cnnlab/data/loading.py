@@ -11,19 +11,19 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import announcing
 from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
-from cnnlab.data.cached_loading import obtain
+from cnnlab.data.cached_loading import load_cached
 from cnnlab.data.dataset import Dataset
-from cnnlab.data.duplicates import settle
+from cnnlab.data.duplicates import handle_duplicates
 from cnnlab.data.imageset import ImageSet
 from cnnlab.data.in_memory import are_splits, from_arrays, from_splits, from_torch
 from cnnlab.data.memmap import resident
 from cnnlab.data.paths import as_call
-from cnnlab.data.reading import Place, readers
+from cnnlab.data.reading import SearchPath, readers
 from cnnlab.data.splits import Share, complete
 from cnnlab.data.splits import subset as take_subset
 
 
-def load(
+def load_data(
     spec: Any,
     *,
     validation: Share = None,
@@ -48,24 +48,24 @@ def load(
     """
     what = str(spec) if is_spec(spec) and not isinstance(spec, Mapping) else "the data"
     with announcing(f"reading {what}"):
-        return _loaded(spec, Place.at(data_dir, offline), validation, test, subset)
+        return _loaded(spec, SearchPath.at(data_dir, offline), validation, test, subset)
 
 
-def _loaded(spec: Any, place: Place, validation: Share, test: Share, subset: int | float | None) -> Dataset:
+def _loaded(spec: Any, place: SearchPath, validation: Share, test: Share, subset: int | float | None) -> Dataset:
     dataset, dedupe = _whole(spec, place)
     parts = complete(dict(dataset.parts()), validation, test)
     carved = [split for split in parts if split not in dict(dataset.parts())]
     carved = [*dataset.source.get("carved", ()), *carved]
-    dataset = settle(Dataset.of(dataset.name, parts, {**dataset.source, "carved": carved}), dedupe=dedupe)
+    dataset = handle_duplicates(Dataset.of(dataset.name, parts, {**dataset.source, "carved": carved}), dedupe=dedupe)
     train = dataset.train if subset is None else take_subset(dataset.train, subset)
     parts = {**dict(dataset.parts()), "train": train}
     return Dataset.of(dataset.name, {split: resident(part) for split, part in parts.items()}, dataset.source)
 
 
-def canonical(spec: Any, data_dir: str | Path | None = None) -> str:
+def canonical_data(spec: Any, data_dir: str | Path | None = None) -> str:
     """The spec as text with all its arguments, a bare path as the reader that it means: what comparisons use."""
     if is_spec(spec):
-        return str(readers.bind(as_call(spec, Place.at(data_dir))))
+        return str(readers.bind(as_call(spec, SearchPath.at(data_dir))))
     return str(spec.source.get("spec", spec.name)) if isinstance(spec, Dataset) else "arrays"
 
 
@@ -74,7 +74,7 @@ def is_spec(spec: Any) -> bool:
     return isinstance(spec, str | Path | Call) or (isinstance(spec, Mapping) and "name" in spec)
 
 
-def _whole(spec: Any, place: Place) -> tuple[Dataset, bool]:
+def _whole(spec: Any, place: SearchPath) -> tuple[Dataset, bool]:
     """The data as it comes, before splits are carved; and whether duplicates are to be dropped."""
     if isinstance(spec, Dataset):
         return spec, bool(spec.source.get("dropped_duplicates"))
@@ -84,7 +84,7 @@ def _whole(spec: Any, place: Place) -> tuple[Dataset, bool]:
         return _of_objects(spec), False
     bound = readers.bind(as_call(spec, place))
     reading = bound.build(place=place)
-    entry = obtain(reading)
+    entry = load_cached(reading)
     facts = {key: entry.facts[key] for key in ("skipped", "notes")}
     source = {"spec": str(bound), **reading.source.facts, **facts}
     return Dataset.of(reading.source.name, entry.parts, source), reading.options.dedupe

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError
 from cnnlab.data.formats.decode import BadPictureError, Form, decode
-from cnnlab.data.imageset import Classes, ImageSet, Selection, Targets, TensorImages, gather
+from cnnlab.data.imageset import Classes, ImageSet, Subset, Targets, TensorImages, gather
 from cnnlab.data.threads import physical_memory, workers
 
 
@@ -83,7 +83,7 @@ class EncodedImages(ImageSet):
 
 def resident(image_set: ImageSet) -> ImageSet:
     """The set with its pixels in memory where they fit and lie raw, freed of all that it was selected from."""
-    base = image_set.base if isinstance(image_set, Selection) else image_set
+    base = image_set.base if isinstance(image_set, Subset) else image_set
     is_raw = isinstance(base, MappedImages | TensorImages)
     if not is_raw or (image_set is base and isinstance(base, TensorImages)) or not fits_in_memory(image_set):
         return image_set

@@ -11,7 +11,7 @@ CHANNELS = {"grey": 1, "colour": 3}
 
 
 @dataclass(frozen=True)
-class Options:
+class ReadOptions:
     """How pictures become an image set, whatever they are read from.
 
     :param size: pixels of a side, or [height, width]; none keeps the size that the pictures have.

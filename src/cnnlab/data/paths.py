@@ -6,7 +6,7 @@ from typing import Any
 
 from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import Call, read, read_one
-from cnnlab.data.reading import Place, readers
+from cnnlab.data.reading import SearchPath, readers
 
 _BY_SUFFIX = {
     ".csv": "csv",
@@ -21,7 +21,7 @@ _CIFAR = re.compile(r"cifar-100?-(python|binary)(\.tar\.gz|\.tgz)?$|cifar-10-bat
 _CIFAR_FILES = {"data_batch_1", "data_batch_1.bin", "fine_label_names.txt"}
 
 
-def as_call(spec: Any, place: Place) -> Call:
+def as_call(spec: Any, place: SearchPath) -> Call:
     """The call that a spec means: itself, or for a bare path the reader of what lies there.
 
     A registered name comes before a file of the same name; ``./name`` is always the file. A path may have the
@@ -45,7 +45,7 @@ def as_call(spec: Any, place: Place) -> Call:
     return call
 
 
-def _reader_of(path: str, place: Place) -> Call:
+def _reader_of(path: str, place: SearchPath) -> Call:
     return Call(_kind(path, place.look(path)), (), {"path": path})
 
 

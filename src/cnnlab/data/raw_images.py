@@ -12,7 +12,7 @@ from PIL import Image
 
 from cnnlab.core.errors import DataError
 from cnnlab.data.arrays import Layout, channels_first, to_bytes
-from cnnlab.data.formats.decode import BadPictureError, Form, Picture, decode, to_form
+from cnnlab.data.formats.decode import BadPictureError, DecodedImage, Form, decode, to_form
 from cnnlab.data.imageset import Numbered
 
 
@@ -56,7 +56,7 @@ class Chunk:
     files: Sequence[bytes] = ()
 
 
-class Pictures(ABC):
+class RawImages(ABC):
     """N pictures that can be read in chunks, from several threads at once."""
 
     ids: Sequence[str]
@@ -74,7 +74,7 @@ class Pictures(ABC):
         return False
 
 
-class FilePictures(Pictures):
+class RawImageFiles(RawImages):
     """Encoded pictures.
 
     :param ids: the name of each.
@@ -86,7 +86,7 @@ class FilePictures(Pictures):
 
     def load(self, places: range, form: Form) -> Chunk:
         """Decodes the files; those that cannot be read are told of and left out."""
-        decoded: list[Picture] = []
+        decoded: list[DecodedImage] = []
         files: list[bytes] = []
         kept: list[int] = []
         bad: list[Bad] = []
@@ -114,7 +114,7 @@ class FilePictures(Pictures):
         return True
 
 
-class ArrayPictures(Pictures):
+class RawImageArrays(RawImages):
     """Pictures in an array, or in anything with a shape that gives arrays when sliced.
 
     :param layout: where the channels are; see :func:`~cnnlab.data.arrays.channels_layout`.

@@ -21,19 +21,19 @@ from typing import Any
 from cnnlab.core.errors import DataError
 from cnnlab.core.registry import Registry
 from cnnlab.data.imageset import Targets
-from cnnlab.data.options import Options
-from cnnlab.data.raw_images import Pictures
+from cnnlab.data.options import ReadOptions
+from cnnlab.data.raw_images import RawImages
 
 
 @dataclass(frozen=True)
-class Place:
+class SearchPath:
     """Where a reader looks for files: the current folder, ``data_dir`` and ``CNNLAB_DATA``, in this order."""
 
     data_dir: Path | None = None
     offline: bool = False
 
     @classmethod
-    def at(cls, data_dir: str | Path | None = None, offline: bool = False) -> "Place":
+    def at(cls, data_dir: str | Path | None = None, offline: bool = False) -> "SearchPath":
         """The place with the folder of data sets that a person named, if any."""
         return cls(Path(data_dir).expanduser() if data_dir else None, offline)
 
@@ -67,10 +67,10 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Part:
+class SourceSplit:
     """One split as a reader finds it: pictures and, where known, a target for each."""
 
-    pictures: Pictures
+    pictures: RawImages
     targets: Targets = field(default_factory=dict)
 
 
@@ -84,7 +84,7 @@ class Content:
     :param notes: what a person may want to know, one sentence each.
     """
 
-    parts: Mapping[str, Part]
+    parts: Mapping[str, SourceSplit]
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class Reading:
     """A source and how its pictures become image sets."""
 
     source: Source
-    options: Options
+    options: ReadOptions
 
 
 readers: Registry[Reading] = Registry("data set", given=("place",))
@@ -123,7 +123,7 @@ readers: Registry[Reading] = Registry("data set", given=("place",))
 
 
 def reader(name: str, *aliases: str, **defaults: Any) -> Callable[[Callable[..., Source]], Callable[..., Source]]:
-    """A decorator that makes a function of a :class:`Place` and its own arguments known as a reader.
+    """A decorator that makes a function of a :class:`SearchPath` and its own arguments known as a reader.
 
     :param defaults: defaults of the shared options that differ for this reader.
     """
@@ -132,9 +132,9 @@ def reader(name: str, *aliases: str, **defaults: Any) -> Callable[[Callable[...,
         hints = typing.get_type_hints(function, include_extras=True)
         own = [p for p in inspect.signature(function).parameters.values() if p.name != "place"]
 
-        def make(*, place: Place, **arguments: Any) -> Reading:
+        def make(*, place: SearchPath, **arguments: Any) -> Reading:
             mine = {p.name: arguments.pop(p.name) for p in own}
-            return Reading(function(place, **mine), Options(**arguments))
+            return Reading(function(place, **mine), ReadOptions(**arguments))
 
         names = {p.name for p in own}
         shared = [p for p in _shared_parameters(defaults) if p.name not in names]
@@ -150,7 +150,7 @@ def _shared_parameters(defaults: Mapping[str, Any]) -> list[inspect.Parameter]:
         inspect.Parameter(
             option.name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(option.name, option.default)
         )
-        for option in fields(Options)
+        for option in fields(ReadOptions)
     ]
 
 
@@ -158,7 +158,7 @@ def _describe(
     make: Callable[..., Any], function: Callable[..., Any], parameters: list[inspect.Parameter], own: Mapping[str, Any]
 ) -> None:
     """Gives ``make`` the signature by which the registry binds arguments."""
-    hints = {**typing.get_type_hints(Options, include_extras=True), **own}
+    hints = {**typing.get_type_hints(ReadOptions, include_extras=True), **own}
     make.__doc__ = function.__doc__
     make.__annotations__ = {p.name: hints[p.name] for p in parameters}
     make.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

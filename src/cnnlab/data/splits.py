@@ -75,7 +75,7 @@ def subset(train: ImageSet, share: int | float) -> ImageSet:
     count = count_of("subset", share, len(train))
     if count == 0:
         raise UsageError(f"subset={share} leaves nothing of the {len(train):,} pictures of train; give a larger one.")
-    chosen = choose(_strata(train), count, "subset", spare=0)
+    chosen = choose_stratified(_strata(train), count, "subset", spare=0)
     return train.select(chosen)
 
 
@@ -98,7 +98,7 @@ def count_of(name: str, share: int | float, total: int) -> int:
     return count
 
 
-def choose(strata: Tensor, count: int, purpose: str, *, spare: int) -> Tensor:
+def choose_stratified(strata: Tensor, count: int, purpose: str, *, spare: int) -> Tensor:
     """``count`` places of ``strata``, in rising order, in proportion to the classes in it.
 
     :param strata: the class of each place, int64.
@@ -137,7 +137,7 @@ def _allocate(sizes: list[int], count: int, spare: int) -> list[int]:
 def _carve(train: ImageSet, name: str, count: int) -> tuple[ImageSet, ImageSet]:
     if count >= len(train):
         raise UsageError(f"{name}={count} would leave no picture of the {len(train):,} to train on; give fewer.")
-    chosen = choose(_strata(train), count, name, spare=1)
+    chosen = choose_stratified(_strata(train), count, name, spare=1)
     rest = np.setdiff1d(np.arange(len(train)), chosen.numpy(), assume_unique=True)
     return train.select(torch.from_numpy(rest)), train.select(chosen)
 

@@ -64,10 +64,10 @@ def from_text(column: str, values: Sequence[str], *, is_label: bool) -> tuple[Te
     if is_label:
         classes = in_order(values)
         return named(values, classes, column), classes
-    return whole(numbers)
+    return whole_numbers(numbers)
 
 
-def whole(numbers: NDArray[Any]) -> tuple[Tensor, tuple[str, ...] | None]:
+def whole_numbers(numbers: NDArray[Any]) -> tuple[Tensor, tuple[str, ...] | None]:
     """Whole numbers: int64 with the classes 0, 1, … where they are few and not negative, else float32."""
     if len(numbers) and numbers.min() >= 0 and numbers.max() < _MOST_ORDINALS:
         return torch.tensor(numbers.astype(np.int64)), tuple(map(str, range(int(numbers.max()) + 1)))
@@ -140,7 +140,7 @@ def check_beyond_train(
             )
 
 
-def class_names(
+def class_names_of(
     columns: Sequence[Mapping[str, Tensor]], known: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
     """The class names of every integer column of these splits: the known ones, else 0, 1, … up to the largest."""

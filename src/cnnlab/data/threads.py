@@ -23,7 +23,7 @@ def physical_memory() -> int:
         return 8 << 30
 
 
-def ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def map_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """``function`` of each item, in order, worked out in threads a few items ahead of the one taken."""
     waiting: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(workers())

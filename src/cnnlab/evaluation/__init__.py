@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnnlab.evaluation.comparison.compare_settings import compare_settings as compare_settings
-    from cnnlab.evaluation.comparison.mcnemar import PairedRuns as PairedRuns
+    from cnnlab.evaluation.comparison.mcnemar import McNemarResult as McNemarResult
     from cnnlab.evaluation.comparison.mcnemar import compare_predictions as compare_predictions
     from cnnlab.evaluation.comparison.power import power as power
     from cnnlab.evaluation.comparison.power import required_repeats as required_repeats
-    from cnnlab.evaluation.comparison.reference_tests import AgainstNumber as AgainstNumber
-    from cnnlab.evaluation.comparison.reference_tests import against_number as against_number
-    from cnnlab.evaluation.comparison.reference_tests import against_summary as against_summary
+    from cnnlab.evaluation.comparison.reference_tests import ReferenceComparison as ReferenceComparison
+    from cnnlab.evaluation.comparison.reference_tests import compare_to_mean as compare_to_mean
+    from cnnlab.evaluation.comparison.reference_tests import compare_to_number as compare_to_number
     from cnnlab.evaluation.comparison.results import Comparisons as Comparisons
     from cnnlab.evaluation.comparison.results import Difference as Difference
-    from cnnlab.evaluation.comparison.results import Summary as Summary
+    from cnnlab.evaluation.comparison.results import SettingSummary as SettingSummary
     from cnnlab.evaluation.intervals import Interval as Interval
     from cnnlab.evaluation.intervals import mean_interval as mean_interval
     from cnnlab.evaluation.intervals import paired_interval as paired_interval
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.prediction.evaluate import evaluate as evaluate
     from cnnlab.evaluation.prediction.predict import PicturePredictions as PicturePredictions
     from cnnlab.evaluation.prediction.predict import predict as predict
-    from cnnlab.evaluation.prediction.predictor import Subject as Subject
-    from cnnlab.evaluation.prediction.predictor import subject as subject
+    from cnnlab.evaluation.prediction.predictor import Predictor as Predictor
+    from cnnlab.evaluation.prediction.predictor import predictor_of as predictor_of
     from cnnlab.evaluation.units import MINUTES as MINUTES
     from cnnlab.evaluation.units import NUMBER as NUMBER
     from cnnlab.evaluation.units import POINTS as POINTS
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "comparison.compare_settings": ("compare_settings",),
     "comparison.mcnemar": (
-        "PairedRuns",
+        "McNemarResult",
         "compare_predictions",
     ),
     "comparison.power": (
@@ -63,14 +63,14 @@ _HOMES = {
         "required_repeats",
     ),
     "comparison.reference_tests": (
-        "AgainstNumber",
-        "against_number",
-        "against_summary",
+        "ReferenceComparison",
+        "compare_to_mean",
+        "compare_to_number",
     ),
     "comparison.results": (
         "Comparisons",
         "Difference",
-        "Summary",
+        "SettingSummary",
     ),
     "intervals": (
         "Interval",
@@ -116,8 +116,8 @@ _HOMES = {
         "predict",
     ),
     "prediction.predictor": (
-        "Subject",
-        "subject",
+        "Predictor",
+        "predictor_of",
     ),
     "units": (
         "MINUTES",

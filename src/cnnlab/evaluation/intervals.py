@@ -128,8 +128,8 @@ def two_sample_interval(first: Iterable[float], second: Iterable[float], level: 
     one, other = _finite(first), _finite(second)
     if min(len(one), len(other)) < 2:
         return None
-    difference, error, freedom = welch(one, other)
-    half = t_quantile(level, freedom) * error if error else 0.0
+    difference, error, df = welch(one, other)
+    half = t_quantile(level, df) * error if error else 0.0
     return Interval(difference - half, difference + half, _checked(level), "Welch's t")
 
 
@@ -138,15 +138,15 @@ def welch(first: list[float], second: list[float]) -> tuple[float, float, float]
     parts = [variance(values) / len(values) for values in (first, second)]
     total = sum(parts)
     crossed = sum(part**2 / (len(values) - 1) for part, values in zip(parts, (first, second), strict=True))
-    freedom = total**2 / crossed if crossed else float(len(first) + len(second) - 2)
-    return fmean(first) - fmean(second), math.sqrt(total), freedom
+    df = total**2 / crossed if crossed else float(len(first) + len(second) - 2)
+    return fmean(first) - fmean(second), math.sqrt(total), df
 
 
-def t_quantile(level: float, freedom: float) -> float:
+def t_quantile(level: float, df: float) -> float:
     """What Student's t exceeds in size with probability 1 - level."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(freedom, 0.5 + _checked(level) / 2))
+    return float(stdtrit(df, 0.5 + _checked(level) / 2))
 
 
 def _finite(values: Iterable[float]) -> list[float]:

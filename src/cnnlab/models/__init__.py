@@ -12,14 +12,14 @@ from cnnlab.models.classifier import Classifier
 from cnnlab.models.classifier_files import load_classifier, save_classifier
 from cnnlab.models.cpu_kernels import native_kernels
 from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
-from cnnlab.models.dry_run import outline
+from cnnlab.models.dry_run import summary_without_weights
 from cnnlab.models.inference import autocast, evaluating, outputs_of
 from cnnlab.models.initialisers import initialisers
 from cnnlab.models.layer_strings import layers
-from cnnlab.models.networks import architectures, build, canonical
+from cnnlab.models.networks import architectures, build_network, canonical_model
 from cnnlab.models.penalties import penalty
 from cnnlab.models.pretrained import pretrained
-from cnnlab.models.summaries import Row, Summary, multiply_adds, summary
+from cnnlab.models.summaries import LayerRow, NetworkSummary, multiply_adds, summary
 from cnnlab.models.weight_files import (
     StartingWeights,
     load_into,
@@ -31,14 +31,14 @@ from cnnlab.models.weight_files import (
 
 __all__ = [
     "Classifier",
-    "Row",
+    "LayerRow",
+    "NetworkSummary",
     "StartingWeights",
-    "Summary",
     "architectures",
     "arithmetic",
     "autocast",
-    "build",
-    "canonical",
+    "build_network",
+    "canonical_model",
     "evaluating",
     "initialisers",
     "layers",
@@ -47,13 +47,13 @@ __all__ = [
     "moments_for",
     "multiply_adds",
     "native_kernels",
-    "outline",
     "outputs_of",
     "penalty",
     "pretrained",
     "save_classifier",
     "starting_weights",
     "summary",
+    "summary_without_weights",
     "weights_named",
     "why_no_native_kernels",
     "without_weights",

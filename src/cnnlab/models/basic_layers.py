@@ -10,7 +10,7 @@ from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import format_value
 from cnnlab.models.cpu_kernels import Conv2d
 from cnnlab.models.initialisers import Initialiser, initialise
-from cnnlab.models.layer_strings import Layer, Place, activations, layers
+from cnnlab.models.layer_strings import Layer, LayerContext, activations, layers
 from cnnlab.models.modules import (
     ChannelGate,
     Conv2dExtraEdge,
@@ -44,7 +44,7 @@ def margins(padding: Padding, kernel: Sides, dilation: Sides = 1) -> tuple[Pixel
     return pair(0 if padding == "valid" else padding), (0, 0)
 
 
-def fill(place: Place, module: nn.Conv2d | nn.Linear, init: Initialiser, bias_init: Initialiser) -> None:
+def fill(place: LayerContext, module: nn.Conv2d | nn.Linear, init: Initialiser, bias_init: Initialiser) -> None:
     """Draws the starting weights of a layer that stands here."""
     try:
         initialise(module.weight, module.bias, init, bias_init, place.following)
@@ -54,7 +54,7 @@ def fill(place: Place, module: nn.Conv2d | nn.Linear, init: Initialiser, bias_in
 
 @layers.register("conv")
 def conv(
-    place: Place,
+    place: LayerContext,
     filters: Count,
     kernel: Sides = 3,
     stride: Sides = 1,
@@ -96,7 +96,7 @@ def conv(
 
 @layers.register("dense")
 def dense(
-    place: Place,
+    place: LayerContext,
     units: Count,
     bias: bool = True,
     init: Initialiser = "default",
@@ -116,7 +116,7 @@ def dense(
 
 @layers.register("head")
 def head(
-    place: Place,
+    place: LayerContext,
     bias: bool = True,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
@@ -136,7 +136,7 @@ def head(
 
 
 @layers.register("bn", "batch_norm")
-def batch_norm(place: Place, momentum: Annotated[float, Range(0, 1)] = 0.1, eps: Positive = 1e-5) -> Layer:
+def batch_norm(place: LayerContext, momentum: Annotated[float, Range(0, 1)] = 0.1, eps: Positive = 1e-5) -> Layer:
     """Batch normalisation; ``momentum`` is the share of the newest batch in the running statistics."""
     kind = nn.BatchNorm2d if len(place.shape) == 3 else nn.BatchNorm1d
     return Layer(kind(place.shape[0], eps, momentum), place.shape)
@@ -144,7 +144,7 @@ def batch_norm(place: Place, momentum: Annotated[float, Range(0, 1)] = 0.1, eps:
 
 @layers.register("pool", "maxpool")
 def max_pool(
-    place: Place, size: Sides = 2, stride: Sides | None = None, padding: Padding = "valid", ceil: bool = False
+    place: LayerContext, size: Sides = 2, stride: Sides | None = None, padding: Padding = "valid", ceil: bool = False
 ) -> Layer:
     """Maximum pooling; the stride is the size unless given, and sizes round down unless ``ceil``.
 
@@ -162,7 +162,7 @@ def max_pool(
 
 @layers.register("avgpool")
 def average_pool(
-    place: Place, size: Sides = 2, stride: Sides | None = None, padding: Padding = "valid", ceil: bool = False
+    place: LayerContext, size: Sides = 2, stride: Sides | None = None, padding: Padding = "valid", ceil: bool = False
 ) -> Layer:
     """Average pooling over what lies inside the picture; arguments as those of ``pool``."""
     edges, extras = margins(padding, size)
@@ -172,7 +172,7 @@ def average_pool(
     return Layer(nn.AvgPool2d(size, stride or size, edges, ceil, count_include_pad=False), shape)
 
 
-def _pooled(place: Place, size: Sides, stride: Sides, padding: Padding, ceil: bool) -> Shape:
+def _pooled(place: LayerContext, size: Sides, stride: Sides, padding: Padding, ceil: bool) -> Shape:
     channels, height, width = place.feature_map()
     window, strides, (edges, extras) = pair(size), pair(stride), margins(padding, size)
     if any(edge > side // 2 for edge, side in zip(edges, window, strict=True)):
@@ -191,20 +191,20 @@ def _pooled(place: Place, size: Sides, stride: Sides, padding: Padding, ceil: bo
 
 
 @layers.register("global_pool")
-def global_pool(place: Place, kind: Literal["avg", "max"] = "avg") -> Layer:
+def global_pool(place: LayerContext, kind: Literal["avg", "max"] = "avg") -> Layer:
     """The mean or the maximum of each channel over the whole feature map; what leaves it is flat."""
     channels, _, _ = place.feature_map()
     return Layer(GlobalPool(kind), (channels,))
 
 
 @layers.register("flatten")
-def flatten(place: Place) -> Layer:
+def flatten(place: LayerContext) -> Layer:
     """A feature map as one vector."""
     return Layer(nn.Flatten(), (math.prod(place.shape),))
 
 
 @layers.register("dropout")
-def dropout(place: Place, p: Rate = 0.5, by: Literal["element", "channel"] = "element") -> Layer:
+def dropout(place: LayerContext, p: Rate = 0.5, by: Literal["element", "channel"] = "element") -> Layer:
     """Drops numbers, or whole channels, with probability ``p`` while training and scales the rest up."""
     if by == "channel":
         place.feature_map()
@@ -213,19 +213,19 @@ def dropout(place: Place, p: Rate = 0.5, by: Literal["element", "channel"] = "el
 
 
 @layers.register("alpha_dropout")
-def alpha_dropout(place: Place, p: Rate = 0.5) -> Layer:
+def alpha_dropout(place: LayerContext, p: Rate = 0.5) -> Layer:
     """Dropout that keeps the mean and variance which SELU strives for (Klambauer et al. 2017)."""
     return Layer(nn.AlphaDropout(p), place.shape)
 
 
 @layers.register("activity")
-def activity(place: Place, l1: NonNegative = 0.0, l2: NonNegative = 0.0) -> Layer:
+def activity(place: LayerContext, l1: NonNegative = 0.0, l2: NonNegative = 0.0) -> Layer:
     """Adds a penalty on what passes here to the loss, per picture; passes it on unchanged."""
     return Layer(ActivityPenalty(Penalty(l1, l2)), place.shape)
 
 
 @layers.register("se")
-def squeeze_and_excitation(place: Place, ratio: Count = 16) -> Layer:
+def squeeze_and_excitation(place: LayerContext, ratio: Count = 16) -> Layer:
     """Scales each channel by a gate worked out from the means of all channels (Hu et al. 2018)."""
     channels, _, _ = place.feature_map()
     module = ChannelGate(channels, max(1, channels // ratio))
@@ -235,13 +235,13 @@ def squeeze_and_excitation(place: Place, ratio: Count = 16) -> Layer:
 
 
 @layers.register("leaky")
-def leaky(place: Place, slope: Annotated[float, Range(0)] = 0.01) -> Layer:
+def leaky(place: LayerContext, slope: Annotated[float, Range(0)] = 0.01) -> Layer:
     """ReLU with a slope below zero."""
     return Layer(nn.LeakyReLU(slope), place.shape)
 
 
 @layers.register("elu")
-def elu(place: Place, alpha: Positive = 1.0) -> Layer:
+def elu(place: LayerContext, alpha: Positive = 1.0) -> Layer:
     """x above zero, alpha (exp(x) - 1) below."""
     return Layer(nn.ELU(alpha), place.shape)
 
@@ -249,7 +249,7 @@ def elu(place: Place, alpha: Positive = 1.0) -> Layer:
 def _plain(name: str, kind: type[nn.Module], about: str) -> None:
     """Registers an activation without arguments."""
 
-    def make(place: Place) -> Layer:
+    def make(place: LayerContext) -> Layer:
         return Layer(kind(), place.shape)
 
     make.__doc__ = about

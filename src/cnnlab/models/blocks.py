@@ -7,7 +7,7 @@ from cnnlab.core.spec import Call, read
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
 from cnnlab.models.layer_defaults import Activation, Style, layer, widened
-from cnnlab.models.layer_strings import Layer, Place, layers, stack
+from cnnlab.models.layer_strings import Layer, LayerContext, layers, stack
 from cnnlab.models.modules import Add, Branches, Concatenate, Heads, Residual
 
 BOTTLENECK = 4
@@ -16,7 +16,7 @@ BOTTLENECK = 4
 
 @layers.register("residual")
 def residual(
-    place: Place,
+    place: LayerContext,
     filters: Count,
     stride: Count = 1,
     kernel: Count = 3,
@@ -69,7 +69,7 @@ def _convolutions(style: Style, filters: int, stride: int, kernel: int, kind: st
 
 
 @layers.register("heads")
-def heads(place: Place, widths: tuple[Count, ...], before: tuple[str, ...]) -> Layer:
+def heads(place: LayerContext, widths: tuple[Count, ...], before: tuple[str, ...]) -> Layer:
     """Heads that share what came so far and each have dense layers of their own; stands last, in place of ``head``.
 
     ``widths`` are those of the objective's heads, in its order, and ``before`` the layers before each of them, such as
@@ -93,7 +93,7 @@ def heads(place: Place, widths: tuple[Count, ...], before: tuple[str, ...]) -> L
 
 @layers.register("inception")
 def inception(
-    place: Place,
+    place: LayerContext,
     filters: Count,
     kind: Literal["simple", "googlenet"] = "simple",
     batch_norm: bool = False,

@@ -16,7 +16,7 @@ from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.core.files import write_bytes
 from cnnlab.core.hooks import opener
 from cnnlab.models.classifier import Classifier, Resize
-from cnnlab.models.networks import build, is_built_in
+from cnnlab.models.networks import build_network, is_built_in
 from cnnlab.models.shapes import format_shape
 
 FORMAT = 1
@@ -26,7 +26,7 @@ _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x
 _PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
 
 
-class MisfitError(ModelFileError):
+class WeightsMismatchError(ModelFileError):
     """Weights that are those of a network of other layers."""
 
 
@@ -172,7 +172,7 @@ def _rebuilt(path: Path, facts: _Facts) -> nn.Module:
         raise ModelFileError(f"{path} is damaged: it does not say how many outputs its network has.")
     # On no device nothing is allocated or drawn; the weights of the file take their places.
     with torch.device("meta"):
-        return build(facts.model, tuple(facts.shape), facts.outputs)
+        return build_network(facts.model, tuple(facts.shape), facts.outputs)
 
 
 def _fill(path: Path, network: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
@@ -180,12 +180,14 @@ def _fill(path: Path, network: nn.Module, tensors: Mapping[str, Tensor], what: s
     for name in dict.fromkeys([*wanted, *tensors]):
         if name not in tensors or name not in wanted:
             place = "the file lacks it" if name not in tensors else "the network has no such tensor"
-            raise MisfitError(f"the weights in {path} do not fit {what}: {name}: {place}.")
+            raise WeightsMismatchError(f"the weights in {path} do not fit {what}: {name}: {place}.")
         if wanted[name].shape != tensors[name].shape or wanted[name].is_floating_point() != (
             tensors[name].is_floating_point()
         ):
             held, needed = (f"{format_shape(tuple(t.shape)) or 'one'} {t.dtype}" for t in (tensors[name], wanted[name]))
-            raise MisfitError(f"the weights in {path} do not fit {what}: {name} is {held} and should be {needed}.")
+            raise WeightsMismatchError(
+                f"the weights in {path} do not fit {what}: {name} is {held} and should be {needed}."
+            )
     is_empty = any(tensor.is_meta for tensor in wanted.values())
     fitting = {name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}
     network.load_state_dict(fitting, assign=is_empty)

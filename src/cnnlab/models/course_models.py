@@ -10,7 +10,7 @@ from cnnlab.core.spec import Call
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
 from cnnlab.models.layer_defaults import Activation, Penalized, Style, layer, widened
-from cnnlab.models.networks import Plan, architectures
+from cnnlab.models.networks import ArchitecturePlan, architectures
 from cnnlab.models.plain_cnns import dense_layers, variant
 from cnnlab.models.shapes import Shape
 
@@ -110,7 +110,7 @@ def cifar_net(
     l1: NonNegative = 0.0,
     l2: NonNegative = 0.0,
     penalize: Penalized = ("kernel",),
-) -> Plan:
+) -> ArchitecturePlan:
     """The CIFAR-10 network of Wattanasirichaigoon: two pairs of convolutions, then perhaps a block.
 
     The ``inception`` block has three branches of 64 filters; the ``residual`` one two convolutions of 128, joined to

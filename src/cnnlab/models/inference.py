@@ -40,7 +40,7 @@ def outputs_of(
 ) -> Tensor:
     """The raw outputs, N×K float32 on the host, of batches of pictures (uint8, or float in [0, 1], N×C×H×W).
 
-    :param between: called after each batch, so that a wish to stop can be heard.
+    :param between: called after each batch, so that a request to stop can be heard.
     """
     parts = []
     with evaluating(classifier), torch.no_grad():

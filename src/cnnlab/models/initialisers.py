@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cnnlab.core.arguments import NonNegative, Positive
 from cnnlab.core.errors import SpecError
-from cnnlab.core.registry import Bound, Registry
+from cnnlab.core.registry import BoundCall, Registry
 from cnnlab.core.spec import Call
 
 Initialiser: TypeAlias = str | Call
@@ -51,7 +51,7 @@ def initialise(
             _fill(bias, kernel, initialisers.bind(bias_init), bias.zero_)
 
 
-def _fill(tensor: Tensor, kernel: Tensor, bound: Bound[None], fit: Callable[[], object]) -> None:
+def _fill(tensor: Tensor, kernel: Tensor, bound: BoundCall[None], fit: Callable[[], object]) -> None:
     _check_axes(tensor, bound.name)
     # Without memory there is nothing to fill, and the first random numbers there cost seconds of imports.
     if tensor.is_meta:
@@ -125,7 +125,7 @@ def normal(tensor: Tensor, kernel: Tensor, std: NonNegative = 0.05, mean: float 
 
 
 @initialisers.register("uniform", "random-uniform")
-def uniform(tensor: Tensor, kernel: Tensor, bound: Positive = 0.05) -> None:
+def uniform_values(tensor: Tensor, kernel: Tensor, bound: Positive = 0.05) -> None:
     """Uniform between minus and plus the bound (the default is Keras's)."""
     tensor.uniform_(-bound, bound)
 

@@ -1,6 +1,6 @@
 """Layers one after another: each gets a readable name and is fitted to the shape that reaches it.
 
-A registered layer is a function of its :class:`Place` and of the arguments in the layer string; it returns the
+A registered layer is a function of its :class:`LayerContext` and of the arguments in the layer string; it returns the
 module and the shape that leaves it. Blocks such as ``residual`` build their insides with :func:`stack` too.
 """
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from torch import nn
 
 from cnnlab.core.errors import SpecError
-from cnnlab.core.registry import Bound, Registry
+from cnnlab.core.registry import BoundCall, Registry
 from cnnlab.core.spec import Call
 from cnnlab.models.cpu_kernels import Sequential
 from cnnlab.models.shapes import Shape, format_shape
@@ -32,7 +32,7 @@ class Layer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Place:
+class LayerContext:
     """Where a layer is to stand.
 
     :param name: its name there, with those of the blocks around it, such as ``residual1.body.conv2``.
@@ -95,7 +95,7 @@ def stack(calls: Sequence[Call], shape: Shape, *, path: str = "", outputs: int |
             shape = (math.prod(shape),)
         name = _next_name(counts, layer.name)
         last = outputs if index == len(bound) - 1 else None
-        place = Place(path + name, shape, _following(bound[index + 1 :]), call, last)
+        place = LayerContext(path + name, shape, _following(bound[index + 1 :]), call, last)
         module, shape = layer.build(place=place)
         if math.prod(shape) > MOST_OUTPUTS:
             raise place.error(f"one picture would become {format_shape(shape)} numbers here")
@@ -110,7 +110,7 @@ def _next_name(counts: Counter[str], kind: str) -> str:
     return word if word == "head" else f"{word}{counts[word]}"
 
 
-def _following(rest: Sequence[Bound[Layer]]) -> str | None:
+def _following(rest: Sequence[BoundCall[Layer]]) -> str | None:
     for layer in rest:
         if layer.name in activations:
             return layer.name

@@ -9,29 +9,29 @@ from typing import Any, TypeAlias, cast, get_args
 from torch import nn
 
 from cnnlab.core.errors import SpecError, suggestion
-from cnnlab.core.registry import Argument, Bound, Registry
+from cnnlab.core.registry import Argument, BoundCall, Registry
 from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.models.initialisers import canonical_initialiser
 from cnnlab.models.layer_strings import MOST_OUTPUTS, Layer, layers, stack
 from cnnlab.models.shapes import Shape, format_shape
 
-Plan: TypeAlias = Sequence[Call] | nn.Module
+ArchitecturePlan: TypeAlias = Sequence[Call] | nn.Module
 """What an architecture gives: its layers (the head may be left out), or a network whose last layer is ``head``."""
 
-architectures: Registry[Plan] = Registry("architecture", given=("shape", "outputs"))
+architectures: Registry[ArchitecturePlan] = Registry("architecture", given=("shape", "outputs"))
 """Named architectures: functions of the picture's shape, the number of outputs and the knobs of the spec."""
 
 _HEAD = Call("head")
 _HEADS = {"head", "heads"}
 
 
-def canonical(spec: object) -> str:
+def canonical_model(spec: object) -> str:
     """The canonical text of a model: knobs or arguments all filled in.
 
     :raises SpecError: for names and arguments that there are not.
     """
     bound = _bind(spec)
-    if isinstance(bound, Bound):
+    if isinstance(bound, BoundCall):
         return str(_settled(bound))
     calls = [_settled(layer) for layer in bound]
     if calls[-1] == _settled(layers.bind(_HEAD)):
@@ -39,7 +39,7 @@ def canonical(spec: object) -> str:
     return format_calls(calls)
 
 
-def build(spec: object, shape: Shape, outputs: int) -> nn.Module:
+def build_network(spec: object, shape: Shape, outputs: int) -> nn.Module:
     """The network of a spec, ending in a dense layer named ``head``; weights drawn from torch's global generator.
 
     :param shape: channels, height and width of the pictures.
@@ -49,7 +49,7 @@ def build(spec: object, shape: Shape, outputs: int) -> nn.Module:
     if math.prod(shape) > MOST_OUTPUTS:
         raise SpecError(f"pictures of {format_shape(shape)} are larger than any network here can take.")
     bound = _bind(spec)
-    if not isinstance(bound, Bound):
+    if not isinstance(bound, BoundCall):
         return finished(read(spec), shape, outputs)
     try:
         plan = bound.build(shape=shape, outputs=outputs)
@@ -58,7 +58,7 @@ def build(spec: object, shape: Shape, outputs: int) -> nn.Module:
         raise _pointing(bound, read(spec)[0], shape, error.reason) from error
 
 
-def _pointing(bound: Bound[Plan], call: Call, shape: Shape, reason: str) -> SpecError:
+def _pointing(bound: BoundCall[ArchitecturePlan], call: Call, shape: Shape, reason: str) -> SpecError:
     """What is wrong with an architecture, pointing at the argument that the reason begins with, where that is given."""
     message = f"{bound.name} for pictures of {format_shape(shape)}: {reason}"
     word = re.split(r"\W", reason, maxsplit=1)[0]
@@ -85,7 +85,7 @@ def finished(calls: Sequence[Call], shape: Shape, outputs: int, path: str = "") 
     return stack(calls if has_head else [*calls, _HEAD], shape, path=path, outputs=outputs).module
 
 
-def _bind(spec: object) -> Bound[Plan] | tuple[Bound[Layer], ...]:
+def _bind(spec: object) -> BoundCall[ArchitecturePlan] | tuple[BoundCall[Layer], ...]:
     calls = read(spec)
     if not calls:
         raise SpecError("a model takes the name of an architecture, or layers such as conv(32)|relu|pool|dense(64).")
@@ -114,7 +114,7 @@ def _is_in_timm(name: str) -> bool:
         return False
 
 
-def _settled(bound: Bound[Any]) -> Call:
+def _settled(bound: BoundCall[Any]) -> Call:
     """The canonical call, its initialisers and the layers of heads checked and completed too."""
     settled = {key: _settled_value(bound.entry.arguments[key], value) for key, value in bound.arguments.items()}
     return Call(bound.name, (), settled)
@@ -122,7 +122,7 @@ def _settled(bound: Bound[Any]) -> Call:
 
 def _settled_value(argument: Argument, value: Any) -> Any:
     if argument.name == "before":
-        return tuple(canonical(text) if read(text) else "" for text in value)
+        return tuple(canonical_model(text) if read(text) else "" for text in value)
     if argument.name == "head":
         return _settled_head(argument, value)
     return canonical_initialiser(value) if argument.name in {"init", "bias_init"} else value
@@ -135,6 +135,6 @@ def _settled_head(argument: Argument, value: str | None) -> str | None:
     if any(value in get_args(choice) for choice in get_args(argument.annotation)):
         return value
     bound = _bind(value)
-    if isinstance(bound, Bound):
+    if isinstance(bound, BoundCall):
         raise bound.call.error(f"head takes layers such as dense(254)|relu, and {bound.name} is a whole network")
-    return canonical(value)
+    return canonical_model(value)

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from cnnlab.core.arguments import Count, NonNegative, Positive
 from cnnlab.core.errors import SpecError
-from cnnlab.core.registry import Entry
+from cnnlab.core.registry import RegistryEntry
 from cnnlab.core.spec import Call
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
 from cnnlab.models.layer_defaults import Activation, Penalized, Style, layer, widened
-from cnnlab.models.networks import Plan, architectures
+from cnnlab.models.networks import ArchitecturePlan, architectures
 from cnnlab.models.shapes import Shape
 
 
@@ -42,7 +42,7 @@ def pattern(
     l1: NonNegative = 0.0,
     l2: NonNegative = 0.0,
     penalize: Penalized = ("kernel",),
-) -> Plan:
+) -> ArchitecturePlan:
     """A chain written as C for a convolution, P for a pool and N for a normalisation; none pools after each C.
 
     ``filters`` has one number for each C, ``kernel`` one for all or one for each. ``dropout`` follows each dense
@@ -111,7 +111,7 @@ def mlp(
     l1: NonNegative = 0.0,
     l2: NonNegative = 0.0,
     penalize: Penalized = ("kernel",),
-) -> Plan:
+) -> ArchitecturePlan:
     """A multilayer perceptron: dense layers on the flattened picture.
 
     ``dropout`` follows each dense layer, ``input_dropout`` the picture; ``alpha_dropout`` makes both the kind that
@@ -136,7 +136,7 @@ def lenet5(
     l1: NonNegative = 0.0,
     l2: NonNegative = 0.0,
     penalize: Penalized = ("kernel",),
-) -> Plan:
+) -> ArchitecturePlan:
     """LeNet-5 (LeCun et al. 1998), each map of its second convolution seeing all of the first.
 
     Pictures under 32 pixels are padded by two on each side, as the digits of 28 were.
@@ -158,7 +158,7 @@ def variant(name: str, about: str, *aliases: str, of: str = "pattern", **default
     """Registers an architecture that is another one with other defaults; every knob of that stays."""
     base = architectures.entry(Call(of))
 
-    def make(**arguments: Any) -> Plan:
+    def make(**arguments: Any) -> ArchitecturePlan:
         return base.make(**arguments)
 
     make.__doc__ = about
@@ -166,7 +166,7 @@ def variant(name: str, about: str, *aliases: str, of: str = "pattern", **default
         key: dataclasses.replace(argument, default=defaults.get(key, argument.default))
         for key, argument in base.arguments.items()
     }
-    architectures.add(Entry(name, make, arguments), *aliases)
+    architectures.add(RegistryEntry(name, make, arguments), *aliases)
 
 
 variant("cnn", "A small convolutional network: a pool after each convolution, then dense layers.")

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from cnnlab.core.arguments import Count
 from cnnlab.models.basic_layers import fill
 from cnnlab.models.initialisers import Initialiser
-from cnnlab.models.layer_strings import Layer, Place, layers
+from cnnlab.models.layer_strings import Layer, LayerContext, layers
 from cnnlab.models.shapes import windows
 
 
@@ -64,7 +64,7 @@ class Correlate(nn.Module):
 
 
 @layers.register("polar")
-def polar(place: Place, angles: Count = 120, radii: Count = 24) -> Layer:
+def polar(place: LayerContext, angles: Count = 120, radii: Count = 24) -> Layer:
     """The picture unrolled around its middle: rows are radii, columns are angles, clockwise from the top.
 
     A turned picture is then the same picture shifted along the rows.
@@ -75,7 +75,7 @@ def polar(place: Place, angles: Count = 120, radii: Count = 24) -> Layer:
 
 @layers.register("ring_conv")
 def ring_conv(
-    place: Place,
+    place: LayerContext,
     filters: Count,
     kernel: tuple[Count, Count] = (3, 3),
     stride: tuple[Count, Count] = (1, 1),
@@ -105,7 +105,7 @@ def ring_conv(
 
 
 @layers.register("correlate")
-def correlate(place: Place) -> Layer:
+def correlate(place: LayerContext) -> Layer:
     """How far the patterns in one half of the channels are turned against those in the other half.
 
     Column d of the result tells how well they agree when they are moved on by d columns: a way to measure angles

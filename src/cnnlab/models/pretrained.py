@@ -10,7 +10,7 @@ from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import Call
 from cnnlab.models.backbones import Backbone
 from cnnlab.models.classifier import Classifier
-from cnnlab.models.networks import architectures, build
+from cnnlab.models.networks import architectures, build_network
 from cnnlab.models.shapes import Shape
 from cnnlab.models.weight_files import count_of_classes, load_into, moments_for, starting_weights
 
@@ -40,19 +40,19 @@ def pretrained(
     start = starting_weights(Call(bound.name, (), {**arguments, "weights": str(weights)}), offline=offline, runs=runs)
     spec = Call(bound.name, (), {**arguments, "weights": None})
     with torch.device("meta"):
-        blank = build(spec, shape, 1)
+        blank = build_network(spec, shape, 1)
     assert isinstance(blank, Backbone) and start is not None
     outputs = count_of_classes(blank, start)
     with seeds.scope(0, "init"):
-        network = build(spec, shape, outputs)
+        network = build_network(spec, shape, outputs)
     assert isinstance(network, Backbone)
     load_into(network, start)
     mean, std = moments_for(network, start, shape[0])
-    names = {"label": class_names(outputs)}
+    names = {"label": imagenet_class_names(outputs)}
     return Classifier(network, shape, mean, std, names, "classes", str(spec)).eval()
 
 
-def class_names(count: int) -> tuple[str, ...]:
+def imagenet_class_names(count: int) -> tuple[str, ...]:
     """The 1,000 classes of ImageNet, as torchvision calls them; of another number of classes, their places."""
     if count != 1000:
         return tuple(f"class {place}" for place in range(count))

@@ -22,7 +22,7 @@ _POINTWISE = (
 
 
 @dataclass(frozen=True)
-class Field:
+class ReceptiveField:
     """What one position of a tensor sees of the picture, in pixels along height and width.
 
     :param size: the receptive field, borders that padding adds included.
@@ -34,27 +34,27 @@ class Field:
     jump: Pixels
     extent: Pixels
 
-    def through_window(self, module: Any, extent: Pixels) -> "Field":
+    def through_window(self, module: Any, extent: Pixels) -> "ReceptiveField":
         """After a window slid over the positions (Araujo et al. 2019, "Computing Receptive Fields", equation 2)."""
         kernel, stride = pair(module.kernel_size), pair(module.stride)
         spans = [reach(k, d) for k, d in zip(kernel, pair(getattr(module, "dilation", 1)), strict=True)]
         sizes = [size + (span - 1) * jump for size, span, jump in zip(self.size, spans, self.jump, strict=True)]
         jumps = [jump * step for jump, step in zip(self.jump, stride, strict=True)]
-        return Field(pair(sizes), pair(jumps), extent)
+        return ReceptiveField(pair(sizes), pair(jumps), extent)
 
-    def mixed(self) -> "Field":
+    def mixed(self) -> "ReceptiveField":
         """After all positions came together in each."""
         sizes = [s + (n - 1) * jump for s, n, jump in zip(self.size, self.extent, self.jump, strict=True)]
-        return Field(pair(sizes), self.jump, (1, 1))
+        return ReceptiveField(pair(sizes), self.jump, (1, 1))
 
 
-class Fields:
+class ReceptiveFieldTracker:
     """The receptive field of every tensor that passed a layer, by the tensor's identity."""
 
     def __init__(self, shape: Shape) -> None:
-        self._picture = Field((1, 1), (1, 1), (shape[1], shape[2]))
+        self._picture = ReceptiveField((1, 1), (1, 1), (shape[1], shape[2]))
         # The tensors are kept so that no other can take their identity.
-        self._known: dict[int, tuple[Tensor, Field | None]] = {}
+        self._known: dict[int, tuple[Tensor, ReceptiveField | None]] = {}
 
     def start(self, picture: Tensor) -> None:
         """Takes the picture itself: each pixel sees itself."""
@@ -69,7 +69,7 @@ class Fields:
         return field.size if field else None
 
 
-def _after(module: nn.Module, sources: Sequence[Field], output: Tensor) -> Field | None:
+def _after(module: nn.Module, sources: Sequence[ReceptiveField], output: Tensor) -> ReceptiveField | None:
     extent = pair(tuple(output.shape[2:])) if output.dim() == 4 else sources[0].extent
     if isinstance(module, _WINDOWS):
         return sources[0].through_window(module, extent)
@@ -80,5 +80,5 @@ def _after(module: nn.Module, sources: Sequence[Field], output: Tensor) -> Field
     if isinstance(module, _JOINS):
         sizes = [max(source.size[axis] for source in sources) for axis in (0, 1)]
         jumps = [max(source.jump[axis] for source in sources) for axis in (0, 1)]
-        return Field(pair(sizes), pair(jumps), extent)
+        return ReceptiveField(pair(sizes), pair(jumps), extent)
     return None

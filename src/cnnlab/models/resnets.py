@@ -8,7 +8,7 @@ from cnnlab.core.spec import Call
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
 from cnnlab.models.layer_defaults import Activation, Style, layer, widened
-from cnnlab.models.networks import Plan, architectures
+from cnnlab.models.networks import ArchitecturePlan, architectures
 from cnnlab.models.plain_cnns import variant
 from cnnlab.models.shapes import Shape
 
@@ -25,7 +25,7 @@ def resnet(
     activation: Activation = "relu",
     dropout: Rate = 0.0,
     init: Initialiser = "default",
-) -> Plan:
+) -> ArchitecturePlan:
     """A residual network (He et al. 2016): stages of blocks, each after the first at half the size of the one before.
 
     ``stem=small`` starts with one 3×3 convolution, for pictures of about 32 pixels; ``large`` is the original's, a
@@ -53,7 +53,7 @@ def wide_resnet(
     activation: Activation = "relu",
     dropout: Rate = 0.0,
     init: Initialiser = "default",
-) -> Plan:
+) -> ArchitecturePlan:
     """WideResNet (Zagoruyko and Komodakis 2016): preactivated blocks of 16, 32 and 64 filters times ``width``.
 
     ``depth`` is 6n + 4 for n blocks a stage; ``dropout`` acts between the convolutions of each block.

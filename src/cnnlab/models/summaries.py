@@ -12,12 +12,12 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from cnnlab.core.errors import UsageError
 from cnnlab.models.inference import evaluating
-from cnnlab.models.receptive_field import Fields
+from cnnlab.models.receptive_field import ReceptiveFieldTracker
 from cnnlab.models.shapes import Pixels, Shape, format_shape, pair
 
 
 @dataclass(frozen=True)
-class Row:
+class LayerRow:
     """One layer.
 
     :param kernel: height and width of its window, where it has one.
@@ -41,11 +41,11 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Summary:
+class NetworkSummary:
     """The layers of a network in the order in which a picture meets them, and their totals."""
 
     shape: Shape
-    rows: tuple[Row, ...]
+    rows: tuple[LayerRow, ...]
 
     @property
     def weights(self) -> int:
@@ -82,7 +82,7 @@ class Summary:
         return _table(self)
 
 
-def summary(network: nn.Module, shape: Shape) -> Summary:
+def summary(network: nn.Module, shape: Shape) -> NetworkSummary:
     """What a network does to one picture of ``shape`` (channels, height, width); the network is left as it was.
 
     A layer is a module without modules inside, or one that holds parameters of its own. One used several times has
@@ -97,11 +97,11 @@ def summary(network: nn.Module, shape: Shape) -> Summary:
             network(picture)
     except RuntimeError as error:
         raise UsageError(f"the network does not take pictures of {format_shape(shape)}: {error}") from error
-    return Summary(tuple(shape), tuple(tally.rows()))
+    return NetworkSummary(tuple(shape), tuple(tally.rows()))
 
 
 def multiply_adds(network: nn.Module, shape: Shape, most: float = math.inf) -> int:
-    """Multiplications with a weight for one picture, as :attr:`Summary.multiply_adds`, counted in a forward pass.
+    """Multiplications with a weight for one picture, as :attr:`NetworkSummary.multiply_adds`, counted in a pass.
 
     :param most: the count ends once it is above this, so that it takes no longer than so much arithmetic.
     """
@@ -133,7 +133,7 @@ class _Tally:
 
     def __init__(self, network: nn.Module, shape: Shape) -> None:
         self.layers = {module: name for name, module in network.named_modules() if _is_layer(module)}
-        self.fields = Fields(shape)
+        self.fields = ReceptiveFieldTracker(shape)
         self.seen: dict[nn.Module, tuple[Shape, Pixels | None]] = {}
         self.multiply_adds = dict.fromkeys(self.layers, 0)
 
@@ -154,7 +154,7 @@ class _Tally:
         self.seen[module] = (tuple(output.shape[1:]), field)
         self.multiply_adds[module] += _multiply_adds(module, output)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[LayerRow]:
         counted: set[int] = set()
         order = [*self.seen, *(module for module in self.layers if module not in self.seen)]
         for module in order:
@@ -162,7 +162,7 @@ class _Tally:
             counted.update(id(parameter) for _, parameter in own)
             biases = sum(parameter.numel() for name, parameter in own if "bias" in name)
             shape, field = self.seen.get(module, (None, None))
-            yield Row(
+            yield LayerRow(
                 name=self.layers[module] or "network",
                 kind=type(module).__name__,
                 output=shape,
@@ -199,7 +199,7 @@ def _multiply_adds(module: nn.Module, output: Tensor) -> int:
 _COLUMNS = ("layer", "kind", "output", "kernel", "weights", "biases", "multiply-adds", "sees")
 
 
-def _table(summary: Summary) -> str:
+def _table(summary: NetworkSummary) -> str:
     lines = [_COLUMNS, *(cells(row) for row in summary.rows)]
     totals = (f"{number:,}" for number in (summary.weights, summary.biases, summary.multiply_adds))
     lines.append(("total", "", "", "", *totals, ""))
@@ -208,7 +208,7 @@ def _table(summary: Summary) -> str:
     return "\n".join([text[0], "─" * max(map(len, text)), *text[1:-1], "─" * max(map(len, text)), text[-1]])
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def cells(row: LayerRow) -> tuple[str, ...]:
     """A layer as the texts of a table: name, kind, output, kernel, weights, biases, multiply-adds, receptive field."""
     kernel, field = (format_shape(size) if size else "" for size in (row.kernel, row.receptive_field))
     numbers = (f"{number:,}" if number else "" for number in (row.weights, row.biases, row.multiply_adds))

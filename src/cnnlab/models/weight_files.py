@@ -17,7 +17,7 @@ from cnnlab.core.errors import ModelFileError, SpecError, UsageError
 from cnnlab.core.files import cache_folder, make_folder
 from cnnlab.core.hooks import open_stored
 from cnnlab.core.messages import note
-from cnnlab.core.registry import Bound
+from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import Call, read
 from cnnlab.models.backbones import Backbone, Moments, Origin, renamed, timm_settings
 from cnnlab.models.classifier_files import refuse_foreign, stored_moments
@@ -156,7 +156,7 @@ def moments_for(network: Backbone, weights: StartingWeights, channels: int) -> M
     return (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
 
 
-def _bound(spec: object) -> Bound[Any] | None:
+def _bound(spec: object) -> BoundCall[Any] | None:
     calls = read(spec)
     if len(calls) != 1 or calls[0].name not in architectures:
         return None

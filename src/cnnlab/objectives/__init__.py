@@ -1,6 +1,6 @@
 """What a network predicts and how it is scored: the head's size, targets, loss, decoding and metrics in one object."""
 
-from cnnlab.objectives.base import Objective, build, canonical, objectives, restore
+from cnnlab.objectives.base import Objective, build_objective, canonical_objective, objectives, restore_objective
 from cnnlab.objectives.binary import Binary
 from cnnlab.objectives.bins import Bins
 from cnnlab.objectives.circular import Circular
@@ -21,8 +21,8 @@ __all__ = [
     "Quantity",
     "Scalar",
     "Targets",
-    "build",
-    "canonical",
+    "build_objective",
+    "canonical_objective",
     "objectives",
-    "restore",
+    "restore_objective",
 ]

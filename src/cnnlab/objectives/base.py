@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from cnnlab.core.errors import DataError
-from cnnlab.core.registry import Bound, Registry
+from cnnlab.core.registry import BoundCall, Registry
 from cnnlab.core.spec import Call, read_one
 from cnnlab.objectives.clock import Clock
-from cnnlab.objectives.columns import Columns, Targets, listed
+from cnnlab.objectives.columns import Columns, Targets, column_list
 from cnnlab.objectives.metrics import Direction, better
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ objectives: Registry["Objective"] = Registry("objective", given=("columns",))
 _JUDGED_AT_ONCE = 8192
 
 
-def build(spec: object, columns: Columns) -> "Objective":
+def build_objective(spec: object, columns: Columns) -> "Objective":
     """The objective that ``spec`` names, for a data set with these target columns.
 
     Its own ``spec`` names the columns and whatever else the data has settled, so that it says all by itself.
@@ -32,26 +32,26 @@ def build(spec: object, columns: Columns) -> "Objective":
     """
     bound = _complete(objectives.bind(spec))
     objective = bound.build(columns=columns)
-    objective.spec = str(Bound(bound.entry, {**bound.arguments, **objective.settled}))
+    objective.spec = str(BoundCall(bound.entry, {**bound.arguments, **objective.settled}))
     objective.clock = Clock.of(columns, objective.predicts)
     return objective
 
 
-def restore(spec: object, classes: Mapping[str, tuple[str, ...]]) -> "Objective":
+def restore_objective(spec: object, classes: Mapping[str, tuple[str, ...]]) -> "Objective":
     """The objective of a stored classifier, which knows its columns of classes; any other that it names is of numbers.
 
     :param spec: as ``Objective.spec`` gave it.
     """
     named = dict.fromkeys(_columns_named(read_one(spec, "An objective")))
-    return build(spec, {**named, **classes})
+    return build_objective(spec, {**named, **classes})
 
 
-def canonical(spec: object) -> str:
+def canonical_objective(spec: object) -> str:
     """The canonical text of an objective's spec."""
     return str(_complete(objectives.bind(spec)))
 
 
-def _complete(bound: "Bound[Objective]") -> "Bound[Objective]":
+def _complete(bound: "BoundCall[Objective]") -> "BoundCall[Objective]":
     """Objectives within an objective brought to their canonical form too."""
     arguments = {
         name: _complete(objectives.bind(value)).call if isinstance(value, Call) else value
@@ -153,7 +153,7 @@ class Objective(ABC):
         missing = [column for column in self.predicts if column not in targets]
         if missing:
             raise DataError(
-                f"{listed(missing)} is predicted, and the data has no such column; it has {listed(targets)}."
+                f"{column_list(missing)} is predicted, and the data has no such column; it has {column_list(targets)}."
             )
 
     @abstractmethod

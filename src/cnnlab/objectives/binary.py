@@ -9,7 +9,7 @@ from torch import Tensor
 from cnnlab.core.errors import UsageError
 from cnnlab.objectives.base import objectives
 from cnnlab.objectives.classes import confusion_counts
-from cnnlab.objectives.columns import Columns, Targets, class_names
+from cnnlab.objectives.columns import Columns, Targets, named_classes
 from cnnlab.objectives.single import Single
 
 
@@ -119,7 +119,7 @@ def binary(columns: Columns, column: str | None = None) -> Binary:
 
     :param column: the target column, where the data has more than one.
     """
-    name, names = class_names(columns, column, "binary")
+    name, names = named_classes(columns, column, "binary")
     if len(names) != 2:
         raise UsageError(
             f"objective=binary tells two classes apart, and column {name!r} has {len(names)}. Take "

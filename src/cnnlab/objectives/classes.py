@@ -9,7 +9,7 @@ from torch import Tensor
 from cnnlab.core.arguments import Count
 from cnnlab.core.errors import UsageError
 from cnnlab.objectives.base import objectives
-from cnnlab.objectives.columns import Columns, Targets, class_names, number_table
+from cnnlab.objectives.columns import Columns, Targets, named_classes, number_table
 from cnnlab.objectives.single import Single
 
 
@@ -111,7 +111,7 @@ def classes(columns: Columns, column: str | Count | None = None) -> Classes:
     :param column: the target column, where the data has more than one; or the number of classes, which is checked.
     """
     count = column if isinstance(column, int) else None
-    name, names = class_names(columns, None if isinstance(column, int) else column, "classes")
+    name, names = named_classes(columns, None if isinstance(column, int) else column, "classes")
     if count is not None and count != len(names):
         raise UsageError(
             f"objective=classes({count}) expects {count} classes, and column {name!r} has {len(names)}. Leave the "

@@ -13,12 +13,12 @@ Columns: TypeAlias = Mapping[str, tuple[str, ...] | None]
 """The target columns of a data set, with the class names of those that hold classes."""
 
 
-def listed(columns: Iterable[str]) -> str:
+def column_list(columns: Iterable[str]) -> str:
     """Columns as a message lists them."""
     return ", ".join(columns) or "none"
 
 
-def class_names(columns: Columns, column: str | None, objective: str) -> tuple[str, tuple[str, ...]]:
+def named_classes(columns: Columns, column: str | None, objective: str) -> tuple[str, tuple[str, ...]]:
     """The column of classes that an objective is for, and the names of its classes.
 
     :param column: as the spec names it; None for the only one there is.
@@ -29,7 +29,7 @@ def class_names(columns: Columns, column: str | None, objective: str) -> tuple[s
         if len(named) != 1:
             raise UsageError(
                 f"objective={objective} needs one target column that holds classes; the data's columns are: "
-                f"{listed(columns)}. {_remedy(columns, named, objective)}"
+                f"{column_list(columns)}. {_remedy(columns, named, objective)}"
             )
         column = named[0]
     if column in columns and columns[column] is None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cnnlab.core.errors import UsageError
-from cnnlab.objectives.columns import Columns, Targets, listed, number_columns, number_table
+from cnnlab.objectives.columns import Columns, Targets, column_list, number_columns, number_table
 
 Wanted: TypeAlias = str | tuple[str, ...] | None
 """The column or columns that a spec names; None for the only one that holds numbers."""
@@ -40,7 +40,7 @@ class Quantity:
         worth = tuple(units) if units is not None else _usual_units(names, objective)
         if len(worth) != len(names):
             raise UsageError(
-                f"units of objective={objective} takes one number for each of {listed(names)}; got {list(worth)}."
+                f"units of objective={objective} takes one number for each of {column_list(names)}; got {list(worth)}."
             )
         tables = tuple(number_table(columns, name, objective) for name in names)
         order = sorted(range(len(names)), key=lambda place: -worth[place])
@@ -117,7 +117,7 @@ def _names(columns: Columns, wanted: Wanted, objective: str) -> tuple[str, ...]:
     example = ", ".join(found[:2]) if found else "hour, minute"
     raise UsageError(
         f"objective={objective} needs one target column that holds numbers; the data's columns are: "
-        f"{listed(columns)}. Name one, as in column={found[0] if found else 'age'}, or several that make up one "
+        f"{column_list(columns)}. Name one, as in column={found[0] if found else 'age'}, or several that make up one "
         f"number, as in column=[{example}]."
     )
 
@@ -128,7 +128,7 @@ def _usual_units(names: tuple[str, ...], objective: str) -> tuple[float, ...]:
     if set(names) <= set(_MINUTES):
         return tuple(_MINUTES[name] for name in names)
     raise UsageError(
-        f"objective={objective} makes one number of {listed(names)} and needs to know what one of each is worth: "
+        f"objective={objective} makes one number of {column_list(names)} and needs to know what one of each is worth: "
         f"give units, as in units={[60, *[1] * (len(names) - 1)]}."
     )
 

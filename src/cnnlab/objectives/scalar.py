@@ -12,7 +12,7 @@ from cnnlab.objectives.columns import Columns, Targets
 from cnnlab.objectives.quantity import Quantity, Wanted
 from cnnlab.objectives.single import Numeric
 
-Kind: TypeAlias = Literal["mse", "mae", "huber"]
+ScalarLoss: TypeAlias = Literal["mse", "mae", "huber"]
 
 _DOUBT = 0.1
 """How far off a prediction is taken to be where others speak of the same column, in the scale of [-1, 1]."""
@@ -30,7 +30,9 @@ class Scalar(Numeric):
     judged_by = "mean_absolute_error"
     scored = ("mean_absolute_error", "median_absolute_error", "root_mean_square_error", "r2")
 
-    def __init__(self, quantity: Quantity, span: tuple[float, float], kind: Kind = "mse", delta: float = 0.1) -> None:
+    def __init__(
+        self, quantity: Quantity, span: tuple[float, float], kind: ScalarLoss = "mse", delta: float = 0.1
+    ) -> None:
         super().__init__(quantity, 1)
         self.centre, self.half = (span[0] + span[1]) / 2, (span[1] - span[0]) / 2
         self.kind, self.delta = kind, delta
@@ -77,7 +79,7 @@ def scalar(
     column: Wanted = None,
     range: tuple[float, float] | None = None,
     units: tuple[Positive, ...] | None = None,
-    loss: Kind = "mse",
+    loss: ScalarLoss = "mse",
     delta: Positive = 0.1,
 ) -> Scalar:
     """A number, by regression.

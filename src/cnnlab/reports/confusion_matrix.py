@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.evaluation import Confusion
-from cnnlab.reports.style import INK, canvas, literal, save
+from cnnlab.reports.style import INK, canvas, literal, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def draw_confusion(matrices: Mapping[str, Confusion], path: Path | str) -> Path:
             _number(axes, matrix)
         _name(axes, matrix, is_first=place == 0)
         axes.set_title(f"{literal(label)}\naccuracy {matrix.accuracy:.4f}", color=INK, fontsize=11)
-    return save(figure, path)
+    return save_figure(figure, path)
 
 
 def _shade(axes: "Axes", matrix: Confusion) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import UsageError
-from cnnlab.reports.style import COLOURS, INK, canvas, literal, plain_frame, save
+from cnnlab.reports.style import COLOURS, INK, canvas, literal, plain_frame, save_figure
 from cnnlab.runs import Run
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def draw_learning_curves(curves: Sequence[Curve], path: Path | str, title: str |
         figure.suptitle(literal(title), color=INK, fontsize=13)
     lines, words = _key(runs)
     figure.legend(lines, words, loc="outside lower center", ncols=min(6, len(runs) + 3), frameon=False, labelcolor=INK)
-    return save(figure, path)
+    return save_figure(figure, path)
 
 
 def _draw(axes: "Axes", curve: Curve, colour: str) -> None:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnlab.models import Summary
-from cnnlab.reports.network_layout import POINTS, SLANT, SMALL, Label, Layout, Line, Solid, lay_out
+from cnnlab.models import NetworkSummary
+from cnnlab.reports.network_layout import POINTS, SLANT, SMALL, Label, Line, NetworkLayout, Solid, lay_out_network
 from cnnlab.reports.network_parts import network_parts
-from cnnlab.reports.style import COLOURS, INK, literal, save
+from cnnlab.reports.style import COLOURS, INK, literal, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ _LIGHT = {"front": 0.45, "top": 0.7, "side": 0.2}
 _SPACING = 1.25
 
 
-def draw_network(summary: Summary, path: Path | str) -> Path:
+def draw_network(summary: NetworkSummary, path: Path | str) -> Path:
     """Draws a network to a file; the suffix names the format.
 
     Boxes are as high as the feature map, as deep as its width and as wide as its channels, all by the root; vectors
@@ -34,10 +34,10 @@ def draw_network(summary: Summary, path: Path | str) -> Path:
 
     :raises UsageError: for a format that cannot be written.
     """
-    return save(network_figure(lay_out(network_parts(summary))), path)
+    return save_figure(network_figure(lay_out_network(network_parts(summary))), path)
 
 
-def network_figure(layout: Layout) -> "Figure":
+def network_figure(layout: NetworkLayout) -> "Figure":
     """The drawing of a layout; the caller saves or shows it."""
     from matplotlib.figure import Figure
 

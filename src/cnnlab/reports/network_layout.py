@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from cnnlab.models.shapes import Shape
-from cnnlab.reports.network_parts import Box, Fork, Part
+from cnnlab.reports.network_parts import FeatureMapBox, Fork, Part
 
 Point: TypeAlias = tuple[float, float]
 
@@ -32,7 +32,7 @@ _FEW = 16
 class Solid:
     """A box in the picture: its front face's lower left corner, its size there, and its depth, which goes back."""
 
-    box: Box
+    box: FeatureMapBox
     x: float
     y: float
     width: float
@@ -72,7 +72,7 @@ class Line:
 
 
 @dataclass
-class Layout:
+class NetworkLayout:
     """Everything in the picture, and how large that is."""
 
     width: float = 0.0
@@ -84,7 +84,7 @@ class Layout:
     """Small circles where ways meet, with their signs."""
 
 
-def lay_out(parts: Sequence[Part], widest: float = _WIDEST) -> Layout:
+def lay_out_network(parts: Sequence[Part], widest: float = _WIDEST) -> NetworkLayout:
     """A place for every part, from left to right in as many rows as are needed.
 
     Feature maps are as high as their height, as deep as their width and as wide as their channels, all three by the
@@ -93,7 +93,7 @@ def lay_out(parts: Sequence[Part], widest: float = _WIDEST) -> Layout:
     pieces = [_Piece(part, _Scale.of(parts)) for part in parts]
     rows = _evenly(pieces, widest)
     heights = [(max(p.above for p in row), max(p.below for p in row)) for row in rows]
-    layout = Layout(height=2 * _MARGIN + sum(map(sum, heights)) + _GAP * (len(rows) - 1))
+    layout = NetworkLayout(height=2 * _MARGIN + sum(map(sum, heights)) + _GAP * (len(rows) - 1))
     top = layout.height - _MARGIN
     for number, (row, (above, below)) in enumerate(zip(rows, heights, strict=True)):
         _place_row(layout, row, top - above, is_first=number == 0, is_last=number == len(rows) - 1)
@@ -121,7 +121,7 @@ def _filled(pieces: "Sequence[_Piece]", widest: float) -> "list[list[_Piece]]":
     return rows
 
 
-def _place_row(layout: Layout, row: "Sequence[_Piece]", middle: float, *, is_first: bool, is_last: bool) -> None:
+def _place_row(layout: NetworkLayout, row: "Sequence[_Piece]", middle: float, *, is_first: bool, is_last: bool) -> None:
     x, way_in = _MARGIN, None if is_first else (_MARGIN, middle)
     x += 0 if is_first else _ENTRY
     for piece in row:
@@ -164,8 +164,8 @@ class _Scale:
         )
 
 
-def _boxes(part: Part) -> list[Box]:
-    return [part] if isinstance(part, Box) else [*(box for lane in part.lanes for box in lane), part.end]
+def _boxes(part: Part) -> list[FeatureMapBox]:
+    return [part] if isinstance(part, FeatureMapBox) else [*(box for lane in part.lanes for box in lane), part.end]
 
 
 class _Piece:
@@ -173,7 +173,7 @@ class _Piece:
 
     def __init__(self, part: Part, scale: _Scale) -> None:
         self.part, self.scale = part, scale
-        if isinstance(part, Box):
+        if isinstance(part, FeatureMapBox):
             self.width, self.above, self.below = self._room(part)
             return
         lanes = [self._lane_room(lane) for lane in part.lanes]
@@ -185,19 +185,19 @@ class _Piece:
         self.above = max(half or (lanes[0][1] if lanes else 0), ends[1]) + arch
         self.below = max(half or (lanes[0][2] if lanes else 0), ends[2])
 
-    def place(self, layout: Layout, x: float, middle: float, way_in: Point | None) -> Point:
+    def place(self, layout: NetworkLayout, x: float, middle: float, way_in: Point | None) -> Point:
         """Puts the part into the layout; from ``way_in`` comes what goes in, and the result is where it comes out."""
-        if isinstance(self.part, Box):
+        if isinstance(self.part, FeatureMapBox):
             return self._put(layout, self.part, x, middle, way_in)
         return self._put_fork(layout, self.part, x, middle, way_in or (x, middle))
 
-    def _room(self, box: Box) -> tuple[float, float, float]:
+    def _room(self, box: FeatureMapBox) -> tuple[float, float, float]:
         width, height, depth = self.scale.size(box.shape)
         label = _label(box, 0, 0).size
         solid = width + depth * SLANT[0]
         return max(solid, label[0]) + _GAP, height / 2 + depth * SLANT[1], height / 2 + _AIR + label[1]
 
-    def _lane_room(self, lane: Sequence[Box]) -> tuple[float, float, float]:
+    def _lane_room(self, lane: Sequence[FeatureMapBox]) -> tuple[float, float, float]:
         rooms = [self._room(box) for box in lane]
         return sum(room[0] for room in rooms), max(room[1] for room in rooms), max(room[2] for room in rooms)
 
@@ -207,7 +207,7 @@ class _Piece:
         label = Label((), _notes(fork.end), 0, 0).size
         return max(2 * _NODE, label[0]) + _GAP, _NODE, _NODE + _AIR + label[1]
 
-    def _put(self, layout: Layout, box: Box, x: float, middle: float, way_in: Point | None) -> Point:
+    def _put(self, layout: NetworkLayout, box: FeatureMapBox, x: float, middle: float, way_in: Point | None) -> Point:
         width, height, depth = self.scale.size(box.shape)
         room = self._room(box)[0] - _GAP
         left = x + (room - width - depth * SLANT[0]) / 2
@@ -218,7 +218,7 @@ class _Piece:
             layout.lines.append(Line(_bent(way_in, (left, middle))))
         return left + width + depth * SLANT[0] / 2, middle
 
-    def _put_fork(self, layout: Layout, fork: Fork, x: float, middle: float, way_in: Point) -> Point:
+    def _put_fork(self, layout: NetworkLayout, fork: Fork, x: float, middle: float, way_in: Point) -> Point:
         fork_at = (x, middle)
         layout.lines.append(Line((way_in, fork_at), tip=False))
         rooms = [self._lane_room(lane) for lane in fork.lanes]
@@ -234,14 +234,16 @@ class _Piece:
             self._put_around(layout, fork, fork_at, end_at, middle)
         return self._put_end(layout, fork, end_at, middle, ways or [fork_at])
 
-    def _put_lane(self, layout: Layout, lane: Sequence[Box], x: float, level: float, start: Point) -> Point:
+    def _put_lane(
+        self, layout: NetworkLayout, lane: Sequence[FeatureMapBox], x: float, level: float, start: Point
+    ) -> Point:
         way = start
         for box in lane:
             way = self._put(layout, box, x, level, way)
             x += self._room(box)[0]
         return way
 
-    def _put_around(self, layout: Layout, fork: Fork, start: Point, end_at: float, middle: float) -> None:
+    def _put_around(self, layout: NetworkLayout, fork: Fork, start: Point, end_at: float, middle: float) -> None:
         over = middle + self.above - 0.12
         target = self._meeting(fork, end_at, middle)
         points = (start, (start[0], over), (target[0], over), target)
@@ -257,7 +259,7 @@ class _Piece:
         left = end_at + (room - width - depth * SLANT[0]) / 2
         return left + width / 2 + depth * SLANT[0], middle + height / 2 + depth * SLANT[1]
 
-    def _put_end(self, layout: Layout, fork: Fork, x: float, middle: float, ways: Sequence[Point]) -> Point:
+    def _put_end(self, layout: NetworkLayout, fork: Fork, x: float, middle: float, ways: Sequence[Point]) -> Point:
         if fork.join == "concat":
             way_out = self._put(layout, fork.end, x, middle, None)
             solid = layout.solids[-1]
@@ -280,10 +282,10 @@ def _bent(start: Point, end: Point, *, late: bool = False) -> tuple[Point, ...]:
     return (start, *middle, end)
 
 
-def _label(box: Box, x: float, y: float) -> Label:
+def _label(box: FeatureMapBox, x: float, y: float) -> Label:
     return Label(box.label, _notes(box), x, y)
 
 
-def _notes(box: Box) -> tuple[str, ...]:
+def _notes(box: FeatureMapBox) -> tuple[str, ...]:
     """What is done besides, in short lines."""
     return tuple(textwrap.wrap(", ".join(box.notes), _NOTE_LETTERS, break_long_words=False))

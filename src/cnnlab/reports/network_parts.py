@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal, TypeAlias
 
-from cnnlab.models import Row, Summary
+from cnnlab.models import LayerRow, NetworkSummary
 from cnnlab.models.shapes import Shape, format_shape
 
-Kind: TypeAlias = Literal["input", "conv", "pool", "dense", "output", "join", "group"]
+PartKind: TypeAlias = Literal["input", "conv", "pool", "dense", "output", "join", "group"]
 
-_TITLES: dict[str, tuple[str, Kind]] = {
+_TITLES: dict[str, tuple[str, PartKind]] = {
     "Conv2d": ("conv", "conv"),
     "Conv2dExtraEdge": ("conv", "conv"),
     "MaxPool2d": ("pool", "pool"),
@@ -27,7 +27,7 @@ _UNSEEN = {"Flatten", "Identity", "ActivityPenalty"}
 
 
 @dataclass(frozen=True)
-class Box:
+class FeatureMapBox:
     """One feature map or vector.
 
     :param name: of the layer that makes it.
@@ -39,7 +39,7 @@ class Box:
     name: str
     title: str
     shape: Shape
-    kind: Kind
+    kind: PartKind
     notes: tuple[str, ...] = ()
 
     @property
@@ -60,22 +60,22 @@ class Fork:
     """
 
     name: str
-    lanes: tuple[tuple[Box, ...], ...]
+    lanes: tuple[tuple[FeatureMapBox, ...], ...]
     around: tuple[str, ...] | None
     join: str
-    end: Box
+    end: FeatureMapBox
 
 
-Part: TypeAlias = Box | Fork
+Part: TypeAlias = FeatureMapBox | Fork
 
 
-def network_parts(summary: Summary) -> tuple[Part, ...]:
+def network_parts(summary: NetworkSummary) -> tuple[Part, ...]:
     """The parts of a network in order, the picture that goes in first.
 
     Activations, normalisation and dropout are notes on the feature map before them. A block that is neither of
     cnnlab's nor a plain chain is one box.
     """
-    parts: list[Part] = [Box("input", "input", summary.shape, "input")]
+    parts: list[Part] = [FeatureMapBox("input", "input", summary.shape, "input")]
     seen = [row for row in summary.rows if row.output is not None]
     for name, group in groupby(seen, key=lambda row: row.name.partition(".")[0]):
         rows = list(group)
@@ -91,33 +91,37 @@ def network_parts(summary: Summary) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _place(row: Row, depth: int = 1) -> str:
+def _place(row: LayerRow, depth: int = 1) -> str:
     names = row.name.split(".")
     return names[depth] if len(names) > depth else ""
 
 
-def _is_chain(rows: Sequence[Row]) -> bool:
+def _is_chain(rows: Sequence[LayerRow]) -> bool:
     """Whether nothing but layers acts here, one after the other: then the receptive field is known throughout."""
     is_known = all(row.receptive_field is not None for row in rows)
     is_flat = all(len(row.output or ()) == 1 for row in rows)
     return not any(row.kind in _JOINS for row in rows) and (is_known or is_flat)
 
 
-def _chained(parts: Sequence[Part], rows: Iterable[Row]) -> list[Part]:
+def _chained(parts: Sequence[Part], rows: Iterable[LayerRow]) -> list[Part]:
     """The parts with further layers after them: a box each, or a note on the last."""
     chain = list(parts)
     for row in rows:
         if row.kind in _TITLES:
             chain.append(_box(row))
         elif row.kind not in _UNSEEN:
-            chain[-1] = _noted(chain[-1], _note(row)) if chain else Box(row.name, _note(row), row.output or (), "group")
+            chain[-1] = (
+                _noted(chain[-1], _note(row))
+                if chain
+                else FeatureMapBox(row.name, _note(row), row.output or (), "group")
+            )
     return chain
 
 
-def _box(row: Row) -> Box:
+def _box(row: LayerRow) -> FeatureMapBox:
     title, kind = _TITLES[row.kind]
     sized = f"{title} {format_shape(row.kernel)}" if row.kernel else title
-    return Box(row.name, sized, row.output or (), kind)
+    return FeatureMapBox(row.name, sized, row.output or (), kind)
 
 
 def _noted(part: Part, note: str) -> Part:
@@ -126,21 +130,21 @@ def _noted(part: Part, note: str) -> Part:
     return replace(part, notes=(*part.notes, note))
 
 
-def _note(row: Row) -> str:
+def _note(row: LayerRow) -> str:
     return _NOTES.get(row.kind, row.kind.lower())
 
 
-def _boxes(rows: Sequence[Row]) -> tuple[Box, ...]:
-    return tuple(part for part in _chained((), rows) if isinstance(part, Box))
+def _boxes(rows: Sequence[LayerRow]) -> tuple[FeatureMapBox, ...]:
+    return tuple(part for part in _chained((), rows) if isinstance(part, FeatureMapBox))
 
 
-def _branches(name: str, rows: Sequence[Row]) -> Fork:
+def _branches(name: str, rows: Sequence[LayerRow]) -> Fork:
     inside = [row for row in rows if _place(row) == "branches"]
     lanes = [_boxes(list(lane)) for _, lane in groupby(inside, key=lambda row: _place(row, 2))]
     return Fork(name, tuple(lanes), None, "concat", _joined(rows[-1]))
 
 
-def _residual(name: str, rows: Sequence[Row]) -> Fork:
+def _residual(name: str, rows: Sequence[LayerRow]) -> Fork:
     at = {place: [row for row in rows if _place(row) == place] for place in ("before", "body", "shortcut", "after")}
     join = next(row for row in rows if _place(row) == "join")
     around = tuple(box.title for box in _boxes(at["shortcut"]))
@@ -152,11 +156,11 @@ def _residual(name: str, rows: Sequence[Row]) -> Fork:
     return Fork(name, (lane,), around, _JOINS[join.kind], end)
 
 
-def _joined(row: Row) -> Box:
-    return Box(row.name, _JOINS[row.kind], row.output or (), "join")
+def _joined(row: LayerRow) -> FeatureMapBox:
+    return FeatureMapBox(row.name, _JOINS[row.kind], row.output or (), "join")
 
 
-def _whole(name: str, rows: Sequence[Row]) -> Box:
+def _whole(name: str, rows: Sequence[LayerRow]) -> FeatureMapBox:
     """A block whose insides are not shown."""
     last = next((row for row in reversed(rows) if row.output), rows[-1])
-    return Box(name, name, last.output or (), "group", (f"{len(rows)} layers",))
+    return FeatureMapBox(name, name, last.output or (), "group", (f"{len(rows)} layers",))

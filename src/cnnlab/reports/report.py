@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import make_folder, storage_errors, write_bytes, write_text
 from cnnlab.reports.contents.provenance import Provenance, provenance
+from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.standalone_runs import result_of_runs
-from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import Table
 from cnnlab.reports.figures.mistakes import draw_mistakes
 from cnnlab.reports.figures.style import style
@@ -42,7 +42,7 @@ def write_study_report(
     """
     if not result.settings:
         raise UsageError(f"the study {result.name} has no settings yet, so there is nothing to report. Run it first.")
-    return _write(Subject(result, runs), Path(out_dir), data_dir)
+    return _write(ReportSubject(result, runs), Path(out_dir), data_dir)
 
 
 def write_runs_report(runs: Sequence[Run], out_dir: Path, *, data_dir: Path | None = None) -> Path:
@@ -51,10 +51,10 @@ def write_runs_report(runs: Sequence[Run], out_dir: Path, *, data_dir: Path | No
     :raises UsageError: when there are no runs.
     """
     result = result_of_runs(runs)
-    return _write(Subject(result, {run.name: run for run in runs}, is_study=False), Path(out_dir), data_dir)
+    return _write(ReportSubject(result, {run.name: run for run in runs}, is_study=False), Path(out_dir), data_dir)
 
 
-def _write(subject: Subject, out_dir: Path, data_dir: Path | None) -> Path:
+def _write(subject: ReportSubject, out_dir: Path, data_dir: Path | None) -> Path:
     found = sections(subject, data_dir)
     origin = provenance(subject)
     folder = out_dir / FILES

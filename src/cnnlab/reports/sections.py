@@ -13,7 +13,7 @@ from cnnlab.reports.contents import search as of_search
 from cnnlab.reports.contents import settings as of_settings
 from cnnlab.reports.contents import trade_off as of_cost
 from cnnlab.reports.contents.mistakes import Gallery, farthest_off, gallery
-from cnnlab.reports.contents.subject import Subject
+from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import Table, capital, counted, listed, with_unit
 from cnnlab.reports.figures import classes as class_figures
 from cnnlab.reports.figures import curves as curve_figures
@@ -33,7 +33,7 @@ _CLOSE = 0.005
 
 
 @dataclass(frozen=True)
-class Picture:
+class SectionFigure:
     """A figure with all that goes with it.
 
     :param alt: what it shows, for those who cannot see it.
@@ -61,12 +61,12 @@ class Section:
     title: str
     text: str = ""
     tables: tuple[Table, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[SectionFigure, ...] = ()
     gallery: Gallery | None = None
     files: tuple[Table, ...] = field(default=())
 
 
-def sections(subject: Subject, data_dir: Path | None = None) -> tuple[Section, ...]:
+def sections(subject: ReportSubject, data_dir: Path | None = None) -> tuple[Section, ...]:
     """Of all that there is something to say on."""
     found = (
         _settings(subject),
@@ -82,7 +82,7 @@ def sections(subject: Subject, data_dir: Path | None = None) -> tuple[Section, .
     return tuple(section for section in found if section is not None)
 
 
-def _settings(subject: Subject) -> Section:
+def _settings(subject: ReportSubject) -> Section:
     table = of_settings.settings_table(subject)
     published = of_settings.published_values(subject)
     drawn = setting_figures.drawn_settings(subject)
@@ -101,7 +101,7 @@ def _settings(subject: Subject) -> Section:
         f"Means of {subject.metric.label} with 95% intervals of {counted(len(drawn), 'setting')}, the best on top: "
         f"{', down to '.join(dict.fromkeys(ends))}."
     )
-    picture = Picture(
+    picture = SectionFigure(
         *("settings", f"{capital(subject.metric.label)} by setting", " ".join(parts), alt, table),
         draw=lambda: setting_figures.draw_settings(subject, published),
     )
@@ -109,7 +109,7 @@ def _settings(subject: Subject) -> Section:
     return Section("settings", "Settings", tables=(table,), pictures=(picture,), files=files)
 
 
-def _naming(subject: Subject) -> str:
+def _naming(subject: ReportSubject) -> str:
     """What the names in figures are; empty where they speak for themselves."""
     several = [axis.name for axis in subject.result.axes if len(axis.values) > 1]
     words = ["the key of the table"] if subject.has_keys else []
@@ -120,13 +120,13 @@ def _naming(subject: Subject) -> str:
     return ", then ".join(words)
 
 
-def _claims(subject: Subject) -> Section | None:
+def _claims(subject: ReportSubject) -> Section | None:
     if not subject.result.claims:
         return None
     return Section("claims", "Claims", tables=(of_settings.claims_table(subject),))
 
 
-def _comparisons(subject: Subject) -> Section | None:
+def _comparisons(subject: ReportSubject) -> Section | None:
     families = [family for family in subject.result.families if family.comparisons]
     tables: tuple[Table, ...] = ()
     for family in families:
@@ -145,12 +145,12 @@ def _told_apart(tables: Iterable[Table]) -> tuple[Table, ...]:
     return tuple(found)
 
 
-def _published(subject: Subject) -> Section | None:
+def _published(subject: ReportSubject) -> Section | None:
     tables = _told_apart(of_settings.published_table(subject, one) for one in subject.result.published)
     return Section("published", "Published numbers", tables=tables) if tables else None
 
 
-def _curves(subject: Subject) -> Section | None:
+def _curves(subject: ReportSubject) -> Section | None:
     curves, metrics = of_curves.setting_curves(subject), of_curves.followed(subject)
     if not curves:
         return None
@@ -166,7 +166,7 @@ def _curves(subject: Subject) -> Section | None:
         caption = "Mean over the repeats; the band goes from the lowest to the highest of them."
         caption += _LEAVING if curve_figures.leave_together(together, main) else ""
         pictures.append(
-            Picture(
+            SectionFigure(
                 *("curves", f"{whole}: {main.label} on validation", caption, alt, table),
                 draw=lambda: curve_figures.draw_together(together, main, subject.colours, subject.names),
             )
@@ -186,12 +186,12 @@ def _curves(subject: Subject) -> Section | None:
 
 
 def _curve_picture(
-    subject: Subject,
+    subject: ReportSubject,
     one: of_curves.SettingCurves,
     metrics: tuple[of_curves.CurveMetric, ...],
     ends: curve_figures.Limits,
     table: Table,
-) -> Picture:
+) -> SectionFigure:
     gaps = [
         f"{metric.label}: gap of {with_unit(one.gaps[metric.name].size, metric.kind, sign=True)} at epoch "
         f"{one.gaps[metric.name].epoch}"
@@ -202,13 +202,13 @@ def _curve_picture(
     caption = f"Train dashed, validation solid.{_LEAVING if curve_figures.leaves(one, ends) else ''}"
     place = table.keys.index(one.key)
     own = Table("curves", table.title, table.columns, (table.rows[place],), (one.key,), table.note).without_empty()
-    return Picture(
+    return SectionFigure(
         *(f"curves {one.key}", one.label, caption, alt, own),
         draw=lambda: curve_figures.draw_setting(one, metrics, subject.colours[one.key], ends),
     )
 
 
-def _factors(subject: Subject) -> Section | None:
+def _factors(subject: ReportSubject) -> Section | None:
     # With one factor of words, the settings themselves are its effect.
     if subject.unlike:
         return None
@@ -220,7 +220,7 @@ def _factors(subject: Subject) -> Section | None:
     return Section("factors", "What each factor does", pictures=tuple(pictures)) if pictures else None
 
 
-def _search_pictures(subject: Subject) -> list[Picture]:
+def _search_pictures(subject: ReportSubject) -> list[SectionFigure]:
     metric, steps = of_search.search_metric(subject), of_search.search_steps(subject)
     if metric is None or not steps:
         return []
@@ -229,10 +229,10 @@ def _search_pictures(subject: Subject) -> list[Picture]:
     alt += f"{with_unit(best, metric.unit)}."
     caption = "Dots: settings tried, hollow where they were stopped early; line: the best so far."
     table = of_search.search_table(subject)
-    return [Picture("search", table.title, caption, alt, table, lambda: draw_search(steps, metric))]
+    return [SectionFigure("search", table.title, caption, alt, table, lambda: draw_search(steps, metric))]
 
 
-def _effect_picture(subject: Subject, effect: of_factors.Effect) -> Picture:
+def _effect_picture(subject: ReportSubject, effect: of_factors.Effect) -> SectionFigure:
     metric = subject.metric
     ordered = sorted(effect.levels, key=lambda level: level.mean)
     alt = (
@@ -243,10 +243,10 @@ def _effect_picture(subject: Subject, effect: of_factors.Effect) -> Picture:
     caption = f"{span} Bar: 95% interval over the seeds. {effect.how}".strip()
     table = of_factors.effects_table(subject, effect)
     key = f"effect {effect.axis}"
-    return Picture(key, effect.axis, caption, alt, table, lambda: factor_figures.draw_effect(subject, effect))
+    return SectionFigure(key, effect.axis, caption, alt, table, lambda: factor_figures.draw_effect(subject, effect))
 
 
-def _heat_picture(subject: Subject, found: of_factors.HeatMap) -> Picture:
+def _heat_picture(subject: ReportSubject, found: of_factors.HeatMap) -> SectionFigure:
     alt = (
         f"Heat map of mean {subject.metric.label} over {found.rows} and {found.columns}; the numbers are in the table."
     )
@@ -254,10 +254,10 @@ def _heat_picture(subject: Subject, found: of_factors.HeatMap) -> Picture:
     caption = f"Mean {subject.metric.label}{unit}. {found.how}".strip()
     table = of_factors.heat_map_table(subject, found)
     title = f"{found.rows} and {found.columns}"
-    return Picture(table.key, title, caption, alt, table, lambda: factor_figures.draw_heat_map(subject, found))
+    return SectionFigure(table.key, title, caption, alt, table, lambda: factor_figures.draw_heat_map(subject, found))
 
 
-def _cost(subject: Subject) -> Section | None:
+def _cost(subject: ReportSubject) -> Section | None:
     points = of_cost.trade_off(subject)
     if len(points) < 2 or subject.unlike:
         return None
@@ -273,13 +273,13 @@ def _cost(subject: Subject) -> Section | None:
     caption += f" {at_once} trainings ran at a time, so each took longer than by itself." if at_once > 1 else ""
     title = f"{capital(subject.metric.label)} against training time"
     table = of_cost.trade_off_table(subject, points)
-    picture = Picture(
+    picture = SectionFigure(
         *("trade-off", title, caption, alt, table), draw=lambda: draw_trade_off(subject, points, subject.colours)
     )
     return Section("cost", "What it costs", pictures=(picture,))
 
 
-def _best(subject: Subject, data_dir: Path | None) -> list[Section | None]:
+def _best(subject: ReportSubject, data_dir: Path | None) -> list[Section | None]:
     """The best setting number by number and class by class, and its mistakes."""
     repeats = of_classes.best_repeats(subject)
     if subject.best is None or not repeats or subject.unlike:
@@ -298,21 +298,21 @@ def _best(subject: Subject, data_dir: Path | None) -> list[Section | None]:
     return found
 
 
-def _number_section(subject: Subject, details: of_numbers.NumberDetails) -> Section:
+def _number_section(subject: ReportSubject, details: of_numbers.NumberDetails) -> Section:
     unit, found = details.found.unit, details.found
     mean, guess = (with_unit(value, unit) for value in (float(found.distances.mean()), found.guess))
     text = f"{_on_which(subject, details)} It is off by {mean} on average; who always says the same {details.name} is "
     text += f"off by {guess} at best."
     shares = of_numbers.shares_table(details)
     half = with_unit(shares.rows[0][1], unit)
-    against = Picture(
+    against = SectionFigure(
         *(f"numbers {details.name}", "Predicted against true"),
         "On the dashed line it is right. Darker: more predictions.",
         f"Predicted against true {details.name}; half of the predictions are within {half} of the true one.",
         of_numbers.parts_table(details),
         draw=lambda: number_figures.draw_numbers(details),
     )
-    far = Picture(
+    far = SectionFigure(
         *(f"distances {details.name}", "How far off"),
         f"Dashed: who always says the same, {guess} on average." if found.guess > 0 else "",
         f"Share of predictions that are off by at most so much: half by {half}.",
@@ -323,7 +323,7 @@ def _number_section(subject: Subject, details: of_numbers.NumberDetails) -> Sect
     return Section(f"numbers {details.name}", title, text, pictures=(against, far))
 
 
-def _on_which(subject: Subject, details: of_classes.ClassDetails | of_numbers.NumberDetails) -> str:
+def _on_which(subject: ReportSubject, details: of_classes.ClassDetails | of_numbers.NumberDetails) -> str:
     """What the numbers of the best setting are of."""
     several = len(details.seeds) > 1
     seeds = f"seed{'s' if several else ''} {listed([str(seed) for seed in details.seeds])}"
@@ -333,7 +333,7 @@ def _on_which(subject: Subject, details: of_classes.ClassDetails | of_numbers.Nu
     return text
 
 
-def _class_section(subject: Subject, details: of_classes.ClassDetails) -> Section:
+def _class_section(subject: ReportSubject, details: of_classes.ClassDetails) -> Section:
     text = _on_which(subject, details)
     pictures = (_confusion_picture(details), _measures_picture(details), _reliability_picture(details))
     name = "" if details.column == "label" else f": {details.column}"
@@ -341,11 +341,11 @@ def _class_section(subject: Subject, details: of_classes.ClassDetails) -> Sectio
     return Section(f"classes {details.column}", f"The best, class by class{name}", text, tables, pictures)
 
 
-def _confusion_picture(details: of_classes.ClassDetails) -> Picture:
+def _confusion_picture(details: of_classes.ClassDetails) -> SectionFigure:
     worst = details.confusion.mistakes(1)
     most = f" Most often {worst[0][0]} is taken for {worst[0][1]}, {worst[0][2]:,} times." if worst else ""
     alt = f"Confusion matrix of {counted(len(details.confusion.names), 'class')[:-2]}es.{most}"
-    return Picture(
+    return SectionFigure(
         *(f"confusion {details.column}", "Confusion matrix"),
         "Percent of the pictures of each true class; shades are stretched so that few mistakes show.",
         *(alt, of_classes.confusion_table(details)),
@@ -353,18 +353,18 @@ def _confusion_picture(details: of_classes.ClassDetails) -> Picture:
     )
 
 
-def _measures_picture(details: of_classes.ClassDetails) -> Picture:
+def _measures_picture(details: of_classes.ClassDetails) -> SectionFigure:
     f1 = details.measures.mean["f1"]
     lowest = details.measures.names[min(range(len(f1)), key=lambda i: (f1[i] != f1[i], f1[i]))]
     alt = f"Precision, recall and F1 of each class; the lowest F1 is that of {lowest}."
     caption = "Mean over the repeats; lines go from the lowest to the highest of them."
-    return Picture(
+    return SectionFigure(
         *(f"classes {details.column}", "Precision, recall and F1", caption, alt, of_classes.measures_table(details)),
         draw=lambda: class_figures.draw_measures(details.measures),
     )
 
 
-def _reliability_picture(details: of_classes.ClassDetails) -> Picture:
+def _reliability_picture(details: of_classes.ClassDetails) -> SectionFigure:
     found = details.calibration
     over = found.confidence - found.accuracy
     side = "surer than it is right" if over > 0 else "less sure than it is right"
@@ -375,7 +375,7 @@ def _reliability_picture(details: of_classes.ClassDetails) -> Picture:
         f"On the dashed line it is right as often as it says. On the whole it is {side}: mean confidence "
         f"{with_unit(found.confidence, 'share')}, accuracy {with_unit(found.accuracy, 'share')}; {numbers}."
     )
-    return Picture(
+    return SectionFigure(
         *(f"calibration {details.column}", "Calibration", caption, alt, of_classes.calibration_table(details)),
         draw=lambda: class_figures.draw_reliability(found),
     )
@@ -396,7 +396,7 @@ def _farthest_section(details: of_numbers.NumberDetails, found: Gallery) -> Sect
     return Section(f"farthest {details.name}", f"Where it is farthest off: {details.name}", text, gallery=found)
 
 
-def _missing(subject: Subject) -> Section | None:
+def _missing(subject: ReportSubject) -> Section | None:
     table = of_settings.missing_table(subject)
     if not table.rows:
         return None

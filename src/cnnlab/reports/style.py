@@ -40,7 +40,7 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def save(figure: "Figure", path: Path | str) -> Path:
+def save_figure(figure: "Figure", path: Path | str) -> Path:
     """Writes the figure, whole or not at all; the suffix names the format.
 
     :raises UsageError: for a format that cannot be written.

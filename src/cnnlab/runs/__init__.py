@@ -1,6 +1,6 @@
 """What one training leaves on disk, and the store over it."""
 
-from cnnlab.runs.comparison import Comparison
+from cnnlab.runs.comparison import RunComparison
 from cnnlab.runs.environment import environment
 from cnnlab.runs.predictions import Predictions
 from cnnlab.runs.run import Run
@@ -8,4 +8,13 @@ from cnnlab.runs.scores import Scores
 from cnnlab.runs.store import RunStore, RunSummary
 from cnnlab.runs.writer import RunWriter
 
-__all__ = ["Comparison", "Predictions", "Run", "RunStore", "RunSummary", "RunWriter", "Scores", "environment"]
+__all__ = [
+    "Predictions",
+    "Run",
+    "RunComparison",
+    "RunStore",
+    "RunSummary",
+    "RunWriter",
+    "Scores",
+    "environment",
+]

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cnnlab.runs.record import flattened
-from cnnlab.runs.run_info import RunFacts
+from cnnlab.runs.run_info import RunInfo
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Runs side by side; every list has one value a run, in the order of ``runs``, None where a run has none.
 
     :param runs: their names.
@@ -38,12 +38,12 @@ class Comparison:
         return asdict(self)
 
 
-def side_by_side(runs: Sequence[RunFacts]) -> Comparison:
+def side_by_side(runs: Sequence[RunInfo]) -> RunComparison:
     """The comparison of these runs."""
     infos = [run.info for run in runs]
     scores = _columns([flattened(info.get("scores") or {}) for info in infos])
     execution = [{part: info[part] for part in ("execution", "environment") if info.get(part)} for info in infos]
-    return Comparison(
+    return RunComparison(
         runs=[run.name for run in runs],
         recipe=_differing(_columns([flattened(run.recipe) for run in runs])),
         execution=_differing(_columns([flattened(facts) for facts in execution])),

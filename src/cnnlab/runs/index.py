@@ -38,7 +38,7 @@ _PASSING = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexEntry:
     """One run in the index.
 
     :param folder: name of its folder.
@@ -65,10 +65,10 @@ class Index:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._entries: dict[str, Entry] | None = None
+        self._entries: dict[str, IndexEntry] | None = None
         self._guard = threading.Lock()
 
-    def entries(self, *, recipes: bool = False) -> list[Entry]:
+    def entries(self, *, recipes: bool = False) -> list[IndexEntry]:
         """Every run, the one started last first.
 
         :param recipes: whether the entries are to hold the recipes as they are now; without, a recipe may be missing
@@ -80,12 +80,12 @@ class Index:
             self._keep(current, known)
             return sorted(current.values(), key=lambda entry: entry.order, reverse=True)
 
-    def _known(self) -> dict[str, Entry]:
+    def _known(self) -> dict[str, IndexEntry]:
         if self._entries is None:
             self._entries = {entry.folder: entry for entry in _load(self.root / INDEX)}
         return self._entries
 
-    def _scan(self, known: dict[str, Entry]) -> Iterator[Entry]:
+    def _scan(self, known: dict[str, IndexEntry]) -> Iterator[IndexEntry]:
         try:
             folders = os.scandir(self.root)
         except (FileNotFoundError, NotADirectoryError):
@@ -101,18 +101,18 @@ class Index:
                 if entry is not None:
                     yield entry
 
-    def _with_recipe(self, entry: Entry) -> Entry:
+    def _with_recipe(self, entry: IndexEntry) -> IndexEntry:
         path = self.root / entry.folder
         stamp = _stamp(str(path / record.RECIPE)) or "missing"
         if stamp == entry.recipe_stamp:
             return entry
         try:
-            recipe = record.plain(record.read_recipe(path))
+            recipe = record.json_value(record.read_recipe(path))
         except (CnnlabError, OSError, UnicodeDecodeError):
             recipe = {}
         return replace(entry, recipe_stamp=stamp, recipe=recipe)
 
-    def _keep(self, current: dict[str, Entry], known: dict[str, Entry]) -> None:
+    def _keep(self, current: dict[str, IndexEntry], known: dict[str, IndexEntry]) -> None:
         changed = [entry for name, entry in current.items() if known.get(name) is not entry]
         gone = known.keys() - current.keys()
         self._entries = current
@@ -129,7 +129,7 @@ def _stamp(path: str) -> str | None:
     return f"{facts.st_ino}/{facts.st_size}/{facts.st_mtime_ns}"
 
 
-def _read(folder: Path, stamp: str, before: Entry | None) -> Entry | None:
+def _read(folder: Path, stamp: str, before: IndexEntry | None) -> IndexEntry | None:
     try:
         info = record.read_info(folder)
     except RunNotFoundError:
@@ -138,7 +138,7 @@ def _read(folder: Path, stamp: str, before: Entry | None) -> Entry | None:
     except (CnnlabError, OSError) as error:
         info = {"name": folder.name, "status": "damaged", "reason": str(error)}
     recipe = (before.recipe_stamp, before.recipe) if before else (None, None)
-    return Entry(folder.name, stamp, info, *recipe)
+    return IndexEntry(folder.name, stamp, info, *recipe)
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def _opened(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _load(path: Path) -> list[Entry]:
+def _load(path: Path) -> list[IndexEntry]:
     """The entries on disk; none when the file is missing, damaged or of another version."""
     if not path.is_file():
         return []
@@ -158,12 +158,14 @@ def _load(path: Path) -> list[Entry]:
             if _version(connection) != _VERSION:
                 return []
             rows = connection.execute("SELECT folder, stamp, info, recipe_stamp, recipe FROM runs").fetchall()
-            return [Entry(a, b, json.loads(info), c, json.loads(recipe or "null")) for a, b, info, c, recipe in rows]
+            return [
+                IndexEntry(a, b, json.loads(info), c, json.loads(recipe or "null")) for a, b, info, c, recipe in rows
+            ]
     except (sqlite3.Error, OSError, ValueError, TypeError):
         return []
 
 
-def _save(path: Path, changed: list[Entry], gone: Iterable[str], everything: Iterable[Entry]) -> None:
+def _save(path: Path, changed: list[IndexEntry], gone: Iterable[str], everything: Iterable[IndexEntry]) -> None:
     """Brings the file up to date if that can be done; a damaged one is made anew."""
     try:
         _write(path, changed, gone, everything)
@@ -176,7 +178,7 @@ def _save(path: Path, changed: list[Entry], gone: Iterable[str], everything: Ite
             _write(path, changed, gone, everything)
 
 
-def _write(path: Path, changed: list[Entry], gone: Iterable[str], everything: Iterable[Entry]) -> None:
+def _write(path: Path, changed: list[IndexEntry], gone: Iterable[str], everything: Iterable[IndexEntry]) -> None:
     with _opened(path, write=True) as connection, connection:
         connection.execute("BEGIN IMMEDIATE")
         if _version(connection) != _VERSION:
@@ -186,7 +188,7 @@ def _write(path: Path, changed: list[Entry], gone: Iterable[str], everything: It
         connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", map(_row, changed))
 
 
-def _row(entry: Entry) -> tuple[str | None, ...]:
+def _row(entry: IndexEntry) -> tuple[str | None, ...]:
     recipe = None if entry.recipe is None else json.dumps(entry.recipe)
     return entry.folder, entry.stamp, json.dumps(entry.info), entry.recipe_stamp, recipe
 

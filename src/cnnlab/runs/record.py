@@ -54,7 +54,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """``value`` in the types of JSON: numpy's and torch's scalars become Python's, tuples lists, paths text.
 
     A number that is not finite becomes null, since JSON has no word for it.
@@ -66,13 +66,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes):
-        return [plain(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
+        return [json_value(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "tolist"):
-        return plain(value.tolist())
+        return json_value(value.tolist())
     raise TypeError(f"{value!r} cannot be recorded: it is no number, text, list or mapping")
 
 
@@ -109,7 +109,7 @@ def is_run(folder: Path) -> bool:
 
 def write_info(folder: Path, info: Mapping[str, Any]) -> None:
     """Replaces ``run.json``."""
-    write_text(folder / INFO, json.dumps(plain(info), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(folder / INFO, json.dumps(json_value(info), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_info(folder: Path) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def parse_info(text: bytes | str, folder: Path) -> dict[str, Any]:
 
 def write_recipe(folder: Path, recipe: Mapping[str, Any]) -> None:
     """Writes ``recipe.yaml``, keys in the order of the recipe."""
-    write_text(folder / RECIPE, yaml.dump(plain(recipe)))
+    write_text(folder / RECIPE, yaml.dump(json_value(recipe)))
 
 
 def read_recipe(folder: Path) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from cnnlab.runs import record
 from cnnlab.runs.history import read_history
 from cnnlab.runs.lock import is_locked
 from cnnlab.runs.predictions import Predictions, check_split
-from cnnlab.runs.run_info import RunFacts
-from cnnlab.runs.step_log import read_live
+from cnnlab.runs.run_info import RunInfo
+from cnnlab.runs.step_log import read_step_log
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DIGITS = 4
 
 
-class Run(RunFacts):
+class Run(RunInfo):
     """One run, read from its folder; nothing here writes.
 
     What the folder holds is read when it is asked for, so the view of a run that is still training is up to date.
@@ -57,7 +57,7 @@ class Run(RunFacts):
     @property
     def live(self) -> list[dict[str, Any]]:
         """The records of ``live.jsonl`` so far, in order."""
-        return read_live(self.folder)
+        return read_step_log(self.folder)
 
     @property
     def splits(self) -> list[str]:
@@ -112,7 +112,7 @@ class Run(RunFacts):
     def _repr_html_(self) -> str:
         left = 'style="text-align: left"'
         facts = "".join(f"<tr><th {left}>{escape(a)}</th><td {left}>{escape(b)}</td></tr>" for a, b in _facts(self))
-        recipe = escape(yaml.dump(record.plain(self.recipe)).strip())
+        recipe = escape(yaml.dump(record.json_value(self.recipe)).strip())
         return f"<table>{facts}</table><details><summary>recipe</summary><pre>{recipe}</pre></details>"
 
 

@@ -8,7 +8,7 @@ from cnnlab.runs.data_folder import data_folder
 from cnnlab.runs.scores import Scores
 
 
-class RunFacts(ABC):
+class RunInfo(ABC):
     """The facts of one run; a subclass says where they are read."""
 
     folder: Path

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core.files import storage_errors
-from cnnlab.runs.record import LIVE, plain
+from cnnlab.runs.record import LIVE, json_value
 
 
-class LiveLog:
+class StepLog:
     """``live.jsonl`` of a run folder, held open.
 
     Each line reaches the system at once, so that whoever watches sees it, and is not waited for to reach the disk.
@@ -27,7 +27,7 @@ class LiveLog:
 
         :raises StorageError: when it cannot be written; the lines before stay whole.
         """
-        line = json.dumps(plain(record), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        line = json.dumps(json_value(record), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
         with storage_errors(self.path):
             handle = self._opened()
             try:
@@ -66,7 +66,7 @@ class LiveLog:
         return self._handle
 
 
-def read_live(folder: Path) -> list[dict[str, Any]]:
+def read_step_log(folder: Path) -> list[dict[str, Any]]:
     """The records written so far; a last line still being written is left out."""
     path = folder / LIVE
     return [record for record, _ in _complete_lines(path)] if path.exists() else []

@@ -14,12 +14,12 @@ from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError, sugge
 from cnnlab.core.files import storage_errors
 from cnnlab.core.hooks import opener
 from cnnlab.runs import record
-from cnnlab.runs.comparison import Comparison, side_by_side
-from cnnlab.runs.index import Entry, Index
+from cnnlab.runs.comparison import RunComparison, side_by_side
+from cnnlab.runs.index import Index, IndexEntry
 from cnnlab.runs.keys import MISSING, lookup
 from cnnlab.runs.lock import RunLock, is_locked, who
 from cnnlab.runs.run import Run
-from cnnlab.runs.run_info import RunFacts
+from cnnlab.runs.run_info import RunInfo
 from cnnlab.runs.writer import CREATING, ending
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ _WHOLE_DIGEST = 64
 _TIMES = ("started", "updated", "finished")
 
 
-class RunSummary(RunFacts):
+class RunSummary(RunInfo):
     """What the index knows of one run: its facts at the time of the listing.
 
     ``status`` is ``damaged`` for a run whose ``run.json`` cannot be read; ``info["reason"]`` says why.
     """
 
-    def __init__(self, folder: Path, entry: Entry, is_running: bool) -> None:
+    def __init__(self, folder: Path, entry: IndexEntry, is_running: bool) -> None:
         self.folder = folder
         self._entry, self._is_running = entry, is_running
 
@@ -93,7 +93,7 @@ class RunStore:
         entries = self._index.entries(recipes=True)
         return [RunSummary(self.root / entry.folder, entry, is_locked(self.root / entry.folder)) for entry in entries]
 
-    def find(self, name: str | Path | RunFacts) -> Run:
+    def find(self, name: str | Path | RunInfo) -> Run:
         """The run meant by ``name``.
 
         That is its folder, its name, the name given to it if no other has that, a prefix of its digest that no other
@@ -101,7 +101,7 @@ class RunStore:
 
         :raises RunNotFoundError: when none answers to it, naming the closest, or several, naming them.
         """
-        if isinstance(name, RunFacts):
+        if isinstance(name, RunInfo):
             return name if isinstance(name, Run) else Run(name.folder)
         for folder in (self.root / name, Path(name)):
             if str(name) and record.is_run(folder):
@@ -150,7 +150,7 @@ class RunStore:
                 frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
         return frame.rename_axis("folder")
 
-    def compare(self, names: Sequence[str | Path | RunFacts]) -> Comparison:
+    def compare(self, names: Sequence[str | Path | RunInfo]) -> RunComparison:
         """Runs side by side: what differs between their recipes, and what came out.
 
         :raises UsageError: when fewer than two are named.
@@ -160,7 +160,7 @@ class RunStore:
             raise UsageError("a comparison takes at least two runs.")
         return side_by_side([self.find(name) for name in names])
 
-    def delete(self, name: str | Path | RunFacts) -> None:
+    def delete(self, name: str | Path | RunInfo) -> None:
         """Removes a run and all that belongs to it; ``name`` as for :meth:`find`, and only one run may answer to it.
 
         :raises RunNotFoundError: as :meth:`find` does, and for a digest that several repeats share.
@@ -199,9 +199,9 @@ class RunStore:
     def __repr__(self) -> str:
         return f"RunStore({str(self.root)!r})"
 
-    def _folder(self, name: str | Path | RunFacts) -> Path:
+    def _folder(self, name: str | Path | RunInfo) -> Path:
         """The folder of the one run that ``name`` means, which may be damaged."""
-        if isinstance(name, RunFacts):
+        if isinstance(name, RunInfo):
             return name.folder
         direct = self.root / name
         if direct.parent == self.root and record.is_run(direct):
@@ -211,7 +211,7 @@ class RunStore:
             raise RunNotFoundError(self._not_found(str(name), repeats, []))
         return self.find(name).folder
 
-    def _not_found(self, name: str, candidates: Sequence[str], entries: Sequence[Entry]) -> str:
+    def _not_found(self, name: str, candidates: Sequence[str], entries: Sequence[IndexEntry]) -> str:
         if candidates:
             shown = ", ".join(sorted(candidates)[:_SHOWN]) + (", …" if len(candidates) > _SHOWN else "")
             return f"{len(candidates)} runs under {self.root} answer to {name!r}: {shown}. Name one by its folder."
@@ -221,7 +221,7 @@ class RunStore:
         return f"there is no run {name!r} under {self.root}. {suggestion(name, known)}"
 
 
-def _candidates(name: str, entries: Sequence[Entry]) -> Sequence[str]:
+def _candidates(name: str, entries: Sequence[IndexEntry]) -> Sequence[str]:
     """The folders of the runs that ``name`` could mean."""
     named = [entry.folder for entry in entries if _given_name(entry) == name]
     if named or not _HEXADECIMAL.fullmatch(name):
@@ -233,7 +233,7 @@ def _candidates(name: str, entries: Sequence[Entry]) -> Sequence[str]:
     return [entry.folder for entry in found]
 
 
-def _given_name(entry: Entry) -> str:
+def _given_name(entry: IndexEntry) -> str:
     """The name that was given to a run, without what was put behind it."""
     end = ending(str(entry.info.get("digest") or ""), int(entry.info.get("repeat") or 1))
     return entry.folder.removesuffix(end)

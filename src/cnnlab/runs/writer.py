@@ -14,7 +14,7 @@ from cnnlab.runs import record
 from cnnlab.runs.history import write_history
 from cnnlab.runs.lock import RunLock, is_locked
 from cnnlab.runs.predictions import Predictions
-from cnnlab.runs.step_log import LiveLog
+from cnnlab.runs.step_log import StepLog
 
 CREATING = ".creating-"
 _LONGEST_NAME = 120
@@ -32,7 +32,7 @@ class RunWriter:
     def __init__(self, folder: Path, lock: RunLock, info: Mapping[str, Any]) -> None:
         self.folder = folder
         self._lock, self._info = lock, dict(info)
-        self._live = LiveLog(folder)
+        self._live = StepLog(folder)
         self._is_open = True
 
     @classmethod
@@ -119,7 +119,7 @@ class RunWriter:
         self._check_open()
         if facts.get("status", "unfinished") not in record.STATUSES:
             raise ValueError(f"status is one of {record.STATUSES}, not {facts['status']!r}")
-        info = record.merged(self._info, record.plain({**facts, "updated": record.now()}))
+        info = record.merged(self._info, record.json_value({**facts, "updated": record.now()}))
         record.write_info(self.folder, info)
         self._info = info
 

@@ -10,32 +10,32 @@ if TYPE_CHECKING:
     from cnnlab.studies.dataframes import settings_frame as settings_frame
     from cnnlab.studies.dataframes import trials_frame as trials_frame
     from cnnlab.studies.execution.executor import Executor as Executor
-    from cnnlab.studies.execution.process_executor import LocalExecutor as LocalExecutor
+    from cnnlab.studies.execution.process_executor import ProcessExecutor as ProcessExecutor
     from cnnlab.studies.execution.runner import StudyInterrupted as StudyInterrupted
-    from cnnlab.studies.execution.thread_executor import InProcessExecutor as InProcessExecutor
+    from cnnlab.studies.execution.thread_executor import ThreadExecutor as ThreadExecutor
     from cnnlab.studies.planning import StudyPlan as StudyPlan
     from cnnlab.studies.result import StudyResult as StudyResult
     from cnnlab.studies.study import Study as Study
 
 _HOMES = {
     "Executor": "execution.executor",
-    "InProcessExecutor": "execution.thread_executor",
-    "LocalExecutor": "execution.process_executor",
+    "ProcessExecutor": "execution.process_executor",
     "Study": "study",
     "StudyInterrupted": "execution.runner",
     "StudyPlan": "planning",
     "StudyResult": "result",
+    "ThreadExecutor": "execution.thread_executor",
     "settings_frame": "dataframes",
     "trials_frame": "dataframes",
 }
 __all__ = [
     "Executor",
-    "InProcessExecutor",
-    "LocalExecutor",
+    "ProcessExecutor",
     "Study",
     "StudyInterrupted",
     "StudyPlan",
     "StudyResult",
+    "ThreadExecutor",
     "settings_frame",
     "trials_frame",
 ]

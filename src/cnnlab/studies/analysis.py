@@ -10,7 +10,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from cnnlab.core.errors import CnnlabError
-from cnnlab.evaluation import PairedRuns
+from cnnlab.evaluation import McNemarResult
 from cnnlab.runs import Predictions, Run, RunSummary, environment
 from cnnlab.runs.record import MODEL, now
 from cnnlab.studies.designs import SearchDesign
@@ -18,11 +18,11 @@ from cnnlab.studies.measures import Measure
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import Family, Metric, Setting, StudyResult, Trial
 from cnnlab.studies.search import searched, steps_left
-from cnnlab.studies.settings import Layout, PlannedSetting
-from cnnlab.studies.statistics.published_numbers import TiedTable, beside
+from cnnlab.studies.settings import PlannedSetting, StudySettings
+from cnnlab.studies.statistics.published_numbers import ResolvedTable, compare_published
 from cnnlab.studies.statistics.single_runs import are_single, family_of_single_runs, paired
 from cnnlab.studies.statistics.tables import MOST_PAIRED, Tables
-from cnnlab.studies.statistics.verdicts import Tied, judge, planned
+from cnnlab.studies.statistics.verdicts import ResolvedClaim, judge_claim, planned_pairs
 from cnnlab.studies.trials import Trials
 
 _COUNTED_BY = ("running_mean", "running_var", "num_batches_tracked")
@@ -38,23 +38,23 @@ class Analysis:
 
     def __init__(
         self,
-        layout: Layout,
+        study_settings: StudySettings,
         trials: Trials,
         record: StudyRecord,
         measures: Sequence[Measure],
         compared: int,
-        claims: Sequence[Tied],
-        published: Sequence[TiedTable],
+        claims: Sequence[ResolvedClaim],
+        published: Sequence[ResolvedTable],
     ) -> None:
-        self.layout, self.trials, self.record = layout, trials, record
+        self.study_settings, self.trials, self.record = study_settings, trials, record
         self.measures, self.compared = measures, compared
         self.claims, self.published = claims, published
 
     def result(self) -> StudyResult:
         """As things stand; the runs are looked at anew."""
         self.trials.look()
-        bare = [self._setting(setting) for setting in self.layout.settings]
-        file, state = self.layout.file, self.record.state
+        bare = [self._setting(setting) for setting in self.study_settings.settings]
+        file, state = self.study_settings.file, self.record.state
         tables = self.tables(bare)
         settings = [self._summarised(setting, tables) for setting in bare]
         finished = [trial for setting in settings for trial in setting.finished]
@@ -66,15 +66,17 @@ class Analysis:
             question=file.question,
             design=file.design,
             seeds=file.repeats,
-            base=self.layout.base(),
-            axes=self.layout.axes(),
+            base=self.study_settings.base(),
+            axes=self.study_settings.axes(),
             metrics=tuple(measure.metric for measure in self.measures),
             settings=tuple(settings),
-            baseline=self.layout.baseline,
+            baseline=self.study_settings.baseline,
             families=tuple(family for family in families if family is not None),
-            claims=tuple(judge(tied, tables) for tied in self.claims),
-            published=tuple(beside(table, tables) for table in self.published),
-            search=searched(self.layout, self.record.steps, self._led_by) if self.layout.searched else None,
+            claims=tuple(judge_claim(resolved, tables) for resolved in self.claims),
+            published=tuple(compare_published(table, tables) for table in self.published),
+            search=searched(self.study_settings, self.record.steps, self._led_by)
+            if self.study_settings.searched
+            else None,
             data=self._data(finished),
             execution=self.record.execution,
             machine=environment(),
@@ -93,12 +95,12 @@ class Analysis:
         metrics = [measure.metric for measure in self.measures]
         return Tables.of(
             settings,
-            self.layout.file.repeats,
+            self.study_settings.file.repeats,
             metrics,
-            baseline=self.layout.baseline,
+            baseline=self.study_settings.baseline,
             pictures=self._pictures(settings),
-            smallest=self.layout.file.smallest,
-            planned=planned(self.claims, self.layout.baseline),
+            smallest=self.study_settings.file.smallest,
+            planned=planned_pairs(self.claims, self.study_settings.baseline),
             picture_by_picture=partial(self._picture_by_picture, {setting.key: setting for setting in settings}),
         )
 
@@ -107,7 +109,7 @@ class Analysis:
             return None
         if are_single(settings) and len(settings) <= MOST_PAIRED:
             known = [setting for setting in settings if setting.finished]
-            base = next((setting for setting in known if setting.key == self.layout.baseline), None)
+            base = next((setting for setting in known if setting.key == self.study_settings.baseline), None)
             pairs = [(one, base) for one in known if base and one is not base] or [
                 (later, earlier) for earlier, later in combinations(known, 2)
             ]
@@ -121,7 +123,7 @@ class Analysis:
 
     def _picture_by_picture(
         self, settings: Mapping[str, Setting], metric: Metric, one: str, other: str
-    ) -> PairedRuns | None:
+    ) -> McNemarResult | None:
         """None where it cannot be done, as with predictions that were deleted since."""
         if not are_single([settings[one], settings[other]]):
             return None
@@ -136,12 +138,12 @@ class Analysis:
     @property
     def _may_compare(self) -> bool:
         # What a search tried was chosen by these numbers; tests would make too much of them.
-        return not self.layout.searched
+        return not self.study_settings.searched
 
     @property
     def _still_to_try(self) -> int:
         """Steps of a search that are yet to come or to end."""
-        design = self.layout.design
+        design = self.study_settings.design
         return steps_left(design, self.record.steps) if isinstance(design, SearchDesign) else 0
 
     @property
@@ -149,7 +151,7 @@ class Analysis:
         return str(self.record.state.get("led_by") or "")
 
     def _setting(self, planned: PlannedSetting) -> Setting:
-        trials = tuple(self._trial(planned, seed) for seed in self.layout.file.repeats)
+        trials = tuple(self._trial(planned, seed) for seed in self.study_settings.file.repeats)
         kept = {key: value for key, value in planned.recipe.to_dict().items() if key not in ("seed", "name")}
         return Setting(planned.key, planned.label, planned.values, kept, trials)
 
@@ -188,9 +190,9 @@ class Analysis:
             return None
 
     def _pruned(self, planned: PlannedSetting) -> int | None:
-        if not self.layout.searched:
+        if not self.study_settings.searched:
             return None
-        found = searched(self.layout, self.record.steps, "").steps
+        found = searched(self.study_settings, self.record.steps, "").steps
         return next((step.epochs for step in found if step.setting == planned.key and step.state == "pruned"), None)
 
     def _summarised(self, setting: Setting, tables: Tables) -> Setting:

@@ -27,7 +27,7 @@ _UNVARIED = {
 
 
 @dataclass(frozen=True)
-class Level:
+class AxisLevel:
     """One value of an axis as the study file gives it: the recipe's keys that it sets, and what it is called."""
 
     label: str
@@ -42,7 +42,7 @@ class VariedAxis:
     """
 
     name: str
-    levels: tuple[Level, ...]
+    levels: tuple[AxisLevel, ...]
     is_compound: bool = False
 
     @property
@@ -58,12 +58,12 @@ class SearchedAxis:
     name: str
     space: Space
 
-    def level(self, drawn: Any) -> Level:
+    def level(self, drawn: Any) -> AxisLevel:
         """The value that was drawn."""
         value = self.space.value(drawn)
         if isinstance(value, Mapping) and "name" not in value:
-            return Level(_joined(value), dict(value))
-        return Level(_label(value), {self.name: value})
+            return AxisLevel(_joined(value), dict(value))
+        return AxisLevel(_label(value), {self.name: value})
 
 
 def read_axes(vary: Mapping[str, Any], design: Design) -> tuple[VariedAxis, ...]:
@@ -139,15 +139,15 @@ def _pipeline(name: str, text: str, design: Design) -> VariedAxis:
             "pipeline."
         )
     variants = augment.ablations(text)
-    return VariedAxis(name, tuple(Level(label, {name: spec}) for label, spec in variants.items()))
+    return VariedAxis(name, tuple(AxisLevel(label, {name: spec}) for label, spec in variants.items()))
 
 
-def _level(axis: str, label: str, value: Any) -> Level:
+def _level(axis: str, label: str, value: Any) -> AxisLevel:
     is_keys = isinstance(value, Mapping) and "name" not in value
     keys = {str(key): inner for key, inner in value.items()} if is_keys else {axis: value}
     for key in keys:
         _check_key(key)
-    return Level(label, keys)
+    return AxisLevel(label, keys)
 
 
 def _check_key(key: str) -> None:

@@ -27,10 +27,10 @@ from typing import Literal, TypeVar
 from cnnlab.core.errors import SpecError, UsageError
 
 Relation = Literal["better", "worse", "higher", "lower"]
-Bound = Literal["at least", "at most", "above", "below"]
+BoundWord = Literal["at least", "at most", "above", "below"]
 W = TypeVar("W", bound=str)
 _RELATIONS: tuple[Relation, ...] = ("better", "worse", "higher", "lower")
-_BOUNDS: tuple[Bound, ...] = ("at least", "at most", "above", "below")
+_BOUNDS: tuple[BoundWord, ...] = ("at least", "at most", "above", "below")
 _UNITS = {
     "percentage points": "points",
     "points": "points",
@@ -118,7 +118,7 @@ class Bounded:
     text: str
     setting: Chosen | None
     metric: str
-    bound: Bound
+    bound: BoundWord
     level: Amount
 
 

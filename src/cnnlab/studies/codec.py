@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, Union
 
-from cnnlab.runs.record import plain
+from cnnlab.runs.record import json_value
 
 
 def to_plain(value: Any) -> Any:
@@ -18,7 +18,7 @@ def to_plain(value: Any) -> Any:
         return [to_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
-    return plain(value)
+    return json_value(value)
 
 
 def from_plain(kind: Any, stored: Any) -> Any:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def settings_frame(result: StudyResult, metrics: Sequence[str] | None = None) -> "pd.DataFrame":
     """A row a setting, by its label: the values by axis, ``repeats`` finished, and of each metric mean and SD.
 
-    :param metrics: all of them where none are named. ``NAME`` holds the mean, ``NAME sd`` the standard deviation,
+    :param metrics: all of them where none are named. ``NAME`` holds the mean, ``NAME std`` the standard deviation,
         ``NAME low`` and ``NAME high`` the ends of the 95% interval.
     """
     import pandas as pd
@@ -24,7 +24,7 @@ def settings_frame(result: StudyResult, metrics: Sequence[str] | None = None) ->
         for name in names:
             found = setting.summary(name)
             row[name] = found.mean if found else None
-            row[f"{name} sd"] = found.sd if found else None
+            row[f"{name} std"] = found.std if found else None
             row[f"{name} low"] = found.low if found else None
             row[f"{name} high"] = found.high if found else None
         rows.append(row)

@@ -22,13 +22,13 @@ from typing import Any
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.objectives import Objective, metrics
 from cnnlab.runs import Run
-from cnnlab.studies.result import Metric, Unit
+from cnnlab.studies.result import Metric, UnitName
 
 _SPLITS = ("train", "validation", "test")
 _CLASSES = re.compile(r"(recall|precision|f1) of (?:'([^']*)'|\"([^\"]*)\"|(\S+))(?: on (train|validation|test))?")
 _LEVEL = re.compile(r"(epochs|seconds) to (\d*\.?\d+(?:e-?\d+)?)\s*(%?)\s*(\w+)")
 _GAP = re.compile(r"(?:the )?(?:train-validation )?gap(?: in (\w+))?")
-_PLAIN: dict[str, tuple[str, Unit, str]] = {
+_PLAIN: dict[str, tuple[str, UnitName, str]] = {
     "seconds": ("training time", "seconds", "lower"),
     "epochs": ("epochs trained", "epochs", "lower"),
     "images_per_second": ("images per second", "images/s", "higher"),
@@ -128,7 +128,7 @@ def _of_level(match: re.Match[str], objective: Objective, splits: Sequence[str])
     if metrics.unit(inner) == "share" and not 0 <= level <= 1:
         raise UsageError(f"{match.group(0)}: {metric} goes from 0% to 100%, so it never comes to {number}{percent}.")
     name = f"{unit} to {level:g} {metric}"
-    known: Unit = "epochs" if unit == "epochs" else "seconds"
+    known: UnitName = "epochs" if unit == "epochs" else "seconds"
     return Measure(Metric(name, name.replace("_", " "), known, "lower"), "level", (unit, level, metric, inner))
 
 

@@ -10,9 +10,9 @@ from cnnlab.studies.codec import to_plain
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.search import searched
-from cnnlab.studies.settings import Layout, PlannedSetting, seeds_first
+from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
 from cnnlab.studies.trials import Known, Trials, is_for_good
-from cnnlab.training.python_objects import keeping
+from cnnlab.training.python_objects import sharing_datasets
 
 State = Literal["finished", "pruned", "unfinished", "failed", "missing"]
 STATES: tuple[State, ...] = get_args(State)
@@ -86,23 +86,23 @@ class StudyPlan:
         return {**plain, "counts": counts, "epochs_left": self.epochs_left}
 
 
-def plan_of(layout: Layout, trials: Trials, record: StudyRecord) -> StudyPlan:
+def plan_of(study_settings: StudySettings, trials: Trials, record: StudyRecord) -> StudyPlan:
     """The plan as things stand; the runs were looked at before."""
-    file = layout.file
+    file = study_settings.file
     left, pruned = 0, set()
-    if isinstance(layout.design, SearchDesign):
-        left = layout.design.trials - len(record.steps[: layout.design.trials])
-        pruned = {step.setting for step in searched(layout, record.steps, "").steps if step.state == "pruned"}
+    if isinstance(study_settings.design, SearchDesign):
+        left = study_settings.design.trials - len(record.steps[: study_settings.design.trials])
+        pruned = {step.setting for step in searched(study_settings, record.steps, "").steps if step.state == "pruned"}
     found = tuple(
         _trial(setting, seed, trials, record, setting.key in pruned)
-        for setting, seed in seeds_first(layout.settings, file.repeats)
+        for setting, seed in seeds_first(study_settings.settings, file.repeats)
     )
-    return StudyPlan(file.name, file.question, file.design, len(layout.settings), found, left)
+    return StudyPlan(file.name, file.question, file.design, len(study_settings.settings), found, left)
 
 
-def estimate(plan: StudyPlan, layout: Layout, trials: Trials, record: StudyRecord) -> Estimate:
+def estimate(plan: StudyPlan, study_settings: StudySettings, trials: Trials, record: StudyRecord) -> Estimate:
     """Times a few steps of each network there is, up to a dozen of them, in this process."""
-    settings = {setting.key: setting for setting in layout.settings}
+    settings = {setting.key: setting for setting in study_settings.settings}
     left = [trial for trial in plan.trials if trial.epochs_left]
     speeds: dict[str, float] = {}
     by_kind: dict[str, float] = {}
@@ -117,7 +117,7 @@ def estimate(plan: StudyPlan, layout: Layout, trials: Trials, record: StudyRecor
         # Of more kinds than are timed, the slowest stands for the rest.
         speeds[key] = by_kind.get(kind) or min(by_kind.values())
     seconds = sum(_seconds(trial, trials.known(settings[trial.setting]), speeds[trial.setting]) for trial in left)
-    chosen = len(left) / len(layout.file.repeats) if left else 0.0
+    chosen = len(left) / len(study_settings.file.repeats) if left else 0.0
     if plan.still_to_choose and chosen:
         seconds *= 1 + plan.still_to_choose / chosen
     return Estimate(seconds / at_once, at_once, speeds)
@@ -161,7 +161,7 @@ def _speed(setting: PlannedSetting, trials: Trials, threads: int | None) -> floa
 
     recipe = {**setting.recipe.to_dict(), **({"threads": threads} if threads else {})}
     try:
-        with keeping(trials.sets):
+        with sharing_datasets(trials.sets):
             return images_per_second(recipe, data_dir=trials.data_dir, offline=trials.offline, seconds=_SECONDS)[0]
     except CnnlabError as error:
         raise CnnlabError(f"{setting.label} cannot be timed: {error}") from error

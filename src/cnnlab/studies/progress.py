@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnnlab.core.messages import note, shows_bars
-from cnnlab.studies.execution.scheduler import Task
+from cnnlab.studies.execution.scheduler import TrialTask
 from cnnlab.studies.result import Trial
 
 _SHOWN = ("validation_accuracy", "train_accuracy", "validation_loss", "train_loss")
@@ -16,7 +16,7 @@ _SHOWN = ("validation_accuracy", "train_accuracy", "validation_loss", "train_los
 class _Row:
     """A trial under way."""
 
-    task: Task
+    task: TrialTask
     epochs: int
     began: float = field(default_factory=time.monotonic)
     epoch: int = 0
@@ -40,7 +40,7 @@ class _Row:
         return (time.monotonic() - self.began) / self.trained * max(0, self.epochs - self.epoch)
 
 
-class Progress:
+class StudyProgress:
     """Follows the trials of a study and says how far it is.
 
     :param total: trials of the study; ``done`` of them need no training.
@@ -53,7 +53,7 @@ class Progress:
         self._rows: dict[int, _Row] = {}
         self._live: Any = None
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "StudyProgress":
         note(f"{self.name}: {self.done} of {self.total} trials are there already.")
         if shows_bars():
             from rich.console import Console
@@ -67,7 +67,7 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
-    def begun(self, number: int, task: Task, epochs: int) -> None:
+    def trial_started(self, number: int, task: TrialTask, epochs: int) -> None:
         """A trial begins or goes on."""
         if self._began is None:
             # Not before, when workers come up and steps are timed.
@@ -85,7 +85,7 @@ class Progress:
         known.trained += 1
         self._show()
 
-    def settled(self, number: int, task: Task, trial: Trial, metric: str) -> None:
+    def trial_ended(self, number: int, task: TrialTask, trial: Trial, metric: str) -> None:
         """It ended, one way or the other."""
         row = self._rows.pop(number, None) or _Row(task, 0)
         self.done += 1

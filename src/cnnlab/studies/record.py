@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from cnnlab.core import yaml
 from cnnlab.core.errors import CnnlabError, DataError, RunBusyError
 from cnnlab.core.files import clear_leftovers, make_folder, storage_errors, write_text
-from cnnlab.runs.record import now, plain
+from cnnlab.runs.record import json_value, now
 from cnnlab.studies.result import StudyResult
 from cnnlab.studies.study_file import StudyFile
 
@@ -105,7 +105,7 @@ class StudyRecord:
         """Replaces ``study.yaml``."""
         content = file.model_dump(mode="json", exclude_none=True)
         kept = {key: value for key, value in content.items() if value not in ([], {})}
-        write_text(self.folder / STUDY, yaml.dump(plain(kept)))
+        write_text(self.folder / STUDY, yaml.dump(json_value(kept)))
 
     def save(self) -> None:
         """Replaces ``state.json``, with the time spent so far."""
@@ -113,7 +113,7 @@ class StudyRecord:
         spent = float(self.state.get("wall_seconds") or 0.0) + moment - self._since
         self._since = moment
         self.state = {"format": _FORMAT, "started": now(), **self.state, "updated": now(), "wall_seconds": spent}
-        write_text(self.folder / STATE, json.dumps(plain(self.state), indent=1, ensure_ascii=False) + "\n")
+        write_text(self.folder / STATE, json.dumps(json_value(self.state), indent=1, ensure_ascii=False) + "\n")
 
     def write_result(self, result: StudyResult) -> None:
         """Replaces ``result.json``."""

@@ -16,7 +16,7 @@ TrialStatus = Literal["finished", "failed", "missing", "pruned"]
 FailureKind = Literal["nan", "memory", "crash", "error"]
 Verdict = Literal["supported", "contradicted", "undecided"]
 Word = Literal["reproduced", "better", "worse", "not comparable", "not measured"]
-Unit = Literal["share", "loss", "minutes", "seconds", "epochs", "images/s", "number"]
+UnitName = Literal["share", "loss", "minutes", "seconds", "epochs", "images/s", "number"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Metric:
 
     name: str
     label: str
-    unit: Unit
+    unit: UnitName
     better: Literal["higher", "lower"]
 
     @property
@@ -92,7 +92,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Summary:
+class MetricSummary:
     """One metric of one setting over its repeats.
 
     :param values: by seed, in the order of the seeds; only of trials that have it.
@@ -104,7 +104,7 @@ class Summary:
     seeds: tuple[int, ...]
     values: tuple[float, ...]
     mean: float | None
-    sd: float | None
+    std: float | None
     low: float | None
     high: float | None
     interval: str
@@ -131,10 +131,10 @@ class Setting:
     values: Mapping[str, str]
     recipe: Mapping[str, Any]
     trials: tuple[Trial, ...] = ()
-    summaries: tuple[Summary, ...] = ()
+    summaries: tuple[MetricSummary, ...] = ()
     parameters: int | None = None
 
-    def summary(self, metric: str) -> Summary | None:
+    def summary(self, metric: str) -> MetricSummary | None:
         """The summary of a metric, where there is one."""
         return next((found for found in self.summaries if found.metric == metric), None)
 
@@ -145,7 +145,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SettingComparison:
     """Two settings on one metric, corrected for all comparisons of its family.
 
     :param setting: key of the one compared; ``reference`` of the one it is compared with.
@@ -181,14 +181,14 @@ class Family:
     :param kind: ``baseline`` (all against it) or ``pairs`` (all among each other).
     :param method: which test was used, and ``why``.
     :param cautions: what a reader should know before believing the verdicts.
-    :param facts: further numbers of the test: ``pooled_sd``, ``df``, ``blocked``, ``level``.
+    :param facts: further numbers of the test: ``pooled_std``, ``df``, ``blocked``, ``level``.
     """
 
     metric: str
     kind: Literal["baseline", "pairs"]
     method: str
     why: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[SettingComparison, ...]
     cautions: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 

@@ -17,10 +17,10 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.seeds import derive
 from cnnlab.studies.axes import SearchedAxis
 from cnnlab.studies.designs import SearchDesign
-from cnnlab.studies.execution.scheduler import Agenda, Task
+from cnnlab.studies.execution.scheduler import Scheduler, TrialTask
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import Search, SearchStep, Trial
-from cnnlab.studies.settings import Layout, PlannedSetting
+from cnnlab.studies.settings import PlannedSetting, StudySettings
 from cnnlab.studies.trials import Trials
 
 if TYPE_CHECKING:
@@ -36,23 +36,25 @@ def steps_left(design: SearchDesign, steps: Sequence[Mapping[str, Any]]) -> int:
     return design.trials - len([step for step in steps[: design.trials] if step["state"] != "asked"])
 
 
-class SearchAgenda(Agenda):
+class SearchScheduler(Scheduler):
     """The tasks of a search.
 
     :param metric: of the validation split, such as ``validation_accuracy``.
     :param better: ``higher`` or ``lower``.
     """
 
-    def __init__(self, layout: Layout, record: StudyRecord, trials: Trials, metric: str, better: str) -> None:
-        assert isinstance(layout.design, SearchDesign)
-        self.layout, self.record, self.trials = layout, record, trials
-        self.design: SearchDesign = layout.design
+    def __init__(
+        self, study_settings: StudySettings, record: StudyRecord, trials: Trials, metric: str, better: str
+    ) -> None:
+        assert isinstance(study_settings.design, SearchDesign)
+        self.study_settings, self.record, self.trials = study_settings, record, trials
+        self.design: SearchDesign = study_settings.design
         self.metric, self.better = metric, better
-        self._settings = restore(layout, record.steps, self.design.trials)
+        self._settings = restore_steps(study_settings, record.steps, self.design.trials)
         self._reopen()
         self._values: dict[str, dict[int, float | None]] = {}
         self._steps_of: dict[str, list[int]] = {}
-        self._waiting: deque[Task] = deque()
+        self._waiting: deque[TrialTask] = deque()
         for number, step in enumerate(self._steps):
             if step["state"] == "asked":
                 self._queue(number)
@@ -71,7 +73,7 @@ class SearchAgenda(Agenda):
         """Whether every step was asked for and given out."""
         return not self._waiting and len(self._steps) >= self.design.trials
 
-    def next(self) -> Task | None:
+    def next(self) -> TrialTask | None:
         """A task of a step asked for before, or of the next step where all that it may know is known."""
         while not self._waiting:
             number = len(self._steps)
@@ -87,7 +89,7 @@ class SearchAgenda(Agenda):
             self._ask(0)
         return self._settings[0]
 
-    def settle(self, task: Task, trial: Trial) -> None:
+    def trial_ended(self, task: TrialTask, trial: Trial) -> None:
         """Notes the trial's value for the steps of its setting, and closes those that have all their seeds."""
         value = trial.metrics.get(self.metric) if trial.status == "finished" else None
         values = self._values.setdefault(task.setting.key, {})
@@ -95,7 +97,7 @@ class SearchAgenda(Agenda):
         first, *same = self._asked(task.setting.key)
         if trial.status == "pruned":
             self._steps[first]["state"] = "pruned"
-        elif len(values) == len(self.layout.file.repeats):
+        elif len(values) == len(self.study_settings.file.repeats):
             found = [v for v in values.values() if v is not None]
             is_whole = len(found) == len(values)
             value = sum(found) / len(found) if is_whole else None
@@ -105,10 +107,10 @@ class SearchAgenda(Agenda):
         for number in same:
             self._copy(first, number)
 
-    def goes_on(self, task: Task, history: Sequence[Mapping[str, float]]) -> bool:
+    def goes_on(self, task: TrialTask, history: Sequence[Mapping[str, float]]) -> bool:
         """Whether the pruner lets a trial go on, by every epoch so far in turn."""
         number = self._asked(task.setting.key)[0]
-        study = _memory(self._known_to(number), self.layout.searched, self.better, _pruner(self.design))
+        study = _memory(self._known_to(number), self.study_settings.searched, self.better, _pruner(self.design))
         trial = study.ask()
         step = self._steps[number]
         for row in history:
@@ -128,7 +130,7 @@ class SearchAgenda(Agenda):
     def _reopen(self) -> None:
         """Steps that are not what they were: a trial is new, was deleted, or failed and may be tried again."""
         for step, setting in zip(self._steps, self._settings, strict=True):
-            digests = [self.trials.digest(setting, seed) for seed in self.layout.file.repeats]
+            digests = [self.trials.digest(setting, seed) for seed in self.study_settings.file.repeats]
             is_held = {
                 "complete": all(self._is_finished(digest) for digest in digests),
                 "failed": any(digest in self.record.failures for digest in digests),
@@ -152,11 +154,13 @@ class SearchAgenda(Agenda):
 
     def _ask(self, number: int) -> None:
         seed = derive(self.design.seed, "search", number) % 2**32
-        study = _memory(self._known_to(number), self.layout.searched, self.better, sampler=_sampler(self.design, seed))
-        trial = study.ask({axis.name: axis.space.distribution() for axis in self.layout.searched})
+        study = _memory(
+            self._known_to(number), self.study_settings.searched, self.better, sampler=_sampler(self.design, seed)
+        )
+        trial = study.ask({axis.name: axis.space.distribution() for axis in self.study_settings.searched})
         step = {"number": number, "drawn": dict(trial.params), "state": "asked", "value": None}
         self.record.steps.append(step)
-        self._settings.append(_setting(self.layout, step))
+        self._settings.append(_setting(self.study_settings, step))
         self.record.save()
         self._queue(number)
 
@@ -172,38 +176,44 @@ class SearchAgenda(Agenda):
         if is_new:
             is_judged = self.design.pruner != "none"
             self._waiting += [
-                Task(setting, seed, self.trials.digest(setting, seed), is_judged) for seed in self.layout.file.repeats
+                TrialTask(setting, seed, self.trials.digest(setting, seed), is_judged)
+                for seed in self.study_settings.file.repeats
             ]
 
 
-def restore(layout: Layout, steps: Sequence[Mapping[str, Any]], most: int) -> list[PlannedSetting]:
+def restore_steps(study_settings: StudySettings, steps: Sequence[Mapping[str, Any]], most: int) -> list[PlannedSetting]:
     """The settings of a search's steps so far, in order."""
-    names = {axis.name for axis in layout.searched}
+    names = {axis.name for axis in study_settings.searched}
     for step in steps[:most]:
         if set(step["drawn"]) != names:
             raise UsageError(
-                f"the search of {layout.file.name} was begun with other axes. Give the changed study another name."
+                f"the search of {study_settings.file.name} was begun with other axes. Give the changed study another "
+                "name."
             )
-    return [_setting(layout, step) for step in steps[:most]]
+    return [_setting(study_settings, step) for step in steps[:most]]
 
 
-def searched(layout: Layout, steps: Sequence[Mapping[str, Any]], metric: str) -> Search:
+def searched(study_settings: StudySettings, steps: Sequence[Mapping[str, Any]], metric: str) -> Search:
     """How the search went so far, for the result."""
-    assert isinstance(layout.design, SearchDesign)
-    told = [step for step in steps[: layout.design.trials] if step["state"] != "asked"]
+    assert isinstance(study_settings.design, SearchDesign)
+    told = [step for step in steps[: study_settings.design.trials] if step["state"] != "asked"]
     return Search(
         metric,
         tuple(
             SearchStep(
-                int(step["number"]), _setting(layout, step).key, step["value"], step["state"], step.get("epochs")
+                int(step["number"]),
+                _setting(study_settings, step).key,
+                step["value"],
+                step["state"],
+                step.get("epochs"),
             )
             for step in told
         ),
     )
 
 
-def _setting(layout: Layout, step: Mapping[str, Any]) -> PlannedSetting:
-    return layout.add({axis.name: axis.level(step["drawn"][axis.name]) for axis in layout.searched})
+def _setting(study_settings: StudySettings, step: Mapping[str, Any]) -> PlannedSetting:
+    return study_settings.add({axis.name: axis.level(step["drawn"][axis.name]) for axis in study_settings.searched})
 
 
 def _memory(

@@ -10,9 +10,9 @@ from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import CnnlabError, SpecError, UsageError, suggestion
 from cnnlab.core.spec import format_value
 from cnnlab.runs.keys import MISSING, lookup
-from cnnlab.runs.record import plain
+from cnnlab.runs.record import json_value
 from cnnlab.runs.writer import folder_name
-from cnnlab.studies.axes import Level, SearchedAxis, VariedAxis, read_axes, read_searched
+from cnnlab.studies.axes import AxisLevel, SearchedAxis, VariedAxis, read_axes, read_searched
 from cnnlab.studies.designs import Design, SearchDesign, designs
 from cnnlab.studies.result import Axis, AxisValue
 from cnnlab.studies.study_file import StudyFile, spec_text
@@ -36,7 +36,7 @@ class PlannedSetting:
     recipe: Recipe
 
 
-class Layout:
+class StudySettings:
     """The axes of a study and its settings; of a search, those that were tried so far.
 
     :raises UsageError: for a study that cannot be meant.
@@ -47,7 +47,7 @@ class Layout:
         self.file = file
         self.design = designs.bind(file.design).build()
         self.settings: list[PlannedSetting] = []
-        self._levels: dict[str, dict[str, Level]] = {}
+        self._levels: dict[str, dict[str, AxisLevel]] = {}
         self._known: dict[str, PlannedSetting] = {}
         self.searched: tuple[SearchedAxis, ...] = ()
         self.varied: tuple[VariedAxis, ...] = ()
@@ -56,7 +56,7 @@ class Layout:
             self._check_search(self.design)
         else:
             self.varied = read_axes(file.vary, self.design)
-            self._lay_out(self.design)
+            self._add_combinations(self.design)
         self.baseline = self._baseline()
 
     @property
@@ -64,7 +64,7 @@ class Layout:
         """The axes."""
         return (*(axis.name for axis in self.varied), *(axis.name for axis in self.searched))
 
-    def add(self, levels: Mapping[str, Level]) -> PlannedSetting:
+    def add(self, levels: Mapping[str, AxisLevel]) -> PlannedSetting:
         """The setting of these values, a new one where it was not met before."""
         keys = {key: value for level in levels.values() for key, value in level.keys.items()}
         recipe = self._recipe(keys)
@@ -120,9 +120,9 @@ class Layout:
         try:
             return Recipe.read({**self.file.base, "name": self.file.name}).to_dict()
         except CnnlabError:
-            return dict(plain(self.file.base))
+            return dict(json_value(self.file.base))
 
-    def _lay_out(self, design: Design) -> None:
+    def _add_combinations(self, design: Design) -> None:
         usual = [self._usual(axis) for axis in self.varied]
         for places in design.combinations([len(axis.levels) for axis in self.varied], usual):
             levels = {axis.name: axis.levels[place] for axis, place in zip(self.varied, places, strict=True)}

@@ -11,19 +11,19 @@ from cnnlab.runs import Run
 from cnnlab.studies.analysis import Analysis, study_folder
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.executor import Executor
-from cnnlab.studies.execution.parallelism import asked_of, candidates, settle
-from cnnlab.studies.execution.process_executor import LocalExecutor
+from cnnlab.studies.execution.parallelism import choose_parallelism, execution_keys, parallelism_choices
+from cnnlab.studies.execution.process_executor import ProcessExecutor
 from cnnlab.studies.execution.runner import Runner
-from cnnlab.studies.execution.scheduler import Agenda, FixedAgenda, Task
+from cnnlab.studies.execution.scheduler import FixedScheduler, Scheduler, TrialTask
 from cnnlab.studies.measures import Measure, available, read_measure
 from cnnlab.studies.planning import StudyPlan, plan_of
-from cnnlab.studies.progress import Progress
+from cnnlab.studies.progress import StudyProgress
 from cnnlab.studies.record import STUDY, StudyRecord
 from cnnlab.studies.result import StudyResult
-from cnnlab.studies.search import SearchAgenda, restore
-from cnnlab.studies.settings import Layout, PlannedSetting, seeds_first
-from cnnlab.studies.statistics.published_numbers import tie_table
-from cnnlab.studies.statistics.verdicts import tie
+from cnnlab.studies.search import SearchScheduler, restore_steps
+from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
+from cnnlab.studies.statistics.published_numbers import resolve_table
+from cnnlab.studies.statistics.verdicts import resolve_claim
 from cnnlab.studies.study_file import StudyFile, read_study
 from cnnlab.studies.trials import Known, Trials, is_for_good
 from cnnlab.training import store_at
@@ -53,13 +53,13 @@ class Study:
         offline: bool = False,
     ) -> None:
         self.file = file if isinstance(file, StudyFile) else read_study(file)
-        self.layout = Layout(self.file)
+        self.study_settings = StudySettings(self.file)
         self.store = store_at(runs)
         self.trials = Trials(self.store, None if data_dir is None else Path(data_dir), offline)
         self.record = StudyRecord(study_folder(self.store.root, self.file.name))
-        if isinstance(self.layout.design, SearchDesign):
-            restore(self.layout, self.record.steps, self.layout.design.trials)
-        self.trials.read(self.layout.settings)
+        if isinstance(self.study_settings.design, SearchDesign):
+            restore_steps(self.study_settings, self.record.steps, self.study_settings.design.trials)
+        self.trials.read(self.study_settings.settings)
         self.analysis = self._analysis()
 
     @classmethod
@@ -108,9 +108,9 @@ class Study:
             self.record.write_study(self.file)
             self.trials.look()
             self._forget_what_may_pass()
-            agenda = self._agenda()
-            if not agenda.is_done:
-                self._work(agenda, executor, workers)
+            scheduler = self._scheduler()
+            if not scheduler.is_done:
+                self._work(scheduler, executor, workers)
             self.record.save()
             return self._conclude()
         except KeyboardInterrupt:
@@ -131,7 +131,7 @@ class Study:
     def plan(self) -> StudyPlan:
         """What would be trained, and what is there already."""
         self.trials.look()
-        return plan_of(self.layout, self.trials, self.record)
+        return plan_of(self.study_settings, self.trials, self.record)
 
     def result(self) -> StudyResult:
         """What can be said now, from the runs there are."""
@@ -149,16 +149,16 @@ class Study:
         return {name: Run(self.store.root / name) for name in finished if name is not None}
 
     def __repr__(self) -> str:
-        return f"Study({self.name}: {len(self.layout.settings)} settings × {len(self.file.repeats)} seeds)"
+        return f"Study({self.name}: {len(self.study_settings.settings)} settings × {len(self.file.repeats)} seeds)"
 
     @cached_property
     def _known(self) -> Known:
         """What a setting comes to that stands for all: of a search, its first draw's recipe or the base's."""
-        if self.layout.settings:
-            return self.trials.known(self.layout.settings[0])
-        example = {axis.name: axis.level(_example(axis.space)) for axis in self.layout.searched}
-        # On a layout of its own, since nothing was tried yet.
-        return self.trials.known_of(Layout(self.file).add(example))
+        if self.study_settings.settings:
+            return self.trials.known(self.study_settings.settings[0])
+        example = {axis.name: axis.level(_example(axis.space)) for axis in self.study_settings.searched}
+        # On settings of its own, since nothing was tried yet.
+        return self.trials.known_of(StudySettings(self.file).add(example))
 
     def _measure(self, name: str | None) -> Measure:
         if name is None:
@@ -181,15 +181,21 @@ class Study:
             raise UsageError(
                 f"smallest: {judged.name} is a share from 0 to 1; write {smallest / 100:g} for {smallest:g} points."
             )
-        claims = [tie(text, self.layout, self._measure) for text in self.file.claims]
-        published = [tie_table(table, self.layout, self._measure) for table in self.file.published]
-        wanted = [*(tied.metric.name for tied in claims), *(table.metric.name for table in published)]
+        claims = [resolve_claim(text, self.study_settings, self._measure) for text in self.file.claims]
+        published = [resolve_table(table, self.study_settings, self._measure) for table in self.file.published]
+        wanted = [*(resolved.metric.name for resolved in claims), *(table.metric.name for table in published)]
         measures = {measure.metric.name: measure for measure in self._judged_by}
         measures |= {name: self._measure(name) for name in wanted if name not in measures}
         for measure in available(self._known.objective, self._known.splits):
             measures.setdefault(measure.metric.name, measure)
         return Analysis(
-            self.layout, self.trials, self.record, list(measures.values()), len(self._judged_by), claims, published
+            self.study_settings,
+            self.trials,
+            self.record,
+            list(measures.values()),
+            len(self._judged_by),
+            claims,
+            published,
         )
 
     def _forget_what_may_pass(self) -> None:
@@ -198,12 +204,14 @@ class Study:
             if not is_for_good(failure, self.trials.run(digest)):
                 del self.record.failures[digest]
 
-    def _agenda(self) -> Agenda:
-        if isinstance(self.layout.design, SearchDesign):
+    def _scheduler(self) -> Scheduler:
+        if isinstance(self.study_settings.design, SearchDesign):
             metric = self._led_by()
             self.record.state["led_by"] = metric.metric.name
-            return SearchAgenda(self.layout, self.record, self.trials, metric.metric.name, metric.metric.better)
-        return FixedAgenda([task for task in self._tasks() if not self._is_settled(task)])
+            return SearchScheduler(
+                self.study_settings, self.record, self.trials, metric.metric.name, metric.metric.better
+            )
+        return FixedScheduler([task for task in self._tasks() if not self._is_settled(task)])
 
     def _led_by(self) -> Measure:
         """A search is led by the validation split, whatever the study is judged by in the end."""
@@ -212,49 +220,51 @@ class Study:
         wanted = name if name.startswith("validation_") else f"validation_{inner}"
         return self._measure(wanted)
 
-    def _tasks(self) -> list[Task]:
-        pairs = seeds_first(self.layout.settings, self.file.repeats)
-        return [Task(setting, seed, self.trials.digest(setting, seed)) for setting, seed in pairs]
+    def _tasks(self) -> list[TrialTask]:
+        pairs = seeds_first(self.study_settings.settings, self.file.repeats)
+        return [TrialTask(setting, seed, self.trials.digest(setting, seed)) for setting, seed in pairs]
 
-    def _is_settled(self, task: Task) -> bool:
+    def _is_settled(self, task: TrialTask) -> bool:
         run = self.trials.run(task.digest)
         return (run is not None and run.status == "finished") or task.digest in self.record.failures
 
-    def _work(self, agenda: Agenda, executor: Executor | None, workers: int | None) -> None:
+    def _work(self, scheduler: Scheduler, executor: Executor | None, workers: int | None) -> None:
         tasks = len(self.file.repeats) * (
-            self.layout.design.trials if isinstance(self.layout.design, SearchDesign) else len(self.layout.settings)
+            self.study_settings.design.trials
+            if isinstance(self.study_settings.design, SearchDesign)
+            else len(self.study_settings.settings)
         )
         left = sum(not self._is_settled(task) for task in self._tasks())
-        if isinstance(agenda, SearchAgenda):
-            left = agenda.steps_left * len(self.file.repeats)
-        local = LocalExecutor(
+        if isinstance(scheduler, SearchScheduler):
+            left = scheduler.steps_left * len(self.file.repeats)
+        local = ProcessExecutor(
             1, runs=self.store.root, data_dir=self.trials.data_dir, offline=self.trials.offline, sets=self.trials.sets
         )
         chosen = executor or local
         with chosen:
-            self._fix_execution(chosen, self._examples(agenda), left, workers)
+            self._fix_execution(chosen, self._examples(scheduler), left, workers)
             if chosen is local:
                 local.resize(workers or int(self.record.execution["trials_at_once"]))
-            progress = Progress(self.name, tasks, tasks - left)
-            Runner(agenda, chosen, self.record, progress, self._judged_by[0].metric.name).run()
+            progress = StudyProgress(self.name, tasks, tasks - left)
+            Runner(scheduler, chosen, self.record, progress, self._judged_by[0].metric.name).run()
 
-    def _examples(self, agenda: Agenda) -> list[PlannedSetting]:
+    def _examples(self, scheduler: Scheduler) -> list[PlannedSetting]:
         """Settings to time, the first one unless it cannot be trained."""
-        if isinstance(agenda, SearchAgenda):
-            return [agenda.first()]
+        if isinstance(scheduler, SearchScheduler):
+            return [scheduler.first()]
         waiting = [task.setting for task in self._tasks() if not self._is_settled(task)]
         return list({setting.key: setting for setting in waiting}.values())[:_MOST_TIMED]
 
     def _fix_execution(
         self, executor: Executor, examples: Sequence[PlannedSetting], left: int, workers: int | None
     ) -> None:
-        asked = asked_of(examples[0].recipe)
+        asked = execution_keys(examples[0].recipe)
         if self.record.execution and dict(self.record.asked) == asked:
             return
         for place, example in enumerate(examples):
-            choices = candidates(example.recipe, left, workers)
+            choices = parallelism_choices(example.recipe, left, workers)
             try:
-                execution = settle(executor, example.recipe, choices)
+                execution = choose_parallelism(executor, example.recipe, choices)
             except CnnlabError as error:
                 # One setting that cannot be trained is no reason to train none; its trials will say the same.
                 if place == len(examples) - 1:

@@ -77,7 +77,7 @@ class _Strict(BaseModel):
 class TableRow(_Strict):
     """One published number; every further key is an axis of the study with the value that it is of.
 
-    :param sd: its standard deviation over ``n`` repeats, in the unit of the number.
+    :param std: its standard deviation over ``n`` repeats, in the unit of the number.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -85,7 +85,7 @@ class TableRow(_Strict):
     value: Annotated[float, BeforeValidator(_percent)]
     label: str | None = None
     note: str | None = None
-    sd: Annotated[float | None, BeforeValidator(_percent), Field(ge=0)] = None
+    std: Annotated[float | None, BeforeValidator(_percent), Field(ge=0)] = None
     n: int | None = Field(None, ge=1)
 
     @model_validator(mode="before")
@@ -290,7 +290,7 @@ _ROW_TAKES = {
     "value": "a number, such as 0.72, or a percentage up to 100%",
     "label": "a name, in quotes where it could be taken for a number",
     "note": "a remark in words, in quotes where it could be taken for a number",
-    "sd": "the standard deviation over n repeats, a number from 0 in the unit of the value",
+    "std": "the standard deviation over n repeats, a number from 0 in the unit of the value",
     "n": "how many repeats the value is the mean of, a count from 1",
 }
 

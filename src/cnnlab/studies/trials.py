@@ -9,10 +9,10 @@ from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.objectives import Objective
 from cnnlab.runs import RunStore, RunSummary
-from cnnlab.studies.execution.shared_data import Shelf
+from cnnlab.studies.execution.shared_data import DatasetCache
 from cnnlab.studies.settings import PlannedSetting
-from cnnlab.training.api import Setting, read_setting
-from cnnlab.training.python_objects import Given, data_key, keeping
+from cnnlab.training.api import TrainingSetup, read_setup
+from cnnlab.training.python_objects import PythonObjects, data_key, sharing_datasets
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Trials:
 
     def __init__(self, store: RunStore, data_dir: Path | None = None, offline: bool = False) -> None:
         self.store, self.data_dir, self.offline = store, data_dir, offline
-        self.sets = Shelf()
+        self.sets = DatasetCache()
         self._known: dict[str, Known] = {}
         self._found: dict[str, RunSummary] = {}
 
@@ -66,8 +66,8 @@ class Trials:
     def known_of(self, setting: PlannedSetting) -> Known:
         """The same for a setting that is no part of the study, and is not remembered."""
         try:
-            with keeping(self.sets):
-                return _known(read_setting(setting.recipe, Given(), self.store, self.data_dir, self.offline))
+            with sharing_datasets(self.sets):
+                return _known(read_setup(setting.recipe, PythonObjects(), self.store, self.data_dir, self.offline))
         except CnnlabError as error:
             values = ", ".join(f"{axis}={label}" for axis, label in setting.values.items())
             raise UsageError(f"the setting {values}: {error}" if values else str(error)) from error
@@ -98,7 +98,7 @@ def is_for_good(failure: Mapping[str, Any], run: RunSummary | None) -> bool:
     return failure["kind"] == "nan" and run is not None
 
 
-def _known(read: Setting) -> Known:
+def _known(read: TrainingSetup) -> Known:
     splits = tuple(name for name, part in read.dataset.parts() if part.targets and len(part))
     identity = read.recipe.identity(read.dataset.digest, read.start_digest)
     sizes = {name: len(part) for name, part in read.dataset.parts()}

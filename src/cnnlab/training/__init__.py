@@ -2,7 +2,7 @@
 
 from cnnlab.training.api import extend, resume, store_at, train
 from cnnlab.training.loop import EpochEnd
-from cnnlab.training.lr_range_test import RateTest, draw_rate_test, find_rate
+from cnnlab.training.lr_range_test import LRRangeTest, draw_lr_range_test, find_lr
 from cnnlab.training.overrides import parse_pairs
 from cnnlab.training.recipe import Phase, Recipe
 from cnnlab.training.signals import Interrupted
@@ -10,12 +10,12 @@ from cnnlab.training.signals import Interrupted
 __all__ = [
     "EpochEnd",
     "Interrupted",
+    "LRRangeTest",
     "Phase",
-    "RateTest",
     "Recipe",
-    "draw_rate_test",
+    "draw_lr_range_test",
     "extend",
-    "find_rate",
+    "find_lr",
     "parse_pairs",
     "resume",
     "store_at",

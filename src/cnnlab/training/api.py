@@ -21,38 +21,38 @@ from cnnlab.core.seeds import scope
 from cnnlab.core.spec import read
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier, load_classifier
-from cnnlab.models.classifier_files import MisfitError
+from cnnlab.models.classifier_files import WeightsMismatchError
 from cnnlab.objectives import Objective, Targets
 from cnnlab.runs import Run, RunStore, RunWriter, environment
 from cnnlab.runs.lock import who
 from cnnlab.training import python_objects
-from cnnlab.training.class_balance import Counterweights
-from cnnlab.training.execution import Execution, choose, describe, settle
-from cnnlab.training.initial_weights import Start, find_start, start_of
+from cnnlab.training.class_balance import ClassBalance
+from cnnlab.training.execution import Execution, describe_execution, execution_for, fix_precision
+from cnnlab.training.initial_weights import InitialWeights, find_initial_weights, initial_weights_of
 from cnnlab.training.loop import CHECKPOINT, EpochEnd, Job, Trainer
 from cnnlab.training.normalization import Moments, moments
-from cnnlab.training.phases import Plan, lay_out, without_effect
+from cnnlab.training.phases import PhasePlan, plan_phases, without_effect
 from cnnlab.training.precision import Pass, PrecisionChoice, Workload
-from cnnlab.training.python_objects import Given
+from cnnlab.training.python_objects import PythonObjects
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.recipe_specs import is_in_python
-from cnnlab.training.selection import Selection
-from cnnlab.training.signals import Interrupted, listening
+from cnnlab.training.selection import SelectionMetric
+from cnnlab.training.signals import Interrupted, catching_signals
 from cnnlab.training.step import to_float
 
 Callback = Callable[[EpochEnd], object]
 
 
 @dataclass(frozen=True)
-class Setting:
+class TrainingSetup:
     """A recipe with what it names: data, objective, and the parent or else the weights to start from."""
 
     recipe: Recipe
-    given: Given
+    given: PythonObjects
     dataset: Dataset
     objective: Objective
     parent: Run | None
-    start: Start | None = None
+    start: InitialWeights | None = None
 
     @property
     def digest(self) -> str:
@@ -67,10 +67,10 @@ class Setting:
         return None if self.start is None else digest(["weights", self.start.digest])
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> PhasePlan:
         """The phases over this training set, counted on from where the parent ended."""
         start = {"epochs_done": 0, "step": 0} if self.parent is None else self.parent.info
-        return lay_out(self.recipe, len(self.dataset.train), start["epochs_done"], start["step"])
+        return plan_phases(self.recipe, len(self.dataset.train), start["epochs_done"], start["step"])
 
 
 def train(
@@ -96,11 +96,11 @@ def train(
     :param callbacks: called with an :class:`EpochEnd` after each epoch.
     :raises UsageError: for a recipe that cannot be meant; nothing is written then.
     """
-    recipe, plain, given = python_objects.take_in(recipe, keys)
+    recipe, plain, given = python_objects.extract_objects(recipe, keys)
     store = store_at(runs)
-    setting = read_setting(Recipe.read(recipe, **plain), given, store, data_dir, offline)
+    setup = read_setup(Recipe.read(recipe, **plain), given, store, data_dir, offline)
     with announcing("looking for runs of this recipe"):
-        same = store.by_digest(setting.digest)
+        same = store.by_digest(setup.digest)
     finished = [run for run in same if run.status == "finished"]
     if finished and not again:
         note(f"This recipe is trained already: {finished[0].folder}. Train another run of it with --again.")
@@ -108,10 +108,10 @@ def train(
     unfinished = [run for run in same if run.status != "finished"]
     if unfinished and not again:
         note(f"Going on with {unfinished[0].folder}.")
-        return _go_on(unfinished[0], setting, callbacks)
+        return _go_on(unfinished[0], setup, callbacks)
     # Not their number: one in between may have been deleted.
     repeat = max((run.repeat for run in same), default=0) + 1
-    return _start(setting, store, repeat=repeat, callbacks=callbacks)
+    return _start(setup, store, repeat=repeat, callbacks=callbacks)
 
 
 def resume(
@@ -134,16 +134,16 @@ def resume(
         note(f"{found.folder} is finished already. Train more epochs with: cnnlab extend {found.name} epochs=+3")
         return _tidied(found)
     objects = {key: value for key, value in {"data": data, "model": model}.items() if value is not None}
-    _, _, given = python_objects.take_in(None, objects)
+    _, _, given = python_objects.extract_objects(None, objects)
     store, place = RunStore(found.folder.parent), data_dir or found.data_folder
-    setting = read_setting(Recipe.read(found.recipe), given, store, place, offline, found)
-    if setting.dataset.digest != found.info["data"]["digest"]:
+    setup = read_setup(Recipe.read(found.recipe), given, store, place, offline, found)
+    if setup.dataset.digest != found.info["data"]["digest"]:
         raise UsageError(
             f"the data of {found.folder} has changed since the run was started, so it cannot go on as the same run. "
             "Put the data back, or train the recipe anew on what there is now: cnnlab train "
             f"{found.folder / 'recipe.yaml'}"
         )
-    return _go_on(found, setting, callbacks)
+    return _go_on(found, setup, callbacks)
 
 
 def extend(
@@ -203,19 +203,19 @@ def store_at(runs: str | Path | None) -> RunStore:
     return RunStore(Path(runs or os.environ.get("CNNLAB_RUNS") or "runs"))
 
 
-def read_setting(
+def read_setup(
     recipe: Recipe,
-    given: Given,
+    given: PythonObjects,
     store: RunStore,
     data_dir: str | Path | None,
     offline: bool,
     run: Run | None = None,
-) -> Setting:
+) -> TrainingSetup:
     """A recipe with its data loaded, its objective built and its parent found, all checked against each other.
 
     :param run: the one that goes on, where it is no new one.
     """
-    dataset = python_objects.load(
+    dataset = python_objects.load_recipe_data(
         recipe.data,
         given,
         validation=recipe.validation,
@@ -225,7 +225,7 @@ def read_setting(
         offline=offline,
     )
     columns = {name: dataset.classes.get(name) for name in dataset.train.targets}
-    objective = objectives.build(recipe.objective, columns)
+    objective = objectives.build_objective(recipe.objective, columns)
     _check_objective(recipe, objective, dataset)
     parent = None if recipe.parent is None else store.find(recipe.parent)
     if parent is not None:
@@ -233,18 +233,20 @@ def read_setting(
         recipe = recipe.model_copy(update={"parent": parent.name})
     for phase in recipe.normal():
         augment.pipeline(phase.augment).check(dataset.shape, objective.soft)
-    Selection.of(recipe, objective, dataset)
+    SelectionMetric.of(recipe, objective, dataset)
     with announcing("looking for the weights to start from"):
         start = _start_from(recipe, store, offline, parent, run)
-    return Setting(recipe, given, dataset, objective, parent, start)
+    return TrainingSetup(recipe, given, dataset, objective, parent, start)
 
 
-def _start_from(recipe: Recipe, store: RunStore, offline: bool, parent: Run | None, run: Run | None) -> Start | None:
+def _start_from(
+    recipe: Recipe, store: RunStore, offline: bool, parent: Run | None, run: Run | None
+) -> InitialWeights | None:
     if parent is not None:
         return None
     if run is None:
-        return find_start(recipe, store.root, offline)
-    return start_of(run, recipe, (run.folder / CHECKPOINT / "state.safetensors").exists(), offline)
+        return find_initial_weights(recipe, store.root, offline)
+    return initial_weights_of(run, recipe, (run.folder / CHECKPOINT / "state.safetensors").exists(), offline)
 
 
 def _check_objective(recipe: Recipe, objective: Objective, dataset: Dataset) -> None:
@@ -254,26 +256,26 @@ def _check_objective(recipe: Recipe, objective: Objective, dataset: Dataset) -> 
             f"label_smoothing needs classes, and objective={read(recipe.objective)[0].name} has none. Leave it out; "
             "bins have a smoothing of their own, spread=…."
         )
-    Counterweights.of(recipe.balance, dataset.train, objective)
+    ClassBalance.of(recipe.balance, dataset.train, objective)
     for images in dict(dataset.parts()).values():
         if images.targets:
             objective.check(images.targets)
 
 
-def build_classifier(setting: Setting) -> Classifier:
+def build_classifier(setup: TrainingSetup) -> Classifier:
     """The classifier at the start of training: drawn from the seed, or with the parent's last weights."""
-    with announcing(f"building {setting.recipe.model}"):
-        network, own = _first_network(setting)
-    recipe, dataset = setting.recipe, setting.dataset
+    with announcing(f"building {setup.recipe.model}"):
+        network, own = _first_network(setup)
+    recipe, dataset = setup.recipe, setup.dataset
     with announcing("measuring the mean and spread of the training pictures"):
-        mean, sd = moments(recipe.normalize, dataset.train, own)
+        mean, std = moments(recipe.normalize, dataset.train, own)
     return Classifier(
         network,
         shape=dataset.shape,
         mean=mean,
-        std=sd,
+        std=std,
         classes=dict(dataset.classes),
-        objective=setting.objective.spec,
+        objective=setup.objective.spec,
         # What rebuilds the network; where its first weights came from is on record with the run.
         model=models.without_weights(recipe.model),
         permute=recipe.permute,
@@ -281,18 +283,18 @@ def build_classifier(setting: Setting) -> Classifier:
     )
 
 
-def _first_network(setting: Setting) -> tuple[nn.Module, Moments | None]:
+def _first_network(setup: TrainingSetup) -> tuple[nn.Module, Moments | None]:
     """The network with its first weights, and the moments of the pictures behind them where they are not random."""
-    recipe, dataset, objective = setting.recipe, setting.dataset, setting.objective
+    recipe, dataset, objective = setup.recipe, setup.dataset, setup.objective
     with scope(recipe.seed, "init"):
         if is_in_python(recipe.model):
-            network = python_objects.make_network(recipe.model, setting.given)
+            network = python_objects.make_network(recipe.model, setup.given)
             python_objects.check_network(network, dataset.shape, objective.outputs)
         else:
-            network = models.build(models.without_weights(recipe.model), dataset.shape, objective.outputs)
-    own = None if setting.start is None else setting.start.fill(network, dataset.shape[0])
-    if setting.parent is not None:
-        stored = _stored(setting.parent, network)
+            network = models.build_network(models.without_weights(recipe.model), dataset.shape, objective.outputs)
+    own = None if setup.start is None else setup.start.fill(network, dataset.shape[0])
+    if setup.parent is not None:
+        stored = _stored(setup.parent, network)
         network.load_state_dict(stored.network.state_dict())
         own = stored.mean, stored.std
     return network, own
@@ -302,8 +304,8 @@ def _stored(parent: Run, network: nn.Module) -> Classifier:
     """The classifier with which a run ended, in a network like this one."""
     try:
         stored: Classifier = load_classifier(_last_weights(parent), copy.deepcopy(network))
-    except MisfitError as error:
-        raise MisfitError(
+    except WeightsMismatchError as error:
+        raise WeightsMismatchError(
             f"{error} More epochs go on with the weights of {parent.name}, so the model, the size and channels of the "
             "pictures and the number of classes stay as they were: leave model= and data= out. Another network, or one "
             "for other data, is a training of its own: cnnlab train."
@@ -322,30 +324,30 @@ def _last_weights(run: Run) -> Path:
     return last if last.exists() else run.folder / "model.safetensors"
 
 
-def _start(setting: Setting, store: RunStore, *, repeat: int, callbacks: Sequence[Callback]) -> Run:
-    recipe = setting.recipe
-    for text in without_effect(recipe, setting.plan):
+def _start(setup: TrainingSetup, store: RunStore, *, repeat: int, callbacks: Sequence[Callback]) -> Run:
+    recipe = setup.recipe
+    for text in without_effect(recipe, setup.plan):
         warn(text)
-    classifier = build_classifier(setting)
-    execution, choice = choose_execution(setting, classifier)
+    classifier = build_classifier(setup)
+    execution, choice = choose_execution(setup, classifier)
     writer = RunWriter.create(
         store.root,
-        digest=setting.digest,
+        digest=setup.digest,
         recipe=recipe.to_dict(),
         name=recipe.name or _name(recipe),
         repeat=repeat,
         info={
-            "epochs": setting.plan.end,
+            "epochs": setup.plan.end,
             "execution": execution.to_dict(),
             "precision_choice": choice.to_dict(),
             "environment": environment(),
-            "data": _facts(setting.dataset),
+            "data": _facts(setup.dataset),
             "parent": recipe.parent,
         }
-        | ({} if setting.start is None else {"weights": setting.start.record(recipe, classifier)}),
+        | ({} if setup.start is None else {"weights": setup.start.record(recipe, classifier)}),
     )
-    note(describe(execution, choice))
-    return _train(setting, classifier, execution, writer, callbacks)
+    note(describe_execution(execution, choice))
+    return _train(setup, classifier, execution, writer, callbacks)
 
 
 def _tidied(run: Run) -> Run:
@@ -355,21 +357,19 @@ def _tidied(run: Run) -> Run:
     return run
 
 
-def _go_on(run: Run, setting: Setting, callbacks: Sequence[Callback]) -> Run:
+def _go_on(run: Run, setup: TrainingSetup, callbacks: Sequence[Callback]) -> Run:
     execution = Execution.from_dict(run.info["execution"])
-    note(describe(execution, None))
-    return _train(setting, build_classifier(setting), execution, RunWriter.open(run.folder), callbacks)
+    note(describe_execution(execution, None))
+    return _train(setup, build_classifier(setup), execution, RunWriter.open(run.folder), callbacks)
 
 
 def _train(
-    setting: Setting, classifier: Classifier, execution: Execution, writer: RunWriter, callbacks: Sequence[Callback]
+    setup: TrainingSetup, classifier: Classifier, execution: Execution, writer: RunWriter, callbacks: Sequence[Callback]
 ) -> Run:
-    job = Job(
-        setting.recipe, setting.plan, setting.dataset, setting.objective, classifier, execution, writer, callbacks
-    )
-    with writer, listening() as wish, execution.applied():
+    job = Job(setup.recipe, setup.plan, setup.dataset, setup.objective, classifier, execution, writer, callbacks)
+    with writer, catching_signals() as stop_request, execution.applied():
         try:
-            Trainer(job, wish).run()
+            Trainer(job, stop_request).run()
         except Interrupted:
             raise
         except Exception as error:
@@ -381,14 +381,14 @@ def _train(
 
 
 def choose_execution(
-    setting: Setting, classifier: Classifier, steps: int | None = None
+    setup: TrainingSetup, classifier: Classifier, steps: int | None = None
 ) -> tuple[Execution, PrecisionChoice]:
     """What the recipe asks for, with ``auto`` settled on this machine, and why; the classifier is left as it is.
 
     :param steps: that will be taken, where they are not those of the recipe.
     """
-    recipe, plan = setting.recipe, setting.plan
-    execution = choose(
+    recipe, plan = setup.recipe, setup.plan
+    execution = execution_for(
         device=recipe.device,
         precision=recipe.precision,
         threads=recipe.threads,
@@ -396,29 +396,29 @@ def choose_execution(
         compile=recipe.compile,
         kernels=recipe.kernels,
     )
-    batch = min(recipe.normal()[0].batch_size, len(setting.dataset.train))
-    ahead = plan.steps - plan.stretches[0].first_step if steps is None else steps
-    work = Workload(classifier, setting.dataset.shape, batch, ahead, execution.threads, execution.kernels)
+    batch = min(recipe.normal()[0].batch_size, len(setup.dataset.train))
+    ahead = plan.steps - plan.spans[0].first_step if steps is None else steps
+    work = Workload(classifier, setup.dataset.shape, batch, ahead, execution.threads, execution.kernels)
     with announcing("trying out float32 and bfloat16"):
-        return settle(execution, work, lambda: _one_pass(setting, classifier, execution))
+        return fix_precision(execution, work, lambda: _one_pass(setup, classifier, execution))
 
 
-def _one_pass(setting: Setting, classifier: Classifier, execution: Execution) -> Pass:
+def _one_pass(setup: TrainingSetup, classifier: Classifier, execution: Execution) -> Pass:
     """Forwards and backwards over the first pictures of the training set, in a copy of the classifier."""
     device, memory_format = execution.torch_device, execution.memory_format
     network = copy.deepcopy(classifier).to(device=device, memory_format=memory_format).train()  # type: ignore[call-overload]
 
     @cache
     def batch(count: int) -> tuple[Tensor, Targets]:
-        images, targets = setting.dataset.train.batch(torch.arange(count))
+        images, targets = setup.dataset.train.batch(torch.arange(count))
         pixels = to_float(images).to(device).contiguous(memory_format=memory_format)
-        return pixels, setting.objective.encode({name: rows.to(device) for name, rows in targets.items()})
+        return pixels, setup.objective.encode({name: rows.to(device) for name, rows in targets.items()})
 
     def take(precision: str, count: int) -> None:
         pixels, encoded = batch(count)
         with replace(execution, precision=precision).autocast():
             outputs = network(pixels)
-        setting.objective.loss(outputs, encoded).mean().backward()  # type: ignore[no-untyped-call]
+        setup.objective.loss(outputs, encoded).mean().backward()  # type: ignore[no-untyped-call]
         network.zero_grad(set_to_none=True)
 
     return take

@@ -25,7 +25,7 @@ class Batch:
     targets: Targets
 
 
-class Feed:
+class BatchLoader:
     """Gives the batches of an image set, from memory where it lies there, else by threads that read ahead."""
 
     def __init__(self, images: ImageSet, device: torch.device, workers: int) -> None:
@@ -74,7 +74,7 @@ class Feed:
         return self._batch(indices, future.result().to(self.device, non_blocking=True))
 
 
-def order(size: int, seed: int, epoch: int, weights: Tensor | None = None) -> Tensor:
+def epoch_order(size: int, seed: int, epoch: int, weights: Tensor | None = None) -> Tensor:
     """The order of one epoch's samples: a permutation, or draws with replacement by ``weights``."""
     source = generator(seed, "order", epoch)
     if weights is None:
@@ -82,7 +82,7 @@ def order(size: int, seed: int, epoch: int, weights: Tensor | None = None) -> Te
     return torch.multinomial(weights, size, replacement=True, generator=source)
 
 
-def steps_of(samples: int, batch_size: int) -> int:
+def epoch_steps(samples: int, batch_size: int) -> int:
     """Steps of an epoch. A last batch of one picture is left out, for it has no variance to normalise by."""
     whole, rest = divmod(samples, batch_size)
     return whole + (rest > 1 or (rest == 1 and whole == 0))

@@ -17,7 +17,7 @@ _META = "cnnlab"
 _FORMAT = 2
 
 
-def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Writes tensors and plain facts as one safetensors file, replacing the one there.
 
     Mappings among the facts keep their order: columns of the history follow that of its rows.
@@ -29,8 +29,8 @@ def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         temporary.write_bytes(safetensors.torch.save(_apart(plain), {_META: text}))
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What :func:`save` wrote.
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What :func:`save_checkpoint` wrote.
 
     :raises StorageError: when the file is damaged, which an interrupted write cannot cause.
     """

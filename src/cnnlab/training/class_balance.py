@@ -11,7 +11,7 @@ from cnnlab.objectives import Objective
 
 
 @dataclass(frozen=True)
-class Counterweights:
+class ClassBalance:
     """What ``balance`` means for one training set.
 
     :param weights: for each head a weight for each class in the loss; None where losses count alike.
@@ -22,7 +22,7 @@ class Counterweights:
     draws: Tensor | None = None
 
     @classmethod
-    def of(cls, balance: str, images: ImageSet, objective: Objective) -> "Counterweights":
+    def of(cls, balance: str, images: ImageSet, objective: Objective) -> "ClassBalance":
         """Of ``none``, ``weights`` or ``sampler``.
 
         :raises UsageError: when there are no classes to balance.

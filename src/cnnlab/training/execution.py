@@ -81,7 +81,7 @@ class Execution:
             torch.set_num_threads(before)
 
 
-def choose(
+def execution_for(
     *,
     device: str = "auto",
     precision: str = "auto",
@@ -90,7 +90,7 @@ def choose(
     compile: bool,
     kernels: str = "auto",
 ) -> Execution:
-    """What the recipe asks for, ``auto`` settled except for the precision, which :func:`settle` tries out.
+    """What the recipe asks for, ``auto`` settled except for the precision, which :func:`fix_precision` tries out.
 
     :raises UsageError: for a device or kernels that cannot be had.
     """
@@ -136,7 +136,9 @@ def _why_not_native() -> str | None:
         return why_no_native_kernels()
 
 
-def settle(execution: Execution, work: Workload, prepare: Callable[[], Pass]) -> tuple[Execution, PrecisionChoice]:
+def fix_precision(
+    execution: Execution, work: Workload, prepare: Callable[[], Pass]
+) -> tuple[Execution, PrecisionChoice]:
     """The execution with its precision chosen, and why that one.
 
     :param prepare: makes the pass over some pictures that is timed where nothing else tells.
@@ -163,7 +165,7 @@ def _choice(execution: Execution, work: Workload, prepare: Callable[[], Pass]) -
         return choose_precision(work, prepare)
 
 
-def describe(execution: Execution, choice: PrecisionChoice | None) -> str:
+def describe_execution(execution: Execution, choice: PrecisionChoice | None) -> str:
     """In what a training computes and why, in a line.
 
     :param choice: None for a run that goes on in what it was begun in.

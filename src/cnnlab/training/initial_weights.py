@@ -17,7 +17,7 @@ from cnnlab.training.recipe_specs import is_in_python
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialWeights:
     """What a training takes from weights of another origin.
 
     :param file: where they are; None for a training that has gone beyond them, whose checkpoint holds all.
@@ -43,7 +43,7 @@ class Start:
         return {"named": models.weights_named(recipe.model), "sha256": self.digest} | moments
 
 
-def find_start(recipe: Recipe, runs: Path, offline: bool) -> Start | None:
+def find_initial_weights(recipe: Recipe, runs: Path, offline: bool) -> InitialWeights | None:
     """The weights that a recipe's model names; None where it starts from random ones.
 
     :raises UsageError: when they cannot be had.
@@ -51,10 +51,10 @@ def find_start(recipe: Recipe, runs: Path, offline: bool) -> Start | None:
     if is_in_python(recipe.model):
         return None
     file = models.starting_weights(recipe.model, offline=offline, runs=runs)
-    return None if file is None else Start(file, file.digest)
+    return None if file is None else InitialWeights(file, file.digest)
 
 
-def start_of(run: Run, recipe: Recipe, has_checkpoint: bool, offline: bool) -> Start | None:
+def initial_weights_of(run: Run, recipe: Recipe, has_checkpoint: bool, offline: bool) -> InitialWeights | None:
     """The weights that a run was started from, for going on with it.
 
     :raises UsageError: when it must begin at them once more, and they are gone or other ones now.
@@ -64,8 +64,8 @@ def start_of(run: Run, recipe: Recipe, has_checkpoint: bool, offline: bool) -> S
         return None
     if has_checkpoint:
         moments = (tuple(recorded["mean"]), tuple(recorded["std"])) if "mean" in recorded else None
-        return Start(None, recorded["sha256"], moments)
-    found = find_start(recipe, run.folder.parent, offline)
+        return InitialWeights(None, recorded["sha256"], moments)
+    found = find_initial_weights(recipe, run.folder.parent, offline)
     if found is None or found.digest != recorded["sha256"]:
         raise UsageError(
             f"the weights that {run.folder} was to start from, {recorded['named']}, are other ones now, and the run "

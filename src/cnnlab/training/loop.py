@@ -20,19 +20,19 @@ from cnnlab.models import Classifier, load_classifier, save_classifier
 from cnnlab.objectives import Objective
 from cnnlab.runs import RunWriter
 from cnnlab.training import optimizers
-from cnnlab.training.batches import Batch, Feed, order
-from cnnlab.training.class_balance import Counterweights
+from cnnlab.training.batches import Batch, BatchLoader, epoch_order
+from cnnlab.training.class_balance import ClassBalance
 from cnnlab.training.ema import MovingAverage
 from cnnlab.training.execution import Execution
-from cnnlab.training.phases import Plan, Stretch
+from cnnlab.training.phases import PhasePlan, PhaseSpan
 from cnnlab.training.progress import Display
 from cnnlab.training.recipe import Recipe
-from cnnlab.training.schedules import Progress, schedules
+from cnnlab.training.schedules import PhaseProgress, schedules
 from cnnlab.training.scoring import metrics_of, outputs_for, predictions_of
-from cnnlab.training.selection import Selection, can_judge
-from cnnlab.training.signals import Interrupted, Wish
+from cnnlab.training.selection import SelectionMetric, can_judge
+from cnnlab.training.signals import Interrupted, StopRequest
 from cnnlab.training.state import Best, Counters, Stored, save_state
-from cnnlab.training.step import Moment, Outcome, Stepper, is_out_of_memory, warn_of_parts
+from cnnlab.training.step import StepKey, StepOutcome, Stepper, is_out_of_memory, warn_of_parts
 
 # Reading a loss back from an accelerator waits for it; there it is done this often instead of at every step.
 _STEPS_BETWEEN_LOOKS = 50
@@ -55,7 +55,7 @@ class Job:
     """Everything that one training needs, ready made."""
 
     recipe: Recipe
-    plan: Plan
+    plan: PhasePlan
     dataset: Dataset
     objective: Objective
     classifier: Classifier
@@ -84,8 +84,8 @@ class Trainer:
     score validation and test with the selected weights, once
     """
 
-    def __init__(self, job: Job, wish: Wish) -> None:
-        self.job, self.wish = job, wish
+    def __init__(self, job: Job, stop_request: StopRequest) -> None:
+        self.job, self.stop_request = job, stop_request
         self.recipe, self.execution, self.writer = job.recipe, job.execution, job.writer
         device = self.execution.torch_device
         self.classifier = job.classifier.to(device=device, memory_format=self.execution.memory_format)  # type: ignore[call-overload]
@@ -93,15 +93,15 @@ class Trainer:
         if self.execution.compile:
             with announcing("loading the compiler"):
                 self.network = torch.compile(self.classifier)
-        self.feed = Feed(job.dataset.train, device, self.execution.workers)
+        self.loader = BatchLoader(job.dataset.train, device, self.execution.workers)
         held_out = job.dataset.validation if can_judge(job.dataset) else None
-        self.validation = None if held_out is None else Feed(held_out, device, self.execution.workers)
+        self.validation = None if held_out is None else BatchLoader(held_out, device, self.execution.workers)
         self.average = MovingAverage(self.classifier, self.recipe.ema) if self.recipe.ema else None
-        self.selection = Selection.of(self.recipe, job.objective, job.dataset)
-        balanced = Counterweights.of(self.recipe.balance, job.dataset.train, job.objective)
+        self.selection = SelectionMetric.of(self.recipe, job.objective, job.dataset)
+        balanced = ClassBalance.of(self.recipe.balance, job.dataset.train, job.objective)
         self.weights, self.draws = balanced.on(device), balanced.draws
-        self.counters = Counters(epoch=job.plan.first_epoch, step=job.plan.stretches[0].first_step)
-        self.pending: list[tuple[int, float, Outcome]] = []
+        self.counters = Counters(epoch=job.plan.first_epoch, step=job.plan.spans[0].first_step)
+        self.pending: list[tuple[int, float, StepOutcome]] = []
         self.saved_at = time.monotonic()
         judged = self.selection.metric.partition("_")[2]
         first_step = "compiling the network" if self.execution.compile else "taking the first step"
@@ -116,16 +116,16 @@ class Trainer:
         self.writer.truncate_live(self.counters.step + 1)
         if self.counters.step == 0:
             self._keep_snapshot(0)
-        stretch: Stretch | None = None
+        span: PhaseSpan | None = None
         with self.display:
             for current, epoch in self.job.plan.epochs_from(self.counters.epoch):
                 if self._is_patience_out():
                     break
-                if current is not stretch:
-                    stretch = current
-                    self._enter(stretch, stored)
+                if current is not span:
+                    span = current
+                    self._enter(span, stored)
                     stored = None
-                self._epoch(stretch, epoch)
+                self._epoch(span, epoch)
         if stored is not None:
             # Every epoch was done and only the last scores are missing.
             stored.restore(self.classifier, None, self.average)
@@ -149,9 +149,9 @@ class Trainer:
         """The network whose scores count: the moving average where there is one."""
         return self.classifier if self.average is None else self.average.module  # type: ignore[return-value]
 
-    def _enter(self, stretch: Stretch, stored: Stored | None) -> None:
-        phase = stretch.phase
-        self.optimizer: Optimizer = optimizers.build(
+    def _enter(self, span: PhaseSpan, stored: Stored | None) -> None:
+        phase = span.phase
+        self.optimizer: Optimizer = optimizers.build_optimizer(
             optimizers.optimizers.bind(phase.optimizer), self.classifier, phase.weight_decay
         )
         self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]
@@ -161,30 +161,30 @@ class Trainer:
         )
         if stored is not None:
             # An optimiser that has not stepped yet is that of a new phase and starts afresh, the scale with it.
-            has_stepped = self.counters.step > stretch.first_step
+            has_stepped = self.counters.step > span.first_step
             stored.restore(self.classifier, self.optimizer if has_stepped else None, self.average)
             if has_stepped:
                 self.stepper.load_extra_state(stored.extra)
 
-    def _epoch(self, stretch: Stretch, epoch: int) -> None:
+    def _epoch(self, span: PhaseSpan, epoch: int) -> None:
         """One epoch, or the rest of it."""
-        steps, size = stretch.steps_in(epoch), stretch.phase.batch_size
-        indices = order(len(self.job.dataset.train), self.recipe.seed, epoch, self.draws)
+        steps, size = span.steps_in(epoch), span.phase.batch_size
+        indices = epoch_order(len(self.job.dataset.train), self.recipe.seed, epoch, self.draws)
         left = indices[self.counters.in_epoch * size : steps * size]
         self.classifier.train()
         self.display.begin(epoch, steps, self.counters.in_epoch)
         began = time.monotonic()
         earlier = self.counters.epoch_seconds
-        for batch in self.feed.batches(left, size) if len(left) else ():
-            self._step(stretch, epoch, batch)
+        for batch in self.loader.batches(left, size) if len(left) else ():
+            self._step(span, epoch, batch)
             self.counters.epoch_seconds = earlier + time.monotonic() - began
             self._heed()
         self._look()
-        self._close_epoch(stretch, epoch)
+        self._close_epoch(span, epoch)
 
-    def _step(self, stretch: Stretch, epoch: int, batch: Batch) -> None:
-        rate = self._set_rate(stretch)
-        outcome = self._take(batch, Moment(self.recipe.seed, epoch, self.counters.in_epoch))
+    def _step(self, span: PhaseSpan, epoch: int, batch: Batch) -> None:
+        rate = self._set_rate(span)
+        outcome = self._take(batch, StepKey(self.recipe.seed, epoch, self.counters.in_epoch))
         if self.average is not None:
             self.average.update(self.classifier, self.counters.step + 1)
         self.counters.step += 1
@@ -193,19 +193,19 @@ class Trainer:
         if self.execution.torch_device.type == "cpu" or len(self.pending) >= _STEPS_BETWEEN_LOOKS:
             self._look()
 
-    def _set_rate(self, stretch: Stretch) -> float:
-        done = self.counters.step - stretch.first_step
-        finished = self.counters.epoch - stretch.first_epoch
+    def _set_rate(self, span: PhaseSpan) -> float:
+        done = self.counters.step - span.first_step
+        finished = self.counters.epoch - span.first_epoch
         judged = self.counters.judged[len(self.counters.judged) - finished :] if finished else []
-        multiplier = self.schedule.multiplier(Progress(done, stretch.steps, stretch.steps_per_epoch, judged))
+        multiplier = self.schedule.multiplier(PhaseProgress(done, span.steps, span.steps_per_epoch, judged))
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * multiplier
         return self.rates[0] * multiplier
 
-    def _take(self, batch: Batch, moment: Moment) -> Outcome:
+    def _take(self, batch: Batch, step_key: StepKey) -> StepOutcome:
         while True:
             try:
-                return self.stepper.take(batch, moment)
+                return self.stepper.take(batch, step_key)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or self.execution.parts >= len(batch.images):
                     raise
@@ -240,28 +240,28 @@ class Trainer:
     def _heed(self) -> None:
         """Saves when that is due or somebody wants to stop."""
         due = time.monotonic() - self.saved_at >= self.recipe.checkpoint_seconds
-        if due or self.wish.number is not None:
+        if due or self.stop_request.number is not None:
             self._look()
             self._save()
         self._leave_if_asked()
 
     def _leave_if_asked(self) -> None:
-        if self.wish.number is not None:
-            raise Interrupted(self.wish.number, str(self.writer.folder))
+        if self.stop_request.number is not None:
+            raise Interrupted(self.stop_request.number, str(self.writer.folder))
 
     def _save(self) -> None:
         extra = self.stepper.extra_state()
         save_state(self._checkpoint, self.counters, self.classifier, self.optimizer, self.average, extra)
         self.saved_at = time.monotonic()
 
-    def _close_epoch(self, stretch: Stretch, epoch: int) -> None:
+    def _close_epoch(self, span: PhaseSpan, epoch: int) -> None:
         sums, samples = self.counters.sums, self.counters.sums["samples"]
         train = {key: value / samples for key, value in sums.items() if key != "samples"}
         validation = self._validate()
         self._refuse_spoilt(validation)
         seconds = self.counters.epoch_seconds
         row: dict[str, Any] = {"epoch": epoch + 1, "step": self.counters.step}
-        row |= {"phase": stretch.number} if len(self.job.plan.stretches) > 1 else {}
+        row |= {"phase": span.number} if len(self.job.plan.spans) > 1 else {}
         row |= {"learning_rate": self.optimizer.param_groups[0]["lr"]}
         row |= {f"train_{key}": value for key, value in train.items()}
         row |= {f"validation_{key}": value for key, value in validation.items()}
@@ -349,9 +349,9 @@ class Trainer:
         images = getattr(self.job.dataset, split)
         if images is None or not len(images):
             return {}
-        feed = Feed(images, self.execution.torch_device, self.execution.workers)
+        loader = BatchLoader(images, self.execution.torch_device, self.execution.workers)
         # Everything was saved at the end of the last epoch, and these weights are no longer those to go on from.
-        outputs = outputs_for(self._judged_network, feed, self.execution, self._leave_if_asked)
+        outputs = outputs_for(self._judged_network, loader, self.execution, self._leave_if_asked)
         self.writer.predictions(
             predictions_of(outputs, images, self.job.objective, split=split, data=self.job.dataset.digest)
         )
@@ -359,7 +359,7 @@ class Trainer:
         return metrics | {"n": len(images)} if metrics else {}
 
 
-def _losses(pending: Sequence[tuple[int, float, Outcome]]) -> list[float]:
+def _losses(pending: Sequence[tuple[int, float, StepOutcome]]) -> list[float]:
     """The losses of these steps, in one transfer."""
     return torch.stack([outcome.loss for _, _, outcome in pending]).tolist() if pending else []
 

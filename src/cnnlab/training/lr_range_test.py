@@ -16,12 +16,12 @@ from cnnlab.core.errors import TrainingError, UsageError
 from cnnlab.core.files import replacing
 from cnnlab.core.messages import note, track, warn
 from cnnlab.training import optimizers, python_objects
-from cnnlab.training.api import build_classifier, choose_execution, read_setting, store_at
-from cnnlab.training.batches import Batch, Feed, order, steps_of
-from cnnlab.training.class_balance import Counterweights
-from cnnlab.training.execution import describe
+from cnnlab.training.api import build_classifier, choose_execution, read_setup, store_at
+from cnnlab.training.batches import Batch, BatchLoader, epoch_order, epoch_steps
+from cnnlab.training.class_balance import ClassBalance
+from cnnlab.training.execution import describe_execution
 from cnnlab.training.recipe import Recipe
-from cnnlab.training.step import Moment, Stepper
+from cnnlab.training.step import StepKey, Stepper
 
 _MEMORY = 0.9
 _BLOWN_UP = 4.0
@@ -32,7 +32,7 @@ _MANY_EPOCHS = 50
 
 
 @dataclass(frozen=True)
-class RateTest:
+class LRRangeTest:
     """What a range test saw.
 
     :param rates: the learning rate of each step; ``losses`` and ``smoothed`` belong to them.
@@ -54,7 +54,7 @@ class RateTest:
         return asdict(self)
 
 
-def find_rate(
+def find_lr(
     recipe: "Recipe | Mapping[str, Any] | str | Path | None" = None,
     /,
     *,
@@ -64,7 +64,7 @@ def find_rate(
     data_dir: str | Path | None = None,
     offline: bool = False,
     **keys: Any,
-) -> RateTest:
+) -> LRRangeTest:
     """Runs a range test of the recipe's first phase; no run is kept.
 
     :param lowest: the rate of the first step; ``highest`` that of the last, unless the loss blows up before.
@@ -76,35 +76,35 @@ def find_rate(
             f"a range test takes rates 0 < lowest < highest and at least {_FEWEST} steps; "
             f"got lowest={lowest:g}, highest={highest:g}, steps={steps}."
         )
-    recipe, plain, given = python_objects.take_in(recipe, keys)
-    setting = read_setting(Recipe.read(recipe, **plain), given, store_at(None), data_dir, offline)
-    classifier = build_classifier(setting)
-    execution, choice = choose_execution(setting, classifier, steps)
-    note(describe(execution, choice))
-    phase = setting.recipe.normal()[0]
-    balanced = Counterweights.of(setting.recipe.balance, setting.dataset.train, setting.objective)
+    recipe, plain, given = python_objects.extract_objects(recipe, keys)
+    setup = read_setup(Recipe.read(recipe, **plain), given, store_at(None), data_dir, offline)
+    classifier = build_classifier(setup)
+    execution, choice = choose_execution(setup, classifier, steps)
+    note(describe_execution(execution, choice))
+    phase = setup.recipe.normal()[0]
+    balanced = ClassBalance.of(setup.recipe.balance, setup.dataset.train, setup.objective)
     with execution.applied():
         network = classifier.to(execution.torch_device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
-        optimizer = optimizers.build(optimizers.optimizers.bind(phase.optimizer), network, phase.weight_decay)
+        optimizer = optimizers.build_optimizer(optimizers.optimizers.bind(phase.optimizer), network, phase.weight_decay)
         weights = balanced.on(execution.torch_device)
-        stepper = Stepper(phase, setting.objective, network, network, optimizer, execution, weights)
-        feed = Feed(setting.dataset.train, execution.torch_device, execution.workers)
+        stepper = Stepper(phase, setup.objective, network, network, optimizer, execution, weights)
+        loader = BatchLoader(setup.dataset.train, execution.torch_device, execution.workers)
         rates: list[float] = []
         losses: list[float] = []
-        for step, batch in enumerate(track(_endless(feed, setting.recipe, steps, balanced.draws), "rates", steps)):
+        for step, batch in enumerate(track(_endless(loader, setup.recipe, steps, balanced.draws), "rates", steps)):
             rate = lowest * (highest / lowest) ** (step / (steps - 1))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = float(stepper.take(batch, Moment(setting.recipe.seed, 0, step)).loss)
+            loss = float(stepper.take(batch, StepKey(setup.recipe.seed, 0, step)).loss)
             if not math.isfinite(loss) or (len(losses) > _FEWEST and loss > _BLOWN_UP * min(losses)):
                 break
             rates.append(rate)
             losses.append(loss)
-    _warn_of_small_sets(len(losses), len(feed.images), phase.batch_size)
-    return judge(rates, losses)
+    _warn_of_small_sets(len(losses), len(loader.images), phase.batch_size)
+    return suggest_lr(rates, losses)
 
 
-def judge(rates: list[float], losses: list[float]) -> RateTest:
+def suggest_lr(rates: list[float], losses: list[float]) -> LRRangeTest:
     """Reads rates and losses: smooths, finds the steepest and the lowest point, and suggests a rate."""
     if len(losses) < _FEWEST:
         raise TrainingError(
@@ -117,10 +117,10 @@ def judge(rates: list[float], losses: list[float]) -> RateTest:
     slopes = {i: smoothed[min(i + _STRETCH, low)] - smoothed[i] for i in range(_STRETCH, low)} or {low: 0.0}
     steep = min(slopes, key=slopes.__getitem__)
     suggestion = max(rates[steep], rates[low] / 3)
-    return RateTest(tuple(rates), tuple(losses), smoothed, rates[steep], rates[low], float(f"{suggestion:.2g}"))
+    return LRRangeTest(tuple(rates), tuple(losses), smoothed, rates[steep], rates[low], float(f"{suggestion:.2g}"))
 
 
-def draw_rate_test(test: RateTest, path: Path) -> None:
+def draw_lr_range_test(test: LRRangeTest, path: Path) -> None:
     """Writes the curve as a picture; the suffix of ``path`` names the format."""
     from matplotlib.figure import Figure
 
@@ -145,7 +145,7 @@ def _low(smoothed: Sequence[float]) -> int:
 
 
 def _warn_of_small_sets(steps: int, samples: int, size: int) -> None:
-    epochs = steps / steps_of(samples, size)
+    epochs = steps / epoch_steps(samples, size)
     if epochs > _MANY_EPOCHS:
         warn(
             f"the range test went over the same {samples} pictures {epochs:.0f} times, so its loss may have fallen "
@@ -154,12 +154,12 @@ def _warn_of_small_sets(steps: int, samples: int, size: int) -> None:
         )
 
 
-def _endless(feed: Feed, recipe: Recipe, steps: int, draws: Tensor | None) -> Iterator[Batch]:
-    samples, size = len(feed.images), recipe.normal()[0].batch_size
+def _endless(loader: BatchLoader, recipe: Recipe, steps: int, draws: Tensor | None) -> Iterator[Batch]:
+    samples, size = len(loader.images), recipe.normal()[0].batch_size
     taken, epoch = 0, 0
     while taken < steps:
-        count = min(steps_of(samples, size), steps - taken)
-        yield from feed.batches(order(samples, recipe.seed, epoch, draws)[: count * size], size)
+        count = min(epoch_steps(samples, size), steps - taken)
+        yield from loader.batches(epoch_order(samples, recipe.seed, epoch, draws)[: count * size], size)
         taken, epoch = taken + count, epoch + 1
 
 

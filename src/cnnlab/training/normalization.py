@@ -26,17 +26,17 @@ def moments(spec: str, images: data.ImageSet, own: Moments | None = None) -> Mom
     channels = images.shape[0]
     if not read(spec):
         return (0.0,) * channels, (1.0,) * channels
-    mean, sd = normalizations.bind(spec).build(images=images, own=own)
-    if len(mean) != channels or len(sd) != channels:
-        raise UsageError(f"normalize={spec} has {len(mean)} means and {len(sd)} deviations for {channels} channels.")
-    return mean, sd
+    mean, std = normalizations.bind(spec).build(images=images, own=own)
+    if len(mean) != channels or len(std) != channels:
+        raise UsageError(f"normalize={spec} has {len(mean)} means and {len(std)} deviations for {channels} channels.")
+    return mean, std
 
 
 @normalizations.register("dataset")
 def dataset(images: data.ImageSet, own: Moments | None) -> Moments:
     """The moments of the training pictures themselves; a channel that never varies is only shifted."""
-    mean, sd = data.statistics(images)
-    return mean, tuple(s or 1.0 for s in sd)
+    mean, std = data.statistics(images)
+    return mean, tuple(s or 1.0 for s in std)
 
 
 @normalizations.register("imagenet")
@@ -48,7 +48,7 @@ def imagenet(images: data.ImageSet, own: Moments | None) -> Moments:
 
 
 @normalizations.register(OF_WEIGHTS)
-def weights(images: data.ImageSet, own: Moments | None) -> Moments:
+def of_weights(images: data.ImageSet, own: Moments | None) -> Moments:
     """The moments that belong to the weights that the model starts from."""
     if own is None:
         raise UsageError("normalize=weights needs a model that starts from weights, such as alexnet(weights=imagenet).")
@@ -56,10 +56,10 @@ def weights(images: data.ImageSet, own: Moments | None) -> Moments:
 
 
 @normalizations.register("numbers")
-def numbers(images: data.ImageSet, own: Moments | None, mean: tuple[float, ...], sd: tuple[Positive, ...]) -> Moments:
+def numbers(images: data.ImageSet, own: Moments | None, mean: tuple[float, ...], std: tuple[Positive, ...]) -> Moments:
     """Given numbers, one a channel or one for all, of pixels in [0, 1]."""
     channels = images.shape[0]
-    return _spread(mean, channels), _spread(sd, channels)
+    return _spread(mean, channels), _spread(std, channels)
 
 
 def _spread(values: tuple[float, ...], channels: int) -> tuple[float, ...]:

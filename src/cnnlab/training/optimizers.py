@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from cnnlab.core.arguments import NonNegative, Positive, Range
 from cnnlab.core.errors import UsageError
-from cnnlab.core.registry import Argument, Bound, Entry, Registry
+from cnnlab.core.registry import Argument, BoundCall, Registry, RegistryEntry
 
 
 def _register_further() -> None:
@@ -56,7 +56,7 @@ def _register(kind: type[Optimizer]) -> None:
         for name, p in parameters.items()
         if name not in _EXECUTION and p.kind is not inspect.Parameter.VAR_KEYWORD
     }
-    optimizers.add(Entry(kind.__name__.lower(), _maker(kind, "fused" in parameters), arguments))
+    optimizers.add(RegistryEntry(kind.__name__.lower(), _maker(kind, "fused" in parameters), arguments))
 
 
 def _plain(default: Any) -> Any:
@@ -86,7 +86,7 @@ for _name in dir(torch.optim):
         _register(_kind)
 
 
-def build(bound: Bound[Optimizer], module: nn.Module, weight_decay: float) -> Optimizer:
+def build_optimizer(bound: BoundCall[Optimizer], module: nn.Module, weight_decay: float) -> Optimizer:
     """The optimiser over a module's trainable weights.
 
     :param weight_decay: decay of matrices and kernels; vectors (biases and the scales of norms) are spared, and so
@@ -101,8 +101,8 @@ def build(bound: Bound[Optimizer], module: nn.Module, weight_decay: float) -> Op
     return bound.build(params=[group for group in groups if group["params"]])
 
 
-def check(spec: str, weight_decay: float, schedule: str = "constant") -> None:
-    """Refuses what :func:`build` would, before there is a network, and without the seconds of a first optimiser.
+def check_optimizer(spec: str, weight_decay: float, schedule: str = "constant") -> None:
+    """Refuses what :func:`build_optimizer` would, before there is a network, without the seconds of a first optimiser.
 
     :raises UsageError: also for a schedule under which the optimiser would not be itself.
     """
@@ -122,7 +122,7 @@ def check(spec: str, weight_decay: float, schedule: str = "constant") -> None:
     _decays(bound, weight_decay)
 
 
-def _decays(bound: Bound[Optimizer], weight_decay: float) -> tuple[dict[str, float], dict[str, float]]:
+def _decays(bound: BoundCall[Optimizer], weight_decay: float) -> tuple[dict[str, float], dict[str, float]]:
     """What decay the matrices and the vectors take, where it is not the optimiser's own for both."""
     if "weight_decay" not in bound.arguments:
         if weight_decay:

@@ -127,7 +127,7 @@ def choose_precision(work: Workload, prepare: Callable[[], Pass]) -> PrecisionCh
         return PrecisionChoice(**{**known, "why": "remembered", "seconds": _since(began)})
     # Twice, for the first time may be held up by whatever else the machine does, and stands for the first pass.
     counts = [_counted(work) for _ in range(2)]
-    trial = Trial(work, counts[0][0], began, min(seconds for _, seconds in counts))
+    trial = PrecisionTrial(work, counts[0][0], began, min(seconds for _, seconds in counts))
     trial.run(prepare)
     choice = trial.choice()
     if trial.is_final:
@@ -135,7 +135,7 @@ def choose_precision(work: Workload, prepare: Callable[[], Pass]) -> PrecisionCh
     return choice
 
 
-class Trial:
+class PrecisionTrial:
     """Passes in both formats over growing slices of a batch, within a budget.
 
     :param multiply_adds: of a picture forwards; 0 where that is not known.

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from cnnlab.core.messages import announcing, note, shows_bars
-from cnnlab.training.phases import Plan
+from cnnlab.training.phases import PhasePlan
 from cnnlab.training.state import Counters
 
 _SECONDS_BETWEEN = 0.1
@@ -20,7 +20,7 @@ class Display:
     :param first_step: what the first step is spent on, as a person is told when it lasts.
     """
 
-    def __init__(self, plan: Plan, metrics: Sequence[str] = (), first_step: str = "taking the first step") -> None:
+    def __init__(self, plan: PhasePlan, metrics: Sequence[str] = (), first_step: str = "taking the first step") -> None:
         self.first_step, self.before_first_step = first_step, ExitStack()
         self.plan, self.metrics = plan, tuple(dict.fromkeys(("loss", *metrics)))
         self.bar: Any = None

@@ -27,14 +27,14 @@ _kept: ContextVar[MutableMapping[str, data.Dataset] | None] = ContextVar("kept",
 
 
 @dataclass(frozen=True)
-class Given:
+class PythonObjects:
     """Objects that a recipe stands for by their digests."""
 
     data: Any = None
     maker: NetworkMaker | None = None
 
 
-def take_in(recipe: Any, keys: Mapping[str, Any]) -> tuple[Any, dict[str, Any], Given]:
+def extract_objects(recipe: Any, keys: Mapping[str, Any]) -> tuple[Any, dict[str, Any], PythonObjects]:
     """A recipe that is not a mapping, the keys of one that is with ``keys`` put over it, and the objects among them.
 
     The keys come back with every object replaced by a spec that names it.
@@ -42,18 +42,18 @@ def take_in(recipe: Any, keys: Mapping[str, Any]) -> tuple[Any, dict[str, Any], 
     if isinstance(recipe, Mapping):
         recipe, keys = None, {**recipe, **keys}
     plain = {key: str(value) if isinstance(value, Path) else value for key, value in keys.items()}
-    given = Given()
+    given = PythonObjects()
     if not _is_plain(plain.get("data")):
-        given = Given(data=plain.pop("data"))
+        given = PythonObjects(data=plain.pop("data"))
         plain["data"] = "arrays"
     if not _is_plain(plain.get("model")):
         module = plain.pop("model")
-        given = Given(given.data, _maker(module))
+        given = PythonObjects(given.data, _maker(module))
         plain["model"] = str(Call("module", (), {"name": _name(module), "digest": _digest(module)}))
     return recipe, plain, given
 
 
-def load(recipe_data: str, given: Given, **options: Any) -> data.Dataset:
+def load_recipe_data(recipe_data: str, given: PythonObjects, **options: Any) -> data.Dataset:
     """The data set that a recipe names, or the object that was given for it."""
     if not is_in_python(recipe_data):
         return _named(recipe_data, options)
@@ -62,11 +62,11 @@ def load(recipe_data: str, given: Given, **options: Any) -> data.Dataset:
             "this recipe was trained on arrays given in Python, which its record does not hold. "
             "Give them again: cnnlab.resume(run, data=…)."
         )
-    return data.load(given.data, **options)
+    return data.load_data(given.data, **options)
 
 
 @contextmanager
-def keeping(sets: MutableMapping[str, data.Dataset]) -> Iterator[None]:
+def sharing_datasets(sets: MutableMapping[str, data.Dataset]) -> Iterator[None]:
     """A block in which a data set is loaded once, for whoever trains many times on the same.
 
     :param sets: by :func:`data_key`; those in it are taken from there, others are put into it.
@@ -83,7 +83,7 @@ def data_key(recipe_data: str, options: Mapping[str, Any]) -> str:
     return canonical_json([recipe_data, *(options.get(key) for key in ("validation", "test", "subset"))])
 
 
-def make_network(name: str, given: Given) -> nn.Module:
+def make_network(name: str, given: PythonObjects) -> nn.Module:
     """The network of a recipe whose model was given in Python."""
     if given.maker is None:
         raise UsageError(
@@ -115,10 +115,10 @@ def check_network(network: nn.Module, shape: tuple[int, int, int], outputs: int)
 def _named(recipe_data: str, options: Mapping[str, Any]) -> data.Dataset:
     sets = _kept.get()
     if sets is None:
-        return data.load(recipe_data, **options)
+        return data.load_data(recipe_data, **options)
     key = data_key(recipe_data, options)
     if key not in sets:
-        sets[key] = data.load(recipe_data, **options)
+        sets[key] = data.load_data(recipe_data, **options)
     return sets[key]
 
 

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from cnnlab.core.arguments import NonNegative, Positive, Range, convert
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.lazy_imports import require
-from cnnlab.core.registry import Argument, Entry, Registry
+from cnnlab.core.registry import Argument, Registry, RegistryEntry
 
 _EXECUTION = {"params", "foreach", "fused", "capturable", "differentiable", "maximize"}
 _TYPES: dict[str, Any] = {
@@ -54,11 +54,11 @@ def register_all(optimizers: Registry[Optimizer]) -> None:
     # Whatever they are given, and nothing, is taken: what is wrong with them is not the person's arguments.
     anything = Argument("", Any, None)
     for name in _UNFIT:
-        optimizers.add(Entry(name, _refusal(name), {"lr": replace(anything, name="lr")}, anything))
+        optimizers.add(RegistryEntry(name, _refusal(name), {"lr": replace(anything, name="lr")}, anything))
     for name in library.get_supported_optimizers():
         if name not in optimizers:
             kind = library.load_optimizer(name)
-            optimizers.add(Entry(name, _maker(name, kind), _arguments(kind)))
+            optimizers.add(RegistryEntry(name, _maker(name, kind), _arguments(kind)))
 
 
 def _arguments(kind: type[Optimizer]) -> dict[str, Argument]:

@@ -13,7 +13,7 @@ from cnnlab.core.errors import SpecError, UsageError, suggestion
 from cnnlab.training import optimizers
 from cnnlab.training.normalization import OF_WEIGHTS
 from cnnlab.training.overrides import override
-from cnnlab.training.recipe_specs import canonical, is_in_python
+from cnnlab.training.recipe_specs import canonical_spec, is_in_python
 
 SEMANTICS = 1
 """The version of what a recipe means; raised when the same recipe would train differently."""
@@ -28,18 +28,18 @@ def _word(value: Any) -> Any:
 
 
 def _spec(key: str) -> BeforeValidator:
-    return BeforeValidator(lambda value: canonical(key, value))
+    return BeforeValidator(lambda value: canonical_spec(key, value))
 
 
 _MAYBE = BeforeValidator(_nothing)
-Data = Annotated[str, _spec("data")]
-Model = Annotated[str, _spec("model")]
+DataSpec = Annotated[str, _spec("data")]
+ModelSpec = Annotated[str, _spec("model")]
 ObjectiveSpec = Annotated[str, _spec("objective")]
-Normalization = Annotated[str, _spec("normalize")]
-Augment = Annotated[str, _spec("augment")]
-Adversary = Annotated[str, _spec("adversary")]
-Optimizer = Annotated[str, _spec("optimizer")]
-Schedule = Annotated[str, _spec("schedule")]
+NormalizationSpec = Annotated[str, _spec("normalize")]
+AugmentSpec = Annotated[str, _spec("augment")]
+AdversarySpec = Annotated[str, _spec("adversary")]
+OptimizerSpec = Annotated[str, _spec("optimizer")]
+ScheduleSpec = Annotated[str, _spec("schedule")]
 MaybeText = Annotated[str | None, _MAYBE]
 MaybeNumber = Annotated[int | None, _MAYBE]
 MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, _MAYBE]
@@ -60,10 +60,10 @@ class _Strict(BaseModel):
 class Phase(_Strict):
     """A stretch of training under one optimiser; unset values are those of the recipe."""
 
-    augment: Augment = "none"
-    adversary: Adversary = "none"
-    optimizer: Optimizer = Field("adamw(lr=1e-3)", validate_default=True)
-    schedule: Schedule = Field("one-cycle", validate_default=True)
+    augment: AugmentSpec = "none"
+    adversary: AdversarySpec = "none"
+    optimizer: OptimizerSpec = Field("adamw(lr=1e-3)", validate_default=True)
+    schedule: ScheduleSpec = Field("one-cycle", validate_default=True)
     batch_size: int = Field(256, ge=1)
     epochs: MaybeCount = None
     steps: MaybeCount = None
@@ -76,7 +76,7 @@ class Phase(_Strict):
     def _one_length(self) -> "Phase":
         if self.epochs is not None and self.steps is not None:
             raise UsageError("epochs and steps both say how long to train; keep one of the two.")
-        optimizers.check(self.optimizer, self.weight_decay, self.schedule)
+        optimizers.check_optimizer(self.optimizer, self.weight_decay, self.schedule)
         return self
 
 
@@ -87,11 +87,11 @@ class Recipe(Phase):
     carried out or kept and are not digested.
     """
 
-    data: Data
-    model: Model = Field("vgg-like", validate_default=True)
+    data: DataSpec
+    model: ModelSpec = Field("vgg-like", validate_default=True)
     objective: ObjectiveSpec = Field("classes", validate_default=True)
     permute: MaybeNumber = None
-    normalize: Normalization = "dataset"
+    normalize: NormalizationSpec = "dataset"
     subset: MaybeShare = None
     balance: Balance = "none"
     validation: MaybeShare = None

@@ -11,10 +11,10 @@ from cnnlab.training.optimizers import optimizers
 from cnnlab.training.schedules import schedules
 
 _CANONICAL: dict[str, Callable[[object], str]] = {
-    "data": data.canonical,
-    "model": models.canonical,
-    "objective": objectives.canonical,
-    "augment": augment.canonical,
+    "data": data.canonical_data,
+    "model": models.canonical_model,
+    "objective": objectives.canonical_objective,
+    "augment": augment.canonical_pipeline,
     "adversary": perturbations.canonical,
     "optimizer": optimizers.canonical,
     "schedule": schedules.canonical,
@@ -26,7 +26,7 @@ _IN_PYTHON = {"arrays", "module"}
 """Specs that stand for an object given in Python; their ``digest`` says which."""
 
 
-def canonical(key: str, value: object) -> str:
+def canonical_spec(key: str, value: object) -> str:
     """The canonical spec string of the value of one key.
 
     :raises SpecError: when the value does not fit.

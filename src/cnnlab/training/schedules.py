@@ -19,14 +19,14 @@ schedules: Registry["Schedule"] = Registry("schedule")
 
 
 @dataclass(frozen=True)
-class Progress:
+class PhaseProgress:
     """How far a phase of training is.
 
     :param step: steps done in this phase, from 0.
     :param steps: steps of the whole phase.
     :param steps_per_epoch: steps of one epoch.
     :param history: values of the selection metric after each finished epoch of the phase, each turned so that
-        higher is better; what :class:`Plateau` looks at.
+        higher is better; what :class:`PlateauSchedule` looks at.
     """
 
     step: int
@@ -44,7 +44,7 @@ class Progress:
 class Schedule(ABC):
     """The factor on the learning rate over one phase; a subclass writes ``curve``."""
 
-    def multiplier(self, progress: Progress) -> float:
+    def multiplier(self, progress: PhaseProgress) -> float:
         """The factor at this point, at least 0."""
         warmup = getattr(self, "warmup", 0.0) * progress.steps_per_epoch
         if progress.step < warmup:
@@ -52,48 +52,48 @@ class Schedule(ABC):
         return self.curve(_after(progress, warmup))
 
     @abstractmethod
-    def curve(self, progress: Progress) -> float:
+    def curve(self, progress: PhaseProgress) -> float:
         """The factor, counting from the end of the warm-up."""
 
 
-def _start(progress: Progress) -> Progress:
-    return Progress(0, progress.steps, progress.steps_per_epoch)
+def _start(progress: PhaseProgress) -> PhaseProgress:
+    return PhaseProgress(0, progress.steps, progress.steps_per_epoch)
 
 
-def _after(progress: Progress, warmup: float) -> Progress:
+def _after(progress: PhaseProgress, warmup: float) -> PhaseProgress:
     skipped = math.ceil(warmup)
     steps = max(1, progress.steps - skipped)
-    return Progress(progress.step - skipped, steps, progress.steps_per_epoch, progress.history)
+    return PhaseProgress(progress.step - skipped, steps, progress.steps_per_epoch, progress.history)
 
 
 @schedules.register("constant")
 @dataclass(frozen=True)
-class Constant(Schedule):
+class ConstantSchedule(Schedule):
     """The same rate throughout."""
 
     warmup: NonNegative = 0.0
 
-    def curve(self, progress: Progress) -> float:
+    def curve(self, progress: PhaseProgress) -> float:
         """Always 1."""
         return 1.0
 
 
 @schedules.register("cosine")
 @dataclass(frozen=True)
-class Cosine(Schedule):
+class CosineSchedule(Schedule):
     """Half a cosine down to ``final`` of the rate (Loshchilov and Hutter, SGDR, 2017, equation 5, one period)."""
 
     final: Fraction = 0.0
     warmup: NonNegative = 0.0
 
-    def curve(self, progress: Progress) -> float:
+    def curve(self, progress: PhaseProgress) -> float:
         """From 1 at the first step towards ``final`` after the last."""
         return _cosine(progress.step / progress.steps, 1.0, self.final)
 
 
 @schedules.register("cosine-restarts")
 @dataclass(frozen=True)
-class CosineRestarts(Schedule):
+class CosineRestartsSchedule(Schedule):
     """Cosines of ``period`` epochs, each ``growth`` times as long as the last (SGDR, 2017)."""
 
     period: Positive = 10.0
@@ -101,7 +101,7 @@ class CosineRestarts(Schedule):
     final: Fraction = 0.0
     warmup: NonNegative = 0.0
 
-    def curve(self, progress: Progress) -> float:
+    def curve(self, progress: PhaseProgress) -> float:
         """Back at 1 at the start of each period."""
         epoch, period = progress.epoch, self.period
         # A float compared with a sum of floats: the tolerance keeps a restart on its own step.
@@ -112,7 +112,7 @@ class CosineRestarts(Schedule):
 
 @schedules.register("one-cycle")
 @dataclass(frozen=True)
-class OneCycle(Schedule):
+class OneCycleSchedule(Schedule):
     """Up to the full rate and down again (Smith and Topin, Super-Convergence, 2018).
 
     The rate starts at 1/``start`` of its peak, is there after the share ``peak`` of all steps, and ends at 1/``end``
@@ -124,7 +124,7 @@ class OneCycle(Schedule):
     end: Annotated[float, Range(1)] = 1e4
     anneal: Literal["cosine", "linear"] = "cosine"
 
-    def curve(self, progress: Progress) -> float:
+    def curve(self, progress: PhaseProgress) -> float:
         """The last step has the smallest rate, as in torch's OneCycleLR."""
         last = max(1, progress.steps - 1)
         top = self.peak * progress.steps - 1
@@ -136,20 +136,20 @@ class OneCycle(Schedule):
 
 @schedules.register("linear")
 @dataclass(frozen=True)
-class Linear(Schedule):
+class LinearSchedule(Schedule):
     """Straight down to ``final`` of the rate."""
 
     final: Fraction = 0.0
     warmup: NonNegative = 0.0
 
-    def curve(self, progress: Progress) -> float:
+    def curve(self, progress: PhaseProgress) -> float:
         """From 1 at the first step towards ``final`` after the last."""
         return _linear(progress.step / progress.steps, 1.0, self.final)
 
 
 @schedules.register("step")
 @dataclass(frozen=True)
-class Step(Schedule):
+class StepSchedule(Schedule):
     """The rate times ``factor`` every ``every`` epochs, or after the epochs of ``at``."""
 
     every: Count = 10
@@ -157,7 +157,7 @@ class Step(Schedule):
     at: tuple[Count, ...] | None = None
     warmup: NonNegative = 0.0
 
-    def curve(self, progress: Progress) -> float:
+    def curve(self, progress: PhaseProgress) -> float:
         """A staircase."""
         drops = int(progress.epoch // self.every) if self.at is None else sum(progress.epoch >= e for e in self.at)
         return self.factor**drops
@@ -165,20 +165,20 @@ class Step(Schedule):
 
 @schedules.register("exponential")
 @dataclass(frozen=True)
-class Exponential(Schedule):
+class ExponentialSchedule(Schedule):
     """The rate times ``factor`` each epoch, smoothly."""
 
     factor: Rate = 0.9
     warmup: NonNegative = 0.0
 
-    def curve(self, progress: Progress) -> float:
+    def curve(self, progress: PhaseProgress) -> float:
         """``factor`` to the power of the epochs done."""
         return float(self.factor**progress.epoch)
 
 
 @schedules.register("plateau")
 @dataclass(frozen=True)
-class Plateau(Schedule):
+class PlateauSchedule(Schedule):
     """The rate times ``factor`` whenever the selection metric has not improved for ``patience`` epochs."""
 
     factor: Rate = 0.1
@@ -186,7 +186,7 @@ class Plateau(Schedule):
     threshold: NonNegative = 0.0
     warmup: NonNegative = 0.0
 
-    def curve(self, progress: Progress) -> float:
+    def curve(self, progress: PhaseProgress) -> float:
         """Worked out anew from the history each time."""
         best, waited, drops = -math.inf, 0, 0
         for value in progress.history:

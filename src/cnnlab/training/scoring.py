@@ -10,15 +10,17 @@ from cnnlab.data import ImageSet
 from cnnlab.models import Classifier, outputs_of
 from cnnlab.objectives import Objective
 from cnnlab.runs import Predictions
-from cnnlab.training.batches import Feed
+from cnnlab.training.batches import BatchLoader
 from cnnlab.training.execution import Execution
 
 _BATCH = 1024
 
 
-def outputs_for(classifier: Classifier, feed: Feed, execution: Execution, between: Callable[[], None]) -> Tensor:
+def outputs_for(
+    classifier: Classifier, loader: BatchLoader, execution: Execution, between: Callable[[], None]
+) -> Tensor:
     """The raw outputs, N×K float32 on the host, of every picture in order; ``between`` is called after each batch."""
-    batches = (batch.images for batch in feed.batches(torch.arange(len(feed.images)), _BATCH))
+    batches = (batch.images for batch in loader.batches(torch.arange(len(loader.images)), _BATCH))
     return outputs_of(classifier, batches, device=execution.device, precision=execution.precision, between=between)
 
 

@@ -9,7 +9,7 @@ from cnnlab.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Selection:
+class SelectionMetric:
     """The column of the history by which epochs are judged.
 
     :param sign: what turns its values so that higher is better.
@@ -21,7 +21,7 @@ class Selection:
     picks: bool
 
     @classmethod
-    def of(cls, recipe: Recipe, objective: Objective, dataset: Dataset) -> "Selection":
+    def of(cls, recipe: Recipe, objective: Objective, dataset: Dataset) -> "SelectionMetric":
         """What ``select`` means: a metric of the validation split, ``train_…`` or ``validation_…``, or ``last``.
 
         :raises UsageError: when it is not measured.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that the loop heeds between two steps, after saving."""
+"""Ctrl-C and SIGTERM as a request to stop that the loop heeds between two steps, after saving."""
 
 import signal
 import threading
@@ -15,7 +15,7 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = 128 + number
 
 
-class Wish:
+class StopRequest:
     """Whether somebody asked for the training to stop, and by which signal."""
 
     def __init__(self) -> None:
@@ -28,15 +28,15 @@ class Wish:
 
 
 @contextmanager
-def listening() -> Iterator[Wish]:
-    """A block in which SIGINT and SIGTERM become a wish; outside the main thread there is nothing to catch."""
-    wish = Wish()
+def catching_signals() -> Iterator[StopRequest]:
+    """A block in which SIGINT and SIGTERM become a request to stop; outside the main thread there is nothing to catch."""
+    stop_request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield stop_request
         return
-    before = {number: signal.signal(number, wish.note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop_request.note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield wish
+        yield stop_request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

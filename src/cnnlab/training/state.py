@@ -68,7 +68,7 @@ def save_state(
     packed = checkpoint.with_prefix("network", network.state_dict()) | checkpoint.with_prefix("optimizer", tensors)
     if average is not None:
         packed |= checkpoint.with_prefix("average", average.module.state_dict())
-    checkpoint.save(path, packed, {"counters": counters.to_dict(), "optimizer": rest, "extra": extra})
+    checkpoint.save_checkpoint(path, packed, {"counters": counters.to_dict(), "optimizer": rest, "extra": extra})
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Stored:
     @classmethod
     def load(cls, path: Path) -> "Stored":
         """Reads the checkpoint at ``path``."""
-        tensors, facts = checkpoint.load(path)
+        tensors, facts = checkpoint.load_checkpoint(path)
         return cls(Counters.from_dict(facts["counters"]), tensors, facts)
 
     @property

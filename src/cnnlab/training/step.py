@@ -21,7 +21,7 @@ from cnnlab.training.recipe import Phase
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepKey:
     """When a step is taken; what its randomness is a function of."""
 
     seed: int
@@ -30,7 +30,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepOutcome:
     """What is followed of one step, left on the device: the mean loss and sums over its samples."""
 
     samples: int
@@ -63,7 +63,7 @@ class Stepper:
         is_half = execution.precision == "float16"
         self.scaler = torch.amp.GradScaler(execution.torch_device.type) if is_half else None
 
-    def take(self, batch: Batch, moment: Moment) -> Outcome:
+    def take(self, batch: Batch, step_key: StepKey) -> StepOutcome:
         """One step: augment, forward, backward, update.
 
         :raises torch.OutOfMemoryError: before anything but the statistics of norms has changed.
@@ -71,33 +71,33 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         encoded = self.objective.encode(batch.targets)
         images, encoded = self.pipeline(
-            batch.images, encoded, seed=moment.seed, epoch=moment.epoch, step=moment.step, ids=batch.indices
+            batch.images, encoded, seed=step_key.seed, epoch=step_key.epoch, step=step_key.step, ids=batch.indices
         )
         if self.phase.label_smoothing:
             encoded = self.objective.smooth(encoded, self.phase.label_smoothing)
-        outcome = self._gradients(images, encoded, moment)
+        outcome = self._gradients(images, encoded, step_key)
         self._update()
         return outcome
 
-    def _gradients(self, images: Tensor, encoded: Targets, moment: Moment) -> Outcome:
+    def _gradients(self, images: Tensor, encoded: Targets, step_key: StepKey) -> StepOutcome:
         samples = len(images)
         size = -(-samples // self.execution.parts)
         losses, sums = [], []
-        with scope(moment.seed, "forward", moment.epoch, moment.step, device=self.execution.torch_device):
+        with scope(step_key.seed, "forward", step_key.epoch, step_key.step, device=self.execution.torch_device):
             for start in range(0, samples, size):
                 part = slice(start, start + size)
                 targets = {name: rows[part] for name, rows in encoded.items()}
-                loss, outputs = self._forward(images[part], targets, moment, start)
+                loss, outputs = self._forward(images[part], targets, step_key, start)
                 share = loss.sum() / samples
                 self._backward(share, len(loss) / samples)
                 losses.append(share.detach())
                 sums.append(self.objective.tally(outputs.detach(), targets))
-        return Outcome(samples, _total(losses), {key: _total([s[key] for s in sums]) for key in sums[0]})
+        return StepOutcome(samples, _total(losses), {key: _total([s[key] for s in sums]) for key in sums[0]})
 
-    def _forward(self, images: Tensor, targets: Targets, moment: Moment, start: int) -> tuple[Tensor, Tensor]:
+    def _forward(self, images: Tensor, targets: Targets, step_key: StepKey, start: int) -> tuple[Tensor, Tensor]:
         pixels = to_float(images).contiguous(memory_format=self.execution.memory_format)
         for adversary in self.adversaries:
-            source = generator(moment.seed, "perturb", moment.epoch, moment.step, start)
+            source = generator(step_key.seed, "perturb", step_key.epoch, step_key.step, start)
             pixels = adversary(self.network, pixels, targets, self.objective, source)
         with self.execution.autocast():
             outputs = self.network(pixels)

@@ -9,10 +9,10 @@ import pytest
 from cnnlab.core.errors import UsageError
 from cnnlab.data.clocks import dial_markings
 from cnnlab.data.clocks.drawing import draw_clocks
-from cnnlab.data.clocks.faces import LONE_TICKS, RIM_TICKS, Face, Options, draw_face
+from cnnlab.data.clocks.faces import LONE_TICKS, RIM_TICKS, ClockOptions, Face, draw_face
 from cnnlab.data.clocks.rendering import _inverse, _projection, paint
 
-FRONTAL = Options(rotate=False, tilt=0, glare=0)
+FRONTAL = ClockOptions(rotate=False, tilt=0, glare=0)
 SIZE = 150
 
 
@@ -89,7 +89,7 @@ def test_hands_stand_where_the_label_says() -> None:
 
 def test_labels_are_the_time_of_the_face() -> None:
     _, hours, minutes = draw_clocks(range(30), seed=5, size=16)
-    shown = [divmod(draw_face(5, index, Options()).minutes, 60) for index in range(30)]
+    shown = [divmod(draw_face(5, index, ClockOptions()).minutes, 60) for index in range(30)]
     assert list(zip(hours.tolist(), minutes.tolist(), strict=True)) == shown
     assert hours.dtype == minutes.dtype == np.int64
 
@@ -151,7 +151,7 @@ def test_options_change_the_picture_and_not_the_time(options: dict[str, object])
 
 
 def test_all_times_are_equally_likely() -> None:
-    minutes = np.array([draw_face(0, index, Options()).minutes for index in range(3000)])
+    minutes = np.array([draw_face(0, index, ClockOptions()).minutes for index in range(3000)])
     assert minutes.min() >= 0 and minutes.max() <= 719
     # 60 places of 50 each: chi-squared with 59 degrees of freedom is below 100 in 999 of 1000 cases.
     for place in (minutes % 60, minutes // 12):
@@ -160,12 +160,12 @@ def test_all_times_are_equally_likely() -> None:
 
 
 def test_faces_differ_in_every_way_that_is_promised() -> None:
-    faces = [draw_face(3, index, Options(mirror=True)) for index in range(200)]
+    faces = [draw_face(3, index, ClockOptions(mirror=True)) for index in range(200)]
     assert {face.hands.hour.style for face in faces} == {"baton", "tapered", "dauphine", "sword", "rounded", "moon"}
     assert {face.wall.pattern for face in faces} == {"plain", "stripes", "tiles", "bricks", "wood"}
     assert {patch.kind for face in faces for patch in face.glare} == {"spot", "window", "streak", "sky"}
     assert 60 < sum(face.pose.is_mirrored for face in faces) < 140
-    assert not any(draw_face(3, index, Options()).pose.is_mirrored for index in range(50))
+    assert not any(draw_face(3, index, ClockOptions()).pose.is_mirrored for index in range(50))
     assert all(abs(face.pose.tilt) <= math.radians(30) for face in faces)
     assert len({round(face.pose.turn, 2) for face in faces}) > 100
     assert sum(face.dial.numerals is None for face in faces) > 20
@@ -175,13 +175,13 @@ def test_faces_differ_in_every_way_that_is_promised() -> None:
     ("numerals", "start"), [("arabic", ("sans", "serif", "antique")), ("roman", "roman"), ("quarters", "quarters-")]
 )
 def test_the_numerals_asked_for_are_on_every_dial(numerals: str, start: str | tuple[str, ...]) -> None:
-    styles = [draw_face(4, index, Options(numerals=numerals)).dial.numerals for index in range(40)]  # type: ignore[arg-type]
+    styles = [draw_face(4, index, ClockOptions(numerals=numerals)).dial.numerals for index in range(40)]  # type: ignore[arg-type]
     assert all(style and style.startswith(start) for style in styles)
 
 
 def test_without_numerals_a_mirrored_dial_shows_a_date() -> None:
     for index in range(40):
-        dial = draw_face(4, index, Options(numerals="none", mirror=True)).dial
+        dial = draw_face(4, index, ClockOptions(numerals="none", mirror=True)).dial
         assert dial.numerals is None and dial.has_date and dial.ticks in LONE_TICKS
 
 
@@ -201,14 +201,14 @@ def test_every_dial_without_numerals_marks_twelve() -> None:
 
 def test_hands_and_print_stand_out_from_the_dial() -> None:
     for index in range(300):
-        face = draw_face(6, index, Options())
+        face = draw_face(6, index, ClockOptions())
         for colour in (face.hands.colour, face.dial.ink):
             assert max(abs(a - b) for a, b in zip(colour, face.dial.colour, strict=True)) > 0.35
 
 
 def test_the_whole_clock_is_within_the_picture() -> None:
     for index in range(300):
-        face = draw_face(9, index, Options(tilt=60))
+        face = draw_face(9, index, ClockOptions(tilt=60))
         forward = np.array(_projection(face.pose, 1))
         reach = (1 - face.case.corner) * math.sqrt(2) + face.case.corner + face.case.width
         angles = np.linspace(0, 2 * math.pi, 60)

@@ -16,7 +16,7 @@ import pytest
 from cnnlab.core.errors import DataError
 from cnnlab.data.formats import cifar
 from cnnlab.data.formats.cifar import read_cifar
-from cnnlab.data.formats.safe_pickle import RefusedPickleError, load
+from cnnlab.data.formats.safe_pickle import RefusedPickleError, load_pickle
 
 NAMES = [f"class {number}" for number in range(10)]
 FINE = [f"fine {number}" for number in range(100)]
@@ -213,18 +213,18 @@ def test_what_may_be_called_cannot_be_changed() -> None:
     # BUILD with a pair would set the attributes of a function, such as its defaults.
     changed = b"\x80\x02c_codecs\nencode\nN}U\x0c__defaults__Ns\x86b."
     with pytest.raises(ValueError, match="changes what it may only call"):
-        load(io.BytesIO(changed))
+        load_pickle(io.BytesIO(changed))
 
 
 def test_arrays_of_objects_and_other_numbers_are_refused() -> None:
     for array in (np.array([print], dtype=object), np.zeros(3, np.float64)):
         with pytest.raises(RefusedPickleError):
-            load(io.BytesIO(pickle.dumps({"data": array}, 2)))
+            load_pickle(io.BytesIO(pickle.dumps({"data": array}, 2)))
 
 
 def test_persistent_objects_are_refused() -> None:
     with pytest.raises(RefusedPickleError, match="kept elsewhere"):
-        load(io.BytesIO(b"\x80\x02K\x01Q."))
+        load_pickle(io.BytesIO(b"\x80\x02K\x01Q."))
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlab.data.formats.folder_layout import Layout, arrange
+from cnnlab.data.formats.folder_layout import FolderLayout, arrange
 
 
-def layout(*names: str, empty: tuple[str, ...] = (), root: str | None = None) -> Layout:
+def layout(*names: str, empty: tuple[str, ...] = (), root: str | None = None) -> FolderLayout:
     folders = {"/".join(name.split("/")[:end]) for name in names for end in range(1, name.count("/") + 1)}
     return arrange(names, folders | set(empty), root)
 

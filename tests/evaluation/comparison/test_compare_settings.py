@@ -14,16 +14,16 @@ from statsmodels.stats.multitest import multipletests
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import NUMBER, compare_settings, required_repeats
-from cnnlab.runs.record import plain
+from cnnlab.runs.record import json_value
 
 NAN = np.nan
 
 
 def table(
-    seed: int = 0, repeats: int = 3, effects: tuple[float, ...] = (0, 0.01, 0, -0.03), sd: float = 0.003
+    seed: int = 0, repeats: int = 3, effects: tuple[float, ...] = (0, 0.01, 0, -0.03), std: float = 0.003
 ) -> pd.DataFrame:
     generator = np.random.default_rng(seed)
-    values = generator.normal(0.9, sd, (repeats, len(effects))) + generator.normal(0, 0.01, (repeats, 1)) + effects
+    values = generator.normal(0.9, std, (repeats, len(effects))) + generator.normal(0, 0.01, (repeats, 1)) + effects
     return pd.DataFrame(values, columns=list("abcdefgh"[: len(effects)]), index=range(repeats))
 
 
@@ -79,7 +79,7 @@ def test_blocked_tukey_is_the_studentized_range_of_the_residual_variance() -> No
     found = compare_settings(values)
     residuals = values - values.mean() - values.mean(axis=1).to_numpy()[:, None] + values.to_numpy().mean()
     variance = float((residuals**2).to_numpy().sum() / 9)
-    assert found.pooled_sd == pytest.approx(np.sqrt(variance))
+    assert found.pooled_std == pytest.approx(np.sqrt(variance))
     assert found.df == 9
     for one in found.differences:
         difference = values[one.setting].mean() - values[one.reference].mean()
@@ -230,7 +230,7 @@ def test_paired_t_with_holm_can_be_asked_for() -> None:
     found = compare_settings(values, baseline="a", test="paired")
     singles = [stats.ttest_rel(values[name], values["a"]).pvalue for name in "bcd"]
     assert [one.p_single for one in found.differences] == pytest.approx(singles)
-    assert found.pooled_sd is None
+    assert found.pooled_std is None
     assert max(one.p_value or 0 for one in found.differences) >= max(singles)
 
 
@@ -240,7 +240,7 @@ def test_undecided_says_how_many_more_repeats_for_which_difference() -> None:
     one = found.between("c", "a")
     assert one.verdict == "undecided"
     assert one.to_see == pytest.approx(abs(one.estimate or 0))
-    needed = required_repeats(one.to_see or 0, found.pooled_sd or 0, settings=4)
+    needed = required_repeats(one.to_see or 0, found.pooled_std or 0, settings=4)
     assert one.more_repeats == (needed or 0) - 3
     assert (
         f"not enough repeats to tell, about {one.more_repeats} more would be needed to see a difference of"
@@ -249,7 +249,7 @@ def test_undecided_says_how_many_more_repeats_for_which_difference() -> None:
 
 
 def test_a_smallest_difference_of_interest_decides_that_settings_are_alike() -> None:
-    values = table(effects=(0, 0.0002), repeats=8, sd=0.001)
+    values = table(effects=(0, 0.0002), repeats=8, std=0.001)
     one = compare_settings(values, baseline="a", smallest=0.01).differences[0]
     assert one.verdict == "alike"
     assert one.sentence.startswith("b and a differ by less than 1.00 points")
@@ -346,7 +346,7 @@ def test_the_unit_is_that_of_the_words() -> None:
 
 def test_it_is_plain_json_and_two_tables() -> None:
     found = compare_settings(table().assign(e=NAN), baseline="a")
-    document = json.loads(json.dumps(plain(found.to_dict()), allow_nan=False))
+    document = json.loads(json.dumps(json_value(found.to_dict()), allow_nan=False))
     assert document["differences"][0]["interval"]["level"] == 0.95
     assert document["settings"][0]["values"]["2"] == found.summary("a").values[2]
     frame, settings = found.frame(), found.settings_frame()

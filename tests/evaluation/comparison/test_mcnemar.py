@@ -13,7 +13,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 import cnnlab
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import compare_predictions
-from cnnlab.evaluation.comparison.mcnemar import PairedRuns, mcnemar_p
+from cnnlab.evaluation.comparison.mcnemar import McNemarResult, mcnemar_p
 from cnnlab.runs import Predictions
 
 COUNTS = st.integers(0, 60)
@@ -33,7 +33,7 @@ def predictions(right: list[bool], **changes: object) -> Predictions:
     return Predictions(**{**facts, **changes})  # type: ignore[arg-type]
 
 
-def compared(both: int, first: int, second: int, neither: int) -> PairedRuns:
+def compared(both: int, first: int, second: int, neither: int) -> McNemarResult:
     one = [True] * both + [True] * first + [False] * second + [False] * neither
     other = [True] * both + [False] * first + [True] * second + [False] * neither
     return compare_predictions(predictions(one), predictions(other), names=("A", "B"))

@@ -18,28 +18,28 @@ def equal(settings: int, family: str = "baseline") -> LargestT:
 
 
 @pytest.mark.parametrize("settings", [3, 5, 10, 20])
-@pytest.mark.parametrize("freedom", [2, 8, 60])
+@pytest.mark.parametrize("df", [2, 8, 60])
 @pytest.mark.parametrize("t", [0.5, 2.0, 3.0, 5.0])
-def test_all_pairs_are_tukeys_studentized_range(settings: int, freedom: int, t: float) -> None:
-    expected = stats.studentized_range.sf(t * np.sqrt(2), settings, freedom)
-    assert equal(settings, "all").p_value(t, freedom) == pytest.approx(expected, abs=1.5e-3)
+def test_all_pairs_are_tukeys_studentized_range(settings: int, df: int, t: float) -> None:
+    expected = stats.studentized_range.sf(t * np.sqrt(2), settings, df)
+    assert equal(settings, "all").p_value(t, df) == pytest.approx(expected, abs=1.5e-3)
 
 
-@pytest.mark.parametrize("freedom", [4, 16])
+@pytest.mark.parametrize("df", [4, 16])
 @pytest.mark.parametrize("t", [1.0, 2.5, 4.0])
-def test_against_a_baseline_it_is_the_equicorrelated_multivariate_t(freedom: int, t: float) -> None:
+def test_against_a_baseline_it_is_the_equicorrelated_multivariate_t(df: int, t: float) -> None:
     shape = np.full((4, 4), 0.5) + 0.5 * np.eye(4)
-    inside = stats.multivariate_t(np.zeros(4), shape, df=freedom, seed=1).cdf(np.full(4, t), lower_limit=np.full(4, -t))
-    assert equal(5).p_value(t, freedom) == pytest.approx(1 - inside, abs=CLOSE)
+    inside = stats.multivariate_t(np.zeros(4), shape, df=df, seed=1).cdf(np.full(4, t), lower_limit=np.full(4, -t))
+    assert equal(5).p_value(t, df) == pytest.approx(1 - inside, abs=CLOSE)
 
 
 @pytest.mark.parametrize(
-    ("settings", "freedom", "expected"),
+    ("settings", "df", "expected"),
     # Dunnett's own tables (1964), two-sided, 5%: so many treatments beside the control.
     [(3, 5, 3.03), (3, 20, 2.38), (5, 10, 2.89), (6, 12, 2.90), (10, 20, 2.95)],
 )
-def test_critical_values_are_those_of_dunnetts_tables(settings: int, freedom: int, expected: float) -> None:
-    assert equal(settings).critical(0.95, freedom) == pytest.approx(expected, abs=0.006)
+def test_critical_values_are_those_of_dunnetts_tables(settings: int, df: int, expected: float) -> None:
+    assert equal(settings).critical(0.95, df) == pytest.approx(expected, abs=0.006)
 
 
 def test_critical_value_has_the_level_as_its_p_value() -> None:
@@ -65,12 +65,12 @@ def test_one_comparison_is_students_t_exactly() -> None:
 
 
 @given(st.floats(0.01, 60), st.integers(1, 100), st.integers(3, 8))
-def test_adjusted_lies_between_the_single_p_value_and_bonferronis(t: float, freedom: int, settings: int) -> None:
+def test_adjusted_lies_between_the_single_p_value_and_bonferronis(t: float, df: int, settings: int) -> None:
     largest = equal(settings)
-    single = 2 * stats.t.sf(t, freedom)
-    assert single <= largest.p_value(t, freedom) * (1 + 1e-9)
-    assert largest.p_value(t, freedom) <= min(1, (settings - 1) * single) * (1 + 1e-9)
-    assert largest.p_value(-t, freedom) == largest.p_value(t, freedom)
+    single = 2 * stats.t.sf(t, df)
+    assert single <= largest.p_value(t, df) * (1 + 1e-9)
+    assert largest.p_value(t, df) <= min(1, (settings - 1) * single) * (1 + 1e-9)
+    assert largest.p_value(-t, df) == largest.p_value(t, df)
 
 
 def test_many_settings_are_no_trouble() -> None:

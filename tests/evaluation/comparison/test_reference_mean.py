@@ -4,48 +4,48 @@ import pytest
 from scipy import stats
 
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation.comparison.reference_tests import against_summary
+from cnnlab.evaluation.comparison.reference_tests import compare_to_mean
 
 VALUES = [0.912, 0.918, 0.915]
 
 
 @pytest.mark.parametrize(
-    ("mean", "sd", "n", "verdict"),
+    ("mean", "std", "n", "verdict"),
     [(0.90, 0.004, 5, "better"), (0.93, 0.004, 5, "worse"), (0.92, 0.02, 2, "reproduced")],
 )
-def test_two_spreads_are_compared_by_welchs_test(mean: float, sd: float, n: int, verdict: str) -> None:
-    found = against_summary(VALUES, mean, sd, n)
+def test_two_spreads_are_compared_by_welchs_test(mean: float, std: float, n: int, verdict: str) -> None:
+    found = compare_to_mean(VALUES, mean, std, n)
     expected = stats.ttest_ind_from_stats(
-        stats.tmean(VALUES), stats.tstd(VALUES), len(VALUES), mean, sd, n, equal_var=False
+        stats.tmean(VALUES), stats.tstd(VALUES), len(VALUES), mean, std, n, equal_var=False
     )
     assert found.p_value == pytest.approx(expected.pvalue)
     assert found.verdict == verdict and found.interval is not None
     assert found.interval.method == f"Welch's t over 3 and {n} repeats"
     assert found.difference == pytest.approx((found.interval.low + found.interval.high) / 2)
     # The interval at the level 1 - p ends at 0.
-    ends = against_summary(VALUES, mean, sd, n, level=1 - float(expected.pvalue)).interval
+    ends = compare_to_mean(VALUES, mean, std, n, level=1 - float(expected.pvalue)).interval
     assert ends is not None and min(abs(ends.low), abs(ends.high)) == pytest.approx(0, abs=1e-9)
 
 
 def test_the_published_spread_makes_the_interval_wider() -> None:
-    wide, narrow = (against_summary(VALUES, 0.9, sd, 5).interval for sd in (0.02, 0.001))
+    wide, narrow = (compare_to_mean(VALUES, 0.9, std, 5).interval for std in (0.02, 0.001))
     assert wide is not None and narrow is not None and wide.width > 2 * narrow.width
 
 
 def test_lower_may_be_better_and_a_tolerance_decides() -> None:
-    assert against_summary(VALUES, 0.90, 0.004, 5, higher_is_better=False).verdict == "worse"
-    assert against_summary(VALUES, 0.914, 0.004, 5, tolerance=0.02).verdict == "reproduced"
-    assert against_summary(VALUES, 0.914, 0.004, 5, tolerance=0.001).verdict == "undecided"
+    assert compare_to_mean(VALUES, 0.90, 0.004, 5, higher_is_better=False).verdict == "worse"
+    assert compare_to_mean(VALUES, 0.914, 0.004, 5, tolerance=0.02).verdict == "reproduced"
+    assert compare_to_mean(VALUES, 0.914, 0.004, 5, tolerance=0.001).verdict == "undecided"
 
 
 def test_repeats_that_agree_vary_by_rounding_at_least() -> None:
-    exact, counted = (against_summary([0.9] * 3, 0.9, 0.001, 5, step=step).interval for step in (0.0, 0.1))
+    exact, counted = (compare_to_mean([0.9] * 3, 0.9, 0.001, 5, step=step).interval for step in (0.0, 0.1))
     assert exact is not None and counted is not None and counted.width > exact.width
 
 
 def test_one_repeat_has_no_spread_to_compare() -> None:
-    for values, sd, n in (([0.9], 0.1, 5), (VALUES, 0.1, 1), (VALUES, 0.0, 5)):
+    for values, std, n in (([0.9], 0.1, 5), (VALUES, 0.1, 1), (VALUES, 0.0, 5)):
         with pytest.raises(UsageError, match="2 repeats or more on both sides"):
-            against_summary(values, 0.9, sd, n)
+            compare_to_mean(values, 0.9, std, n)
     with pytest.raises(UsageError, match="tolerance is more than 0"):
-        against_summary(VALUES, 0.9, 0.1, 5, tolerance=0.0)
+        compare_to_mean(VALUES, 0.9, 0.1, 5, tolerance=0.0)

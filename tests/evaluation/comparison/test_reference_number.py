@@ -7,13 +7,13 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportions_ztest
 
-from cnnlab.evaluation import MINUTES, NUMBER, POINTS, SECONDS, against_number, unit_of, wilson
+from cnnlab.evaluation import MINUTES, NUMBER, POINTS, SECONDS, compare_to_number, unit_of, wilson
 
 VALUES = [0.912, 0.918, 0.915]
 
 
 def test_several_repeats_are_the_one_sample_t_test() -> None:
-    found = against_number(VALUES, 0.90)
+    found = compare_to_number(VALUES, 0.90)
     expected = stats.ttest_1samp(VALUES, 0.90)
     ends = expected.confidence_interval(0.95)
     assert found.p_value == pytest.approx(expected.pvalue)
@@ -21,15 +21,15 @@ def test_several_repeats_are_the_one_sample_t_test() -> None:
     assert (found.interval.low, found.interval.high) == pytest.approx((ends.low - 0.90, ends.high - 0.90))
     assert found.verdict == "better"
     assert found.sentence.startswith("better (+1.50 points")
-    assert against_number(VALUES, 0.93).verdict == "worse"
+    assert compare_to_number(VALUES, 0.93).verdict == "worse"
 
 
 def test_lower_can_be_better_than_a_number() -> None:
-    assert against_number(VALUES, 0.90, higher_is_better=False).verdict == "worse"
+    assert compare_to_number(VALUES, 0.90, higher_is_better=False).verdict == "worse"
 
 
 def test_one_run_is_judged_by_its_pictures() -> None:
-    found, expected = against_number([0.94], 0.93, n=10_000), wilson(9400, 10_000)
+    found, expected = compare_to_number([0.94], 0.93, n=10_000), wilson(9400, 10_000)
     assert found.interval is not None and expected is not None
     assert found.interval.low == pytest.approx(expected.low - 0.93)
     assert found.p_value == pytest.approx(proportions_ztest(9400, 10_000, 0.93, prop_var=0.93)[1])
@@ -37,27 +37,27 @@ def test_one_run_is_judged_by_its_pictures() -> None:
 
 
 def test_one_run_without_its_pictures_and_none_at_all_are_not_tested() -> None:
-    assert against_number([0.94], 0.93).verdict == "untested"
-    assert against_number([math.nan], 0.93).verdict == "untested"
-    assert "no values" in against_number([], 0.93).sentence
+    assert compare_to_number([0.94], 0.93).verdict == "untested"
+    assert compare_to_number([math.nan], 0.93).verdict == "untested"
+    assert "no values" in compare_to_number([], 0.93).sentence
 
 
 def test_a_tolerance_tells_reproduced_from_too_few_repeats() -> None:
-    assert against_number(VALUES, 0.914).verdict == "reproduced"
-    assert against_number(VALUES, 0.914, tolerance=0.02).verdict == "reproduced"
-    assert against_number(VALUES, 0.914, tolerance=0.002).verdict == "undecided"
-    assert against_number(VALUES, 0.905, tolerance=0.002).verdict == "better"
+    assert compare_to_number(VALUES, 0.914).verdict == "reproduced"
+    assert compare_to_number(VALUES, 0.914, tolerance=0.02).verdict == "reproduced"
+    assert compare_to_number(VALUES, 0.914, tolerance=0.002).verdict == "undecided"
+    assert compare_to_number(VALUES, 0.905, tolerance=0.002).verdict == "better"
 
 
 def test_equal_values_tell_nothing_of_their_spread() -> None:
-    found = against_number([0.5, 0.5], 0.4)
+    found = compare_to_number([0.5, 0.5], 0.4)
     assert (found.verdict, found.p_value, found.interval) == ("untested", None, None)
     assert json.dumps(found.to_dict())
 
 
 def test_equal_values_counted_in_pictures_spread_as_rounding_does() -> None:
     # Of 100 pictures the standard deviation of rounding is 0.01 / √12; Student's t with one degree is 12.7062.
-    found = against_number([0.5, 0.5], 0.45, step=0.01)
+    found = compare_to_number([0.5, 0.5], 0.45, step=0.01)
     half = 12.7062 * 0.01 / (12 * 2) ** 0.5
     assert found.interval is not None
     assert (found.interval.low, found.interval.high) == pytest.approx((0.05 - half, 0.05 + half), abs=1e-6)

@@ -11,7 +11,7 @@ from sklearn import metrics
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import ClassPredictions, calibration, class_predictions, per_class, roc, top_k_accuracy
 from cnnlab.runs import Predictions
-from cnnlab.runs.record import plain
+from cnnlab.runs.record import json_value
 
 
 def drawn(seed: int = 0, n: int = 300, classes: int = 4, coarse: bool = False) -> ClassPredictions:
@@ -76,7 +76,7 @@ def test_scores_agree_with_those_that_a_run_records() -> None:
     logits = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     labels = np.random.default_rng(1).integers(0, 3, 60)
     predictions = stored(logits, labels.tolist())
-    objective = objectives.build("classes", {"label": ("cat", "dog", "owl")})
+    objective = objectives.build_objective("classes", {"label": ("cat", "dog", "owl")})
     recorded = objective.metrics(torch.from_numpy(logits), {"label": torch.from_numpy(labels)})
     table = per_class(predictions)
     assert table.averages()["macro"]["f1"] == pytest.approx(recorded["macro_f1"])
@@ -116,7 +116,7 @@ def test_an_absent_class_has_no_curve_and_does_not_count() -> None:
     curves = roc(missing)
     assert np.isnan(curves.auc["2"])
     assert curves.macro.auc == pytest.approx((curves.auc["0"] + curves.auc["1"]) / 2)
-    assert json.dumps(plain(curves.to_dict()), allow_nan=False)
+    assert json.dumps(json_value(curves.to_dict()), allow_nan=False)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -199,7 +199,7 @@ def test_a_certain_mistake_has_no_finite_likelihood() -> None:
     result = calibration(ClassPredictions(np.array([[1.0, 0.0]]), np.array([1])))
     assert result.nll == np.inf
     assert result.brier == 2.0
-    assert json.dumps(plain(result.to_dict()), allow_nan=False)
+    assert json.dumps(json_value(result.to_dict()), allow_nan=False)
 
 
 def test_stored_outputs_become_probabilities_by_their_objective() -> None:
@@ -213,7 +213,7 @@ def test_a_head_named_otherwise_than_its_column_is_found_and_other_columns_do_no
     from cnnlab import objectives
 
     names = {"hour": ("one", "two", "three"), "colour": ("red", "blue")}
-    spec = objectives.build("multi-head(h=classes(column=hour))", names).spec
+    spec = objectives.build_objective("multi-head(h=classes(column=hour))", names).spec
     outputs = np.log([[8, 1, 1], [2, 2, 6]])
     targets = {"hour": np.array([0, 1]), "colour": np.array([1, 1])}
     found = class_predictions(
@@ -259,4 +259,4 @@ def test_tables_have_a_row_a_class_a_bin_and_a_point() -> None:
     assert per_class(HAND).frame()["class"].tolist() == ["a", "b", "c"]
     assert len(calibration(HAND, bins=5).frame()) == 5
     assert set(roc(HAND).frame()["class"]) == {"a", "b", "c"}
-    assert json.dumps(plain(per_class(HAND).to_dict()), allow_nan=False)
+    assert json.dumps(json_value(per_class(HAND).to_dict()), allow_nan=False)

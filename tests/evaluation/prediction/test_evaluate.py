@@ -173,13 +173,13 @@ def test_a_run_in_bfloat16_from_elsewhere_is_evaluated_in_float32_where_that_is_
     (copy / "recipe.yaml").write_text(yaml.safe_dump(recipe | {"precision": "bfloat16"}))
     # Where it was trained in what was asked for, its scores come out again, native or not.
     monkeypatch.setattr(predictor, "has_native_bfloat16", lambda device: False)
-    assert predictor.subject(Run(copy)).precision == "bfloat16"
+    assert predictor.predictor_of(Run(copy)).precision == "bfloat16"
     monkeypatch.setattr(predictor, "processor", lambda: "another")
     monkeypatch.setattr(predictor, "has_native_bfloat16", lambda device: True)
-    assert predictor.subject(Run(copy)).precision == "bfloat16"
+    assert predictor.predictor_of(Run(copy)).precision == "bfloat16"
     monkeypatch.setattr(predictor, "has_native_bfloat16", lambda device: False)
     with pytest.warns(CnnlabWarning, match="evaluated in float32"):
-        assert predictor.subject(Run(copy)).precision == "float32"
+        assert predictor.predictor_of(Run(copy)).precision == "float32"
 
 
 def test_a_run_without_a_classifier_says_so(tmp_path: Path) -> None:

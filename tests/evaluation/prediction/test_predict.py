@@ -156,7 +156,7 @@ def test_predictions_as_json_hold_every_probability(classifier: Classifier, fold
 def test_the_pictures_that_a_run_was_tested_on_are_predicted_as_then(digits_run: Run, tmp_path: Path) -> None:
     from cnnlab import data
 
-    test = data.load("digits").test
+    test = data.load_data("digits").test
     assert test is not None
     places = range(0, 359, 40)
     pixels, _ = test.batch(torch.tensor(list(places)))

@@ -15,11 +15,11 @@ import torch
 from small_studies import BASE, numbers, run_here, study_of
 
 from cnnlab.core import yaml
-from cnnlab.data import Dataset, load
+from cnnlab.data import Dataset, load_data
 from cnnlab.runs import Run
-from cnnlab.studies import LocalExecutor, Study
-from cnnlab.studies.execution.executor import Begun, EpochDone, Failed, Finished, Order, Stopped
-from cnnlab.studies.execution.shared_data import Shelf, share
+from cnnlab.studies import ProcessExecutor, Study
+from cnnlab.studies.execution.executor import EpochDone, Failed, Finished, Started, Stopped, TrialRequest
+from cnnlab.studies.execution.shared_data import DatasetCache, share_dataset
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 # So long that it is never done before it is stopped.
@@ -76,7 +76,7 @@ def has_ended(pid: int) -> bool:
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory):
     """One worker for the tests that do not kill it."""
-    with LocalExecutor(1, runs=tmp_path_factory.mktemp("worked") / "runs") as made:
+    with ProcessExecutor(1, runs=tmp_path_factory.mktemp("worked") / "runs") as made:
         yield made
 
 
@@ -131,14 +131,14 @@ def test_ctrl_c_saves_and_leaves_with_its_exit_code(tmp_path):
 
 def test_a_worker_trains_one_order_after_another(executor):
     for number, seed in enumerate((0, 1)):
-        executor.submit(Order(number, {**BASE, "seed": seed}))
+        executor.submit(TrialRequest(number, {**BASE, "seed": seed}))
         told = ended(executor, number)
-        assert [type(event) for event in told] == [Begun, EpochDone, Finished]
+        assert [type(event) for event in told] == [Started, EpochDone, Finished]
         assert Run(told[-1].folder).recipe["seed"] == seed
 
 
 def test_a_worker_waits_for_a_word_on_judged_orders(executor):
-    executor.submit(Order(20, {**BASE, "epochs": 5, "seed": 9}, is_judged=True))
+    executor.submit(TrialRequest(20, {**BASE, "epochs": 5, "seed": 9}, is_judged=True))
     told, answers = [], [True, False]
     while not told or not isinstance(told[-1], Stopped):
         for event in executor.events(0.2):
@@ -151,24 +151,24 @@ def test_a_worker_waits_for_a_word_on_judged_orders(executor):
 
 
 def test_failures_come_with_their_kind(executor):
-    executor.submit(Order(30, {**BASE, "optimizer": "sgd(lr=1e30)"}))
+    executor.submit(TrialRequest(30, {**BASE, "optimizer": "sgd(lr=1e30)"}))
     assert ended(executor, 30)[-1].kind == "nan"
-    executor.submit(Order(31, {**BASE, "model": "cnn(layers=CPCPCPCPCP)"}))
+    executor.submit(TrialRequest(31, {**BASE, "model": "cnn(layers=CPCPCPCPCP)"}))
     last = ended(executor, 31)[-1]
     assert last.kind == "error" and last.reason
 
 
 @pytest.mark.slow(7)
 def test_a_killed_worker_is_a_crash_and_the_next_order_gets_a_new_one(tmp_path):
-    with LocalExecutor(1, runs=tmp_path / "runs") as executor:
-        executor.submit(Order(0, LONG))
+    with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
+        executor.submit(TrialRequest(0, LONG))
         while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
             pass
         owner = json.loads(next((tmp_path / "runs").glob("[!.]*/.owner.json")).read_text())
         os.kill(owner["pid"], signal.SIGKILL)
         last = ended(executor, 0)[-1]
         assert (last.kind, "SIGKILL" in last.reason) == ("crash", True)
-        executor.submit(Order(1, BASE))
+        executor.submit(TrialRequest(1, BASE))
         assert isinstance(ended(executor, 1)[-1], Finished)
 
 
@@ -180,34 +180,34 @@ def test_shared_data_is_not_loaded_again_by_workers(executor, monkeypatch):
     content = {**BASE, "subset": 150, "test": 77}
     recipe = Recipe.read(content)
     options = {"validation": None, "test": 77, "subset": 150}
-    other = load("digits", test=100, subset=120)
+    other = load_data("digits", test=100, subset=120)
     executor._sets = {data_key(recipe.data, options): other}
-    executor.submit(Order(40, content))
+    executor.submit(TrialRequest(40, content))
     last = ended(executor, 40)[-1]
     assert Run(last.folder).info["data"]["digest"] == other.digest
     assert other.train.pixels().is_shared()
 
 
 def test_sharing_changes_nothing_and_leaves_the_disks_sets_alone():
-    dataset = load("digits")
+    dataset = load_data("digits")
     before = dataset.train.pixels().clone()
-    assert share(dataset)
+    assert share_dataset(dataset)
     assert torch.equal(dataset.train.pixels(), before)
     part = dataset.train.select([1, 2, 3])
-    assert not share(Dataset("part", part))
+    assert not share_dataset(Dataset("part", part))
 
 
-def test_a_shelf_keeps_the_sets_used_last():
-    shelf, sets = Shelf(2), [load("digits", subset=count) for count in (10, 20, 30)]
-    shelf["a"], shelf["b"] = sets[:2]
-    assert shelf["a"] is sets[0]
-    shelf["c"] = sets[2]
-    assert list(shelf) == ["a", "c"] and "b" not in shelf
+def test_the_cache_keeps_the_sets_used_last():
+    cache, sets = DatasetCache(2), [load_data("digits", subset=count) for count in (10, 20, 30)]
+    cache["a"], cache["b"] = sets[:2]
+    assert cache["a"] is sets[0]
+    cache["c"] = sets[2]
+    assert list(cache) == ["a", "c"] and "b" not in cache
 
 
 @pytest.mark.slow(6)
 def test_workers_without_an_order_end_at_once(tmp_path):
-    with LocalExecutor(1, runs=tmp_path / "runs") as executor:
+    with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
         (worker,) = executor._start(1)
         # A long one, as when Ctrl-C comes while a few steps are timed.
         worker.send("pace", (BASE, 60.0))
@@ -221,7 +221,7 @@ def test_workers_without_an_order_end_at_once(tmp_path):
 
 @pytest.mark.slow(6)
 def test_workers_that_are_still_coming_up_end_with_the_others(tmp_path, monkeypatch):
-    executor, started = LocalExecutor(2, runs=tmp_path / "runs"), []
+    executor, started = ProcessExecutor(2, runs=tmp_path / "runs"), []
 
     def interrupted(worker):
         started.append(worker)
@@ -229,14 +229,14 @@ def test_workers_that_are_still_coming_up_end_with_the_others(tmp_path, monkeypa
 
     monkeypatch.setattr(executor, "_await", interrupted)
     with pytest.raises(KeyboardInterrupt), executor:
-        executor.submit(Order(0, BASE))
+        executor.submit(TrialRequest(0, BASE))
     assert not started[0].process.is_alive()
 
 
 @pytest.mark.slow(8)
 def test_a_worker_that_waits_for_a_word_leaves_when_the_study_stops(tmp_path):
-    with LocalExecutor(1, runs=tmp_path / "runs") as executor:
-        executor.submit(Order(0, {**BASE, "epochs": 5}, is_judged=True))
+    with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
+        executor.submit(TrialRequest(0, {**BASE, "epochs": 5}, is_judged=True))
         while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
             pass
         process, began = executor._workers[0].process, time.monotonic()
@@ -249,8 +249,8 @@ def test_a_worker_that_waits_for_a_word_leaves_when_the_study_stops(tmp_path):
 
 @pytest.mark.slow(8)
 def test_a_second_ctrl_c_ends_busy_workers_too(tmp_path, monkeypatch):
-    with LocalExecutor(1, runs=tmp_path / "runs") as executor:
-        executor.submit(Order(0, LONG))
+    with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
+        executor.submit(TrialRequest(0, LONG))
         while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
             pass
         worker = executor._workers[0]

@@ -10,10 +10,10 @@ from cnnlab.studies import Study
 from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, Compared, Leads, read_claim
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.result import Metric
-from cnnlab.studies.settings import Layout
-from cnnlab.studies.statistics.published_numbers import TiedRow, TiedTable, beside
+from cnnlab.studies.settings import StudySettings
+from cnnlab.studies.statistics.published_numbers import ResolvedRow, ResolvedTable, compare_published
 from cnnlab.studies.statistics.tables import Tables
-from cnnlab.studies.statistics.verdicts import judge, planned, tie
+from cnnlab.studies.statistics.verdicts import judge_claim, planned_pairs, resolve_claim
 from cnnlab.studies.study_file import read_study
 
 ACCURACY = Metric("test_accuracy", "test accuracy", "share", "higher")
@@ -139,22 +139,23 @@ def test_a_search_takes_claims_of_the_best_only(runs):
 def verdict(claim, values, vary=None, metric=ACCURACY, baseline=None):
     """What becomes of a claim where the settings, in order, have these values by seed."""
     keys = {"vary": vary or {"augment": ["none", "flip"]}} | ({"baseline": baseline} if baseline else {})
-    layout = Layout(read_study(study_of(repeats=len(SEEDS), **keys)))
-    tied = tie(claim, layout, lambda name: Measure(metric, "fact", ()))
+    study_settings = StudySettings(read_study(study_of(repeats=len(SEEDS), **keys)))
+    resolved = resolve_claim(claim, study_settings, lambda name: Measure(metric, "fact", ()))
     by_key = {
-        setting.key: dict(zip(SEEDS, row, strict=False)) for setting, row in zip(layout.settings, values, strict=True)
+        setting.key: dict(zip(SEEDS, row, strict=False))
+        for setting, row in zip(study_settings.settings, values, strict=True)
     }
-    labels = {setting.key: setting.label for setting in layout.settings}
+    labels = {setting.key: setting.label for setting in study_settings.settings}
     tables = Tables(
         labels,
         SEEDS,
         {metric.name: metric},
         {metric.name: by_key},
-        layout.baseline,
+        study_settings.baseline,
         {metric.name: 10_000},
-        planned=planned([tied], layout.baseline),
+        planned=planned_pairs([resolved], study_settings.baseline),
     )
-    return judge(tied, tables)
+    return judge_claim(resolved, tables)
 
 
 LOW = (0.70, 0.71, 0.70, 0.72, 0.71)
@@ -246,16 +247,16 @@ def test_claimed_comparisons_are_not_corrected_for_those_that_nobody_claimed():
 
 def test_each_pair_is_planned_once_and_those_with_the_baseline_are_in_its_family():
     keys = {"vary": {"augment": ["none", "flip", "erase"]}, "baseline": {"augment": "none"}}
-    layout = Layout(read_study(study_of(**keys)))
+    study_settings = StudySettings(read_study(study_of(**keys)))
     texts = (
         "augment=flip is better than augment=erase",
         "augment=erase is no different from augment=flip",
         "augment=flip is better than the baseline",
         "augment=flip is the best",
     )
-    claims = [tie(text, layout, lambda name: Measure(ACCURACY, "fact", ())) for text in texts]
-    _, flip, erase = (setting.key for setting in layout.settings)
-    assert planned(claims, layout.baseline) == {"test_accuracy": ((flip, erase),)}
+    claims = [resolve_claim(text, study_settings, lambda name: Measure(ACCURACY, "fact", ())) for text in texts]
+    _, flip, erase = (setting.key for setting in study_settings.settings)
+    assert planned_pairs(claims, study_settings.baseline) == {"test_accuracy": ((flip, erase),)}
 
 
 def test_a_partial_setting_is_compared_pair_by_pair_over_the_other_axes():
@@ -295,11 +296,11 @@ def test_claims_are_judged_over_what_was_trained(runs):
     ],
 )
 def test_an_interval_that_could_hold_anything_reproduces_nothing(values, published, tolerance, word):
-    table = TiedTable("a book", ACCURACY, (TiedRow("flip", published, "s0", None),), None, tolerance)
+    table = ResolvedTable("a book", ACCURACY, (ResolvedRow("flip", published, "s0", None),), None, tolerance)
     tables = Tables(
         {"s0": "flip"}, SEEDS, {"test_accuracy": ACCURACY}, {"test_accuracy": {"s0": dict(enumerate(values))}}
     )
-    (row,) = beside(table, tables).rows
+    (row,) = compare_published(table, tables).rows
     assert row.word == word
     # Student's t with two degrees of freedom: 4.303 times 0.1528 / sqrt(3).
     assert row.reason == (

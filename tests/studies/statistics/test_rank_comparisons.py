@@ -7,9 +7,9 @@ from cnnlab.core.errors import UsageError
 from cnnlab.studies import Study
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.result import Metric, Setting, Trial
-from cnnlab.studies.settings import Layout
+from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.statistics.tables import Tables
-from cnnlab.studies.statistics.verdicts import judge, planned, tie
+from cnnlab.studies.statistics.verdicts import judge_claim, planned_pairs, resolve_claim
 from cnnlab.studies.study_file import read_study
 
 NAME = "epochs to 0.7 validation_accuracy"
@@ -17,7 +17,7 @@ METRIC = Metric(NAME, NAME.replace("_", " "), "epochs", "lower")
 TRAINED = 5
 
 
-def settings(layout, rows):
+def settings(study_settings, rows):
     """Settings with a finished trial a seed; None where it never reached the level in the five epochs it had."""
     return [
         Setting(
@@ -27,23 +27,25 @@ def settings(layout, rows):
             {},
             tuple(Trial(seed, "finished", metrics={NAME: value}, epochs=TRAINED) for seed, value in enumerate(row)),
         )
-        for planned, row in zip(layout.settings, rows, strict=True)
+        for planned, row in zip(study_settings.settings, rows, strict=True)
     ]
 
 
 def tables_of(rows, claim=None, values=("none", "flip"), baseline=None, besides=()):
     more = {"baseline": baseline} if baseline else {}
-    layout = Layout(read_study(study_of(repeats=len(rows[0]), vary={"augment": list(values)}, **more)))
-    tied = None if claim is None else tie(claim, layout, lambda name: Measure(METRIC, "level", ()))
-    more_tied = [tie(text, layout, lambda name: Measure(METRIC, "level", ())) for text in besides]
-    named = {} if tied is None else planned([tied, *more_tied], layout.baseline)
-    made = settings(layout, rows)
-    return Tables.of(made, range(len(rows[0])), [METRIC], baseline=layout.baseline, planned=named), tied
+    study_settings = StudySettings(read_study(study_of(repeats=len(rows[0]), vary={"augment": list(values)}, **more)))
+    resolved = (
+        None if claim is None else resolve_claim(claim, study_settings, lambda name: Measure(METRIC, "level", ()))
+    )
+    more_resolved = [resolve_claim(text, study_settings, lambda name: Measure(METRIC, "level", ())) for text in besides]
+    named = {} if resolved is None else planned_pairs([resolved, *more_resolved], study_settings.baseline)
+    made = settings(study_settings, rows)
+    return Tables.of(made, range(len(rows[0])), [METRIC], baseline=study_settings.baseline, planned=named), resolved
 
 
 def verdict(claim, *rows, values=("none", "flip")):
-    tables, tied = tables_of(rows, claim, values)
-    return judge(tied, tables)
+    tables, resolved = tables_of(rows, claim, values)
+    return judge_claim(resolved, tables)
 
 
 SOON, LATE, NEVER = (2, 2, 3, 2, 3, 2), (2, None, 3, None, None, None), (None,) * 6
@@ -91,13 +93,13 @@ def test_claims_by_ranks_are_adjusted_for_one_another_and_with_the_baseline_for_
     rows, values = (NEVER, SOON, LATE), ("none", "flip", "rotate")
     claim = f"augment=flip is better than augment=none on {NAME}"
     other = f"augment=rotate is better than augment=none on {NAME}"
-    tables, tied = tables_of(rows, claim, values, besides=[other])
-    assert judge(tied, tables).numbers["p"] == pytest.approx(2 * 2 / 924)
+    tables, resolved = tables_of(rows, claim, values, besides=[other])
+    assert judge_claim(resolved, tables).numbers["p"] == pytest.approx(2 * 2 / 924)
     # The same thing claimed the other way round is no comparison more.
-    tables, tied = tables_of(rows, claim, values, besides=[f"augment=none is worse than augment=flip on {NAME}"])
-    assert judge(tied, tables).numbers["p"] == pytest.approx(2 / 924)
-    tables, tied = tables_of(rows, claim, values, baseline={"augment": "none"})
-    assert judge(tied, tables).numbers["p"] == pytest.approx(2 * 2 / 924)
+    tables, resolved = tables_of(rows, claim, values, besides=[f"augment=none is worse than augment=flip on {NAME}"])
+    assert judge_claim(resolved, tables).numbers["p"] == pytest.approx(2 / 924)
+    tables, resolved = tables_of(rows, claim, values, baseline={"augment": "none"})
+    assert judge_claim(resolved, tables).numbers["p"] == pytest.approx(2 * 2 / 924)
 
 
 def test_there_is_no_amount_between_numbers_that_are_not_there():

@@ -12,7 +12,7 @@ from cnnlab.core.errors import UsageError
 if TYPE_CHECKING:
     from cnnlab.models.arithmetic import Answer
 
-Picture = Annotated[
+InputShape = Annotated[
     str, typer.Argument(metavar="H×W×C", help="Height, width and channels: 128x128x32.", show_default=False)
 ]
 Padding = Annotated[
@@ -21,7 +21,7 @@ Padding = Annotated[
 NoBias = Annotated[bool, typer.Option("--no-bias", help="Without biases.")]
 
 
-def read_picture(text: str) -> tuple[int, int, int]:
+def read_input_shape(text: str) -> tuple[int, int, int]:
     """Height, width and channels, as textbooks write them.
 
     :raises UsageError: for anything else.

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cnnlab.cli.arithmetic.common import NoBias, Padding, Picture, read_padding, read_picture, read_sides, tell
+from cnnlab.cli.arithmetic.common import InputShape, NoBias, Padding, read_input_shape, read_padding, read_sides, tell
 from cnnlab.cli.options import Json
 
 Filters = Annotated[int, typer.Option("--filters", metavar="N", min=1, help="How many.", show_default=False)]
@@ -14,7 +14,7 @@ Dilation = Annotated[str, typer.Option("--dilation", metavar="N|H×W", help="Pix
 
 
 def conv(
-    picture: Picture,
+    picture: InputShape,
     filters: Filters,
     kernel: Kernel = "3",
     stride: Stride = "1",
@@ -32,5 +32,5 @@ def conv(
     from cnnlab.models import arithmetic
 
     edge: Any = read_padding(padding)
-    shape, size, step = read_picture(picture), read_sides(kernel, "--kernel"), read_sides(stride, "--stride")
+    shape, size, step = read_input_shape(picture), read_sides(kernel, "--kernel"), read_sides(stride, "--stride")
     tell(arithmetic.conv(shape, filters, size, step, edge, read_sides(dilation, "--dilation"), not no_bias), as_json)

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from cnnlab.cli.arithmetic.common import Padding, Picture, read_padding, read_picture, read_sides, tell
+from cnnlab.cli.arithmetic.common import InputShape, Padding, read_input_shape, read_padding, read_sides, tell
 from cnnlab.cli.options import Json
 
 
-class Kind(StrEnum):
+class PoolKind(StrEnum):
     """What a window gives."""
 
     max = "max"
@@ -22,16 +22,16 @@ Stride = Annotated[
     typer.Option("--stride", metavar="N|H×W", help="Pixels from window to window.", show_default="the size"),
 ]
 Ceil = Annotated[bool, typer.Option("--ceil", help="Sizes round up: a last window may hang over the edge.")]
-Kinds = Annotated[Kind, typer.Option("--kind", help="The maximum or the average of the window.")]
+Kinds = Annotated[PoolKind, typer.Option("--kind", help="The maximum or the average of the window.")]
 
 
 def pool(
-    picture: Picture,
+    picture: InputShape,
     size: Size = "2",
     stride: Stride = None,
     padding: Padding = "0",
     ceil: Ceil = False,
-    kind: Kinds = Kind.max,
+    kind: Kinds = PoolKind.max,
     as_json: Json = False,
 ) -> None:
     """Work out the output of maximum or average pooling.
@@ -42,4 +42,4 @@ def pool(
 
     edge: Any = read_padding(padding)
     window, step = read_sides(size, "--size"), None if stride is None else read_sides(stride, "--stride")
-    tell(arithmetic.pool(read_picture(picture), window, step, edge, ceil, kind.value), as_json)
+    tell(arithmetic.pool(read_input_shape(picture), window, step, edge, ceil, kind.value), as_json)

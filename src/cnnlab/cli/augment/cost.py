@@ -25,7 +25,7 @@ Size = Annotated[
         show_default=False,
     ),
 ]
-Batch = Annotated[
+BatchOption = Annotated[
     int | None,
     typer.Option(
         "--batch", metavar="N", min=1, help=f"Pictures in a batch, likewise; {_BATCH} unless given.", show_default=False
@@ -40,7 +40,7 @@ def cost(
     spec: Spec,
     words: Words = None,
     shape: Size = None,
-    batch: Batch = None,
+    batch: BatchOption = None,
     repeats: Repeats = 15,
     data_dir: DataDir = None,
     device: Device = None,
@@ -68,11 +68,11 @@ def cost(
     if words:
         _refuse_beside_a_recipe(shape, batch)
         with loading(quiet):
-            from cnnlab.training.single_step import lone_step
+            from cnnlab.training.single_step import single_step
 
         recipe, keys = read_words(words, device=device)
         with quietly(quiet):
-            step = lone_step(recipe, data_dir=data_dir, offline=offline, **keys)
+            step = single_step(recipe, data_dir=data_dir, offline=offline, **keys)
         with step.execution.applied(), quietly(quiet), announcing(f"timing {repeats} batches of each operation"):
             place = step.execution.device
             found = measure(pipeline, step.shape, batch=step.batch, repeats=repeats, device=place, model=step)
@@ -99,9 +99,9 @@ def _place(device: str | None) -> str:
     """The device asked for, if it is there; the processor otherwise."""
     if device is None:
         return "cpu"
-    from cnnlab.training.execution import choose
+    from cnnlab.training.execution import execution_for
 
-    return choose(device=device, threads=None, workers=None, compile=False).device
+    return execution_for(device=device, threads=None, workers=None, compile=False).device
 
 
 def _write(found: "Cost") -> None:

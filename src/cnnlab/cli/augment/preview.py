@@ -18,7 +18,7 @@ Shown = Annotated[
     list[str] | None,
     typer.Argument(metavar="data=DATA augment=PIPELINE [seed=N]", help="Whose pictures, and what is done to them."),
 ]
-Picture = Annotated[
+FigureOption = Annotated[
     Path,
     typer.Option(
         "--out",
@@ -26,7 +26,7 @@ Picture = Annotated[
         help="Where the grid is drawn: .png, .jpg, .webp, .avif, .gif, .tif, .svg, .pdf, .eps or .ps.",
     ),
 ]
-Count = Annotated[int, typer.Option("--count", metavar="N", min=1, max=100, help="How many pictures.")]
+CountOption = Annotated[int, typer.Option("--count", metavar="N", min=1, max=100, help="How many pictures.")]
 
 
 Alone = Annotated[bool, typer.Option("--alone", help="Leave out the row of all operations together.")]
@@ -34,8 +34,8 @@ Alone = Annotated[bool, typer.Option("--alone", help="Leave out the row of all o
 
 def preview(
     words: Shown = None,
-    out: Picture = Path("preview.png"),
-    count: Count = 8,
+    out: FigureOption = Path("preview.png"),
+    count: CountOption = 8,
     alone: Alone = False,
     data_dir: DataDir = None,
     offline: Offline = False,
@@ -51,14 +51,14 @@ def preview(
     from cnnlab.augment.preview import preview as look
     from cnnlab.cli.words import read_pairs
     from cnnlab.core.messages import quietly
-    from cnnlab.reports.style import save
+    from cnnlab.reports.style import save_figure
 
     keys = _checked(read_pairs(words or []))
     pipeline = augment.pipeline(keys["augment"])
     with quietly(quiet):
         images = _pictures(keys, count, data_dir, offline)
     grid = look(pipeline, images, seed=keys.get("seed", 0), together=not alone)
-    save(draw_preview(grid), out)
+    save_figure(draw_preview(grid), out)
     rows = [label.replace("\n", ", ") for label in grid.labels]
     if as_json:
         output.write_json({"picture": out, "augment": pipeline.spec, "rows": rows, "pictures": len(images)})
@@ -85,7 +85,7 @@ def _pictures(keys: Mapping[str, Any], count: int, data_dir: Path | None, offlin
     from cnnlab import data
     from cnnlab.core.seeds import generator
 
-    train = data.load(keys["data"], data_dir=data_dir, offline=offline).train
+    train = data.load_data(keys["data"], data_dir=data_dir, offline=offline).train
     order = torch.randperm(len(train), generator=generator(keys.get("seed", 0), "preview"))
     images, _ = train.batch(order[:count])
     return images

@@ -10,7 +10,7 @@ from cnnlab.cli.options import DataDir, Json
 from cnnlab.core.errors import UsageError, suggestion
 
 if TYPE_CHECKING:
-    from cnnlab.core.registry import Entry
+    from cnnlab.core.registry import RegistryEntry
     from cnnlab.data import NamedSet
 
 _MEBIBYTE = 2**20
@@ -69,20 +69,20 @@ def _write_set(entry: "NamedSet", place: Path | None) -> None:
     )
 
 
-def _arguments(entry: "Entry[Any] | None") -> list[dict[str, str]]:
-    from cnnlab.core.arguments import describe
+def _arguments(entry: "RegistryEntry[Any] | None") -> list[dict[str, str]]:
+    from cnnlab.core.arguments import describe_type
     from cnnlab.core.spec import format_value
 
     return [
         {
             "argument": argument.name,
             "default": "(needed)" if argument.is_required else format_value(argument.default),
-            "takes": describe(argument.annotation),
+            "takes": describe_type(argument.annotation),
         }
         for argument in (entry.arguments.values() if entry else ())
     ]
 
 
-def _example(entry: "Entry[Any]") -> str:
+def _example(entry: "RegistryEntry[Any]") -> str:
     needed = [f"{argument.name}=…" for argument in entry.arguments.values() if argument.is_required]
     return f"data={entry.name}({', '.join(needed)})" if needed else f"data={entry.name}"

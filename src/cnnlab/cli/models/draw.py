@@ -6,17 +6,17 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.models.subject import Classes, Input, Model, read_subject
+from cnnlab.cli.models.model_for_input import ClassesOption, Input, ModelArgument, read_model_for_input
 from cnnlab.cli.options import DataDir, Json, Offline
 
-Picture = Annotated[Path, typer.Option("--out", metavar="FILE", help="The picture: .png, .svg or .pdf.")]
+FigureOption = Annotated[Path, typer.Option("--out", metavar="FILE", help="The picture: .png, .svg or .pdf.")]
 
 
 def draw(
-    words: Model = None,
+    words: ModelArgument = None,
     shape: Input = None,
-    out: Picture = Path("network.png"),
-    classes: Classes = None,
+    out: FigureOption = Path("network.png"),
+    classes: ClassesOption = None,
     data_dir: DataDir = None,
     offline: Offline = False,
     as_json: Json = False,
@@ -25,13 +25,13 @@ def draw(
 
     cnnlab models draw vgg-like --input 1x28x28 --out network.png
     """
-    from cnnlab.models import canonical
+    from cnnlab.models import canonical_model
     from cnnlab.reports import draw_network
 
-    subject = read_subject(words, shape, classes, data_dir, offline)
-    found = subject.outline()
+    target = read_model_for_input(words, shape, classes, data_dir, offline)
+    found = target.summary()
     draw_network(found, out)
     if as_json:
-        output.write_json({"picture": out, "model": canonical(subject.model), "shape": list(subject.shape)})
+        output.write_json({"picture": out, "model": canonical_model(target.model), "shape": list(target.shape)})
     else:
-        output.facts([("model", subject.model), ("pictures", "×".join(map(str, subject.shape))), ("drawn", out)])
+        output.facts([("model", target.model), ("pictures", "×".join(map(str, target.shape))), ("drawn", out)])

@@ -3,19 +3,19 @@
 from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
-from cnnlab.cli.models.subject import Classes, Input, Model, Subject, read_subject
+from cnnlab.cli.models.model_for_input import ClassesOption, Input, ModelArgument, ModelForInput, read_model_for_input
 from cnnlab.cli.options import DataDir, Json, Offline
 
 if TYPE_CHECKING:
-    from cnnlab.models import Summary
+    from cnnlab.models import NetworkSummary
 
 _COLUMNS = ("layer", "kind", "output", "kernel", "weights", "biases", "multiply-adds", "sees")
 
 
 def show(
-    words: Model = None,
+    words: ModelArgument = None,
     shape: Input = None,
-    classes: Classes = None,
+    classes: ClassesOption = None,
     data_dir: DataDir = None,
     offline: Offline = False,
     as_json: Json = False,
@@ -26,27 +26,27 @@ def show(
 
     cnnlab models show 'conv(32)|relu|pool|dense(64)|relu' data=fashion-mnist
     """
-    from cnnlab.models import canonical
+    from cnnlab.models import canonical_model
 
-    subject = read_subject(words, shape, classes, data_dir, offline)
-    found = subject.outline()
+    target = read_model_for_input(words, shape, classes, data_dir, offline)
+    found = target.summary()
     if as_json:
-        about = {"model": canonical(subject.model), "outputs": subject.outputs}
+        about = {"model": canonical_model(target.model), "outputs": target.outputs}
         output.write_json({**about, **found.to_dict()})
     else:
-        _write(subject, found)
+        _write(target, found)
 
 
-def _write(subject: Subject, found: "Summary") -> None:
+def _write(target: ModelForInput, found: "NetworkSummary") -> None:
     from cnnlab.models.summaries import cells
 
     output.table(_COLUMNS, [cells(row) for row in found.rows], keep=5)
     output.write()
     output.facts(
         [
-            ("model", subject.model),
-            ("pictures", "×".join(map(str, subject.shape))),
-            ("outputs", subject.outputs),
+            ("model", target.model),
+            ("pictures", "×".join(map(str, target.shape))),
+            ("outputs", target.outputs),
             ("parameters", f"{found.parameters:,} ({found.weights:,} weights, {found.biases:,} biases)"),
             ("besides", f"{found.buffers:,} numbers kept but not trained" if found.buffers else None),
             ("multiply-adds", f"{found.multiply_adds:,} a picture"),

@@ -11,8 +11,8 @@ from cnnlab.core.errors import CnnlabError
 
 if TYPE_CHECKING:
     from cnnlab.core.spec import Call
-    from cnnlab.evaluation import PairedRuns
-    from cnnlab.runs import Comparison, RunStore
+    from cnnlab.evaluation import McNemarResult
+    from cnnlab.runs import RunComparison, RunStore
 
 _LONG = 32
 _NOT_THE_EXPERIMENT = ("name",)
@@ -43,7 +43,7 @@ def compare(names: Names, runs: Runs = None, as_json: Json = False) -> None:
         output.write(paired.sentence if paired else f"not compared: {refusal}")
 
 
-def _picture_by_picture(store: "RunStore", names: Sequence[str]) -> "tuple[PairedRuns | None, str]":
+def _picture_by_picture(store: "RunStore", names: Sequence[str]) -> "tuple[McNemarResult | None, str]":
     """Two runs on the same test pictures, or the reason why not; neither of more runs, or of one twice."""
     from cnnlab.evaluation import compare_predictions
 
@@ -56,7 +56,7 @@ def _picture_by_picture(store: "RunStore", names: Sequence[str]) -> "tuple[Paire
         return None, str(error)
 
 
-def write_comparison(comparison: "Comparison") -> None:
+def write_comparison(comparison: "RunComparison") -> None:
     """The comparison for a person: a column a run; what came out, then what differs."""
     lines: list[list[str]] = [
         ["state", *comparison.states],

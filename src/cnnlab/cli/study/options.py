@@ -37,7 +37,7 @@ Workers = Annotated[
 ]
 
 
-def load(
+def load_study(
     name: str, words: list[str] | None, runs: Path | None, data_dir: Path | None = None, offline: bool = False
 ) -> "Study":
     """The study that the words of a command line mean."""

@@ -7,7 +7,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
-from cnnlab.cli.study.options import Keys, StudyName, load
+from cnnlab.cli.study.options import Keys, StudyName, load_study
 
 if TYPE_CHECKING:
     from cnnlab.studies import StudyPlan
@@ -26,12 +26,12 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show what a study would train and what is there already; nothing is trained."""
-    loaded = load(study, words, runs, data_dir, offline)
+    loaded = load_study(study, words, runs, data_dir, offline)
     from cnnlab.studies.planning import estimate
 
     found = loaded.plan()
     if probe:
-        found = replace(found, estimate=estimate(found, loaded.layout, loaded.trials, loaded.record))
+        found = replace(found, estimate=estimate(found, loaded.study_settings, loaded.trials, loaded.record))
     if as_json:
         output.write_json(found.to_dict())
         return

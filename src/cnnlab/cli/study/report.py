@@ -7,7 +7,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
-from cnnlab.cli.study.options import Keys, StudyName, load
+from cnnlab.cli.study.options import Keys, StudyName, load_study
 
 Out = Annotated[
     Path | None,
@@ -27,7 +27,7 @@ def report(
     """Write what a study found as one HTML page, with its tables and figures beside it."""
     from cnnlab.reports import write_study_report
 
-    loaded = load(study, words, runs, data_dir, offline)
+    loaded = load_study(study, words, runs, data_dir, offline)
     path = write_study_report(loaded.result(), loaded.runs(), out or loaded.folder / "report", data_dir=data_dir)
     if as_json:
         output.write_json({"report": path})

@@ -5,7 +5,7 @@ import typer
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Quiet, Runs
 from cnnlab.cli.program import FAILURE
-from cnnlab.cli.study.options import Keys, StudyName, Workers, command, load
+from cnnlab.cli.study.options import Keys, StudyName, Workers, command, load_study
 
 
 def run(
@@ -31,7 +31,7 @@ def run(
     from cnnlab.core.messages import quietly
 
     with quietly(quiet):
-        result = load(study, words, runs, data_dir, offline).run(workers=workers)
+        result = load_study(study, words, runs, data_dir, offline).run(workers=workers)
     if as_json:
         output.write_json(result.to_dict())
     else:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
-from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load
+from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study
 
 if TYPE_CHECKING:
     from cnnlab.studies import StudyResult
@@ -23,7 +23,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what can be said of a study now: its settings, comparisons, claims and published numbers."""
-    result = load(study, words, runs, data_dir, offline).result()
+    result = load_study(study, words, runs, data_dir, offline).result()
     if as_json:
         output.write_json(result.to_dict())
     else:
@@ -81,7 +81,7 @@ def _line(setting: "Setting", metric: "Metric") -> list[object]:
         return [setting.label, 0, "", "", "", ""]
     interval = "" if found.low is None else f"{output.score(found.low)} to {output.score(found.high)}"
     time = "" if seconds is None or seconds.mean is None else f"{seconds.mean:.1f}"
-    return [setting.label, found.n, output.score(found.mean), output.score(found.sd), interval, time]
+    return [setting.label, found.n, output.score(found.mean), output.score(found.std), interval, time]
 
 
 def _comparisons(result: "StudyResult") -> None:

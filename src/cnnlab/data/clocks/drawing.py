@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import track
-from cnnlab.data.clocks.faces import Numerals, Options, draw_face
+from cnnlab.data.clocks.faces import ClockOptions, Numerals, draw_face
 from cnnlab.data.clocks.rendering import paint
 
 Indices = Sequence[int] | npt.NDArray[np.int64]
@@ -79,7 +79,7 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _options(size: int, numerals: Numerals, rotate: bool, tilt: float, glare: float, mirror: bool) -> Options:
+def _options(size: int, numerals: Numerals, rotate: bool, tilt: float, glare: float, mirror: bool) -> ClockOptions:
     if not _SMALLEST <= size <= _LARGEST:
         raise UsageError(f"clocks can be drawn from {_SMALLEST} to {_LARGEST} pixels wide, and size is {size}.")
     if not 0 <= tilt <= _STEEPEST:
@@ -88,4 +88,4 @@ def _options(size: int, numerals: Numerals, rotate: bool, tilt: float, glare: fl
         raise UsageError(f"glare of clocks takes a number from 0 to 1, and it is {glare:g}.")
     if numerals not in ("mixed", "arabic", "roman", "quarters", "none"):
         raise UsageError(f"numerals of clocks takes mixed, arabic, roman, quarters or none, and it is {numerals!r}.")
-    return Options(numerals, rotate, tilt, glare, mirror)
+    return ClockOptions(numerals, rotate, tilt, glare, mirror)

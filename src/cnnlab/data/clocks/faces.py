@@ -27,7 +27,7 @@ LONE_TICKS = ("bars", "bars-and-minutes", "long-quarters", "discs", "wedges", "b
 
 
 @dataclass(frozen=True)
-class Options:
+class ClockOptions:
     """What the person chose; see :func:`cnnlab.data.clocks.drawing.draw_clocks`."""
 
     numerals: Numerals = "mixed"
@@ -154,7 +154,7 @@ class Face:
     light: Light
 
 
-def draw_face(seed: int, index: int, options: Options) -> Face:
+def draw_face(seed: int, index: int, options: ClockOptions) -> Face:
     """The face number ``index`` of the endless row of clocks that ``seed`` stands for."""
     dice = _Dice(derive(seed, "clock", index))
     minutes = int(dice.uniform(0, 720))
@@ -261,7 +261,7 @@ def _case(dice: _Dice) -> Case:
     )
 
 
-def _pose(dice: _Dice, options: Options, case: Case) -> Pose:
+def _pose(dice: _Dice, options: ClockOptions, case: Case) -> Pose:
     # The clock fills most of the picture and stays within it: what tilt brings nearer grows a little.
     distance = dice.uniform(4.0, 8.0)
     reach = (1 - case.corner) * math.sqrt(2) + case.corner + case.width
@@ -275,7 +275,7 @@ def _pose(dice: _Dice, options: Options, case: Case) -> Pose:
     return Pose(x, y, radius, turn, tilt, axis, distance, options.mirror and is_mirrored)
 
 
-def _dial(dice: _Dice, options: Options, is_dark: bool) -> Dial:
+def _dial(dice: _Dice, options: ClockOptions, is_dark: bool) -> Dial:
     share = dice.uniform(0, 1)
     styles = {"arabic": dice.pick(ARABIC_STYLES), "roman": dice.pick(ROMAN_STYLES)}
     styles["quarters"] = f"quarters-{dice.pick(ARABIC_STYLES)}"
@@ -317,7 +317,7 @@ def _hands(dice: _Dice, is_dark: bool) -> Hands:
     )
 
 
-def _glare(dice: _Dice, options: Options) -> tuple[Patch, ...]:
+def _glare(dice: _Dice, options: ClockOptions) -> tuple[Patch, ...]:
     wanted = 1 + int(dice.uniform(0, 2))
     patches = []
     for place in range(2):

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.core.errors import DataError
-from cnnlab.data.formats.safe_pickle import RefusedPickleError, load
+from cnnlab.data.formats.safe_pickle import RefusedPickleError, load_pickle
 
 _PIXELS = 3 * 32 * 32
 _CHUNK = 1 << 20
@@ -307,7 +307,7 @@ def _joined(
 
 def _unpickled(source: _Source, file: str) -> dict[str, Any]:
     try:
-        content = load(io.BytesIO(source.read(file)))
+        content = load_pickle(io.BytesIO(source.read(file)))
     except RefusedPickleError as error:
         raise DataError(
             f"{source.path / file} was not read, because it {error}, which no file of CIFAR does: it may be made to do "

@@ -43,7 +43,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedImage:
     """One decoded picture.
 
     :param pixels: uint8, C×H×W.
@@ -56,7 +56,7 @@ class Picture:
     size: tuple[int, int]
 
 
-def decode(content: bytes, form: Form) -> Picture:
+def decode(content: bytes, form: Form) -> DecodedImage:
     """The picture in an encoded file, at its first frame.
 
     :raises BadPictureError: when it is no picture, is cut off, or has more than 89 million pixels.
@@ -71,7 +71,7 @@ def decode(content: bytes, form: Form) -> Picture:
     except Exception as error:
         # A decoder that meets damaged input may raise anything.
         raise BadPictureError(_reason(content, error)) from error
-    return Picture(pixels, mode, size)
+    return DecodedImage(pixels, mode, size)
 
 
 def to_form(image: Image.Image, form: Form) -> NDArray[np.uint8]:

@@ -24,7 +24,7 @@ _MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """A tree of pictures understood.
 
     :param classes: the names of the class folders, in order.
@@ -41,7 +41,7 @@ class Layout:
     notes: tuple[str, ...]
 
 
-def arrange(names: Iterable[str], folders: Collection[str], root: str | None = None) -> Layout:
+def arrange(names: Iterable[str], folders: Collection[str], root: str | None = None) -> FolderLayout:
     """Reads ``[root/][split/]class/…/picture`` off the names.
 
     :param folders: all folders, so that empty ones are seen.
@@ -61,7 +61,7 @@ def arrange(names: Iterable[str], folders: Collection[str], root: str | None = N
     ordered = {
         split: sorted((places.get(label, -1), name) for label, name in tree.labelled()) for split, tree in trees.items()
     }
-    return Layout(
+    return FolderLayout(
         classes,
         {split: [name for _, name in items] for split, items in ordered.items()},
         {split: [label for label, _ in items] if trees[split].classes else None for split, items in ordered.items()},
@@ -75,7 +75,7 @@ def is_picture(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
-def listed(names: Sequence[str]) -> str:
+def first_few(names: Sequence[str]) -> str:
     """The first of the names, and how many more there are."""
     more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
     return f"{', '.join(names[:_MOST_NAMED])}{more}"
@@ -102,11 +102,11 @@ class _Tree:
         if missing:
             found.append(
                 f"{split} ({self.folder or 'the folder itself'}) has no pictures of these classes, which the data has "
-                f"otherwise: {listed(missing)}. Add them, or remove the classes everywhere."
+                f"otherwise: {first_few(missing)}. Add them, or remove the classes everywhere."
             )
         if loose:
             found.append(
-                f"{len(loose):,} pictures of {split} lie in no class folder: {listed(loose)}. Move them into one."
+                f"{len(loose):,} pictures of {split} lie in no class folder: {first_few(loose)}. Move them into one."
             )
         return found
 
@@ -181,14 +181,14 @@ def _passed_over(
     known = set(pictures)
     others = [name for name in names if name not in known]
     if others:
-        yield f"{len(others):,} files are no pictures by their names and were passed over: {listed(others)}."
+        yield f"{len(others):,} files are no pictures by their names and were passed over: {first_few(others)}."
     outside = [name for name in pictures if base and not name.startswith(f"{base}/")]
     if outside:
-        yield f"{len(outside):,} pictures outside {base} were passed over: {listed(outside)}."
+        yield f"{len(outside):,} pictures outside {base} were passed over: {first_few(outside)}."
     for tree in trees:
         start = f"{tree.folder}/" if tree.folder else ""
         inside = {name[len(start) :].partition("/")[0] for name in folders if name.startswith(start)} - {""}
         empty = sorted(inside - tree.classes)
         if empty:
             where = f" of {tree.folder}" if tree.folder else ""
-            yield f"there are no pictures in these folders{where}: {listed(empty)}."
+            yield f"there are no pictures in these folders{where}: {first_few(empty)}."

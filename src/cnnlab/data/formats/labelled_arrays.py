@@ -8,9 +8,9 @@ import numpy as np
 
 from cnnlab.core.errors import DataError
 from cnnlab.data.arrays import Layout, channels_layout
-from cnnlab.data.raw_images import ArrayPictures
-from cnnlab.data.reading import Content, Part
-from cnnlab.data.target_columns import check_beyond_train, class_names, from_array
+from cnnlab.data.raw_images import RawImageArrays
+from cnnlab.data.reading import Content, SourceSplit
+from cnnlab.data.target_columns import check_beyond_train, class_names_of, from_array
 
 _STRIDE = 1024
 
@@ -50,13 +50,15 @@ def content_of(splits: Mapping[str, LabelledArrays], classes: Mapping[str, Seque
                     f"of {name}: there must be exactly one for each picture."
                 )
             columns[name] = from_array(name, values, classes.get(name), arrays.targets_name)
-        parts[split] = Part(ArrayPictures(arrays.images, arrays.images_name, layout, white_of(arrays.images)), columns)
+        parts[split] = SourceSplit(
+            RawImageArrays(arrays.images, arrays.images_name, layout, white_of(arrays.images)), columns
+        )
     check_beyond_train(
         {split: part.targets for split, part in parts.items()},
         classes,
         {split: arrays.targets_name for split, arrays in splits.items()},
     )
-    names = class_names([part.targets for part in parts.values()], classes)
+    names = class_names_of([part.targets for part in parts.values()], classes)
     return Content(parts, names)
 
 

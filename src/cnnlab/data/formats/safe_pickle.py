@@ -17,7 +17,7 @@ class RefusedPickleError(ValueError):
     """The pickle asks for something that arrays of bytes have no need of."""
 
 
-def load(stream: BinaryIO) -> Any:
+def load_pickle(stream: BinaryIO) -> Any:
     """The dictionary that the pickle holds, of lists, numbers, text and arrays (uint8).
 
     Text written by Python 2 comes back as bytes.

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from cnnlab.data.formats.cifar import read_cifar
 from cnnlab.data.formats.labelled_arrays import LabelledArrays, content_of
-from cnnlab.data.reading import Content, Place, Source, reader
+from cnnlab.data.reading import Content, SearchPath, Source, reader
 
 
 @reader("cifar")
-def cifar(place: Place, path: str) -> Source:
+def cifar(place: SearchPath, path: str) -> Source:
     """CIFAR-10 or CIFAR-100, python or binary version, as .tar.gz or unpacked."""
     return cifar_source(place.find(path))
 

@@ -8,11 +8,11 @@ import torch
 
 from cnnlab.core.arguments import Count, Fraction, Range
 from cnnlab.data.clocks.drawing import draw_clocks
-from cnnlab.data.clocks.faces import Numerals, Options, draw_face
+from cnnlab.data.clocks.faces import ClockOptions, Numerals, draw_face
 from cnnlab.data.formats.decode import Form
 from cnnlab.data.imageset import Numbered
-from cnnlab.data.raw_images import Chunk, Pictures, arranged
-from cnnlab.data.reading import Content, Part, Place, Source, reader
+from cnnlab.data.raw_images import Chunk, RawImages, arranged
+from cnnlab.data.reading import Content, SearchPath, Source, SourceSplit, reader
 
 # To be raised when the same arguments come to draw other pictures.
 _DRAWING = 1
@@ -20,7 +20,7 @@ _DRAWING = 1
 
 @reader("clocks")
 def clocks(
-    place: Place,
+    place: SearchPath,
     n: Count = 18_000,
     size: Annotated[int, Range(16, 1024)] = 150,
     seed: int = 0,
@@ -31,21 +31,21 @@ def clocks(
     mirror: bool = False,
 ) -> Source:
     """Drawn clock faces in colour, size×size, with the targets hour (0 to 11) and minute (0 to 59)."""
-    style = Options(numerals, rotate, tilt, glare, mirror)
+    style = ClockOptions(numerals, rotate, tilt, glare, mirror)
     key = {"kind": "clocks", "drawing": _DRAWING, "n": n, "size": size, "seed": seed, **vars(style)}
 
     def read() -> Content:
         times = torch.tensor([draw_face(seed, index, style).minutes for index in range(n)], dtype=torch.int64)
-        part = Part(_Clocks(n, seed, size, style), {"hour": times // 60, "minute": times % 60})
+        part = SourceSplit(_Clocks(n, seed, size, style), {"hour": times // 60, "minute": times % 60})
         return Content({"train": part}, {"hour": _numbers(12), "minute": _numbers(60)})
 
     return Source("clocks", read, facts={"from": "drawn by cnnlab"}, key=key)
 
 
-class _Clocks(Pictures):
+class _Clocks(RawImages):
     """Clocks drawn when they are loaded."""
 
-    def __init__(self, count: int, seed: int, size: int, style: Options) -> None:
+    def __init__(self, count: int, seed: int, size: int, style: ClockOptions) -> None:
         self.ids: Sequence[str] = Numbered(count)
         self._seed, self._size, self._style = seed, size, style
 

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from cnnlab.core.lazy_imports import require
-from cnnlab.data.raw_images import ArrayPictures
-from cnnlab.data.reading import Content, Part, Place, Source, reader
+from cnnlab.data.raw_images import RawImageArrays
+from cnnlab.data.reading import Content, SearchPath, Source, SourceSplit, reader
 
 _FACTS = {
     "title": "Optical recognition of handwritten digits",
@@ -22,7 +22,7 @@ _FACTS = {
 
 
 @reader("digits")
-def digits(place: Place) -> Source:
+def digits(place: SearchPath) -> Source:
     """1,797 handwritten digits, 8×8 and grey, bundled with scikit-learn: needs no files and no network."""
     return Source("digits", _read, facts=_FACTS, is_quick=True)
 
@@ -31,7 +31,7 @@ def _read() -> Content:
     table = _table()
     # Pixels are counts from 0 to 16.
     pixels = np.rint(table[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
-    part = Part(ArrayPictures(pixels, "digits", None), {"label": torch.tensor(table[:, -1], dtype=torch.int64)})
+    part = SourceSplit(RawImageArrays(pixels, "digits", None), {"label": torch.tensor(table[:, -1], dtype=torch.int64)})
     return Content({"train": part}, {"label": tuple("0123456789")})
 
 

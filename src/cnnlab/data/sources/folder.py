@@ -6,12 +6,12 @@ import torch
 
 from cnnlab.data.formats.archives import open_members
 from cnnlab.data.formats.folder_layout import arrange
-from cnnlab.data.raw_images import FilePictures
-from cnnlab.data.reading import Content, Part, Place, Source, reader
+from cnnlab.data.raw_images import RawImageFiles
+from cnnlab.data.reading import Content, SearchPath, Source, SourceSplit, reader
 
 
 @reader("folder")
-def folder(place: Place, path: str, root: str | None = None) -> Source:
+def folder(place: SearchPath, path: str, root: str | None = None) -> Source:
     """Pictures in one folder a class, also in a .zip or .tar(.gz), with or without train, validation and test above."""
     return folder_source(place.find(path), root)
 
@@ -33,5 +33,5 @@ def _read(path: Path, root: str | None) -> Content:
     for split, names in layout.pictures.items():
         labels = layout.labels[split]
         targets = {} if labels is None else {"label": torch.tensor(labels, dtype=torch.int64)}
-        parts[split] = Part(FilePictures(names, members.read), targets)
+        parts[split] = SourceSplit(RawImageFiles(names, members.read), targets)
     return Content(parts, {"label": layout.classes}, layout.problems, layout.notes)

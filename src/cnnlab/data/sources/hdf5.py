@@ -6,12 +6,12 @@ from typing import Any
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.lazy_imports import require
-from cnnlab.data.reading import Content, Place, Source, reader
+from cnnlab.data.reading import Content, SearchPath, Source, reader
 from cnnlab.data.sources.arrays import content_of_arrays
 
 
 @reader("hdf5", "h5")
-def hdf5(place: Place, path: str, targets: list[str] | None = None) -> Source:
+def hdf5(place: SearchPath, path: str, targets: list[str] | None = None) -> Source:
     """Arrays in an HDF5 file, by the same names as in .npz or in groups such as train/images; needs h5py."""
     found = place.find(path)
     key = {"kind": "hdf5", "targets": targets and list(targets)}

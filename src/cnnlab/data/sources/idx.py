@@ -7,7 +7,7 @@ from pathlib import Path
 from cnnlab.core.errors import DataError
 from cnnlab.data.formats.idx import read_idx
 from cnnlab.data.formats.labelled_arrays import LabelledArrays, content_of
-from cnnlab.data.reading import Content, Place, Source, reader
+from cnnlab.data.reading import Content, SearchPath, Source, reader
 
 _NAME = re.compile(r"(?:(?P<split>train|t10k|test|val|valid|validation)[-_.])?images[-.]idx\d-ubyte(?:\.gz)?$")
 _SPLITS = {"t10k": "test", "val": "validation", "valid": "validation", None: "train"}
@@ -15,7 +15,7 @@ _MNIST = "train-images-idx3-ubyte"
 
 
 @reader("idx")
-def idx(place: Place, path: str, classes: list[str] | None = None) -> Source:
+def idx(place: SearchPath, path: str, classes: list[str] | None = None) -> Source:
     """IDX files as MNIST has them, plain or .gz: a folder of train-images-idx3-ubyte and so on, or one such file."""
     found = place.find(path)
     pairs = _pairs(found)

@@ -11,9 +11,9 @@ from torch import Tensor
 from cnnlab.core.errors import DataError, suggestion
 from cnnlab.data.formats.archives import open_members, read_file
 from cnnlab.data.formats.decode import SUFFIXES
-from cnnlab.data.formats.folder_layout import SPLIT_NAMES, listed
-from cnnlab.data.raw_images import FilePictures
-from cnnlab.data.reading import Content, Part, Place, Source, reader
+from cnnlab.data.formats.folder_layout import SPLIT_NAMES, first_few
+from cnnlab.data.raw_images import RawImageFiles
+from cnnlab.data.reading import Content, SearchPath, Source, SourceSplit, reader
 from cnnlab.data.target_columns import LABEL, from_text
 
 _PATHS = ("path", "file", "filename", "file_name", "image", "picture", "img", "id", "image_id", "name")
@@ -26,7 +26,7 @@ _MOST_BYTES = 1 << 30
 
 @reader("csv", "manifest")
 def manifest(
-    place: Place,
+    place: SearchPath,
     path: str,
     pictures: str | None = None,
     targets: str | list[str] | None = None,
@@ -44,7 +44,7 @@ def manifest(
 
 
 @dataclass(frozen=True)
-class Table:
+class ManifestTable:
     """A CSV file: its header, and rows of as many cells."""
 
     path: Path
@@ -67,7 +67,7 @@ class _Columns:
     is_label: bool
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> ManifestTable:
     """A file of comma, semicolon or tab-separated values with a header, in UTF-8.
 
     :raises DataError: naming the line that does not fit, or what else is wrong.
@@ -90,10 +90,12 @@ def read_table(path: Path) -> Table:
     for number, row in lines[1:]:
         if len(row) != len(header):
             raise DataError(f"{path}, row {number}: {len(row)} cells where the header has {len(header)}.")
-    return Table(path, header, [row for _, row in lines[1:]])
+    return ManifestTable(path, header, [row for _, row in lines[1:]])
 
 
-def _choose(path: Path, table: Table, image: str | None, split: str | None, targets: Sequence[str] | None) -> _Columns:
+def _choose(
+    path: Path, table: ManifestTable, image: str | None, split: str | None, targets: Sequence[str] | None
+) -> _Columns:
     if any(Path(cell).suffix.lower() in SUFFIXES for cell in table.header):
         raise DataError(f"{path} begins with a picture; its first line must name the columns, as in path,label.")
     lower = {name.lower(): name for name in table.header}
@@ -111,7 +113,7 @@ def _choose(path: Path, table: Table, image: str | None, split: str | None, targ
     return _Columns(image, split, {label: LABEL}, True)
 
 
-def _named(path: Path, table: Table, name: str | None) -> str | None:
+def _named(path: Path, table: ManifestTable, name: str | None) -> str | None:
     if name is not None and name not in table.header:
         raise DataError(f"{path} has no column {name!r}. {suggestion(name, table.header)}")
     return name
@@ -142,7 +144,7 @@ class _Files:
             if not any(map(_finder(pictures), names)):
                 raise DataError(
                     f"{table} names pictures such as {names[0]}, and none of them is beside it, nor in a folder there "
-                    f"called {listed(_USUAL_FOLDERS[1:7])}. Say where they are with pictures=, as in "
+                    f"called {first_few(_USUAL_FOLDERS[1:7])}. Say where they are with pictures=, as in "
                     f"'csv(path={table}, pictures=photos/)'."
                 )
         if pictures.is_dir():
@@ -174,7 +176,7 @@ def _spellings(name: str) -> list[str]:
     return [f"{name}{suffix}" for suffix in suffixes]
 
 
-def _read(path: Path, table: Table, columns: _Columns, files: _Files) -> Content:
+def _read(path: Path, table: ManifestTable, columns: _Columns, files: _Files) -> Content:
     images = table.column(columns.image)
     rows = _rows_of_splits(path, table, columns)
     cells = {name: table.column(column) for column, name in columns.targets.items()}
@@ -191,8 +193,8 @@ def _read(path: Path, table: Table, columns: _Columns, files: _Files) -> Content
     if columns.is_label:
         _check_beyond_train(path, images, rows, cells[LABEL])
     parts = {
-        split: Part(
-            FilePictures([images[place] for place in places], files.read),
+        split: SourceSplit(
+            RawImageFiles([images[place] for place in places], files.read),
             {} if split in unlabelled else {name: column[places] for name, column in targets.items()},
         )
         for split, places in rows.items()
@@ -218,7 +220,7 @@ def _check_beyond_train(
                 )
 
 
-def _rows_of_splits(path: Path, table: Table, columns: _Columns) -> dict[str, list[int]]:
+def _rows_of_splits(path: Path, table: ManifestTable, columns: _Columns) -> dict[str, list[int]]:
     if columns.split is None:
         return {"train": list(range(len(table.rows)))}
     rows: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
@@ -231,7 +233,7 @@ def _rows_of_splits(path: Path, table: Table, columns: _Columns) -> dict[str, li
             rows[split].append(place)
     if unknown:
         raise DataError(
-            f"{path}: the column {columns.split} says {listed(list(unknown))}; it may say train, validation or test."
+            f"{path}: the column {columns.split} says {first_few(list(unknown))}; it may say train, validation or test."
         )
     if not rows["train"]:
         raise DataError(f"{path}: no row says train in the column {columns.split}.")

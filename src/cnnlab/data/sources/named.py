@@ -5,14 +5,14 @@ from typing import Any
 
 from cnnlab.data.catalogue import NamedSet, named_sets
 from cnnlab.data.download import Located, locate
-from cnnlab.data.reading import Place, Source, reader
+from cnnlab.data.reading import SearchPath, Source, reader
 from cnnlab.data.sources.cifar import cifar_source
 from cnnlab.data.sources.folder import folder_source
 from cnnlab.data.sources.idx import idx_source
 
 
 def _register(entry: NamedSet) -> None:
-    def named(place: Place) -> Source:
+    def named(place: SearchPath) -> Source:
         located = locate(entry.name, place.data_dir, place.offline)
         facts = entry.to_dict()
         told = {key: facts[key] for key in ("title", "homepage", "licence", "citation", "note") if facts[key]}

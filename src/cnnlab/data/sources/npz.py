@@ -10,12 +10,12 @@ import numpy as np
 
 from cnnlab.core.errors import DataError
 from cnnlab.data.formats.archives import ZipMembers
-from cnnlab.data.reading import Content, Place, Source, reader
+from cnnlab.data.reading import Content, SearchPath, Source, reader
 from cnnlab.data.sources.arrays import content_of_arrays
 
 
 @reader("npz")
-def npz(place: Place, path: str, targets: list[str] | None = None) -> Source:
+def npz(place: SearchPath, path: str, targets: list[str] | None = None) -> Source:
     """Arrays in an .npz file: x_train, y_train, x_test, y_test, or images and labels."""
     found = place.find(path)
     facts = {"from": str(found.absolute())}

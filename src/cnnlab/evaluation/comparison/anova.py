@@ -11,21 +11,21 @@ _NOTHING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class AdditiveFit:
     """A fitted model.
 
     :param effects: K, one a setting; their differences are what counts.
     :param covariance: K×K of the effects, in units of the residual variance.
     :param variance: of the residuals, pooled over all settings; 0 where they have no spread beyond rounding, or no
         degrees of freedom.
-    :param freedom: degrees of freedom of the residuals.
+    :param df: degrees of freedom of the residuals.
     :param is_blocked: whether seeds have effects of their own in it.
     """
 
     effects: Array
     covariance: Array
     variance: float
-    freedom: int
+    df: int
     is_blocked: bool
 
     def difference(self, one: int, other: int) -> tuple[float, float]:
@@ -34,7 +34,7 @@ class Fit:
         return float(self.effects[one] - self.effects[other]), float(np.sqrt(self.variance * part))
 
 
-def fit(values: Array, *, blocked: bool = True) -> Fit:
+def fit_additive(values: Array, *, blocked: bool = True) -> AdditiveFit:
     """Least squares on seeds × settings; NaN is a value that is not there.
 
     With no value missing this is the blocked analysis of variance. Where settings are not tied together by seeds that
@@ -57,11 +57,11 @@ def fit(values: Array, *, blocked: bool = True) -> Fit:
     inverse = np.linalg.inv(design.T @ design)
     solution = inverse @ (design.T @ (observed - middle))
     residuals = observed - middle - design @ solution
-    freedom = len(rows) - design.shape[1]
-    variance = float(residuals @ residuals / freedom) if freedom > 0 else 0.0
+    df = len(rows) - design.shape[1]
+    variance = float(residuals @ residuals / df) if df > 0 else 0.0
     if np.sqrt(variance) <= _NOTHING * max(float(np.abs(observed).max()), 1e-300):
         variance = 0.0
-    return Fit(solution[:count] + middle, inverse[:count, :count], variance, freedom, blocked)
+    return AdditiveFit(solution[:count] + middle, inverse[:count, :count], variance, df, blocked)
 
 
 def is_connected(values: Array) -> bool:

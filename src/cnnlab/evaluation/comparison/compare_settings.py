@@ -11,10 +11,10 @@ from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.evaluation.comparison.anova import Array
 from cnnlab.evaluation.comparison.explanations import cautions, method, reason
 from cnnlab.evaluation.comparison.multiple_comparisons import Family, Pairs, family_pairs, holm
-from cnnlab.evaluation.comparison.pair_tests import Tested, tested
+from cnnlab.evaluation.comparison.pair_tests import PairTest, compare_pair
 from cnnlab.evaluation.comparison.permutation_test import sign_flip_p, smallest_p
-from cnnlab.evaluation.comparison.results import Comparisons, Difference, Summary, Verdict
-from cnnlab.evaluation.comparison.test_selection import Asked, Plan, Test, settle
+from cnnlab.evaluation.comparison.results import Comparisons, Difference, SettingSummary, Verdict
+from cnnlab.evaluation.comparison.test_selection import Asked, ComparisonPlan, Test, choose_tests
 from cnnlab.evaluation.intervals import LEVEL, mean_interval
 from cnnlab.evaluation.units import POINTS, Unit
 
@@ -72,8 +72,8 @@ def compare_settings(
     names, table = _read(values, baseline)
     question = _Question(level, higher_is_better, unit, smallest)
     family, pairs = _family(names, baseline, planned)
-    plan = settle(table, pairs, family, level=level, test=test, blocked=blocked)
-    found = _adjusted([tested(plan, pair, smallest) for pair in pairs], plan)
+    plan = choose_tests(table, pairs, family, level=level, test=test, blocked=blocked)
+    found = _adjusted([compare_pair(plan, pair, smallest) for pair in pairs], plan)
     return Comparisons(
         settings=tuple(
             _summary(name, values.index, column, level) for name, column in zip(names, table.T, strict=True)
@@ -85,8 +85,8 @@ def compare_settings(
         level=level,
         higher_is_better=higher_is_better,
         unit=unit,
-        pooled_sd=float(np.sqrt(plan.fit.variance)) if plan.fit and plan.fit.freedom else None,
-        df=plan.fit.freedom if plan.fit and plan.fit.freedom else None,
+        pooled_std=float(np.sqrt(plan.fit.variance)) if plan.fit and plan.fit.df else None,
+        df=plan.fit.df if plan.fit and plan.fit.df else None,
         blocked=plan.is_blocked,
         method=method(found),
         reason=reason(plan, found, names, baseline),
@@ -125,7 +125,7 @@ def _family(
     return "planned", pairs
 
 
-def _adjusted(found: Sequence[Tested], plan: Plan) -> list[Tested]:
+def _adjusted(found: Sequence[PairTest], plan: ComparisonPlan) -> list[PairTest]:
     """After Holm where the plan says so; else they were adjusted by their largest t."""
     if not plan.by_holm:
         return list(found)
@@ -134,7 +134,7 @@ def _adjusted(found: Sequence[Tested], plan: Plan) -> list[Tested]:
 
 
 def _difference(
-    names: Sequence[str], pair: tuple[int, int], found: Tested, plan: Plan, question: _Question
+    names: Sequence[str], pair: tuple[int, int], found: PairTest, plan: ComparisonPlan, question: _Question
 ) -> Difference:
     one, other = plan.table[:, pair[0]], plan.table[:, pair[1]]
     shared = np.isfinite(one) & np.isfinite(other)
@@ -155,7 +155,7 @@ def _difference(
         p_single=found.p_single,
         permutation_p=permutation,
         statistic=found.statistic,
-        df=found.freedom,
+        df=found.df,
         repeats=int(shared.sum()),
         test=found.test,
         more_repeats=found.more() if lacking else None,
@@ -163,7 +163,7 @@ def _difference(
     )
 
 
-def _verdict(found: Tested, question: _Question) -> Verdict:
+def _verdict(found: PairTest, question: _Question) -> Verdict:
     if found.why:
         return "identical" if found.is_same else "untested"
     estimate, interval = found.estimate or 0.0, found.interval
@@ -175,13 +175,13 @@ def _verdict(found: Tested, question: _Question) -> Verdict:
     return "undecided"
 
 
-def _summary(name: str, seeds: Any, column: Array, level: float) -> Summary:
+def _summary(name: str, seeds: Any, column: Array, level: float) -> SettingSummary:
     values = {seed: float(value) for seed, value in zip(seeds, column, strict=True) if np.isfinite(value)}
     numbers = list(values.values())
-    return Summary(
+    return SettingSummary(
         name,
         values,
         mean=fmean(numbers) if numbers else None,
-        sd=stdev(numbers) if len(numbers) > 1 else None,
+        std=stdev(numbers) if len(numbers) > 1 else None,
         interval=mean_interval(numbers, level),
     )

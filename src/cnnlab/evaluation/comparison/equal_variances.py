@@ -12,7 +12,7 @@ _ALARM = 0.01
 _LEAST = 3
 
 
-def apart(values: Array) -> list[int]:
+def unequal_variances(values: Array) -> list[int]:
     """Columns whose spread is unlike that of the rest, such as those of a learning rate that sometimes diverges.
 
     The rest is the largest group, of neighbours in the order of their spread, in which Bartlett's test finds nothing
@@ -38,11 +38,11 @@ def apart(values: Array) -> list[int]:
 
 def bartlett_p(sizes: Sequence[int], variances: Sequence[float]) -> float:
     """The p-value of Bartlett's test of equal variances (1937)."""
-    freedom, spread = np.asarray(sizes, dtype=float) - 1, np.asarray(variances)
-    total = freedom.sum()
-    pooled = (freedom * spread).sum() / total
-    statistic = total * np.log(pooled) - (freedom * np.log(spread)).sum()
-    correction = 1 + ((1 / freedom).sum() - 1 / total) / (3 * (len(spread) - 1))
+    df, spread = np.asarray(sizes, dtype=float) - 1, np.asarray(variances)
+    total = df.sum()
+    pooled = (df * spread).sum() / total
+    statistic = total * np.log(pooled) - (df * np.log(spread)).sum()
+    correction = 1 + ((1 / df).sum() - 1 / total) / (3 * (len(spread) - 1))
     return float(special.chdtrc(len(spread) - 1, statistic / correction))
 
 

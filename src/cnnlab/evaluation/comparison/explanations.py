@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnlab.evaluation.comparison.anova import Array
-from cnnlab.evaluation.comparison.pair_tests import PERMUTATION, Tested
+from cnnlab.evaluation.comparison.pair_tests import PERMUTATION, PairTest
 from cnnlab.evaluation.comparison.permutation_test import smallest_p
-from cnnlab.evaluation.comparison.test_selection import Plan
+from cnnlab.evaluation.comparison.test_selection import ComparisonPlan
 
 NONE = "none"
 _MANY = 4
 
 
-def method(tests: Sequence[Tested]) -> str:
+def method(tests: Sequence[PairTest]) -> str:
     """The test in a word or two; several where different differences took different ones."""
     used = list(dict.fromkeys(found.test for found in tests if found.test))
     if len(used) < 2:
@@ -21,7 +21,7 @@ def method(tests: Sequence[Tested]) -> str:
     return f"{' and '.join(name.removesuffix(', Holm') for name in used)}, Holm"
 
 
-def reason(plan: Plan, tests: Sequence[Tested], names: Sequence[str], baseline: str | None) -> str:
+def reason(plan: ComparisonPlan, tests: Sequence[PairTest], names: Sequence[str], baseline: str | None) -> str:
     """In sentences."""
     used = [found for found in tests if found.test]
     if not used:
@@ -30,7 +30,7 @@ def reason(plan: Plan, tests: Sequence[Tested], names: Sequence[str], baseline: 
     return " ".join(part for part in parts if part)
 
 
-def cautions(plan: Plan, given: Array, names: Sequence[str]) -> tuple[str, ...]:
+def cautions(plan: ComparisonPlan, given: Array, names: Sequence[str]) -> tuple[str, ...]:
     """What may mislead."""
     texts = []
     infinite = int(np.isinf(given).sum())
@@ -50,7 +50,7 @@ def cautions(plan: Plan, given: Array, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _why_none(plan: Plan, tests: Sequence[Tested]) -> str:
+def _why_none(plan: ComparisonPlan, tests: Sequence[PairTest]) -> str:
     if not tests:
         return "There is one setting only, so there is nothing to compare it with."
     if not max(plan.counts):
@@ -64,7 +64,7 @@ def _why_none(plan: Plan, tests: Sequence[Tested]) -> str:
     return f"Nothing was tested: {whys}."
 
 
-def _spread(plan: Plan, names: Sequence[str]) -> str:
+def _spread(plan: ComparisonPlan, names: Sequence[str]) -> str:
     how = "seed by seed" if plan.is_blocked else "as repeats that share no seeds"
     if plan.fit is None:
         pairs = f"Each pair of settings is compared {how} by its own spread"
@@ -75,7 +75,7 @@ def _spread(plan: Plan, names: Sequence[str]) -> str:
     model += "" if plan.is_complete else ", by least squares because values are missing"
     text = (
         f"Settings are compared {how}, by one spread pooled over {_number(len(plan.calm))} settings ({model}, "
-        f"{plan.fit.freedom} degree{'' if plan.fit.freedom == 1 else 's'} of freedom)."
+        f"{plan.fit.df} degree{'' if plan.fit.df == 1 else 's'} of freedom)."
     )
     if not plan.own:
         return text
@@ -85,7 +85,7 @@ def _spread(plan: Plan, names: Sequence[str]) -> str:
     )
 
 
-def _many(plan: Plan, count: int, baseline: str | None) -> str:
+def _many(plan: ComparisonPlan, count: int, baseline: str | None) -> str:
     chance = f"{(1 - plan.level) * 100:g}%"
     if count == 1:
         return f"There is one comparison, called a difference by chance alone in {chance} of cases."
@@ -99,7 +99,7 @@ def _many(plan: Plan, count: int, baseline: str | None) -> str:
     return f"{name}{general} holds the chance of any false call among the {count} comparisons {what} at {chance}."
 
 
-def _permutation(plan: Plan, used: Sequence[Tested]) -> str:
+def _permutation(plan: ComparisonPlan, used: Sequence[PairTest]) -> str:
     if not plan.is_blocked or any(found.test == PERMUTATION for found in used):
         return ""
     repeats = max(plan.counts)

@@ -15,12 +15,12 @@ from cnnlab.evaluation.metrics.class_probabilities import class_column, class_pr
 from cnnlab.evaluation.units import POINTS
 from cnnlab.runs import Predictions
 
-PairVerdict: TypeAlias = Literal["better", "worse", "undecided", "identical"]
+McNemarVerdict: TypeAlias = Literal["better", "worse", "undecided", "identical"]
 _MOST = 1_000_000
 
 
 @dataclass(frozen=True)
-class PairedRuns:
+class McNemarResult:
     """Two classifiers on the same pictures.
 
     It is about these two, as they were trained: another seed would have given others, and which recipe is better only
@@ -44,7 +44,7 @@ class PairedRuns:
     both_wrong: int
     interval: Interval
     p_value: float
-    verdict: PairVerdict
+    verdict: McNemarVerdict
     pictures_needed: int | None
 
     @property
@@ -100,7 +100,7 @@ def compare_predictions(
     column: str | None = None,
     names: tuple[str, str] = ("first", "second"),
     level: float = LEVEL,
-) -> PairedRuns:
+) -> McNemarResult:
     """Which of two classifiers has more of the same pictures right.
 
     :param column: needed where the predictions have several columns of classes.
@@ -109,12 +109,12 @@ def compare_predictions(
     one, other = _right(first, second, column)
     only = int((one & ~other).sum()), int((other & ~one).sum())
     count, p = len(one), mcnemar_p(*only)
-    verdict: PairVerdict = "undecided"
+    verdict: McNemarVerdict = "undecided"
     if not any(only):
         verdict = "identical"
     elif p <= 1 - level:
         verdict = "better" if only[0] > only[1] else "worse"
-    return PairedRuns(
+    return McNemarResult(
         names=names,
         n=count,
         both_right=int((one & other).sum()),

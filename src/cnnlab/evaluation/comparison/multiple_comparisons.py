@@ -34,31 +34,31 @@ class LargestT:
         self.count = len(pairs)
         self._maxima, self._weights = _maxima(pairs, *_key(covariance)) if self.count > 1 else (np.empty(0),) * 2
 
-    def p_value(self, t: float, freedom: float) -> float:
+    def p_value(self, t: float, df: float) -> float:
         """The probability that any of them is as large as ``t``, with so many degrees of freedom of the variance."""
-        single = single_p(t, freedom)
+        single = single_p(t, df)
         if self.count == 1 or t == 0:
             return single
-        p = float(special.chdtr(freedom, freedom * (self._maxima / abs(t)) ** 2) @ self._weights)
+        p = float(special.chdtr(df, df * (self._maxima / abs(t)) ** 2) @ self._weights)
         # Far out in the tail the points are few; these bounds hold of the true value.
         return min(max(p, single), 1.0, self.count * single)
 
-    def critical(self, level: float, freedom: float) -> float:
+    def critical(self, level: float, df: float) -> float:
         """What the largest |t| exceeds with probability 1 - level."""
         from scipy.optimize import brentq
 
-        low = float(special.stdtrit(freedom, 0.5 + level / 2))
+        low = float(special.stdtrit(df, 0.5 + level / 2))
         if self.count == 1:
             return low
-        high = float(special.stdtrit(freedom, 1 - (1 - level) / (2 * self.count)))
-        if self.p_value(high, freedom) > 1 - level or self.p_value(low, freedom) <= 1 - level:
+        high = float(special.stdtrit(df, 1 - (1 - level) / (2 * self.count)))
+        if self.p_value(high, df) > 1 - level or self.p_value(low, df) <= 1 - level:
             return high
-        return float(brentq(lambda t: self.p_value(t, freedom) - (1 - level), low, high, xtol=1e-7))
+        return float(brentq(lambda t: self.p_value(t, df) - (1 - level), low, high, xtol=1e-7))
 
 
-def single_p(t: float, freedom: float) -> float:
+def single_p(t: float, df: float) -> float:
     """The two-sided p-value of one t statistic."""
-    return float(2 * special.stdtr(freedom, -abs(t)))
+    return float(2 * special.stdtr(df, -abs(t)))
 
 
 def family_pairs(count: int, family: Family, baseline: int = 0) -> Pairs:

@@ -6,11 +6,11 @@ from math import sqrt
 
 import numpy as np
 
-from cnnlab.evaluation.comparison.anova import Array, Fit
+from cnnlab.evaluation.comparison.anova import AdditiveFit, Array
 from cnnlab.evaluation.comparison.multiple_comparisons import single_p
 from cnnlab.evaluation.comparison.permutation_test import sign_flip_interval, sign_flip_p, smallest_p
 from cnnlab.evaluation.comparison.power import fewest, power_of_t, required_repeats
-from cnnlab.evaluation.comparison.test_selection import Plan
+from cnnlab.evaluation.comparison.test_selection import ComparisonPlan
 from cnnlab.evaluation.intervals import Interval, t_quantile, welch
 
 PERMUTATION = "permutation, Holm"
@@ -20,7 +20,7 @@ _ROUNDING = 1e-10
 
 
 @dataclass(frozen=True)
-class Tested:
+class PairTest:
     """A difference and what a test said of it.
 
     :param why: the reason why there was no test; empty where there was one.
@@ -33,7 +33,7 @@ class Tested:
     p_value: float | None = None
     p_single: float | None = None
     statistic: float | None = None
-    freedom: float | None = None
+    df: float | None = None
     test: str = ""
     why: str = ""
     is_same: bool = False
@@ -41,7 +41,7 @@ class Tested:
     to_see: float | None = None
     required: Callable[[], int | None] = lambda: None
 
-    def adjusted(self, p_value: float) -> "Tested":
+    def adjusted(self, p_value: float) -> "PairTest":
         """The same with another adjusted p-value."""
         return replace(self, p_value=p_value)
 
@@ -52,11 +52,11 @@ class Tested:
         return None if needed is None else max(least, needed - self.repeats)
 
 
-def tested(plan: Plan, pair: tuple[int, int], smallest: float | None) -> Tested:
+def compare_pair(plan: ComparisonPlan, pair: tuple[int, int], smallest: float | None) -> PairTest:
     """The difference of two settings, by the test that the plan has for it."""
     one, other = pair
     if pair not in plan.meant:
-        return Tested(why="there are no values")
+        return PairTest(why="there are no values")
     if plan.fit is not None and one in plan.calm and other in plan.calm:
         return _by_pooled_spread(plan, plan.fit, pair, smallest)
     columns = plan.table[:, one], plan.table[:, other]
@@ -69,22 +69,24 @@ def tested(plan: Plan, pair: tuple[int, int], smallest: float | None) -> Tested:
     return _by_two_samples(plan, first, second, smallest)
 
 
-def _by_pooled_spread(plan: Plan, fitted: Fit, pair: tuple[int, int], smallest: float | None) -> Tested:
+def _by_pooled_spread(
+    plan: ComparisonPlan, fitted: AdditiveFit, pair: tuple[int, int], smallest: float | None
+) -> PairTest:
     estimate, error = fitted.difference(plan.calm.index(pair[0]), plan.calm.index(pair[1]))
-    if fitted.freedom < 1:
-        return Tested(estimate, why=_NO_FREEDOM)
+    if fitted.df < 1:
+        return PairTest(estimate, why=_NO_FREEDOM)
     if error == 0:
         return _without_spread(estimate, float(np.abs(fitted.effects).max()))
     t, largest = estimate / error, plan.largest
-    p = single_p(t, fitted.freedom)
+    p = single_p(t, fitted.df)
     to_see = smallest or abs(estimate)
-    return Tested(
+    return PairTest(
         estimate,
         _around(estimate, plan.critical * error, plan.level),
-        p if largest is None else largest.p_value(t, fitted.freedom),
+        p if largest is None else largest.p_value(t, fitted.df),
         p,
         t,
-        fitted.freedom,
+        fitted.df,
         plan.pooled_name,
         repeats=min(plan.counts[place] for place in pair),
         to_see=to_see or None,
@@ -92,81 +94,81 @@ def _by_pooled_spread(plan: Plan, fitted: Fit, pair: tuple[int, int], smallest: 
     )
 
 
-def _required(plan: Plan, fitted: Fit, difference: float) -> int | None:
-    settings, sd = len(plan.calm), sqrt(fitted.variance)
+def _required(plan: ComparisonPlan, fitted: AdditiveFit, difference: float) -> int | None:
+    settings, std = len(plan.calm), sqrt(fitted.variance)
     if not plan.own and plan.family != "planned":
         blocked = fitted.is_blocked
         return required_repeats(
-            difference, sd, settings=settings, family=plan.family, level=plan.level, blocked=blocked
+            difference, std, settings=settings, family=plan.family, level=plan.level, blocked=blocked
         )
 
     def power_of(repeats: int) -> float:
-        freedom = (settings - fitted.is_blocked) * (repeats - 1)
-        return power_of_t(difference / (sd * sqrt(2 / repeats)), freedom, _critical(plan, freedom))
+        df = (settings - fitted.is_blocked) * (repeats - 1)
+        return power_of_t(difference / (std * sqrt(2 / repeats)), df, _critical(plan, df))
 
     return fewest(power_of)
 
 
-def _by_differences(plan: Plan, differences: Array, scale: float, smallest: float | None) -> Tested:
+def _by_differences(plan: ComparisonPlan, differences: Array, scale: float, smallest: float | None) -> PairTest:
     """By differences of repeats with the same seed: permuted where there are enough, else Student's t."""
     count, estimate = len(differences), float(differences.mean())
-    sd = float(differences.std(ddof=1))
-    if sd <= _ROUNDING * scale:
+    std = float(differences.std(ddof=1))
+    if std <= _ROUNDING * scale:
         return _without_spread(estimate, scale)
     to_see = smallest or abs(estimate)
-    facts = Tested(estimate, repeats=count, to_see=to_see or None, required=lambda: _required_pairs(plan, to_see, sd))
+    facts = PairTest(
+        estimate, repeats=count, to_see=to_see or None, required=lambda: _required_pairs(plan, to_see, std)
+    )
     if plan.test == "permutation" or (plan.test == "auto" and smallest_p(count) <= 1 - plan.single_level):
         p, interval = sign_flip_p(differences), sign_flip_interval(differences, plan.single_level)
         return replace(facts, interval=interval, p_value=p, p_single=p, test=PERMUTATION)
-    return _with_t(plan, facts, sd / sqrt(count), count - 1, "paired t, Holm")
+    return _with_t(plan, facts, std / sqrt(count), count - 1, "paired t, Holm")
 
 
-def _required_pairs(plan: Plan, difference: float, sd: float) -> int | None:
+def _required_pairs(plan: ComparisonPlan, difference: float, std: float) -> int | None:
     """As the t test would need, but no fewer than the permutation test can do with."""
 
     def power_of(repeats: int) -> float:
         if plan.test == "permutation" and smallest_p(repeats) > 1 - plan.single_level:
             return 0.0
-        return power_of_t(difference / (sd / sqrt(repeats)), repeats - 1, _critical(plan, repeats - 1))
+        return power_of_t(difference / (std / sqrt(repeats)), repeats - 1, _critical(plan, repeats - 1))
 
     return fewest(power_of)
 
 
-def _by_two_samples(plan: Plan, one: Array, other: Array, smallest: float | None) -> Tested:
+def _by_two_samples(plan: ComparisonPlan, one: Array, other: Array, smallest: float | None) -> PairTest:
     """Welch's test, for settings that share no seeds."""
     count = min(len(one), len(other))
     if count < 2:
-        return Tested(float(one.mean() - other.mean()), why=_NO_FREEDOM)
-    estimate, error, freedom = welch(one.tolist(), other.tolist())
+        return PairTest(float(one.mean() - other.mean()), why=_NO_FREEDOM)
+    estimate, error, df = welch(one.tolist(), other.tolist())
     scale = max(float(np.abs(one).max()), float(np.abs(other).max()))
     if error <= _ROUNDING * scale:
         return _without_spread(estimate, scale)
-    to_see, sd = smallest or abs(estimate), sqrt(float(one.var(ddof=1) + other.var(ddof=1)))
+    to_see, std = smallest or abs(estimate), sqrt(float(one.var(ddof=1) + other.var(ddof=1)))
 
     def power_of(repeats: int) -> float:
-        free = freedom * (repeats - 1) / (count - 1)
-        return power_of_t(to_see / (sd / sqrt(repeats)), free, _critical(plan, free))
+        free = df * (repeats - 1) / (count - 1)
+        return power_of_t(to_see / (std / sqrt(repeats)), free, _critical(plan, free))
 
-    facts = Tested(estimate, repeats=count, to_see=to_see or None, required=lambda: fewest(power_of))
-    return _with_t(plan, facts, error, freedom, "Welch's t, Holm")
+    facts = PairTest(estimate, repeats=count, to_see=to_see or None, required=lambda: fewest(power_of))
+    return _with_t(plan, facts, error, df, "Welch's t, Holm")
 
 
-def _with_t(plan: Plan, facts: Tested, error: float, freedom: float, test: str) -> Tested:
+def _with_t(plan: ComparisonPlan, facts: PairTest, error: float, df: float, test: str) -> PairTest:
     estimate = facts.estimate or 0.0
-    p = single_p(estimate / error, freedom)
-    interval = _around(estimate, _critical(plan, freedom) * error, plan.level)
-    return replace(
-        facts, interval=interval, p_value=p, p_single=p, statistic=estimate / error, freedom=freedom, test=test
-    )
+    p = single_p(estimate / error, df)
+    interval = _around(estimate, _critical(plan, df) * error, plan.level)
+    return replace(facts, interval=interval, p_value=p, p_single=p, statistic=estimate / error, df=df, test=test)
 
 
-def _without_spread(estimate: float, scale: float) -> Tested:
+def _without_spread(estimate: float, scale: float) -> PairTest:
     same = abs(estimate) <= _ROUNDING * scale
-    return Tested(0.0 if same else estimate, why=_NO_SPREAD, is_same=same)
+    return PairTest(0.0 if same else estimate, why=_NO_SPREAD, is_same=same)
 
 
-def _critical(plan: Plan, freedom: float) -> float:
-    return t_quantile(plan.single_level, freedom)
+def _critical(plan: ComparisonPlan, df: float) -> float:
+    return t_quantile(plan.single_level, df)
 
 
 def _around(middle: float, half: float, level: float) -> Interval:

@@ -17,7 +17,7 @@ _CERTAIN = 8.0
 
 def power(
     difference: float,
-    sd: float,
+    std: float,
     repeats: int,
     *,
     settings: int = 2,
@@ -30,21 +30,21 @@ def power(
     By the noncentral t distribution, the critical value being that of the whole family of comparisons.
 
     :param difference: in the units of the metric.
-    :param sd: standard deviation between repeats of one setting, the effect of the seed taken out.
+    :param std: standard deviation between repeats of one setting, the effect of the seed taken out.
     :param repeats: of every setting.
     :param settings: how many of them share their variance.
     :param family: whether each is compared with one ``baseline``, or ``all`` with one another.
     """
-    _check(sd, settings)
-    freedom = (settings - 1) * (repeats - 1) if blocked else settings * (repeats - 1)
-    if freedom < 1:
+    _check(std, settings)
+    df = (settings - 1) * (repeats - 1) if blocked else settings * (repeats - 1)
+    if df < 1:
         return 0.0
-    return power_of_t(abs(difference) / (sd * sqrt(2 / repeats)), freedom, _critical(settings, family, level, freedom))
+    return power_of_t(abs(difference) / (std * sqrt(2 / repeats)), df, _critical(settings, family, level, df))
 
 
 def required_repeats(
     difference: float,
-    sd: float,
+    std: float,
     *,
     settings: int = 2,
     family: Family = "baseline",
@@ -59,9 +59,9 @@ def required_repeats(
     :param promised: the probability that it is seen.
     :returns: None when it takes more than ``most``, as for no difference at all.
     """
-    _check(sd, settings)
+    _check(std, settings)
     return fewest(
-        lambda repeats: power(difference, sd, repeats, settings=settings, family=family, level=level, blocked=blocked),
+        lambda repeats: power(difference, std, repeats, settings=settings, family=family, level=level, blocked=blocked),
         promised,
         most,
     )
@@ -80,23 +80,23 @@ def fewest(power_of: Callable[[int], float], wanted: float = POWER, most: int = 
     return high
 
 
-def power_of_t(shift: float, freedom: float, critical: float) -> float:
+def power_of_t(shift: float, df: float, critical: float) -> float:
     """The probability that a noncentral t goes beyond the critical value on either side."""
     from scipy.stats import nct
 
     # Far beyond the critical value the distribution function loses its digits, and there is nothing to reckon.
     if shift > _CERTAIN * critical:
         return 1.0
-    return float(np.clip(nct.sf(critical, freedom, shift) + nct.cdf(-critical, freedom, shift), 0.0, 1.0))
+    return float(np.clip(nct.sf(critical, df, shift) + nct.cdf(-critical, df, shift), 0.0, 1.0))
 
 
 @lru_cache(maxsize=4096)
-def _critical(settings: int, family: Family, level: float, freedom: int) -> float:
-    return LargestT(family_pairs(settings, family), np.eye(settings)).critical(level, freedom)
+def _critical(settings: int, family: Family, level: float, df: int) -> float:
+    return LargestT(family_pairs(settings, family), np.eye(settings)).critical(level, df)
 
 
-def _check(sd: float, settings: int) -> None:
-    if not sd > 0:
-        raise UsageError(f"a standard deviation between repeats is more than 0; {sd} is not.")
+def _check(std: float, settings: int) -> None:
+    if not std > 0:
+        raise UsageError(f"a standard deviation between repeats is more than 0; {std} is not.")
     if settings < 2:
         raise UsageError("a comparison needs two settings or more.")

@@ -15,7 +15,7 @@ _SLACK = 1e-9
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankSumResult:
     """The first of two settings against the second.
 
     :param p_value: of the rank-sum test, two-sided.
@@ -30,7 +30,7 @@ class Ranked:
     counts: tuple[int, int]
 
 
-def compare_ranks(first: Sequence[float], second: Sequence[float]) -> Ranked:
+def compare_ranks(first: Sequence[float], second: Sequence[float]) -> RankSumResult:
     """The rank-sum test of Wilcoxon (1945), by permutation, so that ties are no trouble.
 
     :param first: values of the repeats; infinity for one that is beyond every number, such as a level never reached.
@@ -46,7 +46,7 @@ def compare_ranks(first: Sequence[float], second: Sequence[float]) -> Ranked:
     p = float(np.mean(np.abs(sums - middle) >= abs(seen - middle) - _SLACK))
     beyond = tuple(sum(value == inf for value in values) for values in (first, second))
     is_higher = None if abs(seen - middle) < _SLACK else bool(seen > middle)
-    return Ranked(p, is_higher, beyond, (len(first), len(second)))  # type: ignore[arg-type]
+    return RankSumResult(p, is_higher, beyond, (len(first), len(second)))  # type: ignore[arg-type]
 
 
 def _sums(ranks: "np.ndarray[tuple[int], np.dtype[np.float64]]", count: int) -> "np.typing.NDArray[np.float64]":

@@ -11,11 +11,11 @@ from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.evaluation.intervals import LEVEL, Interval, mean_interval, t_quantile, wilson
 from cnnlab.evaluation.units import POINTS, Unit
 
-NumberVerdict: TypeAlias = Literal["better", "worse", "reproduced", "undecided", "untested"]
+ReferenceVerdict: TypeAlias = Literal["better", "worse", "reproduced", "undecided", "untested"]
 
 
 @dataclass(frozen=True)
-class AgainstNumber:
+class ReferenceComparison:
     """The mean of measured values beside a number that is taken as exact.
 
     :param difference: mean minus number, with its interval.
@@ -27,7 +27,7 @@ class AgainstNumber:
     number: float
     interval: Interval | None
     p_value: float | None
-    verdict: NumberVerdict
+    verdict: ReferenceVerdict
     unit: Unit
 
     @property
@@ -55,7 +55,7 @@ class AgainstNumber:
         return {**facts, "interval": self.interval and self.interval.to_dict(), "sentence": self.sentence}
 
 
-def against_number(
+def compare_to_number(
     values: Iterable[float],
     number: float,
     *,
@@ -65,7 +65,7 @@ def against_number(
     tolerance: float | None = None,
     n: int | None = None,
     step: float = 0.0,
-) -> AgainstNumber:
+) -> ReferenceComparison:
     """Whether measured values are above or below a number, or agree with it.
 
     :param values: of the repeats; several by Student's one-sample t.
@@ -78,13 +78,13 @@ def against_number(
         raise UsageError(f"a tolerance is more than 0; {tolerance} is not.")
     finite = [float(value) for value in values if isfinite(value)]
     if not finite:
-        return AgainstNumber(None, number, None, None, "untested", unit)
+        return ReferenceComparison(None, number, None, None, "untested", unit)
     mean = fmean(finite)
     interval, p = _by_t(finite, number, level, step) if len(finite) > 1 else _by_pictures(mean, number, n, level)
-    return AgainstNumber(mean, number, interval, p, number_verdict(interval, higher_is_better, tolerance), unit)
+    return ReferenceComparison(mean, number, interval, p, number_verdict(interval, higher_is_better, tolerance), unit)
 
 
-def number_verdict(interval: Interval | None, higher_is_better: bool, tolerance: float | None) -> NumberVerdict:
+def number_verdict(interval: Interval | None, higher_is_better: bool, tolerance: float | None) -> ReferenceVerdict:
     """What the interval of the difference says of it."""
     if interval is None:
         return "untested"
@@ -119,10 +119,10 @@ def _by_pictures(value: float, number: float, n: int | None, level: float) -> tu
     return interval, 2 * NormalDist().cdf(-z)
 
 
-def against_summary(
+def compare_to_mean(
     values: Sequence[float],
     mean: float,
-    sd: float,
+    std: float,
     n: int,
     *,
     level: float = LEVEL,
@@ -130,11 +130,11 @@ def against_summary(
     unit: Unit = POINTS,
     tolerance: float | None = None,
     step: float = 0.0,
-) -> AgainstNumber:
-    """Whether measured values are above or below a mean over ``n`` repeats with the standard deviation ``sd``.
+) -> ReferenceComparison:
+    """Whether measured values are above or below a mean over ``n`` repeats with the standard deviation ``std``.
 
     Source: Welch, The generalization of Student's problem when several different population variances are involved,
-    1947, with Satterthwaite's degrees of freedom. :func:`~cnnlab.evaluation.against_number` is for a number whose
+    1947, with Satterthwaite's degrees of freedom. :func:`~cnnlab.evaluation.compare_to_number` is for a number whose
     spread is not known, and takes it as exact.
 
     :param values: of the repeats, two or more.
@@ -142,18 +142,18 @@ def against_summary(
         interval of the difference holds 0.
     :param step: in which the values are counted; see :func:`~cnnlab.evaluation.mean_interval`.
     """
-    if len(values) < 2 or n < 2 or not sd > 0:
-        raise UsageError("two spreads are compared, which takes 2 repeats or more on both sides and an sd above 0.")
+    if len(values) < 2 or n < 2 or not std > 0:
+        raise UsageError("two spreads are compared, which takes 2 repeats or more on both sides and a std above 0.")
     if tolerance is not None and not tolerance > 0:
         raise UsageError(f"a tolerance is more than 0; {tolerance} is not.")
-    ours, theirs = max(variance(values), step**2 / 12) / len(values), sd**2 / n
+    ours, theirs = max(variance(values), step**2 / 12) / len(values), std**2 / n
     error = sqrt(ours + theirs)
     df = (ours + theirs) ** 2 / (ours**2 / (len(values) - 1) + theirs**2 / (n - 1))
     difference, half = fmean(values) - mean, t_quantile(level, df) * error
     method = f"Welch's t over {len(values)} and {n} repeats"
     interval = Interval(difference - half, difference + half, level, method)
     verdict = number_verdict(interval, higher_is_better, tolerance)
-    return AgainstNumber(fmean(values), mean, interval, _two_sided(difference / error, df), verdict, unit)
+    return ReferenceComparison(fmean(values), mean, interval, _two_sided(difference / error, df), verdict, unit)
 
 
 def _two_sided(t: float, df: float) -> float:

@@ -18,17 +18,17 @@ _COLUMNS = ("setting", "reference", "estimate", "low", "high", "p_value", "permu
 
 
 @dataclass(frozen=True)
-class Summary:
+class SettingSummary:
     """One setting by itself.
 
     :param values: of its repeats by their seed, those that are numbers.
-    :param mean: None where there is no value, ``sd`` and ``interval`` (t over its own repeats) where there are not two.
+    :param mean: None where there is no value, ``std`` and ``interval`` (t over its own repeats) of less than two.
     """
 
     name: str
     values: Mapping[Any, float]
     mean: float | None
-    sd: float | None
+    std: float | None
     interval: Interval | None
 
     @property
@@ -38,7 +38,7 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON."""
-        facts = {"setting": self.name, "n": self.n, "mean": self.mean, "sd": self.sd}
+        facts = {"setting": self.name, "n": self.n, "mean": self.mean, "std": self.std}
         values = {str(seed): value for seed, value in self.values.items()}
         return {**facts, "interval": self.interval and self.interval.to_dict(), "values": values}
 
@@ -136,20 +136,20 @@ class Comparisons:
 
     :param settings: each by itself, in the order given.
     :param differences: of each other setting from the baseline, or of all pairs.
-    :param pooled_sd: standard deviation between repeats, common to the settings, with its degrees of freedom ``df``;
+    :param pooled_std: standard deviation between repeats, common to the settings, with its degrees of freedom ``df``;
         None where nothing was pooled.
     :param blocked: whether settings were compared seed by seed.
     :param method: the test in a word or two; ``reason`` says which test it was and why, in sentences.
     :param cautions: what a reader should know before believing the verdicts.
     """
 
-    settings: tuple[Summary, ...]
+    settings: tuple[SettingSummary, ...]
     differences: tuple[Difference, ...]
     baseline: str | None
     level: float
     higher_is_better: bool
     unit: Unit
-    pooled_sd: float | None
+    pooled_std: float | None
     df: int | None
     blocked: bool
     method: str
@@ -163,7 +163,7 @@ class Comparisons:
         sign = 1 if self.higher_is_better else -1
         return max(known, key=lambda summary: sign * (summary.mean or 0.0)).name if known else None
 
-    def summary(self, name: str) -> Summary:
+    def summary(self, name: str) -> SettingSummary:
         """One setting by itself.
 
         :raises UsageError: when there is none of that name.
@@ -205,16 +205,16 @@ class Comparisons:
         """A row a setting: n, mean, SD and the ends of its interval, in the metric's own units."""
         import pandas as pd
 
-        columns = ["setting", "n", "mean", "sd", "low", "high"]
+        columns = ["setting", "n", "mean", "std", "low", "high"]
         rows = [
-            [one.name, one.n, one.mean, one.sd, one.interval and one.interval.low, one.interval and one.interval.high]
+            [one.name, one.n, one.mean, one.std, one.interval and one.interval.low, one.interval and one.interval.high]
             for one in self.settings
         ]
         return pd.DataFrame(rows, columns=columns)
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON."""
-        facts = ("baseline", "level", "higher_is_better", "pooled_sd", "df", "blocked", "method", "reason")
+        facts = ("baseline", "level", "higher_is_better", "pooled_std", "df", "blocked", "method", "reason")
         return {
             **{key: getattr(self, key) for key in facts},
             "best": self.best,

@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from cnnlab.evaluation.comparison.anova import Array, Fit, fit
-from cnnlab.evaluation.comparison.equal_variances import apart
+from cnnlab.evaluation.comparison.anova import AdditiveFit, Array, fit_additive
+from cnnlab.evaluation.comparison.equal_variances import unequal_variances
 from cnnlab.evaluation.comparison.multiple_comparisons import Family, LargestT, Pairs
 from cnnlab.evaluation.intervals import t_quantile
 
@@ -16,7 +16,7 @@ Test: TypeAlias = Literal["auto", "pooled", "paired", "permutation"]
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class ComparisonPlan:
     """The settings that share one spread, those that are tested by their own, and the family of differences.
 
     :param table: B×K, NaN where a value is missing.
@@ -34,7 +34,7 @@ class Plan:
     calm: tuple[int, ...]
     own: tuple[int, ...]
     unlike: tuple[int, ...]
-    fit: Fit | None
+    fit: AdditiveFit | None
     is_blocked: bool
 
     @cached_property
@@ -76,10 +76,10 @@ class Plan:
     @cached_property
     def critical(self) -> float:
         """What a t statistic by the pooled spread must exceed."""
-        freedom = self.fit.freedom if self.fit else 0
+        df = self.fit.df if self.fit else 0
         if self.largest is None:
-            return t_quantile(self.single_level, freedom)
-        return self.largest.critical(self.level, freedom)
+            return t_quantile(self.single_level, df)
+        return self.largest.critical(self.level, df)
 
     @property
     def pooled_name(self) -> str:
@@ -93,18 +93,20 @@ class Plan:
         return "Dunnett" if self.family == "baseline" else "Tukey"
 
 
-def settle(table: Array, pairs: Pairs, family: Asked, *, level: float, test: Test, blocked: bool) -> Plan:
+def choose_tests(
+    table: Array, pairs: Pairs, family: Asked, *, level: float, test: Test, blocked: bool
+) -> ComparisonPlan:
     """The plan for these values."""
     known = [place for place in range(table.shape[1]) if np.isfinite(table[:, place]).any()]
-    whole = fit(table[:, known], blocked=blocked) if len(known) > 1 else None
+    whole = fit_additive(table[:, known], blocked=blocked) if len(known) > 1 else None
     is_blocked = whole.is_blocked if whole else blocked
-    unlike = [known[place] for place in apart(table[:, known])] if len(known) > 2 else []
+    unlike = [known[place] for place in unequal_variances(table[:, known])] if len(known) > 2 else []
     own = {"auto": unlike, "pooled": []}.get(test, known)
     calm = [place for place in known if place not in own]
-    pooled = whole if not own else fit(table[:, calm], blocked=is_blocked) if len(calm) > 1 else None
+    pooled = whole if not own else fit_additive(table[:, calm], blocked=is_blocked) if len(calm) > 1 else None
     # A spread of few settings that cannot be measured, or that share no seeds, serves nobody.
-    if own and (pooled is None or not pooled.freedom or pooled.is_blocked != is_blocked):
+    if own and (pooled is None or not pooled.df or pooled.is_blocked != is_blocked):
         own, calm, pooled = known, [], None
-    return Plan(
+    return ComparisonPlan(
         table, pairs, family, level, test, tuple(calm), tuple(own), tuple(unlike), pooled, is_blocked=is_blocked
     )

@@ -87,7 +87,7 @@ def class_predictions(source: "Predictions | ClassPredictions", column: str | No
 
     from cnnlab import objectives
 
-    objective = objectives.restore(source.objective, source.classes)
+    objective = objectives.restore_objective(source.objective, source.classes)
     # The data may have columns of classes that are not predicted.
     predicted = [name for name in objective.predicts if name in source.classes]
     name = class_column(source, predicted[0] if column is None and len(predicted) == 1 else column)

@@ -60,7 +60,7 @@ def confusion(predictions: Predictions, column: str | None = None) -> Confusion:
     import numpy as np
     import torch
 
-    objective = objectives.restore(predictions.objective, predictions.classes)
+    objective = objectives.restore_objective(predictions.objective, predictions.classes)
     name = class_column(predictions, _only_column(predictions, objective, column))
     outputs = torch.cat([torch.from_numpy(predictions.outputs[head]) for head in objective.heads], dim=1)
     predicted = objective.decode(outputs)[name].numpy()

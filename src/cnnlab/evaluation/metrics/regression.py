@@ -71,7 +71,7 @@ def number_predictions(source: Predictions) -> tuple[NumberPredictions, ...]:
     from cnnlab import objectives
     from cnnlab.objectives.clock import DIAL, TIME
 
-    objective = objectives.restore(source.objective, source.classes)
+    objective = objectives.restore_objective(source.objective, source.classes)
     if objective.clock is None and not objective.number_heads:
         return ()
     if not set(objective.predicts) <= set(source.targets):

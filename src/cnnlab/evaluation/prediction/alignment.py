@@ -9,8 +9,8 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.messages import warn
-from cnnlab.core.registry import Bound
-from cnnlab.data import canonical, readers
+from cnnlab.core.registry import BoundCall
+from cnnlab.data import canonical_data, readers
 from cnnlab.data.loading import is_spec
 from cnnlab.models import Classifier
 
@@ -22,11 +22,11 @@ def in_the_classifiers_shape(data: Any, classifier: Classifier, data_dir: str | 
     """A spec with the size, channels and way of resizing that the classifier was trained with; objects as they are."""
     if not is_spec(data):
         return data
-    bound = readers.bind(canonical(data, data_dir))
+    bound = readers.bind(canonical_data(data, data_dir))
     channels, *sides = classifier.shape
     wanted: dict[str, Any] = {"size": sides[0] if sides[0] == sides[1] else tuple(sides), "resize": classifier.resize}
     wanted |= {"channels": _CHANNELS[channels]} if channels in _CHANNELS else {}
-    return str(Bound(bound.entry, {**bound.arguments, **{k: v for k, v in wanted.items() if k in bound.arguments}}))
+    return str(BoundCall(bound.entry, {**bound.arguments, **{k: v for k, v in wanted.items() if k in bound.arguments}}))
 
 
 def in_the_classifiers_order(

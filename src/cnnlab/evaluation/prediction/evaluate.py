@@ -15,10 +15,10 @@ from cnnlab.data import Dataset, ImageSet
 from cnnlab.evaluation.intervals import Interval, score_interval
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
 from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_seen
-from cnnlab.evaluation.prediction.predictor import BATCH, Subject, subject
+from cnnlab.evaluation.prediction.predictor import BATCH, Predictor, predictor_of
 from cnnlab.models import Classifier
 from cnnlab.runs import Predictions, Run
-from cnnlab.runs.record import plain
+from cnnlab.runs.record import json_value
 
 ALL = "all"
 """The split that stands for every picture of a data set."""
@@ -55,7 +55,7 @@ class Evaluation:
             "data_digest": self.predictions.data,
             "split": self.split,
             "pictures": len(self.predictions),
-            "scores": plain(self.scores),
+            "scores": json_value(self.scores),
             "intervals": {name: interval.to_dict() for name, interval in self.intervals.items()},
         }
 
@@ -88,7 +88,7 @@ def evaluate(
     :raises UsageError: when the data has no such split, or knows other classes than the classifier.
     :raises DataError: when the data cannot be read.
     """
-    model = subject(run, device=device, network=network)
+    model = predictor_of(run, device=device, network=network)
     if data is None and isinstance(run, Run):
         data_dir = data_dir or run.data_folder
     dataset = _loaded(model, data, data_dir, offline)
@@ -119,11 +119,11 @@ def evaluate(
     return Evaluation(scores, predictions, dataset.name, split, model.label)
 
 
-def _loaded(model: Subject, data: Any, data_dir: str | Path | None, offline: bool) -> Dataset:
+def _loaded(model: Predictor, data: Any, data_dir: str | Path | None, offline: bool) -> Dataset:
     if isinstance(data, Dataset):
         return data
     if data is not None:
-        return data_room.load(_fitting(model, data, data_dir), data_dir=data_dir, offline=offline)
+        return data_room.load_data(_fitting(model, data, data_dir), data_dir=data_dir, offline=offline)
     spec = model.recipe.get("data")
     if spec is None:
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
@@ -131,10 +131,10 @@ def _loaded(model: Subject, data: Any, data_dir: str | Path | None, offline: boo
         raise UsageError(
             f"{model.label} was trained on arrays given in Python, which its record does not hold. Give data=…."
         )
-    return data_room.load(spec, data_dir=data_dir, offline=offline, **shares(model.recipe))
+    return data_room.load_data(spec, data_dir=data_dir, offline=offline, **shares(model.recipe))
 
 
-def _fitting(model: Subject, data: Any, data_dir: str | Path | None) -> Any:
+def _fitting(model: Predictor, data: Any, data_dir: str | Path | None) -> Any:
     return in_the_classifiers_shape(data, model.classifier, data_dir)
 
 
@@ -155,7 +155,7 @@ def _parts(dataset: Dataset, split: str) -> list[ImageSet]:
     return [parts[split]]
 
 
-def _targets(model: Subject, parts: list[ImageSet]) -> dict[str, Tensor]:
+def _targets(model: Predictor, parts: list[ImageSet]) -> dict[str, Tensor]:
     """The targets of the pictures in the classifier's order of classes; none where any part has none."""
     predicted = model.objective.predicts
     aligned = [in_the_classifiers_order(part.targets, part.classes, model.classifier, predicted) for part in parts]

@@ -61,5 +61,5 @@ def _loaded(data: Any, run: Run, data_dir: str | Path | None, offline: bool) -> 
     """The data divided as the run's; None where it cannot be. What there is to warn of has been said before."""
     with suppress(CnnlabError), warnings.catch_warnings():
         warnings.simplefilter("ignore", CnnlabWarning)
-        return data_room.load(data, data_dir=data_dir, offline=offline, **shares(run.recipe))
+        return data_room.load_data(data, data_dir=data_dir, offline=offline, **shares(run.recipe))
     return None

@@ -14,7 +14,7 @@ from cnnlab.core.errors import DataError
 from cnnlab.core.files import replacing, storage_errors
 from cnnlab.core.messages import warn
 from cnnlab.data.formats.folder_layout import is_picture
-from cnnlab.evaluation.prediction.predictor import Subject, subject
+from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
 from cnnlab.models import Classifier
 from cnnlab.runs import Run
 
@@ -26,7 +26,7 @@ _CHUNK = 256
 
 
 @dataclass(frozen=True)
-class Column:
+class PredictedColumn:
     """What was predicted for one target column, for each picture.
 
     :param predicted: the class, or the number.
@@ -61,7 +61,7 @@ class PicturePredictions:
     """
 
     paths: Sequence[str]
-    columns: Mapping[str, Column]
+    columns: Mapping[str, PredictedColumn]
     unreadable: Sequence[str] = field(default=())
 
     def __len__(self) -> int:
@@ -127,7 +127,7 @@ def predict(
     :param network: the module for the weights, for a run that was trained on a network of one's own.
     :raises DataError: naming what is missing or cannot be read.
     """
-    model = subject(run, device=device, network=network)
+    model = predictor_of(run, device=device, network=network)
     reader = _Reader(_found(pictures), model.classifier, skips=on_bad == "skip")
     outputs = model.outputs(reader)
     if not reader.read:
@@ -167,7 +167,7 @@ class _Reader:
             yield from self._chunk([path])
 
 
-def _columns(model: Subject, outputs: Tensor) -> dict[str, Column]:
+def _columns(model: Predictor, outputs: Tensor) -> dict[str, PredictedColumn]:
     objective = model.objective
     sure, likely = objective.confidences(outputs), objective.probabilities(outputs)
     columns = {}
@@ -177,9 +177,9 @@ def _columns(model: Subject, outputs: Tensor) -> dict[str, Column]:
         confidence = sure[name].tolist() if name in sure else ()
         head = objective.class_heads.get(name)
         if names is None or head is None:
-            columns[name] = Column(predicted, confidence)
+            columns[name] = PredictedColumn(predicted, confidence)
         else:
-            columns[name] = Column(predicted, confidence, names, likely[head].tolist())
+            columns[name] = PredictedColumn(predicted, confidence, names, likely[head].tolist())
     return columns
 
 

@@ -22,7 +22,7 @@ BATCH = 1024
 
 
 @dataclass(frozen=True)
-class Subject:
+class Predictor:
     """A classifier, and how it is run.
 
     :param label: what messages call it.
@@ -42,7 +42,7 @@ class Subject:
     @property
     def objective(self) -> Objective:
         """What the outputs mean."""
-        return objectives.restore(self.classifier.objective, self.classifier.classes)
+        return objectives.restore_objective(self.classifier.objective, self.classifier.classes)
 
     def outputs(self, batches: Iterable[Tensor]) -> Tensor:
         """The raw outputs, N×K float32 on the host, of batches of pictures; the classifier is left where it was."""
@@ -56,7 +56,7 @@ class Subject:
             self.classifier.to(home)
 
 
-def subject(model: Run | Classifier, *, device: str | None = None, network: nn.Module | None = None) -> Subject:
+def predictor_of(model: Run | Classifier, *, device: str | None = None, network: nn.Module | None = None) -> Predictor:
     """What a run or a classifier is to be evaluated as.
 
     A run's classifier is run in the precision, on the device and with the threads and kernels that the run was trained
@@ -68,14 +68,14 @@ def subject(model: Run | Classifier, *, device: str | None = None, network: nn.M
     :raises UsageError: for a device that is not there.
     """
     if isinstance(model, Classifier):
-        return Subject(model, "the classifier", {}, _checked(device or "cpu"))
+        return Predictor(model, "the classifier", {}, _checked(device or "cpu"))
     if not isinstance(model, Run):
         raise UsageError(f"a run or a classifier can be evaluated; got {type(model).__name__}.")
     execution = model.info.get("execution") or {}
     recorded = str(execution.get("device") or "cpu")
     place = _checked(device) if device else _available(recorded, model)
     same = torch.device(place).type == torch.device(recorded).type
-    return Subject(
+    return Predictor(
         classifier=model.classifier(network=network),
         label=f"run {model.folder.name}",
         recipe=model.recipe,

@@ -8,6 +8,16 @@ Pictures are height×width×channels here, as textbooks write them; everywhere e
 """
 
 from cnnlab.models.arithmetic.sizes import Answer, conv, dense, pool
-from cnnlab.models.arithmetic.sliding import Slide, Step, average_pool, convolve, max_pool
+from cnnlab.models.arithmetic.sliding import Slide, WindowStep, average_pool, convolve, max_pool
 
-__all__ = ["Answer", "Slide", "Step", "average_pool", "conv", "convolve", "dense", "max_pool", "pool"]
+__all__ = [
+    "Answer",
+    "Slide",
+    "WindowStep",
+    "average_pool",
+    "conv",
+    "convolve",
+    "dense",
+    "max_pool",
+    "pool",
+]

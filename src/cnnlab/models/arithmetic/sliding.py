@@ -16,7 +16,7 @@ Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Step:
+class WindowStep:
     """One position of the window.
 
     :param position: row and column in the result, after the channel where each channel has a result of its own.
@@ -46,7 +46,7 @@ class Slide:
 
     operation: str
     kernel: Matrix | None
-    steps: tuple[Step, ...]
+    steps: tuple[WindowStep, ...]
     result: Matrix
 
     def __str__(self) -> str:
@@ -96,7 +96,7 @@ def convolve(
         product = window * weights
         sums = tuple(product.sum((-2, -1)).reshape(-1).tolist())
         result[position] = sum(sums)
-        steps.append(Step(position, corner, window, product, sums, float(result[position])))
+        steps.append(WindowStep(position, corner, window, product, sums, float(result[position])))
     return Slide("convolution", weights, tuple(steps), result)
 
 
@@ -141,7 +141,7 @@ def _pooled(
         for position, corner, window in _windows(padded, answer.output[:2], pair(size), strides, (1, 1), edges):
             value = float(np.nanmax(window) if is_max else np.nanmean(window))
             result[(*channel, *position)] = value
-            steps.append(Step((*channel, *position), corner, window, None, (), value))
+            steps.append(WindowStep((*channel, *position), corner, window, None, (), value))
     return Slide(f"{'max' if is_max else 'average'} pooling", None, tuple(steps), result)
 
 

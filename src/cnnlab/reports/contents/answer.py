@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 
 from cnnlab.evaluation.comparison.results import p_text
+from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.settings import is_paired
-from cnnlab.reports.contents.subject import Subject
 from cnnlab.reports.contents.tables import capital, counted, listed, text_of, with_unit
-from cnnlab.studies.result import Comparison, Family, Setting, Summary
+from cnnlab.studies.result import Family, MetricSummary, Setting, SettingComparison
 
 _MOST_NAMED = 3
 NARROW = "\u00a0"
 """A space at which no line is broken."""
 
 
-def answer(subject: Subject) -> tuple[str, str]:
+def answer(subject: ReportSubject) -> tuple[str, str]:
     """What came out, and how sure that is."""
     best = subject.best
     if best is None:
@@ -21,7 +21,7 @@ def answer(subject: Subject) -> tuple[str, str]:
     return _first(subject, best), _second(subject, best)
 
 
-def _first(subject: Subject, best: Setting) -> str:
+def _first(subject: ReportSubject, best: Setting) -> str:
     summary = subject.summary(best)
     if summary is None or summary.mean is None:
         return ""
@@ -38,7 +38,7 @@ def _first(subject: Subject, best: Setting) -> str:
     return f"{among}, {label} has the {word} {metric.label}: {value}{_spread(summary, metric.unit)}."
 
 
-def _each(subject: Subject) -> str:
+def _each(subject: ReportSubject) -> str:
     """What each comes to, where none of them is the best."""
     unit = subject.metric.unit
     values = [f"{with_unit(subject.mean(one), unit)} by {subject.label(one.key)}" for one in subject.ranked]
@@ -48,7 +48,7 @@ def _each(subject: Subject) -> str:
     return f"The {subject.metric.label} is {listed(values)}."
 
 
-def _spread(summary: Summary, unit: str) -> str:
+def _spread(summary: MetricSummary, unit: str) -> str:
     parts = [f"mean of {counted(summary.n, 'repeat')}"] if summary.n > 1 else ["one training"]
     if summary.low is not None and summary.high is not None:
         ends = f"{text_of(summary.low, unit)} to {with_unit(summary.high, unit)}"
@@ -56,7 +56,7 @@ def _spread(summary: Summary, unit: str) -> str:
     return f" ({', '.join(parts)})"
 
 
-def _second(subject: Subject, best: Setting) -> str:
+def _second(subject: ReportSubject, best: Setting) -> str:
     if len(subject.result.settings) == 1:
         return "There is one setting only, so there is nothing to compare it with."
     if subject.unlike:
@@ -71,7 +71,7 @@ def _second(subject: Subject, best: Setting) -> str:
     return _among_pairs(subject, best, family)
 
 
-def _against_baseline(subject: Subject, best: Setting, family: Family) -> str:
+def _against_baseline(subject: ReportSubject, best: Setting, family: Family) -> str:
     reference = family.comparisons[0].reference
     label = subject.label(reference)
     name = f"the baseline, {label}" if subject.is_study else f"{label}, the best on validation"
@@ -94,7 +94,7 @@ def _against_baseline(subject: Subject, best: Setting, family: Family) -> str:
     return f"There are not enough {what} to tell it from {name} ({numbers}{_more(own)})."
 
 
-def _among_pairs(subject: Subject, best: Setting, family: Family) -> str:
+def _among_pairs(subject: ReportSubject, best: Setting, family: Family) -> str:
     every = [one for one in family.comparisons if best.key in (one.setting, one.reference)]
     own = [one for one in every if one.verdict != "untested"]
     beaten = [one for one in own if _verdict_for(one, best.key) == "better"]
@@ -115,7 +115,10 @@ def _among_pairs(subject: Subject, best: Setting, family: Family) -> str:
 
 
 def _tally(
-    subject: Subject, better: Sequence[Comparison], worse: Sequence[Comparison], every: Sequence[Comparison]
+    subject: ReportSubject,
+    better: Sequence[SettingComparison],
+    worse: Sequence[SettingComparison],
+    every: Sequence[SettingComparison],
 ) -> str:
     untested = _untested(every)
     count = len(every) - untested
@@ -131,7 +134,7 @@ def _tally(
     return f"{text}{_without_numbers(untested)}"
 
 
-def _untested(every: Sequence[Comparison]) -> int:
+def _untested(every: Sequence[SettingComparison]) -> int:
     """How many had no numbers to be compared by."""
     return sum(one.verdict == "untested" for one in every)
 
@@ -142,7 +145,7 @@ def _without_numbers(count: int) -> str:
     return f"; {count} {'has' if count == 1 else 'have'} too few numbers to be compared"
 
 
-def _numbers(subject: Subject, one: Comparison) -> str:
+def _numbers(subject: ReportSubject, one: SettingComparison) -> str:
     unit = subject.metric.unit
     parts = [with_unit(one.difference, unit, sign=True)]
     if one.low is not None and one.high is not None:
@@ -152,17 +155,17 @@ def _numbers(subject: Subject, one: Comparison) -> str:
     return ", ".join(parts)
 
 
-def _more(one: Comparison) -> str:
+def _more(one: SettingComparison) -> str:
     return f"; about {one.more_repeats:,} more would be needed" if one.more_repeats else ""
 
 
-def _verdict_for(one: Comparison, key: str) -> str:
+def _verdict_for(one: SettingComparison, key: str) -> str:
     """Of the setting with this key, whichever side of the comparison it is on."""
     opposite = {"better": "worse", "worse": "better"}
     return one.verdict if one.setting == key else opposite.get(one.verdict, one.verdict)
 
 
-def _other(subject: Subject, one: Comparison, key: str) -> str:
+def _other(subject: ReportSubject, one: SettingComparison, key: str) -> str:
     return subject.label(one.reference if one.setting == key else one.setting)
 
 

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from cnnlab.core.errors import CnnlabError
 from cnnlab.evaluation import Calibration, ClassPredictions, Confusion, calibration, class_predictions, per_class
-from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column, Table
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import Table, TableColumn
 from cnnlab.runs import Predictions, Run
 from cnnlab.studies.result import Setting, Trial
 
@@ -60,7 +60,7 @@ class ClassDetails:
     calibration: Calibration
 
 
-def best_repeats(subject: Subject) -> tuple[Repeat, ...]:
+def best_repeats(subject: ReportSubject) -> tuple[Repeat, ...]:
     """The stored predictions of the best setting: on test where everything is done, before that on validation."""
     if subject.best is None:
         return ()
@@ -91,7 +91,7 @@ def column_predictions(repeats: Sequence[Repeat], column: str) -> tuple[ClassPre
 def confusion_table(details: ClassDetails) -> Table:
     """The counts, a row a true class."""
     names = details.confusion.names
-    columns = (Column("true", "true \\ predicted"), *(Column(name, name, "count") for name in names))
+    columns = (TableColumn("true", "true \\ predicted"), *(TableColumn(name, name, "count") for name in names))
     counts = details.confusion.counts.tolist()
     rows = tuple((name, *row) for name, row in zip(names, counts, strict=True))
     return Table(f"confusion {details.column}", "Confusion matrix", columns, rows)
@@ -100,8 +100,8 @@ def confusion_table(details: ClassDetails) -> Table:
 def pairs_table(details: ClassDetails) -> Table:
     """The pairs of classes confused most."""
     columns = (
-        *(Column("true", "true class"), Column("taken", "taken for")),
-        *(Column("count", "times", "count"), Column("share", "of its pictures", "share")),
+        *(TableColumn("true", "true class"), TableColumn("taken", "taken for")),
+        *(TableColumn("count", "times", "count"), TableColumn("share", "of its pictures", "share")),
     )
     sums = dict(zip(details.confusion.names, details.confusion.counts.sum(axis=1).tolist(), strict=True))
     pairs = details.confusion.mistakes(_MOST_PAIRS)
@@ -113,9 +113,9 @@ def measures_table(details: ClassDetails) -> Table:
     """A row a class."""
     found = details.measures
     columns = (
-        Column("class", "class"),
-        Column("support", "pictures", "count"),
-        *(Column(name, "F1" if name == "f1" else name, "share") for name in MEASURES),
+        TableColumn("class", "class"),
+        TableColumn("support", "pictures", "count"),
+        *(TableColumn(name, "F1" if name == "f1" else name, "share") for name in MEASURES),
     )
     rows = tuple(
         (name, int(found.support[i]), *(float(found.mean[measure][i]) for measure in MEASURES))
@@ -127,17 +127,17 @@ def measures_table(details: ClassDetails) -> Table:
 def calibration_table(details: ClassDetails) -> Table:
     """A row a bin of confidence."""
     columns = (
-        Column("low", "confidence above", "share"),
-        Column("high", "up to", "share"),
-        Column("n", "predictions", "count"),
-        Column("confidence", "mean confidence", "share"),
-        Column("accuracy", "accuracy", "share"),
+        TableColumn("low", "confidence above", "share"),
+        TableColumn("high", "up to", "share"),
+        TableColumn("n", "predictions", "count"),
+        TableColumn("confidence", "mean confidence", "share"),
+        TableColumn("accuracy", "accuracy", "share"),
     )
     rows = tuple((one.low, one.high, one.n, one.confidence, one.accuracy) for one in details.calibration.bins)
     return Table(f"calibration {details.column}", "Calibration", columns, rows)
 
 
-def _repeats(subject: Subject, setting: Setting, split: str) -> list[Repeat]:
+def _repeats(subject: ReportSubject, setting: Setting, split: str) -> list[Repeat]:
     found = []
     for trial, run in subject.runs_of(setting):
         if trial.status != "finished" or split not in run.splits:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column, Kind, Table
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import ColumnKind, Table, TableColumn
 from cnnlab.runs import Run
 from cnnlab.studies.result import Setting
 
@@ -63,11 +63,11 @@ class CurveMetric:
 
     name: str
     label: str
-    kind: Kind
+    kind: ColumnKind
     higher_is_better: bool
 
 
-def followed(subject: Subject) -> tuple[CurveMetric, ...]:
+def followed(subject: ReportSubject) -> tuple[CurveMetric, ...]:
     """The metric judged by, where it is followed at all, and the loss."""
     judged = subject.metric
     inner = judged.name.partition("_")[2] if judged.name.partition("_")[0] in (*SPLITS, "test") else ""
@@ -75,7 +75,7 @@ def followed(subject: Subject) -> tuple[CurveMetric, ...]:
     return (*own, *([] if inner == "loss" else [CurveMetric("loss", "loss", "loss", False)]))
 
 
-def setting_curves(subject: Subject) -> tuple[SettingCurves, ...]:
+def setting_curves(subject: ReportSubject) -> tuple[SettingCurves, ...]:
     """Of the settings shown, those that have runs with epochs behind them."""
     metrics = followed(subject)
     found = (_curves(subject, setting, metrics) for setting in subject.shown)
@@ -85,13 +85,13 @@ def setting_curves(subject: Subject) -> tuple[SettingCurves, ...]:
 def curves_table(curves: Sequence[SettingCurves], metrics: Sequence[CurveMetric]) -> Table:
     """A row a setting: where the curves end, and the gap."""
     kinds = {metric.name: metric for metric in metrics}
-    columns: list[Column] = [Column("setting", "setting"), Column("epochs", "epochs", "epochs")]
+    columns: list[TableColumn] = [TableColumn("setting", "setting"), TableColumn("epochs", "epochs", "epochs")]
     for name in kinds:
         label, kind = kinds[name].label, kinds[name].kind
-        columns += [Column(f"{split}_{name}", f"last {split} {label}", kind) for split in SPLITS]
+        columns += [TableColumn(f"{split}_{name}", f"last {split} {label}", kind) for split in SPLITS]
         columns += [
-            Column(f"gap_{name}", f"gap in {label}", kind, True),
-            Column(f"gap_{name}_epoch", "at epoch", "count"),
+            TableColumn(f"gap_{name}", f"gap in {label}", kind, True),
+            TableColumn(f"gap_{name}_epoch", "at epoch", "count"),
         ]
     rows = []
     for one in curves:
@@ -109,9 +109,9 @@ def curves_table(curves: Sequence[SettingCurves], metrics: Sequence[CurveMetric]
 def points_table(curves: Sequence[SettingCurves]) -> Table:
     """A row a setting, epoch, metric and split: everything that is drawn."""
     columns = (
-        *(Column(name, name) for name in ("setting", "metric", "split")),
-        *(Column(name, name, "count") for name in ("epoch", "n")),
-        *(Column(name, name, "number") for name in ("mean", "low", "high")),
+        *(TableColumn(name, name) for name in ("setting", "metric", "split")),
+        *(TableColumn(name, name, "count") for name in ("epoch", "n")),
+        *(TableColumn(name, name, "number") for name in ("mean", "low", "high")),
     )
     rows = tuple(
         (one.label, metric, split, int(band.epochs[i]), int(band.n[i]), *map(float, values))
@@ -123,7 +123,7 @@ def points_table(curves: Sequence[SettingCurves]) -> Table:
     return Table("curve points", "Points of the learning curves", columns, rows)
 
 
-def _curves(subject: Subject, setting: Setting, metrics: Sequence[CurveMetric]) -> SettingCurves | None:
+def _curves(subject: ReportSubject, setting: Setting, metrics: Sequence[CurveMetric]) -> SettingCurves | None:
     runs = [run for _, run in subject.runs_of(setting)]
     histories = [_history(run) for run in runs]
     bands: dict[str, dict[str, Band]] = {}

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.evaluation import mean_interval
-from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column, Range, Table, listed
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, listed
 from cnnlab.studies.result import Axis, Setting
 
 _MOST_MAPS = 3
@@ -19,7 +19,7 @@ _WIDE = 20
 
 
 @dataclass(frozen=True)
-class Level:
+class FactorLevel:
     """One value of a factor.
 
     :param x: the value where it is a number.
@@ -31,7 +31,7 @@ class Level:
     x: float | None
     values: Mapping[int, float]
     mean: float
-    interval: Range | None
+    interval: IntervalEnds | None
     settings: int
 
 
@@ -45,7 +45,7 @@ class Effect:
     """
 
     axis: str
-    levels: tuple[Level, ...]
+    levels: tuple[FactorLevel, ...]
     how: str
     is_fair: bool
     scale: str = "words"
@@ -72,42 +72,42 @@ class HeatMap:
     how: str = field(default="")
 
 
-def effects(subject: Subject) -> tuple[Effect, ...]:
+def effects(subject: ReportSubject) -> tuple[Effect, ...]:
     """Of every factor with two values or more that were measured, the one that moves the metric most first."""
     found = (_effect(subject, axis) for axis in subject.result.axes)
     return tuple(sorted((one for one in found if one is not None), key=lambda one: -one.span))
 
 
-def heat_maps(subject: Subject) -> tuple[HeatMap, ...]:
+def heat_maps(subject: ReportSubject) -> tuple[HeatMap, ...]:
     """Of the pairs of factors of which all or most combinations were measured, the first few."""
     maps = (_heat_map(subject, one, other) for one, other in combinations(subject.result.axes, 2))
     return tuple(found for found in maps if found is not None)[:_MOST_MAPS]
 
 
-def effects_table(subject: Subject, effect: Effect) -> Table:
+def effects_table(subject: ReportSubject, effect: Effect) -> Table:
     """A row a value of the factor."""
     metric = subject.metric
     columns = (
-        Column(effect.axis, effect.axis),
-        Column("mean", metric.label, metric.unit),
-        Column("interval", "95% interval", metric.unit),
-        Column("seeds", "seeds", "count"),
-        Column("settings", "settings", "count"),
+        TableColumn(effect.axis, effect.axis),
+        TableColumn("mean", metric.label, metric.unit),
+        TableColumn("interval", "95% interval", metric.unit),
+        TableColumn("seeds", "seeds", "count"),
+        TableColumn("settings", "settings", "count"),
     )
     rows = tuple((one.label, one.mean, one.interval, len(one.values), one.settings) for one in effect.levels)
     return Table(f"effect {effect.axis}", f"Effect of {effect.axis}", columns, rows, note=effect.how).without_empty()
 
 
-def heat_map_table(subject: Subject, found: HeatMap) -> Table:
+def heat_map_table(subject: ReportSubject, found: HeatMap) -> Table:
     """The cells, a row a value of the first factor."""
     kind = subject.metric.unit
-    first = Column(found.rows, f"{found.rows} \\ {found.columns}")
-    columns = (first, *(Column(label, label, kind) for label in found.column_labels))
+    first = TableColumn(found.rows, f"{found.rows} \\ {found.columns}")
+    columns = (first, *(TableColumn(label, label, kind) for label in found.column_labels))
     rows = tuple((label, *map(float, cells)) for label, cells in zip(found.row_labels, found.cells, strict=True))
     return Table(f"heat map {found.rows} {found.columns}", f"{found.rows} and {found.columns}", columns, rows)
 
 
-def _effect(subject: Subject, axis: Axis) -> Effect | None:
+def _effect(subject: ReportSubject, axis: Axis) -> Effect | None:
     by_level = {value.label: _measured(subject, axis.name, value.label) for value in axis.values}
     by_level = {label: settings for label, settings in by_level.items() if settings}
     if len(by_level) < 2:
@@ -125,7 +125,7 @@ def _effect(subject: Subject, axis: Axis) -> Effect | None:
     return Effect(axis.name, levels, _how(others, shared, contexts, is_fair), is_fair, _scale(levels))
 
 
-def _measured(subject: Subject, axis: str, label: str) -> list[Setting]:
+def _measured(subject: ReportSubject, axis: str, label: str) -> list[Setting]:
     settings = (setting for setting in subject.result.settings if setting.values.get(axis) == label)
     return [setting for setting in settings if subject.mean(setting) is not None]
 
@@ -151,7 +151,7 @@ def _how(
     return f"Means over {same} combinations of {listed(others)} for every value, seed by seed."
 
 
-def _level(subject: Subject, label: str, x: float | None, settings: Sequence[Setting]) -> Level:
+def _level(subject: ReportSubject, label: str, x: float | None, settings: Sequence[Setting]) -> FactorLevel:
     by_seed: dict[int, list[float]] = {}
     for setting in settings:
         summary = subject.summary(setting)
@@ -161,11 +161,11 @@ def _level(subject: Subject, label: str, x: float | None, settings: Sequence[Set
     whole = {seed: values for seed, values in by_seed.items() if len(values) == len(settings)} or by_seed
     means = {seed: float(np.mean(values)) for seed, values in whole.items()}
     found = mean_interval(means.values(), within=(0, 1) if subject.metric.unit == "share" else None)
-    interval = Range(found.low, found.high) if found else None
-    return Level(label, x, means, float(np.mean(list(means.values()))), interval, len(settings))
+    interval = IntervalEnds(found.low, found.high) if found else None
+    return FactorLevel(label, x, means, float(np.mean(list(means.values()))), interval, len(settings))
 
 
-def _scale(levels: Sequence[Level]) -> str:
+def _scale(levels: Sequence[FactorLevel]) -> str:
     numbers = [level.x for level in levels]
     known = [x for x in numbers if x is not None]
     if len(known) < len(numbers) or len(set(known)) < 3:
@@ -185,7 +185,7 @@ def _as_number(value: object, label: str) -> float | None:
     return None
 
 
-def _heat_map(subject: Subject, one: Axis, other: Axis) -> HeatMap | None:
+def _heat_map(subject: ReportSubject, one: Axis, other: Axis) -> HeatMap | None:
     others = [axis.name for axis in subject.result.axes if axis not in (one, other) and len(axis.values) > 1]
     rows = [value.label for value in one.values if _measured(subject, one.name, value.label)]
     columns = [value.label for value in other.values if _measured(subject, other.name, value.label)]
@@ -204,6 +204,6 @@ def _heat_map(subject: Subject, one: Axis, other: Axis) -> HeatMap | None:
     return HeatMap(one.name, other.name, tuple(rows), tuple(columns), table, how)
 
 
-def _cell(subject: Subject, settings: Sequence[Setting]) -> float:
+def _cell(subject: ReportSubject, settings: Sequence[Setting]) -> float:
     means = [mean for setting in settings if (mean := subject.mean(setting)) is not None]
     return float(np.mean(means)) if means else math.nan

@@ -14,7 +14,7 @@ from cnnlab.core.messages import quietly
 from cnnlab.evaluation import ClassPredictions, number_predictions
 from cnnlab.reports.contents.classes import Repeat, column_predictions
 from cnnlab.reports.contents.numbers import number_text
-from cnnlab.reports.contents.tables import Column, Table, text_of
+from cnnlab.reports.contents.tables import Table, TableColumn, text_of
 
 if TYPE_CHECKING:
     from cnnlab.data import ImageSet
@@ -51,7 +51,7 @@ class Gallery:
     """
 
     column: str
-    size: Column
+    size: TableColumn
     run: str
     seed: int
     split: str
@@ -64,8 +64,13 @@ class Gallery:
     def table(self) -> Table:
         """A row a mistake."""
         columns = (
-            *(Column("id", "picture"), Column("true", "true"), Column("predicted", "predicted"), self.size),
-            *(Column("wrong", "repeats wrong", "count"), Column("repeats", "of", "count")),
+            *(
+                TableColumn("id", "picture"),
+                TableColumn("true", "true"),
+                TableColumn("predicted", "predicted"),
+                self.size,
+            ),
+            *(TableColumn("wrong", "repeats wrong", "count"), TableColumn("repeats", "of", "count")),
         )
         rows = tuple(
             (m.id, m.true, m.predicted, m.size, m.wrong, None if m.wrong is None else m.repeats) for m in self.mistakes
@@ -95,7 +100,7 @@ def gallery(repeats: Sequence[Repeat], column: str, data_dir: Path | None = None
         for i, place in enumerate(chosen)
     )
     split = first.predictions.split
-    size = Column("confidence", "confidence", "share")
+    size = TableColumn("confidence", "confidence", "share")
     return Gallery(column, size, first.run.name, first.trial.seed, split, len(found), len(wrong), mistakes, trouble)
 
 
@@ -121,7 +126,7 @@ def farthest_off(repeats: Sequence[Repeat], name: str, data_dir: Path | None = N
         for i, place in enumerate(chosen)
     )
     split, wrong = first.predictions.split, int(np.count_nonzero(found.distances))
-    size = Column("distance", "off by", found.unit)
+    size = TableColumn("distance", "off by", found.unit)
     return Gallery(name, size, first.run.name, first.trial.seed, split, len(found), wrong, mistakes, trouble)
 
 
@@ -165,7 +170,7 @@ def _images(recipe: Mapping[str, Any], split: str, digest: str, data_dir: Path |
     # What is to be said of the data was said when it was trained on.
     with warnings.catch_warnings(), quietly():
         warnings.simplefilter("ignore")
-        dataset = data.load(recipe["data"], **options, data_dir=data_dir, offline=True)
+        dataset = data.load_data(recipe["data"], **options, data_dir=data_dir, offline=True)
     if dataset.digest != digest:
         return None
     images: ImageSet | None = dict(dataset.parts()).get(split)

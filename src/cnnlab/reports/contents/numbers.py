@@ -7,7 +7,7 @@ import numpy as np
 
 from cnnlab.evaluation import NumberPredictions, number_predictions
 from cnnlab.reports.contents.classes import Repeat
-from cnnlab.reports.contents.tables import Column, Table, with_unit
+from cnnlab.reports.contents.tables import Table, TableColumn, with_unit
 
 _PARTS = 12
 _SHARES = (0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
@@ -63,7 +63,10 @@ def number_text(found: NumberPredictions, value: float) -> str:
 
 def shares_table(details: NumberDetails) -> Table:
     """Within which distance so many of the predictions are."""
-    columns = (Column("share", "of the predictions", "share"), Column("distance", "are within", details.found.unit))
+    columns = (
+        TableColumn("share", "of the predictions", "share"),
+        TableColumn("distance", "are within", details.found.unit),
+    )
     far = np.quantile(details.found.distances, _SHARES, method="inverted_cdf")
     rows = tuple((share, float(distance)) for share, distance in zip(_SHARES, far, strict=True))
     return Table(f"distances {details.name}", "How far off", columns, rows)
@@ -76,10 +79,10 @@ def parts_table(details: NumberDetails) -> Table:
     edges = np.linspace(low, high, _PARTS + 1)
     place = np.clip(np.searchsorted(edges, found.truth, side="right") - 1, 0, _PARTS - 1)
     columns = (
-        *(Column("low", "true from"), Column("high", "to"), Column("count", "predictions", "count")),
-        Column("mean_distance", "mean error", found.unit),
-        Column("median_distance", "median error", found.unit),
-        Column("mean_error", "mean with its sign", found.unit, True),
+        *(TableColumn("low", "true from"), TableColumn("high", "to"), TableColumn("count", "predictions", "count")),
+        TableColumn("mean_distance", "mean error", found.unit),
+        TableColumn("median_distance", "median error", found.unit),
+        TableColumn("mean_error", "mean with its sign", found.unit, True),
     )
     rows = []
     for part in range(_PARTS):

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core import yaml
-from cnnlab.reports.contents.short_specs import short, shortened
-from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import counted, duration, listed
-from cnnlab.runs.record import flattened, plain
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.short_specs import short_spec, shortened
+from cnnlab.reports.contents.tables import counted, duration_text, listed
+from cnnlab.runs.record import flattened, json_value
 from cnnlab.studies.result import Setting
 
 _STUDY_FILE = "study.yaml"
@@ -52,7 +52,7 @@ class Provenance:
     methods: str
 
 
-def provenance(subject: Subject) -> Provenance:
+def provenance(subject: ReportSubject) -> Provenance:
     """Of a study, or of runs that belong to none."""
     result = subject.result
     path = Path(result.folder) / _STUDY_FILE
@@ -61,20 +61,20 @@ def provenance(subject: Subject) -> Provenance:
     return Provenance(text, recipes, _facts(subject), methods(subject))
 
 
-def methods(subject: Subject) -> str:
+def methods(subject: ReportSubject) -> str:
     """The paragraph: what was compared, on what, how trained, repeated, tested, on which machine."""
     parts = (_compared(subject), _trained(subject), _repeated(subject), _chosen(subject), _tested(subject))
     return " ".join(part for part in (*parts, _carried_out(subject)) if part)
 
 
-def _recipe_file(subject: Subject, setting: Setting) -> RecipeFile:
+def _recipe_file(subject: ReportSubject, setting: Setting) -> RecipeFile:
     recipe = {key: value for key, value in shortened(setting.recipe).items() if key != "seed"}
     name = f"{setting.key}.yaml"
     commands = tuple(f"cnnlab train recipes/{name} seed={trial.seed}" for trial in setting.trials)
-    return RecipeFile(subject.label(setting.key), name, yaml.dump(plain(recipe)), commands)
+    return RecipeFile(subject.label(setting.key), name, yaml.dump(json_value(recipe)), commands)
 
 
-def _facts(subject: Subject) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+def _facts(subject: ReportSubject) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
     result = subject.result
     trials = [trial for setting in result.settings for trial in setting.trials]
     done = sum(trial.status == "finished" for trial in trials)
@@ -82,8 +82,8 @@ def _facts(subject: Subject) -> tuple[tuple[str, tuple[tuple[str, str], ...]], .
         "trials": f"{done:,} of {len(trials):,} finished",
         "started": result.started,
         "finished": result.finished,
-        "training, all trials together": duration(result.training_seconds) if result.training_seconds else None,
-        "at work on it": duration(result.wall_seconds) if result.wall_seconds else None,
+        "training, all trials together": duration_text(result.training_seconds) if result.training_seconds else None,
+        "at work on it": duration_text(result.wall_seconds) if result.wall_seconds else None,
     }
     data = {key: value for key, value in result.data.items() if key not in ("source", "notes")}
     source = result.data.get("source") or {}
@@ -106,7 +106,7 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _compared(subject: Subject) -> str:
+def _compared(subject: ReportSubject) -> str:
     result = subject.result
     varied = [f"{axis.name} ({listed([value.label for value in axis.values])})" for axis in result.axes]
     design = result.design.partition("(")[0]
@@ -127,10 +127,12 @@ def _data(data: Mapping[str, Any]) -> str:
     return f"{data.get('name') or 'data'}{f' ({listed(parts)} pictures)' if parts else ''}"
 
 
-def _trained(subject: Subject) -> str:
+def _trained(subject: ReportSubject) -> str:
     """The parts of the recipe that all settings share."""
     recipes = [setting.recipe for setting in subject.result.settings]
-    same = {k: short(k, v) for k, v in recipes[0].items() if all(r.get(k) == v for r in recipes)} if recipes else {}
+    same = (
+        {k: short_spec(k, v) for k, v in recipes[0].items() if all(r.get(k) == v for r in recipes)} if recipes else {}
+    )
     words = {
         "model": "the network {}",
         "objective": "the objective {}",
@@ -153,7 +155,7 @@ def _trained(subject: Subject) -> str:
     return f"{first} {listed(parts)}."
 
 
-def _repeated(subject: Subject) -> str:
+def _repeated(subject: ReportSubject) -> str:
     seeds = subject.result.seeds
     if not seeds:
         return ""
@@ -175,7 +177,7 @@ def _times(count: int) -> str:
     return {1: "once, with seed", 2: "twice, with seeds"}.get(count, f"{count} times, with seeds")
 
 
-def _chosen(subject: Subject) -> str:
+def _chosen(subject: ReportSubject) -> str:
     runs: Iterable[Any] = subject.runs.values()
     chosen = next((info for run in runs if (info := run.info.get("selected"))), None) or {}
     metric = str(chosen.get("metric") or "")
@@ -187,11 +189,11 @@ def _chosen(subject: Subject) -> str:
     return f"The weights of the epoch with the best {metric.replace('_', ' ')} were kept.{scored}"
 
 
-def _has_test(subject: Subject) -> bool:
+def _has_test(subject: ReportSubject) -> bool:
     return any(metric.name.startswith("test_") for metric in subject.result.metrics)
 
 
-def _tested(subject: Subject) -> str:
+def _tested(subject: ReportSubject) -> str:
     result, judged = subject.result, subject.metric
     kinds = dict.fromkeys(
         found.interval for s in result.settings if (found := subject.summary(s)) and found.low is not None
@@ -204,7 +206,7 @@ def _tested(subject: Subject) -> str:
     return f"{intervals} Settings were compared {kind} ({family.method}). {family.why}".strip()
 
 
-def _carried_out(subject: Subject) -> str:
+def _carried_out(subject: ReportSubject) -> str:
     machine, execution, result = subject.result.machine, subject.result.execution, subject.result
     device = str(execution.get("device") or "")
     where = [str(machine["processor"])] if machine.get("processor") else []
@@ -217,5 +219,5 @@ def _carried_out(subject: Subject) -> str:
     versions = [f"{name} {machine[name]}" for name in ("cnnlab", "torch", "python") if machine.get(name)]
     text = f"Training ran on {', '.join([*where, *how])}" if where or how else ""
     text += f" with {listed(versions)}" if versions and text else ""
-    took = f" and took {duration(result.training_seconds)} in all" if result.training_seconds and text else ""
+    took = f" and took {duration_text(result.training_seconds)} in all" if result.training_seconds and text else ""
     return f"{text}{took}." if text else ""

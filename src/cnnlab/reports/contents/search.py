@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column, Kind, Table
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import ColumnKind, Table, TableColumn
 from cnnlab.studies.result import Metric, SearchStep
 
 
 @dataclass(frozen=True)
-class Step:
+class TriedSetting:
     """One setting that was tried.
 
     :param best: the best value of whole trainings so far; None before the first.
@@ -22,7 +22,7 @@ class Step:
     best: float | None
 
 
-def search_metric(subject: Subject) -> Metric | None:
+def search_metric(subject: ReportSubject) -> Metric | None:
     """The metric that led the search; None where there was none."""
     search = subject.result.search
     if search is None or not search.steps:
@@ -32,7 +32,7 @@ def search_metric(subject: Subject) -> Metric | None:
     return next(found, Metric(search.metric, label, subject.metric.unit, subject.metric.better))
 
 
-def search_steps(subject: Subject) -> tuple[Step, ...]:
+def search_steps(subject: ReportSubject) -> tuple[TriedSetting, ...]:
     """The steps in order."""
     metric, search = search_metric(subject), subject.result.search
     if metric is None or search is None:
@@ -45,18 +45,22 @@ def search_steps(subject: Subject) -> tuple[Step, ...]:
         if one.value is not None and one.state == "complete":
             best = one.value if best is None else better(best, one.value)
         label = known.get(one.setting, one.setting)
-        steps.append(Step(one.number, label, one.value, one.state, one.epochs, best))
+        steps.append(TriedSetting(one.number, label, one.value, one.state, one.epochs, best))
     return tuple(steps)
 
 
-def search_table(subject: Subject) -> Table:
+def search_table(subject: ReportSubject) -> Table:
     """A row a step."""
     metric = search_metric(subject)
-    kind: Kind = metric.unit if metric else "number"
+    kind: ColumnKind = metric.unit if metric else "number"
     label = metric.label if metric else ""
     columns = (
-        *(Column("number", "step", "count"), Column("setting", "setting"), Column("value", label, kind)),
-        *(Column("best", "best so far", kind), Column("state", "state"), Column("epochs", "stopped at epoch", "count")),
+        *(TableColumn("number", "step", "count"), TableColumn("setting", "setting"), TableColumn("value", label, kind)),
+        *(
+            TableColumn("best", "best so far", kind),
+            TableColumn("state", "state"),
+            TableColumn("epochs", "stopped at epoch", "count"),
+        ),
     )
     rows = tuple((s.number + 1, s.label, s.value, s.best, s.state, s.epochs) for s in search_steps(subject))
     return Table("search", "How the search went", columns, rows).without_empty()

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column, Range, Table, capital
-from cnnlab.studies.result import Comparison, Family, Metric, Published, Setting, Summary
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, capital
+from cnnlab.studies.result import Family, Metric, MetricSummary, Published, Setting, SettingComparison
 
 _MOST_FURTHER = 4
 
 
-def settings_table(subject: Subject) -> Table:
+def settings_table(subject: ReportSubject) -> Table:
     """A row a setting: its values, repeats, the metric judged by with its interval, further metrics, verdict, cost."""
     result, names = subject.result, _names(subject)
     further = further_metrics(subject)
@@ -19,15 +19,15 @@ def settings_table(subject: Subject) -> Table:
     published = published_values(subject)
     columns = (
         *(column for column, _ in names),
-        Column("n", "repeats", "count"),
-        Column(judged.name, judged.label, judged.unit),
-        Column(f"{judged.name} interval", "95% interval", judged.unit),
-        Column(f"{judged.name} sd", "SD", judged.unit),
-        Column("difference", "difference", judged.unit, True),
-        Column("verdict", "verdict"),
-        Column("published", "published", judged.unit),
+        TableColumn("n", "repeats", "count"),
+        TableColumn(judged.name, judged.label, judged.unit),
+        TableColumn(f"{judged.name} interval", "95% interval", judged.unit),
+        TableColumn(f"{judged.name} std", "SD", judged.unit),
+        TableColumn("difference", "difference", judged.unit, True),
+        TableColumn("verdict", "verdict"),
+        TableColumn("published", "published", judged.unit),
         *(_further_column(metric) for metric in further),
-        Column("parameters", "parameters", "count"),
+        TableColumn("parameters", "parameters", "count"),
     )
     rows = tuple(
         (
@@ -45,7 +45,7 @@ def settings_table(subject: Subject) -> Table:
     return Table("settings", "Settings", columns, rows, keys, f"{_interval_note(subject)}{weights}").without_empty()
 
 
-def further_metrics(subject: Subject) -> tuple[Metric, ...]:
+def further_metrics(subject: ReportSubject) -> tuple[Metric, ...]:
     """The metrics shown beside the one judged by: the same one of validation, the gap, time, and those asked for."""
     metrics = subject.result.metrics
     inner = subject.metric.name.partition("_")[2]
@@ -55,17 +55,17 @@ def further_metrics(subject: Subject) -> tuple[Metric, ...]:
     return tuple([*others, *further][: _MOST_FURTHER + len(others)])
 
 
-def comparisons_table(subject: Subject, family: Family) -> Table:
+def comparisons_table(subject: ReportSubject, family: Family) -> Table:
     """A row a comparison, with its simultaneous interval and its verdict."""
     metric = next((one for one in subject.result.metrics if one.name == family.metric), subject.metric)
     columns = (
-        Column("setting", "setting"),
-        Column("reference", "compared with"),
-        Column("difference", "difference", metric.unit, True),
-        Column("interval", "95% interval", metric.unit, True),
-        Column("p", "p", "p"),
-        Column("verdict", "verdict"),
-        Column("more_repeats", "more repeats needed", "count"),
+        TableColumn("setting", "setting"),
+        TableColumn("reference", "compared with"),
+        TableColumn("difference", "difference", metric.unit, True),
+        TableColumn("interval", "95% interval", metric.unit, True),
+        TableColumn("p", "p", "p"),
+        TableColumn("verdict", "verdict"),
+        TableColumn("more_repeats", "more repeats needed", "count"),
     )
     rows = tuple(
         (
@@ -80,24 +80,24 @@ def comparisons_table(subject: Subject, family: Family) -> Table:
     return Table(f"comparisons {family.metric}", title, columns, rows, note=note).without_empty()
 
 
-def claims_table(subject: Subject) -> Table:
+def claims_table(subject: ReportSubject) -> Table:
     """A row a claim, with its verdict and why."""
-    columns = (Column("claim", "claim"), Column("verdict", "verdict"), Column("why", "why"))
+    columns = (TableColumn("claim", "claim"), TableColumn("verdict", "verdict"), TableColumn("why", "why"))
     rows = tuple((claim.text, claim.verdict, claim.why) for claim in subject.result.claims)
     return Table("claims", "Claims", columns, rows)
 
 
-def published_table(subject: Subject, published: Published) -> Table:
+def published_table(subject: ReportSubject, published: Published) -> Table:
     """Published numbers beside the measured ones."""
     metric = next((one for one in subject.result.metrics if one.name == published.metric), subject.metric)
     columns = (
-        Column("of", "of"),
-        Column("published", "published", metric.unit),
-        Column("measured", "measured", metric.unit),
-        Column("difference", "difference", metric.unit, True),
-        Column("interval", "95% interval", metric.unit, True),
-        Column("word", "verdict"),
-        Column("remark", "remark"),
+        TableColumn("of", "of"),
+        TableColumn("published", "published", metric.unit),
+        TableColumn("measured", "measured", metric.unit),
+        TableColumn("difference", "difference", metric.unit, True),
+        TableColumn("interval", "95% interval", metric.unit, True),
+        TableColumn("word", "verdict"),
+        TableColumn("remark", "remark"),
     )
     rows = tuple(
         (row.label, row.value, row.measured, row.difference, _range(row), row.word, row.reason)
@@ -107,11 +107,11 @@ def published_table(subject: Subject, published: Published) -> Table:
     return Table(f"published {published.metric}", title, columns, rows).without_empty()
 
 
-def missing_table(subject: Subject) -> Table:
+def missing_table(subject: ReportSubject) -> Table:
     """Trials without numbers, each with the reason; those that a search stopped early among them."""
     columns = (
-        *(Column("setting", "setting"), Column("seed", "seed", "number")),
-        *(Column("status", "status"), Column("reason", "reason")),
+        *(TableColumn("setting", "setting"), TableColumn("seed", "seed", "number")),
+        *(TableColumn("status", "status"), TableColumn("reason", "reason")),
     )
     rows = tuple(
         (subject.label(setting.key), trial.seed, trial.status, trial.reason)
@@ -122,17 +122,17 @@ def missing_table(subject: Subject) -> Table:
     return Table("missing", "What is missing", columns, rows).without_empty()
 
 
-def trials_table(subject: Subject) -> Table:
+def trials_table(subject: ReportSubject) -> Table:
     """A row a trial with all its metrics: what the other tables were worked out from."""
     metrics = subject.result.metrics
     columns = (
-        *(Column(name, name) for name in ("key", "setting")),
-        Column("seed", "seed", "number"),
-        *(Column(name, name) for name in ("status", "run", "digest")),
-        *(Column(metric.name, metric.label, metric.unit) for metric in metrics),
-        Column("epochs trained", "epochs", "epochs"),
-        Column("training seconds", "training", "seconds"),
-        Column("reason", "reason"),
+        *(TableColumn(name, name) for name in ("key", "setting")),
+        TableColumn("seed", "seed", "number"),
+        *(TableColumn(name, name) for name in ("status", "run", "digest")),
+        *(TableColumn(metric.name, metric.label, metric.unit) for metric in metrics),
+        TableColumn("epochs trained", "epochs", "epochs"),
+        TableColumn("training seconds", "training", "seconds"),
+        TableColumn("reason", "reason"),
     )
     rows = tuple(
         (
@@ -146,7 +146,7 @@ def trials_table(subject: Subject) -> Table:
     return Table("trials", "Trials", columns, rows)
 
 
-def verdict_words(one: Comparison, family: Family) -> str:
+def verdict_words(one: SettingComparison, family: Family) -> str:
     """A verdict as a person reads it."""
     if one.verdict != "undecided":
         return one.verdict
@@ -158,29 +158,29 @@ def is_paired(family: Family) -> bool:
     return "McNemar" in family.method
 
 
-def _names(subject: Subject) -> tuple[tuple[Column, Callable[[Setting], str]], ...]:
+def _names(subject: ReportSubject) -> tuple[tuple[TableColumn, Callable[[Setting], str]], ...]:
     """What a setting is called: its key where figures go by it, its run where that is its name, its values."""
     axes = subject.result.axes
-    keys = ((Column("key", "key"), lambda setting: setting.key),) if subject.has_keys else ()
-    whole = Column("setting", "run" if subject.is_called_by_runs else axes[0].name if axes else "setting")
+    keys = ((TableColumn("key", "key"), lambda setting: setting.key),) if subject.has_keys else ()
+    whole = TableColumn("setting", "run" if subject.is_called_by_runs else axes[0].name if axes else "setting")
     if len(axes) < 2 and not subject.is_called_by_runs:
         return (*keys, (whole, lambda setting: setting.label))
     runs = ((whole, lambda setting: setting.label),) if subject.is_called_by_runs else ()
-    return (*keys, *runs, *((Column(axis.name, axis.name), _value_of(axis.name)) for axis in axes))
+    return (*keys, *runs, *((TableColumn(axis.name, axis.name), _value_of(axis.name)) for axis in axes))
 
 
 def _value_of(axis: str) -> Callable[[Setting], str]:
     return lambda setting: setting.values.get(axis, "")
 
 
-def _further_column(metric: Metric) -> Column:
+def _further_column(metric: Metric) -> TableColumn:
     is_gap = metric.name.startswith("gap")
-    return Column(
+    return TableColumn(
         metric.name, metric.name.replace("gap", "train-validation gap") if is_gap else metric.label, metric.unit, is_gap
     )
 
 
-def _same_weights(subject: Subject) -> str:
+def _same_weights(subject: ReportSubject) -> str:
     """How many parameters the networks have, where all have as many: a column of one number says little."""
     counts = {setting.parameters for setting in subject.result.settings if setting.parameters is not None}
     if len(counts) != 1 or len(subject.result.settings) < 2:
@@ -188,41 +188,41 @@ def _same_weights(subject: Subject) -> str:
     return f" Every network has {counts.pop():,} parameters."
 
 
-def _judged(summary: Summary | None) -> tuple[Any, Any, Any]:
+def _judged(summary: MetricSummary | None) -> tuple[Any, Any, Any]:
     if summary is None:
         return None, None, None
     is_known = summary.low is not None and summary.high is not None
-    ends = Range(summary.low or 0.0, summary.high or 0.0) if is_known else None
-    return summary.mean, ends, summary.sd
+    ends = IntervalEnds(summary.low or 0.0, summary.high or 0.0) if is_known else None
+    return summary.mean, ends, summary.std
 
 
-def _range(one: Any) -> Range | None:
-    return None if one.low is None or one.high is None else Range(one.low, one.high)
+def _range(one: Any) -> IntervalEnds | None:
+    return None if one.low is None or one.high is None else IntervalEnds(one.low, one.high)
 
 
-def _interval_note(subject: Subject) -> str:
+def _interval_note(subject: ReportSubject) -> str:
     """Which interval it is, where all settings have the same kind; else each kind with its count."""
     kinds = [found.interval for s in subject.result.settings if (found := subject.summary(s)) and found.low is not None]
     if not kinds:
         return ""
     reference = _reference(subject)
-    has_spread = any((found := subject.summary(s)) and found.sd is not None for s in subject.result.settings)
+    has_spread = any((found := subject.summary(s)) and found.std is not None for s in subject.result.settings)
     spread = " SD: standard deviation between repeats." if has_spread else ""
     against = f" Differences and verdicts: against {reference}." if reference else ""
     return f"95% intervals: {'; '.join(dict.fromkeys(kinds))}.{spread}{against}"
 
 
-def _family(subject: Subject) -> Family | None:
+def _family(subject: ReportSubject) -> Family | None:
     found = (one for one in subject.result.families if one.metric == subject.metric.name)
     return next((one for one in found if one.kind == "baseline"), None)
 
 
-def _reference(subject: Subject) -> str:
+def _reference(subject: ReportSubject) -> str:
     family = _family(subject)
     return subject.label(family.comparisons[0].reference) if family and family.comparisons else ""
 
 
-def _verdict_cells(subject: Subject, setting: Setting) -> tuple[Any, Any]:
+def _verdict_cells(subject: ReportSubject, setting: Setting) -> tuple[Any, Any]:
     family = _family(subject)
     if family is None or not family.comparisons:
         return None, None
@@ -232,7 +232,7 @@ def _verdict_cells(subject: Subject, setting: Setting) -> tuple[Any, Any]:
     return (found.difference, verdict_words(found, family)) if found else (None, None)
 
 
-def published_values(subject: Subject) -> dict[str, float]:
+def published_values(subject: ReportSubject) -> dict[str, float]:
     """Published numbers of the metric judged by, by the setting they belong to."""
     tables: Iterable[Published] = (one for one in subject.result.published if one.metric == subject.metric.name)
     return {row.setting: row.value for one in tables for row in one.rows if row.setting is not None}

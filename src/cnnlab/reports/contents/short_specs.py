@@ -9,7 +9,7 @@ from cnnlab.core.registry import Registry
 from cnnlab.core.spec import Call, format_calls, format_value, read
 
 
-def short(key: str, value: Any) -> Any:
+def short_spec(key: str, value: Any) -> Any:
     """The value of one key of a recipe; a spec without what is left at its default, anything else as it is."""
     if not isinstance(value, str) or "(" not in value:
         return value
@@ -47,7 +47,7 @@ def _argument(value: Any) -> str:
 
 def shortened(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Every value of a recipe."""
-    return {key: short(key, value) for key, value in recipe.items()}
+    return {key: short_spec(key, value) for key, value in recipe.items()}
 
 
 @cache

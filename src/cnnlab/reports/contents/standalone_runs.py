@@ -9,17 +9,17 @@ from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.spec import Call, read
 from cnnlab.evaluation import mean_interval, score_interval
 from cnnlab.objectives import metrics as metric_names
-from cnnlab.reports.contents.short_specs import short
-from cnnlab.reports.contents.standalone_tests import tested
+from cnnlab.reports.contents.short_specs import short_spec
+from cnnlab.reports.contents.standalone_tests import compare_standalone
 from cnnlab.reports.contents.tables import counted, listed
 from cnnlab.runs import Run
-from cnnlab.studies.result import Axis, AxisValue, Metric, Setting, StudyResult, Summary, Trial, Unit
+from cnnlab.studies.result import Axis, AxisValue, Metric, MetricSummary, Setting, StudyResult, Trial, UnitName
 
 _CARRIED_OUT = frozenset(
     ("name", "checkpoint_seconds", "keep_checkpoint", "device", "precision", "compile", "threads", "workers", "kernels")
 )
 """Keys of a recipe that say how a training is carried out or kept, not what it is."""
-_FACTS: dict[str, tuple[str, Unit, Any]] = {
+_FACTS: dict[str, tuple[str, UnitName, Any]] = {
     "seconds": ("training time", "seconds", "lower"),
     "epochs": ("epochs trained", "epochs", "lower"),
 }
@@ -49,7 +49,7 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
     settings = _named(settings)
     seeds = tuple(sorted({trial.seed for setting in settings for trial in setting.trials}))
     by_name = {run.name: run for run in unique}
-    families, more = tested(settings, metrics[0], by_name, _digests(unique))
+    families, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
     infos = [run.info for run in unique]
     first = next((info for info in infos if info.get("status") == "finished"), infos[0])
     return StudyResult(
@@ -176,7 +176,7 @@ def _trial(run: Run, metrics: Sequence[Metric]) -> Trial:
     return Trial(seed, "finished", metrics={m.name: scores.get(m.name) for m in metrics}, **facts)
 
 
-def _summary(metric: Metric, trials: Sequence[Trial], pictures: int) -> Summary | None:
+def _summary(metric: Metric, trials: Sequence[Trial], pictures: int) -> MetricSummary | None:
     known = [(t.seed, value) for t in trials if (value := t.metrics.get(metric.name)) is not None]
     if not known:
         return None
@@ -187,9 +187,9 @@ def _summary(metric: Metric, trials: Sequence[Trial], pictures: int) -> Summary 
     found = mean_interval(values, within=within, step=step)
     if len(values) == 1:
         found = score_interval(metric.name, mean, pictures)
-    sd = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5 if len(values) > 1 else None
+    std = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5 if len(values) > 1 else None
     ends = (found.low, found.high, found.method) if found else (None, None, "")
-    return Summary(metric.name, seeds, values, mean, sd, *ends)
+    return MetricSummary(metric.name, seeds, values, mean, std, *ends)
 
 
 def _pictures(runs: Sequence[Run], metric: str) -> int:
@@ -232,7 +232,7 @@ def _arguments(key: str, values: Sequence[Any]) -> dict[str, list[Any]]:
 def _label(name: str, value: Any) -> str:
     if value is None:
         return "none"
-    return str(value).lower() if isinstance(value, bool) else str(short(name, value))
+    return str(value).lower() if isinstance(value, bool) else str(short_spec(name, value))
 
 
 def _digests(runs: Sequence[Run]) -> set[str]:

@@ -6,7 +6,7 @@ from functools import cache
 from cnnlab.core.errors import CnnlabError
 from cnnlab.evaluation import Comparisons, compare_settings, unit_of
 from cnnlab.runs import Predictions, Run
-from cnnlab.studies.result import Comparison, Family, Metric, Setting
+from cnnlab.studies.result import Family, Metric, Setting, SettingComparison
 from cnnlab.studies.statistics.single_runs import family_of_single_runs, split_scored
 
 _MOST_PAIRS = 6
@@ -14,7 +14,7 @@ _MOST_PAIRS = 6
 LEVEL = 0.95
 
 
-def tested(
+def compare_standalone(
     settings: Sequence[Setting], metric: Metric, runs: Mapping[str, Run], digests: set[str]
 ) -> tuple[tuple[Family, ...], list[str]]:
     """The comparisons on one metric, and what is to be said where there are none."""
@@ -50,7 +50,7 @@ def _over_repeats(settings: Sequence[Setting], metric: Metric) -> Family:
 
 def _family(found: Comparisons, metric: Metric, labels: Mapping[str, str]) -> Family:
     comparisons = tuple(
-        Comparison(
+        SettingComparison(
             metric=metric.name,
             setting=one.setting,
             reference=one.reference,
@@ -67,7 +67,7 @@ def _family(found: Comparisons, metric: Metric, labels: Mapping[str, str]) -> Fa
         )
         for one in found.differences
     )
-    facts = {"pooled_sd": found.pooled_sd, "df": found.df, "blocked": found.blocked, "level": found.level}
+    facts = {"pooled_std": found.pooled_std, "df": found.df, "blocked": found.blocked, "level": found.level}
     kind = "pairs" if found.baseline is None else "baseline"
     why = _relabelled(found.reason, labels)
     cautions = tuple(_relabelled(text, labels) for text in found.cautions)

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from cnnlab.studies.result import Unit
+from cnnlab.studies.result import UnitName
 
-Kind: TypeAlias = Literal["text", "count", "share", "loss", "minutes", "seconds", "epochs", "images/s", "number", "p"]
+ColumnKind: TypeAlias = Literal[
+    "text", "count", "share", "loss", "minutes", "seconds", "epochs", "images/s", "number", "p"
+]
 """How the values of a column are written; shares as percent."""
 
 _HEADINGS: dict[str, str] = {"share": "%", "minutes": "min", "seconds": "s"}
@@ -17,7 +19,7 @@ MINUS = "−"
 NOTHING = "–"
 
 
-class Range(NamedTuple):
+class IntervalEnds(NamedTuple):
     """Both ends of an interval."""
 
     low: float
@@ -25,7 +27,7 @@ class Range(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """One column.
 
     :param key: its name in the CSV file.
@@ -35,7 +37,7 @@ class Column:
 
     key: str
     label: str
-    kind: Kind = "text"
+    kind: ColumnKind = "text"
     is_change: bool = False
 
     @property
@@ -55,14 +57,14 @@ class Column:
 
     def text(self, value: Any) -> str:
         """A value for a person, without the unit."""
-        if isinstance(value, Range):
+        if isinstance(value, IntervalEnds):
             return f"{self.text(value.low)} to {self.text(value.high)}"
         return text_of(value, self.kind, sign=self.is_change)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of plain values: text, numbers, :class:`Range`, or None where there is nothing.
+    """Rows of plain values: text, numbers, :class:`IntervalEnds`, or None where there is nothing.
 
     :param key: by which it is found, and its file named.
     :param keys: of the settings that the rows are about, where each row is about one.
@@ -71,7 +73,7 @@ class Table:
 
     key: str
     title: str
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     rows: tuple[tuple[Any, ...], ...]
     keys: tuple[str, ...] = ()
     note: str = ""
@@ -111,9 +113,9 @@ def with_unit(value: float | None, kind: str, *, sign: bool = False) -> str:
     return f"{text_of(value, kind, sign=sign)}{'' if unit == '%' else ' '}{unit}"
 
 
-def metric_column(key: str, label: str, unit: Unit, *, is_change: bool = False) -> Column:
+def metric_column(key: str, label: str, unit: UnitName, *, is_change: bool = False) -> TableColumn:
     """The column of a metric."""
-    return Column(key, label, unit, is_change)
+    return TableColumn(key, label, unit, is_change)
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:
@@ -140,7 +142,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Seconds as a person says them: ``41 s``, ``3 min 07 s``, ``2 h 15 min``."""
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

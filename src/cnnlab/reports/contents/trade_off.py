@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column, Range, Table
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn
 from cnnlab.studies.result import Setting
 
 
@@ -24,11 +24,11 @@ class Point:
     shortest: float
     longest: float
     value: float
-    interval: Range | None
+    interval: IntervalEnds | None
     is_front: bool
 
 
-def trade_off(subject: Subject) -> tuple[Point, ...]:
+def trade_off(subject: ReportSubject) -> tuple[Point, ...]:
     """A point for each setting that has finished, in the order of the study."""
     known = [(setting, times) for setting in subject.ranked if (times := _seconds(setting))]
     values = [subject.sign * (subject.mean(setting) or 0.0) for setting, _ in known]
@@ -37,7 +37,7 @@ def trade_off(subject: Subject) -> tuple[Point, ...]:
     for (setting, times), is_front in zip(known, front, strict=True):
         found = subject.summary(setting)
         has_ends = found is not None and found.low is not None and found.high is not None
-        ends = Range(found.low or 0.0, found.high or 0.0) if found and has_ends else None
+        ends = IntervalEnds(found.low or 0.0, found.high or 0.0) if found and has_ends else None
         value = subject.mean(setting) or 0.0
         seconds = float(np.mean(times))
         label, key = subject.label(setting.key), setting.key
@@ -51,19 +51,19 @@ def pareto(costs: Sequence[float], values: Sequence[float]) -> list[bool]:
     return [not any(c <= cost and v >= value and (c < cost or v > value) for c, v in pairs) for cost, value in pairs]
 
 
-def trade_off_table(subject: Subject, points: Sequence[Point]) -> Table:
+def trade_off_table(subject: ReportSubject, points: Sequence[Point]) -> Table:
     """A row a setting."""
     metric = subject.metric
     columns = (
-        Column("setting", "setting"),
-        Column("seconds", "training time", "seconds"),
-        Column("seconds range", "shortest to longest", "seconds"),
-        Column(metric.name, metric.label, metric.unit),
-        Column("interval", "95% interval", metric.unit),
-        Column("front", "on the front"),
+        TableColumn("setting", "setting"),
+        TableColumn("seconds", "training time", "seconds"),
+        TableColumn("seconds range", "shortest to longest", "seconds"),
+        TableColumn(metric.name, metric.label, metric.unit),
+        TableColumn("interval", "95% interval", metric.unit),
+        TableColumn("front", "on the front"),
     )
     rows = tuple(
-        (one.label, one.seconds, Range(one.shortest, one.longest), one.value, one.interval, one.is_front)
+        (one.label, one.seconds, IntervalEnds(one.shortest, one.longest), one.value, one.interval, one.is_front)
         for one in points
     )
     keys = tuple(one.key for one in points)

@@ -6,8 +6,8 @@ import numpy as np
 
 from cnnlab.evaluation import Calibration, Confusion
 from cnnlab.reports.contents.classes import MEASURES, ClassMeasures
-from cnnlab.reports.contents.tables import Column
-from cnnlab.reports.figures.style import DOT, FAINT, SIZE, SOFT, WIDTH, haloed, in_unit, sheet, short
+from cnnlab.reports.contents.tables import TableColumn
+from cnnlab.reports.figures.style import DOT, FAINT, SIZE, SOFT, WIDTH, haloed, in_unit, sheet, short_label
 from cnnlab.reports.style import COLOURS, INK
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def draw_measures(found: ClassMeasures) -> "Figure":
         label = "F1" if name == "f1" else name
         axes.plot(found.mean[name], rows, mark, color=colour, markersize=5.5, zorder=3, label=label)
     size = SIZE if count <= _MOST_NAMED else max(5.0, SIZE * _MOST_NAMED / count)
-    axes.set_yticks(range(count), [short(name, 20) for name in found.names], fontsize=size)
+    axes.set_yticks(range(count), [short_label(name, 20) for name in found.names], fontsize=size)
     axes.set_ylim(count - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
-    in_unit(axes.xaxis, Column("", "", "share"))
+    in_unit(axes.xaxis, TableColumn("", "", "share"))
     axes.set_xlabel("%", color=INK)
     figure.legend(loc="outside upper left", ncols=3, frameon=False, labelcolor=INK, handletextpad=0.2)
     return figure
@@ -78,9 +78,9 @@ def draw_reliability(found: Calibration) -> "Figure":
     widths = [0.92 * (one.high - one.low) for one in found.bins]
     lower.bar([(one.low + one.high) / 2 for one in found.bins], shares, widths, color=COLOURS[0], alpha=0.75)
     for axes, title in ((upper, "accuracy (%)"), (lower, "share of predictions (%)")):
-        in_unit(axes.yaxis, Column("", "", "share"))
+        in_unit(axes.yaxis, TableColumn("", "", "share"))
         axes.set_title(title, loc="left", color=INK, pad=5)
-    in_unit(lower.xaxis, Column("", "", "share"))
+    in_unit(lower.xaxis, TableColumn("", "", "share"))
     lower.set_xlabel("confidence (%)", color=INK)
     return figure
 
@@ -117,8 +117,8 @@ def _name_classes(axes: "Axes", names: "tuple[str, ...]") -> None:
         return
     places = np.arange(count) + 0.5
     longest = max(map(len, names))
-    axes.set_xticks(places, [short(name, 14) for name in names])
-    axes.set_yticks(places, [short(name, 14) for name in names])
+    axes.set_xticks(places, [short_label(name, 14) for name in names])
+    axes.set_yticks(places, [short_label(name, 14) for name in names])
     if longest * count > 26:
         axes.tick_params(axis="x", rotation=90 if count > 12 else 45)
         for label in axes.get_xticklabels():

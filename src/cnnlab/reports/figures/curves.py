@@ -7,8 +7,8 @@ import numpy as np
 
 from cnnlab.objectives.metrics import better, unit
 from cnnlab.reports.contents.curves import Band, CurveMetric, Gap, SettingCurves
-from cnnlab.reports.contents.tables import Column, with_unit
-from cnnlab.reports.figures.style import BAD, SOFT, apart, in_unit, sheet, short
+from cnnlab.reports.contents.tables import TableColumn, with_unit
+from cnnlab.reports.figures.style import BAD, SOFT, in_unit, sheet, short_label, spread_labels
 from cnnlab.reports.style import INK
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ def draw_together(
     """The validation curves of several settings in one panel, each named at its end; of train, where that is all."""
     figure, (axes,) = sheet(3.1)
     split, ends = _split_shown(curves, metric), limits_together(curves, metric)
-    bands = {one.key: (band, short(names[one.key], 18), colours[one.key]) for one, band in _together(curves, metric)}
+    bands = {
+        one.key: (band, short_label(names[one.key], 18), colours[one.key]) for one, band in _together(curves, metric)
+    }
     for band, _, colour in bands.values():
         _draw_band(axes, band, colour, split)
     last = max(_last({"": band}) for band, _, _ in bands.values())
@@ -120,7 +122,7 @@ def _draw_gap(axes: "Axes", gap: Gap, metric: CurveMetric) -> None:
     axes.plot([gap.epoch] * 2, [gap.train, gap.validation], "_-", color=BAD, linewidth=1.6, markersize=8, zorder=4)
     text = f"gap {with_unit(gap.size, metric.kind, sign=True)}"
     place = f" at epoch {gap.epoch}"
-    is_short = len(Column("", metric.label, metric.kind).heading) + len(text) + len(place) <= _TITLE
+    is_short = len(TableColumn("", metric.label, metric.kind).heading) + len(text) + len(place) <= _TITLE
     axes.set_title(f"{text}{place if is_short else ''}", loc="right", color=BAD, pad=5)
 
 
@@ -132,7 +134,7 @@ def _label_ends(axes: "Axes", bands: Mapping[str, tuple[Band, str, str]], ends: 
     wanted = [float(np.clip(band.mean[-1], low, high)) for band, _, _ in bands.values()]
     last = max(int(band.epochs[-1]) for band, _, _ in bands.values())
     # Half a line below the top, so that no name touches what stands above the panel.
-    places = apart(wanted, least, low, high - least / 2)
+    places = spread_labels(wanted, least, low, high - least / 2)
     for (_, label, colour), place in zip(bands.values(), places, strict=True):
         common: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
         # The name itself in ink: some of the colours are too bright to read.
@@ -143,8 +145,8 @@ def _label_ends(axes: "Axes", bands: Mapping[str, tuple[Band, str, str]], ends: 
 def _finish(axes: "Axes", metric: CurveMetric, ends: tuple[float, float], last: int, room: float = _ROOM) -> None:
     from matplotlib.ticker import FixedLocator
 
-    in_unit(axes.yaxis, Column("", metric.label, metric.kind))
-    axes.set_title(Column("", metric.label, metric.kind).heading, loc="left", color=INK, pad=5)
+    in_unit(axes.yaxis, TableColumn("", metric.label, metric.kind))
+    axes.set_title(TableColumn("", metric.label, metric.kind).heading, loc="left", color=INK, pad=5)
     axes.set_ylim(*ends)
     first = 1 if last > 1 else 0
     axes.set_xlim(first - 0.02 * last, first + (last - first) * room if last > 1 else 2)

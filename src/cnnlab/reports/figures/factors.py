@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnlab.reports.contents.factors import Effect, HeatMap, Level
-from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column, text_of
-from cnnlab.reports.figures.style import DOT, SIZE, SOFT, WIDTH, in_unit, logarithmic, sheet, short
+from cnnlab.reports.contents.factors import Effect, FactorLevel, HeatMap
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import TableColumn, text_of
+from cnnlab.reports.figures.style import DOT, SIZE, SOFT, WIDTH, in_unit, logarithmic, sheet, short_label
 from cnnlab.reports.style import COLOURS, INK
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ _MAP = "cividis"
 """Even in brightness, and the same to people who see colours otherwise (Nuñez and others, 2018)."""
 
 
-def draw_effect(subject: Subject, effect: Effect) -> "Figure":
+def draw_effect(subject: ReportSubject, effect: Effect) -> "Figure":
     """Means with intervals by value: along an axis where values are numbers, else a row a value."""
-    column = Column("", subject.metric.label, subject.metric.unit)
+    column = TableColumn("", subject.metric.label, subject.metric.unit)
     if effect.scale == "words":
         return _draw_rows(effect, column)
     return _draw_line(effect, column)
 
 
-def draw_heat_map(subject: Subject, found: HeatMap) -> "Figure":
+def draw_heat_map(subject: ReportSubject, found: HeatMap) -> "Figure":
     """The cells with their numbers, brighter the higher."""
     from matplotlib import colormaps
     from matplotlib.colors import Normalize
@@ -41,7 +41,7 @@ def draw_heat_map(subject: Subject, found: HeatMap) -> "Figure":
     colours = colormaps[_MAP]
     axes.grid(visible=False)
     texts = {place: text_of(float(value), subject.metric.unit) for place, value in np.ndenumerate(found.cells)}
-    row_labels = [short(label, 20) for label in found.row_labels]
+    row_labels = [short_label(label, 20) for label in found.row_labels]
     # How many letters a column has room for, beside the names of the rows.
     room = (_LETTERS - max(map(len, row_labels))) / len(found.column_labels)
     size = max(6.0, SIZE * min(1.0, room / (max(map(len, texts.values())) + 1)))
@@ -53,7 +53,9 @@ def draw_heat_map(subject: Subject, found: HeatMap) -> "Figure":
         ink = ink if np.isfinite(value) else SOFT
         axes.text(place + 0.5, row + 0.5, texts[row, place], ha="center", va="center", color=ink, fontsize=size)
     is_turned = max(map(len, found.column_labels)) + 1 > room
-    axes.set_xticks(np.arange(len(found.column_labels)) + 0.5, [short(label, 22) for label in found.column_labels])
+    axes.set_xticks(
+        np.arange(len(found.column_labels)) + 0.5, [short_label(label, 22) for label in found.column_labels]
+    )
     if is_turned:
         axes.tick_params(axis="x", rotation=35)
         for label in axes.get_xticklabels():
@@ -62,12 +64,12 @@ def draw_heat_map(subject: Subject, found: HeatMap) -> "Figure":
     axes.invert_yaxis()
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    axes.set_xlabel(short(found.columns, 40), color=INK)
-    axes.set_ylabel(short(found.rows, 30), color=INK)
+    axes.set_xlabel(short_label(found.columns, 40), color=INK)
+    axes.set_ylabel(short_label(found.rows, 30), color=INK)
     return figure
 
 
-def _draw_rows(effect: Effect, column: Column) -> "Figure":
+def _draw_rows(effect: Effect, column: TableColumn) -> "Figure":
     figure, (axes,) = sheet(0.75 + 0.36 * len(effect.levels))
     for place, level in enumerate(effect.levels):
         if level.interval:
@@ -76,7 +78,7 @@ def _draw_rows(effect: Effect, column: Column) -> "Figure":
             values = list(level.values.values())
             axes.plot(values, [place + 0.25] * len(values), ".", color=SOFT, markersize=4.5, zorder=2)
         axes.plot(level.mean, place, color=_COLOUR, **DOT)
-    axes.set_yticks(range(len(effect.levels)), [short(level.label) for level in effect.levels])
+    axes.set_yticks(range(len(effect.levels)), [short_label(level.label) for level in effect.levels])
     axes.set_ylim(len(effect.levels) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     in_unit(axes.xaxis, column)
@@ -84,7 +86,7 @@ def _draw_rows(effect: Effect, column: Column) -> "Figure":
     return figure
 
 
-def _draw_line(effect: Effect, column: Column) -> "Figure":
+def _draw_line(effect: Effect, column: TableColumn) -> "Figure":
     levels = sorted(effect.levels, key=lambda level: level.x or 0.0)
     places = [level.x or 0.0 for level in levels]
     figure, (axes,) = sheet(2.6)
@@ -99,16 +101,16 @@ def _draw_line(effect: Effect, column: Column) -> "Figure":
     _mark_levels(axes, levels)
     in_unit(axes.yaxis, column)
     axes.set_title(column.heading, loc="left", color=INK, pad=5)
-    axes.set_xlabel(short(effect.axis, 40), color=INK)
+    axes.set_xlabel(short_label(effect.axis, 40), color=INK)
     return figure
 
 
-def _mark_levels(axes: "Axes", levels: "list[Level]") -> None:
+def _mark_levels(axes: "Axes", levels: "list[FactorLevel]") -> None:
     """The values themselves along the axis, where they are few; else ticks as matplotlib sets them."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     letters = sum(len(level.label) + 2 for level in levels)
     if letters * 0.6 * SIZE < WIDTH * 72 * 0.8:
         axes.xaxis.set_major_locator(FixedLocator([level.x or 0.0 for level in levels]))
-        axes.set_xticklabels([short(level.label) for level in levels])
+        axes.set_xticklabels([short_label(level.label) for level in levels])
         axes.xaxis.set_minor_locator(NullLocator())

@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.reports.contents.mistakes import Gallery, Mistake
-from cnnlab.reports.figures.style import SOFT, WIDTH, short
+from cnnlab.reports.figures.style import SOFT, WIDTH, short_label
 from cnnlab.reports.style import INK
 
 if TYPE_CHECKING:
@@ -45,6 +45,6 @@ def _draw_one(axes: "Axes", mistake: Mistake, words: str) -> None:
         axes.imshow(pixels[..., :3], interpolation="none")
     common: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "top", "fontsize": _SIZE}
     count = f", {mistake.wrong} of {mistake.repeats}" if mistake.repeats > 1 and mistake.wrong is not None else ""
-    axes.text(0.5, -0.04, short(mistake.true, _LONGEST), color=INK, fontweight="bold", **common)
-    axes.text(0.5, -0.17, short(f"as {mistake.predicted}", _LONGEST), color=INK, **common)
+    axes.text(0.5, -0.04, short_label(mistake.true, _LONGEST), color=INK, fontweight="bold", **common)
+    axes.text(0.5, -0.17, short_label(f"as {mistake.predicted}", _LONGEST), color=INK, **common)
     axes.text(0.5, -0.30, f"{words}{count}", color=SOFT, **common)

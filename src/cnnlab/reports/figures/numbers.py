@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnlab.reports.contents.numbers import NumberDetails
-from cnnlab.reports.contents.tables import Column
+from cnnlab.reports.contents.tables import TableColumn
 from cnnlab.reports.figures.style import SOFT, in_unit, logarithmic, sheet
 from cnnlab.reports.style import COLOURS, INK
 
@@ -59,9 +59,9 @@ def draw_distances(details: NumberDetails) -> "Figure":
         axes.axvline(details.found.guess, color=SOFT, linewidth=1.2, linestyle=(0, (3, 2)))
     logarithmic(axes)
     axes.set_ylim(0, 1.02)
-    column = Column("", "off by at most", details.found.unit)
+    column = TableColumn("", "off by at most", details.found.unit)
     axes.set_xlabel(column.heading, color=INK)
-    in_unit(axes.yaxis, Column("", "", "share"))
+    in_unit(axes.yaxis, TableColumn("", "", "share"))
     axes.set_title("share of predictions (%)", loc="left", color=INK, pad=5)
     return figure
 
@@ -78,7 +78,7 @@ def _shade(axes: "Axes", truth: Any, predicted: Any, ends: tuple[float, float]) 
 
 def _ticks(axis: Any, details: NumberDetails, high: float) -> None:
     if details.found.unit != "minutes":
-        in_unit(axis, Column("", "", "number"))
+        in_unit(axis, TableColumn("", "", "number"))
         return
     places = np.arange(0, high + 1, _HOURS)
     axis.set_ticks(places, [details.text(place) for place in places])

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cnnlab.reports.contents.search import Step
-from cnnlab.reports.contents.tables import Column
+from cnnlab.reports.contents.search import TriedSetting
+from cnnlab.reports.contents.tables import TableColumn
 from cnnlab.reports.figures.style import DOT, SOFT, in_unit, sheet
 from cnnlab.reports.style import COLOURS, INK
 from cnnlab.studies.result import Metric
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw_search(steps: Sequence[Step], metric: Metric) -> "Figure":
+def draw_search(steps: Sequence[TriedSetting], metric: Metric) -> "Figure":
     """A dot a step, hollow where it was stopped early; the best so far as a line of steps."""
     from matplotlib.ticker import MaxNLocator
 
@@ -28,7 +28,7 @@ def draw_search(steps: Sequence[Step], metric: Metric) -> "Figure":
             axes.plot(step.number + 1, step.value, color=COLOURS[0], **DOT)
         else:
             axes.plot(step.number + 1, step.value, "o", markersize=7, color="none", markeredgecolor=SOFT)
-    column = Column("", metric.label, metric.unit)
+    column = TableColumn("", metric.label, metric.unit)
     in_unit(axes.yaxis, column)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_title(column.heading, loc="left", color=INK, pad=5)

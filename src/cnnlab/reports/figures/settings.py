@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column
-from cnnlab.reports.figures.style import DOT, SOFT, haloed, in_unit, sheet, short
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import TableColumn
+from cnnlab.reports.figures.style import DOT, SOFT, haloed, in_unit, sheet, short_label
 from cnnlab.reports.style import INK
 from cnnlab.studies.result import Setting
 
@@ -19,7 +19,7 @@ _LONGEST = 46
 """Letters of a name as wide as the figure."""
 
 
-def drawn_settings(subject: Subject) -> tuple[Setting, ...]:
+def drawn_settings(subject: ReportSubject) -> tuple[Setting, ...]:
     """Those that have values, the best first; the baseline always among them."""
     chosen = list(subject.ranked[:MOST])
     baseline = subject.baseline
@@ -28,7 +28,7 @@ def drawn_settings(subject: Subject) -> tuple[Setting, ...]:
     return tuple(chosen)
 
 
-def draw_settings(subject: Subject, published: Mapping[str, float]) -> "Figure":
+def draw_settings(subject: ReportSubject, published: Mapping[str, float]) -> "Figure":
     """A row a setting, the best on top: a dot a trial, a bar for the 95% interval, a diamond for what was published."""
     settings = drawn_settings(subject)
     figure, (axes,) = sheet(0.75 + (0.52 if subject.has_keys else 0.36) * len(settings))
@@ -37,14 +37,14 @@ def draw_settings(subject: Subject, published: Mapping[str, float]) -> "Figure":
         if setting.key in published:
             axes.plot(published[setting.key], place, "D", color="none", markeredgecolor=INK, markersize=7, zorder=5)
     _name_rows(axes, settings, subject)
-    column = Column("", subject.metric.label, subject.metric.unit)
+    column = TableColumn("", subject.metric.label, subject.metric.unit)
     in_unit(axes.xaxis, column)
     axes.set_xlabel(column.heading, color=INK)
     axes.grid(axis="y", visible=False)
     return figure
 
 
-def _draw_row(axes: "Axes", place: int, subject: Subject, setting: Setting) -> None:
+def _draw_row(axes: "Axes", place: int, subject: ReportSubject, setting: Setting) -> None:
     colour = subject.colours[setting.key]
     summary = subject.summary(setting)
     if summary is None or summary.mean is None:
@@ -56,14 +56,14 @@ def _draw_row(axes: "Axes", place: int, subject: Subject, setting: Setting) -> N
     axes.plot(summary.mean, place, color=colour, **DOT)
 
 
-def _name_rows(axes: "Axes", settings: Sequence[Setting], subject: Subject) -> None:
+def _name_rows(axes: "Axes", settings: Sequence[Setting], subject: ReportSubject) -> None:
     """Beside the rows; names that are too long for that above them."""
     names = [subject.names[setting.key] for setting in settings]
     axes.set_ylim(len(settings) - 0.4, -0.8 if subject.has_keys else -0.6)
     if subject.has_keys:
         axes.set_yticks([])
         common: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "color": INK, "zorder": 6}
-        labels = [axes.text(0, place - 0.4, short(name, _LONGEST), **common) for place, name in enumerate(names)]
+        labels = [axes.text(0, place - 0.4, short_label(name, _LONGEST), **common) for place, name in enumerate(names)]
         for label in labels:
             haloed(label)
     else:

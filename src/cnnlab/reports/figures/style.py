@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.reports.contents.tables import Column, cut
+from cnnlab.reports.contents.tables import TableColumn, cut
 from cnnlab.reports.style import INK
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def frame(axes: "Axes") -> None:
     axes.set_axisbelow(True)
 
 
-def in_unit(axis: Any, column: Column) -> None:
+def in_unit(axis: Any, column: TableColumn) -> None:
     """Writes the numbers along an axis as tables write them, with no more digits than tell them apart."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -96,7 +96,7 @@ def logarithmic(axes: "Axes") -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def short(label: str, longest: int = LONGEST) -> str:
+def short_label(label: str, longest: int = LONGEST) -> str:
     """A label for a figure, cut where it is too long."""
     return cut(label, longest)
 
@@ -111,7 +111,7 @@ def haloed(text: "Text") -> None:
     text.set_gid(HALO)
 
 
-def apart(places: Sequence[float], least: float, low: float, high: float) -> list[float]:
+def spread_labels(places: Sequence[float], least: float, low: float, high: float) -> list[float]:
     """Places for labels as near as can be to those wanted, at least so far from one another, between two ends."""
     if not places:
         return []

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import TableColumn
 from cnnlab.reports.contents.trade_off import Point
 from cnnlab.reports.figures.style import DOT, SOFT, haloed, in_unit, logarithmic, sheet
 from cnnlab.reports.style import INK
@@ -23,7 +23,7 @@ _NEAR = 3
 """So many of these steps are so short that a name still stands by its dot without a line to it."""
 
 
-class Box(NamedTuple):
+class PanelBox(NamedTuple):
     """A part of the panel, in shares of it."""
 
     left: float
@@ -31,7 +31,7 @@ class Box(NamedTuple):
     bottom: float
     top: float
 
-    def meets(self, other: "Box") -> bool:
+    def meets(self, other: "PanelBox") -> bool:
         """Whether the two have a place in common."""
         beside = self.right <= other.left or other.right <= self.left
         return not beside and self.bottom < other.top and other.bottom < self.top
@@ -41,7 +41,7 @@ class Box(NamedTuple):
         return self.left <= x <= self.right and self.bottom <= y <= self.top
 
 
-def draw_trade_off(subject: Subject, points: Sequence[Point], colours: Mapping[str, str]) -> "Figure":
+def draw_trade_off(subject: ReportSubject, points: Sequence[Point], colours: Mapping[str, str]) -> "Figure":
     """A dot a setting with the range of its times and its interval, of many for the front alone; the front as steps."""
     figure, (axes,) = sheet(3.2)
     times = [point.seconds for point in points]
@@ -53,10 +53,10 @@ def draw_trade_off(subject: Subject, points: Sequence[Point], colours: Mapping[s
     if len(front) > 1:
         x, y = [point.seconds for point in front], [point.value for point in front]
         axes.step(x, y, where="post", color=SOFT, linewidth=1.2, linestyle=(0, (2, 2)), zorder=2)
-    column = Column("", subject.metric.label, subject.metric.unit)
+    column = TableColumn("", subject.metric.label, subject.metric.unit)
     in_unit(axes.yaxis, column)
     if axes.get_xscale() == "linear":
-        in_unit(axes.xaxis, Column("", "", "number"))
+        in_unit(axes.xaxis, TableColumn("", "", "number"))
     axes.margins(x=0.12, y=0.12)
     names = {key: key if subject.has_keys else name for key, name in subject.names.items()}
     _name_points(axes, names, front, points)
@@ -81,7 +81,7 @@ def _name_points(axes: "Axes", names: Mapping[str, str], front: Sequence[Point],
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     to_share = axes.transData + axes.transAxes.inverted()
     places = {point.key: tuple(map(float, to_share.transform((point.seconds, point.value)))) for point in points}
-    taken = [Box(x - _DOT, x + _DOT, y - 2 * _DOT, y + 2 * _DOT) for x, y in places.values()]
+    taken = [PanelBox(x - _DOT, x + _DOT, y - 2 * _DOT, y + 2 * _DOT) for x, y in places.values()]
     others = [point for point in points if not point.is_front] if len(points) <= _MOST_NAMED else []
     for point in (*sorted(front[-_MOST_NAMED:], key=lambda one: -one.value), *others):
         x, y = places[point.key]
@@ -92,7 +92,7 @@ def _name_points(axes: "Axes", names: Mapping[str, str], front: Sequence[Point],
             _name_point(axes, names[point.key], (x, y), box, is_front=point.is_front)
 
 
-def _name_point(axes: "Axes", name: str, place: tuple[float, float], box: Box, *, is_front: bool) -> None:
+def _name_point(axes: "Axes", name: str, place: tuple[float, float], box: PanelBox, *, is_front: bool) -> None:
     x, y = place
     is_left = box.right < x
     level = (box.bottom + box.top) / 2
@@ -113,7 +113,7 @@ def _name_point(axes: "Axes", name: str, place: tuple[float, float], box: Box, *
     haloed(label)
 
 
-def room_for(x: float, y: float, width: float, taken: Sequence[Box], *, steps: Sequence[float]) -> Box | None:
+def room_for(x: float, y: float, width: float, taken: Sequence[PanelBox], *, steps: Sequence[float]) -> PanelBox | None:
     """The nearest free place for a name of this width beside a dot, within the panel; None where there is none.
 
     :param steps: how far up or down it may be moved, in lines, nearest first.
@@ -122,7 +122,7 @@ def room_for(x: float, y: float, width: float, taken: Sequence[Box], *, steps: S
     for step in steps:
         middle = y + step * _LINE
         for left in sides if x <= 0.5 else reversed(sides):
-            box = Box(left, left + width, middle - _LINE / 2, middle + _LINE / 2)
+            box = PanelBox(left, left + width, middle - _LINE / 2, middle + _LINE / 2)
             is_inside = box.left >= -0.02 and box.right <= 1.02 and box.bottom >= 0 and box.top <= 1.04
             if is_inside and not any(box.meets(other) for other in taken):
                 return box

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.reports.contents.answer import answer
 from cnnlab.reports.contents.mistakes import Gallery, Mistake
 from cnnlab.reports.contents.provenance import Provenance
-from cnnlab.reports.contents.subject import Subject
-from cnnlab.reports.contents.tables import Column, Range, Table, counted
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, counted
 from cnnlab.reports.sections import Section
 from cnnlab.reports.writing.svg import VARIABLES, inline
 from cnnlab.reports.writing.tables import slug
@@ -36,7 +36,7 @@ _VERDICTS = {
 
 
 def page(
-    subject: Subject, sections: Sequence[Section], origin: Provenance, drawn: Mapping[str, str], folder: str
+    subject: ReportSubject, sections: Sequence[Section], origin: Provenance, drawn: Mapping[str, str], folder: str
 ) -> str:
     """The page's text.
 
@@ -94,7 +94,7 @@ def _raw(name: str) -> "Markup":
     return Markup(files("cnnlab.reports.writing").joinpath("templates", name).read_text(encoding="utf-8"))
 
 
-def _status(subject: Subject) -> list[str]:
+def _status(subject: ReportSubject) -> list[str]:
     result = subject.result
     trials = [trial for setting in result.settings for trial in setting.trials]
     finished = sum(trial.status == "finished" for trial in trials)
@@ -105,7 +105,7 @@ def _status(subject: Subject) -> list[str]:
     return [*texts, *([day] if day else [])]
 
 
-def _variable(subject: Subject, key: str) -> str:
+def _variable(subject: ReportSubject, key: str) -> str:
     return f"var(--{VARIABLES[subject.colours[key]]})"
 
 
@@ -114,13 +114,13 @@ def _heading(text: str) -> str:
     return _JOINT.sub("\\1\u200b", text)
 
 
-def _cell(value: Any, column: Column) -> str:
+def _cell(value: Any, column: TableColumn) -> str:
     return column.text(value)
 
 
 def _sort_value(value: Any) -> str:
     """By what a column is sorted: numbers in full, intervals by their middle."""
-    if isinstance(value, Range):
+    if isinstance(value, IntervalEnds):
         return repr((value.low + value.high) / 2)
     if value is None or value != value:
         return ""

@@ -4,7 +4,7 @@ import io
 import re
 from typing import TYPE_CHECKING
 
-from cnnlab.reports.contents.subject import GREY
+from cnnlab.reports.contents.report_subject import GREY
 from cnnlab.reports.figures.style import BAD, FAINT, GOOD, HALO, PAPER, SOFT, style
 from cnnlab.reports.style import COLOURS, INK
 

@@ -5,7 +5,7 @@ import io
 import re
 from typing import Any
 
-from cnnlab.reports.contents.tables import NOTHING, Column, Range, Table
+from cnnlab.reports.contents.tables import NOTHING, IntervalEnds, Table, TableColumn
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -36,7 +36,7 @@ _INTERVAL_ENDS = ("low", "high")
 
 def csv_of(table: Table) -> str:
     """Comma-separated, the keys of the columns on top; numbers in full, shares from 0 to 1, an interval as two."""
-    ranges = [any(isinstance(row[i], Range) for row in table.rows) for i in range(len(table.columns))]
+    ranges = [any(isinstance(row[i], IntervalEnds) for row in table.rows) for i in range(len(table.columns))]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -74,13 +74,13 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unnamed"
 
 
-def _names(column: Column, is_range: bool) -> list[str]:
+def _names(column: TableColumn, is_range: bool) -> list[str]:
     return [f"{column.key} {end}" for end in _INTERVAL_ENDS] if is_range else [column.key]
 
 
 def _cells(value: Any, is_range: bool) -> list[str]:
     if is_range:
-        return [_plain(end) for end in value] if isinstance(value, Range) else ["", ""]
+        return [_plain(end) for end in value] if isinstance(value, IntervalEnds) else ["", ""]
     return [_plain(value)]
 
 
@@ -92,7 +92,7 @@ def _plain(value: Any) -> str:
     return repr(float(value)) if isinstance(value, float) else str(value)
 
 
-def _alignment(column: Column, texts: list[str]) -> str:
+def _alignment(column: TableColumn, texts: list[str]) -> str:
     if column.is_number:
         return "r"
     longest = max(map(len, texts), default=0)

@@ -10,7 +10,7 @@ Failure = Literal["nan", "memory", "crash", "error", "busy"]
 
 
 @dataclass(frozen=True)
-class Order:
+class TrialRequest:
     """One training to be carried out.
 
     :param number: by which its events are told apart.
@@ -24,7 +24,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Begun:
+class Started:
     """A training begins, or goes on: ``epochs_done`` of its ``epochs`` lie behind it."""
 
     number: int
@@ -72,11 +72,11 @@ class Failed:
     folder: Path | None = None
 
 
-Event = Begun | EpochDone | Finished | Stopped | Failed
+Event = Started | EpochDone | Finished | Stopped | Failed
 
 
 @dataclass(frozen=True)
-class Pace:
+class Throughput:
     """How fast trainings go when carried out in one way.
 
     :param at_once: trainings at the same time, with ``threads`` each.
@@ -99,7 +99,7 @@ class Executor(ABC):
         """How many trainings it carries out at once."""
 
     @abstractmethod
-    def submit(self, order: Order) -> None:
+    def submit(self, request: TrialRequest) -> None:
         """Begins a training; there must be a free slot."""
 
     @abstractmethod
@@ -111,7 +111,7 @@ class Executor(ABC):
         """What a judged training is to do after an epoch: go on, or save and stop."""
 
     @abstractmethod
-    def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Pace:
+    def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Throughput:
         """Times a few steps of a recipe carried out in this way; nothing else may be under way."""
 
     @abstractmethod

@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnlab.core.messages import note
-from cnnlab.studies.execution.executor import Executor, Pace
+from cnnlab.studies.execution.executor import Executor, Throughput
 from cnnlab.training import Recipe
-from cnnlab.training.execution import choose, kernels_at_hand, usable_cores
+from cnnlab.training.execution import execution_for, kernels_at_hand, usable_cores
 
 _CLEARLY_FASTER = 1.05
 ASKED = ("device", "precision", "threads", "compile", "kernels")
 
 
-def asked_of(recipe: Recipe) -> dict[str, Any]:
+def execution_keys(recipe: Recipe) -> dict[str, Any]:
     """What the study's base says of how to carry trials out."""
     return {key: getattr(recipe, key) for key in ASKED}
 
 
-def candidates(recipe: Recipe, trials: int, workers: int | None) -> list[tuple[int, int]]:
+def parallelism_choices(recipe: Recipe, trials: int, workers: int | None) -> list[tuple[int, int]]:
     """The pairs of trials at once and threads of each that are worth timing.
 
     :param trials: that are left to train; there is no use in more at once.
@@ -26,7 +26,7 @@ def candidates(recipe: Recipe, trials: int, workers: int | None) -> list[tuple[i
     cores = usable_cores()
     if workers is not None:
         return [(workers, recipe.threads or max(1, cores // workers))]
-    device = choose(device=recipe.device, precision="float32", threads=1, workers=1, compile=False).torch_device
+    device = execution_for(device=recipe.device, precision="float32", threads=1, workers=1, compile=False).torch_device
     if device.type != "cpu":
         return [(1, recipe.threads or cores)]
     if recipe.threads is not None:
@@ -42,14 +42,14 @@ def candidates(recipe: Recipe, trials: int, workers: int | None) -> list[tuple[i
     return list(halves.items())
 
 
-def settle(executor: Executor, recipe: Recipe, choices: list[tuple[int, int]]) -> dict[str, Any]:
+def choose_parallelism(executor: Executor, recipe: Recipe, choices: list[tuple[int, int]]) -> dict[str, Any]:
     """The execution for all trials: of the choices the fastest, timed where there are several or a format is open.
 
     :param recipe: one of the study's, which is to stand for all.
     """
     if len(choices) == 1 and recipe.precision != "auto":
         at_once, threads = choices[0]
-        fixed = choose(
+        fixed = execution_for(
             device=recipe.device,
             precision=recipe.precision,
             threads=threads,
@@ -68,7 +68,7 @@ def settle(executor: Executor, recipe: Recipe, choices: list[tuple[int, int]]) -
     return {**_fixed({**best.execution, "threads": best.threads}, best.at_once), "timed": timed}
 
 
-def fitted(recipe: Recipe, seed: int, execution: Mapping[str, Any]) -> dict[str, Any]:
+def trial_recipe(recipe: Recipe, seed: int, execution: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe of one trial, told how to be carried out."""
     keys: dict[str, Any] = {key: execution[key] for key in (*ASKED, "workers") if key in execution}
     if keys.get("kernels") == "native" and recipe.kernels == "auto":
@@ -77,7 +77,7 @@ def fitted(recipe: Recipe, seed: int, execution: Mapping[str, Any]) -> dict[str,
     return recipe.model_copy(update={**keys, "seed": seed}).to_dict()
 
 
-def _best(paces: list[Pace]) -> Pace:
+def _best(paces: list[Throughput]) -> Throughput:
     best = paces[0]
     for pace in paces[1:]:
         # Fewer at once need less memory, and a single one is done sooner.

@@ -11,9 +11,9 @@ from typing import Any
 
 from cnnlab.core.errors import CnnlabError
 from cnnlab.data import Dataset
-from cnnlab.studies.execution.executor import Event, Executor, Failed, Finished, Order, Pace, Stopped
-from cnnlab.studies.execution.shared_data import share
-from cnnlab.studies.execution.worker import Post, work
+from cnnlab.studies.execution.executor import Event, Executor, Failed, Finished, Stopped, Throughput, TrialRequest
+from cnnlab.studies.execution.shared_data import share_dataset
+from cnnlab.studies.execution.worker import WorkerConfig, work
 from cnnlab.training import Recipe
 from cnnlab.training.python_objects import data_key
 
@@ -28,7 +28,7 @@ class _Worker:
 
     process: Any
     connection: Connection
-    order: Order | None = None
+    request: TrialRequest | None = None
     given: list[str] = field(default_factory=list)
 
     def send(self, kind: str, content: Any) -> None:
@@ -37,7 +37,7 @@ class _Worker:
             self.connection.send((kind, content))
 
 
-class LocalExecutor(Executor):
+class ProcessExecutor(Executor):
     """Workers on this machine, started when they are first needed.
 
     :param workers: how many at the same time.
@@ -54,7 +54,7 @@ class LocalExecutor(Executor):
         offline: bool = False,
         sets: Mapping[str, Dataset] | None = None,
     ) -> None:
-        self._count, self._post = workers, Post(runs, data_dir, offline)
+        self._count, self._config = workers, WorkerConfig(runs, data_dir, offline)
         self._sets = sets if sets is not None else {}
         self._workers: list[_Worker] = []
 
@@ -67,19 +67,19 @@ class LocalExecutor(Executor):
         """Another number of workers from now on; idle ones beyond it end."""
         self._count = workers
         for worker in self._workers[workers:]:
-            if worker.order is None:
+            if worker.request is None:
                 self._end(worker)
 
-    def submit(self, order: Order) -> None:
-        """Gives the order to a free worker, starting one where none is up."""
+    def submit(self, request: TrialRequest) -> None:
+        """Gives the request to a free worker, starting one where none is up."""
         worker = self._free()
-        worker.order = order
-        self._share(worker, order.recipe)
-        worker.send("train", order)
+        worker.request = request
+        self._share(worker, request.recipe)
+        worker.send("train", request)
 
     def events(self, timeout: float) -> Sequence[Event]:
         """What the workers told; of one that died, that its training failed."""
-        busy = {worker.connection: worker for worker in self._workers if worker.order is not None}
+        busy = {worker.connection: worker for worker in self._workers if worker.request is not None}
         if not busy:
             time.sleep(timeout)
             return []
@@ -89,10 +89,10 @@ class LocalExecutor(Executor):
     def answer(self, number: int, go_on: bool) -> None:
         """Passed on to the worker that waits for it."""
         for worker in self._workers:
-            if worker.order is not None and worker.order.number == number:
+            if worker.request is not None and worker.request.number == number:
                 worker.send("go on", go_on)
 
-    def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Pace:
+    def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Throughput:
         """The sum over so many workers timed at the same time."""
         self._count = max(self._count, at_once)
         workers = self._workers[:at_once]
@@ -106,7 +106,7 @@ class LocalExecutor(Executor):
         for worker in workers:
             worker.send("pace", (timed, _PACE_SECONDS))
         answers = self._all_answered(workers)
-        return Pace(at_once, threads, sum(speed for speed, _ in answers), answers[0][1])
+        return Throughput(at_once, threads, sum(speed for speed, _ in answers), answers[0][1])
 
     def close(self) -> None:
         """Busy workers save and stop; the others, which have nothing to save, are ended at once.
@@ -115,7 +115,7 @@ class LocalExecutor(Executor):
         """
         for worker in self._workers:
             worker.process.terminate()
-            if worker.order is not None:
+            if worker.request is not None:
                 # One that waits for a word after an epoch hears these; one whose saving fails leaves by the second.
                 worker.send("go on", False)
                 worker.send("end", None)
@@ -136,7 +136,7 @@ class LocalExecutor(Executor):
         self._workers.clear()
 
     def _free(self) -> _Worker:
-        free = [worker for worker in self._workers if worker.order is None]
+        free = [worker for worker in self._workers if worker.request is None]
         return free[0] if free else self._start(1)[0]
 
     def _start(self, count: int) -> list[_Worker]:
@@ -147,7 +147,7 @@ class LocalExecutor(Executor):
         started = []
         for _ in range(count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=work, args=(theirs, self._post), daemon=False)
+            process = context.Process(target=work, args=(theirs, self._config), daemon=False)
             process.start()
             theirs.close()
             started.append(_Worker(process, ours))
@@ -175,25 +175,25 @@ class LocalExecutor(Executor):
         if key in worker.given or key not in self._sets:
             return
         dataset = self._sets[key]
-        if share(dataset):
+        if share_dataset(dataset):
             worker.send("share", (key, dataset))
         worker.given = [*worker.given, key][-2:]
 
     def _told(self, worker: _Worker) -> list[Event]:
-        assert worker.order is not None
+        assert worker.request is not None
         try:
             event: Event = worker.connection.recv()
         except (EOFError, OSError):
-            return [self._buried(worker, worker.order)]
+            return [self._buried(worker, worker.request)]
         if isinstance(event, Finished | Failed | Stopped):
-            worker.order = None
+            worker.request = None
         return [event]
 
-    def _buried(self, worker: _Worker, order: Order) -> Event:
+    def _buried(self, worker: _Worker, request: TrialRequest) -> Event:
         worker.process.join()
         code = worker.process.exitcode
         self._end(worker)
-        return Failed(order.number, "crash", _epitaph(code))
+        return Failed(request.number, "crash", _epitaph(code))
 
     def _end(self, worker: _Worker) -> None:
         worker.send("end", None)

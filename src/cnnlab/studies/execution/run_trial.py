@@ -1,4 +1,4 @@
-"""Carrying out one order in this process, for executors of all kinds."""
+"""Carrying out one request in this process, for executors of all kinds."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,9 +8,18 @@ from typing import Any
 from cnnlab import training
 from cnnlab.core.errors import CnnlabError, RunBusyError, TrainingError
 from cnnlab.core.messages import quietly
-from cnnlab.studies.execution.executor import Begun, EpochDone, Event, Failed, Failure, Finished, Order, Stopped
+from cnnlab.studies.execution.executor import (
+    EpochDone,
+    Event,
+    Failed,
+    Failure,
+    Finished,
+    Started,
+    Stopped,
+    TrialRequest,
+)
 from cnnlab.training.signals import Interrupted
-from cnnlab.training.single_step import lone_step
+from cnnlab.training.single_step import single_step
 from cnnlab.training.step import is_out_of_memory
 
 _SIGTERM = 15
@@ -18,8 +27,8 @@ _STEPS_BEFORE = 2
 _SECONDS = 1.0
 
 
-def carry_out(
-    order: Order,
+def run_trial(
+    request: TrialRequest,
     *,
     runs: Path,
     data_dir: Path | None,
@@ -27,7 +36,7 @@ def carry_out(
     tell: Callable[[Event], None],
     may_go_on: Callable[[], bool],
 ) -> Event:
-    """Trains what an order says; the last event is returned, those before are told.
+    """Trains what a request says; the last event is returned, those before are told.
 
     :param may_go_on: asked after each epoch.
     :raises Interrupted: when a signal asks this process to stop.
@@ -38,24 +47,24 @@ def carry_out(
     def at_epoch(end: training.EpochEnd) -> None:
         nonlocal is_stopped
         seen[:] = [end.folder]
-        tell(EpochDone(order.number, dict(end.row), end.folder))
+        tell(EpochDone(request.number, dict(end.row), end.folder))
         if not may_go_on():
             is_stopped = True
             raise Interrupted(_SIGTERM, str(end.folder))
 
-    tell(Begun(order.number, _epochs(order.recipe)))
+    tell(Started(request.number, _epochs(request.recipe)))
     try:
         with quietly():
             run = training.train(
-                dict(order.recipe), runs=runs, data_dir=data_dir, offline=offline, callbacks=[at_epoch]
+                dict(request.recipe), runs=runs, data_dir=data_dir, offline=offline, callbacks=[at_epoch]
             )
     except Interrupted:
         if not is_stopped:
             raise
-        return Stopped(order.number, seen[0])
+        return Stopped(request.number, seen[0])
     except Exception as error:
-        return Failed(order.number, kind_of(error), _reason(error), next(iter(seen), None))
-    return Finished(order.number, run.folder)
+        return Failed(request.number, kind_of(error), _reason(error), next(iter(seen), None))
+    return Finished(request.number, run.folder)
 
 
 def kind_of(error: BaseException) -> Failure:
@@ -71,7 +80,7 @@ def images_per_second(
     recipe: Mapping[str, Any], *, data_dir: Path | None, offline: bool, seconds: float = _SECONDS
 ) -> tuple[float, dict[str, Any]]:
     """The speed of the steps of a recipe in this process, timed for so long, and the execution they were done in."""
-    step = lone_step(dict(recipe), data_dir=data_dir, offline=offline)
+    step = single_step(dict(recipe), data_dir=data_dir, offline=offline)
     images = _random_images(step.batch, step.shape).to(step.execution.torch_device)
     done = 0
     with step.execution.applied():

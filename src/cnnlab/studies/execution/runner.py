@@ -13,13 +13,22 @@ from cnnlab.core.messages import note, warn
 from cnnlab.runs import Run
 from cnnlab.runs.history import read_history
 from cnnlab.runs.record import HISTORY
-from cnnlab.studies.execution.executor import Begun, EpochDone, Event, Executor, Failed, Finished, Order, Stopped
-from cnnlab.studies.execution.parallelism import fitted
-from cnnlab.studies.execution.scheduler import Agenda, Task
-from cnnlab.studies.progress import Progress
+from cnnlab.studies.execution.executor import (
+    EpochDone,
+    Event,
+    Executor,
+    Failed,
+    Finished,
+    Started,
+    Stopped,
+    TrialRequest,
+)
+from cnnlab.studies.execution.parallelism import trial_recipe
+from cnnlab.studies.execution.scheduler import Scheduler, TrialTask
+from cnnlab.studies.progress import StudyProgress
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import Trial
-from cnnlab.training.signals import Wish, listening
+from cnnlab.training.signals import StopRequest, catching_signals
 
 _MOST_ATTEMPTS = 3
 _POLL = 0.25
@@ -50,7 +59,7 @@ class StudyInterrupted(KeyboardInterrupt):
 class _Ready:
     """A task that waits, not before a moment; ``alone`` because memory ran out beside others."""
 
-    task: Task
+    task: TrialTask
     alone: bool = False
     not_before: float = 0.0
 
@@ -62,9 +71,9 @@ class Runner:
     """
 
     def __init__(
-        self, agenda: Agenda, executor: Executor, record: StudyRecord, progress: Progress, metric: str
+        self, scheduler: Scheduler, executor: Executor, record: StudyRecord, progress: StudyProgress, metric: str
     ) -> None:
-        self.agenda, self.executor, self.record = agenda, executor, record
+        self.scheduler, self.executor, self.record = scheduler, executor, record
         self.progress, self.metric = progress, metric
         self._running: dict[int, _Ready] = {}
         self._again: deque[_Ready] = deque()
@@ -78,33 +87,35 @@ class Runner:
 
         :raises StudyInterrupted: when a signal asked for it, after everything is saved.
         """
-        with listening() as wish, self.progress:
+        with catching_signals() as stop_request, self.progress:
             try:
                 while not self._is_full and (self._fill() or not self._is_done):
                     for event in self.executor.events(_POLL):
                         self._hear(event)
-                    self._heed(wish)
+                    self._heed(stop_request)
             except KeyboardInterrupt:
                 # This one, or a second Ctrl-C before the first was heeded.
-                raise StudyInterrupted(wish.number or signal.SIGINT, self.record.folder.name) from None
+                raise StudyInterrupted(stop_request.number or signal.SIGINT, self.record.folder.name) from None
             finally:
-                self._close(wish)
+                self._close(stop_request)
 
     @property
     def _is_done(self) -> bool:
-        return not self._running and not self._again and self.agenda.is_done
+        return not self._running and not self._again and self.scheduler.is_done
 
-    def _close(self, wish: Wish) -> None:
+    def _close(self, stop_request: StopRequest) -> None:
         try:
             self.executor.close()
         except KeyboardInterrupt:
-            raise StudyInterrupted(wish.number or signal.SIGINT, self.record.folder.name, is_saved=False) from None
+            raise StudyInterrupted(
+                stop_request.number or signal.SIGINT, self.record.folder.name, is_saved=False
+            ) from None
         finally:
             self.record.save()
 
-    def _heed(self, wish: Wish) -> None:
-        if wish.number is not None:
-            if self._running and wish.number == signal.SIGINT:
+    def _heed(self, stop_request: StopRequest) -> None:
+        if stop_request.number is not None:
+            if self._running and stop_request.number == signal.SIGINT:
                 note("Stopping once the trials under way are saved; Ctrl-C again stops without that.")
             raise KeyboardInterrupt
 
@@ -126,7 +137,7 @@ class Runner:
         if any(ready.alone for ready in self._again):
             # Whoever needs the whole memory waits for the others to end, and no new one takes their place.
             return None
-        task = self.agenda.next()
+        task = self.scheduler.next()
         return None if task is None else _Ready(task)
 
     def _submit(self, ready: _Ready) -> None:
@@ -135,17 +146,17 @@ class Runner:
         self._running[number] = ready
         self._attempts[task.digest] = self._attempts.get(task.digest, 0) + 1
         self.record.attempts[task.digest] = self.record.attempts.get(task.digest, 0) + 1
-        recipe = fitted(task.setting.recipe, task.seed, self.record.execution)
-        self.executor.submit(Order(number, recipe, task.is_judged))
+        recipe = trial_recipe(task.setting.recipe, task.seed, self.record.execution)
+        self.executor.submit(TrialRequest(number, recipe, task.is_judged))
 
     def _hear(self, event: Event) -> None:
         task = self._running[event.number].task
-        if isinstance(event, Begun):
-            self.progress.begun(event.number, task, event.epochs)
+        if isinstance(event, Started):
+            self.progress.trial_started(event.number, task, event.epochs)
         elif isinstance(event, EpochDone):
             self.progress.epoch(event.number, event.row)
             if task.is_judged:
-                self.executor.answer(event.number, self.agenda.goes_on(task, _history(event.folder)))
+                self.executor.answer(event.number, self.scheduler.goes_on(task, _history(event.folder)))
         elif isinstance(event, Finished):
             self._finished(event, task)
         elif isinstance(event, Stopped):
@@ -153,11 +164,11 @@ class Runner:
         else:
             self._failed(event, self._running[event.number])
 
-    def _finished(self, event: Finished, task: Task) -> None:
+    def _finished(self, event: Finished, task: TrialTask) -> None:
         info = Run(event.folder).info
         if task.is_judged:
             # What is known of its epochs must not depend on when the study was interrupted.
-            self.agenda.goes_on(task, _history(event.folder))
+            self.scheduler.goes_on(task, _history(event.folder))
         scores = {
             f"{split}_{name}": value
             for split, values in (info.get("scores") or {}).items()
@@ -173,7 +184,7 @@ class Runner:
             ),
         )
 
-    def _stopped(self, event: Stopped, task: Task) -> None:
+    def _stopped(self, event: Stopped, task: TrialTask) -> None:
         """Of a judged task: pruned. Others are stopped only as the study itself stops."""
         if not task.is_judged:
             return
@@ -210,7 +221,7 @@ class Runner:
             "way are stopped; what is trained is kept. With more room, run the study again: it goes on where it is."
         )
 
-    def _wait_for_others(self, event: Failed, task: Task) -> None:
+    def _wait_for_others(self, event: Failed, task: TrialTask) -> None:
         if task.digest not in self._told_of_others:
             warn(f"{task.setting.label}, seed {task.seed}: {event.reason} Waiting for it.")
             self._told_of_others.add(task.digest)
@@ -218,11 +229,11 @@ class Runner:
         self._attempts[task.digest] -= 1
         self._again.append(_Ready(task, not_before=time.monotonic() + _WAIT_FOR_OTHERS))
 
-    def _settle(self, number: int, task: Task, trial: Trial) -> None:
+    def _settle(self, number: int, task: TrialTask, trial: Trial) -> None:
         del self._running[number]
-        self.agenda.settle(task, trial)
+        self.scheduler.trial_ended(task, trial)
         self.record.save()
-        self.progress.settled(number, task, trial, self.metric)
+        self.progress.trial_ended(number, task, trial, self.metric)
 
 
 def _history(folder: Path) -> list[dict[str, Any]]:

@@ -10,10 +10,10 @@ from cnnlab.studies.settings import PlannedSetting
 
 
 @dataclass(frozen=True)
-class Task:
+class TrialTask:
     """One trial to be trained.
 
-    :param is_judged: whether :meth:`Agenda.goes_on` is to be asked after each epoch.
+    :param is_judged: whether :meth:`Scheduler.goes_on` is to be asked after each epoch.
     """
 
     setting: PlannedSetting
@@ -22,11 +22,11 @@ class Task:
     is_judged: bool = False
 
 
-class Agenda(ABC):
+class Scheduler(ABC):
     """Tasks in an order of its own."""
 
     @abstractmethod
-    def next(self) -> Task | None:
+    def next(self) -> TrialTask | None:
         """A task that may start now; None where there is none, for good or until another has settled."""
 
     @property
@@ -35,21 +35,21 @@ class Agenda(ABC):
         """Whether no task will come any more."""
 
     @abstractmethod
-    def settle(self, task: Task, trial: Trial) -> None:
+    def trial_ended(self, task: TrialTask, trial: Trial) -> None:
         """Hears how a task ended."""
 
-    def goes_on(self, task: Task, history: Sequence[Mapping[str, float]]) -> bool:
+    def goes_on(self, task: TrialTask, history: Sequence[Mapping[str, float]]) -> bool:
         """Whether a judged training is worth going on with, by the epochs behind it."""
         return True
 
 
-class FixedAgenda(Agenda):
+class FixedScheduler(Scheduler):
     """The tasks given, in order."""
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[TrialTask]) -> None:
         self._waiting = deque(tasks)
 
-    def next(self) -> Task | None:
+    def next(self) -> TrialTask | None:
         """The first that is left."""
         return self._waiting.popleft() if self._waiting else None
 
@@ -58,5 +58,5 @@ class FixedAgenda(Agenda):
         """Whether all were given out."""
         return not self._waiting
 
-    def settle(self, task: Task, trial: Trial) -> None:
+    def trial_ended(self, task: TrialTask, trial: Trial) -> None:
         """Changes nothing."""

@@ -13,7 +13,7 @@ _MEMORY = Path("/dev/shm")
 _SPARE = 1.25
 
 
-class Shelf(MutableMapping[str, Dataset]):
+class DatasetCache(MutableMapping[str, Dataset]):
     """The data sets used last, at most ``size`` of them, by key."""
 
     def __init__(self, size: int = 2) -> None:
@@ -44,7 +44,7 @@ class Shelf(MutableMapping[str, Dataset]):
         return len(self._sets)
 
 
-def share(dataset: Dataset) -> bool:
+def share_dataset(dataset: Dataset) -> bool:
     """Puts the tensors of a data set into shared memory; False where that cannot be done, and nothing was changed.
 
     Sets that lie on the disk are not shared this way: every process maps the same file, and the system keeps it in

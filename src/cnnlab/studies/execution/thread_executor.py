@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.data import Dataset
-from cnnlab.studies.execution.executor import Event, Executor, Order, Pace
-from cnnlab.studies.execution.run_trial import carry_out, images_per_second
-from cnnlab.studies.execution.shared_data import Shelf
-from cnnlab.training.python_objects import keeping
+from cnnlab.studies.execution.executor import Event, Executor, Throughput, TrialRequest
+from cnnlab.studies.execution.run_trial import images_per_second, run_trial
+from cnnlab.studies.execution.shared_data import DatasetCache
+from cnnlab.training.python_objects import sharing_datasets
 
 
-class InProcessExecutor(Executor):
+class ThreadExecutor(Executor):
     """One training at a time. It can be stopped between two epochs only, and what crashes it crashes all."""
 
     def __init__(
@@ -25,7 +25,7 @@ class InProcessExecutor(Executor):
         sets: MutableMapping[str, Dataset] | None = None,
     ) -> None:
         self._runs, self._data_dir, self._offline = runs, data_dir, offline
-        self._sets = Shelf() if sets is None else sets
+        self._sets = DatasetCache() if sets is None else sets
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -36,9 +36,9 @@ class InProcessExecutor(Executor):
         """One."""
         return 1
 
-    def submit(self, order: Order) -> None:
+    def submit(self, request: TrialRequest) -> None:
         """Begins the training in a thread of its own."""
-        self._thread = threading.Thread(target=self._train, args=(order,), daemon=True)
+        self._thread = threading.Thread(target=self._train, args=(request,), daemon=True)
         self._thread.start()
 
     def events(self, timeout: float) -> Sequence[Event]:
@@ -55,12 +55,12 @@ class InProcessExecutor(Executor):
         """Passed on to the training that waits for it."""
         self._answers.put(go_on)
 
-    def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Pace:
+    def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Throughput:
         """Timed here, one at a time whatever is asked."""
-        with keeping(self._sets):
+        with sharing_datasets(self._sets):
             timed = {**recipe, "threads": threads}
             speed, execution = images_per_second(timed, data_dir=self._data_dir, offline=self._offline)
-        return Pace(1, threads, speed, execution)
+        return Throughput(1, threads, speed, execution)
 
     def close(self) -> None:
         """Stops after the epoch that is under way."""
@@ -69,18 +69,18 @@ class InProcessExecutor(Executor):
         if self._thread is not None:
             self._thread.join()
 
-    def _train(self, order: Order) -> None:
-        with keeping(self._sets):
-            last = carry_out(
-                order,
+    def _train(self, request: TrialRequest) -> None:
+        with sharing_datasets(self._sets):
+            last = run_trial(
+                request,
                 runs=self._runs,
                 data_dir=self._data_dir,
                 offline=self._offline,
                 tell=self._events.put,
-                may_go_on=lambda: self._may_go_on(order),
+                may_go_on=lambda: self._may_go_on(request),
             )
         self._events.put(last)
 
-    def _may_go_on(self, order: Order) -> bool:
-        answer = self._answers.get() if order.is_judged and not self._is_closing else True
+    def _may_go_on(self, request: TrialRequest) -> bool:
+        answer = self._answers.get() if request.is_judged and not self._is_closing else True
         return answer and not self._is_closing

@@ -1,6 +1,6 @@
 """A worker process: takes orders through a pipe, trains them one after another, and tells how it goes.
 
-What goes to a worker is a pair: ``("share", (key, dataset))``, ``("train", order)``, ``("go on", bool)``,
+What goes to a worker is a pair: ``("share", (key, dataset))``, ``("train", request)``, ``("go on", bool)``,
 ``("pace", (recipe, seconds))`` or ``("end", None)``; what comes back is an event of
 :mod:`cnnlab.studies.execution.executor`,
 ``("pace", (images per second, execution))`` or ``("error", message)``, and ``("ready", process id)`` first of all.
@@ -25,7 +25,7 @@ _ENDED = ("end", None)
 
 
 @dataclass(frozen=True)
-class Post:
+class WorkerConfig:
     """Where a worker works: the folder of runs, and where data is looked for."""
 
     runs: Path
@@ -33,7 +33,7 @@ class Post:
     offline: bool
 
 
-def work(connection: Connection, post: Post) -> None:
+def work(connection: Connection, config: WorkerConfig) -> None:
     """The life of a worker process."""
     # Of its own group, so that Ctrl-C on the terminal reaches the study alone, which then asks its workers to stop.
     os.setpgid(0, 0)
@@ -41,24 +41,24 @@ def work(connection: Connection, post: Post) -> None:
     warnings.simplefilter("ignore", CnnlabWarning)
     inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     listener = threading.Thread(target=_listen, args=(connection, inbox), daemon=True)
-    from cnnlab.studies.execution.shared_data import Shelf
-    from cnnlab.training.python_objects import keeping
+    from cnnlab.studies.execution.shared_data import DatasetCache
+    from cnnlab.training.python_objects import sharing_datasets
     from cnnlab.training.signals import Interrupted
 
-    sets = Shelf()
+    sets = DatasetCache()
     _send(connection, ("ready", os.getpid()))
     listener.start()
-    with keeping(sets):
+    with sharing_datasets(sets):
         try:
             while (word := inbox.get())[0] != "end":
-                _heed(word, sets, connection, inbox, post)
+                _heed(word, sets, connection, inbox, config)
         except Interrupted:
             # Everything is saved; whoever asked knows.
             os._exit(128 + signal.SIGTERM)
 
 
-def _heed(word: tuple[str, Any], sets: Any, connection: Connection, inbox: Any, post: Post) -> None:
-    from cnnlab.studies.execution.run_trial import carry_out, images_per_second
+def _heed(word: tuple[str, Any], sets: Any, connection: Connection, inbox: Any, config: WorkerConfig) -> None:
+    from cnnlab.studies.execution.run_trial import images_per_second, run_trial
 
     kind, content = word
     if kind == "share":
@@ -67,23 +67,23 @@ def _heed(word: tuple[str, Any], sets: Any, connection: Connection, inbox: Any, 
     elif kind == "pace":
         recipe, seconds = content
         try:
-            _send(connection, ("pace", _paced(images_per_second, recipe, seconds, post)))
+            _send(connection, ("pace", _paced(images_per_second, recipe, seconds, config)))
         except Exception as error:
             _send(connection, ("error", str(error)))
     elif kind == "train":
-        last = carry_out(
+        last = run_trial(
             content,
-            runs=post.runs,
-            data_dir=post.data_dir,
-            offline=post.offline,
+            runs=config.runs,
+            data_dir=config.data_dir,
+            offline=config.offline,
             tell=lambda event: _send(connection, event),
             may_go_on=lambda: not content.is_judged or _answer(inbox),
         )
         _send(connection, last)
 
 
-def _paced(measure: Any, recipe: Any, seconds: float, post: Post) -> Any:
-    return measure(recipe, data_dir=post.data_dir, offline=post.offline, seconds=seconds)
+def _paced(measure: Any, recipe: Any, seconds: float, config: WorkerConfig) -> Any:
+    return measure(recipe, data_dir=config.data_dir, offline=config.offline, seconds=seconds)
 
 
 def _answer(inbox: "queue.SimpleQueue[tuple[str, Any]]") -> bool:
@@ -92,7 +92,7 @@ def _answer(inbox: "queue.SimpleQueue[tuple[str, Any]]") -> bool:
         if kind == "go on":
             return bool(content)
         if kind == "end":
-            # For whoever waits for the next order too.
+            # For whoever waits for the next request too.
             inbox.put(_ENDED)
             return False
 

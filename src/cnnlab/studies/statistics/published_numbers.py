@@ -9,44 +9,46 @@ from cnnlab.core.errors import CnnlabError, UsageError, suggestion
 from cnnlab.core.messages import warn
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.result import Metric, Published, PublishedRow, Word
-from cnnlab.studies.settings import Layout
-from cnnlab.studies.statistics.tables import Tables, bounds, ends, unit_of
+from cnnlab.studies.settings import StudySettings
+from cnnlab.studies.statistics.tables import Tables, bounds, difference_unit, ends
 from cnnlab.studies.study_file import ROW_KEYS, PublishedTable, TableRow
 
 if TYPE_CHECKING:
-    from cnnlab.evaluation import AgainstNumber
+    from cnnlab.evaluation import ReferenceComparison
 
 _WIDE_SHARE, _WIDE = 0.02, 0.1
 """Half an interval, in points of a share or else as a share of the number, beyond which it could hold anything."""
 
 
 @dataclass(frozen=True)
-class TiedRow:
+class ResolvedRow:
     """One published number with the setting that it is of, where the study has that.
 
-    :param sd: its standard deviation over ``n`` repeats, where they are published too.
+    :param std: its standard deviation over ``n`` repeats, where they are published too.
     """
 
     label: str
     value: float
     setting: str | None
     note: str | None
-    sd: float | None = None
+    std: float | None = None
     n: int | None = None
 
 
 @dataclass(frozen=True)
-class TiedTable:
+class ResolvedTable:
     """A published table with what it names."""
 
     source: str
     metric: Metric
-    rows: tuple[TiedRow, ...]
+    rows: tuple[ResolvedRow, ...]
     reason: str | None
     tolerance: float | None
 
 
-def tie_table(table: PublishedTable, layout: Layout, measure: Callable[[str | None], Measure]) -> TiedTable:
+def resolve_table(
+    table: PublishedTable, study_settings: StudySettings, measure: Callable[[str | None], Measure]
+) -> ResolvedTable:
     """Finds the settings and the metric of a published table.
 
     :raises UsageError: for a row that names no axis of the study or has no value.
@@ -55,33 +57,33 @@ def tie_table(table: PublishedTable, layout: Layout, measure: Callable[[str | No
         metric = measure(table.metric).metric
     except UsageError as error:
         raise UsageError(f"published: {error}") from error
-    rows = tuple(_row(row, layout, metric) for row in table.rows)
-    _refuse_twice(rows, layout)
-    _warn_of_slips(table, rows, layout)
-    return TiedTable(table.source, metric, rows, _reason(table, layout), table.tolerance)
+    rows = tuple(_row(row, study_settings, metric) for row in table.rows)
+    _refuse_twice(rows, study_settings)
+    _warn_of_slips(table, rows, study_settings)
+    return ResolvedTable(table.source, metric, rows, _reason(table, study_settings), table.tolerance)
 
 
-def beside(table: TiedTable, tables: Tables) -> Published:
+def compare_published(table: ResolvedTable, tables: Tables) -> Published:
     """The published numbers with the measured ones."""
     return Published(table.source, table.metric.name, tuple(_compared(row, table, tables) for row in table.rows))
 
 
-def _row(row: TableRow, layout: Layout, metric: Metric) -> TiedRow:
+def _row(row: TableRow, study_settings: StudySettings, metric: Metric) -> ResolvedRow:
     if not row.axes:
-        raise UsageError(f"published: a row names a setting by its axes: {', '.join(layout.names)}.")
+        raise UsageError(f"published: a row names a setting by its axes: {', '.join(study_settings.names)}.")
     for axis in row.axes:
-        if axis not in layout.names:
-            hint = suggestion(axis, [*layout.names, *ROW_KEYS])
+        if axis not in study_settings.names:
+            hint = suggestion(axis, [*study_settings.names, *ROW_KEYS])
             raise UsageError(f"published: a row names {axis!r}, which is no axis of this study. {hint}")
     shown = row.label or ", ".join(f"{axis}={value}" for axis, value in row.axes.items())
     _check_value(row.value, shown, metric)
     try:
-        found = layout.select(row.axes, "published")
+        found = study_settings.select(row.axes, "published")
     except UsageError:
-        return TiedRow(shown, row.value, None, row.note, row.sd, row.n)
+        return ResolvedRow(shown, row.value, None, row.note, row.std, row.n)
     if len(found) > 1:
         raise UsageError(f"published: {shown} fits {len(found)} settings of this study; name all its axes.")
-    return TiedRow(row.label or found[0].label, row.value, found[0].key, row.note, row.sd, row.n)
+    return ResolvedRow(row.label or found[0].label, row.value, found[0].key, row.note, row.std, row.n)
 
 
 def _check_value(value: float, label: str, metric: Metric) -> None:
@@ -91,45 +93,45 @@ def _check_value(value: float, label: str, metric: Metric) -> None:
         raise UsageError(f"published: {label}: {metric.name} is a share from {low:g} to {high:g}{hint}.")
 
 
-def _refuse_twice(rows: Sequence[TiedRow], layout: Layout) -> None:
+def _refuse_twice(rows: Sequence[ResolvedRow], study_settings: StudySettings) -> None:
     keys = [row.setting for row in rows if row.setting is not None]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
-        label = next(setting.label for setting in layout.settings if setting.key == twice)
+        label = next(setting.label for setting in study_settings.settings if setting.key == twice)
         raise UsageError(
             f"published: two rows of one table are of the setting {label}. Leave one of them out, or make a table of "
             "its own for it, with its source."
         )
 
 
-def _warn_of_slips(table: PublishedTable, rows: Sequence[TiedRow], layout: Layout) -> None:
+def _warn_of_slips(table: PublishedTable, rows: Sequence[ResolvedRow], study_settings: StudySettings) -> None:
     """Says which rows are of no setting where that may be a slip; a table may well have more rows than a study."""
     near = [
         f"{axis}={value} (did you mean {label}?)"
-        for row, tied in zip(table.rows, rows, strict=True)
-        if tied.setting is None
+        for row, resolved in zip(table.rows, rows, strict=True)
+        if resolved.setting is None
         for axis, value in row.axes.items()
-        if (label := layout.slip_of(axis, value)) is not None
+        if (label := study_settings.slip_of(axis, value)) is not None
     ]
     if near:
         warn(f"published: no setting of this study is compared with the rows of {', '.join(near)}.")
 
 
-def _reason(table: PublishedTable, layout: Layout) -> str | None:
+def _reason(table: PublishedTable, study_settings: StudySettings) -> str | None:
     if table.not_comparable:
         return table.not_comparable
     if table.data is None:
         return None
-    ours = {setting.recipe.data for setting in layout.settings}
+    ours = {setting.recipe.data for setting in study_settings.settings}
     try:
-        theirs = data.canonical(table.data)
+        theirs = data.canonical_data(table.data)
     except CnnlabError:
         theirs = table.data
     shown = ", ".join(sorted(text.partition("(")[0] for text in ours))
     return None if theirs in ours else f"another data set: {table.data} there, {shown} here"
 
 
-def _compared(row: TiedRow, table: TiedTable, tables: Tables) -> PublishedRow:
+def _compared(row: ResolvedRow, table: ResolvedTable, tables: Tables) -> PublishedRow:
     if row.setting is None:
         lacking = "this study has no such setting"
         return PublishedRow(row.label, row.value, None, None, None, None, None, "not measured", lacking)
@@ -143,13 +145,13 @@ def _compared(row: TiedRow, table: TiedTable, tables: Tables) -> PublishedRow:
 
 
 def _against(
-    row: TiedRow, table: TiedTable, tables: Tables, values: Sequence[float]
-) -> tuple["AgainstNumber", str | None]:
+    row: ResolvedRow, table: ResolvedTable, tables: Tables, values: Sequence[float]
+) -> tuple["ReferenceComparison", str | None]:
     """The measured values beside a published one, and how where that is not as a number taken as exact."""
     metric, tolerance = table.metric, table.tolerance
-    higher, unit, step = metric.better == "higher", unit_of(metric), tables.step(metric)
-    if not row.sd or row.n is None or row.n < 2 or len(values) < 2:
-        found = evaluation.against_number(
+    higher, unit, step = metric.better == "higher", difference_unit(metric), tables.step(metric)
+    if not row.std or row.n is None or row.n < 2 or len(values) < 2:
+        found = evaluation.compare_to_number(
             values,
             row.value,
             higher_is_better=higher,
@@ -159,13 +161,13 @@ def _against(
             step=step,
         )
         return found, None
-    found = evaluation.against_summary(
-        values, row.value, row.sd, row.n, higher_is_better=higher, unit=unit, tolerance=tolerance, step=step
+    found = evaluation.compare_to_mean(
+        values, row.value, row.std, row.n, higher_is_better=higher, unit=unit, tolerance=tolerance, step=step
     )
-    return found, f"by Welch's t, with the published SD of {unit.text(row.sd)} over {row.n} repeats"
+    return found, f"by Welch's t, with the published SD of {unit.text(row.std)} over {row.n} repeats"
 
 
-def _word(found: "AgainstNumber", table: TiedTable, repeats: int) -> tuple[Word, str | None]:
+def _word(found: "ReferenceComparison", table: ResolvedTable, repeats: int) -> tuple[Word, str | None]:
     if found.mean is None:
         return "not measured", "no trial of this setting is finished"
     if table.reason is not None:
@@ -179,6 +181,6 @@ def _word(found: "AgainstNumber", table: TiedTable, repeats: int) -> tuple[Word,
         half = (found.interval.high - found.interval.low) / 2
         widest = _WIDE_SHARE if table.metric.unit == "share" else _WIDE * abs(found.number)
         if half > widest:
-            unit = unit_of(table.metric)
+            unit = difference_unit(table.metric)
             return "not comparable", f"too few repeats: the interval is {unit.text(half)} wide either way"
     return found.verdict, None

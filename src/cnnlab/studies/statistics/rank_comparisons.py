@@ -9,9 +9,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from cnnlab.evaluation.comparison.multiple_comparisons import holm
-from cnnlab.evaluation.comparison.rank_sum_test import Ranked, compare_ranks
+from cnnlab.evaluation.comparison.rank_sum_test import RankSumResult, compare_ranks
 from cnnlab.evaluation.comparison.results import p_text
-from cnnlab.studies.result import Comparison, Family
+from cnnlab.studies.result import Family, SettingComparison
 
 if TYPE_CHECKING:
     from cnnlab.studies.statistics.tables import Tables
@@ -34,7 +34,7 @@ class RankedPair:
     setting: str
     reference: str
     labels: tuple[str, str]
-    found: Ranked
+    found: RankSumResult
     p: float
 
     @property
@@ -96,8 +96,8 @@ def family_by_ranks(tables: "Tables", metric: str) -> Family | None:
     return Family(metric, kind, METHOD, _WHY, tuple(_comparison(metric, one) for one in found))  # type: ignore[arg-type]
 
 
-def _comparison(metric: str, pair: RankedPair) -> Comparison:
-    return Comparison(
+def _comparison(metric: str, pair: RankedPair) -> SettingComparison:
+    return SettingComparison(
         metric,
         pair.setting,
         pair.reference,

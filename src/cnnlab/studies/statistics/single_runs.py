@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from cnnlab.evaluation import PairedRuns, compare_predictions
+from cnnlab.evaluation import McNemarResult, compare_predictions
 from cnnlab.evaluation.comparison.multiple_comparisons import holm
 from cnnlab.runs import Predictions
-from cnnlab.studies.result import Comparison, Family, Metric, Setting
+from cnnlab.studies.result import Family, Metric, Setting, SettingComparison
 
 ONLY_REPEATS = "Another seed would give other runs: which recipe is better, only repeats can tell."
 _LEVEL = 0.05
@@ -25,7 +25,7 @@ def are_single(settings: Sequence[Setting]) -> bool:
     return sum(counts) > 1 and max(counts) == 1
 
 
-def paired(one: Setting, other: Setting, metric: Metric, read: Read) -> PairedRuns | None:
+def paired(one: Setting, other: Setting, metric: Metric, read: Read) -> McNemarResult | None:
     """McNemar's exact test of two runs; None where the metric is no share of pictures.
 
     :raises CnnlabError: saying why, where their predictions cannot be compared.
@@ -50,7 +50,7 @@ def family_of_single_runs(
         return None
     adjusted = holm([one.p_value for one in results])
     comparisons = tuple(
-        Comparison(
+        SettingComparison(
             *(metric.name, one.key, other.key, found.difference, found.interval.low, found.interval.high, p),
             verdict=found.verdict if p <= _LEVEL or found.verdict == "identical" else "undecided",
             sentence=found.sentence,

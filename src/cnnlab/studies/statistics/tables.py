@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 from cnnlab import evaluation
 from cnnlab.evaluation import MINUTES, NUMBER, POINTS, SECONDS, Interval, Unit
-from cnnlab.studies.result import Comparison, Family, Metric, Setting, Summary
+from cnnlab.studies.result import Family, Metric, MetricSummary, Setting, SettingComparison
 from cnnlab.studies.statistics.rank_comparisons import family_by_ranks
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cnnlab.evaluation import Comparisons, Difference, PairedRuns
+    from cnnlab.evaluation import Comparisons, Difference, McNemarResult
 
-Kind = Literal["baseline", "pairs"]
+FamilyKind = Literal["baseline", "pairs"]
 MOST_PAIRED = 30
 """Settings up to which all pairs are compared."""
 _UNITS: Mapping[str, Unit] = {
@@ -28,7 +28,7 @@ _UNITS: Mapping[str, Unit] = {
 }
 
 
-def unit_of(metric: Metric) -> Unit:
+def difference_unit(metric: Metric) -> Unit:
     """How differences of a metric are written."""
     return _UNITS.get(metric.unit, NUMBER)
 
@@ -67,7 +67,7 @@ class Tables:
     smallest: float | None = None
     planned: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     unreached: Mapping[str, Mapping[str, Mapping[int, float]]] = field(default_factory=dict)
-    picture_by_picture: Callable[[Metric, str, str], "PairedRuns | None"] = field(default=lambda *_: None)
+    picture_by_picture: Callable[[Metric, str, str], "McNemarResult | None"] = field(default=lambda *_: None)
     _compared: dict[tuple[str, str | None, float | None, bool], "Comparisons"] = field(default_factory=dict)
 
     @classmethod
@@ -81,7 +81,7 @@ class Tables:
         pictures: Mapping[str, int] | None = None,
         smallest: float | None = None,
         planned: Mapping[str, Sequence[tuple[str, str]]] | None = None,
-        picture_by_picture: Callable[[Metric, str, str], "PairedRuns | None"] = lambda *_: None,
+        picture_by_picture: Callable[[Metric, str, str], "McNemarResult | None"] = lambda *_: None,
     ) -> "Tables":
         """Of settings with their trials."""
         settings = list(settings)
@@ -144,7 +144,7 @@ class Tables:
         }
         return pd.DataFrame(columns, index=list(self.seeds))
 
-    def summary(self, metric: Metric, key: str) -> Summary:
+    def summary(self, metric: Metric, key: str) -> MetricSummary:
         """One metric of one setting."""
         found = self.values[metric.name][key]
         seeds = tuple(seed for seed in self.seeds if seed in found)
@@ -152,13 +152,15 @@ class Tables:
         late = self.unreached.get(metric.name, {}).get(key)
         if late:
             words = f"none: {len(late)} of {len(values) + len(late)} never reached it"
-            return Summary(metric.name, seeds, values, None, None, None, None, words)
+            return MetricSummary(metric.name, seeds, values, None, None, None, None, words)
         mean = fmean(values) if values else None
         interval = evaluation.mean_interval(values, within=bounds(metric), step=self.step(metric))
         if interval is None and len(values) == 1:
             interval = evaluation.score_interval(metric.name, values[0], self.pictures.get(metric.name, 0))
-        sd = stdev(values) if len(values) > 1 else None
-        return Summary(metric.name, seeds, values, mean, sd, *ends(interval), interval.method if interval else "")
+        std = stdev(values) if len(values) > 1 else None
+        return MetricSummary(
+            metric.name, seeds, values, mean, std, *ends(interval), interval.method if interval else ""
+        )
 
     def compared(
         self, metric: str, baseline: str | None, smallest: float | None = None, *, as_planned: bool = False
@@ -179,7 +181,7 @@ class Tables:
                 if as_planned
                 else None,
                 higher_is_better=known.better == "higher",
-                unit=unit_of(known),
+                unit=difference_unit(known),
                 smallest=smallest,
             )
         return self._compared[place]
@@ -217,7 +219,7 @@ class Tables:
             found.reason,
             tuple(_comparison(metric, one, keys) for one in found.differences),
             found.cautions,
-            {"pooled_sd": found.pooled_sd, "df": found.df, "blocked": found.blocked, "level": found.level},
+            {"pooled_std": found.pooled_std, "df": found.df, "blocked": found.blocked, "level": found.level},
         )
 
 
@@ -227,8 +229,8 @@ def _unreached(setting: Setting, metric: Metric) -> dict[int, float]:
     return {trial.seed: trial.epochs + 1.0 if metric.unit == "epochs" else trial.seconds for trial in late}
 
 
-def _comparison(metric: str, found: "Difference", keys: Mapping[str, str]) -> Comparison:
-    return Comparison(
+def _comparison(metric: str, found: "Difference", keys: Mapping[str, str]) -> SettingComparison:
+    return SettingComparison(
         metric,
         keys[found.setting],
         keys[found.reference],

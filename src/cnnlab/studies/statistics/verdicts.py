@@ -1,4 +1,4 @@
-"""From claims to verdicts: claims are tied to settings and metrics before anything trains, and judged afterwards."""
+"""From claims to verdicts: claims are resolved to settings and metrics before anything trains, and judged afterwards."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from cnnlab.evaluation import Interval
 from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, ClaimRead, Compared, Leads, read_claim
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.result import Claim, Metric, Verdict
-from cnnlab.studies.settings import Layout, PlannedSetting
+from cnnlab.studies.settings import PlannedSetting, StudySettings
 from cnnlab.studies.statistics.rank_comparisons import RankedPair, claimed_pair, rank_pairs
 from cnnlab.studies.statistics.single_runs import ONLY_REPEATS
-from cnnlab.studies.statistics.tables import Tables, bounds, ends, unit_of
+from cnnlab.studies.statistics.tables import Tables, bounds, difference_unit, ends
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ _SECONDS = {"seconds": 1.0, "minutes": 60.0}
 
 
 @dataclass(frozen=True)
-class Tied:
+class ResolvedClaim:
     """A claim with what it names.
 
     :param pairs: of the settings compared, left and right; or with one setting, it alone on the left.
@@ -38,7 +38,7 @@ class Tied:
     amount: float | None = None
 
 
-def tie(text: str, layout: Layout, measure: Callable[[str | None], Measure]) -> Tied:
+def resolve_claim(text: str, study_settings: StudySettings, measure: Callable[[str | None], Measure]) -> ResolvedClaim:
     """Reads a claim and finds its settings and its metric.
 
     :param measure: the measure of a name, or the one the study is judged by.
@@ -53,71 +53,71 @@ def tie(text: str, layout: Layout, measure: Callable[[str | None], Measure]) -> 
     if isinstance(claim, Bounded):
         pairs: tuple[tuple[str, str | None], ...] = ()
         if claim.setting is not None:
-            pairs = tuple((s.key, None) for s in _settings(claim.setting, layout, what))
-        return Tied(claim, metric, pairs, _amount(claim.level, metric, what, is_level=True))
+            pairs = tuple((s.key, None) for s in _settings(claim.setting, study_settings, what))
+        return ResolvedClaim(claim, metric, pairs, _amount(claim.level, metric, what, is_level=True))
     if isinstance(claim, Leads):
-        found = _settings(claim.setting, layout, what)
+        found = _settings(claim.setting, study_settings, what)
         if len(found) > 1:
             raise UsageError(f"{what}: {claim.setting.text} fits {len(found)} settings; only one can be the best.")
-        return Tied(claim, metric, ((found[0].key, None),))
+        return ResolvedClaim(claim, metric, ((found[0].key, None),))
     given = claim.margin if isinstance(claim, Compared) else claim.within
     amount = None if given is None else _amount(given, metric, what)
     if isinstance(claim, Alike) and amount is None:
         if metric.unit != "share":
             raise UsageError(f"{what}: say what difference counts, as in: within 0.01.")
         amount = _EQUIVALENT
-    return Tied(claim, metric, _pairs(claim, layout, what), amount)
+    return ResolvedClaim(claim, metric, _pairs(claim, study_settings, what), amount)
 
 
-def planned(claims: Iterable[Tied], baseline: str | None) -> dict[str, tuple[tuple[str, str], ...]]:
+def planned_pairs(claims: Iterable[ResolvedClaim], baseline: str | None) -> dict[str, tuple[tuple[str, str], ...]]:
     """For each metric the pairs of settings that claims compare, those with the baseline aside; each pair once."""
     found: dict[str, dict[frozenset[str], tuple[str, str]]] = {}
-    for tied in claims:
-        left, right = tied.pairs[0] if len(tied.pairs) == 1 else (None, None)
+    for resolved in claims:
+        left, right = resolved.pairs[0] if len(resolved.pairs) == 1 else (None, None)
         if left is not None and right is not None and baseline not in (left, right):
-            found.setdefault(tied.metric.name, {}).setdefault(frozenset((left, right)), (left, right))
+            found.setdefault(resolved.metric.name, {}).setdefault(frozenset((left, right)), (left, right))
     return {metric: tuple(pairs.values()) for metric, pairs in found.items()}
 
 
-def judge(tied: Tied, tables: Tables) -> Claim:
+def judge_claim(resolved: ResolvedClaim, tables: Tables) -> Claim:
     """What became of a claim, by the numbers there are."""
-    claim = tied.claim
+    claim = resolved.claim
     if isinstance(claim, Bounded):
-        return _bounded(tied, claim, tables)
+        return _bounded(resolved, claim, tables)
     if isinstance(claim, Leads):
-        return _leads(tied, claim, tables)
-    if tables.late(tied.metric.name, [key for pair in tied.pairs for key in pair if key is not None]):
-        return _compared_late(tied, claim, tables)
-    difference = _difference(tied, tables)
+        return _leads(resolved, claim, tables)
+    if tables.late(resolved.metric.name, [key for pair in resolved.pairs for key in pair if key is not None]):
+        return _compared_late(resolved, claim, tables)
+    difference = _difference(resolved, tables)
     if difference is None or difference.estimate is None:
         reason = "there are no numbers to compare yet" if difference is None else difference.why
         return Claim(claim.text, "undecided", f"{reason}.".replace("..", "."), {})
-    if difference.verdict == "untested" and len(tied.pairs) == 1:
-        found = tables.picture_by_picture(tied.metric, tied.pairs[0][0], str(tied.pairs[0][1]))
+    if difference.verdict == "untested" and len(resolved.pairs) == 1:
+        found = tables.picture_by_picture(resolved.metric, resolved.pairs[0][0], str(resolved.pairs[0][1]))
         if found is not None:
             return Claim(claim.text, "undecided", f"{found.sentence} {ONLY_REPEATS}", found.to_dict())
-    verdict = _alike(difference, tied) if isinstance(claim, Alike) else _compared(claim, difference, tied)
-    return Claim(claim.text, verdict, _why(claim, difference, tied), _numbers(difference))
+    verdict = _alike(difference, resolved) if isinstance(claim, Alike) else _compared(claim, difference, resolved)
+    return Claim(claim.text, verdict, _why(claim, difference, resolved), _numbers(difference))
 
 
-def _settings(chosen: Chosen, layout: Layout, what: str) -> tuple[PlannedSetting, ...]:
-    if layout.searched:
+def _settings(chosen: Chosen, study_settings: StudySettings, what: str) -> tuple[PlannedSetting, ...]:
+    if study_settings.searched:
         raise UsageError(f"{what}: nobody knows what a search will try; claim something of the best, as in: the best …")
     if chosen.values is not None:
-        return layout.select(chosen.values, what)
-    if layout.baseline is None:
+        return study_settings.select(chosen.values, what)
+    if study_settings.baseline is None:
         raise UsageError(f"{what}: this study names no baseline.")
-    return tuple(setting for setting in layout.settings if setting.key == layout.baseline)
+    return tuple(setting for setting in study_settings.settings if setting.key == study_settings.baseline)
 
 
-def _pairs(claim: Compared | Alike, layout: Layout, what: str) -> tuple[tuple[str, str | None], ...]:
+def _pairs(claim: Compared | Alike, study_settings: StudySettings, what: str) -> tuple[tuple[str, str | None], ...]:
     """Each setting on the left with its counterpart: the one on the right that has the same values otherwise."""
-    left, right = _settings(claim.left, layout, what), _settings(claim.right, layout, what)
+    left, right = _settings(claim.left, study_settings, what), _settings(claim.right, study_settings, what)
     if len(left) == len(right) == 1:
         if left == right:
             raise UsageError(f"{what} compares a setting with itself.")
         return ((left[0].key, right[0].key),)
-    named = {*(claim.left.values or layout.names), *(claim.right.values or layout.names)}
+    named = {*(claim.left.values or study_settings.names), *(claim.right.values or study_settings.names)}
     others = {_rest(setting, named): setting.key for setting in right}
     pairs = tuple((setting.key, others.get(_rest(setting, named))) for setting in left)
     if len(others) < len(right) or len(left) != len(right) or any(other is None for _, other in pairs):
@@ -137,7 +137,7 @@ def _amount(amount: Amount, metric: Metric, what: str, *, is_level: bool = False
     value = _in_unit(amount, metric, what, is_level)
     limits = bounds(metric)
     if is_level and limits is not None and not limits[0] <= value <= limits[1]:
-        low, high = (unit_of(metric).value(end) for end in limits)
+        low, high = (difference_unit(metric).value(end) for end in limits)
         raise UsageError(f"{what}: {metric.name} goes from {low} to {high}, and {amount.number:g} is none of these.")
     if not is_level and not value > 0:
         raise UsageError(
@@ -163,38 +163,38 @@ def _in_unit(amount: Amount, metric: Metric, what: str, is_level: bool) -> float
     return amount.number
 
 
-def _difference(tied: Tied, tables: Tables) -> "Difference | None":
-    metric, first = tied.metric, tied.pairs[0]
-    smallest = tied.amount if isinstance(tied.claim, Alike) else None
-    if len(tied.pairs) == 1 and first[1] is not None:
+def _difference(resolved: ResolvedClaim, tables: Tables) -> "Difference | None":
+    metric, first = resolved.metric, resolved.pairs[0]
+    smallest = resolved.amount if isinstance(resolved.claim, Alike) else None
+    if len(resolved.pairs) == 1 and first[1] is not None:
         return tables.between(metric.name, first[0], first[1], smallest)
-    frame = _blocks(tied, tables)
+    frame = _blocks(resolved, tables)
     if frame.empty:
         return None
     higher = metric.better == "higher"
-    unit = unit_of(metric)
+    unit = difference_unit(metric)
     found = evaluation.compare_settings(frame, baseline="right", higher_is_better=higher, unit=unit, smallest=smallest)
     return found.between("left", "right")
 
 
-def _blocks(tied: Tied, tables: Tables) -> "pd.DataFrame":
+def _blocks(resolved: ResolvedClaim, tables: Tables) -> "pd.DataFrame":
     """Left and right beside each other, a row for each pair of settings and seed."""
     import pandas as pd
 
-    values = tables.values[tied.metric.name]
+    values = tables.values[resolved.metric.name]
     rows = {
         f"{left} {right} {seed}": (values[left].get(seed), values[str(right)].get(seed))
-        for left, right in tied.pairs
+        for left, right in resolved.pairs
         for seed in tables.seeds
     }
     known = {name: pair for name, pair in rows.items() if None not in pair}
     return pd.DataFrame.from_dict(known, orient="index", columns=["left", "right"], dtype=float)
 
 
-def _compared(claim: Compared, difference: "Difference", tied: Tied) -> Verdict:
-    is_upwards = _is_upwards(claim, tied.metric)
+def _compared(claim: Compared, difference: "Difference", resolved: ResolvedClaim) -> Verdict:
+    is_upwards = _is_upwards(claim, resolved.metric)
     low, high = _towards(difference, is_upwards)
-    margin = tied.amount
+    margin = resolved.amount
     if margin is not None:
         return "supported" if low >= margin else "contradicted" if high < margin else "undecided"
     if difference.verdict == "identical":
@@ -209,11 +209,13 @@ def _is_upwards(claim: Compared, metric: Metric) -> bool:
     return claim.relation == "higher" or (claim.relation, metric.better) in (("better", "higher"), ("worse", "lower"))
 
 
-def _compared_late(tied: Tied, claim: Compared | Alike, tables: Tables) -> Claim:
+def _compared_late(resolved: ResolvedClaim, claim: Compared | Alike, tables: Tables) -> Claim:
     """By ranks, where some trials never came to the level."""
-    pairs = [claimed_pair(tables, tied.metric.name, left, right) for left, right in tied.pairs if right is not None]
+    pairs = [
+        claimed_pair(tables, resolved.metric.name, left, right) for left, right in resolved.pairs if right is not None
+    ]
     found = [pair for pair in pairs if pair is not None]
-    if len(tied.pairs) > 1 or isinstance(claim, Alike) or tied.amount is not None or not found:
+    if len(resolved.pairs) > 1 or isinstance(claim, Alike) or resolved.amount is not None or not found:
         late = "Some trials never came to the level, so there is no difference in numbers to hold this to"
         return Claim(claim.text, "undecided", f"{late}. {' '.join(one.sentence for one in found)}".strip(), {})
     (pair,) = found
@@ -221,12 +223,12 @@ def _compared_late(tied: Tied, claim: Compared | Alike, tables: Tables) -> Claim
     numbers = {"p": pair.p, "test": "rank-sum", "repeats": repeats, "unreached": unreached}
     verdict: Verdict = "undecided"
     if pair.verdict != "undecided":
-        verdict = "supported" if pair.found.is_higher == _is_upwards(claim, tied.metric) else "contradicted"
+        verdict = "supported" if pair.found.is_higher == _is_upwards(claim, resolved.metric) else "contradicted"
     return Claim(claim.text, verdict, pair.sentence, numbers)
 
 
-def _alike(difference: "Difference", tied: Tied) -> Verdict:
-    margin = tied.amount or 0.0
+def _alike(difference: "Difference", resolved: ResolvedClaim) -> Verdict:
+    margin = resolved.amount or 0.0
     low, high = _towards(difference, is_upwards=True)
     if -margin <= low and high <= margin:
         return "supported"
@@ -243,15 +245,15 @@ def _towards(difference: "Difference", is_upwards: bool) -> tuple[float, float]:
     return (interval.low, interval.high) if is_upwards else (-interval.high, -interval.low)
 
 
-def _why(claim: Compared | Alike, difference: "Difference", tied: Tied) -> str:
+def _why(claim: Compared | Alike, difference: "Difference", resolved: ResolvedClaim) -> str:
     """In the words of the comparison, with the settings as the claim names them where there are several."""
-    if len(tied.pairs) == 1:
+    if len(resolved.pairs) == 1:
         return difference.sentence
     renamed = {"left": claim.left.text, "right": claim.right.text}
     text = difference.sentence
     for side, name in renamed.items():
         text = text.replace(side, name, 1)
-    return f"{text} Over {len(tied.pairs)} pairs of settings."
+    return f"{text} Over {len(resolved.pairs)} pairs of settings."
 
 
 def _numbers(difference: "Difference") -> dict[str, Any]:
@@ -267,8 +269,8 @@ def _numbers(difference: "Difference") -> dict[str, Any]:
     }
 
 
-def _leads(tied: Tied, claim: Leads, tables: Tables) -> Claim:
-    key, metric = tied.pairs[0][0], tied.metric.name
+def _leads(resolved: ResolvedClaim, claim: Leads, tables: Tables) -> Claim:
+    key, metric = resolved.pairs[0][0], resolved.metric.name
     found: Sequence[Difference | RankedPair]
     if tables.late(metric, tables.labels):
         found = rank_pairs(tables, metric, [(key, other) for other in tables.labels if other != key])
@@ -283,14 +285,14 @@ def _leads(tied: Tied, claim: Leads, tables: Tables) -> Claim:
     return Claim(claim.text, verdict, why, {"better_than": len(found) - len(open_), "others": len(found)})
 
 
-def _bounded(tied: Tied, claim: Bounded, tables: Tables) -> Claim:
-    metric, level = tied.metric, tied.amount or 0.0
-    keys = [key for key, _ in tied.pairs] or _best(tables, metric)
+def _bounded(resolved: ResolvedClaim, claim: Bounded, tables: Tables) -> Claim:
+    metric, level = resolved.metric, resolved.amount or 0.0
+    keys = [key for key, _ in resolved.pairs] or _best(tables, metric)
     values = _by_seed(tables, metric.name, keys)
     if not values:
         return Claim(claim.text, "undecided", "No trial has this number yet.", {})
-    unit, pictures = unit_of(metric), tables.pictures.get(metric.name)
-    found = evaluation.against_number(
+    unit, pictures = difference_unit(metric), tables.pictures.get(metric.name)
+    found = evaluation.compare_to_number(
         values, level, higher_is_better=True, unit=unit, n=pictures, step=tables.step(metric)
     )
     is_floor = claim.bound in ("at least", "above")
@@ -352,7 +354,7 @@ def _beyond(low: float | None, high: float | None, level: float, is_floor: bool)
 
 
 def _bounded_why(label: str, metric: Metric, numbers: dict[str, Any], claim: Bounded) -> str:
-    unit = unit_of(metric)
+    unit = difference_unit(metric)
     shown = f"{metric.label} of {label}: {unit.value(numbers['mean'])}"
     if numbers["low"] is not None and numbers["low"] == numbers["high"]:
         shown += f" in each of {numbers['n']} repeats"

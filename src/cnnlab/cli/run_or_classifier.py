@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from cnnlab.runs import Run
 
 
-def find_subject(name: str, runs: Path | None) -> "Run | Classifier":
+def find_run_or_classifier(name: str, runs: Path | None) -> "Run | Classifier":
     """The run of that name, or the classifier in that file.
 
     :raises RunNotFoundError: when there is neither.

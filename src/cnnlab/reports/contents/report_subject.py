@@ -7,7 +7,7 @@ from functools import cached_property
 from cnnlab.reports.contents.short_specs import telling
 from cnnlab.reports.style import COLOURS
 from cnnlab.runs import Run
-from cnnlab.studies.result import Axis, Metric, Setting, StudyResult, Summary, Trial
+from cnnlab.studies.result import Axis, Metric, MetricSummary, Setting, StudyResult, Trial
 
 GREY = "#8A8A8A"
 """Of settings that figures show as background."""
@@ -17,7 +17,7 @@ _NAME = 23
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ReportSubject:
     """A study's result, or that of runs which belong to no study, with the runs that are still there.
 
     :param runs: by the name of their folder.
@@ -74,7 +74,7 @@ class Subject:
         own = {setting.key: COLOURS[place] for place, setting in enumerate(self.shown)}
         return {setting.key: own.get(setting.key, GREY) for setting in self.result.settings}
 
-    def summary(self, setting: Setting, metric: str | None = None) -> Summary | None:
+    def summary(self, setting: Setting, metric: str | None = None) -> MetricSummary | None:
         """Of one metric, the one judged by unless named."""
         return setting.summary(metric or self.metric.name)
 

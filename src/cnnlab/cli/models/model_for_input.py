@@ -11,12 +11,12 @@ from cnnlab.cli.shape import read_shape
 from cnnlab.core.errors import UsageError, suggestion
 
 if TYPE_CHECKING:
-    from cnnlab.models import Summary
+    from cnnlab.models import NetworkSummary
 
 _KEYS = ("data", "model", "objective")
 _CLASSES = 10
 
-Model = Annotated[
+ModelArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="MODEL [data=DATA] [objective=OBJECTIVE]",
@@ -28,30 +28,30 @@ Input = Annotated[
     str | None,
     typer.Option("--input", metavar="C×H×W", help="The pictures' shape, such as 1x28x28.", show_default=False),
 ]
-Classes = Annotated[
+ClassesOption = Annotated[
     int | None,
     typer.Option("--classes", metavar="N", min=1, help="How many outputs.", show_default="those of the data, or 10"),
 ]
 
 
 @dataclass(frozen=True)
-class Subject:
+class ModelForInput:
     """A model for pictures of one shape and so many outputs."""
 
     model: str
     shape: tuple[int, int, int]
     outputs: int
 
-    def outline(self) -> "Summary":
+    def summary(self) -> "NetworkSummary":
         """Its layers, without weights."""
-        from cnnlab.models import outline
+        from cnnlab.models import summary_without_weights
 
-        return outline(self.model, self.shape, self.outputs)
+        return summary_without_weights(self.model, self.shape, self.outputs)
 
 
-def read_subject(
+def read_model_for_input(
     words: list[str] | None, shape: str | None, classes: int | None, data_dir: Path | None, offline: bool
-) -> Subject:
+) -> ModelForInput:
     """What the words of a command line name.
 
     :raises UsageError: when the model or the shape is missing, or said twice.
@@ -65,9 +65,9 @@ def read_subject(
     if shape is not None:
         if "objective" in keys:
             raise UsageError("objective= needs the data whose targets it is about: data=NAME. Or say --classes N.")
-        return Subject(keys["model"], read_shape(shape, "--input"), classes or _CLASSES)
+        return ModelForInput(keys["model"], read_shape(shape, "--input"), classes or _CLASSES)
     size, outputs = _of_data(keys, data_dir, offline)
-    return Subject(keys["model"], size, classes or outputs)
+    return ModelForInput(keys["model"], size, classes or outputs)
 
 
 def _keys(words: list[str]) -> Mapping[str, Any]:
@@ -93,7 +93,7 @@ def _of_data(keys: Mapping[str, Any], data_dir: Path | None, offline: bool) -> t
     if named is not None and named.shape and named.classes:
         shape, columns = named.shape, {"label": named.classes}
     else:
-        dataset = data.load(keys["data"], data_dir=data_dir, offline=offline)
+        dataset = data.load_data(keys["data"], data_dir=data_dir, offline=offline)
         shape = dataset.shape
         columns = {name: dataset.classes.get(name) for name in dataset.train.targets}  # type: ignore[misc]
-    return shape, objectives.build(keys.get("objective") or "classes", columns).outputs
+    return shape, objectives.build_objective(keys.get("objective") or "classes", columns).outputs
