@@ -62,7 +62,7 @@ def measure(way: int, runs: Path, threads: int) -> dict[str, Any]:
         "standard_error": _standard_error(run),
         "median_error": scores["clock_median_error"],
         "within": {near: scores[f"clock_within_{near}"] for near in (1, 5, 10)},
-        "pictures": run.test.n,
+        "images": run.test.n,
         "seconds": run.info["seconds"],
         "execution": run.info["execution"],
         "epoch": run.info["selected"]["epoch"],
@@ -100,13 +100,13 @@ def table(record: dict[str, Any]) -> str:
         "How far a predicted time is off around the dial, in minutes, on test pictures that no training saw. Guessing "
         "is off by 180 minutes. Dials are turned by any angle and tilted by up to 30 degrees, with reflections in the "
         f"glass; a numeral or a mark of its own shows where twelve is. There are {clocks['n']:,} of them, each "
-        f"{clocks['size']}×{clocks['size']} pixels, {best['pictures']:,} of which are the test pictures.",
+        f"{clocks['size']}×{clocks['size']} pixels, {best['images']:,} of which are the test pictures.",
         "",
         "| | what is predicted | mean error | median | within 1 | within 5 | within 10 | core-minutes | epoch kept |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         *map(_row, ways),
         "",
-        f"± is the standard error over {best['pictures']:,} pictures of one training each (seed 0). All ways share "
+        f"± is the standard error over {best['images']:,} pictures of one training each (seed 0). All ways share "
         f"data, network and length ({epochs} epochs). To reach: a mean error under {GOAL:g} minutes: "
         f"{verdict}, {best['mean_error']:.2f} by way {best['way']}. At most {LIMIT:g} core-minutes of training each: "
         f"{kept} to that.",

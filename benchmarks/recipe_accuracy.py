@@ -32,7 +32,7 @@ def measure(recipe: Path, seeds: list[int], runs: Path) -> dict[str, Any]:
         "test_accuracy": accuracies,
         "mean": statistics.mean(accuracies),
         "std": statistics.stdev(accuracies) if len(seeds) > 1 else None,
-        "pictures": trained[0].test.n,
+        "images": trained[0].test.n,
         "seconds": [run.info["seconds"] for run in trained],
         "execution": [run.info["execution"] for run in trained],
         "digests": [run.digest for run in trained],
@@ -42,13 +42,13 @@ def measure(recipe: Path, seeds: list[int], runs: Path) -> dict[str, Any]:
 def table(record: dict[str, Any]) -> str:
     """The record as Markdown."""
     spread = "" if record["std"] is None else f", SD {record['std']:.4f}"
-    error = math.sqrt(record["mean"] * (1 - record["mean"]) / record["pictures"])
+    error = math.sqrt(record["mean"] * (1 - record["mean"]) / record["images"])
     rows = zip(record["seeds"], record["test_accuracy"], record["seconds"], record["execution"], strict=True)
     lines = [
         f"# {record['recipe']}",
         "",
         f"Mean test accuracy **{record['mean']:.4f}** over {len(record['seeds'])} seed(s){spread}. The test set of "
-        f"{record['pictures']:,} pictures alone gives each value a standard error of {error:.4f}.",
+        f"{record['images']:,} pictures alone gives each value a standard error of {error:.4f}.",
         "",
         "| seed | test accuracy | training, s | threads | number format |",
         "|---|---|---|---|---|",

@@ -37,7 +37,7 @@ class Job:
         """The text that :func:`answer` reads."""
         return json.dumps(asdict(self))
 
-    def pictures(self) -> np.ndarray:
+    def random_images(self) -> np.ndarray:
         """Random uint8 pictures N×C×H×W, several batches; the time does not depend on what they show."""
         batches = max(2, _STORED // (self.batch * math.prod(self.shape)))
         count = self.batch * min(batches, 16)

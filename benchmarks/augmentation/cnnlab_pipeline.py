@@ -43,7 +43,7 @@ def _normalised(matrix: Tensor, images: Tensor) -> Tensor:
 
 
 def measure(job: Job) -> dict[str, Any]:
-    images = torch.from_numpy(job.pictures()).to(job.device)
+    images = torch.from_numpy(job.random_images()).to(job.device)
     wait: Callable[[], object] = torch.cuda.synchronize if job.device.startswith("cuda") else lambda: None
     check(next(batches(job, images)).cpu(), job)
     with kept_between_steps():

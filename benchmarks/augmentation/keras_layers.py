@@ -30,7 +30,7 @@ def pipeline(job: Job) -> tf.data.Dataset:
             layers.RandomZoom((-ZOOM, ZOOM)),
         ]
     )
-    images = np.ascontiguousarray(job.pictures().transpose(0, 2, 3, 1))
+    images = np.ascontiguousarray(job.random_images().transpose(0, 2, 3, 1))
     batches = tf.data.Dataset.from_tensor_slices(images).repeat().batch(job.batch, drop_remainder=True)
     mapped = batches.map(lambda batch: augment(batch, training=True), num_parallel_calls=tf.data.AUTOTUNE)
     return mapped.prefetch(tf.data.AUTOTUNE)

@@ -42,7 +42,7 @@ def _batches(job: Job, images: Tensor, way: nn.Module) -> Iterator[Tensor]:
 
 
 def measure(job: Job) -> dict[str, Any]:
-    images = torch.from_numpy(job.pictures()).to(job.device)
+    images = torch.from_numpy(job.random_images()).to(job.device)
     wait: Callable[[], object] = torch.cuda.synchronize if job.device.startswith("cuda") else lambda: None
     found = {}
     with torch.no_grad():

@@ -17,11 +17,11 @@ from torchvision.transforms import v2
 _ENDLESS = 10**8
 
 
-class Pictures(Dataset[Tensor]):
+class ImageDataset(Dataset[Tensor]):
     """Pictures in memory, as tensors or as Pillow has them, each transformed when it is asked for."""
 
-    def __init__(self, images: Tensor, as_pillow: bool) -> None:
-        self.pictures: Any = [_pillow(image) for image in images] if as_pillow else images
+    def __init__(self, pixels: Tensor, as_pillow: bool) -> None:
+        self.random_images: Any = [_pillow(image) for image in pixels] if as_pillow else pixels
         self.transform = v2.Compose(
             [
                 v2.RandomHorizontalFlip(FLIP),
@@ -38,10 +38,10 @@ class Pictures(Dataset[Tensor]):
         )
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.random_images)
 
     def __getitem__(self, index: int) -> Tensor:
-        result: Tensor = self.transform(self.pictures[index])
+        result: Tensor = self.transform(self.random_images[index])
         return result
 
 
@@ -50,18 +50,18 @@ def _pillow(image: Tensor) -> Image.Image:
     return Image.fromarray(values.squeeze(-1) if values.shape[-1] == 1 else values)
 
 
-def _endless(pictures: Pictures, job: Job, workers: int) -> Iterator[Tensor]:
-    sampler = RandomSampler(pictures, replacement=True, num_samples=_ENDLESS)
-    yield from DataLoader(pictures, job.batch, sampler=sampler, num_workers=workers)
+def _endless(random_images: ImageDataset, job: Job, workers: int) -> Iterator[Tensor]:
+    sampler = RandomSampler(random_images, replacement=True, num_samples=_ENDLESS)
+    yield from DataLoader(random_images, job.batch, sampler=sampler, num_workers=workers)
 
 
 def measure(job: Job) -> dict[str, Any]:
-    images = torch.from_numpy(job.pictures())
+    pixels = torch.from_numpy(job.random_images())
     ways = {}
     for kind in ("tensor", "pillow"):
-        pictures = Pictures(images, kind == "pillow")
+        random_images = ImageDataset(pixels, kind == "pillow")
         for workers in (0, usable_cores()):
-            batches = _endless(pictures, job, workers)
+            batches = _endless(random_images, job, workers)
             check(next(batches), job)
             ways[f"{kind}, {workers} workers"] = rates(batches, job)
             batches.close()  # type: ignore[attr-defined]

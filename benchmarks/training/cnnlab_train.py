@@ -47,7 +47,7 @@ def measure(job: Job) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as runs:
         run = cnnlab.train(
-            data=job.pictures(),
+            data=job.random_images(),
             model=job.net,
             validation=0,
             test=0,

@@ -33,15 +33,15 @@ def best_seconds(function: Callable[[], object], device: torch.device) -> float:
 def rate(batch: int, channels: int, size: int, device: torch.device, dtype: torch.dtype) -> dict[str, float]:
     """Operations a second of one shape, forward and in training."""
     options: dict[str, Any] = {"dtype": dtype, "device": device}
-    pictures = torch.randn(batch, channels, size, size, **options).contiguous(memory_format=torch.channels_last)
+    random_images = torch.randn(batch, channels, size, size, **options).contiguous(memory_format=torch.channels_last)
     weights = torch.randn(channels, channels, 3, 3, **options).contiguous(memory_format=torch.channels_last)
     operations = 2 * batch * size * size * 9 * channels * channels
-    gradient = torch.randn_like(pictures)
-    inputs = [pictures.clone().requires_grad_(), weights.clone().requires_grad_()]
+    gradient = torch.randn_like(random_images)
+    inputs = [random_images.clone().requires_grad_(), weights.clone().requires_grad_()]
 
     def forward() -> None:
         with torch.no_grad():
-            F.conv2d(pictures, weights, padding=1)
+            F.conv2d(random_images, weights, padding=1)
 
     def training() -> None:
         torch.autograd.grad(F.conv2d(*inputs, padding=1), inputs, gradient)

@@ -36,7 +36,7 @@ class Job:
         """The text that :func:`answer` reads."""
         return json.dumps(asdict(self))
 
-    def pictures(self) -> tuple[np.ndarray, np.ndarray]:
+    def random_images(self) -> tuple[np.ndarray, np.ndarray]:
         """Random uint8 pictures N×H×W×C and labels of ten classes; the time of a step does not depend on them."""
         source = np.random.default_rng(0)
         images = source.integers(0, 256, (self.images, *self.shape), dtype=np.uint8)

@@ -64,7 +64,7 @@ class Clock(keras.callbacks.Callback):
 def measure(job: Job) -> dict[str, Any]:
     if job.precision != "default":
         keras.config.set_dtype_policy(job.precision)
-    images, labels = job.pictures()
+    images, labels = job.random_images()
     pixels = images.astype("float32") / 255
     model = {"vgg-like": vgg_like, "convnet": convnet}[job.net](job.shape)
     model.compile(

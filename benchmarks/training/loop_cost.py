@@ -63,7 +63,7 @@ class Beside:
 
     def __init__(self, job: Job, classifier: nn.Module, precision: str) -> None:
         self.job, self.device, self.precision = job, torch.device(job.device), precision
-        images, labels = job.pictures()
+        images, labels = job.random_images()
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(self.device)
         self.labels = torch.from_numpy(labels).to(self.device)
         self.classifier = copy.deepcopy(classifier).train()
@@ -130,7 +130,7 @@ def measure(job: Job) -> dict[str, Any]:
     watch = Watch(job)
     with tempfile.TemporaryDirectory() as runs:
         cnnlab.train(
-            data=job.pictures(),
+            data=job.random_images(),
             model=job.net,
             optimizer="sgd(lr=0.01, momentum=0.9, nesterov=true)",
             validation=0,

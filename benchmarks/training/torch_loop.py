@@ -53,7 +53,7 @@ class Loop:
     def __init__(self, job: Job) -> None:
         self.job, self.device = job, torch.device(job.device)
         torch.manual_seed(0)
-        images, labels = job.pictures()
+        images, labels = job.random_images()
         self.pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(self.device)
         self.labels = torch.from_numpy(labels).to(self.device)
         network = {"vgg-like": vgg_like, "convnet": convnet}[job.net](job.shape)

@@ -24,7 +24,7 @@ def test_what_a_recipe_says_is_refused_as_an_option_beside_it(option, remedy):
     assert option[0] in result.stderr and remedy in result.stderr
 
 
-def test_cost_without_a_recipe_is_of_colour_pictures_unless_told_otherwise():
+def test_cost_without_a_recipe_is_of_colour_images_unless_told_otherwise():
     assert "256 × 3×32×32" in cnnlab("cost", "flip", "--repeats", "1").stdout
     told = cnnlab("cost", "flip", "--shape", "1x8x8", "--batch", "16", "--repeats", "1").stdout
     assert "16 × 1×8×8" in told

@@ -47,7 +47,7 @@ def test_every_operation_fits_colour_and_all_but_those_of_colour_fit_grey():
 
 @pytest.mark.parametrize("kind", ["uint8", "float"])
 @pytest.mark.parametrize(("name", "shape"), CASES)
-def test_pictures_stay_a_batch_of_bytes_or_of_floats_in_range(name, shape, kind):
+def test_images_stay_a_batch_of_bytes_or_of_floats_in_range(name, shape, kind):
     images = batch(9, shape, kind)
     result, _ = run(name, images)
     assert result.shape == images.shape
@@ -113,7 +113,7 @@ def test_targets_change_only_where_an_operation_says_that_it_mixes(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_pictures_without_targets_are_welcome(name):
+def test_images_without_targets_are_welcome(name):
     assert run(name, batch(9, (3, 16, 16)), given={})[1] == {}
 
 
@@ -138,7 +138,7 @@ def test_all_randomness_is_in_the_parameters(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_applying_works_where_the_pictures_are_and_never_waits_for_them(name, monkeypatch):
+def test_applying_works_where_the_images_are_and_never_waits_for_them(name, monkeypatch):
     """The meta device has no values: whatever reads one, or mixes in a tensor from elsewhere, fails there."""
     monkeypatch.setattr(sampling, "noise_generator", lambda seed, device: None)
     monkeypatch.setattr(noise, "noise_generator", lambda seed, device: None)

@@ -14,7 +14,7 @@ from cnnlab.augment.resampling import resample
 MODES = {"reflect": "reflect", "edge": "nearest"}
 
 
-def picture(height: int, width: int, channels: int = 1, count: int = 1) -> torch.Tensor:
+def random_image(height: int, width: int, channels: int = 1, count: int = 1) -> torch.Tensor:
     generator = torch.Generator().manual_seed(5)
     return torch.randint(0, 256, (count, channels, height, width), generator=generator, dtype=torch.uint8)
 
@@ -41,14 +41,14 @@ def shifted(x: float, y: float) -> np.ndarray:
 @pytest.mark.parametrize("fill", ["reflect", "edge"])
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (28, 41)])
 def test_resampling_agrees_with_scipy(fill, height, width):
-    image = picture(height, width)
+    image = random_image(height, width)
     backward = shifted(3.3, -7.6) @ rotated(33) @ np.diag([1 / 0.8, 1 / 1.3, 1])
     ours = resample(image, torch.tensor(backward[None, :2]).float(), Fill(fill))
     np.testing.assert_allclose(ours[0, 0], reference(image[0, 0].numpy(), backward, MODES[fill]), atol=1e-3)
 
 
-def test_constant_fill_agrees_with_scipy_on_a_padded_picture():
-    image = picture(20, 20)
+def test_constant_fill_agrees_with_scipy_on_a_padded_image():
+    image = random_image(20, 20)
     backward = shifted(4.4, 2.7) @ rotated(20)
     padded = np.pad(image[0, 0].numpy() / 255.0, 20, constant_values=0.25)
     ours = resample(image, torch.tensor(backward[None, :2]).float(), Fill("constant", 0.25))
@@ -76,7 +76,7 @@ def test_fused_run_is_the_product_of_its_parts():
     product = np.eye(3)[None].repeat(6, 0)
     for operation in run.operations:
         product = product @ operation.matrices(generator, info).numpy()
-    images = picture(24, 30, count=6)
+    images = random_image(24, 30, count=6)
     ours, _ = run.apply(images, {}, [drawn])
     for image, result, backward in zip(images, ours, product, strict=True):
         np.testing.assert_allclose(result[0], reference(image[0].numpy(), backward, "reflect"), atol=1e-3)

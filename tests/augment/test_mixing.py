@@ -10,7 +10,7 @@ def stage(spec):
     return made
 
 
-def test_mixup_blends_pictures_and_targets_in_the_same_shares():
+def test_mixup_blends_images_and_targets_in_the_same_shares():
     images = torch.tensor([0, 255, 100], dtype=torch.uint8).view(3, 1, 1, 1)
     targets = {"label": torch.eye(3), "angle": torch.tensor([[0.0], [10], [20]])}
     drawn = {"partner": torch.tensor([1, 2, 0]), "share": torch.tensor([0.25, 1.0, 0.5])}

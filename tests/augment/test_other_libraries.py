@@ -21,7 +21,7 @@ def images():
 
 
 @pytest.fixture(scope="module")
-def pictures(images):
+def byte_images(images):
     return (images * 255).round().to(torch.uint8)
 
 
@@ -96,7 +96,7 @@ def test_brightness_contrast_and_saturation_are_torchvisions(images, factor):
     )
 
 
-def test_contrast_of_grey_pictures_is_torchvisions(images):
+def test_contrast_of_grey_images_is_torchvisions(images):
     grey = images[:, :1]
     ours = colours.recolour_(
         grey.clone(), colours.contrast(numbers(1.5), 1).float().expand(4, -1, -1), blends_channels=False, uses_mean=True
@@ -148,18 +148,18 @@ def test_sharpness_is_torchvisions(images, factor):
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
-def test_posterize_is_torchvisions_on_bytes_and_the_same_on_floats(pictures, bits):
-    ours = effects.posterize(pictures, torch.full((4,), bits))
-    assert torch.equal(ours, tv.posterize(pictures, bits))
-    floats = effects.posterize(pictures.float() / 255, torch.full((4,), bits))
+def test_posterize_is_torchvisions_on_bytes_and_the_same_on_floats(byte_images, bits):
+    ours = effects.posterize(byte_images, torch.full((4,), bits))
+    assert torch.equal(ours, tv.posterize(byte_images, bits))
+    floats = effects.posterize(byte_images.float() / 255, torch.full((4,), bits))
     torch.testing.assert_close(floats * 255, ours.float(), atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 1.0])
-def test_solarize_is_torchvisions(images, pictures, threshold):
+def test_solarize_is_torchvisions(images, byte_images, threshold):
     amount = torch.full((4,), threshold)
     torch.testing.assert_close(effects.solarize(images, amount), tv.solarize(images, threshold), **CLOSE)
-    assert torch.equal(effects.solarize(pictures, amount), tv.solarize(pictures, threshold * 255))
+    assert torch.equal(effects.solarize(byte_images, amount), tv.solarize(byte_images, threshold * 255))
 
 
 def test_autocontrast_is_torchvisions(images):
@@ -169,12 +169,12 @@ def test_autocontrast_is_torchvisions(images):
     assert torch.equal(effects.stretch_contrast_(flat.clone()), flat)
 
 
-def test_equalize_is_torchvisions(pictures):
-    flat = torch.full_like(pictures, 9)
-    for batch in (pictures, flat, pictures // 9):
+def test_equalize_is_torchvisions(byte_images):
+    flat = torch.full_like(byte_images, 9)
+    for batch in (byte_images, flat, byte_images // 9):
         assert torch.equal(effects.equalize(batch), tv.equalize(batch))
-    floats = effects.equalize(pictures.float() / 255)
-    torch.testing.assert_close(floats * 255, tv.equalize(pictures).float(), **CLOSE)
+    floats = effects.equalize(byte_images.float() / 255)
+    torch.testing.assert_close(floats * 255, tv.equalize(byte_images).float(), **CLOSE)
 
 
 def test_light_changes_linearly_from_edge_to_edge():

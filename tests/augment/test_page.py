@@ -20,17 +20,17 @@ def specs_shown() -> list[str]:
     return [word.removeprefix("augment=") for word in words if word.startswith("augment=")]
 
 
-def test_every_operation_is_named_in_a_table_and_shown_in_a_picture():
+def test_every_operation_is_named_in_a_table_and_shown_in_a_image():
     named = {pipeline(spec).steps[0].bound.name for spec in re.findall(r"^\| `([^`]+)`", TEXT, re.MULTILINE)}
     shown = {step.bound.name for spec in specs_shown() for step in pipeline(spec).steps}
     assert named == shown == {entry.name for entry in augmentations}
 
 
-def test_each_command_that_draws_has_its_picture_there():
-    pictures = re.findall(r"!\[[^\]]+\]\((images/[^)]+)\)", TEXT)
+def test_each_command_that_draws_has_its_image_there():
+    images = re.findall(r"!\[[^\]]+\]\((images/[^)]+)\)", TEXT)
     drawn = {command[command.index("--out") + 1] for command in COMMANDS if "--out" in command}
-    assert {f"images/augment-{name}" for name in drawn} == set(pictures)
-    assert all((DOCS / picture).stat().st_size > 10_000 for picture in pictures)
+    assert {f"images/augment-{name}" for name in drawn} == set(images)
+    assert all((DOCS / image).stat().st_size > 10_000 for image in images)
 
 
 def test_defaults_in_the_tables_are_the_defaults():

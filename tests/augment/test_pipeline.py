@@ -242,7 +242,7 @@ def test_a_colour_run_is_its_operations_one_after_the_other():
     torch.testing.assert_close(fused, images, atol=1e-5, rtol=0)
 
 
-def test_each_picture_is_changed_on_its_own():
+def test_each_image_is_changed_on_its_own():
     """The first pictures of a batch do not depend on what the others show."""
     images, others = batch(16), batch(16)
     others[8:] = 255 - others[8:]

@@ -25,7 +25,7 @@ THEIRS = {
 }
 
 
-def pictures(count, side):
+def random_images(count, side):
     return torch.randint(0, 256, (count, 3, side, side), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
 
@@ -67,15 +67,15 @@ def test_randaugment_has_one_strength_and_both_signs():
     assert 0.4 < (angle > 0).float().mean() < 0.6
 
 
-def test_a_round_leaves_about_a_fourteenth_of_the_pictures_as_they_were():
-    images = pictures(1400, 16)
+def test_a_round_leaves_about_a_fourteenth_of_the_images_as_they_were():
+    images = random_images(1400, 16)
     result = pipeline("trivial")(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(1400))[0]
     is_same = ((result - images.float() / 255).abs() < 1e-4).flatten(1).all(1).float().mean().item()
     assert 1 / 14 - 0.02 < is_same < 3 / 14  # the identity, and strengths of nothing
 
 
 def test_randaugment_repeats_n_times():
-    images = pictures(500, 16)
+    images = random_images(500, 16)
 
     def unchanged(spec):
         result = pipeline(spec)(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(500))[0]
@@ -85,14 +85,14 @@ def test_randaugment_repeats_n_times():
 
 
 @pytest.mark.parametrize("spec", ["trivial", "randaugment(3, 20)"])
-def test_every_choice_works_on_a_single_picture(spec):
-    image, augment = pictures(1, 8), pipeline(spec)
+def test_every_choice_works_on_a_single_image(spec):
+    image, augment = random_images(1, 8), pipeline(spec)
     for step in range(60):
         result, _ = augment(image, {}, seed=0, epoch=0, step=step, ids=torch.arange(1))
         assert result.shape == image.shape and result.min() >= 0 and result.max() <= 1
 
 
-def test_grey_pictures_have_no_saturation_to_change():
+def test_grey_images_have_no_saturation_to_change():
     images, augment = torch.rand(64, 1, 8, 8), pipeline("trivial")
     info = Info(64, (1, 8, 8), 0, torch.arange(64))
     result, _ = augment.apply(images, {}, augment.draw(torch.Generator().manual_seed(1), info))

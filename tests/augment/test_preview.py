@@ -17,20 +17,20 @@ def images(channels=3, count=5):
 def test_rows_are_the_original_each_alone_and_all_together():
     shown = preview("flip|rotate(20)|erase(p=0.3)", images())
     assert shown.labels == ("original", "flip\np = 0.5", "rotate(20)", "erase(p=0.3)", "all together")
-    assert shown.pictures.shape == (5, 5, 12, 10, 3) and shown.pictures.dtype == np.uint8
-    np.testing.assert_array_equal(shown.pictures[0].transpose(0, 3, 1, 2), images())
+    assert shown.images.shape == (5, 5, 12, 10, 3) and shown.images.dtype == np.uint8
+    np.testing.assert_array_equal(shown.images[0].transpose(0, 3, 1, 2), images())
 
 
-def test_alone_an_operation_is_shown_on_every_picture():
+def test_alone_an_operation_is_shown_on_every_image():
     shown = preview("flip|invert", images(1))
-    np.testing.assert_array_equal(shown.pictures[1], shown.pictures[0][:, :, ::-1])
-    np.testing.assert_array_equal(shown.pictures[2], 255 - shown.pictures[0])
+    np.testing.assert_array_equal(shown.images[1], shown.images[0][:, :, ::-1])
+    np.testing.assert_array_equal(shown.images[2], 255 - shown.images[0])
 
 
 def test_the_last_row_is_the_pipeline_as_it_trains():
     shown = preview("flip|erase", images(), seed=3, epoch=1, step=2)
     expected, _ = pipeline("flip|erase")(images(), {}, seed=3, epoch=1, step=2, ids=torch.arange(5))
-    np.testing.assert_array_equal(shown.pictures[-1].transpose(0, 3, 1, 2), expected)
+    np.testing.assert_array_equal(shown.images[-1].transpose(0, 3, 1, 2), expected)
 
 
 def test_a_single_operation_and_none_have_no_row_for_all():
@@ -38,7 +38,7 @@ def test_a_single_operation_and_none_have_no_row_for_all():
     assert preview("none", images()).labels == ("original",)
 
 
-def test_pictures_that_do_not_fit_are_refused():
+def test_images_that_do_not_fit_are_refused():
     with pytest.raises(SpecError, match="grey"):
         preview("hue", images(1))
     with pytest.raises(UsageError, match="2 channels"):
@@ -46,7 +46,7 @@ def test_pictures_that_do_not_fit_are_refused():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_figure_has_a_cell_for_each_picture_and_a_label_for_each_row(channels, tmp_path):
+def test_figure_has_a_cell_for_each_image_and_a_label_for_each_row(channels, tmp_path):
     figure = draw_preview(preview("flip|shift", images(channels)))
     assert len(figure.axes) == 4 * 5
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]

@@ -29,14 +29,12 @@ def expected(images: torch.Tensor, seen_through: torch.Tensor) -> np.ndarray:
     height, width = images.shape[-2:]
     y, x = np.meshgrid(np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2, indexing="ij")
     result = np.empty(tuple(images.shape))
-    for picture, matrix, target in zip(
-        images.double().numpy() / 255, seen_through.double().numpy(), result, strict=True
-    ):
+    for image, matrix, target in zip(images.double().numpy() / 255, seen_through.double().numpy(), result, strict=True):
         places = [
             matrix[row, 0] * x + matrix[row, 1] * y + matrix[row, 2] + middle
             for row, middle in ((1, (height - 1) / 2), (0, (width - 1) / 2))
         ]
-        for channel, plane in enumerate(picture):
+        for channel, plane in enumerate(image):
             target[channel] = map_coordinates(plane, places, order=1, mode="reflect")
     return result
 

@@ -42,7 +42,7 @@ def assert_independent(first, second):
         assert stats.spearmanr(a, b).pvalue > LEAST_P
 
 
-def assert_each_picture_draws(values):
+def assert_each_image_draws(values):
     """A picture's value tells nothing of its neighbour's, and hardly any are the same."""
     assert stats.spearmanr(values[1:], values[:-1]).pvalue > LEAST_P
     assert len(np.unique(values)) > 0.9 * len(values)
@@ -52,7 +52,7 @@ def test_rotate():
     matrix = draw("rotate(25)")
     angle = np.degrees(np.arctan2(matrix[:, 1, 0], matrix[:, 0, 0]))
     assert_uniform(angle, -25, 25)
-    assert_each_picture_draws(angle)
+    assert_each_image_draws(angle)
 
 
 def test_shift_draws_each_axis_on_its_own():
@@ -60,7 +60,7 @@ def test_shift_draws_each_axis_on_its_own():
     assert_uniform(matrix[:, 0, 2], -2, 2)
     assert_uniform(matrix[:, 1, 2], -8, 8)
     assert_independent(matrix[:, 0, 2], matrix[:, 1, 2])
-    assert_each_picture_draws(matrix[:, 0, 2])
+    assert_each_image_draws(matrix[:, 0, 2])
 
 
 def test_shift_of_one_value_is_a_fraction_of_each_size():
@@ -83,7 +83,7 @@ def test_zoom_is_one_factor_for_both_axes(spec, low, high):
     matrix = draw(spec)
     assert_uniform(1 / matrix[:, 0, 0], low, high)
     assert np.array_equal(matrix[:, 0, 0], matrix[:, 1, 1])
-    assert_each_picture_draws(matrix[:, 0, 0])
+    assert_each_image_draws(matrix[:, 0, 0])
 
 
 def test_stretch_is_a_factor_for_each_axis():
@@ -139,7 +139,7 @@ def test_resized_crop_of_nearly_all_stays_inside():
     assert_uniform(matrix[:, 0, 0] * matrix[:, 1, 1], 0.9, 1)
 
 
-def test_perspective_draws_eight_numbers_for_each_picture():
+def test_perspective_draws_eight_numbers_for_each_image():
     matrix = draw("perspective(0.4)", shape=(1, 21, 31))
     ends = np.array([[-15, -10, 1], [15, -10, 1], [15, 10, 1], [-15, 10, 1.0]]).T
     places = np.linalg.inv(matrix) @ ends
@@ -159,7 +159,7 @@ def test_circular_shift_is_any_part_of_either_axis():
 
 
 @pytest.mark.parametrize("spec", ["rotate(30, p=0.3)", "shift(0.1, p=0.3)", "brightness(0.2, p=0.3)"])
-def test_p_is_the_share_of_pictures_that_change(spec):
+def test_p_is_the_share_of_images_that_change(spec):
     matrix = draw(spec)
     is_changed = (np.abs(matrix - np.eye(*matrix.shape[1:])) > 1e-9).any((1, 2))
     assert_shares(is_changed, {True: 0.3, False: 0.7})
@@ -172,7 +172,7 @@ def test_colour_factors(name):
     # What saturation does to green as seen from red is (1 - f) · 0.587; the others have f on the diagonal.
     factor = 1 - matrix[:, 0, 1] / 0.587 if name == "saturation" else matrix[:, 0, 0]
     assert_uniform(factor, 0.6, 1.4)
-    assert_each_picture_draws(factor)
+    assert_each_image_draws(factor)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_colour_factors(name):
 def test_amounts_are_drawn_evenly(spec, name, low, high):
     values = draw(spec)[name].double().numpy()
     assert_uniform(values, low, high)
-    assert_each_picture_draws(values)
+    assert_each_image_draws(values)
 
 
 def test_posterize_keeps_any_number_of_bits():
@@ -223,7 +223,7 @@ def test_erase_covers_its_share_anywhere():
     assert_independent(x, y)
 
 
-def test_erase_is_for_half_of_the_pictures():
+def test_erase_is_for_half_of_the_images():
     chosen = draw("erase")["chosen"]
     assert stats.binomtest(len(chosen), COUNT, 0.5).pvalue > LEAST_P
 

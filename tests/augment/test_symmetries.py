@@ -45,7 +45,7 @@ def test_every_pixel_of_the_result_is_a_pixel_of_the_source(spec, kind):
     assert not torch.equal(moved, images)
 
 
-def test_float_and_byte_pictures_move_alike():
+def test_float_and_byte_images_move_alike():
     images = batch()
     for spec in MOVERS:
         assert torch.equal(run(spec, images).float() / 255, run(spec, images.float() / 255))
@@ -130,7 +130,7 @@ def test_circular_shift_goes_by_whole_parts_along_one_axis():
     assert seen == {(0, 0), (3, 0), (6, 0), (9, 0), (0, 3), (0, 6), (0, 9)}
 
 
-def test_quarter_turn_refuses_pictures_that_are_not_square():
+def test_quarter_turn_refuses_images_that_are_not_square():
     operation = pipeline("quarter_turn").operations[0]
     assert operation.refusal((1, 28, 28)) is None
     assert "28×32" in operation.refusal((1, 28, 32))

@@ -8,7 +8,7 @@ def test_preview_draws_a_grid(cnnlab, document, tmp_path):
         "augment", "preview", "data=digits", "augment=flip|rotate(10)", "--out", "grid.png", "--count", "3"
     )
     assert written["rows"] == ["original", "flip, p = 0.5", "rotate(10)", "all together"]
-    assert written["pictures"] == 3
+    assert written["images"] == 3
     assert (tmp_path / "grid.png").stat().st_size > 1000
 
 

@@ -89,7 +89,7 @@ def test_a_training_comes_to_its_first_step_and_what_it_left_is_evaluated(
     from PIL import Image
 
     Image.new("L", (32, 32), 128).save(tmp_path / "pictures" / "grey.png")
-    assert len(_document(["predict", "last", "pictures"], tmp_path, environment)["pictures"]) == 1
+    assert len(_document(["predict", "last", "pictures"], tmp_path, environment)["images"]) == 1
 
 
 @pytest.mark.slow(10)

@@ -34,7 +34,7 @@ def pair(make_run: MakeRun) -> tuple[Path, Path]:
     return make_run("a"), make_run("b", seed=1)
 
 
-def test_two_runs_are_compared_picture_by_picture(cnnlab: Cnnlab, document: Document, pair: tuple[Path, Path]) -> None:
+def test_two_runs_are_compared_image_by_image(cnnlab: Cnnlab, document: Document, pair: tuple[Path, Path]) -> None:
     predict(pair[0], [True] * 95 + [False] * 5)
     predict(pair[1], [True] * 80 + [False] * 20)
     shown = cnnlab("runs", "compare", pair[0].name, pair[1].name).stdout

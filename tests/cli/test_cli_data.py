@@ -58,7 +58,7 @@ def test_check_of_good_data_says_what_it_is_like(cnnlab: Cnnlab, document: Docum
     assert ["shape", "3×9×9"] in lines
     assert ["cat", "12"] in lines
     assert shown.endswith("A training would take this data.\n")
-    assert document("data", "check", photos)["statistics"]["pictures"] == {"train": 24}
+    assert document("data", "check", photos)["statistics"]["images"] == {"train": 24}
 
 
 def test_check_of_data_that_would_be_refused_leaves_with_2_and_names_the_file(

@@ -102,10 +102,10 @@ def test_one_of_them_is_shown_with_what_it_takes(cnnlab, document):
 def test_a_model_is_drawn(document, tmp_path, kind):
     written = document("models", "draw", "convnet", "--input", "1x28x28", "--out", f"net.{kind}")
     assert written["shape"] == [1, 28, 28]
-    assert (tmp_path / written["picture"]).stat().st_size > 5000
+    assert (tmp_path / written["image"]).stat().st_size > 5000
 
 
-def test_a_model_is_drawn_for_the_pictures_of_a_data_set(cnnlab, tmp_path):
+def test_a_model_is_drawn_for_the_images_of_a_data_set(cnnlab, tmp_path):
     text = cnnlab("models", "draw", "lenet5", "data=fashion-mnist").stdout
     assert "network.png" in text and "1×28×28" in text
     assert (tmp_path / "network.png").exists()

@@ -68,10 +68,10 @@ def test_resume_of_a_finished_run_returns_it(cnnlab: Cnnlab, trained: Run) -> No
 def test_find_rate_draws_the_curve_and_suggests_a_rate(cnnlab: Cnnlab, document: Document, tmp_path: Path) -> None:
     words = [word for word in SMALL if not word.startswith("epochs")]
     facts = document("find-lr", *words, "--steps", "40", "--out", "curve.png")
-    assert facts["picture"] == "curve.png"
+    assert facts["image"] == "curve.png"
     assert 1e-6 < facts["suggestion"] < 10
-    with Image.open(tmp_path / "curve.png") as picture:
-        assert picture.size[0] > 400
+    with Image.open(tmp_path / "curve.png") as image:
+        assert image.size[0] > 400
     shown = cnnlab("find-lr", *words, "--steps", "40").stdout
     assert "suggested learning rate" in shown
     assert "cnnlab train data=digits 'model=mlp(hidden=[32])'" in shown
@@ -97,7 +97,7 @@ def test_evaluate_on_data_of_other_classes_is_refused(cnnlab: Cnnlab, trained: R
     assert "it does not know cat, dog" in result.stderr
 
 
-def test_predict_shows_or_writes_what_is_in_pictures(
+def test_predict_shows_or_writes_what_is_in_images(
     cnnlab: Cnnlab, document: Document, trained: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "pictures").mkdir()
@@ -107,8 +107,8 @@ def test_predict_shows_or_writes_what_is_in_pictures(
     assert lines[1][0] == "pictures/white.png"
     assert cnnlab("predict", "last", "pictures", "--out", "out.csv").stdout == "1 picture predicted: out.csv\n"
     assert (tmp_path / "out.csv").read_text().startswith("path,predicted,confidence,0,1,2")
-    (picture,) = document("predict", "last", "pictures")["pictures"]
-    assert picture["predicted"] == lines[1][1]
+    (image,) = document("predict", "last", "pictures")["images"]
+    assert image["predicted"] == lines[1][1]
 
 
 def test_predict_takes_a_model_file_too(cnnlab: Cnnlab, trained: Run, tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_the_demo_compares_two_networks_and_draws_them(cnnlab: Cnnlab, document:
     assert "test accuracy" in shown
     for name in ("learning-curves.png", "confusion-matrices.png"):
         assert f"demo-runs/{name}" in shown
-        with Image.open(tmp_path / "demo-runs" / name) as picture:
-            assert picture.size[0] > 800
+        with Image.open(tmp_path / "demo-runs" / name) as image:
+            assert image.size[0] > 800
     facts = document("demo")
     # Ten classes; another processor rounds otherwise.
     assert min(facts["scores"]["test.accuracy"]) > 0.85

@@ -26,5 +26,5 @@ def test_a_curve_that_takes_the_place_of_an_earlier_one_is_said_to(cnnlab: Calla
     assert "find-lr-digits-mlp.png (an earlier one is replaced)" in cnnlab(*words).stdout
 
 
-def test_the_document_names_the_picture(document: Callable[..., Any], tmp_path: Path) -> None:
-    assert document("find-lr", *SMALL, "model=mlp(hidden=[8])")["picture"] == "find-lr-digits-mlp.png"
+def test_the_document_names_the_image(document: Callable[..., Any], tmp_path: Path) -> None:
+    assert document("find-lr", *SMALL, "model=mlp(hidden=[8])")["image"] == "find-lr-digits-mlp.png"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-MakePicture = Callable[..., bytes]
+MakeImage = Callable[..., bytes]
 MakeTree = Callable[..., Path]
 
 
@@ -26,7 +26,7 @@ def encoded(seed: int = 0, *, size: tuple[int, int] = (6, 4), mode: str = "RGB",
 
 
 @pytest.fixture
-def picture() -> MakePicture:
+def image() -> MakeImage:
     """Makes the bytes of a picture file."""
     return encoded
 

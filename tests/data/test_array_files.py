@@ -173,7 +173,7 @@ def test_idx_labels_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         data.load_data(f"idx({tmp_path}, classes=[a, b])")
 
 
-def test_folder_without_idx_pictures_is_refused(tmp_path: Path) -> None:
+def test_folder_without_idx_images_is_refused(tmp_path: Path) -> None:
     idx_file(tmp_path / "t10k-labels-idx1-ubyte", Y)
     with pytest.raises(DataError, match="train-images-idx3-ubyte"):
         data.load_data(f"idx({tmp_path})")

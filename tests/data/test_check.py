@@ -22,7 +22,7 @@ def told(report: data.CheckReport, level: str) -> str:
 def test_sound_data_is_usable(write: Write, files: Files) -> None:
     report = data.check_data(write(files(("train/", "val/", "test/"), count=12)))
     assert report.is_usable and report.findings == ()
-    assert report.statistics["pictures"] == {"train": 24, "validation": 24, "test": 24}
+    assert report.statistics["images"] == {"train": 24, "validation": 24, "test": 24}
     assert report.statistics["counts"]["test"] == {"label": {"cat": 12, "dog": 12}}
     assert report.statistics["files"] == {
         "modes": {"RGB": 72},
@@ -47,13 +47,13 @@ def test_missing_class_folder_is_an_error_and_training_refuses_it_afterwards(wri
     path = write(contents)
     report = data.check_data(path)
     assert "validation (val) has no pictures of these classes" in told(report, "error")
-    assert report.statistics["pictures"]["train"] == 12
+    assert report.statistics["images"]["train"] == 12
     with pytest.raises(DataError, match="has no pictures of these classes"):
         data.load_data(path)
 
 
-def test_different_sizes_are_an_error_with_their_spread(write: Write, files: Files, picture: Make) -> None:
-    report = data.check_data(write({**files(), "cat/9.png": picture(9, size=(30, 20))}))
+def test_different_sizes_are_an_error_with_their_spread(write: Write, files: Files, image: Make) -> None:
+    report = data.check_data(write({**files(), "cat/9.png": image(9, size=(30, 20))}))
     assert "size=96" in told(report, "error")
     assert report.statistics["files"]["sizes"] == 2 and report.statistics["files"]["width"] == [6, 6, 30]
 
@@ -71,12 +71,12 @@ def test_duplicates_are_counted(write: Write, files: Files) -> None:
     assert "test holds 1 exact copies" in told(report, "info")
 
 
-def test_imbalance_is_warned_of(write: Write, picture: Make) -> None:
-    contents = {f"cat/{n}.png": picture(n) for n in range(40)} | {f"dog/{n}.png": picture(n + 40) for n in range(10)}
+def test_imbalance_is_warned_of(write: Write, image: Make) -> None:
+    contents = {f"cat/{n}.png": image(n) for n in range(40)} | {f"dog/{n}.png": image(n + 40) for n in range(10)}
     assert "4.0 to 1: train has 40 pictures of cat and 10 of dog" in told(data.check_data(write(contents)), "warning")
 
 
-def test_class_without_pictures_and_uniform_pictures_are_warned_of() -> None:
+def test_class_without_images_and_uniform_images_are_warned_of() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (30, 4, 4), dtype=np.uint8)
     pixels[3], pixels[5] = 0, 200
     dataset = data.from_arrays(pixels, np.arange(30) % 2, class_names=["a", "b", "c"], validation=0, test=0)
@@ -91,8 +91,8 @@ def test_contradictory_arrays_are_an_error(tmp_path: Path) -> None:
     assert not report.is_usable and "4 values of label" in told(report, "error")
 
 
-def test_what_would_be_set_aside_is_counted(write: Write, picture: Make) -> None:
-    folder = write({f"{name}.png": picture(seed) for seed, name in enumerate("abcdefgh")})
+def test_what_would_be_set_aside_is_counted(write: Write, image: Make) -> None:
+    folder = write({f"{name}.png": image(seed) for seed, name in enumerate("abcdefgh")})
     report = data.check_data(_table(folder, "abcdefgh"))
     assert "no test split: 2 of 8 pictures of train will be set aside" in told(report, "info")
     assert "no validation split: 1 of 6 pictures of train" in told(report, "info")
@@ -100,8 +100,8 @@ def test_what_would_be_set_aside_is_counted(write: Write, picture: Make) -> None
     assert "there is no test split" in few and "a tenth of 2 pictures is none" in few
 
 
-def test_one_picture_is_too_few_to_train_on(write: Write, picture: Make) -> None:
-    report = data.check_data(_table(write({"a.png": picture(0)}), "a"))
+def test_one_image_is_too_few_to_train_on(write: Write, image: Make) -> None:
+    report = data.check_data(_table(write({"a.png": image(0)}), "a"))
     assert "1 picture is too few" in told(report, "error")
 
 
@@ -112,7 +112,7 @@ def _table(folder: Path, names: str) -> Path:
     return path
 
 
-def test_tree_without_pictures_is_an_error(tmp_path: Path) -> None:
+def test_tree_without_images_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "photos" / "cat").mkdir(parents=True)
     assert "class folders" in told(data.check_data(tmp_path / "photos"), "error")
 

@@ -27,7 +27,7 @@ SPLITS = ("train/", "val/", "test/")
 
 
 @pytest.mark.parametrize("target", ["photos.zip", "photos.tar", "photos.tar.gz"])
-def test_archive_and_folder_of_the_same_pictures_have_one_digest(write: Write, files: Files, target: str) -> None:
+def test_archive_and_folder_of_the_same_images_have_one_digest(write: Write, files: Files, target: str) -> None:
     folder = data.load_data(write(files(SPLITS)))
     archive = data.load_data(write(files(SPLITS), target))
     assert archive.digest == folder.digest
@@ -35,7 +35,7 @@ def test_archive_and_folder_of_the_same_pictures_have_one_digest(write: Write, f
     assert list(archive.train.ids) == list(folder.train.ids)
 
 
-def test_pictures_labels_and_ids_are_those_of_the_files(write: Write, files: Files) -> None:
+def test_images_labels_and_ids_are_those_of_the_files(write: Write, files: Files) -> None:
     contents = files()
     train = data.load_data(write(contents), **WHOLE).train
     pixels, targets = train.batch(torch.arange(12))
@@ -53,8 +53,8 @@ def test_splits_of_the_tree_are_those_of_the_data(write: Write, files: Files) ->
     assert dataset.test.ids[0] == "test/cat/0.png"
 
 
-def test_split_without_classes_has_no_targets(write: Write, files: Files, picture: Make) -> None:
-    dataset = data.load_data(write({**files(("train/",)), "test/7.png": picture(99)}))
+def test_split_without_classes_has_no_targets(write: Write, files: Files, image: Make) -> None:
+    dataset = data.load_data(write({**files(("train/",)), "test/7.png": image(99)}))
     assert dataset.test.targets == {} and list(dataset.test.ids) == ["test/7.png"]
 
 
@@ -71,17 +71,17 @@ def test_size_and_channels_are_as_asked(write: Write, files: Files) -> None:
     assert data.load_data({"name": "folder", "path": str(path), "resize": "pad", "size": 9}).shape == (3, 9, 9)
 
 
-def test_grey_pictures_give_one_channel_and_any_colour_three(write: Write, picture: Make) -> None:
-    grey = {f"{label}/{n}.png": picture(ord(label) * 100 + n, mode="L") for label in "ab" for n in range(40)}
+def test_grey_images_give_one_channel_and_any_colour_three(write: Write, image: Make) -> None:
+    grey = {f"{label}/{n}.png": image(ord(label) * 100 + n, mode="L") for label in "ab" for n in range(40)}
     assert data.load_data(write(grey, "grey")).shape[0] == 1
-    mixed = data.load_data(write({**grey, "b/37.png": picture(99)}, "mixed"), **WHOLE).train
+    mixed = data.load_data(write({**grey, "b/37.png": image(99)}, "mixed"), **WHOLE).train
     assert mixed.shape[0] == 3
     first = mixed.batch([0])[0][0]
     assert torch.equal(first[0], first[1])
 
 
-def test_different_sizes_are_refused_with_the_remedy(write: Write, files: Files, picture: Make) -> None:
-    path = write({**files(), "dog/9.png": picture(99, size=(9, 9))})
+def test_different_sizes_are_refused_with_the_remedy(write: Write, files: Files, image: Make) -> None:
+    path = write({**files(), "dog/9.png": image(99, size=(9, 9))})
     with pytest.raises(DataError, match=r"6×4, 9×9.*size=96"):
         data.load_data(path)
     assert data.load_data(f"folder({path}, size=6)").shape == (3, 6, 6)
@@ -149,7 +149,7 @@ def test_second_load_decodes_nothing(write: Write, files: Files, monkeypatch: py
     assert data.statistics(second.train) == data.statistics(TensorImages(first.train.pixels()))
 
 
-def test_moved_pictures_are_known_by_their_content(
+def test_moved_images_are_known_by_their_content(
     write: Write, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(files(), "photos.zip")
@@ -159,10 +159,10 @@ def test_moved_pictures_are_known_by_their_content(
     assert data.load_data(moved).digest == first.digest
 
 
-def test_changed_pictures_are_decoded_again(write: Write, files: Files, picture: Make) -> None:
+def test_changed_images_are_decoded_again(write: Write, files: Files, image: Make) -> None:
     path = write(files())
     first = data.load_data(path).digest
-    (path / "cat/0.png").write_bytes(picture(99))
+    (path / "cat/0.png").write_bytes(image(99))
     assert data.load_data(path).digest != first
 
 
@@ -177,7 +177,7 @@ def test_damaged_cache_is_made_again(write: Write, files: Files, tmp_path: Path)
 
 
 @pytest.mark.parametrize("cache", ["encoded", "none"])
-def test_digest_does_not_depend_on_how_pictures_are_kept(write: Write, files: Files, cache: str) -> None:
+def test_digest_does_not_depend_on_how_images_are_kept(write: Write, files: Files, cache: str) -> None:
     path = write(files(SPLITS))
     raw = data.load_data(f"folder({path}, size=5)")
     other = data.load_data(f"folder({path}, size=5, cache={cache})")
@@ -186,7 +186,7 @@ def test_digest_does_not_depend_on_how_pictures_are_kept(write: Write, files: Fi
     assert data.statistics(other.train) == data.statistics(raw.train)
 
 
-def test_encoded_pictures_are_decoded_on_the_way(write: Write, files: Files) -> None:
+def test_encoded_images_are_decoded_on_the_way(write: Write, files: Files) -> None:
     train = data.load_data(f"folder({write(files())}, cache=encoded)", **WHOLE).train
     assert isinstance(train, EncodedImages) and train.pixels() is None
     assert train.batch([2, 2])[0].shape == (2, 3, 4, 6)
@@ -251,10 +251,10 @@ def test_two_loads_at_once_decode_once(write: Write, files: Files, monkeypatch: 
     read = Counter[str]()
     whole = RawImageFiles.load
 
-    def counted(pictures: RawImageFiles, places: range, form: Form) -> Chunk:
+    def counted(images: RawImageFiles, places: range, form: Form) -> Chunk:
         if len(places) > 1:
-            read.update(pictures.ids[place] for place in places)
-        return whole(pictures, places, form)
+            read.update(images.ids[place] for place in places)
+        return whole(images, places, form)
 
     monkeypatch.setattr(RawImageFiles, "load", counted)
     with ThreadPoolExecutor(3) as pool:
@@ -263,9 +263,7 @@ def test_two_loads_at_once_decode_once(write: Write, files: Files, monkeypatch: 
     assert len(read) == 240 and set(read.values()) == {1}
 
 
-def test_order_of_pictures_does_not_depend_on_chunks(
-    write: Write, files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_order_of_images_does_not_depend_on_chunks(write: Write, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(files(count=20))
     whole = data.load_data(f"folder({path}, cache=none)", **WHOLE)
     monkeypatch.setattr(ingest, "_CHUNK", 3)

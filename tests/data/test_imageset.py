@@ -21,13 +21,13 @@ def labelled(count: int = 6, seed: int = 0) -> TensorImages:
     return TensorImages(images(count, seed), {"label": torch.arange(count) % 2}, CLASSES)
 
 
-def test_batch_gives_pictures_and_targets_in_the_order_of_the_indices() -> None:
+def test_batch_gives_images_and_targets_in_the_order_of_the_indices() -> None:
     pixels, targets = labelled().batch(torch.tensor([5, 0, 0]))
     assert torch.equal(pixels, images()[[5, 0, 0]])
     assert targets["label"].tolist() == [1, 0, 0]
 
 
-def test_view_of_a_view_reads_the_pictures_of_the_base() -> None:
+def test_view_of_a_view_reads_the_images_of_the_base() -> None:
     view = labelled().select([5, 3, 1]).select([2, 0])
     assert torch.equal(view.batch([0, 1])[0], images()[[1, 5]])
     assert list(view.ids) == ["1", "5"]
@@ -68,7 +68,7 @@ def test_statistics_are_those_of_numpy(count: int, seed: int) -> None:
     np.testing.assert_allclose(deviation, scaled.std((0, 2, 3)), rtol=1e-9)
 
 
-def test_statistics_of_a_view_are_those_of_its_pictures_alone() -> None:
+def test_statistics_of_a_view_are_those_of_its_images_alone() -> None:
     assert statistics(labelled().select([2, 4])) == statistics(TensorImages(images()[[2, 4]]))
 
 

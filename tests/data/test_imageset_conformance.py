@@ -71,12 +71,12 @@ def test_ids_name_the_files(images: ImageSet) -> None:
 def test_digest_and_statistics_are_those_of_the_content(images: ImageSet, plain: TensorImages) -> None:
     assert images.digest == plain.digest
     assert data.statistics(images) == data.statistics(plain)
-    assert np.array_equal(images.picture_digests, plain.picture_digests)
+    assert np.array_equal(images.image_digests, plain.image_digests)
     assert torch.equal(images.moments, plain.moments)
     assert torch.equal(torch.cat(list(images.chunks())), plain.pixels())
 
 
-def test_selection_reads_the_pictures_chosen(images: ImageSet, plain: TensorImages) -> None:
+def test_selection_reads_the_images_chosen(images: ImageSet, plain: TensorImages) -> None:
     chosen = images.select([7, 2])
     assert torch.equal(chosen.batch([1, 0])[0], plain.batch([2, 7])[0])
     assert list(chosen.ids) == ["dog/1.png", "cat/2.png"]

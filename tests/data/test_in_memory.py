@@ -18,7 +18,7 @@ Y = np.arange(20) % 2
 WHOLE: dict[str, Any] = {"validation": 0, "test": 0}
 
 
-def test_shapes_that_pictures_have() -> None:
+def test_shapes_that_images_have() -> None:
     assert to_pixels(np.zeros((2, 4, 5), np.uint8)).shape == (2, 1, 4, 5)
     assert to_pixels(np.zeros((2, 4, 5, 3), np.uint8)).shape == (2, 3, 4, 5)
     assert to_pixels(np.zeros((2, 3, 4, 5), np.uint8)).shape == (2, 3, 4, 5)
@@ -171,7 +171,7 @@ def test_torch_data_set_with_columns_and_splits() -> None:
     assert dataset.train.targets["b"].dtype == torch.float32 and dataset.train.targets["a"].dtype == torch.int64
 
 
-def test_torch_data_set_of_pictures_of_different_shapes_is_refused() -> None:
+def test_torch_data_set_of_images_of_different_shapes_is_refused() -> None:
     sizes = iter(range(2, 100))
     with pytest.raises(DataError, match="differ in shape"):
         data.from_torch(Torch(lambda p: np.zeros((next(sizes), 3), np.uint8)))

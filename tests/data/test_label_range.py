@@ -73,14 +73,14 @@ def test_column_of_another_name_may_be_a_number_and_is_warned_of_by_the_check(tm
     assert "warning: age goes from 0 to 2 in train and up to 5 in test, where 1 of 3 pictures are beyond" in told
 
 
-def test_table_with_a_numbered_label_beyond_those_of_train_is_refused(tmp_path: Path, picture: Make) -> None:
+def test_table_with_a_numbered_label_beyond_those_of_train_is_refused(tmp_path: Path, image: Make) -> None:
     for seed, name in enumerate("abc"):
-        (tmp_path / f"{name}.png").write_bytes(picture(seed))
+        (tmp_path / f"{name}.png").write_bytes(image(seed))
     path = tmp_path / "labels.csv"
     path.write_text("path,label,split\na.png,0,train\nb.png,1,train\nc.png,77,test\n")
     assert "the label of c.png in test is 77, and the highest in train is 1" in refusal(path)
 
 
-def test_many_classes_without_a_picture_are_counted(tmp_path: Path, write_idx: WriteIdx) -> None:
+def test_many_classes_without_a_image_are_counted(tmp_path: Path, write_idx: WriteIdx) -> None:
     report = data.check_data(write_idx(tmp_path, {"train": [*[0, 1, 2] * 4, 77]}))
     assert "3, 4, " in report.findings[0].text and "22, … (74 of 78)" in report.findings[0].text

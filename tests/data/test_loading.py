@@ -153,7 +153,7 @@ def test_what_cannot_be_a_path_is_refused(path: str) -> None:
         data.load_data(path)
 
 
-def test_pictures_that_cannot_fit_in_memory_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_cannot_fit_in_memory_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cnnlab.data.ingest.physical_memory", lambda: 1000)
     with pytest.raises(DataError, match="cache=auto"):
         data.load_data("digits")

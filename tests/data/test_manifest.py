@@ -15,9 +15,9 @@ WHOLE = {"validation": 0, "test": 0}
 
 
 @pytest.fixture
-def photos(write: Write, picture: Make) -> Path:
+def photos(write: Write, image: Make) -> Path:
     """A folder with the pictures a.png to f.png."""
-    return write({f"{name}.png": picture(seed) for seed, name in enumerate("abcdef")})
+    return write({f"{name}.png": image(seed) for seed, name in enumerate("abcdef")})
 
 
 def table(folder: Path, text: str, name: str = "labels.csv") -> Path:
@@ -33,7 +33,7 @@ def test_path_and_label(photos: Path) -> None:
     assert train.targets["label"].tolist() == [1, 0, 1]
 
 
-def test_manifest_and_folder_of_the_same_pictures_have_one_digest(write: Write, files: Callable[..., dict]) -> None:
+def test_manifest_and_folder_of_the_same_images_have_one_digest(write: Write, files: Callable[..., dict]) -> None:
     folder = write(files())
     rows = "".join(f"{label}/{n}.png,{label}\n" for label in ("cat", "dog") for n in range(6))
     assert data.load_data(table(folder, f"path,label\n{rows}")).digest == data.load_data(folder).digest
@@ -56,17 +56,17 @@ def test_missing_label_in_train_is_refused(photos: Path) -> None:
         data.load_data(table(photos, "path,label\na.png,x\nb.png,\n"))
 
 
-def test_kaggle_ids_find_their_pictures_beside_the_table(photos: Path, tmp_path: Path) -> None:
+def test_kaggle_ids_find_their_images_beside_the_table(photos: Path, tmp_path: Path) -> None:
     photos.rename(tmp_path / "train")
     train = data.load_data(table(tmp_path, "id,label\na,cat\nc,dog\n", "trainLabels.csv"), **WHOLE).train
     assert list(train.ids) == ["a", "c"]
 
 
 @pytest.mark.parametrize("target", ["elsewhere", "pictures.zip", "pictures.tar.gz"])
-def test_pictures_may_be_elsewhere(write: Write, picture: Make, tmp_path: Path, target: str) -> None:
-    where = write({f"{name}.png": picture(seed) for seed, name in enumerate("abc")}, target)
+def test_images_may_be_elsewhere(write: Write, image: Make, tmp_path: Path, target: str) -> None:
+    where = write({f"{name}.png": image(seed) for seed, name in enumerate("abc")}, target)
     path = table(tmp_path, "id,label\na,cat\nb.png,dog\nzz,dog\n")
-    spec = {"name": "csv", "path": str(path), "pictures": str(where)}
+    spec = {"name": "csv", "path": str(path), "images": str(where)}
     with pytest.raises(DataError, match="zz: there is no such file"):
         data.load_data(spec)
     with pytest.warns(CnnlabWarning, match="zz: there is no such file.* It was left out"):

@@ -24,7 +24,7 @@ def test_missing_file_of_labels_is_named(tmp_path: Path, write_idx: Write) -> No
     assert "labels of train are missing" in str(data.check_data(folder))
 
 
-def test_pictures_in_idx_files_without_any_labels_are_read(tmp_path: Path, write_idx: Write) -> None:
+def test_images_in_idx_files_without_any_labels_are_read(tmp_path: Path, write_idx: Write) -> None:
     folder = write_idx(tmp_path, {"train": [0, 1, 1], "t10k": [0]})
     for file in folder.glob("*labels*"):
         file.unlink()
@@ -41,7 +41,7 @@ def test_splits_with_other_columns_or_classes_are_told_in_what() -> None:
         Dataset("x", TensorImages(pixels), None, train)
 
 
-def test_table_whose_pictures_are_elsewhere_is_told_how_to_say_where(tmp_path: Path) -> None:
+def test_table_whose_images_are_elsewhere_is_told_how_to_say_where(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("id,label\n19,cat\n20,dog\n")
     with pytest.raises(DataError, match=r"such as 19, and none of them is beside it.*pictures=photos/\)'"):
         data.load_data(tmp_path / "train.csv")

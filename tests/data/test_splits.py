@@ -40,7 +40,7 @@ def test_default_validation_is_at_most_five_thousand() -> None:
     assert len(parts["validation"]) == 5_000 and len(parts["train"]) == 55_000
 
 
-def test_splits_hold_every_picture_once() -> None:
+def test_splits_hold_every_image_once() -> None:
     parts = complete({"train": BALANCED}, validation=0.3, test=55)
     assert sorted(place for part in parts.values() for place in places(part)) == list(range(1000))
 
@@ -61,7 +61,7 @@ def test_zero_leaves_a_split_out() -> None:
     assert set(complete({"train": BALANCED, "test": BALANCED}, validation=0, test=0)) == {"train"}
 
 
-def test_split_whose_default_share_is_no_picture_is_warned_of() -> None:
+def test_split_whose_default_share_is_no_image_is_warned_of() -> None:
     with pytest.warns(CnnlabWarning) as caught:
         assert set(complete({"train": numbered([0, 1])})) == {"train"}
     test, validation = (str(warning.message) for warning in caught)

@@ -56,7 +56,7 @@ def test_train_and_test_in_one(given: Any) -> None:
     assert dataset.digest == data.from_arrays(*TRAIN, validation=0, test=TEST).digest
 
 
-def test_two_pictures_with_two_labels_are_one_split() -> None:
+def test_two_images_with_two_labels_are_one_split() -> None:
     assert len(data.load_data(([X[0], X[1]], [0, 1]), **WHOLE).train) == 2
     assert len(data.load_data(([X[0], X[1]], [[1, 0], [0, 1]]), **WHOLE).train) == 2
 
@@ -116,9 +116,9 @@ def test_item_that_raises_is_named() -> None:
 
 
 def test_targets_with_other_columns_are_named() -> None:
-    picture = torch.tensor(X[0])
+    image = torch.tensor(X[0])
     with pytest.raises(DataError, match=r"item 1 .* other columns"):
-        data.load_data(Items([(picture, {"a": 1}), (picture, {"b": 1})]))
+        data.load_data(Items([(image, {"a": 1}), (image, {"b": 1})]))
 
 
 def test_targets_of_different_lengths_are_refused() -> None:

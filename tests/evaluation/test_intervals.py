@@ -37,7 +37,7 @@ def test_wilson_holds_the_share_stays_within_0_and_1_and_mirrors(counts: tuple[i
     assert found.low == pytest.approx(1 - mirrored.high, abs=1e-12)
 
 
-def test_no_pictures_have_no_interval_and_more_right_than_pictures_is_refused() -> None:
+def test_no_images_have_no_interval_and_more_right_than_images_is_refused() -> None:
     assert wilson(0, 0) is None
     with pytest.raises(UsageError, match="11 right of 10"):
         wilson(11, 10)
@@ -114,7 +114,7 @@ def test_two_sample_interval_is_welchs() -> None:
     assert two_sample_interval(one, [0.5]) is None
 
 
-def test_only_shares_of_the_pictures_have_wilsons_interval() -> None:
+def test_only_shares_of_the_images_have_wilsons_interval() -> None:
     assert score_interval("accuracy", 0.9396, 10_000) == wilson(9396, 10_000)
     assert score_interval("top5_accuracy", 0.5, 10) == wilson(5, 10)
     for metric in ("loss", "balanced_accuracy", "macro_f1"):

@@ -50,17 +50,17 @@ class TestEveryArchitecture:
             assert parameter.grad is not None and parameter.grad.isfinite().all(), key
             assert key.endswith("bias") or parameter.grad.any(), key
 
-    def test_one_picture_is_judged_as_among_others(self, name, shape):
-        network, pictures = made(narrow(name), shape).eval(), torch.rand(3, *shape)
+    def test_one_image_is_judged_as_among_others(self, name, shape):
+        network, images = made(narrow(name), shape).eval(), torch.rand(3, *shape)
         with torch.no_grad():
-            assert torch.allclose(network(pictures[:1]), network(pictures)[:1], atol=1e-5)
+            assert torch.allclose(network(images[:1]), network(images)[:1], atol=1e-5)
 
     def test_bfloat16_autocast_gives_float32_outputs_close_to_the_exact_ones(self, name, shape):
-        network, pictures = made(narrow(name), shape).eval(), torch.rand(2, *shape)
+        network, images = made(narrow(name), shape).eval(), torch.rand(2, *shape)
         with torch.no_grad():
-            exact = network(pictures)
+            exact = network(images)
             with torch.autocast("cpu", torch.bfloat16):
-                short = network(pictures)
+                short = network(images)
         assert short.dtype == torch.float32
         assert (short - exact).abs().max() < 0.05 * exact.abs().max().clamp(min=1)
 
@@ -82,9 +82,9 @@ class TestEveryArchitecture:
         classifier.to(memory_format=torch.channels_last).eval()
         models.save_classifier(tmp_path / "model.safetensors", classifier)
         rebuilt = models.load_classifier(tmp_path / "model.safetensors")
-        pictures = torch.rand(2, *shape)
+        images = torch.rand(2, *shape)
         with torch.no_grad():
-            assert torch.equal(rebuilt(pictures), classifier(pictures))
+            assert torch.equal(rebuilt(images), classifier(images))
 
     def test_summary_counts_what_the_tensors_hold(self, name, shape):
         network = made(narrow(name), shape)
@@ -108,7 +108,7 @@ class TestEveryArchitecture:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_pictures_of_64_pixels_pass_forward_and_backward(name):
+def test_images_of_64_pixels_pass_forward_and_backward(name):
     network = made(narrow(name), (3, 64, 64))
     outputs = network(torch.rand(2, 3, 64, 64))
     outputs.square().sum().backward()
@@ -118,14 +118,14 @@ def test_pictures_of_64_pixels_pass_forward_and_backward(name):
 
 @pytest.mark.slow(10)
 @pytest.mark.parametrize("name", EVERY)
-def test_thirty_two_pictures_are_learnt_by_heart(name):
+def test_thirty_two_images_are_learnt_by_heart(name):
     shape = (1, 28, 28) if name == "lenet5" else (1, 16, 16)
     network = made(with_knob(name, STEADY.get(name, "")), shape)
-    pictures = torch.rand(32, *shape, generator=seeds.generator(0, "pictures")) - 0.5
+    images = torch.rand(32, *shape, generator=seeds.generator(0, "pictures")) - 0.5
     labels = torch.arange(32) % 10
     optimizer = torch.optim.Adam(network.parameters(), 2e-3)
     for _ in range(200):
-        outputs = network(pictures)
+        outputs = network(images)
         if (outputs.argmax(1) == labels).all():
             return
         optimizer.zero_grad()

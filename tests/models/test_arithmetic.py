@@ -15,7 +15,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.models.shapes import pair
 
 RED, GREEN, BLUE = [[1] * 4] * 4, [[2] * 4] * 4, [[row] * 4 for row in (1, 2, 3, 4)]
-PICTURE = [RED, GREEN, BLUE]
+IMAGE = [RED, GREEN, BLUE]
 """The picture of the theoretical questions of Wattanasirichaigoon."""
 KERNEL = [[[1] * 3] * 3] * 3
 
@@ -64,7 +64,7 @@ def test_pool_rounds_down_or_up():
     assert "in the padding alone" in str(arithmetic.pool((2, 2, 1), 2, stride=3, padding=1, ceil=True))
 
 
-def test_dense_layer_on_a_picture_and_on_a_vector():
+def test_dense_layer_on_a_image_and_on_a_vector():
     assert arithmetic.dense((4, 4, 256), 1024).weights == 4_194_304
     answer = arithmetic.dense((1024,), 10)
     assert (answer.output, answer.weights, answer.biases, answer.parameters) == ((10,), 10_240, 10, 10_250)
@@ -105,23 +105,23 @@ def test_size_of_a_convolution_is_that_of_torch(height, width, kernel, stride, p
 
 
 def test_convolution_of_the_report_without_and_with_padding_and_dilated():
-    assert arithmetic.convolve(PICTURE, KERNEL).result.tolist() == [[45, 45], [54, 54]]
-    assert arithmetic.convolve(PICTURE, KERNEL, padding=1).result.tolist() == [
+    assert arithmetic.convolve(IMAGE, KERNEL).result.tolist() == [[45, 45], [54, 54]]
+    assert arithmetic.convolve(IMAGE, KERNEL, padding=1).result.tolist() == [
         *([18, 27, 27, 18], [30, 45, 45, 30], [36, 54, 54, 36], [26, 39, 39, 26])
     ]
-    assert arithmetic.convolve(PICTURE, KERNEL, padding="same", dilation=2).result.tolist() == [
+    assert arithmetic.convolve(IMAGE, KERNEL, padding="same", dilation=2).result.tolist() == [
         *([20] * 4, [24] * 4, [20] * 4, [24] * 4)
     ]
 
 
 def test_sum_of_each_channel_is_told_as_in_the_report():
-    first = arithmetic.convolve(PICTURE, KERNEL).steps[0]
+    first = arithmetic.convolve(IMAGE, KERNEL).steps[0]
     assert first.sums == (9, 18, 18) and first.value == 45
-    assert "sum = 9 + 18 + 18 = 45" in str(arithmetic.convolve(PICTURE, KERNEL))
+    assert "sum = 9 + 18 + 18 = 45" in str(arithmetic.convolve(IMAGE, KERNEL))
 
 
 def test_max_pooling_of_the_report():
-    assert arithmetic.max_pool(PICTURE).result.tolist() == [[[1, 1], [1, 1]], [[2, 2], [2, 2]], [[2, 2], [4, 4]]]
+    assert arithmetic.max_pool(IMAGE).result.tolist() == [[[1, 1], [1, 1]], [[2, 2], [2, 2]], [[2, 2], [4, 4]]]
 
 
 def test_steps_hold_window_product_sum_and_position():
@@ -138,7 +138,7 @@ def test_steps_hold_window_product_sum_and_position():
     )
 
 
-def test_pool_marks_what_lies_outside_the_picture():
+def test_pool_marks_what_lies_outside_the_image():
     slide = arithmetic.average_pool([[1, 2, 6]], 2, padding=1, ceil=True)
     assert slide.result.tolist() == [[1, 4]]
     assert str(slide).split("\n\n")[0].splitlines()[1:] == ["  · ·", "  · 1  mean = 1"]
@@ -162,36 +162,36 @@ def batched(matrix: np.ndarray) -> torch.Tensor:
 
 
 @given(matrices(), sides(1, 3), sides(0, 2), sides(1, 3), sides(1, 2), st.randoms())
-def test_convolution_is_that_of_torch(picture, side, padding, stride, dilation, random):
+def test_convolution_is_that_of_torch(image, side, padding, stride, dilation, random):
     high, wide = pair(side)
-    kernel = np.array([random.randint(-9, 9) for _ in range(picture[..., 0, 0].size * high * wide)], dtype=float)
-    kernel = kernel.reshape(*picture.shape[:-2], high, wide)
+    kernel = np.array([random.randint(-9, 9) for _ in range(image[..., 0, 0].size * high * wide)], dtype=float)
+    kernel = kernel.reshape(*image.shape[:-2], high, wide)
     try:
-        slide = arithmetic.convolve(picture, kernel, padding=padding, stride=stride, dilation=dilation)
+        slide = arithmetic.convolve(image, kernel, padding=padding, stride=stride, dilation=dilation)
     except UsageError:
-        axes = zip(picture.shape[-2:], pair(padding), pair(dilation), (high, wide), strict=True)
+        axes = zip(image.shape[-2:], pair(padding), pair(dilation), (high, wide), strict=True)
         assert any(size + 2 * edge < step * (length - 1) + 1 for size, edge, step, length in axes)
         return
-    expected = F.conv2d(batched(picture), batched(kernel), stride=stride, padding=padding, dilation=dilation)[0, 0]
+    expected = F.conv2d(batched(image), batched(kernel), stride=stride, padding=padding, dilation=dilation)[0, 0]
     assert torch.equal(torch.tensor(slide.result), expected)
     assert [step.value for step in slide.steps] == expected.flatten().tolist()
     assert all(step.value == pytest.approx((step.window * kernel).sum()) for step in slide.steps)
 
 
 @given(matrices(), sides(1, 4), st.one_of(st.none(), sides(1, 3)), sides(0, 2), st.booleans())
-def test_pooling_is_that_of_torch(picture, size, stride, padding, ceil):
+def test_pooling_is_that_of_torch(image, size, stride, padding, ceil):
     options = {"stride": stride, "padding": padding}
     try:
-        highest = arithmetic.max_pool(picture, size, **options, ceil=ceil)
-        mean = arithmetic.average_pool(picture, size, **options, ceil=ceil)
+        highest = arithmetic.max_pool(image, size, **options, ceil=ceil)
+        mean = arithmetic.average_pool(image, size, **options, ceil=ceil)
     except UsageError:
-        axes = zip(picture.shape[-2:], pair(padding), pair(size), strict=True)
+        axes = zip(image.shape[-2:], pair(padding), pair(size), strict=True)
         assert any(edge > side // 2 or length + 2 * edge < side for length, edge, side in axes)
         return
-    pictures = batched(picture)
-    expected = F.max_pool2d(pictures, size, **options, ceil_mode=ceil)
+    images = batched(image)
+    expected = F.max_pool2d(images, size, **options, ceil_mode=ceil)
     assert torch.equal(torch.tensor(highest.result).reshape(expected.shape), expected)
-    expected = F.avg_pool2d(pictures, size, **options, ceil_mode=ceil, count_include_pad=False)
+    expected = F.avg_pool2d(images, size, **options, ceil_mode=ceil, count_include_pad=False)
     assert torch.allclose(torch.tensor(mean.result).reshape(expected.shape), expected)
 
 
@@ -208,7 +208,7 @@ def test_pooling_is_that_of_torch(picture, size, stride, padding, ceil):
         (lambda: arithmetic.dense((), 3), "vector"),
         (lambda: arithmetic.convolve([[1, 2], [3]], [[1]]), "one length"),
         (lambda: arithmetic.convolve([1, 2], [[1]]), "rows×columns"),
-        (lambda: arithmetic.convolve(PICTURE, [[1]]), "same number of channels"),
+        (lambda: arithmetic.convolve(IMAGE, [[1]]), "same number of channels"),
         (lambda: arithmetic.conv((4, 4, 1), 1, (3, 3, 3)), "kernel takes a whole number of at least 1, or one for"),
         (lambda: arithmetic.conv((4, 4, 1), 1, 3, stride=(1, 0)), "stride takes a whole number"),
         (lambda: arithmetic.conv((4, 4, 1), 1, padding=(1, -1)), r"below 0; got \[1, -1\]"),

@@ -80,10 +80,10 @@ def test_summary_counts_what_the_tensors_hold(spec: str, shape: tuple[int, ...])
 
 @pytest.mark.parametrize("spec", [*LIGHT, *HEADED, *SLOW])
 def test_numbers_of_forward_and_backward(spec: str, tmp_path: Path) -> None:
-    network, pictures = made(spec), torch.rand(3, *COLOUR, generator=seeds.generator(0, "pictures"))
+    network, images = made(spec), torch.rand(3, *COLOUR, generator=seeds.generator(0, "pictures"))
     network.train()
     with seeds.scope(0, "forward"), torch.autocast("cpu", torch.bfloat16):
-        outputs = network(pictures)
+        outputs = network(images)
     outputs.square().sum().backward()
     assert outputs.dtype == torch.float32
     for key, parameter in network.named_parameters():
@@ -92,9 +92,9 @@ def test_numbers_of_forward_and_backward(spec: str, tmp_path: Path) -> None:
     network.zero_grad(set_to_none=True)
     network.eval()
     with torch.no_grad():
-        exact, alone = network(pictures), network(pictures[:1])
+        exact, alone = network(images), network(images[:1])
         with torch.autocast("cpu", torch.bfloat16):
-            short = network(pictures)
+            short = network(images)
     assert torch.allclose(alone, exact[:1], atol=1e-3 * exact.abs().max())
     assert short.dtype == torch.float32 and (short - exact).abs().max() < 0.1 * exact.abs().max().clamp(min=1)
 
@@ -111,23 +111,23 @@ def test_rebuilds_from_its_file_with_equal_outputs(spec: str, tmp_path: Path) ->
         models.canonical_model(spec),
     )
     models.save_classifier(tmp_path / "model.safetensors", classifier)
-    rebuilt, pictures = models.load_classifier(tmp_path / "model.safetensors"), torch.rand(2, *COLOUR)
+    rebuilt, images = models.load_classifier(tmp_path / "model.safetensors"), torch.rand(2, *COLOUR)
     (tmp_path / "model.safetensors").unlink()
     with torch.no_grad():
-        assert torch.equal(rebuilt(pictures), classifier(pictures))
+        assert torch.equal(rebuilt(images), classifier(images))
 
 
 @pytest.mark.slow(15)
 @pytest.mark.parametrize("spec", BY_HEART)
-def test_thirty_two_pictures_are_learnt_by_heart(spec: str) -> None:
+def test_thirty_two_images_are_learnt_by_heart(spec: str) -> None:
     _kept.clear()
     with seeds.scope(0, "init"):
         network = models.build_network(STEADY.get(spec, spec), COLOUR, 10).to(memory_format=torch.channels_last)
-    pictures = torch.rand(32, *COLOUR, generator=seeds.generator(0, "pictures")) - 0.5
+    images = torch.rand(32, *COLOUR, generator=seeds.generator(0, "pictures")) - 0.5
     labels = torch.arange(32) % 10
     optimizer = torch.optim.Adam(network.parameters(), 1e-4 if spec == "alexnet" else 1e-3)
     for _ in range(120):
-        outputs = network(pictures)
+        outputs = network(images)
         if (outputs.argmax(1) == labels).all():
             return
         optimizer.zero_grad()

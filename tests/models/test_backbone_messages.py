@@ -20,7 +20,7 @@ def on_nothing(spec: str, size: int) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("spec", SMALLEST)
-def test_pictures_that_are_too_small_are_refused_with_the_smallest_side(spec: str) -> None:
+def test_images_that_are_too_small_are_refused_with_the_smallest_side(spec: str) -> None:
     side = SMALLEST[spec]
     on_nothing(spec, side)
     for size in (1, side // 2, side - 1):
@@ -46,7 +46,7 @@ def test_networks_that_pad_take_any_size(spec: str) -> None:
     assert on_nothing(spec, 1).head.out_features == 10
 
 
-def test_pictures_are_too_small_with_weights_to_fill_too() -> None:
+def test_images_are_too_small_with_weights_to_fill_too() -> None:
     with pytest.raises(SpecError, match="write size=17 or more"):
         models.build_network("squeezenet1_1(size=8)", (3, 32, 32), 10)
 

@@ -121,9 +121,9 @@ def test_outputs_are_those_of_the_library_with_the_same_weights(spec: str, tmp_p
     path = tmp_path / "weights.safetensors"
     save_file({key: tensor.contiguous() for key, tensor in theirs.state_dict().items()}, path)
     ours = models.build_network(f"{spec.rstrip(')')}{', ' if '(' in spec else '('}weights={path})", COLOUR, 1000).eval()
-    pictures = torch.rand(2, *COLOUR)
+    images = torch.rand(2, *COLOUR)
     with torch.no_grad():
-        assert torch.allclose(ours(pictures), theirs(pictures), atol=1e-5)
+        assert torch.allclose(ours(images), theirs(images), atol=1e-5)
 
 
 class TestAdapting:
@@ -139,13 +139,13 @@ class TestAdapting:
             ("timm(vit_tiny_patch16_224)", (3, 64, 64), (224, 224)),
         ],
     )
-    def test_pictures_are_resized_where_they_are_small_or_it_is_asked_for(
+    def test_images_are_resized_where_they_are_small_or_it_is_asked_for(
         self, spec: str, shape: tuple[int, int, int], seen: tuple[int, int] | None
     ) -> None:
         sizes = [(m.height, m.width) for m in on_nothing(spec, shape).modules() if isinstance(m, Resize)]
         assert sizes == ([] if seen is None else [seen])
 
-    def test_resizing_keeps_a_plain_picture_and_its_mean(self) -> None:
+    def test_resizing_keeps_a_plain_image_and_its_mean(self) -> None:
         assert torch.allclose(Resize(64, 64)(torch.full((1, 1, 28, 28), 0.3)), torch.tensor(0.3))
         shrunk = Resize(2, 2)(torch.arange(16.0).reshape(1, 1, 4, 4))
         # Symmetric about the middle.
@@ -153,14 +153,14 @@ class TestAdapting:
         # Antialiased, a corner is a mean of more than the four pixels 0, 1, 4 and 5, whose mean is 2.5.
         assert shrunk[0, 0, 0, 0] > 2.6
 
-    def test_grey_pictures_by_repetition_and_by_a_summed_layer_are_the_same(self, weights_file: Path) -> None:
+    def test_grey_images_by_repetition_and_by_a_summed_layer_are_the_same(self, weights_file: Path) -> None:
         repeated = models.build_network(f"{SMALL}(weights={weights_file}, head=conv)", (1, 64, 64), 1000).eval()
         summed = models.build_network(f"{SMALL}(weights={weights_file}, head=conv, grey=sum)", (1, 64, 64), 1000).eval()
         assert summed.conv1.in_channels == 1 and repeated.conv1.in_channels == 3
-        pictures = torch.rand(2, 1, 64, 64)
+        images = torch.rand(2, 1, 64, 64)
         with torch.no_grad():
-            assert torch.allclose(repeated(pictures), summed(pictures), atol=1e-5)
-            assert torch.allclose(repeated(pictures), original()(pictures.expand(-1, 3, -1, -1)), atol=1e-5)
+            assert torch.allclose(repeated(images), summed(images), atol=1e-5)
+            assert torch.allclose(repeated(images), original()(images.expand(-1, 3, -1, -1)), atol=1e-5)
 
     def test_other_channels_are_taken_without_weights_and_refused_with_them(self, weights_file: Path) -> None:
         assert made(SMALL, (4, 64, 64)).conv1.in_channels == 4
@@ -236,9 +236,9 @@ class TestWeights:
         classifier.to(memory_format=torch.channels_last).eval()
         models.save_classifier(tmp_path / "model.safetensors", classifier)
         weights_file.unlink()
-        rebuilt, pictures = models.load_classifier(tmp_path / "model.safetensors"), torch.rand(2, *COLOUR)
+        rebuilt, images = models.load_classifier(tmp_path / "model.safetensors"), torch.rand(2, *COLOUR)
         with torch.no_grad():
-            assert torch.equal(rebuilt(pictures), classifier(pictures))
+            assert torch.equal(rebuilt(images), classifier(images))
 
     def test_specs_without_weights_are_left_as_they_are(self) -> None:
         assert models.without_weights("vgg-like") == "vgg-like"
@@ -370,19 +370,19 @@ def test_pretrained_has_the_classes_of_imagenet(weights_file: Path) -> None:
     classifier = models.pretrained(SMALL, weights_file, shape=COLOUR)
     assert classifier.classes["label"][281:286] == ("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat")
     assert classifier.outputs == 1000 and not classifier.training
-    pictures: Tensor = torch.rand(2, *COLOUR)
+    images: Tensor = torch.rand(2, *COLOUR)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (classifier.mean, classifier.std))
     with torch.no_grad():
-        assert torch.allclose(classifier(pictures), original()((pictures - mean) / std), atol=1e-4)
+        assert torch.allclose(classifier(images), original()((images - mean) / std), atol=1e-4)
 
 
 def test_pretrained_classifier_survives_its_file(weights_file: Path, tmp_path: Path) -> None:
     classifier = models.pretrained(SMALL, weights_file, shape=COLOUR).to(memory_format=torch.channels_last)
     models.save_classifier(tmp_path / "model.safetensors", classifier)
     weights_file.unlink()
-    pictures = torch.rand(2, *COLOUR)
+    images = torch.rand(2, *COLOUR)
     with torch.no_grad():
-        assert torch.equal(models.load_classifier(tmp_path / "model.safetensors")(pictures), classifier(pictures))
+        assert torch.equal(models.load_classifier(tmp_path / "model.safetensors")(images), classifier(images))
 
 
 @pytest.mark.slow(20)
@@ -393,12 +393,12 @@ def test_squeezenet_knows_real_cats_and_dogs(data_dir: Path) -> None:
     if not path.is_file():
         pytest.skip(f"{path} is not there")
     classifier = models.pretrained(f"{SMALL}(size=227)", path, shape=(3, 200, 200))
-    images = data.load_data("cats-vs-dogs.zip", data_dir=data_dir, offline=True).train
+    train = data.load_data("cats-vs-dogs.zip", data_dir=data_dir, offline=True).train
     shares = []
     for label, first, last in ((0, 281, 285), (1, 151, 268)):
-        pictures, _ = images.batch(torch.where(images.targets["label"] == label)[0][:100])
+        images, _ = train.batch(torch.where(train.targets["label"] == label)[0][:100])
         with torch.no_grad():
-            found = torch.cat([classifier(part) for part in pictures.split(25)]).argmax(1)
+            found = torch.cat([classifier(part) for part in images.split(25)]).argmax(1)
         shares.append(((found >= first) & (found <= last)).float().mean().item())
     # Measured: 0.55 and 0.95 of these; 0.55 and 0.91 of another hundred each. By chance: 0.005 and 0.118.
     assert shares[0] > 0.45 and shares[1] > 0.85

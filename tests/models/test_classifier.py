@@ -17,8 +17,8 @@ def classifier(network: nn.Module | None = None, shape=(2, 2, 3), **changes) -> 
 
 
 def test_normalisation_subtracts_the_mean_and_divides_by_the_deviation():
-    picture = torch.full((1, 2, 2, 3), 0.75)
-    assert classifier()(picture).tolist() == [[0.5] * 6 + [4.0] * 6]
+    image = torch.full((1, 2, 2, 3), 0.75)
+    assert classifier()(image).tolist() == [[0.5] * 6 + [4.0] * 6]
 
 
 def test_bytes_mean_the_same_as_their_255th_part():
@@ -31,7 +31,7 @@ def test_channel_that_never_varied_is_only_centred():
     assert outputs.tolist() == [[0.5] * 6 + [0.5] * 6]
 
 
-def test_permutation_moves_all_channels_alike_and_the_same_way_for_every_picture():
+def test_permutation_moves_all_channels_alike_and_the_same_way_for_every_image():
     plain, shuffled = classifier(), classifier(permute=7)
     pixels = torch.rand(4, 2, 2, 3)
     order = pixel_permutation(7, (2, 2, 3))
@@ -45,7 +45,7 @@ def test_permutation_depends_on_its_seed():
     assert len(orders) == 5
 
 
-def test_channels_last_pictures_stay_channels_last():
+def test_channels_last_images_stay_channels_last():
     pixels = torch.rand(4, 2, 2, 3).contiguous(memory_format=torch.channels_last)
     for given in (pixels, (pixels * 255).to(torch.uint8)):
         assert classifier().normalised(given).is_contiguous(memory_format=torch.channels_last)
@@ -66,10 +66,10 @@ def test_outputs_are_float32_under_autocast(dtype):
 
 def test_head_multiplies_in_float32_under_autocast():
     network = build_network("flatten", (2, 2, 3), 5)
-    tool, pictures = classifier(network), torch.rand(3, 2, 2, 3)
+    tool, images = classifier(network), torch.rand(3, 2, 2, 3)
     with torch.autocast("cpu", torch.bfloat16):
-        under = tool(pictures)
-    assert torch.equal(under, tool(pictures))
+        under = tool(images)
+    assert torch.equal(under, tool(images))
 
 
 def test_double_precision_throughout_is_kept():
@@ -89,7 +89,7 @@ def test_number_of_outputs_is_known_where_there_is_a_head():
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 3), (1, 3, 2, 3), (1, 2, 3, 2), (1, 12)])
-def test_pictures_of_another_shape_are_refused(shape):
+def test_images_of_another_shape_are_refused(shape):
     with pytest.raises(UsageError, match="N×2×2×3"):
         classifier()(torch.rand(shape))
 
@@ -116,8 +116,8 @@ def test_compiler_takes_the_classifier_in_one_piece():
     tool = classifier(
         build_network("conv(4)|bn|relu|pool|se|dropout(0.3)|dense(4)|selu", (2, 6, 6), 5), (2, 6, 6), permute=3
     )
-    compiled, pictures = torch.compile(tool, backend="aot_eager", fullgraph=True), torch.rand(4, 2, 6, 6)
+    compiled, images = torch.compile(tool, backend="aot_eager", fullgraph=True), torch.rand(4, 2, 6, 6)
     with torch.autocast("cpu", torch.bfloat16):
-        compiled(pictures).sum().backward()
+        compiled(images).sum().backward()
     tool.eval()
-    assert torch.allclose(compiled(pictures), tool(pictures), atol=1e-6)
+    assert torch.allclose(compiled(images), tool(images), atol=1e-6)

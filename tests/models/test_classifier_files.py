@@ -54,8 +54,8 @@ def test_everything_comes_back(tmp_path):
         assert getattr(after, name) == getattr(before, name), name
     assert after.extra == {"epoch": 3, "parent": None}
     assert not after.training and all(p.requires_grad and not p.is_meta for p in after.parameters())
-    pictures = torch.rand(5, *SHAPE)
-    assert torch.allclose(after(pictures), before(pictures), atol=1e-6)
+    images = torch.rand(5, *SHAPE)
+    assert torch.allclose(after(images), before(images), atol=1e-6)
 
 
 def test_extra_facts_survive_a_second_saving(tmp_path):
@@ -100,8 +100,8 @@ def test_network_of_ones_own_is_stored_and_filled_again(tmp_path):
     before = models.Classifier(own(), SHAPE, [0.0], [1.0], {}, "classes", "module(my_nets.Own)")
     models.save_classifier(tmp_path / "own", before)
     after = models.load_classifier(tmp_path / "own", network=own())
-    pictures = torch.rand(2, *SHAPE)
-    assert torch.equal(after(pictures), before(pictures)) and after.outputs is None
+    images = torch.rand(2, *SHAPE)
+    assert torch.equal(after(images), before(images)) and after.outputs is None
     with pytest.raises(ModelFileError, match="network="):
         models.load_classifier(tmp_path / "own")
 

@@ -14,29 +14,29 @@ from cnnlab.models.cpu_kernels import convolutions, native_kernels
 pytestmark = pytest.mark.usefixtures("native_here")
 
 
-def pictures_of(*shape: int, **settings: Any) -> Callable[[], Tensor]:
+def images_of(*shape: int, **settings: Any) -> Callable[[], Tensor]:
     return lambda: torch.randn(shape, generator=torch.Generator().manual_seed(2)).to(**settings)
 
 
-WIDE, SQUARE = pictures_of(2, 16, 6, 6), pictures_of(2, 1, 6, 6)
+WIDE, SQUARE = images_of(2, 16, 6, 6), images_of(2, 1, 6, 6)
 ELSEWHERE = {
-    "float64": (lambda: layer_of(16, 16, 3).double(), pictures_of(2, 16, 6, 6, dtype=torch.float64)),
-    "bfloat16": (lambda: layer_of(16, 16, 3).bfloat16(), pictures_of(2, 16, 6, 6, dtype=torch.bfloat16)),
+    "float64": (lambda: layer_of(16, 16, 3).double(), images_of(2, 16, 6, 6, dtype=torch.float64)),
+    "bfloat16": (lambda: layer_of(16, 16, 3).bfloat16(), images_of(2, 16, 6, 6, dtype=torch.bfloat16)),
     "groups": (lambda: layer_of(16, 16, 3, groups=2), WIDE),
     "one group for a channel": (lambda: layer_of(16, 16, 3, groups=16), WIDE),
     "dilation": (lambda: layer_of(16, 16, 3, dilation=2), WIDE),
     "stride": (lambda: layer_of(16, 16, 3, stride=2), WIDE),
     "stride in one direction": (lambda: layer_of(16, 16, 3, stride=(1, 2)), WIDE),
-    "17 channels": (lambda: layer_of(17, 16, 3), pictures_of(2, 17, 6, 6)),
+    "17 channels": (lambda: layer_of(17, 16, 3), images_of(2, 17, 6, 6)),
     "17 filters": (lambda: layer_of(16, 17, 3), WIDE),
     "reflected": (lambda: layer_of(16, 16, 3, padding=1, padding_mode="reflect"), WIDE),
     "another kernel": (lambda: layer_of(16, 16, (3, 1)), WIDE),
     "wide padding": (lambda: layer_of(16, 16, 3, padding=3), WIDE),
-    "outputs of 2×2": (lambda: layer_of(16, 16, 3, padding=1), pictures_of(2, 16, 2, 2)),
-    "outputs of 3×2": (lambda: layer_of(16, 16, 3), pictures_of(2, 16, 5, 4)),
-    "one picture without a batch": (lambda: layer_of(16, 16, 3), pictures_of(16, 6, 6)),
-    "colour": (lambda: layer_of(3, 16, 3), pictures_of(2, 3, 6, 6)),
-    "grey in float64": (lambda: layer_of(1, 16, 3).double(), pictures_of(2, 1, 6, 6, dtype=torch.float64)),
+    "outputs of 2×2": (lambda: layer_of(16, 16, 3, padding=1), images_of(2, 16, 2, 2)),
+    "outputs of 3×2": (lambda: layer_of(16, 16, 3), images_of(2, 16, 5, 4)),
+    "one picture without a batch": (lambda: layer_of(16, 16, 3), images_of(16, 6, 6)),
+    "colour": (lambda: layer_of(3, 16, 3), images_of(2, 3, 6, 6)),
+    "grey in float64": (lambda: layer_of(1, 16, 3).double(), images_of(2, 1, 6, 6, dtype=torch.float64)),
     "grey with dilation": (lambda: layer_of(1, 16, 3, dilation=2), SQUARE),
     "grey with 17 filters": (lambda: layer_of(1, 17, 3), SQUARE),
     "grey, an even kernel, same": (lambda: layer_of(1, 16, 4, padding="same"), SQUARE),
@@ -48,8 +48,8 @@ ELSEWHERE = {
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
 @pytest.mark.parametrize("case", ELSEWHERE)
 def test_what_the_kernels_are_not_made_for_is_torchs_bit_for_bit(case, convolved) -> None:
-    make, pictures = ELSEWHERE[case]
-    layer, given = make(), pictures()
+    make, images = ELSEWHERE[case]
+    layer, given = make(), images()
     with native_kernels(True):
         found = all_of(layer, given)
     layer.__class__ = nn.Conv2d
@@ -100,14 +100,14 @@ def test_an_image_smaller_than_the_kernel_is_refused_in_the_words_of_torch() -> 
 
 
 def test_the_defaults_of_torch_for_new_tensors_do_not_matter(convolved) -> None:
-    layer, pictures = layer_of(16, 16, 3), WIDE().requires_grad_()
-    expected = exact(layer, pictures)
+    layer, images = layer_of(16, 16, 3), WIDE().requires_grad_()
+    expected = exact(layer, images)
     factors = torch.randn(expected["output"].shape, generator=torch.Generator().manual_seed(1)).bfloat16()
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
         with native_kernels(True), torch.device("meta"):
-            found = all_of(layer, pictures, factors)
+            found = all_of(layer, images, factors)
     finally:
         torch.set_default_dtype(before)
     assert convolved
@@ -115,11 +115,11 @@ def test_the_defaults_of_torch_for_new_tensors_do_not_matter(convolved) -> None:
 
 
 def test_transforms_of_torch_func_are_left_to_torch(convolved) -> None:
-    layer, pictures = layer_of(16, 16, 3), WIDE()
+    layer, images = layer_of(16, 16, 3), WIDE()
     with native_kernels(True):
-        found = torch.func.vmap(layer)(torch.stack([pictures, pictures]))
+        found = torch.func.vmap(layer)(torch.stack([images, images]))
     assert not convolved
-    torch.testing.assert_close(found[1], F.conv2d(pictures, layer.weight, layer.bias))
+    torch.testing.assert_close(found[1], F.conv2d(images, layer.weight, layer.bias))
 
 
 def test_a_network_compiled_by_torch_is_left_to_torch(convolved) -> None:

@@ -173,12 +173,12 @@ EXPERIMENTS = [
 def two_digits() -> data.Dataset:
     pixels, labels = load_digits(return_X_y=True)
     chosen = labels < 2
-    pictures = (pixels[chosen].reshape(-1, 1, 8, 8) * 15).astype("uint8").repeat(4, 2).repeat(4, 3)
-    return data.from_arrays(pictures, labels[chosen])
+    images = (pixels[chosen].reshape(-1, 1, 8, 8) * 15).astype("uint8").repeat(4, 2).repeat(4, 3)
+    return data.from_arrays(images, labels[chosen])
 
 
 @pytest.mark.parametrize("words", [w for w in EXPERIMENTS if "imagenet" not in " ".join(w)], ids=lambda w: w[1][:30])
-def test_whole_experiments_learn_on_a_few_pictures(words, tmp_path):
+def test_whole_experiments_learn_on_a_few_images(words, tmp_path):
     is_binary = "objective=binary" in words
     few = {"data": two_digits() if is_binary else "digits", "subset": 250, "batch_size": 32, "epochs": 4}
     run = train(parse_pairs(words) | few, runs=tmp_path, threads=1)

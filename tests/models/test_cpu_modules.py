@@ -9,9 +9,9 @@ from cnnlab.models import build_network
 from cnnlab.models.cpu_kernels import Conv2d, Sequential
 
 
-def gradients(network: nn.Module, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
+def gradients(network: nn.Module, images: Tensor) -> tuple[Tensor, list[Tensor]]:
     network.zero_grad()
-    outputs = network(pictures)
+    outputs = network(images)
     weights = torch.linspace(-1, 1, outputs.numel()).view_as(outputs)
     (outputs * weights).sum().backward()
     return outputs.detach(), [parameter.grad.clone() for parameter in network.parameters()]
@@ -27,18 +27,18 @@ def pool_nets() -> tuple[nn.Module, nn.Module]:
 def test_pooling_before_the_relu_gives_the_same_numbers_and_gradients_ties_included() -> None:
     written, quicker = pool_nets()
     # Few different values: many windows hold ties, many are cut off whole.
-    pictures = torch.randint(-2, 3, (8, 1, 16, 16)).float()
+    images = torch.randint(-2, 3, (8, 1, 16, 16)).float()
     for network in (written, quicker):
         network[0].weight.data.round_(decimals=1)
-    expected, found = gradients(written, pictures), gradients(quicker, pictures)
+    expected, found = gradients(written, images), gradients(quicker, images)
     assert torch.equal(expected[0], found[0])
     assert all(torch.equal(one, other) for one, other in zip(expected[1], found[1], strict=True))
 
 
 def test_not_a_number_goes_through_in_either_order() -> None:
     written, quicker = pool_nets()
-    pictures = torch.full((1, 1, 16, 16), torch.nan)
-    assert written(pictures).isnan().all() and quicker(pictures).isnan().all()
+    images = torch.full((1, 1, 16, 16), torch.nan)
+    assert written(images).isnan().all() and quicker(images).isnan().all()
 
 
 def test_the_relu_works_on_what_the_pool_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,8 +63,8 @@ def test_a_relu_of_another_make_is_left_where_it_stands() -> None:
         def forward(self, input: Tensor) -> Tensor:
             return -input
 
-    pictures = torch.rand(2, 3, 8, 8)
-    assert torch.equal(Sequential(Leaky(), nn.MaxPool2d(2))(pictures), F.max_pool2d(-pictures, 2))
+    images = torch.rand(2, 3, 8, 8)
+    assert torch.equal(Sequential(Leaky(), nn.MaxPool2d(2))(images), F.max_pool2d(-images, 2))
 
 
 SMALL_MAPS = [(3, 3, 1), (3, 2, 1), (3, 1, 1), (5, 3, 2), (3, 4, 0), (2, 2, 0), ((1, 3), 3, (0, 1))]
@@ -76,29 +76,29 @@ def test_the_gradients_on_small_maps_are_those_of_the_plain_convolution(kernel, 
     torch.manual_seed(0)
     quick = Conv2d(5, 7, kernel, padding=padding, bias=bias)
     exact = copy.deepcopy(quick).double()
-    pictures = torch.randn(40, 5, size, size).bfloat16().float().requires_grad_()
-    twin = pictures.detach().double().requires_grad_()
+    images = torch.randn(40, 5, size, size).bfloat16().float().requires_grad_()
+    twin = images.detach().double().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
-        found = quick(pictures)
+        found = quick(images)
     assert "SmallMaps" in type(found.grad_fn).__name__
     expected = F.conv2d(twin, quick.weight.bfloat16().double(), exact.bias, padding=padding)
     weights = torch.randn(found.shape).bfloat16()
     (found * weights).sum().backward()
-    of_weight, of_pictures = torch.autograd.grad(
+    of_weight, of_images = torch.autograd.grad(
         (F.conv2d(twin, exact.weight, exact.bias, padding=padding) * weights.double()).sum(), [exact.weight, twin]
     )
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.double(), expected, rtol=0.02, atol=0.02)
     torch.testing.assert_close(quick.weight.grad.double(), of_weight, rtol=0.02, atol=0.05)
-    torch.testing.assert_close(pictures.grad.double(), of_pictures, rtol=0.03, atol=0.03)
+    torch.testing.assert_close(images.grad.double(), of_images, rtol=0.03, atol=0.03)
     if bias:
         torch.testing.assert_close(quick.bias.grad.double(), weights.double().sum((0, 2, 3)), rtol=0.02, atol=0.05)
 
 
 def outputs_of(layer: Conv2d, size: int = 3, batch: int = 40, precision: torch.dtype | None = torch.bfloat16) -> Tensor:
-    pictures = torch.rand(batch, layer.in_channels, size, size)
+    images = torch.rand(batch, layer.in_channels, size, size)
     with torch.autocast("cpu", precision or torch.bfloat16, enabled=precision is not None):
-        return layer(pictures)
+        return layer(images)
 
 
 @pytest.mark.parametrize(

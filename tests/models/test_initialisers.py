@@ -80,8 +80,8 @@ def test_orthogonal_rows_are_orthonormal():
 @pytest.mark.parametrize("groups", [1, 2, 24])
 def test_dirac_passes_each_channel_on(groups):
     network = models.build_network(f"conv(24, 3, groups={groups}, init=dirac)", (24, 5, 5), 2)
-    picture = torch.rand(2, 24, 5, 5)
-    assert torch.equal(network.conv1(picture), picture)
+    image = torch.rand(2, 24, 5, 5)
+    assert torch.equal(network.conv1(image), image)
 
 
 @pytest.mark.parametrize(

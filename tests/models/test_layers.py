@@ -37,14 +37,14 @@ def test_convolution_promises_the_size_that_torch_gives(kernel, stride, dilation
 @pytest.mark.parametrize("padding", ["same", "valid", "[0, 2]"])
 def test_convolution_with_numbers_for_height_and_width_is_that_of_torch(kernel, stride, dilation, padding):
     module, _ = run(f"conv(3, {kernel}, stride={stride}, dilation={dilation}, padding={padding})", (2, 17, 14))
-    picture = torch.rand(2, 2, 17, 14)
+    image = torch.rand(2, 2, 17, 14)
     options = {"stride": json.loads(stride), "dilation": json.loads(dilation)}
     (high, wide), (down, across) = json.loads(kernel), pair(options["dilation"])
     margin = {"valid": (0, 0, 0, 0), "[0, 2]": (2, 2, 0, 0)}
     rows, columns = down * (high - 1), across * (wide - 1)
     margin["same"] = (columns // 2, -(-columns // 2), rows // 2, -(-rows // 2))
-    expected = F.conv2d(F.pad(picture, margin[padding]), module.conv1.weight, module.conv1.bias, **options)
-    torch.testing.assert_close(module(picture), expected)
+    expected = F.conv2d(F.pad(image, margin[padding]), module.conv1.weight, module.conv1.bias, **options)
+    torch.testing.assert_close(module(image), expected)
 
 
 @pytest.mark.parametrize("layer", ["pool", "avgpool"])
@@ -60,8 +60,8 @@ def test_pooling_with_numbers_for_height_and_width_promises_the_size_that_torch_
 
 def test_pool_that_is_even_along_one_axis_ignores_its_padding_there():
     module, output = run("pool([1, 2], stride=1, padding=same)", (1, 2, 2))
-    picture = -torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
-    assert module(picture).tolist() == [[[[-1.0, -2.0], [-3.0, -4.0]]]]
+    image = -torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    assert module(image).tolist() == [[[[-1.0, -2.0], [-3.0, -4.0]]]]
     assert output.shape[2:] == (2, 2)
 
 
@@ -127,16 +127,16 @@ def test_same_padding_keeps_the_size_and_divides_it_by_the_stride(kernel, stride
         assert stack(parse(f"conv(1, {kernel}, stride={stride})"), (1, size, size)).shape == (1, expected, expected)
 
 
-def test_even_kernel_pads_after_the_picture_as_keras_does():
+def test_even_kernel_pads_after_the_image_as_keras_does():
     module, _ = run("conv(1, 2, init=ones)", (1, 2, 2))
-    picture = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
-    assert module(picture).tolist() == [[[[10.0, 6.0], [7.0, 4.0]]]]
+    image = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    assert module(image).tolist() == [[[[10.0, 6.0], [7.0, 4.0]]]]
 
 
 def test_even_maximum_pool_ignores_its_padding():
     module, _ = run("pool(2, stride=1, padding=same)", (1, 2, 2))
-    picture = -torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
-    assert module(picture).tolist() == [[[[-1.0, -2.0], [-3.0, -4.0]]]]
+    image = -torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    assert module(image).tolist() == [[[[-1.0, -2.0], [-3.0, -4.0]]]]
 
 
 def test_average_pool_leaves_its_padding_out_of_the_average():
@@ -150,9 +150,9 @@ def test_pooling_rounds_down_unless_told_to_round_up():
 
 
 def test_global_pool_gives_means_and_maxima():
-    picture = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]], [[0.0, 0.0], [0.0, 4.0]]]])
-    assert run("global_pool", (2, 2, 2))[0](picture).tolist() == [[3.0, 1.0]]
-    assert run("global_pool(max)", (2, 2, 2))[0](picture).tolist() == [[6.0, 4.0]]
+    image = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]], [[0.0, 0.0], [0.0, 4.0]]]])
+    assert run("global_pool", (2, 2, 2))[0](image).tolist() == [[3.0, 1.0]]
+    assert run("global_pool(max)", (2, 2, 2))[0](image).tolist() == [[6.0, 4.0]]
 
 
 @pytest.mark.parametrize(
@@ -294,8 +294,8 @@ def test_heads_survive_their_file(tmp_path):
     network = models.build_network(TWO_HEADS, (1, 4, 4), 13).eval()
     classifier = models.Classifier(network, (1, 4, 4), [0.5], [0.5], {}, "classes", spec)
     models.save_classifier(tmp_path / "a", classifier)
-    pictures = torch.rand(2, 1, 4, 4)
-    assert torch.equal(models.load_classifier(tmp_path / "a")(pictures), classifier(pictures))
+    images = torch.rand(2, 1, 4, 4)
+    assert torch.equal(models.load_classifier(tmp_path / "a")(images), classifier(images))
 
 
 def test_heads_without_layers_are_one_dense_layer_in_float32():

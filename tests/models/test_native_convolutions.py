@@ -15,11 +15,11 @@ from cnnlab.models.cpu_kernels import Conv2d, native_kernels
 pytestmark = pytest.mark.usefixtures("native_here")
 
 
-def assert_native(layer: Conv2d, pictures: Tensor, bound: float) -> None:
+def assert_native(layer: Conv2d, images: Tensor, bound: float) -> None:
     with native_kernels(True):
-        assert type(layer(pictures).grad_fn).__name__ in ("_WinogradBackward", "_GreyBackward")
-        found = all_of(layer, pictures)
-    assert_close(found, exact(layer, pictures), bound)
+        assert type(layer(images).grad_fn).__name__ in ("_WinogradBackward", "_GreyBackward")
+        found = all_of(layer, images)
+    assert_close(found, exact(layer, images), bound)
 
 
 # The paddings of the keywords are those of the numbers, 0 and 1.
@@ -42,10 +42,10 @@ def test_a_wide_convolution_and_its_gradients_are_torchs_for_all_shapes(
     count = min(count, 6000 // (channels + filters))
     high, wide = (length + 2 - 2 * edge for length, edge in zip(size, PADDINGS[padding], strict=True))
     layer = layer_of(channels, filters, 3, padding=padding, bias=bias)
-    pictures = torch.randn(count, channels, high, wide)
+    images = torch.randn(count, channels, high, wide)
     if is_last:
-        pictures = pictures.contiguous(memory_format=torch.channels_last)
-    assert_native(layer, pictures.requires_grad_(), WINOGRAD)
+        images = images.contiguous(memory_format=torch.channels_last)
+    assert_native(layer, images.requires_grad_(), WINOGRAD)
 
 
 @pytest.mark.parametrize("count", [1, 41, 42, 43, 85])
@@ -69,17 +69,15 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_maps_may_lie_anyhow_in_memory(channels, size, layout) -> None:
     torch.manual_seed(1)
-    pictures = LAYOUTS[layout](torch.randn(3, channels, *size)).requires_grad_(channels > 1)
-    assert_native(layer_of(channels, 16, 3, padding=2), pictures, WINOGRAD)
+    images = LAYOUTS[layout](torch.randn(3, channels, *size)).requires_grad_(channels > 1)
+    assert_native(layer_of(channels, 16, 3, padding=2), images, WINOGRAD)
 
 
 def test_a_gradient_may_lie_anyhow_in_memory() -> None:
-    layer, pictures = layer_of(16, 16, 3), torch.randn(3, 16, 6, 7).requires_grad_()
+    layer, images = layer_of(16, 16, 3), torch.randn(3, 16, 6, 7).requires_grad_()
     with native_kernels(True):
-        found = torch.autograd.grad(layer(pictures).sum(), [pictures, layer.weight, layer.bias])
-    expected = torch.autograd.grad(
-        F.conv2d(pictures, layer.weight, layer.bias).sum(), [pictures, layer.weight, layer.bias]
-    )
+        found = torch.autograd.grad(layer(images).sum(), [images, layer.weight, layer.bias])
+    expected = torch.autograd.grad(F.conv2d(images, layer.weight, layer.bias).sum(), [images, layer.weight, layer.bias])
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=WINOGRAD * float(other.abs().max()))
 
@@ -104,9 +102,9 @@ def test_a_kernel_that_is_one_in_the_middle_gives_the_maps_back() -> None:
     layer = layer_of(32, 32, 3, padding=1, bias=False)
     layer.weight.data.zero_()
     layer.weight.data[range(32), range(32), 1, 1] = 1
-    pictures = torch.randn(2, 32, 9, 10)
+    images = torch.randn(2, 32, 9, 10)
     with native_kernels(True):
-        torch.testing.assert_close(layer(pictures), pictures, rtol=0, atol=1e-5)
+        torch.testing.assert_close(layer(images), images, rtol=0, atol=1e-5)
 
 
 def test_a_wide_convolution_worked_out_by_hand() -> None:
@@ -156,10 +154,10 @@ def test_a_convolution_of_a_grey_image_worked_out_by_hand(convolved) -> None:
 
 
 def test_under_autocast_a_grey_image_is_convolved_in_float32_and_rounded_once(convolved) -> None:
-    layer, pictures = layer_of(1, 16, 3, padding=1), torch.randn(3, 1, 9, 7)
-    expected = exact(layer, pictures)["output"]
+    layer, images = layer_of(1, 16, 3, padding=1), torch.randn(3, 1, 9, 7)
+    expected = exact(layer, images)["output"]
     with native_kernels(True), torch.autocast("cpu", torch.bfloat16):
-        maps = layer(pictures)
+        maps = layer(images)
     assert convolved == ["grey"] and maps.dtype == torch.bfloat16
     # Half of the distance of two neighbours with 8 digits.
     assert ((maps.double() - expected).abs() <= expected.abs() * 2**-8 + 1e-6).all()
@@ -167,7 +165,7 @@ def test_under_autocast_a_grey_image_is_convolved_in_float32_and_rounded_once(co
     found = torch.autograd.grad(maps, [layer.weight, layer.bias], factors)
     twin = copy.deepcopy(layer).double()
     right = torch.autograd.grad(
-        F.conv2d(pictures.double(), twin.weight, twin.bias, padding=1), list(twin.parameters()), factors
+        F.conv2d(images.double(), twin.weight, twin.bias, padding=1), list(twin.parameters()), factors
     )
     assert [each.dtype for each in found] == [torch.float32] * 2
     assert (found[0] - right[0]).abs().max() <= GREY * right[0].abs().max()
@@ -177,13 +175,13 @@ def test_under_autocast_a_grey_image_is_convolved_in_float32_and_rounded_once(co
 def test_results_are_the_same_bit_for_bit_whichever_thread_is_first() -> None:
     layer, grey = layer_of(32, 48, 3, padding=1), layer_of(1, 16, 5)
     maps, images = torch.randn(40, 32, 11, 10).requires_grad_(), torch.randn(40, 1, 20, 20)
-    for network, pictures in ((layer, maps), (grey, images)):
+    for network, images in ((layer, maps), (grey, images)):
         with native_kernels(True):
-            alone = all_of(network, pictures)
+            alone = all_of(network, images)
             with threads(2):
-                together = all_of(network, pictures)
+                together = all_of(network, images)
                 for _ in range(5):
-                    assert_equal(all_of(network, pictures), together)
+                    assert_equal(all_of(network, images), together)
         assert torch.equal(alone["output"], together["output"])
         # Of the weights each thread sums its own share.
         assert_close(together, alone, 1e-5)

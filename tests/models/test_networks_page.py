@@ -204,8 +204,8 @@ def test_a_snapshot_of_epoch_0_holds_the_weights_before_training(tmp_path):
     assert not torch.equal(last.network.head.weight, fresh["head.weight"])
 
 
-def test_pictures_of_the_page_are_there():
-    pictures = re.findall(r"!\[[^\]]+\]\((images/[^)]+)\)", TEXT)
+def test_images_of_the_page_are_there():
+    images = re.findall(r"!\[[^\]]+\]\((images/[^)]+)\)", TEXT)
     drawn = {command[command.index("--out") + 1] for command in COMMANDS if "--out" in command}
-    assert {f"images/network-{name}" for name in drawn} == set(pictures)
-    assert all((DOCS / picture).stat().st_size > 10_000 for picture in pictures)
+    assert {f"images/network-{name}" for name in drawn} == set(images)
+    assert all((DOCS / image).stat().st_size > 10_000 for image in images)

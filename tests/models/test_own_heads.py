@@ -159,9 +159,9 @@ class TestWeights:
         spec = 'timm(resnet10t, head="global_pool|dropout(0.5)|dense(7)|relu")'
         before = made(spec, 4)
         path = stored(tmp_path / "model.safetensors", before, spec, 4)
-        pictures = torch.rand(2, *COLOUR)
+        images = torch.rand(2, *COLOUR)
         with torch.no_grad():
-            assert torch.allclose(models.load_classifier(path).network(pictures), before.eval()(pictures), atol=1e-5)
+            assert torch.allclose(models.load_classifier(path).network(images), before.eval()(images), atol=1e-5)
 
     def test_a_run_is_used_with_the_head_that_it_was_trained_with(self, tmp_path: Path) -> None:
         spec = 'squeezenet1_1(head="global_pool|dense(7)|relu")'

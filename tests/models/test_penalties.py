@@ -9,11 +9,11 @@ from cnnlab import models
 from cnnlab.models import penalty
 
 
-def total(spec: str, picture: torch.Tensor | None = None) -> float | None:
+def total(spec: str, image: torch.Tensor | None = None) -> float | None:
     """The penalty of a network on 1×1×2 pictures, after a pass where one is given."""
     network = models.build_network(spec, (1, 1, 2), 1)
-    if picture is not None:
-        network(picture)
+    if image is not None:
+        network(image)
     value = penalty(network)
     return None if value is None else value.item()
 
@@ -38,10 +38,10 @@ def test_penalties_of_all_layers_add_up():
     assert total(spec) == pytest.approx(1 + 6)
 
 
-@pytest.mark.parametrize("pictures", [1, 3])
-def test_penalty_on_activity_is_per_picture(pictures):
-    picture = torch.tensor([[[[2.0, -3.0]]]]).repeat(pictures, 1, 1, 1)
-    assert total("activity(l1=0.1, l2=0.01)", picture) == pytest.approx(0.1 * 5 + 0.01 * 13)
+@pytest.mark.parametrize("images", [1, 3])
+def test_penalty_on_activity_is_per_image(images):
+    image = torch.tensor([[[[2.0, -3.0]]]]).repeat(images, 1, 1, 1)
+    assert total("activity(l1=0.1, l2=0.01)", image) == pytest.approx(0.1 * 5 + 0.01 * 13)
 
 
 def test_no_penalty_is_none_not_zero():
@@ -65,9 +65,9 @@ def test_gradient_of_the_penalty_draws_weights_towards_zero():
 
 def test_architectures_pass_their_penalties_on():
     spec = "mlp(hidden=[2], init=ones, bias_init=ones, l2=1, penalize=[kernel, bias, activity])"
-    picture = torch.tensor([[[[1.0, 1.0]]]])
+    image = torch.tensor([[[[1.0, 1.0]]]])
     kernels, biases, activity = 4 + 2, 2 + 1, 9 + 9
-    assert total(spec, picture) == pytest.approx(kernels + biases + activity)
+    assert total(spec, image) == pytest.approx(kernels + biases + activity)
 
 
 def test_penalties_survive_the_file(tmp_path):

@@ -31,9 +31,9 @@ def test_a_spot_comes_to_the_row_of_its_radius_and_the_column_of_its_angle(
 
 
 def test_a_quarter_turn_shifts_the_columns_by_a_quarter() -> None:
-    picture = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    turned = torch.rot90(picture, -1, dims=(2, 3))
-    torch.testing.assert_close(Polar(60, 8)(turned), Polar(60, 8)(picture).roll(15, dims=3), atol=1e-5, rtol=1e-5)
+    image = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    turned = torch.rot90(image, -1, dims=(2, 3))
+    torch.testing.assert_close(Polar(60, 8)(turned), Polar(60, 8)(image).roll(15, dims=3), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -85,10 +85,10 @@ def test_a_network_of_rings_is_rebuilt_from_its_file_and_trains_in_bfloat16(tmp_
     spec = f"polar(24, 6)|{ring}|bn|correlate|dense(8)|relu"
     network = models.build_network(spec, (3, 16, 16), 5)
     classifier = models.Classifier(network, (3, 16, 16), [0.5] * 3, [0.2] * 3, {}, "none", models.canonical_model(spec))
-    pictures = torch.rand(4, 3, 16, 16)
+    images = torch.rand(4, 3, 16, 16)
     models.save_classifier(tmp_path / "model.safetensors", classifier)
     again = models.load_classifier(tmp_path / "model.safetensors")
-    torch.testing.assert_close(again(pictures), classifier.eval()(pictures))
+    torch.testing.assert_close(again(images), classifier.eval()(images))
     with torch.autocast("cpu", torch.bfloat16):
-        classifier.train()(pictures).sum().backward()
+        classifier.train()(images).sum().backward()
     assert all(torch.isfinite(weight.grad).all() for weight in network.parameters())

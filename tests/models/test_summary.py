@@ -41,13 +41,13 @@ def measured_field(network: nn.Module, shape: tuple[int, ...], name: str) -> tup
     """How far the gradient of the central output of a layer spreads over the picture, without padding's help."""
     kept: list[torch.Tensor] = []
     hook = network.get_submodule(name).register_forward_hook(lambda module, given, output: kept.append(output))
-    picture = torch.rand(1, *shape, requires_grad=True)
-    network.eval()(picture)
+    image = torch.rand(1, *shape, requires_grad=True)
+    network.eval()(image)
     hook.remove()
     output = kept[0]
     centre = output[0, 0, output.shape[2] // 2, output.shape[3] // 2] if output.dim() == 4 else output[0, 0]
     centre.backward()
-    rows, columns = picture.grad[0].abs().sum(0).nonzero().T
+    rows, columns = image.grad[0].abs().sum(0).nonzero().T
     return int(rows.max() - rows.min() + 1), int(columns.max() - columns.min() + 1)
 
 
@@ -78,7 +78,7 @@ def test_dense_layer_after_a_valid_convolution_sees_what_its_windows_cover():
     assert measured_field(network, shape, "dense1") == (8, 8)
 
 
-def test_gate_sees_the_whole_picture():
+def test_gate_sees_the_whole_image():
     shape = (1, 9, 9)
     counted = models.summary(models.build_network("conv(4)|se", shape, 2), shape)
     assert row(counted, "conv1").receptive_field == (3, 3)
@@ -123,7 +123,7 @@ def test_network_is_left_as_it_was():
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_network_is_left_as_it_was_when_the_picture_does_not_fit():
+def test_network_is_left_as_it_was_when_the_image_does_not_fit():
     network = models.build_network("conv(2)|flatten", (1, 8, 8), 2).train()
     with pytest.raises(UsageError, match="1×9×9"):
         models.summary(network, (1, 9, 9))

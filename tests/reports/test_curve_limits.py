@@ -19,13 +19,13 @@ def curve(key: str, values: list[float], metric: str = "accuracy") -> SettingCur
 GOOD = [curve(f"s{place}", list(np.linspace(0.1, 0.9, 20) ** 0.2)) for place in range(12)]
 
 
-def test_first_epochs_may_leave_the_picture_and_it_is_said() -> None:
+def test_first_epochs_may_leave_the_image_and_it_is_said() -> None:
     ends = limits(GOOD)
     assert ends["accuracy"][0] > 0.65 and ends["accuracy"][1] > 0.97
     assert leaves(GOOD[0], ends) and leave_together(GOOD, ACCURACY)
 
 
-def test_where_a_setting_ends_is_in_the_picture_however_low() -> None:
+def test_where_a_setting_ends_is_in_the_image_however_low() -> None:
     curves = [*GOOD, curve("bad", [0.1] * 20)]
     assert limits(curves)["accuracy"][0] < 0.1 and limits_together(curves, ACCURACY)[0] < 0.1
     assert not leaves(curves[-1], limits(curves))

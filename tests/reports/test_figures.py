@@ -25,8 +25,8 @@ def _run(root: Path, rows: list[dict[str, float]]) -> Run:
 
 
 def _pixels(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB"))
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def test_curves_hold_the_history_with_the_loss_first(tmp_path: Path) -> None:

@@ -201,13 +201,13 @@ def test_classes_of_the_best_are_counted_over_its_repeats(study):
     assert (low <= mean + 1e-12).all() and (mean <= high + 1e-12).all() and (low < high).any()
 
 
-def test_test_pictures_are_left_alone_while_trials_are_missing(unfinished):
+def test_test_images_are_left_alone_while_trials_are_missing(unfinished):
     subject = ReportSubject(*unfinished)
     assert not subject.is_settled
     assert {repeat.predictions.split for repeat in best_repeats(subject)} == {"validation"}
 
 
-def test_gallery_holds_the_surest_mistakes_with_their_own_pictures(study, digits):
+def test_gallery_holds_the_surest_mistakes_with_their_own_images(study, digits):
     repeats = best_repeats(ReportSubject(*study))
     found = gallery(repeats, "label")
     assert found is not None and found.trouble == ""

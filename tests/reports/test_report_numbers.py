@@ -56,7 +56,7 @@ def test_tables_tell_how_far_off_and_where() -> None:
     assert rows[0][3:] == (2, 2, 2) and rows[-1][3:] == (4, 4, -4)
 
 
-def test_a_part_of_the_range_without_pictures_has_no_numbers() -> None:
+def test_a_part_of_the_range_without_images_has_no_numbers() -> None:
     rows = parts_table(details(np.array([0.0, 1.0, 100.0]), np.zeros(3))).rows
     assert rows[1][2:] == (0, None, None, None)
 
@@ -73,19 +73,19 @@ def test_numbers_are_drawn_however_many_and_however_right(count: int, period: fl
             assert "nan" not in svg and len(svg) < 200_000
 
 
-def test_pictures_within_figures_are_whole_in_the_page() -> None:
+def test_images_within_figures_are_whole_in_the_page() -> None:
     truth = np.linspace(0, 700, 3000)
     names = tuple(map(str, range(60)))
     matrix = Confusion(names, np.eye(60, dtype=np.int64))
     for figure in (draw_numbers(details(truth, truth)), draw_confusion_matrix(matrix)):
         page = inline(svg_of(figure), "f1")
         (content,) = re.findall(r'<image[^>]*href="data:image/png;base64,\s*([^"]+)"', page)
-        with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
-            assert picture.width > 1
+        with Image.open(io.BytesIO(base64.b64decode(content))) as image:
+            assert image.width > 1
         assert "f1-data" not in page
 
 
-def test_the_farthest_off_come_first_with_their_own_pictures(clocks: cnnlab.Run) -> None:
+def test_the_farthest_off_come_first_with_their_own_images(clocks: cnnlab.Run) -> None:
     predictions = clocks.predictions("test")
     repeats = (Repeat(Trial(0, "finished"), clocks, predictions),)
     (found,) = number_details(repeats, "mine")

@@ -121,11 +121,11 @@ def test_ids_are_used_once_and_what_is_referred_to_is_there(reader):
     assert wanted | clips <= set(ids)
 
 
-def test_mistakes_are_shown_as_pictures(reader):
-    pictures = reader.all("img")
-    assert len(pictures) == 22
-    assert all(str(a["src"]).startswith("data:image/png;base64,") for a in pictures)
-    assert re.fullmatch(r"Picture \d+: (\d), taken for (\d), \d+\.\d% sure\.", str(pictures[0]["alt"]))
+def test_mistakes_are_shown_as_images(reader):
+    images = reader.all("img")
+    assert len(images) == 22
+    assert all(str(a["src"]).startswith("data:image/png;base64,") for a in images)
+    assert re.fullmatch(r"Picture \d+: (\d), taken for (\d), \d+\.\d% sure\.", str(images[0]["alt"]))
 
 
 def test_figures_take_the_colours_of_the_page(written):

@@ -25,7 +25,7 @@ def test_runs_that_differ_in_the_seed_alone_are_repeats(make_run):
     assert result.settings[0].summary("test_accuracy").interval == "t over 3 repeats"
 
 
-def test_single_runs_are_compared_picture_by_picture(make_run):
+def test_single_runs_are_compared_image_by_image(make_run):
     runs = [make_run("none", accuracy=0.80), make_run("flip(p=0.5)", accuracy=0.90)]
     result = result_of_runs(runs)
     (family,) = result.families

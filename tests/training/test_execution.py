@@ -131,12 +131,12 @@ def test_an_accelerator_is_chosen_where_there_is_one(
     [
         (
             Execution("cpu", "bfloat16", threads=2),
-            PrecisionChoice("bfloat16", "timed", 0.41, float32=0.16, bfloat16=0.1, pictures=8),
+            PrecisionChoice("bfloat16", "timed", 0.41, float32=0.16, bfloat16=0.1, images=8),
             "computing in bfloat16 on 2 threads (1.6 × float32, tried for 0.41 s)",
         ),
         (
             Execution("cpu", "float32", threads=1),
-            PrecisionChoice("float32", "remembered", 0.0, float32=0.1, bfloat16=0.125, pictures=8),
+            PrecisionChoice("float32", "remembered", 0.0, float32=0.1, bfloat16=0.125, images=8),
             "computing in float32 on 1 thread (bfloat16 is 0.8 × float32, tried before)",
         ),
         (
@@ -181,7 +181,7 @@ def test_the_choice_is_on_record_and_a_resumed_run_keeps_its_precision(
 ) -> None:
     caplog.set_level(logging.INFO, "cnnlab")
     monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: True)
-    found = PrecisionChoice("bfloat16", "timed", 0.4, float32=0.2, bfloat16=0.1, pictures=8)
+    found = PrecisionChoice("bfloat16", "timed", 0.4, float32=0.2, bfloat16=0.1, images=8)
     monkeypatch.setattr(execution, "choose_precision", lambda *given: found)
     stopped, _ = interrupted(after=2, precision="auto", kernels="torch")
     assert stopped.info["precision_choice"] == found.to_dict()

@@ -148,7 +148,7 @@ def test_equal_starts_give_equal_runs(stored: Path, small_run: Trained, tmp_path
 
 
 @pytest.mark.slow(60)
-def test_squeezenet_learns_cats_and_dogs_from_few_pictures(data_dir: Path, tmp_path: Path) -> None:
+def test_squeezenet_learns_cats_and_dogs_from_few_images(data_dir: Path, tmp_path: Path) -> None:
     path = data_dir.parent / "weights" / "squeezenet1_1-imagenet.safetensors"
     if not path.is_file():
         pytest.skip(f"{path} is not there")

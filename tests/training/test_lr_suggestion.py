@@ -45,7 +45,7 @@ def test_a_loss_that_never_falls_suggests_the_lowest_rate(losses: list[float]) -
     assert test.suggestion < 2e-6
 
 
-def test_on_few_pictures_it_warns_and_suggests_a_rate_that_trains(tmp_path: Path) -> None:
+def test_on_few_images_it_warns_and_suggests_a_rate_that_trains(tmp_path: Path) -> None:
     recipe = {"data": "digits", "model": "cnn", "subset": 100, "precision": "float32", "threads": 1}
     with pytest.warns(CnnlabWarning, match="over the same 100 pictures"):
         test = find_lr(recipe, offline=True)
@@ -56,11 +56,11 @@ def test_on_few_pictures_it_warns_and_suggests_a_rate_that_trains(tmp_path: Path
 
 
 @pytest.mark.parametrize("balance", ["weights", "sampler"])
-def test_it_weighs_and_draws_pictures_as_the_training_does(balance: str, tiny: dict[str, Any], tmp_path: Path) -> None:
+def test_it_weighs_and_draws_images_as_the_training_does(balance: str, tiny: dict[str, Any], tmp_path: Path) -> None:
     draws = np.random.default_rng(0)
     labels = np.repeat([0, 1], [100, 20])
-    pictures = draws.integers(0, 255, (120, 1, 8, 8), dtype=np.uint8)
-    recipe = {**tiny, "data": (pictures, labels), "subset": None, "validation": 0, "test": 0}
+    images = draws.integers(0, 255, (120, 1, 8, 8), dtype=np.uint8)
+    recipe = {**tiny, "data": (images, labels), "subset": None, "validation": 0, "test": 0}
     recipe |= {"optimizer": "sgd(lr=1e-9)", "epochs": 4}
 
     def losses(**keys: Any) -> list[float]:

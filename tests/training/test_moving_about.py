@@ -18,10 +18,10 @@ Cut = Callable[..., tuple[Any, Any]]
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with data in it, in which the test begins."""
     draws = np.random.default_rng(0)
-    pictures, labels = draws.integers(0, 255, (60, 8, 8), dtype=np.uint8), np.arange(60) % 3
+    images, labels = draws.integers(0, 255, (60, 8, 8), dtype=np.uint8), np.arange(60) % 3
     (tmp_path / "home" / "d").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
-    np.savez(tmp_path / "home" / "d" / "set.npz", x=pictures, y=labels)
+    np.savez(tmp_path / "home" / "d" / "set.npz", x=images, y=labels)
     monkeypatch.chdir(tmp_path / "home")
     monkeypatch.delenv("CNNLAB_DATA", raising=False)
     return tmp_path / "home"
@@ -54,7 +54,7 @@ def test_a_folder_that_is_named_is_looked_in_instead(started: Any, home: Path, t
 
 
 def test_data_that_was_changed_meanwhile_is_still_told_from_that_of_the_run(started: Any, home: Path) -> None:
-    pictures = np.random.default_rng(1).integers(0, 255, (60, 8, 8), dtype=np.uint8)
-    np.savez(home / "d" / "set.npz", x=pictures, y=np.arange(60) % 3)
+    images = np.random.default_rng(1).integers(0, 255, (60, 8, 8), dtype=np.uint8)
+    np.savez(home / "d" / "set.npz", x=images, y=np.arange(60) % 3)
     with pytest.raises(UsageError, match="has changed since the run was started"):
         resume(started)

@@ -12,7 +12,7 @@ def images(channels: int) -> TensorImages:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_by_default_the_moments_are_those_of_the_training_pictures(channels: int) -> None:
+def test_by_default_the_moments_are_those_of_the_training_images(channels: int) -> None:
     mean, std = moments("dataset", images(channels))
     values = images(channels).batch(range(2))[0].double() / 255
     assert mean == pytest.approx(values.mean((0, 2, 3)).tolist())

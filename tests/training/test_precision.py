@@ -28,13 +28,13 @@ class Machine:
         monkeypatch: pytest.MonkeyPatch,
         *,
         call: float = 0.0,
-        picture: float = 0.01,
+        image: float = 0.01,
         kernels: float = 0.0,
         ratio: float = 0.5,
         call_ratio: float | None = None,
     ) -> None:
         self.now = 0.0
-        self.call, self.picture, self.kernels = call, picture, kernels
+        self.call, self.image, self.kernels = call, image, kernels
         self.ratio, self.call_ratio = ratio, ratio if call_ratio is None else call_ratio
         self.passes: list[tuple[str, int]] = []
         monkeypatch.setattr(precision.time, "perf_counter", lambda: self.now)
@@ -43,7 +43,7 @@ class Machine:
         """Of a pass whose kernels are made."""
         is_short = name == "bfloat16"
         call = self.call * (self.call_ratio if is_short else 1.0)
-        return call + count * self.picture * (self.ratio if is_short else 1.0)
+        return call + count * self.image * (self.ratio if is_short else 1.0)
 
     def take(self, name: str, count: int) -> None:
         self.now += self.seconds(name, count) + self.kernels * ((name, count) not in self.passes)
@@ -69,28 +69,28 @@ def _work(
     return Workload(nn.Linear(4, 2) if network is None else network, (1, 2, 2), batch, steps, threads, kernels)
 
 
-@pytest.mark.parametrize("picture", [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0])
+@pytest.mark.parametrize("image", [1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0])
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 3.0, 100.0])
 @pytest.mark.parametrize("call", [0.0, 0.001, 0.1])
 @pytest.mark.parametrize("steps", [1, 10, 100, 10_000])
 def test_a_trial_keeps_to_two_seconds_and_its_share_of_the_training(
-    picture: float, ratio: float, call: float, steps: int, monkeypatch: pytest.MonkeyPatch
+    image: float, ratio: float, call: float, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine = Machine(monkeypatch, picture=picture, call=call, ratio=ratio)
+    machine = Machine(monkeypatch, image=image, call=call, ratio=ratio)
     # Half of what a processor can do at most.
-    machine.trial(steps=steps, multiply_adds=round(picture * 5e10 / 3))
+    machine.trial(steps=steps, multiply_adds=round(image * 5e10 / 3))
     training = steps * machine.seconds("float32", 256)
     # Of the first pass in each format nothing is known before it; it goes over two pictures. Any other is foreseen.
     unforeseen = max(machine.seconds(name, 2) for name in ("float32", "bfloat16"))
     assert machine.now <= min(MOST_SECONDS, SHARE * training) + unforeseen
 
 
-@pytest.mark.parametrize("picture", [1e-5, 1e-4, 1e-3, 1e-2])
+@pytest.mark.parametrize("image", [1e-5, 1e-4, 1e-3, 1e-2])
 @pytest.mark.parametrize("kernels", [0.01, 0.1, 0.5])
-def test_kernels_that_have_to_be_made_count(picture: float, kernels: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(monkeypatch, picture=picture, kernels=kernels)
+def test_kernels_that_have_to_be_made_count(image: float, kernels: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, image=image, kernels=kernels)
     machine.trial()
-    assert machine.now <= MOST_SECONDS + kernels + 2 * picture
+    assert machine.now <= MOST_SECONDS + kernels + 2 * image
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_kernels_that_have_to_be_made_count(picture: float, kernels: float, monk
 def test_bfloat16_is_taken_where_it_is_the_faster_by_a_tenth(
     ratio: float, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trial = Machine(monkeypatch, picture=1e-4, ratio=ratio).trial()
+    trial = Machine(monkeypatch, image=1e-4, ratio=ratio).trial()
     choice = trial.choice()
     assert (choice.precision, choice.why) == (expected, "timed")
     assert choice.speedup == pytest.approx(1 / ratio)
@@ -107,25 +107,25 @@ def test_bfloat16_is_taken_where_it_is_the_faster_by_a_tenth(
 
 
 def test_a_trial_leaves_off_as_soon_as_a_format_is_clearly_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    ahead = Machine(monkeypatch, picture=1e-4, ratio=0.5)
-    assert ahead.trial().choice().pictures == 8
-    behind = Machine(monkeypatch, picture=1e-4, ratio=5.0)
-    assert behind.trial().choice().pictures == 2
-    even = Machine(monkeypatch, picture=1e-4, ratio=1.0)
-    assert even.trial().choice().pictures == 256
+    ahead = Machine(monkeypatch, image=1e-4, ratio=0.5)
+    assert ahead.trial().choice().images == 8
+    behind = Machine(monkeypatch, image=1e-4, ratio=5.0)
+    assert behind.trial().choice().images == 2
+    even = Machine(monkeypatch, image=1e-4, ratio=1.0)
+    assert even.trial().choice().images == 256
 
 
 def test_what_calls_cost_on_small_slices_does_not_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     # Calls take twice as long in bfloat16, as with the casts of small networks; on the whole batch arithmetic wins.
-    machine = Machine(monkeypatch, call=2e-3, picture=1e-4, ratio=0.5, call_ratio=2.0)
+    machine = Machine(monkeypatch, call=2e-3, image=1e-4, ratio=0.5, call_ratio=2.0)
     assert machine.seconds("bfloat16", 8) > machine.seconds("float32", 8)
     assert machine.trial().choice().precision == "bfloat16"
 
 
-def test_a_bfloat16_computed_by_a_slow_reference_is_left_after_one_pass_over_two_pictures(
+def test_a_bfloat16_computed_by_a_slow_reference_is_left_after_one_pass_over_two_images(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    machine = Machine(monkeypatch, picture=0.01, ratio=200.0)
+    machine = Machine(monkeypatch, image=0.01, ratio=200.0)
     choice = machine.trial().choice()
     assert (choice.precision, choice.why) == ("float32", "timed")
     assert [name for name, _ in machine.passes].count("bfloat16") == 1
@@ -145,17 +145,17 @@ def test_a_training_too_short_for_a_trial_takes_what_is_likely_without_one(
     assert not trial.is_final
 
 
-def test_pictures_too_dear_to_time_a_few_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(monkeypatch, picture=10.0)
+def test_images_too_dear_to_time_a_few_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, image=10.0)
     assert machine.trial(multiply_adds=10**10).choice() == PrecisionChoice("bfloat16", "much arithmetic")
     assert machine.passes == []
 
 
-def test_a_batch_of_few_pictures_is_timed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(monkeypatch, picture=1e-4, ratio=0.8)
+def test_a_batch_of_few_images_is_timed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, image=1e-4, ratio=0.8)
     choice = machine.trial(batch=3, steps=100_000).choice()
     assert {size for _, size in machine.passes} == {3}
-    assert (choice.precision, choice.pictures) == ("bfloat16", 3)
+    assert (choice.precision, choice.images) == ("bfloat16", 3)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[PrecisionChoi
     monkeypatch.setattr(precision, "multiply_adds", lambda *args, **more: HEAVY)
 
     def choose(work: Workload | None = None) -> tuple[PrecisionChoice, int]:
-        machine = Machine(monkeypatch, picture=1e-3)
+        machine = Machine(monkeypatch, image=1e-3)
         choice = choose_precision(work or _work(), lambda: machine.take)
         return choice, len(machine.passes)
 
@@ -176,7 +176,7 @@ def test_what_was_found_is_remembered(chosen: Any) -> None:
     again, none = chosen()
     assert timed > 0 and none == 0
     assert (first.why, again.why) == ("timed", "remembered")
-    assert (again.precision, again.speedup, again.pictures) == (first.precision, first.speedup, first.pictures)
+    assert (again.precision, again.speedup, again.images) == (first.precision, first.speedup, first.images)
 
 
 @pytest.mark.parametrize(
@@ -219,9 +219,9 @@ def test_another_machine_or_torch_is_tried_out_anew(
         b"[]",
         b"null",
         b"{}",
-        b'{"precision": "int8", "float32": 1, "bfloat16": 1, "pictures": 8}',
-        b'{"precision": "float32", "float32": 0, "bfloat16": 1, "pictures": 8}',
-        b'{"precision": "float32", "float32": "x", "bfloat16": 1, "pictures": 8}',
+        b'{"precision": "int8", "float32": 1, "bfloat16": 1, "images": 8}',
+        b'{"precision": "float32", "float32": 0, "bfloat16": 1, "images": 8}',
+        b'{"precision": "float32", "float32": "x", "bfloat16": 1, "images": 8}',
     ],
 )
 def test_a_damaged_memory_is_none(content: bytes, chosen: Any) -> None:
@@ -246,12 +246,12 @@ def test_a_network_whose_arithmetic_cannot_be_counted_is_timed_all_the_same(monk
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             raise KeyError("only for pairs")
 
-    machine = Machine(monkeypatch, picture=1e-4)
+    machine = Machine(monkeypatch, image=1e-4)
     assert choose_precision(_work(Odd()), lambda: machine.take).why == "timed"
 
 
 def test_a_trial_goes_on_after_a_pass_that_was_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(monkeypatch, picture=1e-4, ratio=0.5)
+    machine = Machine(monkeypatch, image=1e-4, ratio=0.5)
     take = machine.take
 
     def held_up_once(name: str, count: int) -> None:
@@ -260,15 +260,15 @@ def test_a_trial_goes_on_after_a_pass_that_was_held_up(monkeypatch: pytest.Monke
 
     trial = PrecisionTrial(_work(), HEAVY, 0.0)
     trial.run(lambda: held_up_once)
-    assert (trial.choice().precision, trial.choice().pictures) == ("bfloat16", 8)
+    assert (trial.choice().precision, trial.choice().images) == ("bfloat16", 8)
 
 
 def test_own_kernels_are_judged_on_a_slice_large_enough_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = {}
+    images = {}
     for kernels in ("torch", "native"):
-        machine = Machine(monkeypatch, picture=1e-4, ratio=0.5)
-        pictures[kernels] = machine.trial(kernels=kernels).choice().pictures
-    assert pictures == {"torch": 8, "native": 128}
+        machine = Machine(monkeypatch, image=1e-4, ratio=0.5)
+        images[kernels] = machine.trial(kernels=kernels).choice().images
+    assert images == {"torch": 8, "native": 128}
 
 
 def test_without_a_trial_own_kernels_compute_in_float32_but_in_the_largest_networks(

@@ -85,7 +85,7 @@ def forms(x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", forms(*squares()))
-def test_pictures_come_in_many_forms_and_mean_the_same_run(form: str, small_run: Trained) -> None:
+def test_images_come_in_many_forms_and_mean_the_same_run(form: str, small_run: Trained) -> None:
     run = small_run(data=forms(*squares())[form], **WHOLE)
     assert small_run(data=squares(), **WHOLE) == run
     assert run.info["data"]["sizes"] == {"train": 65, "validation": 7, "test": 18}
@@ -127,7 +127,7 @@ def test_what_is_no_data_is_refused(data: Any, small_run: Trained, tmp_path: Pat
     assert not (tmp_path / "runs").exists()
 
 
-def test_pictures_without_targets_cannot_be_learnt_from(small_run: Trained) -> None:
+def test_images_without_targets_cannot_be_learnt_from(small_run: Trained) -> None:
     with pytest.raises(UsageError, match="target"):
         small_run(data=squares()[0], **WHOLE)
 

@@ -79,7 +79,7 @@ def test_parts_are_kept_when_a_run_goes_on(
     assert set(sizes) == {20}
 
 
-def test_memory_that_does_not_do_for_one_picture_ends_the_run(
+def test_memory_that_does_not_do_for_one_image_ends_the_run(
     small_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short_of_memory(monkeypatch, 0, lambda: torch.OutOfMemoryError("nothing left"))

@@ -28,11 +28,11 @@ _LONGEST = 28
 class Preview:
     """Rows of pictures, each row with its label.
 
-    :param pictures: uint8, rows×N×H×W×C; the first row shows the originals, the last the whole pipeline.
+    :param images: uint8, rows×N×H×W×C; the first row shows the originals, the last the whole pipeline.
     """
 
     labels: tuple[str, ...]
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
 
 
 def preview(
@@ -58,30 +58,30 @@ def preview(
         rows.append((_label(part), _apply(always, images, seed, epoch, step + place)))
     if len(whole) > 1 and together:
         rows.append(("all together", _apply(whole, images, seed, epoch, step)))
-    pictures = torch.stack([_bytes(pixels) for _, pixels in rows]).permute(0, 1, 3, 4, 2)
-    return Preview(tuple(label for label, _ in rows), pictures.numpy())
+    shown = torch.stack([_bytes(pixels) for _, pixels in rows]).permute(0, 1, 3, 4, 2)
+    return Preview(tuple(label for label, _ in rows), shown.numpy())
 
 
 def draw_preview(shown: Preview) -> "Figure":
     """The rows as a labelled grid; the caller saves or shows it."""
     from matplotlib.figure import Figure
 
-    rows, columns, height, width = shown.pictures.shape[:4]
+    rows, columns, height, width = shown.images.shape[:4]
     margin = _GAP + _LETTER * max(len(line) for label in shown.labels for line in label.splitlines())
     total = margin + columns * _INCHES
     figure = Figure(figsize=(total, rows * _INCHES * height / width))
     cells = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(left=margin / total, right=1, bottom=0, top=1, wspace=0.05, hspace=0.05)
-    for axes, label, pictures in zip(cells, shown.labels, shown.pictures, strict=True):
-        _draw_row(list(axes), label, pictures)
+    for axes, label, images in zip(cells, shown.labels, shown.images, strict=True):
+        _draw_row(list(axes), label, images)
     return figure
 
 
-def _draw_row(axes: Sequence["Axes"], label: str, pictures: NDArray[np.uint8]) -> None:
-    for cell, picture in zip(axes, pictures, strict=True):
+def _draw_row(axes: Sequence["Axes"], label: str, images: NDArray[np.uint8]) -> None:
+    for cell, image in zip(axes, images, strict=True):
         cell.set_axis_off()
         # Grey in all three channels, which the range of the values in a picture does not change.
-        coloured = np.broadcast_to(picture, (*picture.shape[:2], 3)) if picture.shape[-1] == 1 else picture
+        coloured = np.broadcast_to(image, (*image.shape[:2], 3)) if image.shape[-1] == 1 else image
         cell.imshow(coloured, interpolation="nearest", aspect="auto")
     text = label.replace("$", r"\$")
     place: tuple[float, float] = (-0.1, 0.5)

@@ -33,16 +33,16 @@ def demo(runs: Folder = Path("demo-runs"), quiet: Quiet = False, as_json: Json =
         for name, model in MODELS.items():
             note(f"{name}: {model}, on the handwritten digits that come with scikit-learn")
             trained.append(training.train(runs=runs, offline=True, name=name, model=model, **_SHARED))
-    pictures = _draw(trained, runs)
+    images = _draw(trained, runs)
     comparison = RunStore(runs).compare([run.folder.name for run in trained])
     if as_json:
-        output.write_json({**comparison.to_dict(), "pictures": pictures})
+        output.write_json({**comparison.to_dict(), "images": images})
         return
     from cnnlab.cli.runs.compare import write_comparison
 
     write_comparison(comparison)
     output.heading("where it lies")
-    output.facts([*((name, path) for name, path in pictures.items()), ("runs", runs)])
+    output.facts([*((name, path) for name, path in images.items()), ("runs", runs)])
     output.write(f"\nGo on from here: cnnlab runs show {trained[-1].folder.name} --runs {runs}")
 
 

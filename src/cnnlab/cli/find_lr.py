@@ -70,7 +70,7 @@ def find_lr(
     is_there = out.exists()
     training.draw_lr_range_test(test, out)
     if as_json:
-        output.write_json({**test.to_dict(), "picture": str(out)})
+        output.write_json({**test.to_dict(), "image": str(out)})
         return
     output.facts(
         [

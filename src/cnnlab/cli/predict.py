@@ -10,7 +10,7 @@ from cnnlab.cli.loading import loading
 from cnnlab.cli.options import Device, Json, Quiet, RunName, Runs
 
 if TYPE_CHECKING:
-    from cnnlab.evaluation import PicturePredictions
+    from cnnlab.evaluation import ImagePredictions
 
 PathsArgument = Annotated[
     list[Path], typer.Argument(metavar="PICTURES...", help="Files, and folders of pictures.", show_default=False)
@@ -29,7 +29,7 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot
 
 def predict(
     run: RunName,
-    pictures: PathsArgument,
+    images: PathsArgument,
     out: Out = None,
     skip_bad: SkipBad = False,
     runs: Runs = None,
@@ -49,7 +49,7 @@ def predict(
 
     with quietly(quiet):
         result = evaluation.predict(
-            find_run_or_classifier(run, runs), pictures, on_bad="skip" if skip_bad else "refuse", device=device
+            find_run_or_classifier(run, runs), images, on_bad="skip" if skip_bad else "refuse", device=device
         )
     if out is not None:
         result.save_csv(out)
@@ -62,11 +62,11 @@ def predict(
         _write(result)
 
 
-def _counts(result: "PicturePredictions") -> dict[str, object]:
+def _counts(result: "ImagePredictions") -> dict[str, object]:
     return {"predicted": len(result), "unreadable": list(result.unreadable)}
 
 
-def _write(result: "PicturePredictions") -> None:
+def _write(result: "ImagePredictions") -> None:
     titles, parts = ["path"], [list(result.paths)]
     for name, column in result.columns.items():
         prefix = "" if len(result.columns) == 1 else f"{name} "

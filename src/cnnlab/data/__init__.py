@@ -4,7 +4,7 @@ from cnnlab.data.catalogue import NamedSet, named_set, named_sets
 from cnnlab.data.check import CheckReport, Finding, check_data
 from cnnlab.data.dataset import Dataset
 from cnnlab.data.download import find
-from cnnlab.data.image_files import read_pictures
+from cnnlab.data.image_files import read_images
 from cnnlab.data.imageset import ImageSet, Subset, TensorImages, statistics
 from cnnlab.data.in_memory import from_arrays, from_torch
 from cnnlab.data.loading import canonical_data, load_data
@@ -29,7 +29,7 @@ __all__ = [
     "load_data",
     "named_set",
     "named_sets",
-    "read_pictures",
+    "read_images",
     "readers",
     "statistics",
 ]

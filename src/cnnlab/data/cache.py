@@ -186,7 +186,7 @@ def _open_part(folder: Path, split: str, index: Mapping[str, Any]) -> ImageSet:
     else:
         form = Form(**{**index["form"], "size": index["form"]["size"] and tuple(index["form"]["size"])})
         images = EncodedImages(path, np.load(folder / f"{split}-offsets.npy"), form, shape, targets, classes, ids)
-    images.picture_digests = np.load(folder / f"{split}-digests.npy")
+    images.image_digests = np.load(folder / f"{split}-digests.npy")
     images.moments = torch.from_numpy(np.load(folder / f"{split}-moments.npy"))
     return images
 

@@ -141,7 +141,7 @@ def _named(skipped: Sequence[Sequence[str]]) -> str:
 
 
 def _counts(content: Content) -> dict[str, int]:
-    return {split: len(part.pictures) for split, part in content.parts.items()}
+    return {split: len(part.images) for split, part in content.parts.items()}
 
 
 def _room() -> int:

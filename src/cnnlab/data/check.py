@@ -144,7 +144,7 @@ def _contradictions(part: ImageSet) -> int:
     """How many pictures are exact copies of one that has another target."""
     seen: dict[bytes, set[tuple[float, ...]]] = {}
     rows = list(zip(*(column.tolist() for column in part.targets.values()), strict=True)) or [()] * len(part)
-    digests = [row.tobytes() for row in part.picture_digests]
+    digests = [row.tobytes() for row in part.image_digests]
     for key, row in zip(digests, rows, strict=True):
         seen.setdefault(key, set()).add(row)
     return sum(len(seen[key]) > 1 for key in digests)
@@ -196,7 +196,7 @@ def _numbers(entry: CacheEntry) -> dict[str, Any]:
     mean, deviation = statistics(train)
     return {
         "shape": list(train.shape),
-        "pictures": {split: len(part) for split, part in entry.parts.items()},
+        "images": {split: len(part) for split, part in entry.parts.items()},
         "classes": {column: list(names) for column, names in train.classes.items()},
         "counts": {split: _counts(part) for split, part in entry.parts.items()},
         "mean": list(mean),

@@ -13,7 +13,7 @@ from cnnlab.data.imageset import ImageSet
 
 def shared(first: ImageSet, second: ImageSet) -> NDArray[np.bool_]:
     """Whether each picture of ``first`` is in ``second`` too, pixel by pixel (bool, by SHA-256)."""
-    ours, theirs = first.picture_digests, second.picture_digests
+    ours, theirs = first.image_digests, second.image_digests
     # The first eight bytes tell nearly all apart, and are compared at once; the rest settles what is left.
     candidates = np.isin(_prefixes(ours), _prefixes(theirs))
     if candidates.any():
@@ -24,7 +24,7 @@ def shared(first: ImageSet, second: ImageSet) -> NDArray[np.bool_]:
 
 def repeated(image_set: ImageSet) -> int:
     """How many pictures of a set are exact copies of an earlier one in it."""
-    return len(image_set) - len(np.unique(image_set.picture_digests, axis=0))
+    return len(image_set) - len(np.unique(image_set.image_digests, axis=0))
 
 
 def count_shared(dataset: Dataset) -> dict[str, int]:

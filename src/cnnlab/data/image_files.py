@@ -12,7 +12,7 @@ from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
 from cnnlab.data.formats.archives import open_members, read_file
 from cnnlab.data.formats.decode import Form
-from cnnlab.data.formats.folder_layout import first_few, is_picture
+from cnnlab.data.formats.folder_layout import first_few, is_image
 from cnnlab.data.options import Resize
 from cnnlab.data.raw_images import Bad, RawImageFiles
 from cnnlab.data.threads import map_ahead
@@ -21,7 +21,7 @@ _CHUNK = 16
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
-def read_pictures(
+def read_images(
     paths: Iterable[str | Path], *, shape: tuple[int, int, int], resize: Resize = "squash"
 ) -> tuple[Tensor, list[str]]:
     """Pictures as a classifier takes them.
@@ -38,19 +38,19 @@ def read_pictures(
     if not found:
         raise DataError("there are no pictures among the paths given.")
     reads = dict(found)
-    pictures = RawImageFiles([name for name, _ in found], lambda name: reads[name]())
+    raw = RawImageFiles([name for name, _ in found], lambda name: reads[name]())
     form = Form((height, width), resize, channels)
-    images = np.empty((len(pictures), *shape), np.uint8)
+    images = np.empty((len(raw), *shape), np.uint8)
     bad: list[Bad] = []
-    starts = range(0, len(pictures), _CHUNK)
-    chunks = map_ahead(lambda start: pictures.load(range(start, min(start + _CHUNK, len(pictures))), form), starts)
+    starts = range(0, len(raw), _CHUNK)
+    chunks = map_ahead(lambda start: raw.load(range(start, min(start + _CHUNK, len(raw))), form), starts)
     for chunk in track(chunks, "Reading pictures", len(starts)):
         bad += chunk.bad
         for place, pixels in zip(chunk.places, chunk.pixels, strict=True):
             images[place] = pixels
     if bad:
         raise DataError(f"these files cannot be read as pictures: {first_few([str(item) for item in bad])}.")
-    return torch.from_numpy(images), list(pictures.ids)
+    return torch.from_numpy(images), list(raw.ids)
 
 
 def _expanded(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -60,5 +60,5 @@ def _expanded(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
         return
     members = open_members(path)
     for name in members.names:
-        if is_picture(name):
+        if is_image(name):
             yield f"{path}/{name}", partial(members.read, name)

@@ -122,17 +122,15 @@ class ImageSet(ABC):
             yield self._images(torch.arange(start, min(start + size, len(self))))
 
     @cached_property
-    def picture_digests(self) -> NDArray[np.uint8]:
+    def image_digests(self) -> NDArray[np.uint8]:
         """SHA-256 of the pixels of each picture, N×32 bytes: equal rows are equal pictures."""
-        return np.concatenate(
-            [digest_pictures(part.numpy()) for part in self.chunks()] or [np.empty((0, 32), np.uint8)]
-        )
+        return np.concatenate([digest_images(part.numpy()) for part in self.chunks()] or [np.empty((0, 32), np.uint8)])
 
     @cached_property
     def moments(self) -> Tensor:
         """Sum and sum of squares of the pixel values of each picture and channel: int64, N×C×2, exact."""
         return torch.cat(
-            [picture_moments(part.numpy()) for part in self.chunks()] or [torch.empty(0, self.shape[0], 2).long()]
+            [image_moments(part.numpy()) for part in self.chunks()] or [torch.empty(0, self.shape[0], 2).long()]
         )
 
     @cached_property
@@ -142,7 +140,7 @@ class ImageSet(ABC):
         return digest(
             {
                 "shape": [len(self), *self.shape],
-                "pictures": digest(self.picture_digests.tobytes()),
+                "images": digest(self.image_digests.tobytes()),
                 "targets": columns,
                 "classes": {name: list(names) for name, names in self.classes.items()},
             }
@@ -201,9 +199,9 @@ class Subset(ImageSet):
         return None if whole is None else gather(whole, self.indices)
 
     @cached_property
-    def picture_digests(self) -> NDArray[np.uint8]:
+    def image_digests(self) -> NDArray[np.uint8]:
         """The rows of the base's."""
-        return np.take(self.base.picture_digests, self.indices.numpy(), axis=0)
+        return np.take(self.base.image_digests, self.indices.numpy(), axis=0)
 
     @cached_property
     def moments(self) -> Tensor:
@@ -218,14 +216,14 @@ def gather(rows: Tensor | NDArray[Any], indices: Tensor) -> Tensor:
     return torch.from_numpy(np.take(np.asarray(rows), indices.numpy(), axis=0))
 
 
-def digest_pictures(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def digest_images(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """SHA-256 of each of N pictures, N×32 bytes."""
     rows = np.ascontiguousarray(images).reshape(len(images), -1)
     joined = b"".join(hashlib.sha256(row.data).digest() for row in rows)
     return np.frombuffer(joined, np.uint8).reshape(-1, 32)
 
 
-def picture_moments(images: NDArray[np.uint8]) -> Tensor:
+def image_moments(images: NDArray[np.uint8]) -> Tensor:
     """Sum and sum of squares of each picture and channel of uint8 N×C×H×W: int64, N×C×2."""
     values = images.reshape(*images.shape[:2], -1)
     squares = np.square(values, dtype=np.uint16).sum(2, dtype=np.int64)

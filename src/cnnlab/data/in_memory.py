@@ -172,21 +172,21 @@ def _known_names(
 
 
 def _gathered(items: Any, split: str) -> Pair:
-    pictures: list[NDArray[np.uint8]] = []
+    images: list[NDArray[np.uint8]] = []
     targets: list[Any] = []
     for place in track(range(len(items)), f"Reading {split}", len(items)):
         item = _item(items, place, split)
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise DataError(f"item {place} of {split} is not a pair (picture, target).")
-        pictures.append(_one_picture(item[0], f"picture {place} of {split}"))
+        images.append(_one_image(item[0], f"picture {place} of {split}"))
         targets.append(item[1])
-    if not pictures:
+    if not images:
         raise DataError(f"{split} holds no picture.")
-    shapes = {picture.shape for picture in pictures}
+    shapes = {image.shape for image in images}
     if len(shapes) > 1:
         shown = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:5])
         raise DataError(f"the pictures of {split} differ in shape ({shown}); resize them to one in the torch Dataset.")
-    return torch.from_numpy(np.stack(pictures)), _gathered_columns(targets)
+    return torch.from_numpy(np.stack(images)), _gathered_columns(targets)
 
 
 def _item(items: Any, place: int, split: str) -> Any:
@@ -212,8 +212,8 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
 
 
-def _one_picture(picture: Any, name: str) -> NDArray[np.uint8]:
-    array = picture if isinstance(picture, Tensor | np.ndarray) else np.asarray(picture)
+def _one_image(image: Any, name: str) -> NDArray[np.uint8]:
+    array = image if isinstance(image, Tensor | np.ndarray) else np.asarray(image)
     if array.ndim not in (2, 3):
         raise DataError(f"{name} has the shape {tuple(array.shape)}; a picture is H×W, H×W×C or C×H×W.")
     only: NDArray[np.uint8] = to_pixels(array[None], name)[0]

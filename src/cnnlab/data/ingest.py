@@ -16,7 +16,7 @@ from torch import Tensor
 from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
 from cnnlab.data.formats.decode import Form
-from cnnlab.data.imageset import Classes, ImageSet, Targets, TensorImages, digest_pictures, picture_moments
+from cnnlab.data.imageset import Classes, ImageSet, Targets, TensorImages, digest_images, image_moments
 from cnnlab.data.options import CHANNELS, ReadOptions
 from cnnlab.data.raw_images import Bad, Chunk, RawImages, Survey
 from cnnlab.data.reading import Content, SourceSplit
@@ -61,8 +61,8 @@ class Ingested:
 
     def ids(self, part: SourceSplit) -> Sequence[str]:
         """The ids of the pictures kept."""
-        whole = len(self.places) == len(part.pictures)
-        return part.pictures.ids if whole else [part.pictures.ids[place] for place in self.places]
+        whole = len(self.places) == len(part.images)
+        return part.images.ids if whole else [part.images.ids[place] for place in self.places]
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class MemoryStore(Store):
         """The part as an image set."""
         pixels = self._arrays[name][: self._filled[name]]
         images = TensorImages(pixels, known.columns(part), classes, known.ids(part))
-        images.picture_digests = np.concatenate(known.digests)
+        images.image_digests = np.concatenate(known.digests)
         images.moments = torch.cat(known.moments)
         return images
 
@@ -144,7 +144,7 @@ def _ingest(name: str, content: Content, form: Form, store: Store) -> IngestOutc
     bad: list[Bad] = []
     survey = Survey()
     for split, part in content.parts.items():
-        for ready in _prepared(part.pictures, form, f"{name}, {split}"):
+        for ready in _prepared(part.images, form, f"{name}, {split}"):
             bad += ready.chunk.bad
             survey.add(ready.chunk.survey)
             if ready.pixels is None:
@@ -170,12 +170,12 @@ class _Ready:
     moments: Tensor
 
 
-def _prepared(pictures: RawImages, form: Form, name: str) -> Iterator[_Ready]:
+def _prepared(images: RawImages, form: Form, name: str) -> Iterator[_Ready]:
     """The chunks in order, each made ready in a thread."""
-    starts = range(0, len(pictures), _CHUNK)
+    starts = range(0, len(images), _CHUNK)
 
     def prepare(start: int) -> _Ready:
-        return _ready(name, pictures.load(range(start, min(start + _CHUNK, len(pictures))), form))
+        return _ready(name, images.load(range(start, min(start + _CHUNK, len(images))), form))
 
     yield from track(map_ahead(prepare, starts), f"Reading {name}", len(starts))
 
@@ -183,13 +183,13 @@ def _prepared(pictures: RawImages, form: Form, name: str) -> Iterator[_Ready]:
 def _ready(name: str, chunk: Chunk) -> _Ready:
     if len(chunk.pixels) == 0:
         return _Ready(chunk, None, np.empty((0, 32), np.uint8), torch.empty(0))
-    shapes = {picture.shape for picture in chunk.pixels}
+    shapes = {image.shape for image in chunk.pixels}
     if len({shape[0] for shape in shapes}) > 1:
         raise _ColourMetError
     if len(shapes) > 1:
         raise MixedSizesError(name.rpartition(",")[0], chunk.survey.sizes)
     pixels = np.ascontiguousarray(chunk.pixels) if isinstance(chunk.pixels, np.ndarray) else np.stack(chunk.pixels)
-    return _Ready(chunk, pixels, digest_pictures(pixels), picture_moments(pixels))
+    return _Ready(chunk, pixels, digest_images(pixels), image_moments(pixels))
 
 
 def _check_shape(name: str, pixels: NDArray[np.uint8], known: dict[str, Ingested], survey: Survey) -> None:
@@ -203,10 +203,10 @@ def _check_shape(name: str, pixels: NDArray[np.uint8], known: dict[str, Ingested
 def _seems_coloured(content: Content, form: Form) -> bool:
     """Whether any of some pictures spread over every part has colour."""
     for part in content.parts.values():
-        step = max(1, len(part.pictures) // _SAMPLE)
-        for place in range(0, len(part.pictures), step) if part.pictures.has_modes else ():
-            chunk = part.pictures.load(range(place, place + 1), form)
-            if any(len(picture) > 1 for picture in chunk.pixels):
+        step = max(1, len(part.images) // _SAMPLE)
+        for place in range(0, len(part.images), step) if part.images.has_modes else ():
+            chunk = part.images.load(range(place, place + 1), form)
+            if any(len(image) > 1 for image in chunk.pixels):
                 return True
     return False
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.core.errors import DataError
-from cnnlab.data.formats.decode import BadPictureError, Form, decode
+from cnnlab.data.formats.decode import BadImageError, Form, decode
 from cnnlab.data.imageset import Classes, ImageSet, Subset, Targets, TensorImages, gather
 from cnnlab.data.threads import physical_memory, workers
 
@@ -75,7 +75,7 @@ class EncodedImages(ImageSet):
         content = self._file[self._offsets[index] : self._offsets[index + 1]].tobytes()
         try:
             return decode(content, self._form).pixels
-        except BadPictureError as error:
+        except BadImageError as error:
             raise DataError(
                 f"{self.ids[index]} in {self.path}: {error}. Delete this file; it is made again."
             ) from error
@@ -89,7 +89,7 @@ def resident(image_set: ImageSet) -> ImageSet:
         return image_set
     pixels = image_set.batch(torch.arange(len(image_set)))[0]
     copy = TensorImages(pixels, image_set.targets, image_set.classes, image_set.ids)
-    for name in ("picture_digests", "moments"):
+    for name in ("image_digests", "moments"):
         # Known of the base already: taking the rows is quick.
         if name in vars(base):
             setattr(copy, name, getattr(image_set, name))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cnnlab.core.errors import DataError
 from cnnlab.data.arrays import Layout, channels_first, to_bytes
-from cnnlab.data.formats.decode import BadPictureError, DecodedImage, Form, decode, to_form
+from cnnlab.data.formats.decode import BadImageError, DecodedImage, Form, decode, to_form
 from cnnlab.data.imageset import Numbered
 
 
@@ -94,19 +94,19 @@ class RawImageFiles(RawImages):
             try:
                 content = self._content(place)
                 decoded.append(decode(content, form))
-            except BadPictureError as error:
+            except BadImageError as error:
                 bad.append(Bad(self.ids[place], str(error)))
             else:
                 files.append(content)
                 kept.append(place)
-        survey = Survey(Counter(picture.mode for picture in decoded), Counter(picture.size for picture in decoded))
-        return Chunk([picture.pixels for picture in decoded], kept, bad, survey, files)
+        survey = Survey(Counter(image.mode for image in decoded), Counter(image.size for image in decoded))
+        return Chunk([image.pixels for image in decoded], kept, bad, survey, files)
 
     def _content(self, place: int) -> bytes:
         try:
             return self.read(self.ids[place])
         except (OSError, DataError) as error:
-            raise BadPictureError(_why_unreadable(error)) from error
+            raise BadImageError(_why_unreadable(error)) from error
 
     @property
     def has_modes(self) -> bool:
@@ -140,7 +140,7 @@ def arranged(pixels: NDArray[np.uint8], places: range, form: Form) -> Chunk:
     channels, height, width = pixels.shape[1:]
     survey = Survey(Counter({_MODES[channels]: len(pixels)}), Counter({(width, height): len(pixels)}))
     fits = form.channels in (None, channels) and form.size in (None, (height, width))
-    return Chunk(pixels if fits else [_converted(picture, form) for picture in pixels], places, (), survey)
+    return Chunk(pixels if fits else [_converted(image, form) for image in pixels], places, (), survey)
 
 
 def _converted(pixels: NDArray[np.uint8], form: Form) -> NDArray[np.uint8]:

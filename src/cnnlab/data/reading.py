@@ -70,7 +70,7 @@ class SearchPath:
 class SourceSplit:
     """One split as a reader finds it: pictures and, where known, a target for each."""
 
-    pictures: RawImages
+    images: RawImages
     targets: Targets = field(default_factory=dict)
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.metrics.roc import top_k_accuracy as top_k_accuracy
     from cnnlab.evaluation.prediction.evaluate import Evaluation as Evaluation
     from cnnlab.evaluation.prediction.evaluate import evaluate as evaluate
-    from cnnlab.evaluation.prediction.predict import PicturePredictions as PicturePredictions
+    from cnnlab.evaluation.prediction.predict import ImagePredictions as ImagePredictions
     from cnnlab.evaluation.prediction.predict import predict as predict
     from cnnlab.evaluation.prediction.predictor import Predictor as Predictor
     from cnnlab.evaluation.prediction.predictor import predictor_of as predictor_of
@@ -112,7 +112,7 @@ _HOMES = {
         "evaluate",
     ),
     "prediction.predict": (
-        "PicturePredictions",
+        "ImagePredictions",
         "predict",
     ),
     "prediction.predictor": (

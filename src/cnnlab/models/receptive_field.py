@@ -52,13 +52,13 @@ class ReceptiveFieldTracker:
     """The receptive field of every tensor that passed a layer, by the tensor's identity."""
 
     def __init__(self, shape: Shape) -> None:
-        self._picture = ReceptiveField((1, 1), (1, 1), (shape[1], shape[2]))
+        self._image = ReceptiveField((1, 1), (1, 1), (shape[1], shape[2]))
         # The tensors are kept so that no other can take their identity.
         self._known: dict[int, tuple[Tensor, ReceptiveField | None]] = {}
 
-    def start(self, picture: Tensor) -> None:
+    def start(self, image: Tensor) -> None:
         """Takes the picture itself: each pixel sees itself."""
-        self._known[id(picture)] = (picture, self._picture)
+        self._known[id(image)] = (image, self._image)
 
     def passed(self, module: nn.Module, inputs: Sequence[Tensor], output: Tensor) -> Pixels | None:
         """The field behind each output of a layer; None where an input or the kind of layer is unknown."""

@@ -90,11 +90,11 @@ def summary(network: nn.Module, shape: Shape) -> NetworkSummary:
     """
     tally = _Tally(network, shape)
     example = next(network.parameters(), torch.empty(0))
-    picture = torch.zeros(1, *shape, device=example.device, dtype=example.dtype)
-    tally.fields.start(picture)
+    image = torch.zeros(1, *shape, device=example.device, dtype=example.dtype)
+    tally.fields.start(image)
     try:
         with tally.watching(), evaluating(network), torch.no_grad():
-            network(picture)
+            network(image)
     except RuntimeError as error:
         raise UsageError(f"the network does not take pictures of {format_shape(shape)}: {error}") from error
     return NetworkSummary(tuple(shape), tuple(tally.rows()))

@@ -15,7 +15,7 @@ from cnnlab.reports.contents.tables import Table
 from cnnlab.reports.figures.mistakes import draw_mistakes
 from cnnlab.reports.figures.style import style
 from cnnlab.reports.sections import Section, sections
-from cnnlab.reports.writing.page import has_pictures, page
+from cnnlab.reports.writing.page import has_images, page
 from cnnlab.reports.writing.svg import pdf_of, svg_of
 from cnnlab.reports.writing.tables import csv_of, latex_of, slug
 from cnnlab.runs import Run
@@ -65,11 +65,9 @@ def _write(subject: ReportSubject, out_dir: Path, data_dir: Path | None) -> Path
             shutil.rmtree(folder / name, ignore_errors=True)
         # Runs trained again beside their recipes stay.
         (folder / "study.yaml").unlink(missing_ok=True)
-    drawn = {
-        picture.key: _draw(picture.key, picture.draw, folder / "figures") for one in found for picture in one.pictures
-    }
+    drawn = {figure.key: _draw(figure.key, figure.draw, folder / "figures") for one in found for figure in one.figures}
     for one in found:
-        if one.gallery and has_pictures(one.gallery):
+        if one.gallery and has_images(one.gallery):
             _draw(one.key, partial(draw_mistakes, one.gallery), folder / "figures")
     _write_tables(found, folder / "tables")
     _write_recipes(origin, folder)
@@ -92,7 +90,7 @@ def _write_tables(found: Sequence[Section], folder: Path) -> None:
     tables: dict[str, Table] = {}
     for section in found:
         # Whole tables first: a figure's own may be a part of one of them, under its name.
-        own = (*section.tables, *section.files, *(picture.table for picture in section.pictures))
+        own = (*section.tables, *section.files, *(figure.table for figure in section.figures))
         for table in (*own, *([section.gallery.table] if section.gallery else [])):
             tables.setdefault(slug(table.key), table)
     for name, table in tables.items():

@@ -61,7 +61,7 @@ class Section:
     title: str
     text: str = ""
     tables: tuple[Table, ...] = ()
-    pictures: tuple[SectionFigure, ...] = ()
+    figures: tuple[SectionFigure, ...] = ()
     gallery: Gallery | None = None
     files: tuple[Table, ...] = field(default=())
 
@@ -101,12 +101,12 @@ def _settings(subject: ReportSubject) -> Section:
         f"Means of {subject.metric.label} with 95% intervals of {counted(len(drawn), 'setting')}, the best on top: "
         f"{', down to '.join(dict.fromkeys(ends))}."
     )
-    picture = SectionFigure(
+    figure = SectionFigure(
         *("settings", f"{capital(subject.metric.label)} by setting", " ".join(parts), alt, table),
         draw=lambda: setting_figures.draw_settings(subject, published),
     )
     files = (of_settings.trials_table(subject),)
-    return Section("settings", "Settings", tables=(table,), pictures=(picture,), files=files)
+    return Section("settings", "Settings", tables=(table,), figures=(figure,), files=files)
 
 
 def _naming(subject: ReportSubject) -> str:
@@ -157,7 +157,7 @@ def _curves(subject: ReportSubject) -> Section | None:
     metrics = tuple(metric for metric in metrics if any(metric.name in one.bands for one in curves))
     main, ends = metrics[0], curve_figures.limits(curves)
     table = of_curves.curves_table(curves, metrics)
-    pictures = []
+    figures = []
     together = [one for one in curves if main.name in one.bands]
     if len(together) > 1:
         labels = listed([one.label for one in together])
@@ -165,14 +165,14 @@ def _curves(subject: ReportSubject) -> Section | None:
         alt = f"{main.label} on validation epoch by epoch of {labels}. Where each ends is in the table."
         caption = "Mean over the repeats; the band goes from the lowest to the highest of them."
         caption += _LEAVING if curve_figures.leave_together(together, main) else ""
-        pictures.append(
+        figures.append(
             SectionFigure(
                 *("curves", f"{whole}: {main.label} on validation", caption, alt, table),
                 draw=lambda: curve_figures.draw_together(together, main, subject.colours, subject.names),
             )
         )
     for one in curves:
-        pictures.append(_curve_picture(subject, one, metrics, ends, table))
+        figures.append(_curve_figure(subject, one, metrics, ends, table))
     text = (
         "Training numbers are taken while an epoch trains, on augmented pictures and with dropout on, where these are "
         "used, so they can lie below those of validation. The bar marks the gap between the two at the epoch whose "
@@ -181,11 +181,11 @@ def _curves(subject: ReportSubject) -> Section | None:
     left = len(subject.result.settings) - len(subject.shown)
     text += f" Shown are the best, the baseline and the next best; {left} other settings are left out." if left else ""
     return Section(
-        "curves", "Learning curves", text, pictures=tuple(pictures), files=(table, of_curves.points_table(curves))
+        "curves", "Learning curves", text, figures=tuple(figures), files=(table, of_curves.points_table(curves))
     )
 
 
-def _curve_picture(
+def _curve_figure(
     subject: ReportSubject,
     one: of_curves.SettingCurves,
     metrics: tuple[of_curves.CurveMetric, ...],
@@ -214,13 +214,13 @@ def _factors(subject: ReportSubject) -> Section | None:
         return None
     found = of_factors.effects(subject)
     wanted = [one for one in found if len(subject.result.axes) > 1 or one.scale != "words"][:_MOST_EFFECTS]
-    pictures = [*_search_pictures(subject), *(_effect_picture(subject, effect) for effect in wanted)]
+    figures = [*_search_figures(subject), *(_effect_figure(subject, effect) for effect in wanted)]
     for heat_map in of_factors.heat_maps(subject):
-        pictures.append(_heat_picture(subject, heat_map))
-    return Section("factors", "What each factor does", pictures=tuple(pictures)) if pictures else None
+        figures.append(_heat_figure(subject, heat_map))
+    return Section("factors", "What each factor does", figures=tuple(figures)) if figures else None
 
 
-def _search_pictures(subject: ReportSubject) -> list[SectionFigure]:
+def _search_figures(subject: ReportSubject) -> list[SectionFigure]:
     metric, steps = of_search.search_metric(subject), of_search.search_steps(subject)
     if metric is None or not steps:
         return []
@@ -232,7 +232,7 @@ def _search_pictures(subject: ReportSubject) -> list[SectionFigure]:
     return [SectionFigure("search", table.title, caption, alt, table, lambda: draw_search(steps, metric))]
 
 
-def _effect_picture(subject: ReportSubject, effect: of_factors.Effect) -> SectionFigure:
+def _effect_figure(subject: ReportSubject, effect: of_factors.Effect) -> SectionFigure:
     metric = subject.metric
     ordered = sorted(effect.levels, key=lambda level: level.mean)
     alt = (
@@ -246,7 +246,7 @@ def _effect_picture(subject: ReportSubject, effect: of_factors.Effect) -> Sectio
     return SectionFigure(key, effect.axis, caption, alt, table, lambda: factor_figures.draw_effect(subject, effect))
 
 
-def _heat_picture(subject: ReportSubject, found: of_factors.HeatMap) -> SectionFigure:
+def _heat_figure(subject: ReportSubject, found: of_factors.HeatMap) -> SectionFigure:
     alt = (
         f"Heat map of mean {subject.metric.label} over {found.rows} and {found.columns}; the numbers are in the table."
     )
@@ -273,10 +273,10 @@ def _cost(subject: ReportSubject) -> Section | None:
     caption += f" {at_once} trainings ran at a time, so each took longer than by itself." if at_once > 1 else ""
     title = f"{capital(subject.metric.label)} against training time"
     table = of_cost.trade_off_table(subject, points)
-    picture = SectionFigure(
+    figure = SectionFigure(
         *("trade-off", title, caption, alt, table), draw=lambda: draw_trade_off(subject, points, subject.colours)
     )
-    return Section("cost", "What it costs", pictures=(picture,))
+    return Section("cost", "What it costs", figures=(figure,))
 
 
 def _best(subject: ReportSubject, data_dir: Path | None) -> list[Section | None]:
@@ -320,7 +320,7 @@ def _number_section(subject: ReportSubject, details: of_numbers.NumberDetails) -
         draw=lambda: number_figures.draw_distances(details),
     )
     title = f"Predicted and true: {details.name}"
-    return Section(f"numbers {details.name}", title, text, pictures=(against, far))
+    return Section(f"numbers {details.name}", title, text, figures=(against, far))
 
 
 def _on_which(subject: ReportSubject, details: of_classes.ClassDetails | of_numbers.NumberDetails) -> str:
@@ -335,13 +335,13 @@ def _on_which(subject: ReportSubject, details: of_classes.ClassDetails | of_numb
 
 def _class_section(subject: ReportSubject, details: of_classes.ClassDetails) -> Section:
     text = _on_which(subject, details)
-    pictures = (_confusion_picture(details), _measures_picture(details), _reliability_picture(details))
+    figures = (_confusion_figure(details), _measures_figure(details), _calibration_figure(details))
     name = "" if details.column == "label" else f": {details.column}"
     tables = (of_classes.pairs_table(details),) if details.confusion.mistakes(1) else ()
-    return Section(f"classes {details.column}", f"The best, class by class{name}", text, tables, pictures)
+    return Section(f"classes {details.column}", f"The best, class by class{name}", text, tables, figures)
 
 
-def _confusion_picture(details: of_classes.ClassDetails) -> SectionFigure:
+def _confusion_figure(details: of_classes.ClassDetails) -> SectionFigure:
     worst = details.confusion.mistakes(1)
     most = f" Most often {worst[0][0]} is taken for {worst[0][1]}, {worst[0][2]:,} times." if worst else ""
     alt = f"Confusion matrix of {counted(len(details.confusion.names), 'class')[:-2]}es.{most}"
@@ -353,7 +353,7 @@ def _confusion_picture(details: of_classes.ClassDetails) -> SectionFigure:
     )
 
 
-def _measures_picture(details: of_classes.ClassDetails) -> SectionFigure:
+def _measures_figure(details: of_classes.ClassDetails) -> SectionFigure:
     f1 = details.measures.mean["f1"]
     lowest = details.measures.names[min(range(len(f1)), key=lambda i: (f1[i] != f1[i], f1[i]))]
     alt = f"Precision, recall and F1 of each class; the lowest F1 is that of {lowest}."
@@ -364,7 +364,7 @@ def _measures_picture(details: of_classes.ClassDetails) -> SectionFigure:
     )
 
 
-def _reliability_picture(details: of_classes.ClassDetails) -> SectionFigure:
+def _calibration_figure(details: of_classes.ClassDetails) -> SectionFigure:
     found = details.calibration
     over = found.confidence - found.accuracy
     side = "surer than it is right" if over > 0 else "less sure than it is right"

@@ -34,7 +34,7 @@ class Predictions:
     :param classes: class names of each column that holds classes.
     :param data: content digest of the data set, all its splits.
     :param split: ``train``, ``validation`` or ``test``, perhaps with a variant: ``validation@epoch-7``, ``test@tta``.
-    :param pictures: content digest of the pictures predicted alone, where it is known: those of a test split stay the
+    :param images: content digest of the pictures predicted alone, where it is known: those of a test split stay the
         same when less is trained on.
     :raises UsageError: when the lengths disagree or the split could not be a file name.
     """
@@ -46,7 +46,7 @@ class Predictions:
     classes: Mapping[str, tuple[str, ...]]
     data: str
     split: str
-    pictures: str | None = None
+    images: str | None = None
 
     def __post_init__(self) -> None:
         check_split(self.split)
@@ -111,10 +111,10 @@ class Predictions:
             outputs = {name: file.get_tensor(f"outputs/{name}") for name in header["heads"]}
             targets = {name: file.get_tensor(f"targets/{name}") for name in header["columns"]}
             facts = {key: header[key] for key in ("ids", "objective", "classes", "data", "split")}
-            return cls(outputs=outputs, targets=targets, pictures=header.get("pictures"), **facts)
+            return cls(outputs=outputs, targets=targets, images=header.get("images"), **facts)
 
     def _header(self) -> dict[str, Any]:
-        known = {} if self.pictures is None else {"pictures": self.pictures}
+        known = {} if self.images is None else {"images": self.images}
         return {
             "kind": _KIND,
             "format": _FORMAT,

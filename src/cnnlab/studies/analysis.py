@@ -98,10 +98,10 @@ class Analysis:
             self.study_settings.file.repeats,
             metrics,
             baseline=self.study_settings.baseline,
-            pictures=self._pictures(settings),
+            images=self._images(settings),
             smallest=self.study_settings.file.smallest,
             planned=planned_pairs(self.claims, self.study_settings.baseline),
-            picture_by_picture=partial(self._picture_by_picture, {setting.key: setting for setting in settings}),
+            image_by_image=partial(self._image_by_image, {setting.key: setting for setting in settings}),
         )
 
     def _family(self, metric: Metric, settings: Sequence[Setting], tables: Tables) -> Family | None:
@@ -121,7 +121,7 @@ class Analysis:
                 return found
         return tables.family(metric.name)
 
-    def _picture_by_picture(
+    def _image_by_image(
         self, settings: Mapping[str, Setting], metric: Metric, one: str, other: str
     ) -> McNemarResult | None:
         """None where it cannot be done, as with predictions that were deleted since."""
@@ -212,7 +212,7 @@ class Analysis:
         run = self.trials.run(str(setting.finished[0].digest)) if setting.finished else None
         return None if run is None else count_parameters(run.folder / MODEL)
 
-    def _pictures(self, settings: Sequence[Setting]) -> dict[str, int]:
+    def _images(self, settings: Sequence[Setting]) -> dict[str, int]:
         """How many pictures each score was taken on."""
         trial = next((trial for setting in settings for trial in setting.finished), None)
         run = None if trial is None or trial.digest is None else self.trials.run(trial.digest)

@@ -170,9 +170,9 @@ def _fact(folder: Path, info: Mapping[str, Any], name: str) -> float | None:
         return float(info.get("seconds") or 0.0)
     if name == "epochs":
         return float(info.get("epochs_done") or 0)
-    pictures = ((info.get("data") or {}).get("sizes") or {}).get("train")
+    images = ((info.get("data") or {}).get("sizes") or {}).get("train")
     seconds, epochs = info.get("seconds"), info.get("epochs_done")
-    return pictures * epochs / seconds if pictures and seconds and epochs else None
+    return images * epochs / seconds if images and seconds and epochs else None
 
 
 _READERS: dict[str, Any] = {

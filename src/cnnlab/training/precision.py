@@ -63,7 +63,7 @@ _FASTER = 1 / 0.9
 # A trial makes kernels for two formats, which takes a tenth of a second in a small network, and goes over a few dozen
 # pictures. A training in which that is more than its share is decided without.
 _LEAST_SECONDS = 0.1
-_LEAST_PICTURES = 2000
+_LEAST_IMAGES = 2000
 # More multiply-adds a second than a core of today does in float32, so that a training takes at least as long as this
 # says. Forwards and backwards together are three times the forward pass.
 _MOST_MULTIPLY_ADDS = 1e11
@@ -79,7 +79,7 @@ class PrecisionChoice:
     """The format taken, and why.
 
     :param seconds: that choosing took.
-    :param float32, bfloat16: seconds of a pass over ``pictures`` pictures, where they were timed, now or before.
+    :param float32, bfloat16: seconds of a pass over ``images`` pictures, where they were timed, now or before.
     """
 
     precision: str
@@ -87,7 +87,7 @@ class PrecisionChoice:
     seconds: float = 0.0
     float32: float | None = None
     bfloat16: float | None = None
-    pictures: int | None = None
+    images: int | None = None
 
     @property
     def speedup(self) -> float | None:
@@ -159,8 +159,8 @@ class PrecisionTrial:
     def training_seconds(self) -> float:
         """The training in float32, rather too short than too long."""
         work = self.work
-        pictures = work.batch * work.steps
-        arithmetic = _PASSES * pictures * self.multiply_adds / (_MOST_MULTIPLY_ADDS * work.threads)
+        images = work.batch * work.steps
+        arithmetic = _PASSES * images * self.multiply_adds / (_MOST_MULTIPLY_ADDS * work.threads)
         timed = self._float32_step()
         if timed is None:
             return arithmetic if self.multiply_adds else MOST_SECONDS / SHARE
@@ -170,7 +170,7 @@ class PrecisionTrial:
     def is_worth_while(self) -> bool:
         """Whether a trial would be a small part of the training at all; known before anything is timed."""
         is_light = self.multiply_adds <= _MOST_TO_TIME * self.work.threads
-        return is_light and self.work.batch * self.work.steps >= _LEAST_PICTURES and self.budget >= _LEAST_SECONDS
+        return is_light and self.work.batch * self.work.steps >= _LEAST_IMAGES and self.budget >= _LEAST_SECONDS
 
     @property
     def is_final(self) -> bool:
@@ -316,7 +316,7 @@ def _recall(place: Path) -> dict[str, Any] | None:
         known = json.loads(place.read_text(encoding="utf-8"))
         found: dict[str, Any] = {key: float(known[key]) for key in _FORMATS}
         is_sound = known["precision"] in _FORMATS and all(seconds > 0 for seconds in found.values())
-        return {**found, "precision": known["precision"], "pictures": int(known["pictures"])} if is_sound else None
+        return {**found, "precision": known["precision"], "images": int(known["images"])} if is_sound else None
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
 

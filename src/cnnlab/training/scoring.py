@@ -34,7 +34,7 @@ def predictions_of(outputs: Tensor, images: ImageSet, objective: Objective, *, s
         classes=dict(images.classes),
         data=data,
         split=split,
-        pictures=images.digest,
+        images=images.digest,
     )
 
 

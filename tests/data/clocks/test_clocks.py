@@ -130,7 +130,7 @@ def test_a_mirrored_dial_mirrors_its_hands() -> None:
         assert apart(after, -before) < 3
 
 
-def test_a_picture_depends_on_seed_and_index_alone() -> None:
+def test_a_image_depends_on_seed_and_index_alone() -> None:
     together, hours, minutes = draw_clocks(range(40), seed=7, size=64, threads=4)
     order = [17, 3, 39, 3]
     apart_, some_hours, some_minutes = draw_clocks(order, seed=7, size=64, threads=1)
@@ -142,7 +142,7 @@ def test_a_picture_depends_on_seed_and_index_alone() -> None:
 
 
 @pytest.mark.parametrize("options", [{"size": 32}, {"numerals": "roman"}, {"mirror": True}, {"tilt": 0, "glare": 0}])
-def test_options_change_the_picture_and_not_the_time(options: dict[str, object]) -> None:
+def test_options_change_the_image_and_not_the_time(options: dict[str, object]) -> None:
     plain, *times = draw_clocks(range(12), seed=2, size=48)
     changed, *same_times = draw_clocks(range(12), seed=2, **{"size": 48, **options})  # type: ignore[arg-type]
     np.testing.assert_array_equal(times, same_times)
@@ -206,7 +206,7 @@ def test_hands_and_print_stand_out_from_the_dial() -> None:
             assert max(abs(a - b) for a, b in zip(colour, face.dial.colour, strict=True)) > 0.35
 
 
-def test_the_whole_clock_is_within_the_picture() -> None:
+def test_the_whole_clock_is_within_the_image() -> None:
     for index in range(300):
         face = draw_face(9, index, ClockOptions(tilt=60))
         forward = np.array(_projection(face.pose, 1))

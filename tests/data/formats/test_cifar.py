@@ -23,13 +23,13 @@ FINE = [f"fine {number}" for number in range(100)]
 COARSE = [f"coarse {number}" for number in range(20)]
 
 
-def pictures(count: int, seed: int) -> np.ndarray:
+def images(count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
 
 
 # Six files of three pictures each: five of train, one of test.
-TENS = [(pictures(3, seed), [seed, 9 - seed, (7 * seed) % 10]) for seed in range(6)]
-HUNDREDS = [(pictures(count, 10 + count), [0, 99, 57, 3, 12][:count], [19, 0, 4, 2, 11][:count]) for count in (5, 2)]
+TENS = [(images(3, seed), [seed, 9 - seed, (7 * seed) % 10]) for seed in range(6)]
+HUNDREDS = [(images(count, 10 + count), [0, 99, 57, 3, 12][:count], [19, 0, 4, 2, 11][:count]) for count in (5, 2)]
 
 
 def binary_ten() -> dict[str, bytes]:

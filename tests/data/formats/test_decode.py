@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cnnlab.data.formats.decode import MOST_PIXELS, BadPictureError, Form, decode
+from cnnlab.data.formats.decode import MOST_PIXELS, BadImageError, Form, decode
 
 Make = Callable[..., bytes]
 
@@ -116,13 +116,13 @@ def test_truncated_file_is_refused_or_whole(kind: int, data: st.DataObject) -> N
     whole = decode(content, Form()).pixels
     cut = content[: data.draw(st.integers(0, len(content) - 1))]
     # Only what stands after the pixels may be missing.
-    with suppress(BadPictureError):
+    with suppress(BadImageError):
         assert np.array_equal(decode(cut, Form()).pixels, whole)
 
 
 @given(st.binary(max_size=400))
-def test_bytes_of_no_picture_are_refused(content: bytes) -> None:
-    with pytest.raises(BadPictureError):
+def test_bytes_of_no_image_are_refused(content: bytes) -> None:
+    with pytest.raises(BadImageError):
         decode(content, Form())
 
 
@@ -135,14 +135,14 @@ def test_bytes_of_no_picture_are_refused(content: bytes) -> None:
     ],
 )
 def test_reason_is_told(content: bytes, reason: str) -> None:
-    with pytest.raises(BadPictureError, match=reason):
+    with pytest.raises(BadImageError, match=reason):
         decode(content, Form())
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [9_600, 40_000])
-def test_picture_of_too_many_pixels_is_refused_before_it_is_decoded(side: int) -> None:
+def test_image_of_too_many_pixels_is_refused_before_it_is_decoded(side: int) -> None:
     assert side * side > MOST_PIXELS
     header = f"P5 {side} {side} 255\n".encode()
-    with pytest.raises(BadPictureError, match="million"):
+    with pytest.raises(BadImageError, match="million"):
         decode(header, Form())

@@ -15,12 +15,12 @@ def layout(*names: str, empty: tuple[str, ...] = (), root: str | None = None) ->
 def test_folders_are_classes() -> None:
     found = layout("dog/1.png", "cat/2.jpg", "cat/1.jpg")
     assert found.classes == ("cat", "dog")
-    assert found.pictures == {"train": ["cat/1.jpg", "cat/2.jpg", "dog/1.png"]}
+    assert found.images == {"train": ["cat/1.jpg", "cat/2.jpg", "dog/1.png"]}
     assert found.labels == {"train": [0, 0, 1]}
     assert found.problems == () and found.notes == ()
 
 
-def test_pictures_further_down_belong_to_the_class_above() -> None:
+def test_images_further_down_belong_to_the_class_above() -> None:
     assert layout("cat/2019/a.jpg", "cat/b.jpg", "dog/x/y/c.jpg").labels == {"train": [0, 0, 1]}
 
 
@@ -32,14 +32,14 @@ def test_whole_numbers_are_in_the_order_of_their_values() -> None:
 def test_splits_stand_above_classes(word: str) -> None:
     names = [f"{split}/{label}/1.png" for split in ("train", word, "test") for label in ("cat", "dog")]
     found = layout(*names)
-    assert list(found.pictures) == ["train", "validation", "test"]
+    assert list(found.images) == ["train", "validation", "test"]
     assert found.labels == {"train": [0, 1], "validation": [0, 1], "test": [0, 1]}
-    assert found.pictures["validation"] == [f"{word}/cat/1.png", f"{word}/dog/1.png"]
+    assert found.images["validation"] == [f"{word}/cat/1.png", f"{word}/dog/1.png"]
 
 
 def test_folder_that_holds_everything_is_entered() -> None:
     assert layout("photos/cat/1.png", "photos/dog/1.png", "readme.md").classes == ("cat", "dog")
-    assert list(layout("a/b/train/cat/1.png", "a/b/train/dog/1.png").pictures) == ["train"]
+    assert list(layout("a/b/train/cat/1.png", "a/b/train/dog/1.png").images) == ["train"]
     found = layout("images/cat/1.png", "images/dog/1.png", "annotations/1.xml")
     assert found.classes == ("cat", "dog")
 
@@ -65,14 +65,14 @@ def test_class_missing_from_train_is_a_problem() -> None:
 def test_split_without_class_folders_is_unlabelled() -> None:
     found = layout("train/cat/1.png", "train/dog/1.png", "test/7.png", "test/3.png")
     assert found.labels["test"] is None
-    assert found.pictures["test"] == ["test/3.png", "test/7.png"]
+    assert found.images["test"] == ["test/3.png", "test/7.png"]
     assert found.problems == ()
 
 
-def test_loose_pictures_are_a_problem() -> None:
+def test_loose_images_are_a_problem() -> None:
     found = layout("cat/1.png", "dog/1.png", "3.png")
     assert "1 pictures of train lie in no class folder: 3.png" in found.problems[0]
-    assert found.pictures == {"train": ["cat/1.png", "dog/1.png"]}
+    assert found.images == {"train": ["cat/1.png", "dog/1.png"]}
 
 
 def test_folder_beside_the_splits_is_a_problem() -> None:
@@ -89,10 +89,10 @@ def test_fewer_than_two_classes_are_a_problem(names: list[str]) -> None:
     assert "class folder" in layout(*names).problems[0]
 
 
-def test_files_without_suffix_are_pictures_where_no_file_has_one() -> None:
+def test_files_without_suffix_are_images_where_no_file_has_one() -> None:
     assert layout("cat/1", "cat/2", "dog/1", "notes.txt").labels == {"train": [0, 0, 1]}
     found = layout("cat/1.png", "dog/1.png", "cat/LICENSE", "README")
-    assert found.pictures == {"train": ["cat/1.png", "dog/1.png"]} and found.problems == ()
+    assert found.images == {"train": ["cat/1.png", "dog/1.png"]} and found.problems == ()
 
 
 def test_other_files_and_empty_folders_are_noted() -> None:
@@ -108,7 +108,7 @@ words = st.text("ab/.1train", min_size=1, max_size=12)
 def test_any_tree_is_understood_or_refused_with_reason(names: set[str]) -> None:
     found = layout(*names)
     assert found.problems or len(found.classes) > 1
-    for split, pictures in found.pictures.items():
+    for split, images in found.images.items():
         labels = found.labels[split]
-        assert labels is None or len(labels) == len(pictures)
-        assert set(pictures) <= names
+        assert labels is None or len(labels) == len(images)
+        assert set(images) <= names

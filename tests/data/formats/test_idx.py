@@ -27,7 +27,7 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 
 @pytest.fixture
-def pictures() -> np.ndarray:
+def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
 
 
@@ -55,8 +55,8 @@ def test_a_file_written_by_hand_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
-def test_truncation_is_refused_at_a_hundred_offsets(tmp_path: Path, pictures: np.ndarray, compressed: bool) -> None:
-    whole = gzip.compress(idx_bytes(pictures)) if compressed else idx_bytes(pictures)
+def test_truncation_is_refused_at_a_hundred_offsets(tmp_path: Path, images: np.ndarray, compressed: bool) -> None:
+    whole = gzip.compress(idx_bytes(images)) if compressed else idx_bytes(images)
     offsets = {0, 1, 2, 3, 4, 15, 16, 17, *range(len(whole) - 12, len(whole))}
     offsets |= {int(offset) for offset in np.linspace(18, len(whole) - 13, 100)}
     path = tmp_path / "cut.gz"
@@ -65,28 +65,28 @@ def test_truncation_is_refused_at_a_hundred_offsets(tmp_path: Path, pictures: np
         with pytest.raises(DataError, match=r"cut\.gz.*(cut short|not an IDX file).*\.$"):
             read_idx(path)
     path.write_bytes(whole)
-    np.testing.assert_array_equal(read_idx(path), pictures)
+    np.testing.assert_array_equal(read_idx(path), images)
 
 
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
-def test_trailing_bytes_are_refused(tmp_path: Path, pictures: np.ndarray, compressed: bool) -> None:
+def test_trailing_bytes_are_refused(tmp_path: Path, images: np.ndarray, compressed: bool) -> None:
     path = tmp_path / "long"
     for extra in (b"\0", b"garbage" * 1000):
-        content = idx_bytes(pictures) + extra
+        content = idx_bytes(images) + extra
         path.write_bytes(gzip.compress(content) if compressed else content)
         with pytest.raises(DataError, match=r"long goes on after the 15,680 bytes"):
             read_idx(path)
 
 
-def test_garbage_behind_the_gzip_data_is_refused(tmp_path: Path, pictures: np.ndarray) -> None:
+def test_garbage_behind_the_gzip_data_is_refused(tmp_path: Path, images: np.ndarray) -> None:
     path = tmp_path / "behind.gz"
-    path.write_bytes(gzip.compress(idx_bytes(pictures)) + b"garbage")
+    path.write_bytes(gzip.compress(idx_bytes(images)) + b"garbage")
     with pytest.raises(DataError, match=r"behind\.gz has damaged gzip data.*download or copy it again"):
         read_idx(path)
 
 
-def test_flipped_bits_in_gzip_data_never_pass(tmp_path: Path, pictures: np.ndarray) -> None:
-    whole = gzip.compress(idx_bytes(pictures), mtime=0)
+def test_flipped_bits_in_gzip_data_never_pass(tmp_path: Path, images: np.ndarray) -> None:
+    whole = gzip.compress(idx_bytes(images), mtime=0)
     path = tmp_path / "flipped.gz"
     # Bytes 3 to 9 of a gzip file are flags, time and system: some of them carry no content.
     for place in np.random.default_rng(1).integers(10, len(whole), 60):
@@ -152,8 +152,8 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
         read_idx(tmp_path)
 
 
-def test_content_digest_is_of_the_decompressed_bytes(tmp_path: Path, pictures: np.ndarray) -> None:
-    content = idx_bytes(pictures)
+def test_content_digest_is_of_the_decompressed_bytes(tmp_path: Path, images: np.ndarray) -> None:
+    content = idx_bytes(images)
     (tmp_path / "plain").write_bytes(content)
     (tmp_path / "packed").write_bytes(gzip.compress(content))
     expected = hashlib.sha256(content).hexdigest()

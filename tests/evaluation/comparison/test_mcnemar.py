@@ -68,16 +68,16 @@ def test_counts_accuracies_and_verdict() -> None:
     assert compared(70, 4, 15, 11).verdict == "worse"
 
 
-def test_too_few_disagreements_ask_for_more_pictures() -> None:
+def test_too_few_disagreements_ask_for_more_images() -> None:
     found = compared(90, 4, 2, 4)
     assert found.verdict == "undecided"
-    assert found.pictures_needed is not None and found.pictures_needed > 1000
-    assert f"about {found.pictures_needed:,} would be needed to see a difference of 2.00 points" in found.sentence
+    assert found.images_needed is not None and found.images_needed > 1000
+    assert f"about {found.images_needed:,} would be needed to see a difference of 2.00 points" in found.sentence
 
 
-def test_so_many_pictures_find_it_four_times_out_of_five() -> None:
+def test_so_many_images_find_it_four_times_out_of_five() -> None:
     found = compared(90, 6, 2, 2)
-    n, generator = found.pictures_needed or 0, np.random.default_rng(0)
+    n, generator = found.images_needed or 0, np.random.default_rng(0)
     outcomes = generator.multinomial(n, [0.06, 0.02, 0.92], size=2000)
     seen = np.mean([mcnemar_p(first, second) <= 0.05 for first, second, _ in outcomes])
     assert 0.75 < seen < 0.85
@@ -94,7 +94,7 @@ def test_the_same_mistakes_are_identical() -> None:
     assert "right about the same 9 of 10 pictures" in found.sentence
 
 
-def test_pictures_in_another_order_are_matched_by_their_ids() -> None:
+def test_images_in_another_order_are_matched_by_their_ids() -> None:
     one = predictions([True, True, False])
     other = predictions([False, False, True], ids=["2", "1", "0"])
     found = compare_predictions(one, other)
@@ -105,20 +105,20 @@ def test_pictures_in_another_order_are_matched_by_their_ids() -> None:
     ("changes", "why"),
     [
         ({"data": "e"}, "data have different content"),
-        ({"data": "e", "pictures": "p"}, "data have different content"),
+        ({"data": "e", "images": "p"}, "data have different content"),
         ({"split": "validation"}, "one is on test and the other on validation"),
         ({"ids": ["0", "1", "7"]}, "different pictures"),
         ({"classes": {"label": ("cat", "owl")}}, "other classes"),
         ({"targets": {"label": np.array([0, 0, 1])}}, "different targets"),
     ],
 )
-def test_other_pictures_are_refused_and_it_says_why(changes: dict[str, object], why: str) -> None:
+def test_other_images_are_refused_and_it_says_why(changes: dict[str, object], why: str) -> None:
     right = [True, True, False]
     with pytest.raises(UsageError, match=why):
         compare_predictions(predictions(right), predictions(right, **changes))
 
 
-def test_the_same_pictures_are_compared_whatever_was_trained_on(tmp_path: Path) -> None:
+def test_the_same_images_are_compared_whatever_was_trained_on(tmp_path: Path) -> None:
     small = {"data": "digits", "model": "mlp(hidden=[4])", "epochs": 1, "threads": 1}
     runs = [cnnlab.train({**small, **part}, runs=tmp_path) for part in ({"subset": 100}, {"subset": 50, "seed": 1})]
     runs.append(cnnlab.train({**small, "subset": 100, "test": 100}, runs=tmp_path))

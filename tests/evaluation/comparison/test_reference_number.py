@@ -28,7 +28,7 @@ def test_lower_can_be_better_than_a_number() -> None:
     assert compare_to_number(VALUES, 0.90, higher_is_better=False).verdict == "worse"
 
 
-def test_one_run_is_judged_by_its_pictures() -> None:
+def test_one_run_is_judged_by_its_images() -> None:
     found, expected = compare_to_number([0.94], 0.93, n=10_000), wilson(9400, 10_000)
     assert found.interval is not None and expected is not None
     assert found.interval.low == pytest.approx(expected.low - 0.93)
@@ -36,7 +36,7 @@ def test_one_run_is_judged_by_its_pictures() -> None:
     assert found.verdict == "better"
 
 
-def test_one_run_without_its_pictures_and_none_at_all_are_not_tested() -> None:
+def test_one_run_without_its_images_and_none_at_all_are_not_tested() -> None:
     assert compare_to_number([0.94], 0.93).verdict == "untested"
     assert compare_to_number([math.nan], 0.93).verdict == "untested"
     assert "no values" in compare_to_number([], 0.93).sentence
@@ -55,7 +55,7 @@ def test_equal_values_tell_nothing_of_their_spread() -> None:
     assert json.dumps(found.to_dict())
 
 
-def test_equal_values_counted_in_pictures_spread_as_rounding_does() -> None:
+def test_equal_values_counted_in_images_spread_as_rounding_does() -> None:
     # Of 100 pictures the standard deviation of rounding is 0.01 / √12; Student's t with one degree is 12.7062.
     found = compare_to_number([0.5, 0.5], 0.45, step=0.01)
     half = 12.7062 * 0.01 / (12 * 2) ** 0.5

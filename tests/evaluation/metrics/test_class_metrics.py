@@ -103,7 +103,7 @@ def test_the_mean_curve_has_the_mean_area() -> None:
     assert np.trapezoid(macro.true_positive_rate, macro.false_positive_rate) == pytest.approx(macro.auc, abs=1e-9)
 
 
-def test_area_is_the_chance_of_ranking_a_picture_of_the_class_above_another() -> None:
+def test_area_is_the_chance_of_ranking_a_image_of_the_class_above_another() -> None:
     found = drawn(n=60, coarse=True)
     own, others = found.probabilities[found.labels == 0, 0], found.probabilities[found.labels != 0, 0]
     pairs = own[:, None] - others
@@ -163,7 +163,7 @@ def test_bins_of_equal_width_are_scikit_learns_calibration_curve() -> None:
     assert [one.confidence for one in filled] == pytest.approx(confidence)
 
 
-def test_bins_of_equal_mass_hold_as_many_pictures() -> None:
+def test_bins_of_equal_mass_hold_as_many_images() -> None:
     result = calibration(drawn(), bins=10, binning="mass")
     assert [one.n for one in result.bins] == [30] * 10
     assert result.bins[0].low == 0.0
@@ -179,7 +179,7 @@ def test_equal_confidences_stay_in_one_bin() -> None:
 
 
 @given(st.integers(1, 40), st.sampled_from(["width", "mass"]))
-def test_every_picture_is_in_one_bin(bins: int, binning: str) -> None:
+def test_every_image_is_in_one_bin(bins: int, binning: str) -> None:
     result = calibration(drawn(coarse=True), bins=bins, binning=binning)  # type: ignore[arg-type]
     assert sum(one.n for one in result.bins) == 300
     assert 0 <= result.ece <= result.mce <= 1
@@ -187,7 +187,7 @@ def test_every_picture_is_in_one_bin(bins: int, binning: str) -> None:
 
 
 @given(st.permutations(range(30)))
-def test_order_of_the_pictures_does_not_matter(order: list[int]) -> None:
+def test_order_of_the_images_does_not_matter(order: list[int]) -> None:
     found = drawn(n=30)
     turned = ClassPredictions(found.probabilities[order], found.labels[order])
     assert calibration(turned).ece == pytest.approx(calibration(found).ece)

@@ -39,11 +39,11 @@ def classifier() -> Classifier:
 
 def _bright(quarters: Sequence[int]) -> Tensor:
     """A picture for each number that is white in that quarter alone."""
-    pictures = torch.zeros(len(quarters), 1, SIDE, SIDE, dtype=torch.uint8)
-    for picture, quarter in zip(pictures, quarters, strict=True):
+    images = torch.zeros(len(quarters), 1, SIDE, SIDE, dtype=torch.uint8)
+    for image, quarter in zip(images, quarters, strict=True):
         row, column = divmod(quarter, 2)
-        picture[0, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2] = 255
-    return pictures
+        image[0, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2] = 255
+    return images
 
 
 def _dataset(quarters: Sequence[int], labels: Sequence[int], names: Sequence[str]) -> Dataset:
@@ -61,7 +61,7 @@ def test_a_run_scored_on_its_validation_split_gives_its_recorded_scores(digits_r
     assert evaluate(digits_run, split="validation").scores == digits_run.validation.to_dict()
 
 
-def test_all_means_the_pictures_of_every_split(digits_run: Run) -> None:
+def test_all_means_the_images_of_every_split(digits_run: Run) -> None:
     result = evaluate(digits_run, split="all")
     assert result.scores["n"] == 1797
     assert len(result.predictions) == 1797
@@ -105,7 +105,7 @@ def test_data_without_the_predicted_column_is_refused(classifier: Classifier) ->
         evaluate(classifier, Dataset("clocks", part, part, part))
 
 
-def test_pictures_without_targets_are_predicted_and_not_scored(classifier: Classifier) -> None:
+def test_images_without_targets_are_predicted_and_not_scored(classifier: Classifier) -> None:
     train = TensorImages(_bright([0, 1]), {"label": torch.tensor([0, 1])}, {"label": NAMES})
     result = evaluate(classifier, Dataset("unlabelled", train, train, TensorImages(_bright([3, 2]))))
     assert result.scores == {}
@@ -193,7 +193,7 @@ def test_the_result_as_json_says_what_was_evaluated(digits_run: Run) -> None:
     facts = json.loads(json.dumps(evaluate(digits_run).to_dict()))
     assert facts["split"] == "test"
     assert facts["data"] == "digits"
-    assert facts["pictures"] == 359
+    assert facts["images"] == 359
     assert facts["scores"]["accuracy"] == digits_run.test.accuracy
 
 

@@ -29,7 +29,7 @@ def test_the_runs_own_data_is_divided_as_for_its_training(tmp_path: Path) -> Non
     assert len(result.predictions) == 100
 
 
-def test_pictures_that_the_run_was_trained_on_are_counted_in_a_warning(digits_run: Run) -> None:
+def test_images_that_the_run_was_trained_on_are_counted_in_a_warning(digits_run: Run) -> None:
     digits = cnnlab.load_data("digits")
     some = digits.train.select(torch.arange(30))
     with pytest.warns(CnnlabWarning, match="30 of the 30 pictures scored were seen by digits-mlp"):
@@ -37,7 +37,7 @@ def test_pictures_that_the_run_was_trained_on_are_counted_in_a_warning(digits_ru
     assert result.split == "all"
 
 
-def test_a_test_split_that_holds_training_pictures_is_warned_of(digits_run: Run) -> None:
+def test_a_test_split_that_holds_training_images_is_warned_of(digits_run: Run) -> None:
     digits = cnnlab.load_data("digits")
     halves = [split.batch(torch.arange(count)) for split, count in ((digits.train, 30), (digits.test, 70))]
     pixels, labels = torch.cat([half[0] for half in halves]), torch.cat([half[1]["label"] for half in halves])
@@ -46,7 +46,7 @@ def test_a_test_split_that_holds_training_pictures_is_warned_of(digits_run: Run)
         assert evaluate(digits_run, Dataset("mixed", digits.train, None, mixed)).split == "test"
 
 
-def test_pictures_not_seen_in_training_are_scored_without_a_word(digits_run: Run) -> None:
+def test_images_not_seen_in_training_are_scored_without_a_word(digits_run: Run) -> None:
     digits = cnnlab.load_data("digits")
     assert evaluate(digits_run, Dataset("unseen", digits.test)).split == "all"
 

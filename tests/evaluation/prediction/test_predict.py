@@ -58,11 +58,11 @@ def test_folders_are_searched_and_probabilities_are_those_worked_out_by_hand(
     assert frame["confidence"].tolist() == pytest.approx([light, light])
 
 
-def test_a_single_file_and_the_folder_it_is_in_name_a_picture_once(classifier: Classifier, folder: Path) -> None:
+def test_a_single_file_and_the_folder_it_is_in_name_a_image_once(classifier: Classifier, folder: Path) -> None:
     assert len(predict(classifier, [folder / "white.png", folder])) == 2
 
 
-def test_pictures_in_an_archive_are_predicted(classifier: Classifier, folder: Path, tmp_path: Path) -> None:
+def test_images_in_an_archive_are_predicted(classifier: Classifier, folder: Path, tmp_path: Path) -> None:
     archive = tmp_path / "pictures.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.write(folder / "white.png", "some/white.png")
@@ -98,13 +98,13 @@ def test_a_class_called_path_keeps_the_heading_of_the_paths(folder: Path) -> Non
     assert list(predict(classifier, folder).frame()) == ["path", "predicted", "confidence", "class path", "other"]
 
 
-def test_an_unreadable_picture_is_refused_and_named(classifier: Classifier, folder: Path) -> None:
+def test_an_unreadable_image_is_refused_and_named(classifier: Classifier, folder: Path) -> None:
     damaged = _damage(folder)
     with pytest.raises(DataError, match=damaged.name):
         predict(classifier, folder)
 
 
-def test_an_unreadable_picture_is_skipped_and_named_when_asked_for(classifier: Classifier, folder: Path) -> None:
+def test_an_unreadable_image_is_skipped_and_named_when_asked_for(classifier: Classifier, folder: Path) -> None:
     damaged = _damage(folder)
     with pytest.warns(CnnlabWarning, match=damaged.name):
         result = predict(classifier, folder, on_bad="skip")
@@ -114,7 +114,7 @@ def test_an_unreadable_picture_is_skipped_and_named_when_asked_for(classifier: C
 
 
 @pytest.mark.filterwarnings("ignore::cnnlab.core.errors.CnnlabWarning")
-def test_nothing_but_unreadable_pictures_is_an_error_in_any_case(classifier: Classifier, folder: Path) -> None:
+def test_nothing_but_unreadable_images_is_an_error_in_any_case(classifier: Classifier, folder: Path) -> None:
     damaged = _damage(folder)
     with pytest.raises(DataError, match="none of these pictures"):
         predict(classifier, damaged, on_bad="skip")
@@ -125,14 +125,14 @@ def test_what_is_not_there_is_named(classifier: Classifier, tmp_path: Path) -> N
         predict(classifier, tmp_path / "missing")
 
 
-def test_a_folder_without_pictures_is_named(classifier: Classifier, tmp_path: Path) -> None:
+def test_a_folder_without_images_is_named(classifier: Classifier, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").touch()
     with pytest.raises(DataError, match="texts holds no pictures: none of the 1 files"):
         predict(classifier, tmp_path / "texts")
 
 
-def test_pictures_are_resized_as_the_training_pictures_were(folder: Path) -> None:
+def test_images_are_resized_as_the_training_images_were(folder: Path) -> None:
     # The middle of the picture is white and its sides black: cropped it is all white, squashed it is half.
     striped = np.zeros((10, 20), np.uint8)
     striped[:, 5:15] = 255
@@ -148,20 +148,20 @@ def test_pictures_are_resized_as_the_training_pictures_were(folder: Path) -> Non
 
 def test_predictions_as_json_hold_every_probability(classifier: Classifier, folder: Path) -> None:
     facts = json.loads(json.dumps(predict(classifier, folder).to_dict()))
-    assert [picture["predicted"] for picture in facts["pictures"]] == ["dark", "light"]
-    assert set(facts["pictures"][0]["probabilities"]) == {"dark", "light"}
+    assert [image["predicted"] for image in facts["images"]] == ["dark", "light"]
+    assert set(facts["images"][0]["probabilities"]) == {"dark", "light"}
     assert facts["unreadable"] == []
 
 
-def test_the_pictures_that_a_run_was_tested_on_are_predicted_as_then(digits_run: Run, tmp_path: Path) -> None:
+def test_the_images_that_a_run_was_tested_on_are_predicted_as_then(digits_run: Run, tmp_path: Path) -> None:
     from cnnlab import data
 
     test = data.load_data("digits").test
     assert test is not None
     places = range(0, 359, 40)
     pixels, _ = test.batch(torch.tensor(list(places)))
-    for place, picture in zip(places, pixels, strict=True):
-        Image.fromarray(picture[0].numpy()).save(tmp_path / f"{place:03}.png")
+    for place, image in zip(places, pixels, strict=True):
+        Image.fromarray(image[0].numpy()).save(tmp_path / f"{place:03}.png")
     stored = digits_run.predictions("test").outputs["label"].argmax(1)
     expected = [str(stored[place]) for place in places]
     assert list(predict(digits_run, tmp_path).columns["label"].predicted) == expected

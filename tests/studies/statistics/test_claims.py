@@ -219,7 +219,7 @@ def test_levels_are_judged_by_the_interval_of_the_mean():
     assert verdict("test_accuracy of augment=none is above 75%", (LOW, HIGH)).verdict == "contradicted"
 
 
-def test_of_a_single_run_the_pictures_give_the_interval():
+def test_of_a_single_run_the_images_give_the_interval():
     # Of 10,000 pictures 80% were right: Wilson's interval is about 79.2% to 80.8%.
     for level, expected in ((0.79, "supported"), (0.81, "contradicted"), (0.799, "undecided")):
         assert verdict(f"the best test_accuracy is at least {level}", ((0.7,), (0.8,))).verdict == expected

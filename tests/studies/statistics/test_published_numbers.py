@@ -10,10 +10,10 @@ from cnnlab.studies.statistics.tables import Tables
 ACCURACY = Metric("test_accuracy", "test accuracy", "share", "higher")
 
 
-def compared(values: tuple[float, ...], row: ResolvedRow, pictures: int | None = None):
+def compared(values: tuple[float, ...], row: ResolvedRow, images: int | None = None):
     by_seed = {"test_accuracy": {"s0": dict(enumerate(values))}}
     tables = Tables({"s0": "flip"}, tuple(range(len(values))), {"test_accuracy": ACCURACY}, by_seed)
-    tables.pictures = {"test_accuracy": pictures} if pictures else {}
+    tables.images = {"test_accuracy": images} if images else {}
     return compare_published(ResolvedTable("a book", ACCURACY, (row,), None, None), tables).rows[0]
 
 
@@ -36,12 +36,12 @@ def test_without_both_spread_and_repeats_a_published_number_is_taken_as_exact(st
     assert compared(values, ResolvedRow("flip", 0.795, "s0", None, std, n)) == bare
 
 
-def test_repeats_that_agree_are_as_sure_as_their_pictures_allow():
+def test_repeats_that_agree_are_as_sure_as_their_images_allow():
     row = ResolvedRow("flip", 0.795, "s0", None)
-    counted = compared((0.8, 0.8, 0.8), row, pictures=10)
+    counted = compared((0.8, 0.8, 0.8), row, images=10)
     assert counted.low < counted.difference < counted.high
     assert counted.word == "not comparable" and "too few repeats" in counted.reason
     bare = compared((0.8, 0.8, 0.8), row)
     assert (bare.word, bare.reason) == ("not comparable", "repeats that all agree tell nothing of the spread")
-    spread = compared((0.8, 0.8, 0.8), ResolvedRow("flip", 0.795, "s0", None, 0.001, 5), pictures=10)
+    spread = compared((0.8, 0.8, 0.8), ResolvedRow("flip", 0.795, "s0", None, 0.001, 5), images=10)
     assert spread.high - spread.low > 0.1

@@ -10,7 +10,7 @@ from cnnlab.studies import Study
 CLAIM = "optimizer.lr=0.5 is better than optimizer.lr=0.01"
 
 
-def test_single_runs_are_compared_on_the_same_pictures(runs):
+def test_single_runs_are_compared_on_the_same_images(runs):
     study = Study(study_of(repeats=1, claims=[CLAIM]), runs=runs)
     result = run_here(study)
     trained = {setting.label: study.runs()[setting.trials[0].run].predictions("test") for setting in result.settings}

@@ -14,7 +14,7 @@ Dilation = Annotated[str, typer.Option("--dilation", metavar="N|H×W", help="Pix
 
 
 def conv(
-    picture: InputShape,
+    image: InputShape,
     filters: Filters,
     kernel: Kernel = "3",
     stride: Stride = "1",
@@ -32,5 +32,5 @@ def conv(
     from cnnlab.models import arithmetic
 
     edge: Any = read_padding(padding)
-    shape, size, step = read_input_shape(picture), read_sides(kernel, "--kernel"), read_sides(stride, "--stride")
+    shape, size, step = read_input_shape(image), read_sides(kernel, "--kernel"), read_sides(stride, "--stride")
     tell(arithmetic.conv(shape, filters, size, step, edge, read_sides(dilation, "--dilation"), not no_bias), as_json)

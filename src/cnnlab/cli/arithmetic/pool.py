@@ -26,7 +26,7 @@ Kinds = Annotated[PoolKind, typer.Option("--kind", help="The maximum or the aver
 
 
 def pool(
-    picture: InputShape,
+    image: InputShape,
     size: Size = "2",
     stride: Stride = None,
     padding: Padding = "0",
@@ -42,4 +42,4 @@ def pool(
 
     edge: Any = read_padding(padding)
     window, step = read_sides(size, "--size"), None if stride is None else read_sides(stride, "--stride")
-    tell(arithmetic.pool(read_input_shape(picture), window, step, edge, ceil, kind.value), as_json)
+    tell(arithmetic.pool(read_input_shape(image), window, step, edge, ceil, kind.value), as_json)

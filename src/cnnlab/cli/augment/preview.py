@@ -56,12 +56,12 @@ def preview(
     keys = _checked(read_pairs(words or []))
     pipeline = augment.pipeline(keys["augment"])
     with quietly(quiet):
-        images = _pictures(keys, count, data_dir, offline)
+        images = _images(keys, count, data_dir, offline)
     grid = look(pipeline, images, seed=keys.get("seed", 0), together=not alone)
     save_figure(draw_preview(grid), out)
     rows = [label.replace("\n", ", ") for label in grid.labels]
     if as_json:
-        output.write_json({"picture": out, "augment": pipeline.spec, "rows": rows, "pictures": len(images)})
+        output.write_json({"image": out, "augment": pipeline.spec, "rows": rows, "images": len(images)})
     else:
         output.facts([("rows", "\n".join(rows)), ("pictures", len(images)), ("grid", out)])
 
@@ -78,7 +78,7 @@ def _checked(keys: Mapping[str, Any]) -> Mapping[str, Any]:
     return keys
 
 
-def _pictures(keys: Mapping[str, Any], count: int, data_dir: Path | None, offline: bool) -> "Tensor":
+def _images(keys: Mapping[str, Any], count: int, data_dir: Path | None, offline: bool) -> "Tensor":
     """Some pictures of the training split, anywhere in it."""
     import torch
 

@@ -66,7 +66,7 @@ def _facts(numbers: "Mapping[str, Any]") -> list[tuple[str, str]]:
         return []
     survey = numbers.get("files") or {}
     return [
-        ("pictures", ", ".join(f"{split} {count:,}" for split, count in numbers["pictures"].items())),
+        ("pictures", ", ".join(f"{split} {count:,}" for split, count in numbers["images"].items())),
         ("shape", "×".join(map(str, numbers["shape"]))),
         ("modes", ", ".join(f"{mode} {count:,}" for mode, count in survey.get("modes", {}).items())),
         ("width", _span(survey.get("width"))),

@@ -32,6 +32,6 @@ def draw(
     found = target.summary()
     draw_network(found, out)
     if as_json:
-        output.write_json({"picture": out, "model": canonical_model(target.model), "shape": list(target.shape)})
+        output.write_json({"image": out, "model": canonical_model(target.model), "shape": list(target.shape)})
     else:
         output.facts([("model", target.model), ("pictures", "×".join(map(str, target.shape))), ("drawn", out)])

@@ -32,7 +32,7 @@ def compare(names: Names, runs: Runs = None, as_json: Json = False) -> None:
 
     store = RunStore(runs or "runs")
     comparison = store.compare(names)
-    paired, refusal = _picture_by_picture(store, comparison.runs)
+    paired, refusal = _image_by_image(store, comparison.runs)
     if as_json:
         test = paired.to_dict() if paired else {"refused": refusal}
         output.write_json(comparison.to_dict() | ({"mcnemar": test} if paired or refusal else {}))
@@ -43,7 +43,7 @@ def compare(names: Names, runs: Runs = None, as_json: Json = False) -> None:
         output.write(paired.sentence if paired else f"not compared: {refusal}")
 
 
-def _picture_by_picture(store: "RunStore", names: Sequence[str]) -> "tuple[McNemarResult | None, str]":
+def _image_by_image(store: "RunStore", names: Sequence[str]) -> "tuple[McNemarResult | None, str]":
     """Two runs on the same test pictures, or the reason why not; neither of more runs, or of one twice."""
     from cnnlab.evaluation import compare_predictions
 

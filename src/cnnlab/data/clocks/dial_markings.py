@@ -36,7 +36,7 @@ _MIDDLE = 0.73
 @lru_cache(maxsize=64)
 def numerals(style: str, side: int) -> Image.Image:
     """The twelve numerals, or four of them, upright; Roman ones stand on the centre, as they do on clocks."""
-    picture = Image.new("L", (side * _FINER, side * _FINER))
+    image = Image.new("L", (side * _FINER, side * _FINER))
     half = side * _FINER / 2
     first, _, rest = style.partition("-")
     kind = first if first in _TALL else "arabic"
@@ -46,32 +46,32 @@ def numerals(style: str, side: int) -> Image.Image:
         glyphs = _glyphs(text, font, _BROAD[kind] * half, turn=30 * hour if kind == "roman" else 0)
         x = half * (1 + _MIDDLE * math.sin(math.radians(30 * hour)))
         y = half * (1 - _MIDDLE * math.cos(math.radians(30 * hour)))
-        picture.paste(255, (round(x - glyphs.width / 2), round(y - glyphs.height / 2)), glyphs)
-    return picture.reduce(_FINER)
+        image.paste(255, (round(x - glyphs.width / 2), round(y - glyphs.height / 2)), glyphs)
+    return image.reduce(_FINER)
 
 
 @lru_cache(maxsize=64)
 def ticks(style: str, side: int) -> Image.Image:
     """The marks of the hours and minutes in one of the styles that a face may have."""
     fine = side * _FINER
-    picture = Image.new("L", (fine, fine))
-    pen = _Pen(picture)
+    image = Image.new("L", (fine, fine))
+    pen = _Pen(image)
     for draw in _TICKS[style]:
         draw(pen)
-    return picture.reduce(_FINER)
+    return image.reduce(_FINER)
 
 
 @lru_cache(maxsize=64)
 def date(day: int, side: int) -> Image.Image:
     """The frame of a window at three with the day of the month in it."""
     fine = side * _FINER
-    picture = Image.new("L", (fine, fine))
+    image = Image.new("L", (fine, fine))
     glyphs = _glyphs(str(day), _font("sans-bold", 0.13 * fine / 2), 0.22 * fine / 2, turn=0)
     x, y = fine / 2 * 1.5, fine / 2
-    picture.paste(255, (round(x - glyphs.width / 2), round(y - glyphs.height / 2)), glyphs)
+    image.paste(255, (round(x - glyphs.width / 2), round(y - glyphs.height / 2)), glyphs)
     across, up, line = 0.14 * fine / 2, 0.10 * fine / 2, max(1, round(0.016 * fine / 2))
-    ImageDraw.Draw(picture).rectangle((x - across, y - up, x + across, y + up), outline=255, width=line)
-    return picture.reduce(_FINER)
+    ImageDraw.Draw(image).rectangle((x - across, y - up, x + across, y + up), outline=255, width=line)
+    return image.reduce(_FINER)
 
 
 @lru_cache(maxsize=64)
@@ -89,19 +89,19 @@ def _font(style: str, height: float) -> _Font:
 def _glyphs(text: str, font: _Font, broadest: float, turn: float) -> Image.Image:
     """The text as a mask cropped to its ink, narrowed if need be, turned clockwise by ``turn`` degrees."""
     left, top, right, bottom = font.getbbox(text)
-    picture = Image.new("L", (math.ceil(right - left) + 4, math.ceil(bottom - top) + 4))
-    ImageDraw.Draw(picture).text((2 - left, 2 - top), text, fill=255, font=font)
-    picture = picture.crop(picture.getbbox())
-    if picture.width > broadest:
-        picture = picture.resize((round(broadest), picture.height), Image.Resampling.LANCZOS)
-    return picture.rotate(-turn, Image.Resampling.BICUBIC, expand=True) if turn else picture
+    image = Image.new("L", (math.ceil(right - left) + 4, math.ceil(bottom - top) + 4))
+    ImageDraw.Draw(image).text((2 - left, 2 - top), text, fill=255, font=font)
+    image = image.crop(image.getbbox())
+    if image.width > broadest:
+        image = image.resize((round(broadest), image.height), Image.Resampling.LANCZOS)
+    return image.rotate(-turn, Image.Resampling.BICUBIC, expand=True) if turn else image
 
 
 class _Pen:
     """Draws marks at positions of a dial, in radii of the glass."""
 
-    def __init__(self, picture: Image.Image) -> None:
-        self._draw, self._half = ImageDraw.Draw(picture), picture.width / 2
+    def __init__(self, image: Image.Image) -> None:
+        self._draw, self._half = ImageDraw.Draw(image), image.width / 2
 
     def bars(self, places: Iterable[int], start: float, end: float, width: float, point: float = 1.0) -> None:
         """Bars at these minutes from radius ``start`` to ``end``; ``point`` is the share of ``width`` at the start."""

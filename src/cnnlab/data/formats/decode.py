@@ -25,7 +25,7 @@ _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _GREY = ("1", "L", "LA", "La", *_SIXTEEN_BITS)
 
 
-class BadPictureError(DataError):
+class BadImageError(DataError):
     """A file that cannot be read as a picture; the message is the reason, without the name of the file."""
 
 
@@ -66,11 +66,11 @@ def decode(content: bytes, form: Form) -> DecodedImage:
             mode, size = image.mode, image.size
             _check_pixels(size)
             pixels = to_form(_upright(image, form), form)
-    except BadPictureError:
+    except BadImageError:
         raise
     except Exception as error:
         # A decoder that meets damaged input may raise anything.
-        raise BadPictureError(_reason(content, error)) from error
+        raise BadImageError(_reason(content, error)) from error
     return DecodedImage(pixels, mode, size)
 
 
@@ -121,7 +121,7 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.mode in _SIXTEEN_BITS:
         return _eight_bits(image)
     if image.mode == "F":
-        raise BadPictureError("its pixels are floating-point numbers of no known range")
+        raise BadImageError("its pixels are floating-point numbers of no known range")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         seen = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
@@ -131,13 +131,13 @@ def _plain(image: Image.Image) -> Image.Image:
 def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.int64)
     if values.size and (values.min() < 0 or values.max() > 65535):
-        raise BadPictureError("its pixels are 32-bit numbers beyond the 65535 of 16 bits")
+        raise BadImageError("its pixels are 32-bit numbers beyond the 65535 of 16 bits")
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))
 
 
 def _check_pixels(size: tuple[int, int]) -> None:
     if size[0] * size[1] > MOST_PIXELS:
-        raise BadPictureError(_too_large(f"{size[0]:,}×{size[1]:,}"))
+        raise BadImageError(_too_large(f"{size[0]:,}×{size[1]:,}"))
 
 
 def _too_large(size: str) -> str:

@@ -28,14 +28,14 @@ class FolderLayout:
     """A tree of pictures understood.
 
     :param classes: the names of the class folders, in order.
-    :param pictures: for every split the names of its pictures, those of a class together.
+    :param images: for every split the names of its pictures, those of a class together.
     :param labels: for every split the class of each picture; none for a split without class folders.
     :param problems: what makes the tree unfit, one sentence each.
     :param notes: what was passed over, one sentence each.
     """
 
     classes: tuple[str, ...]
-    pictures: Mapping[str, Sequence[str]]
+    images: Mapping[str, Sequence[str]]
     labels: Mapping[str, Sequence[int] | None]
     problems: tuple[str, ...]
     notes: tuple[str, ...]
@@ -48,9 +48,9 @@ def arrange(names: Iterable[str], folders: Collection[str], root: str | None = N
     :param root: the folder in which the classes or splits are; found by itself where one folder holds all.
     """
     names, folders = list(names), set(folders)
-    pictures = _pictures(names)
-    base = _root(pictures, folders) if root is None else root.strip("/")
-    inside = [name for name in pictures if not base or name.startswith(f"{base}/")]
+    images = _images(names)
+    base = _root(images, folders) if root is None else root.strip("/")
+    inside = [name for name in images if not base or name.startswith(f"{base}/")]
     trees, problems = _splits(base, inside, folders)
     classes = in_order({label for tree in trees.values() for label in tree.classes})
     for split, tree in trees.items():
@@ -66,11 +66,11 @@ def arrange(names: Iterable[str], folders: Collection[str], root: str | None = N
         {split: [name for _, name in items] for split, items in ordered.items()},
         {split: [label for label, _ in items] if trees[split].classes else None for split, items in ordered.items()},
         tuple(problems),
-        tuple(_passed_over(names, pictures, base, folders, trees.values())),
+        tuple(_passed_over(names, images, base, folders, trees.values())),
     )
 
 
-def is_picture(name: str) -> bool:
+def is_image(name: str) -> bool:
     """Whether a file is taken to be a picture, by its suffix."""
     return PurePosixPath(name).suffix.lower() in SUFFIXES
 
@@ -87,16 +87,16 @@ class _Tree:
 
     folder: str
     classes: frozenset[str]
-    pictures: Sequence[tuple[str, str]]
+    images: Sequence[tuple[str, str]]
 
     def labelled(self) -> Sequence[tuple[str, str]]:
         """The pictures in class folders; all of them where there are no such folders."""
-        return [item for item in self.pictures if item[0]] if self.classes else self.pictures
+        return [item for item in self.images if item[0]] if self.classes else self.images
 
     def problems(self, split: str, classes: Sequence[str]) -> list[str]:
         if split != "train" and not self.classes:
             return []
-        loose = [name for label, name in self.pictures if not label]
+        loose = [name for label, name in self.images if not label]
         missing = [label for label in classes if label not in self.classes]
         found = []
         if missing:
@@ -113,12 +113,12 @@ class _Tree:
 
 def _tree(folder: str, names: Iterable[str]) -> _Tree:
     start = len(folder) + 1 if folder else 0
-    pictures = []
+    images = []
     for name in names:
         label, slash, _ = name[start:].partition("/")
-        pictures.append((label if slash else "", name))
-    used = {label for label, _ in pictures if label}
-    return _Tree(folder, frozenset(used), pictures)
+        images.append((label if slash else "", name))
+    used = {label for label, _ in images if label}
+    return _Tree(folder, frozenset(used), images)
 
 
 def _splits(base: str, names: Sequence[str], folders: set[str]) -> tuple[dict[str, _Tree], list[str]]:
@@ -139,21 +139,21 @@ def _splits(base: str, names: Sequence[str], folders: set[str]) -> tuple[dict[st
         elif mine:
             problems.append(f"{start}{folder} stands beside train and is no split: move it into one, or away.")
     ordered = {split: trees[split] for split in ("train", "validation", "test") if split in trees}
-    empty = [tree.folder for tree in ordered.values() if not tree.pictures]
+    empty = [tree.folder for tree in ordered.values() if not tree.images]
     problems += [f"there are no pictures in {folder}." for folder in empty]
-    return {split: tree for split, tree in ordered.items() if tree.pictures}, problems
+    return {split: tree for split, tree in ordered.items() if tree.images}, problems
 
 
-def _root(pictures: Sequence[str], folders: set[str]) -> str:
+def _root(images: Sequence[str], folders: set[str]) -> str:
     """The folder in which the splits or classes are: below a folder that holds all pictures, though none directly."""
     base = ""
     while True:
         start = f"{base}/" if base else ""
-        tops = {name[len(start) :].partition("/")[0] for name in pictures}
+        tops = {name[len(start) :].partition("/")[0] for name in images}
         inner = f"{start}{next(iter(tops), '')}"
         if len(tops) != 1 or inner not in folders or inner.rpartition("/")[2].lower() in SPLIT_NAMES:
             return base
-        below = {name[len(inner) + 1 :].partition("/") for name in pictures}
+        below = {name[len(inner) + 1 :].partition("/") for name in images}
         siblings = {name for name in folders if name.startswith(start) and "/" not in name[len(start) :]}
         # A folder of pictures is a class. One of several, the others without pictures, may be a class too, unless it
         # holds several folders of pictures itself.
@@ -170,19 +170,19 @@ def _too_few(base: str, classes: Sequence[str]) -> str:
     )
 
 
-def _pictures(names: Sequence[str]) -> list[str]:
+def _images(names: Sequence[str]) -> list[str]:
     """The pictures by their suffixes; where no file has such a suffix, the files without any."""
-    return [name for name in names if is_picture(name)] or [name for name in names if not PurePosixPath(name).suffix]
+    return [name for name in names if is_image(name)] or [name for name in names if not PurePosixPath(name).suffix]
 
 
 def _passed_over(
-    names: Sequence[str], pictures: Sequence[str], base: str, folders: Collection[str], trees: Iterable[_Tree]
+    names: Sequence[str], images: Sequence[str], base: str, folders: Collection[str], trees: Iterable[_Tree]
 ) -> Iterator[str]:
-    known = set(pictures)
+    known = set(images)
     others = [name for name in names if name not in known]
     if others:
         yield f"{len(others):,} files are no pictures by their names and were passed over: {first_few(others)}."
-    outside = [name for name in pictures if base and not name.startswith(f"{base}/")]
+    outside = [name for name in images if base and not name.startswith(f"{base}/")]
     if outside:
         yield f"{len(outside):,} pictures outside {base} were passed over: {first_few(outside)}."
     for tree in trees:

@@ -12,7 +12,7 @@ from cnnlab.data.formats.labelled_arrays import LabelledArrays, content_of
 from cnnlab.data.reading import Content
 from cnnlab.data.target_columns import in_order
 
-_PICTURES = {"x", "image", "images", "picture", "pictures", "pixels", "data", "arr0"}
+_IMAGES = {"x", "image", "images", "picture", "pictures", "pixels", "data", "arr0"}
 _TARGETS = {"y", "label", "labels", "target", "targets", "arr1"}
 _CLASSES = {"classes", "classnames", "labelnames", "listclasses"}
 _FILLERS = {"set"}
@@ -29,7 +29,7 @@ def content_of_arrays(
     :raises DataError: when no pictures are among them, or the arrays do not fit together.
     """
     roles = assign(names)
-    if ("train", "pictures") not in roles:
+    if ("train", "images") not in roles:
         raise DataError(f"{path}: none of the arrays {', '.join(sorted(names)) or '(none)'} holds pictures. {_ADVICE}")
     raw = {split: np.asarray(get(roles[split, "targets"])[()]) for split, kind in roles if kind == "targets"}
     columns = {split: _columns(f"{path}, {roles[split, 'targets']}", values, targets) for split, values in raw.items()}
@@ -41,7 +41,7 @@ def content_of_arrays(
             get(name), columns.get(split, {}), f"{path}, {name}", f"{path}, {roles.get((split, 'targets'))}"
         )
         for (split, kind), name in sorted(roles.items(), key=lambda item: _ORDER.get(item[0][0], 9))
-        if kind == "pictures"
+        if kind == "images"
     }
     return content_of(splits, classes)
 
@@ -50,7 +50,7 @@ _ORDER = {"train": 0, "validation": 1, "test": 2}
 
 
 def assign(names: Iterable[str]) -> dict[tuple[str, str], str]:
-    """The array of each split and role (``pictures``, ``targets``), and of the classes, whose split is ''.
+    """The array of each split and role (``images``, ``targets``), and of the classes, whose split is ''.
 
     Understood are ``x_train``, ``train_images``, ``train/images``, ``train_set_x``, ``images``, ``arr_0`` and the like.
     """
@@ -64,8 +64,8 @@ def assign(names: Iterable[str]) -> dict[tuple[str, str], str]:
         if len(rest) != 1 or len(splits) > 1:
             continue
         split = splits[0] if splits else "train"
-        if rest[0] in _PICTURES:
-            roles.setdefault((split, "pictures"), name)
+        if rest[0] in _IMAGES:
+            roles.setdefault((split, "images"), name)
         elif rest[0] in _TARGETS:
             roles.setdefault((split, "targets"), name)
         elif rest[0] in _CLASSES:

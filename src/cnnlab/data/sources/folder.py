@@ -30,7 +30,7 @@ def _read(path: Path, root: str | None) -> Content:
     members = open_members(path)
     layout = arrange(members.names, members.folders, root)
     parts = {}
-    for split, names in layout.pictures.items():
+    for split, names in layout.images.items():
         labels = layout.labels[split]
         targets = {} if labels is None else {"label": torch.tensor(labels, dtype=torch.int64)}
         parts[split] = SourceSplit(RawImageFiles(names, members.read), targets)

@@ -28,7 +28,7 @@ _MOST_BYTES = 1 << 30
 def manifest(
     place: SearchPath,
     path: str,
-    pictures: str | None = None,
+    images: str | None = None,
     targets: str | list[str] | None = None,
     image: str | None = None,
     split: str | None = None,
@@ -37,7 +37,7 @@ def manifest(
     found = place.find(path)
     table = read_table(found)
     columns = _choose(found, table, image, split, [targets] if isinstance(targets, str) else targets)
-    files = _Files.under(found, table.column(columns.image), place.find(pictures) if pictures else None)
+    files = _Files.under(found, table.column(columns.image), place.find(images) if images else None)
     key = {"kind": "csv", "columns": [columns.image, columns.split, list(columns.targets)]}
     facts = {"from": str(found.absolute())}
     return Source(found.stem, lambda: _read(found, table, columns, files), (found, *files.inputs), facts, key)
@@ -135,32 +135,32 @@ class _Files:
     read: Callable[[str], bytes]
 
     @classmethod
-    def under(cls, table: Path, names: Sequence[str], pictures: Path | None) -> "_Files":
+    def under(cls, table: Path, names: Sequence[str], images: Path | None) -> "_Files":
         """The pictures under the folder or archive given, or the usual one beside the table that has some of them."""
-        if pictures is None:
+        if images is None:
             usual = [table.absolute().parent / folder for folder in _USUAL_FOLDERS]
             bases = [base for base in usual if base.exists()]
-            pictures = next((base for base in bases if any(_finder(base)(n) for n in names[:_TRIED])), bases[0])
-            if not any(map(_finder(pictures), names)):
+            images = next((base for base in bases if any(_finder(base)(n) for n in names[:_TRIED])), bases[0])
+            if not any(map(_finder(images), names)):
                 raise DataError(
                     f"{table} names pictures such as {names[0]}, and none of them is beside it, nor in a folder there "
                     f"called {first_few(_USUAL_FOLDERS[1:7])}. Say where they are with pictures=, as in "
                     f"'csv(path={table}, pictures=photos/)'."
                 )
-        if pictures.is_dir():
-            find = _finder(pictures)
+        if images.is_dir():
+            find = _finder(images)
             places = {name: find(name) for name in names}
             inputs = tuple(Path(place) for place in dict.fromkeys(places.values()) if place)
-            return cls(inputs, lambda name: read_file(Path(places[name] or pictures / name)))
-        members, locate = open_members(pictures), _finder(pictures)
+            return cls(inputs, lambda name: read_file(Path(places[name] or images / name)))
+        members, locate = open_members(images), _finder(images)
 
         def read(name: str) -> bytes:
             found = locate(name)
             if found is None:
-                raise DataError(f"there is no such file in {pictures}")
+                raise DataError(f"there is no such file in {images}")
             return members.read(found)
 
-        return cls((pictures,), read)
+        return cls((images,), read)
 
 
 def _finder(base: Path) -> Callable[[str], str | None]:

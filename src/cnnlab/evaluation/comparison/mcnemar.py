@@ -33,7 +33,7 @@ class McNemarResult:
     :param p_value: McNemar's (1947) exact, two-sided: were they equally good, these pictures would fall to either
         like tosses of a coin.
     :param verdict: of the first against the second; ``identical`` where they are right about the same pictures.
-    :param pictures_needed: about so many, for a difference like this to be seen four times out of five.
+    :param images_needed: about so many, for a difference like this to be seen four times out of five.
     """
 
     names: tuple[str, str]
@@ -45,7 +45,7 @@ class McNemarResult:
     interval: Interval
     p_value: float
     verdict: McNemarVerdict
-    pictures_needed: int | None
+    images_needed: int | None
 
     @property
     def accuracies(self) -> tuple[float, float]:
@@ -75,7 +75,7 @@ class McNemarResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON."""
-        counts = ("n", "both_right", "only_first", "only_second", "both_wrong", "p_value", "verdict", "pictures_needed")
+        counts = ("n", "both_right", "only_first", "only_second", "both_wrong", "p_value", "verdict", "images_needed")
         return {
             "names": list(self.names),
             "test": "exact McNemar",
@@ -87,10 +87,10 @@ class McNemarResult:
         }
 
     def _needed(self) -> str:
-        if self.pictures_needed is None:
+        if self.images_needed is None:
             return ""
         size = POINTS.text(self.difference)
-        return f", about {self.pictures_needed:,} would be needed to see a difference of {size}"
+        return f", about {self.images_needed:,} would be needed to see a difference of {size}"
 
 
 def compare_predictions(
@@ -124,7 +124,7 @@ def compare_predictions(
         interval=_interval(*only, count, level),
         p_value=p,
         verdict=verdict,
-        pictures_needed=_needed(*only, count, level) if verdict == "undecided" else None,
+        images_needed=_needed(*only, count, level) if verdict == "undecided" else None,
     )
 
 
@@ -170,7 +170,7 @@ def _check_same(first: Predictions, second: Predictions, column: str) -> None:
 
 def _on_the_same_data(first: Predictions, second: Predictions) -> bool:
     # What was trained on may differ, as long as the pictures compared do not.
-    return first.data == second.data or (first.pictures is not None and first.pictures == second.pictures)
+    return first.data == second.data or (first.images is not None and first.images == second.images)
 
 
 def _interval(only_first: int, only_second: int, n: int, level: float) -> Interval:

@@ -80,7 +80,7 @@ def compare_to_number(
     if not finite:
         return ReferenceComparison(None, number, None, None, "untested", unit)
     mean = fmean(finite)
-    interval, p = _by_t(finite, number, level, step) if len(finite) > 1 else _by_pictures(mean, number, n, level)
+    interval, p = _by_t(finite, number, level, step) if len(finite) > 1 else _by_images(mean, number, n, level)
     return ReferenceComparison(mean, number, interval, p, number_verdict(interval, higher_is_better, tolerance), unit)
 
 
@@ -105,7 +105,7 @@ def _by_t(values: list[float], number: float, level: float, step: float) -> tupl
     return interval, 2 * float(stdtr(len(values) - 1, -abs(fmean(values) - number) / error))
 
 
-def _by_pictures(value: float, number: float, n: int | None, level: float) -> tuple[Interval | None, float | None]:
+def _by_images(value: float, number: float, n: int | None, level: float) -> tuple[Interval | None, float | None]:
     if not n or not 0 <= value <= 1:
         return None, None
     found = wilson(round(value * n), n, level)

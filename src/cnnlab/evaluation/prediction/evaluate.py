@@ -54,7 +54,7 @@ class Evaluation:
             "data": self.data,
             "data_digest": self.predictions.data,
             "split": self.split,
-            "pictures": len(self.predictions),
+            "images": len(self.predictions),
             "scores": json_value(self.scores),
             "intervals": {name: interval.to_dict() for name, interval in self.intervals.items()},
         }
@@ -114,7 +114,7 @@ def evaluate(
         classes=dict(model.classifier.classes),
         data=dataset.digest,
         split=split,
-        pictures=parts[0].digest if len(parts) == 1 else None,
+        images=parts[0].digest if len(parts) == 1 else None,
     )
     return Evaluation(scores, predictions, dataset.name, split, model.label)
 

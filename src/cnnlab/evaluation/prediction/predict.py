@@ -13,7 +13,7 @@ from cnnlab import data
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import replacing, storage_errors
 from cnnlab.core.messages import warn
-from cnnlab.data.formats.folder_layout import is_picture
+from cnnlab.data.formats.folder_layout import is_image
 from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
 from cnnlab.models import Classifier
 from cnnlab.runs import Run
@@ -52,7 +52,7 @@ class PredictedColumn:
 
 
 @dataclass(frozen=True)
-class PicturePredictions:
+class ImagePredictions:
     """What was predicted for pictures.
 
     :param paths: of the pictures, as they were given or found in a folder given.
@@ -100,27 +100,27 @@ class PicturePredictions:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: a list of pictures with what was predicted, and those left out."""
-        pictures: list[dict[str, Any]] = [{"path": path} for path in self.paths]
+        images: list[dict[str, Any]] = [{"path": path} for path in self.paths]
         for name, column in self.columns.items():
-            for picture, facts in zip(pictures, column.to_dicts(), strict=True):
-                picture.update(facts if len(self.columns) == 1 else {name: facts})
-        return {"pictures": pictures, "unreadable": list(self.unreadable)}
+            for image, facts in zip(images, column.to_dicts(), strict=True):
+                image.update(facts if len(self.columns) == 1 else {name: facts})
+        return {"images": images, "unreadable": list(self.unreadable)}
 
     def __repr__(self) -> str:
-        return f"PicturePredictions({len(self)} pictures: {', '.join(self.columns)})"
+        return f"ImagePredictions({len(self)} pictures: {', '.join(self.columns)})"
 
 
 def predict(
     run: Run | Classifier,
-    pictures: Paths,
+    images: Paths,
     *,
     on_bad: Literal["refuse", "skip"] = "refuse",
     device: str | None = None,
     network: nn.Module | None = None,
-) -> PicturePredictions:
+) -> ImagePredictions:
     """What the classifier of a run says of pictures, brought to its size as its training data was.
 
-    :param pictures: files, folders, which are searched through for pictures, and archives of pictures.
+    :param images: files, folders, which are searched through for pictures, and archives of pictures.
     :param on_bad: whether a picture that cannot be read is refused, or skipped with a warning that names it; those of
         an archive are refused.
     :param device: another device than the one that the run was trained on.
@@ -128,11 +128,11 @@ def predict(
     :raises DataError: naming what is missing or cannot be read.
     """
     model = predictor_of(run, device=device, network=network)
-    reader = _Reader(_found(pictures), model.classifier, skips=on_bad == "skip")
+    reader = _Reader(_found(images), model.classifier, skips=on_bad == "skip")
     outputs = model.outputs(reader)
     if not reader.read:
         raise DataError(f"none of these pictures could be read: {'; '.join(reader.unreadable[:5])}")
-    return PicturePredictions(reader.read, _columns(model, outputs), reader.unreadable)
+    return ImagePredictions(reader.read, _columns(model, outputs), reader.unreadable)
 
 
 class _Reader:
@@ -151,9 +151,9 @@ class _Reader:
 
     def _chunk(self, paths: Sequence[Path]) -> Iterator[Tensor]:
         try:
-            pixels, names = data.read_pictures(paths, shape=self.classifier.shape, resize=self.classifier.resize)
+            pixels, names = data.read_images(paths, shape=self.classifier.shape, resize=self.classifier.resize)
         except DataError as error:
-            if not self.skips or (len(paths) == 1 and not is_picture(paths[0].name)):
+            if not self.skips or (len(paths) == 1 and not is_image(paths[0].name)):
                 raise
             if len(paths) == 1:
                 warn(f"left out: {error}")
@@ -183,9 +183,9 @@ def _columns(model: Predictor, outputs: Tensor) -> dict[str, PredictedColumn]:
     return columns
 
 
-def _found(pictures: Paths) -> list[Path]:
+def _found(images: Paths) -> list[Path]:
     """The files meant, each once: those of a folder in the order of their names."""
-    given = [pictures] if isinstance(pictures, str | Path) else list(pictures)
+    given = [images] if isinstance(images, str | Path) else list(images)
     if not given:
         raise DataError("there is no picture to predict; name files or folders.")
     files = [file for item in given for file in _files(Path(item).expanduser())]
@@ -198,7 +198,7 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         raise DataError(f"there is no picture or folder {path}. Check the path.")
     inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-    files = sorted(file for file in inside if is_picture(file.name))
+    files = sorted(file for file in inside if is_image(file.name))
     if not files:
         others = f": none of the {len(inside):,} files in it is one" if inside else "; it is empty"
         raise DataError(f"the folder {path} holds no pictures{others}. Name a folder of pictures, or files.")

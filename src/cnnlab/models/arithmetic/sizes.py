@@ -59,7 +59,7 @@ def conv(
         ``same`` as many as keep the size at stride 1.
     :raises UsageError: when the kernel does not fit, or a number is too small.
     """
-    height, width, channels = _picture(shape)
+    height, width, channels = _image(shape)
     _at_least_one(filters=filters)
     slides = _slides("kernel", kernel, stride, padding, dilation)
     (rows, row_work), (columns, column_work) = slides[0].along("height", height), slides[1].along("width", width)
@@ -95,7 +95,7 @@ def pool(
     :param ceil: whether sizes round up, so that a last window may hang over the edge.
     :raises UsageError: when the window does not fit, or a number is too small.
     """
-    height, width, channels = _picture(shape)
+    height, width, channels = _image(shape)
     slides = _slides("window", size, size if stride is None else stride, padding, ceil=ceil)
     window = format_shape(tuple(slide.kernel for slide in slides))
     if ceil and any(slide.extra for slide in slides):
@@ -193,7 +193,7 @@ def _about(slides: tuple[_Slide, _Slide]) -> list[str]:
     ]
 
 
-def _picture(shape: Sequence[int]) -> tuple[int, int, int]:
+def _image(shape: Sequence[int]) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise UsageError(f"a picture is height×width×channels, such as 128x128x32; got {format_shape(tuple(shape))}.")
     height, width, channels = shape

@@ -71,17 +71,17 @@ class Slide:
 
 
 def convolve(
-    picture: ArrayLike, kernel: ArrayLike, *, padding: Padding = 0, stride: Sides = 1, dilation: Sides = 1
+    image: ArrayLike, kernel: ArrayLike, *, padding: Padding = 0, stride: Sides = 1, dilation: Sides = 1
 ) -> Slide:
     """A convolution as networks compute it, with the kernel as it stands and not mirrored, step by step.
 
-    :param picture: rows×columns, or channels×rows×columns.
+    :param image: rows×columns, or channels×rows×columns.
     :param kernel: of as many channels as the picture.
     :param padding: rows and columns of zeros on every side; ``valid`` is none, ``same`` keeps the size at stride 1.
         Like stride and dilation it may be two numbers, for height and width.
     :raises UsageError: when they do not fit together.
     """
-    pixels, weights = _matrix(picture, "the picture"), _matrix(kernel, "the kernel")
+    pixels, weights = _matrix(image, "the picture"), _matrix(kernel, "the kernel")
     if pixels.ndim != weights.ndim or pixels.shape[:-2] != weights.shape[:-2]:
         raise UsageError(
             f"the picture is {_size(pixels)} and the kernel {_size(weights)}; both need the same number of channels."
@@ -101,33 +101,33 @@ def convolve(
 
 
 def max_pool(
-    picture: ArrayLike, size: Sides = 2, *, stride: Sides | None = None, padding: Padding = 0, ceil: bool = False
+    image: ArrayLike, size: Sides = 2, *, stride: Sides | None = None, padding: Padding = 0, ceil: bool = False
 ) -> Slide:
     """Maximum pooling step by step, each channel by itself; what lies outside the picture is never the maximum.
 
-    :param picture: rows×columns, or channels×rows×columns.
+    :param image: rows×columns, or channels×rows×columns.
     :param size, stride, padding: a number, or two for height and width.
     :raises UsageError: when the window does not fit.
     """
-    return _pooled(picture, size, stride, padding, ceil, is_max=True)
+    return _pooled(image, size, stride, padding, ceil, is_max=True)
 
 
 def average_pool(
-    picture: ArrayLike, size: Sides = 2, *, stride: Sides | None = None, padding: Padding = 0, ceil: bool = False
+    image: ArrayLike, size: Sides = 2, *, stride: Sides | None = None, padding: Padding = 0, ceil: bool = False
 ) -> Slide:
     """Average pooling step by step, each channel by itself, over what of a window lies inside the picture.
 
-    :param picture: rows×columns, or channels×rows×columns.
+    :param image: rows×columns, or channels×rows×columns.
     :param size, stride, padding: a number, or two for height and width.
     :raises UsageError: when the window does not fit.
     """
-    return _pooled(picture, size, stride, padding, ceil, is_max=False)
+    return _pooled(image, size, stride, padding, ceil, is_max=False)
 
 
 def _pooled(
-    picture: ArrayLike, size: Sides, stride: Sides | None, padding: Padding, ceil: bool, *, is_max: bool
+    image: ArrayLike, size: Sides, stride: Sides | None, padding: Padding, ceil: bool, *, is_max: bool
 ) -> Slide:
-    pixels = _matrix(picture, "the picture")
+    pixels = _matrix(image, "the picture")
     stride = size if stride is None else stride
     answer = pool((*pixels.shape[-2:], 1), size, stride, padding, ceil)
     edges, extras = margins(padding, size)

@@ -138,5 +138,5 @@ class _SmallMaps(torch.autograd.Function):
         return of_input, of_weight.to(weight.dtype), of_bias, None
 
 
-def _as_channels(pictures: Tensor) -> Tensor:
-    return pictures.transpose(0, 1).contiguous(memory_format=torch.channels_last)
+def _as_channels(images: Tensor) -> Tensor:
+    return images.transpose(0, 1).contiguous(memory_format=torch.channels_last)

@@ -94,9 +94,9 @@ def gallery(repeats: Sequence[Repeat], column: str, data_dir: Path | None = None
     wrong = np.flatnonzero(~found.right)
     # Equal confidences stay in the order of the pictures.
     chosen = wrong[np.argsort(-found.confidence[wrong], kind="stable")][:MOST]
-    pictures, trouble = _pictures(first, chosen, data_dir) if len(chosen) else (None, "")
+    images, trouble = _images_at(first, chosen, data_dir) if len(chosen) else (None, "")
     mistakes = tuple(
-        _mistake(first.predictions.ids[place], int(place), parts, None if pictures is None else pictures[i])
+        _mistake(first.predictions.ids[place], int(place), parts, None if images is None else images[i])
         for i, place in enumerate(chosen)
     )
     split = first.predictions.split
@@ -112,7 +112,7 @@ def farthest_off(repeats: Sequence[Repeat], name: str, data_dir: Path | None = N
     chosen = chosen[found.distances[chosen] > 0]
     if not len(chosen):
         return None
-    pictures, trouble = _pictures(first, chosen, data_dir)
+    images, trouble = _images_at(first, chosen, data_dir)
     mistakes = tuple(
         Mistake(
             id=first.predictions.ids[place],
@@ -121,7 +121,7 @@ def farthest_off(repeats: Sequence[Repeat], name: str, data_dir: Path | None = N
             size=float(found.distances[place]),
             wrong=None,
             repeats=len(repeats),
-            pixels=None if pictures is None else pictures[i],
+            pixels=None if images is None else images[i],
         )
         for i, place in enumerate(chosen)
     )
@@ -143,7 +143,7 @@ def _mistake(name: str, place: int, parts: Sequence[ClassPredictions], pixels: A
     )
 
 
-def _pictures(
+def _images_at(
     repeat: Repeat, places: npt.NDArray[np.int64], data_dir: Path | None
 ) -> tuple[npt.NDArray[np.uint8] | None, str]:
     """The pictures at these places of the split predicted, or why they cannot be had."""
@@ -154,7 +154,7 @@ def _pictures(
         return None, "The data was given in Python, and a run does not hold it, so the pictures cannot be shown."
     try:
         folder = data_dir or repeat.run.data_folder
-        images = _images(recipe, repeat.predictions.split, repeat.predictions.data, folder)
+        images = _split_images(recipe, repeat.predictions.split, repeat.predictions.data, folder)
     except CnnlabError as error:
         return None, f"The pictures cannot be shown, since the data could not be read: {error}"
     if images is None or tuple(images.ids) != tuple(repeat.predictions.ids):
@@ -163,7 +163,7 @@ def _pictures(
     return pixels, ""
 
 
-def _images(recipe: Mapping[str, Any], split: str, digest: str, data_dir: Path | None) -> "ImageSet | None":
+def _split_images(recipe: Mapping[str, Any], split: str, digest: str, data_dir: Path | None) -> "ImageSet | None":
     from cnnlab import data
 
     options = {key: recipe.get(key) for key in ("validation", "test", "subset")}

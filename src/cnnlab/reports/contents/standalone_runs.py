@@ -143,8 +143,8 @@ def _scores(info: Mapping[str, Any]) -> dict[str, float]:
 
 def _setting(place: int, group: _Group, values: Mapping[str, str], metrics: Sequence[Metric]) -> Setting:
     trials = tuple(_trial(run, metrics) for run in group.runs)
-    pictures = _pictures(group.runs, metrics[0].name)
-    summaries = tuple(found for metric in metrics if (found := _summary(metric, trials, pictures)) is not None)
+    images = _images(group.runs, metrics[0].name)
+    summaries = tuple(found for metric in metrics if (found := _summary(metric, trials, images)) is not None)
     label = ", ".join(f"{axis}={value}" for axis, value in values.items())
     return Setting(f"s{place}", label, values, group.recipe, trials, summaries)
 
@@ -176,23 +176,23 @@ def _trial(run: Run, metrics: Sequence[Metric]) -> Trial:
     return Trial(seed, "finished", metrics={m.name: scores.get(m.name) for m in metrics}, **facts)
 
 
-def _summary(metric: Metric, trials: Sequence[Trial], pictures: int) -> MetricSummary | None:
+def _summary(metric: Metric, trials: Sequence[Trial], images: int) -> MetricSummary | None:
     known = [(t.seed, value) for t in trials if (value := t.metrics.get(metric.name)) is not None]
     if not known:
         return None
     seeds, values = zip(*known, strict=True)
     mean = sum(values) / len(values)
     within = (0.0, 1.0) if metric.unit == "share" and metric.name != "gap" else None
-    step = 1 / pictures if pictures and metric.unit == "share" and metric.name != "gap" else 0.0
+    step = 1 / images if images and metric.unit == "share" and metric.name != "gap" else 0.0
     found = mean_interval(values, within=within, step=step)
     if len(values) == 1:
-        found = score_interval(metric.name, mean, pictures)
+        found = score_interval(metric.name, mean, images)
     std = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5 if len(values) > 1 else None
     ends = (found.low, found.high, found.method) if found else (None, None, "")
     return MetricSummary(metric.name, seeds, values, mean, std, *ends)
 
 
-def _pictures(runs: Sequence[Run], metric: str) -> int:
+def _images(runs: Sequence[Run], metric: str) -> int:
     split = metric.partition("_")[0]
     return next((run.scores(split).n for run in runs if run.status == "finished"), 0)
 

@@ -28,7 +28,7 @@ def compare_standalone(
         return (_over_repeats(known, metric),), []
     if len(repeated) == 1:
         return (), ["Only one setting has repeats, so nothing tells a difference from chance: train the others again."]
-    family, trouble = _picture_by_picture(known, metric, runs)
+    family, trouble = _image_by_image(known, metric, runs)
     return ((family,), trouble) if family else ((), trouble)
 
 
@@ -91,7 +91,7 @@ def _reference(settings: Sequence[Setting], metric: Metric) -> str:
     return max(means, key=lambda key: sign * (means[key] or 0.0)) if means else settings[0].key
 
 
-def _picture_by_picture(
+def _image_by_image(
     settings: Sequence[Setting], metric: Metric, runs: Mapping[str, Run]
 ) -> tuple[Family | None, list[str]]:
     """McNemar's exact test of single runs: all pairs where they are few, else each with the best by validation."""

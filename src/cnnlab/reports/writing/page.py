@@ -74,7 +74,7 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(slug=slug, cell=_cell, sort_value=_sort_value, mark=_mark, picture=_picture)
+    environment.filters.update(slug=slug, cell=_cell, sort_value=_sort_value, mark=_mark, image=_image)
     environment.filters.update(
         is_wordy=_is_wordy,
         is_long_text=_is_long_text,
@@ -160,7 +160,7 @@ def _words(mistake: Mistake, gallery: Gallery) -> str:
     return f"Picture {mistake.id}: {mistake.true}, taken for {mistake.predicted}, {gallery.words(mistake)}."
 
 
-def _picture(mistake: Mistake) -> str:
+def _image(mistake: Mistake) -> str:
     """The picture as a data URI."""
     return "" if mistake.pixels is None else png_uri(mistake.pixels)
 
@@ -170,13 +170,13 @@ def png_uri(pixels: "npt.NDArray[np.uint8]") -> str:
     from PIL import Image
 
     channels = pixels.shape[0]
-    picture = Image.fromarray(pixels[0]) if channels < 3 else Image.fromarray(pixels[:3].transpose(1, 2, 0).copy())
-    picture.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
+    image = Image.fromarray(pixels[0]) if channels < 3 else Image.fromarray(pixels[:3].transpose(1, 2, 0).copy())
+    image.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
     content = io.BytesIO()
-    picture.save(content, format="PNG", optimize=True)
+    image.save(content, format="PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def has_pictures(gallery: Gallery) -> bool:
+def has_images(gallery: Gallery) -> bool:
     """Whether there is anything to be seen in it."""
     return any(mistake.pixels is not None for mistake in gallery.mistakes)

@@ -157,7 +157,7 @@ def _against(
             higher_is_better=higher,
             unit=unit,
             tolerance=tolerance,
-            n=tables.pictures.get(metric.name),
+            n=tables.images.get(metric.name),
             step=step,
         )
         return found, None

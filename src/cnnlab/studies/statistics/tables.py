@@ -51,9 +51,9 @@ class Tables:
 
     :param labels: of the settings by key, in order.
     :param values: for each metric, by setting key and seed; only numbers.
-    :param picture_by_picture: two settings of one run each, by their keys, where that can be done.
+    :param image_by_image: two settings of one run each, by their keys, where that can be done.
     :param unreached: likewise, where a finished trial never came to a level: the least that it would have taken.
-    :param pictures: scored by each metric, where that is known.
+    :param images: scored by each metric, where that is known.
     :param smallest: the smallest difference of interest, in the unit of the metric the study is judged by.
     :param planned: for each metric the keys of settings that claims compare with each other, left and right.
     """
@@ -63,11 +63,11 @@ class Tables:
     metrics: Mapping[str, Metric]
     values: Mapping[str, Mapping[str, Mapping[int, float]]]
     baseline: str | None = None
-    pictures: Mapping[str, int] = field(default_factory=dict)
+    images: Mapping[str, int] = field(default_factory=dict)
     smallest: float | None = None
     planned: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     unreached: Mapping[str, Mapping[str, Mapping[int, float]]] = field(default_factory=dict)
-    picture_by_picture: Callable[[Metric, str, str], "McNemarResult | None"] = field(default=lambda *_: None)
+    image_by_image: Callable[[Metric, str, str], "McNemarResult | None"] = field(default=lambda *_: None)
     _compared: dict[tuple[str, str | None, float | None, bool], "Comparisons"] = field(default_factory=dict)
 
     @classmethod
@@ -78,10 +78,10 @@ class Tables:
         metrics: Sequence[Metric],
         *,
         baseline: str | None = None,
-        pictures: Mapping[str, int] | None = None,
+        images: Mapping[str, int] | None = None,
         smallest: float | None = None,
         planned: Mapping[str, Sequence[tuple[str, str]]] | None = None,
-        picture_by_picture: Callable[[Metric, str, str], "McNemarResult | None"] = lambda *_: None,
+        image_by_image: Callable[[Metric, str, str], "McNemarResult | None"] = lambda *_: None,
     ) -> "Tables":
         """Of settings with their trials."""
         settings = list(settings)
@@ -109,11 +109,11 @@ class Tables:
             by_name,
             values,
             baseline,
-            pictures or {},
+            images or {},
             smallest,
             planned or {},
             unreached,
-            picture_by_picture,
+            image_by_image,
         )
 
     def late(self, metric: str, keys: Iterable[str]) -> bool:
@@ -130,8 +130,8 @@ class Tables:
 
     def step(self, metric: Metric) -> float:
         """In which the values are counted: one picture of all that were scored; 0 where they are not counted."""
-        pictures = self.pictures.get(metric.name)
-        return 1 / pictures if pictures and metric.unit == "share" else 0.0
+        images = self.images.get(metric.name)
+        return 1 / images if images and metric.unit == "share" else 0.0
 
     def frame(self, metric: str, keys: Sequence[str] | None = None) -> "pd.DataFrame":
         """Seeds by settings; NaN where a trial has no number."""
@@ -156,7 +156,7 @@ class Tables:
         mean = fmean(values) if values else None
         interval = evaluation.mean_interval(values, within=bounds(metric), step=self.step(metric))
         if interval is None and len(values) == 1:
-            interval = evaluation.score_interval(metric.name, values[0], self.pictures.get(metric.name, 0))
+            interval = evaluation.score_interval(metric.name, values[0], self.images.get(metric.name, 0))
         std = stdev(values) if len(values) > 1 else None
         return MetricSummary(
             metric.name, seeds, values, mean, std, *ends(interval), interval.method if interval else ""

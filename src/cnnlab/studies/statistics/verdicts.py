@@ -93,7 +93,7 @@ def judge_claim(resolved: ResolvedClaim, tables: Tables) -> Claim:
         reason = "there are no numbers to compare yet" if difference is None else difference.why
         return Claim(claim.text, "undecided", f"{reason}.".replace("..", "."), {})
     if difference.verdict == "untested" and len(resolved.pairs) == 1:
-        found = tables.picture_by_picture(resolved.metric, resolved.pairs[0][0], str(resolved.pairs[0][1]))
+        found = tables.image_by_image(resolved.metric, resolved.pairs[0][0], str(resolved.pairs[0][1]))
         if found is not None:
             return Claim(claim.text, "undecided", f"{found.sentence} {ONLY_REPEATS}", found.to_dict())
     verdict = _alike(difference, resolved) if isinstance(claim, Alike) else _compared(claim, difference, resolved)
@@ -291,9 +291,9 @@ def _bounded(resolved: ResolvedClaim, claim: Bounded, tables: Tables) -> Claim:
     values = _by_seed(tables, metric.name, keys)
     if not values:
         return Claim(claim.text, "undecided", "No trial has this number yet.", {})
-    unit, pictures = difference_unit(metric), tables.pictures.get(metric.name)
+    unit, images = difference_unit(metric), tables.images.get(metric.name)
     found = evaluation.compare_to_number(
-        values, level, higher_is_better=True, unit=unit, n=pictures, step=tables.step(metric)
+        values, level, higher_is_better=True, unit=unit, n=images, step=tables.step(metric)
     )
     is_floor = claim.bound in ("at least", "above")
     low, high = ends(_around_mean(found.interval, level, metric))
