@@ -58,22 +58,22 @@ def _kind(text: str) -> str:
 
 
 def _registry(kind: str) -> "Registry[Any]":
-    found: Registry[Any]
+    registry: Registry[Any]
     if kind in ("architectures", "layers", "initialisers"):
         from cnnlab import models
 
-        found = getattr(models, kind)
+        registry = getattr(models, kind)
     elif kind == "objectives":
-        from cnnlab.objectives import objectives as found
+        from cnnlab.objectives import objectives as registry
     elif kind == "augmentations":
-        from cnnlab.augment import augmentations as found
+        from cnnlab.augment import augmentations as registry
     elif kind == "normalizations":
-        from cnnlab.training.normalization import normalizations as found
+        from cnnlab.training.normalization import normalizations as registry
     elif kind == "optimizers":
-        from cnnlab.training.optimizers import optimizers as found
+        from cnnlab.training.optimizers import optimizers as registry
     else:
-        from cnnlab.training.schedules import schedules as found
-    return found
+        from cnnlab.training.schedules import schedules as registry
+    return registry
 
 
 def _write_kinds(as_json: bool) -> None:

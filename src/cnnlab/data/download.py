@@ -61,18 +61,18 @@ def locate(name: str, data_dir: Path | str | None = None, offline: bool = False)
     """
     entry = named_set(name)
     folders = _folders(data_dir)
-    found = _search(entry, folders)
+    files = _search(entry, folders)
     may_download = entry.is_downloadable and not offline
-    if found is None or not all(_is_right(file, entry, may_download) for file in found):
-        found = _obtain(entry, folders, offline)
-    verified = all(_is_checkable(file) for file in found)
-    return Located(entry, {file.part.role: file.path for file in found}, verified)
+    if files is None or not all(_is_right(file, entry, may_download) for file in files):
+        files = _obtain(entry, folders, offline)
+    verified = all(_is_checkable(file) for file in files)
+    return Located(entry, {file.part.role: file.path for file in files}, verified)
 
 
 def find(name: str, data_dir: Path | str | None = None) -> Path | None:
     """Where the named set lies on this machine, without looking into its files; none where it does not."""
-    found = _search(named_set(name), _folders(data_dir))
-    return None if not found else found[0].path if len(found) == 1 else found[0].path.parent
+    files = _search(named_set(name), _folders(data_dir))
+    return None if not files else files[0].path if len(files) == 1 else files[0].path.parent
 
 
 def downloads_folder() -> Path:
@@ -96,9 +96,9 @@ def _search(entry: NamedSet, folders: list[Path]) -> list[_Found] | None:
     """A packing of which every part is there, those in an earlier folder first."""
     for folder in folders:
         for packing in entry.packings:
-            found = [_look(part, [folder]) for part in packing]
-            if all(found):
-                return [file for file in found if file]
+            files = [_look(part, [folder]) for part in packing]
+            if all(files):
+                return [file for file in files if file]
     return None
 
 
@@ -182,13 +182,13 @@ def _obtain(entry: NamedSet, folders: list[Path], offline: bool) -> list[_Found]
     """The first packing, its missing parts downloaded."""
     if offline or not entry.is_downloadable:
         raise DataError(_how_to_bring(entry, folders, _reason(entry, offline)))
-    found = []
+    files = []
     for part in entry.packings[0]:
         file = _look(part, folders)
         if file is None or not _is_right(file, entry, may_download=True):
             file = _Found(_download(entry, part, folders), part, is_ours=True)
-        found.append(file)
-    return found
+        files.append(file)
+    return files
 
 
 def _reason(entry: NamedSet, offline: bool) -> str:

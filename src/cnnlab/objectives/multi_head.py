@@ -69,8 +69,8 @@ class MultiHead(Objective):
 
     def labels(self, targets: Targets) -> dict[str, tuple[Tensor, int]]:
         """The classes of each head that tells classes apart."""
-        found = {head: part.classed(targets) for head, part in self.parts.items()}
-        return {head: labels for head, labels in found.items() if labels is not None}
+        by_head = {head: part.classed(targets) for head, part in self.parts.items()}
+        return {head: labels for head, labels in by_head.items() if labels is not None}
 
     def smooth(self, encoded: Targets, amount: float) -> dict[str, Tensor]:
         """Label smoothing of the heads that tell classes apart; the others as they are."""
@@ -88,8 +88,8 @@ class MultiHead(Objective):
     def probabilities(self, outputs: Tensor) -> dict[str, Tensor]:
         """Those of each head that has them."""
         split = self.split(outputs)
-        found = {head: part.probabilities(split[head]).get(part.name) for head, part in self.parts.items()}
-        return {head: rows for head, rows in found.items() if rows is not None}
+        by_head = {head: part.probabilities(split[head]).get(part.name) for head, part in self.parts.items()}
+        return {head: rows for head, rows in by_head.items() if rows is not None}
 
     def confidences(self, outputs: Tensor) -> dict[str, Tensor]:
         """How sure the head is that gives each column."""
@@ -97,12 +97,12 @@ class MultiHead(Objective):
 
     def numbers(self, outputs: Tensor) -> dict[str, Tensor]:
         """What the heads predict, after the vote."""
-        found = self._gathered(outputs, lambda part, rows: part.numbers(rows))
+        numbers = self._gathered(outputs, lambda part, rows: part.numbers(rows))
         for column, chosen in self._voted(outputs).items():
             table = self.ballot.tables[column]
             if table is not None:
-                found[column] = torch.tensor(table, dtype=torch.float64, device=outputs.device)[chosen]
-        return found
+                numbers[column] = torch.tensor(table, dtype=torch.float64, device=outputs.device)[chosen]
+        return numbers
 
     def decode(self, outputs: Tensor) -> dict[str, Tensor]:
         """What the heads predict, after the vote."""
@@ -111,11 +111,11 @@ class MultiHead(Objective):
     def scores(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
         """The loss and the metrics of each head by itself, under its name."""
         split = self.split(outputs)
-        found: dict[str, float] = {}
+        scores_of_all: dict[str, float] = {}
         for head, part in self.parts.items():
             scores = {"loss": part.mean_loss(split[head], targets)} | part.scores(split[head], targets)
-            found |= {f"{head}_{name}": value for name, value in scores.items()}
-        return found
+            scores_of_all |= {f"{head}_{name}": value for name, value in scores.items()}
+        return scores_of_all
 
     def _gathered(self, outputs: Tensor, ask: Any) -> dict[str, Tensor]:
         """What every head says of its columns; where two speak of one, the head that is for it alone."""

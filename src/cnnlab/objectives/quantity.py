@@ -111,14 +111,14 @@ def _names(columns: Columns, wanted: Wanted, objective: str) -> tuple[str, ...]:
         if not names or len(set(names)) != len(names):
             raise UsageError(f"column of objective={objective} takes one column, or a list of different ones.")
         return names
-    found = number_columns(columns)
-    if len(found) == 1:
-        return (found[0],)
-    example = ", ".join(found[:2]) if found else "hour, minute"
+    numeric = number_columns(columns)
+    if len(numeric) == 1:
+        return (numeric[0],)
+    example = ", ".join(numeric[:2]) if numeric else "hour, minute"
     raise UsageError(
         f"objective={objective} needs one target column that holds numbers; the data's columns are: "
-        f"{column_list(columns)}. Name one, as in column={found[0] if found else 'age'}, or several that make up one "
-        f"number, as in column=[{example}]."
+        f"{column_list(columns)}. Name one, as in column={numeric[0] if numeric else 'age'}, or several that make up "
+        f"one number, as in column=[{example}]."
     )
 
 

@@ -45,8 +45,8 @@ class Single(Objective):
 
     def probabilities(self, outputs: Tensor) -> dict[str, Tensor]:
         """Probabilities of the one head, where it has them; in float32 at least."""
-        found = self.likelihoods(_full(outputs))
-        return {} if found is None else {self.name: found}
+        likelihoods = self.likelihoods(_full(outputs))
+        return {} if likelihoods is None else {self.name: likelihoods}
 
     def confidences(self, outputs: Tensor) -> dict[str, Tensor]:
         """How sure the head is, for each column that it predicts."""
@@ -55,8 +55,8 @@ class Single(Objective):
 
     def labels(self, targets: Targets) -> dict[str, tuple[Tensor, int]]:
         """The classes of the samples, where the head tells classes apart."""
-        found = self.classed(targets)
-        return {} if found is None else {self.name: found}
+        labels = self.classed(targets)
+        return {} if labels is None else {self.name: labels}
 
     def smooth(self, encoded: Targets, amount: float) -> dict[str, Tensor]:
         """Label smoothing.
@@ -105,8 +105,8 @@ class Single(Objective):
 
     def sureness(self, outputs: Tensor) -> Tensor | None:
         """How sure each prediction is, from 0 to 1, N."""
-        found = self.likelihoods(outputs)
-        return None if found is None else found.max(1).values
+        likelihoods = self.likelihoods(outputs)
+        return None if likelihoods is None else likelihoods.max(1).values
 
     def classed(self, targets: Targets) -> tuple[Tensor, int] | None:
         """The class of each sample, and how many classes there are."""

@@ -55,7 +55,7 @@ def write_runs_report(runs: Sequence[Run], out_dir: Path, *, data_dir: Path | No
 
 
 def _write(subject: ReportSubject, out_dir: Path, data_dir: Path | None) -> Path:
-    found = sections(subject, data_dir)
+    parts = sections(subject, data_dir)
     origin = provenance(subject)
     folder = out_dir / FILES
     make_folder(out_dir)
@@ -65,13 +65,17 @@ def _write(subject: ReportSubject, out_dir: Path, data_dir: Path | None) -> Path
             shutil.rmtree(folder / name, ignore_errors=True)
         # Runs trained again beside their recipes stay.
         (folder / "study.yaml").unlink(missing_ok=True)
-    drawn = {figure.key: _draw(figure.key, figure.draw, folder / "figures") for one in found for figure in one.figures}
-    for one in found:
-        if one.gallery and has_images(one.gallery):
-            _draw(one.key, partial(draw_mistakes, one.gallery), folder / "figures")
-    _write_tables(found, folder / "tables")
+    drawn = {
+        figure.key: _draw(figure.key, figure.draw, folder / "figures")
+        for section in parts
+        for figure in section.figures
+    }
+    for section in parts:
+        if section.gallery and has_images(section.gallery):
+            _draw(section.key, partial(draw_mistakes, section.gallery), folder / "figures")
+    _write_tables(parts, folder / "tables")
     _write_recipes(origin, folder)
-    text = page(subject, found, origin, drawn, FILES)
+    text = page(subject, parts, origin, drawn, FILES)
     write_text(out_dir / PAGE, text)
     return out_dir / PAGE
 
@@ -86,9 +90,9 @@ def _draw(key: str, draw: "Callable[[], Figure]", folder: Path) -> str:
     return svg
 
 
-def _write_tables(found: Sequence[Section], folder: Path) -> None:
+def _write_tables(parts: Sequence[Section], folder: Path) -> None:
     tables: dict[str, Table] = {}
-    for section in found:
+    for section in parts:
         # Whole tables first: a figure's own may be a part of one of them, under its name.
         own = (*section.tables, *section.files, *(figure.table for figure in section.figures))
         for table in (*own, *([section.gallery.table] if section.gallery else [])):

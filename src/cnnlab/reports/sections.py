@@ -68,7 +68,7 @@ class Section:
 
 def sections(subject: ReportSubject, data_dir: Path | None = None) -> tuple[Section, ...]:
     """Of all that there is something to say on."""
-    found = (
+    parts = (
         _settings(subject),
         _claims(subject),
         _comparisons(subject),
@@ -79,7 +79,7 @@ def sections(subject: ReportSubject, data_dir: Path | None = None) -> tuple[Sect
         *_best(subject, data_dir),
         _missing(subject),
     )
-    return tuple(section for section in found if section is not None)
+    return tuple(section for section in parts if section is not None)
 
 
 def _settings(subject: ReportSubject) -> Section:
@@ -94,8 +94,8 @@ def _settings(subject: ReportSubject) -> Section:
     parts += ["Diamond: published."] if published else []
     parts += [f"The other {left} settings are in the table."] if left else []
     ends = [
-        f"{subject.label(one.key)} at {with_unit(subject.mean(one), subject.metric.unit)}"
-        for one in (drawn[0], drawn[-1])
+        f"{subject.label(setting.key)} at {with_unit(subject.mean(setting), subject.metric.unit)}"
+        for setting in (drawn[0], drawn[-1])
     ]
     alt = (
         f"Means of {subject.metric.label} with 95% intervals of {counted(len(drawn), 'setting')}, the best on top: "
@@ -115,7 +115,7 @@ def _naming(subject: ReportSubject) -> str:
     words = ["the key of the table"] if subject.has_keys else []
     if subject.is_called_by_values:
         words.append(" · ".join(several))
-    elif len(several) == 1 and any(subject.label(one.key) != one.label for one in subject.result.settings):
+    elif len(several) == 1 and any(subject.label(setting.key) != setting.label for setting in subject.result.settings):
         words.append(several[0])
     return ", then ".join(words)
 
@@ -138,15 +138,15 @@ def _comparisons(subject: ReportSubject) -> Section | None:
 
 def _told_apart(tables: Iterable[Table]) -> tuple[Table, ...]:
     """Each under a key of its own: two sources may have published the same metric."""
-    found: list[Table] = []
+    distinct: list[Table] = []
     for table in tables:
-        same = sum(one.key.startswith(table.key) for one in found)
-        found.append(replace(table, key=f"{table.key} {same + 1}") if same else table)
-    return tuple(found)
+        same = sum(earlier.key.startswith(table.key) for earlier in distinct)
+        distinct.append(replace(table, key=f"{table.key} {same + 1}") if same else table)
+    return tuple(distinct)
 
 
 def _published(subject: ReportSubject) -> Section | None:
-    tables = _told_apart(of_settings.published_table(subject, one) for one in subject.result.published)
+    tables = _told_apart(of_settings.published_table(subject, source) for source in subject.result.published)
     return Section("published", "Published numbers", tables=tables) if tables else None
 
 
@@ -154,13 +154,13 @@ def _curves(subject: ReportSubject) -> Section | None:
     curves, metrics = of_curves.setting_curves(subject), of_curves.followed(subject)
     if not curves:
         return None
-    metrics = tuple(metric for metric in metrics if any(metric.name in one.bands for one in curves))
+    metrics = tuple(metric for metric in metrics if any(metric.name in curve.bands for curve in curves))
     main, ends = metrics[0], curve_figures.limits(curves)
     table = of_curves.curves_table(curves, metrics)
     figures = []
-    together = [one for one in curves if main.name in one.bands]
+    together = [curve for curve in curves if main.name in curve.bands]
     if len(together) > 1:
-        labels = listed([one.label for one in together])
+        labels = listed([curve.label for curve in together])
         whole = "All settings" if len(together) == len(subject.result.settings) else "Together"
         alt = f"{main.label} on validation epoch by epoch of {labels}. Where each ends is in the table."
         caption = "Mean over the repeats; the band goes from the lowest to the highest of them."
@@ -171,8 +171,8 @@ def _curves(subject: ReportSubject) -> Section | None:
                 draw=lambda: curve_figures.draw_together(together, main, subject.colours, subject.names),
             )
         )
-    for one in curves:
-        figures.append(_curve_figure(subject, one, metrics, ends, table))
+    for curve in curves:
+        figures.append(_curve_figure(subject, curve, metrics, ends, table))
     text = (
         "Training numbers are taken while an epoch trains, on augmented pictures and with dropout on, where these are "
         "used, so they can lie below those of validation. The bar marks the gap between the two at the epoch whose "
@@ -187,24 +187,24 @@ def _curves(subject: ReportSubject) -> Section | None:
 
 def _curve_figure(
     subject: ReportSubject,
-    one: of_curves.SettingCurves,
+    curve: of_curves.SettingCurves,
     metrics: tuple[of_curves.CurveMetric, ...],
     ends: curve_figures.Limits,
     table: Table,
 ) -> SectionFigure:
     gaps = [
-        f"{metric.label}: gap of {with_unit(one.gaps[metric.name].size, metric.kind, sign=True)} at epoch "
-        f"{one.gaps[metric.name].epoch}"
+        f"{metric.label}: gap of {with_unit(curve.gaps[metric.name].size, metric.kind, sign=True)} at epoch "
+        f"{curve.gaps[metric.name].epoch}"
         for metric in metrics
-        if metric.name in one.gaps
+        if metric.name in curve.gaps
     ]
-    alt = f"Learning curves of {one.label} on train and validation. {'; '.join(gaps)}."
-    caption = f"Train dashed, validation solid.{_LEAVING if curve_figures.leaves(one, ends) else ''}"
-    place = table.keys.index(one.key)
-    own = Table("curves", table.title, table.columns, (table.rows[place],), (one.key,), table.note).without_empty()
+    alt = f"Learning curves of {curve.label} on train and validation. {'; '.join(gaps)}."
+    caption = f"Train dashed, validation solid.{_LEAVING if curve_figures.leaves(curve, ends) else ''}"
+    place = table.keys.index(curve.key)
+    own = Table("curves", table.title, table.columns, (table.rows[place],), (curve.key,), table.note).without_empty()
     return SectionFigure(
-        *(f"curves {one.key}", one.label, caption, alt, own),
-        draw=lambda: curve_figures.draw_setting(one, metrics, subject.colours[one.key], ends),
+        *(f"curves {curve.key}", curve.label, caption, alt, own),
+        draw=lambda: curve_figures.draw_setting(curve, metrics, subject.colours[curve.key], ends),
     )
 
 
@@ -212,8 +212,8 @@ def _factors(subject: ReportSubject) -> Section | None:
     # With one factor of words, the settings themselves are its effect.
     if subject.unlike:
         return None
-    found = of_factors.effects(subject)
-    wanted = [one for one in found if len(subject.result.axes) > 1 or one.scale != "words"][:_MOST_EFFECTS]
+    effects = of_factors.effects(subject)
+    wanted = [effect for effect in effects if len(subject.result.axes) > 1 or effect.scale != "words"][:_MOST_EFFECTS]
     figures = [*_search_figures(subject), *(_effect_figure(subject, effect) for effect in wanted)]
     for heat_map in of_factors.heat_maps(subject):
         figures.append(_heat_figure(subject, heat_map))
@@ -246,15 +246,16 @@ def _effect_figure(subject: ReportSubject, effect: of_factors.Effect) -> Section
     return SectionFigure(key, effect.axis, caption, alt, table, lambda: factor_figures.draw_effect(subject, effect))
 
 
-def _heat_figure(subject: ReportSubject, found: of_factors.HeatMap) -> SectionFigure:
+def _heat_figure(subject: ReportSubject, heat_map: of_factors.HeatMap) -> SectionFigure:
     alt = (
-        f"Heat map of mean {subject.metric.label} over {found.rows} and {found.columns}; the numbers are in the table."
+        f"Heat map of mean {subject.metric.label} over {heat_map.rows} and {heat_map.columns}; "
+        "the numbers are in the table."
     )
     unit = " in percent" if subject.metric.unit == "share" else ""
-    caption = f"Mean {subject.metric.label}{unit}. {found.how}".strip()
-    table = of_factors.heat_map_table(subject, found)
-    title = f"{found.rows} and {found.columns}"
-    return SectionFigure(table.key, title, caption, alt, table, lambda: factor_figures.draw_heat_map(subject, found))
+    caption = f"Mean {subject.metric.label}{unit}. {heat_map.how}".strip()
+    table = of_factors.heat_map_table(subject, heat_map)
+    title = f"{heat_map.rows} and {heat_map.columns}"
+    return SectionFigure(table.key, title, caption, alt, table, lambda: factor_figures.draw_heat_map(subject, heat_map))
 
 
 def _cost(subject: ReportSubject) -> Section | None:
@@ -284,23 +285,23 @@ def _best(subject: ReportSubject, data_dir: Path | None) -> list[Section | None]
     repeats = of_classes.best_repeats(subject)
     if subject.best is None or not repeats or subject.unlike:
         return []
-    found: list[Section | None] = []
+    parts: list[Section | None] = []
     for numbers in of_numbers.number_details(repeats, subject.label(subject.best.key)):
-        found.append(_number_section(subject, numbers))
+        parts.append(_number_section(subject, numbers))
         farthest = farthest_off(repeats, numbers.name, data_dir)
         if farthest is not None:
-            found.append(_farthest_section(numbers, farthest))
+            parts.append(_farthest_section(numbers, farthest))
     for details in of_classes.class_details(repeats, subject.label(subject.best.key)):
-        found.append(_class_section(subject, details))
+        parts.append(_class_section(subject, details))
         mistakes = gallery(repeats, details.column, data_dir)
         if mistakes is not None:
-            found.append(_mistakes_section(details.column, mistakes))
-    return found
+            parts.append(_mistakes_section(details.column, mistakes))
+    return parts
 
 
 def _number_section(subject: ReportSubject, details: of_numbers.NumberDetails) -> Section:
-    unit, found = details.found.unit, details.found
-    mean, guess = (with_unit(value, unit) for value in (float(found.distances.mean()), found.guess))
+    unit, numbers = details.found.unit, details.found
+    mean, guess = (with_unit(value, unit) for value in (float(numbers.distances.mean()), numbers.guess))
     text = f"{_on_which(subject, details)} It is off by {mean} on average; who always says the same {details.name} is "
     text += f"off by {guess} at best."
     shares = of_numbers.shares_table(details)
@@ -314,7 +315,7 @@ def _number_section(subject: ReportSubject, details: of_numbers.NumberDetails) -
     )
     far = SectionFigure(
         *(f"distances {details.name}", "How far off"),
-        f"Dashed: who always says the same, {guess} on average." if found.guess > 0 else "",
+        f"Dashed: who always says the same, {guess} on average." if numbers.guess > 0 else "",
         f"Share of predictions that are off by at most so much: half by {half}.",
         shares,
         draw=lambda: number_figures.draw_distances(details),
@@ -365,35 +366,35 @@ def _measures_figure(details: of_classes.ClassDetails) -> SectionFigure:
 
 
 def _calibration_figure(details: of_classes.ClassDetails) -> SectionFigure:
-    found = details.calibration
-    over = found.confidence - found.accuracy
+    calibration = details.calibration
+    over = calibration.confidence - calibration.accuracy
     side = "surer than it is right" if over > 0 else "less sure than it is right"
     side = "about as sure as it is right" if abs(over) < _CLOSE else side
-    numbers = f"expected calibration error {with_unit(found.ece, 'share')}, Brier score {found.brier:.4f}"
-    alt = f"Accuracy against confidence in {len(found.bins)} bins; {numbers}."
+    numbers = f"expected calibration error {with_unit(calibration.ece, 'share')}, Brier score {calibration.brier:.4f}"
+    alt = f"Accuracy against confidence in {len(calibration.bins)} bins; {numbers}."
     caption = (
         f"On the dashed line it is right as often as it says. On the whole it is {side}: mean confidence "
-        f"{with_unit(found.confidence, 'share')}, accuracy {with_unit(found.accuracy, 'share')}; {numbers}."
+        f"{with_unit(calibration.confidence, 'share')}, accuracy {with_unit(calibration.accuracy, 'share')}; {numbers}."
     )
     return SectionFigure(
         *(f"calibration {details.column}", "Calibration", caption, alt, of_classes.calibration_table(details)),
-        draw=lambda: class_figures.draw_reliability(found),
+        draw=lambda: class_figures.draw_reliability(calibration),
     )
 
 
-def _mistakes_section(column: str, found: Gallery) -> Section:
-    text = f"{found.run} (seed {found.seed}) is wrong about {found.wrong:,} of {found.n:,} {found.split} pictures"
-    shown = len(found.mistakes)
-    text += f"; here are the {shown} it is surest of." if 1 < shown < found.wrong else "."
-    text += f" {found.trouble}" if found.trouble else ""
+def _mistakes_section(column: str, worst: Gallery) -> Section:
+    text = f"{worst.run} (seed {worst.seed}) is wrong about {worst.wrong:,} of {worst.n:,} {worst.split} pictures"
+    shown = len(worst.mistakes)
+    text += f"; here are the {shown} it is surest of." if 1 < shown < worst.wrong else "."
+    text += f" {worst.trouble}" if worst.trouble else ""
     name = "" if column == "label" else f": {column}"
-    return Section(f"mistakes {column}", f"Its most confident mistakes{name}", text, gallery=found)
+    return Section(f"mistakes {column}", f"Its most confident mistakes{name}", text, gallery=worst)
 
 
-def _farthest_section(details: of_numbers.NumberDetails, found: Gallery) -> Section:
-    text = f"Of {found.n:,} {found.split} pictures, the {len(found.mistakes)} of which {found.run} (seed {found.seed}) "
-    text += f"is farthest off.{f' {found.trouble}' if found.trouble else ''}"
-    return Section(f"farthest {details.name}", f"Where it is farthest off: {details.name}", text, gallery=found)
+def _farthest_section(details: of_numbers.NumberDetails, worst: Gallery) -> Section:
+    text = f"Of {worst.n:,} {worst.split} pictures, the {len(worst.mistakes)} of which {worst.run} (seed {worst.seed}) "
+    text += f"is farthest off.{f' {worst.trouble}' if worst.trouble else ''}"
+    return Section(f"farthest {details.name}", f"Where it is farthest off: {details.name}", text, gallery=worst)
 
 
 def _missing(subject: ReportSubject) -> Section | None:

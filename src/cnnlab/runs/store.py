@@ -116,9 +116,9 @@ class RunStore:
 
     def by_digest(self, digest: str) -> Sequence[Run]:
         """The runs of one recipe, by repeat."""
-        found = [entry for entry in self._index.entries() if entry.info.get("digest") == digest]
-        found.sort(key=lambda entry: (entry.info.get("repeat") or 1, entry.order))
-        return [Run(self.root / entry.folder) for entry in found]
+        entries = [entry for entry in self._index.entries() if entry.info.get("digest") == digest]
+        entries.sort(key=lambda entry: (entry.info.get("repeat") or 1, entry.order))
+        return [Run(self.root / entry.folder) for entry in entries]
 
     def filter(self, **keys: Any) -> Sequence[RunSummary]:
         """The runs whose recipe holds all of these values under these dotted keys, the one started last first.
@@ -128,12 +128,12 @@ class RunStore:
         :raises UsageError: when no run has such a key.
         """
         summaries = self.list()
-        found = [{key: lookup(summary.recipe, key) for key in keys} for summary in summaries]
+        values_of_runs = [{key: lookup(summary.recipe, key) for key in keys} for summary in summaries]
         for key in keys:
-            if summaries and all(values[key] is MISSING for values in found):
+            if summaries and all(values[key] is MISSING for values in values_of_runs):
                 known = {name for summary in summaries for name in record.flattened(summary.recipe)}
                 raise UsageError(f"no run under {self.root} has {key!r} in its recipe. {suggestion(key, known)}")
-        return [summary for summary, values in zip(summaries, found, strict=True) if values == keys]
+        return [summary for summary, values in zip(summaries, values_of_runs, strict=True) if values == keys]
 
     def frame(self) -> "pd.DataFrame":
         """A row a run, the one started last first, by folder name.
@@ -226,11 +226,11 @@ def _candidates(name: str, entries: Sequence[IndexEntry]) -> Sequence[str]:
     named = [entry.folder for entry in entries if _given_name(entry) == name]
     if named or not _HEXADECIMAL.fullmatch(name):
         return named
-    found = [entry for entry in entries if str(entry.info.get("digest") or "").startswith(name)]
+    matching = [entry for entry in entries if str(entry.info.get("digest") or "").startswith(name)]
     if len(name) == _WHOLE_DIGEST:
-        found.sort(key=lambda entry: (entry.info.get("status") != "finished", entry.info.get("repeat") or 1))
-        found = found[:1]
-    return [entry.folder for entry in found]
+        matching.sort(key=lambda entry: (entry.info.get("status") != "finished", entry.info.get("repeat") or 1))
+        matching = matching[:1]
+    return [entry.folder for entry in matching]
 
 
 def _given_name(entry: IndexEntry) -> str:

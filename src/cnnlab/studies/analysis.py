@@ -110,25 +110,25 @@ class Analysis:
         if are_single(settings) and len(settings) <= MOST_PAIRED:
             known = [setting for setting in settings if setting.finished]
             base = next((setting for setting in known if setting.key == self.study_settings.baseline), None)
-            pairs = [(one, base) for one in known if base and one is not base] or [
+            pairs = [(setting, base) for setting in known if base and setting is not base] or [
                 (later, earlier) for earlier, later in combinations(known, 2)
             ]
             try:
-                found = family_of_single_runs(metric, pairs, base is not None, cache(self._predictions))
+                family = family_of_single_runs(metric, pairs, base is not None, cache(self._predictions))
             except CnnlabError:
-                found = None
-            if found is not None:
-                return found
+                family = None
+            if family is not None:
+                return family
         return tables.family(metric.name)
 
     def _image_by_image(
-        self, settings: Mapping[str, Setting], metric: Metric, one: str, other: str
+        self, settings: Mapping[str, Setting], metric: Metric, left: str, right: str
     ) -> McNemarResult | None:
         """None where it cannot be done, as with predictions that were deleted since."""
-        if not are_single([settings[one], settings[other]]):
+        if not are_single([settings[left], settings[right]]):
             return None
         try:
-            return paired(settings[one], settings[other], metric, self._predictions)
+            return paired(settings[left], settings[right], metric, self._predictions)
         except CnnlabError:
             return None
 
@@ -192,8 +192,8 @@ class Analysis:
     def _pruned(self, planned: PlannedSetting) -> int | None:
         if not self.study_settings.searched:
             return None
-        found = searched(self.study_settings, self.record.steps, "").steps
-        return next((step.epochs for step in found if step.setting == planned.key and step.state == "pruned"), None)
+        steps = searched(self.study_settings, self.record.steps, "").steps
+        return next((step.epochs for step in steps if step.setting == planned.key and step.state == "pruned"), None)
 
     def _summarised(self, setting: Setting, tables: Tables) -> Setting:
         summaries = tuple(tables.summary(measure.metric, setting.key) for measure in self.measures)

@@ -136,7 +136,7 @@ class Setting:
 
     def summary(self, metric: str) -> MetricSummary | None:
         """The summary of a metric, where there is one."""
-        return next((found for found in self.summaries if found.metric == metric), None)
+        return next((summary for summary in self.summaries if summary.metric == metric), None)
 
     @property
     def finished(self) -> tuple[Trial, ...]:
@@ -330,7 +330,7 @@ class StudyResult:
     def best(self) -> Setting | None:
         """The setting with the best mean of :attr:`metric`, among those with most finished repeats' worth of values."""
         sign = 1 if self.metric.better == "higher" else -1
-        means = {s.key: found.mean for s in self.settings if (found := s.summary(self.metric.name)) is not None}
+        means = {s.key: summary.mean for s in self.settings if (summary := s.summary(self.metric.name)) is not None}
         known = {key: sign * mean for key, mean in means.items() if mean is not None}
         return self.setting(max(known, key=known.__getitem__)) if known else None
 

@@ -96,11 +96,11 @@ class StudySettings:
         :raises UsageError: where none has.
         """
         labels = {axis: self._level_label(axis, value, what) for axis, value in wanted.items()}
-        found = [s for s in self.settings if all(s.values[axis] == label for axis, label in labels.items())]
-        if not found:
+        settings = [s for s in self.settings if all(s.values[axis] == label for axis, label in labels.items())]
+        if not settings:
             shown = ", ".join(f"{axis}={label}" for axis, label in labels.items())
             raise UsageError(f"{what}: no setting of this study has {shown} together.")
-        return tuple(found)
+        return tuple(settings)
 
     def slip_of(self, axis: str, value: Any) -> str | None:
         """The value of an axis that another was likely meant to be: one that means nothing itself, or almost this."""
@@ -164,11 +164,11 @@ class StudySettings:
             return None
         if self.searched:
             raise UsageError("a search has no baseline, since nobody knows what it will try; leave baseline out.")
-        found = self.select(wanted, "baseline")
-        if len(found) > 1:
+        settings = self.select(wanted, "baseline")
+        if len(settings) > 1:
             missing = [axis for axis in self.names if axis not in wanted]
-            raise UsageError(f"baseline fits {len(found)} settings; say also {' and '.join(missing)}.")
-        return found[0].key
+            raise UsageError(f"baseline fits {len(settings)} settings; say also {' and '.join(missing)}.")
+        return settings[0].key
 
     def _check_search(self, design: SearchDesign) -> None:
         if design.pruner != "none" and len(self.file.repeats) > 1:
@@ -211,8 +211,8 @@ class StudySettings:
 
     def _canonical(self, axis: str, label: str) -> Any:
         recipe = next(s.recipe for s in self.settings if s.values[axis] == label).to_dict()
-        found = {key: lookup(recipe, key) for key in self._levels[axis][label].keys}
-        known = {key: None if value is MISSING else value for key, value in found.items()}
+        values = {key: lookup(recipe, key) for key in self._levels[axis][label].keys}
+        known = {key: None if value is MISSING else value for key, value in values.items()}
         return known[axis] if tuple(known) == (axis,) else known
 
 

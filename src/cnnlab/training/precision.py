@@ -314,9 +314,11 @@ def _recall(place: Path) -> dict[str, Any] | None:
     """What was found before; None where nothing was, or nothing that can be read."""
     try:
         known = json.loads(place.read_text(encoding="utf-8"))
-        found: dict[str, Any] = {key: float(known[key]) for key in _FORMATS}
-        is_sound = known["precision"] in _FORMATS and all(seconds > 0 for seconds in found.values())
-        return {**found, "precision": known["precision"], "images": int(known["images"])} if is_sound else None
+        seconds_by_format: dict[str, Any] = {key: float(known[key]) for key in _FORMATS}
+        is_sound = known["precision"] in _FORMATS and all(seconds > 0 for seconds in seconds_by_format.values())
+        return (
+            {**seconds_by_format, "precision": known["precision"], "images": int(known["images"])} if is_sound else None
+        )
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
 

@@ -75,15 +75,15 @@ def cost(
             step = single_step(recipe, data_dir=data_dir, offline=offline, **keys)
         with step.execution.applied(), quietly(quiet), announcing(f"timing {repeats} batches of each operation"):
             place = step.execution.device
-            found = measure(pipeline, step.shape, batch=step.batch, repeats=repeats, device=place, model=step)
+            costs = measure(pipeline, step.shape, batch=step.batch, repeats=repeats, device=place, model=step)
     else:
         size = read_shape(shape or _SHAPE)
         with quietly(quiet), announcing(f"timing {repeats} batches of each operation"):
-            found = measure(pipeline, size, batch=batch or _BATCH, repeats=repeats, device=_place(device))
+            costs = measure(pipeline, size, batch=batch or _BATCH, repeats=repeats, device=_place(device))
     if as_json:
-        output.write_json({"augment": pipeline.spec, **found.to_dict()})
+        output.write_json({"augment": pipeline.spec, **costs.to_dict()})
     else:
-        _write(found)
+        _write(costs)
 
 
 def _refuse_beside_a_recipe(shape: str | None, batch: int | None) -> None:
@@ -104,17 +104,17 @@ def _place(device: str | None) -> str:
     return execution_for(device=device, threads=None, workers=None, compile=False).device
 
 
-def _write(found: "Cost") -> None:
+def _write(costs: "Cost") -> None:
     rows = []
-    for label in found.seconds:
-        share = found.share(label)
+    for label in costs.seconds:
+        share = costs.share(label)
         told = [] if share is None else [f"{share:.1%}"]
-        rows.append([label, f"{found.rate(label):,.0f}", f"{found.seconds[label] * 1e3:.2f}", *told])
+        rows.append([label, f"{costs.rate(label):,.0f}", f"{costs.seconds[label] * 1e3:.2f}", *told])
     titles = ["operation", "images/s", "ms a batch"]
-    output.table(titles if found.model_seconds is None else [*titles, "of an epoch"], rows)
+    output.table(titles if costs.model_seconds is None else [*titles, "of an epoch"], rows)
     output.write()
-    facts: list[tuple[str, object]] = [("batch", f"{found.batch} × {'×'.join(map(str, found.shape))}")]
-    if found.model_seconds is not None:
-        ratio = 1 + found.seconds["all together"] / found.model_seconds
-        facts += [("training step", f"{found.model_rate:,.0f} images/s"), ("epoch", f"{ratio:.3f} × that without")]
-    output.facts([*facts, ("on", f"{found.device}, {found.threads} threads; medians of {found.repeats}")])
+    facts: list[tuple[str, object]] = [("batch", f"{costs.batch} × {'×'.join(map(str, costs.shape))}")]
+    if costs.model_seconds is not None:
+        ratio = 1 + costs.seconds["all together"] / costs.model_seconds
+        facts += [("training step", f"{costs.model_rate:,.0f} images/s"), ("epoch", f"{ratio:.3f} × that without")]
+    output.facts([*facts, ("on", f"{costs.device}, {costs.threads} threads; medians of {costs.repeats}")])

@@ -34,13 +34,13 @@ def manifest(
     split: str | None = None,
 ) -> Source:
     """A CSV file path,label[,split], or id,label and a folder or archive of pictures; targets= names other columns."""
-    found = place.find(path)
-    table = read_table(found)
-    columns = _choose(found, table, image, split, [targets] if isinstance(targets, str) else targets)
-    files = _Files.under(found, table.column(columns.image), place.find(images) if images else None)
+    file = place.find(path)
+    table = read_table(file)
+    columns = _choose(file, table, image, split, [targets] if isinstance(targets, str) else targets)
+    files = _Files.under(file, table.column(columns.image), place.find(images) if images else None)
     key = {"kind": "csv", "columns": [columns.image, columns.split, list(columns.targets)]}
-    facts = {"from": str(found.absolute())}
-    return Source(found.stem, lambda: _read(found, table, columns, files), (found, *files.inputs), facts, key)
+    facts = {"from": str(file.absolute())}
+    return Source(file.stem, lambda: _read(file, table, columns, files), (file, *files.inputs), facts, key)
 
 
 @dataclass(frozen=True)

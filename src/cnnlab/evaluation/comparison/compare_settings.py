@@ -73,13 +73,14 @@ def compare_settings(
     question = _Question(level, higher_is_better, unit, smallest)
     family, pairs = _family(names, baseline, planned)
     plan = choose_tests(table, pairs, family, level=level, test=test, blocked=blocked)
-    found = _adjusted([compare_pair(plan, pair, smallest) for pair in pairs], plan)
+    pair_tests = _adjusted([compare_pair(plan, pair, smallest) for pair in pairs], plan)
     return Comparisons(
         settings=tuple(
             _summary(name, values.index, column, level) for name, column in zip(names, table.T, strict=True)
         ),
         differences=tuple(
-            _difference(names, pair, one, plan, question) for pair, one in zip(pairs, found, strict=True)
+            _difference(names, pair, pair_test, plan, question)
+            for pair, pair_test in zip(pairs, pair_tests, strict=True)
         ),
         baseline=baseline,
         level=level,
@@ -88,8 +89,8 @@ def compare_settings(
         pooled_std=float(np.sqrt(plan.fit.variance)) if plan.fit and plan.fit.df else None,
         df=plan.fit.df if plan.fit and plan.fit.df else None,
         blocked=plan.is_blocked,
-        method=method(found),
-        reason=reason(plan, found, names, baseline),
+        method=method(pair_tests),
+        reason=reason(plan, pair_tests, names, baseline),
         cautions=cautions(plan, values.to_numpy(dtype=float), names),
     )
 
@@ -119,55 +120,58 @@ def _family(
     for name in (name for pair in planned for name in pair):
         if name not in names:
             raise UsageError(f"the planned setting {name!r} is none of the settings. {suggestion(name, names)}")
-    pairs = tuple(dict.fromkeys((names.index(one), names.index(other)) for one, other in planned))
-    if any(one == other or (other, one) in pairs for one, other in pairs):
+    pairs = tuple(dict.fromkeys((names.index(first), names.index(second)) for first, second in planned))
+    if any(first == second or (second, first) in pairs for first, second in pairs):
         raise UsageError("a planned comparison is of two settings, and made once.")
     return "planned", pairs
 
 
-def _adjusted(found: Sequence[PairTest], plan: ComparisonPlan) -> list[PairTest]:
+def _adjusted(pair_tests: Sequence[PairTest], plan: ComparisonPlan) -> list[PairTest]:
     """After Holm where the plan says so; else they were adjusted by their largest t."""
     if not plan.by_holm:
-        return list(found)
-    p_values = holm([np.nan if one.p_single is None else one.p_single for one in found])
-    return [one if one.p_single is None else one.adjusted(p) for one, p in zip(found, p_values, strict=True)]
+        return list(pair_tests)
+    p_values = holm([np.nan if pair_test.p_single is None else pair_test.p_single for pair_test in pair_tests])
+    return [
+        pair_test if pair_test.p_single is None else pair_test.adjusted(p)
+        for pair_test, p in zip(pair_tests, p_values, strict=True)
+    ]
 
 
 def _difference(
-    names: Sequence[str], pair: tuple[int, int], found: PairTest, plan: ComparisonPlan, question: _Question
+    names: Sequence[str], pair: tuple[int, int], pair_test: PairTest, plan: ComparisonPlan, question: _Question
 ) -> Difference:
-    one, other = plan.table[:, pair[0]], plan.table[:, pair[1]]
-    shared = np.isfinite(one) & np.isfinite(other)
+    left, right = plan.table[:, pair[0]], plan.table[:, pair[1]]
+    shared = np.isfinite(left) & np.isfinite(right)
     permutation = None
     if smallest_p(int(shared.sum())) <= 1 - question.level:
-        permutation = sign_flip_p(one[shared] - other[shared])
-    verdict = _verdict(found, question)
+        permutation = sign_flip_p(left[shared] - right[shared])
+    verdict = _verdict(pair_test, question)
     lacking = verdict == "undecided"
     return Difference(
         setting=names[pair[0]],
         reference=names[pair[1]],
         unit=question.unit,
         verdict=verdict,
-        why=found.why,
-        estimate=found.estimate,
-        interval=found.interval,
-        p_value=found.p_value,
-        p_single=found.p_single,
+        why=pair_test.why,
+        estimate=pair_test.estimate,
+        interval=pair_test.interval,
+        p_value=pair_test.p_value,
+        p_single=pair_test.p_single,
         permutation_p=permutation,
-        statistic=found.statistic,
-        df=found.df,
+        statistic=pair_test.statistic,
+        df=pair_test.df,
         repeats=int(shared.sum()),
-        test=found.test,
-        more_repeats=found.more() if lacking else None,
-        to_see=question.smallest if verdict == "alike" else found.to_see if lacking else None,
+        test=pair_test.test,
+        more_repeats=pair_test.more() if lacking else None,
+        to_see=question.smallest if verdict == "alike" else pair_test.to_see if lacking else None,
     )
 
 
-def _verdict(found: PairTest, question: _Question) -> Verdict:
-    if found.why:
-        return "identical" if found.is_same else "untested"
-    estimate, interval = found.estimate or 0.0, found.interval
-    if found.p_value is not None and found.p_value <= 1 - question.level:
+def _verdict(pair_test: PairTest, question: _Question) -> Verdict:
+    if pair_test.why:
+        return "identical" if pair_test.is_same else "untested"
+    estimate, interval = pair_test.estimate or 0.0, pair_test.interval
+    if pair_test.p_value is not None and pair_test.p_value <= 1 - question.level:
         return "better" if (estimate > 0) == question.higher_is_better else "worse"
     small = question.smallest
     if small is not None and interval is not None and -small < interval.low and interval.high < small:

@@ -106,9 +106,9 @@ def compare_predictions(
     :param column: needed where the predictions have several columns of classes.
     :raises UsageError: saying why, when they are not predictions of the same pictures.
     """
-    one, other = _right(first, second, column)
-    only = int((one & ~other).sum()), int((other & ~one).sum())
-    count, p = len(one), mcnemar_p(*only)
+    first_right, second_right = _right(first, second, column)
+    only = int((first_right & ~second_right).sum()), int((second_right & ~first_right).sum())
+    count, p = len(first_right), mcnemar_p(*only)
     verdict: McNemarVerdict = "undecided"
     if not any(only):
         verdict = "identical"
@@ -117,10 +117,10 @@ def compare_predictions(
     return McNemarResult(
         names=names,
         n=count,
-        both_right=int((one & other).sum()),
+        both_right=int((first_right & second_right).sum()),
         only_first=only[0],
         only_second=only[1],
-        both_wrong=int((~one & ~other).sum()),
+        both_wrong=int((~first_right & ~second_right).sum()),
         interval=_interval(*only, count, level),
         p_value=p,
         verdict=verdict,
@@ -142,14 +142,14 @@ def _right(
     """Whether each is right about each picture, in the order of the first."""
     name = class_column(first, column)
     _check_same(first, second, name)
-    one, other = class_predictions(first, name), class_predictions(second, name)
+    first_classes, second_classes = class_predictions(first, name), class_predictions(second, name)
     places = {sample: place for place, sample in enumerate(second.ids)}
     order = np.array([places[sample] for sample in first.ids]) if first.ids != second.ids else slice(None)
-    if not (one.labels == other.labels[order]).all():
+    if not (first_classes.labels == second_classes.labels[order]).all():
         raise UsageError(
             "the two runs were scored by different targets, so they cannot be compared picture by picture."
         )
-    return one.right, other.right[order]
+    return first_classes.right, second_classes.right[order]
 
 
 def _check_same(first: Predictions, second: Predictions, column: str) -> None:

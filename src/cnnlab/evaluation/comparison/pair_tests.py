@@ -54,12 +54,12 @@ class PairTest:
 
 def compare_pair(plan: ComparisonPlan, pair: tuple[int, int], smallest: float | None) -> PairTest:
     """The difference of two settings, by the test that the plan has for it."""
-    one, other = pair
+    left, right = pair
     if pair not in plan.meant:
         return PairTest(why="there are no values")
-    if plan.fit is not None and one in plan.calm and other in plan.calm:
+    if plan.fit is not None and left in plan.calm and right in plan.calm:
         return _by_pooled_spread(plan, plan.fit, pair, smallest)
-    columns = plan.table[:, one], plan.table[:, other]
+    columns = plan.table[:, left], plan.table[:, right]
     shared = np.isfinite(columns[0]) & np.isfinite(columns[1])
     if plan.is_blocked and shared.sum() > 1:
         return _by_differences(
@@ -136,16 +136,16 @@ def _required_pairs(plan: ComparisonPlan, difference: float, std: float) -> int 
     return fewest(power_of)
 
 
-def _by_two_samples(plan: ComparisonPlan, one: Array, other: Array, smallest: float | None) -> PairTest:
+def _by_two_samples(plan: ComparisonPlan, left: Array, right: Array, smallest: float | None) -> PairTest:
     """Welch's test, for settings that share no seeds."""
-    count = min(len(one), len(other))
+    count = min(len(left), len(right))
     if count < 2:
-        return PairTest(float(one.mean() - other.mean()), why=_NO_FREEDOM)
-    estimate, error, df = welch(one.tolist(), other.tolist())
-    scale = max(float(np.abs(one).max()), float(np.abs(other).max()))
+        return PairTest(float(left.mean() - right.mean()), why=_NO_FREEDOM)
+    estimate, error, df = welch(left.tolist(), right.tolist())
+    scale = max(float(np.abs(left).max()), float(np.abs(right).max()))
     if error <= _ROUNDING * scale:
         return _without_spread(estimate, scale)
-    to_see, std = smallest or abs(estimate), sqrt(float(one.var(ddof=1) + other.var(ddof=1)))
+    to_see, std = smallest or abs(estimate), sqrt(float(left.var(ddof=1) + right.var(ddof=1)))
 
     def power_of(repeats: int) -> float:
         free = df * (repeats - 1) / (count - 1)

@@ -171,7 +171,7 @@ class Comparisons:
         for summary in self.settings:
             if summary.name == name:
                 return summary
-        hint = suggestion(name, [one.name for one in self.settings])
+        hint = suggestion(name, [setting.name for setting in self.settings])
         raise UsageError(f"there is no setting {name!r} in this comparison. {hint}")
 
     def between(self, one: str, other: str) -> Difference:
@@ -195,10 +195,19 @@ class Comparisons:
         import pandas as pd
 
         rows = []
-        for one in self.differences:
-            ends = {"low": one.interval and one.interval.low, "high": one.interval and one.interval.high}
-            facts = vars(one) | ends
-            rows.append({**{key: facts[key] for key in _COLUMNS}, "verdict": one.verdict, "sentence": one.sentence})
+        for difference in self.differences:
+            ends = {
+                "low": difference.interval and difference.interval.low,
+                "high": difference.interval and difference.interval.high,
+            }
+            facts = vars(difference) | ends
+            rows.append(
+                {
+                    **{key: facts[key] for key in _COLUMNS},
+                    "verdict": difference.verdict,
+                    "sentence": difference.sentence,
+                }
+            )
         return pd.DataFrame(rows, columns=[*_COLUMNS, "verdict", "sentence"])
 
     def settings_frame(self) -> "pd.DataFrame":
@@ -207,8 +216,15 @@ class Comparisons:
 
         columns = ["setting", "n", "mean", "std", "low", "high"]
         rows = [
-            [one.name, one.n, one.mean, one.std, one.interval and one.interval.low, one.interval and one.interval.high]
-            for one in self.settings
+            [
+                setting.name,
+                setting.n,
+                setting.mean,
+                setting.std,
+                setting.interval and setting.interval.low,
+                setting.interval and setting.interval.high,
+            ]
+            for setting in self.settings
         ]
         return pd.DataFrame(rows, columns=columns)
 

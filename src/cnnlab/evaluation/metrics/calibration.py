@@ -56,11 +56,11 @@ class Calibration:
         """The reliability diagram as a table, a row a bin."""
         import pandas as pd
 
-        return pd.DataFrame([asdict(one) for one in self.bins])
+        return pd.DataFrame([asdict(bin_) for bin_ in self.bins])
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON."""
-        return {**asdict(self), "bins": [asdict(one) for one in self.bins]}
+        return {**asdict(self), "bins": [asdict(bin_) for bin_ in self.bins]}
 
 
 def calibration(
@@ -80,23 +80,23 @@ def calibration(
         raise UsageError(f"there is no binning {binning!r}. {suggestion(binning, get_args(Binning))}")
     if bins < 1:
         raise UsageError(f"confidences go into one bin or more, not {bins}.")
-    found = class_predictions(predictions, column)
-    parts = _by_width(found.confidence, bins) if binning == "width" else _by_mass(found.confidence, bins)
+    classes = class_predictions(predictions, column)
+    parts = _by_width(classes.confidence, bins) if binning == "width" else _by_mass(classes.confidence, bins)
     filled = [part for part in parts if part[2].any()]
-    gaps = [abs(float((found.right[members] - found.confidence[members]).mean())) for _, _, members in filled]
+    gaps = [abs(float((classes.right[members] - classes.confidence[members]).mean())) for _, _, members in filled]
     sizes = [int(members.sum()) for _, _, members in filled]
-    of_right = found.probabilities[np.arange(len(found)), found.labels]
+    of_right = classes.probabilities[np.arange(len(classes)), classes.labels]
     with np.errstate(divide="ignore"):
         nll = float(-np.log(of_right).mean())
     return Calibration(
-        bins=tuple(_bin(found, *part) for part in parts),
+        bins=tuple(_bin(classes, *part) for part in parts),
         ece=float(np.average(gaps, weights=sizes)),
         mce=max(gaps),
-        brier=float(((found.probabilities**2).sum(axis=1) - 2 * of_right + 1).mean()),
+        brier=float(((classes.probabilities**2).sum(axis=1) - 2 * of_right + 1).mean()),
         nll=nll,
-        accuracy=float(found.right.mean()),
-        confidence=float(found.confidence.mean()),
-        n=len(found),
+        accuracy=float(classes.right.mean()),
+        confidence=float(classes.confidence.mean()),
+        n=len(classes),
     )
 
 
@@ -114,8 +114,8 @@ def _by_mass(confidence: Array, bins: int) -> list[tuple[float, float, Any]]:
     return [(low, high, (confidence > low) & (confidence <= high)) for low, high in pairwise(edges)]
 
 
-def _bin(found: ClassPredictions, low: float, high: float, members: Any) -> Bin:
+def _bin(classes: ClassPredictions, low: float, high: float, members: Any) -> Bin:
     n = int(members.sum())
     if not n:
         return Bin(low, high, 0, float("nan"), float("nan"))
-    return Bin(low, high, n, float(found.confidence[members].mean()), float(found.right[members].mean()))
+    return Bin(low, high, n, float(classes.confidence[members].mean()), float(classes.right[members].mean()))

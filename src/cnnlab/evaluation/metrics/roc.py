@@ -82,10 +82,12 @@ def roc(predictions: Predictions | ClassPredictions, column: str | None = None) 
 
     :raises UsageError: when there are no targets, or several columns of classes and none is named.
     """
-    found = class_predictions(predictions, column)
-    truth = np.eye(len(found.names), dtype=bool)[found.labels]
-    curves = {name: _curve(found.probabilities[:, place], truth[:, place]) for place, name in enumerate(found.names)}
-    return RocCurves(curves, _curve(found.probabilities.ravel(), truth.ravel()), _mean_curve(curves))
+    classes = class_predictions(predictions, column)
+    truth = np.eye(len(classes.names), dtype=bool)[classes.labels]
+    curves = {
+        name: _curve(classes.probabilities[:, place], truth[:, place]) for place, name in enumerate(classes.names)
+    }
+    return RocCurves(curves, _curve(classes.probabilities.ravel(), truth.ravel()), _mean_curve(curves))
 
 
 def top_k_accuracy(predictions: Predictions | ClassPredictions, k: int, column: str | None = None) -> float:
@@ -93,12 +95,12 @@ def top_k_accuracy(predictions: Predictions | ClassPredictions, k: int, column: 
 
     :raises UsageError: for a ``k`` that is not from 1 to the number of classes.
     """
-    found = class_predictions(predictions, column)
-    if not 1 <= k <= len(found.names):
-        raise UsageError(f"k is from 1 to the number of classes, {len(found.names)}; {k} is not.")
-    of_right = found.probabilities[np.arange(len(found)), found.labels][:, None]
-    before = np.arange(len(found.names)) < found.labels[:, None]
-    ahead = (found.probabilities > of_right) | ((found.probabilities == of_right) & before)
+    classes = class_predictions(predictions, column)
+    if not 1 <= k <= len(classes.names):
+        raise UsageError(f"k is from 1 to the number of classes, {len(classes.names)}; {k} is not.")
+    of_right = classes.probabilities[np.arange(len(classes)), classes.labels][:, None]
+    before = np.arange(len(classes.names)) < classes.labels[:, None]
+    ahead = (classes.probabilities > of_right) | ((classes.probabilities == of_right) & before)
     return float((ahead.sum(axis=1) < k).mean())
 
 

@@ -41,7 +41,7 @@ def _first(subject: ReportSubject, best: Setting) -> str:
 def _each(subject: ReportSubject) -> str:
     """What each comes to, where none of them is the best."""
     unit = subject.metric.unit
-    values = [f"{with_unit(subject.mean(one), unit)} by {subject.label(one.key)}" for one in subject.ranked]
+    values = [f"{with_unit(subject.mean(setting), unit)} by {subject.label(setting.key)}" for setting in subject.ranked]
     more = len(values) - _MOST_NAMED
     if more > 1:
         values = [*values[:_MOST_NAMED], f"{more} more in the table"]
@@ -61,10 +61,10 @@ def _second(subject: ReportSubject, best: Setting) -> str:
         return "There is one setting only, so there is nothing to compare it with."
     if subject.unlike:
         return subject.unlike
-    family = next((found for found in subject.result.families if found.metric == subject.metric.name), None)
+    family = next((candidate for candidate in subject.result.families if candidate.metric == subject.metric.name), None)
     if family is None or not family.comparisons:
         return "The settings were not tested against each other, so which is best may be chance."
-    if all(found.p is None for found in family.comparisons):
+    if all(comparison.p is None for comparison in family.comparisons):
         return f"Whether that is more than chance cannot be told: {_lowered(family.why)}"
     if family.kind == "baseline":
         return _against_baseline(subject, best, family)
@@ -76,11 +76,11 @@ def _against_baseline(subject: ReportSubject, best: Setting, family: Family) -> 
     label = subject.label(reference)
     name = f"the baseline, {label}" if subject.is_study else f"{label}, the best on validation"
     if best.key == reference:
-        better = [one for one in family.comparisons if one.verdict == "better"]
-        worse = [one for one in family.comparisons if one.verdict == "worse"]
+        better = [comparison for comparison in family.comparisons if comparison.verdict == "better"]
+        worse = [comparison for comparison in family.comparisons if comparison.verdict == "worse"]
         itself = "the baseline itself" if subject.is_study else "also the best on validation"
         return f"That is {itself}: {_tally(subject, better, worse, family.comparisons)}."
-    own = next((one for one in family.comparisons if one.setting == best.key), None)
+    own = next((comparison for comparison in family.comparisons if comparison.setting == best.key), None)
     if own is None or own.difference is None:
         return f"It was not compared with {name}."
     numbers = _numbers(subject, own)
@@ -95,10 +95,10 @@ def _against_baseline(subject: ReportSubject, best: Setting, family: Family) -> 
 
 
 def _among_pairs(subject: ReportSubject, best: Setting, family: Family) -> str:
-    every = [one for one in family.comparisons if best.key in (one.setting, one.reference)]
-    own = [one for one in every if one.verdict != "untested"]
-    beaten = [one for one in own if _verdict_for(one, best.key) == "better"]
-    rivals = _named([_other(subject, one, best.key) for one in own if one not in beaten])
+    every = [comparison for comparison in family.comparisons if best.key in (comparison.setting, comparison.reference)]
+    own = [comparison for comparison in every if comparison.verdict != "untested"]
+    beaten = [comparison for comparison in own if _verdict_for(comparison, best.key) == "better"]
+    rivals = _named([_other(subject, comparison, best.key) for comparison in own if comparison not in beaten])
     what = "pictures" if is_paired(family) else "repeats"
     end = f"({family.method}, 95% level){_without_numbers(len(every) - len(own))}."
     if not own:
@@ -123,7 +123,7 @@ def _tally(
     untested = _untested(every)
     count = len(every) - untested
     if better:
-        text = f"{_named([subject.label(one.setting) for one in better])} came out better seed by seed"
+        text = f"{_named([subject.label(comparison.setting) for comparison in better])} came out better seed by seed"
     elif not worse:
         text = "no other setting is better or worse by more than chance, and there are not enough repeats to tell more"
     elif len(worse) == len(every):
@@ -136,7 +136,7 @@ def _tally(
 
 def _untested(every: Sequence[SettingComparison]) -> int:
     """How many had no numbers to be compared by."""
-    return sum(one.verdict == "untested" for one in every)
+    return sum(comparison.verdict == "untested" for comparison in every)
 
 
 def _without_numbers(count: int) -> str:
@@ -145,28 +145,30 @@ def _without_numbers(count: int) -> str:
     return f"; {count} {'has' if count == 1 else 'have'} too few numbers to be compared"
 
 
-def _numbers(subject: ReportSubject, one: SettingComparison) -> str:
+def _numbers(subject: ReportSubject, comparison: SettingComparison) -> str:
     unit = subject.metric.unit
-    parts = [with_unit(one.difference, unit, sign=True)]
-    if one.low is not None and one.high is not None:
-        parts.append(f"95% interval {text_of(one.low, unit, sign=True)} to {text_of(one.high, unit, sign=True)}")
-    if one.p is not None:
-        parts.append(p_text(one.p).replace(" ", NARROW))
+    parts = [with_unit(comparison.difference, unit, sign=True)]
+    if comparison.low is not None and comparison.high is not None:
+        parts.append(
+            f"95% interval {text_of(comparison.low, unit, sign=True)} to {text_of(comparison.high, unit, sign=True)}"
+        )
+    if comparison.p is not None:
+        parts.append(p_text(comparison.p).replace(" ", NARROW))
     return ", ".join(parts)
 
 
-def _more(one: SettingComparison) -> str:
-    return f"; about {one.more_repeats:,} more would be needed" if one.more_repeats else ""
+def _more(comparison: SettingComparison) -> str:
+    return f"; about {comparison.more_repeats:,} more would be needed" if comparison.more_repeats else ""
 
 
-def _verdict_for(one: SettingComparison, key: str) -> str:
+def _verdict_for(comparison: SettingComparison, key: str) -> str:
     """Of the setting with this key, whichever side of the comparison it is on."""
     opposite = {"better": "worse", "worse": "better"}
-    return one.verdict if one.setting == key else opposite.get(one.verdict, one.verdict)
+    return comparison.verdict if comparison.setting == key else opposite.get(comparison.verdict, comparison.verdict)
 
 
-def _other(subject: ReportSubject, one: SettingComparison, key: str) -> str:
-    return subject.label(one.reference if one.setting == key else one.setting)
+def _other(subject: ReportSubject, comparison: SettingComparison, key: str) -> str:
+    return subject.label(comparison.reference if comparison.setting == key else comparison.setting)
 
 
 def _all(count: int) -> str:

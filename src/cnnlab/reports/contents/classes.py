@@ -65,9 +65,9 @@ def best_repeats(subject: ReportSubject) -> tuple[Repeat, ...]:
     if subject.best is None:
         return ()
     for split in ("test", "validation") if subject.is_settled else ("validation",):
-        found = tuple(_repeats(subject, subject.best, split))
-        if found:
-            return found
+        repeats = tuple(_repeats(subject, subject.best, split))
+        if repeats:
+            return repeats
     return ()
 
 
@@ -76,8 +76,8 @@ def class_details(repeats: Sequence[Repeat], label: str) -> tuple[ClassDetails, 
     if not repeats:
         return ()
     columns = [name for name in repeats[0].predictions.classes if name in repeats[0].predictions.targets]
-    found = ((column, column_predictions(repeats, column)) for column in columns)
-    return tuple(_details(column, repeats, parts, label) for column, parts in found if parts)
+    predicted = ((column, column_predictions(repeats, column)) for column in columns)
+    return tuple(_details(column, repeats, parts, label) for column, parts in predicted if parts)
 
 
 def column_predictions(repeats: Sequence[Repeat], column: str) -> tuple[ClassPredictions, ...]:
@@ -111,15 +111,15 @@ def pairs_table(details: ClassDetails) -> Table:
 
 def measures_table(details: ClassDetails) -> Table:
     """A row a class."""
-    found = details.measures
+    class_measures = details.measures
     columns = (
         TableColumn("class", "class"),
         TableColumn("support", "pictures", "count"),
         *(TableColumn(name, "F1" if name == "f1" else name, "share") for name in MEASURES),
     )
     rows = tuple(
-        (name, int(found.support[i]), *(float(found.mean[measure][i]) for measure in MEASURES))
-        for i, name in enumerate(found.names)
+        (name, int(class_measures.support[i]), *(float(class_measures.mean[measure][i]) for measure in MEASURES))
+        for i, name in enumerate(class_measures.names)
     )
     return Table(f"classes {details.column}", "Class by class", columns, rows)
 
@@ -133,12 +133,12 @@ def calibration_table(details: ClassDetails) -> Table:
         TableColumn("confidence", "mean confidence", "share"),
         TableColumn("accuracy", "accuracy", "share"),
     )
-    rows = tuple((one.low, one.high, one.n, one.confidence, one.accuracy) for one in details.calibration.bins)
+    rows = tuple((bin_.low, bin_.high, bin_.n, bin_.confidence, bin_.accuracy) for bin_ in details.calibration.bins)
     return Table(f"calibration {details.column}", "Calibration", columns, rows)
 
 
 def _repeats(subject: ReportSubject, setting: Setting, split: str) -> list[Repeat]:
-    found = []
+    repeats = []
     for trial, run in subject.runs_of(setting):
         if trial.status != "finished" or split not in run.splits:
             continue
@@ -147,13 +147,13 @@ def _repeats(subject: ReportSubject, setting: Setting, split: str) -> list[Repea
         except CnnlabError:
             continue
         if predictions.targets and len(predictions):
-            found.append(Repeat(trial, run, predictions))
+            repeats.append(Repeat(trial, run, predictions))
     # Repeats on other pictures, as after the data was changed, cannot be counted together.
-    return [one for one in found if _is_like(one.predictions, found[0].predictions)]
+    return [repeat for repeat in repeats if _is_like(repeat.predictions, repeats[0].predictions)]
 
 
-def _is_like(one: Predictions, other: Predictions) -> bool:
-    return (one.data, one.ids, one.classes) == (other.data, other.ids, other.classes)
+def _is_like(first: Predictions, second: Predictions) -> bool:
+    return (first.data, first.ids, first.classes) == (second.data, second.ids, second.classes)
 
 
 def _details(column: str, repeats: Sequence[Repeat], parts: Sequence[ClassPredictions], label: str) -> ClassDetails:
@@ -178,7 +178,7 @@ def _measures(parts: Sequence[ClassPredictions]) -> ClassMeasures:
     each = [per_class(part) for part in parts]
     mean, low, high = {}, {}, {}
     for name in MEASURES:
-        table = np.array([getattr(one, name) for one in each])
+        table = np.array([getattr(scores, name) for scores in each])
         known = ~np.isnan(table).all(axis=0)
         mean[name], low[name], high[name] = (np.full(table.shape[1], np.nan) for _ in range(3))
         for target, function in ((mean, np.nanmean), (low, np.nanmin), (high, np.nanmax)):

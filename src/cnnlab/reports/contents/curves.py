@@ -78,8 +78,8 @@ def followed(subject: ReportSubject) -> tuple[CurveMetric, ...]:
 def setting_curves(subject: ReportSubject) -> tuple[SettingCurves, ...]:
     """Of the settings shown, those that have runs with epochs behind them."""
     metrics = followed(subject)
-    found = (_curves(subject, setting, metrics) for setting in subject.shown)
-    return tuple(one for one in found if one is not None)
+    curves = (_curves(subject, setting, metrics) for setting in subject.shown)
+    return tuple(curve for curve in curves if curve is not None)
 
 
 def curves_table(curves: Sequence[SettingCurves], metrics: Sequence[CurveMetric]) -> Table:
@@ -94,14 +94,14 @@ def curves_table(curves: Sequence[SettingCurves], metrics: Sequence[CurveMetric]
             TableColumn(f"gap_{name}_epoch", "at epoch", "count"),
         ]
     rows = []
-    for one in curves:
-        row: list[object] = [one.label, _last_epoch(one)]
+    for curve in curves:
+        row: list[object] = [curve.label, _last_epoch(curve)]
         for name in kinds:
-            bands, gap = one.bands.get(name, {}), one.gaps.get(name)
+            bands, gap = curve.bands.get(name, {}), curve.gaps.get(name)
             row += [float(bands[split].mean[-1]) if split in bands else None for split in SPLITS]
             row += [gap.size if gap else None, gap.epoch if gap else None]
         rows.append(tuple(row))
-    keys = tuple(one.key for one in curves)
+    keys = tuple(curve.key for curve in curves)
     note = "Means over the repeats. A gap is that at the epoch whose weights were kept, the median over the repeats."
     return Table("curves", "Learning curves", tuple(columns), tuple(rows), keys, note).without_empty()
 
@@ -114,9 +114,9 @@ def points_table(curves: Sequence[SettingCurves]) -> Table:
         *(TableColumn(name, name, "number") for name in ("mean", "low", "high")),
     )
     rows = tuple(
-        (one.label, metric, split, int(band.epochs[i]), int(band.n[i]), *map(float, values))
-        for one in curves
-        for metric, bands in one.bands.items()
+        (curve.label, metric, split, int(band.epochs[i]), int(band.n[i]), *map(float, values))
+        for curve in curves
+        for metric, bands in curve.bands.items()
         for split, band in bands.items()
         for i, values in enumerate(zip(band.mean, band.low, band.high, strict=True))
     )
@@ -129,9 +129,9 @@ def _curves(subject: ReportSubject, setting: Setting, metrics: Sequence[CurveMet
     bands: dict[str, dict[str, Band]] = {}
     for metric in metrics:
         columns = {split: [h.get(f"{split}_{metric.name}") for h in histories] for split in SPLITS}
-        found = {split: band for split, parts in columns.items() if (band := _band(histories, parts)) is not None}
-        if found:
-            bands[metric.name] = found
+        by_split = {split: band for split, parts in columns.items() if (band := _band(histories, parts)) is not None}
+        if by_split:
+            bands[metric.name] = by_split
     if not bands:
         return None
     chosen = _selected(runs)
@@ -179,5 +179,5 @@ def _gap(bands: Mapping[str, Band], metric: CurveMetric, chosen: int | None) -> 
     return Gap(epoch, train, validation, train - validation if metric.higher_is_better else validation - train)
 
 
-def _last_epoch(one: SettingCurves) -> int:
-    return max(int(band.epochs[-1]) for bands in one.bands.values() for band in bands.values())
+def _last_epoch(curve: SettingCurves) -> int:
+    return max(int(band.epochs[-1]) for bands in curve.bands.values() for band in bands.values())

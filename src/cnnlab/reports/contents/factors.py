@@ -74,14 +74,14 @@ class HeatMap:
 
 def effects(subject: ReportSubject) -> tuple[Effect, ...]:
     """Of every factor with two values or more that were measured, the one that moves the metric most first."""
-    found = (_effect(subject, axis) for axis in subject.result.axes)
-    return tuple(sorted((one for one in found if one is not None), key=lambda one: -one.span))
+    measured = (_effect(subject, axis) for axis in subject.result.axes)
+    return tuple(sorted((effect for effect in measured if effect is not None), key=lambda effect: -effect.span))
 
 
 def heat_maps(subject: ReportSubject) -> tuple[HeatMap, ...]:
     """Of the pairs of factors of which all or most combinations were measured, the first few."""
-    maps = (_heat_map(subject, one, other) for one, other in combinations(subject.result.axes, 2))
-    return tuple(found for found in maps if found is not None)[:_MOST_MAPS]
+    maps = (_heat_map(subject, first, second) for first, second in combinations(subject.result.axes, 2))
+    return tuple(heat_map for heat_map in maps if heat_map is not None)[:_MOST_MAPS]
 
 
 def effects_table(subject: ReportSubject, effect: Effect) -> Table:
@@ -94,17 +94,21 @@ def effects_table(subject: ReportSubject, effect: Effect) -> Table:
         TableColumn("seeds", "seeds", "count"),
         TableColumn("settings", "settings", "count"),
     )
-    rows = tuple((one.label, one.mean, one.interval, len(one.values), one.settings) for one in effect.levels)
+    rows = tuple(
+        (level.label, level.mean, level.interval, len(level.values), level.settings) for level in effect.levels
+    )
     return Table(f"effect {effect.axis}", f"Effect of {effect.axis}", columns, rows, note=effect.how).without_empty()
 
 
-def heat_map_table(subject: ReportSubject, found: HeatMap) -> Table:
+def heat_map_table(subject: ReportSubject, heat_map: HeatMap) -> Table:
     """The cells, a row a value of the first factor."""
     kind = subject.metric.unit
-    first = TableColumn(found.rows, f"{found.rows} \\ {found.columns}")
-    columns = (first, *(TableColumn(label, label, kind) for label in found.column_labels))
-    rows = tuple((label, *map(float, cells)) for label, cells in zip(found.row_labels, found.cells, strict=True))
-    return Table(f"heat map {found.rows} {found.columns}", f"{found.rows} and {found.columns}", columns, rows)
+    first = TableColumn(heat_map.rows, f"{heat_map.rows} \\ {heat_map.columns}")
+    columns = (first, *(TableColumn(label, label, kind) for label in heat_map.column_labels))
+    rows = tuple((label, *map(float, cells)) for label, cells in zip(heat_map.row_labels, heat_map.cells, strict=True))
+    return Table(
+        f"heat map {heat_map.rows} {heat_map.columns}", f"{heat_map.rows} and {heat_map.columns}", columns, rows
+    )
 
 
 def _effect(subject: ReportSubject, axis: Axis) -> Effect | None:
@@ -160,8 +164,8 @@ def _level(subject: ReportSubject, label: str, x: float | None, settings: Sequen
     # A seed counts where every setting has it: otherwise its mean would be over other settings.
     whole = {seed: values for seed, values in by_seed.items() if len(values) == len(settings)} or by_seed
     means = {seed: float(np.mean(values)) for seed, values in whole.items()}
-    found = mean_interval(means.values(), within=(0, 1) if subject.metric.unit == "share" else None)
-    interval = IntervalEnds(found.low, found.high) if found else None
+    interval_of_mean = mean_interval(means.values(), within=(0, 1) if subject.metric.unit == "share" else None)
+    interval = IntervalEnds(interval_of_mean.low, interval_of_mean.high) if interval_of_mean else None
     return FactorLevel(label, x, means, float(np.mean(list(means.values()))), interval, len(settings))
 
 
@@ -174,26 +178,26 @@ def _scale(levels: Sequence[FactorLevel]) -> str:
 
 
 def _as_number(value: object, label: str) -> float | None:
-    for one in (value, label):
-        if isinstance(one, bool):
+    for candidate in (value, label):
+        if isinstance(candidate, bool):
             return None
         try:
-            number = float(one)  # type: ignore[arg-type]
+            number = float(candidate)  # type: ignore[arg-type]
         except (TypeError, ValueError):
             continue
         return number if math.isfinite(number) else None
     return None
 
 
-def _heat_map(subject: ReportSubject, one: Axis, other: Axis) -> HeatMap | None:
-    others = [axis.name for axis in subject.result.axes if axis not in (one, other) and len(axis.values) > 1]
-    rows = [value.label for value in one.values if _measured(subject, one.name, value.label)]
-    columns = [value.label for value in other.values if _measured(subject, other.name, value.label)]
+def _heat_map(subject: ReportSubject, first: Axis, second: Axis) -> HeatMap | None:
+    others = [axis.name for axis in subject.result.axes if axis not in (first, second) and len(axis.values) > 1]
+    rows = [value.label for value in first.values if _measured(subject, first.name, value.label)]
+    columns = [value.label for value in second.values if _measured(subject, second.name, value.label)]
     if len(rows) < 2 or len(columns) < 2:
         return None
     cells: dict[tuple[str, str], list[Setting]] = {}
     for setting in subject.ranked:
-        place = setting.values.get(one.name, ""), setting.values.get(other.name, "")
+        place = setting.values.get(first.name, ""), setting.values.get(second.name, "")
         cells.setdefault(place, []).append(setting)
     contexts = [{_context(setting, others) for setting in settings} for settings in cells.values()]
     # Half a table of holes, as a search leaves, says nothing; nor do cells behind which lie different things.
@@ -201,7 +205,7 @@ def _heat_map(subject: ReportSubject, one: Axis, other: Axis) -> HeatMap | None:
         return None
     table = np.array([[_cell(subject, cells.get((row, column), [])) for column in columns] for row in rows])
     how = f"Means over {listed(others)}." if others else ""
-    return HeatMap(one.name, other.name, tuple(rows), tuple(columns), table, how)
+    return HeatMap(first.name, second.name, tuple(rows), tuple(columns), table, how)
 
 
 def _cell(subject: ReportSubject, settings: Sequence[Setting]) -> float:

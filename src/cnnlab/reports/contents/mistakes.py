@@ -90,10 +90,10 @@ def gallery(repeats: Sequence[Repeat], column: str, data_dir: Path | None = None
     parts = column_predictions(repeats, column)
     if not parts:
         return None
-    first, found = repeats[0], parts[0]
-    wrong = np.flatnonzero(~found.right)
+    first, predictions = repeats[0], parts[0]
+    wrong = np.flatnonzero(~predictions.right)
     # Equal confidences stay in the order of the pictures.
-    chosen = wrong[np.argsort(-found.confidence[wrong], kind="stable")][:MOST]
+    chosen = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:MOST]
     images, trouble = _images_at(first, chosen, data_dir) if len(chosen) else (None, "")
     mistakes = tuple(
         _mistake(first.predictions.ids[place], int(place), parts, None if images is None else images[i])
@@ -101,42 +101,44 @@ def gallery(repeats: Sequence[Repeat], column: str, data_dir: Path | None = None
     )
     split = first.predictions.split
     size = TableColumn("confidence", "confidence", "share")
-    return Gallery(column, size, first.run.name, first.trial.seed, split, len(found), len(wrong), mistakes, trouble)
+    return Gallery(
+        column, size, first.run.name, first.trial.seed, split, len(predictions), len(wrong), mistakes, trouble
+    )
 
 
 def farthest_off(repeats: Sequence[Repeat], name: str, data_dir: Path | None = None) -> Gallery | None:
     """The pictures whose number the first repeat misses by most; None where it misses none."""
     first = repeats[0]
-    found = next(one for one in number_predictions(first.predictions) if one.name == name)
-    chosen = np.argsort(-found.distances, kind="stable")[:MOST]
-    chosen = chosen[found.distances[chosen] > 0]
+    numbers = next(candidate for candidate in number_predictions(first.predictions) if candidate.name == name)
+    chosen = np.argsort(-numbers.distances, kind="stable")[:MOST]
+    chosen = chosen[numbers.distances[chosen] > 0]
     if not len(chosen):
         return None
     images, trouble = _images_at(first, chosen, data_dir)
     mistakes = tuple(
         Mistake(
             id=first.predictions.ids[place],
-            true=number_text(found, found.truth[place]),
-            predicted=number_text(found, found.predicted[place]),
-            size=float(found.distances[place]),
+            true=number_text(numbers, numbers.truth[place]),
+            predicted=number_text(numbers, numbers.predicted[place]),
+            size=float(numbers.distances[place]),
             wrong=None,
             repeats=len(repeats),
             pixels=None if images is None else images[i],
         )
         for i, place in enumerate(chosen)
     )
-    split, wrong = first.predictions.split, int(np.count_nonzero(found.distances))
-    size = TableColumn("distance", "off by", found.unit)
-    return Gallery(name, size, first.run.name, first.trial.seed, split, len(found), wrong, mistakes, trouble)
+    split, wrong = first.predictions.split, int(np.count_nonzero(numbers.distances))
+    size = TableColumn("distance", "off by", numbers.unit)
+    return Gallery(name, size, first.run.name, first.trial.seed, split, len(numbers), wrong, mistakes, trouble)
 
 
 def _mistake(name: str, place: int, parts: Sequence[ClassPredictions], pixels: Any) -> Mistake:
-    found = parts[0]
+    predictions = parts[0]
     return Mistake(
         id=name,
-        true=found.names[found.labels[place]],
-        predicted=found.names[found.predicted[place]],
-        size=float(found.confidence[place]),
+        true=predictions.names[predictions.labels[place]],
+        predicted=predictions.names[predictions.predicted[place]],
+        size=float(predictions.confidence[place]),
         wrong=sum(not part.right[place] for part in parts),
         repeats=len(parts),
         pixels=pixels,

@@ -44,20 +44,22 @@ def number_details(repeats: Sequence[Repeat], label: str) -> tuple[NumberDetails
         return ()
     split, seeds = repeats[0].predictions.split, tuple(repeat.trial.seed for repeat in repeats)
     parts = zip(*(number_predictions(repeat.predictions) for repeat in repeats), strict=True)
-    return tuple(NumberDetails(split, label, seeds, _together(one)) for one in parts)
+    return tuple(NumberDetails(split, label, seeds, _together(predictions)) for predictions in parts)
 
 
 def _together(repeats: Sequence[NumberPredictions]) -> NumberPredictions:
     first = repeats[0]
-    truth, predicted = (np.concatenate([getattr(one, name) for one in repeats]) for name in ("truth", "predicted"))
+    truth, predicted = (
+        np.concatenate([getattr(repeat, name) for repeat in repeats]) for name in ("truth", "predicted")
+    )
     return NumberPredictions(first.name, truth, predicted, first.period, first.unit)
 
 
-def number_text(found: NumberPredictions, value: float) -> str:
+def number_text(numbers: NumberPredictions, value: float) -> str:
     """A number of this kind for a person: 205 minutes of a clock are 3:25."""
-    if found.unit != "minutes":
+    if numbers.unit != "minutes":
         return with_unit(float(value), "number")
-    minutes = round(float(value)) % round(found.period or 24 * _HOUR)
+    minutes = round(float(value)) % round(numbers.period or 24 * _HOUR)
     return f"{minutes // _HOUR or 12}:{minutes % _HOUR:02}"
 
 
@@ -74,20 +76,24 @@ def shares_table(details: NumberDetails) -> Table:
 
 def parts_table(details: NumberDetails) -> Table:
     """A row for each twelfth of the range of true numbers: how far off there, and to which side."""
-    found = details.found
-    low, high = (0.0, found.period) if found.period else (float(found.truth.min()), float(found.truth.max()))
+    predictions = details.found
+    low, high = (
+        (0.0, predictions.period)
+        if predictions.period
+        else (float(predictions.truth.min()), float(predictions.truth.max()))
+    )
     edges = np.linspace(low, high, _PARTS + 1)
-    place = np.clip(np.searchsorted(edges, found.truth, side="right") - 1, 0, _PARTS - 1)
+    place = np.clip(np.searchsorted(edges, predictions.truth, side="right") - 1, 0, _PARTS - 1)
     columns = (
         *(TableColumn("low", "true from"), TableColumn("high", "to"), TableColumn("count", "predictions", "count")),
-        TableColumn("mean_distance", "mean error", found.unit),
-        TableColumn("median_distance", "median error", found.unit),
-        TableColumn("mean_error", "mean with its sign", found.unit, True),
+        TableColumn("mean_distance", "mean error", predictions.unit),
+        TableColumn("median_distance", "median error", predictions.unit),
+        TableColumn("mean_error", "mean with its sign", predictions.unit, True),
     )
     rows = []
     for part in range(_PARTS):
         chosen = place == part
-        far, apart = found.distances[chosen], found.errors[chosen]
+        far, apart = predictions.distances[chosen], predictions.errors[chosen]
         numbers = (float(far.mean()), float(np.median(far)), float(apart.mean())) if len(far) else (None, None, None)
         rows.append((details.text(edges[part]), details.text(edges[part + 1]), len(far), *numbers))
     return Table(f"numbers {details.name}", "Predicted and true", columns, tuple(rows))

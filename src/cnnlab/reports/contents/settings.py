@@ -57,7 +57,9 @@ def further_metrics(subject: ReportSubject) -> tuple[Metric, ...]:
 
 def comparisons_table(subject: ReportSubject, family: Family) -> Table:
     """A row a comparison, with its simultaneous interval and its verdict."""
-    metric = next((one for one in subject.result.metrics if one.name == family.metric), subject.metric)
+    metric = next(
+        (comparison for comparison in subject.result.metrics if comparison.name == family.metric), subject.metric
+    )
     columns = (
         TableColumn("setting", "setting"),
         TableColumn("reference", "compared with"),
@@ -69,11 +71,17 @@ def comparisons_table(subject: ReportSubject, family: Family) -> Table:
     )
     rows = tuple(
         (
-            *(subject.label(one.setting), subject.label(one.reference), one.difference, _range(one), one.p),
-            verdict_words(one, family),
-            one.more_repeats or None,
+            *(
+                subject.label(comparison.setting),
+                subject.label(comparison.reference),
+                comparison.difference,
+                _range(comparison),
+                comparison.p,
+            ),
+            verdict_words(comparison, family),
+            comparison.more_repeats or None,
         )
-        for one in family.comparisons
+        for comparison in family.comparisons
     )
     note = " ".join([f"{capital(family.method)}:", family.why, *family.cautions])
     title = f"Comparisons: {metric.label}"
@@ -89,7 +97,9 @@ def claims_table(subject: ReportSubject) -> Table:
 
 def published_table(subject: ReportSubject, published: Published) -> Table:
     """Published numbers beside the measured ones."""
-    metric = next((one for one in subject.result.metrics if one.name == published.metric), subject.metric)
+    metric = next(
+        (candidate for candidate in subject.result.metrics if candidate.name == published.metric), subject.metric
+    )
     columns = (
         TableColumn("of", "of"),
         TableColumn("published", "published", metric.unit),
@@ -146,10 +156,10 @@ def trials_table(subject: ReportSubject) -> Table:
     return Table("trials", "Trials", columns, rows)
 
 
-def verdict_words(one: SettingComparison, family: Family) -> str:
+def verdict_words(comparison: SettingComparison, family: Family) -> str:
     """A verdict as a person reads it."""
-    if one.verdict != "undecided":
-        return one.verdict
+    if comparison.verdict != "undecided":
+        return comparison.verdict
     return f"not enough {'pictures' if is_paired(family) else 'repeats'} to tell"
 
 
@@ -196,25 +206,27 @@ def _judged(summary: MetricSummary | None) -> tuple[Any, Any, Any]:
     return summary.mean, ends, summary.std
 
 
-def _range(one: Any) -> IntervalEnds | None:
-    return None if one.low is None or one.high is None else IntervalEnds(one.low, one.high)
+def _range(comparison: Any) -> IntervalEnds | None:
+    return None if comparison.low is None or comparison.high is None else IntervalEnds(comparison.low, comparison.high)
 
 
 def _interval_note(subject: ReportSubject) -> str:
     """Which interval it is, where all settings have the same kind; else each kind with its count."""
-    kinds = [found.interval for s in subject.result.settings if (found := subject.summary(s)) and found.low is not None]
+    kinds = [
+        summary.interval for s in subject.result.settings if (summary := subject.summary(s)) and summary.low is not None
+    ]
     if not kinds:
         return ""
     reference = _reference(subject)
-    has_spread = any((found := subject.summary(s)) and found.std is not None for s in subject.result.settings)
+    has_spread = any((summary := subject.summary(s)) and summary.std is not None for s in subject.result.settings)
     spread = " SD: standard deviation between repeats." if has_spread else ""
     against = f" Differences and verdicts: against {reference}." if reference else ""
     return f"95% intervals: {'; '.join(dict.fromkeys(kinds))}.{spread}{against}"
 
 
 def _family(subject: ReportSubject) -> Family | None:
-    found = (one for one in subject.result.families if one.metric == subject.metric.name)
-    return next((one for one in found if one.kind == "baseline"), None)
+    families = (family for family in subject.result.families if family.metric == subject.metric.name)
+    return next((family for family in families if family.kind == "baseline"), None)
 
 
 def _reference(subject: ReportSubject) -> str:
@@ -228,11 +240,11 @@ def _verdict_cells(subject: ReportSubject, setting: Setting) -> tuple[Any, Any]:
         return None, None
     if setting.key == family.comparisons[0].reference:
         return None, "reference"
-    found = next((one for one in family.comparisons if one.setting == setting.key), None)
-    return (found.difference, verdict_words(found, family)) if found else (None, None)
+    comparison = next((candidate for candidate in family.comparisons if candidate.setting == setting.key), None)
+    return (comparison.difference, verdict_words(comparison, family)) if comparison else (None, None)
 
 
 def published_values(subject: ReportSubject) -> dict[str, float]:
     """Published numbers of the metric judged by, by the setting they belong to."""
-    tables: Iterable[Published] = (one for one in subject.result.published if one.metric == subject.metric.name)
-    return {row.setting: row.value for one in tables for row in one.rows if row.setting is not None}
+    tables: Iterable[Published] = (table for table in subject.result.published if table.metric == subject.metric.name)
+    return {row.setting: row.value for table in tables for row in table.rows if row.setting is not None}

@@ -76,20 +76,20 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
 
 
 def _groups(runs: Sequence[Run]) -> tuple[list[_Group], list[str]]:
-    found: dict[str, tuple[Mapping[str, Any], dict[int, Run]]] = {}
+    by_recipe: dict[str, tuple[Mapping[str, Any], dict[int, Run]]] = {}
     notes = []
     for run in runs:
         recipe = run.recipe
         seed = int(recipe.get("seed") or 0)
         same = {key: value for key, value in recipe.items() if key not in _CARRIED_OUT and key != "seed"}
         identity = canonical_json([same, (run.info.get("data") or {}).get("digest")])
-        _, members = found.setdefault(identity, (recipe, {}))
+        _, members = by_recipe.setdefault(identity, (recipe, {}))
         if seed in members:
             notes.append(f"{run.name} has the recipe and the seed of {members[seed].name}, and is not counted again.")
         else:
             members[seed] = run
     groups = []
-    for stored, members in found.values():
+    for stored, members in by_recipe.values():
         kept = {key: value for key, value in stored.items() if key != "seed"}
         groups.append(_Group(kept, tuple(members[seed] for seed in sorted(members))))
     return groups, notes
@@ -99,7 +99,7 @@ def _metrics(runs: Sequence[Run]) -> tuple[Metric, ...]:
     """Those that every finished run has; first the one to judge by, of test, by which weights were chosen."""
     finished = [run.info for run in runs if run.status == "finished"]
     known = [_scores(info) for info in finished]
-    shared = [name for name in known[0] if all(name in one for one in known)] if known else []
+    shared = [name for name in known[0] if all(name in scored for scored in known)] if known else []
     inner = _chosen_by(finished)
     wanted = [f"{split}_{name}" for name in (inner, "accuracy", "loss") for split in ("test", "validation", "train")]
     judged = next((name for name in wanted if name in shared), shared[0] if shared else "validation_loss")
@@ -144,7 +144,7 @@ def _scores(info: Mapping[str, Any]) -> dict[str, float]:
 def _setting(place: int, group: _Group, values: Mapping[str, str], metrics: Sequence[Metric]) -> Setting:
     trials = tuple(_trial(run, metrics) for run in group.runs)
     images = _images(group.runs, metrics[0].name)
-    summaries = tuple(found for metric in metrics if (found := _summary(metric, trials, images)) is not None)
+    summaries = tuple(summary for metric in metrics if (summary := _summary(metric, trials, images)) is not None)
     label = ", ".join(f"{axis}={value}" for axis, value in values.items())
     return Setting(f"s{place}", label, values, group.recipe, trials, summaries)
 
@@ -184,11 +184,11 @@ def _summary(metric: Metric, trials: Sequence[Trial], images: int) -> MetricSumm
     mean = sum(values) / len(values)
     within = (0.0, 1.0) if metric.unit == "share" and metric.name != "gap" else None
     step = 1 / images if images and metric.unit == "share" and metric.name != "gap" else 0.0
-    found = mean_interval(values, within=within, step=step)
+    interval = mean_interval(values, within=within, step=step)
     if len(values) == 1:
-        found = score_interval(metric.name, mean, images)
+        interval = score_interval(metric.name, mean, images)
     std = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5 if len(values) > 1 else None
-    ends = (found.low, found.high, found.method) if found else (None, None, "")
+    ends = (interval.low, interval.high, interval.method) if interval else (None, None, "")
     return MetricSummary(metric.name, seeds, values, mean, std, *ends)
 
 
@@ -225,8 +225,8 @@ def _arguments(key: str, values: Sequence[Any]) -> dict[str, list[Any]]:
     if not is_one or any(call.args for call in calls):
         return {key: list(values)}
     names = dict.fromkeys(name for call in calls for name in call.kwargs)
-    found = {f"{key}.{name}": [call.kwargs.get(name) for call in calls] for name in names}
-    return {name: column for name, column in found.items() if any(value != column[0] for value in column)}
+    columns = {f"{key}.{name}": [call.kwargs.get(name) for call in calls] for name in names}
+    return {name: column for name, column in columns.items() if any(value != column[0] for value in column)}
 
 
 def _label(name: str, value: Any) -> str:

@@ -18,7 +18,7 @@ def compare_standalone(
     settings: Sequence[Setting], metric: Metric, runs: Mapping[str, Run], digests: set[str]
 ) -> tuple[tuple[Family, ...], list[str]]:
     """The comparisons on one metric, and what is to be said where there are none."""
-    known = [setting for setting in settings if (found := setting.summary(metric.name)) and found.mean is not None]
+    known = [setting for setting in settings if (summary := setting.summary(metric.name)) and summary.mean is not None]
     if len(known) < 2:
         return (), []
     if len(digests) > 1:
@@ -37,7 +37,7 @@ def _over_repeats(settings: Sequence[Setting], metric: Metric) -> Family:
 
     columns = {s.key: {t.seed: t.metrics.get(metric.name) for t in s.finished} for s in settings}
     reference = _reference(settings, metric) if len(settings) > _MOST_PAIRS else None
-    found = compare_settings(
+    comparisons = compare_settings(
         pd.DataFrame(columns).astype(float).sort_index(),
         baseline=reference,
         level=LEVEL,
@@ -45,33 +45,33 @@ def _over_repeats(settings: Sequence[Setting], metric: Metric) -> Family:
         unit=unit_of(metric.name),
     )
     labels = {setting.key: setting.label for setting in settings}
-    return _family(found, metric, labels)
+    return _family(comparisons, metric, labels)
 
 
-def _family(found: Comparisons, metric: Metric, labels: Mapping[str, str]) -> Family:
+def _family(compared: Comparisons, metric: Metric, labels: Mapping[str, str]) -> Family:
     comparisons = tuple(
         SettingComparison(
             metric=metric.name,
-            setting=one.setting,
-            reference=one.reference,
-            difference=one.estimate,
-            low=one.interval.low if one.interval else None,
-            high=one.interval.high if one.interval else None,
-            p=one.p_value,
-            verdict=one.verdict,
-            sentence=one.sentence,
-            repeats=one.repeats,
-            more_repeats=one.more_repeats,
-            to_see=one.to_see,
-            test=one.test,
+            setting=difference.setting,
+            reference=difference.reference,
+            difference=difference.estimate,
+            low=difference.interval.low if difference.interval else None,
+            high=difference.interval.high if difference.interval else None,
+            p=difference.p_value,
+            verdict=difference.verdict,
+            sentence=difference.sentence,
+            repeats=difference.repeats,
+            more_repeats=difference.more_repeats,
+            to_see=difference.to_see,
+            test=difference.test,
         )
-        for one in found.differences
+        for difference in compared.differences
     )
-    facts = {"pooled_std": found.pooled_std, "df": found.df, "blocked": found.blocked, "level": found.level}
-    kind = "pairs" if found.baseline is None else "baseline"
-    why = _relabelled(found.reason, labels)
-    cautions = tuple(_relabelled(text, labels) for text in found.cautions)
-    return Family(metric.name, kind, found.method, why, comparisons, cautions, facts)  # type: ignore[arg-type]
+    facts = {"pooled_std": compared.pooled_std, "df": compared.df, "blocked": compared.blocked, "level": compared.level}
+    kind = "pairs" if compared.baseline is None else "baseline"
+    why = _relabelled(compared.reason, labels)
+    cautions = tuple(_relabelled(text, labels) for text in compared.cautions)
+    return Family(metric.name, kind, compared.method, why, comparisons, cautions, facts)  # type: ignore[arg-type]
 
 
 def _relabelled(text: str, labels: Mapping[str, str]) -> str:
@@ -86,7 +86,9 @@ def _reference(settings: Sequence[Setting], metric: Metric) -> str:
     inner = metric.name.partition("_")[2]
     sign = 1 if metric.better == "higher" else -1
     means = {
-        s.key: found.mean for s in settings if (found := s.summary(f"validation_{inner}")) and found.mean is not None
+        s.key: summary.mean
+        for s in settings
+        if (summary := s.summary(f"validation_{inner}")) and summary.mean is not None
     }
     return max(means, key=lambda key: sign * (means[key] or 0.0)) if means else settings[0].key
 

@@ -35,9 +35,9 @@ def trade_off(subject: ReportSubject) -> tuple[Point, ...]:
     front = pareto([float(np.mean(times)) for _, times in known], values)
     points = {}
     for (setting, times), is_front in zip(known, front, strict=True):
-        found = subject.summary(setting)
-        has_ends = found is not None and found.low is not None and found.high is not None
-        ends = IntervalEnds(found.low or 0.0, found.high or 0.0) if found and has_ends else None
+        summary = subject.summary(setting)
+        has_ends = summary is not None and summary.low is not None and summary.high is not None
+        ends = IntervalEnds(summary.low or 0.0, summary.high or 0.0) if summary and has_ends else None
         value = subject.mean(setting) or 0.0
         seconds = float(np.mean(times))
         label, key = subject.label(setting.key), setting.key
@@ -63,10 +63,17 @@ def trade_off_table(subject: ReportSubject, points: Sequence[Point]) -> Table:
         TableColumn("front", "on the front"),
     )
     rows = tuple(
-        (one.label, one.seconds, IntervalEnds(one.shortest, one.longest), one.value, one.interval, one.is_front)
-        for one in points
+        (
+            point.label,
+            point.seconds,
+            IntervalEnds(point.shortest, point.longest),
+            point.value,
+            point.interval,
+            point.is_front,
+        )
+        for point in points
     )
-    keys = tuple(one.key for one in points)
+    keys = tuple(point.key for point in points)
     return Table("trade-off", "Training time", columns, rows, keys).without_empty()
 
 

@@ -38,22 +38,22 @@ def draw_confusion_matrix(matrix: Confusion) -> "Figure":
     return figure
 
 
-def draw_measures(found: ClassMeasures) -> "Figure":
+def draw_measures(measures: ClassMeasures) -> "Figure":
     """A row a class: a mark for each measure on one scale, the range of the repeats behind it."""
-    count = len(found.names)
+    count = len(measures.names)
     figure, (axes,) = sheet(0.95 + 0.34 * count)
     for shift, name in enumerate(MEASURES):
         mark, colour = _MARKS[name]
         for place in range(count):
             y = place + (shift - 1) * 0.22
-            low, high = found.low[name][place], found.high[name][place]
+            low, high = measures.low[name][place], measures.high[name][place]
             if high > low:
                 axes.plot([low, high], [y, y], color=colour, linewidth=1.6, alpha=0.55, zorder=2)
         rows = np.arange(count) + (shift - 1) * 0.22
         label = "F1" if name == "f1" else name
-        axes.plot(found.mean[name], rows, mark, color=colour, markersize=5.5, zorder=3, label=label)
+        axes.plot(measures.mean[name], rows, mark, color=colour, markersize=5.5, zorder=3, label=label)
     size = SIZE if count <= _MOST_NAMED else max(5.0, SIZE * _MOST_NAMED / count)
-    axes.set_yticks(range(count), [short_label(name, 20) for name in found.names], fontsize=size)
+    axes.set_yticks(range(count), [short_label(name, 20) for name in measures.names], fontsize=size)
     axes.set_ylim(count - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     in_unit(axes.xaxis, TableColumn("", "", "share"))
@@ -62,21 +62,21 @@ def draw_measures(found: ClassMeasures) -> "Figure":
     return figure
 
 
-def draw_reliability(found: Calibration) -> "Figure":
+def draw_reliability(calibration: Calibration) -> "Figure":
     """Accuracy against confidence by bin, over a panel of how many predictions each bin holds."""
     figure, (upper, lower) = sheet(4.4, 2, [3.2, 1.0])
-    filled = [one for one in found.bins if one.n]
+    filled = [bin_ for bin_ in calibration.bins if bin_.n]
     upper.plot([0, 1], [0, 1], color=SOFT, linewidth=1.2, linestyle=(0, (3, 2)), zorder=2)
-    for one in filled:
-        ends = [one.confidence, one.accuracy]
-        upper.plot([one.confidence] * 2, ends, color=COLOURS[1], linewidth=2.4, alpha=0.6, zorder=3)
-    x, y = [one.confidence for one in filled], [one.accuracy for one in filled]
+    for bin_ in filled:
+        ends = [bin_.confidence, bin_.accuracy]
+        upper.plot([bin_.confidence] * 2, ends, color=COLOURS[1], linewidth=2.4, alpha=0.6, zorder=3)
+    x, y = [bin_.confidence for bin_ in filled], [bin_.accuracy for bin_ in filled]
     upper.plot(x, y, color=COLOURS[0], linewidth=1.6, **DOT)
     haloed(upper.text(0.02, 0.93, "dashed: as sure as right", color=SOFT, va="top"))
     upper.set(xlim=(0, 1.02), ylim=(0, 1.04))
-    shares = [one.n / found.n for one in found.bins]
-    widths = [0.92 * (one.high - one.low) for one in found.bins]
-    lower.bar([(one.low + one.high) / 2 for one in found.bins], shares, widths, color=COLOURS[0], alpha=0.75)
+    shares = [bin_.n / calibration.n for bin_ in calibration.bins]
+    widths = [0.92 * (bin_.high - bin_.low) for bin_ in calibration.bins]
+    lower.bar([(bin_.low + bin_.high) / 2 for bin_ in calibration.bins], shares, widths, color=COLOURS[0], alpha=0.75)
     for axes, title in ((upper, "accuracy (%)"), (lower, "share of predictions (%)")):
         in_unit(axes.yaxis, TableColumn("", "", "share"))
         axes.set_title(title, loc="left", color=INK, pad=5)

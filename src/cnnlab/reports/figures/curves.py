@@ -32,8 +32,10 @@ def limits(curves: Sequence[SettingCurves]) -> dict[str, tuple[float, float]]:
     The first epochs would press all else flat, so a tenth of the values at the bad end may lie outside, but for the
     last epoch of a share, which is what a reader looks for.
     """
-    names = dict.fromkeys(name for one in curves for name in one.bands)
-    return {name: _ends([band for one in curves for band in one.bands.get(name, {}).values()], name) for name in names}
+    names = dict.fromkeys(name for curve in curves for name in curve.bands)
+    return {
+        name: _ends([band for curve in curves for band in curve.bands.get(name, {}).values()], name) for name in names
+    }
 
 
 def limits_together(curves: Sequence[SettingCurves], metric: CurveMetric) -> tuple[float, float]:
@@ -41,9 +43,9 @@ def limits_together(curves: Sequence[SettingCurves], metric: CurveMetric) -> tup
     return _ends([band for _, band in _together(curves, metric)], metric.name)
 
 
-def leaves(one: SettingCurves, ends: Limits) -> bool:
+def leaves(curve: SettingCurves, ends: Limits) -> bool:
     """Whether some of its curves lie outside their panel."""
-    bands = ((band, ends[name]) for name, found in one.bands.items() for band in found.values())
+    bands = ((band, ends[name]) for name, by_split in curve.bands.items() for band in by_split.values())
     return any(_is_outside(band, span) for band, span in bands)
 
 
@@ -53,16 +55,16 @@ def leave_together(curves: Sequence[SettingCurves], metric: CurveMetric) -> bool
     return any(_is_outside(band, span) for _, band in _together(curves, metric))
 
 
-def draw_setting(one: SettingCurves, metrics: Sequence[CurveMetric], colour: str, ends: Limits) -> "Figure":
+def draw_setting(curve: SettingCurves, metrics: Sequence[CurveMetric], colour: str, ends: Limits) -> "Figure":
     """One setting: a panel a metric, the one judged by above."""
-    shown = [metric for metric in metrics if metric.name in one.bands]
+    shown = [metric for metric in metrics if metric.name in curve.bands]
     figure, panels = sheet(2.5 + 1.35 * (len(shown) - 1), len(shown), [1.7, *[1.0] * (len(shown) - 1)])
     for axes, metric in zip(panels, shown, strict=True):
-        bands = one.bands[metric.name]
+        bands = curve.bands[metric.name]
         for split, band in bands.items():
             _draw_band(axes, band, colour, split)
-        if metric.name in one.gaps:
-            _draw_gap(axes, one.gaps[metric.name], metric)
+        if metric.name in curve.gaps:
+            _draw_gap(axes, curve.gaps[metric.name], metric)
         _label_ends(axes, {split: (band, split, colour) for split, band in bands.items()}, ends[metric.name])
         _finish(axes, metric, ends[metric.name], _last(bands))
     panels[-1].set_xlabel("epoch", color=INK)
@@ -76,7 +78,8 @@ def draw_together(
     figure, (axes,) = sheet(3.1)
     split, ends = _split_shown(curves, metric), limits_together(curves, metric)
     bands = {
-        one.key: (band, short_label(names[one.key], 18), colours[one.key]) for one, band in _together(curves, metric)
+        curve.key: (band, short_label(names[curve.key], 18), colours[curve.key])
+        for curve, band in _together(curves, metric)
     }
     for band, _, colour in bands.values():
         _draw_band(axes, band, colour, split)
@@ -88,12 +91,12 @@ def draw_together(
 
 
 def _split_shown(curves: Sequence[SettingCurves], metric: CurveMetric) -> str:
-    return "validation" if any("validation" in one.bands.get(metric.name, {}) for one in curves) else "train"
+    return "validation" if any("validation" in curve.bands.get(metric.name, {}) for curve in curves) else "train"
 
 
 def _together(curves: Sequence[SettingCurves], metric: CurveMetric) -> list[tuple[SettingCurves, Band]]:
     split = _split_shown(curves, metric)
-    return [(one, one.bands[metric.name][split]) for one in curves if split in one.bands.get(metric.name, {})]
+    return [(curve, curve.bands[metric.name][split]) for curve in curves if split in curve.bands.get(metric.name, {})]
 
 
 def _is_outside(band: Band, ends: tuple[float, float]) -> bool:

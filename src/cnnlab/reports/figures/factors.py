@@ -29,32 +29,32 @@ def draw_effect(subject: ReportSubject, effect: Effect) -> "Figure":
     return _draw_line(effect, column)
 
 
-def draw_heat_map(subject: ReportSubject, found: HeatMap) -> "Figure":
+def draw_heat_map(subject: ReportSubject, heat_map: HeatMap) -> "Figure":
     """The cells with their numbers, brighter the higher."""
     from matplotlib import colormaps
     from matplotlib.colors import Normalize
 
-    count = len(found.row_labels)
+    count = len(heat_map.row_labels)
     figure, (axes,) = sheet(1.15 + 0.42 * count)
-    known = found.cells[np.isfinite(found.cells)]
+    known = heat_map.cells[np.isfinite(heat_map.cells)]
     norm = Normalize(known.min(), known.max() if np.ptp(known) else known.min() + 1e-9)
     colours = colormaps[_MAP]
     axes.grid(visible=False)
-    texts = {place: text_of(float(value), subject.metric.unit) for place, value in np.ndenumerate(found.cells)}
-    row_labels = [short_label(label, 20) for label in found.row_labels]
+    texts = {place: text_of(float(value), subject.metric.unit) for place, value in np.ndenumerate(heat_map.cells)}
+    row_labels = [short_label(label, 20) for label in heat_map.row_labels]
     # How many letters a column has room for, beside the names of the rows.
-    room = (_LETTERS - max(map(len, row_labels))) / len(found.column_labels)
+    room = (_LETTERS - max(map(len, row_labels))) / len(heat_map.column_labels)
     size = max(6.0, SIZE * min(1.0, room / (max(map(len, texts.values())) + 1)))
-    masked = np.ma.masked_invalid(found.cells)
+    masked = np.ma.masked_invalid(heat_map.cells)
     axes.pcolormesh(masked, cmap=_MAP, norm=norm, edgecolors="white", linewidth=1.5)
-    for (row, place), value in np.ndenumerate(found.cells):
+    for (row, place), value in np.ndenumerate(heat_map.cells):
         red, green, blue, _ = colours(norm(value)) if np.isfinite(value) else (1, 1, 1, 1)
         ink = "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#FEFEFE"
         ink = ink if np.isfinite(value) else SOFT
         axes.text(place + 0.5, row + 0.5, texts[row, place], ha="center", va="center", color=ink, fontsize=size)
-    is_turned = max(map(len, found.column_labels)) + 1 > room
+    is_turned = max(map(len, heat_map.column_labels)) + 1 > room
     axes.set_xticks(
-        np.arange(len(found.column_labels)) + 0.5, [short_label(label, 22) for label in found.column_labels]
+        np.arange(len(heat_map.column_labels)) + 0.5, [short_label(label, 22) for label in heat_map.column_labels]
     )
     if is_turned:
         axes.tick_params(axis="x", rotation=35)
@@ -64,8 +64,8 @@ def draw_heat_map(subject: ReportSubject, found: HeatMap) -> "Figure":
     axes.invert_yaxis()
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    axes.set_xlabel(short_label(found.columns, 40), color=INK)
-    axes.set_ylabel(short_label(found.rows, 30), color=INK)
+    axes.set_xlabel(short_label(heat_map.columns, 40), color=INK)
+    axes.set_ylabel(short_label(heat_map.rows, 30), color=INK)
     return figure
 
 

@@ -21,17 +21,17 @@ _HOURS = 3 * 60
 def draw_numbers(details: NumberDetails) -> "Figure":
     """Predicted against true: a dot each, or where there are many how many fall into each small square."""
     figure, (axes,) = sheet(4.7)
-    found = details.found
-    whole = np.concatenate([found.truth, found.predicted])
-    low, high = (0.0, found.period) if found.period else (float(whole.min()), float(whole.max()))
-    edge = 0.0 if found.period else 0.03 * (high - low or 1.0)
+    numbers = details.found
+    whole = np.concatenate([numbers.truth, numbers.predicted])
+    low, high = (0.0, numbers.period) if numbers.period else (float(whole.min()), float(whole.max()))
+    edge = 0.0 if numbers.period else 0.03 * (high - low or 1.0)
     low, high = low - edge, high + edge
-    predicted = found.predicted % found.period if found.period else found.predicted
+    predicted = numbers.predicted % numbers.period if numbers.period else numbers.predicted
     axes.plot([low, high], [low, high], color=SOFT, linewidth=1.2, linestyle=(0, (3, 2)), zorder=4)
-    if len(found) <= _MOST_DOTS:
-        axes.scatter(found.truth, predicted, s=14, color=COLOURS[0], alpha=0.6, linewidth=0, zorder=3)
+    if len(numbers) <= _MOST_DOTS:
+        axes.scatter(numbers.truth, predicted, s=14, color=COLOURS[0], alpha=0.6, linewidth=0, zorder=3)
     else:
-        _shade(axes, found.truth, predicted, (low, high))
+        _shade(axes, numbers.truth, predicted, (low, high))
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     for axis in (axes.xaxis, axes.yaxis):
         _ticks(axis, details, high)

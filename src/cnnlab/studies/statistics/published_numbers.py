@@ -78,12 +78,12 @@ def _row(row: TableRow, study_settings: StudySettings, metric: Metric) -> Resolv
     shown = row.label or ", ".join(f"{axis}={value}" for axis, value in row.axes.items())
     _check_value(row.value, shown, metric)
     try:
-        found = study_settings.select(row.axes, "published")
+        settings = study_settings.select(row.axes, "published")
     except UsageError:
         return ResolvedRow(shown, row.value, None, row.note, row.std, row.n)
-    if len(found) > 1:
-        raise UsageError(f"published: {shown} fits {len(found)} settings of this study; name all its axes.")
-    return ResolvedRow(row.label or found[0].label, row.value, found[0].key, row.note, row.std, row.n)
+    if len(settings) > 1:
+        raise UsageError(f"published: {shown} fits {len(settings)} settings of this study; name all its axes.")
+    return ResolvedRow(row.label or settings[0].label, row.value, settings[0].key, row.note, row.std, row.n)
 
 
 def _check_value(value: float, label: str, metric: Metric) -> None:
@@ -137,11 +137,13 @@ def _compared(row: ResolvedRow, table: ResolvedTable, tables: Tables) -> Publish
         return PublishedRow(row.label, row.value, None, None, None, None, None, "not measured", lacking)
     metric = table.metric
     values = list(tables.values[metric.name][row.setting].values())
-    found, how = _against(row, table, tables, values)
-    word, reason = _word(found, table, len(values))
+    comparison, how = _against(row, table, tables, values)
+    word, reason = _word(comparison, table, len(values))
     remark = "; ".join(part for part in (reason, how, row.note) if part) or None
-    low, high = ends(found.interval)
-    return PublishedRow(row.label, row.value, row.setting, found.mean, found.difference, low, high, word, remark)
+    low, high = ends(comparison.interval)
+    return PublishedRow(
+        row.label, row.value, row.setting, comparison.mean, comparison.difference, low, high, word, remark
+    )
 
 
 def _against(
@@ -151,7 +153,7 @@ def _against(
     metric, tolerance = table.metric, table.tolerance
     higher, unit, step = metric.better == "higher", difference_unit(metric), tables.step(metric)
     if not row.std or row.n is None or row.n < 2 or len(values) < 2:
-        found = evaluation.compare_to_number(
+        comparison = evaluation.compare_to_number(
             values,
             row.value,
             higher_is_better=higher,
@@ -160,27 +162,27 @@ def _against(
             n=tables.images.get(metric.name),
             step=step,
         )
-        return found, None
-    found = evaluation.compare_to_mean(
+        return comparison, None
+    comparison = evaluation.compare_to_mean(
         values, row.value, row.std, row.n, higher_is_better=higher, unit=unit, tolerance=tolerance, step=step
     )
-    return found, f"by Welch's t, with the published SD of {unit.text(row.std)} over {row.n} repeats"
+    return comparison, f"by Welch's t, with the published SD of {unit.text(row.std)} over {row.n} repeats"
 
 
-def _word(found: "ReferenceComparison", table: ResolvedTable, repeats: int) -> tuple[Word, str | None]:
-    if found.mean is None:
+def _word(comparison: "ReferenceComparison", table: ResolvedTable, repeats: int) -> tuple[Word, str | None]:
+    if comparison.mean is None:
         return "not measured", "no trial of this setting is finished"
     if table.reason is not None:
         return "not comparable", table.reason
-    if found.verdict == "untested":
+    if comparison.verdict == "untested":
         what = "a single repeat tells" if repeats < 2 else "repeats that all agree tell"
         return "not comparable", f"{what} nothing of the spread"
-    if found.verdict == "undecided":
+    if comparison.verdict == "undecided":
         return "not comparable", "too few repeats: the interval is wider than the tolerance"
-    if found.verdict == "reproduced" and table.tolerance is None and found.interval is not None:
-        half = (found.interval.high - found.interval.low) / 2
-        widest = _WIDE_SHARE if table.metric.unit == "share" else _WIDE * abs(found.number)
+    if comparison.verdict == "reproduced" and table.tolerance is None and comparison.interval is not None:
+        half = (comparison.interval.high - comparison.interval.low) / 2
+        widest = _WIDE_SHARE if table.metric.unit == "share" else _WIDE * abs(comparison.number)
         if half > widest:
             unit = difference_unit(table.metric)
             return "not comparable", f"too few repeats: the interval is {unit.text(half)} wide either way"
-    return found.verdict, None
+    return comparison.verdict, None

@@ -47,24 +47,30 @@ class RankedPair:
     @property
     def sentence(self) -> str:
         """The verdict in words, with the numbers behind it."""
-        one, other = self.labels
+        setting, reference = self.labels
         parts = zip(self.labels, self.found.beyond, self.found.counts, strict=True)
         late = [f"{label} in {beyond} of {count} repeats" for label, beyond, count in parts if beyond]
         numbers = f"never reached by {' and '.join(late)}" if late else "reached in every repeat"
         numbers = f"({numbers}; by ranks, {p_text(self.p)})"
         if self.verdict == "undecided":
-            return f"{one} against {other}: not enough repeats to tell {numbers}."
-        return f"{one} is {self.verdict} than {other} {numbers}."
+            return f"{setting} against {reference}: not enough repeats to tell {numbers}."
+        return f"{setting} is {self.verdict} than {reference} {numbers}."
 
 
 def rank_pairs(tables: "Tables", metric: str, pairs: Sequence[tuple[str, str]]) -> tuple[RankedPair, ...]:
     """Each pair of settings, adjusted for all of them; those of which one has no finished trial are left out."""
-    known = [(one, other) for one, other in pairs if tables.ranked(metric, one) and tables.ranked(metric, other)]
-    found = [compare_ranks(tables.ranked(metric, one), tables.ranked(metric, other)) for one, other in known]
-    adjusted = holm([one.p_value for one in found])
+    known = [
+        (setting, reference)
+        for setting, reference in pairs
+        if tables.ranked(metric, setting) and tables.ranked(metric, reference)
+    ]
+    rank_sums = [
+        compare_ranks(tables.ranked(metric, setting), tables.ranked(metric, reference)) for setting, reference in known
+    ]
+    adjusted = holm([setting.p_value for setting in rank_sums])
     return tuple(
-        RankedPair(one, other, (tables.labels[one], tables.labels[other]), ranked, p)
-        for (one, other), ranked, p in zip(known, found, adjusted, strict=True)
+        RankedPair(setting, reference, (tables.labels[setting], tables.labels[reference]), ranked, p)
+        for (setting, reference), ranked, p in zip(known, rank_sums, adjusted, strict=True)
     )
 
 
@@ -78,8 +84,8 @@ def claimed_pair(tables: "Tables", metric: str, left: str, right: str) -> Ranked
     else:
         family = list(tables.planned.get(metric, ()))
     others = [pair for pair in family if set(pair) != {left, right}]
-    found = rank_pairs(tables, metric, [(left, right), *others])
-    return next((pair for pair in found if (pair.setting, pair.reference) == (left, right)), None)
+    pairs = rank_pairs(tables, metric, [(left, right), *others])
+    return next((pair for pair in pairs if (pair.setting, pair.reference) == (left, right)), None)
 
 
 def family_by_ranks(tables: "Tables", metric: str) -> Family | None:
@@ -89,11 +95,11 @@ def family_by_ranks(tables: "Tables", metric: str) -> Family | None:
         pairs = [(later, earlier) for earlier, later in combinations(keys, 2)]
     else:
         pairs = [(key, tables.baseline) for key in keys if key != tables.baseline]
-    found = rank_pairs(tables, metric, pairs)
-    if not found:
+    ranked_pairs = rank_pairs(tables, metric, pairs)
+    if not ranked_pairs:
         return None
     kind = "pairs" if tables.baseline is None else "baseline"
-    return Family(metric, kind, METHOD, _WHY, tuple(_comparison(metric, one) for one in found))  # type: ignore[arg-type]
+    return Family(metric, kind, METHOD, _WHY, tuple(_comparison(metric, ranked_pair) for ranked_pair in ranked_pairs))  # type: ignore[arg-type]
 
 
 def _comparison(metric: str, pair: RankedPair) -> SettingComparison:

@@ -25,7 +25,7 @@ def are_single(settings: Sequence[Setting]) -> bool:
     return sum(counts) > 1 and max(counts) == 1
 
 
-def paired(one: Setting, other: Setting, metric: Metric, read: Read) -> McNemarResult | None:
+def paired(left: Setting, right: Setting, metric: Metric, read: Read) -> McNemarResult | None:
     """McNemar's exact test of two runs; None where the metric is no share of pictures.
 
     :raises CnnlabError: saying why, where their predictions cannot be compared.
@@ -33,8 +33,8 @@ def paired(one: Setting, other: Setting, metric: Metric, read: Read) -> McNemarR
     split = split_scored(metric)
     if split is None:
         return None
-    first, second = (read(str(setting.finished[0].run), split) for setting in (one, other))
-    return compare_predictions(first, second, names=(one.label, other.label))
+    first, second = (read(str(setting.finished[0].run), split) for setting in (left, right))
+    return compare_predictions(first, second, names=(left.label, right.label))
 
 
 def family_of_single_runs(
@@ -45,19 +45,19 @@ def family_of_single_runs(
     :param baseline: whether all pairs are with one of the settings.
     :raises CnnlabError: saying why, where predictions cannot be compared.
     """
-    results = [found for one, other in pairs if (found := paired(one, other, metric, read)) is not None]
+    results = [mcnemar for left, right in pairs if (mcnemar := paired(left, right, metric, read)) is not None]
     if not results:
         return None
-    adjusted = holm([one.p_value for one in results])
+    adjusted = holm([left.p_value for left in results])
     comparisons = tuple(
         SettingComparison(
-            *(metric.name, one.key, other.key, found.difference, found.interval.low, found.interval.high, p),
-            verdict=found.verdict if p <= _LEVEL or found.verdict == "identical" else "undecided",
-            sentence=found.sentence,
+            *(metric.name, left.key, right.key, mcnemar.difference, mcnemar.interval.low, mcnemar.interval.high, p),
+            verdict=mcnemar.verdict if p <= _LEVEL or mcnemar.verdict == "identical" else "undecided",
+            sentence=mcnemar.sentence,
             repeats=1,
             test="exact McNemar",
         )
-        for (one, other), found, p in zip(pairs, results, adjusted, strict=True)
+        for (left, right), mcnemar, p in zip(pairs, results, adjusted, strict=True)
     )
     why = (
         f"There is one run of each setting, so these very runs are compared on the same {results[0].n:,} pictures; "

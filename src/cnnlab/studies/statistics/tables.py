@@ -137,18 +137,18 @@ class Tables:
         """Seeds by settings; NaN where a trial has no number."""
         import pandas as pd
 
-        found = self.values[metric]
+        by_setting = self.values[metric]
         columns = {
-            self.labels[key]: [found[key].get(seed, float("nan")) for seed in self.seeds]
+            self.labels[key]: [by_setting[key].get(seed, float("nan")) for seed in self.seeds]
             for key in keys or list(self.labels)
         }
         return pd.DataFrame(columns, index=list(self.seeds))
 
     def summary(self, metric: Metric, key: str) -> MetricSummary:
         """One metric of one setting."""
-        found = self.values[metric.name][key]
-        seeds = tuple(seed for seed in self.seeds if seed in found)
-        values = tuple(found[seed] for seed in seeds)
+        by_seed = self.values[metric.name][key]
+        seeds = tuple(seed for seed in self.seeds if seed in by_seed)
+        values = tuple(by_seed[seed] for seed in seeds)
         late = self.unreached.get(metric.name, {}).get(key)
         if late:
             words = f"none: {len(late)} of {len(values) + len(late)} never reached it"
@@ -177,7 +177,7 @@ class Tables:
             self._compared[place] = evaluation.compare_settings(
                 self.frame(metric),
                 baseline=None if baseline is None else self.labels[baseline],
-                planned=[(self.labels[one], self.labels[other]) for one, other in self.planned[metric]]
+                planned=[(self.labels[left], self.labels[right]) for left, right in self.planned[metric]]
                 if as_planned
                 else None,
                 higher_is_better=known.better == "higher",
@@ -192,15 +192,15 @@ class Tables:
         With the baseline every setting is compared, claimed or not. Two others were chosen before anything trained,
         so what could have been chosen besides does not count: claims are corrected among themselves.
         """
-        one, other = self.labels[left], self.labels[right]
+        left_label, right_label = self.labels[left], self.labels[right]
         if self.baseline in (left, right):
-            return self.compared(metric, self.baseline, smallest).between(one, other)
-        return self.compared(metric, None, smallest, as_planned=True).between(one, other)
+            return self.compared(metric, self.baseline, smallest).between(left_label, right_label)
+        return self.compared(metric, None, smallest, as_planned=True).between(left_label, right_label)
 
     def leading(self, metric: str, key: str) -> "list[Difference]":
         """One setting against every other."""
-        found = self.compared(metric, key)
-        return [found.between(self.labels[key], self.labels[other]) for other in self.labels if other != key]
+        comparisons = self.compared(metric, key)
+        return [comparisons.between(self.labels[key], self.labels[other]) for other in self.labels if other != key]
 
     def family(self, metric: str) -> Family | None:
         """The comparisons to report on one metric; None where there are none to make."""
@@ -210,16 +210,21 @@ class Tables:
             return family_by_ranks(self, metric)
         if not any(self.values[metric].values()):
             return None
-        found = self.compared(metric, self.baseline)
+        comparisons = self.compared(metric, self.baseline)
         keys = {label: key for key, label in self.labels.items()}
         return Family(
             metric,
             "pairs" if self.baseline is None else "baseline",
-            found.method,
-            found.reason,
-            tuple(_comparison(metric, one, keys) for one in found.differences),
-            found.cautions,
-            {"pooled_std": found.pooled_std, "df": found.df, "blocked": found.blocked, "level": found.level},
+            comparisons.method,
+            comparisons.reason,
+            tuple(_comparison(metric, difference, keys) for difference in comparisons.differences),
+            comparisons.cautions,
+            {
+                "pooled_std": comparisons.pooled_std,
+                "df": comparisons.df,
+                "blocked": comparisons.blocked,
+                "level": comparisons.level,
+            },
         )
 
 
@@ -229,18 +234,18 @@ def _unreached(setting: Setting, metric: Metric) -> dict[int, float]:
     return {trial.seed: trial.epochs + 1.0 if metric.unit == "epochs" else trial.seconds for trial in late}
 
 
-def _comparison(metric: str, found: "Difference", keys: Mapping[str, str]) -> SettingComparison:
+def _comparison(metric: str, difference: "Difference", keys: Mapping[str, str]) -> SettingComparison:
     return SettingComparison(
         metric,
-        keys[found.setting],
-        keys[found.reference],
-        found.estimate,
-        *ends(found.interval),
-        found.p_value,
-        found.verdict,
-        found.sentence,
-        found.repeats,
-        found.more_repeats,
-        found.to_see,
-        found.test,
+        keys[difference.setting],
+        keys[difference.reference],
+        difference.estimate,
+        *ends(difference.interval),
+        difference.p_value,
+        difference.verdict,
+        difference.sentence,
+        difference.repeats,
+        difference.more_repeats,
+        difference.to_see,
+        difference.test,
     )

@@ -56,10 +56,10 @@ def resolve_claim(text: str, study_settings: StudySettings, measure: Callable[[s
             pairs = tuple((s.key, None) for s in _settings(claim.setting, study_settings, what))
         return ResolvedClaim(claim, metric, pairs, _amount(claim.level, metric, what, is_level=True))
     if isinstance(claim, Leads):
-        found = _settings(claim.setting, study_settings, what)
-        if len(found) > 1:
-            raise UsageError(f"{what}: {claim.setting.text} fits {len(found)} settings; only one can be the best.")
-        return ResolvedClaim(claim, metric, ((found[0].key, None),))
+        settings = _settings(claim.setting, study_settings, what)
+        if len(settings) > 1:
+            raise UsageError(f"{what}: {claim.setting.text} fits {len(settings)} settings; only one can be the best.")
+        return ResolvedClaim(claim, metric, ((settings[0].key, None),))
     given = claim.margin if isinstance(claim, Compared) else claim.within
     amount = None if given is None else _amount(given, metric, what)
     if isinstance(claim, Alike) and amount is None:
@@ -71,12 +71,12 @@ def resolve_claim(text: str, study_settings: StudySettings, measure: Callable[[s
 
 def planned_pairs(claims: Iterable[ResolvedClaim], baseline: str | None) -> dict[str, tuple[tuple[str, str], ...]]:
     """For each metric the pairs of settings that claims compare, those with the baseline aside; each pair once."""
-    found: dict[str, dict[frozenset[str], tuple[str, str]]] = {}
+    by_metric: dict[str, dict[frozenset[str], tuple[str, str]]] = {}
     for resolved in claims:
         left, right = resolved.pairs[0] if len(resolved.pairs) == 1 else (None, None)
         if left is not None and right is not None and baseline not in (left, right):
-            found.setdefault(resolved.metric.name, {}).setdefault(frozenset((left, right)), (left, right))
-    return {metric: tuple(pairs.values()) for metric, pairs in found.items()}
+            by_metric.setdefault(resolved.metric.name, {}).setdefault(frozenset((left, right)), (left, right))
+    return {metric: tuple(pairs.values()) for metric, pairs in by_metric.items()}
 
 
 def judge_claim(resolved: ResolvedClaim, tables: Tables) -> Claim:
@@ -93,9 +93,9 @@ def judge_claim(resolved: ResolvedClaim, tables: Tables) -> Claim:
         reason = "there are no numbers to compare yet" if difference is None else difference.why
         return Claim(claim.text, "undecided", f"{reason}.".replace("..", "."), {})
     if difference.verdict == "untested" and len(resolved.pairs) == 1:
-        found = tables.image_by_image(resolved.metric, resolved.pairs[0][0], str(resolved.pairs[0][1]))
-        if found is not None:
-            return Claim(claim.text, "undecided", f"{found.sentence} {ONLY_REPEATS}", found.to_dict())
+        mcnemar = tables.image_by_image(resolved.metric, resolved.pairs[0][0], str(resolved.pairs[0][1]))
+        if mcnemar is not None:
+            return Claim(claim.text, "undecided", f"{mcnemar.sentence} {ONLY_REPEATS}", mcnemar.to_dict())
     verdict = _alike(difference, resolved) if isinstance(claim, Alike) else _compared(claim, difference, resolved)
     return Claim(claim.text, verdict, _why(claim, difference, resolved), _numbers(difference))
 
@@ -173,8 +173,10 @@ def _difference(resolved: ResolvedClaim, tables: Tables) -> "Difference | None":
         return None
     higher = metric.better == "higher"
     unit = difference_unit(metric)
-    found = evaluation.compare_settings(frame, baseline="right", higher_is_better=higher, unit=unit, smallest=smallest)
-    return found.between("left", "right")
+    comparisons = evaluation.compare_settings(
+        frame, baseline="right", higher_is_better=higher, unit=unit, smallest=smallest
+    )
+    return comparisons.between("left", "right")
 
 
 def _blocks(resolved: ResolvedClaim, tables: Tables) -> "pd.DataFrame":
@@ -214,11 +216,16 @@ def _compared_late(resolved: ResolvedClaim, claim: Compared | Alike, tables: Tab
     pairs = [
         claimed_pair(tables, resolved.metric.name, left, right) for left, right in resolved.pairs if right is not None
     ]
-    found = [pair for pair in pairs if pair is not None]
-    if len(resolved.pairs) > 1 or isinstance(claim, Alike) or resolved.amount is not None or not found:
+    ranked_pairs = [pair for pair in pairs if pair is not None]
+    if len(resolved.pairs) > 1 or isinstance(claim, Alike) or resolved.amount is not None or not ranked_pairs:
         late = "Some trials never came to the level, so there is no difference in numbers to hold this to"
-        return Claim(claim.text, "undecided", f"{late}. {' '.join(one.sentence for one in found)}".strip(), {})
-    (pair,) = found
+        return Claim(
+            claim.text,
+            "undecided",
+            f"{late}. {' '.join(ranked_pair.sentence for ranked_pair in ranked_pairs)}".strip(),
+            {},
+        )
+    (pair,) = ranked_pairs
     repeats, unreached = list(pair.found.counts), list(pair.found.beyond)
     numbers = {"p": pair.p, "test": "rank-sum", "repeats": repeats, "unreached": unreached}
     verdict: Verdict = "undecided"
@@ -271,18 +278,18 @@ def _numbers(difference: "Difference") -> dict[str, Any]:
 
 def _leads(resolved: ResolvedClaim, claim: Leads, tables: Tables) -> Claim:
     key, metric = resolved.pairs[0][0], resolved.metric.name
-    found: Sequence[Difference | RankedPair]
+    differences: Sequence[Difference | RankedPair]
     if tables.late(metric, tables.labels):
-        found = rank_pairs(tables, metric, [(key, other) for other in tables.labels if other != key])
+        differences = rank_pairs(tables, metric, [(key, other) for other in tables.labels if other != key])
     else:
-        found = tables.leading(metric, key)
-    worse = [one for one in found if one.verdict == "worse"]
-    open_ = [one for one in found if one.verdict != "better"]
-    verdict: Verdict = "contradicted" if worse else "undecided" if open_ or not found else "supported"
-    telling = (worse or open_ or found)[:1]
-    count = f"Better than {len(found) - len(open_)} of {len(found)} others."
+        differences = tables.leading(metric, key)
+    worse = [difference for difference in differences if difference.verdict == "worse"]
+    open_ = [difference for difference in differences if difference.verdict != "better"]
+    verdict: Verdict = "contradicted" if worse else "undecided" if open_ or not differences else "supported"
+    telling = (worse or open_ or differences)[:1]
+    count = f"Better than {len(differences) - len(open_)} of {len(differences)} others."
     why = f"{count} {telling[0].sentence}" if telling else "There is nothing to compare it with."
-    return Claim(claim.text, verdict, why, {"better_than": len(found) - len(open_), "others": len(found)})
+    return Claim(claim.text, verdict, why, {"better_than": len(differences) - len(open_), "others": len(differences)})
 
 
 def _bounded(resolved: ResolvedClaim, claim: Bounded, tables: Tables) -> Claim:
@@ -292,11 +299,11 @@ def _bounded(resolved: ResolvedClaim, claim: Bounded, tables: Tables) -> Claim:
     if not values:
         return Claim(claim.text, "undecided", "No trial has this number yet.", {})
     unit, images = difference_unit(metric), tables.images.get(metric.name)
-    found = evaluation.compare_to_number(
+    comparison = evaluation.compare_to_number(
         values, level, higher_is_better=True, unit=unit, n=images, step=tables.step(metric)
     )
     is_floor = claim.bound in ("at least", "above")
-    low, high = ends(_around_mean(found.interval, level, metric))
+    low, high = ends(_around_mean(comparison.interval, level, metric))
     if metric.unit == "epochs" and len(set(values)) == 1 < len(values):
         # Epochs are few and whole: where every repeat took as many, there is nothing to doubt.
         low = high = values[0]
@@ -306,12 +313,12 @@ def _bounded(resolved: ResolvedClaim, claim: Bounded, tables: Tables) -> Claim:
         # It took longer than what is counted, nobody knows by how much.
         verdict = "undecided"
     numbers: dict[str, Any] = {
-        "mean": found.mean,
+        "mean": comparison.mean,
         "level": level,
         "n": len(values),
         "low": low,
         "high": high,
-        "p": found.p_value,
+        "p": comparison.p_value,
         **({"unreached": late} if late else {}),
     }
     label = " and ".join(tables.labels[key] for key in keys[:2]) + (" …" if len(keys) > 2 else "")
