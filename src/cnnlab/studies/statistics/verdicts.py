@@ -1,4 +1,4 @@
-"""From claims to verdicts: claims are resolved to settings and metrics before anything trains, and judged afterwards."""
+"""From claims to verdicts: claims find their settings and metrics before anything trains, and are judged afterwards."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
