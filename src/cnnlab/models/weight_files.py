@@ -19,7 +19,7 @@ from cnnlab.core.hooks import open_stored
 from cnnlab.core.messages import note
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import Call, read
-from cnnlab.models.backbones import Backbone, Moments, Origin, renamed, timm_settings
+from cnnlab.models.backbone import Backbone, Moments, Origin, timm_settings
 from cnnlab.models.classifier_files import refuse_foreign, stored_moments
 from cnnlab.models.networks import architectures
 from cnnlab.models.shapes import format_shape
@@ -119,10 +119,10 @@ def load_into(network: Backbone, weights: StartingWeights) -> None:
     :raises ModelFileError: when they are those of another network, naming some of what does not fit.
     """
     held, is_ours = _tensors(network, weights)
-    names = {name: name for name in held} if is_ours else renamed(held, network.origin)
+    names = {name: name for name in held} if is_ours else network.origin.renamed(held)
     fitted = {names.get(name, name): tensor for name, tensor in held.items()}
     wanted = network.state_dict()
-    first = {renamed([f"{name}.weight"], network.origin)[f"{name}.weight"] for name in network.origin.first}
+    first = {network.origin.renamed([f"{name}.weight"])[f"{name}.weight"] for name in network.origin.first}
     for name in set(fitted) & set(wanted):
         fitted[name] = _shaped(fitted[name], wanted[name], name in first)
     about_head = _drop_other_head(fitted, wanted, is_foreign=not is_ours)
@@ -140,7 +140,7 @@ def load_into(network: Backbone, weights: StartingWeights) -> None:
 def count_of_classes(network: Backbone, weights: StartingWeights) -> int:
     """How many outputs the head has with which the weights were trained."""
     held, is_ours = _tensors(network, weights)
-    names = {name: name for name in held} if is_ours else renamed(held, network.origin)
+    names = {name: name for name in held} if is_ours else network.origin.renamed(held)
     for name, tensor in held.items():
         if names.get(name) in ("head.weight", "head.conv.weight", "head.head.weight"):
             return len(tensor)

@@ -269,6 +269,13 @@ def test_a_partial_setting_is_compared_pair_by_pair_over_the_other_axes():
     assert found.numbers["difference"] == pytest.approx(0.0202)
 
 
+def test_names_that_are_parts_of_others_stand_whole_in_a_verdict_over_several_pairs():
+    vary = {"augment": ["none", "brightness(0.2)"], "epochs": [1, 2]}
+    found = verdict("augment=brightness(0.2) is better than augment=none", (LOW, LOW, HIGH, HIGH), vary)
+    assert found.why.startswith("augment=brightness(0.2) is better than augment=none (+10.00 points, ")
+    assert found.why.endswith("Over 2 pairs of settings.")
+
+
 def test_without_numbers_nothing_is_decided():
     for claim in ("augment=flip is better than augment=none", "the best test_accuracy is at least 0.1"):
         assert verdict(claim, ((), ())).verdict == "undecided"
