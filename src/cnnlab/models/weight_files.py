@@ -1,6 +1,5 @@
 """The weights that a network may start from: ImageNet's, a file, or those of an earlier run."""
 
-import hashlib
 import importlib
 import os
 import re
@@ -13,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from cnnlab.core.digests import file_digest
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
 from cnnlab.core.files import cache_folder, make_folder
 from cnnlab.core.hooks import open_stored
@@ -91,7 +91,7 @@ def find_for(
         path = file_of(named)
     if named != "imagenet":
         refuse_foreign(path, _REMEDY)
-    return StartingWeights(named, path, _digest(path))
+    return StartingWeights(named, path, file_digest(path))
 
 
 def file_of(named: str) -> Path:
@@ -161,11 +161,6 @@ def _bound(spec: object) -> BoundCall[Any] | None:
     if len(calls) != 1 or calls[0].name not in architectures:
         return None
     return architectures.bind(spec)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _tensors(network: Backbone, weights: StartingWeights) -> _Tensors:
@@ -271,7 +266,7 @@ def _torchvision_file(name: str, offline: bool) -> Path:
             torch.hub.download_url_to_file(url, str(path), checksum and checksum[1], progress=False)
         except (OSError, RuntimeError) as error:
             raise _missing(name, url, path, str(error)) from error
-    if checksum and not _digest(path).startswith(checksum[1]):
+    if checksum and not file_digest(path).startswith(checksum[1]):
         raise ModelFileError(f"{path} is not the file of {url}: its SHA-256 is another. Delete it to get it again.")
     return path
 
