@@ -125,15 +125,15 @@ def test_what_does_not_follow_the_grammar_points_at_the_place(text, message):
 )
 def test_a_claim_that_names_nothing_there_is_is_refused_before_anything_trains(claim, message, runs):
     with pytest.raises(UsageError, match=message):
-        Study(study_of(claims=[claim]), runs=runs)
+        Study(study_of(claims=[claim]), runs=runs).check()
     assert not runs.exists()
 
 
 def test_a_search_takes_claims_of_the_best_only(runs):
     search = {"vary": {"optimizer.lr": "log(0.01, 1)"}, "design": "random(trials=2)"}
-    Study(study_of(claims="the best test_accuracy is at least 0.1", **search), runs=runs)
+    Study(study_of(claims="the best test_accuracy is at least 0.1", **search), runs=runs).check()
     with pytest.raises(UsageError, match="nobody knows what a search will try"):
-        Study(study_of(claims="optimizer.lr=0.1 is the best", **search), runs=runs)
+        Study(study_of(claims="optimizer.lr=0.1 is the best", **search), runs=runs).check()
 
 
 def verdict(claim, values, vary=None, metric=ACCURACY, baseline=None):

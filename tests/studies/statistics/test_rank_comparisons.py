@@ -150,4 +150,4 @@ def test_comparisons_of_a_study_are_by_ranks_and_adjusted(baseline, kind, count)
 )
 def test_amounts_that_cannot_be_are_refused_before_anything_trains(claim, message, runs):
     with pytest.raises(UsageError, match=message):
-        Study(study_of(claims=[claim]), runs=runs)
+        Study(study_of(claims=[claim]), runs=runs).check()
