@@ -10,7 +10,8 @@ import pytest
 from small_studies import BASE, numbers, run_here, study_of
 
 import cnnlab
-from cnnlab.core.errors import CnnlabWarning, RunBusyError, StorageError
+from cnnlab import data
+from cnnlab.core.errors import CnnlabWarning, RunBusyError, StorageError, UsageError
 from cnnlab.core.files import storage_errors
 from cnnlab.runs import RunStore
 from cnnlab.studies import Study, StudyResult, planning
@@ -29,6 +30,19 @@ def test_every_setting_is_trained_with_every_seed(runs):
     assert (run.recipe["seed"], run.recipe["optimizer"].split(",")[0]) == (1, "sgd(lr=0.5")
     assert trial.metrics["test_accuracy"] == run.test.accuracy
     assert trial.digest == run.digest
+
+
+def test_no_data_is_loaded_before_a_study_is_checked_or_run(runs, monkeypatch):
+    loaded = []
+    load = data.load_data
+    monkeypatch.setattr(data, "load_data", lambda *args, **kwargs: loaded.append(args) or load(*args, **kwargs))
+    study = Study(study_of(claims=["optimizer.lr=0.5 is the best"]), runs=runs)
+    assert (study.name, len(study.study_settings.settings), loaded) == ("small", 2, [])
+    study.check()
+    assert len(loaded) == 1 and not runs.exists()
+    with pytest.raises(UsageError, match="cannot be read"):
+        Study(study_of(claims=["optimizer.lr=0.5 is the bestest"]), runs=runs)
+    assert len(loaded) == 1
 
 
 def test_what_was_trained_is_not_trained_again(runs):

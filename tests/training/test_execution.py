@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.machine import usable_cores
 from cnnlab.core.seeds import scope
 from cnnlab.runs import Run
 from cnnlab.training import Recipe, api, execution
-from cnnlab.training.execution import Execution, describe_execution, execution_for, fix_precision, usable_cores
+from cnnlab.training.execution import Execution, describe_execution, execution_for, fix_precision
 from cnnlab.training.precision import MOST_SECONDS, PrecisionChoice, Workload
 from cnnlab.training.python_objects import PythonObjects
 

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
+from cnnlab.core.threads import map_ahead
 from cnnlab.data.formats.archives import open_members, read_file
 from cnnlab.data.formats.decode import Form
 from cnnlab.data.formats.folder_layout import first_few, is_image
 from cnnlab.data.options import Resize
 from cnnlab.data.raw_images import Bad, RawImageFiles
-from cnnlab.data.threads import map_ahead
 
 _CHUNK = 16
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")

@@ -3,8 +3,9 @@
 The names below are imported when they are first used: an interval of an accuracy needs neither torch nor scipy.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cnnlab.core.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
     from cnnlab.evaluation.comparison.compare_settings import compare_settings as compare_settings
@@ -52,94 +53,31 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.units import Unit as Unit
     from cnnlab.evaluation.units import unit_of as unit_of
 
-_HOMES = {
-    "comparison.compare_settings": ("compare_settings",),
-    "comparison.mcnemar": (
-        "McNemarResult",
-        "compare_predictions",
-    ),
-    "comparison.power": (
-        "power",
-        "required_repeats",
-    ),
-    "comparison.reference_tests": (
-        "ReferenceComparison",
-        "compare_to_mean",
-        "compare_to_number",
-    ),
-    "comparison.results": (
-        "Comparisons",
-        "Difference",
-        "SettingSummary",
-    ),
-    "intervals": (
-        "Interval",
-        "mean_interval",
-        "paired_interval",
-        "score_interval",
-        "two_sample_interval",
-        "wilson",
-    ),
-    "metrics.calibration": (
-        "Bin",
-        "Calibration",
-        "calibration",
-    ),
-    "metrics.class_probabilities": (
-        "ClassPredictions",
-        "class_predictions",
-    ),
-    "metrics.confusion_matrix": (
-        "Confusion",
-        "confusion",
-    ),
-    "metrics.per_class": (
-        "PerClass",
-        "per_class",
-    ),
-    "metrics.regression": (
-        "NumberPredictions",
-        "number_predictions",
-    ),
-    "metrics.roc": (
-        "Roc",
-        "RocCurves",
-        "roc",
-        "top_k_accuracy",
-    ),
-    "prediction.evaluate": (
-        "Evaluation",
-        "evaluate",
-    ),
-    "prediction.predict": (
-        "ImagePredictions",
-        "predict",
-    ),
-    "prediction.predictor": (
-        "Predictor",
-        "predictor_of",
-    ),
-    "units": (
-        "MINUTES",
-        "NUMBER",
-        "POINTS",
-        "SECONDS",
-        "Unit",
-        "unit_of",
-    ),
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"cnnlab.evaluation.{_HOME[name]}"), name)
-    # Kept, so that the next use is an ordinary look-up.
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "comparison.compare_settings": ("compare_settings",),
+        "comparison.mcnemar": ("McNemarResult", "compare_predictions"),
+        "comparison.power": ("power", "required_repeats"),
+        "comparison.reference_tests": ("ReferenceComparison", "compare_to_mean", "compare_to_number"),
+        "comparison.results": ("Comparisons", "Difference", "SettingSummary"),
+        "intervals": (
+            "Interval",
+            "mean_interval",
+            "paired_interval",
+            "score_interval",
+            "two_sample_interval",
+            "wilson",
+        ),
+        "metrics.calibration": ("Bin", "Calibration", "calibration"),
+        "metrics.class_probabilities": ("ClassPredictions", "class_predictions"),
+        "metrics.confusion_matrix": ("Confusion", "confusion"),
+        "metrics.per_class": ("PerClass", "per_class"),
+        "metrics.regression": ("NumberPredictions", "number_predictions"),
+        "metrics.roc": ("Roc", "RocCurves", "roc", "top_k_accuracy"),
+        "prediction.evaluate": ("Evaluation", "evaluate"),
+        "prediction.predict": ("ImagePredictions", "predict"),
+        "prediction.predictor": ("Predictor", "predictor_of"),
+        "units": ("MINUTES", "NUMBER", "POINTS", "SECONDS", "Unit", "unit_of"),
+    },
+)

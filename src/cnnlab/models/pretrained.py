@@ -8,7 +8,7 @@ import torch
 from cnnlab.core import seeds
 from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import Call
-from cnnlab.models.backbones import Backbone
+from cnnlab.models.backbone import Backbone
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.networks import architectures, build_network
 from cnnlab.models.shapes import Shape

@@ -1,6 +1,5 @@
 """The weights that a network may start from: ImageNet's, a file, or those of an earlier run."""
 
-import hashlib
 import importlib
 import os
 import re
@@ -13,13 +12,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from cnnlab.core.digests import file_digest
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
 from cnnlab.core.files import cache_folder, make_folder
 from cnnlab.core.hooks import open_stored
 from cnnlab.core.messages import note
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import Call, read
-from cnnlab.models.backbones import Backbone, Moments, Origin, renamed, timm_settings
+from cnnlab.models.backbone import Backbone, Moments, Origin, timm_settings
 from cnnlab.models.classifier_files import refuse_foreign, stored_moments
 from cnnlab.models.networks import architectures
 from cnnlab.models.shapes import format_shape
@@ -91,7 +91,7 @@ def find_for(
         path = file_of(named)
     if named != "imagenet":
         refuse_foreign(path, _REMEDY)
-    return StartingWeights(named, path, _digest(path))
+    return StartingWeights(named, path, file_digest(path))
 
 
 def file_of(named: str) -> Path:
@@ -119,10 +119,10 @@ def load_into(network: Backbone, weights: StartingWeights) -> None:
     :raises ModelFileError: when they are those of another network, naming some of what does not fit.
     """
     held, is_ours = _tensors(network, weights)
-    names = {name: name for name in held} if is_ours else renamed(held, network.origin)
+    names = {name: name for name in held} if is_ours else network.origin.renamed(held)
     fitted = {names.get(name, name): tensor for name, tensor in held.items()}
     wanted = network.state_dict()
-    first = {renamed([f"{name}.weight"], network.origin)[f"{name}.weight"] for name in network.origin.first}
+    first = {network.origin.renamed([f"{name}.weight"])[f"{name}.weight"] for name in network.origin.first}
     for name in set(fitted) & set(wanted):
         fitted[name] = _shaped(fitted[name], wanted[name], name in first)
     about_head = _drop_other_head(fitted, wanted, is_foreign=not is_ours)
@@ -140,7 +140,7 @@ def load_into(network: Backbone, weights: StartingWeights) -> None:
 def count_of_classes(network: Backbone, weights: StartingWeights) -> int:
     """How many outputs the head has with which the weights were trained."""
     held, is_ours = _tensors(network, weights)
-    names = {name: name for name in held} if is_ours else renamed(held, network.origin)
+    names = {name: name for name in held} if is_ours else network.origin.renamed(held)
     for name, tensor in held.items():
         if names.get(name) in ("head.weight", "head.conv.weight", "head.head.weight"):
             return len(tensor)
@@ -161,11 +161,6 @@ def _bound(spec: object) -> BoundCall[Any] | None:
     if len(calls) != 1 or calls[0].name not in architectures:
         return None
     return architectures.bind(spec)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _tensors(network: Backbone, weights: StartingWeights) -> _Tensors:
@@ -271,7 +266,7 @@ def _torchvision_file(name: str, offline: bool) -> Path:
             torch.hub.download_url_to_file(url, str(path), checksum and checksum[1], progress=False)
         except (OSError, RuntimeError) as error:
             raise _missing(name, url, path, str(error)) from error
-    if checksum and not _digest(path).startswith(checksum[1]):
+    if checksum and not file_digest(path).startswith(checksum[1]):
         raise ModelFileError(f"{path} is not the file of {url}: its SHA-256 is another. Delete it to get it again.")
     return path
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,9 +14,7 @@ from cnnlab.core.spec import Call, read_one
 from cnnlab.objectives.clock import Clock
 from cnnlab.objectives.columns import Columns, Targets, column_list
 from cnnlab.objectives.metrics import Direction, better
-
-if TYPE_CHECKING:
-    from cnnlab.objectives.single import Numeric
+from cnnlab.objectives.quantity import NumberHead
 
 objectives: Registry["Objective"] = Registry("objective", given=("columns",))
 
@@ -100,7 +98,7 @@ class Objective(ABC):
     """How far the time of day is off, where hour and minute are both predicted."""
 
     @property
-    def number_heads(self) -> "Mapping[str, Numeric]":
+    def number_heads(self) -> Mapping[str, NumberHead]:
         """Those of its heads that predict a number, by name."""
         return {}
 

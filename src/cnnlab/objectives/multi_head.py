@@ -14,6 +14,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.spec import Call
 from cnnlab.objectives.base import Objective, objectives
 from cnnlab.objectives.columns import Columns, Targets
+from cnnlab.objectives.quantity import NumberHead
 from cnnlab.objectives.single import Numeric, Single
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ class MultiHead(Objective):
         return tuple(f"{head}_{name}" for head, part in self.parts.items() for name in names(part))
 
     @property
-    def number_heads(self) -> Mapping[str, Numeric]:
+    def number_heads(self) -> Mapping[str, NumberHead]:
         """Those of its heads that predict a number, each by itself, before any vote."""
         return {head: part for head, part in self.parts.items() if isinstance(part, Numeric)}
 

@@ -11,7 +11,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.objectives.base import Objective
 from cnnlab.objectives.columns import Targets
 from cnnlab.objectives.distances import distances, middle, shares_within
-from cnnlab.objectives.quantity import Quantity
+from cnnlab.objectives.quantity import NumberHead, Quantity
 
 
 class Single(Objective):
@@ -130,7 +130,7 @@ class Numeric(Single):
         self.settled: dict[str, Any] = {"column": quantity.column, "units": quantity.units}
 
     @property
-    def number_heads(self) -> "Mapping[str, Numeric]":
+    def number_heads(self) -> Mapping[str, NumberHead]:
         """Its one head."""
         return {self.name: self}
 

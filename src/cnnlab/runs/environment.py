@@ -8,8 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import cnnlab
-
 _PACKAGES = ("cnnlab", "torch", "numpy")
 
 
@@ -33,7 +31,7 @@ _CODE = {".py", ".c", ".h"}
 @cache
 def code_digest() -> str:
     """SHA-256 over the path and content of every file of code of the installed cnnlab, Python and C."""
-    root = Path(cnnlab.__file__).parent
+    root = Path(__file__).parents[1]
     total = hashlib.sha256()
     files = (path for path in root.rglob("*") if path.suffix in _CODE)
     for path in sorted(files, key=lambda path: path.relative_to(root).parts):

@@ -14,6 +14,7 @@ from cnnlab.core.files import replacing
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from torch import Tensor
 
     Outputs = npt.NDArray[np.float32]
     Column = npt.NDArray[np.int64] | npt.NDArray[np.float32]
@@ -93,6 +94,14 @@ class Predictions:
         content = save(self._tensors(), {_KEY: canonical_json(self._header())})
         with replacing(Path(path)) as temporary:
             temporary.write_bytes(content)
+
+    @classmethod
+    def of_tensors(
+        cls, outputs: "Mapping[str, Tensor]", targets: "Mapping[str, Tensor]", **facts: Any
+    ) -> "Predictions":
+        """Outputs and targets as tensors, on any device; ``facts`` are the other fields."""
+        arrays = [{name: tensor.cpu().numpy() for name, tensor in part.items()} for part in (outputs, targets)]
+        return cls(arrays[0], arrays[1], **facts)
 
     @classmethod
     def load(cls, path: Path | str) -> "Predictions":

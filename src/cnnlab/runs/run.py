@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core import hooks, yaml
+from cnnlab.core.durations import short_duration
 from cnnlab.core.errors import ModelFileError, UsageError, suggestion
 from cnnlab.runs import record
 from cnnlab.runs.history import read_history
@@ -123,7 +124,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     rows += [
         (key, str(recipe[key])) for key in ("data", "model", "augment", "optimizer", "schedule") if recipe.get(key)
     ]
-    rows += [("epochs", _epochs(info)), ("selected", _selected(info)), ("time", _duration(info.get("seconds")))]
+    rows += [("epochs", _epochs(info)), ("selected", _selected(info)), ("time", short_duration(info.get("seconds")))]
     rows += [("scores" if place == 0 else "", line) for place, line in enumerate(_score_lines(info))]
     rows += [("warning", text) for text in info.get("warnings") or []]
     rows.append(("folder", str(run.folder)))
@@ -160,11 +161,3 @@ def _score_lines(info: Mapping[str, Any]) -> list[str]:
 
 def _number(value: Any) -> str:
     return f"{value:.{_DIGITS}f}" if isinstance(value, float) else str(value)
-
-
-def _duration(seconds: float | None) -> str:
-    if not seconds:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02} min" if minutes else f"{seconds:.1f} s"

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
-from itertools import combinations
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,10 @@ from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import Family, Metric, Setting, StudyResult, Trial
 from cnnlab.studies.search import searched, steps_left
 from cnnlab.studies.settings import PlannedSetting, StudySettings
+from cnnlab.studies.statistics.families import compare_all
 from cnnlab.studies.statistics.published_numbers import ResolvedTable, compare_published
-from cnnlab.studies.statistics.single_runs import are_single, family_of_single_runs, paired
-from cnnlab.studies.statistics.tables import MOST_PAIRED, Tables
+from cnnlab.studies.statistics.single_runs import are_single, paired
+from cnnlab.studies.statistics.tables import Tables
 from cnnlab.studies.statistics.verdicts import ResolvedClaim, judge_claim, planned_pairs
 from cnnlab.studies.trials import Trials
 
@@ -105,21 +105,8 @@ class Analysis:
         )
 
     def _family(self, metric: Metric, settings: Sequence[Setting], tables: Tables) -> Family | None:
-        if not self._may_compare:
-            return None
-        if are_single(settings) and len(settings) <= MOST_PAIRED:
-            known = [setting for setting in settings if setting.finished]
-            base = next((setting for setting in known if setting.key == self.study_settings.baseline), None)
-            pairs = [(setting, base) for setting in known if base and setting is not base] or [
-                (later, earlier) for earlier, later in combinations(known, 2)
-            ]
-            try:
-                family = family_of_single_runs(metric, pairs, base is not None, cache(self._predictions))
-            except CnnlabError:
-                family = None
-            if family is not None:
-                return family
-        return tables.family(metric.name)
+        # What a search tried was chosen by these numbers; tests would make too much of them.
+        return None if self.study_settings.searched else compare_all(metric, settings, tables, self._predictions)
 
     def _image_by_image(
         self, settings: Mapping[str, Setting], metric: Metric, left: str, right: str
@@ -134,11 +121,6 @@ class Analysis:
 
     def _predictions(self, run: str, split: str) -> Predictions:
         return Run(self.trials.store.root / run).predictions(split)
-
-    @property
-    def _may_compare(self) -> bool:
-        # What a search tried was chosen by these numbers; tests would make too much of them.
-        return not self.study_settings.searched
 
     @property
     def _still_to_try(self) -> int:

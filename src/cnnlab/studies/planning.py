@@ -1,12 +1,12 @@
 """What a study would train, what is there already, and how long the rest would take."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.messages import announcing, track
-from cnnlab.studies.codec import to_plain
+from cnnlab.runs.record import json_value
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.search import searched
@@ -81,9 +81,8 @@ class StudyPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON."""
-        plain: dict[str, Any] = to_plain(self)
         counts = {state: self.count(state) for state in STATES}
-        return {**plain, "counts": counts, "epochs_left": self.epochs_left}
+        return {**json_value(asdict(self)), "counts": counts, "epochs_left": self.epochs_left}
 
 
 def plan_of(study_settings: StudySettings, trials: Trials, record: StudyRecord) -> StudyPlan:

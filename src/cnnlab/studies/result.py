@@ -4,10 +4,13 @@ Shares (accuracies, recalls) are numbers from 0 to 1; differences are in the uni
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Literal
 
-from cnnlab.studies.codec import from_plain, to_plain
+from pydantic import TypeAdapter
+
+from cnnlab.runs.record import json_value
 
 FORMAT = 1
 """Version of ``result.json``."""
@@ -336,11 +339,17 @@ class StudyResult:
 
     def to_dict(self) -> dict[str, Any]:
         """As ``result.json`` holds it."""
-        plain: dict[str, Any] = to_plain(self)
-        return {"format": FORMAT, **plain}
+        return {"format": FORMAT, **json_value(asdict(self))}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "StudyResult":
-        """As :meth:`to_dict` gave it; keys that are not known are passed over."""
-        result: StudyResult = from_plain(cls, stored)
-        return result
+        """As :meth:`to_dict` gave it; keys that are not known are passed over.
+
+        :raises ValueError: naming the place, where something is missing or of another type.
+        """
+        return _adapter().validate_python(stored)
+
+
+@cache
+def _adapter() -> TypeAdapter[StudyResult]:
+    return TypeAdapter(StudyResult)

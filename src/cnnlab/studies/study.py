@@ -9,6 +9,7 @@ from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.messages import warn
 from cnnlab.runs import Run
 from cnnlab.studies.analysis import Analysis, study_folder
+from cnnlab.studies.claims import read_claim
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.executor import Executor
 from cnnlab.studies.execution.parallelism import choose_parallelism, execution_keys, parallelism_choices
@@ -36,12 +37,15 @@ _MOST_TIMED = 5
 
 
 class Study:
-    """A question, with all that is needed to answer it; everything is checked when it is made.
+    """A question, with all that is needed to answer it.
+
+    Recipes, axes and the grammar of claims are checked when it is made. Data is loaded, and what claims and metrics
+    name is looked for in it, by :meth:`check` or whatever else first needs it.
 
     :param file: the content of a study file.
     :param runs: the folder of runs; ``CNNLAB_RUNS`` or ``runs/`` otherwise.
     :param data_dir: where data sets are looked for first; ``offline`` never tries the network.
-    :raises UsageError: for a study that cannot be meant, or a claim that names nothing there is.
+    :raises UsageError: for a study that cannot be meant.
     """
 
     def __init__(
@@ -59,8 +63,8 @@ class Study:
         self.record = StudyRecord(study_folder(self.store.root, self.file.name))
         if isinstance(self.study_settings.design, SearchDesign):
             restore_steps(self.study_settings, self.record.steps, self.study_settings.design.trials)
-        self.trials.read(self.study_settings.settings)
-        self.analysis = self._analysis()
+        for claim in self.file.claims:
+            read_claim(claim)
 
     @classmethod
     def load(
@@ -92,6 +96,13 @@ class Study:
         """Its folder."""
         return self.record.folder
 
+    def check(self) -> None:
+        """Reads every recipe against its data, and finds what claims and published numbers name; trains nothing.
+
+        :raises UsageError: for a recipe that does not suit its data, or a claim that names nothing there is.
+        """
+        _ = self.analysis
+
     def run(self, *, workers: int | None = None, executor: Executor | None = None) -> StudyResult:
         """Trains what is missing and returns the result, with reasons where something is still missing.
 
@@ -102,6 +113,7 @@ class Study:
         """
         if workers is not None and workers < 1:
             raise UsageError(f"workers={workers}: at least one is needed to train anything.")
+        self.check()
         self.record.hold()
         try:
             self._say_what_is_replaced()
@@ -130,6 +142,7 @@ class Study:
 
     def plan(self) -> StudyPlan:
         """What would be trained, and what is there already."""
+        self.check()
         self.trials.look()
         return plan_of(self.study_settings, self.trials, self.record)
 
@@ -175,7 +188,10 @@ class Study:
         split = next((s for s in ("test", "validation", "train") if s in known.splits), "train")
         return [read_measure(f"{split}_{known.objective.select}", known.objective, known.splits)]
 
-    def _analysis(self) -> Analysis:
+    @cached_property
+    def analysis(self) -> Analysis:
+        """What is asked of its trials, by metrics and settings that there are."""
+        self.trials.read(self.study_settings.settings)
         smallest, judged = self.file.smallest, self._judged_by[0].metric
         if smallest is not None and judged.unit == "share" and smallest > 1:
             raise UsageError(

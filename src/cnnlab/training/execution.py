@@ -3,7 +3,6 @@
 Chosen once at the start of a run, written to ``run.json``, and used again whenever the run goes on.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +12,7 @@ import torch
 
 from cnnlab.core.devices import best_device, check_device, has_native_bfloat16
 from cnnlab.core.errors import UsageError
+from cnnlab.core.machine import usable_cores
 from cnnlab.core.memory import kept_between_steps
 from cnnlab.core.messages import announcing, warn
 from cnnlab.core.seeds import scope
@@ -191,10 +191,3 @@ def _reason(choice: PrecisionChoice, cpu: bool) -> str:
         "much arithmetic": "steps of so much arithmetic are faster in it",
     }
     return reasons.get(choice.why, choice.why)
-
-
-def usable_cores() -> int:
-    """The processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

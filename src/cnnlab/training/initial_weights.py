@@ -9,7 +9,7 @@ from torch import nn
 from cnnlab import models
 from cnnlab.core.errors import UsageError
 from cnnlab.models import Classifier, StartingWeights
-from cnnlab.models.backbones import Backbone, Moments
+from cnnlab.models.backbone import Backbone, Moments
 from cnnlab.runs import Run
 from cnnlab.training.normalization import OF_WEIGHTS
 from cnnlab.training.recipe import Recipe

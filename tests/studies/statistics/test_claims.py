@@ -125,15 +125,15 @@ def test_what_does_not_follow_the_grammar_points_at_the_place(text, message):
 )
 def test_a_claim_that_names_nothing_there_is_is_refused_before_anything_trains(claim, message, runs):
     with pytest.raises(UsageError, match=message):
-        Study(study_of(claims=[claim]), runs=runs)
+        Study(study_of(claims=[claim]), runs=runs).check()
     assert not runs.exists()
 
 
 def test_a_search_takes_claims_of_the_best_only(runs):
     search = {"vary": {"optimizer.lr": "log(0.01, 1)"}, "design": "random(trials=2)"}
-    Study(study_of(claims="the best test_accuracy is at least 0.1", **search), runs=runs)
+    Study(study_of(claims="the best test_accuracy is at least 0.1", **search), runs=runs).check()
     with pytest.raises(UsageError, match="nobody knows what a search will try"):
-        Study(study_of(claims="optimizer.lr=0.1 is the best", **search), runs=runs)
+        Study(study_of(claims="optimizer.lr=0.1 is the best", **search), runs=runs).check()
 
 
 def verdict(claim, values, vary=None, metric=ACCURACY, baseline=None):
@@ -267,6 +267,13 @@ def test_a_partial_setting_is_compared_pair_by_pair_over_the_other_axes():
     found = verdict("augment=flip is better than augment=none", (LOW, HIGH, up, upper), vary)
     assert found.verdict == "supported" and "2 pairs" in found.why
     assert found.numbers["difference"] == pytest.approx(0.0202)
+
+
+def test_names_that_are_parts_of_others_stand_whole_in_a_verdict_over_several_pairs():
+    vary = {"augment": ["none", "brightness(0.2)"], "epochs": [1, 2]}
+    found = verdict("augment=brightness(0.2) is better than augment=none", (LOW, LOW, HIGH, HIGH), vary)
+    assert found.why.startswith("augment=brightness(0.2) is better than augment=none (+10.00 points, ")
+    assert found.why.endswith("Over 2 pairs of settings.")
 
 
 def test_without_numbers_nothing_is_decided():

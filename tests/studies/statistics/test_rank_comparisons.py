@@ -8,6 +8,7 @@ from cnnlab.studies import Study
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.result import Metric, Setting, Trial
 from cnnlab.studies.settings import StudySettings
+from cnnlab.studies.statistics.families import over_repeats
 from cnnlab.studies.statistics.tables import Tables
 from cnnlab.studies.statistics.verdicts import judge_claim, planned_pairs, resolve_claim
 from cnnlab.studies.study_file import read_study
@@ -130,7 +131,7 @@ def test_a_mean_of_those_that_got_there_is_not_given():
 @pytest.mark.parametrize(("baseline", "kind", "count"), [(None, "pairs", 3), ({"augment": "none"}, "baseline", 2)])
 def test_comparisons_of_a_study_are_by_ranks_and_adjusted(baseline, kind, count):
     tables, _ = tables_of((NEVER, SOON, NEVER), values=("none", "flip", "rotate"), baseline=baseline)
-    family = tables.family(NAME)
+    family = over_repeats(tables, NAME)
     assert (family.kind, len(family.comparisons)) == (kind, count) and "Rank-sum" in family.method
     flip = next(one for one in family.comparisons if (one.setting, one.reference) == ("s1", "s0"))
     assert (flip.verdict, flip.difference) == ("better", None) and flip.p == pytest.approx(count * 2 / 924)
@@ -149,4 +150,4 @@ def test_comparisons_of_a_study_are_by_ranks_and_adjusted(baseline, kind, count)
 )
 def test_amounts_that_cannot_be_are_refused_before_anything_trains(claim, message, runs):
     with pytest.raises(UsageError, match=message):
-        Study(study_of(claims=[claim]), runs=runs)
+        Study(study_of(claims=[claim]), runs=runs).check()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli import output
 from cnnlab.cli.options import Json, RunName, Runs
+from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -39,7 +40,7 @@ def _overview(run: "Run") -> None:
             ("data", _data(info.get("data") or {})),
             ("epochs", f"{run.epochs_done}{f' of {total}' if total and total != run.epochs_done else ''}"),
             ("weights of", selected(info)),
-            ("time", output.duration(info.get("seconds"))),
+            ("time", short_duration(info.get("seconds"))),
             ("parent", info.get("parent")),
             ("digest", run.digest),
             ("folder", run.folder),

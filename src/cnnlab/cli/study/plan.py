@@ -8,6 +8,7 @@ import typer
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
 from cnnlab.cli.study.options import Keys, StudyName, load_study
+from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
     from cnnlab.studies import StudyPlan
@@ -46,7 +47,7 @@ def _overview(plan: "StudyPlan") -> None:
     time = None
     if plan.estimate is not None:
         at_once = plan.estimate.trials_at_once
-        time = f"{output.duration(plan.estimate.seconds) or '0 s'} ({at_once} trial{'s'[: at_once > 1]} at once)"
+        time = f"{short_duration(plan.estimate.seconds) or '0 s'} ({at_once} trial{'s'[: at_once > 1]} at once)"
     output.facts(
         [
             ("study", plan.name),

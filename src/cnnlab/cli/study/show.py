@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
 from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study
+from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
     from cnnlab.studies import StudyResult
@@ -43,7 +44,7 @@ def write_result(result: "StudyResult", again: str, runs: Path | None) -> None:
             ("study", result.name),
             ("question", result.question),
             ("trials", f"{counts['finished']} of {len(trials)} finished{others}"),
-            ("training", output.duration(result.training_seconds)),
+            ("training", short_duration(result.training_seconds)),
             ("folder", result.folder),
         ]
     )

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -106,12 +105,12 @@ def evaluate(
         objective.check(targets)
     outputs = model.outputs(_batches(parts))
     scores = objective.metrics(outputs, targets) | {"n": len(outputs)} if targets else {}
-    predictions = Predictions(
-        outputs={head: _array(part) for head, part in objective.split(outputs).items()},
-        targets={name: _array(column) for name, column in targets.items()},
+    predictions = Predictions.of_tensors(
+        objective.split(outputs),
+        targets,
         ids=[name for part in parts for name in part.ids],
         objective=objective.spec,
-        classes=dict(model.classifier.classes),
+        classes=model.classifier.classes,
         data=dataset.digest,
         split=split,
         images=parts[0].digest if len(parts) == 1 else None,
@@ -167,7 +166,3 @@ def _batches(parts: list[ImageSet]) -> Iterator[Tensor]:
     for part in parts:
         for start in range(0, len(part), BATCH):
             yield part.batch(torch.arange(start, min(start + BATCH, len(part))))[0]
-
-
-def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
-    return np.ascontiguousarray(tensor.cpu().numpy())

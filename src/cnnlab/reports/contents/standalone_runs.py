@@ -156,6 +156,9 @@ def _named(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
     unclear = any(len(label) > _LONG for label in labels) or len(set(labels)) < len(labels)
     if unclear:
         labels = [str(setting.trials[0].run) for setting in settings]
+    if len(set(labels)) < len(labels):
+        # Runs of two folders may bear one name.
+        labels = [f"{label} ({setting.key})" for label, setting in zip(labels, settings, strict=True)]
     return tuple(replace(setting, label=label) for setting, label in zip(settings, labels, strict=True))
 
 

@@ -142,15 +142,6 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def duration_text(seconds: float) -> str:
-    """Seconds as a person says them: ``41 s``, ``3 min 07 s``, ``2 h 15 min``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
-
-
 def _number(value: float, kind: str, sign: bool, digits: int | None) -> str:
     if not math.isfinite(value):
         return "∞" if value > 0 else f"{MINUS}∞"

@@ -6,15 +6,12 @@ To leave them out would flatter the setting that fails most often. They rank beh
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from cnnlab.evaluation.comparison.multiple_comparisons import holm
 from cnnlab.evaluation.comparison.rank_sum_test import RankSumResult, compare_ranks
 from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.studies.result import Family, SettingComparison
-
-if TYPE_CHECKING:
-    from cnnlab.studies.statistics.tables import Tables
+from cnnlab.studies.statistics.tables import Tables
 
 LEVEL = 0.05
 METHOD = "Rank-sum test by permutation, Holm"
@@ -57,7 +54,7 @@ class RankedPair:
         return f"{setting} is {self.verdict} than {reference} {numbers}."
 
 
-def rank_pairs(tables: "Tables", metric: str, pairs: Sequence[tuple[str, str]]) -> tuple[RankedPair, ...]:
+def rank_pairs(tables: Tables, metric: str, pairs: Sequence[tuple[str, str]]) -> tuple[RankedPair, ...]:
     """Each pair of settings, adjusted for all of them; those of which one has no finished trial are left out."""
     known = [
         (setting, reference)
@@ -74,7 +71,7 @@ def rank_pairs(tables: "Tables", metric: str, pairs: Sequence[tuple[str, str]]) 
     )
 
 
-def claimed_pair(tables: "Tables", metric: str, left: str, right: str) -> RankedPair | None:
+def claimed_pair(tables: Tables, metric: str, left: str, right: str) -> RankedPair | None:
     """One setting against another as a claim compares them; None where one has no finished trial.
 
     With the baseline it is adjusted for all comparisons with that, else for those that claims make.
@@ -88,7 +85,7 @@ def claimed_pair(tables: "Tables", metric: str, left: str, right: str) -> Ranked
     return next((pair for pair in pairs if (pair.setting, pair.reference) == (left, right)), None)
 
 
-def family_by_ranks(tables: "Tables", metric: str) -> Family | None:
+def family_by_ranks(tables: Tables, metric: str) -> Family | None:
     """All settings with the baseline, or among each other; None where there is nothing to compare yet."""
     keys = list(tables.labels)
     if tables.baseline is None:

@@ -4,19 +4,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from cnnlab import evaluation
 from cnnlab.evaluation import MINUTES, NUMBER, POINTS, SECONDS, Interval, Unit
-from cnnlab.studies.result import Family, Metric, MetricSummary, Setting, SettingComparison
-from cnnlab.studies.statistics.rank_comparisons import family_by_ranks
+from cnnlab.studies.result import Metric, MetricSummary, Setting
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cnnlab.evaluation import Comparisons, Difference, McNemarResult
 
-FamilyKind = Literal["baseline", "pairs"]
 MOST_PAIRED = 30
 """Settings up to which all pairs are compared."""
 _UNITS: Mapping[str, Unit] = {
@@ -202,50 +200,8 @@ class Tables:
         comparisons = self.compared(metric, key)
         return [comparisons.between(self.labels[key], self.labels[other]) for other in self.labels if other != key]
 
-    def family(self, metric: str) -> Family | None:
-        """The comparisons to report on one metric; None where there are none to make."""
-        if len(self.labels) < 2 or (self.baseline is None and len(self.labels) > MOST_PAIRED):
-            return None
-        if self.late(metric, self.labels):
-            return family_by_ranks(self, metric)
-        if not any(self.values[metric].values()):
-            return None
-        comparisons = self.compared(metric, self.baseline)
-        keys = {label: key for key, label in self.labels.items()}
-        return Family(
-            metric,
-            "pairs" if self.baseline is None else "baseline",
-            comparisons.method,
-            comparisons.reason,
-            tuple(_comparison(metric, difference, keys) for difference in comparisons.differences),
-            comparisons.cautions,
-            {
-                "pooled_std": comparisons.pooled_std,
-                "df": comparisons.df,
-                "blocked": comparisons.blocked,
-                "level": comparisons.level,
-            },
-        )
-
 
 def _unreached(setting: Setting, metric: Metric) -> dict[int, float]:
     late = [trial for trial in setting.finished if trial.metrics.get(metric.name) is None]
     # What the last epoch did not reach would have taken one more.
     return {trial.seed: trial.epochs + 1.0 if metric.unit == "epochs" else trial.seconds for trial in late}
-
-
-def _comparison(metric: str, difference: "Difference", keys: Mapping[str, str]) -> SettingComparison:
-    return SettingComparison(
-        metric,
-        keys[difference.setting],
-        keys[difference.reference],
-        difference.estimate,
-        *ends(difference.interval),
-        difference.p_value,
-        difference.verdict,
-        difference.sentence,
-        difference.repeats,
-        difference.more_repeats,
-        difference.to_see,
-        difference.test,
-    )

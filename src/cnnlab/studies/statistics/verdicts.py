@@ -1,4 +1,4 @@
-"""From claims to verdicts: claims find their settings and metrics before anything trains, and are judged afterwards."""
+"""From claims to verdicts: settings and metrics are found before anything trains, and judged afterwards."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -91,13 +91,13 @@ def judge_claim(resolved: ResolvedClaim, tables: Tables) -> Claim:
     difference = _difference(resolved, tables)
     if difference is None or difference.estimate is None:
         reason = "there are no numbers to compare yet" if difference is None else difference.why
-        return Claim(claim.text, "undecided", f"{reason}.".replace("..", "."), {})
+        return Claim(claim.text, "undecided", f"{reason.rstrip('.')}.", {})
     if difference.verdict == "untested" and len(resolved.pairs) == 1:
         mcnemar = tables.image_by_image(resolved.metric, resolved.pairs[0][0], str(resolved.pairs[0][1]))
         if mcnemar is not None:
             return Claim(claim.text, "undecided", f"{mcnemar.sentence} {ONLY_REPEATS}", mcnemar.to_dict())
     verdict = _alike(difference, resolved) if isinstance(claim, Alike) else _compared(claim, difference, resolved)
-    return Claim(claim.text, verdict, _why(claim, difference, resolved), _numbers(difference))
+    return Claim(claim.text, verdict, _why(difference, len(resolved.pairs)), _numbers(difference))
 
 
 def _settings(chosen: Chosen, study_settings: StudySettings, what: str) -> tuple[PlannedSetting, ...]:
@@ -113,9 +113,9 @@ def _settings(chosen: Chosen, study_settings: StudySettings, what: str) -> tuple
 def _pairs(claim: Compared | Alike, study_settings: StudySettings, what: str) -> tuple[tuple[str, str | None], ...]:
     """Each setting on the left with its counterpart: the one on the right that has the same values otherwise."""
     left, right = _settings(claim.left, study_settings, what), _settings(claim.right, study_settings, what)
+    if left == right:
+        raise UsageError(f"{what} compares a setting with itself.")
     if len(left) == len(right) == 1:
-        if left == right:
-            raise UsageError(f"{what} compares a setting with itself.")
         return ((left[0].key, right[0].key),)
     named = {*(claim.left.values or study_settings.names), *(claim.right.values or study_settings.names)}
     others = {_rest(setting, named): setting.key for setting in right}
@@ -174,15 +174,17 @@ def _difference(resolved: ResolvedClaim, tables: Tables) -> "Difference | None":
     higher = metric.better == "higher"
     unit = difference_unit(metric)
     comparisons = evaluation.compare_settings(
-        frame, baseline="right", higher_is_better=higher, unit=unit, smallest=smallest
+        frame, baseline=frame.columns[1], higher_is_better=higher, unit=unit, smallest=smallest
     )
-    return comparisons.between("left", "right")
+    return comparisons.between(*frame.columns)
 
 
 def _blocks(resolved: ResolvedClaim, tables: Tables) -> "pd.DataFrame":
-    """Left and right beside each other, a row for each pair of settings and seed."""
+    """Left and right beside each other as the claim names them, a row for each pair of settings and seed."""
     import pandas as pd
 
+    assert isinstance(resolved.claim, Compared | Alike)
+    sides = [resolved.claim.left.text, resolved.claim.right.text]
     values = tables.values[resolved.metric.name]
     rows = {
         f"{left} {right} {seed}": (values[left].get(seed), values[str(right)].get(seed))
@@ -190,7 +192,7 @@ def _blocks(resolved: ResolvedClaim, tables: Tables) -> "pd.DataFrame":
         for seed in tables.seeds
     }
     known = {name: pair for name, pair in rows.items() if None not in pair}
-    return pd.DataFrame.from_dict(known, orient="index", columns=["left", "right"], dtype=float)
+    return pd.DataFrame.from_dict(known, orient="index", columns=sides, dtype=float)
 
 
 def _compared(claim: Compared, difference: "Difference", resolved: ResolvedClaim) -> Verdict:
@@ -252,15 +254,8 @@ def _towards(difference: "Difference", is_upwards: bool) -> tuple[float, float]:
     return (interval.low, interval.high) if is_upwards else (-interval.high, -interval.low)
 
 
-def _why(claim: Compared | Alike, difference: "Difference", resolved: ResolvedClaim) -> str:
-    """In the words of the comparison, with the settings as the claim names them where there are several."""
-    if len(resolved.pairs) == 1:
-        return difference.sentence
-    renamed = {"left": claim.left.text, "right": claim.right.text}
-    text = difference.sentence
-    for side, name in renamed.items():
-        text = text.replace(side, name, 1)
-    return f"{text} Over {len(resolved.pairs)} pairs of settings."
+def _why(difference: "Difference", pairs: int) -> str:
+    return difference.sentence if pairs == 1 else f"{difference.sentence} Over {pairs} pairs of settings."
 
 
 def _numbers(difference: "Difference") -> dict[str, Any]:
