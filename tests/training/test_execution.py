@@ -100,14 +100,9 @@ def test_cuda_takes_bfloat16_where_it_is_native_and_float16_otherwise(
     is_native: bool, expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-
-    def is_bf16_supported(including_emulation: bool = True) -> bool:
-        asked.append(including_emulation)
-        return is_native
-
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_bf16_supported)
-    assert _settled(device="cuda") == expected
-    assert asked == [False]
+    monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: asked.append(str(device)) or is_native)
+    assert _settled(device="cuda:1") == expected
+    assert asked == ["cuda:1"]
 
 
 def test_mps_computes_in_float32() -> None:

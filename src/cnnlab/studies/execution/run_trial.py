@@ -108,7 +108,7 @@ def _wait(device: str) -> None:
     if device.startswith("cuda"):
         import torch
 
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
 
 
 def _epochs(recipe: Mapping[str, Any]) -> int:
