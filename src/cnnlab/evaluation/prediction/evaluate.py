@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab import data as data_room
+from cnnlab.core import memory
 from cnnlab.core.errors import UsageError
 from cnnlab.data import Dataset, ImageSet
 from cnnlab.evaluation.intervals import Interval, score_interval
@@ -88,6 +89,7 @@ def evaluate(
     :raises UsageError: when the data has no such split, or knows other classes than the classifier.
     :raises DataError: when the data cannot be read.
     """
+    memory.ask_for_large_pages()
     model = predictor_of(run, device=device, network=network)
     if data is None and isinstance(run, Run):
         data_dir = data_dir or run.data_folder
