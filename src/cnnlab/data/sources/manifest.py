@@ -144,8 +144,8 @@ class _Files:
             if not any(map(_finder(images), names)):
                 raise DataError(
                     f"{table} names pictures such as {names[0]}, and none of them is beside it, nor in a folder there "
-                    f"called {first_few(_USUAL_FOLDERS[1:7])}. Say where they are with pictures=, as in "
-                    f"'csv(path={table}, pictures=photos/)'."
+                    f"called {first_few(_USUAL_FOLDERS[1:7])}. Say where they are with images=, as in "
+                    f"'csv(path={table}, images=photos/)'."
                 )
         if images.is_dir():
             find = _finder(images)
