@@ -25,6 +25,16 @@ def test_runs_that_differ_in_the_seed_alone_are_repeats(make_run):
     assert result.settings[0].summary("test_accuracy").interval == "t over 3 repeats"
 
 
+def test_labels_that_look_like_keys_of_settings_stay_as_they_are(make_run):
+    # Inside, settings are called s0, s1 and s2 in this order; these are called otherwise.
+    tight, wide = (0.80, 0.81, 0.80, 0.81, 0.82), (0.60, 0.95, 0.70, 0.99, 0.65)
+    values = {"s1": tight, "s2": [value + 0.05 for value in tight[::-1]], "s0": wide}
+    runs = [make_run(name, seed=s, accuracy=value) for name in values for s, value in enumerate(values[name])]
+    (family,) = result_of_runs(runs).families
+    assert "s0 scatters unlike the others" in family.why
+    assert family.comparisons[0].sentence.startswith("s2 is better than s1 (+5.00 points, ")
+
+
 def test_single_runs_are_compared_image_by_image(make_run):
     runs = [make_run("none", accuracy=0.80), make_run("flip(p=0.5)", accuracy=0.90)]
     result = result_of_runs(runs)

@@ -269,6 +269,19 @@ def test_a_partial_setting_is_compared_pair_by_pair_over_the_other_axes():
     assert found.numbers["difference"] == pytest.approx(0.0202)
 
 
+@pytest.mark.parametrize("word", ["brightness(0.2)", "left", "right", "leftright"])
+def test_a_verdict_calls_settings_as_the_claim_does(word):
+    # Names may hold the words that the comparison goes by itself, left and right among them.
+    vary = {"augment": ["none", "flip"], "epochs": [1, 2]}
+    named = {"augment": {word: "brightness(0.2)", "none": "none"}, "epochs": [1, 2]}
+    claim = f"augment={word} is better than augment=none"
+    found = verdict(claim, (HIGH, HIGH, LOW, LOW), {**vary, **named})
+    assert found.why.startswith(f"augment={word} is better than augment=none (+10.00 points, ")
+    assert found.why.endswith(". Over 2 pairs of settings.")
+    again = verdict(f"augment=none is worse than augment={word}", (HIGH, HIGH, LOW, LOW), {**vary, **named})
+    assert again.why.startswith(f"augment=none is worse than augment={word} (-10.00 points, ")
+
+
 def test_without_numbers_nothing_is_decided():
     for claim in ("augment=flip is better than augment=none", "the best test_accuracy is at least 0.1"):
         assert verdict(claim, ((), ())).verdict == "undecided"

@@ -85,8 +85,9 @@ def _line(setting: "Setting", metric: "Metric") -> list[object]:
 
 
 def _comparisons(result: "StudyResult") -> None:
+    labels = {metric.name: metric.label for metric in result.metrics}
     for family in result.families:
-        output.heading(f"{family.metric.replace('_', ' ')}: {family.method}")
+        output.heading(f"{labels[family.metric]}: {family.method}")
         for comparison in family.comparisons[:_MOST_COMPARISONS]:
             output.write(f"- {comparison.sentence}")
         if len(family.comparisons) > _MOST_COMPARISONS:

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from cnnlab.core.errors import CnnlabError
-from cnnlab.evaluation import Comparisons, compare_settings, unit_of
 from cnnlab.runs import Predictions, Run
-from cnnlab.studies.result import Family, Metric, Setting, SettingComparison
+from cnnlab.studies.result import Family, Metric, Setting
 from cnnlab.studies.statistics.single_runs import family_of_single_runs, split_scored
+from cnnlab.studies.statistics.tables import Tables
 
 _MOST_PAIRS = 6
 """Of more settings than these, each is compared with the best by validation alone, not all with each other."""
-LEVEL = 0.95
 
 
 def compare_standalone(
@@ -24,61 +23,16 @@ def compare_standalone(
     if len(digests) > 1:
         return (), ["The runs were scored on data of different content, so they are not tested against each other."]
     repeated = [setting for setting in known if len(setting.finished) > 1]
-    if len(repeated) > 1:
-        return (_over_repeats(known, metric),), []
     if len(repeated) == 1:
         return (), ["Only one setting has repeats, so nothing tells a difference from chance: train the others again."]
-    family, trouble = _image_by_image(known, metric, runs)
-    return ((family,), trouble) if family else ((), trouble)
+    family, trouble = (_over_repeats(known, metric), []) if repeated else _image_by_image(known, metric, runs)
+    return ((family,) if family else ()), trouble
 
 
-def _over_repeats(settings: Sequence[Setting], metric: Metric) -> Family:
-    import pandas as pd
-
-    columns = {s.key: {t.seed: t.metrics.get(metric.name) for t in s.finished} for s in settings}
+def _over_repeats(settings: Sequence[Setting], metric: Metric) -> Family | None:
     reference = _reference(settings, metric) if len(settings) > _MOST_PAIRS else None
-    comparisons = compare_settings(
-        pd.DataFrame(columns).astype(float).sort_index(),
-        baseline=reference,
-        level=LEVEL,
-        higher_is_better=metric.better == "higher",
-        unit=unit_of(metric.name),
-    )
-    labels = {setting.key: setting.label for setting in settings}
-    return _family(comparisons, metric, labels)
-
-
-def _family(compared: Comparisons, metric: Metric, labels: Mapping[str, str]) -> Family:
-    comparisons = tuple(
-        SettingComparison(
-            metric=metric.name,
-            setting=difference.setting,
-            reference=difference.reference,
-            difference=difference.estimate,
-            low=difference.interval.low if difference.interval else None,
-            high=difference.interval.high if difference.interval else None,
-            p=difference.p_value,
-            verdict=difference.verdict,
-            sentence=difference.sentence,
-            repeats=difference.repeats,
-            more_repeats=difference.more_repeats,
-            to_see=difference.to_see,
-            test=difference.test,
-        )
-        for difference in compared.differences
-    )
-    facts = {"pooled_std": compared.pooled_std, "df": compared.df, "blocked": compared.blocked, "level": compared.level}
-    kind = "pairs" if compared.baseline is None else "baseline"
-    why = _relabelled(compared.reason, labels)
-    cautions = tuple(_relabelled(text, labels) for text in compared.cautions)
-    return Family(metric.name, kind, compared.method, why, comparisons, cautions, facts)  # type: ignore[arg-type]
-
-
-def _relabelled(text: str, labels: Mapping[str, str]) -> str:
-    """Settings are compared by their keys, which no one knows; sentences name them by their labels."""
-    import re
-
-    return re.sub(r"\bs\d+\b", lambda match: labels.get(match.group(), match.group()), text)
+    seeds = sorted({trial.seed for setting in settings for trial in setting.finished})
+    return Tables.of(settings, seeds, [metric], baseline=reference).family(metric.name)
 
 
 def _reference(settings: Sequence[Setting], metric: Metric) -> str:

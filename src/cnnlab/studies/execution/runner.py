@@ -27,7 +27,7 @@ from cnnlab.studies.execution.parallelism import trial_recipe
 from cnnlab.studies.execution.scheduler import Scheduler, TrialTask
 from cnnlab.studies.progress import StudyProgress
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.result import Trial
+from cnnlab.studies.result import Metric, Trial
 from cnnlab.training.signals import StopRequest, catching_signals
 
 _MOST_ATTEMPTS = 3
@@ -71,7 +71,7 @@ class Runner:
     """
 
     def __init__(
-        self, scheduler: Scheduler, executor: Executor, record: StudyRecord, progress: StudyProgress, metric: str
+        self, scheduler: Scheduler, executor: Executor, record: StudyRecord, progress: StudyProgress, metric: Metric
     ) -> None:
         self.scheduler, self.executor, self.record = scheduler, executor, record
         self.progress, self.metric = progress, metric

@@ -67,10 +67,10 @@ def rank_pairs(tables: "Tables", metric: str, pairs: Sequence[tuple[str, str]]) 
     rank_sums = [
         compare_ranks(tables.ranked(metric, setting), tables.ranked(metric, reference)) for setting, reference in known
     ]
-    adjusted = holm([setting.p_value for setting in rank_sums])
+    adjusted = holm([rank_sum.p_value for rank_sum in rank_sums])
     return tuple(
-        RankedPair(setting, reference, (tables.labels[setting], tables.labels[reference]), ranked, p)
-        for (setting, reference), ranked, p in zip(known, rank_sums, adjusted, strict=True)
+        RankedPair(setting, reference, (tables.labels[setting], tables.labels[reference]), rank_sum, p)
+        for (setting, reference), rank_sum, p in zip(known, rank_sums, adjusted, strict=True)
     )
 
 

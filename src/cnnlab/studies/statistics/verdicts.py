@@ -1,7 +1,7 @@
 """From claims to verdicts: claims find their settings and metrics before anything trains, and are judged afterwards."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cnnlab import evaluation
@@ -88,16 +88,16 @@ def judge_claim(resolved: ResolvedClaim, tables: Tables) -> Claim:
         return _leads(resolved, claim, tables)
     if tables.late(resolved.metric.name, [key for pair in resolved.pairs for key in pair if key is not None]):
         return _compared_late(resolved, claim, tables)
-    difference = _difference(resolved, tables)
+    difference = _difference(claim, resolved, tables)
     if difference is None or difference.estimate is None:
         reason = "there are no numbers to compare yet" if difference is None else difference.why
-        return Claim(claim.text, "undecided", f"{reason}.".replace("..", "."), {})
+        return Claim(claim.text, "undecided", f"{reason}.", {})
     if difference.verdict == "untested" and len(resolved.pairs) == 1:
         mcnemar = tables.image_by_image(resolved.metric, resolved.pairs[0][0], str(resolved.pairs[0][1]))
         if mcnemar is not None:
             return Claim(claim.text, "undecided", f"{mcnemar.sentence} {ONLY_REPEATS}", mcnemar.to_dict())
     verdict = _alike(difference, resolved) if isinstance(claim, Alike) else _compared(claim, difference, resolved)
-    return Claim(claim.text, verdict, _why(claim, difference, resolved), _numbers(difference))
+    return Claim(claim.text, verdict, _why(difference, resolved), _numbers(difference))
 
 
 def _settings(chosen: Chosen, study_settings: StudySettings, what: str) -> tuple[PlannedSetting, ...]:
@@ -163,9 +163,9 @@ def _in_unit(amount: Amount, metric: Metric, what: str, is_level: bool) -> float
     return amount.number
 
 
-def _difference(resolved: ResolvedClaim, tables: Tables) -> "Difference | None":
+def _difference(claim: Compared | Alike, resolved: ResolvedClaim, tables: Tables) -> "Difference | None":
     metric, first = resolved.metric, resolved.pairs[0]
-    smallest = resolved.amount if isinstance(resolved.claim, Alike) else None
+    smallest = resolved.amount if isinstance(claim, Alike) else None
     if len(resolved.pairs) == 1 and first[1] is not None:
         return tables.between(metric.name, first[0], first[1], smallest)
     frame = _blocks(resolved, tables)
@@ -176,7 +176,8 @@ def _difference(resolved: ResolvedClaim, tables: Tables) -> "Difference | None":
     comparisons = evaluation.compare_settings(
         frame, baseline="right", higher_is_better=higher, unit=unit, smallest=smallest
     )
-    return comparisons.between("left", "right")
+    # The sentence of a difference names its settings, and these are called as the claim calls them.
+    return replace(comparisons.between("left", "right"), setting=claim.left.text, reference=claim.right.text)
 
 
 def _blocks(resolved: ResolvedClaim, tables: Tables) -> "pd.DataFrame":
@@ -252,15 +253,10 @@ def _towards(difference: "Difference", is_upwards: bool) -> tuple[float, float]:
     return (interval.low, interval.high) if is_upwards else (-interval.high, -interval.low)
 
 
-def _why(claim: Compared | Alike, difference: "Difference", resolved: ResolvedClaim) -> str:
-    """In the words of the comparison, with the settings as the claim names them where there are several."""
-    if len(resolved.pairs) == 1:
-        return difference.sentence
-    renamed = {"left": claim.left.text, "right": claim.right.text}
-    text = difference.sentence
-    for side, name in renamed.items():
-        text = text.replace(side, name, 1)
-    return f"{text} Over {len(resolved.pairs)} pairs of settings."
+def _why(difference: "Difference", resolved: ResolvedClaim) -> str:
+    """In the words of the comparison, and over how many pairs of settings it is."""
+    over = f" Over {len(resolved.pairs)} pairs of settings." if len(resolved.pairs) > 1 else ""
+    return f"{difference.sentence}{over}"
 
 
 def _numbers(difference: "Difference") -> dict[str, Any]:
