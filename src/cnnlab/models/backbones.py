@@ -363,11 +363,11 @@ def _unpooled(make: Callable[..., Any], seen: Shape) -> dict[str, str]:
     try:
         with torch.device("meta"):
             body = make(**options)
-            found = shape_after(body, seen)
+            maps = shape_after(body, seen)
     except _REFUSALS:
         return {}
     channels = getattr(body, "head_hidden_size", None) or body.num_features
-    return options if found is not None and len(found) == 3 and found[0] == channels else {}
+    return options if maps is not None and len(maps) == 3 and maps[0] == channels else {}
 
 
 def timm_settings(library: ModuleType, name: str) -> Any:
@@ -396,10 +396,10 @@ def _tried(make: Callable[[], Any], name: str) -> Any:
 def renamed(names: Iterable[str], origin: Origin) -> dict[str, str]:
     """What tensors of the original are called here, where they are known."""
     parts = sorted(origin.names, key=len, reverse=True)
-    found = {}
+    ours = {}
     for name in names:
         prefix = next((p for p in parts if not p or name.startswith(f"{p}.")), None)
         if prefix is not None:
             rest = name if not prefix else name[len(prefix) + 1 :]
-            found[name] = f"{origin.names[prefix]}.{rest}"
-    return found
+            ours[name] = f"{origin.names[prefix]}.{rest}"
+    return ours

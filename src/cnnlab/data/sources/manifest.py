@@ -155,10 +155,10 @@ class _Files:
         members, locate = open_members(images), _finder(images)
 
         def read(name: str) -> bytes:
-            found = locate(name)
-            if found is None:
+            member = locate(name)
+            if member is None:
                 raise DataError(f"there is no such file in {images}")
-            return members.read(found)
+            return members.read(member)
 
         return cls((images,), read)
 

@@ -45,8 +45,8 @@ class Evaluation:
     def intervals(self) -> dict[str, Interval]:
         """Wilson's interval of each score that is a share of the pictures, such as accuracy."""
         count = len(self.predictions)
-        found = {name: score_interval(name, value, count) for name, value in self.scores.items()}
-        return {name: interval for name, interval in found.items() if interval is not None}
+        by_name = {name: score_interval(name, value, count) for name, value in self.scores.items()}
+        return {name: interval for name, interval in by_name.items() if interval is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """The scores and what they are of, as plain JSON."""

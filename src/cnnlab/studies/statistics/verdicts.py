@@ -227,11 +227,11 @@ def _compared_late(resolved: ResolvedClaim, claim: Compared | Alike, tables: Tab
             {},
         )
     (pair,) = ranked_pairs
-    repeats, unreached = list(pair.found.counts), list(pair.found.beyond)
+    repeats, unreached = list(pair.rank_sum.counts), list(pair.rank_sum.beyond)
     numbers = {"p": pair.p, "test": "rank-sum", "repeats": repeats, "unreached": unreached}
     verdict: Verdict = "undecided"
     if pair.verdict != "undecided":
-        verdict = "supported" if pair.found.is_higher == _is_upwards(claim, resolved.metric) else "contradicted"
+        verdict = "supported" if pair.rank_sum.is_higher == _is_upwards(claim, resolved.metric) else "contradicted"
     return Claim(claim.text, verdict, pair.sentence, numbers)
 
 
