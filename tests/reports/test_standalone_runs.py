@@ -18,10 +18,10 @@ def test_runs_that_differ_in_the_seed_alone_are_repeats(make_run):
     assert [axis.name for axis in result.axes] == ["optimizer.lr"]
     assert result.metric.name == "test_accuracy" and result.question == "What difference does optimizer.lr make?"
     (family,) = result.families
-    (one,) = family.comparisons
-    assert (one.setting, one.reference, one.verdict) == ("s1", "s0", "better")
+    (comparison,) = family.comparisons
+    assert (comparison.setting, comparison.reference, comparison.verdict) == ("s1", "s0", "better")
     # The differences seed by seed are 0.09, 0.09 and 0.10.
-    assert one.difference == pytest.approx(0.28 / 3)
+    assert comparison.difference == pytest.approx(0.28 / 3)
     assert result.settings[0].summary("test_accuracy").interval == "t over 3 repeats"
 
 
@@ -40,9 +40,13 @@ def test_single_runs_are_compared_image_by_image(make_run):
     result = result_of_runs(runs)
     (family,) = result.families
     expected = compare_predictions(runs[1].predictions("test"), runs[0].predictions("test"))
-    (one,) = family.comparisons
+    (comparison,) = family.comparisons
     assert family.method == "Exact McNemar test" and "only repeats can tell" in family.why
-    assert (one.difference, one.p, one.verdict) == (expected.difference, expected.p_value, "better")
+    assert (comparison.difference, comparison.p, comparison.verdict) == (
+        expected.difference,
+        expected.p_value,
+        "better",
+    )
     assert result.settings[0].summary("test_accuracy").interval.startswith("Wilson")
 
 
@@ -54,9 +58,9 @@ def test_p_values_of_several_single_runs_are_adjusted(make_run):
         compare_predictions(runs[a].predictions("test"), runs[b].predictions("test")).p_value
         for a, b in ((1, 0), (2, 0), (2, 1))
     ]
-    found = [one.p for one in family.comparisons]
+    p_values = [comparison.p for comparison in family.comparisons]
     # Holm: the smallest times three, the next times two.
-    assert min(found) == pytest.approx(3 * min(raw)) and all(p >= r for p, r in zip(found, raw, strict=True))
+    assert min(p_values) == pytest.approx(3 * min(raw)) and all(p >= r for p, r in zip(p_values, raw, strict=True))
 
 
 def test_data_of_other_content_is_not_compared(make_run):
