@@ -92,7 +92,7 @@ def test_the_farthest_off_come_first_with_their_own_images(clocks: cnnlab.Run) -
     gallery = farthest_off(repeats, "time")
     assert gallery is not None and gallery.trouble == ""
     sizes = [mistake.size for mistake in gallery.mistakes]
-    assert sizes == sorted(sizes, reverse=True) and sizes[0] == found.found.distances.max()
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] == found.predictions.distances.max()
     assert gallery.words(gallery.mistakes[0]).startswith("off by ")
     assert all(mistake.pixels is not None for mistake in gallery.mistakes)
 

@@ -49,15 +49,15 @@ def _reader_of(path: str, place: SearchPath) -> Call:
     return Call(_kind(path, place.look(path)), (), {"path": path})
 
 
-def _kind(path: str, found: Path | None) -> str:
+def _kind(path: str, place: Path | None) -> str:
     """By the name, and for a folder by what is in it."""
     name = Path(path).name.lower()
     if _IDX.search(name):
         return "idx"
     if _CIFAR.search(name):
         return "cifar"
-    if found is not None and found.is_dir():
-        return _kind_of_folder({file.name for file in found.iterdir()})
+    if place is not None and place.is_dir():
+        return _kind_of_folder({file.name for file in place.iterdir()})
     return _BY_SUFFIX.get(Path(name).suffix, "folder")
 
 

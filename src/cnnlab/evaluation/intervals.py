@@ -114,10 +114,10 @@ def paired_interval(first: Iterable[float], second: Iterable[float], level: floa
 
     :raises UsageError: when there are not as many of one as of the other.
     """
-    one, other = list(first), list(second)
-    if len(one) != len(other):
-        raise UsageError(f"{len(one)} values cannot be paired with {len(other)}.")
-    result = mean_interval([a - b for a, b in zip(one, other, strict=True)], level)
+    left, right = list(first), list(second)
+    if len(left) != len(right):
+        raise UsageError(f"{len(left)} values cannot be paired with {len(right)}.")
+    result = mean_interval([a - b for a, b in zip(left, right, strict=True)], level)
     return None if result is None else Interval(result.low, result.high, level, f"paired {result.method}")
 
 
@@ -126,10 +126,10 @@ def two_sample_interval(first: Iterable[float], second: Iterable[float], level: 
 
     :returns: None when either has fewer than two values.
     """
-    one, other = _finite(first), _finite(second)
-    if min(len(one), len(other)) < 2:
+    left, right = _finite(first), _finite(second)
+    if min(len(left), len(right)) < 2:
         return None
-    difference, error, df = welch(one, other)
+    difference, error, df = welch(left, right)
     half = t_quantile(level, df) * error if error else 0.0
     return Interval(difference - half, difference + half, checked_level(level), "Welch's t")
 

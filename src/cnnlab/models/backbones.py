@@ -329,11 +329,11 @@ def _unpooled(make: Callable[..., Any], seen: Shape) -> dict[str, str]:
     try:
         with torch.device("meta"):
             body = make(**options)
-            found = shape_after(body, seen)
+            maps = shape_after(body, seen)
     except _REFUSALS:
         return {}
     channels = getattr(body, "head_hidden_size", None) or body.num_features
-    return options if found is not None and len(found) == 3 and found[0] == channels else {}
+    return options if maps is not None and len(maps) == 3 and maps[0] == channels else {}
 
 
 def _tried(make: Callable[[], Any], name: str) -> Any:

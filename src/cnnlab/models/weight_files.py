@@ -149,8 +149,8 @@ def count_of_classes(network: Backbone, weights: StartingWeights) -> int:
 
 def moments_for(network: Backbone, weights: StartingWeights, channels: int) -> Moments:
     """Mean and deviation of the pictures that the weights were trained on; grey ones take the average over colours."""
-    found = stored_moments(weights.path) if weights.path.suffix == ".safetensors" else None
-    mean, std = found or network.origin.moments
+    stored = stored_moments(weights.path) if weights.path.suffix == ".safetensors" else None
+    mean, std = stored or network.origin.moments
     if len(mean) == channels:
         return mean, std
     return (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
@@ -288,11 +288,11 @@ def _timm_file(name: str, offline: bool) -> Path:
         return by_hand
     try:
         is_offline = offline or bool(os.environ.get("HF_HUB_OFFLINE"))
-        found = hub.hf_hub_download(repository, "model.safetensors", local_files_only=is_offline)
+        file = hub.hf_hub_download(repository, "model.safetensors", local_files_only=is_offline)
     except Exception as error:  # the client has dozens of its own, and those of what it is made of
         reason = "there was no looking for it on the network" if offline else str(error).partition("\n")[0]
         raise _missing(name, hub.hf_hub_url(repository, "model.safetensors"), by_hand, reason) from error
-    return Path(found)
+    return Path(file)
 
 
 def _missing(name: str, url: str, path: Path, reason: str) -> UsageError:

@@ -60,13 +60,13 @@ def _complete(bound: "BoundCall[Objective]") -> "BoundCall[Objective]":
 
 def _columns_named(call: Call) -> list[str]:
     """The columns that a call and the calls within it name."""
-    found: list[str] = []
+    names: list[str] = []
     for name, value in call.kwargs.items():
         if isinstance(value, Call):
-            found += _columns_named(value)
+            names += _columns_named(value)
         elif name == "column":
-            found += [value] if isinstance(value, str) else [word for word in value or () if isinstance(word, str)]
-    return found
+            names += [value] if isinstance(value, str) else [word for word in value or () if isinstance(word, str)]
+    return names
 
 
 class Objective(ABC):

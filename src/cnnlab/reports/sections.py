@@ -300,7 +300,7 @@ def _best(subject: ReportSubject, data_dir: Path | None) -> list[Section | None]
 
 
 def _number_section(subject: ReportSubject, details: of_numbers.NumberDetails) -> Section:
-    unit, numbers = details.found.unit, details.found
+    unit, numbers = details.predictions.unit, details.predictions
     mean, guess = (with_unit(value, unit) for value in (float(numbers.distances.mean()), numbers.guess))
     text = f"{_on_which(subject, details)} It is off by {mean} on average; who always says the same {details.name} is "
     text += f"off by {guess} at best."

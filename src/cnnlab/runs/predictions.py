@@ -178,11 +178,11 @@ def _column(name: str, array: Any) -> "Column":
     return np.ascontiguousarray(result, dtype=np.float32)
 
 
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _same(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
     """Whether arrays are equal to the bit, so that a NaN equals itself."""
-    return one.keys() == other.keys() and all(
-        a.dtype == other[name].dtype and a.shape == other[name].shape and a.tobytes() == other[name].tobytes()
-        for name, a in one.items()
+    return left.keys() == right.keys() and all(
+        a.dtype == right[name].dtype and a.shape == right[name].shape and a.tobytes() == right[name].tobytes()
+        for name, a in left.items()
     )
 
 

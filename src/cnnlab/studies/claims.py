@@ -220,9 +220,9 @@ class _Reader:
             self.at += 1
         if start == self.at:
             raise self.fail("a value is expected here")
-        found = self.text[start : self.at]
+        words = self.text[start : self.at]
         self.skip()
-        return found
+        return words
 
     def on(self) -> str | None:
         return self.metric() if self.take("on") else None

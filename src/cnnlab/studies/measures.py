@@ -133,8 +133,8 @@ def _of_level(match: re.Match[str], objective: Objective, splits: Sequence[str])
 
 
 def _score(folder: Path, info: Mapping[str, Any], split: str, inner: str) -> float | None:
-    found: float | None = ((info.get("scores") or {}).get(split) or {}).get(inner)
-    return found
+    score: float | None = ((info.get("scores") or {}).get(split) or {}).get(inner)
+    return score
 
 
 def _gap(folder: Path, info: Mapping[str, Any], inner: str, better: str) -> float | None:

@@ -92,11 +92,11 @@ def plan_of(study_settings: StudySettings, trials: Trials, record: StudyRecord) 
     if isinstance(study_settings.design, SearchDesign):
         left = study_settings.design.trials - len(record.steps[: study_settings.design.trials])
         pruned = {step.setting for step in searched(study_settings, record.steps, "").steps if step.state == "pruned"}
-    found = tuple(
+    planned = tuple(
         _trial(setting, seed, trials, record, setting.key in pruned)
         for setting, seed in seeds_first(study_settings.settings, file.repeats)
     )
-    return StudyPlan(file.name, file.question, file.design, len(study_settings.settings), found, left)
+    return StudyPlan(file.name, file.question, file.design, len(study_settings.settings), planned, left)
 
 
 def estimate(plan: StudyPlan, study_settings: StudySettings, trials: Trials, record: StudyRecord) -> Estimate:

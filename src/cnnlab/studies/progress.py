@@ -8,7 +8,7 @@ from typing import Any
 from cnnlab.core.durations import clock_text
 from cnnlab.core.messages import note, shows_bars
 from cnnlab.studies.execution.scheduler import TrialTask
-from cnnlab.studies.result import Trial
+from cnnlab.studies.result import Metric, Trial
 
 _SHOWN = ("validation_accuracy", "train_accuracy", "validation_loss", "train_loss")
 
@@ -86,13 +86,13 @@ class StudyProgress:
         known.trained += 1
         self._show()
 
-    def trial_ended(self, number: int, task: TrialTask, trial: Trial, metric: str) -> None:
+    def trial_ended(self, number: int, task: TrialTask, trial: Trial, metric: Metric) -> None:
         """It ended, one way or the other."""
         row = self._rows.pop(number, None) or _Row(task, 0)
         self.done += 1
         self._settled += row.share_trained if row.epochs else 1.0
-        value = trial.metrics.get(metric)
-        outcome = f"{metric.replace('_', ' ')} {value:.4f}" if value is not None else (trial.reason or trial.status)
+        value = trial.metrics.get(metric.name)
+        outcome = f"{metric.label} {value:.4f}" if value is not None else (trial.reason or trial.status)
         left = self.seconds_left()
         rest = "" if left is None or self.done >= self.total else f"  {clock_text(left)} left"
         what = f"{row.task.setting.label}, seed {row.task.seed}"

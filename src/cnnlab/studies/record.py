@@ -58,26 +58,26 @@ class StudyRecord:
     @property
     def asked(self) -> Mapping[str, Any]:
         """What the study asked for when its execution was fixed."""
-        found: Mapping[str, Any] = self.state.get("asked") or {}
-        return found
+        keys: Mapping[str, Any] = self.state.get("asked") or {}
+        return keys
 
     @property
     def failures(self) -> dict[str, dict[str, Any]]:
         """By digest of the trial: ``kind``, ``reason``, ``run``."""
-        found: dict[str, dict[str, Any]] = self.state.setdefault("failures", {})
-        return found
+        by_trial: dict[str, dict[str, Any]] = self.state.setdefault("failures", {})
+        return by_trial
 
     @property
     def attempts(self) -> dict[str, int]:
         """By digest of the trial, how often it was begun."""
-        found: dict[str, int] = self.state.setdefault("attempts", {})
-        return found
+        by_trial: dict[str, int] = self.state.setdefault("attempts", {})
+        return by_trial
 
     @property
     def steps(self) -> list[dict[str, Any]]:
         """The steps of a search, in order; see :mod:`cnnlab.studies.search`."""
-        found: list[dict[str, Any]] = self.state.setdefault("steps", [])
-        return found
+        steps: list[dict[str, Any]] = self.state.setdefault("steps", [])
+        return steps
 
     def hold(self) -> None:
         """Takes the study for this process.

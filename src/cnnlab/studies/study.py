@@ -262,7 +262,7 @@ class Study:
             if chosen is local:
                 local.resize(workers or int(self.record.execution["trials_at_once"]))
             progress = StudyProgress(self.name, tasks, tasks - left)
-            Runner(scheduler, chosen, self.record, progress, self._judged_by[0].metric.name).run()
+            Runner(scheduler, chosen, self.record, progress, self._judged_by[0].metric).run()
 
     def _examples(self, scheduler: Scheduler) -> list[PlannedSetting]:
         """Settings to time, the first one unless it cannot be trained."""

@@ -254,7 +254,7 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str)
 
 def _explain(error: ValidationError) -> str:
     # A misspelt key is missing under its right name too; what was written says more.
-    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    first = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
     if "rows" in first["loc"]:
         return _explain_row(first)
     place = [str(part) for part in first["loc"] if not isinstance(part, int)]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab import augment, models, objectives
+from cnnlab.core import memory
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import RunBusyError, StorageError, UsageError
 from cnnlab.core.messages import announcing, note, warn
@@ -96,6 +97,7 @@ def train(
     :param callbacks: called with an :class:`EpochEnd` after each epoch.
     :raises UsageError: for a recipe that cannot be meant; nothing is written then.
     """
+    memory.ask_for_large_pages()
     recipe, plain, given = python_objects.extract_objects(recipe, keys)
     store = store_at(runs)
     setup = read_setup(Recipe.read(recipe, **plain), given, store, data_dir, offline)
@@ -129,6 +131,7 @@ def resume(
     :param data: the arrays, where the run was trained on some given in Python; ``model`` likewise.
     :raises UsageError: when the data is no longer what the run was started on.
     """
+    memory.ask_for_large_pages()
     found = store_at(runs).find(run)
     if found.status == "finished":
         note(f"{found.folder} is finished already. Train more epochs with: cnnlab extend {found.name} epochs=+3")

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
+from cnnlab.core import memory
 from cnnlab.core.errors import TrainingError, UsageError
 from cnnlab.core.files import replacing
 from cnnlab.core.messages import note, track, warn
@@ -71,6 +72,7 @@ def find_lr(
     :raises UsageError: when these are no range, or too few steps to read a curve from.
     :raises TrainingError: when the loss blows up from the start.
     """
+    memory.ask_for_large_pages()
     if not 0 < lowest < highest < math.inf or steps < _FEWEST:
         raise UsageError(
             f"a range test takes rates 0 < lowest < highest and at least {_FEWEST} steps; "

@@ -190,9 +190,9 @@ def test_a_clock_is_held_to_minutes_and_seconds():
 
 
 def test_values_that_scatter_leave_it_undecided_and_say_how_many_repeats_lack():
-    found = verdict("augment=flip is better than augment=none", (LOW, WIDE))
-    assert found.verdict == "undecided"
-    assert "not enough repeats to tell" in found.why and "would be needed to see" in found.why
+    judged = verdict("augment=flip is better than augment=none", (LOW, WIDE))
+    assert judged.verdict == "undecided"
+    assert "not enough repeats to tell" in judged.why and "would be needed to see" in judged.why
 
 
 def test_a_margin_must_lie_outside_the_interval():
@@ -236,13 +236,13 @@ def test_claimed_comparisons_are_not_corrected_for_those_that_nobody_claimed():
     vary = {"augment": ["none", "flip", "erase", "invert", "blur", "hue"]}
     near = tuple(value + shift for value, shift in zip(LOW, (0.01, 0.008, 0.012, 0.007, 0.01), strict=True))
     values = (LOW, near, HIGH, HIGH[::-1], LOW[::-1], near[::-1])
-    found = verdict("augment=flip is better than augment=none", values, vary)
+    judged = verdict("augment=flip is better than augment=none", values, vary)
     # The spread is pooled over all six, as statsmodels has it for the model of settings and seeds.
     frame = pd.DataFrame(values).melt(ignore_index=False).reset_index(names="setting")
     fitted = smf.ols("value ~ C(setting) + C(variable)", frame).fit()
-    assert found.numbers["p"] == pytest.approx(fitted.pvalues["C(setting)[T.1]"])
-    assert found.numbers["test"] == "pooled t"
-    assert 15 * found.numbers["p"] > 0.05 > found.numbers["p"] and found.verdict == "supported"
+    assert judged.numbers["p"] == pytest.approx(fitted.pvalues["C(setting)[T.1]"])
+    assert judged.numbers["test"] == "pooled t"
+    assert 15 * judged.numbers["p"] > 0.05 > judged.numbers["p"] and judged.verdict == "supported"
 
 
 def test_each_pair_is_planned_once_and_those_with_the_baseline_are_in_its_family():
@@ -264,9 +264,22 @@ def test_a_partial_setting_is_compared_pair_by_pair_over_the_other_axes():
     vary = {"augment": ["none", "flip"], "epochs": [1, 2]}
     up = tuple(value + 0.02 + shift for value, shift in zip(LOW, (0.001, 0, -0.001, 0.002, 0), strict=True))
     upper = tuple(value + 0.02 for value in HIGH)
-    found = verdict("augment=flip is better than augment=none", (LOW, HIGH, up, upper), vary)
-    assert found.verdict == "supported" and "2 pairs" in found.why
-    assert found.numbers["difference"] == pytest.approx(0.0202)
+    judged = verdict("augment=flip is better than augment=none", (LOW, HIGH, up, upper), vary)
+    assert judged.verdict == "supported" and "2 pairs" in judged.why
+    assert judged.numbers["difference"] == pytest.approx(0.0202)
+
+
+@pytest.mark.parametrize("word", ["brightness(0.2)", "left", "right", "leftright"])
+def test_a_verdict_calls_settings_as_the_claim_does(word):
+    # Names may hold the words that the comparison goes by itself, left and right among them.
+    vary = {"augment": ["none", "flip"], "epochs": [1, 2]}
+    named = {"augment": {word: "brightness(0.2)", "none": "none"}, "epochs": [1, 2]}
+    claim = f"augment={word} is better than augment=none"
+    judged = verdict(claim, (HIGH, HIGH, LOW, LOW), {**vary, **named})
+    assert judged.why.startswith(f"augment={word} is better than augment=none (+10.00 points, ")
+    assert judged.why.endswith(". Over 2 pairs of settings.")
+    again = verdict(f"augment=none is worse than augment={word}", (HIGH, HIGH, LOW, LOW), {**vary, **named})
+    assert again.why.startswith(f"augment=none is worse than augment={word} (-10.00 points, ")
 
 
 def test_names_that_are_parts_of_others_stand_whole_in_a_verdict_over_several_pairs():

@@ -53,36 +53,36 @@ SOON, LATE, NEVER = (2, 2, 3, 2, 3, 2), (2, None, 3, None, None, None), (None,) 
 
 
 def test_what_every_repeat_reached_in_time_is_supported():
-    found = verdict(f"{NAME} of augment=none is at most 4", SOON, NEVER)
-    assert found.verdict == "supported" and "never" not in found.why
+    judged = verdict(f"{NAME} of augment=none is at most 4", SOON, NEVER)
+    assert judged.verdict == "supported" and "never" not in judged.why
 
 
 def test_repeats_that_never_got_there_are_not_left_out():
-    found = verdict(f"{NAME} of augment=none is at most 3", LATE, SOON)
-    assert found.verdict != "supported"
-    assert "4 of these never reached it" in found.why and found.numbers["unreached"] == 4
+    judged = verdict(f"{NAME} of augment=none is at most 3", LATE, SOON)
+    assert judged.verdict != "supported"
+    assert "4 of these never reached it" in judged.why and judged.numbers["unreached"] == 4
     # What took longer than five epochs may have taken ten.
     assert verdict(f"{NAME} of augment=none is at most 20", LATE, SOON).verdict == "undecided"
     assert verdict(f"{NAME} of augment=none is at least 2", LATE, SOON).verdict == "supported"
 
 
 def test_a_level_that_no_repeat_reached_contradicts_a_bound_below_what_was_trained():
-    found = verdict(f"{NAME} of augment=none is at most 3", NEVER, SOON)
-    assert found.verdict == "contradicted" and "6 of these never reached it" in found.why
+    judged = verdict(f"{NAME} of augment=none is at most 3", NEVER, SOON)
+    assert judged.verdict == "contradicted" and "6 of these never reached it" in judged.why
     assert verdict(f"{NAME} of augment=none is at most 30", NEVER, SOON).verdict == "undecided"
 
 
 def test_as_many_epochs_in_every_repeat_are_taken_as_they_are():
-    found = verdict(f"{NAME} of augment=none is at most 3", (3, 3, 3), SOON[:3])
-    assert found.verdict == "supported" and "3.0 epochs in each of 3 repeats" in found.why
+    judged = verdict(f"{NAME} of augment=none is at most 3", (3, 3, 3), SOON[:3])
+    assert judged.verdict == "supported" and "3.0 epochs in each of 3 repeats" in judged.why
     assert verdict(f"{NAME} of augment=none is above 3.5", (3, 3, 3), SOON[:3]).verdict == "contradicted"
 
 
 def test_settings_are_compared_by_ranks_where_some_never_got_there():
     claim = f"augment=flip is better than augment=none on {NAME}"
-    found = verdict(claim, NEVER, SOON)
-    assert found.verdict == "supported" and found.numbers["p"] == pytest.approx(2 / 924)
-    assert "never reached by none in 6 of 6 repeats" in found.why
+    judged = verdict(claim, NEVER, SOON)
+    assert judged.verdict == "supported" and judged.numbers["p"] == pytest.approx(2 / 924)
+    assert "never reached by none in 6 of 6 repeats" in judged.why
     assert verdict(claim, SOON, NEVER).verdict == "contradicted"
     assert verdict(f"augment=flip is higher than augment=none on {NAME}", SOON, NEVER).verdict == "supported"
     few = verdict(claim, NEVER[:3], SOON[:3])
@@ -108,14 +108,14 @@ def test_there_is_no_amount_between_numbers_that_are_not_there():
         f"augment=flip is better than augment=none on {NAME} by at least 1 epoch",
         f"augment=flip is no different from augment=none on {NAME} within 1 epoch",
     ):
-        found = verdict(claim, NEVER, SOON)
-        assert found.verdict == "undecided" and "never came to the level" in found.why
+        judged = verdict(claim, NEVER, SOON)
+        assert judged.verdict == "undecided" and "never came to the level" in judged.why
 
 
 def test_the_best_is_told_by_ranks_too():
     rows = (SOON, NEVER, NEVER)
-    found = verdict(f"augment=none is the best on {NAME}", *rows, values=("none", "flip", "rotate"))
-    assert found.verdict == "supported" and found.numbers["better_than"] == 2
+    judged = verdict(f"augment=none is the best on {NAME}", *rows, values=("none", "flip", "rotate"))
+    assert judged.verdict == "supported" and judged.numbers["better_than"] == 2
     assert (
         verdict(f"augment=flip is the best on {NAME}", *rows, values=("none", "flip", "rotate")).verdict != "supported"
     )
@@ -133,7 +133,9 @@ def test_comparisons_of_a_study_are_by_ranks_and_adjusted(baseline, kind, count)
     tables, _ = tables_of((NEVER, SOON, NEVER), values=("none", "flip", "rotate"), baseline=baseline)
     family = over_repeats(tables, NAME)
     assert (family.kind, len(family.comparisons)) == (kind, count) and "Rank-sum" in family.method
-    flip = next(one for one in family.comparisons if (one.setting, one.reference) == ("s1", "s0"))
+    flip = next(
+        comparison for comparison in family.comparisons if (comparison.setting, comparison.reference) == ("s1", "s0")
+    )
     assert (flip.verdict, flip.difference) == ("better", None) and flip.p == pytest.approx(count * 2 / 924)
 
 

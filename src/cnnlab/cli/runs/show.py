@@ -17,16 +17,16 @@ def show(run: RunName, runs: Runs = None, as_json: Json = False) -> None:
     """Show the record of RUN: recipe, scores, the last epochs, how it was carried out, warnings."""
     from cnnlab.runs import RunStore
 
-    found = RunStore(runs or "runs").find(run)
+    stored = RunStore(runs or "runs").find(run)
     if as_json:
-        output.write_json({**found.to_dict(), "history": found.history.to_dict("records")})
+        output.write_json({**stored.to_dict(), "history": stored.history.to_dict("records")})
         return
-    _overview(found)
-    _scores(found)
-    _recipe(found)
-    _history(found)
-    _execution(found.info)
-    _warnings(found.info)
+    _overview(stored)
+    _scores(stored)
+    _recipe(stored)
+    _history(stored)
+    _execution(stored.info)
+    _warnings(stored.info)
 
 
 def _overview(run: "Run") -> None:

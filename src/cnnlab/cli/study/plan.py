@@ -30,14 +30,14 @@ def plan(
     loaded = load_study(study, words, runs, data_dir, offline)
     from cnnlab.studies.planning import estimate
 
-    found = loaded.plan()
+    planned = loaded.plan()
     if probe:
-        found = replace(found, estimate=estimate(found, loaded.study_settings, loaded.trials, loaded.record))
+        planned = replace(planned, estimate=estimate(planned, loaded.study_settings, loaded.trials, loaded.record))
     if as_json:
-        output.write_json(found.to_dict())
+        output.write_json(planned.to_dict())
         return
-    _overview(found)
-    _table(found)
+    _overview(planned)
+    _table(planned)
 
 
 def _overview(plan: "StudyPlan") -> None:

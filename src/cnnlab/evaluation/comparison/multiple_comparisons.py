@@ -96,9 +96,9 @@ def _maxima(pairs: Pairs, covariance: bytes, count: int) -> tuple[Array, Array]:
     uniform = qmc.Sobol(count, scramble=True, rng=0).random(points).clip(1e-12, 1 - 1e-12)
     effects = (vectors * np.sqrt(values.clip(0))) @ special.ndtri(uniform).T
     largest = np.zeros(points)
-    for one, other in pairs:
-        deviation = np.sqrt(matrix[one, one] + matrix[other, other] - 2 * matrix[one, other])
-        np.maximum(largest, np.abs(effects[one] - effects[other]) / deviation, out=largest)
+    for first, second in pairs:
+        deviation = np.sqrt(matrix[first, first] + matrix[second, second] - 2 * matrix[first, second])
+        np.maximum(largest, np.abs(effects[first] - effects[second]) / deviation, out=largest)
     return _condensed(np.sort(largest))
 
 

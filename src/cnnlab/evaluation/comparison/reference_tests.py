@@ -107,10 +107,10 @@ def _by_t(values: list[float], number: float, level: float, step: float) -> tupl
 def _by_images(value: float, number: float, n: int | None, level: float) -> tuple[Interval | None, float | None]:
     if not n or not 0 <= value <= 1:
         return None, None
-    found = wilson(round(value * n), n, level)
-    if found is None:
+    wilson_interval = wilson(round(value * n), n, level)
+    if wilson_interval is None:
         return None, None
-    interval = Interval(found.low - number, found.high - number, level, found.method)
+    interval = Interval(wilson_interval.low - number, wilson_interval.high - number, level, wilson_interval.method)
     if not 0 < number < 1:
         return interval, None
     # The score test, of which Wilson's interval holds every number that it does not refuse.

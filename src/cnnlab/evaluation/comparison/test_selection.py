@@ -71,7 +71,7 @@ class ComparisonPlan:
         if self.fit is None or self.by_holm or not self.meant:
             return None
         places = {setting: place for place, setting in enumerate(self.calm)}
-        return LargestT(tuple((places[one], places[other]) for one, other in self.meant), self.fit.covariance)
+        return LargestT(tuple((places[first], places[second]) for first, second in self.meant), self.fit.covariance)
 
     @cached_property
     def critical(self) -> float:

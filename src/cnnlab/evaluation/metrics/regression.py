@@ -55,7 +55,7 @@ class NumberPredictions:
         choices = np.unique(self.truth)
         choices = choices[:: -(-len(choices) // _MOST_CHOICES)]
         half = self.period / 2
-        return min(float(np.abs((one - self.truth + half) % self.period - half).mean()) for one in choices)
+        return min(float(np.abs((number - self.truth + half) % self.period - half).mean()) for number in choices)
 
 
 _MOST_CHOICES = 1000
@@ -85,6 +85,11 @@ def number_predictions(source: Predictions) -> tuple[NumberPredictions, ...]:
         return (NumberPredictions(TIME, truth.numpy(), said.numpy(), DIAL, "minutes"),)
     split = objective.split(outputs)
     return tuple(
-        NumberPredictions(head, one.quantity.of(targets).numpy(), one.value(split[head]).numpy(), one.period)
-        for head, one in objective.number_heads.items()
+        NumberPredictions(
+            head,
+            number.quantity.of(targets).numpy(),
+            number.value(split[head]).numpy(),
+            number.period,
+        )
+        for head, number in objective.number_heads.items()
     )

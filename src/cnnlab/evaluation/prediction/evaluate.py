@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab import data as data_room
+from cnnlab.core import memory
 from cnnlab.core.errors import UsageError
 from cnnlab.data import Dataset, ImageSet
 from cnnlab.evaluation.intervals import Interval, score_interval
@@ -43,8 +44,8 @@ class Evaluation:
     def intervals(self) -> dict[str, Interval]:
         """Wilson's interval of each score that is a share of the pictures, such as accuracy."""
         count = len(self.predictions)
-        found = {name: score_interval(name, value, count) for name, value in self.scores.items()}
-        return {name: interval for name, interval in found.items() if interval is not None}
+        by_name = {name: score_interval(name, value, count) for name, value in self.scores.items()}
+        return {name: interval for name, interval in by_name.items() if interval is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """The scores and what they are of, as plain JSON."""
@@ -87,6 +88,7 @@ def evaluate(
     :raises UsageError: when the data has no such split, or knows other classes than the classifier.
     :raises DataError: when the data cannot be read.
     """
+    memory.ask_for_large_pages()
     model = predictor_of(run, device=device, network=network)
     if data is None and isinstance(run, Run):
         data_dir = data_dir or run.data_folder

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab import data
+from cnnlab.core import memory
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import replacing, storage_errors
 from cnnlab.core.messages import warn
@@ -127,6 +128,7 @@ def predict(
     :param network: the module for the weights, for a run that was trained on a network of one's own.
     :raises DataError: naming what is missing or cannot be read.
     """
+    memory.ask_for_large_pages()
     model = predictor_of(run, device=device, network=network)
     reader = _Reader(_found(images), model.classifier, skips=on_bad == "skip")
     outputs = model.outputs(reader)

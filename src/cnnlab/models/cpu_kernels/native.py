@@ -99,10 +99,10 @@ def library() -> ctypes.CDLL:
     on_trial = _on_trial.get()
     if on_trial is not None:
         return on_trial
-    found = _library(torch.backends.cpu.get_cpu_capability())
-    if isinstance(found, NativeError):
-        raise found
-    return found
+    loaded = _library(torch.backends.cpu.get_cpu_capability())
+    if isinstance(loaded, NativeError):
+        raise loaded
+    return loaded
 
 
 @lru_cache
@@ -163,11 +163,11 @@ def _output(command: list[str]) -> str:
 def _try_out(file: Path, compiler: str) -> None:
     token = _on_trial.set(_load(file))
     try:
-        found = [name for check in _self_checks for name in check()]
+        wrong = [name for check in _self_checks for name in check()]
     finally:
         _on_trial.reset(token)
-    if found:
-        raise NativeError(f"as {compiler} compiles them they come to other results than torch ({', '.join(found)})")
+    if wrong:
+        raise NativeError(f"as {compiler} compiles them they come to other results than torch ({', '.join(wrong)})")
 
 
 def _sealed(library: bytes) -> bytes:

@@ -59,9 +59,9 @@ def _all(compute: _Compute, tensors: list[Tensor]) -> list[Tensor]:
     return [output, *torch.autograd.grad(loss, [tensor for tensor in tensors if tensor.requires_grad])]
 
 
-def _agree(found: list[Tensor], expected: list[Tensor]) -> bool:
-    pairs = zip(found, expected, strict=True)
-    return all(bool((one - other).abs().max() <= _BOUND * other.abs().max()) for one, other in pairs)
+def _agree(computed: list[Tensor], expected: list[Tensor]) -> bool:
+    pairs = zip(computed, expected, strict=True)
+    return all(bool((result - reference).abs().max() <= _BOUND * reference.abs().max()) for result, reference in pairs)
 
 
 def _waves(*shape: int) -> Tensor:

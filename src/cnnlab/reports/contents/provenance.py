@@ -197,10 +197,10 @@ def _has_test(subject: ReportSubject) -> bool:
 def _tested(subject: ReportSubject) -> str:
     result, judged = subject.result, subject.metric
     kinds = dict.fromkeys(
-        found.interval for s in result.settings if (found := subject.summary(s)) and found.low is not None
+        summary.interval for s in result.settings if (summary := subject.summary(s)) and summary.low is not None
     )
     intervals = f"Intervals of the {judged.label} are at the 95% level ({'; '.join(kinds)})." if kinds else ""
-    family = next((one for one in result.families if one.metric == judged.name), None)
+    family = next((candidate for candidate in result.families if candidate.metric == judged.name), None)
     if family is None or not family.comparisons:
         return intervals
     kind = "with the baseline" if family.kind == "baseline" else "with each other"

@@ -80,8 +80,8 @@ class ReportSubject:
 
     def mean(self, setting: Setting, metric: str | None = None) -> float | None:
         """Over the repeats."""
-        found = self.summary(setting, metric)
-        return None if found is None else found.mean
+        summary = self.summary(setting, metric)
+        return None if summary is None else summary.mean
 
     @cached_property
     def is_called_by_runs(self) -> bool:

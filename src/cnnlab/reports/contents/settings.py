@@ -185,8 +185,8 @@ def _value_of(axis: str) -> Callable[[Setting], str]:
 
 def _further_column(metric: Metric) -> TableColumn:
     is_gap = metric.name.startswith("gap")
-    label = "train-validation gap" if metric.name == "gap" else metric.label
-    return TableColumn(metric.name, label, metric.unit, is_gap)
+    heading = f"train-validation {metric.name}" if is_gap else metric.label
+    return TableColumn(metric.name, heading, metric.unit, is_gap)
 
 
 def _same_weights(subject: ReportSubject) -> str:

@@ -59,8 +59,8 @@ def sheet(height: float, rows: int = 1, ratios: Sequence[float] | None = None) -
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.04, h_pad=0.05)  # type: ignore[union-attr, call-arg]
     axes = figure.subplots(rows, 1, squeeze=False, sharex=True, height_ratios=ratios)
-    for one in axes[:, 0]:
-        frame(one)
+    for panel in axes[:, 0]:
+        frame(panel)
     return figure, list(axes[:, 0])
 
 
@@ -125,7 +125,7 @@ def spread_labels(places: Sequence[float], least: float, low: float, high: float
         result[-1] -= over
         for i in range(len(result) - 2, -1, -1):
             result[i] = min(result[i], result[i + 1] - least)
-    found = [0.0] * len(places)
+    spread = [0.0] * len(places)
     for i, place in zip(order, result, strict=True):
-        found[i] = place
-    return found
+        spread[i] = place
+    return spread

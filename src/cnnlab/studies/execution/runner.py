@@ -25,7 +25,7 @@ from cnnlab.studies.execution.retry import Attempt, RetryQueue
 from cnnlab.studies.execution.scheduler import Scheduler, TrialTask
 from cnnlab.studies.progress import StudyProgress
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.result import Trial
+from cnnlab.studies.result import Metric, Trial
 from cnnlab.training.signals import StopRequest, catching_signals
 
 _POLL = 0.25
@@ -56,7 +56,7 @@ class Runner:
     """
 
     def __init__(
-        self, scheduler: Scheduler, executor: Executor, record: StudyRecord, progress: StudyProgress, metric: str
+        self, scheduler: Scheduler, executor: Executor, record: StudyRecord, progress: StudyProgress, metric: Metric
     ) -> None:
         self.scheduler, self.executor, self.record = scheduler, executor, record
         self.progress, self.metric = progress, metric

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from cnnlab.core import memory
 from cnnlab.core.errors import CnnlabWarning
 
 _ENDED = ("end", None)
@@ -39,6 +40,8 @@ def work(connection: Connection, config: WorkerConfig) -> None:
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore", CnnlabWarning)
+    # Before any data is shared.
+    memory.ask_for_large_pages()
     inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     listener = threading.Thread(target=_listen, args=(connection, inbox), daemon=True)
     from cnnlab.studies.execution.shared_data import DatasetCache

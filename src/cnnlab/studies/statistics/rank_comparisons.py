@@ -31,21 +31,21 @@ class RankedPair:
     setting: str
     reference: str
     labels: tuple[str, str]
-    found: RankSumResult
+    rank_sum: RankSumResult
     p: float
 
     @property
     def verdict(self) -> str:
         """Of the setting: sooner there is better."""
-        if self.p > LEVEL or self.found.is_higher is None:
+        if self.p > LEVEL or self.rank_sum.is_higher is None:
             return "undecided"
-        return "worse" if self.found.is_higher else "better"
+        return "worse" if self.rank_sum.is_higher else "better"
 
     @property
     def sentence(self) -> str:
         """The verdict in words, with the numbers behind it."""
         setting, reference = self.labels
-        parts = zip(self.labels, self.found.beyond, self.found.counts, strict=True)
+        parts = zip(self.labels, self.rank_sum.beyond, self.rank_sum.counts, strict=True)
         late = [f"{label} in {beyond} of {count} repeats" for label, beyond, count in parts if beyond]
         numbers = f"never reached by {' and '.join(late)}" if late else "reached in every repeat"
         numbers = f"({numbers}; by ranks, {p_text(self.p)})"
@@ -64,10 +64,10 @@ def rank_pairs(tables: Tables, metric: str, pairs: Sequence[tuple[str, str]]) ->
     rank_sums = [
         compare_ranks(tables.ranked(metric, setting), tables.ranked(metric, reference)) for setting, reference in known
     ]
-    adjusted = holm([setting.p_value for setting in rank_sums])
+    adjusted = holm([rank_sum.p_value for rank_sum in rank_sums])
     return tuple(
-        RankedPair(setting, reference, (tables.labels[setting], tables.labels[reference]), ranked, p)
-        for (setting, reference), ranked, p in zip(known, rank_sums, adjusted, strict=True)
+        RankedPair(setting, reference, (tables.labels[setting], tables.labels[reference]), rank_sum, p)
+        for (setting, reference), rank_sum, p in zip(known, rank_sums, adjusted, strict=True)
     )
 
 
@@ -108,6 +108,6 @@ def _comparison(metric: str, pair: RankedPair) -> SettingComparison:
         pair.p,
         pair.verdict,
         pair.sentence,
-        min(pair.found.counts),
+        min(pair.rank_sum.counts),
         test="rank-sum",
     )

@@ -48,7 +48,7 @@ def family_of_single_runs(
     results = [mcnemar for left, right in pairs if (mcnemar := paired(left, right, metric, read)) is not None]
     if not results:
         return None
-    adjusted = holm([left.p_value for left in results])
+    adjusted = holm([mcnemar.p_value for mcnemar in results])
     comparisons = tuple(
         SettingComparison(
             *(metric.name, left.key, right.key, mcnemar.difference, mcnemar.interval.low, mcnemar.interval.high, p),

@@ -88,7 +88,7 @@ def judge_claim(resolved: ResolvedClaim, tables: Tables) -> Claim:
         return _leads(resolved, claim, tables)
     if tables.late(resolved.metric.name, [key for pair in resolved.pairs for key in pair if key is not None]):
         return _compared_late(resolved, claim, tables)
-    difference = _difference(resolved, tables)
+    difference = _difference(claim, resolved, tables)
     if difference is None or difference.estimate is None:
         reason = "there are no numbers to compare yet" if difference is None else difference.why
         return Claim(claim.text, "undecided", f"{reason.rstrip('.')}.", {})
@@ -163,9 +163,9 @@ def _in_unit(amount: Amount, metric: Metric, what: str, is_level: bool) -> float
     return amount.number
 
 
-def _difference(resolved: ResolvedClaim, tables: Tables) -> "Difference | None":
+def _difference(claim: Compared | Alike, resolved: ResolvedClaim, tables: Tables) -> "Difference | None":
     metric, first = resolved.metric, resolved.pairs[0]
-    smallest = resolved.amount if isinstance(resolved.claim, Alike) else None
+    smallest = resolved.amount if isinstance(claim, Alike) else None
     if len(resolved.pairs) == 1 and first[1] is not None:
         return tables.between(metric.name, first[0], first[1], smallest)
     frame = _blocks(resolved, tables)
@@ -228,11 +228,11 @@ def _compared_late(resolved: ResolvedClaim, claim: Compared | Alike, tables: Tab
             {},
         )
     (pair,) = ranked_pairs
-    repeats, unreached = list(pair.found.counts), list(pair.found.beyond)
+    repeats, unreached = list(pair.rank_sum.counts), list(pair.rank_sum.beyond)
     numbers = {"p": pair.p, "test": "rank-sum", "repeats": repeats, "unreached": unreached}
     verdict: Verdict = "undecided"
     if pair.verdict != "undecided":
-        verdict = "supported" if pair.found.is_higher == _is_upwards(claim, resolved.metric) else "contradicted"
+        verdict = "supported" if pair.rank_sum.is_higher == _is_upwards(claim, resolved.metric) else "contradicted"
     return Claim(claim.text, verdict, pair.sentence, numbers)
 
 
