@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.measurements import Measure, read_measure, usual_names
 from cnnlab.core.messages import warn
 from cnnlab.runs import Run
 from cnnlab.studies.analysis import Analysis, study_folder
@@ -16,7 +17,6 @@ from cnnlab.studies.execution.parallelism import choose_parallelism, execution_k
 from cnnlab.studies.execution.process_executor import ProcessExecutor
 from cnnlab.studies.execution.runner import Runner
 from cnnlab.studies.execution.scheduler import FixedScheduler, Scheduler, TrialTask
-from cnnlab.studies.measures import Measure, available, read_measure
 from cnnlab.studies.planning import StudyPlan, plan_of
 from cnnlab.studies.progress import StudyProgress
 from cnnlab.studies.record import STUDY, StudyRecord
@@ -176,17 +176,17 @@ class Study:
     def _measure(self, name: str | None) -> Measure:
         if name is None:
             return self._judged_by[0]
-        return read_measure(name, self._known.objective, self._known.splits)
+        return read_measure(name, self._known.measured)
 
     @cached_property
     def _judged_by(self) -> list[Measure]:
         """The metrics that the study names, or else the usual one of its objective."""
         known = self._known
         if self.file.metrics:
-            named = [read_measure(name, known.objective, known.splits) for name in self.file.metrics]
+            named = [read_measure(name, known.measured) for name in self.file.metrics]
             return list({measure.metric.name: measure for measure in named}.values())
         split = next((s for s in ("test", "validation", "train") if s in known.splits), "train")
-        return [read_measure(f"{split}_{known.objective.select}", known.objective, known.splits)]
+        return [read_measure(f"{split}_{known.objective.select}", known.measured)]
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -201,9 +201,8 @@ class Study:
         published = [resolve_table(table, self.study_settings, self._measure) for table in self.file.published]
         wanted = [*(resolved.metric.name for resolved in claims), *(table.metric.name for table in published)]
         measures = {measure.metric.name: measure for measure in self._judged_by}
-        measures |= {name: self._measure(name) for name in wanted if name not in measures}
-        for measure in available(self._known.objective, self._known.splits):
-            measures.setdefault(measure.metric.name, measure)
+        for name in (*wanted, *usual_names(self._known.measured)):
+            measures.setdefault(name, self._measure(name))
         return Analysis(
             self.study_settings,
             self.trials,
