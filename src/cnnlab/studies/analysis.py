@@ -247,10 +247,3 @@ def count_parameters(path: Path) -> int | None:
             return sum(int(math.prod(file.get_slice(name).get_shape())) for name in kept)
     except (OSError, SafetensorError):
         return None
-
-
-def study_folder(runs: Path, name: str) -> Path:
-    """Where a study of this name lies."""
-    from cnnlab.studies.record import STUDIES
-
-    return runs / STUDIES / name

@@ -9,7 +9,8 @@ from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.measurements import Measure, read_measure, usual_names
 from cnnlab.core.messages import warn
 from cnnlab.runs import Run
-from cnnlab.studies.analysis import Analysis, study_folder
+from cnnlab.studies.analysis import Analysis
+from cnnlab.studies.catalogue import find_study, study_folder
 from cnnlab.studies.claims import read_claim
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.executor import Executor
@@ -19,7 +20,7 @@ from cnnlab.studies.execution.runner import Runner
 from cnnlab.studies.execution.scheduler import FixedScheduler, Scheduler, TrialTask
 from cnnlab.studies.planning import StudyPlan, plan_of
 from cnnlab.studies.progress import StudyProgress
-from cnnlab.studies.record import STUDY, StudyRecord
+from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import StudyResult
 from cnnlab.studies.search import SearchScheduler, restore_steps
 from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
@@ -79,11 +80,11 @@ class Study:
     ) -> "Study":
         """A study from its file, with ``keys`` put over it: keys of the study such as ``repeats``, or of its base.
 
-        :param source: a YAML file, a mapping, or the name of a study that was run under ``runs``.
+        :param source: a YAML file, a mapping, or the name of a study that was run under ``runs`` or that comes with
+            cnnlab, such as ``examples/depth``.
         """
-        if isinstance(source, str | Path) and not Path(source).is_file():
-            stored = study_folder(store_at(runs).root, str(source)) / STUDY
-            source = stored if stored.is_file() else source
+        if isinstance(source, str | Path):
+            source = find_study(source, store_at(runs).root)
         return cls(read_study(source, keys), runs=runs, data_dir=data_dir, offline=offline)
 
     @property

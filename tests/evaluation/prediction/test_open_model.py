@@ -51,7 +51,7 @@ def test_a_pretrained_network_is_opened_by_its_spec(data_dir: Path) -> None:
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RunNotFoundError, match="no-such"):
+    with pytest.raises(RunNotFoundError, match="there are no runs under"):
         open_model("no-such", runs=tmp_path)
 
 
