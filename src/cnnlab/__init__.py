@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnnlab.data import ImageSet as ImageSet
     from cnnlab.data import load_data as load_data
     from cnnlab.evaluation import evaluate as evaluate
+    from cnnlab.evaluation import open_model as open_model
     from cnnlab.evaluation import predict as predict
     from cnnlab.models import Classifier as Classifier
     from cnnlab.models import arithmetic as arithmetic
@@ -37,7 +38,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.errors": ("CnnlabError",),
         "core.version": ("__version__",),
         "data": ("Dataset", "ImageSet", "load_data"),
-        "evaluation": ("evaluate", "predict"),
+        "evaluation": ("evaluate", "open_model", "predict"),
         "models": ("Classifier", "arithmetic"),
         "runs": ("Predictions", "Run", "RunStore"),
         "studies": ("Study",),

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from cnnlab.cli.app import app
 from cnnlab.cli.augment.preview import FigureOption
-from cnnlab.reports.style import save_figure
+from cnnlab.reports.figures.style import save_figure
 
 
 def cnnlab(*words):

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnnlab.core.measurements import Metric
 from cnnlab.studies.result import (
     Axis,
     AxisValue,
     Claim,
     Family,
-    Metric,
     MetricSummary,
     Published,
     PublishedRow,

@@ -43,7 +43,6 @@ def evaluate(
 
         cnnlab evaluate last data=photos/
     """
-    from cnnlab.cli.run_or_classifier import find_run_or_classifier
     from cnnlab.core.messages import quietly
 
     with loading(quiet):
@@ -52,7 +51,7 @@ def evaluate(
     wanted = read_choice(words or [])
     with quietly(quiet):
         result = evaluation.evaluate(
-            find_run_or_classifier(run, runs),
+            evaluation.open_model(run, runs=runs or "runs", offline=offline),
             wanted.get("data"),
             wanted.get("split"),
             device=device,

@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.metrics.roc import RocCurves as RocCurves
     from cnnlab.evaluation.metrics.roc import roc as roc
     from cnnlab.evaluation.metrics.roc import top_k_accuracy as top_k_accuracy
+    from cnnlab.evaluation.metrics.stored_predictions import metrics_of as metrics_of
     from cnnlab.evaluation.prediction.evaluate import Evaluation as Evaluation
     from cnnlab.evaluation.prediction.evaluate import evaluate as evaluate
+    from cnnlab.evaluation.prediction.open_model import open_model as open_model
     from cnnlab.evaluation.prediction.predict import ImagePredictions as ImagePredictions
     from cnnlab.evaluation.prediction.predict import predict as predict
     from cnnlab.evaluation.prediction.predictor import Predictor as Predictor
@@ -75,7 +77,9 @@ __getattr__, __dir__, __all__ = lazy_names(
         "metrics.per_class": ("PerClass", "per_class"),
         "metrics.regression": ("NumberPredictions", "number_predictions"),
         "metrics.roc": ("Roc", "RocCurves", "roc", "top_k_accuracy"),
+        "metrics.stored_predictions": ("metrics_of",),
         "prediction.evaluate": ("Evaluation", "evaluate"),
+        "prediction.open_model": ("open_model",),
         "prediction.predict": ("ImagePredictions", "predict"),
         "prediction.predictor": ("Predictor", "predictor_of"),
         "units": ("MINUTES", "NUMBER", "POINTS", "SECONDS", "Unit", "unit_of"),

@@ -18,6 +18,7 @@ from cnnlab.models.initialisers import initialisers
 from cnnlab.models.layer_strings import layers
 from cnnlab.models.networks import architectures, build_network, canonical_model
 from cnnlab.models.penalties import penalty
+from cnnlab.models.predictable import Predictable
 from cnnlab.models.pretrained import pretrained
 from cnnlab.models.summaries import LayerRow, NetworkSummary, multiply_adds, summary
 from cnnlab.models.weight_files import (
@@ -33,6 +34,7 @@ __all__ = [
     "Classifier",
     "LayerRow",
     "NetworkSummary",
+    "Predictable",
     "StartingWeights",
     "architectures",
     "arithmetic",

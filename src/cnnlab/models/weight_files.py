@@ -86,7 +86,7 @@ def find_for(
     if named == "imagenet":
         path = _torchvision_file(name, offline) if library == "torchvision" else _timm_file(name, offline)
     elif named.startswith(_RUN):
-        path = open_stored("run", named.removeprefix(_RUN), runs).folder / "model.safetensors"
+        path = open_stored("run", named.removeprefix(_RUN), runs=runs).folder / "model.safetensors"
     else:
         path = file_of(named)
     if named != "imagenet":

@@ -1,19 +1,20 @@
 """The objective: everything about a training that depends on what is predicted, behind one interface."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cnnlab.core.errors import DataError
+from cnnlab.core.errors import DataError, UsageError
+from cnnlab.core.measurements import Direction
 from cnnlab.core.registry import BoundCall, Registry
 from cnnlab.core.spec import Call, read_one
 from cnnlab.objectives.clock import Clock
 from cnnlab.objectives.columns import Columns, Targets, column_list
-from cnnlab.objectives.metrics import Direction, better
+from cnnlab.objectives.metrics import better
 from cnnlab.objectives.quantity import NumberHead
 
 objectives: Registry["Objective"] = Registry("objective", given=("columns",))
@@ -153,6 +154,32 @@ class Objective(ABC):
             raise DataError(
                 f"{column_list(missing)} is predicted, and the data has no such column; it has {column_list(targets)}."
             )
+
+    def combine(self, outputs: Sequence[Tensor], weights: Sequence[float] | None = None) -> Tensor:
+        """What several members say together, as outputs that are decoded and scored like those of one.
+
+        Where there are probabilities the weighted mean of these is meant, given as their logarithms; of what predicts
+        a number, the weighted mean of the outputs.
+
+        :param outputs: N×``outputs`` for each member.
+        :param weights: one for each member, not negative; all alike unless given. Their sum does not matter.
+        :raises UsageError: for no members, or outputs or weights that do not fit together.
+        """
+        shapes = {tuple(member.shape) for member in outputs}
+        if len(shapes) != 1 or outputs[0].dim() != 2 or outputs[0].shape[1] != self.outputs:
+            given = " and ".join(str(list(shape)) for shape in sorted(shapes)) or "none"
+            raise UsageError(f"members are combined whose outputs are all N×{self.outputs}; got {given}.")
+        shares = torch.tensor([1.0] * len(outputs) if weights is None else list(weights), dtype=torch.float64)
+        if len(shares) != len(outputs) or not torch.isfinite(shares).all() or shares.min() < 0 or not shares.sum() > 0:
+            raise UsageError(
+                f"weights of {len(outputs)} members are as many numbers, not negative and not all 0; got {weights}."
+            )
+        members = torch.stack([member.double() for member in outputs])
+        return self.mixture(members, (shares / shares.sum()).to(members.device)).to(outputs[0].dtype)
+
+    @abstractmethod
+    def mixture(self, members: Tensor, shares: Tensor) -> Tensor:
+        """The outputs N×K of members M×N×K together, float64, each with its share M of the whole."""
 
     @abstractmethod
     def encode(self, targets: Targets) -> dict[str, Tensor]:

@@ -86,6 +86,11 @@ class MultiHead(Objective):
         sums = {head: part.tally(split[head], {part.name: encoded[head]}) for head, part in self.parts.items()}
         return {f"{head}_{name}": value for head, part in sums.items() for name, value in part.items()}
 
+    def mixture(self, members: Tensor, shares: Tensor) -> Tensor:
+        """Each head by itself; they vote afterwards."""
+        split = torch.split(members, list(self.heads.values()), dim=2)
+        return torch.cat([part.mixture(rows, shares) for part, rows in zip(self.parts.values(), split, strict=True)], 1)
+
     def probabilities(self, outputs: Tensor) -> dict[str, Tensor]:
         """Those of each head that has them."""
         split = self.split(outputs)

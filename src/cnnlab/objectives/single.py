@@ -67,6 +67,10 @@ class Single(Objective):
             raise UsageError(f"label_smoothing needs classes, and {self.name} is predicted as a number. Leave it out.")
         return {self.name: self.softened(encoded[self.name], amount)}
 
+    def mixture(self, members: Tensor, shares: Tensor) -> Tensor:
+        """The weighted mean of the outputs."""
+        return torch.einsum("mnk,m->nk", members, shares)
+
     @property
     @abstractmethod
     def tables(self) -> Mapping[str, Sequence[float] | None]:
@@ -170,6 +174,12 @@ class Numeric(Single):
     def _apart(self, outputs: Tensor, targets: Targets) -> Tensor:
         truth = self.quantity.of(targets)
         return distances(self.value(outputs).double().to(truth.device), truth, self.period)
+
+
+def log_mixture(likelihoods: Tensor, shares: Tensor) -> Tensor:
+    """The logarithm of the weighted mean of probabilities that are given by their logarithms, M×…, with shares M."""
+    share = shares.log().view(-1, *[1] * (likelihoods.dim() - 1))
+    return torch.logsumexp(likelihoods + share, dim=0)
 
 
 def _full(outputs: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,46 @@ class Predictions:
         heads = ", ".join(f"{name} {array.shape[0]}×{array.shape[1]}" for name, array in self.outputs.items())
         known = f"targets {', '.join(self.targets)}" if self.targets else "no targets"
         return f"Predictions({self.split}: {heads}; {known}; {self.objective})"
+
+    def align(self, other: "Predictions") -> "Predictions":
+        """``other`` with its rows in the order of these, so that the two can be put side by side.
+
+        :raises UsageError: saying what differs, when they are not of the same pictures or have other targets.
+        """
+        reason = self._unlike(other)
+        if reason:
+            raise UsageError(
+                f"only predictions of the same pictures can be put side by side, and {reason}. Evaluate both on one "
+                "split of the same data."
+            )
+        if self.ids != other.ids:
+            places = {sample: place for place, sample in enumerate(other.ids)}
+            order = [places[sample] for sample in self.ids]
+            outputs = {name: array[order] for name, array in other.outputs.items()}
+            targets = {name: array[order] for name, array in other.targets.items()}
+            other = replace(other, outputs=outputs, targets=targets, ids=self.ids)
+        shared = set(self.targets) & set(other.targets)
+        if any(not (self.targets[name] == other.targets[name]).all() for name in shared):
+            raise UsageError(
+                "these predictions are of the same pictures and were scored by different targets, so they cannot be "
+                "put side by side."
+            )
+        return other
+
+    def _unlike(self, other: "Predictions") -> str:
+        """What tells that the two are not of the same pictures; empty where nothing does."""
+        # What was trained on may differ, as long as the pictures predicted do not.
+        are_same = self.images is not None and self.images == other.images
+        splits = [predictions.split.partition("@")[0] for predictions in (self, other)]
+        if splits[0] != splits[1] and not are_same:
+            return f"one is on {self.split} and the other on {other.split}"
+        if self.data != other.data and not are_same:
+            return "their data have different content"
+        if any(names != other.classes[name] for name, names in self.classes.items() if name in other.classes):
+            return "they predict other classes"
+        # Pictures that bear one name cannot be told apart once they are in another order.
+        are_named = len(set(self.ids)) == len(self) and sorted(self.ids) == sorted(other.ids)
+        return "" if self.ids == other.ids or are_named else "they are of different pictures"
 
     def save(self, path: Path | str) -> None:
         """Writes one safetensors file: equal predictions give files equal to the bit.

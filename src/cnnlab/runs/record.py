@@ -45,6 +45,9 @@ INFO = "run.json"
 HISTORY = "history.csv"
 LIVE = "live.jsonl"
 MODEL = "model.safetensors"
+LAST = "last.safetensors"
+"""The weights of the last epoch, where another was selected."""
+SNAPSHOTS = "snapshots"
 PREDICTIONS = "predictions"
 STATUSES = ("unfinished", "finished", "failed")
 

@@ -78,18 +78,42 @@ class Run(RunInfo):
             raise UsageError(f"run {self.name} ({self.state}) has no predictions on {split!r} stored. {hint}")
         return Predictions.load(path)
 
-    def classifier(self, network: Any = None) -> Any:
+    def classifier(self, network: Any = None, *, epoch: int | None = None) -> Any:
         """The trained classifier, as of the epoch selected.
 
         :param network: the module to put the weights into, for a run that was trained on one's own network.
+        :param epoch: another epoch after which the weights were kept: the last, or one of ``snapshots``.
         :raises ModelFileError: when no weights are stored yet, or the file is damaged.
+        :raises UsageError: for an epoch whose weights were not kept.
         """
+        stored = self.stored_epochs
         path = self.folder / record.MODEL
+        if epoch is not None and epoch not in stored:
+            known = f"Those of {', '.join(map(str, stored))} are" if stored else "None are yet"
+            raise UsageError(
+                f"run {self.name} did not keep its weights after epoch {epoch}. {known} stored; snapshots=[{epoch}] in "
+                "a recipe has them kept."
+            )
+        path = path if epoch is None else stored[epoch]
         if not path.is_file():
             raise ModelFileError(
                 f"run {self.name} ({self.state}) has no classifier stored yet. Let it finish: cnnlab resume {self.name}"
             )
         return hooks.open_stored("classifier", path, network=network)
+
+    @property
+    def stored_epochs(self) -> dict[int, Path]:
+        """The epochs after which weights were kept, in order, with the files that hold them; 0 is before the first."""
+        epochs = {
+            int(path.stem.removeprefix("epoch-")): path
+            for path in (self.folder / record.SNAPSHOTS).glob("epoch-*.safetensors")
+        }
+        selected, last = (self.info.get("selected") or {}).get("epoch"), self.folder / record.LAST
+        if last.is_file():
+            epochs[self.epochs_done] = last
+        if selected is not None and (self.folder / record.MODEL).is_file():
+            epochs[int(selected)] = self.folder / record.MODEL
+        return dict(sorted(epochs.items()))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that describes the run, as plain JSON: ``run.json``, the recipe, where it lies, what is stored."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnnlab.core.durations import clock_text
+from cnnlab.core.measurements import Metric
 from cnnlab.core.messages import note, shows_bars
 from cnnlab.studies.execution.scheduler import TrialTask
-from cnnlab.studies.result import Metric, Trial
+from cnnlab.studies.result import Trial
 
 _SHOWN = ("validation_accuracy", "train_accuracy", "validation_loss", "train_loss")
 

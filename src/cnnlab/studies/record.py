@@ -15,15 +15,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cnnlab.core import yaml
-from cnnlab.core.errors import CnnlabError, DataError, RunBusyError
+from cnnlab.core.errors import DataError, RunBusyError
 from cnnlab.core.files import clear_leftovers, make_folder, storage_errors, write_text
 from cnnlab.runs.record import json_value, now
+from cnnlab.studies.catalogue import STUDY, question_of
 from cnnlab.studies.result import StudyResult
 from cnnlab.studies.study_file import StudyFile
 
-STUDIES = "studies"
-"""The folder under that of the runs where studies lie."""
-STUDY = "study.yaml"
 STATE = "state.json"
 RESULT = "result.json"
 _FORMAT = 1
@@ -49,11 +47,7 @@ class StudyRecord:
     @property
     def question(self) -> str | None:
         """What the study asked when it was last run; None before its first start."""
-        try:
-            content = yaml.load((self.folder / STUDY).read_text(encoding="utf-8"), STUDY)
-        except (OSError, CnnlabError):
-            return None
-        return str(content["question"]) if isinstance(content, dict) and content.get("question") else None
+        return question_of(self.folder / STUDY) or None
 
     @property
     def asked(self) -> Mapping[str, Any]:

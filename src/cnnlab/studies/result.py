@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from cnnlab.core.measurements import Metric
 from cnnlab.runs.record import json_value
 
 FORMAT = 1
@@ -19,26 +20,6 @@ TrialStatus = Literal["finished", "failed", "missing", "pruned"]
 FailureKind = Literal["nan", "memory", "crash", "error"]
 Verdict = Literal["supported", "contradicted", "undecided"]
 Word = Literal["reproduced", "better", "worse", "not comparable", "not measured"]
-UnitName = Literal["share", "loss", "minutes", "seconds", "epochs", "images/s", "number"]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number that every finished trial has.
-
-    :param name: as in :attr:`Trial.metrics` and in claims, such as ``test_accuracy`` or ``recall of 'cat'``.
-    :param label: as a person reads it.
-    """
-
-    name: str
-    label: str
-    unit: UnitName
-    better: Literal["higher", "lower"]
-
-    @property
-    def is_level(self) -> bool:
-        """Whether it is how long it takes to a level, which a trial may never reach."""
-        return self.name.startswith(("epochs to ", "seconds to "))
 
 
 @dataclass(frozen=True)

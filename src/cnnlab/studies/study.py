@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.measurements import Measure, read_measure, usual_names
 from cnnlab.core.messages import warn
 from cnnlab.runs import Run
-from cnnlab.studies.analysis import Analysis, study_folder
+from cnnlab.studies.analysis import Analysis
+from cnnlab.studies.catalogue import find_study, study_folder
 from cnnlab.studies.claims import read_claim
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.executor import Executor
@@ -16,10 +18,9 @@ from cnnlab.studies.execution.parallelism import choose_parallelism, execution_k
 from cnnlab.studies.execution.process_executor import ProcessExecutor
 from cnnlab.studies.execution.runner import Runner
 from cnnlab.studies.execution.scheduler import FixedScheduler, Scheduler, TrialTask
-from cnnlab.studies.measures import Measure, available, read_measure
 from cnnlab.studies.planning import StudyPlan, plan_of
 from cnnlab.studies.progress import StudyProgress
-from cnnlab.studies.record import STUDY, StudyRecord
+from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import StudyResult
 from cnnlab.studies.search import SearchScheduler, restore_steps
 from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
@@ -79,11 +80,11 @@ class Study:
     ) -> "Study":
         """A study from its file, with ``keys`` put over it: keys of the study such as ``repeats``, or of its base.
 
-        :param source: a YAML file, a mapping, or the name of a study that was run under ``runs``.
+        :param source: a YAML file, a mapping, or the name of a study that was run under ``runs`` or that comes with
+            cnnlab, such as ``examples/depth``.
         """
-        if isinstance(source, str | Path) and not Path(source).is_file():
-            stored = study_folder(store_at(runs).root, str(source)) / STUDY
-            source = stored if stored.is_file() else source
+        if isinstance(source, str | Path):
+            source = find_study(source, store_at(runs).root)
         return cls(read_study(source, keys), runs=runs, data_dir=data_dir, offline=offline)
 
     @property
@@ -176,17 +177,17 @@ class Study:
     def _measure(self, name: str | None) -> Measure:
         if name is None:
             return self._judged_by[0]
-        return read_measure(name, self._known.objective, self._known.splits)
+        return read_measure(name, self._known.measured)
 
     @cached_property
     def _judged_by(self) -> list[Measure]:
         """The metrics that the study names, or else the usual one of its objective."""
         known = self._known
         if self.file.metrics:
-            named = [read_measure(name, known.objective, known.splits) for name in self.file.metrics]
+            named = [read_measure(name, known.measured) for name in self.file.metrics]
             return list({measure.metric.name: measure for measure in named}.values())
         split = next((s for s in ("test", "validation", "train") if s in known.splits), "train")
-        return [read_measure(f"{split}_{known.objective.select}", known.objective, known.splits)]
+        return [read_measure(f"{split}_{known.objective.select}", known.measured)]
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -201,9 +202,8 @@ class Study:
         published = [resolve_table(table, self.study_settings, self._measure) for table in self.file.published]
         wanted = [*(resolved.metric.name for resolved in claims), *(table.metric.name for table in published)]
         measures = {measure.metric.name: measure for measure in self._judged_by}
-        measures |= {name: self._measure(name) for name in wanted if name not in measures}
-        for measure in available(self._known.objective, self._known.splits):
-            measures.setdefault(measure.metric.name, measure)
+        for name in (*wanted, *usual_names(self._known.measured)):
+            measures.setdefault(name, self._measure(name))
         return Analysis(
             self.study_settings,
             self.trials,

@@ -7,6 +7,7 @@ from typing import Any
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.measurements import MeasuredRuns
 from cnnlab.objectives import Objective
 from cnnlab.runs import RunStore, RunSummary
 from cnnlab.studies.execution.shared_data import DatasetCache
@@ -34,6 +35,14 @@ class Known:
     def digest(self, seed: int) -> str:
         """Of the trial with this seed."""
         return digest({**self.identity, "seed": seed})
+
+    @property
+    def measured(self) -> MeasuredRuns:
+        """What can be measured of its trials."""
+        objective, tallied = self.objective, ("loss", *self.objective.tallied)
+        scores = {split: tallied if split == "train" else objective.measured for split in self.splits}
+        followed = {split: names for split, names in scores.items() if split != "test"}
+        return MeasuredRuns(scores, followed, objective.select, objective.better, getattr(objective, "names", None))
 
 
 class Trials:

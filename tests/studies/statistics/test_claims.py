@@ -6,10 +6,9 @@ import statsmodels.formula.api as smf
 from small_studies import run_here, study_of
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.measurements import Measure, Metric
 from cnnlab.studies import Study
 from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, Compared, Leads, read_claim
-from cnnlab.studies.measures import Measure
-from cnnlab.studies.result import Metric
 from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.statistics.published_numbers import ResolvedRow, ResolvedTable, compare_published
 from cnnlab.studies.statistics.tables import Tables
@@ -140,7 +139,7 @@ def verdict(claim, values, vary=None, metric=ACCURACY, baseline=None):
     """What becomes of a claim where the settings, in order, have these values by seed."""
     keys = {"vary": vary or {"augment": ["none", "flip"]}} | ({"baseline": baseline} if baseline else {})
     study_settings = StudySettings(read_study(study_of(repeats=len(SEEDS), **keys)))
-    resolved = resolve_claim(claim, study_settings, lambda name: Measure(metric, "fact", ()))
+    resolved = resolve_claim(claim, study_settings, lambda name: Measure(metric, lambda run: None))
     by_key = {
         setting.key: dict(zip(SEEDS, row, strict=False))
         for setting, row in zip(study_settings.settings, values, strict=True)
@@ -254,7 +253,7 @@ def test_each_pair_is_planned_once_and_those_with_the_baseline_are_in_its_family
         "augment=flip is better than the baseline",
         "augment=flip is the best",
     )
-    claims = [resolve_claim(text, study_settings, lambda name: Measure(ACCURACY, "fact", ())) for text in texts]
+    claims = [resolve_claim(text, study_settings, lambda name: Measure(ACCURACY, lambda run: None)) for text in texts]
     _, flip, erase = (setting.key for setting in study_settings.settings)
     assert planned_pairs(claims, study_settings.baseline) == {"test_accuracy": ((flip, erase),)}
 

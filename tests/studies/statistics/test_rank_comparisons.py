@@ -4,9 +4,9 @@ import pytest
 from small_studies import study_of
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.measurements import Measure, Metric
 from cnnlab.studies import Study
-from cnnlab.studies.measures import Measure
-from cnnlab.studies.result import Metric, Setting, Trial
+from cnnlab.studies.result import Setting, Trial
 from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.statistics.families import over_repeats
 from cnnlab.studies.statistics.tables import Tables
@@ -14,7 +14,7 @@ from cnnlab.studies.statistics.verdicts import judge_claim, planned_pairs, resol
 from cnnlab.studies.study_file import read_study
 
 NAME = "epochs to 0.7 validation_accuracy"
-METRIC = Metric(NAME, NAME.replace("_", " "), "epochs", "lower")
+METRIC = Metric(NAME, NAME.replace("_", " "), "epochs", "lower", is_level=True)
 TRAINED = 5
 
 
@@ -36,9 +36,11 @@ def tables_of(rows, claim=None, values=("none", "flip"), baseline=None, besides=
     more = {"baseline": baseline} if baseline else {}
     study_settings = StudySettings(read_study(study_of(repeats=len(rows[0]), vary={"augment": list(values)}, **more)))
     resolved = (
-        None if claim is None else resolve_claim(claim, study_settings, lambda name: Measure(METRIC, "level", ()))
+        None if claim is None else resolve_claim(claim, study_settings, lambda name: Measure(METRIC, lambda run: None))
     )
-    more_resolved = [resolve_claim(text, study_settings, lambda name: Measure(METRIC, "level", ())) for text in besides]
+    more_resolved = [
+        resolve_claim(text, study_settings, lambda name: Measure(METRIC, lambda run: None)) for text in besides
+    ]
     named = {} if resolved is None else planned_pairs([resolved, *more_resolved], study_settings.baseline)
     made = settings(study_settings, rows)
     return Tables.of(made, range(len(rows[0])), [METRIC], baseline=study_settings.baseline, planned=named), resolved

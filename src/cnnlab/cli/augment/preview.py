@@ -51,7 +51,7 @@ def preview(
     from cnnlab.augment.preview import preview as look
     from cnnlab.cli.words import read_pairs
     from cnnlab.core.messages import quietly
-    from cnnlab.reports.style import save_figure
+    from cnnlab.reports.figures.style import save_figure
 
     keys = _checked(read_pairs(words or []))
     pipeline = augment.pipeline(keys["augment"])

@@ -9,8 +9,9 @@ from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_st
 from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
+    from cnnlab.core.measurements import Metric
     from cnnlab.studies import StudyResult
-    from cnnlab.studies.result import Metric, PublishedRow, Setting
+    from cnnlab.studies.result import PublishedRow, Setting
 
 _MOST_COMPARISONS = 12
 

@@ -6,7 +6,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.core.errors import UsageError
 from cnnlab.objectives.metrics import MetricUnit
 from cnnlab.runs import Predictions
 
@@ -68,17 +67,14 @@ def number_predictions(source: Predictions) -> tuple[NumberPredictions, ...]:
     """
     import torch
 
-    from cnnlab import objectives
+    from cnnlab.evaluation.metrics.stored_predictions import check_targets, finite_outputs, objective_of
     from cnnlab.objectives.clock import DIAL, TIME
 
-    objective = objectives.restore_objective(source.objective, source.classes)
+    objective = objective_of(source)
     if objective.clock is None and not objective.number_heads:
         return ()
-    if not set(objective.predicts) <= set(source.targets):
-        raise UsageError(f"the targets of {source.split} are not known, so nothing can be said of its errors.")
-    outputs = torch.cat([torch.from_numpy(source.outputs[head]).double() for head in objective.heads], dim=1)
-    if not torch.isfinite(outputs).all():
-        raise UsageError(f"some outputs stored for {source.split} are not finite, so there are no numbers.")
+    check_targets(source, objective)
+    outputs = finite_outputs(source, objective)
     targets = {name: torch.from_numpy(column) for name, column in source.targets.items()}
     if objective.clock is not None:
         said, truth = objective.clock.read(objective.numbers(outputs), targets)

@@ -12,13 +12,13 @@ from cnnlab.core.messages import warn
 from cnnlab.core.registry import BoundCall
 from cnnlab.data import canonical_data, readers
 from cnnlab.data.loading import is_spec
-from cnnlab.models import Classifier
+from cnnlab.models import Predictable
 
 _CHANNELS = {1: "grey", 3: "colour"}
 _SHOWN = 10
 
 
-def in_the_classifiers_shape(data: Any, classifier: Classifier, data_dir: str | Path | None = None) -> Any:
+def in_the_classifiers_shape(data: Any, classifier: Predictable, data_dir: str | Path | None = None) -> Any:
     """A spec with the size, channels and way of resizing that the classifier was trained with; objects as they are."""
     if not is_spec(data):
         return data
@@ -32,7 +32,7 @@ def in_the_classifiers_shape(data: Any, classifier: Classifier, data_dir: str | 
 def in_the_classifiers_order(
     targets: Mapping[str, Tensor],
     classes: Mapping[str, Sequence[str]],
-    classifier: Classifier,
+    classifier: Predictable,
     predicted: Sequence[str],
 ) -> dict[str, Tensor]:
     """Targets with class indices as the classifier counts them; columns of classes that it does not know are left out.

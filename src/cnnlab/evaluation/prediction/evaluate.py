@@ -15,8 +15,9 @@ from cnnlab.data import Dataset, ImageSet
 from cnnlab.evaluation.intervals import Interval, score_interval
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
 from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_seen
+from cnnlab.evaluation.prediction.open_model import open_model
 from cnnlab.evaluation.prediction.predictor import BATCH, Predictor, predictor_of
-from cnnlab.models import Classifier
+from cnnlab.models import Predictable
 from cnnlab.runs import Predictions, Run
 from cnnlab.runs.record import json_value
 
@@ -65,7 +66,7 @@ class Evaluation:
 
 
 def evaluate(
-    run: Run | Classifier,
+    run: Run | Predictable | str | Path,
     data: Any = None,
     split: str | None = None,
     *,
@@ -78,6 +79,7 @@ def evaluate(
 
     Pictures are brought to the classifier's own size and channels, and classes are matched by their names.
 
+    :param run: or a model by itself, or the name of either, as :func:`cnnlab.open_model` takes it.
     :param data: anything that :func:`cnnlab.load_data` takes, or a data set already loaded, which is taken as it is;
         None for the data that the run was trained on.
     :param split: ``train``, ``validation``, ``test`` or ``all``. By default the test split that a run or a data set
@@ -89,6 +91,7 @@ def evaluate(
     :raises DataError: when the data cannot be read.
     """
     memory.ask_for_large_pages()
+    run = open_model(run, network=network)
     model = predictor_of(run, device=device, network=network)
     if data is None and isinstance(run, Run):
         data_dir = data_dir or run.data_folder

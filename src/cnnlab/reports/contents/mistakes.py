@@ -12,8 +12,9 @@ import numpy.typing as npt
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.messages import quietly
 from cnnlab.evaluation import ClassPredictions, number_predictions
-from cnnlab.reports.contents.classes import Repeat, column_predictions
+from cnnlab.reports.contents.classes import column_predictions
 from cnnlab.reports.contents.numbers import number_text
+from cnnlab.reports.contents.report_subject import Repeat
 from cnnlab.reports.contents.tables import Table, TableColumn, text_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnlab.evaluation import NumberPredictions, number_predictions
-from cnnlab.reports.contents.classes import Repeat
+from cnnlab.reports.contents.report_subject import Repeat
 from cnnlab.reports.contents.tables import Table, TableColumn, with_unit
 
 _PARTS = 12
@@ -24,7 +24,6 @@ class NumberDetails:
     """
 
     split: str
-    label: str
     seeds: tuple[int, ...]
     predictions: NumberPredictions
 
@@ -38,13 +37,13 @@ class NumberDetails:
         return number_text(self.predictions, value)
 
 
-def number_details(repeats: Sequence[Repeat], label: str) -> tuple[NumberDetails, ...]:
+def number_details(repeats: Sequence[Repeat]) -> tuple[NumberDetails, ...]:
     """One for each number that is predicted; none for objectives of classes alone."""
     if not repeats:
         return ()
     split, seeds = repeats[0].predictions.split, tuple(repeat.trial.seed for repeat in repeats)
     parts = zip(*(number_predictions(repeat.predictions) for repeat in repeats), strict=True)
-    return tuple(NumberDetails(split, label, seeds, _together(predictions)) for predictions in parts)
+    return tuple(NumberDetails(split, seeds, _together(predictions)) for predictions in parts)
 
 
 def _together(repeats: Sequence[NumberPredictions]) -> NumberPredictions:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from cnnlab.core.measurements import Metric
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import ColumnKind, Table, TableColumn
-from cnnlab.studies.result import Metric, SearchStep
+from cnnlab.studies.result import SearchStep
 
 
 @dataclass(frozen=True)

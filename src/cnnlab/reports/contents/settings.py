@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from cnnlab.core.measurements import Metric
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, capital
-from cnnlab.studies.result import Family, Metric, MetricSummary, Published, Setting, SettingComparison
+from cnnlab.studies.result import Family, MetricSummary, Published, Setting, SettingComparison
 
 _MOST_FURTHER = 4
 

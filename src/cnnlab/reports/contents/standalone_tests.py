@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from cnnlab.core.errors import CnnlabError
+from cnnlab.core.measurements import Metric
 from cnnlab.evaluation import compare_settings, unit_of
 from cnnlab.runs import Predictions, Run
-from cnnlab.studies.result import Family, Metric, Setting
+from cnnlab.studies.result import Family, Setting
 from cnnlab.studies.statistics.families import family_of
 from cnnlab.studies.statistics.single_runs import family_of_single_runs, split_scored
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from cnnlab.studies.result import UnitName
+from cnnlab.core.measurements import UnitName
 
 ColumnKind: TypeAlias = Literal[
     "text", "count", "share", "loss", "minutes", "seconds", "epochs", "images/s", "number", "p"

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnlab.reports.colours import COLOURS, INK, SOFT
 from cnnlab.reports.contents.numbers import NumberDetails
 from cnnlab.reports.contents.tables import TableColumn
-from cnnlab.reports.figures.style import SOFT, in_unit, logarithmic, sheet
-from cnnlab.reports.style import COLOURS, INK
+from cnnlab.reports.figures.style import in_unit, logarithmic, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

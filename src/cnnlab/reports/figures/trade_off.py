@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from cnnlab.reports.colours import INK, SOFT
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import TableColumn
 from cnnlab.reports.contents.trade_off import Point
-from cnnlab.reports.figures.style import DOT, SOFT, haloed, in_unit, logarithmic, sheet
-from cnnlab.reports.style import INK
+from cnnlab.reports.figures.style import DOT, haloed, in_unit, logarithmic, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

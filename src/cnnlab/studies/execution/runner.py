@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from cnnlab.core.measurements import Metric
 from cnnlab.core.messages import note, warn
 from cnnlab.runs import Run
 from cnnlab.runs.history import read_history
@@ -25,7 +26,7 @@ from cnnlab.studies.execution.retry import Attempt, RetryQueue
 from cnnlab.studies.execution.scheduler import Scheduler, TrialTask
 from cnnlab.studies.progress import StudyProgress
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.result import Metric, Trial
+from cnnlab.studies.result import Trial
 from cnnlab.training.signals import StopRequest, catching_signals
 
 _POLL = 0.25

@@ -5,8 +5,9 @@ from functools import cache
 from itertools import combinations
 
 from cnnlab.core.errors import CnnlabError
+from cnnlab.core.measurements import Metric
 from cnnlab.evaluation import Comparisons, Difference
-from cnnlab.studies.result import Family, Metric, Setting, SettingComparison
+from cnnlab.studies.result import Family, Setting, SettingComparison
 from cnnlab.studies.statistics.rank_comparisons import family_by_ranks
 from cnnlab.studies.statistics.single_runs import Read, are_single, family_of_single_runs
 from cnnlab.studies.statistics.tables import MOST_PAIRED, Tables, ends

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from cnnlab.core.measurements import Metric
 from cnnlab.evaluation import McNemarResult, compare_predictions
 from cnnlab.evaluation.comparison.multiple_comparisons import holm
 from cnnlab.runs import Predictions
-from cnnlab.studies.result import Family, Metric, Setting, SettingComparison
+from cnnlab.studies.result import Family, Setting, SettingComparison
 
 ONLY_REPEATS = "Another seed would give other runs: which recipe is better, only repeats can tell."
 _LEVEL = 0.05

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnlab import evaluation
+from cnnlab.core.measurements import Metric
 from cnnlab.evaluation import MINUTES, NUMBER, POINTS, SECONDS, Interval, Unit
-from cnnlab.studies.result import Metric, MetricSummary, Setting
+from cnnlab.runs.run_info import RunInfo
+from cnnlab.studies.result import MetricSummary, Setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +45,17 @@ def ends(interval: Interval | None) -> tuple[float | None, float | None]:
     return (None, None) if interval is None else (interval.low, interval.high)
 
 
+def scored_images(runs: Iterable[RunInfo]) -> dict[str, int]:
+    """How many pictures each score was taken on, by the first run that has any."""
+    scores: Mapping[str, Any] = next((found for run in runs if (found := run.info.get("scores"))), {})
+    return {
+        f"{split}_{name}": int(values["n"])
+        for split, values in scores.items()
+        for name in values
+        if name != "n" and values.get("n")
+    }
+
+
 @dataclass
 class Tables:
     """The trials of a study by metric.
@@ -75,13 +88,18 @@ class Tables:
         seeds: Sequence[int],
         metrics: Sequence[Metric],
         *,
+        together: Mapping[str, Mapping[str, float]] | None = None,
         baseline: str | None = None,
         images: Mapping[str, int] | None = None,
         smallest: float | None = None,
         planned: Mapping[str, Sequence[tuple[str, str]]] | None = None,
         image_by_image: Callable[[Metric, str, str], "McNemarResult | None"] = lambda *_: None,
     ) -> "Tables":
-        """Of settings with their trials."""
+        """Of settings with their trials.
+
+        :param together: by metric and setting key the measures of all runs of a setting, which have one value each. It
+            stands under the first seed.
+        """
         settings = list(settings)
         values = {
             metric.name: {
@@ -94,6 +112,9 @@ class Tables:
             }
             for metric in metrics
         }
+        for name, by_setting in (together or {}).items():
+            values[name] = {setting.key: {} for setting in settings}
+            values[name] |= {key: {seeds[0]: value} for key, value in by_setting.items()}
         unreached = {
             metric.name: {setting.key: _unreached(setting, metric) for setting in settings}
             for metric in metrics

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab import evaluation
 from cnnlab.core.errors import UsageError
+from cnnlab.core.measurements import Measure, Metric
 from cnnlab.evaluation import Interval
 from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, ClaimRead, Compared, Leads, read_claim
-from cnnlab.studies.measures import Measure
-from cnnlab.studies.result import Claim, Metric, Verdict
+from cnnlab.studies.result import Claim, Verdict
 from cnnlab.studies.settings import PlannedSetting, StudySettings
 from cnnlab.studies.statistics.rank_comparisons import RankedPair, claimed_pair, rank_pairs
 from cnnlab.studies.statistics.single_runs import ONLY_REPEATS

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from cnnlab.models.shapes import Shape
-from cnnlab.reports.network_parts import FeatureMapBox, Fork, Part
+from cnnlab.reports.contents.network_parts import FeatureMapBox, Fork, Part
 
 Point: TypeAlias = tuple[float, float]
 

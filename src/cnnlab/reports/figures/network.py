@@ -1,12 +1,9 @@
 """A network as papers draw it: feature maps as boxes in perspective, with their shapes."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnlab.models import NetworkSummary
-from cnnlab.reports.network_layout import POINTS, SLANT, SMALL, Label, Line, NetworkLayout, Solid, lay_out_network
-from cnnlab.reports.network_parts import network_parts
-from cnnlab.reports.style import COLOURS, INK, literal, save_figure
+from cnnlab.reports.colours import COLOURS, INK
+from cnnlab.reports.contents.network_layout import POINTS, SLANT, SMALL, Label, Line, NetworkLayout, Solid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,19 +23,11 @@ _LIGHT = {"front": 0.45, "top": 0.7, "side": 0.2}
 _SPACING = 1.25
 
 
-def draw_network(summary: NetworkSummary, path: Path | str) -> Path:
-    """Draws a network to a file; the suffix names the format.
+def draw_network_layout(layout: NetworkLayout) -> "Figure":
+    """Boxes as high as the feature map, as deep as its width and as wide as its channels, all by the root.
 
-    Boxes are as high as the feature map, as deep as its width and as wide as its channels, all by the root; vectors
-    are bars. Branches stand over one another, and a residual block's way around is an arc.
-
-    :raises UsageError: for a format that cannot be written.
+    Vectors are bars. Branches stand over one another, and a residual block's way around is an arc.
     """
-    return save_figure(network_figure(lay_out_network(network_parts(summary))), path)
-
-
-def network_figure(layout: NetworkLayout) -> "Figure":
-    """The drawing of a layout; the caller saves or shows it."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(layout.width, layout.height))
@@ -87,8 +76,8 @@ def _draw_line(axes: "Axes", line: Line) -> None:
     horizontal, vertical = zip(*line.points, strict=True)
     axes.plot(horizontal, vertical, color="0.45", linewidth=0.8, solid_joinstyle="miter", zorder=1)
     if line.tip:
-        style = {"arrowstyle": "-|>", "color": "0.45", "linewidth": 0, "mutation_scale": 9, "shrinkA": 0, "shrinkB": 0}
-        axes.annotate("", line.points[-1], line.points[-2], arrowprops=style, zorder=1)
+        arrow = {"arrowstyle": "-|>", "color": "0.45", "linewidth": 0, "mutation_scale": 9, "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", line.points[-1], line.points[-2], arrowprops=arrow, zorder=1)
     if line.text:
         (left, level), (right, _) = line.points[1], line.points[2]
         patch = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
@@ -101,7 +90,7 @@ def _write(axes: "Axes", label: Label) -> None:
     for place, text in enumerate((*label.lines, *label.notes)):
         is_note = place >= len(label.lines)
         size, colour = (SMALL, "0.45") if is_note else (POINTS, INK)
-        axes.text(label.x, level, literal(text), ha="center", va="top", fontsize=size, color=colour, zorder=4)
+        axes.text(label.x, level, text, ha="center", va="top", fontsize=size, color=colour, zorder=4)
         level -= size * _SPACING / 72
 
 
