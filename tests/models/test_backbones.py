@@ -241,11 +241,15 @@ class TestWeights:
             assert torch.equal(rebuilt(images), classifier(images))
 
     def test_specs_without_weights_are_left_as_they_are(self) -> None:
-        assert models.without_weights("vgg-like") == "vgg-like"
-        assert models.without_weights("conv(3)|relu") == "conv(3)|relu"
-        assert models.weights_named("alexnet(weights=imagenet)") == "imagenet"
-        assert models.weights_named("alexnet(weights=none)") is None
-        assert models.without_weights("alexnet(weights=imagenet)") == models.canonical_model("alexnet")
+        for spec in ("vgg-like", "conv(3)|relu", "alexnet(weights=none)"):
+            model = models.parse_model(spec)
+            assert model.weights is None
+            assert model.without_weights() == model
+
+    def test_stored_weights_are_named_and_can_be_left_out(self) -> None:
+        model = models.parse_model("alexnet(weights=imagenet)")
+        assert model.weights == "imagenet"
+        assert str(model.without_weights()) == models.canonical_model("alexnet")
 
 
 class _Files(http.server.BaseHTTPRequestHandler):

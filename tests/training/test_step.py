@@ -10,10 +10,10 @@ from cnnlab import models, objectives
 from cnnlab.core.seeds import scope
 from cnnlab.models import Classifier
 from cnnlab.training import Recipe
-from cnnlab.training.batches import Batch
+from cnnlab.training.batches import Batch, to_float
 from cnnlab.training.execution import Execution
 from cnnlab.training.recipe import Phase
-from cnnlab.training.step import StepKey, Stepper, is_out_of_memory, to_float
+from cnnlab.training.step import StepKey, Stepper, is_out_of_memory
 
 CLASSES = ("a", "b", "c")
 OBJECTIVE = objectives.build_objective("classes", {"label": CLASSES})

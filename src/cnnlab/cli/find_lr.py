@@ -11,7 +11,6 @@ from cnnlab.cli import output
 from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
 from cnnlab.core.errors import UsageError
-from cnnlab.core.spec import read
 
 if TYPE_CHECKING:
     from cnnlab.training import Recipe
@@ -85,5 +84,4 @@ def find_lr(
 
 def _usual_place(recipe: "Recipe") -> Path:
     """A picture in the current folder, named as a run of the recipe would be."""
-    name = recipe.name or f"{read(recipe.data)[0].name}-{read(recipe.model)[0].name}"
-    return Path(f"find-lr-{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-')}.png")
+    return Path(f"find-lr-{re.sub(r'[^A-Za-z0-9._-]+', '-', recipe.title).strip('-')}.png")

@@ -16,7 +16,7 @@ from cnnlab.models.dry_run import summary_without_weights
 from cnnlab.models.inference import autocast, evaluating, outputs_of
 from cnnlab.models.initialisers import initialisers
 from cnnlab.models.layer_strings import layers
-from cnnlab.models.networks import architectures, build_network, canonical_model
+from cnnlab.models.networks import ModelSpec, architectures, build_network, canonical_model, parse_model
 from cnnlab.models.penalties import penalty
 from cnnlab.models.predictable import Predictable
 from cnnlab.models.pretrained import pretrained
@@ -26,13 +26,12 @@ from cnnlab.models.weight_files import (
     load_into,
     moments_for,
     starting_weights,
-    weights_named,
-    without_weights,
 )
 
 __all__ = [
     "Classifier",
     "LayerRow",
+    "ModelSpec",
     "NetworkSummary",
     "Predictable",
     "StartingWeights",
@@ -50,13 +49,12 @@ __all__ = [
     "multiply_adds",
     "native_kernels",
     "outputs_of",
+    "parse_model",
     "penalty",
     "pretrained",
     "save_classifier",
     "starting_weights",
     "summary",
     "summary_without_weights",
-    "weights_named",
     "why_no_native_kernels",
-    "without_weights",
 ]

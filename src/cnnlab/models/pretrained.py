@@ -12,9 +12,9 @@ from cnnlab.core.hooks import opener
 from cnnlab.core.spec import Call
 from cnnlab.models.backbone import Backbone
 from cnnlab.models.classifier import Classifier
-from cnnlab.models.networks import architectures, build_network
+from cnnlab.models.networks import architectures, build_network, parse_model
 from cnnlab.models.shapes import Shape
-from cnnlab.models.weight_files import count_of_classes, load_into, moments_for, starting_weights, weights_named
+from cnnlab.models.weight_files import count_of_classes, load_into, moments_for, starting_weights
 
 
 def pretrained(
@@ -56,7 +56,7 @@ def pretrained(
 
 @opener("pretrained")
 def _open_pretrained(spec: str, *, runs: Path | str | None = None, offline: bool = False, **unused: Any) -> Classifier:
-    return pretrained(spec, weights_named(spec) or "imagenet", offline=offline, runs=runs)
+    return pretrained(spec, parse_model(spec).weights or "imagenet", offline=offline, runs=runs)
 
 
 def imagenet_class_names(count: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,10 +18,9 @@ from cnnlab.core.files import cache_folder, make_folder
 from cnnlab.core.hooks import open_stored
 from cnnlab.core.messages import note
 from cnnlab.core.registry import BoundCall
-from cnnlab.core.spec import Call, read
 from cnnlab.models.backbone import Backbone, Moments, Origin, timm_settings
 from cnnlab.models.classifier_files import refuse_foreign, stored_moments
-from cnnlab.models.networks import architectures
+from cnnlab.models.networks import parse_model
 from cnnlab.models.shapes import format_shape
 
 _IN_TIMM = {"resnet50v2": "resnetv2_50", "efficientnetv2-b0": "tf_efficientnetv2_b0"}
@@ -48,31 +47,14 @@ class _Tensors(NamedTuple):
     is_ours: bool
 
 
-def weights_named(spec: object) -> str | None:
-    """What a model's spec names as the weights to start from; None where it starts from random ones.
-
-    :raises SpecError: for a spec that cannot be meant.
-    """
-    bound = _bound(spec)
-    return None if bound is None else bound.arguments.get("weights")
-
-
-def without_weights(spec: str) -> str:
-    """The same architecture, starting from random weights."""
-    bound = _bound(spec)
-    if bound is None or bound.arguments.get("weights") is None:
-        return spec
-    return str(Call(bound.name, (), {**bound.call.kwargs, "weights": None}))
-
-
 def starting_weights(spec: object, *, offline: bool = False, runs: Path | str | None = None) -> StartingWeights | None:
     """The file of weights that a model's spec names, downloaded if it must be; None where it names none.
 
     :param runs: the folder in which ``run:NAME`` is looked for.
     :raises UsageError: when they cannot be had, naming the file and where to put it.
     """
-    bound = _bound(spec)
-    if bound is None or bound.arguments.get("weights") is None:
+    bound = parse_model(spec).bound
+    if not isinstance(bound, BoundCall) or bound.arguments.get("weights") is None:
         return None
     name = str(bound.arguments.get("name", _IN_TIMM.get(bound.name, bound.name)))
     library = "timm" if bound.name == "timm" or bound.name in _IN_TIMM else "torchvision"
@@ -154,13 +136,6 @@ def moments_for(network: Backbone, weights: StartingWeights, channels: int) -> M
     if len(mean) == channels:
         return mean, std
     return (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
-
-
-def _bound(spec: object) -> BoundCall[Any] | None:
-    calls = read(spec)
-    if len(calls) != 1 or calls[0].name not in architectures:
-        return None
-    return architectures.bind(spec)
 
 
 def _tensors(network: Backbone, weights: StartingWeights) -> _Tensors:

@@ -23,13 +23,13 @@ _JUDGED_AT_ONCE = 8192
 
 
 def build_objective(spec: object, columns: Columns) -> "Objective":
-    """The objective that ``spec`` names, for a data set with these target columns.
+    """The objective that ``spec`` names, as text or parsed, for a data set with these target columns.
 
     Its own ``spec`` names the columns and whatever else the data has settled, so that it says all by itself.
 
     :raises UsageError: when the columns do not suit it.
     """
-    bound = _complete(objectives.bind(spec))
+    bound = parse_objective(spec)
     objective = bound.build(columns=columns)
     objective.spec = str(BoundCall(bound.entry, {**bound.arguments, **objective.settled}))
     objective.clock = Clock.of(columns, objective.predicts)
@@ -45,9 +45,17 @@ def restore_objective(spec: object, classes: Mapping[str, tuple[str, ...]]) -> "
     return build_objective(spec, {**named, **classes})
 
 
+def parse_objective(spec: object) -> "BoundCall[Objective]":
+    """What the spec of an objective means, with the arguments of those within it completed too.
+
+    :raises SpecError: for a name or an argument that there is not.
+    """
+    return spec if isinstance(spec, BoundCall) else _complete(objectives.bind(spec))
+
+
 def canonical_objective(spec: object) -> str:
     """The canonical text of an objective's spec."""
-    return str(_complete(objectives.bind(spec)))
+    return str(parse_objective(spec))
 
 
 def _complete(bound: "BoundCall[Objective]") -> "BoundCall[Objective]":

@@ -12,7 +12,6 @@ from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.search import searched
 from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
 from cnnlab.studies.trials import Known, Trials, is_for_good
-from cnnlab.training.python_objects import sharing_datasets
 
 State = Literal["finished", "pruned", "unfinished", "failed", "missing"]
 STATES: tuple[State, ...] = get_args(State)
@@ -160,7 +159,8 @@ def _speed(setting: PlannedSetting, trials: Trials, threads: int | None) -> floa
 
     recipe = {**setting.recipe.to_dict(), **({"threads": threads} if threads else {})}
     try:
-        with sharing_datasets(trials.sets):
-            return images_per_second(recipe, data_dir=trials.data_dir, offline=trials.offline, seconds=_SECONDS)[0]
+        return images_per_second(
+            recipe, data_dir=trials.data_dir, offline=trials.offline, datasets=trials.sets, seconds=_SECONDS
+        )[0]
     except CnnlabError as error:
         raise CnnlabError(f"{setting.label} cannot be timed: {error}") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.measurements import Measure, read_measure, usual_names
 from cnnlab.core.messages import warn
-from cnnlab.runs import Run
+from cnnlab.runs import Run, store_at
 from cnnlab.studies.analysis import Analysis
 from cnnlab.studies.catalogue import find_study, study_folder
 from cnnlab.studies.claims import read_claim
@@ -28,7 +28,6 @@ from cnnlab.studies.statistics.published_numbers import resolve_table
 from cnnlab.studies.statistics.verdicts import resolve_claim
 from cnnlab.studies.study_file import StudyFile, read_study
 from cnnlab.studies.trials import Known, Trials, is_for_good
-from cnnlab.training import store_at
 
 if TYPE_CHECKING:
     import pandas as pd

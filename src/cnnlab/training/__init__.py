@@ -1,6 +1,6 @@
 """The one loop, and all that a recipe is turned into: optimisers, schedules, checkpoints, runs."""
 
-from cnnlab.training.api import extend, resume, store_at, train
+from cnnlab.training.api import extend, resume, train
 from cnnlab.training.loop import EpochEnd
 from cnnlab.training.lr_range_test import LRRangeTest, draw_lr_range_test, find_lr
 from cnnlab.training.overrides import parse_pairs
@@ -18,6 +18,5 @@ __all__ = [
     "find_lr",
     "parse_pairs",
     "resume",
-    "store_at",
     "train",
 ]

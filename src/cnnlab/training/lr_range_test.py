@@ -10,19 +10,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from cnnlab.core import memory
 from cnnlab.core.errors import TrainingError, UsageError
 from cnnlab.core.files import replacing
 from cnnlab.core.messages import note, track, warn
-from cnnlab.training import optimizers, python_objects
-from cnnlab.training.api import build_classifier, choose_execution, read_setup, store_at
+from cnnlab.runs import store_at
 from cnnlab.training.batches import Batch, BatchLoader, epoch_order, epoch_steps
-from cnnlab.training.class_balance import ClassBalance
-from cnnlab.training.execution import describe_execution
+from cnnlab.training.execution import choose_execution, describe_execution
+from cnnlab.training.phase_training import PhaseTraining
+from cnnlab.training.prepare import TrainingSetup, build_classifier, read_setup
 from cnnlab.training.recipe import Recipe
-from cnnlab.training.step import StepKey, Stepper
+from cnnlab.training.step import StepKey
 
 _MEMORY = 0.9
 _BLOWN_UP = 4.0
@@ -78,31 +76,26 @@ def find_lr(
             f"a range test takes rates 0 < lowest < highest and at least {_FEWEST} steps; "
             f"got lowest={lowest:g}, highest={highest:g}, steps={steps}."
         )
-    recipe, plain, given = python_objects.extract_objects(recipe, keys)
-    setup = read_setup(Recipe.read(recipe, **plain), given, store_at(None), data_dir, offline)
+    setup = read_setup(recipe, keys, store_at(), data_dir=data_dir, offline=offline)
     classifier = build_classifier(setup)
     execution, choice = choose_execution(setup, classifier, steps)
     note(describe_execution(execution, choice))
-    phase = setup.recipe.normal()[0]
-    balanced = ClassBalance.of(setup.recipe.balance, setup.dataset.train, setup.objective)
     with execution.applied():
         network = classifier.to(execution.torch_device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
-        optimizer = optimizers.build_optimizer(optimizers.optimizers.bind(phase.optimizer), network, phase.weight_decay)
-        weights = balanced.on(execution.torch_device)
-        stepper = Stepper(phase, setup.objective, network, network, optimizer, execution, weights)
+        phase = PhaseTraining(setup, setup.plan.spans[0], network, execution)
         loader = BatchLoader(setup.dataset.train, execution.torch_device, execution.workers)
         rates: list[float] = []
         losses: list[float] = []
-        for step, batch in enumerate(track(_endless(loader, setup.recipe, steps, balanced.draws), "rates", steps)):
+        for step, batch in enumerate(track(_endless(loader, setup, steps), "rates", steps)):
             rate = lowest * (highest / lowest) ** (step / (steps - 1))
-            for group in optimizer.param_groups:
+            for group in phase.optimizer.param_groups:
                 group["lr"] = rate
-            loss = float(stepper.take(batch, StepKey(setup.recipe.seed, 0, step)).loss)
+            loss = float(phase.stepper.take(batch, StepKey(setup.recipe.seed, 0, step)).loss)
             if not math.isfinite(loss) or (len(losses) > _FEWEST and loss > _BLOWN_UP * min(losses)):
                 break
             rates.append(rate)
             losses.append(loss)
-    _warn_of_small_sets(len(losses), len(loader.images), phase.batch_size)
+    _warn_of_small_sets(len(losses), len(loader.images), phase.span.phase.batch_size)
     return suggest_lr(rates, losses)
 
 
@@ -156,12 +149,12 @@ def _warn_of_small_sets(steps: int, samples: int, size: int) -> None:
         )
 
 
-def _endless(loader: BatchLoader, recipe: Recipe, steps: int, draws: Tensor | None) -> Iterator[Batch]:
-    samples, size = len(loader.images), recipe.normal()[0].batch_size
+def _endless(loader: BatchLoader, setup: TrainingSetup, steps: int) -> Iterator[Batch]:
+    samples, size, seed = len(loader.images), setup.recipe.normal()[0].batch_size, setup.recipe.seed
     taken, epoch = 0, 0
     while taken < steps:
         count = min(epoch_steps(samples, size), steps - taken)
-        yield from loader.batches(epoch_order(samples, recipe.seed, epoch, draws)[: count * size], size)
+        yield from loader.batches(epoch_order(samples, seed, epoch, setup.balance.draws)[: count * size], size)
         taken, epoch = taken + count, epoch + 1
 
 

@@ -175,13 +175,11 @@ def test_a_killed_worker_is_a_crash_and_the_next_order_gets_a_new_one(tmp_path):
 def test_shared_data_is_not_loaded_again_by_workers(executor, monkeypatch):
     # A data set of this name is nowhere; the worker knows it from what it was given alone.
     from cnnlab.training import Recipe
-    from cnnlab.training.python_objects import data_key
+    from cnnlab.training.prepare import data_key
 
     content = {**BASE, "subset": 150, "test": 77}
-    recipe = Recipe.read(content)
-    options = {"validation": None, "test": 77, "subset": 150}
     other = load_data("digits", test=100, subset=120)
-    executor._sets = {data_key(recipe.data, options): other}
+    executor._sets = {data_key(Recipe.read(content)): other}
     executor.submit(TrialRequest(40, content))
     last = ended(executor, 40)[-1]
     assert Run(last.folder).info["data"]["digest"] == other.digest

@@ -10,7 +10,7 @@ from torch import Tensor
 from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.messages import warn
 from cnnlab.core.registry import BoundCall
-from cnnlab.data import canonical_data, readers
+from cnnlab.data import parse_data
 from cnnlab.data.loading import is_spec
 from cnnlab.models import Predictable
 
@@ -22,7 +22,7 @@ def in_the_classifiers_shape(data: Any, classifier: Predictable, data_dir: str |
     """A spec with the size, channels and way of resizing that the classifier was trained with; objects as they are."""
     if not is_spec(data):
         return data
-    bound = readers.bind(canonical_data(data, data_dir))
+    bound = parse_data(data, data_dir)
     channels, *sides = classifier.shape
     wanted: dict[str, Any] = {"size": sides[0] if sides[0] == sides[1] else tuple(sides), "resize": classifier.resize}
     wanted |= {"channels": _CHANNELS[channels]} if channels in _CHANNELS else {}

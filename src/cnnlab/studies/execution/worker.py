@@ -45,19 +45,17 @@ def work(connection: Connection, config: WorkerConfig) -> None:
     inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     listener = threading.Thread(target=_listen, args=(connection, inbox), daemon=True)
     from cnnlab.studies.execution.shared_data import DatasetCache
-    from cnnlab.training.python_objects import sharing_datasets
     from cnnlab.training.signals import Interrupted
 
     sets = DatasetCache()
     _send(connection, ("ready", os.getpid()))
     listener.start()
-    with sharing_datasets(sets):
-        try:
-            while (word := inbox.get())[0] != "end":
-                _heed(word, sets, connection, inbox, config)
-        except Interrupted:
-            # Everything is saved; whoever asked knows.
-            os._exit(128 + signal.SIGTERM)
+    try:
+        while (word := inbox.get())[0] != "end":
+            _heed(word, sets, connection, inbox, config)
+    except Interrupted:
+        # Everything is saved; whoever asked knows.
+        os._exit(128 + signal.SIGTERM)
 
 
 def _heed(word: tuple[str, Any], sets: Any, connection: Connection, inbox: Any, config: WorkerConfig) -> None:
@@ -70,7 +68,7 @@ def _heed(word: tuple[str, Any], sets: Any, connection: Connection, inbox: Any, 
     elif kind == "pace":
         recipe, seconds = content
         try:
-            _send(connection, ("pace", _paced(images_per_second, recipe, seconds, config)))
+            _send(connection, ("pace", _paced(images_per_second, recipe, seconds, sets, config)))
         except Exception as error:
             _send(connection, ("error", str(error)))
     elif kind == "train":
@@ -79,14 +77,15 @@ def _heed(word: tuple[str, Any], sets: Any, connection: Connection, inbox: Any, 
             runs=config.runs,
             data_dir=config.data_dir,
             offline=config.offline,
+            datasets=sets,
             tell=lambda event: _send(connection, event),
             may_go_on=lambda: not content.is_judged or _answer(inbox),
         )
         _send(connection, last)
 
 
-def _paced(measure: Any, recipe: Any, seconds: float, config: WorkerConfig) -> Any:
-    return measure(recipe, data_dir=config.data_dir, offline=config.offline, seconds=seconds)
+def _paced(measure: Any, recipe: Any, seconds: float, sets: Any, config: WorkerConfig) -> Any:
+    return measure(recipe, data_dir=config.data_dir, offline=config.offline, datasets=sets, seconds=seconds)
 
 
 def _answer(inbox: "queue.SimpleQueue[tuple[str, Any]]") -> bool:

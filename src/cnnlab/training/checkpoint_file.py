@@ -14,7 +14,7 @@ from cnnlab.core.files import replacing
 from cnnlab.training.nested_state import pack, unpack
 
 _META = "cnnlab"
-_FORMAT = 2
+_FORMAT = 3
 
 
 def save_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
