@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from cnnlab.core.messages import announcing, note, shows_bars
+from cnnlab.core.messages import announcing, bar_console, note, shows_bars
 from cnnlab.training.phases import PhasePlan
 from cnnlab.training.state import Counters
 
@@ -28,14 +28,13 @@ class Display:
 
     def __enter__(self) -> "Display":
         if shows_bars():
-            from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
             self.bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TextColumn("{task.completed}/{task.total} · {task.fields[facts]}"),
-                console=Console(stderr=True),
+                console=bar_console(),
                 transient=True,
             )
             self.bar.start()
