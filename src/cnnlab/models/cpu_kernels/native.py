@@ -34,7 +34,7 @@ _on_trial: ContextVar[ctypes.CDLL | None] = ContextVar("cnnlab_kernels_on_trial"
 _SIGNATURES = {
     "winograd_weights": "aalli",
     "winograd_forward": "aaaaaaaali",
-    "winograd_weight_gradient": "aaaaaaaali",
+    "winograd_weight_gradient": "aaaaaaaalii",
     "grey_forward": "aaaaaaaaii",
     "grey_weight_gradient": "aaaaaaaii",
 } | {
