@@ -21,11 +21,12 @@ _TILE = 4
 # With fewer the transformed weights cost more than the products save, whatever the channels.
 _FEWEST_TILES = 64
 _OUTPUTS = 84
-# Bytes that the tiles at work in all threads may take, and as many the sums of the weights' gradient, unless one thread's
-# take more: half a gigabyte in all, however many threads there are. For it blocks of tiles become smaller, sums fewer,
-# and threads too in the end.
+# Bytes that the tiles at work in all threads may take, and as many the sums of the weights' gradient, unless those of
+# one thread take more: half a gigabyte in all, however many threads there are. For it blocks of tiles become smaller,
+# sums fewer, and threads too in the end.
 _MOST_SCRATCH = _MOST_SUMS = 2**28
-# Threads for which there are no sums of their own share the filters, in no smaller lots: each transforms the inputs anew.
+# Threads for which there are no sums of their own share the filters, in no smaller lots: each transforms the inputs
+# anew.
 _LEAST_FILTERS = 64
 
 
