@@ -10,6 +10,7 @@ from cnnlab.models import polar as polar
 from cnnlab.models import resnets as resnets
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.classifier_files import load_classifier, save_classifier
+from cnnlab.models.cpu_kernels import build_record as kernels_build_record
 from cnnlab.models.cpu_kernels import native_kernels
 from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
 from cnnlab.models.dry_run import summary_without_weights
@@ -42,6 +43,7 @@ __all__ = [
     "canonical_model",
     "evaluating",
     "initialisers",
+    "kernels_build_record",
     "layers",
     "load_classifier",
     "load_into",

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnlab.core.durations import clock_text
 from cnnlab.core.measurements import Metric
-from cnnlab.core.messages import note, shows_bars
+from cnnlab.core.messages import bar_console, note, shows_bars
 from cnnlab.studies.execution.scheduler import TrialTask
 from cnnlab.studies.result import Trial
 
@@ -58,10 +58,9 @@ class StudyProgress:
     def __enter__(self) -> "StudyProgress":
         note(f"{self.name}: {self.done} of {self.total} trials are there already.")
         if shows_bars():
-            from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(self._table(), console=Console(stderr=True), transient=True, refresh_per_second=4)
+            self._live = Live(self._table(), console=bar_console(), transient=True, refresh_per_second=4)
             self._live.start()
         return self
 

@@ -173,6 +173,7 @@ def _start(setup: TrainingSetup, store: RunStore, *, repeat: int, callbacks: Seq
             "data": _facts(setup.dataset),
             "parent": recipe.parent,
         }
+        | ({"kernels_build": models.kernels_build_record()} if execution.kernels == "native" else {})
         | ({} if setup.start is None else {"weights": setup.start.record(recipe, classifier)}),
     )
     note(describe_execution(execution, choice))

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from cnnlab.core.durations import clock_text
-from cnnlab.core.messages import announcing, note, shows_bars
+from cnnlab.core.messages import announcing, bar_console, note, shows_bars
 from cnnlab.training.phases import PhasePlan
 from cnnlab.training.state import Counters
 
@@ -29,14 +29,13 @@ class Display:
 
     def __enter__(self) -> "Display":
         if shows_bars():
-            from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
             self.bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TextColumn("{task.completed}/{task.total} · {task.fields[facts]}"),
-                console=Console(stderr=True),
+                console=bar_console(),
                 transient=True,
             )
             self.bar.start()

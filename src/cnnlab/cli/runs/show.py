@@ -127,8 +127,16 @@ def _execution(info: Mapping[str, Any]) -> None:
         return
     output.heading("execution")
     why = (info.get("precision_choice") or {}).get("why")
-    rows = [*execution.items(), ("precision because", why), *environment.items()]
+    compiled = ("kernels compiled by", _build(info.get("kernels_build") or {}))
+    rows = [*execution.items(), ("precision because", why), compiled, *environment.items()]
     output.facts([(key.replace("_", " "), _plain(value)) for key, value in rows])
+
+
+def _build(build: Mapping[str, Any]) -> str | None:
+    if not build:
+        return None
+    seconds = build.get("seconds")
+    return f"{build.get('version')}, " + ("found in the cache" if seconds is None else f"in {seconds:.2g} s")
 
 
 def _plain(value: Any) -> Any:
