@@ -139,7 +139,7 @@ def test_an_operation_of_ones_own_is_checked_in_a_line() -> None:
     check_operation("darken")
     register("one_factor")(one_for_all)
     check_operation("one_factor|flip", draws_each_image=False)
-    with pytest.raises(AssertionError, match="augmentation one_factor: Each image of a batch has draws of its own."):
+    with pytest.raises(AssertionError, match=r"augmentation one_factor: Each image of a batch has draws of its own\."):
         check_operation("one_factor")
 
 

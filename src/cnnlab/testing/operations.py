@@ -120,9 +120,13 @@ def every_step_draws_anew(case: OperationCase) -> None:
     if not _draws(case, images):
         return
     usual = _augmented(case.pipeline, images)[0]
-    for word in ("seed", "epoch", "step"):
-        is_same = torch.equal(usual, _augmented(case.pipeline, images, **{word: 7})[0])
-        require(not is_same, f"With another {word} it gave the same batch.")
+    others = {
+        "seed": _augmented(case.pipeline, images, seed=7),
+        "epoch": _augmented(case.pipeline, images, epoch=7),
+        "step": _augmented(case.pipeline, images, step=7),
+    }
+    for word, (result, _) in others.items():
+        require(not torch.equal(usual, result), f"With another {word} it gave the same batch.")
 
 
 @_suite.check
@@ -213,8 +217,8 @@ def canonical_text_means_the_same(case: OperationCase) -> None:
 @_suite.check
 def matrices_can_be_undone(case: OperationCase) -> None:
     """Matrices of a geometric operation are float64, count×3×3, finite, and can be undone."""
-    for operation in case.pipeline.operations:
-        for images in case.batches(200) if isinstance(operation, Geometric) else ():
+    for operation in (each for each in case.pipeline.operations if isinstance(each, Geometric)):
+        for images in case.batches(200):
             matrix = operation.matrices(torch.Generator().manual_seed(0), _info(images))
             is_right = matrix.shape == (len(images), 3, 3) and matrix.dtype == torch.float64
             require(is_right, f"They are {matrix.dtype} of shape {tuple(matrix.shape)}.")

@@ -1,0 +1,22 @@
+"""Everything that looks into a classifier leaves it as it was found."""
+
+import pytest
+
+from cnnlab import models
+from cnnlab.evaluation.prediction.predictor import predictor_of
+from cnnlab.testing import Check, tool_checks
+
+TOOLS = {
+    "outputs_of": lambda classifier, pixels: models.outputs_of(classifier, [pixels, pixels]),
+    "summary": lambda classifier, pixels: models.summary(classifier, tuple(pixels.shape[1:])),
+    "multiply_adds": lambda classifier, pixels: models.multiply_adds(classifier, tuple(pixels.shape[1:])),
+    "predictor": lambda classifier, pixels: predictor_of(classifier).outputs([pixels]),
+}
+CHECKS = [(name, check) for name, tool in TOOLS.items() for check in tool_checks(tool)]
+
+
+@pytest.mark.parametrize(
+    "check", [check for _, check in CHECKS], ids=[f"{name}-{check.__name__}" for name, check in CHECKS]
+)
+def test_tool_keeps_what_tools_promise(check: Check) -> None:
+    check()
