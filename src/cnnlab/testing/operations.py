@@ -138,7 +138,7 @@ def every_image_has_its_own_draws(case: OperationCase) -> None:
     result, _ = _augmented(case.pipeline, images, ids=torch.zeros(_COPIES, dtype=torch.int64))
     require(
         (result != result[0]).any(),
-        f"{_COPIES} copies of an image came out alike: draw info.count numbers, not one for the whole batch.",
+        f"{_COPIES} copies of an image came out alike: draw for each of them, not once for the batch.",
     )
 
 

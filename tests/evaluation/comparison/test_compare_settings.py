@@ -9,7 +9,6 @@ import statsmodels.formula.api as smf
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.multicomp import pairwise_tukeyhsd
 from statsmodels.stats.multitest import multipletests
 
 from cnnlab.core.errors import UsageError
@@ -25,66 +24,6 @@ def table(
     generator = np.random.default_rng(seed)
     values = generator.normal(0.9, std, (repeats, len(effects))) + generator.normal(0, 0.01, (repeats, 1)) + effects
     return pd.DataFrame(values, columns=list("abcdefgh"[: len(effects)]), index=range(repeats))
-
-
-def test_two_settings_are_the_paired_t_test() -> None:
-    values = table(effects=(0, 0.01), repeats=5)
-    (found,) = compare_settings(values, baseline="a").differences
-    expected = stats.ttest_rel(values["b"], values["a"])
-    ends = expected.confidence_interval(0.95)
-    assert found.test == "paired t"
-    assert found.p_value == pytest.approx(expected.pvalue)
-    assert found.interval is not None
-    assert (found.interval.low, found.interval.high) == pytest.approx((ends.low, ends.high))
-
-
-def test_without_blocks_against_a_baseline_it_is_scipys_dunnett() -> None:
-    values = table(repeats=4)
-    found = compare_settings(values, baseline="b", blocked=False)
-    others = [values[name] for name in "acd"]
-    expected = stats.dunnett(*others, control=values["b"], rng=np.random.default_rng(0))
-    ends = expected.confidence_interval(0.95)
-    assert [one.statistic for one in found.differences] == pytest.approx(list(expected.statistic))
-    assert [one.p_value for one in found.differences] == pytest.approx(list(expected.pvalue), abs=1e-3)
-    assert [one.interval.low for one in found.differences if one.interval] == pytest.approx(list(ends.low), abs=1e-4)
-    assert [one.interval.high for one in found.differences if one.interval] == pytest.approx(list(ends.high), abs=1e-4)
-    assert found.method == "Dunnett"
-
-
-def test_unequal_repeats_without_blocks_are_scipys_dunnett_too() -> None:
-    values = table(repeats=6)
-    values.loc[3:, "a"] = NAN
-    values.loc[5, "d"] = NAN
-    found = compare_settings(values, baseline="b", blocked=False)
-    expected = stats.dunnett(
-        *[values[name].dropna() for name in "acd"], control=values["b"], rng=np.random.default_rng(0)
-    )
-    assert [one.p_value for one in found.differences] == pytest.approx(list(expected.pvalue), abs=1e-3)
-
-
-def test_without_blocks_all_pairs_are_statsmodels_tukey() -> None:
-    values = table(repeats=4)
-    found = compare_settings(values, blocked=False)
-    long = values.melt(var_name="setting")
-    expected = pairwise_tukeyhsd(long["value"], long["setting"])
-    assert [one.estimate for one in found.differences] == pytest.approx(list(expected.meandiffs))
-    assert [one.p_value for one in found.differences] == pytest.approx(list(expected.pvalues), abs=2e-3)
-    ends = [(one.interval.low, one.interval.high) for one in found.differences if one.interval]
-    assert np.array(ends) == pytest.approx(np.array(expected.confint), abs=1e-4)
-    assert found.method == "Tukey"
-
-
-def test_blocked_tukey_is_the_studentized_range_of_the_residual_variance() -> None:
-    values = table(repeats=4)
-    found = compare_settings(values)
-    residuals = values - values.mean() - values.mean(axis=1).to_numpy()[:, None] + values.to_numpy().mean()
-    variance = float((residuals**2).to_numpy().sum() / 9)
-    assert found.pooled_std == pytest.approx(np.sqrt(variance))
-    assert found.df == 9
-    for one in found.differences:
-        difference = values[one.setting].mean() - values[one.reference].mean()
-        expected = stats.studentized_range.sf(abs(difference) / np.sqrt(variance / 4), 4, 9)
-        assert one.p_value == pytest.approx(expected, abs=2e-3)
 
 
 def test_pooling_tells_what_three_repeats_of_two_settings_cannot() -> None:
