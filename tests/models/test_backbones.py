@@ -109,23 +109,6 @@ def test_layers_are_named_separate_and_not_in_place() -> None:
         assert not any(getattr(module, "inplace", False) for module in on_nothing(spec).modules())
 
 
-@pytest.mark.parametrize("spec", ["squeezenet1_1(head=conv)", "alexnet(dropout=0)", "timm(resnet10t)"])
-def test_outputs_are_those_of_the_library_with_the_same_weights(spec: str, tmp_path: Path) -> None:
-    import timm
-    import torchvision.models as library
-
-    name = spec.partition("(")[0]
-    with seeds.scope(2, "weights"):
-        theirs = timm.create_model("resnet10t") if name == "timm" else library.get_model(name)
-    theirs.eval()
-    path = tmp_path / "weights.safetensors"
-    save_file({key: tensor.contiguous() for key, tensor in theirs.state_dict().items()}, path)
-    ours = models.build_network(f"{spec.rstrip(')')}{', ' if '(' in spec else '('}weights={path})", COLOUR, 1000).eval()
-    images = torch.rand(2, *COLOUR)
-    with torch.no_grad():
-        assert torch.allclose(ours(images), theirs(images), atol=1e-5)
-
-
 class TestAdapting:
     @pytest.mark.parametrize(
         ("spec", "shape", "seen"),

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from comparing import content
@@ -34,53 +33,6 @@ def steps(module: nn.Module, optimizer: torch.optim.Optimizer, count: int, seed:
         optimizer.zero_grad()
         module(torch.rand(4, 1, 8, 8)).square().mean().backward()
         optimizer.step()
-
-
-def ftrl_by_the_paper(
-    weights: np.ndarray, gradients: np.ndarray, alpha: float, beta: float, lambda_1: float, lambda_2: float
-) -> np.ndarray:
-    """McMahan et al. 2013, "Ad Click Prediction", Algorithm 1: the weights after each gradient, one row a round.
-
-    The algorithm starts from w = 0; a network starts elsewhere, which enters through the first z.
-    """
-    z, n, rounds = np.zeros_like(weights), np.zeros_like(weights), []
-    for g in gradients:
-        sigma = (np.sqrt(n + g**2) - np.sqrt(n)) / alpha
-        z = z + g - sigma * weights
-        n = n + g**2
-        pulled = -(z - np.sign(z) * lambda_1) / ((beta + np.sqrt(n)) / alpha + lambda_2)
-        weights = np.where(np.abs(z) <= lambda_1, 0.0, pulled)
-        rounds.append(weights)
-    return np.array(rounds)
-
-
-@pytest.mark.parametrize(
-    ("alpha", "beta", "lambda_1", "lambda_2"),
-    [(0.1, 0.0, 0.0, 0.0), (0.05, 1.0, 0.0, 0.0), (0.2, 1.0, 0.7, 0.0), (0.1, 0.5, 0.3, 0.4)],
-)
-def test_ftrl_takes_the_published_steps(alpha: float, beta: float, lambda_1: float, lambda_2: float) -> None:
-    draws = np.random.default_rng(3)
-    start, gradients = draws.normal(size=7), draws.normal(size=(6, 7))
-    expected = ftrl_by_the_paper(start, gradients, alpha, beta, lambda_1, lambda_2)
-    module = nn.Module()
-    module.weight = nn.Parameter(torch.tensor(start))
-    spec = f"ftrl(lr={alpha}, beta={beta}, lambda_1={lambda_1}, lambda_2={lambda_2})"
-    optimizer = build_optimizer(optimizers.bind(spec), module, 0.0)
-    for gradient, row in zip(gradients, expected, strict=True):
-        module.weight.grad = torch.tensor(gradient)
-        optimizer.step()
-        assert module.weight.tolist() == pytest.approx(row.tolist(), rel=1e-9, abs=1e-12)
-    # Some weights are held at exactly zero, and only where the algorithm asks for it.
-    assert (expected == 0).any() == bool(lambda_1)
-
-
-def test_ftrl_by_default_starts_as_steps_by_sign() -> None:
-    # With beta = 0 the first round moves every weight by the rate, against its gradient: worked by hand.
-    module = nn.Module()
-    module.weight = nn.Parameter(torch.tensor([1.0, -2.0]))
-    module.weight.grad = torch.tensor([3.0, -0.5])
-    build_optimizer(optimizers.bind("ftrl(lr=0.25)"), module, 0.0).step()
-    assert module.weight.tolist() == pytest.approx([0.75, -1.75])
 
 
 def test_ftrl_wants_a_constant_rate() -> None:

@@ -9,7 +9,6 @@ import statsmodels.formula.api as smf
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.multicomp import pairwise_tukeyhsd
 from statsmodels.stats.multitest import multipletests
 
 from cnnlab.core.errors import UsageError
@@ -25,80 +24,6 @@ def table(
     generator = np.random.default_rng(seed)
     values = generator.normal(0.9, std, (repeats, len(effects))) + generator.normal(0, 0.01, (repeats, 1)) + effects
     return pd.DataFrame(values, columns=list("abcdefgh"[: len(effects)]), index=range(repeats))
-
-
-def test_two_settings_are_the_paired_t_test() -> None:
-    values = table(effects=(0, 0.01), repeats=5)
-    (difference,) = compare_settings(values, baseline="a").differences
-    expected = stats.ttest_rel(values["b"], values["a"])
-    ends = expected.confidence_interval(0.95)
-    assert difference.test == "paired t"
-    assert difference.p_value == pytest.approx(expected.pvalue)
-    assert difference.interval is not None
-    assert (difference.interval.low, difference.interval.high) == pytest.approx((ends.low, ends.high))
-
-
-def test_without_blocks_against_a_baseline_it_is_scipys_dunnett() -> None:
-    values = table(repeats=4)
-    comparisons = compare_settings(values, baseline="b", blocked=False)
-    others = [values[name] for name in "acd"]
-    expected = stats.dunnett(*others, control=values["b"], rng=np.random.default_rng(0))
-    ends = expected.confidence_interval(0.95)
-    assert [difference.statistic for difference in comparisons.differences] == pytest.approx(list(expected.statistic))
-    assert [difference.p_value for difference in comparisons.differences] == pytest.approx(
-        list(expected.pvalue), abs=1e-3
-    )
-    assert [difference.interval.low for difference in comparisons.differences if difference.interval] == pytest.approx(
-        list(ends.low), abs=1e-4
-    )
-    assert [difference.interval.high for difference in comparisons.differences if difference.interval] == pytest.approx(
-        list(ends.high), abs=1e-4
-    )
-    assert comparisons.method == "Dunnett"
-
-
-def test_unequal_repeats_without_blocks_are_scipys_dunnett_too() -> None:
-    values = table(repeats=6)
-    values.loc[3:, "a"] = NAN
-    values.loc[5, "d"] = NAN
-    comparisons = compare_settings(values, baseline="b", blocked=False)
-    expected = stats.dunnett(
-        *[values[name].dropna() for name in "acd"], control=values["b"], rng=np.random.default_rng(0)
-    )
-    assert [difference.p_value for difference in comparisons.differences] == pytest.approx(
-        list(expected.pvalue), abs=1e-3
-    )
-
-
-def test_without_blocks_all_pairs_are_statsmodels_tukey() -> None:
-    values = table(repeats=4)
-    comparisons = compare_settings(values, blocked=False)
-    long = values.melt(var_name="setting")
-    expected = pairwise_tukeyhsd(long["value"], long["setting"])
-    assert [difference.estimate for difference in comparisons.differences] == pytest.approx(list(expected.meandiffs))
-    assert [difference.p_value for difference in comparisons.differences] == pytest.approx(
-        list(expected.pvalues), abs=2e-3
-    )
-    ends = [
-        (difference.interval.low, difference.interval.high)
-        for difference in comparisons.differences
-        if difference.interval
-    ]
-    assert np.array(ends) == pytest.approx(np.array(expected.confint), abs=1e-4)
-    assert comparisons.method == "Tukey"
-
-
-def test_blocked_tukey_is_the_studentized_range_of_the_residual_variance() -> None:
-    values = table(repeats=4)
-    comparisons = compare_settings(values)
-    residuals = values - values.mean() - values.mean(axis=1).to_numpy()[:, None] + values.to_numpy().mean()
-    variance = float((residuals**2).to_numpy().sum() / 9)
-    assert comparisons.pooled_std == pytest.approx(np.sqrt(variance))
-    assert comparisons.df == 9
-    for difference in comparisons.differences:
-        means = values[difference.setting].mean(), values[difference.reference].mean()
-        expected = stats.studentized_range.sf(abs(means[0] - means[1]) / np.sqrt(variance / 4), 4, 9)
-        assert difference.p_value == pytest.approx(expected, abs=2e-3)
 
 
 def test_pooling_tells_what_three_repeats_of_two_settings_cannot() -> None:

@@ -98,14 +98,6 @@ def test_intervals_hold_all_true_differences_at_once_as_often_as_they_say() -> N
     assert hold >= stats.binom.ppf(0.001, 300, 0.95)
 
 
-def test_power_is_that_of_statsmodels() -> None:
-    from statsmodels.stats.power import TTestPower
-
-    # Paired differences have the variance of two settings.
-    expected = TTestPower().power(0.8 / np.sqrt(2), nobs=9, alpha=0.05)
-    assert power(0.8, 1.0, 9) == pytest.approx(expected, abs=1e-6)
-
-
 def test_power_grows_with_difference_repeats_and_settings_that_share_their_spread() -> None:
     assert power(1, 1, 4) < power(1, 1, 8) < power(2, 1, 8)
     assert power(3, 1, 3, settings=2) < power(3, 1, 3, settings=5)

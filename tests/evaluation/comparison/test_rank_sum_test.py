@@ -7,15 +7,6 @@ from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.comparison.rank_sum_test import compare_ranks
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [((1, 2, 3), (4, 5, 6)), ((1, 5, 3, 8), (2, 4, 6, 7, 9)), ((1.5, 9, 2), (3, 7, 8))],
-)
-def test_without_ties_it_is_the_exact_test_of_scipy(first: tuple[float, ...], second: tuple[float, ...]) -> None:
-    expected = stats.mannwhitneyu(first, second, method="exact").pvalue
-    assert compare_ranks(first, second).p_value == pytest.approx(expected)
-
-
 def test_what_was_never_reached_ranks_behind_everything() -> None:
     # Of 924 ways to divide twelve, two are as extreme as six against six.
     result = compare_ranks([2, 3, 2, 2, 3, 4], [inf] * 6)

@@ -1,4 +1,4 @@
-"""Metrics of stored predictions, against scikit-learn and worked by hand."""
+"""Metrics of stored predictions, worked by hand and by their properties; against scikit-learn, see tests/parity."""
 
 import json
 
@@ -44,17 +44,6 @@ HAND = ClassPredictions(
 )
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_precision_recall_and_f1_are_those_of_scikit_learn(seed: int) -> None:
-    classes, table = drawn(seed), per_class(drawn(seed))
-    expected = metrics.precision_recall_fscore_support(classes.labels, classes.predicted)
-    for mine, theirs in zip((table.precision, table.recall, table.f1, table.support), expected, strict=True):
-        np.testing.assert_allclose(mine, theirs)
-    for average, values in table.averages().items():
-        theirs = metrics.precision_recall_fscore_support(classes.labels, classes.predicted, average=average)[:3]
-        assert list(values.values()) == pytest.approx(list(theirs))
-
-
 def test_what_is_not_defined_is_nan_and_left_out_of_the_means() -> None:
     # Class c is never predicted, and d neither present nor predicted.
     rows = np.hstack([HAND.probabilities, np.zeros((4, 1))])
@@ -85,19 +74,6 @@ def test_scores_agree_with_those_that_a_run_records() -> None:
     assert calibration(predictions).nll == pytest.approx(recorded["loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("coarse", [False, True])
-def test_roc_curves_and_areas_are_those_of_scikit_learn(coarse: bool) -> None:
-    classes = drawn(coarse=coarse)
-    curves = roc(classes)
-    one_hot = np.eye(4)[classes.labels]
-    for place, curve in enumerate(curves.curves.values()):
-        false, true, _ = metrics.roc_curve(one_hot[:, place], classes.probabilities[:, place], drop_intermediate=False)
-        np.testing.assert_allclose(curve.false_positive_rate, false)
-        np.testing.assert_allclose(curve.true_positive_rate, true)
-    theirs = [metrics.roc_auc_score(one_hot, classes.probabilities, average=average) for average in ("macro", "micro")]
-    assert [curves.macro.auc, curves.micro.auc] == pytest.approx(theirs)
-
-
 def test_the_mean_curve_has_the_mean_area() -> None:
     macro = roc(drawn()).macro
     assert np.trapezoid(macro.true_positive_rate, macro.false_positive_rate) == pytest.approx(macro.auc, abs=1e-9)
@@ -119,27 +95,12 @@ def test_an_absent_class_has_no_curve_and_does_not_count() -> None:
     assert json.dumps(json_value(curves.to_dict()), allow_nan=False)
 
 
-@pytest.mark.parametrize("k", [1, 2, 3])
-def test_top_k_is_that_of_scikit_learn(k: int) -> None:
-    classes = drawn()
-    expected = metrics.top_k_accuracy_score(classes.labels, classes.probabilities, k=k, labels=range(4))
-    assert top_k_accuracy(classes, k) == pytest.approx(expected)
-
-
 def test_top_1_is_accuracy_even_with_ties_and_top_all_is_certain() -> None:
     classes = drawn(coarse=True)
     assert top_k_accuracy(classes, 1) == classes.right.mean()
     assert top_k_accuracy(classes, 4) == 1.0
     with pytest.raises(UsageError, match="from 1 to the number of classes, 4; 5"):
         top_k_accuracy(classes, 5)
-
-
-def test_brier_and_likelihood_are_those_of_scikit_learn() -> None:
-    classes = drawn()
-    result = calibration(classes)
-    assert result.nll == pytest.approx(metrics.log_loss(classes.labels, classes.probabilities))
-    one_hot = np.eye(4)[classes.labels]
-    assert result.brier == pytest.approx(4 * metrics.mean_squared_error(one_hot, classes.probabilities))
 
 
 def test_calibration_error_worked_by_hand() -> None:
@@ -151,16 +112,6 @@ def test_calibration_error_worked_by_hand() -> None:
     assert result.ece == pytest.approx(0.25 * 0.5 + 0.75 * (0.7 - 2 / 3))
     assert result.mce == pytest.approx(0.5)
     assert (result.accuracy, result.confidence, result.n) == (0.5, pytest.approx(0.65), 4)
-
-
-def test_bins_of_equal_width_are_scikit_learns_calibration_curve() -> None:
-    from sklearn.calibration import calibration_curve
-
-    classes = drawn()
-    filled = [bin_ for bin_ in calibration(classes, bins=10).bins if bin_.n]
-    share, confidence = calibration_curve(classes.right, classes.confidence, n_bins=10)
-    assert [bin_.accuracy for bin_ in filled] == pytest.approx(share)
-    assert [bin_.confidence for bin_ in filled] == pytest.approx(confidence)
 
 
 def test_bins_of_equal_mass_hold_as_many_images() -> None:
