@@ -4,27 +4,29 @@ import math
 
 import pytest
 import torch
-from test_objective_conformance import SPECS, build, random_outputs, targets
+from test_objective_conformance import COLUMNS, SPECS, build
 
 from cnnlab.core.errors import UsageError
+from cnnlab.testing.objectives import random_outputs, random_targets
 
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_members_that_agree_say_together_what_each_says(spec: str) -> None:
-    objective, outputs = build(spec), random_outputs(build(spec)).double()
+    objective, outputs = build(spec), random_outputs(build(spec), 40).double()
     together = objective.combine([outputs] * 3, [1, 2, 3])
     for part in ("probabilities", "decode", "numbers", "confidences"):
         expected, found = getattr(objective, part)(outputs), getattr(objective, part)(together)
         for name, values in expected.items():
             torch.testing.assert_close(found[name], values)
+    targets = random_targets(COLUMNS)
     # Logits may be shifted, which scores do not see.
-    assert objective.metrics(together, targets()) == pytest.approx(objective.metrics(outputs, targets()))
+    assert objective.metrics(together, targets) == pytest.approx(objective.metrics(outputs, targets))
 
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_probabilities_are_the_weighted_mean_of_the_members(spec: str) -> None:
     objective = build(spec)
-    members = [random_outputs(objective, seed=seed).double() for seed in range(3)]
+    members = [random_outputs(objective, 40, seed=seed).double() for seed in range(3)]
     together = objective.probabilities(objective.combine(members, [1, 1, 2]))
     for head, rows in together.items():
         each = [objective.probabilities(member)[head] for member in members]
@@ -34,7 +36,7 @@ def test_probabilities_are_the_weighted_mean_of_the_members(spec: str) -> None:
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_member_of_no_weight_has_no_say_however_sure_it_is(spec: str) -> None:
     objective = build(spec)
-    first, second = random_outputs(objective, seed=1), 1e4 * random_outputs(objective, seed=2)
+    first, second = random_outputs(objective, 40, seed=1), 1e4 * random_outputs(objective, 40, seed=2)
     alone, without = objective.combine([first]), objective.combine([first, second], [1, 0])
     torch.testing.assert_close(without, alone)
     assert without.dtype == torch.float32 and bool(torch.isfinite(without).all())
