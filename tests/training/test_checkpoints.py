@@ -162,7 +162,7 @@ def test_a_write_that_fails_leaves_the_earlier_checkpoint_whole(
         raise OSError(code, "no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "_flush", fail)
+        patch.setattr(files, "flush", fail)
         with pytest.raises(StorageError, match=r"state\.safetensors could not be written"):
             checkpoint_file.save_checkpoint(path, {"a": torch.zeros(2)}, {"step": 2})
     tensors, facts = checkpoint_file.load_checkpoint(path)
