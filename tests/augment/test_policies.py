@@ -38,21 +38,35 @@ def test_randaugment_has_one_strength_and_both_signs():
     assert 0.4 < (angle > 0).float().mean() < 0.6
 
 
-def test_a_round_leaves_about_a_fourteenth_of_the_images_as_they_were():
-    images = random_images(1400, 16)
-    result = pipeline("trivial")(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(1400))[0]
-    is_same = ((result - images.float() / 255).abs() < 1e-4).flatten(1).all(1).float().mean().item()
-    assert 1 / 14 - 0.02 < is_same < 3 / 14  # the identity, and strengths of nothing
+def test_a_round_leaves_those_as_they_were_that_drew_the_identity_or_a_strength_of_nothing():
+    # Grey values from 64 to 191, which can be stretched and evened out.
+    images, augment = (random_images(1400, 24) // 2 + 64).float() / 255, pipeline("trivial")
+    info = Info(1400, (3, 24, 24), 0, torch.arange(1400))
+    result, _ = augment.apply(images.clone(), {}, augment.draw(torch.Generator().manual_seed(0), info))
+    is_same = ((result - images).abs() < 1e-4).flatten(1).all(1)
+    drawn = Trivial()._choices(torch.Generator().manual_seed(0), info)
+    # An amount of 0, all eight bits, a threshold above every value.
+    does_nothing = {
+        name: amount == 0 for name, (_, amount) in drawn.items() if name not in ("autocontrast", "equalize")
+    }
+    does_nothing["posterize"] = drawn["posterize"][1].round() == 8
+    does_nothing["solarize"] = drawn["solarize"][1] > 191 / 255
+    for name, (who, _) in drawn.items():
+        expected = does_nothing.get(name, torch.zeros(len(who), dtype=torch.bool))
+        assert torch.equal(is_same[who], expected), name
+    assert stats.binomtest(len(drawn["identity"][0]), 1400, 1 / 14).pvalue > 1e-4
 
 
 def test_randaugment_repeats_n_times():
-    images = random_images(500, 16)
+    images = random_images(500, 24) // 2 + 64
 
     def unchanged(spec):
         result = pipeline(spec)(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(500))[0]
-        return ((result - images.float() / 255).abs() < 1e-4).flatten(1).all(1).float().mean().item()
+        return int(((result - images.float() / 255).abs() < 1e-4).flatten(1).all(1).sum())
 
-    assert unchanged("randaugment(1, 20)") > unchanged("randaugment(3, 20)")
+    # At this strength the identity alone, one of fourteen, changes nothing: expected are 36, and less than one.
+    assert stats.binomtest(unchanged("randaugment(1, 20)"), 500, 1 / 14).pvalue > 1e-4
+    assert stats.binomtest(unchanged("randaugment(3, 20)"), 500, 1 / 14**3).pvalue > 1e-4
 
 
 @pytest.mark.parametrize("spec", ["trivial", "randaugment(3, 20)"])
