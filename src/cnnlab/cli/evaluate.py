@@ -7,7 +7,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.loading import loading
-from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, RunName, Runs
+from cnnlab.cli.options import DataDir, Device, Json, ModelName, Offline, Quiet, Runs
 from cnnlab.core.errors import UsageError, suggestion
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ On = Annotated[
 
 
 def evaluate(
-    run: RunName,
+    run: ModelName,
     words: On = None,
     runs: Runs = None,
     data_dir: DataDir = None,

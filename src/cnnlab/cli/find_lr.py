@@ -55,6 +55,7 @@ def find_lr(
 
     with loading(quiet):
         from cnnlab import training
+        from cnnlab.reports import draw_lr_range_test
 
     if not 0 < lowest < highest:
         raise UsageError(f"--lowest {lowest:g} must be above 0 and below --highest {highest:g}.")
@@ -67,7 +68,7 @@ def find_lr(
         )
     out = out or _usual_place(training.Recipe.read(recipe, **keys))
     is_there = out.exists()
-    training.draw_lr_range_test(test, out)
+    draw_lr_range_test(test, out)
     if as_json:
         output.write_json({**test.to_dict(), "image": str(out)})
         return

@@ -7,7 +7,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.loading import loading
-from cnnlab.cli.options import Device, Json, Quiet, RunName, Runs
+from cnnlab.cli.options import Device, Json, ModelName, Quiet, Runs
 
 if TYPE_CHECKING:
     from cnnlab.evaluation import ImagePredictions
@@ -28,7 +28,7 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot
 
 
 def predict(
-    run: RunName,
+    run: ModelName,
     images: PathsArgument,
     out: Out = None,
     skip_bad: SkipBad = False,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cnnlab.augment.preview import Preview
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import Confusion
 from cnnlab.models import NetworkSummary
@@ -10,11 +11,14 @@ from cnnlab.reports.colours import COLOURS
 from cnnlab.reports.contents.curves import learning_curves, run_metrics
 from cnnlab.reports.contents.network_layout import lay_out_network
 from cnnlab.reports.contents.network_parts import network_parts
+from cnnlab.reports.figures.augmentation import draw_preview
 from cnnlab.reports.figures.classes import draw_confusion_matrices
 from cnnlab.reports.figures.curves import draw_curves
+from cnnlab.reports.figures.lr_range_test import draw_range_test
 from cnnlab.reports.figures.network import draw_network_layout
 from cnnlab.reports.figures.style import save_figure, style
 from cnnlab.runs import Run
+from cnnlab.training import LRRangeTest
 
 
 def draw_learning_curves(runs: Sequence[Run] | Mapping[str, Run], path: Path | str, title: str = "") -> Path:
@@ -49,6 +53,26 @@ def draw_confusion(matrices: Confusion | Mapping[str, Confusion], path: Path | s
     titled = {f"{label}{': ' if label else ''}accuracy {m.accuracy:.2%}": m for label, m in named.items()}
     with style():
         return save_figure(draw_confusion_matrices(titled), path)
+
+
+def draw_lr_range_test(test: LRRangeTest, path: Path | str) -> Path:
+    """Draws the curve of a learning-rate range test with the rate that it suggests.
+
+    :param path: of the file; its suffix names the format.
+    :raises UsageError: for a format that cannot be written.
+    """
+    with style():
+        return save_figure(draw_range_test(test), path)
+
+
+def draw_augmentation(preview: Preview, path: Path | str) -> Path:
+    """Draws pictures as they are, after each operation of a pipeline alone, and after all of them: a row each.
+
+    :param path: of the file; its suffix names the format.
+    :raises UsageError: for a format that cannot be written.
+    """
+    with style():
+        return save_figure(draw_preview(preview), path)
 
 
 def draw_network(summary: NetworkSummary, path: Path | str) -> Path:

@@ -12,7 +12,6 @@ from typing import Any
 
 from cnnlab.core import memory
 from cnnlab.core.errors import TrainingError, UsageError
-from cnnlab.core.files import replacing
 from cnnlab.core.messages import note, track, warn
 from cnnlab.runs import store_at
 from cnnlab.training.batches import Batch, BatchLoader, epoch_order, epoch_steps
@@ -113,23 +112,6 @@ def suggest_lr(rates: list[float], losses: list[float]) -> LRRangeTest:
     steep = min(slopes, key=slopes.__getitem__)
     suggestion = max(rates[steep], rates[low] / 3)
     return LRRangeTest(tuple(rates), tuple(losses), smoothed, rates[steep], rates[low], float(f"{suggestion:.2g}"))
-
-
-def draw_lr_range_test(test: LRRangeTest, path: Path) -> None:
-    """Writes the curve as a picture; the suffix of ``path`` names the format."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(test.rates, test.losses, color="0.75", linewidth=1, label="loss of the step")
-    axes.plot(test.rates, test.smoothed, color="tab:blue", linewidth=2, label="smoothed")
-    axes.axvline(test.suggestion, color="tab:red", linestyle="--", label=f"suggestion {test.suggestion:g}")
-    top = max(test.smoothed)
-    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss", ylim=(0, 1.3 * top))
-    axes.legend(frameon=False)
-    axes.grid(alpha=0.25)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=150, format=path.suffix.lstrip(".") or "png")
 
 
 def _low(smoothed: Sequence[float]) -> int:
