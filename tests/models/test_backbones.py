@@ -364,8 +364,8 @@ class TestNames:
 
     def test_neither_library_is_imported_before_it_is_needed(self) -> None:
         code = (
-            "import sys; from cnnlab import models; models.canonical('timm(resnet18d, weights=imagenet)');"
-            "models.canonical('vgg16'); print({'timm', 'torchvision', 'huggingface_hub'} & set(sys.modules))"
+            "import sys; from cnnlab import models; models.canonical_model('timm(resnet18d, weights=imagenet)');"
+            "models.canonical_model('vgg16'); print({'timm', 'torchvision', 'huggingface_hub'} & set(sys.modules))"
         )
         assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 

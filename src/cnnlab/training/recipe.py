@@ -47,7 +47,7 @@ Normalization: TypeAlias = Annotated[ParsedSpec[BoundCall[Moments] | None], _TEX
 Augmentation: TypeAlias = Annotated[ParsedSpec[Pipeline], _TEXT]
 Adversaries: TypeAlias = Annotated[ParsedSpec[tuple[BoundCall[Any], ...]], _TEXT]
 OptimizerCall: TypeAlias = Annotated[ParsedSpec[BoundCall[Optimizer]], _TEXT]
-RateSchedule: TypeAlias = Annotated[ParsedSpec[Schedule], _TEXT]
+RateSchedule: TypeAlias = Annotated[ParsedSpec[BoundCall[Schedule]], _TEXT]
 MaybeText = Annotated[str | None, _MAYBE]
 MaybeNumber = Annotated[int | None, _MAYBE]
 MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, _MAYBE]
