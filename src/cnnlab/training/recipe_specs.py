@@ -65,18 +65,18 @@ _IN_PYTHON = {"data": "arrays", "model": "module"}
 """The name of the spec that stands for an object given in Python; its ``digest`` says which."""
 
 
-def parse_specs(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def parse_specs(content: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a recipe with every spec in it parsed; one that is so already stays as it is.
 
-    :param defaults: of the specs, by key. The normalization is that of the weights where a model starts from some.
+    Where a model starts from weights and nothing is said of the normalization, it is theirs.
+
     :raises SpecError: for a spec that does not fit its key.
     """
-    specs = {**defaults, **{key: value for key, value in content.items() if key in _PARSERS}}
-    texts = {key: _readable(key, specs[key]) for key in SPECS if key in specs}
+    texts = {key: _readable(key, content[key]) for key in SPECS if key in content}
     is_made = (ParsedSpec, GivenInPython)
     parsed = {key: text if isinstance(text, is_made) else _PARSERS[key](text) for key, text in texts.items()}
     model = parsed.get("model")
-    if "normalize" in defaults and "normalize" not in content and isinstance(model, models.ModelSpec) and model.weights:
+    if "normalize" not in content and isinstance(model, models.ModelSpec) and model.weights:
         parsed["normalize"] = parse_normalization(OF_WEIGHTS)
     return {**content, **{key: _with_text(value) for key, value in parsed.items()}}
 
@@ -86,7 +86,7 @@ def parse_spec(key: str, value: object) -> ParsedSpec[Any]:
 
     :raises SpecError: when it does not fit.
     """
-    spec: ParsedSpec[Any] = parse_specs({key: value}, {})[key]
+    spec: ParsedSpec[Any] = parse_specs({key: value})[key]
     return spec
 
 
