@@ -14,6 +14,7 @@ from cnnlab.models.cpu_kernels import build_record as kernels_build_record
 from cnnlab.models.cpu_kernels import native_kernels
 from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
 from cnnlab.models.dry_run import summary_without_weights
+from cnnlab.models.features import features_of, find_layer
 from cnnlab.models.inference import autocast, evaluating, outputs_of
 from cnnlab.models.initialisers import initialisers
 from cnnlab.models.layer_strings import layers
@@ -42,6 +43,8 @@ __all__ = [
     "build_network",
     "canonical_model",
     "evaluating",
+    "features_of",
+    "find_layer",
     "initialisers",
     "kernels_build_record",
     "layers",

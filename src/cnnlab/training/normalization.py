@@ -20,7 +20,10 @@ OF_WEIGHTS = "weights"
 
 def parse_normalization(spec: object) -> BoundCall[Moments] | None:
     """The normalization that a spec means; None where pixels stay as they are."""
-    return spec if isinstance(spec, BoundCall) else normalizations.bind(spec) if read(spec) else None
+    if isinstance(spec, BoundCall):
+        return spec
+    calls = read(spec)
+    return normalizations.bind(calls) if calls else None
 
 
 def moments(spec: object, images: data.ImageSet, own: Moments | None = None) -> Moments:

@@ -31,7 +31,7 @@ class PhaseTraining:
         network: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         phase, weights = span.phase, setup.balance.on(execution.torch_device)
-        self.span, self.schedule = span, phase.schedule.parsed
+        self.span, self.schedule = span, phase.schedule.parsed.build()
         self.optimizer = build_optimizer(phase.optimizer.parsed, classifier, phase.weight_decay)
         forward = classifier if network is None else network
         self.stepper = Stepper(phase, setup.objective, forward, classifier, self.optimizer, execution, weights)

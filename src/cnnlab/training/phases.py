@@ -92,7 +92,7 @@ def without_effect(recipe: Recipe, plan: PhasePlan) -> Iterator[str]:
 
 
 def _late_in(span: PhaseSpan, what: str) -> Iterator[str]:
-    schedule = span.phase.schedule.parsed
+    schedule = span.phase.schedule.parsed.build()
     lasts = span.steps / span.steps_per_epoch
     warmup = getattr(schedule, "warmup", 0.0)
     if warmup >= lasts:

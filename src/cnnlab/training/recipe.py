@@ -18,7 +18,7 @@ from cnnlab.objectives import Objective
 from cnnlab.training.normalization import Moments
 from cnnlab.training.optimizers import check_optimizer
 from cnnlab.training.overrides import override
-from cnnlab.training.recipe_specs import SPECS, GivenInPython, ParsedSpec, parse_specs
+from cnnlab.training.recipe_specs import GivenInPython, ParsedSpec, parse_spec, parse_specs
 from cnnlab.training.schedules import Schedule
 
 SEMANTICS = 1
@@ -33,11 +33,6 @@ def _word(value: Any) -> Any:
     return "none" if _nothing(value) is None else value
 
 
-def _default(spec: str) -> Any:
-    """The default of a spec, which is parsed when the recipe is read, as one that is given."""
-    return Field(spec)
-
-
 _MAYBE = BeforeValidator(_nothing)
 _TEXT = PlainSerializer(str)
 Data: TypeAlias = Annotated[ParsedSpec[BoundCall[Reading] | GivenInPython], _TEXT]
@@ -47,7 +42,7 @@ Normalization: TypeAlias = Annotated[ParsedSpec[BoundCall[Moments] | None], _TEX
 Augmentation: TypeAlias = Annotated[ParsedSpec[Pipeline], _TEXT]
 Adversaries: TypeAlias = Annotated[ParsedSpec[tuple[BoundCall[Any], ...]], _TEXT]
 OptimizerCall: TypeAlias = Annotated[ParsedSpec[BoundCall[Optimizer]], _TEXT]
-RateSchedule: TypeAlias = Annotated[ParsedSpec[Schedule], _TEXT]
+RateSchedule: TypeAlias = Annotated[ParsedSpec[BoundCall[Schedule]], _TEXT]
 MaybeText = Annotated[str | None, _MAYBE]
 MaybeNumber = Annotated[int | None, _MAYBE]
 MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, _MAYBE]
@@ -70,10 +65,10 @@ class _Strict(BaseModel):
 class Phase(_Strict):
     """A stretch of training under one optimiser; unset values are those of the recipe."""
 
-    augment: Augmentation = _default("none")
-    adversary: Adversaries = _default("none")
-    optimizer: OptimizerCall = _default("adamw(lr=1e-3)")
-    schedule: RateSchedule = _default("one-cycle")
+    augment: Augmentation = parse_spec("augment", "none")
+    adversary: Adversaries = parse_spec("adversary", "none")
+    optimizer: OptimizerCall = parse_spec("optimizer", "adamw(lr=1e-3)")
+    schedule: RateSchedule = parse_spec("schedule", "one-cycle")
     batch_size: int = Field(256, ge=1)
     epochs: MaybeCount = None
     steps: MaybeCount = None
@@ -85,9 +80,15 @@ class Phase(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _parse_specs(cls, content: Any) -> Any:
-        """Every spec, those that are not given too: what is made of them here is handed on, never made again."""
-        fields = {key: field for key, field in cls.model_fields.items() if key in SPECS}
-        return parse_specs(content, {key: field.default for key, field in fields.items() if not field.is_required()})
+        """Every spec, once: what is made of it here is handed on."""
+        return parse_specs(content)
+
+    def digested(self) -> dict[str, Any]:
+        """What a recipe's digest takes of it: every value that is not its key's default.
+
+        So a key that is added later, and stands at its default, changes no digest that is on record.
+        """
+        return self.model_dump(mode="json", exclude_defaults=True, exclude=_UNDIGESTED)
 
     @model_validator(mode="after")
     def _one_length(self) -> "Phase":
@@ -105,10 +106,10 @@ class Recipe(Phase):
     """
 
     data: Data
-    model: Model = _default("vgg-like")
-    objective: Predicted = _default("classes")
+    model: Model = parse_spec("model", "vgg-like")
+    objective: Predicted = parse_spec("objective", "classes")
     permute: MaybeNumber = None
-    normalize: Normalization = _default("dataset")
+    normalize: Normalization = parse_spec("normalize", "dataset")
     subset: MaybeShare = None
     balance: Balance = "none"
     validation: MaybeShare = None
@@ -193,16 +194,18 @@ class Recipe(Phase):
 
     def identity(self, data_digest: str, start_digest: str | None = None) -> dict[str, Any]:
         """What :meth:`digest` is taken over; under ``seed`` the one fact that differs between repeats."""
-        return (
-            {
-                "semantics": SEMANTICS,
-                "data": data_digest,
-                "start": start_digest,
-                "phases": [phase.model_dump(mode="json") for phase in self.normal()],
-            }
-            | {key: getattr(self, key) for key in _DIGESTED}
-            | {"model": self.model_without_weights}
-        )
+        own = {key: value for key, value in self.digested().items() if key not in Phase.model_fields}
+        if "model" in own:
+            own["model"] = self.model_without_weights
+        phases = [phase.digested() for phase in self.normal()]
+        return {
+            "semantics": SEMANTICS,
+            "data": data_digest,
+            "start": start_digest,
+            "phases": phases,
+            **own,
+            "seed": self.seed,
+        }
 
     @property
     def model_without_weights(self) -> str:
@@ -224,8 +227,11 @@ class Recipe(Phase):
         return {key: content[key] for key in dict.fromkeys(order) if content.get(key) not in (None, [])}
 
 
-# ``validation``, ``test`` and ``subset`` act on the data and are in its digest; ``parent`` is in that of the start.
-_DIGESTED = ("model", "objective", "permute", "normalize", "balance", "ema", "select", "patience", "snapshots", "seed")
+# ``validation``, ``test`` and ``subset`` act on the data and are in its digest; ``parent`` is in that of the start. The
+# others say how a training is carried out or kept.
+_UNDIGESTED = {"data", "validation", "test", "subset", "phases", "parent"}
+_UNDIGESTED |= {"name", "checkpoint_seconds", "keep_checkpoint"}
+_UNDIGESTED |= {"device", "precision", "compile", "threads", "workers", "kernels"}
 
 
 def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[str, Any]:

@@ -8,8 +8,7 @@ from typing import Any, Generic, TypeVar
 from cnnlab import augment, data, models, objectives
 from cnnlab.core.errors import SpecError
 from cnnlab.core.hooks import perturbations
-from cnnlab.core.registry import BoundCall
-from cnnlab.core.spec import format_calls, read
+from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.training.normalization import OF_WEIGHTS, parse_normalization
 from cnnlab.training.optimizers import optimizers
 from cnnlab.training.schedules import schedules
@@ -44,49 +43,21 @@ class ParsedSpec(str, Generic[T]):
 class GivenInPython:
     """What a spec is parsed into that stands for an object: it was given in Python, and must be given again."""
 
+    call: Call
 
-_Parse = Callable[[object], tuple[str, Any]]
-
-
-def _bound(parse: Callable[[object], Any]) -> _Parse:
-    """A parser whose results say their canonical form themselves."""
-
-    def with_text(value: object) -> tuple[str, Any]:
-        parsed = parse(value)
-        return str(parsed), parsed
-
-    return with_text
+    def __str__(self) -> str:
+        return str(self.call)
 
 
-def _pipeline(value: object) -> tuple[str, augment.Pipeline]:
-    pipeline = augment.pipeline(value)
-    return pipeline.spec, pipeline
-
-
-def _schedule(value: object) -> tuple[str, Any]:
-    bound = schedules.bind(value)
-    return str(bound), bound.build()
-
-
-def _adversaries(value: object) -> tuple[str, tuple[BoundCall[Any], ...]]:
-    bound = perturbations.bind_all(value)
-    return format_calls([each.call for each in bound]), bound
-
-
-def _normalization(value: object) -> tuple[str, Any]:
-    bound = parse_normalization(value)
-    return "none" if bound is None else str(bound), bound
-
-
-_PARSERS: dict[str, _Parse] = {
-    "data": _bound(data.parse_data),
-    "model": _bound(models.parse_model),
-    "objective": _bound(objectives.parse_objective),
-    "augment": _pipeline,
-    "adversary": _adversaries,
-    "optimizer": _bound(optimizers.bind),
-    "schedule": _schedule,
-    "normalize": _normalization,
+_PARSERS: dict[str, Callable[[object], Any]] = {
+    "data": data.parse_data,
+    "model": models.parse_model,
+    "objective": objectives.parse_objective,
+    "augment": augment.pipeline,
+    "adversary": perturbations.bind_all,
+    "optimizer": optimizers.bind,
+    "schedule": schedules.bind,
+    "normalize": parse_normalization,
 }
 SPECS = tuple(_PARSERS)
 
@@ -94,18 +65,20 @@ _IN_PYTHON = {"data": "arrays", "model": "module"}
 """The name of the spec that stands for an object given in Python; its ``digest`` says which."""
 
 
-def parse_specs(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def parse_specs(content: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a recipe with every spec in it parsed; one that is so already stays as it is.
 
-    :param defaults: of the specs, by key. The normalization is that of the weights where a model starts from some.
+    Where a model starts from weights and nothing is said of the normalization, it is theirs.
+
     :raises SpecError: for a spec that does not fit its key.
     """
-    own = {key: parse_spec(key, content[key]) for key in SPECS if key in content}
-    model = own["model"].parsed if "model" in own else None
-    if "normalize" in defaults and isinstance(model, models.ModelSpec) and model.weights is not None:
-        defaults = {**defaults, "normalize": OF_WEIGHTS}
-    left = {key: parse_spec(key, value) for key, value in defaults.items() if key not in own}
-    return {**content, **left, **own}
+    texts = {key: _readable(key, content[key]) for key in SPECS if key in content}
+    is_made = (ParsedSpec, GivenInPython)
+    parsed = {key: text if isinstance(text, is_made) else _PARSERS[key](text) for key, text in texts.items()}
+    model = parsed.get("model")
+    if "normalize" not in content and isinstance(model, models.ModelSpec) and model.weights:
+        parsed["normalize"] = parse_normalization(OF_WEIGHTS)
+    return {**content, **{key: _with_text(value) for key, value in parsed.items()}}
 
 
 def parse_spec(key: str, value: object) -> ParsedSpec[Any]:
@@ -113,21 +86,35 @@ def parse_spec(key: str, value: object) -> ParsedSpec[Any]:
 
     :raises SpecError: when it does not fit.
     """
-    if isinstance(value, ParsedSpec):
-        return value
-    if is_given_in_python(key, value):
-        return ParsedSpec(str(read(value)[0]), GivenInPython())
-    # A string is passed on as it is, so that messages can point into it.
-    return ParsedSpec(*_PARSERS[key](value if isinstance(value, str) else format_calls(read(value))))
+    spec: ParsedSpec[Any] = parse_specs({key: value})[key]
+    return spec
 
 
 def is_given_in_python(key: str, value: object) -> bool:
     """Whether the spec of this key stands for an object that was given in Python and must be given again."""
-    if key not in _IN_PYTHON:
+    name = _IN_PYTHON.get(key)
+    if name is None or (isinstance(value, str) and not value.lstrip().startswith(name)):
         return False
     try:
         calls = read(value)
     except SpecError:
         # It may still be the path of data, spaces and all.
         return False
-    return len(calls) == 1 and calls[0].name == _IN_PYTHON[key]
+    return len(calls) == 1 and calls[0].name == name
+
+
+def _readable(key: str, value: object) -> str | GivenInPython:
+    """The text of a spec, or what is parsed already."""
+    if is_given_in_python(key, value):
+        return GivenInPython(read(value)[0])
+    # A string is passed on as it is, so that messages can point into it.
+    return value if isinstance(value, str) else format_calls(read(value))
+
+
+def _with_text(parsed: Any) -> ParsedSpec[Any]:
+    """What a spec was parsed into, under its canonical text."""
+    if isinstance(parsed, ParsedSpec):
+        return parsed
+    if isinstance(parsed, tuple):
+        return ParsedSpec(format_calls([bound.call for bound in parsed]), parsed)
+    return ParsedSpec("none" if parsed is None else str(parsed), parsed)
