@@ -1,6 +1,5 @@
 """Pictures of networks: what they show, where it stands, and that no label covers another."""
 
-import re
 from itertools import combinations, pairwise
 from pathlib import Path
 
