@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from cnnlab.reports.style import save_figure
 
-from cnnlab.augment.preview import draw_preview, preview
+from cnnlab.augment.preview import preview
 from cnnlab.core import seeds
 from cnnlab.data import load_data
+from cnnlab.reports.figures.augmentation import draw_preview
+from cnnlab.reports.figures.style import save_figure
 
 
 def test_preview_draws_a_grid_of_images_of_the_training_split(document, tmp_path, assert_same_image):

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from typer.testing import Result
 
+from cnnlab.reports import draw_lr_range_test
 from cnnlab.runs import Run, RunStore
-from cnnlab.training.lr_range_test import draw_lr_range_test, suggest_lr
+from cnnlab.training.lr_range_test import suggest_lr
 
 Cnnlab = Callable[..., Result]
 Document = Callable[..., Any]
