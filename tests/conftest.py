@@ -1,10 +1,13 @@
 """Fixtures shared by every test."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from PIL import Image
 
 # A busy machine is no failure. Examples are the same each time, so that what fails was broken by what was changed;
 # others are looked for by `pytest --hypothesis-profile=explore`.
@@ -28,6 +31,20 @@ def data_dir() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("CNNLAB_DATA names no folder of data sets")
     return Path(folder)
+
+
+@pytest.fixture
+def assert_same_image() -> Callable[[Path, Path], None]:
+    """Asserts that two files show the same, but for what another font or rounding makes of it."""
+
+    def check(file: Path, expected: Path) -> None:
+        found, right = (np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) for path in (file, expected))
+        assert found.shape == right.shape
+        difference = np.abs(found - right).max(axis=2)
+        # Of 255. A word that is missing is some hundreds of pixels.
+        assert difference.mean() < 1 and (difference > 64).sum() < 100, difference.mean()
+
+    return check
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

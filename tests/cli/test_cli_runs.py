@@ -98,6 +98,15 @@ def test_show_tells_recipe_scores_history_execution_and_warnings(cnnlab: Cnnlab,
     assert "- something was odd" in shown
 
 
+@pytest.mark.parametrize(("took", "told"), [({"seconds": 1.432}, "in 1.4 s"), ({}, "found in the cache")])
+def test_show_tells_who_compiled_the_kernels_and_how_long_that_took(
+    took: dict[str, float], told: str, cnnlab: Cnnlab, make_run: MakeRun
+) -> None:
+    make_run(info={"kernels_build": {"compiler": "/usr/bin/cc", "version": "gcc 12.2.0", **took}})
+    (line,) = (line for line in cnnlab("runs", "show", "last").stdout.splitlines() if "kernels compiled by" in line)
+    assert line.endswith(f" gcc 12.2.0, {told}")
+
+
 def test_show_of_a_failed_run_says_why(cnnlab: Cnnlab, make_run: MakeRun) -> None:
     folder = make_run(finish=False)
     with RunWriter.open(folder) as writer:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from cnnlab.cli.app import app
 from cnnlab.studies import Study, ThreadExecutor
+from cnnlab.studies.execution import run_trial
 
 FILE = """question: Does the rate matter?
 base: {data: digits, subset: 200, model: 'mlp(hidden=[8])', epochs: 1, batch_size: 50, precision: float32, threads: 1}
@@ -62,10 +63,19 @@ def test_json_is_one_document(file):
     assert json.loads(call("show", file, "--json").stdout)["settings"] == result["settings"]
 
 
-def test_probe_tells_how_long_it_would_take(file):
+def test_probe_tells_how_long_it_would_take(file, monkeypatch):
+    timed = []
+
+    def images_per_second(recipe, **options):
+        timed.append(recipe["model"])
+        return 100.0, {}
+
+    monkeypatch.setattr(run_trial, "images_per_second", images_per_second)
     plan = json.loads(call("plan", file, "epochs=1000", "--probe", "--json").stdout)
-    # A thousand epochs of some 180 pictures, twice: at any speed a while.
-    assert plan["estimate"]["seconds"] > 0.5
+    # A thousand epochs of 200 pictures at 100 a second are 2,000 s, twice; to score 144 after each, and 503 at the end,
+    # costs at most as much a picture. The two settings train the same network, which is timed once.
+    assert 2 * 2000 < plan["estimate"]["seconds"] < 2 * (2000 + 1440 + 6)
+    assert len(timed) == 1
 
 
 def test_what_is_missing_comes_with_how_to_have_it_tried_again(file):

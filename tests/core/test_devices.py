@@ -1,6 +1,7 @@
 """Which number formats a device has itself; the devices that are not here are faked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from cnnlab.core import devices
-from cnnlab.core.devices import has_native_bfloat16
+from cnnlab.core.devices import best_device, has_native_bfloat16
 
 Fake = Callable[..., None]
 
@@ -59,10 +60,42 @@ def test_of_mps_nothing_is_known() -> None:
     assert not has_native_bfloat16("mps")
 
 
-@pytest.mark.parametrize("answer", [True, False])
-def test_cuda_is_asked_for_what_it_does_not_emulate(answer: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: answer and not including_emulation)
-    assert has_native_bfloat16("cuda:0") is answer
+@pytest.fixture
+def old_and_new_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two CUDA devices, of which the second has bfloat16 and the first emulates it; the first is current."""
+    current = [0]
+
+    @contextmanager
+    def device(place: torch.device) -> Iterator[None]:
+        before, current[0] = current[0], current[0] if place.index is None else place.index
+        try:
+            yield
+        finally:
+            current[0] = before
+
+    monkeypatch.setattr(torch.cuda, "device", device)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: current[0] or including_emulation)
+
+
+@pytest.mark.usefixtures("old_and_new_card")
+@pytest.mark.parametrize(("name", "expected"), [("cuda:0", False), ("cuda:1", True), ("cuda", False)])
+def test_the_cuda_device_that_is_named_is_asked_for_what_it_does_not_emulate(name: str, expected: bool) -> None:
+    assert has_native_bfloat16(name) is expected
+    assert has_native_bfloat16(torch.device(name)) is expected
+    # Whatever was asked, the current device stays what it was.
+    assert has_native_bfloat16("cuda") is False
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"),
+    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_the_best_device_is_an_accelerator_where_there_is_one(
+    cuda: bool, mps: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert best_device() == expected
 
 
 def test_this_processor_answers() -> None:

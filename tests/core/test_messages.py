@@ -4,9 +4,11 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
+from screen import Terminal
 
 from cnnlab.core import messages
 from cnnlab.core.errors import CnnlabWarning
@@ -91,6 +93,55 @@ def test_a_block_that_is_soon_over_or_quiet_says_nothing(caplog: pytest.LogCaptu
     assert not caplog.messages
     timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
     assert all(timer.finished.is_set() for timer in timers)
+
+
+@contextmanager
+def terminal() -> Iterator[Terminal]:
+    """Standard error as a terminal, with notes written to whatever stands in its place, as the command line does."""
+    log, handler = logging.getLogger("cnnlab"), logging.Handler()
+    handler.emit = lambda record: print(record.getMessage(), file=sys.stderr)  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", Terminal())
+        patch.setenv("TERM", "xterm")
+        messages.bar_console.cache_clear()
+        before = log.level
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        try:
+            yield sys.stderr  # type: ignore[misc]
+        finally:
+            log.setLevel(before)
+            log.removeHandler(handler)
+            messages.bar_console.cache_clear()
+
+
+BARS = ("Decoding", "timing steps")
+
+
+def test_what_is_said_while_a_bar_is_shown_stands_above_it_in_a_line_of_its_own() -> None:
+    with terminal() as shown:
+        for _ in messages.track([1, 2], BARS[0], total=2):
+            with messages.announcing("reading pictures", after=0.05):
+                time.sleep(0.3)
+            messages.note("half of it")
+    screens = list(shown.screens)
+    texts = {line for screen in screens for line in screen if "reading" in line or "half" in line}
+    assert all(not line.startswith(BARS) and "━" not in line for line in texts)
+    assert [line for line in screens[-1] if line] == ["reading pictures …", "half of it"] * 2
+    # It is seen while the bar is, and above it.
+    assert any("half of it" in screen and screen[-1].startswith(BARS[0]) for screen in screens)
+
+
+def test_bars_inside_one_another_stand_in_lines_of_their_own() -> None:
+    with terminal() as shown:
+        for _ in messages.track([1, 2], BARS[1], total=2):
+            for _ in messages.track([1, 2], BARS[0], total=2):
+                time.sleep(0.15)
+    screens = list(shown.screens)
+    together = [screen for screen in screens if all(any(b in line for line in screen) for b in BARS)]
+    assert together
+    # Each is drawn over itself: no screen shows a bar twice, nor one over the other.
+    assert all(sum(bar in line for line in screen) <= 1 for screen in screens for bar in BARS)
 
 
 def _wait_until(is_so: Callable[[], bool]) -> None:

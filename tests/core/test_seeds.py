@@ -108,3 +108,18 @@ def test_scopes_nest() -> None:
         with scope(2, "b"):
             torch.rand(7)
         assert torch.equal(torch.cat([first, torch.rand(1)]), expected)
+
+
+def test_scope_seeds_the_generator_of_apples_devices_and_puts_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = torch.Generator().manual_seed(1)
+    monkeypatch.setattr(torch.mps, "manual_seed", theirs.manual_seed)
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda device: theirs.get_state())
+    monkeypatch.setattr(torch.mps, "set_rng_state", lambda state, device: theirs.set_state(state))
+
+    def draws(step: int) -> list[float]:
+        with scope(5, "step", step, device="mps"):
+            return torch.rand(3, generator=theirs).tolist()
+
+    before = theirs.get_state()
+    assert draws(1) == draws(1) != draws(2)
+    assert torch.equal(theirs.get_state(), before)

@@ -3,13 +3,16 @@
 import gzip
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from rich.console import Console
 
 from cnnlab.core.errors import DataError, StorageError, UsageError
 from cnnlab.data import catalogue, download
@@ -234,6 +237,22 @@ def test_a_damaged_download_is_replaced_or_refused_when_offline(tiny: Server) ->
         locate("tiny", offline=True)
     assert locate("tiny").paths["train_images"] == path
     assert path.read_bytes() == PACKED
+
+
+def test_a_download_is_shown_by_a_bar_of_its_own_that_goes_when_it_breaks_off(
+    tiny: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = StringIO()
+    console = Console(file=seen, force_terminal=True, color_system=None, width=100)
+    monkeypatch.setattr(download, "shows_bars", lambda: True)
+    monkeypatch.setattr(download, "bar_console", lambda: console)
+    tiny.answers["/a/one.gz"] = (PACKED, "breaks off")
+    locate("tiny")
+    for name, size in (("one.gz", len(PACKED)), ("two.zip", len(b"zipped"))):
+        assert re.search(rf"{name} .*{size}/{size} bytes", seen.getvalue())
+    # Each of the three hid the cursor once, and showed it again when it went.
+    assert seen.getvalue().count("\x1b[?25l") == seen.getvalue().count("\x1b[?25h") == 3
+    assert seen.getvalue().endswith("\x1b[2K")
 
 
 def test_a_file_is_not_checked_again_until_it_changes(

@@ -175,13 +175,13 @@ def test_under_autocast_a_grey_image_is_convolved_in_float32_and_rounded_once(co
 def test_results_are_the_same_bit_for_bit_whichever_thread_is_first() -> None:
     layer, grey = layer_of(32, 48, 3, padding=1), layer_of(1, 16, 5)
     maps, images = torch.randn(40, 32, 11, 10).requires_grad_(), torch.randn(40, 1, 20, 20)
-    for network, images in ((layer, maps), (grey, images)):
+    for network, inputs in ((layer, maps), (grey, images)):
         with native_kernels(True):
-            alone = all_of(network, images)
+            alone = all_of(network, inputs)
             with threads(2):
-                together = all_of(network, images)
+                together = all_of(network, inputs)
                 for _ in range(5):
-                    assert_equal(all_of(network, images), together)
+                    assert_equal(all_of(network, inputs), together)
         assert torch.equal(alone["output"], together["output"])
         # Of the weights each thread sums its own share.
         assert_close(together, alone, 1e-5)

@@ -18,7 +18,7 @@ from native_results import threads
 from torch import nn
 from torch.nn import functional as F
 
-from cnnlab.models.cpu_kernels import Conv2d, Sequential, native, native_kernels, why_not
+from cnnlab.models.cpu_kernels import Conv2d, Sequential, build_record, native, native_kernels, why_not
 
 SOURCES = Path(native.__file__).parent
 CAPABILITY = torch.backends.cpu.get_cpu_capability()
@@ -97,6 +97,19 @@ def test_it_is_compiled_once_and_kept(compiler: Compiler, library: Path) -> None
     assert why_not() is None and compiler.calls == 1
     with native_kernels(True):
         assert native.are_used()
+
+
+def test_who_compiled_it_and_how_long_that_took_is_known_or_that_it_was_there(
+    compiler: Compiler, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler.does(f'sleep 0.2; cp {library} "$output"')
+    monkeypatch.setenv("CC", f"env {compiler.path}")
+    assert why_not() is None
+    made = build_record()
+    assert 0.2 < made.pop("seconds") < 30
+    assert made == {"compiler": f"{shutil.which('env')} {compiler.path}", "version": "1.0"}
+    native._library.cache_clear()
+    assert build_record() == made
 
 
 def test_without_a_compiler_torchs_kernels_do_the_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -222,7 +235,7 @@ def test_another_processor_or_system_is_a_reason(system: str, capability: str, m
 def test_two_that_compile_at_once_do_not_disturb_each_other(compiler: Compiler, library: Path) -> None:
     compiler.does(f'sleep 0.3; cp {library} "$output"')
     with ThreadPoolExecutor(2) as pool:
-        files = list(pool.map(native._compiled, [CAPABILITY, CAPABILITY]))
+        files = [build.file for build in pool.map(native._compiled, [CAPABILITY, CAPABILITY])]
     assert compiler.calls == 2 and kept() == [files[0]] == [files[1]]
     assert why_not() is None and compiler.calls == 2
 

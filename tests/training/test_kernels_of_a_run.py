@@ -1,6 +1,9 @@
 """Whether a training is computed by kernels of our own: chosen at its start, on record, kept when it goes on."""
 
+import logging
+import shutil
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ from torch import Tensor
 from cnnlab import evaluate
 from cnnlab.core.errors import CnnlabWarning, UsageError
 from cnnlab.models import why_no_native_kernels
-from cnnlab.models.cpu_kernels import modules
+from cnnlab.models.cpu_kernels import modules, native
 from cnnlab.runs import Run
 from cnnlab.training import execution
 from cnnlab.training.execution import Execution, execution_for
@@ -84,6 +87,34 @@ def test_a_run_is_trained_and_evaluated_by_the_kernels_on_its_record(
     calls.clear()
     other = small_run(**WIDE, kernels="torch", seed=1)
     assert other.info["execution"]["kernels"] == "torch" and not calls
+
+
+@needs_kernels
+def test_a_run_records_by_whom_its_kernels_were_compiled_and_the_first_how_long_that_took(
+    small_run: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "cnnlab")
+    slow, compiler = tmp_path / "slow-compiler", shutil.which("cc") or shutil.which("gcc")
+    slow.write_text(f'#!/bin/sh\n[ "$1" = --version ] || sleep 1.2\nexec {compiler} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setenv("CC", str(slow))
+    builds = []
+    for seed in (0, 1):
+        # As in a process of its own.
+        monkeypatch.setattr(native, "_library", lru_cache(native._library.__wrapped__))
+        builds.append(small_run(**WIDE, seed=seed).info["kernels_build"])
+    seconds = builds[0].pop("seconds")
+    # From an empty cache: a compiler without its rest takes a second or two on a machine that has nothing else to do.
+    assert 1.2 < seconds < 60
+    assert builds[0] == builds[1] and builds[0]["compiler"] == str(slow) and builds[0]["version"]
+    told = [
+        line.partition(" ")[0] for line in caplog.messages if line.startswith(("compiling kernels", "computing in"))
+    ]
+    assert told == ["compiling", "computing", "computing"]
+
+
+def test_a_run_by_torchs_kernels_records_no_compiler(small_run: Trained) -> None:
+    assert "kernels_build" not in small_run(kernels="torch").info
 
 
 @needs_kernels

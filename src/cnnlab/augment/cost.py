@@ -12,8 +12,8 @@ from torch import Tensor
 from cnnlab.augment.ablations import labels
 from cnnlab.augment.operation import Shape
 from cnnlab.augment.pipeline import Pipeline, pipeline
+from cnnlab.core import memory
 from cnnlab.core.errors import UsageError
-from cnnlab.core.memory import kept_between_steps
 
 ALL = "all together"
 
@@ -87,6 +87,7 @@ def cost(
     :raises SpecError: when the pipeline cannot be read or does not fit such pictures.
     :raises UsageError: when it is empty.
     """
+    memory.ask_for_large_pages()
     whole = pipeline(spec)
     if not len(whole):
         raise UsageError("there is nothing to time, the pipeline is empty; name operations, such as 'flip|rotate(30)'")
@@ -98,7 +99,7 @@ def cost(
     if callable(model):
         pixels, train = images.float() / 255, model
         timed[_MODEL] = lambda _: train(pixels)
-    with kept_between_steps():
+    with memory.kept_between_steps():
         times = _in_turns(timed, repeats, images.device)
     seconds = {name: statistics.median(values) for name, values in times.items()}
     model_seconds = seconds.pop(_MODEL, None if not isinstance(model, int | float) else batch / model)

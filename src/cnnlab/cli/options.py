@@ -35,6 +35,16 @@ RunName = Annotated[
         show_default=False,
     ),
 ]
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run: its folder, its name, the start of its digest, or `last`. Or a classifier's file, or "
+        "pretrained:NETWORK.",
+        autocompletion=runs_so_far,
+        show_default=False,
+    ),
+]
 Runs = Annotated[
     Path | None,
     typer.Option("--runs", metavar="DIR", envvar="CNNLAB_RUNS", help="The folder of runs.", show_default="runs"),

@@ -39,10 +39,14 @@ def has_native_bfloat16(device: str | torch.device) -> bool:
     torch falls back, in the forward pass or the backward one, on a reference that is many times slower than
     float32. ARM processors have the instructions, but not torch the kernels for gradients; of mps nothing is known.
     """
-    kind = torch.device(device).type
-    if kind == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return kind == "cpu" and platform.machine().lower() in _X86 and _has_avx512_bf16() and _onednn_takes_bfloat16()
+    place = torch.device(device)
+    if place.type == "cuda":
+        # Torch answers for the device that is current.
+        with torch.cuda.device(place):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return (
+        place.type == "cpu" and platform.machine().lower() in _X86 and _has_avx512_bf16() and _onednn_takes_bfloat16()
+    )
 
 
 def _has_avx512_bf16() -> bool:

@@ -67,9 +67,9 @@ def replacing(path: Path) -> Iterator[Path]:
         with storage_errors(path):
             os.chmod(temporary, 0o666 & ~_umask())
             yield temporary
-            _flush(temporary)
+            flush(temporary)
             os.replace(temporary, path)
-            _flush(path.parent)
+            flush(path.parent)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
@@ -92,7 +92,8 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Has the system write a file, or the names in a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -14,11 +14,15 @@ perturbations: Registry[Any] = Registry("perturbation")
 generator) -> pixels``, all N×C×H×W in [0, 1]."""
 
 _openers: dict[str, Callable[..., Any]] = {}
-_homes = {"classifier": "cnnlab.models", "run": "cnnlab.runs"}
+_homes = {"classifier": "cnnlab.models", "pretrained": "cnnlab.models", "run": "cnnlab.runs"}
 
 
 def opener(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator: the function opens a stored thing of this kind, such as a ``classifier``, from its file."""
+    """A decorator: the function opens a stored thing of this kind, such as a ``classifier``, by its name.
+
+    It takes the name, and by keyword ``runs`` (the folder of runs), ``network`` (for weights of a network of one's own)
+    and ``offline``, of which it uses what it needs.
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         _openers[kind] = function
@@ -27,8 +31,13 @@ def opener(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return decorate
 
 
-def open_stored(kind: str, *args: Any, **kwargs: Any) -> Any:
+def kinds() -> tuple[str, ...]:
+    """The kinds of things that can be opened."""
+    return tuple(sorted({*_homes, *_openers}))
+
+
+def open_stored(kind: str, name: Any, **options: Any) -> Any:
     """Opens a stored thing with the function registered for its kind."""
     if kind not in _openers:
         importlib.import_module(_homes[kind])
-    return _openers[kind](*args, **kwargs)
+    return _openers[kind](name, **options)

@@ -11,9 +11,13 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
 from cnnlab.core.errors import CnnlabWarning
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _LINE = 78
 T = TypeVar("T")
@@ -39,6 +43,18 @@ def is_quiet() -> bool:
 def shows_bars() -> bool:
     """Whether a progress bar would be seen by someone: a terminal on standard error, and not quiet."""
     return sys.stderr.isatty() and not is_quiet()
+
+
+@cache
+def bar_console() -> "Console":
+    """The one console of all progress bars and live tables, on standard error.
+
+    Bars inside one another then stand in lines of their own. While one is shown it stands in the place of
+    ``sys.stderr``, so that notes and warnings written to that appear above it.
+    """
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
 def note(text: str) -> None:
@@ -73,7 +89,6 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     if not shows_bars():
         yield from items
         return
-    from rich.console import Console
     from rich.progress import track as rich_track
 
-    yield from rich_track(items, description=description, total=total, console=Console(stderr=True), transient=True)
+    yield from rich_track(items, description=description, total=total, console=bar_console(), transient=True)

@@ -142,7 +142,9 @@ class Registry(Generic[T]):
         return self._entries[name]
 
     def bind(self, spec: object) -> BoundCall[T]:
-        """One call, checked against what its name takes and completed with the defaults."""
+        """One call, checked against what its name takes and completed with the defaults; one that is, as it is."""
+        if isinstance(spec, BoundCall):
+            return spec
         call = read_one(spec, f"{self.kind[:1].upper()}{self.kind[1:]}")
         entry = self.entry(call)
         given = self._named(call, entry)

@@ -25,10 +25,12 @@ def scope(seed: int, purpose: str, *index: int, device: torch.device | str = "cp
     For what takes no generator of its own: dropout, stochastic depth, the constructors of layers.
     """
     device = torch.device(device)
-    accelerators = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=accelerators):
+    accelerators = [device] if device.type in ("cuda", "mps") else []
+    with torch.random.fork_rng(devices=accelerators, device_type=device.type if accelerators else None):
         number = derive(seed, purpose, *index)
         torch.default_generator.manual_seed(number)
-        if accelerators:
+        if device.type == "cuda":
             torch.cuda.default_generators[device.index or 0].manual_seed(number)
+        elif device.type == "mps":
+            torch.mps.manual_seed(number)
         yield

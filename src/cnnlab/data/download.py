@@ -17,7 +17,7 @@ from typing import Any
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError, StorageError, UsageError
 from cnnlab.core.files import cache_folder, make_folder, storage_errors
-from cnnlab.core.messages import note, shows_bars
+from cnnlab.core.messages import bar_console, note, shows_bars
 from cnnlab.data.catalogue import CatalogueFile, Checksum, NamedSet, named_set
 from cnnlab.data.formats.idx import content_digest
 
@@ -255,14 +255,45 @@ def _retrieve(address: str, part: CatalogueFile, folder: Path) -> Path:
     store = pooch.create(
         folder, base_url="", registry={name: expected}, urls={name: address}, retry_if_failed=_TRIES - 1
     )
-    downloader = pooch.HTTPDownloader(
-        progressbar=shows_bars(), chunk_size=_CHUNK, timeout=(_SECONDS_TO_CONNECT, _SECONDS_OF_SILENCE)
-    )
-    path = Path(store.fetch(name, downloader=downloader))
+    with _bar(name) as bar:
+        timeout = (_SECONDS_TO_CONNECT, _SECONDS_OF_SILENCE)
+        downloader = pooch.HTTPDownloader(progressbar=bar or False, chunk_size=_CHUNK, timeout=timeout)
+        path = Path(store.fetch(name, downloader=downloader))
     if part.checksum and not known and _checksum_of(path, part.checksum) != part.checksum.value:
         path.unlink()
         raise ValueError(name)
     return path
+
+
+class _DownloadBar:
+    """A bar of ours with the methods by which pooch moves one: bytes that arrived, of ``total``."""
+
+    def __init__(self, progress: Any, name: str) -> None:
+        self._progress, self._task = progress, progress.add_task(name, total=None)
+
+    total = property(fset=lambda self, size: self._progress.reset(self._task, total=size))
+
+    def update(self, size: int) -> None:
+        self._progress.advance(self._task, size)
+
+    def reset(self) -> None:
+        self._progress.reset(self._task)
+
+    def close(self) -> None:
+        """It ends with its block, also when the download breaks off."""
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[_DownloadBar | None]:
+    """A bar for this file on a terminal, None elsewhere."""
+    if not shows_bars():
+        yield None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=bar_console(), transient=True) as progress:
+        yield _DownloadBar(progress, name)
 
 
 def _is_of_network(error: OSError) -> bool:

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
+from cnnlab.core.threads import map_ahead
 from cnnlab.data.formats.archives import open_members, read_file
 from cnnlab.data.formats.decode import Form
 from cnnlab.data.formats.folder_layout import first_few, is_image
 from cnnlab.data.options import Resize
 from cnnlab.data.raw_images import Bad, RawImageFiles
-from cnnlab.data.threads import map_ahead
 
 _CHUNK = 16
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
@@ -34,11 +34,11 @@ def read_images(
     channels, height, width = shape
     if channels not in (1, 3):
         raise DataError(f"pictures are grey or in colour, and the classifier takes {channels} channels.")
-    found = [item for path in paths for item in _expanded(Path(path).expanduser())]
-    if not found:
+    files = [item for path in paths for item in _expanded(Path(path).expanduser())]
+    if not files:
         raise DataError("there are no pictures among the paths given.")
-    reads = dict(found)
-    raw = RawImageFiles([name for name, _ in found], lambda name: reads[name]())
+    reads = dict(files)
+    raw = RawImageFiles([name for name, _ in files], lambda name: reads[name]())
     form = Form((height, width), resize, channels)
     images = np.empty((len(raw), *shape), np.uint8)
     bad: list[Bad] = []

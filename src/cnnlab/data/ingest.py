@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.machine import physical_memory
 from cnnlab.core.messages import track
+from cnnlab.core.threads import map_ahead
 from cnnlab.data.formats.decode import Form
 from cnnlab.data.imageset import Classes, ImageSet, Targets, TensorImages, digest_images, image_moments
 from cnnlab.data.options import CHANNELS, ReadOptions
 from cnnlab.data.raw_images import Bad, Chunk, RawImages, Survey
 from cnnlab.data.reading import Content, SourceSplit
-from cnnlab.data.threads import map_ahead, physical_memory
 
 _CHUNK = 128
 _SAMPLE = 16

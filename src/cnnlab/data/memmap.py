@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.machine import physical_memory, usable_cores
 from cnnlab.data.formats.decode import BadImageError, Form, decode
 from cnnlab.data.imageset import Classes, ImageSet, Subset, Targets, TensorImages, gather
-from cnnlab.data.threads import physical_memory, workers
 
 
 class MappedImages(ImageSet):
@@ -108,4 +108,4 @@ def memory_limit() -> int:
 
 @cache
 def _decoders() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers(), thread_name_prefix="decode")
+    return ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode")

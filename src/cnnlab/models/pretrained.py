@@ -2,15 +2,17 @@
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from cnnlab.core import seeds
 from cnnlab.core.errors import SpecError
+from cnnlab.core.hooks import opener
 from cnnlab.core.spec import Call
-from cnnlab.models.backbones import Backbone
+from cnnlab.models.backbone import Backbone
 from cnnlab.models.classifier import Classifier
-from cnnlab.models.networks import architectures, build_network
+from cnnlab.models.networks import architectures, build_network, parse_model
 from cnnlab.models.shapes import Shape
 from cnnlab.models.weight_files import count_of_classes, load_into, moments_for, starting_weights
 
@@ -50,6 +52,11 @@ def pretrained(
     mean, std = moments_for(network, start, shape[0])
     names = {"label": imagenet_class_names(outputs)}
     return Classifier(network, shape, mean, std, names, "classes", str(spec)).eval()
+
+
+@opener("pretrained")
+def _open_pretrained(spec: str, *, runs: Path | str | None = None, offline: bool = False, **unused: Any) -> Classifier:
+    return pretrained(spec, parse_model(spec).weights or "imagenet", offline=offline, runs=runs)
 
 
 def imagenet_class_names(count: int) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -93,7 +93,8 @@ def summary(network: nn.Module, shape: Shape) -> NetworkSummary:
     image = torch.zeros(1, *shape, device=example.device, dtype=example.dtype)
     tally.fields.start(image)
     try:
-        with tally.watching(), evaluating(network), torch.no_grad():
+        with evaluating(network), torch.no_grad():
+            tally.watch()
             network(image)
     except RuntimeError as error:
         raise UsageError(f"the network does not take pictures of {format_shape(shape)}: {error}") from error
@@ -113,14 +114,11 @@ def multiply_adds(network: nn.Module, shape: Shape, most: float = math.inf) -> i
         if total > most:
             raise _EnoughError
 
-    hooks = [module.register_forward_hook(note) for module in network.modules() if _is_layer(module)]
     example = next(network.parameters(), torch.empty(0))
-    try:
-        with evaluating(network), torch.no_grad(), suppress(_EnoughError):
-            network(torch.zeros(1, *shape, device=example.device, dtype=example.dtype))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with evaluating(network), torch.no_grad(), suppress(_EnoughError):
+        for module in filter(_is_layer, network.modules()):
+            module.register_forward_hook(note)
+        network(torch.zeros(1, *shape, device=example.device, dtype=example.dtype))
     return total
 
 
@@ -137,15 +135,10 @@ class _Tally:
         self.seen: dict[nn.Module, tuple[Shape, Pixels | None]] = {}
         self.multiply_adds = dict.fromkeys(self.layers, 0)
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """A block in which every layer reports what passes through it."""
-        hooks = [module.register_forward_hook(self.note) for module in self.layers]
-        try:
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
+    def watch(self) -> None:
+        """From now on every layer reports what passes through it."""
+        for module in self.layers:
+            module.register_forward_hook(self.note)
 
     def note(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if not isinstance(output, Tensor):

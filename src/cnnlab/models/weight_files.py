@@ -1,27 +1,26 @@
 """The weights that a network may start from: ImageNet's, a file, or those of an earlier run."""
 
-import hashlib
 import importlib
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from cnnlab.core.digests import file_digest
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
 from cnnlab.core.files import cache_folder, make_folder
 from cnnlab.core.hooks import open_stored
 from cnnlab.core.messages import note
 from cnnlab.core.registry import BoundCall
-from cnnlab.core.spec import Call, read
-from cnnlab.models.backbones import Backbone, Moments, Origin, renamed, timm_settings
+from cnnlab.models.backbone import Backbone, Moments, Origin, timm_settings
 from cnnlab.models.classifier_files import refuse_foreign, stored_moments
-from cnnlab.models.networks import architectures
+from cnnlab.models.networks import parse_model
 from cnnlab.models.shapes import format_shape
 
 _IN_TIMM = {"resnet50v2": "resnetv2_50", "efficientnetv2-b0": "tf_efficientnetv2_b0"}
@@ -48,31 +47,14 @@ class _Tensors(NamedTuple):
     is_ours: bool
 
 
-def weights_named(spec: object) -> str | None:
-    """What a model's spec names as the weights to start from; None where it starts from random ones.
-
-    :raises SpecError: for a spec that cannot be meant.
-    """
-    bound = _bound(spec)
-    return None if bound is None else bound.arguments.get("weights")
-
-
-def without_weights(spec: str) -> str:
-    """The same architecture, starting from random weights."""
-    bound = _bound(spec)
-    if bound is None or bound.arguments.get("weights") is None:
-        return spec
-    return str(Call(bound.name, (), {**bound.call.kwargs, "weights": None}))
-
-
 def starting_weights(spec: object, *, offline: bool = False, runs: Path | str | None = None) -> StartingWeights | None:
     """The file of weights that a model's spec names, downloaded if it must be; None where it names none.
 
     :param runs: the folder in which ``run:NAME`` is looked for.
     :raises UsageError: when they cannot be had, naming the file and where to put it.
     """
-    bound = _bound(spec)
-    if bound is None or bound.arguments.get("weights") is None:
+    bound = parse_model(spec).bound
+    if not isinstance(bound, BoundCall) or bound.arguments.get("weights") is None:
         return None
     name = str(bound.arguments.get("name", _IN_TIMM.get(bound.name, bound.name)))
     library = "timm" if bound.name == "timm" or bound.name in _IN_TIMM else "torchvision"
@@ -86,12 +68,12 @@ def find_for(
     if named == "imagenet":
         path = _torchvision_file(name, offline) if library == "torchvision" else _timm_file(name, offline)
     elif named.startswith(_RUN):
-        path = open_stored("run", named.removeprefix(_RUN), runs).folder / "model.safetensors"
+        path = open_stored("run", named.removeprefix(_RUN), runs=runs).folder / "model.safetensors"
     else:
         path = file_of(named)
     if named != "imagenet":
         refuse_foreign(path, _REMEDY)
-    return StartingWeights(named, path, _digest(path))
+    return StartingWeights(named, path, file_digest(path))
 
 
 def file_of(named: str) -> Path:
@@ -119,10 +101,10 @@ def load_into(network: Backbone, weights: StartingWeights) -> None:
     :raises ModelFileError: when they are those of another network, naming some of what does not fit.
     """
     held, is_ours = _tensors(network, weights)
-    names = {name: name for name in held} if is_ours else renamed(held, network.origin)
+    names = {name: name for name in held} if is_ours else network.origin.renamed(held)
     fitted = {names.get(name, name): tensor for name, tensor in held.items()}
     wanted = network.state_dict()
-    first = {renamed([f"{name}.weight"], network.origin)[f"{name}.weight"] for name in network.origin.first}
+    first = {network.origin.renamed([f"{name}.weight"])[f"{name}.weight"] for name in network.origin.first}
     for name in set(fitted) & set(wanted):
         fitted[name] = _shaped(fitted[name], wanted[name], name in first)
     about_head = _drop_other_head(fitted, wanted, is_foreign=not is_ours)
@@ -140,7 +122,7 @@ def load_into(network: Backbone, weights: StartingWeights) -> None:
 def count_of_classes(network: Backbone, weights: StartingWeights) -> int:
     """How many outputs the head has with which the weights were trained."""
     held, is_ours = _tensors(network, weights)
-    names = {name: name for name in held} if is_ours else renamed(held, network.origin)
+    names = {name: name for name in held} if is_ours else network.origin.renamed(held)
     for name, tensor in held.items():
         if names.get(name) in ("head.weight", "head.conv.weight", "head.head.weight"):
             return len(tensor)
@@ -149,23 +131,11 @@ def count_of_classes(network: Backbone, weights: StartingWeights) -> int:
 
 def moments_for(network: Backbone, weights: StartingWeights, channels: int) -> Moments:
     """Mean and deviation of the pictures that the weights were trained on; grey ones take the average over colours."""
-    found = stored_moments(weights.path) if weights.path.suffix == ".safetensors" else None
-    mean, std = found or network.origin.moments
+    stored = stored_moments(weights.path) if weights.path.suffix == ".safetensors" else None
+    mean, std = stored or network.origin.moments
     if len(mean) == channels:
         return mean, std
     return (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
-
-
-def _bound(spec: object) -> BoundCall[Any] | None:
-    calls = read(spec)
-    if len(calls) != 1 or calls[0].name not in architectures:
-        return None
-    return architectures.bind(spec)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _tensors(network: Backbone, weights: StartingWeights) -> _Tensors:
@@ -271,7 +241,7 @@ def _torchvision_file(name: str, offline: bool) -> Path:
             torch.hub.download_url_to_file(url, str(path), checksum and checksum[1], progress=False)
         except (OSError, RuntimeError) as error:
             raise _missing(name, url, path, str(error)) from error
-    if checksum and not _digest(path).startswith(checksum[1]):
+    if checksum and not file_digest(path).startswith(checksum[1]):
         raise ModelFileError(f"{path} is not the file of {url}: its SHA-256 is another. Delete it to get it again.")
     return path
 
@@ -293,11 +263,11 @@ def _timm_file(name: str, offline: bool) -> Path:
         return by_hand
     try:
         is_offline = offline or bool(os.environ.get("HF_HUB_OFFLINE"))
-        found = hub.hf_hub_download(repository, "model.safetensors", local_files_only=is_offline)
+        file = hub.hf_hub_download(repository, "model.safetensors", local_files_only=is_offline)
     except Exception as error:  # the client has dozens of its own, and those of what it is made of
         reason = "there was no looking for it on the network" if offline else str(error).partition("\n")[0]
         raise _missing(name, hub.hf_hub_url(repository, "model.safetensors"), by_hand, reason) from error
-    return Path(found)
+    return Path(file)
 
 
 def _missing(name: str, url: str, path: Path, reason: str) -> UsageError:

@@ -19,6 +19,8 @@
 ``scores``           ``{train: {…}, validation: {…}, test: {…}}``: metrics by name, and ``n``, the number of samples
 ``execution``        what changes bits but not meaning: ``{precision, device, threads, parts, …}``
 ``precision_choice`` how its number format was chosen at the start: ``{precision, why, seconds, …}``
+``kernels_build``    ``{compiler, version, seconds}`` of cnnlab's own kernels, where they were used; no seconds where
+                     they were in the cache
 ``environment``      ``{python, platform, processor, cores, cnnlab, torch, numpy, code}``; see :func:`environment`
 ``data``             ``{name, digest, sizes, notes}``
 ``parent``           the run whose weights it started from
@@ -45,6 +47,9 @@ INFO = "run.json"
 HISTORY = "history.csv"
 LIVE = "live.jsonl"
 MODEL = "model.safetensors"
+LAST = "last.safetensors"
+"""The weights of the last epoch, where another was selected."""
+SNAPSHOTS = "snapshots"
 PREDICTIONS = "predictions"
 STATUSES = ("unfinished", "finished", "failed")
 

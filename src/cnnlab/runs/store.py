@@ -69,9 +69,14 @@ class RunSummary(RunInfo):
 
 
 @opener("run")
-def open_run(name: str | Path, root: Path | str | None = None) -> Run:
-    """The run that ``name`` means in the store at ``root``; ``CNNLAB_RUNS`` or ``runs/`` otherwise."""
-    return RunStore(root or os.environ.get("CNNLAB_RUNS") or "runs").find(name)
+def open_run(name: str | Path, *, runs: Path | str | None = None, **unused: Any) -> Run:
+    """The run that ``name`` means in the folder of runs; ``CNNLAB_RUNS`` or ``runs/`` otherwise."""
+    return store_at(runs).find(name)
+
+
+def store_at(root: Path | str | None = None) -> "RunStore":
+    """The store in this folder, in ``CNNLAB_RUNS``, or in ``runs/``."""
+    return RunStore(root or os.environ.get("CNNLAB_RUNS") or "runs")
 
 
 class RunStore:

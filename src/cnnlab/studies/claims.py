@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from cnnlab.core.errors import SpecError, UsageError
+from cnnlab.core.measurements import name_pattern
 
 Relation = Literal["better", "worse", "higher", "lower"]
 BoundWord = Literal["at least", "at most", "above", "below"]
@@ -48,12 +49,6 @@ _UNITS = {
 _KEY = re.compile(r"([A-Za-z_][\w.\[\]-]*)\s*=\s*")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
-_METRIC = re.compile(
-    r"(?:recall|precision|f1) of (?:'[^']*'|\"[^\"]*\"|[^\s,]+)(?: on (?:train|validation|test)\b)?"
-    r"|(?:epochs|seconds) to \d*\.?\d+(?:e-?\d+)?\s*%?\s*\w+"
-    r"|(?:the )?(?:train-validation )?gap\b(?: in \w+)?"
-    r"|\w+"
-)
 _FULL_STOP = re.compile(r"(?<=[^\s=./])\s*\.$")
 _SETTING = "a setting is expected here, such as augment='flip', or the baseline"
 _FORMS = (
@@ -220,9 +215,9 @@ class _Reader:
             self.at += 1
         if start == self.at:
             raise self.fail("a value is expected here")
-        found = self.text[start : self.at]
+        words = self.text[start : self.at]
         self.skip()
-        return found
+        return words
 
     def on(self) -> str | None:
         return self.metric() if self.take("on") else None
@@ -234,7 +229,7 @@ class _Reader:
         return metric, amount if amount is not None else self.margin(words)
 
     def metric(self) -> str:
-        match = _METRIC.match(self.text, self.at)
+        match = re.compile(name_pattern()).match(self.text, self.at)
         if match is None:
             raise self.fail("a metric is expected here, such as test_accuracy")
         self.at = match.end()

@@ -101,7 +101,7 @@ def build_optimizer(bound: BoundCall[Optimizer], module: nn.Module, weight_decay
     return bound.build(params=[group for group in groups if group["params"]])
 
 
-def check_optimizer(spec: str, weight_decay: float, schedule: str = "constant") -> None:
+def check_optimizer(spec: object, weight_decay: float, schedule: str = "constant") -> None:
     """Refuses what :func:`build_optimizer` would, before there is a network, without the seconds of a first optimiser.
 
     :raises UsageError: also for a schedule under which the optimiser would not be itself.

@@ -1,6 +1,6 @@
 """One training step of a recipe by itself, for whoever times something beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cnnlab.training import optimizers, python_objects
-from cnnlab.training.api import build_classifier, choose_execution, read_setup, store_at
+from cnnlab.data import Dataset
+from cnnlab.runs import store_at
 from cnnlab.training.batches import Batch
-from cnnlab.training.execution import Execution
+from cnnlab.training.execution import Execution, choose_execution
+from cnnlab.training.phase_training import PhaseTraining
+from cnnlab.training.prepare import build_classifier, read_setup
 from cnnlab.training.recipe import Recipe
-from cnnlab.training.step import StepKey, Stepper
+from cnnlab.training.step import StepKey
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,13 @@ class SingleStep:
     shape: tuple[int, int, int]
     batch: int
     execution: Execution
-    stepper: Stepper
+    phase: PhaseTraining
     targets: Mapping[str, Tensor]
 
     def __call__(self, images: Tensor) -> object:
         """Forward, backward and update, on pictures N×C×H×W."""
         targets = {name: rows[: len(images)] for name, rows in self.targets.items()}
-        return self.stepper.take(Batch(torch.arange(len(images)), images, targets), StepKey(0, 0, 0))
+        return self.phase.stepper.take(Batch(torch.arange(len(images)), images, targets), StepKey(0, 0, 0))
 
 
 def single_step(
@@ -41,21 +43,22 @@ def single_step(
     *,
     data_dir: str | Path | None = None,
     offline: bool = False,
+    datasets: MutableMapping[str, Dataset] | None = None,
     **keys: Any,
 ) -> SingleStep:
     """Sets up what a recipe says, as far as one step needs it; no run is kept.
 
+    :param datasets: as for :func:`cnnlab.train`.
     :raises UsageError: for a recipe that cannot be meant.
     """
-    recipe, plain, given = python_objects.extract_objects(recipe, {**keys, "augment": "none"})
-    setup = read_setup(Recipe.read(recipe, **plain), given, store_at(None), data_dir, offline)
+    keys |= {"augment": "none"}
+    setup = read_setup(recipe, keys, store_at(), data_dir=data_dir, offline=offline, datasets=datasets)
     classifier = build_classifier(setup)
     execution, _ = choose_execution(setup, classifier)
-    phase, device = setup.recipe.normal()[0], execution.torch_device
+    device = execution.torch_device
     network = classifier.to(device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
-    optimizer = optimizers.build_optimizer(optimizers.optimizers.bind(phase.optimizer), network, phase.weight_decay)
-    stepper = Stepper(phase, setup.objective, network, network, optimizer, execution, None)
-    batch = min(phase.batch_size, len(setup.dataset.train))
+    span = setup.plan.spans[0]
+    batch = min(span.phase.batch_size, len(setup.dataset.train))
     _, targets = setup.dataset.train.batch(torch.arange(batch))
     placed = {name: rows.to(device) for name, rows in targets.items()}
-    return SingleStep(setup.dataset.shape, batch, execution, stepper, placed)
+    return SingleStep(setup.dataset.shape, batch, execution, PhaseTraining(setup, span, network, execution), placed)

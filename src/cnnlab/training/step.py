@@ -8,14 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cnnlab import augment
-from cnnlab.core.hooks import perturbations
 from cnnlab.core.messages import warn
 from cnnlab.core.seeds import generator, scope
-from cnnlab.core.spec import read
 from cnnlab.models import penalty
 from cnnlab.objectives import Objective, Targets
-from cnnlab.training.batches import Batch
+from cnnlab.training.batches import Batch, to_float
 from cnnlab.training.execution import Execution
 from cnnlab.training.recipe import Phase
 
@@ -57,8 +54,8 @@ class Stepper:
     ) -> None:
         self.phase, self.objective, self.network, self.module = phase, objective, network, module
         self.optimizer, self.execution, self.weights = optimizer, execution, weights
-        self.pipeline = augment.pipeline(phase.augment)
-        self.adversaries = [bound.build() for bound in perturbations.bind_all(read(phase.adversary))]
+        self.pipeline = phase.augment.parsed
+        self.adversaries = [bound.build() for bound in phase.adversary.parsed]
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         is_half = execution.precision == "float16"
         self.scaler = torch.amp.GradScaler(execution.torch_device.type) if is_half else None
@@ -135,11 +132,6 @@ class Stepper:
         """What :meth:`extra_state` gave."""
         if self.scaler is not None and "scaler" in extra:
             self.scaler.load_state_dict(extra["scaler"])
-
-
-def to_float(images: Tensor) -> Tensor:
-    """Pixels as float32 in [0, 1]; those that are floating-point are so already."""
-    return images if images.is_floating_point() else images.float().div_(255)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

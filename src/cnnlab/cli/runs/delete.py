@@ -23,16 +23,16 @@ def delete(names: Names, runs: Runs = None, yes: Yes = False, as_json: Json = Fa
     from cnnlab.runs import RunStore
 
     store = RunStore(runs or "runs")
-    found = _resolved(store, names)
+    chosen = _resolved(store, names)
     if not yes:
-        listed = ", ".join(run.folder.name for run in found)
+        listed = ", ".join(run.folder.name for run in chosen)
         typer.confirm(f"Delete {listed}, with all that belongs to it?", abort=True, err=True)
-    for run in found:
+    for run in chosen:
         store.delete(run)
     if as_json:
-        output.write_json({"deleted": [str(run.folder) for run in found]})
+        output.write_json({"deleted": [str(run.folder) for run in chosen]})
     else:
-        for run in found:
+        for run in chosen:
             output.write(f"deleted {run.folder}")
 
 

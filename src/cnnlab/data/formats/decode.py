@@ -59,7 +59,7 @@ class DecodedImage:
 def decode(content: bytes, form: Form) -> DecodedImage:
     """The picture in an encoded file, at its first frame.
 
-    :raises BadPictureError: when it is no picture, is cut off, or has more than 89 million pixels.
+    :raises BadImageError: when it is no picture, is cut off, or has more than 89 million pixels.
     """
     try:
         with Image.open(BytesIO(content), formats=_formats()) as image:

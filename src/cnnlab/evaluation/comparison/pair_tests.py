@@ -7,11 +7,11 @@ from math import sqrt
 import numpy as np
 
 from cnnlab.evaluation.comparison.anova import AdditiveFit, Array
-from cnnlab.evaluation.comparison.multiple_comparisons import single_p
 from cnnlab.evaluation.comparison.permutation_test import sign_flip_interval, sign_flip_p, smallest_p
 from cnnlab.evaluation.comparison.power import fewest, power_of_t, required_repeats
 from cnnlab.evaluation.comparison.test_selection import ComparisonPlan
-from cnnlab.evaluation.intervals import Interval, t_quantile, welch
+from cnnlab.evaluation.intervals import Interval
+from cnnlab.evaluation.student_t import t_quantile, two_sided_p, welch
 
 PERMUTATION = "permutation, Holm"
 _NO_SPREAD = "the repeats do not vary, so there is nothing to measure a difference against"
@@ -78,7 +78,7 @@ def _by_pooled_spread(
     if error == 0:
         return _without_spread(estimate, float(np.abs(fitted.effects).max()))
     t, largest = estimate / error, plan.largest
-    p = single_p(t, fitted.df)
+    p = two_sided_p(t, fitted.df)
     to_see = smallest or abs(estimate)
     return PairTest(
         estimate,
@@ -157,7 +157,7 @@ def _by_two_samples(plan: ComparisonPlan, left: Array, right: Array, smallest: f
 
 def _with_t(plan: ComparisonPlan, facts: PairTest, error: float, df: float, test: str) -> PairTest:
     estimate = facts.estimate or 0.0
-    p = single_p(estimate / error, df)
+    p = two_sided_p(estimate / error, df)
     interval = _around(estimate, _critical(plan, df) * error, plan.level)
     return replace(facts, interval=interval, p_value=p, p_single=p, statistic=estimate / error, df=df, test=test)
 

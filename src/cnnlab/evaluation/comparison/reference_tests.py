@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeAlias
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.comparison.results import p_text
-from cnnlab.evaluation.intervals import LEVEL, Interval, mean_interval, t_quantile, wilson
+from cnnlab.evaluation.intervals import LEVEL, Interval, mean_interval, wilson
+from cnnlab.evaluation.student_t import t_quantile, two_sided_p, welch_satterthwaite
 from cnnlab.evaluation.units import POINTS, Unit
 
 ReferenceVerdict: TypeAlias = Literal["better", "worse", "reproduced", "undecided", "untested"]
@@ -96,22 +97,20 @@ def number_verdict(interval: Interval | None, higher_is_better: bool, tolerance:
 
 
 def _by_t(values: list[float], number: float, level: float, step: float) -> tuple[Interval | None, float | None]:
-    from scipy.special import stdtr
-
     interval = mean_interval([value - number for value in values], level, step=step)
     error = max(stdev(values), step / sqrt(12)) / sqrt(len(values))
     if not error:
         return None, None
-    return interval, 2 * float(stdtr(len(values) - 1, -abs(fmean(values) - number) / error))
+    return interval, two_sided_p((fmean(values) - number) / error, len(values) - 1)
 
 
 def _by_images(value: float, number: float, n: int | None, level: float) -> tuple[Interval | None, float | None]:
     if not n or not 0 <= value <= 1:
         return None, None
-    found = wilson(round(value * n), n, level)
-    if found is None:
+    wilson_interval = wilson(round(value * n), n, level)
+    if wilson_interval is None:
         return None, None
-    interval = Interval(found.low - number, found.high - number, level, found.method)
+    interval = Interval(wilson_interval.low - number, wilson_interval.high - number, level, wilson_interval.method)
     if not 0 < number < 1:
         return interval, None
     # The score test, of which Wilson's interval holds every number that it does not refuse.
@@ -146,17 +145,9 @@ def compare_to_mean(
         raise UsageError("two spreads are compared, which takes 2 repeats or more on both sides and a std above 0.")
     if tolerance is not None and not tolerance > 0:
         raise UsageError(f"a tolerance is more than 0; {tolerance} is not.")
-    ours, theirs = max(variance(values), step**2 / 12) / len(values), std**2 / n
-    error = sqrt(ours + theirs)
-    df = (ours + theirs) ** 2 / (ours**2 / (len(values) - 1) + theirs**2 / (n - 1))
+    error, df = welch_satterthwaite((max(variance(values), step**2 / 12), std**2), (len(values), n))
     difference, half = fmean(values) - mean, t_quantile(level, df) * error
     method = f"Welch's t over {len(values)} and {n} repeats"
     interval = Interval(difference - half, difference + half, level, method)
     verdict = number_verdict(interval, higher_is_better, tolerance)
-    return ReferenceComparison(fmean(values), mean, interval, _two_sided(difference / error, df), verdict, unit)
-
-
-def _two_sided(t: float, df: float) -> float:
-    from scipy.special import stdtr
-
-    return 2 * float(stdtr(df, -abs(t)))
+    return ReferenceComparison(fmean(values), mean, interval, two_sided_p(difference / error, df), verdict, unit)

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cnnlab import data as data_room
+from cnnlab.core import memory
 from cnnlab.core.errors import UsageError
 from cnnlab.data import Dataset, ImageSet
 from cnnlab.evaluation.intervals import Interval, score_interval
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
 from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_seen
+from cnnlab.evaluation.prediction.open_model import open_model
 from cnnlab.evaluation.prediction.predictor import BATCH, Predictor, predictor_of
-from cnnlab.models import Classifier
+from cnnlab.models import Predictable
 from cnnlab.runs import Predictions, Run
 from cnnlab.runs.record import json_value
 
@@ -44,8 +45,8 @@ class Evaluation:
     def intervals(self) -> dict[str, Interval]:
         """Wilson's interval of each score that is a share of the pictures, such as accuracy."""
         count = len(self.predictions)
-        found = {name: score_interval(name, value, count) for name, value in self.scores.items()}
-        return {name: interval for name, interval in found.items() if interval is not None}
+        by_name = {name: score_interval(name, value, count) for name, value in self.scores.items()}
+        return {name: interval for name, interval in by_name.items() if interval is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """The scores and what they are of, as plain JSON."""
@@ -65,7 +66,7 @@ class Evaluation:
 
 
 def evaluate(
-    run: Run | Classifier,
+    run: Run | Predictable | str | Path,
     data: Any = None,
     split: str | None = None,
     *,
@@ -78,6 +79,7 @@ def evaluate(
 
     Pictures are brought to the classifier's own size and channels, and classes are matched by their names.
 
+    :param run: or a model by itself, or the name of either, as :func:`cnnlab.open_model` takes it.
     :param data: anything that :func:`cnnlab.load_data` takes, or a data set already loaded, which is taken as it is;
         None for the data that the run was trained on.
     :param split: ``train``, ``validation``, ``test`` or ``all``. By default the test split that a run or a data set
@@ -88,6 +90,8 @@ def evaluate(
     :raises UsageError: when the data has no such split, or knows other classes than the classifier.
     :raises DataError: when the data cannot be read.
     """
+    memory.ask_for_large_pages()
+    run = open_model(run, network=network)
     model = predictor_of(run, device=device, network=network)
     if data is None and isinstance(run, Run):
         data_dir = data_dir or run.data_folder
@@ -106,12 +110,12 @@ def evaluate(
         objective.check(targets)
     outputs = model.outputs(_batches(parts))
     scores = objective.metrics(outputs, targets) | {"n": len(outputs)} if targets else {}
-    predictions = Predictions(
-        outputs={head: _array(part) for head, part in objective.split(outputs).items()},
-        targets={name: _array(column) for name, column in targets.items()},
+    predictions = Predictions.of_tensors(
+        objective.split(outputs),
+        targets,
         ids=[name for part in parts for name in part.ids],
         objective=objective.spec,
-        classes=dict(model.classifier.classes),
+        classes=model.classifier.classes,
         data=dataset.digest,
         split=split,
         images=parts[0].digest if len(parts) == 1 else None,
@@ -167,7 +171,3 @@ def _batches(parts: list[ImageSet]) -> Iterator[Tensor]:
     for part in parts:
         for start in range(0, len(part), BATCH):
             yield part.batch(torch.arange(start, min(start + BATCH, len(part))))[0]
-
-
-def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
-    return np.ascontiguousarray(tensor.cpu().numpy())

@@ -16,12 +16,18 @@ _POINTS = 36
 # Tiles handled at once: a multiple of the 6 or 14 rows that a product holds in registers. With 24 to 60 the times are
 # alike; more leave the cache, fewer read the weights too often.
 _ROOM = 42
+_LEAST_ROOM = 14
 _TILE = 4
 # With fewer the transformed weights cost more than the products save, whatever the channels.
 _FEWEST_TILES = 64
 _OUTPUTS = 84
-# Bytes that the sums of all parts may take; above it fewer threads share the work.
-_MOST_SUMS = 2**28
+# Bytes that the tiles at work in all threads may take, and as many the sums of the weights' gradient, unless those of
+# one thread take more: half a gigabyte in all, however many threads there are. For it blocks of tiles become smaller,
+# sums fewer, and threads too in the end.
+_MOST_SCRATCH = _MOST_SUMS = 2**28
+# Threads for which there are no sums of their own share the filters, in no smaller lots: each transforms the inputs
+# anew.
+_LEAST_FILTERS = 64
 
 
 def computed_in() -> torch.dtype:
@@ -44,8 +50,10 @@ def is_taken(
     input: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int], padding: tuple[int, int]
 ) -> bool:
     """Whether the kernels here are made for this convolution, and quicker than torch's."""
-    # Channels that do not match are torch's to refuse.
+    # Channels that do not match are torch's to refuse, as are paddings and strides that cannot be.
     if not are_plain(input, weight, bias) or input.dim() != 4 or input.shape[1] != weight.shape[1]:
+        return False
+    if min(padding) < 0 or min(stride) < 1:
         return False
     filters, channels, *kernel = weight.shape
     height, width = _output_size(input, weight, stride, padding)
@@ -55,8 +63,8 @@ def is_taken(
         # Colour images are left to torch, which is quicker with three channels. Of the gradient of the input, which
         # only an attack on images asks for, there is no kernel here.
         return computed_in() in (torch.float32, torch.bfloat16) and not input.requires_grad
-    tiles = len(input) * -(-height // _TILE) * -(-width // _TILE)
-    is_wide = channels % PANEL == 0 and min(height, width) >= 3 and max(padding) <= 2 and tiles >= _FEWEST_TILES
+    has_tiles = _tiles((len(input), filters, height, width)) >= _FEWEST_TILES
+    is_wide = channels % PANEL == 0 and min(height, width) >= 3 and max(padding) <= 2 and has_tiles
     return is_wide and tuple(kernel) == (3, 3) and stride == (1, 1) and computed_in() == torch.float32
 
 
@@ -90,15 +98,15 @@ class _Winograd(torch.autograd.Function):
 def _winograd(input: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]) -> Tensor:
     """The convolution of N×C×H×W with weights 3×3×C×K."""
     count, channels, height, width = input.shape
-    filters, threads = weight.shape[3], torch.get_num_threads()
+    filters = weight.shape[3]
     output = empty_maps(count, filters, height + 2 * padding[0] - 2, width + 2 * padding[1] - 2)
-    points = empty(_POINTS * channels * filters)
+    room, threads = _blocks(channels + filters)
+    points, scratch = empty(_POINTS * channels * filters), empty(threads * _POINTS * (channels + filters) * room)
     kernels, weight = library(), weight.contiguous()
     kernels.winograd_weights(address(weight), address(points), channels, filters, threads)
-    scratch = _scratch(channels + filters, threads)
     where = sizes(input), sizes(output), longs(*padding)
     kernels.winograd_forward(
-        address(input), address(points), address(bias), address(output), *where, address(scratch), _ROOM, threads
+        address(input), address(points), address(bias), address(output), *where, address(scratch), room, threads
     )
     return output
 
@@ -107,14 +115,34 @@ def _winograd_weight_gradient(input: Tensor, gradient: Tensor, padding: tuple[in
     """3×3×C×K."""
     channels, filters = input.shape[1], gradient.shape[1]
     size = _POINTS * channels * filters
-    parts = max(1, min(torch.get_num_threads(), _MOST_SUMS // (4 * size)))
+    room, threads = _blocks(channels + filters)
+    parts = _bounded(min(threads, -(-_tiles(gradient.shape) // room)), size, _MOST_SUMS)
+    lots = max(1, min(threads // parts, filters // _LEAST_FILTERS))
     sums, weight = empty(parts * size), empty(3, 3, channels, filters)
-    scratch = _scratch(channels + filters, parts)
+    scratch = empty(parts * lots * _POINTS * (channels + filters) * room)
     where = sizes(input), sizes(gradient), longs(*padding)
     library().winograd_weight_gradient(
-        address(input), address(gradient), address(sums), address(weight), *where, address(scratch), _ROOM, parts
+        address(input), address(gradient), address(sums), address(weight), *where, address(scratch), room, parts, lots
     )
     return weight
+
+
+def _tiles(outputs: Sequence[int]) -> int:
+    """Of maps N×C×H×W of outputs."""
+    count, _, height, width = outputs
+    return count * -(-height // _TILE) * -(-width // _TILE)
+
+
+def _blocks(channels: int) -> tuple[int, int]:
+    """Tiles of a block, of so many channels in all, and threads that have one each."""
+    threads = _bounded(torch.get_num_threads(), _POINTS * channels * _LEAST_ROOM, _MOST_SCRATCH)
+    room = _MOST_SCRATCH // (4 * _POINTS * channels * threads)
+    return max(_LEAST_ROOM, min(_ROOM, room)), threads
+
+
+def _bounded(threads: int, size: int, most: int) -> int:
+    """As many threads, up to so many, as may have ``size`` floats each in ``most`` bytes; one in any case."""
+    return max(1, min(threads, most // (4 * size)))
 
 
 class _Grey(torch.autograd.Function):
@@ -129,8 +157,9 @@ class _Grey(torch.autograd.Function):
         ctx.window, ctx.kernel = (*weight.shape[2:], *stride, *padding), weight.shape[2:]
         size = _output_size(input, weight, stride, padding)
         output = empty_maps(len(input), len(weight), *size, computed_in())
-        patches, threads = weight.permute(2, 3, 1, 0).contiguous(), torch.get_num_threads()
-        scratch = empty(threads * _OUTPUTS * weight[0].numel())
+        patches, patch = weight.permute(2, 3, 1, 0).contiguous(), weight[0].numel()
+        threads = _bounded(torch.get_num_threads(), _OUTPUTS * patch, _MOST_SCRATCH)
+        scratch = empty(threads * _OUTPUTS * patch)
         where = sizes(input), sizes(output), longs(*ctx.window), address(scratch), _is_bfloat16(output), threads
         library().grey_forward(address(input), address(patches), address(bias), address(output), *where)
         return output
@@ -139,12 +168,13 @@ class _Grey(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Any) -> Any:  # type: ignore[override]
         (gradient,), (input,) = gradients, ctx.saved_tensors
-        gradient, threads = channels_last(gradient), torch.get_num_threads()
-        of_weight = None
+        gradient, of_weight = channels_last(gradient), None
         if ctx.needs_input_grad[1]:
             shape = (*ctx.kernel, input.shape[1], gradient.shape[1])
-            sums = empty(threads, *shape)
-            scratch = empty(threads * _OUTPUTS * (shape[0] * shape[1] * shape[2] + PANEL))
+            patch = shape[0] * shape[1]
+            threads = _bounded(torch.get_num_threads(), patch * shape[3], _MOST_SUMS)
+            threads = _bounded(threads, _OUTPUTS * (patch + PANEL), _MOST_SCRATCH)
+            sums, scratch = empty(threads, *shape), empty(threads * _OUTPUTS * (patch + PANEL))
             where = sizes(input), sizes(gradient), longs(*ctx.window), address(scratch), _is_bfloat16(gradient), threads
             library().grey_weight_gradient(address(input), address(gradient), address(sums), *where)
             of_weight = sums.sum(0).permute(3, 2, 0, 1)
@@ -157,10 +187,6 @@ def _output_size(input: Tensor, weight: Tensor, stride: Sequence[int], padding: 
         for size, edge, kernel, step in zip(input.shape[2:], padding, weight.shape[2:], stride, strict=True)
     )
     return high, wide
-
-
-def _scratch(channels: int, threads: int) -> Tensor:
-    return empty(threads * _POINTS * channels * _ROOM)
 
 
 def _is_bfloat16(maps: Tensor) -> int:

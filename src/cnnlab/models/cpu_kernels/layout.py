@@ -20,6 +20,9 @@ def are_plain(*tensors: Tensor | None, dtype: torch.dtype = torch.float32) -> bo
         and each.dtype == dtype
         and each.device.type == "cpu"
         and each.layout == torch.strided
+        # Nor a view that stands for the negative of what lies there, or for zeros that lie nowhere.
+        and not each.is_neg()
+        and not each._is_zerotensor()
         for each in tensors
         if each is not None
     )
@@ -28,8 +31,12 @@ def are_plain(*tensors: Tensor | None, dtype: torch.dtype = torch.float32) -> bo
 def channels_last(maps: Tensor) -> Tensor:
     """The same N×C×H×W maps as N×H×W×C in memory, to the letter: torch lets dimensions of size one lie anyhow."""
     count, channels, height, width = maps.shape
-    if maps.stride() == _strides(count, channels, height, width):
-        return maps
+    wanted = _strides(count, channels, height, width)
+    is_there = all(
+        size == 1 or has == wants for size, has, wants in zip(maps.shape, maps.stride(), wanted, strict=True)
+    )
+    if is_there and not maps.is_neg() and not maps._is_zerotensor():
+        return maps if maps.stride() == wanted else maps.as_strided(maps.shape, wanted)
     return empty_maps(count, channels, height, width, maps.dtype).copy_(maps)
 
 

@@ -11,11 +11,14 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -34,7 +37,7 @@ _on_trial: ContextVar[ctypes.CDLL | None] = ContextVar("cnnlab_kernels_on_trial"
 _SIGNATURES = {
     "winograd_weights": "aalli",
     "winograd_forward": "aaaaaaaali",
-    "winograd_weight_gradient": "aaaaaaaali",
+    "winograd_weight_gradient": "aaaaaaaalii",
     "grey_forward": "aaaaaaaaii",
     "grey_weight_gradient": "aaaaaaaii",
 } | {
@@ -48,10 +51,34 @@ _SIGNATURES = {
     }.items()
 }
 _KINDS = {"a": ctypes.c_void_p, "l": ctypes.c_long, "i": ctypes.c_int}
+_self_checks: list[Callable[[], list[str]]] = []
 
 
 class NativeError(Exception):
     """Why there are no kernels of our own here; the text is a part of a sentence."""
+
+
+def self_check(function: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """A decorator: freshly compiled kernels are kept where the function names none that computes otherwise than torch.
+
+    It computes by the modules that import this one.
+    """
+    _self_checks.append(function)
+    return function
+
+
+@dataclass(frozen=True)
+class Build:
+    """A compiled library.
+
+    :param compiler: its command, with the words that ``CC`` has after it; ``version`` is what it calls itself.
+    :param seconds: that this process took to compile the library and to try it out; None where it was in the cache.
+    """
+
+    file: Path
+    compiler: str
+    version: str
+    seconds: float | None = None
 
 
 @contextmanager
@@ -89,6 +116,20 @@ def library() -> ctypes.CDLL:
     on_trial = _on_trial.get()
     if on_trial is not None:
         return on_trial
+    return _found()[0]
+
+
+def build_record() -> dict[str, Any]:
+    """``{compiler, version, seconds}`` of the kernels as ``run.json`` holds them; see :class:`Build`.
+
+    :raises NativeError: where they cannot be had.
+    """
+    build = _found()[1]
+    took = {} if build.seconds is None else {"seconds": build.seconds}
+    return {"compiler": build.compiler, "version": build.version, **took}
+
+
+def _found() -> tuple[ctypes.CDLL, Build]:
     found = _library(torch.backends.cpu.get_cpu_capability())
     if isinstance(found, NativeError):
         raise found
@@ -96,35 +137,38 @@ def library() -> ctypes.CDLL:
 
 
 @lru_cache
-def _library(capability: str) -> ctypes.CDLL | NativeError:
+def _library(capability: str) -> tuple[ctypes.CDLL, Build] | NativeError:
     try:
-        return _load(_compiled(capability))
+        build = _compiled(capability)
+        return _load(build.file), build
     except NativeError as error:
         return error
 
 
-def _compiled(capability: str) -> Path:
-    """The file of the library; made where it is missing."""
+def _compiled(capability: str) -> Build:
+    """The library, from the cache or newly made."""
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64" or capability not in _FLAGS:
         here = f"{platform.system()} on {platform.machine()} ({capability})"
         raise NativeError(f"they are written for Linux and x86-64 processors with AVX2, not for {here}")
     sources = sorted(Path(__file__).parent.glob("*.[ch]"))
     compiler = _compiler()
     flags = [*_COMMON, *_FLAGS[capability]]
-    key = digest(
-        [[path.read_text("utf-8") for path in sources], compiler[1:], flags, _output([*compiler, "--version"])]
-    )
+    version = _output([*compiler, "--version"])
+    key = digest([[path.read_text("utf-8") for path in sources], compiler[1:], flags, version])
     file = cache_folder() / "kernels" / f"{key[:16]}.so"
+    facts = file, " ".join(compiler), version.partition("\n")[0]
+    began = time.perf_counter()
     try:
-        if not _is_whole(file):
-            with replacing(file) as temporary:
-                code = [str(path) for path in sources if path.suffix == ".c"]
-                _output([*compiler, *flags, "-o", str(temporary), *code])
-                temporary.write_bytes(_sealed(temporary.read_bytes()))
-                _try_out(temporary, compiler[0])
+        if _is_whole(file):
+            return Build(*facts)
+        with replacing(file) as temporary:
+            code = [str(path) for path in sources if path.suffix == ".c"]
+            _output([*compiler, *flags, "-o", str(temporary), *code])
+            temporary.write_bytes(_sealed(temporary.read_bytes()))
+            _try_out(temporary, compiler[0])
     except (OSError, StorageError) as error:
         raise NativeError(str(error).rstrip(".")) from error
-    return file
+    return Build(*facts, time.perf_counter() - began)
 
 
 def _compiler() -> list[str]:
@@ -151,16 +195,13 @@ def _output(command: list[str]) -> str:
 
 
 def _try_out(file: Path, compiler: str) -> None:
-    # It computes by the modules that import this one.
-    from cnnlab.models.cpu_kernels.self_check import differences
-
     token = _on_trial.set(_load(file))
     try:
-        found = differences()
+        wrong = [name for check in _self_checks for name in check()]
     finally:
         _on_trial.reset(token)
-    if found:
-        raise NativeError(f"as {compiler} compiles them they come to other results than torch ({', '.join(found)})")
+    if wrong:
+        raise NativeError(f"as {compiler} compiles them they come to other results than torch ({', '.join(wrong)})")
 
 
 def _sealed(library: bytes) -> bytes:

@@ -97,9 +97,10 @@ class _Pointwise(torch.autograd.Function):
         (gradient,), (input, scale, shift, mean, spread) = gradients, ctx.saved_tensors
         gradient = channels_last(gradient)
         of_input, of_weight, of_bias, slope, offset = torch.empty_like(input), None, None, None, None
-        where = sizes(input), sizes(gradient), *_flags(ctx.group), torch.get_num_threads()
+        threads = torch.get_num_threads()
+        where = sizes(input), sizes(gradient), *_flags(ctx.group), threads
         if mean is not None:
-            sums = empty(torch.get_num_threads(), 2, len(mean), dtype=torch.float64)
+            sums = empty(threads, 2, len(mean), dtype=torch.float64)
             constants = (address(scale), address(shift), address(mean))
             _function("pointwise_gradient_sums", input)(
                 address(input), address(gradient), *constants, address(sums), *where

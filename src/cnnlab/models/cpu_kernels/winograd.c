@@ -103,14 +103,15 @@ static void transform_input(const float *x, maps in, tiling tiles, const long *p
     }
 }
 
-/* A g Aᵀ, likewise. */
-static void transform_gradient(const float *g, maps out, tiling tiles, long first, long count, long room, float *points) {
+/* A g Aᵀ of the filters from `k` to `end`, likewise. */
+static void transform_gradient(const float *g, maps out, tiling tiles, long first, long count, long room, long k, long end,
+                               float *points) {
     long point_size = out.channels * room;
     for (long t = 0; t < count; t++) {
         place at = place_of(tiles, first + t);
         const float *image = g + at.image * out.height * out.width * out.channels;
         int is_inside = at.y + TILE <= out.height && at.x + TILE <= out.width;
-        for (long c = 0; c < out.channels; c += LANES) {
+        for (long c = k; c < end; c += LANES) {
             vec tile[16], half[24], row[6];
             for (int i = 0; i < 4; i++)
                 for (int j = 0; j < 4; j++) {
@@ -228,7 +229,7 @@ typedef struct {
     maps in, out;
     tiling tiles;
     long padding[2], room;
-    int parts;
+    int parts, lots;
 } gradient_job;
 
 /* `rows` channels × 16 filters of one point, added to what is there. */
@@ -250,19 +251,23 @@ INLINE void gradient_panel(long count, const float *inputs, const float *gradien
 #endif
 }
 
-static void gradient_part(const void *argument, long part, float *scratch) {
+/* A part of the tiles, for a lot of the filters. */
+static void gradient_part(const void *argument, long piece, float *scratch) {
     const gradient_job *job = argument;
-    long inputs = job->in.channels, filters = job->out.channels, room = job->room;
+    long part = piece / job->lots, lot = piece % job->lots;
+    long inputs = job->in.channels, filters = job->out.channels, room = job->room, panels = filters / PANEL;
+    long start = panels * lot / job->lots * PANEL, end = panels * (lot + 1) / job->lots * PANEL;
     float *points = scratch, *gradients = scratch + POINTS * inputs * room;
     float *sums = job->sums + part * POINTS * inputs * filters;
-    memset(sums, 0, sizeof(float) * POINTS * inputs * filters);
+    for (long point = 0; point < POINTS; point++)
+        memset(sums + (point * filters + start) * inputs, 0, sizeof(float) * (end - start) * inputs);
     long blocks = (job->tiles.count + room - 1) / room;
     for (long block = blocks * part / job->parts; block < blocks * (part + 1) / job->parts; block++) {
         long first = block * room, count = smaller(job->tiles.count - first, room);
         transform_input(job->x, job->in, job->tiles, job->padding, first, count, room, points);
-        transform_gradient(job->g, job->out, job->tiles, first, count, room, gradients);
+        transform_gradient(job->g, job->out, job->tiles, first, count, room, start, end, gradients);
         for (long point = 0; point < POINTS; point++)
-            for (long k = 0; k < filters; k += PANEL)
+            for (long k = start; k < end; k += PANEL)
                 for (long c = 0; c < inputs; c += PANEL)
                     gradient_panel(count, points + (point * inputs + c) * room, gradients + (point * filters + k) * room,
                                    sums + (point * filters + k) * inputs + c * PANEL);
@@ -294,13 +299,14 @@ static void values_part(const void *argument, long panel, float *scratch) {
 }
 
 /* The gradient 3×3×c×k of the weights. The tiles are divided among `parts`, whatever thread does which of them, so that sums
-   come out the same each time; `sums` holds 36 · c · k floats for each part, `scratch` is as of winograd_forward. */
+   come out the same each time; `sums` holds 36 · c · k floats for each part. The filters of a part are divided into `lots`.
+   `scratch` is as of winograd_forward, for parts · lots threads. */
 void winograd_weight_gradient(const float *x, const float *g, float *sums, float *gradient, const long *in, const long *out,
-                              const long *padding, float *scratch, long room, int parts) {
-    gradient_job job = {.x = x, .g = g, .sums = sums, .in = maps_of(in), .out = maps_of(out), .room = room, .parts = parts};
-    job.tiles = tile_maps(job.out);
+                              const long *padding, float *scratch, long room, int parts, int lots) {
+    gradient_job job = {.x = x, .g = g, .sums = sums, .in = maps_of(in), .out = maps_of(out), .room = room};
+    job.tiles = tile_maps(job.out), job.parts = parts, job.lots = lots;
     memcpy(job.padding, padding, sizeof job.padding);
-    share_out(gradient_part, &job, parts, scratch, POINTS * (in[3] + out[3]) * room, parts);
+    share_out(gradient_part, &job, parts * lots, scratch, POINTS * (in[3] + out[3]) * room, parts * lots);
     values_job back = {sums, gradient, in[3], out[3], parts};
-    share_out(values_part, &back, out[3] / PANEL, NULL, 0, parts);
+    share_out(values_part, &back, out[3] / PANEL, NULL, 0, parts * lots);
 }

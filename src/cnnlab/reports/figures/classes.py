@@ -1,14 +1,15 @@
 """Confusions, measures by class and calibration, drawn."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnlab.evaluation import Calibration, Confusion
+from cnnlab.reports.colours import COLOURS, FAINT, INK, SOFT
 from cnnlab.reports.contents.classes import MEASURES, ClassMeasures
 from cnnlab.reports.contents.tables import TableColumn
-from cnnlab.reports.figures.style import DOT, FAINT, SIZE, SOFT, WIDTH, haloed, in_unit, sheet, short_label
-from cnnlab.reports.style import COLOURS, INK
+from cnnlab.reports.figures.style import DOT, SIZE, WIDTH, haloed, in_unit, sheet, short_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,19 +23,26 @@ _MARKS = {"precision": ("o", COLOURS[0]), "recall": ("s", COLOURS[1]), "f1": ("D
 
 def draw_confusion_matrix(matrix: Confusion) -> "Figure":
     """A row a true class, a column a predicted one; darker the larger the share of the row, which is the number."""
-    count = len(matrix.names)
-    figure, (axes,) = sheet(WIDTH * 0.98)
-    axes.grid(visible=False)
-    _shade(axes, matrix)
-    axes.set(xlim=(0, count), ylim=(count, 0))
-    axes.set_aspect("equal")
-    if count <= _MOST_NUMBERED:
-        _number(axes, matrix)
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-    _name_classes(axes, matrix.names)
-    axes.set_xlabel("predicted", color=INK)
-    axes.set_ylabel("true", color=INK)
+    return draw_confusion_matrices({"": matrix})
+
+
+def draw_confusion_matrices(matrices: Mapping[str, Confusion]) -> "Figure":
+    """Several side by side, each under its title."""
+    figure, panels = sheet(WIDTH * 0.98, columns=len(matrices))
+    for axes, (title, matrix) in zip(panels, matrices.items(), strict=True):
+        count = len(matrix.names)
+        axes.grid(visible=False)
+        _shade(axes, matrix)
+        axes.set(xlim=(0, count), ylim=(count, 0))
+        axes.set_aspect("equal")
+        if count <= _MOST_NUMBERED:
+            _number(axes, matrix)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        _name_classes(axes, matrix.names)
+        axes.set_xlabel("predicted", color=INK)
+        axes.set_ylabel("true", color=INK)
+        axes.set_title(title, color=INK)
     return figure
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from cnnlab.reports.colours import INK, SOFT
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import TableColumn
 from cnnlab.reports.contents.trade_off import Point
-from cnnlab.reports.figures.style import DOT, SOFT, haloed, in_unit, logarithmic, sheet
-from cnnlab.reports.style import INK
+from cnnlab.reports.figures.style import DOT, haloed, in_unit, logarithmic, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +83,7 @@ def _name_points(axes: "Axes", names: Mapping[str, str], front: Sequence[Point],
     places = {point.key: tuple(map(float, to_share.transform((point.seconds, point.value)))) for point in points}
     taken = [PanelBox(x - _DOT, x + _DOT, y - 2 * _DOT, y + 2 * _DOT) for x, y in places.values()]
     others = [point for point in points if not point.is_front] if len(points) <= _MOST_NAMED else []
-    for point in (*sorted(front[-_MOST_NAMED:], key=lambda one: -one.value), *others):
+    for point in (*sorted(front[-_MOST_NAMED:], key=lambda point: -point.value), *others):
         x, y = places[point.key]
         own = [box for box in taken if not box.holds(x, y)]
         box = room_for(x, y, len(names[point.key]) * _LETTER, own, steps=_STEPS if point.is_front else _STEPS[:_NEAR])

@@ -1,13 +1,14 @@
 """Carrying out one request in this process, for executors of all kinds."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 from cnnlab import training
 from cnnlab.core.errors import CnnlabError, RunBusyError, TrainingError
 from cnnlab.core.messages import quietly
+from cnnlab.data import Dataset
 from cnnlab.studies.execution.executor import (
     EpochDone,
     Event,
@@ -33,11 +34,13 @@ def run_trial(
     runs: Path,
     data_dir: Path | None,
     offline: bool,
+    datasets: MutableMapping[str, Dataset],
     tell: Callable[[Event], None],
     may_go_on: Callable[[], bool],
 ) -> Event:
     """Trains what a request says; the last event is returned, those before are told.
 
+    :param datasets: already loaded, as for :func:`cnnlab.train`.
     :param may_go_on: asked after each epoch.
     :raises Interrupted: when a signal asks this process to stop.
     """
@@ -56,7 +59,12 @@ def run_trial(
     try:
         with quietly():
             run = training.train(
-                dict(request.recipe), runs=runs, data_dir=data_dir, offline=offline, callbacks=[at_epoch]
+                dict(request.recipe),
+                runs=runs,
+                data_dir=data_dir,
+                offline=offline,
+                callbacks=[at_epoch],
+                datasets=datasets,
             )
     except Interrupted:
         if not is_stopped:
@@ -77,10 +85,15 @@ def kind_of(error: BaseException) -> Failure:
 
 
 def images_per_second(
-    recipe: Mapping[str, Any], *, data_dir: Path | None, offline: bool, seconds: float = _SECONDS
+    recipe: Mapping[str, Any],
+    *,
+    data_dir: Path | None,
+    offline: bool,
+    datasets: MutableMapping[str, Dataset],
+    seconds: float = _SECONDS,
 ) -> tuple[float, dict[str, Any]]:
     """The speed of the steps of a recipe in this process, timed for so long, and the execution they were done in."""
-    step = single_step(dict(recipe), data_dir=data_dir, offline=offline)
+    step = single_step(dict(recipe), data_dir=data_dir, offline=offline, datasets=datasets)
     images = _random_images(step.batch, step.shape).to(step.execution.torch_device)
     done = 0
     with step.execution.applied():
@@ -108,7 +121,7 @@ def _wait(device: str) -> None:
     if device.startswith("cuda"):
         import torch
 
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
 
 
 def _epochs(recipe: Mapping[str, Any]) -> int:

@@ -10,7 +10,6 @@ from cnnlab.data import Dataset
 from cnnlab.studies.execution.executor import Event, Executor, Throughput, TrialRequest
 from cnnlab.studies.execution.run_trial import images_per_second, run_trial
 from cnnlab.studies.execution.shared_data import DatasetCache
-from cnnlab.training.python_objects import sharing_datasets
 
 
 class ThreadExecutor(Executor):
@@ -57,9 +56,8 @@ class ThreadExecutor(Executor):
 
     def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Throughput:
         """Timed here, one at a time whatever is asked."""
-        with sharing_datasets(self._sets):
-            timed = {**recipe, "threads": threads}
-            speed, execution = images_per_second(timed, data_dir=self._data_dir, offline=self._offline)
+        timed = {**recipe, "threads": threads}
+        speed, execution = images_per_second(timed, data_dir=self._data_dir, offline=self._offline, datasets=self._sets)
         return Throughput(1, threads, speed, execution)
 
     def close(self) -> None:
@@ -70,15 +68,15 @@ class ThreadExecutor(Executor):
             self._thread.join()
 
     def _train(self, request: TrialRequest) -> None:
-        with sharing_datasets(self._sets):
-            last = run_trial(
-                request,
-                runs=self._runs,
-                data_dir=self._data_dir,
-                offline=self._offline,
-                tell=self._events.put,
-                may_go_on=lambda: self._may_go_on(request),
-            )
+        last = run_trial(
+            request,
+            runs=self._runs,
+            data_dir=self._data_dir,
+            offline=self._offline,
+            datasets=self._sets,
+            tell=self._events.put,
+            may_go_on=lambda: self._may_go_on(request),
+        )
         self._events.put(last)
 
     def _may_go_on(self, request: TrialRequest) -> bool:

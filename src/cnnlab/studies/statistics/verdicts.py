@@ -1,4 +1,4 @@
-"""From claims to verdicts: claims are resolved to settings and metrics before anything trains, and judged afterwards."""
+"""From claims to verdicts: settings and metrics are found before anything trains, and judged afterwards."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab import evaluation
 from cnnlab.core.errors import UsageError
+from cnnlab.core.measurements import Measure, Metric
 from cnnlab.evaluation import Interval
 from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, ClaimRead, Compared, Leads, read_claim
-from cnnlab.studies.measures import Measure
-from cnnlab.studies.result import Claim, Metric, Verdict
+from cnnlab.studies.result import Claim, Verdict
 from cnnlab.studies.settings import PlannedSetting, StudySettings
 from cnnlab.studies.statistics.rank_comparisons import RankedPair, claimed_pair, rank_pairs
 from cnnlab.studies.statistics.single_runs import ONLY_REPEATS
@@ -88,16 +88,16 @@ def judge_claim(resolved: ResolvedClaim, tables: Tables) -> Claim:
         return _leads(resolved, claim, tables)
     if tables.late(resolved.metric.name, [key for pair in resolved.pairs for key in pair if key is not None]):
         return _compared_late(resolved, claim, tables)
-    difference = _difference(resolved, tables)
+    difference = _difference(claim, resolved, tables)
     if difference is None or difference.estimate is None:
         reason = "there are no numbers to compare yet" if difference is None else difference.why
-        return Claim(claim.text, "undecided", f"{reason}.".replace("..", "."), {})
+        return Claim(claim.text, "undecided", f"{reason.rstrip('.')}.", {})
     if difference.verdict == "untested" and len(resolved.pairs) == 1:
         mcnemar = tables.image_by_image(resolved.metric, resolved.pairs[0][0], str(resolved.pairs[0][1]))
         if mcnemar is not None:
             return Claim(claim.text, "undecided", f"{mcnemar.sentence} {ONLY_REPEATS}", mcnemar.to_dict())
     verdict = _alike(difference, resolved) if isinstance(claim, Alike) else _compared(claim, difference, resolved)
-    return Claim(claim.text, verdict, _why(claim, difference, resolved), _numbers(difference))
+    return Claim(claim.text, verdict, _why(difference, len(resolved.pairs)), _numbers(difference))
 
 
 def _settings(chosen: Chosen, study_settings: StudySettings, what: str) -> tuple[PlannedSetting, ...]:
@@ -113,9 +113,9 @@ def _settings(chosen: Chosen, study_settings: StudySettings, what: str) -> tuple
 def _pairs(claim: Compared | Alike, study_settings: StudySettings, what: str) -> tuple[tuple[str, str | None], ...]:
     """Each setting on the left with its counterpart: the one on the right that has the same values otherwise."""
     left, right = _settings(claim.left, study_settings, what), _settings(claim.right, study_settings, what)
+    if left == right:
+        raise UsageError(f"{what} compares a setting with itself.")
     if len(left) == len(right) == 1:
-        if left == right:
-            raise UsageError(f"{what} compares a setting with itself.")
         return ((left[0].key, right[0].key),)
     named = {*(claim.left.values or study_settings.names), *(claim.right.values or study_settings.names)}
     others = {_rest(setting, named): setting.key for setting in right}
@@ -163,9 +163,9 @@ def _in_unit(amount: Amount, metric: Metric, what: str, is_level: bool) -> float
     return amount.number
 
 
-def _difference(resolved: ResolvedClaim, tables: Tables) -> "Difference | None":
+def _difference(claim: Compared | Alike, resolved: ResolvedClaim, tables: Tables) -> "Difference | None":
     metric, first = resolved.metric, resolved.pairs[0]
-    smallest = resolved.amount if isinstance(resolved.claim, Alike) else None
+    smallest = resolved.amount if isinstance(claim, Alike) else None
     if len(resolved.pairs) == 1 and first[1] is not None:
         return tables.between(metric.name, first[0], first[1], smallest)
     frame = _blocks(resolved, tables)
@@ -174,15 +174,17 @@ def _difference(resolved: ResolvedClaim, tables: Tables) -> "Difference | None":
     higher = metric.better == "higher"
     unit = difference_unit(metric)
     comparisons = evaluation.compare_settings(
-        frame, baseline="right", higher_is_better=higher, unit=unit, smallest=smallest
+        frame, baseline=frame.columns[1], higher_is_better=higher, unit=unit, smallest=smallest
     )
-    return comparisons.between("left", "right")
+    return comparisons.between(*frame.columns)
 
 
 def _blocks(resolved: ResolvedClaim, tables: Tables) -> "pd.DataFrame":
-    """Left and right beside each other, a row for each pair of settings and seed."""
+    """Left and right beside each other as the claim names them, a row for each pair of settings and seed."""
     import pandas as pd
 
+    assert isinstance(resolved.claim, Compared | Alike)
+    sides = [resolved.claim.left.text, resolved.claim.right.text]
     values = tables.values[resolved.metric.name]
     rows = {
         f"{left} {right} {seed}": (values[left].get(seed), values[str(right)].get(seed))
@@ -190,7 +192,7 @@ def _blocks(resolved: ResolvedClaim, tables: Tables) -> "pd.DataFrame":
         for seed in tables.seeds
     }
     known = {name: pair for name, pair in rows.items() if None not in pair}
-    return pd.DataFrame.from_dict(known, orient="index", columns=["left", "right"], dtype=float)
+    return pd.DataFrame.from_dict(known, orient="index", columns=sides, dtype=float)
 
 
 def _compared(claim: Compared, difference: "Difference", resolved: ResolvedClaim) -> Verdict:
@@ -226,11 +228,11 @@ def _compared_late(resolved: ResolvedClaim, claim: Compared | Alike, tables: Tab
             {},
         )
     (pair,) = ranked_pairs
-    repeats, unreached = list(pair.found.counts), list(pair.found.beyond)
+    repeats, unreached = list(pair.rank_sum.counts), list(pair.rank_sum.beyond)
     numbers = {"p": pair.p, "test": "rank-sum", "repeats": repeats, "unreached": unreached}
     verdict: Verdict = "undecided"
     if pair.verdict != "undecided":
-        verdict = "supported" if pair.found.is_higher == _is_upwards(claim, resolved.metric) else "contradicted"
+        verdict = "supported" if pair.rank_sum.is_higher == _is_upwards(claim, resolved.metric) else "contradicted"
     return Claim(claim.text, verdict, pair.sentence, numbers)
 
 
@@ -252,15 +254,8 @@ def _towards(difference: "Difference", is_upwards: bool) -> tuple[float, float]:
     return (interval.low, interval.high) if is_upwards else (-interval.high, -interval.low)
 
 
-def _why(claim: Compared | Alike, difference: "Difference", resolved: ResolvedClaim) -> str:
-    """In the words of the comparison, with the settings as the claim names them where there are several."""
-    if len(resolved.pairs) == 1:
-        return difference.sentence
-    renamed = {"left": claim.left.text, "right": claim.right.text}
-    text = difference.sentence
-    for side, name in renamed.items():
-        text = text.replace(side, name, 1)
-    return f"{text} Over {len(resolved.pairs)} pairs of settings."
+def _why(difference: "Difference", pairs: int) -> str:
+    return difference.sentence if pairs == 1 else f"{difference.sentence} Over {pairs} pairs of settings."
 
 
 def _numbers(difference: "Difference") -> dict[str, Any]:
