@@ -195,6 +195,8 @@ class Trainer:
         row = self._row(phase, epoch, validation)
         is_best = self.best.judge(row)
         self.early_stopping.after_epoch(is_best)
+        if warning := self.best.warning(row):
+            self.writer.warning(warning)
         if is_best and self.setup.selection.picks:
             save_classifier(self.writer.path("model.safetensors"), self.judged_network)
         counters.end_epoch(row)
