@@ -1,5 +1,6 @@
 """Tables of pictures and targets."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,23 @@ def test_split_column(photos: Path) -> None:
 def test_test_rows_without_label_are_unlabelled(photos: Path) -> None:
     rows = "path,label,split\na.png,x,train\nb.png,y,train\nc.png,,test\n"
     assert data.load_data(table(photos, rows), validation=0).test.targets == {}
+
+
+@pytest.mark.parametrize("rows", ["a,cat\nb,dog\nc,dog\n", "f,1\nb,2\nc,2\n", "zz,dog\nb,dog\nc,cat\n"])
+@pytest.mark.parametrize("images", ["photos", "photos.zip"])
+def test_first_row_without_a_header_is_not_lost(
+    photos: Path, write: Write, tmp_path: Path, rows: str, images: str
+) -> None:
+    write({path.name: path.read_bytes() for path in photos.iterdir()}, images)
+    path = table(tmp_path, rows)
+    for name in ("csv", "manifest"):
+        with pytest.raises(DataError, match="begins with a picture; its first line must name the columns"):
+            data.load_data({"name": name, "path": str(path), "images": str(tmp_path / images)})
+    path = table(tmp_path, f"image,which\n{rows}")
+    spec = {"name": "csv", "path": str(path), "images": str(tmp_path / images), "on_bad": "skip"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CnnlabWarning)
+        assert data.load_data(spec, **WHOLE).train.ids[-1] == "c"
 
 
 def test_missing_label_in_train_is_refused(photos: Path) -> None:

@@ -47,10 +47,10 @@ def rewritten(path: Path, **changes) -> Path:
 
 
 def test_everything_comes_back(tmp_path):
-    before = classifier(permute=11, resize="pad", std=[0.0])
+    before = classifier(permute=11, resize="pad", std=[0.0], white=4095)
     models.save_classifier(tmp_path / "a.safetensors", before, {"epoch": 3, "parent": None})
     after = models.load_classifier(tmp_path / "a.safetensors")
-    for name in ("shape", "mean", "std", "classes", "objective", "model", "permute", "resize", "outputs"):
+    for name in ("shape", "mean", "std", "classes", "objective", "model", "permute", "resize", "white", "outputs"):
         assert getattr(after, name) == getattr(before, name), name
     assert after.extra == {"epoch": 3, "parent": None}
     assert not after.training and all(p.requires_grad and not p.is_meta for p in after.parameters())

@@ -35,6 +35,15 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"{path} could not be written: {_REMEDIES[error.errno]}.") from error
 
 
+def file_stamp(status: os.stat_result) -> tuple[int, ...]:
+    """What changes whenever a file is written to, replaced, or exchanged with another.
+
+    Size and time of modification alone stay when two files of a size are swapped, or when a program sets the time back;
+    the time of any change cannot be set.
+    """
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
 def make_folder(path: Path) -> Path:
     """The folder, made with its parents where it is missing."""
     with storage_errors(path):

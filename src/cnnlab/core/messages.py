@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _LINE = 78
+_MOST_NAMED = 10
 T = TypeVar("T")
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 _log = logging.getLogger("cnnlab")
@@ -82,6 +83,12 @@ def announcing(text: str, after: float = 1.0) -> Iterator[None]:
 def warn(text: str) -> None:
     """Warns of something that a person should know."""
     warnings.warn(text, CnnlabWarning, stacklevel=3)
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The first of the names, and how many more there are."""
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{more}"
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:

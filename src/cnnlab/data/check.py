@@ -87,6 +87,7 @@ def check_data(spec: Any, *, data_dir: str | Path | None = None, offline: bool =
     level: Severity = "warning" if reading.options.on_bad == "skip" else "error"
     findings += [Finding("error", text) for text in entry.facts["problems"]]
     findings += [Finding(level, f"{item} cannot be read: {reason}.") for item, reason in entry.facts["skipped"]]
+    findings += [Finding("warning", text) for text in entry.facts["warnings"]]
     findings += [Finding("info", text) for text in entry.facts["notes"]]
     return _report(name, findings, entry)
 

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from cnnlab.core.errors import UsageError
-from cnnlab.core.messages import announcing
+from cnnlab.core.messages import announcing, note
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
@@ -95,7 +95,9 @@ def _whole(spec: Any, place: SearchPath) -> tuple[Dataset, bool]:
     bound = parse_data(spec, place.data_dir)
     reading = bound.build(place=place)
     entry = load_cached(reading)
-    facts = {key: entry.facts[key] for key in ("skipped", "notes")}
+    for text in entry.facts["notes"]:
+        note(f"{reading.source.name}: {text}")
+    facts = {key: entry.facts[key] for key in ("skipped", "notes", "warnings", "white")}
     source = {"spec": str(bound), **reading.source.facts, **facts}
     return Dataset.of(reading.source.name, entry.parts, source), reading.options.dedupe
 

@@ -82,12 +82,16 @@ class Content:
     :param classes: names of the classes of each column that holds classes.
     :param problems: what makes the data unfit for use, one sentence each.
     :param notes: what a person may want to know, one sentence each.
+    :param warnings: what a person should know, one sentence each.
+    :param white: the value of white in arrays of more than 8 bits, where it was found by the largest.
     """
 
     parts: Mapping[str, SourceSplit]
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    white: int | None = None
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class _Facts(BaseModel):
     permute: int | None
     resize: Resize
     extra: dict[str, Any]
+    white: int | None = None
 
 
 def save_classifier(path: Path | str, classifier: Classifier, extra: Mapping[str, Any] | None = None) -> None:
@@ -71,9 +72,10 @@ def save_classifier(path: Path | str, classifier: Classifier, extra: Mapping[str
         permute=classifier.permute,
         resize=classifier.resize,
         extra={**classifier.extra, **(extra or {})},
+        white=classifier.white,
     )
     try:
-        text = canonical_json(facts.model_dump())
+        text = canonical_json(facts.model_dump(exclude_defaults=True))
     except (TypeError, ValueError) as error:
         raise UsageError(f"extra holds what plain JSON cannot ({error}).") from error
     write_bytes(Path(path), save(tensors, metadata={_KEY: text}))

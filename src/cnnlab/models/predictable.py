@@ -15,6 +15,7 @@ class Predictable(nn.Module):
 
     :param shape: channels, height and width of the pictures.
     :param resize: how pictures of another size are brought to ``shape``.
+    :param white: the value of white in pictures of more than 8 bits, where it was trained on such.
     :param classes: class names of each target column that holds classes.
     :param objective: canonical spec of the objective, which says what the outputs mean.
     :param has_gradient: whether the outputs can be differentiated by the pixels; those of a vote cannot.
@@ -22,6 +23,7 @@ class Predictable(nn.Module):
 
     shape: tuple[int, int, int]
     resize: Resize
+    white: int | None = None
     classes: dict[str, tuple[str, ...]]
     objective: str
     has_gradient: bool = True

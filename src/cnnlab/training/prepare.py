@@ -144,6 +144,7 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
         model=recipe.model_without_weights,
         permute=recipe.permute,
         resize="squash" if isinstance(reading, GivenInPython) else reading.arguments.get("resize", "squash"),
+        white=dataset.source.get("white"),
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from cnnlab.core.errors import DataError
-from cnnlab.data.formats.folder_layout import SPLIT_NAMES
 from cnnlab.data.formats.labelled_arrays import LabelledArrays, content_of
 from cnnlab.data.reading import Content
+from cnnlab.data.split_names import SPLIT_NAMES
 from cnnlab.data.target_columns import in_order
 
 _IMAGES = {"x", "image", "images", "picture", "pictures", "pixels", "data", "arr0"}
