@@ -173,6 +173,12 @@ def test_torch_data_set_with_columns_and_splits() -> None:
     assert dataset.train.targets["b"].dtype == torch.float32 and dataset.train.targets["a"].dtype == torch.int64
 
 
+def test_labels_that_do_not_begin_at_zero_are_warned_of() -> None:
+    with pytest.warns(CnnlabWarning, match="the labels go from 1 to 2, and classes are counted from 0"):
+        assert data.load_data((X, Y + 1)).classes == {"label": ("0", "1", "2")}
+    data.load_data((X, Y + 1), for_training=False)
+
+
 def test_random_transforms_in_a_torch_data_set_are_warned_of_with_the_remedy() -> None:
     coin = np.random.default_rng(0)
     flipped = Torch(lambda p: 255 - (p[:, ::-1] if coin.random() < 0.5 else p))

@@ -115,9 +115,37 @@ def test_whole_numbers_in_a_label_column_are_classes(photos: Path) -> None:
     assert train.classes == {"label": ("9", "10")} and train.targets["label"].tolist() == [1, 0, 1]
 
 
-@pytest.mark.parametrize("text", ["path;label\na.png;x\nb.png;y\n", "\ufeffpath\tlabel\na.png\tx\nb.png\ty\n"])
-def test_semicolons_tabs_and_byte_order_marks_are_read(photos: Path, text: str) -> None:
-    assert len(data.load_data(table(photos, text), **WHOLE).train) == 2
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path;label\na.png;x\nb.png;y\n",
+        "\ufeffpath\tlabel\na.png\tx\nb.png\ty\n",
+        "sep=;\npath;label\na.png;x\nb.png;y\n",
+        "\ufeffsep=|\r\npath|label\r\na.png|x\r\nb.png|y\r\n",
+        "path,label\na.png,x\nb.png,y\n   \n,\n",
+    ],
+)
+def test_semicolons_tabs_byte_order_marks_and_what_excel_leaves_are_read(photos: Path, text: str) -> None:
+    train = data.load_data(table(photos, text), **WHOLE).train
+    assert list(train.ids) == ["a.png", "b.png"] and train.classes == {"label": ("x", "y")}
+
+
+@pytest.mark.parametrize("name", ["{label}\\{n}.png", ".\\{label}\\{n}.png", "./{label}/{n}.png", "{label}//{n}"])
+@pytest.mark.parametrize("target", ["photos", "photos.zip"])
+def test_paths_as_other_systems_write_them_are_found(
+    write: Write, files: Callable[..., dict], tmp_path: Path, name: str, target: str
+) -> None:
+    images = write(files(), target)
+    rows = "".join(f"{name.format(label=label, n=n)},{label}\n" for label in ("cat", "dog") for n in range(6))
+    train = data.load_data(f"csv({table(tmp_path, 'path,label' + chr(10) + rows)}, images={images})", **WHOLE).train
+    assert train.digest == data.load_data(images, **WHOLE).train.digest
+
+
+def test_letters_composed_and_decomposed_are_the_same(photos: Path) -> None:
+    (photos / "a.png").rename(photos / "caf\u00e9.png")
+    text = "path,label\ncafe\u0301.png,the\u0301\nb.png,th\u00e9\nc.png,x\n"
+    train = data.load_data(table(photos, text), **WHOLE).train
+    assert train.classes == {"label": ("th\u00e9", "x")} and train.targets["label"].tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -19,15 +19,17 @@ _MOST_NAMED = 20
 _DISK_SHARE = 3
 
 
-def load_cached(reading: Reading) -> CacheEntry:
+def load_cached(reading: Reading, *, for_training: bool = True) -> CacheEntry:
     """The parts of a reading, fit for use.
 
+    :param for_training: whether it must be fit to train on, and not merely to score on.
     :raises DataError: when the data is unfit: damaged, contradictory, or with unreadable files and ``on_bad=refuse``.
     :raises StorageError: when decoded pictures are to be kept and cannot be.
     """
     entry = inspect(reading, strict=True)
     facts = entry.facts
-    _refuse_problems(reading.source.name, facts["problems"], facts["warnings"])
+    problems = [*facts["problems"], *(facts["training_problems"] if for_training else ())]
+    _refuse_problems(reading.source.name, problems, facts["warnings"])
     for text in facts["warnings"]:
         warn(f"{reading.source.name}: {text}")
     skipped = entry.facts["skipped"]
@@ -120,6 +122,7 @@ def _facts(content: Content, outcome: IngestOutcome, options: ReadOptions) -> di
     white = (outcome.form.white or content.white) if is_deep else None
     return {
         "problems": list(content.problems),
+        "training_problems": list(content.training_problems),
         "notes": [*content.notes, *([said_of_white(white)] if white is not None and options.white is None else [])],
         "white": white,
         "warnings": list(content.warnings),

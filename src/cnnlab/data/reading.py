@@ -81,6 +81,7 @@ class Content:
     :param parts: by the name of the split; ``train`` is always there.
     :param classes: names of the classes of each column that holds classes.
     :param problems: what makes the data unfit for use, one sentence each.
+    :param training_problems: what makes it unfit to train on, though not to score on.
     :param notes: what a person may want to know, one sentence each.
     :param warnings: what a person should know, one sentence each.
     :param white: the value of white in arrays of more than 8 bits, where it was found by the largest.
@@ -89,6 +90,7 @@ class Content:
     parts: Mapping[str, SourceSplit]
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    training_problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     white: int | None = None

@@ -1,5 +1,6 @@
 """Target columns: from numbers and names to int64 class indices or float32 numbers."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,6 +48,8 @@ def from_text(column: str, values: Sequence[str], *, is_label: bool) -> tuple[Te
 
     :raises DataError: when a value is missing or infinite.
     """
+    # Composed and decomposed letters, as systems differ in, are the same.
+    values = [unicodedata.normalize("NFC", value) for value in values]
     missing = [place for place, value in enumerate(values) if not value.strip()]
     if missing:
         raise DataError(

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from cnnlab import data, objectives
@@ -133,7 +134,7 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
     with announcing("measuring the mean and spread of the training pictures"):
         mean, std = moments(recipe.normalize.parsed, dataset.train, own)
     reading = recipe.data.parsed
-    return Classifier(
+    classifier = Classifier(
         network,
         shape=dataset.shape,
         mean=mean,
@@ -146,6 +147,24 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
         resize="squash" if isinstance(reading, GivenInPython) else reading.arguments.get("resize", "squash"),
         white=dataset.source.get("white"),
     )
+    if any(min(span.phase.batch_size, len(dataset.train)) == 1 for span in setup.plan.spans):
+        _check_single_images(classifier)
+    return classifier
+
+
+def _check_single_images(classifier: Classifier) -> None:
+    """Refuses a network that cannot be trained on one picture at a time."""
+    trial = copy.deepcopy(classifier).train()
+    try:
+        with torch.no_grad():
+            trial(torch.zeros(1, *classifier.shape))
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise UsageError(
+            "batch_size=1 does not go with batch normalisation here: of one value there is no spread to normalise by. "
+            "Take batch_size=2 or more, or another normalisation."
+        ) from error
 
 
 def _dataset(

@@ -63,16 +63,18 @@ def test_root_may_be_given() -> None:
     assert arranged.notes == ("1 pictures outside PetImages were passed over: extra/2.png.",)
 
 
-def test_class_missing_from_a_split_is_a_problem() -> None:
+def test_class_missing_from_a_split_is_warned_of() -> None:
     arranged = layout("train/cat/1.png", "train/dog/1.png", "train/owl/1.png", "val/cat/1.png", empty=("val/dog",))
-    assert len(arranged.problems) == 1
-    assert "validation (val) has no pictures of these classes" in arranged.problems[0]
-    assert "dog, owl" in arranged.problems[0]
+    assert arranged.problems == arranged.training_problems == ()
+    assert arranged.warnings == ("validation (val) has no pictures of these classes, which train has: dog, owl.",)
+    assert arranged.classes == ("cat", "dog", "owl") and arranged.labels["validation"] == [0]
 
 
-def test_class_missing_from_train_is_a_problem() -> None:
+def test_class_missing_from_train_keeps_from_training() -> None:
     arranged = layout("train/cat/1.png", "train/dog/1.png", *(f"test/{c}/1.png" for c in ("cat", "dog", "owl")))
-    assert "train (train) has no pictures of these classes, which the data has otherwise: owl" in arranged.problems[0]
+    assert arranged.problems == ()
+    told = "train (train) has no pictures of these classes, which the data has otherwise: owl"
+    assert told in arranged.training_problems[0]
 
 
 def test_split_without_class_folders_is_unlabelled() -> None:
@@ -82,10 +84,10 @@ def test_split_without_class_folders_is_unlabelled() -> None:
     assert arranged.problems == ()
 
 
-def test_loose_images_are_a_problem() -> None:
+def test_loose_images_beside_class_folders_are_left_out_with_a_warning() -> None:
     arranged = layout("cat/1.png", "dog/1.png", "3.png")
-    assert "1 pictures of train lie in no class folder: 3.png" in arranged.problems[0]
-    assert arranged.images == {"train": ["cat/1.png", "dog/1.png"]}
+    assert arranged.warnings == ("pictures of train in no class folder were left out, 1 in all: 3.png.",)
+    assert arranged.images == {"train": ["cat/1.png", "dog/1.png"]} and arranged.problems == ()
 
 
 @pytest.mark.parametrize(
@@ -195,9 +197,16 @@ def test_two_folders_for_one_split_are_a_problem() -> None:
     assert "val and valid both are validation" in layout(*names).problems[0]
 
 
-@pytest.mark.parametrize("names", [["1.png", "2.png"], ["cat/1.png", "cat/2.png"], [], ["train/cat/1.png"]])
-def test_fewer_than_two_classes_are_a_problem(names: list[str]) -> None:
-    assert "class folder" in layout(*names).problems[0]
+@pytest.mark.parametrize("names", [["1.png", "2.png"], []])
+def test_no_classes_are_a_problem(names: list[str]) -> None:
+    assert "there are no class folders" in layout(*names).problems[0]
+
+
+@pytest.mark.parametrize("names", [["cat/1.png", "cat/2.png"], ["train/cat/1.png"]])
+def test_one_class_keeps_from_training(names: list[str]) -> None:
+    arranged = layout(*names)
+    assert arranged.problems == () and arranged.classes == ("cat",)
+    assert "there is only one class folder with pictures, cat" in arranged.training_problems[0]
 
 
 def test_files_without_suffix_are_images_where_no_file_has_one() -> None:
@@ -218,7 +227,7 @@ words = st.text("ab/.1train", min_size=1, max_size=12)
 @given(st.sets(words.filter(lambda name: all(part.strip(".") for part in name.split("/"))), max_size=12))
 def test_any_tree_is_understood_or_refused_with_reason(names: set[str]) -> None:
     arranged = layout(*names)
-    assert arranged.problems or len(arranged.classes) > 1
+    assert arranged.problems or arranged.training_problems or len(arranged.classes) > 1
     for split, images in arranged.images.items():
         labels = arranged.labels[split]
         assert labels is None or len(labels) == len(images)

@@ -25,16 +25,18 @@ class FolderLayout:
     :param images: for every split the names of its pictures, those of a class together.
     :param labels: for every split the class of each picture; none for a split without class folders.
     :param problems: what makes the tree unfit, one sentence each.
+    :param training_problems: what makes it unfit to train on, though not to score on.
+    :param warnings: which pictures were left out or are missing that a person may miss, one sentence each.
     :param notes: how it was understood and what was passed over, one sentence each.
-    :param warnings: which pictures were left out that a person may miss, one sentence each.
     """
 
     classes: tuple[str, ...]
     images: Mapping[str, Sequence[str]]
     labels: Mapping[str, Sequence[int] | None]
     problems: tuple[str, ...]
+    training_problems: tuple[str, ...]
+    warnings: tuple[str, ...]
     notes: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
 
 
 def arrange(
@@ -47,7 +49,7 @@ def arrange(
     :param splits: the folder of each split by its name; ``none`` where the folders are classes; ``auto`` to find out.
     """
     names, folders = list(names), set(folders)
-    images, unread = images_among(names), [name for name in names if is_unread(name)]
+    images = images_among(names)
     tree = ImageTree.of(images)
     base = _root(tree, folders) if root is None else root.strip("/")
     found = _found_splits(tree, base, folders, splits)
@@ -60,9 +62,7 @@ def arrange(
     if found.folders and splits == "auto" and not found.below_classes:
         problems += [f"there are no pictures in {folder}." for folder in _empty_splits(tree, base, folders)]
     classes = in_order({label for part in parts.values() for label in part.classes})
-    for split, part in parts.items():
-        problems += part.problems(split, classes)
-    if len(classes) < 2 and not found.problems:
+    if not classes and not found.problems:
         problems = [_too_few(base, classes)]
     places = {label: place for place, label in enumerate(classes)}
     ordered = {
@@ -73,8 +73,9 @@ def arrange(
         {split: [name for _, name in items] for split, items in ordered.items()},
         {split: [label for label, _ in items] if parts[split].classes else None for split, items in ordered.items()},
         tuple(problems),
+        tuple(_training_problems(base, parts["train"], classes)),
+        tuple(_warnings(names, parts, classes)),
         tuple(_notes(names, images, base, folders, found, parts)),
-        (said_of_unread(unread),) if unread else (),
     )
 
 
@@ -94,22 +95,36 @@ class _Part:
         """The pictures in class folders; all of them where there are no such folders."""
         return [item for item in self.images if item[0]] if self.classes else self.images
 
-    def problems(self, split: str, classes: Sequence[str]) -> list[str]:
-        if split != "train" and not self.classes:
-            return []
-        loose = [name for label, name in self.images if not label]
-        missing = [label for label in classes if label not in self.classes]
-        problems = []
-        if missing:
-            problems.append(
-                f"{split} ({self.folder or 'the folder itself'}) has no pictures of these classes, which the data has "
-                f"otherwise: {first_few(missing)}. Add them, or remove the classes everywhere."
-            )
+    def missing(self, classes: Sequence[str]) -> Sequence[str]:
+        """The classes that it has no pictures of."""
+        return [label for label in classes if label not in self.classes]
+
+    def loose(self) -> Sequence[str]:
+        """The pictures beside its class folders."""
+        return [name for label, name in self.images if not label] if self.classes else []
+
+
+def _training_problems(base: str, train: _Part, classes: Sequence[str]) -> Iterator[str]:
+    if len(classes) == 1:
+        yield _too_few(base, classes)
+    missing = train.missing(classes)
+    if missing:
+        yield (
+            f"train ({train.folder or 'the folder itself'}) has no pictures of these classes, which the data has "
+            f"otherwise: {first_few(missing)}. Add them, or remove the classes everywhere."
+        )
+
+
+def _warnings(names: Sequence[str], parts: Mapping[str, _Part], classes: Sequence[str]) -> Iterator[str]:
+    for split, part in parts.items():
+        missing, loose = part.missing(classes), part.loose()
+        if missing and part.classes and split != "train":
+            yield f"{split} ({part.folder}) has no pictures of these classes, which train has: {first_few(missing)}."
         if loose:
-            problems.append(
-                f"{len(loose):,} pictures of {split} lie in no class folder: {first_few(loose)}. Move them into one."
-            )
-        return problems
+            yield f"pictures of {split} in no class folder were left out, {len(loose):,} in all: {first_few(loose)}."
+    unread = [name for name in names if is_unread(name)]
+    if unread:
+        yield said_of_unread(unread)
 
 
 def _found_splits(tree: ImageTree, base: str, folders: set[str], splits: Splits) -> SplitFolders:

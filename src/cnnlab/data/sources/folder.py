@@ -42,5 +42,10 @@ def _read(members: Members, root: str | None, splits: Splits) -> Content:
         targets = {} if labels is None else {"label": torch.tensor(labels, dtype=torch.int64)}
         parts[split] = SourceSplit(RawImageFiles(names, members.read), targets)
     return Content(
-        parts, {"label": layout.classes}, layout.problems, layout.notes, (*members.warnings, *layout.warnings)
+        parts,
+        {"label": layout.classes},
+        problems=layout.problems,
+        training_problems=layout.training_problems,
+        warnings=(*members.warnings, *layout.warnings),
+        notes=layout.notes,
     )

@@ -1,6 +1,9 @@
 """A table that names pictures and their targets: ``path,label[,split]``, Kaggle's ``id,label``, or several targets."""
 
 import csv
+import posixpath
+import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +26,7 @@ _LABELS = ("label", "class", "target", "category", "labels", "y")
 _SPLITS = ("split", "set", "subset", "usage")
 _USUAL_FOLDERS = ("", "train", "images", "pictures", "img", "imgs", "data", "train.zip", "images.zip", "pictures.zip")
 _TRIED = 20
+_SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 _MOST_BYTES = 1 << 30
 
 
@@ -79,10 +83,15 @@ def read_table(path: Path) -> ManifestTable:
         raise DataError(f"{path} has {path.stat().st_size:,} bytes, which is too much for a list of pictures.")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
-            file.seek(0)
-            delimiter = max(",;\t", key=first.count)
-            lines = [(number, row) for number, row in enumerate(csv.reader(file, delimiter=delimiter), 1) if row]
+            start, first = 0, file.readline()
+            # Excel's way to say what separates the cells.
+            said = _SEPARATOR.fullmatch(first)
+            if said:
+                start, first = file.tell(), file.readline()
+            file.seek(start)
+            delimiter = said[1] if said else max(",;\t", key=first.count)
+            rows = enumerate(csv.reader(file, delimiter=delimiter), 2 if said else 1)
+            lines = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a CSV file in UTF-8: {error}.") from error
     if len(lines) < 2:
@@ -191,8 +200,11 @@ def _finder(base: Path) -> Callable[[str], str | None]:
 
 
 def _spellings(name: str) -> list[str]:
+    """What a name in a table may be on the disk: with other slashes, a suffix, composed or decomposed letters."""
+    plain = posixpath.normpath(name.replace("\\", "/")) if name else ""
+    names = dict.fromkeys([name, plain, *(unicodedata.normalize(form, plain) for form in ("NFC", "NFD"))])
     suffixes = ("",) if Path(name).suffix.lower() in SUFFIXES else ("", ".jpg", ".png", ".jpeg", *sorted(SUFFIXES))
-    return [f"{name}{suffix}" for suffix in suffixes]
+    return [f"{spelling}{suffix}" for spelling in names for suffix in suffixes]
 
 
 def _read(path: Path, table: ManifestTable, columns: _Columns, files: _Files) -> Content:

@@ -1,5 +1,6 @@
 """Bringing other data to what a classifier knows: its size and channels, and its classes by their names."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,8 @@ def _as_numbers(column: Tensor, name: str, given: Sequence[str]) -> Tensor:
 def _reordered(column: Tensor, name: str, given: Sequence[str] | None, known: Sequence[str]) -> Tensor:
     if given is None:
         raise UsageError(f"{name} holds numbers in the data, and classes in the classifier: {_listed(known)}.")
+    # Composed and decomposed letters, as systems differ in, are the same.
+    given, known = ([unicodedata.normalize("NFC", word) for word in words] for words in (given, known))
     unknown = [word for word in given if word not in known]
     if unknown:
         raise DataError(

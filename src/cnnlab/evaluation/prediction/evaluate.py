@@ -127,7 +127,8 @@ def _loaded(model: Predictor, data: Any, data_dir: str | Path | None, offline: b
     if isinstance(data, Dataset):
         return data
     if data is not None:
-        return data_room.load_data(_fitting(model, data, data_dir), data_dir=data_dir, offline=offline)
+        wanted = _fitting(model, data, data_dir)
+        return data_room.load_data(wanted, data_dir=data_dir, offline=offline, for_training=False)
     spec = model.recipe.get("data")
     if spec is None:
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
