@@ -173,6 +173,19 @@ def test_torch_data_set_with_columns_and_splits() -> None:
     assert dataset.train.targets["b"].dtype == torch.float32 and dataset.train.targets["a"].dtype == torch.int64
 
 
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_tensors_of_every_kind_are_read_or_refused_in_a_sentence() -> None:
+    pixels = torch.from_numpy(X)[:, None].float() / 255
+    expected = data.from_arrays(pixels, Y, **WHOLE).digest
+    assert data.from_arrays(pixels.to_sparse(), Y, **WHOLE).digest == expected
+    quantised = torch.quantize_per_tensor(pixels, 1 / 255, 0, torch.quint8)
+    assert data.from_arrays(quantised, torch.from_numpy(Y).to_sparse(), **WHOLE).digest == expected
+    assert data.from_arrays(pixels.bfloat16(), Y, **WHOLE).shape == (1, *X.shape[1:])
+    for x, y in ((pixels.to("meta"), Y), (pixels, torch.from_numpy(Y).to("meta"))):
+        with pytest.raises(DataError, match="a tensor on the device meta"):
+            data.from_arrays(x, y)
+
+
 def test_labels_that_do_not_begin_at_zero_are_warned_of() -> None:
     with pytest.warns(CnnlabWarning, match="the labels go from 1 to 2, and classes are counted from 0"):
         assert data.load_data((X, Y + 1)).classes == {"label": ("0", "1", "2")}

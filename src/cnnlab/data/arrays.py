@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,10 +26,25 @@ def to_pixels(array: Any, name: str = "x", white: float | None = None) -> NDArra
     :param white: the value of white; None to tell by the kind of numbers and by their largest.
     :raises DataError: for other shapes and ranges.
     """
-    is_tensor = isinstance(array, Tensor)
-    values = array.detach().cpu().numpy() if is_tensor else np.asarray(array)
-    layout = channels_layout(values.shape, name, prefer="first" if is_tensor else "last")
+    values = as_array(array, name)
+    layout = channels_layout(values.shape, name, prefer="first" if isinstance(array, Tensor) else "last")
     return np.ascontiguousarray(channels_first(to_bytes(values, name, white), layout))
+
+
+def as_array(values: Any, name: str) -> NDArray[Any]:
+    """Numbers as an array, also those of tensors that are sparse, quantised, or elsewhere.
+
+    :raises DataError: for tensors without numbers.
+    """
+    if not isinstance(values, Tensor):
+        return np.asarray(values)
+    if values.is_meta:
+        raise DataError(f"{name} is a tensor on the device meta, which holds a shape and no numbers.")
+    plain = values.detach()
+    plain = plain.dequantize() if plain.is_quantized else plain
+    plain = plain.to_dense() if plain.layout is not torch.strided else plain
+    array: NDArray[Any] = (plain.float() if plain.dtype == torch.bfloat16 else plain).cpu().numpy()
+    return array
 
 
 def channels_layout(shape: Sequence[int], name: str, prefer: Layout = "last") -> Layout | None:

@@ -45,7 +45,7 @@ def from_arrays(
     :param class_names: of the column ``label``, or of each column by name.
     :raises DataError: when pictures and targets do not fit together.
     """
-    pairs, shares = {"train": (x, y)}, {}
+    pairs, shares = {"train": (x, y)}, dict[str, Any]()
     for split, part in {"validation": validation, "test": test}.items():
         if isinstance(part, tuple):
             pairs[split] = _pair(split, part)

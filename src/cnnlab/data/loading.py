@@ -56,11 +56,18 @@ def load_data(
         whole, dedupe = _whole(spec, SearchPath.at(data_dir, offline), for_training)
         if for_training:
             _warn_of_labels_from_one(whole)
-        return _divided(whole, dedupe, validation, test, subset)
+        return _divided(whole, dedupe, validation, test, subset, for_training)
 
 
-def _divided(dataset: Dataset, dedupe: bool, validation: Share, test: Share, subset: int | float | None) -> Dataset:
-    parts = complete(dict(dataset.parts()), validation, test)
+def _divided(
+    dataset: Dataset,
+    dedupe: bool,
+    validation: Share,
+    test: Share,
+    subset: int | float | None,
+    for_training: bool,
+) -> Dataset:
+    parts = complete(dict(dataset.parts()), validation, test, for_training=for_training)
     carved = [split for split in parts if split not in dict(dataset.parts())]
     carved = [*dataset.source.get("carved", ()), *carved]
     dataset = handle_duplicates(Dataset.of(dataset.name, parts, {**dataset.source, "carved": carved}), dedupe=dedupe)

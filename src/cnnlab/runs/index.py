@@ -109,7 +109,7 @@ class Index:
             return entry
         try:
             recipe = record.json_value(record.read_recipe(path))
-        except (CnnlabError, OSError, UnicodeDecodeError):
+        except (CnnlabError, TypeError):
             recipe = {}
         return replace(entry, recipe_stamp=stamp, recipe=recipe)
 

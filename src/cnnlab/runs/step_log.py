@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.files import storage_errors
+from cnnlab.core.files import open_regular, storage_errors
 from cnnlab.runs.record import LIVE, json_value
 
 
@@ -83,11 +83,11 @@ def _ends_whole(path: Path) -> bool:
 def _complete_lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     """Each record with the offset at which its line ends, up to the first line that is not whole."""
     end = 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         for line in file:
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return
             if not line.endswith(b"\n") or not isinstance(record, dict):
                 return

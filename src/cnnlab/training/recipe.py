@@ -244,10 +244,7 @@ def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[s
     path = Path(source)
     if not path.is_file():
         raise UsageError(f"there is no recipe file {path}. Give a YAML file, or the recipe as key=value.")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), str(path))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a text file, so it cannot be a recipe in YAML.") from error
+    content = yaml.read_file(path, "a recipe")
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no recipe: it needs lines such as 'data: fashion-mnist'.")
     return content

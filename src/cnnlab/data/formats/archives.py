@@ -16,19 +16,21 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, cast
 
 from cnnlab.core.errors import DataError, UsageError
+from cnnlab.core.files import open_regular
+from cnnlab.core.limits import check_unpacked
 from cnnlab.core.messages import first_few
+from cnnlab.core.sinks import visible
 from cnnlab.data.formats.file_names import tar_names, zip_names
 from cnnlab.data.formats.folders import FolderMembers
-from cnnlab.data.formats.members import Members, check_size
+from cnnlab.data.formats.members import Members, check_image_size
 
 _PICKLED = {".pkl", ".pickle", ".pt", ".pth", ".joblib"}
-_HARMLESS = 1 << 30
-_MOST_RATIO = 100
 _IN_MEMORY = 128 << 20
 _BLOCK = 1 << 20
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError)
@@ -41,7 +43,9 @@ class ZipMembers(Members):
     """
 
     def __init__(self, path: Path, encoding: str | None = None) -> None:
-        self._archive = zipfile.ZipFile(path)
+        file = open_regular(path)
+        weakref.finalize(self, file.close)
+        self._archive = zipfile.ZipFile(file)
         members = self._archive.infolist()
         names, warning = _named(path, encoding, lambda: zip_names(members, encoding))
         infos = dict(zip(names, members, strict=True))
@@ -50,7 +54,7 @@ class ZipMembers(Members):
                 raise _link(path, name)
             if info.flag_bits & 1:
                 raise DataError(f"{path} is locked by a password; unpack it, and give the folder instead.")
-        _check_total(path, sum(info.file_size for info in infos.values()))
+        check_unpacked(sum(info.file_size for info in infos.values()), _packed(path), str(path))
         self._files = {name: info for name, info in infos.items() if not info.is_dir()}
         folders = [name for name, info in infos.items() if info.is_dir()]
         twice = _twice([name for name, info in zip(names, members, strict=True) if not info.is_dir()])
@@ -59,7 +63,7 @@ class ZipMembers(Members):
     def read(self, name: str) -> bytes:
         """The unpacked bytes, compared with their checksum in the archive."""
         info = self._files[name]
-        check_size(info.file_size)
+        check_image_size(info.file_size)
         try:
             return self._archive.read(info)
         except (*_DAMAGED, NotImplementedError, RuntimeError) as error:
@@ -88,7 +92,7 @@ class TarMembers(Members):
         for name, info in infos.items():
             if not (info.isreg() or info.isdir()):
                 raise _link(path, name)
-        _check_total(path, sum(info.size for info in infos.values()))
+        check_unpacked(sum(info.size for info in infos.values()), _packed(path), str(path))
         self._spans = {name: (info.offset_data, info.size) for name, info in infos.items() if info.isreg()}
         folders = [name for name, info in infos.items() if info.isdir()]
         twice = _twice([name for name, info in zip(names, members, strict=True) if info.isreg()])
@@ -97,7 +101,7 @@ class TarMembers(Members):
     def read(self, name: str) -> bytes:
         """The bytes of the member."""
         offset, size = self._spans[name]
-        check_size(size)
+        check_image_size(size)
         with self._lock:
             self._file.seek(offset)
             content = self._file.read(size)
@@ -115,9 +119,11 @@ def open_members(path: Path, encoding: str | None = None) -> Members:
     if path.is_dir():
         return FolderMembers(path)
     try:
-        if zipfile.is_zipfile(path):
+        with open_regular(path) as file:
+            is_zip = zipfile.is_zipfile(file)
+        if is_zip:
             return ZipMembers(path, encoding)
-        if tarfile.is_tarfile(path):
+        if _is_tar(path):
             return TarMembers(path, encoding)
     except _DAMAGED as error:
         raise DataError(f"{path} is damaged or cut off ({error}). Copy or download it again.") from error
@@ -170,7 +176,7 @@ def _safe(path: Path, name: str) -> str:
             f"{path} holds {name!r}, a path that leads out of the archive. It is not safe to read and is refused; pack "
             "the pictures again with relative names."
         )
-    return "/".join(parts)
+    return visible("/".join(parts))
 
 
 def _link(path: Path, name: str) -> DataError:
@@ -180,35 +186,45 @@ def _link(path: Path, name: str) -> DataError:
     )
 
 
-def _check_total(path: Path, total: int) -> None:
-    packed = path.stat().st_size
-    if total > _HARMLESS and total > _MOST_RATIO * packed:
-        raise DataError(
-            f"{path} would unpack to {total:,} bytes, over {_MOST_RATIO} times its own {packed:,}. That looks like an "
-            "archive made to fill the disk and is refused; unpack it yourself if you trust it, and give the folder."
-        )
-
-
-_UNPACKERS: dict[bytes, Callable[[Path], Any]] = {
+_UNPACKERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
 }
 
 
+def _unpacker(path: Path) -> Callable[[IO[bytes]], Any] | None:
+    with open_regular(path) as file:
+        head = file.read(6)
+    return next((opener for magic, opener in _UNPACKERS.items() if head.startswith(magic)), None)
+
+
+def _is_tar(path: Path) -> bool:
+    """Whether a file begins like a tar, once it is unpacked."""
+    unpack = _unpacker(path)
+    try:
+        with open_regular(path) as file, unpack(file) if unpack else nullcontext(file) as plain:
+            tarfile.open(fileobj=plain, mode="r|").close()
+    except tarfile.TarError:
+        return False
+    return True
+
+
+def _packed(path: Path) -> int:
+    return path.stat().st_size
+
+
 def _plain_tar(path: Path) -> IO[bytes]:
     """The tar as a file that can be read at any place."""
-    with path.open("rb") as file:
-        head = file.read(6)
-    unpack = next((opener for magic, opener in _UNPACKERS.items() if head.startswith(magic)), None)
+    unpack = _unpacker(path)
     if unpack is None:
-        return path.open("rb")
+        return open_regular(path)
     plain = cast(IO[bytes], SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
     try:
-        with unpack(path) as packed:
+        with open_regular(path) as file, unpack(file) as packed:
             while block := packed.read(_BLOCK):
                 plain.write(block)
-                _check_total(path, plain.tell())
+                check_unpacked(plain.tell(), _packed(path), str(path))
     except BaseException:
         plain.close()
         raise

@@ -5,6 +5,8 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 
+from cnnlab.core.sinks import visible
+
 _LEFTOVERS = {
     "__macosx",
     "__pycache__",
@@ -36,8 +38,8 @@ def is_leftover(name: str) -> bool:
 
 
 def printable(name: str) -> str:
-    """The name with what is no text in it (bytes that are not UTF-8) as escapes, so that it can be written down."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """The name with what is no text in it (bytes that are not UTF-8) and codes as escapes, so that it can be shown."""
+    return visible(name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
 def folders_of(name: str) -> Iterator[str]:

@@ -1,13 +1,13 @@
 """The files of a folder on the disk."""
 
 import os
-import stat
 from collections import Counter
 from pathlib import Path
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.files import open_regular
 from cnnlab.data.formats.file_names import is_leftover, printable
-from cnnlab.data.formats.members import Members, check_size
+from cnnlab.data.formats.members import Members, check_image_size
 
 _MOST_WAYS = 100
 
@@ -65,16 +65,11 @@ def walk(root: Path) -> tuple[list[str], list[str]]:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a file, of half a gigabyte at most.
+    """The bytes of a picture's file.
 
-    :raises DataError: for a pipe, a device or whatever else is no file, and for one that is too large.
-    :raises OSError: when it cannot be read.
+    :raises DataError: for one that is too large.
+    :raises OSError: when it cannot be read, or is no file but a pipe or a device.
     """
-    # A pipe that nobody writes to would be waited for without end.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise DataError("it is no file but a folder, a pipe or a device")
-        check_size(status.st_size)
+    with open_regular(path) as file:
+        check_image_size(os.fstat(file.fileno()).st_size)
         return file.read()

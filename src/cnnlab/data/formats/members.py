@@ -4,10 +4,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 
-from cnnlab.core.errors import DataError
+from cnnlab.core.limits import check_size
 from cnnlab.data.formats.file_names import folders_of, is_leftover
 
 MOST_BYTES = 512 << 20
+"""Of one picture."""
+
+
+def check_image_size(size: int) -> None:
+    """Refuses a file that is too large to be a picture.
+
+    :raises DataError: with how to allow it.
+    """
+    check_size(size, MOST_BYTES, "it")
 
 
 class Members(ABC):
@@ -37,9 +46,3 @@ class Members(ABC):
     def place(self, name: str) -> str:
         """Where a file is, as a person would say it."""
         return f"{self.path}/{name}"
-
-
-def check_size(size: int) -> None:
-    """Refuses a file that is too large to be a picture."""
-    if size > MOST_BYTES:
-        raise DataError(f"it has {size:,} bytes, and more than {MOST_BYTES >> 20} MB are not read")

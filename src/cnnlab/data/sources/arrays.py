@@ -74,6 +74,8 @@ def assign(names: Iterable[str]) -> dict[tuple[str, str], str]:
 
 
 def _columns(name: str, values: Any, targets: Sequence[str] | None) -> dict[str, Any]:
+    if values.ndim == 0:
+        raise DataError(f"{name} is a single value; there must be one for each picture.")
     if values.dtype.kind in "SO":
         values = np.array(_text(values))
     # Some write one row of all labels in place of one row for each.

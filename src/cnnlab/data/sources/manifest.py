@@ -1,6 +1,7 @@
 """A table that names pictures and their targets: ``path,label[,split]``, Kaggle's ``id,label``, or several targets."""
 
 import csv
+import io
 import posixpath
 import re
 import unicodedata
@@ -12,6 +13,8 @@ import torch
 from torch import Tensor
 
 from cnnlab.core.errors import DataError, suggestion
+from cnnlab.core.files import open_regular
+from cnnlab.core.limits import check_size
 from cnnlab.core.messages import first_few
 from cnnlab.data.formats.archives import open_members
 from cnnlab.data.formats.decode import SUFFIXES
@@ -79,10 +82,9 @@ def read_table(path: Path) -> ManifestTable:
 
     :raises DataError: naming the line that does not fit, or what else is wrong.
     """
-    if path.stat().st_size > _MOST_BYTES:
-        raise DataError(f"{path} has {path.stat().st_size:,} bytes, which is too much for a list of pictures.")
+    check_size(path.stat().st_size, _MOST_BYTES, str(path))
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline="") as file:
             start, first = 0, file.readline()
             # Excel's way to say what separates the cells.
             said = _SEPARATOR.fullmatch(first)
