@@ -1,5 +1,6 @@
 """Pictures given one by one, for prediction: files, folders and archives of them."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.files import user_path
 from cnnlab.core.messages import first_few, note, track, warn
 from cnnlab.core.threads import map_ahead
 from cnnlab.data.formats.archives import open_members
@@ -47,8 +49,8 @@ def find_images(paths: Iterable[str | Path]) -> list[ImageFile]:
         of such.
     :raises DataError: when there is no such path, or no picture in a folder or archive.
     """
-    places = [Path(path).expanduser() for path in paths]
-    missing = [str(path) for path in places if not path.exists()]
+    places = [user_path(path) for path in paths]
+    missing = [str(path) for path in places if not os.path.exists(path)]
     if missing:
         raise DataError(f"there is no picture or folder {first_few(missing)}. Check the path.")
     return [image for path in places for image in _expanded(path)]

@@ -12,6 +12,7 @@ from cnnlab.core import memory
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import replacing, storage_errors
 from cnnlab.core.messages import first_few, warn
+from cnnlab.core.sinks import for_csv
 from cnnlab.data import ImageFile
 from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
 from cnnlab.models import Predictable
@@ -94,8 +95,10 @@ class ImagePredictions:
         """
         path = Path(path)
         with replacing(path) as temporary, storage_errors(path):
-            # A file name that is no valid text is written as the bytes that it is.
-            self.frame().to_csv(temporary, index=False, float_format="%.6g", errors="surrogateescape")
+            frame = self.frame().rename(columns=for_csv)
+            frame.map(lambda cell: for_csv(cell) if isinstance(cell, str) else cell).to_csv(
+                temporary, index=False, float_format="%.6g"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: a list of pictures with what was predicted, and those left out."""
