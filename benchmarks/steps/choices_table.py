@@ -37,7 +37,7 @@ class Figures:
 
     def __init__(self, record: dict[str, Any]) -> None:
         self.precision = record["precision"]
-        self.found: dict[str, list[dict[str, Any]]] = {
+        self.measured: dict[str, list[dict[str, Any]]] = {
             Job(**row["job"] | {"shape": tuple(row["job"]["shape"])}).key: row["processes"]
             for row in record["measurements"]
         }
@@ -51,7 +51,7 @@ class Figures:
         """What each process answered."""
         # Where a choice makes no difference, the one before it stands for it.
         place = max(each for each in forms(self.precision, case) if each <= form)
-        return self.found[Job(*case, self.precision, form if change else place, change).key]
+        return self.measured[Job(*case, self.precision, form if change else place, change).key]
 
     def failure(self, case: Case, form: int, change: str) -> str | None:
         """Why there is no figure, if there is none."""
@@ -64,7 +64,7 @@ class Figures:
     def spread(self) -> float:
         """By how much the medians of two processes of the same kind differ, in the middle of all kinds."""
         apart = []
-        for processes in self.found.values():
+        for processes in self.measured.values():
             medians = [statistics.median(each["rates"]) for each in processes if "rates" in each]
             if len(medians) > 1:
                 apart.append(max(medians) / min(medians) - 1)
@@ -74,7 +74,7 @@ class Figures:
 def page(record: dict[str, Any]) -> str:
     """The record as Markdown."""
     figures = Figures(record)
-    answered = next(each for processes in figures.found.values() for each in processes if "rates" in each)
+    answered = next(each for processes in figures.measured.values() for each in processes if "rates" in each)
     like = (
         "Computed as on a processor without AVX-512, though this one has it, by `ATEN_CPU_CAPABILITY=avx2` and "
         "`ONEDNN_MAX_CPU_ISA=AVX2` (only what torch compiles may still hold AVX-512). "

@@ -23,7 +23,7 @@ from torch import Tensor, distributed, nn
 from variants import Job
 
 from cnnlab import models
-from cnnlab.core.memory import kept_between_steps
+from cnnlab.core.memory import ask_for_large_pages, kept_between_steps
 from cnnlab.models.cpu_kernels import modules
 from cnnlab.models.cpu_kernels.pointwise import Group
 
@@ -100,6 +100,8 @@ def measure(job: Job, meeting: str | None = None) -> dict[str, Any]:
 
     :param meeting: the file where the two processes of the job meet, if it wants two.
     """
+    if job.has("large pages"):
+        ask_for_large_pages()
     torch.manual_seed(0)
     switch_off(job)
     if meeting:
@@ -154,11 +156,11 @@ def two_processes(job: Job) -> dict[str, Any]:
         meeting = f"{folder}/meeting"
         second = subprocess.Popen([sys.executable, __file__, job.key, meeting], stdout=subprocess.DEVNULL)
         try:
-            found = one_of_two(job, meeting, rank=0)
+            result = one_of_two(job, meeting, rank=0)
             second.wait()
         finally:
             second.kill()
-    return found
+    return result
 
 
 def one_of_two(job: Job, meeting: str, rank: int) -> dict[str, Any]:

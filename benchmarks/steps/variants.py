@@ -129,11 +129,11 @@ class Job:
 
     def environment(self, like: str | None) -> dict[str, str]:
         """The variables that its process needs."""
-        found = dict(machine.AS_AVX2) if like else {}
+        variables = dict(machine.AS_AVX2) if like else {}
         if not self.has("large pages"):
-            # Importing cnnlab asks for them where the variable says nothing.
-            found["THP_MEM_ALLOC_ENABLE"] = "0"
-        return found | next((each.environment for each in ALTERNATIVES if each.name == self.change), {})
+            # Whatever the person's own environment says.
+            variables["THP_MEM_ALLOC_ENABLE"] = "0"
+        return variables | next((each.environment for each in ALTERNATIVES if each.name == self.change), {})
 
     @property
     def key(self) -> str:
