@@ -26,7 +26,7 @@ def file(tmp_path, monkeypatch):
     whole = Study.run
 
     def run(study, **more):
-        return whole(study, executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets))
+        return whole(study, executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets), workers=1)
 
     monkeypatch.setattr(Study, "run", run)
     path = tmp_path / "rates.yaml"

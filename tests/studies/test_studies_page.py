@@ -31,7 +31,7 @@ def here(tmp_path, monkeypatch):
     whole = Study.run
 
     def run(study, **unused):
-        return whole(study, executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets))
+        return whole(study, executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets), workers=1)
 
     monkeypatch.setattr(Study, "run", run)
     monkeypatch.chdir(tmp_path)
