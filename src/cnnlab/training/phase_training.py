@@ -14,12 +14,14 @@ from cnnlab.training.phases import PhaseSpan
 from cnnlab.training.prepare import TrainingSetup
 from cnnlab.training.schedules import PhaseProgress
 from cnnlab.training.step import StepKey, StepOutcome, Stepper, is_out_of_memory
+from cnnlab.training.trainable_layers import PartialTraining
 
 
 class PhaseTraining:
     """What takes the steps of one phase.
 
     :param network: the classifier, or its compiled form.
+    :ivar rate: the learning rate as it is; that of a part is a factor of it.
     """
 
     def __init__(
@@ -32,15 +34,14 @@ class PhaseTraining:
     ) -> None:
         phase, weights = span.phase, setup.balance.on(execution.torch_device)
         self.span, self.schedule = span, phase.schedule.parsed.build()
-        self.optimizer = build_optimizer(phase.optimizer.parsed, classifier, phase.weight_decay)
+        self.trained = PartialTraining(classifier, phase.trained_layers)
+        self.trained.begin()
+        self.optimizer = build_optimizer(phase.optimizer.parsed, classifier, phase.weight_decay, self.trained.parts)
         forward = classifier if network is None else network
         self.stepper = Stepper(phase, setup.objective, forward, classifier, self.optimizer, execution, weights)
         self._full_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
-
-    @property
-    def rate(self) -> float:
-        """The learning rate as it is."""
-        return float(self.optimizer.param_groups[0]["lr"])
+        self._full_rate = float(self.optimizer.defaults.get("lr", self._full_rates[0]))
+        self.rate = self._full_rate
 
     def set_rate(self, step: int, judged: Sequence[float]) -> None:
         """Sets the learning rate for the step after this many of the whole training.
@@ -49,8 +50,15 @@ class PhaseTraining:
         """
         progress = PhaseProgress(step - self.span.first_step, self.span.steps, self.span.steps_per_epoch, judged)
         multiplier = self.schedule.multiplier(progress)
+        self.rate = self._full_rate * multiplier
         for group, rate in zip(self.optimizer.param_groups, self._full_rates, strict=True):
             group["lr"] = rate * multiplier
+
+    def use_rate(self, rate: float) -> None:
+        """Sets the learning rate whatever the schedule says, that of each part in its proportion."""
+        self.rate = rate
+        for group, full in zip(self.optimizer.param_groups, self._full_rates, strict=True):
+            group["lr"] = rate * (full / self._full_rate)
 
     def take(self, batch: Batch, step_key: StepKey, at_split: Callable[[Execution], None]) -> StepOutcome:
         """One step, in twice as many parts where memory runs out.

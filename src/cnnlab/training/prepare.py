@@ -31,6 +31,7 @@ from cnnlab.training.python_objects import PythonObjects, check_network, extract
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.recipe_specs import GivenInPython
 from cnnlab.training.selection import SelectionMetric
+from cnnlab.training.trainable_layers import PartialTraining
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
     with announcing("measuring the mean and spread of the training pictures"):
         mean, std = moments(recipe.normalize.parsed, dataset.train, own)
     reading = recipe.data.parsed
-    return Classifier(
+    classifier = Classifier(
         network,
         shape=dataset.shape,
         mean=mean,
@@ -145,6 +146,10 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
         permute=recipe.permute,
         resize="squash" if isinstance(reading, GivenInPython) else reading.arguments.get("resize", "squash"),
     )
+    for phase in recipe.normal():
+        # Layers that there are not are told of now, and not when the phase begins.
+        PartialTraining(classifier, phase.trained_layers)
+    return classifier
 
 
 def _dataset(

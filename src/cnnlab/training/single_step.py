@@ -56,9 +56,11 @@ def single_step(
     classifier = build_classifier(setup)
     execution, _ = choose_execution(setup, classifier)
     device = execution.torch_device
-    network = classifier.to(device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
+    network = classifier.to(device, memory_format=execution.memory_format)  # type: ignore[call-overload]
     span = setup.plan.spans[0]
     batch = min(span.phase.batch_size, len(setup.dataset.train))
     _, targets = setup.dataset.train.batch(torch.arange(batch))
     placed = {name: rows.to(device) for name, rows in targets.items()}
-    return SingleStep(setup.dataset.shape, batch, execution, PhaseTraining(setup, span, network, execution), placed)
+    phase = PhaseTraining(setup, span, network, execution)
+    phase.trained.train()
+    return SingleStep(setup.dataset.shape, batch, execution, phase, placed)
