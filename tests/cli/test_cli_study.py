@@ -65,7 +65,12 @@ def test_json_is_one_document(file):
 def test_probe_tells_how_long_it_would_take(file):
     plan = json.loads(call("plan", file, "epochs=1000", "--probe", "--json").stdout)
     # A thousand epochs of some 180 pictures, twice: at any speed a while.
-    assert plan["estimate"]["seconds"] > 0.5
+    estimate = plan["estimate"]
+    assert estimate["seconds"] > 0.5
+    for choice in estimate["precision_choices"].values():
+        assert {"precision", "why", "seconds"} <= set(choice)
+    assert len(estimate["precision_choices"]) == 2
+    assert "computing in float32" in " ".join(call("plan", file, "--probe").stdout.split())
 
 
 def test_what_is_missing_comes_with_how_to_have_it_tried_again(file):

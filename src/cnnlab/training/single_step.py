@@ -12,6 +12,7 @@ from cnnlab.training import optimizers, python_objects
 from cnnlab.training.api import build_classifier, choose_execution, read_setup, store_at
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
+from cnnlab.training.precision import PrecisionChoice
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.step import StepKey, Stepper
 
@@ -21,11 +22,13 @@ class SingleStep:
     """The step of a recipe's first phase, without its augmentation, always with the targets of the same pictures.
 
     :param shape: channels, height and width of the recipe's pictures.
+    :param choice: of the number format in which the step is computed.
     """
 
     shape: tuple[int, int, int]
     batch: int
     execution: Execution
+    choice: PrecisionChoice
     stepper: Stepper
     targets: Mapping[str, Tensor]
 
@@ -50,7 +53,7 @@ def single_step(
     recipe, plain, given = python_objects.extract_objects(recipe, {**keys, "augment": "none"})
     setup = read_setup(Recipe.read(recipe, **plain), given, store_at(None), data_dir, offline)
     classifier = build_classifier(setup)
-    execution, _ = choose_execution(setup, classifier)
+    execution, choice = choose_execution(setup, classifier)
     phase, device = setup.recipe.normal()[0], execution.torch_device
     network = classifier.to(device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
     optimizer = optimizers.build_optimizer(optimizers.optimizers.bind(phase.optimizer), network, phase.weight_decay)
@@ -58,4 +61,4 @@ def single_step(
     batch = min(phase.batch_size, len(setup.dataset.train))
     _, targets = setup.dataset.train.batch(torch.arange(batch))
     placed = {name: rows.to(device) for name, rows in targets.items()}
-    return SingleStep(setup.dataset.shape, batch, execution, stepper, placed)
+    return SingleStep(setup.dataset.shape, batch, execution, choice, stepper, placed)

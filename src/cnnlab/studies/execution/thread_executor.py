@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnlab.data import Dataset
 from cnnlab.studies.execution.executor import Event, Executor, Throughput, TrialRequest
-from cnnlab.studies.execution.run_trial import images_per_second, run_trial
+from cnnlab.studies.execution.run_trial import run_trial, time_steps
 from cnnlab.studies.execution.shared_data import DatasetCache
 from cnnlab.training.python_objects import sharing_datasets
 
@@ -59,8 +59,8 @@ class ThreadExecutor(Executor):
         """Timed here, one at a time whatever is asked."""
         with sharing_datasets(self._sets):
             timed = {**recipe, "threads": threads}
-            speed, execution = images_per_second(timed, data_dir=self._data_dir, offline=self._offline)
-        return Throughput(1, threads, speed, execution)
+            timing = time_steps(timed, data_dir=self._data_dir, offline=self._offline)
+        return Throughput(1, threads, timing.images_per_second, timing.execution.to_dict(), timing.choice.to_dict())
 
     def close(self) -> None:
         """Stops after the epoch that is under way."""
