@@ -1,6 +1,7 @@
 """A network layer by layer: shapes, kernels, parameters, cost and receptive fields, as plain data and as text."""
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -101,17 +102,18 @@ def summary(network: nn.Module, shape: Shape) -> NetworkSummary:
     return NetworkSummary(tuple(shape), tuple(tally.rows()))
 
 
-def multiply_adds(network: nn.Module, shape: Shape, most: float = math.inf) -> int:
+def multiply_adds(network: nn.Module, shape: Shape, most: float = math.inf, seconds: float = math.inf) -> int:
     """Multiplications with a weight for one picture, as :attr:`NetworkSummary.multiply_adds`, counted in a pass.
 
     :param most: the count ends once it is above this, so that it takes no longer than so much arithmetic.
+    :param seconds: it ends with the layer that is under way after so many.
     """
-    total = 0
+    total, end = 0, time.perf_counter() + seconds
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         nonlocal total
         total += _multiply_adds(module, output) if isinstance(output, Tensor) else 0
-        if total > most:
+        if total > most or time.perf_counter() > end:
             raise _EnoughError
 
     example = next(network.parameters(), torch.empty(0))
