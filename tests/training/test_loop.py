@@ -20,6 +20,7 @@ from cnnlab.data import Dataset, TensorImages
 from cnnlab.models import why_no_native_kernels
 from cnnlab.runs import Run
 from cnnlab.training import EpochEnd, api, resume
+from cnnlab.training.loop import Trainer
 
 Trained = Callable[..., Run]
 
@@ -376,3 +377,17 @@ def test_pictures_are_perturbed_alike_however_the_batch_is_split(
     assert torch.equal(torch.cat(seen), pixels_whole)
     for name, value in weights(split).items():
         torch.testing.assert_close(value, weights(whole)[name], atol=1e-5, rtol=0)
+
+
+def test_a_trainer_has_all_its_attributes_from_the_start(small_run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[set[str]] = []
+    run = Trainer.run
+
+    def watched(self: Trainer) -> None:
+        names.append(set(vars(self)))
+        run(self)
+        names.append(set(vars(self)))
+
+    monkeypatch.setattr(Trainer, "run", watched)
+    small_run(phases=[{"epochs": 1}, {"epochs": 1, "augment": "flip"}], patience=1, snapshots=[1])
+    assert names[0] == names[1]

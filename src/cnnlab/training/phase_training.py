@@ -40,7 +40,8 @@ class PhaseTraining:
         forward = classifier if network is None else network
         self.stepper = Stepper(phase, setup.objective, forward, classifier, self.optimizer, execution, weights)
         self._full_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
-        self._full_rate = float(self.optimizer.defaults.get("lr", self._full_rates[0]))
+        is_scaled = self.trained.parts[0].rate != 1
+        self._full_rate = float(phase.optimizer.parsed.arguments["lr"]) if is_scaled else self._full_rates[0]
         self.rate = self._full_rate
 
     def set_rate(self, step: int, judged: Sequence[float]) -> None:
