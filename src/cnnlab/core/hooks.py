@@ -1,6 +1,6 @@
-"""Registries through which a lower room uses what a higher one provides, without importing it.
+"""Registries through which a lower package uses what a higher one provides, without importing it.
 
-The higher room registers on import. ``homes`` names the module to import before a name is looked up.
+The higher package registers on import. ``homes`` names the module to import before a name is looked up.
 """
 
 import importlib

@@ -22,14 +22,9 @@ from cnnlab.models.networks import ModelSpec, architectures, build_network, cano
 from cnnlab.models.penalties import penalty
 from cnnlab.models.perturbing import Perturbation, perturbed
 from cnnlab.models.predictable import Predictable
-from cnnlab.models.pretrained import pretrained
+from cnnlab.models.pretrained_classifier import pretrained
+from cnnlab.models.pretrained_weights import StartingWeights, load_into, moments_for, starting_weights
 from cnnlab.models.summaries import LayerRow, NetworkSummary, multiply_adds, summary
-from cnnlab.models.weight_files import (
-    StartingWeights,
-    load_into,
-    moments_for,
-    starting_weights,
-)
 
 __all__ = [
     "Classifier",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
 from cnnlab.models.layer_strings import MOST_OUTPUTS
-from cnnlab.models.predictable import Predictable, Resize
+from cnnlab.models.predictable import Predictable, ResizeMode
 from cnnlab.models.shapes import format_shape
 
 
@@ -42,7 +42,7 @@ class Classifier(Predictable):
         objective: str,
         model: str,
         permute: int | None = None,
-        resize: Resize = "squash",
+        resize: ResizeMode = "squash",
     ) -> None:
         super().__init__()
         self.network = network

@@ -14,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from cnnlab.core.errors import UsageError
 from cnnlab.models.inference import evaluating
 from cnnlab.models.receptive_field import ReceptiveFieldTracker
-from cnnlab.models.shapes import Pixels, Shape, format_shape, pair
+from cnnlab.models.shapes import HeightWidth, Shape, format_shape, pair
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class LayerRow:
     biases: int
     buffers: int
     multiply_adds: int
-    receptive_field: Pixels | None
+    receptive_field: HeightWidth | None
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class _Tally:
     def __init__(self, network: nn.Module, shape: Shape) -> None:
         self.layers = {module: name for name, module in network.named_modules() if _is_layer(module)}
         self.fields = ReceptiveFieldTracker(shape)
-        self.seen: dict[nn.Module, tuple[Shape, Pixels | None]] = {}
+        self.seen: dict[nn.Module, tuple[Shape, HeightWidth | None]] = {}
         self.multiply_adds = dict.fromkeys(self.layers, 0)
 
     def watch(self) -> None:
@@ -177,7 +177,7 @@ def _is_layer(module: nn.Module) -> bool:
     return not has_parts or any(True for _ in module.parameters(recurse=False))
 
 
-def _kernel(module: nn.Module) -> Pixels | None:
+def _kernel(module: nn.Module) -> HeightWidth | None:
     size = getattr(module, "kernel_size", None)
     return pair(size) if isinstance(size, int) or (isinstance(size, tuple) and len(size) == 2) else None
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cnnlab import data as data_room
+from cnnlab import data as data_package
 from cnnlab.core import memory
 from cnnlab.core.errors import UsageError
 from cnnlab.core.hooks import perturbations
@@ -17,7 +17,7 @@ from cnnlab.core.registry import BoundCall
 from cnnlab.data import Dataset, ImageSet
 from cnnlab.evaluation.intervals import Interval, score_interval
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
-from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_seen
+from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_training_images
 from cnnlab.evaluation.prediction.open_model import open_model
 from cnnlab.evaluation.prediction.predictor import BATCH, Predictor, predictor_of
 from cnnlab.models import Predictable, perturbed, to_float
@@ -112,7 +112,7 @@ def evaluate(
     split = split or _usual_split(dataset, is_other=own is None)
     parts = _parts(dataset, split)
     if own is None and isinstance(run, Run):
-        warn_of_seen(run, parts, data_dir)
+        warn_of_training_images(run, parts, data_dir)
     objective = model.objective
     targets = _targets(model, parts)
     if targets:
@@ -141,7 +141,7 @@ def _loaded(model: Predictor, data: Any, data_dir: str | Path | None, offline: b
     if isinstance(data, Dataset):
         return data
     if data is not None:
-        return data_room.load_data(_fitting(model, data, data_dir), data_dir=data_dir, offline=offline)
+        return data_package.load_data(_fitting(model, data, data_dir), data_dir=data_dir, offline=offline)
     spec = model.recipe.get("data")
     if spec is None:
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
@@ -149,7 +149,7 @@ def _loaded(model: Predictor, data: Any, data_dir: str | Path | None, offline: b
         raise UsageError(
             f"{model.label} was trained on arrays given in Python, which its record does not hold. Give data=…."
         )
-    return data_room.load_data(spec, data_dir=data_dir, offline=offline, **shares(model.recipe))
+    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **shares(model.recipe))
 
 
 def _fitting(model: Predictor, data: Any, data_dir: str | Path | None) -> Any:

@@ -23,8 +23,8 @@ from cnnlab.studies.execution.executor import (
 from cnnlab.training.execution import Execution
 from cnnlab.training.precision import PrecisionChoice
 from cnnlab.training.signals import Interrupted
-from cnnlab.training.single_step import single_step
 from cnnlab.training.step import is_out_of_memory
+from cnnlab.training.timed_step import single_step
 
 _SIGTERM = 15
 _STEPS_BEFORE = 2
