@@ -19,6 +19,7 @@ _REMEDIES = {
     errno.ENOTDIR: "a part of the path is a file. Choose another folder",
     errno.EISDIR: "a folder of that name is in the way. Choose another name",
     errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
+    errno.ELOOP: "a link is in the way. Remove it, or choose another folder",
     errno.EEXIST: "a file of that name is in the way. Choose another folder",
 }
 
