@@ -21,7 +21,6 @@ class PhaseTraining:
     """What takes the steps of one phase.
 
     :param network: the classifier, or its compiled form.
-    :ivar rate: the learning rate as it is; that of a part is a factor of it.
     """
 
     def __init__(
@@ -42,7 +41,13 @@ class PhaseTraining:
         self._full_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         is_scaled = self.trained.parts[0].rate != 1
         self._full_rate = float(phase.optimizer.parsed.arguments["lr"]) if is_scaled else self._full_rates[0]
-        self.rate = self._full_rate
+
+    @property
+    def rate(self) -> float:
+        """The learning rate as it is; that of a part is a factor of it."""
+        # Kept nowhere but in the optimiser, whose state a run that goes on brings along.
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        return rate if self._full_rate == self._full_rates[0] else rate * (self._full_rate / self._full_rates[0])
 
     def set_rate(self, step: int, judged: Sequence[float]) -> None:
         """Sets the learning rate for the step after this many of the whole training.
@@ -51,13 +56,11 @@ class PhaseTraining:
         """
         progress = PhaseProgress(step - self.span.first_step, self.span.steps, self.span.steps_per_epoch, judged)
         multiplier = self.schedule.multiplier(progress)
-        self.rate = self._full_rate * multiplier
         for group, rate in zip(self.optimizer.param_groups, self._full_rates, strict=True):
             group["lr"] = rate * multiplier
 
     def use_rate(self, rate: float) -> None:
         """Sets the learning rate whatever the schedule says, that of each part in its proportion."""
-        self.rate = rate
         for group, full in zip(self.optimizer.param_groups, self._full_rates, strict=True):
             group["lr"] = rate * (full / self._full_rate)
 
