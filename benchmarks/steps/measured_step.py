@@ -173,11 +173,11 @@ def one_of_two(job: Job, meeting: str, rank: int) -> dict[str, Any]:
 
 
 def answer(job: Job) -> dict[str, Any]:
-    """What was measured, or under ``failed`` the first line of why it could not be."""
+    """What was measured, or under ``failed`` the first sentence of why it could not be."""
     try:
         return two_processes(job) if job.change == "two processes" else measure(job)
     except Exception as error:
-        first = next(iter(str(error).strip().splitlines()), "")
+        first = next(iter(str(error).strip().splitlines()), "").partition(". ")[0]
         return {"failed": f"{type(error).__name__}: {first}".removesuffix(": ")}
 
 
