@@ -85,9 +85,14 @@ def page(record: dict[str, Any]) -> str:
         f"# What the choices in a training step are worth: {figures.precision}",
         "",
         f"Images a second of forward, backward and AdamW at batch {BATCH} in {figures.precision}: medians of "
-        f"{record['repeats']} processes × {STEPS} steps, measured {record['measured']} on "
-        f"{machine.sentence(record['machine'])}; torch {answered['torch']}, {answered['threads']} threads. {like}"
-        f"The medians of processes of the same kind are {figures.spread():.1%} apart in the middle.",
+        f"{record['repeats']} {'process' if record['repeats'] == 1 else 'processes'} × {STEPS} steps, "
+        f"measured {record['measured']} on {machine.sentence(record['machine'])}; "
+        f"torch {answered['torch']}, {answered['threads']} threads. {like}"
+        + (
+            f"The medians of processes of the same kind are {figures.spread():.1%} apart in the middle."
+            if record["repeats"] > 1
+            else ""
+        ),
         "",
         *_choices(figures),
         *_alternatives(figures, "torch"),
