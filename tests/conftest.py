@@ -1,7 +1,7 @@
 """Fixtures shared by every test."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,24 @@ settings.register_profile("explore", max_examples=500, **_PATIENT)
 settings.load_profile("cnnlab")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache of what is made before a test begins; its kernels, which take a compiler seconds, serve all tests."""
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared-cache"
+    (cache / "kernels").mkdir(parents=True, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNLAB_CACHE", str(cache))
+        yield cache
+
+
 @pytest.fixture(autouse=True)
-def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _shared_cache: Path) -> None:
     """Keeps what a test writes by default out of the project and of the user's own folders."""
-    monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "cache"))
+    cache = tmp_path.with_name(f"{tmp_path.name}-cache")
+    cache.mkdir()
+    (cache / "kernels").symlink_to(_shared_cache / "kernels")
+    monkeypatch.setenv("CNNLAB_CACHE", str(cache))
     monkeypatch.setenv("CNNLAB_RUNS", str(tmp_path / "runs"))
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from cnnlab.augment.cost import ALL, Cost, cost
+from cnnlab.augment.cost import ALL, PipelineCost, cost
 from cnnlab.core.errors import SpecError, UsageError
 
 
@@ -17,7 +17,7 @@ def test_each_operation_and_the_pipeline_are_timed():
 
 
 def test_share_of_an_epoch_follows_from_both_times():
-    costs = Cost((1, 8, 8), 100, 1, "cpu", 1, {ALL: 0.02}, {ALL: (0.02, 0.02)}, model_seconds=0.08)
+    costs = PipelineCost((1, 8, 8), 100, 1, "cpu", 1, {ALL: 0.02}, {ALL: (0.02, 0.02)}, model_seconds=0.08)
     assert costs.share() == pytest.approx(0.2)
     assert costs.model_rate == pytest.approx(1250)
     document = costs.to_dict()

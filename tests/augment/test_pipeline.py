@@ -9,7 +9,7 @@ import torch
 import cnnlab
 from cnnlab.augment import Info, Pipeline, canonical_pipeline, fusion, matrices, other_libraries, pipeline, resampling
 from cnnlab.augment.device_transfer import _bytes, _views
-from cnnlab.augment.operation import Geometric
+from cnnlab.augment.operation import GeometricOperation
 from cnnlab.core.errors import SpecError
 
 TEN = "flip|shift(0.1)|rotate(10)|shear(5)|zoom(0.1)|brightness|contrast|gamma|salt_and_pepper|erase"
@@ -225,7 +225,7 @@ def _runs_as_written(whole):
 
 
 def test_a_geometric_operation_of_ones_own_that_interpolates_does_not_wrap():
-    class Halved(Geometric):
+    class Halved(GeometricOperation):
         def matrix(self, generator, info):
             return matrices.scaling(torch.full((info.count,), 0.5), torch.full((info.count,), 0.5))
 

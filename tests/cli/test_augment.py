@@ -1,5 +1,7 @@
 """``cnnlab augment``."""
 
+import re
+
 import pytest
 import torch
 
@@ -52,7 +54,11 @@ def test_cost_beside_the_training_step_of_a_recipe(cnnlab, document):
     written = document("augment", "cost", *words, "--repeats", "2")
     assert written["shape"] == [1, 8, 8] and written["batch"] == 32
     assert 0 < written["operations"][-1]["share"] < 1
-    assert "× that without" in cnnlab("augment", "cost", *words, "--repeats", "1").stdout
+    assert written["execution"]["precision"] == "float32"
+    assert written["precision_choice"] == {"precision": "float32", "why": "asked for", "seconds": 0.0}
+    shown = cnnlab("augment", "cost", *words, "threads=1", "--repeats", "1")
+    assert "× that without" in shown.stdout
+    assert re.search(r"computing in float32 on 1 thread.*\(asked for\)", shown.stderr)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from cnnlab import models
 from cnnlab.core import seeds
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
-from cnnlab.models import weight_files
+from cnnlab.models import pretrained_weights
 from cnnlab.models.input_adapters import Resize
-from cnnlab.models.weight_files import starting_weights
+from cnnlab.models.pretrained_weights import starting_weights
 
 SMALL = "squeezenet1_1"
 COLOUR = (3, 64, 64)
@@ -261,7 +261,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.start()
         checksum = hashlib.sha256(_Files.content).hexdigest()[:8]
         url = f"http://127.0.0.1:{running.server_port}/squeezenet1_1-{checksum}.pth"
-        monkeypatch.setattr(weight_files, "torchvision_url", lambda name: url)
+        monkeypatch.setattr(pretrained_weights, "torchvision_url", lambda name: url)
         yield url
         running.shutdown()
         thread.join()

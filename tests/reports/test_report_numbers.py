@@ -16,7 +16,7 @@ from cnnlab.reports import write_runs_report
 from cnnlab.reports.contents.mistakes import farthest_off
 from cnnlab.reports.contents.numbers import NumberDetails, number_details, number_text, parts_table, shares_table
 from cnnlab.reports.contents.report_subject import Repeat
-from cnnlab.reports.figures.classes import draw_confusion_matrix
+from cnnlab.reports.figures.class_metrics import draw_confusion_matrix
 from cnnlab.reports.figures.numbers import draw_distances, draw_numbers
 from cnnlab.reports.writing.svg import inline, svg_of
 from cnnlab.studies.result import Trial

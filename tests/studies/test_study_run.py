@@ -17,9 +17,11 @@ from cnnlab.core.files import storage_errors
 from cnnlab.runs import RunStore
 from cnnlab.studies import Study, StudyResult, planning
 from cnnlab.studies.execution.executor import Executor, Failed, Finished, Started, Throughput
+from cnnlab.studies.execution.run_trial import StepTiming
 from cnnlab.studies.execution.runner import StudyInterrupted
 from cnnlab.studies.record import StudyRecord
-from cnnlab.training.execution import execution_for
+from cnnlab.training.execution import Execution, execution_for
+from cnnlab.training.precision import PrecisionChoice
 
 
 def test_every_setting_is_trained_with_every_seed(runs):
@@ -81,12 +83,27 @@ def test_another_question_under_the_same_name_is_pointed_out(runs):
 
 def test_an_estimate_counts_scoring_and_starting_too(runs, monkeypatch):
     study = Study(study_of(repeats=2), runs=runs)
-    monkeypatch.setattr(planning, "_speed", lambda *_: 100.0)
+    timing = StepTiming(100.0, Execution(threads=3), PrecisionChoice("float32", "timed", 0.5, 0.1, 0.2, 8))
+    monkeypatch.setattr(planning, "_timed", lambda *_: timing)
     found = planning.estimate(study.plan(), study.study_settings, study.trials, study.record)
     sizes = study.trials.known(study.study_settings.settings[0]).sizes
     assert sizes == {"train": 200, "validation": 144, "test": 359}
     # Four trials of one epoch: validation is scored once an epoch, the rest at the end, three times as fast.
     assert found.seconds == pytest.approx(4 * ((200 + (2 * 144 + 359) / 3) / 100 + 0.05))
+
+
+def test_an_estimate_tells_the_number_format_of_each_setting_and_how_it_was_chosen(runs, monkeypatch):
+    study = Study(study_of(vary={"model": ["mlp(hidden=[8])", "mlp(hidden=[9])"]}), runs=runs)
+    choices = iter([PrecisionChoice("bfloat16", "timed", 0.5, 0.2, 0.1, 8), PrecisionChoice("float32", "asked for")])
+    timings = (StepTiming(100.0, Execution(precision=choice.precision), choice) for choice in choices)
+    monkeypatch.setattr(planning, "_timed", lambda *_: next(timings))
+    found = planning.estimate(study.plan(), study.study_settings, study.trials, study.record)
+    keys = [setting.key for setting in study.study_settings.settings]
+    assert [found.precision_choices[key]["precision"] for key in keys] == ["bfloat16", "float32"]
+    assert found.precision_choices[keys[0]]["seconds"] == 0.5
+    first, second = found.computed
+    assert "in bfloat16" in first and "2.0 × float32, tried for 0.5 s" in first
+    assert second == "computing in float32 on 1 thread (asked for)"
 
 
 def test_table_has_a_row_a_setting(runs):
@@ -230,6 +247,8 @@ def test_execution_is_fixed_once(runs):
     second = Study(other, runs=runs)
     run_here(second)
     assert second.record.asked["precision"] == "auto"
+    choice = second.record.execution["precision_choice"]
+    assert choice["precision"] == second.record.execution["precision"] and choice["why"] != "asked for"
 
 
 def test_trials_trained_otherwise_are_noted(runs):

@@ -10,12 +10,12 @@ from broken import refusal
 from torch import Generator, Tensor
 
 from cnnlab.augment import Info, augmentations, register
-from cnnlab.augment.operation import Geometric, Mixing, Parameters, Pixels, Targets
+from cnnlab.augment.operation import GeometricOperation, MixingOperation, Parameters, PixelOperation, Targets
 from cnnlab.core.errors import UsageError
 from cnnlab.testing import check_operation, operation_checks
 
 
-class NotNumbers(Pixels):
+class NotNumbers(PixelOperation):
     def draw(self, generator: Generator, info: Info) -> Parameters:
         return {}
 
@@ -45,7 +45,7 @@ class WhateverP(NotNumbers):
         return 1 - images
 
 
-class MixesNothing(Mixing):
+class MixesNothing(MixingOperation):
     def draw(self, generator: Generator, info: Info) -> Parameters:
         return {}
 
@@ -60,7 +60,7 @@ class BytesOnly(NotNumbers):
         return ~images if images.dtype == torch.uint8 else images
 
 
-class Flattening(Geometric):
+class Flattening(GeometricOperation):
     def matrix(self, generator: Generator, info: Info) -> Tensor:
         return torch.zeros(info.count, 3, 3, dtype=torch.float64)
 

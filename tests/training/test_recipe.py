@@ -26,6 +26,7 @@ MEANINGFUL: dict[str, Any] = {
     "weight_decay": 0.01,
     "clip_gradient": 1.0,
     "clip_weights": 1.0,
+    "trainable": "head",
     "permute": 0,
     "normalize": "imagenet",
     "balance": "weights",

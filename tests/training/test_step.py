@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from cnnlab import models, objectives
 from cnnlab.core.hooks import perturbations
 from cnnlab.core.seeds import scope
-from cnnlab.models import Classifier
+from cnnlab.models import Classifier, to_float
 from cnnlab.training import Recipe
-from cnnlab.training.batches import Batch, to_float
+from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
 from cnnlab.training.recipe import Phase
 from cnnlab.training.step import StepKey, Stepper, is_out_of_memory

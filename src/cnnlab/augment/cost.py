@@ -19,7 +19,7 @@ ALL = "all together"
 
 
 @dataclass(frozen=True)
-class Cost:
+class PipelineCost:
     """Measured times of one batch.
 
     :param seconds: by operation, and for :data:`ALL`: the median over the repeats.
@@ -76,7 +76,7 @@ def cost(
     repeats: int = 9,
     device: str = "cpu",
     model: float | Callable[[Tensor], object] | None = None,
-) -> Cost:
+) -> PipelineCost:
     """Times the pipeline on random pictures, operation by operation and whole, the repeats taken in turns.
 
     Memory is kept from one batch to the next, as in training.
@@ -104,7 +104,9 @@ def cost(
     seconds = {name: statistics.median(values) for name, values in times.items()}
     model_seconds = seconds.pop(_MODEL, None if not isinstance(model, int | float) else batch / model)
     spread = {name: (min(times[name]), max(times[name])) for name in seconds}
-    return Cost(shape, batch, repeats, str(images.device), torch.get_num_threads(), seconds, spread, model_seconds)
+    return PipelineCost(
+        shape, batch, repeats, str(images.device), torch.get_num_threads(), seconds, spread, model_seconds
+    )
 
 
 _MODEL = "model"

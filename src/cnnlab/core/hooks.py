@@ -1,6 +1,6 @@
-"""Registries through which a lower room uses what a higher one provides, without importing it.
+"""Registries through which a lower package uses what a higher one provides, without importing it.
 
-The higher room registers on import. ``homes`` names the module to import before a name is looked up.
+The higher package registers on import. ``homes`` names the module to import before a name is looked up.
 """
 
 import importlib
@@ -9,9 +9,13 @@ from typing import Any
 
 from cnnlab.core.registry import Registry
 
-perturbations: Registry[Any] = Registry("perturbation")
-"""What an adversary may do to the pixels inside the training loop: ``(classifier, pixels, encoded, objective,
-generator) -> pixels``, all N×C×H×W in [0, 1]."""
+_PERTURBATION_HOMES: dict[str, str] = {}
+"""The module that registers each perturbation when it is imported, by the perturbation's name."""
+
+perturbations: Registry[Any] = Registry("perturbation", homes=_PERTURBATION_HOMES)
+"""What may be done to pixels before a classifier sees them, by an adversary in training (``adversary=``) or in
+evaluation (``perturb=``): functions of the arguments of a spec that make a
+:class:`~cnnlab.models.perturbing.Perturbation`, ``(classifier, pixels, encoded, objective, draws) -> pixels``."""
 
 _openers: dict[str, Callable[..., Any]] = {}
 _homes = {"classifier": "cnnlab.models", "pretrained": "cnnlab.models", "run": "cnnlab.runs"}

@@ -1,4 +1,4 @@
-"""What is measured of finished runs: a registry that every room may add to, and from which studies and reports read.
+"""What is measured of finished runs: a registry that every package may add to, and from which studies and reports read.
 
 A measurement is a family of numbers, such as the scores of the splits, or the recall of each class. It answers to names
 in words, as metrics and claims use them, with a measure: one number of a run, or of all runs of a setting together.
@@ -127,7 +127,7 @@ def usual_names(runs: MeasuredRuns) -> list[str]:
 
 
 def measurements() -> tuple[Measurement, ...]:
-    """All that are registered, the rooms that have any imported first."""
+    """All that are registered, the packages that have any imported first."""
     for home in _homes:
         importlib.import_module(home)
     return tuple(_measurements)

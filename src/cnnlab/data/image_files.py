@@ -19,8 +19,8 @@ from cnnlab.data.formats.decode import Form, WhiteUnknownError
 from cnnlab.data.formats.folder_layout import images_among
 from cnnlab.data.formats.folders import read_file
 from cnnlab.data.formats.unread_kinds import is_unread, said_of_unread
-from cnnlab.data.options import Resize
-from cnnlab.data.raw_images import Bad, RawImageFiles, in_parts, largest_value
+from cnnlab.data.options import ResizeMode
+from cnnlab.data.raw_images import RawImageFiles, UnreadableImage, in_parts, largest_value
 from cnnlab.data.white import said_of_white, white_above
 
 _CHUNK = 16
@@ -60,7 +60,7 @@ def read_images(
     paths: Iterable[str | Path],
     *,
     shape: tuple[int, int, int],
-    resize: Resize = "squash",
+    resize: ResizeMode = "squash",
     white: int | None = None,
 ) -> tuple[Tensor, list[str]]:
     """Pictures as a classifier takes them.
@@ -92,7 +92,7 @@ class ImageReader:
         self,
         images: Sequence[ImageFile],
         shape: tuple[int, int, int],
-        resize: Resize = "squash",
+        resize: ResizeMode = "squash",
         white: int | None = None,
     ) -> None:
         channels, height, width = shape
@@ -102,7 +102,7 @@ class ImageReader:
         self._raw = RawImageFiles([image.name for image in images], lambda name: reads[name]())
         self._shape, self._form = shape, Form((height, width), resize, channels, white)
 
-    def read(self, start: int, end: int) -> tuple[Tensor, list[str], list[Bad]]:
+    def read(self, start: int, end: int) -> tuple[Tensor, list[str], list[UnreadableImage]]:
         """The pictures from ``start`` to ``end``: uint8, N×C×H×W, their names, and those that could not be read."""
         try:
             return self._read(start, end)
@@ -112,10 +112,10 @@ class ImageReader:
             note(said_of_white(white))
             return self._read(start, end)
 
-    def _read(self, start: int, end: int) -> tuple[Tensor, list[str], list[Bad]]:
+    def _read(self, start: int, end: int) -> tuple[Tensor, list[str], list[UnreadableImage]]:
         images = np.empty((end - start, *self._shape), np.uint8)
         names: list[str] = []
-        bad: list[Bad] = []
+        bad: list[UnreadableImage] = []
         parts = in_parts(start, end, _CHUNK)
         chunks = map_ahead(lambda part: self._raw.load(part, self._form), parts)
         for chunk in track(chunks, "Reading pictures", len(parts)):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 from cnnlab.core.arguments import Range
 
 Side: TypeAlias = Annotated[int, Range(1, 8192)]
-Resize: TypeAlias = Literal["squash", "crop", "pad"]
+ResizeMode: TypeAlias = Literal["squash", "crop", "pad"]
 CHANNELS = {"grey": 1, "colour": 3}
 
 
@@ -25,7 +25,7 @@ class ReadOptions:
     """
 
     size: Side | tuple[Side, Side] | None = None
-    resize: Resize = "squash"
+    resize: ResizeMode = "squash"
     channels: Literal["auto", "grey", "colour"] = "auto"
     white: Annotated[int, Range(1, 2**32 - 1)] | None = None
     on_bad: Literal["refuse", "skip"] = "refuse"

@@ -25,7 +25,7 @@ _CHUNK = 64
 
 
 @dataclass(frozen=True)
-class Bad:
+class UnreadableImage:
     """A picture that could not be read, and why."""
 
     id: str
@@ -59,7 +59,7 @@ class Chunk:
 
     pixels: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
     places: Sequence[int]
-    bad: Sequence[Bad]
+    bad: Sequence[UnreadableImage]
     survey: Survey
     files: Sequence[bytes] = ()
 
@@ -112,13 +112,13 @@ class RawImageFiles(RawImages):
         decoded: list[DecodedImage] = []
         files: list[bytes] = []
         kept: list[int] = []
-        bad: list[Bad] = []
+        bad: list[UnreadableImage] = []
         for place in places:
             try:
                 content = self._content(place)
                 decoded.append(decode(content, form))
             except BadImageError as error:
-                bad.append(Bad(self.ids[place], why_unread(self.ids[place]) or str(error)))
+                bad.append(UnreadableImage(self.ids[place], why_unread(self.ids[place]) or str(error)))
             else:
                 files.append(content)
                 kept.append(place)

@@ -21,9 +21,9 @@ from cnnlab.models.initialisers import initialise
 from cnnlab.models.input_adapters import Grey, Size, adapters, channels_seen, target
 from cnnlab.models.modules import Branches, Dropout, Head
 from cnnlab.models.networks import architectures, finished
+from cnnlab.models.pretrained_weights import find_for, load_into
 from cnnlab.models.shape_probe import shape_after, shape_leaving
 from cnnlab.models.shapes import Shape
-from cnnlab.models.weight_files import find_for, load_into
 
 _REFUSALS = (TypeError, RuntimeError, AssertionError, ValueError)
 _NATIVE = 224

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
 from cnnlab.models.layer_strings import MOST_OUTPUTS
-from cnnlab.models.predictable import Predictable, Resize
+from cnnlab.models.predictable import Predictable, ResizeMode
 from cnnlab.models.shapes import format_shape
 
 
@@ -43,7 +43,7 @@ class Classifier(Predictable):
         objective: str,
         model: str,
         permute: int | None = None,
-        resize: Resize = "squash",
+        resize: ResizeMode = "squash",
         white: int | None = None,
     ) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ from cnnlab.core.files import open_regular, write_bytes
 from cnnlab.core.hooks import opener
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.networks import build_network, is_built_in
-from cnnlab.models.predictable import Resize
+from cnnlab.models.predictable import ResizeMode
 from cnnlab.models.shapes import format_shape
 from cnnlab.objectives import restore_objective
 
@@ -46,7 +46,7 @@ class _Facts(BaseModel):
     model: str
     outputs: int | None
     permute: int | None
-    resize: Resize
+    resize: ResizeMode
     extra: dict[str, Any]
     white: int | None = None
 

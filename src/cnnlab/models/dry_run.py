@@ -4,9 +4,9 @@ import torch
 
 from cnnlab.models.classifier_files import refuse_foreign
 from cnnlab.models.networks import ModelSpec, parse_model
+from cnnlab.models.pretrained_weights import file_of, is_path
 from cnnlab.models.shapes import Shape
 from cnnlab.models.summaries import NetworkSummary, summary
-from cnnlab.models.weight_files import file_of, is_path
 
 
 def summary_without_weights(spec: object, shape: Shape, outputs: int) -> NetworkSummary:

@@ -18,6 +18,11 @@ def autocast(device: torch.device | str, precision: str) -> AbstractContextManag
     return torch.autocast(torch.device(device).type, _TYPES[precision])
 
 
+def to_float(images: Tensor) -> Tensor:
+    """Pixels as float32 in [0, 1]; those that are floating-point are so already."""
+    return images if images.is_floating_point() else images.float().div_(255)
+
+
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """A block for whatever looks at a model: it is in evaluation mode, and its gradients are put aside.

@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from torch import nn
 
-Resize: TypeAlias = Literal["squash", "crop", "pad"]
+ResizeMode: TypeAlias = Literal["squash", "crop", "pad"]
 
 
 class Predictable(nn.Module):
@@ -22,7 +22,7 @@ class Predictable(nn.Module):
     """
 
     shape: tuple[int, int, int]
-    resize: Resize
+    resize: ResizeMode
     white: int | None = None
     classes: dict[str, tuple[str, ...]]
     objective: str

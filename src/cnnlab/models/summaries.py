@@ -1,6 +1,7 @@
 """A network layer by layer: shapes, kernels, parameters, cost and receptive fields, as plain data and as text."""
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from cnnlab.core.errors import UsageError
 from cnnlab.models.inference import evaluating
 from cnnlab.models.receptive_field import ReceptiveFieldTracker
-from cnnlab.models.shapes import Pixels, Shape, format_shape, pair
+from cnnlab.models.shapes import HeightWidth, Shape, format_shape, pair
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class LayerRow:
     biases: int
     buffers: int
     multiply_adds: int
-    receptive_field: Pixels | None
+    receptive_field: HeightWidth | None
 
 
 @dataclass(frozen=True)
@@ -101,17 +102,18 @@ def summary(network: nn.Module, shape: Shape) -> NetworkSummary:
     return NetworkSummary(tuple(shape), tuple(tally.rows()))
 
 
-def multiply_adds(network: nn.Module, shape: Shape, most: float = math.inf) -> int:
+def multiply_adds(network: nn.Module, shape: Shape, most: float = math.inf, seconds: float = math.inf) -> int:
     """Multiplications with a weight for one picture, as :attr:`NetworkSummary.multiply_adds`, counted in a pass.
 
     :param most: the count ends once it is above this, so that it takes no longer than so much arithmetic.
+    :param seconds: it ends with the layer that is under way after so many.
     """
-    total = 0
+    total, end = 0, time.perf_counter() + seconds
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         nonlocal total
         total += _multiply_adds(module, output) if isinstance(output, Tensor) else 0
-        if total > most:
+        if total > most or time.perf_counter() > end:
             raise _EnoughError
 
     example = next(network.parameters(), torch.empty(0))
@@ -132,7 +134,7 @@ class _Tally:
     def __init__(self, network: nn.Module, shape: Shape) -> None:
         self.layers = {module: name for name, module in network.named_modules() if _is_layer(module)}
         self.fields = ReceptiveFieldTracker(shape)
-        self.seen: dict[nn.Module, tuple[Shape, Pixels | None]] = {}
+        self.seen: dict[nn.Module, tuple[Shape, HeightWidth | None]] = {}
         self.multiply_adds = dict.fromkeys(self.layers, 0)
 
     def watch(self) -> None:
@@ -175,7 +177,7 @@ def _is_layer(module: nn.Module) -> bool:
     return not has_parts or any(True for _ in module.parameters(recurse=False))
 
 
-def _kernel(module: nn.Module) -> Pixels | None:
+def _kernel(module: nn.Module) -> HeightWidth | None:
     size = getattr(module, "kernel_size", None)
     return pair(size) if isinstance(size, int) or (isinstance(size, tuple) and len(size) == 2) else None
 

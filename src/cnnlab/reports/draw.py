@@ -12,7 +12,7 @@ from cnnlab.reports.contents.curves import learning_curves, run_metrics
 from cnnlab.reports.contents.network_layout import lay_out_network
 from cnnlab.reports.contents.network_parts import network_parts
 from cnnlab.reports.figures.augmentation import draw_preview
-from cnnlab.reports.figures.classes import draw_confusion_matrices
+from cnnlab.reports.figures.class_metrics import draw_confusion_matrices
 from cnnlab.reports.figures.curves import draw_curves
 from cnnlab.reports.figures.lr_range_test import draw_range_test
 from cnnlab.reports.figures.network import draw_network_layout

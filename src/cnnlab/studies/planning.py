@@ -1,17 +1,19 @@
 """What a study would train, what is there already, and how long the rest would take."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.messages import announcing, track
 from cnnlab.runs.record import json_value
 from cnnlab.studies.designs import SearchDesign
+from cnnlab.studies.execution.run_trial import StepTiming, time_steps
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.search import searched
 from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
-from cnnlab.studies.trials import Known, Trials, is_for_good
+from cnnlab.studies.trials import SettingFacts, Trials, is_for_good
+from cnnlab.training.execution import describe_execution
 
 State = Literal["finished", "pruned", "unfinished", "failed", "missing"]
 STATES: tuple[State, ...] = get_args(State)
@@ -46,12 +48,16 @@ class Estimate:
     """How long the missing trials would take, from a few timed steps.
 
     :param seconds: with the trials at once that the study would have.
-    :param images_per_second: of one training, by setting key, of those timed.
+    :param images_per_second: of one training, by setting key.
+    :param precision_choices: likewise, where it was timed: the number format, why, and how long choosing it took.
+    :param computed: in what they were computed, a line for each way there is.
     """
 
     seconds: float
     trials_at_once: int
     images_per_second: Mapping[str, float]
+    precision_choices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    computed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,25 +109,30 @@ def estimate(plan: StudyPlan, study_settings: StudySettings, trials: Trials, rec
     settings = {setting.key: setting for setting in study_settings.settings}
     left = [trial for trial in plan.trials if trial.epochs_left]
     speeds: dict[str, float] = {}
-    by_kind: dict[str, float] = {}
+    by_kind: dict[str, StepTiming] = {}
     at_once = int(record.execution.get("trials_at_once") or 1)
     threads = record.execution.get("threads")
+    choices: dict[str, Mapping[str, Any]] = {}
     keys = list(dict.fromkeys(trial.setting for trial in left))
     for key in track(keys, "timing steps", len(keys)):
         kind = _kind(settings[key])
         if kind not in by_kind and len(by_kind) < _MOST_TIMED:
             with announcing(f"timing a few steps of {settings[key].label}"):
-                by_kind[kind] = _speed(settings[key], trials, threads)
+                by_kind[kind] = _timed(settings[key], trials, threads)
         # Of more kinds than are timed, the slowest stands for the rest.
-        speeds[key] = by_kind.get(kind) or min(by_kind.values())
+        known = by_kind.get(kind)
+        timed = known or min(by_kind.values(), key=lambda timing: timing.images_per_second)
+        speeds[key] = timed.images_per_second
+        choices |= {} if known is None else {key: known.choice.to_dict()}
     seconds = sum(_seconds(trial, trials.known(settings[trial.setting]), speeds[trial.setting]) for trial in left)
     chosen = len(left) / len(study_settings.file.repeats) if left else 0.0
     if plan.still_to_choose and chosen:
         seconds *= 1 + plan.still_to_choose / chosen
-    return Estimate(seconds / at_once, at_once, speeds)
+    computed = dict.fromkeys(describe_execution(timing.execution, timing.choice) for timing in by_kind.values())
+    return Estimate(seconds / at_once, at_once, speeds, choices, tuple(computed))
 
 
-def _seconds(trial: PlannedTrial, known: Known, images_per_second: float) -> float:
+def _seconds(trial: PlannedTrial, known: SettingFacts, images_per_second: float) -> float:
     """Of the epochs left, with what is scored after each and at the end, and a trial's start and record."""
     trained = trial.epochs_left * known.sizes["train"]
     held_out = sum(known.sizes.values()) - known.sizes["train"]
@@ -154,13 +165,11 @@ def _kind(setting: PlannedSetting) -> str:
     return "/".join(map(str, (recipe.data, recipe.model, recipe.precision, *(phase.batch_size for phase in phases))))
 
 
-def _speed(setting: PlannedSetting, trials: Trials, threads: int | None) -> float:
-    from cnnlab.studies.execution.run_trial import images_per_second
-
+def _timed(setting: PlannedSetting, trials: Trials, threads: int | None) -> StepTiming:
     recipe = {**setting.recipe.to_dict(), **({"threads": threads} if threads else {})}
     try:
-        return images_per_second(
+        return time_steps(
             recipe, data_dir=trials.data_dir, offline=trials.offline, datasets=trials.sets, seconds=_SECONDS
-        )[0]
+        )
     except CnnlabError as error:
         raise CnnlabError(f"{setting.label} cannot be timed: {error}") from error

@@ -18,7 +18,7 @@ FORMAT = 1
 
 TrialStatus = Literal["finished", "failed", "missing", "pruned"]
 FailureKind = Literal["nan", "memory", "crash", "error"]
-Verdict = Literal["supported", "contradicted", "undecided"]
+ClaimVerdict = Literal["supported", "contradicted", "undecided"]
 Word = Literal["reproduced", "better", "worse", "not comparable", "not measured"]
 
 
@@ -187,7 +187,7 @@ class Claim:
     """
 
     text: str
-    verdict: Verdict
+    verdict: ClaimVerdict
     why: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
 

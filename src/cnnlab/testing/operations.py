@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cnnlab.augment import Info, Pipeline, pipeline
-from cnnlab.augment.operation import Geometric, Shape, Targets
+from cnnlab.augment.operation import GeometricOperation, Shape, Targets
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.spec import Call
 from cnnlab.testing.suite import Check, Suite, require, run
@@ -217,7 +217,7 @@ def canonical_text_means_the_same(case: OperationCase) -> None:
 @_suite.check
 def matrices_can_be_undone(case: OperationCase) -> None:
     """Matrices of a geometric operation are float64, count×3×3, finite, and can be undone."""
-    for operation in (each for each in case.pipeline.operations if isinstance(each, Geometric)):
+    for operation in (each for each in case.pipeline.operations if isinstance(each, GeometricOperation)):
         for images in case.batches(200):
             matrix = operation.matrices(torch.Generator().manual_seed(0), _info(images))
             is_right = matrix.shape == (len(images), 3, 3) and matrix.dtype == torch.float64

@@ -59,11 +59,6 @@ class BatchLoader:
                 yield self._batch(chunk, images.to(self.device, non_blocking=True))
 
 
-def to_float(images: Tensor) -> Tensor:
-    """Pixels as float32 in [0, 1]; those that are floating-point are so already."""
-    return images if images.is_floating_point() else images.float().div_(255)
-
-
 def epoch_order(size: int, seed: int, epoch: int, weights: Tensor | None = None) -> Tensor:
     """The order of one epoch's samples: a permutation, or draws with replacement by ``weights``."""
     source = generator(seed, "order", epoch)

@@ -19,9 +19,8 @@ from cnnlab.core.machine import usable_cores
 from cnnlab.core.memory import kept_between_steps
 from cnnlab.core.messages import announcing, warn
 from cnnlab.core.seeds import scope
-from cnnlab.models import Classifier, autocast, native_kernels, why_no_native_kernels
+from cnnlab.models import Classifier, autocast, native_kernels, to_float, why_no_native_kernels
 from cnnlab.objectives import Targets
-from cnnlab.training.batches import to_float
 from cnnlab.training.precision import Pass, PrecisionChoice, Workload, choose_precision
 from cnnlab.training.prepare import TrainingSetup
 

@@ -126,6 +126,8 @@ class Trainer:
         self._finish()
 
     def _enter(self, span: PhaseSpan, checkpoint: Checkpoint | None) -> PhaseTraining:
+        if self.phase is not None:
+            self.phase.trained.end()
         phase = PhaseTraining(self.setup, span, self.classifier, self.execution, self.network)
         if checkpoint is not None:
             # An optimiser that has not stepped yet is that of a new phase and starts afresh, the scale with it.
@@ -140,7 +142,7 @@ class Trainer:
         counters, size, steps = self.counters, phase.span.phase.batch_size, phase.span.steps_in(epoch)
         indices = epoch_order(len(self.setup.dataset.train), self.recipe.seed, epoch, self.setup.balance.draws)
         left = indices[counters.in_epoch * size : steps * size]
-        self.classifier.train()
+        phase.trained.train()
         self.display.begin(epoch, steps, counters.in_epoch)
         began, earlier = time.monotonic(), counters.epoch_seconds
         for batch in self.loader.batches(left, size) if len(left) else ():

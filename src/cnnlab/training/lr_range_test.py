@@ -80,15 +80,15 @@ def find_lr(
     execution, choice = choose_execution(setup, classifier, steps)
     note(describe_execution(execution, choice))
     with execution.applied():
-        network = classifier.to(execution.torch_device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
+        network = classifier.to(execution.torch_device, memory_format=execution.memory_format)  # type: ignore[call-overload]
         phase = PhaseTraining(setup, setup.plan.spans[0], network, execution)
+        phase.trained.train()
         loader = BatchLoader(setup.dataset.train, execution.torch_device, execution.workers)
         rates: list[float] = []
         losses: list[float] = []
         for step, batch in enumerate(track(_endless(loader, setup, steps), "rates", steps)):
             rate = lowest * (highest / lowest) ** (step / (steps - 1))
-            for group in phase.optimizer.param_groups:
-                group["lr"] = rate
+            phase.use_rate(rate)
             loss = float(phase.stepper.take(batch, StepKey(setup.recipe.seed, 0, step)).loss)
             if not math.isfinite(loss) or (len(losses) > _FEWEST and loss > _BLOWN_UP * min(losses)):
                 break

@@ -13,7 +13,7 @@ from cnnlab.training.recipe_specs import SPECS, parse_spec
 _PATH = re.compile(r"([a-z_]+)(?:\[(\d+)\])?((?:\.[A-Za-z_][A-Za-z0-9_]*)*)")
 _PHASE = re.compile(r"phases\[(\d+)\]\.(.+)")
 _DIGITS = re.compile(r"[0-9]{1,100}")
-_TEXTS = {"name", "device", "select", "parent", "balance", "precision", "kernels"}
+_TEXTS = {"name", "device", "select", "parent", "balance", "precision", "kernels", "trainable"}
 
 
 def parse_pairs(words: Sequence[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from cnnlab.training.phases import PhaseSpan
 from cnnlab.training.prepare import TrainingSetup
 from cnnlab.training.schedules import PhaseProgress
 from cnnlab.training.step import StepKey, StepOutcome, Stepper, is_out_of_memory
+from cnnlab.training.trainable_layers import PartialTraining
 
 
 class PhaseTraining:
@@ -32,15 +33,21 @@ class PhaseTraining:
     ) -> None:
         phase, weights = span.phase, setup.balance.on(execution.torch_device)
         self.span, self.schedule = span, phase.schedule.parsed.build()
-        self.optimizer = build_optimizer(phase.optimizer.parsed, classifier, phase.weight_decay)
+        self.trained = PartialTraining(classifier, phase.trained_layers)
+        self.trained.begin()
+        self.optimizer = build_optimizer(phase.optimizer.parsed, classifier, phase.weight_decay, self.trained.parts)
         forward = classifier if network is None else network
         self.stepper = Stepper(phase, setup.objective, forward, classifier, self.optimizer, execution, weights)
         self._full_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        is_scaled = self.trained.parts[0].rate != 1
+        self._full_rate = float(phase.optimizer.parsed.arguments["lr"]) if is_scaled else self._full_rates[0]
 
     @property
     def rate(self) -> float:
-        """The learning rate as it is."""
-        return float(self.optimizer.param_groups[0]["lr"])
+        """The learning rate as it is; that of a part is a factor of it."""
+        # Kept nowhere but in the optimiser, whose state a run that goes on brings along.
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        return rate if self._full_rate == self._full_rates[0] else rate * (self._full_rate / self._full_rates[0])
 
     def set_rate(self, step: int, judged: Sequence[float]) -> None:
         """Sets the learning rate for the step after this many of the whole training.
@@ -51,6 +58,11 @@ class PhaseTraining:
         multiplier = self.schedule.multiplier(progress)
         for group, rate in zip(self.optimizer.param_groups, self._full_rates, strict=True):
             group["lr"] = rate * multiplier
+
+    def use_rate(self, rate: float) -> None:
+        """Sets the learning rate whatever the schedule says, that of each part in its proportion."""
+        for group, full in zip(self.optimizer.param_groups, self._full_rates, strict=True):
+            group["lr"] = rate * (full / self._full_rate)
 
     def take(self, batch: Batch, step_key: StepKey, at_split: Callable[[Execution], None]) -> StepOutcome:
         """One step, in twice as many parts where memory runs out.

@@ -4,25 +4,29 @@ What comes first decides:
 
 1.  a device without native bfloat16 computes in float32; nothing is timed;
 2.  what was found before on this machine for this network and batch is taken again;
-3.  a picture that takes too much arithmetic for a few to be timed is computed in bfloat16, and a training too short for
+3.  a training of a few dozen pictures is computed in float32; nothing is timed, not even a picture;
+4.  a picture that takes too much arithmetic for a few to be timed is computed in bfloat16, and a training too short for
     a trial in what is likely: bfloat16 where a step holds much arithmetic;
-4.  else both formats are timed, on slices of 2, 8, 32, … pictures, until one is clearly ahead or the budget is spent.
+5.  else both formats are timed, on slices of 2, 8, 32, … pictures, until one is clearly ahead or the budget is spent.
 
-The budget is two seconds or 3% of the training, whichever is less, and no pass is begun that would exceed it.
+The budget is two seconds or 3% of the training, whichever is less. No pass is begun that would exceed it, and one that
+takes longer than was to be foreseen, such as a first one, is left off between two of its layers.
 """
 
 import json
+import math
 import os
 import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import StorageError
@@ -64,6 +68,12 @@ _FASTER = 1 / 0.9
 # pictures. A training in which that is more than its share is decided without.
 _LEAST_SECONDS = 0.1
 _LEAST_IMAGES = 2000
+# Of a training with fewer pictures a forward pass over one or two, which counts the arithmetic, is no small part.
+_LEAST_COUNTED = 100
+# For counting, which is done twice; a picture that takes longer forwards takes too long for passes over two.
+_SECONDS_TO_COUNT = 0.3
+# The trial is made on a copy of the network: bytes copied in a second, where memory is fetched for them.
+_COPIED = 5e8
 # More multiply-adds a second than a core of today does in float32, so that a training takes at least as long as this
 # says. Forwards and backwards together are three times the forward pass.
 _MOST_MULTIPLY_ADDS = 1e11
@@ -125,9 +135,9 @@ def choose_precision(work: Workload, prepare: Callable[[], Pass]) -> PrecisionCh
     known = _recall(place)
     if known is not None:
         return PrecisionChoice(**{**known, "why": "remembered", "seconds": _since(began)})
-    # Twice, for the first time may be held up by whatever else the machine does, and stands for the first pass.
-    counts = [_counted(work) for _ in range(2)]
-    trial = PrecisionTrial(work, counts[0][0], began, min(seconds for _, seconds in counts))
+    if work.batch * work.steps < _LEAST_COUNTED:
+        return PrecisionChoice("float32", "too short to time", _since(began))
+    trial = PrecisionTrial(work, *_counted(work), began)
     trial.run(prepare)
     choice = trial.choice()
     if trial.is_final:
@@ -139,14 +149,13 @@ class PrecisionTrial:
     """Passes in both formats over growing slices of a batch, within a budget.
 
     :param multiply_adds: of a picture forwards; 0 where that is not known.
-    :param began: when the choosing began, by ``time.perf_counter``; all since then counts.
     :param forward: seconds of a forward pass over one picture.
+    :param began: when the choosing began, by ``time.perf_counter``; all since then counts.
     """
 
-    def __init__(self, work: Workload, multiply_adds: int, began: float, forward: float = 0.0) -> None:
-        self.work, self.multiply_adds, self.began = work, multiply_adds, began
+    def __init__(self, work: Workload, multiply_adds: int, forward: float, began: float) -> None:
+        self.work, self.multiply_adds, self.forward, self.began = work, multiply_adds, forward, began
         self.passes: dict[tuple[int, Precision], list[float]] = {}
-        self.expected_first = forward * _PASSES * _SLICES[0]
         self.is_clear = False
         self.is_whole = False
 
@@ -161,10 +170,9 @@ class PrecisionTrial:
         work = self.work
         images = work.batch * work.steps
         arithmetic = _PASSES * images * self.multiply_adds / (_MOST_MULTIPLY_ADDS * work.threads)
-        timed = self._float32_step()
-        if timed is None:
-            return arithmetic if self.multiply_adds else MOST_SECONDS / SHARE
-        return max(arithmetic, work.steps * timed)
+        # A step takes longer than one over a single picture.
+        step = self._float32_step() or _PASSES * self.forward
+        return max(arithmetic, work.steps * step)
 
     @property
     def is_worth_while(self) -> bool:
@@ -179,19 +187,33 @@ class PrecisionTrial:
 
     def run(self, prepare: Callable[[], Pass]) -> None:
         """Times passes until one format is clearly ahead, the whole batch was timed, or the budget is spent."""
-        if not self.is_worth_while:
+        copying = sum(weight.nbytes for weight in self.work.network.parameters()) / _COPIED
+        if not self.is_worth_while or _since(self.began) + copying + self._first > self.budget:
             return
         one_pass = prepare()
         for size, precision in self._schedule():
             if _since(self.began) + self._expected(size, precision) > self.budget:
                 return
-            start = time.perf_counter()
-            one_pass(precision, size)
-            self.passes.setdefault((size, precision), []).append(time.perf_counter() - start)
+            if not self._time(one_pass, size, precision):
+                return
             self.is_clear = precision == _FORMATS[-1] and self._is_clear_on(size)
             if self.is_clear:
                 return
         self.is_whole = True
+
+    def _time(self, one_pass: Pass, size: int, precision: Precision) -> bool:
+        """Takes down how long a pass takes; whether it came to its end before the budget was spent."""
+        start, is_whole = time.perf_counter(), True
+        try:
+            with _until(self.began + self.budget):
+                one_pass(precision, size)
+        except _OutOfTimeError:
+            is_whole = False
+        seconds = _since(start)
+        # What was left off after several times as long as in float32 is as far behind as that, at least.
+        if is_whole or seconds > _FAR_BEHIND * (self._best(size, "float32") or math.inf):
+            self.passes.setdefault((size, precision), []).append(seconds)
+        return is_whole
 
     def choice(self) -> PrecisionChoice:
         """What the passes say, or what is likely where there are too few."""
@@ -233,7 +255,11 @@ class PrecisionTrial:
         if earlier:
             before, seconds = max(earlier)
             return seconds * size / before
-        return self.passes[size, "float32"][0] if (size, "float32") in self.passes else self.expected_first
+        return self.passes[size, "float32"][0] if (size, "float32") in self.passes else self._first
+
+    @property
+    def _first(self) -> float:
+        return self.forward * _PASSES * _SLICES[0]
 
     def _is_clear_on(self, size: int) -> bool:
         float32, bfloat16 = (self._best(size, precision) for precision in _FORMATS)
@@ -285,18 +311,40 @@ def _since(began: float) -> float:
     return time.perf_counter() - began
 
 
+class _OutOfTimeError(Exception):
+    """Leaves a pass that takes too long."""
+
+
+@contextmanager
+def _until(moment: float) -> Iterator[None]:
+    """A block that a pass is thrown out of once this moment is over, by ``time.perf_counter``.
+
+    Autograd asks whenever it keeps a tensor and whenever it takes one up again, so between layers in both directions.
+    That takes a microsecond; modules with hooks on them would be computed by other kernels.
+    """
+
+    def look(kept: Tensor) -> Tensor:
+        if time.perf_counter() > moment:
+            raise _OutOfTimeError
+        return kept
+
+    with saved_tensors_hooks(look, look):
+        yield
+
+
 def _counted(work: Workload) -> tuple[int, float]:
-    """The multiply-adds of a picture, 0 where they are not known, and the seconds that it took to see them."""
-    began = time.perf_counter()
-    return _multiply_adds(work), _since(began)
-
-
-def _multiply_adds(work: Workload) -> int:
-    try:
-        return multiply_adds(work.network, work.shape, most=_MOST_TO_TIME * work.threads)
-    except Exception:
-        # What is wrong with a network is for its training to say; here it only means that nothing is known of it.
-        return 0
+    """The multiply-adds of a picture, 0 where they are not known, and the seconds of a forward pass over it."""
+    counts: list[tuple[int, float]] = []
+    # Twice, for the first time kernels are made, and may be held up by whatever else the machine does.
+    for _ in range(2):
+        began = time.perf_counter()
+        try:
+            found = multiply_adds(work.network, work.shape, _MOST_TO_TIME * work.threads, _SECONDS_TO_COUNT)
+        except Exception:
+            # What is wrong with a network is for its training to say; here it only means that nothing is known of it.
+            return 0, 0.0
+        counts.append((found, _since(began)))
+    return max(found for found, _ in counts), min(seconds for _, seconds in counts)
 
 
 def _place(work: Workload) -> Path:

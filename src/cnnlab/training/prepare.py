@@ -32,6 +32,7 @@ from cnnlab.training.python_objects import PythonObjects, check_network, extract
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.recipe_specs import GivenInPython
 from cnnlab.training.selection import SelectionMetric
+from cnnlab.training.trainable_layers import PartialTraining
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,9 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
     )
     if any(min(span.phase.batch_size, len(dataset.train)) == 1 for span in setup.plan.spans):
         _check_single_images(classifier)
+    for phase in recipe.normal():
+        # Layers that there are not are told of now, and not when the phase begins.
+        PartialTraining(classifier, phase.trained_layers)
     return classifier
 
 
@@ -156,7 +160,7 @@ def _check_single_images(classifier: Classifier) -> None:
     """Refuses a network that cannot be trained on one picture at a time."""
     trial = copy.deepcopy(classifier).train()
     try:
-        with torch.no_grad():
+        with scope(0, "trial"), torch.no_grad():
             trial(torch.zeros(1, *classifier.shape))
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):

@@ -12,16 +12,18 @@ from cnnlab.core import yaml
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.registry import BoundCall
+from cnnlab.core.spec import ParsedSpec
 from cnnlab.data.reading import Reading
 from cnnlab.models import ModelSpec
 from cnnlab.objectives import Objective
 from cnnlab.training.normalization import Moments
 from cnnlab.training.optimizers import check_optimizer
 from cnnlab.training.overrides import override
-from cnnlab.training.recipe_specs import GivenInPython, ParsedSpec, parse_spec, parse_specs
+from cnnlab.training.recipe_specs import GivenInPython, parse_spec, parse_specs
 from cnnlab.training.schedules import Schedule
+from cnnlab.training.trainable_layers import TrainableLayer, TrainableLayers, parse_trainable
 
-SEMANTICS = 1
+SEMANTICS = 2
 """The version of what a recipe means; raised when the same recipe would train differently."""
 
 
@@ -43,6 +45,9 @@ Augmentation: TypeAlias = Annotated[ParsedSpec[Pipeline], _TEXT]
 Adversaries: TypeAlias = Annotated[ParsedSpec[tuple[BoundCall[Any], ...]], _TEXT]
 OptimizerCall: TypeAlias = Annotated[ParsedSpec[BoundCall[Optimizer]], _TEXT]
 RateSchedule: TypeAlias = Annotated[ParsedSpec[BoundCall[Schedule]], _TEXT]
+Trainable: TypeAlias = Annotated[
+    TrainableLayers | None, BeforeValidator(parse_trainable), PlainSerializer(str, when_used="unless-none")
+]
 MaybeText = Annotated[str | None, _MAYBE]
 MaybeNumber = Annotated[int | None, _MAYBE]
 MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, _MAYBE]
@@ -76,12 +81,18 @@ class Phase(_Strict):
     weight_decay: float = Field(0.0, ge=0)
     clip_gradient: MaybePositive = None
     clip_weights: MaybePositive = None
+    trainable: Trainable = None
 
     @model_validator(mode="before")
     @classmethod
     def _parse_specs(cls, content: Any) -> Any:
         """Every spec, once: what is made of it here is handed on."""
         return parse_specs(content)
+
+    @property
+    def trained_layers(self) -> tuple[TrainableLayer, ...] | None:
+        """The layers that are trained; None where all are."""
+        return None if self.trainable is None else self.trainable.parsed
 
     def digested(self) -> dict[str, Any]:
         """What a recipe's digest takes of it: every value that is not its key's default.

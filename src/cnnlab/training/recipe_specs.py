@@ -1,42 +1,16 @@
 """The keys of a recipe that hold spec strings, and what each is parsed into, once, when the recipe is read."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from cnnlab import augment, data, models, objectives
 from cnnlab.core.errors import SpecError
 from cnnlab.core.hooks import perturbations
-from cnnlab.core.spec import Call, format_calls, read
+from cnnlab.core.spec import Call, ParsedSpec, format_calls, read
 from cnnlab.training.normalization import OF_WEIGHTS, parse_normalization
 from cnnlab.training.optimizers import optimizers
 from cnnlab.training.schedules import schedules
-
-T = TypeVar("T")
-
-
-class ParsedSpec(str, Generic[T]):
-    """A spec in its canonical form, with what it was parsed into.
-
-    >>> recipe.augment, recipe.augment.parsed(images, targets, seed=0, epoch=0, step=0, ids=ids)
-    """
-
-    parsed: T
-
-    def __new__(cls, text: str, parsed: T) -> "ParsedSpec[T]":
-        """The text with what it means."""
-        spec = super().__new__(cls, text)
-        spec.parsed = parsed
-        return spec
-
-    def __getnewargs__(self) -> tuple[str, T]:  # type: ignore[override]
-        return str(self), self.parsed
-
-    @property
-    def name(self) -> str:
-        """The name that it begins with."""
-        return re.split(r"[(|]", self, maxsplit=1)[0]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from cnnlab.core import yaml
 from cnnlab.data import Dataset, load_data
 from cnnlab.runs import Run
 from cnnlab.studies import ProcessExecutor, Study
+from cnnlab.studies.execution import process_executor
 from cnnlab.studies.execution.executor import EpochDone, Failed, Finished, Stopped, TrialRequest
 from cnnlab.studies.execution.shared_data import DatasetCache, share_dataset
 
@@ -186,6 +187,18 @@ def test_workers_without_an_order_end_at_once(tmp_path):
         # Far less than the sixty seconds asked for, however busy the machine.
         assert time.monotonic() - began < 40
         assert worker.process.exitcode == -signal.SIGTERM
+
+
+@pytest.mark.slow(6)
+def test_timing_tells_the_number_format_that_a_worker_chose_and_why(tmp_path, monkeypatch):
+    monkeypatch.setattr(process_executor, "_PACE_SECONDS", 0.01)
+    with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
+        found = executor.pace({**BASE, "precision": "auto"}, 1, 1)
+        assert found.images_per_second > 0 and (found.at_once, found.threads) == (1, 1)
+        assert found.execution["threads"] == 1
+        assert found.choice["precision"] == found.execution["precision"] == "float32"
+        # The network is small, the training short; or else the processor has no other format.
+        assert found.choice["why"] in ("too short to time", "no native bfloat16")
 
 
 @pytest.mark.slow(6)

@@ -1,6 +1,6 @@
 """``cnnlab augment cost``."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from cnnlab.cli.shape import read_shape
 from cnnlab.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from cnnlab.augment.cost import Cost
+    from cnnlab.augment.cost import PipelineCost
 
 _SHAPE, _BATCH = "3x32x32", 256
 
@@ -58,21 +58,25 @@ def cost(
         cnnlab augment cost 'flip|rotate(30)|erase' data=fashion-mnist model=vgg-like
     """
     from cnnlab.cli.words import read_words
-    from cnnlab.core.messages import announcing, quietly
+    from cnnlab.core.messages import announcing, note, quietly
 
     with loading(quiet):
         from cnnlab import augment
         from cnnlab.augment.cost import cost as measure
 
     pipeline = augment.pipeline(spec)
+    how: dict[str, Any] = {}
     if words:
         _refuse_beside_a_recipe(shape, batch)
         with loading(quiet):
-            from cnnlab.training.single_step import single_step
+            from cnnlab.training.execution import describe_execution
+            from cnnlab.training.timed_step import single_step
 
         recipe, keys = read_words(words, device=device)
         with quietly(quiet):
             step = single_step(recipe, data_dir=data_dir, offline=offline, **keys)
+            note(describe_execution(step.execution, step.choice))
+        how = {"execution": step.execution.to_dict(), "precision_choice": step.choice.to_dict()}
         with step.execution.applied(), quietly(quiet), announcing(f"timing {repeats} batches of each operation"):
             place = step.execution.device
             costs = measure(pipeline, step.shape, batch=step.batch, repeats=repeats, device=place, model=step)
@@ -81,7 +85,7 @@ def cost(
         with quietly(quiet), announcing(f"timing {repeats} batches of each operation"):
             costs = measure(pipeline, size, batch=batch or _BATCH, repeats=repeats, device=_place(device))
     if as_json:
-        output.write_json({"augment": pipeline.spec, **costs.to_dict()})
+        output.write_json({"augment": pipeline.spec, **costs.to_dict(), **how})
     else:
         _write(costs)
 
@@ -104,7 +108,7 @@ def _place(device: str | None) -> str:
     return execution_for(device=device, threads=None, workers=None, compile=False).device
 
 
-def _write(costs: "Cost") -> None:
+def _write(costs: "PipelineCost") -> None:
     rows = []
     for label in costs.seconds:
         share = costs.share(label)

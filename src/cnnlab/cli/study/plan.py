@@ -58,6 +58,7 @@ def _overview(plan: "StudyPlan") -> None:
             ("trials", f"{len(plan.trials)}: {', '.join(counts)}" if counts else len(plan.trials)),
             ("epochs left", f"{plan.epochs_left:,}"),
             ("time left", time),
+            ("timed", None if plan.estimate is None else "; ".join(plan.estimate.computed) or None),
         ]
     )
 

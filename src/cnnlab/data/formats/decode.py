@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnlab.core.errors import DataError
-from cnnlab.data.options import Resize
+from cnnlab.data.options import ResizeMode
 from cnnlab.data.white import DEEPEST, as_bytes
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "TGA", "ICO", "AVIF")
@@ -46,7 +46,7 @@ class Form:
     """
 
     size: tuple[int, int] | None = None
-    resize: Resize = "squash"
+    resize: ResizeMode = "squash"
     channels: int | None = None
     white: int | None = None
 
@@ -101,7 +101,7 @@ def to_form(image: Image.Image, form: Form) -> NDArray[np.uint8]:
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def resized(image: Image.Image, size: tuple[int, int] | None, how: Resize) -> Image.Image:
+def resized(image: Image.Image, size: tuple[int, int] | None, how: ResizeMode) -> Image.Image:
     """The picture at height and width ``size``: squashed, or its middle, or the whole of it padded with black."""
     if size is None or image.size == size[::-1]:
         return image

@@ -15,7 +15,7 @@ from cnnlab.evaluation.student_t import t_quantile, two_sided_p, welch
 
 PERMUTATION = "permutation, Holm"
 _NO_SPREAD = "the repeats do not vary, so there is nothing to measure a difference against"
-_NO_FREEDOM = "there are too few repeats to measure their spread"
+_TOO_FEW_REPEATS = "there are too few repeats to measure their spread"
 _ROUNDING = 1e-10
 
 
@@ -74,7 +74,7 @@ def _by_pooled_spread(
 ) -> PairTest:
     estimate, error = fitted.difference(plan.calm.index(pair[0]), plan.calm.index(pair[1]))
     if fitted.df < 1:
-        return PairTest(estimate, why=_NO_FREEDOM)
+        return PairTest(estimate, why=_TOO_FEW_REPEATS)
     if error == 0:
         return _without_spread(estimate, float(np.abs(fitted.effects).max()))
     t, largest = estimate / error, plan.largest
@@ -140,7 +140,7 @@ def _by_two_samples(plan: ComparisonPlan, left: Array, right: Array, smallest: f
     """Welch's test, for settings that share no seeds."""
     count = min(len(left), len(right))
     if count < 2:
-        return PairTest(float(left.mean() - right.mean()), why=_NO_FREEDOM)
+        return PairTest(float(left.mean() - right.mean()), why=_TOO_FEW_REPEATS)
     estimate, error, df = welch(left.tolist(), right.tolist())
     scale = max(float(np.abs(left).max()), float(np.abs(right).max()))
     if error <= _ROUNDING * scale:

@@ -24,7 +24,7 @@ def open_model(
     ``first``, ``last``       a run, by anything that :meth:`cnnlab.RunStore.find` takes; or ``run:first``
     ``cats.safetensors``      a classifier from its file; or ``classifier:cats.safetensors``
     ``pretrained:vgg16``      a network as it was trained elsewhere, by the spec of a model that takes weights
-    ``KIND:NAME``             whatever else a room of cnnlab knows how to open
+    ``KIND:NAME``             whatever else a package of cnnlab knows how to open
     ========================= ==============================================================================
 
     :param name: what is no text is given back.

@@ -6,7 +6,7 @@ from cnnlab.reports.contents import classes as contents
 from cnnlab.reports.contents.mistakes import Gallery, gallery
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import with_unit
-from cnnlab.reports.figures import classes as figures
+from cnnlab.reports.figures import class_metrics as figures
 from cnnlab.reports.sections.base import Section, SectionFigure, section, what_was_scored
 
 _CLOSE = 0.005

@@ -81,13 +81,14 @@ class Throughput:
 
     :param at_once: trainings at the same time, with ``threads`` each.
     :param images_per_second: of all together.
-    :param execution: the precision, device and so on that was settled on.
+    :param execution: the precision, device and so on that was settled on, and ``choice`` why that precision.
     """
 
     at_once: int
     threads: int
     images_per_second: float
     execution: Mapping[str, Any] = field(default_factory=dict)
+    choice: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Executor(ABC):

@@ -66,7 +66,8 @@ def choose_parallelism(executor: Executor, recipe: Recipe, choices: list[tuple[i
     shown = ", ".join(f"{pace.at_once} × {pace.threads}: {pace.images_per_second:,.0f}" for pace in paces)
     note(f"Images per second by trials at once × threads of each: {shown}. Taken: {best.at_once} × {best.threads}.")
     timed = {f"{pace.at_once}x{pace.threads}": round(pace.images_per_second, 1) for pace in paces}
-    return {**_fixed({**best.execution, "threads": best.threads}, best.at_once), "timed": timed}
+    fixed = _fixed({**best.execution, "threads": best.threads}, best.at_once)
+    return {**fixed, "precision_choice": dict(best.choice), "timed": timed}
 
 
 def trial_recipe(recipe: Recipe, seed: int, execution: Mapping[str, Any]) -> dict[str, Any]:

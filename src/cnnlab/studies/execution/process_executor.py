@@ -12,6 +12,7 @@ from typing import Any
 from cnnlab.core.errors import CnnlabError
 from cnnlab.data import Dataset
 from cnnlab.studies.execution.executor import Event, Executor, Failed, Finished, Stopped, Throughput, TrialRequest
+from cnnlab.studies.execution.run_trial import StepTiming
 from cnnlab.studies.execution.shared_data import share_dataset
 from cnnlab.studies.execution.worker import WorkerConfig, work
 from cnnlab.training import Recipe
@@ -106,7 +107,8 @@ class ProcessExecutor(Executor):
         for worker in workers:
             worker.send("pace", (timed, _PACE_SECONDS))
         answers = self._all_answered(workers)
-        return Throughput(at_once, threads, sum(speed for speed, _ in answers), answers[0][1])
+        together, first = sum(timing.images_per_second for timing in answers), answers[0]
+        return Throughput(at_once, threads, together, first.execution.to_dict(), first.choice.to_dict())
 
     def close(self) -> None:
         """Busy workers save and stop; the others, which have nothing to save, are ended at once.
@@ -200,7 +202,7 @@ class ProcessExecutor(Executor):
         worker.connection.close()
         self._workers.remove(worker)
 
-    def _all_answered(self, workers: Sequence[_Worker]) -> list[tuple[float, dict[str, Any]]]:
+    def _all_answered(self, workers: Sequence[_Worker]) -> list[StepTiming]:
         """What each said; the first fault is raised once all have answered, so that none is left in a pipe."""
         answers, faults = [], []
         for worker in workers:
@@ -212,7 +214,7 @@ class ProcessExecutor(Executor):
             raise faults[0]
         return answers
 
-    def _answered(self, worker: _Worker) -> tuple[float, dict[str, Any]]:
+    def _answered(self, worker: _Worker) -> StepTiming:
         try:
             kind, content = worker.connection.recv()
         except (EOFError, OSError):
@@ -221,7 +223,8 @@ class ProcessExecutor(Executor):
             raise CnnlabError(f"the timing of a few steps failed: {_epitaph(worker.process.exitcode)}.") from None
         if kind == "error":
             raise CnnlabError(f"the timing of a few steps failed: {content}")
-        return content[0], content[1]
+        timing: StepTiming = content
+        return timing
 
 
 def _epitaph(code: int | None) -> str:

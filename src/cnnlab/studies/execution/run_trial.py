@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from cnnlab.studies.execution.executor import (
     Stopped,
     TrialRequest,
 )
+from cnnlab.training.execution import Execution
+from cnnlab.training.precision import PrecisionChoice
 from cnnlab.training.signals import Interrupted
-from cnnlab.training.single_step import single_step
 from cnnlab.training.step import is_out_of_memory
+from cnnlab.training.timed_step import single_step
 
 _SIGTERM = 15
 _STEPS_BEFORE = 2
@@ -84,15 +87,24 @@ def kind_of(error: BaseException) -> Failure:
     return "memory" if is_out_of_memory(error) else "error"
 
 
-def images_per_second(
+@dataclass(frozen=True)
+class StepTiming:
+    """How fast the steps of a recipe are, how they are carried out, and why in that number format."""
+
+    images_per_second: float
+    execution: Execution
+    choice: PrecisionChoice
+
+
+def time_steps(
     recipe: Mapping[str, Any],
     *,
     data_dir: Path | None,
     offline: bool,
     datasets: MutableMapping[str, Dataset],
     seconds: float = _SECONDS,
-) -> tuple[float, dict[str, Any]]:
-    """The speed of the steps of a recipe in this process, timed for so long, and the execution they were done in."""
+) -> StepTiming:
+    """The steps of a recipe in this process, timed for so long."""
     step = single_step(dict(recipe), data_dir=data_dir, offline=offline, datasets=datasets)
     images = _random_images(step.batch, step.shape).to(step.execution.torch_device)
     done = 0
@@ -106,7 +118,7 @@ def images_per_second(
             done += 1
         _wait(step.execution.device)
         took = time.perf_counter() - began
-    return done * step.batch / took, step.execution.to_dict()
+    return StepTiming(done * step.batch / took, step.execution, step.choice)
 
 
 def _random_images(count: int, shape: tuple[int, int, int]) -> Any:

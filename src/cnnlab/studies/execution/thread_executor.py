@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnlab.data import Dataset
 from cnnlab.studies.execution.executor import Event, Executor, Throughput, TrialRequest
-from cnnlab.studies.execution.run_trial import images_per_second, run_trial
+from cnnlab.studies.execution.run_trial import run_trial, time_steps
 from cnnlab.studies.execution.shared_data import DatasetCache
 
 
@@ -57,8 +57,8 @@ class ThreadExecutor(Executor):
     def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Throughput:
         """Timed here, one at a time whatever is asked."""
         timed = {**recipe, "threads": threads}
-        speed, execution = images_per_second(timed, data_dir=self._data_dir, offline=self._offline, datasets=self._sets)
-        return Throughput(1, threads, speed, execution)
+        timing = time_steps(timed, data_dir=self._data_dir, offline=self._offline, datasets=self._sets)
+        return Throughput(1, threads, timing.images_per_second, timing.execution.to_dict(), timing.choice.to_dict())
 
     def close(self) -> None:
         """Stops after the epoch that is under way."""

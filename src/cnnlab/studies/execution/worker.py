@@ -3,7 +3,7 @@
 What goes to a worker is a pair: ``("share", (key, dataset))``, ``("train", request)``, ``("go on", bool)``,
 ``("pace", (recipe, seconds))`` or ``("end", None)``; what comes back is an event of
 :mod:`cnnlab.studies.execution.executor`,
-``("pace", (images per second, execution))`` or ``("error", message)``, and ``("ready", process id)`` first of all.
+``("pace", timing)`` or ``("error", message)``, and ``("ready", process id)`` first of all.
 
 A worker outlives nobody: when the other end of the pipe is closed, whatever the reason, a thread that listens there
 sends its own process a SIGTERM, upon which the training saves and stops.
@@ -59,7 +59,7 @@ def work(connection: Connection, config: WorkerConfig) -> None:
 
 
 def _heed(word: tuple[str, Any], sets: Any, connection: Connection, inbox: Any, config: WorkerConfig) -> None:
-    from cnnlab.studies.execution.run_trial import images_per_second, run_trial
+    from cnnlab.studies.execution.run_trial import run_trial, time_steps
 
     kind, content = word
     if kind == "share":
@@ -68,7 +68,7 @@ def _heed(word: tuple[str, Any], sets: Any, connection: Connection, inbox: Any, 
     elif kind == "pace":
         recipe, seconds = content
         try:
-            _send(connection, ("pace", _paced(images_per_second, recipe, seconds, sets, config)))
+            _send(connection, ("pace", _paced(time_steps, recipe, seconds, sets, config)))
         except Exception as error:
             _send(connection, ("error", str(error)))
     elif kind == "train":

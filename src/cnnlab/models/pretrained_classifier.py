@@ -13,8 +13,8 @@ from cnnlab.core.spec import Call
 from cnnlab.models.backbone import Backbone
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.networks import architectures, build_network, parse_model
+from cnnlab.models.pretrained_weights import count_of_classes, load_into, moments_for, starting_weights
 from cnnlab.models.shapes import Shape
-from cnnlab.models.weight_files import count_of_classes, load_into, moments_for, starting_weights
 
 
 def pretrained(

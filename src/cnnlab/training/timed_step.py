@@ -13,6 +13,7 @@ from cnnlab.runs import store_at
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution, choose_execution
 from cnnlab.training.phase_training import PhaseTraining
+from cnnlab.training.precision import PrecisionChoice
 from cnnlab.training.prepare import build_classifier, read_setup
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.step import StepKey
@@ -23,11 +24,13 @@ class SingleStep:
     """The step of a recipe's first phase, without its augmentation, always with the targets of the same pictures.
 
     :param shape: channels, height and width of the recipe's pictures.
+    :param choice: of the number format in which the step is computed.
     """
 
     shape: tuple[int, int, int]
     batch: int
     execution: Execution
+    choice: PrecisionChoice
     phase: PhaseTraining
     targets: Mapping[str, Tensor]
 
@@ -54,11 +57,13 @@ def single_step(
     keys |= {"augment": "none"}
     setup = read_setup(recipe, keys, store_at(), data_dir=data_dir, offline=offline, datasets=datasets)
     classifier = build_classifier(setup)
-    execution, _ = choose_execution(setup, classifier)
+    execution, choice = choose_execution(setup, classifier)
     device = execution.torch_device
-    network = classifier.to(device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
+    network = classifier.to(device, memory_format=execution.memory_format)  # type: ignore[call-overload]
     span = setup.plan.spans[0]
     batch = min(span.phase.batch_size, len(setup.dataset.train))
     _, targets = setup.dataset.train.batch(torch.arange(batch))
     placed = {name: rows.to(device) for name, rows in targets.items()}
-    return SingleStep(setup.dataset.shape, batch, execution, PhaseTraining(setup, span, network, execution), placed)
+    phase = PhaseTraining(setup, span, network, execution)
+    phase.trained.train()
+    return SingleStep(setup.dataset.shape, batch, execution, choice, phase, placed)
