@@ -33,8 +33,8 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turns what the system says when ``path`` cannot be written into a :class:`StorageError` with a remedy."""
     try:
         yield
-    except FileNotFoundError:
-        # Of what is gone, whoever asked for it knows more.
+    except (FileNotFoundError, TimeoutError):
+        # Of what is gone, and of waiting for a lock, whoever asked for it knows more.
         raise
     except OSError as error:
         why = _REMEDIES.get(error.errno or 0) or f"{error.strerror or error}. Try again, or choose another folder"

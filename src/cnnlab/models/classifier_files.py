@@ -15,6 +15,7 @@ from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.core.files import open_regular, write_bytes
 from cnnlab.core.hooks import opener
+from cnnlab.core.sinks import visible
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.networks import build_network, is_built_in
 from cnnlab.models.predictable import ResizeMode
@@ -107,6 +108,8 @@ def load_classifier(path: Path | str, network: nn.Module | None = None) -> Class
         network = network or _rebuilt(path, facts)
         _fill(path, network, tensors, what)
         arguments = facts.model_dump(exclude={"format", "outputs", "extra"})
+        # They may be anybody's words.
+        arguments["classes"] = {name: list(map(visible, words)) for name, words in facts.classes.items()}
         classifier = Classifier(network, **arguments)
         _check_outputs(path, facts, classifier)
     except UsageError as error:

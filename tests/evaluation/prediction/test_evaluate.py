@@ -61,7 +61,7 @@ def test_pictures_of_some_of_the_classes_are_scored_by_their_names(
         place = tmp_path / "some" / NAMES[classes[number // 3]] / f"{number}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
         # Of each three one is not quite black elsewhere, so that no two are the same.
-        image[0, 0, 0] |= number
+        image[0, 3, 0] ^= number
         Image.fromarray(image[0].numpy()).save(place)
     with pytest.warns(CnnlabWarning, match="the data has no pictures of .*south-east"):
         result = evaluate(classifier, tmp_path / "some")
