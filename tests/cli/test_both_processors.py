@@ -15,11 +15,16 @@ from typing import Any
 
 import pytest
 
+from cnnlab.core.devices import has_native_bfloat16
+from cnnlab.training.precision import MOST_SECONDS
+
 KINDS = {"as it is": {}, "without AVX-512": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}}
 SECONDS_TO_FIRST_STEP = 20
 """Loading PyTorch included, on a loaded machine. Where formats that are not native were timed it was 170 s."""
 SECONDS = 60
 RECIPE = ["data=digits(size=32)", "model=convnet", "subset=200", "epochs=1"]
+# Long enough for two seconds of trying out formats; with torch's kernels a slice of eight pictures tells.
+LONG = ["data=digits(size=32)", "model=cnn(filters=[32, 64])", "epochs=1000", "batch_size=200", "kernels=torch"]
 STUDY = """question: Does the rate matter?
 base: {data: digits(size=32), subset: 200, model: convnet, epochs: 1, batch_size: 200}
 vary: {optimizer.lr: [0.001, 0.01]}
@@ -77,8 +82,11 @@ def test_a_training_comes_to_its_first_step_and_what_it_left_is_evaluated(
     process = _start(["train", *RECIPE, "batch_size=200", "--json"], tmp_path, environment)
     seconds = _seconds_to_first_step(process, tmp_path / "runs")
     run = json.loads(_ended(process))
+    # The cache is empty: own kernels were compiled for it, where there is a compiler.
     assert seconds < SECONDS_TO_FIRST_STEP
     assert run["status"] == "finished"
+    if run["execution"]["kernels"] == "native":
+        assert 0 < run["kernels_build"]["seconds"] < SECONDS_TO_FIRST_STEP
     choice = run["precision_choice"]
     assert choice["precision"] == run["execution"]["precision"] and choice["seconds"] < SECONDS_TO_FIRST_STEP
     if environment.get("ONEDNN_MAX_CPU_ISA") == "AVX2":
@@ -90,6 +98,27 @@ def test_a_training_comes_to_its_first_step_and_what_it_left_is_evaluated(
 
     Image.new("L", (32, 32), 128).save(tmp_path / "pictures" / "grey.png")
     assert len(_document(["predict", "last", "pictures"], tmp_path, environment)["images"]) == 1
+
+
+@pytest.mark.slow(10)
+def test_a_training_that_tries_out_formats_comes_to_its_first_step_as_soon(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    process = _start(["train", *LONG], tmp_path, environment)
+    seconds = _seconds_to_first_step(process, tmp_path / "runs")
+    process.terminate()
+    _, said = process.communicate(timeout=SECONDS)
+    assert seconds < SECONDS_TO_FIRST_STEP, said
+    (file,) = (tmp_path / "runs").glob("*/run.json")
+    choice = json.loads(file.read_text())["precision_choice"]
+    if environment.get("ONEDNN_MAX_CPU_ISA") == "AVX2" or not has_native_bfloat16("cpu"):
+        assert (choice["precision"], choice["why"]) == ("float32", "no native bfloat16")
+        assert "torch has no native bfloat16 for this processor" in said
+    else:
+        assert choice["why"] == "timed" and min(choice["float32"], choice["bfloat16"]) > 0
+        # One layer of one pass may be under way when the time is over.
+        assert 0 < choice["seconds"] < MOST_SECONDS + 0.5
+        assert "× float32, tried for" in said
 
 
 @pytest.mark.slow(10)
