@@ -1,117 +1,94 @@
-"""What each choice in a training step on a processor is worth: the same network with one more of them at a time.
+"""What each choice in a training step on a processor is worth, and what the alternatives to them would be.
 
-    python benchmarks/step_choices.py
+    python benchmarks/step_choices.py --precision float32 --like avx2
 
-Each measurement is a process, the choices in turns. ``ReLU in place`` is measured and not used: it saves next to
-nothing, and what a hook sees would change under its hands. Writes ``step-choices.json`` and ``step-choices.md`` under
-``benchmarks/results``. About five minutes on two cores.
+A step is forward, backward and AdamW over 256 pictures. First the same network with one more of the choices at a time,
+then with one thing done otherwise. Each measurement is a process, in turns. ``--like avx2`` has them compute as on a
+processor without AVX-512. Writes ``step-choices-PRECISION-KIND.json``, with every single figure, and the page beside it
+under ``benchmarks/results``, where KIND is the processor's: ``avx2`` or ``avx512``. About six minutes on two cores.
 """
 
 import argparse
 import json
 import os
-import statistics
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import nullcontext
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import machine
-import torch
-import torch.nn.functional as F
-from torch import nn
+sys.path.insert(0, str(Path(__file__).parent / "steps"))
 
-from cnnlab import models
-from cnnlab.core.memory import kept_between_steps
-from cnnlab.models import quicker
+import machine
+from choices_table import page
+from kept import Kept
+from variants import CHOICES, Job, jobs
+
+from cnnlab.core.digests import digest
 
 HERE = Path(__file__).parent
-CASES = [(net, shape) for net in ("vgg-like", "convnet") for shape in ((1, 28, 28), (3, 32, 32))]
-CHOICES = ("torch's own", "memory kept", "pool before ReLU", "small maps", "ReLU in place")
-_BATCH, _WARM_UP, _STEPS = 256, 4, 16
+# Longer than any compilation takes.
+_PATIENCE = 300
 
 
-def network(net: str, shape: tuple[int, int, int], choices: int) -> nn.Module:
-    """The network with so many of the choices."""
-    if choices < CHOICES.index("pool before ReLU"):
-        quicker.Sequential.forward = nn.Sequential.forward  # type: ignore[method-assign]
-    if choices < CHOICES.index("small maps"):
-        quicker.Conv2d._is_slow_on = lambda self, input: False  # type: ignore[method-assign]
-    made = models.build_network(net, shape, 10).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if choices >= CHOICES.index("ReLU in place"):
-        for module in made.modules():
-            if isinstance(module, nn.ReLU):
-                module.inplace = True
-    return made
+def measure(job: Job, like: str | None, compiled: Path, repeat: int) -> dict[str, Any]:
+    """What the job's process answers.
 
-
-def measure(net: str, shape: tuple[int, int, int], choices: int) -> list[float]:
-    """Pictures a second in each of several steps: forward in bfloat16, backward, AdamW."""
-    torch.manual_seed(0)
-    module = network(net, shape, choices)
-    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3, fused=True)
-    pixels = torch.rand(_BATCH, *shape).contiguous(memory_format=torch.channels_last)
-    labels = torch.randint(0, 10, (_BATCH,))
-    rates = []
-    with kept_between_steps() if choices else nullcontext():
-        for step in range(_WARM_UP + _STEPS):
-            began = time.perf_counter()
-            with torch.autocast("cpu", torch.bfloat16):
-                outputs = module(pixels)
-            optimizer.zero_grad()
-            F.cross_entropy(outputs.float(), labels).backward()
-            optimizer.step()
-            if step >= _WARM_UP:
-                rates.append(_BATCH / (time.perf_counter() - began))
-    return rates
-
-
-def table(record: dict[str, Any]) -> str:
-    """The record as Markdown."""
-    lines = [
-        "# What the choices in a training step are worth",
-        "",
-        f"Images a second, batch {_BATCH}, bfloat16: medians of {record['repeats']} processes × {_STEPS} steps; each "
-        "column adds one choice to those before it, in brackets the gain over the first. Measured "
-        f"{record['measured']} on {machine.sentence(record['machine'])}.",
-        "",
-        "| network | pictures | " + " | ".join(CHOICES) + " |",
-        "| --- | --- |" + " --- |" * len(CHOICES),
-    ]
-    for net, shape in CASES:
-        found = [statistics.median(record["rates"][f"{net} {shape} {choice}"]) for choice in range(len(CHOICES))]
-        cells = [f"{found[0]:,.0f}", *(f"{rate:,.0f} ({rate / found[0] - 1:+.0%})" for rate in found[1:])]
-        channels, height, width = shape
-        lines.append(f"| {net} | {height}×{width}×{channels} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", f"torch {torch.__version__}, threads: {torch.get_num_threads()}.", ""])
+    :param compiled: a folder for what torch compiles; the first process of a job compiles anew, the others find it.
+    """
+    cache = compiled / digest([like, job.key])[:16]
+    if repeat == 0:
+        shutil.rmtree(cache, ignore_errors=True)
+    own = {"TORCHINDUCTOR_CACHE_DIR": str(cache.absolute()), **job.environment(like)}
+    environment = {key: value for key, value in os.environ.items() if key not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    command = [sys.executable, str(HERE / "steps" / "measured_step.py"), job.key]
+    try:
+        done = subprocess.run(command, env=environment | own, capture_output=True, text=True, timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        return {"failed": f"not done after {_PATIENCE} seconds"}
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [""]
+        return {"failed": f"exit status {done.returncode}: {said[-1]}"}
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=3, help="processes of each choice and case")
+    parser.add_argument("--precision", choices=tuple(CHOICES), default="float32")
+    parser.add_argument("--like", choices=["avx2"], help="compute as on this kind of processor")
+    parser.add_argument("--repeats", type=int, default=2, help="processes of each variant and case")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="keep measurements there, and go on from them")
     parser.add_argument("--results", type=Path, default=HERE / "results")
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        net, shape, choices = arguments.one
-        print(json.dumps(measure(net, tuple(json.loads(shape)), int(choices))))
-        return
-    record: dict[str, Any] = {"measured": time.strftime("%Y-%m-%d"), "machine": machine.describe(), "rates": {}}
-    environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
-    for _, (net, shape), choice in product(range(arguments.repeats), CASES, range(len(CHOICES))):
-        # What torch does by itself includes small pages.
-        pages = {} if choice else {"THP_MEM_ALLOC_ENABLE": "0"}
-        command = [sys.executable, __file__, "--one", net, json.dumps(shape), str(choice)]
-        done = subprocess.run(command, env=environment | pages, capture_output=True, text=True, check=True)
-        record["rates"].setdefault(f"{net} {shape} {choice}", []).extend(json.loads(done.stdout.splitlines()[-1]))
-    record["repeats"] = arguments.repeats
+    here = machine.describe()
+    # Whether there are instructions for bfloat16 goes without saying: the format is in the name.
+    kind = machine.kind(here, arguments.like).removesuffix("-bf16")
+    kept, measured = Kept(arguments.keep), {}
+    with nullcontext(f"{arguments.keep}.compiled") if arguments.keep else tempfile.TemporaryDirectory() as folder:
+        for repeat, job in product(range(arguments.repeats), list(jobs(arguments.precision))):
+            key = f"{kind} {here['family']} {repeat} {job.key}"
+            measurement = partial(measure, job, arguments.like, Path(folder), repeat)
+            measured.setdefault(job.key, []).append(kept.get(key, measurement))
+    record = {
+        "measured": time.strftime("%Y-%m-%d"),
+        "machine": here,
+        "precision": arguments.precision,
+        "like": arguments.like,
+        "repeats": arguments.repeats,
+        "measurements": [{"job": json.loads(key), "processes": processes} for key, processes in measured.items()],
+    }
     arguments.results.mkdir(parents=True, exist_ok=True)
-    (arguments.results / "step-choices.json").write_text(json.dumps(record, indent=1) + "\n")
-    (arguments.results / "step-choices.md").write_text(table(record))
-    print(table(record))
+    name = f"step-choices-{arguments.precision}-{kind}"
+    (arguments.results / f"{name}.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    text = page(record)
+    (arguments.results / f"{name}.md").write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,7 @@ def overhead_seconds(folder: Path) -> dict[str, float]:
     study = Study.load(file, runs=folder / "small", **{"vary.optimizer.lr": [0.5], "repeats": 1})
     study.run(workers=1)
     study = Study.load(file, runs=folder / "small")
+    study.check()
     began = time.perf_counter()
     result = study.run(workers=1)
     wall = time.perf_counter() - began

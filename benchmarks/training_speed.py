@@ -160,7 +160,8 @@ def _cases(arguments: argparse.Namespace) -> list[tuple[str, tuple[int, int, int
 def _shown(found: dict[str, Any]) -> str:
     if "images_per_second" in found:
         each = ", ".join(f"{rate:,.0f}" for rate in found["images_per_second"])
-        return f"{each} images/s ({found.get('execution', {}).get('precision', '')})".replace(" ()", "")
+        precision = found.get("execution", {}).get("precision")
+        return f"{each} images/s{f' ({precision})' if precision else ''}"
     if "best" in found:
         return f"{found['best']['forward'] / 1e9:,.0f} GFLOP/s forward"
     return f"{found['whole']:.1%} the loop's, {found['beside']:.1%} by comparison"

@@ -1,10 +1,13 @@
 """Fixtures shared by every test."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from PIL import Image
 
 # A busy machine is no failure. Examples are the same each time, so that what fails was broken by what was changed;
 # others are looked for by `pytest --hypothesis-profile=explore`.
@@ -14,10 +17,24 @@ settings.register_profile("explore", max_examples=500, **_PATIENT)
 settings.load_profile("cnnlab")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache of what is made before a test begins; its kernels, which take a compiler seconds, serve all tests."""
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared-cache"
+    (cache / "kernels").mkdir(parents=True, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNLAB_CACHE", str(cache))
+        yield cache
+
+
 @pytest.fixture(autouse=True)
-def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _shared_cache: Path) -> None:
     """Keeps what a test writes by default out of the project and of the user's own folders."""
-    monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "cache"))
+    cache = tmp_path.with_name(f"{tmp_path.name}-cache")
+    cache.mkdir()
+    (cache / "kernels").symlink_to(_shared_cache / "kernels")
+    monkeypatch.setenv("CNNLAB_CACHE", str(cache))
     monkeypatch.setenv("CNNLAB_RUNS", str(tmp_path / "runs"))
 
 
@@ -28,6 +45,20 @@ def data_dir() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("CNNLAB_DATA names no folder of data sets")
     return Path(folder)
+
+
+@pytest.fixture
+def assert_same_image() -> Callable[[Path, Path], None]:
+    """Asserts that two files show the same, but for what another font or rounding makes of it."""
+
+    def check(file: Path, expected: Path) -> None:
+        found, right = (np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) for path in (file, expected))
+        assert found.shape == right.shape
+        difference = np.abs(found - right).max(axis=2)
+        # Of 255. A word that is missing is some hundreds of pixels.
+        assert difference.mean() < 1 and (difference > 64).sum() < 100, difference.mean()
+
+    return check
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

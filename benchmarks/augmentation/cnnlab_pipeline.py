@@ -10,7 +10,7 @@ from batches import DEGREES, FLIP, SHEAR, SHIFT, ZOOM, Job, answer, check, rates
 from torch import Tensor
 
 from cnnlab import augment
-from cnnlab.core.memory import kept_between_steps
+from cnnlab.core.memory import ask_for_large_pages, kept_between_steps
 
 SPEC = f"flip(p={FLIP})|rotate({DEGREES})|shift({SHIFT})|shear({SHEAR})|zoom({ZOOM})"
 
@@ -43,6 +43,7 @@ def _normalised(matrix: Tensor, images: Tensor) -> Tensor:
 
 
 def measure(job: Job) -> dict[str, Any]:
+    ask_for_large_pages()
     images = torch.from_numpy(job.random_images()).to(job.device)
     wait: Callable[[], object] = torch.cuda.synchronize if job.device.startswith("cuda") else lambda: None
     check(next(batches(job, images)).cpu(), job)

@@ -13,7 +13,7 @@ import torch
 from batches import DEGREES, FLIP, SHEAR, SHIFT, ZOOM, Job, answer, check, rates
 from torch import Tensor, nn
 
-from cnnlab.core.memory import kept_between_steps
+from cnnlab.core.memory import ask_for_large_pages, kept_between_steps
 
 FIVE = "five layers"
 _SCALE = (1 - ZOOM, 1 + ZOOM)
@@ -42,6 +42,7 @@ def _batches(job: Job, images: Tensor, way: nn.Module) -> Iterator[Tensor]:
 
 
 def measure(job: Job) -> dict[str, Any]:
+    ask_for_large_pages()
     images = torch.from_numpy(job.random_images()).to(job.device)
     wait: Callable[[], object] = torch.cuda.synchronize if job.device.startswith("cuda") else lambda: None
     found = {}

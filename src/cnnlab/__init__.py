@@ -7,15 +7,18 @@
 The names below are imported when they are first used, so that ``import cnnlab`` loads neither torch nor matplotlib.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cnnlab.core.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
     from cnnlab.core.errors import CnnlabError as CnnlabError
+    from cnnlab.core.version import __version__ as __version__
     from cnnlab.data import Dataset as Dataset
     from cnnlab.data import ImageSet as ImageSet
     from cnnlab.data import load_data as load_data
     from cnnlab.evaluation import evaluate as evaluate
+    from cnnlab.evaluation import open_model as open_model
     from cnnlab.evaluation import predict as predict
     from cnnlab.models import Classifier as Classifier
     from cnnlab.models import arithmetic as arithmetic
@@ -29,64 +32,16 @@ if TYPE_CHECKING:
     from cnnlab.training import resume as resume
     from cnnlab.training import train as train
 
-    __version__: str
-
-__all__ = [
-    "Classifier",
-    "CnnlabError",
-    "Dataset",
-    "ImageSet",
-    "Predictions",
-    "Recipe",
-    "Run",
-    "RunStore",
-    "Study",
-    "__version__",
-    "arithmetic",
-    "evaluate",
-    "extend",
-    "find_lr",
-    "load_data",
-    "predict",
-    "resume",
-    "train",
-]
-
-_HOMES = {
-    "Classifier": ("cnnlab.models", "Classifier"),
-    "CnnlabError": ("cnnlab.core.errors", "CnnlabError"),
-    "Dataset": ("cnnlab.data", "Dataset"),
-    "ImageSet": ("cnnlab.data", "ImageSet"),
-    "Predictions": ("cnnlab.runs", "Predictions"),
-    "Recipe": ("cnnlab.training", "Recipe"),
-    "Run": ("cnnlab.runs", "Run"),
-    "RunStore": ("cnnlab.runs", "RunStore"),
-    "arithmetic": ("cnnlab.models", "arithmetic"),
-    "Study": ("cnnlab.studies", "Study"),
-    "evaluate": ("cnnlab.evaluation", "evaluate"),
-    "extend": ("cnnlab.training", "extend"),
-    "find_lr": ("cnnlab.training", "find_lr"),
-    "load_data": ("cnnlab.data", "load_data"),
-    "predict": ("cnnlab.evaluation", "predict"),
-    "resume": ("cnnlab.training", "resume"),
-    "train": ("cnnlab.training", "train"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        value: Any = version("cnnlab")
-    elif name in _HOMES:
-        module, inner = _HOMES[name]
-        value = getattr(importlib.import_module(module), inner)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Kept, so that the next use is an ordinary look-up.
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "core.errors": ("CnnlabError",),
+        "core.version": ("__version__",),
+        "data": ("Dataset", "ImageSet", "load_data"),
+        "evaluation": ("evaluate", "open_model", "predict"),
+        "models": ("Classifier", "arithmetic"),
+        "runs": ("Predictions", "Run", "RunStore"),
+        "studies": ("Study",),
+        "training": ("Recipe", "extend", "find_lr", "resume", "train"),
+    },
+)

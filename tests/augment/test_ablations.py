@@ -4,8 +4,8 @@ from cnnlab.augment import ablations, canonical_pipeline
 
 
 def test_each_alone_all_and_all_but_each():
-    found = ablations("flip|rotate(10)|erase")
-    assert list(found) == [
+    pipelines = ablations("flip|rotate(10)|erase")
+    assert list(pipelines) == [
         "none",
         "only flip",
         "only rotate",
@@ -15,10 +15,10 @@ def test_each_alone_all_and_all_but_each():
         "all but rotate",
         "all but erase",
     ]
-    assert found["none"] == "none"
-    assert found["only rotate"] == canonical_pipeline("rotate(10)")
-    assert found["all but rotate"] == canonical_pipeline("flip|erase")
-    assert found["all"] == canonical_pipeline("flip|rotate(10)|erase")
+    assert pipelines["none"] == "none"
+    assert pipelines["only rotate"] == canonical_pipeline("rotate(10)")
+    assert pipelines["all but rotate"] == canonical_pipeline("flip|erase")
+    assert pipelines["all"] == canonical_pipeline("flip|rotate(10)|erase")
 
 
 def test_what_would_be_the_same_is_there_once():
@@ -29,6 +29,6 @@ def test_what_would_be_the_same_is_there_once():
 
 
 def test_an_operation_that_stands_there_twice_is_numbered():
-    found = ablations("rotate(10)|flip|rotate(20)")
-    assert found["only rotate 2"] == canonical_pipeline("rotate(20)")
-    assert found["all but rotate 1"] == canonical_pipeline("flip|rotate(20)")
+    pipelines = ablations("rotate(10)|flip|rotate(20)")
+    assert pipelines["only rotate 2"] == canonical_pipeline("rotate(20)")
+    assert pipelines["all but rotate 1"] == canonical_pipeline("flip|rotate(20)")

@@ -1,14 +1,16 @@
 """What ``cnnlab augment`` takes and refuses."""
 
+import io
 import re
 
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 from typer.testing import CliRunner
 
 from cnnlab.cli.app import app
 from cnnlab.cli.augment.preview import FigureOption
-from cnnlab.reports.style import save_figure
+from cnnlab.reports.figures.style import save_figure
 
 
 def cnnlab(*words):
@@ -45,4 +47,9 @@ def test_preview_writes_every_format_that_it_names(tmp_path):
     suffixes = re.findall(r"\.[a-z]+", option.help.partition(":")[2])
     assert {".png", ".jpg", ".svg", ".pdf"} <= set(suffixes)
     for suffix in suffixes:
-        assert save_figure(Figure(figsize=(1, 1)), tmp_path / f"grid{suffix}").stat().st_size > 50
+        content = save_figure(Figure(figsize=(1, 1)), tmp_path / f"grid{suffix}").read_bytes()
+        if suffix in (".svg", ".pdf"):
+            assert content.lstrip().startswith(b"%PDF" if suffix == ".pdf" else b"<?xml")
+        else:
+            with Image.open(io.BytesIO(content)) as image:
+                assert image.format == Image.registered_extensions()[suffix]

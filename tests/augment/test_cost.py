@@ -4,23 +4,23 @@ import time
 
 import pytest
 
-from cnnlab.augment.cost import ALL, Cost, cost
+from cnnlab.augment.cost import ALL, PipelineCost, cost
 from cnnlab.core.errors import SpecError, UsageError
 
 
 def test_each_operation_and_the_pipeline_are_timed():
-    found = cost("flip|rotate|flip", (1, 8, 8), batch=16, repeats=3)
-    assert list(found.seconds) == ["flip 1", "rotate", "flip 2", ALL]
-    assert all(low <= found.seconds[label] <= high for label, (low, high) in found.spread.items())
-    assert found.rate("rotate") == pytest.approx(16 / found.seconds["rotate"])
-    assert found.share() is None
+    costs = cost("flip|rotate|flip", (1, 8, 8), batch=16, repeats=3)
+    assert list(costs.seconds) == ["flip 1", "rotate", "flip 2", ALL]
+    assert all(low <= costs.seconds[label] <= high for label, (low, high) in costs.spread.items())
+    assert costs.rate("rotate") == pytest.approx(16 / costs.seconds["rotate"])
+    assert costs.share() is None
 
 
 def test_share_of_an_epoch_follows_from_both_times():
-    found = Cost((1, 8, 8), 100, 1, "cpu", 1, {ALL: 0.02}, {ALL: (0.02, 0.02)}, model_seconds=0.08)
-    assert found.share() == pytest.approx(0.2)
-    assert found.model_rate == pytest.approx(1250)
-    document = found.to_dict()
+    costs = PipelineCost((1, 8, 8), 100, 1, "cpu", 1, {ALL: 0.02}, {ALL: (0.02, 0.02)}, model_seconds=0.08)
+    assert costs.share() == pytest.approx(0.2)
+    assert costs.model_rate == pytest.approx(1250)
+    document = costs.to_dict()
     assert document["operations"][0]["images_per_second"] == pytest.approx(5000)
     assert document["operations"][0]["share"] == pytest.approx(0.2)
 
@@ -33,9 +33,9 @@ def test_a_model_may_be_a_rate_or_a_step_to_be_timed():
         seen.append((tuple(pixels.shape), pixels.is_floating_point()))
         time.sleep(0.002)
 
-    found = cost("flip", (1, 8, 8), batch=50, repeats=2, model=step)
+    costs = cost("flip", (1, 8, 8), batch=50, repeats=2, model=step)
     assert set(seen) == {((50, 1, 8, 8), True)}
-    assert found.model_seconds >= 0.002
+    assert costs.model_seconds >= 0.002
 
 
 def test_a_pipeline_that_does_not_fit_is_refused():

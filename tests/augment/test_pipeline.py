@@ -9,7 +9,7 @@ import torch
 import cnnlab
 from cnnlab.augment import Info, Pipeline, canonical_pipeline, fusion, matrices, other_libraries, pipeline, resampling
 from cnnlab.augment.device_transfer import _bytes, _views
-from cnnlab.augment.operation import Geometric
+from cnnlab.augment.operation import GeometricOperation
 from cnnlab.core.errors import SpecError
 
 TEN = "flip|shift(0.1)|rotate(10)|shear(5)|zoom(0.1)|brightness|contrast|gamma|salt_and_pepper|erase"
@@ -131,16 +131,22 @@ def test_what_the_data_or_the_objective_do_not_allow_is_refused(spec, shape, sof
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
-def test_a_training_names_the_operation_that_does_not_fit_by_its_place():
-    """Not by a place in the canonical text, which its user never wrote."""
+@pytest.mark.parametrize(
+    ("augment", "reason"),
+    [
+        ("flip|grayscale", "grayscale needs colour pictures (three channels), and these are grey"),
+        ("blur(9)", "blur takes a sigma of at most 2.33 on pictures of 8×8; got 9"),
+    ],
+)
+def test_a_training_names_the_operation_that_does_not_fit_by_its_place(augment, reason):
+    place = augment.find("grayscale") + 1 or 1
     with pytest.raises(SpecError) as caught:
-        cnnlab.train(data="digits", model="mlp", augment="flip|grayscale", epochs=1)
-    assert str(caught.value) == (
-        "operation 2 of the pipeline: grayscale needs colour pictures (three channels), and these are grey"
-    )
+        cnnlab.train(data="digits", model="mlp", augment=augment, epochs=1)
+    assert str(caught.value) == f"{reason} (at character {place} of «{augment[: place - 1]}▸{augment[place - 1 :]}»)"
+    # Nobody wrote the canonical text, so no place in it is named.
     with pytest.raises(SpecError) as caught:
-        cnnlab.train(data="digits", model="mlp", augment="blur(9)", epochs=1)
-    assert str(caught.value) == "blur takes a sigma of at most 2.33 on pictures of 8×8; got 9"
+        cnnlab.train(data="digits", model="mlp", augment=canonical_pipeline(augment), epochs=1)
+    assert str(caught.value) == f"{'operation 2 of the pipeline: ' if '|' in augment else ''}{reason}"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +225,7 @@ def _runs_as_written(whole):
 
 
 def test_a_geometric_operation_of_ones_own_that_interpolates_does_not_wrap():
-    class Halved(Geometric):
+    class Halved(GeometricOperation):
         def matrix(self, generator, info):
             return matrices.scaling(torch.full((info.count,), 0.5), torch.full((info.count,), 0.5))
 

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from cnnlab.augment import pipeline
-from cnnlab.augment.preview import draw_preview, preview
+from cnnlab.augment.preview import preview
 from cnnlab.core.errors import SpecError, UsageError
+from cnnlab.reports import draw_augmentation
+from cnnlab.reports.figures.augmentation import draw_preview
 
 
 def images(channels=3, count=5):
@@ -47,9 +49,12 @@ def test_images_that_do_not_fit_are_refused():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_figure_has_a_cell_for_each_image_and_a_label_for_each_row(channels, tmp_path):
-    figure = draw_preview(preview("flip|shift", images(channels)))
+    shown = preview("flip|shift", images(channels))
+    figure = draw_preview(shown)
     assert len(figure.axes) == 4 * 5
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert texts == ["original", "flip\np = 0.5", "shift", "all together"]
-    figure.savefig(tmp_path / "grid.png")
-    assert (tmp_path / "grid.png").stat().st_size > 1000
+    for axes, pixels in zip(figure.axes, shown.images.reshape(-1, *shown.images.shape[2:]), strict=True):
+        drawn = axes.images[0].get_array()
+        assert (drawn == (pixels if channels == 3 else np.repeat(pixels, 3, axis=-1))).all()
+    assert draw_augmentation(shown, tmp_path / "grid.svg").read_text().count("<image") == 4 * 5

@@ -3,15 +3,25 @@
 import re
 
 import pytest
+import torch
+
+from cnnlab.augment.preview import preview
+from cnnlab.core import seeds
+from cnnlab.data import load_data
+from cnnlab.reports.figures.augmentation import draw_preview
+from cnnlab.reports.figures.style import save_figure
 
 
-def test_preview_draws_a_grid(cnnlab, document, tmp_path):
+def test_preview_draws_a_grid_of_images_of_the_training_split(document, tmp_path, assert_same_image):
     written = document(
         "augment", "preview", "data=digits", "augment=flip|rotate(10)", "--out", "grid.png", "--count", "3"
     )
     assert written["rows"] == ["original", "flip, p = 0.5", "rotate(10)", "all together"]
     assert written["images"] == 3
-    assert (tmp_path / "grid.png").stat().st_size > 1000
+    train = load_data("digits").train
+    order = torch.randperm(len(train), generator=seeds.generator(0, "preview"))
+    expected = draw_preview(preview("flip|rotate(10)", train.batch(order[:3])[0], seed=0))
+    assert_same_image(tmp_path / "grid.png", save_figure(expected, tmp_path / "expected.png"))
 
 
 @pytest.mark.parametrize(

@@ -149,8 +149,30 @@ def test_delete_asks_and_deletes(cnnlab: Cnnlab, make_run: MakeRun) -> None:
     folder = make_run()
     result = cnnlab("runs", "delete", "last", input="y\n")
     assert f"Delete {folder.name}" in result.stderr
-    assert "deleted" in result.stdout
     assert not folder.exists()
+    told, remedy = result.stdout.splitlines()[-2:]
+    assert told == f"deleted runs/{folder.name}"
+    assert remedy == f"cnnlab runs restore {folder.name} has it back; cnnlab runs purge frees the disk."
+    assert cnnlab("runs", "restore", folder.name).stdout == f"restored runs/{folder.name}\n"
+    assert folder.exists()
+
+
+def test_purge_asks_and_purges(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    folder = make_run()
+    assert cnnlab("runs", "purge").stdout == "There are no deleted runs under runs.\n"
+    cnnlab("runs", "delete", "last", "--yes")
+    assert "nothing was done" in cnnlab("runs", "purge", input="n\n", exit_code=1).stderr
+    assert cnnlab("runs", "purge", input="y\n").stdout.endswith(f"purged {folder.name}\n")
+    assert "there is no deleted run" in cnnlab("runs", "restore", folder.name, exit_code=2).stderr
+
+
+def test_the_store_itself_is_not_deleted(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    folder = make_run()
+    for place in (folder.parent, folder.parent.parent):
+        (place / "run.json").write_text('{"format":1}')
+    for name in (".", "..", "runs"):
+        assert "does not lie directly in runs" in cnnlab("runs", "delete", name, "--yes", exit_code=2).stderr
+    assert folder.exists()
 
 
 @pytest.mark.parametrize("answer", ["n\n", ""])

@@ -9,7 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cnnlab.cli.app import app
-from cnnlab.studies import Study, ThreadExecutor
+from cnnlab.studies import Study, ThreadExecutor, planning
+from cnnlab.studies.execution.run_trial import StepTiming
+from cnnlab.training.execution import Execution
+from cnnlab.training.precision import PrecisionChoice
 
 FILE = """question: Does the rate matter?
 base: {data: digits, subset: 200, model: 'mlp(hidden=[8])', epochs: 1, batch_size: 50, precision: float32, threads: 1}
@@ -25,7 +28,7 @@ def file(tmp_path, monkeypatch):
     whole = Study.run
 
     def run(study, **more):
-        return whole(study, executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets))
+        return whole(study, executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets), workers=1)
 
     monkeypatch.setattr(Study, "run", run)
     path = tmp_path / "rates.yaml"
@@ -62,14 +65,22 @@ def test_json_is_one_document(file):
     assert json.loads(call("show", file, "--json").stdout)["settings"] == result["settings"]
 
 
-def test_probe_tells_how_long_it_would_take(file):
-    plan = json.loads(call("plan", file, "epochs=1000", "--probe", "--json").stdout)
-    # A thousand epochs of some 180 pictures, twice: at any speed a while.
-    estimate = plan["estimate"]
-    assert estimate["seconds"] > 0.5
-    for choice in estimate["precision_choices"].values():
-        assert {"precision", "why", "seconds"} <= set(choice)
-    assert len(estimate["precision_choices"]) == 2
+def test_probe_tells_how_long_it_would_take_and_how_it_would_be_computed(file, monkeypatch):
+    timed = []
+
+    def time_steps(recipe, **options):
+        timed.append(recipe["model"])
+        return StepTiming(100.0, Execution(), PrecisionChoice("float32", "too short to time", seconds=0.25))
+
+    monkeypatch.setattr(planning, "time_steps", time_steps)
+    estimate = json.loads(call("plan", file, "epochs=1000", "--probe", "--json").stdout)["estimate"]
+    # A thousand epochs of 200 pictures at 100 a second are 2,000 s, twice; to score 144 after each, and 503 at the end,
+    # costs at most as much a picture. The two settings train the same network, which is timed once.
+    assert 2 * 2000 < estimate["seconds"] < 2 * (2000 + 1440 + 6)
+    assert len(timed) == 1
+    assert list(estimate["precision_choices"].values()) == 2 * [
+        {"precision": "float32", "why": "too short to time", "seconds": 0.25}
+    ]
     assert "computing in float32" in " ".join(call("plan", file, "--probe").stdout.split())
 
 

@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 from typer.testing import Result
 
+from cnnlab.reports import draw_lr_range_test
 from cnnlab.runs import Run, RunStore
+from cnnlab.training.lr_range_test import suggest_lr
 
 Cnnlab = Callable[..., Result]
 Document = Callable[..., Any]
@@ -65,13 +67,16 @@ def test_resume_of_a_finished_run_returns_it(cnnlab: Cnnlab, trained: Run) -> No
     assert trained.folder.name in result.stdout
 
 
-def test_find_rate_draws_the_curve_and_suggests_a_rate(cnnlab: Cnnlab, document: Document, tmp_path: Path) -> None:
+def test_find_lr_draws_the_curve_and_suggests_a_rate(
+    cnnlab: Cnnlab, document: Document, tmp_path: Path, assert_same_image: Callable[[Path, Path], None]
+) -> None:
     words = [word for word in SMALL if not word.startswith("epochs")]
     facts = document("find-lr", *words, "--steps", "40", "--out", "curve.png")
     assert facts["image"] == "curve.png"
-    assert 1e-6 < facts["suggestion"] < 10
-    with Image.open(tmp_path / "curve.png") as image:
-        assert image.size[0] > 400
+    read = suggest_lr(facts["rates"], facts["losses"])
+    assert facts["suggestion"] == read.suggestion and 1e-6 < read.suggestion < 10
+    draw_lr_range_test(read, tmp_path / "expected.png")
+    assert_same_image(tmp_path / "curve.png", tmp_path / "expected.png")
     shown = cnnlab("find-lr", *words, "--steps", "40").stdout
     assert "suggested learning rate" in shown
     assert "cnnlab train data=digits 'model=mlp(hidden=[32])'" in shown

@@ -46,13 +46,6 @@ def test_facts_without_a_value_are_left_out(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(None, ""), (0, ""), (0.44, "0.4 s"), (61, "1:01 min"), (3725, "1:02:05 h")]
-)
-def test_durations(seconds: float | None, said: str) -> None:
-    assert output.duration(seconds) == said
-
-
-@pytest.mark.parametrize(
     ("value", "said"), [(0.98765, "0.9877"), (12345.6, "1.235e+04"), (None, ""), (float("nan"), ""), ("x", "")]
 )
 def test_scores(value: object, said: str) -> None:

@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -107,3 +108,22 @@ def test_numbers_that_are_not_finite_are_null_in_json(capsys: pytest.CaptureFixt
 
     write_json({"a": float("nan"), "b": [1, float("inf")]})
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": [1, None]}
+
+
+@pytest.mark.parametrize("given", [None, "0"])
+def test_the_installed_command_asks_for_large_pages_unless_told(
+    monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    from cnnlab import cli
+    from cnnlab.core.memory import LARGE_PAGES
+
+    if given is None:
+        monkeypatch.delenv(LARGE_PAGES, raising=False)
+    else:
+        monkeypatch.setenv(LARGE_PAGES, given)
+    seen: list[str | None] = []
+    monkeypatch.setattr("cnnlab.cli.app.app", lambda **_: seen.append(os.environ.get(LARGE_PAGES)))
+    # What is set here goes away with the test.
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    cli.main()
+    assert seen == [given or "1"]

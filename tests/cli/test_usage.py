@@ -42,6 +42,7 @@ WRONG = [
     (["arithmetic", "dense", "9", "--units", "many"], "invalid value for '--units': it takes a whole number. See:"),
     (["arithmetic", "dense", "9", "--units", "0"], "invalid value for '--units': it takes at least 1. See:"),
     (["arithmetic", "pool", "4x4x3", "--kind", "mean"], "invalid value for '--kind': 'mean' is not one of"),
+    (["arithmetic", "pool", "4x4x3", "--kind", "Value error, x"], "'--kind': 'Value error, x' is not one of"),
     (["find-lr", "data=digits", "--lowest", "low"], "invalid value for '--lowest': it takes a number. See:"),
     (["runs", "compare", "last"], "at least two runs"),
     (["runs", "show", "nobody"], "there are no runs under runs"),

@@ -1,14 +1,22 @@
 import os
 import resource
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+import cnnlab
+from cnnlab.augment.cost import cost
 from cnnlab.core import memory
 from cnnlab.core.memory import kept_between_steps
+from cnnlab.studies.execution.worker import work
 
 HAS_GLIBC = memory._glibc() is not None
+THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+HAS_MADVISE = THP.exists() and "[madvise]" in THP.read_text()
 # Six maps of 16 MiB in each of ten steps.
 PAGES = 10 * 6 * 2**24 // resource.getpagesize()
 COUNT = """
@@ -77,8 +85,70 @@ def test_the_memory_goes_back_at_the_end() -> None:
     assert afterwards < most - 300 * 2**10
 
 
-def test_nothing_is_left_in_the_environment() -> None:
-    assert "THP_MEM_ALLOC_ENABLE" not in os.environ
+ROOMS = ("objectives", "data", "augment", "models", "runs", "training", "evaluation", "studies", "reports")
+LARGE = f"""
+import importlib, os, sys
+for room in {ROOMS}:
+    importlib.import_module(f"cnnlab.{{room}}")
+import torch
+from cnnlab.core.memory import ask_for_large_pages
+
+if "ask" in sys.argv:
+    ask_for_large_pages()
+assert "THP_MEM_ALLOC_ENABLE" not in os.environ
+tensor = torch.ones(2**25)
+with open("/proc/self/smaps_rollup") as file:
+    print(next(line.split()[1] for line in file if line.startswith("AnonHugePages:")))
+"""
+
+
+def large_pages(*words: str) -> int:
+    """KiB on large pages in a fresh process that imported every package and made a tensor of 128 MiB."""
+    environment = {key: value for key, value in os.environ.items() if key != memory.LARGE_PAGES}
+    command = [sys.executable, "-c", LARGE, *words]
+    return int(subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout)
+
+
+@pytest.mark.skipif(not HAS_MADVISE, reason="this system gives large pages to all or to none, whoever asks")
+def test_large_pages_are_asked_for_by_the_call_and_by_no_import() -> None:
+    assert large_pages() < 2**14 < 2**16 < large_pages("ask")
+
+
+def test_what_the_user_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(memory.LARGE_PAGES, "0")
+    memory.ask_for_large_pages()
+    assert os.environ[memory.LARGE_PAGES] == "0"
+
+
+class AskedError(Exception):
+    """Raised in the place of asking."""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: cnnlab.train(data="nowhere"),
+        lambda: cnnlab.resume("nobody"),
+        lambda: cnnlab.find_lr(data="nowhere"),
+        lambda: cnnlab.evaluate("nobody"),  # type: ignore[arg-type]
+        lambda: cnnlab.predict("nobody", "nowhere"),  # type: ignore[arg-type]
+        lambda: cost("nothing", (1, 8, 8)),
+        lambda: work(None, None),  # type: ignore[arg-type]
+    ],
+    ids=["train", "resume", "find_lr", "evaluate", "predict", "cost", "worker"],
+)
+def test_what_computes_asks_before_it_makes_a_tensor(
+    monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]
+) -> None:
+    def ask() -> None:
+        raise AskedError
+
+    monkeypatch.setattr(memory, "ask_for_large_pages", ask)
+    # What a worker does to its process before.
+    monkeypatch.setattr(os, "setpgid", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(AskedError):
+        call()
 
 
 def test_other_allocators_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

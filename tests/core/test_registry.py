@@ -1,8 +1,11 @@
 """Names, what they take, and the binding of a spec to them."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import pytest
@@ -241,3 +244,47 @@ def test_further_arguments_of_any_name_are_taken_where_the_function_has_some() -
     assert registry.canonical(str(bound)) == str(bound)
     assert "a of objective several takes a spec" in refusal(registry, "several(a=3)")
     assert "has no argument 'columns'" in refusal(registry, "several(columns=x)")
+
+
+ROOM = """
+from room_of_names import registry
+
+@registry.register("far")
+def far(by: float = 0.5):
+    return by
+"""
+
+
+def test_a_name_is_found_in_a_room_that_nobody_has_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry: Registry[float] = Registry("thing", homes={"far": "a_room_not_yet_imported", "lost": "a_room_of_nothing"})
+    monkeypatch.setitem(sys.modules, "room_of_names", SimpleNamespace(registry=registry))
+    (tmp_path / "a_room_not_yet_imported.py").write_text(ROOM)
+    (tmp_path / "a_room_of_nothing.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "Did you mean far" in refusal(registry, "farr")
+    assert "a_room_not_yet_imported" not in sys.modules
+    assert registry.bind("far(0.25)").build() == 0.25
+    assert registry.canonical("far") == "far(by=0.5)"
+    # A home that does not register what it is said to is told of as any unknown name.
+    assert "no thing called 'lost'" in refusal(registry, "lost")
+    for name in ("a_room_not_yet_imported", "a_room_of_nothing"):
+        del sys.modules[name]
+
+
+def test_completing_a_registry_imports_every_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry: Registry[float] = Registry("thing", homes={"far": "another_room"})
+    monkeypatch.setitem(sys.modules, "room_of_names", SimpleNamespace(registry=registry))
+    (tmp_path / "another_room.py").write_text(ROOM)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert list(registry) == []
+    registry.complete()
+    assert [entry.name for entry in registry] == ["far"]
+    del sys.modules["another_room"]
+
+
+def test_a_bound_call_is_bound_as_it_is_and_has_a_short_form(layers: Registry[object]) -> None:
+    bound = layers.bind("conv(8, padding=same, kernel=5)")
+    assert layers.bind(bound) is bound
+    assert str(bound.short) == "conv(filters=8, kernel=5)"
+    assert str(layers.bind("dropout(0.5)").short) == "dropout"
+    assert layers.bind(bound.short) == bound

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cnnlab.core.seeds import derive, generator, scope
+from cnnlab.core.seeds import SampleDraws, derive, generator, scope
 
 places = st.tuples(
     st.integers(0, 2**40), st.sampled_from(["init", "order", "augment"]), st.lists(st.integers(0, 10**6))
@@ -123,3 +123,23 @@ def test_scope_seeds_the_generator_of_apples_devices_and_puts_it_back(monkeypatc
     before = theirs.get_state()
     assert draws(1) == draws(1) != draws(2)
     assert torch.equal(theirs.get_state(), before)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_samples_draw_the_same_however_their_batch_is_split(size: int) -> None:
+    def drawn(part: slice) -> list[torch.Tensor]:
+        draws = SampleDraws(generator(3, "perturb", 1, 2), 7, part)
+        return [draws.uniform(2, 3), draws.normal(), draws.integers(5, 4)]
+
+    whole = drawn(slice(None))
+    parts = [drawn(slice(start, start + size)) for start in range(0, 7, size)]
+    assert all(torch.equal(torch.cat(pieces), one) for pieces, one in zip(zip(*parts, strict=True), whole, strict=True))
+
+
+def test_samples_draw_from_the_distributions_named() -> None:
+    draws = SampleDraws(generator(0, "perturb"), 4000)
+    assert stats.kstest(draws.uniform().numpy(), "uniform").pvalue > 1e-4
+    assert stats.kstest(draws.normal(2)[:, 1].numpy(), "norm").pvalue > 1e-4
+    counts = torch.bincount(draws.integers(3))
+    assert len(counts) == 3
+    assert stats.chisquare(counts).pvalue > 1e-4

@@ -80,6 +80,7 @@ def test_what_is_not_yaml_is_refused_by_its_name_in_one_line(text: str) -> None:
         ("a: 1\nb: [1, 2", ["in line 2", "Close every bracket"]),
         ("a: 'x", ["in line 1", "Close the quote"]),
         ("a:\n\tb: 1", ["in line 2", "not tabs"]),
+        ("a: 1\nb: \x07", ["special characters are not allowed (U+0007), in line 2"]),
         ("a: @x", ["Put quotes around the value"]),
         ("epochs: 1\nseed: 2\nepochs: 2", ["'epochs' is given twice; leave one, in line 3, column 1 (epochs: 2)"]),
     ],

@@ -67,12 +67,12 @@ def test_names_of_classes_are_read(tmp_path: Path, write: Callable[..., Path]) -
 @pytest.mark.parametrize(
     ("names", "roles"),
     [
-        (["x_train", "y_train", "x_test"], ["train pictures", "train targets", "test pictures"]),
-        (["train_images", "val_labels"], ["train pictures", "validation targets"]),
-        (["train/images", "test/labels"], ["train pictures", "test targets"]),
-        (["train_set_x", "train_set_y", "list_classes"], ["train pictures", "train targets", " classes"]),
-        (["X", "y", "class_names"], ["train pictures", "train targets", " classes"]),
-        (["arr_0", "arr_1"], ["train pictures", "train targets"]),
+        (["x_train", "y_train", "x_test"], ["train images", "train targets", "test images"]),
+        (["train_images", "val_labels"], ["train images", "validation targets"]),
+        (["train/images", "test/labels"], ["train images", "test targets"]),
+        (["train_set_x", "train_set_y", "list_classes"], ["train images", "train targets", " classes"]),
+        (["X", "y", "class_names"], ["train images", "train targets", " classes"]),
+        (["arr_0", "arr_1"], ["train images", "train targets"]),
         (["weights", "train_x_mean"], []),
     ],
 )

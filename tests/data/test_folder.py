@@ -169,7 +169,7 @@ def test_changed_images_are_decoded_again(write: Write, files: Files, image: Mak
 def test_damaged_cache_is_made_again(write: Write, files: Files, tmp_path: Path) -> None:
     path = write(files())
     first = data.load_data(path).digest
-    (entry,) = (tmp_path / "cache" / "decoded").glob("*/train.pixels")
+    (entry,) = (Path(os.environ["CNNLAB_CACHE"]) / "decoded").glob("*/train.pixels")
     entry.write_bytes(entry.read_bytes()[:-1])
     assert data.load_data(path).digest == first
     (entry.parent / "index.json").write_text("{")
@@ -215,7 +215,7 @@ def test_set_too_large_for_the_disk_stays_encoded(write: Write, files: Files, mo
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_folder_that_may_not_be_written_to_costs_only_the_cache(write: Write, files: Files, tmp_path: Path) -> None:
     path = write(files())
-    (tmp_path / "cache").mkdir(mode=0o500)
+    Path(os.environ["CNNLAB_CACHE"]).chmod(0o500)
     with pytest.warns(CnnlabWarning, match="in memory only"):
         assert len(data.load_data(path, **WHOLE).train) == 12
 
@@ -232,13 +232,13 @@ def test_full_disk_costs_only_the_cache_and_leaves_nothing(
         assert len(data.load_data(path, **WHOLE).train) == 12
     with pytest.raises(StorageError):
         data.load_data(f"folder({path}, cache=raw)")
-    assert [item.suffix for item in (tmp_path / "cache" / "decoded").iterdir()] == [".lock"]
+    assert [item.suffix for item in (Path(os.environ["CNNLAB_CACHE"]) / "decoded").iterdir()] == [".lock"]
 
 
 def test_what_a_killed_process_left_is_removed(write: Write, files: Files, tmp_path: Path) -> None:
     path = write(files())
     data.load_data(path)
-    (entry,) = (item for item in (tmp_path / "cache" / "decoded").iterdir() if item.is_dir())
+    (entry,) = (item for item in (Path(os.environ["CNNLAB_CACHE"]) / "decoded").iterdir() if item.is_dir())
     shutil.rmtree(entry)
     leftover = entry.parent / f".{entry.name}.abc"
     leftover.mkdir()

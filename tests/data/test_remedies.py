@@ -1,12 +1,14 @@
 """What a message on data says to do."""
 
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from cnnlab import data, objectives
 from cnnlab.core.errors import DataError, UsageError
@@ -41,10 +43,18 @@ def test_splits_with_other_columns_or_classes_are_told_in_what() -> None:
         Dataset("x", TensorImages(pixels), None, train)
 
 
-def test_table_whose_images_are_elsewhere_is_told_how_to_say_where(tmp_path: Path) -> None:
+def test_table_whose_images_are_elsewhere_is_told_a_spec_that_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "train.csv").write_text("id,label\n19,cat\n20,dog\n")
-    with pytest.raises(DataError, match=r"such as 19, and none of them is beside it.*pictures=photos/\)'"):
-        data.load_data(tmp_path / "train.csv")
+    with pytest.raises(DataError, match=r"such as 19, and none of them is beside it.*as in '(.+)'") as refused:
+        data.load_data("train.csv")
+    (tmp_path / "photos").mkdir()
+    for name in (19, 20):
+        Image.new("L", (4, 4)).save(tmp_path / "photos" / f"{name}.png")
+    (advised,) = re.findall(r"as in '(.+)'", str(refused.value))
+    assert len(data.load_data(advised, validation=0, test=0).train) == 2
 
 
 def test_pickle_is_not_read_and_said_to_be_none(tmp_path: Path) -> None:

@@ -11,10 +11,9 @@ from cnnlab.models.cpu_kernels import convolutions, modules, pointwise, why_not
 
 
 @pytest.fixture(scope="module")
-def native_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def native_here() -> Iterator[None]:
     """Skips tests where the kernels cannot be had; there is one thread, and no map is too small for them."""
     with pytest.MonkeyPatch.context() as patch, threads(1):
-        patch.setenv("CNNLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         reason = why_not()
         if reason is not None:
             pytest.skip(reason)

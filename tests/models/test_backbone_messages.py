@@ -7,7 +7,7 @@ import torch
 
 from cnnlab import models
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
-from cnnlab.models.weight_files import starting_weights
+from cnnlab.models.pretrained_weights import starting_weights
 
 # As the smallest pictures that leave at least one place: torch refuses one pixel less.
 SMALLEST = {"alexnet": 63, "vgg16": 32, "vgg19": 32, "squeezenet1_1": 17, "timm(convnext_atto)": 32}

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from cnnlab import models
 from cnnlab.core import seeds
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
-from cnnlab.models import weight_files
+from cnnlab.models import pretrained_weights
 from cnnlab.models.input_adapters import Resize
-from cnnlab.models.weight_files import starting_weights
+from cnnlab.models.pretrained_weights import starting_weights
 
 SMALL = "squeezenet1_1"
 COLOUR = (3, 64, 64)
@@ -107,23 +107,6 @@ def test_layers_are_named_separate_and_not_in_place() -> None:
     ]
     for spec in PUBLISHED:
         assert not any(getattr(module, "inplace", False) for module in on_nothing(spec).modules())
-
-
-@pytest.mark.parametrize("spec", ["squeezenet1_1(head=conv)", "alexnet(dropout=0)", "timm(resnet10t)"])
-def test_outputs_are_those_of_the_library_with_the_same_weights(spec: str, tmp_path: Path) -> None:
-    import timm
-    import torchvision.models as library
-
-    name = spec.partition("(")[0]
-    with seeds.scope(2, "weights"):
-        theirs = timm.create_model("resnet10t") if name == "timm" else library.get_model(name)
-    theirs.eval()
-    path = tmp_path / "weights.safetensors"
-    save_file({key: tensor.contiguous() for key, tensor in theirs.state_dict().items()}, path)
-    ours = models.build_network(f"{spec.rstrip(')')}{', ' if '(' in spec else '('}weights={path})", COLOUR, 1000).eval()
-    images = torch.rand(2, *COLOUR)
-    with torch.no_grad():
-        assert torch.allclose(ours(images), theirs(images), atol=1e-5)
 
 
 class TestAdapting:
@@ -241,11 +224,15 @@ class TestWeights:
             assert torch.equal(rebuilt(images), classifier(images))
 
     def test_specs_without_weights_are_left_as_they_are(self) -> None:
-        assert models.without_weights("vgg-like") == "vgg-like"
-        assert models.without_weights("conv(3)|relu") == "conv(3)|relu"
-        assert models.weights_named("alexnet(weights=imagenet)") == "imagenet"
-        assert models.weights_named("alexnet(weights=none)") is None
-        assert models.without_weights("alexnet(weights=imagenet)") == models.canonical_model("alexnet")
+        for spec in ("vgg-like", "conv(3)|relu", "alexnet(weights=none)"):
+            model = models.parse_model(spec)
+            assert model.weights is None
+            assert model.without_weights() == model
+
+    def test_stored_weights_are_named_and_can_be_left_out(self) -> None:
+        model = models.parse_model("alexnet(weights=imagenet)")
+        assert model.weights == "imagenet"
+        assert str(model.without_weights()) == models.canonical_model("alexnet")
 
 
 class _Files(http.server.BaseHTTPRequestHandler):
@@ -274,7 +261,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.start()
         checksum = hashlib.sha256(_Files.content).hexdigest()[:8]
         url = f"http://127.0.0.1:{running.server_port}/squeezenet1_1-{checksum}.pth"
-        monkeypatch.setattr(weight_files, "torchvision_url", lambda name: url)
+        monkeypatch.setattr(pretrained_weights, "torchvision_url", lambda name: url)
         yield url
         running.shutdown()
         thread.join()
@@ -360,8 +347,8 @@ class TestNames:
 
     def test_neither_library_is_imported_before_it_is_needed(self) -> None:
         code = (
-            "import sys; from cnnlab import models; models.canonical('timm(resnet18d, weights=imagenet)');"
-            "models.canonical('vgg16'); print({'timm', 'torchvision', 'huggingface_hub'} & set(sys.modules))"
+            "import sys; from cnnlab import models; models.canonical_model('timm(resnet18d, weights=imagenet)');"
+            "models.canonical_model('vgg16'); print({'timm', 'torchvision', 'huggingface_hub'} & set(sys.modules))"
         )
         assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 

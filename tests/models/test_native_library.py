@@ -25,8 +25,9 @@ CAPABILITY = torch.backends.cpu.get_cpu_capability()
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that has not looked for the library yet; what it finds is forgotten after the test."""
+def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A process that has not looked for the library yet, and a cache without one; what it finds is forgotten."""
+    monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(native, "_library", lru_cache(native._library.__wrapped__))
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cnnlab import models
 from cnnlab.core.errors import SpecError
-from cnnlab.models.polar import Correlate, Polar, RingConv2d
+from cnnlab.models.polar import CircularCorrelation, Polar, RingConv2d
 
 
 def spot(angle: float, radius: float, size: int = 65) -> Tensor:
@@ -54,7 +54,7 @@ def test_a_ring_convolution_is_that_of_a_row_laid_out_three_times() -> None:
 
 def test_correlation_is_the_sum_of_products_at_every_turn() -> None:
     rows = torch.randn(2, 4, 1, 9, generator=torch.Generator().manual_seed(0))
-    found = Correlate()(rows)
+    found = CircularCorrelation()(rows)
     first, second = rows[:, :2].numpy(), rows[:, 2:].numpy()
     for turn in range(9):
         expected = (first * np.roll(second, -turn, axis=3)).mean(axis=3)
@@ -65,7 +65,7 @@ def test_correlation_tells_the_angle_between_two_things_wherever_both_are() -> N
     rows = torch.zeros(12, 2, 1, 12)
     for place in range(12):
         rows[place, 0, 0, place] = rows[place, 1, 0, (place + 5) % 12] = 1
-    assert Correlate()(rows).argmax(3).flatten().tolist() == [5] * 12
+    assert CircularCorrelation()(rows).argmax(3).flatten().tolist() == [5] * 12
 
 
 def test_what_cannot_be_unrolled_is_refused() -> None:

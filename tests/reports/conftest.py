@@ -11,6 +11,7 @@ import pytest
 
 from cnnlab import data
 from cnnlab.core.digests import digest
+from cnnlab.core.measurements import Metric
 from cnnlab.data import Dataset
 from cnnlab.evaluation import mean_interval
 from cnnlab.runs import Predictions, Run, RunWriter
@@ -19,7 +20,6 @@ from cnnlab.studies.result import (
     AxisValue,
     Claim,
     Family,
-    Metric,
     MetricSummary,
     Published,
     PublishedRow,

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from cnnlab.reports.contents.curves import Band, CurveMetric, SettingCurves
+from cnnlab.reports.contents.curves import Band, CurveMetric, LearningCurves
 from cnnlab.reports.figures.curves import leave_together, leaves, limits, limits_together
 
 ACCURACY = CurveMetric("accuracy", "accuracy", "share", True)
 LOSS = CurveMetric("loss", "loss", "loss", False)
 
 
-def curve(key: str, values: list[float], metric: str = "accuracy") -> SettingCurves:
+def curve(key: str, values: list[float], metric: str = "accuracy") -> LearningCurves:
     numbers = np.array(values, dtype=float)
     band = Band(np.arange(1, len(values) + 1), numbers, numbers, numbers, np.ones(len(values), dtype=np.int64))
-    return SettingCurves(key, key, {metric: {"validation": band}}, {})
+    return LearningCurves(key, key, {metric: {"validation": band}}, {})
 
 
 GOOD = [curve(f"s{place}", list(np.linspace(0.1, 0.9, 20) ** 0.2)) for place in range(12)]

@@ -1,3 +1,6 @@
+"""Figures by themselves, drawn to files."""
+
+import re
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +9,8 @@ from PIL import Image
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import Confusion
-from cnnlab.reports import Curve, draw_confusion, draw_learning_curves, learning_curves
+from cnnlab.reports import draw_confusion, draw_learning_curves
+from cnnlab.reports.contents.curves import learning_curves, run_metrics
 from cnnlab.runs import Run, RunWriter
 
 ROWS = [
@@ -16,8 +20,8 @@ ROWS = [
 ]
 
 
-def _run(root: Path, rows: list[dict[str, float]]) -> Run:
-    with RunWriter.create(root, digest="b" * 64, recipe={"data": "digits"}, name="some") as writer:
+def _run(root: Path, rows: list[dict[str, float]], name: str = "some") -> Run:
+    with RunWriter.create(root, digest="b" * 64, recipe={"data": "digits"}, name=name) as writer:
         if rows:
             writer.history(rows)
         writer.update(selected={"epoch": 2, "metric": "validation_accuracy", "value": 0.65})
@@ -29,17 +33,28 @@ def _pixels(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def test_curves_hold_the_history_with_the_loss_first(tmp_path: Path) -> None:
-    loss, accuracy = learning_curves(_run(tmp_path, ROWS), "mine")
-    assert (loss.run, loss.metric, loss.epochs, loss.selected) == ("mine", "loss", (1, 2, 3), 2)
-    assert loss.values == {"train": (2.0, 1.0, 0.5), "validation": (1.5, 1.2, 1.3)}
-    assert accuracy.metric == "accuracy"
-    assert accuracy.values["validation"] == (0.6, 0.65, 0.62)
+def _texts(path: Path) -> list[str]:
+    """Every text of a drawing, in order."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text())
+
+
+def test_curves_hold_the_history_with_the_metric_judged_by_first(tmp_path: Path) -> None:
+    run = _run(tmp_path, ROWS)
+    assert [metric.name for metric in run_metrics(run)] == ["accuracy", "loss"]
+    curves = learning_curves(run, "mine")
+    assert (curves.label, curves.selected) == ("mine", 2)
+    train, validation = (curves.bands["loss"][split] for split in ("train", "validation"))
+    assert train.epochs.tolist() == [1, 2, 3] and train.mean.tolist() == [2.0, 1.0, 0.5]
+    assert validation.mean.tolist() == [1.5, 1.2, 1.3] == validation.low.tolist()
+    assert curves.bands["accuracy"]["validation"].mean.tolist() == [0.6, 0.65, 0.62]
+    # At the epoch that was kept, train was 0.7 and validation 0.65.
+    assert curves.gaps["accuracy"].size == pytest.approx(0.05) and curves.gaps["accuracy"].epoch == 2
 
 
 def test_without_a_validation_split_there_is_the_training_curve_alone(tmp_path: Path) -> None:
     rows = [{key: value for key, value in row.items() if not key.startswith("validation")} for row in ROWS]
-    assert [list(curve.values) for curve in learning_curves(_run(tmp_path, rows))] == [["train"], ["train"]]
+    bands = learning_curves(_run(tmp_path, rows)).bands
+    assert {name: list(by_split) for name, by_split in bands.items()} == {"accuracy": ["train"], "loss": ["train"]}
 
 
 def test_a_run_without_an_epoch_has_no_curves(tmp_path: Path) -> None:
@@ -47,41 +62,69 @@ def test_a_run_without_an_epoch_has_no_curves(tmp_path: Path) -> None:
         learning_curves(_run(tmp_path, []))
 
 
-def test_curves_are_drawn_and_show_what_they_hold(tmp_path: Path) -> None:
-    curves = learning_curves(_run(tmp_path, ROWS), "mine")
-    first = _pixels(draw_learning_curves(curves, tmp_path / "a.png", "Costs $5 and $6"))
-    again = _pixels(draw_learning_curves(curves, tmp_path / "b.png", "Costs $5 and $6"))
-    other = [Curve("mine", "loss", (1, 2, 3), {"train": (0.1, 0.2, 0.3)}), curves[1]]
-    assert first.shape[0] > 400 and first.shape[1] > first.shape[0]
-    np.testing.assert_array_equal(first, again)
-    assert (_pixels(draw_learning_curves(other, tmp_path / "c.png", "Costs $5 and $6")) != first).any()
+def test_curves_of_several_runs_share_a_panel_a_metric_each_named_at_its_end(tmp_path: Path) -> None:
+    runs = {"first": _run(tmp_path, ROWS, "one"), "second": _run(tmp_path, ROWS[:2], "two")}
+    path = draw_learning_curves(runs, tmp_path / "curves.svg", "Costs $5 and $6")
+    texts = _texts(path)
+    assert [texts.count(word) for word in ("accuracy (%)", "loss", "first", "second", "epoch")] == [1, 1, 2, 2, 2]
+    assert {"Costs $5 and $6", "train", "validation", "weights kept"} <= set(texts)
+    again = draw_learning_curves(runs, tmp_path / "again.svg", "Costs $5 and $6")
+    assert again.read_bytes() == path.read_bytes()
 
 
-def test_a_curve_of_one_epoch_and_many_runs_can_be_drawn(tmp_path: Path) -> None:
-    curves = [Curve(f"run {number}", "loss", (1,), {"train": (float(number),)}) for number in range(9)]
-    assert _pixels(draw_learning_curves(curves, tmp_path / "one.png")).std() > 0
+def test_other_numbers_are_drawn_elsewhere(tmp_path: Path) -> None:
+    other = [{**row, "train_loss": row["train_loss"] + 0.3} for row in ROWS]
+    drawn = [
+        draw_learning_curves([_run(tmp_path / name, rows)], tmp_path / f"{name}.png")
+        for name, rows in (("a", ROWS), ("b", other), ("c", ROWS))
+    ]
+    first, changed, same = map(_pixels, drawn)
+    np.testing.assert_array_equal(first, same)
+    # The panel on the left, of accuracy, stays.
+    differs = (first != changed).any(axis=(0, 2))
+    assert differs[len(differs) // 2 :].any() and not differs[: len(differs) // 3].any()
 
 
-def test_a_confusion_matrix_is_drawn_darkest_where_the_share_is_largest(tmp_path: Path) -> None:
+def test_one_epoch_of_many_runs_can_be_drawn(tmp_path: Path) -> None:
+    runs = [_run(tmp_path, [{"epoch": 1, "train_loss": float(place)}], f"run{place}") for place in range(9)]
+    texts = _texts(draw_learning_curves(runs, tmp_path / "one.svg"))
+    assert all(any(text.startswith(f"run{place}") for text in texts) for place in range(9))
+
+
+def test_of_no_runs_there_is_nothing_to_draw(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="one run or more"):
+        draw_learning_curves([], tmp_path / "none.png")
+
+
+def test_a_confusion_matrix_shows_the_percentage_of_each_row(tmp_path: Path) -> None:
+    matrix = Confusion(("cat", "dog"), np.array([[90, 10], [0, 50]]))
+    texts = _texts(draw_confusion({"mine": matrix}, tmp_path / "matrix.svg"))
+    # 140 of 150 are right; a share of nothing is left to its shade.
+    assert {"mine: accuracy 93.33%", "90", "10", "100", "predicted", "true"} <= set(texts) and "0" not in texts
+    assert texts.count("cat") == texts.count("dog") == 2
+
+
+def test_a_cell_is_darker_the_larger_its_share(tmp_path: Path) -> None:
     counts = np.array([[90, 10], [0, 100]])
-    pixels = _pixels(draw_confusion({"one": Confusion(("cat", "dog"), counts)}, tmp_path / "matrix.png"))
-    swapped = _pixels(draw_confusion({"one": Confusion(("cat", "dog"), counts[:, ::-1])}, tmp_path / "other.png"))
+    pixels = _pixels(draw_confusion(Confusion(("cat", "dog"), counts), tmp_path / "matrix.png"))
+    swapped = _pixels(draw_confusion(Confusion(("cat", "dog"), counts[:, ::-1]), tmp_path / "other.png"))
     half = pixels.shape[1] // 2
     # Blue ink on the diagonal of the one is beside the diagonal of the other.
     assert pixels[:half, half:].mean() > swapped[:half, half:].mean()
 
 
 @pytest.mark.parametrize("classes", [2, 26, 100])
-def test_matrices_of_any_number_of_classes_are_drawn(tmp_path: Path, classes: int) -> None:
+def test_matrices_of_any_number_of_classes_are_drawn_side_by_side(tmp_path: Path, classes: int) -> None:
     counts = np.random.default_rng(0).integers(0, 1000, (classes, classes))
     matrix = Confusion(tuple(f"class $ {place}" for place in range(classes)), counts)
-    draw_confusion({"left": matrix, "right": matrix}, tmp_path / "matrix.png")
-    assert _pixels(tmp_path / "matrix.png").std() > 0
+    texts = _texts(draw_confusion({"left": matrix, "right": matrix}, tmp_path / "matrix.svg"))
+    assert texts.index(f"left: accuracy {matrix.accuracy:.2%}") < texts.index(f"right: accuracy {matrix.accuracy:.2%}")
+    assert texts.count("class $ 1") == (4 if classes <= 26 else 0)
 
 
 def test_the_suffix_names_the_format_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
     matrix = Confusion(("a", "b"), np.eye(2, dtype=np.int64))
-    assert draw_confusion({"": matrix}, tmp_path / "m.svg").read_text().startswith("<?xml")
+    assert draw_confusion(matrix, tmp_path / "m.svg").read_text().startswith("<?xml")
     with pytest.raises(UsageError, match=r"figures are .*png"):
-        draw_confusion({"": matrix}, tmp_path / "m.doc")
+        draw_confusion(matrix, tmp_path / "m.doc")
     assert not (tmp_path / "m.doc").exists()

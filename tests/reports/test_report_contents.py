@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cnnlab.reports.colours import GREY
 from cnnlab.reports.contents.answer import answer
-from cnnlab.reports.contents.classes import best_repeats, class_details
+from cnnlab.reports.contents.classes import class_details
 from cnnlab.reports.contents.curves import curves_table, followed, setting_curves
 from cnnlab.reports.contents.factors import effects, heat_maps
 from cnnlab.reports.contents.mistakes import gallery
 from cnnlab.reports.contents.provenance import provenance
-from cnnlab.reports.contents.report_subject import GREY, MOST_SHOWN, ReportSubject
+from cnnlab.reports.contents.report_subject import MOST_SHOWN, ReportSubject
 from cnnlab.reports.contents.search import search_steps, search_table
 from cnnlab.reports.contents.settings import missing_table, settings_table
 from cnnlab.reports.contents.short_specs import short_spec, telling
@@ -190,8 +191,8 @@ def test_many_settings_share_grey_but_for_the_best_and_the_baseline(study):
 
 def test_classes_of_the_best_are_counted_over_its_repeats(study):
     subject = ReportSubject(*study)
-    repeats = best_repeats(subject)
-    (details,) = class_details(repeats, "flip")
+    repeats = subject.best_repeats
+    (details,) = class_details(repeats)
     assert details.split == "test" and details.seeds == (0, 1, 2)
     assert details.confusion.counts.sum() == 3 * 359
     right = sum(round((0.95 + shift) * 359) for shift in (-0.01, 0, 0.01))
@@ -204,11 +205,11 @@ def test_classes_of_the_best_are_counted_over_its_repeats(study):
 def test_test_images_are_left_alone_while_trials_are_missing(unfinished):
     subject = ReportSubject(*unfinished)
     assert not subject.is_settled
-    assert {repeat.predictions.split for repeat in best_repeats(subject)} == {"validation"}
+    assert {repeat.predictions.split for repeat in subject.best_repeats} == {"validation"}
 
 
 def test_gallery_holds_the_surest_mistakes_with_their_own_images(study, digits):
-    repeats = best_repeats(ReportSubject(*study))
+    repeats = ReportSubject(*study).best_repeats
     found = gallery(repeats, "label")
     assert found is not None and found.trouble == ""
     assert found.n == 359 and found.wrong == 359 - round(0.94 * 359)
@@ -226,7 +227,7 @@ def test_gallery_holds_the_surest_mistakes_with_their_own_images(study, digits):
 
 def test_gallery_says_so_when_the_data_has_changed(study):
     result, runs = study
-    repeats = best_repeats(ReportSubject(result, runs))
+    repeats = ReportSubject(result, runs).best_repeats
     changed = [replace(one, predictions=replace(one.predictions, data="0" * 64)) for one in repeats]
     found = gallery(changed, "label")
     assert "no longer what the run was trained on" in found.trouble
@@ -235,7 +236,7 @@ def test_gallery_says_so_when_the_data_has_changed(study):
 
 def test_gallery_says_so_when_the_data_is_gone(own_study):
     result, runs = own_study
-    repeats = best_repeats(ReportSubject(result, runs))
+    repeats = ReportSubject(result, runs).best_repeats
     path = repeats[0].run.folder / "recipe.yaml"
     path.write_text(path.read_text().replace("data: digits", "data: gone.zip"))
     assert "could not be read" in gallery(repeats, "label").trouble

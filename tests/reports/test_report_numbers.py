@@ -13,10 +13,10 @@ from PIL import Image
 import cnnlab
 from cnnlab.evaluation import Confusion, NumberPredictions
 from cnnlab.reports import write_runs_report
-from cnnlab.reports.contents.classes import Repeat
 from cnnlab.reports.contents.mistakes import farthest_off
 from cnnlab.reports.contents.numbers import NumberDetails, number_details, number_text, parts_table, shares_table
-from cnnlab.reports.figures.classes import draw_confusion_matrix
+from cnnlab.reports.contents.report_subject import Repeat
+from cnnlab.reports.figures.class_metrics import draw_confusion_matrix
 from cnnlab.reports.figures.numbers import draw_distances, draw_numbers
 from cnnlab.reports.writing.svg import inline, svg_of
 from cnnlab.studies.result import Trial
@@ -24,7 +24,7 @@ from cnnlab.studies.result import Trial
 
 def details(truth: np.ndarray, predicted: np.ndarray, period: float | None = None, unit: str = "number"):
     found = NumberPredictions("time" if period else "age", truth, predicted, period, unit)  # type: ignore[arg-type]
-    return NumberDetails("test", "mine", (0,), found)
+    return NumberDetails("test", (0,), found)
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +88,11 @@ def test_images_within_figures_are_whole_in_the_page() -> None:
 def test_the_farthest_off_come_first_with_their_own_images(clocks: cnnlab.Run) -> None:
     predictions = clocks.predictions("test")
     repeats = (Repeat(Trial(0, "finished"), clocks, predictions),)
-    (found,) = number_details(repeats, "mine")
+    (found,) = number_details(repeats)
     gallery = farthest_off(repeats, "time")
     assert gallery is not None and gallery.trouble == ""
     sizes = [mistake.size for mistake in gallery.mistakes]
-    assert sizes == sorted(sizes, reverse=True) and sizes[0] == found.found.distances.max()
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] == found.predictions.distances.max()
     assert gallery.words(gallery.mistakes[0]).startswith("off by ")
     assert all(mistake.pixels is not None for mistake in gallery.mistakes)
 

@@ -11,10 +11,11 @@ import pytest
 from test_report_tables import check_latex
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.measurements import Metric
 from cnnlab.reports import write_study_report
 from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn
 from cnnlab.reports.writing.page import _is_wordy
-from cnnlab.studies.result import Metric, StudyResult
+from cnnlab.studies.result import StudyResult
 
 _EMPTY = {"meta", "img", "br", "link", "input", "path", "use", "rect", "image", "line", "circle"}
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, duration_text, text_of, with_unit
+from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, text_of, with_unit
 from cnnlab.reports.writing.tables import csv_of, escaped, latex_of, slug
 
 TABLE = Table(
@@ -85,7 +85,6 @@ def test_units_stand_behind_numbers():
     assert with_unit(0.5, "share", sign=True) == "+50.00 points"
     assert with_unit(12.0, "seconds") == "12.0 s"
     assert with_unit(0.25, "loss") == "0.2500"
-    assert [duration_text(s) for s in (3.21, 41, 187, 8100)] == ["3.2 s", "41 s", "3 min 07 s", "2 h 15 min"]
 
 
 def test_columns_that_hold_nothing_go():

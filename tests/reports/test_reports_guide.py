@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cnnlab.cli.app import app
 
 TEXT = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 COMMANDS = [shlex.split(line)[1:] for line in TEXT.splitlines() if line.startswith("cnnlab ")]
 
 
@@ -28,6 +29,9 @@ def test_commands_on_the_page_run(tmp_path, monkeypatch):
     # What such runs cannot have: claims, anything missing, and numbers, whose titles test_report_numbers.py looks for.
     numbers = {"Predicted and true", "Where it is farthest off"}
     assert set(parts) - titles <= {"Claims", "What is missing", "What each factor does", *numbers}
+    for code in PYTHON:
+        exec(compile(code, "reports.md", "exec"), {})
+    assert all((tmp_path / name).is_file() for name in ("curves.svg", "confusion.svg"))
     found = CliRunner().invoke(app, ["report", "conv-1", "--out", "again", "--json"], prog_name="cnnlab")
     assert json.loads(found.output) == {"report": "again/report.html"}
     recipe = tmp_path / "report-of-all" / "report-files" / "recipes" / "s0.yaml"

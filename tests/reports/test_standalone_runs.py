@@ -18,11 +18,21 @@ def test_runs_that_differ_in_the_seed_alone_are_repeats(make_run):
     assert [axis.name for axis in result.axes] == ["optimizer.lr"]
     assert result.metric.name == "test_accuracy" and result.question == "What difference does optimizer.lr make?"
     (family,) = result.families
-    (one,) = family.comparisons
-    assert (one.setting, one.reference, one.verdict) == ("s1", "s0", "better")
+    (comparison,) = family.comparisons
+    assert (comparison.setting, comparison.reference, comparison.verdict) == ("s1", "s0", "better")
     # The differences seed by seed are 0.09, 0.09 and 0.10.
-    assert one.difference == pytest.approx(0.28 / 3)
+    assert comparison.difference == pytest.approx(0.28 / 3)
     assert result.settings[0].summary("test_accuracy").interval == "t over 3 repeats"
+
+
+def test_labels_that_look_like_keys_of_settings_stay_as_they_are(make_run):
+    # Inside, settings are called s0, s1 and s2 in this order; these are called otherwise.
+    tight, wide = (0.80, 0.81, 0.80, 0.81, 0.82), (0.60, 0.95, 0.70, 0.99, 0.65)
+    values = {"s1": tight, "s2": [value + 0.05 for value in tight[::-1]], "s0": wide}
+    runs = [make_run(name, seed=s, accuracy=value) for name in values for s, value in enumerate(values[name])]
+    (family,) = result_of_runs(runs).families
+    assert "s0 scatters unlike the others" in family.why
+    assert family.comparisons[0].sentence.startswith("s2 is better than s1 (+5.00 points, ")
 
 
 def test_single_runs_are_compared_image_by_image(make_run):
@@ -30,9 +40,13 @@ def test_single_runs_are_compared_image_by_image(make_run):
     result = result_of_runs(runs)
     (family,) = result.families
     expected = compare_predictions(runs[1].predictions("test"), runs[0].predictions("test"))
-    (one,) = family.comparisons
+    (comparison,) = family.comparisons
     assert family.method == "Exact McNemar test" and "only repeats can tell" in family.why
-    assert (one.difference, one.p, one.verdict) == (expected.difference, expected.p_value, "better")
+    assert (comparison.difference, comparison.p, comparison.verdict) == (
+        expected.difference,
+        expected.p_value,
+        "better",
+    )
     assert result.settings[0].summary("test_accuracy").interval.startswith("Wilson")
 
 
@@ -44,9 +58,9 @@ def test_p_values_of_several_single_runs_are_adjusted(make_run):
         compare_predictions(runs[a].predictions("test"), runs[b].predictions("test")).p_value
         for a, b in ((1, 0), (2, 0), (2, 1))
     ]
-    found = [one.p for one in family.comparisons]
+    p_values = [comparison.p for comparison in family.comparisons]
     # Holm: the smallest times three, the next times two.
-    assert min(found) == pytest.approx(3 * min(raw)) and all(p >= r for p, r in zip(found, raw, strict=True))
+    assert min(p_values) == pytest.approx(3 * min(raw)) and all(p >= r for p, r in zip(p_values, raw, strict=True))
 
 
 def test_data_of_other_content_is_not_compared(make_run):

@@ -13,7 +13,7 @@ from cnnlab.runs.data_folder import data_folder
         ("folder(path=photos)", "/home/me/photos", "/home/me"),
         ("folder(path=./photos/)", "/home/me/photos", "/home/me"),
         ("folder(path=../photos)", "/home/me/../photos", "/home/me"),
-        ('csv(path="labels of mine.csv", pictures=p)', "/home/me/labels of mine.csv", "/home/me"),
+        ('csv(path="labels of mine.csv", images=p)', "/home/me/labels of mine.csv", "/home/me"),
         ("idx(path=d/t10k-images-idx3-ubyte)", "/home/me/d", "/home/me"),
         ("idx(path=t10k-images-idx3-ubyte)", "/home/me", "/home/me"),
         ("folder(path=/home/me/photos)", "/home/me/photos", None),

@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-import cnnlab
-from cnnlab.runs import environment
-from cnnlab.runs.environment import code_digest
+from cnnlab.runs.environment import code_digest, environment
 
 
 def run(code: str) -> str:
@@ -34,7 +32,7 @@ def test_digest_of_the_code_is_the_same_in_another_process_and_follows_the_files
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run("from cnnlab.runs.environment import code_digest; print(code_digest())").strip() == code_digest()
-    monkeypatch.setattr(cnnlab, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setitem(code_digest.__wrapped__.__globals__, "_ROOT", tmp_path)
     seen = set()
     for name, content in [("__init__.py", ""), ("a.py", "x"), ("a.py", "y"), ("b/a.py", "y"), ("note.txt", "")]:
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cnnlab.core.errors import DataError, RunBusyError, RunNotFoundError, UsageError
+from cnnlab.core.errors import DataError, RunBusyError, RunNotFoundError, StorageError, UsageError
 from cnnlab.runs import Run, RunStore, RunWriter, index
 from cnnlab.runs.keys import MISSING, lookup
 
@@ -206,29 +206,99 @@ def test_damaged_run_is_listed_and_can_be_deleted(root: Path, make_run: MakeRun)
 def test_deleted_run_is_gone_and_the_others_stay(root: Path, make_run: MakeRun) -> None:
     gone, stays = make_run(seed=1), make_run(seed=2)
     store = RunStore(root)
-    (root / ".deleted-old-1234").mkdir()
     store.delete(Run(gone).digest[:10])
     assert not gone.exists() and names(store) == names(RunStore(root)) == [stays.name]
-    assert {path.name for path in root.iterdir()} == {stays.name, ".index.sqlite"}
+    assert {path.name for path in root.iterdir()} == {stays.name, ".index.sqlite", ".trash"}
     with pytest.raises(RunNotFoundError):
         store.delete(gone.name)
 
 
-def test_deletion_cut_short_shows_no_half_run_and_is_completed_later(
+def test_deleted_run_can_be_had_back_whole(root: Path, make_run: MakeRun) -> None:
+    first = make_run(info={"seconds": 1.0})
+    store = RunStore(root)
+    store.delete(first.name)
+    second = make_run(info={"seconds": 2.0})
+    with pytest.raises(UsageError, match="is there already"):
+        store.restore(first.name)
+    store.delete(second)
+    assert [path.name for path in store.deleted()] == [first.name, first.name]
+    assert store.restore(first.name) == first and Run(first).seconds == 12.5
+    assert RunWriter.open(first).close() is None
+    with pytest.raises(RunNotFoundError, match=f"Did you mean {first.name}"):
+        store.restore(first.name[:-1])
+
+
+def test_purged_runs_are_gone_for_good(root: Path, make_run: MakeRun) -> None:
+    gone, stays = make_run(seed=1), make_run(seed=2)
+    store = RunStore(root)
+    store.delete(gone.name)
+    assert [path.name for path in store.purge()] == [gone.name] and store.purge() == []
+    with pytest.raises(RunNotFoundError, match="None was deleted since the last purge"):
+        store.restore(gone.name)
+    assert [path.name for path in root.iterdir()] == [stays.name]
+
+
+def test_purge_cut_short_leaves_nothing_to_restore_and_is_completed_later(
     root: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone, stays = make_run(seed=1), make_run(seed=2)
+    store = RunStore(root)
+    store.delete(gone.name)
 
     def die(folder: Path, **options: object) -> None:
-        (folder / "recipe.yaml").unlink()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", die)
         with pytest.raises(KeyboardInterrupt):
-            RunStore(root).delete(gone.name)
-    assert [path.name for path in root.glob("[!.]*")] == [stays.name]
-    assert names(RunStore(root)) == [stays.name] and not list(root.glob(".deleted-*"))
+            store.purge()
+    assert store.deleted() == [] and list(root.glob(".purged-*"))
+    assert names(RunStore(root)) == [stays.name] and not list(root.glob(".purged-*"))
+
+
+def test_a_link_to_a_run_is_deleted_and_restored_as_a_link(root: Path, make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    away = shutil.move(run, tmp_path / "away")
+    link = root / run.name
+    link.symlink_to(away)
+    store = RunStore(root)
+    store.delete(run.name)
+    assert not link.is_symlink() and Run(away).test.accuracy == 0.875
+    store.restore(run.name)
+    assert link.readlink() == away
+    store.delete(run.name)
+    store.purge()
+    assert Run(away).test.accuracy == 0.875
+
+
+def test_nothing_but_runs_of_the_store_is_ever_deleted(root: Path, make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    elsewhere = shutil.copytree(run, tmp_path / "elsewhere")
+    nested = shutil.copytree(run, root / "group" / "inner")
+    for folder in (tmp_path, root, root / "thesis"):
+        folder.mkdir(exist_ok=True)
+        (folder / "run.json").write_text('{"format": 1}')
+    before = sorted(tmp_path.rglob("*"))
+    store = RunStore(root)
+    refused = ["", ".", "..", "/", "*", "~", "//", "../elsewhere", "thesis", "group", "group/inner", f"{run.name}/.."]
+    refused += ["base\n", "a\0b", "x" * 5000, str(root), str(tmp_path), str(elsewhere), str(nested)]
+    for name in refused:
+        with pytest.raises(RunNotFoundError):
+            store.delete(name)
+    with pytest.raises(RunNotFoundError, match="does not lie directly in"):
+        store.delete(Run(elsewhere))
+    assert sorted(path for path in tmp_path.rglob("*") if path.name != ".index.sqlite") == before
+
+
+def test_a_lock_that_is_a_link_is_not_followed(root: Path, make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    precious = tmp_path / "precious"
+    precious.write_text("text")
+    (run / ".lock").unlink()
+    (run / ".lock").symlink_to(precious)
+    with pytest.raises(StorageError, match="a link is in the way"):
+        RunStore(root).delete(run.name)
+    assert precious.read_text() == "text" and run.exists()
 
 
 def test_running_run_is_not_deleted(root: Path) -> None:

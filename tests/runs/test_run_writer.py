@@ -264,7 +264,7 @@ def test_run_deleted_while_one_waits_for_it_is_named(make_run: MakeRun) -> None:
     RunStore(folder.parent).delete(folder.name)
     with pytest.raises(RunNotFoundError):
         RunWriter.open(folder)
-    assert list(folder.parent.glob("*")) == []
+    assert list(folder.parent.glob("[!.]*")) == []
 
 
 MAKER = """
@@ -278,6 +278,8 @@ while True:
             writer.path(f"part-{part}").write_bytes(b"x")
     if number % 2:
         RunStore(sys.argv[1]).delete(writer.folder.name)
+    if number % 4 == 3:
+        RunStore(sys.argv[1]).purge()
     number += 1
 """
 
@@ -296,7 +298,7 @@ def test_kill_while_making_and_deleting_leaves_whole_runs_only(root: Path, delay
         os.utime(leftover, (0, 0))
     store = RunStore(root)
     assert all(summary.status == "unfinished" for summary in store.list())
-    assert list(root.glob(".creating-*")) + list(root.glob(".deleted-*")) == []
+    assert list(root.glob(".creating-*")) + list(root.glob(".purged-*")) == []
 
 
 def test_run_being_made_is_not_cleared_away(root: Path) -> None:

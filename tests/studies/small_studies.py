@@ -23,8 +23,8 @@ def study_of(**keys: Any) -> dict[str, Any]:
 
 
 def run_here(study: Study) -> StudyResult:
-    """Runs a study without worker processes."""
-    return study.run(executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets))
+    """Runs a study without worker processes, and without timing how many there might be."""
+    return study.run(executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets), workers=1)
 
 
 def numbers(result: StudyResult) -> dict[tuple[str, int], dict[str, float | None]]:

@@ -12,7 +12,8 @@ from cnnlab.cli.app import app
 from cnnlab.core import yaml
 from cnnlab.core.errors import DataError
 from cnnlab.studies import Study, ThreadExecutor
-from cnnlab.studies.claims import read_claim
+from cnnlab.studies.catalogue import packaged_studies
+from cnnlab.studies.claim_grammar import read_claim
 from cnnlab.studies.designs import designs
 from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.study_file import read_study
@@ -30,7 +31,7 @@ def here(tmp_path, monkeypatch):
     whole = Study.run
 
     def run(study, **unused):
-        return whole(study, executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets))
+        return whole(study, executor=ThreadExecutor(runs=study.store.root, sets=study.trials.sets), workers=1)
 
     monkeypatch.setattr(Study, "run", run)
     monkeypatch.chdir(tmp_path)
@@ -40,7 +41,7 @@ def here(tmp_path, monkeypatch):
 
 
 def test_commands_and_python_on_the_page_run(here):
-    for words in [words for words in COMMANDS if "recipes" not in words[2]]:
+    for words in [words for words in COMMANDS if "examples/" not in " ".join(words)]:
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 0, result.output
     for code in PYTHON:
@@ -67,10 +68,15 @@ def test_claims_on_the_page_can_be_read():
         read_claim(text)
 
 
-@pytest.mark.parametrize("name", ["augmentation", "learning-rates", "depth"])
+@pytest.mark.parametrize("name", packaged_studies())
 def test_the_studies_that_come_with_cnnlab_are_sound(name, data_dir, runs):
+    study = Study.load(name, runs=runs, data_dir=data_dir, offline=True)
     try:
-        study = Study.load(ROOT / "recipes" / "studies" / f"{name}.yaml", runs=runs, data_dir=data_dir, offline=True)
+        study.check()
     except DataError as error:
         pytest.skip(str(error))
     assert len(study.file.repeats) >= 3 and len(study.analysis.claims) >= 4
+
+
+def test_the_page_names_every_study_that_comes_with_cnnlab():
+    assert set(re.findall(r"^\| `(examples/[a-z-]+)`", TEXT, re.MULTILINE)) == set(packaged_studies())

@@ -150,7 +150,7 @@ def published(*rows):
 )
 def test_what_cannot_be_meant_is_refused_with_the_remedy(keys, message, runs):
     with pytest.raises(UsageError, match=message):
-        Study(study_of(**keys), runs=runs)
+        Study(study_of(**keys), runs=runs).check()
     assert not runs.exists()
 
 
@@ -194,7 +194,7 @@ def test_published_rows_are_the_same_when_the_study_is_read_from_its_folder(runs
 def test_published_rows_that_are_almost_of_a_setting_are_pointed_out_at_once(vary, wrong, meant, runs):
     keys = published({**wrong, "value": 0.5, "label": "theirs"})
     with pytest.warns(CnnlabWarning, match=f"no setting of this study is compared with the rows of {meant}") as told:
-        Study(study_of(vary=vary, **keys), runs=runs)
+        Study(study_of(vary=vary, **keys), runs=runs).check()
     assert len(told) == 1
 
 

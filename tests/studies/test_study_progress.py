@@ -11,9 +11,11 @@ from small_studies import study_of
 from cnnlab.studies import progress as progress_module
 from cnnlab.studies.execution.scheduler import TrialTask
 from cnnlab.studies.progress import StudyProgress
-from cnnlab.studies.result import Trial
+from cnnlab.studies.result import Metric, Trial
 from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.study_file import read_study
+
+ACCURACY = Metric("test_accuracy", "test accuracy", "share", "higher")
 
 
 def task() -> TrialTask:
@@ -47,13 +49,19 @@ def test_nothing_is_cut_off_on_a_narrow_terminal():
 def test_elsewhere_a_line_says_how_each_trial_ended(caplog):
     with caplog.at_level(logging.INFO, logger="cnnlab"), StudyProgress("small", 3, 0) as progress:
         progress.trial_started(0, task(), 2)
-        progress.trial_ended(
-            0, task(), Trial(3, "finished", metrics={"test_accuracy": 0.75}, seconds=61), "test_accuracy"
-        )
-        progress.trial_ended(1, task(), Trial(3, "failed", reason="its process died"), "test_accuracy")
+        progress.trial_ended(0, task(), Trial(3, "finished", metrics={"test_accuracy": 0.75}, seconds=61), ACCURACY)
+        progress.trial_ended(1, task(), Trial(3, "failed", reason="its process died"), ACCURACY)
     assert "0 of 3 trials are there already" in caplog.messages[0]
     assert caplog.messages[1].startswith("[1/3] 0.5, seed 3: test accuracy 0.7500  (1:01)")
     assert "its process died" in caplog.messages[2]
+
+
+def test_a_class_is_called_by_its_name_where_a_trial_ended(caplog):
+    recall = Metric("recall of 't_shirt'", "recall of 't_shirt'", "share", "higher")
+    with caplog.at_level(logging.INFO, logger="cnnlab"), StudyProgress("small", 1, 0) as progress:
+        progress.trial_started(0, task(), 2)
+        progress.trial_ended(0, task(), Trial(3, "finished", metrics={recall.name: 0.75}), recall)
+    assert "recall of 't_shirt' 0.7500" in caplog.messages[-1]
 
 
 @pytest.fixture
@@ -77,8 +85,8 @@ def test_time_left_goes_by_epochs_and_leaves_out_how_long_workers_took_to_come_u
     for number in (0, 1):
         for epoch in range(6 * (1 - number), 10):
             progress.epoch(number, {"epoch": epoch + 1})
-    progress.trial_ended(0, task(), Trial(3, "finished"), "test_accuracy")
-    progress.trial_ended(1, task(), Trial(3, "finished"), "test_accuracy")
+    progress.trial_ended(0, task(), Trial(3, "finished"), ACCURACY)
+    progress.trial_ended(1, task(), Trial(3, "finished"), ACCURACY)
     assert progress.seconds_left() == pytest.approx(5 / 1.5 * 2)
 
 
@@ -95,7 +103,7 @@ def test_trials_told_in_steps_count_once_they_end(clock):
     clock[0] += 4
     progress.epoch(0, {"epoch": 1})
     assert progress.seconds_left() is None
-    progress.trial_ended(0, task(), Trial(3, "finished"), "test_accuracy")
+    progress.trial_ended(0, task(), Trial(3, "finished"), ACCURACY)
     assert progress.seconds_left() == pytest.approx(8)
 
 
@@ -103,5 +111,5 @@ def test_a_trial_that_failed_before_its_first_epoch_says_nothing_of_the_pace(clo
     progress = StudyProgress("small", 3, 0)
     progress.trial_started(0, task(), 4)
     clock[0] += 1
-    progress.trial_ended(0, task(), Trial(3, "failed", reason="no such file"), "test_accuracy")
+    progress.trial_ended(0, task(), Trial(3, "failed", reason="no such file"), ACCURACY)
     assert progress.seconds_left() is None

@@ -2,15 +2,16 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnnlab.core.measurements import Metric
 from cnnlab.studies.result import (
     Axis,
     AxisValue,
     Claim,
     Family,
-    Metric,
     MetricSummary,
     Published,
     PublishedRow,
@@ -74,6 +75,18 @@ def test_any_values_come_back(values):
 def test_unknown_keys_of_a_later_version_are_passed_over():
     whole = result(setting("s0", 0.9))
     assert StudyResult.from_dict({**whole.to_dict(), "later": 1}) == whole
+
+
+def test_a_number_that_is_not_finite_is_stored_as_none():
+    assert result(setting("s0", float("nan"))).to_dict()["settings"][0]["trials"][0]["metrics"] == {
+        "test_accuracy": None
+    }
+
+
+@pytest.mark.parametrize("change", [{"name": None}, {"settings": [{"key": "s0"}]}, {"seeds": ["one"]}])
+def test_what_is_no_result_is_refused(change):
+    with pytest.raises(ValueError, match=r"name|settings|seeds"):
+        StudyResult.from_dict(result(setting("s0", 0.9)).to_dict() | change)
 
 
 def test_best_setting_goes_by_the_mean_and_its_direction():

@@ -10,8 +10,9 @@ import pytest
 from small_studies import BASE, numbers, run_here, study_of
 
 import cnnlab
-from cnnlab import training
-from cnnlab.core.errors import CnnlabWarning, RunBusyError, StorageError
+from cnnlab import data, training
+from cnnlab.core import measurements
+from cnnlab.core.errors import CnnlabWarning, RunBusyError, StorageError, UsageError
 from cnnlab.core.files import storage_errors
 from cnnlab.runs import Run, RunStore
 from cnnlab.studies import Study, StudyResult, planning
@@ -32,6 +33,19 @@ def test_every_setting_is_trained_with_every_seed(runs):
     assert (run.recipe["seed"], run.recipe["optimizer"].split(",")[0]) == (1, "sgd(lr=0.5")
     assert trial.metrics["test_accuracy"] == run.test.accuracy
     assert trial.digest == run.digest
+
+
+def test_no_data_is_loaded_before_a_study_is_checked_or_run(runs, monkeypatch):
+    loaded = []
+    load = data.load_data
+    monkeypatch.setattr(data, "load_data", lambda *args, **kwargs: loaded.append(args) or load(*args, **kwargs))
+    study = Study(study_of(claims=["optimizer.lr=0.5 is the best"]), runs=runs)
+    assert (study.name, len(study.study_settings.settings), loaded) == ("small", 2, [])
+    study.check()
+    assert len(loaded) == 1 and not runs.exists()
+    with pytest.raises(UsageError, match="cannot be read"):
+        Study(study_of(claims=["optimizer.lr=0.5 is the bestest"]), runs=runs)
+    assert len(loaded) == 1
 
 
 def test_what_was_trained_is_not_trained_again(runs):
@@ -379,3 +393,24 @@ def test_a_second_ctrl_c_while_trials_are_saved_says_what_is_kept(runs):
         study.run(executor=Slow(study, []))
     assert caught.value.exit_code == 130
     assert (study.folder / "result.json").is_file()
+
+
+def test_a_measure_of_all_runs_of_a_setting_is_summarised_claimed_and_stored(runs, monkeypatch):
+    monkeypatch.setattr(measurements, "_measurements", [*measurements.measurements()])
+
+    @measurements.measurement
+    class Worst(measurements.Measurement):
+        pattern = r"worst accuracy"
+
+        def read(self, name, runs):
+            metric = measurements.Metric(name, name, "share", "higher")
+            return measurements.Measure(metric, lambda some: min(run.test.accuracy for run in some), is_of_setting=True)
+
+    claims = ["worst accuracy of optimizer.lr=0.5 is at least 0%", "the best worst accuracy is at most 1"]
+    study = Study(study_of(repeats=2, metrics=["test_accuracy", "worst accuracy"], claims=claims), runs=runs)
+    result = run_here(study)
+    for setting in result.settings:
+        expected = min(trial.metrics["test_accuracy"] for trial in setting.finished)
+        assert setting.summary("worst accuracy").mean == expected and "worst accuracy" not in setting.trials[0].metrics
+    assert [claim.numbers["n"] for claim in result.claims] == [1, 1]
+    assert study.record.read_result() == result

@@ -8,12 +8,19 @@ import torch
 from torch import Tensor
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.machine import usable_cores
 from cnnlab.core.seeds import scope
-from cnnlab.runs import Run
-from cnnlab.training import Recipe, api, execution
-from cnnlab.training.execution import Execution, describe_execution, execution_for, fix_precision, usable_cores
+from cnnlab.runs import Run, store_at
+from cnnlab.training import Recipe, execution
+from cnnlab.training.execution import (
+    Execution,
+    choose_execution,
+    describe_execution,
+    execution_for,
+    fix_precision,
+)
 from cnnlab.training.precision import MOST_SECONDS, PrecisionChoice, Workload
-from cnnlab.training.python_objects import PythonObjects
+from cnnlab.training.prepare import build_classifier, prepare
 
 Trained = Callable[..., Run]
 
@@ -161,12 +168,12 @@ def test_a_real_trial_takes_less_than_two_seconds(monkeypatch: pytest.MonkeyPatc
     # On any processor, whether its bfloat16 is native or not: a small network, so that even the reference is in time.
     monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: True)
     keys = {"data": "digits", "model": "conv(8)|relu|pool|conv(16)|relu|flatten", "epochs": 10_000_000, "threads": 1}
-    setting = api.read_setup(Recipe.read(keys), PythonObjects(), api.store_at(None), None, True)
-    classifier = api.build_classifier(setting)
+    setting = prepare(Recipe.read(keys), store_at(), offline=True)
+    classifier = build_classifier(setting)
     choices = []
     # A loaded machine may hold up a pass until the budget is spent, and then nothing can be told; a later trial tells.
     while not choices or (choices[-1].why != "timed" and len(choices) < 5):
-        choices.append(api.choose_execution(setting, classifier)[1])
+        choices.append(choose_execution(setting, classifier)[1])
         assert choices[-1].seconds < 2 * MOST_SECONDS
     assert choices[-1].why == "timed" and choices[-1].float32 and choices[-1].bfloat16
 
@@ -194,13 +201,13 @@ def test_trying_out_leaves_classifier_and_generators_as_they_were(
 ) -> None:
     tiny |= {"epochs": 10_000_000, "precision": "auto", "model": "conv(4)|bn|relu|dropout(0.5)|flatten"}
     recipe = Recipe.read(tiny)
-    setting = api.read_setup(recipe, PythonObjects(), api.store_at(None), None, True)
-    classifier = api.build_classifier(setting)
+    setting = prepare(recipe, store_at(), offline=True)
+    classifier = build_classifier(setting)
     before = copy.deepcopy(classifier.state_dict())
     modes = [module.training for module in classifier.modules()]
     torch.manual_seed(3)
     monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: True)
-    chosen, choice = api.choose_execution(setting, classifier)
+    chosen, choice = choose_execution(setting, classifier)
     assert choice.why == "timed"
     after = torch.rand(2)
     torch.manual_seed(3)
@@ -213,8 +220,8 @@ def test_trying_out_leaves_classifier_and_generators_as_they_were(
 
 def test_weights_are_drawn_from_the_seed_alone(tiny: dict[str, Any]) -> None:
     def weights(seed: int) -> dict[str, Tensor]:
-        setting = api.read_setup(Recipe.read(tiny, seed=seed), PythonObjects(), api.store_at(None), None, True)
-        return api.build_classifier(setting).state_dict()
+        setting = prepare(Recipe.read(tiny, seed=seed), store_at(), offline=True)
+        return build_classifier(setting).state_dict()
 
     torch.manual_seed(1)
     one = weights(0)

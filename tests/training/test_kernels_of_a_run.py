@@ -98,6 +98,7 @@ def test_a_run_records_by_whom_its_kernels_were_compiled_and_the_first_how_long_
     slow.write_text(f'#!/bin/sh\n[ "$1" = --version ] || sleep 1.2\nexec {compiler} "$@"\n')
     slow.chmod(0o755)
     monkeypatch.setenv("CC", str(slow))
+    monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "empty-cache"))
     builds = []
     for seed in (0, 1):
         # As in a process of its own.

@@ -1,6 +1,7 @@
 import errno
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from cnnlab import data
 from cnnlab.core import files
 from cnnlab.core.errors import DataError, SpecError, StorageError, TrainingError, UsageError
 from cnnlab.core.hooks import perturbations
+from cnnlab.core.seeds import SampleDraws
 from cnnlab.data import Dataset, TensorImages
 from cnnlab.models import why_no_native_kernels
 from cnnlab.runs import Run
-from cnnlab.training import EpochEnd, resume
+from cnnlab.training import EpochEnd, api, resume
+from cnnlab.training.loop import Trainer
 
 Trained = Callable[..., Run]
 
@@ -302,9 +305,9 @@ def test_a_model_of_layers_gives_the_run_a_plain_name(small_run: Trained) -> Non
 def test_a_registered_perturbation_acts_on_each_batch(small_run: Trained) -> None:
     calls: list[tuple[int, float, float, float]] = []
 
-    def darken(classifier: Any, pixels: Tensor, encoded: Any, objective: Any, generator: torch.Generator) -> Tensor:
+    def darken(classifier: Any, pixels: Tensor, encoded: Any, objective: Any, draws: SampleDraws) -> Tensor:
         assert objective.loss(classifier(pixels), encoded).shape == (len(pixels),)
-        draw = float(torch.rand(1, generator=generator))
+        draw = float(draws.uniform()[0])
         calls.append((len(pixels), float(pixels.min()), float(pixels.max()), draw))
         return pixels * 0
 
@@ -319,3 +322,72 @@ def test_a_registered_perturbation_acts_on_each_batch(small_run: Trained) -> Non
     # On black pictures there is only the frequency of the classes to learn.
     assert dark.history["train_loss"].iloc[-1] > plain.history["train_loss"].iloc[-1]
     assert dark.digest != plain.digest
+
+
+@pytest.fixture
+def registered() -> Iterator[Callable[..., None]]:
+    """Registers perturbations for a test."""
+    names: list[str] = []
+
+    def register(name: str, function: Any) -> None:
+        perturbations.register(name)(lambda: function)
+        names.append(name)
+
+    yield register
+    for name in names:
+        perturbations.remove(name)
+
+
+def test_a_perturbation_that_changes_nothing_changes_nothing(small_run: Trained, registered: Any) -> None:
+    def look(classifier: Any, pixels: Tensor, encoded: Any, objective: Any, draws: SampleDraws) -> Tensor:
+        torch.rand(3)
+        draws.normal(4)
+        objective.loss(classifier(pixels), encoded).sum().backward()
+        return pixels
+
+    registered("look", look)
+    keys = {"model": "conv(4)|bn|relu|dropout(0.4)|flatten"}
+    assert equal(weights(small_run(**keys, adversary="look")), weights(small_run(**keys)))
+
+
+def test_pictures_are_perturbed_alike_however_the_batch_is_split(
+    small_run: Trained, registered: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[Tensor] = []
+
+    def shake(classifier: Any, pixels: Tensor, encoded: Any, objective: Any, draws: SampleDraws) -> Tensor:
+        shaken = pixels / 2 + draws.uniform(*pixels.shape[1:]) / 2
+        seen.append(shaken)
+        return shaken
+
+    registered("shake", shake)
+    keys = {"adversary": "shake", "steps": 2}
+    whole = small_run(**keys, runs=tmp_path / "whole")
+    pixels_whole = torch.cat(seen)
+    seen.clear()
+    chosen = api.choose_execution
+
+    def in_parts(*given: Any) -> Any:
+        execution, choice = chosen(*given)
+        return replace(execution, parts=3), choice
+
+    monkeypatch.setattr(api, "choose_execution", in_parts)
+    split = small_run(**keys, runs=tmp_path / "parts")
+    assert [len(part) for part in seen] == [14, 14, 12] * 2
+    assert torch.equal(torch.cat(seen), pixels_whole)
+    for name, value in weights(split).items():
+        torch.testing.assert_close(value, weights(whole)[name], atol=1e-5, rtol=0)
+
+
+def test_a_trainer_has_all_its_attributes_from_the_start(small_run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[set[str]] = []
+    run = Trainer.run
+
+    def watched(self: Trainer) -> None:
+        names.append(set(vars(self)))
+        run(self)
+        names.append(set(vars(self)))
+
+    monkeypatch.setattr(Trainer, "run", watched)
+    small_run(phases=[{"epochs": 1}, {"epochs": 1, "augment": "flip"}], patience=1, snapshots=[1])
+    assert names[0] == names[1]

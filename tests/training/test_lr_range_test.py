@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from cnnlab.core.errors import TrainingError, UsageError
-from cnnlab.training import draw_lr_range_test, find_lr, train
+from cnnlab.reports import draw_lr_range_test
+from cnnlab.training import find_lr, train
 from cnnlab.training.lr_range_test import suggest_lr
 
 
@@ -69,7 +70,8 @@ def test_reading_a_curve_whose_shape_is_known() -> None:
 
 def test_the_curve_is_drawn(tmp_path: Path) -> None:
     test = suggest_lr([10 ** (i / 10 - 5) for i in range(50)], [3.0 - i / 25 for i in range(50)])
-    for name, start in (("curve.png", b"\x89PNG"), ("curve.pdf", b"%PDF"), ("deep/curve", b"\x89PNG")):
-        draw_lr_range_test(test, tmp_path / name)
-        assert (tmp_path / name).read_bytes().startswith(start)
+    for name, start in (("curve.png", b"\x89PNG"), ("curve.pdf", b"%PDF"), ("deep/curve.svg", b"<?xml")):
+        assert draw_lr_range_test(test, tmp_path / name).read_bytes().startswith(start)
+    text = (tmp_path / "deep" / "curve.svg").read_text()
+    assert all(f">{word}<" in text for word in ("smoothed", f"suggestion {test.suggestion:g}", "learning rate"))
     assert test.to_dict()["rates"] == test.rates

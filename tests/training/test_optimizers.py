@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from cnnlab.core.errors import SpecError, UsageError
-from cnnlab.training import checkpoint
+from cnnlab.training import checkpoint_file
 from cnnlab.training.optimizers import build_optimizer, check_optimizer, optimizers
 
 NAMES = [entry.name for entry in optimizers if entry.summary.endswith("of torch.optim.")]
@@ -37,15 +37,15 @@ def test_state_survives_a_checkpoint_to_the_bit(name: str, tmp_path) -> None:
 
     optimizer = build_optimizer(optimizers.bind(name), first, 0.0)
     steps(first, optimizer, 3, seed=1)
-    tensors, rest = checkpoint.pack_optimizer(optimizer)
+    tensors, rest = checkpoint_file.pack_optimizer(optimizer)
     path = tmp_path / "state.safetensors"
-    checkpoint.save_checkpoint(
-        path, checkpoint.with_prefix("o", tensors) | checkpoint.with_prefix("n", first.state_dict()), rest
+    checkpoint_file.save_checkpoint(
+        path, checkpoint_file.with_prefix("o", tensors) | checkpoint_file.with_prefix("n", first.state_dict()), rest
     )
-    stored, facts = checkpoint.load_checkpoint(path)
-    checkpoint.load_weights(second, checkpoint.without_prefix("n", stored))
+    stored, facts = checkpoint_file.load_checkpoint(path)
+    checkpoint_file.load_weights(second, checkpoint_file.without_prefix("n", stored))
     resumed = build_optimizer(optimizers.bind(name), second, 0.0)
-    checkpoint.unpack_optimizer(resumed, checkpoint.without_prefix("o", stored), facts)
+    checkpoint_file.unpack_optimizer(resumed, checkpoint_file.without_prefix("o", stored), facts)
     steps(second, resumed, 3, seed=9)
     for expected, got in zip(whole.state_dict().values(), second.state_dict().values(), strict=True):
         assert torch.equal(expected, got)

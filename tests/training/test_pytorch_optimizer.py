@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from comparing import content
@@ -12,7 +11,7 @@ from torch import nn
 
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.runs import Run
-from cnnlab.training import Recipe, checkpoint
+from cnnlab.training import Recipe, checkpoint_file
 from cnnlab.training.optimizers import build_optimizer, check_optimizer, optimizers
 from cnnlab.training.pytorch_optimizer import _UNFIT
 
@@ -36,53 +35,6 @@ def steps(module: nn.Module, optimizer: torch.optim.Optimizer, count: int, seed:
         optimizer.step()
 
 
-def ftrl_by_the_paper(
-    weights: np.ndarray, gradients: np.ndarray, alpha: float, beta: float, lambda_1: float, lambda_2: float
-) -> np.ndarray:
-    """McMahan et al. 2013, "Ad Click Prediction", Algorithm 1: the weights after each gradient, one row a round.
-
-    The algorithm starts from w = 0; a network starts elsewhere, which enters through the first z.
-    """
-    z, n, rounds = np.zeros_like(weights), np.zeros_like(weights), []
-    for g in gradients:
-        sigma = (np.sqrt(n + g**2) - np.sqrt(n)) / alpha
-        z = z + g - sigma * weights
-        n = n + g**2
-        pulled = -(z - np.sign(z) * lambda_1) / ((beta + np.sqrt(n)) / alpha + lambda_2)
-        weights = np.where(np.abs(z) <= lambda_1, 0.0, pulled)
-        rounds.append(weights)
-    return np.array(rounds)
-
-
-@pytest.mark.parametrize(
-    ("alpha", "beta", "lambda_1", "lambda_2"),
-    [(0.1, 0.0, 0.0, 0.0), (0.05, 1.0, 0.0, 0.0), (0.2, 1.0, 0.7, 0.0), (0.1, 0.5, 0.3, 0.4)],
-)
-def test_ftrl_takes_the_published_steps(alpha: float, beta: float, lambda_1: float, lambda_2: float) -> None:
-    draws = np.random.default_rng(3)
-    start, gradients = draws.normal(size=7), draws.normal(size=(6, 7))
-    expected = ftrl_by_the_paper(start, gradients, alpha, beta, lambda_1, lambda_2)
-    module = nn.Module()
-    module.weight = nn.Parameter(torch.tensor(start))
-    spec = f"ftrl(lr={alpha}, beta={beta}, lambda_1={lambda_1}, lambda_2={lambda_2})"
-    optimizer = build_optimizer(optimizers.bind(spec), module, 0.0)
-    for gradient, row in zip(gradients, expected, strict=True):
-        module.weight.grad = torch.tensor(gradient)
-        optimizer.step()
-        assert module.weight.tolist() == pytest.approx(row.tolist(), rel=1e-9, abs=1e-12)
-    # Some weights are held at exactly zero, and only where the algorithm asks for it.
-    assert (expected == 0).any() == bool(lambda_1)
-
-
-def test_ftrl_by_default_starts_as_steps_by_sign() -> None:
-    # With beta = 0 the first round moves every weight by the rate, against its gradient: worked by hand.
-    module = nn.Module()
-    module.weight = nn.Parameter(torch.tensor([1.0, -2.0]))
-    module.weight.grad = torch.tensor([3.0, -0.5])
-    build_optimizer(optimizers.bind("ftrl(lr=0.25)"), module, 0.0).step()
-    assert module.weight.tolist() == pytest.approx([0.75, -1.75])
-
-
 def test_ftrl_wants_a_constant_rate() -> None:
     with pytest.raises(UsageError, match=r"schedule=constant"):
         Recipe.read(data="digits", optimizer="ftrl")
@@ -98,15 +50,15 @@ def test_state_survives_a_checkpoint_to_the_bit(name: str, tmp_path: Path) -> No
 
     optimizer = build_optimizer(optimizers.bind(name), first, 0.0)
     steps(first, optimizer, 3, seed=1)
-    tensors, rest = checkpoint.pack_optimizer(optimizer)
+    tensors, rest = checkpoint_file.pack_optimizer(optimizer)
     path = tmp_path / "state.safetensors"
-    checkpoint.save_checkpoint(
-        path, checkpoint.with_prefix("o", tensors) | checkpoint.with_prefix("n", first.state_dict()), rest
+    checkpoint_file.save_checkpoint(
+        path, checkpoint_file.with_prefix("o", tensors) | checkpoint_file.with_prefix("n", first.state_dict()), rest
     )
-    stored, facts = checkpoint.load_checkpoint(path)
-    checkpoint.load_weights(second, checkpoint.without_prefix("n", stored))
+    stored, facts = checkpoint_file.load_checkpoint(path)
+    checkpoint_file.load_weights(second, checkpoint_file.without_prefix("n", stored))
     resumed = build_optimizer(optimizers.bind(name), second, 0.0)
-    checkpoint.unpack_optimizer(resumed, checkpoint.without_prefix("o", stored), facts)
+    checkpoint_file.unpack_optimizer(resumed, checkpoint_file.without_prefix("o", stored), facts)
     steps(second, resumed, 3, seed=9)
     for expected, got, start in zip(*(n.state_dict().values() for n in (whole, second, network())), strict=True):
         assert torch.equal(expected, got) and expected.isfinite().all()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import CnnlabError, SpecError, UsageError
-from cnnlab.training import Recipe
+from cnnlab.training import Phase, Recipe
 
 DATA = "0" * 64
 BASE = {"data": "digits", "model": "mlp(hidden=[8])"}
@@ -26,6 +26,7 @@ MEANINGFUL: dict[str, Any] = {
     "weight_decay": 0.01,
     "clip_gradient": 1.0,
     "clip_weights": 1.0,
+    "trainable": "head",
     "permute": 0,
     "normalize": "imagenet",
     "balance": "weights",
@@ -78,6 +79,35 @@ def test_digest_depends_on_what_decides_the_result(key: str) -> None:
 @pytest.mark.parametrize("key", MEANINGLESS)
 def test_digest_ignores_how_the_training_is_carried_out(key: str) -> None:
     assert digest(**{key: MEANINGLESS[key]}) == digest()
+
+
+def test_a_key_added_later_leaves_digests_as_they_were() -> None:
+    class LaterPhase(Phase):
+        warmth: float = 0.5
+
+    class LaterRecipe(Recipe):
+        colour: str = "red"
+
+    content = {**BASE, "augment": "flip", "epochs": 3, "ema": 0.9}
+    now, later = Recipe.read(content), LaterRecipe.read(content)
+    assert later.digest(DATA) == now.digest(DATA)
+    assert LaterRecipe.read(content, colour="blue").digest(DATA) != now.digest(DATA)
+    phase = now.normal()[0].digested()
+    assert phase["epochs"] == 3
+    assert LaterPhase.model_validate({"augment": "flip", "epochs": 3}).digested() == phase
+    assert LaterPhase.model_validate({"augment": "flip", "epochs": 3, "warmth": 0.0}).digested() != phase
+
+
+def test_a_default_given_in_so_many_words_changes_nothing() -> None:
+    said = {key: Recipe.model_fields[key].default for key in MEANINGFUL if key not in {"model", "epochs", "phases"}}
+    assert digest(**said) == digest()
+
+
+def test_the_normalization_of_the_pictures_is_not_that_of_the_weights() -> None:
+    start = {"data": "digits", "model": "alexnet(weights=imagenet)"}
+    digests = {Recipe.read(start, **keys).digest(DATA) for keys in ({}, {"normalize": "dataset"})}
+    assert len(digests) == 2
+    assert Recipe.read(start, normalize="weights").digest(DATA) in digests
 
 
 def test_digest_depends_on_the_content_of_data_and_weights() -> None:

@@ -13,8 +13,9 @@ from comparing import content
 from cnnlab.core.errors import RunBusyError, StorageError, TrainingError, UsageError
 from cnnlab.data import from_arrays
 from cnnlab.runs import Run, RunStore, RunWriter
-from cnnlab.training import EpochEnd, Interrupted, loop, resume
-from cnnlab.training.checkpoint import load_checkpoint
+from cnnlab.training import EpochEnd, Interrupted, checkpoints, finishing, loop, resume
+from cnnlab.training.checkpoint_file import load_checkpoint
+from cnnlab.training.checkpoints import Checkpoints
 from cnnlab.training.step import Stepper
 
 Trained = Callable[..., Run]
@@ -54,15 +55,15 @@ def test_a_signal_in_the_middle_of_validation_is_heeded_and_loses_nothing(
 ) -> None:
     whole = content(small_run(ema=0.9, runs=tmp_path / "whole"))
     # While an epoch is judged, then while validation and test are scored at the end.
-    for name in ("_validate", "_score"):
-        method = getattr(loop.Trainer, name)
+    for place, name in ((loop.Trainer, "_validate"), (finishing, "_score")):
+        method = getattr(place, name)
 
         def signalled(*args: Any, method: Any = method) -> Any:
             signal.raise_signal(signal.SIGTERM)
             return method(*args)
 
         with monkeypatch.context() as patch:
-            patch.setattr(loop.Trainer, name, signalled)
+            patch.setattr(place, name, signalled)
             with pytest.raises(Interrupted):
                 small_run(ema=0.9)
     cut = RunStore(tmp_path / "runs").find("last")
@@ -198,20 +199,21 @@ def test_checkpoints_are_kept_only_where_asked(small_run: Trained) -> None:
 def test_a_checkpoint_is_written_as_often_as_asked(small_run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
     now = 0.0
-    save, take = loop.save_state, Stepper.take
+    save, take = Checkpoints.save, Stepper.take
 
-    def note(path: Path, counters: Any, *rest: Any) -> None:
+    def note(self: Checkpoints, counters: Any, *rest: Any) -> None:
         steps.append(counters.step)
-        save(path, counters, *rest)
+        save(self, counters, *rest)
 
     def take_a_second(*args: Any) -> Any:
         nonlocal now
         now += 1
         return take(*args)
 
-    monkeypatch.setattr(loop, "save_state", note)
+    monkeypatch.setattr(Checkpoints, "save", note)
     monkeypatch.setattr(Stepper, "take", take_a_second)
-    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now))
+    for module in (loop, checkpoints):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
     # At the end of each epoch of three steps, and whenever so many seconds have gone by since the last.
     for seconds, expected in {1000: {3, 6}, 2: {2, 3, 5, 6}, 0: {1, 2, 3, 4, 5, 6}}.items():
         steps.clear()

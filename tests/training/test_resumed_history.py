@@ -9,7 +9,7 @@ import pytest
 
 from cnnlab.runs import Run
 from cnnlab.runs.history import read_history, write_history
-from cnnlab.training import checkpoint, resume
+from cnnlab.training import checkpoint_file, resume
 
 _TIMES = ("seconds", "images_per_second")
 TWO_PHASES = {"epochs": None, "phases": [{"epochs": 2}, {"epochs": 1, "optimizer": "adam"}]}
@@ -34,8 +34,10 @@ def test_columns_stand_in_the_order_of_an_uninterrupted_run(
 
 
 def test_a_checkpoint_keeps_the_order_of_its_facts(tmp_path: Path) -> None:
-    checkpoint.save_checkpoint(tmp_path / "state", {}, {"counters": {"rows": [{"step": 1, "epoch": 2}], "epoch": 1}})
-    _, facts = checkpoint.load_checkpoint(tmp_path / "state")
+    checkpoint_file.save_checkpoint(
+        tmp_path / "state", {}, {"counters": {"rows": [{"step": 1, "epoch": 2}], "epoch": 1}}
+    )
+    _, facts = checkpoint_file.load_checkpoint(tmp_path / "state")
     assert list(facts["counters"]) == ["rows", "epoch"]
     assert list(facts["counters"]["rows"][0]) == ["step", "epoch"]
 

@@ -1,8 +1,6 @@
 import math
-from typing import Any
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,39 +13,6 @@ STEPS, PER_EPOCH = 60, 10
 def multipliers(spec: str, steps: int = STEPS, history: tuple[float, ...] = ()) -> list[float]:
     schedule = schedules.bind(spec).build()
     return [schedule.multiplier(PhaseProgress(step, steps, PER_EPOCH, history)) for step in range(steps)]
-
-
-def torch_rates(make: Any, base: float, steps: int = STEPS) -> list[float]:
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=base)
-    scheduler = make(optimizer)
-    rates = []
-    for _ in range(steps):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    return rates
-
-
-def test_cosine_is_that_of_torch() -> None:
-    expected = torch_rates(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, STEPS, eta_min=0.1), 1.0)
-    assert multipliers("cosine(final=0.1)") == pytest.approx(expected)
-
-
-def test_restarts_are_those_of_torch() -> None:
-    expected = torch_rates(lambda o: torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(o, 10, T_mult=2), 1.0)
-    assert multipliers("cosine-restarts(period=1, growth=2)") == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("anneal", ["cosine", "linear"])
-def test_one_cycle_is_that_of_torch(anneal: str) -> None:
-    name = {"cosine": "cos", "linear": "linear"}[anneal]
-    expected = torch_rates(
-        lambda o: torch.optim.lr_scheduler.OneCycleLR(
-            o, max_lr=1.0, total_steps=STEPS, pct_start=0.3, anneal_strategy=name, cycle_momentum=False
-        ),
-        1.0,
-    )
-    assert multipliers(f"one-cycle(peak=0.3, anneal={anneal})") == pytest.approx(expected)
 
 
 def test_step_and_exponential_count_in_epochs() -> None:

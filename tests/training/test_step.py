@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,13 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnnlab import models, objectives
+from cnnlab.core.hooks import perturbations
 from cnnlab.core.seeds import scope
-from cnnlab.models import Classifier
+from cnnlab.models import Classifier, to_float
 from cnnlab.training import Recipe
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
 from cnnlab.training.recipe import Phase
-from cnnlab.training.step import StepKey, Stepper, is_out_of_memory, to_float
+from cnnlab.training.step import StepKey, Stepper, is_out_of_memory
 
 CLASSES = ("a", "b", "c")
 OBJECTIVE = objectives.build_objective("classes", {"label": CLASSES})
@@ -72,6 +74,42 @@ def test_parts_take_their_slice_of_what_was_drawn_for_the_whole_batch() -> None:
         stepper(network, parts=parts, augment="shift(0.3)|rotate(30)|mixup").take(batch(), NOW)
         results.append(gradients(network))
     assert largest_difference(*results) < 1e-6
+
+
+@pytest.fixture
+def ascent() -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """The adversary ``ascent``, a step along the sign of the gradient; the pixels and targets that it is given."""
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def step(classifier: Any, pixels: Tensor, targets: Any, objective: Any, generator: torch.Generator) -> Tensor:
+        seen.append((pixels.clone(), targets["label"].clone()))
+        pixels = pixels.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(objective.loss(classifier(pixels), targets).sum(), pixels)
+        return (pixels + 0.1 * gradient.sign()).clamp(0, 1).detach()
+
+    perturbations.register("ascent")(lambda: step)
+    yield seen
+    perturbations.remove("ascent")
+
+
+@pytest.mark.parametrize("parts", [2, 3, 8])
+def test_an_adversary_perturbs_every_part_against_its_own_targets(
+    parts: int, ascent: list[tuple[Tensor, Tensor]]
+) -> None:
+    network = classifier()
+    outcome = stepper(network, adversary="ascent").take(batch(), NOW)
+    ((pixels, targets),) = ascent
+    whole, plain = gradients(network), classifier()
+    ascent.clear()
+    stepper(plain).take(batch(), NOW)
+    assert not ascent and largest_difference(whole, gradients(plain)) > 1e-3
+    network = classifier()
+    by_parts = stepper(network, adversary="ascent", parts=parts).take(batch(), NOW)
+    assert len(ascent) == len(range(0, 8, -(-8 // parts)))
+    assert torch.equal(torch.cat([given for given, _ in ascent]), pixels)
+    assert torch.equal(torch.cat([given for _, given in ascent]), targets)
+    assert largest_difference(whole, gradients(network)) < 1e-6
+    torch.testing.assert_close(by_parts.loss, outcome.loss)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def train_and_perhaps_die(runs: str, recipe: dict[str, Any], fatal_write: int | 
 def _die_at(files: Any, fatal: int) -> None:
     """Kills this process at one of the moments between opening a file and having renamed it."""
     moments = 0
-    flush, replace = files._flush, os.replace
+    flush, replace = files.flush, os.replace
 
     def count() -> None:
         nonlocal moments
@@ -46,7 +46,7 @@ def _die_at(files: Any, fatal: int) -> None:
         count()
         replace(source, target)
 
-    files._flush, files.os.replace = dying_flush, dying_replace
+    files.flush, files.os.replace = dying_flush, dying_replace
 
 
 def serve() -> None:

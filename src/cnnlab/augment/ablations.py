@@ -18,12 +18,12 @@ def ablations(spec: object) -> dict[str, str]:
     :returns: canonical specs, in this order.
     :raises SpecError: when the pipeline cannot be read.
     """
-    found: dict[str, str] = {}
+    by_label: dict[str, str] = {}
     for label, steps in _variants(pipeline(spec)):
         text = Pipeline(steps).spec
-        if text not in found.values():
-            found[label] = text
-    return found
+        if text not in by_label.values():
+            by_label[label] = text
+    return by_label
 
 
 def labels(whole: Pipeline) -> list[str]:

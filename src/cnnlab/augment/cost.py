@@ -12,14 +12,14 @@ from torch import Tensor
 from cnnlab.augment.ablations import labels
 from cnnlab.augment.operation import Shape
 from cnnlab.augment.pipeline import Pipeline, pipeline
+from cnnlab.core import memory
 from cnnlab.core.errors import UsageError
-from cnnlab.core.memory import kept_between_steps
 
 ALL = "all together"
 
 
 @dataclass(frozen=True)
-class Cost:
+class PipelineCost:
     """Measured times of one batch.
 
     :param seconds: by operation, and for :data:`ALL`: the median over the repeats.
@@ -76,7 +76,7 @@ def cost(
     repeats: int = 9,
     device: str = "cpu",
     model: float | Callable[[Tensor], object] | None = None,
-) -> Cost:
+) -> PipelineCost:
     """Times the pipeline on random pictures, operation by operation and whole, the repeats taken in turns.
 
     Memory is kept from one batch to the next, as in training.
@@ -87,6 +87,7 @@ def cost(
     :raises SpecError: when the pipeline cannot be read or does not fit such pictures.
     :raises UsageError: when it is empty.
     """
+    memory.ask_for_large_pages()
     whole = pipeline(spec)
     if not len(whole):
         raise UsageError("there is nothing to time, the pipeline is empty; name operations, such as 'flip|rotate(30)'")
@@ -98,12 +99,14 @@ def cost(
     if callable(model):
         pixels, train = images.float() / 255, model
         timed[_MODEL] = lambda _: train(pixels)
-    with kept_between_steps():
+    with memory.kept_between_steps():
         times = _in_turns(timed, repeats, images.device)
     seconds = {name: statistics.median(values) for name, values in times.items()}
     model_seconds = seconds.pop(_MODEL, None if not isinstance(model, int | float) else batch / model)
     spread = {name: (min(times[name]), max(times[name])) for name in seconds}
-    return Cost(shape, batch, repeats, str(images.device), torch.get_num_threads(), seconds, spread, model_seconds)
+    return PipelineCost(
+        shape, batch, repeats, str(images.device), torch.get_num_threads(), seconds, spread, model_seconds
+    )
 
 
 _MODEL = "model"

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.operation import Info, Operation, Parameters, Pixels
+from cnnlab.augment.operation import Info, Operation, Parameters, PixelOperation
 from cnnlab.augment.resampling import as_float
 from cnnlab.augment.sampling import noise_generator, noise_seed
 from cnnlab.core import seeds
@@ -22,7 +22,7 @@ _GENERATOR = "generator"
 
 
 @dataclass(frozen=True)
-class CustomOperation(Pixels):
+class CustomOperation(PixelOperation):
     """Someone's own function of a batch.
 
     :param name: what it is registered under, for messages.

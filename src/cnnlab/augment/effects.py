@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlab.augment.blending import as_mask, paste
+from cnnlab.augment.pasting import as_mask, paste
 
 _LEAST_CHROMA = 1e-12
 

@@ -7,10 +7,10 @@ from typing import Annotated, Literal, TypeAlias
 import torch
 from torch import Generator, Tensor
 
-from cnnlab.augment.blending import boxes, paste
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.errors import OperationError
-from cnnlab.augment.operation import Info, Parameters, Pixels
+from cnnlab.augment.operation import Info, Parameters, PixelOperation
+from cnnlab.augment.pasting import boxes, paste
 from cnnlab.augment.resampling import as_float, level
 from cnnlab.augment.sampling import noise_bytes, noise_seed, uniform
 from cnnlab.core.arguments import Count, Fraction, Range
@@ -21,7 +21,7 @@ Share: TypeAlias = Annotated[float, Range(0, 1, open_low=True)]
 
 @augmentations.register("erase")
 @dataclass(frozen=True)
-class Erase(Pixels):
+class Erase(PixelOperation):
     """Replaces a rectangle by noise, or by one ``value``: random erasing.
 
     It covers a share of the picture from ``low`` to ``high``, evenly, is from 1 / ``ratio`` to ``ratio`` times as
@@ -63,7 +63,7 @@ class Erase(Pixels):
 
 @augmentations.register("cutout")
 @dataclass(frozen=True)
-class Cutout(Pixels):
+class Cutout(PixelOperation):
     """Replaces a square of ``size`` pixels by one ``value``, or by noise.
 
     Its centre is any pixel, so that it may hang over the edge of the picture.

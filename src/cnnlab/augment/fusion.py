@@ -10,10 +10,19 @@ import torch
 from torch import Generator, Tensor
 
 from cnnlab.augment import matrices
-from cnnlab.augment.blending import order_after, put_back
 from cnnlab.augment.colours import recolour_
-from cnnlab.augment.operation import Colour, Geometric, Info, Mixing, Operation, Parameters, Pixels, Targets
+from cnnlab.augment.operation import (
+    ColourOperation,
+    GeometricOperation,
+    Info,
+    MixingOperation,
+    Operation,
+    Parameters,
+    PixelOperation,
+    Targets,
+)
 from cnnlab.augment.padding import REFLECT, WRAP, Fill
+from cnnlab.augment.pasting import order_after, put_back
 from cnnlab.augment.resampling import as_float, move_pixels, resample
 
 T = TypeVar("T", bound=Operation)
@@ -38,7 +47,7 @@ class Stage(ABC, Generic[T]):
         return False
 
 
-class GeometricRun(Stage[Geometric]):
+class GeometricRun(Stage[GeometricOperation]):
     """Matrices multiplied, then one move of the pixels: by indexing where it only moves them, else interpolated."""
 
     @cached_property
@@ -53,7 +62,7 @@ class GeometricRun(Stage[Geometric]):
 
     def takes(self, operation: Operation) -> bool:
         """Any geometric operation, unless it wants another fill or one of both interpolates where the other wraps."""
-        if not isinstance(operation, Geometric):
+        if not isinstance(operation, GeometricOperation):
             return False
         joined = GeometricRun((*self.operations, operation))
         wanted = {fill for each in joined.operations if (fill := each.filling) is not None}
@@ -73,7 +82,7 @@ class GeometricRun(Stage[Geometric]):
         return see_through(images, parameters["matrix"], self.fill or REFLECT), targets
 
 
-class ColourRun(Stage[Colour]):
+class ColourRun(Stage[ColourOperation]):
     """Matrices multiplied, then one pass over the pictures; values are clipped once, at its end."""
 
     @property
@@ -83,7 +92,7 @@ class ColourRun(Stage[Colour]):
 
     def takes(self, operation: Operation) -> bool:
         """Any colour operation."""
-        return isinstance(operation, Colour)
+        return isinstance(operation, ColourOperation)
 
     def draw(self, generator: Generator, info: Info) -> Parameters:
         """One matrix for each picture, N×(C+2)×(C+2)."""
@@ -99,7 +108,7 @@ class ColourRun(Stage[Colour]):
         return recolour_(as_float(images), matrix, blends_channels=blends_channels, uses_mean=self.uses_mean), targets
 
 
-class PixelStage(Stage[Pixels]):
+class PixelStage(Stage[PixelOperation]):
     """One operation, on the pictures chosen for it."""
 
     def draw(self, generator: Generator, info: Info) -> Parameters:
@@ -124,7 +133,7 @@ class PixelStage(Stage[Pixels]):
         return put_back(source, changed, chosen, parameters["order"]), targets
 
 
-class MixingStage(Stage[Mixing]):
+class MixingStage(Stage[MixingOperation]):
     """One operation that blends pictures of the batch with each other."""
 
     def draw(self, generator: Generator, info: Info) -> Parameters:
@@ -164,19 +173,19 @@ def _joins_across(made: Sequence[AnyStage], operation: Operation) -> bool:
     """
     if len(made) < 2 or not isinstance(made[-1], ColourRun) or made[-1].uses_mean:
         return False
-    if not (isinstance(operation, Geometric) and isinstance(made[-2], GeometricRun)):
+    if not (isinstance(operation, GeometricOperation) and isinstance(made[-2], GeometricRun)):
         return False
     return made[-2].takes(operation) and (operation.filling is None or operation.filling.mode != "constant")
 
 
 def _alone(operation: Operation) -> AnyStage:
-    if isinstance(operation, Geometric):
+    if isinstance(operation, GeometricOperation):
         return GeometricRun((operation,))
-    if isinstance(operation, Colour):
+    if isinstance(operation, ColourOperation):
         return ColourRun((operation,))
-    if isinstance(operation, Mixing):
+    if isinstance(operation, MixingOperation):
         return MixingStage((operation,))
-    assert isinstance(operation, Pixels)
+    assert isinstance(operation, PixelOperation)
     return PixelStage((operation,))
 
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from cnnlab.augment import matrices
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.errors import OperationError
-from cnnlab.augment.operation import Geometric, Info, Shape
+from cnnlab.augment.operation import GeometricOperation, Info, Shape
 from cnnlab.augment.padding import WRAP, Fill, FillSpec, checked, fills
 from cnnlab.augment.sampling import Spread, factors, integers, signs, symmetric, uniform
 from cnnlab.core.arguments import Count, Fraction, Range
@@ -22,7 +22,7 @@ Area: TypeAlias = Annotated[float, Range(0, 1, open_low=True)]
 
 
 @dataclass(frozen=True)
-class Filled(Geometric):
+class Filled(GeometricOperation):
     """A geometric operation that may look outside the picture.
 
     :param fill: what is there: ``reflect``, ``edge`` or ``constant(value)``.
@@ -42,7 +42,7 @@ class Filled(Geometric):
 
 @augmentations.register("flip")
 @dataclass(frozen=True)
-class Flip(Geometric):
+class Flip(GeometricOperation):
     """Mirrors the picture: left to right, or upside down, or each of the two with a draw of its own.
 
     Source: A. Krizhevsky, I. Sutskever and G. Hinton, "ImageNet classification with deep convolutional neural
@@ -64,7 +64,7 @@ class Flip(Geometric):
 
 @augmentations.register("alternating_flip")
 @dataclass(frozen=True)
-class AlternatingFlip(Geometric):
+class AlternatingFlip(GeometricOperation):
     """Mirrors the picture left to right every other epoch, so any two epochs in a row show both sides of each.
 
     Which epoch a picture starts in is fixed by a hash of its id: half of them in the first, half in the second.
@@ -83,7 +83,7 @@ class AlternatingFlip(Geometric):
 
 @augmentations.register("quarter_turn")
 @dataclass(frozen=True)
-class QuarterTurn(Geometric):
+class QuarterTurn(GeometricOperation):
     """Turns a square picture by 0, 90, 180 or 270 degrees, each as likely.
 
     Source: S. Dieleman, K. Willett and J. Dambre, "Rotation-invariant convolutional neural networks for galaxy
@@ -252,7 +252,7 @@ class Crop(Filled):
 
 @augmentations.register("resized_crop")
 @dataclass(frozen=True)
-class ResizedCrop(Geometric):
+class ResizedCrop(GeometricOperation):
     """Cuts out a part of the picture and enlarges it to the full size.
 
     The part covers a share of the area from ``low`` to ``high``, evenly; its shape is the picture's times a factor
@@ -284,7 +284,7 @@ class ResizedCrop(Geometric):
 
 @augmentations.register("circular_shift")
 @dataclass(frozen=True)
-class CircularShift(Geometric):
+class CircularShift(GeometricOperation):
     """Shifts the picture around an axis by a whole number of its ``parts``, so that no pixel is lost.
 
     What leaves at one side comes in at the other. The number is drawn from 0 to ``parts`` - 1, and where ``axis``

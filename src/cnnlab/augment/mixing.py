@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from cnnlab.augment.blending import boxes, paste
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.operation import Info, Mixing, Parameters, Targets
+from cnnlab.augment.operation import Info, MixingOperation, Parameters, Targets
+from cnnlab.augment.pasting import boxes, paste
 from cnnlab.augment.resampling import as_float
 from cnnlab.augment.sampling import noise_seed, uniform
 from cnnlab.core.arguments import Range
@@ -19,7 +19,7 @@ Alpha: TypeAlias = Annotated[float, Range(0, 100, open_low=True)]
 
 @augmentations.register("mixup")
 @dataclass(frozen=True)
-class Mixup(Mixing):
+class Mixup(MixingOperation):
     """Blends each picture with another of the batch, and its targets in the same shares.
 
     The share λ of the picture itself is from Beta(``alpha``, ``alpha``), for each picture on its own; who is blended
@@ -45,7 +45,7 @@ class Mixup(Mixing):
 
 @augmentations.register("cutmix")
 @dataclass(frozen=True)
-class Cutmix(Mixing):
+class Cutmix(MixingOperation):
     """Pastes a rectangle of another picture of the batch into each, and blends targets by the areas.
 
     The share λ of the area that stays is from Beta(``alpha``, ``alpha``), for each picture on its own; the rectangle

@@ -6,16 +6,16 @@ from typing import Annotated
 import torch
 from torch import Generator, Tensor
 
-from cnnlab.augment.blending import as_mask, paste
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.operation import Info, Parameters, Pixels
+from cnnlab.augment.operation import Info, Parameters, PixelOperation
+from cnnlab.augment.pasting import as_mask, paste
 from cnnlab.augment.sampling import noise_bytes, noise_generator, noise_seed
 from cnnlab.core.arguments import Fraction, Range
 
 
 @augmentations.register("salt_and_pepper")
 @dataclass(frozen=True)
-class SaltAndPepper(Pixels):
+class SaltAndPepper(PixelOperation):
     """Makes a share ``amount`` of the pixels black or white, each as likely; all channels of a pixel together.
 
     Source: R. Gonzalez and R. Woods, "Digital image processing", section 5.2 (impulse noise). Probabilities are
@@ -41,7 +41,7 @@ class SaltAndPepper(Pixels):
 
 @augmentations.register("gaussian_noise")
 @dataclass(frozen=True)
-class GaussianNoise(Pixels):
+class GaussianNoise(PixelOperation):
     """Adds to each value of each pixel a normal number of standard deviation ``sigma`` (of the range 0 to 1).
 
     Source: C. Bishop, "Training with noise is equivalent to Tikhonov regularization", 1995.

@@ -2,14 +2,14 @@
 
 The families, each with one method or two for an operation to write:
 
-=================== ============================= ==========================================================
-family              writes                        how it runs
-=================== ============================= ==========================================================
-:class:`Geometric`  ``matrix``                    neighbours are multiplied into one matrix, resampled once
-:class:`Colour`     ``matrix``                    neighbours are multiplied into one matrix, applied in one pass
-:class:`Pixels`     ``draw`` and ``apply``        on its own, on the chosen pictures only
-:class:`Mixing`     ``draw`` and ``apply``        on its own, on pictures and targets
-=================== ============================= ==========================================================
+=========================== ====================== ===============================================================
+family                      writes                 how it runs
+=========================== ====================== ===============================================================
+:class:`GeometricOperation` ``matrix``             neighbours are multiplied into one matrix, resampled once
+:class:`ColourOperation`    ``matrix``             neighbours are multiplied into one matrix, applied in one pass
+:class:`PixelOperation`     ``draw``, ``apply``    on its own, on the chosen pictures only
+:class:`MixingOperation`    ``draw``, ``apply``    on its own, on pictures and targets
+=========================== ====================== ===============================================================
 """
 
 from abc import ABC, abstractmethod
@@ -95,7 +95,7 @@ class MatrixOperation(Operation, ABC):
         return drawn if chosen is None else _spread(drawn, chosen, info.count)
 
 
-class Geometric(MatrixOperation):
+class GeometricOperation(MatrixOperation):
     """An operation that moves pixels about.
 
     Its matrices, count×3×3, take places of the result to places of the source. Coordinates are in pixels from the
@@ -116,7 +116,7 @@ class Geometric(MatrixOperation):
         return None
 
 
-class Colour(MatrixOperation):
+class ColourOperation(MatrixOperation):
     """An operation that is linear in the colour of each pixel and in the mean luminance of the picture.
 
     Its matrices, count×(C+2)×(C+2), act on (channels…, mean luminance, 1), so that contrast too is known before any
@@ -129,7 +129,7 @@ class Colour(MatrixOperation):
     """Whether the mean luminance of the picture matters."""
 
 
-class Pixels(Operation, ABC):
+class PixelOperation(Operation, ABC):
     """An operation that computes new pixels in its own way."""
 
     keeps_bytes: ClassVar[bool] = False
@@ -144,7 +144,7 @@ class Pixels(Operation, ABC):
         """The pictures changed, N×C×H×W; what leaves [0, 1] is clipped. Floats may be written to, bytes not."""
 
 
-class Mixing(Operation, ABC):
+class MixingOperation(Operation, ABC):
     """An operation that makes a picture, and its targets, of several of the batch."""
 
     mixes = True

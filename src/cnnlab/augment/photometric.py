@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from cnnlab.augment import colours, effects
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.operation import Colour, Info, Parameters, Pixels, Shape
+from cnnlab.augment.operation import ColourOperation, Info, Parameters, PixelOperation, Shape
 from cnnlab.augment.sampling import Spread, factors, integers, symmetric, uniform
 from cnnlab.core.arguments import Fraction, Range
 
@@ -19,7 +19,7 @@ Deviation: TypeAlias = Annotated[float, Range(0, 20, open_low=True)]
 
 @augmentations.register("brightness")
 @dataclass(frozen=True)
-class Brightness(Colour):
+class Brightness(ColourOperation):
     """Makes the picture darker or lighter: every value times one factor, evenly from ``amount``.
 
     An amount of 0.2 is factors from 0.8 to 1.2; a list gives the factors, [0.5, 2].
@@ -36,7 +36,7 @@ class Brightness(Colour):
 
 @augmentations.register("contrast")
 @dataclass(frozen=True)
-class Contrast(Colour):
+class Contrast(ColourOperation):
     """Makes differences from the picture's mean luminance smaller or larger, by one factor evenly from ``amount``.
 
     An amount of 0.2 is factors from 0.8 to 1.2; a list gives the factors, [0.5, 2].
@@ -55,7 +55,7 @@ class Contrast(Colour):
 
 @augmentations.register("saturation")
 @dataclass(frozen=True)
-class Saturation(Colour):
+class Saturation(ColourOperation):
     """Makes colours paler or stronger, by one factor evenly from ``amount``.
 
     An amount of 0.2 is factors from 0.8 to 1.2; a list gives the factors, [0.5, 2].
@@ -75,7 +75,7 @@ class Saturation(Colour):
 
 @augmentations.register("grayscale")
 @dataclass(frozen=True)
-class Grayscale(Colour):
+class Grayscale(ColourOperation):
     """Takes all colour away and leaves the luminance in every channel.
 
     Source: T. Chen, S. Kornblith, M. Norouzi and G. Hinton, "A simple framework for contrastive learning of visual
@@ -94,7 +94,7 @@ class Grayscale(Colour):
 
 @augmentations.register("invert")
 @dataclass(frozen=True)
-class Invert(Colour):
+class Invert(ColourOperation):
     """Turns the picture into its negative.
 
     Source: E. Cubuk et al., "AutoAugment: learning augmentation strategies from data", 2019, table 6.
@@ -109,7 +109,7 @@ class Invert(Colour):
 
 @augmentations.register("hue")
 @dataclass(frozen=True)
-class Hue(Pixels):
+class Hue(PixelOperation):
     """Turns all hues around the colour circle by up to a share ``amount`` of it either way, evenly.
 
     Source: A. Howard, "Some improvements on deep convolutional neural network based image classification", 2014,
@@ -131,7 +131,7 @@ class Hue(Pixels):
 
 @augmentations.register("gamma")
 @dataclass(frozen=True)
-class Gamma(Pixels):
+class Gamma(PixelOperation):
     """Raises every value to one power, evenly from ``amount``: shadows get lighter or darker, black and white stay.
 
     An amount of 0.2 is exponents from 0.8 to 1.2; a list gives the exponents, [0.5, 2].
@@ -152,7 +152,7 @@ class Gamma(Pixels):
 
 @augmentations.register("lighting")
 @dataclass(frozen=True)
-class Lighting(Pixels):
+class Lighting(PixelOperation):
     """Lets brightness and contrast change linearly across the picture, as with a lamp at one side.
 
     Each has a direction of its own, any as likely, and a strength, evenly from 0 to its argument: what is added to
@@ -178,7 +178,7 @@ class Lighting(Pixels):
 
 @augmentations.register("blur")
 @dataclass(frozen=True)
-class Blur(Pixels):
+class Blur(PixelOperation):
     """Blurs the picture by a Gaussian whose standard deviation is evenly from 0 to ``sigma`` pixels.
 
     Source: T. Chen, S. Kornblith, M. Norouzi and G. Hinton, 2020, appendix A.
@@ -209,7 +209,7 @@ class Blur(Pixels):
 
 @augmentations.register("sharpen")
 @dataclass(frozen=True)
-class Sharpen(Pixels):
+class Sharpen(PixelOperation):
     """Makes differences from a smoothed picture larger, by a factor evenly from 1 to 1 + ``amount``.
 
     Source: E. Cubuk et al., "AutoAugment", 2019, table 6 (Sharpness), the upper half of its range.
@@ -228,7 +228,7 @@ class Sharpen(Pixels):
 
 @augmentations.register("posterize")
 @dataclass(frozen=True)
-class Posterize(Pixels):
+class Posterize(PixelOperation):
     """Keeps only the highest bits of each value, from ``bits`` to 8 of them, each number as likely.
 
     Source: E. Cubuk et al., "AutoAugment", 2019, table 6.
@@ -249,7 +249,7 @@ class Posterize(Pixels):
 
 @augmentations.register("solarize")
 @dataclass(frozen=True)
-class Solarize(Pixels):
+class Solarize(PixelOperation):
     """Inverts the light values: those from a threshold on, evenly from ``threshold`` to 1.
 
     Source: E. Cubuk et al., "AutoAugment", 2019, table 6.
@@ -270,7 +270,7 @@ class Solarize(Pixels):
 
 @augmentations.register("autocontrast")
 @dataclass(frozen=True)
-class Autocontrast(Pixels):
+class Autocontrast(PixelOperation):
     """Stretches each channel over the whole range from black to white.
 
     Source: E. Cubuk et al., "AutoAugment", 2019, table 6.
@@ -289,7 +289,7 @@ class Autocontrast(Pixels):
 
 @augmentations.register("equalize")
 @dataclass(frozen=True)
-class Equalize(Pixels):
+class Equalize(PixelOperation):
     """Makes all values of each channel about as frequent.
 
     Source: E. Cubuk et al., "AutoAugment", 2019, table 6.

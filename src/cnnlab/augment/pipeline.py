@@ -89,6 +89,9 @@ class Pipeline:
     def __len__(self) -> int:
         return len(self.steps)
 
+    def __str__(self) -> str:
+        return self.spec
+
     def __repr__(self) -> str:
         return f"pipeline({self.spec!r})"
 

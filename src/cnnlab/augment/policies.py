@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from cnnlab.augment import colours, effects, matrices
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.operation import Info, Parameters, Pixels, Shape
+from cnnlab.augment.operation import Info, Parameters, PixelOperation, Shape
 from cnnlab.augment.padding import Fill, FillSpec, checked, fills
 from cnnlab.augment.resampling import resample
 from cnnlab.augment.sampling import integers, signs
@@ -61,7 +61,7 @@ MENU = ("identity", *GEOMETRIC, *COLOUR, *PIXELS)
 
 
 @dataclass(frozen=True)
-class Policy(Pixels, ABC):
+class Policy(PixelOperation, ABC):
     """Rounds in each of which every picture undergoes one operation of the menu.
 
     :param fill: what is outside a picture that is moved: ``reflect``, ``edge`` or ``constant(value)``.

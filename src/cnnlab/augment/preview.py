@@ -1,8 +1,6 @@
 """What a pipeline does to pictures: the original, each operation alone, then all together."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,14 +11,6 @@ from cnnlab.augment.pipeline import Pipeline, PipelineStep, pipeline
 from cnnlab.augment.resampling import as_float
 from cnnlab.core.errors import UsageError
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-_INCHES = 0.9
-"""The width of a picture."""
-_GAP, _LETTER = 0.2, 0.072
-"""The room that a label takes, and each of its letters."""
 _LONGEST = 28
 
 
@@ -60,32 +50,6 @@ def preview(
         rows.append(("all together", _apply(whole, images, seed, epoch, step)))
     shown = torch.stack([_bytes(pixels) for _, pixels in rows]).permute(0, 1, 3, 4, 2)
     return Preview(tuple(label for label, _ in rows), shown.numpy())
-
-
-def draw_preview(shown: Preview) -> "Figure":
-    """The rows as a labelled grid; the caller saves or shows it."""
-    from matplotlib.figure import Figure
-
-    rows, columns, height, width = shown.images.shape[:4]
-    margin = _GAP + _LETTER * max(len(line) for label in shown.labels for line in label.splitlines())
-    total = margin + columns * _INCHES
-    figure = Figure(figsize=(total, rows * _INCHES * height / width))
-    cells = figure.subplots(rows, columns, squeeze=False)
-    figure.subplots_adjust(left=margin / total, right=1, bottom=0, top=1, wspace=0.05, hspace=0.05)
-    for axes, label, images in zip(cells, shown.labels, shown.images, strict=True):
-        _draw_row(list(axes), label, images)
-    return figure
-
-
-def _draw_row(axes: Sequence["Axes"], label: str, images: NDArray[np.uint8]) -> None:
-    for cell, image in zip(axes, images, strict=True):
-        cell.set_axis_off()
-        # Grey in all three channels, which the range of the values in a picture does not change.
-        coloured = np.broadcast_to(image, (*image.shape[:2], 3)) if image.shape[-1] == 1 else image
-        cell.imshow(coloured, interpolation="nearest", aspect="auto")
-    text = label.replace("$", r"\$")
-    place: tuple[float, float] = (-0.1, 0.5)
-    axes[0].annotate(text, place, xycoords="axes fraction", ha="right", va="center", fontsize=9, color="#333333")
 
 
 def _label(part: PipelineStep) -> str:

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cnnlab.augment import buffers
-from cnnlab.augment.blending import as_mask, paste
 from cnnlab.augment.padding import Fill
+from cnnlab.augment.pasting import as_mask, paste
 
 _NEAREST_HORIZON = 1e-3
 _MOST_FOLDS = 2

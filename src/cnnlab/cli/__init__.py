@@ -5,13 +5,17 @@ needs when it runs, so that help, completion and wrong usage answer at once.
 """
 
 import io
+import os
 import sys
 
 
 def main() -> None:
     """What the installed command ``cnnlab`` does: runs the words of the command line and leaves with the exit code."""
     from cnnlab.cli.app import app
+    from cnnlab.core.memory import LARGE_PAGES
 
+    # Torch may never be needed, so it is not imported for this; should it be, it finds the variable set.
+    os.environ.setdefault(LARGE_PAGES, "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show is no reason to stop.

@@ -49,11 +49,11 @@ def demo(runs: Folder = Path("demo-runs"), quiet: Quiet = False, as_json: Json =
 def _draw(runs: "Sequence[Run]", folder: Path) -> dict[str, Path]:
     """The two figures and where they lie."""
     from cnnlab.evaluation import confusion
-    from cnnlab.reports import draw_confusion, draw_learning_curves, learning_curves
+    from cnnlab.reports import draw_confusion, draw_learning_curves
 
-    curves = [curve for name, run in zip(MODELS, runs, strict=True) for curve in learning_curves(run, name)]
-    matrices = {name: confusion(run.predictions("test")) for name, run in zip(MODELS, runs, strict=True)}
+    named = dict(zip(MODELS, runs, strict=True))
+    matrices = {name: confusion(run.predictions("test")) for name, run in named.items()}
     return {
-        "learning curves": draw_learning_curves(curves, folder / "learning-curves.png", "Handwritten digits, 8×8"),
+        "learning curves": draw_learning_curves(named, folder / "learning-curves.png", "Handwritten digits, 8×8"),
         "confusion matrices": draw_confusion(matrices, folder / "confusion-matrices.png"),
     }

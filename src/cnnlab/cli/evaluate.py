@@ -7,7 +7,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.loading import loading
-from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, RunName, Runs
+from cnnlab.cli.options import DataDir, Device, Json, ModelName, Offline, Quiet, Runs
 from cnnlab.core.errors import UsageError, suggestion
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ On = Annotated[
 
 
 def evaluate(
-    run: RunName,
+    run: ModelName,
     words: On = None,
     runs: Runs = None,
     data_dir: DataDir = None,
@@ -43,7 +43,6 @@ def evaluate(
 
         cnnlab evaluate last data=photos/
     """
-    from cnnlab.cli.run_or_classifier import find_run_or_classifier
     from cnnlab.core.messages import quietly
 
     with loading(quiet):
@@ -52,7 +51,7 @@ def evaluate(
     wanted = read_choice(words or [])
     with quietly(quiet):
         result = evaluation.evaluate(
-            find_run_or_classifier(run, runs),
+            evaluation.open_model(run, runs=runs or "runs", offline=offline),
             wanted.get("data"),
             wanted.get("split"),
             device=device,

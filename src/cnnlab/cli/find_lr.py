@@ -11,7 +11,6 @@ from cnnlab.cli import output
 from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
 from cnnlab.core.errors import UsageError
-from cnnlab.core.spec import read
 
 if TYPE_CHECKING:
     from cnnlab.training import Recipe
@@ -56,6 +55,7 @@ def find_lr(
 
     with loading(quiet):
         from cnnlab import training
+        from cnnlab.reports import draw_lr_range_test
 
     if not 0 < lowest < highest:
         raise UsageError(f"--lowest {lowest:g} must be above 0 and below --highest {highest:g}.")
@@ -68,7 +68,7 @@ def find_lr(
         )
     out = out or _usual_place(training.Recipe.read(recipe, **keys))
     is_there = out.exists()
-    training.draw_lr_range_test(test, out)
+    draw_lr_range_test(test, out)
     if as_json:
         output.write_json({**test.to_dict(), "image": str(out)})
         return
@@ -85,5 +85,4 @@ def find_lr(
 
 def _usual_place(recipe: "Recipe") -> Path:
     """A picture in the current folder, named as a run of the recipe would be."""
-    name = recipe.name or f"{read(recipe.data)[0].name}-{read(recipe.model)[0].name}"
-    return Path(f"find-lr-{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-')}.png")
+    return Path(f"find-lr-{re.sub(r'[^A-Za-z0-9._-]+', '-', recipe.title).strip('-')}.png")

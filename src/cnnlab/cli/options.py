@@ -18,6 +18,13 @@ def runs_so_far(context: typer.Context, incomplete: str) -> list[str]:
         return []
 
 
+def deleted_runs(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of runs that were deleted and not purged, for the shell to complete."""
+    from cnnlab.runs import RunStore
+
+    return [folder.name for folder in RunStore(context.params.get("runs") or "runs").deleted()]
+
+
 Words = Annotated[
     list[str] | None,
     typer.Argument(
@@ -31,6 +38,16 @@ RunName = Annotated[
     typer.Argument(
         metavar="RUN",
         help="A run: its folder, its name, the start of its digest, or `last`.",
+        autocompletion=runs_so_far,
+        show_default=False,
+    ),
+]
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run: its folder, its name, the start of its digest, or `last`. Or a classifier's file, or "
+        "pretrained:NETWORK.",
         autocompletion=runs_so_far,
         show_default=False,
     ),

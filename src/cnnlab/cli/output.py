@@ -78,17 +78,6 @@ def sure_score(metric: str, value: object, n: int) -> str:
     return text if interval is None else f"{text} ({interval})"
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds as a person says them: ``41 s``, ``3:07 min``, ``2:15:00 h``."""
-    if not seconds:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02}:{rest:02} h"
-    return f"{minutes}:{rest:02} min" if minutes else f"{seconds:.1f} s"
-
-
 def _text(value: object) -> str:
     if value is None:
         return ""

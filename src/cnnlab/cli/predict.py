@@ -7,7 +7,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.loading import loading
-from cnnlab.cli.options import Device, Json, Quiet, RunName, Runs
+from cnnlab.cli.options import Device, Json, ModelName, Quiet, Runs
 
 if TYPE_CHECKING:
     from cnnlab.evaluation import ImagePredictions
@@ -28,7 +28,7 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot
 
 
 def predict(
-    run: RunName,
+    run: ModelName,
     images: PathsArgument,
     out: Out = None,
     skip_bad: SkipBad = False,
@@ -41,16 +41,14 @@ def predict(
 
     cnnlab predict last photos/ --out predictions.csv
     """
-    from cnnlab.cli.run_or_classifier import find_run_or_classifier
     from cnnlab.core.messages import quietly
 
     with loading(quiet):
         from cnnlab import evaluation
 
     with quietly(quiet):
-        result = evaluation.predict(
-            find_run_or_classifier(run, runs), images, on_bad="skip" if skip_bad else "refuse", device=device
-        )
+        model = evaluation.open_model(run, runs=runs or "runs")
+        result = evaluation.predict(model, images, on_bad="skip" if skip_bad else "refuse", device=device)
     if out is not None:
         result.save_csv(out)
     if as_json:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
 from cnnlab.cli.runs.show import selected
+from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -21,7 +22,7 @@ def write_summary(run: "Run", runs: Path | None, *, as_json: bool) -> None:
         return
     rows: list[tuple[str, object]] = [("run", run.folder.name)]
     rows += [(split, _scores(run, split)) for split in ("validation", "test")]
-    rows += [("weights of", selected(run.info)), ("time", output.duration(run.info.get("seconds")))]
+    rows += [("weights of", selected(run.info)), ("time", short_duration(run.info.get("seconds")))]
     rows += [("folder", run.folder)]
     output.facts(rows)
     output.write()

@@ -12,7 +12,7 @@ _WORDINGS = (
     (r"Input should be a valid number.*", "it takes a number"),
     (r"Input should be greater than or equal to (\S+)", r"it takes at least \1"),
     (r"Input should be less than or equal to (\S+)", r"it takes at most \1"),
-    (r"Value error, ", ""),
+    (r"Value error, (.*)", r"\1"),
 )
 """What typer takes over from the library that reads its values, and what that means on a command line."""
 
@@ -35,10 +35,18 @@ def _reason(error: Any, context: Any) -> str:
     if commands and message.startswith("No such command"):
         word = message.split("'")[1] if "'" in message else message
         return f"there is no command {word!r}. {suggestion(word, commands)}"
-    message = " ".join(message.split())
-    for theirs, ours in _WORDINGS:
-        message = re.sub(theirs, ours, message)
+    # The message proper, after what typer says of the option that it is about.
+    proper = str(getattr(error, "message", ""))
+    message = " ".join(f"{message.removesuffix(proper)}{_in_our_words(proper)}".split())
     return f"{message[:1].lower()}{message[1:]}".rstrip(".") + "."
+
+
+def _in_our_words(message: str) -> str:
+    for theirs, ours in _WORDINGS:
+        match = re.fullmatch(theirs, message.strip())
+        if match is not None:
+            return match.expand(ours)
+    return message
 
 
 def _no_option(option: str, context: Any) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -15,3 +16,9 @@ def digest(value: Mapping[str, Any] | list[Any] | str | bytes) -> str:
     """SHA-256 in hexadecimal of bytes, or of the canonical JSON of anything else."""
     content = value if isinstance(value, bytes) else canonical_json(value).encode()
     return hashlib.sha256(content).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,6 +19,7 @@ _REMEDIES = {
     errno.ENOTDIR: "a part of the path is a file. Choose another folder",
     errno.EISDIR: "a folder of that name is in the way. Choose another name",
     errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
+    errno.ELOOP: "a link is in the way. Remove it, or choose another folder",
     errno.EEXIST: "a file of that name is in the way. Choose another folder",
 }
 
@@ -67,9 +68,9 @@ def replacing(path: Path) -> Iterator[Path]:
         with storage_errors(path):
             os.chmod(temporary, 0o666 & ~_umask())
             yield temporary
-            _flush(temporary)
+            flush(temporary)
             os.replace(temporary, path)
-            _flush(path.parent)
+            flush(path.parent)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
@@ -92,7 +93,8 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Has the system write a file, or the names in a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

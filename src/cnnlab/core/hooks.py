@@ -1,6 +1,6 @@
-"""Registries through which a lower room uses what a higher one provides, without importing it.
+"""Registries through which a lower package uses what a higher one provides, without importing it.
 
-The higher room registers on import. ``homes`` names the module to import before a name is looked up.
+The higher package registers on import. ``homes`` names the module to import before a name is looked up.
 """
 
 import importlib
@@ -9,16 +9,24 @@ from typing import Any
 
 from cnnlab.core.registry import Registry
 
-perturbations: Registry[Any] = Registry("perturbation")
-"""What an adversary may do to the pixels inside the training loop: ``(classifier, pixels, encoded, objective,
-generator) -> pixels``, all N×C×H×W in [0, 1]."""
+_PERTURBATION_HOMES: dict[str, str] = {}
+"""The module that registers each perturbation when it is imported, by the perturbation's name."""
+
+perturbations: Registry[Any] = Registry("perturbation", homes=_PERTURBATION_HOMES)
+"""What may be done to pixels before a classifier sees them, by an adversary in training (``adversary=``) or in
+evaluation (``perturb=``): functions of the arguments of a spec that make a
+:class:`~cnnlab.models.perturbing.Perturbation`, ``(classifier, pixels, encoded, objective, draws) -> pixels``."""
 
 _openers: dict[str, Callable[..., Any]] = {}
-_homes = {"classifier": "cnnlab.models", "run": "cnnlab.runs"}
+_homes = {"classifier": "cnnlab.models", "pretrained": "cnnlab.models", "run": "cnnlab.runs"}
 
 
 def opener(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator: the function opens a stored thing of this kind, such as a ``classifier``, from its file."""
+    """A decorator: the function opens a stored thing of this kind, such as a ``classifier``, by its name.
+
+    It takes the name, and by keyword ``runs`` (the folder of runs), ``network`` (for weights of a network of one's own)
+    and ``offline``, of which it uses what it needs.
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         _openers[kind] = function
@@ -27,8 +35,13 @@ def opener(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return decorate
 
 
-def open_stored(kind: str, *args: Any, **kwargs: Any) -> Any:
+def kinds() -> tuple[str, ...]:
+    """The kinds of things that can be opened."""
+    return tuple(sorted({*_homes, *_openers}))
+
+
+def open_stored(kind: str, name: Any, **options: Any) -> Any:
     """Opens a stored thing with the function registered for its kind."""
     if kind not in _openers:
         importlib.import_module(_homes[kind])
-    return _openers[kind](*args, **kwargs)
+    return _openers[kind](name, **options)

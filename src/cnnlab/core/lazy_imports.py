@@ -1,9 +1,33 @@
-"""Imports that wait until they are needed, and say in one sentence when they cannot be had."""
+"""Imports that wait until they are needed: of a package's own names, and of packages that may be missing."""
 
 import importlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
+from typing import Any
 
 from cnnlab.core.errors import UsageError
+
+
+def lazy_names(
+    package: str, homes: Mapping[str, Iterable[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """What a package sets ``__getattr__, __dir__, __all__`` to, for its names to be imported when first used.
+
+    :param package: its ``__name__``.
+    :param homes: the names by the module, relative to the package, that each comes from.
+    """
+    home = {name: f"{package}.{module}" for module, names in homes.items() for name in names}
+
+    def imported(name: str) -> Any:
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(home[name]), name)
+        # Kept, so that the next use is an ordinary look-up.
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return imported, lambda: sorted({*vars(sys.modules[package]), *home}), sorted(home)
 
 
 def require(module: str, purpose: str, extra: str | None = None) -> ModuleType:

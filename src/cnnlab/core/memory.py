@@ -1,4 +1,7 @@
-"""Memory of the steps kept from one to the next, where the system's allocator would give it back and fetch it anew."""
+"""How a process takes memory: on large pages, and kept from one step to the next.
+
+The system's allocator would give it back after each step and fetch it anew.
+"""
 
 import ctypes
 import os
@@ -6,13 +9,28 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 # The parameters of glibc's mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _KEEPING = {_TRIM_THRESHOLD: 2**31 - 1, _MMAP_MAX: 0}
 # Where glibc's own adjustment ends in a process that handles large pieces; it is off once a value was set.
 _AFTERWARDS = {_TRIM_THRESHOLD: 64 * 2**20, _MMAP_THRESHOLD: 32 * 2**20, _MMAP_MAX: 65536}
+
+LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
+"""The variable that torch reads when a process first takes memory by it, and never again."""
+
+
+def ask_for_large_pages() -> None:
+    """Has torch put large tensors on large pages, which saves most of the clearing; what the user set is left alone.
+
+    Later than a process's first tensor it is in vain: whatever trains or evaluates calls this before all else.
+    """
+    if LARGE_PAGES in os.environ:
+        return
+    import torch
+
+    os.environ[LARGE_PAGES] = "1"
+    torch.empty(1)
+    del os.environ[LARGE_PAGES]
 
 
 @contextmanager
@@ -46,19 +64,3 @@ def _glibc() -> ctypes.CDLL | None:
 def _set(library: ctypes.CDLL, values: dict[int, int]) -> None:
     for parameter, value in values.items():
         library.mallopt(parameter, value)
-
-
-def ask_for_large_pages() -> None:
-    """Has torch put large tensors on large pages, which saves most of the clearing.
-
-    Only the first allocation of a process reads the variable: it need not stay, and later it is in vain. So this
-    happens when the module is imported.
-    """
-    name = "THP_MEM_ALLOC_ENABLE"
-    if name not in os.environ:
-        os.environ[name] = "1"
-        torch.empty(1)
-        del os.environ[name]
-
-
-ask_for_large_pages()

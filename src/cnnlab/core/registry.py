@@ -1,5 +1,6 @@
 """Registries: the names that a spec string may use, what each takes, and the binding of one to the other."""
 
+import importlib
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,6 +67,13 @@ class BoundCall(Generic[T]):
         """The canonical form: every argument by name, defaults filled in, in the order of the signature."""
         return Call(self.name, (), dict(self.arguments))
 
+    @property
+    def short(self) -> Call:
+        """The call as a person would write it: without the arguments that stand at their defaults."""
+        entries = self.entry.arguments
+        own = {k: v for k, v in self.arguments.items() if k not in entries or entries[k].default != v}
+        return Call(self.name, (), own)
+
     def __str__(self) -> str:
         return str(self.call)
 
@@ -83,10 +91,18 @@ class Registry(Generic[T]):
     :param kind: what they are, for messages, in the singular, such as ``architecture``.
     :param given: parameters of the registered functions that the program supplies, not the spec.
     :param late: registers what takes long to import; called once, for the first name that is not known without it.
+    :param homes: the modules that register further names when they are imported, by name; each is imported for the
+        first of its names that is looked up.
     """
 
-    def __init__(self, kind: str, given: tuple[str, ...] = (), late: Callable[[], None] | None = None) -> None:
-        self.kind, self.given, self._late = kind, given, late
+    def __init__(
+        self,
+        kind: str,
+        given: tuple[str, ...] = (),
+        late: Callable[[], None] | None = None,
+        homes: Mapping[str, str] | None = None,
+    ) -> None:
+        self.kind, self.given, self._late, self._homes = kind, given, late, dict(homes or {})
         self._entries: dict[str, RegistryEntry[T]] = {}
         self._aliases: dict[str, str] = {}
 
@@ -118,6 +134,11 @@ class Registry(Generic[T]):
 
     def complete(self) -> None:
         """Makes the names known, too, that take long to import."""
+        for home in dict.fromkeys(self._homes.values()):
+            importlib.import_module(home)
+        self._import_late()
+
+    def _import_late(self) -> None:
         late, self._late = self._late, None
         if late is not None:
             late()
@@ -134,15 +155,24 @@ class Registry(Generic[T]):
         :raises SpecError: naming the closest valid names.
         """
         if call.name not in self:
-            self.complete()
+            self._fetch(call.name)
         name = self._aliases.get(call.name, call.name)
         if name not in self._entries:
-            hint = suggestion(call.name, [*self._entries, *self._aliases])
+            hint = suggestion(call.name, {*self._entries, *self._aliases, *self._homes} - {call.name})
             raise call.error(f"there is no {self.kind} called {call.name!r}. {hint}")
         return self._entries[name]
 
+    def _fetch(self, name: str) -> None:
+        """Makes a name known that is not, where something can."""
+        if name in self._homes:
+            importlib.import_module(self._homes[name])
+        else:
+            self._import_late()
+
     def bind(self, spec: object) -> BoundCall[T]:
-        """One call, checked against what its name takes and completed with the defaults."""
+        """One call, checked against what its name takes and completed with the defaults; one that is, as it is."""
+        if isinstance(spec, BoundCall):
+            return spec
         call = read_one(spec, f"{self.kind[:1].upper()}{self.kind[1:]}")
         entry = self.entry(call)
         given = self._named(call, entry)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 
 def derive(seed: int, purpose: str, *index: int) -> int:
@@ -16,6 +17,41 @@ def derive(seed: int, purpose: str, *index: int) -> int:
 def generator(seed: int, purpose: str, *index: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator for one purpose at one place, such as ``generator(seed, "augment", epoch, step)``."""
     return torch.Generator(device).manual_seed(derive(seed, purpose, *index))
+
+
+class SampleDraws:
+    """Random numbers for some samples of a batch, the same however the batch is split into parts.
+
+    Each draw is made for the whole batch, and a part of it takes its slice.
+
+    :param count: samples of the whole batch.
+    :param part: which of them these are.
+    :param device: where the numbers are wanted; they are drawn on the processor.
+    """
+
+    def __init__(
+        self,
+        generator: torch.Generator,
+        count: int,
+        part: slice = slice(None),
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self._generator, self._count, self._part, self._device = generator, count, part, device
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers from [0, 1), a tensor of this shape for each sample."""
+        return self._own(torch.rand(self._count, *shape, generator=self._generator))
+
+    def normal(self, *shape: int) -> Tensor:
+        """Numbers of mean 0 and deviation 1, a tensor of this shape for each sample."""
+        return self._own(torch.randn(self._count, *shape, generator=self._generator))
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        """Whole numbers from 0 to below ``high``, a tensor of this shape for each sample."""
+        return self._own(torch.randint(high, (self._count, *shape), generator=self._generator))
+
+    def _own(self, drawn: Tensor) -> Tensor:
+        return drawn[self._part].to(self._device)
 
 
 @contextmanager

@@ -16,10 +16,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from cnnlab.core.errors import SpecError
 
+T = TypeVar("T")
 Value: TypeAlias = "bool | int | float | str | list[Value] | Call | None"
 
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -61,6 +62,29 @@ class Call:
         """A :class:`SpecError` that points at this call, or at one of its arguments."""
         place = self.start if argument is None else self.places.get(argument, self.start)
         return SpecError(message, self.text, place)
+
+
+class ParsedSpec(str, Generic[T]):
+    """A spec in its canonical form, with what it was parsed into.
+
+    What reads it as text need not know: it compares, prints and is stored as its text.
+    """
+
+    parsed: T
+
+    def __new__(cls, text: str, parsed: T) -> "ParsedSpec[T]":
+        """The text with what it means."""
+        spec = super().__new__(cls, text)
+        spec.parsed = parsed
+        return spec
+
+    def __getnewargs__(self) -> tuple[str, T]:  # type: ignore[override]
+        return str(self), self.parsed
+
+    @property
+    def name(self) -> str:
+        """The name that it begins with."""
+        return re.split(r"[(|]", self, maxsplit=1)[0]
 
 
 @lru_cache(maxsize=4096)

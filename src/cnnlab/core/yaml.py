@@ -102,13 +102,15 @@ def load(text: str, what: str) -> Any:
 
 def _reason(error: Exception, text: str) -> str:
     """What is wrong, with its line as it stands in the text, and what may mend it."""
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return f"{error.reason} (U+{error.character:04X}), in line {line}."
     mark = getattr(error, "problem_mark", None)
     if mark is None:
-        said = " ".join(str(error).split()).replace(' in "<unicode string>",', ", at")
-        return f"{said.rstrip('.')}."
+        return f"{' '.join(str(error).split()).rstrip('.')}."
     lines = text.splitlines()
-    line = " ".join(lines[mark.line].split()) if mark.line < len(lines) else ""
-    shown = f" ({line[:_MOST_SHOWN]})" if line else ""
+    content = " ".join(lines[mark.line].split()) if mark.line < len(lines) else ""
+    shown = f" ({content[:_MOST_SHOWN]})" if content else ""
     problem = " ".join(str(getattr(error, "problem", None) or error).split())
     return f"{problem}, in line {mark.line + 1}, column {mark.column + 1}{shown}.{_remedy(problem)}"
 

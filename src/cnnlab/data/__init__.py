@@ -7,7 +7,7 @@ from cnnlab.data.download import find
 from cnnlab.data.image_files import read_images
 from cnnlab.data.imageset import ImageSet, Subset, TensorImages, statistics
 from cnnlab.data.in_memory import from_arrays, from_torch
-from cnnlab.data.loading import canonical_data, load_data
+from cnnlab.data.loading import canonical_data, load_data, parse_data
 from cnnlab.data.memmap import EncodedImages, MappedImages
 from cnnlab.data.reading import readers
 
@@ -29,6 +29,7 @@ __all__ = [
     "load_data",
     "named_set",
     "named_sets",
+    "parse_data",
     "read_images",
     "readers",
     "statistics",

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError
-from cnnlab.core.files import cache_folder, make_folder, storage_errors
+from cnnlab.core.files import cache_folder, flush, make_folder, storage_errors
 from cnnlab.data.file_digests import digest_files
 from cnnlab.data.formats.decode import Form
 from cnnlab.data.imageset import ImageSet, Numbered
@@ -140,10 +140,10 @@ class FolderStore(Store):
             }
             (self.folder / _INDEX).write_text(json.dumps(index, ensure_ascii=True), encoding="utf-8")
             for path in (*self.folder.iterdir(), self.folder):
-                _flush(path)
+                flush(path)
             shutil.rmtree(self._target, ignore_errors=True)
             os.replace(self.folder, self._target)
-            _flush(self._target.parent)
+            flush(self._target.parent)
 
     def discard(self) -> None:
         """Removes what was written, unless it is finished."""
@@ -193,11 +193,3 @@ def _open_part(folder: Path, split: str, index: Mapping[str, Any]) -> ImageSet:
 
 def _file_name(split: str, kind: CacheKind) -> str:
     return f"{split}.{'pixels' if kind == 'raw' else 'files'}"
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

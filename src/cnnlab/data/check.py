@@ -151,8 +151,7 @@ def _contradictions(part: ImageSet) -> int:
 
 
 def _findings_across(dataset: Dataset) -> Iterator[Finding]:
-    for pair, number in count_shared(dataset).items():
-        first, second = pair.split(" in ")
+    for (first, second), number in count_shared(dataset).items():
         remedy = " dedupe=true drops them from train." if first == "train" else ""
         yield Finding("warning", f"{number:,} pictures of {first} are in {second} too, pixel by pixel.{remedy}")
     yield from _beyond_train(dataset)

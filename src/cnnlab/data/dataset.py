@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError
-from cnnlab.data.imageset import Classes, ImageSet
+from cnnlab.data.imageset import ClassNames, ImageSet
 
 SPLITS = ("train", "validation", "test")
 
@@ -55,7 +55,7 @@ class Dataset:
         return self.train.shape
 
     @property
-    def classes(self) -> Classes:
+    def classes(self) -> ClassNames:
         """The class names of each integer column that holds classes."""
         return self.train.classes
 

@@ -27,12 +27,12 @@ def repeated(image_set: ImageSet) -> int:
     return len(image_set) - len(np.unique(image_set.image_digests, axis=0))
 
 
-def count_shared(dataset: Dataset) -> dict[str, int]:
+def count_shared(dataset: Dataset) -> dict[tuple[str, str], int]:
     """For every pair of splits, how many pictures of the first are in the second; pairs without any are left out."""
     parts = dict(dataset.parts())
     pairs = [("train", "test"), ("train", "validation"), ("validation", "test")]
     counts = {
-        f"{first} in {second}": int(shared(parts[first], parts[second]).sum())
+        (first, second): int(shared(parts[first], parts[second]).sum())
         for first, second in pairs
         if first in parts and second in parts
     }
@@ -44,16 +44,16 @@ def handle_duplicates(dataset: Dataset, *, dedupe: bool) -> Dataset:
     counts = count_shared(dataset)
     if not counts:
         return dataset
-    dropped = 0
+    record, dropped = {f"{first} in {second}": number for (first, second), number in counts.items()}, 0
     if dedupe:
         dataset, dropped = _without(dataset)
-    elif dataset.source.get("duplicates") != counts:
-        told = ", ".join(f"{number:,} of {pair.replace(' in ', ' are also in ')}" for pair, number in counts.items())
+    elif dataset.source.get("duplicates") != record:
+        told = ", ".join(f"{number:,} of {first} are also in {second}" for (first, second), number in counts.items())
         warn(
             f"{dataset.name}: exact duplicates across splits: {told}. A score on pictures seen in training is too "
             "high; dedupe=true drops them from train."
         )
-    return replace(dataset, source={**dataset.source, "duplicates": counts, "dropped_duplicates": dropped})
+    return replace(dataset, source={**dataset.source, "duplicates": record, "dropped_duplicates": dropped})
 
 
 def _without(dataset: Dataset) -> tuple[Dataset, int]:

@@ -1,6 +1,5 @@
 """What tells the content of files from any other: SHA-256, remembered for as long as sizes and times stay."""
 
-import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -8,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from cnnlab.core.digests import digest
+from cnnlab.core.digests import digest, file_digest
 from cnnlab.core.errors import DataError, StorageError
 from cnnlab.core.files import cache_folder, write_text
 from cnnlab.data.formats.archives import walk
@@ -54,13 +53,8 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _content(listing: Sequence[tuple[str, Path]]) -> str:
     with ThreadPoolExecutor(_WORKERS) as pool:
-        digests = list(pool.map(_file_digest, [path for _, path in listing]))
+        digests = list(pool.map(file_digest, [path for _, path in listing]))
     return _digest_text([[name, value] for (name, _), value in zip(listing, digests, strict=True)])
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest_text(value: object) -> str:

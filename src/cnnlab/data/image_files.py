@@ -10,19 +10,19 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
+from cnnlab.core.threads import map_ahead
 from cnnlab.data.formats.archives import open_members, read_file
 from cnnlab.data.formats.decode import Form
 from cnnlab.data.formats.folder_layout import first_few, is_image
-from cnnlab.data.options import Resize
-from cnnlab.data.raw_images import Bad, RawImageFiles
-from cnnlab.data.threads import map_ahead
+from cnnlab.data.options import ResizeMode
+from cnnlab.data.raw_images import RawImageFiles, UnreadableImage
 
 _CHUNK = 16
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
 def read_images(
-    paths: Iterable[str | Path], *, shape: tuple[int, int, int], resize: Resize = "squash"
+    paths: Iterable[str | Path], *, shape: tuple[int, int, int], resize: ResizeMode = "squash"
 ) -> tuple[Tensor, list[str]]:
     """Pictures as a classifier takes them.
 
@@ -34,14 +34,14 @@ def read_images(
     channels, height, width = shape
     if channels not in (1, 3):
         raise DataError(f"pictures are grey or in colour, and the classifier takes {channels} channels.")
-    found = [item for path in paths for item in _expanded(Path(path).expanduser())]
-    if not found:
+    files = [item for path in paths for item in _expanded(Path(path).expanduser())]
+    if not files:
         raise DataError("there are no pictures among the paths given.")
-    reads = dict(found)
-    raw = RawImageFiles([name for name, _ in found], lambda name: reads[name]())
+    reads = dict(files)
+    raw = RawImageFiles([name for name, _ in files], lambda name: reads[name]())
     form = Form((height, width), resize, channels)
     images = np.empty((len(raw), *shape), np.uint8)
-    bad: list[Bad] = []
+    bad: list[UnreadableImage] = []
     starts = range(0, len(raw), _CHUNK)
     chunks = map_ahead(lambda start: raw.load(range(start, min(start + _CHUNK, len(raw))), form), starts)
     for chunk in track(chunks, "Reading pictures", len(starts)):

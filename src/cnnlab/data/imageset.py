@@ -16,7 +16,7 @@ from cnnlab.core.errors import DataError
 
 Targets: TypeAlias = Mapping[str, Tensor]
 """Named columns, each of length N: int64 class indices, or float32 numbers."""
-Classes: TypeAlias = Mapping[str, tuple[str, ...]]
+ClassNames: TypeAlias = Mapping[str, tuple[str, ...]]
 """The class names of each integer column that holds classes."""
 Indices: TypeAlias = Tensor | Sequence[int]
 
@@ -80,13 +80,15 @@ class ImageSet(ABC):
         count: int,
         shape: tuple[int, int, int],
         targets: Targets | None = None,
-        classes: Classes | None = None,
+        classes: ClassNames | None = None,
         ids: Sequence[str] | None = None,
     ) -> None:
         self._count = count
         self.shape = shape
         self.targets: Targets = dict(targets or {})
-        self.classes: Classes = {name: tuple(names) for name, names in (classes or {}).items() if name in self.targets}
+        self.classes: ClassNames = {
+            name: tuple(names) for name, names in (classes or {}).items() if name in self.targets
+        }
         self._ids = Numbered(count) if ids is None else ids
         _check_columns(count, self.targets, self.classes, len(self._ids))
 
@@ -164,7 +166,7 @@ class TensorImages(ImageSet):
         self,
         images: Tensor,
         targets: Targets | None = None,
-        classes: Classes | None = None,
+        classes: ClassNames | None = None,
         ids: Sequence[str] | None = None,
     ) -> None:
         if images.dtype != torch.uint8 or images.dim() != 4:
@@ -244,7 +246,7 @@ def statistics(image_set: ImageSet) -> tuple[tuple[float, ...], tuple[float, ...
     return means, deviations
 
 
-def _check_columns(count: int, targets: Targets, classes: Classes, ids: int) -> None:
+def _check_columns(count: int, targets: Targets, classes: ClassNames, ids: int) -> None:
     if ids != count:
         raise DataError(f"{count:,} pictures and {ids:,} ids: there must be one for each picture.")
     for name, column in targets.items():

@@ -167,8 +167,8 @@ def _known_names(
             array = None if isinstance(values, Tensor) else as_numpy(column, values)
             if array is not None and array.dtype.kind in "US":
                 words.setdefault(column, set()).update(array.astype(str).ravel().tolist())
-    found = {column: in_order(names) for column, names in words.items()}
-    return {**found, **{column: tuple(map(str, names)) for column, names in by_column.items()}}
+    by_order = {column: in_order(names) for column, names in words.items()}
+    return {**by_order, **{column: tuple(map(str, names)) for column, names in by_column.items()}}
 
 
 def _gathered(items: Any, split: str) -> Pair:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.machine import physical_memory
 from cnnlab.core.messages import track
+from cnnlab.core.threads import map_ahead
 from cnnlab.data.formats.decode import Form
-from cnnlab.data.imageset import Classes, ImageSet, Targets, TensorImages, digest_images, image_moments
+from cnnlab.data.imageset import ClassNames, ImageSet, Targets, TensorImages, digest_images, image_moments
 from cnnlab.data.options import CHANNELS, ReadOptions
-from cnnlab.data.raw_images import Bad, Chunk, RawImages, Survey
+from cnnlab.data.raw_images import Chunk, RawImages, Survey, UnreadableImage
 from cnnlab.data.reading import Content, SourceSplit
-from cnnlab.data.threads import map_ahead, physical_memory
 
 _CHUNK = 128
 _SAMPLE = 16
@@ -71,7 +72,7 @@ class IngestOutcome:
 
     form: Form
     parts: dict[str, Ingested]
-    skipped: tuple[Bad, ...]
+    skipped: tuple[UnreadableImage, ...]
     survey: Survey
 
 
@@ -110,7 +111,7 @@ class MemoryStore(Store):
                 "with cache=auto, or give a smaller size."
             )
 
-    def image_set(self, name: str, part: SourceSplit, known: Ingested, classes: Classes) -> ImageSet:
+    def image_set(self, name: str, part: SourceSplit, known: Ingested, classes: ClassNames) -> ImageSet:
         """The part as an image set."""
         pixels = self._arrays[name][: self._filled[name]]
         images = TensorImages(pixels, known.columns(part), classes, known.ids(part))
@@ -141,7 +142,7 @@ def ingest(name: str, content: Content, options: ReadOptions, make_store: Callab
 
 def _ingest(name: str, content: Content, form: Form, store: Store) -> IngestOutcome:
     known: dict[str, Ingested] = {}
-    bad: list[Bad] = []
+    bad: list[UnreadableImage] = []
     survey = Survey()
     for split, part in content.parts.items():
         for ready in _prepared(part.images, form, f"{name}, {split}"):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import announcing
+from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
 from cnnlab.data.cached_loading import load_cached
@@ -18,7 +19,7 @@ from cnnlab.data.imageset import ImageSet
 from cnnlab.data.in_memory import are_splits, from_arrays, from_splits, from_torch
 from cnnlab.data.memmap import resident
 from cnnlab.data.paths import as_call
-from cnnlab.data.reading import SearchPath, readers
+from cnnlab.data.reading import Reading, SearchPath, readers
 from cnnlab.data.splits import Share, complete
 from cnnlab.data.splits import subset as take_subset
 
@@ -35,8 +36,9 @@ def load_data(
     """The data set that ``spec`` names, with train, validation and test.
 
     :param spec: a spec string or mapping such as ``fashion-mnist`` or ``folder(path=photos.zip, size=96)``, the bare
-        path of files, a :class:`Dataset`, arrays ``x`` or ``(x, y)``, a torch ``Dataset``, pairs
-        ``((x, y), (x_test, y_test))`` as Keras's ``load_data()`` gives them, or a mapping of splits by name.
+        path of files, what :func:`parse_data` made of either, a :class:`Dataset`, arrays ``x`` or ``(x, y)``, a torch
+        ``Dataset``, pairs ``((x, y), (x_test, y_test))`` as Keras's ``load_data()`` gives them, or a mapping of splits
+        by name.
     :param validation: a count or fraction to set aside where the data has no such split; None for a tenth of train (at
         most 5,000), 0 for none.
     :param test: the same; None for a fifth.
@@ -62,16 +64,24 @@ def _loaded(spec: Any, place: SearchPath, validation: Share, test: Share, subset
     return Dataset.of(dataset.name, {split: resident(part) for split, part in parts.items()}, dataset.source)
 
 
+def parse_data(spec: Any, data_dir: str | Path | None = None) -> BoundCall[Reading]:
+    """The reader that a spec or a bare path means, with all its arguments; nothing is read yet.
+
+    :raises SpecError: for a name or an argument that there is not.
+    """
+    return readers.bind(spec if isinstance(spec, BoundCall) else as_call(spec, SearchPath.at(data_dir)))
+
+
 def canonical_data(spec: Any, data_dir: str | Path | None = None) -> str:
     """The spec as text with all its arguments, a bare path as the reader that it means: what comparisons use."""
     if is_spec(spec):
-        return str(readers.bind(as_call(spec, SearchPath.at(data_dir))))
+        return str(parse_data(spec, data_dir))
     return str(spec.source.get("spec", spec.name)) if isinstance(spec, Dataset) else "arrays"
 
 
 def is_spec(spec: Any) -> bool:
     """Whether this names data by words, and is not the data itself."""
-    return isinstance(spec, str | Path | Call) or (isinstance(spec, Mapping) and "name" in spec)
+    return isinstance(spec, str | Path | Call | BoundCall) or (isinstance(spec, Mapping) and "name" in spec)
 
 
 def _whole(spec: Any, place: SearchPath) -> tuple[Dataset, bool]:
@@ -82,7 +92,7 @@ def _whole(spec: Any, place: SearchPath) -> tuple[Dataset, bool]:
         return Dataset("images", spec), False
     if not is_spec(spec):
         return _of_objects(spec), False
-    bound = readers.bind(as_call(spec, place))
+    bound = parse_data(spec, place.data_dir)
     reading = bound.build(place=place)
     entry = load_cached(reading)
     facts = {key: entry.facts[key] for key in ("skipped", "notes")}

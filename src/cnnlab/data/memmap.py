@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.machine import physical_memory, usable_cores
 from cnnlab.data.formats.decode import BadImageError, Form, decode
-from cnnlab.data.imageset import Classes, ImageSet, Subset, Targets, TensorImages, gather
-from cnnlab.data.threads import physical_memory, workers
+from cnnlab.data.imageset import ClassNames, ImageSet, Subset, Targets, TensorImages, gather
 
 
 class MappedImages(ImageSet):
@@ -28,7 +28,7 @@ class MappedImages(ImageSet):
         count: int,
         shape: tuple[int, int, int],
         targets: Targets | None = None,
-        classes: Classes | None = None,
+        classes: ClassNames | None = None,
         ids: Sequence[str] | None = None,
     ) -> None:
         super().__init__(count, shape, targets, classes, ids)
@@ -56,7 +56,7 @@ class EncodedImages(ImageSet):
         form: Form,
         shape: tuple[int, int, int],
         targets: Targets | None = None,
-        classes: Classes | None = None,
+        classes: ClassNames | None = None,
         ids: Sequence[str] | None = None,
     ) -> None:
         super().__init__(len(offsets) - 1, shape, targets, classes, ids)
@@ -108,4 +108,4 @@ def memory_limit() -> int:
 
 @cache
 def _decoders() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers(), thread_name_prefix="decode")
+    return ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode")

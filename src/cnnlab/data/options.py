@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 from cnnlab.core.arguments import Range
 
 Side: TypeAlias = Annotated[int, Range(1, 8192)]
-Resize: TypeAlias = Literal["squash", "crop", "pad"]
+ResizeMode: TypeAlias = Literal["squash", "crop", "pad"]
 CHANNELS = {"grey": 1, "colour": 3}
 
 
@@ -24,7 +24,7 @@ class ReadOptions:
     """
 
     size: Side | tuple[Side, Side] | None = None
-    resize: Resize = "squash"
+    resize: ResizeMode = "squash"
     channels: Literal["auto", "grey", "colour"] = "auto"
     on_bad: Literal["refuse", "skip"] = "refuse"
     dedupe: bool = False

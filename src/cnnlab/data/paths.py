@@ -32,12 +32,13 @@ def as_call(spec: Any, place: SearchPath) -> Call:
     text = spec.strip() if isinstance(spec, str) else ""
     if text and text not in readers and place.look(text) is not None:
         return _reader_of(text, place)
-    if not read(spec):
+    calls = read(spec)
+    if not calls:
         raise SpecError(
             "no data is named. Write a data set or a path, as in data=fashion-mnist or data=photos/; cnnlab data list "
             "shows what there is."
         )
-    call = read_one(spec, "Data")
+    call = read_one(calls, "Data")
     is_path = "/" in call.name or "." in call.name or call.name.startswith("~")
     if call.name not in readers and not call.args and (is_path or place.look(call.name) is not None):
         reader = _reader_of(call.name, place)
@@ -49,15 +50,15 @@ def _reader_of(path: str, place: SearchPath) -> Call:
     return Call(_kind(path, place.look(path)), (), {"path": path})
 
 
-def _kind(path: str, found: Path | None) -> str:
+def _kind(path: str, place: Path | None) -> str:
     """By the name, and for a folder by what is in it."""
     name = Path(path).name.lower()
     if _IDX.search(name):
         return "idx"
     if _CIFAR.search(name):
         return "cifar"
-    if found is not None and found.is_dir():
-        return _kind_of_folder({file.name for file in found.iterdir()})
+    if place is not None and place.is_dir():
+        return _kind_of_folder({file.name for file in place.iterdir()})
     return _BY_SUFFIX.get(Path(name).suffix, "folder")
 
 

@@ -17,7 +17,7 @@ from cnnlab.data.imageset import Numbered
 
 
 @dataclass(frozen=True)
-class Bad:
+class UnreadableImage:
     """A picture that could not be read, and why."""
 
     id: str
@@ -51,7 +51,7 @@ class Chunk:
 
     pixels: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
     places: Sequence[int]
-    bad: Sequence[Bad]
+    bad: Sequence[UnreadableImage]
     survey: Survey
     files: Sequence[bytes] = ()
 
@@ -89,13 +89,13 @@ class RawImageFiles(RawImages):
         decoded: list[DecodedImage] = []
         files: list[bytes] = []
         kept: list[int] = []
-        bad: list[Bad] = []
+        bad: list[UnreadableImage] = []
         for place in places:
             try:
                 content = self._content(place)
                 decoded.append(decode(content, form))
             except BadImageError as error:
-                bad.append(Bad(self.ids[place], str(error)))
+                bad.append(UnreadableImage(self.ids[place], str(error)))
             else:
                 files.append(content)
                 kept.append(place)

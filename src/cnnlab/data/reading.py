@@ -47,8 +47,8 @@ class SearchPath:
         # What cannot be a path, being too long or of an unknown user, is none.
         with suppress(OSError, RuntimeError):
             wanted = Path(path).expanduser()
-            found = (folder / wanted for folder in self.folders())
-            return next((candidate for candidate in found if candidate.exists()), None)
+            candidates = (folder / wanted for folder in self.folders())
+            return next((candidate for candidate in candidates if candidate.exists()), None)
         return None
 
     def find(self, path: str) -> Path:
@@ -56,14 +56,14 @@ class SearchPath:
 
         :raises DataError: when there is none, with the places looked in.
         """
-        found = self.look(path)
-        if found is None:
+        place = self.look(path)
+        if place is None:
             looked = ", ".join(str(folder.absolute()) for folder in self.folders())
             where = "" if path.startswith(("/", "~")) else f" (looked in {looked})"
             raise DataError(
                 f"there is no file or folder {path}{where}. Check the path; --data-dir names another place."
             )
-        return found
+        return place
 
 
 @dataclass(frozen=True)

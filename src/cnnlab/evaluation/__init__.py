@@ -3,8 +3,9 @@
 The names below are imported when they are first used: an interval of an accuracy needs neither torch nor scipy.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cnnlab.core.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
     from cnnlab.evaluation.comparison.compare_settings import compare_settings as compare_settings
@@ -12,9 +13,9 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.comparison.mcnemar import compare_predictions as compare_predictions
     from cnnlab.evaluation.comparison.power import power as power
     from cnnlab.evaluation.comparison.power import required_repeats as required_repeats
-    from cnnlab.evaluation.comparison.reference_tests import ReferenceComparison as ReferenceComparison
-    from cnnlab.evaluation.comparison.reference_tests import compare_to_mean as compare_to_mean
-    from cnnlab.evaluation.comparison.reference_tests import compare_to_number as compare_to_number
+    from cnnlab.evaluation.comparison.published_value_tests import ReferenceComparison as ReferenceComparison
+    from cnnlab.evaluation.comparison.published_value_tests import compare_to_mean as compare_to_mean
+    from cnnlab.evaluation.comparison.published_value_tests import compare_to_number as compare_to_number
     from cnnlab.evaluation.comparison.results import Comparisons as Comparisons
     from cnnlab.evaluation.comparison.results import Difference as Difference
     from cnnlab.evaluation.comparison.results import SettingSummary as SettingSummary
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.metrics.roc import RocCurves as RocCurves
     from cnnlab.evaluation.metrics.roc import roc as roc
     from cnnlab.evaluation.metrics.roc import top_k_accuracy as top_k_accuracy
+    from cnnlab.evaluation.metrics.stored_predictions import metrics_of as metrics_of
     from cnnlab.evaluation.prediction.evaluate import Evaluation as Evaluation
     from cnnlab.evaluation.prediction.evaluate import evaluate as evaluate
+    from cnnlab.evaluation.prediction.open_model import open_model as open_model
     from cnnlab.evaluation.prediction.predict import ImagePredictions as ImagePredictions
     from cnnlab.evaluation.prediction.predict import predict as predict
     from cnnlab.evaluation.prediction.predictor import Predictor as Predictor
@@ -52,94 +55,33 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.units import Unit as Unit
     from cnnlab.evaluation.units import unit_of as unit_of
 
-_HOMES = {
-    "comparison.compare_settings": ("compare_settings",),
-    "comparison.mcnemar": (
-        "McNemarResult",
-        "compare_predictions",
-    ),
-    "comparison.power": (
-        "power",
-        "required_repeats",
-    ),
-    "comparison.reference_tests": (
-        "ReferenceComparison",
-        "compare_to_mean",
-        "compare_to_number",
-    ),
-    "comparison.results": (
-        "Comparisons",
-        "Difference",
-        "SettingSummary",
-    ),
-    "intervals": (
-        "Interval",
-        "mean_interval",
-        "paired_interval",
-        "score_interval",
-        "two_sample_interval",
-        "wilson",
-    ),
-    "metrics.calibration": (
-        "Bin",
-        "Calibration",
-        "calibration",
-    ),
-    "metrics.class_probabilities": (
-        "ClassPredictions",
-        "class_predictions",
-    ),
-    "metrics.confusion_matrix": (
-        "Confusion",
-        "confusion",
-    ),
-    "metrics.per_class": (
-        "PerClass",
-        "per_class",
-    ),
-    "metrics.regression": (
-        "NumberPredictions",
-        "number_predictions",
-    ),
-    "metrics.roc": (
-        "Roc",
-        "RocCurves",
-        "roc",
-        "top_k_accuracy",
-    ),
-    "prediction.evaluate": (
-        "Evaluation",
-        "evaluate",
-    ),
-    "prediction.predict": (
-        "ImagePredictions",
-        "predict",
-    ),
-    "prediction.predictor": (
-        "Predictor",
-        "predictor_of",
-    ),
-    "units": (
-        "MINUTES",
-        "NUMBER",
-        "POINTS",
-        "SECONDS",
-        "Unit",
-        "unit_of",
-    ),
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"cnnlab.evaluation.{_HOME[name]}"), name)
-    # Kept, so that the next use is an ordinary look-up.
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "comparison.compare_settings": ("compare_settings",),
+        "comparison.mcnemar": ("McNemarResult", "compare_predictions"),
+        "comparison.power": ("power", "required_repeats"),
+        "comparison.published_value_tests": ("ReferenceComparison", "compare_to_mean", "compare_to_number"),
+        "comparison.results": ("Comparisons", "Difference", "SettingSummary"),
+        "intervals": (
+            "Interval",
+            "mean_interval",
+            "paired_interval",
+            "score_interval",
+            "two_sample_interval",
+            "wilson",
+        ),
+        "metrics.calibration": ("Bin", "Calibration", "calibration"),
+        "metrics.class_probabilities": ("ClassPredictions", "class_predictions"),
+        "metrics.confusion_matrix": ("Confusion", "confusion"),
+        "metrics.per_class": ("PerClass", "per_class"),
+        "metrics.regression": ("NumberPredictions", "number_predictions"),
+        "metrics.roc": ("Roc", "RocCurves", "roc", "top_k_accuracy"),
+        "metrics.stored_predictions": ("metrics_of",),
+        "prediction.evaluate": ("Evaluation", "evaluate"),
+        "prediction.open_model": ("open_model",),
+        "prediction.predict": ("ImagePredictions", "predict"),
+        "prediction.predictor": ("Predictor", "predictor_of"),
+        "units": ("MINUTES", "NUMBER", "POINTS", "SECONDS", "Unit", "unit_of"),
+    },
+)

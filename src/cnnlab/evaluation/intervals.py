@@ -7,6 +7,7 @@ from statistics import NormalDist, fmean, variance
 from typing import Any
 
 from cnnlab.core.errors import UsageError
+from cnnlab.evaluation.student_t import checked_level, t_quantile, welch
 
 LEVEL = 0.95
 _DIGITS = 4
@@ -70,7 +71,7 @@ def mean_interval(
         return None
     half = t_quantile(level, len(finite) - 1) * math.sqrt(spread / len(finite))
     middle = fmean(finite)
-    result = Interval(middle - half, middle + half, _checked(level), f"t over {len(finite)} repeats")
+    result = Interval(middle - half, middle + half, checked_level(level), f"t over {len(finite)} repeats")
     return result if within is None else result.within(*within)
 
 
@@ -86,7 +87,7 @@ def wilson(successes: float, n: int, level: float = LEVEL) -> Interval | None:
         raise UsageError(f"{successes} right of {n} pictures cannot be.")
     if n == 0:
         return None
-    z = NormalDist().inv_cdf(0.5 + _checked(level) / 2)
+    z = NormalDist().inv_cdf(0.5 + checked_level(level) / 2)
     share = successes / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -113,10 +114,10 @@ def paired_interval(first: Iterable[float], second: Iterable[float], level: floa
 
     :raises UsageError: when there are not as many of one as of the other.
     """
-    one, other = list(first), list(second)
-    if len(one) != len(other):
-        raise UsageError(f"{len(one)} values cannot be paired with {len(other)}.")
-    result = mean_interval([a - b for a, b in zip(one, other, strict=True)], level)
+    left, right = list(first), list(second)
+    if len(left) != len(right):
+        raise UsageError(f"{len(left)} values cannot be paired with {len(right)}.")
+    result = mean_interval([a - b for a, b in zip(left, right, strict=True)], level)
     return None if result is None else Interval(result.low, result.high, level, f"paired {result.method}")
 
 
@@ -125,35 +126,13 @@ def two_sample_interval(first: Iterable[float], second: Iterable[float], level: 
 
     :returns: None when either has fewer than two values.
     """
-    one, other = _finite(first), _finite(second)
-    if min(len(one), len(other)) < 2:
+    left, right = _finite(first), _finite(second)
+    if min(len(left), len(right)) < 2:
         return None
-    difference, error, df = welch(one, other)
+    difference, error, df = welch(left, right)
     half = t_quantile(level, df) * error if error else 0.0
-    return Interval(difference - half, difference + half, _checked(level), "Welch's t")
-
-
-def welch(first: list[float], second: list[float]) -> tuple[float, float, float]:
-    """Difference of means, its standard error and Welch's degrees of freedom, each sample with a spread of its own."""
-    parts = [variance(values) / len(values) for values in (first, second)]
-    total = sum(parts)
-    crossed = sum(part**2 / (len(values) - 1) for part, values in zip(parts, (first, second), strict=True))
-    df = total**2 / crossed if crossed else float(len(first) + len(second) - 2)
-    return fmean(first) - fmean(second), math.sqrt(total), df
-
-
-def t_quantile(level: float, df: float) -> float:
-    """What Student's t exceeds in size with probability 1 - level."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, 0.5 + _checked(level) / 2))
+    return Interval(difference - half, difference + half, checked_level(level), "Welch's t")
 
 
 def _finite(values: Iterable[float]) -> list[float]:
     return [float(value) for value in values if math.isfinite(value)]
-
-
-def _checked(level: float) -> float:
-    if not 0 < level < 1:
-        raise UsageError(f"the level of an interval lies between 0 and 1, as 0.95 does; {level} does not.")
-    return level

@@ -14,26 +14,25 @@ from cnnlab.models.cpu_kernels import build_record as kernels_build_record
 from cnnlab.models.cpu_kernels import native_kernels
 from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
 from cnnlab.models.dry_run import summary_without_weights
-from cnnlab.models.inference import autocast, evaluating, outputs_of
+from cnnlab.models.features import features_of, find_layer
+from cnnlab.models.inference import autocast, evaluating, outputs_of, to_float
 from cnnlab.models.initialisers import initialisers
 from cnnlab.models.layer_strings import layers
-from cnnlab.models.networks import architectures, build_network, canonical_model
+from cnnlab.models.networks import ModelSpec, architectures, build_network, canonical_model, parse_model
 from cnnlab.models.penalties import penalty
-from cnnlab.models.pretrained import pretrained
+from cnnlab.models.perturbing import Perturbation, perturbed
+from cnnlab.models.predictable import Predictable
+from cnnlab.models.pretrained_classifier import pretrained
+from cnnlab.models.pretrained_weights import StartingWeights, load_into, moments_for, starting_weights
 from cnnlab.models.summaries import LayerRow, NetworkSummary, multiply_adds, summary
-from cnnlab.models.weight_files import (
-    StartingWeights,
-    load_into,
-    moments_for,
-    starting_weights,
-    weights_named,
-    without_weights,
-)
 
 __all__ = [
     "Classifier",
     "LayerRow",
+    "ModelSpec",
     "NetworkSummary",
+    "Perturbation",
+    "Predictable",
     "StartingWeights",
     "architectures",
     "arithmetic",
@@ -41,6 +40,8 @@ __all__ = [
     "build_network",
     "canonical_model",
     "evaluating",
+    "features_of",
+    "find_layer",
     "initialisers",
     "kernels_build_record",
     "layers",
@@ -50,13 +51,14 @@ __all__ = [
     "multiply_adds",
     "native_kernels",
     "outputs_of",
+    "parse_model",
     "penalty",
+    "perturbed",
     "pretrained",
     "save_classifier",
     "starting_weights",
     "summary",
     "summary_without_weights",
-    "weights_named",
+    "to_float",
     "why_no_native_kernels",
-    "without_weights",
 ]

@@ -5,63 +5,31 @@ Both libraries are imported when a network is built, not before.
 
 import importlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
-from types import ModuleType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from cnnlab.core.errors import SpecError, suggestion
+from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import read
+from cnnlab.models.backbone import IMAGENET, Backbone, Origin, timm_settings
 from cnnlab.models.basic_layers import Rate
-from cnnlab.models.cpu_kernels import Sequential, adopt
+from cnnlab.models.cpu_kernels import Sequential
 from cnnlab.models.initialisers import initialise
 from cnnlab.models.input_adapters import Grey, Size, adapters, channels_seen, target
 from cnnlab.models.modules import Branches, Dropout, Head
 from cnnlab.models.networks import architectures, finished
+from cnnlab.models.pretrained_weights import find_for, load_into
 from cnnlab.models.shape_probe import shape_after, shape_leaving
 from cnnlab.models.shapes import Shape
 
-Moments: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
-"""Mean and standard deviation of each channel, of pixels in [0, 1]."""
-
-IMAGENET: Moments = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _REFUSALS = (TypeError, RuntimeError, AssertionError, ValueError)
 _NATIVE = 224
 _DROPOUT = 0.5
 _WORDS = {"Conv2d": "conv", "ReLU": "relu", "MaxPool2d": "pool", "AdaptiveAvgPool2d": "avgpool"}
 _WORDS |= {"Linear": "dense", "Dropout": "dropout", "Flatten": "flatten", "Fire": "fire"}
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a network comes from, and how what it is called there is called here.
-
-    :param moments: of the pictures that its weights were trained on.
-    :param names: modules there to modules here; a parameter goes with the longest that begins its name.
-    :param first: the convolution there that sees the picture; several where there are some.
-    """
-
-    library: Literal["torchvision", "timm"]
-    name: str
-    moments: Moments
-    names: Mapping[str, str]
-    first: tuple[str, ...]
-
-
-class Backbone(Sequential):
-    """A network of another origin: adapters, its layers, and ``head`` as the last."""
-
-    def __init__(self, layers: Mapping[str, nn.Module], origin: Origin) -> None:
-        super().__init__(OrderedDict(layers))
-        self.origin = origin
-        for module in self.modules():
-            if hasattr(module, "inplace"):
-                setattr(module, "inplace", False)  # noqa: B010 (torch types attributes as modules)
-            adopt(module)
 
 
 class LayersHead(Sequential):
@@ -216,8 +184,6 @@ def timm(
 def _started(network: Backbone, weights: str | None) -> Backbone:
     """The network with the weights that its spec names; one without memory, which is only looked at, has none."""
     if weights is not None and not any(p.is_meta for p in network.parameters()):
-        from cnnlab.models.weight_files import find_for, load_into
-
         load_into(network, find_for(network.origin.library, network.origin.name, weights))
     return network
 
@@ -363,26 +329,11 @@ def _unpooled(make: Callable[..., Any], seen: Shape) -> dict[str, str]:
     try:
         with torch.device("meta"):
             body = make(**options)
-            found = shape_after(body, seen)
+            maps = shape_after(body, seen)
     except _REFUSALS:
         return {}
     channels = getattr(body, "head_hidden_size", None) or body.num_features
-    return options if found is not None and len(found) == 3 and found[0] == channels else {}
-
-
-def timm_settings(library: ModuleType, name: str) -> Any:
-    """What timm knows of one of its networks: where its weights are, and the pictures they were trained on.
-
-    :raises SpecError: for a name that it does not know, naming the closest.
-    """
-    plain, _, tag = name.partition(".")
-    if not library.is_model(plain):
-        raise SpecError(f"timm has no network called {name!r}. {suggestion(plain, library.list_models())}")
-    try:
-        return library.get_pretrained_cfg(name)
-    except RuntimeError:
-        tags = [known.partition(".")[2] for known in library.list_pretrained(f"{plain}.*")]
-        raise SpecError(f"timm has no weights {tag!r} for {plain}. {suggestion(tag, tags)}") from None
+    return options if maps is not None and len(maps) == 3 and maps[0] == channels else {}
 
 
 def _tried(make: Callable[[], Any], name: str) -> Any:
@@ -391,15 +342,3 @@ def _tried(make: Callable[[], Any], name: str) -> Any:
     except _REFUSALS as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise SpecError(f"timm cannot make {name} like this: {reason}. Leave dropout and size as they are.") from error
-
-
-def renamed(names: Iterable[str], origin: Origin) -> dict[str, str]:
-    """What tensors of the original are called here, where they are known."""
-    parts = sorted(origin.names, key=len, reverse=True)
-    found = {}
-    for name in names:
-        prefix = next((p for p in parts if not p or name.startswith(f"{p}.")), None)
-        if prefix is not None:
-            rest = name if not prefix else name[len(prefix) + 1 :]
-            found[name] = f"{origin.names[prefix]}.{rest}"
-    return found

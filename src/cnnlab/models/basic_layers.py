@@ -21,7 +21,7 @@ from cnnlab.models.modules import (
     MaxPool2dExtraEdge,
 )
 from cnnlab.models.penalties import ActivityPenalty, Penalty, mark
-from cnnlab.models.shapes import Pixels, Shape, format_shape, pair, reach, windows
+from cnnlab.models.shapes import HeightWidth, Shape, format_shape, pair, reach, windows
 
 Sides: TypeAlias = Count | tuple[Count, Count]
 """A number for height and width alike, or one for each."""
@@ -36,7 +36,7 @@ Penalized: TypeAlias = tuple[Literal["kernel", "bias"], ...]
 """What the penalties ``l1`` and ``l2`` act on."""
 
 
-def margins(padding: Padding, kernel: Sides, dilation: Sides = 1) -> tuple[Pixels, Pixels]:
+def margins(padding: Padding, kernel: Sides, dilation: Sides = 1) -> tuple[HeightWidth, HeightWidth]:
     """Padding on either side along each axis, and how many rows and columns, 0 or 1, follow after the picture."""
     if padding == "same":
         high, wide = (reach(k, d) - 1 for k, d in zip(pair(kernel), pair(dilation), strict=True))

@@ -6,7 +6,7 @@ from cnnlab.core.arguments import Count
 from cnnlab.core.spec import Call, read
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
-from cnnlab.models.layer_defaults import Activation, Style, layer, widened
+from cnnlab.models.layer_defaults import Activation, LayerDefaults, layer, widened
 from cnnlab.models.layer_strings import Layer, LayerContext, layers, stack
 from cnnlab.models.modules import Add, Branches, Concatenate, Heads, Residual
 
@@ -38,7 +38,7 @@ def residual(
     channels, _, _ = place.feature_map()
     if join == "concat" and stride != 1:
         raise place.error("join=concat keeps the size; take stride=1 and pool afterwards", "stride")
-    style = Style(activation, init=init)
+    style = LayerDefaults(activation, init=init)
     norms = [layer("bn")] if batch_norm else []
     ready = [*norms, *style.activations]
     convolutions = _convolutions(style, filters, stride, kernel, kind, bias=not batch_norm)
@@ -60,7 +60,7 @@ def residual(
     return Layer(Residual(body.module, meeting, **{name: part.module for name, part in parts.items()}), shape)
 
 
-def _convolutions(style: Style, filters: int, stride: int, kernel: int, kind: str, bias: bool) -> list[Call]:
+def _convolutions(style: LayerDefaults, filters: int, stride: int, kernel: int, kind: str, bias: bool) -> list[Call]:
     middle = style.weighted("conv", filters=filters, kernel=kernel, stride=stride, bias=bias)
     if kind == "bottleneck":
         first = style.weighted("conv", filters=filters, kernel=1, bias=bias)
@@ -108,7 +108,7 @@ def inception(
     four times ``filters`` together.
     """
     place.feature_map()
-    style = Style(activation, init=init)
+    style = LayerDefaults(activation, init=init)
 
     def convolution(share: float, kernel: int) -> list[Call]:
         return list(style.group("conv", norm=batch_norm, filters=widened(filters, share), kernel=kernel))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
 from cnnlab.models.layer_strings import MOST_OUTPUTS
+from cnnlab.models.predictable import Predictable, ResizeMode
 from cnnlab.models.shapes import format_shape
 
-Resize: TypeAlias = Literal["squash", "crop", "pad"]
 
-
-class Classifier(nn.Module):
+class Classifier(Predictable):
     """Pixels in [0, 1] to the objective's outputs; every tool takes this.
 
     :param network: from normalised pixels, N×C×H×W, to outputs, N×K.
@@ -43,7 +42,7 @@ class Classifier(nn.Module):
         objective: str,
         model: str,
         permute: int | None = None,
-        resize: Resize = "squash",
+        resize: ResizeMode = "squash",
     ) -> None:
         super().__init__()
         self.network = network

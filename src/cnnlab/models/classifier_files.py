@@ -15,8 +15,9 @@ from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.core.files import write_bytes
 from cnnlab.core.hooks import opener
-from cnnlab.models.classifier import Classifier, Resize
+from cnnlab.models.classifier import Classifier
 from cnnlab.models.networks import build_network, is_built_in
+from cnnlab.models.predictable import ResizeMode
 from cnnlab.models.shapes import format_shape
 
 FORMAT = 1
@@ -44,7 +45,7 @@ class _Facts(BaseModel):
     model: str
     outputs: int | None
     permute: int | None
-    resize: Resize
+    resize: ResizeMode
     extra: dict[str, Any]
 
 
@@ -79,6 +80,10 @@ def save_classifier(path: Path | str, classifier: Classifier, extra: Mapping[str
 
 
 @opener("classifier")
+def _open_classifier(name: str, *, network: nn.Module | None = None, **unused: Any) -> Classifier:
+    return load_classifier(name, network)
+
+
 def load_classifier(path: Path | str, network: nn.Module | None = None) -> Classifier:
     """The classifier of a file, in evaluation mode, on the CPU, channels last; from the file alone.
 

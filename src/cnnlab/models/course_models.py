@@ -9,7 +9,7 @@ from cnnlab.core.arguments import Count, NonNegative, Positive
 from cnnlab.core.spec import Call
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
-from cnnlab.models.layer_defaults import Activation, Penalized, Style, layer, widened
+from cnnlab.models.layer_defaults import Activation, LayerDefaults, Penalized, layer, widened
 from cnnlab.models.networks import ArchitecturePlan, architectures
 from cnnlab.models.plain_cnns import dense_layers, variant
 from cnnlab.models.shapes import Shape
@@ -116,7 +116,7 @@ def cifar_net(
     The ``inception`` block has three branches of 64 filters; the ``residual`` one two convolutions of 128, joined to
     its input side by side, and a pool. ``kernel``, ``padding`` and the penalties are those of the two pairs.
     """
-    style = Style(activation, norm_at, init, bias_init, l1, l2, penalize)
+    style = LayerDefaults(activation, norm_at, init, bias_init, l1, l2, penalize)
     pool = layer("pool" if pooling == "max" else "avgpool")
     calls: list[Call] = []
     for count in filters:

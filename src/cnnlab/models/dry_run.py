@@ -2,12 +2,11 @@
 
 import torch
 
-from cnnlab.core.spec import Call, read
 from cnnlab.models.classifier_files import refuse_foreign
-from cnnlab.models.networks import architectures, build_network, canonical_model
+from cnnlab.models.networks import ModelSpec, parse_model
+from cnnlab.models.pretrained_weights import file_of, is_path
 from cnnlab.models.shapes import Shape
 from cnnlab.models.summaries import NetworkSummary, summary
-from cnnlab.models.weight_files import file_of, is_path
 
 
 def summary_without_weights(spec: object, shape: Shape, outputs: int) -> NetworkSummary:
@@ -18,18 +17,12 @@ def summary_without_weights(spec: object, shape: Shape, outputs: int) -> Network
     :raises ModelFileError: for a file in ``weights=`` that is not there, or no file of weights.
     """
     with torch.device("meta"):
-        return summary(build_network(_unweighted(spec), shape, outputs), shape)
+        return summary(_unweighted(spec).build(shape, outputs), shape)
 
 
-def _unweighted(spec: object) -> object:
+def _unweighted(spec: object) -> ModelSpec:
     """The same architecture without stored weights, which change no shape; a file of them has to be there."""
-    canonical_model(spec)
-    calls = read(spec)
-    if len(calls) != 1 or calls[0].name not in architectures:
-        return spec
-    bound = architectures.bind(calls[0])
-    if "weights" not in bound.arguments:
-        return spec
-    if is_path(bound.arguments["weights"]):
-        refuse_foreign(file_of(bound.arguments["weights"]))
-    return Call(bound.name, (), {**bound.arguments, "weights": None})
+    model = parse_model(spec)
+    if model.weights is not None and is_path(model.weights):
+        refuse_foreign(file_of(model.weights))
+    return model.without_weights()

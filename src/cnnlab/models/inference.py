@@ -18,16 +18,42 @@ def autocast(device: torch.device | str, precision: str) -> AbstractContextManag
     return torch.autocast(torch.device(device).type, _TYPES[precision])
 
 
+def to_float(images: Tensor) -> Tensor:
+    """Pixels as float32 in [0, 1]; those that are floating-point are so already."""
+    return images if images.is_floating_point() else images.float().div_(255)
+
+
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """A block in which the module is in evaluation mode; afterwards every part is as it was."""
-    modes = {part: part.training for part in module.modules()}
+    """A block for whatever looks at a model: it is in evaluation mode, and its gradients are put aside.
+
+    Afterwards, on error too, modes, gradients, ``requires_grad`` and the hooks of every part are as they were. Weights
+    and running statistics are for the block to leave alone, as evaluation mode does.
+    """
+    parts, parameters = list(module.modules()), list(module.parameters())
+    modes = [part.training for part in parts]
+    kinds = [part._is_full_backward_hook for part in parts]
+    hooks = [(held, dict(held)) for part in parts for held in _hooks(part)]
+    flags = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
     module.eval()
+    for parameter in parameters:
+        # Not zeroed: what is added up in the block must not reach what was there.
+        parameter.grad = None
     try:
         yield
     finally:
-        for part, mode in modes.items():
-            part.training = mode
+        for part, mode, kind in zip(parts, modes, kinds, strict=True):
+            part.training, part._is_full_backward_hook = mode, kind
+        for held, before in hooks:
+            held.clear()
+            held.update(before)
+        for parameter, (flag, gradient) in zip(parameters, flags, strict=True):
+            parameter.requires_grad_(flag).grad = gradient
+
+
+def _hooks(module: nn.Module) -> list[dict[Any, Any]]:
+    """Where a module keeps its hooks, by kind."""
+    return [held for name, held in vars(module).items() if "_hooks" in name and isinstance(held, dict)]
 
 
 def outputs_of(

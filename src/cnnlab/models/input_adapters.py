@@ -51,12 +51,12 @@ def adapters(shape: Shape, size: Size, native: int, is_fixed: bool, grey: Grey) 
     :param is_fixed: whether it takes no other.
     """
     height, width = target(shape, size, native, is_fixed)
-    found: list[tuple[str, nn.Module]] = []
+    needed: list[tuple[str, nn.Module]] = []
     if (height, width) != tuple(shape[1:]):
-        found.append(("resize", Resize(height, width)))
+        needed.append(("resize", Resize(height, width)))
     if shape[0] == 1 and grey == "repeat":
-        found.append(("colour", GreyToColour()))
-    return found
+        needed.append(("colour", GreyToColour()))
+    return needed
 
 
 def target(shape: Shape, size: Size, native: int, is_fixed: bool) -> tuple[int, int]:

@@ -27,7 +27,7 @@ def widened(count: int, width: float) -> int:
 
 
 @dataclass(frozen=True)
-class Style:
+class LayerDefaults:
     """The activation, the place of batch normalisation around it, the initialisers, penalties, and kind of dropout."""
 
     activation: Activation = "relu"

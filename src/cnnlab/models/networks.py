@@ -4,6 +4,7 @@ import importlib
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast, get_args
 
 from torch import nn
@@ -25,18 +26,65 @@ _HEAD = Call("head")
 _HEADS = {"head", "heads"}
 
 
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model's spec means: a named architecture or a string of layers, all arguments checked and complete.
+
+    :param calls: as they were written, which messages point into.
+    :param bound: the architecture, or each of the layers.
+    :param text: the canonical text, knobs or arguments all filled in.
+    """
+
+    calls: tuple[Call, ...]
+    bound: BoundCall[ArchitecturePlan] | tuple[BoundCall[Layer], ...]
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def weights(self) -> str | None:
+        """What is named as the weights to start from; None where they are random."""
+        return self.bound.arguments.get("weights") if isinstance(self.bound, BoundCall) else None
+
+    def without_weights(self) -> "ModelSpec":
+        """The same architecture, starting from random weights."""
+        if self.weights is None or not isinstance(self.bound, BoundCall):
+            return self
+        bound = BoundCall(self.bound.entry, {**self.bound.arguments, "weights": None})
+        return replace(self, bound=bound, text=_canonical(bound))
+
+    def build(self, shape: Shape, outputs: int) -> nn.Module:
+        """As :func:`build_network`."""
+        if math.prod(shape) > MOST_OUTPUTS:
+            raise SpecError(f"pictures of {format_shape(shape)} are larger than any network here can take.")
+        if not isinstance(self.bound, BoundCall):
+            return finished(self.calls, shape, outputs)
+        try:
+            plan = self.bound.build(shape=shape, outputs=outputs)
+            return plan if isinstance(plan, nn.Module) else finished(plan, shape, outputs)
+        except SpecError as error:
+            raise _pointing(self.bound, self.calls[0], shape, error.reason) from error
+
+
+def parse_model(spec: object) -> ModelSpec:
+    """What a model's spec means; one that is parsed already, as it is.
+
+    :raises SpecError: for names and arguments that there are not.
+    """
+    if isinstance(spec, ModelSpec):
+        return spec
+    calls = read(spec)
+    bound = _bind(calls)
+    return ModelSpec(calls, bound, _canonical(bound))
+
+
 def canonical_model(spec: object) -> str:
     """The canonical text of a model: knobs or arguments all filled in.
 
     :raises SpecError: for names and arguments that there are not.
     """
-    bound = _bind(spec)
-    if isinstance(bound, BoundCall):
-        return str(_settled(bound))
-    calls = [_settled(layer) for layer in bound]
-    if calls[-1] == _settled(layers.bind(_HEAD)):
-        calls.pop()
-    return format_calls(calls)
+    return str(parse_model(spec))
 
 
 def build_network(spec: object, shape: Shape, outputs: int) -> nn.Module:
@@ -46,16 +94,7 @@ def build_network(spec: object, shape: Shape, outputs: int) -> nn.Module:
     :param outputs: how many numbers the objective asks for.
     :raises SpecError: naming the layer that cannot be, and the shape that reaches it.
     """
-    if math.prod(shape) > MOST_OUTPUTS:
-        raise SpecError(f"pictures of {format_shape(shape)} are larger than any network here can take.")
-    bound = _bind(spec)
-    if not isinstance(bound, BoundCall):
-        return finished(read(spec), shape, outputs)
-    try:
-        plan = bound.build(shape=shape, outputs=outputs)
-        return plan if isinstance(plan, nn.Module) else finished(plan, shape, outputs)
-    except SpecError as error:
-        raise _pointing(bound, read(spec)[0], shape, error.reason) from error
+    return parse_model(spec).build(shape, outputs)
 
 
 def _pointing(bound: BoundCall[ArchitecturePlan], call: Call, shape: Shape, reason: str) -> SpecError:
@@ -85,8 +124,7 @@ def finished(calls: Sequence[Call], shape: Shape, outputs: int, path: str = "") 
     return stack(calls if has_head else [*calls, _HEAD], shape, path=path, outputs=outputs).module
 
 
-def _bind(spec: object) -> BoundCall[ArchitecturePlan] | tuple[BoundCall[Layer], ...]:
-    calls = read(spec)
+def _bind(calls: Sequence[Call]) -> BoundCall[ArchitecturePlan] | tuple[BoundCall[Layer], ...]:
     if not calls:
         raise SpecError("a model takes the name of an architecture, or layers such as conv(32)|relu|pool|dense(64).")
     if len(calls) == 1 and calls[0].name not in layers:
@@ -97,6 +135,15 @@ def _bind(spec: object) -> BoundCall[ArchitecturePlan] | tuple[BoundCall[Layer],
         if call.name in architectures:
             raise call.error(f"the architecture {call.name} is a whole network and stands alone, not among layers")
     return tuple(layers.bind(call) for call in calls)
+
+
+def _canonical(bound: BoundCall[ArchitecturePlan] | tuple[BoundCall[Layer], ...]) -> str:
+    if isinstance(bound, BoundCall):
+        return str(_settled(bound))
+    calls = [_settled(layer) for layer in bound]
+    if calls[-1] == _settled(layers.bind(_HEAD)):
+        calls.pop()
+    return format_calls(calls)
 
 
 def _unknown(name: str) -> str:
@@ -134,7 +181,9 @@ def _settled_head(argument: Argument, value: str | None) -> str | None:
         return cast("str | None", argument.default)
     if any(value in get_args(choice) for choice in get_args(argument.annotation)):
         return value
-    bound = _bind(value)
-    if isinstance(bound, BoundCall):
-        raise bound.call.error(f"head takes layers such as dense(254)|relu, and {bound.name} is a whole network")
-    return canonical_model(value)
+    model = parse_model(value)
+    if isinstance(model.bound, BoundCall):
+        raise model.bound.call.error(
+            f"head takes layers such as dense(254)|relu, and {model.bound.name} is a whole network"
+        )
+    return str(model)

@@ -10,7 +10,7 @@ from cnnlab.core.registry import RegistryEntry
 from cnnlab.core.spec import Call
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
-from cnnlab.models.layer_defaults import Activation, Penalized, Style, layer, widened
+from cnnlab.models.layer_defaults import Activation, LayerDefaults, Penalized, layer, widened
 from cnnlab.models.networks import ArchitecturePlan, architectures
 from cnnlab.models.shapes import Shape
 
@@ -52,7 +52,7 @@ def pattern(
     word = "CP" * len(filters) if layers is None else layers.upper()
     kernels = kernel if isinstance(kernel, Sequence) else [kernel] * len(filters)
     _check(word, filters, kernels)
-    style = Style(activation, norm_at, init, bias_init, l1, l2, penalize, alpha_dropout)
+    style = LayerDefaults(activation, norm_at, init, bias_init, l1, l2, penalize, alpha_dropout)
     calls = style.dropped(input_dropout)
     remaining = iter(zip(filters, kernels, strict=True))
     for letter in word:
@@ -85,7 +85,7 @@ def _check(word: str, filters: Sequence[int], kernels: Sequence[int]) -> None:
         )
 
 
-def dense_layers(units: Sequence[int], style: Style, norm: bool, dropout: float) -> list[Call]:
+def dense_layers(units: Sequence[int], style: LayerDefaults, norm: bool, dropout: float) -> list[Call]:
     """Dense layers of so many units each, with activations and dropout."""
     calls: list[Call] = []
     for count in units:
@@ -117,7 +117,7 @@ def mlp(
     ``dropout`` follows each dense layer, ``input_dropout`` the picture; ``alpha_dropout`` makes both the kind that
     SELU wants.
     """
-    style = Style(activation, norm_at, init, bias_init, l1, l2, penalize, alpha_dropout)
+    style = LayerDefaults(activation, norm_at, init, bias_init, l1, l2, penalize, alpha_dropout)
     calls = style.dropped(input_dropout)
     calls += [layer("flatten"), *dense_layers([widened(n, width) for n in hidden], style, batch_norm, dropout)]
     return [*calls, style.head()]
@@ -141,7 +141,7 @@ def lenet5(
 
     Pictures under 32 pixels are padded by two on each side, as the digits of 28 were.
     """
-    style = Style(activation, "before", init, bias_init, l1, l2, penalize)
+    style = LayerDefaults(activation, "before", init, bias_init, l1, l2, penalize)
     pool = layer("pool" if pooling == "max" else "avgpool")
     edge = 2 if min(shape[1:]) < 32 else 0
     return [

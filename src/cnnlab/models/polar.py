@@ -49,7 +49,7 @@ class RingConv2d(nn.Conv2d):
         return super().forward(input)
 
 
-class Correlate(nn.Module):
+class CircularCorrelation(nn.Module):
     """For each pair of channels how well the second fits the first when it is turned on by so many columns.
 
     The circular cross-correlation Σ a(x) b(x + d) / W for every d, by the convolution theorem.
@@ -114,4 +114,4 @@ def correlate(place: LayerContext) -> Layer:
     channels, height, width = place.feature_map()
     if channels % 2:
         raise place.error(f"correlate takes channels in pairs, and there are {channels}; make their number even")
-    return Layer(Correlate(), (channels // 2, height, width))
+    return Layer(CircularCorrelation(), (channels // 2, height, width))

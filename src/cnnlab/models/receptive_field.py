@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cnnlab.models.input_adapters import GreyToColour
 from cnnlab.models.modules import Add, Concatenate, Exponential, GlobalPool, Multiply
 from cnnlab.models.penalties import ActivityPenalty
-from cnnlab.models.shapes import Pixels, Shape, pair, reach
+from cnnlab.models.shapes import HeightWidth, Shape, pair, reach
 
 _WINDOWS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 _JOINS = (Add, Concatenate, Multiply)
@@ -30,11 +30,11 @@ class ReceptiveField:
     :param extent: how many positions there are.
     """
 
-    size: Pixels
-    jump: Pixels
-    extent: Pixels
+    size: HeightWidth
+    jump: HeightWidth
+    extent: HeightWidth
 
-    def through_window(self, module: Any, extent: Pixels) -> "ReceptiveField":
+    def through_window(self, module: Any, extent: HeightWidth) -> "ReceptiveField":
         """After a window slid over the positions (Araujo et al. 2019, "Computing Receptive Fields", equation 2)."""
         kernel, stride = pair(module.kernel_size), pair(module.stride)
         spans = [reach(k, d) for k, d in zip(kernel, pair(getattr(module, "dilation", 1)), strict=True)]
@@ -60,7 +60,7 @@ class ReceptiveFieldTracker:
         """Takes the picture itself: each pixel sees itself."""
         self._known[id(image)] = (image, self._image)
 
-    def passed(self, module: nn.Module, inputs: Sequence[Tensor], output: Tensor) -> Pixels | None:
+    def passed(self, module: nn.Module, inputs: Sequence[Tensor], output: Tensor) -> HeightWidth | None:
         """The field behind each output of a layer; None where an input or the kind of layer is unknown."""
         sources = [self._known.get(id(value), (value, None))[1] for value in inputs]
         known = [source for source in sources if source is not None]

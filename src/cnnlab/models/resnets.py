@@ -7,7 +7,7 @@ from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import Call
 from cnnlab.models.basic_layers import Rate
 from cnnlab.models.initialisers import Initialiser
-from cnnlab.models.layer_defaults import Activation, Style, layer, widened
+from cnnlab.models.layer_defaults import Activation, LayerDefaults, layer, widened
 from cnnlab.models.networks import ArchitecturePlan, architectures
 from cnnlab.models.plain_cnns import variant
 from cnnlab.models.shapes import Shape
@@ -33,7 +33,7 @@ def resnet(
     """
     if len(blocks) != len(filters):
         raise SpecError(f"blocks lists {len(blocks)} stages and filters {len(filters)}; give one number each.")
-    style = Style(activation, init=init)
+    style = LayerDefaults(activation, init=init)
     counts = [widened(count, width) for count in filters]
     start = {"kernel": 3, "padding": 1} if stem == "small" else {"kernel": 7, "padding": 3, "stride": 2}
     plan = [*style.group("conv", norm=True, filters=counts[0], **start)] if counts else []
@@ -60,7 +60,7 @@ def wide_resnet(
     """
     if depth % 6 != 4:
         raise SpecError(f"depth is 6n + 4 for n blocks a stage, such as 10, 16, 22, 28 or 40; got {depth}.")
-    style = Style(activation, init=init)
+    style = LayerDefaults(activation, init=init)
     options = {"activation": activation, "init": init, "dropout": dropout, "preactivation": True}
     plan = [style.weighted("conv", filters=16, bias=False)]
     for stage, count in enumerate((16, 32, 64)):
@@ -73,7 +73,7 @@ def _stage(filters: int, depth: int, stride: int, **options: object) -> list[Cal
     return [layer("residual", filters=filters, stride=stride if n == 0 else 1, **options) for n in range(depth)]
 
 
-def _ending(style: Style, dropout: float) -> list[Call]:
+def _ending(style: LayerDefaults, dropout: float) -> list[Call]:
     drop = [layer("dropout", p=dropout)] if dropout else []
     return [layer("global_pool"), *drop, style.head()]
 

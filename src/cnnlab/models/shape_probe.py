@@ -38,9 +38,9 @@ def shape_leaving(network: nn.Module, shape: Shape, native: int) -> Shape:
     :param native: the side of the pictures that the network was made for.
     :raises SpecError: where the picture is too small, naming the smallest side that is not.
     """
-    found = shape_after(network, shape)
-    if found is not None:
-        return found
+    left = shape_after(network, shape)
+    if left is not None:
+        return left
     height, width = shape[1:]
     side = smallest_side(network, shape[0], native)
     if side == native or shape_after(network, (shape[0], side + 1, side + 1)) is None:

@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
 """Channels, height and width of a feature map, or the one length of a flat vector."""
-Pixels: TypeAlias = tuple[int, int]
+HeightWidth: TypeAlias = tuple[int, int]
 """Along the height and along the width."""
 
 
@@ -13,7 +13,7 @@ def format_shape(shape: Shape) -> str:
     return "×".join(map(str, shape))
 
 
-def pair(value: Any) -> Pixels:
+def pair(value: Any) -> HeightWidth:
     """One number for both axes, or one for each."""
     height, width = (value, value) if isinstance(value, int) else value
     return height, width

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from cnnlab.core.errors import UsageError
 from cnnlab.models.inference import evaluating
 from cnnlab.models.receptive_field import ReceptiveFieldTracker
-from cnnlab.models.shapes import Pixels, Shape, format_shape, pair
+from cnnlab.models.shapes import HeightWidth, Shape, format_shape, pair
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class LayerRow:
     biases: int
     buffers: int
     multiply_adds: int
-    receptive_field: Pixels | None
+    receptive_field: HeightWidth | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def summary(network: nn.Module, shape: Shape) -> NetworkSummary:
     image = torch.zeros(1, *shape, device=example.device, dtype=example.dtype)
     tally.fields.start(image)
     try:
-        with tally.watching(), evaluating(network), torch.no_grad():
+        with evaluating(network), torch.no_grad():
+            tally.watch()
             network(image)
     except RuntimeError as error:
         raise UsageError(f"the network does not take pictures of {format_shape(shape)}: {error}") from error
@@ -115,14 +116,11 @@ def multiply_adds(network: nn.Module, shape: Shape, most: float = math.inf, seco
         if total > most or time.perf_counter() > end:
             raise _EnoughError
 
-    hooks = [module.register_forward_hook(note) for module in network.modules() if _is_layer(module)]
     example = next(network.parameters(), torch.empty(0))
-    try:
-        with evaluating(network), torch.no_grad(), suppress(_EnoughError):
-            network(torch.zeros(1, *shape, device=example.device, dtype=example.dtype))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with evaluating(network), torch.no_grad(), suppress(_EnoughError):
+        for module in filter(_is_layer, network.modules()):
+            module.register_forward_hook(note)
+        network(torch.zeros(1, *shape, device=example.device, dtype=example.dtype))
     return total
 
 
@@ -136,18 +134,13 @@ class _Tally:
     def __init__(self, network: nn.Module, shape: Shape) -> None:
         self.layers = {module: name for name, module in network.named_modules() if _is_layer(module)}
         self.fields = ReceptiveFieldTracker(shape)
-        self.seen: dict[nn.Module, tuple[Shape, Pixels | None]] = {}
+        self.seen: dict[nn.Module, tuple[Shape, HeightWidth | None]] = {}
         self.multiply_adds = dict.fromkeys(self.layers, 0)
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """A block in which every layer reports what passes through it."""
-        hooks = [module.register_forward_hook(self.note) for module in self.layers]
-        try:
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
+    def watch(self) -> None:
+        """From now on every layer reports what passes through it."""
+        for module in self.layers:
+            module.register_forward_hook(self.note)
 
     def note(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if not isinstance(output, Tensor):
@@ -184,7 +177,7 @@ def _is_layer(module: nn.Module) -> bool:
     return not has_parts or any(True for _ in module.parameters(recurse=False))
 
 
-def _kernel(module: nn.Module) -> Pixels | None:
+def _kernel(module: nn.Module) -> HeightWidth | None:
     size = getattr(module, "kernel_size", None)
     return pair(size) if isinstance(size, int) or (isinstance(size, tuple) and len(size) == 2) else None
 

@@ -1,6 +1,13 @@
 """What a network predicts and how it is scored: the head's size, targets, loss, decoding and metrics in one object."""
 
-from cnnlab.objectives.base import Objective, build_objective, canonical_objective, objectives, restore_objective
+from cnnlab.objectives.base import (
+    Objective,
+    build_objective,
+    canonical_objective,
+    objectives,
+    parse_objective,
+    restore_objective,
+)
 from cnnlab.objectives.binary import Binary
 from cnnlab.objectives.bins import Bins
 from cnnlab.objectives.circular import Circular
@@ -24,5 +31,6 @@ __all__ = [
     "build_objective",
     "canonical_objective",
     "objectives",
+    "parse_objective",
     "restore_objective",
 ]

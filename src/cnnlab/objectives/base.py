@@ -1,22 +1,21 @@
 """The objective: everything about a training that depends on what is predicted, behind one interface."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from cnnlab.core.errors import DataError
+from cnnlab.core.errors import DataError, UsageError
+from cnnlab.core.measurements import Direction
 from cnnlab.core.registry import BoundCall, Registry
 from cnnlab.core.spec import Call, read_one
 from cnnlab.objectives.clock import Clock
 from cnnlab.objectives.columns import Columns, Targets, column_list
-from cnnlab.objectives.metrics import Direction, better
-
-if TYPE_CHECKING:
-    from cnnlab.objectives.single import Numeric
+from cnnlab.objectives.metrics import better
+from cnnlab.objectives.quantity import NumberHead
 
 objectives: Registry["Objective"] = Registry("objective", given=("columns",))
 
@@ -24,13 +23,13 @@ _JUDGED_AT_ONCE = 8192
 
 
 def build_objective(spec: object, columns: Columns) -> "Objective":
-    """The objective that ``spec`` names, for a data set with these target columns.
+    """The objective that ``spec`` names, as text or parsed, for a data set with these target columns.
 
     Its own ``spec`` names the columns and whatever else the data has settled, so that it says all by itself.
 
     :raises UsageError: when the columns do not suit it.
     """
-    bound = _complete(objectives.bind(spec))
+    bound = parse_objective(spec)
     objective = bound.build(columns=columns)
     objective.spec = str(BoundCall(bound.entry, {**bound.arguments, **objective.settled}))
     objective.clock = Clock.of(columns, objective.predicts)
@@ -46,9 +45,17 @@ def restore_objective(spec: object, classes: Mapping[str, tuple[str, ...]]) -> "
     return build_objective(spec, {**named, **classes})
 
 
+def parse_objective(spec: object) -> "BoundCall[Objective]":
+    """What the spec of an objective means, with the arguments of those within it completed too.
+
+    :raises SpecError: for a name or an argument that there is not.
+    """
+    return spec if isinstance(spec, BoundCall) else _complete(objectives.bind(spec))
+
+
 def canonical_objective(spec: object) -> str:
     """The canonical text of an objective's spec."""
-    return str(_complete(objectives.bind(spec)))
+    return str(parse_objective(spec))
 
 
 def _complete(bound: "BoundCall[Objective]") -> "BoundCall[Objective]":
@@ -62,13 +69,13 @@ def _complete(bound: "BoundCall[Objective]") -> "BoundCall[Objective]":
 
 def _columns_named(call: Call) -> list[str]:
     """The columns that a call and the calls within it name."""
-    found: list[str] = []
+    names: list[str] = []
     for name, value in call.kwargs.items():
         if isinstance(value, Call):
-            found += _columns_named(value)
+            names += _columns_named(value)
         elif name == "column":
-            found += [value] if isinstance(value, str) else [word for word in value or () if isinstance(word, str)]
-    return found
+            names += [value] if isinstance(value, str) else [word for word in value or () if isinstance(word, str)]
+    return names
 
 
 class Objective(ABC):
@@ -100,7 +107,7 @@ class Objective(ABC):
     """How far the time of day is off, where hour and minute are both predicted."""
 
     @property
-    def number_heads(self) -> "Mapping[str, Numeric]":
+    def number_heads(self) -> Mapping[str, NumberHead]:
         """Those of its heads that predict a number, by name."""
         return {}
 
@@ -155,6 +162,32 @@ class Objective(ABC):
             raise DataError(
                 f"{column_list(missing)} is predicted, and the data has no such column; it has {column_list(targets)}."
             )
+
+    def combine(self, outputs: Sequence[Tensor], weights: Sequence[float] | None = None) -> Tensor:
+        """What several members say together, as outputs that are decoded and scored like those of one.
+
+        Where there are probabilities the weighted mean of these is meant, given as their logarithms; of what predicts
+        a number, the weighted mean of the outputs.
+
+        :param outputs: N×``outputs`` for each member.
+        :param weights: one for each member, not negative; all alike unless given. Their sum does not matter.
+        :raises UsageError: for no members, or outputs or weights that do not fit together.
+        """
+        shapes = {tuple(member.shape) for member in outputs}
+        if len(shapes) != 1 or outputs[0].dim() != 2 or outputs[0].shape[1] != self.outputs:
+            given = " and ".join(str(list(shape)) for shape in sorted(shapes)) or "none"
+            raise UsageError(f"members are combined whose outputs are all N×{self.outputs}; got {given}.")
+        shares = torch.tensor([1.0] * len(outputs) if weights is None else list(weights), dtype=torch.float64)
+        if len(shares) != len(outputs) or not torch.isfinite(shares).all() or shares.min() < 0 or not shares.sum() > 0:
+            raise UsageError(
+                f"weights of {len(outputs)} members are as many numbers, not negative and not all 0; got {weights}."
+            )
+        members = torch.stack([member.double() for member in outputs])
+        return self.mixture(members, (shares / shares.sum()).to(members.device)).to(outputs[0].dtype)
+
+    @abstractmethod
+    def mixture(self, members: Tensor, shares: Tensor) -> Tensor:
+        """The outputs N×K of members M×N×K together, float64, each with its share M of the whole."""
 
     @abstractmethod
     def encode(self, targets: Targets) -> dict[str, Tensor]:

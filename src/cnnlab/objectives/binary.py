@@ -10,7 +10,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.objectives.base import objectives
 from cnnlab.objectives.classes import confusion_counts
 from cnnlab.objectives.columns import Columns, Targets, named_classes
-from cnnlab.objectives.single import Single
+from cnnlab.objectives.single import Single, log_mixture
 
 
 class Binary(Single):
@@ -70,6 +70,10 @@ class Binary(Single):
     def support(self, outputs: Tensor, candidates: Targets) -> Tensor:
         """The logarithm of the class's probability."""
         return F.logsigmoid(torch.cat([-outputs, outputs], dim=1))[:, candidates[self.column]]
+
+    def mixture(self, members: Tensor, shares: Tensor) -> Tensor:
+        """The logit of the weighted mean of the members' probabilities."""
+        return log_mixture(F.logsigmoid(members), shares) - log_mixture(F.logsigmoid(-members), shares)
 
     def likelihoods(self, outputs: Tensor) -> Tensor:
         """The probabilities of both classes, N×2."""

@@ -14,7 +14,7 @@ from cnnlab.objectives.columns import Columns, Targets
 from cnnlab.objectives.distances import distances
 from cnnlab.objectives.quantity import Quantity, Wanted
 from cnnlab.objectives.scalar import checked_range
-from cnnlab.objectives.single import Numeric
+from cnnlab.objectives.single import Numeric, log_mixture
 
 Decoding: TypeAlias = Literal["centre", "mean", "near"]
 _NEAR = 2
@@ -77,6 +77,10 @@ class Bins(Numeric):
     def sums(self, outputs: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The number of samples whose largest logit is at the largest target."""
         return {"accuracy": (outputs.argmax(1) == target.argmax(1)).sum()}
+
+    def mixture(self, members: Tensor, shares: Tensor) -> Tensor:
+        """The logarithm of the weighted mean of the members' probabilities."""
+        return log_mixture(torch.log_softmax(members, dim=2), shares)
 
     def likelihoods(self, outputs: Tensor) -> Tensor:
         """Softmax over the bins."""

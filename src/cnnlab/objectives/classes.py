@@ -10,7 +10,7 @@ from cnnlab.core.arguments import Count
 from cnnlab.core.errors import UsageError
 from cnnlab.objectives.base import objectives
 from cnnlab.objectives.columns import Columns, Targets, named_classes, number_table
-from cnnlab.objectives.single import Single
+from cnnlab.objectives.single import Single, log_mixture
 
 
 class Classes(Single):
@@ -72,6 +72,10 @@ class Classes(Single):
     def support(self, outputs: Tensor, candidates: Targets) -> Tensor:
         """The logarithm of the class's probability."""
         return torch.log_softmax(outputs, dim=1)[:, candidates[self.column]]
+
+    def mixture(self, members: Tensor, shares: Tensor) -> Tensor:
+        """The logarithm of the weighted mean of the members' probabilities."""
+        return log_mixture(torch.log_softmax(members, dim=2), shares)
 
     def likelihoods(self, outputs: Tensor) -> Tensor:
         """Softmax."""

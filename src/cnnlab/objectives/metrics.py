@@ -6,7 +6,8 @@ Names may bear what they are of in front, such as ``test_``, ``hour_`` or ``cloc
 import re
 from typing import Literal, TypeAlias
 
-Direction: TypeAlias = Literal["higher", "lower"]
+from cnnlab.core.measurements import Direction
+
 MetricUnit: TypeAlias = Literal["share", "loss", "minutes", "number"]
 """Shares are numbers from 0 to 1, which people read in percent."""
 

@@ -14,6 +14,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.spec import Call
 from cnnlab.objectives.base import Objective, objectives
 from cnnlab.objectives.columns import Columns, Targets
+from cnnlab.objectives.quantity import NumberHead
 from cnnlab.objectives.single import Numeric, Single
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ class MultiHead(Objective):
         return tuple(f"{head}_{name}" for head, part in self.parts.items() for name in names(part))
 
     @property
-    def number_heads(self) -> Mapping[str, Numeric]:
+    def number_heads(self) -> Mapping[str, NumberHead]:
         """Those of its heads that predict a number, each by itself, before any vote."""
         return {head: part for head, part in self.parts.items() if isinstance(part, Numeric)}
 
@@ -84,6 +85,11 @@ class MultiHead(Objective):
         split = self.split(outputs)
         sums = {head: part.tally(split[head], {part.name: encoded[head]}) for head, part in self.parts.items()}
         return {f"{head}_{name}": value for head, part in sums.items() for name, value in part.items()}
+
+    def mixture(self, members: Tensor, shares: Tensor) -> Tensor:
+        """Each head by itself; they vote afterwards."""
+        split = torch.split(members, list(self.heads.values()), dim=2)
+        return torch.cat([part.mixture(rows, shares) for part, rows in zip(self.parts.values(), split, strict=True)], 1)
 
     def probabilities(self, outputs: Tensor) -> dict[str, Tensor]:
         """Those of each head that has them."""

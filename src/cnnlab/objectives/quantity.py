@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -103,6 +103,19 @@ class Quantity:
     def _around(self, name: str, period: float | None) -> float | None:
         """The circle of one column's own numbers: that of the whole, where the column is all there is or leads."""
         return None if period is None or name != self.columns[0] else period / self.units[0]
+
+
+class NumberHead(Protocol):
+    """A head that predicts a number.
+
+    :param period: of a number that goes round a circle.
+    """
+
+    quantity: Quantity
+    period: float | None
+
+    def value(self, outputs: Tensor) -> Tensor:
+        """The predicted number, N, from the head's outputs."""
 
 
 def _names(columns: Columns, wanted: Wanted, objective: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.objectives.base import Objective
 from cnnlab.objectives.columns import Targets
 from cnnlab.objectives.distances import distances, middle, shares_within
-from cnnlab.objectives.quantity import Quantity
+from cnnlab.objectives.quantity import NumberHead, Quantity
 
 
 class Single(Objective):
@@ -66,6 +66,10 @@ class Single(Objective):
         if not self.smooths:
             raise UsageError(f"label_smoothing needs classes, and {self.name} is predicted as a number. Leave it out.")
         return {self.name: self.softened(encoded[self.name], amount)}
+
+    def mixture(self, members: Tensor, shares: Tensor) -> Tensor:
+        """The weighted mean of the outputs."""
+        return torch.einsum("mnk,m->nk", members, shares)
 
     @property
     @abstractmethod
@@ -130,7 +134,7 @@ class Numeric(Single):
         self.settled: dict[str, Any] = {"column": quantity.column, "units": quantity.units}
 
     @property
-    def number_heads(self) -> "Mapping[str, Numeric]":
+    def number_heads(self) -> Mapping[str, NumberHead]:
         """Its one head."""
         return {self.name: self}
 
@@ -170,6 +174,12 @@ class Numeric(Single):
     def _apart(self, outputs: Tensor, targets: Targets) -> Tensor:
         truth = self.quantity.of(targets)
         return distances(self.value(outputs).double().to(truth.device), truth, self.period)
+
+
+def log_mixture(likelihoods: Tensor, shares: Tensor) -> Tensor:
+    """The logarithm of the weighted mean of probabilities that are given by their logarithms, M×…, with shares M."""
+    share = shares.log().view(-1, *[1] * (likelihoods.dim() - 1))
+    return torch.logsumexp(likelihoods + share, dim=0)
 
 
 def _full(outputs: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from cnnlab.reports.contents.standalone_runs import result_of_runs
 from cnnlab.reports.contents.tables import Table
 from cnnlab.reports.figures.mistakes import draw_mistakes
 from cnnlab.reports.figures.style import style
-from cnnlab.reports.sections import Section, sections
+from cnnlab.reports.sections import Section, sections_of
 from cnnlab.reports.writing.page import has_images, page
 from cnnlab.reports.writing.svg import pdf_of, svg_of
 from cnnlab.reports.writing.tables import csv_of, latex_of, slug
@@ -42,7 +42,7 @@ def write_study_report(
     """
     if not result.settings:
         raise UsageError(f"the study {result.name} has no settings yet, so there is nothing to report. Run it first.")
-    return _write(ReportSubject(result, runs), Path(out_dir), data_dir)
+    return _write(ReportSubject(result, runs, data_dir=data_dir), Path(out_dir))
 
 
 def write_runs_report(runs: Sequence[Run], out_dir: Path, *, data_dir: Path | None = None) -> Path:
@@ -51,11 +51,12 @@ def write_runs_report(runs: Sequence[Run], out_dir: Path, *, data_dir: Path | No
     :raises UsageError: when there are no runs.
     """
     result = result_of_runs(runs)
-    return _write(ReportSubject(result, {run.name: run for run in runs}, is_study=False), Path(out_dir), data_dir)
+    subject = ReportSubject(result, {run.name: run for run in runs}, is_study=False, data_dir=data_dir)
+    return _write(subject, Path(out_dir))
 
 
-def _write(subject: ReportSubject, out_dir: Path, data_dir: Path | None) -> Path:
-    parts = sections(subject, data_dir)
+def _write(subject: ReportSubject, out_dir: Path) -> Path:
+    parts = sections_of(subject)
     origin = provenance(subject)
     folder = out_dir / FILES
     make_folder(out_dir)

@@ -14,14 +14,14 @@ def data_folder(recipe: Mapping[str, Any], info: Mapping[str, Any]) -> Path | No
     None where the data has no such path, or it is not on record where it lay.
     """
     source = (info.get("data") or {}).get("source") or {}
-    path, found = _path(recipe.get("data")), Path(str(source.get("from", "")))
-    if path is None or not found.is_absolute():
+    path, origin = _path(recipe.get("data")), Path(str(source.get("from", "")))
+    if path is None or not origin.is_absolute():
         return None
     # Of a single file some readers record the folder.
     for tail in (path.parts, path.parts[:-1]):
-        above = len(found.parts) - len(tail)
-        if found.parts[above:] == tail:
-            return Path(*found.parts[:above])
+        above = len(origin.parts) - len(tail)
+        if origin.parts[above:] == tail:
+            return Path(*origin.parts[:above])
     return None
 
 

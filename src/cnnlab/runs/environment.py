@@ -8,8 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import cnnlab
-
 _PACKAGES = ("cnnlab", "torch", "numpy")
 
 
@@ -28,17 +26,17 @@ def environment() -> dict[str, Any]:
 
 
 _CODE = {".py", ".c", ".h"}
+_ROOT = Path(__file__).parents[1]
 
 
 @cache
 def code_digest() -> str:
     """SHA-256 over the path and content of every file of code of the installed cnnlab, Python and C."""
-    root = Path(cnnlab.__file__).parent
     total = hashlib.sha256()
-    files = (path for path in root.rglob("*") if path.suffix in _CODE)
-    for path in sorted(files, key=lambda path: path.relative_to(root).parts):
+    files = (path for path in _ROOT.rglob("*") if path.suffix in _CODE)
+    for path in sorted(files, key=lambda path: path.relative_to(_ROOT).parts):
         content = path.read_bytes()
-        total.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
+        total.update(f"{path.relative_to(_ROOT).as_posix()}\0{len(content)}\0".encode())
         total.update(content)
     return total.hexdigest()
 

@@ -84,10 +84,10 @@ def owner(folder: Path) -> dict[str, Any]:
 
 def who(folder: Path) -> str:
     """The owner of a run folder, in words."""
-    found = owner(folder)
-    if not {"pid", "host", "since"} <= found.keys():
+    holder = owner(folder)
+    if not {"pid", "host", "since"} <= holder.keys():
         return "another process"
-    return f"process {found['pid']} on {found['host']} (since {found['since'][:19]} UTC)"
+    return f"process {holder['pid']} on {holder['host']} (since {holder['since'][:19]} UTC)"
 
 
 def _busy(folder: Path) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from cnnlab.core.files import replacing
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from torch import Tensor
 
     Outputs = npt.NDArray[np.float32]
     Column = npt.NDArray[np.int64] | npt.NDArray[np.float32]
@@ -82,6 +83,46 @@ class Predictions:
         known = f"targets {', '.join(self.targets)}" if self.targets else "no targets"
         return f"Predictions({self.split}: {heads}; {known}; {self.objective})"
 
+    def align(self, other: "Predictions") -> "Predictions":
+        """``other`` with its rows in the order of these, so that the two can be put side by side.
+
+        :raises UsageError: saying what differs, when they are not of the same pictures or have other targets.
+        """
+        reason = self._unlike(other)
+        if reason:
+            raise UsageError(
+                f"only predictions of the same pictures can be put side by side, and {reason}. Evaluate both on one "
+                "split of the same data."
+            )
+        if self.ids != other.ids:
+            places = {sample: place for place, sample in enumerate(other.ids)}
+            order = [places[sample] for sample in self.ids]
+            outputs = {name: array[order] for name, array in other.outputs.items()}
+            targets = {name: array[order] for name, array in other.targets.items()}
+            other = replace(other, outputs=outputs, targets=targets, ids=self.ids)
+        shared = set(self.targets) & set(other.targets)
+        if any(not (self.targets[name] == other.targets[name]).all() for name in shared):
+            raise UsageError(
+                "these predictions are of the same pictures and were scored by different targets, so they cannot be "
+                "put side by side."
+            )
+        return other
+
+    def _unlike(self, other: "Predictions") -> str:
+        """What tells that the two are not of the same pictures; empty where nothing does."""
+        # What was trained on may differ, as long as the pictures predicted do not.
+        are_same = self.images is not None and self.images == other.images
+        splits = [predictions.split.partition("@")[0] for predictions in (self, other)]
+        if splits[0] != splits[1] and not are_same:
+            return f"one is on {self.split} and the other on {other.split}"
+        if self.data != other.data and not are_same:
+            return "their data have different content"
+        if any(names != other.classes[name] for name, names in self.classes.items() if name in other.classes):
+            return "they predict other classes"
+        # Pictures that bear one name cannot be told apart once they are in another order.
+        are_named = len(set(self.ids)) == len(self) and sorted(self.ids) == sorted(other.ids)
+        return "" if self.ids == other.ids or are_named else "they are of different pictures"
+
     def save(self, path: Path | str) -> None:
         """Writes one safetensors file: equal predictions give files equal to the bit.
 
@@ -93,6 +134,14 @@ class Predictions:
         content = save(self._tensors(), {_KEY: canonical_json(self._header())})
         with replacing(Path(path)) as temporary:
             temporary.write_bytes(content)
+
+    @classmethod
+    def of_tensors(
+        cls, outputs: "Mapping[str, Tensor]", targets: "Mapping[str, Tensor]", **facts: Any
+    ) -> "Predictions":
+        """Outputs and targets as tensors, on any device; ``facts`` are the other fields."""
+        arrays = [{name: tensor.cpu().numpy() for name, tensor in part.items()} for part in (outputs, targets)]
+        return cls(arrays[0], arrays[1], **facts)
 
     @classmethod
     def load(cls, path: Path | str) -> "Predictions":
@@ -169,11 +218,11 @@ def _column(name: str, array: Any) -> "Column":
     return np.ascontiguousarray(result, dtype=np.float32)
 
 
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _same(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
     """Whether arrays are equal to the bit, so that a NaN equals itself."""
-    return one.keys() == other.keys() and all(
-        a.dtype == other[name].dtype and a.shape == other[name].shape and a.tobytes() == other[name].tobytes()
-        for name, a in one.items()
+    return left.keys() == right.keys() and all(
+        a.dtype == right[name].dtype and a.shape == right[name].shape and a.tobytes() == right[name].tobytes()
+        for name, a in left.items()
     )
 
 

@@ -33,12 +33,13 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from cnnlab.core import yaml
-from cnnlab.core.errors import DataError, RunNotFoundError
+from cnnlab.core.errors import CnnlabError, DataError, RunNotFoundError
 from cnnlab.core.files import write_text
 
 FORMAT = 1
@@ -47,6 +48,9 @@ INFO = "run.json"
 HISTORY = "history.csv"
 LIVE = "live.jsonl"
 MODEL = "model.safetensors"
+LAST = "last.safetensors"
+"""The weights of the last epoch, where another was selected."""
+SNAPSHOTS = "snapshots"
 PREDICTIONS = "predictions"
 STATUSES = ("unfinished", "finished", "failed")
 
@@ -107,6 +111,15 @@ def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def is_run(folder: Path) -> bool:
     """Whether a folder holds the record of a run."""
     return os.path.isfile(folder / INFO)
+
+
+def holds_a_run(folder: Path) -> bool:
+    """Whether a folder is a run by its content, be it damaged: others write a ``run.json`` too."""
+    if (folder / RECIPE).is_file():
+        return is_run(folder)
+    with suppress(CnnlabError):
+        return {"digest", "status"} <= read_info(folder).keys()
+    return False
 
 
 def write_info(folder: Path, info: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core import hooks, yaml
+from cnnlab.core.durations import short_duration
 from cnnlab.core.errors import ModelFileError, UsageError, suggestion
 from cnnlab.runs import record
 from cnnlab.runs.history import read_history
@@ -77,18 +78,42 @@ class Run(RunInfo):
             raise UsageError(f"run {self.name} ({self.state}) has no predictions on {split!r} stored. {hint}")
         return Predictions.load(path)
 
-    def classifier(self, network: Any = None) -> Any:
+    def classifier(self, network: Any = None, *, epoch: int | None = None) -> Any:
         """The trained classifier, as of the epoch selected.
 
         :param network: the module to put the weights into, for a run that was trained on one's own network.
+        :param epoch: another epoch after which the weights were kept: the last, or one of ``snapshots``.
         :raises ModelFileError: when no weights are stored yet, or the file is damaged.
+        :raises UsageError: for an epoch whose weights were not kept.
         """
+        stored = self.stored_epochs
         path = self.folder / record.MODEL
+        if epoch is not None and epoch not in stored:
+            known = f"Those of {', '.join(map(str, stored))} are" if stored else "None are yet"
+            raise UsageError(
+                f"run {self.name} did not keep its weights after epoch {epoch}. {known} stored; snapshots=[{epoch}] in "
+                "a recipe has them kept."
+            )
+        path = path if epoch is None else stored[epoch]
         if not path.is_file():
             raise ModelFileError(
                 f"run {self.name} ({self.state}) has no classifier stored yet. Let it finish: cnnlab resume {self.name}"
             )
         return hooks.open_stored("classifier", path, network=network)
+
+    @property
+    def stored_epochs(self) -> dict[int, Path]:
+        """The epochs after which weights were kept, in order, with the files that hold them; 0 is before the first."""
+        epochs = {
+            int(path.stem.removeprefix("epoch-")): path
+            for path in (self.folder / record.SNAPSHOTS).glob("epoch-*.safetensors")
+        }
+        selected, last = (self.info.get("selected") or {}).get("epoch"), self.folder / record.LAST
+        if last.is_file():
+            epochs[self.epochs_done] = last
+        if selected is not None and (self.folder / record.MODEL).is_file():
+            epochs[int(selected)] = self.folder / record.MODEL
+        return dict(sorted(epochs.items()))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that describes the run, as plain JSON: ``run.json``, the recipe, where it lies, what is stored."""
@@ -123,7 +148,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     rows += [
         (key, str(recipe[key])) for key in ("data", "model", "augment", "optimizer", "schedule") if recipe.get(key)
     ]
-    rows += [("epochs", _epochs(info)), ("selected", _selected(info)), ("time", _duration(info.get("seconds")))]
+    rows += [("epochs", _epochs(info)), ("selected", _selected(info)), ("time", short_duration(info.get("seconds")))]
     rows += [("scores" if place == 0 else "", line) for place, line in enumerate(_score_lines(info))]
     rows += [("warning", text) for text in info.get("warnings") or []]
     rows.append(("folder", str(run.folder)))
@@ -160,11 +185,3 @@ def _score_lines(info: Mapping[str, Any]) -> list[str]:
 
 def _number(value: Any) -> str:
     return f"{value:.{_DIGITS}f}" if isinstance(value, float) else str(value)
-
-
-def _duration(seconds: float | None) -> str:
-    if not seconds:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02} min" if minutes else f"{seconds:.1f} s"

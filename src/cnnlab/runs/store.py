@@ -1,8 +1,7 @@
-"""The runs under one folder: found, listed, filtered, compared, deleted."""
+"""The runs under one folder: found, listed, filtered, compared, deleted and restored."""
 
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Sequence
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError, suggestion
-from cnnlab.core.files import storage_errors
 from cnnlab.core.hooks import opener
 from cnnlab.runs import record
 from cnnlab.runs.comparison import RunComparison, side_by_side
@@ -20,12 +18,12 @@ from cnnlab.runs.keys import MISSING, lookup
 from cnnlab.runs.lock import RunLock, is_locked, who
 from cnnlab.runs.run import Run
 from cnnlab.runs.run_info import RunInfo
+from cnnlab.runs.trash import PURGED, Trash
 from cnnlab.runs.writer import CREATING, ending
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DELETED = ".deleted-"
 _HEXADECIMAL = re.compile(r"[0-9a-f]+")
 # A run being made takes its lock within the first instants.
 _YOUNG_SECONDS = 60.0
@@ -69,9 +67,14 @@ class RunSummary(RunInfo):
 
 
 @opener("run")
-def open_run(name: str | Path, root: Path | str | None = None) -> Run:
-    """The run that ``name`` means in the store at ``root``; ``CNNLAB_RUNS`` or ``runs/`` otherwise."""
-    return RunStore(root or os.environ.get("CNNLAB_RUNS") or "runs").find(name)
+def open_run(name: str | Path, *, runs: Path | str | None = None, **unused: Any) -> Run:
+    """The run that ``name`` means in the folder of runs; ``CNNLAB_RUNS`` or ``runs/`` otherwise."""
+    return store_at(runs).find(name)
+
+
+def store_at(root: Path | str | None = None) -> "RunStore":
+    """The store in this folder, in ``CNNLAB_RUNS``, or in ``runs/``."""
+    return RunStore(root or os.environ.get("CNNLAB_RUNS") or "runs")
 
 
 class RunStore:
@@ -83,7 +86,7 @@ class RunStore:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
-        self._index = Index(self.root)
+        self._index, self._trash = Index(self.root), Trash(self.root)
         self._is_clean = False
 
     def list(self) -> Sequence[RunSummary]:
@@ -160,37 +163,73 @@ class RunStore:
             raise UsageError("a comparison takes at least two runs.")
         return side_by_side([self.find(name) for name in names])
 
-    def delete(self, name: str | Path | RunInfo) -> None:
-        """Removes a run and all that belongs to it; ``name`` as for :meth:`find`, and only one run may answer to it.
+    def folder_of(self, name: str | Path | RunInfo) -> Path:
+        """The folder of the one run of this store that ``name`` means, which may be damaged.
 
-        :raises RunNotFoundError: as :meth:`find` does, and for a digest that several repeats share.
+        :param name: as for :meth:`find`, but only one run may answer to it.
+        :raises RunNotFoundError: as :meth:`find` does; for a digest that several repeats share; and for a folder that
+            does not lie directly in the store or holds no run.
+        """
+        if isinstance(name, RunInfo):
+            return self._own(name.folder)
+        direct = self.root / name
+        if direct.parent == self.root and record.is_run(direct):
+            return self._own(direct)
+        repeats = [run.name for run in self.by_digest(str(name))]
+        if len(repeats) > 1:
+            raise RunNotFoundError(self._not_found(str(name), repeats, []))
+        return self._own(self.find(name).folder)
+
+    def delete(self, name: str | Path | RunInfo) -> Path:
+        """Moves a run and all that belongs to it to the trash of the store, and says where it lies there.
+
+        Until :meth:`purge` it can be had back by :meth:`restore`. A link to a run is moved itself; what it leads to is
+        left alone.
+
+        :param name: as for :meth:`folder_of`.
+        :raises RunNotFoundError: as :meth:`folder_of` does.
         :raises RunBusyError: while a process is at work on it.
         :raises StorageError: when the folder may not be changed; the run is then whole.
         """
-        folder = self._folder(name)
+        folder = self.folder_of(name)
         lock = RunLock(folder)
         try:
+            if folder.is_symlink() and is_locked(folder):
+                raise RunBusyError
+            if folder.is_symlink():
+                return self._trash.put(folder)
             lock.acquire()
+            lock.folder = self._trash.put(folder)
+            return lock.folder
         except RunBusyError:
             raise RunBusyError(
                 f"the run {folder.name} cannot be deleted while {who(folder)} works on it. Stop that process first."
             ) from None
-        # Half a run under its own name would look like one.
-        hidden = folder.with_name(f"{DELETED}{folder.name}-{secrets.token_hex(4)}")
-        try:
-            with storage_errors(folder):
-                folder.rename(hidden)
-            lock.folder = hidden
-            shutil.rmtree(hidden, ignore_errors=True)
         finally:
             lock.release()
-        self.clean()
+
+    def deleted(self) -> Sequence[Path]:
+        """Where the deleted runs lie that were not purged, the one deleted last first."""
+        return self._trash.entries()
+
+    def restore(self, name: str) -> Path:
+        """Brings a deleted run back, and says where it is: of several by one name, the one deleted last.
+
+        :param name: of its folder.
+        :raises RunNotFoundError: when none of that name was deleted since the last purge.
+        :raises UsageError: when another run has taken its place.
+        """
+        return self._trash.restore(name)
+
+    def purge(self) -> Sequence[Path]:
+        """Removes the deleted runs for good, and says where they were."""
+        return self._trash.purge()
 
     def clean(self) -> None:
-        """Removes what deletions and creations that were killed have left under hidden names."""
+        """Removes what purges and creations that were killed have left under hidden names."""
         self._is_clean = True
         for folder in self.root.glob(".*-*"):
-            if folder.name.startswith(DELETED) or (folder.name.startswith(CREATING) and _is_abandoned(folder)):
+            if folder.name.startswith(PURGED) or (folder.name.startswith(CREATING) and _is_abandoned(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def __len__(self) -> int:
@@ -199,17 +238,16 @@ class RunStore:
     def __repr__(self) -> str:
         return f"RunStore({str(self.root)!r})"
 
-    def _folder(self, name: str | Path | RunInfo) -> Path:
-        """The folder of the one run that ``name`` means, which may be damaged."""
-        if isinstance(name, RunInfo):
-            return name.folder
-        direct = self.root / name
-        if direct.parent == self.root and record.is_run(direct):
-            return direct
-        repeats = [run.name for run in self.by_digest(str(name))]
-        if len(repeats) > 1:
-            raise RunNotFoundError(self._not_found(str(name), repeats, []))
-        return self.find(name).folder
+    def _own(self, folder: Path) -> Path:
+        """``folder``, if it is one of this store's runs: what merely holds a ``run.json`` is somebody's own."""
+        if folder.name in ("", "..") or folder.parent.resolve() != self.root.resolve():
+            raise RunNotFoundError(f"{folder} does not lie directly in {self.root}, so it is no run of that store.")
+        if not record.holds_a_run(folder):
+            raise RunNotFoundError(
+                f"{folder} holds a {record.INFO} and nothing else of a run, so it is left alone. If it is to go, "
+                "remove it yourself."
+            )
+        return folder
 
     def _not_found(self, name: str, candidates: Sequence[str], entries: Sequence[IndexEntry]) -> str:
         if candidates:

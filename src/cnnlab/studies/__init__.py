@@ -3,8 +3,9 @@
 The names below are imported when they are first used: a stored result is read without torch.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cnnlab.core.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
     from cnnlab.studies.dataframes import settings_frame as settings_frame
@@ -17,37 +18,16 @@ if TYPE_CHECKING:
     from cnnlab.studies.result import StudyResult as StudyResult
     from cnnlab.studies.study import Study as Study
 
-_HOMES = {
-    "Executor": "execution.executor",
-    "ProcessExecutor": "execution.process_executor",
-    "Study": "study",
-    "StudyInterrupted": "execution.runner",
-    "StudyPlan": "planning",
-    "StudyResult": "result",
-    "ThreadExecutor": "execution.thread_executor",
-    "settings_frame": "dataframes",
-    "trials_frame": "dataframes",
-}
-__all__ = [
-    "Executor",
-    "ProcessExecutor",
-    "Study",
-    "StudyInterrupted",
-    "StudyPlan",
-    "StudyResult",
-    "ThreadExecutor",
-    "settings_frame",
-    "trials_frame",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "dataframes": ("settings_frame", "trials_frame"),
+        "execution.executor": ("Executor",),
+        "execution.process_executor": ("ProcessExecutor",),
+        "execution.runner": ("StudyInterrupted",),
+        "execution.thread_executor": ("ThreadExecutor",),
+        "planning": ("StudyPlan",),
+        "result": ("StudyResult",),
+        "study": ("Study",),
+    },
+)

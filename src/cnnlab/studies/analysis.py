@@ -2,26 +2,26 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
-from itertools import combinations
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from cnnlab.core.errors import CnnlabError
+from cnnlab.core.measurements import Measure, Metric
 from cnnlab.evaluation import McNemarResult
 from cnnlab.runs import Predictions, Run, RunSummary, environment
 from cnnlab.runs.record import MODEL, now
 from cnnlab.studies.designs import SearchDesign
-from cnnlab.studies.measures import Measure
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.result import Family, Metric, Setting, StudyResult, Trial
+from cnnlab.studies.result import Family, Setting, StudyResult, Trial
 from cnnlab.studies.search import searched, steps_left
 from cnnlab.studies.settings import PlannedSetting, StudySettings
+from cnnlab.studies.statistics.families import compare_all
 from cnnlab.studies.statistics.published_numbers import ResolvedTable, compare_published
-from cnnlab.studies.statistics.single_runs import are_single, family_of_single_runs, paired
-from cnnlab.studies.statistics.tables import MOST_PAIRED, Tables
+from cnnlab.studies.statistics.single_runs import are_single, paired
+from cnnlab.studies.statistics.tables import Tables, scored_images
 from cnnlab.studies.statistics.verdicts import ResolvedClaim, judge_claim, planned_pairs
 from cnnlab.studies.trials import Trials
 
@@ -98,28 +98,16 @@ class Analysis:
             self.study_settings.file.repeats,
             metrics,
             baseline=self.study_settings.baseline,
-            images=self._images(settings),
+            together=self._together(settings),
+            images=scored_images(run for setting in settings for run in self._finished_runs(setting)),
             smallest=self.study_settings.file.smallest,
             planned=planned_pairs(self.claims, self.study_settings.baseline),
             image_by_image=partial(self._image_by_image, {setting.key: setting for setting in settings}),
         )
 
     def _family(self, metric: Metric, settings: Sequence[Setting], tables: Tables) -> Family | None:
-        if not self._may_compare:
-            return None
-        if are_single(settings) and len(settings) <= MOST_PAIRED:
-            known = [setting for setting in settings if setting.finished]
-            base = next((setting for setting in known if setting.key == self.study_settings.baseline), None)
-            pairs = [(setting, base) for setting in known if base and setting is not base] or [
-                (later, earlier) for earlier, later in combinations(known, 2)
-            ]
-            try:
-                family = family_of_single_runs(metric, pairs, base is not None, cache(self._predictions))
-            except CnnlabError:
-                family = None
-            if family is not None:
-                return family
-        return tables.family(metric.name)
+        # What a search tried was chosen by these numbers; tests would make too much of them.
+        return None if self.study_settings.searched else compare_all(metric, settings, tables, self._predictions)
 
     def _image_by_image(
         self, settings: Mapping[str, Setting], metric: Metric, left: str, right: str
@@ -134,11 +122,6 @@ class Analysis:
 
     def _predictions(self, run: str, split: str) -> Predictions:
         return Run(self.trials.store.root / run).predictions(split)
-
-    @property
-    def _may_compare(self) -> bool:
-        # What a search tried was chosen by these numbers; tests would make too much of them.
-        return not self.study_settings.searched
 
     @property
     def _still_to_try(self) -> int:
@@ -160,8 +143,7 @@ class Analysis:
         run, failure = self.trials.run(digest), self.record.failures.get(digest)
         attempts = self.record.attempts.get(digest, 0)
         if run is not None and run.status == "finished":
-            info = run.info
-            values = {measure.metric.name: self._value(measure, run, info) for measure in self.measures}
+            values = {m.metric.name: _value(m, run) for m in self.measures if not m.is_of_setting}
             return Trial(
                 seed,
                 "finished",
@@ -182,13 +164,6 @@ class Analysis:
         where = f"interrupted after epoch {run.epochs_done} of {run.epochs}" if run is not None else "not trained yet"
         return Trial(seed, "missing", reason=where, **facts)
 
-    def _value(self, measure: Measure, run: RunSummary, info: Mapping[str, Any]) -> float | None:
-        try:
-            return measure.of(run.folder, info)
-        except CnnlabError:
-            # Predictions that were deleted since: the other numbers of the run still count.
-            return None
-
     def _pruned(self, planned: PlannedSetting) -> int | None:
         if not self.study_settings.searched:
             return None
@@ -207,22 +182,23 @@ class Analysis:
             self._parameters(setting),
         )
 
+    def _together(self, settings: Sequence[Setting]) -> dict[str, dict[str, float]]:
+        """By metric and setting the measures of all finished runs of a setting."""
+        found: dict[str, dict[str, float]] = {}
+        for measure in (measure for measure in self.measures if measure.is_of_setting):
+            runs = {setting.key: self._finished_runs(setting) for setting in settings}
+            values = {key: value for key, some in runs.items() if some and (value := _value(measure, some)) is not None}
+            found[measure.metric.name] = values
+        return found
+
+    def _finished_runs(self, setting: Setting) -> list[RunSummary]:
+        runs = (self.trials.run(str(trial.digest)) for trial in setting.finished)
+        return [run for run in runs if run is not None]
+
     def _parameters(self, setting: Setting) -> int | None:
         """Weights of its network, read off the first finished trial's file."""
         run = self.trials.run(str(setting.finished[0].digest)) if setting.finished else None
         return None if run is None else count_parameters(run.folder / MODEL)
-
-    def _images(self, settings: Sequence[Setting]) -> dict[str, int]:
-        """How many pictures each score was taken on."""
-        trial = next((trial for setting in settings for trial in setting.finished), None)
-        run = None if trial is None or trial.digest is None else self.trials.run(trial.digest)
-        scores: Mapping[str, Any] = {} if run is None else run.info.get("scores") or {}
-        return {
-            f"{split}_{name}": int(values["n"])
-            for split, values in scores.items()
-            for name in values
-            if name != "n" and values.get("n")
-        }
 
     def _data(self, finished: Sequence[Trial]) -> dict[str, Any]:
         run = self.trials.run(str(finished[0].digest)) if finished else None
@@ -248,6 +224,14 @@ class Analysis:
         return notes
 
 
+def _value(measure: Measure, runs: RunSummary | Sequence[RunSummary]) -> float | None:
+    try:
+        return measure.of(runs)
+    except CnnlabError:
+        # Predictions that were deleted since: the other numbers of the run still count.
+        return None
+
+
 def _differs(execution: Mapping[str, Any], fixed: Mapping[str, Any]) -> bool:
     return any(key in execution and execution[key] != fixed.get(key) for key in _FIXED)
 
@@ -263,10 +247,3 @@ def count_parameters(path: Path) -> int | None:
             return sum(int(math.prod(file.get_slice(name).get_shape())) for name in kept)
     except (OSError, SafetensorError):
         return None
-
-
-def study_folder(runs: Path, name: str) -> Path:
-    """Where a study of this name lies."""
-    from cnnlab.studies.record import STUDIES
-
-    return runs / STUDIES / name

@@ -22,11 +22,11 @@ def settings_frame(result: StudyResult, metrics: Sequence[str] | None = None) ->
     for setting in result.settings:
         row: dict[str, Any] = {**setting.values, "repeats": len(setting.finished)}
         for name in names:
-            found = setting.summary(name)
-            row[name] = found.mean if found else None
-            row[f"{name} std"] = found.std if found else None
-            row[f"{name} low"] = found.low if found else None
-            row[f"{name} high"] = found.high if found else None
+            summary = setting.summary(name)
+            row[name] = summary.mean if summary else None
+            row[f"{name} std"] = summary.std if summary else None
+            row[f"{name} low"] = summary.low if summary else None
+            row[f"{name} high"] = summary.high if summary else None
         rows.append(row)
     frame = pd.DataFrame(rows, index=[setting.label for setting in result.settings]).rename_axis("setting")
     numbers = [column for column in frame.columns if column not in {axis.name for axis in result.axes}]

@@ -1,20 +1,19 @@
 """What a study would train, what is there already, and how long the rest would take."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.messages import announcing, track
-from cnnlab.studies.codec import to_plain
+from cnnlab.runs.record import json_value
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.run_trial import StepTiming, time_steps
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.search import searched
 from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
-from cnnlab.studies.trials import Known, Trials, is_for_good
+from cnnlab.studies.trials import SettingFacts, Trials, is_for_good
 from cnnlab.training.execution import describe_execution
-from cnnlab.training.python_objects import sharing_datasets
 
 State = Literal["finished", "pruned", "unfinished", "failed", "missing"]
 STATES: tuple[State, ...] = get_args(State)
@@ -87,9 +86,8 @@ class StudyPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON."""
-        plain: dict[str, Any] = to_plain(self)
         counts = {state: self.count(state) for state in STATES}
-        return {**plain, "counts": counts, "epochs_left": self.epochs_left}
+        return {**json_value(asdict(self)), "counts": counts, "epochs_left": self.epochs_left}
 
 
 def plan_of(study_settings: StudySettings, trials: Trials, record: StudyRecord) -> StudyPlan:
@@ -99,11 +97,11 @@ def plan_of(study_settings: StudySettings, trials: Trials, record: StudyRecord) 
     if isinstance(study_settings.design, SearchDesign):
         left = study_settings.design.trials - len(record.steps[: study_settings.design.trials])
         pruned = {step.setting for step in searched(study_settings, record.steps, "").steps if step.state == "pruned"}
-    found = tuple(
+    planned = tuple(
         _trial(setting, seed, trials, record, setting.key in pruned)
         for setting, seed in seeds_first(study_settings.settings, file.repeats)
     )
-    return StudyPlan(file.name, file.question, file.design, len(study_settings.settings), found, left)
+    return StudyPlan(file.name, file.question, file.design, len(study_settings.settings), planned, left)
 
 
 def estimate(plan: StudyPlan, study_settings: StudySettings, trials: Trials, record: StudyRecord) -> Estimate:
@@ -134,7 +132,7 @@ def estimate(plan: StudyPlan, study_settings: StudySettings, trials: Trials, rec
     return Estimate(seconds / at_once, at_once, speeds, choices, tuple(computed))
 
 
-def _seconds(trial: PlannedTrial, known: Known, images_per_second: float) -> float:
+def _seconds(trial: PlannedTrial, known: SettingFacts, images_per_second: float) -> float:
     """Of the epochs left, with what is scored after each and at the end, and a trial's start and record."""
     trained = trial.epochs_left * known.sizes["train"]
     held_out = sum(known.sizes.values()) - known.sizes["train"]
@@ -170,7 +168,8 @@ def _kind(setting: PlannedSetting) -> str:
 def _timed(setting: PlannedSetting, trials: Trials, threads: int | None) -> StepTiming:
     recipe = {**setting.recipe.to_dict(), **({"threads": threads} if threads else {})}
     try:
-        with sharing_datasets(trials.sets):
-            return time_steps(recipe, data_dir=trials.data_dir, offline=trials.offline, seconds=_SECONDS)
+        return time_steps(
+            recipe, data_dir=trials.data_dir, offline=trials.offline, datasets=trials.sets, seconds=_SECONDS
+        )
     except CnnlabError as error:
         raise CnnlabError(f"{setting.label} cannot be timed: {error}") from error

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cnnlab.core.durations import clock_text
+from cnnlab.core.measurements import Metric
 from cnnlab.core.messages import bar_console, note, shows_bars
 from cnnlab.studies.execution.scheduler import TrialTask
 from cnnlab.studies.result import Trial
@@ -84,17 +86,17 @@ class StudyProgress:
         known.trained += 1
         self._show()
 
-    def trial_ended(self, number: int, task: TrialTask, trial: Trial, metric: str) -> None:
+    def trial_ended(self, number: int, task: TrialTask, trial: Trial, metric: Metric) -> None:
         """It ended, one way or the other."""
         row = self._rows.pop(number, None) or _Row(task, 0)
         self.done += 1
         self._settled += row.share_trained if row.epochs else 1.0
-        value = trial.metrics.get(metric)
-        outcome = f"{metric.replace('_', ' ')} {value:.4f}" if value is not None else (trial.reason or trial.status)
+        value = trial.metrics.get(metric.name)
+        outcome = f"{metric.label} {value:.4f}" if value is not None else (trial.reason or trial.status)
         left = self.seconds_left()
-        rest = "" if left is None or self.done >= self.total else f"  {_clock(left)} left"
+        rest = "" if left is None or self.done >= self.total else f"  {clock_text(left)} left"
         what = f"{row.task.setting.label}, seed {row.task.seed}"
-        self._say(f"[{self.done}/{self.total}] {what}: {outcome}  ({_clock(trial.seconds)}){rest}")
+        self._say(f"[{self.done}/{self.total}] {what}: {outcome}  ({clock_text(trial.seconds)}){rest}")
         self._show()
 
     def retried(self, number: int, reason: str) -> None:
@@ -129,7 +131,7 @@ class StudyProgress:
         left = self.seconds_left()
         title = f"{self.name}: {self.done} of {self.total} trials"
         table = Table(
-            title=f"{title}, {_clock(left)} left" if left is not None else title,
+            title=f"{title}, {clock_text(left)} left" if left is not None else title,
             box=box.SIMPLE_HEAD,
             title_justify="left",
             pad_edge=False,
@@ -154,11 +156,5 @@ def _cells(row: _Row) -> list[Any]:
         f"{row.epoch}/{row.epochs}",
         "" if name is None else f"{name.replace('_', ' ')} {row.facts[name]:.4f}",
         "" if speed is None else f"{speed:,.0f}",
-        "" if left is None else _clock(left),
+        "" if left is None else clock_text(left),
     ]
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -15,15 +15,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cnnlab.core import yaml
-from cnnlab.core.errors import CnnlabError, DataError, RunBusyError
+from cnnlab.core.errors import DataError, RunBusyError
 from cnnlab.core.files import clear_leftovers, make_folder, storage_errors, write_text
 from cnnlab.runs.record import json_value, now
+from cnnlab.studies.catalogue import STUDY, question_of
 from cnnlab.studies.result import StudyResult
 from cnnlab.studies.study_file import StudyFile
 
-STUDIES = "studies"
-"""The folder under that of the runs where studies lie."""
-STUDY = "study.yaml"
 STATE = "state.json"
 RESULT = "result.json"
 _FORMAT = 1
@@ -49,35 +47,31 @@ class StudyRecord:
     @property
     def question(self) -> str | None:
         """What the study asked when it was last run; None before its first start."""
-        try:
-            content = yaml.load((self.folder / STUDY).read_text(encoding="utf-8"), STUDY)
-        except (OSError, CnnlabError):
-            return None
-        return str(content["question"]) if isinstance(content, dict) and content.get("question") else None
+        return question_of(self.folder / STUDY) or None
 
     @property
     def asked(self) -> Mapping[str, Any]:
         """What the study asked for when its execution was fixed."""
-        found: Mapping[str, Any] = self.state.get("asked") or {}
-        return found
+        keys: Mapping[str, Any] = self.state.get("asked") or {}
+        return keys
 
     @property
     def failures(self) -> dict[str, dict[str, Any]]:
         """By digest of the trial: ``kind``, ``reason``, ``run``."""
-        found: dict[str, dict[str, Any]] = self.state.setdefault("failures", {})
-        return found
+        by_trial: dict[str, dict[str, Any]] = self.state.setdefault("failures", {})
+        return by_trial
 
     @property
     def attempts(self) -> dict[str, int]:
         """By digest of the trial, how often it was begun."""
-        found: dict[str, int] = self.state.setdefault("attempts", {})
-        return found
+        by_trial: dict[str, int] = self.state.setdefault("attempts", {})
+        return by_trial
 
     @property
     def steps(self) -> list[dict[str, Any]]:
         """The steps of a search, in order; see :mod:`cnnlab.studies.search`."""
-        found: list[dict[str, Any]] = self.state.setdefault("steps", [])
-        return found
+        steps: list[dict[str, Any]] = self.state.setdefault("steps", [])
+        return steps
 
     def hold(self) -> None:
         """Takes the study for this process.

@@ -4,38 +4,22 @@ Shares (accuracies, recalls) are numbers from 0 to 1; differences are in the uni
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Literal
 
-from cnnlab.studies.codec import from_plain, to_plain
+from pydantic import TypeAdapter
+
+from cnnlab.core.measurements import Metric
+from cnnlab.runs.record import json_value
 
 FORMAT = 1
 """Version of ``result.json``."""
 
 TrialStatus = Literal["finished", "failed", "missing", "pruned"]
 FailureKind = Literal["nan", "memory", "crash", "error"]
-Verdict = Literal["supported", "contradicted", "undecided"]
+ClaimVerdict = Literal["supported", "contradicted", "undecided"]
 Word = Literal["reproduced", "better", "worse", "not comparable", "not measured"]
-UnitName = Literal["share", "loss", "minutes", "seconds", "epochs", "images/s", "number"]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number that every finished trial has.
-
-    :param name: as in :attr:`Trial.metrics` and in claims, such as ``test_accuracy`` or ``recall of 'cat'``.
-    :param label: as a person reads it.
-    """
-
-    name: str
-    label: str
-    unit: UnitName
-    better: Literal["higher", "lower"]
-
-    @property
-    def is_level(self) -> bool:
-        """Whether it is how long it takes to a level, which a trial may never reach."""
-        return self.name.startswith(("epochs to ", "seconds to "))
 
 
 @dataclass(frozen=True)
@@ -203,7 +187,7 @@ class Claim:
     """
 
     text: str
-    verdict: Verdict
+    verdict: ClaimVerdict
     why: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
@@ -336,11 +320,17 @@ class StudyResult:
 
     def to_dict(self) -> dict[str, Any]:
         """As ``result.json`` holds it."""
-        plain: dict[str, Any] = to_plain(self)
-        return {"format": FORMAT, **plain}
+        return {"format": FORMAT, **json_value(asdict(self))}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "StudyResult":
-        """As :meth:`to_dict` gave it; keys that are not known are passed over."""
-        result: StudyResult = from_plain(cls, stored)
-        return result
+        """As :meth:`to_dict` gave it; keys that are not known are passed over.
+
+        :raises ValueError: naming the place, where something is missing or of another type.
+        """
+        return _adapter().validate_python(stored)
+
+
+@cache
+def _adapter() -> TypeAdapter[StudyResult]:
+    return TypeAdapter(StudyResult)

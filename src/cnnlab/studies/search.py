@@ -98,9 +98,9 @@ class SearchScheduler(Scheduler):
         if trial.status == "pruned":
             self._steps[first]["state"] = "pruned"
         elif len(values) == len(self.study_settings.file.repeats):
-            found = [v for v in values.values() if v is not None]
-            is_whole = len(found) == len(values)
-            value = sum(found) / len(found) if is_whole else None
+            known = [v for v in values.values() if v is not None]
+            is_whole = len(known) == len(values)
+            value = sum(known) / len(known) if is_whole else None
             self._steps[first] |= {"state": "complete" if is_whole else "failed", "value": value, "epochs": None}
         else:
             return

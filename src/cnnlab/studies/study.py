@@ -6,27 +6,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.measurements import Measure, read_measure, usual_names
 from cnnlab.core.messages import warn
-from cnnlab.runs import Run
-from cnnlab.studies.analysis import Analysis, study_folder
+from cnnlab.runs import Run, store_at
+from cnnlab.studies.analysis import Analysis
+from cnnlab.studies.catalogue import find_study, study_folder
+from cnnlab.studies.claim_grammar import read_claim
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.executor import Executor
 from cnnlab.studies.execution.parallelism import choose_parallelism, execution_keys, parallelism_choices
 from cnnlab.studies.execution.process_executor import ProcessExecutor
 from cnnlab.studies.execution.runner import Runner
 from cnnlab.studies.execution.scheduler import FixedScheduler, Scheduler, TrialTask
-from cnnlab.studies.measures import Measure, available, read_measure
 from cnnlab.studies.planning import StudyPlan, plan_of
 from cnnlab.studies.progress import StudyProgress
-from cnnlab.studies.record import STUDY, StudyRecord
+from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import StudyResult
 from cnnlab.studies.search import SearchScheduler, restore_steps
 from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
 from cnnlab.studies.statistics.published_numbers import resolve_table
 from cnnlab.studies.statistics.verdicts import resolve_claim
 from cnnlab.studies.study_file import StudyFile, read_study
-from cnnlab.studies.trials import Known, Trials, is_for_good
-from cnnlab.training import store_at
+from cnnlab.studies.trials import SettingFacts, Trials, is_for_good
 from cnnlab.training.execution import lacks_native
 
 if TYPE_CHECKING:
@@ -37,12 +38,15 @@ _MOST_TIMED = 5
 
 
 class Study:
-    """A question, with all that is needed to answer it; everything is checked when it is made.
+    """A question, with all that is needed to answer it.
+
+    Recipes, axes and the grammar of claims are checked when it is made. Data is loaded, and what claims and metrics
+    name is looked for in it, by :meth:`check` or whatever else first needs it.
 
     :param file: the content of a study file.
     :param runs: the folder of runs; ``CNNLAB_RUNS`` or ``runs/`` otherwise.
     :param data_dir: where data sets are looked for first; ``offline`` never tries the network.
-    :raises UsageError: for a study that cannot be meant, or a claim that names nothing there is.
+    :raises UsageError: for a study that cannot be meant.
     """
 
     def __init__(
@@ -60,8 +64,8 @@ class Study:
         self.record = StudyRecord(study_folder(self.store.root, self.file.name))
         if isinstance(self.study_settings.design, SearchDesign):
             restore_steps(self.study_settings, self.record.steps, self.study_settings.design.trials)
-        self.trials.read(self.study_settings.settings)
-        self.analysis = self._analysis()
+        for claim in self.file.claims:
+            read_claim(claim)
 
     @classmethod
     def load(
@@ -76,11 +80,11 @@ class Study:
     ) -> "Study":
         """A study from its file, with ``keys`` put over it: keys of the study such as ``repeats``, or of its base.
 
-        :param source: a YAML file, a mapping, or the name of a study that was run under ``runs``.
+        :param source: a YAML file, a mapping, or the name of a study that was run under ``runs`` or that comes with
+            cnnlab, such as ``examples/depth``.
         """
-        if isinstance(source, str | Path) and not Path(source).is_file():
-            stored = study_folder(store_at(runs).root, str(source)) / STUDY
-            source = stored if stored.is_file() else source
+        if isinstance(source, str | Path):
+            source = find_study(source, store_at(runs).root)
         return cls(read_study(source, keys), runs=runs, data_dir=data_dir, offline=offline)
 
     @property
@@ -93,6 +97,13 @@ class Study:
         """Its folder."""
         return self.record.folder
 
+    def check(self) -> None:
+        """Reads every recipe against its data, and finds what claims and published numbers name; trains nothing.
+
+        :raises UsageError: for a recipe that does not suit its data, or a claim that names nothing there is.
+        """
+        _ = self.analysis
+
     def run(self, *, workers: int | None = None, executor: Executor | None = None) -> StudyResult:
         """Trains what is missing and returns the result, with reasons where something is still missing.
 
@@ -103,6 +114,7 @@ class Study:
         """
         if workers is not None and workers < 1:
             raise UsageError(f"workers={workers}: at least one is needed to train anything.")
+        self.check()
         self.record.hold()
         try:
             self._say_what_is_replaced()
@@ -131,6 +143,7 @@ class Study:
 
     def plan(self) -> StudyPlan:
         """What would be trained, and what is there already."""
+        self.check()
         self.trials.look()
         return plan_of(self.study_settings, self.trials, self.record)
 
@@ -153,7 +166,7 @@ class Study:
         return f"Study({self.name}: {len(self.study_settings.settings)} settings × {len(self.file.repeats)} seeds)"
 
     @cached_property
-    def _known(self) -> Known:
+    def _known(self) -> SettingFacts:
         """What a setting comes to that stands for all: of a search, its first draw's recipe or the base's."""
         if self.study_settings.settings:
             return self.trials.known(self.study_settings.settings[0])
@@ -164,19 +177,22 @@ class Study:
     def _measure(self, name: str | None) -> Measure:
         if name is None:
             return self._judged_by[0]
-        return read_measure(name, self._known.objective, self._known.splits)
+        return read_measure(name, self._known.measured)
 
     @cached_property
     def _judged_by(self) -> list[Measure]:
         """The metrics that the study names, or else the usual one of its objective."""
         known = self._known
         if self.file.metrics:
-            named = [read_measure(name, known.objective, known.splits) for name in self.file.metrics]
+            named = [read_measure(name, known.measured) for name in self.file.metrics]
             return list({measure.metric.name: measure for measure in named}.values())
         split = next((s for s in ("test", "validation", "train") if s in known.splits), "train")
-        return [read_measure(f"{split}_{known.objective.select}", known.objective, known.splits)]
+        return [read_measure(f"{split}_{known.objective.select}", known.measured)]
 
-    def _analysis(self) -> Analysis:
+    @cached_property
+    def analysis(self) -> Analysis:
+        """What is asked of its trials, by metrics and settings that there are."""
+        self.trials.read(self.study_settings.settings)
         smallest, judged = self.file.smallest, self._judged_by[0].metric
         if smallest is not None and judged.unit == "share" and smallest > 1:
             raise UsageError(
@@ -186,9 +202,8 @@ class Study:
         published = [resolve_table(table, self.study_settings, self._measure) for table in self.file.published]
         wanted = [*(resolved.metric.name for resolved in claims), *(table.metric.name for table in published)]
         measures = {measure.metric.name: measure for measure in self._judged_by}
-        measures |= {name: self._measure(name) for name in wanted if name not in measures}
-        for measure in available(self._known.objective, self._known.splits):
-            measures.setdefault(measure.metric.name, measure)
+        for name in (*wanted, *usual_names(self._known.measured)):
+            measures.setdefault(name, self._measure(name))
         return Analysis(
             self.study_settings,
             self.trials,
@@ -248,7 +263,7 @@ class Study:
                 local.resize(workers or int(self.record.execution["trials_at_once"]))
             self._warn_of_slow_trials()
             progress = StudyProgress(self.name, tasks, tasks - left)
-            Runner(scheduler, chosen, self.record, progress, self._judged_by[0].metric.name).run()
+            Runner(scheduler, chosen, self.record, progress, self._judged_by[0].metric).run()
 
     def _examples(self, scheduler: Scheduler) -> list[PlannedSetting]:
         """Settings to time, the first one unless it cannot be trained."""

@@ -30,6 +30,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from cnnlab.core import yaml
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.spec import Call, format_calls, read
+from cnnlab.studies.catalogue import packaged_name
 from cnnlab.studies.designs import designs
 from cnnlab.training import Recipe
 
@@ -205,7 +206,8 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not a text file, so it cannot be a study in YAML.") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no study: it needs the keys question, base and vary.")
-    content.setdefault("name", path.stem)
+    # Of two that come with cnnlab, in folders of their own, the file may have one name.
+    content.setdefault("name", (packaged_name(path) or path.stem).replace("/", "-"))
     base = content.get("base")
     if isinstance(base, str):
         content["base"] = _recipe_beside(path, base)
@@ -254,7 +256,7 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str)
 
 def _explain(error: ValidationError) -> str:
     # A misspelt key is missing under its right name too; what was written says more.
-    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    first = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
     if "rows" in first["loc"]:
         return _explain_row(first)
     place = [str(part) for part in first["loc"] if not isinstance(part, int)]

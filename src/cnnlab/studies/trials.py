@@ -7,16 +7,16 @@ from typing import Any
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.measurements import MeasuredRuns
 from cnnlab.objectives import Objective
 from cnnlab.runs import RunStore, RunSummary
 from cnnlab.studies.execution.shared_data import DatasetCache
 from cnnlab.studies.settings import PlannedSetting
-from cnnlab.training.api import TrainingSetup, read_setup
-from cnnlab.training.python_objects import PythonObjects, data_key, sharing_datasets
+from cnnlab.training.prepare import TrainingSetup, data_key, prepare
 
 
 @dataclass(frozen=True)
-class Known:
+class SettingFacts:
     """What was found out about a setting by reading its recipe against its data.
 
     :param identity: what the digests of its trials are taken over, but for the seed.
@@ -35,17 +35,25 @@ class Known:
         """Of the trial with this seed."""
         return digest({**self.identity, "seed": seed})
 
+    @property
+    def measured(self) -> MeasuredRuns:
+        """What can be measured of its trials."""
+        objective, tallied = self.objective, ("loss", *self.objective.tallied)
+        scores = {split: tallied if split == "train" else objective.measured for split in self.splits}
+        followed = {split: names for split, names in scores.items() if split != "test"}
+        return MeasuredRuns(scores, followed, objective.select, objective.better, getattr(objective, "names", None))
+
 
 class Trials:
     """Digests and runs of the trials of a study.
 
-    :param sets: data sets that were loaded are put here, by :func:`~cnnlab.training.python_objects.data_key`.
+    :param sets: data sets that were loaded are put here, by :func:`~cnnlab.training.prepare.data_key`.
     """
 
     def __init__(self, store: RunStore, data_dir: Path | None = None, offline: bool = False) -> None:
         self.store, self.data_dir, self.offline = store, data_dir, offline
         self.sets = DatasetCache()
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, SettingFacts] = {}
         self._found: dict[str, RunSummary] = {}
 
     def read(self, settings: Iterable[PlannedSetting]) -> None:
@@ -57,17 +65,24 @@ class Trials:
         for setting in sorted(new, key=_data_of):
             self.known(setting)
 
-    def known(self, setting: PlannedSetting) -> Known:
+    def known(self, setting: PlannedSetting) -> SettingFacts:
         """What a setting's recipe comes to on its data."""
         if setting.key not in self._known:
             self._known[setting.key] = self.known_of(setting)
         return self._known[setting.key]
 
-    def known_of(self, setting: PlannedSetting) -> Known:
+    def known_of(self, setting: PlannedSetting) -> SettingFacts:
         """The same for a setting that is no part of the study, and is not remembered."""
         try:
-            with sharing_datasets(self.sets):
-                return _known(read_setup(setting.recipe, PythonObjects(), self.store, self.data_dir, self.offline))
+            return _known(
+                prepare(
+                    setting.recipe,
+                    self.store,
+                    data_dir=self.data_dir,
+                    offline=self.offline,
+                    datasets=self.sets,
+                )
+            )
         except CnnlabError as error:
             values = ", ".join(f"{axis}={label}" for axis, label in setting.values.items())
             raise UsageError(f"the setting {values}: {error}" if values else str(error)) from error
@@ -98,16 +113,15 @@ def is_for_good(failure: Mapping[str, Any], run: RunSummary | None) -> bool:
     return failure["kind"] == "nan" and run is not None
 
 
-def _known(read: TrainingSetup) -> Known:
+def _known(read: TrainingSetup) -> SettingFacts:
     splits = tuple(name for name, part in read.dataset.parts() if part.targets and len(part))
     identity = read.recipe.identity(read.dataset.digest, read.start_digest)
     sizes = {name: len(part) for name, part in read.dataset.parts()}
-    return Known(identity, read.objective, splits, sizes, read.plan.end)
+    return SettingFacts(identity, read.objective, splits, sizes, read.plan.end)
 
 
 def _data_of(setting: PlannedSetting) -> str:
-    recipe = setting.recipe
-    return data_key(recipe.data, {key: getattr(recipe, key) for key in ("validation", "test", "subset")})
+    return data_key(setting.recipe)
 
 
 def _rank(summary: RunSummary) -> tuple[int, int]:

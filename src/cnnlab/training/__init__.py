@@ -1,8 +1,8 @@
 """The one loop, and all that a recipe is turned into: optimisers, schedules, checkpoints, runs."""
 
-from cnnlab.training.api import extend, resume, store_at, train
+from cnnlab.training.api import extend, resume, train
 from cnnlab.training.loop import EpochEnd
-from cnnlab.training.lr_range_test import LRRangeTest, draw_lr_range_test, find_lr
+from cnnlab.training.lr_range_test import LRRangeTest, find_lr
 from cnnlab.training.overrides import parse_pairs
 from cnnlab.training.recipe import Phase, Recipe
 from cnnlab.training.signals import Interrupted
@@ -13,11 +13,9 @@ __all__ = [
     "LRRangeTest",
     "Phase",
     "Recipe",
-    "draw_lr_range_test",
     "extend",
     "find_lr",
     "parse_pairs",
     "resume",
-    "store_at",
     "train",
 ]

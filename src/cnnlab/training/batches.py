@@ -1,14 +1,14 @@
 """Batches for the loop: the order of each epoch, and the pictures gathered in time."""
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from cnnlab.core.seeds import generator
+from cnnlab.core.threads import map_ahead
 from cnnlab.data import ImageSet
 from cnnlab.objectives import Targets
 
@@ -44,7 +44,7 @@ class BatchLoader:
     def _gather(self, indices: Tensor) -> Batch:
         assert self.pixels is not None
         if self.device.type == "cpu":
-            return self._batch(indices, self._read(indices))
+            return self._batch(indices, self.images.batch(indices)[0])
         there = indices.to(self.pixels.device)
         images = self.pixels.index_select(0, there).to(self.device, non_blocking=True)
         return self._batch(indices, images)
@@ -54,24 +54,9 @@ class BatchLoader:
         return Batch(indices, images, {name: c.index_select(0, there) for name, c in self.targets.items()})
 
     def _read_ahead(self, chunks: tuple[Tensor, ...]) -> Iterator[Batch]:
-        waiting: deque[tuple[Tensor, Future[Tensor]]] = deque()
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="cnnlab-read") as pool:
-            try:
-                for chunk in chunks:
-                    waiting.append((chunk, pool.submit(self._read, chunk)))
-                    if len(waiting) > 2 * self.workers:
-                        yield self._next(waiting)
-                while waiting:
-                    yield self._next(waiting)
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
-
-    def _read(self, indices: Tensor) -> Tensor:
-        return self.images.batch(indices)[0]
-
-    def _next(self, waiting: deque[tuple[Tensor, Future[Tensor]]]) -> Batch:
-        indices, future = waiting.popleft()
-        return self._batch(indices, future.result().to(self.device, non_blocking=True))
+        with closing(map_ahead(lambda chunk: self.images.batch(chunk)[0], chunks, self.workers)) as read:
+            for chunk, images in zip(chunks, read, strict=True):
+                yield self._batch(chunk, images.to(self.device, non_blocking=True))
 
 
 def epoch_order(size: int, seed: int, epoch: int, weights: Tensor | None = None) -> Tensor:

@@ -3,21 +3,26 @@
 Chosen once at the start of a run, written to ``run.json``, and used again whenever the run goes on.
 """
 
-import os
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
 import torch
+from torch import Tensor
 
 from cnnlab.core.devices import best_device, check_device, has_native_bfloat16
 from cnnlab.core.errors import UsageError
+from cnnlab.core.machine import usable_cores
 from cnnlab.core.memory import kept_between_steps
 from cnnlab.core.messages import announcing, warn
 from cnnlab.core.seeds import scope
-from cnnlab.models import autocast, native_kernels, why_no_native_kernels
+from cnnlab.models import Classifier, autocast, native_kernels, to_float, why_no_native_kernels
+from cnnlab.objectives import Targets
 from cnnlab.training.precision import Pass, PrecisionChoice, Workload, choose_precision
+from cnnlab.training.prepare import TrainingSetup
 
 Kernels: TypeAlias = Literal["native", "torch"]
 
@@ -79,6 +84,29 @@ class Execution:
                 yield
         finally:
             torch.set_num_threads(before)
+
+
+def choose_execution(
+    setup: TrainingSetup, classifier: Classifier, steps: int | None = None
+) -> tuple[Execution, PrecisionChoice]:
+    """What the recipe asks for, with ``auto`` settled on this machine, and why; the classifier is left as it is.
+
+    :param steps: that will be taken, where they are not those of the recipe.
+    """
+    recipe, plan = setup.recipe, setup.plan
+    execution = execution_for(
+        device=recipe.device,
+        precision=recipe.precision,
+        threads=recipe.threads,
+        workers=recipe.workers,
+        compile=recipe.compile,
+        kernels=recipe.kernels,
+    )
+    batch = min(recipe.normal()[0].batch_size, len(setup.dataset.train))
+    ahead = plan.steps - plan.spans[0].first_step if steps is None else steps
+    work = Workload(classifier, setup.dataset.shape, batch, ahead, execution.threads, execution.kernels)
+    with announcing("trying out float32 and bfloat16"):
+        return fix_precision(execution, work, lambda: _one_pass(setup, classifier, execution))
 
 
 def execution_for(
@@ -189,6 +217,27 @@ def _choice(execution: Execution, work: Workload, prepare: Callable[[], Pass]) -
         return choose_precision(work, prepare)
 
 
+def _one_pass(setup: TrainingSetup, classifier: Classifier, execution: Execution) -> Pass:
+    """Forwards and backwards over the first pictures of the training set, in a copy of the classifier."""
+    device, memory_format = execution.torch_device, execution.memory_format
+    network = copy.deepcopy(classifier).to(device=device, memory_format=memory_format).train()  # type: ignore[call-overload]
+
+    @cache
+    def batch(count: int) -> tuple[Tensor, Targets]:
+        images, targets = setup.dataset.train.batch(torch.arange(count))
+        pixels = to_float(images).to(device).contiguous(memory_format=memory_format)
+        return pixels, setup.objective.encode({name: rows.to(device) for name, rows in targets.items()})
+
+    def take(precision: str, count: int) -> None:
+        pixels, encoded = batch(count)
+        with replace(execution, precision=precision).autocast():
+            outputs = network(pixels)
+        setup.objective.loss(outputs, encoded).mean().backward()  # type: ignore[no-untyped-call]
+        network.zero_grad(set_to_none=True)
+
+    return take
+
+
 def describe_execution(execution: Execution, choice: PrecisionChoice | None) -> str:
     """In what a training computes and why, in a line.
 
@@ -217,10 +266,3 @@ def _reason(choice: PrecisionChoice, cpu: bool) -> str:
         "much arithmetic": "steps of so much arithmetic are faster in it",
     }
     return reasons.get(choice.why, choice.why)
-
-
-def usable_cores() -> int:
-    """The processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

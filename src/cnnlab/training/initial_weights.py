@@ -8,12 +8,11 @@ from torch import nn
 
 from cnnlab import models
 from cnnlab.core.errors import UsageError
-from cnnlab.models import Classifier, StartingWeights
-from cnnlab.models.backbones import Backbone, Moments
+from cnnlab.models import Classifier, ModelSpec, StartingWeights
+from cnnlab.models.backbone import Backbone, Moments
 from cnnlab.runs import Run
 from cnnlab.training.normalization import OF_WEIGHTS
 from cnnlab.training.recipe import Recipe
-from cnnlab.training.recipe_specs import is_in_python
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,9 @@ class InitialWeights:
         """What ``run.json`` keeps, so that the run can go on without the file."""
         is_theirs = recipe.normalize == OF_WEIGHTS
         moments = {"mean": list(classifier.mean), "std": list(classifier.std)} if is_theirs else {}
-        return {"named": models.weights_named(recipe.model), "sha256": self.digest} | moments
+        model = recipe.model.parsed
+        named = model.weights if isinstance(model, ModelSpec) else None
+        return {"named": named, "sha256": self.digest} | moments
 
 
 def find_initial_weights(recipe: Recipe, runs: Path, offline: bool) -> InitialWeights | None:
@@ -48,9 +49,9 @@ def find_initial_weights(recipe: Recipe, runs: Path, offline: bool) -> InitialWe
 
     :raises UsageError: when they cannot be had.
     """
-    if is_in_python(recipe.model):
+    if not isinstance(recipe.model.parsed, ModelSpec):
         return None
-    file = models.starting_weights(recipe.model, offline=offline, runs=runs)
+    file = models.starting_weights(recipe.model.parsed, offline=offline, runs=runs)
     return None if file is None else InitialWeights(file, file.digest)
 
 

@@ -10,18 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
+from cnnlab.core import memory
 from cnnlab.core.errors import TrainingError, UsageError
-from cnnlab.core.files import replacing
 from cnnlab.core.messages import note, track, warn
-from cnnlab.training import optimizers, python_objects
-from cnnlab.training.api import build_classifier, choose_execution, read_setup, store_at
+from cnnlab.runs import store_at
 from cnnlab.training.batches import Batch, BatchLoader, epoch_order, epoch_steps
-from cnnlab.training.class_balance import ClassBalance
-from cnnlab.training.execution import describe_execution
+from cnnlab.training.execution import choose_execution, describe_execution
+from cnnlab.training.phase_training import PhaseTraining
+from cnnlab.training.prepare import TrainingSetup, build_classifier, read_setup
 from cnnlab.training.recipe import Recipe
-from cnnlab.training.step import StepKey, Stepper
+from cnnlab.training.step import StepKey
 
 _MEMORY = 0.9
 _BLOWN_UP = 4.0
@@ -71,36 +69,32 @@ def find_lr(
     :raises UsageError: when these are no range, or too few steps to read a curve from.
     :raises TrainingError: when the loss blows up from the start.
     """
+    memory.ask_for_large_pages()
     if not 0 < lowest < highest < math.inf or steps < _FEWEST:
         raise UsageError(
             f"a range test takes rates 0 < lowest < highest and at least {_FEWEST} steps; "
             f"got lowest={lowest:g}, highest={highest:g}, steps={steps}."
         )
-    recipe, plain, given = python_objects.extract_objects(recipe, keys)
-    setup = read_setup(Recipe.read(recipe, **plain), given, store_at(None), data_dir, offline)
+    setup = read_setup(recipe, keys, store_at(), data_dir=data_dir, offline=offline)
     classifier = build_classifier(setup)
     execution, choice = choose_execution(setup, classifier, steps)
     note(describe_execution(execution, choice))
-    phase = setup.recipe.normal()[0]
-    balanced = ClassBalance.of(setup.recipe.balance, setup.dataset.train, setup.objective)
     with execution.applied():
-        network = classifier.to(execution.torch_device, memory_format=execution.memory_format).train()  # type: ignore[call-overload]
-        optimizer = optimizers.build_optimizer(optimizers.optimizers.bind(phase.optimizer), network, phase.weight_decay)
-        weights = balanced.on(execution.torch_device)
-        stepper = Stepper(phase, setup.objective, network, network, optimizer, execution, weights)
+        network = classifier.to(execution.torch_device, memory_format=execution.memory_format)  # type: ignore[call-overload]
+        phase = PhaseTraining(setup, setup.plan.spans[0], network, execution)
+        phase.trained.train()
         loader = BatchLoader(setup.dataset.train, execution.torch_device, execution.workers)
         rates: list[float] = []
         losses: list[float] = []
-        for step, batch in enumerate(track(_endless(loader, setup.recipe, steps, balanced.draws), "rates", steps)):
+        for step, batch in enumerate(track(_endless(loader, setup, steps), "rates", steps)):
             rate = lowest * (highest / lowest) ** (step / (steps - 1))
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            loss = float(stepper.take(batch, StepKey(setup.recipe.seed, 0, step)).loss)
+            phase.use_rate(rate)
+            loss = float(phase.stepper.take(batch, StepKey(setup.recipe.seed, 0, step)).loss)
             if not math.isfinite(loss) or (len(losses) > _FEWEST and loss > _BLOWN_UP * min(losses)):
                 break
             rates.append(rate)
             losses.append(loss)
-    _warn_of_small_sets(len(losses), len(loader.images), phase.batch_size)
+    _warn_of_small_sets(len(losses), len(loader.images), phase.span.phase.batch_size)
     return suggest_lr(rates, losses)
 
 
@@ -120,23 +114,6 @@ def suggest_lr(rates: list[float], losses: list[float]) -> LRRangeTest:
     return LRRangeTest(tuple(rates), tuple(losses), smoothed, rates[steep], rates[low], float(f"{suggestion:.2g}"))
 
 
-def draw_lr_range_test(test: LRRangeTest, path: Path) -> None:
-    """Writes the curve as a picture; the suffix of ``path`` names the format."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(test.rates, test.losses, color="0.75", linewidth=1, label="loss of the step")
-    axes.plot(test.rates, test.smoothed, color="tab:blue", linewidth=2, label="smoothed")
-    axes.axvline(test.suggestion, color="tab:red", linestyle="--", label=f"suggestion {test.suggestion:g}")
-    top = max(test.smoothed)
-    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss", ylim=(0, 1.3 * top))
-    axes.legend(frameon=False)
-    axes.grid(alpha=0.25)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=150, format=path.suffix.lstrip(".") or "png")
-
-
 def _low(smoothed: Sequence[float]) -> int:
     """The first step that is about as low as any."""
     least = min(smoothed)
@@ -154,12 +131,12 @@ def _warn_of_small_sets(steps: int, samples: int, size: int) -> None:
         )
 
 
-def _endless(loader: BatchLoader, recipe: Recipe, steps: int, draws: Tensor | None) -> Iterator[Batch]:
-    samples, size = len(loader.images), recipe.normal()[0].batch_size
+def _endless(loader: BatchLoader, setup: TrainingSetup, steps: int) -> Iterator[Batch]:
+    samples, size, seed = len(loader.images), setup.recipe.normal()[0].batch_size, setup.recipe.seed
     taken, epoch = 0, 0
     while taken < steps:
         count = min(epoch_steps(samples, size), steps - taken)
-        yield from loader.batches(epoch_order(samples, recipe.seed, epoch, draws)[: count * size], size)
+        yield from loader.batches(epoch_order(samples, seed, epoch, setup.balance.draws)[: count * size], size)
         taken, epoch = taken + count, epoch + 1
 
 

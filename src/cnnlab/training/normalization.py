@@ -5,7 +5,7 @@ from typing import TypeAlias
 from cnnlab import data
 from cnnlab.core.arguments import Positive
 from cnnlab.core.errors import UsageError
-from cnnlab.core.registry import Registry
+from cnnlab.core.registry import BoundCall, Registry
 from cnnlab.core.spec import read
 
 Moments: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
@@ -18,17 +18,25 @@ OF_WEIGHTS = "weights"
 """The normalization with which the weights were trained that a model starts from; the default for such a model."""
 
 
-def moments(spec: str, images: data.ImageSet, own: Moments | None = None) -> Moments:
-    """The mean and standard deviation that ``spec`` means for these training pictures.
+def parse_normalization(spec: object) -> BoundCall[Moments] | None:
+    """The normalization that a spec means; None where pixels stay as they are."""
+    if isinstance(spec, BoundCall):
+        return spec
+    calls = read(spec)
+    return normalizations.bind(calls) if calls else None
+
+
+def moments(spec: object, images: data.ImageSet, own: Moments | None = None) -> Moments:
+    """The mean and standard deviation that ``spec``, as text or parsed, means for these training pictures.
 
     :param own: those of the pictures on which the weights were trained that the model starts from.
     """
-    channels = images.shape[0]
-    if not read(spec):
+    channels, bound = images.shape[0], parse_normalization(spec)
+    if bound is None:
         return (0.0,) * channels, (1.0,) * channels
-    mean, std = normalizations.bind(spec).build(images=images, own=own)
+    mean, std = bound.build(images=images, own=own)
     if len(mean) != channels or len(std) != channels:
-        raise UsageError(f"normalize={spec} has {len(mean)} means and {len(std)} deviations for {channels} channels.")
+        raise UsageError(f"normalize={bound} has {len(mean)} means and {len(std)} deviations for {channels} channels.")
     return mean, std
 
 

@@ -4,7 +4,7 @@ And what pytorch-optimizer has beyond these, such as FTRL, which is imported onl
 """
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
 import torch
@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from cnnlab.core.arguments import NonNegative, Positive, Range
 from cnnlab.core.errors import UsageError
 from cnnlab.core.registry import Argument, BoundCall, Registry, RegistryEntry
+from cnnlab.training.trainable_layers import TrainedPart
 
 
 def _register_further() -> None:
@@ -86,22 +87,27 @@ for _name in dir(torch.optim):
         _register(_kind)
 
 
-def build_optimizer(bound: BoundCall[Optimizer], module: nn.Module, weight_decay: float) -> Optimizer:
+def build_optimizer(
+    bound: BoundCall[Optimizer], module: nn.Module, weight_decay: float, parts: Sequence[TrainedPart] = ()
+) -> Optimizer:
     """The optimiser over a module's trainable weights.
 
+    :param parts: those of them that it is over, each at its own rate; all at one rate unless given.
     :param weight_decay: decay of matrices and kernels; vectors (biases and the scales of norms) are spared, and so
         they are from the decay that an optimiser has by default. Its own ``weight_decay`` argument, as in
         ``sgd(weight_decay=5e-4)``, decays everything alike.
     :raises UsageError: when the arguments do not suit the optimiser, or decay is given twice.
     """
-    weights = [p for p in module.parameters() if p.requires_grad]
-    matrices, vectors = [p for p in weights if p.ndim > 1], [p for p in weights if p.ndim <= 1]
     decay, spared = _decays(bound, weight_decay)
-    groups = [{"params": matrices, **decay}, {"params": vectors, **spared}]
+    groups: list[dict[str, Any]] = []
+    for part in parts or [TrainedPart([p for p in module.parameters() if p.requires_grad])]:
+        rate = _rate(bound, part.rate)
+        groups.append({"params": [p for p in part.parameters if p.ndim > 1], **decay, **rate})
+        groups.append({"params": [p for p in part.parameters if p.ndim <= 1], **spared, **rate})
     return bound.build(params=[group for group in groups if group["params"]])
 
 
-def check_optimizer(spec: str, weight_decay: float, schedule: str = "constant") -> None:
+def check_optimizer(spec: object, weight_decay: float, schedule: str = "constant") -> None:
     """Refuses what :func:`build_optimizer` would, before there is a network, without the seconds of a first optimiser.
 
     :raises UsageError: also for a schedule under which the optimiser would not be itself.
@@ -120,6 +126,15 @@ def check_optimizer(spec: str, weight_decay: float, schedule: str = "constant") 
         if "empty parameter list" not in str(error):
             raise
     _decays(bound, weight_decay)
+
+
+def _rate(bound: BoundCall[Optimizer], factor: float) -> dict[str, float]:
+    """The learning rate of a part, where it is not the optimiser's own."""
+    if factor == 1:
+        return {}
+    if "lr" not in bound.arguments:
+        raise UsageError(f"optimizer {bound.name} takes no learning rate that could differ from layer to layer.")
+    return {"lr": bound.arguments["lr"] * factor}
 
 
 def _decays(bound: BoundCall[Optimizer], weight_decay: float) -> tuple[dict[str, float], dict[str, float]]:

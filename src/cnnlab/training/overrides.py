@@ -8,12 +8,12 @@ from typing import Any
 from cnnlab.core import yaml
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.spec import Call, format_calls, read, read_value
-from cnnlab.training.recipe_specs import SPECS, canonical_spec
+from cnnlab.training.recipe_specs import SPECS, parse_spec
 
 _PATH = re.compile(r"([a-z_]+)(?:\[(\d+)\])?((?:\.[A-Za-z_][A-Za-z0-9_]*)*)")
 _PHASE = re.compile(r"phases\[(\d+)\]\.(.+)")
 _DIGITS = re.compile(r"[0-9]{1,100}")
-_TEXTS = {"name", "device", "select", "parent", "balance", "precision", "kernels"}
+_TEXTS = {"name", "device", "select", "parent", "balance", "precision", "kernels", "trainable"}
 
 
 def parse_pairs(words: Sequence[str]) -> dict[str, Any]:
@@ -137,4 +137,4 @@ def _named(call: Call, key: str) -> Call:
     """The call with its arguments by name, since one given by place may be the one to be replaced."""
     if not call.args:
         return call
-    return read(canonical_spec(key, call))[0]
+    return read(str(parse_spec(key, call)))[0]

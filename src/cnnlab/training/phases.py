@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cnnlab.training.batches import epoch_steps
 from cnnlab.training.recipe import Phase, Recipe
-from cnnlab.training.schedules import StepSchedule, schedules
+from cnnlab.training.schedules import StepSchedule
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def without_effect(recipe: Recipe, plan: PhasePlan) -> Iterator[str]:
 
 
 def _late_in(span: PhaseSpan, what: str) -> Iterator[str]:
-    schedule = schedules.bind(span.phase.schedule).build()
+    schedule = span.phase.schedule.parsed.build()
     lasts = span.steps / span.steps_per_epoch
     warmup = getattr(schedule, "warmup", 0.0)
     if warmup >= lasts:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
+from cnnlab.core.durations import clock_text
 from cnnlab.core.messages import announcing, bar_console, note, shows_bars
 from cnnlab.training.phases import PhasePlan
 from cnnlab.training.state import Counters
@@ -68,7 +69,7 @@ class Display:
         speed = samples / max(1, counters.in_epoch) / pace
         left = pace * (self.plan.steps - counters.step)
         self.bar.update(
-            self.task, completed=counters.in_epoch, facts=f"{means} · {speed:,.0f} images/s · {_clock(left)} left"
+            self.task, completed=counters.in_epoch, facts=f"{means} · {speed:,.0f} images/s · {clock_text(left)} left"
         )
 
     def epoch(self, row: dict[str, Any]) -> None:
@@ -77,9 +78,3 @@ class Display:
         measured = [key for key in keys if key in row]
         facts = "  ".join(f"{key.replace('_', ' ')} {row[key]:.4f}" for key in measured)
         note(f"epoch {row['epoch']:>3}/{self.plan.end}  {facts}  {row['images_per_second']:,.0f} images/s")
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -3,9 +3,7 @@
 import copy
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from cnnlab import data
-from cnnlab.core.digests import canonical_json, digest
+from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.seeds import scope
 from cnnlab.core.spec import Call
 from cnnlab.models import evaluating
-from cnnlab.training.recipe_specs import is_in_python
 
 NetworkMaker = Callable[[], nn.Module]
-_kept: ContextVar[MutableMapping[str, data.Dataset] | None] = ContextVar("kept", default=None)
 
 
 @dataclass(frozen=True)
@@ -32,6 +27,23 @@ class PythonObjects:
 
     data: Any = None
     maker: NetworkMaker | None = None
+
+    def the_data(self) -> Any:
+        """The data that was given."""
+        if self.data is None:
+            raise UsageError(
+                "this recipe was trained on arrays given in Python, which its record does not hold. "
+                "Give them again: cnnlab.resume(run, data=…)."
+            )
+        return self.data
+
+    def make_network(self, name: str) -> nn.Module:
+        """The network that was given; ``name`` is what the recipe calls it."""
+        if self.maker is None:
+            raise UsageError(
+                f"the model {name} was given in Python, and a record holds no code. Give it again: model=… in Python."
+            )
+        return self.maker()
 
 
 def extract_objects(recipe: Any, keys: Mapping[str, Any]) -> tuple[Any, dict[str, Any], PythonObjects]:
@@ -53,45 +65,6 @@ def extract_objects(recipe: Any, keys: Mapping[str, Any]) -> tuple[Any, dict[str
     return recipe, plain, given
 
 
-def load_recipe_data(recipe_data: str, given: PythonObjects, **options: Any) -> data.Dataset:
-    """The data set that a recipe names, or the object that was given for it."""
-    if not is_in_python(recipe_data):
-        return _named(recipe_data, options)
-    if given.data is None:
-        raise UsageError(
-            "this recipe was trained on arrays given in Python, which its record does not hold. "
-            "Give them again: cnnlab.resume(run, data=…)."
-        )
-    return data.load_data(given.data, **options)
-
-
-@contextmanager
-def sharing_datasets(sets: MutableMapping[str, data.Dataset]) -> Iterator[None]:
-    """A block in which a data set is loaded once, for whoever trains many times on the same.
-
-    :param sets: by :func:`data_key`; those in it are taken from there, others are put into it.
-    """
-    token = _kept.set(sets)
-    try:
-        yield
-    finally:
-        _kept.reset(token)
-
-
-def data_key(recipe_data: str, options: Mapping[str, Any]) -> str:
-    """What tells a data set in the splits of a recipe apart from others."""
-    return canonical_json([recipe_data, *(options.get(key) for key in ("validation", "test", "subset"))])
-
-
-def make_network(name: str, given: PythonObjects) -> nn.Module:
-    """The network of a recipe whose model was given in Python."""
-    if given.maker is None:
-        raise UsageError(
-            f"the model {name} was given in Python, and a record holds no code. Give it again: model=… in Python."
-        )
-    return given.maker()
-
-
 def check_network(network: nn.Module, shape: tuple[int, int, int], outputs: int) -> None:
     """Tries a module given in Python on two blank pictures.
 
@@ -110,16 +83,6 @@ def check_network(network: nn.Module, shape: tuple[int, int, int], outputs: int)
         raise UsageError(
             f"the model must turn N pictures of {_text(shape)} into a tensor N×{outputs}; for N=2 it gave {found}."
         )
-
-
-def _named(recipe_data: str, options: Mapping[str, Any]) -> data.Dataset:
-    sets = _kept.get()
-    if sets is None:
-        return data.load_data(recipe_data, **options)
-    key = data_key(recipe_data, options)
-    if key not in sets:
-        sets[key] = data.load_data(recipe_data, **options)
-    return sets[key]
 
 
 def _is_plain(value: Any) -> bool:

@@ -64,14 +64,14 @@ def register_all(optimizers: Registry[Optimizer]) -> None:
 def _arguments(kind: type[Optimizer]) -> dict[str, Argument]:
     """What the optimiser takes that a spec can say: numbers, flags, words and lists of numbers."""
     hints = typing.get_type_hints(kind.__init__)
-    found = {}
+    arguments = {}
     for name, parameter in inspect.signature(kind).parameters.items():
         if name in _EXECUTION or parameter.kind is inspect.Parameter.VAR_KEYWORD:
             continue
         annotation = _annotation(name, hints.get(name, Any), parameter.default)
         if annotation is not None:
-            found[name] = Argument(name, annotation, _plain(parameter.default, annotation))
-    return found
+            arguments[name] = Argument(name, annotation, _plain(parameter.default, annotation))
+    return arguments
 
 
 def _annotation(name: str, hint: Any, default: Any) -> Any:

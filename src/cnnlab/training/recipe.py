@@ -2,20 +2,28 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from torch.optim import Optimizer
 
-from cnnlab import models
+from cnnlab.augment import Pipeline
 from cnnlab.core import yaml
 from cnnlab.core.digests import digest
-from cnnlab.core.errors import SpecError, UsageError, suggestion
-from cnnlab.training import optimizers
-from cnnlab.training.normalization import OF_WEIGHTS
+from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.registry import BoundCall
+from cnnlab.core.spec import ParsedSpec
+from cnnlab.data.reading import Reading
+from cnnlab.models import ModelSpec
+from cnnlab.objectives import Objective
+from cnnlab.training.normalization import Moments
+from cnnlab.training.optimizers import check_optimizer
 from cnnlab.training.overrides import override
-from cnnlab.training.recipe_specs import canonical_spec, is_in_python
+from cnnlab.training.recipe_specs import GivenInPython, parse_spec, parse_specs
+from cnnlab.training.schedules import Schedule
+from cnnlab.training.trainable_layers import TrainableLayer, TrainableLayers, parse_trainable
 
-SEMANTICS = 1
+SEMANTICS = 2
 """The version of what a recipe means; raised when the same recipe would train differently."""
 
 
@@ -27,19 +35,19 @@ def _word(value: Any) -> Any:
     return "none" if _nothing(value) is None else value
 
 
-def _spec(key: str) -> BeforeValidator:
-    return BeforeValidator(lambda value: canonical_spec(key, value))
-
-
 _MAYBE = BeforeValidator(_nothing)
-DataSpec = Annotated[str, _spec("data")]
-ModelSpec = Annotated[str, _spec("model")]
-ObjectiveSpec = Annotated[str, _spec("objective")]
-NormalizationSpec = Annotated[str, _spec("normalize")]
-AugmentSpec = Annotated[str, _spec("augment")]
-AdversarySpec = Annotated[str, _spec("adversary")]
-OptimizerSpec = Annotated[str, _spec("optimizer")]
-ScheduleSpec = Annotated[str, _spec("schedule")]
+_TEXT = PlainSerializer(str)
+Data: TypeAlias = Annotated[ParsedSpec[BoundCall[Reading] | GivenInPython], _TEXT]
+Model: TypeAlias = Annotated[ParsedSpec[ModelSpec | GivenInPython], _TEXT]
+Predicted: TypeAlias = Annotated[ParsedSpec[BoundCall[Objective]], _TEXT]
+Normalization: TypeAlias = Annotated[ParsedSpec[BoundCall[Moments] | None], _TEXT]
+Augmentation: TypeAlias = Annotated[ParsedSpec[Pipeline], _TEXT]
+Adversaries: TypeAlias = Annotated[ParsedSpec[tuple[BoundCall[Any], ...]], _TEXT]
+OptimizerCall: TypeAlias = Annotated[ParsedSpec[BoundCall[Optimizer]], _TEXT]
+RateSchedule: TypeAlias = Annotated[ParsedSpec[BoundCall[Schedule]], _TEXT]
+Trainable: TypeAlias = Annotated[
+    TrainableLayers | None, BeforeValidator(parse_trainable), PlainSerializer(str, when_used="unless-none")
+]
 MaybeText = Annotated[str | None, _MAYBE]
 MaybeNumber = Annotated[int | None, _MAYBE]
 MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, _MAYBE]
@@ -54,16 +62,18 @@ EpochNumber = Annotated[int, Field(ge=0)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
+    )
 
 
 class Phase(_Strict):
     """A stretch of training under one optimiser; unset values are those of the recipe."""
 
-    augment: AugmentSpec = "none"
-    adversary: AdversarySpec = "none"
-    optimizer: OptimizerSpec = Field("adamw(lr=1e-3)", validate_default=True)
-    schedule: ScheduleSpec = Field("one-cycle", validate_default=True)
+    augment: Augmentation = parse_spec("augment", "none")
+    adversary: Adversaries = parse_spec("adversary", "none")
+    optimizer: OptimizerCall = parse_spec("optimizer", "adamw(lr=1e-3)")
+    schedule: RateSchedule = parse_spec("schedule", "one-cycle")
     batch_size: int = Field(256, ge=1)
     epochs: MaybeCount = None
     steps: MaybeCount = None
@@ -71,12 +81,31 @@ class Phase(_Strict):
     weight_decay: float = Field(0.0, ge=0)
     clip_gradient: MaybePositive = None
     clip_weights: MaybePositive = None
+    trainable: Trainable = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parse_specs(cls, content: Any) -> Any:
+        """Every spec, once: what is made of it here is handed on."""
+        return parse_specs(content)
+
+    @property
+    def trained_layers(self) -> tuple[TrainableLayer, ...] | None:
+        """The layers that are trained; None where all are."""
+        return None if self.trainable is None else self.trainable.parsed
+
+    def digested(self) -> dict[str, Any]:
+        """What a recipe's digest takes of it: every value that is not its key's default.
+
+        So a key that is added later, and stands at its default, changes no digest that is on record.
+        """
+        return self.model_dump(mode="json", exclude_defaults=True, exclude=_UNDIGESTED)
 
     @model_validator(mode="after")
     def _one_length(self) -> "Phase":
         if self.epochs is not None and self.steps is not None:
             raise UsageError("epochs and steps both say how long to train; keep one of the two.")
-        optimizers.check_optimizer(self.optimizer, self.weight_decay, self.schedule)
+        check_optimizer(self.optimizer.parsed, self.weight_decay, self.schedule)
         return self
 
 
@@ -87,11 +116,11 @@ class Recipe(Phase):
     carried out or kept and are not digested.
     """
 
-    data: DataSpec
-    model: ModelSpec = Field("vgg-like", validate_default=True)
-    objective: ObjectiveSpec = Field("classes", validate_default=True)
+    data: Data
+    model: Model = parse_spec("model", "vgg-like")
+    objective: Predicted = parse_spec("objective", "classes")
     permute: MaybeNumber = None
-    normalize: NormalizationSpec = "dataset"
+    normalize: Normalization = parse_spec("normalize", "dataset")
     subset: MaybeShare = None
     balance: Balance = "none"
     validation: MaybeShare = None
@@ -113,6 +142,8 @@ class Recipe(Phase):
     threads: MaybeCount = None
     workers: MaybeCount = None
     kernels: Literal["auto", "native", "torch"] = "auto"
+
+    _normal: tuple[Phase, ...] = ()
 
     @classmethod
     def read(cls, source: "Recipe | Mapping[str, Any] | str | Path | None" = None, /, **keys: Any) -> "Recipe":
@@ -137,25 +168,24 @@ class Recipe(Phase):
         for key in ("snapshots", "phases"):
             if isinstance(plain.get(key), list):
                 plain[key] = tuple(plain[key])
-        if "normalize" not in plain and _starts_from_weights(plain.get("model")):
-            plain["normalize"] = OF_WEIGHTS
         return plain
 
     @model_validator(mode="after")
     def _phases_fit(self) -> "Recipe":
         if self.phases and (self.epochs or self.steps):
             raise UsageError("with phases, epochs and steps belong inside each phase; take them out of the recipe.")
-        self.normal()
+        shared = {name: getattr(self, name) for name in Phase.model_fields}
+        if self.phases:
+            self._normal = tuple(self._phase(shared, own, number) for number, own in enumerate(self.phases, start=1))
+        else:
+            lasts = {} if self.steps else {"epochs": self.epochs or 10}
+            # Every value was checked by now.
+            self._normal = (Phase.model_construct(**{**shared, **lasts}),)
         return self
 
     def normal(self) -> tuple[Phase, ...]:
         """The phases in full; a flat recipe is one phase, of ten epochs where nothing is said."""
-        shared = {name: getattr(self, name) for name in Phase.model_fields}
-        if not self.phases:
-            lasts = {} if self.steps else {"epochs": self.epochs or 10}
-            # Every value was checked when the recipe was read.
-            return (Phase.model_construct(**{**shared, **lasts}),)
-        return tuple(self._phase(shared, own, number) for number, own in enumerate(self.phases, start=1))
+        return self._normal
 
     def _phase(self, shared: dict[str, Any], own: Mapping[str, Any], number: int) -> Phase:
         _refuse_unknown(own, Phase.model_fields, f"phase {number}")
@@ -175,16 +205,29 @@ class Recipe(Phase):
 
     def identity(self, data_digest: str, start_digest: str | None = None) -> dict[str, Any]:
         """What :meth:`digest` is taken over; under ``seed`` the one fact that differs between repeats."""
-        return (
-            {
-                "semantics": SEMANTICS,
-                "data": data_digest,
-                "start": start_digest,
-                "phases": [phase.model_dump(mode="json") for phase in self.normal()],
-            }
-            | {key: getattr(self, key) for key in _DIGESTED}
-            | {"model": models.without_weights(self.model)}
-        )
+        own = {key: value for key, value in self.digested().items() if key not in Phase.model_fields}
+        if "model" in own:
+            own["model"] = self.model_without_weights
+        phases = [phase.digested() for phase in self.normal()]
+        return {
+            "semantics": SEMANTICS,
+            "data": data_digest,
+            "start": start_digest,
+            "phases": phases,
+            **own,
+            "seed": self.seed,
+        }
+
+    @property
+    def model_without_weights(self) -> str:
+        """The canonical spec of the model, without the stored weights that it may start from."""
+        model = self.model.parsed
+        return str(model.without_weights()) if isinstance(model, ModelSpec) else str(self.model)
+
+    @property
+    def title(self) -> str:
+        """Its name, or else that of the data and of the model."""
+        return self.name or f"{self.data.name}-{self.model.name}"
 
     def to_dict(self) -> dict[str, Any]:
         """What ``recipe.yaml`` holds: every value that is set, in the order of the design, plain types only."""
@@ -195,16 +238,11 @@ class Recipe(Phase):
         return {key: content[key] for key in dict.fromkeys(order) if content.get(key) not in (None, [])}
 
 
-# ``validation``, ``test`` and ``subset`` act on the data and are in its digest; ``parent`` is in that of the start.
-_DIGESTED = ("model", "objective", "permute", "normalize", "balance", "ema", "select", "patience", "snapshots", "seed")
-
-
-def _starts_from_weights(model: Any) -> bool:
-    try:
-        return not is_in_python(model) and models.weights_named(model) is not None
-    except SpecError:
-        # What is wrong with the model is said where it is read.
-        return False
+# ``validation``, ``test`` and ``subset`` act on the data and are in its digest; ``parent`` is in that of the start. The
+# others say how a training is carried out or kept.
+_UNDIGESTED = {"data", "validation", "test", "subset", "phases", "parent"}
+_UNDIGESTED |= {"name", "checkpoint_seconds", "keep_checkpoint"}
+_UNDIGESTED |= {"device", "precision", "compile", "threads", "workers", "kernels"}
 
 
 def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[str, Any]:

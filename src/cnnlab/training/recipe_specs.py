@@ -1,47 +1,94 @@
-"""The keys of a recipe that hold spec strings, and how each is brought to its canonical form."""
+"""The keys of a recipe that hold spec strings, and what each is parsed into, once, when the recipe is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from cnnlab import augment, data, models, objectives
 from cnnlab.core.errors import SpecError
 from cnnlab.core.hooks import perturbations
-from cnnlab.core.spec import format_calls, read
-from cnnlab.training.normalization import normalizations
+from cnnlab.core.spec import Call, ParsedSpec, format_calls, read
+from cnnlab.training.normalization import OF_WEIGHTS, parse_normalization
 from cnnlab.training.optimizers import optimizers
 from cnnlab.training.schedules import schedules
 
-_CANONICAL: dict[str, Callable[[object], str]] = {
-    "data": data.canonical_data,
-    "model": models.canonical_model,
-    "objective": objectives.canonical_objective,
-    "augment": augment.canonical_pipeline,
-    "adversary": perturbations.canonical,
-    "optimizer": optimizers.canonical,
-    "schedule": schedules.canonical,
-    "normalize": normalizations.canonical,
+
+@dataclass(frozen=True)
+class GivenInPython:
+    """What a spec is parsed into that stands for an object: it was given in Python, and must be given again."""
+
+    call: Call
+
+    def __str__(self) -> str:
+        return str(self.call)
+
+
+_PARSERS: dict[str, Callable[[object], Any]] = {
+    "data": data.parse_data,
+    "model": models.parse_model,
+    "objective": objectives.parse_objective,
+    "augment": augment.pipeline,
+    "adversary": perturbations.bind_all,
+    "optimizer": optimizers.bind,
+    "schedule": schedules.bind,
+    "normalize": parse_normalization,
 }
-SPECS = tuple(_CANONICAL)
+SPECS = tuple(_PARSERS)
 
-_IN_PYTHON = {"arrays", "module"}
-"""Specs that stand for an object given in Python; their ``digest`` says which."""
+_IN_PYTHON = {"data": "arrays", "model": "module"}
+"""The name of the spec that stands for an object given in Python; its ``digest`` says which."""
 
 
-def canonical_spec(key: str, value: object) -> str:
-    """The canonical spec string of the value of one key.
+def parse_specs(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a recipe with every spec in it parsed; one that is so already stays as it is.
 
-    :raises SpecError: when the value does not fit.
+    Where a model starts from weights and nothing is said of the normalization, it is theirs.
+
+    :raises SpecError: for a spec that does not fit its key.
     """
-    if is_in_python(value):
-        return str(read(value)[0])
-    # A string is passed on as it is, so that messages can point into it.
-    return _CANONICAL[key](value if isinstance(value, str) else format_calls(read(value)))
+    texts = {key: _readable(key, content[key]) for key in SPECS if key in content}
+    is_made = (ParsedSpec, GivenInPython)
+    parsed = {key: text if isinstance(text, is_made) else _PARSERS[key](text) for key, text in texts.items()}
+    model = parsed.get("model")
+    if "normalize" not in content and isinstance(model, models.ModelSpec) and model.weights:
+        parsed["normalize"] = parse_normalization(OF_WEIGHTS)
+    return {**content, **{key: _with_text(value) for key, value in parsed.items()}}
 
 
-def is_in_python(spec: object) -> bool:
-    """Whether a spec stands for an object that was given in Python and must be given again."""
+def parse_spec(key: str, value: object) -> ParsedSpec[Any]:
+    """The value of one key, parsed.
+
+    :raises SpecError: when it does not fit.
+    """
+    spec: ParsedSpec[Any] = parse_specs({key: value})[key]
+    return spec
+
+
+def is_given_in_python(key: str, value: object) -> bool:
+    """Whether the spec of this key stands for an object that was given in Python and must be given again."""
+    name = _IN_PYTHON.get(key)
+    if name is None or (isinstance(value, str) and not value.lstrip().startswith(name)):
+        return False
     try:
-        calls = read(spec)
+        calls = read(value)
     except SpecError:
         # It may still be the path of data, spaces and all.
         return False
-    return len(calls) == 1 and calls[0].name in _IN_PYTHON
+    return len(calls) == 1 and calls[0].name == name
+
+
+def _readable(key: str, value: object) -> str | GivenInPython:
+    """The text of a spec, or what is parsed already."""
+    if is_given_in_python(key, value):
+        return GivenInPython(read(value)[0])
+    # A string is passed on as it is, so that messages can point into it.
+    return value if isinstance(value, str) else format_calls(read(value))
+
+
+def _with_text(parsed: Any) -> ParsedSpec[Any]:
+    """What a spec was parsed into, under its canonical text."""
+    if isinstance(parsed, ParsedSpec):
+        return parsed
+    if isinstance(parsed, tuple):
+        return ParsedSpec(format_calls([bound.call for bound in parsed]), parsed)
+    return ParsedSpec("none" if parsed is None else str(parsed), parsed)

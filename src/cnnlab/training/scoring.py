@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,12 +25,12 @@ def outputs_for(
 
 def predictions_of(outputs: Tensor, images: ImageSet, objective: Objective, *, split: str, data: str) -> Predictions:
     """The outputs with what they are to be compared with, ready to be stored."""
-    return Predictions(
-        outputs={head: _array(part) for head, part in objective.split(outputs).items()},
-        targets={name: _array(column) for name, column in images.targets.items()},
-        ids=list(images.ids),
+    return Predictions.of_tensors(
+        objective.split(outputs),
+        images.targets,
+        ids=images.ids,
         objective=objective.spec,
-        classes=dict(images.classes),
+        classes=images.classes,
         data=data,
         split=split,
         images=images.digest,
@@ -41,7 +40,3 @@ def predictions_of(outputs: Tensor, images: ImageSet, objective: Objective, *, s
 def metrics_of(outputs: Tensor, targets: Mapping[str, Tensor], objective: Objective) -> dict[str, float]:
     """Every metric of the objective; nothing where there are no targets to compare with."""
     return objective.metrics(outputs, targets) if targets and len(outputs) else {}
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(tensor.cpu().numpy())

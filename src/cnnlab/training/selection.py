@@ -1,6 +1,9 @@
 """Which number judges an epoch, and whether the best epoch is kept."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.data import Dataset
@@ -16,7 +19,7 @@ class SelectionMetric:
     :param picks: whether the weights of the best epoch are kept, not those of the last.
     """
 
-    metric: str
+    column: str
     sign: int
     picks: bool
 
@@ -35,6 +38,31 @@ class SelectionMetric:
         _check(recipe, objective, metric, has_validation)
         sign = 1 if objective.better(metric.partition("_")[2]) == "higher" else -1
         return cls(metric, sign, picks=wanted != "last")
+
+
+class BestEpoch:
+    """The epochs of a training as the metric judges them, and the best of them; the first of equals.
+
+    All of it follows from the rows of the history, so a training that goes on reads them again.
+
+    :param values: of the metric after each epoch, turned so that higher is better.
+    :param epoch: the best so far; None before the first.
+    """
+
+    def __init__(self, metric: SelectionMetric) -> None:
+        self.metric = metric
+        self.values: list[float] = []
+        self.epoch: int | None = None
+        self._value = -math.inf
+
+    def judge(self, row: Mapping[str, Any]) -> bool:
+        """Takes in a row of the history; whether its epoch is the best so far."""
+        value = self.metric.sign * row[self.metric.column]
+        self.values.append(value)
+        is_best = bool(value > self._value)
+        if is_best:
+            self.epoch, self._value = row["epoch"], value
+        return is_best
 
 
 def can_judge(dataset: Dataset) -> bool:

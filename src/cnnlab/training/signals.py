@@ -29,7 +29,7 @@ class StopRequest:
 
 @contextmanager
 def catching_signals() -> Iterator[StopRequest]:
-    """A block in which SIGINT and SIGTERM become a request to stop; outside the main thread there is nothing to catch."""
+    """A block in which SIGINT and SIGTERM become a request to stop; outside the main thread nothing is caught."""
     stop_request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop_request

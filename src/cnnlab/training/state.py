@@ -1,35 +1,20 @@
-"""Where a training is: everything that changes from step to step, and its checkpoint."""
+"""Where a training is: everything plain that changes from step to step."""
 
-import math
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
-
-from torch import nn
-from torch.optim import Optimizer
-
-from cnnlab.training import checkpoint
-from cnnlab.training.ema import MovingAverage
-
-
-@dataclass
-class Best:
-    """The epoch selected so far; ``value`` is turned so that higher is better."""
-
-    epoch: int | None = None
-    value: float = -math.inf
 
 
 @dataclass
 class Counters:
-    """The plain part of the state.
+    """How far a training is, and the rows of its history.
 
     :param epoch: epochs done over the whole training, parents included.
     :param step: steps done, likewise.
     :param in_epoch: steps done of the epoch under way.
     :param sums: running sums over the samples of the epoch under way, ``samples`` among them.
-    :param judged: the selection metric after each epoch, turned so that higher is better.
+    :param rows: of the history, one an epoch.
     :param seconds: time spent in training so far, all attempts together.
+    :param epoch_seconds: likewise, of the epoch under way.
     """
 
     epoch: int = 0
@@ -37,65 +22,26 @@ class Counters:
     in_epoch: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
-    judged: list[float] = field(default_factory=list)
-    best: Best = field(default_factory=Best)
     seconds: float = 0.0
     epoch_seconds: float = 0.0
 
+    def add(self, sums: dict[str, float]) -> None:
+        """Adds the sums of a step to those of the epoch."""
+        for key, value in sums.items():
+            self.sums[key] = self.sums.get(key, 0.0) + value
+
+    def end_epoch(self, row: dict[str, Any]) -> None:
+        """The epoch under way is done, and the next begins."""
+        self.rows.append(row)
+        self.epoch, self.in_epoch = row["epoch"], 0
+        self.seconds += self.epoch_seconds
+        self.sums, self.epoch_seconds = {}, 0.0
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; an infinity is stored as null."""
-        plain = asdict(self)
-        plain["best"]["value"] = None if self.best.epoch is None else self.best.value
-        return plain
+        """Plain values."""
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Counters":
         """What :meth:`to_dict` gave."""
-        best = plain.pop("best")
-        return cls(**plain, best=Best() if best["epoch"] is None else Best(**best))
-
-
-def save_state(
-    path: Path,
-    counters: Counters,
-    network: nn.Module,
-    optimizer: Optimizer,
-    average: MovingAverage | None,
-    extra: dict[str, Any],
-) -> None:
-    """Writes the checkpoint; ``extra`` holds the plain state of whatever else has one."""
-    tensors, rest = checkpoint.pack_optimizer(optimizer)
-    packed = checkpoint.with_prefix("network", network.state_dict()) | checkpoint.with_prefix("optimizer", tensors)
-    if average is not None:
-        packed |= checkpoint.with_prefix("average", average.module.state_dict())
-    checkpoint.save_checkpoint(path, packed, {"counters": counters.to_dict(), "optimizer": rest, "extra": extra})
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A checkpoint as read: the counters at once, the rest put back where it belongs on demand."""
-
-    counters: Counters
-    tensors: dict[str, Any]
-    facts: dict[str, Any]
-
-    @classmethod
-    def load(cls, path: Path) -> "Stored":
-        """Reads the checkpoint at ``path``."""
-        tensors, facts = checkpoint.load_checkpoint(path)
-        return cls(Counters.from_dict(facts["counters"]), tensors, facts)
-
-    @property
-    def extra(self) -> dict[str, Any]:
-        """The plain state of whatever else had one."""
-        return dict(self.facts["extra"])
-
-    def restore(self, network: nn.Module, optimizer: Optimizer | None, average: MovingAverage | None) -> None:
-        """Puts weights, moving average and, where there is one to go on, the optimiser's state back."""
-        checkpoint.load_weights(network, checkpoint.without_prefix("network", self.tensors))
-        if average is not None:
-            checkpoint.load_weights(average.module, checkpoint.without_prefix("average", self.tensors))
-        if optimizer is None:
-            return
-        own = checkpoint.without_prefix("optimizer", self.tensors)
-        checkpoint.unpack_optimizer(optimizer, own, self.facts["optimizer"])
+        return cls(**plain)

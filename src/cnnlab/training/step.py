@@ -8,12 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cnnlab import augment
-from cnnlab.core.hooks import perturbations
 from cnnlab.core.messages import warn
-from cnnlab.core.seeds import generator, scope
-from cnnlab.core.spec import read
-from cnnlab.models import penalty
+from cnnlab.core.seeds import scope
+from cnnlab.models import Perturbation, penalty, perturbed, to_float
 from cnnlab.objectives import Objective, Targets
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
@@ -57,8 +54,8 @@ class Stepper:
     ) -> None:
         self.phase, self.objective, self.network, self.module = phase, objective, network, module
         self.optimizer, self.execution, self.weights = optimizer, execution, weights
-        self.pipeline = augment.pipeline(phase.augment)
-        self.adversaries = [bound.build() for bound in perturbations.bind_all(read(phase.adversary))]
+        self.pipeline = phase.augment.parsed
+        self.adversaries: list[Perturbation] = [bound.build() for bound in phase.adversary.parsed]
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         is_half = execution.precision == "float16"
         self.scaler = torch.amp.GradScaler(execution.torch_device.type) if is_half else None
@@ -87,18 +84,32 @@ class Stepper:
             for start in range(0, samples, size):
                 part = slice(start, start + size)
                 targets = {name: rows[part] for name, rows in encoded.items()}
-                loss, outputs = self._forward(images[part], targets, step_key, start)
+                pixels = self._perturbed(to_float(images[part]), targets, step_key, samples, start)
+                loss, outputs = self._forward(pixels, targets)
                 share = loss.sum() / samples
                 self._backward(share, len(loss) / samples)
                 losses.append(share.detach())
                 sums.append(self.objective.tally(outputs.detach(), targets))
         return StepOutcome(samples, _total(losses), {key: _total([s[key] for s in sums]) for key in sums[0]})
 
-    def _forward(self, images: Tensor, targets: Targets, step_key: StepKey, start: int) -> tuple[Tensor, Tensor]:
-        pixels = to_float(images).contiguous(memory_format=self.execution.memory_format)
-        for adversary in self.adversaries:
-            source = generator(step_key.seed, "perturb", step_key.epoch, step_key.step, start)
-            pixels = adversary(self.network, pixels, targets, self.objective, source)
+    def _perturbed(self, pixels: Tensor, targets: Targets, step_key: StepKey, samples: int, start: int) -> Tensor:
+        """The pixels of a part of the batch, which begins at ``start``, as the adversaries change them."""
+        return perturbed(
+            pixels.contiguous(memory_format=self.execution.memory_format),
+            targets,
+            self.adversaries,
+            self.module,
+            self.objective,
+            seed=step_key.seed,
+            index=(step_key.epoch, step_key.step),
+            count=samples,
+            start=start,
+            precision=self.execution.precision,
+            forward=self.network,
+        )
+
+    def _forward(self, pixels: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+        pixels = pixels.contiguous(memory_format=self.execution.memory_format)
         with self.execution.autocast():
             outputs = self.network(pixels)
         return self.objective.loss(outputs, targets, self.weights), outputs
@@ -135,11 +146,6 @@ class Stepper:
         """What :meth:`extra_state` gave."""
         if self.scaler is not None and "scaler" in extra:
             self.scaler.load_state_dict(extra["scaler"])
-
-
-def to_float(images: Tensor) -> Tensor:
-    """Pixels as float32 in [0, 1]; those that are floating-point are so already."""
-    return images if images.is_floating_point() else images.float().div_(255)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

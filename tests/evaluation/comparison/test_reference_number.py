@@ -13,14 +13,14 @@ VALUES = [0.912, 0.918, 0.915]
 
 
 def test_several_repeats_are_the_one_sample_t_test() -> None:
-    found = compare_to_number(VALUES, 0.90)
+    comparison = compare_to_number(VALUES, 0.90)
     expected = stats.ttest_1samp(VALUES, 0.90)
     ends = expected.confidence_interval(0.95)
-    assert found.p_value == pytest.approx(expected.pvalue)
-    assert found.interval is not None
-    assert (found.interval.low, found.interval.high) == pytest.approx((ends.low - 0.90, ends.high - 0.90))
-    assert found.verdict == "better"
-    assert found.sentence.startswith("better (+1.50 points")
+    assert comparison.p_value == pytest.approx(expected.pvalue)
+    assert comparison.interval is not None
+    assert (comparison.interval.low, comparison.interval.high) == pytest.approx((ends.low - 0.90, ends.high - 0.90))
+    assert comparison.verdict == "better"
+    assert comparison.sentence.startswith("better (+1.50 points")
     assert compare_to_number(VALUES, 0.93).verdict == "worse"
 
 
@@ -29,11 +29,11 @@ def test_lower_can_be_better_than_a_number() -> None:
 
 
 def test_one_run_is_judged_by_its_images() -> None:
-    found, expected = compare_to_number([0.94], 0.93, n=10_000), wilson(9400, 10_000)
-    assert found.interval is not None and expected is not None
-    assert found.interval.low == pytest.approx(expected.low - 0.93)
-    assert found.p_value == pytest.approx(proportions_ztest(9400, 10_000, 0.93, prop_var=0.93)[1])
-    assert found.verdict == "better"
+    comparison, expected = compare_to_number([0.94], 0.93, n=10_000), wilson(9400, 10_000)
+    assert comparison.interval is not None and expected is not None
+    assert comparison.interval.low == pytest.approx(expected.low - 0.93)
+    assert comparison.p_value == pytest.approx(proportions_ztest(9400, 10_000, 0.93, prop_var=0.93)[1])
+    assert comparison.verdict == "better"
 
 
 def test_one_run_without_its_images_and_none_at_all_are_not_tested() -> None:
@@ -50,18 +50,18 @@ def test_a_tolerance_tells_reproduced_from_too_few_repeats() -> None:
 
 
 def test_equal_values_tell_nothing_of_their_spread() -> None:
-    found = compare_to_number([0.5, 0.5], 0.4)
-    assert (found.verdict, found.p_value, found.interval) == ("untested", None, None)
-    assert json.dumps(found.to_dict())
+    comparison = compare_to_number([0.5, 0.5], 0.4)
+    assert (comparison.verdict, comparison.p_value, comparison.interval) == ("untested", None, None)
+    assert json.dumps(comparison.to_dict())
 
 
 def test_equal_values_counted_in_images_spread_as_rounding_does() -> None:
     # Of 100 pictures the standard deviation of rounding is 0.01 / √12; Student's t with one degree is 12.7062.
-    found = compare_to_number([0.5, 0.5], 0.45, step=0.01)
+    comparison = compare_to_number([0.5, 0.5], 0.45, step=0.01)
     half = 12.7062 * 0.01 / (12 * 2) ** 0.5
-    assert found.interval is not None
-    assert (found.interval.low, found.interval.high) == pytest.approx((0.05 - half, 0.05 + half), abs=1e-6)
-    assert found.verdict == "better" and found.p_value is not None and found.p_value < 0.05
+    assert comparison.interval is not None
+    assert (comparison.interval.low, comparison.interval.high) == pytest.approx((0.05 - half, 0.05 + half), abs=1e-6)
+    assert comparison.verdict == "better" and comparison.p_value is not None and comparison.p_value < 0.05
 
 
 @pytest.mark.parametrize(

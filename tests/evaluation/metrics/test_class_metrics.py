@@ -1,4 +1,4 @@
-"""Metrics of stored predictions, against scikit-learn and worked by hand."""
+"""Metrics of stored predictions, worked by hand and by their properties; against scikit-learn, see tests/parity."""
 
 import json
 
@@ -44,17 +44,6 @@ HAND = ClassPredictions(
 )
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_precision_recall_and_f1_are_those_of_scikit_learn(seed: int) -> None:
-    found, table = drawn(seed), per_class(drawn(seed))
-    expected = metrics.precision_recall_fscore_support(found.labels, found.predicted)
-    for mine, theirs in zip((table.precision, table.recall, table.f1, table.support), expected, strict=True):
-        np.testing.assert_allclose(mine, theirs)
-    for average, values in table.averages().items():
-        theirs = metrics.precision_recall_fscore_support(found.labels, found.predicted, average=average)[:3]
-        assert list(values.values()) == pytest.approx(list(theirs))
-
-
 def test_what_is_not_defined_is_nan_and_left_out_of_the_means() -> None:
     # Class c is never predicted, and d neither present nor predicted.
     rows = np.hstack([HAND.probabilities, np.zeros((4, 1))])
@@ -85,67 +74,39 @@ def test_scores_agree_with_those_that_a_run_records() -> None:
     assert calibration(predictions).nll == pytest.approx(recorded["loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("coarse", [False, True])
-def test_roc_curves_and_areas_are_those_of_scikit_learn(coarse: bool) -> None:
-    found = drawn(coarse=coarse)
-    curves = roc(found)
-    one_hot = np.eye(4)[found.labels]
-    for place, curve in enumerate(curves.curves.values()):
-        false, true, _ = metrics.roc_curve(one_hot[:, place], found.probabilities[:, place], drop_intermediate=False)
-        np.testing.assert_allclose(curve.false_positive_rate, false)
-        np.testing.assert_allclose(curve.true_positive_rate, true)
-    theirs = [metrics.roc_auc_score(one_hot, found.probabilities, average=average) for average in ("macro", "micro")]
-    assert [curves.macro.auc, curves.micro.auc] == pytest.approx(theirs)
-
-
 def test_the_mean_curve_has_the_mean_area() -> None:
     macro = roc(drawn()).macro
     assert np.trapezoid(macro.true_positive_rate, macro.false_positive_rate) == pytest.approx(macro.auc, abs=1e-9)
 
 
 def test_area_is_the_chance_of_ranking_a_image_of_the_class_above_another() -> None:
-    found = drawn(n=60, coarse=True)
-    own, others = found.probabilities[found.labels == 0, 0], found.probabilities[found.labels != 0, 0]
+    classes = drawn(n=60, coarse=True)
+    own, others = classes.probabilities[classes.labels == 0, 0], classes.probabilities[classes.labels != 0, 0]
     pairs = own[:, None] - others
-    assert roc(found).auc["0"] == pytest.approx(((pairs > 0) + 0.5 * (pairs == 0)).mean())
+    assert roc(classes).auc["0"] == pytest.approx(((pairs > 0) + 0.5 * (pairs == 0)).mean())
 
 
 def test_an_absent_class_has_no_curve_and_does_not_count() -> None:
-    found = drawn(n=50, classes=3)
-    missing = ClassPredictions(found.probabilities, np.where(found.labels == 2, 1, found.labels))
+    classes = drawn(n=50, classes=3)
+    missing = ClassPredictions(classes.probabilities, np.where(classes.labels == 2, 1, classes.labels))
     curves = roc(missing)
     assert np.isnan(curves.auc["2"])
     assert curves.macro.auc == pytest.approx((curves.auc["0"] + curves.auc["1"]) / 2)
     assert json.dumps(json_value(curves.to_dict()), allow_nan=False)
 
 
-@pytest.mark.parametrize("k", [1, 2, 3])
-def test_top_k_is_that_of_scikit_learn(k: int) -> None:
-    found = drawn()
-    expected = metrics.top_k_accuracy_score(found.labels, found.probabilities, k=k, labels=range(4))
-    assert top_k_accuracy(found, k) == pytest.approx(expected)
-
-
 def test_top_1_is_accuracy_even_with_ties_and_top_all_is_certain() -> None:
-    found = drawn(coarse=True)
-    assert top_k_accuracy(found, 1) == found.right.mean()
-    assert top_k_accuracy(found, 4) == 1.0
+    classes = drawn(coarse=True)
+    assert top_k_accuracy(classes, 1) == classes.right.mean()
+    assert top_k_accuracy(classes, 4) == 1.0
     with pytest.raises(UsageError, match="from 1 to the number of classes, 4; 5"):
-        top_k_accuracy(found, 5)
-
-
-def test_brier_and_likelihood_are_those_of_scikit_learn() -> None:
-    found = drawn()
-    result = calibration(found)
-    assert result.nll == pytest.approx(metrics.log_loss(found.labels, found.probabilities))
-    one_hot = np.eye(4)[found.labels]
-    assert result.brier == pytest.approx(4 * metrics.mean_squared_error(one_hot, found.probabilities))
+        top_k_accuracy(classes, 5)
 
 
 def test_calibration_error_worked_by_hand() -> None:
     # Confidences 0.8 right, 0.6 wrong, 0.7 right, 0.5 wrong; two bins of equal width put all but 0.5 in the upper one.
     result = calibration(HAND, bins=2)
-    assert [(one.low, one.high, one.n) for one in result.bins] == [(0.0, 0.5, 1), (0.5, 1.0, 3)]
+    assert [(bin_.low, bin_.high, bin_.n) for bin_ in result.bins] == [(0.0, 0.5, 1), (0.5, 1.0, 3)]
     assert result.bins[1].confidence == pytest.approx(0.7)
     assert result.bins[1].accuracy == pytest.approx(2 / 3)
     assert result.ece == pytest.approx(0.25 * 0.5 + 0.75 * (0.7 - 2 / 3))
@@ -153,46 +114,36 @@ def test_calibration_error_worked_by_hand() -> None:
     assert (result.accuracy, result.confidence, result.n) == (0.5, pytest.approx(0.65), 4)
 
 
-def test_bins_of_equal_width_are_scikit_learns_calibration_curve() -> None:
-    from sklearn.calibration import calibration_curve
-
-    found = drawn()
-    filled = [one for one in calibration(found, bins=10).bins if one.n]
-    share, confidence = calibration_curve(found.right, found.confidence, n_bins=10)
-    assert [one.accuracy for one in filled] == pytest.approx(share)
-    assert [one.confidence for one in filled] == pytest.approx(confidence)
-
-
 def test_bins_of_equal_mass_hold_as_many_images() -> None:
     result = calibration(drawn(), bins=10, binning="mass")
-    assert [one.n for one in result.bins] == [30] * 10
+    assert [bin_.n for bin_ in result.bins] == [30] * 10
     assert result.bins[0].low == 0.0
-    by_hand = sum(one.n * abs(one.confidence - one.accuracy) for one in result.bins) / 300
+    by_hand = sum(bin_.n * abs(bin_.confidence - bin_.accuracy) for bin_ in result.bins) / 300
     assert result.ece == pytest.approx(by_hand)
 
 
 def test_equal_confidences_stay_in_one_bin() -> None:
     rows = np.tile([0.7, 0.3], (20, 1))
     result = calibration(ClassPredictions(rows, np.array([0] * 14 + [1] * 6)), bins=5, binning="mass")
-    assert [one.n for one in result.bins] == [20]
+    assert [bin_.n for bin_ in result.bins] == [20]
     assert result.ece == pytest.approx(0, abs=1e-12)
 
 
 @given(st.integers(1, 40), st.sampled_from(["width", "mass"]))
 def test_every_image_is_in_one_bin(bins: int, binning: str) -> None:
     result = calibration(drawn(coarse=True), bins=bins, binning=binning)  # type: ignore[arg-type]
-    assert sum(one.n for one in result.bins) == 300
+    assert sum(bin_.n for bin_ in result.bins) == 300
     assert 0 <= result.ece <= result.mce <= 1
-    assert all(one.low < one.confidence <= one.high + 1e-12 for one in result.bins if one.n)
+    assert all(bin_.low < bin_.confidence <= bin_.high + 1e-12 for bin_ in result.bins if bin_.n)
 
 
 @given(st.permutations(range(30)))
 def test_order_of_the_images_does_not_matter(order: list[int]) -> None:
-    found = drawn(n=30)
-    turned = ClassPredictions(found.probabilities[order], found.labels[order])
-    assert calibration(turned).ece == pytest.approx(calibration(found).ece)
-    assert roc(turned).auc == pytest.approx(roc(found).auc)
-    np.testing.assert_allclose(per_class(turned).f1, per_class(found).f1)
+    classes = drawn(n=30)
+    turned = ClassPredictions(classes.probabilities[order], classes.labels[order])
+    assert calibration(turned).ece == pytest.approx(calibration(classes).ece)
+    assert roc(turned).auc == pytest.approx(roc(classes).auc)
+    np.testing.assert_allclose(per_class(turned).f1, per_class(classes).f1)
 
 
 def test_a_certain_mistake_has_no_finite_likelihood() -> None:
@@ -203,10 +154,10 @@ def test_a_certain_mistake_has_no_finite_likelihood() -> None:
 
 
 def test_stored_outputs_become_probabilities_by_their_objective() -> None:
-    found = class_predictions(stored(np.log([[8, 1, 1], [2, 2, 6]]), [0, 1]))
-    np.testing.assert_allclose(found.probabilities, [[0.8, 0.1, 0.1], [0.2, 0.2, 0.6]], atol=1e-6)
-    assert found.names == ("cat", "dog", "owl")
-    assert found.right.tolist() == [True, False]
+    classes = class_predictions(stored(np.log([[8, 1, 1], [2, 2, 6]]), [0, 1]))
+    np.testing.assert_allclose(classes.probabilities, [[0.8, 0.1, 0.1], [0.2, 0.2, 0.6]], atol=1e-6)
+    assert classes.names == ("cat", "dog", "owl")
+    assert classes.right.tolist() == [True, False]
 
 
 def test_a_head_named_otherwise_than_its_column_is_found_and_other_columns_do_not_hinder() -> None:
@@ -216,11 +167,11 @@ def test_a_head_named_otherwise_than_its_column_is_found_and_other_columns_do_no
     spec = objectives.build_objective("multi-head(h=classes(column=hour))", names).spec
     outputs = np.log([[8, 1, 1], [2, 2, 6]])
     targets = {"hour": np.array([0, 1]), "colour": np.array([1, 1])}
-    found = class_predictions(
+    classes = class_predictions(
         stored(outputs, [0, 1], outputs={"h": outputs}, targets=targets, classes=names, objective=spec)
     )
-    np.testing.assert_allclose(found.probabilities, [[0.8, 0.1, 0.1], [0.2, 0.2, 0.6]], atol=1e-6)
-    assert found.right.tolist() == [True, False]
+    np.testing.assert_allclose(classes.probabilities, [[0.8, 0.1, 0.1], [0.2, 0.2, 0.6]], atol=1e-6)
+    assert classes.right.tolist() == [True, False]
 
 
 def test_two_classes_of_one_output_have_a_probability_each() -> None:
@@ -231,9 +182,9 @@ def test_two_classes_of_one_output_have_a_probability_each() -> None:
 
 
 def test_what_was_decided_may_not_be_the_most_probable() -> None:
-    found = ClassPredictions(HAND.probabilities, HAND.labels, HAND.names, np.array([0, 1, 1, 2]))
-    assert found.right.all()
-    assert found.confidence.tolist() == [0.8, 0.3, 0.7, 0.4]
+    classes = ClassPredictions(HAND.probabilities, HAND.labels, HAND.names, np.array([0, 1, 1, 2]))
+    assert classes.right.all()
+    assert classes.confidence.tolist() == [0.8, 0.3, 0.7, 0.4]
 
 
 def test_what_does_not_fit_together_is_refused() -> None:

@@ -29,18 +29,6 @@ def test_rows_are_true_classes_and_columns_predicted_ones() -> None:
     assert matrix.counts.tolist() == [[1, 2, 0], [0, 1, 1], [0, 0, 1]]
 
 
-def test_the_matrix_is_that_of_scikit_learn() -> None:
-    from sklearn.metrics import confusion_matrix
-
-    generator = np.random.default_rng(0)
-    outputs = generator.normal(size=(200, 3)).astype(np.float32)
-    targets = generator.integers(0, 3, 200)
-    matrix = confusion(
-        _predictions(outputs={"label": outputs}, targets={"label": targets}, ids=[str(i) for i in range(200)])
-    )
-    np.testing.assert_array_equal(matrix.counts, confusion_matrix(targets, outputs.argmax(1)))
-
-
 def test_shares_are_of_the_true_class_and_an_absent_class_has_none() -> None:
     matrix = confusion(_predictions(targets={"label": np.array([0, 0, 0, 1, 1, 1])}))
     np.testing.assert_allclose(matrix.shares, [[1 / 3, 2 / 3, 0], [0, 1 / 3, 2 / 3], [0, 0, 0]])

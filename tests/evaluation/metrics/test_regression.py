@@ -24,19 +24,19 @@ def stored(objective: str, outputs: dict[str, list], targets: dict[str, list], *
 
 def test_a_number_is_put_beside_the_true_one() -> None:
     # A scalar's output counts from the middle of the range, in halves of it.
-    (found,) = number_predictions(
+    (predictions,) = number_predictions(
         stored("scalar(column=age, range=[0, 100])", {"age": [[0.0], [0.5]]}, {"age": [40.0, 80.0]})
     )
-    assert (found.name, found.period, found.unit, len(found)) == ("age", None, "number", 2)
-    np.testing.assert_allclose(found.predicted, [50, 75])
-    np.testing.assert_allclose(found.errors, [10, -5])
-    np.testing.assert_allclose(found.distances, [10, 5])
+    assert (predictions.name, predictions.period, predictions.unit, len(predictions)) == ("age", None, "number", 2)
+    np.testing.assert_allclose(predictions.predicted, [50, 75])
+    np.testing.assert_allclose(predictions.errors, [10, -5])
+    np.testing.assert_allclose(predictions.distances, [10, 5])
 
 
 def test_around_a_circle_errors_go_the_shorter_way() -> None:
-    found = NumberPredictions("angle", np.array([350.0, 10.0, 0.0]), np.array([10.0, 350.0, 90.0]), 360.0)
-    np.testing.assert_allclose(found.errors, [20, -20, 90])
-    np.testing.assert_allclose(found.distances, [20, 20, 90])
+    predictions = NumberPredictions("angle", np.array([350.0, 10.0, 0.0]), np.array([10.0, 350.0, 90.0]), 360.0)
+    np.testing.assert_allclose(predictions.errors, [20, -20, 90])
+    np.testing.assert_allclose(predictions.distances, [20, 20, 90])
 
 
 def test_of_a_clock_it_is_the_time() -> None:
@@ -48,17 +48,17 @@ def test_of_a_clock_it_is_the_time() -> None:
     objective = "multi-head(hour=classes(column=hour), minute=classes(column=minute))"
     outputs = {"hour": logits[:, :12].tolist(), "minute": logits[:, 12:].tolist()}
     targets = {"hour": [0, 6], "minute": [5, 31]}
-    (found,) = number_predictions(stored(objective, outputs, targets, hour=hours, minute=minutes))
-    assert (found.name, found.period, found.unit) == ("time", 720.0, "minutes")
-    np.testing.assert_allclose(found.truth, [5, 391])
-    np.testing.assert_allclose(found.errors, [-10, -1])
+    (predictions,) = number_predictions(stored(objective, outputs, targets, hour=hours, minute=minutes))
+    assert (predictions.name, predictions.period, predictions.unit) == ("time", 720.0, "minutes")
+    np.testing.assert_allclose(predictions.truth, [5, 391])
+    np.testing.assert_allclose(predictions.errors, [-10, -1])
 
 
 def test_several_heads_each_give_their_number_and_classes_give_none() -> None:
     objective = "multi-head(label=classes(column=label), age=scalar(column=age, range=[0, 100]))"
     outputs = {"label": [[1.0, 0.0]], "age": [[0.0]]}
-    found = number_predictions(stored(objective, outputs, {"label": [0], "age": [50.0]}, label=("a", "b")))
-    assert [one.name for one in found] == ["age"]
+    predictions = number_predictions(stored(objective, outputs, {"label": [0], "age": [50.0]}, label=("a", "b")))
+    assert [number.name for number in predictions] == ["age"]
     only = stored("classes(column=label)", {"label": [[1.0, 0.0]]}, {"label": [0]}, label=("a", "b"))
     assert number_predictions(only) == ()
 

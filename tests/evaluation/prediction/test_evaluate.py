@@ -136,13 +136,6 @@ def test_a_classifier_by_itself_needs_data(classifier: Classifier) -> None:
         evaluate(classifier)
 
 
-def test_the_classifier_is_left_as_it_was_found(classifier: Classifier) -> None:
-    classifier.train()
-    evaluate(classifier, _dataset([0, 1], [0, 1], NAMES))
-    assert classifier.training
-    assert classifier.network.training
-
-
 def test_a_device_that_is_not_there_is_refused(digits_run: Run) -> None:
     with pytest.raises(UsageError, match="no device 'cuda:77'"):
         evaluate(digits_run, device="cuda:77")

@@ -19,7 +19,7 @@ from cnnlab.data import Dataset, load_data
 from cnnlab.runs import Run
 from cnnlab.studies import ProcessExecutor, Study
 from cnnlab.studies.execution import process_executor
-from cnnlab.studies.execution.executor import EpochDone, Failed, Finished, Started, Stopped, TrialRequest
+from cnnlab.studies.execution.executor import EpochDone, Failed, Finished, Stopped, TrialRequest
 from cnnlab.studies.execution.shared_data import DatasetCache, share_dataset
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -130,35 +130,6 @@ def test_ctrl_c_saves_and_leaves_with_its_exit_code(tmp_path):
     assert "interrupted after epoch" in stored["settings"][0]["trials"][0]["reason"]
 
 
-def test_a_worker_trains_one_order_after_another(executor):
-    for number, seed in enumerate((0, 1)):
-        executor.submit(TrialRequest(number, {**BASE, "seed": seed}))
-        told = ended(executor, number)
-        assert [type(event) for event in told] == [Started, EpochDone, Finished]
-        assert Run(told[-1].folder).recipe["seed"] == seed
-
-
-def test_a_worker_waits_for_a_word_on_judged_orders(executor):
-    executor.submit(TrialRequest(20, {**BASE, "epochs": 5, "seed": 9}, is_judged=True))
-    told, answers = [], [True, False]
-    while not told or not isinstance(told[-1], Stopped):
-        for event in executor.events(0.2):
-            told.append(event)
-            if isinstance(event, EpochDone):
-                executor.answer(20, answers.pop(0))
-    assert [event.row["epoch"] for event in told if isinstance(event, EpochDone)] == [1, 2]
-    run = Run(told[-1].folder)
-    assert (run.status, run.epochs_done) == ("unfinished", 2)
-
-
-def test_failures_come_with_their_kind(executor):
-    executor.submit(TrialRequest(30, {**BASE, "optimizer": "sgd(lr=1e30)"}))
-    assert ended(executor, 30)[-1].kind == "nan"
-    executor.submit(TrialRequest(31, {**BASE, "model": "cnn(layers=CPCPCPCPCP)"}))
-    last = ended(executor, 31)[-1]
-    assert last.kind == "error" and last.reason
-
-
 @pytest.mark.slow(7)
 def test_a_killed_worker_is_a_crash_and_the_next_order_gets_a_new_one(tmp_path):
     with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
@@ -176,13 +147,11 @@ def test_a_killed_worker_is_a_crash_and_the_next_order_gets_a_new_one(tmp_path):
 def test_shared_data_is_not_loaded_again_by_workers(executor, monkeypatch):
     # A data set of this name is nowhere; the worker knows it from what it was given alone.
     from cnnlab.training import Recipe
-    from cnnlab.training.python_objects import data_key
+    from cnnlab.training.prepare import data_key
 
     content = {**BASE, "subset": 150, "test": 77}
-    recipe = Recipe.read(content)
-    options = {"validation": None, "test": 77, "subset": 150}
     other = load_data("digits", test=100, subset=120)
-    executor._sets = {data_key(recipe.data, options): other}
+    executor._sets = {data_key(Recipe.read(content)): other}
     executor.submit(TrialRequest(40, content))
     last = ended(executor, 40)[-1]
     assert Run(last.folder).info["data"]["digest"] == other.digest

@@ -19,4 +19,4 @@ def test_an_end_that_comes_in_place_of_an_answer_ends_the_worker_too():
 
 def test_a_setting_that_cannot_be_trained_is_named(runs):
     with pytest.raises(UsageError, match=r"the setting data=clocks\(n=100, size=32\): .*more than the 72 pictures"):
-        Study(study_of(vary={"data": ["digits", "clocks(n=100, size=32)"]}), runs=runs)
+        Study(study_of(vary={"data": ["digits", "clocks(n=100, size=32)"]}), runs=runs).check()

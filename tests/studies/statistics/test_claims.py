@@ -6,10 +6,17 @@ import statsmodels.formula.api as smf
 from small_studies import run_here, study_of
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.measurements import Measure, Metric
 from cnnlab.studies import Study
-from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, Compared, Leads, read_claim
-from cnnlab.studies.measures import Measure
-from cnnlab.studies.result import Metric
+from cnnlab.studies.claim_grammar import (
+    Amount,
+    BestClaim,
+    BoundClaim,
+    ChosenSettings,
+    ComparisonClaim,
+    NoDifferenceClaim,
+    read_claim,
+)
 from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.statistics.published_numbers import ResolvedRow, ResolvedTable, compare_published
 from cnnlab.studies.statistics.tables import Tables
@@ -27,53 +34,64 @@ SEEDS = (0, 1, 2, 3, 4)
     [
         (
             "augment='flip' is worse than augment='rotate(30)' on test_accuracy",
-            Compared(
-                "", Chosen({"augment": "flip"}, ""), "worse", Chosen({"augment": "rotate(30)"}, ""), "test_accuracy"
+            ComparisonClaim(
+                "",
+                ChosenSettings({"augment": "flip"}, ""),
+                "worse",
+                ChosenSettings({"augment": "rotate(30)"}, ""),
+                "test_accuracy",
             ),
         ),
         (
             "augment=mixup(0.5)|rotate(10) and epochs=3  is  better than the baseline by at least 0.5 points",
-            Compared(
+            ComparisonClaim(
                 "",
-                Chosen({"augment": "mixup(0.5)|rotate(10)", "epochs": "3"}, ""),
+                ChosenSettings({"augment": "mixup(0.5)|rotate(10)", "epochs": "3"}, ""),
                 "better",
-                Chosen(None, ""),
+                ChosenSettings(None, ""),
                 None,
                 Amount(0.5, "points"),
             ),
         ),
         (
             'model="cnn(filters=[8, 16], dense=[4])" is no different from model=mlp on seconds within 2 minutes',
-            Alike(
+            NoDifferenceClaim(
                 "",
-                Chosen({"model": "cnn(filters=[8, 16], dense=[4])"}, ""),
-                Chosen({"model": "mlp"}, ""),
+                ChosenSettings({"model": "cnn(filters=[8, 16], dense=[4])"}, ""),
+                ChosenSettings({"model": "mlp"}, ""),
                 "seconds",
                 Amount(2, "minutes"),
             ),
         ),
-        ("the best test_accuracy is at least 0.90", Bounded("", None, "test_accuracy", "at least", Amount(0.9))),
-        ("best test_loss is below 1e-1", Bounded("", None, "test_loss", "below", Amount(0.1))),
+        ("the best test_accuracy is at least 0.90", BoundClaim("", None, "test_accuracy", "at least", Amount(0.9))),
+        ("best test_loss is below 1e-1", BoundClaim("", None, "test_loss", "below", Amount(0.1))),
         (
             "recall of 'cat' on validation of augment=none is above 70%",
-            Bounded(
-                "", Chosen({"augment": "none"}, ""), "recall of 'cat' on validation", "above", Amount(70, "points")
+            BoundClaim(
+                "",
+                ChosenSettings({"augment": "none"}, ""),
+                "recall of 'cat' on validation",
+                "above",
+                Amount(70, "points"),
             ),
         ),
         (
             "epochs to 90% validation_accuracy of optimizer.lr=0.1 is at most 3 epochs",
-            Bounded(
+            BoundClaim(
                 "",
-                Chosen({"optimizer.lr": "0.1"}, ""),
+                ChosenSettings({"optimizer.lr": "0.1"}, ""),
                 "epochs to 90% validation_accuracy",
                 "at most",
                 Amount(3, "epochs"),
             ),
         ),
-        ("augment=none, epochs=3 is the best on gap", Leads("", Chosen({"augment": "none", "epochs": "3"}, ""), "gap")),
+        (
+            "augment=none, epochs=3 is the best on gap",
+            BestClaim("", ChosenSettings({"augment": "none", "epochs": "3"}, ""), "gap"),
+        ),
         (
             "the gap with augment=none is above 0",
-            Bounded("", Chosen({"augment": "none"}, ""), "the gap", "above", Amount(0)),
+            BoundClaim("", ChosenSettings({"augment": "none"}, ""), "the gap", "above", Amount(0)),
         ),
     ],
 )
@@ -85,7 +103,11 @@ def stripped(claim):
     """Without the texts, which serve messages."""
     from dataclasses import replace
 
-    changed = {name: Chosen(value.values, "") for name, value in vars(claim).items() if isinstance(value, Chosen)}
+    changed = {
+        name: ChosenSettings(value.values, "")
+        for name, value in vars(claim).items()
+        if isinstance(value, ChosenSettings)
+    }
     return replace(claim, text="", **changed)
 
 
@@ -125,22 +147,22 @@ def test_what_does_not_follow_the_grammar_points_at_the_place(text, message):
 )
 def test_a_claim_that_names_nothing_there_is_is_refused_before_anything_trains(claim, message, runs):
     with pytest.raises(UsageError, match=message):
-        Study(study_of(claims=[claim]), runs=runs)
+        Study(study_of(claims=[claim]), runs=runs).check()
     assert not runs.exists()
 
 
 def test_a_search_takes_claims_of_the_best_only(runs):
     search = {"vary": {"optimizer.lr": "log(0.01, 1)"}, "design": "random(trials=2)"}
-    Study(study_of(claims="the best test_accuracy is at least 0.1", **search), runs=runs)
+    Study(study_of(claims="the best test_accuracy is at least 0.1", **search), runs=runs).check()
     with pytest.raises(UsageError, match="nobody knows what a search will try"):
-        Study(study_of(claims="optimizer.lr=0.1 is the best", **search), runs=runs)
+        Study(study_of(claims="optimizer.lr=0.1 is the best", **search), runs=runs).check()
 
 
 def verdict(claim, values, vary=None, metric=ACCURACY, baseline=None):
     """What becomes of a claim where the settings, in order, have these values by seed."""
     keys = {"vary": vary or {"augment": ["none", "flip"]}} | ({"baseline": baseline} if baseline else {})
     study_settings = StudySettings(read_study(study_of(repeats=len(SEEDS), **keys)))
-    resolved = resolve_claim(claim, study_settings, lambda name: Measure(metric, "fact", ()))
+    resolved = resolve_claim(claim, study_settings, lambda name: Measure(metric, lambda run: None))
     by_key = {
         setting.key: dict(zip(SEEDS, row, strict=False))
         for setting, row in zip(study_settings.settings, values, strict=True)
@@ -190,9 +212,9 @@ def test_a_clock_is_held_to_minutes_and_seconds():
 
 
 def test_values_that_scatter_leave_it_undecided_and_say_how_many_repeats_lack():
-    found = verdict("augment=flip is better than augment=none", (LOW, WIDE))
-    assert found.verdict == "undecided"
-    assert "not enough repeats to tell" in found.why and "would be needed to see" in found.why
+    judged = verdict("augment=flip is better than augment=none", (LOW, WIDE))
+    assert judged.verdict == "undecided"
+    assert "not enough repeats to tell" in judged.why and "would be needed to see" in judged.why
 
 
 def test_a_margin_must_lie_outside_the_interval():
@@ -236,13 +258,13 @@ def test_claimed_comparisons_are_not_corrected_for_those_that_nobody_claimed():
     vary = {"augment": ["none", "flip", "erase", "invert", "blur", "hue"]}
     near = tuple(value + shift for value, shift in zip(LOW, (0.01, 0.008, 0.012, 0.007, 0.01), strict=True))
     values = (LOW, near, HIGH, HIGH[::-1], LOW[::-1], near[::-1])
-    found = verdict("augment=flip is better than augment=none", values, vary)
+    judged = verdict("augment=flip is better than augment=none", values, vary)
     # The spread is pooled over all six, as statsmodels has it for the model of settings and seeds.
     frame = pd.DataFrame(values).melt(ignore_index=False).reset_index(names="setting")
     fitted = smf.ols("value ~ C(setting) + C(variable)", frame).fit()
-    assert found.numbers["p"] == pytest.approx(fitted.pvalues["C(setting)[T.1]"])
-    assert found.numbers["test"] == "pooled t"
-    assert 15 * found.numbers["p"] > 0.05 > found.numbers["p"] and found.verdict == "supported"
+    assert judged.numbers["p"] == pytest.approx(fitted.pvalues["C(setting)[T.1]"])
+    assert judged.numbers["test"] == "pooled t"
+    assert 15 * judged.numbers["p"] > 0.05 > judged.numbers["p"] and judged.verdict == "supported"
 
 
 def test_each_pair_is_planned_once_and_those_with_the_baseline_are_in_its_family():
@@ -254,7 +276,7 @@ def test_each_pair_is_planned_once_and_those_with_the_baseline_are_in_its_family
         "augment=flip is better than the baseline",
         "augment=flip is the best",
     )
-    claims = [resolve_claim(text, study_settings, lambda name: Measure(ACCURACY, "fact", ())) for text in texts]
+    claims = [resolve_claim(text, study_settings, lambda name: Measure(ACCURACY, lambda run: None)) for text in texts]
     _, flip, erase = (setting.key for setting in study_settings.settings)
     assert planned_pairs(claims, study_settings.baseline) == {"test_accuracy": ((flip, erase),)}
 
@@ -264,9 +286,29 @@ def test_a_partial_setting_is_compared_pair_by_pair_over_the_other_axes():
     vary = {"augment": ["none", "flip"], "epochs": [1, 2]}
     up = tuple(value + 0.02 + shift for value, shift in zip(LOW, (0.001, 0, -0.001, 0.002, 0), strict=True))
     upper = tuple(value + 0.02 for value in HIGH)
-    found = verdict("augment=flip is better than augment=none", (LOW, HIGH, up, upper), vary)
-    assert found.verdict == "supported" and "2 pairs" in found.why
-    assert found.numbers["difference"] == pytest.approx(0.0202)
+    judged = verdict("augment=flip is better than augment=none", (LOW, HIGH, up, upper), vary)
+    assert judged.verdict == "supported" and "2 pairs" in judged.why
+    assert judged.numbers["difference"] == pytest.approx(0.0202)
+
+
+@pytest.mark.parametrize("word", ["brightness(0.2)", "left", "right", "leftright"])
+def test_a_verdict_calls_settings_as_the_claim_does(word):
+    # Names may hold the words that the comparison goes by itself, left and right among them.
+    vary = {"augment": ["none", "flip"], "epochs": [1, 2]}
+    named = {"augment": {word: "brightness(0.2)", "none": "none"}, "epochs": [1, 2]}
+    claim = f"augment={word} is better than augment=none"
+    judged = verdict(claim, (HIGH, HIGH, LOW, LOW), {**vary, **named})
+    assert judged.why.startswith(f"augment={word} is better than augment=none (+10.00 points, ")
+    assert judged.why.endswith(". Over 2 pairs of settings.")
+    again = verdict(f"augment=none is worse than augment={word}", (HIGH, HIGH, LOW, LOW), {**vary, **named})
+    assert again.why.startswith(f"augment=none is worse than augment={word} (-10.00 points, ")
+
+
+def test_names_that_are_parts_of_others_stand_whole_in_a_verdict_over_several_pairs():
+    vary = {"augment": ["none", "brightness(0.2)"], "epochs": [1, 2]}
+    found = verdict("augment=brightness(0.2) is better than augment=none", (LOW, LOW, HIGH, HIGH), vary)
+    assert found.why.startswith("augment=brightness(0.2) is better than augment=none (+10.00 points, ")
+    assert found.why.endswith("Over 2 pairs of settings.")
 
 
 def test_without_numbers_nothing_is_decided():

@@ -3,7 +3,7 @@
 import pytest
 from scipy import stats
 
-from cnnlab.studies.result import Metric
+from cnnlab.core.measurements import Metric
 from cnnlab.studies.statistics.published_numbers import ResolvedRow, ResolvedTable, compare_published
 from cnnlab.studies.statistics.tables import Tables
 

@@ -16,9 +16,13 @@ def test_single_runs_are_compared_on_the_same_images(runs):
     trained = {setting.label: study.runs()[setting.trials[0].run].predictions("test") for setting in result.settings}
     expected = compare_predictions(trained["0.5"], trained["0.01"])
     (family,) = result.families
-    (one,) = family.comparisons
+    (comparison,) = family.comparisons
     assert family.method == "Exact McNemar test" and "only repeats can tell" in family.why
-    assert (one.difference, one.p, one.verdict) == (expected.difference, expected.p_value, expected.verdict)
+    assert (comparison.difference, comparison.p, comparison.verdict) == (
+        expected.difference,
+        expected.p_value,
+        expected.verdict,
+    )
     # Of two recipes a single run of each decides nothing.
     (claim,) = result.claims
     assert claim.verdict == "undecided" and claim.numbers["p_value"] == expected.p_value
@@ -33,8 +37,11 @@ def test_several_are_adjusted_for_each_other(baseline, count, runs):
     assert (family.kind, len(family.comparisons)) == ("baseline" if baseline else "pairs", count)
     study = Study(study_of(repeats=1, vary={"optimizer.lr": [0.01, 0.1, 0.5]}), runs=runs)
     stored = {setting.key: study.runs()[setting.trials[0].run].predictions("test") for setting in result.settings}
-    raw = [compare_predictions(stored[one.setting], stored[one.reference]).p_value for one in family.comparisons]
-    assert [one.p for one in family.comparisons] == pytest.approx(holm(raw))
+    raw = [
+        compare_predictions(stored[comparison.setting], stored[comparison.reference]).p_value
+        for comparison in family.comparisons
+    ]
+    assert [comparison.p for comparison in family.comparisons] == pytest.approx(holm(raw))
 
 
 def test_without_stored_predictions_nothing_is_tested_and_the_numbers_stay(runs):

@@ -11,7 +11,7 @@ from cnnlab.cli.shape import read_shape
 from cnnlab.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from cnnlab.augment.cost import Cost
+    from cnnlab.augment.cost import PipelineCost
 
 _SHAPE, _BATCH = "3x32x32", 256
 
@@ -70,7 +70,7 @@ def cost(
         _refuse_beside_a_recipe(shape, batch)
         with loading(quiet):
             from cnnlab.training.execution import describe_execution
-            from cnnlab.training.single_step import single_step
+            from cnnlab.training.timed_step import single_step
 
         recipe, keys = read_words(words, device=device)
         with quietly(quiet):
@@ -108,7 +108,7 @@ def _place(device: str | None) -> str:
     return execution_for(device=device, threads=None, workers=None, compile=False).device
 
 
-def _write(costs: "Cost") -> None:
+def _write(costs: "PipelineCost") -> None:
     rows = []
     for label in costs.seconds:
         share = costs.share(label)

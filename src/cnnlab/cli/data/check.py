@@ -27,11 +27,11 @@ def check(
 
         cnnlab data check photos/
     """
-    from cnnlab import data as data_room
+    from cnnlab import data as data_package
     from cnnlab.core.messages import quietly
 
     with quietly(quiet):
-        report = data_room.check_data(data, data_dir=data_dir, offline=offline)
+        report = data_package.check_data(data, data_dir=data_dir, offline=offline)
     if as_json:
         output.write_json(report.to_dict())
     else:
@@ -72,7 +72,7 @@ def _facts(numbers: "Mapping[str, Any]") -> list[tuple[str, str]]:
         ("width", _span(survey.get("width"))),
         ("height", _span(survey.get("height"))),
         ("mean", ", ".join(f"{value:.4f}" for value in numbers["mean"])),
-        ("std", ", ".join(f"{value:.4f}" for value in numbers["std"])),
+        ("SD", ", ".join(f"{value:.4f}" for value in numbers["std"])),
     ]
 
 

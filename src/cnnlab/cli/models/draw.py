@@ -29,8 +29,8 @@ def draw(
     from cnnlab.reports import draw_network
 
     target = read_model_for_input(words, shape, classes, data_dir, offline)
-    found = target.summary()
-    draw_network(found, out)
+    summary = target.summary()
+    draw_network(summary, out)
     if as_json:
         output.write_json({"image": out, "model": canonical_model(target.model), "shape": list(target.shape)})
     else:

@@ -35,16 +35,16 @@ def list_models(name: What = None, as_json: Json = False) -> None:
         "objectives": objectives,
     }
     if name is not None:
-        found = [registry.entry(Call(name)) for registry in kinds.values() if name in registry]
-        if not found:
+        entries = [registry.entry(Call(name)) for registry in kinds.values() if name in registry]
+        if not entries:
             known = [entry.name for registry in kinds.values() for entry in registry]
             raise UsageError(
                 f"there is no architecture, layer, initialiser or objective {name!r}. {suggestion(name, known)}"
             )
         if as_json:
-            output.write_json(document(found[0]))
+            output.write_json(document(entries[0]))
         else:
-            write_entry(found[0])
+            write_entry(entries[0])
     elif as_json:
         output.write_json({kind: [document(entry) for entry in registry] for kind, registry in kinds.items()})
     else:

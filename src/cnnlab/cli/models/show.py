@@ -29,26 +29,26 @@ def show(
     from cnnlab.models import canonical_model
 
     target = read_model_for_input(words, shape, classes, data_dir, offline)
-    found = target.summary()
+    summary = target.summary()
     if as_json:
         about = {"model": canonical_model(target.model), "outputs": target.outputs}
-        output.write_json({**about, **found.to_dict()})
+        output.write_json({**about, **summary.to_dict()})
     else:
-        _write(target, found)
+        _write(target, summary)
 
 
-def _write(target: ModelForInput, found: "NetworkSummary") -> None:
+def _write(target: ModelForInput, summary: "NetworkSummary") -> None:
     from cnnlab.models.summaries import cells
 
-    output.table(_COLUMNS, [cells(row) for row in found.rows], keep=5)
+    output.table(_COLUMNS, [cells(row) for row in summary.rows], keep=5)
     output.write()
     output.facts(
         [
             ("model", target.model),
             ("pictures", "×".join(map(str, target.shape))),
             ("outputs", target.outputs),
-            ("parameters", f"{found.parameters:,} ({found.weights:,} weights, {found.biases:,} biases)"),
-            ("besides", f"{found.buffers:,} numbers kept but not trained" if found.buffers else None),
-            ("multiply-adds", f"{found.multiply_adds:,} a picture"),
+            ("parameters", f"{summary.parameters:,} ({summary.weights:,} weights, {summary.biases:,} biases)"),
+            ("besides", f"{summary.buffers:,} numbers kept but not trained" if summary.buffers else None),
+            ("multiply-adds", f"{summary.multiply_adds:,} a picture"),
         ]
     )

@@ -1,44 +1,80 @@
-"""``cnnlab runs delete``."""
+"""``cnnlab runs delete``, ``restore`` and ``purge``."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+import shlex
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.options import Json, Runs, runs_so_far
-
-if TYPE_CHECKING:
-    from cnnlab.runs import Run, RunStore, RunSummary
+from cnnlab.cli.options import Json, Runs, deleted_runs, runs_so_far
 
 Names = Annotated[
     list[str],
     typer.Argument(metavar="RUN...", help="One or more runs.", autocompletion=runs_so_far, show_default=False),
 ]
+Deleted = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN...", help="Deleted runs, by their folders.", autocompletion=deleted_runs, show_default=False
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def delete(names: Names, runs: Runs = None, yes: Yes = False, as_json: Json = False) -> None:
-    """Delete runs and all that belongs to them; asks first."""
+    """Delete runs and all that belongs to them; asks first. They can be restored until they are purged."""
     from cnnlab.runs import RunStore
 
     store = RunStore(runs or "runs")
-    found = _resolved(store, names)
+    # Each once, and before any is gone: `last` means another run afterwards.
+    folders = list({folder.name: folder for folder in map(store.folder_of, names)}.values())
     if not yes:
-        listed = ", ".join(run.folder.name for run in found)
+        listed = ", ".join(folder.name for folder in folders)
         typer.confirm(f"Delete {listed}, with all that belongs to it?", abort=True, err=True)
-    for run in found:
-        store.delete(run)
+    trashed = [store.delete(folder.name) for folder in folders]
     if as_json:
-        output.write_json({"deleted": [str(run.folder) for run in found]})
+        output.write_json({"deleted": list(map(str, folders)), "trash": list(map(str, trashed))})
+        return
+    for folder in folders:
+        output.write(f"deleted {folder}")
+    output.write(
+        f"{_command('restore', [folder.name for folder in folders], runs)} has {_them(len(folders))} back; "
+        f"{_command('purge', [], runs)} frees the disk."
+    )
+
+
+def restore(names: Deleted, runs: Runs = None, as_json: Json = False) -> None:
+    """Bring deleted runs back, if they were not purged."""
+    from cnnlab.runs import RunStore
+
+    store = RunStore(runs or "runs")
+    folders = [store.restore(name) for name in dict.fromkeys(names)]
+    if as_json:
+        output.write_json({"restored": list(map(str, folders))})
     else:
-        for run in found:
-            output.write(f"deleted {run.folder}")
+        for folder in folders:
+            output.write(f"restored {folder}")
 
 
-def _resolved(store: "RunStore", names: Sequence[str]) -> "list[Run | RunSummary]":
-    """The runs meant, each once, before any is gone: ``last`` means another run afterwards."""
-    # A damaged run is not found, for it cannot be read; by the name of its folder it can be deleted all the same.
-    listed = {summary.folder.name: summary for summary in store.list()}
-    meant = [listed[name] if name in listed else store.find(name) for name in names]
-    return list({run.folder.resolve(): run for run in meant}.values())
+def purge(runs: Runs = None, yes: Yes = False, as_json: Json = False) -> None:
+    """Remove all deleted runs for good; asks first."""
+    from cnnlab.runs import RunStore
+
+    store = RunStore(runs or "runs")
+    names = [folder.name for folder in store.deleted()]
+    if names and not yes:
+        typer.confirm(f"Remove {', '.join(names)} for good?", abort=True, err=True)
+    store.purge()
+    if as_json:
+        output.write_json({"purged": names})
+    else:
+        output.write("\n".join(f"purged {name}" for name in names) or f"There are no deleted runs under {store.root}.")
+
+
+def _them(count: int) -> str:
+    return "it" if count == 1 else "them"
+
+
+def _command(verb: str, names: list[str], runs: Path | None) -> str:
+    return shlex.join(["cnnlab", "runs", verb, *names, *([] if runs is None else ["--runs", str(runs)])])

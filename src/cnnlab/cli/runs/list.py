@@ -8,6 +8,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import Json, Runs
+from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
     from cnnlab.runs import RunSummary
@@ -50,7 +51,7 @@ def _table(summaries: "Sequence[RunSummary]") -> tuple[list[str], list[list[obje
                 *(value and f"{label}{value}" for value in values),
                 _epochs(summary),
                 _local(summary.started),
-                output.duration(summary.seconds),
+                short_duration(summary.seconds),
             ]
         )
     return titles, lines

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli import output
 from cnnlab.cli.options import Json, RunName, Runs
+from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -16,16 +17,16 @@ def show(run: RunName, runs: Runs = None, as_json: Json = False) -> None:
     """Show the record of RUN: recipe, scores, the last epochs, how it was carried out, warnings."""
     from cnnlab.runs import RunStore
 
-    found = RunStore(runs or "runs").find(run)
+    stored = RunStore(runs or "runs").find(run)
     if as_json:
-        output.write_json({**found.to_dict(), "history": found.history.to_dict("records")})
+        output.write_json({**stored.to_dict(), "history": stored.history.to_dict("records")})
         return
-    _overview(found)
-    _scores(found)
-    _recipe(found)
-    _history(found)
-    _execution(found.info)
-    _warnings(found.info)
+    _overview(stored)
+    _scores(stored)
+    _recipe(stored)
+    _history(stored)
+    _execution(stored.info)
+    _warnings(stored.info)
 
 
 def _overview(run: "Run") -> None:
@@ -39,7 +40,7 @@ def _overview(run: "Run") -> None:
             ("data", _data(info.get("data") or {})),
             ("epochs", f"{run.epochs_done}{f' of {total}' if total and total != run.epochs_done else ''}"),
             ("weights of", selected(info)),
-            ("time", output.duration(info.get("seconds"))),
+            ("time", short_duration(info.get("seconds"))),
             ("parent", info.get("parent")),
             ("digest", run.digest),
             ("folder", run.folder),

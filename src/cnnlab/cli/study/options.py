@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 StudyName = Annotated[
     str,
     typer.Argument(
-        metavar="STUDY", help="A study file, or the name of a study that was run before.", show_default=False
+        metavar="STUDY",
+        help="A study file, or the name of a study that was run before or comes with cnnlab: cnnlab study list.",
+        show_default=False,
     ),
 ]
 Keys = Annotated[

@@ -8,6 +8,7 @@ import typer
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
 from cnnlab.cli.study.options import Keys, StudyName, load_study
+from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
     from cnnlab.studies import StudyPlan
@@ -29,14 +30,14 @@ def plan(
     loaded = load_study(study, words, runs, data_dir, offline)
     from cnnlab.studies.planning import estimate
 
-    found = loaded.plan()
+    planned = loaded.plan()
     if probe:
-        found = replace(found, estimate=estimate(found, loaded.study_settings, loaded.trials, loaded.record))
+        planned = replace(planned, estimate=estimate(planned, loaded.study_settings, loaded.trials, loaded.record))
     if as_json:
-        output.write_json(found.to_dict())
+        output.write_json(planned.to_dict())
         return
-    _overview(found)
-    _table(found)
+    _overview(planned)
+    _table(planned)
 
 
 def _overview(plan: "StudyPlan") -> None:
@@ -46,7 +47,7 @@ def _overview(plan: "StudyPlan") -> None:
     time = None
     if plan.estimate is not None:
         at_once = plan.estimate.trials_at_once
-        time = f"{output.duration(plan.estimate.seconds) or '0 s'} ({at_once} trial{'s'[: at_once > 1]} at once)"
+        time = f"{short_duration(plan.estimate.seconds) or '0 s'} ({at_once} trial{'s'[: at_once > 1]} at once)"
     output.facts(
         [
             ("study", plan.name),

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
 from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study
+from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
+    from cnnlab.core.measurements import Metric
     from cnnlab.studies import StudyResult
-    from cnnlab.studies.result import Metric, PublishedRow, Setting
+    from cnnlab.studies.result import PublishedRow, Setting
 
 _MOST_COMPARISONS = 12
 
@@ -43,7 +45,7 @@ def write_result(result: "StudyResult", again: str, runs: Path | None) -> None:
             ("study", result.name),
             ("question", result.question),
             ("trials", f"{counts['finished']} of {len(trials)} finished{others}"),
-            ("training", output.duration(result.training_seconds)),
+            ("training", short_duration(result.training_seconds)),
             ("folder", result.folder),
         ]
     )
@@ -69,24 +71,25 @@ def _settings(result: "StudyResult") -> None:
 
 
 def _rank(setting: "Setting", metric: "Metric") -> float:
-    found = setting.summary(metric.name)
-    if found is None or found.mean is None:
+    summary = setting.summary(metric.name)
+    if summary is None or summary.mean is None:
         return float("inf")
-    return -found.mean if metric.better == "higher" else found.mean
+    return -summary.mean if metric.better == "higher" else summary.mean
 
 
 def _line(setting: "Setting", metric: "Metric") -> list[object]:
-    found, seconds = setting.summary(metric.name), setting.summary("seconds")
-    if found is None:
+    summary, seconds = setting.summary(metric.name), setting.summary("seconds")
+    if summary is None:
         return [setting.label, 0, "", "", "", ""]
-    interval = "" if found.low is None else f"{output.score(found.low)} to {output.score(found.high)}"
+    interval = "" if summary.low is None else f"{output.score(summary.low)} to {output.score(summary.high)}"
     time = "" if seconds is None or seconds.mean is None else f"{seconds.mean:.1f}"
-    return [setting.label, found.n, output.score(found.mean), output.score(found.std), interval, time]
+    return [setting.label, summary.n, output.score(summary.mean), output.score(summary.std), interval, time]
 
 
 def _comparisons(result: "StudyResult") -> None:
+    labels = {metric.name: metric.label for metric in result.metrics}
     for family in result.families:
-        output.heading(f"{family.metric.replace('_', ' ')}: {family.method}")
+        output.heading(f"{labels[family.metric]}: {family.method}")
         for comparison in family.comparisons[:_MOST_COMPARISONS]:
             output.write(f"- {comparison.sentence}")
         if len(family.comparisons) > _MOST_COMPARISONS:

@@ -77,10 +77,10 @@ def date(day: int, side: int) -> Image.Image:
 @lru_cache(maxsize=64)
 def _font(style: str, height: float) -> _Font:
     """A font whose figures are about ``height`` tall: one of those that matplotlib brings, or else Pillow's own."""
-    found = importlib.util.find_spec("matplotlib")
+    library = importlib.util.find_spec("matplotlib")
     size = height / 0.72
-    if found and found.origin:
-        path = Path(found.origin).parent / "mpl-data/fonts/ttf" / _FONTS[style]
+    if library and library.origin:
+        path = Path(library.origin).parent / "mpl-data/fonts/ttf" / _FONTS[style]
         if path.is_file():
             return ImageFont.truetype(str(path), size)
     return ImageFont.load_default(size)

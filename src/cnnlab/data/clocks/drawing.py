@@ -5,7 +5,6 @@ in whatever order, by however many threads. (Between machines a grey level may d
 do that draw the numerals.)
 """
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.machine import usable_cores
 from cnnlab.core.messages import track
 from cnnlab.data.clocks.faces import ClockOptions, Numerals, draw_face
 from cnnlab.data.clocks.rendering import paint
@@ -68,15 +68,10 @@ def draw_clocks(
             images[place], minutes[place] = paint(face, size), face.minutes
 
     lots = range(0, len(wanted), _LOT)
-    with ThreadPoolExecutor(threads or _processors()) as pool:
+    with ThreadPoolExecutor(threads or usable_cores()) as pool:
         for _ in track(pool.map(draw, lots), "Drawing clocks", len(lots)):
             pass
     return images, minutes // 60, minutes % 60
-
-
-def _processors() -> int:
-    # Not every system knows which of its processors a process may use.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _options(size: int, numerals: Numerals, rotate: bool, tilt: float, glare: float, mirror: bool) -> ClockOptions:

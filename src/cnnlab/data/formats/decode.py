@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnlab.core.errors import DataError
-from cnnlab.data.options import Resize
+from cnnlab.data.options import ResizeMode
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "TGA", "ICO", "AVIF")
 _SUFFIXES = ".jpg .jpeg .jpe .jfif .png .bmp .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .mpo .tga .ico .avif"
@@ -38,7 +38,7 @@ class Form:
     """
 
     size: tuple[int, int] | None = None
-    resize: Resize = "squash"
+    resize: ResizeMode = "squash"
     channels: int | None = None
 
 
@@ -59,7 +59,7 @@ class DecodedImage:
 def decode(content: bytes, form: Form) -> DecodedImage:
     """The picture in an encoded file, at its first frame.
 
-    :raises BadPictureError: when it is no picture, is cut off, or has more than 89 million pixels.
+    :raises BadImageError: when it is no picture, is cut off, or has more than 89 million pixels.
     """
     try:
         with Image.open(BytesIO(content), formats=_formats()) as image:
@@ -82,7 +82,7 @@ def to_form(image: Image.Image, form: Form) -> NDArray[np.uint8]:
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def resized(image: Image.Image, size: tuple[int, int] | None, how: Resize) -> Image.Image:
+def resized(image: Image.Image, size: tuple[int, int] | None, how: ResizeMode) -> Image.Image:
     """The picture at height and width ``size``: squashed, or its middle, or the whole of it padded with black."""
     if size is None or image.size == size[::-1]:
         return image

@@ -98,17 +98,17 @@ class _Tree:
             return []
         loose = [name for label, name in self.images if not label]
         missing = [label for label in classes if label not in self.classes]
-        found = []
+        problems = []
         if missing:
-            found.append(
+            problems.append(
                 f"{split} ({self.folder or 'the folder itself'}) has no pictures of these classes, which the data has "
                 f"otherwise: {first_few(missing)}. Add them, or remove the classes everywhere."
             )
         if loose:
-            found.append(
+            problems.append(
                 f"{len(loose):,} pictures of {split} lie in no class folder: {first_few(loose)}. Move them into one."
             )
-        return found
+        return problems
 
 
 def _tree(folder: str, names: Iterable[str]) -> _Tree:

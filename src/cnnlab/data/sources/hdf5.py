@@ -13,9 +13,9 @@ from cnnlab.data.sources.arrays import content_of_arrays
 @reader("hdf5", "h5")
 def hdf5(place: SearchPath, path: str, targets: list[str] | None = None) -> Source:
     """Arrays in an HDF5 file, by the same names as in .npz or in groups such as train/images; needs h5py."""
-    found = place.find(path)
+    file = place.find(path)
     key = {"kind": "hdf5", "targets": targets and list(targets)}
-    return Source(found.stem, lambda: _read(found, targets), (found,), {"from": str(found.absolute())}, key)
+    return Source(file.stem, lambda: _read(file, targets), (file,), {"from": str(file.absolute())}, key)
 
 
 def _read(path: Path, targets: Sequence[str] | None) -> Content:

@@ -17,9 +17,9 @@ _MNIST = "train-images-idx3-ubyte"
 @reader("idx")
 def idx(place: SearchPath, path: str, classes: list[str] | None = None) -> Source:
     """IDX files as MNIST has them, plain or .gz: a folder of train-images-idx3-ubyte and so on, or one such file."""
-    found = place.find(path)
-    pairs = _pairs(found)
-    name = found.absolute().name if found.is_dir() else found.absolute().parent.name
+    source_path = place.find(path)
+    pairs = _pairs(source_path)
+    name = source_path.absolute().name if source_path.is_dir() else source_path.absolute().parent.name
     return idx_source(name, pairs, classes)
 
 

@@ -144,8 +144,8 @@ class _Files:
             if not any(map(_finder(images), names)):
                 raise DataError(
                     f"{table} names pictures such as {names[0]}, and none of them is beside it, nor in a folder there "
-                    f"called {first_few(_USUAL_FOLDERS[1:7])}. Say where they are with pictures=, as in "
-                    f"'csv(path={table}, pictures=photos/)'."
+                    f"called {first_few(_USUAL_FOLDERS[1:7])}. Say where they are with images=, as in "
+                    f"'csv(path={table}, images=photos/)'."
                 )
         if images.is_dir():
             find = _finder(images)
@@ -155,10 +155,10 @@ class _Files:
         members, locate = open_members(images), _finder(images)
 
         def read(name: str) -> bytes:
-            found = locate(name)
-            if found is None:
+            member = locate(name)
+            if member is None:
                 raise DataError(f"there is no such file in {images}")
-            return members.read(found)
+            return members.read(member)
 
         return cls((images,), read)
 

@@ -17,12 +17,12 @@ from cnnlab.data.sources.arrays import content_of_arrays
 @reader("npz")
 def npz(place: SearchPath, path: str, targets: list[str] | None = None) -> Source:
     """Arrays in an .npz file: x_train, y_train, x_test, y_test, or images and labels."""
-    found = place.find(path)
-    facts = {"from": str(found.absolute())}
+    file = place.find(path)
+    facts = {"from": str(file.absolute())}
     return Source(
-        found.stem,
-        lambda: _read(found, targets),
-        (found,),
+        file.stem,
+        lambda: _read(file, targets),
+        (file,),
         facts,
         {"kind": "npz", "targets": targets and list(targets)},
     )

@@ -28,10 +28,10 @@ class AdditiveFit:
     df: int
     is_blocked: bool
 
-    def difference(self, one: int, other: int) -> tuple[float, float]:
+    def difference(self, first: int, second: int) -> tuple[float, float]:
         """The difference of two settings, and its standard error."""
-        part = self.covariance[one, one] + self.covariance[other, other] - 2 * self.covariance[one, other]
-        return float(self.effects[one] - self.effects[other]), float(np.sqrt(self.variance * part))
+        part = self.covariance[first, first] + self.covariance[second, second] - 2 * self.covariance[first, second]
+        return float(self.effects[first] - self.effects[second]), float(np.sqrt(self.variance * part))
 
 
 def fit_additive(values: Array, *, blocked: bool = True) -> AdditiveFit:

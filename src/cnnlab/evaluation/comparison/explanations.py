@@ -15,7 +15,7 @@ _MANY = 4
 
 def method(tests: Sequence[PairTest]) -> str:
     """The test in a word or two; several where different differences took different ones."""
-    used = list(dict.fromkeys(found.test for found in tests if found.test))
+    used = list(dict.fromkeys(pair_test.test for pair_test in tests if pair_test.test))
     if len(used) < 2:
         return used[0] if used else NONE
     return f"{' and '.join(name.removesuffix(', Holm') for name in used)}, Holm"
@@ -23,7 +23,7 @@ def method(tests: Sequence[PairTest]) -> str:
 
 def reason(plan: ComparisonPlan, tests: Sequence[PairTest], names: Sequence[str], baseline: str | None) -> str:
     """In sentences."""
-    used = [found for found in tests if found.test]
+    used = [pair_test for pair_test in tests if pair_test.test]
     if not used:
         return _why_none(plan, tests)
     parts = [_spread(plan, names), _many(plan, len(used), baseline), _permutation(plan, used)]
@@ -60,7 +60,7 @@ def _why_none(plan: ComparisonPlan, tests: Sequence[PairTest]) -> str:
             "Nothing was tested: with one repeat of each setting nothing tells a difference from chance. Repeat each "
             "at least twice, better three to five times, with seeds of their own."
         )
-    whys = "; ".join(dict.fromkeys(found.why for found in tests))
+    whys = "; ".join(dict.fromkeys(pair_test.why for pair_test in tests))
     return f"Nothing was tested: {whys}."
 
 
@@ -100,7 +100,7 @@ def _many(plan: ComparisonPlan, count: int, baseline: str | None) -> str:
 
 
 def _permutation(plan: ComparisonPlan, used: Sequence[PairTest]) -> str:
-    if not plan.is_blocked or any(found.test == PERMUTATION for found in used):
+    if not plan.is_blocked or any(pair_test.test == PERMUTATION for pair_test in used):
         return ""
     repeats = max(plan.counts)
     best = smallest_p(repeats)

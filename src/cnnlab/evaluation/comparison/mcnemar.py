@@ -7,7 +7,6 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.comparison.power import fewest
 from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.evaluation.intervals import LEVEL, Interval
@@ -140,37 +139,8 @@ def _right(
     first: Predictions, second: Predictions, column: str | None
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Whether each is right about each picture, in the order of the first."""
-    name = class_column(first, column)
-    _check_same(first, second, name)
-    first_classes, second_classes = class_predictions(first, name), class_predictions(second, name)
-    places = {sample: place for place, sample in enumerate(second.ids)}
-    order = np.array([places[sample] for sample in first.ids]) if first.ids != second.ids else slice(None)
-    if not (first_classes.labels == second_classes.labels[order]).all():
-        raise UsageError(
-            "the two runs were scored by different targets, so they cannot be compared picture by picture."
-        )
-    return first_classes.right, second_classes.right[order]
-
-
-def _check_same(first: Predictions, second: Predictions, column: str) -> None:
-    reason = ""
-    if first.split != second.split:
-        reason = f"one is on {first.split} and the other on {second.split}"
-    elif not _on_the_same_data(first, second):
-        reason = "their data have different content"
-    elif column not in second.targets or first.classes[column] != second.classes.get(column):
-        reason = "they predict other classes"
-    elif first.ids != second.ids and (
-        set(first.ids) != set(second.ids) or len(set(first.ids)) < len(first) or len(first) != len(second)
-    ):
-        reason = "they are of different pictures"
-    if reason:
-        raise UsageError(f"only predictions of the same pictures can be compared one by one, and {reason}.")
-
-
-def _on_the_same_data(first: Predictions, second: Predictions) -> bool:
-    # What was trained on may differ, as long as the pictures compared do not.
-    return first.data == second.data or (first.images is not None and first.images == second.images)
+    name, second = class_column(first, column), first.align(second)
+    return class_predictions(first, name).right, class_predictions(second, name).right
 
 
 def _interval(only_first: int, only_second: int, n: int, level: float) -> Interval:

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from cnnlab.evaluation.student_t import two_sided_p
+
 Array: TypeAlias = npt.NDArray[np.float64]
 Pairs: TypeAlias = tuple[tuple[int, int], ...]
-Family: TypeAlias = Literal["baseline", "all"]
+FamilyKind: TypeAlias = Literal["baseline", "all"]
 _POINTS = 2**15
 _MANY = 200
 _POINTS_OF_MANY = 2**13
@@ -36,7 +38,7 @@ class LargestT:
 
     def p_value(self, t: float, df: float) -> float:
         """The probability that any of them is as large as ``t``, with so many degrees of freedom of the variance."""
-        single = single_p(t, df)
+        single = two_sided_p(t, df)
         if self.count == 1 or t == 0:
             return single
         p = float(special.chdtr(df, df * (self._maxima / abs(t)) ** 2) @ self._weights)
@@ -56,12 +58,7 @@ class LargestT:
         return float(brentq(lambda t: self.p_value(t, df) - (1 - level), low, high, xtol=1e-7))
 
 
-def single_p(t: float, df: float) -> float:
-    """The two-sided p-value of one t statistic."""
-    return float(2 * special.stdtr(df, -abs(t)))
-
-
-def family_pairs(count: int, family: Family, baseline: int = 0) -> Pairs:
+def family_pairs(count: int, family: FamilyKind, baseline: int = 0) -> Pairs:
     """The differences of a family: each other setting against the baseline, or each later setting against each."""
     if family == "baseline":
         return tuple((place, baseline) for place in range(count) if place != baseline)
@@ -99,9 +96,9 @@ def _maxima(pairs: Pairs, covariance: bytes, count: int) -> tuple[Array, Array]:
     uniform = qmc.Sobol(count, scramble=True, rng=0).random(points).clip(1e-12, 1 - 1e-12)
     effects = (vectors * np.sqrt(values.clip(0))) @ special.ndtri(uniform).T
     largest = np.zeros(points)
-    for one, other in pairs:
-        deviation = np.sqrt(matrix[one, one] + matrix[other, other] - 2 * matrix[one, other])
-        np.maximum(largest, np.abs(effects[one] - effects[other]) / deviation, out=largest)
+    for first, second in pairs:
+        deviation = np.sqrt(matrix[first, first] + matrix[second, second] - 2 * matrix[first, second])
+        np.maximum(largest, np.abs(effects[first] - effects[second]) / deviation, out=largest)
     return _condensed(np.sort(largest))
 
 

@@ -7,15 +7,15 @@ from math import sqrt
 import numpy as np
 
 from cnnlab.evaluation.comparison.anova import AdditiveFit, Array
-from cnnlab.evaluation.comparison.multiple_comparisons import single_p
 from cnnlab.evaluation.comparison.permutation_test import sign_flip_interval, sign_flip_p, smallest_p
 from cnnlab.evaluation.comparison.power import fewest, power_of_t, required_repeats
 from cnnlab.evaluation.comparison.test_selection import ComparisonPlan
-from cnnlab.evaluation.intervals import Interval, t_quantile, welch
+from cnnlab.evaluation.intervals import Interval
+from cnnlab.evaluation.student_t import t_quantile, two_sided_p, welch
 
 PERMUTATION = "permutation, Holm"
 _NO_SPREAD = "the repeats do not vary, so there is nothing to measure a difference against"
-_NO_FREEDOM = "there are too few repeats to measure their spread"
+_TOO_FEW_REPEATS = "there are too few repeats to measure their spread"
 _ROUNDING = 1e-10
 
 
@@ -74,11 +74,11 @@ def _by_pooled_spread(
 ) -> PairTest:
     estimate, error = fitted.difference(plan.calm.index(pair[0]), plan.calm.index(pair[1]))
     if fitted.df < 1:
-        return PairTest(estimate, why=_NO_FREEDOM)
+        return PairTest(estimate, why=_TOO_FEW_REPEATS)
     if error == 0:
         return _without_spread(estimate, float(np.abs(fitted.effects).max()))
     t, largest = estimate / error, plan.largest
-    p = single_p(t, fitted.df)
+    p = two_sided_p(t, fitted.df)
     to_see = smallest or abs(estimate)
     return PairTest(
         estimate,
@@ -140,7 +140,7 @@ def _by_two_samples(plan: ComparisonPlan, left: Array, right: Array, smallest: f
     """Welch's test, for settings that share no seeds."""
     count = min(len(left), len(right))
     if count < 2:
-        return PairTest(float(left.mean() - right.mean()), why=_NO_FREEDOM)
+        return PairTest(float(left.mean() - right.mean()), why=_TOO_FEW_REPEATS)
     estimate, error, df = welch(left.tolist(), right.tolist())
     scale = max(float(np.abs(left).max()), float(np.abs(right).max()))
     if error <= _ROUNDING * scale:
@@ -157,7 +157,7 @@ def _by_two_samples(plan: ComparisonPlan, left: Array, right: Array, smallest: f
 
 def _with_t(plan: ComparisonPlan, facts: PairTest, error: float, df: float, test: str) -> PairTest:
     estimate = facts.estimate or 0.0
-    p = single_p(estimate / error, df)
+    p = two_sided_p(estimate / error, df)
     interval = _around(estimate, _critical(plan, df) * error, plan.level)
     return replace(facts, interval=interval, p_value=p, p_single=p, statistic=estimate / error, df=df, test=test)
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from math import comb, inf
+from math import inf
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from cnnlab.core.errors import UsageError
 
+Array: TypeAlias = npt.NDArray[np.float64]
 _MOST = 20_000
-"""Ways to divide the values among the settings up to which all of them are looked at."""
+"""Ways to divide the values among the settings up to which all of them are looked at; of more, so many at random."""
 _SLACK = 1e-9
 
 
@@ -40,21 +42,28 @@ def compare_ranks(first: Sequence[float], second: Sequence[float]) -> RankSumRes
         raise UsageError("ranks are compared of two settings that have repeats.")
     from scipy.stats import rankdata
 
-    ranks = rankdata([*first, *second])
-    sums = _sums(ranks, len(first))
-    middle, seen = ranks.mean() * len(first), ranks[: len(first)].sum()
-    p = float(np.mean(np.abs(sums - middle) >= abs(seen - middle) - _SLACK))
-    beyond = tuple(sum(value == inf for value in values) for values in (first, second))
-    is_higher = None if abs(seen - middle) < _SLACK else bool(seen > middle)
-    return RankSumResult(p, is_higher, beyond, (len(first), len(second)))  # type: ignore[arg-type]
+    ranks, count = rankdata([*first, *second]), len(first)
+    shift = float(ranks[:count].mean() - ranks.mean())
+    is_higher = None if abs(shift) < _SLACK else shift > 0
+    beyond = (list(first).count(inf), list(second).count(inf))
+    return RankSumResult(_p_value(ranks[:count], ranks[count:]), is_higher, beyond, (count, len(second)))
 
 
-def _sums(ranks: "np.ndarray[tuple[int], np.dtype[np.float64]]", count: int) -> "np.typing.NDArray[np.float64]":
-    """The sum of ranks of the first setting for every way to divide them, or for many drawn at random."""
-    whole = len(ranks)
-    if comb(whole, count) <= _MOST:
-        return np.array([ranks[list(places)].sum() for places in combinations(range(whole), count)])
+def _p_value(first: Array, second: Array) -> float:
+    """The share of the ways to divide these ranks that part the two as far as they are, either way."""
+    from scipy.stats import permutation_test
+
+    ranks = np.concatenate([first, second])
+    middle = ranks.mean()
+    if min(len(first), len(second)) == 1:
+        # Any of the ranks might be the one that stands alone. The test of scipy takes two or more of each.
+        alone = first[0] if len(first) == 1 else second[0]
+        return float((np.abs(ranks - middle) >= abs(alone - middle) - _SLACK).mean())
+
+    def apart(of_first: Array, of_second: Array, axis: int) -> Array:
+        distance: Array = np.abs(of_first.mean(axis=axis) - middle)
+        return distance
+
     draws = np.random.default_rng(0)
-    drawn = [draws.permutation(ranks)[:count].sum() for _ in range(_MOST)]
-    # What was seen is one of the ways too, so that no p-value is 0.
-    return np.array([*drawn, ranks[:count].sum()])
+    tested = permutation_test((first, second), apart, n_resamples=_MOST, alternative="greater", rng=draws)
+    return float(tested.pvalue)

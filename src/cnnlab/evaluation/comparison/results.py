@@ -12,8 +12,8 @@ from cnnlab.evaluation.units import Unit
 if TYPE_CHECKING:
     import pandas as pd
 
-Verdict: TypeAlias = Literal["better", "worse", "undecided", "alike", "identical", "untested"]
-_OPPOSITE: Mapping[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+DifferenceVerdict: TypeAlias = Literal["better", "worse", "undecided", "alike", "identical", "untested"]
+_OPPOSITE: Mapping[DifferenceVerdict, DifferenceVerdict] = {"better": "worse", "worse": "better"}
 _COLUMNS = ("setting", "reference", "estimate", "low", "high", "p_value", "permutation_p", "repeats", "test")
 
 
@@ -64,7 +64,7 @@ class Difference:
     setting: str
     reference: str
     unit: Unit
-    verdict: Verdict
+    verdict: DifferenceVerdict
     why: str = ""
     estimate: float | None = None
     interval: Interval | None = None
@@ -174,20 +174,20 @@ class Comparisons:
         hint = suggestion(name, [setting.name for setting in self.settings])
         raise UsageError(f"there is no setting {name!r} in this comparison. {hint}")
 
-    def between(self, one: str, other: str) -> Difference:
-        """How ``one`` differs from ``other``.
+    def between(self, setting: str, reference: str) -> Difference:
+        """How ``setting`` differs from ``reference``.
 
         :raises UsageError: when they were not compared, as where both were compared with a baseline only.
         """
         for difference in self.differences:
-            if (difference.setting, difference.reference) == (one, other):
+            if (difference.setting, difference.reference) == (setting, reference):
                 return difference
-            if (difference.setting, difference.reference) == (other, one):
+            if (difference.setting, difference.reference) == (reference, setting):
                 return difference.reversed()
-        self.summary(one), self.summary(other)
+        self.summary(setting), self.summary(reference)
         raise UsageError(
-            f"{one} and {other} were not compared with each other, only with {self.baseline}. Compare without a "
-            "baseline for all pairs."
+            f"{setting} and {reference} were not compared with each other, only with {self.baseline}. Compare without "
+            "a baseline for all pairs."
         )
 
     def frame(self) -> "pd.DataFrame":

@@ -8,10 +8,10 @@ import numpy as np
 
 from cnnlab.evaluation.comparison.anova import AdditiveFit, Array, fit_additive
 from cnnlab.evaluation.comparison.equal_variances import unequal_variances
-from cnnlab.evaluation.comparison.multiple_comparisons import Family, LargestT, Pairs
-from cnnlab.evaluation.intervals import t_quantile
+from cnnlab.evaluation.comparison.multiple_comparisons import FamilyKind, LargestT, Pairs
+from cnnlab.evaluation.student_t import t_quantile
 
-Asked: TypeAlias = Family | Literal["planned"]
+Asked: TypeAlias = FamilyKind | Literal["planned"]
 Test: TypeAlias = Literal["auto", "pooled", "paired", "permutation"]
 
 
@@ -71,7 +71,7 @@ class ComparisonPlan:
         if self.fit is None or self.by_holm or not self.meant:
             return None
         places = {setting: place for place, setting in enumerate(self.calm)}
-        return LargestT(tuple((places[one], places[other]) for one, other in self.meant), self.fit.covariance)
+        return LargestT(tuple((places[first], places[second]) for first, second in self.meant), self.fit.covariance)
 
     @cached_property
     def critical(self) -> float:

@@ -83,18 +83,13 @@ def class_predictions(source: "Predictions | ClassPredictions", column: str | No
     """
     if isinstance(source, ClassPredictions):
         return source
-    import torch
+    from cnnlab.evaluation.metrics.stored_predictions import finite_outputs, objective_of
 
-    from cnnlab import objectives
-
-    objective = objectives.restore_objective(source.objective, source.classes)
+    objective = objective_of(source)
     # The data may have columns of classes that are not predicted.
     predicted = [name for name in objective.predicts if name in source.classes]
     name = class_column(source, predicted[0] if column is None and len(predicted) == 1 else column)
-    # In double precision two sure predictions are still told apart.
-    outputs = torch.cat([torch.from_numpy(source.outputs[head]).double() for head in objective.heads], dim=1)
-    if not torch.isfinite(outputs).all():
-        raise UsageError(f"some outputs stored for {source.split} are not finite, so there are no probabilities.")
+    outputs = finite_outputs(source, objective)
     probabilities = objective.probabilities(outputs)
     head = objective.class_heads.get(name, "")
     if head not in probabilities:

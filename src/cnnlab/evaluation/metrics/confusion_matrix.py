@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cnnlab import objectives
 from cnnlab.core.errors import UsageError, suggestion
-from cnnlab.evaluation.metrics.class_probabilities import class_column
+from cnnlab.evaluation.metrics.class_probabilities import ClassPredictions, class_column
+from cnnlab.evaluation.metrics.stored_predictions import finite_outputs, objective_of
 from cnnlab.objectives import Objective
 from cnnlab.runs import Predictions
 
@@ -51,23 +51,25 @@ class Confusion:
         return {"names": list(self.names), "counts": self.counts.tolist()}
 
 
-def confusion(predictions: Predictions, column: str | None = None) -> Confusion:
+def confusion(predictions: Predictions | ClassPredictions, column: str | None = None) -> Confusion:
     """True against predicted classes of one target column.
 
     :param column: needed where the predictions have several columns of classes.
     :raises UsageError: when there is no such column, or the targets are not known.
     """
-    import numpy as np
-    import torch
-
-    objective = objectives.restore_objective(predictions.objective, predictions.classes)
+    if isinstance(predictions, ClassPredictions):
+        return _counted(predictions.labels, predictions.predicted, tuple(predictions.names))
+    objective = objective_of(predictions)
     name = class_column(predictions, _only_column(predictions, objective, column))
-    outputs = torch.cat([torch.from_numpy(predictions.outputs[head]) for head in objective.heads], dim=1)
-    predicted = objective.decode(outputs)[name].numpy()
-    classes = predictions.classes[name]
-    pairs = predictions.targets[name].astype(np.int64) * len(classes) + predicted
-    counts = np.bincount(pairs, minlength=len(classes) ** 2).reshape(len(classes), len(classes))
-    return Confusion(tuple(classes), counts)
+    predicted = objective.decode(finite_outputs(predictions, objective))[name].numpy()
+    return _counted(predictions.targets[name], predicted, predictions.classes[name])
+
+
+def _counted(labels: "NDArray[Any]", predicted: "NDArray[Any]", names: tuple[str, ...]) -> Confusion:
+    import numpy as np
+
+    pairs = labels.astype(np.int64) * len(names) + predicted
+    return Confusion(names, np.bincount(pairs, minlength=len(names) ** 2).reshape(len(names), len(names)))
 
 
 def _only_column(predictions: Predictions, objective: Objective, column: str | None) -> str | None:

@@ -62,19 +62,19 @@ def per_class(predictions: Predictions | ClassPredictions, column: str | None = 
 
     :raises UsageError: when there are no targets, or several columns of classes and none is named.
     """
-    found = class_predictions(predictions, column)
-    count = len(found.names)
-    hits = np.bincount(found.labels[found.right], minlength=count)
-    support = np.bincount(found.labels, minlength=count)
-    predicted = np.bincount(found.predicted, minlength=count)
+    classes = class_predictions(predictions, column)
+    count = len(classes.names)
+    hits = np.bincount(classes.labels[classes.right], minlength=count)
+    support = np.bincount(classes.labels, minlength=count)
+    predicted = np.bincount(classes.predicted, minlength=count)
     return PerClass(
-        names=tuple(found.names),
+        names=tuple(classes.names),
         support=support,
         predicted=predicted,
         precision=_ratio(hits, predicted),
         recall=_ratio(hits, support),
         f1=_ratio(2 * hits, support + predicted),
-        accuracy=float(found.right.mean()),
+        accuracy=float(classes.right.mean()),
     )
 
 

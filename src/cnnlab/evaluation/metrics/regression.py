@@ -6,7 +6,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.core.errors import UsageError
 from cnnlab.objectives.metrics import MetricUnit
 from cnnlab.runs import Predictions
 
@@ -55,7 +54,7 @@ class NumberPredictions:
         choices = np.unique(self.truth)
         choices = choices[:: -(-len(choices) // _MOST_CHOICES)]
         half = self.period / 2
-        return min(float(np.abs((one - self.truth + half) % self.period - half).mean()) for one in choices)
+        return min(float(np.abs((number - self.truth + half) % self.period - half).mean()) for number in choices)
 
 
 _MOST_CHOICES = 1000
@@ -68,23 +67,25 @@ def number_predictions(source: Predictions) -> tuple[NumberPredictions, ...]:
     """
     import torch
 
-    from cnnlab import objectives
+    from cnnlab.evaluation.metrics.stored_predictions import check_targets, finite_outputs, objective_of
     from cnnlab.objectives.clock import DIAL, TIME
 
-    objective = objectives.restore_objective(source.objective, source.classes)
+    objective = objective_of(source)
     if objective.clock is None and not objective.number_heads:
         return ()
-    if not set(objective.predicts) <= set(source.targets):
-        raise UsageError(f"the targets of {source.split} are not known, so nothing can be said of its errors.")
-    outputs = torch.cat([torch.from_numpy(source.outputs[head]).double() for head in objective.heads], dim=1)
-    if not torch.isfinite(outputs).all():
-        raise UsageError(f"some outputs stored for {source.split} are not finite, so there are no numbers.")
+    check_targets(source, objective)
+    outputs = finite_outputs(source, objective)
     targets = {name: torch.from_numpy(column) for name, column in source.targets.items()}
     if objective.clock is not None:
         said, truth = objective.clock.read(objective.numbers(outputs), targets)
         return (NumberPredictions(TIME, truth.numpy(), said.numpy(), DIAL, "minutes"),)
     split = objective.split(outputs)
     return tuple(
-        NumberPredictions(head, one.quantity.of(targets).numpy(), one.value(split[head]).numpy(), one.period)
-        for head, one in objective.number_heads.items()
+        NumberPredictions(
+            head,
+            number.quantity.of(targets).numpy(),
+            number.value(split[head]).numpy(),
+            number.period,
+        )
+        for head, number in objective.number_heads.items()
     )

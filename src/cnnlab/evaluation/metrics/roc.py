@@ -105,16 +105,12 @@ def top_k_accuracy(predictions: Predictions | ClassPredictions, k: int, column: 
 
 
 def _curve(scores: Array, is_own: npt.NDArray[np.bool_]) -> Roc:
-    own, others = int(is_own.sum()), int((~is_own).sum())
-    if not own or not others:
+    from sklearn.metrics import roc_curve
+
+    if is_own.all() or not is_own.any():
         return Roc(np.empty(0), np.empty(0), np.empty(0), float("nan"))
-    order = np.argsort(-scores, kind="stable")
-    # Pictures of one probability pass a threshold together.
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    hits = np.cumsum(is_own[order])[last]
-    true = np.append(0.0, hits / own)
-    false = np.append(0.0, (last + 1 - hits) / others)
-    return Roc(false, true, np.append(np.inf, scores[order][last]), float(np.trapezoid(true, false)))
+    false, true, thresholds = roc_curve(is_own, scores, drop_intermediate=False)
+    return Roc(false, true, thresholds, float(np.trapezoid(true, false)))
 
 
 def _mean_curve(curves: Mapping[str, Roc]) -> Roc:

@@ -10,19 +10,19 @@ from torch import Tensor
 from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.messages import warn
 from cnnlab.core.registry import BoundCall
-from cnnlab.data import canonical_data, readers
+from cnnlab.data import parse_data
 from cnnlab.data.loading import is_spec
-from cnnlab.models import Classifier
+from cnnlab.models import Predictable
 
 _CHANNELS = {1: "grey", 3: "colour"}
 _SHOWN = 10
 
 
-def in_the_classifiers_shape(data: Any, classifier: Classifier, data_dir: str | Path | None = None) -> Any:
+def in_the_classifiers_shape(data: Any, classifier: Predictable, data_dir: str | Path | None = None) -> Any:
     """A spec with the size, channels and way of resizing that the classifier was trained with; objects as they are."""
     if not is_spec(data):
         return data
-    bound = readers.bind(canonical_data(data, data_dir))
+    bound = parse_data(data, data_dir)
     channels, *sides = classifier.shape
     wanted: dict[str, Any] = {"size": sides[0] if sides[0] == sides[1] else tuple(sides), "resize": classifier.resize}
     wanted |= {"channels": _CHANNELS[channels]} if channels in _CHANNELS else {}
@@ -32,7 +32,7 @@ def in_the_classifiers_shape(data: Any, classifier: Classifier, data_dir: str | 
 def in_the_classifiers_order(
     targets: Mapping[str, Tensor],
     classes: Mapping[str, Sequence[str]],
-    classifier: Classifier,
+    classifier: Predictable,
     predicted: Sequence[str],
 ) -> dict[str, Tensor]:
     """Targets with class indices as the classifier counts them; columns of classes that it does not know are left out.
@@ -56,34 +56,34 @@ def in_the_classifiers_order(
     return aligned | {name: _as_numbers(targets[name], name, classes[name]) for name in numbers}
 
 
-def _as_numbers(column: Tensor, name: str, found: Sequence[str]) -> Tensor:
+def _as_numbers(column: Tensor, name: str, given: Sequence[str]) -> Tensor:
     """Classes named by numbers as the numbers that they stand for."""
     try:
-        numbers = [float(word) for word in found]
+        numbers = [float(word) for word in given]
     except ValueError as error:
         raise UsageError(
-            f"{name} holds classes in the data that are no numbers ({_listed(found)}), and the classifier predicts it "
+            f"{name} holds classes in the data that are no numbers ({_listed(given)}), and the classifier predicts it "
             "as a number."
         ) from error
     return torch.tensor(numbers, dtype=torch.float32)[column]
 
 
-def _reordered(column: Tensor, name: str, found: Sequence[str] | None, known: Sequence[str]) -> Tensor:
-    if found is None:
+def _reordered(column: Tensor, name: str, given: Sequence[str] | None, known: Sequence[str]) -> Tensor:
+    if given is None:
         raise UsageError(f"{name} holds numbers in the data, and classes in the classifier: {_listed(known)}.")
-    unknown = [word for word in found if word not in known]
+    unknown = [word for word in given if word not in known]
     if unknown:
         raise DataError(
             f"the classes of the data do not match the classifier's: it does not know {_listed(unknown)}. "
             f"It knows {_listed(known)}. Classes are matched by their names; rename those of the data, or leave out "
             "the pictures of others."
         )
-    missing = [word for word in known if word not in found]
+    missing = [word for word in known if word not in given]
     if missing:
         warn(
             f"the data has no pictures of {_listed(missing)}, which the classifier knows; the scores are on the others."
         )
-    places = torch.tensor([list(known).index(word) for word in found], dtype=torch.int64)
+    places = torch.tensor([list(known).index(word) for word in given], dtype=torch.int64)
     return places[column]
 
 

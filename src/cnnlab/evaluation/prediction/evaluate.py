@@ -1,23 +1,28 @@
 """A stored classifier on a data set or a split: its predictions and their scores."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cnnlab import data as data_room
+from cnnlab import data as data_package
+from cnnlab.core import memory
 from cnnlab.core.errors import UsageError
+from cnnlab.core.hooks import perturbations
+from cnnlab.core.registry import BoundCall
 from cnnlab.data import Dataset, ImageSet
 from cnnlab.evaluation.intervals import Interval, score_interval
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
-from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_seen
+from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_training_images
+from cnnlab.evaluation.prediction.open_model import open_model
 from cnnlab.evaluation.prediction.predictor import BATCH, Predictor, predictor_of
-from cnnlab.models import Classifier
-from cnnlab.runs import Predictions, Run
+from cnnlab.models import Predictable, perturbed, to_float
+from cnnlab.objectives import Objective
+from cnnlab.runs import Predictions, Run, RunWriter
 from cnnlab.runs.record import json_value
 
 ALL = "all"
@@ -44,8 +49,8 @@ class Evaluation:
     def intervals(self) -> dict[str, Interval]:
         """Wilson's interval of each score that is a share of the pictures, such as accuracy."""
         count = len(self.predictions)
-        found = {name: score_interval(name, value, count) for name, value in self.scores.items()}
-        return {name: interval for name, interval in found.items() if interval is not None}
+        by_name = {name: score_interval(name, value, count) for name, value in self.scores.items()}
+        return {name: interval for name, interval in by_name.items() if interval is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """The scores and what they are of, as plain JSON."""
@@ -65,10 +70,11 @@ class Evaluation:
 
 
 def evaluate(
-    run: Run | Classifier,
+    run: Run | Predictable | str | Path,
     data: Any = None,
     split: str | None = None,
     *,
+    perturb: object = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
     device: str | None = None,
@@ -78,17 +84,24 @@ def evaluate(
 
     Pictures are brought to the classifier's own size and channels, and classes are matched by their names.
 
+    :param run: or a model by itself, or the name of either, as :func:`cnnlab.open_model` takes it.
     :param data: anything that :func:`cnnlab.load_data` takes, or a data set already loaded, which is taken as it is;
         None for the data that the run was trained on.
     :param split: ``train``, ``validation``, ``test`` or ``all``. By default the test split that a run or a data set
         has, and every picture of other data that has none of its own. The data of the run, named again, is divided as
         for its training; in other data, pictures that the run was trained on are warned of.
+    :param perturb: the spec of one or several perturbations, done to the pictures before they are predicted. The
+        predictions are of the split ``test@NAME`` then, named by the spec; of a run on its own data they are stored
+        with its others.
     :param device: another device than the one that the run was trained on.
     :param network: the module for the weights, for a run that was trained on a network of one's own.
     :raises UsageError: when the data has no such split, or knows other classes than the classifier.
     :raises DataError: when the data cannot be read.
     """
+    memory.ask_for_large_pages()
+    run = open_model(run, network=network)
     model = predictor_of(run, device=device, network=network)
+    changes = perturbations.bind_all(perturb)
     if data is None and isinstance(run, Run):
         data_dir = data_dir or run.data_folder
     dataset = _loaded(model, data, data_dir, offline)
@@ -99,31 +112,36 @@ def evaluate(
     split = split or _usual_split(dataset, is_other=own is None)
     parts = _parts(dataset, split)
     if own is None and isinstance(run, Run):
-        warn_of_seen(run, parts, data_dir)
+        warn_of_training_images(run, parts, data_dir)
     objective = model.objective
     targets = _targets(model, parts)
     if targets:
         objective.check(targets)
-    outputs = model.outputs(_batches(parts))
+    elif changes:
+        raise UsageError(f"a perturbation goes by the targets, and the {split} split of {dataset.name} has none.")
+    outputs = model.outputs(_perturbed(model, objective, parts, targets, changes) if changes else _batches(parts))
     scores = objective.metrics(outputs, targets) | {"n": len(outputs)} if targets else {}
-    predictions = Predictions(
-        outputs={head: _array(part) for head, part in objective.split(outputs).items()},
-        targets={name: _array(column) for name, column in targets.items()},
+    predictions = Predictions.of_tensors(
+        objective.split(outputs),
+        targets,
         ids=[name for part in parts for name in part.ids],
         objective=objective.spec,
-        classes=dict(model.classifier.classes),
+        classes=model.classifier.classes,
         data=dataset.digest,
-        split=split,
+        split=f"{split}@{_name(changes)}" if changes else split,
         images=parts[0].digest if len(parts) == 1 else None,
     )
-    return Evaluation(scores, predictions, dataset.name, split, model.label)
+    if changes and own is not None and isinstance(run, Run):
+        with RunWriter.open(run.folder) as writer:
+            writer.predictions(predictions)
+    return Evaluation(scores, predictions, dataset.name, predictions.split, model.label)
 
 
 def _loaded(model: Predictor, data: Any, data_dir: str | Path | None, offline: bool) -> Dataset:
     if isinstance(data, Dataset):
         return data
     if data is not None:
-        return data_room.load_data(_fitting(model, data, data_dir), data_dir=data_dir, offline=offline)
+        return data_package.load_data(_fitting(model, data, data_dir), data_dir=data_dir, offline=offline)
     spec = model.recipe.get("data")
     if spec is None:
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
@@ -131,7 +149,7 @@ def _loaded(model: Predictor, data: Any, data_dir: str | Path | None, offline: b
         raise UsageError(
             f"{model.label} was trained on arrays given in Python, which its record does not hold. Give data=…."
         )
-    return data_room.load_data(spec, data_dir=data_dir, offline=offline, **shares(model.recipe))
+    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **shares(model.recipe))
 
 
 def _fitting(model: Predictor, data: Any, data_dir: str | Path | None) -> Any:
@@ -169,5 +187,31 @@ def _batches(parts: list[ImageSet]) -> Iterator[Tensor]:
             yield part.batch(torch.arange(start, min(start + BATCH, len(part))))[0]
 
 
-def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
-    return np.ascontiguousarray(tensor.cpu().numpy())
+def _perturbed(
+    model: Predictor,
+    objective: Objective,
+    parts: list[ImageSet],
+    targets: Mapping[str, Tensor],
+    changes: Sequence[BoundCall[Any]],
+) -> Iterator[Tensor]:
+    """Batches of pixels as the perturbations leave them, by the classifier that they are meant for."""
+    done, adversaries = 0, [bound.build() for bound in changes]
+    for number, images in enumerate(_batches(parts)):
+        own = {name: column[done : done + len(images)].to(model.device) for name, column in targets.items()}
+        pixels = to_float(images.to(model.device)).contiguous(memory_format=torch.channels_last)
+        done += len(images)
+        yield perturbed(
+            pixels,
+            objective.encode(own),
+            adversaries,
+            model.classifier,
+            objective,
+            seed=0,
+            index=(number,),
+            precision=model.precision,
+        )
+
+
+def _name(changes: Sequence[BoundCall[Any]]) -> str:
+    """What perturbations are called in the name of a file."""
+    return re.sub(r'[/\\:*?"<>|]', "-", "+".join(str(bound.short) for bound in changes))

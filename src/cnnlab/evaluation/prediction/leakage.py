@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cnnlab import data as data_room
+from cnnlab import data as data_package
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
 from cnnlab.core.messages import note, warn
 from cnnlab.data import Dataset, ImageSet
@@ -33,7 +33,7 @@ def in_own_splits(run: Run, data: Any, dataset: Dataset, data_dir: str | Path | 
     return again if again is not None and again.digest == recorded else None
 
 
-def warn_of_seen(run: Run, parts: Sequence[ImageSet], data_dir: str | Path | None) -> None:
+def warn_of_training_images(run: Run, parts: Sequence[ImageSet], data_dir: str | Path | None) -> None:
     """Warns of pictures, equal pixel by pixel, that are in the train split of the run too."""
     train = _train_of(run, data_dir)
     if train is None:
@@ -61,5 +61,5 @@ def _loaded(data: Any, run: Run, data_dir: str | Path | None, offline: bool) -> 
     """The data divided as the run's; None where it cannot be. What there is to warn of has been said before."""
     with suppress(CnnlabError), warnings.catch_warnings():
         warnings.simplefilter("ignore", CnnlabWarning)
-        return data_room.load_data(data, data_dir=data_dir, offline=offline, **shares(run.recipe))
+        return data_package.load_data(data, data_dir=data_dir, offline=offline, **shares(run.recipe))
     return None

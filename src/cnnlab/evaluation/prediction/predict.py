@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab import data
+from cnnlab.core import memory
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import replacing, storage_errors
 from cnnlab.core.messages import warn
 from cnnlab.data.formats.folder_layout import is_image
 from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
-from cnnlab.models import Classifier
+from cnnlab.models import Predictable
 from cnnlab.runs import Run
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class ImagePredictions:
 
 
 def predict(
-    run: Run | Classifier,
+    run: Run | Predictable | str | Path,
     images: Paths,
     *,
     on_bad: Literal["refuse", "skip"] = "refuse",
@@ -120,6 +121,7 @@ def predict(
 ) -> ImagePredictions:
     """What the classifier of a run says of pictures, brought to its size as its training data was.
 
+    :param run: or a model by itself, or the name of either, as :func:`cnnlab.open_model` takes it.
     :param images: files, folders, which are searched through for pictures, and archives of pictures.
     :param on_bad: whether a picture that cannot be read is refused, or skipped with a warning that names it; those of
         an archive are refused.
@@ -127,6 +129,7 @@ def predict(
     :param network: the module for the weights, for a run that was trained on a network of one's own.
     :raises DataError: naming what is missing or cannot be read.
     """
+    memory.ask_for_large_pages()
     model = predictor_of(run, device=device, network=network)
     reader = _Reader(_found(images), model.classifier, skips=on_bad == "skip")
     outputs = model.outputs(reader)
@@ -138,7 +141,7 @@ def predict(
 class _Reader:
     """Batches of pictures, and a note of what was read and what could not be."""
 
-    def __init__(self, paths: Sequence[Path], classifier: Classifier, *, skips: bool) -> None:
+    def __init__(self, paths: Sequence[Path], classifier: Predictable, *, skips: bool) -> None:
         self.paths, self.classifier, self.skips = paths, classifier, skips
         self.read: list[str] = []
         self.unreadable: list[str] = []

@@ -1,8 +1,9 @@
-"""What is evaluated: the classifier of a run, run as the run was, or a classifier by itself."""
+"""What is evaluated: the classifier of a run, run as the run was, or a model by itself."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,8 @@ from cnnlab import objectives
 from cnnlab.core.devices import check_device, has_native_bfloat16
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import announcing, warn
-from cnnlab.models import Classifier, native_kernels, outputs_of, why_no_native_kernels
+from cnnlab.evaluation.prediction.open_model import open_model
+from cnnlab.models import Predictable, native_kernels, outputs_of, why_no_native_kernels
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run
 from cnnlab.runs.environment import processor
@@ -31,7 +33,7 @@ class Predictor:
     :param kernels: ``native`` or ``torch``, as of a training's execution.
     """
 
-    classifier: Classifier
+    classifier: Predictable
     label: str
     recipe: Mapping[str, Any]
     device: str = "cpu"
@@ -56,18 +58,23 @@ class Predictor:
             self.classifier.to(home)
 
 
-def predictor_of(model: Run | Classifier, *, device: str | None = None, network: nn.Module | None = None) -> Predictor:
-    """What a run or a classifier is to be evaluated as.
+def predictor_of(
+    model: Run | Predictable | str | Path, *, device: str | None = None, network: nn.Module | None = None
+) -> Predictor:
+    """What a run or a model by itself is to be evaluated as.
 
     A run's classifier is run in the precision, on the device and with the threads and kernels that the run was trained
     with, so that its own test split gives its own score again.
 
+    :param model: or the name of one, as :func:`~cnnlab.evaluation.open_model` takes it.
     :param device: another device than that.
     :param network: the module for the weights, for a run that was trained on a network of one's own.
     :raises ModelFileError: when the run has no classifier yet.
     :raises UsageError: for a device that is not there.
     """
-    if isinstance(model, Classifier):
+    if isinstance(model, str | Path):
+        model = open_model(model, network=network)
+    if isinstance(model, Predictable):
         return Predictor(model, "the classifier", {}, _checked(device or "cpu"))
     if not isinstance(model, Run):
         raise UsageError(f"a run or a classifier can be evaluated; got {type(model).__name__}.")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from cnnlab.core.errors import UsageError
 from cnnlab.core.spec import format_value
 from cnnlab.models.basic_layers import Padding, Sides, margins
-from cnnlab.models.shapes import Pixels, Shape, format_shape, pair, reach, windows
+from cnnlab.models.shapes import HeightWidth, Shape, format_shape, pair, reach, windows
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def _image(shape: Sequence[int]) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _margins(padding: Padding, kernel: Pixels, dilation: Pixels) -> tuple[Pixels, Pixels]:
+def _margins(padding: Padding, kernel: HeightWidth, dilation: HeightWidth) -> tuple[HeightWidth, HeightWidth]:
     if padding not in ("same", "valid"):
         numbers = _both(padding)
         if numbers is None:
@@ -214,7 +214,7 @@ def _margins(padding: Padding, kernel: Pixels, dilation: Pixels) -> tuple[Pixels
     return margins(padding, kernel, dilation)
 
 
-def _sides(name: str, value: Sides) -> Pixels:
+def _sides(name: str, value: Sides) -> HeightWidth:
     numbers = _both(value)
     if numbers is None or min(numbers) < 1:
         raise UsageError(
@@ -223,7 +223,7 @@ def _sides(name: str, value: Sides) -> Pixels:
     return numbers
 
 
-def _both(value: object) -> Pixels | None:
+def _both(value: object) -> HeightWidth | None:
     """One whole number for each axis; None for anything else."""
     numbers = tuple(value) if isinstance(value, list | tuple) else (value, value)
     return pair(numbers) if len(numbers) == 2 and all(isinstance(number, int) for number in numbers) else None

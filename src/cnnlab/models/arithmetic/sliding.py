@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from cnnlab.core.errors import UsageError
 from cnnlab.models.arithmetic.sizes import conv, pool
 from cnnlab.models.basic_layers import Padding, Sides, margins
-from cnnlab.models.shapes import Pixels, pair, reach
+from cnnlab.models.shapes import HeightWidth, pair, reach
 
 Matrix = NDArray[np.float64]
 
@@ -146,7 +146,12 @@ def _pooled(
 
 
 def _windows(
-    padded: Matrix, count: tuple[int, ...], sides: Pixels, strides: Pixels, dilations: Pixels, edges: Pixels
+    padded: Matrix,
+    count: tuple[int, ...],
+    sides: HeightWidth,
+    strides: HeightWidth,
+    dilations: HeightWidth,
+    edges: HeightWidth,
 ) -> Iterator[tuple[tuple[int, int], tuple[int, int], Matrix]]:
     """Position, corner in the picture, and what the window holds there."""
     high, wide = map(reach, sides, dilations)
@@ -166,7 +171,7 @@ def _matrix(values: ArrayLike, what: str) -> Matrix:
     return matrix
 
 
-def _surrounded(pixels: Matrix, edges: Pixels, more: Pixels, value: float) -> Matrix:
+def _surrounded(pixels: Matrix, edges: HeightWidth, more: HeightWidth, value: float) -> Matrix:
     """With so many rows and columns on every side, and some more after the picture."""
     around = [(0, 0)] * (pixels.ndim - 2) + [(edge, edge + after) for edge, after in zip(edges, more, strict=True)]
     return np.pad(pixels, around, constant_values=value)

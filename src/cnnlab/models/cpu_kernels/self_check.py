@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cnnlab.models.cpu_kernels.convolutions import convolve
+from cnnlab.models.cpu_kernels.native import self_check
 from cnnlab.models.cpu_kernels.pointwise import Group, as_torch
 
 _BOUND = 0.02
@@ -20,6 +21,7 @@ _BOUND = 0.02
 _Compute = Callable[..., Tensor]
 
 
+@self_check
 def differences() -> list[str]:
     """Names of the kernels in use that compute otherwise than torch, their gradients included."""
     with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False):
@@ -57,9 +59,9 @@ def _all(compute: _Compute, tensors: list[Tensor]) -> list[Tensor]:
     return [output, *torch.autograd.grad(loss, [tensor for tensor in tensors if tensor.requires_grad])]
 
 
-def _agree(found: list[Tensor], expected: list[Tensor]) -> bool:
-    pairs = zip(found, expected, strict=True)
-    return all(bool((one - other).abs().max() <= _BOUND * other.abs().max()) for one, other in pairs)
+def _agree(computed: list[Tensor], expected: list[Tensor]) -> bool:
+    pairs = zip(computed, expected, strict=True)
+    return all(bool((result - reference).abs().max() <= _BOUND * reference.abs().max()) for result, reference in pairs)
 
 
 def _waves(*shape: int) -> Tensor:

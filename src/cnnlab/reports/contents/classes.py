@@ -7,24 +7,21 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.core.errors import CnnlabError
-from cnnlab.evaluation import Calibration, ClassPredictions, Confusion, calibration, class_predictions, per_class
-from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.evaluation import (
+    Calibration,
+    ClassPredictions,
+    Confusion,
+    calibration,
+    class_predictions,
+    confusion,
+    per_class,
+)
+from cnnlab.reports.contents.report_subject import Repeat
 from cnnlab.reports.contents.tables import Table, TableColumn
-from cnnlab.runs import Predictions, Run
-from cnnlab.studies.result import Setting, Trial
 
 MEASURES = ("precision", "recall", "f1")
 _BINS = 10
 _MOST_PAIRS = 12
-
-
-@dataclass(frozen=True, eq=False)
-class Repeat:
-    """The stored predictions of one repeat of the best setting."""
-
-    trial: Trial
-    run: Run
-    predictions: Predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,31 +50,19 @@ class ClassDetails:
 
     column: str
     split: str
-    label: str
     seeds: tuple[int, ...]
     confusion: Confusion
     measures: ClassMeasures
     calibration: Calibration
 
 
-def best_repeats(subject: ReportSubject) -> tuple[Repeat, ...]:
-    """The stored predictions of the best setting: on test where everything is done, before that on validation."""
-    if subject.best is None:
-        return ()
-    for split in ("test", "validation") if subject.is_settled else ("validation",):
-        repeats = tuple(_repeats(subject, subject.best, split))
-        if repeats:
-            return repeats
-    return ()
-
-
-def class_details(repeats: Sequence[Repeat], label: str) -> tuple[ClassDetails, ...]:
+def class_details(repeats: Sequence[Repeat]) -> tuple[ClassDetails, ...]:
     """One for each column of classes that is predicted with probabilities; none for other objectives."""
     if not repeats:
         return ()
     columns = [name for name in repeats[0].predictions.classes if name in repeats[0].predictions.targets]
     predicted = ((column, column_predictions(repeats, column)) for column in columns)
-    return tuple(_details(column, repeats, parts, label) for column, parts in predicted if parts)
+    return tuple(_details(column, repeats, parts) for column, parts in predicted if parts)
 
 
 def column_predictions(repeats: Sequence[Repeat], column: str) -> tuple[ClassPredictions, ...]:
@@ -137,38 +122,19 @@ def calibration_table(details: ClassDetails) -> Table:
     return Table(f"calibration {details.column}", "Calibration", columns, rows)
 
 
-def _repeats(subject: ReportSubject, setting: Setting, split: str) -> list[Repeat]:
-    repeats = []
-    for trial, run in subject.runs_of(setting):
-        if trial.status != "finished" or split not in run.splits:
-            continue
-        try:
-            predictions = run.predictions(split)
-        except CnnlabError:
-            continue
-        if predictions.targets and len(predictions):
-            repeats.append(Repeat(trial, run, predictions))
-    # Repeats on other pictures, as after the data was changed, cannot be counted together.
-    return [repeat for repeat in repeats if _is_like(repeat.predictions, repeats[0].predictions)]
-
-
-def _is_like(first: Predictions, second: Predictions) -> bool:
-    return (first.data, first.ids, first.classes) == (second.data, second.ids, second.classes)
-
-
-def _details(column: str, repeats: Sequence[Repeat], parts: Sequence[ClassPredictions], label: str) -> ClassDetails:
+def _details(column: str, repeats: Sequence[Repeat], parts: Sequence[ClassPredictions]) -> ClassDetails:
     names = tuple(parts[0].names)
     together = ClassPredictions(
-        np.concatenate([part.probabilities for part in parts]), np.concatenate([part.labels for part in parts]), names
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        names,
+        np.concatenate([part.predicted for part in parts]),
     )
-    pairs = together.labels * len(names) + together.predicted
-    counts = np.bincount(pairs, minlength=len(names) ** 2).reshape(len(names), len(names))
     return ClassDetails(
         column=column,
         split=repeats[0].predictions.split,
-        label=label,
         seeds=tuple(repeat.trial.seed for repeat in repeats),
-        confusion=Confusion(names, counts),
+        confusion=confusion(together),
         measures=_measures(parts),
         calibration=calibration(together, bins=_BINS),
     )

@@ -1,4 +1,4 @@
-"""Learning curves of settings: means over repeats with the band they span, and the gap from train to validation."""
+"""Learning curves: means over repeats with the band they span, and the gap from train to validation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cnnlab.core.errors import UsageError
+from cnnlab.objectives.metrics import better, unit
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import ColumnKind, Table, TableColumn
 from cnnlab.runs import Run
-from cnnlab.studies.result import Setting
 
 SPLITS = ("train", "validation")
 Array = npt.NDArray[np.float64]
@@ -44,17 +45,19 @@ class Gap:
 
 
 @dataclass(frozen=True, eq=False)
-class SettingCurves:
-    """The curves of one setting.
+class LearningCurves:
+    """The curves of one setting, or of one run.
 
     :param bands: by metric, such as ``accuracy``, then by split.
     :param gaps: by metric, where both splits were measured.
+    :param selected: the epoch whose weights were kept, the median over the repeats.
     """
 
     key: str
     label: str
     bands: Mapping[str, Mapping[str, Band]]
     gaps: Mapping[str, Gap]
+    selected: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,14 +78,40 @@ def followed(subject: ReportSubject) -> tuple[CurveMetric, ...]:
     return (*own, *([] if inner == "loss" else [CurveMetric("loss", "loss", "loss", False)]))
 
 
-def setting_curves(subject: ReportSubject) -> tuple[SettingCurves, ...]:
+def learning_curves(run: Run, label: str | None = None) -> LearningCurves:
+    """Of every metric that a run was followed by, the one judged by first and the loss last.
+
+    :param label: what the run is called in figures.
+    :raises UsageError: before the first epoch's end.
+    """
+    metrics = run_metrics(run)
+    curves = _curves_of(run.name, label or run.name, [run], metrics)
+    if curves is None:
+        raise UsageError(f"{run.name} has no epoch behind it yet, so it has no learning curves.")
+    return curves
+
+
+def run_metrics(run: Run) -> tuple[CurveMetric, ...]:
+    """Those measured on train, and the one that the run was judged by: this first, the loss last."""
+    columns = list(run.history.columns)
+    judged = str((run.info.get("selected") or {}).get("metric") or "").partition("_")[2]
+    names = [name.removeprefix("train_") for name in columns if name.startswith("train_")]
+    names += [judged] if judged not in names and f"validation_{judged}" in columns else []
+    ordered = sorted(names, key=lambda name: (name == "loss", name != judged))
+    return tuple(CurveMetric(name, name.replace("_", " "), unit(name), better(name) == "higher") for name in ordered)
+
+
+def setting_curves(subject: ReportSubject) -> tuple[LearningCurves, ...]:
     """Of the settings shown, those that have runs with epochs behind them."""
     metrics = followed(subject)
-    curves = (_curves(subject, setting, metrics) for setting in subject.shown)
+    curves = (
+        _curves_of(setting.key, subject.label(setting.key), [run for _, run in subject.runs_of(setting)], metrics)
+        for setting in subject.shown
+    )
     return tuple(curve for curve in curves if curve is not None)
 
 
-def curves_table(curves: Sequence[SettingCurves], metrics: Sequence[CurveMetric]) -> Table:
+def curves_table(curves: Sequence[LearningCurves], metrics: Sequence[CurveMetric]) -> Table:
     """A row a setting: where the curves end, and the gap."""
     kinds = {metric.name: metric for metric in metrics}
     columns: list[TableColumn] = [TableColumn("setting", "setting"), TableColumn("epochs", "epochs", "epochs")]
@@ -106,7 +135,7 @@ def curves_table(curves: Sequence[SettingCurves], metrics: Sequence[CurveMetric]
     return Table("curves", "Learning curves", tuple(columns), tuple(rows), keys, note).without_empty()
 
 
-def points_table(curves: Sequence[SettingCurves]) -> Table:
+def points_table(curves: Sequence[LearningCurves]) -> Table:
     """A row a setting, epoch, metric and split: everything that is drawn."""
     columns = (
         *(TableColumn(name, name) for name in ("setting", "metric", "split")),
@@ -123,8 +152,7 @@ def points_table(curves: Sequence[SettingCurves]) -> Table:
     return Table("curve points", "Points of the learning curves", columns, rows)
 
 
-def _curves(subject: ReportSubject, setting: Setting, metrics: Sequence[CurveMetric]) -> SettingCurves | None:
-    runs = [run for _, run in subject.runs_of(setting)]
+def _curves_of(key: str, label: str, runs: Sequence[Run], metrics: Sequence[CurveMetric]) -> LearningCurves | None:
     histories = [_history(run) for run in runs]
     bands: dict[str, dict[str, Band]] = {}
     for metric in metrics:
@@ -136,7 +164,7 @@ def _curves(subject: ReportSubject, setting: Setting, metrics: Sequence[CurveMet
         return None
     chosen = _selected(runs)
     gaps = {m.name: gap for m in metrics if (gap := _gap(bands.get(m.name, {}), m, chosen)) is not None}
-    return SettingCurves(setting.key, subject.label(setting.key), bands, gaps)
+    return LearningCurves(key, label, bands, gaps, chosen)
 
 
 def _history(run: Run) -> dict[str, Array]:
@@ -179,5 +207,5 @@ def _gap(bands: Mapping[str, Band], metric: CurveMetric, chosen: int | None) -> 
     return Gap(epoch, train, validation, train - validation if metric.higher_is_better else validation - train)
 
 
-def _last_epoch(curve: SettingCurves) -> int:
+def _last_epoch(curve: LearningCurves) -> int:
     return max(int(band.epochs[-1]) for bands in curve.bands.values() for band in bands.values())

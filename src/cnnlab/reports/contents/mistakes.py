@@ -12,8 +12,9 @@ import numpy.typing as npt
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.messages import quietly
 from cnnlab.evaluation import ClassPredictions, number_predictions
-from cnnlab.reports.contents.classes import Repeat, column_predictions
+from cnnlab.reports.contents.classes import column_predictions
 from cnnlab.reports.contents.numbers import number_text
+from cnnlab.reports.contents.report_subject import Repeat
 from cnnlab.reports.contents.tables import Table, TableColumn, text_of
 
 if TYPE_CHECKING:
@@ -149,10 +150,10 @@ def _images_at(
     repeat: Repeat, places: npt.NDArray[np.int64], data_dir: Path | None
 ) -> tuple[npt.NDArray[np.uint8] | None, str]:
     """The pictures at these places of the split predicted, or why they cannot be had."""
-    from cnnlab.training.recipe_specs import is_in_python
+    from cnnlab.training.recipe_specs import is_given_in_python
 
     recipe = repeat.run.recipe
-    if is_in_python(str(recipe.get("data"))):
+    if is_given_in_python("data", str(recipe.get("data"))):
         return None, "The data was given in Python, and a run does not hold it, so the pictures cannot be shown."
     try:
         folder = data_dir or repeat.run.data_folder

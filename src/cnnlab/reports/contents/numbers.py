@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnlab.evaluation import NumberPredictions, number_predictions
-from cnnlab.reports.contents.classes import Repeat
+from cnnlab.reports.contents.report_subject import Repeat
 from cnnlab.reports.contents.tables import Table, TableColumn, with_unit
 
 _PARTS = 12
@@ -20,31 +20,30 @@ class NumberDetails:
     """One number as the best setting predicts it.
 
     :param split: on which; ``seeds`` of the repeats that are counted together.
-    :param found: of all repeats, one after the other.
+    :param predictions: of all repeats, one after the other.
     """
 
     split: str
-    label: str
     seeds: tuple[int, ...]
-    found: NumberPredictions
+    predictions: NumberPredictions
 
     @property
     def name(self) -> str:
         """What is predicted."""
-        return self.found.name
+        return self.predictions.name
 
     def text(self, value: float) -> str:
         """The number itself for a person; a time as clocks show it."""
-        return number_text(self.found, value)
+        return number_text(self.predictions, value)
 
 
-def number_details(repeats: Sequence[Repeat], label: str) -> tuple[NumberDetails, ...]:
+def number_details(repeats: Sequence[Repeat]) -> tuple[NumberDetails, ...]:
     """One for each number that is predicted; none for objectives of classes alone."""
     if not repeats:
         return ()
     split, seeds = repeats[0].predictions.split, tuple(repeat.trial.seed for repeat in repeats)
     parts = zip(*(number_predictions(repeat.predictions) for repeat in repeats), strict=True)
-    return tuple(NumberDetails(split, label, seeds, _together(predictions)) for predictions in parts)
+    return tuple(NumberDetails(split, seeds, _together(predictions)) for predictions in parts)
 
 
 def _together(repeats: Sequence[NumberPredictions]) -> NumberPredictions:
@@ -67,16 +66,16 @@ def shares_table(details: NumberDetails) -> Table:
     """Within which distance so many of the predictions are."""
     columns = (
         TableColumn("share", "of the predictions", "share"),
-        TableColumn("distance", "are within", details.found.unit),
+        TableColumn("distance", "are within", details.predictions.unit),
     )
-    far = np.quantile(details.found.distances, _SHARES, method="inverted_cdf")
+    far = np.quantile(details.predictions.distances, _SHARES, method="inverted_cdf")
     rows = tuple((share, float(distance)) for share, distance in zip(_SHARES, far, strict=True))
     return Table(f"distances {details.name}", "How far off", columns, rows)
 
 
 def parts_table(details: NumberDetails) -> Table:
     """A row for each twelfth of the range of true numbers: how far off there, and to which side."""
-    predictions = details.found
+    predictions = details.predictions
     low, high = (
         (0.0, predictions.period)
         if predictions.period

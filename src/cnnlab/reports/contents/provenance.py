@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core import yaml
+from cnnlab.core.durations import duration_in_words
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.short_specs import short_spec, shortened
-from cnnlab.reports.contents.tables import counted, duration_text, listed
+from cnnlab.reports.contents.tables import counted, listed
 from cnnlab.runs.record import flattened, json_value
 from cnnlab.studies.result import Setting
 
@@ -82,9 +83,9 @@ def _facts(subject: ReportSubject) -> tuple[tuple[str, tuple[tuple[str, str], ..
         "trials": f"{done:,} of {len(trials):,} finished",
         "started": result.started,
         "finished": result.finished,
-        "training, all trials together": duration_text(result.training_seconds) if result.training_seconds else None,
-        "at work on it": duration_text(result.wall_seconds) if result.wall_seconds else None,
     }
+    spent = {"training, all trials together": result.training_seconds, "at work on it": result.wall_seconds}
+    times |= {what: duration_in_words(seconds) for what, seconds in spent.items() if seconds}
     data = {key: value for key, value in result.data.items() if key not in ("source", "notes")}
     source = result.data.get("source") or {}
     data |= {key: source[key] for key in _SOURCE if source.get(key)} if isinstance(source, Mapping) else {}
@@ -196,10 +197,10 @@ def _has_test(subject: ReportSubject) -> bool:
 def _tested(subject: ReportSubject) -> str:
     result, judged = subject.result, subject.metric
     kinds = dict.fromkeys(
-        found.interval for s in result.settings if (found := subject.summary(s)) and found.low is not None
+        summary.interval for s in result.settings if (summary := subject.summary(s)) and summary.low is not None
     )
     intervals = f"Intervals of the {judged.label} are at the 95% level ({'; '.join(kinds)})." if kinds else ""
-    family = next((one for one in result.families if one.metric == judged.name), None)
+    family = next((candidate for candidate in result.families if candidate.metric == judged.name), None)
     if family is None or not family.comparisons:
         return intervals
     kind = "with the baseline" if family.kind == "baseline" else "with each other"
@@ -219,5 +220,5 @@ def _carried_out(subject: ReportSubject) -> str:
     versions = [f"{name} {machine[name]}" for name in ("cnnlab", "torch", "python") if machine.get(name)]
     text = f"Training ran on {', '.join([*where, *how])}" if where or how else ""
     text += f" with {listed(versions)}" if versions and text else ""
-    took = f" and took {duration_text(result.training_seconds)} in all" if result.training_seconds and text else ""
+    took = f" and took {duration_in_words(result.training_seconds)} in all" if result.training_seconds and text else ""
     return f"{text}{took}." if text else ""

@@ -3,17 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
+from cnnlab.core.errors import CnnlabError
+from cnnlab.core.measurements import Metric
+from cnnlab.reports.colours import COLOURS, GREY
 from cnnlab.reports.contents.short_specs import telling
-from cnnlab.reports.style import COLOURS
-from cnnlab.runs import Run
-from cnnlab.studies.result import Axis, Metric, MetricSummary, Setting, StudyResult, Trial
+from cnnlab.runs import Predictions, Run
+from cnnlab.studies.result import Axis, MetricSummary, Setting, StudyResult, Trial
 
-GREY = "#8A8A8A"
-"""Of settings that figures show as background."""
 MOST_SHOWN = 6
 _NAME = 23
 """Letters of a setting's name that there is room for beside a figure."""
+
+
+@dataclass(frozen=True, eq=False)
+class Repeat:
+    """The stored predictions of one repeat of the best setting."""
+
+    trial: Trial
+    run: Run
+    predictions: Predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +32,13 @@ class ReportSubject:
 
     :param runs: by the name of their folder.
     :param is_study: whether there is a study behind it that can be run again by name.
+    :param data_dir: where data sets are looked for, for pictures of mistakes; never on the network.
     """
 
     result: StudyResult
     runs: Mapping[str, Run] = field(default_factory=dict)
     is_study: bool = True
+    data_dir: Path | None = None
 
     @property
     def metric(self) -> Metric:
@@ -80,8 +92,8 @@ class ReportSubject:
 
     def mean(self, setting: Setting, metric: str | None = None) -> float | None:
         """Over the repeats."""
-        found = self.summary(setting, metric)
-        return None if found is None else found.mean
+        summary = self.summary(setting, metric)
+        return None if summary is None else summary.mean
 
     @cached_property
     def is_called_by_runs(self) -> bool:
@@ -144,3 +156,32 @@ class ReportSubject:
     def is_settled(self) -> bool:
         """Whether every trial has come to its end, so that the test split may be looked at closely."""
         return not any(trial.status == "missing" for setting in self.result.settings for trial in setting.trials)
+
+    @cached_property
+    def best_repeats(self) -> tuple[Repeat, ...]:
+        """The stored predictions of the best setting: on test where everything is done, before that on validation."""
+        if self.best is None:
+            return ()
+        for split in ("test", "validation") if self.is_settled else ("validation",):
+            repeats = tuple(self._repeats(self.best, split))
+            if repeats:
+                return repeats
+        return ()
+
+    def _repeats(self, setting: Setting, split: str) -> list[Repeat]:
+        repeats = []
+        for trial, run in self.runs_of(setting):
+            if trial.status != "finished" or split not in run.splits:
+                continue
+            try:
+                predictions = run.predictions(split)
+            except CnnlabError:
+                continue
+            if predictions.targets and len(predictions):
+                repeats.append(Repeat(trial, run, predictions))
+        # Repeats on other pictures, as after the data was changed, cannot be counted together.
+        return [repeat for repeat in repeats if _is_like(repeat.predictions, repeats[0].predictions)]
+
+
+def _is_like(first: Predictions, second: Predictions) -> bool:
+    return (first.data, first.ids, first.classes) == (second.data, second.ids, second.classes)

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from cnnlab.core.measurements import Metric
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import ColumnKind, Table, TableColumn
-from cnnlab.studies.result import Metric, SearchStep
+from cnnlab.studies.result import SearchStep
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ def search_metric(subject: ReportSubject) -> Metric | None:
     search = subject.result.search
     if search is None or not search.steps:
         return None
-    found = (metric for metric in subject.result.metrics if metric.name == search.metric)
+    known = (metric for metric in subject.result.metrics if metric.name == search.metric)
     label = search.metric.replace("_", " ")
-    return next(found, Metric(search.metric, label, subject.metric.unit, subject.metric.better))
+    return next(known, Metric(search.metric, label, subject.metric.unit, subject.metric.better))
 
 
 def search_steps(subject: ReportSubject) -> tuple[TriedSetting, ...]:
@@ -41,11 +42,11 @@ def search_steps(subject: ReportSubject) -> tuple[TriedSetting, ...]:
     better = max if metric.better == "higher" else min
     best: float | None = None
     steps = []
-    for one in sorted(search.steps, key=_number):
-        if one.value is not None and one.state == "complete":
-            best = one.value if best is None else better(best, one.value)
-        label = known.get(one.setting, one.setting)
-        steps.append(TriedSetting(one.number, label, one.value, one.state, one.epochs, best))
+    for tried in sorted(search.steps, key=_number):
+        if tried.value is not None and tried.state == "complete":
+            best = tried.value if best is None else better(best, tried.value)
+        label = known.get(tried.setting, tried.setting)
+        steps.append(TriedSetting(tried.number, label, tried.value, tried.state, tried.epochs, best))
     return tuple(steps)
 
 

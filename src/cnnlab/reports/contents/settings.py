@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from cnnlab.core.measurements import Metric
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, capital
-from cnnlab.studies.result import Family, Metric, MetricSummary, Published, Setting, SettingComparison
+from cnnlab.studies.result import Family, MetricSummary, Published, Setting, SettingComparison
 
 _MOST_FURTHER = 4
 
@@ -185,9 +186,8 @@ def _value_of(axis: str) -> Callable[[Setting], str]:
 
 def _further_column(metric: Metric) -> TableColumn:
     is_gap = metric.name.startswith("gap")
-    return TableColumn(
-        metric.name, metric.name.replace("gap", "train-validation gap") if is_gap else metric.label, metric.unit, is_gap
-    )
+    heading = f"train-validation {metric.name}" if is_gap else metric.label
+    return TableColumn(metric.name, heading, metric.unit, is_gap)
 
 
 def _same_weights(subject: ReportSubject) -> str:

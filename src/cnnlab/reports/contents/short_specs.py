@@ -73,11 +73,11 @@ def _registries() -> dict[str, tuple[Registry[Any], ...]]:
 
 
 def _stripped(call: Call, registries: Sequence[Registry[Any]]) -> Call:
-    registry = next((one for one in registries if call.name in one), None)
+    registry = next((registry for registry in registries if call.name in registry), None)
     if registry is None:
         return call
     arguments = registry.entry(call).arguments
-    defaults = {name: one.default for name, one in arguments.items() if not one.is_required}
+    defaults = {name: argument.default for name, argument in arguments.items() if not argument.is_required}
     kept = {
         name: _stripped(value, registries) if isinstance(value, Call) else value
         for name, value in call.kwargs.items()

@@ -6,23 +6,20 @@ from typing import Any
 
 from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import SpecError, UsageError
+from cnnlab.core.measurements import Measure, MeasuredRuns, Metric, read_measure, usual_names
 from cnnlab.core.spec import Call, read
-from cnnlab.evaluation import mean_interval, score_interval
-from cnnlab.objectives import metrics as metric_names
+from cnnlab.objectives.metrics import better
 from cnnlab.reports.contents.short_specs import short_spec
 from cnnlab.reports.contents.standalone_tests import compare_standalone
 from cnnlab.reports.contents.tables import counted, listed
 from cnnlab.runs import Run
-from cnnlab.studies.result import Axis, AxisValue, Metric, MetricSummary, Setting, StudyResult, Trial, UnitName
+from cnnlab.studies.result import Axis, AxisValue, Setting, StudyResult, Trial
+from cnnlab.studies.statistics.tables import Tables, scored_images
 
 _CARRIED_OUT = frozenset(
     ("name", "checkpoint_seconds", "keep_checkpoint", "device", "precision", "compile", "threads", "workers", "kernels")
 )
 """Keys of a recipe that say how a training is carried out or kept, not what it is."""
-_FACTS: dict[str, tuple[str, UnitName, Any]] = {
-    "seconds": ("training time", "seconds", "lower"),
-    "epochs": ("epochs trained", "epochs", "lower"),
-}
 _LONG = 48
 
 
@@ -43,11 +40,12 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
         raise UsageError("a report takes at least one run.")
     unique = list(dict.fromkeys(runs))
     groups, notes = _groups(unique)
-    metrics = _metrics(unique)
+    measures = _measures(unique)
+    metrics = tuple(measure.metric for measure in measures)
     axes, values = _axes([group.recipe for group in groups])
-    settings = tuple(_setting(place, group, values[place], metrics) for place, group in enumerate(groups))
-    settings = _named(settings)
+    settings = tuple(_setting(place, group, values[place], measures) for place, group in enumerate(groups))
     seeds = tuple(sorted({trial.seed for setting in settings for trial in setting.trials}))
+    settings = _summarised(_named(settings), seeds, metrics, scored_images(unique))
     by_name = {run.name: run for run in unique}
     families, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
     infos = [run.info for run in unique]
@@ -95,58 +93,49 @@ def _groups(runs: Sequence[Run]) -> tuple[list[_Group], list[str]]:
     return groups, notes
 
 
-def _metrics(runs: Sequence[Run]) -> tuple[Metric, ...]:
+def _measures(runs: Sequence[Run]) -> tuple[Measure, ...]:
     """Those that every finished run has; first the one to judge by, of test, by which weights were chosen."""
-    finished = [run.info for run in runs if run.status == "finished"]
-    known = [_scores(info) for info in finished]
-    shared = [name for name in known[0] if all(name in scored for scored in known)] if known else []
+    finished = [run for run in runs if run.status == "finished"]
+    scores = [run.info.get("scores") or {} for run in finished]
+    splits = ("test", "validation", "train")
+    shared = {split: _shared([scored.get(split) or {} for scored in scores]) for split in splits}
     inner = _chosen_by(finished)
-    wanted = [f"{split}_{name}" for name in (inner, "accuracy", "loss") for split in ("test", "validation", "train")]
-    judged = next((name for name in wanted if name in shared), shared[0] if shared else "validation_loss")
-    names = [judged, *(name for name in shared if name != judged)]
-    gap = (
-        [Metric("gap", f"train-validation gap in {inner}", metric_names.unit(inner), "lower")]
-        if _has_gap(shared, inner)
-        else []
+    measured = MeasuredRuns(
+        {split: names for split, names in shared.items() if names} or {"validation": ["loss"]}, {}, inner, better
     )
-    facts = [Metric(name, label, unit, better) for name, (label, unit, better) in _FACTS.items()]
-    return (*(_metric(name) for name in names), *gap, *facts)
+    wanted = [f"{split}_{name}" for name in (inner, "accuracy", "loss") for split in splits]
+    known = measured.score_names
+    judged = next((name for name in wanted if name in known), known[0])
+    return tuple(read_measure(name, measured) for name in dict.fromkeys([judged, *usual_names(measured)]))
 
 
-def _chosen_by(infos: Sequence[Mapping[str, Any]]) -> str:
+def _shared(scores: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The metrics that all of these splits are scored by."""
+    names = [name for name in (scores[0] if scores else {}) if name != "n"]
+    return [name for name in names if all(isinstance(scored.get(name), int | float) for scored in scores)]
+
+
+def _chosen_by(runs: Sequence[Run]) -> str:
     """The metric by which the weights were chosen, without its split."""
-    for info in infos:
-        _, _, inner = str((info.get("selected") or {}).get("metric") or "").partition("_")
+    for run in runs:
+        _, _, inner = str((run.info.get("selected") or {}).get("metric") or "").partition("_")
         if inner:
             return inner
     return "accuracy"
 
 
-def _has_gap(names: Sequence[str], inner: str) -> bool:
-    return f"train_{inner}" in names and f"validation_{inner}" in names
-
-
-def _metric(name: str) -> Metric:
-    return Metric(name, name.replace("_", " "), metric_names.unit(name), metric_names.better(name))
-
-
-def _scores(info: Mapping[str, Any]) -> dict[str, float]:
-    scores = info.get("scores") or {}
-    order = [split for split in ("test", "validation", "train") if split in scores]
-    return {
-        f"{split}_{name}": value
-        for split in order
-        for name, value in scores[split].items()
-        if name != "n" and isinstance(value, int | float)
-    }
-
-
-def _setting(place: int, group: _Group, values: Mapping[str, str], metrics: Sequence[Metric]) -> Setting:
-    trials = tuple(_trial(run, metrics) for run in group.runs)
-    images = _images(group.runs, metrics[0].name)
-    summaries = tuple(summary for metric in metrics if (summary := _summary(metric, trials, images)) is not None)
+def _setting(place: int, group: _Group, values: Mapping[str, str], measures: Sequence[Measure]) -> Setting:
+    trials = tuple(_trial(run, measures) for run in group.runs)
     label = ", ".join(f"{axis}={value}" for axis, value in values.items())
-    return Setting(f"s{place}", label, values, group.recipe, trials, summaries)
+    return Setting(f"s{place}", label, values, group.recipe, trials)
+
+
+def _summarised(
+    settings: Sequence[Setting], seeds: Sequence[int], metrics: Sequence[Metric], images: Mapping[str, int]
+) -> tuple[Setting, ...]:
+    tables = Tables.of(settings, seeds, metrics, images=images)
+    summaries = {s.key: [tables.summary(metric, s.key) for metric in metrics] for s in settings}
+    return tuple(replace(s, summaries=tuple(one for one in summaries[s.key] if one.values)) for s in settings)
 
 
 def _named(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
@@ -156,10 +145,13 @@ def _named(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
     unclear = any(len(label) > _LONG for label in labels) or len(set(labels)) < len(labels)
     if unclear:
         labels = [str(setting.trials[0].run) for setting in settings]
+    if len(set(labels)) < len(labels):
+        # Runs of two folders may bear one name.
+        labels = [f"{label} ({setting.key})" for label, setting in zip(labels, settings, strict=True)]
     return tuple(replace(setting, label=label) for setting, label in zip(settings, labels, strict=True))
 
 
-def _trial(run: Run, metrics: Sequence[Metric]) -> Trial:
+def _trial(run: Run, measures: Sequence[Measure]) -> Trial:
     info = run.info
     seed = int(run.recipe.get("seed") or 0)
     facts: dict[str, Any] = {"run": run.name, "digest": run.digest, "seconds": run.seconds, "epochs": run.epochs_done}
@@ -168,33 +160,7 @@ def _trial(run: Run, metrics: Sequence[Metric]) -> Trial:
     if run.status != "finished":
         reason = f"{run.state} at epoch {run.epochs_done}{f' of {run.epochs}' if run.epochs else ''}"
         return Trial(seed, "missing", reason=reason, **facts)
-    scores = _scores(info) | {"seconds": run.seconds, "epochs": float(run.epochs_done)}
-    inner = next((m.label.rpartition(" in ")[2] for m in metrics if m.name == "gap"), "")
-    if inner:
-        sign = -1 if _metric(f"train_{inner}").better == "lower" else 1
-        scores["gap"] = sign * (scores[f"train_{inner}"] - scores[f"validation_{inner}"])
-    return Trial(seed, "finished", metrics={m.name: scores.get(m.name) for m in metrics}, **facts)
-
-
-def _summary(metric: Metric, trials: Sequence[Trial], images: int) -> MetricSummary | None:
-    known = [(t.seed, value) for t in trials if (value := t.metrics.get(metric.name)) is not None]
-    if not known:
-        return None
-    seeds, values = zip(*known, strict=True)
-    mean = sum(values) / len(values)
-    within = (0.0, 1.0) if metric.unit == "share" and metric.name != "gap" else None
-    step = 1 / images if images and metric.unit == "share" and metric.name != "gap" else 0.0
-    interval = mean_interval(values, within=within, step=step)
-    if len(values) == 1:
-        interval = score_interval(metric.name, mean, images)
-    std = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5 if len(values) > 1 else None
-    ends = (interval.low, interval.high, interval.method) if interval else (None, None, "")
-    return MetricSummary(metric.name, seeds, values, mean, std, *ends)
-
-
-def _images(runs: Sequence[Run], metric: str) -> int:
-    split = metric.partition("_")[0]
-    return next((run.scores(split).n for run in runs if run.status == "finished"), 0)
+    return Trial(seed, "finished", metrics={m.metric.name: m.of(run) for m in measures}, **facts)
 
 
 def _axes(recipes: Sequence[Mapping[str, Any]]) -> tuple[tuple[Axis, ...], list[dict[str, str]]]:

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from cnnlab.core.errors import CnnlabError
-from cnnlab.evaluation import Comparisons, compare_settings, unit_of
+from cnnlab.core.measurements import Metric
+from cnnlab.evaluation import compare_settings, unit_of
 from cnnlab.runs import Predictions, Run
-from cnnlab.studies.result import Family, Metric, Setting, SettingComparison
+from cnnlab.studies.result import Family, Setting
+from cnnlab.studies.statistics.families import family_of
 from cnnlab.studies.statistics.single_runs import family_of_single_runs, split_scored
 
 _MOST_PAIRS = 6
@@ -35,62 +37,27 @@ def compare_standalone(
 def _over_repeats(settings: Sequence[Setting], metric: Metric) -> Family:
     import pandas as pd
 
-    columns = {s.key: {t.seed: t.metrics.get(metric.name) for t in s.finished} for s in settings}
-    reference = _reference(settings, metric) if len(settings) > _MOST_PAIRS else None
+    columns = {s.label: {t.seed: t.metrics.get(metric.name) for t in s.finished} for s in settings}
     comparisons = compare_settings(
         pd.DataFrame(columns).astype(float).sort_index(),
-        baseline=reference,
+        baseline=_reference(settings, metric).label if len(settings) > _MOST_PAIRS else None,
         level=LEVEL,
         higher_is_better=metric.better == "higher",
         unit=unit_of(metric.name),
     )
-    labels = {setting.key: setting.label for setting in settings}
-    return _family(comparisons, metric, labels)
+    return family_of(comparisons, metric.name, {setting.label: setting.key for setting in settings})
 
 
-def _family(compared: Comparisons, metric: Metric, labels: Mapping[str, str]) -> Family:
-    comparisons = tuple(
-        SettingComparison(
-            metric=metric.name,
-            setting=difference.setting,
-            reference=difference.reference,
-            difference=difference.estimate,
-            low=difference.interval.low if difference.interval else None,
-            high=difference.interval.high if difference.interval else None,
-            p=difference.p_value,
-            verdict=difference.verdict,
-            sentence=difference.sentence,
-            repeats=difference.repeats,
-            more_repeats=difference.more_repeats,
-            to_see=difference.to_see,
-            test=difference.test,
-        )
-        for difference in compared.differences
-    )
-    facts = {"pooled_std": compared.pooled_std, "df": compared.df, "blocked": compared.blocked, "level": compared.level}
-    kind = "pairs" if compared.baseline is None else "baseline"
-    why = _relabelled(compared.reason, labels)
-    cautions = tuple(_relabelled(text, labels) for text in compared.cautions)
-    return Family(metric.name, kind, compared.method, why, comparisons, cautions, facts)  # type: ignore[arg-type]
-
-
-def _relabelled(text: str, labels: Mapping[str, str]) -> str:
-    """Settings are compared by their keys, which no one knows; sentences name them by their labels."""
-    import re
-
-    return re.sub(r"\bs\d+\b", lambda match: labels.get(match.group(), match.group()), text)
-
-
-def _reference(settings: Sequence[Setting], metric: Metric) -> str:
+def _reference(settings: Sequence[Setting], metric: Metric) -> Setting:
     """The best by validation, which the test pictures had no say in; where there is none, the first."""
     inner = metric.name.partition("_")[2]
     sign = 1 if metric.better == "higher" else -1
     means = {
-        s.key: summary.mean
-        for s in settings
+        place: summary.mean
+        for place, s in enumerate(settings)
         if (summary := s.summary(f"validation_{inner}")) and summary.mean is not None
     }
-    return max(means, key=lambda key: sign * (means[key] or 0.0)) if means else settings[0].key
+    return settings[max(means, key=lambda place: sign * means[place])] if means else settings[0]
 
 
 def _image_by_image(
@@ -100,12 +67,11 @@ def _image_by_image(
     none = "There is one run of each setting, so nothing tells a difference from chance; train more seeds of each."
     if split_scored(metric) is None:
         return None, [none]
-    reference = _reference(settings, metric)
     if len(settings) <= _MOST_PAIRS:
         pairs = [(later, earlier) for i, later in enumerate(settings) for earlier in settings[:i]]
     else:
-        against = next(s for s in settings if s.key == reference)
-        pairs = [(setting, against) for setting in settings if setting.key != reference]
+        reference = _reference(settings, metric)
+        pairs = [(setting, reference) for setting in settings if setting is not reference]
 
     @cache
     def read(run: str, split: str) -> Predictions:

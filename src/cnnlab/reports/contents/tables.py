@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from cnnlab.studies.result import UnitName
+from cnnlab.core.measurements import UnitName
 
 ColumnKind: TypeAlias = Literal[
     "text", "count", "share", "loss", "minutes", "seconds", "epochs", "images/s", "number", "p"
@@ -140,15 +140,6 @@ def capital(text: str) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 repeat``, ``3 repeats``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def duration_text(seconds: float) -> str:
-    """Seconds as a person says them: ``41 s``, ``3 min 07 s``, ``2 h 15 min``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
 def _number(value: float, kind: str, sign: bool, digits: int | None) -> str:

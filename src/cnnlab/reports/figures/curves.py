@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnlab.objectives.metrics import better, unit
-from cnnlab.reports.contents.curves import Band, CurveMetric, Gap, SettingCurves
+from cnnlab.reports.colours import BAD, INK, SOFT
+from cnnlab.reports.contents.curves import Band, CurveMetric, Gap, LearningCurves
 from cnnlab.reports.contents.tables import TableColumn, with_unit
-from cnnlab.reports.figures.style import BAD, SOFT, in_unit, sheet, short_label, spread_labels
-from cnnlab.reports.style import INK
+from cnnlab.reports.figures.style import DOT, in_unit, sheet, short_label, spread_labels
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -26,7 +27,7 @@ _TITLE = 44
 Limits = Mapping[str, tuple[float, float]]
 
 
-def limits(curves: Sequence[SettingCurves]) -> dict[str, tuple[float, float]]:
+def limits(curves: Sequence[LearningCurves]) -> dict[str, tuple[float, float]]:
     """From lowest to highest of every metric over all settings, so that their pictures can be compared.
 
     The first epochs would press all else flat, so a tenth of the values at the bad end may lie outside, but for the
@@ -38,24 +39,24 @@ def limits(curves: Sequence[SettingCurves]) -> dict[str, tuple[float, float]]:
     }
 
 
-def limits_together(curves: Sequence[SettingCurves], metric: CurveMetric) -> tuple[float, float]:
+def limits_together(curves: Sequence[LearningCurves], metric: CurveMetric) -> tuple[float, float]:
     """The same of the curves that one panel shows together."""
     return _ends([band for _, band in _together(curves, metric)], metric.name)
 
 
-def leaves(curve: SettingCurves, ends: Limits) -> bool:
+def leaves(curve: LearningCurves, ends: Limits) -> bool:
     """Whether some of its curves lie outside their panel."""
     bands = ((band, ends[name]) for name, by_split in curve.bands.items() for band in by_split.values())
     return any(_is_outside(band, span) for band, span in bands)
 
 
-def leave_together(curves: Sequence[SettingCurves], metric: CurveMetric) -> bool:
+def leave_together(curves: Sequence[LearningCurves], metric: CurveMetric) -> bool:
     """Whether some curves lie outside the panel that they share."""
     span = limits_together(curves, metric)
     return any(_is_outside(band, span) for _, band in _together(curves, metric))
 
 
-def draw_setting(curve: SettingCurves, metrics: Sequence[CurveMetric], colour: str, ends: Limits) -> "Figure":
+def draw_setting(curve: LearningCurves, metrics: Sequence[CurveMetric], colour: str, ends: Limits) -> "Figure":
     """One setting: a panel a metric, the one judged by above."""
     shown = [metric for metric in metrics if metric.name in curve.bands]
     figure, panels = sheet(2.5 + 1.35 * (len(shown) - 1), len(shown), [1.7, *[1.0] * (len(shown) - 1)])
@@ -72,7 +73,7 @@ def draw_setting(curve: SettingCurves, metrics: Sequence[CurveMetric], colour: s
 
 
 def draw_together(
-    curves: Sequence[SettingCurves], metric: CurveMetric, colours: Mapping[str, str], names: Mapping[str, str]
+    curves: Sequence[LearningCurves], metric: CurveMetric, colours: Mapping[str, str], names: Mapping[str, str]
 ) -> "Figure":
     """The validation curves of several settings in one panel, each named at its end; of train, where that is all."""
     figure, (axes,) = sheet(3.1)
@@ -90,11 +91,52 @@ def draw_together(
     return figure
 
 
-def _split_shown(curves: Sequence[SettingCurves], metric: CurveMetric) -> str:
+def draw_curves(
+    curves: Sequence[LearningCurves], metrics: Sequence[CurveMetric], colours: Mapping[str, str], title: str = ""
+) -> "Figure":
+    """Train and validation of several settings or runs, a panel a metric; a dot where weights were kept."""
+    figure, panels = sheet(3.4, columns=len(metrics))
+    for axes, metric in zip(panels, metrics, strict=True):
+        shown = [curve for curve in curves if metric.name in curve.bands]
+        span = _ends([band for curve in shown for band in curve.bands[metric.name].values()], metric.name, cut=False)
+        for curve in shown:
+            for split, band in curve.bands[metric.name].items():
+                _draw_band(axes, band, colours[curve.key], split)
+            _mark_selected(axes, curve, metric, colours[curve.key])
+        ends = {curve.key: _named_end(curve, metric, colours[curve.key]) for curve in shown}
+        _label_ends(axes, ends, span)
+        _finish(axes, metric, span, max(_last(curve.bands[metric.name]) for curve in shown), room=1.5)
+        axes.set_xlabel("epoch", color=INK)
+    if title:
+        figure.suptitle(title, color=INK)
+    figure.legend(*_key(), loc="outside lower center", ncols=3, frameon=False, labelcolor=INK)
+    return figure
+
+
+def _named_end(curve: LearningCurves, metric: CurveMetric, colour: str) -> tuple[Band, str, str]:
+    """Where the curve is named: at the end of validation, or of train where that is all."""
+    bands = curve.bands[metric.name]
+    return bands.get("validation") or bands["train"], short_label(curve.label, 18), colour
+
+
+def _mark_selected(axes: "Axes", curve: LearningCurves, metric: CurveMetric, colour: str) -> None:
+    band, _, _ = _named_end(curve, metric, colour)
+    chosen = band.epochs == curve.selected
+    axes.plot(band.epochs[chosen], band.mean[chosen], color=colour, clip_on=False, **{**DOT, "linestyle": ""})
+
+
+def _key() -> "tuple[list[Artist], list[str]]":
+    from matplotlib.lines import Line2D
+
+    lines: list[Artist] = [Line2D([], [], color=SOFT, **style) for style in _LINES.values()]
+    return [*lines, Line2D([], [], color=SOFT, linestyle="", **DOT)], [*_LINES, "weights kept"]
+
+
+def _split_shown(curves: Sequence[LearningCurves], metric: CurveMetric) -> str:
     return "validation" if any("validation" in curve.bands.get(metric.name, {}) for curve in curves) else "train"
 
 
-def _together(curves: Sequence[SettingCurves], metric: CurveMetric) -> list[tuple[SettingCurves, Band]]:
+def _together(curves: Sequence[LearningCurves], metric: CurveMetric) -> list[tuple[LearningCurves, Band]]:
     split = _split_shown(curves, metric)
     return [(curve, curve.bands[metric.name][split]) for curve in curves if split in curve.bands.get(metric.name, {})]
 
@@ -103,9 +145,14 @@ def _is_outside(band: Band, ends: tuple[float, float]) -> bool:
     return bool((band.low < ends[0]).any() or (band.high > ends[1]).any())
 
 
-def _ends(bands: Sequence[Band], metric: str) -> tuple[float, float]:
+def _ends(bands: Sequence[Band], metric: str, *, cut: bool = True) -> tuple[float, float]:
+    """From lowest to highest, with some room.
+
+    :param cut: whether a tenth of the values at the bad end may lie outside.
+    """
     values = np.concatenate([np.concatenate([band.low, band.high]) for band in bands])
-    low, high = np.percentile(values, [0, 90] if better(metric) == "lower" else [10, 100])
+    kept = [0, 100] if not cut else [0, 90] if better(metric) == "lower" else [10, 100]
+    low, high = np.percentile(values, kept)
     if unit(metric) == "share":
         last = np.array([[band.low[-1], band.high[-1]] for band in bands])
         low, high = min(low, np.nanmin(last)), max(high, np.nanmax(last))

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnlab.reports.colours import COLOURS, INK, SOFT
 from cnnlab.reports.contents.factors import Effect, FactorLevel, HeatMap
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import TableColumn, text_of
-from cnnlab.reports.figures.style import DOT, SIZE, SOFT, WIDTH, in_unit, logarithmic, sheet, short_label
-from cnnlab.reports.style import COLOURS, INK
+from cnnlab.reports.figures.style import DOT, SIZE, WIDTH, in_unit, logarithmic, sheet, short_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,9 +3,9 @@
 import math
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.reports.colours import INK, SOFT
 from cnnlab.reports.contents.mistakes import Gallery, Mistake
-from cnnlab.reports.figures.style import SOFT, WIDTH, short_label
-from cnnlab.reports.style import INK
+from cnnlab.reports.figures.style import WIDTH, short_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnlab.reports.colours import COLOURS, INK, SOFT
 from cnnlab.reports.contents.numbers import NumberDetails
 from cnnlab.reports.contents.tables import TableColumn
-from cnnlab.reports.figures.style import SOFT, in_unit, logarithmic, sheet
-from cnnlab.reports.style import COLOURS, INK
+from cnnlab.reports.figures.style import in_unit, logarithmic, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ _HOURS = 3 * 60
 def draw_numbers(details: NumberDetails) -> "Figure":
     """Predicted against true: a dot each, or where there are many how many fall into each small square."""
     figure, (axes,) = sheet(4.7)
-    numbers = details.found
+    numbers = details.predictions
     whole = np.concatenate([numbers.truth, numbers.predicted])
     low, high = (0.0, numbers.period) if numbers.period else (float(whole.min()), float(whole.max()))
     edge = 0.0 if numbers.period else 0.03 * (high - low or 1.0)
@@ -43,23 +43,23 @@ def draw_numbers(details: NumberDetails) -> "Figure":
 def draw_distances(details: NumberDetails) -> "Figure":
     """The share of predictions that are at most so far off, and that of who always guesses the same on average."""
     figure, (axes,) = sheet(2.9)
-    far = np.sort(details.found.distances)
+    far = np.sort(details.predictions.distances)
     positive = far[far > 0]
     if not len(positive):
         positive = np.array([1.0])
     # What is exactly right has no place on a logarithmic axis; the curve starts at its share.
-    x = np.concatenate([[positive[0] / 2], positive, [max(positive[-1], details.found.guess) * 1.3]])
+    x = np.concatenate([[positive[0] / 2], positive, [max(positive[-1], details.predictions.guess) * 1.3]])
     right = len(far) - np.count_nonzero(far)
     y = np.concatenate([[right], right + np.arange(1, len(positive) + 1), [len(far)]]) / len(far)
     if len(x) > _MOST_DOTS:
         kept = np.unique(np.linspace(0, len(x) - 1, _MOST_DOTS).round().astype(int))
         x, y = x[kept], y[kept]
     axes.step(x, y, where="post", color=COLOURS[0], linewidth=2.1)
-    if details.found.guess > 0:
-        axes.axvline(details.found.guess, color=SOFT, linewidth=1.2, linestyle=(0, (3, 2)))
+    if details.predictions.guess > 0:
+        axes.axvline(details.predictions.guess, color=SOFT, linewidth=1.2, linestyle=(0, (3, 2)))
     logarithmic(axes)
     axes.set_ylim(0, 1.02)
-    column = TableColumn("", "off by at most", details.found.unit)
+    column = TableColumn("", "off by at most", details.predictions.unit)
     axes.set_xlabel(column.heading, color=INK)
     in_unit(axes.yaxis, TableColumn("", "", "share"))
     axes.set_title("share of predictions (%)", loc="left", color=INK, pad=5)
@@ -77,7 +77,7 @@ def _shade(axes: "Axes", truth: Any, predicted: Any, ends: tuple[float, float]) 
 
 
 def _ticks(axis: Any, details: NumberDetails, high: float) -> None:
-    if details.found.unit != "minutes":
+    if details.predictions.unit != "minutes":
         in_unit(axis, TableColumn("", "", "number"))
         return
     places = np.arange(0, high + 1, _HOURS)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cnnlab.core.measurements import Metric
+from cnnlab.reports.colours import COLOURS, INK, SOFT
 from cnnlab.reports.contents.search import TriedSetting
 from cnnlab.reports.contents.tables import TableColumn
-from cnnlab.reports.figures.style import DOT, SOFT, in_unit, sheet
-from cnnlab.reports.style import COLOURS, INK
-from cnnlab.studies.result import Metric
+from cnnlab.reports.figures.style import DOT, in_unit, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.reports.colours import INK, SOFT
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import TableColumn
-from cnnlab.reports.figures.style import DOT, SOFT, haloed, in_unit, sheet, short_label
-from cnnlab.reports.style import INK
+from cnnlab.reports.figures.style import DOT, haloed, in_unit, sheet, short_label
 from cnnlab.studies.result import Setting
 
 if TYPE_CHECKING:

@@ -1,11 +1,14 @@
-"""What all figures of a report share: one width that is readable on a phone, one size of text, few colours."""
+"""What all figures share: one width that is readable on a phone, one size of text, few colours; and the way to disk."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.core.errors import UsageError
+from cnnlab.core.files import replacing
+from cnnlab.reports.colours import FAINT, INK, PAPER, SOFT
 from cnnlab.reports.contents.tables import TableColumn, cut
-from cnnlab.reports.style import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,13 +19,11 @@ WIDTH = 4.7
 """Inches. A phone shows a figure at about this width in points, so that text keeps its size there."""
 SIZE = 10.8
 """Points, of all text."""
-FAINT = "#DDDDDD"
-SOFT = "#777777"
-PAPER = "#FFFFFF"
-GOOD, BAD = "#007A5A", "#B34700"
 HALO = "halo"
 LONGEST = 26
 """Letters of a label beside an axis; what is longer is cut, and stands in full in the table."""
+_DPI = 150
+_NO_DATE: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None, "ModDate": None}}
 
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -52,16 +53,39 @@ def style() -> Iterator[None]:
         yield
 
 
-def sheet(height: float, rows: int = 1, ratios: Sequence[float] | None = None) -> "tuple[Figure, list[Axes]]":
-    """A figure of panels under one another that share their x axis."""
+def save_figure(figure: "Figure", path: Path | str) -> Path:
+    """Writes the figure, whole or not at all; the suffix names the format.
+
+    :raises UsageError: for a format that cannot be written.
+    """
+    path = Path(path)
+    kinds: dict[str, Any] = figure.canvas.get_supported_filetypes()
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in kinds:
+        raise UsageError(
+            f"{path} cannot be written: figures are {', '.join(sorted(kinds))}. Name it with one of these."
+        )
+    with replacing(path) as temporary, style():
+        # The date in a file would make the same figure another file each time.
+        figure.savefig(temporary, dpi=_DPI, format=kind, metadata=_NO_DATE.get(kind))
+    return path
+
+
+def sheet(
+    height: float, rows: int = 1, ratios: Sequence[float] | None = None, columns: int = 1
+) -> "tuple[Figure, list[Axes]]":
+    """A figure of panels; those under one another share their x axis.
+
+    :param height: in inches; each column is as wide as a figure of one panel.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH * columns, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.04, h_pad=0.05)  # type: ignore[union-attr, call-arg]
-    axes = figure.subplots(rows, 1, squeeze=False, sharex=True, height_ratios=ratios)
-    for one in axes[:, 0]:
-        frame(one)
-    return figure, list(axes[:, 0])
+    panels = list(figure.subplots(rows, columns, squeeze=False, sharex="col", height_ratios=ratios).flat)
+    for axes in panels:
+        frame(axes)
+    return figure, panels
 
 
 def frame(axes: "Axes") -> None:
@@ -125,7 +149,7 @@ def spread_labels(places: Sequence[float], least: float, low: float, high: float
         result[-1] -= over
         for i in range(len(result) - 2, -1, -1):
             result[i] = min(result[i], result[i + 1] - least)
-    found = [0.0] * len(places)
+    spread = [0.0] * len(places)
     for i, place in zip(order, result, strict=True):
-        found[i] = place
-    return found
+        spread[i] = place
+    return spread

@@ -4,9 +4,8 @@ import io
 import re
 from typing import TYPE_CHECKING
 
-from cnnlab.reports.contents.report_subject import GREY
-from cnnlab.reports.figures.style import BAD, FAINT, GOOD, HALO, PAPER, SOFT, style
-from cnnlab.reports.style import COLOURS, INK
+from cnnlab.reports.colours import BAD, COLOURS, FAINT, GOOD, GREY, INK, PAPER, SOFT
+from cnnlab.reports.figures.style import HALO, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cnnlab.core.machine import usable_cores
 from cnnlab.core.messages import note
 from cnnlab.studies.execution.executor import Executor, Throughput
 from cnnlab.training import Recipe
-from cnnlab.training.execution import execution_for, kernels_at_hand, precision_at_hand, usable_cores
+from cnnlab.training.execution import execution_for, kernels_at_hand, precision_at_hand
 
 _CLEARLY_FASTER = 1.05
 ASKED = ("device", "precision", "threads", "compile", "kernels")

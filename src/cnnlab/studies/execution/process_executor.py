@@ -16,7 +16,7 @@ from cnnlab.studies.execution.run_trial import StepTiming
 from cnnlab.studies.execution.shared_data import share_dataset
 from cnnlab.studies.execution.worker import WorkerConfig, work
 from cnnlab.training import Recipe
-from cnnlab.training.python_objects import data_key
+from cnnlab.training.prepare import data_key
 
 _PACE_SECONDS = 1.5
 _START_SECONDS = 300.0
@@ -42,8 +42,8 @@ class ProcessExecutor(Executor):
     """Workers on this machine, started when they are first needed.
 
     :param workers: how many at the same time.
-    :param sets: data sets already loaded, by :func:`~cnnlab.training.python_objects.data_key`; workers get those they
-        need through shared memory, and load others themselves.
+    :param sets: data sets already loaded, by :func:`~cnnlab.training.prepare.data_key`; workers get those they need
+        through shared memory, and load others themselves.
     """
 
     def __init__(
@@ -172,8 +172,7 @@ class ProcessExecutor(Executor):
         )
 
     def _share(self, worker: _Worker, recipe: Mapping[str, Any]) -> None:
-        read = Recipe.read(recipe)
-        key = data_key(read.data, {"validation": read.validation, "test": read.test, "subset": read.subset})
+        key = data_key(Recipe.read(recipe))
         if key in worker.given or key not in self._sets:
             return
         dataset = self._sets[key]

@@ -1,7 +1,7 @@
 """Carrying out one request in this process, for executors of all kinds."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from cnnlab import training
 from cnnlab.core.errors import CnnlabError, RunBusyError, TrainingError
 from cnnlab.core.messages import quietly
+from cnnlab.data import Dataset
 from cnnlab.studies.execution.executor import (
     EpochDone,
     Event,
@@ -22,8 +23,8 @@ from cnnlab.studies.execution.executor import (
 from cnnlab.training.execution import Execution
 from cnnlab.training.precision import PrecisionChoice
 from cnnlab.training.signals import Interrupted
-from cnnlab.training.single_step import single_step
 from cnnlab.training.step import is_out_of_memory
+from cnnlab.training.timed_step import single_step
 
 _SIGTERM = 15
 _STEPS_BEFORE = 2
@@ -36,11 +37,13 @@ def run_trial(
     runs: Path,
     data_dir: Path | None,
     offline: bool,
+    datasets: MutableMapping[str, Dataset],
     tell: Callable[[Event], None],
     may_go_on: Callable[[], bool],
 ) -> Event:
     """Trains what a request says; the last event is returned, those before are told.
 
+    :param datasets: already loaded, as for :func:`cnnlab.train`.
     :param may_go_on: asked after each epoch.
     :raises Interrupted: when a signal asks this process to stop.
     """
@@ -59,7 +62,12 @@ def run_trial(
     try:
         with quietly():
             run = training.train(
-                dict(request.recipe), runs=runs, data_dir=data_dir, offline=offline, callbacks=[at_epoch]
+                dict(request.recipe),
+                runs=runs,
+                data_dir=data_dir,
+                offline=offline,
+                callbacks=[at_epoch],
+                datasets=datasets,
             )
     except Interrupted:
         if not is_stopped:
@@ -89,10 +97,15 @@ class StepTiming:
 
 
 def time_steps(
-    recipe: Mapping[str, Any], *, data_dir: Path | None, offline: bool, seconds: float = _SECONDS
+    recipe: Mapping[str, Any],
+    *,
+    data_dir: Path | None,
+    offline: bool,
+    datasets: MutableMapping[str, Dataset],
+    seconds: float = _SECONDS,
 ) -> StepTiming:
     """The steps of a recipe in this process, timed for so long."""
-    step = single_step(dict(recipe), data_dir=data_dir, offline=offline)
+    step = single_step(dict(recipe), data_dir=data_dir, offline=offline, datasets=datasets)
     images = _random_images(step.batch, step.shape).to(step.execution.torch_device)
     done = 0
     with step.execution.applied():

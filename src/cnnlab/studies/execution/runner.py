@@ -3,12 +3,10 @@
 import errno
 import os
 import signal
-import time
-from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnlab.core.measurements import Metric
 from cnnlab.core.messages import note, warn
 from cnnlab.runs import Run
 from cnnlab.runs.history import read_history
@@ -24,17 +22,14 @@ from cnnlab.studies.execution.executor import (
     TrialRequest,
 )
 from cnnlab.studies.execution.parallelism import trial_recipe
+from cnnlab.studies.execution.retry import Attempt, RetryQueue
 from cnnlab.studies.execution.scheduler import Scheduler, TrialTask
 from cnnlab.studies.progress import StudyProgress
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import Trial
 from cnnlab.training.signals import StopRequest, catching_signals
 
-_MOST_ATTEMPTS = 3
 _POLL = 0.25
-_WAIT_FOR_OTHERS = 1.0
-
-
 _NO_SPACE = ("the disk is full", "quota is used up", *map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 """What is said, by cnnlab, by the system or by a library, of a file for which there is no room."""
 
@@ -55,15 +50,6 @@ class StudyInterrupted(KeyboardInterrupt):
         self.exit_code = 128 + number
 
 
-@dataclass
-class _Ready:
-    """A task that waits, not before a moment; ``alone`` because memory ran out beside others."""
-
-    task: TrialTask
-    alone: bool = False
-    not_before: float = 0.0
-
-
 class Runner:
     """One go at a study.
 
@@ -71,13 +57,12 @@ class Runner:
     """
 
     def __init__(
-        self, scheduler: Scheduler, executor: Executor, record: StudyRecord, progress: StudyProgress, metric: str
+        self, scheduler: Scheduler, executor: Executor, record: StudyRecord, progress: StudyProgress, metric: Metric
     ) -> None:
         self.scheduler, self.executor, self.record = scheduler, executor, record
         self.progress, self.metric = progress, metric
-        self._running: dict[int, _Ready] = {}
-        self._again: deque[_Ready] = deque()
-        self._attempts: dict[str, int] = {}
+        self._running: dict[int, Attempt] = {}
+        self._retries = RetryQueue()
         self._count = 0
         self._told_of_others: set[str] = set()
         self._is_full = False
@@ -101,7 +86,7 @@ class Runner:
 
     @property
     def _is_done(self) -> bool:
-        return not self._running and not self._again and self.scheduler.is_done
+        return not self._running and not self._retries and self.scheduler.is_done
 
     def _close(self, stop_request: StopRequest) -> None:
         try:
@@ -121,30 +106,25 @@ class Runner:
 
     def _fill(self) -> bool:
         """Gives out tasks while there are free slots; whether any is under way."""
-        while len(self._running) < self.executor.slots and not any(ready.alone for ready in self._running.values()):
-            ready = self._next()
-            if ready is None:
+        while len(self._running) < self.executor.slots and not any(one.alone for one in self._running.values()):
+            attempt = self._next()
+            if attempt is None:
                 break
-            self._submit(ready)
+            self._submit(attempt)
         return bool(self._running)
 
-    def _next(self) -> _Ready | None:
-        now = time.monotonic()
-        for ready in self._again:
-            if ready.not_before <= now and not (ready.alone and self._running):
-                self._again.remove(ready)
-                return ready
-        if any(ready.alone for ready in self._again):
-            # Whoever needs the whole memory waits for the others to end, and no new one takes their place.
-            return None
+    def _next(self) -> Attempt | None:
+        attempt = self._retries.next(is_idle=not self._running)
+        if attempt is not None or self._retries.wants_all:
+            return attempt
         task = self.scheduler.next()
-        return None if task is None else _Ready(task)
+        return None if task is None else Attempt(task)
 
-    def _submit(self, ready: _Ready) -> None:
+    def _submit(self, attempt: Attempt) -> None:
         number, self._count = self._count, self._count + 1
-        task = ready.task
-        self._running[number] = ready
-        self._attempts[task.digest] = self._attempts.get(task.digest, 0) + 1
+        task = attempt.task
+        self._running[number] = attempt
+        self._retries.begun(task)
         self.record.attempts[task.digest] = self.record.attempts.get(task.digest, 0) + 1
         recipe = trial_recipe(task.setting.recipe, task.seed, self.record.execution)
         self.executor.submit(TrialRequest(number, recipe, task.is_judged))
@@ -162,7 +142,7 @@ class Runner:
         elif isinstance(event, Stopped):
             self._stopped(event, task)
         else:
-            self._failed(event, self._running[event.number])
+            self._failed(event, task)
 
     def _finished(self, event: Finished, task: TrialTask) -> None:
         info = Run(event.folder).info
@@ -192,17 +172,13 @@ class Runner:
         reason = "stopped early: it was behind the trials before it"
         self._settle(event.number, task, Trial(task.seed, "pruned", name, task.digest, reason))
 
-    def _failed(self, event: Failed, ready: _Ready) -> None:
-        task = ready.task
+    def _failed(self, event: Failed, task: TrialTask) -> None:
         if event.kind == "busy":
             self._wait_for_others(event, task)
             return
-        can_help = event.kind in ("crash", "memory")
-        if can_help and self._attempts[task.digest] < _MOST_ATTEMPTS:
+        if self._retries.retry(task, event.kind):
             self.progress.retried(event.number, event.reason)
             del self._running[event.number]
-            # Beside others memory is short; a process that was killed was often killed for that.
-            self._again.append(_Ready(task, alone=True))
             return
         name = event.folder.name if event.folder else None
         self.record.failures[task.digest] = {"kind": event.kind, "reason": event.reason, "run": name}
@@ -226,8 +202,7 @@ class Runner:
             warn(f"{task.setting.label}, seed {task.seed}: {event.reason} Waiting for it.")
             self._told_of_others.add(task.digest)
         del self._running[event.number]
-        self._attempts[task.digest] -= 1
-        self._again.append(_Ready(task, not_before=time.monotonic() + _WAIT_FOR_OTHERS))
+        self._retries.wait_for_others(task)
 
     def _settle(self, number: int, task: TrialTask, trial: Trial) -> None:
         del self._running[number]

@@ -10,7 +10,6 @@ from cnnlab.data import Dataset
 from cnnlab.studies.execution.executor import Event, Executor, Throughput, TrialRequest
 from cnnlab.studies.execution.run_trial import run_trial, time_steps
 from cnnlab.studies.execution.shared_data import DatasetCache
-from cnnlab.training.python_objects import sharing_datasets
 
 
 class ThreadExecutor(Executor):
@@ -57,9 +56,8 @@ class ThreadExecutor(Executor):
 
     def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Throughput:
         """Timed here, one at a time whatever is asked."""
-        with sharing_datasets(self._sets):
-            timed = {**recipe, "threads": threads}
-            timing = time_steps(timed, data_dir=self._data_dir, offline=self._offline)
+        timed = {**recipe, "threads": threads}
+        timing = time_steps(timed, data_dir=self._data_dir, offline=self._offline, datasets=self._sets)
         return Throughput(1, threads, timing.images_per_second, timing.execution.to_dict(), timing.choice.to_dict())
 
     def close(self) -> None:
@@ -70,15 +68,15 @@ class ThreadExecutor(Executor):
             self._thread.join()
 
     def _train(self, request: TrialRequest) -> None:
-        with sharing_datasets(self._sets):
-            last = run_trial(
-                request,
-                runs=self._runs,
-                data_dir=self._data_dir,
-                offline=self._offline,
-                tell=self._events.put,
-                may_go_on=lambda: self._may_go_on(request),
-            )
+        last = run_trial(
+            request,
+            runs=self._runs,
+            data_dir=self._data_dir,
+            offline=self._offline,
+            datasets=self._sets,
+            tell=self._events.put,
+            may_go_on=lambda: self._may_go_on(request),
+        )
         self._events.put(last)
 
     def _may_go_on(self, request: TrialRequest) -> bool:

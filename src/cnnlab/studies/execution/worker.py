@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from cnnlab.core import memory
 from cnnlab.core.errors import CnnlabWarning
 
 _ENDED = ("end", None)
@@ -39,22 +40,22 @@ def work(connection: Connection, config: WorkerConfig) -> None:
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore", CnnlabWarning)
+    # Before any data is shared.
+    memory.ask_for_large_pages()
     inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     listener = threading.Thread(target=_listen, args=(connection, inbox), daemon=True)
     from cnnlab.studies.execution.shared_data import DatasetCache
-    from cnnlab.training.python_objects import sharing_datasets
     from cnnlab.training.signals import Interrupted
 
     sets = DatasetCache()
     _send(connection, ("ready", os.getpid()))
     listener.start()
-    with sharing_datasets(sets):
-        try:
-            while (word := inbox.get())[0] != "end":
-                _heed(word, sets, connection, inbox, config)
-        except Interrupted:
-            # Everything is saved; whoever asked knows.
-            os._exit(128 + signal.SIGTERM)
+    try:
+        while (word := inbox.get())[0] != "end":
+            _heed(word, sets, connection, inbox, config)
+    except Interrupted:
+        # Everything is saved; whoever asked knows.
+        os._exit(128 + signal.SIGTERM)
 
 
 def _heed(word: tuple[str, Any], sets: Any, connection: Connection, inbox: Any, config: WorkerConfig) -> None:
@@ -67,7 +68,7 @@ def _heed(word: tuple[str, Any], sets: Any, connection: Connection, inbox: Any, 
     elif kind == "pace":
         recipe, seconds = content
         try:
-            _send(connection, ("pace", _paced(time_steps, recipe, seconds, config)))
+            _send(connection, ("pace", _paced(time_steps, recipe, seconds, sets, config)))
         except Exception as error:
             _send(connection, ("error", str(error)))
     elif kind == "train":
@@ -76,14 +77,15 @@ def _heed(word: tuple[str, Any], sets: Any, connection: Connection, inbox: Any, 
             runs=config.runs,
             data_dir=config.data_dir,
             offline=config.offline,
+            datasets=sets,
             tell=lambda event: _send(connection, event),
             may_go_on=lambda: not content.is_judged or _answer(inbox),
         )
         _send(connection, last)
 
 
-def _paced(measure: Any, recipe: Any, seconds: float, config: WorkerConfig) -> Any:
-    return measure(recipe, data_dir=config.data_dir, offline=config.offline, seconds=seconds)
+def _paced(measure: Any, recipe: Any, seconds: float, sets: Any, config: WorkerConfig) -> Any:
+    return measure(recipe, data_dir=config.data_dir, offline=config.offline, datasets=sets, seconds=seconds)
 
 
 def _answer(inbox: "queue.SimpleQueue[tuple[str, Any]]") -> bool:

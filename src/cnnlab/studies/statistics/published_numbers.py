@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from cnnlab import data, evaluation
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
+from cnnlab.core.measurements import Measure, Metric
 from cnnlab.core.messages import warn
-from cnnlab.studies.measures import Measure
-from cnnlab.studies.result import Metric, Published, PublishedRow, Word
+from cnnlab.studies.result import Published, PublishedRow, Word
 from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.statistics.tables import Tables, bounds, difference_unit, ends
 from cnnlab.studies.study_file import ROW_KEYS, PublishedTable, TableRow

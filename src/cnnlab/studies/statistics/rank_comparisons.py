@@ -6,15 +6,12 @@ To leave them out would flatter the setting that fails most often. They rank beh
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from cnnlab.evaluation.comparison.multiple_comparisons import holm
 from cnnlab.evaluation.comparison.rank_sum_test import RankSumResult, compare_ranks
 from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.studies.result import Family, SettingComparison
-
-if TYPE_CHECKING:
-    from cnnlab.studies.statistics.tables import Tables
+from cnnlab.studies.statistics.tables import Tables
 
 LEVEL = 0.05
 METHOD = "Rank-sum test by permutation, Holm"
@@ -34,21 +31,21 @@ class RankedPair:
     setting: str
     reference: str
     labels: tuple[str, str]
-    found: RankSumResult
+    rank_sum: RankSumResult
     p: float
 
     @property
     def verdict(self) -> str:
         """Of the setting: sooner there is better."""
-        if self.p > LEVEL or self.found.is_higher is None:
+        if self.p > LEVEL or self.rank_sum.is_higher is None:
             return "undecided"
-        return "worse" if self.found.is_higher else "better"
+        return "worse" if self.rank_sum.is_higher else "better"
 
     @property
     def sentence(self) -> str:
         """The verdict in words, with the numbers behind it."""
         setting, reference = self.labels
-        parts = zip(self.labels, self.found.beyond, self.found.counts, strict=True)
+        parts = zip(self.labels, self.rank_sum.beyond, self.rank_sum.counts, strict=True)
         late = [f"{label} in {beyond} of {count} repeats" for label, beyond, count in parts if beyond]
         numbers = f"never reached by {' and '.join(late)}" if late else "reached in every repeat"
         numbers = f"({numbers}; by ranks, {p_text(self.p)})"
@@ -57,7 +54,7 @@ class RankedPair:
         return f"{setting} is {self.verdict} than {reference} {numbers}."
 
 
-def rank_pairs(tables: "Tables", metric: str, pairs: Sequence[tuple[str, str]]) -> tuple[RankedPair, ...]:
+def rank_pairs(tables: Tables, metric: str, pairs: Sequence[tuple[str, str]]) -> tuple[RankedPair, ...]:
     """Each pair of settings, adjusted for all of them; those of which one has no finished trial are left out."""
     known = [
         (setting, reference)
@@ -67,14 +64,14 @@ def rank_pairs(tables: "Tables", metric: str, pairs: Sequence[tuple[str, str]]) 
     rank_sums = [
         compare_ranks(tables.ranked(metric, setting), tables.ranked(metric, reference)) for setting, reference in known
     ]
-    adjusted = holm([setting.p_value for setting in rank_sums])
+    adjusted = holm([rank_sum.p_value for rank_sum in rank_sums])
     return tuple(
-        RankedPair(setting, reference, (tables.labels[setting], tables.labels[reference]), ranked, p)
-        for (setting, reference), ranked, p in zip(known, rank_sums, adjusted, strict=True)
+        RankedPair(setting, reference, (tables.labels[setting], tables.labels[reference]), rank_sum, p)
+        for (setting, reference), rank_sum, p in zip(known, rank_sums, adjusted, strict=True)
     )
 
 
-def claimed_pair(tables: "Tables", metric: str, left: str, right: str) -> RankedPair | None:
+def claimed_pair(tables: Tables, metric: str, left: str, right: str) -> RankedPair | None:
     """One setting against another as a claim compares them; None where one has no finished trial.
 
     With the baseline it is adjusted for all comparisons with that, else for those that claims make.
@@ -88,7 +85,7 @@ def claimed_pair(tables: "Tables", metric: str, left: str, right: str) -> Ranked
     return next((pair for pair in pairs if (pair.setting, pair.reference) == (left, right)), None)
 
 
-def family_by_ranks(tables: "Tables", metric: str) -> Family | None:
+def family_by_ranks(tables: Tables, metric: str) -> Family | None:
     """All settings with the baseline, or among each other; None where there is nothing to compare yet."""
     keys = list(tables.labels)
     if tables.baseline is None:
@@ -111,6 +108,6 @@ def _comparison(metric: str, pair: RankedPair) -> SettingComparison:
         pair.p,
         pair.verdict,
         pair.sentence,
-        min(pair.found.counts),
+        min(pair.rank_sum.counts),
         test="rank-sum",
     )

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from cnnlab.core.measurements import Metric
 from cnnlab.evaluation import McNemarResult, compare_predictions
 from cnnlab.evaluation.comparison.multiple_comparisons import holm
 from cnnlab.runs import Predictions
-from cnnlab.studies.result import Family, Metric, Setting, SettingComparison
+from cnnlab.studies.result import Family, Setting, SettingComparison
 
 ONLY_REPEATS = "Another seed would give other runs: which recipe is better, only repeats can tell."
 _LEVEL = 0.05
@@ -48,7 +49,7 @@ def family_of_single_runs(
     results = [mcnemar for left, right in pairs if (mcnemar := paired(left, right, metric, read)) is not None]
     if not results:
         return None
-    adjusted = holm([left.p_value for left in results])
+    adjusted = holm([mcnemar.p_value for mcnemar in results])
     comparisons = tuple(
         SettingComparison(
             *(metric.name, left.key, right.key, mcnemar.difference, mcnemar.interval.low, mcnemar.interval.high, p),

@@ -4,19 +4,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from cnnlab import evaluation
+from cnnlab.core.measurements import Metric
 from cnnlab.evaluation import MINUTES, NUMBER, POINTS, SECONDS, Interval, Unit
-from cnnlab.studies.result import Family, Metric, MetricSummary, Setting, SettingComparison
-from cnnlab.studies.statistics.rank_comparisons import family_by_ranks
+from cnnlab.runs.run_info import RunInfo
+from cnnlab.studies.result import MetricSummary, Setting
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cnnlab.evaluation import Comparisons, Difference, McNemarResult
 
-FamilyKind = Literal["baseline", "pairs"]
 MOST_PAIRED = 30
 """Settings up to which all pairs are compared."""
 _UNITS: Mapping[str, Unit] = {
@@ -43,6 +43,17 @@ def bounds(metric: Metric) -> tuple[float, float] | None:
 def ends(interval: Interval | None) -> tuple[float | None, float | None]:
     """Low and high of an interval, where there is one."""
     return (None, None) if interval is None else (interval.low, interval.high)
+
+
+def scored_images(runs: Iterable[RunInfo]) -> dict[str, int]:
+    """How many pictures each score was taken on, by the first run that has any."""
+    scores: Mapping[str, Any] = next((found for run in runs if (found := run.info.get("scores"))), {})
+    return {
+        f"{split}_{name}": int(values["n"])
+        for split, values in scores.items()
+        for name in values
+        if name != "n" and values.get("n")
+    }
 
 
 @dataclass
@@ -77,13 +88,18 @@ class Tables:
         seeds: Sequence[int],
         metrics: Sequence[Metric],
         *,
+        together: Mapping[str, Mapping[str, float]] | None = None,
         baseline: str | None = None,
         images: Mapping[str, int] | None = None,
         smallest: float | None = None,
         planned: Mapping[str, Sequence[tuple[str, str]]] | None = None,
         image_by_image: Callable[[Metric, str, str], "McNemarResult | None"] = lambda *_: None,
     ) -> "Tables":
-        """Of settings with their trials."""
+        """Of settings with their trials.
+
+        :param together: by metric and setting key the measures of all runs of a setting, which have one value each. It
+            stands under the first seed.
+        """
         settings = list(settings)
         values = {
             metric.name: {
@@ -96,6 +112,9 @@ class Tables:
             }
             for metric in metrics
         }
+        for name, by_setting in (together or {}).items():
+            values[name] = {setting.key: {} for setting in settings}
+            values[name] |= {key: {seeds[0]: value} for key, value in by_setting.items()}
         unreached = {
             metric.name: {setting.key: _unreached(setting, metric) for setting in settings}
             for metric in metrics
@@ -202,50 +221,8 @@ class Tables:
         comparisons = self.compared(metric, key)
         return [comparisons.between(self.labels[key], self.labels[other]) for other in self.labels if other != key]
 
-    def family(self, metric: str) -> Family | None:
-        """The comparisons to report on one metric; None where there are none to make."""
-        if len(self.labels) < 2 or (self.baseline is None and len(self.labels) > MOST_PAIRED):
-            return None
-        if self.late(metric, self.labels):
-            return family_by_ranks(self, metric)
-        if not any(self.values[metric].values()):
-            return None
-        comparisons = self.compared(metric, self.baseline)
-        keys = {label: key for key, label in self.labels.items()}
-        return Family(
-            metric,
-            "pairs" if self.baseline is None else "baseline",
-            comparisons.method,
-            comparisons.reason,
-            tuple(_comparison(metric, difference, keys) for difference in comparisons.differences),
-            comparisons.cautions,
-            {
-                "pooled_std": comparisons.pooled_std,
-                "df": comparisons.df,
-                "blocked": comparisons.blocked,
-                "level": comparisons.level,
-            },
-        )
-
 
 def _unreached(setting: Setting, metric: Metric) -> dict[int, float]:
     late = [trial for trial in setting.finished if trial.metrics.get(metric.name) is None]
     # What the last epoch did not reach would have taken one more.
     return {trial.seed: trial.epochs + 1.0 if metric.unit == "epochs" else trial.seconds for trial in late}
-
-
-def _comparison(metric: str, difference: "Difference", keys: Mapping[str, str]) -> SettingComparison:
-    return SettingComparison(
-        metric,
-        keys[difference.setting],
-        keys[difference.reference],
-        difference.estimate,
-        *ends(difference.interval),
-        difference.p_value,
-        difference.verdict,
-        difference.sentence,
-        difference.repeats,
-        difference.more_repeats,
-        difference.to_see,
-        difference.test,
-    )

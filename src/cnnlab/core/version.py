@@ -1,0 +1,5 @@
+"""Which cnnlab this is."""
+
+from importlib.metadata import version
+
+__version__: str = version("cnnlab")

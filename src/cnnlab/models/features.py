@@ -1,0 +1,72 @@
+"""What a layer of a classifier makes of pictures: features, for whoever learns from them or looks at them."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.models.inference import autocast, evaluating
+
+_BATCH = 256
+
+
+class _ReachedError(Exception):
+    """Leaves a forward pass at the layer that was wanted."""
+
+
+def features_of(
+    classifier: nn.Module,
+    layer: str,
+    images: Tensor | Iterable[Tensor],
+    *,
+    device: torch.device | str = "cpu",
+    precision: str = "float32",
+    between: Callable[[], None] | None = None,
+) -> Tensor:
+    """What a layer puts out, float32 on the host, N×C×H×W or N×K; the classifier is left as it was found.
+
+    What comes after the layer is not computed. Of a layer that a picture passes several times, it is the first pass.
+
+    :param layer: its name in the summary of the network, such as ``conv2`` or ``residual1.body.conv2``.
+    :param images: N×C×H×W, uint8 or float in [0, 1], or batches of these.
+    :param between: called after each batch, so that a request to stop can be heard.
+    :raises UsageError: when there is no such layer, pictures do not pass it, or it puts out something other than a
+        tensor.
+    """
+    module, reached = find_layer(classifier, layer), list[Tensor]()
+    parts = []
+
+    def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if not isinstance(output, Tensor):
+            raise UsageError(f"the layer {layer} puts out {type(output).__name__}, and features are one tensor.")
+        reached.append(output.float().cpu())
+        raise _ReachedError
+
+    with evaluating(classifier), torch.no_grad():
+        module.register_forward_hook(note)
+        for batch in torch.split(images, _BATCH) if isinstance(images, Tensor) else images:
+            placed = batch.to(device).contiguous(memory_format=torch.channels_last)
+            with autocast(device, precision), suppress(_ReachedError):
+                classifier(placed)
+            if not reached:
+                raise UsageError(f"pictures do not pass the layer {layer} on their way through the network.")
+            parts.append(reached.pop())
+            if between is not None:
+                between()
+    return torch.cat(parts) if parts else torch.empty(0)
+
+
+def find_layer(classifier: nn.Module, layer: str) -> nn.Module:
+    """The module of that name in a classifier's network.
+
+    :raises UsageError: naming the closest there are.
+    """
+    named = dict(getattr(classifier, "network", classifier).named_modules())
+    if layer not in named or not layer:
+        names = [name for name in named if name]
+        raise UsageError(f"the network has no layer {layer!r}. {suggestion(layer, names)}")
+    found: nn.Module = named[layer]
+    return found

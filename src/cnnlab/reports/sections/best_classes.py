@@ -1,0 +1,82 @@
+"""The best setting class by class, and its most confident mistakes."""
+
+from collections.abc import Iterable
+
+from cnnlab.reports.contents import classes as contents
+from cnnlab.reports.contents.mistakes import Gallery, gallery
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import with_unit
+from cnnlab.reports.figures import class_metrics as figures
+from cnnlab.reports.sections.base import Section, SectionFigure, section, what_was_scored
+
+_CLOSE = 0.005
+"""Mean confidence and accuracy that differ by less than half a point are called alike."""
+
+
+@section(90)
+def best_classes(subject: ReportSubject) -> Iterable[Section]:
+    """Two sections for each column of classes that is predicted."""
+    if subject.best is None or not subject.best_repeats or subject.unlike:
+        return
+    for details in contents.class_details(subject.best_repeats):
+        yield _class_section(subject, details)
+        mistakes = gallery(subject.best_repeats, details.column, subject.data_dir)
+        if mistakes is not None:
+            yield _mistakes_section(details.column, mistakes)
+
+
+def _class_section(subject: ReportSubject, details: contents.ClassDetails) -> Section:
+    text = what_was_scored(subject, details.split, details.seeds)
+    drawn = (_confusion_figure(details), _measures_figure(details), _calibration_figure(details))
+    name = "" if details.column == "label" else f": {details.column}"
+    tables = (contents.pairs_table(details),) if details.confusion.mistakes(1) else ()
+    return Section(f"classes {details.column}", f"The best, class by class{name}", text, tables, drawn)
+
+
+def _confusion_figure(details: contents.ClassDetails) -> SectionFigure:
+    worst = details.confusion.mistakes(1)
+    most = f" Most often {worst[0][0]} is taken for {worst[0][1]}, {worst[0][2]:,} times." if worst else ""
+    alt = f"Confusion matrix of {len(details.confusion.names):,} classes.{most}"
+    return SectionFigure(
+        *(f"confusion {details.column}", "Confusion matrix"),
+        "Percent of the pictures of each true class; shades are stretched so that few mistakes show.",
+        *(alt, contents.confusion_table(details)),
+        draw=lambda: figures.draw_confusion_matrix(details.confusion),
+    )
+
+
+def _measures_figure(details: contents.ClassDetails) -> SectionFigure:
+    f1 = details.measures.mean["f1"]
+    lowest = details.measures.names[min(range(len(f1)), key=lambda i: (f1[i] != f1[i], f1[i]))]
+    alt = f"Precision, recall and F1 of each class; the lowest F1 is that of {lowest}."
+    caption = "Mean over the repeats; lines go from the lowest to the highest of them."
+    return SectionFigure(
+        *(f"classes {details.column}", "Precision, recall and F1", caption, alt, contents.measures_table(details)),
+        draw=lambda: figures.draw_measures(details.measures),
+    )
+
+
+def _calibration_figure(details: contents.ClassDetails) -> SectionFigure:
+    calibration = details.calibration
+    over = calibration.confidence - calibration.accuracy
+    side = "surer than it is right" if over > 0 else "less sure than it is right"
+    side = "about as sure as it is right" if abs(over) < _CLOSE else side
+    numbers = f"expected calibration error {with_unit(calibration.ece, 'share')}, Brier score {calibration.brier:.4f}"
+    alt = f"Accuracy against confidence in {len(calibration.bins)} bins; {numbers}."
+    caption = (
+        f"On the dashed line it is right as often as it says. On the whole it is {side}: mean confidence "
+        f"{with_unit(calibration.confidence, 'share')}, accuracy {with_unit(calibration.accuracy, 'share')}; {numbers}."
+    )
+    return SectionFigure(
+        *(f"calibration {details.column}", "Calibration", caption, alt, contents.calibration_table(details)),
+        draw=lambda: figures.draw_reliability(calibration),
+    )
+
+
+def _mistakes_section(column: str, worst: Gallery) -> Section:
+    text = f"{worst.run} (seed {worst.seed}) is wrong about {worst.wrong:,} of {worst.n:,} {worst.split} pictures"
+    shown = len(worst.mistakes)
+    text += f"; here are the {shown} it is surest of." if 1 < shown < worst.wrong else "."
+    text += f" {worst.trouble}" if worst.trouble else ""
+    name = "" if column == "label" else f": {column}"
+    return Section(f"mistakes {column}", f"Its most confident mistakes{name}", text, gallery=worst)

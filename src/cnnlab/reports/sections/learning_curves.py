@@ -1,0 +1,69 @@
+"""Learning curves of the settings."""
+
+from collections.abc import Iterable
+
+from cnnlab.reports.contents import curves as contents
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import Table, listed, with_unit
+from cnnlab.reports.figures import curves as figures
+from cnnlab.reports.sections.base import Section, SectionFigure, section
+
+_LEAVING = " Where a line leaves the picture, its values lie beyond the axis, so that the others can be told apart."
+
+
+@section(50)
+def learning_curves(subject: ReportSubject) -> Iterable[Section]:
+    """All settings in one panel, and each by itself."""
+    curves, metrics = contents.setting_curves(subject), contents.followed(subject)
+    if not curves:
+        return
+    metrics = tuple(metric for metric in metrics if any(metric.name in curve.bands for curve in curves))
+    main, ends = metrics[0], figures.limits(curves)
+    table = contents.curves_table(curves, metrics)
+    drawn = []
+    together = [curve for curve in curves if main.name in curve.bands]
+    if len(together) > 1:
+        labels = listed([curve.label for curve in together])
+        whole = "All settings" if len(together) == len(subject.result.settings) else "Together"
+        alt = f"{main.label} on validation epoch by epoch of {labels}. Where each ends is in the table."
+        caption = "Mean over the repeats; the band goes from the lowest to the highest of them."
+        caption += _LEAVING if figures.leave_together(together, main) else ""
+        drawn.append(
+            SectionFigure(
+                *("curves", f"{whole}: {main.label} on validation", caption, alt, table),
+                draw=lambda: figures.draw_together(together, main, subject.colours, subject.names),
+            )
+        )
+    for curve in curves:
+        drawn.append(_curve_figure(subject, curve, metrics, ends, table))
+    text = (
+        "Training numbers are taken while an epoch trains, on augmented pictures and with dropout on, where these are "
+        "used, so they can lie below those of validation. The bar marks the gap between the two at the epoch whose "
+        "weights were kept."
+    )
+    left = len(subject.result.settings) - len(subject.shown)
+    text += f" Shown are the best, the baseline and the next best; {left} other settings are left out." if left else ""
+    yield Section("curves", "Learning curves", text, figures=tuple(drawn), files=(table, contents.points_table(curves)))
+
+
+def _curve_figure(
+    subject: ReportSubject,
+    curve: contents.LearningCurves,
+    metrics: tuple[contents.CurveMetric, ...],
+    ends: figures.Limits,
+    table: Table,
+) -> SectionFigure:
+    gaps = [
+        f"{metric.label}: gap of {with_unit(curve.gaps[metric.name].size, metric.kind, sign=True)} at epoch "
+        f"{curve.gaps[metric.name].epoch}"
+        for metric in metrics
+        if metric.name in curve.gaps
+    ]
+    alt = f"Learning curves of {curve.label} on train and validation. {'; '.join(gaps)}."
+    caption = f"Train dashed, validation solid.{_LEAVING if figures.leaves(curve, ends) else ''}"
+    place = table.keys.index(curve.key)
+    own = Table("curves", table.title, table.columns, (table.rows[place],), (curve.key,), table.note).without_empty()
+    return SectionFigure(
+        *(f"curves {curve.key}", curve.label, caption, alt, own),
+        draw=lambda: figures.draw_setting(curve, metrics, subject.colours[curve.key], ends),
+    )

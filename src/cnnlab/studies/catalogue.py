@@ -1,0 +1,67 @@
+"""Studies by name: those that were run under a folder of runs, and those that come with cnnlab.
+
+The latter are the files of ``cnnlab/papers``: ``examples/depth`` stands for ``papers/examples/depth.yaml``.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cnnlab.core import yaml
+from cnnlab.core.errors import CnnlabError, UsageError, suggestion
+
+STUDIES = "studies"
+"""The folder under that of the runs where studies lie."""
+STUDY = "study.yaml"
+_PACKAGED = Path(__file__).parents[1] / "papers"
+
+
+def study_folder(runs: Path, name: str) -> Path:
+    """Where a study of this name lies."""
+    return runs / STUDIES / name
+
+
+def find_study(name: str | Path, runs: Path) -> Path:
+    """The file of a study: a path, the name of one that was run, or the name of one that comes with cnnlab.
+
+    :raises UsageError: naming the closest that there are.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    stored, packaged = study_folder(runs, str(name)) / STUDY, packaged_studies()
+    if stored.is_file():
+        return stored
+    if str(name) not in packaged:
+        known = [*studies_under(runs), *packaged]
+        raise UsageError(
+            f"there is no study file {name}. Give a YAML file with question, base and vary, or the name of a study "
+            f"that was run in this folder of runs or comes with cnnlab. {suggestion(str(name), known)}"
+        )
+    return packaged[str(name)]
+
+
+def packaged_name(path: Path) -> str | None:
+    """The name under which a file comes with cnnlab; None for any other file."""
+    return next((name for name, packaged in packaged_studies().items() if packaged == path), None)
+
+
+def packaged_studies() -> dict[str, Path]:
+    """The file of each study that comes with cnnlab, by its name.
+
+    A file whose name begins with an underscore is a part of others, such as their base.
+    """
+    files = {path.relative_to(_PACKAGED).with_suffix("").as_posix(): path for path in _PACKAGED.rglob("*.yaml")}
+    return {name: path for name, path in sorted(files.items()) if not path.name.startswith("_")}
+
+
+def studies_under(runs: Path) -> dict[str, Path]:
+    """The file of each study that was run in this folder of runs, by its name."""
+    return {path.parent.name: path for path in sorted((runs / STUDIES).glob(f"*/{STUDY}"))}
+
+
+def question_of(path: Path) -> str:
+    """What a study asks; empty where its file cannot be read."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, CnnlabError):
+        return ""
+    return str(content.get("question") or "") if isinstance(content, Mapping) else ""

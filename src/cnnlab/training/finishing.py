@@ -1,0 +1,65 @@
+"""The end of a training: validation and test scored once, with the selected weights, and the run closed."""
+
+import copy
+from collections.abc import Callable
+
+from cnnlab.models import Classifier, load_classifier, save_classifier
+from cnnlab.runs import RunWriter
+from cnnlab.training.batches import BatchLoader
+from cnnlab.training.execution import Execution
+from cnnlab.training.prepare import TrainingSetup
+from cnnlab.training.scoring import metrics_of, outputs_for, predictions_of
+from cnnlab.training.selection import BestEpoch
+from cnnlab.training.state import Counters
+
+
+def finish_run(
+    setup: TrainingSetup,
+    writer: RunWriter,
+    classifier: Classifier,
+    execution: Execution,
+    counters: Counters,
+    best: BestEpoch,
+    between: Callable[[], None],
+) -> None:
+    """Scores validation and test with the selected weights, stores their predictions, and closes the run.
+
+    :param classifier: with the weights of the last epoch; those selected are in it afterwards.
+    :param between: called after each batch.
+    """
+    picked = best.epoch if setup.selection.picks else None
+    selected = picked or counters.epoch
+    is_last = selected == counters.epoch
+    save_classifier(writer.path("model.safetensors" if is_last else "last.safetensors"), classifier)
+    if not is_last:
+        stored = load_classifier(writer.path("model.safetensors"), copy.deepcopy(classifier.network))
+        classifier.network.load_state_dict(stored.network.state_dict())
+    row = next((row for row in counters.rows if row["epoch"] == selected), {})
+    scores = {"train": {key.removeprefix("train_"): v for key, v in row.items() if key.startswith("train_")}}
+    scores["train"]["n"] = len(setup.dataset.train)
+    for split in ("validation", "test"):
+        scores[split] = _score(split, setup, writer, classifier, execution, between)
+    column = setup.selection.column
+    writer.finish(
+        scores={split: values for split, values in scores.items() if values},
+        selected={"epoch": selected, "metric": column if picked else "last", "value": row.get(column)},
+        seconds=round(counters.seconds, 3),
+    )
+
+
+def _score(
+    split: str,
+    setup: TrainingSetup,
+    writer: RunWriter,
+    classifier: Classifier,
+    execution: Execution,
+    between: Callable[[], None],
+) -> dict[str, float]:
+    images = getattr(setup.dataset, split)
+    if images is None or not len(images):
+        return {}
+    loader = BatchLoader(images, execution.torch_device, execution.workers)
+    outputs = outputs_for(classifier, loader, execution, between)
+    writer.predictions(predictions_of(outputs, images, setup.objective, split=split, data=setup.dataset.digest))
+    metrics = metrics_of(outputs, images.targets, setup.objective)
+    return metrics | {"n": len(images)} if metrics else {}

@@ -1,0 +1,82 @@
+"""One phase under way: its optimiser, its schedule and its steps."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from cnnlab.models import Classifier
+from cnnlab.training.batches import Batch
+from cnnlab.training.execution import Execution
+from cnnlab.training.optimizers import build_optimizer
+from cnnlab.training.phases import PhaseSpan
+from cnnlab.training.prepare import TrainingSetup
+from cnnlab.training.schedules import PhaseProgress
+from cnnlab.training.step import StepKey, StepOutcome, Stepper, is_out_of_memory
+from cnnlab.training.trainable_layers import PartialTraining
+
+
+class PhaseTraining:
+    """What takes the steps of one phase.
+
+    :param network: the classifier, or its compiled form.
+    """
+
+    def __init__(
+        self,
+        setup: TrainingSetup,
+        span: PhaseSpan,
+        classifier: Classifier,
+        execution: Execution,
+        network: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        phase, weights = span.phase, setup.balance.on(execution.torch_device)
+        self.span, self.schedule = span, phase.schedule.parsed.build()
+        self.trained = PartialTraining(classifier, phase.trained_layers)
+        self.trained.begin()
+        self.optimizer = build_optimizer(phase.optimizer.parsed, classifier, phase.weight_decay, self.trained.parts)
+        forward = classifier if network is None else network
+        self.stepper = Stepper(phase, setup.objective, forward, classifier, self.optimizer, execution, weights)
+        self._full_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        is_scaled = self.trained.parts[0].rate != 1
+        self._full_rate = float(phase.optimizer.parsed.arguments["lr"]) if is_scaled else self._full_rates[0]
+
+    @property
+    def rate(self) -> float:
+        """The learning rate as it is; that of a part is a factor of it."""
+        # Kept nowhere but in the optimiser, whose state a run that goes on brings along.
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        return rate if self._full_rate == self._full_rates[0] else rate * (self._full_rate / self._full_rates[0])
+
+    def set_rate(self, step: int, judged: Sequence[float]) -> None:
+        """Sets the learning rate for the step after this many of the whole training.
+
+        :param judged: the selection metric after each epoch of the phase, turned so that higher is better.
+        """
+        progress = PhaseProgress(step - self.span.first_step, self.span.steps, self.span.steps_per_epoch, judged)
+        multiplier = self.schedule.multiplier(progress)
+        for group, rate in zip(self.optimizer.param_groups, self._full_rates, strict=True):
+            group["lr"] = rate * multiplier
+
+    def use_rate(self, rate: float) -> None:
+        """Sets the learning rate whatever the schedule says, that of each part in its proportion."""
+        for group, full in zip(self.optimizer.param_groups, self._full_rates, strict=True):
+            group["lr"] = rate * (full / self._full_rate)
+
+    def take(self, batch: Batch, step_key: StepKey, at_split: Callable[[Execution], None]) -> StepOutcome:
+        """One step, in twice as many parts where memory runs out.
+
+        :param at_split: called with the execution from then on.
+        """
+        while True:
+            try:
+                return self.stepper.take(batch, step_key)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or self.stepper.execution.parts >= len(batch.images):
+                    raise
+            # Outside the handler, so that the failed step's memory is free again.
+            self.stepper.execution = replace(self.stepper.execution, parts=self.stepper.execution.parts * 2)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            at_split(self.stepper.execution)

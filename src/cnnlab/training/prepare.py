@@ -1,0 +1,232 @@
+"""What a recipe needs, built once and handed on: data, objective, phases, selection, class balance, first weights.
+
+Everything is checked against everything else here, before a run is begun.
+"""
+
+import copy
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from cnnlab import data, objectives
+from cnnlab.core.digests import canonical_json, digest
+from cnnlab.core.errors import UsageError
+from cnnlab.core.messages import announcing
+from cnnlab.core.seeds import scope
+from cnnlab.data import Dataset
+from cnnlab.models import Classifier, load_classifier
+from cnnlab.models.classifier_files import WeightsMismatchError
+from cnnlab.objectives import Objective
+from cnnlab.runs import Run, RunStore
+from cnnlab.training.checkpoints import has_checkpoint
+from cnnlab.training.class_balance import ClassBalance
+from cnnlab.training.initial_weights import InitialWeights, find_initial_weights, initial_weights_of
+from cnnlab.training.normalization import Moments, moments
+from cnnlab.training.phases import PhasePlan, plan_phases
+from cnnlab.training.python_objects import PythonObjects, check_network, extract_objects
+from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe_specs import GivenInPython
+from cnnlab.training.selection import SelectionMetric
+from cnnlab.training.trainable_layers import PartialTraining
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """A recipe with all that it names, and that it comes to on its data.
+
+    :param plan: its phases over this training set, counted on from where the parent ended.
+    :param parent: the run whose last weights it takes over, or else ``start``, stored weights, where it names some.
+    """
+
+    recipe: Recipe
+    given: PythonObjects
+    dataset: Dataset
+    objective: Objective
+    plan: PhasePlan
+    selection: SelectionMetric
+    balance: ClassBalance
+    parent: Run | None = None
+    start: InitialWeights | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """What makes two trainings the same."""
+        return self.recipe.digest(self.dataset.digest, self.start_digest)
+
+    @cached_property
+    def start_digest(self) -> str | None:
+        """What the training takes over from its parent, or the weights that it starts from."""
+        if self.parent is not None:
+            # Weights, and where epochs and steps are counted on from; never the run's name.
+            info = self.parent.info
+            return digest([digest(_last_weights(self.parent).read_bytes()), info["epochs_done"], info["step"]])
+        return None if self.start is None else digest(["weights", self.start.digest])
+
+
+def read_setup(
+    recipe: "Recipe | Mapping[str, Any] | str | Path | None",
+    keys: Mapping[str, Any],
+    store: RunStore,
+    *,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    datasets: MutableMapping[str, Dataset] | None = None,
+) -> TrainingSetup:
+    """Reads a recipe with ``keys`` put over it, objects among them, and prepares what it needs.
+
+    :raises UsageError: for a recipe that cannot be meant.
+    """
+    recipe, plain, given = extract_objects(recipe, keys)
+    read = Recipe.read(recipe, **plain)
+    return prepare(read, store, given=given, data_dir=data_dir, offline=offline, datasets=datasets)
+
+
+def prepare(
+    recipe: Recipe,
+    store: RunStore,
+    *,
+    given: PythonObjects | None = None,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    datasets: MutableMapping[str, Dataset] | None = None,
+    run: Run | None = None,
+) -> TrainingSetup:
+    """A recipe with its data loaded, its objective built and its parent found, all checked against each other.
+
+    :param datasets: data sets already loaded, by :func:`data_key`; one that is not among them is put there, for
+        whoever trains many times on the same.
+    :param run: the one that goes on, where it is no new one.
+    :raises UsageError: when they do not fit together.
+    """
+    given = given or PythonObjects()
+    dataset = _dataset(recipe, given, data_dir, offline, {} if datasets is None else datasets)
+    columns = {name: dataset.classes.get(name) for name in dataset.train.targets}
+    objective = objectives.build_objective(recipe.objective.parsed, columns)
+    balance = _checked_balance(recipe, objective, dataset)
+    parent = None if recipe.parent is None else store.find(recipe.parent)
+    if parent is not None:
+        # By folder: the digest is shared by all repeats, whose weights differ.
+        recipe = recipe.model_copy(update={"parent": parent.name})
+    for phase in recipe.normal():
+        phase.augment.parsed.check(dataset.shape, objective.soft)
+    selection = SelectionMetric.of(recipe, objective, dataset)
+    with announcing("looking for the weights to start from"):
+        start = None if parent is not None else _stored_start(recipe, store, offline, run)
+    done = {"epochs_done": 0, "step": 0} if parent is None else parent.info
+    plan = plan_phases(recipe, len(dataset.train), done["epochs_done"], done["step"])
+    return TrainingSetup(recipe, given, dataset, objective, plan, selection, balance, parent, start)
+
+
+def data_key(recipe: Recipe) -> str:
+    """What tells the data of a recipe, in its splits, apart from other data."""
+    return canonical_json([recipe.data, recipe.validation, recipe.test, recipe.subset])
+
+
+def build_classifier(setup: TrainingSetup) -> Classifier:
+    """The classifier at the start of training: drawn from the seed, or with the parent's last weights."""
+    recipe, dataset = setup.recipe, setup.dataset
+    with announcing(f"building {recipe.model}"):
+        network, own = _first_network(setup)
+    with announcing("measuring the mean and spread of the training pictures"):
+        mean, std = moments(recipe.normalize.parsed, dataset.train, own)
+    reading = recipe.data.parsed
+    classifier = Classifier(
+        network,
+        shape=dataset.shape,
+        mean=mean,
+        std=std,
+        classes=dict(dataset.classes),
+        objective=setup.objective.spec,
+        # What rebuilds the network; where its first weights came from is on record with the run.
+        model=recipe.model_without_weights,
+        permute=recipe.permute,
+        resize="squash" if isinstance(reading, GivenInPython) else reading.arguments.get("resize", "squash"),
+    )
+    for phase in recipe.normal():
+        # Layers that there are not are told of now, and not when the phase begins.
+        PartialTraining(classifier, phase.trained_layers)
+    return classifier
+
+
+def _dataset(
+    recipe: Recipe,
+    given: PythonObjects,
+    data_dir: str | Path | None,
+    offline: bool,
+    datasets: MutableMapping[str, Dataset],
+) -> Dataset:
+    """The data set that a recipe names, or the object that was given for it."""
+    reading, key = recipe.data.parsed, data_key(recipe)
+    is_object = isinstance(reading, GivenInPython)
+    if key in datasets and not is_object:
+        return datasets[key]
+    dataset = data.load_data(
+        given.the_data() if is_object else reading,
+        validation=recipe.validation,
+        test=recipe.test,
+        subset=recipe.subset,
+        data_dir=data_dir,
+        offline=offline,
+    )
+    if not is_object:
+        datasets[key] = dataset
+    return dataset
+
+
+def _checked_balance(recipe: Recipe, objective: Objective, dataset: Dataset) -> ClassBalance:
+    """The balance of classes; refuses what the objective cannot do, and targets that it cannot take."""
+    if any(phase.label_smoothing for phase in recipe.normal()) and not objective.smooths:
+        raise UsageError(
+            f"label_smoothing needs classes, and objective={recipe.objective.name} has none. Leave it out; "
+            "bins have a smoothing of their own, spread=…."
+        )
+    balance = ClassBalance.of(recipe.balance, dataset.train, objective)
+    for images in dict(dataset.parts()).values():
+        if images.targets:
+            objective.check(images.targets)
+    return balance
+
+
+def _stored_start(recipe: Recipe, store: RunStore, offline: bool, run: Run | None) -> InitialWeights | None:
+    if run is None:
+        return find_initial_weights(recipe, store.root, offline)
+    return initial_weights_of(run, recipe, has_checkpoint(run.folder), offline)
+
+
+def _first_network(setup: TrainingSetup) -> tuple[nn.Module, Moments | None]:
+    """The network with its first weights, and the moments of the pictures behind them where they are not random."""
+    model, shape, outputs = setup.recipe.model.parsed, setup.dataset.shape, setup.objective.outputs
+    with scope(setup.recipe.seed, "init"):
+        if isinstance(model, GivenInPython):
+            network = setup.given.make_network(setup.recipe.model)
+            check_network(network, shape, outputs)
+        else:
+            network = model.without_weights().build(shape, outputs)
+    own = None if setup.start is None else setup.start.fill(network, shape[0])
+    if setup.parent is not None:
+        stored = _last_classifier(setup.parent, network)
+        network.load_state_dict(stored.network.state_dict())
+        own = stored.mean, stored.std
+    return network, own
+
+
+def _last_classifier(parent: Run, network: nn.Module) -> Classifier:
+    """The classifier with which a run ended, in a network like this one."""
+    try:
+        stored: Classifier = load_classifier(_last_weights(parent), copy.deepcopy(network))
+    except WeightsMismatchError as error:
+        raise WeightsMismatchError(
+            f"{error} More epochs go on with the weights of {parent.name}, so the model, the size and channels of the "
+            "pictures and the number of classes stay as they were: leave model= and data= out. Another network, or one "
+            "for other data, is a training of its own: cnnlab train."
+        ) from error
+    return stored
+
+
+def _last_weights(run: Run) -> Path:
+    last = run.folder / "last.safetensors"
+    return last if last.exists() else run.folder / "model.safetensors"
