@@ -129,7 +129,9 @@ class AskedError(Exception):
 
 def study_of_nothing() -> cnnlab.Study:
     """A study whose data is not there."""
-    return cnnlab.Study({"name": "none", "question": "Why?", "base": {"data": "idx(path=nowhere)"}, "vary": {"epochs": [1, 2]}})
+    return cnnlab.Study(
+        {"name": "none", "question": "Why?", "base": {"data": "idx(path=nowhere)"}, "vary": {"epochs": [1, 2]}}
+    )
 
 
 @pytest.mark.parametrize(
