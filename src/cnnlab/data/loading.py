@@ -20,15 +20,15 @@ from cnnlab.data.in_memory import are_splits, from_arrays, from_splits, from_tor
 from cnnlab.data.memmap import resident
 from cnnlab.data.paths import as_call
 from cnnlab.data.reading import Reading, SearchPath, readers
-from cnnlab.data.splits import Share, complete
+from cnnlab.data.splits import SplitSize, complete
 from cnnlab.data.splits import subset as take_subset
 
 
 def load_data(
     spec: Any,
     *,
-    validation: Share = None,
-    test: Share = None,
+    validation: SplitSize = None,
+    test: SplitSize = None,
     subset: int | float | None = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
@@ -53,7 +53,9 @@ def load_data(
         return _loaded(spec, SearchPath.at(data_dir, offline), validation, test, subset)
 
 
-def _loaded(spec: Any, place: SearchPath, validation: Share, test: Share, subset: int | float | None) -> Dataset:
+def _loaded(
+    spec: Any, place: SearchPath, validation: SplitSize, test: SplitSize, subset: int | float | None
+) -> Dataset:
     dataset, dedupe = _whole(spec, place)
     parts = complete(dict(dataset.parts()), validation, test)
     carved = [split for split in parts if split not in dict(dataset.parts())]
