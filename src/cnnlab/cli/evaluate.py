@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Device, Json, ModelName, Offline, Quiet, Runs
 from cnnlab.core.errors import UsageError, suggestion
 
@@ -48,7 +47,7 @@ def evaluate(
     """
     from cnnlab.core.messages import quietly
 
-    with loading(quiet):
+    with quietly(quiet):
         from cnnlab import evaluation
 
     wanted = read_choice(words or [])

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.loading import loading
 from cnnlab.cli.options import Device, Json, ModelName, Offline, Quiet, Runs
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def predict(
     """
     from cnnlab.core.messages import quietly
 
-    with loading(quiet):
+    with quietly(quiet):
         from cnnlab import evaluation
 
     with quietly(quiet):
