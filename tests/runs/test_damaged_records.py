@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.core.errors import CnnlabError, DataError, RunBusyError
+from cnnlab.core.errors import CnnlabError, DataError, RunBusyError, StorageError
 from cnnlab.runs import Run, RunStore
 from cnnlab.runs.lock import RunLock, who
+from cnnlab.runs.step_log import StepLog, read_step_log
 
 MakeRun = Callable[..., Path]
 
@@ -114,6 +115,22 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(name: str, make_run: MakeRu
     os.mkfifo(damaged / name)
     ask_everything(damaged)
     assert whole.name in {summary.name for summary in RunStore(damaged.parent).list()}
+
+
+def test_a_pipe_in_place_of_a_log_is_not_waited_for_to_write_either(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "live.jsonl")
+    log = StepLog(tmp_path)
+    with pytest.raises(StorageError, match=r"live\.jsonl could not be written"):
+        log.append({"step": 1})
+    with pytest.raises(StorageError, match=r"live\.jsonl could not be written"):
+        log.truncate(3)
+
+
+def test_a_step_that_is_no_number_ends_the_log(tmp_path: Path) -> None:
+    (tmp_path / "live.jsonl").write_text('{"step":1}\n{"step":"x"}\n{"step":3}\n')
+    assert read_step_log(tmp_path) == [{"step": 1}]
+    StepLog(tmp_path).truncate(2)
+    assert (tmp_path / "live.jsonl").read_text() == '{"step":1}\n'
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from cnnlab.core.errors import StorageError, UsageError
+from cnnlab.core.sinks import in_short
 
 _PART = ".part"
 _REMEDIES = {
@@ -56,11 +57,11 @@ def user_path(text: str | Path) -> Path:
     :raises UsageError: for what can be no path.
     """
     if "\0" in str(text):
-        raise UsageError(f"{text} is no path: it holds the sign NUL.")
+        raise UsageError(f"{in_short(str(text))} is no path: it holds the sign NUL.")
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise UsageError(f"{text} is no path here: there is no user of that name.") from error
+        raise UsageError(f"{in_short(str(text))} is no path here: there is no user of that name.") from error
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -75,6 +76,11 @@ def open_regular(path: Path) -> BufferedReader:
         os.close(handle)
         raise OSError(errno.EINVAL, "it is no file but a folder, a pipe or a device", str(path))
     return open(handle, "rb")
+
+
+def check_regular(path: Path) -> None:
+    """Refuses what is no file, for readers that open a path by themselves; errors as for :func:`open_regular`."""
+    open_regular(path).close()
 
 
 def read_regular(path: Path, most: int) -> bytes:

@@ -1,6 +1,7 @@
 """A bare path as data: which reader it means."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,9 @@ def _kind(path: str, place: Path | None) -> str:
     if _CIFAR.search(name):
         return "cifar"
     if place is not None and place.is_dir():
-        return _kind_of_folder({file.name for file in place.iterdir()})
+        with suppress(OSError):
+            # Of a folder that may not be listed its reader says so.
+            return _kind_of_folder({file.name for file in place.iterdir()})
     return _BY_SUFFIX.get(Path(name).suffix, "folder")
 
 

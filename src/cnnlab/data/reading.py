@@ -21,6 +21,7 @@ from typing import Any
 from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.files import user_path
 from cnnlab.core.registry import Registry
+from cnnlab.core.sinks import in_short
 from cnnlab.data.imageset import Targets
 from cnnlab.data.options import ReadOptions
 from cnnlab.data.raw_images import RawImages
@@ -62,7 +63,7 @@ class SearchPath:
             looked = ", ".join(str(folder.absolute()) for folder in self.folders())
             where = "" if path.startswith(("/", "~")) else f" (looked in {looked})"
             raise DataError(
-                f"there is no file or folder {path}{where}. Check the path; --data-dir names another place."
+                f"there is no file or folder {in_short(path)}{where}. Check the path; --data-dir names another place."
             )
         return place
 
