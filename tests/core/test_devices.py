@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from cnnlab.core import devices
-from cnnlab.core.devices import best_device, check_device, has_native_bfloat16
+from cnnlab.core.devices import (
+    best_device,
+    check_device,
+    has_native_bfloat16,
+    release_memory,
+    synchronize,
+    widest_float,
+)
 from cnnlab.core.errors import UsageError
 
 Fake = Callable[..., None]
@@ -97,6 +104,25 @@ def test_the_best_device_is_an_accelerator_where_there_is_one(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     assert best_device() == expected
+
+
+@pytest.mark.parametrize(("name", "expected"), [("cpu", []), ("cuda:1", ["cuda:1", "cuda"]), ("mps", ["mps", "mps"])])
+def test_clocks_wait_for_accelerators_and_memory_is_given_back_to_them(
+    name: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: called.append(str(device)))
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: called.append("mps"))
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: called.append("cuda"))
+    monkeypatch.setattr(torch.mps, "empty_cache", lambda: called.append("mps"))
+    synchronize(name)
+    release_memory(name)
+    assert called == expected
+
+
+def test_numbers_are_exact_but_where_the_device_knows_no_float64() -> None:
+    kinds = {name: widest_float(torch.device(name)) for name in ("cpu", "cuda", "mps")}
+    assert kinds == {"cpu": torch.float64, "cuda": torch.float64, "mps": torch.float32}
 
 
 def test_this_processor_answers() -> None:

@@ -1,8 +1,10 @@
 """Trees of pictures as data: folders and archives, what is refused, and what the cache keeps."""
 
 import io
+import logging
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ from PIL import Image
 
 from cnnlab import data
 from cnnlab.core.errors import CnnlabWarning, DataError, StorageError
-from cnnlab.data import EncodedImages, TensorImages, cached_loading, ingest, memmap
+from cnnlab.data import EncodedImages, TensorImages, cache, cached_loading, ingest, memmap
 from cnnlab.data.formats.decode import Form
 from cnnlab.data.raw_images import Chunk, RawImageFiles
 
@@ -24,6 +26,25 @@ Files = Callable[..., dict[str, bytes]]
 Make = Callable[..., bytes]
 WHOLE = {"validation": 0, "test": 0}
 SPLITS = ("train/", "val/", "test/")
+
+
+def test_who_waits_for_another_process_that_decodes_the_same_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "cnnlab")
+    folder, entered = tmp_path / "decoded" / "digest", []
+
+    def enter() -> None:
+        with cache.locked(folder):
+            entered.append(folder)
+
+    with ThreadPoolExecutor(1) as pool, cache.locked(folder):
+        pool.submit(enter)
+        deadline = time.monotonic() + 20
+        while not caplog.messages and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not entered
+    assert caplog.messages == ["waiting for another process that decodes the same pictures …"] and entered == [folder]
 
 
 @pytest.mark.parametrize("target", ["photos.zip", "photos.tar", "photos.tar.gz"])

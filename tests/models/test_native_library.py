@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnlab.models.cpu_kernels import Conv2d, Sequential, build_record, native, native_kernels, why_not
+from cnnlab.models.cpu_kernels import compiler as compilers
 
 SOURCES = Path(native.__file__).parent
 CAPABILITY = torch.backends.cpu.get_cpu_capability()
@@ -57,13 +59,13 @@ class Compiler:
     """A command in the place of the compiler, that counts how often it is called."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.path, self._log = folder / "compiler", folder / "calls"
+        self.path, self.log = folder / "compiler", folder / "calls"
         monkeypatch.setenv("CC", str(self.path))
 
     def does(self, script: str) -> None:
         """Does this with the output's name in ``$output``; asked for its version it gives one."""
         self.path.write_text(
-            f'#!/bin/sh\n[ "$1" = --version ] && echo 1.0 && exit\necho "$@" >> {self._log}\n'
+            f'#!/bin/sh\n[ "$1" = --version ] && echo 1.0 && exit\necho "$@" >> {self.log}\n'
             f'for word; do [ "$before" = -o ] && output=$word; before=$word; done\n{script}\n'
         )
         self.path.chmod(0o755)
@@ -73,7 +75,7 @@ class Compiler:
 
     @property
     def calls(self) -> int:
-        return len(self._log.read_text().splitlines()) if self._log.exists() else 0
+        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
 
 
 def kept() -> list[Path]:
@@ -136,9 +138,38 @@ def test_a_compiler_that_fails_without_a_word_is_named(compiler: Compiler, flags
 def test_a_compiler_that_never_ends_is_not_waited_for(
     compiler: Compiler, flags: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "_PATIENCE", 0.2)
-    compiler.does("exec sleep 30")
+    monkeypatch.setattr(compilers, "_PATIENCE", 0.2)
+    # Not the shell alone but what it starts, which holds its output open.
+    compiler.does("sleep 30; true")
+    began = time.monotonic()
     assert why_not() == f"{compiler.path} took more than 0.2 s"
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("command", ["--version", "-o"])
+def test_one_that_hung_is_run_again_after_a_day_or_when_it_is_another(
+    command: str, compiler: Compiler, library: Path, flags: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compilers, "_PATIENCE", 0.2)
+    monkeypatch.setattr(compilers, "_SOON", 0.1)
+    hangs = f'#!/bin/sh\necho "$@" >> {compiler.log}\ncase "$*" in *{command}*) sleep 30;; *) echo 1.0;; esac\n'
+    compiler.path.write_text(hangs)
+    compiler.path.chmod(0o755)
+    first = why_not()
+    calls = compiler.calls
+    native._library.cache_clear()
+    again = why_not()
+    (note,) = kept()
+    assert first == f"{compiler.path} took more than 0.2 s"
+    assert again == f"{first} when last tried, which is done again after a day or once {note} is deleted"
+    assert compiler.calls == calls
+    two_days_ago = time.time() - 2 * 86400
+    os.utime(note, (two_days_ago, two_days_ago))
+    native._library.cache_clear()
+    assert why_not() == first and compiler.calls == 2 * calls
+    compiler.gives(library)
+    native._library.cache_clear()
+    assert why_not() is None
 
 
 def test_the_words_after_the_compiler_are_handed_to_it(

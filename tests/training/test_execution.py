@@ -11,7 +11,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.machine import usable_cores
 from cnnlab.core.seeds import scope
 from cnnlab.runs import Run, store_at
-from cnnlab.training import Recipe, execution
+from cnnlab.training import Recipe, execution, find_lr
 from cnnlab.training.execution import (
     Execution,
     choose_execution,
@@ -21,6 +21,7 @@ from cnnlab.training.execution import (
 )
 from cnnlab.training.precision import MOST_SECONDS, PrecisionChoice, Workload
 from cnnlab.training.prepare import build_classifier, prepare
+from cnnlab.training.timed_step import single_step
 
 Trained = Callable[..., Run]
 
@@ -143,6 +144,11 @@ def test_an_accelerator_is_chosen_where_there_is_one(
         ),
         (
             Execution("cpu", "float32", threads=2),
+            PrecisionChoice("float32", "too short to time", 1.96),
+            "on 2 threads (the training is too short to try out bfloat16, decided in 2 s)",
+        ),
+        (
+            Execution("cpu", "float32", threads=2),
             PrecisionChoice("float32", "no native bfloat16"),
             "computing in float32 on 2 threads (torch has no native bfloat16 for this processor)",
         ),
@@ -194,6 +200,31 @@ def test_the_choice_is_on_record_and_a_resumed_run_keeps_its_precision(
     assert run.info["execution"]["precision"] == "bfloat16"
     assert run.info["precision_choice"] == found.to_dict()
     assert "computing in bfloat16 on 1 thread (as the run was begun)" in caplog.messages
+
+
+@pytest.mark.parametrize(("way", "steps"), [("train", 6), ("find_lr", 10), ("single_step", 1)])
+def test_a_training_and_whoever_times_its_steps_compile_where_the_recipe_says_so(
+    way: str, steps: int, tiny: dict[str, Any], small_run: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+
+    def compile(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def forward(images: Tensor) -> Tensor:
+            taken.append(len(images))
+            return network(images)
+
+        return forward
+
+    ways: dict[str, Callable[[bool], object]] = {
+        "train": lambda compile: small_run(compile=compile, again=True),
+        "find_lr": lambda compile: find_lr({**tiny, "compile": compile}, steps=steps, offline=True),
+        "single_step": lambda compile: single_step({**tiny, "compile": compile}, offline=True)(torch.rand(40, 1, 8, 8)),
+    }
+    monkeypatch.setattr(torch, "compile", compile)
+    ways[way](False)
+    assert not taken
+    ways[way](True)
+    assert taken == steps * [40]
 
 
 def test_trying_out_leaves_classifier_and_generators_as_they_were(

@@ -1,12 +1,15 @@
+import logging
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cnnlab.core.errors import TrainingError, UsageError
+from cnnlab.core.messages import announcing
 from cnnlab.reports import draw_lr_range_test
-from cnnlab.training import find_lr, train
+from cnnlab.training import find_lr, lr_range_test, train
 from cnnlab.training.lr_range_test import suggest_lr
 
 
@@ -32,6 +35,14 @@ def test_it_suggests_a_rate_that_trains_well_on_digits(tiny: dict[str, Any], tmp
 def test_it_is_repeatable_and_keeps_no_run(tiny: dict[str, Any], tmp_path: Path) -> None:
     assert find_lr(tiny, steps=12, offline=True) == find_lr(tiny, steps=12, offline=True)
     assert not (tmp_path / "runs").exists()
+
+
+def test_it_says_what_it_is_at_where_no_bar_is_seen(tiny: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "cnnlab")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lr_range_test, "announcing", partial(announcing, after=0.0))
+        find_lr(tiny, steps=10, offline=True)
+    assert "trying 10 learning rates …" in caplog.messages
 
 
 def test_it_stops_where_the_loss_blows_up(tiny: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from cnnlab.augment.ablations import labels
 from cnnlab.augment.operation import Shape
 from cnnlab.augment.pipeline import Pipeline, pipeline
 from cnnlab.core import memory
+from cnnlab.core.devices import synchronize
 from cnnlab.core.errors import UsageError
 
 ALL = "all together"
@@ -123,15 +124,10 @@ def _in_turns(
     times: dict[str, list[float]] = {name: [] for name in timed}
     for step in range(-2, repeats):
         for name, run in timed.items():
-            _wait(device)
+            synchronize(device)
             start = time.perf_counter()
             run(step + 2)
-            _wait(device)
+            synchronize(device)
             if step >= 0:
                 times[name].append(time.perf_counter() - start)
     return times
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

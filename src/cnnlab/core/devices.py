@@ -7,6 +7,7 @@ import torch
 from cnnlab.core.errors import UsageError
 
 _X86 = frozenset({"x86_64", "amd64", "i386", "i686"})
+_WITHOUT_FLOAT64 = frozenset({"mps"})
 
 
 def best_device() -> str:
@@ -32,6 +33,29 @@ def check_device(device: str, remedy: str) -> None:
         # Of a word that is no device at all torch lists every kind that there may be anywhere.
         known = f"; {best_device()} is" if reason.startswith("Expected one of") else f" ({reason})"
         raise UsageError(f"there is no device {device!r} here{known}. {remedy}") from error
+
+
+def widest_float(device: torch.device) -> torch.dtype:
+    """The most exact format of numbers that a device knows: float64, or float32 on mps."""
+    return torch.float32 if device.type in _WITHOUT_FLOAT64 else torch.float64
+
+
+def synchronize(device: str | torch.device) -> None:
+    """Waits until an accelerator has done all that it was given, as a clock must; a processor is never behind."""
+    place = torch.device(device)
+    if place.type == "cuda":
+        torch.cuda.synchronize(place)
+    elif place.type == "mps":
+        torch.mps.synchronize()
+
+
+def release_memory(device: str | torch.device) -> None:
+    """Gives memory that torch holds and nothing uses back to an accelerator."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        torch.cuda.empty_cache()
+    elif kind == "mps":
+        torch.mps.empty_cache()
 
 
 def has_native_bfloat16(device: str | torch.device) -> bool:

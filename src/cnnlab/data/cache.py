@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import cache_folder, flush, make_folder, storage_errors
+from cnnlab.core.messages import announcing
 from cnnlab.data.file_digests import digest_files
 from cnnlab.data.formats.decode import Form
 from cnnlab.data.imageset import ImageSet, Numbered
@@ -71,7 +72,8 @@ def locked(folder: Path) -> Iterator[None]:
     make_folder(folder.parent)
     with storage_errors(folder):
         lock = FileLock(folder.with_suffix(".lock"))
-        lock.acquire()
+        with announcing("waiting for another process that decodes the same pictures"):
+            lock.acquire()
     try:
         for leftover in folder.parent.glob(f".{folder.name}.*"):
             shutil.rmtree(leftover, ignore_errors=True)

@@ -112,7 +112,7 @@ class Bins(Numeric):
 
     def _bin(self, values: Tensor) -> Tensor:
         # A number may miss the edge of its bin by its rounding alone.
-        place = torch.floor((values.double() - self.low) / self.step + 1e-9).long()
+        place = torch.floor((values - self.low) / self.step + 1e-9).long()
         return place.remainder(self.width) if self.period is not None else place.clamp(0, self.width - 1)
 
     def _centres(self, like: Tensor) -> Tensor:

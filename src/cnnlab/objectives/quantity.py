@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
+from cnnlab.core.devices import widest_float
 from cnnlab.core.errors import UsageError
 from cnnlab.objectives.columns import Columns, Targets, column_list, number_columns, number_table
 
@@ -68,7 +69,7 @@ class Quantity:
         return sum(low for low, _ in parts), sum(high for _, high in parts)
 
     def of(self, targets: Targets) -> Tensor:
-        """The number of each sample, float64, N."""
+        """The number of each sample, N, in float64 where the device has it."""
         total: Tensor | float = 0.0
         for name, unit, table in zip(self.columns, self.units, self.tables, strict=True):
             total = total + unit * _looked_up(targets[name], table)
@@ -147,7 +148,8 @@ def _usual_units(names: tuple[str, ...], objective: str) -> tuple[float, ...]:
 
 
 def _looked_up(column: Tensor, table: tuple[float, ...] | None) -> Tensor:
-    return column.double() if table is None else torch.tensor(table, dtype=torch.float64, device=column.device)[column]
+    dtype = widest_float(column.device)
+    return column.to(dtype) if table is None else torch.tensor(table, dtype=dtype, device=column.device)[column]
 
 
 def _nearest(numbers: Tensor, table: tuple[float, ...], period: float | None) -> Tensor:

@@ -60,6 +60,14 @@ class Execution:
         """The block in which the forward pass runs."""
         return autocast(self.device, self.precision)
 
+    def network(self, classifier: Classifier) -> Callable[[Tensor], Tensor]:
+        """The classifier as a training computes its outputs: compiled, where that is asked for."""
+        if not self.compile:
+            return classifier
+        with announcing("loading the compiler"):
+            compiled: Callable[[Tensor], Tensor] = torch.compile(classifier)
+        return compiled
+
     def to_dict(self) -> dict[str, Any]:
         """As ``run.json`` holds it."""
         return asdict(self)
@@ -259,10 +267,11 @@ def _reason(choice: PrecisionChoice, cpu: bool) -> str:
         how = "tried before" if choice.why == "remembered" else f"tried for {choice.seconds:.2g} s"
         ratio = f"{choice.speedup:.1f} × float32"
         return f"{ratio}, {how}" if choice.precision == "bfloat16" else f"bfloat16 is {ratio}, {how}"
+    took = f", decided in {choice.seconds:.2g} s" if choice.seconds >= 0.1 else ""
     reasons = {
         "no native bfloat16": f"torch has no native bfloat16 for this {'processor' if cpu else 'device'}",
         "not measured": "no shorter format was ever measured there",
         "too short to time": "the training is too short to try out bfloat16",
         "much arithmetic": "steps of so much arithmetic are faster in it",
     }
-    return reasons.get(choice.why, choice.why)
+    return reasons.get(choice.why, choice.why) + took

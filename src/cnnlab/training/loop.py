@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from cnnlab.core.files import clear_leftovers
-from cnnlab.core.messages import announcing
 from cnnlab.models import Classifier, save_classifier
 from cnnlab.runs import RunWriter
 from cnnlab.training.batches import Batch, BatchLoader, epoch_order
@@ -78,10 +75,7 @@ class Trainer:
         self.job, self.setup, self.recipe, self.writer = job, setup, recipe, job.writer
         self.stop_request, self.execution = stop_request, execution
         self.classifier = job.classifier.to(device=device, memory_format=execution.memory_format)  # type: ignore[call-overload]
-        self.network: Any = self.classifier
-        if execution.compile:
-            with announcing("loading the compiler"):
-                self.network = torch.compile(self.classifier)
+        self.network = execution.network(self.classifier)
         self.loader = BatchLoader(dataset.train, device, execution.workers)
         held_out = dataset.validation if can_judge(dataset) else None
         self.validation = None if held_out is None else BatchLoader(held_out, device, execution.workers)

@@ -12,7 +12,7 @@ from typing import Any
 
 from cnnlab.core import memory
 from cnnlab.core.errors import TrainingError, UsageError
-from cnnlab.core.messages import note, track, warn
+from cnnlab.core.messages import announcing, note, track, warn
 from cnnlab.runs import store_at
 from cnnlab.training.batches import Batch, BatchLoader, epoch_order, epoch_steps
 from cnnlab.training.execution import choose_execution, describe_execution
@@ -81,19 +81,20 @@ def find_lr(
     note(describe_execution(execution, choice))
     with execution.applied():
         network = classifier.to(execution.torch_device, memory_format=execution.memory_format)  # type: ignore[call-overload]
-        phase = PhaseTraining(setup, setup.plan.spans[0], network, execution)
+        phase = PhaseTraining(setup, setup.plan.spans[0], network, execution, execution.network(network))
         phase.trained.train()
         loader = BatchLoader(setup.dataset.train, execution.torch_device, execution.workers)
         rates: list[float] = []
         losses: list[float] = []
-        for step, batch in enumerate(track(_endless(loader, setup, steps), "rates", steps)):
-            rate = lowest * (highest / lowest) ** (step / (steps - 1))
-            phase.use_rate(rate)
-            loss = float(phase.stepper.take(batch, StepKey(setup.recipe.seed, 0, step)).loss)
-            if not math.isfinite(loss) or (len(losses) > _FEWEST and loss > _BLOWN_UP * min(losses)):
-                break
-            rates.append(rate)
-            losses.append(loss)
+        with announcing(f"trying {steps} learning rates"):
+            for step, batch in enumerate(track(_endless(loader, setup, steps), "rates", steps)):
+                rate = lowest * (highest / lowest) ** (step / (steps - 1))
+                phase.use_rate(rate)
+                loss = float(phase.stepper.take(batch, StepKey(setup.recipe.seed, 0, step)).loss)
+                if not math.isfinite(loss) or (len(losses) > _FEWEST and loss > _BLOWN_UP * min(losses)):
+                    break
+                rates.append(rate)
+                losses.append(loss)
     _warn_of_small_sets(len(losses), len(loader.images), phase.span.phase.batch_size)
     return suggest_lr(rates, losses)
 

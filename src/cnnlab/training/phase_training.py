@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
+from cnnlab.core.devices import release_memory
 from cnnlab.models import Classifier
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
@@ -20,7 +20,7 @@ from cnnlab.training.trainable_layers import PartialTraining
 class PhaseTraining:
     """What takes the steps of one phase.
 
-    :param network: the classifier, or its compiled form.
+    :param network: the classifier as :meth:`~cnnlab.training.execution.Execution.network` has it.
     """
 
     def __init__(
@@ -29,15 +29,14 @@ class PhaseTraining:
         span: PhaseSpan,
         classifier: Classifier,
         execution: Execution,
-        network: Callable[[Tensor], Tensor] | None = None,
+        network: Callable[[Tensor], Tensor],
     ) -> None:
         phase, weights = span.phase, setup.balance.on(execution.torch_device)
         self.span, self.schedule = span, phase.schedule.parsed.build()
         self.trained = PartialTraining(classifier, phase.trained_layers)
         self.trained.begin()
         self.optimizer = build_optimizer(phase.optimizer.parsed, classifier, phase.weight_decay, self.trained.parts)
-        forward = classifier if network is None else network
-        self.stepper = Stepper(phase, setup.objective, forward, classifier, self.optimizer, execution, weights)
+        self.stepper = Stepper(phase, setup.objective, network, classifier, self.optimizer, execution, weights)
         self._full_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         is_scaled = self.trained.parts[0].rate != 1
         self._full_rate = float(phase.optimizer.parsed.arguments["lr"]) if is_scaled else self._full_rates[0]
@@ -77,6 +76,5 @@ class PhaseTraining:
                     raise
             # Outside the handler, so that the failed step's memory is free again.
             self.stepper.execution = replace(self.stepper.execution, parts=self.stepper.execution.parts * 2)
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            release_memory(self.stepper.execution.device)
             at_split(self.stepper.execution)

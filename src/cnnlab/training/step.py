@@ -152,7 +152,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether the error says that memory ran out, on an accelerator or on the host."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    # What the processor's and that of mps say, which have no error of their own.
+    texts = ("can't allocate memory", "MPS backend out of memory")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
 
 
 def warn_of_parts(parts: int, network: nn.Module) -> str:

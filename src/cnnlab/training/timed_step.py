@@ -64,6 +64,6 @@ def single_step(
     batch = min(span.phase.batch_size, len(setup.dataset.train))
     _, targets = setup.dataset.train.batch(torch.arange(batch))
     placed = {name: rows.to(device) for name, rows in targets.items()}
-    phase = PhaseTraining(setup, span, network, execution)
+    phase = PhaseTraining(setup, span, network, execution, execution.network(network))
     phase.trained.train()
     return SingleStep(setup.dataset.shape, batch, execution, choice, phase, placed)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import torch
 from small_studies import BASE, numbers, run_here, study_of
 
 from cnnlab.core import yaml
+from cnnlab.core.errors import CnnlabError
 from cnnlab.data import Dataset, load_data
 from cnnlab.runs import Run
 from cnnlab.studies import ProcessExecutor, Study
@@ -199,6 +201,36 @@ def test_timing_tells_the_number_format_that_a_worker_chose_and_why(tmp_path, mo
         assert found.choice["precision"] == found.execution["precision"] == "float32"
         # The network is small, the training short; or else the processor has no other format.
         assert found.choice["why"] in ("too short to time", "no native bfloat16")
+
+
+class Silent:
+    """A process that is there and does nothing."""
+
+    exitcode = None
+
+    def kill(self) -> None:
+        self.exitcode = -signal.SIGKILL
+
+    def is_alive(self) -> bool:
+        return self.exitcode is None
+
+    terminate = kill
+
+    def join(self, timeout: float | None = None) -> None:
+        assert not self.is_alive()
+
+
+def test_a_worker_that_does_not_answer_is_ended_and_the_other_ones_answer_is_taken_from_its_pipe(tmp_path, monkeypatch):
+    monkeypatch.setattr(process_executor, "_ANSWER_SECONDS", 0.1)
+    with ProcessExecutor(2, runs=tmp_path / "runs") as executor:
+        pipes = [Pipe() for _ in range(2)]
+        executor._workers = [process_executor._Worker(Silent(), ours) for ours, _ in pipes]
+        hung, other = executor._workers
+        pipes[1][1].send(("error", "no such data"))
+        with pytest.raises(CnnlabError, match="so its process was ended"):
+            executor._all_answered(executor._workers[:])
+        assert hung.process.exitcode == -signal.SIGKILL and executor._workers == [other]
+        assert not other.connection.poll(0)
 
 
 @pytest.mark.slow(6)

@@ -6,10 +6,7 @@ tried out against them before it is kept, and ends in a digest of itself, by whi
 
 import ctypes
 import hashlib
-import os
 import platform
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,11 +22,17 @@ import torch
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import StorageError
 from cnnlab.core.files import cache_folder, replacing
+from cnnlab.models.cpu_kernels.compiler import (
+    NativeError,
+    compiler_file,
+    find_compiler,
+    remembered_failure,
+    run_compiler,
+)
 
 _FLAGS = {"AVX2": ("-mavx2", "-mfma"), "AVX512": ("-mavx512f", "-mfma", "-mprefer-vector-width=512")}
 # A product and the sum that it goes into may be fused; sums are taken in the order written, whatever the compiler.
 _COMMON = ("-O3", "-std=c11", "-ffp-contract=fast", "-shared", "-fPIC")
-_PATIENCE = 60
 _are_used = ContextVar("cnnlab_native_kernels", default=False)
 _on_trial: ContextVar[ctypes.CDLL | None] = ContextVar("cnnlab_kernels_on_trial", default=None)
 
@@ -52,10 +55,6 @@ _SIGNATURES = {
 }
 _KINDS = {"a": ctypes.c_void_p, "l": ctypes.c_long, "i": ctypes.c_int}
 _self_checks: list[Callable[[], list[str]]] = []
-
-
-class NativeError(Exception):
-    """Why there are no kernels of our own here; the text is a part of a sentence."""
 
 
 def self_check(function: Callable[[], list[str]]) -> Callable[[], list[str]]:
@@ -151,47 +150,29 @@ def _compiled(capability: str) -> Build:
         here = f"{platform.system()} on {platform.machine()} ({capability})"
         raise NativeError(f"they are written for Linux and x86-64 processors with AVX2, not for {here}")
     sources = sorted(Path(__file__).parent.glob("*.[ch]"))
-    compiler = _compiler()
+    compiler = find_compiler()
     flags = [*_COMMON, *_FLAGS[capability]]
-    version = _output([*compiler, "--version"])
-    key = digest([[path.read_text("utf-8") for path in sources], compiler[1:], flags, version])
-    file = cache_folder() / "kernels" / f"{key[:16]}.so"
-    facts = file, " ".join(compiler), version.partition("\n")[0]
-    began = time.perf_counter()
+    made_of = [[path.read_text("utf-8") for path in sources], compiler[1:], flags]
+    folder = cache_folder() / "kernels"
     try:
-        if _is_whole(file):
-            return Build(*facts)
-        with replacing(file) as temporary:
-            code = [str(path) for path in sources if path.suffix == ".c"]
-            _output([*compiler, *flags, "-o", str(temporary), *code])
-            temporary.write_bytes(_sealed(temporary.read_bytes()))
-            _try_out(temporary, compiler[0])
+        with remembered_failure(folder / f"{digest([made_of, compiler_file(compiler)])[:16]}.failed"):
+            version = run_compiler([*compiler, "--version"])
+            file = folder / f"{digest([*made_of, version])[:16]}.so"
+            began = time.perf_counter()
+            is_there = _is_whole(file)
+            if not is_there:
+                _make(file, [*compiler, *flags], [str(path) for path in sources if path.suffix == ".c"])
     except (OSError, StorageError) as error:
         raise NativeError(str(error).rstrip(".")) from error
-    return Build(*facts, time.perf_counter() - began)
+    seconds = None if is_there else time.perf_counter() - began
+    return Build(file, " ".join(compiler), version.partition("\n")[0], seconds)
 
 
-def _compiler() -> list[str]:
-    """The command, with the words that ``CC`` has after it."""
-    for command in (os.environ.get("CC", "").split(), ["cc"], ["gcc"], ["clang"]):
-        path = shutil.which(command[0]) if command else None
-        if path is not None:
-            return [path, *command[1:]]
-    raise NativeError("there is no C compiler on the path (gcc or clang)")
-
-
-def _output(command: list[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_PATIENCE)
-    except subprocess.TimeoutExpired as error:
-        raise NativeError(f"{command[0]} took more than {_PATIENCE} s") from error
-    except OSError as error:
-        raise NativeError(f"{command[0]} could not be run ({error})") from error
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        # What stands before the first error says where it was included from.
-        raise NativeError(f"{command[0]} failed ({next((line for line in said if 'error' in line), said[0])})")
-    return done.stdout
+def _make(file: Path, compiler: list[str], sources: list[str]) -> None:
+    with replacing(file) as temporary:
+        run_compiler([*compiler, "-o", str(temporary), *sources])
+        temporary.write_bytes(_sealed(temporary.read_bytes()))
+        _try_out(temporary, compiler[0])
 
 
 def _try_out(file: Path, compiler: str) -> None:

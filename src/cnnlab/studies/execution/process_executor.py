@@ -21,6 +21,8 @@ from cnnlab.training.prepare import data_key
 _PACE_SECONDS = 1.5
 _START_SECONDS = 300.0
 _SAVE_SECONDS = 60.0
+# Of timing a few steps, for which data may have to be decoded and a network to be compiled.
+_ANSWER_SECONDS = 900.0
 
 
 @dataclass(eq=False)
@@ -204,18 +206,26 @@ class ProcessExecutor(Executor):
 
     def _all_answered(self, workers: Sequence[_Worker]) -> list[StepTiming]:
         """What each said; the first fault is raised once all have answered, so that none is left in a pipe."""
-        answers, faults = [], []
+        answers, faults, deadline = [], [], time.monotonic() + _ANSWER_SECONDS
         for worker in workers:
             try:
-                answers.append(self._answered(worker))
+                answers.append(self._answered(worker, deadline))
             except CnnlabError as error:
                 faults.append(error)
         if faults:
             raise faults[0]
         return answers
 
-    def _answered(self, worker: _Worker) -> StepTiming:
+    def _answered(self, worker: _Worker, deadline: float) -> StepTiming:
         try:
+            if not worker.connection.poll(max(0.0, deadline - time.monotonic())):
+                worker.process.kill()
+                self._end(worker)
+                raise CnnlabError(
+                    f"the timing of a few steps was not done after {_ANSWER_SECONDS / 60:.0f} minutes, so its process "
+                    "was ended. To do without, say how many trials are trained at once (--workers) and name a "
+                    "precision."
+                )
             kind, content = worker.connection.recv()
         except (EOFError, OSError):
             worker.process.join()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab import training
+from cnnlab.core.devices import synchronize
 from cnnlab.core.errors import CnnlabError, RunBusyError, TrainingError
 from cnnlab.core.messages import quietly
 from cnnlab.data import Dataset
@@ -111,12 +112,12 @@ def time_steps(
     with step.execution.applied():
         for _ in range(_STEPS_BEFORE):
             step(images)
-        _wait(step.execution.device)
+        synchronize(step.execution.device)
         began = time.perf_counter()
         while done == 0 or time.perf_counter() - began < seconds:
             step(images)
             done += 1
-        _wait(step.execution.device)
+        synchronize(step.execution.device)
         took = time.perf_counter() - began
     return StepTiming(done * step.batch / took, step.execution, step.choice)
 
@@ -127,13 +128,6 @@ def _random_images(count: int, shape: tuple[int, int, int]) -> Any:
     from cnnlab.core.seeds import generator
 
     return torch.rand(count, *shape, generator=generator(0, "probe"))
-
-
-def _wait(device: str) -> None:
-    if device.startswith("cuda"):
-        import torch
-
-        torch.cuda.synchronize(device)
 
 
 def _epochs(recipe: Mapping[str, Any]) -> int:
