@@ -63,27 +63,31 @@ def _settings(result: "StudyResult") -> None:
     metric = result.metric
     output.heading(f"{metric.label}, mean over repeats")
     ranked = sorted(result.settings, key=lambda setting: _rank(setting, metric))
-    output.table(
-        ["setting", "repeats", metric.label, "SD", "95% interval", "seconds"],
-        [_line(setting, metric) for setting in ranked],
-        keep=4,
-    )
+    lines = [_line(setting, metric) for setting in ranked]
+    headings = ["setting", "repeats", metric.label, "SD", "95% interval", "seconds", "left out"]
+    if not any(line[-1] for line in lines):
+        headings, lines = headings[:-1], [line[:-1] for line in lines]
+    output.table(headings, lines, keep=4)
 
 
-def _rank(setting: "Setting", metric: "Metric") -> float:
+def _rank(setting: "Setting", metric: "Metric") -> tuple[int, float]:
+    """Settings of which trainings diverged come last, and then those without numbers."""
     summary = setting.summary(metric.name)
     if summary is None or summary.mean is None:
-        return float("inf")
-    return -summary.mean if metric.better == "higher" else summary.mean
+        return len(setting.trials) + 1, 0.0
+    return len(setting.diverged), -summary.mean if metric.better == "higher" else summary.mean
 
 
 def _line(setting: "Setting", metric: "Metric") -> list[object]:
+    from cnnlab.studies.statistics.wording import named
+
     summary, seconds = setting.summary(metric.name), setting.summary("seconds")
+    left_out = named(trial for trial in setting.trials if trial.status != "finished")
     if summary is None:
-        return [setting.label, 0, "", "", "", ""]
+        return [setting.label, 0, "", "", "", "", left_out]
     interval = "" if summary.low is None else f"{output.score(summary.low)} to {output.score(summary.high)}"
     time = "" if seconds is None or seconds.mean is None else f"{seconds.mean:.1f}"
-    return [setting.label, summary.n, output.score(summary.mean), output.score(summary.std), interval, time]
+    return [setting.label, summary.n, output.score(summary.mean), output.score(summary.std), interval, time, left_out]
 
 
 def _comparisons(result: "StudyResult") -> None:
@@ -96,6 +100,8 @@ def _comparisons(result: "StudyResult") -> None:
             output.write(f"- … and {len(family.comparisons) - _MOST_COMPARISONS} more; --json lists all.")
         for text in (family.why, *family.cautions):
             output.write(text)
+    if result.multiplicity:
+        output.write(f"\n{result.multiplicity}")
 
 
 def _claims(result: "StudyResult") -> None:
