@@ -44,8 +44,8 @@ def test_answer_is_no_surer_than_its_test(study):
     _, second = answer(ReportSubject(result, runs))
     assert second.startswith("There are not enough repeats to tell it from the baseline")
     assert second.endswith(
-        "; a difference of 5.00 points, the one seen, takes about 12 more repeats, and a difference of 1.00 points, "
-        "the smallest that matters, takes about 40 more repeats."
+        "; a difference of 5.00 points, the one seen, takes about 12 more repeats of each, and a difference of "
+        "1.00 points, the smallest that matters, takes about 40 more repeats of each."
     )
     assert "better" not in second
     result = replace(result, families=())

@@ -31,7 +31,7 @@ def test_one_training_each_says_nothing_of_the_recipes(study, verdict):
     subject = single(study, verdict)
     _, second = answer(subject)
     assert second.endswith("one training each says nothing of the recipes.") and "better" not in second
-    assert f"differs from {3 if verdict == 'differ' else 0} of the 3" in second
+    assert f"differs from {'all 3' if verdict == 'differ' else '0 of the 3'} others" in second
     two = replace(subject.result.families[0], comparisons=subject.result.families[0].comparisons[:1])
     _, second = answer(replace(subject, result=replace(subject.result, families=(two,))))
     assert second.endswith("one training each says nothing of the recipes.") and "better" not in second

@@ -31,7 +31,7 @@ def test_labels_that_look_like_keys_of_settings_stay_as_they_are(make_run):
     values = {"s1": tight, "s2": [value + 0.05 for value in tight[::-1]], "s0": wide}
     runs = [make_run(name, seed=s, accuracy=value) for name in values for s, value in enumerate(values[name])]
     (family,) = result_of_runs(runs).families
-    assert "s0 scatters unlike the others" in family.why
+    assert "seed by seed" in family.why
     assert family.comparisons[0].sentence.startswith("s2 is better than s1 (+5.00 points, ")
 
 

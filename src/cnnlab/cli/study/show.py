@@ -11,7 +11,7 @@ from cnnlab.core.durations import short_duration
 if TYPE_CHECKING:
     from cnnlab.core.measurements import Metric
     from cnnlab.studies import StudyResult
-    from cnnlab.studies.result import PublishedRow, Setting
+    from cnnlab.studies.result import PublishedRow, SearchStep, Setting
 
 _MOST_COMPARISONS = 12
 
@@ -61,7 +61,9 @@ def write_result(result: "StudyResult", again: str, runs: Path | None) -> None:
 
 def _settings(result: "StudyResult") -> None:
     metric = result.metric
-    output.heading(f"{metric.label}, mean over repeats")
+    are_single = all(len(setting.finished) < 2 for setting in result.settings)
+    how = "one training each, intervals by its pictures alone" if are_single else "mean over repeats"
+    output.heading(f"{metric.label}, {how}")
     ranked = sorted(result.settings, key=lambda setting: _rank(setting, metric))
     lines = [_line(setting, metric) for setting in ranked]
     headings = ["setting", "repeats", metric.label, "SD", "95% interval", "seconds", "left out"]
@@ -134,8 +136,12 @@ def _search(result: "StudyResult") -> None:
     output.heading(f"search, led by {result.search.metric.replace('_', ' ')}")
     output.table(
         ["setting", "step", "value", "state"],
-        [[labels[step.setting], step.number, output.score(step.value), step.state] for step in result.search.steps],
+        [[labels[step.setting], step.number, output.score(step.value), _state(step)] for step in result.search.steps],
     )
+
+
+def _state(step: "SearchStep") -> str:
+    return f"{step.state} after epoch {step.epochs}" if step.epochs else step.state
 
 
 def _missing(result: "StudyResult", again: str, runs: Path | None) -> None:

@@ -55,7 +55,8 @@ def _spread(setting: Setting, summary: MetricSummary, unit: str) -> str:
     parts = [f"mean of {counted(summary.n, 'repeat')}"] if summary.n > 1 else ["one training"]
     if summary.low is not None and summary.high is not None:
         ends = f"{text_of(summary.low, unit)} to {with_unit(summary.high, unit)}"
-        parts.append(f"95% interval {ends}")
+        of_what = "" if summary.n > 1 else " of this very classifier on other pictures"
+        parts.append(f"95% interval{of_what} {ends}")
     lost = len(setting.trials) - len(setting.finished)
     if lost:
         parts.append(f"{lost} of its {counted(len(setting.trials), 'training')} left out")
@@ -66,9 +67,13 @@ def _without_number(subject: ReportSubject, best: Setting) -> str:
     """What of the other settings failed or was stopped, and is in no mean."""
     others = [trial for setting in subject.result.settings if setting is not best for trial in setting.trials]
     parts = []
-    for status, words in (("failed", "failed"), ("pruned", "stopped early"), ("missing", "not trained yet")):
+    for status, verbs, words in (
+        ("failed", ("", ""), "failed"),
+        ("pruned", ("was ", "were "), "stopped early"),
+        ("missing", ("is ", "are "), "not trained yet"),
+    ):
         count = sum(trial.status == status for trial in others)
-        parts += [f"{count:,} {words}"] if count else []
+        parts += [f"{count:,} {verbs[count > 1]}{words}"] if count else []
     return f"; of {counted(len(others), 'training')} of the others {listed(parts)}" if parts else ""
 
 
@@ -103,9 +108,10 @@ def _of_single_runs(subject: ReportSubject, own: Sequence[SettingComparison]) ->
             f"There are not enough pictures to tell these two classifiers apart ({_numbers(subject, only)}), and "
             f"{_NOTHING_OF_RECIPES}."
         )
+    others = _all(len(own)) if len(differ) == len(own) else f"{len(differ)} of the {len(own)} others"
     return (
-        f"On these pictures this classifier differs from {len(differ)} of the {len(own)} that it was compared with "
-        f"(McNemar's exact test, adjusted after Holm); {_NOTHING_OF_RECIPES}."
+        f"On these pictures this classifier differs from {others} (McNemar's exact test, adjusted after Holm); "
+        f"{_NOTHING_OF_RECIPES}."
     )
 
 

@@ -86,27 +86,26 @@ def _of(tables: Tables, metric: Metric, keys: tuple[str, ...], error: float) -> 
 def _of_best(tables: Tables, metric: Metric, error: float) -> _Measured:
     """Of the best setting, whichever it is: it was chosen by these very numbers, which flatters it.
 
-    So every setting has an interval with a part of the error, and all of them hold at once (Bonferroni). The best is at
-    least as good as the one that looks best surely is, and no better than any may be. Settings of which trainings
-    diverged are chosen last.
+    That it comes to something is shown by a bound that holds for every setting at once (Bonferroni); that it does not,
+    by all of them falling short, each by a bound of its own. Settings of which trainings diverged are chosen last.
     """
-    every = {key: _of(tables, metric, (key,), error / len(tables.labels)) for key in tables.labels}
+    single = {key: _of(tables, metric, (key,), error) for key in tables.labels}
     is_higher = metric.better == "higher"
 
     def rank(key: str) -> tuple[int, float]:
         diverged = sum(trial.failure == "nan" for trial in tables.failed(key))
-        mean = every[key].mean or 0.0
+        mean = single[key].mean or 0.0
         return -diverged, mean if is_higher else -mean
 
-    known = [key for key, measured in every.items() if measured.mean is not None]
+    known = [key for key, measured in single.items() if measured.mean is not None]
     if not known:
         return _Measured((), None, 0, -inf, inf, 0)
     # What is not trained yet may turn out to be anything.
-    wanted = [key for key in every if key in known or any(t.status == "missing" for t in tables.trials.get(key, ()))]
-    best = every[max(known, key=rank)]
+    wanted = [key for key in single if key in known or any(t.status == "missing" for t in tables.trials.get(key, ()))]
+    best = _of(tables, metric, (max(known, key=rank),), error / len(tables.labels))
     if is_higher:
-        return replace(best, high=max(every[key].high for key in wanted))
-    return replace(best, low=min(every[key].low for key in wanted))
+        return replace(best, high=max(single[key].high for key in wanted))
+    return replace(best, low=min(single[key].low for key in wanted))
 
 
 def _interval(tables: Tables, metric: Metric, values: Sequence[float], error: float) -> tuple[float, float]:
@@ -138,7 +137,7 @@ def _words(label: str, metric: Metric, measured: _Measured, level: float, claim:
     text = f"{shown}, against {unit.value(level)}."
     if measured.count < _LEAST:
         text += " One training tells nothing of how trainings differ; two finished repeats or more can decide."
-    if claim.setting is None:
+    elif claim.setting is None:
         text += " It was chosen as the best of these very numbers; the interval allows for that."
     return text
 

@@ -64,7 +64,7 @@ def by_numbers(
         second = mattering.between(*names) if mattering else None
         found.append(_comparison(tables, metric, [(left, right)], share, difference, second, smallest))
     facts = {name: getattr(seen, name) for name in ("pooled_std", "df", "blocked")}
-    return PairResults("numbers", tuple(found), seen.method, seen.reason, seen.cautions, facts)
+    return PairResults("numbers", tuple(found), seen.method, _why(seen), seen.cautions, facts)
 
 
 def over_pairs(
@@ -101,6 +101,20 @@ def _compared(
         blocked=is_blocked,
         **pairs,
     )
+
+
+def _why(comparisons: "Comparisons") -> str:
+    """How settings are compared; the part that these have of the study's error rate is told with that."""
+    if not any(difference.p_value is not None for difference in comparisons.differences):
+        return comparisons.reason
+    how = "seed by seed" if comparisons.blocked else "as independent repeats"
+    scatter = ""
+    if comparisons.pooled_std is not None:
+        freedom = f"{comparisons.df} degree{'' if comparisons.df == 1 else 's'} of freedom"
+        taken = ", what the seeds do to all of them taken out," if comparisons.blocked else ""
+        scatter = f" The standard deviation between repeats{taken} is {comparisons.unit.text(comparisons.pooled_std)} "
+        scatter += f"({freedom})."
+    return f"Settings are compared {how}.{scatter}"
 
 
 def _comparison(

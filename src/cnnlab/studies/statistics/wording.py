@@ -122,4 +122,4 @@ def _needed(one: RepeatsNeeded, unit: Unit) -> str:
     if one.more == 0:
         return f"{size} would show with these repeats four times out of five"
     number = f"over {MOST:,}" if one.more is None else f"about {one.more:,}"
-    return f"{size} takes {number} more repeat{'' if one.more == 1 else 's'}"
+    return f"{size} takes {number} more repeat{'' if one.more == 1 else 's'} of each"
