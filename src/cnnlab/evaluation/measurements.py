@@ -41,7 +41,7 @@ _PLAIN: dict[str, tuple[str, UnitName, Direction]] = {
 
 
 @measurement
-class Score(Measurement):
+class ScoreMeasurement(Measurement):
     """A metric of a split, as it was scored at the end."""
 
     pattern = WORD
@@ -60,7 +60,7 @@ class Score(Measurement):
 
 
 @measurement
-class Gap(Measurement):
+class GapMeasurement(Measurement):
     """How far train is ahead of validation."""
 
     pattern = r"(?:the )?(?:train-validation )?gap\b(?: in (\w+))?"
@@ -81,7 +81,7 @@ class Gap(Measurement):
 
 
 @measurement
-class Cost(Measurement):
+class CostMeasurement(Measurement):
     """What the training took."""
 
     pattern = WORD
@@ -96,7 +96,7 @@ class Cost(Measurement):
 
 
 @measurement
-class ClassShare(Measurement):
+class ClassShareMeasurement(Measurement):
     """Recall, precision and F1 of one class."""
 
     pattern = r"(recall|precision|f1) of (?:'([^']*)'|\"([^\"]*)\"|([^\s,]+))(?: on (train|validation|test)\b)?"
@@ -117,7 +117,7 @@ class ClassShare(Measurement):
 
 
 @measurement
-class Level(Measurement):
+class LevelMeasurement(Measurement):
     """How many epochs or seconds it takes until a metric comes to a level."""
 
     pattern = r"(epochs|seconds) to (\d*\.?\d+(?:e-?\d+)?)\s*(%?)\s*(\w+)"

@@ -20,7 +20,7 @@ MCNEMAR = "exact McNemar"
 
 TrialStatus = Literal["finished", "failed", "missing", "pruned"]
 FailureKind = Literal["nan", "memory", "crash", "error"]
-Verdict = Literal["supported", "contradicted", "undecided"]
+ClaimVerdict = Literal["supported", "contradicted", "undecided"]
 Word = Literal["reproduced", "compatible", "better", "worse", "undecided", "not comparable", "not measured"]
 ComparisonVerdict = Literal["better", "worse", "undecided", "alike", "identical", "untested", "differ"]
 
@@ -220,7 +220,7 @@ class Claim:
     """
 
     text: str
-    verdict: Verdict
+    verdict: ClaimVerdict
     why: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from cnnlab.core.messages import warn
 from cnnlab.runs import Run, store_at
 from cnnlab.studies.analysis import Analysis
 from cnnlab.studies.catalogue import find_study, study_folder
-from cnnlab.studies.claims import read_claim
+from cnnlab.studies.claim_grammar import read_claim
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.executor import Executor
 from cnnlab.studies.execution.parallelism import choose_parallelism, execution_keys, parallelism_choices
@@ -27,7 +27,7 @@ from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
 from cnnlab.studies.statistics.published_numbers import resolve_table
 from cnnlab.studies.statistics.resolved_claims import resolve_claim
 from cnnlab.studies.study_file import StudyFile, read_study
-from cnnlab.studies.trials import Known, Trials, is_for_good
+from cnnlab.studies.trials import SettingFacts, Trials, is_for_good
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,7 +165,7 @@ class Study:
         return f"Study({self.name}: {len(self.study_settings.settings)} settings × {len(self.file.repeats)} seeds)"
 
     @cached_property
-    def _known(self) -> Known:
+    def _known(self) -> SettingFacts:
         """What a setting comes to that stands for all: of a search, its first draw's recipe or the base's."""
         if self.study_settings.settings:
             return self.trials.known(self.study_settings.settings[0])

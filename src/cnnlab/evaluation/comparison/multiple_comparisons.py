@@ -12,7 +12,7 @@ from cnnlab.evaluation.student_t import two_sided_p
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Pairs: TypeAlias = tuple[tuple[int, int], ...]
-Family: TypeAlias = Literal["baseline", "all"]
+FamilyKind: TypeAlias = Literal["baseline", "all"]
 _POINTS = 2**15
 _MANY = 200
 _POINTS_OF_MANY = 2**13
@@ -58,7 +58,7 @@ class LargestT:
         return float(brentq(lambda t: self.p_value(t, df) - (1 - level), low, high, xtol=1e-7))
 
 
-def family_pairs(count: int, family: Family, baseline: int = 0) -> Pairs:
+def family_pairs(count: int, family: FamilyKind, baseline: int = 0) -> Pairs:
     """The differences of a family: each other setting against the baseline, or each later setting against each."""
     if family == "baseline":
         return tuple((place, baseline) for place in range(count) if place != baseline)

@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation.comparison.multiple_comparisons import Family, LargestT, family_pairs
+from cnnlab.evaluation.comparison.multiple_comparisons import FamilyKind, LargestT, family_pairs
 from cnnlab.evaluation.intervals import LEVEL
 
 POWER = 0.8
@@ -21,7 +21,7 @@ def power(
     repeats: int,
     *,
     settings: int = 2,
-    family: Family = "baseline",
+    family: FamilyKind = "baseline",
     level: float = LEVEL,
     blocked: bool = True,
 ) -> float:
@@ -47,7 +47,7 @@ def required_repeats(
     std: float,
     *,
     settings: int = 2,
-    family: Family = "baseline",
+    family: FamilyKind = "baseline",
     level: float = LEVEL,
     promised: float = POWER,
     blocked: bool = True,
@@ -91,7 +91,7 @@ def power_of_t(shift: float, df: float, critical: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _critical(settings: int, family: Family, level: float, df: int) -> float:
+def _critical(settings: int, family: FamilyKind, level: float, df: int) -> float:
     return LargestT(family_pairs(settings, family), np.eye(settings)).critical(level, df)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from cnnlab.evaluation.comparison.anova import AdditiveFit, Array, fit_additive
 from cnnlab.evaluation.comparison.equal_variances import unequal_variances
-from cnnlab.evaluation.comparison.multiple_comparisons import Family, LargestT, Pairs
+from cnnlab.evaluation.comparison.multiple_comparisons import FamilyKind, LargestT, Pairs
 from cnnlab.evaluation.student_t import t_quantile
 
-Asked: TypeAlias = Family | Literal["planned"]
+Asked: TypeAlias = FamilyKind | Literal["planned"]
 Test: TypeAlias = Literal["auto", "pooled", "paired", "permutation"]
 
 

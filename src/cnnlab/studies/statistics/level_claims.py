@@ -9,8 +9,8 @@ from typing import Any
 from cnnlab import evaluation
 from cnnlab.core.measurements import Metric
 from cnnlab.evaluation import Unit
-from cnnlab.studies.claims import Bounded
-from cnnlab.studies.result import Claim, Trial, Verdict
+from cnnlab.studies.claim_grammar import BoundClaim
+from cnnlab.studies.result import Claim, ClaimVerdict, Trial
 from cnnlab.studies.statistics.multiplicity import ERROR_RATE, StudyFamily
 from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
 from cnnlab.studies.statistics.tables import TIMES, Tables, bounds, difference_unit
@@ -38,7 +38,7 @@ class _Measured:
     late: int
 
 
-def judge_level(resolved: ResolvedClaim, claim: Bounded, tables: Tables, family: StudyFamily) -> Claim:
+def judge_level(resolved: ResolvedClaim, claim: BoundClaim, tables: Tables, family: StudyFamily) -> Claim:
     """What became of a claim of a level."""
     metric, level = resolved.metric, resolved.amount or 0.0
     keys = tuple(key for key, _ in resolved.pairs)
@@ -115,19 +115,19 @@ def _interval(tables: Tables, metric: Metric, values: Sequence[float], error: fl
     return (-inf, inf) if found is None else (found.low, found.high)
 
 
-def _beyond(low: float, high: float, level: float, is_floor: bool) -> Verdict:
+def _beyond(low: float, high: float, level: float, is_floor: bool) -> ClaimVerdict:
     """Whether the whole interval lies on the side claimed, or on the other."""
     if not is_floor:
         low, high, level = -high, -low, -level
     return "supported" if low >= level else "contradicted" if high < level else "undecided"
 
 
-def _favourable(metric: Metric, is_floor: bool) -> Verdict:
+def _favourable(metric: Metric, is_floor: bool) -> ClaimVerdict:
     """The verdict that says something good of the setting, which no survivors of its failures bear out."""
     return "supported" if is_floor == (metric.better == "higher") else "contradicted"
 
 
-def _words(label: str, metric: Metric, measured: _Measured, level: float, claim: Bounded, kind: str) -> str:
+def _words(label: str, metric: Metric, measured: _Measured, level: float, claim: BoundClaim, kind: str) -> str:
     """The numbers in a sentence, and what else is to be said of them."""
     unit = difference_unit(metric)
     assert measured.mean is not None

@@ -13,7 +13,7 @@ from itertools import combinations
 
 from cnnlab.core.measurements import Metric
 from cnnlab.evaluation.comparison.multiple_comparisons import holm
-from cnnlab.studies.claims import Alike, Bounded, Compared, Leads
+from cnnlab.studies.claim_grammar import BestClaim, BoundClaim, ComparisonClaim, NoDifferenceClaim
 from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
 
 ERROR_RATE = 0.05
@@ -141,7 +141,7 @@ def _claimed_pairs(claims: Iterable[ResolvedClaim]) -> dict[str, list[Pair]]:
     """By metric the pairs of settings that claims compare."""
     by_metric: dict[str, list[Pair]] = {}
     for resolved in claims:
-        if isinstance(resolved.claim, Compared | Alike) and len(resolved.pairs) == 1:
+        if isinstance(resolved.claim, ComparisonClaim | NoDifferenceClaim) and len(resolved.pairs) == 1:
             left, right = resolved.pairs[0]
             by_metric.setdefault(resolved.metric.name, []).append((left, str(right)))
     return by_metric
@@ -149,18 +149,20 @@ def _claimed_pairs(claims: Iterable[ResolvedClaim]) -> dict[str, list[Pair]]:
 
 def _led(claims: Iterable[ResolvedClaim], settings: Sequence[str]) -> list[tuple[str, list[Pair]]]:
     """The comparisons of each setting that is claimed to be the best."""
-    best = [(resolved.metric.name, resolved.pairs[0][0]) for resolved in claims if isinstance(resolved.claim, Leads)]
+    best = [
+        (resolved.metric.name, resolved.pairs[0][0]) for resolved in claims if isinstance(resolved.claim, BestClaim)
+    ]
     return [(metric, [(key, other) for other in settings if other != key]) for metric, key in best]
 
 
 def _is_alone(resolved: ResolvedClaim) -> bool:
     """Whether it is tested by itself."""
-    return isinstance(resolved.claim, Bounded) or len(resolved.pairs) > 1
+    return isinstance(resolved.claim, BoundClaim) or len(resolved.pairs) > 1
 
 
 def _identity(resolved: ResolvedClaim) -> tuple[object, ...]:
     """What is tested: of two levels for the same settings one interval tells."""
-    return isinstance(resolved.claim, Bounded), resolved.metric.name, frozenset(resolved.pairs)
+    return isinstance(resolved.claim, BoundClaim), resolved.metric.name, frozenset(resolved.pairs)
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.measurements import Measure, Metric
-from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, ClaimRead, Compared, Leads, read_claim
+from cnnlab.studies.claim_grammar import (
+    Amount,
+    BestClaim,
+    BoundClaim,
+    ChosenSettings,
+    ClaimRead,
+    ComparisonClaim,
+    NoDifferenceClaim,
+    read_claim,
+)
 from cnnlab.studies.settings import PlannedSetting, StudySettings
 from cnnlab.studies.statistics.tables import bounds, difference_unit
 
@@ -39,26 +48,26 @@ def resolve_claim(text: str, study_settings: StudySettings, measure: Callable[[s
         metric = measure(claim.metric).metric
     except UsageError as error:
         raise UsageError(f"{what}: {error}") from error
-    if isinstance(claim, Bounded):
+    if isinstance(claim, BoundClaim):
         pairs: tuple[tuple[str, str | None], ...] = ()
         if claim.setting is not None:
             pairs = tuple((s.key, None) for s in _settings(claim.setting, study_settings, what))
         return ResolvedClaim(claim, metric, pairs, _amount(claim.level, metric, what, is_level=True))
-    if isinstance(claim, Leads):
+    if isinstance(claim, BestClaim):
         settings = _settings(claim.setting, study_settings, what)
         if len(settings) > 1:
             raise UsageError(f"{what}: {claim.setting.text} fits {len(settings)} settings; only one can be the best.")
         return ResolvedClaim(claim, metric, ((settings[0].key, None),))
-    given = claim.margin if isinstance(claim, Compared) else claim.within
+    given = claim.margin if isinstance(claim, ComparisonClaim) else claim.within
     amount = None if given is None else _amount(given, metric, what)
-    if isinstance(claim, Alike) and amount is None:
+    if isinstance(claim, NoDifferenceClaim) and amount is None:
         if metric.unit != "share":
             raise UsageError(f"{what}: say what difference counts, as in: within 0.01.")
         amount = EQUIVALENT
     return ResolvedClaim(claim, metric, _pairs(claim, study_settings, what), amount)
 
 
-def _settings(chosen: Chosen, study_settings: StudySettings, what: str) -> tuple[PlannedSetting, ...]:
+def _settings(chosen: ChosenSettings, study_settings: StudySettings, what: str) -> tuple[PlannedSetting, ...]:
     if study_settings.searched:
         raise UsageError(f"{what}: nobody knows what a search will try; claim something of the best, as in: the best …")
     if chosen.values is not None:
@@ -68,7 +77,9 @@ def _settings(chosen: Chosen, study_settings: StudySettings, what: str) -> tuple
     return tuple(setting for setting in study_settings.settings if setting.key == study_settings.baseline)
 
 
-def _pairs(claim: Compared | Alike, study_settings: StudySettings, what: str) -> tuple[tuple[str, str | None], ...]:
+def _pairs(
+    claim: ComparisonClaim | NoDifferenceClaim, study_settings: StudySettings, what: str
+) -> tuple[tuple[str, str | None], ...]:
     """Each setting on the left with its counterpart: the one on the right that has the same values otherwise."""
     left, right = _settings(claim.left, study_settings, what), _settings(claim.right, study_settings, what)
     if left == right:

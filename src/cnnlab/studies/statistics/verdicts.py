@@ -3,8 +3,8 @@
 from typing import Any
 
 from cnnlab.core.measurements import Metric
-from cnnlab.studies.claims import Alike, Bounded, Compared, Leads
-from cnnlab.studies.result import Claim, SettingComparison, Verdict
+from cnnlab.studies.claim_grammar import BestClaim, BoundClaim, ComparisonClaim, NoDifferenceClaim
+from cnnlab.studies.result import Claim, ClaimVerdict, SettingComparison
 from cnnlab.studies.statistics.comparisons import StudyComparisons
 from cnnlab.studies.statistics.level_claims import judge_level
 from cnnlab.studies.statistics.rank_comparisons import RANK_SUM
@@ -16,33 +16,35 @@ from cnnlab.studies.statistics.wording import ONLY_REPEATS, within_margin
 def judge_claim(resolved: ResolvedClaim, comparisons: StudyComparisons) -> Claim:
     """What became of a claim."""
     claim = resolved.claim
-    if isinstance(claim, Bounded):
+    if isinstance(claim, BoundClaim):
         return judge_level(resolved, claim, comparisons.tables, comparisons.family)
-    if isinstance(claim, Leads):
+    if isinstance(claim, BestClaim):
         return _leads(resolved, claim, comparisons)
     found = _comparison(claim, resolved, comparisons)
-    verdict: Verdict
+    verdict: ClaimVerdict
     if found.is_of_single_runs:
         verdict, why = "undecided", f"{found.sentence} {ONLY_REPEATS}"
     elif found.test == RANK_SUM and resolved.amount is not None:
         verdict = "undecided"
         why = f"Some trials have no number, so there is no difference to hold this to. {found.sentence}"
-    elif isinstance(claim, Alike):
+    elif isinstance(claim, NoDifferenceClaim):
         verdict, why = _alike(found, resolved), _alike_words(claim, found, resolved, comparisons)
     else:
         verdict, why = _compared(claim, found, resolved), found.sentence
     return Claim(claim.text, verdict, why, _numbers(found))
 
 
-def _comparison(claim: Compared | Alike, resolved: ResolvedClaim, comparisons: StudyComparisons) -> SettingComparison:
-    metric, smallest = resolved.metric, resolved.amount if isinstance(claim, Alike) else None
+def _comparison(
+    claim: ComparisonClaim | NoDifferenceClaim, resolved: ResolvedClaim, comparisons: StudyComparisons
+) -> SettingComparison:
+    metric, smallest = resolved.metric, resolved.amount if isinstance(claim, NoDifferenceClaim) else None
     pairs = [(left, str(right)) for left, right in resolved.pairs]
     if len(pairs) == 1:
         return comparisons.between(metric.name, *pairs[0], smallest)
     return comparisons.over_pairs(metric, pairs, (claim.left.text, claim.right.text), smallest)
 
 
-def _compared(claim: Compared, found: SettingComparison, resolved: ResolvedClaim) -> Verdict:
+def _compared(claim: ComparisonClaim, found: SettingComparison, resolved: ResolvedClaim) -> ClaimVerdict:
     is_upwards, margin = _is_upwards(claim, resolved.metric), resolved.amount
     if found.verdict == "identical":
         return "contradicted"
@@ -57,12 +59,12 @@ def _compared(claim: Compared, found: SettingComparison, resolved: ResolvedClaim
     return "supported" if is_left_higher == is_upwards else "contradicted"
 
 
-def _is_upwards(claim: Compared, metric: Metric) -> bool:
+def _is_upwards(claim: ComparisonClaim, metric: Metric) -> bool:
     """Whether the left one is claimed to have the larger number."""
     return claim.relation == "higher" or (claim.relation, metric.better) in (("better", "higher"), ("worse", "lower"))
 
 
-def _alike(found: SettingComparison, resolved: ResolvedClaim) -> Verdict:
+def _alike(found: SettingComparison, resolved: ResolvedClaim) -> ClaimVerdict:
     margin = resolved.amount or 0.0
     low, high = _towards(found, is_upwards=True)
     if -margin <= low and high <= margin:
@@ -70,7 +72,9 @@ def _alike(found: SettingComparison, resolved: ResolvedClaim) -> Verdict:
     return "contradicted" if low > margin or high < -margin else "undecided"
 
 
-def _alike_words(claim: Alike, found: SettingComparison, resolved: ResolvedClaim, comparisons: StudyComparisons) -> str:
+def _alike_words(
+    claim: NoDifferenceClaim, found: SettingComparison, resolved: ResolvedClaim, comparisons: StudyComparisons
+) -> str:
     if found.verdict == "identical":
         return found.sentence
     labels, unit = comparisons.tables.labels, difference_unit(resolved.metric)
@@ -105,13 +109,13 @@ def _numbers(found: SettingComparison) -> dict[str, Any]:
     }
 
 
-def _leads(resolved: ResolvedClaim, claim: Leads, comparisons: StudyComparisons) -> Claim:
+def _leads(resolved: ResolvedClaim, claim: BestClaim, comparisons: StudyComparisons) -> Claim:
     key, metric = resolved.pairs[0][0], resolved.metric.name
     others = [other for other in comparisons.tables.labels if other != key]
     found = [comparisons.between(metric, key, other) for other in others]
     worse = [one for one in found if one.verdict == "worse"]
     unsure = [one for one in found if one.verdict != "better"]
-    verdict: Verdict = "contradicted" if worse else "undecided" if unsure or not found else "supported"
+    verdict: ClaimVerdict = "contradicted" if worse else "undecided" if unsure or not found else "supported"
     telling = (worse or unsure or found)[:1]
     count = f"Better than {len(found) - len(unsure)} of {len(found)} others."
     why = f"{count} {telling[0].sentence}" if telling else "There is nothing to compare it with."
