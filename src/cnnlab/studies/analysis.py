@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,21 @@ from safetensors import SafetensorError, safe_open
 
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.measurements import Measure, Metric
-from cnnlab.evaluation import McNemarResult
 from cnnlab.runs import Predictions, Run, RunSummary, environment
 from cnnlab.runs.record import MODEL, now
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.result import Family, Setting, StudyResult, Trial
+from cnnlab.studies.result import Setting, StudyResult, Trial
 from cnnlab.studies.search import searched, steps_left
 from cnnlab.studies.settings import PlannedSetting, StudySettings
-from cnnlab.studies.statistics.families import compare_all
+from cnnlab.studies.statistics.comparisons import StudyComparisons
+from cnnlab.studies.statistics.multiplicity import study_family
 from cnnlab.studies.statistics.published_numbers import ResolvedTable, compare_published
-from cnnlab.studies.statistics.single_runs import are_single, paired
+from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
+from cnnlab.studies.statistics.single_runs import paired_by
 from cnnlab.studies.statistics.tables import Tables, scored_images
-from cnnlab.studies.statistics.verdicts import ResolvedClaim, judge_claim, planned_pairs
+from cnnlab.studies.statistics.timing import untimed
+from cnnlab.studies.statistics.verdicts import judge_claim
 from cnnlab.studies.trials import Trials
 
 _COUNTED_BY = ("running_mean", "running_var", "num_batches_tracked")
@@ -56,11 +57,12 @@ class Analysis:
         bare = [self._setting(setting) for setting in self.study_settings.settings]
         file, state = self.study_settings.file, self.record.state
         tables = self.tables(bare)
+        comparisons = self.comparisons(bare, tables)
         settings = [self._summarised(setting, tables) for setting in bare]
         finished = [trial for setting in settings for trial in setting.finished]
         is_done = bool(finished) and all(t.status in ("finished", "pruned") for s in settings for t in s.trials)
         is_done = is_done and not self._still_to_try
-        families = [self._family(m.metric, settings, tables) for m in self.measures[: self.compared]]
+        families = [comparisons.table(metric) for metric in self._compared_by]
         return StudyResult(
             name=file.name,
             question=file.question,
@@ -72,7 +74,8 @@ class Analysis:
             settings=tuple(settings),
             baseline=self.study_settings.baseline,
             families=tuple(family for family in families if family is not None),
-            claims=tuple(judge_claim(resolved, tables) for resolved in self.claims),
+            multiplicity=comparisons.family.words,
+            claims=tuple(judge_claim(resolved, comparisons) for resolved in self.claims),
             published=tuple(compare_published(table, tables) for table in self.published),
             search=searched(self.study_settings, self.record.steps, self._led_by)
             if self.study_settings.searched
@@ -86,6 +89,7 @@ class Analysis:
             updated=state.get("updated"),
             finished=(state.get("updated") or now()) if is_done else None,
             training_seconds=sum(trial.seconds for trial in finished),
+            untimed=tables.untimed,
             wall_seconds=float(state.get("wall_seconds") or 0.0),
             notes=tuple(self._notes(finished)),
         )
@@ -101,24 +105,19 @@ class Analysis:
             together=self._together(settings),
             images=scored_images(run for setting in settings for run in self._finished_runs(setting)),
             smallest=self.study_settings.file.smallest,
-            planned=planned_pairs(self.claims, self.study_settings.baseline),
-            image_by_image=partial(self._image_by_image, {setting.key: setting for setting in settings}),
+            untimed=untimed([run for setting in settings for run in self._finished_runs(setting)]),
         )
 
-    def _family(self, metric: Metric, settings: Sequence[Setting], tables: Tables) -> Family | None:
-        # What a search tried was chosen by these numbers; tests would make too much of them.
-        return None if self.study_settings.searched else compare_all(metric, settings, tables, self._predictions)
+    def comparisons(self, settings: Sequence[Setting], tables: Tables) -> StudyComparisons:
+        """Of the settings with each other, as tables and claims have them."""
+        family = study_family(self.claims, self._compared_by, list(tables.labels), tables.baseline)
+        return StudyComparisons(tables, family, paired_by(settings, self._predictions))
 
-    def _image_by_image(
-        self, settings: Mapping[str, Setting], metric: Metric, left: str, right: str
-    ) -> McNemarResult | None:
-        """None where it cannot be done, as with predictions that were deleted since."""
-        if not are_single([settings[left], settings[right]]):
-            return None
-        try:
-            return paired(settings[left], settings[right], metric, self._predictions)
-        except CnnlabError:
-            return None
+    @property
+    def _compared_by(self) -> list[Metric]:
+        """The metrics of the tables of comparisons."""
+        # What a search tried was chosen by these numbers; tests would make too much of them.
+        return [] if self.study_settings.searched else [m.metric for m in self.measures[: self.compared]]
 
     def _predictions(self, run: str, split: str) -> Predictions:
         return Run(self.trials.store.root / run).predictions(split)

@@ -25,7 +25,7 @@ from cnnlab.studies.result import StudyResult
 from cnnlab.studies.search import SearchScheduler, restore_steps
 from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
 from cnnlab.studies.statistics.published_numbers import resolve_table
-from cnnlab.studies.statistics.verdicts import resolve_claim
+from cnnlab.studies.statistics.resolved_claims import resolve_claim
 from cnnlab.studies.study_file import StudyFile, read_study
 from cnnlab.studies.trials import SettingFacts, Trials, is_for_good
 from cnnlab.training.execution import lacks_native

@@ -15,6 +15,7 @@ from cnnlab.reports.contents.tables import counted, listed
 from cnnlab.runs import Run
 from cnnlab.studies.result import Axis, AxisValue, Setting, StudyResult, Trial
 from cnnlab.studies.statistics.tables import Tables, scored_images
+from cnnlab.studies.statistics.timing import untimed
 
 _CARRIED_OUT = frozenset(
     ("name", "checkpoint_seconds", "keep_checkpoint", "device", "precision", "compile", "threads", "workers", "kernels")
@@ -47,7 +48,7 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
     seeds = tuple(sorted({trial.seed for setting in settings for trial in setting.trials}))
     settings = _summarised(_named(settings), seeds, metrics, scored_images(unique))
     by_name = {run.name: run for run in unique}
-    families, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
+    table, multiplicity, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
     infos = [run.info for run in unique]
     first = next((info for info in infos if info.get("status") == "finished"), infos[0])
     return StudyResult(
@@ -59,8 +60,9 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
         axes=axes,
         metrics=metrics,
         settings=settings,
-        baseline=families[0].comparisons[0].reference if families and families[0].kind == "baseline" else None,
-        families=families,
+        baseline=table.comparisons[0].reference if table and table.kind == "baseline" else None,
+        families=(table,) if table else (),
+        multiplicity=multiplicity,
         data=first.get("data") or {},
         execution=first.get("execution") or {},
         machine=first.get("environment") or {},
@@ -69,6 +71,7 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
         updated=max((str(info.get("updated") or "") for info in infos), default=None) or None,
         finished=_finished(infos),
         training_seconds=sum(run.seconds for run in unique),
+        untimed=untimed([run for run in unique if run.status == "finished"]),
         notes=(*notes, *more, *_unlike(infos)),
     )
 
