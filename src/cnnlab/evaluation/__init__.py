@@ -7,6 +7,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cnnlab.evaluation.comparison.best_setting import BestBound as BestBound
+    from cnnlab.evaluation.comparison.best_setting import best_setting_bound as best_setting_bound
+    from cnnlab.evaluation.comparison.compare_settings import compare_over_pairs as compare_over_pairs
     from cnnlab.evaluation.comparison.compare_settings import compare_settings as compare_settings
     from cnnlab.evaluation.comparison.mcnemar import McNemarResult as McNemarResult
     from cnnlab.evaluation.comparison.mcnemar import compare_predictions as compare_predictions
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.comparison.results import Comparisons as Comparisons
     from cnnlab.evaluation.comparison.results import Difference as Difference
     from cnnlab.evaluation.comparison.results import SettingSummary as SettingSummary
+    from cnnlab.evaluation.comparison.sequential import SequentialDesign as SequentialDesign
+    from cnnlab.evaluation.comparison.sequential import until as until
     from cnnlab.evaluation.intervals import Interval as Interval
     from cnnlab.evaluation.intervals import mean_interval as mean_interval
     from cnnlab.evaluation.intervals import paired_interval as paired_interval
@@ -53,7 +58,14 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.units import unit_of as unit_of
 
 _HOMES = {
-    "comparison.compare_settings": ("compare_settings",),
+    "comparison.best_setting": (
+        "BestBound",
+        "best_setting_bound",
+    ),
+    "comparison.compare_settings": (
+        "compare_over_pairs",
+        "compare_settings",
+    ),
     "comparison.mcnemar": (
         "McNemarResult",
         "compare_predictions",
@@ -71,6 +83,10 @@ _HOMES = {
         "Comparisons",
         "Difference",
         "SettingSummary",
+    ),
+    "comparison.sequential": (
+        "SequentialDesign",
+        "until",
     ),
     "intervals": (
         "Interval",

@@ -1,6 +1,6 @@
 """Two single classifiers on the same pictures: McNemar's exact test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Literal, TypeAlias
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.comparison.power import fewest
 from cnnlab.evaluation.comparison.results import p_text
-from cnnlab.evaluation.intervals import LEVEL, Interval
+from cnnlab.evaluation.intervals import LEVEL, Interval, tango
 from cnnlab.evaluation.metrics.class_probabilities import class_column, class_predictions
 from cnnlab.evaluation.units import POINTS
 from cnnlab.runs import Predictions
@@ -28,8 +28,7 @@ class McNemarResult:
 
     :param names: of the first and the second.
     :param n: pictures; ``both_right``, ``only_first``, ``only_second`` and ``both_wrong`` divide them.
-    :param difference: of the accuracies, first minus second, with an interval that is exact given how many pictures
-        only one of them has right.
+    :param difference: of the accuracies, first minus second, with :func:`difference_interval`.
     :param p_value: McNemar's (1947) exact, two-sided: were they equally good, these pictures would fall to either
         like tosses of a coin.
     :param verdict: of the first against the second; ``identical`` where they are right about the same pictures.
@@ -121,7 +120,7 @@ def compare_predictions(
         only_first=only[0],
         only_second=only[1],
         both_wrong=int((~first_right & ~second_right).sum()),
-        interval=_interval(*only, count, level),
+        interval=difference_interval(*only, count, level),
         p_value=p,
         verdict=verdict,
         images_needed=_needed(*only, count, level) if verdict == "undecided" else None,
@@ -134,6 +133,17 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
     total, smaller = only_first + only_second, min(only_first, only_second)
     return min(1.0, 2 * float(bdtr(smaller, total, 0.5))) if total else 1.0
+
+
+def difference_interval(only_first: int, only_second: int, n: int, level: float = LEVEL) -> Interval:
+    """Tango's interval of the difference of accuracies, wide enough to hold 0 where the exact test does not refuse it.
+
+    With few disagreements the exact test is the more careful of the two, and both stand in one sentence.
+    """
+    found = tango(only_first, only_second, n, level)
+    if mcnemar_p(only_first, only_second) <= 1 - level:
+        return found
+    return replace(found, low=min(found.low, 0.0), high=max(found.high, 0.0))
 
 
 def _right(
@@ -171,17 +181,6 @@ def _check_same(first: Predictions, second: Predictions, column: str) -> None:
 def _on_the_same_data(first: Predictions, second: Predictions) -> bool:
     # What was trained on may differ, as long as the pictures compared do not.
     return first.data == second.data or (first.images is not None and first.images == second.images)
-
-
-def _interval(only_first: int, only_second: int, n: int, level: float) -> Interval:
-    """That of Clopper and Pearson (1934) for the share of the first, carried over to the difference of accuracies."""
-    from scipy.special import betaincinv
-
-    total, tail = only_first + only_second, (1 - level) / 2
-    low = float(betaincinv(only_first, only_second + 1, tail)) if only_first else 0.0
-    high = float(betaincinv(only_first + 1, only_second, 1 - tail)) if only_second else 1.0
-    scale = total / n
-    return Interval((2 * low - 1) * scale, (2 * high - 1) * scale, level, "exact, given the disagreements")
 
 
 def _needed(only_first: int, only_second: int, n: int, level: float) -> int | None:
