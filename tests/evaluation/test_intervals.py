@@ -166,7 +166,9 @@ def test_tango_of_published_examples() -> None:
         tango(3, 3, 5)
 
 
-@pytest.mark.parametrize(("n", "first", "second"), [(20, 0.4, 0.1), (50, 0.2, 0.01), (100, 0.15, 0.0), (100, 0.05, 0.01)])
+@pytest.mark.parametrize(
+    ("n", "first", "second"), [(20, 0.4, 0.1), (50, 0.2, 0.01), (100, 0.15, 0.0), (100, 0.05, 0.01)]
+)
 def test_tango_covers_where_few_disagreements_are_seen(n: int, first: float, second: float) -> None:
     # Exactly, over every outcome that happens at all.
     ways = ((one, other) for one in range(n + 1) for other in range(n + 1 - one))

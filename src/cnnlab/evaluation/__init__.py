@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.comparison.results import SettingSummary as SettingSummary
     from cnnlab.evaluation.comparison.sequential import SequentialDesign as SequentialDesign
     from cnnlab.evaluation.comparison.sequential import until as until
+    from cnnlab.evaluation.crossed_intervals import CrossedIntervals as CrossedIntervals
+    from cnnlab.evaluation.crossed_intervals import crossed_intervals as crossed_intervals
     from cnnlab.evaluation.intervals import Interval as Interval
     from cnnlab.evaluation.intervals import mean_interval as mean_interval
     from cnnlab.evaluation.intervals import paired_interval as paired_interval
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.intervals import wilson as wilson
     from cnnlab.evaluation.metrics.calibration import Bin as Bin
     from cnnlab.evaluation.metrics.calibration import Calibration as Calibration
+    from cnnlab.evaluation.metrics.calibration import CalibrationErrorInterval as CalibrationErrorInterval
     from cnnlab.evaluation.metrics.calibration import calibration as calibration
+    from cnnlab.evaluation.metrics.calibration import calibration_error_interval as calibration_error_interval
     from cnnlab.evaluation.metrics.class_probabilities import ClassPredictions as ClassPredictions
     from cnnlab.evaluation.metrics.class_probabilities import class_predictions as class_predictions
     from cnnlab.evaluation.metrics.confusion_matrix import Confusion as Confusion
@@ -88,6 +92,10 @@ _HOMES = {
         "SequentialDesign",
         "until",
     ),
+    "crossed_intervals": (
+        "CrossedIntervals",
+        "crossed_intervals",
+    ),
     "intervals": (
         "Interval",
         "mean_interval",
@@ -99,7 +107,9 @@ _HOMES = {
     "metrics.calibration": (
         "Bin",
         "Calibration",
+        "CalibrationErrorInterval",
         "calibration",
+        "calibration_error_interval",
     ),
     "metrics.class_probabilities": (
         "ClassPredictions",

@@ -97,22 +97,25 @@ def wilson(successes: float, n: int, level: float = LEVEL) -> Interval | None:
     if n == 0:
         return None
     z = NormalDist().inv_cdf(0.5 + _checked(level) / 2)
-    share = successes / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return Interval(*wilson_ends(successes / n, n, z), level, f"Wilson, {n} pictures")
+
+
+def wilson_ends(share: float, n: float, critical: float) -> tuple[float, float]:
+    """Wilson's interval of a share, ``n`` the pictures, or as many as would be as telling as what was seen."""
+    square = critical**2
+    middle = (share + square / (2 * n)) / (1 + square / n)
+    half = critical / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
     # At the ends the formula gives 0 and 1 but for rounding.
-    low = 0.0 if successes == 0 else middle - half
-    high = 1.0 if successes == n else middle + half
-    return Interval(low, high, level, f"Wilson, {n} pictures")
+    return 0.0 if share == 0 else middle - half, 1.0 if share == 1 else middle + half
 
 
 def tango(only_first: int, only_second: int, n: int, level: float = LEVEL) -> Interval:
     """Tango's score interval (1998) of the difference of two shares of the same ``n`` pictures, first minus second.
 
     It holds every difference that the score test does not refuse, with the share of disagreements estimated anew under
-    each. Of the intervals for paired shares it alone covers the true difference in 93% of cases or more for 20 to 10,000
-    pictures and whatever shares of them only one classifier has right; those of Agresti and Min (2005) and of Newcombe
-    (1998, method 10) fall to 86% (``benchmarks/results/statistics-error-rates.md``).
+    each. Of the intervals for paired shares it alone covers the true difference in 93% of cases or more, for 20 to
+    10,000 pictures and whatever shares of them only one classifier has right; those of Agresti and Min (2005) and of
+    Newcombe (1998, method 10) fall to 86% (``benchmarks/results/statistics-error-rates.md``).
 
     :param only_first: pictures that only the first has right; ``only_second`` those that only the second has.
     :raises UsageError: when there are no pictures, or more of these than pictures.

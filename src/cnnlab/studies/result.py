@@ -15,7 +15,7 @@ FORMAT = 1
 TrialStatus = Literal["finished", "failed", "missing", "pruned"]
 FailureKind = Literal["nan", "memory", "crash", "error"]
 Verdict = Literal["supported", "contradicted", "undecided"]
-Word = Literal["reproduced", "better", "worse", "not comparable", "not measured"]
+Word = Literal["reproduced", "compatible", "better", "worse", "not comparable", "not measured"]
 UnitName = Literal["share", "loss", "minutes", "seconds", "epochs", "images/s", "number"]
 
 

@@ -34,7 +34,8 @@ def test_of_several_it_is_students_bound_at_a_level_for_all_of_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("repeats", "settings", "seed_std"), [(2, 5, 0.0), (3, 12, 0.0), (3, 12, 0.01), (5, 24, 0.0), (1, 5, 0.0), (1, 20, 0.0)]
+    ("repeats", "settings", "seed_std"),
+    [(2, 5, 0.0), (3, 12, 0.0), (3, 12, 0.01), (5, 24, 0.0), (1, 5, 0.0), (1, 20, 0.0)],
 )
 def test_a_level_that_all_settings_just_fail_to_reach_is_seldom_taken_for_reached(
     repeats: int, settings: int, seed_std: float

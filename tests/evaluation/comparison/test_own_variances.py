@@ -1,4 +1,4 @@
-"""Each setting's own variance: against the paired t test, Welch's, and the likelihood that it is to be the largest of."""
+"""Each setting's own variance: against the paired t test, Welch's, and the likelihood that it maximises."""
 
 import numpy as np
 import pandas as pd

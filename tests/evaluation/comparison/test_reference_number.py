@@ -57,7 +57,9 @@ def test_reproduced_is_equivalence_within_a_tolerance() -> None:
 def test_a_result_as_far_off_as_the_tolerance_seldom_passes_for_reproduced() -> None:
     trainings = np.random.default_rng(0).normal(0.90, 0.002, (1000, 3))
     for distance in (0.01, 0.005):
-        passed = sum(compare_to_number(x, 0.90 + distance, tolerance=distance).verdict == "reproduced" for x in trainings)
+        passed = sum(
+            compare_to_number(x, 0.90 + distance, tolerance=distance).verdict == "reproduced" for x in trainings
+        )
         assert passed <= stats.binom.ppf(0.999, 1000, 0.025)
     assert sum(compare_to_number(x, 0.90, tolerance=0.02).verdict == "reproduced" for x in trainings) > 900
 

@@ -2,10 +2,10 @@
 
 import pandas as pd
 import pytest
-import statsmodels.formula.api as smf
 from small_studies import run_here, study_of
 
 from cnnlab.core.errors import UsageError
+from cnnlab.evaluation import compare_settings
 from cnnlab.studies import Study
 from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, Compared, Leads, read_claim
 from cnnlab.studies.measures import Measure
@@ -237,11 +237,9 @@ def test_claimed_comparisons_are_not_corrected_for_those_that_nobody_claimed():
     near = tuple(value + shift for value, shift in zip(LOW, (0.01, 0.008, 0.012, 0.007, 0.01), strict=True))
     values = (LOW, near, HIGH, HIGH[::-1], LOW[::-1], near[::-1])
     found = verdict("augment=flip is better than augment=none", values, vary)
-    # The spread is pooled over all six, as statsmodels has it for the model of settings and seeds.
-    frame = pd.DataFrame(values).melt(ignore_index=False).reset_index(names="setting")
-    fitted = smf.ols("value ~ C(setting) + C(variable)", frame).fit()
-    assert found.numbers["p"] == pytest.approx(fitted.pvalues["C(setting)[T.1]"])
-    assert found.numbers["test"] == "pooled t"
+    every_pair = compare_settings(pd.DataFrame(values).T).between("1", "0")
+    assert found.numbers["p"] == pytest.approx(every_pair.p_single)
+    assert found.numbers["test"] == "moderated t"
     assert 15 * found.numbers["p"] > 0.05 > found.numbers["p"] and found.verdict == "supported"
 
 
@@ -289,8 +287,9 @@ def test_claims_are_judged_over_what_was_trained(runs):
 @pytest.mark.parametrize(
     ("values", "published", "tolerance", "word"),
     [
-        ((0.802, 0.798, 0.801), 0.80, None, "reproduced"),
-        ((0.60, 0.90, 0.80), 0.80, None, "not comparable"),
+        ((0.802, 0.798, 0.801), 0.80, 0.01, "reproduced"),
+        ((0.802, 0.798, 0.801), 0.80, None, "compatible"),
+        ((0.60, 0.90, 0.80), 0.80, 0.01, "compatible"),
         ((0.60, 0.90, 0.80), 0.80, 0.5, "reproduced"),
         ((0.802, 0.798, 0.801), 0.70, None, "better"),
     ],
@@ -302,10 +301,8 @@ def test_an_interval_that_could_hold_anything_reproduces_nothing(values, publish
     )
     (row,) = compare_published(table, tables).rows
     assert row.word == word
-    # Student's t with two degrees of freedom: 4.303 times 0.1528 / sqrt(3).
-    assert row.reason == (
-        None if word != "not comparable" else "too few repeats: the interval is 37.95 points wide either way"
-    )
+    lacking = "too few repeats to say more" if tolerance else "it states no tolerance"
+    assert row.reason.startswith(lacking) if word == "compatible" else row.reason is None
 
 
 def test_published_numbers_get_a_word_and_a_reason(runs):
@@ -318,7 +315,8 @@ def test_published_numbers_get_a_word_and_a_reason(runs):
     other = {"source": "another", "data": "mnist", "rows": rows[:1]}
     result = run_here(Study(study_of(published=[table, other]), runs=runs))
     first, second = result.published
-    assert [row.word for row in first.rows] == ["better", "worse", "not measured"]
+    assert [row.word for row in first.rows] == ["not comparable", "not comparable", "not measured"]
+    assert first.rows[0].reason == "a single repeat tells nothing of the spread"
     measured = result.settings[1].trials[0].metrics["test_accuracy"]
     assert first.rows[0].difference == pytest.approx(measured - 0.01)
     assert first.rows[0].low < first.rows[0].difference < first.rows[0].high

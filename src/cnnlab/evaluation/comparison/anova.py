@@ -35,7 +35,8 @@ class Layout:
         """
         weighted = self.design * weights[:, None]
         inverse = np.linalg.pinv(weighted.T @ self.design, hermitian=True)
-        return ((self.design @ inverse) * weighted).sum(axis=1), inverse
+        leverages: Array = ((self.design @ inverse) * weighted).sum(axis=1)
+        return leverages, np.asarray(inverse, dtype=np.float64)
 
     def residuals(self, inverse: Array, weights: Array) -> tuple[Array, Array]:
         """Of the weighted fit, and the settings' effects."""

@@ -66,10 +66,8 @@ def best_setting_bound(
     counts = np.isfinite(table).sum(axis=0)
     if not names:
         raise UsageError("there are no settings to find the best of.")
-    if (counts > 1).any():
-        found = _by_repeats(table, names, level, step)
-    else:
-        found = _by_single_runs(table, names, level, step)
+    reckon = _by_repeats if (counts > 1).any() else _by_single_runs
+    found = reckon(table, names, level, step)
     if found.bound is None:
         return found
     bound = found.bound if higher_is_better else -found.bound
@@ -100,7 +98,7 @@ def _by_single_runs(table: Array, names: Sequence[str], level: float, step: floa
     spread = np.sqrt(max(runs.var(ddof=1), least_variance(step)))
     if not spread:
         return BestBound(None, None, len(names), level, "", "all trainings came out the same")
-    best = [name for name, is_known in zip(names, known, strict=True) if is_known][int(runs.argmax())]
+    best = names[int(np.flatnonzero(known)[runs.argmax()])]
     bound = float(runs.max() - _largest_of(len(runs), level) * spread)
     return BestBound(bound, best, len(runs), level, f"largest of {len(runs)} single runs by their common spread")
 

@@ -84,7 +84,8 @@ def compare_settings(
     pair_tests = _adjusted([compare_pair(plan, pair, smallest) for pair in pairs], plan)
     return Comparisons(
         settings=tuple(
-            _summary(name, values.index, column, level, step, within) for name, column in zip(names, table.T, strict=True)
+            _summary(name, values.index, column, level, step, within)
+            for name, column in zip(names, table.T, strict=True)
         ),
         differences=tuple(
             _difference(names, pair, pair_test, plan, question)
@@ -134,10 +135,10 @@ def compare_over_pairs(
         if name not in labels:
             raise UsageError(f"the setting {name!r} is none of those compared. {suggestion(name, labels)}")
     sides = [table[:, [labels.index(pair[side]) for pair in pairs]] for side in (0, 1)]
-    complete = np.isfinite(sides[0]).all(axis=1) & np.isfinite(sides[1]).all(axis=1)
+    complete = np.isfinite(np.hstack(sides)).all(axis=1)
     means = pd.DataFrame(
         {name: side[complete].mean(axis=1) for name, side in zip(names, sides, strict=True)},
-        index=values.index[complete],
+        index=values.index[np.flatnonzero(complete)],
     )
     comparisons = compare_settings(
         means,

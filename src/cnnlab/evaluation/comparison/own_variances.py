@@ -57,7 +57,7 @@ def fit_own_variances(values: Array, *, blocked: bool, floor: float = 0.0) -> Ow
     :param floor: the least that a variance is taken to be.
     """
     layout = lay_out(values, blocked=blocked)
-    sizes = np.bincount(layout.settings, minlength=layout.count)
+    sizes = np.bincount(layout.settings, minlength=layout.count).astype(float)
     variances = dfs = np.zeros(layout.count)
     for iteration in range(_ITERATIONS):
         weights = _weights(variances, layout)
@@ -89,7 +89,8 @@ def prior_dfs(sizes: Sequence[int] | Array) -> Array:
     one setting, half of them or each in its turn scatters up to ten times as much as the rest, and more does not.
     """
     sizes = np.asarray(sizes, dtype=float)
-    return np.minimum(1.0, ((sizes - 1) / 2) ** 2) * max(0, len(sizes) - 2) / len(sizes)
+    prior: Array = np.minimum(1.0, ((sizes - 1) / 2) ** 2) * max(0, len(sizes) - 2) / len(sizes)
+    return prior
 
 
 def steady(variances: Array, sizes: Sequence[int] | Array, prior: Array) -> Array:
@@ -117,11 +118,12 @@ def unequal_variances_p(values: Array, *, blocked: bool) -> float:
         if df > 0 and rest.df > 0 and rest.variance > 0:
             ratio = max(added, 0.0) / df / rest.variance
             p_values.append(2 * float(min(special.fdtr(df, rest.df, ratio), special.fdtrc(df, rest.df, ratio))))
-    return min(1.0, count * min(p_values))
+    return float(min(1.0, count * min(p_values)))
 
 
 def _weights(variances: Array, layout: Layout) -> Array:
     largest = variances.max()
     if not largest:
         return np.ones(len(layout.observed))
-    return 1 / np.maximum(variances / largest, _LEAST)[layout.settings]
+    weights: Array = 1 / np.maximum(variances / largest, _LEAST)
+    return weights[layout.settings]

@@ -24,8 +24,8 @@ PERMUTATION = "permutation"
 _NO_SPREAD = "the repeats do not vary, so there is nothing to measure a difference against"
 _NO_FREEDOM = "there are too few repeats to measure their spread"
 _NO_SEEDS = (
-    "they share fewer than two seeds, so nothing can be compared seed by seed; as independent repeats they are compared "
-    "with blocked=False"
+    "they share fewer than two seeds, so nothing can be compared seed by seed; blocked=False compares them as "
+    "independent repeats"
 )
 
 

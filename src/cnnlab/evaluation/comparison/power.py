@@ -12,7 +12,7 @@ from scipy import special
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.comparison.anova import Array
 from cnnlab.evaluation.comparison.multiple_comparisons import Family, LargestT, family_pairs
-from cnnlab.evaluation.comparison.own_variances import prior_dfs, steady
+from cnnlab.evaluation.comparison.own_variances import prior_dfs
 from cnnlab.evaluation.intervals import LEVEL, t_quantile
 
 Assumed: TypeAlias = Literal["auto", "pooled"]

@@ -61,7 +61,7 @@ class SequentialDesign:
         if repeats not in self.looks:
             planned = ", ".join(map(str, self.looks))
             raise UsageError(f"no look is planned at {repeats} repeats, only at {planned}.")
-        return 1 - self._thresholds[self.looks.index(repeats)]
+        return 1 - float(self._thresholds[self.looks.index(repeats)])
 
     def p_value(self, p: float, repeats: int) -> float:
         """The p-value over all looks of a comparison that stopped at this one with ``p``.

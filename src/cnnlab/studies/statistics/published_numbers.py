@@ -16,9 +16,6 @@ from cnnlab.studies.study_file import ROW_KEYS, PublishedTable, TableRow
 if TYPE_CHECKING:
     from cnnlab.evaluation import ReferenceComparison
 
-_WIDE_SHARE, _WIDE = 0.02, 0.1
-"""Half an interval, in points of a share or else as a share of the number, beyond which it could hold anything."""
-
 
 @dataclass(frozen=True)
 class ResolvedRow:
@@ -177,12 +174,8 @@ def _word(comparison: "ReferenceComparison", table: ResolvedTable, repeats: int)
     if comparison.verdict == "untested":
         what = "a single repeat tells" if repeats < 2 else "repeats that all agree tell"
         return "not comparable", f"{what} nothing of the spread"
-    if comparison.verdict == "undecided":
-        return "not comparable", "too few repeats: the interval is wider than the tolerance"
-    if comparison.verdict == "reproduced" and table.tolerance is None and comparison.interval is not None:
-        half = (comparison.interval.high - comparison.interval.low) / 2
-        widest = _WIDE_SHARE if table.metric.unit == "share" else _WIDE * abs(comparison.number)
-        if half > widest:
-            unit = difference_unit(table.metric)
-            return "not comparable", f"too few repeats: the interval is {unit.text(half)} wide either way"
+    if comparison.verdict == "compatible":
+        if table.tolerance is None:
+            return "compatible", "it states no tolerance within which it would count as reproduced"
+        return "compatible", "too few repeats to say more: the interval goes beyond the tolerance"
     return comparison.verdict, None

@@ -183,6 +183,8 @@ class Tables:
                 higher_is_better=known.better == "higher",
                 unit=difference_unit(known),
                 smallest=smallest,
+                step=self.step(known),
+                within=bounds(known),
             )
         return self._compared[place]
 
