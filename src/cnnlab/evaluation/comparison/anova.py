@@ -19,6 +19,7 @@ class Layout:
     :param design: N×(K+B-1), or N×K without blocks: a column a setting, then one for each seed but the first.
     :param observed: N values, less ``middle``: sums of squares of small differences around a large value lose digits.
     :param settings: of each value, the place of its setting.
+    :param is_tied: whether seeds tie all settings together, so that every difference can be told.
     """
 
     design: Array
@@ -26,15 +27,17 @@ class Layout:
     middle: float
     settings: Places
     count: int
+    is_tied: bool
 
     def leverages(self, weights: Array) -> tuple[Array, Array]:
         """How much of each value the weighted fit takes from that value itself; and the inverse of X'WX.
 
-        A pseudoinverse, so that settings which no seed ties to the others do no harm: only differences between tied
-        ones mean something.
+        A pseudoinverse where some settings are tied to others by no seed: then only differences between those that are
+        tied mean something.
         """
         weighted = self.design * weights[:, None]
-        inverse = np.linalg.pinv(weighted.T @ self.design, hermitian=True)
+        squares = weighted.T @ self.design
+        inverse = np.linalg.inv(squares) if self.is_tied else np.linalg.pinv(squares, hermitian=True)
         leverages: Array = ((self.design @ inverse) * weighted).sum(axis=1)
         return leverages, np.asarray(inverse, dtype=np.float64)
 
@@ -59,7 +62,8 @@ def lay_out(values: Array, *, blocked: bool) -> Layout:
         design[np.flatnonzero(later), count + places[later] - 1] = 1
     observed = values[rows, columns]
     middle = float(observed.mean())
-    return Layout(design, observed - middle, middle, columns, count)
+    is_tied = not blocked or np.linalg.matrix_rank(design) == design.shape[1]
+    return Layout(design, observed - middle, middle, columns, count, bool(is_tied))
 
 
 @dataclass(frozen=True, eq=False)
