@@ -54,15 +54,6 @@ def test_a_setting_that_scatters_widely_reaches_no_more() -> None:
     assert reached <= stats.binom.ppf(0.999, 400, 0.025)
 
 
-def test_single_runs_of_settings_that_differ_are_bounded_more_cautiously() -> None:
-    differing = table(1, 20, seed=0) + np.linspace(-0.1, 0, 20)
-    alike = table(1, 20, seed=0)
-    found, cautious = best_setting_bound(alike), best_setting_bound(differing)
-    assert found.bound is not None and cautious.bound is not None and cautious.bound < found.bound
-    assert found.setting == alike.iloc[0].idxmax()
-    assert "20 single runs" in found.method
-
-
 def test_lower_may_be_better_and_a_bound_is_possible() -> None:
     losses = 1 - table(3, 4, seed=2)
     lower = best_setting_bound(losses, higher_is_better=False).bound
@@ -72,7 +63,8 @@ def test_lower_may_be_better_and_a_bound_is_possible() -> None:
 
 
 def test_what_cannot_be_said_says_why() -> None:
-    assert "so few settings" in best_setting_bound(table(1, 2, seed=0)).why
+    # A seed does the same to all of twenty single runs, so their spread does not tell what another seed would do.
+    assert "tells nothing of how trainings differ" in best_setting_bound(table(1, 20, seed=0, seed_std=0.01)).why
     equal = pd.DataFrame({"a": [0.5, 0.5], "b": [0.5, 0.5]})
     assert "do not vary" in best_setting_bound(equal).why
     # Counted in pictures they vary by half a one: 25.45 is what t exceeds with one degree in 1.25% of cases.
