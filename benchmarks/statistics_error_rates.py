@@ -246,7 +246,7 @@ def paired_shares(simulation: Simulation) -> None:
     shares = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4)
     grid = [(first, second) for first in shares for second in shares if second <= first]
     for n in (20, 50, 100, 360, 1000, 10_000):
-        least = {name: 1.0 for name in PAIRED}
+        least = dict.fromkeys(PAIRED, 1.0)
         intervals: dict[tuple[str, int, int], tuple[float, float]] = {}
         for first, second in grid:
             outcomes = list(_outcomes(n, first, second))
@@ -261,12 +261,16 @@ def paired_shares(simulation: Simulation) -> None:
                 least[name] = min(least[name], held / sum(chance for *_, chance in outcomes))
         for name, coverage in least.items():
             promised = "at least 93%" if name == CHOSEN else "for comparison"
-            simulation.add("paired accuracies, least coverage over 105 shares", f"{n} pictures, {name}", coverage, 0, promised)
+            simulation.add(
+                "paired accuracies, least coverage over 105 shares", f"{n} pictures, {name}", coverage, 0, promised
+            )
 
 
 def _outcomes(n: int, first: float, second: float) -> Iterator[tuple[int, int, float]]:
     """How many pictures only one of the two has right, with the probability; 2,000 drawn where there are too many."""
-    ranges = [range(int(low), int(high) + 1) for low, high in (stats.binom.interval(1 - 1e-7, n, s) for s in (first, second))]
+    ranges = [
+        range(int(low), int(high) + 1) for low, high in (stats.binom.interval(1 - 1e-7, n, s) for s in (first, second))
+    ]
     if len(ranges[0]) * len(ranges[1]) > 4000:
         drawn = np.random.default_rng(0).multinomial(n, [first, second, 1 - first - second], size=2000)
         yield from ((int(one), int(other), 1 / 2000) for one, other, _ in drawn)
@@ -372,7 +376,9 @@ def areas_and_calibration(simulation: Simulation) -> None:
             )  # fmt: skip
 
     def error_is_covered(generator: Generator, n: int, too_sure: float) -> bool:
-        confidence = np.where(generator.random(n) < 0.7, generator.beta(30, 2, n), generator.uniform(0.6, 1, n)).clip(0.6)
+        confidence = np.where(generator.random(n) < 0.7, generator.beta(30, 2, n), generator.uniform(0.6, 1, n)).clip(
+            0.6
+        )
         labels = (generator.random(n) >= confidence - too_sure).astype(int)
         predictions = ClassPredictions(np.stack([confidence, 1 - confidence], axis=1), labels, ("cat", "dog"))
         return too_sure in calibration_error_interval(predictions, resamples=200).interval
@@ -410,7 +416,15 @@ def two_sources(simulation: Simulation) -> None:
 
 def powers(simulation: Simulation) -> None:
     """Planted differences found, beside what power() says."""
-    for settings, repeats, of_sd in ((2, 3, 4), (2, 10, 1.5), (5, 3, 4), (5, 5, 2), (7, 16, 1.25), (12, 3, 4), (12, 5, 2.5)):
+    for settings, repeats, of_sd in (
+        (2, 3, 4),
+        (2, 10, 1.5),
+        (5, 3, 4),
+        (5, 5, 2),
+        (7, 16, 1.25),
+        (12, 3, 4),
+        (12, 5, 2.5),
+    ):
         expected = power(of_sd * SD, SD, repeats, settings=settings)
 
         def is_found(generator: Generator, k: int = settings, b: int = repeats, d: float = of_sd * SD) -> bool:
@@ -446,7 +460,11 @@ def advice(simulation: Simulation) -> None:
         for name, powers_reached in reached.items():
             of = f"{settings} settings, {repeats} repeats, {100 * difference:g} points, {name}; truly {lacking} lacking"
             simulation.add(
-                "mean power after the repeats advised", of, float(np.mean(powers_reached)), len(powers_reached), "about 80%"
+                "mean power after the repeats advised",
+                of,
+                float(np.mean(powers_reached)),
+                len(powers_reached),
+                "about 80%",
             )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cnnlab.evaluation import score_interval
 from cnnlab.evaluation.comparison.mcnemar import mcnemar_p
-from cnnlab.evaluation.comparison.results import Verdict
+from cnnlab.evaluation.comparison.results import DifferenceVerdict
 
 TEXT = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```\n```\n(.*?)```", TEXT, re.DOTALL)
@@ -26,7 +26,7 @@ def test_every_verdict_is_explained() -> None:
     from typing import get_args
 
     table = TEXT.partition("## The verdict")[2].partition("*Undecided*")[0]
-    assert set(re.findall(r"`(\w+)`", table)) == set(get_args(Verdict))
+    assert set(re.findall(r"`(\w+)`", table)) == set(get_args(DifferenceVerdict))
 
 
 def test_numbers_in_the_prose_are_right() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from cnnlab.core.errors import UsageError
-from cnnlab.studies.claims import Alike, Amount, Compared, Leads, read_claim
+from cnnlab.studies.claim_grammar import Amount, BestClaim, ComparisonClaim, NoDifferenceClaim, read_claim
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from cnnlab.studies.claims import Alike, Amount, Compared, Leads, read_claim
 )
 def test_metric_and_margin_stand_in_either_order(metric_first, margin_first):
     first, second = read_claim(metric_first), read_claim(margin_first)
-    assert isinstance(first, Compared | Alike) and isinstance(second, type(first))
+    assert isinstance(first, ComparisonClaim | NoDifferenceClaim) and isinstance(second, type(first))
     assert {**vars(first), "text": ""} == {**vars(second), "text": ""}
     assert first.metric is not None
 
@@ -31,17 +31,17 @@ def test_a_margin_is_said_once():
 @pytest.mark.parametrize("stop", [".", " ."])
 def test_a_full_stop_may_end_a_claim(stop):
     claim = read_claim(f"optimizer.lr=0.1 is better than optimizer.lr=0.01{stop}")
-    assert isinstance(claim, Compared) and claim.right.values == {"optimizer.lr": "0.01"}
+    assert isinstance(claim, ComparisonClaim) and claim.right.values == {"optimizer.lr": "0.01"}
     assert claim.text.endswith(stop)
     bound = read_claim(f"x=1 is better than x=2 by at least 2 points{stop}")
-    assert isinstance(bound, Compared) and bound.margin == Amount(2.0, "points")
+    assert isinstance(bound, ComparisonClaim) and bound.margin == Amount(2.0, "points")
 
 
 def test_a_dot_that_is_a_value_is_no_full_stop():
     claim = read_claim("x=1 is better than data=.")
-    assert isinstance(claim, Compared) and claim.right.values == {"data": "."}
+    assert isinstance(claim, ComparisonClaim) and claim.right.values == {"data": "."}
     inside = read_claim("data=a.b. is the best.")
-    assert isinstance(inside, Leads) and inside.setting.values == {"data": "a.b."}
+    assert isinstance(inside, BestClaim) and inside.setting.values == {"data": "a.b."}
 
 
 @pytest.mark.parametrize(

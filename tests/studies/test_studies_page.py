@@ -12,7 +12,7 @@ from cnnlab.cli.app import app
 from cnnlab.core import yaml
 from cnnlab.core.errors import DataError
 from cnnlab.studies import Study, ThreadExecutor
-from cnnlab.studies.claims import read_claim
+from cnnlab.studies.claim_grammar import read_claim
 from cnnlab.studies.designs import designs
 from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.study_file import read_study

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.comparison.mcnemar import compare_predictions as compare_predictions
     from cnnlab.evaluation.comparison.power import power as power
     from cnnlab.evaluation.comparison.power import required_repeats as required_repeats
-    from cnnlab.evaluation.comparison.reference_tests import ReferenceComparison as ReferenceComparison
-    from cnnlab.evaluation.comparison.reference_tests import compare_to_mean as compare_to_mean
-    from cnnlab.evaluation.comparison.reference_tests import compare_to_number as compare_to_number
+    from cnnlab.evaluation.comparison.published_value_tests import ReferenceComparison as ReferenceComparison
+    from cnnlab.evaluation.comparison.published_value_tests import compare_to_mean as compare_to_mean
+    from cnnlab.evaluation.comparison.published_value_tests import compare_to_number as compare_to_number
     from cnnlab.evaluation.comparison.results import Comparisons as Comparisons
     from cnnlab.evaluation.comparison.results import Difference as Difference
     from cnnlab.evaluation.comparison.results import SettingSummary as SettingSummary
@@ -78,7 +78,7 @@ _HOMES = {
         "power",
         "required_repeats",
     ),
-    "comparison.reference_tests": (
+    "comparison.published_value_tests": (
         "ReferenceComparison",
         "compare_to_mean",
         "compare_to_number",

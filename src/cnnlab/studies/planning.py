@@ -11,7 +11,7 @@ from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.search import searched
 from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
-from cnnlab.studies.trials import Known, Trials, is_for_good
+from cnnlab.studies.trials import SettingFacts, Trials, is_for_good
 from cnnlab.training.python_objects import sharing_datasets
 
 State = Literal["finished", "pruned", "unfinished", "failed", "missing"]
@@ -123,7 +123,7 @@ def estimate(plan: StudyPlan, study_settings: StudySettings, trials: Trials, rec
     return Estimate(seconds / at_once, at_once, speeds)
 
 
-def _seconds(trial: PlannedTrial, known: Known, images_per_second: float) -> float:
+def _seconds(trial: PlannedTrial, known: SettingFacts, images_per_second: float) -> float:
     """Of the epochs left, with what is scored after each and at the end, and a trial's start and record."""
     trained = trial.epochs_left * known.sizes["train"]
     held_out = sum(known.sizes.values()) - known.sizes["train"]

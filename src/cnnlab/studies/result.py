@@ -14,7 +14,7 @@ FORMAT = 1
 
 TrialStatus = Literal["finished", "failed", "missing", "pruned"]
 FailureKind = Literal["nan", "memory", "crash", "error"]
-Verdict = Literal["supported", "contradicted", "undecided"]
+ClaimVerdict = Literal["supported", "contradicted", "undecided"]
 Word = Literal["reproduced", "compatible", "better", "worse", "not comparable", "not measured"]
 UnitName = Literal["share", "loss", "minutes", "seconds", "epochs", "images/s", "number"]
 
@@ -203,7 +203,7 @@ class Claim:
     """
 
     text: str
-    verdict: Verdict
+    verdict: ClaimVerdict
     why: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
 

@@ -25,7 +25,7 @@ from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
 from cnnlab.studies.statistics.published_numbers import resolve_table
 from cnnlab.studies.statistics.verdicts import resolve_claim
 from cnnlab.studies.study_file import StudyFile, read_study
-from cnnlab.studies.trials import Known, Trials, is_for_good
+from cnnlab.studies.trials import SettingFacts, Trials, is_for_good
 from cnnlab.training import store_at
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Study:
         return f"Study({self.name}: {len(self.study_settings.settings)} settings × {len(self.file.repeats)} seeds)"
 
     @cached_property
-    def _known(self) -> Known:
+    def _known(self) -> SettingFacts:
         """What a setting comes to that stands for all: of a search, its first draw's recipe or the base's."""
         if self.study_settings.settings:
             return self.trials.known(self.study_settings.settings[0])

@@ -16,7 +16,7 @@ from cnnlab.training.python_objects import PythonObjects, data_key, sharing_data
 
 
 @dataclass(frozen=True)
-class Known:
+class SettingFacts:
     """What was found out about a setting by reading its recipe against its data.
 
     :param identity: what the digests of its trials are taken over, but for the seed.
@@ -45,7 +45,7 @@ class Trials:
     def __init__(self, store: RunStore, data_dir: Path | None = None, offline: bool = False) -> None:
         self.store, self.data_dir, self.offline = store, data_dir, offline
         self.sets = DatasetCache()
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, SettingFacts] = {}
         self._found: dict[str, RunSummary] = {}
 
     def read(self, settings: Iterable[PlannedSetting]) -> None:
@@ -57,13 +57,13 @@ class Trials:
         for setting in sorted(new, key=_data_of):
             self.known(setting)
 
-    def known(self, setting: PlannedSetting) -> Known:
+    def known(self, setting: PlannedSetting) -> SettingFacts:
         """What a setting's recipe comes to on its data."""
         if setting.key not in self._known:
             self._known[setting.key] = self.known_of(setting)
         return self._known[setting.key]
 
-    def known_of(self, setting: PlannedSetting) -> Known:
+    def known_of(self, setting: PlannedSetting) -> SettingFacts:
         """The same for a setting that is no part of the study, and is not remembered."""
         try:
             with sharing_datasets(self.sets):
@@ -98,11 +98,11 @@ def is_for_good(failure: Mapping[str, Any], run: RunSummary | None) -> bool:
     return failure["kind"] == "nan" and run is not None
 
 
-def _known(read: TrainingSetup) -> Known:
+def _known(read: TrainingSetup) -> SettingFacts:
     splits = tuple(name for name, part in read.dataset.parts() if part.targets and len(part))
     identity = read.recipe.identity(read.dataset.digest, read.start_digest)
     sizes = {name: len(part) for name, part in read.dataset.parts()}
-    return Known(identity, read.objective, splits, sizes, read.plan.end)
+    return SettingFacts(identity, read.objective, splits, sizes, read.plan.end)
 
 
 def _data_of(setting: PlannedSetting) -> str:

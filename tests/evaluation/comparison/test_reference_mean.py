@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation.comparison.reference_tests import compare_to_mean
+from cnnlab.evaluation.comparison.published_value_tests import compare_to_mean
 
 VALUES = [0.912, 0.918, 0.915]
 

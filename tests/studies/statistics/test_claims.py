@@ -7,7 +7,15 @@ from small_studies import run_here, study_of
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import compare_settings
 from cnnlab.studies import Study
-from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, Compared, Leads, read_claim
+from cnnlab.studies.claim_grammar import (
+    Amount,
+    BestClaim,
+    BoundClaim,
+    ChosenSettings,
+    ComparisonClaim,
+    NoDifferenceClaim,
+    read_claim,
+)
 from cnnlab.studies.measures import Measure
 from cnnlab.studies.result import Metric
 from cnnlab.studies.settings import StudySettings
@@ -27,53 +35,64 @@ SEEDS = (0, 1, 2, 3, 4)
     [
         (
             "augment='flip' is worse than augment='rotate(30)' on test_accuracy",
-            Compared(
-                "", Chosen({"augment": "flip"}, ""), "worse", Chosen({"augment": "rotate(30)"}, ""), "test_accuracy"
+            ComparisonClaim(
+                "",
+                ChosenSettings({"augment": "flip"}, ""),
+                "worse",
+                ChosenSettings({"augment": "rotate(30)"}, ""),
+                "test_accuracy",
             ),
         ),
         (
             "augment=mixup(0.5)|rotate(10) and epochs=3  is  better than the baseline by at least 0.5 points",
-            Compared(
+            ComparisonClaim(
                 "",
-                Chosen({"augment": "mixup(0.5)|rotate(10)", "epochs": "3"}, ""),
+                ChosenSettings({"augment": "mixup(0.5)|rotate(10)", "epochs": "3"}, ""),
                 "better",
-                Chosen(None, ""),
+                ChosenSettings(None, ""),
                 None,
                 Amount(0.5, "points"),
             ),
         ),
         (
             'model="cnn(filters=[8, 16], dense=[4])" is no different from model=mlp on seconds within 2 minutes',
-            Alike(
+            NoDifferenceClaim(
                 "",
-                Chosen({"model": "cnn(filters=[8, 16], dense=[4])"}, ""),
-                Chosen({"model": "mlp"}, ""),
+                ChosenSettings({"model": "cnn(filters=[8, 16], dense=[4])"}, ""),
+                ChosenSettings({"model": "mlp"}, ""),
                 "seconds",
                 Amount(2, "minutes"),
             ),
         ),
-        ("the best test_accuracy is at least 0.90", Bounded("", None, "test_accuracy", "at least", Amount(0.9))),
-        ("best test_loss is below 1e-1", Bounded("", None, "test_loss", "below", Amount(0.1))),
+        ("the best test_accuracy is at least 0.90", BoundClaim("", None, "test_accuracy", "at least", Amount(0.9))),
+        ("best test_loss is below 1e-1", BoundClaim("", None, "test_loss", "below", Amount(0.1))),
         (
             "recall of 'cat' on validation of augment=none is above 70%",
-            Bounded(
-                "", Chosen({"augment": "none"}, ""), "recall of 'cat' on validation", "above", Amount(70, "points")
+            BoundClaim(
+                "",
+                ChosenSettings({"augment": "none"}, ""),
+                "recall of 'cat' on validation",
+                "above",
+                Amount(70, "points"),
             ),
         ),
         (
             "epochs to 90% validation_accuracy of optimizer.lr=0.1 is at most 3 epochs",
-            Bounded(
+            BoundClaim(
                 "",
-                Chosen({"optimizer.lr": "0.1"}, ""),
+                ChosenSettings({"optimizer.lr": "0.1"}, ""),
                 "epochs to 90% validation_accuracy",
                 "at most",
                 Amount(3, "epochs"),
             ),
         ),
-        ("augment=none, epochs=3 is the best on gap", Leads("", Chosen({"augment": "none", "epochs": "3"}, ""), "gap")),
+        (
+            "augment=none, epochs=3 is the best on gap",
+            BestClaim("", ChosenSettings({"augment": "none", "epochs": "3"}, ""), "gap"),
+        ),
         (
             "the gap with augment=none is above 0",
-            Bounded("", Chosen({"augment": "none"}, ""), "the gap", "above", Amount(0)),
+            BoundClaim("", ChosenSettings({"augment": "none"}, ""), "the gap", "above", Amount(0)),
         ),
     ],
 )
@@ -85,7 +104,11 @@ def stripped(claim):
     """Without the texts, which serve messages."""
     from dataclasses import replace
 
-    changed = {name: Chosen(value.values, "") for name, value in vars(claim).items() if isinstance(value, Chosen)}
+    changed = {
+        name: ChosenSettings(value.values, "")
+        for name, value in vars(claim).items()
+        if isinstance(value, ChosenSettings)
+    }
     return replace(claim, text="", **changed)
 
 

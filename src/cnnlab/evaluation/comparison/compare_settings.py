@@ -10,10 +10,10 @@ import numpy as np
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.evaluation.comparison.anova import Array
 from cnnlab.evaluation.comparison.explanations import cautions, method, reason
-from cnnlab.evaluation.comparison.multiple_comparisons import Family, Pairs, family_pairs, holm
+from cnnlab.evaluation.comparison.multiple_comparisons import FamilyKind, Pairs, family_pairs, holm
 from cnnlab.evaluation.comparison.pair_tests import PairTest, compare_pair
 from cnnlab.evaluation.comparison.permutation_test import sign_flip_p, smallest_p
-from cnnlab.evaluation.comparison.results import Comparisons, Difference, SettingSummary, Verdict
+from cnnlab.evaluation.comparison.results import Comparisons, Difference, DifferenceVerdict, SettingSummary
 from cnnlab.evaluation.comparison.test_selection import Asked, ComparisonPlan, Test, choose_tests
 from cnnlab.evaluation.intervals import LEVEL, mean_interval
 from cnnlab.evaluation.units import POINTS, Unit
@@ -171,7 +171,7 @@ def _family(
     names: Sequence[str], baseline: str | None, planned: Sequence[tuple[str, str]] | None
 ) -> tuple[Asked, Pairs]:
     if planned is None:
-        family: Family = "all" if baseline is None else "baseline"
+        family: FamilyKind = "all" if baseline is None else "baseline"
         return family, family_pairs(len(names), family, 0 if baseline is None else names.index(baseline))
     if baseline is not None:
         raise UsageError("comparisons are planned, or with a baseline; give one of the two.")
@@ -229,7 +229,7 @@ def _difference(
     )
 
 
-def _verdict(pair_test: PairTest, question: _Question) -> Verdict:
+def _verdict(pair_test: PairTest, question: _Question) -> DifferenceVerdict:
     if pair_test.why:
         return "identical" if pair_test.is_same else "untested"
     estimate, interval = pair_test.estimate or 0.0, pair_test.interval

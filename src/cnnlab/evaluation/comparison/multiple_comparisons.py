@@ -10,7 +10,7 @@ from scipy import special
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Pairs: TypeAlias = tuple[tuple[int, int], ...]
-Family: TypeAlias = Literal["baseline", "all"]
+FamilyKind: TypeAlias = Literal["baseline", "all"]
 _POINTS = 2**15
 _MANY = 200
 _POINTS_OF_MANY = 2**13
@@ -61,7 +61,7 @@ def single_p(t: float, df: float) -> float:
     return float(2 * special.stdtr(df, -abs(t)))
 
 
-def family_pairs(count: int, family: Family, baseline: int = 0) -> Pairs:
+def family_pairs(count: int, family: FamilyKind, baseline: int = 0) -> Pairs:
     """The differences of a family: each other setting against the baseline, or each later setting against each."""
     if family == "baseline":
         return tuple((place, baseline) for place in range(count) if place != baseline)

@@ -11,7 +11,7 @@ from scipy import special
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.comparison.anova import Array
-from cnnlab.evaluation.comparison.multiple_comparisons import Family, LargestT, family_pairs
+from cnnlab.evaluation.comparison.multiple_comparisons import FamilyKind, LargestT, family_pairs
 from cnnlab.evaluation.comparison.own_variances import prior_dfs
 from cnnlab.evaluation.intervals import LEVEL, t_quantile
 
@@ -39,7 +39,7 @@ def power(
     repeats: int,
     *,
     settings: int = 2,
-    family: Family = "baseline",
+    family: FamilyKind = "baseline",
     level: float = LEVEL,
     blocked: bool = True,
     test: Assumed = "auto",
@@ -69,7 +69,7 @@ def required_repeats(
     std: float,
     *,
     settings: int = 2,
-    family: Family = "baseline",
+    family: FamilyKind = "baseline",
     level: float = LEVEL,
     promised: float = POWER,
     blocked: bool = True,
@@ -157,7 +157,7 @@ def _drawn_variances(df: float, df_of_others: float) -> tuple[Array, Array, Arra
 
 
 @lru_cache(maxsize=4096)
-def _critical(settings: int, family: Family, level: float, df: int) -> float:
+def _critical(settings: int, family: FamilyKind, level: float, df: int) -> float:
     return LargestT(family_pairs(settings, family), np.eye(settings)).critical(level, df)
 
 

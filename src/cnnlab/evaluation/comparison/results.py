@@ -12,8 +12,8 @@ from cnnlab.evaluation.units import Unit
 if TYPE_CHECKING:
     import pandas as pd
 
-Verdict: TypeAlias = Literal["better", "worse", "undecided", "alike", "identical", "untested"]
-_OPPOSITE: Mapping[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+DifferenceVerdict: TypeAlias = Literal["better", "worse", "undecided", "alike", "identical", "untested"]
+_OPPOSITE: Mapping[DifferenceVerdict, DifferenceVerdict] = {"better": "worse", "worse": "better"}
 _COLUMNS = ("setting", "reference", "estimate", "low", "high", "p_value", "permutation_p", "repeats", "test")
 
 
@@ -64,7 +64,7 @@ class Difference:
     setting: str
     reference: str
     unit: Unit
-    verdict: Verdict
+    verdict: DifferenceVerdict
     why: str = ""
     estimate: float | None = None
     interval: Interval | None = None

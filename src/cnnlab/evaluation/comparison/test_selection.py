@@ -7,11 +7,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from cnnlab.evaluation.comparison.anova import AdditiveFit, Array, fit_additive
-from cnnlab.evaluation.comparison.multiple_comparisons import Family, LargestT, Pairs
+from cnnlab.evaluation.comparison.multiple_comparisons import FamilyKind, LargestT, Pairs
 from cnnlab.evaluation.comparison.own_variances import OwnVarianceFit, fit_own_variances
 from cnnlab.evaluation.intervals import least_variance, t_quantile
 
-Asked: TypeAlias = Family | Literal["planned"]
+Asked: TypeAlias = FamilyKind | Literal["planned"]
 Test: TypeAlias = Literal["auto", "pooled", "paired", "permutation"]
 
 

@@ -14,7 +14,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.data import Dataset, ImageSet
 from cnnlab.evaluation.intervals import Interval, score_interval
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
-from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_seen
+from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_training_images
 from cnnlab.evaluation.prediction.predictor import BATCH, Predictor, predictor_of
 from cnnlab.models import Classifier
 from cnnlab.runs import Predictions, Run
@@ -99,7 +99,7 @@ def evaluate(
     split = split or _usual_split(dataset, is_other=own is None)
     parts = _parts(dataset, split)
     if own is None and isinstance(run, Run):
-        warn_of_seen(run, parts, data_dir)
+        warn_of_training_images(run, parts, data_dir)
     objective = model.objective
     targets = _targets(model, parts)
     if targets:

@@ -33,7 +33,7 @@ def in_own_splits(run: Run, data: Any, dataset: Dataset, data_dir: str | Path | 
     return again if again is not None and again.digest == recorded else None
 
 
-def warn_of_seen(run: Run, parts: Sequence[ImageSet], data_dir: str | Path | None) -> None:
+def warn_of_training_images(run: Run, parts: Sequence[ImageSet], data_dir: str | Path | None) -> None:
     """Warns of pictures, equal pixel by pixel, that are in the train split of the run too."""
     train = _train_of(run, data_dir)
     if train is None:

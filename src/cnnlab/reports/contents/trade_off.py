@@ -11,7 +11,7 @@ from cnnlab.studies.result import Setting
 
 
 @dataclass(frozen=True)
-class Point:
+class TradeOffPoint:
     """One setting.
 
     :param seconds: of one training, the mean over the repeats; ``shortest`` and ``longest`` of them.
@@ -28,7 +28,7 @@ class Point:
     is_front: bool
 
 
-def trade_off(subject: ReportSubject) -> tuple[Point, ...]:
+def trade_off(subject: ReportSubject) -> tuple[TradeOffPoint, ...]:
     """A point for each setting that has finished, in the order of the study."""
     known = [(setting, times) for setting in subject.ranked if (times := _seconds(setting))]
     values = [subject.sign * (subject.mean(setting) or 0.0) for setting, _ in known]
@@ -41,7 +41,7 @@ def trade_off(subject: ReportSubject) -> tuple[Point, ...]:
         value = subject.mean(setting) or 0.0
         seconds = float(np.mean(times))
         label, key = subject.label(setting.key), setting.key
-        points[key] = Point(key, label, seconds, min(times), max(times), value, ends, is_front)
+        points[key] = TradeOffPoint(key, label, seconds, min(times), max(times), value, ends, is_front)
     return tuple(points[setting.key] for setting in subject.result.settings if setting.key in points)
 
 
@@ -51,7 +51,7 @@ def pareto(costs: Sequence[float], values: Sequence[float]) -> list[bool]:
     return [not any(c <= cost and v >= value and (c < cost or v > value) for c, v in pairs) for cost, value in pairs]
 
 
-def trade_off_table(subject: ReportSubject, points: Sequence[Point]) -> Table:
+def trade_off_table(subject: ReportSubject, points: Sequence[TradeOffPoint]) -> Table:
     """A row a setting."""
     metric = subject.metric
     columns = (

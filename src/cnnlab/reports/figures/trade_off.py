@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import TableColumn
-from cnnlab.reports.contents.trade_off import Point
+from cnnlab.reports.contents.trade_off import TradeOffPoint
 from cnnlab.reports.figures.style import DOT, SOFT, haloed, in_unit, logarithmic, sheet
 from cnnlab.reports.style import INK
 
@@ -41,7 +41,7 @@ class PanelBox(NamedTuple):
         return self.left <= x <= self.right and self.bottom <= y <= self.top
 
 
-def draw_trade_off(subject: ReportSubject, points: Sequence[Point], colours: Mapping[str, str]) -> "Figure":
+def draw_trade_off(subject: ReportSubject, points: Sequence[TradeOffPoint], colours: Mapping[str, str]) -> "Figure":
     """A dot a setting with the range of its times and its interval, of many for the front alone; the front as steps."""
     figure, (axes,) = sheet(3.2)
     times = [point.seconds for point in points]
@@ -65,7 +65,7 @@ def draw_trade_off(subject: ReportSubject, points: Sequence[Point], colours: Map
     return figure
 
 
-def _draw_point(axes: "Axes", point: Point, colour: str, *, has_lines: bool) -> None:
+def _draw_point(axes: "Axes", point: TradeOffPoint, colour: str, *, has_lines: bool) -> None:
     if has_lines and point.interval:
         axes.plot([point.seconds] * 2, point.interval, color=colour, linewidth=1.4, alpha=0.6, zorder=3)
     if has_lines and point.longest > point.shortest:
@@ -74,7 +74,9 @@ def _draw_point(axes: "Axes", point: Point, colour: str, *, has_lines: bool) -> 
     axes.plot(point.seconds, point.value, color=colour, **{**DOT, "markersize": size})
 
 
-def _name_points(axes: "Axes", names: Mapping[str, str], front: Sequence[Point], points: Sequence[Point]) -> None:
+def _name_points(
+    axes: "Axes", names: Mapping[str, str], front: Sequence[TradeOffPoint], points: Sequence[TradeOffPoint]
+) -> None:
     """Those of the front by name, and of few all for which there is room; none over another name or a dot."""
     # Limits follow the data only once they are asked for.
     axes.autoscale_view()

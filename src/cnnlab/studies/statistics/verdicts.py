@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Any
 from cnnlab import evaluation
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import Interval
-from cnnlab.studies.claims import Alike, Amount, Bounded, Chosen, ClaimRead, Compared, Leads, read_claim
+from cnnlab.studies.claim_grammar import (
+    Amount,
+    BestClaim,
+    BoundClaim,
+    ChosenSettings,
+    ClaimRead,
+    ComparisonClaim,
+    NoDifferenceClaim,
+    read_claim,
+)
 from cnnlab.studies.measures import Measure
-from cnnlab.studies.result import Claim, Metric, Verdict
+from cnnlab.studies.result import Claim, ClaimVerdict, Metric
 from cnnlab.studies.settings import PlannedSetting, StudySettings
 from cnnlab.studies.statistics.rank_comparisons import RankedPair, claimed_pair, rank_pairs
 from cnnlab.studies.statistics.single_runs import ONLY_REPEATS
@@ -50,19 +59,19 @@ def resolve_claim(text: str, study_settings: StudySettings, measure: Callable[[s
         metric = measure(claim.metric).metric
     except UsageError as error:
         raise UsageError(f"{what}: {error}") from error
-    if isinstance(claim, Bounded):
+    if isinstance(claim, BoundClaim):
         pairs: tuple[tuple[str, str | None], ...] = ()
         if claim.setting is not None:
             pairs = tuple((s.key, None) for s in _settings(claim.setting, study_settings, what))
         return ResolvedClaim(claim, metric, pairs, _amount(claim.level, metric, what, is_level=True))
-    if isinstance(claim, Leads):
+    if isinstance(claim, BestClaim):
         settings = _settings(claim.setting, study_settings, what)
         if len(settings) > 1:
             raise UsageError(f"{what}: {claim.setting.text} fits {len(settings)} settings; only one can be the best.")
         return ResolvedClaim(claim, metric, ((settings[0].key, None),))
-    given = claim.margin if isinstance(claim, Compared) else claim.within
+    given = claim.margin if isinstance(claim, ComparisonClaim) else claim.within
     amount = None if given is None else _amount(given, metric, what)
-    if isinstance(claim, Alike) and amount is None:
+    if isinstance(claim, NoDifferenceClaim) and amount is None:
         if metric.unit != "share":
             raise UsageError(f"{what}: say what difference counts, as in: within 0.01.")
         amount = _EQUIVALENT
@@ -82,9 +91,9 @@ def planned_pairs(claims: Iterable[ResolvedClaim], baseline: str | None) -> dict
 def judge_claim(resolved: ResolvedClaim, tables: Tables) -> Claim:
     """What became of a claim, by the numbers there are."""
     claim = resolved.claim
-    if isinstance(claim, Bounded):
+    if isinstance(claim, BoundClaim):
         return _bounded(resolved, claim, tables)
-    if isinstance(claim, Leads):
+    if isinstance(claim, BestClaim):
         return _leads(resolved, claim, tables)
     if tables.late(resolved.metric.name, [key for pair in resolved.pairs for key in pair if key is not None]):
         return _compared_late(resolved, claim, tables)
@@ -96,11 +105,13 @@ def judge_claim(resolved: ResolvedClaim, tables: Tables) -> Claim:
         mcnemar = tables.image_by_image(resolved.metric, resolved.pairs[0][0], str(resolved.pairs[0][1]))
         if mcnemar is not None:
             return Claim(claim.text, "undecided", f"{mcnemar.sentence} {ONLY_REPEATS}", mcnemar.to_dict())
-    verdict = _alike(difference, resolved) if isinstance(claim, Alike) else _compared(claim, difference, resolved)
+    verdict = (
+        _alike(difference, resolved) if isinstance(claim, NoDifferenceClaim) else _compared(claim, difference, resolved)
+    )
     return Claim(claim.text, verdict, _why(claim, difference, resolved), _numbers(difference))
 
 
-def _settings(chosen: Chosen, study_settings: StudySettings, what: str) -> tuple[PlannedSetting, ...]:
+def _settings(chosen: ChosenSettings, study_settings: StudySettings, what: str) -> tuple[PlannedSetting, ...]:
     if study_settings.searched:
         raise UsageError(f"{what}: nobody knows what a search will try; claim something of the best, as in: the best …")
     if chosen.values is not None:
@@ -110,7 +121,9 @@ def _settings(chosen: Chosen, study_settings: StudySettings, what: str) -> tuple
     return tuple(setting for setting in study_settings.settings if setting.key == study_settings.baseline)
 
 
-def _pairs(claim: Compared | Alike, study_settings: StudySettings, what: str) -> tuple[tuple[str, str | None], ...]:
+def _pairs(
+    claim: ComparisonClaim | NoDifferenceClaim, study_settings: StudySettings, what: str
+) -> tuple[tuple[str, str | None], ...]:
     """Each setting on the left with its counterpart: the one on the right that has the same values otherwise."""
     left, right = _settings(claim.left, study_settings, what), _settings(claim.right, study_settings, what)
     if len(left) == len(right) == 1:
@@ -165,7 +178,7 @@ def _in_unit(amount: Amount, metric: Metric, what: str, is_level: bool) -> float
 
 def _difference(resolved: ResolvedClaim, tables: Tables) -> "Difference | None":
     metric, first = resolved.metric, resolved.pairs[0]
-    smallest = resolved.amount if isinstance(resolved.claim, Alike) else None
+    smallest = resolved.amount if isinstance(resolved.claim, NoDifferenceClaim) else None
     if len(resolved.pairs) == 1 and first[1] is not None:
         return tables.between(metric.name, first[0], first[1], smallest)
     frame = _blocks(resolved, tables)
@@ -193,7 +206,7 @@ def _blocks(resolved: ResolvedClaim, tables: Tables) -> "pd.DataFrame":
     return pd.DataFrame.from_dict(known, orient="index", columns=["left", "right"], dtype=float)
 
 
-def _compared(claim: Compared, difference: "Difference", resolved: ResolvedClaim) -> Verdict:
+def _compared(claim: ComparisonClaim, difference: "Difference", resolved: ResolvedClaim) -> ClaimVerdict:
     is_upwards = _is_upwards(claim, resolved.metric)
     low, high = _towards(difference, is_upwards)
     margin = resolved.amount
@@ -206,18 +219,23 @@ def _compared(claim: Compared, difference: "Difference", resolved: ResolvedClaim
     return "supported" if (difference.estimate or 0.0) * (1 if is_upwards else -1) > 0 else "contradicted"
 
 
-def _is_upwards(claim: Compared, metric: Metric) -> bool:
+def _is_upwards(claim: ComparisonClaim, metric: Metric) -> bool:
     """Whether the left one is claimed to have the larger number."""
     return claim.relation == "higher" or (claim.relation, metric.better) in (("better", "higher"), ("worse", "lower"))
 
 
-def _compared_late(resolved: ResolvedClaim, claim: Compared | Alike, tables: Tables) -> Claim:
+def _compared_late(resolved: ResolvedClaim, claim: ComparisonClaim | NoDifferenceClaim, tables: Tables) -> Claim:
     """By ranks, where some trials never came to the level."""
     pairs = [
         claimed_pair(tables, resolved.metric.name, left, right) for left, right in resolved.pairs if right is not None
     ]
     ranked_pairs = [pair for pair in pairs if pair is not None]
-    if len(resolved.pairs) > 1 or isinstance(claim, Alike) or resolved.amount is not None or not ranked_pairs:
+    if (
+        len(resolved.pairs) > 1
+        or isinstance(claim, NoDifferenceClaim)
+        or resolved.amount is not None
+        or not ranked_pairs
+    ):
         late = "Some trials never came to the level, so there is no difference in numbers to hold this to"
         return Claim(
             claim.text,
@@ -228,13 +246,13 @@ def _compared_late(resolved: ResolvedClaim, claim: Compared | Alike, tables: Tab
     (pair,) = ranked_pairs
     repeats, unreached = list(pair.found.counts), list(pair.found.beyond)
     numbers = {"p": pair.p, "test": "rank-sum", "repeats": repeats, "unreached": unreached}
-    verdict: Verdict = "undecided"
+    verdict: ClaimVerdict = "undecided"
     if pair.verdict != "undecided":
         verdict = "supported" if pair.found.is_higher == _is_upwards(claim, resolved.metric) else "contradicted"
     return Claim(claim.text, verdict, pair.sentence, numbers)
 
 
-def _alike(difference: "Difference", resolved: ResolvedClaim) -> Verdict:
+def _alike(difference: "Difference", resolved: ResolvedClaim) -> ClaimVerdict:
     margin = resolved.amount or 0.0
     low, high = _towards(difference, is_upwards=True)
     if -margin <= low and high <= margin:
@@ -252,7 +270,7 @@ def _towards(difference: "Difference", is_upwards: bool) -> tuple[float, float]:
     return (interval.low, interval.high) if is_upwards else (-interval.high, -interval.low)
 
 
-def _why(claim: Compared | Alike, difference: "Difference", resolved: ResolvedClaim) -> str:
+def _why(claim: ComparisonClaim | NoDifferenceClaim, difference: "Difference", resolved: ResolvedClaim) -> str:
     """In the words of the comparison, with the settings as the claim names them where there are several."""
     if len(resolved.pairs) == 1:
         return difference.sentence
@@ -276,7 +294,7 @@ def _numbers(difference: "Difference") -> dict[str, Any]:
     }
 
 
-def _leads(resolved: ResolvedClaim, claim: Leads, tables: Tables) -> Claim:
+def _leads(resolved: ResolvedClaim, claim: BestClaim, tables: Tables) -> Claim:
     key, metric = resolved.pairs[0][0], resolved.metric.name
     differences: Sequence[Difference | RankedPair]
     if tables.late(metric, tables.labels):
@@ -285,14 +303,14 @@ def _leads(resolved: ResolvedClaim, claim: Leads, tables: Tables) -> Claim:
         differences = tables.leading(metric, key)
     worse = [difference for difference in differences if difference.verdict == "worse"]
     open_ = [difference for difference in differences if difference.verdict != "better"]
-    verdict: Verdict = "contradicted" if worse else "undecided" if open_ or not differences else "supported"
+    verdict: ClaimVerdict = "contradicted" if worse else "undecided" if open_ or not differences else "supported"
     telling = (worse or open_ or differences)[:1]
     count = f"Better than {len(differences) - len(open_)} of {len(differences)} others."
     why = f"{count} {telling[0].sentence}" if telling else "There is nothing to compare it with."
     return Claim(claim.text, verdict, why, {"better_than": len(differences) - len(open_), "others": len(differences)})
 
 
-def _bounded(resolved: ResolvedClaim, claim: Bounded, tables: Tables) -> Claim:
+def _bounded(resolved: ResolvedClaim, claim: BoundClaim, tables: Tables) -> Claim:
     metric, level = resolved.metric, resolved.amount or 0.0
     keys = [key for key, _ in resolved.pairs] or _best(tables, metric)
     values = _by_seed(tables, metric.name, keys)
@@ -351,7 +369,7 @@ def _around_mean(interval: Interval | None, level: float, metric: Metric) -> Int
     return whole if limits is None else whole.within(*limits)
 
 
-def _beyond(low: float | None, high: float | None, level: float, is_floor: bool) -> Verdict:
+def _beyond(low: float | None, high: float | None, level: float, is_floor: bool) -> ClaimVerdict:
     """Whether the whole interval lies on the side claimed, or on the other; without one, nobody knows."""
     if low is None or high is None:
         return "undecided"
@@ -360,7 +378,7 @@ def _beyond(low: float | None, high: float | None, level: float, is_floor: bool)
     return "supported" if low >= level else "contradicted" if high < level else "undecided"
 
 
-def _bounded_why(label: str, metric: Metric, numbers: dict[str, Any], claim: Bounded) -> str:
+def _bounded_why(label: str, metric: Metric, numbers: dict[str, Any], claim: BoundClaim) -> str:
     unit = difference_unit(metric)
     shown = f"{metric.label} of {label}: {unit.value(numbers['mean'])}"
     if numbers["low"] is not None and numbers["low"] == numbers["high"]:

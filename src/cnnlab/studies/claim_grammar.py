@@ -72,7 +72,7 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenSettings:
     """The settings meant: values by axis; None for the baseline."""
 
     values: Mapping[str, str] | None
@@ -80,49 +80,49 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparisonClaim:
     """One setting is better, worse, higher or lower than another."""
 
     text: str
-    left: Chosen
+    left: ChosenSettings
     relation: Relation
-    right: Chosen
+    right: ChosenSettings
     metric: str | None
     margin: Amount | None = None
 
 
 @dataclass(frozen=True)
-class Alike:
+class NoDifferenceClaim:
     """Two settings do not differ by more than a margin."""
 
     text: str
-    left: Chosen
-    right: Chosen
+    left: ChosenSettings
+    right: ChosenSettings
     metric: str | None
     within: Amount | None = None
 
 
 @dataclass(frozen=True)
-class Leads:
+class BestClaim:
     """One setting is better than every other."""
 
     text: str
-    setting: Chosen
+    setting: ChosenSettings
     metric: str | None
 
 
 @dataclass(frozen=True)
-class Bounded:
+class BoundClaim:
     """A metric of a setting, or of the best one where that is None, is on one side of a level."""
 
     text: str
-    setting: Chosen | None
+    setting: ChosenSettings | None
     metric: str
     bound: BoundWord
     level: Amount
 
 
-ClaimRead = Compared | Alike | Leads | Bounded
+ClaimRead = ComparisonClaim | NoDifferenceClaim | BestClaim | BoundClaim
 
 
 def read_claim(text: str) -> ClaimRead:
@@ -155,16 +155,16 @@ class _Reader:
         left = self.setting()
         self.expect("is")
         if self.take("no different from") or self.take("not different from"):
-            return Alike(self.said, left, self.setting(), *self.terms("within"))
+            return NoDifferenceClaim(self.said, left, self.setting(), *self.terms("within"))
         if self.take("the best"):
-            return Leads(self.said, left, self.on())
+            return BestClaim(self.said, left, self.on())
         self.take("significantly")
         relation = self.one_of(_RELATIONS)
         self.expect("than")
-        return Compared(self.said, left, relation, self.setting(), *self.terms("by at least"))
+        return ComparisonClaim(self.said, left, relation, self.setting(), *self.terms("by at least"))
 
     def about_metric(self) -> ClaimRead:
-        setting: Chosen | None = None
+        setting: ChosenSettings | None = None
         is_best = self.take("the best") or self.take("best")
         metric = self.metric()
         if not is_best:
@@ -174,7 +174,7 @@ class _Reader:
             setting = self.setting()
         self.expect("is")
         bound = self.one_of(_BOUNDS)
-        return Bounded(self.said, setting, metric, bound, self.amount())
+        return BoundClaim(self.said, setting, metric, bound, self.amount())
 
     def refuse_bare_value(self) -> None:
         """What is compared and bears no axis was taken for a metric: ``flip is better than none``."""
@@ -188,10 +188,10 @@ class _Reader:
         """Whether it does not begin with a setting."""
         return not self.text.lower().startswith("the baseline") and _KEY.match(self.text) is None
 
-    def setting(self) -> Chosen:
+    def setting(self) -> ChosenSettings:
         start = self.at
         if self.take("the baseline"):
-            return Chosen(None, "the baseline")
+            return ChosenSettings(None, "the baseline")
         values: dict[str, str] = {}
         while True:
             key = _KEY.match(self.text, self.at)
@@ -203,7 +203,7 @@ class _Reader:
             values[key.group(1)] = self.value()
             end = self.at
             if not (self.take("and") or self.take(",")):
-                return Chosen(values, self.text[start:end].strip())
+                return ChosenSettings(values, self.text[start:end].strip())
 
     def value(self) -> str:
         quoted = _QUOTED.match(self.text, self.at)
