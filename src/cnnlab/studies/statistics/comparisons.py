@@ -106,7 +106,7 @@ class StudyComparisons:
         smallest = self._smallest(metric) if smallest is None else smallest
         results = [images] if images is not None else []
         if rest:
-            numbers = by_numbers(tables, metric, rest, group.part(rest), smallest, group.is_table)
+            numbers = by_numbers(tables, metric, rest, group.part(rest), smallest)
             results.append(replace(numbers, cautions=(*numbers.cautions, *trouble)))
         if ranked:
             results.append(by_ranks(tables, metric, ranked, group.part(ranked)))

@@ -29,13 +29,11 @@ class ComparisonGroup:
     """Comparisons on one metric that share a part of the error rate.
 
     :param share: of :data:`ERROR_RATE`.
-    :param is_table: whether it is all that a table of comparisons holds.
     """
 
     metric: str
     pairs: tuple[Pair, ...]
     share: float
-    is_table: bool = False
 
     def part(self, pairs: Sequence[Pair]) -> float:
         """The share of some of them, which are tested by themselves."""
@@ -114,11 +112,7 @@ def study_family(
     groups = (
         *(ComparisonGroup(metric, pairs, for_claims * len(pairs)) for metric, pairs in claimed),
         *(ComparisonGroup(metric, pairs, for_claims) for metric, pairs in led),
-        *(
-            ComparisonGroup(metric.name, pairs, for_comparisons * len(pairs), len(pairs) == len(whole))
-            for metric, pairs in tables
-            if pairs
-        ),
+        *(ComparisonGroup(metric.name, pairs, for_comparisons * len(pairs)) for metric, pairs in tables if pairs),
     )
     return StudyFamily(groups, for_claims, tests, tuple((metric.label, len(pairs)) for metric, pairs in tables))
 

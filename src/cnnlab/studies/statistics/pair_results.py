@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 from cnnlab import evaluation
 from cnnlab.core.measurements import Metric
 from cnnlab.studies.result import ComparisonVerdict, RepeatsNeeded, SettingComparison
-from cnnlab.studies.statistics.multiplicity import ERROR_RATE, Pair, table_pairs
+from cnnlab.studies.statistics.multiplicity import ERROR_RATE, Pair
 from cnnlab.studies.statistics.tables import Tables, bounds, difference_unit, ends
 from cnnlab.studies.statistics.wording import named
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cnnlab.evaluation import Comparisons, Difference
 
 
@@ -36,33 +34,30 @@ class PairResults:
 
 
 def by_numbers(
-    tables: Tables, metric: Metric, pairs: Sequence[Pair], share: float, smallest: float | None, is_table: bool
+    tables: Tables, metric: Metric, pairs: Sequence[Pair], share: float, smallest: float | None
 ) -> PairResults:
     """Over repeats with the same seeds; settings with trials that come last are left out, since ranks tell of these.
 
     :param share: of the error rate of the study, which these pairs have among them.
     :param smallest: the smallest difference that matters.
-    :param is_table: whether these are all pairs of a table.
     """
     keys = [key for key in tables.labels if not tables.last(metric.name, key)]
-    frame, labels = tables.frame(metric.name, keys), tables.labels
-    baseline = tables.baseline if tables.baseline in keys else None
-    is_whole = is_table and len(pairs) == len(table_pairs(keys, baseline))
+    planned = [(tables.labels[left], tables.labels[right]) for left, right in pairs]
 
     def compared(small: float | None) -> "Comparisons":
-        chosen: dict[str, Any] = {"planned": [(labels[left], labels[right]) for left, right in pairs]}
-        if is_whole:
-            chosen = {"baseline": None if baseline is None else labels[baseline]}
-        return _compared(frame, metric, share, small, is_blocked=tables.is_blocked, **chosen)
+        return evaluation.compare_settings(
+            tables.frame(metric.name, keys),
+            planned=planned,
+            blocked=tables.is_blocked,
+            **_asked(tables, metric, share, small),
+        )
 
     seen = compared(None)
     mattering = compared(smallest) if smallest else None
     found = []
-    for left, right in pairs:
-        names = labels[left], labels[right]
-        difference = seen.between(*names)
+    for pair, names in zip(pairs, planned, strict=True):
         second = mattering.between(*names) if mattering else None
-        found.append(_comparison(tables, metric, [(left, right)], share, difference, second, smallest))
+        found.append(_comparison(tables, metric, [pair], share, seen.between(*names), second, smallest))
     facts = {name: getattr(seen, name) for name in ("pooled_std", "df", "blocked")}
     return PairResults("numbers", tuple(found), seen.method, _why(seen), seen.cautions, facts)
 
@@ -70,37 +65,26 @@ def by_numbers(
 def over_pairs(
     tables: Tables, metric: Metric, pairs: Sequence[Pair], share: float, smallest: float | None
 ) -> SettingComparison:
-    """One side against the other over several pairs of settings.
-
-    Every seed gives one value, the mean over the pairs: what a seed does to one pair it may well do to the next, so
-    pairs are no repeats.
-    """
-    import pandas as pd
-
-    values = tables.values[metric.name]
-    sides = [[values[pair[side]] for pair in pairs] for side in (0, 1)]
-    seeds = [seed for seed in tables.seeds if all(seed in by_seed for side in sides for by_seed in side)]
-    means = [[sum(by_seed[seed] for by_seed in side) / len(pairs) for seed in seeds] for side in sides]
-    frame = pd.DataFrame(dict(zip(("left", "right"), means, strict=True)), index=seeds, dtype=float)
+    """One side against the other over several pairs of settings."""
+    frame = tables.frame(metric.name)
+    labels = [(tables.labels[left], tables.labels[right]) for left, right in pairs]
     found = [
-        _compared(frame, metric, share, small, baseline="right").between("left", "right")
+        evaluation.compare_over_pairs(frame, labels, **_asked(tables, metric, share, small))
         for small in ([None, smallest] if smallest else [None])
     ]
     return _comparison(tables, metric, pairs, share, found[0], found[1] if smallest else None, smallest)
 
 
-def _compared(
-    frame: "pd.DataFrame", metric: Metric, share: float, smallest: float | None, is_blocked: bool = True, **pairs: Any
-) -> "Comparisons":
-    return evaluation.compare_settings(
-        frame,
-        level=1 - ERROR_RATE * share,
-        higher_is_better=metric.better == "higher",
-        unit=difference_unit(metric),
-        smallest=smallest,
-        blocked=is_blocked,
-        **pairs,
-    )
+def _asked(tables: Tables, metric: Metric, share: float, smallest: float | None) -> dict[str, Any]:
+    """What is asked of the numbers of a metric, however they are compared."""
+    return {
+        "level": 1 - ERROR_RATE * share,
+        "higher_is_better": metric.better == "higher",
+        "unit": difference_unit(metric),
+        "smallest": smallest,
+        "step": tables.step(metric),
+        "within": bounds(metric),
+    }
 
 
 def _why(comparisons: "Comparisons") -> str:
@@ -132,21 +116,15 @@ def _comparison(
     """
     found = mattering or seen
     verdict: ComparisonVerdict = found.verdict
-    p, interval, why = found.p_value, found.interval, found.why
-    if tables.is_blocked and found.repeats < 2 and verdict != "untested":
-        few = "one seed only" if found.repeats else "no seed"
-        verdict, p, interval, why = "untested", None, None, f"they share {few}, and are compared seed by seed"
+    p, why = found.p_value, found.why
     flattered = _flattered(tables, pairs, verdict)
     if flattered:
         verdict, why = "undecided", flattered
-    limits = bounds(metric)
-    if interval is not None and limits is not None:
-        interval = interval.within(limits[0] - limits[1], limits[1] - limits[0])
     return SettingComparison(
         metric.name,
         *pairs[0],
         found.estimate,
-        *ends(interval),
+        *ends(found.interval),
         None if p is None else min(1.0, p / share),
         verdict,
         "",
