@@ -1,6 +1,5 @@
 """Settings compared: false calls, the best of many, sequential designs, power and advice."""
 
-
 import numpy as np
 import pandas as pd
 from scipy import stats

@@ -67,9 +67,9 @@ def test_counts_accuracies_and_verdict() -> None:
     )
     assert result.accuracies == (0.85, 0.74)
     assert result.difference == pytest.approx(0.11)
-    assert result.verdict == "better"
-    assert result.sentence.startswith("A is better than B on these pictures (+11.00 points")
-    assert compared(70, 4, 15, 11).verdict == "worse"
+    assert result.verdict == "differ"
+    assert result.sentence.startswith("A and B differ on these pictures (+11.00 points")
+    assert compared(70, 4, 15, 11).verdict == "differ"
 
 
 def test_too_few_disagreements_ask_for_more_images() -> None:
@@ -138,4 +138,4 @@ def test_the_same_images_are_compared_whatever_was_trained_on(tmp_path: Path) ->
 def test_it_is_plain_json() -> None:
     document = json.loads(json.dumps(compared(70, 15, 4, 11).to_dict()))
     assert document["test"] == "exact McNemar"
-    assert document["verdict"] == "better"
+    assert document["verdict"] == "differ"

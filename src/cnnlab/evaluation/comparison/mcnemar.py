@@ -14,8 +14,9 @@ from cnnlab.evaluation.metrics.class_probabilities import class_column, class_pr
 from cnnlab.evaluation.units import POINTS
 from cnnlab.runs import Predictions
 
-McNemarVerdict: TypeAlias = Literal["better", "worse", "undecided", "identical"]
+McNemarVerdict: TypeAlias = Literal["differ", "undecided", "identical"]
 _MOST = 1_000_000
+ONLY_REPEATS = "One training each says nothing of the recipes: which of them is better, only repeats can tell."
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class McNemarResult:
     :param difference: of the accuracies, first minus second, with :func:`difference_interval`.
     :param p_value: McNemar's (1947) exact, two-sided: were they equally good, these pictures would fall to either
         like tosses of a coin.
-    :param verdict: of the first against the second; ``identical`` where they are right about the same pictures.
+    :param verdict: ``differ`` where the test finds something, and never better or worse, for one training each says
+        nothing of the recipes; ``identical`` where they are right about the same pictures.
     :param images_needed: about so many, for a difference like this to be seen four times out of five.
     """
 
@@ -67,8 +69,8 @@ class McNemarResult:
             f"{p_text(self.p_value)}: {self.only_first:,} pictures only {first} has right, "
             f"{self.only_second:,} only {second})"
         )
-        if self.verdict != "undecided":
-            return f"{first} is {self.verdict} than {second} on these pictures {numbers}."
+        if self.verdict == "differ":
+            return f"{first} and {second} differ on these pictures {numbers}."
         return f"{first} against {second}: not enough pictures to tell{self._needed()} {numbers}."
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,7 +113,7 @@ def compare_predictions(
     if not any(only):
         verdict = "identical"
     elif p <= 1 - level:
-        verdict = "better" if only[0] > only[1] else "worse"
+        verdict = "differ"
     return McNemarResult(
         names=names,
         n=count,

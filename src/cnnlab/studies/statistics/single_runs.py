@@ -9,11 +9,11 @@ from functools import cache
 
 from cnnlab.core.measurements import Metric
 from cnnlab.evaluation import McNemarResult, compare_predictions
+from cnnlab.evaluation.comparison.mcnemar import ONLY_REPEATS
 from cnnlab.runs import Predictions
 from cnnlab.studies.result import MCNEMAR, ComparisonVerdict, Setting, SettingComparison
 from cnnlab.studies.statistics.multiplicity import ERROR_RATE, Pair, adjusted
 from cnnlab.studies.statistics.pair_results import PairResults
-from cnnlab.studies.statistics.wording import ONLY_REPEATS
 
 METHOD = "Exact McNemar test"
 Read = Callable[[str, str], Predictions]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from cnnlab.core.measurements import Metric
+from cnnlab.evaluation.comparison.mcnemar import ONLY_REPEATS
 from cnnlab.studies.claim_grammar import BestClaim, BoundClaim, ComparisonClaim, NoDifferenceClaim
 from cnnlab.studies.result import Claim, ClaimVerdict, SettingComparison
 from cnnlab.studies.statistics.comparisons import StudyComparisons
@@ -10,7 +11,7 @@ from cnnlab.studies.statistics.level_claims import judge_level
 from cnnlab.studies.statistics.rank_comparisons import RANK_SUM
 from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
 from cnnlab.studies.statistics.tables import difference_unit
-from cnnlab.studies.statistics.wording import ONLY_REPEATS, within_margin
+from cnnlab.studies.statistics.wording import within_margin
 
 
 def judge_claim(resolved: ResolvedClaim, comparisons: StudyComparisons) -> Claim:

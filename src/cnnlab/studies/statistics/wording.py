@@ -7,7 +7,6 @@ from cnnlab.evaluation.comparison.power import MOST
 from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.studies.result import RepeatsNeeded, SettingComparison, Trial
 
-ONLY_REPEATS = "One training each says nothing of the recipes: which of them is better, only repeats can tell."
 _FAILED = {"nan": "diverged", "memory": "ran out of memory", "crash": "died"}
 _MEANT = {"seen": "the one seen", "smallest": "the smallest that matters"}
 
