@@ -99,7 +99,7 @@ def plan_of(study_settings: StudySettings, trials: Trials, record: StudyRecord) 
         pruned = {step.setting for step in searched(study_settings, record.steps, "").steps if step.state == "pruned"}
     planned = tuple(
         _trial(setting, seed, trials, record, setting.key in pruned)
-        for setting, seed in seeds_first(study_settings.settings, file.repeats)
+        for setting, seed in seeds_first(study_settings.settings, study_settings.seeds)
     )
     return StudyPlan(file.name, file.question, file.design, len(study_settings.settings), planned, left)
 
@@ -125,7 +125,7 @@ def estimate(plan: StudyPlan, study_settings: StudySettings, trials: Trials, rec
         speeds[key] = timed.images_per_second
         choices |= {} if known is None else {key: known.choice.to_dict()}
     seconds = sum(_seconds(trial, trials.known(settings[trial.setting]), speeds[trial.setting]) for trial in left)
-    chosen = len(left) / len(study_settings.file.repeats) if left else 0.0
+    chosen = len(left) / len(study_settings.seeds) if left else 0.0
     if plan.still_to_choose and chosen:
         seconds *= 1 + plan.still_to_choose / chosen
     computed = dict.fromkeys(describe_execution(timing.execution, timing.choice) for timing in by_kind.values())
