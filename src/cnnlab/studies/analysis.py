@@ -20,6 +20,7 @@ from cnnlab.studies.sequential_repeats import looks_of
 from cnnlab.studies.settings import PlannedSetting, StudySettings
 from cnnlab.studies.statistics.comparisons import StudyComparisons
 from cnnlab.studies.statistics.multiplicity import SequentialLook, study_family
+from cnnlab.studies.statistics.new_images import right_by, with_new_images
 from cnnlab.studies.statistics.published_numbers import ResolvedTable, compare_published
 from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
 from cnnlab.studies.statistics.single_runs import paired_by
@@ -52,6 +53,7 @@ class Analysis:
         self.study_settings, self.trials, self.record = study_settings, trials, record
         self.measures, self.compared = measures, compared
         self.claims, self.published = claims, published
+        self._right = right_by(self._predictions)
 
     def result(self) -> StudyResult:
         """As things stand; the runs are looked at anew."""
@@ -187,7 +189,10 @@ class Analysis:
         return next((step.epochs for step in steps if step.setting == planned.key and step.state == "pruned"), None)
 
     def _summarised(self, setting: Setting, tables: Tables) -> Setting:
-        summaries = tuple(tables.summary(measure.metric, setting.key) for measure in self.measures)
+        judged, *further = (measure.metric for measure in self.measures)
+        runs = [str(trial.run) for trial in setting.finished]
+        first = with_new_images(tables.summary(judged, setting.key), judged, runs, self._right)
+        summaries = (first, *(tables.summary(metric, setting.key) for metric in further))
         return Setting(
             setting.key,
             setting.label,

@@ -83,8 +83,12 @@ class MetricSummary:
     """One metric of one setting over its repeats.
 
     :param values: by seed, in the order of the seeds; only of trials that have it.
-    :param low: lower end of the 95% interval of the mean; None where it cannot be had.
+    :param low: lower end of the 95% interval of the mean; None where it cannot be had. Over repeats it is about these
+        recipes on these very pictures.
     :param interval: which interval it is, such as ``t over 5 repeats`` or ``Wilson, n=10000``.
+    :param new_low: likewise of the 95% interval for these recipes on new pictures like these; of an accuracy over
+        repeats of which predictions are there.
+    :param std_of_images: standard error of the mean from having been tested on these pictures and no others.
     """
 
     metric: str
@@ -95,6 +99,9 @@ class MetricSummary:
     low: float | None
     high: float | None
     interval: str
+    new_low: float | None = None
+    new_high: float | None = None
+    std_of_images: float | None = None
 
     @property
     def n(self) -> int:

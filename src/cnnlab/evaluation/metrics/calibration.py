@@ -122,6 +122,7 @@ def calibration_error_interval(
     bins: int = BINS,
     binning: Binning = "width",
     level: float = LEVEL,
+    repeats: int = 1,
     resamples: int = 1000,
 ) -> CalibrationErrorInterval:
     """An interval of the expected calibration error, by resampling pictures.
@@ -133,26 +134,33 @@ def calibration_error_interval(
     drawn by the confidences themselves: it is 0 where the classifier may be perfectly calibrated, and is cautious
     elsewhere. Coverage by simulation is in ``benchmarks/results``.
 
+    :param repeats: how many classifiers' predictions of the same pictures stand one after another; pictures are drawn
+        with the predictions of all of them.
     :param resamples: drawn with fixed seeds, so that equal calls give equal numbers.
     """
     classes = class_predictions(predictions, column)
+    if repeats < 1 or len(classes) % repeats:
+        raise UsageError(f"{len(classes)} predictions are not of {repeats} classifiers on the same pictures.")
     found = calibration(classes, bins=bins, binning=binning)
     edges = np.array([part.high for part in found.bins])
     places = np.searchsorted(edges, classes.confidence, side="left").clip(max=len(edges) - 1)
     generator, n = np.random.default_rng(0), len(classes)
+    images, offsets = n // repeats, np.repeat(np.arange(repeats) * (n // repeats), n // repeats)
 
     def error_of(gaps: Array, where: Any = slice(None)) -> float:
         return float(np.abs(np.bincount(places[where], gaps)).sum()) / n
 
     gaps, samples, perfect = classes.right - classes.confidence, np.empty(resamples), np.empty(resamples)
     for place in range(resamples):
-        drawn = generator.integers(0, n, n)
+        drawn = np.tile(generator.integers(0, images, images), repeats) + offsets
         samples[place] = error_of(gaps[drawn], drawn)
-        perfect[place] = error_of((generator.random(n) < classes.confidence) - classes.confidence)
+        # What one of them has right the others have, as far as their confidences allow.
+        luck = np.tile(generator.random(images), repeats)
+        perfect[place] = error_of((luck < classes.confidence) - classes.confidence)
     tail = (1 - level) / 2
     low = max(0.0, found.ece - float(np.quantile(perfect, 1 - tail)))
     high = min(1.0, max(2 * found.ece - float(np.quantile(samples, tail)), found.ece))
-    interval = Interval(low, high, level, f"bootstrap over {n} pictures, chance taken off")
+    interval = Interval(low, high, level, f"bootstrap over {images} pictures, chance taken off")
     return CalibrationErrorInterval(found.ece, interval, float(perfect.mean()))
 
 

@@ -89,8 +89,13 @@ class RocCurves:
         return pd.concat(parts, ignore_index=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """The areas, for each class and both averages; the curves are in :meth:`frame`."""
-        return {"auc": self.auc, "micro": self.micro.auc, "macro": self.macro.auc}
+        """The areas with their intervals, for each class and both averages; the curves are in :meth:`frame`."""
+        ends = {name: curve.interval and curve.interval.to_dict() for name, curve in self.curves.items()}
+        averages = {
+            f"{name}_interval": curve.interval and curve.interval.to_dict()
+            for name, curve in (("micro", self.micro), ("macro", self.macro))
+        }
+        return {"auc": self.auc, "micro": self.micro.auc, "macro": self.macro.auc, "intervals": ends, **averages}
 
 
 def roc(predictions: Predictions | ClassPredictions, column: str | None = None) -> RocCurves:

@@ -13,7 +13,8 @@ from cnnlab.reports.contents.short_specs import short_spec
 from cnnlab.reports.contents.standalone_tests import compare_standalone
 from cnnlab.reports.contents.tables import counted, listed
 from cnnlab.runs import Run
-from cnnlab.studies.result import Axis, AxisValue, Setting, StudyResult, Trial
+from cnnlab.studies.result import Axis, AxisValue, MetricSummary, Setting, StudyResult, Trial
+from cnnlab.studies.statistics.new_images import Right, right_by, with_new_images
 from cnnlab.studies.statistics.tables import Tables, scored_images
 from cnnlab.studies.statistics.timing import untimed
 
@@ -46,8 +47,9 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
     axes, values = _axes([group.recipe for group in groups])
     settings = tuple(_setting(place, group, values[place], measures) for place, group in enumerate(groups))
     seeds = tuple(sorted({trial.seed for setting in settings for trial in setting.trials}))
-    settings = _summarised(_named(settings), seeds, metrics, scored_images(unique))
     by_name = {run.name: run for run in unique}
+    right = right_by(lambda run, split: by_name[run].predictions(split))
+    settings = _summarised(_named(settings), seeds, metrics, scored_images(unique), right)
     table, multiplicity, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
     infos = [run.info for run in unique]
     first = next((info for info in infos if info.get("status") == "finished"), infos[0])
@@ -134,11 +136,21 @@ def _setting(place: int, group: _Group, values: Mapping[str, str], measures: Seq
 
 
 def _summarised(
-    settings: Sequence[Setting], seeds: Sequence[int], metrics: Sequence[Metric], images: Mapping[str, int]
+    settings: Sequence[Setting],
+    seeds: Sequence[int],
+    metrics: Sequence[Metric],
+    images: Mapping[str, int],
+    right: Right,
 ) -> tuple[Setting, ...]:
-    tables = Tables.of(settings, seeds, metrics, images=images)
-    summaries = {s.key: [tables.summary(metric, s.key) for metric in metrics] for s in settings}
-    return tuple(replace(s, summaries=tuple(one for one in summaries[s.key] if one.values)) for s in settings)
+    tables, judged = Tables.of(settings, seeds, metrics, images=images), metrics[0]
+
+    def of(setting: Setting) -> tuple[MetricSummary, ...]:
+        runs = [str(trial.run) for trial in setting.finished]
+        first = with_new_images(tables.summary(judged, setting.key), judged, runs, right)
+        every = (first, *(tables.summary(metric, setting.key) for metric in metrics[1:]))
+        return tuple(summary for summary in every if summary.values)
+
+    return tuple(replace(setting, summaries=of(setting)) for setting in settings)
 
 
 def _named(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
