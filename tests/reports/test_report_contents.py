@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from cnnlab.evaluation import class_predictions
 from cnnlab.reports.colours import GREY
 from cnnlab.reports.contents.answer import answer
 from cnnlab.reports.contents.classes import class_details
@@ -205,6 +207,12 @@ def test_classes_of_the_best_are_counted_over_its_repeats(study):
     assert details.calibration.accuracy == pytest.approx(right / 1077)
     low, mean, high = (getattr(details.measures, name)["recall"] for name in ("low", "mean", "high"))
     assert (low <= mean + 1e-12).all() and (mean <= high + 1e-12).all() and (low < high).any()
+    parts = [class_predictions(repeat.predictions) for repeat in repeats]
+    areas = [[roc_auc_score(p.labels == k, p.probabilities[:, k]) for p in parts] for k in range(len(details.areas))]
+    assert [area.value for area in details.areas] == pytest.approx(np.mean(areas, axis=1))
+    assert details.mean_area.value == pytest.approx(np.mean(areas))
+    assert all(area.value in area.interval for area in (*details.areas, details.mean_area))
+    assert details.calibration.ece in details.calibration_error
 
 
 def test_test_images_are_left_alone_while_trials_are_missing(unfinished):
