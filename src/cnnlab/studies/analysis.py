@@ -67,7 +67,8 @@ class Analysis:
         is_done = bool(finished) and all(t.status in ("finished", "pruned") for s in settings for t in s.trials)
         is_done = is_done and not self._still_to_try
         families = [comparisons.table(metric) for metric in self._compared_by]
-        rule, looks = self.study_settings.adds_repeats, self.record.looks(self.study_settings.asked)
+        rule = self.study_settings.adds_repeats
+        looks = looks_of(self.record.looks(self.study_settings.asked), rule)
         result = StudyResult(
             name=file.name,
             question=file.question,
@@ -79,7 +80,7 @@ class Analysis:
             settings=tuple(settings),
             baseline=self.study_settings.baseline,
             families=tuple(family for family in families if family is not None),
-            multiplicity=comparisons.family.words,
+            multiplicity=" ".join(text for text in (comparisons.family.words, looks.words if looks else "") if text),
             claims=tuple(judge_claim(resolved, comparisons) for resolved in self.claims),
             published=tuple(compare_published(table, tables) for table in self.published),
             search=searched(self.study_settings, self.record.steps, self._led_by)
@@ -97,7 +98,7 @@ class Analysis:
             untimed=tables.untimed,
             wall_seconds=float(state.get("wall_seconds") or 0.0),
             notes=tuple(self._notes(finished)),
-            looks=looks_of(looks, rule),
+            looks=looks,
         )
         return result if rule is None or rule.is_over(result) else replace(result, finished=None)
 
