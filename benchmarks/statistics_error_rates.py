@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent / "error_rates"))
 import between_settings
 import of_numbers
 import of_studies
-from simulation import Row, Simulation, table
+from simulation import Row, Simulation, summary, table
 
 TARGET = Path(__file__).parent / "results" / "statistics-error-rates"
 PARTS = (*between_settings.PARTS, *of_numbers.PARTS, *of_studies.PARTS)
@@ -48,7 +48,7 @@ def main() -> None:
         return
     rows = merged(simulation.rows) if asked.parts else simulation.rows
     TARGET.with_suffix(".json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
-    TARGET.with_suffix(".md").write_text(HEADING + table(rows))
+    TARGET.with_suffix(".md").write_text(HEADING + summary(rows) + "\n" + table(rows))
 
 
 def merged(measured: list[Row]) -> list[Row]:

@@ -65,6 +65,7 @@ class StudyPlan:
     """Every trial of a study; of a search, those it has asked for so far.
 
     :param still_to_choose: settings that a search has yet to choose.
+    :param adds_repeats: how further repeats are added after these, as ``until(claims, most=10)``.
     """
 
     name: str
@@ -73,6 +74,7 @@ class StudyPlan:
     settings: int
     trials: tuple[PlannedTrial, ...]
     still_to_choose: int = 0
+    adds_repeats: str | None = None
     estimate: Estimate | None = None
 
     def count(self, state: State) -> int:
@@ -101,7 +103,8 @@ def plan_of(study_settings: StudySettings, trials: Trials, record: StudyRecord) 
         _trial(setting, seed, trials, record, setting.key in pruned)
         for setting, seed in seeds_first(study_settings.settings, study_settings.seeds)
     )
-    return StudyPlan(file.name, file.question, file.design, len(study_settings.settings), planned, left)
+    adds = file.repeats if isinstance(file.repeats, str) else None
+    return StudyPlan(file.name, file.question, file.design, len(study_settings.settings), planned, left, adds)
 
 
 def estimate(plan: StudyPlan, study_settings: StudySettings, trials: Trials, record: StudyRecord) -> Estimate:

@@ -67,7 +67,7 @@ class StudySettings:
     @property
     def asked(self) -> str:
         """A digest of what is compared, however often it is repeated."""
-        return digest(json_value([self.file.base, self.file.vary, self.file.design]))
+        return digest(sorted(self._known))
 
     def look_at(self, repeats: int) -> None:
         """Takes so many repeats into the study, where they are added as it goes."""

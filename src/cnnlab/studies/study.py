@@ -286,8 +286,8 @@ class Study:
         return (run is not None and run.status == "finished") or task.digest in self.record.failures
 
     def _work(self, scheduler: Scheduler, executor: Executor | None, workers: int | None) -> None:
-        rule = self.study_settings.adds_repeats
-        tasks = (rule.most if rule else len(self.study_settings.seeds)) * (
+        rule, seeds = self.study_settings.adds_repeats, len(self.study_settings.seeds)
+        tasks = seeds * (
             self.study_settings.design.trials
             if isinstance(self.study_settings.design, SearchDesign)
             else len(self.study_settings.settings)
@@ -304,7 +304,8 @@ class Study:
             if chosen is local:
                 local.resize(workers or int(self.record.execution["trials_at_once"]))
             self._warn_of_slow_trials()
-            progress = StudyProgress(self.name, tasks, tasks - left)
+            most = tasks // seeds * rule.most if rule else tasks
+            progress = StudyProgress(self.name, most, tasks - left)
             Runner(scheduler, chosen, self.record, progress, self._judged_by[0].metric).run()
 
     def _examples(self, scheduler: Scheduler) -> list[PlannedSetting]:

@@ -283,7 +283,8 @@ def _explain(error: ValidationError) -> str:
         return f"{key} has no key {place[-1]!r}. {suggestion(place[-1], valid)}"
     if first["type"] == "missing":
         return f"{key} needs {place[-1]}."
-    if len(place) < 2 and key in _TAKES:
+    # Repeats may be of two types, each of which says why it is neither.
+    if key in _TAKES and (len(place) < 2 or key == "repeats"):
         return _refused(key, first["input"])
     message = str(first["msg"])
     return f"{'.'.join(dict.fromkeys(place)) or key} cannot be {first['input']!r}: {message[:1].lower()}{message[1:]}."
