@@ -38,9 +38,9 @@ def test_two_runs_are_compared_image_by_image(cnnlab: Cnnlab, document: Document
     predict(pair[0], [True] * 95 + [False] * 5)
     predict(pair[1], [True] * 80 + [False] * 20)
     shown = cnnlab("runs", "compare", pair[0].name, pair[1].name).stdout
-    assert f"{pair[0].name} is better than {pair[1].name} on these pictures (+15.00 points" in shown
+    assert f"{pair[0].name} and {pair[1].name} differ on these pictures (+15.00 points" in shown
     test = document("runs", "compare", pair[1].name, pair[0].name)["mcnemar"]
-    assert (test["verdict"], test["only_first"], test["only_second"]) == ("worse", 0, 15)
+    assert (test["verdict"], test["only_first"], test["only_second"]) == ("differ", 0, 15)
     assert test["p_value"] == pytest.approx(2**-14)
 
 

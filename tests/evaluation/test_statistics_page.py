@@ -37,9 +37,8 @@ def test_numbers_in_the_prose_are_right() -> None:
 
 
 def test_the_comparison_of_two_runs_reads_as_shown() -> None:
-    from cnnlab.evaluation.comparison.mcnemar import McNemarResult, _interval
-    from cnnlab.evaluation.intervals import Interval
+    from cnnlab.evaluation.comparison.mcnemar import McNemarResult, difference_interval
 
-    interval: Interval = _interval(15, 0, 100, 0.95)
-    shown = McNemarResult(("first", "second"), 100, 80, 15, 0, 5, interval, mcnemar_p(15, 0), "better", None).sentence
+    interval = difference_interval(15, 0, 100, 0.95)
+    shown = McNemarResult(("first", "second"), 100, 80, 15, 0, 5, interval, mcnemar_p(15, 0), "differ", None).sentence
     assert shown in " ".join(TEXT.split())

@@ -18,10 +18,10 @@ from statsmodels.stats.proportion import proportion_confint
 
 from cnnlab.evaluation import compare_settings, mean_interval, paired_interval, power, two_sample_interval, wilson
 from cnnlab.evaluation.comparison.anova import fit_additive
-from cnnlab.evaluation.comparison.equal_variances import bartlett_p
 from cnnlab.evaluation.comparison.mcnemar import mcnemar_p
 from cnnlab.evaluation.comparison.multiple_comparisons import LargestT, family_pairs, holm
 from cnnlab.evaluation.comparison.permutation_test import sign_flip_p
+from cnnlab.evaluation.comparison.power import power_of_t
 from cnnlab.evaluation.comparison.rank_sum_test import compare_ranks
 
 COUNTS = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -100,12 +100,6 @@ def test_residual_variance_and_differences_are_those_of_statsmodels(holes: int) 
         assert error == pytest.approx(model.bse[f"C(setting)[T.{other}]"])
 
 
-def test_bartlett_is_that_of_scipy() -> None:
-    columns = [np.random.default_rng(seed).normal(0, 1 + seed, 4 + seed) for seed in range(4)]
-    expected = stats.bartlett(*columns).pvalue
-    assert bartlett_p([len(c) for c in columns], [c.var(ddof=1) for c in columns]) == pytest.approx(expected)
-
-
 @pytest.mark.parametrize(
     ("first", "second"),
     [((1, 2, 3), (4, 5, 6)), ((1, 5, 3, 8), (2, 4, 6, 7, 9)), ((1.5, 9, 2), (3, 7, 8))],
@@ -179,6 +173,13 @@ def test_power_is_that_of_statsmodels() -> None:
     assert power(0.8, 1.0, 9) == pytest.approx(expected, abs=1e-6)
 
 
+def test_power_is_that_of_scipys_noncentral_t_where_this_has_a_number() -> None:
+    for shift, df in ((0.5, 1), (3.0, 2), (2.5, 8), (4.0, 40), (2.9, 400)):
+        critical = float(stats.t.ppf(0.975, df))
+        expected = stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)
+        assert power_of_t(shift, df, critical) == pytest.approx(expected, abs=1e-4)
+
+
 def table(
     seed: int = 0, repeats: int = 3, effects: tuple[float, ...] = (0, 0.01, 0, -0.03), std: float = 0.003
 ) -> pd.DataFrame:
@@ -198,9 +199,24 @@ def test_two_settings_are_the_paired_t_test() -> None:
     assert (found.interval.low, found.interval.high) == pytest.approx((ends.low, ends.high))
 
 
-def test_without_blocks_against_a_baseline_it_is_scipys_dunnett() -> None:
+def test_without_blocks_two_settings_are_welchs_t_test() -> None:
+    values = table(effects=(0, 0.01), repeats=5)
+    values.loc[4, "b"] = NAN
+    (found,) = compare_settings(values, baseline="a", blocked=False).differences
+    expected = stats.ttest_ind(values["b"].dropna(), values["a"], equal_var=False)
+    assert (found.test, found.p_value) == ("Welch's t", pytest.approx(expected.pvalue))
+
+
+def test_two_settings_with_a_value_missing_are_the_paired_t_test_of_what_they_share() -> None:
+    values = table(effects=(0, 0.01), repeats=5)
+    values.loc[4, "b"] = NAN
+    (found,) = compare_settings(values, baseline="a").differences
+    assert found.p_value == pytest.approx(stats.ttest_rel(values["b"][:4], values["a"][:4]).pvalue)
+
+
+def test_pooled_without_blocks_against_a_baseline_is_scipys_dunnett() -> None:
     values = table(repeats=4)
-    found = compare_settings(values, baseline="b", blocked=False)
+    found = compare_settings(values, baseline="b", blocked=False, test="pooled")
     others = [values[name] for name in "acd"]
     expected = stats.dunnett(*others, control=values["b"], rng=np.random.default_rng(0))
     ends = expected.confidence_interval(0.95)
@@ -215,16 +231,16 @@ def test_unequal_repeats_without_blocks_are_scipys_dunnett_too() -> None:
     values = table(repeats=6)
     values.loc[3:, "a"] = NAN
     values.loc[5, "d"] = NAN
-    found = compare_settings(values, baseline="b", blocked=False)
+    found = compare_settings(values, baseline="b", blocked=False, test="pooled")
     expected = stats.dunnett(
         *[values[name].dropna() for name in "acd"], control=values["b"], rng=np.random.default_rng(0)
     )
     assert [one.p_value for one in found.differences] == pytest.approx(list(expected.pvalue), abs=1e-3)
 
 
-def test_without_blocks_all_pairs_are_statsmodels_tukey() -> None:
+def test_pooled_without_blocks_all_pairs_are_statsmodels_tukey() -> None:
     values = table(repeats=4)
-    found = compare_settings(values, blocked=False)
+    found = compare_settings(values, blocked=False, test="pooled")
     long = values.melt(var_name="setting")
     expected = pairwise_tukeyhsd(long["value"], long["setting"])
     assert [one.estimate for one in found.differences] == pytest.approx(list(expected.meandiffs))
@@ -236,7 +252,7 @@ def test_without_blocks_all_pairs_are_statsmodels_tukey() -> None:
 
 def test_blocked_tukey_is_the_studentized_range_of_the_residual_variance() -> None:
     values = table(repeats=4)
-    found = compare_settings(values)
+    found = compare_settings(values, test="pooled")
     residuals = values - values.mean() - values.mean(axis=1).to_numpy()[:, None] + values.to_numpy().mean()
     variance = float((residuals**2).to_numpy().sum() / 9)
     assert found.pooled_std == pytest.approx(np.sqrt(variance))

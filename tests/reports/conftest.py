@@ -23,6 +23,7 @@ from cnnlab.studies.result import (
     MetricSummary,
     Published,
     PublishedRow,
+    RepeatsNeeded,
     Setting,
     SettingComparison,
     StudyResult,
@@ -166,7 +167,9 @@ def a_setting(root: Path, dataset: Dataset, place: int, augment: str, rate: str)
 def family() -> Family:
     def one(key: str, difference: float, p: float, verdict: str) -> SettingComparison:
         ends = (difference - 0.02, difference + 0.02)
-        return SettingComparison("test_accuracy", key, "s0", difference, *ends, p, verdict, "", 3, 4, difference)
+        needed = (RepeatsNeeded(abs(difference), "seen", 4), RepeatsNeeded(0.01, "smallest", 9))
+        needed = needed if verdict == "undecided" else ()
+        return SettingComparison("test_accuracy", key, "s0", difference, *ends, p, verdict, "", 3, needed)
 
     comparisons = (
         one("s1", 0.02, 0.2, "undecided"),
@@ -203,6 +206,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, digits: Dataset) -> tuple[St
         settings=tuple(settings),
         baseline="s0",
         families=(family(),),
+        multiplicity="All that is tested here is one family: 1 test of claims and 3 comparisons.",
         claims=(Claim("flip is better", "supported", "flip is better than none by 5 points."),),
         published=(Published("A paper", "test_accuracy", rows),),
         data={"name": "digits", "digest": digits.digest, "sizes": {"train": 1294, "validation": 143, "test": 359}},

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from cnnlab.evaluation import class_predictions
 from cnnlab.reports.colours import GREY
 from cnnlab.reports.contents.answer import answer
 from cnnlab.reports.contents.classes import class_details
@@ -19,7 +21,7 @@ from cnnlab.reports.contents.short_specs import short_spec, telling
 from cnnlab.reports.contents.tables import listed, text_of
 from cnnlab.reports.contents.trade_off import pareto, trade_off
 from cnnlab.reports.figures.trade_off import PanelBox, room_for
-from cnnlab.studies.result import Axis, AxisValue, Search, SearchStep
+from cnnlab.studies.result import Axis, AxisValue, RepeatsNeeded, Search, SearchStep
 
 
 def test_answer_names_the_best_with_its_interval_and_its_test(study):
@@ -38,11 +40,16 @@ def test_answer_names_the_best_with_its_interval_and_its_test(study):
 def test_answer_is_no_surer_than_its_test(study):
     result, runs = study
     family = result.families[0]
-    unsure = replace(family.comparisons[1], verdict="undecided", p=0.3)
+    needed = (RepeatsNeeded(0.05, "seen", 12), RepeatsNeeded(0.01, "smallest", 40))
+    unsure = replace(family.comparisons[1], verdict="undecided", p=0.3, needed=needed)
     result = replace(result, families=(replace(family, comparisons=(unsure,)),))
     _, second = answer(ReportSubject(result, runs))
     assert second.startswith("There are not enough repeats to tell it from the baseline")
-    assert "about 4 more would be needed" in second
+    assert second.endswith(
+        "; a difference of 5.00 points, the one seen, takes about 12 more repeats of each, and a difference of "
+        "1.00 points, the smallest that matters, takes about 40 more repeats of each."
+    )
+    assert "better" not in second
     result = replace(result, families=())
     assert "may be chance" in answer(ReportSubject(result, runs))[1]
 
@@ -200,6 +207,12 @@ def test_classes_of_the_best_are_counted_over_its_repeats(study):
     assert details.calibration.accuracy == pytest.approx(right / 1077)
     low, mean, high = (getattr(details.measures, name)["recall"] for name in ("low", "mean", "high"))
     assert (low <= mean + 1e-12).all() and (mean <= high + 1e-12).all() and (low < high).any()
+    parts = [class_predictions(repeat.predictions) for repeat in repeats]
+    areas = [[roc_auc_score(p.labels == k, p.probabilities[:, k]) for p in parts] for k in range(len(details.areas))]
+    assert [area.value for area in details.areas] == pytest.approx(np.mean(areas, axis=1))
+    assert details.mean_area.value == pytest.approx(np.mean(areas))
+    assert all(area.value in area.interval for area in (*details.areas, details.mean_area))
+    assert details.calibration.ece in details.calibration_error
 
 
 def test_test_images_are_left_alone_while_trials_are_missing(unfinished):
@@ -261,7 +274,9 @@ def test_methods_state_data_seeds_test_and_machine(study):
 
 
 def test_methods_own_up_to_failures(unfinished):
-    assert "2 trials did not finish and are left out" in provenance(ReportSubject(*unfinished)).methods
+    text = provenance(ReportSubject(*unfinished)).methods
+    assert "1 trial failed. 1 trial was not finished. Means leave them out." in text
+    assert "Where a training diverged (1), it comes last in comparisons." in text
 
 
 def test_recipes_can_be_trained_again_as_they_are(study):

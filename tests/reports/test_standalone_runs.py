@@ -32,7 +32,7 @@ def test_labels_that_look_like_keys_of_settings_stay_as_they_are(make_run):
     values = {"s1": tight, "s2": [value + 0.05 for value in tight[::-1]], "s0": wide}
     runs = [make_run(name, seed=s, accuracy=value) for name in values for s, value in enumerate(values[name])]
     (family,) = result_of_runs(runs).families
-    assert "s0 scatters unlike the others" in family.why
+    assert "seed by seed" in family.why
     assert family.comparisons[0].sentence.startswith("s2 is better than s1 (+5.00 points, ")
 
 
@@ -46,9 +46,18 @@ def test_single_runs_are_compared_image_by_image(make_run):
     assert (comparison.difference, comparison.p, comparison.verdict) == (
         expected.difference,
         expected.p_value,
-        "better",
+        "differ",
     )
     assert result.settings[0].summary("test_accuracy").interval.startswith("Wilson")
+
+
+def test_repeats_that_share_no_seeds_are_compared_as_independent_by_a_test_of_that_name(make_run):
+    runs = [make_run(rate=0.01, seed=s, accuracy=0.80 + 0.01 * s) for s in range(3)]
+    runs += [make_run(rate=0.1, seed=10 + s, accuracy=0.90 + 0.01 * s) for s in range(3)]
+    result = result_of_runs(runs)
+    (comparison,) = result.families[0].comparisons
+    assert comparison.verdict == "better" and comparison.repeats == 0
+    assert comparison.test in ("two-sample t", "Welch's t") and "seed by seed" not in result.families[0].why
 
 
 def test_p_values_of_several_single_runs_are_adjusted(make_run):

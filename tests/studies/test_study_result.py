@@ -1,6 +1,7 @@
 """The result of a study goes to JSON and comes back the same."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -90,6 +91,13 @@ def test_what_is_no_result_is_refused(change):
 
 
 def test_best_setting_goes_by_the_mean_and_its_direction():
-    whole = result(setting("s0", 0.9, 0.7), setting("s1", 0.85, None), setting("s2"))
+    whole = result(setting("s0", 0.9, 0.7), setting("s1", 0.85), setting("s2"))
     assert whole.best.key == "s1"
-    assert [trial.seed for _, trial in whole.missing] == [1]
+    lower = replace(whole, metrics=(replace(ACCURACY, better="lower"),))
+    assert lower.best.key == "s0"
+
+
+def test_a_setting_of_which_trainings_diverged_is_the_best_only_where_there_is_no_other():
+    whole = result(setting("s0", 0.9, 0.7), setting("s1", 0.99, None))
+    assert whole.best.key == "s0" and [trial.seed for _, trial in whole.missing] == [1]
+    assert result(setting("s0", None), setting("s1", 0.5, None)).best.key == "s1"

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from cnnlab.core.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from cnnlab.evaluation.comparison.best_setting import BestBound as BestBound
+    from cnnlab.evaluation.comparison.best_setting import best_setting_bound as best_setting_bound
+    from cnnlab.evaluation.comparison.compare_settings import compare_over_pairs as compare_over_pairs
     from cnnlab.evaluation.comparison.compare_settings import compare_settings as compare_settings
     from cnnlab.evaluation.comparison.mcnemar import McNemarResult as McNemarResult
     from cnnlab.evaluation.comparison.mcnemar import compare_predictions as compare_predictions
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.comparison.results import Comparisons as Comparisons
     from cnnlab.evaluation.comparison.results import Difference as Difference
     from cnnlab.evaluation.comparison.results import SettingSummary as SettingSummary
+    from cnnlab.evaluation.comparison.sequential import SequentialDesign as SequentialDesign
+    from cnnlab.evaluation.comparison.sequential import until as until
+    from cnnlab.evaluation.crossed_intervals import CrossedIntervals as CrossedIntervals
+    from cnnlab.evaluation.crossed_intervals import crossed_intervals as crossed_intervals
     from cnnlab.evaluation.intervals import Interval as Interval
     from cnnlab.evaluation.intervals import mean_interval as mean_interval
     from cnnlab.evaluation.intervals import paired_interval as paired_interval
@@ -27,7 +34,9 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.intervals import wilson as wilson
     from cnnlab.evaluation.metrics.calibration import Bin as Bin
     from cnnlab.evaluation.metrics.calibration import Calibration as Calibration
+    from cnnlab.evaluation.metrics.calibration import CalibrationErrorInterval as CalibrationErrorInterval
     from cnnlab.evaluation.metrics.calibration import calibration as calibration
+    from cnnlab.evaluation.metrics.calibration import calibration_error_interval as calibration_error_interval
     from cnnlab.evaluation.metrics.class_probabilities import ClassPredictions as ClassPredictions
     from cnnlab.evaluation.metrics.class_probabilities import class_predictions as class_predictions
     from cnnlab.evaluation.metrics.confusion_matrix import Confusion as Confusion
@@ -58,11 +67,14 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "comparison.compare_settings": ("compare_settings",),
+        "comparison.best_setting": ("BestBound", "best_setting_bound"),
+        "comparison.compare_settings": ("compare_over_pairs", "compare_settings"),
         "comparison.mcnemar": ("McNemarResult", "compare_predictions"),
         "comparison.power": ("power", "required_repeats"),
         "comparison.published_value_tests": ("ReferenceComparison", "compare_to_mean", "compare_to_number"),
         "comparison.results": ("Comparisons", "Difference", "SettingSummary"),
+        "comparison.sequential": ("SequentialDesign", "until"),
+        "crossed_intervals": ("CrossedIntervals", "crossed_intervals"),
         "intervals": (
             "Interval",
             "mean_interval",
@@ -71,7 +83,13 @@ __getattr__, __dir__, __all__ = lazy_names(
             "two_sample_interval",
             "wilson",
         ),
-        "metrics.calibration": ("Bin", "Calibration", "calibration"),
+        "metrics.calibration": (
+            "Bin",
+            "Calibration",
+            "CalibrationErrorInterval",
+            "calibration",
+            "calibration_error_interval",
+        ),
         "metrics.class_probabilities": ("ClassPredictions", "class_predictions"),
         "metrics.confusion_matrix": ("Confusion", "confusion"),
         "metrics.per_class": ("PerClass", "per_class"),

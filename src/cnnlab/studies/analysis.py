@@ -2,28 +2,31 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from cnnlab.core.errors import CnnlabError
 from cnnlab.core.files import check_regular
 from cnnlab.core.measurements import Measure, Metric
-from cnnlab.evaluation import McNemarResult
 from cnnlab.runs import Predictions, Run, RunSummary, environment
 from cnnlab.runs.record import MODEL, now
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.result import Family, Setting, StudyResult, Trial
+from cnnlab.studies.result import Setting, StudyResult, Trial
 from cnnlab.studies.search import searched, steps_left
+from cnnlab.studies.sequential_repeats import looks_of
 from cnnlab.studies.settings import PlannedSetting, StudySettings
-from cnnlab.studies.statistics.families import compare_all
+from cnnlab.studies.statistics.comparisons import StudyComparisons
+from cnnlab.studies.statistics.multiplicity import SequentialLook, study_family
+from cnnlab.studies.statistics.new_images import right_by, with_new_images
 from cnnlab.studies.statistics.published_numbers import ResolvedTable, compare_published
-from cnnlab.studies.statistics.single_runs import are_single, paired
+from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
+from cnnlab.studies.statistics.single_runs import paired_by
 from cnnlab.studies.statistics.tables import Tables, scored_images
-from cnnlab.studies.statistics.verdicts import ResolvedClaim, judge_claim, planned_pairs
+from cnnlab.studies.statistics.timing import untimed
+from cnnlab.studies.statistics.verdicts import judge_claim
 from cnnlab.studies.trials import Trials
 
 _COUNTED_BY = ("running_mean", "running_var", "num_batches_tracked")
@@ -50,6 +53,7 @@ class Analysis:
         self.study_settings, self.trials, self.record = study_settings, trials, record
         self.measures, self.compared = measures, compared
         self.claims, self.published = claims, published
+        self._right = right_by(self._predictions)
 
     def result(self) -> StudyResult:
         """As things stand; the runs are looked at anew."""
@@ -57,23 +61,27 @@ class Analysis:
         bare = [self._setting(setting) for setting in self.study_settings.settings]
         file, state = self.study_settings.file, self.record.state
         tables = self.tables(bare)
+        comparisons = self.comparisons(bare, tables)
         settings = [self._summarised(setting, tables) for setting in bare]
         finished = [trial for setting in settings for trial in setting.finished]
         is_done = bool(finished) and all(t.status in ("finished", "pruned") for s in settings for t in s.trials)
         is_done = is_done and not self._still_to_try
-        families = [self._family(m.metric, settings, tables) for m in self.measures[: self.compared]]
-        return StudyResult(
+        families = [comparisons.table(metric) for metric in self._compared_by]
+        rule = self.study_settings.adds_repeats
+        looks = looks_of(self.record.looks(self.study_settings.asked), rule)
+        result = StudyResult(
             name=file.name,
             question=file.question,
             design=file.design,
-            seeds=file.repeats,
+            seeds=self.study_settings.seeds,
             base=self.study_settings.base(),
             axes=self.study_settings.axes(),
             metrics=tuple(measure.metric for measure in self.measures),
             settings=tuple(settings),
             baseline=self.study_settings.baseline,
             families=tuple(family for family in families if family is not None),
-            claims=tuple(judge_claim(resolved, tables) for resolved in self.claims),
+            multiplicity=" ".join(text for text in (comparisons.family.words, looks.words if looks else "") if text),
+            claims=tuple(judge_claim(resolved, comparisons) for resolved in self.claims),
             published=tuple(compare_published(table, tables) for table in self.published),
             search=searched(self.study_settings, self.record.steps, self._led_by)
             if self.study_settings.searched
@@ -87,39 +95,49 @@ class Analysis:
             updated=state.get("updated"),
             finished=(state.get("updated") or now()) if is_done else None,
             training_seconds=sum(trial.seconds for trial in finished),
+            untimed=tables.untimed,
             wall_seconds=float(state.get("wall_seconds") or 0.0),
             notes=tuple(self._notes(finished)),
+            looks=looks,
         )
+        return result if rule is None or rule.is_over(result) else replace(result, finished=None)
 
     def tables(self, settings: Sequence[Setting]) -> Tables:
         """The numbers of all trials."""
         metrics = [measure.metric for measure in self.measures]
         return Tables.of(
             settings,
-            self.study_settings.file.repeats,
+            self.study_settings.seeds,
             metrics,
             baseline=self.study_settings.baseline,
             together=self._together(settings),
             images=scored_images(run for setting in settings for run in self._finished_runs(setting)),
             smallest=self.study_settings.file.smallest,
-            planned=planned_pairs(self.claims, self.study_settings.baseline),
-            image_by_image=partial(self._image_by_image, {setting.key: setting for setting in settings}),
+            unlooked=self._unlooked(settings),
+            untimed=untimed([run for setting in settings for run in self._finished_runs(setting)]),
         )
 
-    def _family(self, metric: Metric, settings: Sequence[Setting], tables: Tables) -> Family | None:
-        # What a search tried was chosen by these numbers; tests would make too much of them.
-        return None if self.study_settings.searched else compare_all(metric, settings, tables, self._predictions)
+    def comparisons(self, settings: Sequence[Setting], tables: Tables) -> StudyComparisons:
+        """Of the settings with each other, as tables and claims have them."""
+        family = study_family(self.claims, self._compared_by, list(tables.labels), tables.baseline)
+        rule = self.study_settings.adds_repeats
+        if rule is not None:
+            family = replace(family, look=SequentialLook(rule.design, len(self.study_settings.seeds)))
+        return StudyComparisons(tables, family, paired_by(settings, self._predictions))
 
-    def _image_by_image(
-        self, settings: Mapping[str, Setting], metric: Metric, left: str, right: str
-    ) -> McNemarResult | None:
-        """None where it cannot be done, as with predictions that were deleted since."""
-        if not are_single([settings[left], settings[right]]):
-            return None
-        try:
-            return paired(settings[left], settings[right], metric, self._predictions)
-        except CnnlabError:
-            return None
+    def _unlooked(self, settings: Sequence[Setting]) -> str:
+        """Why nothing is compared yet where repeats are added: an early look has no part in the error."""
+        is_complete = all(trial.status != "missing" for setting in settings for trial in setting.trials)
+        if self.study_settings.adds_repeats is None or is_complete:
+            return ""
+        count = len(self.study_settings.seeds)
+        return f"the next look at the numbers comes after {count} repeats of each setting"
+
+    @property
+    def _compared_by(self) -> list[Metric]:
+        """The metrics of the tables of comparisons."""
+        # What a search tried was chosen by these numbers; tests would make too much of them.
+        return [] if self.study_settings.searched else [m.metric for m in self.measures[: self.compared]]
 
     def _predictions(self, run: str, split: str) -> Predictions:
         return Run(self.trials.store.root / run).predictions(split)
@@ -135,7 +153,7 @@ class Analysis:
         return str(self.record.state.get("led_by") or "")
 
     def _setting(self, planned: PlannedSetting) -> Setting:
-        trials = tuple(self._trial(planned, seed) for seed in self.study_settings.file.repeats)
+        trials = tuple(self._trial(planned, seed) for seed in self.study_settings.seeds)
         kept = {key: value for key, value in planned.recipe.to_dict().items() if key not in ("seed", "name")}
         return Setting(planned.key, planned.label, planned.values, kept, trials)
 
@@ -172,7 +190,10 @@ class Analysis:
         return next((step.epochs for step in steps if step.setting == planned.key and step.state == "pruned"), None)
 
     def _summarised(self, setting: Setting, tables: Tables) -> Setting:
-        summaries = tuple(tables.summary(measure.metric, setting.key) for measure in self.measures)
+        judged, *further = (measure.metric for measure in self.measures)
+        runs = [str(trial.run) for trial in setting.finished]
+        first = with_new_images(tables.summary(judged, setting.key), judged, runs, self._right)
+        summaries = (first, *(tables.summary(metric, setting.key) for metric in further))
         return Setting(
             setting.key,
             setting.label,

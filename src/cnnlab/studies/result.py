@@ -15,11 +15,14 @@ from cnnlab.runs.record import json_value
 
 FORMAT = 1
 """Version of ``result.json``."""
+MCNEMAR = "exact McNemar"
+"""The test of one training each, picture by picture."""
 
 TrialStatus = Literal["finished", "failed", "missing", "pruned"]
 FailureKind = Literal["nan", "memory", "crash", "error"]
 ClaimVerdict = Literal["supported", "contradicted", "undecided"]
-Word = Literal["reproduced", "better", "worse", "not comparable", "not measured"]
+Word = Literal["reproduced", "compatible", "better", "worse", "undecided", "not comparable", "not measured"]
+ComparisonVerdict = Literal["better", "worse", "undecided", "alike", "identical", "untested", "differ"]
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,12 @@ class MetricSummary:
     """One metric of one setting over its repeats.
 
     :param values: by seed, in the order of the seeds; only of trials that have it.
-    :param low: lower end of the 95% interval of the mean; None where it cannot be had.
+    :param low: lower end of the 95% interval of the mean; None where it cannot be had. Over repeats it is about these
+        recipes on these very pictures.
     :param interval: which interval it is, such as ``t over 5 repeats`` or ``Wilson, n=10000``.
+    :param new_low: likewise of the 95% interval for these recipes on new pictures like these; of an accuracy over
+        repeats of which predictions are there.
+    :param std_of_images: standard error of the mean from having been tested on these pictures and no others.
     """
 
     metric: str
@@ -92,6 +99,9 @@ class MetricSummary:
     low: float | None
     high: float | None
     interval: str
+    new_low: float | None = None
+    new_high: float | None = None
+    std_of_images: float | None = None
 
     @property
     def n(self) -> int:
@@ -127,20 +137,43 @@ class Setting:
         """The trials that have metrics."""
         return tuple(trial for trial in self.trials if trial.status == "finished")
 
+    @property
+    def diverged(self) -> tuple[Trial, ...]:
+        """The trials whose loss stopped being a number: no accident, but what the setting comes to."""
+        return tuple(trial for trial in self.trials if trial.failure == "nan")
+
+
+@dataclass(frozen=True)
+class RepeatsNeeded:
+    """How many repeats it takes to see a difference four times out of five.
+
+    :param difference: its size, in the metric's unit.
+    :param what: ``seen``, the one observed, or ``smallest``, the smallest that matters.
+    :param more: repeats to add to every setting; None for more than a thousand.
+    """
+
+    difference: float
+    what: Literal["seen", "smallest"]
+    more: int | None
+
 
 @dataclass(frozen=True)
 class SettingComparison:
-    """Two settings on one metric, corrected for all comparisons of its family.
+    """Two settings on one metric, corrected for all that is tested in the study.
 
     :param setting: key of the one compared; ``reference`` of the one it is compared with.
     :param difference: mean of ``setting`` minus mean of ``reference``, in the metric's unit.
     :param low: lower end of the simultaneous 95% interval of the difference.
-    :param p: adjusted for the family; None where no test could be made.
+    :param p: adjusted, to be held against 5%; None where no test could be made.
     :param verdict: of ``setting``: ``better``, ``worse``, ``undecided`` (not enough repeats to tell), ``alike``,
-        ``identical`` or ``untested``; see :class:`cnnlab.evaluation.Difference`.
+        ``identical`` or ``untested``, as :class:`cnnlab.evaluation.Difference` has them; of one training each
+        ``differ``: these two have other pictures right, which says nothing of their recipes.
     :param sentence: the verdict with its numbers, for a person.
     :param repeats: seeds that both have.
-    :param more_repeats: that would be needed to see a difference of ``to_see``, where it is undecided.
+    :param needed: repeats, where it is undecided.
+    :param smallest: the smallest difference that matters, where the study names one.
+    :param details: what was counted beside the difference, in words.
+    :param why: it was not tested, or its verdict is withheld.
     """
 
     metric: str
@@ -150,17 +183,24 @@ class SettingComparison:
     low: float | None
     high: float | None
     p: float | None
-    verdict: str
+    verdict: ComparisonVerdict
     sentence: str
     repeats: int = 0
-    more_repeats: int | None = None
-    to_see: float | None = None
+    needed: tuple[RepeatsNeeded, ...] = ()
     test: str = ""
+    smallest: float | None = None
+    details: str = ""
+    why: str = ""
+
+    @property
+    def is_of_single_runs(self) -> bool:
+        """Whether it is about two trained classifiers, and not about their recipes."""
+        return self.test == MCNEMAR
 
 
 @dataclass(frozen=True)
 class Family:
-    """All comparisons made at once on one metric, and how.
+    """All comparisons made on one metric, and how.
 
     :param kind: ``baseline`` (all against it) or ``pairs`` (all among each other).
     :param method: which test was used, and ``why``.
@@ -251,6 +291,22 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """How often the numbers were looked at while repeats were added.
+
+    :param made: after how many repeats.
+    :param planned: all looks of a sequential design; empty where repeats were raised without one.
+    :param false_call: the chance that a comparison in which nothing differs is called at one of them.
+    :param words: the same for a person.
+    """
+
+    made: tuple[int, ...]
+    planned: tuple[int, ...]
+    false_call: float
+    words: str
+
+
+@dataclass(frozen=True)
 class StudyResult:
     """A study's question, its settings with their trials, and what can be said of them.
 
@@ -259,7 +315,9 @@ class StudyResult:
     :param base: the recipe before anything varies, in full.
     :param metrics: those available, the one the study is judged by first.
     :param baseline: key of the setting that the others are compared with.
-    :param families: the comparisons, a family for each metric compared.
+    :param families: the comparisons, a table for each metric compared.
+    :param multiplicity: what is tested in the study, and how the chance of a false call is held, in sentences.
+    :param looks: where repeats were added after numbers had been seen, by plan or not.
     :param data: ``{name, digest, sizes, source}`` of the first finished trial.
     :param execution: what was fixed for the study: device, precision, threads, ``trials_at_once``.
     :param machine: versions, processor, cores.
@@ -267,6 +325,7 @@ class StudyResult:
     :param folder: the study's own.
     :param started: ISO 8601 in UTC, as is ``updated``; ``finished`` is None while trials are missing.
     :param training_seconds: of all finished trials together, wherever they were trained.
+    :param untimed: why training times cannot be compared; empty where they can.
     :param wall_seconds: for which ``study run`` was at work on it.
     :param notes: what a reader should know, such as trials that were trained before with other threads.
     """
@@ -281,6 +340,8 @@ class StudyResult:
     settings: tuple[Setting, ...]
     baseline: str | None = None
     families: tuple[Family, ...] = ()
+    multiplicity: str = ""
+    looks: Looks | None = None
     claims: tuple[Claim, ...] = ()
     published: tuple[Published, ...] = ()
     search: Search | None = None
@@ -293,6 +354,7 @@ class StudyResult:
     updated: str | None = None
     finished: str | None = None
     training_seconds: float = 0.0
+    untimed: str = ""
     wall_seconds: float = 0.0
     notes: tuple[str, ...] = ()
 
@@ -312,10 +374,12 @@ class StudyResult:
 
     @property
     def best(self) -> Setting | None:
-        """The setting with the best mean of :attr:`metric`, among those with most finished repeats' worth of values."""
+        """The setting with the best mean of :attr:`metric`; those of which trainings diverged come last."""
         sign = 1 if self.metric.better == "higher" else -1
         means = {s.key: summary.mean for s in self.settings if (summary := s.summary(self.metric.name)) is not None}
-        known = {key: sign * mean for key, mean in means.items() if mean is not None}
+        known = {
+            key: (-len(self.setting(key).diverged), sign * mean) for key, mean in means.items() if mean is not None
+        }
         return self.setting(max(known, key=known.__getitem__)) if known else None
 
     def to_dict(self) -> dict[str, Any]:

@@ -31,12 +31,24 @@ def test_pooling_tells_what_three_repeats_of_two_settings_cannot() -> None:
     pair = pd.DataFrame({"a": [0.90, 0.91, 0.92], "b": [0.91, 0.93, 0.95]})
     values = pair.assign(c=[0.90, 0.91, 0.925], d=[0.91, 0.915, 0.93], e=[0.90, 0.912, 0.921])
     assert compare_settings(pair, baseline="a").differences[0].verdict == "undecided"
-    assert compare_settings(values, baseline="a").between("b", "a").verdict == "better"
+    assert compare_settings(values, baseline="a", test="pooled").between("b", "a").verdict == "better"
+
+
+def test_a_setting_that_scatters_widely_is_held_to_its_own_spread_and_leaves_the_others_theirs() -> None:
+    generator = np.random.default_rng(5)
+    noise = generator.normal(0, 0.001, (5, 5)) * [20, 1, 1, 1, 1]
+    values = pd.DataFrame(0.9 + noise + generator.normal(0, 0.05, (5, 1)), columns=list("abcde"))
+    own = compare_settings(values, planned=[("a", "b"), ("c", "b")])
+    pooled = compare_settings(values, planned=[("a", "b"), ("c", "b")], test="pooled")
+    widths = [[one.interval.width for one in found.differences if one.interval] for found in (own, pooled)]
+    assert widths[0][0] > 2 * widths[1][0] and widths[0][1] < 0.5 * widths[1][1]
+    # The wide one leaves nothing but its own four degrees of freedom, the calm ones have about as many each.
+    assert own.differences[0].df == pytest.approx(4.0, abs=1.0) and (own.differences[1].df or 0) > 7
 
 
 def test_planned_comparisons_are_tested_by_the_pooled_spread_and_adjusted_after_holm_among_themselves() -> None:
     values, pairs = table(repeats=4, effects=(0, 0.006, 0.001, -0.002, 0)), [("b", "a"), ("c", "a"), ("d", "e")]
-    comparisons = compare_settings(values, planned=pairs)
+    comparisons = compare_settings(values, planned=pairs, test="pooled")
     frame = values.melt(ignore_index=False).reset_index(names="seed")
     fitted = smf.ols("value ~ C(variable) + C(seed)", frame).fit()
     names = {name: f"C(variable)[T.{name}]" for name in "bcde"}
@@ -56,8 +68,8 @@ def test_planned_comparisons_are_tested_by_the_pooled_spread_and_adjusted_after_
 
 
 def test_one_planned_comparison_needs_no_adjustment() -> None:
-    (difference,) = compare_settings(table(), planned=[("b", "a")]).differences
-    assert difference.p_value == difference.p_single and difference.test == "pooled t"
+    (found,) = compare_settings(table(), planned=[("b", "a")]).differences
+    assert found.p_value == found.p_single and found.test == "moderated t"
 
 
 @given(st.permutations(range(4)), st.permutations(range(3)))
@@ -111,45 +123,69 @@ def test_a_missing_value_is_adjusted_for_the_seed_it_lacks() -> None:
     assert "least squares" in comparisons.reason
 
 
-def test_settings_that_share_no_seeds_are_compared_without_blocks() -> None:
+def test_settings_that_share_no_seeds_are_compared_only_when_the_unpaired_test_is_asked_for() -> None:
     values = pd.DataFrame({"a": [0.90, 0.91, NAN, NAN], "b": [NAN, NAN, 0.95, 0.96]})
-    comparisons = compare_settings(values, baseline="a")
-    assert not comparisons.blocked
-    assert comparisons.method == "two-sample t"
-    assert comparisons.differences[0].p_value == pytest.approx(stats.ttest_ind([0.95, 0.96], [0.90, 0.91]).pvalue)
+    (found,) = compare_settings(values, baseline="a").differences
+    assert (found.verdict, found.repeats, found.estimate) == ("untested", 0, pytest.approx(0.05))
+    assert "share fewer than two seeds" in found.sentence
+    (unpaired,) = compare_settings(values, baseline="a", blocked=False).differences
+    assert (unpaired.test, unpaired.verdict) == ("Welch's t", "better")
 
 
-def test_a_setting_that_diverges_now_and_then_does_not_hide_the_others() -> None:
-    values = table(effects=(0, 0.02, 0, 0.001, 0.002))
-    values["f"] = [0.9, 0.1, 0.5]
-    comparisons = compare_settings(values, baseline="a")
-    assert comparisons.between("b", "a").verdict == "better"
-    assert comparisons.between("b", "a").test == "pooled t, Holm"
-    assert comparisons.between("f", "a").test == "paired t, Holm"
-    assert comparisons.method == "pooled t and paired t, Holm"
-    assert "f scatters unlike the others" in comparisons.reason
-    forced = compare_settings(values, baseline="a", test="pooled")
-    assert forced.between("b", "a").verdict == "undecided"
-    assert "may be far off" in forced.cautions[0]
+def test_one_shared_seed_is_not_enough_and_hinders_no_other_pair() -> None:
+    values = table(repeats=6, effects=(0, 0.03, 0.03))
+    values.loc[:2, "c"] = NAN
+    values.loc[4:, "b"] = NAN
+    found = compare_settings(values, baseline="b")
+    assert found.between("a", "b").verdict == "worse"
+    assert (found.between("c", "b").verdict, found.between("c", "b").repeats) == ("untested", 1)
 
 
-def test_names_that_hold_commas_are_told_apart_by_semicolons() -> None:
-    values = table(effects=(0, 0.01, 0, -0.03, 0.02, 0.01, 0, 0.02), repeats=5)
-    values["a"] += [0.1, -0.1, 0.1, -0.1, 0.0]
-    values["b"] += [0.1, 0.1, -0.1, -0.1, 0.0]
-    values.columns = [f"x={name}, y={name}" for name in values.columns]
-    assert "x=a, y=a; and x=b, y=b scatter unlike the others" in compare_settings(values).reason
-    plain = values.rename(columns=lambda name: str(name)[2])
-    assert "a and b scatter unlike the others" in compare_settings(plain).reason
+@pytest.mark.parametrize("test", ["auto", "pooled", "paired"])
+def test_no_verdict_rests_on_fewer_than_two_shared_seeds(test: str) -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(30):
+        values = pd.DataFrame(generator.normal(0, 1, (4, 4)) * [1, 1, 1, 9], columns=list("abcd"))
+        values = values.mask(generator.random((4, 4)) < 0.5)
+        for one in compare_settings(values, test=test).differences:  # type: ignore[arg-type]
+            assert one.repeats >= 2 or one.verdict == "untested"
+            assert one.p_value is None or 0 < one.p_value <= 1
 
 
-def test_unequal_spreads_go_to_the_exact_permutation_test_where_repeats_suffice() -> None:
-    values = table(effects=(0, 0.02, 0, 0.03), repeats=9)
-    values["d"] += np.linspace(-0.2, 0.8, 9)
-    comparisons = compare_settings(values, baseline="a")
-    difference = comparisons.between("d", "a")
-    assert difference.test == "permutation, Holm"
-    assert difference.p_single == difference.permutation_p
+def test_pooling_settings_that_scatter_differently_is_cautioned_against() -> None:
+    values = table(effects=(0, 0.02, 0, 0.001, 0.002), repeats=4)
+    values["f"] = [0.9, 0.1, 0.5, 0.2]
+    assert "scatter unlike one another" in compare_settings(values, baseline="a", test="pooled").cautions[0]
+    assert not compare_settings(values, baseline="a").cautions
+    assert not compare_settings(values[list("abcde")], baseline="a", test="pooled").cautions
+
+
+def test_a_setting_that_collapses_now_and_then_does_not_hide_the_others() -> None:
+    values = table(effects=(0, 0.02, 0, 0.001, 0.002), repeats=4)
+    alone = compare_settings(values, planned=[("b", "a")]).differences[0]
+    values["f"] = [0.9, 0.1, 0.5, 0.9]
+    beside = compare_settings(values, planned=[("b", "a")]).differences[0]
+    assert (alone.verdict, beside.verdict) == ("better", "better")
+    assert alone.interval is not None and beside.interval is not None
+    assert beside.interval.high - beside.interval.low < 2 * (alone.interval.high - alone.interval.low)
+
+
+def test_repeats_that_agree_on_few_images_do_not_show_that_settings_are_alike() -> None:
+    # Two repeats of 10 images each. A mean may be off by 12.7 times half a step over the root of 2, and two of them by
+    # the root of 2 more: 63.5 points.
+    values = pd.DataFrame({"a": [0.9, 0.9], "b": [0.9, 0.9]})
+    (found,) = compare_settings(values, baseline="a", smallest=0.001, step=0.1).differences
+    assert found.verdict == "undecided"
+    assert found.interval is not None and found.interval.high == pytest.approx(0.635, abs=1e-3)
+
+
+def test_an_interval_of_a_difference_stays_within_what_is_possible() -> None:
+    values = pd.DataFrame({"a": [0.1, 0.6, 0.1], "b": [0.6, 0.62, 0.61]})
+    (wide,) = compare_settings(values, baseline="a").differences
+    (found,) = compare_settings(values, baseline="a", within=(0, 1)).differences
+    assert wide.interval is not None and wide.interval.high > 1
+    assert found.interval is not None and (found.interval.low, found.interval.high) == (wide.interval.low, 1.0)
+    assert found.p_value == wide.p_value
 
 
 def test_permutation_stands_beside_the_other_test_where_repeats_suffice() -> None:
@@ -172,24 +208,25 @@ def test_permutation_can_be_asked_for_and_says_what_it_lacks() -> None:
 
 def test_paired_t_with_holm_can_be_asked_for() -> None:
     values = table(repeats=5)
-    comparisons = compare_settings(values, baseline="a", test="paired")
+    found = compare_settings(values, baseline="a", test="paired")
     singles = [stats.ttest_rel(values[name], values["a"]).pvalue for name in "bcd"]
-    assert [difference.p_single for difference in comparisons.differences] == pytest.approx(singles)
-    assert comparisons.pooled_std is None
-    assert max(difference.p_value or 0 for difference in comparisons.differences) >= max(singles)
+    assert [one.p_single for one in found.differences] == pytest.approx(singles)
+    assert max(one.p_value or 0 for one in found.differences) >= max(singles)
 
 
 def test_undecided_says_how_many_more_repeats_for_which_difference() -> None:
     values = table()
-    comparisons = compare_settings(values, baseline="a")
-    difference = comparisons.between("c", "a")
-    assert difference.verdict == "undecided"
-    assert difference.to_see == pytest.approx(abs(difference.estimate or 0))
-    needed = required_repeats(difference.to_see or 0, comparisons.pooled_std or 0, settings=4)
-    assert difference.more_repeats == (needed or 0) - 3
+    found = compare_settings(values, baseline="a")
+    one = found.between("c", "a")
+    assert one.verdict == "undecided"
+    assert one.to_see == pytest.approx(abs(one.estimate or 0))
+    pooled = compare_settings(values, baseline="a", test="pooled").between("c", "a")
+    needed = required_repeats(one.to_see or 0, found.pooled_std or 0, settings=4, test="pooled")
+    assert pooled.more_repeats == (needed or 0) - 3
+    assert one.more_repeats is not None and one.more_repeats > 0
     assert (
-        f"not enough repeats to tell, about {difference.more_repeats} more would be needed to see a difference of"
-        in difference.sentence
+        f"not enough repeats to tell, about {one.more_repeats} more would be needed to see a difference of"
+        in one.sentence
     )
 
 

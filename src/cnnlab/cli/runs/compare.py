@@ -40,8 +40,10 @@ def compare(names: Names, runs: Runs = None, as_json: Json = False) -> None:
         return
     write_comparison(comparison)
     if paired or refusal:
+        from cnnlab.evaluation.comparison.mcnemar import ONLY_REPEATS
+
         output.heading("picture by picture")
-        output.write(paired.sentence if paired else f"not compared: {refusal}")
+        output.write(f"{paired.sentence} {ONLY_REPEATS}" if paired else f"not compared: {refusal}")
 
 
 def _image_by_image(store: "RunStore", names: Sequence[str]) -> "tuple[McNemarResult | None, str]":

@@ -11,9 +11,10 @@ from cnnlab.core.durations import short_duration
 if TYPE_CHECKING:
     from cnnlab.core.measurements import Metric
     from cnnlab.studies import StudyResult
-    from cnnlab.studies.result import PublishedRow, Setting
+    from cnnlab.studies.result import PublishedRow, SearchStep, Setting
 
 _MOST_COMPARISONS = 12
+_OPTIONAL = ("on new pictures", "left out")
 
 
 def show(
@@ -61,29 +62,47 @@ def write_result(result: "StudyResult", again: str, runs: Path | None) -> None:
 
 def _settings(result: "StudyResult") -> None:
     metric = result.metric
-    output.heading(f"{metric.label}, mean over repeats")
+    are_single = all(len(setting.finished) < 2 for setting in result.settings)
+    how = "one training each, intervals by its pictures alone" if are_single else "mean over repeats"
+    output.heading(f"{metric.label}, {how}")
     ranked = sorted(result.settings, key=lambda setting: _rank(setting, metric))
-    output.table(
-        ["setting", "repeats", metric.label, "SD", "95% interval", "seconds"],
-        [_line(setting, metric) for setting in ranked],
-        keep=4,
-    )
+    lines = [_line(setting, metric) for setting in ranked]
+    headings = ["setting", "repeats", metric.label, "SD", "95% interval", "on new pictures", "seconds", "left out"]
+    kept = [place for place, name in enumerate(headings) if name not in _OPTIONAL or any(line[place] for line in lines)]
+    output.table([headings[k] for k in kept], [[line[k] for k in kept] for line in lines], keep=4)
 
 
-def _rank(setting: "Setting", metric: "Metric") -> float:
+def _rank(setting: "Setting", metric: "Metric") -> tuple[int, float]:
+    """Settings of which trainings diverged come last, and then those without numbers."""
     summary = setting.summary(metric.name)
     if summary is None or summary.mean is None:
-        return float("inf")
-    return -summary.mean if metric.better == "higher" else summary.mean
+        return len(setting.trials) + 1, 0.0
+    return len(setting.diverged), -summary.mean if metric.better == "higher" else summary.mean
 
 
 def _line(setting: "Setting", metric: "Metric") -> list[object]:
+    from cnnlab.studies.statistics.wording import named
+
     summary, seconds = setting.summary(metric.name), setting.summary("seconds")
+    left_out = named(trial for trial in setting.trials if trial.status != "finished")
     if summary is None:
-        return [setting.label, 0, "", "", "", ""]
-    interval = "" if summary.low is None else f"{output.score(summary.low)} to {output.score(summary.high)}"
+        return [setting.label, 0, "", "", "", "", "", left_out]
+    interval, new = _ends(summary.low, summary.high), _ends(summary.new_low, summary.new_high)
     time = "" if seconds is None or seconds.mean is None else f"{seconds.mean:.1f}"
-    return [setting.label, summary.n, output.score(summary.mean), output.score(summary.std), interval, time]
+    return [
+        setting.label,
+        summary.n,
+        output.score(summary.mean),
+        output.score(summary.std),
+        interval,
+        new,
+        time,
+        left_out,
+    ]
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    return "" if low is None else f"{output.score(low)} to {output.score(high)}"
 
 
 def _comparisons(result: "StudyResult") -> None:
@@ -96,6 +115,8 @@ def _comparisons(result: "StudyResult") -> None:
             output.write(f"- … and {len(family.comparisons) - _MOST_COMPARISONS} more; --json lists all.")
         for text in (family.why, *family.cautions):
             output.write(text)
+    if result.multiplicity:
+        output.write(f"\n{result.multiplicity}")
 
 
 def _claims(result: "StudyResult") -> None:
@@ -128,8 +149,12 @@ def _search(result: "StudyResult") -> None:
     output.heading(f"search, led by {result.search.metric.replace('_', ' ')}")
     output.table(
         ["setting", "step", "value", "state"],
-        [[labels[step.setting], step.number, output.score(step.value), step.state] for step in result.search.steps],
+        [[labels[step.setting], step.number, output.score(step.value), _state(step)] for step in result.search.steps],
     )
+
+
+def _state(step: "SearchStep") -> str:
+    return f"{step.state} after epoch {step.epochs}" if step.epochs else step.state
 
 
 def _missing(result: "StudyResult", again: str, runs: Path | None) -> None:

@@ -7,12 +7,68 @@ import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[np.float64]
-_NOTHING = 1e-10
+Places: TypeAlias = npt.NDArray[np.intp]
+ROUNDING = 1e-10
+"""A spread below this share of the values is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The values there are, and what each is the sum of.
+
+    :param design: N×(K+B-1), or N×K without blocks: a column a setting, then one for each seed but the first.
+    :param observed: N values, less ``middle``: sums of squares of small differences around a large value lose digits.
+    :param settings: of each value, the place of its setting.
+    :param is_tied: whether seeds tie all settings together, so that every difference can be told.
+    """
+
+    design: Array
+    observed: Array
+    middle: float
+    settings: Places
+    count: int
+    is_tied: bool
+
+    def leverages(self, weights: Array) -> tuple[Array, Array]:
+        """How much of each value the weighted fit takes from that value itself; and the inverse of X'WX.
+
+        A pseudoinverse where some settings are tied to others by no seed: then only differences between those that are
+        tied mean something.
+        """
+        weighted = self.design * weights[:, None]
+        squares = weighted.T @ self.design
+        inverse = np.linalg.inv(squares) if self.is_tied else np.linalg.pinv(squares, hermitian=True)
+        leverages: Array = ((self.design @ inverse) * weighted).sum(axis=1)
+        return leverages, np.asarray(inverse, dtype=np.float64)
+
+    def residuals(self, inverse: Array, weights: Array) -> tuple[Array, Array]:
+        """Of the weighted fit, and the settings' effects."""
+        solution = inverse @ (self.design.T @ (weights * self.observed))
+        return self.observed - self.design @ solution, solution[: self.count] + self.middle
+
+
+def lay_out(values: Array, *, blocked: bool) -> Layout:
+    """The values of a table as a list.
+
+    :param values: B×K with at least one value in each column; NaN is a value that is not there.
+    """
+    rows, columns = np.nonzero(np.isfinite(values))
+    count = values.shape[1]
+    present, places = np.unique(rows, return_inverse=True)
+    design = np.zeros((len(rows), count + (len(present) - 1 if blocked else 0)))
+    design[np.arange(len(rows)), columns] = 1
+    if blocked:
+        later = places > 0
+        design[np.flatnonzero(later), count + places[later] - 1] = 1
+    observed = values[rows, columns]
+    middle = float(observed.mean())
+    is_tied = not blocked or np.linalg.matrix_rank(design) == design.shape[1]
+    return Layout(design, observed - middle, middle, columns, count, bool(is_tied))
 
 
 @dataclass(frozen=True, eq=False)
 class AdditiveFit:
-    """A fitted model.
+    """A fitted model in which all settings have one variance.
 
     :param effects: K, one a setting; their differences are what counts.
     :param covariance: K×K of the effects, in units of the residual variance.
@@ -34,44 +90,21 @@ class AdditiveFit:
         return float(self.effects[first] - self.effects[second]), float(np.sqrt(self.variance * part))
 
 
-def fit_additive(values: Array, *, blocked: bool = True) -> AdditiveFit:
+def fit_additive(values: Array, *, blocked: bool = True, floor: float = 0.0) -> AdditiveFit:
     """Least squares on seeds × settings; NaN is a value that is not there.
 
-    With no value missing this is the blocked analysis of variance. Where settings are not tied together by seeds that
-    they share, seeds cannot have effects of their own and the one-way model is fitted instead.
+    With no value missing this is the blocked analysis of variance.
 
     :param values: B×K with at least one value in each column.
+    :param floor: the least that the variance is taken to be.
     """
-    blocked = blocked and is_connected(values)
-    rows, columns = np.nonzero(np.isfinite(values))
-    count = values.shape[1]
-    present, places = np.unique(rows, return_inverse=True)
-    design = np.zeros((len(rows), count + (len(present) - 1 if blocked else 0)))
-    design[np.arange(len(rows)), columns] = 1
-    if blocked:
-        later = places > 0
-        design[np.flatnonzero(later), count + places[later] - 1] = 1
-    observed = values[rows, columns]
-    # Sums of squares of small differences around a large value lose digits.
-    middle = observed.mean()
-    inverse = np.linalg.inv(design.T @ design)
-    solution = inverse @ (design.T @ (observed - middle))
-    residuals = observed - middle - design @ solution
-    df = len(rows) - design.shape[1]
-    variance = float(residuals @ residuals / df) if df > 0 else 0.0
-    if np.sqrt(variance) <= _NOTHING * max(float(np.abs(observed).max()), 1e-300):
+    layout = lay_out(values, blocked=blocked)
+    equal = np.ones(len(layout.observed))
+    leverages, inverse = layout.leverages(equal)
+    residuals, effects = layout.residuals(inverse, equal)
+    # The leverages sum up to the rank of the design.
+    df = len(equal) - round(leverages.sum())
+    variance = max(float(residuals @ residuals / df), floor) if df > 0 else 0.0
+    if np.sqrt(variance) <= ROUNDING * max(float(np.nanmax(np.abs(values))), 1e-300):
         variance = 0.0
-    return AdditiveFit(solution[:count] + middle, inverse[:count, :count], variance, df, blocked)
-
-
-def is_connected(values: Array) -> bool:
-    """Whether every setting can be reached from every other over seeds that two settings share."""
-    known = np.isfinite(values)
-    reached = np.zeros(known.shape[1], dtype=bool)
-    reached[0] = True
-    while True:
-        seeds = known[:, reached].any(axis=1)
-        wider = known[seeds].any(axis=0) | reached
-        if (wider == reached).all():
-            return bool(reached.all())
-        reached = wider
+    return AdditiveFit(effects, inverse[: layout.count, : layout.count], variance, df, blocked)

@@ -32,6 +32,7 @@ class _Question:
     higher_is_better: bool
     unit: Unit
     smallest: float | None
+    within: tuple[float, float] | None
 
 
 def compare_settings(
@@ -45,17 +46,18 @@ def compare_settings(
     smallest: float | None = None,
     test: Test = "auto",
     blocked: bool = True,
+    step: float = 0.0,
+    within: tuple[float, float] | None = None,
 ) -> Comparisons:
     """Which settings are better than which, over repeats with the same seeds.
 
-    Settings are compared seed by seed, with one spread pooled over all of them: a blocked analysis of variance, by
-    least squares where values are missing. Against a baseline the p-values and intervals are Dunnett's (1955), among
-    all pairs Tukey's; with values missing, their generalisation to the multivariate t distribution. Settings whose
-    spread is unlike the others' are compared by their own differences, by the exact permutation test where the
-    repeats suffice for it and else by the paired t test, and everything is adjusted after Holm.
+    Settings are compared seed by seed, and none is taken to scatter as the others do: the standard error of a
+    difference is made of the two settings' own variances, the effect of the seed taken out, drawn a little towards the
+    mean variance of all (:mod:`own_variances`). It is the paired t test for two settings and a moderated t for more;
+    p-values are adjusted after Holm, and intervals are Bonferroni's.
 
     Few comparisons that were planned before any number was seen need no correction for all that could have been made:
-    with ``planned`` these alone are made, by the same pooled spread, and adjusted after Holm among themselves.
+    with ``planned`` these alone are made, and adjusted among themselves.
 
     :param values: a row a seed, a column a setting, one metric; NaN where a repeat is missing or failed.
     :param baseline: the setting to compare each other with; None for all pairs.
@@ -63,20 +65,27 @@ def compare_settings(
     :param level: 0.95 holds the chance of any false call among all differences at 5%.
     :param smallest: the smallest difference of interest, in the metric's units; None reckons the repeats that are
         lacking for the difference observed.
-    :param test: ``pooled`` whatever the spreads, ``paired`` t or ``permutation`` for every pair by itself.
-    :param blocked: whether equal seeds make repeats of different settings alike; without it the one-way model is used.
+    :param test: ``pooled`` for whoever knows that all settings scatter alike: one variance for all of them, with
+        Dunnett's test (1955) against a baseline and Tukey's among all pairs; where values are missing, their
+        generalisation to the multivariate t. ``paired`` t or ``permutation`` for every pair by itself.
+    :param blocked: whether equal seeds make repeats of different settings alike. With it settings that share fewer than
+        two seeds are not tested; without it repeats are independent, and the tests unpaired.
+    :param step: in which values are counted, such as one picture of n; see
+        :func:`~cnnlab.evaluation.intervals.least_variance`.
+    :param within: what a value can be at all, such as (0, 1): no interval of a difference goes beyond.
     :raises UsageError: for a baseline or planned settings that are not there, or seeds or settings that occur twice.
     """
     if test not in _TESTS:
         raise UsageError(f"there is no test {test!r}. {suggestion(test, _TESTS)}")
     names, table = _read(values, baseline)
-    question = _Question(level, higher_is_better, unit, smallest)
+    question = _Question(level, higher_is_better, unit, smallest, within)
     family, pairs = _family(names, baseline, planned)
-    plan = choose_tests(table, pairs, family, level=level, test=test, blocked=blocked)
+    plan = choose_tests(table, pairs, family, level=level, test=test, blocked=blocked, step=step)
     pair_tests = _adjusted([compare_pair(plan, pair, smallest) for pair in pairs], plan)
     return Comparisons(
         settings=tuple(
-            _summary(name, values.index, column, level) for name, column in zip(names, table.T, strict=True)
+            _summary(name, values.index, column, level, step, within)
+            for name, column in zip(names, table.T, strict=True)
         ),
         differences=tuple(
             _difference(names, pair, pair_test, plan, question)
@@ -86,13 +95,62 @@ def compare_settings(
         level=level,
         higher_is_better=higher_is_better,
         unit=unit,
-        pooled_std=float(np.sqrt(plan.fit.variance)) if plan.fit and plan.fit.df else None,
-        df=plan.fit.df if plan.fit and plan.fit.df else None,
+        pooled_std=float(np.sqrt(plan.pooled.variance)) if plan.pooled and plan.pooled.df else None,
+        df=plan.pooled.df if plan.pooled and plan.pooled.df else None,
         blocked=plan.is_blocked,
         method=method(pair_tests),
-        reason=reason(plan, pair_tests, names, baseline),
-        cautions=cautions(plan, values.to_numpy(dtype=float), names),
+        reason=reason(plan, pair_tests, baseline),
+        cautions=cautions(plan, values.to_numpy(dtype=float)),
     )
+
+
+def compare_over_pairs(
+    values: "pd.DataFrame",
+    pairs: Sequence[tuple[str, str]],
+    *,
+    names: tuple[str, str] = ("left", "right"),
+    level: float = LEVEL,
+    higher_is_better: bool = True,
+    unit: Unit = POINTS,
+    smallest: float | None = None,
+    step: float = 0.0,
+    within: tuple[float, float] | None = None,
+) -> Difference:
+    """One side against the other over several pairs of settings, as momentum with none at each learning rate.
+
+    Every seed gives one value, the mean difference over the pairs, and these are tested by Student's t. What a seed
+    does to one pair it may well do to the next, so pairs are no repeats. It is about these pairs, on average.
+
+    :param values: as for :func:`compare_settings`, like the other arguments. A seed counts with which all have a value.
+    :param pairs: of settings, the left one and its counterpart on the right.
+    :param names: of the two sides.
+    :raises UsageError: for settings that are not there, or no pairs.
+    """
+    import pandas as pd
+
+    if not pairs:
+        raise UsageError("there are no pairs of settings to compare over.")
+    labels, table = _read(values, None)
+    for name in (name for pair in pairs for name in pair):
+        if name not in labels:
+            raise UsageError(f"the setting {name!r} is none of those compared. {suggestion(name, labels)}")
+    sides = [table[:, [labels.index(pair[side]) for pair in pairs]] for side in (0, 1)]
+    complete = np.isfinite(np.hstack(sides)).all(axis=1)
+    means = pd.DataFrame(
+        {name: side[complete].mean(axis=1) for name, side in zip(names, sides, strict=True)},
+        index=values.index[np.flatnonzero(complete)],
+    )
+    comparisons = compare_settings(
+        means,
+        baseline=names[1],
+        level=level,
+        higher_is_better=higher_is_better,
+        unit=unit,
+        smallest=smallest,
+        step=step / len(pairs),
+        within=within,
+    )
+    return comparisons.differences[0]
 
 
 def _read(values: "pd.DataFrame", baseline: str | None) -> tuple[list[str], Array]:
@@ -145,6 +203,10 @@ def _difference(
     permutation = None
     if smallest_p(int(shared.sum())) <= 1 - question.level:
         permutation = sign_flip_p(left[shared] - right[shared])
+    interval = pair_test.interval
+    if interval is not None and question.within is not None:
+        reach = question.within[1] - question.within[0]
+        interval = interval.within(-reach, reach)
     verdict = _verdict(pair_test, question)
     lacking = verdict == "undecided"
     return Difference(
@@ -154,7 +216,7 @@ def _difference(
         verdict=verdict,
         why=pair_test.why,
         estimate=pair_test.estimate,
-        interval=pair_test.interval,
+        interval=interval,
         p_value=pair_test.p_value,
         p_single=pair_test.p_single,
         permutation_p=permutation,
@@ -179,7 +241,9 @@ def _verdict(pair_test: PairTest, question: _Question) -> DifferenceVerdict:
     return "undecided"
 
 
-def _summary(name: str, seeds: Any, column: Array, level: float) -> SettingSummary:
+def _summary(
+    name: str, seeds: Any, column: Array, level: float, step: float, within: tuple[float, float] | None
+) -> SettingSummary:
     values = {seed: float(value) for seed, value in zip(seeds, column, strict=True) if np.isfinite(value)}
     numbers = list(values.values())
     return SettingSummary(
@@ -187,5 +251,5 @@ def _summary(name: str, seeds: Any, column: Array, level: float) -> SettingSumma
         values,
         mean=fmean(numbers) if numbers else None,
         std=stdev(numbers) if len(numbers) > 1 else None,
-        interval=mean_interval(numbers, level),
+        interval=mean_interval(numbers, level, within, step),
     )

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnlab.evaluation.comparison.anova import Array
-from cnnlab.evaluation.comparison.pair_tests import PERMUTATION, PairTest
+from cnnlab.evaluation.comparison.own_variances import unequal_variances_p
+from cnnlab.evaluation.comparison.pair_tests import PairTest
 from cnnlab.evaluation.comparison.permutation_test import smallest_p
+from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.evaluation.comparison.test_selection import ComparisonPlan
 
 NONE = "none"
-_MANY = 4
+_ALARM = 0.01
 
 
 def method(tests: Sequence[PairTest]) -> str:
@@ -21,16 +23,16 @@ def method(tests: Sequence[PairTest]) -> str:
     return f"{' and '.join(name.removesuffix(', Holm') for name in used)}, Holm"
 
 
-def reason(plan: ComparisonPlan, tests: Sequence[PairTest], names: Sequence[str], baseline: str | None) -> str:
+def reason(plan: ComparisonPlan, tests: Sequence[PairTest], baseline: str | None) -> str:
     """In sentences."""
     used = [pair_test for pair_test in tests if pair_test.test]
     if not used:
         return _why_none(plan, tests)
-    parts = [_spread(plan, names), _many(plan, len(used), baseline), _permutation(plan, used)]
+    parts = [_spread(plan), _many(plan, len(used), baseline), _permutation(plan)]
     return " ".join(part for part in parts if part)
 
 
-def cautions(plan: ComparisonPlan, given: Array, names: Sequence[str]) -> tuple[str, ...]:
+def cautions(plan: ComparisonPlan, given: Array) -> tuple[str, ...]:
     """What may mislead."""
     texts = []
     infinite = int(np.isinf(given).sum())
@@ -42,11 +44,13 @@ def cautions(plan: ComparisonPlan, given: Array, names: Sequence[str]) -> tuple[
             f"{missing} value{' is' if missing == 1 else 's are'} missing. Where trainings failed because they went "
             "badly, what is left looks better than it is."
         )
-    if plan.unlike and plan.test == "pooled":
-        texts.append(
-            f"the spread of {_listed(plan.unlike, names)} is unlike that of the others, and was pooled with it all the "
-            "same: p-values and intervals may be far off."
-        )
+    if plan.test == "pooled":
+        p = unequal_variances_p(plan.table[:, plan.known], blocked=plan.is_blocked)
+        if p < _ALARM:
+            texts.append(
+                f"the settings scatter unlike one another (F test of the residuals, {p_text(p)}), and their variances "
+                "were pooled all the same: p-values and intervals may be far off."
+            )
     return tuple(texts)
 
 
@@ -64,24 +68,25 @@ def _why_none(plan: ComparisonPlan, tests: Sequence[PairTest]) -> str:
     return f"Nothing was tested: {whys}."
 
 
-def _spread(plan: ComparisonPlan, names: Sequence[str]) -> str:
-    how = "seed by seed" if plan.is_blocked else "as repeats that share no seeds"
-    if plan.fit is None:
-        pairs = f"Each pair of settings is compared {how} by its own spread"
-        if plan.test != "auto":
-            return f"{pairs}, as was asked for."
-        return f"{pairs}: the settings scatter too differently to pool (Bartlett's test, p < 0.01)."
-    model = "blocked analysis of variance" if plan.is_blocked else "one-way analysis of variance"
-    model += "" if plan.is_complete else ", by least squares because values are missing"
-    text = (
-        f"Settings are compared {how}, by one spread pooled over {_number(len(plan.calm))} settings ({model}, "
-        f"{plan.fit.df} degree{'' if plan.fit.df == 1 else 's'} of freedom)."
-    )
-    if not plan.own:
-        return text
-    verb = "scatters" if len(plan.own) == 1 else "scatter"
-    return f"{text} {_listed(plan.own, names)} {verb} unlike the others (Bartlett's test, p < 0.01) and " + (
-        "is compared by its own differences." if len(plan.own) == 1 else "are compared by their own differences."
+def _spread(plan: ComparisonPlan) -> str:
+    how = "seed by seed" if plan.is_blocked else "as independent repeats"
+    count = len(plan.known)
+    if plan.test == "pooled" and plan.pooled is not None:
+        model = "blocked analysis of variance" if plan.is_blocked else "one-way analysis of variance"
+        model += "" if plan.is_complete else ", by least squares because values are missing"
+        return (
+            f"Settings are compared {how}, by one variance pooled over {_number(count)} settings ({model}, "
+            f"{plan.pooled.df} degree{'' if plan.pooled.df == 1 else 's'} of freedom)."
+        )
+    if plan.test != "auto":
+        return f"Each pair of settings is compared {how} by its own repeats alone, as was asked for."
+    if count == 2:
+        return f"The two settings are compared {how} ({plan.own_name})."
+    effect = ", the effect of the seed taken out" if plan.is_blocked else ""
+    least_squares = "" if plan.is_complete else " Weighted least squares fill in for values that are missing."
+    return (
+        f"Settings are compared {how}, each by its own spread{effect}, drawn a little towards the mean spread of "
+        f"{_number(count)} settings (moderated t).{least_squares}"
     )
 
 
@@ -99,8 +104,8 @@ def _many(plan: ComparisonPlan, count: int, baseline: str | None) -> str:
     return f"{name}{general} holds the chance of any false call among the {count} comparisons {what} at {chance}."
 
 
-def _permutation(plan: ComparisonPlan, used: Sequence[PairTest]) -> str:
-    if not plan.is_blocked or any(pair_test.test == PERMUTATION for pair_test in used):
+def _permutation(plan: ComparisonPlan) -> str:
+    if not plan.is_blocked or plan.test == "permutation":
         return ""
     repeats = max(plan.counts)
     best = smallest_p(repeats)
@@ -109,17 +114,6 @@ def _permutation(plan: ComparisonPlan, used: Sequence[PairTest]) -> str:
     return (
         "The exact permutation test of each difference by itself stands beside it; it presumes nothing of the spread."
     )
-
-
-def _listed(places: Sequence[int], names: Sequence[str]) -> str:
-    words = [names[place] for place in places]
-    if len(words) > _MANY:
-        words = [*words[:_MANY], f"{len(words) - _MANY} more"]
-    if len(words) == 1:
-        return words[0]
-    # Names of several axes hold commas themselves.
-    between, last = ("; ", "; and ") if any("," in word for word in words) else (", ", " and ")
-    return f"{between.join(words[:-1])}{last}{words[-1]}"
 
 
 def _number(count: int) -> str:

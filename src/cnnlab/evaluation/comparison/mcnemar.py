@@ -1,6 +1,6 @@
 """Two single classifiers on the same pictures: McNemar's exact test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Literal, TypeAlias
 
@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 from cnnlab.evaluation.comparison.power import fewest
 from cnnlab.evaluation.comparison.results import p_text
-from cnnlab.evaluation.intervals import LEVEL, Interval
+from cnnlab.evaluation.intervals import LEVEL, Interval, tango
 from cnnlab.evaluation.metrics.class_probabilities import class_column, class_predictions
 from cnnlab.evaluation.units import POINTS
 from cnnlab.runs import Predictions
 
-McNemarVerdict: TypeAlias = Literal["better", "worse", "undecided", "identical"]
+McNemarVerdict: TypeAlias = Literal["differ", "undecided", "identical"]
 _MOST = 1_000_000
+ONLY_REPEATS = "One training each says nothing of the recipes: which of them is better, only repeats can tell."
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class McNemarResult:
 
     :param names: of the first and the second.
     :param n: pictures; ``both_right``, ``only_first``, ``only_second`` and ``both_wrong`` divide them.
-    :param difference: of the accuracies, first minus second, with an interval that is exact given how many pictures
-        only one of them has right.
+    :param difference: of the accuracies, first minus second, with :func:`difference_interval`.
     :param p_value: McNemar's (1947) exact, two-sided: were they equally good, these pictures would fall to either
         like tosses of a coin.
-    :param verdict: of the first against the second; ``identical`` where they are right about the same pictures.
+    :param verdict: ``differ`` where the test finds something, and never better or worse, for one training each says
+        nothing of the recipes; ``identical`` where they are right about the same pictures.
     :param images_needed: about so many, for a difference like this to be seen four times out of five.
     """
 
@@ -68,8 +69,8 @@ class McNemarResult:
             f"{p_text(self.p_value)}: {self.only_first:,} pictures only {first} has right, "
             f"{self.only_second:,} only {second})"
         )
-        if self.verdict != "undecided":
-            return f"{first} is {self.verdict} than {second} on these pictures {numbers}."
+        if self.verdict == "differ":
+            return f"{first} and {second} differ on these pictures {numbers}."
         return f"{first} against {second}: not enough pictures to tell{self._needed()} {numbers}."
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def compare_predictions(
     if not any(only):
         verdict = "identical"
     elif p <= 1 - level:
-        verdict = "better" if only[0] > only[1] else "worse"
+        verdict = "differ"
     return McNemarResult(
         names=names,
         n=count,
@@ -120,7 +121,7 @@ def compare_predictions(
         only_first=only[0],
         only_second=only[1],
         both_wrong=int((~first_right & ~second_right).sum()),
-        interval=_interval(*only, count, level),
+        interval=difference_interval(*only, count, level),
         p_value=p,
         verdict=verdict,
         images_needed=_needed(*only, count, level) if verdict == "undecided" else None,
@@ -135,23 +136,23 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * float(bdtr(smaller, total, 0.5))) if total else 1.0
 
 
+def difference_interval(only_first: int, only_second: int, n: int, level: float = LEVEL) -> Interval:
+    """Tango's interval of the difference of accuracies, wide enough to hold 0 where the exact test does not refuse it.
+
+    With few disagreements the exact test is the more careful of the two, and both stand in one sentence.
+    """
+    found = tango(only_first, only_second, n, level)
+    if mcnemar_p(only_first, only_second) <= 1 - level:
+        return found
+    return replace(found, low=min(found.low, 0.0), high=max(found.high, 0.0))
+
+
 def _right(
     first: Predictions, second: Predictions, column: str | None
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Whether each is right about each picture, in the order of the first."""
     name, second = class_column(first, column), first.align(second)
     return class_predictions(first, name).right, class_predictions(second, name).right
-
-
-def _interval(only_first: int, only_second: int, n: int, level: float) -> Interval:
-    """That of Clopper and Pearson (1934) for the share of the first, carried over to the difference of accuracies."""
-    from scipy.special import betaincinv
-
-    total, tail = only_first + only_second, (1 - level) / 2
-    low = float(betaincinv(only_first, only_second + 1, tail)) if only_first else 0.0
-    high = float(betaincinv(only_first + 1, only_second, 1 - tail)) if only_second else 1.0
-    scale = total / n
-    return Interval((2 * low - 1) * scale, (2 * high - 1) * scale, level, "exact, given the disagreements")
 
 
 def _needed(only_first: int, only_second: int, n: int, level: float) -> int | None:

@@ -1,4 +1,4 @@
-"""One difference tested: by the spread pooled over the settings, or by its own."""
+"""One difference tested: by the settings' own variances, by the pooled one, or by its repeats alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,17 +6,24 @@ from math import sqrt
 
 import numpy as np
 
-from cnnlab.evaluation.comparison.anova import AdditiveFit, Array
+from cnnlab.evaluation.comparison.anova import ROUNDING, AdditiveFit, Array
+from cnnlab.evaluation.comparison.own_variances import OwnVarianceFit, common_variance
 from cnnlab.evaluation.comparison.permutation_test import sign_flip_interval, sign_flip_p, smallest_p
-from cnnlab.evaluation.comparison.power import fewest, power_of_t, required_repeats
+from cnnlab.evaluation.comparison.power import (
+    Spreads,
+    fewest,
+    power_by_own_variances,
+    power_of_t,
+    required_repeats,
+)
 from cnnlab.evaluation.comparison.test_selection import ComparisonPlan
 from cnnlab.evaluation.intervals import Interval
 from cnnlab.evaluation.student_t import t_quantile, two_sided_p, welch
 
-PERMUTATION = "permutation, Holm"
+PERMUTATION = "permutation"
 _NO_SPREAD = "the repeats do not vary, so there is nothing to measure a difference against"
 _TOO_FEW_REPEATS = "there are too few repeats to measure their spread"
-_ROUNDING = 1e-10
+_NO_SEEDS = "they share fewer than two seeds, and are compared seed by seed"
 
 
 @dataclass(frozen=True)
@@ -54,29 +61,58 @@ class PairTest:
 
 def compare_pair(plan: ComparisonPlan, pair: tuple[int, int], smallest: float | None) -> PairTest:
     """The difference of two settings, by the test that the plan has for it."""
-    left, right = pair
-    if pair not in plan.meant:
+    if pair not in plan.meant or plan.own is None or plan.pooled is None:
         return PairTest(why="there are no values")
-    if plan.fit is not None and left in plan.calm and right in plan.calm:
-        return _by_pooled_spread(plan, plan.fit, pair, smallest)
-    columns = plan.table[:, left], plan.table[:, right]
-    shared = np.isfinite(columns[0]) & np.isfinite(columns[1])
-    if plan.is_blocked and shared.sum() > 1:
-        return _by_differences(
-            plan, columns[0][shared] - columns[1][shared], float(np.nanmax(np.abs(columns))), smallest
-        )
-    first, second = (column[np.isfinite(column)] for column in columns)
-    return _by_two_samples(plan, first, second, smallest)
+    left, right = plan.table[:, pair[0]], plan.table[:, pair[1]]
+    both = np.isfinite(left) & np.isfinite(right)
+    shared = int(both.sum())
+    if min(plan.counts[place] for place in pair) < 2 or (plan.is_blocked and shared < 2):
+        differences = left[both] - right[both] if shared else np.array([np.nanmean(left) - np.nanmean(right)])
+        few = min(plan.counts[place] for place in pair) < 2
+        return PairTest(float(differences.mean()), why=_TOO_FEW_REPEATS if few else _NO_SEEDS)
+    places = plan.known.index(pair[0]), plan.known.index(pair[1])
+    if plan.test == "pooled":
+        return _by_pooled_variance(plan, plan.pooled, pair, places, smallest)
+    if plan.test == "auto":
+        return _by_own_variances(plan, plan.own, pair, places, shared, smallest)
+    if plan.is_blocked:
+        return _by_differences(plan, left[both] - right[both], _scale(left, right), smallest)
+    return _by_two_samples(plan, left[np.isfinite(left)], right[np.isfinite(right)], smallest)
 
 
-def _by_pooled_spread(
-    plan: ComparisonPlan, fitted: AdditiveFit, pair: tuple[int, int], smallest: float | None
+def _by_own_variances(
+    plan: ComparisonPlan,
+    fitted: OwnVarianceFit,
+    pair: tuple[int, int],
+    places: tuple[int, int],
+    shared: int,
+    smallest: float | None,
 ) -> PairTest:
-    estimate, error = fitted.difference(plan.calm.index(pair[0]), plan.calm.index(pair[1]))
+    estimate, error, df = fitted.difference(*places, shared if plan.is_blocked else 0)
+    scale = _scale(*(plan.table[:, place] for place in pair))
+    if error <= ROUNDING * scale:
+        return _without_spread(estimate, scale)
+    to_see, (first, second) = smallest or abs(estimate), (float(fitted.steadied[place]) for place in places)
+    spreads = Spreads(first, second, common_variance(fitted.steadied))
+
+    def power_of(repeats: int) -> float:
+        return power_by_own_variances(
+            to_see, spreads, repeats, settings=len(plan.known), level=plan.single_level, blocked=plan.is_blocked
+        )
+
+    repeats = min(plan.counts[place] for place in pair)
+    facts = PairTest(estimate, repeats=repeats, to_see=to_see or None, required=lambda: fewest(power_of))
+    return _with_t(plan, facts, error, df, plan.own_name)
+
+
+def _by_pooled_variance(
+    plan: ComparisonPlan, fitted: AdditiveFit, pair: tuple[int, int], places: tuple[int, int], smallest: float | None
+) -> PairTest:
+    estimate, error = fitted.difference(*places)
     if fitted.df < 1:
         return PairTest(estimate, why=_TOO_FEW_REPEATS)
     if error == 0:
-        return _without_spread(estimate, float(np.abs(fitted.effects).max()))
+        return _without_spread(estimate, _scale(*(plan.table[:, place] for place in pair)))
     t, largest = estimate / error, plan.largest
     p = two_sided_p(t, fitted.df)
     to_see = smallest or abs(estimate)
@@ -95,11 +131,16 @@ def _by_pooled_spread(
 
 
 def _required(plan: ComparisonPlan, fitted: AdditiveFit, difference: float) -> int | None:
-    settings, std = len(plan.calm), sqrt(fitted.variance)
-    if not plan.own and plan.family != "planned":
-        blocked = fitted.is_blocked
+    settings, std = len(plan.known), sqrt(fitted.variance)
+    if plan.family != "planned":
         return required_repeats(
-            difference, std, settings=settings, family=plan.family, level=plan.level, blocked=blocked
+            difference,
+            std,
+            settings=settings,
+            family=plan.family,
+            level=plan.level,
+            blocked=plan.is_blocked,
+            test="pooled",
         )
 
     def power_of(repeats: int) -> float:
@@ -110,19 +151,19 @@ def _required(plan: ComparisonPlan, fitted: AdditiveFit, difference: float) -> i
 
 
 def _by_differences(plan: ComparisonPlan, differences: Array, scale: float, smallest: float | None) -> PairTest:
-    """By differences of repeats with the same seed: permuted where there are enough, else Student's t."""
+    """By differences of repeats with the same seed alone: permuted where that was asked for, else Student's t."""
     count, estimate = len(differences), float(differences.mean())
-    std = float(differences.std(ddof=1))
-    if std <= _ROUNDING * scale:
+    std = max(float(differences.std(ddof=1)), sqrt(2 * plan.least))
+    if std <= ROUNDING * scale:
         return _without_spread(estimate, scale)
     to_see = smallest or abs(estimate)
     facts = PairTest(
         estimate, repeats=count, to_see=to_see or None, required=lambda: _required_pairs(plan, to_see, std)
     )
-    if plan.test == "permutation" or (plan.test == "auto" and smallest_p(count) <= 1 - plan.single_level):
+    if plan.test == "permutation":
         p, interval = sign_flip_p(differences), sign_flip_interval(differences, plan.single_level)
-        return replace(facts, interval=interval, p_value=p, p_single=p, test=PERMUTATION)
-    return _with_t(plan, facts, std / sqrt(count), count - 1, "paired t, Holm")
+        return replace(facts, interval=interval, p_value=p, p_single=p, test=plan.test_name(PERMUTATION))
+    return _with_t(plan, facts, std / sqrt(count), count - 1, plan.test_name("paired t"))
 
 
 def _required_pairs(plan: ComparisonPlan, difference: float, std: float) -> int | None:
@@ -137,22 +178,21 @@ def _required_pairs(plan: ComparisonPlan, difference: float, std: float) -> int 
 
 
 def _by_two_samples(plan: ComparisonPlan, left: Array, right: Array, smallest: float | None) -> PairTest:
-    """Welch's test, for settings that share no seeds."""
+    """Welch's test, for repeats that do not belong together."""
     count = min(len(left), len(right))
-    if count < 2:
-        return PairTest(float(left.mean() - right.mean()), why=_TOO_FEW_REPEATS)
     estimate, error, df = welch(left.tolist(), right.tolist())
-    scale = max(float(np.abs(left).max()), float(np.abs(right).max()))
-    if error <= _ROUNDING * scale:
+    scale = _scale(left, right)
+    error = max(error, sqrt(plan.least * (1 / len(left) + 1 / len(right))))
+    if error <= ROUNDING * scale:
         return _without_spread(estimate, scale)
-    to_see, std = smallest or abs(estimate), sqrt(float(left.var(ddof=1) + right.var(ddof=1)))
+    to_see, std = smallest or abs(estimate), error * sqrt(count)
 
     def power_of(repeats: int) -> float:
         free = df * (repeats - 1) / (count - 1)
         return power_of_t(to_see / (std / sqrt(repeats)), free, _critical(plan, free))
 
     facts = PairTest(estimate, repeats=count, to_see=to_see or None, required=lambda: fewest(power_of))
-    return _with_t(plan, facts, error, df, "Welch's t, Holm")
+    return _with_t(plan, facts, error, df, plan.test_name("Welch's t"))
 
 
 def _with_t(plan: ComparisonPlan, facts: PairTest, error: float, df: float, test: str) -> PairTest:
@@ -163,8 +203,12 @@ def _with_t(plan: ComparisonPlan, facts: PairTest, error: float, df: float, test
 
 
 def _without_spread(estimate: float, scale: float) -> PairTest:
-    same = abs(estimate) <= _ROUNDING * scale
+    same = abs(estimate) <= ROUNDING * scale
     return PairTest(0.0 if same else estimate, why=_NO_SPREAD, is_same=same)
+
+
+def _scale(*columns: Array) -> float:
+    return max(float(np.nanmax(np.abs(column))) for column in columns)
 
 
 def _critical(plan: ComparisonPlan, df: float) -> float:

@@ -6,13 +6,12 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.evaluation.intervals import Interval
+from cnnlab.evaluation.intervals import Interval, last_held
 
 Array: TypeAlias = npt.NDArray[np.float64]
 _MOST = 16
 _DRAWS = 50_000
 _ROUNDING = 1e-9
-_STEPS = 60
 
 
 def smallest_p(repeats: int) -> float:
@@ -41,18 +40,12 @@ def sign_flip_interval(differences: Array, level: float) -> Interval | None:
         return None
     middle = float(differences.mean())
     reach = 2 * float(np.abs(differences - middle).max())
-    ends = [_end(differences, middle, middle + side * reach, level) for side in (-1, 1)]
-    return Interval(ends[0], ends[1], level, "permutation")
 
+    def is_held(shift: float) -> bool:
+        return sign_flip_p(differences - shift) > 1 - level
 
-def _end(differences: Array, inside: float, outside: float, level: float) -> float:
-    for _ in range(_STEPS):
-        between = (inside + outside) / 2
-        if sign_flip_p(differences - between) > 1 - level:
-            inside = between
-        else:
-            outside = between
-    return inside
+    low, high = (last_held(is_held, middle, middle + side * reach) for side in (-1, 1))
+    return Interval(low, high, level, "permutation")
 
 
 @lru_cache(maxsize=8)

@@ -3,25 +3,34 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite, sqrt
-from statistics import NormalDist, fmean, stdev, variance
+from statistics import NormalDist, fmean, variance
 from typing import Any, Literal, TypeAlias
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.comparison.results import p_text
-from cnnlab.evaluation.intervals import LEVEL, Interval, mean_interval, wilson
+from cnnlab.evaluation.intervals import LEVEL, Interval, least_variance, mean_interval, wilson
 from cnnlab.evaluation.student_t import t_quantile, two_sided_p, welch_satterthwaite
 from cnnlab.evaluation.units import POINTS, Unit
 
-ReferenceVerdict: TypeAlias = Literal["better", "worse", "reproduced", "undecided", "untested"]
+ReferenceVerdict: TypeAlias = Literal["better", "worse", "reproduced", "compatible", "untested"]
+_ONE_TELLS_NOTHING = "one training tells nothing of how trainings differ"
+_NO_SPREAD = "the repeats do not vary, so there is nothing to measure a difference against"
+_WORDS = {
+    "compatible": "compatible, too few repeats to say more",
+    "untested": "not tested",
+}
 
 
 @dataclass(frozen=True)
 class ReferenceComparison:
     """The mean of measured values beside a number that is taken as exact.
 
-    :param difference: mean minus number, with its interval.
-    :param verdict: ``better`` or ``worse`` than the number; ``reproduced``: the interval lies within the tolerance;
-        ``undecided``: neither; ``untested``: nothing tells the spread.
+    :param interval: of the difference, mean minus number. Of a single run it is that of this very classifier on other
+        pictures, and no interval of its recipe.
+    :param verdict: ``reproduced``: the interval lies within the tolerance, both ends of it, which is an equivalence
+        test; ``better`` or ``worse`` than the number; ``compatible``: the number lies in the interval, and too few
+        repeats were made to say more; ``untested``: for the reason in ``why``.
+    :param tolerance: within which a result counts as reproduced; None where nothing can.
     """
 
     mean: float | None
@@ -30,6 +39,8 @@ class ReferenceComparison:
     p_value: float | None
     verdict: ReferenceVerdict
     unit: Unit
+    tolerance: float | None = None
+    why: str = ""
 
     @property
     def difference(self) -> float | None:
@@ -41,18 +52,21 @@ class ReferenceComparison:
         """The verdict in words, with the numbers behind it."""
         if self.mean is None or self.difference is None:
             return "not measured: there are no values."
-        words = {"reproduced": "reproduced", "undecided": "cannot be told apart", "untested": "not tested"}
         parts = [self.unit.signed(self.difference)]
         if self.interval is not None:
             ends = " to ".join(self.unit.number(end, sign=True) for end in (self.interval.low, self.interval.high))
             parts.append(f"{self.interval.level * 100:g}% interval {ends}")
         if self.p_value is not None:
             parts.append(p_text(self.p_value))
-        return f"{words.get(self.verdict, self.verdict)} ({', '.join(parts)})."
+        words = _WORDS.get(self.verdict, self.verdict)
+        if self.verdict == "reproduced" and self.tolerance is not None:
+            words = f"reproduced within {self.unit.text(self.tolerance)}"
+        return f"{words} ({', '.join(parts)}){self.why and f': {self.why}'}."
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON."""
-        facts = {name: getattr(self, name) for name in ("mean", "number", "difference", "p_value", "verdict")}
+        names = ("mean", "number", "difference", "p_value", "verdict", "tolerance", "why")
+        facts = {name: getattr(self, name) for name in names}
         return {**facts, "interval": self.interval and self.interval.to_dict(), "sentence": self.sentence}
 
 
@@ -66,39 +80,56 @@ def compare_to_number(
     tolerance: float | None = None,
     n: int | None = None,
     step: float = 0.0,
+    within: tuple[float, float] | None = None,
 ) -> ReferenceComparison:
     """Whether measured values are above or below a number, or agree with it.
 
-    :param values: of the repeats; several by Student's one-sample t.
-    :param tolerance: within which a result counts as reproduced, in the units of the values. Without it a number that
-        lies in the interval counts as reproduced, which few repeats achieve easily: look at the interval's width.
-    :param n: pictures; for one value that is a share of them, by Wilson's interval.
+    :param values: of the repeats; two or more are tested by Student's one-sample t. One is not tested: it tells nothing
+        of how trainings differ.
+    :param tolerance: within which a result counts as reproduced, in the units of the values: the whole interval must
+        lie within it on either side of the number, so a result that is farther off passes in 2.5% of cases at the most
+        (two one-sided tests, Schuirmann, 1987). Without a tolerance nothing is ever reproduced, only compatible.
+    :param n: pictures that one value is a share of, for its Wilson interval.
     :param step: in which the values are counted; see :func:`~cnnlab.evaluation.mean_interval`.
+    :param within: what a value can be at all, such as (0, 1): the interval goes no farther.
     """
-    if tolerance is not None and not tolerance > 0:
-        raise UsageError(f"a tolerance is more than 0; {tolerance} is not.")
+    _check_tolerance(tolerance)
     finite = [float(value) for value in values if isfinite(value)]
     if not finite:
-        return ReferenceComparison(None, number, None, None, "untested", unit)
+        return ReferenceComparison(None, number, None, None, "untested", unit, why="there are no values")
     mean = fmean(finite)
-    interval, p = _by_t(finite, number, level, step) if len(finite) > 1 else _by_images(mean, number, n, level)
-    return ReferenceComparison(mean, number, interval, p, number_verdict(interval, higher_is_better, tolerance), unit)
-
-
-def number_verdict(interval: Interval | None, higher_is_better: bool, tolerance: float | None) -> ReferenceVerdict:
-    """What the interval of the difference says of it."""
+    if len(finite) < 2:
+        interval, p = _by_images(mean, number, n, level)
+        return ReferenceComparison(mean, number, interval, p, "untested", unit, tolerance, _ONE_TELLS_NOTHING)
+    interval, p = _by_t(finite, number, level, step)
     if interval is None:
-        return "untested"
+        return ReferenceComparison(mean, number, None, None, "untested", unit, tolerance, _NO_SPREAD)
+    interval = _clipped(interval, number, within)
+    verdict = number_verdict(interval, higher_is_better, tolerance)
+    return ReferenceComparison(mean, number, interval, p, verdict, unit, tolerance)
+
+
+def number_verdict(interval: Interval, higher_is_better: bool, tolerance: float | None) -> ReferenceVerdict:
+    """What the interval of the difference says of it."""
     if tolerance is not None and -tolerance <= interval.low and interval.high <= tolerance:
         return "reproduced"
     if 0 in interval:
-        return "undecided" if tolerance is not None else "reproduced"
+        return "compatible"
     return "better" if (interval.low > 0) == higher_is_better else "worse"
+
+
+def _check_tolerance(tolerance: float | None) -> None:
+    if tolerance is not None and not tolerance > 0:
+        raise UsageError(f"a tolerance is more than 0; {tolerance} is not.")
+
+
+def _clipped(interval: Interval, number: float, within: tuple[float, float] | None) -> Interval:
+    return interval if within is None else interval.within(within[0] - number, within[1] - number)
 
 
 def _by_t(values: list[float], number: float, level: float, step: float) -> tuple[Interval | None, float | None]:
     interval = mean_interval([value - number for value in values], level, step=step)
-    error = max(stdev(values), step / sqrt(12)) / sqrt(len(values))
+    error = sqrt(max(variance(values), least_variance(step)) / len(values))
     if not error:
         return None, None
     return interval, two_sided_p((fmean(values) - number) / error, len(values) - 1)
@@ -129,6 +160,7 @@ def compare_to_mean(
     unit: Unit = POINTS,
     tolerance: float | None = None,
     step: float = 0.0,
+    within: tuple[float, float] | None = None,
 ) -> ReferenceComparison:
     """Whether measured values are above or below a mean over ``n`` repeats with the standard deviation ``std``.
 
@@ -137,17 +169,18 @@ def compare_to_mean(
     spread is not known, and takes it as exact.
 
     :param values: of the repeats, two or more.
-    :param tolerance: within which a result counts as reproduced, in the units of the values; without it, where the
-        interval of the difference holds 0.
+    :param tolerance: within which a result counts as reproduced, as for ``compare_to_number``.
     :param step: in which the values are counted; see :func:`~cnnlab.evaluation.mean_interval`.
+    :param within: what a value can be at all, such as (0, 1): the interval goes no farther.
     """
     if len(values) < 2 or n < 2 or not std > 0:
         raise UsageError("two spreads are compared, which takes 2 repeats or more on both sides and a std above 0.")
-    if tolerance is not None and not tolerance > 0:
-        raise UsageError(f"a tolerance is more than 0; {tolerance} is not.")
-    error, df = welch_satterthwaite((max(variance(values), step**2 / 12), std**2), (len(values), n))
+    _check_tolerance(tolerance)
+    ours = max(variance(values), least_variance(step))
+    error, df = welch_satterthwaite((ours, std**2), (len(values), n))
     difference, half = fmean(values) - mean, t_quantile(level, df) * error
     method = f"Welch's t over {len(values)} and {n} repeats"
-    interval = Interval(difference - half, difference + half, level, method)
+    interval = _clipped(Interval(difference - half, difference + half, level, method), mean, within)
     verdict = number_verdict(interval, higher_is_better, tolerance)
-    return ReferenceComparison(fmean(values), mean, interval, two_sided_p(difference / error, df), verdict, unit)
+    p = two_sided_p(difference / error, df)
+    return ReferenceComparison(fmean(values), mean, interval, p, verdict, unit, tolerance)

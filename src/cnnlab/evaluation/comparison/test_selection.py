@@ -7,8 +7,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from cnnlab.evaluation.comparison.anova import AdditiveFit, Array, fit_additive
-from cnnlab.evaluation.comparison.equal_variances import unequal_variances
 from cnnlab.evaluation.comparison.multiple_comparisons import FamilyKind, LargestT, Pairs
+from cnnlab.evaluation.comparison.own_variances import OwnVarianceFit, fit_own_variances
+from cnnlab.evaluation.intervals import least_variance
 from cnnlab.evaluation.student_t import t_quantile
 
 Asked: TypeAlias = FamilyKind | Literal["planned"]
@@ -17,13 +18,14 @@ Test: TypeAlias = Literal["auto", "pooled", "paired", "permutation"]
 
 @dataclass(frozen=True, eq=False)
 class ComparisonPlan:
-    """The settings that share one spread, those that are tested by their own, and the family of differences.
+    """The test of every difference of a family.
 
     :param table: B×K, NaN where a value is missing.
     :param pairs: every difference asked for; ``meant`` are those of settings that have values.
-    :param calm: places of the settings whose spread is pooled in ``fit``; none where ``fit`` is None.
-    :param own: places of the settings tested by their own differences; ``unlike`` those that scatter unlike the rest,
-        whatever is done about it.
+    :param known: places of the settings that have values, in the order in which the fits have them.
+    :param own: the fit with a variance for each setting, and ``pooled`` that with one for all; None where fewer than
+        two settings have values.
+    :param least: what the variance of repeats is taken to be at the least.
     """
 
     table: Array
@@ -31,11 +33,11 @@ class ComparisonPlan:
     family: Asked
     level: float
     test: Test
-    calm: tuple[int, ...]
-    own: tuple[int, ...]
-    unlike: tuple[int, ...]
-    fit: AdditiveFit | None
     is_blocked: bool
+    known: tuple[int, ...]
+    own: OwnVarianceFit | None
+    pooled: AdditiveFit | None
+    least: float
 
     @cached_property
     def counts(self) -> tuple[int, ...]:
@@ -62,51 +64,53 @@ class ComparisonPlan:
 
     @property
     def by_holm(self) -> bool:
-        """Whether p-values are adjusted after Holm: planned differences, and those that have not all one variance."""
-        return bool(self.own) or self.family == "planned"
+        """Whether p-values are adjusted after Holm: wherever they are not those of the largest of all t."""
+        return self.test != "pooled" or self.family == "planned"
 
     @cached_property
     def largest(self) -> LargestT | None:
-        """The distribution of the largest t, where one spread serves all differences."""
-        if self.fit is None or self.by_holm or not self.meant:
+        """The distribution of the largest t, where one variance serves all differences."""
+        if self.pooled is None or self.by_holm or not self.meant:
             return None
-        places = {setting: place for place, setting in enumerate(self.calm)}
-        return LargestT(tuple((places[first], places[second]) for first, second in self.meant), self.fit.covariance)
+        places = tuple((self.known.index(one), self.known.index(other)) for one, other in self.meant)
+        return LargestT(places, self.pooled.covariance)
 
     @cached_property
     def critical(self) -> float:
-        """What a t statistic by the pooled spread must exceed."""
-        df = self.fit.df if self.fit else 0
+        """What a t statistic by the pooled variance must exceed."""
+        df = self.pooled.df if self.pooled else 0
         if self.largest is None:
             return t_quantile(self.single_level, df)
         return self.largest.critical(self.level, df)
 
+    def test_name(self, own: str) -> str:
+        """What a test is called that is adjusted after Holm, where there is anything to adjust for."""
+        return f"{own}, Holm" if len(self.meant) > 1 else own
+
     @property
     def pooled_name(self) -> str:
-        """What the test by the pooled spread is called."""
-        if self.own:
-            return "pooled t, Holm"
-        if len(self.calm) == 2:
+        """What the test by the pooled variance is called."""
+        if len(self.known) == 2:
             return "paired t" if self.is_blocked else "two-sample t"
         if self.family == "planned":
-            return "pooled t, Holm" if len(self.meant) > 1 else "pooled t"
+            return self.test_name("pooled t")
         return "Dunnett" if self.family == "baseline" else "Tukey"
+
+    @property
+    def own_name(self) -> str:
+        """What the test by the settings' own variances is called."""
+        if len(self.known) > 2:
+            return self.test_name("moderated t")
+        return "paired t" if self.is_blocked else "Welch's t"
 
 
 def choose_tests(
-    table: Array, pairs: Pairs, family: Asked, *, level: float, test: Test, blocked: bool
+    table: Array, pairs: Pairs, family: Asked, *, level: float, test: Test, blocked: bool, step: float
 ) -> ComparisonPlan:
     """The plan for these values."""
-    known = [place for place in range(table.shape[1]) if np.isfinite(table[:, place]).any()]
-    whole = fit_additive(table[:, known], blocked=blocked) if len(known) > 1 else None
-    is_blocked = whole.is_blocked if whole else blocked
-    unlike = [known[place] for place in unequal_variances(table[:, known])] if len(known) > 2 else []
-    own = {"auto": unlike, "pooled": []}.get(test, known)
-    calm = [place for place in known if place not in own]
-    pooled = whole if not own else fit_additive(table[:, calm], blocked=is_blocked) if len(calm) > 1 else None
-    # A spread of few settings that cannot be measured, or that share no seeds, serves nobody.
-    if own and (pooled is None or not pooled.df or pooled.is_blocked != is_blocked):
-        own, calm, pooled = known, [], None
-    return ComparisonPlan(
-        table, pairs, family, level, test, tuple(calm), tuple(own), tuple(unlike), pooled, is_blocked=is_blocked
-    )
+    known = tuple(place for place in range(table.shape[1]) if np.isfinite(table[:, place]).any())
+    least, values = least_variance(step), table[:, known]
+    several = len(known) > 1
+    own = fit_own_variances(values, blocked=blocked, floor=least) if several else None
+    pooled = fit_additive(values, blocked=blocked, floor=least) if several else None
+    return ComparisonPlan(table, pairs, family, level, test, blocked, known, own, pooled, least)

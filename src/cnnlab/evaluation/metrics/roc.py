@@ -1,13 +1,21 @@
 """How well probabilities rank pictures and classes: ROC curves, their areas, and top-k accuracy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnlab.core.errors import UsageError
+from cnnlab.evaluation.intervals import Interval
+from cnnlab.evaluation.metrics.auc_interval import (
+    AucParts,
+    auc_interval,
+    auc_parts,
+    mean_auc_interval,
+    pooled_auc_interval,
+)
 from cnnlab.evaluation.metrics.class_probabilities import Array, ClassPredictions, class_predictions
 from cnnlab.runs import Predictions
 
@@ -24,17 +32,25 @@ class Roc:
     :param thresholds: falling, the first one above every probability; empty for an average of curves.
     :param auc: area under the curve: the probability that a picture of the class ranks above another; NaN where there
         is no curve.
+    :param interval: of the area, over other pictures like these for this very classifier; None where the class, or the
+        rest, has fewer than two.
     """
 
     false_positive_rate: Array
     true_positive_rate: Array
     thresholds: Array
     auc: float
+    interval: Interval | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain lists; thresholds without the first, which is infinite."""
         rates = {name: getattr(self, name).tolist() for name in ("false_positive_rate", "true_positive_rate")}
-        return {**rates, "thresholds": self.thresholds[1:].tolist(), "auc": self.auc}
+        return {
+            **rates,
+            "thresholds": self.thresholds[1:].tolist(),
+            "auc": self.auc,
+            "interval": self.interval and self.interval.to_dict(),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,21 +89,29 @@ class RocCurves:
         return pd.concat(parts, ignore_index=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """The areas, for each class and both averages; the curves are in :meth:`frame`."""
-        return {"auc": self.auc, "micro": self.micro.auc, "macro": self.macro.auc}
+        """The areas with their intervals, for each class and both averages; the curves are in :meth:`frame`."""
+        ends = {name: curve.interval and curve.interval.to_dict() for name, curve in self.curves.items()}
+        averages = {
+            f"{name}_interval": curve.interval and curve.interval.to_dict()
+            for name, curve in (("micro", self.micro), ("macro", self.macro))
+        }
+        return {"auc": self.auc, "micro": self.micro.auc, "macro": self.macro.auc, "intervals": ends, **averages}
 
 
 def roc(predictions: Predictions | ClassPredictions, column: str | None = None) -> RocCurves:
-    """ROC curves of each class against the rest, and their averages.
+    """ROC curves of each class against the rest, and their averages; each area with its interval, after DeLong.
 
     :raises UsageError: when there are no targets, or several columns of classes and none is named.
     """
     classes = class_predictions(predictions, column)
     truth = np.eye(len(classes.names), dtype=bool)[classes.labels]
-    curves = {
-        name: _curve(classes.probabilities[:, place], truth[:, place]) for place, name in enumerate(classes.names)
-    }
-    return RocCurves(curves, _curve(classes.probabilities.ravel(), truth.ravel()), _mean_curve(curves))
+    curves, known = {}, []
+    for place, name in enumerate(classes.names):
+        scores, is_own = classes.probabilities[:, place], truth[:, place]
+        parts = auc_parts(scores, is_own)
+        curves[name] = replace(_curve(scores, is_own), interval=None if parts is None else auc_interval(parts))
+        known += [parts] if parts else []
+    return RocCurves(curves, _micro(classes.probabilities, truth), _mean_curve(curves, known))
 
 
 def top_k_accuracy(predictions: Predictions | ClassPredictions, k: int, column: str | None = None) -> float:
@@ -113,7 +137,13 @@ def _curve(scores: Array, is_own: npt.NDArray[np.bool_]) -> Roc:
     return Roc(false, true, thresholds, float(np.trapezoid(true, false)))
 
 
-def _mean_curve(curves: Mapping[str, Roc]) -> Roc:
+def _micro(probabilities: Array, truth: npt.NDArray[np.bool_]) -> Roc:
+    parts = auc_parts(probabilities.ravel(), truth.ravel())
+    curve = _curve(probabilities.ravel(), truth.ravel())
+    return replace(curve, interval=None if parts is None else pooled_auc_interval(parts, len(truth)))
+
+
+def _mean_curve(curves: Mapping[str, Roc], known: list[AucParts]) -> Roc:
     drawn = [curve for curve in curves.values() if len(curve.thresholds)]
     if not drawn:
         return Roc(np.empty(0), np.empty(0), np.empty(0), float("nan"))
@@ -121,7 +151,8 @@ def _mean_curve(curves: Mapping[str, Roc]) -> Roc:
     # Where curves rise straight up the mean has two points: where they arrive, and where they leave.
     true = np.mean([_ends(curve, false) for curve in drawn], axis=0)
     area = float(np.mean([curve.auc for curve in drawn]))
-    return Roc(np.repeat(false, 2), true.T.ravel(), np.empty(0), area)
+    interval = mean_auc_interval(known) if len(known) == len(drawn) else None
+    return Roc(np.repeat(false, 2), true.T.ravel(), np.empty(0), area, interval)
 
 
 def _ends(curve: Roc, false: Array) -> Array:

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.settings import is_paired
 from cnnlab.reports.contents.tables import capital, counted, listed, text_of, with_unit
 from cnnlab.studies.result import Family, MetricSummary, Setting, SettingComparison
+from cnnlab.studies.statistics.tables import difference_unit
+from cnnlab.studies.statistics.wording import needed_words
 
 _MOST_NAMED = 3
 NARROW = "\u00a0"
 """A space at which no line is broken."""
+_NOTHING_OF_RECIPES = "one training each says nothing of the recipes"
 
 
 def answer(subject: ReportSubject) -> tuple[str, str]:
@@ -30,12 +32,13 @@ def _first(subject: ReportSubject, best: Setting) -> str:
     value = with_unit(summary.mean, metric.unit)
     label = subject.label(best.key)
     if count == 1:
-        return f"{capital(label)} reaches a {metric.label} of {value}{_spread(summary, metric.unit)}."
+        return f"{capital(label)} reaches a {metric.label} of {value}{_spread(best, summary, metric.unit)}."
     if subject.unlike:
         return _each(subject)
     word = "highest" if metric.better == "higher" else "lowest"
     among = "Of two settings" if count == 2 else f"Of {count:,} settings"
-    return f"{among}, {label} has the {word} {metric.label}: {value}{_spread(summary, metric.unit)}."
+    shown = f"{label} has the {word} {metric.label}: {value}{_spread(best, summary, metric.unit)}"
+    return f"{among}, {shown}{_without_number(subject, best)}."
 
 
 def _each(subject: ReportSubject) -> str:
@@ -48,12 +51,34 @@ def _each(subject: ReportSubject) -> str:
     return f"The {subject.metric.label} is {listed(values)}."
 
 
-def _spread(summary: MetricSummary, unit: str) -> str:
+def _spread(setting: Setting, summary: MetricSummary, unit: str) -> str:
     parts = [f"mean of {counted(summary.n, 'repeat')}"] if summary.n > 1 else ["one training"]
     if summary.low is not None and summary.high is not None:
         ends = f"{text_of(summary.low, unit)} to {with_unit(summary.high, unit)}"
-        parts.append(f"95% interval {ends}")
+        of_what = "" if summary.n > 1 else " of this very classifier on other pictures"
+        where = ""
+        if summary.new_low is not None and summary.new_high is not None:
+            new = f"{text_of(summary.new_low, unit)} to {with_unit(summary.new_high, unit)}"
+            where = f" on these pictures and {new} on new ones like these"
+        parts.append(f"95% interval{of_what} {ends}{where}")
+    lost = len(setting.trials) - len(setting.finished)
+    if lost:
+        parts.append(f"{lost} of its {counted(len(setting.trials), 'training')} left out")
     return f" ({', '.join(parts)})"
+
+
+def _without_number(subject: ReportSubject, best: Setting) -> str:
+    """What of the other settings failed or was stopped, and is in no mean."""
+    others = [trial for setting in subject.result.settings if setting is not best for trial in setting.trials]
+    parts = []
+    for status, verbs, words in (
+        ("failed", ("", ""), "failed"),
+        ("pruned", ("was ", "were "), "stopped early"),
+        ("missing", ("is ", "are "), "not trained yet"),
+    ):
+        count = sum(trial.status == status for trial in others)
+        parts += [f"{count:,} {verbs[count > 1]}{words}"] if count else []
+    return f"; of {counted(len(others), 'training')} of the others {listed(parts)}" if parts else ""
 
 
 def _second(subject: ReportSubject, best: Setting) -> str:
@@ -66,9 +91,32 @@ def _second(subject: ReportSubject, best: Setting) -> str:
         return "The settings were not tested against each other, so which is best may be chance."
     if all(comparison.p is None for comparison in family.comparisons):
         return f"Whether that is more than chance cannot be told: {_lowered(family.why)}"
+    own = [comparison for comparison in family.comparisons if best.key in (comparison.setting, comparison.reference)]
+    if own and all(comparison.is_of_single_runs for comparison in own):
+        return _of_single_runs(subject, own)
     if family.kind == "baseline":
         return _against_baseline(subject, best, family)
     return _among_pairs(subject, best, family)
+
+
+def _of_single_runs(subject: ReportSubject, own: Sequence[SettingComparison]) -> str:
+    """What one training each tells: of these classifiers, and never which setting is better."""
+    differ = [comparison for comparison in own if comparison.verdict == "differ"]
+    if len(own) == 1:
+        (only,) = own
+        if differ:
+            return f"These two classifiers differ on these pictures ({_numbers(subject, only)}); {_NOTHING_OF_RECIPES}."
+        if only.verdict == "identical":
+            return f"Both are right about the same pictures; {_NOTHING_OF_RECIPES}."
+        return (
+            f"There are not enough pictures to tell these two classifiers apart ({_numbers(subject, only)}), and "
+            f"{_NOTHING_OF_RECIPES}."
+        )
+    others = _all(len(own)) if len(differ) == len(own) else f"{len(differ)} of the {len(own)} others"
+    return (
+        f"On these pictures this classifier differs from {others} (McNemar's exact test, adjusted after Holm); "
+        f"{_NOTHING_OF_RECIPES}."
+    )
 
 
 def _against_baseline(subject: ReportSubject, best: Setting, family: Family) -> str:
@@ -81,17 +129,23 @@ def _against_baseline(subject: ReportSubject, best: Setting, family: Family) -> 
         itself = "the baseline itself" if subject.is_study else "also the best on validation"
         return f"That is {itself}: {_tally(subject, better, worse, family.comparisons)}."
     own = next((comparison for comparison in family.comparisons if comparison.setting == best.key), None)
-    if own is None or own.difference is None:
-        return f"It was not compared with {name}."
+    if own is None or own.p is None:
+        return f"It was not compared with {name}{f': {own.why}' if own and own.why else ''}."
+    if own.difference is None:
+        return own.sentence
     numbers = _numbers(subject, own)
-    what = "pictures" if is_paired(family) else "repeats"
     if own.verdict == "better":
         return f"It is better than {name}, by more than chance ({numbers})."
     if own.verdict == "worse":
         return f"Seed by seed it is worse than {name} ({numbers})."
     if own.verdict in ("identical", "alike"):
         return f"It does as well as {name} ({numbers})."
-    return f"There are not enough {what} to tell it from {name} ({numbers}{_more(own)})."
+    if own.why:
+        return f"Whether it is better than {name} is not decided ({numbers}): {own.why}."
+    return (
+        f"There are not enough repeats to tell it from {name} ({numbers})"
+        f"{needed_words(own.needed, difference_unit(subject.metric))}."
+    )
 
 
 def _among_pairs(subject: ReportSubject, best: Setting, family: Family) -> str:
@@ -99,18 +153,17 @@ def _among_pairs(subject: ReportSubject, best: Setting, family: Family) -> str:
     own = [comparison for comparison in every if comparison.verdict != "untested"]
     beaten = [comparison for comparison in own if _verdict_for(comparison, best.key) == "better"]
     rivals = _named([_other(subject, comparison, best.key) for comparison in own if comparison not in beaten])
-    what = "pictures" if is_paired(family) else "repeats"
-    end = f"({family.method}, 95% level){_without_numbers(len(every) - len(own))}."
+    end = f"({family.method}, 95% level){_too_few(len(every) - len(own))}."
     if not own:
         return "It was not compared with the others."
     if not rivals:
         others = _all(len(own)) if len(own) == len(every) else f"{len(own)} of the {len(every)} others"
         return f"It is better than {others} by more than chance {end}"
     if not beaten:
-        return f"There are not enough {what} to tell it from {rivals} {end}"
+        return f"There are not enough repeats to tell it from {rivals} {end}"
     return (
         f"It is better than {len(beaten)} of the {len(every)} others by more than chance, but there are not enough "
-        f"{what} to tell it from {rivals} {end}"
+        f"repeats to tell it from {rivals} {end}"
     )
 
 
@@ -120,7 +173,7 @@ def _tally(
     worse: Sequence[SettingComparison],
     every: Sequence[SettingComparison],
 ) -> str:
-    untested = _untested(every)
+    untested = sum(comparison.verdict == "untested" for comparison in every)
     count = len(every) - untested
     if better:
         text = f"{_named([subject.label(comparison.setting) for comparison in better])} came out better seed by seed"
@@ -131,15 +184,10 @@ def _tally(
     else:
         text = f"{len(worse)} of {len(every)} others {'is' if len(worse) == 1 else 'are'} worse by more than chance"
         text += "; for the rest there are not enough repeats" if len(worse) < count else ""
-    return f"{text}{_without_numbers(untested)}"
+    return f"{text}{_too_few(untested)}"
 
 
-def _untested(every: Sequence[SettingComparison]) -> int:
-    """How many had no numbers to be compared by."""
-    return sum(comparison.verdict == "untested" for comparison in every)
-
-
-def _without_numbers(count: int) -> str:
+def _too_few(count: int) -> str:
     if not count:
         return ""
     return f"; {count} {'has' if count == 1 else 'have'} too few numbers to be compared"
@@ -153,18 +201,16 @@ def _numbers(subject: ReportSubject, comparison: SettingComparison) -> str:
             f"95% interval {text_of(comparison.low, unit, sign=True)} to {text_of(comparison.high, unit, sign=True)}"
         )
     if comparison.p is not None:
-        parts.append(p_text(comparison.p).replace(" ", NARROW))
+        test = "McNemar " if comparison.is_of_single_runs else ""
+        parts.append(f"{test}{p_text(comparison.p)}".replace(" ", NARROW))
     return ", ".join(parts)
 
 
-def _more(comparison: SettingComparison) -> str:
-    return f"; about {comparison.more_repeats:,} more would be needed" if comparison.more_repeats else ""
-
-
 def _verdict_for(comparison: SettingComparison, key: str) -> str:
-    """Of the setting with this key, whichever side of the comparison it is on."""
-    opposite = {"better": "worse", "worse": "better"}
-    return comparison.verdict if comparison.setting == key else opposite.get(comparison.verdict, comparison.verdict)
+    """The verdict of the setting of this key, whichever of the two it is."""
+    if comparison.setting == key:
+        return comparison.verdict
+    return {"better": "worse", "worse": "better"}.get(comparison.verdict, comparison.verdict)
 
 
 def _other(subject: ReportSubject, comparison: SettingComparison, key: str) -> str:

@@ -161,17 +161,21 @@ def _repeated(subject: ReportSubject) -> str:
     if not seeds:
         return ""
     shown = listed([str(seed) for seed in seeds]) if len(seeds) <= 12 else f"{seeds[0]} to {seeds[-1]}"
-    missing = len(subject.result.missing)
     text = (
         f"Each was trained {_times(len(seeds))} {shown}; the "
         "seed decides on initial weights, the order of the pictures and random augmentation, and the splits of the "
         "data stay the same."
     )
-    return (
-        f"{text} {counted(missing, 'trial')} did not finish and {'is' if missing == 1 else 'are'} left out."
-        if missing
-        else text
-    )
+    trials = [trial for setting in subject.result.settings for trial in setting.trials]
+    for status, words in (("failed", "failed"), ("pruned", "stopped early"), ("missing", "not finished")):
+        count = sum(trial.status == status for trial in trials)
+        verb = "" if status == "failed" else "was " if count == 1 else "were "
+        text += f" {counted(count, 'trial')} {verb}{words}." if count else ""
+    left = sum(trial.status != "finished" for trial in trials)
+    diverged = sum(trial.failure == "nan" for trial in trials)
+    text += " Means leave them out." if left > 1 else " Means leave it out." if left else ""
+    text += f" Where a training diverged ({diverged:,}), it comes last in comparisons." if diverged else ""
+    return text
 
 
 def _times(count: int) -> str:
@@ -204,7 +208,8 @@ def _tested(subject: ReportSubject) -> str:
     if family is None or not family.comparisons:
         return intervals
     kind = "with the baseline" if family.kind == "baseline" else "with each other"
-    return f"{intervals} Settings were compared {kind} ({family.method}). {family.why}".strip()
+    tested = f"Settings were compared {kind} ({family.method}). {family.why} {result.multiplicity}"
+    return f"{intervals} {tested}".strip()
 
 
 def _carried_out(subject: ReportSubject) -> str:

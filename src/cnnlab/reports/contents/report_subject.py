@@ -52,9 +52,9 @@ class ReportSubject:
 
     @cached_property
     def ranked(self) -> tuple[Setting, ...]:
-        """The settings that have a mean, the best first."""
+        """The settings that have a mean, the best first; those of which trainings diverged come last."""
         known = [setting for setting in self.result.settings if self.mean(setting) is not None]
-        return tuple(sorted(known, key=lambda setting: -self.sign * (self.mean(setting) or 0.0)))
+        return tuple(sorted(known, key=lambda s: (len(s.diverged), -self.sign * (self.mean(s) or 0.0))))
 
     @property
     def best(self) -> Setting | None:

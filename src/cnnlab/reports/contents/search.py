@@ -13,6 +13,7 @@ class TriedSetting:
     """One setting that was tried.
 
     :param best: the best value of whole trainings so far; None before the first.
+    :param reason: why it has no value, where it failed.
     """
 
     number: int
@@ -21,6 +22,7 @@ class TriedSetting:
     state: str
     epochs: int | None
     best: float | None
+    reason: str | None = None
 
 
 def search_metric(subject: ReportSubject) -> Metric | None:
@@ -39,6 +41,10 @@ def search_steps(subject: ReportSubject) -> tuple[TriedSetting, ...]:
     if metric is None or search is None:
         return ()
     known = {setting.key: subject.label(setting.key) for setting in subject.result.settings}
+    reasons = {
+        setting.key: "; ".join(dict.fromkeys(str(trial.reason) for trial in setting.trials if trial.status == "failed"))
+        for setting in subject.result.settings
+    }
     better = max if metric.better == "higher" else min
     best: float | None = None
     steps = []
@@ -46,7 +52,8 @@ def search_steps(subject: ReportSubject) -> tuple[TriedSetting, ...]:
         if tried.value is not None and tried.state == "complete":
             best = tried.value if best is None else better(best, tried.value)
         label = known.get(tried.setting, tried.setting)
-        steps.append(TriedSetting(tried.number, label, tried.value, tried.state, tried.epochs, best))
+        reason = reasons.get(tried.setting) if tried.state == "failed" else None
+        steps.append(TriedSetting(tried.number, label, tried.value, tried.state, tried.epochs, best, reason))
     return tuple(steps)
 
 
@@ -61,9 +68,10 @@ def search_table(subject: ReportSubject) -> Table:
             TableColumn("best", "best so far", kind),
             TableColumn("state", "state"),
             TableColumn("epochs", "stopped at epoch", "count"),
+            TableColumn("reason", "reason"),
         ),
     )
-    rows = tuple((s.number + 1, s.label, s.value, s.best, s.state, s.epochs) for s in search_steps(subject))
+    rows = tuple((s.number + 1, s.label, s.value, s.best, s.state, s.epochs, s.reason) for s in search_steps(subject))
     return Table("search", "How the search went", columns, rows).without_empty()
 
 

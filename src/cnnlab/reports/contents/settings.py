@@ -7,12 +7,17 @@ from cnnlab.core.measurements import Metric
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, capital
 from cnnlab.studies.result import Family, MetricSummary, Published, Setting, SettingComparison
+from cnnlab.studies.statistics.tables import difference_unit
+from cnnlab.studies.statistics.wording import named
 
 _MOST_FURTHER = 4
 
 
 def settings_table(subject: ReportSubject) -> Table:
-    """A row a setting: its values, repeats, the metric judged by with its interval, further metrics, verdict, cost."""
+    """A row a setting: its values, repeats, the metric judged by with its interval, further metrics, verdict, cost.
+
+    Trials without numbers are named: those that failed, those that a search stopped early, and those to come.
+    """
     result, names = subject.result, _names(subject)
     further = further_metrics(subject)
     weights = _same_weights(subject)
@@ -21,8 +26,10 @@ def settings_table(subject: ReportSubject) -> Table:
     columns = (
         *(column for column, _ in names),
         TableColumn("n", "repeats", "count"),
+        TableColumn("left out", "left out"),
         TableColumn(judged.name, judged.label, judged.unit),
         TableColumn(f"{judged.name} interval", "95% interval", judged.unit),
+        TableColumn(f"{judged.name} new", "95% interval on new pictures", judged.unit),
         TableColumn(f"{judged.name} std", "SD", judged.unit),
         TableColumn("difference", "difference", judged.unit, True),
         TableColumn("verdict", "verdict"),
@@ -34,6 +41,7 @@ def settings_table(subject: ReportSubject) -> Table:
         (
             *(name(setting) for _, name in names),
             len(setting.finished),
+            named(trial for trial in setting.trials if trial.status != "finished") or None,
             *_judged(subject.summary(setting)),
             *_verdict_cells(subject, setting),
             published.get(setting.key),
@@ -68,7 +76,9 @@ def comparisons_table(subject: ReportSubject, family: Family) -> Table:
         TableColumn("interval", "95% interval", metric.unit, True),
         TableColumn("p", "p", "p"),
         TableColumn("verdict", "verdict"),
-        TableColumn("more_repeats", "more repeats needed", "count"),
+        TableColumn("needed seen", "more repeats to see this difference", "count"),
+        TableColumn("needed smallest", _smallest_heading(family, metric), "count"),
+        TableColumn("remark", "remark"),
     )
     rows = tuple(
         (
@@ -79,8 +89,9 @@ def comparisons_table(subject: ReportSubject, family: Family) -> Table:
                 _range(comparison),
                 comparison.p,
             ),
-            verdict_words(comparison, family),
-            comparison.more_repeats or None,
+            verdict_words(comparison),
+            *(_needed(comparison, what) for what in ("seen", "smallest")),
+            "; ".join(part for part in (comparison.details, comparison.why) if part) or None,
         )
         for comparison in family.comparisons
     )
@@ -157,16 +168,22 @@ def trials_table(subject: ReportSubject) -> Table:
     return Table("trials", "Trials", columns, rows)
 
 
-def verdict_words(comparison: SettingComparison, family: Family) -> str:
+def verdict_words(comparison: SettingComparison) -> str:
     """A verdict as a person reads it."""
-    if comparison.verdict != "undecided":
+    if comparison.verdict == "differ":
+        return "differ on these pictures"
+    if comparison.verdict != "undecided" or comparison.why:
         return comparison.verdict
-    return f"not enough {'pictures' if is_paired(family) else 'repeats'} to tell"
+    return f"not enough {'pictures' if comparison.is_of_single_runs else 'repeats'} to tell"
 
 
-def is_paired(family: Family) -> bool:
-    """Whether single runs were compared picture by picture."""
-    return "McNemar" in family.method
+def _needed(comparison: SettingComparison, what: str) -> int | None:
+    return next((one.more for one in comparison.needed if one.what == what), None)
+
+
+def _smallest_heading(family: Family, metric: Metric) -> str:
+    sizes = {one.difference for comparison in family.comparisons for one in comparison.needed if one.what == "smallest"}
+    return f"more repeats to see {difference_unit(metric).text(max(sizes))}" if sizes else ""
 
 
 def _names(subject: ReportSubject) -> tuple[tuple[TableColumn, Callable[[Setting], str]], ...]:
@@ -198,16 +215,18 @@ def _same_weights(subject: ReportSubject) -> str:
     return f" Every network has {counts.pop():,} parameters."
 
 
-def _judged(summary: MetricSummary | None) -> tuple[Any, Any, Any]:
+def _judged(summary: MetricSummary | None) -> tuple[Any, Any, Any, Any]:
     if summary is None:
-        return None, None, None
-    is_known = summary.low is not None and summary.high is not None
-    ends = IntervalEnds(summary.low or 0.0, summary.high or 0.0) if is_known else None
-    return summary.mean, ends, summary.std
+        return None, None, None, None
+    return summary.mean, _ends(summary.low, summary.high), _ends(summary.new_low, summary.new_high), summary.std
 
 
 def _range(comparison: Any) -> IntervalEnds | None:
-    return None if comparison.low is None or comparison.high is None else IntervalEnds(comparison.low, comparison.high)
+    return _ends(comparison.low, comparison.high)
+
+
+def _ends(low: float | None, high: float | None) -> IntervalEnds | None:
+    return None if low is None or high is None else IntervalEnds(low, high)
 
 
 def _interval_note(subject: ReportSubject) -> str:
@@ -221,7 +240,9 @@ def _interval_note(subject: ReportSubject) -> str:
     has_spread = any((summary := subject.summary(s)) and summary.std is not None for s in subject.result.settings)
     spread = " SD: standard deviation between repeats." if has_spread else ""
     against = f" Differences and verdicts: against {reference}." if reference else ""
-    return f"95% intervals: {'; '.join(dict.fromkeys(kinds))}.{spread}{against}"
+    has_new = any((summary := subject.summary(s)) and summary.new_low is not None for s in subject.result.settings)
+    new = " On these pictures; on new pictures the choice of pictures adds its own chance." if has_new else ""
+    return f"95% intervals: {'; '.join(dict.fromkeys(kinds))}.{new}{spread}{against}"
 
 
 def _family(subject: ReportSubject) -> Family | None:
@@ -241,7 +262,7 @@ def _verdict_cells(subject: ReportSubject, setting: Setting) -> tuple[Any, Any]:
     if setting.key == family.comparisons[0].reference:
         return None, "reference"
     comparison = next((candidate for candidate in family.comparisons if candidate.setting == setting.key), None)
-    return (comparison.difference, verdict_words(comparison, family)) if comparison else (None, None)
+    return (comparison.difference, verdict_words(comparison)) if comparison else (None, None)
 
 
 def published_values(subject: ReportSubject) -> dict[str, float]:

@@ -13,8 +13,10 @@ from cnnlab.reports.contents.short_specs import short_spec
 from cnnlab.reports.contents.standalone_tests import compare_standalone
 from cnnlab.reports.contents.tables import counted, listed
 from cnnlab.runs import Run
-from cnnlab.studies.result import Axis, AxisValue, Setting, StudyResult, Trial
+from cnnlab.studies.result import Axis, AxisValue, MetricSummary, Setting, StudyResult, Trial
+from cnnlab.studies.statistics.new_images import Right, right_by, with_new_images
 from cnnlab.studies.statistics.tables import Tables, scored_images
+from cnnlab.studies.statistics.timing import untimed
 
 _CARRIED_OUT = frozenset(
     ("name", "checkpoint_seconds", "keep_checkpoint", "device", "precision", "compile", "threads", "workers", "kernels")
@@ -46,9 +48,10 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
     settings = tuple(_setting(place, group, values[place], measures) for place, group in enumerate(groups))
     seeds = tuple(sorted({trial.seed for setting in settings for trial in setting.trials}))
     tables = Tables.of(settings, seeds, metrics, together=_together(groups, measures), images=scored_images(unique))
-    settings = _named(tuple(_summarised(setting, metrics, tables) for setting in settings))
     by_name = {run.name: run for run in unique}
-    families, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
+    right = right_by(lambda run, split: by_name[run].predictions(split))
+    settings = _summarised(_named(settings), metrics, tables, right)
+    table, multiplicity, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
     infos = [run.info for run in unique]
     first = next((info for info in infos if info.get("status") == "finished"), infos[0])
     return StudyResult(
@@ -60,8 +63,9 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
         axes=axes,
         metrics=metrics,
         settings=settings,
-        baseline=families[0].comparisons[0].reference if families and families[0].kind == "baseline" else None,
-        families=families,
+        baseline=table.comparisons[0].reference if table and table.kind == "baseline" else None,
+        families=(table,) if table else (),
+        multiplicity=multiplicity,
         data=first.get("data") or {},
         execution=first.get("execution") or {},
         machine=first.get("environment") or {},
@@ -70,6 +74,7 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
         updated=max((str(info.get("updated") or "") for info in infos), default=None) or None,
         finished=_finished(infos),
         training_seconds=sum(run.seconds for run in unique),
+        untimed=untimed([run for run in unique if run.status == "finished"]),
         notes=(*notes, *more, *_unlike(infos)),
     )
 
@@ -147,9 +152,18 @@ def _together(groups: Sequence[_Group], measures: Sequence[Measure]) -> dict[str
     return values
 
 
-def _summarised(setting: Setting, metrics: Sequence[Metric], tables: Tables) -> Setting:
-    summaries = (tables.summary(metric, setting.key) for metric in metrics)
-    return replace(setting, summaries=tuple(summary for summary in summaries if summary.values))
+def _summarised(
+    settings: Sequence[Setting], metrics: Sequence[Metric], tables: Tables, right: Right
+) -> tuple[Setting, ...]:
+    judged = metrics[0]
+
+    def of(setting: Setting) -> tuple[MetricSummary, ...]:
+        runs = [str(trial.run) for trial in setting.finished]
+        first = with_new_images(tables.summary(judged, setting.key), judged, runs, right)
+        every = (first, *(tables.summary(metric, setting.key) for metric in metrics[1:]))
+        return tuple(summary for summary in every if summary.values)
+
+    return tuple(replace(setting, summaries=of(setting)) for setting in settings)
 
 
 def _named(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:

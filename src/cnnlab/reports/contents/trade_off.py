@@ -15,7 +15,8 @@ class TradeOffPoint:
     """One setting.
 
     :param seconds: of one training, the mean over the repeats; ``shortest`` and ``longest`` of them.
-    :param is_front: whether no other setting is both at least as good and at least as quick.
+    :param is_front: whether no other setting is both at least as good and at least as quick; never where times cannot
+        be compared.
     """
 
     key: str
@@ -33,6 +34,7 @@ def trade_off(subject: ReportSubject) -> tuple[TradeOffPoint, ...]:
     known = [(setting, times) for setting in subject.ranked if (times := _seconds(setting))]
     values = [subject.sign * (subject.mean(setting) or 0.0) for setting, _ in known]
     front = pareto([float(np.mean(times)) for _, times in known], values)
+    front = [is_front and not subject.result.untimed for is_front in front]
     points = {}
     for (setting, times), is_front in zip(known, front, strict=True):
         summary = subject.summary(setting)
@@ -60,7 +62,7 @@ def trade_off_table(subject: ReportSubject, points: Sequence[TradeOffPoint]) -> 
         TableColumn("seconds range", "shortest to longest", "seconds"),
         TableColumn(metric.name, metric.label, metric.unit),
         TableColumn("interval", "95% interval", metric.unit),
-        TableColumn("front", "on the front"),
+        *([] if subject.result.untimed else [TableColumn("front", "on the front")]),
     )
     rows = tuple(
         (
@@ -69,7 +71,7 @@ def trade_off_table(subject: ReportSubject, points: Sequence[TradeOffPoint]) -> 
             IntervalEnds(point.shortest, point.longest),
             point.value,
             point.interval,
-            point.is_front,
+            *([] if subject.result.untimed else [point.is_front]),
         )
         for point in points
     )

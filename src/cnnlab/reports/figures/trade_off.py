@@ -59,7 +59,9 @@ def draw_trade_off(subject: ReportSubject, points: Sequence[TradeOffPoint], colo
         in_unit(axes.xaxis, TableColumn("", "", "number"))
     axes.margins(x=0.12, y=0.12)
     names = {key: key if subject.has_keys else name for key, name in subject.names.items()}
-    _name_points(axes, names, front, points)
+    # Where times cannot be compared there is no front, and the best setting is named in its place.
+    best = [point for point in points if subject.best is not None and point.key == subject.best.key]
+    _name_points(axes, names, front or best, points)
     axes.set_title(column.heading, loc="left", color=INK, pad=5)
     axes.set_xlabel("training time of one run (s)", color=INK)
     return figure
@@ -84,7 +86,7 @@ def _name_points(
     to_share = axes.transData + axes.transAxes.inverted()
     places = {point.key: tuple(map(float, to_share.transform((point.seconds, point.value)))) for point in points}
     taken = [PanelBox(x - _DOT, x + _DOT, y - 2 * _DOT, y + 2 * _DOT) for x, y in places.values()]
-    others = [point for point in points if not point.is_front] if len(points) <= _MOST_NAMED else []
+    others = [point for point in points if point not in front] if len(points) <= _MOST_NAMED else []
     for point in (*sorted(front[-_MOST_NAMED:], key=lambda point: -point.value), *others):
         x, y = places[point.key]
         own = [box for box in taken if not box.holds(x, y)]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from cnnlab.reports.contents import classes as contents
 from cnnlab.reports.contents.mistakes import Gallery, gallery
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import with_unit
+from cnnlab.reports.contents.tables import text_of, with_unit
 from cnnlab.reports.figures import class_metrics as figures
 from cnnlab.reports.sections.base import Section, SectionFigure, section, what_was_scored
 
@@ -50,6 +50,12 @@ def _measures_figure(details: contents.ClassDetails) -> SectionFigure:
     lowest = details.measures.names[min(range(len(f1)), key=lambda i: (f1[i] != f1[i], f1[i]))]
     alt = f"Precision, recall and F1 of each class; the lowest F1 is that of {lowest}."
     caption = "Mean over the repeats; lines go from the lowest to the highest of them."
+    if details.mean_area is not None:
+        ends = details.mean_area.interval
+        caption += (
+            f" Area under the ROC, each class against the rest: {details.mean_area.value:.4f} on average (95% interval "
+            f"on other pictures {ends.low:.4f} to {ends.high:.4f})."
+        )
     return SectionFigure(
         *(f"classes {details.column}", "Precision, recall and F1", caption, alt, contents.measures_table(details)),
         draw=lambda: figures.draw_measures(details.measures),
@@ -61,7 +67,11 @@ def _calibration_figure(details: contents.ClassDetails) -> SectionFigure:
     over = calibration.confidence - calibration.accuracy
     side = "surer than it is right" if over > 0 else "less sure than it is right"
     side = "about as sure as it is right" if abs(over) < _CLOSE else side
-    numbers = f"expected calibration error {with_unit(calibration.ece, 'share')}, Brier score {calibration.brier:.4f}"
+    ends = details.calibration_error
+    numbers = (
+        f"expected calibration error {with_unit(calibration.ece, 'share')} (95% interval on other pictures "
+        f"{text_of(ends.low, 'share')} to {with_unit(ends.high, 'share')}), Brier score {calibration.brier:.4f}"
+    )
     alt = f"Accuracy against confidence in {len(calibration.bins)} bins; {numbers}."
     caption = (
         f"On the dashed line it is right as often as it says. On the whole it is {side}: mean confidence "

@@ -11,4 +11,6 @@ from cnnlab.reports.sections.base import Section, section
 def claims(subject: ReportSubject) -> Iterable[Section]:
     """A verdict for each."""
     if subject.result.claims:
-        yield Section("claims", "Claims", tables=(claims_table(subject),))
+        is_told_later = any(family.comparisons for family in subject.result.families)
+        text = "" if is_told_later else subject.result.multiplicity
+        yield Section("claims", "Claims", text, tables=(claims_table(subject),))

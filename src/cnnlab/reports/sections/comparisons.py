@@ -19,4 +19,4 @@ def comparisons(subject: ReportSubject) -> Iterable[Section]:
             is_told = any(table.note == other.note for other in tables)
             tables = (*tables, replace(table, note="") if is_told else table)
     if tables:
-        yield Section("comparisons", "Comparisons", tables=told_apart(tables))
+        yield Section("comparisons", "Comparisons", subject.result.multiplicity, tables=told_apart(tables))

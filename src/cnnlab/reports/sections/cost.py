@@ -15,16 +15,17 @@ def cost(subject: ReportSubject) -> Iterable[Section]:
     points = trade_off(subject)
     if len(points) < 2 or subject.unlike:
         return
-    front = [point.label for point in points if point.is_front]
-    alt = f"{subject.metric.label} against training time of one run. No other setting is both better and quicker than "
-    alt += f"{listed(front)}."
-    at_once = int(subject.result.execution.get("trials_at_once") or 1)
-    caption = "Names: the keys of the table of settings. " if subject.has_keys else ""
-    caption += (
-        "Dashed: the Pareto front, of the settings that nothing beats in both (bold). Lines: range of the times, and "
-        "95% interval."
-    )
-    caption += f" {at_once} trainings ran at a time, so each took longer than by itself." if at_once > 1 else ""
+    untimed, caption = subject.result.untimed, "Names: the keys of the table of settings. " if subject.has_keys else ""
+    alt = f"{subject.metric.label} against training time of one run."
+    if untimed:
+        caption += f"Lines: range of the times, and 95% interval. {capital(untimed)}, so no setting is called quicker."
+    else:
+        alt += " No other setting is both better and quicker than "
+        alt += f"{listed([point.label for point in points if point.is_front])}."
+        caption += (
+            "Dashed: the Pareto front, of the settings that nothing beats in both (bold). Lines: range of the times, "
+            "and 95% interval. Each run was timed alone on one machine."
+        )
     title = f"{capital(subject.metric.label)} against training time"
     table = trade_off_table(subject, points)
     figure = SectionFigure(

@@ -12,4 +12,5 @@ def published(subject: ReportSubject) -> Iterable[Section]:
     """A table a source."""
     tables = told_apart(published_table(subject, source) for source in subject.result.published)
     if tables:
-        yield Section("published", "Published numbers", tables=tables)
+        text = "Each row is judged by itself at the 95% level, apart from what else is tested here."
+        yield Section("published", "Published numbers", text, tables=tables)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnlab import data, evaluation
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
@@ -11,13 +11,11 @@ from cnnlab.core.messages import warn
 from cnnlab.studies.result import Published, PublishedRow, Word
 from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.statistics.tables import Tables, bounds, difference_unit, ends
+from cnnlab.studies.statistics.wording import named
 from cnnlab.studies.study_file import ROW_KEYS, PublishedTable, TableRow
 
 if TYPE_CHECKING:
     from cnnlab.evaluation import ReferenceComparison
-
-_WIDE_SHARE, _WIDE = 0.02, 0.1
-"""Half an interval, in points of a share or else as a share of the number, beyond which it could hold anything."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +133,17 @@ def _compared(row: ResolvedRow, table: ResolvedTable, tables: Tables) -> Publish
     if row.setting is None:
         lacking = "this study has no such setting"
         return PublishedRow(row.label, row.value, None, None, None, None, None, "not measured", lacking)
-    metric = table.metric
-    values = list(tables.values[metric.name][row.setting].values())
+    values = list(tables.values[table.metric.name][row.setting].values())
     comparison, how = _against(row, table, tables, values)
     word, reason = _word(comparison, table, len(values))
-    remark = "; ".join(part for part in (reason, how, row.note) if part) or None
-    low, high = ends(comparison.interval)
+    failed = tables.failed(row.setting)
+    if failed and word in ("better", "reproduced", "compatible"):
+        word, reason = "undecided", "what is left may look better than it is"
+    total = len(tables.trials.get(row.setting, ()))
+    failures = f"{len(failed)} of {total} repeats failed ({named(failed)})" if failed else None
+    remark = "; ".join(part for part in (reason, failures, how, row.note) if part) or None
+    # The interval of a single run is about this one classifier, and a published number about a recipe.
+    low, high = ends(comparison.interval) if len(values) > 1 else (None, None)
     return PublishedRow(
         row.label, row.value, row.setting, comparison.mean, comparison.difference, low, high, word, remark
     )
@@ -150,22 +153,18 @@ def _against(
     row: ResolvedRow, table: ResolvedTable, tables: Tables, values: Sequence[float]
 ) -> tuple["ReferenceComparison", str | None]:
     """The measured values beside a published one, and how where that is not as a number taken as exact."""
-    metric, tolerance = table.metric, table.tolerance
-    higher, unit, step = metric.better == "higher", difference_unit(metric), tables.step(metric)
+    metric = table.metric
+    unit = difference_unit(metric)
+    asked: dict[str, Any] = {
+        "higher_is_better": metric.better == "higher",
+        "unit": unit,
+        "tolerance": table.tolerance,
+        "step": tables.step(metric),
+        "within": bounds(metric),
+    }
     if not row.std or row.n is None or row.n < 2 or len(values) < 2:
-        comparison = evaluation.compare_to_number(
-            values,
-            row.value,
-            higher_is_better=higher,
-            unit=unit,
-            tolerance=tolerance,
-            n=tables.images.get(metric.name),
-            step=step,
-        )
-        return comparison, None
-    comparison = evaluation.compare_to_mean(
-        values, row.value, row.std, row.n, higher_is_better=higher, unit=unit, tolerance=tolerance, step=step
-    )
+        return evaluation.compare_to_number(values, row.value, **asked), None
+    comparison = evaluation.compare_to_mean(values, row.value, row.std, row.n, **asked)
     return comparison, f"by Welch's t, with the published SD of {unit.text(row.std)} over {row.n} repeats"
 
 
@@ -174,15 +173,17 @@ def _word(comparison: "ReferenceComparison", table: ResolvedTable, repeats: int)
         return "not measured", "no trial of this setting is finished"
     if table.reason is not None:
         return "not comparable", table.reason
-    if comparison.verdict == "untested":
-        what = "a single repeat tells" if repeats < 2 else "repeats that all agree tell"
-        return "not comparable", f"{what} nothing of the spread"
-    if comparison.verdict == "undecided":
-        return "not comparable", "too few repeats: the interval is wider than the tolerance"
-    if comparison.verdict == "reproduced" and table.tolerance is None and comparison.interval is not None:
-        half = (comparison.interval.high - comparison.interval.low) / 2
-        widest = _WIDE_SHARE if table.metric.unit == "share" else _WIDE * abs(comparison.number)
-        if half > widest:
-            unit = difference_unit(table.metric)
-            return "not comparable", f"too few repeats: the interval is {unit.text(half)} wide either way"
-    return comparison.verdict, None
+    if repeats < 2:
+        return "undecided", "one training tells nothing of how trainings differ"
+    interval, unit = comparison.interval, difference_unit(table.metric)
+    if interval is None:
+        return "undecided", "repeats that all agree tell nothing of the spread"
+    if comparison.verdict in ("better", "worse"):
+        return comparison.verdict, None
+    half = unit.text((interval.high - interval.low) / 2)
+    if comparison.verdict == "reproduced" and table.tolerance is not None:
+        return "reproduced", f"within {unit.text(table.tolerance)}"
+    short = f"too few repeats to say more, the interval is {half} wide either way"
+    if table.tolerance is None:
+        return "compatible", f"{short}; with a tolerance it could be reproduced"
+    return "compatible", f"{short} and not within the tolerance of {unit.text(table.tolerance)}"

@@ -1,113 +1,73 @@
-"""Settings compared by ranks, where some of their trials never came to the level in question: they have no number.
+"""Settings compared by ranks, where some of their trials have no number and are known to come last.
 
-To leave them out would flatter the setting that fails most often. They rank behind every trial that got there.
+They diverged, or never came to the level in question. To leave them out would flatter the setting that fails most.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
 
-from cnnlab.evaluation.comparison.multiple_comparisons import holm
-from cnnlab.evaluation.comparison.rank_sum_test import RankSumResult, compare_ranks
-from cnnlab.evaluation.comparison.results import p_text
-from cnnlab.studies.result import Family, SettingComparison
+from cnnlab.core.measurements import Metric
+from cnnlab.evaluation.comparison.rank_sum_test import compare_ranks
+from cnnlab.studies.result import ComparisonVerdict, SettingComparison
+from cnnlab.studies.statistics.multiplicity import ERROR_RATE, Pair, adjusted
+from cnnlab.studies.statistics.pair_results import PairResults
 from cnnlab.studies.statistics.tables import Tables
 
-LEVEL = 0.05
+RANK_SUM = "rank-sum"
 METHOD = "Rank-sum test by permutation, Holm"
 _WHY = (
-    "Some trials never came to the level, so settings are compared by ranks, where these come last; p-values are "
-    "adjusted after Holm for all comparisons made."
+    "Trials that {what} have no number and come last, so settings that have such are compared by ranks (rank-sum test "
+    "by permutation, adjusted after Holm)."
 )
 
 
-@dataclass(frozen=True)
-class RankedPair:
-    """One setting against another.
+def by_ranks(tables: Tables, metric: Metric, pairs: Sequence[Pair], error: float) -> PairResults:
+    """Pairs of settings of which one has trials that come last.
 
-    :param p: adjusted for all comparisons of the family.
+    :param error: the chance of a false call that these pairs may have among them.
     """
-
-    setting: str
-    reference: str
-    labels: tuple[str, str]
-    rank_sum: RankSumResult
-    p: float
-
-    @property
-    def verdict(self) -> str:
-        """Of the setting: sooner there is better."""
-        if self.p > LEVEL or self.rank_sum.is_higher is None:
-            return "undecided"
-        return "worse" if self.rank_sum.is_higher else "better"
-
-    @property
-    def sentence(self) -> str:
-        """The verdict in words, with the numbers behind it."""
-        setting, reference = self.labels
-        parts = zip(self.labels, self.rank_sum.beyond, self.rank_sum.counts, strict=True)
-        late = [f"{label} in {beyond} of {count} repeats" for label, beyond, count in parts if beyond]
-        numbers = f"never reached by {' and '.join(late)}" if late else "reached in every repeat"
-        numbers = f"({numbers}; by ranks, {p_text(self.p)})"
-        if self.verdict == "undecided":
-            return f"{setting} against {reference}: not enough repeats to tell {numbers}."
-        return f"{setting} is {self.verdict} than {reference} {numbers}."
-
-
-def rank_pairs(tables: Tables, metric: str, pairs: Sequence[tuple[str, str]]) -> tuple[RankedPair, ...]:
-    """Each pair of settings, adjusted for all of them; those of which one has no finished trial are left out."""
-    known = [
-        (setting, reference)
-        for setting, reference in pairs
-        if tables.ranked(metric, setting) and tables.ranked(metric, reference)
-    ]
-    rank_sums = [
-        compare_ranks(tables.ranked(metric, setting), tables.ranked(metric, reference)) for setting, reference in known
-    ]
-    adjusted = holm([rank_sum.p_value for rank_sum in rank_sums])
-    return tuple(
-        RankedPair(setting, reference, (tables.labels[setting], tables.labels[reference]), rank_sum, p)
-        for (setting, reference), rank_sum, p in zip(known, rank_sums, adjusted, strict=True)
-    )
+    ranks = {key: tables.ranked(metric.name, key) for pair in pairs for key in pair}
+    known = [pair for pair in pairs if ranks[pair[0]] and ranks[pair[1]]]
+    results = [compare_ranks(ranks[left], ranks[right]) for left, right in known]
+    p_values = adjusted([result.p_value for result in results], error)
+    tested = {
+        pair: (p, result.is_higher, min(result.counts))
+        for pair, result, p in zip(known, results, p_values, strict=True)
+    }
+    found = []
+    for pair in pairs:
+        p, is_higher, repeats = tested.get(pair, (None, None, 0))
+        found.append(
+            SettingComparison(
+                metric.name,
+                *pair,
+                *(None, None, None, p),
+                verdict=_verdict(p, is_higher),
+                sentence="",
+                repeats=repeats,
+                test=RANK_SUM,
+                details=" and ".join(text for key in pair if (text := _last(tables, metric, key))),
+                why="" if pair in tested else "there are no values",
+            )
+        )
+    what = "never came to the level or diverged" if metric.is_level else "diverged"
+    return PairResults("ranks", tuple(found), METHOD, _WHY.format(what=what))
 
 
-def claimed_pair(tables: Tables, metric: str, left: str, right: str) -> RankedPair | None:
-    """One setting against another as a claim compares them; None where one has no finished trial.
-
-    With the baseline it is adjusted for all comparisons with that, else for those that claims make.
-    """
-    if tables.baseline in (left, right):
-        family = [(key, str(tables.baseline)) for key in tables.labels if key != tables.baseline]
-    else:
-        family = list(tables.planned.get(metric, ()))
-    others = [pair for pair in family if set(pair) != {left, right}]
-    pairs = rank_pairs(tables, metric, [(left, right), *others])
-    return next((pair for pair in pairs if (pair.setting, pair.reference) == (left, right)), None)
+def _verdict(p: float | None, is_higher: bool | None) -> ComparisonVerdict:
+    """Of the first setting, low ranks being the better."""
+    if p is None:
+        return "untested"
+    if p > ERROR_RATE or is_higher is None:
+        return "undecided"
+    return "worse" if is_higher else "better"
 
 
-def family_by_ranks(tables: Tables, metric: str) -> Family | None:
-    """All settings with the baseline, or among each other; None where there is nothing to compare yet."""
-    keys = list(tables.labels)
-    if tables.baseline is None:
-        pairs = [(later, earlier) for earlier, later in combinations(keys, 2)]
-    else:
-        pairs = [(key, tables.baseline) for key in keys if key != tables.baseline]
-    ranked_pairs = rank_pairs(tables, metric, pairs)
-    if not ranked_pairs:
-        return None
-    kind = "pairs" if tables.baseline is None else "baseline"
-    return Family(metric, kind, METHOD, _WHY, tuple(_comparison(metric, ranked_pair) for ranked_pair in ranked_pairs))  # type: ignore[arg-type]
-
-
-def _comparison(metric: str, pair: RankedPair) -> SettingComparison:
-    return SettingComparison(
-        metric,
-        pair.setting,
-        pair.reference,
-        *(None, None, None),
-        pair.p,
-        pair.verdict,
-        pair.sentence,
-        min(pair.rank_sum.counts),
-        test="rank-sum",
-    )
+def _last(tables: Tables, metric: Metric, key: str) -> str:
+    """Which of a setting's trials come last, in words."""
+    late = len(tables.unreached.get(metric.name, {}).get(key, {}))
+    diverged = tables.last(metric.name, key) - late
+    total = len(tables.ranked(metric.name, key))
+    label = tables.labels[key]
+    parts = [f"never reached by {label} in {late} of {total} repeats"] if late else []
+    parts += [f"{label} diverged in {diverged} of {total} repeats"] if diverged else []
+    return " and ".join(parts)

@@ -1,17 +1,28 @@
-"""Settings that were trained once each, compared picture by picture: what can be said without repeats."""
+"""Settings that were trained once each, compared picture by picture: what can be said without repeats.
 
-from collections.abc import Callable, Sequence
+It is about these very classifiers. Two trainings of one recipe with other seeds differ on the same pictures as well, so
+the verdict is never that one setting is better.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from cnnlab.core.measurements import Metric
 from cnnlab.evaluation import McNemarResult, compare_predictions
-from cnnlab.evaluation.comparison.multiple_comparisons import holm
+from cnnlab.evaluation.comparison.mcnemar import ONLY_REPEATS
 from cnnlab.runs import Predictions
-from cnnlab.studies.result import Family, Setting, SettingComparison
+from cnnlab.studies.result import MCNEMAR, ComparisonVerdict, Setting, SettingComparison
+from cnnlab.studies.statistics.multiplicity import ERROR_RATE, Pair, adjusted
+from cnnlab.studies.statistics.pair_results import PairResults
 
-ONLY_REPEATS = "Another seed would give other runs: which recipe is better, only repeats can tell."
-_LEVEL = 0.05
+METHOD = "Exact McNemar test"
 Read = Callable[[str, str], Predictions]
 """The predictions of a run, by its name, on a split."""
+ImageByImage = Callable[[Metric, str, str, float], McNemarResult | None]
+"""Two settings of one run each, by their keys, with intervals at a level; None where there are no pictures to compare.
+
+It raises a CnnlabError where their predictions are gone, or are of other pictures.
+"""
 
 
 def split_scored(metric: Metric) -> str | None:
@@ -20,49 +31,61 @@ def split_scored(metric: Metric) -> str | None:
     return split if inner == "accuracy" else None
 
 
-def are_single(settings: Sequence[Setting]) -> bool:
-    """Whether there are at least two settings with a finished trial, and none has a second one."""
-    counts = [len(setting.finished) for setting in settings]
-    return sum(counts) > 1 and max(counts) == 1
+def paired_by(settings: Iterable[Setting], read: Read) -> ImageByImage:
+    """McNemar's exact test of two of these settings, where they have one run each."""
+    by_key, kept = {setting.key: setting for setting in settings}, cache(read)
+
+    def image_by_image(metric: Metric, left: str, right: str, level: float) -> McNemarResult | None:
+        split, pair = split_scored(metric), (by_key[left], by_key[right])
+        if split is None or any(len(setting.finished) != 1 for setting in pair):
+            return None
+        first, second = (kept(str(setting.finished[0].run), split) for setting in pair)
+        return compare_predictions(first, second, names=(pair[0].label, pair[1].label), level=level)
+
+    return image_by_image
 
 
-def paired(left: Setting, right: Setting, metric: Metric, read: Read) -> McNemarResult | None:
-    """McNemar's exact test of two runs; None where the metric is no share of pictures.
+def by_images(metric: Metric, pairs: Sequence[Pair], error: float, image_by_image: ImageByImage) -> PairResults | None:
+    """These pairs by McNemar's exact test, adjusted after Holm; None where there are no pictures to compare.
 
-    :raises CnnlabError: saying why, where their predictions cannot be compared.
-    """
-    split = split_scored(metric)
-    if split is None:
-        return None
-    first, second = (read(str(setting.finished[0].run), split) for setting in (left, right))
-    return compare_predictions(first, second, names=(left.label, right.label))
-
-
-def family_of_single_runs(
-    metric: Metric, pairs: Sequence[tuple[Setting, Setting]], baseline: bool, read: Read
-) -> Family | None:
-    """These pairs by McNemar's exact test, adjusted after Holm; None where the metric is no share of pictures.
-
-    :param baseline: whether all pairs are with one of the settings.
+    :param error: the chance of a false call that these pairs may have among them.
     :raises CnnlabError: saying why, where predictions cannot be compared.
     """
-    results = [mcnemar for left, right in pairs if (mcnemar := paired(left, right, metric, read)) is not None]
+    level = 1 - error / max(1, len(pairs))
+    results = []
+    for left, right in pairs:
+        mcnemar = image_by_image(metric, left, right, level)
+        if mcnemar is None:
+            return None
+        results.append(mcnemar)
     if not results:
         return None
-    adjusted = holm([mcnemar.p_value for mcnemar in results])
+    p_values = adjusted([mcnemar.p_value for mcnemar in results], error)
     comparisons = tuple(
         SettingComparison(
-            *(metric.name, left.key, right.key, mcnemar.difference, mcnemar.interval.low, mcnemar.interval.high, p),
-            verdict=mcnemar.verdict if p <= _LEVEL or mcnemar.verdict == "identical" else "undecided",
-            sentence=mcnemar.sentence,
+            *(metric.name, *pair, mcnemar.difference, mcnemar.interval.low, mcnemar.interval.high, p),
+            verdict=_verdict(mcnemar, p),
+            sentence="",
             repeats=1,
-            test="exact McNemar",
+            test=MCNEMAR,
+            details=_counts(mcnemar),
         )
-        for (left, right), mcnemar, p in zip(pairs, results, adjusted, strict=True)
+        for pair, mcnemar, p in zip(pairs, results, p_values, strict=True)
     )
     why = (
-        f"There is one run of each setting, so these very runs are compared on the same {results[0].n:,} pictures; "
-        f"p-values are adjusted after Holm for {len(pairs)} comparison{'' if len(pairs) == 1 else 's'}, the intervals "
-        f"are not. {ONLY_REPEATS}"
+        f"There is one training of each setting, so these very classifiers are compared on the same {results[0].n:,} "
+        f"pictures (McNemar's exact test, adjusted after Holm). {ONLY_REPEATS}"
     )
-    return Family(metric.name, "baseline" if baseline else "pairs", "Exact McNemar test", why, comparisons)
+    return PairResults("images", comparisons, METHOD, why)
+
+
+def _verdict(mcnemar: McNemarResult, p: float) -> ComparisonVerdict:
+    if mcnemar.verdict == "identical":
+        return "identical"
+    return "differ" if p <= ERROR_RATE else "undecided"
+
+
+def _counts(mcnemar: McNemarResult) -> str:
+    first, second = mcnemar.names
+    counts = f"{mcnemar.only_first:,} only {first} has right, {mcnemar.only_second:,} only {second}"
+    return f"of {mcnemar.n:,} pictures {counts}"

@@ -1,6 +1,6 @@
 """The numbers of a study as tables: one for each metric, a row a seed, a column a setting."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from statistics import fmean, stdev
@@ -10,15 +10,11 @@ from cnnlab import evaluation
 from cnnlab.core.measurements import Metric
 from cnnlab.evaluation import MINUTES, NUMBER, POINTS, SECONDS, Interval, Unit
 from cnnlab.runs.run_info import RunInfo
-from cnnlab.studies.result import MetricSummary, Setting
+from cnnlab.studies.result import MetricSummary, Setting, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cnnlab.evaluation import Comparisons, Difference, McNemarResult
-
-MOST_PAIRED = 30
-"""Settings up to which all pairs are compared."""
 _UNITS: Mapping[str, Unit] = {
     "share": POINTS,
     "minutes": MINUTES,
@@ -26,6 +22,8 @@ _UNITS: Mapping[str, Unit] = {
     "epochs": Unit("epochs", 1.0, 1),
     "images/s": Unit("images/s", 1.0, 0),
 }
+TIMES = ("seconds", "images/s")
+"""Units of metrics that depend on the machine, and on what else it had to do."""
 
 
 def difference_unit(metric: Metric) -> Unit:
@@ -56,17 +54,19 @@ def scored_images(runs: Iterable[RunInfo]) -> dict[str, int]:
     }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tables:
     """The trials of a study by metric.
 
     :param labels: of the settings by key, in order.
     :param values: for each metric, by setting key and seed; only numbers.
-    :param image_by_image: two settings of one run each, by their keys, where that can be done.
-    :param unreached: likewise, where a finished trial never came to a level: the least that it would have taken.
     :param images: scored by each metric, where that is known.
     :param smallest: the smallest difference of interest, in the unit of the metric the study is judged by.
-    :param planned: for each metric the keys of settings that claims compare with each other, left and right.
+    :param unreached: like ``values``, where a finished trial never came to a level: the least that it would have taken.
+    :param trials: of every setting, those without numbers among them.
+    :param untimed: why training times cannot be compared; empty where they can.
+    :param unlooked: why nothing is compared yet; empty where it is.
+    :param is_blocked: whether settings are compared seed by seed.
     """
 
     labels: Mapping[str, str]
@@ -76,10 +76,11 @@ class Tables:
     baseline: str | None = None
     images: Mapping[str, int] = field(default_factory=dict)
     smallest: float | None = None
-    planned: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     unreached: Mapping[str, Mapping[str, Mapping[int, float]]] = field(default_factory=dict)
-    image_by_image: Callable[[Metric, str, str], "McNemarResult | None"] = field(default=lambda *_: None)
-    _compared: dict[tuple[str, str | None, float | None, bool], "Comparisons"] = field(default_factory=dict)
+    trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict)
+    untimed: str = ""
+    is_blocked: bool = True
+    unlooked: str = ""
 
     @classmethod
     def of(
@@ -92,8 +93,9 @@ class Tables:
         baseline: str | None = None,
         images: Mapping[str, int] | None = None,
         smallest: float | None = None,
-        planned: Mapping[str, Sequence[tuple[str, str]]] | None = None,
-        image_by_image: Callable[[Metric, str, str], "McNemarResult | None"] = lambda *_: None,
+        untimed: str = "",
+        is_blocked: bool = True,
+        unlooked: str = "",
     ) -> "Tables":
         """Of settings with their trials.
 
@@ -120,35 +122,62 @@ class Tables:
             for metric in metrics
             if metric.is_level
         }
-        labels = {setting.key: setting.label for setting in settings}
-        by_name = {metric.name: metric for metric in metrics}
         return cls(
-            labels,
+            {setting.key: setting.label for setting in settings},
             seeds,
-            by_name,
+            {metric.name: metric for metric in metrics},
             values,
             baseline,
             images or {},
             smallest,
-            planned or {},
             unreached,
-            image_by_image,
+            {setting.key: setting.trials for setting in settings},
+            untimed,
+            is_blocked,
+            unlooked,
         )
 
-    def late(self, metric: str, keys: Iterable[str]) -> bool:
-        """Whether any trial of these settings never came to the level that the metric is about."""
-        return any(self.unreached.get(metric, {}).get(key) for key in keys)
+    def untested(self, metric: Metric) -> str:
+        """Why nothing is tested on a metric; empty where it is."""
+        return self.unlooked or (self.untimed if metric.unit in TIMES else "")
+
+    def failed(self, key: str) -> list[Trial]:
+        """The trials of a setting that failed."""
+        return [trial for trial in self.trials.get(key, ()) if trial.status == "failed"]
+
+    def last(self, metric: str, key: str) -> int:
+        """How many trials of a setting have no number and are known to be behind all that have one.
+
+        They never came to the level that the metric is about, or diverged; of what a training costs that says nothing.
+        """
+        late = len(self.unreached.get(metric, {}).get(key, {}))
+        known = self.metrics[metric]
+        is_cost = known.unit in (*TIMES, "epochs") and not known.is_level
+        return late if is_cost else late + sum(trial.failure == "nan" for trial in self.failed(key))
+
+    def left_out(self, metric: str, key: str) -> list[Trial]:
+        """The trials of a setting that have no number on a metric and do not come last either."""
+        are_last = self.last(metric, key) > 0
+        known = {**self.values[metric][key], **self.unreached.get(metric, {}).get(key, {})}
+        trials = [trial for trial in self.trials.get(key, ()) if trial.seed not in known]
+        # A measure of all runs of a setting together is none of a single trial.
+        trials = [trial for trial in trials if trial.status != "finished" or metric in trial.metrics]
+        return [trial for trial in trials if not (are_last and trial.failure == "nan")]
 
     def ranked(self, metric: str, key: str) -> list[float]:
-        """The values of a setting's repeats, with infinity for those that never came to the level."""
-        return [*self.values[metric][key].values(), *(inf for _ in self.unreached.get(metric, {}).get(key, {}))]
+        """The values of a setting's repeats, low ones the better, with infinity for those that come last."""
+        sign = -1 if self.metrics[metric].better == "higher" else 1
+        values = (sign * value for value in self.values[metric][key].values())
+        return [*values, *[inf] * self.last(metric, key)]
 
     def at_least(self, metric: str, key: str) -> dict[int, float]:
         """The values of a setting by seed, with the least that it can be for those that never came to the level."""
         return {**self.values[metric][key], **self.unreached.get(metric, {}).get(key, {})}
 
     def step(self, metric: Metric) -> float:
-        """In which the values are counted: one picture of all that were scored; 0 where they are not counted."""
+        """In which the values are counted: one picture of all that were scored, one epoch; 0 where they are not."""
+        if metric.unit == "epochs":
+            return 1.0
         images = self.images.get(metric.name)
         return 1 / images if images and metric.unit == "share" else 0.0
 
@@ -180,46 +209,6 @@ class Tables:
         return MetricSummary(
             metric.name, seeds, values, mean, std, *ends(interval), interval.method if interval else ""
         )
-
-    def compared(
-        self, metric: str, baseline: str | None, smallest: float | None = None, *, as_planned: bool = False
-    ) -> "Comparisons":
-        """All settings on one metric: with one of them, among each other, or those that claims compare.
-
-        :param smallest: the smallest difference of interest, where it is not the study's.
-        """
-        known = self.metrics[metric]
-        if smallest is None and metric == next(iter(self.metrics)):
-            smallest = self.smallest
-        place = (metric, baseline, smallest, as_planned)
-        if place not in self._compared:
-            self._compared[place] = evaluation.compare_settings(
-                self.frame(metric),
-                baseline=None if baseline is None else self.labels[baseline],
-                planned=[(self.labels[left], self.labels[right]) for left, right in self.planned[metric]]
-                if as_planned
-                else None,
-                higher_is_better=known.better == "higher",
-                unit=difference_unit(known),
-                smallest=smallest,
-            )
-        return self._compared[place]
-
-    def between(self, metric: str, left: str, right: str, smallest: float | None = None) -> "Difference":
-        """One setting against another, as a claim compares them.
-
-        With the baseline every setting is compared, claimed or not. Two others were chosen before anything trained,
-        so what could have been chosen besides does not count: claims are corrected among themselves.
-        """
-        left_label, right_label = self.labels[left], self.labels[right]
-        if self.baseline in (left, right):
-            return self.compared(metric, self.baseline, smallest).between(left_label, right_label)
-        return self.compared(metric, None, smallest, as_planned=True).between(left_label, right_label)
-
-    def leading(self, metric: str, key: str) -> "list[Difference]":
-        """One setting against every other."""
-        comparisons = self.compared(metric, key)
-        return [comparisons.between(self.labels[key], self.labels[other]) for other in self.labels if other != key]
 
 
 def _unreached(setting: Setting, metric: Metric) -> dict[int, float]:
