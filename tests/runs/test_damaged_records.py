@@ -76,8 +76,12 @@ def test_a_damaged_run_is_listed_with_its_reason_among_the_others(content: bytes
     status = {summary.name: (summary.status, summary.info.get("reason", "")) for summary in store.list()}
     assert status[whole.name][0] == "finished"
     assert status[damaged.name][0] == "damaged" and "is damaged: it is not the JSON object" in status[damaged.name][1]
-    with pytest.raises(DataError, match="is damaged"):
-        store.find(damaged.name)
+    given = whole.name.rpartition("-")[0]
+    assert store.find(given).folder == whole
+    store.delete(whole.name)
+    for name in (damaged.name, given):
+        with pytest.raises(DataError, match="is damaged"):
+            str(store.find(name))
 
 
 @pytest.mark.parametrize(
