@@ -1,7 +1,7 @@
 """Classifiers as files: safetensors, with all that rebuilds the classifier in one metadata key. Never a pickle."""
 
-import os
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any

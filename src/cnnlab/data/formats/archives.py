@@ -4,11 +4,11 @@ An archive is refused as a whole when a name in it leads out of it, when it hold
 to absurdly more than its own size.
 """
 
-import os
 import bz2
 import codecs
 import gzip
 import lzma
+import os
 import stat
 import tarfile
 import threading

@@ -1,8 +1,8 @@
 """A table that names pictures and their targets: ``path,label[,split]``, Kaggle's ``id,label``, or several targets."""
 
-import os
 import csv
 import io
+import os
 import posixpath
 import re
 import unicodedata
