@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 _Count = Annotated[int, Field(ge=0)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -16,7 +16,9 @@ class _Selected(BaseModel):
     value: _Number | None = None
 
 
-class _RunInfo(BaseModel):
+class RunRecord(BaseModel):
+    """The content of the file."""
+
     model_config = ConfigDict(extra="allow", strict=True)
 
     format: _Count
@@ -41,14 +43,3 @@ class _RunInfo(BaseModel):
     parent: Any = None
     warnings: list[str] | None = None
     reason: str | None = None
-
-
-def what_is_wrong(info: object) -> str | None:
-    """The first field that does not fit, and why; None where all do."""
-    try:
-        _RunInfo.model_validate(info)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"])) or "it"
-        return f"{place[:80]}: {first['msg'][:120]}"
-    return None
