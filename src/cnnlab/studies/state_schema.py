@@ -1,4 +1,4 @@
-"""What ``state.json`` of a study may hold, field by field; what the fields are for is in :mod:`cnnlab.studies.record`."""
+"""What ``state.json`` of a study may hold, field by field; the fields are described in :mod:`cnnlab.studies.record`."""
 
 from typing import Annotated, Any, Literal
 
