@@ -55,6 +55,28 @@ def test_a_field_of_another_kind_is_told_and_nothing_else_suffers(field: str, va
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("execution", {"threads": "x"}),
+        ("execution", {"threads": 0}),
+        ("execution", {"precision": "float3"}),
+        ("environment", {"processor": 3}),
+        ("data", {"sizes": {"train": -1}}),
+        ("data", {"source": []}),
+        ("selected", {"epoch": 1.5}),
+        ("kernels_build", {"seconds": "x"}),
+        ("scores", {"test": {"accuracy": "x"}}),
+    ],
+)
+def test_a_fact_of_another_kind_within_a_field_is_told(field: str, value: object, make_run: MakeRun) -> None:
+    damaged = make_run()
+    info = json.loads((damaged / "run.json").read_text())
+    (damaged / "run.json").write_text(json.dumps({**info, field: value}))
+    with pytest.raises(DataError, match=rf"run\.json is damaged: .*\({field}\."):
+        str(Run(damaged))
+
+
+@pytest.mark.parametrize(
     "content",
     [
         b"{",
@@ -76,8 +98,12 @@ def test_a_damaged_run_is_listed_with_its_reason_among_the_others(content: bytes
     status = {summary.name: (summary.status, summary.info.get("reason", "")) for summary in store.list()}
     assert status[whole.name][0] == "finished"
     assert status[damaged.name][0] == "damaged" and "is damaged: it is not the JSON object" in status[damaged.name][1]
-    with pytest.raises(DataError, match="is damaged"):
-        store.find(damaged.name)
+    given = whole.name.rpartition("-")[0]
+    assert store.find(given).folder == whole
+    store.delete(whole.name)
+    for name in (damaged.name, given):
+        with pytest.raises(DataError, match="is damaged"):
+            str(store.find(name))
 
 
 @pytest.mark.parametrize(
