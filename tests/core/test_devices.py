@@ -9,7 +9,15 @@ import pytest
 import torch
 
 from cnnlab.core import devices
-from cnnlab.core.devices import best_device, has_native_bfloat16, release_memory, synchronize, widest_float
+from cnnlab.core.devices import (
+    best_device,
+    check_device,
+    has_native_bfloat16,
+    release_memory,
+    synchronize,
+    widest_float,
+)
+from cnnlab.core.errors import UsageError
 
 Fake = Callable[..., None]
 
@@ -119,3 +127,9 @@ def test_numbers_are_exact_but_where_the_device_knows_no_float64() -> None:
 
 def test_this_processor_answers() -> None:
     assert has_native_bfloat16("cpu") in (True, False)
+
+
+def test_the_device_that_holds_no_numbers_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"no device 'meta' here \(it holds shapes and no numbers\)\. Leave it out\."):
+        check_device("meta", "Leave it out.")
+    check_device("cpu", "")
