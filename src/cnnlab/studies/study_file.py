@@ -52,7 +52,9 @@ def _repeats(value: Any) -> Any:
     if isinstance(value, Call) or (isinstance(value, str) and "(" in value):
         text = value if isinstance(value, str) else format_calls(read(value))
         return str(stopping_rules.bind(text))
-    is_count = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(value, str):
+        return (value,)
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value > 0
     return tuple(range(value)) if is_count else tuple(value) if isinstance(value, list) else value
 
 
@@ -201,8 +203,8 @@ _TAKES = {
     "name": "a word that can name a folder, in quotes where it could be taken for a number",
     "base": "a recipe, as in base: {data: fashion-mnist, epochs: 5}, or the path of one beside the study file",
     "vary": "each axis with its values, as in vary: {augment: [none, flip]}",
-    "repeats": "how many, at least 1, as in repeats: 3; a list of seeds from 0, as in repeats: [3, 5]; or as many as "
-    "it takes, as in repeats: until(claims, most=10)",
+    "repeats": "how many, at least 1, as in repeats: 3; or a list of seeds from 0, as in repeats: [3, 5]; or as many "
+    "as it takes, as in repeats: until(claims, most=10)",
     "baseline": "a value for each axis, as in baseline: {augment: none}",
     "metrics": "the name of a metric, or a list of them, as in metrics: [test_accuracy, test_loss]",
     "claims": "a list of claims in words, each in quotes where YAML would take it for something else",
