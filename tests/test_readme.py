@@ -34,6 +34,7 @@ NOT_RUN = {
     "make lock": "asks a package index",
     "uv pip install .": "changes the environment",
     "ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 make test": "runs these tests",
+    "pytest tests/models -k native": "those tests are run among the others",
     "pytest tests/training/test_kill.py --kills 200": "that test is run with fewer kills",
     "cnnlab demo": "is run by tests/cli/test_cli_training.py",
     "cnnlab predict pretrained:squeezenet1_1 photos/": "downloads weights; tests/cli runs predict on other models",
