@@ -53,7 +53,7 @@ def switch_off(job: Job) -> None:
 
 def network(job: Job) -> nn.Module:
     """The network, in the order of memory that the job asks for."""
-    made = models.build(job.net, job.shape, 10)
+    made = models.build_network(job.net, job.shape, 10)
     if job.change == "ReLU in place":
         for module in made.modules():
             if isinstance(module, nn.ReLU):
