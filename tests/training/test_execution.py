@@ -144,8 +144,13 @@ def test_an_accelerator_is_chosen_where_there_is_one(
         ),
         (
             Execution("cpu", "float32", threads=2),
-            PrecisionChoice("float32", "too short to time", 1.96),
-            "on 2 threads (the training is too short to try out bfloat16, decided in 2 s)",
+            PrecisionChoice("float32", "too short to time", 0.21),
+            "on 2 threads (the training is too short to try out bfloat16, decided in 0.21 s)",
+        ),
+        (
+            Execution("cpu", "float32", threads=2),
+            PrecisionChoice("float32", "no answer in time", 1.96),
+            "on 2 threads (a trial of 2 s did not tell whether bfloat16 is faster)",
         ),
         (
             Execution("cpu", "float32", threads=2),

@@ -365,6 +365,14 @@ def test_a_pass_that_was_held_up_does_not_decide_for_good(held_up: int, monkeypa
         assert (trial.choice().precision, trial.choice().images) == ("bfloat16", 8)
 
 
+def test_a_trial_whose_slices_stayed_too_small_to_tell_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 128 pictures, on which own kernels are judged, take longer than the two seconds.
+    trial = Machine(monkeypatch, image=0.02, ratio=0.5).trial(kernels="native", multiply_adds=LIGHT)
+    choice = trial.choice()
+    assert (choice.precision, choice.why, choice.speedup) == ("float32", "no answer in time", None)
+    assert choice.seconds > 0 and not trial.is_final
+
+
 def test_what_a_pass_says_that_was_left_off_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     # All passes in bfloat16 are held up, as on a machine where others hold the cores.
     trial = Machine(monkeypatch, image=0.01, ratio=1000.0).trial()

@@ -267,6 +267,8 @@ def _reason(choice: PrecisionChoice, cpu: bool) -> str:
         how = "tried before" if choice.why == "remembered" else f"tried for {choice.seconds:.2g} s"
         ratio = f"{choice.speedup:.1f} × float32"
         return f"{ratio}, {how}" if choice.precision == "bfloat16" else f"bfloat16 is {ratio}, {how}"
+    if choice.why == "no answer in time":
+        return f"a trial of {choice.seconds:.2g} s did not tell whether bfloat16 is faster"
     took = f", decided in {choice.seconds:.2g} s" if choice.seconds >= 0.1 else ""
     reasons = {
         "no native bfloat16": f"torch has no native bfloat16 for this {'processor' if cpu else 'device'}",

@@ -7,7 +7,8 @@ What comes first decides:
 3.  a training of a few dozen pictures is computed in float32; nothing is timed, not even a picture;
 4.  a picture that takes too much arithmetic for a few to be timed is computed in bfloat16, and a training too short for
     a trial in what is likely: bfloat16 where a step holds much arithmetic;
-5.  else both formats are timed, on slices of 2, 8, 32, … pictures, until one is clearly ahead or the budget is spent.
+5.  else both formats are timed, on slices of 2, 8, 32, … pictures, until one is clearly ahead or the budget is spent;
+    where that was too little to tell, float32 is taken, or bfloat16 as in 4.
 
 The budget is two seconds or 3% of the training, whichever is less. No pass is begun that would exceed it, and one that
 takes longer than was to be foreseen, such as a first one, is left off between two of its layers.
@@ -42,6 +43,7 @@ Why = Literal[
     "not measured",
     "much arithmetic",
     "too short to time",
+    "no answer in time",
     "timed",
     "remembered",
 ]
@@ -156,6 +158,7 @@ class PrecisionTrial:
     def __init__(self, work: Workload, multiply_adds: int, forward: float, began: float) -> None:
         self.work, self.multiply_adds, self.forward, self.began = work, multiply_adds, forward, began
         self.passes: dict[tuple[int, Precision], list[float]] = {}
+        self.is_begun = False
         self.is_clear = False
         self.is_whole = False
 
@@ -205,7 +208,7 @@ class PrecisionTrial:
 
     def _time(self, one_pass: Pass, size: int, precision: Precision) -> bool:
         """Takes down how long a pass takes; whether it came to its end before the budget was spent."""
-        start, is_whole = time.perf_counter(), True
+        start, is_whole, self.is_begun = time.perf_counter(), True, True
         try:
             with _until(self.began + self.budget):
                 one_pass(precision, size)
@@ -229,7 +232,7 @@ class PrecisionTrial:
             has_much = self.multiply_adds * self.work.batch >= _MUCH_ARITHMETIC and self.work.kernels == "torch"
             if is_heavy or has_much:
                 return PrecisionChoice("bfloat16", "much arithmetic", seconds)
-            return PrecisionChoice("float32", "too short to time", seconds)
+            return PrecisionChoice("float32", "no answer in time" if self.is_begun else "too short to time", seconds)
         float32, bfloat16 = (self._best(size, precision) for precision in _FORMATS)
         assert float32 is not None and bfloat16 is not None
         is_faster = float32 > _FASTER * bfloat16
@@ -267,9 +270,10 @@ class PrecisionTrial:
         float32, bfloat16 = (self._best(size, precision) for precision in _FORMATS)
         if not self._is_warm_on(size) or float32 is None or bfloat16 is None:
             return False
-        # A short pass is soon held up to several times its length, but not all of them.
-        has_all_turns = len(self.passes[size, "bfloat16"]) > _TURNS
-        is_behind = size > _SLICES[0] and has_all_turns and bfloat16 > _FAR_BEHIND * float32
+        # A pass is soon held up to several times its length, but not all of them.
+        if len(self.passes[size, "bfloat16"]) <= _TURNS:
+            return False
+        is_behind = size > _SLICES[0] and bfloat16 > _FAR_BEHIND * float32
         return is_behind or (size >= self._least_telling and float32 > _CLEARLY_AHEAD * bfloat16)
 
     def _is_warm_on(self, size: int) -> bool:
