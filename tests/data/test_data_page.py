@@ -1,12 +1,15 @@
-"""The page on data: what it says of folders holds, and its commands are understood."""
+"""The page on data: what it says of folders holds, and its commands run."""
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cnnlab import data
+from cnnlab.cli.app import app
 from cnnlab.core import yaml
 from cnnlab.data.formats.folder_layout import arrange
 
@@ -57,3 +60,23 @@ def test_what_is_said_of_the_splits_is_understood_in_both_forms(
     as_text, as_mapping = (data.load_data(given, validation=0) for given in (spec, yaml.load(mapping, "page")["data"]))
     assert as_text.digest == as_mapping.digest and len(as_text.test) == 12
     assert all(name.startswith("friday/") for name in as_text.test.ids)
+
+
+@pytest.mark.slow(4)
+def test_commands_on_the_page_run_in_order(
+    write: Write, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CNNLAB_RUNS", raising=False)
+    write(files(count=12), "photos")
+    write({name: image for name, image in files().items() if name.startswith("cat")}, "new")
+    write(files(("monday/", "friday/")), "sessions")
+    commands = re.findall(r"^cnnlab (.+)$", TEXT, re.MULTILINE)
+    assert len(commands) > 3
+    for command in commands:
+        # The network is a small one and trains for an epoch; all else is as it stands there.
+        small = ["epochs=1"] if command.startswith("train") else []
+        words = [word.replace("model=convnet", "model=cnn(filters=[4])") for word in shlex.split(command)]
+        result = CliRunner().invoke(app, [*words, *small], prog_name="cnnlab")
+        assert result.exit_code == 0, f"{command}\n{result.output}"
+    assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 1 + 6
