@@ -79,8 +79,8 @@ def _check(word: str, filters: Sequence[int], kernels: Sequence[int]) -> None:
         count = word.count("C")
         example = ", ".join(["32"] * max(1, count))
         raise SpecError(
-            f"layers={in_short(word)} has {count} convolutions, and filters is [{', '.join(map(str, filters))}]: filters takes a "
-            f"number for each C, as in filters=[{example}]."
+            f"layers={in_short(word)} has {count} convolutions, and filters is [{', '.join(map(str, filters))}]: "
+            f"filters takes a number for each C, as in filters=[{example}]."
         )
     if len(kernels) != len(filters):
         raise SpecError(

@@ -146,8 +146,8 @@ def check_encoding(encoding: str | None) -> None:
         codecs.lookup(encoding or "utf-8")
     except LookupError:
         raise UsageError(
-            f"there is no encoding {in_short(str(encoding))}. Name the one in which the names are, such as cp1252, cp850, shift-jis, "
-            "gb18030 or latin-1."
+            f"there is no encoding {in_short(str(encoding))}. Name the one in which the names are, such as cp1252, "
+            "cp850, shift-jis, gb18030 or latin-1."
         ) from None
 
 
