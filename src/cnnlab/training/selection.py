@@ -123,7 +123,8 @@ def _check(recipe: Recipe, objective: Objective, metric: str, has_validation: bo
     elif metric.startswith("validation_"):
         raise UsageError(
             f"select={in_short(str(recipe.select))} needs a validation split with targets, and there is none. "
-            f"Set pictures aside for it (validation=0.1), or go by the training pictures: {_of_training(objective, metric)}."
+            "Set pictures aside for it (validation=0.1), or go by the training pictures: "
+            f"{_of_training(objective, metric)}."
         )
     if metric not in measured:
         raise UsageError(f"select={in_short(str(recipe.select))} is not measured. {suggestion(metric, measured)}")
