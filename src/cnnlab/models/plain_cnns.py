@@ -7,6 +7,7 @@ from typing import Any, Literal
 from cnnlab.core.arguments import Count, NonNegative, Positive
 from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import RegistryEntry
+from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call
 from cnnlab.models.basic_layers import DropRate
 from cnnlab.models.initialisers import Initialiser
@@ -71,13 +72,15 @@ def pattern(
 
 def _check(word: str, filters: Sequence[int], kernels: Sequence[int]) -> None:
     if set(word) - {"C", "P", "N"}:
-        raise SpecError(f"layers={word} holds a letter other than C (convolution), P (pool), N (batch normalisation).")
+        raise SpecError(
+            f"layers={in_short(word)} holds a letter other than C (convolution), P (pool), N (batch normalisation)."
+        )
     if word.count("C") != len(filters):
         count = word.count("C")
         example = ", ".join(["32"] * max(1, count))
         raise SpecError(
-            f"layers={word} has {count} convolutions, and filters is [{', '.join(map(str, filters))}]: filters takes a "
-            f"number for each C, as in filters=[{example}]."
+            f"layers={in_short(word)} has {count} convolutions, and filters is [{', '.join(map(str, filters))}]: "
+            f"filters takes a number for each C, as in filters=[{example}]."
         )
     if len(kernels) != len(filters):
         raise SpecError(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError, suggestion
 from cnnlab.core.files import open_regular
-from cnnlab.core.limits import check_size
+from cnnlab.core.limits import check_memory, check_size
 from cnnlab.core.messages import first_few
 from cnnlab.data.formats.archives import open_members
 from cnnlab.data.formats.decode import SUFFIXES
@@ -32,6 +32,8 @@ _USUAL_FOLDERS = ("", "train", "images", "pictures", "img", "imgs", "data", "tra
 _TRIED = 20
 _SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 _MOST_BYTES = 1 << 30
+# Rows of short cells take so many times the memory of their text.
+_ROW_SHARE = 25
 
 
 @reader("csv", "manifest")
@@ -83,7 +85,9 @@ def read_table(path: Path) -> ManifestTable:
 
     :raises DataError: naming the line that does not fit, or what else is wrong.
     """
-    check_size(path.stat().st_size, _MOST_BYTES, str(path))
+    size = path.stat().st_size
+    check_size(size, _MOST_BYTES, str(path))
+    check_memory(_ROW_SHARE * size, str(path))
     try:
         with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline="") as file:
             start, first = 0, file.readline()
@@ -103,7 +107,7 @@ def read_table(path: Path) -> ManifestTable:
         raise DataError(f"{path} holds no rows below its header; it should say path,label and then name pictures.")
     header = [cell.strip() for cell in lines[0][1]]
     if len(set(header)) < len(header):
-        raise DataError(f"{path}: two columns have the same name in {','.join(header)}.")
+        raise DataError(f"{path}: two columns have the same name in {first_few(header)}.")
     for number, row in lines[1:]:
         if len(row) != len(header):
             raise DataError(f"{path}, row {number}: {len(row)} cells where the header has {len(header)}.")
@@ -124,7 +128,7 @@ def _choose(
     label = _first({name.lower(): name for name in rest}, _LABELS) or (rest[0] if len(rest) == 1 else None)
     if label is None:
         raise DataError(
-            f"{path}: which of the columns {', '.join(rest) or '(none beside the picture)'} is the target? Say it with "
+            f"{path}: which of the columns {first_few(rest) or '(none beside the picture)'} is the target? Say it with "
             "targets=, as in targets=label or targets=[hour, minute]."
         )
     return _Columns(image, split, {label: LABEL}, True)
