@@ -188,7 +188,7 @@ class TestMappings:
             read(value)
 
 
-@pytest.mark.parametrize(("value", "found"), [("none", "nothing"), ("a|b", "2 joined by |")])
+@pytest.mark.parametrize(("value", "told"), [("none", "nothing"), ("a|b", "2 joined by |")])
 def test_exactly_one_call_is_asked_for(value: str, told: str) -> None:
     with pytest.raises(SpecError, match="exactly one") as caught:
         read_one(value, "Schedule")

@@ -102,7 +102,7 @@ def outputs_of(layer: Conv2d, size: int = 3, batch: int = 40, precision: torch.d
 
 
 @pytest.mark.parametrize(
-    "found",
+    "outputs",
     [
         lambda: outputs_of(Conv2d(4, 4, 3, padding=1), size=4),
         lambda: outputs_of(Conv2d(4, 4, 3, padding=1), batch=4),
@@ -114,8 +114,8 @@ def outputs_of(layer: Conv2d, size: int = 3, batch: int = 40, precision: torch.d
     ],
     ids=["large map", "few pictures", "float32", "evaluation", "stride", "groups", "pointwise"],
 )
-def test_elsewhere_it_is_the_plain_convolution(actual) -> None:
-    assert "SmallMaps" not in type(actual().grad_fn).__name__
+def test_elsewhere_it_is_the_plain_convolution(outputs) -> None:
+    assert "SmallMaps" not in type(outputs().grad_fn).__name__
 
 
 def test_layer_strings_are_made_of_them() -> None:

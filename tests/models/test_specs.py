@@ -19,7 +19,7 @@ def test_canonical_form_is_its_own_canonical_form(name):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("vgg-like(dropout=0.4)", "vgg-like( dropout = 4/10 )"),
         ("vgg-like(dropout=0.4)", {"name": "vgg-like", "dropout": 0.4}),
@@ -36,7 +36,7 @@ def test_same_meaning_has_one_canonical_form(first, second):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("vgg-like", "convnet"),
         ("conv(32, init=normal)", "conv(32, init=normal(0.1))"),

@@ -7,7 +7,7 @@ from cnnlab.runs.data_folder import data_folder
 
 
 @pytest.mark.parametrize(
-    ("spec", "found", "folder"),
+    ("spec", "origin", "folder"),
     [
         ("folder(path=d/photos, size=8)", "/home/me/d/photos", "/home/me"),
         ("folder(path=photos)", "/home/me/photos", "/home/me"),
