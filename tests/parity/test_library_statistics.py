@@ -37,37 +37,37 @@ CLOSE = 6e-4
 @given(COUNTS, st.sampled_from([0.8, 0.9, 0.95, 0.99]))
 def test_wilson_is_that_of_statsmodels(counts: tuple[int, int], level: float) -> None:
     right, n = counts
-    interval = wilson(right, n, level)
+    found = wilson(right, n, level)
     expected = proportion_confint(right, n, alpha=1 - level, method="wilson")
-    assert interval is not None
-    assert (interval.low, interval.high) == pytest.approx(expected, abs=1e-12)
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-12)
 
 
 @given(VALUES, st.sampled_from([0.9, 0.95]))
 def test_mean_interval_is_that_of_scipy(values: list[float], level: float) -> None:
-    interval = mean_interval(values, level)
+    found = mean_interval(values, level)
     if np.ptp(values) > 1e-6:
-        assert interval is not None
+        assert found is not None
         expected = stats.ttest_1samp(values, 0).confidence_interval(level)
-        assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 @given(VALUES, st.data())
 def test_paired_interval_is_that_of_scipy(values: list[float], data: st.DataObject) -> None:
     others = data.draw(st.lists(SHARES, min_size=len(values), max_size=len(values)))
-    interval = paired_interval(values, others)
+    found = paired_interval(values, others)
     if np.ptp(np.subtract(values, others)) > 1e-6:
-        assert interval is not None
+        assert found is not None
         expected = stats.ttest_rel(values, others).confidence_interval(0.95)
-        assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_two_sample_interval_is_welchs_of_scipy() -> None:
-    left, right = [0.91, 0.92, 0.90, 0.95], [0.88, 0.80, 0.93]
-    interval = two_sample_interval(left, right)
-    expected = stats.ttest_ind(left, right, equal_var=False).confidence_interval(0.95)
-    assert interval is not None
-    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+    one, other = [0.91, 0.92, 0.90, 0.95], [0.88, 0.80, 0.93]
+    found = two_sample_interval(one, other)
+    expected = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
@@ -90,12 +90,12 @@ def test_residual_variance_and_differences_are_those_of_statsmodels(holes: int) 
         pd.DataFrame(table).melt(ignore_index=False, var_name="setting", value_name="value").reset_index(names="seed")
     )
     model = ols("value ~ C(setting) + C(seed)", long.dropna()).fit()
-    fit = fit_additive(table)
+    found = fit_additive(table)
     anova = anova_lm(model)
-    assert fit.variance == pytest.approx(anova.loc["Residual", "mean_sq"])
-    assert fit.df == anova.loc["Residual", "df"]
+    assert found.variance == pytest.approx(anova.loc["Residual", "mean_sq"])
+    assert found.df == anova.loc["Residual", "df"]
     for other in (1, 2, 3):
-        estimate, error = fit.difference(other, 0)
+        estimate, error = found.difference(other, 0)
         assert estimate == pytest.approx(model.params[f"C(setting)[T.{other}]"])
         assert error == pytest.approx(model.bse[f"C(setting)[T.{other}]"])
 
@@ -151,10 +151,10 @@ def test_unequal_precision_is_the_multivariate_t_of_its_correlation() -> None:
     covariance = contrasts @ np.diag(variances) @ contrasts.T
     deviations = np.sqrt(np.diag(covariance))
     law = stats.multivariate_t(np.zeros(3), covariance / np.outer(deviations, deviations), df=6, seed=1)
-    largest = LargestT(family_pairs(4, "baseline"), np.diag(variances))
+    found = LargestT(family_pairs(4, "baseline"), np.diag(variances))
     for t in (1.0, 2.5, 4.0):
         expected = 1 - law.cdf(np.full(3, t), lower_limit=np.full(3, -t))
-        assert largest.p_value(t, 6) == pytest.approx(expected, abs=CLOSE)
+        assert found.p_value(t, 6) == pytest.approx(expected, abs=CLOSE)
 
 
 def test_sixty_settings_are_tukeys_studentized_range_too() -> None:
@@ -189,73 +189,59 @@ def table(
 
 def test_two_settings_are_the_paired_t_test() -> None:
     values = table(effects=(0, 0.01), repeats=5)
-    (difference,) = compare_settings(values, baseline="a").differences
+    (found,) = compare_settings(values, baseline="a").differences
     expected = stats.ttest_rel(values["b"], values["a"])
     ends = expected.confidence_interval(0.95)
-    assert difference.test == "paired t"
-    assert difference.p_value == pytest.approx(expected.pvalue)
-    assert difference.interval is not None
-    assert (difference.interval.low, difference.interval.high) == pytest.approx((ends.low, ends.high))
+    assert found.test == "paired t"
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((ends.low, ends.high))
 
 
 def test_without_blocks_against_a_baseline_it_is_scipys_dunnett() -> None:
     values = table(repeats=4)
-    comparisons = compare_settings(values, baseline="b", blocked=False)
+    found = compare_settings(values, baseline="b", blocked=False)
     others = [values[name] for name in "acd"]
     expected = stats.dunnett(*others, control=values["b"], rng=np.random.default_rng(0))
     ends = expected.confidence_interval(0.95)
-    assert [difference.statistic for difference in comparisons.differences] == pytest.approx(list(expected.statistic))
-    assert [difference.p_value for difference in comparisons.differences] == pytest.approx(
-        list(expected.pvalue), abs=1e-3
-    )
-    assert [difference.interval.low for difference in comparisons.differences if difference.interval] == pytest.approx(
-        list(ends.low), abs=1e-4
-    )
-    assert [difference.interval.high for difference in comparisons.differences if difference.interval] == pytest.approx(
-        list(ends.high), abs=1e-4
-    )
-    assert comparisons.method == "Dunnett"
+    assert [one.statistic for one in found.differences] == pytest.approx(list(expected.statistic))
+    assert [one.p_value for one in found.differences] == pytest.approx(list(expected.pvalue), abs=1e-3)
+    assert [one.interval.low for one in found.differences if one.interval] == pytest.approx(list(ends.low), abs=1e-4)
+    assert [one.interval.high for one in found.differences if one.interval] == pytest.approx(list(ends.high), abs=1e-4)
+    assert found.method == "Dunnett"
 
 
 def test_unequal_repeats_without_blocks_are_scipys_dunnett_too() -> None:
     values = table(repeats=6)
     values.loc[3:, "a"] = NAN
     values.loc[5, "d"] = NAN
-    comparisons = compare_settings(values, baseline="b", blocked=False)
+    found = compare_settings(values, baseline="b", blocked=False)
     expected = stats.dunnett(
         *[values[name].dropna() for name in "acd"], control=values["b"], rng=np.random.default_rng(0)
     )
-    assert [difference.p_value for difference in comparisons.differences] == pytest.approx(
-        list(expected.pvalue), abs=1e-3
-    )
+    assert [one.p_value for one in found.differences] == pytest.approx(list(expected.pvalue), abs=1e-3)
 
 
 def test_without_blocks_all_pairs_are_statsmodels_tukey() -> None:
     values = table(repeats=4)
-    comparisons = compare_settings(values, blocked=False)
+    found = compare_settings(values, blocked=False)
     long = values.melt(var_name="setting")
     expected = pairwise_tukeyhsd(long["value"], long["setting"])
-    assert [difference.estimate for difference in comparisons.differences] == pytest.approx(list(expected.meandiffs))
-    assert [difference.p_value for difference in comparisons.differences] == pytest.approx(
-        list(expected.pvalues), abs=2e-3
-    )
-    ends = [
-        (difference.interval.low, difference.interval.high)
-        for difference in comparisons.differences
-        if difference.interval
-    ]
+    assert [one.estimate for one in found.differences] == pytest.approx(list(expected.meandiffs))
+    assert [one.p_value for one in found.differences] == pytest.approx(list(expected.pvalues), abs=2e-3)
+    ends = [(one.interval.low, one.interval.high) for one in found.differences if one.interval]
     assert np.array(ends) == pytest.approx(np.array(expected.confint), abs=1e-4)
-    assert comparisons.method == "Tukey"
+    assert found.method == "Tukey"
 
 
 def test_blocked_tukey_is_the_studentized_range_of_the_residual_variance() -> None:
     values = table(repeats=4)
-    comparisons = compare_settings(values)
+    found = compare_settings(values)
     residuals = values - values.mean() - values.mean(axis=1).to_numpy()[:, None] + values.to_numpy().mean()
     variance = float((residuals**2).to_numpy().sum() / 9)
-    assert comparisons.pooled_std == pytest.approx(np.sqrt(variance))
-    assert comparisons.df == 9
-    for difference in comparisons.differences:
-        estimate = values[difference.setting].mean() - values[difference.reference].mean()
-        expected = stats.studentized_range.sf(abs(estimate) / np.sqrt(variance / 4), 4, 9)
-        assert difference.p_value == pytest.approx(expected, abs=2e-3)
+    assert found.pooled_std == pytest.approx(np.sqrt(variance))
+    assert found.df == 9
+    for one in found.differences:
+        difference = values[one.setting].mean() - values[one.reference].mean()
+        expected = stats.studentized_range.sf(abs(difference) / np.sqrt(variance / 4), 4, 9)
+        assert one.p_value == pytest.approx(expected, abs=2e-3)

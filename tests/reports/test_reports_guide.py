@@ -20,8 +20,8 @@ def test_commands_on_the_page_run(tmp_path, monkeypatch):
     for words in COMMANDS:
         result = CliRunner().invoke(app, words, prog_name="cnnlab")
         assert result.exit_code == 0, result.output
-    single, several = ((tmp_path / name / "report.html").read_text() for name in ("report-of-one", "report-of-all"))
-    assert "nothing to compare it with" in single
+    one, several = ((tmp_path / name / "report.html").read_text() for name in ("report-of-one", "report-of-all"))
+    assert "nothing to compare it with" in one
     assert "Of two settings" in several and "4 of 4 trainings finished" in several
     titles = set(re.findall(r"<h2>([^<]+)</h2>", several))
     parts = re.findall(r"^\| ([A-Z][^|]+) \|", TEXT, re.MULTILINE)
@@ -32,8 +32,8 @@ def test_commands_on_the_page_run(tmp_path, monkeypatch):
     for code in PYTHON:
         exec(compile(code, "reports.md", "exec"), {})
     assert all((tmp_path / name).is_file() for name in ("curves.svg", "confusion.svg"))
-    answer = CliRunner().invoke(app, ["report", "conv-1", "--out", "again", "--json"], prog_name="cnnlab")
-    assert json.loads(answer.output) == {"report": "again/report.html"}
+    found = CliRunner().invoke(app, ["report", "conv-1", "--out", "again", "--json"], prog_name="cnnlab")
+    assert json.loads(found.output) == {"report": "again/report.html"}
     recipe = tmp_path / "report-of-all" / "report-files" / "recipes" / "s0.yaml"
     result = CliRunner().invoke(app, ["train", str(recipe), "seed=0", "--json"], prog_name="cnnlab")
     assert result.exit_code == 0, result.output
