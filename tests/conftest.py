@@ -59,9 +59,9 @@ def assert_same_image() -> Callable[[Path, Path], None]:
     """Asserts that two files show the same, but for what another font or rounding makes of it."""
 
     def check(file: Path, expected: Path) -> None:
-        found, right = (np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) for path in (file, expected))
-        assert found.shape == right.shape
-        difference = np.abs(found - right).max(axis=2)
+        actual, right = (np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) for path in (file, expected))
+        assert actual.shape == right.shape
+        difference = np.abs(actual - right).max(axis=2)
         # Of 255. A word that is missing is some hundreds of pixels.
         assert difference.mean() < 1 and (difference > 64).sum() < 100, difference.mean()
 

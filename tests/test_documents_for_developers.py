@@ -29,8 +29,8 @@ def test_the_examples_of_where_a_new_piece_goes_run_one_after_another(tmp_path: 
 def layers() -> list[set[str]]:
     """The rooms from top to bottom, as the contracts have them, those side by side together."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (found,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
-    return [set(re.findall(r"[a-z]+", layer)) for layer in found if "__main__" not in layer]
+    (lines,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    return [set(re.findall(r"[a-z]+", layer)) for layer in lines if "__main__" not in layer]
 
 
 def test_every_room_stands_in_the_table_and_in_the_drawing_where_the_contracts_have_it() -> None:

@@ -14,23 +14,23 @@ SOURCE = Path(cnnlab.__file__).parent
 
 def _modules(root: Path) -> dict[str, Path]:
     """Every module below a package's folder, by its dotted name."""
-    found = {}
+    paths = {}
     for path in root.rglob("*.py"):
         parts = path.relative_to(root.parent).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+        paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return paths
 
 
 def _imported_by(path: Path, modules: Mapping[str, Path]) -> set[str]:
     """The modules that a file imports anywhere in it; of ``from package import name``, the module that is meant."""
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             within = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if name in modules else node.module for name in within}
-    return found & set(modules)
+            names |= {inner if inner in modules else node.module for inner in within}
+    return names & set(modules)
 
 
 def _cycle(root: Path) -> list[str]:

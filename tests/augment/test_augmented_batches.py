@@ -41,8 +41,8 @@ def test_batches_are_the_same_with_one_worker_and_with_four():
         for workers in (1, 4)
     ]
     assert len(epochs[0]) == len(epochs[1]) == 8
-    for (one, targets_of_one), (four, targets_of_four) in zip(*epochs, strict=True):
-        assert torch.equal(one, four)
+    for (alone, targets_of_one), (four, targets_of_four) in zip(*epochs, strict=True):
+        assert torch.equal(alone, four)
         assert torch.equal(targets_of_one["label"], targets_of_four["label"])
 
 

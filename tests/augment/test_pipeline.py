@@ -253,9 +253,11 @@ def test_each_image_is_changed_on_its_own():
     images, others = batch(16), batch(16)
     others[8:] = 255 - others[8:]
     for spec in [TEN, "trivial", "randaugment", "hue|blur|equalize|autocontrast|lighting"]:
-        one, two = (pipeline(spec)(x, {}, seed=0, epoch=0, step=0, ids=torch.arange(16))[0] for x in (images, others))
-        assert torch.equal(one[:8], two[:8])
-        assert not torch.equal(one[8:], two[8:])
+        first, second = (
+            pipeline(spec)(x, {}, seed=0, epoch=0, step=0, ids=torch.arange(16))[0] for x in (images, others)
+        )
+        assert torch.equal(first[:8], second[:8])
+        assert not torch.equal(first[8:], second[8:])
 
 
 def test_parameters_travel_as_one_block_and_arrive_as_they_were():

@@ -20,9 +20,9 @@ def choices(policy, shape=(3, 24, 32)):
 
 
 def test_every_operation_of_the_menu_is_as_likely():
-    found = [len(who) for who, _ in choices(Trivial()).values()]
-    assert sum(found) == COUNT and len(found) == len(MENU) == 14
-    assert stats.chisquare(found).pvalue > 1e-4
+    counts = [len(who) for who, _ in choices(Trivial()).values()]
+    assert sum(counts) == COUNT and len(counts) == len(MENU) == 14
+    assert stats.chisquare(counts).pvalue > 1e-4
 
 
 def test_trivial_draws_all_31_strengths_and_both_signs():

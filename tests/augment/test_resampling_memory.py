@@ -43,14 +43,14 @@ def expected(images: torch.Tensor, seen_through: torch.Tensor) -> np.ndarray:
 @pytest.mark.parametrize("far", [0.0, 30.0])
 def test_places_however_far_outside_are_those_of_scipy(scale: float, far: float) -> None:
     images, seen_through = noise(0, 6, 2, 9, 12), matrices(1, 6, scale, far)
-    found = resample(images, seen_through, REFLECT)
-    np.testing.assert_allclose(found.numpy(), expected(images, seen_through), atol=1e-3)
+    resampled = resample(images, seen_through, REFLECT)
+    np.testing.assert_allclose(resampled.numpy(), expected(images, seen_through), atol=1e-3)
 
 
 def test_no_rounding_leaves_the_range() -> None:
     white = torch.full((64, 1, 16, 16), 255, dtype=torch.uint8)
-    found = resample(white, matrices(2, 64, 1.3, 5.0), REFLECT)
-    assert found.max() <= 1 and found.min() > 1 - 1e-5
+    resampled = resample(white, matrices(2, 64, 1.3, 5.0), REFLECT)
+    assert resampled.max() <= 1 and resampled.min() > 1 - 1e-5
 
 
 def test_the_next_batch_leaves_results_as_they_are() -> None:

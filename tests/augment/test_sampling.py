@@ -29,11 +29,11 @@ def assert_uniform(values, low, high):
 def assert_shares(values, shares):
     """``values`` are each of the keys with the probability given."""
     shares = {value: share for value, share in shares.items() if share}
-    found = [np.isclose(values, value).sum() for value in shares]
-    assert sum(found) == len(values)
+    counts = [np.isclose(values, value).sum() for value in shares]
+    assert sum(counts) == len(values)
     if len(shares) == 1:
         return
-    assert stats.chisquare(found, np.array(list(shares.values())) * len(values)).pvalue > LEAST_P
+    assert stats.chisquare(counts, np.array(list(shares.values())) * len(values)).pvalue > LEAST_P
 
 
 def assert_independent(first, second):
@@ -282,8 +282,8 @@ def test_noise_that_erases_is_even_over_all_bytes():
     images = torch.full((200, 1, 32, 32), 100, dtype=torch.uint8)
     result = pipeline("erase(0.2, 0.3, p=1)")(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(200))[0]
     noise = result[result != 100].numpy()
-    found = np.bincount(noise, minlength=256)
-    assert stats.chisquare(np.delete(found, 100)).pvalue > LEAST_P
+    counts = np.bincount(noise, minlength=256)
+    assert stats.chisquare(np.delete(counts, 100)).pvalue > LEAST_P
 
 
 def test_operations_of_one_kind_draw_apart():

@@ -116,9 +116,9 @@ def test_alternating_flip_goes_by_the_ids_and_not_by_the_place_in_the_batch():
     images = batch(count=50)
     order = torch.randperm(50, generator=torch.Generator().manual_seed(0))
     flip = pipeline("alternating_flip")
-    one = flip(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(50))[0]
+    whole = flip(images, {}, seed=0, epoch=0, step=0, ids=torch.arange(50))[0]
     other = flip(images, {}, seed=9, epoch=0, step=4, ids=order)[0]
-    assert torch.equal(one[order], other)
+    assert torch.equal(whole[order], other)
 
 
 def test_circular_shift_goes_by_whole_parts_along_one_axis():

@@ -16,7 +16,7 @@ MakeRun = Callable[..., Path]
 
 def predict(folder: Path, right: Sequence[bool], data: str = "digest") -> None:
     """Stores test predictions that are right as told."""
-    outputs = np.array([[1, 0] if one else [0, 1] for one in right], dtype=np.float32)
+    outputs = np.array([[1, 0] if is_right else [0, 1] for is_right in right], dtype=np.float32)
     (folder / "predictions").mkdir(exist_ok=True)
     Predictions(
         outputs={"label": outputs},

@@ -22,12 +22,12 @@ CONVNET = {
 def test_convnet_is_shown_as_in_its_report(document):
     shown = document("models", "show", "convnet", "--input", "1x28x28")
     rows = {row["name"]: row for row in shown["layers"]}
-    found = {
+    figures = {
         name: (row["weights"], row["biases"], row["multiply_adds"], row["output"])
         for name, row in rows.items()
         if row["weights"]
     }
-    assert found == CONVNET
+    assert figures == CONVNET
     # 3, then with a pool of 2 before each: 4 + 2·2, 10 + 2·4 twice; a dense layer sees all.
     assert [rows[f"conv{n}"]["receptive_field"] for n in (1, 2, 3, 4)] == [[3, 3], [8, 8], [18, 18], [26, 26]]
     assert shown["totals"]["weights"] == sum(values[0] for values in CONVNET.values())

@@ -41,9 +41,9 @@ Small = Annotated[float, Range(0, 1, open_high=True)]
     ],
 )
 def test_fitting_value_is_converted(annotation: Any, value: object, expected: object) -> None:
-    found = convert(value, annotation)
-    assert found == expected
-    assert type(found) is type(expected)
+    converted = convert(value, annotation)
+    assert converted == expected
+    assert type(converted) is type(expected)
 
 
 @pytest.mark.parametrize(

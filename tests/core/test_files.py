@@ -169,8 +169,8 @@ def test_cache_folder_is_the_one_named(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    with files.replacing(path) as one, files.replacing(path) as other:
-        assert one != other
-        one.write_text("one")
-        other.write_text("other")
+    with files.replacing(path) as first, files.replacing(path) as second:
+        assert first != second
+        first.write_text("one")
+        second.write_text("other")
     assert path.read_text() == "one"

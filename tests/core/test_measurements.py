@@ -67,8 +67,8 @@ def test_a_name_that_one_passes_on_is_read_by_the_next_and_an_unknown_one_names_
 def test_among_other_words_a_name_is_taken_whole_before_a_bare_word_is() -> None:
     for pattern in (WORD, r"recall of \w+", WORD):
         measurement(type("Some", (Measurement,), {"pattern": pattern, "read": lambda self, name, runs: None}))
-    found = [re.match(name_pattern(), text) for text in ("recall of cat is above 1", "seconds of x", "recall is 1")]
-    assert [match.group() for match in found if match] == ["recall of cat", "seconds", "recall"]
+    matches = [re.match(name_pattern(), text) for text in ("recall of cat is above 1", "seconds of x", "recall is 1")]
+    assert [match.group() for match in matches if match] == ["recall of cat", "seconds", "recall"]
 
 
 def test_a_room_that_measures_something_is_imported_when_names_are_looked_for(

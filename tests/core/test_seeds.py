@@ -23,9 +23,9 @@ def test_number_is_the_first_63_bits_of_a_sha256() -> None:
 
 
 @given(places, places)
-def test_number_depends_on_every_argument_and_on_nothing_else(one: tuple, other: tuple) -> None:  # type: ignore[type-arg]
-    first, second = derive(one[0], one[1], *one[2]), derive(other[0], other[1], *other[2])
-    assert (first == second) == (one == other)
+def test_number_depends_on_every_argument_and_on_nothing_else(key: tuple, other_key: tuple) -> None:  # type: ignore[type-arg]
+    first, second = derive(key[0], key[1], *key[2]), derive(other_key[0], other_key[1], *other_key[2])
+    assert (first == second) == (key == other_key)
     assert 0 <= first < 2**63
 
 
@@ -54,10 +54,10 @@ def test_generator_leaves_the_global_one_alone() -> None:
     "other", [(4, "augment", 1, 2), (3, "order", 1, 2), (3, "augment", 2, 2), (3, "augment", 1, 3)]
 )
 def test_draws_for_different_purposes_are_uncorrelated(other: tuple[int, str, int, int]) -> None:
-    one = torch.rand(2000, generator=generator(3, "augment", 1, 2))
-    two = torch.rand(2000, generator=generator(*other))
-    assert stats.pearsonr(one, two).pvalue > 1e-4
-    assert stats.kstest(two.numpy(), "uniform").pvalue > 1e-4
+    first = torch.rand(2000, generator=generator(3, "augment", 1, 2))
+    second = torch.rand(2000, generator=generator(*other))
+    assert stats.pearsonr(first, second).pvalue > 1e-4
+    assert stats.kstest(second.numpy(), "uniform").pvalue > 1e-4
 
 
 def test_first_draws_of_successive_steps_are_independent() -> None:
@@ -133,7 +133,9 @@ def test_samples_draw_the_same_however_their_batch_is_split(size: int) -> None:
 
     whole = drawn(slice(None))
     parts = [drawn(slice(start, start + size)) for start in range(0, 7, size)]
-    assert all(torch.equal(torch.cat(pieces), one) for pieces, one in zip(zip(*parts, strict=True), whole, strict=True))
+    assert all(
+        torch.equal(torch.cat(pieces), rows) for pieces, rows in zip(zip(*parts, strict=True), whole, strict=True)
+    )
 
 
 def test_samples_draw_from_the_distributions_named() -> None:

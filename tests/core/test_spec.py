@@ -54,9 +54,9 @@ from cnnlab.core.spec import Call, format_calls, format_value, parse, read, read
     ],
 )
 def test_value_is_read_as_the_grammar_says(text: str, value: object) -> None:
-    found = read_value(text)
-    assert found == value
-    assert type(found) is type(value)
+    value_read = read_value(text)
+    assert value_read == value
+    assert type(value_read) is type(value)
 
 
 def test_call_holds_positions_keys_and_nested_calls() -> None:
@@ -146,9 +146,9 @@ def test_whole_number_beyond_eighteen_digits_becomes_a_float(text: str) -> None:
 
 
 def test_equal_calls_have_equal_hashes() -> None:
-    one, other = Call("a", (1,), {"x": 1, "y": 2}), Call("a", (1.0,), {"y": 2, "x": 1})
-    assert one == other
-    assert hash(one) == hash(other)
+    by_place, by_name = Call("a", (1,), {"x": 1, "y": 2}), Call("a", (1.0,), {"y": 2, "x": 1})
+    assert by_place == by_name
+    assert hash(by_place) == hash(by_name)
 
 
 def test_text_and_places_do_not_count_in_comparison() -> None:
@@ -198,12 +198,12 @@ class TestMappings:
             read(value)
 
 
-@pytest.mark.parametrize(("value", "found"), [("none", "nothing"), ("a|b", "2 joined by |")])
-def test_exactly_one_call_is_asked_for(value: str, found: str) -> None:
+@pytest.mark.parametrize(("value", "told"), [("none", "nothing"), ("a|b", "2 joined by |")])
+def test_exactly_one_call_is_asked_for(value: str, told: str) -> None:
     with pytest.raises(SpecError, match="exactly one") as caught:
         read_one(value, "Schedule")
     assert str(caught.value).startswith("Schedule takes")
-    assert found in str(caught.value)
+    assert told in str(caught.value)
 
 
 def test_value_without_a_text_form_is_a_programming_error() -> None:

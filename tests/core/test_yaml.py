@@ -44,9 +44,9 @@ from cnnlab.core.errors import UsageError
     ],
 )
 def test_scalar_is_read_by_the_rules_of_1_2(text: str, value: object) -> None:
-    found = yaml.load(f"key: {text}", "the recipe")["key"]
-    assert found == value
-    assert type(found) is type(value)
+    value_read = yaml.load(f"key: {text}", "the recipe")["key"]
+    assert value_read == value
+    assert type(value_read) is type(value)
 
 
 def test_nan_is_a_number() -> None:

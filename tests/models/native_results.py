@@ -82,16 +82,16 @@ def exact(network: nn.Module, maps: Tensor) -> dict[str, Tensor]:
         return all_of(copy.deepcopy(network).double(), twin)
 
 
-def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor], bound: float, floor: float = 0) -> None:
+def assert_close(actual: dict[str, Tensor], expected: dict[str, Tensor], bound: float, floor: float = 0) -> None:
     """No error is larger than this part of the largest value, or of ``floor`` where that is larger."""
-    assert found.keys() == expected.keys()
+    assert actual.keys() == expected.keys()
     for name, right in expected.items():
-        assert found[name].shape == right.shape, name
-        error, size = float((found[name].double() - right).abs().max()), float(right.abs().max())
+        assert actual[name].shape == right.shape, name
+        error, size = float((actual[name].double() - right).abs().max()), float(right.abs().max())
         assert error <= bound * max(floor, size), name
 
 
-def assert_equal(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+def assert_equal(actual: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     """All is the same bit for bit."""
-    assert found.keys() == expected.keys()
-    assert [name for name in expected if not torch.equal(found[name], expected[name])] == []
+    assert actual.keys() == expected.keys()
+    assert [name for name in expected if not torch.equal(actual[name], expected[name])] == []

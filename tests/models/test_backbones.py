@@ -199,10 +199,10 @@ class TestWeights:
         assert all(
             torch.equal(a, b) for a, b in zip(network.state_dict().values(), again.state_dict().values(), strict=True)
         )
-        found = starting_weights(f"{SMALL}(weights={path})")
-        assert found is not None
-        assert models.moments_for(again, found, 3) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
-        assert models.moments_for(again, found, 1) == (pytest.approx((0.2,)), pytest.approx((0.5,)))
+        start = starting_weights(f"{SMALL}(weights={path})")
+        assert start is not None
+        assert models.moments_for(again, start, 3) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+        assert models.moments_for(again, start, 1) == (pytest.approx((0.2,)), pytest.approx((0.5,)))
 
     def test_the_digest_is_of_the_content(self, weights_file: Path, tmp_path: Path) -> None:
         copy = tmp_path / "elsewhere.safetensors"
@@ -318,8 +318,8 @@ class TestImageNet:
         place = Path(str(caught.value).partition("put it at ")[2].partition(";")[0])
         place.parent.mkdir(parents=True)
         place.write_bytes(b"weights")
-        found = starting_weights("timm(resnet10t, weights=imagenet)", offline=True)
-        assert found and found.path == place
+        start = starting_weights("timm(resnet10t, weights=imagenet)", offline=True)
+        assert start and start.path == place
 
     def test_each_network_has_its_own_normalisation(self) -> None:
         # timm trained resnetv2_50 on pictures scaled to [-1, 1].
@@ -385,7 +385,7 @@ def test_squeezenet_knows_real_cats_and_dogs(data_dir: Path) -> None:
     for label, first, last in ((0, 281, 285), (1, 151, 268)):
         images, _ = train.batch(torch.where(train.targets["label"] == label)[0][:60])
         with torch.no_grad():
-            found = torch.cat([classifier(part) for part in images.split(20)]).argmax(1)
-        shares.append(((found >= first) & (found <= last)).float().mean().item())
+            predicted = torch.cat([classifier(part) for part in images.split(20)]).argmax(1)
+        shares.append(((predicted >= first) & (predicted <= last)).float().mean().item())
     # Measured: 0.65 and 0.95 of these; 0.55 and 0.95 of the first hundred each. By chance: 0.005 and 0.118.
     assert shares[0] > 0.45 and shares[1] > 0.85

@@ -52,10 +52,10 @@ def test_what_the_kernels_are_not_made_for_is_torchs_bit_for_bit(case, convolved
     make, images = ELSEWHERE[case]
     layer, given = make(), images()
     with native_kernels(True):
-        found = all_of(layer, given)
+        actual = all_of(layer, given)
     layer.__class__ = nn.Conv2d
     assert not convolved
-    assert_equal(found, all_of(layer, given))
+    assert_equal(actual, all_of(layer, given))
 
 
 @pytest.mark.parametrize(
@@ -114,23 +114,23 @@ def test_the_defaults_of_torch_for_new_tensors_do_not_matter(convolved) -> None:
     torch.set_default_dtype(torch.float64)
     try:
         with native_kernels(True), torch.device("meta"):
-            found = all_of(layer, images, factors)
+            actual = all_of(layer, images, factors)
     finally:
         torch.set_default_dtype(before)
     assert convolved
-    assert_close(found, expected, WINOGRAD)
+    assert_close(actual, expected, WINOGRAD)
 
 
 def test_transforms_of_torch_func_are_left_to_torch(convolved) -> None:
     layer, images = layer_of(16, 16, 3), WIDE()
     with native_kernels(True):
-        found = torch.func.vmap(layer)(torch.stack([images, images]))
+        actual = torch.func.vmap(layer)(torch.stack([images, images]))
     assert not convolved
-    torch.testing.assert_close(found[1], F.conv2d(images, layer.weight, layer.bias))
+    torch.testing.assert_close(actual[1], F.conv2d(images, layer.weight, layer.bias))
 
 
 def test_a_network_compiled_by_torch_is_left_to_torch(convolved) -> None:
     layer = layer_of(16, 16, 3)
     with native_kernels(True):
-        found = torch.compile(layer, backend="eager", fullgraph=True)(WIDE())
-    assert not convolved and torch.equal(found, F.conv2d(WIDE(), layer.weight, layer.bias))
+        actual = torch.compile(layer, backend="eager", fullgraph=True)(WIDE())
+    assert not convolved and torch.equal(actual, F.conv2d(WIDE(), layer.weight, layer.bias))

@@ -141,10 +141,10 @@ def test_initialisers_are_those_of_the_row(name):
     ],
 )
 def test_what_a_report_put_on_a_backbone_stands_there(name, layers):
-    found = models.summary_without_weights(ROWS[name][0], (3, 32, 32), 10)
-    names = [row.name.removeprefix("head.") for row in found.rows if row.name.startswith("head.")]
+    counted = models.summary_without_weights(ROWS[name][0], (3, 32, 32), 10)
+    names = [row.name.removeprefix("head.") for row in counted.rows if row.name.startswith("head.")]
     assert names == layers
-    width = next(row.output for row in found.rows if row.name == "head.dense1")
+    width = next(row.output for row in counted.rows if row.name == "head.dense1")
     assert width == ((254,) if "254" in name else (256,))
 
 
@@ -160,9 +160,11 @@ def test_learning_rates_of_the_convolutional_network_are_all_there():
     titles = {"sgd": "SGD with learning rates 0.001, 0.01, 0.1"}
     titles |= {name.lower(): f"{name} with these" for name in ("Adagrad", "Adam", "RMSprop")}
     for name, title in titles.items():
-        found = [optimizers.bind(line.split("=", 1)[1].removesuffix(" schedule=constant")) for line in ROWS[title]]
-        assert [bound.arguments["lr"] for bound in found] == [0.001, 0.01, 0.1]
-        assert {bound.name for bound in found} == {name}
+        bound_lines = [
+            optimizers.bind(line.split("=", 1)[1].removesuffix(" schedule=constant")) for line in ROWS[title]
+        ]
+        assert [bound.arguments["lr"] for bound in bound_lines] == [0.001, 0.01, 0.1]
+        assert {bound.name for bound in bound_lines} == {name}
 
 
 EXPERIMENTS = [

@@ -30,9 +30,9 @@ def test_pooling_before_the_relu_gives_the_same_numbers_and_gradients_ties_inclu
     images = torch.randint(-2, 3, (8, 1, 16, 16)).float()
     for network in (written, quicker):
         network[0].weight.data.round_(decimals=1)
-    expected, found = gradients(written, images), gradients(quicker, images)
-    assert torch.equal(expected[0], found[0])
-    assert all(torch.equal(one, other) for one, other in zip(expected[1], found[1], strict=True))
+    expected, actual = gradients(written, images), gradients(quicker, images)
+    assert torch.equal(expected[0], actual[0])
+    assert all(torch.equal(first, other) for first, other in zip(expected[1], actual[1], strict=True))
 
 
 def test_not_a_number_goes_through_in_either_order() -> None:
@@ -79,16 +79,16 @@ def test_the_gradients_on_small_maps_are_those_of_the_plain_convolution(kernel, 
     images = torch.randn(40, 5, size, size).bfloat16().float().requires_grad_()
     twin = images.detach().double().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
-        found = quick(images)
-    assert "SmallMaps" in type(found.grad_fn).__name__
+        actual = quick(images)
+    assert "SmallMaps" in type(actual.grad_fn).__name__
     expected = F.conv2d(twin, quick.weight.bfloat16().double(), exact.bias, padding=padding)
-    weights = torch.randn(found.shape).bfloat16()
-    (found * weights).sum().backward()
+    weights = torch.randn(actual.shape).bfloat16()
+    (actual * weights).sum().backward()
     of_weight, of_images = torch.autograd.grad(
         (F.conv2d(twin, exact.weight, exact.bias, padding=padding) * weights.double()).sum(), [exact.weight, twin]
     )
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.double(), expected, rtol=0.02, atol=0.02)
+    assert actual.dtype == torch.bfloat16
+    torch.testing.assert_close(actual.double(), expected, rtol=0.02, atol=0.02)
     torch.testing.assert_close(quick.weight.grad.double(), of_weight, rtol=0.02, atol=0.05)
     torch.testing.assert_close(images.grad.double(), of_images, rtol=0.03, atol=0.03)
     if bias:
@@ -102,7 +102,7 @@ def outputs_of(layer: Conv2d, size: int = 3, batch: int = 40, precision: torch.d
 
 
 @pytest.mark.parametrize(
-    "found",
+    "outputs",
     [
         lambda: outputs_of(Conv2d(4, 4, 3, padding=1), size=4),
         lambda: outputs_of(Conv2d(4, 4, 3, padding=1), batch=4),
@@ -114,8 +114,8 @@ def outputs_of(layer: Conv2d, size: int = 3, batch: int = 40, precision: torch.d
     ],
     ids=["large map", "few pictures", "float32", "evaluation", "stride", "groups", "pointwise"],
 )
-def test_elsewhere_it_is_the_plain_convolution(found) -> None:
-    assert "SmallMaps" not in type(found().grad_fn).__name__
+def test_elsewhere_it_is_the_plain_convolution(outputs) -> None:
+    assert "SmallMaps" not in type(outputs().grad_fn).__name__
 
 
 def test_layer_strings_are_made_of_them() -> None:

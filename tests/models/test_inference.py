@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cnnlab.core.errors import UsageError
 from cnnlab.models import Classifier, evaluating, features_of, multiply_adds, outputs_of, summary
+from cnnlab.models.inference import TENSOR_HOOKS
 
 
 def network() -> nn.Module:
@@ -19,6 +20,7 @@ def network() -> nn.Module:
     module[1].eval()
     module[0].weight.requires_grad_(False)
     module[4].register_forward_hook(lambda module, inputs, output: None)
+    module[4].bias.register_hook(lambda gradient: None)
     return module
 
 
@@ -28,6 +30,9 @@ def state(module: nn.Module) -> dict[str, object]:
     return {
         "modes": [part.training for part in module.modules()],
         "hooks": hooks,
+        "hooks of parameters": [
+            sorted(getattr(parameter, kind) or {}) for parameter in module.parameters() for kind in TENSOR_HOOKS
+        ],
         "kinds": [part._is_full_backward_hook for part in module.modules()],
         "flags": [parameter.requires_grad for parameter in module.parameters()],
         "gradients": [None if p.grad is None else p.grad.tolist() for p in module.parameters()],
@@ -42,6 +47,9 @@ def meddle(module: nn.Module) -> None:
     module[1].register_full_backward_hook(lambda module, inputs, output: None)
     module[2].register_forward_pre_hook(lambda module, inputs: None)
     module[4]._forward_hooks.clear()
+    module[0].weight.register_hook(lambda gradient: None)
+    module[4].bias.register_hook(lambda gradient: None)
+    module[4].weight.register_post_accumulate_grad_hook(lambda parameter: None)
     module(torch.rand(2, 1, 4, 4)).sum().backward()
     module.train()
 
@@ -68,6 +76,20 @@ def test_a_module_is_put_back_on_error_too() -> None:
     with pytest.raises(ZeroDivisionError), evaluating(module):
         raise ZeroDivisionError(meddle(module.eval()))
     assert state(module) == before
+
+
+def test_hooks_on_parameters_do_not_outlive_the_block_and_the_owners_own_do() -> None:
+    module, calls = network(), list[str]()
+    weight, bias = module[4].weight, module[4].bias
+    owned = bias.register_hook(lambda gradient: calls.append("the owner's"))
+    with evaluating(module):
+        weight.register_hook(lambda gradient: calls.append("a guest's"))
+        bias.register_post_accumulate_grad_hook(lambda parameter: calls.append("a guest's"))
+        bias._backward_hooks.clear()
+    for _ in range(2):
+        module(torch.rand(2, 1, 4, 4)).sum().backward()
+        owned.remove()
+    assert calls == ["the owner's"]
 
 
 def test_gradients_that_were_there_are_not_added_to() -> None:

@@ -329,8 +329,8 @@ def test_dropout_draws_independently_along_every_axis_and_from_call_to_call():
         (first[:, 4:], first[:, :-4]),
         (first, second),
     ]
-    for one, other in neighbours:
-        assert (one == other).double().mean().item() == pytest.approx(0.5, abs=5 * 0.5 / 300)
+    for pixel, neighbour in neighbours:
+        assert (pixel == neighbour).double().mean().item() == pytest.approx(0.5, abs=5 * 0.5 / 300)
 
 
 def test_dropout_is_repeatable_under_a_seed_and_passes_gradients_where_it_kept():

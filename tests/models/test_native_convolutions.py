@@ -18,8 +18,8 @@ pytestmark = pytest.mark.usefixtures("native_here")
 def assert_native(layer: Conv2d, images: Tensor, bound: float) -> None:
     with native_kernels(True):
         assert type(layer(images).grad_fn).__name__ in ("_WinogradBackward", "_GreyBackward")
-        found = all_of(layer, images)
-    assert_close(found, exact(layer, images), bound)
+        actual = all_of(layer, images)
+    assert_close(actual, exact(layer, images), bound)
 
 
 # The paddings of the keywords are those of the numbers, 0 and 1.
@@ -76,10 +76,10 @@ def test_maps_may_lie_anyhow_in_memory(channels, size, layout) -> None:
 def test_a_gradient_may_lie_anyhow_in_memory() -> None:
     layer, images = layer_of(16, 16, 3), torch.randn(3, 16, 6, 7).requires_grad_()
     with native_kernels(True):
-        found = torch.autograd.grad(layer(images).sum(), [images, layer.weight, layer.bias])
+        actual = torch.autograd.grad(layer(images).sum(), [images, layer.weight, layer.bias])
     expected = torch.autograd.grad(F.conv2d(images, layer.weight, layer.bias).sum(), [images, layer.weight, layer.bias])
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=WINOGRAD * float(other.abs().max()))
+    for mine, right in zip(actual, expected, strict=True):
+        torch.testing.assert_close(mine, right, rtol=0, atol=WINOGRAD * float(right.abs().max()))
 
 
 @pytest.mark.parametrize("channels", [1, 16])
@@ -162,14 +162,14 @@ def test_under_autocast_a_grey_image_is_convolved_in_float32_and_rounded_once(co
     # Half of the distance of two neighbours with 8 digits.
     assert ((maps.double() - expected).abs() <= expected.abs() * 2**-8 + 1e-6).all()
     factors = torch.randn(maps.shape).bfloat16()
-    found = torch.autograd.grad(maps, [layer.weight, layer.bias], factors)
+    actual = torch.autograd.grad(maps, [layer.weight, layer.bias], factors)
     twin = copy.deepcopy(layer).double()
     right = torch.autograd.grad(
         F.conv2d(images.double(), twin.weight, twin.bias, padding=1), list(twin.parameters()), factors
     )
-    assert [each.dtype for each in found] == [torch.float32] * 2
-    assert (found[0] - right[0]).abs().max() <= GREY * right[0].abs().max()
-    assert (found[1] - right[1]).abs().max() <= 2**-8 * right[1].abs().max()
+    assert [each.dtype for each in actual] == [torch.float32] * 2
+    assert (actual[0] - right[0]).abs().max() <= GREY * right[0].abs().max()
+    assert (actual[1] - right[1]).abs().max() <= 2**-8 * right[1].abs().max()
 
 
 def test_results_are_the_same_bit_for_bit_whichever_thread_is_first() -> None:

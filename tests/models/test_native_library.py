@@ -279,12 +279,13 @@ def short_version() -> dict[str, Any]:
     second = Conv2d(16, 48, 3, padding=1, bias=False), nn.BatchNorm2d(48), nn.ReLU(), Conv2d(48, 16, 3), nn.MaxPool2d(2)
     network, images = Sequential(*first, *second), torch.randn(20, 1, 19, 18)
     with native_kernels(True):
-        is_used, found = native.are_used(), outputs_and_gradients(network, images)
+        is_used, actual = native.are_used(), outputs_and_gradients(network, images)
     exact = outputs_and_gradients(copy.deepcopy(network).double(), images.double())
     errors = [
-        float(((one - other).abs().max() / other.abs().max()).detach()) for one, other in zip(found, exact, strict=True)
+        float(((mine - right).abs().max() / right.abs().max()).detach())
+        for mine, right in zip(actual, exact, strict=True)
     ]
-    content = b"".join(each.detach().contiguous().numpy().tobytes() for each in found)
+    content = b"".join(each.detach().contiguous().numpy().tobytes() for each in actual)
     capability = torch.backends.cpu.get_cpu_capability()
     return {"on": capability, "used": is_used, "error": max(errors), "digest": hashlib.sha256(content).hexdigest()}
 

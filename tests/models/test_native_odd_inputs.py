@@ -30,8 +30,10 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 def test_a_batch_of_no_images_has_no_outputs_and_gradients_of_zero(convolved) -> None:
     for layer, shape in ((layer_of(1, 16, 3, padding=1), (0, 1, 8, 8)), (layer_of(16, 16, 3), (0, 16, 8, 8))):
         with native_kernels(True):
-            found = all_of(layer, torch.empty(shape))
-        assert_equal(found, all_of(nn.Conv2d(*layer.weight.shape[1::-1], 3, padding=layer.padding), torch.empty(shape)))
+            actual = all_of(layer, torch.empty(shape))
+        assert_equal(
+            actual, all_of(nn.Conv2d(*layer.weight.shape[1::-1], 3, padding=layer.padding), torch.empty(shape))
+        )
     assert "grey" in convolved
     with native_kernels(True):
         assert Sequential(nn.ReLU(), nn.MaxPool2d(2))(torch.empty(0, 16, 8, 8)).shape == (0, 16, 4, 4)
@@ -56,8 +58,8 @@ def test_views_that_stand_for_the_negative_of_what_lies_there_are_read_as_such(n
     module, view = make(), torch._neg_view(maps)
     factors = torch._neg_view(drawn(*exact(module, maps)["output"].shape, seed=1))
     with native_kernels(True):
-        found = all_of(module, view, factors)
-    assert_close(found, all_of(make(), -maps, factors.resolve_neg()), WINOGRAD)
+        actual = all_of(module, view, factors)
+    assert_close(actual, all_of(make(), -maps, factors.resolve_neg()), WINOGRAD)
 
 
 def test_places_beyond_two_to_the_31_are_found() -> None:
@@ -85,14 +87,14 @@ def test_what_is_no_number_reaches_every_output_that_it_reaches_by_torch_and_no_
         clean = layer(images)
         images[2, 0, 5, 6] = number
         with native_kernels(True):
-            found = layer(images)
+            actual = layer(images)
         torchs = F.conv2d(images, layer.weight, layer.bias, padding=layer.padding)
         is_lost = ~torchs.isfinite()
-        assert is_lost.any() and not found[is_lost].isfinite().any()
+        assert is_lost.any() and not actual[is_lost].isfinite().any()
         others = [0, 1, 3, 4]
-        torch.testing.assert_close(found[others], clean[others], rtol=0, atol=1e-4)
+        torch.testing.assert_close(actual[others], clean[others], rtol=0, atol=1e-4)
         if network == "grey":
-            assert torch.equal(found.isnan(), torchs.isnan()) and torch.equal(found.isinf(), torchs.isinf())
+            assert torch.equal(actual.isnan(), torchs.isnan()) and torch.equal(actual.isinf(), torchs.isinf())
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -102,12 +104,12 @@ def test_a_gradient_that_is_no_number_is_not_lost(network) -> None:
     factors = torch.ones(exact(module, maps)["output"].shape)
     factors[1, 3, 2, 2] = torch.nan
     with native_kernels(True):
-        found = all_of(module, maps, factors)
+        actual = all_of(module, maps, factors)
     torchs = all_of(nn.Sequential(make()), maps, factors)
-    for mine, right in zip(found.values(), torchs.values(), strict=True):
+    for mine, right in zip(actual.values(), torchs.values(), strict=True):
         assert not mine[right.isnan()].isfinite().any()
-    gradients = {name for name in ("input", *dict(module.named_parameters())) if name in found}
-    assert {name for name, each in found.items() if each.isnan().any()} == gradients
+    gradients = {name for name in ("input", *dict(module.named_parameters())) if name in actual}
+    assert {name for name, each in actual.items() if each.isnan().any()} == gradients
 
 
 def test_weights_that_are_no_numbers_give_none() -> None:
@@ -128,10 +130,10 @@ def test_the_number_of_threads_may_change_between_forwards_and_backwards(network
             with threads(before):
                 output = module(maps)
             with threads(after):
-                found = torch.autograd.grad(output.square().sum(), list(module.parameters()))
+                actual = torch.autograd.grad(output.square().sum(), list(module.parameters()))
         twin = make().double()
         expected = torch.autograd.grad(twin(maps.double()).square().sum(), list(twin.parameters()))
-        for mine, theirs in zip(found, expected, strict=True):
+        for mine, theirs in zip(actual, expected, strict=True):
             assert float((mine - theirs).abs().max()) <= WINOGRAD * float(theirs.abs().max())
     assert right["output"].shape == output.shape
 
@@ -149,8 +151,8 @@ def test_threads_that_call_at_once_do_not_disturb_each_other(network) -> None:
         expected = [computed(seed) for seed in module_of]
         module_of = {seed: make() for seed in range(4)}
         with ThreadPoolExecutor(4, initializer=lambda: torch.set_num_threads(2)) as pool:
-            found = list(pool.map(computed, module_of))
-    for mine, right in zip(found, expected, strict=True):
+            actual = list(pool.map(computed, module_of))
+    for mine, right in zip(actual, expected, strict=True):
         assert_equal(mine, right)
 
 
@@ -175,8 +177,8 @@ def test_a_forked_worker_of_a_data_loader_computes_after_threads_were_at_work() 
     with threads(2), native_kernels(True), torch.no_grad():
         expected = features.network(features.images)
         loader: Any = DataLoader(features, batch_size=3, num_workers=1, multiprocessing_context="fork", timeout=60)
-        found = torch.cat(list(loader))
-    assert torch.equal(found, expected)
+        actual = torch.cat(list(loader))
+    assert torch.equal(actual, expected)
 
 
 def test_the_memory_at_work_is_bounded_however_many_threads_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,9 +205,9 @@ def test_many_threads_on_little_memory_come_to_the_same(monkeypatch: pytest.Monk
     for count in (1, 12, 64):
         with threads(count), native_kernels(True):
             asked.clear()
-            found = all_of(layer, maps)
-            assert_equal(all_of(layer, maps), found)
-        assert_close(found, right, WINOGRAD)
+            actual = all_of(layer, maps)
+            assert_equal(all_of(layer, maps), actual)
+        assert_close(actual, right, WINOGRAD)
         assert max(asked) <= 2**23
     grey = layer_of(1, 16, 31, padding=15)
     with threads(64), native_kernels(True):

@@ -82,25 +82,25 @@ def test_of_equals_after_a_norm_the_first_has_the_gradient_too(kinds) -> None:
 
 
 def test_edges_that_a_pool_leaves_out_have_the_gradient_of_the_statistics_alone() -> None:
-    found, expected = own_and_exact(modules_of("norm relu pool"), distinct(2, 16, 5, 5))
-    assert_close(found, expected, POINTWISE, floor=1)
+    actual, expected = own_and_exact(modules_of("norm relu pool"), distinct(2, 16, 5, 5))
+    assert_close(actual, expected, POINTWISE, floor=1)
     assert expected["input"][..., 4, :].abs().max() > 0.01 and expected["input"][..., 4].abs().max() > 0.01
 
 
 def test_windows_that_are_cut_off_whole_give_zeros_and_have_no_gradient() -> None:
     maps = -torch.rand(2, 16, 6, 6) - 1
-    found = own(modules_of("relu pool"), maps)
-    assert not found["output"].any() and not found["input"].any()
+    actual = own(modules_of("relu pool"), maps)
+    assert not actual["output"].any() and not actual["input"].any()
 
 
 def test_the_variance_is_right_where_the_mean_is_a_thousand_times_the_spread(grouped) -> None:
     maps = 1000 + torch.randn(64, 16, 9, 9, generator=torch.Generator().manual_seed(0))
     norm = norm_of(momentum=1.0)
-    found, expected = own_and_exact([norm, nn.ReLU()], maps)
+    actual, expected = own_and_exact([norm, nn.ReLU()], maps)
     assert grouped == ["BatchNorm2d ReLU"]
     variance = maps.double().var((0, 2, 3))
     assert ((norm.running_var.double() - variance) / variance).abs().max() < 1e-5
-    assert (found["output"].double() - expected["output"]).abs().max() < 1e-3
+    assert (actual["output"].double() - expected["output"]).abs().max() < 1e-3
 
 
 def test_a_channel_of_a_single_value_is_normalised_to_its_bias() -> None:
@@ -119,9 +119,9 @@ def test_not_a_number_goes_through_where_torch_lets_it(kinds, dtype, grouped) ->
         maps[place] = torch.nan
     modules = modules_of(kinds)
     with native_kernels(True):
-        found = Sequential(*copy.deepcopy(modules))(maps)
+        actual = Sequential(*copy.deepcopy(modules))(maps)
     assert len(grouped) == 1
-    assert torch.equal(found.isnan(), nn.Sequential(*modules)(maps).isnan()) and found.isnan().any()
+    assert torch.equal(actual.isnan(), nn.Sequential(*modules)(maps).isnan()) and actual.isnan().any()
 
 
 def test_infinite_values_are_the_largest_or_cut_off() -> None:
@@ -136,15 +136,15 @@ def test_in_bfloat16_errors_are_no_larger_than_torchs(kinds, size, grouped) -> N
     maps = distinct(16, 16, *size).bfloat16()
     modules = modules_of(kinds)
     torchs = all_of(nn.Sequential(*copy.deepcopy(modules)), maps.requires_grad_())
-    found, right = own_and_exact(modules, maps)
-    assert grouped and found["output"].dtype == found["input"].dtype == torch.bfloat16
+    actual, right = own_and_exact(modules, maps)
+    assert grouped and actual["output"].dtype == actual["input"].dtype == torch.bfloat16
     for name, each in right.items():
         # Torch rounds what it normalises before it looks for the largest, so that gradients may go to another place.
         if "pool" not in kinds or name == "output":
-            error, theirs = (float((one[name].double() - each).abs().max()) for one in (found, torchs))
+            error, theirs = (float((computed[name].double() - each).abs().max()) for computed in (actual, torchs))
             assert error <= theirs + POINTWISE * float(each.abs().max()), name
     # Half of the distance of two neighbours, in 8 binary digits.
-    assert ((found["output"].double() - right["output"]).abs() <= right["output"].abs() * 2**-8 + 1e-5).all()
+    assert ((actual["output"].double() - right["output"]).abs() <= right["output"].abs() * 2**-8 + 1e-5).all()
 
 
 @pytest.mark.parametrize("track", [True, False])
@@ -159,10 +159,10 @@ def test_in_evaluation_the_running_statistics_normalise_and_stay(kinds, track, g
         network.eval(), written.eval()
         before = {name: each.clone() for name, each in network.named_buffers()}
         with torch.no_grad():
-            found, expected = network(maps), written(maps.double())
+            actual, expected = network(maps), written(maps.double())
     # A norm without statistics of its own takes those of the batch, by torch.
     assert len(grouped) == int(track)
-    assert (found - expected).abs().max() <= POINTWISE * expected.abs().max()
+    assert (actual - expected).abs().max() <= POINTWISE * expected.abs().max()
     assert all(torch.equal(each, before[name]) for name, each in network.named_buffers())
 
 
@@ -184,9 +184,9 @@ def test_maps_and_gradients_may_lie_anyhow_in_memory() -> None:
     odd = distinct(2, 32, 6, 6)[:, 8:24, ::2, 1:].requires_grad_()
     with native_kernels(True):
         Sequential(nn.ReLU(), nn.MaxPool2d(2))(odd).sum().backward()
-    found, odd.grad = odd.grad, None
+    actual, odd.grad = odd.grad, None
     F.max_pool2d(odd.relu(), 2).sum().backward()
-    assert torch.equal(found, odd.grad)
+    assert torch.equal(actual, odd.grad)
 
 
 def test_results_are_the_same_bit_for_bit_whichever_thread_is_first() -> None:

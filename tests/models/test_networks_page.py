@@ -180,13 +180,13 @@ def test_the_refusal_on_the_page_is_the_one_that_comes():
 def test_python_on_the_page_runs(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CNNLAB_RUNS")
-    found: dict[str, object] = {}
+    namespace: dict[str, object] = {}
     if "RunStore" in code:
         from cnnlab.training import train
 
         command = next(c for c in COMMANDS if "--name" in c)
         train(**parse_pairs(command[2 : command.index("--name")]), name="early", threads=1)
-    exec(compile(code, "networks.md", "exec"), found)
+    exec(compile(code, "networks.md", "exec"), namespace)
     if "RunStore" in code:
         names = [path.name for path in sorted(Path("runs").glob("*/snapshots/*"))]
         assert names == ["epoch-0.safetensors", "epoch-2.safetensors", "epoch-4.safetensors"]

@@ -75,7 +75,7 @@ def test_the_classifier_is_in_evaluation_meanwhile_and_left_as_it_was() -> None:
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.requires_grad for parameter in model.parameters())
     after = [parameter.grad for parameter in model.parameters()]
-    assert all(torch.equal(one, other) for one, other in zip(gradients, after, strict=True))
+    assert all(torch.equal(kept, put_back) for kept, put_back in zip(gradients, after, strict=True))
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

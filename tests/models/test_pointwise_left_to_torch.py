@@ -68,8 +68,8 @@ def test_what_cannot_be_computed_is_refused_in_the_words_of_torch(make, maps, wo
 def test_a_pool_that_gives_places_too_is_computed_as_written(is_used) -> None:
     modules = [nn.ReLU(), nn.MaxPool2d(2, return_indices=True)]
     with native_kernels(is_used):
-        found = Sequential(*modules)(MAPS)
-    assert all(torch.equal(one, other) for one, other in zip(found, nn.Sequential(*modules)(MAPS), strict=True))
+        actual = Sequential(*modules)(MAPS)
+    assert all(torch.equal(mine, right) for mine, right in zip(actual, nn.Sequential(*modules)(MAPS), strict=True))
 
 
 @pytest.mark.parametrize("listened", [0, 1, 2])
@@ -80,7 +80,7 @@ def test_a_module_that_somebody_listens_to_is_computed_by_itself(listened, kind,
     heard: list[str] = []
     getattr(modules[listened], kind)(lambda module, *given: heard.append(type(module).__name__))
     with native_kernels(True):
-        found = all_of(Sequential(*modules), MAPS)
+        actual = all_of(Sequential(*modules), MAPS)
     name = type(modules[listened]).__name__
     assert heard == [name] and not any(name in group for group in grouped)
-    assert_close(found, all_of(written, MAPS), POINTWISE, floor=1)
+    assert_close(actual, all_of(written, MAPS), POINTWISE, floor=1)

@@ -54,11 +54,11 @@ def test_a_ring_convolution_is_that_of_a_row_laid_out_three_times() -> None:
 
 def test_correlation_is_the_sum_of_products_at_every_turn() -> None:
     rows = torch.randn(2, 4, 1, 9, generator=torch.Generator().manual_seed(0))
-    found = CircularCorrelation()(rows)
+    correlation = CircularCorrelation()(rows)
     first, second = rows[:, :2].numpy(), rows[:, 2:].numpy()
     for turn in range(9):
         expected = (first * np.roll(second, -turn, axis=3)).mean(axis=3)
-        np.testing.assert_allclose(found[..., turn].numpy(), expected, atol=1e-6)
+        np.testing.assert_allclose(correlation[..., turn].numpy(), expected, atol=1e-6)
 
 
 def test_correlation_tells_the_angle_between_two_things_wherever_both_are() -> None:

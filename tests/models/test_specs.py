@@ -19,7 +19,7 @@ def test_canonical_form_is_its_own_canonical_form(name):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("vgg-like(dropout=0.4)", "vgg-like( dropout = 4/10 )"),
         ("vgg-like(dropout=0.4)", {"name": "vgg-like", "dropout": 0.4}),
@@ -31,12 +31,12 @@ def test_canonical_form_is_its_own_canonical_form(name):
         ("conv(32)|relu", ["conv(32)", {"name": "relu"}]),
     ],
 )
-def test_same_meaning_has_one_canonical_form(one, other):
-    assert models.canonical_model(one) == models.canonical_model(other)
+def test_same_meaning_has_one_canonical_form(first, second):
+    assert models.canonical_model(first) == models.canonical_model(second)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("vgg-like", "convnet"),
         ("conv(32, init=normal)", "conv(32, init=normal(0.1))"),
@@ -45,8 +45,8 @@ def test_same_meaning_has_one_canonical_form(one, other):
         ("cnn(filters=[8, 16])", "cnn(filters=[16, 8])"),
     ],
 )
-def test_different_meaning_has_different_canonical_forms(one, other):
-    assert models.canonical_model(one) != models.canonical_model(other)
+def test_different_meaning_has_different_canonical_forms(first, second):
+    assert models.canonical_model(first) != models.canonical_model(second)
 
 
 def test_canonical_form_builds_the_same_network():

@@ -27,12 +27,12 @@ def case(count: int, size: int, seed: int) -> tuple[Classes, Tensor, Tensor]:
 def test_metrics_of_a_hand_worked_case() -> None:
     # Truth 0 0 0 1, said 0 0 1 1: recalls 2/3 and 1; F1 of class 0 is 4/5, of class 1 is 2/3; class 2 is out of play.
     said = torch.tensor([0, 0, 1, 1])
-    found = Classes("label", names(3)).metrics(F.one_hot(said, 3) * 1000.0, {"label": torch.tensor([0, 0, 0, 1])})
-    assert found["accuracy"] == pytest.approx(3 / 4)
-    assert found["balanced_accuracy"] == pytest.approx(5 / 6)
-    assert found["macro_f1"] == pytest.approx(11 / 15)
-    assert found["loss"] == pytest.approx(250)
-    assert "top5_accuracy" not in found
+    scores = Classes("label", names(3)).metrics(F.one_hot(said, 3) * 1000.0, {"label": torch.tensor([0, 0, 0, 1])})
+    assert scores["accuracy"] == pytest.approx(3 / 4)
+    assert scores["balanced_accuracy"] == pytest.approx(5 / 6)
+    assert scores["macro_f1"] == pytest.approx(11 / 15)
+    assert scores["loss"] == pytest.approx(250)
+    assert "top5_accuracy" not in scores
 
 
 def test_top_five_is_told_beyond_ten_classes_only() -> None:
@@ -45,9 +45,9 @@ def test_top_five_is_told_beyond_ten_classes_only() -> None:
 @given(st.floats(0, 1), st.integers(2, 8), st.integers(0, 10**6))
 def test_loss_of_blended_targets_is_the_blend_of_the_losses(share: float, count: int, seed: int) -> None:
     objective, logits, labels = case(count, 6, seed)
-    one, other = objective.encode({"label": labels}), objective.encode({"label": labels.flip(0)})
-    blended = {"label": share * one["label"] + (1 - share) * other["label"]}
-    expected = share * objective.loss(logits, one) + (1 - share) * objective.loss(logits, other)
+    first, second = objective.encode({"label": labels}), objective.encode({"label": labels.flip(0)})
+    blended = {"label": share * first["label"] + (1 - share) * second["label"]}
+    expected = share * objective.loss(logits, first) + (1 - share) * objective.loss(logits, second)
     torch.testing.assert_close(objective.loss(logits, blended), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -64,9 +64,9 @@ def test_encoded_rows_are_distributions_with_the_class_on_top(count: int, amount
 def test_loss_of_half_precision_outputs_is_computed_in_full() -> None:
     objective, logits, labels = case(5, 40, seed=4)
     encoded = objective.encode({"label": labels})
-    found = objective.loss(logits.bfloat16(), encoded)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, objective.loss(logits.bfloat16().float(), encoded))
+    loss = objective.loss(logits.bfloat16(), encoded)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, objective.loss(logits.bfloat16().float(), encoded))
 
 
 def test_tally_counts_the_right_ones_also_against_soft_targets() -> None:

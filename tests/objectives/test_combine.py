@@ -15,9 +15,9 @@ def test_members_that_agree_say_together_what_each_says(spec: str) -> None:
     objective, outputs = build(spec), random_outputs(build(spec), 40).double()
     together = objective.combine([outputs] * 3, [1, 2, 3])
     for part in ("probabilities", "decode", "numbers", "confidences"):
-        expected, found = getattr(objective, part)(outputs), getattr(objective, part)(together)
+        expected, actual = getattr(objective, part)(outputs), getattr(objective, part)(together)
         for name, values in expected.items():
-            torch.testing.assert_close(found[name], values)
+            torch.testing.assert_close(actual[name], values)
     targets = random_targets(COLUMNS)
     # Logits may be shifted, which scores do not see.
     assert objective.metrics(together, targets) == pytest.approx(objective.metrics(outputs, targets))

@@ -79,7 +79,7 @@ def test_outputs_without_noise_decode_to_the_targets(spec: str) -> None:
 @pytest.mark.parametrize("spec", SPECS)
 def test_targets_blend_only_where_that_means_something(spec: str) -> None:
     objective = build(spec)
-    outputs, one, other = (
+    outputs, first, second = (
         random_outputs(objective),
         objective.encode(random_targets(COLUMNS, seed=2)),
         objective.encode(random_targets(COLUMNS, seed=3)),
@@ -87,8 +87,8 @@ def test_targets_blend_only_where_that_means_something(spec: str) -> None:
     # The blend of two distributions is one; the number half-way between two is in neither picture.
     assert objective.soft == (objective.labels(random_targets(COLUMNS)).keys() == objective.heads.keys())
     if objective.soft:
-        blended = {head: 0.3 * rows + 0.7 * other[head] for head, rows in one.items()}
-        expected = 0.3 * objective.loss(outputs, one) + 0.7 * objective.loss(outputs, other)
+        blended = {head: 0.3 * rows + 0.7 * second[head] for head, rows in first.items()}
+        expected = 0.3 * objective.loss(outputs, first) + 0.7 * objective.loss(outputs, second)
         torch.testing.assert_close(objective.loss(outputs, blended), expected, rtol=1e-4, atol=1e-5)
 
 

@@ -17,11 +17,11 @@ COLUMNS: Columns = {
 
 
 def test_hour_and_minute_make_up_minutes_in_whatever_order_they_are_named() -> None:
-    one = Quantity.read(COLUMNS, ("hour", "minute"), None, "scalar")
-    assert one == Quantity.read(COLUMNS, ("minute", "hour"), None, "scalar")
-    assert one.units == (60, 1)
-    assert one.name == "hour-minute"
-    assert one.span == (60, 12 * 60 + 59)
+    quantity = Quantity.read(COLUMNS, ("hour", "minute"), None, "scalar")
+    assert quantity == Quantity.read(COLUMNS, ("minute", "hour"), None, "scalar")
+    assert quantity.units == (60, 1)
+    assert quantity.name == "hour-minute"
+    assert quantity.span == (60, 12 * 60 + 59)
 
 
 def test_classes_count_as_the_numbers_that_they_are_named_by() -> None:
@@ -57,8 +57,8 @@ def test_a_number_taken_apart_is_what_it_was_made_of(minutes: int, units: tuple[
 def test_decoded_minutes_are_rounded_before_hours_are_taken_off() -> None:
     columns: Columns = {"hour": tuple(map(str, range(12))), "minute": tuple(map(str, range(60)))}
     time = Quantity.read(columns, ("hour", "minute"), None, "circular")
-    found = time.decode(torch.tensor([179.7, 719.8, 0.2]), 720)
-    assert (found["hour"].tolist(), found["minute"].tolist()) == ([3, 0, 0], [0, 0, 0])
+    decoded = time.decode(torch.tensor([179.7, 719.8, 0.2]), 720)
+    assert (decoded["hour"].tolist(), decoded["minute"].tolist()) == ([3, 0, 0], [0, 0, 0])
 
 
 @pytest.mark.parametrize(

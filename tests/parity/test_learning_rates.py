@@ -78,5 +78,5 @@ def test_plateau_is_that_of_torch_which_waits_for_one_epoch_more(history: list[f
     for value in history:
         theirs.step(value)
     schedule = schedules.bind(f"plateau(factor=0.5, patience={patience})").build()
-    found = schedule.multiplier(PhaseProgress(0, STEPS, PER_EPOCH, tuple(history)))
-    assert found == pytest.approx(optimizer.param_groups[0]["lr"])
+    rate = schedule.multiplier(PhaseProgress(0, STEPS, PER_EPOCH, tuple(history)))
+    assert rate == pytest.approx(optimizer.param_groups[0]["lr"])

@@ -47,6 +47,6 @@ def test_outputs_of_a_residual_network_of_our_layers_are_those_of_torchvision(na
     # The tensors stand in the same order under other names.
     pairs = zip(ours.state_dict(), theirs.state_dict().values(), strict=True)
     ours.load_state_dict(dict(pairs))
-    found, expected = outputs_of_both(ours, theirs)
-    torch.testing.assert_close(found, expected, atol=1e-4 * expected.abs().max().item(), rtol=0)
+    actual, expected = outputs_of_both(ours, theirs)
+    torch.testing.assert_close(actual, expected, atol=1e-4 * expected.abs().max().item(), rtol=0)
     assert expected.std() > 0.01

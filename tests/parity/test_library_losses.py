@@ -27,8 +27,8 @@ def labels(count: int, classes: int) -> Tensor:
 
 def test_cross_entropy_is_torchs() -> None:
     objective, logits, kinds = objectives.build_objective("classes", KINDS), drawn(1, 40, 7), labels(40, 7)
-    found = objective.loss(logits, objective.encode({"kind": kinds}))
-    torch.testing.assert_close(found, F.cross_entropy(logits, kinds, reduction="none"))
+    actual = objective.loss(logits, objective.encode({"kind": kinds}))
+    torch.testing.assert_close(actual, F.cross_entropy(logits, kinds, reduction="none"))
 
 
 @pytest.mark.parametrize("is_weighted", [False, True])
@@ -38,11 +38,11 @@ def test_smoothed_cross_entropy_and_its_gradient_are_torchs(amount: float, is_we
     weight = torch.rand(7, generator=torch.Generator().manual_seed(3)) + 0.1 if is_weighted else None
     ours, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
     smoothed = objective.smooth(objective.encode({"kind": kinds}), amount)
-    found = objective.loss(ours, smoothed, None if weight is None else {"kind": weight})
+    actual = objective.loss(ours, smoothed, None if weight is None else {"kind": weight})
     expected = F.cross_entropy(theirs, kinds, weight=weight, label_smoothing=amount, reduction="none")
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(actual, expected)
     gradients = (
-        torch.autograd.grad(losses.sum(), outputs)[0] for losses, outputs in ((found, ours), (expected, theirs))
+        torch.autograd.grad(losses.sum(), outputs)[0] for losses, outputs in ((actual, ours), (expected, theirs))
     )
     torch.testing.assert_close(*gradients)
 
@@ -76,8 +76,8 @@ def test_losses_of_numbers_are_torchs_in_the_scale_of_minus_1_to_1(loss: str, th
 def test_loss_of_bins_is_torchs_cross_entropy_of_the_bin() -> None:
     objective = objectives.build_objective("bins(5, [0, 10], column=size)", SIZE)
     sizes, logits = torch.linspace(0.1, 9.9, 40), drawn(1, 40, 5)
-    found = objective.loss(logits, objective.encode({"size": sizes}))
-    torch.testing.assert_close(found, F.cross_entropy(logits, (sizes / 2).long(), reduction="none"))
+    actual = objective.loss(logits, objective.encode({"size": sizes}))
+    torch.testing.assert_close(actual, F.cross_entropy(logits, (sizes / 2).long(), reduction="none"))
 
 
 def test_loss_of_a_number_around_a_circle_is_torchs_squared_error_of_sine_and_cosine() -> None:
@@ -106,6 +106,6 @@ def test_class_weights_are_those_of_scikit_learn() -> None:
     names = ("often", "seldom", "never", "now and then")
     objective: Objective = objectives.build_objective("classes", {"kind": names})
     images = TensorImages(torch.zeros(100, 1, 2, 2, dtype=torch.uint8), {"kind": torch.tensor(kinds)}, {"kind": names})
-    found = class_weights(images, objective, torch.device("cpu"))["kind"]
+    actual = class_weights(images, objective, torch.device("cpu"))["kind"]
     expected = compute_class_weight("balanced", classes=np.array([0, 1, 3]), y=np.array(kinds))
-    assert found[[0, 1, 3]].tolist() == pytest.approx(expected.tolist())
+    assert actual[[0, 1, 3]].tolist() == pytest.approx(expected.tolist())

@@ -20,9 +20,9 @@ def test_scalar_metrics_equal_those_of_scikit_learn() -> None:
     objective = objectives.build_objective("scalar(range=[0, 10])", {"size": None})
     source = torch.Generator().manual_seed(0)
     truth, said = 10 * torch.rand(50, generator=source), 10 * torch.rand(50, generator=source)
-    found = objective.metrics(((said - 5) / 5)[:, None], {"size": truth})
+    actual = objective.metrics(((said - 5) / 5)[:, None], {"size": truth})
     a, b = truth.numpy(), said.numpy()
-    assert found == pytest.approx(
+    assert actual == pytest.approx(
         {
             "loss": metrics.mean_squared_error(a, b) / 25,
             "mean_absolute_error": metrics.mean_absolute_error(a, b),
@@ -38,9 +38,9 @@ def test_binary_metrics_equal_those_of_scikit_learn() -> None:
     objective = objectives.build_objective("binary", {"side": ("left", "right")})
     source = torch.Generator().manual_seed(0)
     truth, logits = torch.randint(2, (80,), generator=source), torch.randn(80, 1, generator=source)
-    found = objective.metrics(logits, {"side": truth})
+    actual = objective.metrics(logits, {"side": truth})
     share, said = torch.sigmoid(logits[:, 0]).numpy(), (logits[:, 0] > 0).numpy()
-    assert found == pytest.approx(
+    assert actual == pytest.approx(
         {
             "loss": metrics.log_loss(truth, share),
             "accuracy": metrics.accuracy_score(truth, said),
@@ -66,7 +66,7 @@ def test_metrics_of_classes_equal_those_of_scikit_learn(count: int, size: int, p
     source = torch.Generator().manual_seed(count)
     logits, labels = torch.randn(size, count, generator=source), torch.randint(present, (size,), generator=source)
     truth, predicted = labels.numpy(), logits.argmax(1).numpy()
-    found = objective.metrics(logits, {"label": labels})
+    actual = objective.metrics(logits, {"label": labels})
     probabilities = torch.softmax(logits.double(), 1).numpy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of predicted classes that do not occur
@@ -78,7 +78,7 @@ def test_metrics_of_classes_equal_those_of_scikit_learn(count: int, size: int, p
         }
     if count > 10:
         expected["top5_accuracy"] = metrics.top_k_accuracy_score(truth, logits.numpy(), k=5, labels=range(count))
-    assert found == pytest.approx(expected, abs=1e-9)
+    assert actual == pytest.approx(expected, abs=1e-9)
 
 
 def drawn(seed: int = 0, n: int = 300, classes: int = 4, coarse: bool = False) -> ClassPredictions:
@@ -93,49 +93,53 @@ def drawn(seed: int = 0, n: int = 300, classes: int = 4, coarse: bool = False) -
 
 @pytest.mark.parametrize("seed", range(3))
 def test_precision_recall_and_f1_are_those_of_scikit_learn(seed: int) -> None:
-    found, table = drawn(seed), per_class(drawn(seed))
-    expected = metrics.precision_recall_fscore_support(found.labels, found.predicted)
+    predictions, table = drawn(seed), per_class(drawn(seed))
+    expected = metrics.precision_recall_fscore_support(predictions.labels, predictions.predicted)
     for mine, theirs in zip((table.precision, table.recall, table.f1, table.support), expected, strict=True):
         np.testing.assert_allclose(mine, theirs)
     for average, values in table.averages().items():
-        theirs = metrics.precision_recall_fscore_support(found.labels, found.predicted, average=average)[:3]
+        theirs = metrics.precision_recall_fscore_support(predictions.labels, predictions.predicted, average=average)[:3]
         assert list(values.values()) == pytest.approx(list(theirs))
 
 
 @pytest.mark.parametrize("coarse", [False, True])
 def test_roc_curves_and_areas_are_those_of_scikit_learn(coarse: bool) -> None:
-    found = drawn(coarse=coarse)
-    curves = roc(found)
-    one_hot = np.eye(4)[found.labels]
+    predictions = drawn(coarse=coarse)
+    curves = roc(predictions)
+    one_hot = np.eye(4)[predictions.labels]
     for place, curve in enumerate(curves.curves.values()):
-        false, true, _ = metrics.roc_curve(one_hot[:, place], found.probabilities[:, place], drop_intermediate=False)
+        false, true, _ = metrics.roc_curve(
+            one_hot[:, place], predictions.probabilities[:, place], drop_intermediate=False
+        )
         np.testing.assert_allclose(curve.false_positive_rate, false)
         np.testing.assert_allclose(curve.true_positive_rate, true)
-    theirs = [metrics.roc_auc_score(one_hot, found.probabilities, average=average) for average in ("macro", "micro")]
+    theirs = [
+        metrics.roc_auc_score(one_hot, predictions.probabilities, average=average) for average in ("macro", "micro")
+    ]
     assert [curves.macro.auc, curves.micro.auc] == pytest.approx(theirs)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_top_k_is_that_of_scikit_learn(k: int) -> None:
-    found = drawn()
-    expected = metrics.top_k_accuracy_score(found.labels, found.probabilities, k=k, labels=range(4))
-    assert top_k_accuracy(found, k) == pytest.approx(expected)
+    predictions = drawn()
+    expected = metrics.top_k_accuracy_score(predictions.labels, predictions.probabilities, k=k, labels=range(4))
+    assert top_k_accuracy(predictions, k) == pytest.approx(expected)
 
 
 def test_brier_and_likelihood_are_those_of_scikit_learn() -> None:
-    found = drawn()
-    result = calibration(found)
-    assert result.nll == pytest.approx(metrics.log_loss(found.labels, found.probabilities))
-    one_hot = np.eye(4)[found.labels]
-    assert result.brier == pytest.approx(4 * metrics.mean_squared_error(one_hot, found.probabilities))
+    predictions = drawn()
+    result = calibration(predictions)
+    assert result.nll == pytest.approx(metrics.log_loss(predictions.labels, predictions.probabilities))
+    one_hot = np.eye(4)[predictions.labels]
+    assert result.brier == pytest.approx(4 * metrics.mean_squared_error(one_hot, predictions.probabilities))
 
 
 def test_bins_of_equal_width_are_scikit_learns_calibration_curve() -> None:
-    found = drawn()
-    filled = [one for one in calibration(found, bins=10).bins if one.n]
-    share, confidence = calibration_curve(found.right, found.confidence, n_bins=10)
-    assert [one.accuracy for one in filled] == pytest.approx(share)
-    assert [one.confidence for one in filled] == pytest.approx(confidence)
+    predictions = drawn()
+    filled = [bin for bin in calibration(predictions, bins=10).bins if bin.n]
+    share, confidence = calibration_curve(predictions.right, predictions.confidence, n_bins=10)
+    assert [bin.accuracy for bin in filled] == pytest.approx(share)
+    assert [bin.confidence for bin in filled] == pytest.approx(confidence)
 
 
 def test_confusion_matrix_is_that_of_scikit_learn() -> None:

@@ -66,8 +66,8 @@ def check_alike(spec: str, theirs: Optimizer, other: nn.Module) -> None:
     module = network()
     take_steps(module, build_optimizer(optimizers.bind(spec), module, 0.0))
     take_steps(other, theirs)
-    for found, expected, start in zip(module.parameters(), other.parameters(), network().parameters(), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    for actual, expected, start in zip(module.parameters(), other.parameters(), network().parameters(), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
         assert not torch.allclose(expected, start, rtol=1e-5, atol=1e-6)
 
 
@@ -94,8 +94,8 @@ def test_decay_that_spares_biases_is_torchs_with_two_groups() -> None:
     groups = [{"params": kernels, "weight_decay": 0.3}, {"params": biases, "weight_decay": 0.0}]
     take_steps(other, torch.optim.AdamW(groups, lr=0.01, foreach=False))
     take_steps(module, build_optimizer(optimizers.bind("adamw(lr=0.01)"), module, 0.3))
-    for found, expected in zip(module.parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    for actual, expected in zip(module.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
 
 
 def ftrl_by_the_paper(

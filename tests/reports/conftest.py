@@ -137,9 +137,9 @@ def make_run(tmp_path: Path, digits: Dataset) -> Callable[..., Run]:
 def summary(metric: str, trials: tuple[Trial, ...]) -> MetricSummary:
     known = [(t.seed, t.metrics[metric]) for t in trials if t.metrics.get(metric) is not None]
     seeds, values = zip(*known, strict=True)
-    found = mean_interval(values)
+    interval = mean_interval(values)
     mean = sum(values) / len(values)
-    ends = (found.low, found.high, found.method) if found else (None, None, "")
+    ends = (interval.low, interval.high, interval.method) if interval else (None, None, "")
     return MetricSummary(metric, seeds, values, mean, 0.01, *ends)
 
 
@@ -165,16 +165,16 @@ def a_setting(root: Path, dataset: Dataset, place: int, augment: str, rate: str)
 
 
 def family() -> Family:
-    def one(key: str, difference: float, p: float, verdict: str) -> SettingComparison:
+    def compared(key: str, difference: float, p: float, verdict: str) -> SettingComparison:
         ends = (difference - 0.02, difference + 0.02)
         needed = (RepeatsNeeded(abs(difference), "seen", 4), RepeatsNeeded(0.01, "smallest", 9))
         needed = needed if verdict == "undecided" else ()
         return SettingComparison("test_accuracy", key, "s0", difference, *ends, p, verdict, "", 3, needed)
 
     comparisons = (
-        one("s1", 0.02, 0.2, "undecided"),
-        one("s2", 0.05, 0.0004, "better"),
-        one("s3", -0.01, 0.6, "undecided"),
+        compared("s1", 0.02, 0.2, "undecided"),
+        compared("s2", 0.05, 0.0004, "better"),
+        compared("s3", -0.01, 0.6, "undecided"),
     )
     return Family("test_accuracy", "baseline", "Dunnett", "Settings are compared seed by seed.", comparisons)
 

@@ -107,16 +107,16 @@ def test_nothing_covers_anything(spec: str) -> None:
     figure.canvas.draw()
     texts = [text for text in figure.axes[0].texts if text.get_text()]
     boxes = [text.get_window_extent().transformed(figure.dpi_scale_trans.inverted()) for text in texts]
-    for (text, box), (other, covered) in combinations(zip(texts, boxes, strict=True), 2):
-        assert not box.overlaps(covered), (text.get_text(), other.get_text())
+    for (text, box), (second, covered) in combinations(zip(texts, boxes, strict=True), 2):
+        assert not box.overlaps(covered), (text.get_text(), second.get_text())
     for box in boxes:
         assert box.x0 > 0 and box.x1 < layout.width and box.y0 > 0 and box.y1 < layout.height
         for solid in layout.solids:
             is_beside = box.x1 < solid.x or box.x0 > solid.x + solid.width
             assert is_beside or box.y1 < solid.y or box.y0 > solid.y + solid.height, solid.box.name
-    for one, other in combinations(layout.solids, 2):
-        is_beside = one.x + one.width < other.x or other.x + other.width < one.x
-        assert is_beside or one.y + one.height < other.y or other.y + other.height < one.y
+    for first, second in combinations(layout.solids, 2):
+        is_beside = first.x + first.width < second.x or second.x + second.width < first.x
+        assert is_beside or first.y + first.height < second.y or second.y + second.height < first.y
 
 
 @pytest.mark.parametrize("spec", ["vgg-like", MIXED, "resnet18"])

@@ -48,7 +48,7 @@ def look(page: Path, tmp_path: Path) -> list[dict]:
     ]
     result = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=240, check=True)
     lines = html.unescape(re.search(r"<pre>(.*?)</pre>", result.stdout, re.DOTALL)[1]).strip().splitlines()
-    return sorted((json.loads(line) for line in lines), key=lambda found: found["width"])
+    return sorted((json.loads(line) for line in lines), key=lambda view: view["width"])
 
 
 @pytest.mark.slow(15)
@@ -59,15 +59,15 @@ def test_page_opens_without_errors_and_nothing_is_cut_off(study, tmp_path, monke
     long = replace(result.settings[1], trials=(*result.settings[1].trials, Trial(3, "failed", reason="x" * 300)))
     result = replace(result, settings=(result.settings[0], long, *result.settings[2:]), notes=("y" * 200,))
     page = write_study_report(result, runs, tmp_path / "out")
-    found = look(page, tmp_path)
-    assert [one["width"] for one in found] == list(WIDTHS)
-    for one in found:
-        assert one["errors"] == []
-        assert one["cut"] == []
-        assert one["overlapping"] == []
-        assert one["small"] == []
-        assert one["up"] == sorted(one["up"]) and one["down"] == sorted(one["up"], reverse=True)
-        assert one["sorted"] == "descending" and one["focus"]
+    views = look(page, tmp_path)
+    assert [view["width"] for view in views] == list(WIDTHS)
+    for view in views:
+        assert view["errors"] == []
+        assert view["cut"] == []
+        assert view["overlapping"] == []
+        assert view["small"] == []
+        assert view["up"] == sorted(view["up"]) and view["down"] == sorted(view["up"], reverse=True)
+        assert view["sorted"] == "descending" and view["focus"]
 
 
 @pytest.mark.slow(10)
@@ -79,6 +79,8 @@ def test_what_watches_the_page_sees_what_is_wrong(study, tmp_path, monkeypatch):
         '<div style="width:2000px">wide</div><img src="https://example.org/x.png"><script>missing()</script><footer>'
     )
     page.write_text(page.read_text().replace("<footer>", wrong))
-    for one in look(page, tmp_path):
-        assert any("missing" in text for text in one["errors"]) and any("example.org" in text for text in one["errors"])
-        assert any("wide" in text for text in one["cut"])
+    for view in look(page, tmp_path):
+        assert any("missing" in text for text in view["errors"]) and any(
+            "example.org" in text for text in view["errors"]
+        )
+        assert any("wide" in text for text in view["cut"])

@@ -64,10 +64,10 @@ def test_baseline_that_is_best_is_told_as_such(study):
     result, runs = study
     family = result.families[0]
     down = tuple(
-        replace(one, reference="s2", setting=key)
-        for one, key in zip(family.comparisons, ("s0", "s1", "s3"), strict=True)
+        replace(comparison, reference="s2", setting=key)
+        for comparison, key in zip(family.comparisons, ("s0", "s1", "s3"), strict=True)
     )
-    worse = tuple(replace(one, verdict="worse") for one in down)
+    worse = tuple(replace(comparison, verdict="worse") for comparison in down)
     result = replace(result, baseline="s2", families=(replace(family, comparisons=worse),))
     assert (
         answer(ReportSubject(result, runs))[1]
@@ -99,22 +99,22 @@ def test_missing_trials_are_told_with_their_reasons(unfinished):
 
 
 def test_effects_are_means_over_the_other_factor_seed_by_seed(study):
-    found = {effect.axis: effect for effect in effects(ReportSubject(*study))}
-    augment = {level.label: level for level in found["augment"].levels}
+    by_axis = {effect.axis: effect for effect in effects(ReportSubject(*study))}
+    augment = {level.label: level for level in by_axis["augment"].levels}
     assert augment["none"].mean == pytest.approx((0.90 + 0.92) / 2)
     assert augment["flip"].mean == pytest.approx((0.95 + 0.89) / 2)
     assert augment["none"].values == pytest.approx({0: 0.90, 1: 0.91, 2: 0.92})
-    assert all(effect.is_fair for effect in found.values())
-    assert found["optimizer.lr"].span == pytest.approx(0.02)
+    assert all(effect.is_fair for effect in by_axis.values())
+    assert by_axis["optimizer.lr"].span == pytest.approx(0.02)
 
 
 def test_effect_counts_only_what_all_values_share(study):
     # One at a time: the setting with both changed is not there, so each factor is looked at with the other as it was.
     result, runs = study
     result = replace(result, settings=result.settings[:3])
-    found = {effect.axis: effect for effect in effects(ReportSubject(result, runs))}
-    assert [level.mean for level in found["augment"].levels] == pytest.approx([0.90, 0.95])
-    assert found["augment"].how == "With optimizer.lr = 0.01."
+    by_axis = {effect.axis: effect for effect in effects(ReportSubject(result, runs))}
+    assert [level.mean for level in by_axis["augment"].levels] == pytest.approx([0.90, 0.95])
+    assert by_axis["augment"].how == "With optimizer.lr = 0.01."
 
 
 def test_effect_says_so_when_another_factor_may_be_behind_it(study):
@@ -136,9 +136,9 @@ def test_three_rates_from_small_to_large_are_on_a_logarithmic_axis(study):
 
 
 def test_heat_map_has_a_row_a_value_of_the_first_factor(study):
-    (found,) = heat_maps(ReportSubject(*study))
-    assert (found.row_labels, found.column_labels) == (("none", "flip"), ("0.01", "0.1"))
-    np.testing.assert_allclose(found.cells, [[0.90, 0.92], [0.95, 0.89]])
+    (heat_map,) = heat_maps(ReportSubject(*study))
+    assert (heat_map.row_labels, heat_map.column_labels) == (("none", "flip"), ("0.01", "0.1"))
+    np.testing.assert_allclose(heat_map.cells, [[0.90, 0.92], [0.95, 0.89]])
 
 
 def test_pareto_front_holds_what_nothing_beats_in_both():
@@ -223,28 +223,28 @@ def test_test_images_are_left_alone_while_trials_are_missing(unfinished):
 
 def test_gallery_holds_the_surest_mistakes_with_their_own_images(study, digits):
     repeats = ReportSubject(*study).best_repeats
-    found = gallery(repeats, "label")
-    assert found is not None and found.trouble == ""
-    assert found.n == 359 and found.wrong == 359 - round(0.94 * 359)
-    sure = [mistake.size for mistake in found.mistakes]
+    worst = gallery(repeats, "label")
+    assert worst is not None and worst.trouble == ""
+    assert worst.n == 359 and worst.wrong == 359 - round(0.94 * 359)
+    sure = [mistake.size for mistake in worst.mistakes]
     assert sure == sorted(sure, reverse=True)
     ids = list(digits.test.ids)
-    for mistake in found.mistakes:
+    for mistake in worst.mistakes:
         place = ids.index(mistake.id)
         label = int(digits.test.targets["label"][place])
         assert (mistake.true, mistake.predicted) == (str(label), str((label + 1) % 10))
         np.testing.assert_array_equal(mistake.pixels, digits.test.batch([place])[0][0].numpy())
     # The last pictures are wrong in every repeat, those between the accuracies in some.
-    assert {mistake.wrong for mistake in found.mistakes} <= {1, 2, 3}
+    assert {mistake.wrong for mistake in worst.mistakes} <= {1, 2, 3}
 
 
 def test_gallery_says_so_when_the_data_has_changed(study):
     result, runs = study
     repeats = ReportSubject(result, runs).best_repeats
-    changed = [replace(one, predictions=replace(one.predictions, data="0" * 64)) for one in repeats]
-    found = gallery(changed, "label")
-    assert "no longer what the run was trained on" in found.trouble
-    assert all(mistake.pixels is None for mistake in found.mistakes) and found.mistakes
+    changed = [replace(repeat, predictions=replace(repeat.predictions, data="0" * 64)) for repeat in repeats]
+    worst = gallery(changed, "label")
+    assert "no longer what the run was trained on" in worst.trouble
+    assert all(mistake.pixels is None for mistake in worst.mistakes) and worst.mistakes
 
 
 def test_gallery_says_so_when_the_data_is_gone(own_study):
@@ -292,10 +292,10 @@ def test_recipes_can_be_trained_again_as_they_are(study):
 
 def test_axis_of_one_value_has_no_effect(study):
     result, runs = study
-    one = Axis("epochs", ("epochs",), (AxisValue("5", 5),))
+    epochs = Axis("epochs", ("epochs",), (AxisValue("5", 5),))
     settings = tuple(replace(s, values={**s.values, "epochs": "5"}) for s in result.settings)
-    found = effects(ReportSubject(replace(result, axes=(*result.axes, one), settings=settings), runs))
-    assert {effect.axis for effect in found} == {"augment", "optimizer.lr"}
+    shown = effects(ReportSubject(replace(result, axes=(*result.axes, epochs), settings=settings), runs))
+    assert {effect.axis for effect in shown} == {"augment", "optimizer.lr"}
 
 
 def test_search_keeps_the_best_of_whole_trainings(study):
@@ -340,9 +340,9 @@ def test_names_too_long_for_figures_bear_their_keys_which_the_table_explains(stu
 
 def test_bare_value_is_named_with_what_it_is_the_value_of(study):
     result, runs = study
-    one = replace(result.settings[0], label="0.01", values={"optimizer.lr": "0.01"})
+    plain = replace(result.settings[0], label="0.01", values={"optimizer.lr": "0.01"})
     call = replace(result.settings[1], label="adam(lr=1)", values={"optimizer.lr": "adam(lr=1)"})
-    subject = ReportSubject(replace(result, settings=(one, call), axes=result.axes[1:]), runs)
+    subject = ReportSubject(replace(result, settings=(plain, call), axes=result.axes[1:]), runs)
     assert (subject.label("s0"), subject.label("s1")) == ("optimizer.lr=0.01", "adam(lr=1)")
     assert settings_table(subject).columns[0].label == "optimizer.lr"
 

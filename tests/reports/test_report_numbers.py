@@ -24,8 +24,8 @@ from cnnlab.studies.result import Trial
 
 
 def details(truth: np.ndarray, predicted: np.ndarray, period: float | None = None, unit: str = "number"):
-    found = NumberPredictions("time" if period else "age", truth, predicted, period, unit)  # type: ignore[arg-type]
-    return NumberDetails("test", (0,), found)
+    predictions = NumberPredictions("time" if period else "age", truth, predicted, period, unit)  # type: ignore[arg-type]
+    return NumberDetails("test", (0,), predictions)
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +50,9 @@ def test_times_are_written_as_clocks_show_them() -> None:
 
 def test_tables_tell_how_far_off_and_where() -> None:
     truth = np.arange(120.0)
-    one = details(truth, truth + np.where(truth < 60, 2.0, -4.0))
-    assert [row[1] for row in shares_table(one).rows] == [2, 4, 4, 4, 4, 4]
-    rows = parts_table(one).rows
+    shown = details(truth, truth + np.where(truth < 60, 2.0, -4.0))
+    assert [row[1] for row in shares_table(shown).rows] == [2, 4, 4, 4, 4, 4]
+    rows = parts_table(shown).rows
     assert len(rows) == 12 and sum(row[2] for row in rows) == 120
     assert rows[0][3:] == (2, 2, 2) and rows[-1][3:] == (4, 4, -4)
 
@@ -68,9 +68,9 @@ def test_numbers_are_drawn_however_many_and_however_right(count: int, period: fl
     truth = np.linspace(0, 700, count)
     unit = "minutes" if period else "number"
     for predicted in (truth, truth + np.linspace(-900, 900, count)):
-        one = details(truth, predicted, period, unit)
+        shown = details(truth, predicted, period, unit)
         for draw in (draw_numbers, draw_distances):
-            svg = svg_of(draw(one))
+            svg = svg_of(draw(shown))
             assert "nan" not in svg and len(svg) < 200_000
 
 
@@ -99,11 +99,11 @@ def test_names_in_figures_stay_as_they_are_in_the_page() -> None:
 def test_the_farthest_off_come_first_with_their_own_images(clocks: cnnlab.Run) -> None:
     predictions = clocks.predictions("test")
     repeats = (Repeat(Trial(0, "finished"), clocks, predictions),)
-    (found,) = number_details(repeats)
+    (shown,) = number_details(repeats)
     gallery = farthest_off(repeats, "time")
     assert gallery is not None and gallery.trouble == ""
     sizes = [mistake.size for mistake in gallery.mistakes]
-    assert sizes == sorted(sizes, reverse=True) and sizes[0] == found.predictions.distances.max()
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] == shown.predictions.distances.max()
     assert gallery.words(gallery.mistakes[0]).startswith("off by ")
     assert all(mistake.pixels is not None for mistake in gallery.mistakes)
 

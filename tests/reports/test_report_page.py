@@ -89,8 +89,8 @@ def test_numbers_shown_are_those_of_the_result(study, reader):
     for setting in study[0].settings:
         summary = setting.summary("test_accuracy")
         assert f"{summary.mean * 100:.2f} {summary.low * 100:.2f} to {summary.high * 100:.2f}" in text
-    for one in study[0].families[0].comparisons:
-        assert f"{one.difference * 100:+.2f}".replace("-", "−") in text
+    for comparison in study[0].families[0].comparisons:
+        assert f"{comparison.difference * 100:+.2f}".replace("-", "−") in text
 
 
 def test_every_figure_has_words_and_a_table(reader):
@@ -118,7 +118,7 @@ def test_ids_are_used_once_and_what_is_referred_to_is_there(reader):
     ids = [a["id"] for _, a in reader.elements if a.get("id")]
     assert len(ids) == len(set(ids))
     wanted = {str(a["href"])[1:] for _, a in reader.elements if str(a.get("href") or "").startswith("#")}
-    clips = {found for _, a in reader.elements for found in re.findall(r"url\(#([^)]+)\)", str(a.get("clip-path")))}
+    clips = {clip for _, a in reader.elements for clip in re.findall(r"url\(#([^)]+)\)", str(a.get("clip-path")))}
     assert wanted | clips <= set(ids)
 
 
@@ -131,8 +131,10 @@ def test_mistakes_are_shown_as_images(reader):
 
 def test_figures_take_the_colours_of_the_page(written):
     drawings = re.findall(r"<svg.*?</svg>", written.read_text(), re.DOTALL)
-    assert drawings and not any(re.search(r"#(333333|0072b2|d55e00|ffffff)", one, re.IGNORECASE) for one in drawings)
-    assert all("var(--ink)" in one for one in drawings)
+    assert drawings and not any(
+        re.search(r"#(333333|0072b2|d55e00|ffffff)", drawing, re.IGNORECASE) for drawing in drawings
+    )
+    assert all("var(--ink)" in drawing for drawing in drawings)
 
 
 def test_same_input_gives_the_same_bytes(study, written, tmp_path):
@@ -218,7 +220,7 @@ def test_sources_of_published_numbers_are_named_and_each_has_its_table(study, tm
     path = write_study_report(replace(result, published=(*result.published, other)), runs, tmp_path)
     text = words(Reader(path.read_text()))
     assert "Published: test accuracy, A paper" in text and "Published: test accuracy, Another paper" in text
-    tables = {found.stem for found in (tmp_path / "report-files" / "tables").glob("published*.csv")}
+    tables = {path.stem for path in (tmp_path / "report-files" / "tables").glob("published*.csv")}
     assert tables == {"published-test-accuracy", "published-test-accuracy-2"}
 
 

@@ -89,8 +89,8 @@ def test_units_stand_behind_numbers():
 
 
 def test_columns_that_hold_nothing_go():
-    found = Table("t", "t", (TableColumn("a", "a"), TableColumn("b", "b")), (("x", None), ("y", None))).without_empty()
-    assert [column.key for column in found.columns] == ["a"] and found.rows == (("x",), ("y",))
+    table = Table("t", "t", (TableColumn("a", "a"), TableColumn("b", "b")), (("x", None), ("y", None))).without_empty()
+    assert [column.key for column in table.columns] == ["a"] and table.rows == (("x",), ("y",))
 
 
 def test_slug_is_a_name_for_a_file():

@@ -7,7 +7,7 @@ from cnnlab.runs.data_folder import data_folder
 
 
 @pytest.mark.parametrize(
-    ("spec", "found", "folder"),
+    ("spec", "origin", "folder"),
     [
         ("folder(path=d/photos, size=8)", "/home/me/d/photos", "/home/me"),
         ("folder(path=photos)", "/home/me/photos", "/home/me"),
@@ -25,8 +25,8 @@ from cnnlab.runs.data_folder import data_folder
         (None, "/home", None),
     ],
 )
-def test_it_is_what_the_relative_path_started_from(spec: Any, found: str, folder: str | None) -> None:
-    info = {"data": {"source": {"from": found}}}
+def test_it_is_what_the_relative_path_started_from(spec: Any, origin: str, folder: str | None) -> None:
+    info = {"data": {"source": {"from": origin}}}
     assert data_folder({"data": spec}, info) == (None if folder is None else Path(folder))
 
 

@@ -171,10 +171,10 @@ def test_frame_has_a_row_a_run(root: Path, make_run: MakeRun) -> None:
 
 
 def test_comparison_shows_what_differs_and_what_came_out(root: Path, make_run: MakeRun) -> None:
-    one = make_run(seed=0, info={"execution": {"device": "cpu", "threads": 2}, "environment": {"torch": "2.10"}})
-    two = make_run(seed=1, finish=False, ema=0.9, info={"execution": {"device": "cpu", "threads": 1}})
-    comparison = RunStore(root).compare([one.name, two.name])
-    assert comparison.runs == [one.name, two.name]
+    first = make_run(seed=0, info={"execution": {"device": "cpu", "threads": 2}, "environment": {"torch": "2.10"}})
+    second = make_run(seed=1, finish=False, ema=0.9, info={"execution": {"device": "cpu", "threads": 1}})
+    comparison = RunStore(root).compare([first.name, second.name])
+    assert comparison.runs == [first.name, second.name]
     assert comparison.recipe == {"seed": [0, 1], "ema": [None, 0.9]}
     assert comparison.execution == {"execution.threads": [2, 1], "environment.torch": ["2.10", None]}
     assert comparison.scores["test.accuracy"] == [0.875, None] and comparison.samples["test"] == [100, None]

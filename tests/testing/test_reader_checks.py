@@ -107,10 +107,10 @@ def without_looking(place: SearchPath, path: str) -> Source:
 
 
 def without_care(place: SearchPath, path: str) -> Source:
-    found = place.find(path)
+    file = place.find(path)
 
     def read() -> Content:
-        pixels = np.frombuffer(found.read_bytes(), np.uint8).reshape(PIXELS.shape)
+        pixels = np.frombuffer(file.read_bytes(), np.uint8).reshape(PIXELS.shape)
         return Content({"train": SourceSplit(RawImageArrays(pixels, "numbers", "first"), {})})
 
     return replace(sound(place, path), read=read)

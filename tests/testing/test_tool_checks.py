@@ -157,7 +157,7 @@ def hook_a_tensor(classifier: Classifier) -> None:
         (replace_a_parameter, "the identity of network.head.bias changed"),
         (gather_statistics, "the values of network.bn1.running_mean changed"),
         (stop_dropping, "the attribute p of network.dropout1 changed"),
-        (hook_a_tensor, "the hooks of network.head.weight changed"),
+        (hook_a_tensor, "the backward_hooks of network.head.weight changed"),
         (
             lambda classifier: classifier.requires_grad_(False),
             "requires_grad of network.head.bias was True and is False",

@@ -17,9 +17,9 @@ def weights(run: Run, name: str = "model") -> dict[str, Tensor]:
     return load_classifier(run.folder / f"{name}.safetensors").network.state_dict()
 
 
-def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+def equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     """Whether they are the same to the bit."""
-    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
+    return first.keys() == second.keys() and all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 def history(run: Run) -> dict[str, Any]:

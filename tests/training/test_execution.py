@@ -194,16 +194,16 @@ def test_the_choice_is_on_record_and_a_resumed_run_keeps_its_precision(
 ) -> None:
     caplog.set_level(logging.INFO, "cnnlab")
     monkeypatch.setattr(execution, "has_native_bfloat16", lambda device: True)
-    found = PrecisionChoice("bfloat16", "timed", 0.4, float32=0.2, bfloat16=0.1, images=8)
-    monkeypatch.setattr(execution, "choose_precision", lambda *given: found)
+    choice = PrecisionChoice("bfloat16", "timed", 0.4, float32=0.2, bfloat16=0.1, images=8)
+    monkeypatch.setattr(execution, "choose_precision", lambda *given: choice)
     stopped, _ = interrupted(after=2, precision="auto", kernels="torch")
-    assert stopped.info["precision_choice"] == found.to_dict()
+    assert stopped.info["precision_choice"] == choice.to_dict()
     assert caplog.messages[0] == "computing in bfloat16 on 1 thread (2.0 × float32, tried for 0.4 s)"
     monkeypatch.setattr(execution, "choose_precision", _nothing_is_timed)
     run = small_run(precision="auto", kernels="torch")
     assert run.folder == stopped.folder and run.status == "finished"
     assert run.info["execution"]["precision"] == "bfloat16"
-    assert run.info["precision_choice"] == found.to_dict()
+    assert run.info["precision_choice"] == choice.to_dict()
     assert "computing in bfloat16 on 1 thread (as the run was begun)" in caplog.messages
 
 
@@ -260,12 +260,12 @@ def test_weights_are_drawn_from_the_seed_alone(tiny: dict[str, Any]) -> None:
         return build_classifier(setting).state_dict()
 
     torch.manual_seed(1)
-    one = weights(0)
+    first = weights(0)
     with scope(9, "elsewhere"):
-        two = weights(0)
-    assert all(torch.equal(value, two[name]) for name, value in one.items())
+        second = weights(0)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
     other = weights(1)
-    assert any(not torch.equal(value, other[name]) for name, value in one.items())
+    assert any(not torch.equal(value, other[name]) for name, value in first.items())
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

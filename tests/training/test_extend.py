@@ -53,9 +53,9 @@ def test_parents_with_the_same_weights_and_another_past_have_different_children(
     still = {"optimizer": "sgd(lr=1e-60)", "select": "last"}
     parents = [small_run(epochs=epochs, **still) for epochs in (1, 2)]
     assert equal(*map(weights, parents))
-    one, other = (extend(parent, "+1") for parent in parents)
-    assert one.digest != other.digest
-    assert (one.epochs_done, other.epochs_done) == (2, 3)
+    short, longer = (extend(parent, "+1") for parent in parents)
+    assert short.digest != longer.digest
+    assert (short.epochs_done, longer.epochs_done) == (2, 3)
 
 
 def test_the_total_may_be_given_instead(small_run: Trained) -> None:

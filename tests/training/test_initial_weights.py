@@ -132,8 +132,8 @@ def test_an_extension_takes_its_parents_weights_and_normalisation(stored: Path, 
 
 
 def test_the_rate_test_starts_from_the_weights_too(stored: Path, tiny: dict[str, Any]) -> None:
-    found = find_lr({**tiny, "model": NET.format(stored)}, offline=True)
-    assert found.losses
+    curve = find_lr({**tiny, "model": NET.format(stored)}, offline=True)
+    assert curve.losses
 
 
 def test_imagenet_weights_are_not_looked_for_when_offline(tiny: dict[str, Any], tmp_path: Path) -> None:
@@ -143,8 +143,8 @@ def test_imagenet_weights_are_not_looked_for_when_offline(tiny: dict[str, Any], 
 
 
 def test_equal_starts_give_equal_runs(stored: Path, small_run: Trained, tmp_path: Path) -> None:
-    one, other = (small_run(model=NET.format(stored), runs=tmp_path / name) for name in ("one", "other"))
-    assert equal(weights(one), weights(other)) and one.digest == other.digest
+    first, second = (small_run(model=NET.format(stored), runs=tmp_path / name) for name in ("one", "other"))
+    assert equal(weights(first), weights(second)) and first.digest == second.digest
 
 
 @pytest.mark.slow(60)

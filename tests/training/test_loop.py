@@ -130,14 +130,14 @@ def test_a_split_without_targets_is_predicted_and_not_scored(unlabelled: str, sm
 
 def test_the_parts_that_are_not_test_decide_alone(small_run: Trained) -> None:
     # Another test split, and nothing that is learnt or selected changes.
-    one, other = (
+    first, second = (
         small_run(data=Dataset("squares", split(60, 0), split(30, 1), split(30, seed)), **OWN, **RESTLESS)
         for seed in (2, 3)
     )
-    assert one != other
-    assert history(one) == history(other)
-    assert one.info["selected"] == other.info["selected"]
-    assert equal(weights(one), weights(other))
+    assert first != second
+    assert history(first) == history(second)
+    assert first.info["selected"] == second.info["selected"]
+    assert equal(weights(first), weights(second))
 
 
 def test_it_learns(small_run: Trained) -> None:

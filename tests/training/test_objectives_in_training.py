@@ -106,8 +106,8 @@ def test_a_number_that_is_no_class_is_learnt_and_its_classifier_rebuilt_from_the
     assert classifier.classes == {}
     assert classifier.objective.startswith("scalar(column=size")
     Image.fromarray(np.full((6, 6), 150, np.uint8)).save(tmp_path / "grey.png")
-    (found,) = cnnlab.predict(classifier, tmp_path / "grey.png").columns["size"].predicted
-    assert found == pytest.approx(30, abs=8)
+    (predicted,) = cnnlab.predict(classifier, tmp_path / "grey.png").columns["size"].predicted
+    assert predicted == pytest.approx(30, abs=8)
 
 
 def test_two_classes_are_learnt_by_one_output(small_run: Trained, tmp_path: Path) -> None:

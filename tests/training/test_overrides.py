@@ -84,10 +84,10 @@ def test_a_dotted_key_replaces_an_argument_given_by_place() -> None:
 
 
 def test_a_dotted_key_acts_on_the_spec_given_beside_it_in_any_order() -> None:
-    one = Recipe.read(BASE, **{"optimizer.lr": 0.2, "optimizer": "adam"})
+    recipe = Recipe.read(BASE, **{"optimizer.lr": 0.2, "optimizer": "adam"})
     other = Recipe.read(BASE, **{"optimizer": "adam", "optimizer.lr": 0.2})
-    assert one == other
-    assert arguments(one.optimizer)["lr"] == 0.2
+    assert recipe == other
+    assert arguments(recipe.optimizer)["lr"] == 0.2
 
 
 def test_a_dotted_key_reaches_through_a_nested_spec() -> None:

@@ -46,6 +46,6 @@ def test_rows_in_another_order_keep_their_values_under_their_names(tmp_path: Pat
     # As a checkpoint holds them that was written with its names sorted.
     rows = [{"epoch": 1, "loss": 0.5, "step": 3}, {"epoch": 2, "step": 6, "loss": 0.25, "phase": 2}]
     write_history(tmp_path / "history.csv", rows)
-    found = read_history(tmp_path / "history.csv")
-    assert list(found) == ["epoch", "loss", "step", "phase"]
-    assert found[["epoch", "step", "loss"]].to_numpy().tolist() == [[1, 3, 0.5], [2, 6, 0.25]]
+    table = read_history(tmp_path / "history.csv")
+    assert list(table) == ["epoch", "loss", "step", "phase"]
+    assert table[["epoch", "step", "loss"]].to_numpy().tolist() == [[1, 3, 0.5], [2, 6, 0.25]]

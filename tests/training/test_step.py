@@ -48,8 +48,8 @@ def gradients(network: nn.Module) -> dict[str, Tensor]:
     return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
 
-def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
-    return max(float((value - other[name]).detach().abs().max()) for name, value in one.items())
+def largest_difference(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
+    return max(float((value - second[name]).detach().abs().max()) for name, value in first.items())
 
 
 @pytest.mark.parametrize("parts", [2, 3, 4, 8, 16])

@@ -78,14 +78,14 @@ def test_a_layer_stands_for_all_inside_and_rest_for_what_is_not_named(spec: str,
 
 
 def test_the_innermost_name_counts_and_a_name_is_no_prefix_of_another() -> None:
-    found = rates(part("stem|stem.conv1(0)|stem.bn1(0.2)"))
-    assert {name: rate for name, rate in found.items() if name.startswith("stem")} == {
+    by_name = rates(part("stem|stem.conv1(0)|stem.bn1(0.2)"))
+    assert {name: rate for name, rate in by_name.items() if name.startswith("stem")} == {
         "stem.conv1.weight": 0.0,
         "stem.conv1.bias": 0.0,
         "stem.bn1.weight": 0.2,
         "stem.bn1.bias": 0.2,
     }
-    assert found["conv10.weight"] == 0.0
+    assert by_name["conv10.weight"] == 0.0
     with pytest.raises(UsageError, match=r"no layer 'conv1'\. Did you mean"):
         part("conv1")
 
@@ -142,9 +142,9 @@ MODEL = "conv(4)|bn|relu|pool|dense(6)|relu"
 LAYERS = {"conv1", "bn1", "dense1", "head"}
 
 
-def changed(one: dict[str, Tensor], other: dict[str, Tensor]) -> set[str]:
+def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
     """The layers of which any number differs."""
-    return {name.partition(".")[0] for name in one if not torch.equal(one[name], other[name])}
+    return {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
 
 
 PHASES: list[dict[str, Any]] = [

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+TENSOR_HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
+"""Where a tensor keeps its hooks, by kind; None until there is one."""
 _TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -27,13 +29,15 @@ def to_float(images: Tensor) -> Tensor:
 def evaluating(module: nn.Module) -> Iterator[None]:
     """A block for whatever looks at a model: it is in evaluation mode, and its gradients are put aside.
 
-    Afterwards, on error too, modes, gradients, ``requires_grad`` and the hooks of every part are as they were. Weights
-    and running statistics are for the block to leave alone, as evaluation mode does.
+    Afterwards, on error too, modes, gradients, ``requires_grad`` and the hooks of every part and parameter are as they
+    were. Weights and running statistics are for the block to leave alone, as evaluation mode does.
     """
     parts, parameters = list(module.modules()), list(module.parameters())
     modes = [part.training for part in parts]
     kinds = [part._is_full_backward_hook for part in parts]
     hooks = [(held, dict(held)) for part in parts for held in _hooks(part)]
+    tensor_hooks = [(parameter, kind, getattr(parameter, kind)) for parameter in parameters for kind in TENSOR_HOOKS]
+    hooks += [(held, dict(held)) for _, _, held in tensor_hooks if held is not None]
     flags = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
     module.eval()
     for parameter in parameters:
@@ -47,6 +51,10 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         for held, before in hooks:
             held.clear()
             held.update(before)
+        for parameter, where, owned in tensor_hooks:
+            if owned is None:
+                # Emptied and not taken away: autograd goes on asking the same dictionary.
+                (getattr(parameter, where) or {}).clear()
         for parameter, (flag, gradient) in zip(parameters, flags, strict=True):
             parameter.requires_grad_(flag).grad = gradient
 

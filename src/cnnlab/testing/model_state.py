@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.backends import cudnn
 from torch.nn.modules import module as module_hooks
 
+from cnnlab.models.inference import TENSOR_HOOKS
+
 _PLAIN = (bool, int, float, str, tuple, type(None))
 _GLOBALS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "the grad mode": (torch.is_grad_enabled, torch.set_grad_enabled),
@@ -146,7 +148,8 @@ def _of_tensor(tensor: Tensor) -> Iterator[tuple[str, Any]]:
     yield "the values", tensor.detach().clone()
     yield "requires_grad", tensor.requires_grad
     yield "the gradient", None if tensor.grad is None else tensor.grad.detach().clone()
-    yield "the hooks", sorted(tensor._backward_hooks or {})
+    for kind in TENSOR_HOOKS:
+        yield f"the {kind.strip('_')}", sorted(getattr(tensor, kind) or {})
 
 
 def _global_hooks() -> list[tuple[str, int]]:

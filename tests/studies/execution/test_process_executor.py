@@ -85,11 +85,11 @@ def executor(tmp_path_factory):
 
 @pytest.mark.slow(12)
 def test_a_study_killed_and_started_again_gives_the_same_table(tmp_path):
-    content = study_of(base={**BASE, "epochs": 40, "checkpoint_seconds": 0.02, "augment": "shift(0.1)"}, repeats=2)
+    content = study_of(base={**BASE, "epochs": 25, "checkpoint_seconds": 0.02, "augment": "shift(0.1)"}, repeats=2)
     file, runs = tmp_path / "study.yaml", tmp_path / "killed"
     file.write_text(yaml.dump(content))
-    # In the first of four runs, and in the second, with thirty epochs of it to come.
-    for least in (5, 50):
+    # In the first of four runs, and in the second, with twenty epochs of it to come.
+    for least in (5, 30):
         with victim(file, runs):
             until(lambda least=least: epochs_done(runs) >= least)
         # What the worker was at when the study was killed it saves, and leaves.
