@@ -219,10 +219,7 @@ def _from_file(path: Path) -> dict[str, Any]:
             f"there is no study file {path}. Give a YAML file with question, base and vary, or the name of a study "
             "that was run in this folder of runs."
         )
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), str(path))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a text file, so it cannot be a study in YAML.") from error
+    content = yaml.read_file(path, "a study")
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no study: it needs the keys question, base and vary.")
     # Of two that come with cnnlab, in folders of their own, the file may have one name.
@@ -237,7 +234,7 @@ def _recipe_beside(study: Path, name: str) -> dict[str, Any]:
     path = study.parent / name
     if not path.is_file():
         raise UsageError(f"{study} names {name} as its base, and there is no such recipe file beside it.")
-    content = yaml.load(path.read_text(encoding="utf-8"), str(path))
+    content = yaml.read_file(path, "a recipe")
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no recipe: it needs lines such as 'data: fashion-mnist'.")
     return content

@@ -13,7 +13,7 @@ from cnnlab.reports.contents.short_specs import short_spec
 from cnnlab.reports.contents.standalone_tests import compare_standalone
 from cnnlab.reports.contents.tables import counted, listed
 from cnnlab.runs import Run
-from cnnlab.studies.result import Axis, AxisValue, MetricSummary, Setting, StudyResult, Trial
+from cnnlab.studies.result import Axis, AxisValue, Setting, StudyResult, Trial
 from cnnlab.studies.statistics.new_images import Right, right_by, with_new_images
 from cnnlab.studies.statistics.tables import Tables, scored_images
 from cnnlab.studies.statistics.timing import untimed
@@ -47,9 +47,10 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
     axes, values = _axes([group.recipe for group in groups])
     settings = tuple(_setting(place, group, values[place], measures) for place, group in enumerate(groups))
     seeds = tuple(sorted({trial.seed for setting in settings for trial in setting.trials}))
+    tables = Tables.of(settings, seeds, metrics, together=_together(groups, measures), images=scored_images(unique))
     by_name = {run.name: run for run in unique}
     right = right_by(lambda run, split: by_name[run].predictions(split))
-    settings = _summarised(_named(settings), seeds, metrics, scored_images(unique), right)
+    settings = _named(tuple(_summarised(setting, metrics, tables, right) for setting in settings))
     table, multiplicity, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
     infos = [run.info for run in unique]
     first = next((info for info in infos if info.get("status") == "finished"), infos[0])
@@ -132,25 +133,30 @@ def _chosen_by(runs: Sequence[Run]) -> str:
 def _setting(place: int, group: _Group, values: Mapping[str, str], measures: Sequence[Measure]) -> Setting:
     trials = tuple(_trial(run, measures) for run in group.runs)
     label = ", ".join(f"{axis}={value}" for axis, value in values.items())
-    return Setting(f"s{place}", label, values, group.recipe, trials)
+    return Setting(_key(place), label, values, group.recipe, trials)
 
 
-def _summarised(
-    settings: Sequence[Setting],
-    seeds: Sequence[int],
-    metrics: Sequence[Metric],
-    images: Mapping[str, int],
-    right: Right,
-) -> tuple[Setting, ...]:
-    tables, judged = Tables.of(settings, seeds, metrics, images=images), metrics[0]
+def _key(place: int) -> str:
+    return f"s{place}"
 
-    def of(setting: Setting) -> tuple[MetricSummary, ...]:
-        runs = [str(trial.run) for trial in setting.finished]
-        first = with_new_images(tables.summary(judged, setting.key), judged, runs, right)
-        every = (first, *(tables.summary(metric, setting.key) for metric in metrics[1:]))
-        return tuple(summary for summary in every if summary.values)
 
-    return tuple(replace(setting, summaries=of(setting)) for setting in settings)
+def _together(groups: Sequence[_Group], measures: Sequence[Measure]) -> dict[str, dict[str, float]]:
+    """By metric and setting the measures of all finished runs of a setting."""
+    values: dict[str, dict[str, float]] = {measure.metric.name: {} for measure in measures if measure.is_of_setting}
+    for place, group in enumerate(groups):
+        finished = [run for run in group.runs if run.status == "finished"]
+        for measure in (measure for measure in measures if measure.is_of_setting and finished):
+            value = measure.value(finished)
+            if value is not None:
+                values[measure.metric.name][_key(place)] = value
+    return values
+
+
+def _summarised(setting: Setting, metrics: Sequence[Metric], tables: Tables, right: Right) -> Setting:
+    runs = [str(trial.run) for trial in setting.finished]
+    first = with_new_images(tables.summary(metrics[0], setting.key), metrics[0], runs, right)
+    summaries = (first, *(tables.summary(metric, setting.key) for metric in metrics[1:]))
+    return replace(setting, summaries=tuple(summary for summary in summaries if summary.values))
 
 
 def _named(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
@@ -175,7 +181,8 @@ def _trial(run: Run, measures: Sequence[Measure]) -> Trial:
     if run.status != "finished":
         reason = f"{run.state} at epoch {run.epochs_done}{f' of {run.epochs}' if run.epochs else ''}"
         return Trial(seed, "missing", reason=reason, **facts)
-    return Trial(seed, "finished", metrics={m.metric.name: m.of(run) for m in measures}, **facts)
+    values = {measure.metric.name: measure.value(run) for measure in measures if not measure.is_of_setting}
+    return Trial(seed, "finished", metrics=values, **facts)
 
 
 def _axes(recipes: Sequence[Mapping[str, Any]]) -> tuple[tuple[Axis, ...], list[dict[str, str]]]:
