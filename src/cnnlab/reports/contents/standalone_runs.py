@@ -13,7 +13,7 @@ from cnnlab.reports.contents.short_specs import short_spec
 from cnnlab.reports.contents.standalone_tests import compare_standalone
 from cnnlab.reports.contents.tables import counted, listed
 from cnnlab.runs import Run
-from cnnlab.studies.result import Axis, AxisValue, MetricSummary, Setting, StudyResult, Trial
+from cnnlab.studies.result import Axis, AxisValue, Setting, StudyResult, Trial
 from cnnlab.studies.statistics.new_images import Right, right_by, with_new_images
 from cnnlab.studies.statistics.tables import Tables, scored_images
 from cnnlab.studies.statistics.timing import untimed
@@ -50,7 +50,7 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
     tables = Tables.of(settings, seeds, metrics, together=_together(groups, measures), images=scored_images(unique))
     by_name = {run.name: run for run in unique}
     right = right_by(lambda run, split: by_name[run].predictions(split))
-    settings = _summarised(_named(settings), metrics, tables, right)
+    settings = _named(tuple(_summarised(setting, metrics, tables, right) for setting in settings))
     table, multiplicity, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
     infos = [run.info for run in unique]
     first = next((info for info in infos if info.get("status") == "finished"), infos[0])
@@ -152,18 +152,11 @@ def _together(groups: Sequence[_Group], measures: Sequence[Measure]) -> dict[str
     return values
 
 
-def _summarised(
-    settings: Sequence[Setting], metrics: Sequence[Metric], tables: Tables, right: Right
-) -> tuple[Setting, ...]:
-    judged = metrics[0]
-
-    def of(setting: Setting) -> tuple[MetricSummary, ...]:
-        runs = [str(trial.run) for trial in setting.finished]
-        first = with_new_images(tables.summary(judged, setting.key), judged, runs, right)
-        every = (first, *(tables.summary(metric, setting.key) for metric in metrics[1:]))
-        return tuple(summary for summary in every if summary.values)
-
-    return tuple(replace(setting, summaries=of(setting)) for setting in settings)
+def _summarised(setting: Setting, metrics: Sequence[Metric], tables: Tables, right: Right) -> Setting:
+    runs = [str(trial.run) for trial in setting.finished]
+    first = with_new_images(tables.summary(metrics[0], setting.key), metrics[0], runs, right)
+    summaries = (first, *(tables.summary(metric, setting.key) for metric in metrics[1:]))
+    return replace(setting, summaries=tuple(summary for summary in summaries if summary.values))
 
 
 def _named(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
