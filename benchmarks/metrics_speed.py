@@ -75,8 +75,8 @@ def page(record: dict[str, Any]) -> str:
     lines = [
         "# The metrics of an epoch",
         "",
-        f"Accuracy, balanced accuracy, macro F1 and top-5 accuracy of {IMAGES:,} pictures and {CLASSES} classes: medians "
-        f"of {CALLS} calls. Measured {record['measured']} on {machine.sentence(record['machine'])}.",
+        f"Accuracy, balanced accuracy, macro F1 and top-5 accuracy of {IMAGES:,} pictures and {CLASSES} classes: "
+        f"medians of {CALLS} calls. Measured {record['measured']} on {machine.sentence(record['machine'])}.",
         "",
         "| by | milliseconds |",
         "| --- | --- |",
