@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from cnnlab.evaluation.student_t import two_sided_p
+from cnnlab.evaluation.student_t import t_quantile, two_sided_p
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Pairs: TypeAlias = tuple[tuple[int, int], ...]
@@ -49,10 +49,10 @@ class LargestT:
         """What the largest |t| exceeds with probability 1 - level."""
         from scipy.optimize import brentq
 
-        low = float(special.stdtrit(df, 0.5 + level / 2))
+        low = t_quantile(level, df)
         if self.count == 1:
             return low
-        high = float(special.stdtrit(df, 1 - (1 - level) / (2 * self.count)))
+        high = t_quantile(1 - (1 - level) / self.count, df)
         if self.p_value(high, df) > 1 - level or self.p_value(low, df) <= 1 - level:
             return high
         return float(brentq(lambda t: self.p_value(t, df) - (1 - level), low, high, xtol=1e-7))

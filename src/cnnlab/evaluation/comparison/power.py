@@ -136,9 +136,9 @@ def power_by_own_variances(
     own = repeats - 1
     steadied = [(own * seen + prior * mean) / (own + prior) for seen in (seen_first, seen_second)]
     total = steadied[0] + steadied[1]
-    freedom = np.maximum(total**2 * (df + prior) / (steadied[0] ** 2 + steadied[1] ** 2), own * blocked)
+    effective_df = np.maximum(total**2 * (df + prior) / (steadied[0] ** 2 + steadied[1] ** 2), own * blocked)
     true = spreads.first + spreads.second
-    critical = special.stdtrit(freedom, 0.5 + level / 2) * np.sqrt(total / true)
+    critical = special.stdtrit(effective_df, 0.5 + level / 2) * np.sqrt(total / true)
     shift = abs(difference) / sqrt(true / repeats)
     return float(np.mean(special.ndtr(shift - critical) + special.ndtr(-shift - critical)))
 
@@ -149,10 +149,10 @@ def _drawn_variances(df: float, df_of_others: float) -> tuple[Array, Array, Arra
     from scipy.stats import qmc
 
     points = qmc.Sobol(3, scramble=True, rng=0).random(_DRAWS).T
-    freedoms = (df, df, df_of_others)
+    dfs = (df, df, df_of_others)
     first, second, others = (
         special.gammaincinv(free / 2, u) / (free / 2) if free else np.ones(_DRAWS)
-        for free, u in zip(freedoms, points, strict=True)
+        for free, u in zip(dfs, points, strict=True)
     )
     return first, second, others
 

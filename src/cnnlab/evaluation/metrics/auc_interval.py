@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cnnlab.evaluation.intervals import LEVEL, Interval
 from cnnlab.evaluation.metrics.class_probabilities import Array
-from cnnlab.evaluation.student_t import t_quantile
+from cnnlab.evaluation.student_t import t_quantile, welch_satterthwaite
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +61,12 @@ def auc_interval(found: AucParts, level: float = LEVEL) -> Interval:
     Student's t stands in for the normal, with the degrees of freedom of Satterthwaite, as in the test of Brunner and
     Munzel (2000): a class may have few pictures. Coverage by simulation is in ``benchmarks/results``.
     """
-    variances = [float((found.parts[side] ** 2).sum()) for side in (found.is_own, ~found.is_own)]
-    total = sum(variances)
-    if not total:
-        return _without_a_mistake(found.auc, min(found.own, found.others), level)
-    df = total**2 / (variances[0] ** 2 / (found.own - 1) + variances[1] ** 2 / (found.others - 1))
-    return _by_log_odds(found.auc, total, t_quantile(level, df), level)
+    counts = (found.own, found.others)
+    squares = [float((found.parts[side] ** 2).sum()) for side in (found.is_own, ~found.is_own)]
+    if not any(squares):
+        return _without_a_mistake(found.auc, min(counts), level)
+    error, df = welch_satterthwaite((squares[0] * counts[0], squares[1] * counts[1]), counts)
+    return _by_log_odds(found.auc, error**2, t_quantile(level, df), level)
 
 
 def mean_auc_interval(classes: list[AucParts], level: float = LEVEL) -> Interval:
