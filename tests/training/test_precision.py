@@ -360,7 +360,7 @@ def test_a_pass_that_was_held_up_does_not_decide_for_good(held_up: int, monkeypa
     trial.run(lambda: held_up_once)
     # After the first pass over a slice took most of the budget nothing more is begun; what that looks like is not
     # remembered.
-    assert trial.is_final == (held_up % 6 > 1)
+    assert trial.is_final == (held_up not in (0, 1, 4, 5))
     if trial.is_final:
         assert (trial.choice().precision, trial.choice().images) == ("bfloat16", 8)
 

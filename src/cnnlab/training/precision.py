@@ -54,7 +54,9 @@ MOST_SECONDS = 2.0
 SHARE = 0.03
 _FORMATS: tuple[Precision, ...] = get_args(Precision)
 _SLICES = (2, 8, 32, 128)
-_TURNS = 2
+# After the first pass in each format, which makes kernels: of slices that decide, whose passes last long enough to be
+# held up now and then, and of those before them.
+_TURNS, _TURNS_BEFORE = 3, 1
 
 # A format clearly ahead on a slice of this many pictures is so on the whole batch: what a call costs beside its
 # arithmetic weighs less there, and it weighs against bfloat16.
@@ -245,7 +247,7 @@ class PrecisionTrial:
         The first turn of a slice also pays for making kernels.
         """
         for size in (*(size for size in _SLICES if 2 * size <= self.work.batch), self.work.batch):
-            for _ in range(1 + _TURNS):
+            for _ in range(1 + self._turns(size)):
                 for precision in _FORMATS:
                     yield size, precision
 
@@ -267,14 +269,23 @@ class PrecisionTrial:
         return self.forward * _PASSES * _SLICES[0]
 
     def _is_clear_on(self, size: int) -> bool:
-        float32, bfloat16 = (self._best(size, precision) for precision in _FORMATS)
-        if not self._is_warm_on(size) or float32 is None or bfloat16 is None:
-            return False
-        # A pass is soon held up to several times its length, but not all of them.
-        if len(self.passes[size, "bfloat16"]) <= _TURNS:
-            return False
-        is_behind = size > _SLICES[0] and bfloat16 > _FAR_BEHIND * float32
-        return is_behind or (size >= self._least_telling and float32 > _CLEARLY_AHEAD * bfloat16)
+        """Whether one format is so far ahead that larger slices would tell no other."""
+        # A short pass is soon held up to several times its length, but not on two slices.
+        timed = sorted({size for size, _ in self.passes})
+        if len(timed) > 1 and all(self._ratio_on(each) > _FAR_BEHIND for each in timed[-2:]):
+            return True
+        has_all_turns = len(self.passes[size, "bfloat16"]) > self._turns(size)
+        return size >= self._least_telling and has_all_turns and self._ratio_on(size) < 1 / _CLEARLY_AHEAD
+
+    def _ratio_on(self, size: int) -> float:
+        """How many times as long as in float32 a pass takes in bfloat16; 1 before both were timed with kernels made."""
+        if not self._is_warm_on(size):
+            return 1.0
+        float32, bfloat16 = (min(self.passes[size, precision][1:]) for precision in _FORMATS)
+        return bfloat16 / float32
+
+    def _turns(self, size: int) -> int:
+        return _TURNS if size >= min(self._least_telling, self.work.batch) else _TURNS_BEFORE
 
     def _is_warm_on(self, size: int) -> bool:
         """Whether each format was timed with its kernels made."""
