@@ -9,6 +9,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
+# Processes of several threads that share the cores with others would spend most of their time spinning. It is read when
+# torch is loaded, here and in processes that tests start.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # A busy machine is no failure. Examples are the same each time, so that what fails was broken by what was changed;
 # others are looked for by `pytest --hypothesis-profile=explore`.
 _PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -39,11 +43,14 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _shared_cache: Path)
 
 
 @pytest.fixture
-def data_dir() -> Path:
-    """The folder of real data sets; a test that needs it is skipped where there is none."""
+def data_dir(_apart: None, _shared_cache: Path) -> Path:
+    """The folder of real data sets, decoded once for all tests; a test that needs it is skipped where there is none."""
     folder = os.environ.get("CNNLAB_DATA")
     if not folder or not Path(folder).is_dir():
         pytest.skip("CNNLAB_DATA names no folder of data sets")
+    for part in ("decoded", "fingerprints", "verified"):
+        (_shared_cache / part).mkdir(exist_ok=True)
+        (Path(os.environ["CNNLAB_CACHE"]) / part).symlink_to(_shared_cache / part)
     return Path(folder)
 
 

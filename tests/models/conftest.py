@@ -17,7 +17,7 @@ def native_here() -> Iterator[None]:
         reason = why_not()
         if reason is not None:
             pytest.skip(reason)
-        patch.setattr(convolutions, "_FEWEST_TILES", 1)
+        patch.setattr(convolutions, "_are_enough", lambda outputs: True)
         yield
 
 

@@ -383,9 +383,9 @@ def test_squeezenet_knows_real_cats_and_dogs(data_dir: Path) -> None:
     train = data.load_data("cats-vs-dogs.zip", data_dir=data_dir, offline=True).train
     shares = []
     for label, first, last in ((0, 281, 285), (1, 151, 268)):
-        images, _ = train.batch(torch.where(train.targets["label"] == label)[0][:100])
+        images, _ = train.batch(torch.where(train.targets["label"] == label)[0][:60])
         with torch.no_grad():
-            found = torch.cat([classifier(part) for part in images.split(25)]).argmax(1)
+            found = torch.cat([classifier(part) for part in images.split(20)]).argmax(1)
         shares.append(((found >= first) & (found <= last)).float().mean().item())
-    # Measured: 0.55 and 0.95 of these; 0.55 and 0.91 of another hundred each. By chance: 0.005 and 0.118.
+    # Measured: 0.65 and 0.95 of these; 0.55 and 0.95 of the first hundred each. By chance: 0.005 and 0.118.
     assert shares[0] > 0.45 and shares[1] > 0.85

@@ -13,6 +13,7 @@ from PIL import Image
 import cnnlab
 from cnnlab.evaluation import Confusion, NumberPredictions
 from cnnlab.reports import write_runs_report
+from cnnlab.reports.colours import COLOURS
 from cnnlab.reports.contents.mistakes import farthest_off
 from cnnlab.reports.contents.numbers import NumberDetails, number_details, number_text, parts_table, shares_table
 from cnnlab.reports.contents.report_subject import Repeat
@@ -83,6 +84,16 @@ def test_images_within_figures_are_whole_in_the_page() -> None:
         with Image.open(io.BytesIO(base64.b64decode(content))) as image:
             assert image.width > 1
         assert "f1-data" not in page
+
+
+def test_names_in_figures_stay_as_they_are_in_the_page() -> None:
+    # As a colour of the page's, and as an attribute, would be written in the tags around them.
+    names = (COLOURS[0], 'id="a"')
+    svg = svg_of(draw_confusion_matrix(Confusion(names, np.eye(2, dtype=np.int64))))
+    page = inline(svg, "f1")
+    for name in names:
+        assert page.count(f">{name}<") == svg.count(f">{name}<") > 0
+    assert COLOURS[0].lower() not in re.sub(">[^<]*<", "><", page).lower()
 
 
 def test_the_farthest_off_come_first_with_their_own_images(clocks: cnnlab.Run) -> None:

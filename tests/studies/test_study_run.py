@@ -10,11 +10,11 @@ import pytest
 from small_studies import BASE, numbers, run_here, study_of
 
 import cnnlab
-from cnnlab import data
+from cnnlab import data, training
 from cnnlab.core import measurements
 from cnnlab.core.errors import CnnlabWarning, RunBusyError, StorageError, UsageError
 from cnnlab.core.files import storage_errors
-from cnnlab.runs import RunStore
+from cnnlab.runs import Run, RunStore
 from cnnlab.studies import Study, StudyResult, planning
 from cnnlab.studies.execution.executor import Executor, Failed, Finished, Started, Throughput
 from cnnlab.studies.execution.run_trial import StepTiming
@@ -249,6 +249,68 @@ def test_execution_is_fixed_once(runs):
     assert second.record.asked["precision"] == "auto"
     choice = second.record.execution["precision_choice"]
     assert choice["precision"] == second.record.execution["precision"] and choice["why"] != "asked for"
+
+
+AUTO = {**BASE, "precision": "auto"}
+
+
+@pytest.fixture
+def begun_in_bfloat16(runs, monkeypatch):
+    """A study of four trials that chose bfloat16, of which two are trained, on a processor that has it not."""
+    first = Study(study_of(base=AUTO, repeats=1), runs=runs)
+    run_here(first)
+    first.record.state["execution"]["precision"] = "bfloat16"
+    first.record.save()
+    for folder in runs.glob("small-*"):
+        info = json.loads((folder / "run.json").read_text())
+        info["execution"]["precision"] = "bfloat16"
+        (folder / "run.json").write_text(json.dumps(info))
+    monkeypatch.setattr(training.execution, "has_native_bfloat16", lambda device: False)
+    return study_of(base=AUTO, repeats=2)
+
+
+def precisions(result, runs):
+    return [
+        Run(runs / trial.run).info["execution"]["precision"]
+        for seed in (0, 1)
+        for setting in result.settings
+        for trial in setting.trials
+        if trial.seed == seed
+    ]
+
+
+def test_a_study_in_bfloat16_goes_on_in_float32_where_that_is_not_native_and_says_so(begun_in_bfloat16, runs):
+    with pytest.warns(
+        CnnlabWarning, match=r"many times slower than float32 here\. Those begun here are trained in float32"
+    ):
+        result = run_here(Study(begun_in_bfloat16, runs=runs))
+    assert precisions(result, runs) == ["bfloat16", "bfloat16", "float32", "float32"]
+    assert any("2 of 4 trials were trained otherwise than the rest" in note for note in result.notes)
+    # Where the study was begun it goes on as it was.
+    assert Study(begun_in_bfloat16, runs=runs).record.execution["precision"] == "bfloat16"
+
+
+def test_a_study_that_names_bfloat16_keeps_to_it_and_says_that_it_is_slow(begun_in_bfloat16, runs):
+    named = {**begun_in_bfloat16, "base": {**BASE, "precision": "bfloat16"}}
+    with pytest.warns(CnnlabWarning, match="many times slower than float32 here, for precision=bfloat16 asks for it"):
+        result = run_here(Study(named, runs=runs))
+    assert precisions(result, runs) == ["bfloat16"] * 4
+
+
+def test_a_trial_begun_in_bfloat16_goes_on_in_it_with_a_warning_that_names_its_run(begun_in_bfloat16, runs):
+    finished = next(runs.glob("small-*"))
+    info = json.loads((finished / "run.json").read_text())
+    (finished / "run.json").write_text(json.dumps({**info, "status": "unfinished", "epochs_done": 0, "step": 0}))
+    names_it = pytest.warns(CnnlabWarning, match=rf"not finished \(1\) go on in it.*delete {finished.name}")
+    with pytest.warns(CnnlabWarning, match="Those begun here are trained in float32"), names_it:
+        result = run_here(Study({**begun_in_bfloat16, "repeats": 1}, runs=runs))
+    assert precisions(result, runs) == ["bfloat16", "bfloat16"]
+
+
+def test_a_study_in_bfloat16_goes_on_in_it_where_that_is_native(begun_in_bfloat16, runs, monkeypatch):
+    monkeypatch.setattr(training.execution, "has_native_bfloat16", lambda device: True)
+    result = run_here(Study(begun_in_bfloat16, runs=runs))
+    assert precisions(result, runs) == ["bfloat16"] * 4
 
 
 def test_trials_trained_otherwise_are_noted(runs):

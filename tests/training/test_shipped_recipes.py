@@ -10,8 +10,8 @@ from cnnlab import train
 RECIPES = Path(__file__).parents[2] / "recipes"
 IN_SHORT: dict[str, dict[str, Any]] = {
     "clocks": {"data.n": 300, "phases[0].epochs": 1, "phases[1].epochs": 1},
-    "fashion-mnist": {"epochs": 1, "subset": 256},
-    "mnist": {"epochs": 1, "subset": 256},
+    "fashion-mnist": {"epochs": 1, "subset": 256, "model.width": 0.25},
+    "mnist": {"epochs": 1, "subset": 256, "model.width": 0.25},
 }
 SCORED = {"clocks": "clock_mean_error"}
 

@@ -28,6 +28,7 @@ from cnnlab.studies.statistics.published_numbers import resolve_table
 from cnnlab.studies.statistics.verdicts import resolve_claim
 from cnnlab.studies.study_file import StudyFile, read_study
 from cnnlab.studies.trials import SettingFacts, Trials, is_for_good
+from cnnlab.training.execution import lacks_native
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -260,6 +261,7 @@ class Study:
             self._fix_execution(chosen, self._examples(scheduler), left, workers)
             if chosen is local:
                 local.resize(workers or int(self.record.execution["trials_at_once"]))
+            self._warn_of_slow_trials()
             progress = StudyProgress(self.name, tasks, tasks - left)
             Runner(scheduler, chosen, self.record, progress, self._judged_by[0].metric).run()
 
@@ -288,6 +290,20 @@ class Study:
             self.record.state |= {"execution": execution, "asked": asked}
             self.record.save()
             return
+
+    def _warn_of_slow_trials(self) -> None:
+        """Of trials that go on in the format they were begun in, as a run has to, where that is slow here."""
+        slow = []
+        for task in self._tasks():
+            run = self.trials.run(task.digest)
+            how = {} if run is None or run.status == "finished" else run.info.get("execution") or {}
+            if run is not None and lacks_native(str(how.get("precision")), str(how.get("device") or "cpu")):
+                slow.append(run.name)
+        if slow:
+            warn(
+                f"trials begun in bfloat16 and not finished ({len(slow)}) go on in it, though it is not native to this "
+                f"processor and slow. One whose run is deleted is trained anew: cnnlab runs delete {slow[0]}"
+            )
 
     def _conclude(self) -> StudyResult:
         result = self.result()

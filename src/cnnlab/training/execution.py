@@ -159,6 +159,30 @@ def kernels_at_hand(recorded: str) -> Kernels:
     return "torch"
 
 
+def lacks_native(precision: str, device: str) -> bool:
+    """Whether torch computes in this format by a reference that is many times slower than float32."""
+    return precision == "bfloat16" and torch.device(device).type == "cpu" and not has_native_bfloat16(device)
+
+
+def precision_at_hand(recorded: str, asked: str, device: str) -> str:
+    """That in which the trainings before this one were done, or float32 with a warning where it would take too long.
+
+    :param asked: what the recipe says; a format that it names is kept, with a warning too.
+    """
+    if not lacks_native(recorded, device):
+        return recorded
+    slow = "bfloat16, which is not native to this processor and many times slower than float32 here"
+    if asked != "auto":
+        warn(f"trainings are done in {slow}, for precision={asked} asks for it. Leave it out to let cnnlab choose.")
+        return recorded
+    warn(
+        f"the trials before were trained in {slow}. Those begun here are trained in float32, as their runs record. To "
+        "have all in one format, go on where bfloat16 is native, or name one: precision=bfloat16 goes on as before, "
+        "and precision=float32 in another folder of runs trains all anew."
+    )
+    return "float32"
+
+
 def _why_not_native() -> str | None:
     with announcing("compiling kernels for this processor"):
         return why_no_native_kernels()
@@ -222,8 +246,10 @@ def describe_execution(execution: Execution, choice: PrecisionChoice | None) -> 
     cpu = execution.torch_device.type == "cpu"
     on = f"{execution.threads} thread{'s'[: execution.threads > 1]}" if cpu else execution.device
     why = "as the run was begun" if choice is None else _reason(choice, cpu)
-    is_slow = cpu and execution.precision == "bfloat16" and not has_native_bfloat16(execution.device)
+    is_slow = lacks_native(execution.precision, execution.device)
     warning = "; torch has no native bfloat16 for this processor, so it may be many times slower than float32"
+    if choice is None:
+        warning += ", in which precision=float32 --again trains the recipe anew"
     by = " by cnnlab's own kernels" if execution.kernels == "native" else ""
     return f"computing in {execution.precision} on {on}{by} ({why}{warning if is_slow else ''})"
 

@@ -18,8 +18,11 @@ _POINTS = 36
 _ROOM = 42
 _LEAST_ROOM = 14
 _TILE = 4
-# With fewer the transformed weights cost more than the products save, whatever the channels.
-_FEWEST_TILES = 64
+# What is transformed for each tile costs about as much as torch spends on 7 of its up to 16 outputs, and what is
+# transformed once, the weights, as much as 64 tiles: whatever the channels, with AVX2 as with AVX-512. So maps of 3×3
+# are taken from some 230 images on, those of 4×4 from 50, and those of 5×5, of which most tiles are empty, never.
+_OUTPUTS_LIKE_A_TILE = 7
+_TILES_LIKE_WEIGHTS = 64
 _OUTPUTS = 84
 # Bytes that the tiles at work in all threads may take, and as many the sums of the weights' gradient, unless those of
 # one thread take more: half a gigabyte in all, however many threads there are. For it blocks of tiles become smaller,
@@ -63,8 +66,8 @@ def is_taken(
         # Colour images are left to torch, which is quicker with three channels. Of the gradient of the input, which
         # only an attack on images asks for, there is no kernel here.
         return computed_in() in (torch.float32, torch.bfloat16) and not input.requires_grad
-    has_tiles = _tiles((len(input), filters, height, width)) >= _FEWEST_TILES
-    is_wide = channels % PANEL == 0 and min(height, width) >= 3 and max(padding) <= 2 and has_tiles
+    is_wide = channels % PANEL == 0 and min(height, width) >= 3 and max(padding) <= 2
+    is_wide = is_wide and _are_enough((len(input), filters, height, width))
     return is_wide and tuple(kernel) == (3, 3) and stride == (1, 1) and computed_in() == torch.float32
 
 
@@ -131,6 +134,12 @@ def _tiles(outputs: Sequence[int]) -> int:
     """Of maps N×C×H×W of outputs."""
     count, _, height, width = outputs
     return count * -(-height // _TILE) * -(-width // _TILE)
+
+
+def _are_enough(outputs: Sequence[int]) -> bool:
+    """Whether maps N×C×H×W of outputs are so large or so many that the products saved outweigh the transforms."""
+    count, _, height, width = outputs
+    return count * height * width >= _OUTPUTS_LIKE_A_TILE * (_tiles(outputs) + _TILES_LIKE_WEIGHTS)
 
 
 def _blocks(channels: int) -> tuple[int, int]:

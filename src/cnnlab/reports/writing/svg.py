@@ -26,6 +26,7 @@ _NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _RIM = f"paint-order: stroke; stroke: {PAPER.lower()}; stroke-width: 2.6px; stroke-linejoin: round"
 _COLOUR = re.compile("|".join(map(re.escape, VARIABLES)), re.IGNORECASE)
 _BY_LOWER = {colour.lower(): name for colour, name in VARIABLES.items()}
+_TAG = re.compile(r"<[^<>]*>")
 _ID = re.compile(r'(?<=[ "])((?:id|clip-path|xlink:href)=")(url\(#|#)?(?!data:)([^")]+)')
 
 
@@ -53,10 +54,15 @@ def inline(svg: str, prefix: str) -> str:
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"<style[^>]*>.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
-    body = _ID.sub(lambda m: f"{m[1]}{m[2] or ''}{prefix}-{m[3]}", body).replace("xlink:href=", "href=")
-    body = _COLOUR.sub(lambda m: f"var(--{_BY_LOWER[m[0].lower()]})", body)
+    body = _TAG.sub(lambda tag: _of_the_page(tag[0], prefix), body)
     body = re.sub(r"\n\s*", "\n", body).strip()
     return f'<svg viewBox="{view[1] if view else ""}" aria-hidden="true" focusable="false">{body}</svg>'
+
+
+def _of_the_page(tag: str, prefix: str) -> str:
+    """A tag with its colours and ids; what stands between tags are names and numbers, which stay as they are."""
+    tag = _ID.sub(lambda m: f"{m[1]}{m[2] or ''}{prefix}-{m[3]}", tag).replace("xlink:href=", "href=")
+    return _COLOUR.sub(lambda m: f"var(--{_BY_LOWER[m[0].lower()]})", tag)
 
 
 def _drawn(figure: "Figure") -> str:

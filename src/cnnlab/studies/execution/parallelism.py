@@ -7,7 +7,7 @@ from cnnlab.core.machine import usable_cores
 from cnnlab.core.messages import note
 from cnnlab.studies.execution.executor import Executor, Throughput
 from cnnlab.training import Recipe
-from cnnlab.training.execution import execution_for, kernels_at_hand
+from cnnlab.training.execution import execution_for, kernels_at_hand, precision_at_hand
 
 _CLEARLY_FASTER = 1.05
 ASKED = ("device", "precision", "threads", "compile", "kernels")
@@ -73,6 +73,9 @@ def choose_parallelism(executor: Executor, recipe: Recipe, choices: list[tuple[i
 def trial_recipe(recipe: Recipe, seed: int, execution: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe of one trial, told how to be carried out."""
     keys: dict[str, Any] = {key: execution[key] for key in (*ASKED, "workers") if key in execution}
+    if "precision" in keys:
+        device = str(keys.get("device") or "cpu")
+        keys["precision"] = precision_at_hand(keys["precision"], recipe.precision, device)
     if keys.get("kernels") == "native" and recipe.kernels == "auto":
         # Those that the study was begun with, or torch's where it goes on without them.
         keys["kernels"] = kernels_at_hand("native")
