@@ -25,7 +25,9 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=500, help="how many")
     parser.add_argument("--seed", type=int, default=0, help="what they are drawn by")
     parser.add_argument("--kinds", nargs="+", help="of these kinds only; those that are planted too", default=None)
-    parser.add_argument("--only", type=int, help="the one of this number, as a campaign of the same seed and kinds has it")
+    parser.add_argument(
+        "--only", type=int, help="the one of this number, as a campaign of the same seed and kinds has it"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="how many at once")
     parser.add_argument("--seconds", type=float, default=10.0, help="that a command may take")
     parser.add_argument("--memory", type=int, default=2048, help="MiB that it may take beyond those it begins with")

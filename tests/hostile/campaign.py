@@ -163,7 +163,7 @@ def run(
     samples: Samples,
     *,
     jobs: int = 1,
-    bounds: Bounds = Bounds(),
+    bounds: Bounds,
     keep: Path | None = None,
 ) -> Campaign:
     """Runs a campaign.

@@ -3,10 +3,10 @@
 import os
 import random
 import shutil
-from signal import Signals
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import Signals
 
 from .samples import Samples
 
@@ -20,8 +20,8 @@ class Step:
 
     :param signal: what it is sent, so many seconds ``after`` it began.
     :param file_size: bytes that a file may have while it works.
-    :param disk_size: bytes of the disk at ``disk``, which is put there at the first step that names one; what lies on it
-        stays. Where none may be mounted it is a folder.
+    :param disk_size: bytes of the disk at ``disk``, which is put there at the first step that names one; what lies on
+        it stays. Where none may be mounted it is a folder.
     :param is_root: whether it keeps the rights of root, where the campaign has them.
     :param waits: whether it begins after the step before has ended, and not beside it.
     :param must_succeed: whether exit code 0 is the only right one.

@@ -13,8 +13,8 @@ from .process import Outcome
 VERDICTS = ("traceback", "hang", "memory", "outside", "code", "lost", "unclear")
 """In the order of the table.
 
-``traceback``: an error that is not a sentence, or a crash. ``hang``: beyond the bound of time. ``memory``: beyond that of
-memory. ``outside``: something outside its folder was written or changed. ``code``: the input's own code was run.
+``traceback``: an error that is not a sentence, or a crash. ``hang``: beyond the bound of time. ``memory``: beyond that
+of memory. ``outside``: something outside its folder was written or changed. ``code``: the input's own code was run.
 ``lost``: work did not go on after an interruption. ``unclear``: an exit without a word, or codes for the terminal.
 """
 _CODES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -72,11 +72,14 @@ def _of_one(outcome: Outcome) -> Iterable[tuple[str, str]]:
     elif _is_traceback(outcome):
         lines = outcome.errors.strip().splitlines()
         told = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt|Warning)?\b(:|$)", line)]
-        yield "traceback", next((line for line in reversed(told) if not line.startswith("cnnlab:")), f"exit {outcome.code}")[:300]
+        yield (
+            "traceback",
+            next((line for line in reversed(told) if not line.startswith("cnnlab:")), f"exit {outcome.code}")[:300],
+        )
     elif outcome.step.must_succeed and outcome.code:
         yield "lost", f"exit {outcome.code}: {outcome.errors.strip()[-300:]}"
     elif outcome.step.signal is None and _is_unclear(outcome):
-        yield "unclear", f"exit {outcome.code}: {ascii(outcome.errors.strip()[-300:])}"
+        yield "unclear", f"exit {outcome.code}: {outcome.errors.strip()[-300:]!a}"
     if outcome.writes:
         yield "outside", ", ".join(outcome.writes)[:300]
 

@@ -6,14 +6,29 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-_ODD_NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1)
+_ODD_NUMBERS = (
+    0,
+    1,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    2**63 - 1,
+    2**64 - 1,
+)
 _ODD_TEXT = (b"-1", b"0", b"1e999", b"NaN", b"Infinity", b"99999999999999999999", b"null", b"true", b'"', b"\x00")
 _NUMBER = re.compile(rb"\d+")
 
 ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2**31, 2**63, -(2**70), 10**400, 0.5, 1e308, float("inf"), float("-inf"), float("nan"),
-    "", " ", "\x00", "\x1b[31mred", "\ud800", "\u202e", "=1+1", "../../outside", "/etc/passwd", "~nosuchuser", "a" * 5000,
-    "1" * 5000, "nan", [], {}, [[]], [None], {"": None}, "flip(", "mlp(hidden=[4]", "<b>&", "%s", "{0}", "\n", "日本",
+    "", " ", "\x00", "\x1b[31mred", "\ud800", "\u202e", "=1+1", "../../outside", "/etc/passwd", "~nosuchuser",
+    "a" * 5000, "1" * 5000, "nan", [], {}, [[]], [None], {"": None}, "flip(", "mlp(hidden=[4]", "<b>&", "%s", "{0}",
+    "\n", "日本",
 )  # fmt: skip
 
 

@@ -92,6 +92,11 @@ def _raw(case: Case) -> list[object]:
     return []
 
 
+@kind("planted loss", planted=True)
+def _loss(case: Case) -> list[Step]:
+    return [Step(("runs", "show", "none"), must_succeed=True)]
+
+
 @_planted("planted nothing")
 def _nothing(case: Case) -> list[object]:
     """The control: no fault."""

@@ -155,8 +155,9 @@ def _become(case: Case, step: Step, files: list[Path], bounds: Bounds) -> None:
         os.setsid()
         for place, handle in enumerate((nothing, output, errors)):
             os.dup2(handle, place)
-        sys.stdin = open(0, closefd=False)
-        sys.stdout, sys.stderr = (open(place, "w", errors="replace", closefd=False) for place in (1, 2))
+        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(*how, closefd=False) for how in ((0, "r"), (1, "w"), (2, "w")))
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(errors="replace")
         _surround(case)
         _bound(step, bounds)
         if step.patch is not None:
@@ -224,7 +225,9 @@ def _watch_writes(case: Case, audit: int) -> None:
             folders = [value for value in arguments[_CHANGES[event] :] if isinstance(value, int)]
             paths = arguments[1:2] if event == "os.symlink" else arguments[: _CHANGES[event]]
             for path in paths:
-                note(path, False, folders[-1] if folders and event not in ("os.chmod", "os.mkdir", "os.truncate") else -1)
+                note(
+                    path, False, folders[-1] if folders and event not in ("os.chmod", "os.mkdir", "os.truncate") else -1
+                )
 
     sys.addaudithook(hook)
 

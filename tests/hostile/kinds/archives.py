@@ -13,8 +13,8 @@ from .operations import over_data
 _ODD_MEMBERS = (
     "../outside/escaped.png", "../../outside/escaped.png", "/tmp/hostile-escaped.png", "cat/../../outside/escaped.png",
     "cat\\..\\..\\outside\\escaped.png", "C:\\escaped.png", "cat/\x1b[31m.png", "cat/\x07\r.png", "cat//double.png",
-    "./cat/dot.png", "", "/", ".", "..", "cat/" + "x" * 300 + ".png", "cat/" + "d/" * 500 + "deep.png", "cat/nul\x00.png",
-    "CON/x.png", "cat/=cmd|x.png", "cat/café.png", "cat/cafe\u0301.png", "\u202ecat/x.png", "cat",
+    "./cat/dot.png", "", "/", ".", "..", "cat/" + "x" * 300 + ".png", "cat/" + "d/" * 500 + "deep.png",
+    "cat/nul\x00.png", "CON/x.png", "cat/=cmd|x.png", "cat/café.png", "cat/cafe\u0301.png", "\u202ecat/x.png", "cat",
 )  # fmt: skip
 
 
@@ -98,14 +98,23 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _add_odd(archive: tarfile.TarFile, case: Case) -> None:
-    kinds = (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE, tarfile.GNUTYPE_SPARSE)
+    kinds = (
+        tarfile.SYMTYPE,
+        tarfile.LNKTYPE,
+        tarfile.CHRTYPE,
+        tarfile.FIFOTYPE,
+        tarfile.DIRTYPE,
+        tarfile.GNUTYPE_SPARSE,
+    )
     name = case.random.choice((*_ODD_MEMBERS[2:], f"{case.random.choice(CLASSES)}/odd.png"))
     member = tarfile.TarInfo(name.replace("\x00", ""))
     if case.random.random() < 0.3:
         _add(archive, member.name, picture(7))
         return
     member.type = case.random.choice(kinds)
-    member.linkname = case.random.choice(("../outside/thesis.txt", "cat/0.png", "cat/odd.png", "/dev/zero", "", "x" * 300))
+    member.linkname = case.random.choice(
+        ("../outside/thesis.txt", "cat/0.png", "cat/odd.png", "/dev/zero", "", "x" * 300)
+    )
     member.devmajor, member.devminor = 1, 5
     archive.addfile(member)
 

@@ -12,7 +12,18 @@ from ..samples import arrays, hdf5, idx_files, npz, zipped
 from .operations import over_data
 
 _KINDS = ("O", "U5", "S3", "f2", "f4", "f8", "i1", "i8", "u4", "c8", "?", "M8[s]", "V3")
-_SHAPES = ((), (0,), (3,), (24, 0), (24, 10), (24, 10, 10), (24, 10, 10, 3), (24, 3, 10, 10), (0, 10, 10), (1, 1, 1, 1, 1))
+_SHAPES = (
+    (),
+    (0,),
+    (3,),
+    (24, 0),
+    (24, 10),
+    (24, 10, 10),
+    (24, 10, 10, 3),
+    (24, 3, 10, 10),
+    (0, 10, 10),
+    (1, 1, 1, 1, 1),
+)
 
 
 @kind("npz damaged")
@@ -34,7 +45,9 @@ def npz_members(case: Case) -> list[Step]:
     elif change < 0.8:
         del members[name]
     else:
-        members[case.random.choice(("y.npy", "../x.npy", "class_names.npy", "x_train", "a" * 300 + ".npy"))] = members[name]
+        members[case.random.choice(("y.npy", "../x.npy", "class_names.npy", "x_train", "a" * 300 + ".npy"))] = members[
+            name
+        ]
     case.write("data.npz", zipped(members))
     return over_data(case, "data.npz")
 

@@ -70,7 +70,9 @@ def npz_shapes(case: Case) -> list[Step]:
     value = made[case.random.choice(list(made))]
     np.lib.format.write_array(stream, value)
     count = case.random.choice((10**6, 10**9, 10**12, 2**62))
-    shape = case.random.choice((f"({count}, 10, 10, 3)", f"({count},)", f"(24, {count}, {count}, 3)", f"(24, 0, {count})"))
+    shape = case.random.choice(
+        (f"({count}, 10, 10, 3)", f"({count},)", f"(24, {count}, {count}, 3)", f"(24, 0, {count})")
+    )
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".encode()
     text += b" " * (-(len(text) + 11) % 64) + b"\n"
     content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + value.tobytes()
@@ -136,8 +138,12 @@ def bombs(case: Case) -> list[Step]:
     size = case.random.choice((2**28, 2**31))
     draw = case.random.randrange(5)
     if draw == 0:
-        case.write("set/train-images-idx3-ubyte.gz", _zeros(size, b"\0\0\x08\x03" + struct.pack(">III", size // 100, 10, 10)))
-        case.write("set/train-labels-idx1-ubyte.gz", _zeros(size // 100, b"\0\0\x08\x01" + struct.pack(">I", size // 100)))
+        case.write(
+            "set/train-images-idx3-ubyte.gz", _zeros(size, b"\0\0\x08\x03" + struct.pack(">III", size // 100, 10, 10))
+        )
+        case.write(
+            "set/train-labels-idx1-ubyte.gz", _zeros(size // 100, b"\0\0\x08\x01" + struct.pack(">I", size // 100))
+        )
         return over_data(case, "set")
     if draw == 1:
         case.write("photos.zip", _zip_of_zeros(size))
@@ -148,7 +154,9 @@ def bombs(case: Case) -> list[Step]:
         case.write("photos.tar.gz", _zeros(size, member.tobuf()))
         return over_data(case, "photos.tar.gz")
     if draw == 3:
-        case.write("cifar-10-python.tar.gz", _zeros(size, tarred({"cifar-10-batches-py/data_batch_1": b"x"}, "w")[:1024]))
+        case.write(
+            "cifar-10-python.tar.gz", _zeros(size, tarred({"cifar-10-batches-py/data_batch_1": b"x"}, "w")[:1024])
+        )
         return over_data(case, "cifar-10-python.tar.gz")
     case.write("data.h5", hdf5({"x_train": np.zeros((10, 10, 10), "u1"), "y_train": np.zeros(10)}) + _zeros(2**20, b""))
     return over_data(case, "data.h5")
@@ -215,7 +223,9 @@ def words(case: Case) -> list[Step]:
         (f"mlp(hidden=[{count}])", f"dense({count})", f"conv({count})|head", f"mlp(hidden=[{'8,' * 3000}8])",
          f"convnet(width={count})", f"conv(8, kernel={count})|global_pool|head")
     )  # fmt: skip
-    data = case.random.choice(("data.npz", f"data.npz(size={count})", f"clocks(n={count})", f"clocks(n=5, size={count})"))
+    data = case.random.choice(
+        ("data.npz", f"data.npz(size={count})", f"clocks(n={count})", f"clocks(n=5, size={count})")
+    )
     key = case.random.choice((f"batch_size={count}", f"seed={count}", "", f"threads={count}"))
     if case.random.random() < 0.3:
         shape = case.random.choice(("1x8x8", f"3x{count}x8", f"{count}x1x1"))

@@ -7,12 +7,13 @@ from ..samples import CLASSES, TRAINING, picture, table
 from .operations import flags, over_data, over_pictures, step
 
 _NAMES: tuple[bytes, ...] = (
-    b"\x1b[31mred", b"\x1b]0;title\x07", b"bell\x07", b"a\rb", b"a\nb", b"\x7f", b"\xff\xfe", b"caf\xe9", b"\xed\xa0\x80",
-    "\u202efdp".encode(), "\x9b2J".encode(), b"=cmd|' /C calc'!A0", b"+1+1", b"-1", b"-rf", b"--help", b"@SUM(A1)", b"[9pt]x",
-    b"*x", b"<script>alert(1)</script>", b"50% #1_{}$~^\\", b"' OR 1=1 --", b"x" * 250, "é".encode() * 120, b" ", b"  lead",
-    b"trail ", b"a=b", b"a,b", b'a"b', b"a;b|c", b"(a)", b"folder(path=x)", b"none", b"NaN", b"true", b"1", b"..x", b"...",
-    "日本".encode(), "cafe\u0301".encode(), "\u200b".encode(), "\U0001f600".encode(), b"con", b"aux.png", b"$HOME", b"~", b"%s%n",
-    b"{0}", b"[bold]x[/bold]", b"train", b"test", b"val", b".hidden", b"last", b"runs",
+    b"\x1b[31mred", b"\x1b]0;title\x07", b"bell\x07", b"a\rb", b"a\nb", b"\x7f", b"\xff\xfe", b"caf\xe9",
+    b"\xed\xa0\x80", "\u202efdp".encode(), "\x9b2J".encode(), b"=cmd|' /C calc'!A0", b"+1+1", b"-1", b"-rf",
+    b"--help", b"@SUM(A1)", b"[9pt]x", b"*x", b"<script>alert(1)</script>", b"50% #1_{}$~^\\", b"' OR 1=1 --",
+    b"x" * 250, "é".encode() * 120, b" ", b"  lead", b"trail ", b"a=b", b"a,b", b'a"b', b"a;b|c", b"(a)",
+    b"folder(path=x)", b"none", b"NaN", b"true", b"1", b"..x", b"...", "日本".encode(), "cafe\u0301".encode(),
+    "\u200b".encode(), "\U0001f600".encode(), b"con", b"aux.png", b"$HOME", b"~", b"%s%n", b"{0}", b"[bold]x[/bold]",
+    b"train", b"test", b"val", b".hidden", b"last", b"runs",
 )  # fmt: skip
 
 
@@ -31,7 +32,12 @@ def class_names(case: Case) -> list[Step]:
         return over_data(case, "photos")
     train = step("train", "data=photos", "epochs=1", "--name", "new", *TRAINING, *flags(case))
     more = case.random.choice(
-        (["report", "new"], ["predict", "new", "photos", "--out", "out.csv"], ["runs", "show", "new"], ["evaluate", "new"])
+        (
+            ["report", "new"],
+            ["predict", "new", "photos", "--out", "out.csv"],
+            ["runs", "show", "new"],
+            ["evaluate", "new"],
+        )
     )
     return [train, step(*more)]
 
@@ -53,7 +59,9 @@ def run_names(case: Case) -> list[Step]:
     case.runs("base")
     name = os.fsdecode(case.random.choice((*_NAMES, b"../up", b"/abs", b"a/b", b"", b".", b"..", b"x" * 5000)))
     train = step("train", "data=photos", "epochs=1", f"--name={name}", *TRAINING, *flags(case))
-    more = case.random.choice((["runs", "list"], ["runs", "show", "last"], ["report", "last", "base"], ["resume", "--", name]))
+    more = case.random.choice(
+        (["runs", "list"], ["runs", "show", "last"], ["report", "last", "base"], ["resume", "--", name])
+    )
     return [train, step(*more)]
 
 
@@ -82,8 +90,9 @@ def paths(case: Case) -> list[Step]:
     """Paths that are none, in every place that takes one."""
     case.runs("base")
     case.photos()
-    odd = ("", " ", ".", "..", "~", "~nosuchuser/x", "/nonexistent/x", "photos/cat/0.png/x", "x" * 300, "d/" * 3000, "/dev", "file:///etc/passwd", "http://x.invalid/a.zip", "\x01",
-           "photos/../photos", "\\\\server\\share", "C:\\x", "$HOME/x", "*", "photos/*", "\udcff", "-")  # fmt: skip
+    odd = ("", " ", ".", "..", "~", "~nosuchuser/x", "/nonexistent/x", "photos/cat/0.png/x", "x" * 300, "d/" * 3000,
+           "/dev", "file:///etc/passwd", "http://x.invalid/a.zip", "\x01", "photos/../photos", "\\\\server\\share",
+           "C:\\x", "$HOME/x", "*", "photos/*", "\udcff", "-")  # fmt: skip
     path = case.random.choice(odd)
     lines = (
         ["data", "check", path],

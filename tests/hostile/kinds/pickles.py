@@ -51,7 +51,9 @@ def evil_pickle(case: Case, around: Any = None) -> bytes:
 def in_cifar(case: Case) -> list[Step]:
     files = cifar_files()
     name = case.random.choice(list(files))
-    around = case.random.choice((None, {b"data": evil(case), b"labels": [0] * 10}, [evil(case)], {b"label_names": evil(case)}))
+    around = case.random.choice(
+        (None, {b"data": evil(case), b"labels": [0] * 10}, [evil(case)], {b"label_names": evil(case)})
+    )
     files[name] = evil_pickle(case, around) + case.random.choice((b"", files[name]))
     return over_cifar(case, files)
 
@@ -102,13 +104,13 @@ def in_words(case: Case) -> list[Step]:
             f"open('{path}', 'w')",
             f"!!python/object/apply:os.system ['touch {path}']",
             f"!!python/object/new:os.system [touch {path}]",
-            f"!!python/name:os.system",
-            f"!!python/module:os",
+            "!!python/name:os.system",
+            "!!python/module:os",
             f"$(touch {path})",
             f"`touch {path}`",
             f"; touch {path} ;",
             f"| touch {path}",
-            f"{{{{ ''.__class__.__mro__[1].__subclasses__() }}}}",
+            "{{ ''.__class__.__mro__[1].__subclasses__() }}",
             f"(lambda: open('{path}', 'w'))()",
             f"eval(open('{path}','w'))",
             f"mlp(hidden=[open('{path}','w')])",
@@ -116,13 +118,18 @@ def in_words(case: Case) -> list[Step]:
         )
     )
     case.photos()
-    key = case.random.choice(("data", "model", "augment", "optimizer", "schedule", "objective", "epochs", "device", "name"))
+    key = case.random.choice(
+        ("data", "model", "augment", "optimizer", "schedule", "objective", "epochs", "device", "name")
+    )
     draw = case.random.random()
     if draw < 0.3:
         case.write("recipe.yaml", f"data: photos\n{key}: {text}\n".encode())
         return [step("train", "recipe.yaml", "-q")]
     if draw < 0.5:
-        case.write("study.yaml", f"question: why\nbase: {{data: photos}}\nvary:\n  {key}: [{text}]\nclaims: ['{text}']".encode())
+        case.write(
+            "study.yaml",
+            f"question: why\nbase: {{data: photos}}\nvary:\n  {key}: [{text}]\nclaims: ['{text}']".encode(),
+        )
         return [step("study", case.random.choice(("plan", "show")), "study.yaml")]
     lines = (
         ["train", f"{key}={text}", "-q"],

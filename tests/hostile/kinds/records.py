@@ -65,7 +65,9 @@ def run_lines(case: Case) -> list[Step]:
     elif draw < 0.7:
         lines.insert(place, lines[case.random.randrange(len(lines))])
     else:
-        lines[place] = case.random.choice((b"", b"{}", b"[]", b"null", b"1", b"a,b", b'"', b"\xff", b"," * 5000, b"{" * 5000))
+        lines[place] = case.random.choice(
+            (b"", b"{}", b"[]", b"null", b"1", b"a,b", b'"', b"\xff", b"," * 5000, b"{" * 5000)
+        )
     path.write_bytes(b"\n".join(lines) + case.random.choice((b"\n", b"")))
     return over_runs(case, (name, name, "base"))
 
@@ -92,10 +94,14 @@ def _strew(case: Case, runs: Path) -> None:
     (runs / "link").symlink_to(case.random.choice((case.outside / "folder", runs / "base", runs, "link", "none")))
     (case.outside / "folder" / "run.json").write_text('{"format": 1}')
     (runs / "copy").mkdir()
-    (runs / "copy" / "run.json").write_text(case.random.choice(('{"format":1}', "{}", "[]", "", '{"format": 2, "name": ".."}')))
+    (runs / "copy" / "run.json").write_text(
+        case.random.choice(('{"format":1}', "{}", "[]", "", '{"format": 2, "name": ".."}'))
+    )
     index = runs / ".index.sqlite"
     if case.random.random() < 0.5:
-        index.write_bytes(case.random.choice((b"", b"SQLite format 3\x00" + b"\xff" * 4000, b"no database", b"\x00" * 100)))
+        index.write_bytes(
+            case.random.choice((b"", b"SQLite format 3\x00" + b"\xff" * 4000, b"no database", b"\x00" * 100))
+        )
     if case.random.random() < 0.2:
         case.random.choice((runs / ".trash", runs / "trash", runs / ".deleted", runs / "studies")).write_text("a file")
 

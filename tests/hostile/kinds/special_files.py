@@ -9,8 +9,8 @@ from ..samples import cifar_files, idx_files, picture
 from .archives import over_cifar
 from .operations import over_data, over_model, over_pictures, over_runs, step
 
-_DEVICES = ("/dev/zero", "/dev/full", "/dev/urandom", "/dev/tty", "/dev/stdin", "/dev/null", "/proc/kmsg", "/proc/self/mem",
-            "/dev/random", "/proc/self/environ", "/sys/kernel/notes")  # fmt: skip
+_DEVICES = ("/dev/zero", "/dev/full", "/dev/urandom", "/dev/tty", "/dev/stdin", "/dev/null", "/proc/kmsg",
+            "/proc/self/mem", "/dev/random", "/proc/self/environ", "/sys/kernel/notes")  # fmt: skip
 
 
 def replace(case: Case, path: Path, *, to_folders: bool = True) -> None:
@@ -99,10 +99,14 @@ def special_record(case: Case) -> list[Step]:
     case.photos()
     name = case.random.choice(("base", "stopped"))
     files = [path for path in sorted((runs / name).rglob("*")) if path.is_file()]
-    path = case.random.choice([*files, *files, runs / ".index.sqlite", runs / name / ".lock", case.work / "cache" / "decoded"])
+    path = case.random.choice(
+        [*files, *files, runs / ".index.sqlite", runs / name / ".lock", case.work / "cache" / "decoded"]
+    )
     if case.random.random() < 0.4:
         path.unlink(missing_ok=True)
-        path.symlink_to(case.random.choice((case.outside / "thesis.txt", case.outside / "new.txt", case.outside / "folder")))
+        path.symlink_to(
+            case.random.choice((case.outside / "thesis.txt", case.outside / "new.txt", case.outside / "folder"))
+        )
     else:
         replace(case, path, to_folders=False)
     return over_runs(case, (name, name, "last"))

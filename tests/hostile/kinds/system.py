@@ -78,8 +78,8 @@ def _on_small_disk(case: Case) -> list[Step]:
 def rights(case: Case) -> list[Step]:
     """Somebody who may not read a file or write to a folder."""
     photos, runs = case.photos(), case.runs("base", "stopped")
-    places = [photos, photos / "cat", photos / "cat" / "0.png", runs, runs / "base", runs / "stopped", case.work / "cache",
-              case.work, *(path for path in sorted((runs / "base").iterdir()))]  # fmt: skip
+    places = [photos, photos / "cat", photos / "cat" / "0.png", runs, runs / "base", runs / "stopped",
+              case.work / "cache", case.work, *(path for path in sorted((runs / "base").iterdir()))]  # fmt: skip
     for path in case.work.rglob("*"):
         if not path.is_symlink():
             path.chmod(0o777 if path.is_dir() else 0o666)

@@ -11,8 +11,9 @@ from .operations import over_data
 
 _ODD_CELLS = (
     "", " ", "=cmd|' /C calc'!A0", "\x1b]0;x\x07", "\x00", "nan", "1e999", "-1", "../outside/thesis.txt", "/dev/zero",
-    "photos", "photos/cat", "photos/cat/none.png", "~root/x.png", "~nosuchuser/x.png", "x" * 5000, "a\nb", 'a"b', "日本",
-    "photos\\cat\\0.png", "train", "\ufeff", "http://example.invalid/x.png", "photos/cat/0.png\x00", "photos/" * 400,
+    "photos", "photos/cat", "photos/cat/none.png", "~root/x.png", "~nosuchuser/x.png", "x" * 5000, "a\nb", 'a"b',
+    "日本", "photos\\cat\\0.png", "train", "\ufeff", "http://example.invalid/x.png",
+    "photos/cat/0.png\x00", "photos/" * 400,
 )  # fmt: skip
 
 

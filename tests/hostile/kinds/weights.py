@@ -51,7 +51,9 @@ def _joined(header: Mapping[str, Any], tensors: bytes) -> bytes:
 def starting_weights(case: Case) -> list[Step]:
     """Weights for a network to start from, of every origin."""
     name = case.random.choice(("w.safetensors", "w.pt", "w.pth", "w.bin"))
-    content = case.random.choice((weights(), torch_file(), (case.samples.run("base") / "model.safetensors").read_bytes()))
+    content = case.random.choice(
+        (weights(), torch_file(), (case.samples.run("base") / "model.safetensors").read_bytes())
+    )
     case.write(name, damaged(content, case.random))
     case.photos()
     network = case.random.choice(("resnet18", "mobilenetv2", "vgg16"))
