@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=500, help="how many")
     parser.add_argument("--seed", type=int, default=0, help="what they are drawn by")
     parser.add_argument("--kinds", nargs="+", help="of these kinds only; those that are planted too", default=None)
+    parser.add_argument("--start", type=int, default=0, help="the number of the first, for campaigns in parts")
     parser.add_argument(
         "--only", type=int, help="the one of this number, as a campaign of the same seed and kinds has it"
     )
@@ -44,7 +45,8 @@ def main() -> int:
         os.chmod(folder, 0o755)
         home = Path(folder)
         samples = campaign.prepare(home)
-        inputs = campaign.plan(given.inputs, names, given.only)
+        numbers = range(given.start, given.start + given.inputs) if given.only is None else [given.only]
+        inputs = campaign.plan(numbers, names)
         bounds = Bounds(given.seconds, given.memory << 20)
         found = campaign.run(inputs, given.seed, home, samples, jobs=given.jobs, bounds=bounds, keep=given.keep)
     for finding in found.findings:

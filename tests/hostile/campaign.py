@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,10 +112,9 @@ def prepare(home: Path) -> Samples:
     return samples
 
 
-def plan(count: int, names: Sequence[str], only: int | None = None) -> Iterator[tuple[int, str]]:
+def plan(numbers: Iterable[int], names: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Numbers and kinds of the inputs of a campaign: every kind as often as every other."""
-    for number in range(count) if only is None else (only,):
-        yield number, names[number % len(names)]
+    return ((number, names[number % len(names)]) for number in numbers)
 
 
 class _Running:

@@ -4,7 +4,7 @@ import os
 
 from ..case import Case, Step, kind
 from ..samples import CLASSES, TRAINING, picture, table
-from .operations import flags, over_data, over_pictures, step
+from .operations import flags, over_data, over_pictures, over_runs, step
 
 _NAMES: tuple[bytes, ...] = (
     b"\x1b[31mred", b"\x1b]0;title\x07", b"bell\x07", b"a\rb", b"a\nb", b"\x7f", b"\xff\xfe", b"caf\xe9",
@@ -63,6 +63,16 @@ def run_names(case: Case) -> list[Step]:
         (["runs", "list"], ["runs", "show", "last"], ["report", "last", "base"], ["resume", "--", name])
     )
     return [train, step(*more)]
+
+
+@kind("names of run folders")
+def run_folder_names(case: Case) -> list[Step]:
+    """Folders of runs that somebody renamed."""
+    case.photos()
+    runs = case.runs("base", "other")
+    name = os.fsdecode(case.random.choice(_NAMES))
+    (runs / "base").rename(runs / name)
+    return over_runs(case, (name, f"runs/{name}", "last", "other"))
 
 
 @kind("names of data")

@@ -60,7 +60,9 @@ def run_lines(case: Case) -> list[Step]:
     lines = path.read_bytes().splitlines()
     place = case.random.randrange(len(lines))
     draw = case.random.random()
-    if draw < 0.5:
+    if path.name == "live.jsonl" and draw < 0.4:
+        lines[place] = odd_json(json.loads(lines[place]), case.random)
+    elif draw < 0.5:
         lines[place] = damaged(lines[place], case.random)
     elif draw < 0.7:
         lines.insert(place, lines[case.random.randrange(len(lines))])
