@@ -3,8 +3,8 @@
     python benchmarks/hostile_inputs.py --kept hostile-parts.jsonl
 
 Runs the campaign of ``tests/hostile`` in parts, each a process of its own, and goes on after the last whole part where
-it was interrupted. Writes ``hostile-inputs.json`` and ``hostile-inputs.md`` under ``benchmarks/results``. An hour on one
-core of two.
+it was interrupted. Writes ``hostile-inputs.json`` and ``hostile-inputs.md`` under ``benchmarks/results``. About an hour
+on one core.
 """
 
 import argparse
@@ -61,11 +61,12 @@ def page(record: dict[str, Any]) -> str:
     return "\n".join(
         [
             "# Hostile inputs\n",
-            f"{total['inputs']:,} inputs drawn by seed {record['seed']}; a command refused {total['refused']:,}, and the "
-            f"others were read, or had done what they could. Faults: {faults}.\n",
+            f"{total['inputs']:,} inputs drawn by seed {record['seed']}; a command refused {total['refused']:,}, and "
+            f"the others were read, or had done what they could. Faults: {faults}.\n",
             f"Each command ran in a process of its own, for {bounds['seconds']:g} s at most and with "
             f"{bounds['memory_mib']:,} MiB beyond what it began with. What each fault is stands in "
-            f"`tests/hostile/judge.py`, what each kind is in `tests/hostile/kinds`. `{record['command']}`, {record['measured']}, on "
+            "`tests/hostile/judge.py`, what each kind is in `tests/hostile/kinds`. "
+            f"`{record['command']}`, {record['measured']}, on "
             f"{machine.sentence(record['machine'])}. Python {record['python']}, {versions}.\n",
             f"| {' | '.join(titles)} |",
             f"| --- |{' ---: |' * (len(titles) - 1)}",

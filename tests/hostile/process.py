@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -69,11 +70,11 @@ class Process:
         self._files = [case.home / f"{name}-{number}.txt" for name in ("output", "errors", "audit")]
         self._is_signalled = step.signal is None
         self._since = time.monotonic()
-        self._base = memory_of(os.getpid())
         self._most = 0
         self._id = os.fork()
         if self._id == 0:
             _become(case, step, self._files, bounds)
+        self._base = memory_of(self._id)
 
     def poll(self) -> Outcome | None:
         """What came of it; None while it is at work. Ends it where it goes beyond a bound."""
@@ -177,6 +178,7 @@ def _become(case: Case, step: Step, files: list[Path], bounds: Bounds) -> None:
 
 def _surround(case: Case) -> None:
     os.chdir(case.work)
+    tempfile.tempdir = None
     for name in ("CNNLAB_DATA", "CNNLAB_RUNS"):
         os.environ.pop(name, None)
     os.environ |= {

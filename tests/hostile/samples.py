@@ -75,7 +75,8 @@ def tree(count: int = 8) -> dict[str, bytes]:
 def arrays(count: int = 24) -> dict[str, np.ndarray]:
     """Pictures and labels as the usual files of arrays name them."""
     images = np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
-    return {"x_train": images, "y_train": np.arange(count) % 3, "x_test": images[:6] // 2, "y_test": np.arange(6) % 3}
+    made = {"x_train": images, "y_train": np.arange(count) % 3, "x_test": images[:6] // 2, "y_test": np.arange(6) % 3}
+    return made | {"class_names": np.array(CLASSES, "S3")}
 
 
 def npz(content: Mapping[str, np.ndarray], *, packed: bool = True) -> bytes:

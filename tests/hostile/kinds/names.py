@@ -8,11 +8,11 @@ from .operations import flags, over_data, over_pictures, over_runs, step
 
 _NAMES: tuple[bytes, ...] = (
     b"\x1b[31mred", b"\x1b]0;title\x07", b"bell\x07", b"a\rb", b"a\nb", b"\x7f", b"\xff\xfe", b"caf\xe9",
-    b"\xed\xa0\x80", "\u202efdp".encode(), "\x9b2J".encode(), b"=cmd|' /C calc'!A0", b"+1+1", b"-1", b"-rf",
-    b"--help", b"@SUM(A1)", b"[9pt]x", b"*x", b"<script>alert(1)</script>", b"50% #1_{}$~^\\", b"' OR 1=1 --",
+    b"\xed\xa0\x80", "\u202efdp".encode(), "\x9b2J".encode(), b"=cmd|'calc'!A0", b"+1+1", b"-1", b"-rf",
+    b"--help", b"@SUM(A1)", b"[9pt]x", b"*x", b"<script>alert(1)", b"50% #1_{}$~^\\", b"' OR 1=1 --",
     b"x" * 250, "é".encode() * 120, b" ", b"  lead", b"trail ", b"a=b", b"a,b", b'a"b', b"a;b|c", b"(a)",
     b"folder(path=x)", b"none", b"NaN", b"true", b"1", b"..x", b"...", "日本".encode(), "cafe\u0301".encode(),
-    "\u200b".encode(), "\U0001f600".encode(), b"con", b"aux.png", b"$HOME", b"~", b"%s%n", b"{0}", b"[bold]x[/bold]",
+    "\u200b".encode(), "\U0001f600".encode(), b"con", b"aux.png", b"$HOME", b"~", b"%s%n", b"{0}", b"[bold]x",
     b"train", b"test", b"val", b".hidden", b"last", b"runs",
 )  # fmt: skip
 
