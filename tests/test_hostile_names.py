@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import xml.dom.minidom
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
+import cnnlab
 from cnnlab.cli import output, program
 from cnnlab.cli.app import app
 from cnnlab.core.errors import CnnlabWarning, DataError, SpecError
@@ -67,6 +69,34 @@ def test_json_reads_back_what_was_written(capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(capsys.readouterr().out) == {"names": OBEYED}
 
 
+WRITERS = {
+    "print": {"cli/output.py", "cli/program.py", "studies/progress.py"},
+    "echo": {"cli/program.py", "cli/app.py"},
+    "warn": {"core/messages.py"},
+    "_log": {"core/messages.py"},
+    "to_csv": {"evaluation/prediction/predict.py"},
+    "csv.writer": {"reports/writing/tables.py", "runs/history.py"},
+    "savefig": {"reports/figures/style.py", "reports/writing/svg.py"},
+}
+"""The files that write to a terminal, a table or a figure, all of which are tried here with hostile names."""
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_nothing_else_writes(kind: str) -> None:
+    calls = {
+        "print": r"(?<!>>> )\bprint\(",
+        "echo": r"\.s?echo\(",
+        "warn": r"warnings\.warn\(",
+        "_log": r"_log\.(info|warning|error)\b",
+        "to_csv": r"\.to_(csv|latex|html|markdown)\(",
+        "csv.writer": r"csv\.(Dict)?[wW]riter\(",
+        "savefig": r"\.savefig\(",
+    }
+    room = Path(cnnlab.__file__).parent
+    found = {str(p.relative_to(room)) for p in room.rglob("*.py") if re.search(calls[kind], p.read_text("utf-8"))}
+    assert found == WRITERS[kind]
+
+
 def test_a_command_line_echoes_no_codes_and_no_thousands_of_letters() -> None:
     for words in (
         ["predict", "x", "\x1b[31m"],
@@ -114,6 +144,19 @@ def test_pictures_are_markup_that_can_be_read(name: str, tmp_path: Path) -> None
 def test_what_a_person_gave_is_echoed_in_two_hundred_letters() -> None:
     assert for_message("x" * 5000 + " is no path") == "x" * 100 + "…" + "x" * 99 + " is no path"
     assert for_message("y" * 200) == "y" * 200
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_words_in_quotes_are_echoed_in_short_too(quote: str) -> None:
+    said = for_message(f"there is no run {quote}{'a b ' * 500}{quote} here")
+    assert len(said) == len("there is no run ") + 200 + len(" here") and said.startswith(f"there is no run {quote}a b ")
+    own = "the classifier's own words " + "go on and on " * 30 + "beside the pictures' names"
+    assert for_message(own) == own
+
+
+def test_no_message_is_longer_than_a_page_and_its_remedy_stays() -> None:
+    said = for_message(f"these are damaged: {'cat, ' * 5000}. Copy them again.")
+    assert len(said) == 4000 and said.endswith("Copy them again.")
 
 
 def test_names_of_files_and_classes_are_made_visible_where_they_come_in(tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ def test_runs_judged_by_different_metrics_name_them(cnnlab: Cnnlab, make_run: Ma
 
 def test_a_damaged_run_is_listed_as_such(cnnlab: Cnnlab, make_run: MakeRun) -> None:
     (make_run() / "run.json").write_text("{")
-    assert "damaged" in cnnlab("runs", "list").stdout
+    listed = cnnlab("runs", "list").stdout
+    assert "damaged" in listed and "is damaged: it is not the JSON object that cnnlab writes" in listed
 
 
 def test_no_runs_is_said_with_what_to_do(cnnlab: Cnnlab, document: Document) -> None:

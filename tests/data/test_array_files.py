@@ -216,6 +216,20 @@ def test_hdf5_data_of_no_shape_is_refused(tmp_path: Path) -> None:
         data.load_data(tmp_path / "a.h5")
 
 
+def test_hdf5_data_that_lies_in_another_file_is_not_followed(tmp_path: Path) -> None:
+    import h5py
+
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["images"] = X
+    layout = h5py.VirtualLayout(shape=X.shape, dtype="u1")
+    layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "images", shape=X.shape)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_virtual_dataset("images", layout)
+        file["labels"] = Y
+    with pytest.raises(DataError, match="lies in another file"):
+        data.load_data(tmp_path / "a.h5")
+
+
 @pytest.mark.parametrize(
     "spec", ["idx(path={})", "csv(path={})", "npz(path={})", "hdf5(path={})", "cifar(path={})", "{}"]
 )

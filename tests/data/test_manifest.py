@@ -179,3 +179,11 @@ def test_table_that_is_no_text_is_refused(photos: Path) -> None:
     path.write_bytes(b"path,label\n\xff\xfe\x00,x\n")
     with pytest.raises(DataError, match="UTF-8"):
         data.load_data(path)
+
+
+@pytest.mark.parametrize("name", ["a\0b.png", "x" * 5000 + ".png", "a\ud800.png"])
+def test_a_name_that_no_file_can_have_is_refused(photos: Path, name: str) -> None:
+    text = f"path,label\na.png,cat\nb.png,dog\n{name},cat\n"
+    (photos / "t.csv").write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(DataError, match=r"cannot be read as pictures|as a CSV file in UTF-8"):
+        data.load_data(photos / "t.csv")

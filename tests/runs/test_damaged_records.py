@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.core.errors import CnnlabError, DataError, RunBusyError
+from cnnlab.core.errors import CnnlabError, DataError, RunBusyError, StorageError
 from cnnlab.runs import Run, RunStore
 from cnnlab.runs.lock import RunLock, who
+from cnnlab.runs.step_log import StepLog, read_step_log
 
 MakeRun = Callable[..., Path]
 
@@ -54,6 +55,28 @@ def test_a_field_of_another_kind_is_told_and_nothing_else_suffers(field: str, va
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("execution", {"threads": "x"}),
+        ("execution", {"threads": 0}),
+        ("execution", {"precision": "float3"}),
+        ("environment", {"processor": 3}),
+        ("data", {"sizes": {"train": -1}}),
+        ("data", {"source": []}),
+        ("selected", {"epoch": 1.5}),
+        ("kernels_build", {"seconds": "x"}),
+        ("scores", {"test": {"accuracy": "x"}}),
+    ],
+)
+def test_a_fact_of_another_kind_within_a_field_is_told(field: str, value: object, make_run: MakeRun) -> None:
+    damaged = make_run()
+    info = json.loads((damaged / "run.json").read_text())
+    (damaged / "run.json").write_text(json.dumps({**info, field: value}))
+    with pytest.raises(DataError, match=rf"run\.json is damaged: .*\({field}\."):
+        str(Run(damaged))
+
+
+@pytest.mark.parametrize(
     "content",
     [
         b"{",
@@ -75,8 +98,12 @@ def test_a_damaged_run_is_listed_with_its_reason_among_the_others(content: bytes
     status = {summary.name: (summary.status, summary.info.get("reason", "")) for summary in store.list()}
     assert status[whole.name][0] == "finished"
     assert status[damaged.name][0] == "damaged" and "is damaged: it is not the JSON object" in status[damaged.name][1]
-    with pytest.raises(DataError, match="is damaged"):
-        store.find(damaged.name)
+    given = whole.name.rpartition("-")[0]
+    assert store.find(given).folder == whole
+    store.delete(whole.name)
+    for name in (damaged.name, given):
+        with pytest.raises(DataError, match="is damaged"):
+            str(store.find(name))
 
 
 @pytest.mark.parametrize(
@@ -114,6 +141,22 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(name: str, make_run: MakeRu
     os.mkfifo(damaged / name)
     ask_everything(damaged)
     assert whole.name in {summary.name for summary in RunStore(damaged.parent).list()}
+
+
+def test_a_pipe_in_place_of_a_log_is_not_waited_for_to_write_either(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "live.jsonl")
+    log = StepLog(tmp_path)
+    with pytest.raises(StorageError, match=r"live\.jsonl could not be written"):
+        log.append({"step": 1})
+    with pytest.raises(StorageError, match=r"live\.jsonl could not be written"):
+        log.truncate(3)
+
+
+def test_a_step_that_is_no_number_ends_the_log(tmp_path: Path) -> None:
+    (tmp_path / "live.jsonl").write_text('{"step":1}\n{"step":"x"}\n{"step":3}\n')
+    assert read_step_log(tmp_path) == [{"step": 1}]
+    StepLog(tmp_path).truncate(2)
+    assert (tmp_path / "live.jsonl").read_text() == '{"step":1}\n'
 
 
 @pytest.mark.parametrize(

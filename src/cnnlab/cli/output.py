@@ -43,7 +43,7 @@ def heading(text: str) -> None:
 
 def facts(rows: Sequence[tuple[str, object]], indent: int = 0) -> None:
     """Labels and values under one another; rows without a value are left out."""
-    shown = [(label, for_terminal(str(value))) for label, value in rows if value not in (None, "")]
+    shown = [(for_terminal(label), for_terminal(str(value))) for label, value in rows if value not in (None, "")]
     width = max((len(label) for label, _ in shown), default=0)
     for label, value in shown:
         first, *more = value.splitlines() or [""]

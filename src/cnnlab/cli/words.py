@@ -1,5 +1,6 @@
 """The words of a command line: perhaps a recipe file, then ``key=value``."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def read_words(words: Sequence[str] | None, **flags: str | None) -> tuple[Path |
     if len(files) > 1:
         raise UsageError(f"{files[0]} and {files[1]} are two recipe files; give one, and the rest as key=value.")
     recipe = Path(files[0]) if files else None
-    if recipe is not None and not recipe.is_file():
+    if recipe is not None and not os.path.isfile(recipe):
         raise UsageError(_no_such_recipe(recipe))
     return recipe, read_pairs([word for word in words if word not in files], **flags)
 
@@ -42,11 +43,11 @@ def read_pairs(words: Sequence[str], **flags: str | None) -> dict[str, Any]:
 
 
 def _is_file(word: str) -> bool:
-    return "=" not in word or (Path(word).suffix in _RECIPES and Path(word).is_file())
+    return "=" not in word or (Path(word).suffix in _RECIPES and os.path.isfile(word))
 
 
 def _no_such_recipe(path: Path) -> str:
-    if path.is_dir() and (path / "recipe.yaml").is_file():
+    if os.path.isfile(path / "recipe.yaml"):
         return f"{path} is a folder; the recipe in it is {path / 'recipe.yaml'}."
     hint = "" if path.suffix in _RECIPES else f" If it names data, write data={path}."
     return f"there is no recipe file {path}.{hint} Give a YAML file, or the recipe as key=value."

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
-from cnnlab.core.errors import StorageError, UsageError
+from cnnlab.core.errors import DataError, StorageError, UsageError
+from cnnlab.core.sinks import in_short
 
 _PART = ".part"
 _REMEDIES = {
@@ -41,6 +42,15 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"{path} could not be written: {why}.") from error
 
 
+@contextmanager
+def reading_errors() -> Iterator[None]:
+    """Turns what the system says when data cannot be read into a :class:`DataError` that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{error.filename or 'a file'} cannot be read: {error.strerror or error}.") from error
+
+
 def file_stamp(status: os.stat_result) -> tuple[int, ...]:
     """What changes whenever a file is written to, replaced, or exchanged with another.
 
@@ -56,11 +66,11 @@ def user_path(text: str | Path) -> Path:
     :raises UsageError: for what can be no path.
     """
     if "\0" in str(text):
-        raise UsageError(f"{text} is no path: it holds the sign NUL.")
+        raise UsageError(f"{in_short(str(text))} is no path: it holds the sign NUL.")
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise UsageError(f"{text} is no path here: there is no user of that name.") from error
+        raise UsageError(f"{in_short(str(text))} is no path here: there is no user of that name.") from error
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -70,11 +80,20 @@ def open_regular(path: Path) -> BufferedReader:
 
     :raises OSError: when it cannot be read, or is a folder, a pipe, a socket or a device, or a link to one.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:
+        # A NUL in it, or letters that no name can hold.
+        raise OSError(errno.EINVAL, "there can be no file by that name", str(path)) from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise OSError(errno.EINVAL, "it is no file but a folder, a pipe or a device", str(path))
     return open(handle, "rb")
+
+
+def check_regular(path: Path) -> None:
+    """Refuses what is no file, for readers that open a path by themselves; errors as for :func:`open_regular`."""
+    open_regular(path).close()
 
 
 def read_regular(path: Path, most: int) -> bytes:

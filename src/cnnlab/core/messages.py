@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from cnnlab.core.errors import CnnlabWarning
-from cnnlab.core.sinks import for_message, for_terminal
+from cnnlab.core.sinks import for_message, for_terminal, in_short
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,9 +88,9 @@ def warn(text: str) -> None:
 
 
 def first_few(names: Sequence[str]) -> str:
-    """The first of the names, and how many more there are."""
+    """The first of the names, each in short, and how many more there are."""
     more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
-    return f"{', '.join(names[:_MOST_NAMED])}{more}"
+    return f"{', '.join(map(in_short, names[:_MOST_NAMED]))}{more}"
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from cnnlab.core.arguments import convert, describe_type
 from cnnlab.core.errors import suggestion
+from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, format_calls, format_value, read, read_one
 
 T = TypeVar("T")
@@ -249,9 +250,9 @@ def _fits(value: Any, annotation: Any) -> bool:
 
 def _shown(value: Any) -> str:
     try:
-        return format_value(value)
+        return in_short(format_value(value))
     except TypeError:
-        return repr(value)
+        return in_short(repr(value))
 
 
 def _arguments(make: Callable[..., Any], given: tuple[str, ...]) -> tuple[dict[str, Argument], Argument | None]:

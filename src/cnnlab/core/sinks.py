@@ -7,9 +7,13 @@ function for its place.
 import re
 
 MOST_SHOWN = 200
-"""Letters of one word, such as a path, that a message shows."""
+"""Letters of one input, such as a path, that a message shows."""
+_MOST_SAID = 4_000
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-_LONG_WORD = re.compile(rf"\S{{{MOST_SHOWN + 1},}}")
+# A word, or words in quotes; an apostrophe stands behind a letter, or before one at most.
+_LONG_INPUT = re.compile(
+    rf"(?<!\w)'[^']{{{MOST_SHOWN + 1},}}'(?!\w)|\"[^\"]{{{MOST_SHOWN + 1},}}\"|\S{{{MOST_SHOWN + 1},}}"
+)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -51,8 +55,13 @@ def for_terminal(text: str) -> str:
 
 def for_message(text: str) -> str:
     """Text of an error or a warning: whatever a person gave is shown at two hundred letters at most."""
-    half = MOST_SHOWN // 2
-    return visible(_LONG_WORD.sub(lambda word: f"{word[0][:half]}…{word[0][1 - half :]}", text))
+    return visible(in_short(_LONG_INPUT.sub(lambda found: in_short(found[0]), text), _MOST_SAID))
+
+
+def in_short(text: str, most: int = MOST_SHOWN) -> str:
+    """The text at so many letters at most, without its middle where it has more."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[1 - half :]}"
 
 
 def for_csv(text: str) -> str:

@@ -10,6 +10,7 @@ import yaml
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import read_regular
+from cnnlab.core.messages import first_few
 
 try:
     from yaml import CSafeLoader as _Fast
@@ -17,6 +18,7 @@ except ImportError:
     from yaml import SafeLoader as _Fast  # type: ignore[assignment]
 
 _MOST_SHOWN = 60
+_TAG = re.compile(r"!!?[^\s!,\[\]{}]+")
 _MOST_DIGITS = 400
 _MOST_BYTES = 16 << 20
 _DEEPEST = 100
@@ -143,6 +145,9 @@ def _reason(error: Exception, text: str) -> str:
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
         return f"{error.reason} (U+{error.character:04X}), in line {line}."
+    tags = list(dict.fromkeys(tag[:_MOST_SHOWN] for tag in _TAG.findall(text)))
+    if tags and not isinstance(error, yaml.YAMLError | RecursionError):
+        return f"a value in it is not what its tag says ({first_few(tags)}). Leave tags out."
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return f"{' '.join(str(error).split()).rstrip('.')}."

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnlab.core.errors import DataError, StorageError
-from cnnlab.core.files import cache_folder
+from cnnlab.core.files import cache_folder, reading_errors
 from cnnlab.core.messages import warn
 from cnnlab.data.cache import CacheEntry, CacheKind, FolderStore, TooLargeError, entry_folder, locked, open_entry
 from cnnlab.data.formats import decode
@@ -105,7 +105,8 @@ def _in_memory(reading: Reading, strict: bool) -> CacheEntry:
 
 
 def _content(reading: Reading, strict: bool) -> Content:
-    content = reading.source.read()
+    with reading_errors():
+        content = reading.source.read()
     if strict or not all(_counts(content).values()):
         _refuse_problems(reading.source.name, content.problems, content.warnings)
     return content

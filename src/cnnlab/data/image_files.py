@@ -128,7 +128,7 @@ class ImageReader:
 
 def _expanded(path: Path) -> Iterator[ImageFile]:
     """The pictures that a path stands for."""
-    if not path.is_dir() and not path.name.lower().endswith(_ARCHIVES):
+    if not os.path.isdir(path) and not path.name.lower().endswith(_ARCHIVES):
         yield ImageFile(str(path), partial(read_file, path))
         return
     members = open_members(path)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import SpecError
+from cnnlab.core.files import reading_errors
 from cnnlab.core.spec import Call, read, read_one
 from cnnlab.data.reading import SearchPath, readers
 
@@ -58,7 +59,8 @@ def _kind(path: str, place: Path | None) -> str:
     if _CIFAR.search(name):
         return "cifar"
     if place is not None and place.is_dir():
-        return _kind_of_folder({file.name for file in place.iterdir()})
+        with reading_errors():
+            return _kind_of_folder({file.name for file in place.iterdir()})
     return _BY_SUFFIX.get(Path(name).suffix, "folder")
 
 

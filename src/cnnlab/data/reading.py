@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import DataError, UsageError
-from cnnlab.core.files import user_path
+from cnnlab.core.files import reading_errors, user_path
 from cnnlab.core.registry import Registry
+from cnnlab.core.sinks import in_short
 from cnnlab.data.imageset import Targets
 from cnnlab.data.options import ReadOptions
 from cnnlab.data.raw_images import RawImages
@@ -62,7 +63,7 @@ class SearchPath:
             looked = ", ".join(str(folder.absolute()) for folder in self.folders())
             where = "" if path.startswith(("/", "~")) else f" (looked in {looked})"
             raise DataError(
-                f"there is no file or folder {path}{where}. Check the path; --data-dir names another place."
+                f"there is no file or folder {in_short(path)}{where}. Check the path; --data-dir names another place."
             )
         return place
 
@@ -141,7 +142,8 @@ def reader(name: str, *aliases: str, **defaults: Any) -> Callable[[Callable[...,
 
         def make(*, place: SearchPath, **arguments: Any) -> Reading:
             mine = {p.name: arguments.pop(p.name) for p in own}
-            return Reading(function(place, **mine), ReadOptions(**arguments))
+            with reading_errors():
+                return Reading(function(place, **mine), ReadOptions(**arguments))
 
         names = {p.name for p in own}
         shared = [p for p in _shared_parameters(defaults) if p.name not in names]

@@ -1,6 +1,7 @@
 """Classifiers as files: safetensors, with all that rebuilds the classifier in one metadata key. Never a pickle."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -149,7 +150,7 @@ def refuse_foreign(path: Path, remedy: str = "Give a model.safetensors that cnnl
 
     :raises ModelFileError: naming what it is; a pickle is never opened.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         raise ModelFileError(f"{path} is a folder; name the model.safetensors in it.")
     try:
         with open_regular(path) as file:

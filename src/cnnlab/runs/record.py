@@ -145,13 +145,14 @@ def read_info(folder: Path) -> dict[str, Any]:
 
 def parse_info(text: bytes | str, folder: Path) -> dict[str, Any]:
     """What ``run.json`` of ``folder`` says, from its text; errors as for :func:`read_info`."""
-    from cnnlab.runs.run_schema import what_is_wrong
+    from cnnlab.core.schemas import what_is_wrong
+    from cnnlab.runs.run_schema import RunRecord
 
     try:
         info = json.loads(text)
     except (ValueError, RecursionError):
         info = None
-    wrong = what_is_wrong(info)
+    wrong = what_is_wrong(RunRecord, info)
     version = info.get("format") if isinstance(info, dict) else None
     is_later = isinstance(version, int) and version > FORMAT
     if wrong is not None and not is_later:

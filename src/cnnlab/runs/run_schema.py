@@ -1,23 +1,65 @@
 """What ``run.json`` may hold, field by field; the fields are described in :mod:`cnnlab.runs.record`."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 _Count = Annotated[int, Field(ge=0)]
+_Positive = Annotated[int, Field(ge=1, le=1 << 20)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Selected(BaseModel):
+class _Facts(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
+
+class _Selected(_Facts):
     epoch: _Count | None = None
     metric: str | None = None
     value: _Number | None = None
 
 
-class _RunInfo(BaseModel):
-    model_config = ConfigDict(extra="allow", strict=True)
+class _Execution(_Facts):
+    device: str | None = None
+    precision: Literal["float32", "bfloat16", "float16"] | None = None
+    channels_last: bool | None = None
+    threads: _Positive | None = None
+    workers: _Count | None = None
+    parts: _Positive | None = None
+    compile: bool | None = None
+    kernels: Literal["native", "torch"] | None = None
+
+
+class _PrecisionChoice(_Facts):
+    precision: str | None = None
+    why: str | None = None
+    seconds: _Number | None = None
+
+
+class _Build(_Facts):
+    compiler: str | None = None
+    version: str | None = None
+    seconds: _Number | None = None
+
+
+class _Environment(_Facts):
+    python: str | None = None
+    platform: str | None = None
+    processor: str | None = None
+    cores: int | None = None
+    code: str | None = None
+
+
+class _Data(_Facts):
+    name: str | None = None
+    digest: str | None = None
+    sizes: dict[str, _Count] | None = None
+    notes: list[str] | None = None
+    source: dict[str, Any] | None = None
+
+
+class RunRecord(_Facts):
+    """The content of the file."""
 
     format: _Count
     digest: str | None = None
@@ -33,22 +75,11 @@ class _RunInfo(BaseModel):
     step: _Count | None = None
     selected: _Selected | None = None
     scores: dict[str, dict[str, _Number | None] | None] | None = None
-    execution: dict[str, Any] | None = None
-    precision_choice: dict[str, Any] | None = None
-    kernels_build: dict[str, Any] | None = None
-    environment: dict[str, Any] | None = None
-    data: dict[str, Any] | None = None
+    execution: _Execution | None = None
+    precision_choice: _PrecisionChoice | None = None
+    kernels_build: _Build | None = None
+    environment: _Environment | None = None
+    data: _Data | None = None
     parent: Any = None
     warnings: list[str] | None = None
     reason: str | None = None
-
-
-def what_is_wrong(info: object) -> str | None:
-    """The first field that does not fit, and why; None where all do."""
-    try:
-        _RunInfo.model_validate(info)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"])) or "it"
-        return f"{place[:80]}: {first['msg'][:120]}"
-    return None

@@ -11,6 +11,9 @@ from cnnlab.core.errors import DataError
 from cnnlab.core.files import open_regular, storage_errors
 from cnnlab.runs.record import LIVE, json_value
 
+# Not blocking, for a pipe by that name would be waited for without end.
+_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
+
 
 class StepLog:
     """``live.jsonl`` of a run folder, held open.
@@ -44,11 +47,11 @@ class StepLog:
             return
         self.close()
         keep = 0
-        for record, end in _complete_lines(self.path):
-            if record.get("step", -1) >= step:
-                break
-            keep = end
         with storage_errors(self.path):
+            for record, end in _complete_lines(self.path):
+                if record.get("step", -1) >= step:
+                    break
+                keep = end
             os.truncate(self.path, keep)
 
     def close(self) -> None:
@@ -62,7 +65,7 @@ class StepLog:
             # Whoever was killed in the middle of a line left it without its end, and the next would run into it.
             if not _ends_whole(self.path):
                 self.truncate()
-            self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            self._handle = os.open(self.path, _APPENDING, 0o666)
             self._size = os.fstat(self._handle).st_size
         return self._handle
 
@@ -94,6 +97,8 @@ def _complete_lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
             except (ValueError, RecursionError):
                 return
             if not line.endswith(b"\n") or not isinstance(record, dict):
+                return
+            if not isinstance(record.get("step", 0), int | float):
                 return
             end += len(line)
             yield record, end

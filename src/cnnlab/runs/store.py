@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _HEXADECIMAL = re.compile(r"[0-9a-f]+")
+_ENDING = re.compile(r"-[0-9a-f]{8}(-\d+)?$")
 # A run being made takes its lock within the first instants.
 _YOUNG_SECONDS = 60.0
 _SHOWN = 10
@@ -261,7 +262,9 @@ class RunStore:
 
 def _candidates(name: str, entries: Sequence[IndexEntry]) -> Sequence[str]:
     """The folders of the runs that ``name`` could mean."""
-    named = [entry.folder for entry in entries if _given_name(entry) == name]
+    alike = [entry for entry in entries if _given_name(entry) == name]
+    # A damaged run keeps nobody from finding another.
+    named = [entry.folder for entry in alike if entry.info.get("status") != "damaged"] or [e.folder for e in alike]
     if named or not _HEXADECIMAL.fullmatch(name):
         return named
     matching = [entry for entry in entries if str(entry.info.get("digest") or "").startswith(name)]
@@ -273,8 +276,10 @@ def _candidates(name: str, entries: Sequence[IndexEntry]) -> Sequence[str]:
 
 def _given_name(entry: IndexEntry) -> str:
     """The name that was given to a run, without what was put behind it."""
-    end = ending(str(entry.info.get("digest") or ""), int(entry.info.get("repeat") or 1))
-    return entry.folder.removesuffix(end)
+    if not entry.info.get("digest"):
+        # Of a damaged run only its folder tells.
+        return _ENDING.sub("", entry.folder)
+    return entry.folder.removesuffix(ending(str(entry.info["digest"]), int(entry.info.get("repeat") or 1)))
 
 
 def _is_abandoned(folder: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from cnnlab.core.errors import CnnlabError
+from cnnlab.core.files import check_regular
 from cnnlab.core.measurements import Measure, Metric
 from cnnlab.evaluation import McNemarResult
 from cnnlab.runs import Predictions, Run, RunSummary, environment
@@ -242,6 +243,7 @@ def count_parameters(path: Path) -> int | None:
     What batch normalisation keeps count of is not trained and does not count.
     """
     try:
+        check_regular(path)
         with safe_open(path, "np") as file:
             kept = [name for name in file.keys() if not name.endswith(_COUNTED_BY)]  # noqa: SIM118
             return sum(int(math.prod(file.get_slice(name).get_shape())) for name in kept)

@@ -128,11 +128,13 @@ class StudyProgress:
     def _table(self) -> Any:
         from rich import box
         from rich.table import Table
+        from rich.text import Text
 
         left = self.seconds_left()
         title = f"{self.name}: {self.done} of {self.total} trials"
+        title += f", {clock_text(left)} left" if left is not None else ""
         table = Table(
-            title=f"{title}, {clock_text(left)} left" if left is not None else title,
+            title=Text(for_terminal(title)),
             box=box.SIMPLE_HEAD,
             title_justify="left",
             pad_edge=False,
@@ -152,7 +154,7 @@ def _cells(row: _Row) -> list[Any]:
     name = next((name for name in _SHOWN if name in row.facts), None)
     speed, left = row.facts.get("images_per_second"), row.seconds_left()
     return [
-        Text(row.task.setting.label),
+        Text(for_terminal(row.task.setting.label)),
         str(row.task.seed),
         f"{row.epoch}/{row.epochs}",
         "" if name is None else f"{name.replace('_', ' ')} {row.facts[name]:.4f}",

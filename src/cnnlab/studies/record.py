@@ -17,9 +17,11 @@ from filelock import FileLock, Timeout
 from cnnlab.core import yaml
 from cnnlab.core.errors import DataError, RunBusyError
 from cnnlab.core.files import clear_leftovers, make_folder, read_regular, storage_errors, write_text
+from cnnlab.core.schemas import what_is_wrong
 from cnnlab.runs.record import json_value, now
 from cnnlab.studies.catalogue import STUDY, question_of
 from cnnlab.studies.result import StudyResult
+from cnnlab.studies.state_schema import StudyState
 from cnnlab.studies.study_file import StudyFile
 
 STATE = "state.json"
@@ -131,14 +133,17 @@ class StudyRecord:
 
 def _read_state(path: Path) -> dict[str, Any]:
     try:
-        state = dict(json.loads(read_regular(path, _MOST_BYTES)))
-        version = int(state.get("format") or 0)
+        state = json.loads(read_regular(path, _MOST_BYTES))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, RecursionError, OverflowError):
-        raise DataError(
-            f"{path} is damaged. Delete it and run the study again: trained trials are not trained again."
-        ) from None
-    if version > _FORMAT:
+    except (OSError, ValueError, RecursionError):
+        state = None
+    version = state.get("format") if isinstance(state, dict) else None
+    if isinstance(version, int) and version > _FORMAT:
         raise DataError(f"{path} was written by a later version of cnnlab. Update cnnlab to go on with the study.")
-    return state
+    wrong = what_is_wrong(StudyState, state)
+    if wrong is not None:
+        raise DataError(
+            f"{path} is damaged ({wrong}). Delete it and run the study again: trained trials are not trained again."
+        )
+    return dict(state)

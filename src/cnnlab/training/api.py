@@ -93,7 +93,7 @@ def resume(
     _, _, given = extract_objects(None, objects)
     store, place = RunStore(found.folder.parent), data_dir or found.data_folder
     setup = prepare(Recipe.read(found.recipe), store, given=given, data_dir=place, offline=offline, run=found)
-    if setup.dataset.digest != found.info["data"]["digest"]:
+    if setup.dataset.digest != (found.info.get("data") or {}).get("digest"):
         raise UsageError(
             f"the data of {found.folder} has changed since the run was started, so it cannot go on as the same run. "
             "Put the data back, or train the recipe anew on what there is now: cnnlab train "
@@ -189,7 +189,7 @@ def _tidied(run: Run) -> Run:
 
 
 def _go_on(run: Run, setup: TrainingSetup, callbacks: Sequence[Callback]) -> Run:
-    execution = Execution.from_dict(run.info["execution"])
+    execution = Execution.from_dict(run.info.get("execution") or {})
     note(describe_execution(execution, None))
     return _train(setup, build_classifier(setup), execution, RunWriter.open(run.folder), callbacks)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cnnlab.core.errors import StorageError, UsageError
-from cnnlab.core.files import replacing
+from cnnlab.core.files import check_regular, replacing
 from cnnlab.training.nested_state import pack, unpack
 
 _META = "cnnlab"
@@ -35,6 +35,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     :raises StorageError: when the file is damaged, which an interrupted write cannot cause.
     """
     try:
+        check_regular(path)
         with safe_open(path, framework="pt") as file:
             facts: dict[str, Any] = json.loads(file.metadata()[_META])
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (not a mapping)

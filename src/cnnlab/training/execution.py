@@ -70,7 +70,7 @@ class Execution:
 
         :raises UsageError: when it is not, with the remedy.
         """
-        execution = cls(**{key: stored[key] for key in cls.__dataclass_fields__ if key in stored})
+        execution = cls(**{key: stored[key] for key in cls.__dataclass_fields__ if stored.get(key) is not None})
         check_device(execution.device, "Start the recipe again with --again to train it on another device.")
         return replace(execution, kernels=kernels_at_hand(execution.kernels))
 

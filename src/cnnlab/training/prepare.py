@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from cnnlab import data, objectives
-from cnnlab.core.digests import canonical_json, digest
+from cnnlab.core.digests import canonical_json, digest, file_digest
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import announcing
 from cnnlab.core.seeds import scope
@@ -64,7 +64,7 @@ class TrainingSetup:
         if self.parent is not None:
             # Weights, and where epochs and steps are counted on from; never the run's name.
             info = self.parent.info
-            return digest([digest(_last_weights(self.parent).read_bytes()), info["epochs_done"], info["step"]])
+            return digest([file_digest(_last_weights(self.parent)), info["epochs_done"], info["step"]])
         return None if self.start is None else digest(["weights", self.start.digest])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnlab.core.durations import clock_text
 from cnnlab.core.messages import announcing, bar_console, note, shows_bars
+from cnnlab.core.sinks import for_terminal
 from cnnlab.training.phases import PhasePlan
 from cnnlab.training.state import Counters
 
@@ -34,7 +35,7 @@ class Display:
             self.bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.completed}/{task.total} · {task.fields[facts]}"),
+                TextColumn("{task.completed}/{task.total} · {task.fields[facts]}", markup=False),
                 console=bar_console(),
                 transient=True,
             )
@@ -63,7 +64,7 @@ class Display:
             return
         self.shown_at = now
         samples = counters.sums["samples"]
-        means = " ".join(f"{k} {v / samples:.3f}" for k, v in counters.sums.items() if k != "samples")
+        means = for_terminal(" ".join(f"{k} {v / samples:.3f}" for k, v in counters.sums.items() if k != "samples"))
         taken = max(1, counters.in_epoch - self.steps_before)
         pace = (now - self.began) / taken
         speed = samples / max(1, counters.in_epoch) / pace

@@ -1,5 +1,6 @@
 """The recipe: everything that determines one training, checked when it is read and frozen afterwards."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -253,7 +254,7 @@ def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[s
     if isinstance(source, Mapping):
         return dict(source)
     path = Path(source)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UsageError(f"there is no recipe file {path}. Give a YAML file, or the recipe as key=value.")
     content = yaml.read_file(path, "a recipe")
     if not isinstance(content, dict):

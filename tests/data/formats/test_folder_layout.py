@@ -90,6 +90,14 @@ def test_loose_images_beside_class_folders_are_left_out_with_a_warning() -> None
     assert arranged.images == {"train": ["cat/1.png", "dog/1.png"]} and arranged.problems == ()
 
 
+@pytest.mark.parametrize("loose", ["sample.png", "pets/sample.png"])
+def test_a_loose_image_keeps_no_folder_of_class_folders_from_being_entered(loose: str) -> None:
+    arranged = layout(loose, "pets/cat/1.png", "pets/dog/1.png")
+    assert arranged.classes == ("cat", "dog") and arranged.problems == ()
+    assert arranged.images == {"train": ["pets/cat/1.png", "pets/dog/1.png"]}
+    assert any("sample.png" in text for text in (*arranged.warnings, *arranged.notes))
+
+
 @pytest.mark.parametrize(
     ("train", "other", "split"),
     [
@@ -149,6 +157,7 @@ def test_folders_that_may_be_either_are_asked_about() -> None:
 def test_splits_without_train_are_asked_about() -> None:
     problem = layout(*tree("val", "test")).problems[0]
     assert problem.startswith("test, val are splits by their names, and none of them is train")
+    assert "splits={train: val, test: test}" in problem
 
 
 @pytest.mark.parametrize("word", ["train", "Train", "steam-train"])

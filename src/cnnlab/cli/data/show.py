@@ -1,5 +1,6 @@
 """``cnnlab data show``."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +30,7 @@ def show(name: What, data_dir: DataDir = None, as_json: Json = False) -> None:
     sets = {entry.name: entry for entry in named_sets()}
     kinds = {entry.name: entry for entry in readers}
     if name not in sets and name not in kinds:
-        hint = f" To look into files: cnnlab data check {name}" if Path(name).exists() else ""
+        hint = f" To look into files: cnnlab data check {name}" if os.path.exists(name) else ""
         raise UsageError(f"there is no data set or reader {name!r}. {suggestion(name, {*sets, *kinds})}{hint}")
     place = find(name, data_dir) if name in sets else None
     if as_json:

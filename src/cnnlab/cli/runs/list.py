@@ -32,6 +32,9 @@ def list_runs(runs: Runs = None, limit: Limit = None, as_json: Json = False) -> 
         output.write(f"There are no runs under {store.root}. Train one: cnnlab train data=fashion-mnist")
     else:
         output.table(*_table(summaries), keep=_KEEP)
+        for summary in summaries:
+            if summary.status == "damaged":
+                output.write(f"\n{summary.info['reason']}")
 
 
 def _table(summaries: "Sequence[RunSummary]") -> tuple[list[str], list[list[object]]]:

@@ -8,6 +8,7 @@ import bz2
 import codecs
 import gzip
 import lzma
+import os
 import stat
 import tarfile
 import threading
@@ -116,7 +117,7 @@ def open_members(path: Path, encoding: str | None = None) -> Members:
     :param encoding: of names in an archive that are not in UTF-8.
     :raises DataError: when it is none of these, is damaged, or is not safe to read.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         return FolderMembers(path)
     try:
         with open_regular(path) as file:
@@ -126,7 +127,9 @@ def open_members(path: Path, encoding: str | None = None) -> Members:
         if _is_tar(path):
             return TarMembers(path, encoding)
     except _DAMAGED as error:
-        raise DataError(f"{path} is damaged or cut off ({error}). Copy or download it again.") from error
+        raise DataError(
+            f"{path} is damaged or cut off ({getattr(error, 'strerror', None) or error}). Copy or download it again."
+        ) from error
     if path.suffix.lower() in _PICKLED:
         raise DataError(
             f"{path} is a pickle by its name, and pickles are not read because they could run a program. Save the "

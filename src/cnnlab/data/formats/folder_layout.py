@@ -175,15 +175,16 @@ def _inside(folder: str, folders: Iterable[str]) -> set[str]:
 
 
 def _root(tree: ImageTree, folders: Collection[str]) -> str:
-    """The folder in which the splits or classes are: below a folder that holds all pictures, though none directly."""
+    """The folder in which the splits or classes are: below a folder that holds all pictures, but perhaps for some."""
     base, node = "", tree
-    while len(node.inside) == 1 and not node.has_images:
+    while len(node.inside) == 1:
         ((name, inner),) = node.inside.items()
         siblings = _inside(base, folders) - {name}
-        # A folder of pictures is a class. One of several, the others without pictures, may be a class too, unless it
-        # holds several folders of pictures itself; and it is a split, if one of the others is.
+        # A folder of pictures is a class, unless it holds several folders of pictures. One of several, the others
+        # without pictures, may be a class too, but for the same; and it is a split, if one of the others is.
         are_splits = splits_named([name]) and splits_named(siblings)
-        if inner.has_images or are_splits or (siblings and len(inner.inside) < 2):
+        may_be_a_class = node.has_images or inner.has_images or siblings
+        if are_splits or (may_be_a_class and len(inner.inside) < 2):
             break
         base, node = f"{base}/{name}" if base else name, inner
     return base

@@ -47,7 +47,7 @@ def find_splits(tree: ImageTree, base: str) -> SplitFolders:
     if are_all and "train" in hinted.values():
         return _named(top, base, hinted)
     if are_all and len(named) == len(top):
-        return SplitFolders({}, problems=(_no_train(sorted(top)),))
+        return SplitFolders({}, problems=(_no_train(named),))
     if any(split == "train" and _class_folders(top[name]) > 1 for name, split in named.items()):
         return _named(top, base, named)
     below = _below_classes(top)
@@ -161,9 +161,10 @@ def _said(folders: Mapping[str, str]) -> str:
     return f"splits={format_value(_in_order(folders))}"
 
 
-def _no_train(names: Sequence[str]) -> str:
+def _no_train(splits: Mapping[str, str]) -> str:
+    names = sorted(splits, key=lambda name: (ORDER.index(splits[name]), name))
     return (
-        f"{first_few(names)} are splits by their names, and none of them is train. Say which is, as in "
+        f"{first_few(sorted(names))} are splits by their names, and none of them is train. Say which is, as in "
         f"{_said({'train': names[0], 'test': names[-1]})}; or that they are classes, with splits=none."
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import DataError
-from cnnlab.core.files import open_regular
+from cnnlab.core.files import check_regular
 from cnnlab.core.lazy_imports import require
 from cnnlab.core.limits import check_memory, check_unpacked
 from cnnlab.data.reading import Content, SearchPath, Source, reader
@@ -24,7 +24,7 @@ def hdf5(place: SearchPath, path: str, targets: list[str] | None = None) -> Sour
 def _read(path: Path, targets: Sequence[str] | None) -> Content:
     h5py = require("h5py", "reading HDF5 files")
     try:
-        open_regular(path).close()
+        check_regular(path)
         # The file stays open for as long as the pictures are read from it.
         file = h5py.File(path, "r")
         names: list[str] = []
@@ -38,7 +38,7 @@ class _Kept:
     """A data set of an HDF5 file, with the file that must stay open for it."""
 
     def __init__(self, file: Any, dataset: Any) -> None:
-        if dataset.external:
+        if dataset.external or dataset.is_virtual:
             raise DataError(f"{file.filename}: {dataset.name} lies in another file, which is not followed.")
         if dataset.shape is None:
             raise DataError(f"{file.filename}: {dataset.name} is empty: it has a type and no numbers.")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import posixpath
 import re
 import unicodedata
@@ -95,7 +96,9 @@ def read_table(path: Path) -> ManifestTable:
             rows = enumerate(csv.reader(file, delimiter=delimiter), 2 if said else 1)
             lines = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a CSV file in UTF-8: {error}.") from error
+        raise DataError(
+            f"{path} cannot be read as a CSV file in UTF-8: {getattr(error, 'strerror', None) or error}."
+        ) from error
     if len(lines) < 2:
         raise DataError(f"{path} holds no rows below its header; it should say path,label and then name pictures.")
     header = [cell.strip() for cell in lines[0][1]]
@@ -196,7 +199,7 @@ def _check_header(path: Path, table: ManifestTable, columns: _Columns, files: _F
 def _finder(base: Path) -> Callable[[str], str | None]:
     """What finds a name under a folder or in an archive, also without its suffix."""
     if base.is_dir():
-        return lambda name: next((str(base / n) for n in _spellings(name) if n and (base / n).is_file()), None)
+        return lambda name: next((str(base / n) for n in _spellings(name) if n and os.path.isfile(base / n)), None)
     known = set(open_members(base).names)
     return lambda name: next((spelling for spelling in _spellings(name) if spelling in known), None)
 

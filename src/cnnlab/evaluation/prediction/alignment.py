@@ -11,6 +11,7 @@ from torch import Tensor
 from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.messages import warn
 from cnnlab.core.registry import BoundCall
+from cnnlab.core.sinks import in_short
 from cnnlab.data import parse_data
 from cnnlab.data.loading import is_spec
 from cnnlab.models import Predictable
@@ -92,4 +93,4 @@ def _reordered(column: Tensor, name: str, given: Sequence[str] | None, known: Se
 
 
 def _listed(words: Sequence[str]) -> str:
-    return ", ".join(words[:_SHOWN]) + (f", … ({len(words)} in all)" if len(words) > _SHOWN else "")
+    return ", ".join(map(in_short, words[:_SHOWN])) + (f", … ({len(words)} in all)" if len(words) > _SHOWN else "")

@@ -81,7 +81,7 @@ def predictor_of(
     execution = model.info.get("execution") or {}
     recorded = str(execution.get("device") or "cpu")
     place = _checked(device) if device else _available(recorded, model)
-    same = torch.device(place).type == torch.device(recorded).type
+    same = torch.device(place).type == recorded.partition(":")[0]
     return Predictor(
         classifier=model.classifier(network=network),
         label=f"run {model.folder.name}",
