@@ -165,6 +165,22 @@ def test_nesting_beyond_use_is_refused_at_once(text: str) -> None:
     assert time.process_time() - began < 5
 
 
+def test_a_little_text_of_which_much_becomes_is_refused_at_once() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    began = time.process_time()
+    with pytest.raises(UsageError, match="stands for over 1,000,000 values"):
+        yaml.load("\n".join(lines), "the recipe")
+    assert time.process_time() - began < 5
+    assert yaml.load("\n".join(lines[:2]), "the recipe")["a1"] == [["x"] * 10] * 10
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]", "a: &a {b: [*a]}"])
+def test_what_stands_within_itself_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"\*a stands within itself"):
+        yaml.load(text, "the recipe")
+
+
 def test_many_keys_take_linear_time() -> None:
     began = time.process_time()
     assert len(yaml.load("".join(f"key{number}: 1\n" for number in range(20_000)), "the recipe")) == 20_000

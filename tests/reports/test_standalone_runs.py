@@ -2,7 +2,8 @@
 
 import pytest
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core import measurements
+from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.evaluation import compare_predictions
 from cnnlab.reports import write_runs_report
 from cnnlab.reports.contents.standalone_runs import result_of_runs
@@ -124,3 +125,39 @@ def test_run_that_has_only_begun_has_its_curves(tmp_path, monkeypatch):
 def test_no_runs_are_refused(tmp_path):
     with pytest.raises(UsageError, match="at least one run"):
         write_runs_report([], tmp_path)
+
+
+def measure_as_usual(monkeypatch, name, of, **facts):
+    """Registers a measure that every result has."""
+    monkeypatch.setattr(measurements, "_measurements", [*measurements.measurements()])
+
+    @measurements.measurement
+    class Some(measurements.Measurement):
+        pattern = name
+
+        def read(self, name, runs):
+            return measurements.Measure(measurements.Metric(name, name, "share", "higher"), of, **facts)
+
+        def usual(self, runs):
+            return [name]
+
+
+def test_a_measure_of_all_runs_of_a_setting_is_taken_of_them_together(make_run, monkeypatch):
+    measure_as_usual(
+        monkeypatch, "worst accuracy", lambda some: min(run.test.accuracy for run in some), is_of_setting=True
+    )
+    values = {0.01: (0.80, 0.82, 0.81), 0.1: (0.92, 0.89, 0.90)}
+    result = result_of_runs(
+        [make_run(rate=rate, seed=s, accuracy=values[rate][s]) for rate in values for s in range(3)]
+    )
+    assert [setting.summary("worst accuracy").values for setting in result.settings] == [(0.80,), (0.89,)]
+    assert not any("worst accuracy" in trial.metrics for setting in result.settings for trial in setting.trials)
+
+
+def test_a_measure_whose_files_were_deleted_leaves_the_others(make_run, monkeypatch):
+    def gone(run):
+        raise ModelFileError("there is no file of predictions.")
+
+    measure_as_usual(monkeypatch, "accuracy upside down", gone)
+    (setting,) = result_of_runs([make_run(accuracy=0.8)]).settings
+    assert setting.summary("test_accuracy").values == (0.8,) and setting.summary("accuracy upside down") is None

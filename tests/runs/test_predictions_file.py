@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from cnnlab.core.errors import ModelFileError, StorageError, UsageError
@@ -128,6 +129,43 @@ def test_what_is_not_ours_is_refused(tmp_path: Path) -> None:
         Predictions.load(path)
     with pytest.raises(ModelFileError, match="no file of predictions"):
         Predictions.load(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ids": 5},
+        {"ids": [1, 2]},
+        {"classes": ["one"]},
+        {"classes": {"hour": "one"}},
+        {"heads": "minute"},
+        {"heads": ["second"]},
+        {"split": "../x"},
+        {"format": -1},
+        {"data": None},
+    ],
+)
+def test_a_header_of_other_kinds_is_refused(change: dict[str, object], tmp_path: Path) -> None:
+    make().save(tmp_path / "file")
+    with safe_open(tmp_path / "file", "numpy") as file:
+        arrays, header = {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["cnnlab"])  # noqa: SIM118
+    save_file(arrays, tmp_path / "file", {"cnnlab": json.dumps({**header, **change})})
+    with pytest.raises(ModelFileError, match=r"damaged|did not write"):
+        Predictions.load(tmp_path / "file")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"kind": "predictions", "format": Infinity}', "[]", "5"])
+def test_a_header_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    save_file({"a": np.zeros(3)}, tmp_path / "file", {"cnnlab": text})
+    with pytest.raises(ModelFileError, match="did not write"):
+        Predictions.load(tmp_path / "file")
+
+
+@pytest.mark.parametrize("label", [3, -1, 2**40])
+def test_targets_that_are_no_class_are_refused(label: int, tmp_path: Path) -> None:
+    make(targets={"hour": np.array([label, 0])}).save(tmp_path / "file")
+    with pytest.raises(ModelFileError, match="the targets hour are not all among its 3 classes"):
+        Predictions.load(tmp_path / "file")
 
 
 def test_every_truncation_is_refused(tmp_path: Path) -> None:

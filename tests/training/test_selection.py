@@ -108,7 +108,7 @@ def test_the_first_epoch_without_a_number_is_told_and_patience_goes_on(
     whole = Objective.metrics
     nothing = {"accuracy": float("nan")}
     monkeypatch.setattr(
-        "cnnlab.training.loop.metrics_of",
+        "cnnlab.training.loop.known_metrics",
         lambda outputs, targets, objective: whole(objective, outputs, targets) | nothing,
     )
     with pytest.warns(CnnlabWarning, match="validation_accuracy is not a number after epoch 1") as caught:

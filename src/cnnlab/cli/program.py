@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import typer
 from typer.core import TyperGroup
 
+from cnnlab.cli.loading import announced_loading
 from cnnlab.cli.usage import explain
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
 from cnnlab.core.sinks import for_message, for_terminal
@@ -40,7 +41,7 @@ class Program(TyperGroup):
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Runs a command line to its exit code, and leaves with it where that is wanted."""
-        with _notes(), _warnings():
+        with _notes(), _warnings(), announced_loading():
             code = _guarded(lambda: self._run(*args, **extra))
         if standalone_mode:
             sys.exit(code)

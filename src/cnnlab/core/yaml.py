@@ -22,6 +22,7 @@ _TAG = re.compile(r"!!?[^\s!,\[\]{}]+")
 _MOST_DIGITS = 400
 _MOST_BYTES = 16 << 20
 _DEEPEST = 100
+_MOST_VALUES = 1_000_000
 _REMEDIES = {
     "mapping values are not allowed": "Write key: value, each on a line of its own with all keys in one column, and "
     "put quotes around a value that holds a colon and a space.",
@@ -105,7 +106,7 @@ def load(text: str, what: str) -> Any:
 
     :raises UsageError: with the line, when it is not YAML.
     """
-    _check_depth(text, what)
+    _check_nesting(text, what)
     # What a tag such as !!timestamp makes of a value that is none can fail in any way.
     with suppress(Exception):
         return yaml.load(text, Loader=_FastLoader)
@@ -129,15 +130,33 @@ def read_file(path: Path, what: str) -> Any:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _check_depth(text: str, what: str) -> None:
-    """Refuses nesting beyond any use, which takes more than linear time, or more stack than the process has."""
-    depth = 0
+def _check_nesting(text: str, what: str) -> None:
+    """Refuses nesting beyond any use, which takes more than linear time, or more stack than the process has.
+
+    So is a little text of which much becomes, since each ``*name`` stands for all that its ``&name`` holds.
+    """
+    sizes, anchored = [0], dict[str, int]()
+    open_anchors: list[str | None] = []
     # Events come one by one; what is wrong with the rest of the text is said when it is loaded.
     with suppress(yaml.YAMLError, ValueError):
         for event in yaml.parse(text, Loader=_FastLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _DEEPEST:
+            if isinstance(event, yaml.CollectionStartEvent):
+                sizes.append(1)
+                open_anchors.append(event.anchor)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                size, anchor = sizes.pop(), open_anchors.pop()
+                sizes[-1] += size
+                anchored |= {anchor: size} if anchor else {}
+            elif isinstance(event, yaml.AliasEvent):
+                if event.anchor in open_anchors:
+                    raise UsageError(f"{what} is not valid YAML: *{event.anchor} stands within itself.")
+                sizes[-1] += anchored.get(event.anchor, 1)
+            elif isinstance(event, yaml.ScalarEvent):
+                sizes[-1] += 1
+            if len(sizes) > _DEEPEST + 1:
                 raise UsageError(f"{what} is not valid YAML: it is nested deeper than {_DEEPEST}.")
+            if sizes[-1] > _MOST_VALUES:
+                raise UsageError(f"{what} is not read: it stands for over {_MOST_VALUES:,} values.")
 
 
 def _reason(error: Exception, text: str) -> str:

@@ -16,7 +16,7 @@ from cnnlab.data.duplicates import handle_duplicates
 from cnnlab.data.imageset import ImageSet, TensorImages
 from cnnlab.data.memmap import resident
 from cnnlab.data.split_names import SPLIT_NAMES
-from cnnlab.data.splits import Share, complete
+from cnnlab.data.splits import SplitSize, complete
 from cnnlab.data.target_columns import as_numpy, check_beyond_train, from_array, in_order
 from cnnlab.data.target_columns import class_names_of as name_classes
 from cnnlab.data.white import said_of_white
@@ -30,8 +30,8 @@ def from_arrays(
     x: Any,
     y: Any = None,
     *,
-    validation: Share | Pair = None,
-    test: Share | Pair = None,
+    validation: SplitSize | Pair = None,
+    test: SplitSize | Pair = None,
     class_names: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     name: str = "arrays",
 ) -> Dataset:

@@ -20,7 +20,7 @@ from cnnlab.data.in_memory import are_splits, from_arrays, from_splits, from_tor
 from cnnlab.data.memmap import resident
 from cnnlab.data.paths import as_call
 from cnnlab.data.reading import Reading, SearchPath, readers
-from cnnlab.data.splits import Share, complete
+from cnnlab.data.splits import SplitSize, complete
 from cnnlab.data.splits import subset as take_subset
 from cnnlab.data.target_columns import LABEL
 
@@ -28,8 +28,8 @@ from cnnlab.data.target_columns import LABEL
 def load_data(
     spec: Any,
     *,
-    validation: Share = None,
-    test: Share = None,
+    validation: SplitSize = None,
+    test: SplitSize = None,
     subset: int | float | None = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
@@ -62,8 +62,8 @@ def load_data(
 def _divided(
     dataset: Dataset,
     dedupe: bool,
-    validation: Share,
-    test: Share,
+    validation: SplitSize,
+    test: SplitSize,
     subset: int | float | None,
     for_training: bool,
 ) -> Dataset:

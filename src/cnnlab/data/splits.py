@@ -16,7 +16,7 @@ from cnnlab.core.messages import warn
 from cnnlab.core.seeds import generator
 from cnnlab.data.imageset import ImageSet
 
-Share: TypeAlias = int | float | None
+SplitSize: TypeAlias = int | float | None
 """A count of pictures, a fraction between 0 and 1, or None for the default."""
 
 SEED = 0
@@ -26,7 +26,7 @@ _DEFAULTS = {"test": ("a fifth", 0.2, None), "validation": ("a tenth", 0.1, _VAL
 
 
 def complete(
-    parts: Mapping[str, ImageSet], validation: Share = None, test: Share = None, *, for_training: bool = True
+    parts: Mapping[str, ImageSet], validation: SplitSize = None, test: SplitSize = None, *, for_training: bool = True
 ) -> dict[str, ImageSet]:
     """The splits of a set, with those carved off train that it lacks; 0 leaves a split out.
 
@@ -162,7 +162,7 @@ def _default_count(name: str, total: int) -> int:
     return min(round(total * fraction), most or total)
 
 
-def _own_split(parts: dict[str, ImageSet], name: str, share: Share) -> None:
+def _own_split(parts: dict[str, ImageSet], name: str, share: SplitSize) -> None:
     if share is None or share == len(parts[name]):
         return
     if share != 0 or isinstance(share, bool):

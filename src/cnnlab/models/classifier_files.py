@@ -26,6 +26,7 @@ from cnnlab.objectives import restore_objective
 FORMAT = 1
 """Counts up whenever an older cnnlab could not read what is written."""
 _KEY = "cnnlab"
+_MOST_SAID = 200
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
 
@@ -198,8 +199,12 @@ def _rebuilt(path: Path, facts: _Facts) -> nn.Module:
     if facts.outputs is None or facts.outputs < 1:
         raise ModelFileError(f"{path} is damaged: it does not say how many outputs its network has.")
     # On no device nothing is allocated or drawn; the weights of the file take their places.
-    with torch.device("meta"):
-        return build_network(facts.model, tuple(facts.shape), facts.outputs)
+    try:
+        with torch.device("meta"):
+            return build_network(facts.model, tuple(facts.shape), facts.outputs)
+    except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        # Sizes that no tensor can have, for instance.
+        raise ModelFileError(f"{path} is damaged: its network cannot be built ({str(error)[:_MOST_SAID]}).") from error
 
 
 def _fill(path: Path, network: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:

@@ -7,8 +7,9 @@ from typing import Any, Literal
 from cnnlab.core.arguments import Count, NonNegative, Positive
 from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import RegistryEntry
+from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call
-from cnnlab.models.basic_layers import Rate
+from cnnlab.models.basic_layers import DropRate
 from cnnlab.models.initialisers import Initialiser
 from cnnlab.models.layer_defaults import Activation, LayerDefaults, Penalized, layer, widened
 from cnnlab.models.networks import ArchitecturePlan, architectures
@@ -29,9 +30,9 @@ def pattern(
     batch_norm: bool = False,
     dense_norm: bool = False,
     norm_at: Literal["before", "after"] = "before",
-    dropout: Rate = 0.0,
-    conv_dropout: Rate = 0.0,
-    input_dropout: Rate = 0.0,
+    dropout: DropRate = 0.0,
+    conv_dropout: DropRate = 0.0,
+    input_dropout: DropRate = 0.0,
     alpha_dropout: bool = False,
     pooling: Literal["max", "avg"] = "max",
     pool: Count = 2,
@@ -71,13 +72,15 @@ def pattern(
 
 def _check(word: str, filters: Sequence[int], kernels: Sequence[int]) -> None:
     if set(word) - {"C", "P", "N"}:
-        raise SpecError(f"layers={word} holds a letter other than C (convolution), P (pool), N (batch normalisation).")
+        raise SpecError(
+            f"layers={in_short(word)} holds a letter other than C (convolution), P (pool), N (batch normalisation)."
+        )
     if word.count("C") != len(filters):
         count = word.count("C")
         example = ", ".join(["32"] * max(1, count))
         raise SpecError(
-            f"layers={word} has {count} convolutions, and filters is [{', '.join(map(str, filters))}]: filters takes a "
-            f"number for each C, as in filters=[{example}]."
+            f"layers={in_short(word)} has {count} convolutions, and filters is [{', '.join(map(str, filters))}]: "
+            f"filters takes a number for each C, as in filters=[{example}]."
         )
     if len(kernels) != len(filters):
         raise SpecError(
@@ -103,8 +106,8 @@ def mlp(
     activation: Activation = "relu",
     batch_norm: bool = False,
     norm_at: Literal["before", "after"] = "before",
-    dropout: Rate = 0.0,
-    input_dropout: Rate = 0.0,
+    dropout: DropRate = 0.0,
+    input_dropout: DropRate = 0.0,
     alpha_dropout: bool = False,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
@@ -130,7 +133,7 @@ def lenet5(
     activation: Activation = "tanh",
     pooling: Literal["max", "avg"] = "avg",
     width: Positive = 1.0,
-    dropout: Rate = 0.0,
+    dropout: DropRate = 0.0,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
     l1: NonNegative = 0.0,

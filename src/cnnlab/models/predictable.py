@@ -4,6 +4,8 @@ from typing import Literal, TypeAlias
 
 from torch import nn
 
+from cnnlab.core.errors import UsageError
+
 ResizeMode: TypeAlias = Literal["squash", "crop", "pad"]
 
 
@@ -27,3 +29,16 @@ class Predictable(nn.Module):
     classes: dict[str, tuple[str, ...]]
     objective: str
     has_gradient: bool = True
+
+
+def require_gradient(model: nn.Module, reason: str) -> None:
+    """Refuses a model that has no gradient, for tools that go by it.
+
+    :param reason: what it is wanted for, as half a sentence, such as ``saliency is one``.
+    :raises UsageError: naming the remedy.
+    """
+    if isinstance(model, Predictable) and not model.has_gradient:
+        raise UsageError(
+            f"{reason}, and the outputs of this {type(model).__name__.lower()} have no gradient by the pixels. Take "
+            "one of the models that it is made of."
+        )

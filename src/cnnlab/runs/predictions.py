@@ -67,6 +67,14 @@ class Predictions:
             if length != len(self.ids):
                 raise UsageError(f"Predictions do not fit together: {what} has {length} rows for {len(self.ids)} ids.")
 
+    def _check_classes(self) -> None:
+        for name, classes in self.classes.items():
+            column = self.targets.get(name)
+            if column is None or column.dtype.kind != "i" or not len(column):
+                continue
+            if not 0 <= column.min() <= column.max() < len(classes):
+                raise UsageError(f"the targets {name} are not all among its {len(classes)} classes")
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -160,7 +168,9 @@ class Predictions:
             outputs = {name: file.get_tensor(f"outputs/{name}") for name in header["heads"]}
             targets = {name: file.get_tensor(f"targets/{name}") for name in header["columns"]}
             facts = {key: header[key] for key in ("ids", "objective", "classes", "data", "split")}
-            return cls(outputs=outputs, targets=targets, images=header.get("images"), **facts)
+            loaded = cls(outputs=outputs, targets=targets, images=header.get("images"), **facts)
+            loaded._check_classes()
+            return loaded
 
     def _header(self) -> dict[str, Any]:
         known = {} if self.images is None else {"images": self.images}
@@ -232,7 +242,7 @@ def _refusing(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (SafetensorError, KeyError, TypeError, UsageError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, OSError, UsageError) as error:
         raise ModelFileError(
             f"{path} does not hold predictions that cnnlab wrote, or is damaged ({error}). Train or evaluate again to "
             "have it written anew."
@@ -240,10 +250,13 @@ def _refusing(path: Path) -> Iterator[None]:
 
 
 def _read_header(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]:
+    from cnnlab.core.schemas import what_is_wrong
+    from cnnlab.runs.run_schema import PredictionsHeader
+
     try:
         header: dict[str, Any] = json.loads((metadata or {})[_KEY])
         kind, version = header["kind"], int(header["format"])
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError, RecursionError):
         raise ModelFileError(
             f"{path} is a safetensors file that cnnlab did not write: it says nothing of itself."
         ) from None
@@ -251,4 +264,7 @@ def _read_header(metadata: Mapping[str, str] | None, path: Path) -> dict[str, An
         raise ModelFileError(f"{path} holds a {kind}, not predictions.")
     if version > _FORMAT:
         raise ModelFileError(f"{path} was written by a later version of cnnlab. Update cnnlab to read it.")
+    wrong = what_is_wrong(PredictionsHeader, header)
+    if wrong is not None:
+        raise UsageError(wrong)
     return header

@@ -1,4 +1,8 @@
-"""What ``run.json`` may hold, field by field; the fields are described in :mod:`cnnlab.runs.record`."""
+"""What the records of a run may hold, field by field.
+
+The fields of ``run.json`` are described in :mod:`cnnlab.runs.record`, those of predictions in
+:class:`~cnnlab.runs.predictions.Predictions`.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -59,7 +63,7 @@ class _Data(_Facts):
 
 
 class RunRecord(_Facts):
-    """The content of the file."""
+    """The content of ``run.json``."""
 
     format: _Count
     digest: str | None = None
@@ -83,3 +87,18 @@ class RunRecord(_Facts):
     parent: Any = None
     warnings: list[str] | None = None
     reason: str | None = None
+
+
+class PredictionsHeader(_Facts):
+    """What a file of predictions says beside its numbers."""
+
+    kind: str
+    format: _Count
+    heads: list[str]
+    columns: list[str]
+    ids: list[str]
+    objective: str
+    classes: dict[str, list[str]]
+    data: str
+    split: str
+    images: str | None = None

@@ -9,6 +9,7 @@ from cnnlab import models
 from cnnlab.core import memory
 from cnnlab.core.errors import RunBusyError, StorageError, UsageError
 from cnnlab.core.messages import announcing, note, warn
+from cnnlab.core.sinks import in_short
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier
 from cnnlab.runs import Run, RunStore, RunWriter, environment, store_at
@@ -23,6 +24,8 @@ from cnnlab.training.recipe import Recipe
 from cnnlab.training.signals import Interrupted, catching_signals
 
 Callback = Callable[[EpochEnd], object]
+
+_MOST_DIGITS = 12
 
 
 def train(
@@ -144,8 +147,10 @@ def extend(
 
 def _more_epochs(parent: Run, epochs: int | str) -> int:
     text, done = str(epochs).strip(), parent.epochs_done
-    if not text.removeprefix("+").isdecimal():
-        raise UsageError(f"epochs={epochs} is no number of epochs. Write epochs=+3 for three more, or the total.")
+    if not text.removeprefix("+").isdecimal() or len(text) > _MOST_DIGITS:
+        raise UsageError(
+            f"epochs={in_short(text)} is no number of epochs. Write epochs=+3 for three more, or the total."
+        )
     more = int(text) if text.startswith("+") else int(text) - done
     if more < 1:
         raise UsageError(

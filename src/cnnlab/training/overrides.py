@@ -7,6 +7,7 @@ from typing import Any
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import SpecError, UsageError
+from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, format_calls, read, read_value
 from cnnlab.training.recipe_specs import SPECS, parse_spec
 
@@ -70,7 +71,7 @@ def _phases(text: str) -> Any:
     content = yaml.load(text, "phases")
     if not isinstance(content, list) or not all(isinstance(phase, dict) for phase in content):
         raise UsageError(
-            f"phases={text} is no list of phases. Write it as in phases='[{{epochs: 5}}, {{epochs: 10, "
+            f"phases={in_short(text)} is no list of phases. Write it as in phases='[{{epochs: 5}}, {{epochs: 10, "
             'optimizer: "sgd(lr=0.01)"}]\', or in a recipe file.'
         )
     return content

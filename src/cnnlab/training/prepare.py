@@ -20,13 +20,14 @@ from cnnlab.core.messages import announcing
 from cnnlab.core.seeds import scope
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier, load_classifier
+from cnnlab.models.backbone import Moments
 from cnnlab.models.classifier_files import WeightsMismatchError
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run, RunStore
 from cnnlab.training.checkpoints import has_checkpoint
 from cnnlab.training.class_balance import ClassBalance
 from cnnlab.training.initial_weights import InitialWeights, find_initial_weights, initial_weights_of
-from cnnlab.training.normalization import Moments, moments
+from cnnlab.training.normalization import moments
 from cnnlab.training.phases import PhasePlan, plan_phases
 from cnnlab.training.python_objects import PythonObjects, check_network, extract_objects
 from cnnlab.training.recipe import Recipe

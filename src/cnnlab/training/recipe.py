@@ -16,8 +16,8 @@ from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import ParsedSpec
 from cnnlab.data.reading import Reading
 from cnnlab.models import ModelSpec
+from cnnlab.models.backbone import Moments
 from cnnlab.objectives import Objective
-from cnnlab.training.normalization import Moments
 from cnnlab.training.optimizers import check_optimizer
 from cnnlab.training.overrides import override
 from cnnlab.training.recipe_specs import GivenInPython, parse_spec, parse_specs
@@ -54,9 +54,9 @@ MaybeNumber = Annotated[int | None, _MAYBE]
 MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, _MAYBE]
 MaybePositive = Annotated[Annotated[float, Field(gt=0)] | None, _MAYBE]
 MaybeDecay = Annotated[Annotated[float, Field(gt=0, lt=1)] | None, _MAYBE]
-Share = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)]
+CountOrShare = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)]
 """A count of pictures, or a share of them below 1."""
-MaybeShare = Annotated[Share | None, _MAYBE]
+MaybeCountOrShare = Annotated[CountOrShare | None, _MAYBE]
 Balance = Annotated[Literal["none", "weights", "sampler"], BeforeValidator(_word)]
 EpochNumber = Annotated[int, Field(ge=0)]
 """An epoch by its number from 1; 0 is before the first."""
@@ -122,10 +122,10 @@ class Recipe(Phase):
     objective: Predicted = parse_spec("objective", "classes")
     permute: MaybeNumber = None
     normalize: Normalization = parse_spec("normalize", "dataset")
-    subset: MaybeShare = None
+    subset: MaybeCountOrShare = None
     balance: Balance = "none"
-    validation: MaybeShare = None
-    test: MaybeShare = None
+    validation: MaybeCountOrShare = None
+    test: MaybeCountOrShare = None
     phases: tuple[Mapping[str, Any], ...] = ()
     ema: MaybeDecay = None
     select: MaybeText = None

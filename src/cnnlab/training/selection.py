@@ -10,6 +10,7 @@ import torch
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.messages import warn
 from cnnlab.core.seeds import generator
+from cnnlab.core.sinks import in_short
 from cnnlab.data import Dataset
 from cnnlab.objectives import Objective
 from cnnlab.training.recipe import Recipe
@@ -121,8 +122,9 @@ def _check(recipe: Recipe, objective: Objective, metric: str, has_validation: bo
         measured += [f"validation_{name}" for name in objective.measured]
     elif metric.startswith("validation_"):
         raise UsageError(
-            f"select={recipe.select} needs a validation split with targets, and there is none. Set pictures aside for "
-            f"it (validation=0.1), or go by the training pictures: {_of_training(objective, metric)}."
+            f"select={in_short(str(recipe.select))} needs a validation split with targets, and there is none. "
+            "Set pictures aside for it (validation=0.1), or go by the training pictures: "
+            f"{_of_training(objective, metric)}."
         )
     if metric not in measured:
-        raise UsageError(f"select={recipe.select} is not measured. {suggestion(metric, measured)}")
+        raise UsageError(f"select={in_short(str(recipe.select))} is not measured. {suggestion(metric, measured)}")

@@ -26,7 +26,7 @@ from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.files import open_regular
 from cnnlab.core.limits import check_unpacked
 from cnnlab.core.messages import first_few
-from cnnlab.core.sinks import visible
+from cnnlab.core.sinks import in_short, visible
 from cnnlab.data.formats.file_names import tar_names, zip_names
 from cnnlab.data.formats.folders import FolderMembers
 from cnnlab.data.formats.members import Members, check_image_size
@@ -146,8 +146,8 @@ def check_encoding(encoding: str | None) -> None:
         codecs.lookup(encoding or "utf-8")
     except LookupError:
         raise UsageError(
-            f"there is no encoding {encoding}. Name the one in which the names are, such as cp1252, cp850, shift-jis, "
-            "gb18030 or latin-1."
+            f"there is no encoding {in_short(str(encoding))}. Name the one in which the names are, such as cp1252, "
+            "cp850, shift-jis, gb18030 or latin-1."
         ) from None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from cnnlab.core.messages import first_few
+from cnnlab.core.sinks import in_short
 from cnnlab.data.formats.decode import is_image
 from cnnlab.data.formats.folder_splits import SplitFolders, Splits, find_splits, splits_as_said
 from cnnlab.data.formats.image_tree import ImageTree
@@ -193,8 +194,8 @@ def _root(tree: ImageTree, folders: Collection[str]) -> str:
 def _too_few(base: str, classes: Sequence[str]) -> str:
     found = f"there is only one class folder with pictures, {classes[0]}" if classes else "there are no class folders"
     return (
-        f"{found}{f' (looked in {base})' if base else ''}: put the pictures of each class in a folder of its own, say "
-        "with root= in which folder the classes are, or list the pictures in a CSV file with path,label."
+        f"{found}{f' (looked in {in_short(base)})' if base else ''}: put the pictures of each class in a folder of its "
+        "own, say with root= in which folder the classes are, or list the pictures in a CSV file with path,label."
     )
 
 

@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Literal, TypeAlias
 
 from cnnlab.core.messages import first_few
+from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import format_value
 from cnnlab.data.formats.image_tree import ImageTree, joined
 from cnnlab.data.split_names import SPLIT_NAMES, splits_hinted, splits_named
@@ -67,10 +68,12 @@ def splits_as_said(splits: Mapping[str, str], tree: ImageTree, base: str, folder
         split, plain = SPLIT_NAMES.get(word.lower()), named.strip("/").removeprefix("./")
         path = _path_of(plain, base, folders)
         if split is None or split in found:
-            problems.append(f"splits= says {word}; it takes train, validation and test, each once.")
+            problems.append(f"splits= says {in_short(word)}; it takes train, validation and test, each once.")
         elif path is None:
             known = first_few(sorted(folders)) or "none"
-            problems.append(f"splits= says {word}: {named}, and there is no such folder; there are {known}.")
+            problems.append(
+                f"splits= says {in_short(word)}: {in_short(named)}, and there is no such folder; there are {known}."
+            )
         else:
             found[split] = _unwrapped(path, tree.at(path))
     if "train" not in found and not problems:

@@ -103,7 +103,7 @@ def read_table(path: Path) -> ManifestTable:
         raise DataError(f"{path} holds no rows below its header; it should say path,label and then name pictures.")
     header = [cell.strip() for cell in lines[0][1]]
     if len(set(header)) < len(header):
-        raise DataError(f"{path}: two columns have the same name in {','.join(header)}.")
+        raise DataError(f"{path}: two columns have the same name in {first_few(header)}.")
     for number, row in lines[1:]:
         if len(row) != len(header):
             raise DataError(f"{path}, row {number}: {len(row)} cells where the header has {len(header)}.")
@@ -124,7 +124,7 @@ def _choose(
     label = _first({name.lower(): name for name in rest}, _LABELS) or (rest[0] if len(rest) == 1 else None)
     if label is None:
         raise DataError(
-            f"{path}: which of the columns {', '.join(rest) or '(none beside the picture)'} is the target? Say it with "
+            f"{path}: which of the columns {first_few(rest) or '(none beside the picture)'} is the target? Say it with "
             "targets=, as in targets=label or targets=[hour, minute]."
         )
     return _Columns(image, split, {label: LABEL}, True)

@@ -119,6 +119,7 @@ def predict(
     on_bad: Literal["refuse", "skip"] = "refuse",
     device: str | None = None,
     network: nn.Module | None = None,
+    offline: bool = False,
 ) -> ImagePredictions:
     """What the classifier of a run says of pictures, brought to its size as its training data was.
 
@@ -127,10 +128,11 @@ def predict(
     :param on_bad: whether a picture that cannot be read is refused, or skipped with a warning that names it.
     :param device: another device than the one that the run was trained on.
     :param network: the module for the weights, for a run that was trained on a network of one's own.
+    :param offline: never tries the network for weights.
     :raises DataError: naming what is missing or cannot be read.
     """
     memory.ask_for_large_pages()
-    model = predictor_of(run, device=device, network=network)
+    model = predictor_of(run, device=device, network=network, offline=offline)
     reader = _Reader(_found(images), model.classifier, skips=on_bad == "skip")
     outputs = model.outputs(reader)
     if not reader.read:

@@ -45,7 +45,8 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
     axes, values = _axes([group.recipe for group in groups])
     settings = tuple(_setting(place, group, values[place], measures) for place, group in enumerate(groups))
     seeds = tuple(sorted({trial.seed for setting in settings for trial in setting.trials}))
-    settings = _summarised(_named(settings), seeds, metrics, scored_images(unique))
+    tables = Tables.of(settings, seeds, metrics, together=_together(groups, measures), images=scored_images(unique))
+    settings = _named(tuple(_summarised(setting, metrics, tables) for setting in settings))
     by_name = {run.name: run for run in unique}
     families, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
     infos = [run.info for run in unique]
@@ -127,15 +128,28 @@ def _chosen_by(runs: Sequence[Run]) -> str:
 def _setting(place: int, group: _Group, values: Mapping[str, str], measures: Sequence[Measure]) -> Setting:
     trials = tuple(_trial(run, measures) for run in group.runs)
     label = ", ".join(f"{axis}={value}" for axis, value in values.items())
-    return Setting(f"s{place}", label, values, group.recipe, trials)
+    return Setting(_key(place), label, values, group.recipe, trials)
 
 
-def _summarised(
-    settings: Sequence[Setting], seeds: Sequence[int], metrics: Sequence[Metric], images: Mapping[str, int]
-) -> tuple[Setting, ...]:
-    tables = Tables.of(settings, seeds, metrics, images=images)
-    summaries = {s.key: [tables.summary(metric, s.key) for metric in metrics] for s in settings}
-    return tuple(replace(s, summaries=tuple(one for one in summaries[s.key] if one.values)) for s in settings)
+def _key(place: int) -> str:
+    return f"s{place}"
+
+
+def _together(groups: Sequence[_Group], measures: Sequence[Measure]) -> dict[str, dict[str, float]]:
+    """By metric and setting the measures of all finished runs of a setting."""
+    values: dict[str, dict[str, float]] = {measure.metric.name: {} for measure in measures if measure.is_of_setting}
+    for place, group in enumerate(groups):
+        finished = [run for run in group.runs if run.status == "finished"]
+        for measure in (measure for measure in measures if measure.is_of_setting and finished):
+            value = measure.value(finished)
+            if value is not None:
+                values[measure.metric.name][_key(place)] = value
+    return values
+
+
+def _summarised(setting: Setting, metrics: Sequence[Metric], tables: Tables) -> Setting:
+    summaries = (tables.summary(metric, setting.key) for metric in metrics)
+    return replace(setting, summaries=tuple(summary for summary in summaries if summary.values))
 
 
 def _named(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
@@ -160,7 +174,8 @@ def _trial(run: Run, measures: Sequence[Measure]) -> Trial:
     if run.status != "finished":
         reason = f"{run.state} at epoch {run.epochs_done}{f' of {run.epochs}' if run.epochs else ''}"
         return Trial(seed, "missing", reason=reason, **facts)
-    return Trial(seed, "finished", metrics={m.metric.name: m.of(run) for m in measures}, **facts)
+    values = {measure.metric.name: measure.value(run) for measure in measures if not measure.is_of_setting}
+    return Trial(seed, "finished", metrics=values, **facts)
 
 
 def _axes(recipes: Sequence[Mapping[str, Any]]) -> tuple[tuple[Axis, ...], list[dict[str, str]]]:
