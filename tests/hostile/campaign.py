@@ -79,6 +79,8 @@ class Campaign:
 
 def prepare(home: Path) -> Samples:
     """The valid files that inputs start from, and all modules loaded that commands over them import."""
+    for name in ("CNNLAB_DATA", "CNNLAB_RUNS"):
+        os.environ.pop(name, None)
     os.environ |= {"CNNLAB_CACHE": str(home / "samples" / "cache"), "MPLCONFIGDIR": str(home / "matplotlib")}
     modules = home / "modules.txt"
 
@@ -123,7 +125,7 @@ class _Running:
     def __init__(self, case: Case, steps: Sequence[Step], bounds: Bounds) -> None:
         self.case, self.steps, self.outcomes = case, list(steps), list[Outcome]()
         self.before = snapshot(guarded(case))
-        self._bounds, self._left, self._working = bounds, list(enumerate(steps)), list[Process]()
+        self._bounds, self._left, self._working = bounds, list(steps), list[Process]()
         self._disk = case.work / "disk"
         self._is_mounted = False
 
@@ -134,11 +136,11 @@ class _Running:
             if outcome is not None:
                 self._working.remove(process)
                 self.outcomes.append(outcome)
-        while self._left and (not self._working or not self._left[0][1].waits):
-            number, step = self._left.pop(0)
+        while self._left and (not self._working or not self._left[0].waits):
+            step = self._left.pop(0)
             if step.disk_size is not None:
                 self._resize_disk(step.disk_size)
-            self._working.append(Process(self.case, step, number, self._bounds))
+            self._working.append(Process(self.case, step, self._bounds))
         return not self._working
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from .case import Case, Step
 
 _BEGAN = b"began\n"
 _LARGEST_FILE = 1 << 30
+_MOST_SAID = 1 << 20
 _NOBODY = 65534
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES = {
@@ -65,21 +67,28 @@ class Outcome:
 class Process:
     """A command at work."""
 
-    def __init__(self, case: Case, step: Step, number: int, bounds: Bounds) -> None:
+    def __init__(self, case: Case, step: Step, bounds: Bounds) -> None:
         self._bounds, self._step = bounds, step
-        self._files = [case.home / f"{name}-{number}.txt" for name in ("output", "errors", "audit")]
+        # Pipes, for what is said must not count as files that may only grow so far.
+        self._pipes = [os.pipe() for _ in range(3)]
+        self._said = [bytearray() for _ in self._pipes]
         self._is_signalled = step.signal is None
+        self._began: float | None = None
         self._since = time.monotonic()
         self._most = 0
         self._id = os.fork()
         if self._id == 0:
-            _become(case, step, self._files, bounds)
+            _become(case, step, [write for _, write in self._pipes], bounds)
         self._base = memory_of(self._id)
+        for read, write in self._pipes:
+            os.close(write)
+            os.set_blocking(read, False)
 
     def poll(self) -> Outcome | None:
         """What came of it; None while it is at work. Ends it where it goes beyond a bound."""
         ended, status, usage = os.wait4(self._id, os.WNOHANG)
         elapsed = time.monotonic() - self._since
+        self._listen()
         if ended:
             return self._outcome(status, usage, elapsed, "")
         self._most = max(self._most, memory_of(self._id) - self._base)
@@ -94,11 +103,18 @@ class Process:
     def _send_signal(self) -> None:
         if self._is_signalled:
             return
-        audit = self._files[2]
-        began = audit.stat().st_mtime if audit.exists() and audit.stat().st_size else None
-        if began is not None and time.time() - began >= self._step.after:
+        if self._began is not None and time.monotonic() - self._began >= self._step.after:
             self._is_signalled = True
             os.kill(self._id, self._step.signal or 0)
+
+    def _listen(self) -> None:
+        """Reads what was said, so that nobody waits for a full pipe; of very much the beginning is kept."""
+        for (read, _), said in zip(self._pipes, self._said, strict=True):
+            with suppress(BlockingIOError):
+                while part := os.read(read, 1 << 16):
+                    said += part[: max(0, _MOST_SAID - len(said))]
+        if self._began is None and self._said[2]:
+            self._began = time.monotonic()
 
     def _outcome(self, status: int, usage: resource.struct_rusage, seconds: float, stopped: str) -> Outcome:
         # What it started and left at work ends with it.
@@ -106,7 +122,10 @@ class Process:
         most = max(self._most, usage.ru_maxrss * 1024 - self._base)
         if most > self._bounds.memory:
             stopped = stopped or "memory"
-        output, errors, audit = (_text(path) for path in self._files)
+        self._listen()
+        for read, _ in self._pipes:
+            os.close(read)
+        output, errors, audit = (said.decode(errors="replace") for said in self._said)
         writes = audit.splitlines()[1:]
         code = os.waitstatus_to_exitcode(status)
         return Outcome(self._step, code, stopped, seconds, max(0, most), output, errors, writes)
@@ -147,11 +166,11 @@ def call(words: tuple[str, ...]) -> int:
     return 0
 
 
-def _become(case: Case, step: Step, files: list[Path], bounds: Bounds) -> None:
+def _become(case: Case, step: Step, pipes: list[int], bounds: Bounds) -> None:
     """In the forked process: the command in its folder, and the end."""
     code = 99
     try:
-        output, errors, audit = (os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666) for path in files)
+        output, errors, audit = pipes
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.setsid()
         for place, handle in enumerate((nothing, output, errors)):
@@ -179,8 +198,6 @@ def _become(case: Case, step: Step, files: list[Path], bounds: Bounds) -> None:
 def _surround(case: Case) -> None:
     os.chdir(case.work)
     tempfile.tempdir = None
-    for name in ("CNNLAB_DATA", "CNNLAB_RUNS"):
-        os.environ.pop(name, None)
     os.environ |= {
         "HOME": str(case.home / "home"), "TMPDIR": str(case.work / "tmp"), "CNNLAB_CACHE": str(case.work / "cache"),
         # No input is worth a request to somebody's server.
@@ -243,11 +260,3 @@ def _kill(process: int) -> None:
             os.kill(process, signal.SIGKILL)
         except ProcessLookupError:
             return
-
-
-def _text(path: Path, most: int = 1 << 20) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(most).decode(errors="replace")
-    except FileNotFoundError:
-        return ""

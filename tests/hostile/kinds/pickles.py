@@ -79,7 +79,7 @@ def as_weights(case: Case) -> list[Step]:
     case.write(name, content)
     if case.random.random() < 0.3:
         case.photos()
-        return [step("train", "data=photos", f"model=resnet18(weights={name})", "epochs=1", "-q")]
+        return [step("train", "data=photos", f"model=squeezenet1_1(weights={name})", "epochs=1", "-q")]
     return over_model(case, name)
 
 

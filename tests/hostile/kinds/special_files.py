@@ -88,7 +88,7 @@ def special_model(case: Case) -> list[Step]:
     replace(case, case.place(name))
     if case.random.random() < 0.3:
         case.photos()
-        return [step("train", "data=photos", f"model=resnet18(weights={name})", "epochs=1", "-q")]
+        return [step("train", "data=photos", f"model=squeezenet1_1(weights={name})", "epochs=1", "-q")]
     return over_model(case, name)
 
 

@@ -56,7 +56,7 @@ def starting_weights(case: Case) -> list[Step]:
     )
     case.write(name, damaged(content, case.random))
     case.photos()
-    network = case.random.choice(("resnet18", "mobilenetv2", "vgg16"))
+    network = case.random.choice(("vgg16", "resnet50v2", "squeezenet1_1"))
     return [step("train", "data=photos", f"model={network}(weights={name})", "epochs=1", "threads=1", "-q")]
 
 
