@@ -230,3 +230,31 @@ def test_load_takes_the_data_itself() -> None:
         assert data.load_data(given_).digest == expected
     assert data.load_data(Torch(Image.fromarray)).train.classes == {"label": ("even", "odd")}
     assert data.load_data(X, **WHOLE).train.targets == {}
+
+
+def test_tensors_of_kinds_that_numpy_lacks_are_read() -> None:
+    shades = torch.tensor([0.0, 0.5, 1.0, 0.25]).repeat(20, 4, 1)
+    wanted = to_pixels(shades)
+    assert (to_pixels(shades.to(torch.float8_e4m3fn)) == wanted).all() and (
+        to_pixels(shades.bfloat16()) == wanted
+    ).all()
+    assert (to_pixels(torch.complex(shades, -shades).conj().imag) == wanted).all()
+    with pytest.raises(DataError, match="pixels are numbers"):
+        to_pixels(torch.complex(shades, shades).conj())
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_nested_tensor_is_refused() -> None:
+    with pytest.raises(DataError, match="nested tensor"):
+        data.load_data((torch.nested.nested_tensor([torch.zeros(1, 8, 8)] * 20), Y))
+
+
+def test_a_view_that_declares_more_than_memory_holds_is_refused() -> None:
+    view = np.broadcast_to(np.uint8(1), (10**7, 1000, 1000))
+    with pytest.raises(DataError, match=r"takes 9,313\.2 GB of memory"):
+        data.load_data((view, np.zeros(10**7, np.int64)))
+
+
+def test_labels_in_bytes_are_text_and_stay_apart_where_they_are_none() -> None:
+    labels = np.array([b"a\xff", b"a\xfe", "é".encode(), b"b"] * 5)
+    assert data.from_arrays(X, labels, **WHOLE).train.classes == {"label": (r"a\xfe", r"a\xff", "b", "é")}

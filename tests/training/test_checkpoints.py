@@ -152,13 +152,13 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
         checkpoint_file.load_checkpoint(tmp_path / "foreign")
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.safetensors")
     with pytest.raises(StorageError, match="it is no file but a folder, a pipe or a device"):
         checkpoint_file.load_checkpoint(tmp_path / "a.safetensors")
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
 def test_a_write_that_fails_leaves_the_earlier_checkpoint_whole(
     code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

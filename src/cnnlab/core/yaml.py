@@ -135,7 +135,7 @@ def _check_nesting(text: str, what: str) -> None:
 
     So is a little text of which much becomes, since each ``*name`` stands for all that its ``&name`` holds.
     """
-    sizes, anchored = [0], dict[str, int]()
+    sizes, anchored = [0], dict[str | None, int]()
     open_anchors: list[str | None] = []
     # Events come one by one; what is wrong with the rest of the text is said when it is loaded.
     with suppress(yaml.YAMLError, ValueError):

@@ -1,5 +1,6 @@
 """Arrays and tensors as pictures: uint8, channels first, whatever their layout and range."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.limits import check_memory
 from cnnlab.data.white import as_bytes, white_above
 
 Layout: TypeAlias = Literal["first", "last"]
 
 _CHANNELS = (1, 2, 3, 4)
 _STRIDE = 1024
+_MANY = 1 << 26
+_NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 
 
 def to_pixels(array: Any, name: str = "x", white: float | None = None) -> NDArray[np.uint8]:
@@ -28,6 +32,10 @@ def to_pixels(array: Any, name: str = "x", white: float | None = None) -> NDArra
     """
     values = as_array(array, name)
     layout = channels_layout(values.shape, name, prefer="first" if isinstance(array, Tensor) else "last")
+    count = math.prod(values.shape)
+    if count > _MANY and not (values.dtype == np.uint8 and values.flags.c_contiguous):
+        # A view may declare far more than it holds.
+        check_memory(count, name)
     return np.ascontiguousarray(channels_first(to_bytes(values, name, white), layout))
 
 
@@ -40,10 +48,15 @@ def as_array(values: Any, name: str) -> NDArray[Any]:
         return np.asarray(values)
     if values.is_meta:
         raise DataError(f"{name} is a tensor on the device meta, which holds a shape and no numbers.")
+    if values.is_nested:
+        raise DataError(f"{name} is a nested tensor, whose parts may differ in shape; give one plain tensor.")
     plain = values.detach()
     plain = plain.dequantize() if plain.is_quantized else plain
-    plain = plain.to_dense() if plain.layout is not torch.strided else plain
-    array: NDArray[Any] = (plain.float() if plain.dtype == torch.bfloat16 else plain).cpu().numpy()
+    if plain.layout is not torch.strided:
+        check_memory(plain.numel() * plain.element_size(), name)
+        plain = plain.to_dense()
+    is_known_to_numpy = not plain.is_floating_point() or plain.dtype in _NUMPY_FLOATS
+    array: NDArray[Any] = (plain if is_known_to_numpy else plain.float()).cpu().numpy(force=True)
     return array
 
 

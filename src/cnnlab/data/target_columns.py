@@ -106,14 +106,17 @@ def from_array(column: str, values: Any, classes: Sequence[str] | None = None, w
 
 
 def as_numpy(column: str, values: Any) -> NDArray[Any]:
-    """The values as an array.
+    """The values as an array; bytes as the text that they are in UTF-8.
 
     :raises DataError: when they are rows of different lengths.
     """
     try:
-        return as_array(values, column)
+        array = as_array(values, column)
     except ValueError as error:
         raise DataError(f"{column} holds values of different lengths; there must be one for each picture.") from error
+    if array.dtype.kind != "S":
+        return array
+    return np.array([word.decode(errors="backslashreplace") for word in array.ravel().tolist()]).reshape(array.shape)
 
 
 def check_beyond_train(

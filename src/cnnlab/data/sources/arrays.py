@@ -102,4 +102,7 @@ def _words(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, Sequence[str]]
 
 
 def _text(values: Any) -> list[str]:
-    return [word.decode(errors="replace") if isinstance(word, bytes) else str(word) for word in values.ravel().tolist()]
+    return [
+        word.decode(errors="backslashreplace") if isinstance(word, bytes) else str(word)
+        for word in values.ravel().tolist()
+    ]
