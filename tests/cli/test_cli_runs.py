@@ -115,6 +115,12 @@ def test_show_of_a_failed_run_says_why(cnnlab: Cnnlab, make_run: MakeRun) -> Non
     assert "failed: the loss became nan at step 7" in cnnlab("runs", "show", "last").stdout
 
 
+def test_show_of_a_history_that_other_hands_filled_with_words(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    folder = make_run()
+    (folder / "history.csv").write_text("epoch,learning_rate,train_loss,seconds\n1,fast,low,long\n")
+    assert "fast" in cnnlab("runs", "show", folder.name).stdout
+
+
 def test_show_as_json_holds_the_history(document: Document, make_run: MakeRun) -> None:
     make_run()
     facts = document("runs", "show", "last")

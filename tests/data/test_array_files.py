@@ -285,3 +285,19 @@ def test_cifar_binary_archive_is_data(tmp_path: Path) -> None:
     assert dataset.digest == data.load_data(folder, validation=0).digest
     assert dataset.classes["label"][9] == "kind9"
     assert torch.equal(dataset.test.pixels(), torch.from_numpy(pixels[5].reshape(4, 3, 32, 32)))
+
+
+def test_floats_with_named_classes_are_classes_where_they_are_whole(tmp_path: Path) -> None:
+    names = np.array(["ant", "bee", "cow"])
+    dataset = data.load_data(npz(tmp_path, x_train=X, y_train=Y.astype("f4"), class_names=names), **WHOLE)
+    assert dataset.train.targets["label"].tolist() == Y.tolist()
+    with pytest.raises(DataError, match=r"label is 1\.5 at picture 4"):
+        data.load_data(
+            npz(tmp_path, x_train=X, y_train=np.where(np.arange(12) == 4, 1.5, Y), class_names=names), **WHOLE
+        )
+
+
+def test_labels_of_one_kind_in_train_and_another_in_test_are_refused(tmp_path: Path) -> None:
+    path = npz(tmp_path, x_train=X[:6], y_train=Y[:6], x_test=X[6:], y_test=Y[6:].astype("f4"))
+    with pytest.raises(DataError, match="holds floats in test, and whole numbers in train"):
+        data.load_data(path)

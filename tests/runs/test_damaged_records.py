@@ -171,3 +171,18 @@ def test_a_damaged_note_of_who_holds_a_run_is_no_more_than_that(note: str, make_
     with pytest.raises(RunBusyError, match="cannot be deleted while"):
         RunStore(folder.parent).delete(folder.name)
     lock.release()
+
+
+def test_a_run_in_a_folder_whose_name_is_no_text_is_listed(make_run: MakeRun) -> None:
+    folder = make_run(seed=1)
+    renamed = folder.rename(folder.with_name(os.fsdecode(b"caf\xe9")))
+    for _ in range(2):
+        assert [summary.folder for summary in RunStore(folder.parent).list()] == [renamed]
+
+
+def test_the_index_is_not_written_through_a_link(make_run: MakeRun, tmp_path: Path) -> None:
+    folder, elsewhere = make_run(), tmp_path / "elsewhere"
+    (folder.parent / ".index.sqlite").unlink(missing_ok=True)
+    (folder.parent / ".index.sqlite").symlink_to(elsewhere)
+    assert [summary.name for summary in RunStore(folder.parent).list()] == [folder.name]
+    assert not elsewhere.exists() and not (folder.parent / ".index.sqlite").is_symlink()

@@ -92,8 +92,10 @@ def from_array(column: str, values: Any, classes: Sequence[str] | None = None, w
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             raise DataError(f"{column} holds values that are not finite numbers.")
-        return torch.tensor(array, dtype=torch.float32)
-    if array.dtype.kind not in "iub":
+        if classes is None:
+            return torch.tensor(array, dtype=torch.float32)
+        _check_whole(column, array, where)
+    elif array.dtype.kind not in "iub":
         raise DataError(f"{column} holds {array.dtype}; targets are numbers, or names as text.")
     result = torch.tensor(array.astype(np.int64))
     if classes is None:
@@ -126,7 +128,7 @@ def check_beyond_train(
 
     :param known: the columns whose classes are named, which says how many there are.
     :param where: what to call the targets of each split in a message.
-    :raises DataError: naming the first such label and its place.
+    :raises DataError: naming the first such label and its place, or a split that holds another kind of them.
     """
     mine = splits["train"].get(LABEL)
     if LABEL in known or mine is None or mine.dtype != torch.int64 or not len(mine):
@@ -134,7 +136,12 @@ def check_beyond_train(
     highest = int(mine.max())
     for split, columns in splits.items():
         column = columns.get(LABEL, mine)
-        beyond = (column > highest).nonzero()[:, 0].tolist() if column.dtype == torch.int64 else []
+        if column.dtype != mine.dtype:
+            raise DataError(
+                f"{where[split]}: {LABEL} holds floats in {split}, and whole numbers in train. Store all as whole "
+                "numbers where they are classes, and all as floats where they are to be predicted as numbers."
+            )
+        beyond = (column > highest).nonzero()[:, 0].tolist()
         if beyond:
             place, others = beyond[0], len(beyond) - 1
             more = f", and {others:,} more {'is' if others == 1 else 'are'} out of range" if others else ""
@@ -158,6 +165,17 @@ def class_names_of(
                 largest = max(int(values.max()), len(names.get(column, ())) - 1)
                 names[column] = tuple(map(str, range(largest + 1)))
     return names
+
+
+def _check_whole(column: str, values: NDArray[Any], where: str) -> None:
+    """Refuses fractions where classes are numbered."""
+    wrong = np.flatnonzero(values != np.round(values))
+    if len(wrong):
+        raise DataError(
+            f"{f'{where}: ' if where else ''}{column} is {values[wrong[0]]:g} at picture {wrong[0]} (counted from 0), "
+            "and classes are numbered by whole numbers. Correct it, or leave the names of classes out and store all as "
+            "floats where numbers are to be predicted."
+        )
 
 
 def _check_numbered(column: str, values: Tensor, where: str) -> None:

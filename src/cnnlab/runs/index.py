@@ -167,10 +167,13 @@ def _load(path: Path) -> list[IndexEntry]:
 
 
 def _save(path: Path, changed: list[IndexEntry], gone: Iterable[str], everything: Iterable[IndexEntry]) -> None:
-    """Brings the file up to date if that can be done; a damaged one is made anew."""
+    """Brings the file up to date if that can be done; a damaged one is made anew, and a link is not written through."""
     try:
+        if path.is_symlink():
+            path.unlink()
+            changed = list(everything)
         _write(path, changed, gone, everything)
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         # A damaged file may spoil even the message. The low byte is the kind of error, the rest its variety.
         if (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in _PASSING:
             return
@@ -186,7 +189,13 @@ def _write(path: Path, changed: list[IndexEntry], gone: Iterable[str], everythin
             _make(connection)
             changed = list(everything)
         connection.executemany("DELETE FROM runs WHERE folder = ?", [(name,) for name in gone])
-        connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", map(_row, changed))
+        # A name that is no text finds no place in it; such a run is read anew each time.
+        rows = [_row(entry) for entry in changed if _is_text(entry.folder)]
+        connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def _is_text(name: str) -> bool:
+    return name.encode(errors="ignore").decode() == name
 
 
 def _row(entry: IndexEntry) -> tuple[str | None, ...]:

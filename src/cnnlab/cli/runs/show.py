@@ -112,7 +112,7 @@ def _history(run: "Run") -> None:
 
 
 def _cell(name: Any, value: Any) -> str:
-    if isinstance(value, int):
+    if isinstance(value, int | str):
         return str(value)
     if name == "images_per_second":
         return f"{value:,.0f}"

@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 import torch
 
-from cnnlab.core.arguments import Count, Fraction, Range
+from cnnlab.core.arguments import Fraction, Range
 from cnnlab.data.clocks.drawing import draw_clocks
 from cnnlab.data.clocks.faces import ClockOptions, Numerals, draw_face
 from cnnlab.data.formats.decode import Form
@@ -21,7 +21,7 @@ _DRAWING = 1
 @reader("clocks")
 def clocks(
     place: SearchPath,
-    n: Count = 18_000,
+    n: Annotated[int, Range(1, 10_000_000)] = 18_000,
     size: Annotated[int, Range(16, 1024)] = 150,
     seed: int = 0,
     numerals: Numerals = "mixed",

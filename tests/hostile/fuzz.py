@@ -1,0 +1,208 @@
+"""Coverage-guided fuzzing of what reads text and files, one target at a time, by atheris.
+
+    python -m tests.hostile.fuzz spec --seconds 3600 --corpus build/fuzz/spec
+
+It needs ``pip install atheris``. What it found worth keeping lies in ``corpus/`` and is read again by the tests, which
+do without it.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+CORPUS = Path(__file__).parent / "corpus"
+_SCRATCH = Path(tempfile.gettempdir()) / f"fuzz-{os.getpid()}"
+_INSTRUMENTED = ["cnnlab", "yaml", "zipfile", "tarfile", "gzip", "csv", "pickle", "numpy.lib._format_impl"]
+Target = Callable[[bytes], None]
+TARGETS: dict[str, Target] = {}
+"""What is fuzzed, by name: each takes the bytes of a file or text, and raises only for a fault."""
+
+
+def target(name: str) -> Callable[[Target], Target]:
+    """Registers what takes the bytes of an input; a refusal is what it should end in."""
+
+    def register(function: Target) -> Target:
+        def refusing(content: bytes) -> None:
+            from cnnlab.core.errors import CnnlabError
+
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    function(content)
+                except CnnlabError as error:
+                    _check_sentence(str(error))
+
+        TARGETS[name] = refusing
+        return function
+
+    return register
+
+
+def _check_sentence(text: str) -> None:
+    """A message is something that can be shown to a person."""
+    assert text.strip() and "\x1b" not in text and "\x00" not in text, ascii(text)[:300]
+
+
+@target("spec")
+def spec(content: bytes) -> None:
+    """The grammar, and what reads back what it writes."""
+    from cnnlab.core.spec import format_calls, read
+
+    text = content.decode(errors="surrogateescape")
+    calls = read(text)
+    assert read(format_calls(calls)) == calls, text
+
+
+@target("recipe-words")
+def recipe_words(content: bytes) -> None:
+    """``key=value`` words, a line each, over a recipe."""
+    from cnnlab.training import Recipe, parse_pairs
+
+    words = content.decode(errors="surrogateescape").split("\n")
+    recipe = Recipe.read({"data": "digits"}, **parse_pairs(words))
+    assert Recipe.read(recipe.to_dict()).to_dict() == recipe.to_dict()
+
+
+@target("yaml")
+def yaml_text(content: bytes) -> None:
+    """A recipe file."""
+    from cnnlab.training import Recipe
+
+    Recipe.read(_file("recipe.yaml", content))
+
+
+@target("study")
+def study(content: bytes) -> None:
+    """A study file, and its claims."""
+    from cnnlab.studies.study_file import read_study
+
+    read_study(_file("study.yaml", content))
+
+
+@target("claim")
+def claim(content: bytes) -> None:
+    from cnnlab.studies.claim_grammar import read_claim
+
+    read_claim(content.decode(errors="surrogateescape"))
+
+
+@target("run-record")
+def run_record(content: bytes) -> None:
+    """``run.json``, and whoever lists it."""
+    from cnnlab.runs import Run
+    from cnnlab.runs.record import parse_info
+
+    info = parse_info(content, _SCRATCH)
+    folder = _file("run/run.json", content).parent
+    assert str(Run(folder)) and Run(folder).info == info
+
+
+@target("history")
+def history(content: bytes) -> None:
+    """The lines of a run, of epochs and of steps."""
+    from cnnlab.runs import Run
+
+    for name in ("history.csv", "live.jsonl"):
+        _file(f"run/{name}", content)
+    run = Run(_SCRATCH / "run")
+    list(run.live)
+    run.history.to_dict()
+
+
+@target("predictions")
+def predictions(content: bytes) -> None:
+    from cnnlab.runs import Predictions
+
+    Predictions.load(_file("predictions.safetensors", content))
+
+
+@target("model")
+def model(content: bytes) -> None:
+    from cnnlab.models.classifier_files import load_classifier
+
+    load_classifier(_file("model.safetensors", content))
+
+
+@target("picture")
+def picture(content: bytes) -> None:
+    from cnnlab.data.formats.decode import Form, decode
+
+    decode(content, Form(3, (8, 8), "squash"))
+
+
+@target("pickle")
+def pickled(content: bytes) -> None:
+    """What reads CIFAR's pickles says ValueError, and its reader a sentence."""
+    import io
+
+    from cnnlab.data.formats.safe_pickle import load_pickle
+
+    with suppress(ValueError):
+        load_pickle(io.BytesIO(content))
+
+
+def _reader(name: str, file: str) -> None:
+    @target(name)
+    def read(content: bytes) -> None:
+        _read(f"{name.partition('-')[0]}(path='{_file(file, content)}')")
+
+
+_reader("npz", "data.npz")
+_reader("hdf5", "data.h5")
+_reader("idx", "train-images-idx3-ubyte")
+_reader("csv", "table.csv")
+_reader("folder-zip", "photos.zip")
+_reader("folder-tar", "photos.tar")
+
+
+def _read(text: str) -> None:
+    """Content as a reader gives it, with a few pictures loaded."""
+    from cnnlab.data.formats.decode import Form
+    from cnnlab.data.loading import parse_data
+    from cnnlab.data.reading import SearchPath
+
+    content = parse_data(text).build(place=SearchPath.at(None, True)).source.read()
+    for split in content.parts.values():
+        count = min(2, len(split.images.ids))
+        split.images.load(range(count), Form(3, (8, 8), "squash"))
+
+
+def _file(name: str, content: bytes) -> Path:
+    path = _SCRATCH / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def main() -> None:
+    """Fuzzes one target until the time is over or a fault is found, which is left as a file."""
+    parser = argparse.ArgumentParser("python -m tests.hostile.fuzz", description="Coverage-guided fuzzing.")
+    parser.add_argument("target", choices=sorted(TARGETS))
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--corpus", type=Path, required=True, help="a folder of inputs, which grows")
+    parser.add_argument("rest", nargs="*", help="further flags of libFuzzer, after --")
+    given = parser.parse_args()
+    atheris: Any = importlib.import_module("atheris")
+    os.environ["CNNLAB_CACHE"] = str(_SCRATCH / "cache")
+    given.corpus.mkdir(parents=True, exist_ok=True)
+    with atheris.instrument_imports(include=_INSTRUMENTED):
+        import cnnlab.data
+        import cnnlab.evaluation
+        import cnnlab.studies.study_file
+        import cnnlab.training  # noqa: F401
+    flags = [f"-max_total_time={given.seconds}", "-timeout=10", "-rss_limit_mb=4096", "-max_len=20000"]
+    folders = [str(given.corpus), *([str(CORPUS / given.target)] if (CORPUS / given.target).is_dir() else [])]
+    flags.append(f"-artifact_prefix={given.corpus.parent}/fault-{given.target}-")
+    atheris.Setup([sys.argv[0], *flags, *given.rest, *folders], TARGETS[given.target])
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

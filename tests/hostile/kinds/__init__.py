@@ -1,0 +1,31 @@
+"""What inputs are made of, a file for each sort; importing this registers them all."""
+
+from . import (
+    archives,
+    arrays,
+    declared_sizes,
+    names,
+    pickles,
+    pictures,
+    records,
+    special_files,
+    system,
+    tables,
+    weights,
+    words,
+)
+
+__all__ = [
+    "archives",
+    "arrays",
+    "declared_sizes",
+    "names",
+    "pickles",
+    "pictures",
+    "records",
+    "special_files",
+    "system",
+    "tables",
+    "weights",
+    "words",
+]
