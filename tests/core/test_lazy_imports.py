@@ -4,6 +4,7 @@ import ast
 import sys
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
@@ -67,4 +68,6 @@ def test_lazy_names_are_those_that_type_checkers_see(name: str) -> None:
     imports = [node for block in tree.body if isinstance(block, ast.If) for node in block.body]
     seen = {alias.name: node.module for node in imports if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert sorted(seen) == package.__all__
+    # Importing a module makes it an attribute of its package, which a name called the same would then be.
+    assert not {module.name for module in iter_modules(package.__path__)} & set(package.__all__)
     assert all(getattr(package, each) is getattr(import_module(str(home)), each) for each, home in seen.items())

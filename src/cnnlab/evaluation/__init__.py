@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.comparison.results import SettingSummary as SettingSummary
     from cnnlab.evaluation.comparison.sequential import SequentialDesign as SequentialDesign
     from cnnlab.evaluation.comparison.sequential import until as until
-    from cnnlab.evaluation.crossed_intervals import CrossedIntervals as CrossedIntervals
-    from cnnlab.evaluation.crossed_intervals import crossed_intervals as crossed_intervals
+    from cnnlab.evaluation.crossed_effects import CrossedIntervals as CrossedIntervals
+    from cnnlab.evaluation.crossed_effects import crossed_intervals as crossed_intervals
     from cnnlab.evaluation.intervals import Interval as Interval
     from cnnlab.evaluation.intervals import mean_interval as mean_interval
     from cnnlab.evaluation.intervals import paired_interval as paired_interval
@@ -74,7 +74,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "comparison.published_value_tests": ("ReferenceComparison", "compare_to_mean", "compare_to_number"),
         "comparison.results": ("Comparisons", "Difference", "SettingSummary"),
         "comparison.sequential": ("SequentialDesign", "until"),
-        "crossed_intervals": ("CrossedIntervals", "crossed_intervals"),
+        "crossed_effects": ("CrossedIntervals", "crossed_intervals"),
         "intervals": (
             "Interval",
             "mean_interval",
