@@ -43,7 +43,7 @@ def _hang(case: Case) -> None:
 @_planted("planted memory")
 def _memory(case: Case) -> None:
     # Touched, for memory that is never used costs nothing.
-    taken = bytearray(3 << 30)
+    taken = bytearray(3 << 29)
     for place in range(0, len(taken), 4096):
         taken[place] = 1
     time.sleep(1)
