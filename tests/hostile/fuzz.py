@@ -134,7 +134,7 @@ def model(content: bytes) -> None:
 def picture(content: bytes) -> None:
     from cnnlab.data.formats.decode import Form, decode
 
-    decode(content, Form(3, (8, 8), "squash"))
+    decode(content, Form(size=(8, 8), channels=3))
 
 
 @target("pickle")
@@ -171,7 +171,7 @@ def _read(text: str) -> None:
     content = parse_data(text).build(place=SearchPath.at(None, True)).source.read()
     for split in content.parts.values():
         count = min(2, len(split.images.ids))
-        split.images.load(range(count), Form(3, (8, 8), "squash"))
+        split.images.load(range(count), Form(size=(8, 8), channels=3))
 
 
 def _file(name: str, content: bytes) -> Path:

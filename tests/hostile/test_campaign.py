@@ -41,18 +41,18 @@ def _campaign(folder: Path, *words: str) -> dict[str, Any]:
     return record
 
 
-@pytest.mark.slow(45)
+@pytest.mark.slow(60)
 def test_hostile_inputs_of_every_kind_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
-    record = _campaign(tmp_path, "--inputs", "240", "--seed", "12", "--jobs", str(os.cpu_count() or 1))
+    record = _campaign(tmp_path, "--inputs", "210", "--seed", "12", "--jobs", str(os.cpu_count() or 1))
     assert record["findings"] == []
     counts = record["counts"].values()
-    assert len(counts) > 40 and all(count["inputs"] >= 3 for count in counts)
+    assert len(counts) > 40 and all(count["inputs"] >= 2 for count in counts)
     # They are hostile, and the program does not refuse whatever it is given.
     refused = sum(count["refused"] for count in counts)
-    assert 0.4 * 240 < refused < 0.95 * 240
+    assert 0.4 * 210 < refused < 0.95 * 210
 
 
-@pytest.mark.slow(15)
+@pytest.mark.slow(25)
 def test_planted_faults_are_found_each_by_its_name(tmp_path: Path) -> None:
     limits = ("--seconds", "3", "--memory", "1024", "--jobs", "2")
     record = _campaign(tmp_path, "--inputs", str(len(_EXPECTED)), "--kinds", *_EXPECTED, *limits)
