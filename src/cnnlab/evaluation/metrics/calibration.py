@@ -123,6 +123,7 @@ def calibration_error_interval(
     binning: Binning = "width",
     level: float = LEVEL,
     resamples: int = 1000,
+    repeats: int = 1,
 ) -> CalibrationErrorInterval:
     """An interval of the expected calibration error, by resampling pictures.
 
@@ -134,25 +135,31 @@ def calibration_error_interval(
     elsewhere. Coverage by simulation is in ``benchmarks/results``.
 
     :param resamples: drawn with fixed seeds, so that equal calls give equal numbers.
+    :param repeats: trainings whose predictions of the same pictures stand one after the other. The predictions of one
+        picture are drawn together: they are right and wrong together more often than not.
+    :raises UsageError: when the predictions are not as many for each of the repeats.
     """
     classes = class_predictions(predictions, column)
     found = calibration(classes, bins=bins, binning=binning)
+    images, rest = divmod(len(classes), repeats)
+    if rest:
+        raise UsageError(f"{len(classes)} predictions are not those of {repeats} repeats on the same pictures.")
     edges = np.array([part.high for part in found.bins])
     places = np.searchsorted(edges, classes.confidence, side="left").clip(max=len(edges) - 1)
-    generator, n = np.random.default_rng(0), len(classes)
-
-    def error_of(gaps: Array, where: Any = slice(None)) -> float:
-        return float(np.abs(np.bincount(places[where], gaps)).sum()) / n
-
-    gaps, samples, perfect = classes.right - classes.confidence, np.empty(resamples), np.empty(resamples)
+    # The gaps of each picture, summed in each bin: a sample of pictures is a sample of rows.
+    of_images = np.zeros((images, len(edges)))
+    np.add.at(of_images, (np.arange(len(classes)) % images, places), classes.right - classes.confidence)
+    generator, samples, perfect = np.random.default_rng(0), np.empty(resamples), np.empty(resamples)
     for place in range(resamples):
-        drawn = generator.integers(0, n, n)
-        samples[place] = error_of(gaps[drawn], drawn)
-        perfect[place] = error_of((generator.random(n) < classes.confidence) - classes.confidence)
+        drawn = np.bincount(generator.integers(0, images, images), minlength=images)
+        samples[place] = np.abs(drawn @ of_images).sum() / len(classes)
+        are_right = np.tile(generator.random(images), repeats) < classes.confidence
+        by_bin = np.bincount(places, are_right - classes.confidence, minlength=len(edges))
+        perfect[place] = np.abs(by_bin).sum() / len(classes)
     tail = (1 - level) / 2
     low = max(0.0, found.ece - float(np.quantile(perfect, 1 - tail)))
     high = min(1.0, max(2 * found.ece - float(np.quantile(samples, tail)), found.ece))
-    interval = Interval(low, high, level, f"bootstrap over {n} pictures, chance taken off")
+    interval = Interval(low, high, level, f"bootstrap over {images} pictures, chance taken off", "pictures")
     return CalibrationErrorInterval(found.ece, interval, float(perfect.mean()))
 
 

@@ -9,18 +9,21 @@ import numpy.typing as npt
 from cnnlab.core.errors import CnnlabError
 from cnnlab.evaluation import (
     Calibration,
+    CalibrationErrorInterval,
+    ClassAreas,
     ClassPredictions,
     Confusion,
     calibration,
+    calibration_error_interval,
+    class_areas,
     class_predictions,
     confusion,
     per_class,
 )
 from cnnlab.reports.contents.report_subject import Repeat
-from cnnlab.reports.contents.tables import Table, TableColumn
+from cnnlab.reports.contents.tables import Table, TableColumn, ends_of
 
 MEASURES = ("precision", "recall", "f1")
-_BINS = 10
 _MOST_PAIRS = 12
 
 
@@ -45,7 +48,9 @@ class ClassDetails:
 
     :param split: on which; ``seeds`` of the repeats that are counted together.
     :param confusion: counts summed over the repeats.
-    :param calibration: of the predictions of all repeats together.
+    :param areas: under the ROC curves, the means over the repeats; their intervals are over the pictures.
+    :param calibration: of the predictions of all repeats together; ``calibration_error`` is how sure its error is, over
+        the pictures as well.
     """
 
     column: str
@@ -53,7 +58,9 @@ class ClassDetails:
     seeds: tuple[int, ...]
     confusion: Confusion
     measures: ClassMeasures
+    areas: ClassAreas
     calibration: Calibration
+    calibration_error: CalibrationErrorInterval
 
 
 def class_details(repeats: Sequence[Repeat]) -> tuple[ClassDetails, ...]:
@@ -101,12 +108,20 @@ def measures_table(details: ClassDetails) -> Table:
         TableColumn("class", "class"),
         TableColumn("support", "pictures", "count"),
         *(TableColumn(name, "F1" if name == "f1" else name, "share") for name in MEASURES),
+        TableColumn("roc_auc", "area under ROC", "share"),
+        TableColumn("roc_auc interval", "95% interval of the area", "share"),
     )
+    areas = details.areas.by_class
     rows = tuple(
-        (name, int(class_measures.support[i]), *(float(class_measures.mean[measure][i]) for measure in MEASURES))
+        (
+            *(name, int(class_measures.support[i])),
+            *(float(class_measures.mean[measure][i]) for measure in MEASURES),
+            *(areas[name].value, ends_of(areas[name].interval)),
+        )
         for i, name in enumerate(class_measures.names)
     )
-    return Table(f"classes {details.column}", "Class by class", columns, rows)
+    note = f"Areas: each class against the rest; intervals over {details.split} pictures, for these trainings (DeLong)."
+    return Table(f"classes {details.column}", "Class by class", columns, rows, note=note)
 
 
 def calibration_table(details: ClassDetails) -> Table:
@@ -136,7 +151,9 @@ def _details(column: str, repeats: Sequence[Repeat], parts: Sequence[ClassPredic
         seeds=tuple(repeat.trial.seed for repeat in repeats),
         confusion=confusion(together),
         measures=_measures(parts),
-        calibration=calibration(together, bins=_BINS),
+        areas=class_areas(parts),
+        calibration=calibration(together),
+        calibration_error=calibration_error_interval(together, repeats=len(parts)),
     )
 
 

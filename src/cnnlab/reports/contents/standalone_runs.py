@@ -8,6 +8,7 @@ from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.measurements import Measure, MeasuredRuns, Metric, read_measure, usual_names
 from cnnlab.core.spec import Call, read
+from cnnlab.evaluation import run_intervals
 from cnnlab.objectives.metrics import better
 from cnnlab.reports.contents.short_specs import short_spec
 from cnnlab.reports.contents.standalone_tests import compare_standalone
@@ -46,8 +47,8 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
     axes, values = _axes([group.recipe for group in groups])
     settings = tuple(_setting(place, group, values[place], measures) for place, group in enumerate(groups))
     seeds = tuple(sorted({trial.seed for setting in settings for trial in setting.trials}))
-    settings = _summarised(_named(settings), seeds, metrics, scored_images(unique))
     by_name = {run.name: run for run in unique}
+    settings = _summarised(_named(settings), seeds, metrics, by_name)
     table, multiplicity, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
     infos = [run.info for run in unique]
     first = next((info for info in infos if info.get("status") == "finished"), infos[0])
