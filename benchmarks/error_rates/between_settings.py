@@ -164,6 +164,15 @@ def powers(simulation: Simulation) -> None:
 
         name = f"{settings} settings, {repeats} repeats, a difference of {of_sd:g} SD"
         simulation.share("power", name, f"{expected:.3f} by power()", 1000, is_found)
+    for collapses in (False, True):
+
+        def is_found_beside(generator: Generator, collapses: bool = collapses) -> bool:
+            table = study(generator, 5, 5, [1, 1, 1, 1, 75 if collapses else 1])
+            table["s1"] += 6 * SD
+            return compare_settings(table, baseline="s0", smallest=1e3).between("s1", "s0").verdict == "better"
+
+        name = f"5 settings, 5 repeats, a difference of 6 SD{', another setting collapses now and then' * collapses}"
+        simulation.share("power", name, "about as often in both", 1000, is_found_beside)
     grid = [
         power(difference, SD, repeats, settings=settings)
         for settings in (2, 5)

@@ -21,6 +21,8 @@ from cnnlab.evaluation.comparison.mcnemar import difference_interval, mcnemar_p
 from cnnlab.evaluation.comparison.permutation_test import sign_flip_interval
 from cnnlab.evaluation.metrics.auc_interval import auc_interval, auc_parts
 
+EVERYTHING = Interval(-math.inf, math.inf)
+
 
 def references(simulation: Simulation) -> None:
     """Measured values beside a number."""
@@ -167,6 +169,15 @@ def coverages(simulation: Simulation) -> None:
                 3000,
                 lambda g, b=repeats, d=draw: covers(*d(g, b)),
             )
+        simulation.share(
+            "a claim of at most 5.5 epochs supported, 5.9 being true",
+            f"{repeats} repeats, 5 epochs in seven of ten trainings, else 8",
+            "at most 2.5%",
+            3000,
+            lambda g, b=repeats: (
+                (mean_interval(g.choice([5.0, 8.0], b, p=[0.7, 0.3]), step=1) or EVERYTHING).high <= 5.5
+            ),
+        )
     for name, draw_differences in (
         ("normal", lambda g: g.normal(0, 1, 8)),
         ("double exponential", lambda g: g.laplace(0, 1, 8)),

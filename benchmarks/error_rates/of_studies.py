@@ -1,18 +1,20 @@
 """Whole studies: a false call is any of their tables, on any metric, or any of their claims that is called."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 from simulation import SD, Array, Generator, Simulation
 
 from cnnlab.core.measurements import Measure, Metric
+from cnnlab.evaluation import SequentialDesign, until
 from cnnlab.evaluation.comparison.mcnemar import mcnemar_p
 from cnnlab.evaluation.comparison.pair_tests import PairTest
 from cnnlab.studies.result import Setting, Trial
 from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.statistics.comparisons import StudyComparisons
-from cnnlab.studies.statistics.multiplicity import StudyFamily, study_family
+from cnnlab.studies.statistics.multiplicity import SequentialLook, StudyFamily, study_family
 from cnnlab.studies.statistics.published_numbers import ResolvedRow, ResolvedTable, compare_published
 from cnnlab.studies.statistics.resolved_claims import ResolvedClaim, resolve_claim
 from cnnlab.studies.statistics.tables import Tables
@@ -53,23 +55,34 @@ class SimulatedStudy:
         ]
         self.family: StudyFamily = study_family(self.claims, metrics, list(self.keys), self.baseline)
 
-    def tables(self, rows: Callable[[], Any]) -> Tables:
+    def tables(self, rows: Mapping[str, Array]) -> Tables:
         """Of settings × seeds for each metric."""
         values = {
-            name: {key: dict(enumerate(row)) for key, row in zip(self.keys, rows().tolist(), strict=True)}
+            name: {key: dict(enumerate(row)) for key, row in zip(self.keys, rows[name].tolist(), strict=True)}
             for name in METRICS
         }
         images = {"test_accuracy": 10_000}
         return Tables(self.keys, range(self.repeats), METRICS, values, self.baseline, images)
 
-    def is_called(self, generator: Generator) -> bool:
-        """Whether anything is, where nothing differs."""
+    def is_called(self, generator: Generator, looks: SequentialDesign | None = None) -> bool:
+        """Whether anything is, where nothing differs; at any of several looks where there are some."""
+        rows = {name: self._rows(generator) for name in METRICS}
+        if looks is None:
+            return self._is_called(rows, self.family)
+        return any(
+            self._is_called(
+                {name: values[:, :repeats] for name, values in rows.items()},
+                replace(self.family, look=SequentialLook(looks, repeats)),
+            )
+            for repeats in looks.looks
+        )
 
-        def rows() -> Any:
-            seeds = generator.normal(0, SD, self.repeats)
-            return LEVEL + seeds + generator.normal(0, SD, (len(self.keys), self.repeats))
+    def _rows(self, generator: Generator) -> Array:
+        seeds = generator.normal(0, SD, self.repeats)
+        return LEVEL + seeds + generator.normal(0, SD, (len(self.keys), self.repeats))
 
-        comparisons = StudyComparisons(self.tables(rows), self.family)
+    def _is_called(self, rows: Mapping[str, Array], family: StudyFamily) -> bool:
+        comparisons = StudyComparisons(self.tables(rows), family)
         tables = [table for metric in self.metrics if (table := comparisons.table(metric)) is not None]
         words = {one.verdict for table in tables for one in table.comparisons}
         decided = {judge_claim(claim, comparisons).verdict for claim in self.claims}
@@ -97,6 +110,22 @@ def whole_studies(simulation: Simulation) -> None:
             simulation.share("any false call in a whole study", name, "at most 5%", 2000, study.is_called)
 
 
+def studies_with_looks(simulation: Simulation) -> None:
+    """Repeats added until something is decided, nothing being there."""
+    for settings, most, claims, has_baseline in ((4, 8, 2, True), (4, 8, 2, False), (12, 6, 4, True)):
+        study = SimulatedStudy(settings, most, CLAIMS[:claims], [ACCURACY], has_baseline)
+        how = "a baseline" if has_baseline else "all pairs"
+        name = f"{settings} settings, looks at 3 … {most} repeats, {how}, {claims} claims"
+        with patch.object(PairTest, "more", lambda test: None):
+            simulation.share(
+                "any false call in a study with repeats: until(…)",
+                name,
+                "at most 5%",
+                600,
+                lambda g, study=study, most=most: study.is_called(g, until(most)),
+            )
+
+
 def claims_of_the_best(simulation: Simulation) -> None:
     """That the best reaches a level, all settings being exactly there."""
     for settings, repeats in ((1, 3), (12, 3), (24, 3), (24, 5), (20, 1)):
@@ -104,7 +133,7 @@ def claims_of_the_best(simulation: Simulation) -> None:
 
         def is_supported(generator: Generator, study: SimulatedStudy = study) -> bool:
             shape = len(study.keys), study.repeats
-            tables = study.tables(lambda: generator.normal(LEVEL, SD, shape))
+            tables = study.tables(dict.fromkeys(METRICS, generator.normal(LEVEL, SD, shape)))
             return judge_claim(study.claims[0], StudyComparisons(tables, study.family)).verdict == "supported"
 
         name = f"{settings} settings, {repeats} repeat{'s' * (repeats > 1)}"
@@ -156,4 +185,4 @@ def published_word(values: Array) -> str:
     return compare_published(ResolvedTable("", ACCURACY, (row,), None, 0.005), tables).rows[0].word
 
 
-PARTS = (whole_studies, claims_of_the_best, single_trainings, published_rows)
+PARTS = (whole_studies, studies_with_looks, claims_of_the_best, single_trainings, published_rows)

@@ -82,3 +82,25 @@ def table(rows: list[Row]) -> str:
             lines.append(f"| {row.of} | {100 * row.measured:.1f}% | {margin} | {row.n or ''} | {row.promised} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def summary(rows: list[Row]) -> str:
+    """As Markdown, a line for each promise: how many cases were simulated, and what came out in the worst of them."""
+    lines = ["| what | promised | worst case | cases | studies each |", "| --- | --- | ---: | ---: | ---: |"]
+    for section, promised in dict.fromkeys((row.section, row.promised) for row in rows):
+        cases = [row for row in rows if (row.section, row.promised) == (section, promised)]
+        studies = "exact" if not cases[0].n else f"{min(row.n for row in cases):,}"
+        lines.append(f"| {section} | {promised} | {_worst(cases)} | {len(cases)} | {studies} |")
+    return "\n".join(lines) + "\n"
+
+
+def _worst(cases: list[Row]) -> str:
+    """The largest share where it is to be small, the smallest where it is to be large, else the range."""
+    promised, ordered = cases[0].promised, sorted(cases, key=lambda row: row.measured)
+    if promised.startswith(("at most", "never")):
+        ordered = ordered[-1:]
+    elif promised.startswith("at least"):
+        ordered = ordered[:1]
+    ends = dict.fromkeys((ordered[0], ordered[-1]))
+    shown = (f"{100 * row.measured:.1f}%" + (f" ± {100 * row.margin:.1f}" if row.n else "") for row in ends)
+    return " to ".join(shown)

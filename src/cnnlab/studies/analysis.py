@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import Setting, StudyResult, Trial
 from cnnlab.studies.search import searched, steps_left
+from cnnlab.studies.sequential_repeats import looks_of
 from cnnlab.studies.settings import PlannedSetting, StudySettings
 from cnnlab.studies.statistics.comparisons import StudyComparisons
-from cnnlab.studies.statistics.multiplicity import study_family
+from cnnlab.studies.statistics.multiplicity import SequentialLook, study_family
+from cnnlab.studies.statistics.new_images import right_by, with_new_images
 from cnnlab.studies.statistics.published_numbers import ResolvedTable, compare_published
 from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
 from cnnlab.studies.statistics.single_runs import paired_by
@@ -50,6 +53,7 @@ class Analysis:
         self.study_settings, self.trials, self.record = study_settings, trials, record
         self.measures, self.compared = measures, compared
         self.claims, self.published = claims, published
+        self._right = right_by(self._predictions)
 
     def result(self) -> StudyResult:
         """As things stand; the runs are looked at anew."""
@@ -63,18 +67,20 @@ class Analysis:
         is_done = bool(finished) and all(t.status in ("finished", "pruned") for s in settings for t in s.trials)
         is_done = is_done and not self._still_to_try
         families = [comparisons.table(metric) for metric in self._compared_by]
-        return StudyResult(
+        rule = self.study_settings.adds_repeats
+        looks = looks_of(self.record.looks(self.study_settings.asked), rule)
+        result = StudyResult(
             name=file.name,
             question=file.question,
             design=file.design,
-            seeds=file.repeats,
+            seeds=self.study_settings.seeds,
             base=self.study_settings.base(),
             axes=self.study_settings.axes(),
             metrics=tuple(measure.metric for measure in self.measures),
             settings=tuple(settings),
             baseline=self.study_settings.baseline,
             families=tuple(family for family in families if family is not None),
-            multiplicity=comparisons.family.words,
+            multiplicity=" ".join(text for text in (comparisons.family.words, looks.words if looks else "") if text),
             claims=tuple(judge_claim(resolved, comparisons) for resolved in self.claims),
             published=tuple(compare_published(table, tables) for table in self.published),
             search=searched(self.study_settings, self.record.steps, self._led_by)
@@ -92,26 +98,40 @@ class Analysis:
             untimed=tables.untimed,
             wall_seconds=float(state.get("wall_seconds") or 0.0),
             notes=tuple(self._notes(finished)),
+            looks=looks,
         )
+        return result if rule is None or rule.is_over(result) else replace(result, finished=None)
 
     def tables(self, settings: Sequence[Setting]) -> Tables:
         """The numbers of all trials."""
         metrics = [measure.metric for measure in self.measures]
         return Tables.of(
             settings,
-            self.study_settings.file.repeats,
+            self.study_settings.seeds,
             metrics,
             baseline=self.study_settings.baseline,
             together=self._together(settings),
             images=scored_images(run for setting in settings for run in self._finished_runs(setting)),
             smallest=self.study_settings.file.smallest,
+            unlooked=self._unlooked(settings),
             untimed=untimed([run for setting in settings for run in self._finished_runs(setting)]),
         )
 
     def comparisons(self, settings: Sequence[Setting], tables: Tables) -> StudyComparisons:
         """Of the settings with each other, as tables and claims have them."""
         family = study_family(self.claims, self._compared_by, list(tables.labels), tables.baseline)
+        rule = self.study_settings.adds_repeats
+        if rule is not None:
+            family = replace(family, look=SequentialLook(rule.design, len(self.study_settings.seeds)))
         return StudyComparisons(tables, family, paired_by(settings, self._predictions))
+
+    def _unlooked(self, settings: Sequence[Setting]) -> str:
+        """Why nothing is compared yet where repeats are added: an early look has no part in the error."""
+        is_complete = all(trial.status != "missing" for setting in settings for trial in setting.trials)
+        if self.study_settings.adds_repeats is None or is_complete:
+            return ""
+        count = len(self.study_settings.seeds)
+        return f"the next look at the numbers comes after {count} repeats of each setting"
 
     @property
     def _compared_by(self) -> list[Metric]:
@@ -133,7 +153,7 @@ class Analysis:
         return str(self.record.state.get("led_by") or "")
 
     def _setting(self, planned: PlannedSetting) -> Setting:
-        trials = tuple(self._trial(planned, seed) for seed in self.study_settings.file.repeats)
+        trials = tuple(self._trial(planned, seed) for seed in self.study_settings.seeds)
         kept = {key: value for key, value in planned.recipe.to_dict().items() if key not in ("seed", "name")}
         return Setting(planned.key, planned.label, planned.values, kept, trials)
 
@@ -170,7 +190,10 @@ class Analysis:
         return next((step.epochs for step in steps if step.setting == planned.key and step.state == "pruned"), None)
 
     def _summarised(self, setting: Setting, tables: Tables) -> Setting:
-        summaries = tuple(tables.summary(measure.metric, setting.key) for measure in self.measures)
+        judged, *further = (measure.metric for measure in self.measures)
+        runs = [str(trial.run) for trial in setting.finished]
+        first = with_new_images(tables.summary(judged, setting.key), judged, runs, self._right)
+        summaries = (first, *(tables.summary(metric, setting.key) for metric in further))
         return Setting(
             setting.key,
             setting.label,

@@ -65,6 +65,7 @@ class StudyPlan:
     """Every trial of a study; of a search, those it has asked for so far.
 
     :param still_to_choose: settings that a search has yet to choose.
+    :param adds_repeats: how further repeats are added after these, as ``until(claims, most=10)``.
     """
 
     name: str
@@ -73,6 +74,7 @@ class StudyPlan:
     settings: int
     trials: tuple[PlannedTrial, ...]
     still_to_choose: int = 0
+    adds_repeats: str | None = None
     estimate: Estimate | None = None
 
     def count(self, state: State) -> int:
@@ -99,9 +101,10 @@ def plan_of(study_settings: StudySettings, trials: Trials, record: StudyRecord) 
         pruned = {step.setting for step in searched(study_settings, record.steps, "").steps if step.state == "pruned"}
     planned = tuple(
         _trial(setting, seed, trials, record, setting.key in pruned)
-        for setting, seed in seeds_first(study_settings.settings, file.repeats)
+        for setting, seed in seeds_first(study_settings.settings, study_settings.seeds)
     )
-    return StudyPlan(file.name, file.question, file.design, len(study_settings.settings), planned, left)
+    adds = file.repeats if isinstance(file.repeats, str) else None
+    return StudyPlan(file.name, file.question, file.design, len(study_settings.settings), planned, left, adds)
 
 
 def estimate(plan: StudyPlan, study_settings: StudySettings, trials: Trials, record: StudyRecord) -> Estimate:
@@ -125,7 +128,7 @@ def estimate(plan: StudyPlan, study_settings: StudySettings, trials: Trials, rec
         speeds[key] = timed.images_per_second
         choices |= {} if known is None else {key: known.choice.to_dict()}
     seconds = sum(_seconds(trial, trials.known(settings[trial.setting]), speeds[trial.setting]) for trial in left)
-    chosen = len(left) / len(study_settings.file.repeats) if left else 0.0
+    chosen = len(left) / len(study_settings.seeds) if left else 0.0
     if plan.still_to_choose and chosen:
         seconds *= 1 + plan.still_to_choose / chosen
     computed = dict.fromkeys(describe_execution(timing.execution, timing.choice) for timing in by_kind.values())

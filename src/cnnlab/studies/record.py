@@ -73,6 +73,20 @@ class StudyRecord:
         steps: list[dict[str, Any]] = self.state.setdefault("steps", [])
         return steps
 
+    def looks(self, asked: str) -> tuple[int, ...]:
+        """Repeats of every setting at each look at the numbers.
+
+        :param asked: a digest of what is compared; looks at other things do not count.
+        """
+        looks = self.state.get("looks") or {}
+        return tuple(looks["made"]) if looks.get("asked") == asked else ()
+
+    def note_look(self, asked: str, repeats: int) -> None:
+        """Counts a look at the numbers, where there are more of them than before."""
+        made = self.looks(asked)
+        if repeats > max(made, default=0):
+            self.state["looks"] = {"asked": asked, "made": [*made, repeats]}
+
     def hold(self) -> None:
         """Takes the study for this process.
 

@@ -83,8 +83,12 @@ class MetricSummary:
     """One metric of one setting over its repeats.
 
     :param values: by seed, in the order of the seeds; only of trials that have it.
-    :param low: lower end of the 95% interval of the mean; None where it cannot be had.
+    :param low: lower end of the 95% interval of the mean; None where it cannot be had. Over repeats it is about these
+        recipes on these very pictures.
     :param interval: which interval it is, such as ``t over 5 repeats`` or ``Wilson, n=10000``.
+    :param new_low: likewise of the 95% interval for these recipes on new pictures like these; of an accuracy over
+        repeats of which predictions are there.
+    :param std_of_images: standard error of the mean from having been tested on these pictures and no others.
     """
 
     metric: str
@@ -95,6 +99,9 @@ class MetricSummary:
     low: float | None
     high: float | None
     interval: str
+    new_low: float | None = None
+    new_high: float | None = None
+    std_of_images: float | None = None
 
     @property
     def n(self) -> int:
@@ -284,6 +291,22 @@ class Search:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """How often the numbers were looked at while repeats were added.
+
+    :param made: after how many repeats.
+    :param planned: all looks of a sequential design; empty where repeats were raised without one.
+    :param false_call: the chance that a comparison in which nothing differs is called at one of them.
+    :param words: the same for a person.
+    """
+
+    made: tuple[int, ...]
+    planned: tuple[int, ...]
+    false_call: float
+    words: str
+
+
+@dataclass(frozen=True)
 class StudyResult:
     """A study's question, its settings with their trials, and what can be said of them.
 
@@ -294,6 +317,7 @@ class StudyResult:
     :param baseline: key of the setting that the others are compared with.
     :param families: the comparisons, a table for each metric compared.
     :param multiplicity: what is tested in the study, and how the chance of a false call is held, in sentences.
+    :param looks: where repeats were added after numbers had been seen, by plan or not.
     :param data: ``{name, digest, sizes, source}`` of the first finished trial.
     :param execution: what was fixed for the study: device, precision, threads, ``trials_at_once``.
     :param machine: versions, processor, cores.
@@ -317,6 +341,7 @@ class StudyResult:
     baseline: str | None = None
     families: tuple[Family, ...] = ()
     multiplicity: str = ""
+    looks: Looks | None = None
     claims: tuple[Claim, ...] = ()
     published: tuple[Published, ...] = ()
     search: Search | None = None

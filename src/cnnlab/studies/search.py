@@ -97,7 +97,7 @@ class SearchScheduler(Scheduler):
         first, *same = self._asked(task.setting.key)
         if trial.status == "pruned":
             self._steps[first]["state"] = "pruned"
-        elif len(values) == len(self.study_settings.file.repeats):
+        elif len(values) == len(self.study_settings.seeds):
             known = [v for v in values.values() if v is not None]
             is_whole = len(known) == len(values)
             value = sum(known) / len(known) if is_whole else None
@@ -130,7 +130,7 @@ class SearchScheduler(Scheduler):
     def _reopen(self) -> None:
         """Steps that are not what they were: a trial is new, was deleted, or failed and may be tried again."""
         for step, setting in zip(self._steps, self._settings, strict=True):
-            digests = [self.trials.digest(setting, seed) for seed in self.study_settings.file.repeats]
+            digests = [self.trials.digest(setting, seed) for seed in self.study_settings.seeds]
             is_held = {
                 "complete": all(self._is_finished(digest) for digest in digests),
                 "failed": any(digest in self.record.failures for digest in digests),
@@ -177,7 +177,7 @@ class SearchScheduler(Scheduler):
             is_judged = self.design.pruner != "none"
             self._waiting += [
                 TrialTask(setting, seed, self.trials.digest(setting, seed), is_judged)
-                for seed in self.study_settings.file.repeats
+                for seed in self.study_settings.seeds
             ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import isclose
 from typing import Any
 
-from cnnlab.core.digests import canonical_json
+from cnnlab.core.digests import canonical_json, digest
 from cnnlab.core.errors import CnnlabError, SpecError, UsageError, suggestion
 from cnnlab.core.spec import format_value
 from cnnlab.runs.keys import MISSING, lookup
@@ -45,6 +45,11 @@ class StudySettings:
     def __init__(self, file: StudyFile) -> None:
         folder_name(file.name, "0" * 64)
         self.file = file
+        self.adds_repeats = file.adds_repeats
+        self.seeds: tuple[int, ...] = () if isinstance(file.repeats, str) else file.repeats
+        """Those that every setting is trained with; where repeats are added, those up to the look that is next."""
+        if self.adds_repeats is not None:
+            self.look_at(self.adds_repeats.first)
         self.design = designs.bind(file.design).build()
         self.settings: list[PlannedSetting] = []
         self._levels: dict[str, dict[str, AxisLevel]] = {}
@@ -58,6 +63,15 @@ class StudySettings:
             self.varied = read_axes(file.vary, self.design)
             self._add_combinations(self.design)
         self.baseline = self._baseline()
+
+    @property
+    def asked(self) -> str:
+        """A digest of what is compared, however often it is repeated."""
+        return digest(sorted(self._known))
+
+    def look_at(self, repeats: int) -> None:
+        """Takes so many repeats into the study, where they are added as it goes."""
+        self.seeds = tuple(range(repeats))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -146,7 +160,7 @@ class StudySettings:
         raise UsageError(f"baseline: the axis {axis.name} has no value {text}. {suggestion(text, labels)}")
 
     def _recipe(self, keys: Mapping[str, Any]) -> Recipe:
-        own = {"name": self.file.name, "seed": self.file.repeats[0]}
+        own = {"name": self.file.name, "seed": self.seeds[0]}
         try:
             return Recipe.read({**self.file.base, **own}, **keys)
         except UsageError as error:
@@ -171,7 +185,9 @@ class StudySettings:
         return settings[0].key
 
     def _check_search(self, design: SearchDesign) -> None:
-        if design.pruner != "none" and len(self.file.repeats) > 1:
+        if self.adds_repeats is not None:
+            raise UsageError("a search compares nothing that more repeats could decide; give repeats as a number.")
+        if design.pruner != "none" and len(self.seeds) > 1:
             raise UsageError("a pruner judges single trainings, so with one take repeats: 1.")
         if self.file.published:
             raise UsageError("a search cannot be compared row by row with published numbers; leave published out.")

@@ -17,7 +17,7 @@ from cnnlab.studies.execution.executor import Executor
 from cnnlab.studies.execution.parallelism import choose_parallelism, execution_keys, parallelism_choices
 from cnnlab.studies.execution.process_executor import ProcessExecutor
 from cnnlab.studies.execution.runner import Runner
-from cnnlab.studies.execution.scheduler import FixedScheduler, Scheduler, TrialTask
+from cnnlab.studies.execution.scheduler import AddingScheduler, FixedScheduler, Scheduler, TrialTask
 from cnnlab.studies.planning import StudyPlan, plan_of
 from cnnlab.studies.progress import StudyProgress
 from cnnlab.studies.record import StudyRecord
@@ -64,6 +64,7 @@ class Study:
         self.record = StudyRecord(study_folder(self.store.root, self.file.name))
         if isinstance(self.study_settings.design, SearchDesign):
             restore_steps(self.study_settings, self.record.steps, self.study_settings.design.trials)
+        self._take_up_looks()
         for claim in self.file.claims:
             read_claim(claim)
 
@@ -116,6 +117,7 @@ class Study:
             raise UsageError(f"workers={workers}: at least one is needed to train anything.")
         self.check()
         self.record.hold()
+        self._take_up_looks()
         try:
             self._say_what_is_replaced()
             self.record.write_study(self.file)
@@ -124,9 +126,12 @@ class Study:
             scheduler = self._scheduler()
             if not scheduler.is_done:
                 self._work(scheduler, executor, workers)
+            self.trials.look()
+            self._note_look()
             self.record.save()
             return self._conclude()
         except KeyboardInterrupt:
+            self._take_up_looks()
             self._conclude()
             raise
         finally:
@@ -163,7 +168,9 @@ class Study:
         return {name: Run(self.store.root / name) for name in finished if name is not None}
 
     def __repr__(self) -> str:
-        return f"Study({self.name}: {len(self.study_settings.settings)} settings × {len(self.file.repeats)} seeds)"
+        return (
+            f"Study({self.name}: {len(self.study_settings.settings)} settings × {len(self.study_settings.seeds)} seeds)"
+        )
 
     @cached_property
     def _known(self) -> SettingFacts:
@@ -227,7 +234,38 @@ class Study:
             return SearchScheduler(
                 self.study_settings, self.record, self.trials, metric.metric.name, metric.metric.better
             )
-        return FixedScheduler([task for task in self._tasks() if not self._is_settled(task)])
+        if self.study_settings.adds_repeats is not None:
+            return AddingScheduler(self._unsettled(), self._more_repeats)
+        return FixedScheduler(self._unsettled())
+
+    def _more_repeats(self) -> list[TrialTask]:
+        """What the next look at the numbers needs to have trained; nothing where this one decides or is the last."""
+        rule = self.study_settings.adds_repeats
+        assert rule is not None
+        self.trials.look()
+        while not (unsettled := self._unsettled()):
+            self._note_look()
+            if rule.is_over(self.result()):
+                break
+            self.study_settings.look_at(rule.after(self._looks))
+        return unsettled
+
+    @property
+    def _looks(self) -> tuple[int, ...]:
+        return self.record.looks(self.study_settings.asked)
+
+    def _note_look(self) -> None:
+        """Counts a look at the numbers where all trials have settled; what is seen before is no result of the study."""
+        settings = self.study_settings
+        if len(settings.seeds) > 1 and not settings.searched and not self._unsettled():
+            self.record.note_look(settings.asked, len(settings.seeds))
+
+    def _take_up_looks(self) -> None:
+        """Where repeats are added, those up to the last look are what can be told of."""
+        rule = self.study_settings.adds_repeats
+        made = [repeats for repeats in self._looks if rule is not None and repeats in rule.design.looks]
+        if rule is not None:
+            self.study_settings.look_at(max(made, default=rule.first))
 
     def _led_by(self) -> Measure:
         """A search is led by the validation split, whatever the study is judged by in the end."""
@@ -237,22 +275,26 @@ class Study:
         return self._measure(wanted)
 
     def _tasks(self) -> list[TrialTask]:
-        pairs = seeds_first(self.study_settings.settings, self.file.repeats)
+        pairs = seeds_first(self.study_settings.settings, self.study_settings.seeds)
         return [TrialTask(setting, seed, self.trials.digest(setting, seed)) for setting, seed in pairs]
+
+    def _unsettled(self) -> list[TrialTask]:
+        return [task for task in self._tasks() if not self._is_settled(task)]
 
     def _is_settled(self, task: TrialTask) -> bool:
         run = self.trials.run(task.digest)
         return (run is not None and run.status == "finished") or task.digest in self.record.failures
 
     def _work(self, scheduler: Scheduler, executor: Executor | None, workers: int | None) -> None:
-        tasks = len(self.file.repeats) * (
+        rule, seeds = self.study_settings.adds_repeats, len(self.study_settings.seeds)
+        tasks = seeds * (
             self.study_settings.design.trials
             if isinstance(self.study_settings.design, SearchDesign)
             else len(self.study_settings.settings)
         )
-        left = sum(not self._is_settled(task) for task in self._tasks())
+        left = len(self._unsettled())
         if isinstance(scheduler, SearchScheduler):
-            left = scheduler.steps_left * len(self.file.repeats)
+            left = scheduler.steps_left * len(self.study_settings.seeds)
         local = ProcessExecutor(
             1, runs=self.store.root, data_dir=self.trials.data_dir, offline=self.trials.offline, sets=self.trials.sets
         )
@@ -262,14 +304,15 @@ class Study:
             if chosen is local:
                 local.resize(workers or int(self.record.execution["trials_at_once"]))
             self._warn_of_slow_trials()
-            progress = StudyProgress(self.name, tasks, tasks - left)
+            most = tasks // seeds * rule.most if rule else tasks
+            progress = StudyProgress(self.name, most, tasks - left)
             Runner(scheduler, chosen, self.record, progress, self._judged_by[0].metric).run()
 
     def _examples(self, scheduler: Scheduler) -> list[PlannedSetting]:
         """Settings to time, the first one unless it cannot be trained."""
         if isinstance(scheduler, SearchScheduler):
             return [scheduler.first()]
-        waiting = [task.setting for task in self._tasks() if not self._is_settled(task)]
+        waiting = [task.setting for task in self._unsettled()]
         return list({setting.key: setting for setting in waiting}.values())[:_MOST_TIMED]
 
     def _fix_execution(

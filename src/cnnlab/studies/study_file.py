@@ -12,7 +12,7 @@
         small: {model: cnn, batch_size: 64}
         large: {model: vgg-like, batch_size: 256}
     design: grid                           # one-at-a-time, zip, leave-one-out, random(trials=…), tpe(trials=…)
-    repeats: 3                             # the seeds 0, 1, 2; or a list of seeds
+    repeats: 3                             # the seeds 0, 1, 2; or a list of seeds; or until(claims, most=10)
     baseline: {augment: none}              # what the others are compared with
     metrics: test_accuracy                 # one or several, the one to judge by first
     claims: [augment='flip' is better than augment='none']
@@ -32,6 +32,7 @@ from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.studies.catalogue import packaged_name
 from cnnlab.studies.designs import designs
+from cnnlab.studies.sequential_repeats import Until, stopping_rules
 from cnnlab.training import Recipe
 
 
@@ -46,7 +47,11 @@ def _texts(value: Any) -> Any:
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
-def _seeds(value: Any) -> Any:
+def _repeats(value: Any) -> Any:
+    """Seeds, or how they are added."""
+    if isinstance(value, Call) or (isinstance(value, str) and "(" in value):
+        text = value if isinstance(value, str) else format_calls(read(value))
+        return str(stopping_rules.bind(text))
     is_count = isinstance(value, int) and not isinstance(value, bool)
     return tuple(range(value)) if is_count else tuple(value) if isinstance(value, list) else value
 
@@ -122,7 +127,8 @@ class PublishedTable(_Strict):
     tolerance: float | None = Field(None, gt=0)
 
 
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_seeds), Field(min_length=1)]
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+Repeats = Annotated[Seeds | str, BeforeValidator(_repeats)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 
 
@@ -134,7 +140,7 @@ class StudyFile(_Strict):
     base: Mapping[str, Any]
     vary: Annotated[Mapping[str, Any], Field(min_length=1)]
     design: Annotated[str, BeforeValidator(_design)] = Field("grid", validate_default=True)
-    repeats: Seeds = Field(1, validate_default=True)  # type: ignore[assignment]
+    repeats: Repeats = Field(1, validate_default=True)  # type: ignore[assignment]
     baseline: Annotated[Mapping[str, Any] | None, BeforeValidator(_absent)] = None
     metrics: Texts = ()
     claims: Texts = ()
@@ -145,11 +151,21 @@ class StudyFile(_Strict):
     def _sound(self) -> "StudyFile":
         if len(set(self.metrics)) < len(self.metrics):
             raise UsageError("metrics names one twice; leave one of them out.")
-        if len(set(self.repeats)) < len(self.repeats):
+        if isinstance(self.repeats, tuple) and len(set(self.repeats)) < len(self.repeats):
             raise UsageError("repeats names a seed twice; each trains once.")
         if "seed" in self.base:
             raise UsageError("seed is what repeats vary; take it out of the base, and give repeats as a list of seeds.")
+        rule = self.adds_repeats
+        if rule is not None and rule.what == "claims" and not self.claims:
+            raise UsageError(
+                "repeats: until(claims, …) needs claims to decide; name some, or write until(comparisons, …)."
+            )
         return self
+
+    @property
+    def adds_repeats(self) -> Until | None:
+        """How repeats are added, where their number is not fixed."""
+        return stopping_rules.bind(self.repeats).build() if isinstance(self.repeats, str) else None
 
 
 def read_study(source: str | Path | Mapping[str, Any], keys: Mapping[str, Any] | None = None) -> StudyFile:
@@ -185,7 +201,8 @@ _TAKES = {
     "name": "a word that can name a folder, in quotes where it could be taken for a number",
     "base": "a recipe, as in base: {data: fashion-mnist, epochs: 5}, or the path of one beside the study file",
     "vary": "each axis with its values, as in vary: {augment: [none, flip]}",
-    "repeats": "how many, at least 1, as in repeats: 3; or a list of seeds from 0, as in repeats: [3, 5]",
+    "repeats": "how many, at least 1, as in repeats: 3; a list of seeds from 0, as in repeats: [3, 5]; or as many as "
+    "it takes, as in repeats: until(claims, most=10)",
     "baseline": "a value for each axis, as in baseline: {augment: none}",
     "metrics": "the name of a metric, or a list of them, as in metrics: [test_accuracy, test_loss]",
     "claims": "a list of claims in words, each in quotes where YAML would take it for something else",
@@ -266,7 +283,8 @@ def _explain(error: ValidationError) -> str:
         return f"{key} has no key {place[-1]!r}. {suggestion(place[-1], valid)}"
     if first["type"] == "missing":
         return f"{key} needs {place[-1]}."
-    if len(place) < 2 and key in _TAKES:
+    # Repeats may be of two types, each of which says why it is neither.
+    if key in _TAKES and (len(place) < 2 or key == "repeats"):
         return _refused(key, first["input"])
     message = str(first["msg"])
     return f"{'.'.join(dict.fromkeys(place)) or key} cannot be {first['input']!r}: {message[:1].lower()}{message[1:]}."

@@ -160,6 +160,16 @@ def test_pooling_settings_that_scatter_differently_is_cautioned_against() -> Non
     assert not compare_settings(values[list("abcde")], baseline="a", test="pooled").cautions
 
 
+def test_a_setting_that_collapses_now_and_then_does_not_hide_the_others() -> None:
+    values = table(effects=(0, 0.02, 0, 0.001, 0.002), repeats=4)
+    alone = compare_settings(values, planned=[("b", "a")]).differences[0]
+    values["f"] = [0.9, 0.1, 0.5, 0.9]
+    beside = compare_settings(values, planned=[("b", "a")]).differences[0]
+    assert (alone.verdict, beside.verdict) == ("better", "better")
+    assert alone.interval is not None and beside.interval is not None
+    assert beside.interval.high - beside.interval.low < 2 * (alone.interval.high - alone.interval.low)
+
+
 def test_repeats_that_agree_on_few_images_do_not_show_that_settings_are_alike() -> None:
     # Two repeats of 10 images each. A mean may be off by 12.7 times half a step over the root of 2, and two of them by
     # the root of 2 more: 63.5 points.

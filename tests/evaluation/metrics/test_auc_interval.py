@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from cnnlab.evaluation import ClassPredictions, roc
-from cnnlab.evaluation.metrics.auc_interval import auc_interval, auc_parts
+from cnnlab.evaluation.metrics.auc_interval import auc_interval, auc_parts, class_areas
 
 Z = 1.959964
 
@@ -98,3 +98,47 @@ def test_averages_vary_as_resampled_images_do(average: str) -> None:
         sample = ClassPredictions(predictions.probabilities[drawn], predictions.labels[drawn], predictions.names)
         areas.append(getattr(roc(sample), average).auc)
     assert interval.width == pytest.approx(2 * Z * np.std(areas), rel=0.15)
+
+
+def test_areas_of_one_training_are_those_of_its_curves() -> None:
+    predictions = classes_of(120, 3)
+    areas, curves = class_areas([predictions]), roc(predictions)
+    assert {name: one.value for name, one in areas.by_class.items()} == pytest.approx(curves.auc)
+    assert areas.mean.value == pytest.approx(curves.macro.auc)
+    assert {name: one.interval for name, one in areas.by_class.items()} == {
+        name: curve.interval for name, curve in curves.curves.items()
+    }
+
+
+def test_the_mean_area_of_several_trainings_varies_as_resampled_images_do() -> None:
+    first, other = classes_of(150, 3, seed=4), classes_of(150, 3, seed=5)
+    # Half of what the second says is what the first says, as repeats agree on hard images.
+    mixed = (first.probabilities + other.probabilities) / 2
+    repeats = [first, ClassPredictions(mixed, first.labels, first.names)]
+    found = class_areas(repeats)
+    assert found.mean.value == pytest.approx(np.mean([class_areas([one]).mean.value for one in repeats]))
+    generator, areas = np.random.default_rng(0), []
+    for _ in range(300):
+        drawn = generator.integers(0, 150, 150)
+        sample = [ClassPredictions(one.probabilities[drawn], one.labels[drawn], one.names) for one in repeats]
+        areas.append(class_areas(sample).mean.value)
+    assert found.mean.interval is not None
+    assert found.mean.interval.width == pytest.approx(2 * Z * np.std(areas), rel=0.15)
+
+
+def test_trainings_that_agree_are_no_surer_than_one_of_them() -> None:
+    one = classes_of(100, 3)
+    assert class_areas([one, one, one]).mean.interval == class_areas([one]).mean.interval
+
+
+def test_areas_of_different_images_are_not_taken_together() -> None:
+    with pytest.raises(ValueError, match="same pictures"):
+        class_areas([classes_of(100, 3), classes_of(100, 3, seed=1)])
+
+
+def test_a_class_that_is_absent_has_no_area_and_does_not_count() -> None:
+    two = classes_of(80, 2)
+    predictions = ClassPredictions(np.hstack([two.probabilities, np.zeros((80, 1))]), two.labels, ("a", "b", "gone"))
+    found = class_areas([predictions])
+    assert np.isnan(found.by_class["gone"].value) and found.by_class["gone"].interval is None
+    assert found.mean.value == pytest.approx(class_areas([two]).mean.value)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import ClassPredictions, calibration_error_interval
 
 
@@ -41,3 +42,15 @@ def test_more_images_make_it_narrower_and_mass_bins_do_as_well() -> None:
 def test_equal_calls_give_equal_numbers() -> None:
     predictions = classifier(100, 0.05, 0)
     assert calibration_error_interval(predictions) == calibration_error_interval(predictions)
+
+
+def test_repeats_that_predict_the_same_are_as_sure_as_one_of_them() -> None:
+    one = classifier(300, 0.05, 0)
+    twice = ClassPredictions(np.tile(one.probabilities, (2, 1)), np.tile(one.labels, 2), one.names)
+    single, both = calibration_error_interval(one), calibration_error_interval(twice, repeats=2)
+    assert (both.interval.low, both.interval.high) == pytest.approx((single.interval.low, single.interval.high))
+    assert both.by_chance == pytest.approx(single.by_chance)
+    # Taken for as many pictures more, they would seem surer.
+    assert calibration_error_interval(twice).interval.width < 0.85 * single.interval.width
+    with pytest.raises(UsageError, match="300 predictions are not of 7 classifiers"):
+        calibration_error_interval(one, repeats=7)

@@ -230,7 +230,7 @@ def test_the_best_is_better_than_every_other():
 
 
 def test_claimed_comparisons_are_not_corrected_for_those_that_nobody_claimed():
-    near = tuple(value + shift for value, shift in zip(LOW, (0.01, 0.008, 0.012, 0.007, 0.01), strict=True))
+    near = tuple(value + shift for value, shift in zip(LOW, (0.01, 0.009, 0.011, 0.008, 0.01), strict=True))
     rows = (LOW, near, HIGH, HIGH[::-1], LOW[::-1], near[::-1])
     claim = "augment=flip is better than augment=none"
     alone = judged(claim, rows)
@@ -305,3 +305,20 @@ def test_published_numbers_get_a_word_and_a_reason(runs):
     assert first.rows[0].difference == pytest.approx(sum(measured) / 3 - 0.01)
     assert first.rows[0].low < first.rows[0].difference < first.rows[0].high
     assert second.rows[0].word == "not comparable" and "another data set: mnist" in second.rows[0].reason
+
+
+@pytest.mark.parametrize("claim", ["is better than {} by at least 0.1 points", "is better than {}"])
+def test_no_claim_in_favour_of_a_setting_rests_on_the_survivors_of_its_failures(claim):
+    higher = (*HIGH[:3], "crash", "crash")
+    text = "augment=flip " + claim.format("augment=none")
+    assert judged(text, (LOW[:3], HIGH[:3])).verdict == "supported"
+    found = judged(text, (LOW, higher))
+    assert found.verdict == "undecided" and "seeds 3 and 4 died" in found.why
+
+
+def test_settings_are_not_called_alike_by_the_survivors_of_one_of_them():
+    near = tuple(value + 0.0001 * (-1) ** place for place, value in enumerate(LOW))
+    claim = "augment=flip is no different from augment=none within 1 point"
+    assert judged(claim, (LOW, near)).verdict == "supported"
+    found = judged(claim, (LOW, (*near[:3], "error", "error")))
+    assert found.verdict == "undecided" and "may differ by more" in found.why

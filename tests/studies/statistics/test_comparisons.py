@@ -92,7 +92,7 @@ def test_settings_that_share_no_seed_have_no_verdict():
     rows = ((0.90, 0.91, 0.90, "missing", "missing", "missing"), ("missing",) * 3 + (0.99, 0.98, 0.99))
     (one,) = KnownStudy(rows).table.comparisons
     assert (one.verdict, one.p, one.low) == ("untested", None, None)
-    assert "share no seed" in one.sentence
+    assert "share fewer than two seeds" in one.sentence
     # A third setting may tell the spread, but not what the seeds do to these two.
     once = ((0.90, 0.91, 0.90, "missing"), ("missing", "missing", 0.99, 0.98), (0.80, 0.81, 0.80, 0.80))
     one = KnownStudy(once).table.comparisons[0]

@@ -55,6 +55,7 @@ def _overview(plan: "StudyPlan") -> None:
             ("design", plan.design),
             ("settings", plan.settings),
             ("to choose", plan.still_to_choose or None),
+            ("repeats", plan.adds_repeats),
             ("trials", f"{len(plan.trials)}: {', '.join(counts)}" if counts else len(plan.trials)),
             ("epochs left", f"{plan.epochs_left:,}"),
             ("time left", time),

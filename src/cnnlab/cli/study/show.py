@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cnnlab.studies.result import PublishedRow, SearchStep, Setting
 
 _MOST_COMPARISONS = 12
+_OPTIONAL = ("on new pictures", "left out")
 
 
 def show(
@@ -66,10 +67,9 @@ def _settings(result: "StudyResult") -> None:
     output.heading(f"{metric.label}, {how}")
     ranked = sorted(result.settings, key=lambda setting: _rank(setting, metric))
     lines = [_line(setting, metric) for setting in ranked]
-    headings = ["setting", "repeats", metric.label, "SD", "95% interval", "seconds", "left out"]
-    if not any(line[-1] for line in lines):
-        headings, lines = headings[:-1], [line[:-1] for line in lines]
-    output.table(headings, lines, keep=4)
+    headings = ["setting", "repeats", metric.label, "SD", "95% interval", "on new pictures", "seconds", "left out"]
+    kept = [place for place, name in enumerate(headings) if name not in _OPTIONAL or any(line[place] for line in lines)]
+    output.table([headings[k] for k in kept], [[line[k] for k in kept] for line in lines], keep=4)
 
 
 def _rank(setting: "Setting", metric: "Metric") -> tuple[int, float]:
@@ -86,10 +86,23 @@ def _line(setting: "Setting", metric: "Metric") -> list[object]:
     summary, seconds = setting.summary(metric.name), setting.summary("seconds")
     left_out = named(trial for trial in setting.trials if trial.status != "finished")
     if summary is None:
-        return [setting.label, 0, "", "", "", "", left_out]
-    interval = "" if summary.low is None else f"{output.score(summary.low)} to {output.score(summary.high)}"
+        return [setting.label, 0, "", "", "", "", "", left_out]
+    interval, new = _ends(summary.low, summary.high), _ends(summary.new_low, summary.new_high)
     time = "" if seconds is None or seconds.mean is None else f"{seconds.mean:.1f}"
-    return [setting.label, summary.n, output.score(summary.mean), output.score(summary.std), interval, time, left_out]
+    return [
+        setting.label,
+        summary.n,
+        output.score(summary.mean),
+        output.score(summary.std),
+        interval,
+        new,
+        time,
+        left_out,
+    ]
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    return "" if low is None else f"{output.score(low)} to {output.score(high)}"
 
 
 def _comparisons(result: "StudyResult") -> None:

@@ -10,6 +10,7 @@ from cnnlab.evaluation.comparison.anova import ROUNDING, Array, Layout, fit_addi
 
 _ITERATIONS = 200
 _SETTLED = 1e-4
+_MOST_OF_MEDIAN = 4.0
 _LEAST = 1e-6
 """A setting that scatters by less than this share of the most scattered one is weighed as if by that."""
 
@@ -83,7 +84,7 @@ def fit_own_variances(values: Array, *, blocked: bool, floor: float = 0.0) -> Ow
 
 
 def prior_dfs(sizes: Sequence[int] | Array) -> Array:
-    """What the mean variance of all settings counts for beside the repeats of each: less than one repeat more.
+    """What the common variance of all settings counts for beside the repeats of each: less than one repeat more.
 
     The more settings there are the better it is known. By simulation so much holds false calls at 5% (at most 6%) where
     one setting, half of them or each in its turn scatters up to ten times as much as the rest, and more does not.
@@ -94,10 +95,18 @@ def prior_dfs(sizes: Sequence[int] | Array) -> Array:
 
 
 def steady(variances: Array, sizes: Sequence[int] | Array, prior: Array) -> Array:
-    """Variances known from few repeats, drawn towards their mean; so are those of a moderated t (Smyth, 2004)."""
+    """Variances known from few repeats, drawn towards the common one; so are those of a moderated t (Smyth, 2004)."""
     own = np.asarray(sizes, dtype=float) - 1
     total = np.maximum(own + prior, _LEAST)
-    return np.where(own > 0, (own * variances + prior * variances.mean()) / total, variances)
+    return np.where(own > 0, (own * variances + prior * common_variance(variances)) / total, variances)
+
+
+def common_variance(variances: Array) -> float:
+    """Their mean, or four times their median where that is less.
+
+    A setting that collapses now and then tells nothing of how the others scatter.
+    """
+    return float(min(variances.mean(), _MOST_OF_MEDIAN * np.median(variances)))
 
 
 def unequal_variances_p(values: Array, *, blocked: bool) -> float:

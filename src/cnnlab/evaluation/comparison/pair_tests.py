@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 
 from cnnlab.evaluation.comparison.anova import ROUNDING, AdditiveFit, Array
-from cnnlab.evaluation.comparison.own_variances import OwnVarianceFit
+from cnnlab.evaluation.comparison.own_variances import OwnVarianceFit, common_variance
 from cnnlab.evaluation.comparison.permutation_test import sign_flip_interval, sign_flip_p, smallest_p
 from cnnlab.evaluation.comparison.power import (
     Spreads,
@@ -93,7 +93,7 @@ def _by_own_variances(
     if error <= ROUNDING * scale:
         return _without_spread(estimate, scale)
     to_see, (first, second) = smallest or abs(estimate), (float(fitted.steadied[place]) for place in places)
-    spreads = Spreads(first, second, float(fitted.steadied.mean()))
+    spreads = Spreads(first, second, common_variance(fitted.steadied))
 
     def power_of(repeats: int) -> float:
         return power_by_own_variances(

@@ -27,7 +27,7 @@ _DRAWS = 256
 
 @dataclass(frozen=True)
 class Spreads:
-    """Variances between repeats: of the two settings compared, and the mean over all settings."""
+    """Variances between repeats: of the two settings compared, and ``mean`` what all settings have in common."""
 
     first: float
     second: float

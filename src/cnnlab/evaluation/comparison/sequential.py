@@ -4,18 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.comparison.anova import Array
 from cnnlab.evaluation.intervals import LEVEL
+from cnnlab.evaluation.student_t import t_quantile, two_sided_p
 
+Sizes: TypeAlias = npt.NDArray[np.float32]
 _STUDIES = 200_000
+_MOST_STUDIES = 1_000_000
 _POWER_STUDIES = 20_000
 _SPENDING = 2.0
+_LEAST_SIMULATED = 2.5e-4
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,14 @@ class SequentialDesign:
             raise UsageError(f"no look is planned at {repeats} repeats, only at {planned}.")
         return 1 - float(self._thresholds[self.looks.index(repeats)])
 
+    def error_at(self, repeats: int, share: float = 1.0) -> float:
+        """The level that a p-value has to be below at a look, where a test has this share of the error.
+
+        :raises UsageError: where no look was planned at so many repeats.
+        """
+        self.level_at(repeats)
+        return float(_spent(self.looks, share * (1 - self.level))[self.looks.index(repeats)])
+
     def p_value(self, p: float, repeats: int) -> float:
         """The p-value over all looks of a comparison that stopped at this one with ``p``.
 
@@ -70,9 +82,9 @@ class SequentialDesign:
         """
         self.level_at(repeats)
         place = self.looks.index(repeats)
-        p_values = _null_p_values(self.looks)
-        earlier = (p_values[:, :place] <= self._thresholds[:place]).any(axis=1)
-        return float((earlier | (p_values[:, place] <= p)).mean())
+        sizes, critical = _null_sizes(self.looks, _STUDIES), _critical(self.looks, self._thresholds)
+        earlier = (sizes[:, :place] >= critical[:place]).any(axis=1)
+        return float((earlier | (sizes[:, place] >= t_quantile(1 - p, repeats - 1))).mean())
 
     def power(self, difference: float, std: float) -> SequentialPower:
         """How often a true difference of two settings is found, and after how many repeats.
@@ -81,14 +93,14 @@ class SequentialDesign:
         """
         if not std > 0:
             raise UsageError(f"a standard deviation between repeats is more than 0; {std} is not.")
-        p_values = _paired_p_values(self.looks, abs(difference) / (sqrt(2) * std), _POWER_STUDIES, seed=1)
-        is_found = p_values <= self._thresholds
+        sizes = _sizes_of_t(self.looks, abs(difference) / (sqrt(2) * std), _POWER_STUDIES, seed=1)
+        is_found = sizes >= _critical(self.looks, self._thresholds)
         stops = np.where(is_found.any(axis=1), np.array(self.looks)[is_found.argmax(axis=1)], self.looks[-1])
         return SequentialPower(float(is_found.any(axis=1).mean()), float(stops.mean()))
 
     @property
     def _thresholds(self) -> Array:
-        return _spent(self.looks, self.level)
+        return _spent(self.looks, 1 - self.level)
 
 
 def until(most: int, *, first: int = 3, every: int = 1, level: float = LEVEL) -> SequentialDesign:
@@ -98,42 +110,64 @@ def until(most: int, *, first: int = 3, every: int = 1, level: float = LEVEL) ->
     return SequentialDesign(tuple(sorted({*range(first, most, every), most})), level)
 
 
-@lru_cache(maxsize=32)
-def _spent(looks: tuple[int, ...], level: float) -> Array:
-    """The p-value below which each look finds something."""
-    p_values = _null_p_values(looks)
-    going_on = np.ones(len(p_values), dtype=bool)
+def false_call_rate(looks: Sequence[int], level: float = LEVEL) -> float:
+    """How often two equal settings are called different at one look or another, where each is judged at ``level``.
+
+    :param looks: repeats at which the numbers were looked at.
+    """
+    looks = SequentialDesign(tuple(looks)).looks
+    return float((_null_sizes(looks, _STUDIES) >= _critical(looks, np.full(len(looks), 1 - level))).any(axis=1).mean())
+
+
+@lru_cache(maxsize=256)
+def _spent(looks: tuple[int, ...], error: float) -> Array:
+    """The p-value below which each look finds something, ``error`` being that of all looks together."""
+    shares = np.array(looks, dtype=float) / looks[-1]
+    spent = error * shares**_SPENDING
+    if error < _LEAST_SIMULATED:
+        # So rare that looks hardly ever find the same: their errors add up.
+        parts: Array = np.diff(spent, prepend=0.0)
+        return parts
+    studies = min(_MOST_STUDIES, round(_STUDIES * (1 - LEVEL) / error))
+    sizes = _null_sizes(looks, studies)
+    going_on = np.ones(studies, dtype=bool)
     thresholds = np.zeros(len(looks))
     for place, repeats in enumerate(looks):
-        may_have_stopped = round((1 - level) * (repeats / looks[-1]) ** _SPENDING * len(p_values))
-        stopping = may_have_stopped - int((~going_on).sum())
+        stopping = round(spent[place] * studies) - int((~going_on).sum())
+        critical = np.inf
         if stopping > 0:
-            thresholds[place] = np.partition(p_values[going_on, place], stopping - 1)[stopping - 1]
-        going_on &= p_values[:, place] > thresholds[place]
+            critical = -np.partition(-sizes[going_on, place], stopping - 1)[stopping - 1]
+            thresholds[place] = two_sided_p(float(critical), repeats - 1)
+        going_on &= sizes[:, place] < critical
     return thresholds
 
 
-@lru_cache(maxsize=4)
-def _null_p_values(looks: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    return _paired_p_values(looks, 0.0, _STUDIES, seed=0)
+def _critical(looks: Sequence[int], thresholds: Array) -> Array:
+    """What t has to exceed in size at each look."""
+    pairs = zip(thresholds, looks, strict=True)
+    return np.array([t_quantile(1 - p, repeats - 1) if p > 0 else np.inf for p, repeats in pairs])
 
 
-def _paired_p_values(looks: Sequence[int], shift: float, studies: int, seed: int) -> Array:
-    """Of the paired t test at each look, a row a simulated study.
+@lru_cache(maxsize=2)
+def _null_sizes(looks: tuple[int, ...], studies: int) -> Sizes:
+    return _sizes_of_t(looks, 0.0, studies, seed=0)
+
+
+def _sizes_of_t(looks: Sequence[int], shift: float, studies: int, seed: int) -> Sizes:
+    """The size of the paired t at each look, a row a simulated study.
 
     :param shift: the true difference, in standard deviations of paired differences.
     """
     generator = np.random.default_rng(seed)
     total, squares = np.zeros(studies), np.zeros(studies)
-    p_values = np.empty((studies, len(looks)))
+    sizes = np.empty((studies, len(looks)), dtype=np.float32)
     made = 0
     for place, repeats in enumerate(looks):
         for _ in range(repeats - made):
-            drawn = generator.normal(shift, 1.0, studies)
+            drawn = generator.standard_normal(studies) + shift
             total += drawn
             squares += drawn**2
         made = repeats
         mean = total / repeats
-        error = np.sqrt((squares / repeats - mean**2) / (repeats - 1))
-        p_values[:, place] = 2 * special.stdtr(repeats - 1, -np.abs(mean) / error)
-    return p_values
+        sizes[:, place] = np.abs(mean) / np.sqrt((squares / repeats - mean**2) / (repeats - 1))
+    return sizes

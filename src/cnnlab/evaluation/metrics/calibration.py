@@ -122,8 +122,8 @@ def calibration_error_interval(
     bins: int = BINS,
     binning: Binning = "width",
     level: float = LEVEL,
-    resamples: int = 1000,
     repeats: int = 1,
+    resamples: int = 1000,
 ) -> CalibrationErrorInterval:
     """An interval of the expected calibration error, by resampling pictures.
 
@@ -134,16 +134,16 @@ def calibration_error_interval(
     drawn by the confidences themselves: it is 0 where the classifier may be perfectly calibrated, and is cautious
     elsewhere. Coverage by simulation is in ``benchmarks/results``.
 
+    :param repeats: how many classifiers' predictions of the same pictures stand one after another; pictures are drawn
+        with the predictions of all of them.
     :param resamples: drawn with fixed seeds, so that equal calls give equal numbers.
-    :param repeats: trainings whose predictions of the same pictures stand one after the other. The predictions of one
-        picture are drawn together: they are right and wrong together more often than not.
-    :raises UsageError: when the predictions are not as many for each of the repeats.
+    :raises UsageError: when the predictions are not as many of each of the repeats.
     """
     classes = class_predictions(predictions, column)
+    if repeats < 1 or len(classes) % repeats:
+        raise UsageError(f"{len(classes)} predictions are not of {repeats} classifiers on the same pictures.")
+    images = len(classes) // repeats
     found = calibration(classes, bins=bins, binning=binning)
-    images, rest = divmod(len(classes), repeats)
-    if rest:
-        raise UsageError(f"{len(classes)} predictions are not those of {repeats} repeats on the same pictures.")
     edges = np.array([part.high for part in found.bins])
     places = np.searchsorted(edges, classes.confidence, side="left").clip(max=len(edges) - 1)
     # The gaps of each picture, summed in each bin: a sample of pictures is a sample of rows.
@@ -153,6 +153,7 @@ def calibration_error_interval(
     for place in range(resamples):
         drawn = np.bincount(generator.integers(0, images, images), minlength=images)
         samples[place] = np.abs(drawn @ of_images).sum() / len(classes)
+        # What one of them has right the others have, as far as their confidences allow.
         are_right = np.tile(generator.random(images), repeats) < classes.confidence
         by_bin = np.bincount(places, are_right - classes.confidence, minlength=len(edges))
         perfect[place] = np.abs(by_bin).sum() / len(classes)

@@ -84,17 +84,12 @@ class RocCurves:
 
     def to_dict(self) -> dict[str, Any]:
         """The areas with their intervals, for each class and both averages; the curves are in :meth:`frame`."""
-
-        def ends(curve: Roc) -> dict[str, Any] | None:
-            return None if curve.interval is None else curve.interval.to_dict()
-
-        averages = {"micro": self.micro, "macro": self.macro}
-        by_class = {name: ends(curve) for name, curve in self.curves.items()}
-        return {
-            "auc": self.auc,
-            **{name: curve.auc for name, curve in averages.items()},
-            "intervals": {"auc": by_class, **{name: ends(curve) for name, curve in averages.items()}},
+        ends = {name: curve.interval and curve.interval.to_dict() for name, curve in self.curves.items()}
+        averages = {
+            f"{name}_interval": curve.interval and curve.interval.to_dict()
+            for name, curve in (("micro", self.micro), ("macro", self.macro))
         }
+        return {"auc": self.auc, "micro": self.micro.auc, "macro": self.macro.auc, "intervals": ends, **averages}
 
 
 def roc(predictions: Predictions | ClassPredictions, column: str | None = None) -> RocCurves:

@@ -56,7 +56,11 @@ def _spread(setting: Setting, summary: MetricSummary, unit: str) -> str:
     if summary.low is not None and summary.high is not None:
         ends = f"{text_of(summary.low, unit)} to {with_unit(summary.high, unit)}"
         of_what = "" if summary.n > 1 else " of this very classifier on other pictures"
-        parts.append(f"95% interval{of_what} {ends}")
+        where = ""
+        if summary.new_low is not None and summary.new_high is not None:
+            new = f"{text_of(summary.new_low, unit)} to {with_unit(summary.new_high, unit)}"
+            where = f" on these pictures and {new} on new ones like these"
+        parts.append(f"95% interval{of_what} {ends}{where}")
     lost = len(setting.trials) - len(setting.finished)
     if lost:
         parts.append(f"{lost} of its {counted(len(setting.trials), 'training')} left out")

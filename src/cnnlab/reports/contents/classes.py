@@ -75,7 +75,8 @@ def class_details(repeats: Sequence[Repeat]) -> tuple[ClassDetails, ...]:
 def column_predictions(repeats: Sequence[Repeat], column: str) -> tuple[ClassPredictions, ...]:
     """Of every repeat; empty where the column is not predicted with probabilities."""
     try:
-        return tuple(class_predictions(repeat.predictions, column) for repeat in repeats)
+        first = repeats[0].predictions
+        return tuple(class_predictions(first.align(repeat.predictions), column) for repeat in repeats)
     except CnnlabError:
         return ()
 

@@ -29,6 +29,7 @@ def settings_table(subject: ReportSubject) -> Table:
         TableColumn("left out", "left out"),
         TableColumn(judged.name, judged.label, judged.unit),
         TableColumn(f"{judged.name} interval", "95% interval", judged.unit),
+        TableColumn(f"{judged.name} new", "95% interval on new pictures", judged.unit),
         TableColumn(f"{judged.name} std", "SD", judged.unit),
         TableColumn("difference", "difference", judged.unit, True),
         TableColumn("verdict", "verdict"),
@@ -214,16 +215,18 @@ def _same_weights(subject: ReportSubject) -> str:
     return f" Every network has {counts.pop():,} parameters."
 
 
-def _judged(summary: MetricSummary | None) -> tuple[Any, Any, Any]:
+def _judged(summary: MetricSummary | None) -> tuple[Any, Any, Any, Any]:
     if summary is None:
-        return None, None, None
-    is_known = summary.low is not None and summary.high is not None
-    ends = IntervalEnds(summary.low or 0.0, summary.high or 0.0) if is_known else None
-    return summary.mean, ends, summary.std
+        return None, None, None, None
+    return summary.mean, _ends(summary.low, summary.high), _ends(summary.new_low, summary.new_high), summary.std
 
 
 def _range(comparison: Any) -> IntervalEnds | None:
-    return None if comparison.low is None or comparison.high is None else IntervalEnds(comparison.low, comparison.high)
+    return _ends(comparison.low, comparison.high)
+
+
+def _ends(low: float | None, high: float | None) -> IntervalEnds | None:
+    return None if low is None or high is None else IntervalEnds(low, high)
 
 
 def _interval_note(subject: ReportSubject) -> str:
@@ -237,7 +240,9 @@ def _interval_note(subject: ReportSubject) -> str:
     has_spread = any((summary := subject.summary(s)) and summary.std is not None for s in subject.result.settings)
     spread = " SD: standard deviation between repeats." if has_spread else ""
     against = f" Differences and verdicts: against {reference}." if reference else ""
-    return f"95% intervals: {'; '.join(dict.fromkeys(kinds))}.{spread}{against}"
+    has_new = any((summary := subject.summary(s)) and summary.new_low is not None for s in subject.result.settings)
+    new = " On these pictures; on new pictures the choice of pictures adds its own chance." if has_new else ""
+    return f"95% intervals: {'; '.join(dict.fromkeys(kinds))}.{new}{spread}{against}"
 
 
 def _family(subject: ReportSubject) -> Family | None:

@@ -14,7 +14,8 @@ from cnnlab.reports.contents.short_specs import short_spec
 from cnnlab.reports.contents.standalone_tests import compare_standalone
 from cnnlab.reports.contents.tables import counted, listed
 from cnnlab.runs import Run
-from cnnlab.studies.result import Axis, AxisValue, Setting, StudyResult, Trial
+from cnnlab.studies.result import Axis, AxisValue, MetricSummary, Setting, StudyResult, Trial
+from cnnlab.studies.statistics.new_images import right_by, with_new_images
 from cnnlab.studies.statistics.tables import Tables, scored_images
 from cnnlab.studies.statistics.timing import untimed
 
@@ -135,11 +136,27 @@ def _setting(place: int, group: _Group, values: Mapping[str, str], measures: Seq
 
 
 def _summarised(
-    settings: Sequence[Setting], seeds: Sequence[int], metrics: Sequence[Metric], images: Mapping[str, int]
+    settings: Sequence[Setting], seeds: Sequence[int], metrics: Sequence[Metric], runs: Mapping[str, Run]
 ) -> tuple[Setting, ...]:
-    tables = Tables.of(settings, seeds, metrics, images=images)
-    summaries = {s.key: [tables.summary(metric, s.key) for metric in metrics] for s in settings}
-    return tuple(replace(s, summaries=tuple(one for one in summaries[s.key] if one.values)) for s in settings)
+    tables, judged = Tables.of(settings, seeds, metrics, images=scored_images(runs.values())), metrics[0]
+    right = right_by(lambda run, split: runs[run].predictions(split))
+
+    def of(setting: Setting) -> tuple[MetricSummary, ...]:
+        names = [str(trial.run) for trial in setting.finished]
+        first = with_new_images(tables.summary(judged, setting.key), judged, names, right)
+        every = (first, *(tables.summary(metric, setting.key) for metric in metrics[1:]))
+        return tuple(_by_its_images(summary, names, runs) for summary in every if summary.values)
+
+    return tuple(replace(setting, summaries=of(setting)) for setting in settings)
+
+
+def _by_its_images(summary: MetricSummary, names: Sequence[str], runs: Mapping[str, Run]) -> MetricSummary:
+    """With the interval of a single run's own score over its pictures, such as DeLong's, where it has none yet."""
+    if summary.n != 1 or summary.low is not None:
+        return summary
+    split, _, metric = summary.metric.partition("_")
+    found = run_intervals(runs[names[0]]).get(split, {}).get(metric)
+    return summary if found is None else replace(summary, low=found.low, high=found.high, interval=found.method)
 
 
 def _named(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:

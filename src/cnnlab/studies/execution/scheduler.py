@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cnnlab.studies.result import Trial
@@ -60,3 +60,34 @@ class FixedScheduler(Scheduler):
 
     def trial_ended(self, task: TrialTask, trial: Trial) -> None:
         """Changes nothing."""
+
+
+class AddingScheduler(Scheduler):
+    """Tasks in batches, each asked for once all of the one before have settled.
+
+    :param more: the next batch; empty where nothing is to come.
+    """
+
+    def __init__(self, tasks: Sequence[TrialTask], more: Callable[[], Sequence[TrialTask]]) -> None:
+        self._waiting, self._more = deque(tasks), more
+        self._open = {task.digest for task in tasks}
+        self._refill()
+
+    def next(self) -> TrialTask | None:
+        """The first that is left of this batch."""
+        return self._waiting.popleft() if self._waiting else None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every batch was given out and has settled."""
+        return not self._open
+
+    def trial_ended(self, task: TrialTask, trial: Trial) -> None:
+        """Asks for the next batch after the last trial of this one."""
+        self._open.discard(task.digest)
+        self._refill()
+
+    def _refill(self) -> None:
+        if not self._open:
+            self._waiting = deque(self._more())
+            self._open = {task.digest for task in self._waiting}

@@ -47,7 +47,7 @@ class StudyComparisons:
 
         :param sides: what they are called.
         """
-        why = self._untested(metric)
+        why = self.tables.untested(metric)
         if not why and any(self.tables.last(metric.name, key) for pair in pairs for key in pair):
             what = "never came to the level or diverged" if metric.is_level else "diverged"
             why = f"some trials {what}, so there is no difference in numbers"
@@ -55,7 +55,7 @@ class StudyComparisons:
         if why:
             found = _without_test(metric, pairs[0], why)
         else:
-            found = over_pairs(self.tables, metric, pairs, self.family.claim_share, smallest)
+            found = over_pairs(self.tables, metric, pairs, self.family.error(self.family.claim_share), smallest)
         text = sentence(found, sides, difference_unit(metric))
         keys = dict.fromkeys(key for pair in pairs for key in pair)
         left = self.left_out(metric.name, keys, found.why)
@@ -95,35 +95,35 @@ class StudyComparisons:
     def _tested(self, group: ComparisonGroup, smallest: float | None) -> tuple[PairResults, ...]:
         """Each pair of a group by the test that suits its trials; every kind has its part of the group's share."""
         tables, metric = self.tables, self.tables.metrics[group.metric]
-        why = self._untested(metric)
+        why = tables.untested(metric)
         if why:
             every = tuple(_without_test(metric, pair, why) for pair in group.pairs)
             return (PairResults("nothing", every, "none", f"{why[:1].upper()}{why[1:]}."),)
         ranked = [pair for pair in group.pairs if any(tables.last(metric.name, key) for key in pair)]
         single = [pair for pair in group.pairs if pair not in ranked and self._is_single(metric, pair)]
-        images, trouble = self._by_images(metric, single, group.part(single))
+        images, trouble = self._by_images(metric, single, self._error(group, single))
         rest = [pair for pair in group.pairs if pair not in ranked and (images is None or pair not in single)]
         smallest = self._smallest(metric) if smallest is None else smallest
         results = [images] if images is not None else []
         if rest:
-            numbers = by_numbers(tables, metric, rest, group.part(rest), smallest)
+            numbers = by_numbers(tables, metric, rest, self._error(group, rest), smallest)
             results.append(replace(numbers, cautions=(*numbers.cautions, *trouble)))
         if ranked:
-            results.append(by_ranks(tables, metric, ranked, group.part(ranked)))
+            results.append(by_ranks(tables, metric, ranked, self._error(group, ranked)))
         return tuple(results)
 
     def _by_images(
-        self, metric: Metric, pairs: Sequence[Pair], share: float
+        self, metric: Metric, pairs: Sequence[Pair], error: float
     ) -> tuple[PairResults | None, tuple[str, ...]]:
         """Picture by picture, or why that cannot be."""
         try:
-            return by_images(metric, pairs, share, self._image_by_image), ()
-        except CnnlabError as error:
-            return None, (f"Single trainings were not compared picture by picture either: {error}",)
+            return by_images(metric, pairs, error, self._image_by_image), ()
+        except CnnlabError as refusal:
+            return None, (f"Single trainings were not compared picture by picture either: {refusal}",)
 
-    def _untested(self, metric: Metric) -> str:
-        """Why nothing is compared on a metric; empty where it is."""
-        return self.tables.untimed if metric.unit in TIMES else ""
+    def _error(self, group: ComparisonGroup, pairs: Sequence[Pair]) -> float:
+        """What some of a group may err, which are tested by themselves."""
+        return self.family.error(group.share * len(pairs) / len(group.pairs), max(1, len(pairs)))
 
     def _how_timed(self, metric: Metric) -> list[str]:
         is_told = metric.unit in TIMES and not self.tables.untimed

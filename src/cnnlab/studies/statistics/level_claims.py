@@ -13,7 +13,7 @@ from cnnlab.studies.claim_grammar import BoundClaim
 from cnnlab.studies.result import Claim, ClaimVerdict, Trial
 from cnnlab.studies.statistics.multiplicity import ERROR_RATE, StudyFamily
 from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
-from cnnlab.studies.statistics.tables import TIMES, Tables, bounds, difference_unit
+from cnnlab.studies.statistics.tables import Tables, bounds, difference_unit
 from cnnlab.studies.statistics.wording import named
 
 _LEAST = 2
@@ -42,10 +42,11 @@ def judge_level(resolved: ResolvedClaim, claim: BoundClaim, tables: Tables, fami
     """What became of a claim of a level."""
     metric, level = resolved.metric, resolved.amount or 0.0
     keys = tuple(key for key, _ in resolved.pairs)
-    if metric.unit in TIMES and tables.untimed:
-        return Claim(claim.text, "undecided", f"{tables.untimed[:1].upper()}{tables.untimed[1:]}.", {})
-    error = ERROR_RATE * family.claim_share
-    measured = _of(tables, metric, keys, error) if keys else _of_best(tables, metric, error)
+    why = tables.untested(metric)
+    if why:
+        return Claim(claim.text, "undecided", f"{why[:1].upper()}{why[1:]}.", {})
+    error = family.error(family.claim_share)
+    measured = _of(tables, metric, keys, error) if keys else _of_best(tables, metric, family)
     failed = {key: trials for key in measured.keys or tables.labels if (trials := tables.failed(key))}
     if measured.mean is None:
         said = " ".join(_failures(tables, failed))
@@ -66,7 +67,7 @@ def judge_level(resolved: ResolvedClaim, claim: BoundClaim, tables: Tables, fami
         **({"unreached": measured.late} if measured.late else {}),
         **({"failed": sum(map(len, failed.values()))} if failed else {}),
     }
-    kind = "95% interval" if family.claim_share == 1 else "simultaneous 95% interval"
+    kind = "95% interval" if error == ERROR_RATE else "simultaneous 95% interval"
     why = " ".join([_words(label, metric, measured, level, claim, kind), *_failures(tables, failed)])
     others = sum(len(tables.failed(key)) for key in tables.labels if not keys and key not in measured.keys)
     why += f" Of other settings {others} {'repeat' if others == 1 else 'repeats'} failed." if others else ""
@@ -83,13 +84,14 @@ def _of(tables: Tables, metric: Metric, keys: tuple[str, ...], error: float) -> 
     return _Measured(keys, fmean(means) if means else None, len(means), low, high, late)
 
 
-def _of_best(tables: Tables, metric: Metric, error: float) -> _Measured:
+def _of_best(tables: Tables, metric: Metric, family: StudyFamily) -> _Measured:
     """Of the best setting, whichever it is: it was chosen by these very numbers, which flatters it.
 
     That it comes to something is shown by a bound that holds for every setting at once (Bonferroni); that it does not,
     by all of them falling short, each by a bound of its own. Settings of which trainings diverged are chosen last.
     """
-    single = {key: _of(tables, metric, (key,), error) for key in tables.labels}
+    share, count = family.claim_share, len(tables.labels)
+    single = {key: _of(tables, metric, (key,), family.error(share)) for key in tables.labels}
     is_higher = metric.better == "higher"
 
     def rank(key: str) -> tuple[int, float]:
@@ -102,7 +104,7 @@ def _of_best(tables: Tables, metric: Metric, error: float) -> _Measured:
         return _Measured((), None, 0, -inf, inf, 0)
     # What is not trained yet may turn out to be anything.
     wanted = [key for key in single if key in known or any(t.status == "missing" for t in tables.trials.get(key, ()))]
-    best = _of(tables, metric, (max(known, key=rank),), error / len(tables.labels))
+    best = _of(tables, metric, (max(known, key=rank),), family.error(share, count) / count)
     if is_higher:
         return replace(best, high=max(single[key].high for key in wanted))
     return replace(best, low=min(single[key].low for key in wanted))

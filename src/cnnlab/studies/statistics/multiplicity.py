@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import combinations
 
 from cnnlab.core.measurements import Metric
+from cnnlab.evaluation import SequentialDesign
 from cnnlab.evaluation.comparison.multiple_comparisons import holm
 from cnnlab.studies.claim_grammar import BestClaim, BoundClaim, ComparisonClaim, NoDifferenceClaim
 from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
@@ -20,6 +21,7 @@ ERROR_RATE = 0.05
 """The chance of any false call in a study."""
 MOST_PAIRED = 30
 """Settings up to which all pairs are compared."""
+_NONE = 1e-9
 Pair = tuple[str, str]
 """Keys of two settings, the one compared first."""
 
@@ -35,9 +37,13 @@ class ComparisonGroup:
     pairs: tuple[Pair, ...]
     share: float
 
-    def part(self, pairs: Sequence[Pair]) -> float:
-        """The share of some of them, which are tested by themselves."""
-        return self.share * len(pairs) / len(self.pairs)
+
+@dataclass(frozen=True)
+class SequentialLook:
+    """One look of several at the numbers of a study to which repeats are added; the error is shared among looks."""
+
+    design: SequentialDesign
+    repeats: int
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,14 @@ class StudyFamily:
     :param groups: of comparisons; every pair of settings is in one of them at most for each metric.
     :param claim_share: of a claim that is tested by itself: one of a level, or over several pairs of settings.
     :param claims: how many tests they take; ``compared`` is how many comparisons there are besides, by metric.
+    :param look: where there are several.
     """
 
     groups: tuple[ComparisonGroup, ...]
     claim_share: float
     claims: int
     compared: tuple[tuple[str, int], ...]
+    look: SequentialLook | None = None
 
     @cached_property
     def _by_pair(self) -> dict[tuple[str, frozenset[str]], ComparisonGroup]:
@@ -61,6 +69,15 @@ class StudyFamily:
     def group_of(self, metric: str, left: str, right: str) -> ComparisonGroup | None:
         """The group in which two settings are compared; None where nobody asked for that."""
         return self._by_pair.get((metric, frozenset((left, right))))
+
+    def error(self, share: float, tests: int = 1) -> float:
+        """The chance of a false call that so many tests may have, together and at this look.
+
+        :param share: of :data:`ERROR_RATE`, that they have among them over all looks.
+        """
+        if self.look is None:
+            return ERROR_RATE * share
+        return max(tests * self.look.design.error_at(self.look.repeats, share / tests), _NONE)
 
     @property
     def words(self) -> str:
@@ -126,9 +143,14 @@ def table_pairs(settings: Sequence[str], baseline: str | None) -> tuple[Pair, ..
     return tuple((later, earlier) for earlier, later in combinations(settings, 2))
 
 
-def adjusted(p_values: Sequence[float], share: float) -> list[float]:
-    """After Holm among themselves, and for the share that they have; to be held against :data:`ERROR_RATE`."""
-    return [min(1.0, p / share) for p in holm(p_values)]
+def adjusted(p_values: Sequence[float], error: float) -> list[float]:
+    """After Holm among themselves, and for what they may err; to be held against :data:`ERROR_RATE`."""
+    return [against_error_rate(p, error) for p in holm(p_values)]
+
+
+def against_error_rate(p: float, error: float) -> float:
+    """A p-value that is to be held against ``error``, as one to be held against :data:`ERROR_RATE`."""
+    return min(1.0, p * ERROR_RATE / error)
 
 
 def _claimed_pairs(claims: Iterable[ResolvedClaim]) -> dict[str, list[Pair]]:

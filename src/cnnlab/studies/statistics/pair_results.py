@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab import evaluation
 from cnnlab.core.measurements import Metric
 from cnnlab.studies.result import ComparisonVerdict, RepeatsNeeded, SettingComparison
-from cnnlab.studies.statistics.multiplicity import ERROR_RATE, Pair
+from cnnlab.studies.statistics.multiplicity import Pair, against_error_rate
 from cnnlab.studies.statistics.tables import Tables, bounds, difference_unit, ends
 from cnnlab.studies.statistics.wording import named
 
@@ -34,11 +34,11 @@ class PairResults:
 
 
 def by_numbers(
-    tables: Tables, metric: Metric, pairs: Sequence[Pair], share: float, smallest: float | None
+    tables: Tables, metric: Metric, pairs: Sequence[Pair], error: float, smallest: float | None
 ) -> PairResults:
     """Over repeats with the same seeds; settings with trials that come last are left out, since ranks tell of these.
 
-    :param share: of the error rate of the study, which these pairs have among them.
+    :param error: the chance of a false call that these pairs may have among them.
     :param smallest: the smallest difference that matters.
     """
     keys = [key for key in tables.labels if not tables.last(metric.name, key)]
@@ -49,7 +49,7 @@ def by_numbers(
             tables.frame(metric.name, keys),
             planned=planned,
             blocked=tables.is_blocked,
-            **_asked(tables, metric, share, small),
+            **_asked(tables, metric, error, small),
         )
 
     seen = compared(None)
@@ -57,28 +57,28 @@ def by_numbers(
     found = []
     for pair, names in zip(pairs, planned, strict=True):
         second = mattering.between(*names) if mattering else None
-        found.append(_comparison(tables, metric, [pair], share, seen.between(*names), second, smallest))
+        found.append(_comparison(tables, metric, [pair], error, seen.between(*names), second, smallest))
     facts = {name: getattr(seen, name) for name in ("pooled_std", "df", "blocked")}
     return PairResults("numbers", tuple(found), seen.method, _why(seen), seen.cautions, facts)
 
 
 def over_pairs(
-    tables: Tables, metric: Metric, pairs: Sequence[Pair], share: float, smallest: float | None
+    tables: Tables, metric: Metric, pairs: Sequence[Pair], error: float, smallest: float | None
 ) -> SettingComparison:
     """One side against the other over several pairs of settings."""
     frame = tables.frame(metric.name)
     labels = [(tables.labels[left], tables.labels[right]) for left, right in pairs]
     found = [
-        evaluation.compare_over_pairs(frame, labels, **_asked(tables, metric, share, small))
+        evaluation.compare_over_pairs(frame, labels, **_asked(tables, metric, error, small))
         for small in ([None, smallest] if smallest else [None])
     ]
-    return _comparison(tables, metric, pairs, share, found[0], found[1] if smallest else None, smallest)
+    return _comparison(tables, metric, pairs, error, found[0], found[1] if smallest else None, smallest)
 
 
-def _asked(tables: Tables, metric: Metric, share: float, smallest: float | None) -> dict[str, Any]:
+def _asked(tables: Tables, metric: Metric, error: float, smallest: float | None) -> dict[str, Any]:
     """What is asked of the numbers of a metric, however they are compared."""
     return {
-        "level": 1 - ERROR_RATE * share,
+        "level": 1 - error,
         "higher_is_better": metric.better == "higher",
         "unit": difference_unit(metric),
         "smallest": smallest,
@@ -105,7 +105,7 @@ def _comparison(
     tables: Tables,
     metric: Metric,
     pairs: Sequence[Pair],
-    share: float,
+    error: float,
     seen: "Difference",
     mattering: "Difference | None",
     smallest: float | None,
@@ -125,7 +125,7 @@ def _comparison(
         *pairs[0],
         found.estimate,
         *ends(found.interval),
-        None if p is None else min(1.0, p / share),
+        None if p is None else against_error_rate(p, error),
         verdict,
         "",
         found.repeats,

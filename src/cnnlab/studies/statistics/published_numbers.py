@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnlab import data, evaluation
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
@@ -153,16 +153,18 @@ def _against(
     row: ResolvedRow, table: ResolvedTable, tables: Tables, values: Sequence[float]
 ) -> tuple["ReferenceComparison", str | None]:
     """The measured values beside a published one, and how where that is not as a number taken as exact."""
-    metric, tolerance = table.metric, table.tolerance
-    higher, unit, step = metric.better == "higher", difference_unit(metric), tables.step(metric)
+    metric = table.metric
+    unit = difference_unit(metric)
+    asked: dict[str, Any] = {
+        "higher_is_better": metric.better == "higher",
+        "unit": unit,
+        "tolerance": table.tolerance,
+        "step": tables.step(metric),
+        "within": bounds(metric),
+    }
     if not row.std or row.n is None or row.n < 2 or len(values) < 2:
-        comparison = evaluation.compare_to_number(
-            values, row.value, higher_is_better=higher, unit=unit, tolerance=tolerance, step=step
-        )
-        return comparison, None
-    comparison = evaluation.compare_to_mean(
-        values, row.value, row.std, row.n, higher_is_better=higher, unit=unit, tolerance=tolerance, step=step
-    )
+        return evaluation.compare_to_number(values, row.value, **asked), None
+    comparison = evaluation.compare_to_mean(values, row.value, row.std, row.n, **asked)
     return comparison, f"by Welch's t, with the published SD of {unit.text(row.std)} over {row.n} repeats"
 
 

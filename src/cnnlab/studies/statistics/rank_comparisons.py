@@ -20,15 +20,15 @@ _WHY = (
 )
 
 
-def by_ranks(tables: Tables, metric: Metric, pairs: Sequence[Pair], share: float) -> PairResults:
+def by_ranks(tables: Tables, metric: Metric, pairs: Sequence[Pair], error: float) -> PairResults:
     """Pairs of settings of which one has trials that come last.
 
-    :param share: of the error rate of the study, which these pairs have among them.
+    :param error: the chance of a false call that these pairs may have among them.
     """
     ranks = {key: tables.ranked(metric.name, key) for pair in pairs for key in pair}
     known = [pair for pair in pairs if ranks[pair[0]] and ranks[pair[1]]]
     results = [compare_ranks(ranks[left], ranks[right]) for left, right in known]
-    p_values = adjusted([result.p_value for result in results], share)
+    p_values = adjusted([result.p_value for result in results], error)
     tested = {
         pair: (p, result.is_higher, min(result.counts))
         for pair, result, p in zip(known, results, p_values, strict=True)

@@ -45,13 +45,13 @@ def paired_by(settings: Iterable[Setting], read: Read) -> ImageByImage:
     return image_by_image
 
 
-def by_images(metric: Metric, pairs: Sequence[Pair], share: float, image_by_image: ImageByImage) -> PairResults | None:
+def by_images(metric: Metric, pairs: Sequence[Pair], error: float, image_by_image: ImageByImage) -> PairResults | None:
     """These pairs by McNemar's exact test, adjusted after Holm; None where there are no pictures to compare.
 
-    :param share: of the error rate of the study, which these pairs have among them.
+    :param error: the chance of a false call that these pairs may have among them.
     :raises CnnlabError: saying why, where predictions cannot be compared.
     """
-    level = 1 - ERROR_RATE * share / max(1, len(pairs))
+    level = 1 - error / max(1, len(pairs))
     results = []
     for left, right in pairs:
         mcnemar = image_by_image(metric, left, right, level)
@@ -60,7 +60,7 @@ def by_images(metric: Metric, pairs: Sequence[Pair], share: float, image_by_imag
         results.append(mcnemar)
     if not results:
         return None
-    p_values = adjusted([mcnemar.p_value for mcnemar in results], share)
+    p_values = adjusted([mcnemar.p_value for mcnemar in results], error)
     comparisons = tuple(
         SettingComparison(
             *(metric.name, *pair, mcnemar.difference, mcnemar.interval.low, mcnemar.interval.high, p),

@@ -65,6 +65,7 @@ class Tables:
     :param unreached: like ``values``, where a finished trial never came to a level: the least that it would have taken.
     :param trials: of every setting, those without numbers among them.
     :param untimed: why training times cannot be compared; empty where they can.
+    :param unlooked: why nothing is compared yet; empty where it is.
     :param is_blocked: whether settings are compared seed by seed.
     """
 
@@ -79,6 +80,7 @@ class Tables:
     trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict)
     untimed: str = ""
     is_blocked: bool = True
+    unlooked: str = ""
 
     @classmethod
     def of(
@@ -93,6 +95,7 @@ class Tables:
         smallest: float | None = None,
         untimed: str = "",
         is_blocked: bool = True,
+        unlooked: str = "",
     ) -> "Tables":
         """Of settings with their trials.
 
@@ -131,7 +134,12 @@ class Tables:
             {setting.key: setting.trials for setting in settings},
             untimed,
             is_blocked,
+            unlooked,
         )
+
+    def untested(self, metric: Metric) -> str:
+        """Why nothing is tested on a metric; empty where it is."""
+        return self.unlooked or (self.untimed if metric.unit in TIMES else "")
 
     def failed(self, key: str) -> list[Trial]:
         """The trials of a setting that failed."""

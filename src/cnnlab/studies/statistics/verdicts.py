@@ -30,6 +30,9 @@ def judge_claim(resolved: ResolvedClaim, comparisons: StudyComparisons) -> Claim
         why = f"Some trials have no number, so there is no difference to hold this to. {found.sentence}"
     elif isinstance(claim, NoDifferenceClaim):
         verdict, why = _alike(found, resolved), _alike_words(claim, found, resolved, comparisons)
+        failed = any(comparisons.tables.failed(str(key)) for pair in resolved.pairs for key in pair)
+        if verdict == "supported" and failed:
+            verdict, why = "undecided", f"{why} Those that failed may differ by more."
     else:
         verdict, why = _compared(claim, found, resolved), found.sentence
     return Claim(claim.text, verdict, why, _numbers(found))
@@ -49,6 +52,9 @@ def _compared(claim: ComparisonClaim, found: SettingComparison, resolved: Resolv
     is_upwards, margin = _is_upwards(claim, resolved.metric), resolved.amount
     if found.verdict == "identical":
         return "contradicted"
+    if found.verdict == "undecided" and found.why:
+        # It rests on what failures left.
+        return "undecided"
     if margin is not None:
         low, high = _towards(found, is_upwards)
         return "supported" if low >= margin else "contradicted" if high < margin else "undecided"
