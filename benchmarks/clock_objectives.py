@@ -24,7 +24,7 @@ from cnnlab.core.spec import read_one
 from cnnlab.evaluation import number_predictions
 
 HERE = Path(__file__).parent
-TARGET = HERE / "results" / "clock-objectives"
+NAME = "clock-objectives"
 LIMIT = 30.0
 """Core-minutes that each way may train: a quarter of an hour on two cores."""
 GOAL = 10.0
@@ -151,16 +151,17 @@ def main() -> None:
     parser.add_argument("--ways", type=int, nargs="+", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=TARGET, help="the table's path, without its suffix")
+    parser.add_argument("--results", type=Path, default=HERE / "results")
     arguments = parser.parse_args()
     facts = {"measured": time.strftime("%Y-%m-%d"), "machine": machine.describe()}
-    measured = _earlier(arguments.out.with_suffix(".json"))
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    stored = arguments.results / f"{NAME}.json"
+    measured = _earlier(stored)
     for way in arguments.ways:
         measured[way] = measure(way, arguments.runs, arguments.threads)
         record = {**facts, "ways": [measured[number] for number in sorted(measured)]}
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
-        arguments.out.with_suffix(".md").write_text(table(record))
+        stored.write_text(json.dumps(record, indent=1) + "\n")
+        (arguments.results / f"{NAME}.md").write_text(table(record))
     print(table(record))
 
 

@@ -13,6 +13,11 @@ AS_AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "TF_ENAB
 _TELLING = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16", "sve")
 
 
+def usable_cores() -> int:
+    """The processor cores that this process may use; here, too, where cnnlab is not installed."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def describe() -> dict[str, Any]:
     """Processor, cores, memory, system, and how busy it was; the graphics card where one answers."""
     processor = _cpuinfo()
@@ -20,7 +25,7 @@ def describe() -> dict[str, Any]:
     return {
         "processor": processor.get("model name") or platform.processor() or platform.machine(),
         "family": "/".join(processor[key] for key in ("cpu family", "model") if key in processor) or None,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "flags": [flag for flag in _TELLING if flag in flags],
         "memory_gib": _memory(),
         "system": platform.platform(terse=True),

@@ -65,12 +65,13 @@ def main() -> None:
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--results", type=Path, default=HERE / "results")
     arguments = parser.parse_args()
     record = measure(arguments.recipe, arguments.seeds, arguments.runs)
-    target = HERE / "results" / f"recipe-{arguments.recipe.stem}"
-    target.parent.mkdir(exist_ok=True)
-    target.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
-    target.with_suffix(".md").write_text(table(record))
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    name = f"recipe-{arguments.recipe.stem}"
+    (arguments.results / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    (arguments.results / f"{name}.md").write_text(table(record))
     print(table(record))
 
 

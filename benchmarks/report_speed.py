@@ -82,10 +82,9 @@ def measured(kind: str, root: Path) -> dict[str, Any]:
     return {"report": kind, "seconds": round(wall, 2), "processor_seconds": round(spent, 2), "bytes": size}
 
 
-def write(rows: list[dict[str, Any]], on: dict[str, Any]) -> None:
+def write(rows: list[dict[str, Any]], on: dict[str, Any], folder: Path) -> None:
     """The results as JSON and as a table."""
-    folder = HERE / "results"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "report-speed.json").write_text(json.dumps({"machine": on, "rows": rows}, indent=2) + "\n")
     lines = [f"# A report over {SETTINGS * SEEDS} runs", "", f"On {machine.sentence(on)}.", ""]
     lines += ["| of | seconds | processor seconds | page, MB |", "| --- | ---: | ---: | ---: |"]
@@ -100,9 +99,11 @@ def write(rows: list[dict[str, Any]], on: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--report", nargs=3, metavar=("KIND", "RUNS", "OUT"), help=argparse.SUPPRESS)
-    words = parser.parse_args()
-    if words.report:
-        report(words.report[0], Path(words.report[1]), Path(words.report[2]))
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    arguments = parser.parse_args()
+    if arguments.report:
+        kind, runs, out = arguments.report
+        report(kind, Path(runs), Path(out))
         return
     on = machine.describe()
     with tempfile.TemporaryDirectory() as temporary:
@@ -111,7 +112,7 @@ def main() -> None:
         populate(root)
         report("study", root, Path(temporary) / "warm")
         rows = [measured(kind, root) for kind in ("study", "runs")]
-    write(rows, on)
+    write(rows, on, arguments.results)
     over = [row for row in rows if row["processor_seconds"] > LIMIT_SECONDS or row["bytes"] > LIMIT_BYTES]
     sys.exit(f"over the limit: {over}" if over else 0)
 

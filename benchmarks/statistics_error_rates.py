@@ -4,8 +4,8 @@
 
 Error rates where there is nothing to find, coverage of intervals, and power, each with the number of studies simulated
 and the margin that chance leaves (two standard errors). Every row has a seed of its own, so that equal calls give equal
-numbers. ``--studies`` multiplies the studies of every row; parts that are named replace theirs on
-record. Writes ``statistics-error-rates.json`` and ``.md`` under
+numbers. ``--studies`` multiplies the studies of every row; with ``--keep`` one
+that was interrupted goes on. Writes ``statistics-error-rates.json`` and ``.md`` under
 ``benchmarks/results``.
 """
 
@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).parent / "error_rates"))
 import between_settings
 import of_numbers
 import of_studies
-from simulation import Row, Simulation, summary, table
+from kept import Kept
+from simulation import Simulation, summary, table
 
 TARGET = Path(__file__).parent / "results" / "statistics-error-rates"
 PARTS = (*between_settings.PARTS, *of_numbers.PARTS, *of_studies.PARTS)
@@ -38,24 +39,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help=", ".join(part.__name__ for part in PARTS))
     parser.add_argument("--studies", type=float, default=1.0)
+    parser.add_argument("--keep", type=Path, help="a file of shares as they are measured, to go on from")
     asked = parser.parse_args()
-    simulation, start = Simulation(asked.studies), time.perf_counter()
+    simulation, start = Simulation(asked.studies, Kept(asked.keep)), time.perf_counter()
     for part in PARTS:
         if not asked.parts or part.__name__ in asked.parts:
             part(simulation)
     print(f"{time.perf_counter() - start:.0f} seconds")
-    if asked.studies < 1:
+    if asked.parts or asked.studies < 1:
         return
-    rows = merged(simulation.rows) if asked.parts else simulation.rows
+    rows = simulation.rows
     TARGET.with_suffix(".json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     TARGET.with_suffix(".md").write_text(HEADING + summary(rows) + "\n" + table(rows))
-
-
-def merged(measured: list[Row]) -> list[Row]:
-    """What is on record, with the sections that were measured now in place of the same."""
-    kept = [Row(**row) for row in json.loads(TARGET.with_suffix(".json").read_text())]
-    now = {row.section for row in measured}
-    return [row for row in kept if row.section not in now] + measured
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def _pair_seconds(executor: Any, at_once: int, turn: int, model: str) -> float:
 def main() -> None:
     """Measures and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "study-overhead.json")
+    parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--only", choices=["plan", "overhead", "pair"])
     arguments = parser.parse_args()
     found: dict[str, Any] = {"machine": machine.describe()}
@@ -156,8 +156,8 @@ def main() -> None:
             found["pair"] = {name: pair_gain(folder, model) for name, model in NETWORKS.items()}
             for name, pair in found["pair"].items():
                 print(f"two at once over one after the other, {name}: {pair['gain']:.2f} (at least {_GAIN})")
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(found, indent=2) + "\n")
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    (arguments.results / "study-overhead.json").write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -110,13 +110,15 @@ def _files(job: dict[str, Any], folder: Path) -> str:
 
 def page(record: dict[str, Any]) -> str:
     """The record as Markdown."""
+    processes = [each for row in record["measurements"] for each in row["processes"]]
+    formats = " and ".join(sorted({each["execution"]["precision"] for each in processes}))
     like = " as a processor without AVX-512 computes" if record["like"] else ""
     lines = [
         "# Threads and workers",
         "",
-        f"Images a second in training{like}; medians of {record['repeats']} processes × 2 epochs, measured "
-        f"{record['measured']} on {machine.sentence(record['machine'])}. The defaults are as many threads, and as many "
-        "workers, as there are cores.",
+        f"Images a second in training in {formats}{like}; medians of {record['repeats']} processes × 2 epochs, "
+        f"measured {record['measured']} on {machine.sentence(record['machine'])}. The defaults are as many "
+        "threads, and as many workers, as there are cores.",
         "",
         "| case | threads | workers | images a second | against the default |",
         "| --- | --- | --- | --- | --- |",

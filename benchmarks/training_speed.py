@@ -6,9 +6,13 @@ PATH is the Python of an environment that has ``tensorflow`` and ``keras``; cnnl
 Without it, and on an accelerator, the bare loop is the only peer. Repeats are interleaved: every subject is measured
 once before any is measured again, so that a machine that slows down slows all. ``--like avx2`` has everybody compute as
 on a processor without AVX-512. Writes ``training-speed-KIND.json``, with every single figure, and the page beside it
-under ``benchmarks/results``, where KIND is the processor's: ``avx2``, ``avx512-bf16`` … About 40 minutes on two cores;
-fewer images and repeats take less, and the page says how many there were. A file of ``--keep`` is for one kind of
-processor and one state of the code.
+under ``benchmarks/results``, where KIND is the processor's: ``avx2``, ``avx512-bf16`` … About 40 minutes on two cores,
+twice that where bfloat16 is native and each format is measured too; fewer images and repeats take less, and the page
+says how many there were. A file of ``--keep`` is for one kind of processor and one state of the code.
+
+    python benchmarks/training_speed.py --page benchmarks/results/training-speed-avx2.json
+
+writes the page of a record anew, of an older version too.
 """
 
 import argparse
@@ -28,10 +32,11 @@ sys.path.insert(0, str(Path(__file__).parent / "training"))
 import machine
 from job import Job
 from kept import Kept
-from training_table import summarise, table
+from training_table import summarise, table, upgraded
 
 HERE = Path(__file__).parent
 NETS = ("vgg-like", "convnet")
+FORMATS = ("float32", "bfloat16")
 SHAPES = ((28, 28, 1), (32, 32, 3))
 _SCRIPTS = HERE / "training"
 # What would keep a subject from its own choice of threads.
@@ -49,18 +54,22 @@ class Subject:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def subjects(peer_python: str | None, kind: str) -> list[Subject]:
-    """Everyone, cnnlab first."""
+def subjects(peer_python: str | None, kind: str, device: str) -> list[Subject]:
+    """Everyone, cnnlab first; where two formats are native, cnnlab and the bare loop in each of them too."""
+    both = FORMATS if device == "cpu" and kind.endswith("bf16") else ()
     found = [Subject("cnnlab", "cnnlab_train.py", sys.executable)]
-    if peer_python:
+    found += [Subject(f"cnnlab-{name}", "cnnlab_train.py", sys.executable, name) for name in both]
+    if peer_python and device == "cpu":
         found.append(Subject("keras", "keras_fit.py", peer_python))
-        if kind == "avx512-bf16":
+        if both:
             found.append(Subject("keras-bfloat16", "keras_fit.py", peer_python, "mixed_bfloat16"))
         if kind == "avx2":
             # Not its default there; who knows of the switch may turn it.
             found.append(
                 Subject("keras-onednn", "keras_fit.py", peer_python, environment={"TF_ENABLE_ONEDNN_OPTS": "1"})
             )
+    if both:
+        return [*found, *(Subject(f"torch-{name}", "torch_loop.py", sys.executable, name) for name in both)]
     # It computes in what cnnlab has chosen.
     return [*found, Subject("torch", "torch_loop.py", sys.executable, "as cnnlab")]
 
@@ -81,7 +90,7 @@ def run(subject: Subject, job: Job, like: str | None) -> dict[str, Any]:
 
 def measure(arguments: argparse.Namespace, kept: Kept) -> list[dict[str, Any]]:
     """Every measurement, in the order in which they were made."""
-    everyone = subjects(None if arguments.device != "cpu" else arguments.peer_python, arguments.kind)
+    everyone = subjects(arguments.peer_python, arguments.kind, arguments.device)
     found = []
     for repeat, (net, shape) in product(range(arguments.repeats), _cases(arguments)):
         print(f"repeat {repeat + 1} of {arguments.repeats}: {net} at {_size(shape)}", file=sys.stderr)
@@ -107,7 +116,7 @@ def measure_alone(arguments: argparse.Namespace, kept: Kept) -> dict[str, Any]:
     jobs = [replace(job, net=net, shape=shape) for net, shape in _cases(arguments)]
     costs = [kept.get(f"loop {one.dumps()}", partial(run, loop, one, arguments.like)) for one in jobs]
     # A format that is not native would take minutes a convolution.
-    formats = ("float32", "bfloat16") if arguments.device != "cpu" or arguments.kind.endswith("bf16") else ("float32",)
+    formats = FORMATS if arguments.device != "cpu" or arguments.kind.endswith("bf16") else FORMATS[:1]
     rates = {
         name: kept.get(f"convolutions {name}", partial(run, rate, replace(job, precision=name), arguments.like))
         for name in formats
@@ -117,9 +126,15 @@ def measure_alone(arguments: argparse.Namespace, kept: Kept) -> dict[str, Any]:
 
 def main() -> None:
     arguments = _parser().parse_args()
+    if arguments.page:
+        record = upgraded(json.loads(arguments.page.read_text()))
+        arguments.page.with_suffix(".md").write_text(table(record | {"summary": summarise(record)}))
+        return
     machine_facts = machine.describe()
     arguments.kind = machine.kind(machine_facts, arguments.like)
-    settings = {key: value for key, value in vars(arguments).items() if key not in {"peer_python", "results", "keep"}}
+    settings = {
+        key: value for key, value in vars(arguments).items() if key not in {"peer_python", "results", "keep", "page"}
+    }
     kept = Kept(arguments.keep)
     alone = measure_alone(arguments, kept)
     record = {
@@ -150,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--shapes", nargs="+", choices=[_size(s) for s in SHAPES], default=[_size(s) for s in SHAPES])
     parser.add_argument("--keep", type=Path, help="a file of measurements, to go on after an interruption")
     parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--page", type=Path, metavar="RECORD", help="measure nothing; write the page of this record")
     return parser
 
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -66,11 +65,6 @@ def _stretch(batches: Iterator[Any], least: float, wait: Callable[[], object]) -
         count += 1
     wait()
     return count, time.perf_counter() - start
-
-
-def usable_cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check(batch: Any, job: Job) -> None:

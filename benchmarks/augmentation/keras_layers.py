@@ -4,9 +4,12 @@ As its documentation has it: batches are mapped in parallel and read ahead, both
 """
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1]))
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
@@ -15,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from batches import DEGREES, FLIP, SHEAR, SHIFT, ZOOM, Job, answer, check, rates
 from keras import layers
+from machine import usable_cores
 
 
 def pipeline(job: Job) -> tf.data.Dataset:
@@ -39,7 +43,7 @@ def pipeline(job: Job) -> tf.data.Dataset:
 def measure(job: Job) -> dict[str, Any]:
     batches: Iterator[Any] = iter(pipeline(job))
     check(next(batches).numpy(), job)
-    return {"images_per_second": rates(batches, job), "threads": os.cpu_count()}
+    return {"images_per_second": rates(batches, job), "threads": usable_cores()}
 
 
 if __name__ == "__main__":

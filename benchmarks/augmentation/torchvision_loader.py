@@ -4,15 +4,21 @@ The five operations are a mirroring and one ``RandomAffine``, which is the quick
 Measured on tensors and on Pillow pictures, with and without worker processes; the best counts.
 """
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
-from batches import DEGREES, FLIP, SHEAR, SHIFT, ZOOM, Job, answer, check, rates, usable_cores
+from batches import DEGREES, FLIP, SHEAR, SHIFT, ZOOM, Job, answer, check, rates
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision.transforms import v2
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from machine import usable_cores
 
 _ENDLESS = 10**8
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from kept import Kept
 
 from cnnlab.evaluation import compare_settings
 
@@ -37,15 +38,21 @@ class Row:
 
 
 class Simulation:
-    """Rows as they are measured."""
+    """Rows as they are measured.
 
-    def __init__(self, studies: float) -> None:
-        self.studies, self.rows = studies, list[Row]()
+    :param kept: what an earlier start measured already.
+    """
+
+    def __init__(self, studies: float, kept: Kept) -> None:
+        self.studies, self.kept, self.rows = studies, kept, list[Row]()
 
     def share(self, section: str, of: str, promised: str, n: int, happens: Callable[[Generator], bool]) -> None:
         """Adds how often something happens in ``n`` studies."""
         n, generator = max(20, round(n * self.studies)), np.random.default_rng(zlib.crc32(f"{section} {of}".encode()))
-        self.add(section, of, sum(bool(happens(generator)) for _ in range(n)) / n, n, promised)
+        found = self.kept.get(
+            f"{section} | {of} | {n}", lambda: {"share": sum(bool(happens(generator)) for _ in range(n)) / n}
+        )
+        self.add(section, of, found["share"], n, promised)
 
     def add(self, section: str, of: str, measured: float, n: int, promised: str) -> None:
         """Adds a share that was measured otherwise."""

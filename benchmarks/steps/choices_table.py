@@ -25,7 +25,6 @@ _NOT_MEASURED = [
     "- Intel's extension for PyTorch has ended; what it had for convolutions went into torch itself.",
     "- oneDNN's graph fusion in TorchScript, inductor's frozen weights and OpenVINO's backend are for prediction: they "
     "fold batch normalisation into weights that must not change.",
-    "",
 ]
 
 
@@ -52,6 +51,10 @@ class Figures:
         # Where a choice makes no difference, the one before it stands for it.
         place = max(each for each in forms(self.precision, case) if each <= form)
         return self.measured[Job(*case, self.precision, form if change else place, change).key]
+
+    def has(self, change: str) -> bool:
+        """Whether an alternative was measured."""
+        return any(Job.loads(key).change == change for key in self.measured)
 
     def failure(self, case: Case, form: int, change: str) -> str | None:
         """Why there is no figure, if there is none."""
@@ -98,6 +101,12 @@ def page(record: dict[str, Any]) -> str:
         *_alternatives(figures, "torch"),
         *_alternatives(figures, "used"),
         *_NOT_MEASURED,
+        *(
+            []
+            if figures.has("compiled step")
+            else ["- What torch compiles (`torch.compile`), which was left out here."]
+        ),
+        "",
     ]
     return "\n".join(lines)
 
@@ -126,7 +135,7 @@ def _choices(figures: Figures) -> list[str]:
 
 def _alternatives(figures: Figures, against: str) -> list[str]:
     base = TORCH if against == "torch" else figures.last
-    rows = [each for each in ALTERNATIVES if each.against == against]
+    rows = [each for each in ALTERNATIVES if each.against == against and figures.has(each.name)]
     if against == "torch":
         heading = "## Alternatives to torch's kernels as they are called"
         about = (

@@ -96,7 +96,8 @@ def loss_function(job: Job, module: nn.Module) -> Callable[[Tensor, Tensor], Ten
 def measure(job: Job, meeting: str | None = None) -> dict[str, Any]:
     """Pictures a second in each of several steps of forward, backward and AdamW, and the seconds of the first step.
 
-    ``preempted`` is how often others took the processor from it meanwhile; hundreds of times spoil the figures.
+    ``preempted`` is how often others took the processor from it meanwhile; hundreds of times a second spoil the
+    figures.
 
     :param meeting: the file where the two processes of the job meet, if it wants two.
     """

@@ -1,19 +1,18 @@
-"""cnnlab at its defaults, through ``cnnlab.train`` as a person calls it.
+"""cnnlab at its defaults, or in a number format that is asked for.
 
 An epoch is counted from the end of the one before it to its own: data, steps, the record of every step, the history
 and the checkpoint at its end. There is no validation split.
 """
 
-import tempfile
 import time
 from typing import Any
 
 import numpy as np
 import torch
+from first_epochs import train_first_epochs
 from job import Job, answer, rates
 from torch import Tensor, nn
 
-import cnnlab
 from cnnlab import models
 
 
@@ -39,34 +38,23 @@ def multiply_adds(job: Job) -> int:
 
 def measure(job: Job) -> dict[str, Any]:
     ends: list[float] = []
+    steps: list[float] = []
     weights: list[int] = []
 
     def at_end(end: Any) -> None:
         ends.append(time.perf_counter())
+        steps.append(end.row["images_per_second"])
         weights.append(sum(p.numel() for p in end.classifier.parameters()))
 
-    with tempfile.TemporaryDirectory() as runs:
-        run = cnnlab.train(
-            data=job.random_images(),
-            model=job.net,
-            validation=0,
-            test=0,
-            epochs=1 + job.epochs,
-            batch_size=job.batch_size,
-            optimizer="sgd(lr=0.01, momentum=0.9, nesterov=true)",
-            device=job.device,
-            runs=runs,
-            callbacks=[at_end],
-        )
-        steps = run.history["images_per_second"].tolist()[1:]
-        execution, code = run.info["execution"], run.info["environment"]["code"]
+    info = train_first_epochs(job, at_end)
     return {
         "images_per_second": rates(job.images, np.diff(ends).tolist()),
-        "images_per_second_of_steps": steps,
+        "images_per_second_of_steps": steps[1:],
         "weights": weights[0],
-        "threads": execution["threads"],
-        "execution": execution,
-        "code": code,
+        "threads": info["execution"]["threads"],
+        "execution": info["execution"],
+        "precision_choice": info["precision_choice"],
+        "code": info["environment"]["code"],
         "multiply_adds": multiply_adds(job),
     }
 

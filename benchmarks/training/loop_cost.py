@@ -1,19 +1,19 @@
 """What the loop itself costs: everything in an epoch of cnnlab that is neither forward, backward nor optimiser.
 
-One process, two ways. ``inside``: the epochs of ``cnnlab.train`` with a clock at the start and end of every forward
+One process, two ways. ``inside``: epochs of ``cnnlab.train`` with a clock at the start and end of every forward
 pass, backward pass and optimiser step; the rest is the loop's. ``beside``: after each epoch the same batches are
 taken through a copy of the network by nothing but the three, and the two times are compared.
 """
 
 import copy
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from first_epochs import train_first_epochs
 from job import Job, answer
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -128,19 +128,7 @@ class Watch:
 
 def measure(job: Job) -> dict[str, Any]:
     watch = Watch(job)
-    with tempfile.TemporaryDirectory() as runs:
-        cnnlab.train(
-            data=job.random_images(),
-            model=job.net,
-            optimizer="sgd(lr=0.01, momentum=0.9, nesterov=true)",
-            validation=0,
-            test=0,
-            epochs=1 + job.epochs,
-            batch_size=job.batch_size,
-            device=job.device,
-            runs=runs,
-            callbacks=[watch],
-        )
+    info = train_first_epochs(job, watch)
     median = {key: statistics.median(row[key] for row in watch.rows) for key in watch.rows[0]}
     return {
         "epochs": watch.rows,
@@ -148,6 +136,8 @@ def measure(job: Job) -> dict[str, Any]:
         "beside": _median_share(watch.rows, "beside"),
         "whole": statistics.median(1 - row["inside"] / row["epoch"] for row in watch.rows),
         "end_of_epoch_seconds": median["epoch"] - median["steps"],
+        "execution": info["execution"],
+        "precision_choice": info["precision_choice"],
     }
 
 

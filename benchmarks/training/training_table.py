@@ -10,11 +10,18 @@ PEERS = {
     "keras-onednn": "Keras with oneDNN",
     "keras-bfloat16": "Keras bfloat16",
     "torch": "bare PyTorch",
+    "torch-float32": "bare PyTorch",
+    "torch-bfloat16": "bare PyTorch bfloat16",
+}
+# Who computes in a format, where that is not all that a peer does.
+_IN_FORMAT = {
+    "float32": ("cnnlab-float32", "keras", "torch-float32"),
+    "bfloat16": ("cnnlab-bfloat16", "keras-bfloat16", "torch-bfloat16"),
 }
 # Ratio to reach against each peer: by the kind of processor, and against the bare loop on an accelerator.
 _RATIOS = {"avx2": {"keras": 2.5, "torch": 1.3}, "avx512-bf16": {"keras-bfloat16": 1.4}}
 _ON_ACCELERATOR = {"torch": 0.97}
-# Of the best rate of torch's convolutions in the format that cnnlab has chosen: which rate, and the share of it.
+# Of the best rate of torch's convolutions in the same format: which rate, and the share of it.
 _SHARES = {
     "float32": {"vgg-like": ("training", 0.60), "convnet": ("training", 0.70)},
     "bfloat16": {"vgg-like": ("forward", 0.65), "convnet": ("forward", 0.55)},
@@ -28,6 +35,16 @@ _AS_AVX2 = (
     "and `ONEDNN_MAX_CPU_ISA=AVX2`, TensorFlow without oneDNN, which it takes by itself only where there is AVX-512 "
     "(`Keras with oneDNN` has the switch turned).\n",
 )
+
+
+def upgraded(record: dict[str, Any]) -> dict[str, Any]:
+    """A record with what those of older versions lack: the kind of processor, and convolutions by their format."""
+    settings = {"like": None, "kind": machine.kind(record["machine"])} | record["settings"]
+    convolutions = record["convolutions"]
+    if "shapes" in convolutions:
+        ran = [row["execution"]["precision"] for row in record["measurements"] if row["subject"] == "cnnlab"]
+        convolutions = {statistics.mode(ran): convolutions}
+    return record | {"settings": settings, "convolutions": convolutions}
 
 
 def summarise(record: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +67,10 @@ def table(record: dict[str, Any]) -> str:
         "after a warm-up, subjects interleaved; in brackets the slowest and fastest epoch.\n",
         _speeds(summary["cases"], peers),
         "`steps` leaves out what cnnlab does at an epoch's end: history, checkpoint, the next order. Versions: "
-        f"{_versions(record['measurements'])}. cnnlab computed in {_precisions(record['measurements'])}.\n",
+        f"{_versions(record['measurements'])}.\n",
+        *_formats(summary["cases"]),
+        "## What cnnlab chose\n",
+        _choices([*record["loop"], *record["measurements"]], summary["cases"]),
         "## Against the best convolution\n",
         _convolutions(record, summary["cases"]),
         "## The loop itself\n",
@@ -74,19 +94,24 @@ def _case(rows: list[dict[str, Any]], net: str, shape: tuple[int, ...], record: 
     ours = [row for row in here if row["subject"] == "cnnlab"]
     found["steps"] = _spread(ours, "images_per_second_of_steps")
     speed = found["cnnlab"]["median"]
-    reached = 6 * ours[0]["multiply_adds"] * speed
-    precision = statistics.mode(row["execution"]["precision"] for row in ours)
-    best = record["convolutions"][precision]["best"]
+    chosen = statistics.mode(row["execution"]["precision"] for row in ours)
+    fixed = {name: who[0] for name, who in _IN_FORMAT.items() if who[0] in found} or {chosen: "cnnlab"}
     return {
-        "precision": precision,
+        "precision": chosen,
         "net": net,
         "shape": list(shape),
         "subjects": found,
         "ratios": {name: speed / found[name]["median"] for name in PEERS if name in found},
         "multiply_adds": ours[0]["multiply_adds"],
-        "operations_per_second": reached,
-        "share": {way: reached / best[way] for way in best},
+        "formats": {
+            name: _reached(6 * ours[0]["multiply_adds"] * found[who]["median"], record["convolutions"][name]["best"])
+            for name, who in fixed.items()
+        },
     }
+
+
+def _reached(operations: float, best: dict[str, float]) -> dict[str, Any]:
+    return {"operations_per_second": operations, "share": {way: operations / best[way] for way in best}}
 
 
 def _spread(rows: list[dict[str, Any]], key: str) -> dict[str, float]:
@@ -105,9 +130,10 @@ def _targets(cases: list[dict[str, Any]], record: dict[str, Any]) -> list[dict[s
             if least is not None:
                 found.append(_target(f"{where}: times {PEERS[peer]}", case["ratios"][peer], least, True))
         if is_processor:
-            way, least = _SHARES[case["precision"]][case["net"]]
-            what = f"{where}: share of torch's best {case['precision']} convolution, {_WAYS[way]}"
-            found.append(_target(what, case["share"][way], least, True))
+            for name, reached in case["formats"].items():
+                way, least = _SHARES[name][case["net"]]
+                what = f"{where}: share of torch's best {name} convolution, {_WAYS[way]}"
+                found.append(_target(what, reached["share"][way], least, True))
     for cost in record["loop"]:
         where = f"{cost['net']} {_size(cost['shape'])}"
         found.append(_target(f"{where}: the loop's own share", cost["whole"], _LOOP, False))
@@ -129,6 +155,50 @@ def _speeds(cases: list[dict[str, Any]], peers: list[str]) -> str:
     return _grid(head, rows)
 
 
+def _formats(cases: list[dict[str, Any]]) -> list[str]:
+    """cnnlab beside those that compute in the same format, where it was measured in each."""
+    rows = []
+    for case in cases:
+        for name, (ours, keras, bare) in _IN_FORMAT.items():
+            if ours not in case["subjects"]:
+                continue
+            peers = [case["subjects"].get(peer) for peer in (keras, bare)]
+            speed = case["subjects"][ours]["median"]
+            ratios = ["" if peer is None else f"{speed / peer['median']:.2f}" for peer in peers]
+            shown = ["" if peer is None else _rate(peer) for peer in (case["subjects"][ours], *peers)]
+            rows.append([case["net"], _size(case["shape"]), name, *shown, *ratios])
+    head = ["network", "pictures", "format", "cnnlab", "Keras", "bare PyTorch", "× Keras", "× bare PyTorch"]
+    return (
+        ["## Each format\n", "cnnlab with `precision=` given, beside the peers in the same.\n", _grid(head, rows)]
+        if rows
+        else []
+    )
+
+
+def _choices(rows: list[dict[str, Any]], cases: list[dict[str, Any]]) -> str:
+    text = "The number format and the kernels, and why these, in each process; what was timed once is remembered.\n"
+    lines = []
+    for case in cases:
+        here = [row for row in rows if row["net"] == case["net"] and list(row["shape"]) == case["shape"]]
+        said = [_choice(row) for row in here if row["subject"] in ("loop", "cnnlab") and "execution" in row]
+        counts = [
+            f"{each}{f' ({said.count(each)} times)' if said.count(each) > 1 else ''}" for each in dict.fromkeys(said)
+        ]
+        lines.append([case["net"], _size(case["shape"]), "; ".join(counts)])
+    return f"{text}\n{_grid(['network', 'pictures', 'chosen'], lines)}"
+
+
+def _choice(row: dict[str, Any]) -> str:
+    """What a process computed in and why."""
+    choice = row.get("precision_choice", {})
+    found = f"{row['execution']['precision']} by {row['execution'].get('kernels', 'torch')} kernels"
+    if "bfloat16" not in choice:
+        return f"{found}: {choice['why']}" if choice else found
+    ratio = f"bfloat16 is {choice['float32'] / choice['bfloat16']:.2f} × float32 on {choice['images']} pictures"
+    how = f"timed in {choice['seconds']:.2g} s" if choice["why"] == "timed" else choice["why"]
+    return f"{found}: {ratio}, {how}"
+
+
 def _convolutions(record: dict[str, Any], cases: list[dict[str, Any]]) -> str:
     formats = record["convolutions"]
     bests = "; ".join(
@@ -138,7 +208,7 @@ def _convolutions(record: dict[str, Any], cases: list[dict[str, Any]]) -> str:
     )
     text = (
         "torch's 3×3 convolutions, channels-last, batch 256, two operations a multiply-add of the definition: "
-        f"at best {bests}. Shares are of that in the format that cnnlab has chosen; by Winograd's algorithm a "
+        f"at best {bests}. Shares are of that in the same format; by Winograd's algorithm a "
         "convolution takes fewer operations than its definition, so a share may pass one.\n"
     )
     first = next(iter(formats.values()))["shapes"]
@@ -154,15 +224,17 @@ def _convolutions(record: dict[str, Any], cases: list[dict[str, Any]]) -> str:
         [
             case["net"],
             _size(case["shape"]),
+            name,
             f"{case['multiply_adds'] / 1e6:.1f}",
-            f"{case['operations_per_second'] / 1e9:,.0f}",
-            f"{case['share']['forward']:.0%}",
-            f"{case['share']['training']:.0%}",
+            f"{found['operations_per_second'] / 1e9:,.0f}",
+            f"{found['share']['forward']:.0%}",
+            f"{found['share']['training']:.0%}",
         ]
         for case in cases
+        for name, found in case["formats"].items()
     ]
     shares = ["share of the best forward", "of the best forward and gradients"]
-    head = ["network", "pictures", "million multiply-adds", "GFLOP/s in training (×6)", *shares]
+    head = ["network", "pictures", "format", "million multiply-adds", "GFLOP/s in training (×6)", *shares]
     columns = [f"{name} {way}" for name in formats for way in ("forward", "with gradients")]
     return "\n".join([text, _grid(head, reached), _grid(["channels", "size", *columns], shapes)])
 
@@ -208,12 +280,6 @@ def _versions(rows: list[dict[str, Any]]) -> str:
         found |= {f"{name}": value for name, value in row["versions"].items() if name != "numpy"}
     threads = ", ".join(f"{row['subject']} {row['threads']}" for row in {r["subject"]: r for r in rows}.values())
     return ", ".join(f"{name} {value}" for name, value in found.items()) + f". Threads: {threads}"
-
-
-def _precisions(rows: list[dict[str, Any]]) -> str:
-    ran = [row["execution"] for row in rows if row["subject"] == "cnnlab"]
-    chosen = [f"{execution['precision']} by {execution['kernels']} kernels" for execution in ran]
-    return ", ".join(f"{name} ({chosen.count(name)} of {len(chosen)})" for name in dict.fromkeys(chosen))
 
 
 def _size(shape: Any) -> str:

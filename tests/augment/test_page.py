@@ -8,6 +8,7 @@ import pytest
 
 from cnnlab import data
 from cnnlab.augment import ablations, augmentations, pipeline
+from cnnlab.core.hooks import perturbations
 from cnnlab.studies import Study
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -37,6 +38,16 @@ def test_defaults_in_the_tables_are_the_defaults():
     for spec in ("rotate(30)", "shift(0.1)", "shear(20)", "zoom(0.3)", "crop(4)", "mixup(0.2)", "randaugment(2, 9)"):
         assert f"`{spec}`" in TEXT
         assert pipeline(spec).spec == pipeline(spec.partition("(")[0]).spec
+
+
+def test_pictures_are_changed_as_the_page_says_before_they_are_judged():
+    specs = [word.removeprefix("perturb=") for words in COMMANDS for word in words if word.startswith("perturb=")]
+    assert len(specs) == 2
+    for spec in specs:
+        for bound in perturbations.bind_all(spec):
+            bound.build()
+    (short,) = re.findall(r'run\.predictions\("test@([^"]*)"\)', TEXT)
+    assert short == str(perturbations.bind(specs[0]).short)
 
 
 def test_the_study_on_the_page_compares_what_ablations_names(tmp_path):

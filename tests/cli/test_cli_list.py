@@ -8,6 +8,7 @@ KINDS = {
     "initialisers": "he-normal",
     "objectives": "multi-head",
     "augmentations": "flip",
+    "perturbations": "blur",
     "normalizations": "dataset",
     "optimizers": "adamw",
     "schedules": "one-cycle",

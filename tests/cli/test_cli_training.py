@@ -91,6 +91,14 @@ def test_evaluate_gives_the_recorded_score_again(document: Document, cnnlab: Cnn
     assert "validation, 144 pictures" in shown
 
 
+def test_evaluate_on_pictures_that_are_changed_first(document: Document, cnnlab: Cnnlab, trained: Run) -> None:
+    facts = document("evaluate", "last", "split=validation", "perturb=invert(p=1)|shift(0.5)")
+    assert facts["split"] == "validation@invert(p=1.0)+shift(x=0.5)"
+    assert facts["scores"]["accuracy"] < trained.validation.accuracy
+    assert trained.predictions(facts["split"]).split == facts["split"]
+    assert "Did you mean rotate or contrast?" in cnnlab("evaluate", "last", "perturb=rotat(3)", exit_code=2).stderr
+
+
 def test_evaluate_on_data_of_other_classes_is_refused(cnnlab: Cnnlab, trained: Run, tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / "pets" / name).mkdir(parents=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+import cnnlab
 from cnnlab.runs import Run, RunStore, RunWriter
 
 PROGRAM = [sys.executable, "-m", "cnnlab"]
@@ -47,6 +48,21 @@ def test_what_needs_no_network_to_be_built_imports_neither_torch_nor_pandas(word
 
 def test_the_test_of_imports_sees_torch_where_it_is_imported(tmp_path: Path) -> None:
     assert "torch" in _imported_by(["train", "data=nowhere.zip"], tmp_path)
+
+
+def test_the_first_import_of_torch_says_so_when_it_lasts_unless_quiet(tmp_path: Path) -> None:
+    torch = tmp_path / "slow" / "torch"
+    torch.mkdir(parents=True)
+    (torch / "__init__.py").write_text("import time\ntime.sleep(1.3)\nraise ImportError('none today')")
+    path = os.pathsep.join([str(torch.parent), str(Path(cnnlab.__file__).parents[1])])
+    processes = [
+        subprocess.Popen(
+            [*PROGRAM, *words], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True
+        )
+        for words in (["data", "check", "digits"], ["models", "list"], ["data", "check", "digits", "--quiet"])
+    ]
+    said = [process.communicate()[1].splitlines()[0] for process in processes]
+    assert said == ["loading PyTorch …", "loading PyTorch …", "Traceback (most recent call last):"]
 
 
 def _processor_seconds_of_children() -> float:

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from cnnlab.core import devices
-from cnnlab.core.devices import best_device, has_native_bfloat16
+from cnnlab.core.devices import best_device, check_device, has_native_bfloat16
+from cnnlab.core.errors import UsageError
 
 Fake = Callable[..., None]
 
@@ -100,3 +101,9 @@ def test_the_best_device_is_an_accelerator_where_there_is_one(
 
 def test_this_processor_answers() -> None:
     assert has_native_bfloat16("cpu") in (True, False)
+
+
+def test_the_device_that_holds_no_numbers_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"no device 'meta' here \(it holds shapes and no numbers\)\. Leave it out\."):
+        check_device("meta", "Leave it out.")
+    check_device("cpu", "")

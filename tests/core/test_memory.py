@@ -127,6 +127,13 @@ class AskedError(Exception):
     """Raised in the place of asking."""
 
 
+def study_of_nothing() -> cnnlab.Study:
+    """A study whose data is not there."""
+    return cnnlab.Study(
+        {"name": "none", "question": "Why?", "base": {"data": "idx(path=nowhere)"}, "vary": {"epochs": [1, 2]}}
+    )
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -136,9 +143,11 @@ class AskedError(Exception):
         lambda: cnnlab.evaluate("nobody"),  # type: ignore[arg-type]
         lambda: cnnlab.predict("nobody", "nowhere"),  # type: ignore[arg-type]
         lambda: cost("nothing", (1, 8, 8)),
+        lambda: study_of_nothing().plan(),
+        lambda: study_of_nothing().run(),
         lambda: work(None, None),  # type: ignore[arg-type]
     ],
-    ids=["train", "resume", "find_lr", "evaluate", "predict", "cost", "worker"],
+    ids=["train", "resume", "find_lr", "evaluate", "predict", "cost", "study plan", "study", "worker"],
 )
 def test_what_computes_asks_before_it_makes_a_tensor(
     monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]

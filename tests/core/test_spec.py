@@ -36,6 +36,8 @@ from cnnlab.core.spec import Call, format_calls, format_value, parse, read, read
         ("[]", []),
         ("[1, 2,]", [1, 2]),
         ("[1, [a, none]]", [1, ["a", None]]),
+        ("{}", {}),
+        ("{train: a/b, held-out : [1, none],}", {"train": "a/b", "held-out": [1, None]}),
         ("he-normal", "he-normal"),
         ("photos/cats.zip", "photos/cats.zip"),
         ("~/x.npz", "~/x.npz"),
@@ -103,6 +105,9 @@ def test_nothing_is_the_empty_pipeline(text: str) -> None:
         ("a||b", 2, "a name is expected"),
         ("|a", 0, "a name is expected"),
         ("3(x)", 0, "a name is expected"),
+        ("a(b={c: 1)", 9, "',' or '}'"),
+        ("a(b={c})", 5, "a name that is not there yet and a colon"),
+        ("a(b={c: 1, c: 2})", 11, "a name that is not there yet and a colon"),
         ("a (1)", 2, "not expected here"),
     ],
 )
@@ -123,7 +128,9 @@ def test_long_spec_is_quoted_only_around_the_fault() -> None:
     assert "▸?" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["a(" * 51 + ")" * 51, "a(" + "[" * 51 + "]" * 51 + ")"])
+@pytest.mark.parametrize(
+    "text", ["a(" * 51 + ")" * 51, "a(" + "[" * 51 + "]" * 51 + ")", "a(" + "{b:" * 51 + "}" * 51 + ")"]
+)
 def test_nesting_beyond_any_use_is_refused(text: str) -> None:
     with pytest.raises(SpecError, match="nested deeper than 50"):
         parse(text)
@@ -172,10 +179,13 @@ class TestMappings:
     def test_nothing_in_a_mapping_is_nothing(self, nothing: str | None) -> None:
         assert read({"name": "x", "p": nothing}) == parse("x(p=none)")
 
-    @pytest.mark.parametrize("mapping", [{}, {"p": 1}, {"name": 3}, {"name": "x", "p": {"q": 1}}])
+    @pytest.mark.parametrize("mapping", [{}, {"p": 1}, {"name": 3}])
     def test_mapping_without_a_name_is_refused(self, mapping: dict[str, object]) -> None:
         with pytest.raises(SpecError, match="needs a name"):
             read(mapping)
+
+    def test_mapping_without_a_name_is_a_value(self) -> None:
+        assert read({"name": "x", "p": {"q": 1, "r": ""}}) == parse("x(p={q: 1, r: none})")
 
     def test_list_is_a_pipeline(self) -> None:
         assert read(["flip|shift(0.1)", {"name": "rotate", "degrees": 10}, Call("blur")]) == parse(
@@ -213,7 +223,13 @@ def calls(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Call]:
     return st.builds(Call, names, st.lists(values, max_size=3).map(tuple), st.dictionaries(keys, values, max_size=3))
 
 
-any_value = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | calls(inner), max_leaves=8)
+def mappings(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.dictionaries(keys, values, max_size=3)
+
+
+any_value = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=3) | mappings(inner) | calls(inner), max_leaves=8
+)
 
 
 @given(any_value)
@@ -230,6 +246,8 @@ def _typed(value: object) -> object:
     """The value with the type of each leaf, so that 1, 1.0 and true differ, and so do 0.0 and -0.0."""
     if isinstance(value, Call):
         return ("call", value.name, _typed(value.args), {k: _typed(v) for k, v in value.kwargs.items()})
+    if isinstance(value, dict):
+        return {k: _typed(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_typed(v) for v in value]
     sign = math.copysign(1, value) if isinstance(value, float) else 0
@@ -241,7 +259,7 @@ def test_any_text_is_read_or_refused_as_a_spec(text: str) -> None:
     _read_or_refuse(text)
 
 
-@given(st.text("ab.1e+-*/()[]|,=\"'\\ ~n²", max_size=40))
+@given(st.text("ab.1e+-*/()[]{}:|,=\"'\\ ~n²", max_size=40))
 def test_any_mix_of_the_grammars_signs_is_read_or_refused_as_a_spec(text: str) -> None:
     _read_or_refuse(text)
 

@@ -1,7 +1,10 @@
 """YAML by the 1.2 rules."""
 
 import math
+import os
+import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -137,3 +140,45 @@ def _typed(value: object) -> object:
     if isinstance(value, list):
         return [_typed(v) for v in value]
     return (type(value).__name__, value)
+
+
+@pytest.mark.parametrize(
+    "value", ["!!timestamp x", "!!bool x", "!!float ''", "!!map [1]", "!!int x", "!!set [1]", "!!omap x"]
+)
+def test_a_tag_that_does_not_fit_its_value_is_refused_in_a_sentence(value: str) -> None:
+    with pytest.raises(UsageError, match="the recipe is not valid YAML"):
+        yaml.load(f"epochs: {value}", "the recipe")
+
+
+@pytest.mark.parametrize("text", ["9" * 500, "0x" + "f" * 500, "? [a]\n: 1", "? {a: 1}\n: 1"])
+def test_numbers_beyond_use_and_keys_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not valid YAML"):
+        yaml.load(text, "the recipe")
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "{a: " * 100_000, "- " * 100_000, "[" * 101 + "]" * 101])
+def test_nesting_beyond_use_is_refused_at_once(text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(UsageError):
+        yaml.load(text, "the recipe")
+    assert time.process_time() - began < 5
+
+
+def test_many_keys_take_linear_time() -> None:
+    began = time.process_time()
+    assert len(yaml.load("".join(f"key{number}: 1\n" for number in range(20_000)), "the recipe")) == 20_000
+    assert time.process_time() - began < 10
+
+
+def test_a_file_is_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text("a: 1")
+    assert yaml.read_file(tmp_path / "good.yaml", "a recipe") == {"a": 1}
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for name, told in {
+        "bytes": "not a text file, so it cannot be a recipe",
+        "pipe": "a pipe",
+        "none": "No such",
+    }.items():
+        with pytest.raises(UsageError, match=told):
+            yaml.read_file(tmp_path / f"{name}.yaml", "a recipe")

@@ -1,5 +1,6 @@
 """Files of arrays: NPZ, HDF5, IDX and CIFAR as data."""
 
+import os
 import struct
 import tarfile
 import zipfile
@@ -143,13 +144,90 @@ def test_header_that_promises_too_much_is_refused(tmp_path: Path) -> None:
     header += b" " * (-(len(header) + 11) % 64) + b"\n"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("images.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="declares 9,998,000,000,019,999 bytes"):
         data.load_data(path)
 
 
 def idx_file(path: Path, array: np.ndarray) -> None:
     head = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
     path.write_bytes(head + array.astype(np.uint8).tobytes())
+
+
+def npy(header: str, content: bytes = bytes(480)) -> bytes:
+    """An .npy with this text for a header."""
+    return b"\x93NUMPY\1\0" + struct.pack("<H", 118) + (header.ljust(117) + "\n").encode() + content
+
+
+HEADER = "{'descr': '|u1', 'fortran_order': False, 'shape': %s}"
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        npy(HEADER % "(12,10,4" + "   "),
+        npy((HEADER % "(12,10,4)").replace("'|u1'", "'|u9'")),
+        npy(HEADER % "(99999999999999999999,10,4)"),
+        npy(HEADER % "(-12,10,4)"),
+        npy(HEADER % "(12,10,4)", bytes(479)),
+        npy(HEADER % "(12,10,4)", bytes(481)),
+        npy((HEADER % "(12,10)").replace("'|u1'", "'<U1'"), b"\xff" * 480),
+        b"junk",
+        b"",
+    ],
+)
+def test_damaged_arrays_in_an_npz_are_refused_in_a_sentence(tmp_path: Path, images: bytes) -> None:
+    np.savez(tmp_path / "a.npz", y_train=Y)
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("x_train.npy", images)
+    with pytest.raises(DataError):
+        data.load_data(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("write", [npz, hdf5])
+def test_a_single_number_for_labels_is_refused(tmp_path: Path, write: Callable[..., Path]) -> None:
+    with pytest.raises(DataError, match="is a single value; there must be one for each picture"):
+        data.load_data(write(tmp_path, images=X, labels=np.array(5)))
+
+
+def test_numbers_that_are_declared_and_not_there_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import h5py
+
+    for name, shape in (("images", (10**9, 8, 8)), ("labels", (10**11,))):
+        path = tmp_path / f"{name}.h5"
+        with h5py.File(path, "w") as file:
+            for key, values in {"images": X, "labels": Y}.items():
+                if key == name:
+                    file.create_dataset(key, shape, "u1", chunks=True)
+                else:
+                    file[key] = values
+        with pytest.raises(DataError, match="made to fill memory or disk"):
+            data.load_data(path)
+    monkeypatch.setattr("cnnlab.core.limits.free_memory", lambda: 100)
+    with pytest.raises(DataError, match=r"takes .* of memory"):
+        data.load_data(npz(tmp_path, images=X, labels=Y))
+
+
+def test_hdf5_data_of_no_shape_is_refused(tmp_path: Path) -> None:
+    import h5py
+
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"], file["labels"] = X, h5py.Empty("u1")
+    with pytest.raises(DataError, match="has a type and no numbers"):
+        data.load_data(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize(
+    "spec", ["idx(path={})", "csv(path={})", "npz(path={})", "hdf5(path={})", "cifar(path={})", "{}"]
+)
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_file_is_refused_by_every_reader(tmp_path: Path, spec: str, kind: str) -> None:
+    path = tmp_path / "train-images-idx3-ubyte"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(DataError):
+        data.load_data(spec.format(path))
 
 
 def test_idx_files_are_read_by_their_names(tmp_path: Path) -> None:

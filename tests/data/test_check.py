@@ -42,12 +42,12 @@ def test_unreadable_files_are_errors_each_by_name(write: Write, files: Files) ->
     assert skipped.is_usable and "cat/0.png" in told(skipped, "warning")
 
 
-def test_missing_class_folder_is_an_error_and_training_refuses_it_afterwards(write: Write, files: Files) -> None:
-    contents = {name: content for name, content in files(("train/", "val/")).items() if name[:8] != "val/dog/"}
+def test_class_missing_from_train_is_an_error_and_training_refuses_it_afterwards(write: Write, files: Files) -> None:
+    contents = {name: content for name, content in files(("train/", "val/")).items() if name[:9] != "train/dog"}
     path = write(contents)
     report = data.check_data(path)
-    assert "validation (val) has no pictures of these classes" in told(report, "error")
-    assert report.statistics["images"]["train"] == 12
+    assert "train (train) has no pictures of these classes" in told(report, "error")
+    assert report.statistics["images"]["train"] == 6
     with pytest.raises(DataError, match="has no pictures of these classes"):
         data.load_data(path)
 

@@ -58,10 +58,37 @@ def test_split_without_classes_has_no_targets(write: Write, files: Files, image:
     assert dataset.test.targets == {} and list(dataset.test.ids) == ["test/7.png"]
 
 
-def test_missing_class_folder_is_refused_by_name(write: Write, files: Files) -> None:
-    contents = {name: content for name, content in files(SPLITS).items() if not name.startswith("val/dog")}
-    with pytest.raises(DataError, match=r"photos: validation \(val\) has no pictures of these classes.*: dog\."):
-        data.load_data(write(contents))
+def without(contents: dict[str, bytes], folder: str) -> dict[str, bytes]:
+    return {name: content for name, content in contents.items() if not name.startswith(folder)}
+
+
+def test_class_missing_from_a_split_is_warned_of_by_name(write: Write, files: Files) -> None:
+    path = write(without(files(SPLITS), "val/dog"))
+    with pytest.warns(CnnlabWarning, match=r"photos: validation \(val\) has no pictures of these classes.*: dog\."):
+        dataset = data.load_data(path)
+    assert dataset.validation.classes == {"label": ("cat", "dog")} and len(dataset.validation) == 6
+
+
+def test_class_missing_from_train_keeps_from_training_but_not_from_scoring(write: Write, files: Files) -> None:
+    path = write(without(files(SPLITS), "train/dog"))
+    with pytest.raises(DataError, match=r"photos: train \(train\) has no pictures of these classes.*: dog\."):
+        data.load_data(path)
+    assert len(data.load_data(path, for_training=False).train) == 6
+
+
+def test_a_split_may_be_a_link_to_another(write: Write, files: Files) -> None:
+    path = write(files(("train/", "test/")))
+    (path / "val").symlink_to("test")
+    with pytest.warns(CnnlabWarning, match="12 of validation are also in test"):
+        dataset = data.load_data(path)
+    assert {name: len(part) for name, part in dataset.parts()} == {"train": 12, "validation": 12, "test": 12}
+
+
+def test_empty_folders_called_like_splits_do_no_harm(write: Write, files: Files) -> None:
+    path = write(files())
+    for name in ("train", "test"):
+        (path / name).mkdir()
+    assert len(data.load_data(path, **WHOLE).train) == 12
 
 
 def test_size_and_channels_are_as_asked(write: Write, files: Files) -> None:

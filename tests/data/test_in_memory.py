@@ -37,6 +37,8 @@ def test_shapes_that_images_have() -> None:
         (np.array([False, True, True]), [0, 255, 255]),
         (np.array([0, 7, 255], np.int64), [0, 7, 255]),
         (np.array([0, 257, 65535], np.uint16), [0, 1, 255]),
+        (np.array([0, 16, 4080], np.uint16), [0, 1, 254]),
+        (np.array([0, 100, 200], np.uint16), [0, 100, 200]),
     ],
 )
 def test_ranges_that_pixels_have(values: np.ndarray, pixels: list[int]) -> None:
@@ -169,6 +171,49 @@ def test_torch_data_set_with_columns_and_splits() -> None:
     )
     assert len(dataset.test) == 20
     assert dataset.train.targets["b"].dtype == torch.float32 and dataset.train.targets["a"].dtype == torch.int64
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_tensors_of_every_kind_are_read_or_refused_in_a_sentence() -> None:
+    pixels = torch.from_numpy(X)[:, None].float() / 255
+    expected = data.from_arrays(pixels, Y, **WHOLE).digest
+    assert data.from_arrays(pixels.to_sparse(), Y, **WHOLE).digest == expected
+    quantised = torch.quantize_per_tensor(pixels, 1 / 255, 0, torch.quint8)
+    assert data.from_arrays(quantised, torch.from_numpy(Y).to_sparse(), **WHOLE).digest == expected
+    assert data.from_arrays(pixels.bfloat16(), Y, **WHOLE).shape == (1, *X.shape[1:])
+    for x, y in ((pixels.to("meta"), Y), (pixels, torch.from_numpy(Y).to("meta"))):
+        with pytest.raises(DataError, match="a tensor on the device meta"):
+            data.from_arrays(x, y)
+
+
+def test_labels_that_do_not_begin_at_zero_are_warned_of() -> None:
+    with pytest.warns(CnnlabWarning, match="the labels go from 1 to 2, and classes are counted from 0"):
+        assert data.load_data((X, Y + 1)).classes == {"label": ("0", "1", "2")}
+    data.load_data((X, Y + 1), for_training=False)
+
+
+def test_random_transforms_in_a_torch_data_set_are_warned_of_with_the_remedy() -> None:
+    coin = np.random.default_rng(0)
+    flipped = Torch(lambda p: 255 - (p[:, ::-1] if coin.random() < 0.5 else p))
+    told = r"of test is another picture each time .* one draw of each would stay.*augment=flip\|shift"
+    with pytest.warns(CnnlabWarning, match=told) as caught:
+        data.from_torch(Torch(torch.tensor), test=flipped, validation=0)
+    assert len(caught) == 1
+
+
+def test_white_of_deep_arrays_is_told_by_the_largest_of_all_splits() -> None:
+    dark, bright = np.full((4, 2, 2), 1000, np.uint16), np.full((4, 2, 2), 4000, np.uint16)
+    labels = np.arange(4) % 2
+    dataset = data.load_data({"train": (dark, labels), "test": (bright, labels)}, validation=0)
+    # 1000 / 4095 × 255 = 62.3 and 4000 / 4095 × 255 = 249.1
+    assert dataset.train.pixels().unique().tolist() == [62] and dataset.test.pixels().unique().tolist() == [249]
+    assert dataset.source["white"] == 4095 and "4,095 is taken for white" in dataset.source["notes"][0]
+
+
+@pytest.mark.parametrize("make", [lambda p: torch.tensor(p)[None], lambda p: p[:, :, None]], ids=["tensor", "array"])
+def test_white_of_deep_pictures_of_a_torch_data_set_is_told_by_the_largest_of_all(make: Any) -> None:
+    dataset = data.from_torch(Torch(lambda p: make(p.astype(np.uint16) * 16)), **WHOLE)
+    assert torch.equal(dataset.train.pixels()[:, 0], torch.from_numpy((X.astype(int) * 16 * 255 + 2047) // 4095).byte())
 
 
 def test_torch_data_set_of_images_of_different_shapes_is_refused() -> None:

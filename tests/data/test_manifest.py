@@ -1,5 +1,6 @@
 """Tables of pictures and targets."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,23 @@ def test_test_rows_without_label_are_unlabelled(photos: Path) -> None:
     assert data.load_data(table(photos, rows), validation=0).test.targets == {}
 
 
+@pytest.mark.parametrize("rows", ["a,cat\nb,dog\nc,dog\n", "f,1\nb,2\nc,2\n", "zz,dog\nb,dog\nc,cat\n"])
+@pytest.mark.parametrize("images", ["photos", "photos.zip"])
+def test_first_row_without_a_header_is_not_lost(
+    photos: Path, write: Write, tmp_path: Path, rows: str, images: str
+) -> None:
+    write({path.name: path.read_bytes() for path in photos.iterdir()}, images)
+    path = table(tmp_path, rows)
+    for name in ("csv", "manifest"):
+        with pytest.raises(DataError, match="begins with a picture; its first line must name the columns"):
+            data.load_data({"name": name, "path": str(path), "images": str(tmp_path / images)})
+    path = table(tmp_path, f"image,which\n{rows}")
+    spec = {"name": "csv", "path": str(path), "images": str(tmp_path / images), "on_bad": "skip"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CnnlabWarning)
+        assert data.load_data(spec, **WHOLE).train.ids[-1] == "c"
+
+
 def test_missing_label_in_train_is_refused(photos: Path) -> None:
     with pytest.raises(DataError, match="label is empty in 1 of 2 rows"):
         data.load_data(table(photos, "path,label\na.png,x\nb.png,\n"))
@@ -97,9 +115,37 @@ def test_whole_numbers_in_a_label_column_are_classes(photos: Path) -> None:
     assert train.classes == {"label": ("9", "10")} and train.targets["label"].tolist() == [1, 0, 1]
 
 
-@pytest.mark.parametrize("text", ["path;label\na.png;x\nb.png;y\n", "\ufeffpath\tlabel\na.png\tx\nb.png\ty\n"])
-def test_semicolons_tabs_and_byte_order_marks_are_read(photos: Path, text: str) -> None:
-    assert len(data.load_data(table(photos, text), **WHOLE).train) == 2
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path;label\na.png;x\nb.png;y\n",
+        "\ufeffpath\tlabel\na.png\tx\nb.png\ty\n",
+        "sep=;\npath;label\na.png;x\nb.png;y\n",
+        "\ufeffsep=|\r\npath|label\r\na.png|x\r\nb.png|y\r\n",
+        "path,label\na.png,x\nb.png,y\n   \n,\n",
+    ],
+)
+def test_semicolons_tabs_byte_order_marks_and_what_excel_leaves_are_read(photos: Path, text: str) -> None:
+    train = data.load_data(table(photos, text), **WHOLE).train
+    assert list(train.ids) == ["a.png", "b.png"] and train.classes == {"label": ("x", "y")}
+
+
+@pytest.mark.parametrize("name", ["{label}\\{n}.png", ".\\{label}\\{n}.png", "./{label}/{n}.png", "{label}//{n}"])
+@pytest.mark.parametrize("target", ["photos", "photos.zip"])
+def test_paths_as_other_systems_write_them_are_found(
+    write: Write, files: Callable[..., dict], tmp_path: Path, name: str, target: str
+) -> None:
+    images = write(files(), target)
+    rows = "".join(f"{name.format(label=label, n=n)},{label}\n" for label in ("cat", "dog") for n in range(6))
+    train = data.load_data(f"csv({table(tmp_path, 'path,label' + chr(10) + rows)}, images={images})", **WHOLE).train
+    assert train.digest == data.load_data(images, **WHOLE).train.digest
+
+
+def test_letters_composed_and_decomposed_are_the_same(photos: Path) -> None:
+    (photos / "a.png").rename(photos / "caf\u00e9.png")
+    text = "path,label\ncafe\u0301.png,the\u0301\nb.png,th\u00e9\nc.png,x\n"
+    train = data.load_data(table(photos, text), **WHOLE).train
+    assert train.classes == {"label": ("th\u00e9", "x")} and train.targets["label"].tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,10 @@ def rewritten(path: Path, **changes) -> Path:
 
 
 def test_everything_comes_back(tmp_path):
-    before = classifier(permute=11, resize="pad", std=[0.0])
+    before = classifier(permute=11, resize="pad", std=[0.0], white=4095)
     models.save_classifier(tmp_path / "a.safetensors", before, {"epoch": 3, "parent": None})
     after = models.load_classifier(tmp_path / "a.safetensors")
-    for name in ("shape", "mean", "std", "classes", "objective", "model", "permute", "resize", "outputs"):
+    for name in ("shape", "mean", "std", "classes", "objective", "model", "permute", "resize", "white", "outputs"):
         assert getattr(after, name) == getattr(before, name), name
     assert after.extra == {"epoch": 3, "parent": None}
     assert not after.training and all(p.requires_grad and not p.is_meta for p in after.parameters())
@@ -189,7 +189,8 @@ def test_weights_of_others_are_refused(tmp_path, metadata):
         ({"shape": [1, 6]}, "no sense"),
         ({"shape": [1, 6, "6"]}, "no sense"),
         ({"shape": [1, 2**20, 2**20]}, "larger"),
-        ({"shape": [1, -6, 6]}, "conv1"),
+        ({"shape": [1, -6, 6]}, "no sense"),
+        ({"objective": "binary"}, "2 outputs, and its objective, binary, is for 1"),
         ({"shape": [1, 7, 9]}, "head.weight"),
         ({"mean": [0.1, 0.2]}, "mean"),
         ({"std": ["a"]}, "no sense"),

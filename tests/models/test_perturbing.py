@@ -150,3 +150,20 @@ def test_torchs_own_generator_is_seeded_within_and_left_alone() -> None:
 
 def test_without_perturbations_pixels_stay_what_they_are() -> None:
     assert perturbed(PIXELS, {}, [], classifier(), objective(), seed=0, index=(0,)) is PIXELS
+
+
+def test_a_model_without_a_gradient_is_refused_by_name_where_one_is_needed() -> None:
+    model = classifier()
+    model.has_gradient = False
+    with pytest.raises(UsageError, match="outputs of this classifier have no gradient by the pixels"):
+        done(ascent, model)
+
+
+def test_what_needs_no_gradient_is_done_for_a_model_that_has_none() -> None:
+    def darken(model: Any, pixels: Tensor, encoded: Any, objective: Objective, draws: Any) -> Tensor:
+        return pixels / 2
+
+    darken.needs_gradient = False  # type: ignore[attr-defined]
+    model = classifier()
+    model.has_gradient = False
+    torch.testing.assert_close(done(darken, model), PIXELS / 2)

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from cnnlab.core.sinks import for_latex
 from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, text_of, with_unit
-from cnnlab.reports.writing.tables import csv_of, escaped, latex_of, slug
+from cnnlab.reports.writing.tables import csv_of, latex_of, slug
 
 TABLE = Table(
     "Best & worst",
@@ -98,4 +99,4 @@ def test_slug_is_a_name_for_a_file():
 
 
 def test_text_is_escaped_on_one_line():
-    assert escaped("two\nlines  of 5_6") == r"two lines of 5\_6"
+    assert for_latex("two\nlines  of 5_6") == r"two lines of 5\_6"

@@ -33,7 +33,7 @@ def test_commands_on_the_page_run(tmp_path, monkeypatch):
         exec(compile(code, "reports.md", "exec"), {})
     assert all((tmp_path / name).is_file() for name in ("curves.svg", "confusion.svg"))
     found = CliRunner().invoke(app, ["report", "conv-1", "--out", "again", "--json"], prog_name="cnnlab")
-    assert json.loads(found.output) == {"report": "again/report.html"}
+    assert json.loads(found.stdout) == {"report": "again/report.html"}
     recipe = tmp_path / "report-of-all" / "report-files" / "recipes" / "s0.yaml"
     result = CliRunner().invoke(app, ["train", str(recipe), "seed=0", "--json"], prog_name="cnnlab")
     assert result.exit_code == 0, result.output

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core import measurements
+from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.evaluation import compare_predictions
 from cnnlab.reports import write_runs_report
 from cnnlab.reports.contents.standalone_runs import result_of_runs
@@ -160,3 +161,39 @@ def test_a_single_run_judged_by_an_area_has_delongs_interval(tmp_path):
     assert (summary.low, summary.high) == pytest.approx(tuple(expected))
     assert summary.interval == "DeLong, 6 pictures"
     assert setting.summary("test_accuracy").interval == "Wilson, 6 pictures"
+
+
+def measure_as_usual(monkeypatch, name, of, **facts):
+    """Registers a measure that every result has."""
+    monkeypatch.setattr(measurements, "_measurements", [*measurements.measurements()])
+
+    @measurements.measurement
+    class Some(measurements.Measurement):
+        pattern = name
+
+        def read(self, name, runs):
+            return measurements.Measure(measurements.Metric(name, name, "share", "higher"), of, **facts)
+
+        def usual(self, runs):
+            return [name]
+
+
+def test_a_measure_of_all_runs_of_a_setting_is_taken_of_them_together(make_run, monkeypatch):
+    measure_as_usual(
+        monkeypatch, "worst accuracy", lambda some: min(run.test.accuracy for run in some), is_of_setting=True
+    )
+    values = {0.01: (0.80, 0.82, 0.81), 0.1: (0.92, 0.89, 0.90)}
+    result = result_of_runs(
+        [make_run(rate=rate, seed=s, accuracy=values[rate][s]) for rate in values for s in range(3)]
+    )
+    assert [setting.summary("worst accuracy").values for setting in result.settings] == [(0.80,), (0.89,)]
+    assert not any("worst accuracy" in trial.metrics for setting in result.settings for trial in setting.trials)
+
+
+def test_a_measure_whose_files_were_deleted_leaves_the_others(make_run, monkeypatch):
+    def gone(run):
+        raise ModelFileError("there is no file of predictions.")
+
+    measure_as_usual(monkeypatch, "accuracy upside down", gone)
+    (setting,) = result_of_runs([make_run(accuracy=0.8)]).settings
+    assert setting.summary("test_accuracy").values == (0.8,) and setting.summary("accuracy upside down") is None

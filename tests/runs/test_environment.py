@@ -31,6 +31,8 @@ def test_room_imports_no_heavy_package_until_it_is_needed() -> None:
 def test_digest_of_the_code_is_the_same_in_another_process_and_follows_the_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # What an earlier test was told is of the files as they were then, which somebody may be working on.
+    code_digest.cache_clear()
     assert run("from cnnlab.runs.environment import code_digest; print(code_digest())").strip() == code_digest()
     monkeypatch.setitem(code_digest.__wrapped__.__globals__, "_ROOT", tmp_path)
     seen = set()

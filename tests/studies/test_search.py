@@ -17,17 +17,17 @@ def tried(result):
 
 
 class Cut(ThreadExecutor):
-    """Stops the study, as Ctrl-C does, when it has submitted so many orders."""
+    """Stops the study, as Ctrl-C does, when it has submitted so many requests."""
 
-    def __init__(self, study, orders):
+    def __init__(self, study, requests):
         super().__init__(runs=study.store.root, sets=study.trials.sets)
-        self.left = orders
+        self.left = requests
 
-    def submit(self, order):
+    def submit(self, request):
         if not self.left:
             raise KeyboardInterrupt
         self.left -= 1
-        super().submit(order)
+        super().submit(request)
 
 
 def test_the_same_seed_tries_the_same_and_another_seed_other_settings(runs, tmp_path):
@@ -54,10 +54,10 @@ def test_an_interrupted_search_goes_on_as_if_nothing_had_happened(runs, tmp_path
     base = {**BASE, "epochs": 3, "model": "mlp(hidden=[4])"}
     content = study_of(base=base, vary={"optimizer.lr": "log(0.0001, 1)"}, design=f"tpe(trials=7, pruner={pruner})")
     whole = run_here(Study(content, runs=runs))
-    for orders in (1, 3, 2):
+    for requests in (1, 3, 2):
         study = Study(content, runs=tmp_path / "cut")
         with pytest.raises(KeyboardInterrupt):
-            study.run(executor=Cut(study, orders))
+            study.run(executor=Cut(study, requests))
     rest = run_here(Study(content, runs=tmp_path / "cut"))
     assert tried(rest) == tried(whole)
     assert [step.value for step in rest.search.steps] == [step.value for step in whole.search.steps]

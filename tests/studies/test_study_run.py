@@ -132,24 +132,24 @@ class Flaky(Executor):
     """Trains nothing; every training ends as it is told, and then finishes by training in this process."""
 
     def __init__(self, study, endings):
-        self.study, self.endings, self.orders = study, list(endings), []
+        self.study, self.endings, self.requests = study, list(endings), []
         self.slots_taken = []
 
     @property
     def slots(self):
         return 2
 
-    def submit(self, order):
-        self.orders.append(order)
+    def submit(self, request):
+        self.requests.append(request)
 
     def events(self, timeout):
-        self.slots_taken.append(len(self.orders))
-        order = self.orders.pop(0)
+        self.slots_taken.append(len(self.requests))
+        request = self.requests.pop(0)
         kind = self.endings.pop(0) if self.endings else None
         if kind is not None:
-            return [Failed(order.number, kind, f"it was {kind}")]
-        run = cnnlab.train(order.recipe, runs=self.study.store.root)
-        return [Started(order.number, 1), Finished(order.number, run.folder)]
+            return [Failed(request.number, kind, f"it was {kind}")]
+        run = cnnlab.train(request.recipe, runs=self.study.store.root)
+        return [Started(request.number, 1), Finished(request.number, run.folder)]
 
     def answer(self, number, go_on):
         raise AssertionError
@@ -221,7 +221,7 @@ class Flaky2(Flaky):
     """Has nothing to tell while nothing was submitted."""
 
     def events(self, timeout):
-        if not self.orders:
+        if not self.requests:
             time.sleep(timeout)
             return []
         return super().events(timeout)
@@ -356,11 +356,11 @@ class FullDisk(Flaky2):
     closed = 0
 
     def events(self, timeout):
-        order = self.orders.pop(0)
+        request = self.requests.pop(0)
         with pytest.raises(StorageError) as caught, storage_errors(self.study.store.root / "model.safetensors"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.endings.append(order.number)
-        return [Started(order.number, 1), Failed(order.number, "error", str(caught.value))]
+        self.endings.append(request.number)
+        return [Started(request.number, 1), Failed(request.number, "error", str(caught.value))]
 
     def close(self):
         self.closed += 1
@@ -384,8 +384,8 @@ def test_a_second_ctrl_c_while_trials_are_saved_says_what_is_kept(runs):
             return []
 
         def close(self):
-            if self.orders:
-                self.orders.clear()
+            if self.requests:
+                self.requests.clear()
                 os.kill(os.getpid(), signal.SIGINT)
 
     study = Study(study_of(), runs=runs)

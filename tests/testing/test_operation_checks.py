@@ -10,7 +10,7 @@ from broken import refusal
 from torch import Generator, Tensor
 
 from cnnlab.augment import Info, augmentations, register
-from cnnlab.augment.operation import GeometricOperation, MixingOperation, Parameters, PixelOperation, Targets
+from cnnlab.augment.operation import GeometricOperation, MixingOperation, Parameters, PixelOperation, SoftTargets
 from cnnlab.core.errors import UsageError
 from cnnlab.testing import check_operation, operation_checks
 
@@ -49,7 +49,7 @@ class MixesNothing(MixingOperation):
     def draw(self, generator: Generator, info: Info) -> Parameters:
         return {}
 
-    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+    def apply(self, images: Tensor, targets: SoftTargets, parameters: Parameters) -> tuple[Tensor, SoftTargets]:
         return images, targets
 
 

@@ -20,9 +20,9 @@ def stops_after(patience: int | None, epochs: list[bool]) -> int | None:
         (2, [True, False, True, False, False], 5),
         (3, [True, False, False], None),
         (None, [True] + [False] * 50, None),
-        # A metric that is never a number has no best epoch to wait after.
-        (2, [False, False, False], None),
-        (2, [False, False, True, False, False], 5),
+        # A metric that is never a number.
+        (2, [False, False, False], 2),
+        (3, [False, False, True, False, False, False], 6),
     ],
 )
 def test_it_stops_after_so_many_epochs_without_a_better_one(

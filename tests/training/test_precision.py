@@ -120,7 +120,7 @@ def test_a_trial_leaves_off_as_soon_as_a_format_is_clearly_ahead(monkeypatch: py
     ahead = Machine(monkeypatch, image=1e-4, ratio=0.5)
     assert ahead.trial().choice().images == 8
     behind = Machine(monkeypatch, image=1e-4, ratio=5.0)
-    assert behind.trial().choice().images == 2
+    assert behind.trial().choice().images == 8
     even = Machine(monkeypatch, image=1e-4, ratio=1.0)
     assert even.trial().choice().images == 256
 
@@ -347,17 +347,28 @@ def test_a_network_that_takes_long_to_copy_is_not_tried_out_in_a_short_training(
         assert bool(machine.passes) == is_timed
 
 
-def test_a_trial_goes_on_after_a_pass_that_was_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("held_up", range(8))
+def test_a_pass_that_was_held_up_does_not_decide_for_good(held_up: int, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch, image=1e-4, ratio=0.5)
     take = machine.take
 
     def held_up_once(name: str, count: int) -> None:
-        machine.now += 1.5 * (len(machine.passes) == 2)
+        machine.now += 1.5 * (len(machine.passes) == held_up)
         take(name, count)
 
     trial = PrecisionTrial(_work(), HEAVY, 0.0, 0.0)
     trial.run(lambda: held_up_once)
-    assert (trial.choice().precision, trial.choice().images) == ("bfloat16", 8)
+    # After the first pass over a slice took most of the budget nothing more is begun; what that looks like is not
+    # remembered.
+    assert trial.is_final == (held_up % 6 > 1)
+    if trial.is_final:
+        assert (trial.choice().precision, trial.choice().images) == ("bfloat16", 8)
+
+
+def test_what_a_pass_says_that_was_left_off_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    # All passes in bfloat16 are held up, as on a machine where others hold the cores.
+    trial = Machine(monkeypatch, image=0.01, ratio=1000.0).trial()
+    assert trial.choice().precision == "float32" and not trial.is_final
 
 
 def test_own_kernels_are_judged_on_a_slice_large_enough_for_them(monkeypatch: pytest.MonkeyPatch) -> None:

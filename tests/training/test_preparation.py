@@ -15,6 +15,7 @@ import pytest
 import cnnlab
 from cnnlab.augment import Pipeline
 from cnnlab.core import spec
+from cnnlab.core.errors import UsageError
 from cnnlab.models import ModelSpec
 from cnnlab.runs import Run
 from cnnlab.training.class_balance import ClassBalance
@@ -138,3 +139,16 @@ def test_the_way_of_a_recipe_to_its_first_step_goes_down(small_run: Trained) -> 
     assert len(visits) > 20
     assert returns <= 20, "\n".join(visits)
     assert climbs <= 5, "\n".join(visits)
+
+
+@pytest.mark.parametrize("keys", [{"batch_size": 1}, {"batch_size": 8, "phases": [{"epochs": 1, "batch_size": 1}]}])
+def test_single_pictures_that_batch_norm_cannot_take_are_refused_before_anything_is_written(
+    keys: dict[str, Any], small_run: Trained, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"batch_size=1 does not go with batch normalisation here.*batch_size=2"):
+        small_run(model="dense(8)|batch_norm|relu", **keys)
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_single_pictures_are_trained_on_where_that_can_be(small_run: Trained) -> None:
+    assert small_run(model="conv(2)|batch_norm|relu", batch_size=1, steps=3, subset=20).status == "finished"

@@ -1,12 +1,16 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from comparing import equal, runs_in, weights
 from torch import Tensor
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import CnnlabWarning, UsageError
+from cnnlab.objectives import Objective
 from cnnlab.runs import Run
+from cnnlab.training import train
 
 Trained = Callable[..., Run]
 
@@ -71,6 +75,46 @@ def test_a_metric_of_a_split_that_is_not_there_is_refused(small_run: Trained, tm
     with pytest.raises(UsageError, match="needs a validation split"):
         small_run(select="validation_loss", validation=0)
     assert not runs_in(tmp_path / "runs")
+
+
+def one_class_in_validation() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Two classes of grey pictures, of which the second is missing in validation."""
+    classes = np.arange(60) % 2
+    pictures = (np.random.default_rng(0).integers(0, 128, (60, 8, 8)) + 100 * classes[:, None, None]).astype(np.uint8)
+    return {
+        "train": (pictures[:40], classes[:40]),
+        "validation": (pictures[40:50][classes[40:50] == 0], np.zeros(5, np.int64)),
+        "test": (pictures[50:], classes[50:]),
+    }
+
+
+def test_a_metric_that_no_epoch_can_have_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {"model": "mlp(hidden=[4])", "objective": "binary", "batch_size": 16, "epochs": 2}
+    data, runs = one_class_in_validation(), tmp_path / "runs"
+    told = r"validation_roc_auc cannot judge epochs: on the 5 .* both classes\)\. .* such as select=accuracy"
+    with pytest.raises(UsageError, match=told):
+        train(data=data, select="roc_auc", runs=runs, **keys)
+    assert not runs_in(runs)
+    run = train(data=data, runs=runs, **keys)
+    assert run.history["validation_roc_auc"].isna().all() and run.info["selected"]["metric"] == "validation_accuracy"
+    pictures, classes = data["test"]
+    data["validation"] = (pictures ^ 1, classes)
+    assert train(data=data, select="roc_auc", runs=runs, **keys).status == "finished"
+
+
+def test_the_first_epoch_without_a_number_is_told_and_patience_goes_on(
+    small_run: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Objective.metrics
+    nothing = {"accuracy": float("nan")}
+    monkeypatch.setattr(
+        "cnnlab.training.loop.known_metrics",
+        lambda outputs, targets, objective: whole(objective, outputs, targets) | nothing,
+    )
+    with pytest.warns(CnnlabWarning, match="validation_accuracy is not a number after epoch 1") as caught:
+        run = small_run(epochs=9, patience=2)
+    assert len(caught) == 1 and len(run.history) == 2
+    assert "is not a number after epoch 1" in run.info["warnings"][0]
 
 
 def test_patience_stops_after_so_many_epochs_without_a_better_one(small_run: Trained) -> None:

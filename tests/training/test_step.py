@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cnnlab import models, objectives
 from cnnlab.core.hooks import perturbations
-from cnnlab.core.seeds import scope
+from cnnlab.core.seeds import SampleDraws, scope
 from cnnlab.models import Classifier, to_float
 from cnnlab.training import Recipe
 from cnnlab.training.batches import Batch
@@ -81,7 +81,7 @@ def ascent() -> Iterator[list[tuple[Tensor, Tensor]]]:
     """The adversary ``ascent``, a step along the sign of the gradient; the pixels and targets that it is given."""
     seen: list[tuple[Tensor, Tensor]] = []
 
-    def step(classifier: Any, pixels: Tensor, targets: Any, objective: Any, generator: torch.Generator) -> Tensor:
+    def step(classifier: Any, pixels: Tensor, targets: Any, objective: Any, draws: SampleDraws) -> Tensor:
         seen.append((pixels.clone(), targets["label"].clone()))
         pixels = pixels.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(objective.loss(classifier(pixels), targets).sum(), pixels)
@@ -115,7 +115,7 @@ def test_an_adversary_perturbs_every_part_against_its_own_targets(
 @pytest.mark.parametrize(
     ("model", "augment"), [("conv(4)|relu|dropout(0.5)|flatten", "none"), ("conv(4)|relu|flatten", "shift(0.3)|mixup")]
 )
-def test_a_step_is_a_function_of_its_moment(model: str, augment: str) -> None:
+def test_a_step_is_a_function_of_its_key(model: str, augment: str) -> None:
     def after(step_key: StepKey) -> dict[str, Tensor]:
         network = classifier(model).train()
         stepper(network, augment=augment).take(batch(), step_key)

@@ -15,8 +15,8 @@ from cnnlab.augment.resampling import as_float, level
 from cnnlab.augment.sampling import noise_bytes, noise_seed, uniform
 from cnnlab.core.arguments import Count, Fraction, Range
 
-Value: TypeAlias = Literal["noise"] | Fraction
-Share: TypeAlias = Annotated[float, Range(0, 1, open_low=True)]
+FillValue: TypeAlias = Literal["noise"] | Fraction
+AreaShare: TypeAlias = Annotated[float, Range(0, 1, open_low=True)]
 
 
 @augmentations.register("erase")
@@ -31,10 +31,10 @@ class Erase(PixelOperation):
     A shape that would not fit in the picture is cut down to it, where the paper draws again.
     """
 
-    low: Share = 0.02
-    high: Share = 0.33
+    low: AreaShare = 0.02
+    high: AreaShare = 0.33
     ratio: Annotated[float, Range(1, 10)] = 3.3
-    value: Value = "noise"
+    value: FillValue = "noise"
     p: Fraction = field(default=0.5, kw_only=True)
 
     keeps_bytes = True
@@ -73,7 +73,7 @@ class Cutout(PixelOperation):
     """
 
     size: Count = 8
-    value: Value = 0.5
+    value: FillValue = 0.5
 
     keeps_bytes = True
 

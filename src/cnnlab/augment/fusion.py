@@ -19,7 +19,7 @@ from cnnlab.augment.operation import (
     Operation,
     Parameters,
     PixelOperation,
-    Targets,
+    SoftTargets,
 )
 from cnnlab.augment.padding import REFLECT, WRAP, Fill
 from cnnlab.augment.pasting import order_after, put_back
@@ -39,7 +39,7 @@ class Stage(ABC, Generic[T]):
         """All that is random in it."""
 
     @abstractmethod
-    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+    def apply(self, images: Tensor, targets: SoftTargets, parameters: Parameters) -> tuple[Tensor, SoftTargets]:
         """The pictures and targets after it. Floats are the pipeline's own and may be written to, bytes are not."""
 
     def takes(self, operation: Operation) -> bool:
@@ -76,7 +76,7 @@ class GeometricRun(Stage[GeometricOperation]):
         is_projective = any(operation.is_projective for operation in self.operations)
         return {"matrix": product.float() if is_projective else product[:, :2].float()}
 
-    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+    def apply(self, images: Tensor, targets: SoftTargets, parameters: Parameters) -> tuple[Tensor, SoftTargets]:
         """One pass over the pictures, whatever the number of operations."""
         see_through = move_pixels if self.only_moves else resample
         return see_through(images, parameters["matrix"], self.fill or REFLECT), targets
@@ -101,7 +101,7 @@ class ColourRun(Stage[ColourOperation]):
             product = operation.matrices(generator, info) @ product
         return {"matrix": product.float()}
 
-    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+    def apply(self, images: Tensor, targets: SoftTargets, parameters: Parameters) -> tuple[Tensor, SoftTargets]:
         """One pass, and one more to measure the mean where an operation needs it."""
         blends_channels = any(operation.blends_channels for operation in self.operations)
         matrix = parameters["matrix"]
@@ -120,7 +120,7 @@ class PixelStage(Stage[PixelOperation]):
             return drawn
         return {"chosen": chosen, "order": order_after(chosen, info.count), **drawn}
 
-    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+    def apply(self, images: Tensor, targets: SoftTargets, parameters: Parameters) -> tuple[Tensor, SoftTargets]:
         """Those chosen are taken out, changed and put back."""
         (operation,) = self.operations
         source = images if operation.keeps_bytes else as_float(images)
@@ -140,7 +140,7 @@ class MixingStage(Stage[MixingOperation]):
         """What the operation draws."""
         return {name: _single(value) for name, value in self.operations[0].draw(generator, info).items()}
 
-    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+    def apply(self, images: Tensor, targets: SoftTargets, parameters: Parameters) -> tuple[Tensor, SoftTargets]:
         """What the operation makes of them."""
         return self.operations[0].apply(images, targets, parameters)
 

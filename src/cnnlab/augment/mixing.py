@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from cnnlab.augment.catalogue import augmentations
-from cnnlab.augment.operation import Info, MixingOperation, Parameters, Targets
+from cnnlab.augment.operation import Info, MixingOperation, Parameters, SoftTargets
 from cnnlab.augment.pasting import boxes, paste
 from cnnlab.augment.resampling import as_float
 from cnnlab.augment.sampling import noise_seed, uniform
@@ -36,7 +36,7 @@ class Mixup(MixingOperation):
         partner = torch.randperm(info.count, generator=generator)
         return {"partner": partner, "share": _shares(generator, self.alpha, self.p, info.count)}
 
-    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+    def apply(self, images: Tensor, targets: SoftTargets, parameters: Parameters) -> tuple[Tensor, SoftTargets]:
         """Blends."""
         pixels, partner, share = as_float(images), parameters["partner"], parameters["share"]
         mixed = torch.lerp(pixels.index_select(0, partner), pixels, share[:, None, None, None])
@@ -68,14 +68,14 @@ class Cutmix(MixingOperation):
         share = 1 - (bottom - top) * (right - left) / (height * width)
         return {"partner": partner, "box": torch.stack([top, bottom, left, right], 1).int(), "share": share}
 
-    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+    def apply(self, images: Tensor, targets: SoftTargets, parameters: Parameters) -> tuple[Tensor, SoftTargets]:
         """Pastes and blends."""
         partner = parameters["partner"]
         inside = boxes(parameters["box"], *images.shape[-2:])
         return paste(images, images.index_select(0, partner), inside), blend(targets, partner, parameters["share"])
 
 
-def blend(targets: Targets, partner: Tensor, share: Tensor) -> Targets:
+def blend(targets: SoftTargets, partner: Tensor, share: Tensor) -> SoftTargets:
     """Each row ``share`` of itself and the rest of its partner's."""
     return {name: torch.lerp(rows[partner], rows, share[:, None].to(rows.dtype)) for name, rows in targets.items()}
 

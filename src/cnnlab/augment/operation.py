@@ -23,7 +23,8 @@ from cnnlab.augment.padding import Fill
 from cnnlab.core.arguments import Fraction
 
 Shape: TypeAlias = tuple[int, int, int]
-Targets: TypeAlias = dict[str, Tensor]
+SoftTargets: TypeAlias = dict[str, Tensor]
+"""Target columns by name, N×K each: a share for each class, or numbers, which can be blended."""
 Parameters: TypeAlias = dict[str, Any]
 """What was drawn, by name: tensors, which travel to the pictures' device, and whole numbers, which seed noise there."""
 
@@ -155,7 +156,7 @@ class MixingOperation(Operation, ABC):
         """What is random, for the whole batch."""
 
     @abstractmethod
-    def apply(self, images: Tensor, targets: Targets, parameters: Parameters) -> tuple[Tensor, Targets]:
+    def apply(self, images: Tensor, targets: SoftTargets, parameters: Parameters) -> tuple[Tensor, SoftTargets]:
         """The mixed pictures and targets."""
 
 

@@ -10,7 +10,7 @@ from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.device_transfer import move
 from cnnlab.augment.errors import OperationError
 from cnnlab.augment.fusion import AnyStage, stages
-from cnnlab.augment.operation import Info, Operation, Parameters, Shape, Targets
+from cnnlab.augment.operation import Info, Operation, Parameters, Shape, SoftTargets
 from cnnlab.augment.other_libraries import ours
 from cnnlab.augment.padding import fills
 from cnnlab.augment.sampling import Spread
@@ -115,7 +115,9 @@ class Pipeline:
         """All random choices for a batch, on the processor: for each stage, what was drawn by name."""
         return [stage.draw(generator, info) for stage in self.stages]
 
-    def apply(self, images: Tensor, targets: Targets, parameters: Sequence[Parameters]) -> tuple[Tensor, Targets]:
+    def apply(
+        self, images: Tensor, targets: SoftTargets, parameters: Sequence[Parameters]
+    ) -> tuple[Tensor, SoftTargets]:
         """The batch with those choices made; nothing here is random, and what is given is not written to.
 
         :param images: N×C×H×W on any device, uint8 or float in [0, 1].
@@ -130,8 +132,8 @@ class Pipeline:
         return images, targets
 
     def __call__(
-        self, images: Tensor, targets: Targets, *, seed: int, epoch: int, step: int, ids: Tensor
-    ) -> tuple[Tensor, Targets]:
+        self, images: Tensor, targets: SoftTargets, *, seed: int, epoch: int, step: int, ids: Tensor
+    ) -> tuple[Tensor, SoftTargets]:
         """Draws for one step of a training and applies: the same arguments always give the same batch."""
         if not self.stages or len(images) == 0:
             return images, targets

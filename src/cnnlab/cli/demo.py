@@ -24,16 +24,18 @@ def demo(runs: Folder = Path("demo-runs"), quiet: Quiet = False, as_json: Json =
 
     Takes less than two minutes on two cores and no network. Called again, it finds the runs and answers at once.
     """
-    from cnnlab import training
-    from cnnlab.core.messages import note, quietly
+    from cnnlab.core.messages import announcing, note, quietly
     from cnnlab.runs import RunStore
 
     trained = []
     with quietly(quiet):
+        from cnnlab import training
+
         for name, model in MODELS.items():
             note(f"{name}: {model}, on the handwritten digits that come with scikit-learn")
             trained.append(training.train(runs=runs, offline=True, name=name, model=model, **_SHARED))
-    images = _draw(trained, runs)
+        with announcing("drawing"):
+            images = _draw(trained, runs)
     comparison = RunStore(runs).compare([run.folder.name for run in trained])
     if as_json:
         output.write_json({**comparison.to_dict(), "images": images})

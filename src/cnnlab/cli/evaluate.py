@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Device, Json, ModelName, Offline, Quiet, Runs
 from cnnlab.core.errors import UsageError, suggestion
 
 if TYPE_CHECKING:
     from cnnlab.evaluation import Evaluation
 
-_KEYS = ("data", "split")
+_KEYS = ("data", "split", "perturb")
 On = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="data=OTHER|split=SPLIT",
+        metavar="data=OTHER|split=SPLIT|perturb=CHANGE",
         help="Other data than the run's own; train, validation, test or all. By default test, or all of other data "
-        "that has no test split. The run's own data, named again, is divided as for its training.",
+        "that has no test split. The run's own data, named again, is divided as for its training. What is done to the "
+        "pictures first: any augmentation, as in perturb='rotate(15)|blur'; `cnnlab list perturbations` has all.",
         show_default=False,
     ),
 ]
@@ -42,10 +42,12 @@ def evaluate(
         cnnlab evaluate last split=validation
 
         cnnlab evaluate last data=photos/
+
+        cnnlab evaluate last 'perturb=gaussian_noise(0.1)'
     """
     from cnnlab.core.messages import quietly
 
-    with loading(quiet):
+    with quietly(quiet):
         from cnnlab import evaluation
 
     wanted = read_choice(words or [])
@@ -54,6 +56,7 @@ def evaluate(
             evaluation.open_model(run, runs=runs or "runs", offline=offline),
             wanted.get("data"),
             wanted.get("split"),
+            perturb=wanted.get("perturb"),
             device=device,
             data_dir=data_dir,
             offline=offline,
@@ -65,7 +68,7 @@ def evaluate(
 
 
 def read_choice(words: Sequence[str]) -> dict[str, str]:
-    """``data`` and ``split`` as they are given.
+    """``data``, ``split`` and ``perturb`` as they are given.
 
     :raises UsageError: for any other word.
     """
@@ -73,7 +76,7 @@ def read_choice(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or key not in _KEYS or not value:
-            raise UsageError(f"{word!r} is not data=… or split=…. {suggestion(key, _KEYS)}")
+            raise UsageError(f"{word!r} is not data=…, split=… or perturb=…. {suggestion(key, _KEYS)}")
         if key in wanted:
             raise UsageError(f"{key} is given twice.")
         wanted[key] = value

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Device, Json, Name, Offline, Quiet, RunName, Runs
 from cnnlab.core.errors import UsageError
 
@@ -38,7 +37,7 @@ def extend(
     from cnnlab.cli.words import read_pairs
     from cnnlab.core.messages import quietly
 
-    with loading(quiet):
+    with quietly(quiet):
         from cnnlab import training
 
     epochs = read_epochs(words)

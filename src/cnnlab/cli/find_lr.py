@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
 from cnnlab.core.errors import UsageError
 
@@ -53,7 +52,7 @@ def find_lr(
     from cnnlab.cli.words import read_words
     from cnnlab.core.messages import quietly
 
-    with loading(quiet):
+    with quietly(quiet):
         from cnnlab import training
         from cnnlab.reports import draw_lr_range_test
 

@@ -17,6 +17,7 @@ _KINDS = {
     "initialisers": "how weights start: model='cnn(init=he-normal)'",
     "objectives": "what is predicted, and how that is scored: objective=classes",
     "augmentations": "what is done to training pictures: augment='flip|shift(0.1)'",
+    "perturbations": "what is done to pictures before they are judged: cnnlab evaluate RUN perturb=blur",
     "normalizations": "what pixels are brought to before the network: normalize=dataset",
     "optimizers": "how weights follow their gradients: optimizer=adamw",
     "schedules": "how the learning rate changes while training: schedule=one-cycle",
@@ -67,6 +68,8 @@ def _registry(kind: str) -> "Registry[Any]":
         from cnnlab.objectives import objectives as registry
     elif kind == "augmentations":
         from cnnlab.augment import augmentations as registry
+    elif kind == "perturbations":
+        from cnnlab.core.hooks import perturbations as registry
     elif kind == "normalizations":
         from cnnlab.training.normalization import normalizations as registry
     elif kind == "optimizers":

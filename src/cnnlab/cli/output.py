@@ -2,11 +2,15 @@
 
 import json
 import math
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from cnnlab.core.sinks import for_terminal
+
 Row = Sequence[object]
+_UNESCAPED = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _GAP = 3
 _MOST_RULED = 500
 _LEAST = 8
@@ -17,27 +21,29 @@ def write_json(value: Any) -> None:
     """One document; a number that is not finite becomes null."""
     from cnnlab.runs.record import json_value
 
-    print(json.dumps(json_value(value), indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(json_value(value), indent=2, ensure_ascii=False, allow_nan=False)
+    # JSON itself escapes only some of what a terminal obeys.
+    print(_UNESCAPED.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text))
 
 
 def write(text: str = "") -> None:
     """A line of text."""
-    print(text)
+    print(for_terminal(text))
 
 
 def heading(text: str) -> None:
     """The title of what follows, set off from what came before."""
     if not sys.stdout.isatty():
-        print(f"\n{text}")
+        print(f"\n{for_terminal(text)}")
         return
     from rich.console import Console
 
-    Console().print(f"\n{text}", style="bold", markup=False, highlight=False)
+    Console().print(f"\n{for_terminal(text)}", style="bold", markup=False, highlight=False)
 
 
 def facts(rows: Sequence[tuple[str, object]], indent: int = 0) -> None:
     """Labels and values under one another; rows without a value are left out."""
-    shown = [(label, str(value)) for label, value in rows if value not in (None, "")]
+    shown = [(label, for_terminal(str(value))) for label, value in rows if value not in (None, "")]
     width = max((len(label) for label, _ in shown), default=0)
     for label, value in shown:
         first, *more = value.splitlines() or [""]
@@ -52,7 +58,7 @@ def table(columns: Sequence[str], rows: Sequence[Row], *, names: int = 1, keep: 
     :param names: how many columns, from the left, hold names: these stand to the left, and are never cut or wrapped.
     :param keep: how many columns stay on a terminal that is too narrow for all; the others go, from the right.
     """
-    cells = [[_text(value) for value in row] for row in rows]
+    cells, columns = [[_text(value) for value in row] for row in rows], list(map(for_terminal, columns))
     to_right = [place >= names and _is_numeric([row[place] for row in rows]) for place in range(len(columns))]
     # Rules for thousands of lines take seconds to draw.
     if sys.stdout.isatty() and len(cells) <= _MOST_RULED:
@@ -78,7 +84,7 @@ def sure_score(value: object, interval: object = None) -> str:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else for_terminal(str(value))
 
 
 def _is_numeric(values: Sequence[object]) -> bool:
@@ -122,7 +128,7 @@ def _ruled(columns: Sequence[str], cells: Sequence[Sequence[str]], to_right: Seq
     for place, (title, right) in enumerate(zip(columns, to_right, strict=True)):
         longest = max((len(line[place]) for line in cells), default=0)
         ruled.add_column(
-            title,
+            Text(title),
             justify="right" if right else "left",
             overflow="fold",
             min_width=longest if place < names else None,

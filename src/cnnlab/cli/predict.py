@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.loading import loading
-from cnnlab.cli.options import Device, Json, ModelName, Quiet, Runs
+from cnnlab.cli.options import Device, Json, ModelName, Offline, Quiet, Runs
 
 if TYPE_CHECKING:
     from cnnlab.evaluation import ImagePredictions
@@ -34,6 +33,7 @@ def predict(
     skip_bad: SkipBad = False,
     runs: Runs = None,
     device: Device = None,
+    offline: Offline = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -43,11 +43,11 @@ def predict(
     """
     from cnnlab.core.messages import quietly
 
-    with loading(quiet):
+    with quietly(quiet):
         from cnnlab import evaluation
 
     with quietly(quiet):
-        model = evaluation.open_model(run, runs=runs or "runs")
+        model = evaluation.open_model(run, runs=runs or "runs", offline=offline)
         result = evaluation.predict(model, images, on_bad="skip" if skip_bad else "refuse", device=device)
     if out is not None:
         result.save_csv(out)

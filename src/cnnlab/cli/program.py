@@ -12,8 +12,10 @@ from typing import Any, TextIO
 import typer
 from typer.core import TyperGroup
 
+from cnnlab.cli.loading import announced_loading
 from cnnlab.cli.usage import explain
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
+from cnnlab.core.sinks import for_message, for_terminal
 
 FAILURE = 1
 INTERRUPTED = 130
@@ -39,7 +41,7 @@ class Program(TyperGroup):
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Runs a command line to its exit code, and leaves with it where that is wanted."""
-        with _notes(), _warnings():
+        with _notes(), _warnings(), announced_loading():
             code = _guarded(lambda: self._run(*args, **extra))
         if standalone_mode:
             sys.exit(code)
@@ -65,7 +67,7 @@ def group(help: str) -> typer.Typer:
 
 def complain(text: str) -> None:
     """One paragraph on standard error."""
-    print(f"cnnlab: {' '.join(text.splitlines())}", file=sys.stderr)
+    print(f"cnnlab: {' '.join(for_message(text).splitlines())}", file=sys.stderr)
 
 
 def _guarded(command: Callable[[], Any]) -> int:
@@ -84,6 +86,9 @@ def _guarded(command: Callable[[], Any]) -> int:
         return error.exit_code
     except BrokenPipeError:
         _silence(sys.stdout)
+        return FAILURE
+    except OSError as error:
+        complain(f"{error.filename or 'A file'}: {error.strerror or error}.")
         return FAILURE
     except Exception as error:
         usage = explain(error)
@@ -105,7 +110,7 @@ class _Notes(logging.Handler):
     """Writes to whatever is standard error just then: a progress bar puts itself in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(record.getMessage(), file=sys.stderr)
+        print(for_terminal(record.getMessage()), file=sys.stderr)
 
 
 @contextmanager

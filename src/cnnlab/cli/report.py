@@ -34,11 +34,13 @@ def report(
 
         cnnlab report last --out report
     """
+    from cnnlab.core.messages import announcing
     from cnnlab.reports import write_runs_report
     from cnnlab.runs import RunStore
 
     store = RunStore(runs or "runs")
-    path = write_runs_report([store.find(name) for name in names], out, data_dir=data_dir)
+    with announcing("writing the report"):
+        path = write_runs_report([store.find(name) for name in names], out, data_dir=data_dir)
     if as_json:
         output.write_json({"report": path})
     else:

@@ -1,6 +1,5 @@
 """``cnnlab resume``."""
 
-from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Json, Offline, Quiet, RunName, Runs
 
 
@@ -19,7 +18,7 @@ def resume(
     from cnnlab.cli.summary import write_summary
     from cnnlab.core.messages import quietly
 
-    with loading(quiet):
+    with quietly(quiet):
         from cnnlab import training
 
     with quietly(quiet):

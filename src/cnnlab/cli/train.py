@@ -1,6 +1,5 @@
 """``cnnlab train``."""
 
-from cnnlab.cli.loading import loading
 from cnnlab.cli.options import Again, DataDir, Device, Json, Name, Offline, Quiet, Runs, Words
 
 
@@ -29,7 +28,7 @@ def train(
     from cnnlab.cli.words import read_words
     from cnnlab.core.messages import quietly
 
-    with loading(quiet):
+    with quietly(quiet):
         from cnnlab import training
 
     recipe, keys = read_words(words, device=device, name=name)

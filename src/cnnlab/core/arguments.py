@@ -1,12 +1,13 @@
 """The types that an argument of a spec may have, read off a function's annotations.
 
 Understood: ``int``, ``float``, ``bool``, ``str``, ``Literal[...]``, ``X | Y``, ``None``, ``list[X]``,
-``tuple[X, ...]``, ``tuple[X, Y]``, ``Call`` (a nested spec), and ``Annotated[X, Range(...)]`` of these.
+``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, X]``, ``Call`` (a nested spec), and
+``Annotated[X, Range(...)]`` of these.
 """
 
 import math
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -62,6 +63,8 @@ def convert(value: Any, annotation: Any) -> Any:
         return _member(value, inner)
     if origin in (list, tuple):
         return _sequence(value, origin, inner)
+    if origin is dict:
+        return _mapping(value, inner[1])
     if annotation is Call:
         return _call(value)
     if annotation in (None, type(None)):
@@ -85,6 +88,8 @@ def describe_type(annotation: Any) -> str:
         kinds = dict.fromkeys(describe_type(part) for part in inner if part is not Ellipsis)
         count = f"{len(inner)} values" if origin is tuple and Ellipsis not in inner else "values"
         return f"a list of {count}, each {' or '.join(kinds)}"
+    if origin is dict:
+        return f"a mapping {{name: value, …}}, each value {describe_type(inner[1])}"
     return _NAMES.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
@@ -150,6 +155,12 @@ def _member(value: Any, words: Sequence[Any]) -> Any:
         if word == value and isinstance(word, bool) == isinstance(value, bool):
             return word
     raise ValueError(value)
+
+
+def _mapping(value: Any, inner: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(value)
+    return {name: convert(value[name], inner) for name in sorted(value)}
 
 
 def _sequence(value: Any, origin: type, inner: Sequence[Any]) -> Any:

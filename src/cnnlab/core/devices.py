@@ -25,6 +25,8 @@ def check_device(device: str, remedy: str) -> None:
     try:
         kind = torch.device(device)
         torch.empty(0, device=kind)
+        if kind.type == "meta":
+            raise RuntimeError("it holds shapes and no numbers")
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         # Of a word that is no device at all torch lists every kind that there may be anywhere.

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cnnlab.core.files import open_regular
+
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces; refuses what has no plain form."""
@@ -20,5 +22,5 @@ def digest(value: Mapping[str, Any] | list[Any] | str | bytes) -> str:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's content."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

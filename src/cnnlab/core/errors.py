@@ -7,11 +7,16 @@ The command line prints the message of any of them as one paragraph and leaves w
 import difflib
 from collections.abc import Iterable
 
+from cnnlab.core.sinks import for_message
+
 
 class CnnlabError(Exception):
     """Anything that cnnlab refuses or that fails in a foreseen way; the message is for a person."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(for_message(message))
 
 
 class UsageError(CnnlabError):

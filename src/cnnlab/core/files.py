@@ -2,12 +2,14 @@
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
-from cnnlab.core.errors import StorageError
+from cnnlab.core.errors import StorageError, UsageError
 
 _PART = ".part"
 _REMEDIES = {
@@ -19,6 +21,8 @@ _REMEDIES = {
     errno.ENOTDIR: "a part of the path is a file. Choose another folder",
     errno.EISDIR: "a folder of that name is in the way. Choose another name",
     errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
+    errno.EFBIG: "it is larger than files may be there. Raise that bound (ulimit -f), or choose another disk",
+    errno.EBUSY: "another program holds it. Close that, or choose another folder",
     errno.ELOOP: "a link is in the way. Remove it, or choose another folder",
     errno.EEXIST: "a file of that name is in the way. Choose another folder",
 }
@@ -29,10 +33,57 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turns what the system says when ``path`` cannot be written into a :class:`StorageError` with a remedy."""
     try:
         yield
+    except (FileNotFoundError, TimeoutError):
+        # Of what is gone, and of waiting for a lock, whoever asked for it knows more.
+        raise
     except OSError as error:
-        if error.errno not in _REMEDIES:
-            raise
-        raise StorageError(f"{path} could not be written: {_REMEDIES[error.errno]}.") from error
+        why = _REMEDIES.get(error.errno or 0) or f"{error.strerror or error}. Try again, or choose another folder"
+        raise StorageError(f"{path} could not be written: {why}.") from error
+
+
+def file_stamp(status: os.stat_result) -> tuple[int, ...]:
+    """What changes whenever a file is written to, replaced, or exchanged with another.
+
+    Size and time of modification alone stay when two files of a size are swapped, or when a program sets the time back;
+    the time of any change cannot be set.
+    """
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def user_path(text: str | Path) -> Path:
+    """The path that a person wrote, with ``~`` for their own folder or another's.
+
+    :raises UsageError: for what can be no path.
+    """
+    if "\0" in str(text):
+        raise UsageError(f"{text} is no path: it holds the sign NUL.")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{text} is no path here: there is no user of that name.") from error
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """A file opened for reading its bytes.
+
+    A pipe would be waited for without end, and a device may never end.
+
+    :raises OSError: when it cannot be read, or is a folder, a pipe, a socket or a device, or a link to one.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no file but a folder, a pipe or a device", str(path))
+    return open(handle, "rb")
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The bytes of a file of so many at most; errors as for :func:`open_regular`."""
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return content
 
 
 def make_folder(path: Path) -> Path:

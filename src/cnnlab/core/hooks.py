@@ -12,10 +12,17 @@ from cnnlab.core.registry import Registry
 _PERTURBATION_HOMES: dict[str, str] = {}
 """The module that registers each perturbation when it is imported, by the perturbation's name."""
 
-perturbations: Registry[Any] = Registry("perturbation", homes=_PERTURBATION_HOMES)
+
+def _register_operations() -> None:
+    importlib.import_module("cnnlab.augment.perturbations").register_operations()
+
+
+perturbations: Registry[Any] = Registry("perturbation", homes=_PERTURBATION_HOMES, late=_register_operations)
 """What may be done to pixels before a classifier sees them, by an adversary in training (``adversary=``) or in
 evaluation (``perturb=``): functions of the arguments of a spec that make a
-:class:`~cnnlab.models.perturbing.Perturbation`, ``(classifier, pixels, encoded, objective, draws) -> pixels``."""
+:class:`~cnnlab.models.perturbing.Perturbation`, ``(classifier, pixels, encoded, objective, draws) -> pixels``.
+
+Every operation of ``augment`` is one, under a name that no other has."""
 
 _openers: dict[str, Callable[..., Any]] = {}
 _homes = {"classifier": "cnnlab.models", "pretrained": "cnnlab.models", "run": "cnnlab.runs"}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.errors import CnnlabError, UsageError, suggestion
 
 UnitName: TypeAlias = Literal["share", "loss", "minutes", "seconds", "epochs", "images/s", "number"]
 Direction: TypeAlias = Literal["higher", "lower"]
@@ -48,6 +48,13 @@ class Measure:
     metric: Metric
     of: Callable[[Any], float | None]
     is_of_setting: bool = False
+
+    def value(self, runs: Any) -> float | None:
+        """As ``of`` gives it; None also where what it is read from was deleted: other measures still count."""
+        try:
+            return self.of(runs)
+        except CnnlabError:
+            return None
 
 
 @dataclass(frozen=True)

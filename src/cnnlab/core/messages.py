@@ -8,18 +8,20 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from cnnlab.core.errors import CnnlabWarning
+from cnnlab.core.sinks import for_message, for_terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _LINE = 78
+_MOST_NAMED = 10
 T = TypeVar("T")
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 _log = logging.getLogger("cnnlab")
@@ -60,7 +62,7 @@ def bar_console() -> "Console":
 def note(text: str) -> None:
     """Says something useful that needs no action."""
     if not is_quiet():
-        _log.info(text)
+        _log.info(for_terminal(text))
 
 
 @contextmanager
@@ -69,6 +71,7 @@ def announcing(text: str, after: float = 1.0) -> Iterator[None]:
     if is_quiet() or not _log.isEnabledFor(logging.INFO):
         yield
         return
+    text = for_terminal(text)
     line = text if len(text) <= _LINE else text[:_LINE].rstrip(" ,(")
     timer = threading.Timer(after, _log.info, [f"{line} …"])
     timer.daemon = True
@@ -81,7 +84,13 @@ def announcing(text: str, after: float = 1.0) -> Iterator[None]:
 
 def warn(text: str) -> None:
     """Warns of something that a person should know."""
-    warnings.warn(text, CnnlabWarning, stacklevel=3)
+    warnings.warn(for_message(text), CnnlabWarning, stacklevel=3)
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The first of the names, and how many more there are."""
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{more}"
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
@@ -89,6 +98,9 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     if not shows_bars():
         yield from items
         return
+    from rich.markup import escape
     from rich.progress import track as rich_track
 
-    yield from rich_track(items, description=description, total=total, console=bar_console(), transient=True)
+    yield from rich_track(
+        items, description=escape(for_terminal(description)), total=total, console=bar_console(), transient=True
+    )

@@ -90,7 +90,8 @@ class Registry(Generic[T]):
 
     :param kind: what they are, for messages, in the singular, such as ``architecture``.
     :param given: parameters of the registered functions that the program supplies, not the spec.
-    :param late: registers what takes long to import; called once, for the first name that is not known without it.
+    :param late: registers what takes long to import or is not known beforehand; called for every name that is not
+        known without it.
     :param homes: the modules that register further names when they are imported, by name; each is imported for the
         first of its names that is looked up.
     """
@@ -136,12 +137,8 @@ class Registry(Generic[T]):
         """Makes the names known, too, that take long to import."""
         for home in dict.fromkeys(self._homes.values()):
             importlib.import_module(home)
-        self._import_late()
-
-    def _import_late(self) -> None:
-        late, self._late = self._late, None
-        if late is not None:
-            late()
+        if self._late is not None:
+            self._late()
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries or name in self._aliases
@@ -166,8 +163,8 @@ class Registry(Generic[T]):
         """Makes a name known that is not, where something can."""
         if name in self._homes:
             importlib.import_module(self._homes[name])
-        else:
-            self._import_late()
+        elif self._late is not None:
+            self._late()
 
     def bind(self, spec: object) -> BoundCall[T]:
         """One call, checked against what its name takes and completed with the defaults; one that is, as it is."""

@@ -24,6 +24,7 @@ class SampleDraws:
 
     Each draw is made for the whole batch, and a part of it takes its slice.
 
+    :param generator: for what draws by itself; it draws for the whole batch too, as :meth:`among_all` has it.
     :param count: samples of the whole batch.
     :param part: which of them these are.
     :param device: where the numbers are wanted; they are drawn on the processor.
@@ -36,22 +37,30 @@ class SampleDraws:
         part: slice = slice(None),
         device: torch.device | str = "cpu",
     ) -> None:
-        self._generator, self._count, self._part, self._device = generator, count, part, device
+        self.generator, self.count, self.part, self._device = generator, count, part, device
 
     def uniform(self, *shape: int) -> Tensor:
         """Numbers from [0, 1), a tensor of this shape for each sample."""
-        return self._own(torch.rand(self._count, *shape, generator=self._generator))
+        return self._own(torch.rand(self.count, *shape, generator=self.generator))
 
     def normal(self, *shape: int) -> Tensor:
         """Numbers of mean 0 and deviation 1, a tensor of this shape for each sample."""
-        return self._own(torch.randn(self._count, *shape, generator=self._generator))
+        return self._own(torch.randn(self.count, *shape, generator=self.generator))
 
     def integers(self, high: int, *shape: int) -> Tensor:
         """Whole numbers from 0 to below ``high``, a tensor of this shape for each sample."""
-        return self._own(torch.randint(high, (self._count, *shape), generator=self._generator))
+        return self._own(torch.randint(high, (self.count, *shape), generator=self.generator))
+
+    def among_all(self, rows: Tensor) -> Tensor:
+        """The rows of these samples at their places in the whole batch, where all others are zeros."""
+        if len(rows) == self.count:
+            return rows
+        whole = rows.new_zeros(self.count, *rows.shape[1:])
+        whole[self.part] = rows
+        return whole
 
     def _own(self, drawn: Tensor) -> Tensor:
-        return drawn[self._part].to(self._device)
+        return drawn[self.part].to(self._device)
 
 
 @contextmanager

@@ -5,10 +5,10 @@ One small grammar for data, models, layers, augmentations, optimisers, schedules
     pipeline := call ("|" call)*
     call     := name [ "(" [argument ("," argument)*] ")" ]
     argument := [key "="] value
-    value    := number | "true" | "false" | "none" | "[" values "]" | word | "quoted" | call
+    value    := number | "true" | "false" | "none" | "[" values "]" | "{" key ":" value, … "}" | word | "quoted" | call
     number   := arithmetic (+ - * /) between numbers only, such as 8/255
 
-A bare word starts with a letter, ``.``, ``/`` or ``~`` and runs to the next ``,`` ``)`` ``]`` ``|`` or space.
+A bare word starts with a letter, ``.``, ``/`` or ``~`` and runs to the next ``,`` ``|``, bracket or space.
 """
 
 import json
@@ -21,11 +21,12 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from cnnlab.core.errors import SpecError
 
 T = TypeVar("T")
-Value: TypeAlias = "bool | int | float | str | list[Value] | Call | None"
+Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | Call | None"
 
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_WORD = re.compile(r"[A-Za-z./~][^,()\[\]|\s\"']*")
+_WORD = re.compile(r"[A-Za-z./~][^,()\[\]{}|\s\"']*")
 _KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*=\s*")
+_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)\s*:\s*")
 _SPACE = re.compile(r"\s*")
 _LITERALS: dict[str, bool | None] = {"true": True, "false": False, "none": None, "null": None}
 _NOTHING = {"", "none", "null"}
@@ -146,6 +147,8 @@ def format_value(value: object) -> str:
     if isinstance(value, str):
         is_taken = value.lower() in _LITERALS or _KEY.match(value) or _NUMBER.match(value)
         return value if _WORD.fullmatch(value) and not is_taken else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping) and all(_NAME.fullmatch(f"{key}:") for key in value):
+        return f"{{{', '.join(f'{key}: {format_value(v)}' for key, v in value.items())}}}"
     if isinstance(value, Sequence):
         return f"[{', '.join(format_value(v) for v in value)}]"
     raise TypeError(f"no spec string can hold {value!r}")
@@ -166,7 +169,8 @@ def _from_mapping(mapping: Mapping[Any, Any]) -> Call:
 
 def _mapped_value(value: object) -> object:
     if isinstance(value, Mapping):
-        return _from_mapping(value)
+        is_call = "name" in value
+        return _from_mapping(value) if is_call else {str(key): _mapped_value(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
         return [_mapped_value(v) for v in value]
     is_nothing = isinstance(value, str) and value.strip().lower() in _NOTHING
@@ -255,6 +259,8 @@ class _Parser:
         head = self.text[self.at]
         if head == "[":
             return self.items(depth + 1)
+        if head == "{":
+            return self.mapping(depth + 1)
         if head in "\"'":
             return self.quoted(head)
         if head.isdigit() or head in "+-" or _NUMBER.match(self.text, self.at):
@@ -281,6 +287,23 @@ class _Parser:
             if self.take("]"):
                 break
             values.append(self.value(depth))
+        return values
+
+    def mapping(self, depth: int) -> dict[str, Value]:
+        if depth > _DEEPEST:
+            raise self.fail(f"mappings are nested deeper than {_DEEPEST}")
+        opening = self.at
+        values: dict[str, Value] = {}
+        self.take("{")
+        while not self.take("}"):
+            self.separator(opening, "}", first=not values)
+            if self.take("}"):
+                break
+            key = _NAME.match(self.text, self.at)
+            if key is None or key.group(1) in values:
+                raise self.fail("a name that is not there yet and a colon are expected here, as in {train: photos}")
+            self.at = key.end()
+            values[key.group(1)] = self.value(depth)
         return values
 
     def quoted(self, quote: str) -> str:

@@ -1,12 +1,15 @@
 """YAML by the 1.2 rules: ``1e-3`` is a number, ``no`` and ``on`` are words, ``0o17`` is octal and ``017`` is 17."""
 
 import re
+from collections.abc import Hashable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.files import read_regular
 
 try:
     from yaml import CSafeLoader as _Fast
@@ -14,6 +17,9 @@ except ImportError:
     from yaml import SafeLoader as _Fast  # type: ignore[assignment]
 
 _MOST_SHOWN = 60
+_MOST_DIGITS = 400
+_MOST_BYTES = 16 << 20
+_DEEPEST = 100
 _REMEDIES = {
     "mapping values are not allowed": "Write key: value, each on a line of its own with all keys in one column, and "
     "put quotes around a value that holds a colon and a space.",
@@ -62,15 +68,21 @@ for _style in (_Loader, _FastLoader, _Dumper):
 
 def _integer(loader: _Loader | _FastLoader, node: yaml.ScalarNode) -> int:
     text = str(loader.construct_scalar(node))
+    if len(text) > _MOST_DIGITS:
+        raise yaml.MarkedYAMLError(problem=f"a number of {len(text):,} digits", problem_mark=node.start_mark)
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
 
 
 def _mapping(loader: _Loader | _FastLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    for place, key in enumerate(keys):
-        if key in keys[:place]:
-            mark = node.value[place][0].start_mark
-            raise yaml.MarkedYAMLError(problem=f"the key {key!r} is given twice; leave one", problem_mark=mark)
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        # Of a key that is a list or a mapping the construction below says that it cannot be one.
+        if isinstance(key, Hashable) and key in seen:
+            shown = repr(key)[:_MOST_SHOWN]
+            problem = f"the key {shown} is given twice; leave one"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
+        seen |= {key} if isinstance(key, Hashable) else set()
     return dict(loader.construct_mapping(node, deep=True))
 
 
@@ -91,13 +103,39 @@ def load(text: str, what: str) -> Any:
 
     :raises UsageError: with the line, when it is not YAML.
     """
-    with suppress(yaml.YAMLError, ValueError, RecursionError):
+    _check_depth(text, what)
+    # What a tag such as !!timestamp makes of a value that is none can fail in any way.
+    with suppress(Exception):
         return yaml.load(text, Loader=_FastLoader)
     try:
         # Slower, and says more of what is wrong.
         return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except Exception as error:
         raise UsageError(f"{what} is not valid YAML: {_reason(error, text)}") from error
+
+
+def read_file(path: Path, what: str) -> Any:
+    """The content of a YAML file; ``what`` it was to be, for messages.
+
+    :raises UsageError: when it cannot be read, is no text, or is not YAML.
+    """
+    try:
+        return load(read_regular(path, _MOST_BYTES).decode(), str(path))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a text file, so it cannot be {what} in YAML.") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _check_depth(text: str, what: str) -> None:
+    """Refuses nesting beyond any use, which takes more than linear time, or more stack than the process has."""
+    depth = 0
+    # Events come one by one; what is wrong with the rest of the text is said when it is loaded.
+    with suppress(yaml.YAMLError, ValueError):
+        for event in yaml.parse(text, Loader=_FastLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise UsageError(f"{what} is not valid YAML: it is nested deeper than {_DEEPEST}.")
 
 
 def _reason(error: Exception, text: str) -> str:

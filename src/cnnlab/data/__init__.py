@@ -4,7 +4,7 @@ from cnnlab.data.catalogue import NamedSet, named_set, named_sets
 from cnnlab.data.check import CheckReport, Finding, check_data
 from cnnlab.data.dataset import Dataset
 from cnnlab.data.download import find
-from cnnlab.data.image_files import read_images
+from cnnlab.data.image_files import ImageFile, ImageReader, find_images, read_images
 from cnnlab.data.imageset import ImageSet, Subset, TensorImages, statistics
 from cnnlab.data.in_memory import from_arrays, from_torch
 from cnnlab.data.loading import canonical_data, load_data, parse_data
@@ -16,6 +16,8 @@ __all__ = [
     "Dataset",
     "EncodedImages",
     "Finding",
+    "ImageFile",
+    "ImageReader",
     "ImageSet",
     "MappedImages",
     "NamedSet",
@@ -24,6 +26,7 @@ __all__ = [
     "canonical_data",
     "check_data",
     "find",
+    "find_images",
     "from_arrays",
     "from_torch",
     "load_data",

@@ -29,7 +29,7 @@ from cnnlab.data.ingest import Ingested, IngestOutcome, Store
 from cnnlab.data.memmap import EncodedImages, MappedImages
 from cnnlab.data.reading import Content, Reading, SourceSplit
 
-VERSION = 2
+VERSION = 3
 CacheKind = Literal["raw", "encoded"]
 _INDEX = "index.json"
 
@@ -59,6 +59,7 @@ def entry_folder(reading: Reading, kind: CacheKind) -> Path:
         "size": options.sides,
         "resize": options.resize,
         "channels": options.channels,
+        "white": options.white,
         "kind": kind,
     }
     return cache_folder() / "decoded" / digest(key)[:40]

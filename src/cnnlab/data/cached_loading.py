@@ -8,22 +8,30 @@ from cnnlab.core.errors import DataError, StorageError
 from cnnlab.core.files import cache_folder
 from cnnlab.core.messages import warn
 from cnnlab.data.cache import CacheEntry, CacheKind, FolderStore, TooLargeError, entry_folder, locked, open_entry
+from cnnlab.data.formats import decode
 from cnnlab.data.ingest import IngestOutcome, MemoryStore, ingest
+from cnnlab.data.options import ReadOptions
 from cnnlab.data.raw_images import Survey
 from cnnlab.data.reading import Content, Reading
+from cnnlab.data.white import said_of_white
 
 _MOST_NAMED = 20
 _DISK_SHARE = 3
 
 
-def load_cached(reading: Reading) -> CacheEntry:
+def load_cached(reading: Reading, *, for_training: bool = True) -> CacheEntry:
     """The parts of a reading, fit for use.
 
+    :param for_training: whether it must be fit to train on, and not merely to score on.
     :raises DataError: when the data is unfit: damaged, contradictory, or with unreadable files and ``on_bad=refuse``.
     :raises StorageError: when decoded pictures are to be kept and cannot be.
     """
     entry = inspect(reading, strict=True)
-    _refuse_problems(reading.source.name, entry.facts["problems"])
+    facts = entry.facts
+    problems = [*facts["problems"], *(facts["training_problems"] if for_training else ())]
+    _refuse_problems(reading.source.name, problems, facts["warnings"])
+    for text in facts["warnings"]:
+        warn(f"{reading.source.name}: {text}")
     skipped = entry.facts["skipped"]
     if skipped and reading.options.on_bad == "refuse":
         raise DataError(
@@ -76,7 +84,7 @@ def _stored(reading: Reading, kind: CacheKind, strict: bool) -> CacheEntry:
 
         try:
             store, outcome = ingest(reading.source.name, content, reading.options, make_store)
-            store.finish(content, outcome, _facts(content, outcome))
+            store.finish(content, outcome, _facts(content, outcome, reading.options))
         finally:
             for store in stores:
                 store.discard()
@@ -93,25 +101,31 @@ def _in_memory(reading: Reading, strict: bool) -> CacheEntry:
         split: store.image_set(split, part, outcome.parts[split], content.classes)
         for split, part in content.parts.items()
     }
-    return CacheEntry(parts, _facts(content, outcome))
+    return CacheEntry(parts, _facts(content, outcome, reading.options))
 
 
 def _content(reading: Reading, strict: bool) -> Content:
     content = reading.source.read()
     if strict or not all(_counts(content).values()):
-        _refuse_problems(reading.source.name, content.problems)
+        _refuse_problems(reading.source.name, content.problems, content.warnings)
     return content
 
 
-def _refuse_problems(name: str, problems: Sequence[str]) -> None:
+def _refuse_problems(name: str, problems: Sequence[str], warnings: Sequence[str]) -> None:
+    """Refuses data with problems; what there is to be warned of may be the cause."""
     if problems:
-        raise DataError(f"{name}: {' '.join(problems)}")
+        raise DataError(f"{name}: {' '.join([*problems, *warnings])}")
 
 
-def _facts(content: Content, outcome: IngestOutcome) -> dict[str, Any]:
+def _facts(content: Content, outcome: IngestOutcome, options: ReadOptions) -> dict[str, Any]:
+    is_deep = content.white is not None or any(map(decode.is_deep, outcome.survey.modes))
+    white = (outcome.form.white or content.white) if is_deep else None
     return {
         "problems": list(content.problems),
-        "notes": list(content.notes),
+        "training_problems": list(content.training_problems),
+        "notes": [*content.notes, *([said_of_white(white)] if white is not None and options.white is None else [])],
+        "white": white,
+        "warnings": list(content.warnings),
         "skipped": [[bad.id, bad.reason] for bad in outcome.skipped],
         "survey": _summary(outcome.survey),
     }

@@ -85,8 +85,10 @@ def check_data(spec: Any, *, data_dir: str | Path | None = None, offline: bool =
     except DataError as error:
         return CheckReport(name, (Finding("error", str(error)),), {})
     level: Severity = "warning" if reading.options.on_bad == "skip" else "error"
-    findings += [Finding("error", text) for text in entry.facts["problems"]]
+    problems = [*entry.facts["problems"], *entry.facts["training_problems"]]
+    findings += [Finding("error", text) for text in problems]
     findings += [Finding(level, f"{item} cannot be read: {reason}.") for item, reason in entry.facts["skipped"]]
+    findings += [Finding("warning", text) for text in entry.facts["warnings"]]
     findings += [Finding("info", text) for text in entry.facts["notes"]]
     return _report(name, findings, entry)
 

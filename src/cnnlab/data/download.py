@@ -16,7 +16,7 @@ from typing import Any
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError, StorageError, UsageError
-from cnnlab.core.files import cache_folder, make_folder, storage_errors
+from cnnlab.core.files import cache_folder, file_stamp, make_folder, storage_errors, user_path
 from cnnlab.core.messages import bar_console, note, shows_bars
 from cnnlab.data.catalogue import CatalogueFile, Checksum, NamedSet, named_set
 from cnnlab.data.formats.idx import content_digest
@@ -83,12 +83,12 @@ def downloads_folder() -> Path:
 def _folders(data_dir: Path | str | None) -> list[Path]:
     folders = []
     if data_dir is not None:
-        folder = Path(data_dir).expanduser()
+        folder = user_path(data_dir)
         if not folder.is_dir():
             raise UsageError(f"the folder of data sets {folder} does not exist. Make it, or name another.")
         folders.append(folder)
     if os.environ.get("CNNLAB_DATA"):
-        folders.append(Path(os.environ["CNNLAB_DATA"]).expanduser())
+        folders.append(user_path(os.environ["CNNLAB_DATA"]))
     return [*folders, downloads_folder()]
 
 
@@ -151,8 +151,7 @@ def _matches(path: Path, checksum: Checksum) -> bool:
 
 def _mark(path: Path, checksum: Checksum) -> Path:
     """The empty file whose being there says that this state of the file was compared with its checksum."""
-    facts = path.stat()
-    key = [str(path.resolve()), facts.st_size, facts.st_mtime_ns]
+    key = [str(path.resolve()), *file_stamp(path.stat())]
     return cache_folder() / "verified" / digest([*key, checksum.algorithm, checksum.value, checksum.of_content])
 
 

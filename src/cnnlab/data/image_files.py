@@ -1,6 +1,8 @@
 """Pictures given one by one, for prediction: files, folders and archives of them."""
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -9,56 +11,135 @@ import torch
 from torch import Tensor
 
 from cnnlab.core.errors import DataError
-from cnnlab.core.messages import track
+from cnnlab.core.files import user_path
+from cnnlab.core.messages import first_few, note, track, warn
 from cnnlab.core.threads import map_ahead
-from cnnlab.data.formats.archives import open_members, read_file
-from cnnlab.data.formats.decode import Form
-from cnnlab.data.formats.folder_layout import first_few, is_image
+from cnnlab.data.formats.archives import open_members
+from cnnlab.data.formats.decode import Form, WhiteUnknownError
+from cnnlab.data.formats.folder_layout import images_among
+from cnnlab.data.formats.folders import read_file
+from cnnlab.data.formats.unread_kinds import is_unread, said_of_unread
 from cnnlab.data.options import ResizeMode
-from cnnlab.data.raw_images import RawImageFiles, UnreadableImage
+from cnnlab.data.raw_images import RawImageFiles, UnreadableImage, in_parts, largest_value
+from cnnlab.data.white import said_of_white, white_above
 
 _CHUNK = 16
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
+@dataclass(frozen=True)
+class ImageFile:
+    """A picture that can be read: a file, or one in an archive.
+
+    :param name: its path; of one in an archive ``archive.zip/name``.
+    :param read: its bytes.
+    """
+
+    name: str
+    read: Callable[[], bytes]
+
+
+def find_images(paths: Iterable[str | Path]) -> list[ImageFile]:
+    """The pictures that paths stand for, by the rules by which a folder is searched for those to train on.
+
+    Linked folders are entered, what systems leave behind is passed over, and of pictures of kinds that are not read
+    one warning tells.
+
+    :param paths: of picture files, whatever they are called, of folders with pictures anywhere in them, and of archives
+        of such.
+    :raises DataError: when there is no such path, or no picture in a folder or archive.
+    """
+    places = [user_path(path) for path in paths]
+    missing = [str(path) for path in places if not os.path.exists(path)]
+    if missing:
+        raise DataError(f"there is no picture or folder {first_few(missing)}. Check the path.")
+    return [image for path in places for image in _expanded(path)]
+
+
 def read_images(
-    paths: Iterable[str | Path], *, shape: tuple[int, int, int], resize: ResizeMode = "squash"
+    paths: Iterable[str | Path],
+    *,
+    shape: tuple[int, int, int],
+    resize: ResizeMode = "squash",
+    white: int | None = None,
 ) -> tuple[Tensor, list[str]]:
     """Pictures as a classifier takes them.
 
-    :param paths: of picture files, of folders with pictures anywhere in them, and of archives of such.
+    :param paths: as :func:`find_images` takes them.
     :param shape: channels (1 or 3), height and width that every picture is brought to.
+    :param white: the value of white in pictures of more than 8 bits; None to tell by the largest value found in them.
     :return: uint8, N×C×H×W, and the path of each picture; one in an archive is ``archive.zip/name``.
     :raises DataError: when a file is missing or is no picture, naming every such file.
     """
-    channels, height, width = shape
-    if channels not in (1, 3):
-        raise DataError(f"pictures are grey or in colour, and the classifier takes {channels} channels.")
-    files = [item for path in paths for item in _expanded(Path(path).expanduser())]
-    if not files:
+    found = find_images(paths)
+    if not found:
         raise DataError("there are no pictures among the paths given.")
-    reads = dict(files)
-    raw = RawImageFiles([name for name, _ in files], lambda name: reads[name]())
-    form = Form((height, width), resize, channels)
-    images = np.empty((len(raw), *shape), np.uint8)
-    bad: list[UnreadableImage] = []
-    starts = range(0, len(raw), _CHUNK)
-    chunks = map_ahead(lambda start: raw.load(range(start, min(start + _CHUNK, len(raw))), form), starts)
-    for chunk in track(chunks, "Reading pictures", len(starts)):
-        bad += chunk.bad
-        for place, pixels in zip(chunk.places, chunk.pixels, strict=True):
-            images[place] = pixels
+    images, names, bad = ImageReader(found, shape, resize, white).read(0, len(found))
     if bad:
         raise DataError(f"these files cannot be read as pictures: {first_few([str(item) for item in bad])}.")
-    return torch.from_numpy(images), list(raw.ids)
+    return images, names
 
 
-def _expanded(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """The pictures that a path stands for, each with what reads it."""
+class ImageReader:
+    """Reads pictures in one shape, some at a time.
+
+    :param images: all pictures that there are.
+    :param white: the value of white in those of more than 8 bits; None to tell by the largest value in all of them.
+    :raises DataError: for a shape that pictures cannot have.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[ImageFile],
+        shape: tuple[int, int, int],
+        resize: ResizeMode = "squash",
+        white: int | None = None,
+    ) -> None:
+        channels, height, width = shape
+        if channels not in (1, 3):
+            raise DataError(f"pictures are grey or in colour, and the classifier takes {channels} channels.")
+        reads = {image.name: image.read for image in images}
+        self._raw = RawImageFiles([image.name for image in images], lambda name: reads[name]())
+        self._shape, self._form = shape, Form((height, width), resize, channels, white)
+
+    def read(self, start: int, end: int) -> tuple[Tensor, list[str], list[UnreadableImage]]:
+        """The pictures from ``start`` to ``end``: uint8, N×C×H×W, their names, and those that could not be read."""
+        try:
+            return self._read(start, end)
+        except WhiteUnknownError:
+            white = white_above(largest_value([self._raw]))
+            self._form = replace(self._form, white=white)
+            note(said_of_white(white))
+            return self._read(start, end)
+
+    def _read(self, start: int, end: int) -> tuple[Tensor, list[str], list[UnreadableImage]]:
+        images = np.empty((end - start, *self._shape), np.uint8)
+        names: list[str] = []
+        bad: list[UnreadableImage] = []
+        parts = in_parts(start, end, _CHUNK)
+        chunks = map_ahead(lambda part: self._raw.load(part, self._form), parts)
+        for chunk in track(chunks, "Reading pictures", len(parts)):
+            bad += chunk.bad
+            for pixels, place in zip(chunk.pixels, chunk.places, strict=True):
+                images[len(names)] = pixels
+                names.append(self._raw.ids[place])
+        return torch.from_numpy(images[: len(names)]), names, bad
+
+
+def _expanded(path: Path) -> Iterator[ImageFile]:
+    """The pictures that a path stands for."""
     if not path.is_dir() and not path.name.lower().endswith(_ARCHIVES):
-        yield str(path), partial(read_file, path)
+        yield ImageFile(str(path), partial(read_file, path))
         return
     members = open_members(path)
-    for name in members.names:
-        if is_image(name):
-            yield f"{path}/{name}", partial(members.read, name)
+    for text in members.warnings:
+        warn(f"{path}: {text}")
+    unread = [name for name in members.names if is_unread(name)]
+    if unread:
+        warn(f"{path}: {said_of_unread(unread)}")
+    images = images_among(members.names)
+    if not images:
+        what = f"none of the {len(members.names):,} files in it is one" if members.names else "it is empty"
+        raise DataError(f"the folder {path} holds no pictures: {what}. Name a folder of pictures, or files.")
+    for name in images:
+        yield ImageFile(members.place(name), partial(members.read, name))

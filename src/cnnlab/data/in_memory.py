@@ -9,16 +9,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.core.errors import DataError, UsageError
-from cnnlab.core.messages import track
-from cnnlab.data.arrays import to_pixels
+from cnnlab.core.messages import note, track, warn
+from cnnlab.data.arrays import channels_first, channels_layout, is_deep, to_pixels, white_of
 from cnnlab.data.dataset import SPLITS, Dataset
 from cnnlab.data.duplicates import handle_duplicates
-from cnnlab.data.formats.folder_layout import SPLIT_NAMES
 from cnnlab.data.imageset import ImageSet, TensorImages
 from cnnlab.data.memmap import resident
-from cnnlab.data.splits import Share, complete
+from cnnlab.data.split_names import SPLIT_NAMES
+from cnnlab.data.splits import SplitSize, complete
 from cnnlab.data.target_columns import as_numpy, check_beyond_train, from_array, in_order
 from cnnlab.data.target_columns import class_names_of as name_classes
+from cnnlab.data.white import said_of_white
+
+_FETCHED_TWICE = 8
 
 Pair: TypeAlias = tuple[Any, Any]
 
@@ -27,8 +30,8 @@ def from_arrays(
     x: Any,
     y: Any = None,
     *,
-    validation: Share | Pair = None,
-    test: Share | Pair = None,
+    validation: SplitSize | Pair = None,
+    test: SplitSize | Pair = None,
     class_names: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     name: str = "arrays",
 ) -> Dataset:
@@ -42,20 +45,24 @@ def from_arrays(
     :param class_names: of the column ``label``, or of each column by name.
     :raises DataError: when pictures and targets do not fit together.
     """
-    pairs, shares = {"train": (x, y)}, {}
+    pairs, shares = {"train": (x, y)}, dict[str, Any]()
     for split, part in {"validation": validation, "test": test}.items():
         if isinstance(part, tuple):
             pairs[split] = _pair(split, part)
         else:
             shares[split] = part
     known = _known_names(class_names, [y for _, y in pairs.values()])
-    made = {split: (_pixels(x, split), _columns(y, split, known)) for split, (x, y) in pairs.items()}
+    white = white_of(x for x, _ in pairs.values())
+    made = {split: (_pixels(x, split, white), _columns(y, split, known)) for split, (x, y) in pairs.items()}
     check_beyond_train(
         {split: columns for split, (_, columns) in made.items()}, known, {split: f"y of {split}" for split in made}
     )
     classes = name_classes([columns for _, columns in made.values()], known)
     sets: dict[str, ImageSet] = {split: TensorImages(px, columns, classes) for split, (px, columns) in made.items()}
-    source = {"spec": name, "from": "arrays in memory"}
+    source: dict[str, Any] = {"spec": name, "from": "arrays in memory"}
+    if white is not None:
+        source |= {"white": white, "notes": [said_of_white(white)]}
+        note(said_of_white(white))
     dataset = handle_duplicates(Dataset.of(name, complete(sets, **shares), source), dedupe=False)
     return Dataset.of(name, {split: resident(part) for split, part in dataset.parts()}, dataset.source)
 
@@ -137,8 +144,8 @@ def _pair(split: str, part: tuple[Any, ...]) -> Pair:
     return part[0], part[1]
 
 
-def _pixels(x: Any, split: str) -> Tensor:
-    array = to_pixels(x, f"x of {split}")
+def _pixels(x: Any, split: str, white: int | None) -> Tensor:
+    array = to_pixels(x, f"x of {split}", white if is_deep(x) else None)
     # torch warns of arrays that may not be written to, such as those of a file.
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
@@ -172,7 +179,7 @@ def _known_names(
 
 
 def _gathered(items: Any, split: str) -> Pair:
-    images: list[NDArray[np.uint8]] = []
+    images: list[NDArray[Any]] = []
     targets: list[Any] = []
     for place in track(range(len(items)), f"Reading {split}", len(items)):
         item = _item(items, place, split)
@@ -186,7 +193,22 @@ def _gathered(items: Any, split: str) -> Pair:
     if len(shapes) > 1:
         shown = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:5])
         raise DataError(f"the pictures of {split} differ in shape ({shown}); resize them to one in the torch Dataset.")
+    _warn_of_random_items(items, images, split)
     return torch.from_numpy(np.stack(images)), _gathered_columns(targets)
+
+
+def _warn_of_random_items(items: Any, images: Sequence[NDArray[Any]], split: str) -> None:
+    """Fetches some items a second time, spread over the split: a flip may well come out the same twice."""
+    for place in sorted({number * len(images) // _FETCHED_TWICE for number in range(_FETCHED_TWICE)}):
+        again = _one_image(_item(items, place, split)[0], f"picture {place} of {split}")
+        if not np.array_equal(again, images[place]):
+            warn(
+                f"item {place} (counted from 0) of {split} is another picture each time that it is fetched, so its "
+                "Dataset holds random transforms. Items are fetched once, before the first epoch, and one draw of each "
+                "would stay for all epochs. Leave them out of the Dataset, and give them to the training: "
+                "augment=flip|shift(0.1) draws anew in every epoch, and never for validation and test."
+            )
+            return
 
 
 def _item(items: Any, place: int, split: str) -> Any:
@@ -212,9 +234,15 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
 
 
-def _one_image(image: Any, name: str) -> NDArray[np.uint8]:
+def _one_image(image: Any, name: str) -> NDArray[Any]:
     array = image if isinstance(image, Tensor | np.ndarray) else np.asarray(image)
     if array.ndim not in (2, 3):
         raise DataError(f"{name} has the shape {tuple(array.shape)}; a picture is H×W, H×W×C or C×H×W.")
-    only: NDArray[np.uint8] = to_pixels(array[None], name)[0]
+    if is_deep(array):
+        # White is told by the largest value of all pictures.
+        layout = channels_layout((1, *array.shape), name, prefer="first" if isinstance(array, Tensor) else "last")
+        images = channels_first(np.asarray(array)[None], layout)
+    else:
+        images = to_pixels(array[None], name)
+    only: NDArray[Any] = images[0]
     return only

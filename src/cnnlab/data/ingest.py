@@ -17,11 +17,12 @@ from cnnlab.core.errors import DataError
 from cnnlab.core.machine import physical_memory
 from cnnlab.core.messages import track
 from cnnlab.core.threads import map_ahead
-from cnnlab.data.formats.decode import Form
+from cnnlab.data.formats.decode import Form, WhiteUnknownError, is_deep
 from cnnlab.data.imageset import ClassNames, ImageSet, Targets, TensorImages, digest_images, image_moments
 from cnnlab.data.options import CHANNELS, ReadOptions
-from cnnlab.data.raw_images import Chunk, RawImages, Survey, UnreadableImage
+from cnnlab.data.raw_images import Chunk, RawImages, Survey, UnreadableImage, largest_value
 from cnnlab.data.reading import Content, SourceSplit
+from cnnlab.data.white import DEEPEST, white_above
 
 _CHUNK = 128
 _SAMPLE = 16
@@ -123,21 +124,21 @@ class MemoryStore(Store):
 def ingest(name: str, content: Content, options: ReadOptions, make_store: Callable[[], S]) -> tuple[S, IngestOutcome]:
     """Decodes every part into a store.
 
-    :param make_store: called once, or a second time when pictures taken to be all grey turn out not to be.
+    :param make_store: called once, and again when pictures taken to be all grey, or of 8 bits, turn out not to be.
     Files that are no pictures are left out and told of in the outcome.
 
     :raises MixedSizesError: when sizes differ and none was asked for.
     :raises DataError: when no picture of a part can be read.
     """
-    form = Form(options.sides, options.resize, CHANNELS.get(options.channels))
-    if form.channels is None and _seems_coloured(content, form):
-        form = replace(form, channels=3)
-    try:
+    form = _foreseen(content, Form(options.sides, options.resize, CHANNELS.get(options.channels), options.white))
+    while True:
         store = make_store()
-        return store, _ingest(name, content, form, store)
-    except _ColourMetError:
-        store = make_store()
-        return store, _ingest(name, content, replace(form, channels=3), store)
+        try:
+            return store, _ingest(name, content, form, store)
+        except _ColourMetError:
+            form = replace(form, channels=3)
+        except WhiteUnknownError:
+            form = replace(form, white=_white_of(content))
 
 
 def _ingest(name: str, content: Content, form: Form, store: Store) -> IngestOutcome:
@@ -201,15 +202,22 @@ def _check_shape(name: str, pixels: NDArray[np.uint8], known: dict[str, Ingested
         raise MixedSizesError(name, survey.sizes)
 
 
-def _seems_coloured(content: Content, form: Form) -> bool:
-    """Whether any of some pictures spread over every part has colour."""
+def _foreseen(content: Content, form: Form) -> Form:
+    """The form with what some pictures, spread over every part, show: whether there is colour, and more than 8 bits."""
     for part in content.parts.values():
         step = max(1, len(part.images) // _SAMPLE)
         for place in range(0, len(part.images), step) if part.images.has_modes else ():
-            chunk = part.images.load(range(place, place + 1), form)
-            if any(len(image) > 1 for image in chunk.pixels):
-                return True
-    return False
+            chunk = part.images.load(range(place, place + 1), replace(form, white=form.white or DEEPEST))
+            if form.white is None and any(map(is_deep, chunk.survey.modes)):
+                form = replace(form, white=_white_of(content))
+            if form.channels is None and any(len(image) > 1 for image in chunk.pixels):
+                return replace(form, channels=3)
+    return form
+
+
+def _white_of(content: Content) -> int:
+    """White by the largest value in all pictures of more than 8 bits."""
+    return white_above(largest_value([part.images for part in content.parts.values()]))
 
 
 def _shape(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:

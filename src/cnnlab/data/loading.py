@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from cnnlab.core.errors import UsageError
-from cnnlab.core.messages import announcing
+from cnnlab.core.messages import announcing, note, warn
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
@@ -20,18 +20,20 @@ from cnnlab.data.in_memory import are_splits, from_arrays, from_splits, from_tor
 from cnnlab.data.memmap import resident
 from cnnlab.data.paths import as_call
 from cnnlab.data.reading import Reading, SearchPath, readers
-from cnnlab.data.splits import Share, complete
+from cnnlab.data.splits import SplitSize, complete
 from cnnlab.data.splits import subset as take_subset
+from cnnlab.data.target_columns import LABEL
 
 
 def load_data(
     spec: Any,
     *,
-    validation: Share = None,
-    test: Share = None,
+    validation: SplitSize = None,
+    test: SplitSize = None,
     subset: int | float | None = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
+    for_training: bool = True,
 ) -> Dataset:
     """The data set that ``spec`` names, with train, validation and test.
 
@@ -45,23 +47,45 @@ def load_data(
     :param subset: a count or fraction of train to keep, stratified; None for all.
     :param data_dir: where to look for files besides the current folder and ``CNNLAB_DATA``.
     :param offline: whether never to download.
+    :param for_training: whether it must be fit to train on; to score on, pictures of some of the classes will do.
     :raises DataError: when the data is missing, damaged or contradicts itself.
     :raises UsageError: when the spec or a split cannot be meant.
     """
     what = str(spec) if is_spec(spec) and not isinstance(spec, Mapping) else "the data"
     with announcing(f"reading {what}"):
-        return _loaded(spec, SearchPath.at(data_dir, offline), validation, test, subset)
+        whole, dedupe = _whole(spec, SearchPath.at(data_dir, offline), for_training)
+        if for_training:
+            _warn_of_labels_from_one(whole)
+        return _divided(whole, dedupe, validation, test, subset, for_training)
 
 
-def _loaded(spec: Any, place: SearchPath, validation: Share, test: Share, subset: int | float | None) -> Dataset:
-    dataset, dedupe = _whole(spec, place)
-    parts = complete(dict(dataset.parts()), validation, test)
+def _divided(
+    dataset: Dataset,
+    dedupe: bool,
+    validation: SplitSize,
+    test: SplitSize,
+    subset: int | float | None,
+    for_training: bool,
+) -> Dataset:
+    parts = complete(dict(dataset.parts()), validation, test, for_training=for_training)
     carved = [split for split in parts if split not in dict(dataset.parts())]
     carved = [*dataset.source.get("carved", ()), *carved]
     dataset = handle_duplicates(Dataset.of(dataset.name, parts, {**dataset.source, "carved": carved}), dedupe=dedupe)
     train = dataset.train if subset is None else take_subset(dataset.train, subset)
     parts = {**dict(dataset.parts()), "train": train}
     return Dataset.of(dataset.name, {split: resident(part) for split, part in parts.items()}, dataset.source)
+
+
+def _warn_of_labels_from_one(dataset: Dataset) -> None:
+    """Says that a network would have an output for a class 0 of which there are no pictures."""
+    names, labels = dataset.classes.get(LABEL, ()), dataset.train.targets.get(LABEL)
+    is_numbered = len(names) > 1 and names == tuple(map(str, range(len(names))))
+    if labels is None or not is_numbered or not len(labels) or int(labels.min()) == 0:
+        return
+    warn(
+        f"{dataset.name}: the labels go from {int(labels.min())} to {len(names) - 1}, and classes are counted from 0, "
+        "so that there are classes without pictures. Number them from 0, or give their names."
+    )
 
 
 def parse_data(spec: Any, data_dir: str | Path | None = None) -> BoundCall[Reading]:
@@ -84,7 +108,7 @@ def is_spec(spec: Any) -> bool:
     return isinstance(spec, str | Path | Call | BoundCall) or (isinstance(spec, Mapping) and "name" in spec)
 
 
-def _whole(spec: Any, place: SearchPath) -> tuple[Dataset, bool]:
+def _whole(spec: Any, place: SearchPath, for_training: bool) -> tuple[Dataset, bool]:
     """The data as it comes, before splits are carved; and whether duplicates are to be dropped."""
     if isinstance(spec, Dataset):
         return spec, bool(spec.source.get("dropped_duplicates"))
@@ -94,8 +118,10 @@ def _whole(spec: Any, place: SearchPath) -> tuple[Dataset, bool]:
         return _of_objects(spec), False
     bound = parse_data(spec, place.data_dir)
     reading = bound.build(place=place)
-    entry = load_cached(reading)
-    facts = {key: entry.facts[key] for key in ("skipped", "notes")}
+    entry = load_cached(reading, for_training=for_training)
+    for text in entry.facts["notes"]:
+        note(f"{reading.source.name}: {text}")
+    facts = {key: entry.facts[key] for key in ("skipped", "notes", "warnings", "white")}
     source = {"spec": str(bound), **reading.source.facts, **facts}
     return Dataset.of(reading.source.name, entry.parts, source), reading.options.dedupe
 

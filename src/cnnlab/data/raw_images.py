@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.messages import track
+from cnnlab.core.threads import map_ahead
 from cnnlab.data.arrays import Layout, channels_first, to_bytes
 from cnnlab.data.formats.decode import BadImageError, DecodedImage, Form, decode, to_form
+from cnnlab.data.formats.decode import largest_value as largest_value_in
+from cnnlab.data.formats.unread_kinds import why_unread
 from cnnlab.data.imageset import Numbered
+
+_CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,11 @@ class Chunk:
     files: Sequence[bytes] = ()
 
 
+def in_parts(start: int, end: int, size: int) -> list[range]:
+    """The places from ``start`` to ``end``, so many at a time."""
+    return [range(place, min(place + size, end)) for place in range(start, end, size)]
+
+
 class RawImages(ABC):
     """N pictures that can be read in chunks, from several threads at once."""
 
@@ -68,10 +81,20 @@ class RawImages(ABC):
     def load(self, places: range, form: Form) -> Chunk:
         """The pictures at these places, in the given form."""
 
+    def largest_value(self, places: range) -> int:
+        """The largest value in those of these pictures that have more than 8 bits; 0 where none has."""
+        return 0
+
     @property
     def has_modes(self) -> bool:
         """Whether each may be grey or coloured by itself, as files may."""
         return False
+
+
+def largest_value(images: Sequence[RawImages]) -> int:
+    """The largest value in all pictures of more than 8 bits; 0 where there are none."""
+    parts = [partial(some.largest_value, places) for some in images for places in in_parts(0, len(some), _CHUNK)]
+    return max(track(map_ahead(lambda part: part(), parts), "Looking for white", len(parts)), default=0)
 
 
 class RawImageFiles(RawImages):
@@ -95,12 +118,20 @@ class RawImageFiles(RawImages):
                 content = self._content(place)
                 decoded.append(decode(content, form))
             except BadImageError as error:
-                bad.append(UnreadableImage(self.ids[place], str(error)))
+                bad.append(UnreadableImage(self.ids[place], why_unread(self.ids[place]) or str(error)))
             else:
                 files.append(content)
                 kept.append(place)
         survey = Survey(Counter(image.mode for image in decoded), Counter(image.size for image in decoded))
         return Chunk([image.pixels for image in decoded], kept, bad, survey, files)
+
+    def largest_value(self, places: range) -> int:
+        """Decodes the files of more than 8 bits."""
+        largest = 0
+        for place in places:
+            with suppress(BadImageError):
+                largest = max(largest, largest_value_in(self._content(place)) or 0)
+        return largest
 
     def _content(self, place: int) -> bytes:
         try:
@@ -118,17 +149,17 @@ class RawImageArrays(RawImages):
     """Pictures in an array, or in anything with a shape that gives arrays when sliced.
 
     :param layout: where the channels are; see :func:`~cnnlab.data.arrays.channels_layout`.
-    :param top: the value of white where the numbers are floats.
+    :param white: the value of white, where the kind of the numbers does not say it.
     """
 
-    def __init__(self, array: Any, name: str, layout: Layout | None, top: float | None = None) -> None:
+    def __init__(self, array: Any, name: str, layout: Layout | None, white: float | None = None) -> None:
         self.ids = Numbered(array.shape[0])
-        self._array, self._name, self._layout, self._top = array, name, layout, top
+        self._array, self._name, self._layout, self._white = array, name, layout, white
 
     def load(self, places: range, form: Form) -> Chunk:
         """Slices the array; pictures that need another size or other channels are converted one by one."""
         values = np.asarray(self._array[places.start : places.stop])
-        pixels = channels_first(to_bytes(values, self._name, self._top), self._layout)
+        pixels = channels_first(to_bytes(values, self._name, form.white or self._white), self._layout)
         return arranged(pixels, places, form)
 
 

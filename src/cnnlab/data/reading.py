@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.errors import DataError
+from cnnlab.core.errors import DataError, UsageError
+from cnnlab.core.files import user_path
 from cnnlab.core.registry import Registry
 from cnnlab.data.imageset import Targets
 from cnnlab.data.options import ReadOptions
@@ -35,18 +36,18 @@ class SearchPath:
     @classmethod
     def at(cls, data_dir: str | Path | None = None, offline: bool = False) -> "SearchPath":
         """The place with the folder of data sets that a person named, if any."""
-        return cls(Path(data_dir).expanduser() if data_dir else None, offline)
+        return cls(user_path(data_dir) if data_dir else None, offline)
 
     def folders(self) -> list[Path]:
         """The folders that a relative path may start from."""
         named = os.environ.get("CNNLAB_DATA")
-        return [Path(), *([self.data_dir] if self.data_dir else []), *([Path(named).expanduser()] if named else [])]
+        return [Path(), *([self.data_dir] if self.data_dir else []), *([user_path(named)] if named else [])]
 
     def look(self, path: str) -> Path | None:
         """The first file or folder of that path, or None."""
         # What cannot be a path, being too long or of an unknown user, is none.
-        with suppress(OSError, RuntimeError):
-            wanted = Path(path).expanduser()
+        with suppress(OSError, ValueError, UsageError):
+            wanted = user_path(path)
             candidates = (folder / wanted for folder in self.folders())
             return next((candidate for candidate in candidates if candidate.exists()), None)
         return None
@@ -81,13 +82,19 @@ class Content:
     :param parts: by the name of the split; ``train`` is always there.
     :param classes: names of the classes of each column that holds classes.
     :param problems: what makes the data unfit for use, one sentence each.
+    :param training_problems: what makes it unfit to train on, though not to score on.
     :param notes: what a person may want to know, one sentence each.
+    :param warnings: what a person should know, one sentence each.
+    :param white: the value of white in arrays of more than 8 bits, where it was found by the largest.
     """
 
     parts: Mapping[str, SourceSplit]
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    training_problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    white: int | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from cnnlab.core.messages import warn
 from cnnlab.core.seeds import generator
 from cnnlab.data.imageset import ImageSet
 
-Share: TypeAlias = int | float | None
+SplitSize: TypeAlias = int | float | None
 """A count of pictures, a fraction between 0 and 1, or None for the default."""
 
 SEED = 0
@@ -25,13 +25,16 @@ _DEFAULTS = {"test": ("a fifth", 0.2, None), "validation": ("a tenth", 0.1, _VAL
 """What is set aside by default, in this order: in words, as a fraction of what train then has, and at most."""
 
 
-def complete(parts: Mapping[str, ImageSet], validation: Share = None, test: Share = None) -> dict[str, ImageSet]:
+def complete(
+    parts: Mapping[str, ImageSet], validation: SplitSize = None, test: SplitSize = None, *, for_training: bool = True
+) -> dict[str, ImageSet]:
     """The splits of a set, with those carved off train that it lacks; 0 leaves a split out.
 
     By default test is a fifth, and validation a tenth of what is then left, at most 5,000. A fraction for ``test`` is
     of the whole train part, one for ``validation`` of what test leaves. A set of so few pictures that a default share
     is none of them goes without that split, with a warning.
 
+    :param for_training: whether a set that is too small to be trained on is refused or warned of.
     :raises UsageError: when a split that the set has already is asked for in another size.
     """
     done = dict(parts)
@@ -40,10 +43,13 @@ def complete(parts: Mapping[str, ImageSet], validation: Share = None, test: Shar
             _own_split(done, name, share)
             continue
         total = len(done["train"])
-        count = _default_count(name, total) if share is None else count_of(name, share, total)
+        if share is None:
+            count = _default_count(name, total) if for_training or total > 1 else 0
+        else:
+            count = count_of(name, share, total)
         if count:
             done["train"], done[name] = _carve(done["train"], name, count)
-        elif share is None:
+        elif share is None and for_training:
             warn(f"{none_set_aside(name, total)} Give more pictures, a count as in {name}=1, or {name}=0 for none.")
     return done
 
@@ -156,7 +162,7 @@ def _default_count(name: str, total: int) -> int:
     return min(round(total * fraction), most or total)
 
 
-def _own_split(parts: dict[str, ImageSet], name: str, share: Share) -> None:
+def _own_split(parts: dict[str, ImageSet], name: str, share: SplitSize) -> None:
     if share is None or share == len(parts[name]):
         return
     if share != 0 or isinstance(share, bool):

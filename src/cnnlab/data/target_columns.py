@@ -1,5 +1,6 @@
 """Target columns: from numbers and names to int64 class indices or float32 numbers."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.sinks import visible
+from cnnlab.data.arrays import as_array
 from cnnlab.data.imageset import check_range
 
 LABEL = "label"
@@ -47,6 +50,8 @@ def from_text(column: str, values: Sequence[str], *, is_label: bool) -> tuple[Te
 
     :raises DataError: when a value is missing or infinite.
     """
+    # Composed and decomposed letters, as systems differ in, are the same.
+    values = [visible(unicodedata.normalize("NFC", value)) for value in values]
     missing = [place for place, value in enumerate(values) if not value.strip()]
     if missing:
         raise DataError(
@@ -103,11 +108,8 @@ def as_numpy(column: str, values: Any) -> NDArray[Any]:
 
     :raises DataError: when they are rows of different lengths.
     """
-    if isinstance(values, Tensor):
-        array: NDArray[Any] = values.detach().cpu().numpy()
-        return array
     try:
-        return np.asarray(values)
+        return as_array(values, column)
     except ValueError as error:
         raise DataError(f"{column} holds values of different lengths; there must be one for each picture.") from error
 

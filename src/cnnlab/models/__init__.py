@@ -21,7 +21,7 @@ from cnnlab.models.layer_strings import layers
 from cnnlab.models.networks import ModelSpec, architectures, build_network, canonical_model, parse_model
 from cnnlab.models.penalties import penalty
 from cnnlab.models.perturbing import Perturbation, perturbed
-from cnnlab.models.predictable import Predictable
+from cnnlab.models.predictable import Predictable, require_gradient
 from cnnlab.models.pretrained_classifier import pretrained
 from cnnlab.models.pretrained_weights import StartingWeights, load_into, moments_for, starting_weights
 from cnnlab.models.summaries import LayerRow, NetworkSummary, multiply_adds, summary
@@ -55,6 +55,7 @@ __all__ = [
     "penalty",
     "perturbed",
     "pretrained",
+    "require_gradient",
     "save_classifier",
     "starting_weights",
     "summary",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import read
 from cnnlab.models.backbone import IMAGENET, Backbone, Origin, timm_settings
-from cnnlab.models.basic_layers import Rate
+from cnnlab.models.basic_layers import DropRate
 from cnnlab.models.cpu_kernels import Sequential
 from cnnlab.models.initialisers import initialise
 from cnnlab.models.input_adapters import Grey, Size, adapters, channels_seen, target
@@ -67,7 +67,7 @@ def alexnet(
     shape: Shape,
     outputs: int,
     weights: str | None = None,
-    dropout: Rate = _DROPOUT,
+    dropout: DropRate = _DROPOUT,
     size: Size = "auto",
     grey: Grey = "repeat",
     head: str | None = None,
@@ -89,7 +89,7 @@ def vgg16(
     shape: Shape,
     outputs: int,
     weights: str | None = None,
-    dropout: Rate = _DROPOUT,
+    dropout: DropRate = _DROPOUT,
     size: Size = "auto",
     grey: Grey = "repeat",
     head: str | None = None,
@@ -103,7 +103,7 @@ def vgg19(
     shape: Shape,
     outputs: int,
     weights: str | None = None,
-    dropout: Rate = _DROPOUT,
+    dropout: DropRate = _DROPOUT,
     size: Size = "auto",
     grey: Grey = "repeat",
     head: str | None = None,
@@ -117,7 +117,7 @@ def squeezenet1_1(
     shape: Shape,
     outputs: int,
     weights: str | None = None,
-    dropout: Rate = _DROPOUT,
+    dropout: DropRate = _DROPOUT,
     size: Size = "auto",
     grey: Grey = "repeat",
     head: Literal["dense", "conv"] | str | None = "dense",
@@ -135,7 +135,7 @@ def resnet50v2(
     shape: Shape,
     outputs: int,
     weights: str | None = None,
-    dropout: Rate = 0.0,
+    dropout: DropRate = 0.0,
     size: Size = "auto",
     grey: Grey = "repeat",
     head: str | None = None,
@@ -153,7 +153,7 @@ def efficientnetv2_b0(
     shape: Shape,
     outputs: int,
     weights: str | None = None,
-    dropout: Rate = 0.0,
+    dropout: DropRate = 0.0,
     size: Size = "auto",
     grey: Grey = "repeat",
     head: str | None = None,
@@ -172,7 +172,7 @@ def timm(
     outputs: int,
     name: str,
     weights: str | None = None,
-    dropout: Rate = 0.0,
+    dropout: DropRate = 0.0,
     size: Size = "auto",
     grey: Grey = "repeat",
     head: str | None = None,

@@ -28,11 +28,11 @@ Sides: TypeAlias = Count | tuple[Count, Count]
 _Edge: TypeAlias = Annotated[int, Range(0)]
 Padding: TypeAlias = _Edge | Literal["same", "valid"] | tuple[_Edge, _Edge]
 """Pixels on every side, or above and below and then left and right; ``valid`` is none, ``same`` keeps the size."""
-Rate: TypeAlias = Annotated[float, Range(0, 1, open_high=True)]
+DropRate: TypeAlias = Annotated[float, Range(0, 1, open_high=True)]
 """A probability of dropping, below 1."""
 
 
-Penalized: TypeAlias = tuple[Literal["kernel", "bias"], ...]
+PenalizedWeights: TypeAlias = tuple[Literal["kernel", "bias"], ...]
 """What the penalties ``l1`` and ``l2`` act on."""
 
 
@@ -66,7 +66,7 @@ def conv(
     bias_init: Initialiser = "default",
     l1: NonNegative = 0.0,
     l2: NonNegative = 0.0,
-    penalize: Penalized = ("kernel",),
+    penalize: PenalizedWeights = ("kernel",),
 ) -> Layer:
     """A convolution; ``padding=same`` keeps the size at stride 1.
 
@@ -103,7 +103,7 @@ def dense(
     bias_init: Initialiser = "default",
     l1: NonNegative = 0.0,
     l2: NonNegative = 0.0,
-    penalize: Penalized = ("kernel",),
+    penalize: PenalizedWeights = ("kernel",),
 ) -> Layer:
     """A fully connected layer; a feature map is flattened before it."""
     (inputs,) = place.shape
@@ -122,7 +122,7 @@ def head(
     bias_init: Initialiser = "default",
     l1: NonNegative = 0.0,
     l2: NonNegative = 0.0,
-    penalize: Penalized = ("kernel",),
+    penalize: PenalizedWeights = ("kernel",),
 ) -> Layer:
     """The last dense layer, as wide as the objective asks; it follows by itself where it is not written."""
     if place.outputs is None:
@@ -204,7 +204,7 @@ def flatten(place: LayerContext) -> Layer:
 
 
 @layers.register("dropout")
-def dropout(place: LayerContext, p: Rate = 0.5, by: Literal["element", "channel"] = "element") -> Layer:
+def dropout(place: LayerContext, p: DropRate = 0.5, by: Literal["element", "channel"] = "element") -> Layer:
     """Drops numbers, or whole channels, with probability ``p`` while training and scales the rest up."""
     if by == "channel":
         place.feature_map()
@@ -213,7 +213,7 @@ def dropout(place: LayerContext, p: Rate = 0.5, by: Literal["element", "channel"
 
 
 @layers.register("alpha_dropout")
-def alpha_dropout(place: LayerContext, p: Rate = 0.5) -> Layer:
+def alpha_dropout(place: LayerContext, p: DropRate = 0.5) -> Layer:
     """Dropout that keeps the mean and variance which SELU strives for (Klambauer et al. 2017)."""
     return Layer(nn.AlphaDropout(p), place.shape)
 

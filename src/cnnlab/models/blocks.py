@@ -4,7 +4,7 @@ from typing import Literal
 
 from cnnlab.core.arguments import Count
 from cnnlab.core.spec import Call, read
-from cnnlab.models.basic_layers import Rate
+from cnnlab.models.basic_layers import DropRate
 from cnnlab.models.initialisers import Initialiser
 from cnnlab.models.layer_defaults import Activation, LayerDefaults, layer, widened
 from cnnlab.models.layer_strings import Layer, LayerContext, layers, stack
@@ -25,7 +25,7 @@ def residual(
     join: Literal["add", "concat"] = "add",
     batch_norm: bool = True,
     activation: Activation = "relu",
-    dropout: Rate = 0.0,
+    dropout: DropRate = 0.0,
     init: Initialiser = "default",
 ) -> Layer:
     """Convolutions and a way around them, whose results are added (He et al. 2016) or concatenated.

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import ModelFileError, UsageError
-from cnnlab.core.files import write_bytes
+from cnnlab.core.files import open_regular, write_bytes
 from cnnlab.core.hooks import opener
+from cnnlab.core.sinks import visible
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.networks import build_network, is_built_in
 from cnnlab.models.predictable import ResizeMode
 from cnnlab.models.shapes import format_shape
+from cnnlab.objectives import restore_objective
 
 FORMAT = 1
 """Counts up whenever an older cnnlab could not read what is written."""
@@ -37,7 +39,7 @@ class _Facts(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     format: int
-    shape: list[int] = Field(min_length=3, max_length=3)
+    shape: list[Annotated[int, Field(ge=1)]] = Field(min_length=3, max_length=3)
     mean: list[float]
     std: list[float]
     classes: dict[str, list[str]]
@@ -47,6 +49,7 @@ class _Facts(BaseModel):
     permute: int | None
     resize: ResizeMode
     extra: dict[str, Any]
+    white: int | None = None
 
 
 def save_classifier(path: Path | str, classifier: Classifier, extra: Mapping[str, Any] | None = None) -> None:
@@ -71,9 +74,10 @@ def save_classifier(path: Path | str, classifier: Classifier, extra: Mapping[str
         permute=classifier.permute,
         resize=classifier.resize,
         extra={**classifier.extra, **(extra or {})},
+        white=classifier.white,
     )
     try:
-        text = canonical_json(facts.model_dump())
+        text = canonical_json(facts.model_dump(exclude_defaults=True))
     except (TypeError, ValueError) as error:
         raise UsageError(f"extra holds what plain JSON cannot ({error}).") from error
     write_bytes(Path(path), save(tensors, metadata={_KEY: text}))
@@ -104,13 +108,30 @@ def load_classifier(path: Path | str, network: nn.Module | None = None) -> Class
         network = network or _rebuilt(path, facts)
         _fill(path, network, tensors, what)
         arguments = facts.model_dump(exclude={"format", "outputs", "extra"})
+        # They may be anybody's words.
+        arguments["classes"] = {name: list(map(visible, words)) for name, words in facts.classes.items()}
         classifier = Classifier(network, **arguments)
+        _check_outputs(path, facts, classifier)
     except UsageError as error:
         raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
     classifier.extra = facts.extra
     # Channels last is how networks are trained; another layout gives other roundings.
     classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return classifier.eval()
+
+
+def _check_outputs(path: Path, facts: _Facts, classifier: Classifier) -> None:
+    """Refuses an objective that expects another number of outputs than the network has."""
+    try:
+        wanted = sum(restore_objective(facts.objective, classifier.classes).heads.values())
+    except UsageError:
+        # Of another package's making, perhaps: it is asked for when the outputs are to be understood.
+        return
+    if facts.outputs not in (None, wanted):
+        raise ModelFileError(
+            f"{path} holds a network of {facts.outputs} outputs, and its objective, {facts.objective[:80]}, is for "
+            f"{wanted}. Take a whole copy of it."
+        )
 
 
 def stored_moments(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
@@ -131,7 +152,7 @@ def refuse_foreign(path: Path, remedy: str = "Give a model.safetensors that cnnl
     if path.is_dir():
         raise ModelFileError(f"{path} is a folder; name the model.safetensors in it.")
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(9)
     except FileNotFoundError as error:
         raise ModelFileError(f"there is no model file {path}.") from error

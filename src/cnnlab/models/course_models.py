@@ -7,7 +7,7 @@ from typing import Literal
 
 from cnnlab.core.arguments import Count, NonNegative, Positive
 from cnnlab.core.spec import Call
-from cnnlab.models.basic_layers import Rate
+from cnnlab.models.basic_layers import DropRate
 from cnnlab.models.initialisers import Initialiser
 from cnnlab.models.layer_defaults import Activation, LayerDefaults, Penalized, layer, widened
 from cnnlab.models.networks import ArchitecturePlan, architectures
@@ -103,8 +103,8 @@ def cifar_net(
     dense_norm: bool = False,
     norm_at: Literal["before", "after"] = "before",
     pooling: Literal["max", "avg"] = "max",
-    conv_dropout: Rate = 0.25,
-    dropout: Rate = 0.25,
+    conv_dropout: DropRate = 0.25,
+    dropout: DropRate = 0.25,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
     l1: NonNegative = 0.0,

@@ -9,12 +9,17 @@ from torch import Tensor, nn
 from cnnlab.core.errors import UsageError
 from cnnlab.core.seeds import SampleDraws, generator, scope
 from cnnlab.models.inference import autocast, evaluating
+from cnnlab.models.predictable import require_gradient
 from cnnlab.models.shapes import format_shape
 from cnnlab.objectives import Objective, Targets
 
 
 class Perturbation(Protocol):
-    """What is registered with :data:`cnnlab.core.hooks.perturbations`: changes pixels, N×C×H×W in [0, 1]."""
+    """What is registered with :data:`cnnlab.core.hooks.perturbations`: changes pixels, N×C×H×W in [0, 1].
+
+    One that never goes by the gradient has an attribute ``needs_gradient`` that is False, and is done to the pictures
+    of a model without one, too.
+    """
 
     def __call__(
         self,
@@ -56,8 +61,11 @@ def perturbed(
     :param index: which batch it is, such as epoch and step.
     :param count: pictures of the whole batch, of which these are those from ``start`` on; these alone unless given.
     :param forward: the classifier in its compiled form.
-    :raises UsageError: when a perturbation gives other than pixels of the same shape.
+    :raises UsageError: when a perturbation gives other than pixels of the same shape, or needs a gradient of a model
+        that has none.
     """
+    if any(getattr(perturbation, "needs_gradient", True) for perturbation in perturbations):
+        require_gradient(classifier, "a perturbation goes by it")
     device, part = pixels.device, slice(start, start + len(pixels))
     for number, perturbation in enumerate(perturbations):
         place = (*index, number)

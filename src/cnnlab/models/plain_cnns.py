@@ -8,7 +8,7 @@ from cnnlab.core.arguments import Count, NonNegative, Positive
 from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import RegistryEntry
 from cnnlab.core.spec import Call
-from cnnlab.models.basic_layers import Rate
+from cnnlab.models.basic_layers import DropRate
 from cnnlab.models.initialisers import Initialiser
 from cnnlab.models.layer_defaults import Activation, LayerDefaults, Penalized, layer, widened
 from cnnlab.models.networks import ArchitecturePlan, architectures
@@ -29,9 +29,9 @@ def pattern(
     batch_norm: bool = False,
     dense_norm: bool = False,
     norm_at: Literal["before", "after"] = "before",
-    dropout: Rate = 0.0,
-    conv_dropout: Rate = 0.0,
-    input_dropout: Rate = 0.0,
+    dropout: DropRate = 0.0,
+    conv_dropout: DropRate = 0.0,
+    input_dropout: DropRate = 0.0,
     alpha_dropout: bool = False,
     pooling: Literal["max", "avg"] = "max",
     pool: Count = 2,
@@ -103,8 +103,8 @@ def mlp(
     activation: Activation = "relu",
     batch_norm: bool = False,
     norm_at: Literal["before", "after"] = "before",
-    dropout: Rate = 0.0,
-    input_dropout: Rate = 0.0,
+    dropout: DropRate = 0.0,
+    input_dropout: DropRate = 0.0,
     alpha_dropout: bool = False,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
@@ -130,7 +130,7 @@ def lenet5(
     activation: Activation = "tanh",
     pooling: Literal["max", "avg"] = "avg",
     width: Positive = 1.0,
-    dropout: Rate = 0.0,
+    dropout: DropRate = 0.0,
     init: Initialiser = "default",
     bias_init: Initialiser = "default",
     l1: NonNegative = 0.0,

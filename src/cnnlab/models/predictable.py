@@ -4,6 +4,8 @@ from typing import Literal, TypeAlias
 
 from torch import nn
 
+from cnnlab.core.errors import UsageError
+
 ResizeMode: TypeAlias = Literal["squash", "crop", "pad"]
 
 
@@ -15,6 +17,7 @@ class Predictable(nn.Module):
 
     :param shape: channels, height and width of the pictures.
     :param resize: how pictures of another size are brought to ``shape``.
+    :param white: the value of white in pictures of more than 8 bits, where it was trained on such.
     :param classes: class names of each target column that holds classes.
     :param objective: canonical spec of the objective, which says what the outputs mean.
     :param has_gradient: whether the outputs can be differentiated by the pixels; those of a vote cannot.
@@ -22,6 +25,20 @@ class Predictable(nn.Module):
 
     shape: tuple[int, int, int]
     resize: ResizeMode
+    white: int | None = None
     classes: dict[str, tuple[str, ...]]
     objective: str
     has_gradient: bool = True
+
+
+def require_gradient(model: nn.Module, reason: str) -> None:
+    """Refuses a model that has no gradient, for tools that go by it.
+
+    :param reason: what it is wanted for, as half a sentence, such as ``saliency is one``.
+    :raises UsageError: naming the remedy.
+    """
+    if isinstance(model, Predictable) and not model.has_gradient:
+        raise UsageError(
+            f"{reason}, and the outputs of this {type(model).__name__.lower()} have no gradient by the pixels. Take "
+            "one of the models that it is made of."
+        )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cnnlab.core.digests import file_digest
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
-from cnnlab.core.files import cache_folder, make_folder
+from cnnlab.core.files import cache_folder, make_folder, user_path
 from cnnlab.core.hooks import open_stored
 from cnnlab.core.messages import note
 from cnnlab.core.registry import BoundCall
@@ -81,8 +81,8 @@ def file_of(named: str) -> Path:
 
     :raises ModelFileError: where there is none.
     """
-    path = Path(named).expanduser()
-    if not path.exists():
+    path = user_path(named)
+    if not os.path.exists(path):
         raise ModelFileError(
             f"there is no model file {path}. Check the path; or write weights=imagenet, or weights=run:NAME for "
             "those of an earlier run."

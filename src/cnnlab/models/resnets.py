@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from cnnlab.core.arguments import Count, Positive, Range
 from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import Call
-from cnnlab.models.basic_layers import Rate
+from cnnlab.models.basic_layers import DropRate
 from cnnlab.models.initialisers import Initialiser
 from cnnlab.models.layer_defaults import Activation, LayerDefaults, layer, widened
 from cnnlab.models.networks import ArchitecturePlan, architectures
@@ -23,7 +23,7 @@ def resnet(
     stem: Literal["small", "large"] = "small",
     width: Positive = 1.0,
     activation: Activation = "relu",
-    dropout: Rate = 0.0,
+    dropout: DropRate = 0.0,
     init: Initialiser = "default",
 ) -> ArchitecturePlan:
     """A residual network (He et al. 2016): stages of blocks, each after the first at half the size of the one before.
@@ -51,7 +51,7 @@ def wide_resnet(
     depth: Annotated[int, Range(10)] = 16,
     width: Positive = 4.0,
     activation: Activation = "relu",
-    dropout: Rate = 0.0,
+    dropout: DropRate = 0.0,
     init: Initialiser = "default",
 ) -> ArchitecturePlan:
     """WideResNet (Zagoruyko and Komodakis 2016): preactivated blocks of 16, 32 and 64 filters times ``width``.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import DataError
-from cnnlab.core.files import write_text
+from cnnlab.core.files import open_regular, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,13 +36,17 @@ def read_history(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as file:
             lines = list(csv.reader(file))
     except FileNotFoundError:
         return pd.DataFrame()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is damaged: {getattr(error, 'strerror', error)}. Put the file back.") from error
     columns, rows = (lines[0], lines[1:]) if lines else ([], [])
-    if any(len(row) != len(columns) for row in rows):
-        raise DataError(f"{path} is damaged: its rows differ in length. Put the file back from a copy.")
+    if any(len(row) != len(columns) for row in rows) or len(set(columns)) < len(columns):
+        raise DataError(
+            f"{path} is damaged: its rows differ in length, or two columns have one name. Put the file back."
+        )
     return pd.DataFrame({name: _values([row[place] for row in rows]) for place, name in enumerate(columns)})
 
 

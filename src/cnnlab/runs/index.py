@@ -1,7 +1,7 @@
 """The index over the runs of one folder: what their ``run.json`` say, kept in one SQLite file.
 
 The folders are the truth and the file only saves reading them again: an entry counts for as long as the file it was
-read from is the same by inode, size and time. Without the file, or the right to write it, listing is only slower.
+read from is the same by inode, size and times. Without the file, or the right to write it, listing is only slower.
 """
 
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import CnnlabError, RunNotFoundError
+from cnnlab.core.files import file_stamp
 from cnnlab.runs import record
 
 INDEX = ".index.sqlite"
@@ -108,7 +109,7 @@ class Index:
             return entry
         try:
             recipe = record.json_value(record.read_recipe(path))
-        except (CnnlabError, OSError, UnicodeDecodeError):
+        except (CnnlabError, TypeError):
             recipe = {}
         return replace(entry, recipe_stamp=stamp, recipe=recipe)
 
@@ -126,7 +127,7 @@ def _stamp(path: str) -> str | None:
         facts = os.stat(path)
     except OSError:
         return None
-    return f"{facts.st_ino}/{facts.st_size}/{facts.st_mtime_ns}"
+    return "/".join(map(str, file_stamp(facts)))
 
 
 def _read(folder: Path, stamp: str, before: IndexEntry | None) -> IndexEntry | None:

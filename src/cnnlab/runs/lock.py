@@ -11,11 +11,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cnnlab.core.errors import RunBusyError
-from cnnlab.core.files import storage_errors, write_text
+from cnnlab.core.files import read_regular, storage_errors, write_text
 from cnnlab.runs.record import now
 
 LOCK = ".lock"
 OWNER = ".owner.json"
+_MOST_NOTE = 1 << 16
 # A reader's probe holds the lock for some microseconds; an owner holds it for good.
 _PATIENCE = 1.0
 _POLL = 0.01
@@ -77,8 +78,8 @@ def is_locked(folder: Path) -> bool:
 def owner(folder: Path) -> dict[str, Any]:
     """``{pid, host, since}`` of who took the lock last; empty when nobody says so."""
     try:
-        return dict(json.loads((folder / OWNER).read_bytes()))
-    except (OSError, ValueError, TypeError):
+        return dict(json.loads(read_regular(folder / OWNER, _MOST_NOTE)))
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
 
 
@@ -87,7 +88,7 @@ def who(folder: Path) -> str:
     holder = owner(folder)
     if not {"pid", "host", "since"} <= holder.keys():
         return "another process"
-    return f"process {holder['pid']} on {holder['host']} (since {holder['since'][:19]} UTC)"
+    return f"process {holder['pid']} on {str(holder['host'])[:64]} (since {str(holder['since'])[:19]} UTC)"
 
 
 def _busy(folder: Path) -> str:

@@ -40,9 +40,10 @@ from typing import Any, cast
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import CnnlabError, DataError, RunNotFoundError
-from cnnlab.core.files import write_text
+from cnnlab.core.files import read_regular, write_text
 
 FORMAT = 1
+_MOST_BYTES = 64 << 20
 RECIPE = "recipe.yaml"
 INFO = "run.json"
 HISTORY = "history.csv"
@@ -134,23 +135,31 @@ def read_info(folder: Path) -> dict[str, Any]:
     :raises DataError: when the file is damaged or was written by a later version.
     """
     try:
-        text = (folder / INFO).read_bytes()
+        text = read_regular(folder / INFO, _MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         raise RunNotFoundError(f"{folder} is not a run: it holds no {INFO}.") from None
+    except OSError as error:
+        raise DataError(f"{folder / INFO} cannot be read: {error.strerror}.") from error
     return parse_info(text, folder)
 
 
 def parse_info(text: bytes | str, folder: Path) -> dict[str, Any]:
     """What ``run.json`` of ``folder`` says, from its text; errors as for :func:`read_info`."""
+    from cnnlab.runs.run_schema import what_is_wrong
+
     try:
         info = json.loads(text)
-        version = int(info["format"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, RecursionError):
+        info = None
+    wrong = what_is_wrong(info)
+    version = info.get("format") if isinstance(info, dict) else None
+    is_later = isinstance(version, int) and version > FORMAT
+    if wrong is not None and not is_later:
         raise DataError(
-            f"{folder / INFO} is damaged: it is not the JSON object that cnnlab writes. Delete the run, or put the "
-            "file back from a copy."
-        ) from None
-    if version > FORMAT:
+            f"{folder / INFO} is damaged: it is not the JSON object that cnnlab writes ({wrong}). Delete the run, or "
+            "put the file back from a copy."
+        )
+    if is_later:
         raise DataError(
             f"{folder} was written by a later version of cnnlab (run format {version}; this one reads up to {FORMAT}). "
             "Update cnnlab to read it."
@@ -167,17 +176,20 @@ def read_recipe(folder: Path) -> dict[str, Any]:
     """The recipe as it was stored; empty when the file is missing.
 
     :raises UsageError: when it is not YAML.
+    :raises DataError: when it cannot be read, or holds something else.
     """
     try:
-        text = (folder / RECIPE).read_text(encoding="utf-8")
+        text = read_regular(folder / RECIPE, _MOST_BYTES).decode()
     except FileNotFoundError:
         return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{folder / RECIPE} cannot be read: {getattr(error, 'strerror', error)}.") from error
     return parse_recipe(text, folder)
 
 
 def parse_recipe(text: str, folder: Path) -> dict[str, Any]:
     """The recipe of ``folder`` from the text of its file."""
     recipe = yaml.load(text, str(folder / RECIPE))
-    if not isinstance(recipe, Mapping):
-        raise DataError(f"{folder / RECIPE} is damaged: it holds no keys. Put the file back from a copy.")
+    if not isinstance(recipe, Mapping) or not all(isinstance(key, str) for key in recipe):
+        raise DataError(f"{folder / RECIPE} is damaged: it holds no keys by name. Put the file back from a copy.")
     return dict(recipe)

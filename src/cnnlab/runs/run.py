@@ -107,6 +107,7 @@ class Run(RunInfo):
         epochs = {
             int(path.stem.removeprefix("epoch-")): path
             for path in (self.folder / record.SNAPSHOTS).glob("epoch-*.safetensors")
+            if path.stem.removeprefix("epoch-").isdecimal()
         }
         selected, last = (self.info.get("selected") or {}).get("epoch"), self.folder / record.LAST
         if last.is_file():

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.files import storage_errors
+from cnnlab.core.errors import DataError
+from cnnlab.core.files import open_regular, storage_errors
 from cnnlab.runs.record import LIVE, json_value
 
 
@@ -69,7 +70,10 @@ class StepLog:
 def read_step_log(folder: Path) -> list[dict[str, Any]]:
     """The records written so far; a last line still being written is left out."""
     path = folder / LIVE
-    return [record for record, _ in _complete_lines(path)] if path.exists() else []
+    try:
+        return [record for record, _ in _complete_lines(path)] if path.exists() else []
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _ends_whole(path: Path) -> bool:
@@ -83,11 +87,11 @@ def _ends_whole(path: Path) -> bool:
 def _complete_lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     """Each record with the offset at which its line ends, up to the first line that is not whole."""
     end = 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         for line in file:
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return
             if not line.endswith(b"\n") or not isinstance(record, dict):
                 return

@@ -150,7 +150,7 @@ class RunStore:
         frame = pd.DataFrame([_columns(summary) for summary in summaries], index=[s.name for s in summaries])
         for name in _TIMES:
             if name in frame:
-                frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
+                frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601", errors="coerce")
         return frame.rename_axis("folder")
 
     def compare(self, names: Sequence[str | Path | RunInfo]) -> RunComparison:

@@ -8,7 +8,6 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from cnnlab.core.errors import CnnlabError
 from cnnlab.core.measurements import Measure, Metric
 from cnnlab.runs import Predictions, Run, RunSummary, environment
 from cnnlab.runs.record import MODEL, now
@@ -162,7 +161,7 @@ class Analysis:
         run, failure = self.trials.run(digest), self.record.failures.get(digest)
         attempts = self.record.attempts.get(digest, 0)
         if run is not None and run.status == "finished":
-            values = {m.metric.name: _value(m, run) for m in self.measures if not m.is_of_setting}
+            values = {m.metric.name: m.value(run) for m in self.measures if not m.is_of_setting}
             return Trial(
                 seed,
                 "finished",
@@ -209,7 +208,7 @@ class Analysis:
         found: dict[str, dict[str, float]] = {}
         for measure in (measure for measure in self.measures if measure.is_of_setting):
             runs = {setting.key: self._finished_runs(setting) for setting in settings}
-            values = {key: value for key, some in runs.items() if some and (value := _value(measure, some)) is not None}
+            values = {key: value for key, some in runs.items() if some and (value := measure.value(some)) is not None}
             found[measure.metric.name] = values
         return found
 
@@ -244,14 +243,6 @@ class Analysis:
         if warned:
             notes.append(f"{warned} of {len(runs)} runs hold warnings; see cnnlab runs show RUN.")
         return notes
-
-
-def _value(measure: Measure, runs: RunSummary | Sequence[RunSummary]) -> float | None:
-    try:
-        return measure.of(runs)
-    except CnnlabError:
-        # Predictions that were deleted since: the other numbers of the run still count.
-        return None
 
 
 def _differs(execution: Mapping[str, Any], fixed: Mapping[str, Any]) -> bool:

@@ -61,7 +61,7 @@ def studies_under(runs: Path) -> dict[str, Path]:
 def question_of(path: Path) -> str:
     """What a study asks; empty where its file cannot be read."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, CnnlabError):
+        content = yaml.read_file(path, "a study")
+    except CnnlabError:
         return ""
     return str(content.get("question") or "") if isinstance(content, Mapping) else ""

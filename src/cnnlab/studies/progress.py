@@ -8,6 +8,7 @@ from typing import Any
 from cnnlab.core.durations import clock_text
 from cnnlab.core.measurements import Metric
 from cnnlab.core.messages import bar_console, note, shows_bars
+from cnnlab.core.sinks import for_terminal
 from cnnlab.studies.execution.scheduler import TrialTask
 from cnnlab.studies.result import Trial
 
@@ -116,7 +117,7 @@ class StudyProgress:
 
     def _say(self, text: str) -> None:
         if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False)
+            self._live.console.print(for_terminal(text), markup=False, highlight=False)
         else:
             note(text)
 

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import DataError, RunBusyError
-from cnnlab.core.files import clear_leftovers, make_folder, storage_errors, write_text
+from cnnlab.core.files import clear_leftovers, make_folder, read_regular, storage_errors, write_text
 from cnnlab.runs.record import json_value, now
 from cnnlab.studies.catalogue import STUDY, question_of
 from cnnlab.studies.result import StudyResult
@@ -25,6 +25,7 @@ from cnnlab.studies.study_file import StudyFile
 STATE = "state.json"
 RESULT = "result.json"
 _FORMAT = 1
+_MOST_BYTES = 1 << 30
 
 
 class StudyRecord:
@@ -135,22 +136,23 @@ class StudyRecord:
         """
         path = self.folder / RESULT
         try:
-            return StudyResult.from_dict(json.loads(path.read_bytes()))
+            return StudyResult.from_dict(json.loads(read_regular(path, _MOST_BYTES)))
         except FileNotFoundError:
             raise DataError(f"the study {self.folder.name} has no result yet. Run it: cnnlab study run FILE") from None
-        except (ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise DataError(f"{path} is damaged. Run the study again: trained trials are not trained again.") from None
 
 
 def _read_state(path: Path) -> dict[str, Any]:
     try:
-        state = dict(json.loads(path.read_bytes()))
+        state = dict(json.loads(read_regular(path, _MOST_BYTES)))
+        version = int(state.get("format") or 0)
     except FileNotFoundError:
         return {}
-    except (ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError, OverflowError):
         raise DataError(
             f"{path} is damaged. Delete it and run the study again: trained trials are not trained again."
         ) from None
-    if int(state.get("format") or 0) > _FORMAT:
+    if version > _FORMAT:
         raise DataError(f"{path} was written by a later version of cnnlab. Update cnnlab to go on with the study.")
     return state

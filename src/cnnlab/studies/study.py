@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.core import memory
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.measurements import Measure, read_measure, usual_names
 from cnnlab.core.messages import warn
@@ -115,6 +116,7 @@ class Study:
         """
         if workers is not None and workers < 1:
             raise UsageError(f"workers={workers}: at least one is needed to train anything.")
+        memory.ask_for_large_pages()
         self.check()
         self.record.hold()
         self._take_up_looks()
@@ -148,6 +150,8 @@ class Study:
 
     def plan(self) -> StudyPlan:
         """What would be trained, and what is there already."""
+        # Who has the steps timed next, does so in this process.
+        memory.ask_for_large_pages()
         self.check()
         self.trials.look()
         return plan_of(self.study_settings, self.trials, self.record)

@@ -52,7 +52,9 @@ def _repeats(value: Any) -> Any:
     if isinstance(value, Call) or (isinstance(value, str) and "(" in value):
         text = value if isinstance(value, str) else format_calls(read(value))
         return str(stopping_rules.bind(text))
-    is_count = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(value, str):
+        return (value,)
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value > 0
     return tuple(range(value)) if is_count else tuple(value) if isinstance(value, list) else value
 
 
@@ -201,8 +203,8 @@ _TAKES = {
     "name": "a word that can name a folder, in quotes where it could be taken for a number",
     "base": "a recipe, as in base: {data: fashion-mnist, epochs: 5}, or the path of one beside the study file",
     "vary": "each axis with its values, as in vary: {augment: [none, flip]}",
-    "repeats": "how many, at least 1, as in repeats: 3; a list of seeds from 0, as in repeats: [3, 5]; or as many as "
-    "it takes, as in repeats: until(claims, most=10)",
+    "repeats": "how many, at least 1, as in repeats: 3; or a list of seeds from 0, as in repeats: [3, 5]; or as many "
+    "as it takes, as in repeats: until(claims, most=10)",
     "baseline": "a value for each axis, as in baseline: {augment: none}",
     "metrics": "the name of a metric, or a list of them, as in metrics: [test_accuracy, test_loss]",
     "claims": "a list of claims in words, each in quotes where YAML would take it for something else",
@@ -217,10 +219,7 @@ def _from_file(path: Path) -> dict[str, Any]:
             f"there is no study file {path}. Give a YAML file with question, base and vary, or the name of a study "
             "that was run in this folder of runs."
         )
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), str(path))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a text file, so it cannot be a study in YAML.") from error
+    content = yaml.read_file(path, "a study")
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no study: it needs the keys question, base and vary.")
     # Of two that come with cnnlab, in folders of their own, the file may have one name.
@@ -235,7 +234,7 @@ def _recipe_beside(study: Path, name: str) -> dict[str, Any]:
     path = study.parent / name
     if not path.is_file():
         raise UsageError(f"{study} names {name} as its base, and there is no such recipe file beside it.")
-    content = yaml.load(path.read_text(encoding="utf-8"), str(path))
+    content = yaml.read_file(path, "a recipe")
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no recipe: it needs lines such as 'data: fashion-mnist'.")
     return content

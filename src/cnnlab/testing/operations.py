@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cnnlab.augment import Info, Pipeline, pipeline
-from cnnlab.augment.operation import GeometricOperation, Shape, Targets
+from cnnlab.augment.operation import GeometricOperation, Shape, SoftTargets
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.spec import Call
 from cnnlab.testing.suite import Check, Suite, require, run
@@ -241,13 +241,13 @@ def random_targets(count: int) -> dict[str, Tensor]:
 def _augmented(
     made: Pipeline,
     images: Tensor,
-    targets: Targets | None = None,
+    targets: SoftTargets | None = None,
     *,
     seed: int = 1,
     epoch: int = 2,
     step: int = 3,
     ids: Tensor | None = None,
-) -> tuple[Tensor, Targets]:
+) -> tuple[Tensor, SoftTargets]:
     given = random_targets(len(images)) if targets is None else targets
     ids = torch.arange(len(images)) if ids is None else ids
     return made(images, given, seed=seed, epoch=epoch, step=step, ids=ids)
@@ -282,5 +282,5 @@ def _floats(images: Tensor) -> Tensor:
     return images.float() / 255 if images.dtype == torch.uint8 else images
 
 
-def _equal(first: Targets, second: Targets) -> bool:
+def _equal(first: SoftTargets, second: SoftTargets) -> bool:
     return first.keys() == second.keys() and all(torch.equal(rows, second[name]) for name, rows in first.items())

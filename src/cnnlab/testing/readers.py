@@ -26,7 +26,7 @@ from cnnlab.data.raw_images import Chunk, RawImages
 from cnnlab.data.reading import Content, Reading, SearchPath
 from cnnlab.testing.suite import Check, Suite, require, run
 
-_AS_THEY_ARE = Form(size=None, resize="squash", channels=3)
+_AS_THEY_ARE = Form(size=None, resize="squash", channels=3, white=65535)
 _PLAIN = (str, int, float, bool, type(None))
 
 

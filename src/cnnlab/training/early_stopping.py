@@ -9,16 +9,13 @@ class EarlyStopping:
 
     def __init__(self, patience: int | None) -> None:
         self.patience = patience
-        self.waited: int | None = None
+        self.waited = 0
 
     def after_epoch(self, is_best: bool) -> None:
-        """Takes note of an epoch. Before a first best one there is nothing to wait for."""
-        if is_best:
-            self.waited = 0
-        elif self.waited is not None:
-            self.waited += 1
+        """Takes note of an epoch; where the metric is never a number, none is best, and the patience runs out."""
+        self.waited = 0 if is_best else self.waited + 1
 
     @property
     def is_over(self) -> bool:
         """Whether the patience is out."""
-        return self.patience is not None and self.waited is not None and self.waited >= self.patience
+        return self.patience is not None and self.waited >= self.patience

@@ -8,7 +8,7 @@ from cnnlab.runs import RunWriter
 from cnnlab.training.batches import BatchLoader
 from cnnlab.training.execution import Execution
 from cnnlab.training.prepare import TrainingSetup
-from cnnlab.training.scoring import metrics_of, outputs_for, predictions_of
+from cnnlab.training.scoring import known_metrics, outputs_for, predictions_of
 from cnnlab.training.selection import BestEpoch
 from cnnlab.training.state import Counters
 
@@ -61,5 +61,5 @@ def _score(
     loader = BatchLoader(images, execution.torch_device, execution.workers)
     outputs = outputs_for(classifier, loader, execution, between)
     writer.predictions(predictions_of(outputs, images, setup.objective, split=split, data=setup.dataset.digest))
-    metrics = metrics_of(outputs, images.targets, setup.objective)
+    metrics = known_metrics(outputs, images.targets, setup.objective)
     return metrics | {"n": len(images)} if metrics else {}

@@ -23,7 +23,7 @@ from cnnlab.training.phase_training import PhaseTraining
 from cnnlab.training.phases import PhaseSpan
 from cnnlab.training.prepare import TrainingSetup
 from cnnlab.training.progress import Display
-from cnnlab.training.scoring import metrics_of, outputs_for
+from cnnlab.training.scoring import known_metrics, outputs_for
 from cnnlab.training.selection import BestEpoch, can_judge
 from cnnlab.training.signals import Interrupted, StopRequest
 from cnnlab.training.snapshots import Snapshots
@@ -197,6 +197,8 @@ class Trainer:
         row = self._row(phase, epoch, validation)
         is_best = self.best.judge(row)
         self.early_stopping.after_epoch(is_best)
+        if warning := self.best.warning(row):
+            self.writer.warning(warning)
         if is_best and self.setup.selection.picks:
             save_classifier(self.writer.path("model.safetensors"), self.judged_network)
         counters.end_epoch(row)
@@ -213,7 +215,7 @@ class Trainer:
         if self.validation is None:
             return {}
         outputs = outputs_for(self.judged_network, self.validation, self.execution, lambda: self._heed(phase))
-        return metrics_of(outputs, self.validation.images.targets, self.setup.objective)
+        return known_metrics(outputs, self.validation.images.targets, self.setup.objective)
 
     def _row(self, phase: PhaseTraining, epoch: int, validation: Mapping[str, float]) -> dict[str, Any]:
         """The row of the history for the epoch that was just trained."""

@@ -1,15 +1,11 @@
 """How pixels are shifted and scaled before the network sees them; kept inside the classifier."""
 
-from typing import TypeAlias
-
 from cnnlab import data
 from cnnlab.core.arguments import Positive
 from cnnlab.core.errors import UsageError
 from cnnlab.core.registry import BoundCall, Registry
 from cnnlab.core.spec import read
-
-Moments: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
-"""Mean and standard deviation of each channel, of pixels in [0, 1]."""
+from cnnlab.models.backbone import Moments
 
 normalizations: Registry[Moments] = Registry("normalization", given=("images", "own"))
 

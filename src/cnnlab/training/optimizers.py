@@ -5,6 +5,7 @@ And what pytorch-optimizer has beyond these, such as FTRL, which is imported onl
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Annotated, Any
 
 import torch
@@ -17,6 +18,7 @@ from cnnlab.core.registry import Argument, BoundCall, Registry, RegistryEntry
 from cnnlab.training.trainable_layers import TrainedPart
 
 
+@cache
 def _register_further() -> None:
     from cnnlab.training.pytorch_optimizer import register_all
 

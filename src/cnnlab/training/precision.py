@@ -182,8 +182,10 @@ class PrecisionTrial:
 
     @property
     def is_final(self) -> bool:
-        """Whether a longer training would be told the same."""
-        return self._telling_size() is not None and (self.is_clear or self.is_whole or self.budget >= MOST_SECONDS)
+        """Whether a longer training, or one beside fewer others on the machine, would be told the same."""
+        size = self._telling_size()
+        is_warm = size is not None and self._is_warm_on(size)
+        return is_warm and (self.is_clear or self.is_whole or self.budget >= MOST_SECONDS)
 
     def run(self, prepare: Callable[[], Pass]) -> None:
         """Times passes until one format is clearly ahead, the whole batch was timed, or the budget is spent."""
@@ -265,8 +267,10 @@ class PrecisionTrial:
         float32, bfloat16 = (self._best(size, precision) for precision in _FORMATS)
         if not self._is_warm_on(size) or float32 is None or bfloat16 is None:
             return False
-        is_ahead = size >= self._least_telling and float32 > _CLEARLY_AHEAD * bfloat16
-        return is_ahead or bfloat16 > _FAR_BEHIND * float32
+        # A short pass is soon held up to several times its length, but not all of them.
+        has_all_turns = len(self.passes[size, "bfloat16"]) > _TURNS
+        is_behind = size > _SLICES[0] and has_all_turns and bfloat16 > _FAR_BEHIND * float32
+        return is_behind or (size >= self._least_telling and float32 > _CLEARLY_AHEAD * bfloat16)
 
     def _is_warm_on(self, size: int) -> bool:
         """Whether each format was timed with its kernels made."""

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from cnnlab import data, objectives
@@ -19,13 +20,14 @@ from cnnlab.core.messages import announcing
 from cnnlab.core.seeds import scope
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier, load_classifier
+from cnnlab.models.backbone import Moments
 from cnnlab.models.classifier_files import WeightsMismatchError
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run, RunStore
 from cnnlab.training.checkpoints import has_checkpoint
 from cnnlab.training.class_balance import ClassBalance
 from cnnlab.training.initial_weights import InitialWeights, find_initial_weights, initial_weights_of
-from cnnlab.training.normalization import Moments, moments
+from cnnlab.training.normalization import moments
 from cnnlab.training.phases import PhasePlan, plan_phases
 from cnnlab.training.python_objects import PythonObjects, check_network, extract_objects
 from cnnlab.training.recipe import Recipe
@@ -145,11 +147,29 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
         model=recipe.model_without_weights,
         permute=recipe.permute,
         resize="squash" if isinstance(reading, GivenInPython) else reading.arguments.get("resize", "squash"),
+        white=dataset.source.get("white"),
     )
+    if any(min(span.phase.batch_size, len(dataset.train)) == 1 for span in setup.plan.spans):
+        _check_single_images(classifier)
     for phase in recipe.normal():
         # Layers that there are not are told of now, and not when the phase begins.
         PartialTraining(classifier, phase.trained_layers)
     return classifier
+
+
+def _check_single_images(classifier: Classifier) -> None:
+    """Refuses a network that cannot be trained on one picture at a time."""
+    trial = copy.deepcopy(classifier).train()
+    try:
+        with scope(0, "trial"), torch.no_grad():
+            trial(torch.zeros(1, *classifier.shape))
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise UsageError(
+            "batch_size=1 does not go with batch normalisation here: of one value there is no spread to normalise by. "
+            "Take batch_size=2 or more, or another normalisation."
+        ) from error
 
 
 def _dataset(

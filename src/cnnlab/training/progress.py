@@ -25,6 +25,7 @@ class Display:
         self.first_step, self.before_first_step = first_step, ExitStack()
         self.plan, self.metrics = plan, tuple(dict.fromkeys(("loss", *metrics)))
         self.bar: Any = None
+        self.task: Any = None
         self.began, self.steps_before, self.shown_at = time.monotonic(), 0, 0.0
 
     def __enter__(self) -> "Display":

@@ -15,8 +15,8 @@ from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import ParsedSpec
 from cnnlab.data.reading import Reading
 from cnnlab.models import ModelSpec
+from cnnlab.models.backbone import Moments
 from cnnlab.objectives import Objective
-from cnnlab.training.normalization import Moments
 from cnnlab.training.optimizers import check_optimizer
 from cnnlab.training.overrides import override
 from cnnlab.training.recipe_specs import GivenInPython, parse_spec, parse_specs
@@ -53,9 +53,9 @@ MaybeNumber = Annotated[int | None, _MAYBE]
 MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, _MAYBE]
 MaybePositive = Annotated[Annotated[float, Field(gt=0)] | None, _MAYBE]
 MaybeDecay = Annotated[Annotated[float, Field(gt=0, lt=1)] | None, _MAYBE]
-Share = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)]
+CountOrShare = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)]
 """A count of pictures, or a share of them below 1."""
-MaybeShare = Annotated[Share | None, _MAYBE]
+MaybeCountOrShare = Annotated[CountOrShare | None, _MAYBE]
 Balance = Annotated[Literal["none", "weights", "sampler"], BeforeValidator(_word)]
 EpochNumber = Annotated[int, Field(ge=0)]
 """An epoch by its number from 1; 0 is before the first."""
@@ -121,10 +121,10 @@ class Recipe(Phase):
     objective: Predicted = parse_spec("objective", "classes")
     permute: MaybeNumber = None
     normalize: Normalization = parse_spec("normalize", "dataset")
-    subset: MaybeShare = None
+    subset: MaybeCountOrShare = None
     balance: Balance = "none"
-    validation: MaybeShare = None
-    test: MaybeShare = None
+    validation: MaybeCountOrShare = None
+    test: MaybeCountOrShare = None
     phases: tuple[Mapping[str, Any], ...] = ()
     ema: MaybeDecay = None
     select: MaybeText = None
@@ -255,10 +255,7 @@ def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[s
     path = Path(source)
     if not path.is_file():
         raise UsageError(f"there is no recipe file {path}. Give a YAML file, or the recipe as key=value.")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), str(path))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a text file, so it cannot be a recipe in YAML.") from error
+    content = yaml.read_file(path, "a recipe")
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no recipe: it needs lines such as 'data: fashion-mnist'.")
     return content

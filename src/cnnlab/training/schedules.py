@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from cnnlab.core.arguments import Count, Fraction, NonNegative, Positive, Range
 from cnnlab.core.registry import Registry
 
-Rate = Annotated[float, Range(0, 1, open_low=True)]
+RateFactor = Annotated[float, Range(0, 1, open_low=True)]
 
 schedules: Registry["Schedule"] = Registry("schedule")
 
@@ -153,7 +153,7 @@ class StepSchedule(Schedule):
     """The rate times ``factor`` every ``every`` epochs, or after the epochs of ``at``."""
 
     every: Count = 10
-    factor: Rate = 0.1
+    factor: RateFactor = 0.1
     at: tuple[Count, ...] | None = None
     warmup: NonNegative = 0.0
 
@@ -168,7 +168,7 @@ class StepSchedule(Schedule):
 class ExponentialSchedule(Schedule):
     """The rate times ``factor`` each epoch, smoothly."""
 
-    factor: Rate = 0.9
+    factor: RateFactor = 0.9
     warmup: NonNegative = 0.0
 
     def curve(self, progress: PhaseProgress) -> float:
@@ -181,7 +181,7 @@ class ExponentialSchedule(Schedule):
 class PlateauSchedule(Schedule):
     """The rate times ``factor`` whenever the selection metric has not improved for ``patience`` epochs."""
 
-    factor: Rate = 0.1
+    factor: RateFactor = 0.1
     patience: Count = 5
     threshold: NonNegative = 0.0
     warmup: NonNegative = 0.0

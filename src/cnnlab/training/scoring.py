@@ -37,6 +37,6 @@ def predictions_of(outputs: Tensor, images: ImageSet, objective: Objective, *, s
     )
 
 
-def metrics_of(outputs: Tensor, targets: Mapping[str, Tensor], objective: Objective) -> dict[str, float]:
+def known_metrics(outputs: Tensor, targets: Mapping[str, Tensor], objective: Objective) -> dict[str, float]:
     """Every metric of the objective; nothing where there are no targets to compare with."""
     return objective.metrics(outputs, targets) if targets and len(outputs) else {}

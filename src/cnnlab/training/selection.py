@@ -5,10 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.messages import warn
+from cnnlab.core.seeds import generator
 from cnnlab.data import Dataset
 from cnnlab.objectives import Objective
 from cnnlab.training.recipe import Recipe
+
+_SAMPLE = 2048
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class SelectionMetric:
     def of(cls, recipe: Recipe, objective: Objective, dataset: Dataset) -> "SelectionMetric":
         """What ``select`` means: a metric of the validation split, ``train_…`` or ``validation_…``, or ``last``.
 
-        :raises UsageError: when it is not measured.
+        :raises UsageError: when it is not measured, or is no number whatever is predicted.
         """
         has_validation = can_judge(dataset)
         usual = objective.select if has_validation else "loss"
@@ -36,6 +42,8 @@ class SelectionMetric:
         side = "validation" if has_validation or name == recipe.select else "train"
         metric = name if name.startswith(("train_", "validation_")) else f"{side}_{name}"
         _check(recipe, objective, metric, has_validation)
+        if wanted != "last" or recipe.patience is not None:
+            _check_defined(objective, dataset, metric)
         sign = 1 if objective.better(metric.partition("_")[2]) == "higher" else -1
         return cls(metric, sign, picks=wanted != "last")
 
@@ -64,10 +72,42 @@ class BestEpoch:
             self.epoch, self._value = row["epoch"], value
         return is_best
 
+    def warning(self, row: Mapping[str, Any]) -> str | None:
+        """Warns, and gives back the text, where the metric is no number for the first time, in this row."""
+        if not math.isnan(self.values[-1]) or any(map(math.isnan, self.values[:-1])):
+            return None
+        text = (
+            f"{self.metric.column} is not a number after epoch {row['epoch']}, which counts as no better than others."
+            f"{' If that stays so, the last epoch is kept.' if self.metric.picks else ''} Take another metric with "
+            "select=, or more pictures for validation."
+        )
+        warn(text)
+        return text
+
 
 def can_judge(dataset: Dataset) -> bool:
     """Whether there is a validation split that can be scored."""
     return dataset.validation is not None and bool(dataset.validation.targets)
+
+
+def _check_defined(objective: Objective, dataset: Dataset, metric: str) -> None:
+    """Refuses a metric that the validation split has not the pictures for, as an area under the curve of one class."""
+    side, _, name = metric.partition("_")
+    if side == "train" or dataset.validation is None:
+        return
+    count = len(dataset.validation)
+    # Most often a part shows that it is a number, and is quick.
+    for size in sorted({min(count, _SAMPLE), count}):
+        outputs = torch.randn(size, sum(objective.heads.values()), generator=generator(0, "select"))
+        targets = {column: values[:size] for column, values in dataset.validation.targets.items()}
+        if not math.isnan(objective.metrics(outputs, targets).get(name, 0.0)):
+            return
+    other = "" if name == objective.select else f", such as select={objective.select}"
+    raise UsageError(
+        f"{metric} cannot judge epochs: on the {count:,} pictures of validation it is not a number, whatever is "
+        f"predicted{' (it takes pictures of both classes)' if name.endswith('auc') else ''}. Take another metric"
+        f"{other}, or another validation split."
+    )
 
 
 def _of_training(objective: Objective, metric: str) -> str:

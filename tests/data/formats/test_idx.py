@@ -148,7 +148,7 @@ def test_a_gzip_bomb_is_read_no_further_than_its_header_says(tmp_path: Path) -> 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere is missing\. Put the file there"):
         read_idx(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="cannot be read: it is no file but a folder"):
         read_idx(tmp_path)
 
 

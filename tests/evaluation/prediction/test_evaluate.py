@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from torch import Tensor, nn
 
 import cnnlab
@@ -49,6 +50,23 @@ def _bright(quarters: Sequence[int]) -> Tensor:
 def _dataset(quarters: Sequence[int], labels: Sequence[int], names: Sequence[str]) -> Dataset:
     part = TensorImages(_bright(quarters), {"label": torch.tensor(labels)}, {"label": tuple(names)})
     return Dataset("quarters", train=part, validation=part, test=part)
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_pictures_of_some_of_the_classes_are_scored_by_their_names(
+    classifier: Classifier, tmp_path: Path, one: bool
+) -> None:
+    classes = (2,) if one else (0, 2)
+    for number, image in enumerate(_bright([quarter for quarter in classes for _ in range(3)])):
+        place = tmp_path / "some" / NAMES[classes[number // 3]] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # Of each three one is not quite black elsewhere, so that no two are the same.
+        image[0, 3, 0] ^= number
+        Image.fromarray(image[0].numpy()).save(place)
+    with pytest.warns(CnnlabWarning, match="the data has no pictures of .*south-east"):
+        result = evaluate(classifier, tmp_path / "some")
+    assert result.scores["accuracy"] == 1 and result.scores["n"] == 3 * len(classes)
+    assert sorted(result.predictions.targets["label"].tolist()) == [c for c in classes for _ in range(3)]
 
 
 def test_a_run_scored_on_its_own_test_split_gives_its_recorded_scores_to_the_bit(digits_run: Run) -> None:

@@ -146,6 +146,23 @@ def test_images_are_resized_as_the_training_images_were(folder: Path) -> None:
     assert shares["squash"] == pytest.approx(0.5, abs=0.05)
 
 
+def test_pictures_of_more_than_8_bits_are_read_as_those_of_the_training(folder: Path, tmp_path: Path) -> None:
+    for value in (400, 2000):
+        Image.fromarray(np.full((6, 6), value, np.uint16)).save(tmp_path / f"{value}.png")
+    both, names = [tmp_path / "400.png", tmp_path / "2000.png"], {"label": ("dark", "light")}
+
+    def light(white: int | None, images: list[Path]) -> float:
+        """How bright the first of the pictures is."""
+        model = Classifier(Brightness(), (1, 6, 6), [0.0], [1.0], names, "classes(column=none)", "own", white=white)
+        probability = predict(model, images).columns["label"].probabilities[0][1]
+        return np.log(probability / (1 - probability)) / 4 + 0.5
+
+    assert light(4095, both[:1]) == pytest.approx(25 / 255)
+    # Without the training's white, that of all pictures given: 1023 for 400 alone, 4095 beside 2000.
+    assert light(None, both) == pytest.approx(25 / 255)
+    assert light(None, both[:1]) == pytest.approx(100 / 255)
+
+
 def test_predictions_as_json_hold_every_probability(classifier: Classifier, folder: Path) -> None:
     facts = json.loads(json.dumps(predict(classifier, folder).to_dict()))
     assert [image["predicted"] for image in facts["images"]] == ["dark", "light"]

@@ -43,7 +43,7 @@ def epochs_done(runs: Path) -> int:
 
 
 def ended(executor, number):
-    """The events of one order up to its last."""
+    """The events of one request up to its last."""
     told = []
     while not told or not isinstance(told[-1], Finished | Failed | Stopped):
         told += [event for event in executor.events(0.2) if event.number == number]
@@ -131,7 +131,7 @@ def test_ctrl_c_saves_and_leaves_with_its_exit_code(tmp_path):
 
 
 @pytest.mark.slow(7)
-def test_a_killed_worker_is_a_crash_and_the_next_order_gets_a_new_one(tmp_path):
+def test_a_killed_worker_is_a_crash_and_the_next_request_gets_a_new_one(tmp_path):
     with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
         executor.submit(TrialRequest(0, LONG))
         while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
@@ -176,7 +176,7 @@ def test_the_cache_keeps_the_sets_used_last():
 
 
 @pytest.mark.slow(6)
-def test_workers_without_an_order_end_at_once(tmp_path):
+def test_workers_without_a_request_end_at_once(tmp_path):
     with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
         (worker,) = executor._start(1)
         # A long one, as when Ctrl-C comes while a few steps are timed.

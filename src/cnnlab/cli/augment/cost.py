@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.loading import loading
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
 from cnnlab.cli.shape import read_shape
 from cnnlab.core.errors import UsageError
@@ -60,7 +59,7 @@ def cost(
     from cnnlab.cli.words import read_words
     from cnnlab.core.messages import announcing, note, quietly
 
-    with loading(quiet):
+    with quietly(quiet):
         from cnnlab import augment
         from cnnlab.augment.cost import cost as measure
 
@@ -68,7 +67,7 @@ def cost(
     how: dict[str, Any] = {}
     if words:
         _refuse_beside_a_recipe(shape, batch)
-        with loading(quiet):
+        with quietly(quiet):
             from cnnlab.training.execution import describe_execution
             from cnnlab.training.timed_step import single_step
 

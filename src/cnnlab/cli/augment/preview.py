@@ -46,18 +46,21 @@ def preview(
 
     cnnlab augment preview data=fashion-mnist 'augment=flip|rotate(30)|erase' --out grid.png
     """
-    from cnnlab import augment
-    from cnnlab.augment.preview import preview as look
     from cnnlab.cli.words import read_pairs
-    from cnnlab.core.messages import quietly
-    from cnnlab.reports import draw_augmentation
+    from cnnlab.core.messages import announcing, quietly
+
+    with quietly(quiet):
+        from cnnlab import augment
+        from cnnlab.augment.preview import preview as look
+        from cnnlab.reports import draw_augmentation
 
     keys = _checked(read_pairs(words or []))
     pipeline = augment.pipeline(keys["augment"])
     with quietly(quiet):
         images = _images(keys, count, data_dir, offline)
-    grid = look(pipeline, images, seed=keys.get("seed", 0), together=not alone)
-    draw_augmentation(grid, out)
+        with announcing("drawing"):
+            grid = look(pipeline, images, seed=keys.get("seed", 0), together=not alone)
+            draw_augmentation(grid, out)
     rows = [label.replace("\n", ", ") for label in grid.labels]
     if as_json:
         output.write_json({"image": out, "augment": pipeline.spec, "rows": rows, "images": len(images)})

@@ -27,11 +27,12 @@ def check(
 
         cnnlab data check photos/
     """
-    from cnnlab import data as data_package
     from cnnlab.core.messages import quietly
 
     with quietly(quiet):
-        report = data_package.check_data(data, data_dir=data_dir, offline=offline)
+        from cnnlab.data import check_data
+
+        report = check_data(data, data_dir=data_dir, offline=offline)
     if as_json:
         output.write_json(report.to_dict())
     else:

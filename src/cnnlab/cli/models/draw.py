@@ -25,12 +25,13 @@ def draw(
 
     cnnlab models draw vgg-like --input 1x28x28 --out network.png
     """
+    from cnnlab.core.messages import announcing
     from cnnlab.models import canonical_model
     from cnnlab.reports import draw_network
 
     target = read_model_for_input(words, shape, classes, data_dir, offline)
-    summary = target.summary()
-    draw_network(summary, out)
+    with announcing(f"drawing {target.model}"):
+        draw_network(target.summary(), out)
     if as_json:
         output.write_json({"image": out, "model": canonical_model(target.model), "shape": list(target.shape)})
     else:

@@ -26,10 +26,12 @@ def show(
 
     cnnlab models show 'conv(32)|relu|pool|dense(64)|relu' data=fashion-mnist
     """
+    from cnnlab.core.messages import announcing
     from cnnlab.models import canonical_model
 
     target = read_model_for_input(words, shape, classes, data_dir, offline)
-    summary = target.summary()
+    with announcing(f"building {target.model}"):
+        summary = target.summary()
     if as_json:
         about = {"model": canonical_model(target.model), "outputs": target.outputs}
         output.write_json({**about, **summary.to_dict()})

@@ -8,6 +8,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import Json, Runs, deleted_runs, runs_so_far
+from cnnlab.core.sinks import for_terminal
 
 Names = Annotated[
     list[str],
@@ -31,7 +32,7 @@ def delete(names: Names, runs: Runs = None, yes: Yes = False, as_json: Json = Fa
     folders = list({folder.name: folder for folder in map(store.folder_of, names)}.values())
     if not yes:
         listed = ", ".join(folder.name for folder in folders)
-        typer.confirm(f"Delete {listed}, with all that belongs to it?", abort=True, err=True)
+        typer.confirm(f"Delete {for_terminal(listed)}, with all that belongs to it?", abort=True, err=True)
     trashed = [store.delete(folder.name) for folder in folders]
     if as_json:
         output.write_json({"deleted": list(map(str, folders)), "trash": list(map(str, trashed))})
@@ -64,7 +65,7 @@ def purge(runs: Runs = None, yes: Yes = False, as_json: Json = False) -> None:
     store = RunStore(runs or "runs")
     names = [folder.name for folder in store.deleted()]
     if names and not yes:
-        typer.confirm(f"Remove {', '.join(names)} for good?", abort=True, err=True)
+        typer.confirm(f"Remove {for_terminal(', '.join(names))} for good?", abort=True, err=True)
     store.purge()
     if as_json:
         output.write_json({"purged": names})

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnnlab.cli.loading import loading
-
 if TYPE_CHECKING:
     from cnnlab.studies import Study
 
@@ -43,8 +41,7 @@ def load_study(
     name: str, words: list[str] | None, runs: Path | None, data_dir: Path | None = None, offline: bool = False
 ) -> "Study":
     """The study that the words of a command line mean."""
-    with loading():
-        from cnnlab.studies import Study
+    from cnnlab.studies import Study
 
     return Study.load(name, runs=runs, data_dir=data_dir, offline=offline, **_pairs(words or []))
 

@@ -25,10 +25,12 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write what a study found as one HTML page, with its tables and figures beside it."""
+    from cnnlab.core.messages import announcing
     from cnnlab.reports import write_study_report
 
     loaded = load_study(study, words, runs, data_dir, offline)
-    path = write_study_report(loaded.result(), loaded.runs(), out or loaded.folder / "report", data_dir=data_dir)
+    with announcing("writing the report"):
+        path = write_study_report(loaded.result(), loaded.runs(), out or loaded.folder / "report", data_dir=data_dir)
     if as_json:
         output.write_json({"report": path})
     else:

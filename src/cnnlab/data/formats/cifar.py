@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.files import open_regular
 from cnnlab.data.formats.safe_pickle import RefusedPickleError, load_pickle
 
 _PIXELS = 3 * 32 * 32
@@ -145,7 +146,7 @@ def _folder(path: Path) -> _Source:
         names = _files_in(home)
 
     def read(name: str) -> bytes:
-        with _damage_reported(home / name), (home / name).open("rb") as file:
+        with _damage_reported(home / name), open_regular(home / name) as file:
             return _bounded(file)
 
     return _Source(home, names, read)
@@ -159,7 +160,7 @@ def _archive(path: Path) -> _Source:
     """The files of an archive in memory, by their names alone: nothing is unpacked to the disk."""
     wanted = {name for layout in _LAYOUTS for name in layout.files}
     content: dict[str, bytes] = {}
-    with _damage_reported(path), path.open("rb") as file:
+    with _damage_reported(path), open_regular(path) as file:
         stream = io.BytesIO(_decompressed(file))
         with tarfile.open(fileobj=stream, mode="r:") as archive:
             for member in archive:

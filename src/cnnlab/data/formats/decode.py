@@ -1,12 +1,14 @@
 """One picture from the bytes of its file to uint8 pixels of the wanted form.
 
-Alpha is composited on white, the orientation that a camera noted is applied, 16 bits are scaled to 8, palettes and
-CMYK become RGB. Formats that call other programs (EPS, PDF) are not read.
+Alpha is composited on white, the orientation that a camera noted is applied, more than 8 bits are scaled to 8,
+palettes and CMYK become RGB. Formats that call other programs (EPS, PDF) are not read.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnlab.core.errors import DataError
 from cnnlab.data.options import ResizeMode
+from cnnlab.data.white import DEEPEST, as_bytes
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "TGA", "ICO", "AVIF")
 _SUFFIXES = ".jpg .jpeg .jpe .jfif .png .bmp .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .mpo .tga .ico .avif"
@@ -21,8 +24,12 @@ SUFFIXES = frozenset(_SUFFIXES.split(" "))
 MOST_PIXELS = 89_478_485  # Pillow's own limit, above which it warns
 _ORIENTATION = 0x0112
 _EXIF_HOLDERS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
-_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-_GREY = ("1", "L", "LA", "La", *_SIXTEEN_BITS)
+_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_GREY = ("1", "L", "LA", "La", *_DEEP)
+
+
+class WhiteUnknownError(Exception):
+    """A picture of more than 8 bits, and nobody said which value is white."""
 
 
 class BadImageError(DataError):
@@ -35,11 +42,13 @@ class Form:
 
     :param size: height and width; None keeps those of the file.
     :param channels: 1 or 3; None is 1 where the file is grey and else 3.
+    :param white: the value of white in files of more than 8 bits; None where that is not known yet.
     """
 
     size: tuple[int, int] | None = None
     resize: ResizeMode = "squash"
     channels: int | None = None
+    white: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,13 +69,14 @@ def decode(content: bytes, form: Form) -> DecodedImage:
     """The picture in an encoded file, at its first frame.
 
     :raises BadImageError: when it is no picture, is cut off, or has more than 89 million pixels.
+    :raises WhiteUnknownError: when it has more than 8 bits and the form does not say which value is white.
     """
     try:
         with Image.open(BytesIO(content), formats=_formats()) as image:
             mode, size = image.mode, image.size
             _check_pixels(size)
             pixels = to_form(_upright(image, form), form)
-    except BadImageError:
+    except (BadImageError, WhiteUnknownError):
         raise
     except Exception as error:
         # A decoder that meets damaged input may raise anything.
@@ -74,10 +84,19 @@ def decode(content: bytes, form: Form) -> DecodedImage:
     return DecodedImage(pixels, mode, size)
 
 
+def largest_value(content: bytes) -> int | None:
+    """The largest value in a picture of more than 8 bits; None for any other, and for what cannot be read."""
+    with suppress(Exception), Image.open(BytesIO(content), formats=_formats()) as image:
+        if is_deep(image.mode):
+            _check_pixels(image.size)
+            return int(np.asarray(image).max())
+    return None
+
+
 def to_form(image: Image.Image, form: Form) -> NDArray[np.uint8]:
     """An opened picture as uint8 C×H×W of the wanted channels and size (bilinear, antialiased)."""
     wanted = form.channels or (1 if is_grey(image.mode) else 3)
-    plain = _plain(image).convert("L" if wanted == 1 else "RGB")
+    plain = _plain(image, form.white).convert("L" if wanted == 1 else "RGB")
     pixels = np.asarray(resized(plain, form.size, form.resize))
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
@@ -92,6 +111,16 @@ def resized(image: Image.Image, size: tuple[int, int] | None, how: ResizeMode) -
     if how == "crop":
         return ImageOps.fit(image, wide, Image.Resampling.BILINEAR)
     return ImageOps.pad(image, wide, Image.Resampling.BILINEAR, color=0)
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is taken to be an image, by its suffix."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def is_deep(mode: str) -> bool:
+    """Whether pictures of this mode have whole numbers of more than 8 bits."""
+    return mode in _DEEP
 
 
 def is_grey(mode: str) -> bool:
@@ -116,10 +145,10 @@ def _upright(image: Image.Image, form: Form) -> Image.Image:
     return ImageOps.exif_transpose(image) if is_turned else image
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def _plain(image: Image.Image, white: int | None) -> Image.Image:
     """The picture with 8 bits a channel and nothing to see through."""
-    if image.mode in _SIXTEEN_BITS:
-        return _eight_bits(image)
+    if is_deep(image.mode):
+        return _eight_bits(image, white)
     if image.mode == "F":
         raise BadImageError("its pixels are floating-point numbers of no known range")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -128,11 +157,16 @@ def _plain(image: Image.Image) -> Image.Image:
     return image
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)
-    if values.size and (values.min() < 0 or values.max() > 65535):
-        raise BadImageError("its pixels are 32-bit numbers beyond the 65535 of 16 bits")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+def _eight_bits(image: Image.Image, white: int | None) -> Image.Image:
+    if white is None:
+        raise WhiteUnknownError
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > max(white, DEEPEST):
+        raise BadImageError(
+            f"its pixels are numbers from {values.min():,} to {values.max():,}; black is 0, and a white beyond "
+            f"{DEEPEST:,} must be said, as in white=100000"
+        )
+    return Image.fromarray(as_bytes(values, white))
 
 
 def _check_pixels(size: tuple[int, int]) -> None:

@@ -3,24 +3,18 @@
 A pure function of the names of files and folders; nothing is read.
 """
 
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from cnnlab.data.formats.decode import SUFFIXES
+from cnnlab.core.messages import first_few
+from cnnlab.data.formats.decode import is_image
+from cnnlab.data.formats.folder_splits import SplitFolders, Splits, find_splits, splits_as_said
+from cnnlab.data.formats.image_tree import ImageTree
+from cnnlab.data.formats.unread_kinds import is_unread, said_of_unread
+from cnnlab.data.split_names import splits_named
 from cnnlab.data.target_columns import in_order
-
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
-"""What people call a split, and its name here."""
-_MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -31,135 +25,168 @@ class FolderLayout:
     :param images: for every split the names of its pictures, those of a class together.
     :param labels: for every split the class of each picture; none for a split without class folders.
     :param problems: what makes the tree unfit, one sentence each.
-    :param notes: what was passed over, one sentence each.
+    :param training_problems: what makes it unfit to train on, though not to score on.
+    :param warnings: which pictures were left out or are missing that a person may miss, one sentence each.
+    :param notes: how it was understood and what was passed over, one sentence each.
     """
 
     classes: tuple[str, ...]
     images: Mapping[str, Sequence[str]]
     labels: Mapping[str, Sequence[int] | None]
     problems: tuple[str, ...]
+    training_problems: tuple[str, ...]
+    warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
 
-def arrange(names: Iterable[str], folders: Collection[str], root: str | None = None) -> FolderLayout:
+def arrange(
+    names: Iterable[str], folders: Collection[str], root: str | None = None, splits: Splits = "auto"
+) -> FolderLayout:
     """Reads ``[root/][split/]class/…/picture`` off the names.
 
     :param folders: all folders, so that empty ones are seen.
     :param root: the folder in which the classes or splits are; found by itself where one folder holds all.
+    :param splits: the folder of each split by its name; ``none`` where the folders are classes; ``auto`` to find out.
     """
     names, folders = list(names), set(folders)
-    images = _images(names)
-    base = _root(images, folders) if root is None else root.strip("/")
-    inside = [name for name in images if not base or name.startswith(f"{base}/")]
-    trees, problems = _splits(base, inside, folders)
-    classes = in_order({label for tree in trees.values() for label in tree.classes})
-    for split, tree in trees.items():
-        problems += tree.problems(split, classes)
-    if len(classes) < 2:
+    images = images_among(names)
+    tree = ImageTree.of(images)
+    base = _root(tree, folders) if root is None else root.strip("/")
+    found = _found_splits(tree, base, folders, splits)
+    parts = _parts(base, [name for name in images if not base or name.startswith(f"{base}/")], found)
+    problems = [
+        *found.problems,
+        *(f"there are no pictures in {part.folder}." for part in parts.values() if not part.images),
+    ]
+    parts = {split: part for split, part in parts.items() if part.images or split == "train"}
+    if found.folders and splits == "auto" and not found.below_classes:
+        problems += [f"there are no pictures in {folder}." for folder in _empty_splits(tree, base, folders)]
+    classes = in_order({label for part in parts.values() for label in part.classes})
+    if not classes and not found.problems:
         problems = [_too_few(base, classes)]
     places = {label: place for place, label in enumerate(classes)}
     ordered = {
-        split: sorted((places.get(label, -1), name) for label, name in tree.labelled()) for split, tree in trees.items()
+        split: sorted((places.get(label, -1), name) for label, name in part.labelled()) for split, part in parts.items()
     }
     return FolderLayout(
         classes,
         {split: [name for _, name in items] for split, items in ordered.items()},
-        {split: [label for label, _ in items] if trees[split].classes else None for split, items in ordered.items()},
+        {split: [label for label, _ in items] if parts[split].classes else None for split, items in ordered.items()},
         tuple(problems),
-        tuple(_passed_over(names, images, base, folders, trees.values())),
+        tuple(_training_problems(base, parts["train"], classes)),
+        tuple(_warnings(names, parts, classes)),
+        tuple(_notes(names, images, base, folders, found, parts)),
     )
 
 
-def is_image(name: str) -> bool:
-    """Whether a file is taken to be a picture, by its suffix."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES
-
-
-def first_few(names: Sequence[str]) -> str:
-    """The first of the names, and how many more there are."""
-    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
-    return f"{', '.join(names[:_MOST_NAMED])}{more}"
-
-
 @dataclass(frozen=True)
-class _Tree:
+class _Part:
     """One split: its class folders, and its pictures with the class of each ('' where there is none)."""
 
     folder: str
     classes: frozenset[str]
     images: Sequence[tuple[str, str]]
 
+    @classmethod
+    def of(cls, folder: str, images: Sequence[tuple[str, str]]) -> "_Part":
+        return cls(folder, frozenset(label for label, _ in images if label), images)
+
     def labelled(self) -> Sequence[tuple[str, str]]:
         """The pictures in class folders; all of them where there are no such folders."""
         return [item for item in self.images if item[0]] if self.classes else self.images
 
-    def problems(self, split: str, classes: Sequence[str]) -> list[str]:
-        if split != "train" and not self.classes:
-            return []
-        loose = [name for label, name in self.images if not label]
-        missing = [label for label in classes if label not in self.classes]
-        problems = []
-        if missing:
-            problems.append(
-                f"{split} ({self.folder or 'the folder itself'}) has no pictures of these classes, which the data has "
-                f"otherwise: {first_few(missing)}. Add them, or remove the classes everywhere."
-            )
+    def missing(self, classes: Sequence[str]) -> Sequence[str]:
+        """The classes that it has no pictures of."""
+        return [label for label in classes if label not in self.classes]
+
+    def loose(self) -> Sequence[str]:
+        """The pictures beside its class folders."""
+        return [name for label, name in self.images if not label] if self.classes else []
+
+
+def _training_problems(base: str, train: _Part, classes: Sequence[str]) -> Iterator[str]:
+    if len(classes) == 1:
+        yield _too_few(base, classes)
+    missing = train.missing(classes)
+    if missing:
+        yield (
+            f"train ({train.folder or 'the folder itself'}) has no pictures of these classes, which the data has "
+            f"otherwise: {first_few(missing)}. Add them, or remove the classes everywhere."
+        )
+
+
+def _warnings(names: Sequence[str], parts: Mapping[str, _Part], classes: Sequence[str]) -> Iterator[str]:
+    for split, part in parts.items():
+        missing, loose = part.missing(classes), part.loose()
+        if missing and part.classes and split != "train":
+            yield f"{split} ({part.folder}) has no pictures of these classes, which train has: {first_few(missing)}."
         if loose:
-            problems.append(
-                f"{len(loose):,} pictures of {split} lie in no class folder: {first_few(loose)}. Move them into one."
-            )
-        return problems
+            yield f"pictures of {split} in no class folder were left out, {len(loose):,} in all: {first_few(loose)}."
+    unread = [name for name in names if is_unread(name)]
+    if unread:
+        yield said_of_unread(unread)
 
 
-def _tree(folder: str, names: Iterable[str]) -> _Tree:
-    start = len(folder) + 1 if folder else 0
-    images = []
+def _found_splits(tree: ImageTree, base: str, folders: set[str], splits: Splits) -> SplitFolders:
+    if isinstance(splits, str):
+        return find_splits(tree, base) if splits == "auto" else SplitFolders({})
+    return splits_as_said(splits, tree, base, folders)
+
+
+def _parts(base: str, names: Sequence[str], splits: SplitFolders) -> dict[str, _Part]:
+    """The splits with their pictures, or all pictures as train."""
+    if not splits.folders:
+        return {"train": _part(base, names)}
+    if not splits.below_classes:
+        return {split: _part(folder, names) for split, folder in splits.folders.items()}
+    start = len(base) + 1 if base else 0
+    images: dict[str, list[tuple[str, str]]] = {split: [] for split in splits.folders}
+    split_of = {folder: split for split, folder in splits.folders.items()}
     for name in names:
-        label, slash, _ = name[start:].partition("/")
-        images.append((label if slash else "", name))
-    used = {label for label, _ in images if label}
-    return _Tree(folder, frozenset(used), images)
+        label, _, rest = name[start:].partition("/")
+        folder, slash, _ = rest.partition("/")
+        if slash:
+            images[split_of[folder]].append((_label(label), name))
+    return {split: _Part.of(splits.folders[split], items) for split, items in images.items()}
 
 
-def _splits(base: str, names: Sequence[str], folders: set[str]) -> tuple[dict[str, _Tree], list[str]]:
-    """The trees of the splits, or of all as train; and what stands beside the splits."""
-    start = f"{base}/" if base else ""
-    top = sorted({name[len(start) :].partition("/")[0] for name in folders if name.startswith(start)} - {""})
-    named = {folder: SPLIT_NAMES.get(folder.lower()) for folder in top}
-    if "train" not in named.values():
-        return {"train": _tree(base, names)}, []
-    trees: dict[str, _Tree] = {}
-    problems = []
-    for folder, split in named.items():
-        mine = [name for name in names if name.startswith(f"{start}{folder}/")]
-        if split in trees:
-            problems.append(f"{trees[split].folder} and {start}{folder} both are {split}; leave one.")
-        elif split:
-            trees[split] = _tree(f"{start}{folder}", mine)
-        elif mine:
-            problems.append(f"{start}{folder} stands beside train and is no split: move it into one, or away.")
-    ordered = {split: trees[split] for split in ("train", "validation", "test") if split in trees}
-    empty = [tree.folder for tree in ordered.values() if not tree.images]
-    problems += [f"there are no pictures in {folder}." for folder in empty]
-    return {split: tree for split, tree in ordered.items() if tree.images}, problems
+def _part(folder: str, names: Iterable[str]) -> _Part:
+    """The pictures in a folder, each with the folder inside in which it is."""
+    start = f"{folder}/" if folder else ""
+    inside = [(name[len(start) :].partition("/"), name) for name in names if name.startswith(start)]
+    return _Part.of(folder, [(_label(top) if slash else "", name) for (top, slash, _), name in inside])
 
 
-def _root(images: Sequence[str], folders: set[str]) -> str:
+def _label(folder: str) -> str:
+    """The class that a folder stands for: composed and decomposed letters, as systems differ in, are the same."""
+    return unicodedata.normalize("NFC", folder)
+
+
+def _empty_splits(tree: ImageTree, base: str, folders: Collection[str]) -> list[str]:
+    """Folders beside the splits that are called so and hold no pictures."""
+    empty = _inside(base, folders) - set(tree.at(base).inside)
+    return [f"{base}/{name}" if base else name for name in sorted(splits_named(empty))]
+
+
+def _inside(folder: str, folders: Iterable[str]) -> set[str]:
+    """The names of the folders in a folder."""
+    start = f"{folder}/" if folder else ""
+    return {name[len(start) :].partition("/")[0] for name in folders if name.startswith(start)} - {""}
+
+
+def _root(tree: ImageTree, folders: Collection[str]) -> str:
     """The folder in which the splits or classes are: below a folder that holds all pictures, though none directly."""
-    base = ""
-    while True:
-        start = f"{base}/" if base else ""
-        tops = {name[len(start) :].partition("/")[0] for name in images}
-        inner = f"{start}{next(iter(tops), '')}"
-        if len(tops) != 1 or inner not in folders or inner.rpartition("/")[2].lower() in SPLIT_NAMES:
-            return base
-        below = {name[len(inner) + 1 :].partition("/") for name in images}
-        siblings = {name for name in folders if name.startswith(start) and "/" not in name[len(start) :]}
+    base, node = "", tree
+    while len(node.inside) == 1 and not node.has_images:
+        ((name, inner),) = node.inside.items()
+        siblings = _inside(base, folders) - {name}
         # A folder of pictures is a class. One of several, the others without pictures, may be a class too, unless it
-        # holds several folders of pictures itself.
-        if any(not slash for _, slash, _ in below) or (siblings != {inner} and len({top for top, _, _ in below}) < 2):
-            return base
-        base = inner
+        # holds several folders of pictures itself; and it is a split, if one of the others is.
+        are_splits = splits_named([name]) and splits_named(siblings)
+        if inner.has_images or are_splits or (siblings and len(inner.inside) < 2):
+            break
+        base, node = f"{base}/{name}" if base else name, inner
+    return base
 
 
 def _too_few(base: str, classes: Sequence[str]) -> str:
@@ -170,25 +197,33 @@ def _too_few(base: str, classes: Sequence[str]) -> str:
     )
 
 
-def _images(names: Sequence[str]) -> list[str]:
-    """The pictures by their suffixes; where no file has such a suffix, the files without any."""
-    return [name for name in names if is_image(name)] or [name for name in names if not PurePosixPath(name).suffix]
+def images_among(names: Sequence[str]) -> list[str]:
+    """The pictures by their suffixes; where no file has the suffix of any, the files without one."""
+    images = [name for name in names if is_image(name)]
+    return images or [name for name in names if not PurePosixPath(name).suffix]
 
 
-def _passed_over(
-    names: Sequence[str], images: Sequence[str], base: str, folders: Collection[str], trees: Iterable[_Tree]
+def _notes(
+    names: Sequence[str],
+    images: Sequence[str],
+    base: str,
+    folders: Collection[str],
+    splits: SplitFolders,
+    parts: Mapping[str, _Part],
 ) -> Iterator[str]:
+    if splits.remark:
+        yield splits.remark
     known = set(images)
-    others = [name for name in names if name not in known]
+    others = [name for name in names if name not in known and not is_unread(name)]
     if others:
         yield f"{len(others):,} files are no pictures by their names and were passed over: {first_few(others)}."
-    outside = [name for name in images if base and not name.startswith(f"{base}/")]
-    if outside:
-        yield f"{len(outside):,} pictures outside {base} were passed over: {first_few(outside)}."
-    for tree in trees:
-        start = f"{tree.folder}/" if tree.folder else ""
-        inside = {name[len(start) :].partition("/")[0] for name in folders if name.startswith(start)} - {""}
-        empty = sorted(inside - tree.classes)
-        if empty:
-            where = f" of {tree.folder}" if tree.folder else ""
+    used = {name for part in parts.values() for _, name in part.images}
+    outside = [name for name in images if name not in used]
+    if outside and not splits.problems:
+        where = "the splits" if splits.folders else base
+        yield f"{len(outside):,} pictures outside {where} were passed over: {first_few(outside)}."
+    for part in parts.values():
+        empty = sorted(name for name in _inside(part.folder, folders) if _label(name) not in part.classes)
+        if empty and not splits.below_classes:
+            where = f" of {part.folder}" if part.folder else ""
             yield f"there are no pictures in these folders{where}: {first_few(empty)}."

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.files import open_regular
+from cnnlab.core.limits import check_memory, check_unpacked
 
 _KINDS = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -38,7 +40,12 @@ def read_idx(path: Path | str) -> npt.NDArray[Any]:
     path = Path(path)
     with _opened(path) as (stream, most):
         kind, shape = _header(stream, path)
-        content = _body(stream, path, math.prod(shape) * kind.itemsize, most)
+        declared = math.prod(shape) * kind.itemsize
+        # Of a file that has not so many bytes it is said that it is cut short.
+        if declared <= most:
+            check_unpacked(declared, path.stat().st_size, str(path))
+            check_memory(declared, str(path))
+        content = _body(stream, path, declared, most)
     array: npt.NDArray[Any] = np.frombuffer(content, kind).reshape(shape)
     return array.astype(kind.newbyteorder("="), copy=False)
 
@@ -59,7 +66,7 @@ def content_digest(path: Path | str) -> str:
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """The decompressed stream, and the most bytes that it can hold judging by the size of the file."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = path.stat().st_size
             is_compressed = file.read(2) == _GZIP_MAGIC
             file.seek(0)

@@ -4,15 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from cnnlab.core.errors import DataError
-from cnnlab.data.arrays import Layout, channels_layout
+from cnnlab.data.arrays import Layout, channels_layout, largest_of, white_of
 from cnnlab.data.raw_images import RawImageArrays
 from cnnlab.data.reading import Content, SourceSplit
 from cnnlab.data.target_columns import check_beyond_train, class_names_of, from_array
-
-_STRIDE = 1024
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ def content_of(splits: Mapping[str, LabelledArrays], classes: Mapping[str, Seque
     :param classes: class names where they are known; else classes are numbered.
     :raises DataError: when counts differ, labels are out of range, or pixels are none.
     """
-    parts = {}
+    parts, white = {}, white_of(arrays.images for arrays in splits.values())
     for split, arrays in splits.items():
         layout = arrays.layout or channels_layout(arrays.images.shape, arrays.images_name)
         count = arrays.images.shape[0]
@@ -51,7 +47,7 @@ def content_of(splits: Mapping[str, LabelledArrays], classes: Mapping[str, Seque
                 )
             columns[name] = from_array(name, values, classes.get(name), arrays.targets_name)
         parts[split] = SourceSplit(
-            RawImageArrays(arrays.images, arrays.images_name, layout, white_of(arrays.images)), columns
+            RawImageArrays(arrays.images, arrays.images_name, layout, white or _white_of_floats(arrays.images)), columns
         )
     check_beyond_train(
         {split: part.targets for split, part in parts.items()},
@@ -59,12 +55,11 @@ def content_of(splits: Mapping[str, LabelledArrays], classes: Mapping[str, Seque
         {split: arrays.targets_name for split, arrays in splits.items()},
     )
     names = class_names_of([part.targets for part in parts.values()], classes)
-    return Content(parts, names)
+    return Content(parts, names, white=white)
 
 
-def white_of(images: Any) -> float | None:
-    """The value of white in floats, 1 or 255, by the largest of all; None for whole numbers, whose type says it."""
+def _white_of_floats(images: Any) -> float | None:
+    """1 or 255, by the largest of all; None for whole numbers."""
     if images.dtype.kind != "f":
         return None
-    highest = max((float(np.max(images[i : i + _STRIDE])) for i in range(0, len(images), _STRIDE)), default=0.0)
-    return 1.0 if highest <= 1 else 255.0
+    return 1.0 if largest_of(images) <= 1 else 255.0

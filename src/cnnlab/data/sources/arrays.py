@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from cnnlab.core.errors import DataError
-from cnnlab.data.formats.folder_layout import SPLIT_NAMES
 from cnnlab.data.formats.labelled_arrays import LabelledArrays, content_of
 from cnnlab.data.reading import Content
+from cnnlab.data.split_names import SPLIT_NAMES
 from cnnlab.data.target_columns import in_order
 
 _IMAGES = {"x", "image", "images", "picture", "pictures", "pixels", "data", "arr0"}
@@ -74,6 +74,8 @@ def assign(names: Iterable[str]) -> dict[tuple[str, str], str]:
 
 
 def _columns(name: str, values: Any, targets: Sequence[str] | None) -> dict[str, Any]:
+    if values.ndim == 0:
+        raise DataError(f"{name} is a single value; there must be one for each picture.")
     if values.dtype.kind in "SO":
         values = np.array(_text(values))
     # Some write one row of all labels in place of one row for each.

@@ -1,11 +1,14 @@
 """HDF5 files, read a piece at a time."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.files import open_regular
 from cnnlab.core.lazy_imports import require
+from cnnlab.core.limits import check_memory, check_unpacked
 from cnnlab.data.reading import Content, SearchPath, Source, reader
 from cnnlab.data.sources.arrays import content_of_arrays
 
@@ -21,6 +24,7 @@ def hdf5(place: SearchPath, path: str, targets: list[str] | None = None) -> Sour
 def _read(path: Path, targets: Sequence[str] | None) -> Content:
     h5py = require("h5py", "reading HDF5 files")
     try:
+        open_regular(path).close()
         # The file stays open for as long as the pictures are read from it.
         file = h5py.File(path, "r")
         names: list[str] = []
@@ -36,6 +40,10 @@ class _Kept:
     def __init__(self, file: Any, dataset: Any) -> None:
         if dataset.external:
             raise DataError(f"{file.filename}: {dataset.name} lies in another file, which is not followed.")
+        if dataset.shape is None:
+            raise DataError(f"{file.filename}: {dataset.name} is empty: it has a type and no numbers.")
+        declared = math.prod(dataset.shape) * dataset.dtype.itemsize
+        check_unpacked(declared, Path(file.filename).stat().st_size, f"{dataset.name} in {file.filename}")
         self._file, self._dataset = file, dataset
         self.shape, self.dtype = dataset.shape, dataset.dtype
 
@@ -43,6 +51,9 @@ class _Kept:
         return len(self._dataset)
 
     def __getitem__(self, part: Any) -> Any:
+        if part == ():
+            declared = math.prod(self.shape) * self.dtype.itemsize
+            check_memory(declared, f"{self._dataset.name} in {self._file.filename}")
         try:
             return self._dataset[part]
         except (OSError, RuntimeError) as error:

@@ -1,6 +1,10 @@
 """A table that names pictures and their targets: ``path,label[,split]``, Kaggle's ``id,label``, or several targets."""
 
 import csv
+import io
+import posixpath
+import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +13,15 @@ import torch
 from torch import Tensor
 
 from cnnlab.core.errors import DataError, suggestion
-from cnnlab.data.formats.archives import open_members, read_file
+from cnnlab.core.files import open_regular
+from cnnlab.core.limits import check_size
+from cnnlab.core.messages import first_few
+from cnnlab.data.formats.archives import open_members
 from cnnlab.data.formats.decode import SUFFIXES
-from cnnlab.data.formats.folder_layout import SPLIT_NAMES, first_few
+from cnnlab.data.formats.folders import read_file
 from cnnlab.data.raw_images import RawImageFiles
 from cnnlab.data.reading import Content, SearchPath, Source, SourceSplit, reader
+from cnnlab.data.split_names import SPLIT_NAMES
 from cnnlab.data.target_columns import LABEL, from_text
 
 _PATHS = ("path", "file", "filename", "file_name", "image", "picture", "img", "id", "image_id", "name")
@@ -21,6 +29,7 @@ _LABELS = ("label", "class", "target", "category", "labels", "y")
 _SPLITS = ("split", "set", "subset", "usage")
 _USUAL_FOLDERS = ("", "train", "images", "pictures", "img", "imgs", "data", "train.zip", "images.zip", "pictures.zip")
 _TRIED = 20
+_SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 _MOST_BYTES = 1 << 30
 
 
@@ -38,6 +47,7 @@ def manifest(
     table = read_table(file)
     columns = _choose(file, table, image, split, [targets] if isinstance(targets, str) else targets)
     files = _Files.under(file, table.column(columns.image), place.find(images) if images else None)
+    _check_header(file, table, columns, files)
     key = {"kind": "csv", "columns": [columns.image, columns.split, list(columns.targets)]}
     facts = {"from": str(file.absolute())}
     return Source(file.stem, lambda: _read(file, table, columns, files), (file, *files.inputs), facts, key)
@@ -72,14 +82,18 @@ def read_table(path: Path) -> ManifestTable:
 
     :raises DataError: naming the line that does not fit, or what else is wrong.
     """
-    if path.stat().st_size > _MOST_BYTES:
-        raise DataError(f"{path} has {path.stat().st_size:,} bytes, which is too much for a list of pictures.")
+    check_size(path.stat().st_size, _MOST_BYTES, str(path))
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
-            file.seek(0)
-            delimiter = max(",;\t", key=first.count)
-            lines = [(number, row) for number, row in enumerate(csv.reader(file, delimiter=delimiter), 1) if row]
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline="") as file:
+            start, first = 0, file.readline()
+            # Excel's way to say what separates the cells.
+            said = _SEPARATOR.fullmatch(first)
+            if said:
+                start, first = file.tell(), file.readline()
+            file.seek(start)
+            delimiter = said[1] if said else max(",;\t", key=first.count)
+            rows = enumerate(csv.reader(file, delimiter=delimiter), 2 if said else 1)
+            lines = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a CSV file in UTF-8: {error}.") from error
     if len(lines) < 2:
@@ -97,7 +111,7 @@ def _choose(
     path: Path, table: ManifestTable, image: str | None, split: str | None, targets: Sequence[str] | None
 ) -> _Columns:
     if any(Path(cell).suffix.lower() in SUFFIXES for cell in table.header):
-        raise DataError(f"{path} begins with a picture; its first line must name the columns, as in path,label.")
+        raise _without_header(path)
     lower = {name.lower(): name for name in table.header}
     image = _named(path, table, image) or _first(lower, _PATHS) or table.header[0]
     split = _named(path, table, split) or _first(lower, _SPLITS)
@@ -111,6 +125,10 @@ def _choose(
             "targets=, as in targets=label or targets=[hour, minute]."
         )
     return _Columns(image, split, {label: LABEL}, True)
+
+
+def _without_header(path: Path) -> DataError:
+    return DataError(f"{path} begins with a picture; its first line must name the columns, as in path,label.")
 
 
 def _named(path: Path, table: ManifestTable, name: str | None) -> str | None:
@@ -128,11 +146,14 @@ class _Files:
     """Where the pictures of a table are.
 
     :param inputs: what their content depends on.
+    :param find: where a picture is, by its name in the table; None where there is none.
     :param read: the bytes of a picture by its name in the table.
     """
 
     inputs: tuple[Path, ...]
+    find: Callable[[str], str | None]
     read: Callable[[str], bytes]
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def under(cls, table: Path, names: Sequence[str], images: Path | None) -> "_Files":
@@ -151,7 +172,7 @@ class _Files:
             find = _finder(images)
             places = {name: find(name) for name in names}
             inputs = tuple(Path(place) for place in dict.fromkeys(places.values()) if place)
-            return cls(inputs, lambda name: read_file(Path(places[name] or images / name)))
+            return cls(inputs, find, lambda name: read_file(Path(places[name] or images / name)))
         members, locate = open_members(images), _finder(images)
 
         def read(name: str) -> bytes:
@@ -160,7 +181,16 @@ class _Files:
                 raise DataError(f"there is no such file in {images}")
             return members.read(member)
 
-        return cls((images,), read)
+        return cls((images,), locate, read, members.warnings)
+
+
+def _check_header(path: Path, table: ManifestTable, columns: _Columns, files: _Files) -> None:
+    """Refuses a first line that is a row like the others: its picture is there, or its label is one of the labels."""
+    is_usual = columns.image.lower() in _PATHS
+    names_an_image = bool(columns.image) and files.find(columns.image) is not None
+    is_labelled = any(column in table.column(column) for column in columns.targets)
+    if not is_usual and (names_an_image or is_labelled):
+        raise _without_header(path)
 
 
 def _finder(base: Path) -> Callable[[str], str | None]:
@@ -172,8 +202,11 @@ def _finder(base: Path) -> Callable[[str], str | None]:
 
 
 def _spellings(name: str) -> list[str]:
+    """What a name in a table may be on the disk: with other slashes, a suffix, composed or decomposed letters."""
+    plain = posixpath.normpath(name.replace("\\", "/")) if name else ""
+    names = dict.fromkeys([name, plain, *(unicodedata.normalize(form, plain) for form in ("NFC", "NFD"))])
     suffixes = ("",) if Path(name).suffix.lower() in SUFFIXES else ("", ".jpg", ".png", ".jpeg", *sorted(SUFFIXES))
-    return [f"{name}{suffix}" for suffix in suffixes]
+    return [f"{spelling}{suffix}" for spelling in names for suffix in suffixes]
 
 
 def _read(path: Path, table: ManifestTable, columns: _Columns, files: _Files) -> Content:
@@ -199,7 +232,7 @@ def _read(path: Path, table: ManifestTable, columns: _Columns, files: _Files) ->
         )
         for split, places in rows.items()
     }
-    return Content(parts, classes)
+    return Content(parts, classes, warnings=files.warnings)
 
 
 def _check_beyond_train(

@@ -1,5 +1,6 @@
 """Bringing other data to what a classifier knows: its size and channels, and its classes by their names."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ def in_the_classifiers_shape(data: Any, classifier: Predictable, data_dir: str |
     bound = parse_data(data, data_dir)
     channels, *sides = classifier.shape
     wanted: dict[str, Any] = {"size": sides[0] if sides[0] == sides[1] else tuple(sides), "resize": classifier.resize}
+    wanted |= {"white": classifier.white} if bound.arguments.get("white") is None else {}
     wanted |= {"channels": _CHANNELS[channels]} if channels in _CHANNELS else {}
     return str(BoundCall(bound.entry, {**bound.arguments, **{k: v for k, v in wanted.items() if k in bound.arguments}}))
 
@@ -71,6 +73,8 @@ def _as_numbers(column: Tensor, name: str, given: Sequence[str]) -> Tensor:
 def _reordered(column: Tensor, name: str, given: Sequence[str] | None, known: Sequence[str]) -> Tensor:
     if given is None:
         raise UsageError(f"{name} holds numbers in the data, and classes in the classifier: {_listed(known)}.")
+    # Composed and decomposed letters, as systems differ in, are the same.
+    given, known = ([unicodedata.normalize("NFC", word) for word in words] for words in (given, known))
     unknown = [word for word in given if word not in known]
     if unknown:
         raise DataError(

@@ -18,11 +18,12 @@ from cnnlab.core.registry import BoundCall
 from cnnlab.data import Dataset, ImageSet
 from cnnlab.evaluation.intervals import Estimate, Interval
 from cnnlab.evaluation.metric_intervals import class_estimates, score_intervals
+from cnnlab.evaluation.metrics.stored_predictions import metrics_of
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
 from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_training_images
 from cnnlab.evaluation.prediction.open_model import open_model
 from cnnlab.evaluation.prediction.predictor import BATCH, Predictor, predictor_of
-from cnnlab.models import Predictable, perturbed, to_float
+from cnnlab.models import Perturbation, Predictable, perturbed, to_float
 from cnnlab.objectives import Objective
 from cnnlab.runs import Predictions, Run, RunWriter
 from cnnlab.runs.record import json_value
@@ -102,18 +103,21 @@ def evaluate(
     :param split: ``train``, ``validation``, ``test`` or ``all``. By default the test split that a run or a data set
         has, and every picture of other data that has none of its own. The data of the run, named again, is divided as
         for its training; in other data, pictures that the run was trained on are warned of.
-    :param perturb: the spec of one or several perturbations, done to the pictures before they are predicted. The
-        predictions are of the split ``test@NAME`` then, named by the spec; of a run on its own data they are stored
-        with its others.
+    :param perturb: the spec of one or several perturbations, done to the pictures before they are predicted: any
+        operation of :mod:`cnnlab.augment`, as in ``rotate(15)|gaussian_noise(0.05)``, or an adversary. The predictions
+        are of the split ``test@NAME`` then, named by the spec; of a run on its own data they are stored with its
+        others. What is drawn is the same every time.
+    :param offline: never tries the network for data or weights.
     :param device: another device than the one that the run was trained on.
     :param network: the module for the weights, for a run that was trained on a network of one's own.
     :raises UsageError: when the data has no such split, or knows other classes than the classifier.
     :raises DataError: when the data cannot be read.
     """
     memory.ask_for_large_pages()
-    run = open_model(run, network=network)
+    bound = perturbations.bind_all(perturb)
+    changes: list[Perturbation] = [call.build() for call in bound]
+    run = open_model(run, network=network, offline=offline)
     model = predictor_of(run, device=device, network=network)
-    changes = perturbations.bind_all(perturb)
     if data is None and isinstance(run, Run):
         data_dir = data_dir or run.data_folder
     dataset = _loaded(model, data, data_dir, offline)
@@ -132,7 +136,6 @@ def evaluate(
     elif changes:
         raise UsageError(f"a perturbation goes by the targets, and the {split} split of {dataset.name} has none.")
     outputs = model.outputs(_perturbed(model, objective, parts, targets, changes) if changes else _batches(parts))
-    scores = objective.metrics(outputs, targets) | {"n": len(outputs)} if targets else {}
     predictions = Predictions.of_tensors(
         objective.split(outputs),
         targets,
@@ -140,12 +143,13 @@ def evaluate(
         objective=objective.spec,
         classes=model.classifier.classes,
         data=dataset.digest,
-        split=f"{split}@{_name(changes)}" if changes else split,
+        split=f"{split}@{_name(bound)}" if bound else split,
         images=parts[0].digest if len(parts) == 1 else None,
     )
     if changes and own is not None and isinstance(run, Run):
         with RunWriter.open(run.folder) as writer:
             writer.predictions(predictions)
+    scores = metrics_of(predictions) if targets else {}
     return Evaluation(scores, predictions, dataset.name, predictions.split, model.label)
 
 
@@ -153,7 +157,8 @@ def _loaded(model: Predictor, data: Any, data_dir: str | Path | None, offline: b
     if isinstance(data, Dataset):
         return data
     if data is not None:
-        return data_package.load_data(_fitting(model, data, data_dir), data_dir=data_dir, offline=offline)
+        wanted = _fitting(model, data, data_dir)
+        return data_package.load_data(wanted, data_dir=data_dir, offline=offline, for_training=False)
     spec = model.recipe.get("data")
     if spec is None:
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
@@ -204,10 +209,10 @@ def _perturbed(
     objective: Objective,
     parts: list[ImageSet],
     targets: Mapping[str, Tensor],
-    changes: Sequence[BoundCall[Any]],
+    changes: Sequence[Perturbation],
 ) -> Iterator[Tensor]:
     """Batches of pixels as the perturbations leave them, by the classifier that they are meant for."""
-    done, adversaries = 0, [bound.build() for bound in changes]
+    done = 0
     for number, images in enumerate(_batches(parts)):
         own = {name: column[done : done + len(images)].to(model.device) for name, column in targets.items()}
         pixels = to_float(images.to(model.device)).contiguous(memory_format=torch.channels_last)
@@ -215,7 +220,7 @@ def _perturbed(
         yield perturbed(
             pixels,
             objective.encode(own),
-            adversaries,
+            changes,
             model.classifier,
             objective,
             seed=0,
@@ -226,4 +231,4 @@ def _perturbed(
 
 def _name(changes: Sequence[BoundCall[Any]]) -> str:
     """What perturbations are called in the name of a file."""
-    return re.sub(r'[/\\:*?"<>|]', "-", "+".join(str(bound.short) for bound in changes))
+    return re.sub(r'[/\\:*?"<>|]', "-", "+".join(str(call.short) for call in changes))

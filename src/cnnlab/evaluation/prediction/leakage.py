@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnlab import data as data_package
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
-from cnnlab.core.messages import note, warn
+from cnnlab.core.messages import note, quietly, warn
 from cnnlab.data import Dataset, ImageSet
 from cnnlab.data.duplicates import shared
 from cnnlab.runs import Run
@@ -59,7 +59,7 @@ def _train_of(run: Run, data_dir: str | Path | None) -> ImageSet | None:
 
 def _loaded(data: Any, run: Run, data_dir: str | Path | None, offline: bool) -> Dataset | None:
     """The data divided as the run's; None where it cannot be. What there is to warn of has been said before."""
-    with suppress(CnnlabError), warnings.catch_warnings():
+    with suppress(CnnlabError), warnings.catch_warnings(), quietly():
         warnings.simplefilter("ignore", CnnlabWarning)
         return data_package.load_data(data, data_dir=data_dir, offline=offline, **shares(run.recipe))
     return None

@@ -1,5 +1,6 @@
 """What a person names to be predicted with, explained or attacked, found by its kind."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def open_model(
     kind, colon, rest = str(name).partition(":")
     if colon and kind in kinds():
         return _opened(kind, rest, options)
-    if Path(name).is_file():
+    if os.path.isfile(str(name)):
         return _opened("classifier", str(name), options)
     return _opened("run", str(name), options)
 

@@ -1,20 +1,19 @@
 """What a classifier says of pictures: files and folders of one's own."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import torch
 from torch import Tensor, nn
 
 from cnnlab import data
 from cnnlab.core import memory
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import replacing, storage_errors
-from cnnlab.core.messages import warn
-from cnnlab.data.formats.folder_layout import is_image
+from cnnlab.core.messages import first_few, warn
+from cnnlab.core.sinks import for_csv
+from cnnlab.data import ImageFile
 from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
 from cnnlab.models import Predictable
 from cnnlab.runs import Run
@@ -96,8 +95,10 @@ class ImagePredictions:
         """
         path = Path(path)
         with replacing(path) as temporary, storage_errors(path):
-            # A file name that is no valid text is written as the bytes that it is.
-            self.frame().to_csv(temporary, index=False, float_format="%.6g", errors="surrogateescape")
+            frame = self.frame().rename(columns=for_csv)
+            frame.map(lambda cell: for_csv(cell) if isinstance(cell, str) else cell).to_csv(
+                temporary, index=False, float_format="%.6g"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: a list of pictures with what was predicted, and those left out."""
@@ -118,19 +119,20 @@ def predict(
     on_bad: Literal["refuse", "skip"] = "refuse",
     device: str | None = None,
     network: nn.Module | None = None,
+    offline: bool = False,
 ) -> ImagePredictions:
     """What the classifier of a run says of pictures, brought to its size as its training data was.
 
     :param run: or a model by itself, or the name of either, as :func:`cnnlab.open_model` takes it.
     :param images: files, folders, which are searched through for pictures, and archives of pictures.
-    :param on_bad: whether a picture that cannot be read is refused, or skipped with a warning that names it; those of
-        an archive are refused.
+    :param on_bad: whether a picture that cannot be read is refused, or skipped with a warning that names it.
     :param device: another device than the one that the run was trained on.
     :param network: the module for the weights, for a run that was trained on a network of one's own.
+    :param offline: never tries the network for weights.
     :raises DataError: naming what is missing or cannot be read.
     """
     memory.ask_for_large_pages()
-    model = predictor_of(run, device=device, network=network)
+    model = predictor_of(run, device=device, network=network, offline=offline)
     reader = _Reader(_found(images), model.classifier, skips=on_bad == "skip")
     outputs = model.outputs(reader)
     if not reader.read:
@@ -141,33 +143,23 @@ def predict(
 class _Reader:
     """Batches of pictures, and a note of what was read and what could not be."""
 
-    def __init__(self, paths: Sequence[Path], classifier: Predictable, *, skips: bool) -> None:
-        self.paths, self.classifier, self.skips = paths, classifier, skips
+    def __init__(self, images: Sequence[ImageFile], classifier: Predictable, *, skips: bool) -> None:
+        self.images, self.classifier, self.skips = images, classifier, skips
         self.read: list[str] = []
         self.unreadable: list[str] = []
 
     def __iter__(self) -> Iterator[Tensor]:
-        for start in range(0, len(self.paths), _CHUNK):
-            for pixels in self._chunk(self.paths[start : start + _CHUNK]):
-                # An archive is read at once, however many pictures it holds.
-                yield from torch.split(pixels, _CHUNK)
-
-    def _chunk(self, paths: Sequence[Path]) -> Iterator[Tensor]:
-        try:
-            pixels, names = data.read_images(paths, shape=self.classifier.shape, resize=self.classifier.resize)
-        except DataError as error:
-            if not self.skips or (len(paths) == 1 and not is_image(paths[0].name)):
-                raise
-            if len(paths) == 1:
-                warn(f"left out: {error}")
-                self.unreadable.append(str(error))
-                return
-        else:
+        reader = data.ImageReader(self.images, self.classifier.shape, self.classifier.resize, self.classifier.white)
+        for start in range(0, len(self.images), _CHUNK):
+            pixels, names, bad = reader.read(start, min(start + _CHUNK, len(self.images)))
+            if bad and not self.skips:
+                raise DataError(f"these files cannot be read as pictures: {first_few([str(item) for item in bad])}.")
+            for item in bad:
+                warn(f"left out: {item}")
+            self.unreadable += map(str, bad)
             self.read += names
-            yield pixels
-            return
-        for path in paths:
-            yield from self._chunk([path])
+            if len(names):
+                yield pixels
 
 
 def _columns(model: Predictor, outputs: Tensor) -> dict[str, PredictedColumn]:
@@ -186,23 +178,9 @@ def _columns(model: Predictor, outputs: Tensor) -> dict[str, PredictedColumn]:
     return columns
 
 
-def _found(images: Paths) -> list[Path]:
-    """The files meant, each once: those of a folder in the order of their names."""
+def _found(images: Paths) -> list[ImageFile]:
+    """The pictures meant, each once: those of a folder or an archive in the order of their names."""
     given = [images] if isinstance(images, str | Path) else list(images)
     if not given:
         raise DataError("there is no picture to predict; name files or folders.")
-    files = [file for item in given for file in _files(Path(item).expanduser())]
-    return list(dict.fromkeys(files))
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise DataError(f"there is no picture or folder {path}. Check the path.")
-    inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-    files = sorted(file for file in inside if is_image(file.name))
-    if not files:
-        others = f": none of the {len(inside):,} files in it is one" if inside else "; it is empty"
-        raise DataError(f"the folder {path} holds no pictures{others}. Name a folder of pictures, or files.")
-    return files
+    return list({image.name: image for image in data.find_images(given)}.values())

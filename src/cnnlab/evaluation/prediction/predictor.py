@@ -59,7 +59,11 @@ class Predictor:
 
 
 def predictor_of(
-    model: Run | Predictable | str | Path, *, device: str | None = None, network: nn.Module | None = None
+    model: Run | Predictable | str | Path,
+    *,
+    device: str | None = None,
+    network: nn.Module | None = None,
+    offline: bool = False,
 ) -> Predictor:
     """What a run or a model by itself is to be evaluated as.
 
@@ -69,11 +73,12 @@ def predictor_of(
     :param model: or the name of one, as :func:`~cnnlab.evaluation.open_model` takes it.
     :param device: another device than that.
     :param network: the module for the weights, for a run that was trained on a network of one's own.
+    :param offline: never tries the network for weights.
     :raises ModelFileError: when the run has no classifier yet.
     :raises UsageError: for a device that is not there.
     """
     if isinstance(model, str | Path):
-        model = open_model(model, network=network)
+        model = open_model(model, network=network, offline=offline)
     if isinstance(model, Predictable):
         return Predictor(model, "the classifier", {}, _checked(device or "cpu"))
     if not isinstance(model, Run):

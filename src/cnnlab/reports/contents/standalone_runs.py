@@ -8,14 +8,14 @@ from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.measurements import Measure, MeasuredRuns, Metric, read_measure, usual_names
 from cnnlab.core.spec import Call, read
-from cnnlab.evaluation import run_intervals
+from cnnlab.evaluation import Interval, run_intervals
 from cnnlab.objectives.metrics import better
 from cnnlab.reports.contents.short_specs import short_spec
 from cnnlab.reports.contents.standalone_tests import compare_standalone
 from cnnlab.reports.contents.tables import counted, listed
 from cnnlab.runs import Run
 from cnnlab.studies.result import Axis, AxisValue, MetricSummary, Setting, StudyResult, Trial
-from cnnlab.studies.statistics.new_images import right_by, with_new_images
+from cnnlab.studies.statistics.new_images import Right, right_by, with_new_images
 from cnnlab.studies.statistics.tables import Tables, scored_images
 from cnnlab.studies.statistics.timing import untimed
 
@@ -48,8 +48,10 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
     axes, values = _axes([group.recipe for group in groups])
     settings = tuple(_setting(place, group, values[place], measures) for place, group in enumerate(groups))
     seeds = tuple(sorted({trial.seed for setting in settings for trial in setting.trials}))
+    tables = Tables.of(settings, seeds, metrics, together=_together(groups, measures), images=scored_images(unique))
     by_name = {run.name: run for run in unique}
-    settings = _summarised(_named(settings), seeds, metrics, by_name)
+    right = right_by(lambda run, split: by_name[run].predictions(split))
+    settings = _named(tuple(_summarised(setting, metrics, tables, right, by_name) for setting in settings))
     table, multiplicity, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
     infos = [run.info for run in unique]
     first = next((info for info in infos if info.get("status") == "finished"), infos[0])
@@ -132,30 +134,41 @@ def _chosen_by(runs: Sequence[Run]) -> str:
 def _setting(place: int, group: _Group, values: Mapping[str, str], measures: Sequence[Measure]) -> Setting:
     trials = tuple(_trial(run, measures) for run in group.runs)
     label = ", ".join(f"{axis}={value}" for axis, value in values.items())
-    return Setting(f"s{place}", label, values, group.recipe, trials)
+    return Setting(_key(place), label, values, group.recipe, trials)
+
+
+def _key(place: int) -> str:
+    return f"s{place}"
+
+
+def _together(groups: Sequence[_Group], measures: Sequence[Measure]) -> dict[str, dict[str, float]]:
+    """By metric and setting the measures of all finished runs of a setting."""
+    values: dict[str, dict[str, float]] = {measure.metric.name: {} for measure in measures if measure.is_of_setting}
+    for place, group in enumerate(groups):
+        finished = [run for run in group.runs if run.status == "finished"]
+        for measure in (measure for measure in measures if measure.is_of_setting and finished):
+            value = measure.value(finished)
+            if value is not None:
+                values[measure.metric.name][_key(place)] = value
+    return values
 
 
 def _summarised(
-    settings: Sequence[Setting], seeds: Sequence[int], metrics: Sequence[Metric], runs: Mapping[str, Run]
-) -> tuple[Setting, ...]:
-    tables, judged = Tables.of(settings, seeds, metrics, images=scored_images(runs.values())), metrics[0]
-    right = right_by(lambda run, split: runs[run].predictions(split))
-
-    def of(setting: Setting) -> tuple[MetricSummary, ...]:
-        names = [str(trial.run) for trial in setting.finished]
-        first = with_new_images(tables.summary(judged, setting.key), judged, names, right)
-        every = (first, *(tables.summary(metric, setting.key) for metric in metrics[1:]))
-        return tuple(_by_its_images(summary, names, runs) for summary in every if summary.values)
-
-    return tuple(replace(setting, summaries=of(setting)) for setting in settings)
+    setting: Setting, metrics: Sequence[Metric], tables: Tables, right: Right, runs: Mapping[str, Run]
+) -> Setting:
+    names = [str(trial.run) for trial in setting.finished]
+    first = with_new_images(tables.summary(metrics[0], setting.key), metrics[0], names, right)
+    summaries = [first, *(tables.summary(metric, setting.key) for metric in metrics[1:])]
+    if len(names) == 1:
+        intervals = run_intervals(runs[names[0]])
+        summaries = [_of_one_run(summary, intervals) for summary in summaries]
+    return replace(setting, summaries=tuple(summary for summary in summaries if summary.values))
 
 
-def _by_its_images(summary: MetricSummary, names: Sequence[str], runs: Mapping[str, Run]) -> MetricSummary:
-    """With the interval of a single run's own score over its pictures, such as DeLong's, where it has none yet."""
-    if summary.n != 1 or summary.low is not None:
-        return summary
+def _of_one_run(summary: MetricSummary, intervals: Mapping[str, Mapping[str, Interval]]) -> MetricSummary:
+    """With the interval of its own score over pictures, whichever suits the metric."""
     split, _, metric = summary.metric.partition("_")
-    found = run_intervals(runs[names[0]]).get(split, {}).get(metric)
+    found = intervals.get(split, {}).get(metric)
     return summary if found is None else replace(summary, low=found.low, high=found.high, interval=found.method)
 
 
@@ -181,7 +194,8 @@ def _trial(run: Run, measures: Sequence[Measure]) -> Trial:
     if run.status != "finished":
         reason = f"{run.state} at epoch {run.epochs_done}{f' of {run.epochs}' if run.epochs else ''}"
         return Trial(seed, "missing", reason=reason, **facts)
-    return Trial(seed, "finished", metrics={m.metric.name: m.of(run) for m in measures}, **facts)
+    values = {measure.metric.name: measure.value(run) for measure in measures if not measure.is_of_setting}
+    return Trial(seed, "finished", metrics=values, **facts)
 
 
 def _axes(recipes: Sequence[Mapping[str, Any]]) -> tuple[tuple[Axis, ...], list[dict[str, str]]]:

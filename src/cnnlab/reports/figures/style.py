@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import replacing
+from cnnlab.core.sinks import for_markup
 from cnnlab.reports.colours import FAINT, INK, PAPER, SOFT
 from cnnlab.reports.contents.tables import TableColumn, cut
 
@@ -68,6 +69,8 @@ def save_figure(figure: "Figure", path: Path | str) -> Path:
     with replacing(path) as temporary, style():
         # The date in a file would make the same figure another file each time.
         figure.savefig(temporary, dpi=_DPI, format=kind, metadata=_NO_DATE.get(kind))
+        if kind == "svg":
+            temporary.write_text(for_markup(temporary.read_text(encoding="utf-8")), encoding="utf-8")
     return path
 
 

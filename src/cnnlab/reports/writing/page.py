@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.core.sinks import for_markup
 from cnnlab.reports.contents.answer import answer
 from cnnlab.reports.contents.mistakes import Gallery, Mistake
 from cnnlab.reports.contents.provenance import Provenance
@@ -61,7 +62,7 @@ def page(
         script=_raw("report.js"),
         colour_of=lambda key: _variable(subject, key),
     )
-    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"
+    return for_markup("\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n")
 
 
 def _environment() -> "Environment":

@@ -4,6 +4,7 @@ import io
 import re
 from typing import TYPE_CHECKING
 
+from cnnlab.core.sinks import for_markup
 from cnnlab.reports.colours import BAD, COLOURS, FAINT, GOOD, GREY, INK, PAPER, SOFT
 from cnnlab.reports.figures.style import HALO, style
 
@@ -70,4 +71,4 @@ def _drawn(figure: "Figure") -> str:
         figure.savefig(content, format="svg", metadata=_NOTHING, transparent=True)
         # Everything is in its place now; the next format need not look for places again.
         figure.set_layout_engine("none")
-    return content.getvalue()
+    return for_markup(content.getvalue())

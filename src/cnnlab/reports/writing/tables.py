@@ -5,31 +5,9 @@ import io
 import re
 from typing import Any
 
+from cnnlab.core.sinks import for_csv, for_latex
 from cnnlab.reports.contents.tables import NOTHING, IntervalEnds, Table, TableColumn
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "−": "$-$",
-    "–": "--",
-    "×": r"$\times$",
-    "±": r"$\pm$",
-    "∞": r"$\infty$",
-    "…": r"\dots{}",
-    "'": "'",
-    '"': "''",
-}
 _LONG = 36
 _INTERVAL_ENDS = ("low", "high")
 
@@ -52,21 +30,16 @@ def latex_of(table: Table) -> str:
     texts = table.texts()
     kinds = "".join(_alignment(column, [row[i] for row in texts]) for i, column in enumerate(table.columns))
     lines = [" & ".join(_cell(text) for text in row) + r" \\" for row in texts]
-    note = f"\n\\par\\smallskip\\footnotesize {escaped(table.note)}" if table.note else ""
-    heading = " & ".join(escaped(column.heading) for column in table.columns)
+    note = f"\n\\par\\smallskip\\footnotesize {for_latex(table.note)}" if table.note else ""
+    heading = " & ".join(for_latex(column.heading) for column in table.columns)
     body = "\n".join(lines)
     return (
         "% Needs \\usepackage{booktabs} in the preamble.\n"
         "\\begin{table}[htbp]\n\\centering\n"
-        f"\\caption{{{escaped(table.title)}}}\n\\label{{tab:{slug(table.key)}}}\n"
+        f"\\caption{{{for_latex(table.title)}}}\n\\label{{tab:{slug(table.key)}}}\n"
         f"\\begin{{tabular}}{{{kinds}}}\n\\toprule\n{heading} \\\\\n\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}"
         f"{note}\n\\end{{table}}\n"
     )
-
-
-def escaped(text: str) -> str:
-    """Text in which LaTeX finds nothing to obey."""
-    return "".join(_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
 
 
 def slug(text: str) -> str:
@@ -75,7 +48,8 @@ def slug(text: str) -> str:
 
 
 def _names(column: TableColumn, is_range: bool) -> list[str]:
-    return [f"{column.key} {end}" for end in _INTERVAL_ENDS] if is_range else [column.key]
+    key = for_csv(column.key)
+    return [f"{key} {end}" for end in _INTERVAL_ENDS] if is_range else [key]
 
 
 def _cells(value: Any, is_range: bool) -> list[str]:
@@ -89,7 +63,7 @@ def _plain(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(float(value)) if isinstance(value, float) else str(value)
+    return repr(float(value)) if isinstance(value, float) else for_csv(str(value))
 
 
 def _alignment(column: TableColumn, texts: list[str]) -> str:
@@ -100,4 +74,4 @@ def _alignment(column: TableColumn, texts: list[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    return "--" if text == NOTHING else escaped(text)
+    return "--" if text == NOTHING else for_latex(text)

@@ -1,4 +1,4 @@
-"""A worker process: takes orders through a pipe, trains them one after another, and tells how it goes.
+"""A worker process: takes requests through a pipe, trains them one after another, and tells how it goes.
 
 What goes to a worker is a pair: ``("share", (key, dataset))``, ``("train", request)``, ``("go on", bool)``,
 ``("pace", (recipe, seconds))`` or ``("end", None)``; what comes back is an event of

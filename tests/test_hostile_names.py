@@ -1,0 +1,124 @@
+"""Names from outside, wherever they are written: nothing that reads them finds anything to obey."""
+
+import csv
+import io
+import json
+import xml.dom.minidom
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+from typer.testing import CliRunner
+
+from cnnlab.cli import output, program
+from cnnlab.cli.app import app
+from cnnlab.core.errors import CnnlabWarning, DataError, SpecError
+from cnnlab.core.messages import note, warn
+from cnnlab.core.sinks import for_csv, for_latex, for_message, visible
+from cnnlab.data.formats.folders import FolderMembers
+from cnnlab.data.target_columns import from_text
+from cnnlab.evaluation.prediction.predict import ImagePredictions, PredictedColumn
+from cnnlab.reports.contents.tables import Table, TableColumn
+from cnnlab.reports.figures.style import save_figure
+from cnnlab.reports.writing.svg import svg_of
+from cnnlab.reports.writing.tables import csv_of, latex_of
+
+OBEYED = ["\x1b[31mred", "\x1b]0;title\x07", "a\x00b", "\x9b2J", "\u202efdp.exe", "a\rb", "\x7f", "\udcff"]
+FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-1+cmd", "@SUM(A1)", "\t=1"]
+NAMES = [*OBEYED, *FORMULAS, "[9pt]x", "*x", "<b>&", "50% #1_{}$~^\\"]
+
+
+def is_plain(text: str) -> bool:
+    return not set(text) & set("\x00\x07\x1b\x9b\x7f\r\u202e\udcff")
+
+
+@pytest.mark.parametrize("name", OBEYED)
+def test_what_is_not_seen_is_shown(name: str) -> None:
+    assert is_plain(visible(name)) and visible(name) != name
+    assert visible("line\n\ttext é 日本 −") == "line\n\ttext é 日本 −"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_terminal_is_told_nothing_but_text(
+    name: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    writers: list[Callable[[str], object]] = [
+        output.write,
+        output.heading,
+        lambda text: output.facts([("label", text)]),
+        lambda text: output.table(["name", text], [[text, 1.0]]),
+        lambda text: output.write_json({text: text}),
+        program.complain,
+    ]
+    for write in writers:
+        write(name)
+    with caplog.at_level("INFO", "cnnlab"):
+        note(name)
+    with pytest.warns(CnnlabWarning) as caught:
+        warn(name)
+    printed = capsys.readouterr()
+    said = [str(DataError(name)), str(SpecError("no", name, 0)), str(caught[0].message), caplog.text]
+    assert all(map(is_plain, (printed.out, printed.err, *said)))
+
+
+def test_json_reads_back_what_was_written(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_json({"names": OBEYED})
+    assert json.loads(capsys.readouterr().out) == {"names": OBEYED}
+
+
+def test_a_command_line_echoes_no_codes_and_no_thousands_of_letters() -> None:
+    for words in (
+        ["predict", "x", "\x1b[31m"],
+        ["train", "data=\x1b[31m"],
+        ["\x1b[31m"],
+        ["data", "check", "y" * 5000],
+    ):
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code and is_plain(result.output) and "y" * 201 not in result.output
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tables_hold_text_and_no_formulas(name: str, tmp_path: Path) -> None:
+    table = Table(name, name, (TableColumn(name, name), TableColumn("n", "n", "count")), ((name, 1), ("plain", -2)))
+    column = PredictedColumn([name], [0.5], (name, "plain"), [[0.5, 0.5]])
+    ImagePredictions([name], {"label": column}).save_csv(tmp_path / "p.csv")
+    for text in (csv_of(table), (tmp_path / "p.csv").read_text()):
+        rows = list(csv.reader(io.StringIO(text)))
+        cells = [cell for row in rows for cell in row]
+        assert all(map(is_plain, cells)) and any(visible(name).strip() in cell for cell in cells)
+        assert not any(cell.startswith(("=", "+", "@", "\t")) or (cell[:1] == "-" and cell != "-2") for cell in cells)
+
+
+def test_numbers_in_tables_stay_numbers() -> None:
+    assert [for_csv(text) for text in ("-1.5", "+2", "1e-3", "plain", "")] == ["-1.5", "+2", "1e-3", "plain", ""]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_latex_finds_nothing_at_the_beginning_of_a_row(name: str) -> None:
+    table = Table("t", "t", (TableColumn("a", "a"),), (("first",), (name,)))
+    row = latex_of(table).split("first \\\\\n")[1].splitlines()[0]
+    assert is_plain(row) and not row.lstrip().startswith(("[", "*"))
+    assert for_latex("[9pt]x") == "{[}9pt]x"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "\udcff"])
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_pictures_are_markup_that_can_be_read(name: str, tmp_path: Path) -> None:
+    figure = Figure()
+    figure.text(0.5, 0.5, name)
+    for svg in (svg_of(figure), save_figure(figure, tmp_path / "a.svg").read_text(encoding="utf-8")):
+        xml.dom.minidom.parseString(svg)
+
+
+def test_what_a_person_gave_is_echoed_in_two_hundred_letters() -> None:
+    assert for_message("x" * 5000 + " is no path") == "x" * 100 + "…" + "x" * 99 + " is no path"
+    assert for_message("y" * 200) == "y" * 200
+
+
+def test_names_of_files_and_classes_are_made_visible_where_they_come_in(tmp_path: Path) -> None:
+    (tmp_path / "a\x1b[2J").mkdir()
+    (tmp_path / "a\x1b[2J" / "1.png").write_bytes(b"one")
+    members = FolderMembers(tmp_path)
+    assert members.names == (r"a\x1b[2J/1.png",) and members.read(members.names[0]) == b"one"
+    assert from_text("label", ["\x1b[31mcat", "dog"], is_label=True)[1] == (r"\x1b[31mcat", "dog")
