@@ -230,7 +230,7 @@ def test_areas_and_calibration_are_told_with_what_their_intervals_are_over(study
     assert shown in measures.caption
     error = details.calibration_error
     low, high = (f"{100 * end:.2f}%" for end in (error.interval.low, error.interval.high))
-    shown = f"calibration error: {100 * error.ece:.2f}% (95% interval {low} to {high} over test pictures)"
+    shown = f"calibration error in 15 bins: {100 * error.ece:.2f}% (95% interval {low} to {high} over test pictures)"
     assert shown in reliability.caption and f"would show {100 * error.by_chance:.2f}% by chance" in reliability.caption
     columns = [column.key for column in measures.table.columns]
     first = dict(zip(columns, measures.table.rows[0], strict=True))

@@ -73,12 +73,13 @@ def _calibration_figure(details: contents.ClassDetails) -> SectionFigure:
         with_unit(value, "share")
         for value in (calibration.confidence, calibration.accuracy, error.ece, error.by_chance)
     )
+    bins = len(calibration.bins)
     caption = (
         f"On the dashed line it is right as often as it says. On the whole it is {side}: mean confidence {confidence}, "
-        f"accuracy {accuracy}. Expected calibration error: {sure}; perfect calibration would show {by_chance} by "
-        f"chance. Brier score: {calibration.brier:.4f}."
+        f"accuracy {accuracy}. Expected calibration error in {bins} bins: {sure}; perfect calibration would show "
+        f"{by_chance} by chance. Brier score: {calibration.brier:.4f}."
     )
-    alt = f"Accuracy against confidence in {len(calibration.bins)} bins; expected calibration error {ece}."
+    alt = f"Accuracy against confidence in {bins} bins; expected calibration error {ece}."
     return SectionFigure(
         *(f"calibration {details.column}", "Calibration", caption, alt, contents.calibration_table(details)),
         draw=lambda: figures.draw_reliability(calibration),
