@@ -132,14 +132,14 @@ def best_of_many(simulation: Simulation) -> None:
             section,
             f"{settings} settings, {repeats} repeat{'s' if repeats > 1 else ''}",
             "at most 5%",
-            3000,
+            1500,
             lambda g, k=settings, b=repeats: reaches(study(g, k, b)),
         )
     simulation.share(
         section,
         "12 settings, 3 repeats, one scatters 5 times as much",
         "at most 5%",
-        3000,
+        1500,
         lambda g: reaches(study(g, 12, 3, [5])),
     )
 
@@ -163,7 +163,7 @@ def powers(simulation: Simulation) -> None:
             return compare_settings(table, baseline="s0", smallest=1e3).between("s1", "s0").verdict == "better"
 
         name = f"{settings} settings, {repeats} repeats, a difference of {of_sd:g} SD"
-        simulation.share("power", name, f"{expected:.3f} by power()", 1000, is_found)
+        simulation.share("power", name, f"{expected:.3f} by power()", 600, is_found)
     for collapses in (False, True):
 
         def is_found_beside(generator: Generator, collapses: bool = collapses) -> bool:
@@ -172,7 +172,7 @@ def powers(simulation: Simulation) -> None:
             return compare_settings(table, baseline="s0", smallest=1e3).between("s1", "s0").verdict == "better"
 
         name = f"5 settings, 5 repeats, a difference of 6 SD{', another setting collapses now and then' * collapses}"
-        simulation.share("power", name, "about as often in both", 1000, is_found_beside)
+        simulation.share("power", name, "about as often in both", 600, is_found_beside)
     grid = [
         power(difference, SD, repeats, settings=settings)
         for settings in (2, 5)

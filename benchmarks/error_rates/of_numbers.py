@@ -32,7 +32,7 @@ def references(simulation: Simulation) -> None:
                 "reproduced, though off by the tolerance",
                 f"{repeats} repeats, off by {100 * off:g} points",
                 promised,
-                4000,
+                2000,
                 lambda g, b=repeats, d=off: (
                     compare_to_number(g.normal(0.9, SD, b), 0.9 + d, tolerance=d).verdict == "reproduced"
                 ),
@@ -41,7 +41,7 @@ def references(simulation: Simulation) -> None:
             "better or worse than a number that is true",
             f"{repeats} repeats",
             "at most 5%",
-            4000,
+            2000,
             lambda g, b=repeats: compare_to_number(g.normal(0.9, SD, b), 0.9).verdict in ("better", "worse"),
         )
         for theirs, ratio in ((2, 1.0), (5, 1.0), (5, 0.2), (5, 5.0)):
@@ -49,7 +49,7 @@ def references(simulation: Simulation) -> None:
                 "better or worse than a published mean with its SD",
                 f"{repeats} repeats against {theirs}, their SD {ratio:g} times ours",
                 "at most 7%",
-                4000,
+                2000,
                 lambda g, b=repeats, n=theirs, r=ratio: against_published(g, b, n, r),
             )
 
@@ -166,14 +166,14 @@ def coverages(simulation: Simulation) -> None:
                 "mean over repeats, coverage",
                 f"{repeats} repeats, {name}",
                 "at least 93%",
-                3000,
+                1500,
                 lambda g, b=repeats, d=draw: covers(*d(g, b)),
             )
         simulation.share(
             "a claim of at most 5.5 epochs supported, 5.9 being true",
             f"{repeats} repeats, 5 epochs in seven of ten trainings, else 8",
             "at most 2.5%",
-            3000,
+            1500,
             lambda g, b=repeats: (
                 (mean_interval(g.choice([5.0, 8.0], b, p=[0.7, 0.3]), step=1) or EVERYTHING).high <= 5.5
             ),
@@ -211,7 +211,7 @@ def areas_and_calibration(simulation: Simulation) -> None:
                 "area under the ROC, coverage",
                 f"{own} images of the class and {others} others, area {auc}",
                 "at least 90%",
-                2000,
+                1000,
                 lambda g, m=own, n=others, a=auc: area_is_covered(g, m, n, a),
             )
 
@@ -229,7 +229,7 @@ def areas_and_calibration(simulation: Simulation) -> None:
                 "calibration error, coverage",
                 f"{n} images, true error {too_sure}",
                 "at least 93%",
-                400 if n < 5000 else 150,
+                200 if n < 5000 else 100,
                 lambda g, n=n, d=too_sure: error_is_covered(g, n, d),
             )
 
@@ -249,7 +249,7 @@ def two_sources(simulation: Simulation) -> None:
                     "recipes on new images, coverage",
                     f"{repeats} repeats, {images} images, accuracy {accuracy}, seeds {luck}",
                     "at least 93%",
-                    600,
+                    400,
                     lambda g, b=repeats, n=images, a=accuracy, s=luck: (
                         a in crossed_intervals(trainings(g, b, n, a, s)).new_images
                     ),

@@ -107,7 +107,7 @@ def whole_studies(simulation: Simulation) -> None:
         )
         # How many repeats are lacking takes longer than all the rest, and nobody asks.
         with patch.object(PairTest, "more", lambda test: None):
-            simulation.share("any false call in a whole study", name, "at most 5%", 2000, study.is_called)
+            simulation.share("any false call in a whole study", name, "at most 5%", 800, study.is_called)
 
 
 def studies_with_looks(simulation: Simulation) -> None:
@@ -121,7 +121,7 @@ def studies_with_looks(simulation: Simulation) -> None:
                 "any false call in a study with repeats: until(…)",
                 name,
                 "at most 5%",
-                600,
+                300,
                 lambda g, study=study, most=most: study.is_called(g, until(most)),
             )
 
@@ -138,7 +138,7 @@ def claims_of_the_best(simulation: Simulation) -> None:
 
         name = f"{settings} settings, {repeats} repeat{'s' * (repeats > 1)}"
         simulation.share(
-            "a study's claim that the best is at least L, all being L", name, "at most 5%", 2000, is_supported
+            "a study's claim that the best is at least L, all being L", name, "at most 5%", 1000, is_supported
         )
 
 
@@ -152,7 +152,7 @@ def single_trainings(simulation: Simulation) -> None:
 
         name = f"{100 * spread:g} points between trainings"
         promised = "not held: it is true of the two classifiers"
-        simulation.share("two trainings of one recipe, told to differ on these images", name, promised, 2000, differ)
+        simulation.share("two trainings of one recipe, told to differ on these images", name, promised, 1000, differ)
 
 
 def published_rows(simulation: Simulation) -> None:
@@ -171,7 +171,7 @@ def published_rows(simulation: Simulation) -> None:
 
         far = f"{100 * deficit:g} points below it" if deficit else "equal to it"
         name = f"{repeats} repeat{'s' * (repeats > 1)}, {far}: called {' or '.join(words)}"
-        simulation.share("a row of a published table", name, promised, 2000, is_called)
+        simulation.share("a row of a published table", name, promised, 1000, is_called)
 
 
 def published_word(values: Array) -> str:
