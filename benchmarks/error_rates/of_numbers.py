@@ -202,8 +202,8 @@ def areas_and_calibration(simulation: Simulation) -> None:
 
     def area_is_covered(generator: Generator, own: int, others: int, auc: float) -> bool:
         is_own = np.arange(own + others) < own
-        parts = auc_parts(generator.normal(stats.norm.ppf(auc) * math.sqrt(2) * is_own, 1), is_own)
-        return parts is not None and auc in auc_interval(parts)
+        found = auc_interval(auc_parts(generator.normal(stats.norm.ppf(auc) * math.sqrt(2) * is_own, 1), is_own))
+        return found is not None and auc in found
 
     for own, others in ((10, 90), (36, 323), (200, 200)):
         for auc in (0.7, 0.9, 0.98):

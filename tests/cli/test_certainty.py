@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from cnnlab.runs import Predictions, Run
+from cnnlab.runs import Predictions, Run, RunWriter
 
 Cnnlab = Callable[..., Any]
 Document = Callable[..., Any]
@@ -62,12 +63,46 @@ def test_three_runs_are_only_set_side_by_side(document: Document, pair: tuple[Pa
     assert "mcnemar" not in document("runs", "compare", "a", "b", "c")
 
 
-def test_evaluate_tells_how_sure_the_accuracy_is(cnnlab: Cnnlab, document: Document, trained: Run) -> None:
+def test_evaluate_tells_how_sure_its_scores_are(cnnlab: Cnnlab, document: Document, trained: Run) -> None:
+    from sklearn.metrics import roc_auc_score
     from statsmodels.stats.proportion import proportion_confint
 
     facts = document("evaluate", "last")
     interval = facts["intervals"]["accuracy"]
     low, high = proportion_confint(round(facts["scores"]["accuracy"] * 359), 359, method="wilson")
     assert (interval["low"], interval["high"]) == pytest.approx((low, high))
-    assert set(facts["intervals"]) == {"accuracy"}
-    assert f"{trained.test.accuracy:.4f} ({low:.4f} to {high:.4f})" in cnnlab("evaluate", "last").stdout
+    assert set(facts["intervals"]) == {"accuracy", "macro_roc_auc", "calibration_error"}
+    assert {one["over"] for one in facts["intervals"].values()} == {"pictures"}
+    stored = trained.predictions("test")
+    logits, labels = stored.outputs["label"].astype(float), stored.targets["label"]
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    area = roc_auc_score(labels, probabilities, multi_class="ovr")
+    assert facts["scores"]["macro_roc_auc"] == pytest.approx(area)
+    shown = [" ".join(line.split()) for line in cnnlab("evaluate", "last").stdout.splitlines()]
+    assert f"accuracy {trained.test.accuracy:.4f} ({low:.4f} to {high:.4f})" in shown
+    ends = facts["intervals"]["macro_roc_auc"]
+    assert f"macro roc auc {area:.4f} ({ends['low']:.4f} to {ends['high']:.4f})" in shown
+    assert "in brackets 95% intervals over test pictures" in shown
+
+
+def test_runs_show_tells_how_sure_an_area_is(cnnlab: Cnnlab, document: Document, make_run: MakeRun) -> None:
+    # Of nine pairs of a yes and a no one is ranked wrongly.
+    folder = make_run("two")
+    outputs, labels = np.array([[0.1], [0.2], [0.5], [0.4], [0.6], [0.7]], np.float32), np.array([0, 0, 0, 1, 1, 1])
+    (folder / "predictions").mkdir()
+    Predictions(
+        *({"label": outputs}, {"label": labels}, list("abcdef"), "binary(column=label)", {"label": ("no", "yes")}),
+        *("digest", "test"),
+    ).save(folder / "predictions" / "test.safetensors")
+    with RunWriter.open(folder) as writer:
+        writer.update(scores={"test": {"accuracy": 5 / 6, "roc_auc": 8 / 9, "loss": 0.4, "n": 6}})
+    ends = document("runs", "show", "last")["intervals"]["test"]
+    assert set(ends) == {"accuracy", "roc_auc"}
+    # Each side's shares of pairs won are 1, 1 and 2/3, with the variance 1/27: DeLong's is twice a third of it.
+    odds, half = np.log(8), stats.t.ppf(0.975, 4) * np.sqrt(2 / 81) / (8 / 81)
+    low, high = stats.logistic.cdf([odds - half, odds + half])
+    assert (ends["roc_auc"]["low"], ends["roc_auc"]["high"]) == pytest.approx((low, high))
+    assert (ends["roc_auc"]["method"], ends["roc_auc"]["over"]) == ("DeLong, 6 pictures", "pictures")
+    shown = cnnlab("runs", "show", "last").stdout
+    assert "scores, in brackets 95% intervals over pictures" in shown
+    assert f"0.8889 ({low:.4f} to {high:.4f})" in shown

@@ -159,7 +159,7 @@ def test_only_shares_of_the_images_have_wilsons_interval() -> None:
 def test_an_interval_reads_as_its_ends() -> None:
     assert str(score_interval("accuracy", 0.9396, 10_000)) == "0.9348 to 0.9441"
     assert Interval(-1, 2).reversed() == Interval(-2, 1)
-    assert Interval(0, 1).to_dict() == {"low": 0, "high": 1, "level": 0.95, "method": ""}
+    assert Interval(0, 1).to_dict() == {"low": 0, "high": 1, "level": 0.95, "method": "", "over": None}
 
 
 @pytest.mark.parametrize("level", [0, 1, 95])

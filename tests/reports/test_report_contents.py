@@ -21,6 +21,7 @@ from cnnlab.reports.contents.short_specs import short_spec, telling
 from cnnlab.reports.contents.tables import listed, text_of
 from cnnlab.reports.contents.trade_off import pareto, trade_off
 from cnnlab.reports.figures.trade_off import PanelBox, room_for
+from cnnlab.reports.sections import sections_of
 from cnnlab.studies.result import Axis, AxisValue, RepeatsNeeded, Search, SearchStep
 
 
@@ -208,11 +209,33 @@ def test_classes_of_the_best_are_counted_over_its_repeats(study):
     low, mean, high = (getattr(details.measures, name)["recall"] for name in ("low", "mean", "high"))
     assert (low <= mean + 1e-12).all() and (mean <= high + 1e-12).all() and (low < high).any()
     parts = [class_predictions(repeat.predictions) for repeat in repeats]
-    areas = [[roc_auc_score(p.labels == k, p.probabilities[:, k]) for p in parts] for k in range(len(details.areas))]
-    assert [area.value for area in details.areas] == pytest.approx(np.mean(areas, axis=1))
-    assert details.mean_area.value == pytest.approx(np.mean(areas))
-    assert all(area.value in area.interval for area in (*details.areas, details.mean_area))
-    assert details.calibration.ece in details.calibration_error
+    areas = [[roc_auc_score(p.labels == k, p.probabilities[:, k]) for p in parts] for k in range(10)]
+    assert [area.value for area in details.areas.by_class.values()] == pytest.approx(np.mean(areas, axis=1))
+    assert details.areas.mean.value == pytest.approx(np.mean(areas))
+    assert all(area.value in area.interval for area in (*details.areas.by_class.values(), details.areas.mean))
+    assert details.calibration_error.ece == details.calibration.ece
+    assert details.calibration_error.interval.method.startswith("bootstrap over 359 pictures")
+
+
+def test_areas_and_calibration_are_told_with_what_their_intervals_are_over(study):
+    subject = ReportSubject(*study)
+    (details,) = class_details(subject.best_repeats)
+    section = next(part for part in sections_of(subject) if part.key == "classes label")
+    _, measures, reliability = section.figures
+    found = details.areas.mean
+    low, high = (f"{100 * end:.2f}%" for end in (found.interval.low, found.interval.high))
+    shown = (
+        f"Mean area under the ROC curves: {100 * found.value:.2f}% (95% interval {low} to {high} over test pictures)."
+    )
+    assert shown in measures.caption
+    error = details.calibration_error
+    low, high = (f"{100 * end:.2f}%" for end in (error.interval.low, error.interval.high))
+    shown = f"calibration error in 15 bins: {100 * error.ece:.2f}% (95% interval {low} to {high} over test pictures)"
+    assert shown in reliability.caption and f"would show {100 * error.by_chance:.2f}% by chance" in reliability.caption
+    columns = [column.key for column in measures.table.columns]
+    first = dict(zip(columns, measures.table.rows[0], strict=True))
+    zero = details.areas.by_class["0"]
+    assert first["roc_auc"] == zero.value and first["roc_auc interval"] == (zero.interval.low, zero.interval.high)
 
 
 def test_test_images_are_left_alone_while_trials_are_missing(unfinished):

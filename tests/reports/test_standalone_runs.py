@@ -1,13 +1,15 @@
 """Runs that belong to no study: how they are grouped, named and compared."""
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from cnnlab.core import measurements
 from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.evaluation import compare_predictions
 from cnnlab.reports import write_runs_report
 from cnnlab.reports.contents.standalone_runs import result_of_runs
-from cnnlab.runs import Run, RunWriter
+from cnnlab.runs import Predictions, Run, RunWriter
 
 
 def test_runs_that_differ_in_the_seed_alone_are_repeats(make_run):
@@ -134,6 +136,31 @@ def test_run_that_has_only_begun_has_its_curves(tmp_path, monkeypatch):
 def test_no_runs_are_refused(tmp_path):
     with pytest.raises(UsageError, match="at least one run"):
         write_runs_report([], tmp_path)
+
+
+def test_a_single_run_judged_by_an_area_has_delongs_interval(tmp_path):
+    # Of nine pairs of a yes and a no one is ranked wrongly.
+    labels, outputs = np.array([0, 0, 0, 1, 1, 1]), np.array([[0.1], [0.2], [0.5], [0.4], [0.6], [0.7]])
+    content = {"data": "two", "model": "mlp(hidden=[8])", "objective": "binary", "epochs": 1, "seed": 0}
+    with RunWriter.create(tmp_path / "runs", digest="0" * 64, recipe=content, name="made") as writer:
+        writer.predictions(
+            Predictions(
+                {"label": outputs},
+                {"label": labels},
+                list("abcdef"),
+                *("binary(column=label)", {"label": ("no", "yes")}, "digest", "test"),
+            )
+        )
+        writer.update(selected={"epoch": 1, "metric": "validation_roc_auc", "value": 0.9}, epochs_done=1, epochs=1)
+        writer.finish({"test": {"roc_auc": 8 / 9, "accuracy": 5 / 6, "loss": 0.4, "n": 6}})
+    (setting,) = result_of_runs([Run(writer.folder)]).settings
+    summary = setting.summary("test_roc_auc")
+    # Each side's shares of pairs won are 1, 1 and 2/3, with the variance 1/27: DeLong's is twice a third of it.
+    half = stats.t.ppf(0.975, 4) * np.sqrt(2 / 81) / (8 / 81)
+    expected = stats.logistic.cdf([np.log(8) - half, np.log(8) + half])
+    assert (summary.low, summary.high) == pytest.approx(tuple(expected))
+    assert summary.interval == "DeLong, 6 pictures"
+    assert setting.summary("test_accuracy").interval == "Wilson, 6 pictures"
 
 
 def measure_as_usual(monkeypatch, name, of, **facts):

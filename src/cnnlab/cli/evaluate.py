@@ -87,11 +87,13 @@ def _write(result: "Evaluation") -> None:
     count = len(result.predictions)
     rows: list[tuple[str, Any]] = [("evaluated", result.label), ("data", result.data)]
     rows += [("split", f"{result.split}, {count:,} picture{'' if count == 1 else 's'}")]
+    values = {**result.scores, **{name: one.value for name, one in result.class_estimates.items()}}
     rows += [
-        (name.replace("_", " "), output.sure_score(name, value, count))
-        for name, value in result.scores.items()
+        (name.replace("_", " "), output.sure_score(value, result.intervals.get(name)))
+        for name, value in values.items()
         if name != "n"
     ]
+    rows += [("in brackets", f"95% intervals over {result.split} pictures")] if result.intervals else []
     output.facts(rows)
     if not result.scores:
         output.write("These pictures have no targets, so there is nothing to score.")

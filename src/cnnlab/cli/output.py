@@ -75,13 +75,10 @@ def score(value: object) -> str:
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
 
 
-def sure_score(metric: str, value: object, n: int) -> str:
-    """A metric with Wilson's 95% interval where it is a share of so many pictures: ``0.9396 (0.9348 to 0.9441)``."""
-    from cnnlab.evaluation.intervals import score_interval
-
+def sure_score(value: object, interval: object = None) -> str:
+    """A metric with its interval, where it has one: ``0.9396 (0.9348 to 0.9441)``."""
     text = score(value)
-    interval = score_interval(metric, value, n) if text and isinstance(value, float) else None
-    return text if interval is None else f"{text} ({interval})"
+    return f"{text} ({interval})" if text and interval is not None else text
 
 
 def _text(value: object) -> str:

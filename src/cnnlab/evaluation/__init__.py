@@ -26,12 +26,18 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.comparison.sequential import until as until
     from cnnlab.evaluation.crossed_effects import CrossedIntervals as CrossedIntervals
     from cnnlab.evaluation.crossed_effects import crossed_intervals as crossed_intervals
+    from cnnlab.evaluation.intervals import Estimate as Estimate
     from cnnlab.evaluation.intervals import Interval as Interval
     from cnnlab.evaluation.intervals import mean_interval as mean_interval
     from cnnlab.evaluation.intervals import paired_interval as paired_interval
     from cnnlab.evaluation.intervals import score_interval as score_interval
     from cnnlab.evaluation.intervals import two_sample_interval as two_sample_interval
     from cnnlab.evaluation.intervals import wilson as wilson
+    from cnnlab.evaluation.metric_intervals import class_estimates as class_estimates
+    from cnnlab.evaluation.metric_intervals import run_intervals as run_intervals
+    from cnnlab.evaluation.metric_intervals import score_intervals as score_intervals
+    from cnnlab.evaluation.metrics.auc_interval import ClassAreas as ClassAreas
+    from cnnlab.evaluation.metrics.auc_interval import class_areas as class_areas
     from cnnlab.evaluation.metrics.calibration import Bin as Bin
     from cnnlab.evaluation.metrics.calibration import Calibration as Calibration
     from cnnlab.evaluation.metrics.calibration import CalibrationErrorInterval as CalibrationErrorInterval
@@ -76,6 +82,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "comparison.sequential": ("SequentialDesign", "until"),
         "crossed_effects": ("CrossedIntervals", "crossed_intervals"),
         "intervals": (
+            "Estimate",
             "Interval",
             "mean_interval",
             "paired_interval",
@@ -83,6 +90,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             "two_sample_interval",
             "wilson",
         ),
+        "metrics.auc_interval": ("ClassAreas", "class_areas"),
         "metrics.calibration": (
             "Bin",
             "Calibration",
@@ -100,6 +108,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "prediction.open_model": ("open_model",),
         "prediction.predict": ("ImagePredictions", "predict"),
         "prediction.predictor": ("Predictor", "predictor_of"),
+        "metric_intervals": ("class_estimates", "run_intervals", "score_intervals"),
         "units": ("MINUTES", "NUMBER", "POINTS", "SECONDS", "Unit", "unit_of"),
     },
 )

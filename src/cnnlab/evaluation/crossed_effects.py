@@ -72,10 +72,10 @@ def crossed_intervals(
     method = f"{repeats} repeats crossed with {images} pictures"
     if within == (0.0, 1.0):
         telling = min(mean * (1 - mean) / variance, repeats * images) if variance and 0 < mean < 1 else images
-        new_images = Interval(*wilson_ends(mean, telling, critical), level, f"Wilson, {method}")
+        new_images = Interval(*wilson_ends(mean, telling, critical), level, f"Wilson, {method}", "repeats and pictures")
     else:
         half = critical * math.sqrt(variance)
-        new_images = Interval(mean - half, mean + half, level, f"t, {method}")
+        new_images = Interval(mean - half, mean + half, level, f"t, {method}", "repeats and pictures")
         new_images = new_images if within is None else new_images.within(*within)
     return CrossedIntervals(
         mean=mean,

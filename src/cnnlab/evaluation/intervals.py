@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist, fmean, variance
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.student_t import checked_level, t_quantile, welch
 
+Chance: TypeAlias = Literal["pictures", "repeats", "repeats and pictures"]
 LEVEL = 0.95
 _DIGITS = 4
 _BISECTIONS = 60
@@ -20,12 +21,15 @@ class Interval:
 
     :param level: how often such an interval covers the true value, between 0 and 1.
     :param method: how it was reckoned, in a few words.
+    :param over: what it covers the chance of: ``pictures`` (this very classifier on others like these), ``repeats``
+        (other trainings on these very pictures), or ``repeats and pictures``.
     """
 
     low: float
     high: float
     level: float = LEVEL
     method: str = ""
+    over: Chance | None = None
 
     @property
     def width(self) -> float:
@@ -37,11 +41,11 @@ class Interval:
 
     def within(self, low: float, high: float) -> "Interval":
         """The part of it that is possible at all, as of a share between 0 and 1."""
-        return Interval(min(max(self.low, low), high), max(min(self.high, high), low), self.level, self.method)
+        return replace(self, low=min(max(self.low, low), high), high=max(min(self.high, high), low))
 
     def reversed(self) -> "Interval":
         """That of the difference taken the other way round."""
-        return Interval(-self.high, -self.low, self.level, self.method)
+        return replace(self, low=-self.high, high=-self.low)
 
     def __str__(self) -> str:
         return f"{self.low:.{_DIGITS}f} to {self.high:.{_DIGITS}f}"
@@ -72,7 +76,7 @@ def mean_interval(
         return None
     half = t_quantile(level, len(finite) - 1) * math.sqrt(spread / len(finite))
     middle = fmean(finite)
-    result = Interval(middle - half, middle + half, checked_level(level), f"t over {len(finite)} repeats")
+    result = Interval(middle - half, middle + half, checked_level(level), f"t over {len(finite)} repeats", "repeats")
     return result if within is None else result.within(*within)
 
 
@@ -98,7 +102,7 @@ def wilson(successes: float, n: int, level: float = LEVEL) -> Interval | None:
     if n == 0:
         return None
     z = NormalDist().inv_cdf(0.5 + checked_level(level) / 2)
-    return Interval(*wilson_ends(successes / n, n, z), level, f"Wilson, {n} pictures")
+    return Interval(*wilson_ends(successes / n, n, z), level, f"Wilson, {n} pictures", "pictures")
 
 
 def wilson_ends(share: float, n: float, critical: float) -> tuple[float, float]:
@@ -134,7 +138,8 @@ def tango(only_first: int, only_second: int, n: int, level: float = LEVEL) -> In
         return (only_first - only_second - n * difference) ** 2 <= z * z * spread
 
     middle = (only_first - only_second) / n
-    return Interval(last_held(is_held, middle, -1.0), last_held(is_held, middle, 1.0), level, f"Tango, {n} pictures")
+    low, high = (last_held(is_held, middle, side) for side in (-1.0, 1.0))
+    return Interval(low, high, level, f"Tango, {n} pictures", "pictures")
 
 
 def last_held(is_held: Callable[[float], bool], inside: float, outside: float) -> float:
@@ -143,6 +148,14 @@ def last_held(is_held: Callable[[float], bool], inside: float, outside: float) -
         between = (inside + outside) / 2
         inside, outside = (between, outside) if is_held(between) else (inside, between)
     return inside
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and how sure it is; NaN where it is not defined, no interval where nothing tells of its spread."""
+
+    value: float
+    interval: Interval | None = None
 
 
 def score_interval(metric: str, value: float, n: int, level: float = LEVEL) -> Interval | None:
@@ -166,7 +179,7 @@ def paired_interval(first: Iterable[float], second: Iterable[float], level: floa
     if len(left) != len(right):
         raise UsageError(f"{len(left)} values cannot be paired with {len(right)}.")
     result = mean_interval([a - b for a, b in zip(left, right, strict=True)], level)
-    return None if result is None else Interval(result.low, result.high, level, f"paired {result.method}")
+    return None if result is None else replace(result, method=f"paired {result.method}")
 
 
 def two_sample_interval(first: Iterable[float], second: Iterable[float], level: float = LEVEL) -> Interval | None:
@@ -179,7 +192,7 @@ def two_sample_interval(first: Iterable[float], second: Iterable[float], level: 
         return None
     difference, error, df = welch(left, right)
     half = t_quantile(level, df) * error if error else 0.0
-    return Interval(difference - half, difference + half, checked_level(level), "Welch's t")
+    return Interval(difference - half, difference + half, checked_level(level), "Welch's t", "repeats")
 
 
 def _finite(values: Iterable[float]) -> list[float]:

@@ -19,7 +19,7 @@ def show(run: RunName, runs: Runs = None, as_json: Json = False) -> None:
 
     stored = RunStore(runs or "runs").find(run)
     if as_json:
-        output.write_json({**stored.to_dict(), "history": stored.history.to_dict("records")})
+        output.write_json(_document(stored))
         return
     _overview(stored)
     _scores(stored)
@@ -27,6 +27,13 @@ def show(run: RunName, runs: Runs = None, as_json: Json = False) -> None:
     _history(stored)
     _execution(stored.info)
     _warnings(stored.info)
+
+
+def _document(run: "Run") -> dict[str, Any]:
+    from cnnlab.evaluation import run_intervals
+
+    ends = {split: {name: one.to_dict() for name, one in found.items()} for split, found in run_intervals(run).items()}
+    return {**run.to_dict(), "intervals": ends, "history": run.history.to_dict("records")}
 
 
 def _overview(run: "Run") -> None:
@@ -67,15 +74,18 @@ def _scores(run: "Run") -> None:
     scored = {split: scores for split, scores in splits.items() if scores}
     if not scored:
         return
+    from cnnlab.evaluation import run_intervals
+
+    intervals = run_intervals(run)
     names = list(dict.fromkeys(name for scores in scored.values() for name in scores))
-    output.heading("scores")
+    output.heading(f"scores{', in brackets 95% intervals over pictures' if any(intervals.values()) else ''}")
     output.table(
         ["split", "pictures", *(name.replace("_", " ") for name in names)],
         [
             [
                 split,
                 f"{scores.n:,}" if scores.n else "",
-                *(output.sure_score(name, scores.get(name), scores.n) for name in names),
+                *(output.sure_score(scores.get(name), intervals[split].get(name)) for name in names),
             ]
             for split, scores in scored.items()
         ],

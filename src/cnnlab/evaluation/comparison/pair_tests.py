@@ -216,4 +216,4 @@ def _critical(plan: ComparisonPlan, df: float) -> float:
 
 
 def _around(middle: float, half: float, level: float) -> Interval:
-    return Interval(middle - half, middle + half, level, "simultaneous")
+    return Interval(middle - half, middle + half, level, "simultaneous", "repeats")

@@ -45,7 +45,7 @@ def sign_flip_interval(differences: Array, level: float) -> Interval | None:
         return sign_flip_p(differences - shift) > 1 - level
 
     low, high = (last_held(is_held, middle, middle + side * reach) for side in (-1, 1))
-    return Interval(low, high, level, "permutation")
+    return Interval(low, high, level, "permutation", "repeats")
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
 """Measured values against a reference: a published number, a level that is claimed, or a mean with its own spread."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, sqrt
 from statistics import NormalDist, fmean, variance
 from typing import Any, Literal, TypeAlias
@@ -141,7 +141,7 @@ def _by_images(value: float, number: float, n: int | None, level: float) -> tupl
     wilson_interval = wilson(round(value * n), n, level)
     if wilson_interval is None:
         return None, None
-    interval = Interval(wilson_interval.low - number, wilson_interval.high - number, level, wilson_interval.method)
+    interval = replace(wilson_interval, low=wilson_interval.low - number, high=wilson_interval.high - number)
     if not 0 < number < 1:
         return interval, None
     # The score test, of which Wilson's interval holds every number that it does not refuse.
@@ -180,7 +180,7 @@ def compare_to_mean(
     error, df = welch_satterthwaite((ours, std**2), (len(values), n))
     difference, half = fmean(values) - mean, t_quantile(level, df) * error
     method = f"Welch's t over {len(values)} and {n} repeats"
-    interval = _clipped(Interval(difference - half, difference + half, level, method), mean, within)
+    interval = _clipped(Interval(difference - half, difference + half, level, method, "repeats"), mean, within)
     verdict = number_verdict(interval, higher_is_better, tolerance)
     p = two_sided_p(difference / error, df)
     return ReferenceComparison(fmean(values), mean, interval, p, verdict, unit, tolerance)

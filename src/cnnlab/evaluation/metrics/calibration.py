@@ -137,30 +137,30 @@ def calibration_error_interval(
     :param repeats: how many classifiers' predictions of the same pictures stand one after another; pictures are drawn
         with the predictions of all of them.
     :param resamples: drawn with fixed seeds, so that equal calls give equal numbers.
+    :raises UsageError: when the predictions are not as many of each of the repeats.
     """
     classes = class_predictions(predictions, column)
     if repeats < 1 or len(classes) % repeats:
         raise UsageError(f"{len(classes)} predictions are not of {repeats} classifiers on the same pictures.")
+    images = len(classes) // repeats
     found = calibration(classes, bins=bins, binning=binning)
     edges = np.array([part.high for part in found.bins])
     places = np.searchsorted(edges, classes.confidence, side="left").clip(max=len(edges) - 1)
-    generator, n = np.random.default_rng(0), len(classes)
-    images, offsets = n // repeats, np.repeat(np.arange(repeats) * (n // repeats), n // repeats)
-
-    def error_of(gaps: Array, where: Any = slice(None)) -> float:
-        return float(np.abs(np.bincount(places[where], gaps)).sum()) / n
-
-    gaps, samples, perfect = classes.right - classes.confidence, np.empty(resamples), np.empty(resamples)
+    # The gaps of each picture, summed in each bin: a sample of pictures is a sample of rows.
+    of_images = np.zeros((images, len(edges)))
+    np.add.at(of_images, (np.arange(len(classes)) % images, places), classes.right - classes.confidence)
+    generator, samples, perfect = np.random.default_rng(0), np.empty(resamples), np.empty(resamples)
     for place in range(resamples):
-        drawn = np.tile(generator.integers(0, images, images), repeats) + offsets
-        samples[place] = error_of(gaps[drawn], drawn)
+        drawn = np.bincount(generator.integers(0, images, images), minlength=images)
+        samples[place] = np.abs(drawn @ of_images).sum() / len(classes)
         # What one of them has right the others have, as far as their confidences allow.
-        luck = np.tile(generator.random(images), repeats)
-        perfect[place] = error_of((luck < classes.confidence) - classes.confidence)
+        are_right = np.tile(generator.random(images), repeats) < classes.confidence
+        by_bin = np.bincount(places, are_right - classes.confidence, minlength=len(edges))
+        perfect[place] = np.abs(by_bin).sum() / len(classes)
     tail = (1 - level) / 2
     low = max(0.0, found.ece - float(np.quantile(perfect, 1 - tail)))
     high = min(1.0, max(2 * found.ece - float(np.quantile(samples, tail)), found.ece))
-    interval = Interval(low, high, level, f"bootstrap over {images} pictures, chance taken off")
+    interval = Interval(low, high, level, f"bootstrap over {images} pictures, chance taken off", "pictures")
     return CalibrationErrorInterval(found.ece, interval, float(perfect.mean()))
 
 

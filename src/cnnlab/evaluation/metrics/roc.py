@@ -9,13 +9,7 @@ import numpy.typing as npt
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.intervals import Interval
-from cnnlab.evaluation.metrics.auc_interval import (
-    AucParts,
-    auc_interval,
-    auc_parts,
-    mean_auc_interval,
-    pooled_auc_interval,
-)
+from cnnlab.evaluation.metrics.auc_interval import auc_parts, class_areas, pooled_auc_interval
 from cnnlab.evaluation.metrics.class_probabilities import Array, ClassPredictions, class_predictions
 from cnnlab.runs import Predictions
 
@@ -105,13 +99,13 @@ def roc(predictions: Predictions | ClassPredictions, column: str | None = None) 
     """
     classes = class_predictions(predictions, column)
     truth = np.eye(len(classes.names), dtype=bool)[classes.labels]
-    curves, known = {}, []
-    for place, name in enumerate(classes.names):
-        scores, is_own = classes.probabilities[:, place], truth[:, place]
-        parts = auc_parts(scores, is_own)
-        curves[name] = replace(_curve(scores, is_own), interval=None if parts is None else auc_interval(parts))
-        known += [parts] if parts else []
-    return RocCurves(curves, _micro(classes.probabilities, truth), _mean_curve(curves, known))
+    areas = class_areas([classes])
+    curves = {
+        name: replace(_curve(classes.probabilities[:, place], truth[:, place]), interval=areas.by_class[name].interval)
+        for place, name in enumerate(classes.names)
+    }
+    macro = replace(_mean_curve(curves), interval=areas.mean.interval)
+    return RocCurves(curves, _micro(classes.probabilities, truth), macro)
 
 
 def top_k_accuracy(predictions: Predictions | ClassPredictions, k: int, column: str | None = None) -> float:
@@ -138,12 +132,14 @@ def _curve(scores: Array, is_own: npt.NDArray[np.bool_]) -> Roc:
 
 
 def _micro(probabilities: Array, truth: npt.NDArray[np.bool_]) -> Roc:
-    parts = auc_parts(probabilities.ravel(), truth.ravel())
     curve = _curve(probabilities.ravel(), truth.ravel())
-    return replace(curve, interval=None if parts is None else pooled_auc_interval(parts, len(truth)))
+    if not len(curve.thresholds):
+        return curve
+    parts = auc_parts(probabilities.ravel(), truth.ravel())
+    return replace(curve, interval=pooled_auc_interval(parts, len(truth)))
 
 
-def _mean_curve(curves: Mapping[str, Roc], known: list[AucParts]) -> Roc:
+def _mean_curve(curves: Mapping[str, Roc]) -> Roc:
     drawn = [curve for curve in curves.values() if len(curve.thresholds)]
     if not drawn:
         return Roc(np.empty(0), np.empty(0), np.empty(0), float("nan"))
@@ -151,8 +147,7 @@ def _mean_curve(curves: Mapping[str, Roc], known: list[AucParts]) -> Roc:
     # Where curves rise straight up the mean has two points: where they arrive, and where they leave.
     true = np.mean([_ends(curve, false) for curve in drawn], axis=0)
     area = float(np.mean([curve.auc for curve in drawn]))
-    interval = mean_auc_interval(known) if len(known) == len(drawn) else None
-    return Roc(np.repeat(false, 2), true.T.ravel(), np.empty(0), area, interval)
+    return Roc(np.repeat(false, 2), true.T.ravel(), np.empty(0), area)
 
 
 def _ends(curve: Roc, false: Array) -> Array:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from torch import Tensor, nn
 
 from cnnlab import data as data_package
 from cnnlab.core import memory
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.hooks import perturbations
 from cnnlab.core.registry import BoundCall
 from cnnlab.data import Dataset, ImageSet
-from cnnlab.evaluation.intervals import Interval, score_interval
+from cnnlab.evaluation.intervals import Estimate, Interval
+from cnnlab.evaluation.metric_intervals import class_estimates, score_intervals
 from cnnlab.evaluation.metrics.stored_predictions import metrics_of
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
 from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_training_images
@@ -46,12 +48,22 @@ class Evaluation:
     split: str
     label: str
 
-    @property
+    @cached_property
+    def class_estimates(self) -> dict[str, Estimate]:
+        """Calibration error and mean area under the ROC curves, of each column of classes; none without targets."""
+        try:
+            return class_estimates(self.predictions)
+        except CnnlabError:
+            # Outputs that are not finite have scores that say so, and no probabilities.
+            return {}
+
+    @cached_property
     def intervals(self) -> dict[str, Interval]:
-        """Wilson's interval of each score that is a share of the pictures, such as accuracy."""
-        count = len(self.predictions)
-        by_name = {name: score_interval(name, value, count) for name, value in self.scores.items()}
-        return {name: interval for name, interval in by_name.items() if interval is not None}
+        """Of each score and each of :attr:`class_estimates` that has one, over pictures; see
+        :func:`~cnnlab.evaluation.score_intervals`.
+        """
+        found = score_intervals(self.scores, len(self.predictions), lambda: self.predictions)
+        return found | {name: one.interval for name, one in self.class_estimates.items() if one.interval is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """The scores and what they are of, as plain JSON."""
@@ -61,7 +73,7 @@ class Evaluation:
             "data_digest": self.predictions.data,
             "split": self.split,
             "images": len(self.predictions),
-            "scores": json_value(self.scores),
+            "scores": json_value({**self.scores, **{name: one.value for name, one in self.class_estimates.items()}}),
             "intervals": {name: interval.to_dict() for name, interval in self.intervals.items()},
         }
 

@@ -9,22 +9,21 @@ import numpy.typing as npt
 from cnnlab.core.errors import CnnlabError
 from cnnlab.evaluation import (
     Calibration,
+    CalibrationErrorInterval,
+    ClassAreas,
     ClassPredictions,
     Confusion,
-    Interval,
     calibration,
     calibration_error_interval,
+    class_areas,
     class_predictions,
     confusion,
     per_class,
 )
-from cnnlab.evaluation.metrics.auc_interval import AucParts, auc_interval, auc_parts, mean_auc_interval
 from cnnlab.reports.contents.report_subject import Repeat
-from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn
+from cnnlab.reports.contents.tables import Table, TableColumn, ends_of
 
 MEASURES = ("precision", "recall", "f1")
-_BINS = 10
-_RESAMPLES = 400
 _MOST_PAIRS = 12
 
 
@@ -49,8 +48,9 @@ class ClassDetails:
 
     :param split: on which; ``seeds`` of the repeats that are counted together.
     :param confusion: counts summed over the repeats.
-    :param calibration: of the predictions of all repeats together, with the interval of the expected error.
-    :param areas: under the ROC of each class against the rest; None of a class with fewer than two pictures.
+    :param areas: under the ROC curves, the means over the repeats; their intervals are over the pictures.
+    :param calibration: of the predictions of all repeats together; ``calibration_error`` is how sure its error is, over
+        the pictures as well.
     """
 
     column: str
@@ -58,18 +58,9 @@ class ClassDetails:
     seeds: tuple[int, ...]
     confusion: Confusion
     measures: ClassMeasures
+    areas: ClassAreas
     calibration: Calibration
-    calibration_error: Interval
-    areas: tuple["Area | None", ...]
-    mean_area: "Area | None"
-
-
-@dataclass(frozen=True)
-class Area:
-    """An area under a ROC curve, the mean over the repeats, and how sure it is on other pictures."""
-
-    value: float
-    interval: Interval
+    calibration_error: CalibrationErrorInterval
 
 
 def class_details(repeats: Sequence[Repeat]) -> tuple[ClassDetails, ...]:
@@ -118,17 +109,20 @@ def measures_table(details: ClassDetails) -> Table:
         TableColumn("class", "class"),
         TableColumn("support", "pictures", "count"),
         *(TableColumn(name, "F1" if name == "f1" else name, "share") for name in MEASURES),
-        *(TableColumn("auc", "area under ROC", "number"), TableColumn("auc interval", "95% interval", "number")),
+        TableColumn("roc_auc", "area under ROC", "share"),
+        TableColumn("roc_auc interval", "95% interval of the area", "share"),
     )
+    areas = details.areas.by_class
     rows = tuple(
         (
             *(name, int(class_measures.support[i])),
             *(float(class_measures.mean[measure][i]) for measure in MEASURES),
-            *((area.value, IntervalEnds(area.interval.low, area.interval.high)) if area else (None, None)),
+            *(areas[name].value, ends_of(areas[name].interval)),
         )
-        for i, (name, area) in enumerate(zip(class_measures.names, details.areas, strict=True))
+        for i, name in enumerate(class_measures.names)
     )
-    return Table(f"classes {details.column}", "Class by class", columns, rows)
+    note = f"Areas: each class against the rest; intervals over {details.split} pictures, for these trainings (DeLong)."
+    return Table(f"classes {details.column}", "Class by class", columns, rows, note=note)
 
 
 def calibration_table(details: ClassDetails) -> Table:
@@ -146,7 +140,6 @@ def calibration_table(details: ClassDetails) -> Table:
 
 def _details(column: str, repeats: Sequence[Repeat], parts: Sequence[ClassPredictions]) -> ClassDetails:
     names = tuple(parts[0].names)
-    ranked = [_ranked(parts, place) for place in range(len(names))]
     together = ClassPredictions(
         np.concatenate([part.probabilities for part in parts]),
         np.concatenate([part.labels for part in parts]),
@@ -159,12 +152,9 @@ def _details(column: str, repeats: Sequence[Repeat], parts: Sequence[ClassPredic
         seeds=tuple(repeat.trial.seed for repeat in repeats),
         confusion=confusion(together),
         measures=_measures(parts),
-        calibration=calibration(together, bins=_BINS),
-        calibration_error=calibration_error_interval(
-            together, bins=_BINS, repeats=len(parts), resamples=_RESAMPLES
-        ).interval,
-        areas=tuple(None if area is None else Area(area.auc, auc_interval(area)) for area in ranked),
-        mean_area=_mean_area(ranked),
+        areas=class_areas(parts),
+        calibration=calibration(together),
+        calibration_error=calibration_error_interval(together, repeats=len(parts)),
     )
 
 
@@ -178,20 +168,3 @@ def _measures(parts: Sequence[ClassPredictions]) -> ClassMeasures:
         for target, function in ((mean, np.nanmean), (low, np.nanmin), (high, np.nanmax)):
             target[name][known] = function(table[:, known], axis=0)
     return ClassMeasures(each[0].names, each[0].support, mean, low, high)
-
-
-def _ranked(parts: Sequence[ClassPredictions], place: int) -> AucParts | None:
-    """The area of one class against the rest, the mean over the repeats: each picture has a part in all of them."""
-    known = [auc_parts(part.probabilities[:, place], part.labels == place) for part in parts]
-    found = [area for area in known if area is not None]
-    if len(found) < len(parts):
-        return None
-    mean = float(np.mean([area.auc for area in found]))
-    return AucParts(mean, np.mean([area.parts for area in found], axis=0), found[0].is_own)
-
-
-def _mean_area(ranked: Sequence[AucParts | None]) -> Area | None:
-    known = [area for area in ranked if area is not None]
-    if not known or len(known) < len(ranked):
-        return None
-    return Area(float(np.mean([area.auc for area in known])), mean_auc_interval(known))

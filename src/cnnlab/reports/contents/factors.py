@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cnnlab.evaluation import mean_interval
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, listed
+from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, ends_of, listed
 from cnnlab.studies.result import Axis, Setting
 
 _MOST_MAPS = 3
@@ -165,8 +165,7 @@ def _level(subject: ReportSubject, label: str, x: float | None, settings: Sequen
     whole = {seed: values for seed, values in by_seed.items() if len(values) == len(settings)} or by_seed
     means = {seed: float(np.mean(values)) for seed, values in whole.items()}
     interval_of_mean = mean_interval(means.values(), within=(0, 1) if subject.metric.unit == "share" else None)
-    interval = IntervalEnds(interval_of_mean.low, interval_of_mean.high) if interval_of_mean else None
-    return FactorLevel(label, x, means, float(np.mean(list(means.values()))), interval, len(settings))
+    return FactorLevel(label, x, means, float(np.mean(list(means.values()))), ends_of(interval_of_mean), len(settings))
 
 
 def _scale(levels: Sequence[FactorLevel]) -> str:

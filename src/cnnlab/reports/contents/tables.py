@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from cnnlab.core.measurements import UnitName
+from cnnlab.evaluation import Estimate, Interval
 
 ColumnKind: TypeAlias = Literal[
     "text", "count", "share", "loss", "minutes", "seconds", "epochs", "images/s", "number", "p"
@@ -24,6 +25,11 @@ class IntervalEnds(NamedTuple):
 
     low: float
     high: float
+
+
+def ends_of(interval: Interval | None) -> IntervalEnds | None:
+    """Those of an interval as a cell of a table, where there is one."""
+    return None if interval is None else IntervalEnds(interval.low, interval.high)
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,15 @@ def with_unit(value: float | None, kind: str, *, sign: bool = False) -> str:
     if value is None or not unit:
         return text_of(value, kind, sign=sign)
     return f"{text_of(value, kind, sign=sign)}{'' if unit == '%' else ' '}{unit}"
+
+
+def estimate_text(found: Estimate, kind: str, over: str) -> str:
+    """A number with its interval, and what that is over: ``2.13% (95% interval 1.10% to 3.05% over test pictures)``."""
+    text = with_unit(found.value, kind)
+    if found.interval is None:
+        return text
+    low, high = (with_unit(end, kind) for end in ends_of(found.interval) or ())
+    return f"{text} ({found.interval.level:.0%} interval {low} to {high} over {over})"
 
 
 def metric_column(key: str, label: str, unit: UnitName, *, is_change: bool = False) -> TableColumn:

@@ -1,11 +1,13 @@
 """The best setting class by class, and its most confident mistakes."""
 
 from collections.abc import Iterable
+from math import isnan
 
+from cnnlab.evaluation import Estimate
 from cnnlab.reports.contents import classes as contents
 from cnnlab.reports.contents.mistakes import Gallery, gallery
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import text_of, with_unit
+from cnnlab.reports.contents.tables import estimate_text, with_unit
 from cnnlab.reports.figures import class_metrics as figures
 from cnnlab.reports.sections.base import Section, SectionFigure, section, what_was_scored
 
@@ -50,12 +52,10 @@ def _measures_figure(details: contents.ClassDetails) -> SectionFigure:
     lowest = details.measures.names[min(range(len(f1)), key=lambda i: (f1[i] != f1[i], f1[i]))]
     alt = f"Precision, recall and F1 of each class; the lowest F1 is that of {lowest}."
     caption = "Mean over the repeats; lines go from the lowest to the highest of them."
-    if details.mean_area is not None:
-        ends = details.mean_area.interval
-        caption += (
-            f" Area under the ROC, each class against the rest: {details.mean_area.value:.4f} on average (95% interval "
-            f"on other pictures {ends.low:.4f} to {ends.high:.4f})."
-        )
+    areas = details.areas.mean
+    if not isnan(areas.value):
+        over = f"{details.split} pictures"
+        caption += f" Mean area under the ROC curves: {estimate_text(areas, 'share', over)}."
     return SectionFigure(
         *(f"classes {details.column}", "Precision, recall and F1", caption, alt, contents.measures_table(details)),
         draw=lambda: figures.draw_measures(details.measures),
@@ -67,16 +67,19 @@ def _calibration_figure(details: contents.ClassDetails) -> SectionFigure:
     over = calibration.confidence - calibration.accuracy
     side = "surer than it is right" if over > 0 else "less sure than it is right"
     side = "about as sure as it is right" if abs(over) < _CLOSE else side
-    ends = details.calibration_error
-    numbers = (
-        f"expected calibration error {with_unit(calibration.ece, 'share')} (95% interval on other pictures "
-        f"{text_of(ends.low, 'share')} to {with_unit(ends.high, 'share')}), Brier score {calibration.brier:.4f}"
+    error = details.calibration_error
+    sure = estimate_text(Estimate(error.ece, error.interval), "share", f"{details.split} pictures")
+    confidence, accuracy, ece, by_chance = (
+        with_unit(value, "share")
+        for value in (calibration.confidence, calibration.accuracy, error.ece, error.by_chance)
     )
-    alt = f"Accuracy against confidence in {len(calibration.bins)} bins; {numbers}."
+    bins = len(calibration.bins)
     caption = (
-        f"On the dashed line it is right as often as it says. On the whole it is {side}: mean confidence "
-        f"{with_unit(calibration.confidence, 'share')}, accuracy {with_unit(calibration.accuracy, 'share')}; {numbers}."
+        f"On the dashed line it is right as often as it says. On the whole it is {side}: mean confidence {confidence}, "
+        f"accuracy {accuracy}. Expected calibration error in {bins} bins: {sure}; perfect calibration would show "
+        f"{by_chance} by chance. Brier score: {calibration.brier:.4f}."
     )
+    alt = f"Accuracy against confidence in {bins} bins; expected calibration error {ece}."
     return SectionFigure(
         *(f"calibration {details.column}", "Calibration", caption, alt, contents.calibration_table(details)),
         draw=lambda: figures.draw_reliability(calibration),
