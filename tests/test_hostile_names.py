@@ -150,8 +150,9 @@ def test_what_a_person_gave_is_echoed_in_two_hundred_letters() -> None:
 def test_words_in_quotes_are_echoed_in_short_too(quote: str) -> None:
     said = for_message(f"there is no run {quote}{'a b ' * 500}{quote} here")
     assert len(said) == len("there is no run ") + 200 + len(" here") and said.startswith(f"there is no run {quote}a b ")
-    own = "the classifier's own words " + "go on and on " * 30 + "beside the pictures' names"
-    assert for_message(own) == own
+    own = f"the classifier's words {'go on and on ' * 30} beside the pictures' names"
+    between = f"write {quote}a=(1){quote} {'and so on ' * 30} or {quote}b{quote}"
+    assert for_message(own) == own and for_message(between) == between
 
 
 def test_no_message_is_longer_than_a_page_and_its_remedy_stays() -> None:

@@ -181,6 +181,12 @@ def test_table_that_is_no_text_is_refused(photos: Path) -> None:
         data.load_data(path)
 
 
+def test_a_table_too_large_for_the_memory_is_refused(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnlab.core.limits.free_memory", lambda: 100)
+    with pytest.raises(DataError, match=r"takes .* of memory"):
+        data.load_data(table(photos, "path,label\na.png,cat\nb.png,dog\n"))
+
+
 @pytest.mark.parametrize("name", ["a\0b.png", "x" * 5000 + ".png", "a\ud800.png"])
 def test_a_name_that_no_file_can_have_is_refused(photos: Path, name: str) -> None:
     text = f"path,label\na.png,cat\nb.png,dog\n{name},cat\n"

@@ -10,9 +10,10 @@ MOST_SHOWN = 200
 """Letters of one input, such as a path, that a message shows."""
 _MOST_SAID = 4_000
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-# A word, or words in quotes; an apostrophe stands behind a letter, or before one at most.
+# Words in quotes, or one word. A quote opens where no letter stands before it and no space behind.
 _LONG_INPUT = re.compile(
-    rf"(?<!\w)'[^']{{{MOST_SHOWN + 1},}}'(?!\w)|\"[^\"]{{{MOST_SHOWN + 1},}}\"|\S{{{MOST_SHOWN + 1},}}"
+    rf"(?<!\w)(?P<quote>['\"])(?=\S)(?:(?!(?P=quote)).){{{MOST_SHOWN + 1},}}(?P=quote)(?!\w)|\S{{{MOST_SHOWN + 1},}}",
+    re.DOTALL,
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LATEX = {

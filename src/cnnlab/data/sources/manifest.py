@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError, suggestion
 from cnnlab.core.files import open_regular
-from cnnlab.core.limits import check_size
+from cnnlab.core.limits import check_memory, check_size
 from cnnlab.core.messages import first_few
 from cnnlab.data.formats.archives import open_members
 from cnnlab.data.formats.decode import SUFFIXES
@@ -32,6 +32,8 @@ _USUAL_FOLDERS = ("", "train", "images", "pictures", "img", "imgs", "data", "tra
 _TRIED = 20
 _SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 _MOST_BYTES = 1 << 30
+# Rows of short cells take so many times the memory of their text.
+_ROW_SHARE = 25
 
 
 @reader("csv", "manifest")
@@ -83,7 +85,9 @@ def read_table(path: Path) -> ManifestTable:
 
     :raises DataError: naming the line that does not fit, or what else is wrong.
     """
-    check_size(path.stat().st_size, _MOST_BYTES, str(path))
+    size = path.stat().st_size
+    check_size(size, _MOST_BYTES, str(path))
+    check_memory(_ROW_SHARE * size, str(path))
     try:
         with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline="") as file:
             start, first = 0, file.readline()
