@@ -1,11 +1,14 @@
 """Digests of plain values."""
 
 import hashlib
+import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from cnnlab.core import digests
 from cnnlab.core.digests import canonical_json, digest
 
 
@@ -44,3 +47,17 @@ def test_number_without_a_plain_form_is_refused(value: float) -> None:
 def test_object_without_a_plain_form_is_refused() -> None:
     with pytest.raises(TypeError, match="serializable"):
         digest({"a": object()})
+
+
+def test_a_file_that_has_nothing_to_give_just_now_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Drained(io.RawIOBase):
+        left = [b"some"]
+
+        def read(self, size: int = -1) -> bytes | None:
+            return self.left.pop() if self.left else None
+
+        def readinto(self, buffer: object) -> None:
+            return None
+
+    monkeypatch.setattr(digests, "open_regular", lambda path: Drained())
+    assert digests.file_digest(Path("x")) == hashlib.sha256(b"some").hexdigest()

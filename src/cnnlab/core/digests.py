@@ -8,6 +8,8 @@ from typing import Any
 
 from cnnlab.core.files import open_regular
 
+_CHUNK = 1 << 20
+
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces; refuses what has no plain form."""
@@ -22,5 +24,9 @@ def digest(value: Mapping[str, Any] | list[Any] | str | bytes) -> str:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's content."""
+    result = hashlib.sha256()
+    # Files of the kernel may have nothing to give, which hashlib's own loop takes for more to come.
     with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while chunk := file.read(_CHUNK):
+            result.update(chunk)
+    return result.hexdigest()

@@ -281,3 +281,12 @@ def test_a_second_ctrl_c_ends_busy_workers_too(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             executor.close()
         assert worker.process.exitcode == -signal.SIGKILL
+
+
+def test_a_data_set_for_which_memory_cannot_be_shared_is_used_unshared(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("unable to resize file to the right size: File too large (27)")
+
+    dataset = load_data("digits")
+    monkeypatch.setattr(torch.Tensor, "share_memory_", refuse)
+    assert not share_dataset(dataset)

@@ -45,7 +45,7 @@ class DatasetCache(MutableMapping[str, Dataset]):
 
 
 def share_dataset(dataset: Dataset) -> bool:
-    """Puts the tensors of a data set into shared memory; False where that cannot be done, and nothing was changed.
+    """Puts the tensors of a data set into shared memory; False where that cannot be done, or not for all.
 
     Sets that lie on the disk are not shared this way: every process maps the same file, and the system keeps it in
     memory once.
@@ -58,8 +58,12 @@ def share_dataset(dataset: Dataset) -> bool:
     private = [tensor for tensor in tensors if not _is_shared(tensor)]
     if not _has_room(sum(tensor.nbytes for tensor in private)):
         return False
-    for tensor in private:
-        tensor.share_memory_()  # type: ignore[no-untyped-call]
+    try:
+        for tensor in private:
+            tensor.share_memory_()  # type: ignore[no-untyped-call]
+    except RuntimeError:
+        # The memory for sharing is files too: these may be bounded, or others have taken the room since.
+        return False
     return True
 
 
