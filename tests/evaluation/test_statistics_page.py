@@ -9,7 +9,8 @@ from cnnlab.evaluation import score_interval
 from cnnlab.evaluation.comparison.mcnemar import mcnemar_p
 from cnnlab.evaluation.comparison.results import DifferenceVerdict
 
-TEXT = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text()
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "statistics.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```\n```\n(.*?)```", TEXT, re.DOTALL)
 
 
@@ -42,3 +43,10 @@ def test_the_comparison_of_two_runs_reads_as_shown() -> None:
     interval = difference_interval(15, 0, 100, 0.95)
     shown = McNemarResult(("first", "second"), 100, 80, 15, 0, 5, interval, mcnemar_p(15, 0), "differ", None).sentence
     assert shown in " ".join(TEXT.split())
+
+
+def test_measured_error_rates_are_those_on_record() -> None:
+    recorded = (ROOT / "benchmarks" / "results" / "statistics-error-rates.md").read_text().splitlines()
+    quoted = [line for line in TEXT.partition("## What was measured")[2].splitlines() if line.startswith("| ")]
+    assert len(quoted) > 30
+    assert not set(quoted) - set(recorded)
