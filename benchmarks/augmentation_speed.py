@@ -26,6 +26,7 @@ import machine
 from augmentation_table import summarise, table
 from batches import Job
 from kept import Kept
+from result_files import write_results
 
 HERE = Path(__file__).parent
 CASES = (((3, 32, 32), 256), ((1, 28, 28), 256), ((3, 150, 150), 64))
@@ -84,11 +85,8 @@ def main() -> None:
         kept.get(f"epochs {job.dumps()}", partial(run, "epochs", "epoch_ratio.py", sys.executable, job)) for job in jobs
     ]
     record["summary"] = summarise(record)
-    arguments.results.mkdir(parents=True, exist_ok=True)
     name = "augmentation-speed" if arguments.device == "cpu" else f"augmentation-speed-{arguments.device}"
-    (arguments.results / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-    (arguments.results / f"{name}.md").write_text(table(record))
-    print(table(record))
+    write_results(arguments.results, name, record, table(record))
 
 
 def _parser() -> argparse.ArgumentParser:

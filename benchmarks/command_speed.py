@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import machine
+from result_files import write_results
 
 HERE = Path(__file__).parent
 _INDEX = ".index.sqlite"
@@ -105,10 +106,7 @@ def main() -> None:
         "python": sys.version.split()[0],
         "commands": measure(arguments),
     }
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    (arguments.results / "command-speed.json").write_text(json.dumps(record, indent=1) + "\n")
-    (arguments.results / "command-speed.md").write_text(table(record))
-    print(table(record))
+    write_results(arguments.results, "command-speed", record, table(record))
 
 
 def _row(what: str, found: list[float], limit: float | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import machine
+from result_files import write_results
 
 HERE = Path(__file__).parent
 BATCH, STEPS = 64, 3
@@ -94,11 +95,7 @@ def main() -> None:
         print(json.dumps(inside()))
         return
     record = {"measured": time.strftime("%Y-%m-%d"), "machine": machine.describe(), "measurements": measure()}
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    (arguments.results / "emulated-bfloat16.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    text = page(record)
-    (arguments.results / "emulated-bfloat16.md").write_text(text)
-    print(text)
+    write_results(arguments.results, "emulated-bfloat16", record, page(record))
 
 
 if __name__ == "__main__":

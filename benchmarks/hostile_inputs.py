@@ -19,6 +19,7 @@ from typing import Any
 
 import machine
 from kept import Kept
+from result_files import write_results
 
 HERE = Path(__file__).parent
 _FAULTS = ("traceback", "hang", "memory", "outside", "code", "lost", "unclear")
@@ -108,10 +109,7 @@ def main() -> None:
         "counts": together(parts),
         "findings": [finding for record in parts for finding in record["findings"]],
     }
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    (arguments.results / "hostile-inputs.json").write_text(json.dumps(record, indent=1) + "\n")
-    (arguments.results / "hostile-inputs.md").write_text(page(record))
-    print(page(record))
+    write_results(arguments.results, "hostile-inputs", record, page(record))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ that warmed up; and importing ``sklearn.metrics`` in a process of its own, besid
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 
 import machine
 import torch
+from result_files import write_results
 
 HERE = Path(__file__).parent
 IMAGES, CLASSES, CALLS, IMPORTS = 10_000, 10, 21, 5
@@ -93,11 +93,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     results = parser.parse_args().results
     record = {"measured": time.strftime("%Y-%m-%d"), "machine": machine.describe()} | measure()
-    results.mkdir(parents=True, exist_ok=True)
-    (results / "metrics-speed.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    text = page(record)
-    (results / "metrics-speed.md").write_text(text)
-    print(text)
+    write_results(results, "metrics-speed", record, page(record))
 
 
 if __name__ == "__main__":

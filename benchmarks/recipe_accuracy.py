@@ -6,7 +6,6 @@ Runs that are in the store already are taken from there, so an interrupted measu
 """
 
 import argparse
-import json
 import math
 import statistics
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import machine
+from result_files import write_results
 
 import cnnlab
 
@@ -68,11 +68,8 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     arguments = parser.parse_args()
     record = measure(arguments.recipe, arguments.seeds, arguments.runs)
-    arguments.results.mkdir(parents=True, exist_ok=True)
     name = f"recipe-{arguments.recipe.stem}"
-    (arguments.results / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-    (arguments.results / f"{name}.md").write_text(table(record))
-    print(table(record))
+    write_results(arguments.results, name, record, table(record))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ import machine
 from choices_table import page
 from kept import Kept
 from measured_step import BATCH
+from result_files import write_results
 from variants import CHOICES, Job, jobs
 
 from cnnlab.core.digests import digest
@@ -105,12 +106,8 @@ def main() -> None:
         "repeats": arguments.repeats,
         "measurements": [{"job": json.loads(key), "processes": processes} for key, processes in measured.items()],
     }
-    arguments.results.mkdir(parents=True, exist_ok=True)
     name = f"step-choices-{arguments.precision}-{kind}"
-    (arguments.results / f"{name}.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    text = page(record)
-    (arguments.results / f"{name}.md").write_text(text)
-    print(text)
+    write_results(arguments.results, name, record, page(record))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any
 import machine
 import numpy as np
 from kept import Kept
+from result_files import write_results
 
 HERE = Path(__file__).parent
 _SEED = 0
@@ -163,12 +164,8 @@ def main() -> None:
         "repeats": arguments.repeats,
         "measurements": list(rows.values()),
     }
-    arguments.results.mkdir(parents=True, exist_ok=True)
     name = f"threads-and-workers-{machine.kind(here, arguments.like)}"
-    (arguments.results / f"{name}.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    text = page(record)
-    (arguments.results / f"{name}.md").write_text(text)
-    print(text)
+    write_results(arguments.results, name, record, page(record))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent / "training"))
 import machine
 from job import Job
 from kept import Kept
+from result_files import write_results
 from training_table import summarise, table, upgraded
 
 HERE = Path(__file__).parent
@@ -145,11 +146,8 @@ def main() -> None:
         "measurements": measure(arguments, kept),
     }
     record["summary"] = summarise(record)
-    arguments.results.mkdir(parents=True, exist_ok=True)
     name = f"training-speed-{arguments.kind if arguments.device == 'cpu' else arguments.device}"
-    (arguments.results / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-    (arguments.results / f"{name}.md").write_text(table(record))
-    print(table(record))
+    write_results(arguments.results, name, record, table(record))
 
 
 def _parser() -> argparse.ArgumentParser:

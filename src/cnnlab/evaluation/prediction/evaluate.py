@@ -118,16 +118,10 @@ def evaluate(
     changes: list[Perturbation] = [call.build() for call in bound]
     run = open_model(run, network=network, offline=offline)
     model = predictor_of(run, device=device, network=network)
-    if data is None and isinstance(run, Run):
-        data_dir = data_dir or run.data_folder
-    dataset = _loaded(model, data, data_dir, offline)
-    own = dataset if data is None else None
-    if data is not None and isinstance(run, Run):
-        own = in_own_splits(run, _fitting(model, data, data_dir), dataset, data_dir, offline)
-    dataset = own or dataset
-    split = split or _usual_split(dataset, is_other=own is None)
+    dataset, is_own = _chosen(run, model, data, data_dir, offline)
+    split = split or _usual_split(dataset, is_other=not is_own)
     parts = _parts(dataset, split)
-    if own is None and isinstance(run, Run):
+    if not is_own and isinstance(run, Run):
         warn_of_training_images(run, parts, data_dir)
     objective = model.objective
     targets = _targets(model, parts)
@@ -146,11 +140,24 @@ def evaluate(
         split=f"{split}@{_name(bound)}" if bound else split,
         images=parts[0].digest if len(parts) == 1 else None,
     )
-    if changes and own is not None and isinstance(run, Run):
+    if changes and is_own and isinstance(run, Run):
         with RunWriter.open(run.folder) as writer:
             writer.predictions(predictions)
     scores = metrics_of(predictions) if targets else {}
     return Evaluation(scores, predictions, dataset.name, predictions.split, model.label)
+
+
+def _chosen(
+    run: Run | Predictable, model: Predictor, data: Any, data_dir: str | Path | None, offline: bool
+) -> tuple[Dataset, bool]:
+    """The data set to evaluate on, and whether it is that of the training, divided as it was there."""
+    if data is None:
+        return _loaded(model, None, data_dir or (run.data_folder if isinstance(run, Run) else None), offline), True
+    dataset = _loaded(model, data, data_dir, offline)
+    if not isinstance(run, Run):
+        return dataset, False
+    own = in_own_splits(run, _fitting(model, data, data_dir), dataset, data_dir, offline)
+    return own or dataset, own is not None
 
 
 def _loaded(model: Predictor, data: Any, data_dir: str | Path | None, offline: bool) -> Dataset:
