@@ -8,7 +8,7 @@ JOBS ?= 2
 # torch is large; a slow line needs longer than uv waits by itself.
 export UV_HTTP_TIMEOUT ?= 300
 
-.PHONY: demo test lint check format lock clean
+.PHONY: demo test lint check docs format lock clean
 
 demo: .venv/ready
 	@$(BIN)/cnnlab demo
@@ -24,13 +24,17 @@ lint: .venv/ready
 
 check: lint test
 
+docs: .venv/ready
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "the site is in build/site/index.html"
+
 format: .venv/ready
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
 # Exact versions for every system, without the address of any index.
 lock: $(BIN)/uv
-	@$(BIN)/uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --no-header \
+	@$(BIN)/uv pip compile pyproject.toml --group dev --group docs --all-extras --universal --python-version 3.11 --no-header \
 		--no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 
 $(BIN)/uv:

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from cnnlab.cli.app import app
 from cnnlab.core import yaml
 from cnnlab.core.errors import DataError
+from cnnlab.core.packaged import packaged
 from cnnlab.studies import Study, ThreadExecutor
-from cnnlab.studies.catalogue import packaged_studies
 from cnnlab.studies.claim_grammar import read_claim
 from cnnlab.studies.designs import designs
 from cnnlab.studies.settings import StudySettings
@@ -68,7 +68,7 @@ def test_claims_on_the_page_can_be_read():
         read_claim(text)
 
 
-@pytest.mark.parametrize("name", packaged_studies())
+@pytest.mark.parametrize("name", packaged("study"))
 def test_the_studies_that_come_with_cnnlab_are_sound(name, data_dir, runs):
     study = Study.load(name, runs=runs, data_dir=data_dir, offline=True)
     try:
@@ -79,4 +79,4 @@ def test_the_studies_that_come_with_cnnlab_are_sound(name, data_dir, runs):
 
 
 def test_the_page_names_every_study_that_comes_with_cnnlab():
-    assert set(re.findall(r"^\| `(examples/[a-z-]+)`", TEXT, re.MULTILINE)) == set(packaged_studies())
+    assert set(re.findall(r"^\| `(examples/[a-z-]+)`", TEXT, re.MULTILINE)) == set(packaged("study"))

@@ -8,10 +8,12 @@ from small_studies import study_of
 from typer.testing import CliRunner
 
 from cnnlab.cli.app import app
+from cnnlab.core import packaged as package
 from cnnlab.core import yaml
 from cnnlab.core.errors import UsageError
-from cnnlab.studies import Study, catalogue
-from cnnlab.studies.catalogue import find_study, packaged_studies
+from cnnlab.core.packaged import packaged
+from cnnlab.studies import Study
+from cnnlab.studies.catalogue import find_study
 
 
 @pytest.fixture
@@ -24,13 +26,13 @@ def papers(tmp_path, monkeypatch):
         del content["name"]
         (folder / number / "optimizers.yaml").write_text(yaml.dump(content))
         (folder / number / "_base.yaml").write_text("data: digits\nepochs: 3\n")
-    monkeypatch.setattr(catalogue, "_PACKAGED", folder)
+    monkeypatch.setattr(package, "_PACKAGE", tmp_path)
     return folder
 
 
 def test_a_study_that_comes_with_cnnlab_goes_by_its_name_and_so_does_what_it_leaves(papers, runs):
-    assert list(packaged_studies()) == ["001/optimizers", "002/optimizers"]
-    studies = [Study.load(name, runs=runs, repeats=2) for name in packaged_studies()]
+    assert list(packaged("study")) == ["001/optimizers", "002/optimizers"]
+    studies = [Study.load(name, runs=runs, repeats=2) for name in packaged("study")]
     assert [study.name for study in studies] == ["001-optimizers", "002-optimizers"]
     assert studies[1].file.question == "Which of 002?" and studies[1].file.repeats == (0, 1)
     assert studies[0].file.base["epochs"] == 3

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from cnnlab import train
+from cnnlab.core.packaged import packaged
 
-RECIPES = Path(__file__).parents[2] / "recipes"
 IN_SHORT: dict[str, dict[str, Any]] = {
     "clocks": {"data.n": 300, "phases[0].epochs": 1, "phases[1].epochs": 1},
     "fashion-mnist": {"epochs": 1, "subset": 256, "model.width": 0.25},
@@ -17,12 +17,12 @@ SCORED = {"clocks": "clock_mean_error"}
 
 
 def test_each_recipe_is_tried() -> None:
-    assert {path.stem for path in RECIPES.glob("*.yaml")} == set(IN_SHORT)
+    assert set(packaged("recipe")) == set(IN_SHORT)
 
 
 @pytest.mark.slow(5)
 @pytest.mark.parametrize("name", IN_SHORT)
 def test_a_shipped_recipe_trains_and_is_scored(name: str, tmp_path: Path, data_dir: Path) -> None:
-    run = train(RECIPES / f"{name}.yaml", runs=tmp_path / "runs", data_dir=data_dir, threads=1, **IN_SHORT[name])
+    run = train(f"recipe:{name}", runs=tmp_path / "runs", data_dir=data_dir, threads=1, **IN_SHORT[name])
     assert run.status == "finished"
     assert SCORED.get(name, "accuracy") in dict(run.test)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cnnlab.cli import arithmetic, augment, data, models, runs, study
+from cnnlab.cli import arithmetic, augment, data, models, recipes, runs, study
 from cnnlab.cli.demo import demo
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.extend import extend
@@ -34,6 +34,7 @@ app.command("find-lr")(find_lr)
 app.command("report")(report)
 app.add_typer(runs.app, name="runs")
 app.add_typer(study.app, name="study")
+app.add_typer(recipes.app, name="recipes")
 app.add_typer(data.app, name="data")
 app.add_typer(augment.app, name="augment")
 app.add_typer(models.app, name="models")

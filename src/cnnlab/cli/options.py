@@ -28,8 +28,9 @@ def deleted_runs(context: typer.Context, incomplete: str) -> list[str]:
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="RECIPE.yaml|KEY=VALUE",
-        help="A recipe file, and keys put over it; either may be left out. Quote what holds ( ) or |.",
+        metavar="RECIPE|KEY=VALUE",
+        help="A recipe file or recipe:NAME (cnnlab recipes list), and keys put over it; either may be left out. Quote "
+        "what holds ( ) or |.",
         show_default=False,
     ),
 ]

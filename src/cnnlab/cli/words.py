@@ -1,4 +1,4 @@
-"""The words of a command line: perhaps a recipe file, then ``key=value``."""
+"""The words of a command line: perhaps a recipe, then ``key=value``."""
 
 import os
 from collections.abc import Sequence
@@ -7,12 +7,13 @@ from typing import Any
 
 from cnnlab.cli.usage import flag_for
 from cnnlab.core.errors import UsageError
+from cnnlab.core.packaged import recipe_file
 
 _RECIPES = {".yaml", ".yml"}
 
 
 def read_words(words: Sequence[str] | None, **flags: str | None) -> tuple[Path | None, dict[str, Any]]:
-    """The recipe file, where one is named, and the keys to put over it.
+    """The file of the recipe, where one is named, and the keys to put over it.
 
     :param flags: keys that may be given as flags too, such as ``device``.
     :raises UsageError: for words that cannot be read, and keys given twice.
@@ -21,9 +22,7 @@ def read_words(words: Sequence[str] | None, **flags: str | None) -> tuple[Path |
     files = [word for word in words if _is_file(word)]
     if len(files) > 1:
         raise UsageError(f"{files[0]} and {files[1]} are two recipe files; give one, and the rest as key=value.")
-    recipe = Path(files[0]) if files else None
-    if recipe is not None and not os.path.isfile(recipe):
-        raise UsageError(_no_such_recipe(recipe))
+    recipe = recipe_file(files[0]) if files else None
     return recipe, read_pairs([word for word in words if word not in files], **flags)
 
 
@@ -44,13 +43,6 @@ def read_pairs(words: Sequence[str], **flags: str | None) -> dict[str, Any]:
 
 def _is_file(word: str) -> bool:
     return "=" not in word or (Path(word).suffix in _RECIPES and os.path.isfile(word))
-
-
-def _no_such_recipe(path: Path) -> str:
-    if os.path.isfile(path / "recipe.yaml"):
-        return f"{path} is a folder; the recipe in it is {path / 'recipe.yaml'}."
-    hint = "" if path.suffix in _RECIPES else f" If it names data, write data={path}."
-    return f"there is no recipe file {path}.{hint} Give a YAML file, or the recipe as key=value."
 
 
 def _refuse_flag(key: str) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
+from cnnlab.core.packaged import packaged
 
 STUDIES = "studies"
 """The folder under that of the runs where studies lie."""
 STUDY = "study.yaml"
-_PACKAGED = Path(__file__).parents[1] / "papers"
 
 
 def study_folder(runs: Path, name: str) -> Path:
@@ -27,30 +27,21 @@ def find_study(name: str | Path, runs: Path) -> Path:
     """
     if Path(name).is_file():
         return Path(name)
-    stored, packaged = study_folder(runs, str(name)) / STUDY, packaged_studies()
+    stored, files = study_folder(runs, str(name)) / STUDY, packaged("study")
     if stored.is_file():
         return stored
-    if str(name) not in packaged:
-        known = [*studies_under(runs), *packaged]
+    if str(name) not in files:
+        known = [*studies_under(runs), *files]
         raise UsageError(
             f"there is no study file {name}. Give a YAML file with question, base and vary, or the name of a study "
             f"that was run in this folder of runs or comes with cnnlab. {suggestion(str(name), known)}"
         )
-    return packaged[str(name)]
+    return files[str(name)]
 
 
 def packaged_name(path: Path) -> str | None:
     """The name under which a file comes with cnnlab; None for any other file."""
-    return next((name for name, packaged in packaged_studies().items() if packaged == path), None)
-
-
-def packaged_studies() -> dict[str, Path]:
-    """The file of each study that comes with cnnlab, by its name.
-
-    A file whose name begins with an underscore is a part of others, such as their base.
-    """
-    files = {path.relative_to(_PACKAGED).with_suffix("").as_posix(): path for path in _PACKAGED.rglob("*.yaml")}
-    return {name: path for name, path in sorted(files.items()) if not path.name.startswith("_")}
+    return next((name for name, file in packaged("study").items() if file == path), None)
 
 
 def studies_under(runs: Path) -> dict[str, Path]:

@@ -4,7 +4,7 @@
 
     question: Which augmentation helps a small network most?
     name: augmentation                     # the file's name otherwise
-    base: {data: cifar10-jpeg, epochs: 5}  # a recipe, or the path of one beside the study file
+    base: {data: cifar10-jpeg, epochs: 5}  # a recipe, its file beside this one, or recipe:mnist
     vary:                                  # axes, each a key of the recipe with its values
       augment: [none, flip, rotate(30)]
       optimizer.lr: {low: 0.01, high: 0.1}         # values with names of their own
@@ -29,6 +29,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.packaged import RECIPE, read_recipe_file
 from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.studies.catalogue import packaged_name
 from cnnlab.studies.designs import designs
@@ -177,9 +178,8 @@ def read_study(source: str | Path | Mapping[str, Any], keys: Mapping[str, Any] |
     """
     content = dict(source) if isinstance(source, Mapping) else _from_file(Path(source))
     _refuse_unknown(content, StudyFile.model_fields, "a study")
-    for key in ("base", "vary"):
-        if not isinstance(content.get(key) or {}, Mapping):
-            raise UsageError(_refused(key, content[key]))
+    if not isinstance(content.get("vary") or {}, Mapping):
+        raise UsageError(_refused("vary", content["vary"]))
     content = _overridden(content, keys or {})
     for key in ("question", "base", "vary"):
         if content.get(key) in (None, "", {}):
@@ -201,7 +201,7 @@ _EXAMPLES = {
 _TAKES = {
     "question": "a sentence, in quotes where it could be taken for a number",
     "name": "a word that can name a folder, in quotes where it could be taken for a number",
-    "base": "a recipe, as in base: {data: fashion-mnist, epochs: 5}, or the path of one beside the study file",
+    "base": "a recipe, as in base: {data: fashion-mnist, epochs: 5}, the path of one beside the file, or recipe:NAME",
     "vary": "each axis with its values, as in vary: {augment: [none, flip]}",
     "repeats": "how many, at least 1, as in repeats: 3; or a list of seeds from 0, as in repeats: [3, 5]; or as many "
     "as it takes, as in repeats: until(claims, most=10)",
@@ -231,17 +231,13 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 
 def _recipe_beside(study: Path, name: str) -> dict[str, Any]:
-    path = study.parent / name
-    if not path.is_file():
+    if not name.startswith(RECIPE) and not (study.parent / name).is_file():
         raise UsageError(f"{study} names {name} as its base, and there is no such recipe file beside it.")
-    content = yaml.read_file(path, "a recipe")
-    if not isinstance(content, dict):
-        raise UsageError(f"{path} holds no recipe: it needs lines such as 'data: fashion-mnist'.")
-    return content
+    return read_recipe_file(name, study.parent)
 
 
 def _overridden(content: dict[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
-    result, base = dict(content), dict(content.get("base") or {})
+    result, base = dict(content), _base(keys.get("base", content.get("base")))
     vary = dict(content.get("vary") or {}) if isinstance(content.get("vary"), Mapping) else {}
     for key, value in keys.items():
         if key in StudyFile.model_fields:
@@ -254,7 +250,16 @@ def _overridden(content: dict[str, Any], keys: Mapping[str, Any]) -> dict[str, A
         else:
             _refuse_stray(key)
             base[key.removeprefix("base.")] = value
-    return {**result, "base": {**(result.get("base") or {}), **base}, "vary": vary or result.get("vary")}
+    return {**result, "base": base, "vary": vary or result.get("vary")}
+
+
+def _base(given: Any) -> dict[str, Any]:
+    """The keys of the base: as they are, from a recipe's file, or none yet."""
+    if given in (None, ""):
+        return {}
+    if not isinstance(given, str | Mapping):
+        raise UsageError(_refused("base", given))
+    return read_recipe_file(given) if isinstance(given, str) else dict(given)
 
 
 def _refuse_stray(key: str) -> None:

@@ -1,6 +1,5 @@
 """The recipe: everything that determines one training, checked when it is read and frozen afterwards."""
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -9,9 +8,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from torch.optim import Optimizer
 
 from cnnlab.augment import Pipeline
-from cnnlab.core import yaml
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.packaged import read_recipe_file
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import ParsedSpec
 from cnnlab.data.reading import Reading
@@ -150,7 +149,8 @@ class Recipe(Phase):
     def read(cls, source: "Recipe | Mapping[str, Any] | str | Path | None" = None, /, **keys: Any) -> "Recipe":
         """A recipe from a YAML file, a mapping or another recipe, with ``keys`` put over it.
 
-        A dotted key reaches inside a spec: ``data.size``, ``augment[1].p``.
+        ``recipe:mnist`` stands for the file of one that comes with cnnlab. A dotted key reaches inside a spec:
+        ``data.size``, ``augment[1].p``.
 
         :raises UsageError: naming the key, what it takes and what was given.
         """
@@ -253,13 +253,7 @@ def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[s
         return source.to_dict()
     if isinstance(source, Mapping):
         return dict(source)
-    path = Path(source)
-    if not os.path.isfile(path):
-        raise UsageError(f"there is no recipe file {path}. Give a YAML file, or the recipe as key=value.")
-    content = yaml.read_file(path, "a recipe")
-    if not isinstance(content, dict):
-        raise UsageError(f"{path} holds no recipe: it needs lines such as 'data: fashion-mnist'.")
-    return content
+    return read_recipe_file(source)
 
 
 _WITHOUT_COUNTERPART = {
