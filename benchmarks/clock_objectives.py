@@ -19,7 +19,7 @@ from typing import Any
 import machine
 
 import cnnlab
-from cnnlab.core import yaml
+from cnnlab.core.packaged import read_recipe_file
 from cnnlab.core.spec import read_one
 from cnnlab.evaluation import number_predictions
 
@@ -30,7 +30,7 @@ LIMIT = 30.0
 GOAL = 10.0
 """The mean error in minutes that some way is to stay under."""
 
-RECIPE = HERE.parent / "recipes" / "clocks.yaml"
+RECIPE = "recipe:clocks"
 TIME = "column=[hour, minute]"
 WAYS = {
     1: ("minutes as a number", f"scalar({TIME}, range=[0, 720])"),
@@ -45,7 +45,7 @@ WAYS = {
 
 def recipe_of(way: int) -> dict[str, Any]:
     """The recipe of one way."""
-    recipe: dict[str, Any] = yaml.load(RECIPE.read_text(), RECIPE.name)
+    recipe = read_recipe_file(RECIPE)
     objective = WAYS[way][1]
     return {**recipe, "objective": objective} if objective else recipe
 
@@ -75,9 +75,7 @@ def measure(way: int, runs: Path, threads: int) -> dict[str, Any]:
 def command(way: int) -> str:
     """The line that trains it."""
     objective = WAYS[way][1]
-    return " ".join(
-        ["cnnlab train recipes/clocks.yaml", *([shlex.quote(f"objective={objective}")] if objective else [])]
-    )
+    return " ".join([f"cnnlab train {RECIPE}", *([shlex.quote(f"objective={objective}")] if objective else [])])
 
 
 def _standard_error(run: cnnlab.Run) -> float:

@@ -1,6 +1,6 @@
 """The test accuracy of a shipped recipe over several seeds, written to ``results/`` with the machine.
 
-    CNNLAB_DATA=DIR python benchmarks/recipe_accuracy.py recipes/fashion-mnist.yaml --seeds 0 1 2
+    CNNLAB_DATA=DIR python benchmarks/recipe_accuracy.py recipe:fashion-mnist --seeds 0 1 2
 
 Runs that are in the store already are taken from there, so an interrupted measurement goes on where it was.
 """
@@ -20,14 +20,14 @@ import cnnlab
 HERE = Path(__file__).parent
 
 
-def measure(recipe: Path, seeds: list[int], runs: Path) -> dict[str, Any]:
+def measure(recipe: str, seeds: list[int], runs: Path) -> dict[str, Any]:
     """Trains the recipe with each seed; accuracies as fractions, seconds of training alone."""
-    trained = [cnnlab.train(recipe, seed=seed, runs=runs, name=recipe.stem) for seed in seeds]
+    trained = [cnnlab.train(recipe, seed=seed, runs=runs, name=title(recipe)) for seed in seeds]
     accuracies = [run.test.accuracy for run in trained]
     return {
         "measured": time.strftime("%Y-%m-%d"),
         "machine": machine.describe(),
-        "recipe": str(recipe),
+        "recipe": recipe,
         "seeds": seeds,
         "test_accuracy": accuracies,
         "mean": statistics.mean(accuracies),
@@ -37,6 +37,11 @@ def measure(recipe: Path, seeds: list[int], runs: Path) -> dict[str, Any]:
         "execution": [run.info["execution"] for run in trained],
         "digests": [run.digest for run in trained],
     }
+
+
+def title(recipe: str) -> str:
+    """The name of a recipe that comes with cnnlab, or of a file."""
+    return Path(recipe.removeprefix("recipe:")).stem
 
 
 def table(record: dict[str, Any]) -> str:
@@ -62,13 +67,13 @@ def table(record: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("recipe", type=Path)
+    parser.add_argument("recipe", help="recipe:NAME, or a file")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--results", type=Path, default=HERE / "results")
     arguments = parser.parse_args()
     record = measure(arguments.recipe, arguments.seeds, arguments.runs)
-    name = f"recipe-{arguments.recipe.stem}"
+    name = f"recipe-{title(arguments.recipe)}"
     write_results(arguments.results, name, record, table(record))
 
 

@@ -2,20 +2,20 @@
 
 import re
 import shlex
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import documents
 import pytest
-from PIL import Image
+from documents import blocks, cut, python_of, shown
 from typer.testing import CliRunner, Result
 
 from cnnlab.cli.app import app
 from cnnlab.core import yaml
 from cnnlab.training import Recipe, parse_pairs
 
-TEXT = (Path(__file__).parents[1] / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", TEXT, re.DOTALL)
+TEXT = documents.read("README.md")
+BLOCKS = blocks(TEXT)
 TABLE = re.search(r"\| command \| what it does \|\n\|.*?\n(.*?)\n\n", TEXT, re.DOTALL).group(1)  # type: ignore[union-attr]
 
 # A training that would be long is cut to this: a command that holds the word has these in the place of its own, or on
@@ -25,11 +25,16 @@ SMALL = {
     "data=fashion-mnist": FASHION,
     "recipe.yaml": {**FASHION, "model": "cnn(filters=[8])"},
     "model=convnet": {"epochs": "1", "model": "convnet(dense=[16])"},
+    "recipe:mnist": {**FASHION, "model.width": "0.125"},
+    "recipe:fashion-mnist": {**FASHION, "model": "cnn(filters=[8])"},
 }
 
 NOT_RUN = {
     "make demo": "makes an environment; what it runs there, `cnnlab demo`, is run by tests/cli/test_cli_training.py",
     "make test": "runs these tests",
+    "make docs": "tests/test_site.py builds the site",
+    "uvx cnnlab demo": "makes an environment; tests/test_wheel.py tries what it would put there",
+    "pip install cnnlab": "changes the environment; tests/test_wheel.py tries what it would put there",
     "make check": "runs these tests, after the linters",
     "make lock": "asks a package index",
     "uv pip install .": "changes the environment",
@@ -41,20 +46,9 @@ NOT_RUN = {
 }
 
 
-def shown(block: str) -> list[str]:
-    """The command lines of a block; where some begin with a prompt, all others are what was answered."""
-    lines = re.sub(r"\\\n\s*", "", block).splitlines()
-    prompted = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-    return prompted or [line for line in lines if re.match(r"cnnlab |make |[A-Z_]+=\S+ ", line)]
-
-
 def commands() -> list[str]:
     """All of them, in order, but for the first column of the table, whose words in capitals stand for something."""
-    text = TEXT.replace(TABLE, "\n".join(row.split(" | ")[1] for row in TABLE.splitlines()))
-    lines: list[str] = []
-    for block, span in re.findall(r"```\w*\n(.*?)```|`((?:cnnlab|make|uv|pytest) [^`]+)`", text, re.DOTALL):
-        lines += shown(block) if block else [span]
-    return list(dict.fromkeys(re.sub(r"\s+#.*", "", line) for line in lines))
+    return documents.commands(TEXT.replace(TABLE, "\n".join(row.split(" | ")[1] for row in TABLE.splitlines())))
 
 
 def rows_of_the_table() -> list[str]:
@@ -70,16 +64,8 @@ def rows_of_the_table() -> list[str]:
     return full
 
 
-def cut(words: list[str]) -> list[str]:
-    """The words of a command, with those of SMALL over them."""
-    for keys in [SMALL[word] for word in words if word in SMALL]:
-        kept = [word for word in words if word.partition("=")[0] not in keys]
-        words = [*kept, *(f"{key}={value}" for key, value in keys.items())]
-    return words
-
-
 def is_on_fashion_mnist(command: str) -> bool:
-    return "fashion-mnist" in command or "recipe.yaml" in command
+    return any(word in command for word in ("fashion-mnist", "recipe.yaml", "recipe:mnist"))
 
 
 @pytest.fixture
@@ -87,17 +73,8 @@ def answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], R
     """What comes of a command line in a folder that holds nothing but a reader's own pictures."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CNNLAB_RUNS")
-    (tmp_path / "new-pictures").mkdir()
-    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
-        for number in range(40):
-            path = tmp_path / "new-pictures" / f"{number}.png"
-            Image.new("RGB", (30, 20), (number, 6 * number, 200 * (number % 2))).save(path)
-            archive.write(path, f"{('cats', 'dogs')[number % 2]}/{number}.png")
-
-    def call(command: str) -> Result:
-        return CliRunner().invoke(app, cut(shlex.split(command)[1:]), prog_name="cnnlab")
-
-    return call
+    documents.own_pictures(tmp_path)
+    return lambda command: documents.call(command, SMALL)
 
 
 def test_every_command_is_run_here_or_has_a_reason_not_to_be() -> None:
@@ -114,12 +91,12 @@ def test_commands_that_need_no_data_run_in_order(answer: Callable[[str], Result]
         told[command] = result = answer(command)
         refused = "augmnet" in command
         assert result.exit_code == (2 if refused else 0), f"{command}\n{result.output}"
-    (session,) = [block for _, block in BLOCKS if "--name first" in block]
+    (session,) = [block.text for block in BLOCKS if "--name first" in block.text]
     (name,) = set(re.findall(r"first-[0-9a-f]{8}", session))
     (first,) = [command for command in told if "--name first" in command]
     # Another processor may round otherwise; the name comes from the recipe and the data alone.
     assert f"folder      runs/{name}" in told[first].stdout and name in told["cnnlab runs list"].stdout
-    (mistake,) = [block for _, block in BLOCKS if "augmnet" in block]
+    (mistake,) = [block.text for block in BLOCKS if "augmnet" in block.text]
     assert told[shown(mistake)[0]].stderr == mistake.splitlines()[1] + "\n"
     assert (tmp_path / "predictions.csv").read_text().startswith("path,predicted,confidence,cats,dogs\n")
 
@@ -128,15 +105,15 @@ def test_commands_that_need_no_data_run_in_order(answer: Callable[[str], Result]
 def test_commands_and_python_on_fashion_mnist_run(
     answer: Callable[[str], Result], data_dir: Path, tmp_path: Path
 ) -> None:
-    (recipe,) = [block for language, block in BLOCKS if language == "yaml"]
+    (recipe,) = [block.text for block in BLOCKS if block.language == "yaml"]
     (tmp_path / "recipe.yaml").write_text(recipe)
     assert Recipe.read("recipe.yaml").epochs == 15
     for command in filter(is_on_fashion_mnist, commands()):
         result = answer(command)
         assert result.exit_code == 0, f"{command}\n{result.output}"
-    small = parse_pairs(cut(["recipe.yaml"])[1:])
+    small = parse_pairs(cut(["recipe.yaml"], SMALL)[1:])
     (tmp_path / "recipe.yaml").write_text(yaml.dump(Recipe.read("recipe.yaml", **small).to_dict()))
-    (code,) = [block for language, block in BLOCKS if language == "python"]
+    (code,) = python_of(TEXT)
     exec(compile(code, "README.md", "exec"), {})
 
 

@@ -21,7 +21,9 @@ def write_json(value: Any) -> None:
     """One document; a number that is not finite becomes null."""
     from cnnlab.runs.record import json_value
 
-    text = json.dumps(json_value(value), indent=2, ensure_ascii=False, allow_nan=False)
+    # Where standard output is no Unicode, as of a pipe on Windows, a sign that it has not would be lost.
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    text = json.dumps(json_value(value), indent=2, ensure_ascii=not is_unicode, allow_nan=False)
     # JSON itself escapes only some of what a terminal obeys.
     print(_UNESCAPED.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text))
 

@@ -4,15 +4,32 @@ import errno
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
 from cnnlab.core.errors import DataError, StorageError, UsageError
+from cnnlab.core.machine import WINDOWS
 from cnnlab.core.sinks import in_short
 
+try:
+    import fcntl
+except ImportError:
+    # Windows has none.
+    fcntl = None  # type: ignore[assignment]
+
+# Not blocking, for a pipe by that name would be waited for without end. Windows has neither such pipes nor these words,
+# but translates line breaks unless told not to.
+_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+READING = os.O_RDONLY | _FLAGS
+APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _FLAGS
 _PART = ".part"
+# Windows replaces no file while another program has it open, which readers and virus scanners do for a moment.
+_SECONDS_TO_REPLACE = 2.0
+_SHARING_VIOLATION = 32
+_NO_FILE = "it is no file but a folder, a pipe or a device"
 _REMEDIES = {
     errno.ENOSPC: "the disk is full. Free some space and go on; what was written before is whole",
     errno.EDQUOT: "the disk quota is used up. Free some space and go on; what was written before is whole",
@@ -38,7 +55,8 @@ def storage_errors(path: Path) -> Iterator[None]:
         # Of what is gone, and of waiting for a lock, whoever asked for it knows more.
         raise
     except OSError as error:
-        why = _REMEDIES.get(error.errno or 0) or f"{error.strerror or error}. Try again, or choose another folder"
+        number = errno.EBUSY if getattr(error, "winerror", None) == _SHARING_VIOLATION else error.errno
+        why = _REMEDIES.get(number or 0) or f"{error.strerror or error}. Try again, or choose another folder"
         raise StorageError(f"{path} could not be written: {why}.") from error
 
 
@@ -81,13 +99,18 @@ def open_regular(path: Path) -> BufferedReader:
     :raises OSError: when it cannot be read, or is a folder, a pipe, a socket or a device, or a link to one.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(path, READING)
+    except PermissionError as error:
+        # Where a folder can be opened at all, it is told from a file below.
+        if WINDOWS and path.is_dir():
+            raise OSError(errno.EINVAL, _NO_FILE, str(path)) from error
+        raise
     except ValueError as error:
         # A NUL in it, or letters that no name can hold.
         raise OSError(errno.EINVAL, "there can be no file by that name", str(path)) from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "it is no file but a folder, a pipe or a device", str(path))
+        raise OSError(errno.EINVAL, _NO_FILE, str(path))
     return open(handle, "rb")
 
 
@@ -139,7 +162,7 @@ def replacing(path: Path) -> Iterator[Path]:
             os.chmod(temporary, 0o666 & ~_umask())
             yield temporary
             flush(temporary)
-            os.replace(temporary, path)
+            _replace(temporary, path)
             flush(path.parent)
     finally:
         with suppress(FileNotFoundError):
@@ -165,11 +188,29 @@ def write_text(path: Path, content: str) -> None:
 
 def flush(path: Path) -> None:
     """Has the system write a file, or the names in a folder, to the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    if WINDOWS and path.is_dir():
+        # It opens no folders, and writes their names by itself.
+        return
+    handle = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)
     try:
-        os.fsync(handle)
+        if hasattr(fcntl, "F_FULLFSYNC"):
+            # The fsync of macOS leaves it in the memory of the disk.
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    deadline = time.monotonic() + (_SECONDS_TO_REPLACE if WINDOWS else 0.0)
+    while True:
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.02)
 
 
 def _umask() -> int:

@@ -1,12 +1,27 @@
-"""What the machine has."""
+"""What the machine is and has."""
 
+import ctypes
 import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+WINDOWS = os.name == "nt"
+"""Whether what POSIX systems do with files, signals and process groups is not to be had."""
 _GROUP = Path("/sys/fs/cgroup")
+
+
+class _WindowsMemory(ctypes.Structure):
+    """``MEMORYSTATUSEX``, as ``GlobalMemoryStatusEx`` fills it; bytes."""
+
+    _fields_ = [
+        ("length", ctypes.c_uint32),
+        ("percent_used", ctypes.c_uint32),
+        *((name, ctypes.c_uint64) for name in ("total", "free", "total_page", "free_page", "total_virtual")),
+        ("free_virtual", ctypes.c_uint64),
+        ("free_extended", ctypes.c_uint64),
+    ]
 
 
 def usable_cores() -> int:
@@ -19,7 +34,7 @@ def usable_cores() -> int:
 def physical_memory() -> int:
     """Bytes of the machine's memory; where the system does not tell, those of a small one."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return int(_windows_memory().total) if WINDOWS else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return 8 << 30
 
@@ -29,7 +44,17 @@ def free_memory() -> int:
     return max(0, min(physical_memory(), *_free()))
 
 
+def _windows_memory() -> _WindowsMemory:
+    memory = _WindowsMemory(length=ctypes.sizeof(_WindowsMemory))
+    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(memory)):  # type: ignore[attr-defined]
+        raise OSError("the system does not tell its memory")
+    return memory
+
+
 def _free() -> Iterator[int]:
+    if WINDOWS:
+        with suppress(AttributeError, OSError):
+            yield int(_windows_memory().free)
     with suppress(OSError, ValueError, TypeError):
         found = re.search(r"^MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"), re.MULTILINE)
         yield int(found[1]) * 1024 if found else physical_memory()

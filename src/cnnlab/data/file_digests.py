@@ -34,7 +34,7 @@ def digest_files(paths: Sequence[Path]) -> str:
         states = [path.stat() for _, path in listing]
         memo = None if _is_to_be_read(paths, states) else _memo(listing, states)
         if memo is not None and memo.exists():
-            return memo.read_text()
+            return memo.read_text(encoding="ascii")
         content = _content(listing)
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from error

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from cnnlab.core.machine import WINDOWS
+
 _MOUNTS = Path("/proc/self/mountinfo")
 # Disks of this machine, whose times of change and inodes are kept by the system itself. A share on the network may
 # make them up, and so may FAT, the file system of memory cards.
@@ -15,8 +17,11 @@ _TRUSTED |= {"overlay", "ramfs", "reiserfs", "rootfs", "squashfs", "tmpfs", "udf
 def all_trusted(folders: Iterable[Path]) -> bool:
     """Whether all of these folders lie where times of change and inodes can be trusted.
 
-    So they are taken to be where the system does not tell what its file systems are.
+    So they are taken to be where the system does not tell what its file systems are; on Windows they are not, whose
+    time of change is that of the making.
     """
+    if WINDOWS:
+        return False
     kinds = mounts()
     return not kinds or all(_kind(os.path.realpath(folder), kinds) in _TRUSTED for folder in set(folders))
 

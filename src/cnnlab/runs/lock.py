@@ -1,9 +1,9 @@
 """The lock of a run folder: who holds it owns the run. It dies with its owner, however that ends."""
 
-import fcntl
 import json
 import os
 import platform
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,15 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cnnlab.core.errors import RunBusyError
-from cnnlab.core.files import read_regular, storage_errors, write_text
+from cnnlab.core.files import READING, read_regular, storage_errors, write_text
+from cnnlab.core.machine import WINDOWS
 from cnnlab.runs.record import now
+
+try:
+    import fcntl
+except ImportError:
+    # Windows has none.
+    fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
 OWNER = ".owner.json"
@@ -20,6 +27,7 @@ _MOST_NOTE = 1 << 16
 # A reader's probe holds the lock for some microseconds; an owner holds it for good.
 _PATIENCE = 1.0
 _POLL = 0.01
+_PROBED = 0.05
 
 
 class RunLock:
@@ -49,6 +57,21 @@ class RunLock:
         owner = {"pid": os.getpid(), "host": platform.node(), "since": now()}
         write_text(self.folder / OWNER, json.dumps(owner) + "\n")
 
+    def carry(self, move: Callable[[], Path]) -> Path:
+        """Has the folder moved, the lock with it, and says where it is now.
+
+        Windows moves no folder in which a file is open: there the lock is let go for that moment and taken again.
+
+        :raises RunBusyError: when another took it in between.
+        """
+        if WINDOWS:
+            self._lock.release(force=True)
+        self.folder = move()
+        if WINDOWS:
+            self._lock = FileLock(self.folder / LOCK, thread_local=False)
+            self.acquire()
+        return self.folder
+
     def release(self) -> None:
         """Gives the lock back; does nothing when it is not held."""
         if self._lock.is_locked:
@@ -62,8 +85,10 @@ def is_locked(folder: Path) -> bool:
 
     Probing takes a shared lock for an instant, so probes do not disturb each other, and needs no right to write.
     """
+    if fcntl is None:
+        return _cannot_be_taken(folder / LOCK)
     try:
-        handle = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(folder / LOCK, READING)
     except OSError:
         return False
     try:
@@ -72,6 +97,22 @@ def is_locked(folder: Path) -> bool:
         return True
     finally:
         os.close(handle)
+    return False
+
+
+def _cannot_be_taken(path: Path) -> bool:
+    """Where no lock is shared: whether it stays another's for longer than a probe holds it."""
+    if not path.exists():
+        return False
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(timeout=_PROBED, poll_interval=_POLL)
+    except Timeout:
+        return True
+    except OSError:
+        # Nobody who may not write here holds it.
+        return False
+    lock.release()
     return False
 
 

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import DataError
-from cnnlab.core.files import open_regular, storage_errors
+from cnnlab.core.files import APPENDING, open_regular, storage_errors
 from cnnlab.runs.record import LIVE, json_value
-
-# Not blocking, for a pipe by that name would be waited for without end.
-_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class StepLog:
@@ -65,7 +62,7 @@ class StepLog:
             # Whoever was killed in the middle of a line left it without its end, and the next would run into it.
             if not _ends_whole(self.path):
                 self.truncate()
-            self._handle = os.open(self.path, _APPENDING, 0o666)
+            self._handle = os.open(self.path, APPENDING, 0o666)
             self._size = os.fstat(self._handle).st_size
         return self._handle
 

@@ -200,8 +200,7 @@ class RunStore:
             if folder.is_symlink():
                 return self._trash.put(folder)
             lock.acquire()
-            lock.folder = self._trash.put(folder)
-            return lock.folder
+            return lock.carry(lambda: self._trash.put(folder))
         except RunBusyError:
             raise RunBusyError(
                 f"the run {folder.name} cannot be deleted while {who(folder)} works on it. Stop that process first."

@@ -68,12 +68,11 @@ class RunWriter:
             lock.sign()
             record.write_recipe(temporary, recipe)
             record.write_info(temporary, facts)
-            _move_into_place(temporary, folder)
+            lock.carry(lambda: _move_into_place(temporary, folder))
         except BaseException:
             lock.release()
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        lock.folder = folder
         return cls(folder, lock, facts)
 
     @classmethod
@@ -239,10 +238,10 @@ def _check_free(folder: Path) -> None:
         raise UsageError(f"{folder} exists already. Resume that run, delete it, or give this one another name.")
 
 
-def _move_into_place(temporary: Path, folder: Path) -> None:
+def _move_into_place(temporary: Path, folder: Path) -> Path:
     with storage_errors(folder):
         try:
-            temporary.rename(folder)
+            return temporary.rename(folder)
         except OSError:
             # Two processes may have made the same run at one time; the first to get here has it.
             _check_free(folder)

@@ -38,7 +38,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         check_regular(path)
         with safe_open(path, framework="pt") as file:
             facts: dict[str, Any] = json.loads(file.metadata()[_META])
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (not a mapping)
+            # Copied, for Windows replaces no file of which something is still mapped.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            return tensors, facts
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise StorageError(
             f"the checkpoint {path} is damaged ({error}). Start the recipe again with --again, or delete the run."

@@ -290,3 +290,20 @@ def test_a_data_set_for_which_memory_cannot_be_shared_is_used_unshared(monkeypat
     dataset = load_data("digits")
     monkeypatch.setattr(torch.Tensor, "share_memory_", refuse)
     assert not share_dataset(dataset)
+
+
+@pytest.mark.slow(8)
+def test_a_busy_worker_saves_and_stops_where_a_signal_would_end_it_at_once(tmp_path, monkeypatch):
+    # As on Windows, which knows no signal that can be heeded: the end of the pipe says it.
+    monkeypatch.setattr(process_executor, "WINDOWS", True)
+    with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
+        executor.submit(TrialRequest(0, LONG))
+        while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
+            pass
+        process = executor._workers[0].process
+        monkeypatch.setattr(process, "terminate", lambda: pytest.fail("it ends at once"))
+        executor.close()
+        assert process.exitcode != -signal.SIGKILL
+    run = Run(next((tmp_path / "runs").glob("[!.]*/run.json")).parent)
+    assert run.status == "unfinished" and not run.is_running
+    assert (run.folder / "checkpoint" / "state.safetensors").exists()

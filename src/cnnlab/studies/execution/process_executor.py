@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import CnnlabError
+from cnnlab.core.machine import WINDOWS
 from cnnlab.data import Dataset
 from cnnlab.studies.execution.executor import Event, Executor, Failed, Finished, Stopped, Throughput, TrialRequest
 from cnnlab.studies.execution.run_trial import StepTiming
@@ -118,11 +119,16 @@ class ProcessExecutor(Executor):
         A second Ctrl-C while they save ends them too.
         """
         for worker in self._workers:
-            worker.process.terminate()
-            if worker.request is not None:
+            is_busy = worker.request is not None
+            # On Windows this would end it at once; a busy one stops there when the pipe is closed.
+            if not (WINDOWS and is_busy):
+                worker.process.terminate()
+            if is_busy:
                 # One that waits for a word after an epoch hears these; one whose saving fails leaves by the second.
                 worker.send("go on", False)
                 worker.send("end", None)
+            if WINDOWS:
+                worker.connection.close()
         try:
             self._join(time.monotonic() + _SAVE_SECONDS)
         except KeyboardInterrupt:

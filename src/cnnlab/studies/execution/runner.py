@@ -30,7 +30,7 @@ from cnnlab.studies.result import Trial
 from cnnlab.training.signals import StopRequest, catching_signals
 
 _POLL = 0.25
-_NO_SPACE = ("the disk is full", "quota is used up", *map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+_NO_SPACE = ("the disk is full", "quota is used up", os.strerror(errno.ENOSPC), "quota exceeded")
 """What is said, by cnnlab, by the system or by a library, of a file for which there is no room."""
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from cnnlab.core import memory
 from cnnlab.core.errors import CnnlabWarning
+from cnnlab.core.machine import WINDOWS
 
 _ENDED = ("end", None)
 
@@ -37,7 +38,8 @@ class WorkerConfig:
 def work(connection: Connection, config: WorkerConfig) -> None:
     """The life of a worker process."""
     # Of its own group, so that Ctrl-C on the terminal reaches the study alone, which then asks its workers to stop.
-    os.setpgid(0, 0)
+    if not WINDOWS:
+        os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore", CnnlabWarning)
     # Before any data is shared.
@@ -105,9 +107,17 @@ def _listen(connection: Connection, inbox: "queue.SimpleQueue[tuple[str, Any]]")
             word = connection.recv()
         except (EOFError, OSError):
             inbox.put(_ENDED)
-            os.kill(os.getpid(), signal.SIGTERM)
+            _stop_this_process()
             return
         inbox.put(word)
+
+
+def _stop_this_process() -> None:
+    if WINDOWS:
+        # A signal that is sent there ends the process, whatever handles it.
+        signal.raise_signal(signal.SIGTERM)
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _send(connection: Connection, message: Any) -> None:

@@ -1,0 +1,80 @@
+"""What the site holds besides the pages of this folder, and what is read otherwise there than on the disk.
+
+The README is its first page; the guide for contributors, the changes and the results of benchmarks are pages too. Links
+among them are written as they hold in the repository, and are turned here into those of the site.
+"""
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+import griffe
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[1]
+RESULTS = "benchmarks/results"
+PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    **{f"{RESULTS}/{path.name}": f"{RESULTS}/{path.name}" for path in sorted((ROOT / RESULTS).glob("*.md"))},
+}
+"""The page of the site that is made of a file of the repository."""
+INDEX = f"{RESULTS}/index.md"
+
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s:]+)(#[^)]*)?\)")
+_ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
+_ROLE = re.compile(r":\w+:`~?(?:[\w.]+\.)?(\w+)`")
+_RULED = re.compile(r"^(=+ =+\n.*?\n=+ =+)$", re.MULTILINE | re.DOTALL)
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Adds the pages that lie outside of this folder."""
+    for source, page in PAGES.items():
+        files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
+    files.append(File.generated(config, INDEX, content=_list_of_results()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> str:
+    """Turns links of the repository into those of the site, and tables into what its parser takes for one."""
+    uri = page.file.src_uri
+    source = {page: source for source, page in PAGES.items()}.get(uri, uri if uri == INDEX else f"docs/{uri}")
+    # A bar within code needs no backslash here, which would be shown.
+    markdown = _ROW.sub(lambda row: re.sub(r"`[^`]+`", lambda code: code[0].replace("\\|", "|"), row[0]), markdown)
+    return _LINK.sub(lambda link: _linked(link, source, uri), markdown)
+
+
+def _linked(link: re.Match[str], source: str, uri: str) -> str:
+    mark, text, place, anchor = link[1], link[2], link[3], link[4] or ""
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(source), place))
+    if target == RESULTS:
+        target = INDEX
+    elif target.startswith("docs/"):
+        target = target.removeprefix("docs/")
+    elif target in PAGES:
+        target = PAGES[target]
+    else:
+        # Of the repository and not of the site, such as a file of code.
+        return text
+    return f"{mark}[{text}]({posixpath.relpath(target, posixpath.dirname(uri) or '.')}{anchor})"
+
+
+def _list_of_results() -> str:
+    titles = {Path(name).name: (ROOT / name).read_text(encoding="utf-8").partition("\n")[0] for name in PAGES}
+    links = [
+        f"- [{title.removeprefix('# ')}]({name})" for name, title in titles.items() if f"{RESULTS}/{name}" in PAGES
+    ]
+    return "\n".join(["# Benchmarks", "", "What was measured, each with its machine and the command.", "", *links, ""])
+
+
+class PlainDocstrings(griffe.Extension):
+    """Docstrings without the roles of reStructuredText, and with its ruled tables kept in their columns."""
+
+    def on_object(self, *, obj: griffe.Object, **more: Any) -> None:
+        """Rewrites the docstring of whatever was read."""
+        if obj.docstring is not None:
+            text = _ROLE.sub(r"`\1`", obj.docstring.value)
+            obj.docstring.value = _RULED.sub(r"```text\n\1\n```", text)
