@@ -1,7 +1,7 @@
 """Systems other than Linux, as far as they can be played here: what Windows lacks is blocked or stood in for.
 
-Each stand-in says what the system it stands for does: Windows moves no folder and replaces no file in which or of which
-something is open, opens no folder, flushes nothing that is open for reading only, and ends a process by any signal sent.
+Windows moves no folder in which a file is open and replaces no open file, opens no folder, flushes nothing that is open
+for reading only, and ends a process by any signal that is sent to it.
 """
 
 import ast
@@ -17,7 +17,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -56,7 +55,7 @@ USES = {
     "runs/lock.py": {"fcntl"},
     "studies/execution/worker.py": {"os.setpgid"},
 }
-"""What is used of POSIX alone. Each does without, where it is missing, or comes to no use: nothing is compiled there."""
+"""What is used of POSIX alone: done without where it is missing, or never come to, since nothing is compiled there."""
 
 
 def posix_uses(path: Path) -> set[str]:
@@ -136,7 +135,7 @@ def test_text_files_are_utf_8_on_every_system(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def on_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Windows refuses, refused here."""
     plain_open, plain_fsync = os.open, os.fsync
 
@@ -175,7 +174,6 @@ def on_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(module, "WINDOWS", True)
     for module in (files, lock):
         monkeypatch.setattr(module, "fcntl", None)
-    yield
 
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks up open files in /proc")
@@ -219,7 +217,7 @@ def test_one_that_stays_open_is_said_to_be(on_windows: None, tmp_path: Path, mon
 
     monkeypatch.setattr(files, "_SECONDS_TO_REPLACE", 0.05)
     monkeypatch.setattr(os, "replace", violate)
-    with pytest.raises(StorageError, match="another program holds it. Close that"):
+    with pytest.raises(StorageError, match=r"another program holds it\. Close that"):
         files.write_text(tmp_path / "x", "new")
 
 

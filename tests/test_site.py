@@ -124,7 +124,7 @@ def test_commands_of_the_page_on_installing_run(answer: Answer) -> None:
 def cut_file(name: str, **over: Any) -> None:
     """Puts keys over a recipe, or over the base of a study, in its file."""
     content = yaml.read_file(Path(name), name)
-    (content["base"] if "base" in content else content).update(over)
+    content.get("base", content).update(over)
     Path(name).write_text(yaml.dump(content), encoding="utf-8")
 
 
@@ -193,7 +193,7 @@ def rows(text: str) -> list[str]:
 
 
 def check_span(span: str, names: dict[str, Any]) -> None:
-    """Whatever stands in code in a table is a command, a name in Python, a file of a run, a word of a recipe or study."""
+    """What stands in code in a table: a command, a name in Python, a file of a run, a word of a recipe or a study."""
     if span.startswith("cnnlab "):
         # Was run.
         return

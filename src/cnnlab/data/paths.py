@@ -40,7 +40,7 @@ def as_call(spec: Any, place: SearchPath) -> Call:
             "shows what there is."
         )
     call = read_one(calls, "Data")
-    is_path = "/" in call.name or "." in call.name or call.name.startswith("~")
+    is_path = bool(set(call.name) & set("/\\.")) or call.name.startswith("~")
     if call.name not in readers and not call.args and (is_path or place.look(call.name) is not None):
         reader = _reader_of(call.name, place)
         return Call(reader.name, (), {**reader.kwargs, **call.kwargs}, call.text, call.start, call.places)

@@ -61,7 +61,7 @@ class SearchPath:
         place = self.look(path)
         if place is None:
             looked = ", ".join(str(folder.absolute()) for folder in self.folders())
-            where = "" if path.startswith(("/", "~")) else f" (looked in {looked})"
+            where = "" if path.startswith("~") or Path(path).is_absolute() else f" (looked in {looked})"
             raise DataError(
                 f"there is no file or folder {in_short(path)}{where}. Check the path; --data-dir names another place."
             )

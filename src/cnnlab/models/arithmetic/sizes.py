@@ -54,7 +54,7 @@ def conv(
 ) -> Answer:
     """A convolution over a picture of height×width×channels.
 
-    :param kernel, stride, dilation: a number, or two for height and width.
+    :param kernel: a number, or two for height and width; ``stride`` and ``dilation`` likewise.
     :param padding: pixels of zeros on every side, or above and below and then left and right; ``valid`` is none,
         ``same`` as many as keep the size at stride 1.
     :raises UsageError: when the kernel does not fit, or a number is too small.
@@ -91,7 +91,7 @@ def pool(
 ) -> Answer:
     """Maximum or average pooling of a picture of height×width×channels; the stride is the size unless given.
 
-    :param size, stride, padding: a number, or two for height and width.
+    :param size: a number, or two for height and width; ``stride`` and ``padding`` likewise.
     :param ceil: whether sizes round up, so that a last window may hang over the edge.
     :raises UsageError: when the window does not fit, or a number is too small.
     """

@@ -106,7 +106,7 @@ def max_pool(
     """Maximum pooling step by step, each channel by itself; what lies outside the picture is never the maximum.
 
     :param image: rows×columns, or channels×rows×columns.
-    :param size, stride, padding: a number, or two for height and width.
+    :param size: a number, or two for height and width; ``stride`` and ``padding`` likewise.
     :raises UsageError: when the window does not fit.
     """
     return _pooled(image, size, stride, padding, ceil, is_max=True)
@@ -118,7 +118,7 @@ def average_pool(
     """Average pooling step by step, each channel by itself, over what of a window lies inside the picture.
 
     :param image: rows×columns, or channels×rows×columns.
-    :param size, stride, padding: a number, or two for height and width.
+    :param size: a number, or two for height and width; ``stride`` and ``padding`` likewise.
     :raises UsageError: when the window does not fit.
     """
     return _pooled(image, size, stride, padding, ceil, is_max=False)
