@@ -50,6 +50,9 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
 def _linked(link: re.Match[str], source: str, uri: str) -> str:
     mark, text, place, anchor = link[1], link[2], link[3], link[4] or ""
     target = posixpath.normpath(posixpath.join(posixpath.dirname(source), place))
+    if text == target and target.endswith(".md"):
+        # A page that is called by its file is called by its title here.
+        text = _title(target)
     if target == RESULTS:
         target = INDEX
     elif target.startswith("docs/"):
@@ -63,11 +66,13 @@ def _linked(link: re.Match[str], source: str, uri: str) -> str:
 
 
 def _list_of_results() -> str:
-    titles = {Path(name).name: (ROOT / name).read_text(encoding="utf-8").partition("\n")[0] for name in PAGES}
-    links = [
-        f"- [{title.removeprefix('# ')}]({name})" for name, title in titles.items() if f"{RESULTS}/{name}" in PAGES
-    ]
+    links = [f"- [{_title(name)}]({Path(name).name})" for name in PAGES if name.startswith(RESULTS)]
     return "\n".join(["# Benchmarks", "", "What was measured, each with its machine and the command.", "", *links, ""])
+
+
+def _title(name: str) -> str:
+    """The first heading of a file of the repository."""
+    return (ROOT / name).read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 class PlainDocstrings(griffe.Extension):
