@@ -18,6 +18,7 @@ from cnnlab.cli.app import app
 ROOT = Path(__file__).parents[1]
 _FENCE = re.compile(r"^```(\w*)(?: title=\"([^\"]*)\")?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _COMMAND = r"cnnlab |make |pip |uv |uvx |pytest |mkdocs |[A-Z_]+=\S+ "
+_TRAINING = ("train", "find-lr", "study")
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,10 @@ def cut(words: Iterable[str], small: Mapping[str, Mapping[str, str]]) -> list[st
 
 
 def call(command: str, small: Mapping[str, Mapping[str, str]]) -> Result:
-    """What comes of a command line, cut short."""
-    return CliRunner().invoke(app, cut(shlex.split(command)[1:], small), prog_name="cnnlab")
+    """What comes of a command line; one that trains is cut short."""
+    words = shlex.split(command)[1:]
+    words = cut(words, small) if words[0] in _TRAINING else words
+    return CliRunner().invoke(app, words, prog_name="cnnlab")
 
 
 def own_pictures(folder: Path) -> None:
