@@ -1,9 +1,11 @@
 """What the site holds besides the pages of this folder, and what is read otherwise there than on the disk.
 
 The README is its first page; the guide for contributors, the changes and the results of benchmarks are pages too. Links
-among them are written as they hold in the repository, and are turned here into those of the site.
+among them are written as they hold in the repository, and are turned here into those of the site. The reference has every
+name that ``import cnnlab`` gives.
 """
 
+import ast
 import posixpath
 import re
 from pathlib import Path
@@ -23,6 +25,11 @@ PAGES = {
 }
 """The page of the site that is made of a file of the repository."""
 INDEX = f"{RESULTS}/index.md"
+REFERENCE = "reference.md"
+
+_FIRST = ("training", "data", "runs", "evaluation", "models", "studies")
+_ABOUT = """What `import cnnlab` gives. Names are imported when they are first used, so that the import itself loads
+neither torch nor matplotlib. What rooms hold besides is shown on the pages about them."""
 
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s:]+)(#[^)]*)?\)")
 _ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
@@ -35,6 +42,7 @@ def on_files(files: Files, config: Any) -> Files:
     for source, page in PAGES.items():
         files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
     files.append(File.generated(config, INDEX, content=_list_of_results()))
+    files.append(File.generated(config, REFERENCE, content=_reference()))
     return files
 
 
@@ -68,6 +76,26 @@ def _linked(link: re.Match[str], source: str, uri: str) -> str:
 def _list_of_results() -> str:
     links = [f"- [{_title(name)}]({Path(name).name})" for name in PAGES if name.startswith(RESULTS)]
     return "\n".join(["# Benchmarks", "", "What was measured, each with its machine and the command.", "", *links, ""])
+
+
+def _reference() -> str:
+    """The public names, room by room in the order in which they are met."""
+    homes = public_names()
+    rooms = sorted(homes, key=lambda room: (*_FIRST, room).index(room))
+    parts = ["# Python", "", _ABOUT, ""]
+    for room in rooms:
+        parts += [f"## {room.rpartition('.')[2].capitalize()}", ""]
+        parts += [line for name in homes[room] for line in (f"::: cnnlab.{name}", "")]
+    return "\n".join(parts)
+
+
+def public_names() -> dict[str, tuple[str, ...]]:
+    """The names by the room that they come from, as ``cnnlab/__init__.py`` lists them."""
+    for node in ast.walk(ast.parse((ROOT / "src/cnnlab/__init__.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "lazy_names":
+            homes = ast.literal_eval(node.args[1])
+            return {room: tuple(names) for room, names in homes.items() if room != "core.version"}
+    raise ValueError("cnnlab/__init__.py lists no names")
 
 
 def _title(name: str) -> str:
