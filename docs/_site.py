@@ -1,8 +1,8 @@
 """What the site holds besides the pages of this folder, and what is read otherwise there than on the disk.
 
-The README is its first page; the guide for contributors, the changes and the results of benchmarks are pages too. Links
-among them are written as they hold in the repository, and are turned here into those of the site. The reference has every
-name that ``import cnnlab`` gives.
+The README is its first page; the guide for contributors, the changes and the results of benchmarks are pages too, and
+the reference has every name that ``import cnnlab`` gives. Links among them are written as they hold in the repository,
+and are turned here into those of the site.
 """
 
 import ast
