@@ -29,7 +29,7 @@ SMALL = {
     "recipe.yaml": {**SHORT, "model": "cnn(filters=[8])"},
     "mirrored.yaml": {**SHORT, "model": "cnn(filters=[8])", "precision": "float32", "threads": "1"},
     "model=convnet": {"epochs": "1", "model": "convnet(width=0.125, dense=[16])"},
-    "model=resnet18": {"epochs": "1", "model": "resnet18(width=0.125)"},
+    "model=resnet18": {"epochs": "1", "model": "resnet18(width=0.25)"},
 }
 NOT_RUN = {
     "docs/install.md": {
