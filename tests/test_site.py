@@ -75,6 +75,7 @@ def test_every_page_is_run_by_a_test() -> None:
     assert [page for page in PAGES if f'"{Path(page).name}"' not in tests and f'"{page}"' not in tests] == []
 
 
+@pytest.mark.parametrize("page", PAGES)
 def test_every_command_on_a_page_is_there_with_its_options(page: str) -> None:
     typed = [command for command in commands(documents.read(page)) if command.startswith("cnnlab ")]
     assert {command: unknown for command in typed if (unknown := documents.unknown_words(command))} == {}
