@@ -82,7 +82,7 @@ def test_every_command_is_run_here_or_has_a_reason_not_to_be() -> None:
     assert set(others) <= set(NOT_RUN) and set(NOT_RUN) <= {*commands(), *rows_of_the_table()}
 
 
-@pytest.mark.slow(12)
+@pytest.mark.slow(6)
 def test_commands_that_need_no_data_run_in_order(answer: Callable[[str], Result], tmp_path: Path) -> None:
     told = {}
     for command in commands():
@@ -101,7 +101,7 @@ def test_commands_that_need_no_data_run_in_order(answer: Callable[[str], Result]
     assert (tmp_path / "predictions.csv").read_text().startswith("path,predicted,confidence,cats,dogs\n")
 
 
-@pytest.mark.slow(25)
+@pytest.mark.slow(6)
 def test_commands_and_python_on_fashion_mnist_run(
     answer: Callable[[str], Result], data_dir: Path, tmp_path: Path
 ) -> None:

@@ -108,7 +108,7 @@ def cut_file(name: str, **over: Any) -> None:
     Path(name).write_text(yaml.dump(content), encoding="utf-8")
 
 
-@pytest.mark.slow(20)
+@pytest.mark.slow(12)
 def test_the_tutorial_leads_from_an_empty_folder_to_a_report(answer: Answer, data_dir: Path, tmp_path: Path) -> None:
     text = documents.read("docs/tutorial.md")
     contents = [block.text for block in blocks(text) if block.language == "yaml"]
@@ -149,7 +149,7 @@ def trained_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cnnlab, "train", train)
 
 
-@pytest.mark.slow(20)
+@pytest.mark.slow(8)
 def test_lines_of_ours_beside_those_of_others_run(
     answer: Answer, trained_shortly: None, data_dir: Path, tmp_path: Path
 ) -> None:
@@ -218,7 +218,7 @@ def test_the_notebook_runs_and_holds_no_outputs(tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "runs").is_dir()
 
 
-@pytest.mark.slow(12)
+@pytest.mark.slow(5)
 def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
