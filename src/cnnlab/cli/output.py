@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from cnnlab.core.number_text import MINUS, fixed, with_minus
 from cnnlab.core.sinks import for_terminal
 
 Row = Sequence[object]
@@ -72,7 +73,7 @@ def score(value: object) -> str:
     """A metric to four digits; nothing where there is none."""
     if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value):
         return ""
-    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
+    return fixed(value, 4) if abs(value) < 1000 else with_minus(f"{value:.4g}")
 
 
 def sure_score(value: object, interval: object = None) -> str:
@@ -84,7 +85,7 @@ def sure_score(value: object, interval: object = None) -> str:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else for_terminal(str(value))
+    return with_minus(f"{value:.4g}") if isinstance(value, float) else for_terminal(str(value))
 
 
 def _is_numeric(values: Sequence[object]) -> bool:
@@ -93,7 +94,7 @@ def _is_numeric(values: Sequence[object]) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(",", "").replace(".", "", 1).lstrip("-+").isdigit()
+    return text.replace(",", "").replace(".", "", 1).lstrip(f"+{MINUS}-").isdigit()
 
 
 def _plain(columns: Sequence[str], cells: Sequence[Sequence[str]], to_right: Sequence[bool]) -> None:

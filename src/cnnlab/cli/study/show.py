@@ -136,8 +136,10 @@ def _published(result: "StudyResult") -> None:
 
 
 def _published_line(row: "PublishedRow") -> list[object]:
-    interval = "" if row.low is None or row.high is None else f"{row.low:+.4f} to {row.high:+.4f}"
-    difference = "" if row.difference is None else f"{row.difference:+.4f}"
+    from cnnlab.evaluation.units import NUMBER
+
+    interval = "" if row.low is None or row.high is None else NUMBER.range(row.low, row.high, sign=True)
+    difference = "" if row.difference is None else NUMBER.signed(row.difference)
     word = f"{row.word}: {row.reason}" if row.reason else row.word
     return [row.label, output.score(row.value), output.score(row.measured), difference, interval, word]
 

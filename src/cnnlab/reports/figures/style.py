@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import replacing
+from cnnlab.core.number_text import with_minus
 from cnnlab.core.sinks import for_markup
 from cnnlab.reports.colours import FAINT, INK, PAPER, SOFT
 from cnnlab.reports.contents.tables import TableColumn, cut
@@ -109,7 +110,7 @@ def in_unit(axis: Any, column: TableColumn) -> None:
 
     def written(value: float, _: Any = None) -> str:
         text = f"{value * 100 if column.kind == 'share' else value:.6g}"
-        return text.replace("-", "−") if "e" not in text else text
+        return with_minus(text)
 
     axis.set_major_formatter(FuncFormatter(written))
 
