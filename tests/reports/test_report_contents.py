@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cnnlab.evaluation import class_predictions
-from cnnlab.reports.colours import GREY
+from cnnlab.reports.colours import BACKGROUND
 from cnnlab.reports.contents.answer import answer
 from cnnlab.reports.contents.classes import class_details
 from cnnlab.reports.contents.curves import curves_table, followed, setting_curves
@@ -193,8 +193,8 @@ def test_many_settings_share_grey_but_for_the_best_and_the_baseline(study):
     subject = ReportSubject(replace(result, settings=many), runs)
     assert len(subject.shown) == MOST_SHOWN
     assert {"s0", subject.best.key} <= {setting.key for setting in subject.shown}
-    assert len({subject.colours[setting.key] for setting in subject.shown}) == MOST_SHOWN
-    assert list(subject.colours.values()).count(GREY) == 20 - MOST_SHOWN
+    assert len({subject.looks[setting.key] for setting in subject.shown}) == MOST_SHOWN
+    assert list(subject.looks.values()).count(BACKGROUND) == 20 - MOST_SHOWN
 
 
 def test_classes_of_the_best_are_counted_over_its_repeats(study):

@@ -11,7 +11,7 @@ from cnnlab.core.number_text import deciding_digits, fixed
 class Unit:
     """The unit in which differences of a metric are told.
 
-    Where the side of zero matters, as of a difference, or that of another level, numbers have as many digits as show it.
+    Where the side of zero matters, as of a difference, or that of another level, as many digits are written as show it.
 
     :param name: in words, put after the number; empty for a bare number.
     :param scale: what a value is multiplied by.

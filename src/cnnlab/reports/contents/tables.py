@@ -148,6 +148,19 @@ def metric_column(key: str, label: str, unit: UnitName, *, is_change: bool = Fal
     return TableColumn(key, label, unit, is_change)
 
 
+def interval_columns(key: str, unit: ColumnKind, *, is_change: bool = False) -> tuple[TableColumn, TableColumn]:
+    """Two columns for 95% intervals: over repeats, and of one training over pictures, which is another thing."""
+    return (
+        TableColumn(key, "95% interval over repeats", unit, is_change),
+        TableColumn(f"{key} of one training", "95% interval of one training, over pictures", unit, is_change),
+    )
+
+
+def interval_cells(ends: IntervalEnds | None, *, is_of_one: bool) -> tuple[IntervalEnds | None, IntervalEnds | None]:
+    """The cells of these columns."""
+    return (None, ends) if is_of_one else (ends, None)
+
+
 def listed(words: Sequence[str], last: str = "and") -> str:
     """Words as a sentence lists them; those that hold commas themselves are set apart by semicolons."""
     if len(words) < 2:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 WIDTH = 4.7
 """Inches. A phone shows a figure at about this width in points, so that text keeps its size there."""
+WIDE = 10.8
+"""Inches of a figure that has the width of a page to itself, where text is as large as in the others."""
 SIZE = 10.8
 """Points, of all text."""
 HALO = "halo"
@@ -42,6 +45,19 @@ _STYLE: dict[str, Any] = {
     "text.parse_math": False,
     "path.simplify": True,
 }
+
+
+_width: ContextVar[float] = ContextVar("width", default=WIDTH)
+
+
+@contextmanager
+def wide() -> Iterator[None]:
+    """A block in which figures are drawn :data:`WIDE`."""
+    token = _width.set(WIDE)
+    try:
+        yield
+    finally:
+        _width.reset(token)
 
 
 @contextmanager
@@ -84,7 +100,7 @@ def sheet(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH * columns, height), layout="constrained")
+    figure = Figure(figsize=(_width.get() * columns, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.04, h_pad=0.05)  # type: ignore[union-attr, call-arg]
     panels = list(figure.subplots(rows, columns, squeeze=False, sharex="col", height_ratios=ratios).flat)
     for axes in panels:
