@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from cnnlab.core.messages import is_quiet
 from cnnlab.core.number_text import MINUS, fixed, with_minus
 from cnnlab.core.sinks import for_terminal
 
@@ -40,6 +41,13 @@ def heading(text: str) -> None:
     from rich.console import Console
 
     Console().print(f"\n{for_terminal(text)}", style="bold", markup=False, highlight=False)
+
+
+def advise(label: str, commands: Sequence[str]) -> None:
+    """What can be done next, set off from what came before; nothing where only results are wanted."""
+    if not is_quiet():
+        print()
+        facts([(label, "\n".join(commands))])
 
 
 def facts(rows: Sequence[tuple[str, object]], indent: int = 0) -> None:

@@ -23,6 +23,11 @@ def fixed(value: float, digits: int, *, sign: bool = False, grouped: bool = Fals
     return with_minus(text if text.strip("+-0.") else text.lstrip("+-"))
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 repeat``, ``3 repeats``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def deciding_digits(values: Iterable[float], levels: Iterable[float], least: int) -> int:
     """How many digits after the point show of each value on which side of each level it lies.
 

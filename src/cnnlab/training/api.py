@@ -9,6 +9,7 @@ from cnnlab import models
 from cnnlab.core import memory
 from cnnlab.core.errors import RunBusyError, StorageError, UsageError
 from cnnlab.core.messages import announcing, note, warn
+from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier
@@ -154,7 +155,7 @@ def _more_epochs(parent: Run, epochs: int | str) -> int:
     more = int(text) if text.startswith("+") else int(text) - done
     if more < 1:
         raise UsageError(
-            f"{parent.name} has {done} epochs already; epochs={epochs} adds none. Write epochs=+3 for three more."
+            f"{parent.name} has {counted(done, 'epoch')} already; epochs={epochs} adds none. Write epochs=+3 for three more."
         )
     return more
 

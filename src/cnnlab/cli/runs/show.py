@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from cnnlab.runs import Run
 
 _EPOCHS = 8
+_RATES = ("learning_rate_start", "learning_rate_end")
+_TITLES = {"learning_rate_start": "rate at start", "learning_rate_end": "rate at end", "seconds": "training s"}
 
 
 def show(run: RunName, runs: Runs = None, as_json: Json = False) -> None:
@@ -47,7 +49,7 @@ def _overview(run: "Run") -> None:
             ("data", _data(info.get("data") or {})),
             ("epochs", f"{run.epochs_done}{f' of {total}' if total and total != run.epochs_done else ''}"),
             ("weights of", selected(info)),
-            ("time", short_duration(info.get("seconds"))),
+            ("training time", training_time(info)),
             ("parent", info.get("parent")),
             ("digest", run.digest),
             ("folder", run.folder),
@@ -62,6 +64,12 @@ def selected(info: Mapping[str, Any]) -> str:
         return ""
     metric = str(chosen.get("metric") or "last").replace("_", " ")
     return f"epoch {chosen['epoch']}, {'the last' if metric == 'last' else f'by {metric}'}"
+
+
+def training_time(info: Mapping[str, Any]) -> str:
+    """How long its steps took, and what that leaves out."""
+    spent = short_duration(info.get("seconds"))
+    return f"{spent}, its steps alone, without starting, validation and test" if spent else ""
 
 
 def _data(data: Mapping[str, Any]) -> str:
@@ -111,11 +119,11 @@ def _history(run: "Run") -> None:
         return
     judged = str((run.info.get("selected") or {}).get("metric") or "validation_accuracy").partition("_")[2]
     measured = [f"{split}_{metric}" for split in ("train", "validation") for metric in dict.fromkeys(("loss", judged))]
-    wanted = ["epoch", "learning_rate", *measured, "seconds", "images_per_second"]
+    wanted = ["epoch", *_RATES, *measured, "seconds", "images_per_second"]
     shown = history[[name for name in wanted if name in history]].tail(_EPOCHS)
     output.heading(f"last {len(shown)} of {len(history)} epochs" if len(shown) < len(history) else "epochs")
     output.table(
-        [str(name).replace("_", " ") for name in shown.columns],
+        [_TITLES.get(str(name), str(name).replace("_", " ")) for name in shown.columns],
         [[_cell(name, value) for name, value in row.items()] for row in shown.to_dict("records")],
         names=0,
     )
@@ -128,7 +136,7 @@ def _cell(name: Any, value: Any) -> str:
         return f"{value:,.0f}"
     if name == "seconds":
         return f"{value:.1f}"
-    return f"{value:.3g}" if name == "learning_rate" else output.score(value)
+    return f"{value:.3g}" if name in _RATES else output.score(value)
 
 
 def _execution(info: Mapping[str, Any]) -> None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from cnnlab.core.number_text import counted
 from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import IntervalEnds, capital, counted, listed, range_text, text_of, with_unit
+from cnnlab.reports.contents.tables import IntervalEnds, capital, listed, range_text, text_of, with_unit
 from cnnlab.studies.result import Family, MetricSummary, Setting, SettingComparison
 from cnnlab.studies.statistics.tables import difference_unit
 from cnnlab.studies.statistics.wording import needed_words

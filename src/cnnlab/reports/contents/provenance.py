@@ -7,9 +7,10 @@ from typing import Any
 
 from cnnlab.core import yaml
 from cnnlab.core.durations import duration_in_words
+from cnnlab.core.number_text import counted
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.short_specs import short_spec, shortened
-from cnnlab.reports.contents.tables import counted, listed
+from cnnlab.reports.contents.tables import listed
 from cnnlab.runs.record import flattened, json_value
 from cnnlab.studies.result import Setting
 
@@ -84,7 +85,10 @@ def _facts(subject: ReportSubject) -> tuple[tuple[str, tuple[tuple[str, str], ..
         "started": result.started,
         "finished": result.finished,
     }
-    spent = {"training, all trials together": result.training_seconds, "at work on it": result.wall_seconds}
+    spent = {
+        "training steps, all trials together": result.training_seconds,
+        "at work on it, scoring included": result.wall_seconds,
+    }
     times |= {what: duration_in_words(seconds) for what, seconds in spent.items() if seconds}
     data = {key: value for key, value in result.data.items() if key not in ("source", "notes")}
     source = result.data.get("source") or {}
@@ -141,15 +145,16 @@ def _trained(subject: ReportSubject) -> str:
         "schedule": "the schedule {}",
         "augment": "the augmentation {}",
         "batch_size": "batches of {} pictures",
-        "epochs": "{} epochs",
-        "steps": "{} steps",
+        "epochs": "training for {}",
+        "steps": "training for {}",
         "label_smoothing": "label smoothing {}",
         "ema": "an average of the weights with decay {}",
         "subset": "{} of the training pictures",
     }
+    same |= {key: counted(same[key], key[:-1]) for key in ("epochs", "steps") if same.get(key)}
     parts = [text.format(same[key]) for key, text in words.items() if same.get(key) not in (None, "none", "", 0, 0.0)]
     if same.get("phases"):
-        parts.append(f"{len(same['phases'])} phases")
+        parts.append(counted(len(same["phases"]), "phase"))
     if not parts:
         return ""
     first = "All used" if len(recipes) > 1 else "It used"

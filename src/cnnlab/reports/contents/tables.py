@@ -180,11 +180,6 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def counted(count: int, noun: str) -> str:
-    """``1 repeat``, ``3 repeats``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def _number(value: float, kind: str, sign: bool, digits: int | None) -> str:
     if not math.isfinite(value):
         return "∞" if value > 0 else f"{MINUS}∞"

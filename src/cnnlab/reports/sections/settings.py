@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from cnnlab.core.number_text import counted
 from cnnlab.reports.contents import settings as contents
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import capital, counted, with_unit
+from cnnlab.reports.contents.tables import capital, with_unit
 from cnnlab.reports.figures import settings as figures
 from cnnlab.reports.sections.base import Section, SectionFigure, section
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import for_markup
 from cnnlab.reports.contents.answer import answer
 from cnnlab.reports.contents.mistakes import Gallery, Mistake
 from cnnlab.reports.contents.provenance import Provenance
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, counted
+from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn
 from cnnlab.reports.sections import Section
 from cnnlab.reports.writing.svg import VARIABLES, inline
 from cnnlab.reports.writing.tables import slug
