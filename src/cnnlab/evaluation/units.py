@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 
+from cnnlab.core import metric_names
 from cnnlab.core.number_text import deciding_digits, fixed
 
 
@@ -70,7 +71,4 @@ def unit_of(metric: str) -> Unit:
     """The unit for a metric by its name, such as ``test_accuracy``, ``validation.loss`` or ``seconds``."""
     if metric.endswith("seconds"):
         return SECONDS
-    # Comparing numbers needs no torch, which objectives do.
-    from cnnlab.objectives import metrics
-
-    return _UNITS.get(metrics.unit(metric), NUMBER)
+    return _UNITS.get(metric_names.unit(metric), NUMBER)

@@ -53,6 +53,8 @@ LAST = "last.safetensors"
 """The weights of the last epoch, where another was selected."""
 SNAPSHOTS = "snapshots"
 PREDICTIONS = "predictions"
+STUDIES = "studies"
+"""The folder beside the runs of a store in which its studies lie, each under its name."""
 STATUSES = ("unfinished", "finished", "failed")
 
 

@@ -13,6 +13,7 @@ from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError, sugge
 from cnnlab.core.hooks import opener
 from cnnlab.runs import record
 from cnnlab.runs.comparison import RunComparison, side_by_side
+from cnnlab.runs.filter_language import chosen, read_filter
 from cnnlab.runs.index import Index, IndexEntry
 from cnnlab.runs.keys import MISSING, lookup
 from cnnlab.runs.lock import RunLock, is_locked, who
@@ -39,8 +40,10 @@ class RunSummary(RunInfo):
     ``status`` is ``damaged`` for a run whose ``run.json`` cannot be read; ``info["reason"]`` says why.
     """
 
-    def __init__(self, folder: Path, entry: IndexEntry, is_running: bool) -> None:
+    def __init__(self, folder: Path, entry: IndexEntry, is_running: bool, study: str | None = None) -> None:
         self.folder = folder
+        self.study: str | None = study
+        """The study that trained it, told by its name; None where there is none."""
         self._entry, self._is_running = entry, is_running
 
     @property
@@ -94,8 +97,16 @@ class RunStore:
         """Every run, the one started last first."""
         if not self._is_clean:
             self.clean()
-        entries = self._index.entries(recipes=True)
-        return [RunSummary(self.root / entry.folder, entry, is_locked(self.root / entry.folder)) for entry in entries]
+        studies = {path.name for path in (self.root / record.STUDIES).glob("*")}
+        return [
+            RunSummary(
+                self.root / entry.folder,
+                entry,
+                is_locked(self.root / entry.folder),
+                name if (name := _given_name(entry)) in studies else None,
+            )
+            for entry in self._index.entries(recipes=True)
+        ]
 
     def find(self, name: str | Path | RunInfo) -> Run:
         """The run meant by ``name``.
@@ -124,14 +135,18 @@ class RunStore:
         entries.sort(key=lambda entry: (entry.info.get("repeat") or 1, entry.order))
         return [Run(self.root / entry.folder) for entry in entries]
 
-    def filter(self, **keys: Any) -> Sequence[RunSummary]:
-        """The runs whose recipe holds all of these values under these dotted keys, the one started last first.
+    def filter(self, *conditions: str, **keys: Any) -> Sequence[RunSummary]:
+        """The runs that fit all of these conditions and have all of these values, the one started last first.
 
-        ``filter(epochs=15, **{"model.name": "vgg-like", "augment[0].p": 0.5})`` looks into spec strings too.
+        ``filter("model~vgg", "test_accuracy>=90%", epochs=15)``
 
+        :param conditions: in the words of :mod:`cnnlab.runs.filter_language`; what fits is ordered by
+            :func:`~cnnlab.runs.filter_language.sort_runs`.
+        :param keys: values of the recipe as they are, by dotted key: ``**{"augment[0].p": 0.5}`` looks into spec
+            strings too.
         :raises UsageError: when no run has such a key.
         """
-        summaries = self.list()
+        summaries = chosen(self.list(), read_filter(conditions))
         values_of_runs = [{key: lookup(summary.recipe, key) for key in keys} for summary in summaries]
         for key in keys:
             if summaries and all(values[key] is MISSING for values in values_of_runs):

@@ -155,7 +155,8 @@ def _more_epochs(parent: Run, epochs: int | str) -> int:
     more = int(text) if text.startswith("+") else int(text) - done
     if more < 1:
         raise UsageError(
-            f"{parent.name} has {counted(done, 'epoch')} already; epochs={epochs} adds none. Write epochs=+3 for three more."
+            f"{parent.name} has {counted(done, 'epoch')} already; epochs={epochs} adds none. Write epochs=+3 for three "
+            "more."
         )
     return more
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.core.errors import UsageError
-from cnnlab.objectives.metrics import better, unit
+from cnnlab.core.metric_names import better, unit
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import ColumnKind, IntervalEnds, Table, TableColumn
 from cnnlab.runs import Run

@@ -7,10 +7,10 @@ from typing import Any
 from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.measurements import Measure, MeasuredRuns, Metric, read_measure, usual_names
+from cnnlab.core.metric_names import better
 from cnnlab.core.number_text import counted
 from cnnlab.core.spec import Call, read
 from cnnlab.evaluation import Interval, run_intervals
-from cnnlab.objectives.metrics import better
 from cnnlab.reports.contents.short_specs import short_spec
 from cnnlab.reports.contents.standalone_tests import compare_standalone
 from cnnlab.reports.contents.tables import listed

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnlab.objectives.metrics import better, unit
+from cnnlab.core.metric_names import better, unit
 from cnnlab.reports.colours import BAD, INK, PAPER, SOFT, Look
 from cnnlab.reports.contents.curves import Band, CurveMetric, Gap, LearningCurves
 from cnnlab.reports.contents.tables import TableColumn, with_unit

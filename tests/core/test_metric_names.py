@@ -1,6 +1,6 @@
 import pytest
 
-from cnnlab.objectives import metrics
+from cnnlab.core import metric_names
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,4 @@ from cnnlab.objectives import metrics
     ],
 )
 def test_a_name_tells_unit_and_direction(metric: str, unit: str, better: str) -> None:
-    assert (metrics.unit(metric), metrics.better(metric)) == (unit, better)
+    assert (metric_names.unit(metric), metric_names.better(metric)) == (unit, better)
