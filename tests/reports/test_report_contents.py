@@ -17,12 +17,13 @@ from cnnlab.reports.contents.provenance import provenance
 from cnnlab.reports.contents.report_subject import MOST_SHOWN, ReportSubject
 from cnnlab.reports.contents.search import search_steps, search_table
 from cnnlab.reports.contents.settings import missing_table, settings_table
-from cnnlab.reports.contents.short_specs import short_spec, telling
+from cnnlab.reports.contents.short_specs import telling
 from cnnlab.reports.contents.tables import listed, text_of
 from cnnlab.reports.contents.trade_off import pareto, trade_off
 from cnnlab.reports.figures.trade_off import PanelBox, room_for
 from cnnlab.reports.sections import sections_of
 from cnnlab.studies.result import Axis, AxisValue, RepeatsNeeded, Search, SearchStep
+from cnnlab.training.short_recipe import short_spec
 
 
 def test_answer_names_the_best_with_its_interval_and_its_test(study):

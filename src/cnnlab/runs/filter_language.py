@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cnnlab.core.errors import SpecError, UsageError, suggestion
 from cnnlab.core.metric_names import better
+from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, read
 from cnnlab.runs.keys import MISSING, lookup
 from cnnlab.runs.record import flattened
@@ -49,6 +50,7 @@ _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     ">=": lambda a, b: a >= b,
 }
 _FORM = "A condition is KEY=VALUE, with =, !=, ~ (contains), <, <=, > or >= between, such as model~vgg or epochs>=10"
+_LONG = 40
 Number: TypeAlias = int | float
 
 
@@ -86,8 +88,8 @@ class Condition:
         wanted = as_number(self.value)
         if not isinstance(value, Number) or isinstance(value, bool):
             raise UsageError(
-                f"{self.text}: {self.sign} compares numbers, and {self.key} is {_text(value)!r} in run. Ask for a text "
-                f"with {self.key}=… or {self.key}~…"
+                f"{self.text}: {self.sign} compares numbers, and {self.key} is a text, such as "
+                f"{in_short(_text(value), _LONG)!r}. Ask for it with {self.key}=… or {self.key}~…"
             )
         if wanted is None:
             raise UsageError(f"{self.text}: {self.key} is a number, and {self.value!r} is none.")
@@ -192,7 +194,8 @@ def _condition(text: str) -> Condition:
     if _QUOTED.fullmatch(value):
         value = value[1:-1]
     elif not value:
-        raise UsageError(f"{text.strip()}: a value is missing after {sign}. If none is meant, write {key}{sign}none.")
+        hint = f" If none is meant, write {key}{sign}none." if sign in ("=", "!=") else ""
+        raise UsageError(f"{text.strip()}: a value is missing after {sign}.{hint}")
     return Condition(key, sign, value, text.strip())
 
 

@@ -23,6 +23,7 @@
                      they were in the cache
 ``environment``      ``{python, platform, processor, cores, cnnlab, torch, numpy, code}``; see :func:`environment`
 ``data``             ``{name, digest, sizes, notes}``
+``given``            of the recipe what is not at its default, specs in short
 ``parent``           the run whose weights it started from
 ``warnings``         texts, in the order they came up
 ``reason``           why it failed

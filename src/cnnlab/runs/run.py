@@ -138,18 +138,28 @@ class Run(RunInfo):
     def _repr_html_(self) -> str:
         left = 'style="text-align: left"'
         facts = "".join(f"<tr><th {left}>{escape(a)}</th><td {left}>{escape(b)}</td></tr>" for a, b in _facts(self))
-        recipe = escape(yaml.dump(record.json_value(self.recipe)).strip())
-        return f"<table>{facts}</table><details><summary>recipe</summary><pre>{recipe}</pre></details>"
+        own, whole = self.given, self.recipe
+        rest = {key: value for key, value in whole.items() if key not in own}
+        parts = [("recipe", own), *([("at their default", rest)] if rest else [])]
+        folded = "".join(
+            f"<details><summary>{title}</summary><pre>{escape(yaml.dump(record.json_value(part)).strip())}</pre></details>"
+            for title, part in parts
+        )
+        return f"<table>{facts}</table>{folded}"
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     """What a person wants to know of a run at a glance: label and value."""
-    info, recipe = run.info, run.recipe
+    info, recipe = run.info, run.given
     rows = [("run", run.name), ("status", _status(run, info))]
     rows += [
         (key, str(recipe[key])) for key in ("data", "model", "augment", "optimizer", "schedule") if recipe.get(key)
     ]
-    rows += [("epochs", _epochs(info)), ("selected", _selected(info)), ("time", short_duration(info.get("seconds")))]
+    rows += [
+        ("epochs", _epochs(info)),
+        ("selected", _selected(info)),
+        ("training time", short_duration(info.get("seconds"))),
+    ]
     rows += [("scores" if place == 0 else "", line) for place, line in enumerate(_score_lines(info))]
     rows += [("warning", text) for text in info.get("warnings") or []]
     rows.append(("folder", str(run.folder)))

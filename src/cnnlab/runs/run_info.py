@@ -24,6 +24,11 @@ class RunInfo(ABC):
         """The recipe, as ``recipe.yaml`` holds it."""
 
     @property
+    def given(self) -> dict[str, Any]:
+        """Of the recipe what is not at its default, specs in short; of runs without such a record the whole recipe."""
+        return dict(self.info.get("given") or self.recipe)
+
+    @property
     @abstractmethod
     def is_running(self) -> bool:
         """Whether a process is at work on the run, read off its lock."""

@@ -22,6 +22,7 @@ from cnnlab.training.phases import without_effect
 from cnnlab.training.prepare import TrainingSetup, build_classifier, prepare, read_setup
 from cnnlab.training.python_objects import extract_objects
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.short_recipe import given
 from cnnlab.training.signals import Interrupted, catching_signals
 
 Callback = Callable[[EpochEnd], object]
@@ -180,6 +181,7 @@ def _start(setup: TrainingSetup, store: RunStore, *, repeat: int, callbacks: Seq
             "environment": environment(),
             "data": _facts(setup.dataset),
             "parent": recipe.parent,
+            "given": given(recipe.to_dict()),
         }
         | ({"kernels_build": models.kernels_build_record()} if execution.kernels == "native" else {})
         | ({} if setup.start is None else {"weights": setup.start.record(recipe, classifier)}),

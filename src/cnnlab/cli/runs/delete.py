@@ -67,8 +67,9 @@ def delete(names: Names, runs: Runs = None, yes: Yes = False, as_json: Json = Fa
         return
     for folder in folders:
         output.write(f"deleted {folder}")
+    named = [folder.name for folder in folders] if len(folders) <= _MOST_ASKED else ["RUN..."]
     output.write(
-        f"{_command('restore', [folder.name for folder in folders], runs)} has {_them(len(folders))} back; "
+        f"{_command('restore', named, runs)} has {_them(len(folders))} back; "
         f"{_command('purge', [], runs)} frees the disk."
     )
 
@@ -79,7 +80,7 @@ def _fitting(store: "RunStore", words: list[str], *, is_shown: bool) -> list[Pat
     :raises UsageError: for names among conditions, and where nothing fits.
     :raises RunBusyError: where some of them are being trained.
     """
-    from cnnlab.runs.filter_language import is_condition
+    from cnnlab.runs.filter_language import chosen, is_condition, read_filter
     from cnnlab.runs.record import is_run
 
     conditions = [word for word in words if is_condition(word) and not is_run(store.root / word)]
@@ -90,7 +91,8 @@ def _fitting(store: "RunStore", words: list[str], *, is_shown: bool) -> list[Pat
         raise UsageError(
             f"{name!r} is the name of a run, or no condition. Delete by names or by conditions, not by both."
         )
-    found = store.filter(*conditions)
+    everything = store.list()
+    found = chosen(everything, read_filter(conditions))
     if not found:
         raise UsageError(f"no run under {store.root} fits {' and '.join(conditions)}. See them: cnnlab runs list")
     busy = [run.name for run in found if run.is_running]
@@ -101,7 +103,7 @@ def _fitting(store: "RunStore", words: list[str], *, is_shown: bool) -> list[Pat
         )
     if is_shown:
         with redirect_stdout(sys.stderr):
-            write_table(found)
+            write_table(found, everything)
     return [run.folder for run in found]
 
 

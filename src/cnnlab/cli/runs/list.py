@@ -67,10 +67,11 @@ def list_runs(
         cnnlab runs list --by study
     """
     from cnnlab.runs import RunStore, sort_runs
-    from cnnlab.runs.filter_language import check_key, read_filter
+    from cnnlab.runs.filter_language import check_key, chosen, read_filter
 
     store, wanted = RunStore(runs or "runs"), read_filter(conditions or ())
-    summaries = list(store.filter(*(conditions or ())))
+    everything = store.list()
+    summaries = chosen(everything, wanted)
     if sort is not None:
         summaries = sort_runs(summaries, sort, reverse=reverse)
     elif reverse:
@@ -78,7 +79,7 @@ def list_runs(
     summaries = summaries[:limit]
     if by is not None:
         check_key(by, summaries, f"--by {by}")
-    told = _told_apart(summaries)
+    told = _told_apart(summaries, everything)
     if as_json:
         output.write_json(
             [{**run.to_dict(), "run": run.name, "study": run.study, "differs": told[run]} for run in summaries]
@@ -93,24 +94,15 @@ def list_runs(
     for title, part in _parts(summaries, by):
         if title:
             output.heading(title)
-        write_table(part, told, asked)
+        output.table(*_table(part, told, asked), keep=_KEEP)
     for summary in summaries:
         if summary.status == "damaged":
             output.write(f"\n{summary.info['reason']}")
 
 
-def write_table(
-    summaries: "Sequence[RunSummary]",
-    told: "Mapping[RunSummary, Mapping[str, str]] | None" = None,
-    asked: Sequence[str] = (),
-) -> None:
-    """A line a run.
-
-    :param told: by what each is told apart; found out where it is not given.
-    :param asked: keys that are shown too.
-    """
-    told = _told_apart(summaries) if told is None else told
-    output.table(*_table(summaries, told, asked), keep=_KEEP)
+def write_table(summaries: "Sequence[RunSummary]", everything: "Sequence[RunSummary]") -> None:
+    """A line a run, out of all runs of their store."""
+    output.table(*_table(summaries, _told_apart(summaries, everything), ()), keep=_KEEP)
 
 
 def _none(store: "RunStore", wanted: "Sequence[Condition]") -> str:
@@ -120,13 +112,19 @@ def _none(store: "RunStore", wanted: "Sequence[Condition]") -> str:
     return f"There are no runs under {store.root}. Train one: cnnlab train data=fashion-mnist"
 
 
-def _told_apart(summaries: "Sequence[RunSummary]") -> "dict[RunSummary, dict[str, str]]":
-    """By run what differs among those of its study, or among those of none."""
+def _told_apart(
+    summaries: "Sequence[RunSummary]", everything: "Sequence[RunSummary]"
+) -> "dict[RunSummary, dict[str, str]]":
+    """By run what differs in the whole of its study, or among those listed that belong to none."""
     from cnnlab.runs.differences import differences
 
     told: dict[RunSummary, dict[str, str]] = {}
-    for _, part in _grouped(summaries, lambda run: run.study):
-        told |= dict(zip(part, differences(part), strict=True))
+    studies = {run.study for run in summaries}
+    alone = [run for run in summaries if run.study is None]
+    for study, part in _grouped(everything, lambda run: run.study):
+        if study in studies:
+            part = alone if study is None else part
+            told |= dict(zip(part, differences(part), strict=True))
     return told
 
 

@@ -1,11 +1,14 @@
 """``cnnlab runs show``."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import Json, RunName, Runs
 from cnnlab.core.durations import short_duration
+from cnnlab.core.number_text import counted
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -15,7 +18,10 @@ _RATES = ("learning_rate_start", "learning_rate_end")
 _TITLES = {"learning_rate_start": "rate at start", "learning_rate_end": "rate at end", "seconds": "training s"}
 
 
-def show(run: RunName, runs: Runs = None, as_json: Json = False) -> None:
+All = Annotated[bool, typer.Option("--all", help="Also what of the recipe is at its default.")]
+
+
+def show(run: RunName, runs: Runs = None, whole: All = False, as_json: Json = False) -> None:
     """Show the record of RUN: recipe, scores, the last epochs, how it was carried out, warnings."""
     from cnnlab.runs import RunStore
 
@@ -25,7 +31,7 @@ def show(run: RunName, runs: Runs = None, as_json: Json = False) -> None:
         return
     _overview(stored)
     _scores(stored)
-    _recipe(stored)
+    _recipe(stored, whole)
     _history(stored)
     _execution(stored.info)
     _warnings(stored.info)
@@ -100,10 +106,23 @@ def _scores(run: "Run") -> None:
     )
 
 
-def _recipe(run: "Run") -> None:
+def _recipe(run: "Run", whole: bool) -> None:
+    """What was set first; the rest where it is asked for."""
+    own, recipe = run.given, run.recipe
     output.heading("recipe")
-    texts = {key: value if isinstance(value, str) else _yaml(value) for key, value in run.recipe.items()}
-    output.facts(list(texts.items()))
+    _keys(own)
+    rest = {key: value for key, value in recipe.items() if key not in own}
+    if whole:
+        output.heading("recipe: at their default")
+        _keys(rest)
+        output.heading("recipe: with every argument")
+        _keys({key: recipe[key] for key in own if own[key] != recipe.get(key)})
+    elif rest:
+        output.write(f"and {counted(len(rest), 'key')} at the default, which --all shows too")
+
+
+def _keys(keys: Mapping[str, Any]) -> None:
+    output.facts([(key, value if isinstance(value, str) else _yaml(value)) for key, value in keys.items()])
 
 
 def _yaml(value: Any) -> str:

@@ -11,7 +11,6 @@ from cnnlab.core.metric_names import better
 from cnnlab.core.number_text import counted
 from cnnlab.core.spec import Call, read
 from cnnlab.evaluation import Interval, run_intervals
-from cnnlab.reports.contents.short_specs import short_spec
 from cnnlab.reports.contents.standalone_tests import compare_standalone
 from cnnlab.reports.contents.tables import listed
 from cnnlab.runs import Run
@@ -19,6 +18,7 @@ from cnnlab.studies.result import Axis, AxisValue, MetricSummary, Setting, Study
 from cnnlab.studies.statistics.new_images import Right, right_by, with_new_images
 from cnnlab.studies.statistics.tables import Tables, scored_images
 from cnnlab.studies.statistics.timing import untimed
+from cnnlab.training.short_recipe import short_spec
 
 _CARRIED_OUT = frozenset(
     ("name", "checkpoint_seconds", "keep_checkpoint", "device", "precision", "compile", "threads", "workers", "kernels")

@@ -74,7 +74,9 @@ def _compared(claim: ComparisonClaim, found: SettingComparison, resolved: Resolv
 
 def _is_upwards(claim: ComparisonClaim, metric: Metric) -> bool:
     """Whether the left one is claimed to have the larger number."""
-    return claim.relation == "higher" or (claim.relation, metric.better) in (("better", "higher"), ("worse", "lower"))
+    if claim.relation in ("higher", "lower"):
+        return claim.relation == "higher"
+    return (claim.relation in ("better", "faster")) == (metric.better == "higher")
 
 
 def _alike(found: SettingComparison, resolved: ResolvedClaim) -> ClaimVerdict:
