@@ -20,7 +20,10 @@ def differences(runs: Sequence[RunInfo]) -> list[dict[str, str]]:
     columns = {key: [recipe.get(key) for recipe in recipes] for key in keys}
     told = {key: told_apart(values) for key, values in columns.items() if any(value != values[0] for value in values)}
     ordered = sorted(told, key=lambda key: _LAST.index(key) if key in _LAST else -1)
-    return [{key: told[key][place] for key in ordered} for place in range(len(runs))]
+    return [
+        {key: told[key][place] for key in ordered if key != "repeat" or run.repeat > 1}
+        for place, run in enumerate(runs)
+    ]
 
 
 def told_apart(values: Sequence[Any]) -> list[str]:

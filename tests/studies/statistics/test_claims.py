@@ -263,7 +263,7 @@ def test_a_verdict_calls_settings_as_the_claim_does(word):
     assert found.why.startswith(f"augment={word} is better than augment=none (+10.00 points, ")
     assert found.why.endswith(". Over 2 pairs of settings.")
     again = verdict(f"augment=none is worse than augment={word}", (HIGH, HIGH, LOW, LOW), {**vary, **named})
-    assert again.why.startswith(f"augment=none is worse than augment={word} (-10.00 points, ")
+    assert again.why.startswith(f"augment=none is worse than augment={word} (−10.00 points, ")
 
 
 def test_names_that_are_parts_of_others_stand_whole_in_a_verdict_over_several_pairs():

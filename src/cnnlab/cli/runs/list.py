@@ -108,7 +108,8 @@ def write_table(summaries: "Sequence[RunSummary]", everything: "Sequence[RunSumm
 def _none(store: "RunStore", wanted: "Sequence[Condition]") -> str:
     if wanted and len(store):
         fitting = " and ".join(condition.text for condition in wanted)
-        return f"None of the {counted(len(store), 'run')} under {store.root} fits {fitting}."
+        there_are = f"there {'is' if len(store) == 1 else 'are'} {counted(len(store), 'run')}"
+        return f"No run under {store.root} fits {fitting}; without conditions {there_are}."
     return f"There are no runs under {store.root}. Train one: cnnlab train data=fashion-mnist"
 
 

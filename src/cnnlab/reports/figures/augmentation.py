@@ -34,16 +34,17 @@ def draw_preview(shown: Preview) -> "Figure":
         _draw_row(list(axes), label, images)
         for place, cell in enumerate(axes if shown.shares else ()):
             # Partners are told by the number of their picture.
-            _write_below(cell, str(place + 1) if label == shown.labels[0] else shown.mixture(label, place))
+            _write_within(cell, str(place + 1) if label == shown.labels[0] else shown.mixture(label, place))
     return figure
 
 
-def _write_below(cell: "Axes", text: str) -> None:
-    """A line within the picture, at its lower end."""
+def _write_within(cell: "Axes", text: str) -> None:
+    """Words within the picture, at its lower end; what is mixed of many takes a line each."""
     if text:
         paper = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1.2}
         where: dict[str, Any] = {"transform": cell.transAxes, "ha": "center", "va": "bottom"}
-        cell.text(0.5, 0.02, text, fontsize=_SMALL, color=INK, bbox=paper, **where)
+        shown = text if text.count("+") < 2 else text.replace(" + ", "\n+ ")
+        cell.text(0.5, 0.02, shown, fontsize=_SMALL, color=INK, bbox=paper, **where)
 
 
 def _draw_row(axes: Sequence["Axes"], label: str, images: NDArray[np.uint8]) -> None:
