@@ -98,8 +98,7 @@ def test_what_runs_are_held_to_or_ordered_by_has_a_column(cnnlab: Cnnlab, make_r
 def test_no_run_that_fits_is_said_with_the_conditions(cnnlab: Cnnlab, make_run: MakeRun) -> None:
     make_run()
     said = cnnlab("runs", "list", "epochs>9", "seed=0").stdout
-    assert said == "No run under runs fits epochs>9 and seed=0; without conditions there is 1 run.
-"
+    assert said == "No run under runs fits epochs>9 and seed=0; without conditions there is 1 run.\n"
     assert "Did you mean epochs" in cnnlab("runs", "list", "epoch=9", exit_code=2).stderr
 
 

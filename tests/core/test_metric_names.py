@@ -18,7 +18,7 @@ from cnnlab.core import metric_names
         ("clock_median_error", "minutes", "lower"),
         ("mean_absolute_error", "number", "lower"),
         ("r2", "number", "higher"),
-        ("learning_rate", "number", "higher"),
+        ("learning_rate_end", "number", "higher"),
     ],
 )
 def test_a_name_tells_unit_and_direction(metric: str, unit: str, better: str) -> None:

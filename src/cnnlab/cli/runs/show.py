@@ -97,7 +97,7 @@ def _scores(run: "Run") -> None:
         ["split", "pictures", *(name.replace("_", " ") for name in names)],
         [
             [
-                split,
+                "train, as it trained" if split == "train" else split,
                 f"{scores.n:,}" if scores.n else "",
                 *(output.sure_score(scores.get(name), intervals[split].get(name)) for name in names),
             ]

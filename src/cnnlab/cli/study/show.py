@@ -8,6 +8,7 @@ from cnnlab.cli.options import DataDir, Json, Offline, Runs
 from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study
 from cnnlab.core.durations import short_duration
 from cnnlab.core.messages import is_quiet
+from cnnlab.core.number_text import fixed
 
 if TYPE_CHECKING:
     from cnnlab.core.measurements import Metric
@@ -91,7 +92,8 @@ def _line(setting: "Setting", metric: "Metric") -> list[object]:
         return [setting.label, 0, *[""] * 6, left_out]
     interval, new = _ends(summary.low, summary.high), _ends(summary.new_low, summary.new_high)
     intervals = ("", interval) if summary.n == 1 else (interval, "")
-    time = "" if seconds is None or seconds.mean is None else f"{seconds.mean:.1f}"
+    mean = None if seconds is None else seconds.mean
+    time = "" if mean is None else fixed(mean, 2 if mean < 1 else 1)
     return [
         setting.label,
         summary.n,

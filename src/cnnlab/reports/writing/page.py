@@ -156,10 +156,11 @@ def _is_long(table: Table) -> bool:
 def _is_wordy(table: Table) -> bool:
     """Whether most of it are sentences, which a phone shows one under another."""
     places = range(len(table.columns))
-    return (
-        sum(any(isinstance(row[place], str) and len(row[place]) > _SENTENCE for row in table.rows) for place in places)
-        > 1
+    sentences = sum(
+        any(isinstance(r[place], str) and len(r[place]) > _SENTENCE for r in table.rows) for place in places
     )
+    has_numbers = any(column.is_number for column in table.columns)
+    return sentences > (1 if has_numbers else 0)
 
 
 def _names(table: Table) -> int:
