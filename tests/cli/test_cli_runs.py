@@ -130,7 +130,7 @@ def test_a_run_that_is_trained_keeps_the_others_that_fit(cnnlab: Cnnlab, make_ru
 def test_what_was_set_is_shown_before_what_is_at_its_default(cnnlab: Cnnlab, make_run: MakeRun) -> None:
     make_run(info={"given": {"data": "digits", "model": "mlp(hidden=[32])", "epochs": 3}})
     shown = cnnlab("runs", "show", "last").stdout
-    assert "model  mlp(hidden=[32])\n" in shown and "and 2 keys at the default" in shown
+    assert "model   mlp(hidden=[32])\n" in shown and "and 2 keys at the default" in shown
     assert "augment" not in shown
     whole = cnnlab("runs", "show", "last", "--all").stdout
     assert "augment  none" in whole and "mlp(hidden=[32], dropout=0.0)" in whole
@@ -176,7 +176,7 @@ def test_show_of_a_failed_run_says_why(cnnlab: Cnnlab, make_run: MakeRun) -> Non
 
 def test_show_of_a_history_that_other_hands_filled_with_words(cnnlab: Cnnlab, make_run: MakeRun) -> None:
     folder = make_run()
-    (folder / "history.csv").write_text("epoch,learning_rate,train_loss,seconds\n1,fast,low,long\n")
+    (folder / "history.csv").write_text("epoch,learning_rate_end,train_loss,seconds\n1,fast,low,long\n")
     assert "fast" in cnnlab("runs", "show", folder.name).stdout
 
 

@@ -3,12 +3,12 @@ from cnnlab.training.short_recipe import given
 
 
 def test_what_is_given_is_what_a_person_would_have_typed() -> None:
-    keys = {"data": "digits", "model": "mlp(hidden=[32])", "augment": "flip|shift(0.1)", "optimizer.lr": 0.01}
-    stored = Recipe.read(keys | {"ema": 0.9}).to_dict()
+    keys = {"data": "digits", "model": "mlp(hidden=[32])", "augment": "flip|shift(0.2)", "ema": 0.9}
+    stored = Recipe.read(keys, **{"optimizer.lr": 0.01}).to_dict()
     assert given(stored) == {
         "data": "digits",
         "model": "mlp(hidden=[32])",
-        "augment": "flip|shift(x=0.1)",
+        "augment": "flip|shift(x=0.2)",
         "optimizer": "adamw(lr=0.01)",
         "epochs": 10,
         "ema": 0.9,

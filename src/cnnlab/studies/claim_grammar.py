@@ -54,8 +54,8 @@ _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _FULL_STOP = re.compile(r"(?<=[^\s=./])\s*\.$")
 _SETTING = "a setting is expected here, such as augment='flip', or the baseline"
 _FORMS = (
-    "A claim is one of: SETTING is better (or worse, higher, lower, faster, slower) than SETTING [on METRIC] [by at "
-    "least AMOUNT]; SETTING is no different from SETTING [on METRIC] [within AMOUNT]; SETTING is the best (or the "
+    "A claim is one of: SETTING is better than SETTING [on METRIC] [by at least AMOUNT], or worse, higher, lower, "
+    "faster or slower; SETTING is no different from SETTING [on METRIC] [within AMOUNT]; SETTING is the best (or the "
     "fastest) [on METRIC]; the best METRIC is at least AMOUNT; METRIC "
     "of SETTING is above AMOUNT. A setting is written augment='flip', or the baseline."
 )

@@ -21,9 +21,12 @@ def given(recipe: Mapping[str, Any]) -> dict[str, Any]:
     :param recipe: as ``recipe.yaml`` has it.
     """
     usual = _defaults()
-    kept = {key: value for key, value in recipe.items() if key in _TELLING or value != usual.get(key, value)}
-    kept |= {key: value for key, value in recipe.items() if key not in usual and value not in (None, [], "")}
-    return {key: value for key, value in shortened(recipe).items() if key in kept}
+    nothing: tuple[Any, ...] = (None, [], "")
+    return {
+        key: value
+        for key, value in shortened(recipe).items()
+        if key in _TELLING or (value != usual[key] if key in usual else value not in nothing)
+    }
 
 
 def short_spec(key: str, value: Any) -> Any:
@@ -43,8 +46,8 @@ def shortened(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _defaults() -> Mapping[str, Any]:
-    """Of every key that has one."""
-    usual = Recipe.read({"data": "digits"}).to_dict()
+    """Of every key that has one, specs in short."""
+    usual = shortened(Recipe.read({"data": "digits"}).to_dict())
     return {key: value for key, value in usual.items() if key != "data"}
 
 

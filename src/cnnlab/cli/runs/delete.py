@@ -55,9 +55,9 @@ def delete(names: Names, runs: Runs = None, yes: Yes = False, as_json: Json = Fa
     if not yes:
         listed = ", ".join(folder.name for folder in folders[:_MOST_ASKED])
         listed += f" and {len(folders) - _MOST_ASKED:,} more" if len(folders) > _MOST_ASKED else ""
-        what = counted(len(folders), "run")
+        what = f"{counted(len(folders), 'run')} ({listed})" if len(folders) > 1 else listed
         typer.confirm(
-            f"Delete {what} ({for_terminal(listed)}), with all that belongs to {_them(len(folders))}?",
+            f"Delete {for_terminal(what)}, with all that belongs to {_them(len(folders))}?",
             abort=True,
             err=True,
         )

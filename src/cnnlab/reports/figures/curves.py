@@ -9,7 +9,7 @@ from cnnlab.core.metric_names import better, unit
 from cnnlab.reports.colours import BAD, INK, PAPER, SOFT, Look
 from cnnlab.reports.contents.curves import Band, CurveMetric, Gap, LearningCurves
 from cnnlab.reports.contents.tables import TableColumn, with_unit
-from cnnlab.reports.figures.style import DOT, in_unit, sheet, short_label, spread_labels
+from cnnlab.reports.figures.style import DOT, WIDTH, in_unit, sheet, short_label, spread_labels
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -189,8 +189,9 @@ def _draw_gap(axes: "Axes", gap: Gap, metric: CurveMetric) -> None:
     """
     axes.plot([gap.epoch] * 2, [gap.train, gap.validation], "_-", color=BAD, linewidth=1.6, markersize=8, zorder=4)
     text = f"gap {with_unit(gap.size, metric.kind, sign=True)}"
-    place = f" {gap.where}"
-    is_short = len(TableColumn("", metric.label, metric.kind).heading) + len(text) + len(place) <= _TITLE
+    place = f" {gap.where.replace(' to ', '–')}"
+    room = _TITLE * axes.figure.get_size_inches()[0] / WIDTH  # type: ignore[union-attr]
+    is_short = len(TableColumn("", metric.label, metric.kind).heading) + len(text) + len(place) <= room
     axes.set_title(f"{text}{place if is_short else ''}", loc="right", color=BAD, pad=5)
 
 

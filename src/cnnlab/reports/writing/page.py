@@ -160,6 +160,7 @@ def _is_wordy(table: Table) -> bool:
         any(isinstance(r[place], str) and len(r[place]) > _SENTENCE for r in table.rows) for place in places
     )
     has_numbers = any(column.is_number for column in table.columns)
+    has_numbers |= any(isinstance(cell, IntervalEnds) for row in table.rows for cell in row)
     return sentences > (1 if has_numbers else 0)
 
 
