@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from cnnlab.core.errors import SpecError, UsageError, suggestion
 from cnnlab.core.metric_names import better
@@ -24,11 +24,10 @@ from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, read
 from cnnlab.runs.keys import MISSING, lookup
 from cnnlab.runs.record import flattened
+from cnnlab.runs.run_info import RunInfo
 
-if TYPE_CHECKING:
-    from cnnlab.runs.store import RunSummary
-
-FACTS: Mapping[str, Callable[["RunSummary"], Any]] = {
+R = TypeVar("R", bound=RunInfo)
+FACTS: Mapping[str, Callable[[RunInfo], Any]] = {
     "run": lambda run: run.name,
     "study": lambda run: run.study,
     "state": lambda run: run.state,
@@ -66,7 +65,7 @@ class Condition:
     value: str
     text: str
 
-    def fits(self, run: "RunSummary") -> bool:
+    def fits(self, run: RunInfo) -> bool:
         """Whether a run fits it.
 
         :raises UsageError: for an order that there is not between its value and the one given.
@@ -117,7 +116,7 @@ def read_filter(words: Iterable[str]) -> tuple[Condition, ...]:
     return tuple(_condition(part) for word in words for part in _parts(word))
 
 
-def chosen(runs: Sequence["RunSummary"], conditions: Sequence[Condition]) -> list["RunSummary"]:
+def chosen(runs: Sequence[R], conditions: Sequence[Condition]) -> list[R]:
     """The runs that fit all conditions, in their order.
 
     :raises UsageError: for a key that none of them has.
@@ -127,7 +126,7 @@ def chosen(runs: Sequence["RunSummary"], conditions: Sequence[Condition]) -> lis
     return [run for run in runs if all(condition.fits(run) for condition in conditions)]
 
 
-def sort_runs(runs: Sequence["RunSummary"], key: str, *, reverse: bool = False) -> list["RunSummary"]:
+def sort_runs(runs: Sequence[R], key: str, *, reverse: bool = False) -> list[R]:
     """The runs by a key: of a score the best first, of anything else the least; those without it last.
 
     :raises UsageError: for a key that none of them has.
@@ -140,7 +139,7 @@ def sort_runs(runs: Sequence["RunSummary"], key: str, *, reverse: bool = False) 
     return [*sorted(known, key=lambda run: _rank(values[id(run)]), reverse=is_down), *others]
 
 
-def value_of(run: "RunSummary", key: str) -> Any:
+def value_of(run: RunInfo, key: str) -> Any:
     """What a run has under a key of this language, or :data:`~cnnlab.runs.keys.MISSING`."""
     if key in FACTS:
         return FACTS[key](run)
@@ -152,7 +151,7 @@ def value_of(run: "RunSummary", key: str) -> Any:
     return lookup(run.recipe, key)
 
 
-def check_key(key: str, runs: Sequence["RunSummary"], text: str) -> None:
+def check_key(key: str, runs: Sequence[RunInfo], text: str) -> None:
     """Refuses a key that none of some runs has.
 
     :param text: the words in which it stands.

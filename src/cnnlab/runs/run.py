@@ -14,6 +14,7 @@ from cnnlab.runs.lock import is_locked
 from cnnlab.runs.predictions import Predictions, check_split
 from cnnlab.runs.run_info import RunInfo
 from cnnlab.runs.step_log import read_step_log
+from cnnlab.runs.writer import ending
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,12 @@ class Run(RunInfo):
     def is_running(self) -> bool:
         """Whether a process is at work on it just now, read off the run's lock."""
         return is_locked(self.folder)
+
+    @property
+    def study(self) -> str | None:
+        """The study that trained it: the one beside it whose name was given to it; None where there is none."""
+        name = self.name.removesuffix(ending(self.digest, self.repeat))
+        return name if (self.folder.parent / record.STUDIES / name).is_dir() else None
 
     @property
     def history(self) -> "pd.DataFrame":

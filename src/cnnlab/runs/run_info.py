@@ -34,6 +34,11 @@ class RunInfo(ABC):
         """Whether a process is at work on the run, read off its lock."""
 
     @property
+    @abstractmethod
+    def study(self) -> str | None:
+        """The study that trained it: the one beside it whose name was given to it; None where there is none."""
+
+    @property
     def name(self) -> str:
         """The name of its folder, by which it is found: ``NAME-DIGEST8``, with ``-REPEAT`` from the second on."""
         return self.folder.name

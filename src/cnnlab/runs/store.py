@@ -42,9 +42,7 @@ class RunSummary(RunInfo):
 
     def __init__(self, folder: Path, entry: IndexEntry, is_running: bool, study: str | None = None) -> None:
         self.folder = folder
-        self.study: str | None = study
-        """The study that trained it, told by its name; None where there is none."""
-        self._entry, self._is_running = entry, is_running
+        self._entry, self._is_running, self._study = entry, is_running, study
 
     @property
     def info(self) -> dict[str, Any]:
@@ -60,6 +58,11 @@ class RunSummary(RunInfo):
     def is_running(self) -> bool:
         """Whether a process was at work on it when it was listed."""
         return self._is_running
+
+    @property
+    def study(self) -> str | None:
+        """The study that trained it: the one of its store whose name was given to it; None where there is none."""
+        return self._study
 
     @property
     def run(self) -> Run:

@@ -24,6 +24,8 @@ _ROOM = 1.32
 """How much wider than the epochs the axis is, so that labels fit at the ends of the lines."""
 _TITLE = 44
 """Letters above a panel, the metric's and the gap's together."""
+_MOST_LETTERS, _LETTER = 24, 0.05
+"""Letters of a name at the end of a line, and by how much each beyond eighteen makes the axis wider than the epochs."""
 _NAME_LINE = 0.19
 """Inches that a name at the end of a line takes."""
 Limits = Mapping[str, tuple[float, float]]
@@ -81,14 +83,15 @@ def draw_together(
     figure, (axes,) = sheet(max(3.1, 1.0 + _NAME_LINE * len(curves)))
     split, ends = _split_shown(curves, metric), limits_together(curves, metric)
     bands = {
-        curve.key: (band, short_label(names[curve.key], 18), looks[curve.key])
+        curve.key: (band, short_label(names[curve.key], _MOST_LETTERS), looks[curve.key])
         for curve, band in _together(curves, metric)
     }
     for band, _, look in bands.values():
         _draw_band(axes, band, look.colour, split, None if look.line == "-" else look.line)
     last = max(_last({"": band}) for band, _, _ in bands.values())
     _label_ends(axes, bands, ends)
-    _finish(axes, metric, ends, last, room=1.5)
+    letters = max(len(label) for _, label, _ in bands.values())
+    _finish(axes, metric, ends, last, room=1.5 + _LETTER * max(0, letters - 18))
     axes.set_xlabel("epoch", color=INK)
     return figure
 
