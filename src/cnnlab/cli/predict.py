@@ -7,7 +7,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import Device, Json, ModelName, Offline, Quiet, Runs
-from cnnlab.core.number_text import counted, deciding_digits, fixed
+from cnnlab.core.number_text import counted, deciding_digits, fixed, with_minus
 
 if TYPE_CHECKING:
     from cnnlab.evaluation import ImagePredictions
@@ -70,7 +70,7 @@ def _write(result: "ImagePredictions") -> None:
     for name, column in result.columns.items():
         prefix = "" if len(result.columns) == 1 else f"{name} "
         titles.append(f"{prefix}predicted")
-        parts.append([value if isinstance(value, str) else f"{value:.6g}" for value in column.predicted])
+        parts.append([value if isinstance(value, str) else with_minus(f"{value:.6g}") for value in column.predicted])
         if len(column.confidence):
             titles.append(f"{prefix}confidence")
             parts.append([_share(float(value)) for value in column.confidence])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.core import hooks, yaml
 from cnnlab.core.durations import short_duration
 from cnnlab.core.errors import ModelFileError, UsageError, suggestion
+from cnnlab.core.number_text import fixed
 from cnnlab.runs import record
 from cnnlab.runs.history import read_history
 from cnnlab.runs.lock import is_locked
@@ -202,4 +203,4 @@ def _score_lines(info: Mapping[str, Any]) -> list[str]:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.{_DIGITS}f}" if isinstance(value, float) else str(value)
+    return fixed(value, _DIGITS) if isinstance(value, float) else str(value)
