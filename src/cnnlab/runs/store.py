@@ -101,15 +101,7 @@ class RunStore:
         if not self._is_clean:
             self.clean()
         studies = {path.name for path in (self.root / record.STUDIES).glob("*")}
-        return [
-            RunSummary(
-                self.root / entry.folder,
-                entry,
-                is_locked(self.root / entry.folder),
-                name if (name := _given_name(entry)) in studies else None,
-            )
-            for entry in self._index.entries(recipes=True)
-        ]
+        return [self._summary(entry, studies) for entry in self._index.entries(recipes=True)]
 
     def find(self, name: str | Path | RunInfo) -> Run:
         """The run meant by ``name``.
@@ -256,6 +248,10 @@ class RunStore:
 
     def __repr__(self) -> str:
         return f"RunStore({str(self.root)!r})"
+
+    def _summary(self, entry: IndexEntry, studies: set[str]) -> RunSummary:
+        folder, name = self.root / entry.folder, _given_name(entry)
+        return RunSummary(folder, entry, is_locked(folder), name if name in studies else None)
 
     def _own(self, folder: Path) -> Path:
         """``folder``, if it is one of this store's runs: what merely holds a ``run.json`` is somebody's own."""

@@ -153,7 +153,9 @@ def _parts(summaries: "Sequence[RunSummary]", by: str | None) -> "list[tuple[str
 def _table(
     summaries: "Sequence[RunSummary]", told: "Mapping[RunSummary, Mapping[str, str]]", asked: Sequence[str]
 ) -> tuple[list[str], list[list[object]]]:
-    judged = [_metric(summary) for summary in summaries]
+    # Read once: a table of thousands of runs is to be there at once.
+    infos = [summary.info for summary in summaries]
+    judged = [_metric(info) for info in infos]
     is_common = len(set(filter(None, judged))) == 1
     # Where all runs are judged by one metric its name stands in the heading, else beside each score.
     name = next(filter(None, judged)).replace("_", " ") if is_common else ""
@@ -162,15 +164,16 @@ def _table(
     titles = ["run", "state", f"test {name}".strip(), "what differs", *further, f"validation {name}".strip()]
     titles += ["epochs", "started", "training time"]
     lines: list[list[object]] = []
-    for summary, metric in zip(summaries, judged, strict=True):
-        label = "" if is_common or metric is None else f"{metric} "
-        scores = [output.score(summary.scores(split).get(metric or "")) for split in ("test", "validation")]
-        test, validation = (value and f"{label}{value}" for value in scores)
+    for summary, info, metric in zip(summaries, infos, judged, strict=True):
+        label, scores = "" if is_common or metric is None else f"{metric} ", info.get("scores") or {}
+        values = [output.score((scores.get(split) or {}).get(metric)) for split in ("test", "validation")]
+        test, validation = (value and f"{label}{value}" for value in values)
         lines.append(
             [
                 *(summary.name, summary.state, test, _differs(told[summary])),
                 *(_asked(summary, key) for key in further),
-                *(validation, _epochs(summary), _local(summary.started), short_duration(summary.seconds)),
+                *(validation, _epochs(info), _local(str(info.get("started") or ""))),
+                short_duration(info.get("seconds")),
             ]
         )
     return titles, lines
@@ -195,17 +198,17 @@ def _asked(summary: "RunSummary", key: str) -> str:
     return output.score(value) if isinstance(value, float) and key.partition("_")[2] else str(value)
 
 
-def _metric(summary: "RunSummary") -> str | None:
+def _metric(info: Mapping[str, Any]) -> str | None:
     """The metric that a run is judged by: that of its selection, or accuracy, or the first that it has."""
-    scored = summary.test or summary.validation
-    chosen = str((summary.info.get("selected") or {}).get("metric") or "").partition("_")[2]
-    wanted = [chosen, "accuracy", *scored]
-    return next((name for name in wanted if name in scored), None)
+    scores = info.get("scores") or {}
+    scored = [name for name in scores.get("test") or scores.get("validation") or () if name != "n"]
+    chosen = str((info.get("selected") or {}).get("metric") or "").partition("_")[2]
+    return next((name for name in (chosen, "accuracy", *scored) if name in scored), None)
 
 
-def _epochs(summary: "RunSummary") -> str:
-    total = summary.epochs
-    return f"{summary.epochs_done}" if total in (None, summary.epochs_done) else f"{summary.epochs_done} of {total}"
+def _epochs(info: Mapping[str, Any]) -> str:
+    done, total = info.get("epochs_done") or 0, info.get("epochs")
+    return f"{done}" if total in (None, done) else f"{done} of {total}"
 
 
 def _local(moment: str) -> str:
