@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,6 +67,21 @@ def list_runs(
 
         cnnlab runs list --by study
     """
+    from cnnlab.core.memory import without_collection
+
+    with without_collection():
+        _list(conditions, runs, sort, reverse, by, limit, as_json)
+
+
+def _list(
+    conditions: Sequence[str] | None,
+    runs: Path | None,
+    sort: str | None,
+    reverse: bool,
+    by: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
     from cnnlab.runs import RunStore, sort_runs
     from cnnlab.runs.filter_language import check_key, chosen, read_filter
 
