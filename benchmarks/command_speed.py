@@ -3,8 +3,8 @@
     python benchmarks/command_speed.py
 
 Wall time of whole processes, after a first one that fills the system's file cache. The runs are copies of one real
-training whose names, digests and times differ. Writes ``command-speed.json`` and ``command-speed.md`` under
-``benchmarks/results``. About a minute.
+training whose names, digests, times, seeds and numbers of hidden units differ. Writes ``command-speed.json`` and
+``command-speed.md`` under ``benchmarks/results``. About two minutes.
 """
 
 import argparse
@@ -50,13 +50,16 @@ def populate(root: Path, count: int) -> None:
 
     first = cnnlab.train(data="digits", model="mlp(hidden=[8])", epochs=2, runs=root).folder
     info = json.loads((first / "run.json").read_text())
+    recipe_text = (first / "recipe.yaml").read_text()
     started = datetime.fromisoformat(info["started"])
     for number in range(1, count):
         digest = hashlib.sha256(f"{number}".encode()).hexdigest()
         folder = root / f"digits-mlp-{digest[:8]}"
         folder.mkdir()
-        for name in ("recipe.yaml", "history.csv", "live.jsonl"):
+        for name in ("history.csv", "live.jsonl"):
             shutil.copyfile(first / name, folder / name)
+        recipe = recipe_text.replace("hidden=[8]", f"hidden=[{8 + number % 50}]")
+        (folder / "recipe.yaml").write_text(recipe.replace("seed: 0", f"seed: {number // 50}"))
         times = {key: (started - timedelta(minutes=number)).isoformat() for key in ("started", "updated", "finished")}
         (folder / "run.json").write_text(json.dumps(info | times | {"digest": digest, "name": folder.name}))
 
@@ -74,6 +77,15 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         rows.append(_row(f"cnnlab runs list {over}, making the index", [seconds(listing)], None))
         rows.append(timed(f"cnnlab runs list {over}", listing, arguments.repeats, _LIST_SECONDS))
         rows.append(timed(f"cnnlab runs list --json {over}", [*listing, "--json"], arguments.repeats))
+        rows.append(
+            timed(
+                f"cnnlab runs list 'model~mlp' 'test_accuracy>=1%' --sort test_accuracy {over}",
+                [*listing, "model~mlp", "test_accuracy>=1%", "--sort", "test_accuracy"],
+                arguments.repeats,
+                _LIST_SECONDS,
+            )
+        )
+        rows.append(timed(f"cnnlab runs list --by seed {over}", [*listing, "--by", "seed"], arguments.repeats))
         rows.append(timed(f"cnnlab runs list --limit 20 {over}", [*listing, "--limit", "20"], arguments.repeats))
     return rows
 

@@ -95,7 +95,7 @@ def test_commands_that_need_no_data_run_in_order(answer: Callable[[str], Result]
     (name,) = set(re.findall(r"first-[0-9a-f]{8}", session))
     (first,) = [command for command in told if "--name first" in command]
     # Another processor may round otherwise; the name comes from the recipe and the data alone.
-    assert f"folder      runs/{name}" in told[first].stdout and name in told["cnnlab runs list"].stdout
+    assert f"folder         runs/{name}" in told[first].stdout and name in told["cnnlab runs list"].stdout
     (mistake,) = [block.text for block in BLOCKS if "augmnet" in block.text]
     assert told[shown(mistake)[0]].stderr == mistake.splitlines()[1] + "\n"
     assert (tmp_path / "predictions.csv").read_text().startswith("path,predicted,confidence,cats,dogs\n")

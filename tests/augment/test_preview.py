@@ -40,6 +40,21 @@ def test_a_single_operation_and_none_have_no_row_for_all():
     assert preview("none", images()).labels == ("original",)
 
 
+def test_mixed_pictures_tell_their_shares_and_partners():
+    shown = preview("mixup(1.0)|flip", images(1, 7), seed=1)
+    assert set(shown.shares) == {"mixup(1.0)", "all together"}
+    shares = shown.shares["mixup(1.0)"]
+    np.testing.assert_allclose(shares.sum(1), 1)
+    # Each picture is what its shares make of the originals.
+    mixed = np.tensordot(shares, shown.images[0].astype(float), 1)
+    np.testing.assert_allclose(shown.images[1], mixed, atol=1)
+    words = [shown.mixture("mixup(1.0)", place) for place in range(7)]
+    partner = int(np.argsort(-shares[0] * (np.arange(7) != 0))[0])
+    expected = f"{shares[0, 0]:.0%}" + (f" + {shares[0, partner]:.0%} of {partner + 1}" if shares[0, 0] < 0.995 else "")
+    assert words[0] == expected and any(" of " in word for word in words)
+    assert shown.mixture("flip\np = 0.5", 0) == ""
+
+
 def test_images_that_do_not_fit_are_refused():
     with pytest.raises(SpecError, match="grey"):
         preview("hue", images(1))

@@ -70,7 +70,13 @@ def make_run(tmp_path: Path) -> MakeRun:
 
 
 def _row(epoch: int) -> dict[str, float]:
-    row = {"epoch": epoch, "learning_rate": 0.05, "train_loss": 1 / epoch, "train_accuracy": 0.9}
+    row = {
+        "epoch": epoch,
+        "learning_rate_start": 0.04,
+        "learning_rate_end": 0.05,
+        "train_loss": 1 / epoch,
+        "train_accuracy": 0.9,
+    }
     return row | {"validation_loss": 0.5, "validation_accuracy": 0.9, "seconds": 1.5, "images_per_second": 862.7}
 
 

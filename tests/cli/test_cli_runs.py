@@ -16,19 +16,10 @@ Document = Callable[..., Any]
 def test_runs_are_listed_with_the_one_started_last_first(cnnlab: Cnnlab, make_run: MakeRun) -> None:
     first, second = make_run("early"), make_run("late", seed=1)
     lines = cnnlab("runs", "list").stdout.splitlines()
-    assert lines[0].split() == [
-        "run",
-        "state",
-        "test",
-        "accuracy",
-        "validation",
-        "accuracy",
-        "epochs",
-        "started",
-        "time",
-    ]
+    titles = "run state test accuracy what differs validation accuracy epochs started training time"
+    assert lines[0].split() == titles.split()
     assert [line.split()[0] for line in lines[1:]] == [second.name, first.name]
-    assert lines[1].split()[1:5] == ["finished", "0.8750", "0.9000", "3"]
+    assert lines[1].split()[1:6] == ["finished", "0.8750", "seed=1", "0.9000", "3"]
 
 
 def test_the_limit_keeps_the_last(cnnlab: Cnnlab, make_run: MakeRun) -> None:
@@ -77,6 +68,74 @@ def test_runs_as_json(document: Document, make_run: MakeRun) -> None:
     assert facts["recipe"]["model"] == "mlp(hidden=[32], dropout=0.0)"
 
 
+def test_runs_of_a_study_are_told_apart_by_what_it_varies(
+    cnnlab: Cnnlab, make_run: MakeRun, document: Document, tmp_path: Path
+) -> None:
+    for seed, model in ((0, "mlp(hidden=[32], dropout=0.0)"), (1, "mlp(hidden=[64], dropout=0.0)")):
+        make_run("widths", seed=seed, model=model)
+    make_run("alone", augment="flip(p=0.5)")
+    (tmp_path / "runs" / "studies" / "widths").mkdir(parents=True)
+    facts = {run["run"].partition("-")[0]: run for run in document("runs", "list", "study=widths", "seed=1")}
+    assert facts["widths"]["differs"] == {"model": "mlp(hidden=[64])", "seed": "1"}
+    assert facts["widths"]["study"] == "widths"
+    grouped = cnnlab("runs", "list", "--by", "study").stdout
+    assert "no study: 1 run\n" in grouped and "study widths: 2 runs\n" in grouped
+    assert "model=mlp(hidden=[32]), seed=0" in grouped
+    assert len(document("runs", "list", "study=none")) == 1
+
+
+def test_what_runs_are_held_to_or_ordered_by_has_a_column(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    make_run("short")
+    make_run("long", epochs=30)
+    lines = cnnlab("runs", "list", "epochs>2", "--sort", "test_loss", "--reverse").stdout.splitlines()
+    assert "test_loss" in lines[0] and "0.4000" in lines[1]
+    ordered = cnnlab("runs", "list", "model~mlp", "--sort", "epochs").stdout.splitlines()
+    assert [line.partition("-")[0] for line in ordered[1:]] == ["short", "long"]
+    (only,) = cnnlab("runs", "list", "epochs>=30").stdout.splitlines()[1:]
+    assert only.startswith("long")
+
+
+def test_no_run_that_fits_is_said_with_the_conditions(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    make_run()
+    said = cnnlab("runs", "list", "epochs>9", "seed=0").stdout
+    assert said == "No run under runs fits epochs>9 and seed=0; without conditions there is 1 run.\n"
+    assert "Did you mean epochs" in cnnlab("runs", "list", "epoch=9", exit_code=2).stderr
+
+
+def test_runs_that_fit_are_shown_and_deleted_after_asking(cnnlab: Cnnlab, make_run: MakeRun, tmp_path: Path) -> None:
+    kept, *gone = make_run("kept"), make_run("gone", epochs=9), make_run("gone", epochs=10)
+    refused = cnnlab("runs", "delete", "epochs>8", input="n\n", exit_code=1)
+    assert all(folder.is_dir() for folder in gone)
+    assert "Delete 2 runs (" in refused.stderr and "epochs=9" in refused.stderr and kept.name not in refused.stderr
+    told = cnnlab("runs", "delete", "epochs>8", "run~gone", input="y\n")
+    assert not any(folder.exists() for folder in gone) and kept.is_dir()
+    assert told.stdout.count("deleted runs/gone") == 2
+    assert "fits epochs>8" in cnnlab("runs", "delete", "epochs>8", exit_code=2).stderr
+    mixed = cnnlab("runs", "delete", kept.name, "epochs=3", "--yes", exit_code=2).stderr
+    assert "by names or by conditions" in mixed and kept.is_dir()
+    cnnlab("runs", "restore", gone[0].name)
+    assert gone[0].is_dir()
+
+
+def test_a_run_that_is_trained_keeps_the_others_that_fit(cnnlab: Cnnlab, make_run: MakeRun, tmp_path: Path) -> None:
+    finished = make_run()
+    with RunWriter.create(tmp_path / "runs", digest="d" * 64, recipe={"epochs": 3}, name="busy"):
+        said = cnnlab("runs", "delete", "epochs=3", "--yes", exit_code=1).stderr
+        assert "busy-dddddddd is being trained" in said and "state!=running" in said
+        assert finished.is_dir()
+        cnnlab("runs", "delete", "epochs=3", "state!=running", "--yes")
+    assert not finished.exists()
+
+
+def test_what_was_set_is_shown_before_what_is_at_its_default(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    make_run(info={"given": {"data": "digits", "model": "mlp(hidden=[32])", "epochs": 3}})
+    shown = cnnlab("runs", "show", "last").stdout
+    assert "model   mlp(hidden=[32])\n" in shown and "and 2 keys at the default" in shown
+    assert "augment" not in shown
+    whole = cnnlab("runs", "show", "last", "--all").stdout
+    assert "augment  none" in whole and "mlp(hidden=[32], dropout=0.0)" in whole
+
+
 @pytest.mark.parametrize("by", ["folder", "name", "digest", "path", "last"])
 def test_a_run_answers_to_each_of_its_names(cnnlab: Cnnlab, make_run: MakeRun, by: str) -> None:
     make_run("other", seed=1)
@@ -117,7 +176,7 @@ def test_show_of_a_failed_run_says_why(cnnlab: Cnnlab, make_run: MakeRun) -> Non
 
 def test_show_of_a_history_that_other_hands_filled_with_words(cnnlab: Cnnlab, make_run: MakeRun) -> None:
     folder = make_run()
-    (folder / "history.csv").write_text("epoch,learning_rate,train_loss,seconds\n1,fast,low,long\n")
+    (folder / "history.csv").write_text("epoch,learning_rate_end,train_loss,seconds\n1,fast,low,long\n")
     assert "fast" in cnnlab("runs", "show", folder.name).stdout
 
 

@@ -86,7 +86,7 @@ def test_probe_tells_how_long_it_would_take_and_how_it_would_be_computed(file, m
 
 def test_what_is_missing_comes_with_how_to_have_it_tried_again(file):
     Path(file).write_text(FILE.replace("0.001, 0.1]", "0.001, 1e30]").partition("claims")[0])
-    shown = call("run", file, "--quiet").output
+    shown = call("run", file).output
     assert "1 of 2 finished, 1 failed" in shown
     assert "unless its run is deleted: cnnlab runs delete rates-" in " ".join(shown.split())
     shown = call("show", file, "repeats=2").output
@@ -96,7 +96,7 @@ def test_what_is_missing_comes_with_how_to_have_it_tried_again(file):
 def test_a_remedy_can_be_pasted_with_the_folders_that_were_given(file, tmp_path):
     Path(file).write_text(FILE.replace("0.001, 0.1]", "0.001, 1e30]").partition("claims")[0])
     folders = ("--runs", "my runs", "--data-dir", str(tmp_path), "--offline")
-    shown = call("run", file, *folders, "--quiet").output
+    shown = call("run", file, *folders).output
     deletion = re.search(r"cnnlab runs (delete \S+ --runs 'my runs')", shown).group(1)
     assert CliRunner().invoke(app, ["runs", *shlex.split(deletion), "--yes"]).exit_code == 0
     shown = call("show", file, "vary.optimizer.lr=[0.001, 0.2]", *folders).output
@@ -109,6 +109,7 @@ def test_run_leaves_with_1_where_a_trial_failed_after_saying_what_came_out(file)
     Path(file).write_text(FILE.replace("0.001, 0.1]", "0.001, 1e30]").partition("claims")[0])
     result = call("run", file, "--quiet")
     assert result.exit_code == 1 and "1 of 2 finished, 1 failed" in result.output
+    assert "cnnlab " not in result.stdout
     result = call("run", file, "--json")
     assert result.exit_code == 1
     trials = [trial["status"] for setting in json.loads(result.stdout)["settings"] for trial in setting["trials"]]

@@ -51,7 +51,9 @@ def test_a_recipe_file_with_keys_put_over_it(document: Document, tmp_path: Path)
 
 
 def test_quiet_training_says_nothing_on_the_way(cnnlab: Cnnlab) -> None:
-    assert cnnlab("train", *SMALL, "--quiet").stderr == ""
+    told = cnnlab("train", *SMALL, "--quiet")
+    assert told.stderr == "" and "test " in told.stdout and "next" not in told.stdout
+    assert "its steps alone" in told.stdout and "this command" in told.stdout
 
 
 def test_extend_goes_on_from_the_end_of_a_run(cnnlab: Cnnlab, document: Document, trained: Run) -> None:

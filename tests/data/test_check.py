@@ -64,11 +64,11 @@ def test_duplicates_are_counted(write: Write, files: Files) -> None:
     contents["train/dog/0.png"] = contents["train/cat/3.png"]
     report = data.check_data(write(contents))
     warnings = told(report, "warning")
-    assert "1 pictures of train are in test too, pixel by pixel. dedupe=true" in warnings
+    assert "1 picture of train is in test too, pixel by pixel. dedupe=true" in warnings
     assert (
-        "train holds 1 exact copies of other pictures in it, and 2 pictures have copies with another target" in warnings
+        "train holds 1 exact copy of other pictures in it, and 2 pictures have copies with another target" in warnings
     )
-    assert "test holds 1 exact copies" in told(report, "info")
+    assert "test holds 1 exact copy" in told(report, "info")
 
 
 def test_imbalance_is_warned_of(write: Write, image: Make) -> None:

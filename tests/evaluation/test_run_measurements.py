@@ -7,7 +7,7 @@ import pytest
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.measurements import MeasuredRuns, Metric, read_measure, usual_names
-from cnnlab.objectives.metrics import better
+from cnnlab.core.metric_names import better
 from cnnlab.runs import Predictions, Run, RunWriter
 
 SCORED = ("loss", "accuracy")

@@ -66,6 +66,7 @@ def test_page_opens_without_errors_and_nothing_is_cut_off(study, tmp_path, monke
         assert view["cut"] == []
         assert view["overlapping"] == []
         assert view["small"] == []
+        assert set(view["figures"]) == {1}
         assert view["up"] == sorted(view["up"]) and view["down"] == sorted(view["up"], reverse=True)
         assert view["sorted"] == "descending" and view["focus"]
 

@@ -1,5 +1,6 @@
 """What a report says, before anything is drawn."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cnnlab.evaluation import class_predictions
-from cnnlab.reports.colours import GREY
+from cnnlab.reports.colours import BACKGROUND
 from cnnlab.reports.contents.answer import answer
 from cnnlab.reports.contents.classes import class_details
 from cnnlab.reports.contents.curves import curves_table, followed, setting_curves
@@ -17,12 +18,13 @@ from cnnlab.reports.contents.provenance import provenance
 from cnnlab.reports.contents.report_subject import MOST_SHOWN, ReportSubject
 from cnnlab.reports.contents.search import search_steps, search_table
 from cnnlab.reports.contents.settings import missing_table, settings_table
-from cnnlab.reports.contents.short_specs import short_spec, telling
+from cnnlab.reports.contents.short_specs import telling
 from cnnlab.reports.contents.tables import listed, text_of
 from cnnlab.reports.contents.trade_off import pareto, trade_off
 from cnnlab.reports.figures.trade_off import PanelBox, room_for
 from cnnlab.reports.sections import sections_of
-from cnnlab.studies.result import Axis, AxisValue, RepeatsNeeded, Search, SearchStep
+from cnnlab.studies.result import Axis, AxisValue, Claim, RepeatsNeeded, Search, SearchStep
+from cnnlab.training.short_recipe import short_spec
 
 
 def test_answer_names_the_best_with_its_interval_and_its_test(study):
@@ -177,6 +179,23 @@ def test_band_spans_the_repeats_and_the_gap_is_at_the_epoch_kept(study):
     assert len(table.rows) == 4
 
 
+def test_the_gap_is_the_mean_of_the_repeats_each_at_its_own_epoch(own_study):
+    result, runs = own_study
+    trials = result.settings[0].trials
+    last = runs[trials[2].run]
+    info = json.loads((last.folder / "run.json").read_text())
+    (last.folder / "run.json").write_text(json.dumps({**info, "selected": {**info["selected"], "epoch": 1}}))
+    curve = setting_curves(ReportSubject(result, runs))[0]
+    gap, histories = curve.gaps["accuracy"], [runs[trial.run].history for trial in trials]
+    own = [
+        float(history["train_accuracy"][epoch - 1] - history["validation_accuracy"][epoch - 1])
+        for history, epoch in zip(histories, (4, 4, 1), strict=True)
+    ]
+    assert gap.size == pytest.approx(sum(own) / 3)
+    assert (gap.first, gap.epoch, gap.last, gap.where) == (1, 4, 4, "at epochs 1 to 4")
+    assert gap.train - gap.validation == pytest.approx(gap.size)
+
+
 def test_repeats_that_stopped_early_leave_the_mean_to_the_others(own_study):
     result, runs = own_study
     first = runs[result.settings[0].trials[0].run]
@@ -193,8 +212,22 @@ def test_many_settings_share_grey_but_for_the_best_and_the_baseline(study):
     subject = ReportSubject(replace(result, settings=many), runs)
     assert len(subject.shown) == MOST_SHOWN
     assert {"s0", subject.best.key} <= {setting.key for setting in subject.shown}
-    assert len({subject.colours[setting.key] for setting in subject.shown}) == MOST_SHOWN
-    assert list(subject.colours.values()).count(GREY) == 20 - MOST_SHOWN
+    assert len({subject.looks[setting.key] for setting in subject.shown}) == MOST_SHOWN
+    assert list(subject.looks.values()).count(BACKGROUND) == 20 - MOST_SHOWN
+
+
+def test_what_the_question_names_is_shown_and_told_apart(study):
+    result, runs = study
+    many = tuple(replace(result.settings[i % 4], key=f"s{i}", label=f"setting {i}") for i in range(12))
+    alone = Axis("augment", ("augment",), tuple(AxisValue(setting.label, setting.label) for setting in many))
+    for axes, design in (((alone,), "grid()"), (result.axes, "one-at-a-time()"), ((alone,), "leave-one-out()")):
+        subject = ReportSubject(replace(result, settings=many, axes=axes, design=design, claims=()), runs)
+        assert subject.shown == many
+        assert len(set(subject.looks.values())) == len(many) and BACKGROUND not in subject.looks.values()
+    claim = Claim("a claim", "undecided", "", settings=("s10", "s11"))
+    grid = ReportSubject(replace(result, settings=many, claims=(claim,)), runs)
+    assert {"s0", "s10", "s11"} <= {setting.key for setting in grid.shown}
+    assert len(grid.shown) == MOST_SHOWN
 
 
 def test_classes_of_the_best_are_counted_over_its_repeats(study):

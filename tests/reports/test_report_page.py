@@ -202,6 +202,34 @@ def test_sentences_stand_under_one_another_on_a_phone_and_numbers_do_not(written
     )
 
 
+def test_on_a_phone_numbers_come_right_after_the_first_name(written):
+    table = written.read_text().split('aria-label="Settings"')[1].split("</table>")[0]
+    heads = re.findall(r'<th scope="col" class="([^"]*)">([^<]+)</th>', table)
+    further = [place for place, (kind, _) in enumerate(heads) if "further" in kind]
+    # What stands in the columns that a phone leaves out is told in the first.
+    assert further == [1] and "number" in heads[2][0]
+    first = table.split("<tbody>")[1].split("</th>")[0]
+    assert re.findall(r'<span class="also">([^<]+)</span>', first) == ["optimizer.\u200blr: 0.01"]
+
+
+def test_a_figure_by_itself_has_a_wide_form_for_large_screens(written):
+    text = written.read_text()
+    alone = re.findall(r'<div class="alone"><svg viewBox="0 0 ([\d.]+) ', text)
+    beside = re.findall(r'<div class="beside"><svg viewBox="0 0 ([\d.]+) ', text)
+    assert len(alone) == len(beside) >= 1
+    assert all(float(wide) > 2 * float(narrow) for wide, narrow in zip(alone, beside, strict=True))
+
+
+def test_recipes_show_what_was_set_before_what_is_at_its_default(study, tmp_path, no_pdf):
+    result, runs = study
+    settings = tuple(replace(s, recipe={**s.recipe, "batch_size": 256}) for s in result.settings)
+    text = write_study_report(replace(result, settings=settings), runs, tmp_path).read_text()
+    recipe = text.split('<p class="small">s2.yaml</p>')[1].split("</details>")[0]
+    own, rest = recipe.split("What is at its default")
+    assert "augment: flip" in own and "momentum=0.9" in own and "batch_size" not in own
+    assert "batch_size: 256" in rest and "objective: classes" in rest
+
+
 def test_long_keys_can_be_broken_in_the_head_of_a_table_and_numbers_cannot(study, tmp_path, no_pdf):
     result, runs = study
     heads = re.findall(

@@ -7,7 +7,15 @@ import re
 import pytest
 
 from cnnlab.core.sinks import for_latex
-from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, text_of, with_unit
+from cnnlab.reports.contents.tables import (
+    IntervalEnds,
+    Table,
+    TableColumn,
+    interval_cells,
+    interval_columns,
+    text_of,
+    with_unit,
+)
 from cnnlab.reports.writing.tables import csv_of, latex_of, slug
 
 TABLE = Table(
@@ -65,7 +73,11 @@ def check_latex(text: str, columns: int) -> None:
         (0.93456, "share", False, "93.46"),
         (0.0123, "share", True, "+1.23"),
         (-0.0123, "share", True, "−1.23"),
-        (-0.00001, "share", True, "0.00"),
+        (-0.00001, "share", True, "−0.001"),
+        (-1e-14, "share", True, "0.00"),
+        (-0.04, "seconds", True, "−0.04"),
+        (0.04951, "p", False, "0.0495"),
+        (0.05, "p", False, "0.050"),
         (1234567, "count", False, "1,234,567"),
         (None, "share", False, "–"),
         (float("nan"), "number", False, "–"),
@@ -79,6 +91,23 @@ def check_latex(text: str, columns: int) -> None:
 )
 def test_numbers_are_written_for_people(value, kind, sign, text):
     assert text_of(value, kind, sign=sign) == text
+
+
+def test_both_ends_of_an_interval_have_the_digits_that_show_the_side_of_zero():
+    change = TableColumn("d", "difference", "seconds", True)
+    assert change.text(IntervalEnds(-0.004, 1.3)) == "−0.004 to +1.300"
+    assert change.text(IntervalEnds(-0.04, 1.3)) == "−0.04 to +1.30"
+    assert TableColumn("s", "seconds", "seconds").text(IntervalEnds(1.04, 12.3)) == "1.0 to 12.3"
+    assert TableColumn("a", "accuracy", "share", True).text(IntervalEnds(0.0, 0.5)) == "0.00 to +50.00"
+    assert TableColumn("e", "epochs", "count").text(IntervalEnds(2, 13)) == "2 to 13"
+
+
+def test_intervals_of_one_training_stand_in_a_column_of_their_own():
+    several, one = interval_columns("interval", "share")
+    assert several.label != one.label and "repeats" in several.label and "one training" in one.label
+    ends = IntervalEnds(0.1, 0.2)
+    assert interval_cells(ends, is_of_one=True) == (None, ends)
+    assert interval_cells(ends, is_of_one=False) == (ends, None)
 
 
 def test_units_stand_behind_numbers():

@@ -15,6 +15,8 @@ window.addEventListener("load", () => {
   }
   for (const drawing of document.querySelectorAll(".drawing svg")) {
     const outer = drawing.getBoundingClientRect();
+    // Of a figure with a wide form one of the two is shown.
+    if (!outer.width) continue;
     const scale = outer.width / drawing.viewBox.baseVal.width;
     const boxes = [...drawing.querySelectorAll("text")].map((text) => [text, text.getBoundingClientRect()]);
     boxes.forEach(([text, box], i) => {
@@ -30,6 +32,8 @@ window.addEventListener("load", () => {
       }
     });
   }
+  const drawn = (figure) => [...figure.querySelectorAll(".drawing svg")].filter((one) => one.getBoundingClientRect().width);
+  found.figures = [...document.querySelectorAll("figure")].map((figure) => drawn(figure).length);
   const table = document.querySelector("table.sortable");
   const column = [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.startsWith("test accuracy"));
   const values = () => [...table.tBodies[0].rows].map((row) => parseFloat(row.cells[column].dataset.value));

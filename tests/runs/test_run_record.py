@@ -69,13 +69,21 @@ def test_shown_in_a_notebook_with_its_texts_escaped(make_run: MakeRun) -> None:
     assert "accuracy 0.8750" in html and "3 epochs" in html
 
 
+def test_a_notebook_shows_what_was_set_and_folds_the_rest(make_run: MakeRun) -> None:
+    run = Run(make_run(info={"given": {"model": "tiny"}}))
+    html = run._repr_html_()
+    own, rest = html.split("at their default")
+    assert "model: tiny" in own and "epochs: 3" in rest and "model: tiny" not in rest
+    assert run.given == {"model": "tiny"} and Run(make_run(name="old")).given["epochs"] == 3
+
+
 def test_shown_on_a_line_and_on_several(make_run: MakeRun) -> None:
     run = Run(make_run())
     assert repr(run) == f"Run({run.name}: finished, 3 epochs, test accuracy 0.8750, loss 0.4000)"
     lines = str(run).splitlines()
-    assert lines[0] == f"run       {run.name}"
-    assert "          test accuracy 0.8750, loss 0.4000" in lines
-    assert "selected  epoch 2, by loss 0.3100" in lines and "time      12.5 s" in lines
+    assert lines[0] == f"run            {run.name}"
+    assert "               test accuracy 0.8750, loss 0.4000" in lines
+    assert "selected       epoch 2, by loss 0.3100" in lines and "training time  12.5 s" in lines
 
 
 def test_dictionary_of_a_run_is_plain_json(make_run: MakeRun) -> None:

@@ -50,7 +50,8 @@ def test_a_dot_that_is_a_value_is_no_full_stop():
         ("x=1 was good", "'is' is expected here, or 'and' or ','"),
         (
             "x=1 is good",
-            "one of better, worse, higher, lower, no different from, not different from, the best, significantly",
+            "one of better, worse, higher, lower, faster, slower, no different from, not different from, the best, the "
+            "fastest, significantly",
         ),
         (
             "x=1 is better than x=2 at least 2",

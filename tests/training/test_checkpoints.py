@@ -24,6 +24,7 @@ FULL = Counters(
     rows=[{"epoch": 1, "train_loss": 1 / 3, "validation_accuracy": 0.1}],
     seconds=1.5,
     epoch_seconds=0.25,
+    first_rate=0.1 / 3,
 )
 
 

@@ -42,7 +42,7 @@ def test_epochs_and_steps_count_on_over_phases(small_run: Trained) -> None:
     assert list(run.history["epoch"]) == [1, 2, 3, 4]
     assert list(run.history["step"]) == [3, 4, 6, 8]
     assert list(run.history["phase"]) == [1, 1, 2, 2]
-    assert list(run.history["learning_rate"]) == [0.1, 0.1, 0.2, 0.2]
+    assert list(run.history["learning_rate_end"]) == [0.1, 0.1, 0.2, 0.2]
     assert [record["step"] for record in run.live] == list(range(1, 9))
     assert [record["epoch"] for record in run.live] == [1, 1, 1, 2, 3, 3, 4, 4]
 
@@ -60,12 +60,15 @@ def test_a_schedule_runs_over_its_own_phase(small_run: Trained) -> None:
     linear = {"schedule": "linear", "optimizer": "sgd(lr=0.6)"}
     run = small_run(phases=[{"steps": 3, **linear}, {"steps": 2, **linear}])
     assert [record["learning_rate"] for record in run.live] == pytest.approx([0.6, 0.4, 0.2, 0.6, 0.3])
+    # An epoch has three steps, and the second phase less than one.
+    assert list(run.history["learning_rate_start"]) == pytest.approx([0.6, 0.6])
+    assert list(run.history["learning_rate_end"]) == pytest.approx([0.2, 0.3])
 
 
 def test_plateau_looks_at_the_epochs_of_its_own_phase(small_run: Trained) -> None:
     still = {"optimizer": "sgd(lr=1e-30)", "schedule": "plateau(factor=0.5, patience=1)"}
     run = small_run(phases=[{"epochs": 3, **still}, {"epochs": 3, **still}])
-    assert list(run.history["learning_rate"] / 1e-30) == pytest.approx([1, 1, 0.5, 1, 1, 0.5])
+    assert list(run.history["learning_rate_end"] / 1e-30) == pytest.approx([1, 1, 0.5, 1, 1, 0.5])
 
 
 def test_a_number_of_steps_may_end_within_an_epoch(small_run: Trained) -> None:

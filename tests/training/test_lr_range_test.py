@@ -84,5 +84,6 @@ def test_the_curve_is_drawn(tmp_path: Path) -> None:
     for name, start in (("curve.png", b"\x89PNG"), ("curve.pdf", b"%PDF"), ("deep/curve.svg", b"<?xml")):
         assert draw_lr_range_test(test, tmp_path / name).read_bytes().startswith(start)
     text = (tmp_path / "deep" / "curve.svg").read_text()
-    assert all(f">{word}<" in text for word in ("smoothed", f"suggestion {test.suggestion:g}", "learning rate"))
+    words = ("learning rate; dots: single steps, line: smoothed", f"suggestion {test.suggestion:g}")
+    assert all(f">{word}<" in text for word in words)
     assert test.to_dict()["rates"] == test.rates

@@ -161,7 +161,7 @@ def test_a_phase_changes_the_layers_that_it_trains_and_no_other(small_run: Train
     assert changed(after[1], after[2]) == {"bn1", "head"}
     assert changed(after[2], after[3]) == LAYERS
     # What is on record is the optimiser's rate, not that of one of the parts.
-    assert list(run.history["learning_rate"]) == [0.1, 0.1, 0.1]
+    assert list(run.history["learning_rate_end"]) == [0.1, 0.1, 0.1]
     assert run.recipe["phases"][0]["trainable"] == "head"
 
 

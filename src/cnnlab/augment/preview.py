@@ -1,6 +1,7 @@
 """What a pipeline does to pictures: the original, each operation alone, then all together."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -12,6 +13,9 @@ from cnnlab.augment.resampling import as_float
 from cnnlab.core.errors import UsageError
 
 _LONGEST = 28
+_LEAST_SHARE = 0.005
+"""What rounds to no percent is not told."""
+_TOGETHER, _ORIGINALS = "all together", "originals"
 
 
 @dataclass(frozen=True)
@@ -19,10 +23,25 @@ class Preview:
     """Rows of pictures, each row with its label.
 
     :param images: uint8, rows×N×H×W×C; the first row shows the originals, the last the whole pipeline.
+    :param shares: by the label of a row in which pictures are mixed N×N floats: how much of the target of each original
+        is in the target of each picture.
     """
 
     labels: tuple[str, ...]
     images: NDArray[np.uint8]
+    shares: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def mixture(self, label: str, place: int) -> str:
+        """What a picture of a row is made of, in words: ``72% + 28% of 3``, where originals are counted from 1.
+
+        Empty where the row mixes no pictures.
+        """
+        if label not in self.shares:
+            return ""
+        row = self.shares[label][place]
+        others = [other for other in np.argsort(-row) if other != place and row[other] >= _LEAST_SHARE]
+        parts = [f"{row[other]:.0%} of {other + 1}" for other in others]
+        return " + ".join([f"{row[place]:.0%}", *parts])
 
 
 def preview(
@@ -42,14 +61,19 @@ def preview(
         raise UsageError(f"only grey and colour pictures can be shown, and these have {channels} channels.")
     whole.check((channels, height, width), soft_targets=True)
     rows = [("original", images)]
+    shares: dict[str, NDArray[np.float64]] = {}
     for place, part in enumerate(whole.steps, 1):
         always = Pipeline([replace(part, operation=replace(part.operation, p=1.0))])
         # Another step for each, or all would draw the same numbers and be far off on the same pictures.
-        rows.append((_label(part), _apply(always, images, seed, epoch, step + place)))
+        changed, mixed = _apply(always, images, seed, epoch, step + place)
+        rows.append((_label(part), changed))
+        shares |= {_label(part): mixed} if always.mixes else {}
     if len(whole) > 1 and together:
-        rows.append(("all together", _apply(whole, images, seed, epoch, step)))
+        changed, mixed = _apply(whole, images, seed, epoch, step)
+        rows.append((_TOGETHER, changed))
+        shares |= {_TOGETHER: mixed} if whole.mixes else {}
     shown = torch.stack([_bytes(pixels) for _, pixels in rows]).permute(0, 1, 3, 4, 2)
-    return Preview(tuple(label for label, _ in rows), shown.numpy())
+    return Preview(tuple(label for label, _ in rows), shown.numpy(), shares)
 
 
 def _label(part: PipelineStep) -> str:
@@ -59,9 +83,11 @@ def _label(part: PipelineStep) -> str:
     return name if p == 1 or f"p={p:g}" in name else f"{name}\np = {p:g}"
 
 
-def _apply(part: Pipeline, images: Tensor, seed: int, epoch: int, step: int) -> Tensor:
-    changed, _ = part(images, {}, seed=seed, epoch=epoch, step=step, ids=torch.arange(len(images)))
-    return changed
+def _apply(part: Pipeline, images: Tensor, seed: int, epoch: int, step: int) -> tuple[Tensor, NDArray[np.float64]]:
+    """The pictures changed, and how much of each original is in the target of each, as of classes of their own."""
+    targets = {_ORIGINALS: torch.eye(len(images), dtype=torch.float64)}
+    changed, mixed = part(images, targets, seed=seed, epoch=epoch, step=step, ids=torch.arange(len(images)))
+    return changed, mixed[_ORIGINALS].numpy()
 
 
 def _bytes(images: Tensor) -> Tensor:

@@ -45,7 +45,8 @@ def demo(runs: Folder = Path("demo-runs"), quiet: Quiet = False, as_json: Json =
     write_comparison(comparison)
     output.heading("where it lies")
     output.facts([*((name, path) for name, path in images.items()), ("runs", runs)])
-    output.write(f"\nGo on from here: cnnlab runs show {trained[-1].folder.name} --runs {runs}")
+    with quietly(quiet):
+        output.advise("next", [f"cnnlab runs show {trained[-1].folder.name} --runs {runs}"])
 
 
 def _draw(runs: "Sequence[Run]", folder: Path) -> dict[str, Path]:

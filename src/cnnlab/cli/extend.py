@@ -44,7 +44,7 @@ def extend(
     keys = read_pairs([word for word in words if not word.startswith(_EPOCHS)], device=device, name=name)
     with quietly(quiet):
         longer = training.extend(run, epochs, runs=runs, data_dir=data_dir, offline=offline, **keys)
-    write_summary(longer, runs, as_json=as_json)
+        write_summary(longer, runs, as_json=as_json)
 
 
 def read_epochs(words: Sequence[str]) -> str:

@@ -65,9 +65,9 @@ def find_lr(
         test = training.find_lr(
             recipe, lowest=lowest, highest=highest, steps=steps, data_dir=data_dir, offline=offline, **keys
         )
-    out = out or _usual_place(training.Recipe.read(recipe, **keys))
-    is_there = out.exists()
-    draw_lr_range_test(test, out)
+        out = out or _usual_place(training.Recipe.read(recipe, **keys))
+        is_there = out.exists()
+        draw_lr_range_test(test, out)
     if as_json:
         output.write_json({**test.to_dict(), "image": str(out)})
         return
@@ -77,9 +77,10 @@ def find_lr(
             ("loss falls fastest at", f"{test.steepest:.2g}"),
             ("loss is about lowest from", f"{test.lowest:.2g}"),
             ("curve", f"{out} (an earlier one is replaced)" if is_there else out),
-            ("next", f"cnnlab train {shlex.join(words or [])} optimizer.lr={test.suggestion:g}"),
         ]
     )
+    with quietly(quiet):
+        output.advise("next", [f"cnnlab train {shlex.join(words or [])} optimizer.lr={test.suggestion:g}"])
 
 
 def _usual_place(recipe: "Recipe") -> Path:

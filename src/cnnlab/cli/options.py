@@ -67,7 +67,12 @@ DataDir = Annotated[
     ),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never try the network.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes; warnings and errors only.")]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="Results only: no progress, no notes, no advice; warnings and errors still come."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
 Again = Annotated[bool, typer.Option("--again", help="Train another run of a recipe that has one already.")]
 Name = Annotated[

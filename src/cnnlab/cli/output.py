@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from cnnlab.core.messages import is_quiet
+from cnnlab.core.number_text import MINUS, fixed, with_minus
 from cnnlab.core.sinks import for_terminal
 
 Row = Sequence[object]
@@ -43,6 +45,13 @@ def heading(text: str) -> None:
     Console().print(f"\n{for_terminal(text)}", style="bold", markup=False, highlight=False)
 
 
+def advise(label: str, commands: Sequence[str]) -> None:
+    """What can be done next, set off from what came before; nothing where only results are wanted."""
+    if not is_quiet():
+        print()
+        facts([(label, "\n".join(commands))])
+
+
 def facts(rows: Sequence[tuple[str, object]], indent: int = 0) -> None:
     """Labels and values under one another; rows without a value are left out."""
     shown = [(for_terminal(label), for_terminal(str(value))) for label, value in rows if value not in (None, "")]
@@ -74,7 +83,7 @@ def score(value: object) -> str:
     """A metric to four digits; nothing where there is none."""
     if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value):
         return ""
-    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
+    return fixed(value, 4) if abs(value) < 1000 else with_minus(f"{value:.4g}")
 
 
 def sure_score(value: object, interval: object = None) -> str:
@@ -86,7 +95,7 @@ def sure_score(value: object, interval: object = None) -> str:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else for_terminal(str(value))
+    return with_minus(f"{value:.4g}") if isinstance(value, float) else for_terminal(str(value))
 
 
 def _is_numeric(values: Sequence[object]) -> bool:
@@ -95,7 +104,7 @@ def _is_numeric(values: Sequence[object]) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(",", "").replace(".", "", 1).lstrip("-+").isdigit()
+    return text.replace(",", "").replace(".", "", 1).lstrip(f"+{MINUS}-").isdigit()
 
 
 def _plain(columns: Sequence[str], cells: Sequence[Sequence[str]], to_right: Sequence[bool]) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import Device, Json, ModelName, Offline, Quiet, Runs
+from cnnlab.core.number_text import counted, deciding_digits, fixed, with_minus
 
 if TYPE_CHECKING:
     from cnnlab.evaluation import ImagePredictions
@@ -55,7 +56,7 @@ def predict(
         output.write_json(result.to_dict() if out is None else {**_counts(result), "out": str(out)})
     elif out is not None:
         left_out = f", {len(result.unreadable):,} left out" if result.unreadable else ""
-        output.write(f"{len(result):,} picture{'' if len(result) == 1 else 's'} predicted{left_out}: {out}")
+        output.write(f"{counted(len(result), 'picture')} predicted{left_out}: {out}")
     else:
         _write(result)
 
@@ -69,8 +70,13 @@ def _write(result: "ImagePredictions") -> None:
     for name, column in result.columns.items():
         prefix = "" if len(result.columns) == 1 else f"{name} "
         titles.append(f"{prefix}predicted")
-        parts.append([value if isinstance(value, str) else f"{value:.6g}" for value in column.predicted])
+        parts.append([value if isinstance(value, str) else with_minus(f"{value:.6g}") for value in column.predicted])
         if len(column.confidence):
             titles.append(f"{prefix}confidence")
-            parts.append([f"{value:.3f}" for value in column.confidence])
+            parts.append([_share(float(value)) for value in column.confidence])
     output.table(titles, list(zip(*parts, strict=True)), names=2)
+
+
+def _share(value: float) -> str:
+    """Three digits, or as many as show that it is not certainty."""
+    return fixed(value, deciding_digits([value], [1.0], 3))

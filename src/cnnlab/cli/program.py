@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from cnnlab.cli.usage import explain
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
 from cnnlab.core.sinks import for_message, for_terminal
 
+_BEGAN = time.monotonic()
 FAILURE = 1
 INTERRUPTED = 130
 
@@ -49,6 +51,11 @@ class Program(TyperGroup):
 
     def _run(self, *args: Any, **extra: Any) -> Any:
         return super().main(*args, **{**extra, "standalone_mode": False})
+
+
+def seconds_so_far() -> float:
+    """Since the command began, whatever it was at."""
+    return time.monotonic() - _BEGAN
 
 
 def group(help: str) -> typer.Typer:

@@ -23,4 +23,4 @@ def resume(
 
     with quietly(quiet):
         finished = training.resume(run, runs=runs, data_dir=data_dir, offline=offline)
-    write_summary(finished, runs, as_json=as_json)
+        write_summary(finished, runs, as_json=as_json)

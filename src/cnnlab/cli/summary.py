@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
-from cnnlab.cli.runs.show import selected
+from cnnlab.cli.program import seconds_so_far
+from cnnlab.cli.runs.show import selected, training_time
 from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ def write_summary(run: "Run", runs: Path | None, *, as_json: bool) -> None:
         return
     rows: list[tuple[str, object]] = [("run", run.folder.name)]
     rows += [(split, _scores(run, split)) for split in ("validation", "test")]
-    rows += [("weights of", selected(run.info)), ("time", short_duration(run.info.get("seconds")))]
+    rows += [("weights of", selected(run.info)), ("training time", training_time(run.info))]
+    rows += [("this command", short_duration(seconds_so_far()))]
     rows += [("folder", run.folder)]
     output.facts(rows)
-    output.write()
-    output.facts([("next", "\n".join(_advice(run, runs)))])
+    output.advise("next", _advice(run, runs))
 
 
 def _scores(run: "Run", split: str) -> str:

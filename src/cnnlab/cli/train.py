@@ -34,4 +34,4 @@ def train(
     recipe, keys = read_words(words, device=device, name=name)
     with quietly(quiet):
         run = training.train(recipe, runs=runs, again=again, data_dir=data_dir, offline=offline, **keys)
-    write_summary(run, runs, as_json=as_json)
+        write_summary(run, runs, as_json=as_json)

@@ -1,9 +1,10 @@
-"""How a process takes memory: on large pages, and kept from one step to the next.
+"""How a process takes memory: on large pages, kept from one step to the next, and when it looks for what is not used.
 
 The system's allocator would give it back after each step and fetch it anew.
 """
 
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -64,3 +65,18 @@ def _glibc() -> ctypes.CDLL | None:
 def _set(library: ctypes.CDLL, values: dict[int, int]) -> None:
     for parameter, value in values.items():
         library.mallopt(parameter, value)
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """A block in which Python does not look for cycles.
+
+    Where thousands of records are made that all stay, it would look through all of them again and again.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

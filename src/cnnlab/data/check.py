@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.number_text import counted
 from cnnlab.data.cache import CacheEntry
 from cnnlab.data.cached_loading import inspect
 from cnnlab.data.dataset import Dataset
@@ -109,15 +110,15 @@ def _findings_of(split: str, part: ImageSet) -> Iterator[Finding]:
     copies = repeated(part)
     if copies:
         at_odds = _contradictions(part)
-        told = f", and {at_odds:,} pictures have copies with another target" if at_odds else ""
+        told = f", and {counted(at_odds, 'picture')} {_have(at_odds)} copies with another target" if at_odds else ""
         yield Finding(
             "warning" if at_odds else "info",
-            f"{split} holds {copies:,} exact copies of other pictures in it{told}.",
+            f"{split} holds {copies:,} exact cop{'y' if copies == 1 else 'ies'} of other pictures in it{told}.",
         )
     pixels = part.shape[1] * part.shape[2]
     uniform = int((part.moments[..., 1] * pixels == part.moments[..., 0] ** 2).all(1).sum())
     if uniform:
-        yield Finding("warning", f"{uniform:,} pictures of {split} are of one single colour.")
+        yield Finding("warning", f"{counted(uniform, 'picture')} of {split} {_are(uniform)} of one single colour.")
 
 
 def _balance(part: ImageSet, column: str, names: tuple[str, ...]) -> Iterator[Finding]:
@@ -155,7 +156,10 @@ def _contradictions(part: ImageSet) -> int:
 def _findings_across(dataset: Dataset) -> Iterator[Finding]:
     for (first, second), number in count_shared(dataset).items():
         remedy = " dedupe=true drops them from train." if first == "train" else ""
-        yield Finding("warning", f"{number:,} pictures of {first} are in {second} too, pixel by pixel.{remedy}")
+        yield Finding(
+            "warning",
+            f"{counted(number, 'picture')} of {first} {_are(number)} in {second} too, pixel by pixel.{remedy}",
+        )
     yield from _beyond_train(dataset)
     yield from _to_be_set_aside(dataset)
 
@@ -211,3 +215,11 @@ def _counts(part: ImageSet) -> dict[str, dict[str, int]]:
         column: dict(zip(names, part.targets[column].bincount(minlength=len(names)).tolist(), strict=True))
         for column, names in part.classes.items()
     }
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _have(count: int) -> str:
+    return "has" if count == 1 else "have"

@@ -7,6 +7,7 @@ from statistics import NormalDist, fmean, variance
 from typing import Any, Literal, TypeAlias
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.number_text import fixed
 from cnnlab.evaluation.student_t import checked_level, t_quantile, welch
 
 Chance: TypeAlias = Literal["pictures", "repeats", "repeats and pictures"]
@@ -48,7 +49,7 @@ class Interval:
         return replace(self, low=-self.high, high=-self.low)
 
     def __str__(self) -> str:
-        return f"{self.low:.{_DIGITS}f} to {self.high:.{_DIGITS}f}"
+        return f"{fixed(self.low, _DIGITS)} to {fixed(self.high, _DIGITS)}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON."""

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from cnnlab.core import metric_names
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.measurements import (
     WORD,
@@ -29,7 +30,6 @@ from cnnlab.core.measurements import (
     UnitName,
     measurement,
 )
-from cnnlab.objectives import metrics
 from cnnlab.runs import Run
 from cnnlab.runs.run_info import RunInfo
 
@@ -51,7 +51,7 @@ class ScoreMeasurement(Measurement):
         if name not in runs.score_names:
             return None
         split, _, inner = name.partition("_")
-        metric = Metric(name, name.replace("_", " "), metrics.unit(inner), runs.better(inner))
+        metric = Metric(name, name.replace("_", " "), metric_names.unit(inner), runs.better(inner))
         return Measure(metric, partial(score, split=split, metric=inner))
 
     def usual(self, runs: MeasuredRuns) -> Sequence[str]:
@@ -72,7 +72,7 @@ class GapMeasurement(Measurement):
         if not _has_gap(runs, inner):
             raise UsageError(f"there is no gap in {inner} here: it is not measured on both train and validation.")
         label = f"train-validation gap in {inner}"
-        metric = Metric("gap" if given is None else f"gap in {inner}", label, metrics.unit(inner), "lower")
+        metric = Metric("gap" if given is None else f"gap in {inner}", label, metric_names.unit(inner), "lower")
         return Measure(metric, partial(gap, metric=inner, better=runs.better(inner)))
 
     def usual(self, runs: MeasuredRuns) -> Sequence[str]:
@@ -129,7 +129,7 @@ class LevelMeasurement(Measurement):
             hint = suggestion(metric, runs.followed_names)
             raise UsageError(f"{name}: {metric} is not followed epoch by epoch. {hint}")
         level, inner = float(number) / (100 if percent else 1), metric.partition("_")[2]
-        if metrics.unit(inner) == "share" and not 0 <= level <= 1:
+        if metric_names.unit(inner) == "share" and not 0 <= level <= 1:
             raise UsageError(f"{name}: {metric} goes from 0% to 100%, so it never comes to {number}{percent}.")
         full, known_unit = f"{unit} to {level:g} {metric}", _PLAIN[unit][1]
         taken = partial(time_to_level, unit=unit, level=level, metric=metric, better=runs.better(inner))

@@ -1,11 +1,18 @@
 """How a metric is written for a person."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
+
+from cnnlab.core import metric_names
+from cnnlab.core.number_text import deciding_digits, fixed
 
 
 @dataclass(frozen=True)
 class Unit:
     """The unit in which differences of a metric are told.
+
+    Where the side of zero matters, as of a difference, or that of another level, as many digits are written as show it.
 
     :param name: in words, put after the number; empty for a bare number.
     :param scale: what a value is multiplied by.
@@ -20,24 +27,36 @@ class Unit:
 
     def text(self, value: float) -> str:
         """A size without its sign, as ``1.20 points``."""
-        return f"{self.number(abs(value))}{self._suffix}"
+        return f"{self.number(abs(value), against=(0.0,))}{self._suffix}"
 
     def signed(self, value: float) -> str:
         """A difference with its sign, as ``+1.20 points``."""
         return f"{self.number(value, sign=True)}{self._suffix}"
 
-    def number(self, value: float, *, sign: bool = False) -> str:
-        """The number alone; zero bears no sign."""
-        text = f"{value * self.scale:{'+' if sign else ''}.{self.digits}f}"
-        return text.lstrip("+-") if not text.strip("+-0.") else text
+    def number(self, value: float, *, sign: bool = False, against: Iterable[float] = ()) -> str:
+        """The number alone; zero bears no sign.
 
-    def value(self, value: float) -> str:
+        :param sign: whether it is a difference, whose side of zero matters.
+        :param against: other levels of which the side matters.
+        """
+        return fixed(value * self.scale, self._digits((value,), sign, against), sign=sign)
+
+    def range(self, low: float, high: float, *, sign: bool = False, against: Iterable[float] = ()) -> str:
+        """Both ends of an interval with equally many digits, as ``−0.04 to +0.31``; otherwise as :meth:`number`."""
+        digits = self._digits((low, high), sign, against)
+        return " to ".join(fixed(end * self.scale, digits, sign=sign) for end in (low, high))
+
+    def value(self, value: float, *, against: Iterable[float] = ()) -> str:
         """A value rather than a difference, as ``93.48%``."""
-        return f"{self.number(value)}{self._suffix if self.mark is None else self.mark}"
+        return f"{self.number(value, against=against)}{self._suffix if self.mark is None else self.mark}"
 
     @property
     def _suffix(self) -> str:
         return f" {self.name}" if self.name else ""
+
+    def _digits(self, values: Iterable[float], sign: bool, against: Iterable[float]) -> int:
+        levels = [level * self.scale for level in (*([0.0] if sign else []), *against)]
+        return deciding_digits([value * self.scale for value in values if isfinite(value)], levels, self.digits)
 
 
 POINTS = Unit("points", 100.0, 2, "%")
@@ -52,7 +71,4 @@ def unit_of(metric: str) -> Unit:
     """The unit for a metric by its name, such as ``test_accuracy``, ``validation.loss`` or ``seconds``."""
     if metric.endswith("seconds"):
         return SECONDS
-    # Comparing numbers needs no torch, which objectives do.
-    from cnnlab.objectives import metrics
-
-    return _UNITS.get(metrics.unit(metric), NUMBER)
+    return _UNITS.get(metric_names.unit(metric), NUMBER)

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.measurements import Direction
+from cnnlab.core.metric_names import better
 from cnnlab.core.registry import BoundCall, Registry
 from cnnlab.core.spec import Call, read_one
 from cnnlab.objectives.clock import Clock
 from cnnlab.objectives.columns import Columns, Targets, column_list
-from cnnlab.objectives.metrics import better
 from cnnlab.objectives.quantity import NumberHead
 
 objectives: Registry["Objective"] = Registry("objective", given=("columns",))

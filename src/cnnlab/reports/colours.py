@@ -1,4 +1,7 @@
-"""The colours of all figures."""
+"""The colours of all figures, and what tells things apart where there are more of them than colours."""
+
+from dataclasses import dataclass
+from typing import Any
 
 # Told apart by people who see colours otherwise too (Okabe and Ito, Color Universal Design, 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -9,3 +12,28 @@ GREY = "#8A8A8A"
 FAINT = "#DDDDDD"
 PAPER = "#FFFFFF"
 GOOD, BAD = "#007A5A", "#B34700"
+
+
+@dataclass(frozen=True)
+class Look:
+    """By what one of several things is known in all figures and tables.
+
+    :param marker: its shape, as matplotlib calls it; ``sign`` is the shape as a letter, ``shape`` its name on a page.
+    :param line: how a line of it is dashed, as matplotlib has it.
+    """
+
+    colour: str
+    marker: str = "o"
+    sign: str = "●"
+    shape: str = "round"
+    line: Any = "-"
+
+
+_SHAPES: tuple[tuple[str, str, str, Any], ...] = (
+    ("o", "●", "round", "-"),
+    ("s", "■", "square", (0, (6, 1.5))),
+    ("^", "▲", "triangle", (0, (1.6, 1.1))),
+)
+LOOKS = tuple(Look(colour, *shape) for shape in _SHAPES for colour in COLOURS[:-1])
+"""No two alike; the colours first, then again in other shapes."""
+BACKGROUND = Look(GREY)

@@ -7,7 +7,7 @@ from cnnlab.augment.preview import Preview
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import Confusion
 from cnnlab.models import NetworkSummary
-from cnnlab.reports.colours import COLOURS
+from cnnlab.reports.colours import LOOKS
 from cnnlab.reports.contents.curves import learning_curves, run_metrics
 from cnnlab.reports.contents.network_layout import lay_out_network
 from cnnlab.reports.contents.network_parts import network_parts
@@ -35,9 +35,9 @@ def draw_learning_curves(runs: Sequence[Run] | Mapping[str, Run], path: Path | s
         raise UsageError("learning curves are drawn of one run or more.")
     curves = [learning_curves(run, label) for label, run in named.items()]
     metrics = {metric.name: metric for run in named.values() for metric in run_metrics(run)}
-    colours = {curve.key: COLOURS[place % len(COLOURS)] for place, curve in enumerate(curves)}
+    looks = {curve.key: LOOKS[place % len(LOOKS)] for place, curve in enumerate(curves)}
     with style():
-        return save_figure(draw_curves(curves, list(metrics.values()), colours, title), path)
+        return save_figure(draw_curves(curves, list(metrics.values()), looks, title), path)
 
 
 def draw_confusion(matrices: Confusion | Mapping[str, Confusion], path: Path | str) -> Path:

@@ -13,7 +13,7 @@ from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.standalone_runs import result_of_runs
 from cnnlab.reports.contents.tables import Table
 from cnnlab.reports.figures.mistakes import draw_mistakes
-from cnnlab.reports.figures.style import style
+from cnnlab.reports.figures.style import style, wide
 from cnnlab.reports.sections import Section, sections_of
 from cnnlab.reports.writing.page import has_images, page
 from cnnlab.reports.writing.svg import pdf_of, svg_of
@@ -71,12 +71,15 @@ def _write(subject: ReportSubject, out_dir: Path) -> Path:
         for section in parts
         for figure in section.figures
     }
+    drawn_wide = {
+        section.figures[0].key: _draw_wide(section.figures[0].draw) for section in parts if len(section.figures) == 1
+    }
     for section in parts:
         if section.gallery and has_images(section.gallery):
             _draw(section.key, partial(draw_mistakes, section.gallery), folder / "figures")
     _write_tables(parts, folder / "tables")
     _write_recipes(origin, folder)
-    text = page(subject, parts, origin, drawn, FILES)
+    text = page(subject, parts, origin, drawn, drawn_wide, FILES)
     write_text(out_dir / PAGE, text)
     return out_dir / PAGE
 
@@ -89,6 +92,12 @@ def _draw(key: str, draw: "Callable[[], Figure]", folder: Path) -> str:
     write_text(folder / f"{slug(key)}.svg", svg)
     write_bytes(folder / f"{slug(key)}.pdf", pdf_of(figure))
     return svg
+
+
+def _draw_wide(draw: "Callable[[], Figure]") -> str:
+    """A figure that stands by itself, as wide as a page on a large screen."""
+    with style(), wide():
+        return svg_of(draw())
 
 
 def _write_tables(parts: Sequence[Section], folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from cnnlab.runs.comparison import RunComparison
 from cnnlab.runs.environment import environment
+from cnnlab.runs.filter_language import sort_runs
 from cnnlab.runs.predictions import Predictions
 from cnnlab.runs.run import Run
 from cnnlab.runs.scores import Scores
@@ -17,5 +18,6 @@ __all__ = [
     "RunWriter",
     "Scores",
     "environment",
+    "sort_runs",
     "store_at",
 ]

@@ -23,6 +23,7 @@
                      they were in the cache
 ``environment``      ``{python, platform, processor, cores, cnnlab, torch, numpy, code}``; see :func:`environment`
 ``data``             ``{name, digest, sizes, notes}``
+``given``            of the recipe what is not at its default, specs in short
 ``parent``           the run whose weights it started from
 ``warnings``         texts, in the order they came up
 ``reason``           why it failed
@@ -53,6 +54,8 @@ LAST = "last.safetensors"
 """The weights of the last epoch, where another was selected."""
 SNAPSHOTS = "snapshots"
 PREDICTIONS = "predictions"
+STUDIES = "studies"
+"""The folder beside the runs of a store in which its studies lie, each under its name."""
 STATUSES = ("unfinished", "finished", "failed")
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.core import hooks, yaml
 from cnnlab.core.durations import short_duration
 from cnnlab.core.errors import ModelFileError, UsageError, suggestion
+from cnnlab.core.number_text import fixed
 from cnnlab.runs import record
 from cnnlab.runs.history import read_history
 from cnnlab.runs.lock import is_locked
 from cnnlab.runs.predictions import Predictions, check_split
 from cnnlab.runs.run_info import RunInfo
 from cnnlab.runs.step_log import read_step_log
+from cnnlab.runs.writer import ending
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +51,12 @@ class Run(RunInfo):
     def is_running(self) -> bool:
         """Whether a process is at work on it just now, read off the run's lock."""
         return is_locked(self.folder)
+
+    @property
+    def study(self) -> str | None:
+        """The study that trained it: the one beside it whose name was given to it; None where there is none."""
+        name = self.name.removesuffix(ending(self.digest, self.repeat))
+        return name if (self.folder.parent / record.STUDIES / name).is_dir() else None
 
     @property
     def history(self) -> "pd.DataFrame":
@@ -138,18 +146,28 @@ class Run(RunInfo):
     def _repr_html_(self) -> str:
         left = 'style="text-align: left"'
         facts = "".join(f"<tr><th {left}>{escape(a)}</th><td {left}>{escape(b)}</td></tr>" for a, b in _facts(self))
-        recipe = escape(yaml.dump(record.json_value(self.recipe)).strip())
-        return f"<table>{facts}</table><details><summary>recipe</summary><pre>{recipe}</pre></details>"
+        own, whole = self.given, self.recipe
+        rest = {key: value for key, value in whole.items() if key not in own}
+        parts = [("recipe", own), *([("at their default", rest)] if rest else [])]
+        folded = "".join(
+            f"<details><summary>{title}</summary><pre>{escape(yaml.dump(record.json_value(part)).strip())}</pre></details>"
+            for title, part in parts
+        )
+        return f"<table>{facts}</table>{folded}"
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     """What a person wants to know of a run at a glance: label and value."""
-    info, recipe = run.info, run.recipe
+    info, recipe = run.info, run.given
     rows = [("run", run.name), ("status", _status(run, info))]
     rows += [
         (key, str(recipe[key])) for key in ("data", "model", "augment", "optimizer", "schedule") if recipe.get(key)
     ]
-    rows += [("epochs", _epochs(info)), ("selected", _selected(info)), ("time", short_duration(info.get("seconds")))]
+    rows += [
+        ("epochs", _epochs(info)),
+        ("selected", _selected(info)),
+        ("training time", short_duration(info.get("seconds"))),
+    ]
     rows += [("scores" if place == 0 else "", line) for place, line in enumerate(_score_lines(info))]
     rows += [("warning", text) for text in info.get("warnings") or []]
     rows.append(("folder", str(run.folder)))
@@ -185,4 +203,4 @@ def _score_lines(info: Mapping[str, Any]) -> list[str]:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.{_DIGITS}f}" if isinstance(value, float) else str(value)
+    return fixed(value, _DIGITS) if isinstance(value, float) else str(value)

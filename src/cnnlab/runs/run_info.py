@@ -24,9 +24,19 @@ class RunInfo(ABC):
         """The recipe, as ``recipe.yaml`` holds it."""
 
     @property
+    def given(self) -> dict[str, Any]:
+        """Of the recipe what is not at its default, specs in short; of runs without such a record the whole recipe."""
+        return dict(self.info.get("given") or self.recipe)
+
+    @property
     @abstractmethod
     def is_running(self) -> bool:
         """Whether a process is at work on the run, read off its lock."""
+
+    @property
+    @abstractmethod
+    def study(self) -> str | None:
+        """The study that trained it: the one beside it whose name was given to it; None where there is none."""
 
     @property
     def name(self) -> str:

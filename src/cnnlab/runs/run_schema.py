@@ -84,6 +84,7 @@ class RunRecord(_Facts):
     kernels_build: _Build | None = None
     environment: _Environment | None = None
     data: _Data | None = None
+    given: dict[str, Any] | None = None
     parent: Any = None
     warnings: list[str] | None = None
     reason: str | None = None

@@ -13,6 +13,7 @@ from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError, sugge
 from cnnlab.core.hooks import opener
 from cnnlab.runs import record
 from cnnlab.runs.comparison import RunComparison, side_by_side
+from cnnlab.runs.filter_language import chosen, read_filter
 from cnnlab.runs.index import Index, IndexEntry
 from cnnlab.runs.keys import MISSING, lookup
 from cnnlab.runs.lock import RunLock, is_locked, who
@@ -39,9 +40,9 @@ class RunSummary(RunInfo):
     ``status`` is ``damaged`` for a run whose ``run.json`` cannot be read; ``info["reason"]`` says why.
     """
 
-    def __init__(self, folder: Path, entry: IndexEntry, is_running: bool) -> None:
+    def __init__(self, folder: Path, entry: IndexEntry, is_running: bool, study: str | None = None) -> None:
         self.folder = folder
-        self._entry, self._is_running = entry, is_running
+        self._entry, self._is_running, self._study = entry, is_running, study
 
     @property
     def info(self) -> dict[str, Any]:
@@ -57,6 +58,11 @@ class RunSummary(RunInfo):
     def is_running(self) -> bool:
         """Whether a process was at work on it when it was listed."""
         return self._is_running
+
+    @property
+    def study(self) -> str | None:
+        """The study that trained it: the one of its store whose name was given to it; None where there is none."""
+        return self._study
 
     @property
     def run(self) -> Run:
@@ -94,8 +100,8 @@ class RunStore:
         """Every run, the one started last first."""
         if not self._is_clean:
             self.clean()
-        entries = self._index.entries(recipes=True)
-        return [RunSummary(self.root / entry.folder, entry, is_locked(self.root / entry.folder)) for entry in entries]
+        studies = {path.name for path in (self.root / record.STUDIES).glob("*")}
+        return [self._summary(entry, studies) for entry in self._index.entries(recipes=True)]
 
     def find(self, name: str | Path | RunInfo) -> Run:
         """The run meant by ``name``.
@@ -124,14 +130,18 @@ class RunStore:
         entries.sort(key=lambda entry: (entry.info.get("repeat") or 1, entry.order))
         return [Run(self.root / entry.folder) for entry in entries]
 
-    def filter(self, **keys: Any) -> Sequence[RunSummary]:
-        """The runs whose recipe holds all of these values under these dotted keys, the one started last first.
+    def filter(self, *conditions: str, **keys: Any) -> Sequence[RunSummary]:
+        """The runs that fit all of these conditions and have all of these values, the one started last first.
 
-        ``filter(epochs=15, **{"model.name": "vgg-like", "augment[0].p": 0.5})`` looks into spec strings too.
+        ``filter("model~vgg", "test_accuracy>=90%", epochs=15)``
 
+        :param conditions: in the words of :mod:`cnnlab.runs.filter_language`; what fits is ordered by
+            :func:`~cnnlab.runs.filter_language.sort_runs`.
+        :param keys: values of the recipe as they are, by dotted key: ``**{"augment[0].p": 0.5}`` looks into spec
+            strings too.
         :raises UsageError: when no run has such a key.
         """
-        summaries = self.list()
+        summaries = chosen(self.list(), read_filter(conditions))
         values_of_runs = [{key: lookup(summary.recipe, key) for key in keys} for summary in summaries]
         for key in keys:
             if summaries and all(values[key] is MISSING for values in values_of_runs):
@@ -237,6 +247,10 @@ class RunStore:
 
     def __repr__(self) -> str:
         return f"RunStore({str(self.root)!r})"
+
+    def _summary(self, entry: IndexEntry, studies: set[str]) -> RunSummary:
+        folder, name = self.root / entry.folder, _given_name(entry)
+        return RunSummary(folder, entry, is_locked(folder), name if name in studies else None)
 
     def _own(self, folder: Path) -> Path:
         """``folder``, if it is one of this store's runs: what merely holds a ``run.json`` is somebody's own."""

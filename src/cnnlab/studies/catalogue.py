@@ -9,9 +9,8 @@ from pathlib import Path
 from cnnlab.core import yaml
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
 from cnnlab.core.packaged import packaged
+from cnnlab.runs.record import STUDIES
 
-STUDIES = "studies"
-"""The folder under that of the runs where studies lie."""
 STUDY = "study.yaml"
 
 

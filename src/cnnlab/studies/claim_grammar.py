@@ -2,12 +2,13 @@
 
 ::
 
-    claim     := setting "is" ["significantly"] ("better" | "worse" | "higher" | "lower") "than" setting
+    claim     := setting "is" ["significantly"] relation "than" setting
                      ["on" metric] ["by at least" amount]      (these two in either order)
                | setting "is no different from" setting ["on" metric] ["within" amount]      (likewise)
-               | setting "is the best" ["on" metric]
+               | setting "is the" ("best" | "fastest") ["on" metric]
                | ["the"] "best" metric "is" bound amount
                | metric ("of" | "with") setting "is" bound amount
+    relation  := "better" | "worse" | "higher" | "lower" | "faster" | "slower"
     setting   := axis "=" value (("and" | ",") axis "=" value)* | "the baseline"
     bound     := "at least" | "at most" | "above" | "below"
     amount    := number ["points" | "%" | "s" | "seconds" | "minutes" | "epochs"]
@@ -16,7 +17,8 @@
 A value is quoted, or runs to the next space or comma outside parentheses. It names whatever means the same:
 ``optimizer='sgd(0.1)'`` is the setting that the file calls ``sgd(lr=0.1)``. A setting that names only some axes stands
 for all settings that fit, each compared with its counterpart. Of shares such as accuracies, a point is 0.01.
-Without ``on``, a claim is about the metric the study is judged by. A full stop may end it.
+Without ``on``, a claim is about the metric the study is judged by, and one of faster, slower or fastest about the
+training time. Times are compared only where each run was timed alone on one machine. A full stop may end it.
 """
 
 import re
@@ -27,10 +29,10 @@ from typing import Literal, TypeVar
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.measurements import name_pattern
 
-Relation = Literal["better", "worse", "higher", "lower"]
+Relation = Literal["better", "worse", "higher", "lower", "faster", "slower"]
 BoundWord = Literal["at least", "at most", "above", "below"]
 W = TypeVar("W", bound=str)
-_RELATIONS: tuple[Relation, ...] = ("better", "worse", "higher", "lower")
+_RELATIONS: tuple[Relation, ...] = ("better", "worse", "higher", "lower", "faster", "slower")
 _BOUNDS: tuple[BoundWord, ...] = ("at least", "at most", "above", "below")
 _UNITS = {
     "percentage points": "points",
@@ -52,8 +54,9 @@ _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _FULL_STOP = re.compile(r"(?<=[^\s=./])\s*\.$")
 _SETTING = "a setting is expected here, such as augment='flip', or the baseline"
 _FORMS = (
-    "A claim is one of: SETTING is better than SETTING [on METRIC] [by at least AMOUNT]; SETTING is no different from "
-    "SETTING [on METRIC] [within AMOUNT]; SETTING is the best [on METRIC]; the best METRIC is at least AMOUNT; METRIC "
+    "A claim is one of: SETTING is better than SETTING [on METRIC] [by at least AMOUNT], or worse, higher, lower, "
+    "faster or slower; SETTING is no different from SETTING [on METRIC] [within AMOUNT]; SETTING is the best (or the "
+    "fastest) [on METRIC]; the best METRIC is at least AMOUNT; METRIC "
     "of SETTING is above AMOUNT. A setting is written augment='flip', or the baseline."
 )
 
@@ -76,7 +79,7 @@ class ChosenSettings:
 
 @dataclass(frozen=True)
 class ComparisonClaim:
-    """One setting is better, worse, higher or lower than another."""
+    """One setting is better, worse, higher, lower, faster or slower than another."""
 
     text: str
     left: ChosenSettings
@@ -84,6 +87,11 @@ class ComparisonClaim:
     right: ChosenSettings
     metric: str | None
     margin: Amount | None = None
+
+    @property
+    def is_of_time(self) -> bool:
+        """Whether it is about how long something takes."""
+        return self.relation in ("faster", "slower")
 
 
 @dataclass(frozen=True)
@@ -99,11 +107,12 @@ class NoDifferenceClaim:
 
 @dataclass(frozen=True)
 class BestClaim:
-    """One setting is better than every other."""
+    """One setting is better than every other, or faster."""
 
     text: str
     setting: ChosenSettings
     metric: str | None
+    is_of_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,6 +162,8 @@ class _Reader:
             return NoDifferenceClaim(self.said, left, self.setting(), *self.terms("within"))
         if self.take("the best"):
             return BestClaim(self.said, left, self.on())
+        if self.take("the fastest"):
+            return BestClaim(self.said, left, self.on(), is_of_time=True)
         self.take("significantly")
         relation = self.one_of(_RELATIONS)
         self.expect("than")

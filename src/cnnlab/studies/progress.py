@@ -8,6 +8,7 @@ from typing import Any
 from cnnlab.core.durations import clock_text
 from cnnlab.core.measurements import Metric
 from cnnlab.core.messages import bar_console, note, shows_bars
+from cnnlab.core.number_text import fixed
 from cnnlab.core.sinks import for_terminal
 from cnnlab.studies.execution.scheduler import TrialTask
 from cnnlab.studies.result import Trial
@@ -93,7 +94,7 @@ class StudyProgress:
         self.done += 1
         self._settled += row.share_trained if row.epochs else 1.0
         value = trial.metrics.get(metric.name)
-        outcome = f"{metric.label} {value:.4f}" if value is not None else (trial.reason or trial.status)
+        outcome = f"{metric.label} {fixed(value, 4)}" if value is not None else (trial.reason or trial.status)
         left = self.seconds_left()
         rest = "" if left is None or self.done >= self.total else f"  {clock_text(left)} left"
         what = f"{row.task.setting.label}, seed {row.task.seed}"
@@ -157,7 +158,7 @@ def _cells(row: _Row) -> list[Any]:
         Text(for_terminal(row.task.setting.label)),
         str(row.task.seed),
         f"{row.epoch}/{row.epochs}",
-        "" if name is None else f"{name.replace('_', ' ')} {row.facts[name]:.4f}",
+        "" if name is None else f"{name.replace('_', ' ')} {fixed(row.facts[name], 4)}",
         "" if speed is None else f"{speed:,.0f}",
         "" if left is None else clock_text(left),
     ]

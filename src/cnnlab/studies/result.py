@@ -224,12 +224,14 @@ class Claim:
     :param text: as the study file has it.
     :param why: the verdict's reason in one sentence, with its numbers.
     :param numbers: those numbers by name.
+    :param settings: keys of the settings that it is about.
     """
 
     text: str
     verdict: ClaimVerdict
     why: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from cnnlab.core import memory
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.measurements import Measure, read_measure, usual_names
 from cnnlab.core.messages import warn
+from cnnlab.core.number_text import counted
 from cnnlab.runs import Run, store_at
 from cnnlab.studies.analysis import Analysis
 from cnnlab.studies.catalogue import find_study, study_folder
@@ -173,7 +174,8 @@ class Study:
 
     def __repr__(self) -> str:
         return (
-            f"Study({self.name}: {len(self.study_settings.settings)} settings × {len(self.study_settings.seeds)} seeds)"
+            f"Study({self.name}: {counted(len(self.study_settings.settings), 'setting')} × "
+            f"{counted(len(self.study_settings.seeds), 'seed')})"
         )
 
     @cached_property

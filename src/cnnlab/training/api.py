@@ -9,6 +9,7 @@ from cnnlab import models
 from cnnlab.core import memory
 from cnnlab.core.errors import RunBusyError, StorageError, UsageError
 from cnnlab.core.messages import announcing, note, warn
+from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier
@@ -21,6 +22,7 @@ from cnnlab.training.phases import without_effect
 from cnnlab.training.prepare import TrainingSetup, build_classifier, prepare, read_setup
 from cnnlab.training.python_objects import extract_objects
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.short_recipe import given
 from cnnlab.training.signals import Interrupted, catching_signals
 
 Callback = Callable[[EpochEnd], object]
@@ -154,7 +156,8 @@ def _more_epochs(parent: Run, epochs: int | str) -> int:
     more = int(text) if text.startswith("+") else int(text) - done
     if more < 1:
         raise UsageError(
-            f"{parent.name} has {done} epochs already; epochs={epochs} adds none. Write epochs=+3 for three more."
+            f"{parent.name} has {counted(done, 'epoch')} already; epochs={epochs} adds none. Write epochs=+3 for three "
+            "more."
         )
     return more
 
@@ -178,6 +181,7 @@ def _start(setup: TrainingSetup, store: RunStore, *, repeat: int, callbacks: Seq
             "environment": environment(),
             "data": _facts(setup.dataset),
             "parent": recipe.parent,
+            "given": given(recipe.to_dict()),
         }
         | ({"kernels_build": models.kernels_build_record()} if execution.kernels == "native" else {})
         | ({} if setup.start is None else {"weights": setup.start.record(recipe, classifier)}),

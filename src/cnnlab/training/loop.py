@@ -150,6 +150,7 @@ class Trainer:
         counters = self.counters
         finished = counters.epoch - phase.span.first_epoch
         phase.set_rate(counters.step, self.best.values[-finished:] if finished else [])
+        counters.first_rate = phase.rate if counters.first_rate is None else counters.first_rate
         outcome = phase.take(batch, StepKey(self.recipe.seed, epoch, counters.in_epoch), self._note_split)
         if self.average is not None:
             self.average.update(self.classifier, counters.step + 1)
@@ -217,7 +218,7 @@ class Trainer:
         samples, seconds = counters.sums["samples"], counters.epoch_seconds
         row: dict[str, Any] = {"epoch": epoch + 1, "step": counters.step}
         row |= {"phase": phase.span.number} if len(self.setup.plan.spans) > 1 else {}
-        row |= {"learning_rate": phase.rate}
+        row |= {"learning_rate_start": counters.first_rate, "learning_rate_end": phase.rate}
         row |= {f"train_{key}": value / samples for key, value in counters.sums.items() if key != "samples"}
         row |= {f"validation_{key}": value for key, value in validation.items()}
         return row | {"seconds": seconds, "images_per_second": samples / max(seconds, 1e-9)}

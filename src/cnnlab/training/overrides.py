@@ -7,6 +7,7 @@ from typing import Any
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import SpecError, UsageError
+from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, format_calls, read, read_value
 from cnnlab.training.recipe_specs import SPECS, parse_spec
@@ -104,7 +105,9 @@ def _reach_phase(
 ) -> None:
     phases = list(content.get("phases") or ())
     if number >= len(phases):
-        raise UsageError(f"{path}: the recipe has {len(phases)} phases, numbered from 0; there is no [{number}].")
+        raise UsageError(
+            f"{path}: the recipe has {counted(len(phases), 'phase')}, numbered from 0; there is no [{number}]."
+        )
     # What a phase leaves open is the recipe's.
     phases[number] = override(dict(phases[number]), keys, {**defaults, **content})
     content["phases"] = phases
@@ -117,7 +120,7 @@ def _place(path: str, key: str, calls: list[Call], index: str | None) -> int:
         raise UsageError(f"{path}: {key} is {len(calls)} specs joined by |; say which, as in {key}[0].")
     place = int(index or 0)
     if place >= len(calls):
-        raise UsageError(f"{path}: {key} has {len(calls)} specs, numbered from 0; there is no [{place}].")
+        raise UsageError(f"{path}: {key} has {counted(len(calls), 'spec')}, numbered from 0; there is no [{place}].")
     return place
 
 

@@ -97,13 +97,13 @@ def _late_in(span: PhaseSpan, what: str) -> Iterator[str]:
     warmup = getattr(schedule, "warmup", 0.0)
     if warmup >= lasts:
         yield (
-            f"the warm-up of schedule={span.phase.schedule} takes {warmup:g} epochs and {what} {lasts:.3g}, so the "
-            "rate never comes up to that of the optimizer. Shorten the warm-up, or train longer."
+            f"the warm-up of schedule={span.phase.schedule} lasts until epoch {warmup:g} and {what} until {lasts:.3g}, "
+            "so the rate never comes up to that of the optimizer. Shorten the warm-up, or train longer."
         )
     elif isinstance(schedule, StepSchedule):
         late = [epoch for epoch in schedule.at or (schedule.every,) if warmup + epoch >= lasts]
         if late:
             yield (
                 f"schedule={span.phase.schedule} is to lower the rate after epoch {', '.join(map(str, late))}, and "
-                f"{what} takes {lasts:.3g} epochs, so it does not. Give earlier epochs, or train longer."
+                f"{what} ends after {lasts:.3g}, so it does not. Give earlier epochs, or train longer."
             )

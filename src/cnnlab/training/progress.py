@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnlab.core.durations import clock_text
 from cnnlab.core.messages import announcing, bar_console, note, shows_bars
+from cnnlab.core.number_text import fixed
 from cnnlab.core.sinks import for_terminal
 from cnnlab.training.phases import PhasePlan
 from cnnlab.training.state import Counters
@@ -78,5 +79,5 @@ class Display:
         """Says how an epoch ended."""
         keys = [f"{split}_{metric}" for split in ("train", "validation") for metric in self.metrics]
         measured = [key for key in keys if key in row]
-        facts = "  ".join(f"{key.replace('_', ' ')} {row[key]:.4f}" for key in measured)
+        facts = "  ".join(f"{key.replace('_', ' ')} {fixed(row[key], 4)}" for key in measured)
         note(f"epoch {row['epoch']:>3}/{self.plan.end}  {facts}  {row['images_per_second']:,.0f} images/s")

@@ -13,6 +13,7 @@ class Counters:
     :param in_epoch: steps done of the epoch under way.
     :param sums: running sums over the samples of the epoch under way, ``samples`` among them.
     :param rows: of the history, one an epoch.
+    :param first_rate: the learning rate of the first step of the epoch under way; None before that.
     :param seconds: time spent in training so far, all attempts together.
     :param epoch_seconds: likewise, of the epoch under way.
     """
@@ -22,6 +23,7 @@ class Counters:
     in_epoch: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    first_rate: float | None = None
     seconds: float = 0.0
     epoch_seconds: float = 0.0
 
@@ -35,7 +37,7 @@ class Counters:
         self.rows.append(row)
         self.epoch, self.in_epoch = row["epoch"], 0
         self.seconds += self.epoch_seconds
-        self.sums, self.epoch_seconds = {}, 0.0
+        self.sums, self.epoch_seconds, self.first_rate = {}, 0.0, None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

@@ -60,7 +60,7 @@ def test_folder_that_holds_everything_is_entered() -> None:
 def test_root_may_be_given() -> None:
     arranged = layout("PetImages/Cat/1.png", "PetImages/Dog/1.png", "extra/2.png", root="PetImages/")
     assert arranged.classes == ("Cat", "Dog")
-    assert arranged.notes == ("1 pictures outside PetImages were passed over: extra/2.png.",)
+    assert arranged.notes == ("1 picture outside PetImages was passed over: extra/2.png.",)
 
 
 def test_class_missing_from_a_split_is_warned_of() -> None:

@@ -324,7 +324,7 @@ def test_settings_that_were_not_compared_say_so() -> None:
 
 def test_the_unit_is_that_of_the_words() -> None:
     difference = compare_settings(table(), baseline="a", unit=NUMBER).between("d", "a")
-    assert difference.sentence.startswith("d is worse than a (-0.0")
+    assert difference.sentence.startswith("d is worse than a (−0.0")
     assert "points" not in difference.sentence
 
 

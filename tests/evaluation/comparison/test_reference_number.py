@@ -102,9 +102,13 @@ def test_units_go_by_the_name_of_the_metric(metric: str, unit: object) -> None:
 
 def test_numbers_are_written_in_their_unit() -> None:
     assert POINTS.signed(0.012) == "+1.20 points"
-    assert POINTS.signed(-0.00001) == "0.00 points"
+    assert POINTS.signed(-0.00001) == "−0.001 points"
+    assert POINTS.signed(-1e-15) == "0.00 points"
+    assert SECONDS.range(-0.04, 0.31, sign=True) == "−0.04 to +0.31"
+    assert POINTS.range(0.899996, 0.95, against=(0.9,)) == "89.9996 to 95.0000"
+    assert POINTS.range(0.8, 0.95, against=(0.9,)) == "80.00 to 95.00"
     assert POINTS.text(-0.012) == "1.20 points"
-    assert NUMBER.signed(-0.5) == "-0.5000"
+    assert NUMBER.signed(-0.5) == "−0.5000"
     assert SECONDS.text(12.34) == "12.3 s"
     assert POINTS.value(0.9348) == "93.48%"
     assert SECONDS.value(12.34) == "12.3 s"

@@ -176,6 +176,34 @@ def test_of_times_the_shorter_is_the_better():
     assert verdict("augment=none is higher than augment=flip", times, metric=SECONDS).verdict == "contradicted"
 
 
+def test_faster_and_slower_are_of_the_training_time_unless_another_is_named():
+    times = ((10.0, 11.0, 10.0, 12.0, 11.0), (20.0, 21.0, 21.0, 22.0, 20.0))
+    claim = read_claim("augment=none is faster than augment=flip by at least 5 seconds")
+    assert isinstance(claim, ComparisonClaim) and (claim.relation, claim.metric) == ("faster", None)
+    for text, expected in {
+        "augment=none is faster than augment=flip": "supported",
+        "augment=none is slower than augment=flip": "contradicted",
+        "augment=flip is slower than augment=none by at least 5 s": "supported",
+        "augment=none is the fastest": "supported",
+    }.items():
+        assert verdict(text, times, metric=SECONDS).verdict == expected
+    speed = Metric("images_per_second", "images per second", "images/s", "higher")
+    rates = tuple(tuple(1000 / time for time in row) for row in times)
+    text = "augment=none is faster than augment=flip on images_per_second"
+    assert verdict(text, rates, metric=speed).verdict == "supported"
+
+
+@pytest.mark.parametrize("claim", ["augment=none is faster than augment=flip", "augment=none is the fastest"])
+def test_what_is_no_time_is_neither_faster_nor_the_fastest(claim):
+    with pytest.raises(UsageError, match="test_accuracy is no time"):
+        verdict(f"{claim} on test_accuracy", (LOW, HIGH))
+
+
+def test_a_verdict_names_the_settings_that_it_is_about():
+    assert verdict("augment=flip is better than augment=none", (LOW, HIGH)).settings == ("s1", "s0")
+    assert verdict("the best test_accuracy is at least 0.7", (LOW, HIGH)).settings == ()
+
+
 def test_a_clock_is_held_to_minutes_and_seconds():
     errors = ((1.8, 1.9, 2.0, 1.9, 1.9), (11.0, 12.0, 11.5, 11.0, 12.0))
     close = verdict("test_clock_mean_error of augment=none is below 3 minutes", errors, metric=CLOCK)
@@ -263,7 +291,7 @@ def test_a_verdict_calls_settings_as_the_claim_does(word):
     assert found.why.startswith(f"augment={word} is better than augment=none (+10.00 points, ")
     assert found.why.endswith(". Over 2 pairs of settings.")
     again = verdict(f"augment=none is worse than augment={word}", (HIGH, HIGH, LOW, LOW), {**vary, **named})
-    assert again.why.startswith(f"augment=none is worse than augment={word} (-10.00 points, ")
+    assert again.why.startswith(f"augment=none is worse than augment={word} (−10.00 points, ")
 
 
 def test_names_that_are_parts_of_others_stand_whole_in_a_verdict_over_several_pairs():

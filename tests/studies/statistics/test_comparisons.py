@@ -122,6 +122,8 @@ def test_training_times_are_compared_only_where_each_run_was_timed_alone():
     assert alone.claims[0].verdict == "contradicted"
     assert alone.table.why.endswith("Each run was timed alone on one machine.")
     why = "training times are compared only where each run was timed alone on one machine, and here some were not"
+    quicker = judged("augment=none is faster than augment=flip", rows, metric=SECONDS, untimed=why)
+    assert quicker.verdict == "undecided" and why in quicker.why
     shared = KnownStudy(rows, claim, metric=SECONDS, untimed=why)
     assert shared.claims[0].verdict == "undecided" and why in shared.claims[0].why
     assert shared.table.comparisons[0].verdict == "untested"

@@ -8,6 +8,7 @@ from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
 from cnnlab.cli.shape import read_shape
 from cnnlab.core.errors import UsageError
+from cnnlab.core.number_text import counted
 
 if TYPE_CHECKING:
     from cnnlab.augment.cost import PipelineCost
@@ -120,4 +121,4 @@ def _write(costs: "PipelineCost") -> None:
     if costs.model_seconds is not None:
         ratio = 1 + costs.seconds["all together"] / costs.model_seconds
         facts += [("training step", f"{costs.model_rate:,.0f} images/s"), ("epoch", f"{ratio:.3f} × that without")]
-    output.facts([*facts, ("on", f"{costs.device}, {costs.threads} threads; medians of {costs.repeats}")])
+    output.facts([*facts, ("on", f"{costs.device}, {counted(costs.threads, 'thread')}; medians of {costs.repeats}")])

@@ -63,7 +63,10 @@ def preview(
             draw_augmentation(grid, out)
     rows = [label.replace("\n", ", ") for label in grid.labels]
     if as_json:
-        output.write_json({"image": out, "augment": pipeline.spec, "rows": rows, "images": len(images)})
+        shares = {label.replace("\n", ", "): share for label, share in grid.shares.items()}
+        output.write_json(
+            {"image": out, "augment": pipeline.spec, "rows": rows, "images": len(images), "shares": shares}
+        )
     else:
         output.facts([("rows", "\n".join(rows)), ("pictures", len(images)), ("grid", out)])
 

@@ -69,7 +69,7 @@ def write_comparison(comparison: "RunComparison") -> None:
     for key, values in comparison.scores.items():
         if not key.startswith("train."):
             lines.append([key.replace(".", " ").replace("_", " "), *(output.score(value) or "-" for value in values)])
-    lines.append(["time", *map(short_duration, comparison.seconds)])
+    lines.append(["training time", *map(short_duration, comparison.seconds)])
     output.table(["", *comparison.runs], lines)
     recipe = {key: values for key, values in comparison.recipe.items() if key not in _NOT_THE_EXPERIMENT}
     _differences("recipe", {key: unlike(values) for key, values in recipe.items()}, comparison.runs)

@@ -1,18 +1,34 @@
 """``cnnlab runs delete``, ``restore`` and ``purge``."""
 
 import shlex
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import Json, Runs, deleted_runs, runs_so_far
+from cnnlab.cli.runs.list import write_table
+from cnnlab.core.errors import RunBusyError, UsageError
+from cnnlab.core.messages import first_few
+from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import for_terminal
+
+if TYPE_CHECKING:
+    from cnnlab.runs import RunStore
+
+_MOST_ASKED = 10
 
 Names = Annotated[
     list[str],
-    typer.Argument(metavar="RUN...", help="One or more runs.", autocompletion=runs_so_far, show_default=False),
+    typer.Argument(
+        metavar="RUN|CONDITION...",
+        help="Runs; or conditions as of `cnnlab runs list`, such as study=NAME, for all runs that fit every one.",
+        autocompletion=runs_so_far,
+        show_default=False,
+    ),
 ]
 Deleted = Annotated[
     list[str],
@@ -24,25 +40,71 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def delete(names: Names, runs: Runs = None, yes: Yes = False, as_json: Json = False) -> None:
-    """Delete runs and all that belongs to them; asks first. They can be restored until they are purged."""
+    """Delete runs and all that belongs to them; asks first. They can be restored until they are purged.
+
+    cnnlab runs delete last
+
+    cnnlab runs delete study=depth 'test_accuracy<50%'
+    """
     from cnnlab.runs import RunStore
 
     store = RunStore(runs or "runs")
     # Each once, and before any is gone: `last` means another run afterwards.
-    folders = list({folder.name: folder for folder in map(store.folder_of, names)}.values())
+    folders = _fitting(store, names, is_shown=not yes) or [store.folder_of(name) for name in names]
+    folders = list({folder.name: folder for folder in folders}.values())
     if not yes:
-        listed = ", ".join(folder.name for folder in folders)
-        typer.confirm(f"Delete {for_terminal(listed)}, with all that belongs to it?", abort=True, err=True)
+        listed = ", ".join(folder.name for folder in folders[:_MOST_ASKED])
+        listed += f" and {len(folders) - _MOST_ASKED:,} more" if len(folders) > _MOST_ASKED else ""
+        what = f"{counted(len(folders), 'run')} ({listed})" if len(folders) > 1 else listed
+        typer.confirm(
+            f"Delete {for_terminal(what)}, with all that belongs to {_them(len(folders))}?",
+            abort=True,
+            err=True,
+        )
     trashed = [store.delete(folder.name) for folder in folders]
     if as_json:
         output.write_json({"deleted": list(map(str, folders)), "trash": list(map(str, trashed))})
         return
     for folder in folders:
         output.write(f"deleted {folder}")
+    named = [folder.name for folder in folders] if len(folders) <= _MOST_ASKED else ["RUN..."]
     output.write(
-        f"{_command('restore', [folder.name for folder in folders], runs)} has {_them(len(folders))} back; "
+        f"{_command('restore', named, runs)} has {_them(len(folders))} back; "
         f"{_command('purge', [], runs)} frees the disk."
     )
+
+
+def _fitting(store: "RunStore", words: list[str], *, is_shown: bool) -> list[Path]:
+    """The runs that fit, shown on standard error; empty where no conditions are given.
+
+    :raises UsageError: for names among conditions, and where nothing fits.
+    :raises RunBusyError: where some of them are being trained.
+    """
+    from cnnlab.runs.filter_language import chosen, is_condition, read_filter
+    from cnnlab.runs.record import is_run
+
+    conditions = [word for word in words if is_condition(word) and not is_run(store.root / word)]
+    if not conditions:
+        return []
+    if len(conditions) < len(words):
+        name = next(word for word in words if word not in conditions)
+        raise UsageError(
+            f"{name!r} is the name of a run, or no condition. Delete by names or by conditions, not by both."
+        )
+    everything = store.list()
+    found = chosen(everything, read_filter(conditions))
+    if not found:
+        raise UsageError(f"no run under {store.root} fits {' and '.join(conditions)}. See them: cnnlab runs list")
+    busy = [run.name for run in found if run.is_running]
+    if busy:
+        raise RunBusyError(
+            f"{first_few(busy)} {'is' if len(busy) == 1 else 'are'} being trained and cannot be deleted. Stop that "
+            "first, or leave them out with state!=running."
+        )
+    if is_shown:
+        with redirect_stdout(sys.stderr):
+            write_table(found, everything)
+    return [run.folder for run in found]
 
 
 def restore(names: Deleted, runs: Runs = None, as_json: Json = False) -> None:

@@ -1,19 +1,27 @@
 """``cnnlab runs show``."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import Json, RunName, Runs
 from cnnlab.core.durations import short_duration
+from cnnlab.core.number_text import counted
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
 
 _EPOCHS = 8
+_RATES = ("learning_rate_start", "learning_rate_end")
+_TITLES = {"learning_rate_start": "rate at start", "learning_rate_end": "rate at end", "seconds": "training s"}
 
 
-def show(run: RunName, runs: Runs = None, as_json: Json = False) -> None:
+All = Annotated[bool, typer.Option("--all", help="Also what of the recipe is at its default.")]
+
+
+def show(run: RunName, runs: Runs = None, whole: All = False, as_json: Json = False) -> None:
     """Show the record of RUN: recipe, scores, the last epochs, how it was carried out, warnings."""
     from cnnlab.runs import RunStore
 
@@ -23,7 +31,7 @@ def show(run: RunName, runs: Runs = None, as_json: Json = False) -> None:
         return
     _overview(stored)
     _scores(stored)
-    _recipe(stored)
+    _recipe(stored, whole)
     _history(stored)
     _execution(stored.info)
     _warnings(stored.info)
@@ -47,7 +55,7 @@ def _overview(run: "Run") -> None:
             ("data", _data(info.get("data") or {})),
             ("epochs", f"{run.epochs_done}{f' of {total}' if total and total != run.epochs_done else ''}"),
             ("weights of", selected(info)),
-            ("time", short_duration(info.get("seconds"))),
+            ("training time", training_time(info)),
             ("parent", info.get("parent")),
             ("digest", run.digest),
             ("folder", run.folder),
@@ -62,6 +70,12 @@ def selected(info: Mapping[str, Any]) -> str:
         return ""
     metric = str(chosen.get("metric") or "last").replace("_", " ")
     return f"epoch {chosen['epoch']}, {'the last' if metric == 'last' else f'by {metric}'}"
+
+
+def training_time(info: Mapping[str, Any]) -> str:
+    """How long its steps took, and what that leaves out."""
+    spent = short_duration(info.get("seconds"))
+    return f"{spent}, its steps alone, without starting, validation and test" if spent else ""
 
 
 def _data(data: Mapping[str, Any]) -> str:
@@ -83,7 +97,7 @@ def _scores(run: "Run") -> None:
         ["split", "pictures", *(name.replace("_", " ") for name in names)],
         [
             [
-                split,
+                "train, as it trained" if split == "train" else split,
                 f"{scores.n:,}" if scores.n else "",
                 *(output.sure_score(scores.get(name), intervals[split].get(name)) for name in names),
             ]
@@ -92,10 +106,23 @@ def _scores(run: "Run") -> None:
     )
 
 
-def _recipe(run: "Run") -> None:
+def _recipe(run: "Run", whole: bool) -> None:
+    """What was set first; the rest where it is asked for."""
+    own, recipe = run.given, run.recipe
     output.heading("recipe")
-    texts = {key: value if isinstance(value, str) else _yaml(value) for key, value in run.recipe.items()}
-    output.facts(list(texts.items()))
+    _keys(own)
+    rest = {key: value for key, value in recipe.items() if key not in own}
+    if whole:
+        output.heading("recipe: at their default")
+        _keys(rest)
+        output.heading("recipe: with every argument")
+        _keys({key: recipe[key] for key in own if own[key] != recipe.get(key)})
+    elif rest:
+        output.write(f"and {counted(len(rest), 'key')} at the default, which --all shows too")
+
+
+def _keys(keys: Mapping[str, Any]) -> None:
+    output.facts([(key, value if isinstance(value, str) else _yaml(value)) for key, value in keys.items()])
 
 
 def _yaml(value: Any) -> str:
@@ -111,11 +138,11 @@ def _history(run: "Run") -> None:
         return
     judged = str((run.info.get("selected") or {}).get("metric") or "validation_accuracy").partition("_")[2]
     measured = [f"{split}_{metric}" for split in ("train", "validation") for metric in dict.fromkeys(("loss", judged))]
-    wanted = ["epoch", "learning_rate", *measured, "seconds", "images_per_second"]
+    wanted = ["epoch", *_RATES, *measured, "seconds", "images_per_second"]
     shown = history[[name for name in wanted if name in history]].tail(_EPOCHS)
     output.heading(f"last {len(shown)} of {len(history)} epochs" if len(shown) < len(history) else "epochs")
     output.table(
-        [str(name).replace("_", " ") for name in shown.columns],
+        [_TITLES.get(str(name), str(name).replace("_", " ")) for name in shown.columns],
         [[_cell(name, value) for name, value in row.items()] for row in shown.to_dict("records")],
         names=0,
     )
@@ -128,7 +155,7 @@ def _cell(name: Any, value: Any) -> str:
         return f"{value:,.0f}"
     if name == "seconds":
         return f"{value:.1f}"
-    return f"{value:.3g}" if name == "learning_rate" else output.score(value)
+    return f"{value:.3g}" if name in _RATES else output.score(value)
 
 
 def _execution(info: Mapping[str, Any]) -> None:

@@ -32,9 +32,9 @@ def run(
 
     with quietly(quiet):
         result = load_study(study, words, runs, data_dir, offline).run(workers=workers)
-    if as_json:
-        output.write_json(result.to_dict())
-    else:
-        write_result(result, command("run", study, words, runs, data_dir, offline), runs)
+        if as_json:
+            output.write_json(result.to_dict())
+        else:
+            write_result(result, command("run", study, words, runs, data_dir, offline), runs)
     if result.missing:
         raise typer.Exit(FAILURE)

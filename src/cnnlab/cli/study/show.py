@@ -7,6 +7,8 @@ from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
 from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study
 from cnnlab.core.durations import short_duration
+from cnnlab.core.messages import is_quiet
+from cnnlab.core.number_text import fixed
 
 if TYPE_CHECKING:
     from cnnlab.core.measurements import Metric
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from cnnlab.studies.result import PublishedRow, SearchStep, Setting
 
 _MOST_COMPARISONS = 12
-_OPTIONAL = ("on new pictures", "left out")
+_INTERVALS = ("95% interval over repeats", "over pictures, one training", "over repeats on new pictures")
+_OPTIONAL = (*_INTERVALS, "left out")
 
 
 def show(
@@ -46,7 +49,7 @@ def write_result(result: "StudyResult", again: str, runs: Path | None) -> None:
             ("study", result.name),
             ("question", result.question),
             ("trials", f"{counts['finished']} of {len(trials)} finished{others}"),
-            ("training", short_duration(result.training_seconds)),
+            ("training steps", short_duration(result.training_seconds)),
             ("folder", result.folder),
         ]
     )
@@ -67,7 +70,7 @@ def _settings(result: "StudyResult") -> None:
     output.heading(f"{metric.label}, {how}")
     ranked = sorted(result.settings, key=lambda setting: _rank(setting, metric))
     lines = [_line(setting, metric) for setting in ranked]
-    headings = ["setting", "repeats", metric.label, "SD", "95% interval", "on new pictures", "seconds", "left out"]
+    headings = ["setting", "repeats", metric.label, "SD", *_INTERVALS, "training s", "left out"]
     kept = [place for place, name in enumerate(headings) if name not in _OPTIONAL or any(line[place] for line in lines)]
     output.table([headings[k] for k in kept], [[line[k] for k in kept] for line in lines], keep=4)
 
@@ -86,15 +89,17 @@ def _line(setting: "Setting", metric: "Metric") -> list[object]:
     summary, seconds = setting.summary(metric.name), setting.summary("seconds")
     left_out = named(trial for trial in setting.trials if trial.status != "finished")
     if summary is None:
-        return [setting.label, 0, "", "", "", "", "", left_out]
+        return [setting.label, 0, *[""] * 6, left_out]
     interval, new = _ends(summary.low, summary.high), _ends(summary.new_low, summary.new_high)
-    time = "" if seconds is None or seconds.mean is None else f"{seconds.mean:.1f}"
+    intervals = ("", interval) if summary.n == 1 else (interval, "")
+    mean = None if seconds is None else seconds.mean
+    time = "" if mean is None else fixed(mean, 2 if mean < 1 else 1)
     return [
         setting.label,
         summary.n,
         output.score(summary.mean),
         output.score(summary.std),
-        interval,
+        *intervals,
         new,
         time,
         left_out,
@@ -136,8 +141,10 @@ def _published(result: "StudyResult") -> None:
 
 
 def _published_line(row: "PublishedRow") -> list[object]:
-    interval = "" if row.low is None or row.high is None else f"{row.low:+.4f} to {row.high:+.4f}"
-    difference = "" if row.difference is None else f"{row.difference:+.4f}"
+    from cnnlab.evaluation.units import NUMBER
+
+    interval = "" if row.low is None or row.high is None else NUMBER.range(row.low, row.high, sign=True)
+    difference = "" if row.difference is None else NUMBER.signed(row.difference)
     word = f"{row.word}: {row.reason}" if row.reason else row.word
     return [row.label, output.score(row.value), output.score(row.measured), difference, interval, word]
 
@@ -163,8 +170,9 @@ def _missing(result: "StudyResult", again: str, runs: Path | None) -> None:
     output.heading("missing")
     for setting, trial in result.missing:
         output.write(f"- {setting.label}, seed {trial.seed}: {trial.status}, {trial.reason}")
-    for remedy in _remedies(result, again, runs):
-        output.write(remedy)
+    if not is_quiet():
+        for remedy in _remedies(result, again, runs):
+            output.write(remedy)
 
 
 def _remedies(result: "StudyResult", again: str, runs: Path | None) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from cnnlab.core.messages import first_few
+from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
 from cnnlab.data.formats.decode import is_image
 from cnnlab.data.formats.folder_splits import SplitFolders, Splits, find_splits, splits_as_said
@@ -218,12 +219,14 @@ def _notes(
     known = set(images)
     others = [name for name in names if name not in known and not is_unread(name)]
     if others:
-        yield f"{len(others):,} files are no pictures by their names and were passed over: {first_few(others)}."
+        verbs = ("is no picture by its name", "was") if len(others) == 1 else ("are no pictures by their names", "were")
+        yield f"{counted(len(others), 'file')} {verbs[0]} and {verbs[1]} passed over: {first_few(others)}."
     used = {name for part in parts.values() for _, name in part.images}
     outside = [name for name in images if name not in used]
     if outside and not splits.problems:
         where = "the splits" if splits.folders else base
-        yield f"{len(outside):,} pictures outside {where} were passed over: {first_few(outside)}."
+        verb = "was" if len(outside) == 1 else "were"
+        yield f"{counted(len(outside), 'picture')} outside {where} {verb} passed over: {first_few(outside)}."
     for part in parts.values():
         empty = sorted(name for name in _inside(part.folder, folders) if _label(name) not in part.classes)
         if empty and not splits.below_classes:

@@ -41,8 +41,9 @@ def cautions(plan: ComparisonPlan, given: Array) -> tuple[str, ...]:
         texts.append(f"{infinite} value{' is' if infinite == 1 else 's are'} not finite and left out.")
     if missing:
         texts.append(
-            f"{missing} value{' is' if missing == 1 else 's are'} missing. Where trainings failed because they went "
-            "badly, what is left looks better than it is."
+            f"{missing} value{' is' if missing == 1 else 's are'} missing. If "
+            f"{'it is of a training' if missing == 1 else 'they are of trainings'} that failed, and not of one that is "
+            "still to be done, what is left may look better than it is."
         )
     if plan.test == "pooled":
         p = unequal_variances_p(plan.table[:, plan.known], blocked=plan.is_blocked)

@@ -63,7 +63,7 @@ class McNemarResult:
         first, second = self.names
         if self.verdict == "identical":
             return f"{first} and {second} are right about the same {self.both_right:,} of {self.n:,} pictures."
-        ends = " to ".join(POINTS.number(end, sign=True) for end in (self.interval.low, self.interval.high))
+        ends = POINTS.range(self.interval.low, self.interval.high, sign=True)
         numbers = (
             f"({POINTS.signed(self.difference)}, {self.interval.level * 100:g}% interval {ends}, "
             f"{p_text(self.p_value)}: {self.only_first:,} pictures only {first} has right, "

@@ -54,7 +54,8 @@ class ReferenceComparison:
             return "not measured: there are no values."
         parts = [self.unit.signed(self.difference)]
         if self.interval is not None:
-            ends = " to ".join(self.unit.number(end, sign=True) for end in (self.interval.low, self.interval.high))
+            levels = () if self.tolerance is None else (-self.tolerance, self.tolerance)
+            ends = self.unit.range(self.interval.low, self.interval.high, sign=True, against=levels)
             parts.append(f"{self.interval.level * 100:g}% interval {ends}")
         if self.p_value is not None:
             parts.append(p_text(self.p_value))

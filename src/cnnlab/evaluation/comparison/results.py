@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.number_text import deciding_digits
 from cnnlab.evaluation.comparison.power import MOST
 from cnnlab.evaluation.intervals import Interval
 from cnnlab.evaluation.units import Unit
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 DifferenceVerdict: TypeAlias = Literal["better", "worse", "undecided", "alike", "identical", "untested"]
 _OPPOSITE: Mapping[DifferenceVerdict, DifferenceVerdict] = {"better": "worse", "worse": "better"}
+_DECIDED_AT = 0.05
 _COLUMNS = ("setting", "reference", "estimate", "low", "high", "p_value", "permutation_p", "repeats", "test")
 
 
@@ -113,8 +115,8 @@ class Difference:
     def _numbers(self) -> str:
         parts = [self.unit.signed(self.estimate or 0.0)]
         if self.interval is not None:
-            low, high = (self.unit.number(end, sign=True) for end in (self.interval.low, self.interval.high))
-            parts.append(f"{self.interval.level * 100:g}% interval {low} to {high}")
+            ends = self.unit.range(self.interval.low, self.interval.high, sign=True)
+            parts.append(f"{self.interval.level * 100:g}% interval {ends}")
         if self.p_value is not None:
             parts.append(p_text(self.p_value))
         return ", ".join(parts)
@@ -245,7 +247,11 @@ class Comparisons:
 
 
 def p_text(p: float) -> str:
-    """A p-value as it is written: two digits of what counts, and nothing below a thousandth."""
+    """A p-value as it is written: two digits of what counts, more where these would hide on which side of 5% it is,
+    and nothing below a thousandth."""
     if p < 0.001:
         return "p < 0.001"
-    return f"p = {p:.2g}" if p < 0.1 else f"p = {p:.2f}"
+    text = f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+    if float(text) == _DECIDED_AT:
+        text = f"{p:.{deciding_digits([p], [_DECIDED_AT], 2)}f}"
+    return f"p = {text}"

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.objectives.metrics import MetricUnit
+from cnnlab.core.metric_names import MetricUnit
 from cnnlab.runs import Predictions
 
 Array: TypeAlias = npt.NDArray[np.float64]

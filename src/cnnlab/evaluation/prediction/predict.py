@@ -12,6 +12,7 @@ from cnnlab.core import memory
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import replacing, storage_errors
 from cnnlab.core.messages import first_few, warn
+from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import for_csv
 from cnnlab.data import ImageFile
 from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
@@ -109,7 +110,7 @@ class ImagePredictions:
         return {"images": images, "unreadable": list(self.unreadable)}
 
     def __repr__(self) -> str:
-        return f"ImagePredictions({len(self)} pictures: {', '.join(self.columns)})"
+        return f"ImagePredictions({counted(len(self), 'picture')}: {', '.join(self.columns)})"
 
 
 def predict(

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from cnnlab.core.number_text import counted
 from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import capital, counted, listed, text_of, with_unit
+from cnnlab.reports.contents.tables import IntervalEnds, capital, listed, range_text, text_of, with_unit
 from cnnlab.studies.result import Family, MetricSummary, Setting, SettingComparison
 from cnnlab.studies.statistics.tables import difference_unit
 from cnnlab.studies.statistics.wording import needed_words
@@ -197,9 +198,8 @@ def _numbers(subject: ReportSubject, comparison: SettingComparison) -> str:
     unit = subject.metric.unit
     parts = [with_unit(comparison.difference, unit, sign=True)]
     if comparison.low is not None and comparison.high is not None:
-        parts.append(
-            f"95% interval {text_of(comparison.low, unit, sign=True)} to {text_of(comparison.high, unit, sign=True)}"
-        )
+        ends = IntervalEnds(comparison.low, comparison.high)
+        parts.append(f"95% interval {range_text(ends, unit, sign=True)}")
     if comparison.p is not None:
         test = "McNemar " if comparison.is_of_single_runs else ""
         parts.append(f"{test}{p_text(comparison.p)}".replace(" ", NARROW))

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.core.errors import UsageError
-from cnnlab.objectives.metrics import better, unit
+from cnnlab.core.metric_names import better, unit
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import ColumnKind, Table, TableColumn
+from cnnlab.reports.contents.tables import ColumnKind, IntervalEnds, Table, TableColumn
 from cnnlab.runs import Run
 
 SPLITS = ("train", "validation")
@@ -33,15 +33,23 @@ class Band:
 
 @dataclass(frozen=True)
 class Gap:
-    """How far train is ahead of validation at one epoch, means over the repeats.
+    """How far train is ahead of validation, each repeat at the epoch whose weights it kept: means over the repeats.
 
-    :param size: positive where train is the better.
+    :param epoch: the median of these epochs; ``first`` and ``last`` of them.
+    :param size: positive where train is the better; what settings are compared by under the name of gap.
     """
 
     epoch: int
+    first: int
+    last: int
     train: float
     validation: float
     size: float
+
+    @property
+    def where(self) -> str:
+        """At which epochs, in words."""
+        return f"at epoch {self.epoch}" if self.first == self.last else f"at epochs {self.first} to {self.last}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +129,7 @@ def curves_table(curves: Sequence[LearningCurves], metrics: Sequence[CurveMetric
         columns += [
             TableColumn(f"gap_{name}", f"gap in {label}", kind, True),
             TableColumn(f"gap_{name}_epoch", "at epoch", "count"),
+            TableColumn(f"gap_{name}_epochs", "from epoch to epoch", "count"),
         ]
     rows = []
     for curve in curves:
@@ -128,11 +137,18 @@ def curves_table(curves: Sequence[LearningCurves], metrics: Sequence[CurveMetric
         for name in kinds:
             bands, gap = curve.bands.get(name, {}), curve.gaps.get(name)
             row += [float(bands[split].mean[-1]) if split in bands else None for split in SPLITS]
-            row += [gap.size if gap else None, gap.epoch if gap else None]
+            row += [gap.size if gap else None, *_gap_epochs(gap)]
         rows.append(tuple(row))
     keys = tuple(curve.key for curve in curves)
-    note = "Means over the repeats. A gap is that at the epoch whose weights were kept, the median over the repeats."
+    note = "Means over the repeats. A gap is the mean of theirs, each at the epoch whose weights it kept."
     return Table("curves", "Learning curves", tuple(columns), tuple(rows), keys, note).without_empty()
+
+
+def _gap_epochs(gap: Gap | None) -> tuple[int | None, IntervalEnds | None]:
+    """The one epoch of a gap, or the first and the last."""
+    if gap is None:
+        return None, None
+    return (gap.first, None) if gap.first == gap.last else (None, IntervalEnds(gap.first, gap.last))
 
 
 def points_table(curves: Sequence[LearningCurves]) -> Table:
@@ -162,9 +178,8 @@ def _curves_of(key: str, label: str, runs: Sequence[Run], metrics: Sequence[Curv
             bands[metric.name] = by_split
     if not bands:
         return None
-    chosen = _selected(runs)
-    gaps = {m.name: gap for m in metrics if (gap := _gap(bands.get(m.name, {}), m, chosen)) is not None}
-    return LearningCurves(key, label, bands, gaps, chosen)
+    gaps = {m.name: gap for m in metrics if (gap := _gap(runs, histories, m)) is not None}
+    return LearningCurves(key, label, bands, gaps, _median([e for run in runs if (e := _kept(run)) is not None]))
 
 
 def _history(run: Run) -> dict[str, Array]:
@@ -190,21 +205,45 @@ def _band(histories: Sequence[Mapping[str, Array]], parts: Sequence[Array | None
     return Band(epochs, np.nanmean(table, axis=0), np.nanmin(table, axis=0), np.nanmax(table, axis=0), counts)
 
 
-def _selected(runs: Sequence[Run]) -> int | None:
-    """The epoch whose weights were kept, the median over the repeats."""
-    epochs = sorted(int(e) for run in runs if (e := (run.info.get("selected") or {}).get("epoch")) is not None)
-    return epochs[(len(epochs) - 1) // 2] if epochs else None
+def _kept(run: Run) -> int | None:
+    """The epoch whose weights were kept."""
+    epoch = (run.info.get("selected") or {}).get("epoch")
+    return None if epoch is None else int(epoch)
 
 
-def _gap(bands: Mapping[str, Band], metric: CurveMetric, chosen: int | None) -> Gap | None:
-    if set(SPLITS) - set(bands):
+def _median(epochs: Sequence[int]) -> int | None:
+    """The lower one of two."""
+    return sorted(epochs)[(len(epochs) - 1) // 2] if epochs else None
+
+
+def _gap(runs: Sequence[Run], histories: Sequence[Mapping[str, Array]], metric: CurveMetric) -> Gap | None:
+    """Over the repeats that are finished, which are those that tables count; over all where none is."""
+    done = [run.status == "finished" for run in runs]
+    places = [
+        place
+        for run, history, counts in zip(runs, histories, done, strict=True)
+        if (counts or not any(done)) and (place := _place(_kept(run), history, metric)) is not None
+    ]
+    if not places:
         return None
-    both = np.intersect1d(bands["train"].epochs, bands["validation"].epochs)
-    if not len(both):
+    epochs = [epoch for epoch, _, _ in places]
+    train, validation = (float(np.mean([place[part] for place in places])) for part in (1, 2))
+    size = train - validation if metric.higher_is_better else validation - train
+    return Gap(_median(epochs) or 0, min(epochs), max(epochs), train, validation, size)
+
+
+def _place(kept: int | None, history: Mapping[str, Array], metric: CurveMetric) -> tuple[int, float, float] | None:
+    """The epoch whose weights a run kept, or the last that was measured on both splits, and the metric on each."""
+    both = [history.get(f"{split}_{metric.name}") for split in SPLITS]
+    if any(values is None for values in both):
         return None
-    epoch = chosen if chosen is not None and chosen in both else int(both[-1])
-    train, validation = (float(bands[s].mean[np.searchsorted(bands[s].epochs, epoch)]) for s in SPLITS)
-    return Gap(epoch, train, validation, train - validation if metric.higher_is_better else validation - train)
+    measured = np.isfinite(np.array(both)).all(axis=0)
+    epochs = history["epoch"].astype(int)
+    if not measured.any():
+        return None
+    epoch = kept if kept is not None and kept in epochs[measured] else int(epochs[measured][-1])
+    place = int(np.flatnonzero(epochs == epoch)[0])
+    return epoch, float(both[0][place]), float(both[1][place])  # type: ignore[index]
 
 
 def _last_epoch(curve: LearningCurves) -> int:

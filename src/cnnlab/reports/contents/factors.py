@@ -90,7 +90,7 @@ def effects_table(subject: ReportSubject, effect: Effect) -> Table:
     columns = (
         TableColumn(effect.axis, effect.axis),
         TableColumn("mean", metric.label, metric.unit),
-        TableColumn("interval", "95% interval", metric.unit),
+        TableColumn("interval", "95% interval over seeds", metric.unit),
         TableColumn("seeds", "seeds", "count"),
         TableColumn("settings", "settings", "count"),
     )

@@ -81,7 +81,8 @@ class Gallery:
     def words(self, mistake: Mistake) -> str:
         """The size of a mistake for a person: ``99.1% sure``, ``off by 12.00 min``."""
         if self.size.kind == "share":
-            return f"{text_of(mistake.size, 'share', digits=1)}% sure"
+            is_rounded_up = mistake.size < 1 and text_of(mistake.size, "share", digits=1) == "100.0"
+            return f"{'> 99.9' if is_rounded_up else text_of(mistake.size, 'share', digits=1)}% sure"
         digits = 0 if mistake.size.is_integer() else None
         return f"off by {text_of(mistake.size, self.size.kind, digits=digits)} {self.size.unit}".rstrip()
 

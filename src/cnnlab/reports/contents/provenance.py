@@ -7,11 +7,12 @@ from typing import Any
 
 from cnnlab.core import yaml
 from cnnlab.core.durations import duration_in_words
+from cnnlab.core.number_text import counted
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.short_specs import short_spec, shortened
-from cnnlab.reports.contents.tables import counted, listed
+from cnnlab.reports.contents.tables import listed
 from cnnlab.runs.record import flattened, json_value
 from cnnlab.studies.result import Setting
+from cnnlab.training.short_recipe import given, short_spec, shortened
 
 _STUDY_FILE = "study.yaml"
 _DESIGNS = {
@@ -28,13 +29,16 @@ class RecipeFile:
     """The recipe of one setting, in a file of its own.
 
     :param name: of the file.
-    :param text: YAML.
+    :param text: YAML, what was set before what is at its default.
+    :param own: the part of it that was set, ``rest`` the other.
     :param commands: one for each seed, to be typed beside the file.
     """
 
     label: str
     name: str
     text: str
+    own: str
+    rest: str
     commands: tuple[str, ...]
 
 
@@ -70,9 +74,16 @@ def methods(subject: ReportSubject) -> str:
 
 def _recipe_file(subject: ReportSubject, setting: Setting) -> RecipeFile:
     recipe = {key: value for key, value in shortened(setting.recipe).items() if key != "seed"}
+    set_keys = given(setting.recipe).keys()
+    own = _yaml({key: value for key, value in recipe.items() if key in set_keys})
+    rest = _yaml({key: value for key, value in recipe.items() if key not in set_keys})
     name = f"{setting.key}.yaml"
     commands = tuple(f"cnnlab train recipes/{name} seed={trial.seed}" for trial in setting.trials)
-    return RecipeFile(subject.label(setting.key), name, yaml.dump(json_value(recipe)), commands)
+    return RecipeFile(subject.label(setting.key), name, own + rest, own, rest, commands)
+
+
+def _yaml(recipe: Mapping[str, Any]) -> str:
+    return yaml.dump(json_value(recipe)) if recipe else ""
 
 
 def _facts(subject: ReportSubject) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
@@ -84,7 +95,10 @@ def _facts(subject: ReportSubject) -> tuple[tuple[str, tuple[tuple[str, str], ..
         "started": result.started,
         "finished": result.finished,
     }
-    spent = {"training, all trials together": result.training_seconds, "at work on it": result.wall_seconds}
+    spent = {
+        "training steps, all trials together": result.training_seconds,
+        "at work on it, scoring included": result.wall_seconds,
+    }
     times |= {what: duration_in_words(seconds) for what, seconds in spent.items() if seconds}
     data = {key: value for key, value in result.data.items() if key not in ("source", "notes")}
     source = result.data.get("source") or {}
@@ -141,15 +155,16 @@ def _trained(subject: ReportSubject) -> str:
         "schedule": "the schedule {}",
         "augment": "the augmentation {}",
         "batch_size": "batches of {} pictures",
-        "epochs": "{} epochs",
-        "steps": "{} steps",
+        "epochs": "training for {}",
+        "steps": "training for {}",
         "label_smoothing": "label smoothing {}",
         "ema": "an average of the weights with decay {}",
         "subset": "{} of the training pictures",
     }
+    same |= {key: counted(same[key], key[:-1]) for key in ("epochs", "steps") if same.get(key)}
     parts = [text.format(same[key]) for key, text in words.items() if same.get(key) not in (None, "none", "", 0, 0.0)]
     if same.get("phases"):
-        parts.append(f"{len(same['phases'])} phases")
+        parts.append(counted(len(same["phases"]), "phase"))
     if not parts:
         return ""
     first = "All used" if len(recipes) > 1 else "It used"

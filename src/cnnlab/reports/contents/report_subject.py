@@ -7,12 +7,15 @@ from pathlib import Path
 
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.measurements import Metric
-from cnnlab.reports.colours import COLOURS, GREY
+from cnnlab.reports.colours import BACKGROUND, LOOKS, Look
 from cnnlab.reports.contents.short_specs import telling
 from cnnlab.runs import Predictions, Run
 from cnnlab.studies.result import Axis, MetricSummary, Setting, StudyResult, Trial
 
 MOST_SHOWN = 6
+"""Settings that figures tell apart; more where more are asked for, as many as there are looks."""
+_EACH_VALUE = ("one-at-a-time", "leave-one-out")
+"""Designs of which every setting is a value that is asked about."""
 _NAME = 23
 """Letters of a setting's name that there is room for beside a figure."""
 
@@ -69,22 +72,38 @@ class ReportSubject:
 
     @cached_property
     def shown(self) -> tuple[Setting, ...]:
-        """The few settings that figures tell apart by colour, in the order of the study.
+        """The settings that figures tell apart, in the order of the study.
 
-        All of them where they are few; else the best and the baseline, and the next best.
+        All of them where they are few; else those that are asked for, the best, and the next best.
         """
         settings = self.result.settings
         if len(settings) <= MOST_SHOWN:
             return settings
-        first = [setting for setting in (self.best, self.baseline) if setting is not None]
-        wanted = list(dict.fromkeys([setting.key for setting in (*first, *self.ranked)]))[:MOST_SHOWN]
+        first = [self.best.key] if self.best is not None else []
+        wanted = list(dict.fromkeys([*first, *self.asked]))[: len(LOOKS)]
+        wanted += [setting.key for setting in self.ranked if setting.key not in wanted][: MOST_SHOWN - len(wanted)]
         return tuple(setting for setting in settings if setting.key in wanted)
 
     @cached_property
-    def colours(self) -> Mapping[str, str]:
+    def asked(self) -> tuple[str, ...]:
+        """The keys of the settings that the question names, the most telling first.
+
+        These are the baseline, those of claims, and all whose place in the design is one value by itself; of runs that
+        belong to no study every one, for it was named.
+        """
+        settings = self.result.settings
+        first = [self.result.baseline] if self.result.baseline is not None else []
+        claimed = [key for claim in self.result.claims for key in claim.settings]
+        design = self.result.design.partition("(")[0]
+        is_each = not self.is_study or design in _EACH_VALUE or len(self._varied) == 1
+        values = [setting.key for setting in settings] if is_each and not self.result.search else []
+        return tuple(dict.fromkeys([*first, *claimed, *values]))
+
+    @cached_property
+    def looks(self) -> Mapping[str, Look]:
         """Of each setting by its key, the same in every figure and table."""
-        own = {setting.key: COLOURS[place] for place, setting in enumerate(self.shown)}
-        return {setting.key: own.get(setting.key, GREY) for setting in self.result.settings}
+        own = {setting.key: LOOKS[place] for place, setting in enumerate(self.shown)}
+        return {setting.key: own.get(setting.key, BACKGROUND) for setting in self.result.settings}
 
     def summary(self, setting: Setting, metric: str | None = None) -> MetricSummary | None:
         """Of one metric, the one judged by unless named."""

@@ -5,7 +5,14 @@ from typing import Any
 
 from cnnlab.core.measurements import Metric
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, capital
+from cnnlab.reports.contents.tables import (
+    IntervalEnds,
+    Table,
+    TableColumn,
+    capital,
+    interval_cells,
+    interval_columns,
+)
 from cnnlab.studies.result import Family, MetricSummary, Published, Setting, SettingComparison
 from cnnlab.studies.statistics.tables import difference_unit
 from cnnlab.studies.statistics.wording import named
@@ -28,7 +35,7 @@ def settings_table(subject: ReportSubject) -> Table:
         TableColumn("n", "repeats", "count"),
         TableColumn("left out", "left out"),
         TableColumn(judged.name, judged.label, judged.unit),
-        TableColumn(f"{judged.name} interval", "95% interval", judged.unit),
+        *interval_columns(f"{judged.name} interval", judged.unit),
         TableColumn(f"{judged.name} new", "95% interval on new pictures", judged.unit),
         TableColumn(f"{judged.name} std", "SD", judged.unit),
         TableColumn("difference", "difference", judged.unit, True),
@@ -73,7 +80,7 @@ def comparisons_table(subject: ReportSubject, family: Family) -> Table:
         TableColumn("setting", "setting"),
         TableColumn("reference", "compared with"),
         TableColumn("difference", "difference", metric.unit, True),
-        TableColumn("interval", "95% interval", metric.unit, True),
+        *interval_columns("interval", metric.unit, is_change=True),
         TableColumn("p", "p", "p"),
         TableColumn("verdict", "verdict"),
         TableColumn("needed seen", "more repeats to see this difference", "count"),
@@ -86,7 +93,7 @@ def comparisons_table(subject: ReportSubject, family: Family) -> Table:
                 subject.label(comparison.setting),
                 subject.label(comparison.reference),
                 comparison.difference,
-                _range(comparison),
+                *interval_cells(_range(comparison), is_of_one=comparison.is_of_single_runs),
                 comparison.p,
             ),
             verdict_words(comparison),
@@ -117,7 +124,7 @@ def published_table(subject: ReportSubject, published: Published) -> Table:
         TableColumn("published", "published", metric.unit),
         TableColumn("measured", "measured", metric.unit),
         TableColumn("difference", "difference", metric.unit, True),
-        TableColumn("interval", "95% interval", metric.unit, True),
+        TableColumn("interval", "95% interval over repeats", metric.unit, True),
         TableColumn("word", "verdict"),
         TableColumn("remark", "remark"),
     )
@@ -215,10 +222,11 @@ def _same_weights(subject: ReportSubject) -> str:
     return f" Every network has {counts.pop():,} parameters."
 
 
-def _judged(summary: MetricSummary | None) -> tuple[Any, Any, Any, Any]:
+def _judged(summary: MetricSummary | None) -> tuple[Any, ...]:
     if summary is None:
-        return None, None, None, None
-    return summary.mean, _ends(summary.low, summary.high), _ends(summary.new_low, summary.new_high), summary.std
+        return (None,) * 5
+    cells = interval_cells(_ends(summary.low, summary.high), is_of_one=summary.n == 1)
+    return summary.mean, *cells, _ends(summary.new_low, summary.new_high), summary.std
 
 
 def _range(comparison: Any) -> IntervalEnds | None:

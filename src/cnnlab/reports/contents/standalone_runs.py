@@ -7,17 +7,18 @@ from typing import Any
 from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.measurements import Measure, MeasuredRuns, Metric, read_measure, usual_names
+from cnnlab.core.metric_names import better
+from cnnlab.core.number_text import counted
 from cnnlab.core.spec import Call, read
 from cnnlab.evaluation import Interval, run_intervals
-from cnnlab.objectives.metrics import better
-from cnnlab.reports.contents.short_specs import short_spec
 from cnnlab.reports.contents.standalone_tests import compare_standalone
-from cnnlab.reports.contents.tables import counted, listed
+from cnnlab.reports.contents.tables import listed
 from cnnlab.runs import Run
 from cnnlab.studies.result import Axis, AxisValue, MetricSummary, Setting, StudyResult, Trial
 from cnnlab.studies.statistics.new_images import Right, right_by, with_new_images
 from cnnlab.studies.statistics.tables import Tables, scored_images
 from cnnlab.studies.statistics.timing import untimed
+from cnnlab.training.short_recipe import short_spec
 
 _CARRIED_OUT = frozenset(
     ("name", "checkpoint_seconds", "keep_checkpoint", "device", "precision", "compile", "threads", "workers", "kernels")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from cnnlab.core.measurements import UnitName
+from cnnlab.core.number_text import MINUS, deciding_digits, fixed, with_minus
 from cnnlab.evaluation import Estimate, Interval
 
 ColumnKind: TypeAlias = Literal[
@@ -16,7 +17,8 @@ ColumnKind: TypeAlias = Literal[
 _HEADINGS: dict[str, str] = {"share": "%", "minutes": "min", "seconds": "s"}
 _CHANGES: dict[str, str] = {"share": "points", "minutes": "min", "seconds": "s"}
 _DIGITS: dict[str, int] = {"share": 2, "loss": 4, "minutes": 2, "seconds": 1, "epochs": 1, "images/s": 0}
-MINUS = "−"
+_LEVEL = 0.05
+"""p-values are held against it."""
 NOTHING = "–"
 
 
@@ -64,7 +66,7 @@ class TableColumn:
     def text(self, value: Any) -> str:
         """A value for a person, without the unit."""
         if isinstance(value, IntervalEnds):
-            return f"{self.text(value.low)} to {self.text(value.high)}"
+            return range_text(value, self.kind, sign=self.is_change)
         return text_of(value, self.kind, sign=self.is_change)
 
 
@@ -97,7 +99,10 @@ class Table:
 
 
 def text_of(value: Any, kind: str, *, sign: bool = False, digits: int | None = None) -> str:
-    """One value for a person, without its unit: shares in percent, a true minus, a dash for nothing."""
+    """One value for a person, without its unit: shares in percent, a true minus, a dash for nothing.
+
+    :param sign: whether it is a difference: then it has as many digits as show on which side of zero it lies.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return NOTHING
     if isinstance(value, str):
@@ -105,10 +110,20 @@ def text_of(value: Any, kind: str, *, sign: bool = False, digits: int | None = N
     if isinstance(value, bool):
         return "yes" if value else "no"
     if kind == "p":
-        return "< 0.001" if value < 0.001 else f"{value:.3f}"
+        return "< 0.001" if value < 0.001 else fixed(value, deciding_digits([value], [_LEVEL], 3))
     if kind == "number" and isinstance(value, int):
         return _number(float(value), "count", sign, digits)
     return _number(float(value), kind, sign, digits)
+
+
+def range_text(ends: IntervalEnds, kind: str, *, sign: bool = False) -> str:
+    """Both ends of an interval, with equally many digits; of a difference, as many as show their sides of zero."""
+    if kind not in _DIGITS or not all(map(math.isfinite, ends)):
+        return " to ".join(text_of(end, kind, sign=sign) for end in ends)
+    scaled = [_scaled(end, kind) for end in ends]
+    least = max(_usual_digits(end, kind) for end in scaled)
+    digits = deciding_digits(scaled, [0.0] if sign else [], least)
+    return " to ".join(text_of(end, kind, sign=sign, digits=digits) for end in ends)
 
 
 def with_unit(value: float | None, kind: str, *, sign: bool = False) -> str:
@@ -133,6 +148,19 @@ def metric_column(key: str, label: str, unit: UnitName, *, is_change: bool = Fal
     return TableColumn(key, label, unit, is_change)
 
 
+def interval_columns(key: str, unit: ColumnKind, *, is_change: bool = False) -> tuple[TableColumn, TableColumn]:
+    """Two columns for 95% intervals: over repeats, and of one training over pictures, which is another thing."""
+    return (
+        TableColumn(key, "95% interval over repeats", unit, is_change),
+        TableColumn(f"{key} of one training", "95% interval of one training, over pictures", unit, is_change),
+    )
+
+
+def interval_cells(ends: IntervalEnds | None, *, is_of_one: bool) -> tuple[IntervalEnds | None, IntervalEnds | None]:
+    """The cells of these columns."""
+    return (None, ends) if is_of_one else (ends, None)
+
+
 def listed(words: Sequence[str], last: str = "and") -> str:
     """Words as a sentence lists them; those that hold commas themselves are set apart by semicolons."""
     if len(words) < 2:
@@ -152,33 +180,37 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def counted(count: int, noun: str) -> str:
-    """``1 repeat``, ``3 repeats``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def _number(value: float, kind: str, sign: bool, digits: int | None) -> str:
     if not math.isfinite(value):
         return "∞" if value > 0 else f"{MINUS}∞"
-    scaled = value * 100 if kind == "share" else value
-    plus = "+" if sign else ""
-    if kind == "count" or (kind == "epochs" and scaled == int(scaled)):
-        text = f"{scaled:{plus},.0f}"
-    elif digits is None and kind == "seconds" and abs(scaled) < 1:
-        text = f"{scaled:{plus}.2f}"
-    elif digits is None and kind not in _DIGITS:
-        text = _four_digits(scaled, plus)
-    else:
-        text = f"{scaled:{plus},.{_DIGITS.get(kind, 4) if digits is None else digits}f}"
-    # Zero bears no sign, whatever it was rounded from.
-    text = text.lstrip("+-") if not text.strip("+-0.") else text
-    return text.replace("-", MINUS) if "e" not in text else text
+    scaled = _scaled(value, kind)
+    if kind == "count":
+        return fixed(scaled, 0, sign=sign, grouped=True)
+    if digits is None and kind not in _DIGITS:
+        return with_minus(_four_digits(scaled, "+" if sign else ""))
+    if digits is None:
+        digits = deciding_digits([scaled], [0.0] if sign else [], _usual_digits(scaled, kind))
+    return fixed(scaled, digits, sign=sign, grouped=True)
+
+
+def _scaled(value: float, kind: str) -> float:
+    """As it is written: shares in percent."""
+    return value * 100 if kind == "share" else value
+
+
+def _usual_digits(scaled: float, kind: str) -> int:
+    """Digits after the point: none of a whole number of epochs, two of less than a second."""
+    if kind == "epochs" and scaled == int(scaled):
+        return 0
+    return 2 if kind == "seconds" and abs(scaled) < 1 else _DIGITS.get(kind, 4)
 
 
 def _four_digits(value: float, plus: str) -> str:
     """Four digits that count, noughts at the end among them, so that numbers under one another can be compared."""
     if 1000 <= abs(value) < 1e6:
         return f"{value:{plus},.0f}"
-    if value == 0 or not 1e-4 <= abs(value) < 1e6:
+    if value == 0:
+        return "0"
+    if not 1e-4 <= abs(value) < 1e6:
         return f"{value:{plus}.4g}"
     return f"{value:{plus}#.4g}".rstrip(".")

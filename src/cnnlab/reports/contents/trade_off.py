@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn
+from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, interval_cells, interval_columns
 from cnnlab.studies.result import Setting
 
 
@@ -15,6 +15,7 @@ class TradeOffPoint:
     """One setting.
 
     :param seconds: of one training, the mean over the repeats; ``shortest`` and ``longest`` of them.
+    :param repeats: that it is over.
     :param is_front: whether no other setting is both at least as good and at least as quick; never where times cannot
         be compared.
     """
@@ -26,6 +27,7 @@ class TradeOffPoint:
     longest: float
     value: float
     interval: IntervalEnds | None
+    repeats: int
     is_front: bool
 
 
@@ -43,7 +45,8 @@ def trade_off(subject: ReportSubject) -> tuple[TradeOffPoint, ...]:
         value = subject.mean(setting) or 0.0
         seconds = float(np.mean(times))
         label, key = subject.label(setting.key), setting.key
-        points[key] = TradeOffPoint(key, label, seconds, min(times), max(times), value, ends, is_front)
+        repeats = summary.n if summary else 0
+        points[key] = TradeOffPoint(key, label, seconds, min(times), max(times), value, ends, repeats, is_front)
     return tuple(points[setting.key] for setting in subject.result.settings if setting.key in points)
 
 
@@ -61,7 +64,7 @@ def trade_off_table(subject: ReportSubject, points: Sequence[TradeOffPoint]) -> 
         TableColumn("seconds", "training time", "seconds"),
         TableColumn("seconds range", "shortest to longest", "seconds"),
         TableColumn(metric.name, metric.label, metric.unit),
-        TableColumn("interval", "95% interval", metric.unit),
+        *interval_columns("interval", metric.unit),
         *([] if subject.result.untimed else [TableColumn("front", "on the front")]),
     )
     rows = tuple(
@@ -70,7 +73,7 @@ def trade_off_table(subject: ReportSubject, points: Sequence[TradeOffPoint]) -> 
             point.seconds,
             IntervalEnds(point.shortest, point.longest),
             point.value,
-            point.interval,
+            *interval_cells(point.interval, is_of_one=point.repeats == 1),
             *([] if subject.result.untimed else [point.is_front]),
         )
         for point in points

@@ -113,7 +113,8 @@ def _number(axes: "Axes", matrix: Confusion) -> None:
     for (row, column), share in np.ndenumerate(matrix.shares):
         if share >= 0.005:
             ink = "#FEFEFE" if share > 0.4 else "#222222"
-            text = f"{share * 100:.0f}"
+            # A row with mistakes in it is not told to have none.
+            text = ">99" if 0.995 <= share < 1 else f"{share * 100:.0f}"
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=ink, fontsize=SIZE)
 
 

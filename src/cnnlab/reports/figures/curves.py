@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnlab.objectives.metrics import better, unit
-from cnnlab.reports.colours import BAD, INK, SOFT
+from cnnlab.core.metric_names import better, unit
+from cnnlab.reports.colours import BAD, INK, PAPER, SOFT, Look
 from cnnlab.reports.contents.curves import Band, CurveMetric, Gap, LearningCurves
 from cnnlab.reports.contents.tables import TableColumn, with_unit
-from cnnlab.reports.figures.style import DOT, in_unit, sheet, short_label, spread_labels
+from cnnlab.reports.figures.style import DOT, WIDTH, in_unit, sheet, short_label, spread_labels
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -24,6 +24,10 @@ _ROOM = 1.32
 """How much wider than the epochs the axis is, so that labels fit at the ends of the lines."""
 _TITLE = 44
 """Letters above a panel, the metric's and the gap's together."""
+_MOST_LETTERS, _LETTER = 24, 0.05
+"""Letters of a name at the end of a line, and by how much each beyond eighteen makes the axis wider than the epochs."""
+_NAME_LINE = 0.19
+"""Inches that a name at the end of a line takes."""
 Limits = Mapping[str, tuple[float, float]]
 
 
@@ -56,43 +60,44 @@ def leave_together(curves: Sequence[LearningCurves], metric: CurveMetric) -> boo
     return any(_is_outside(band, span) for _, band in _together(curves, metric))
 
 
-def draw_setting(curve: LearningCurves, metrics: Sequence[CurveMetric], colour: str, ends: Limits) -> "Figure":
+def draw_setting(curve: LearningCurves, metrics: Sequence[CurveMetric], look: Look, ends: Limits) -> "Figure":
     """One setting: a panel a metric, the one judged by above."""
     shown = [metric for metric in metrics if metric.name in curve.bands]
     figure, panels = sheet(2.5 + 1.35 * (len(shown) - 1), len(shown), [1.7, *[1.0] * (len(shown) - 1)])
     for axes, metric in zip(panels, shown, strict=True):
         bands = curve.bands[metric.name]
         for split, band in bands.items():
-            _draw_band(axes, band, colour, split)
+            _draw_band(axes, band, look.colour, split)
         if metric.name in curve.gaps:
             _draw_gap(axes, curve.gaps[metric.name], metric)
-        _label_ends(axes, {split: (band, split, colour) for split, band in bands.items()}, ends[metric.name])
+        _label_ends(axes, {split: (band, split, look) for split, band in bands.items()}, ends[metric.name])
         _finish(axes, metric, ends[metric.name], _last(bands))
     panels[-1].set_xlabel("epoch", color=INK)
     return figure
 
 
 def draw_together(
-    curves: Sequence[LearningCurves], metric: CurveMetric, colours: Mapping[str, str], names: Mapping[str, str]
+    curves: Sequence[LearningCurves], metric: CurveMetric, looks: Mapping[str, Look], names: Mapping[str, str]
 ) -> "Figure":
     """The validation curves of several settings in one panel, each named at its end; of train, where that is all."""
-    figure, (axes,) = sheet(3.1)
+    figure, (axes,) = sheet(max(3.1, 1.0 + _NAME_LINE * len(curves)))
     split, ends = _split_shown(curves, metric), limits_together(curves, metric)
     bands = {
-        curve.key: (band, short_label(names[curve.key], 18), colours[curve.key])
+        curve.key: (band, short_label(names[curve.key], _MOST_LETTERS), looks[curve.key])
         for curve, band in _together(curves, metric)
     }
-    for band, _, colour in bands.values():
-        _draw_band(axes, band, colour, split)
+    for band, _, look in bands.values():
+        _draw_band(axes, band, look.colour, split, None if look.line == "-" else look.line)
     last = max(_last({"": band}) for band, _, _ in bands.values())
     _label_ends(axes, bands, ends)
-    _finish(axes, metric, ends, last, room=1.5)
+    letters = max(len(label) for _, label, _ in bands.values())
+    _finish(axes, metric, ends, last, room=1.5 + _LETTER * max(0, letters - 18))
     axes.set_xlabel("epoch", color=INK)
     return figure
 
 
 def draw_curves(
-    curves: Sequence[LearningCurves], metrics: Sequence[CurveMetric], colours: Mapping[str, str], title: str = ""
+    curves: Sequence[LearningCurves], metrics: Sequence[CurveMetric], looks: Mapping[str, Look], title: str = ""
 ) -> "Figure":
     """Train and validation of several settings or runs, a panel a metric; a dot where weights were kept."""
     figure, panels = sheet(3.4, columns=len(metrics))
@@ -101,9 +106,9 @@ def draw_curves(
         span = _ends([band for curve in shown for band in curve.bands[metric.name].values()], metric.name, cut=False)
         for curve in shown:
             for split, band in curve.bands[metric.name].items():
-                _draw_band(axes, band, colours[curve.key], split)
-            _mark_selected(axes, curve, metric, colours[curve.key])
-        ends = {curve.key: _named_end(curve, metric, colours[curve.key]) for curve in shown}
+                _draw_band(axes, band, looks[curve.key].colour, split)
+            _mark_selected(axes, curve, metric, looks[curve.key])
+        ends = {curve.key: _named_end(curve, metric, looks[curve.key]) for curve in shown}
         _label_ends(axes, ends, span)
         _finish(axes, metric, span, max(_last(curve.bands[metric.name]) for curve in shown), room=1.5)
         axes.set_xlabel("epoch", color=INK)
@@ -113,16 +118,17 @@ def draw_curves(
     return figure
 
 
-def _named_end(curve: LearningCurves, metric: CurveMetric, colour: str) -> tuple[Band, str, str]:
+def _named_end(curve: LearningCurves, metric: CurveMetric, look: Look) -> tuple[Band, str, Look]:
     """Where the curve is named: at the end of validation, or of train where that is all."""
     bands = curve.bands[metric.name]
-    return bands.get("validation") or bands["train"], short_label(curve.label, 18), colour
+    return bands.get("validation") or bands["train"], short_label(curve.label, 18), look
 
 
-def _mark_selected(axes: "Axes", curve: LearningCurves, metric: CurveMetric, colour: str) -> None:
-    band, _, _ = _named_end(curve, metric, colour)
+def _mark_selected(axes: "Axes", curve: LearningCurves, metric: CurveMetric, look: Look) -> None:
+    band, _, _ = _named_end(curve, metric, look)
     chosen = band.epochs == curve.selected
-    axes.plot(band.epochs[chosen], band.mean[chosen], color=colour, clip_on=False, **{**DOT, "linestyle": ""})
+    sign = {**DOT, "linestyle": "", "marker": look.marker}
+    axes.plot(band.epochs[chosen], band.mean[chosen], color=look.colour, clip_on=False, **sign)
 
 
 def _key() -> "tuple[list[Artist], list[str]]":
@@ -160,23 +166,39 @@ def _ends(bands: Sequence[Band], metric: str, *, cut: bool = True) -> tuple[floa
     return float(low - room), float(high + room)
 
 
-def _draw_band(axes: "Axes", band: Band, colour: str, split: str) -> None:
-    marker = "." if len(band.epochs) == 1 else ""
-    axes.plot(band.epochs, band.mean, color=colour, marker=marker, zorder=3, **_LINES[split])
+def _draw_band(axes: "Axes", band: Band, colour: str, split: str, line: Any = None) -> None:
+    """A line with the band that the repeats span, dashed as the split is unless told otherwise."""
+    if len(band.epochs) == 1:
+        _draw_epoch(axes, band, colour, split)
+        return
+    how = _LINES[split] if line is None else {**_LINES[split], "linestyle": line}
+    axes.plot(band.epochs, band.mean, color=colour, zorder=3, **how)
     if band.n.max() > 1:
         axes.fill_between(band.epochs, band.low, band.high, color=colour, alpha=0.18, linewidth=0, zorder=1)
 
 
+def _draw_epoch(axes: "Axes", band: Band, colour: str, split: str) -> None:
+    """One epoch makes no line: a dot, hollow for train, and how far the repeats reach."""
+    fill = {"train": {"markerfacecolor": PAPER, "markeredgecolor": colour, "markeredgewidth": 2}}.get(split, {})
+    axes.plot(band.epochs, band.mean, color=colour, clip_on=False, **{**DOT, "linestyle": "", **fill})
+    if band.n.max() > 1:
+        axes.plot([band.epochs[0]] * 2, [band.low[0], band.high[0]], color=colour, alpha=0.35, linewidth=4, zorder=1)
+
+
 def _draw_gap(axes: "Axes", gap: Gap, metric: CurveMetric) -> None:
-    """A bar between the two curves at the epoch whose weights were kept; its size stands above the panel."""
+    """A bar from train to validation at the epoch whose weights were kept; its size stands above the panel.
+
+    Where repeats kept different epochs it stands at the median of them and is as long as the mean of their gaps.
+    """
     axes.plot([gap.epoch] * 2, [gap.train, gap.validation], "_-", color=BAD, linewidth=1.6, markersize=8, zorder=4)
     text = f"gap {with_unit(gap.size, metric.kind, sign=True)}"
-    place = f" at epoch {gap.epoch}"
-    is_short = len(TableColumn("", metric.label, metric.kind).heading) + len(text) + len(place) <= _TITLE
+    place = f" {gap.where.replace(' to ', '–')}"
+    room = _TITLE * axes.figure.get_size_inches()[0] / WIDTH  # type: ignore[union-attr]
+    is_short = len(TableColumn("", metric.label, metric.kind).heading) + len(text) + len(place) <= room
     axes.set_title(f"{text}{place if is_short else ''}", loc="right", color=BAD, pad=5)
 
 
-def _label_ends(axes: "Axes", bands: Mapping[str, tuple[Band, str, str]], ends: tuple[float, float]) -> None:
+def _label_ends(axes: "Axes", bands: Mapping[str, tuple[Band, str, Look]], ends: tuple[float, float]) -> None:
     """A name at the end of every line, none over another."""
     low, high = ends
     height = axes.get_position().height * axes.figure.get_size_inches()[1] * 72  # type: ignore[union-attr]
@@ -185,10 +207,10 @@ def _label_ends(axes: "Axes", bands: Mapping[str, tuple[Band, str, str]], ends: 
     last = max(int(band.epochs[-1]) for band, _, _ in bands.values())
     # Half a line below the top, so that no name touches what stands above the panel.
     places = spread_labels(wanted, least, low, high - least / 2)
-    for (_, label, colour), place in zip(bands.values(), places, strict=True):
+    for (_, label, look), place in zip(bands.values(), places, strict=True):
         common: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
         # The name itself in ink: some of the colours are too bright to read.
-        axes.annotate("●", (last, place), (4, 0), color=colour, **common)
+        axes.annotate(look.sign, (last, place), (4, 0), color=look.colour, **common)
         axes.annotate(label, (last, place), (16, 0), color=INK, **common)
 
 

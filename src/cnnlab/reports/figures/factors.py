@@ -8,7 +8,7 @@ from cnnlab.reports.colours import COLOURS, INK, SOFT
 from cnnlab.reports.contents.factors import Effect, FactorLevel, HeatMap
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import TableColumn, text_of
-from cnnlab.reports.figures.style import DOT, SIZE, WIDTH, in_unit, logarithmic, sheet, short_label
+from cnnlab.reports.figures.style import DOT, SIZE, in_unit, logarithmic, sheet, short_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,7 +110,7 @@ def _mark_levels(axes: "Axes", levels: "list[FactorLevel]") -> None:
     from matplotlib.ticker import FixedLocator, NullLocator
 
     letters = sum(len(level.label) + 2 for level in levels)
-    if letters * 0.6 * SIZE < WIDTH * 72 * 0.8:
+    if letters * 0.6 * SIZE < axes.figure.get_size_inches()[0] * 72 * 0.8:  # type: ignore[union-attr]
         axes.xaxis.set_major_locator(FixedLocator([level.x or 0.0 for level in levels]))
         axes.set_xticklabels([short_label(level.label) for level in levels])
         axes.xaxis.set_minor_locator(NullLocator())

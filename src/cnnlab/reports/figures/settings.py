@@ -45,15 +45,18 @@ def draw_settings(subject: ReportSubject, published: Mapping[str, float]) -> "Fi
 
 
 def _draw_row(axes: "Axes", place: int, subject: ReportSubject, setting: Setting) -> None:
-    colour = subject.colours[setting.key]
+    look = subject.looks[setting.key]
     summary = subject.summary(setting)
     if summary is None or summary.mean is None:
         return
     if summary.low is not None and summary.high is not None:
-        axes.plot([summary.low, summary.high], [place, place], color=colour, linewidth=2.4, zorder=3, alpha=0.9)
+        # What holds of one classifier is no interval of its recipe.
+        line = "-" if summary.n > 1 else (0, (1, 0.8))
+        ends = [summary.low, summary.high]
+        axes.plot(ends, [place, place], color=look.colour, linewidth=2.4, linestyle=line, zorder=3, alpha=0.9)
     if summary.n > 1:
         axes.plot(summary.values, [place + 0.22] * summary.n, ".", color=SOFT, markersize=4.5, zorder=2)
-    axes.plot(summary.mean, place, color=colour, **DOT)
+    axes.plot(summary.mean, place, color=look.colour, **{**DOT, "marker": look.marker})
 
 
 def _name_rows(axes: "Axes", settings: Sequence[Setting], subject: ReportSubject) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import replacing
+from cnnlab.core.number_text import with_minus
 from cnnlab.core.sinks import for_markup
 from cnnlab.reports.colours import FAINT, INK, PAPER, SOFT
 from cnnlab.reports.contents.tables import TableColumn, cut
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 WIDTH = 4.7
 """Inches. A phone shows a figure at about this width in points, so that text keeps its size there."""
+WIDE = 10.8
+"""Inches of a figure that has the width of a page to itself, where text is as large as in the others."""
 SIZE = 10.8
 """Points, of all text."""
 HALO = "halo"
@@ -41,6 +45,19 @@ _STYLE: dict[str, Any] = {
     "text.parse_math": False,
     "path.simplify": True,
 }
+
+
+_width: ContextVar[float] = ContextVar("width", default=WIDTH)
+
+
+@contextmanager
+def wide() -> Iterator[None]:
+    """A block in which figures are drawn :data:`WIDE`."""
+    token = _width.set(WIDE)
+    try:
+        yield
+    finally:
+        _width.reset(token)
 
 
 @contextmanager
@@ -83,7 +100,7 @@ def sheet(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH * columns, height), layout="constrained")
+    figure = Figure(figsize=(_width.get() * columns, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.04, h_pad=0.05)  # type: ignore[union-attr, call-arg]
     panels = list(figure.subplots(rows, columns, squeeze=False, sharex="col", height_ratios=ratios).flat)
     for axes in panels:
@@ -109,7 +126,7 @@ def in_unit(axis: Any, column: TableColumn) -> None:
 
     def written(value: float, _: Any = None) -> str:
         text = f"{value * 100 if column.kind == 'share' else value:.6g}"
-        return text.replace("-", "−") if "e" not in text else text
+        return with_minus(text)
 
     axis.set_major_formatter(FuncFormatter(written))
 

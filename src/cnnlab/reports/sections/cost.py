@@ -28,7 +28,5 @@ def cost(subject: ReportSubject) -> Iterable[Section]:
         )
     title = f"{capital(subject.metric.label)} against training time"
     table = trade_off_table(subject, points)
-    figure = SectionFigure(
-        *("trade-off", title, caption, alt, table), draw=lambda: draw_trade_off(subject, points, subject.colours)
-    )
+    figure = SectionFigure(*("trade-off", title, caption, alt, table), draw=lambda: draw_trade_off(subject, points))
     yield Section("cost", "What it costs", figures=(figure,))

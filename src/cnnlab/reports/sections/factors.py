@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
+from cnnlab.core.number_text import counted
 from cnnlab.reports.contents import factors as contents
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.search import search_metric, search_steps, search_table
-from cnnlab.reports.contents.tables import capital, counted, with_unit
+from cnnlab.reports.contents.tables import capital, with_unit
 from cnnlab.reports.figures import factors as figures
 from cnnlab.reports.figures.search import draw_search
 from cnnlab.reports.sections.base import Section, SectionFigure, section

@@ -31,7 +31,7 @@ def learning_curves(subject: ReportSubject) -> Iterable[Section]:
         drawn.append(
             SectionFigure(
                 *("curves", f"{whole}: {main.label} on validation", caption, alt, table),
-                draw=lambda: figures.draw_together(together, main, subject.colours, subject.names),
+                draw=lambda: figures.draw_together(together, main, subject.looks, subject.names),
             )
         )
     for curve in curves:
@@ -39,10 +39,12 @@ def learning_curves(subject: ReportSubject) -> Iterable[Section]:
     text = (
         "Training numbers are taken while an epoch trains, on augmented pictures and with dropout on, where these are "
         "used, so they can lie below those of validation. The bar marks the gap between the two at the epoch whose "
-        "weights were kept."
+        "weights were kept: the mean over the repeats, each at its own."
     )
     left = len(subject.result.settings) - len(subject.shown)
-    text += f" Shown are the best, the baseline and the next best; {left} other settings are left out." if left else ""
+    if left:
+        asked = "those that the question names, the best" if subject.asked else "the best"
+        text += f" Shown are {asked} and the next best; {left} other settings are left out."
     yield Section("curves", "Learning curves", text, figures=tuple(drawn), files=(table, contents.points_table(curves)))
 
 
@@ -54,16 +56,18 @@ def _curve_figure(
     table: Table,
 ) -> SectionFigure:
     gaps = [
-        f"{metric.label}: gap of {with_unit(curve.gaps[metric.name].size, metric.kind, sign=True)} at epoch "
-        f"{curve.gaps[metric.name].epoch}"
+        f"{metric.label}: gap of {with_unit(curve.gaps[metric.name].size, metric.kind, sign=True)} "
+        f"{curve.gaps[metric.name].where}"
         for metric in metrics
         if metric.name in curve.gaps
     ]
     alt = f"Learning curves of {curve.label} on train and validation. {'; '.join(gaps)}."
-    caption = f"Train dashed, validation solid.{_LEAVING if figures.leaves(curve, ends) else ''}"
+    is_one = max(len(band.epochs) for bands in curve.bands.values() for band in bands.values()) == 1
+    caption = "One epoch: train hollow, validation filled." if is_one else "Train dashed, validation solid."
+    caption = f"{caption}{_LEAVING if figures.leaves(curve, ends) else ''}"
     place = table.keys.index(curve.key)
     own = Table("curves", table.title, table.columns, (table.rows[place],), (curve.key,), table.note).without_empty()
     return SectionFigure(
         *(f"curves {curve.key}", curve.label, caption, alt, own),
-        draw=lambda: figures.draw_setting(curve, metrics, subject.colours[curve.key], ends),
+        draw=lambda: figures.draw_setting(curve, metrics, subject.looks[curve.key], ends),
     )

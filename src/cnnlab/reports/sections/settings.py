@@ -1,10 +1,11 @@
 """The settings beside one another."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from cnnlab.core.number_text import counted
 from cnnlab.reports.contents import settings as contents
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import capital, counted, with_unit
+from cnnlab.reports.contents.tables import capital, with_unit
 from cnnlab.reports.figures import settings as figures
 from cnnlab.reports.sections.base import Section, SectionFigure, section
 
@@ -20,7 +21,7 @@ def settings(subject: ReportSubject) -> Iterable[Section]:
         return
     left = len(subject.ranked) - len(drawn)
     parts = [f"Names: {what}."] if (what := _naming(subject)) else []
-    parts += ["Large dot: mean; bar: 95% interval; small dots: single trainings."]
+    parts += [_signs([summary.n for setting in drawn if (summary := subject.summary(setting))])]
     parts += ["Diamond: published."] if published else []
     parts += [f"The other {left} settings are in the table."] if left else []
     ends = [
@@ -37,6 +38,16 @@ def settings(subject: ReportSubject) -> Iterable[Section]:
     )
     files = (contents.trials_table(subject),)
     yield Section("settings", "Settings", tables=(table,), figures=(figure,), files=files)
+
+
+def _signs(repeats: Sequence[int]) -> str:
+    """What the signs of the figure mean: an interval of one training is another thing than one over repeats."""
+    if max(repeats) < 2:
+        return "Large dot: the one training; dotted bar: 95% interval of this classifier over pictures."
+    text = "Large dot: mean; bar: 95% interval over repeats; small dots: single trainings."
+    if min(repeats) < 2:
+        text += " Dotted bar, of a single training: 95% interval of this classifier over pictures."
+    return text
 
 
 def _naming(subject: ReportSubject) -> str:

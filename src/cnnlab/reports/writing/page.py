@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import for_markup
 from cnnlab.reports.contents.answer import answer
 from cnnlab.reports.contents.mistakes import Gallery, Mistake
 from cnnlab.reports.contents.provenance import Provenance
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, counted
+from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn
 from cnnlab.reports.sections import Section
 from cnnlab.reports.writing.svg import VARIABLES, inline
 from cnnlab.reports.writing.tables import slug
@@ -37,17 +38,23 @@ _VERDICTS = {
 
 
 def page(
-    subject: ReportSubject, sections: Sequence[Section], origin: Provenance, drawn: Mapping[str, str], folder: str
+    subject: ReportSubject,
+    sections: Sequence[Section],
+    origin: Provenance,
+    drawn: Mapping[str, str],
+    drawn_wide: Mapping[str, str],
+    folder: str,
 ) -> str:
     """The page's text.
 
-    :param drawn: SVG of each picture by its key.
+    :param drawn: SVG of each picture by its key; ``drawn_wide`` of those that have a large screen to themselves.
     :param folder: the name of the folder beside it that holds tables, figures and recipes.
     """
     from markupsafe import Markup
 
     environment = _environment()
     figures = {key: Markup(inline(svg, f"f{place}")) for place, (key, svg) in enumerate(drawn.items())}
+    wide = {key: Markup(inline(svg, f"w{place}")) for place, (key, svg) in enumerate(drawn_wide.items())}
     first, second = answer(subject)
     text = environment.get_template("report.html").render(
         result=subject.result,
@@ -56,11 +63,12 @@ def page(
         status=_status(subject),
         sections=sections,
         figures=figures,
+        wide=wide,
         origin=origin,
         folder=folder,
         style=_raw("report.css"),
         script=_raw("report.js"),
-        colour_of=lambda key: _variable(subject, key),
+        swatch_of=lambda key: _swatch(subject, key),
     )
     return for_markup("\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n")
 
@@ -78,6 +86,7 @@ def _environment() -> "Environment":
     environment.filters.update(slug=slug, cell=_cell, sort_value=_sort_value, mark=_mark, image=_image)
     environment.filters.update(
         is_wordy=_is_wordy,
+        names=_names,
         is_long_text=_is_long_text,
         shown=_shown,
         is_long=_is_long,
@@ -106,8 +115,10 @@ def _status(subject: ReportSubject) -> list[str]:
     return [*texts, *([day] if day else [])]
 
 
-def _variable(subject: ReportSubject, key: str) -> str:
-    return f"var(--{VARIABLES[subject.colours[key]]})"
+def _swatch(subject: ReportSubject, key: str) -> tuple[str, str]:
+    """Colour and shape by which a setting is known in figures."""
+    look = subject.looks[key]
+    return f"var(--{VARIABLES[look.colour]})", look.shape
 
 
 def _heading(text: str) -> str:
@@ -145,10 +156,18 @@ def _is_long(table: Table) -> bool:
 def _is_wordy(table: Table) -> bool:
     """Whether most of it are sentences, which a phone shows one under another."""
     places = range(len(table.columns))
-    return (
-        sum(any(isinstance(row[place], str) and len(row[place]) > _SENTENCE for row in table.rows) for place in places)
-        > 1
+    sentences = sum(
+        any(isinstance(r[place], str) and len(r[place]) > _SENTENCE for r in table.rows) for place in places
     )
+    has_numbers = any(column.is_number for column in table.columns)
+    has_numbers |= any(isinstance(cell, IntervalEnds) for row in table.rows for cell in row)
+    return sentences > (1 if has_numbers else 0)
+
+
+def _names(table: Table) -> int:
+    """How many columns of names it begins with, before its first number; a phone shows them in one."""
+    count = next((place for place, column in enumerate(table.columns) if column.is_number), 1)
+    return 1 if _is_wordy(table) else max(1, count)
 
 
 def _is_long_text(value: Any) -> bool:

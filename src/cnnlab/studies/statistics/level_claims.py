@@ -133,7 +133,8 @@ def _words(label: str, metric: Metric, measured: _Measured, level: float, claim:
     """The numbers in a sentence, and what else is to be said of them."""
     unit = difference_unit(metric)
     assert measured.mean is not None
-    shown = f"{metric.label} of {label}: {unit.value(measured.mean)}{_interval_words(measured, unit, kind)}"
+    mean = unit.value(measured.mean, against=(level,))
+    shown = f"{metric.label} of {label}: {mean}{_interval_words(measured, unit, kind, level)}"
     if measured.late:
         shown += f"; {measured.late} of these never reached it, and count as if they had right after their last epoch"
     text = f"{shown}, against {unit.value(level)}."
@@ -144,14 +145,18 @@ def _words(label: str, metric: Metric, measured: _Measured, level: float, claim:
     return text
 
 
-def _interval_words(measured: _Measured, unit: Unit, kind: str) -> str:
+def _interval_words(measured: _Measured, unit: Unit, kind: str, level: float) -> str:
     if measured.count < _LEAST:
         return " in one finished repeat"
     low, high = measured.low, measured.high
     if (low, high) == (-inf, inf):
         return f" (n={measured.count}, which do not vary, so nothing tells how sure that is)"
-    shown = f"{unit.number(low)} to {unit.number(high)}"
-    shown = f"up to {unit.number(high)}" if low == -inf else f"from {unit.number(low)}" if high == inf else shown
+    if low == -inf:
+        shown = f"up to {unit.number(high, against=(level,))}"
+    elif high == inf:
+        shown = f"from {unit.number(low, against=(level,))}"
+    else:
+        shown = unit.range(low, high, against=(level,))
     return f" ({kind} {shown}, n={measured.count})"
 
 

@@ -16,10 +16,12 @@ from cnnlab.studies.claim_grammar import (
     read_claim,
 )
 from cnnlab.studies.settings import PlannedSetting, StudySettings
-from cnnlab.studies.statistics.tables import bounds, difference_unit
+from cnnlab.studies.statistics.tables import TIMES, bounds, difference_unit
 
 EQUIVALENT = 0.01
 """Shares that differ by less than a point are taken to be no different, unless a claim says what counts."""
+_TIME = "seconds"
+"""The measure of which faster and slower are, unless another is named."""
 _SECONDS = {"seconds": 1.0, "minutes": 60.0}
 
 
@@ -44,10 +46,16 @@ def resolve_claim(text: str, study_settings: StudySettings, measure: Callable[[s
     """
     claim = read_claim(text)
     what = f"the claim «{claim.text}»"
+    is_of_time = isinstance(claim, ComparisonClaim | BestClaim) and claim.is_of_time
     try:
-        metric = measure(claim.metric).metric
+        metric = measure(_TIME if is_of_time and claim.metric is None else claim.metric).metric
     except UsageError as error:
         raise UsageError(f"{what}: {error}") from error
+    if is_of_time and metric.unit not in TIMES:
+        raise UsageError(
+            f"{what}: {metric.name} is no time, so nothing is faster or slower on it. Say better or worse, or name a "
+            f"time: {_TIME}, images_per_second, or seconds to a level, as in seconds to 90% validation_accuracy."
+        )
     if isinstance(claim, BoundClaim):
         pairs: tuple[tuple[str, str | None], ...] = ()
         if claim.setting is not None:

@@ -1,5 +1,6 @@
 """What became of claims, by the numbers that there are."""
 
+from dataclasses import replace
 from typing import Any
 
 from cnnlab.core.measurements import Metric
@@ -16,6 +17,11 @@ from cnnlab.studies.statistics.wording import within_margin
 
 def judge_claim(resolved: ResolvedClaim, comparisons: StudyComparisons) -> Claim:
     """What became of a claim."""
+    settings = dict.fromkeys(key for pair in resolved.pairs for key in pair if key is not None)
+    return replace(_judged(resolved, comparisons), settings=tuple(settings))
+
+
+def _judged(resolved: ResolvedClaim, comparisons: StudyComparisons) -> Claim:
     claim = resolved.claim
     if isinstance(claim, BoundClaim):
         return judge_level(resolved, claim, comparisons.tables, comparisons.family)
@@ -68,7 +74,9 @@ def _compared(claim: ComparisonClaim, found: SettingComparison, resolved: Resolv
 
 def _is_upwards(claim: ComparisonClaim, metric: Metric) -> bool:
     """Whether the left one is claimed to have the larger number."""
-    return claim.relation == "higher" or (claim.relation, metric.better) in (("better", "higher"), ("worse", "lower"))
+    if claim.relation in ("higher", "lower"):
+        return claim.relation == "higher"
+    return (claim.relation in ("better", "faster")) == (metric.better == "higher")
 
 
 def _alike(found: SettingComparison, resolved: ResolvedClaim) -> ClaimVerdict:

@@ -17,7 +17,7 @@ def sentence(comparison: SettingComparison, names: tuple[str, str], unit: Unit) 
     :param names: of the setting and of the reference.
     """
     setting, reference = names
-    numbers = numbers_of(comparison, unit)
+    numbers = numbers_of(comparison, unit, comparison.smallest)
     numbers = f" ({numbers})" if numbers else ""
     if comparison.verdict in ("better", "worse"):
         return f"{setting} is {comparison.verdict} than {reference}{_less(comparison, unit)}{numbers}."
@@ -37,14 +37,18 @@ def sentence(comparison: SettingComparison, names: tuple[str, str], unit: Unit) 
     return f"{setting} against {reference}: not enough {what} to tell{numbers}{needed_words(comparison.needed, unit)}."
 
 
-def numbers_of(comparison: SettingComparison, unit: Unit) -> str:
-    """The difference, its interval and the adjusted p-value, as they stand in brackets."""
+def numbers_of(comparison: SettingComparison, unit: Unit, margin: float | None = None) -> str:
+    """The difference, its interval and the adjusted p-value, as they stand in brackets.
+
+    :param margin: to either side of zero, where the ends of the interval are held against it.
+    """
+    against = () if margin is None else (-margin, margin)
     parts = []
     if comparison.difference is not None:
         parts.append(unit.signed(comparison.difference))
     if comparison.low is not None and comparison.high is not None:
-        low, high = (unit.number(end, sign=True) for end in (comparison.low, comparison.high))
-        parts.append(f"95% interval {low} to {high}")
+        ends = unit.range(comparison.low, comparison.high, sign=True, against=against)
+        parts.append(f"95% interval {ends}")
     if comparison.p is not None:
         test = {"exact McNemar": "McNemar ", "rank-sum": "by ranks, "}.get(comparison.test, "")
         parts.append(f"{test}{p_text(comparison.p)}")
@@ -63,7 +67,7 @@ def within_margin(comparison: SettingComparison, names: tuple[str, str], unit: U
     :param source: what is to be said of where the margin is from.
     """
     setting, reference = names
-    size, numbers = f"{unit.text(margin)}{source}", f" ({numbers_of(comparison, unit)})"
+    size, numbers = f"{unit.text(margin)}{source}", f" ({numbers_of(comparison, unit, margin)})"
     low, high = comparison.low, comparison.high
     if low is None or high is None:
         return f"{sentence(comparison, names, unit)} The margin is {size}."

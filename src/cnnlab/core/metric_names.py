@@ -26,4 +26,4 @@ def unit(metric: str) -> MetricUnit:
         return "loss"
     if _CLOCK.fullmatch(metric):
         return "minutes"
-    return "share" if _SHARE.fullmatch(metric) and not metric.endswith("learning_rate") else "number"
+    return "share" if _SHARE.fullmatch(metric) and "learning_rate" not in metric else "number"

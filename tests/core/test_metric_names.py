@@ -1,6 +1,6 @@
 import pytest
 
-from cnnlab.objectives import metrics
+from cnnlab.core import metric_names
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,8 @@ from cnnlab.objectives import metrics
         ("clock_median_error", "minutes", "lower"),
         ("mean_absolute_error", "number", "lower"),
         ("r2", "number", "higher"),
-        ("learning_rate", "number", "higher"),
+        ("learning_rate_end", "number", "higher"),
     ],
 )
 def test_a_name_tells_unit_and_direction(metric: str, unit: str, better: str) -> None:
-    assert (metrics.unit(metric), metrics.better(metric)) == (unit, better)
+    assert (metric_names.unit(metric), metric_names.better(metric)) == (unit, better)
