@@ -33,7 +33,10 @@ Words = Annotated[
         show_default=False,
     ),
 ]
-RunName = Annotated[
+RunFigures = Annotated[
+    bool, typer.Option("--figures", help="Put curves.png and confusion.png into the run's folder when it is done.")
+]
+Name = Annotated[
     str,
     typer.Argument(
         metavar="RUN",

@@ -53,6 +53,8 @@ LAST = "last.safetensors"
 """The weights of the last epoch, where another was selected."""
 SNAPSHOTS = "snapshots"
 PREDICTIONS = "predictions"
+CHECKPOINT = "checkpoint"
+"""The folder with all that an unfinished run needs to go on."""
 STATUSES = ("unfinished", "finished", "failed")
 
 

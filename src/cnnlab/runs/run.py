@@ -101,6 +101,36 @@ class Run(RunInfo):
             )
         return hooks.open_stored("classifier", path, network=network)
 
+    def predict(self, images: Any, **options: Any) -> Any:
+        """What its classifier says of pictures: :func:`cnnlab.predict` of this run, with the same options."""
+        return hooks.use_run_tool("predict", self, images, **options)
+
+    def confusion(self, split: str = "test", column: str | None = None) -> Any:
+        """The :class:`~cnnlab.evaluation.Confusion` matrix of its stored predictions on a split.
+
+        :param column: of the targets, where several are predicted.
+        :raises UsageError: when none are stored, or no classes are predicted.
+        """
+        return hooks.use_run_tool("confusion", self.predictions(split), column)
+
+    def roc(self, split: str = "test", column: str | None = None) -> Any:
+        """The :class:`~cnnlab.evaluation.RocCurves` of its stored predictions on a split, as :meth:`confusion`."""
+        return hooks.use_run_tool("roc", self.predictions(split), column)
+
+    def plot(self, kind: str = "curves", **options: Any) -> Any:
+        """A figure of it, which notebooks show and ``.save("x.pdf")`` writes.
+
+        :param kind: ``curves``, ``confusion``, ``roc``, ``precision-recall``, ``calibration`` or ``mistakes``.
+        :param options: ``split``, ``column`` and ``data_dir``, as for :func:`cnnlab.reports.figure_of_runs`.
+        :raises UsageError: where there is nothing to draw it from.
+        """
+        return hooks.use_run_tool("plot", self, kind, **options)
+
+    def save_figures(self) -> list[Path]:
+        """Writes its learning curves and confusion matrices as PNG into its folder, and returns where."""
+        paths: list[Path] = hooks.use_run_tool("save_figures", self)
+        return paths
+
     @property
     def stored_epochs(self) -> dict[int, Path]:
         """The epochs after which weights were kept, in order, with the files that hold them; 0 is before the first."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
-from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study
+from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study, study_request
 from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what can be said of a study now: its settings, comparisons, claims and published numbers."""
-    result = load_study(study, words, runs, data_dir, offline).result()
+    from cnnlab.studies.known_results import known_result
+
+    known = known_result(study_request(study, words, runs, data_dir, offline))
+    result = known or load_study(study, words, runs, data_dir, offline).result()
     if as_json:
         output.write_json(result.to_dict())
     else:

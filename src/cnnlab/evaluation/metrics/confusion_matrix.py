@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.hooks import run_tool
 from cnnlab.evaluation.metrics.class_probabilities import ClassPredictions, class_column
 from cnnlab.evaluation.metrics.stored_predictions import finite_outputs, objective_of
 from cnnlab.objectives import Objective
@@ -51,6 +52,7 @@ class Confusion:
         return {"names": list(self.names), "counts": self.counts.tolist()}
 
 
+@run_tool("confusion")
 def confusion(predictions: Predictions | ClassPredictions, column: str | None = None) -> Confusion:
     """True against predicted classes of one target column.
 
