@@ -53,8 +53,8 @@ def figure(
 ) -> None:
     """Draw one figure of RUN, with a title and a caption, as PDF, SVG or PNG.
 
-    Curves, confusion, roc and precision-recall take several runs. Of a study, curves, roc and precision-recall are of its
-    settings, with their repeats together, and the others of its best setting.
+    Curves, confusion, roc and precision-recall take several runs. Of a study, curves, roc and precision-recall are of
+    its settings, with their repeats together, and the others of its best setting.
 
         cnnlab figure last curves --out curves.pdf
 

@@ -65,7 +65,7 @@ _TOOL_HOMES = {
 
 
 def run_tool(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator: the function is what the method of this name of a run does, by the run or by its stored predictions."""
+    """A decorator: the function does what a run has a method of this name for, by the run or its predictions."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         _run_tools[name] = function

@@ -52,13 +52,13 @@ def given_images(images: Any, form: Form) -> tuple[NDArray[np.uint8], list[str]]
     """Pictures in memory as a classifier takes them.
 
     An array of two axes is one picture, H×W. One of three axes is one picture where it has the classifier's own shape,
-    else several grey ones where the last two are the classifier's height and width, else one picture where its last axis
-    (arrays) or its first (tensors) has 1 to 4 entries, and else several grey ones. One of four axes is several pictures,
-    N×H×W×C or N×C×H×W. uint8 goes from 0 to 255; floats from 0 to 1 where none of all that is given is larger, and
-    else from 0 to 255. Pictures of another size or other channels are converted as files are.
+    else several grey ones where the last two are the classifier's height and width, else one picture where its last
+    axis (arrays) or its first (tensors) has 1 to 4 entries, and else several grey ones. One of four axes is several
+    pictures, N×H×W×C or N×C×H×W. uint8 goes from 0 to 255; floats from 0 to 1 where none of all that is given is
+    larger, and else from 0 to 255. Pictures of another size or other channels are converted as files are.
 
     :param form: size and channels of the classifier; ``white`` of 16-bit numbers, by their largest where it is None.
-    :return: uint8 N×C×H×W, and what each is called: its file's name, where a PIL image has one, or else its number.
+    :return: uint8 N×C×H×W, and what each is called: the name of a PIL image's file, or else its number.
     :raises DataError: for what is no picture.
     """
     parts = list(images) if isinstance(images, list | tuple) else [images]
@@ -85,7 +85,7 @@ def _pixels(part: Any, name: str, form: Form, white: float | None) -> NDArray[np
     if not isinstance(part, np.ndarray | Tensor):
         if not isinstance(part, Sequence) or isinstance(part, str):
             raise DataError(
-                f"{name} is a {type(part).__name__}; pictures are arrays, tensors, PIL images, lists of these, or paths."
+                f"{name} is a {type(part).__name__}; pictures are arrays, tensors, PIL images, lists of them, or paths."
             )
         part = np.asarray(part)
     values = as_array(part, name)
@@ -104,8 +104,8 @@ def _several(values: NDArray[Any], name: str, form: Form, prefer: Layout) -> tup
         return values, channels_layout(values.shape, name, prefer=prefer)
     if values.ndim != 3:
         raise DataError(
-            f"{name} has the shape {values.shape}: pictures are H×W, H×W×C or C×H×W, and several of them N×H×W, N×H×W×C or "
-            "N×C×H×W, with 1 to 4 channels."
+            f"{name} has the shape {values.shape}: pictures are H×W, H×W×C or C×H×W, and several of them N×H×W, "
+            "N×H×W×C or N×C×H×W, with 1 to 4 channels."
         )
     channels, size = form.channels or 1, form.size or values.shape[-2:]
     own: dict[tuple[int, ...], Layout] = {(channels, *size): "first", (*size, channels): "last"}

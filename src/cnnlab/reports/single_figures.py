@@ -1,4 +1,4 @@
-"""One figure of stored runs, or of a study, by its name, with a title and a caption, so that it can be printed alone."""
+"""One figure of stored runs or of a study, by its name, with a title and a caption, so that it is fit to print."""
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,14 @@ from cnnlab.core.hooks import run_tool
 from cnnlab.evaluation import ClassPredictions, confusion
 from cnnlab.reports.colours import COLOURS, INK, SOFT
 from cnnlab.reports.contents.classes import ClassDetails, class_details, column_predictions
-from cnnlab.reports.contents.curves import CurveMetric, LearningCurves, followed, learning_curves, run_metrics, setting_curves
+from cnnlab.reports.contents.curves import (
+    CurveMetric,
+    LearningCurves,
+    followed,
+    learning_curves,
+    run_metrics,
+    setting_curves,
+)
 from cnnlab.reports.contents.mistakes import Gallery, farthest_off, gallery
 from cnnlab.reports.contents.ranking_curves import ranking_caption, ranking_of, rankings_together
 from cnnlab.reports.contents.report_subject import Repeat, ReportSubject
@@ -209,8 +216,8 @@ def _calibration(subject: FigureSubject, column: str | None) -> Drawn:
     error = details.calibration_error
     sure = "" if error.interval is None else f" (95% interval {error.interval.low:.2%} to {error.interval.high:.2%})"
     caption = (
-        f"Expected calibration error in {len(details.calibration.bins)} bins: {error.ece:.2%}{sure}; perfect calibration "
-        f"would show {error.by_chance:.2%} by chance. Brier score: {details.calibration.brier:.4f}."
+        f"Expected calibration error in {len(details.calibration.bins)} bins: {error.ece:.2%}{sure}; perfect "
+        f"calibration would show {error.by_chance:.2%} by chance. Brier score: {details.calibration.brier:.4f}."
     )
     one = _first(subject)
     title = f"Calibration of {_whose(subject, one)}{_of(details.column)}, {_where(one)}"

@@ -5,7 +5,7 @@ from cnnlab.runs.environment import environment
 from cnnlab.runs.predictions import Predictions
 from cnnlab.runs.run import Run
 from cnnlab.runs.scores import Scores
-from cnnlab.runs.store import RunStore, RunSummary, store_at
+from cnnlab.runs.store import RunStore, RunSummary, compare, store_at
 from cnnlab.runs.writer import RunWriter
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "RunSummary",
     "RunWriter",
     "Scores",
+    "compare",
     "environment",
     "store_at",
 ]

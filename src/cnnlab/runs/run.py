@@ -1,13 +1,14 @@
 """Reading the record of one run."""
 
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core import hooks, yaml
+from cnnlab.core.displays import html_facts
 from cnnlab.core.durations import short_duration
 from cnnlab.core.errors import ModelFileError, UsageError, suggestion
+from cnnlab.core.sinks import for_html
 from cnnlab.runs import record
 from cnnlab.runs.history import read_history
 from cnnlab.runs.lock import is_locked
@@ -166,10 +167,8 @@ class Run(RunInfo):
         return "\n".join(f"{label:<{width}}  {value}" for label, value in rows)
 
     def _repr_html_(self) -> str:
-        left = 'style="text-align: left"'
-        facts = "".join(f"<tr><th {left}>{escape(a)}</th><td {left}>{escape(b)}</td></tr>" for a, b in _facts(self))
-        recipe = escape(yaml.dump(record.json_value(self.recipe)).strip())
-        return f"<table>{facts}</table><details><summary>recipe</summary><pre>{recipe}</pre></details>"
+        recipe = for_html(yaml.dump(record.json_value(self.recipe)).strip())
+        return f"{html_facts(_facts(self))}<details><summary>recipe</summary><pre>{recipe}</pre></details>"
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """What commands came to before: found again by their very words, without PyTorch, which takes seconds to load.
 
 A request is known again where it has the same words, in the same folder, by the same code and libraries, and where all
-that was looked for or read on the way is as it was. Whoever asks otherwise, or in other words, only waits a little longer.
+that was looked for or read on the way is as it was. Whoever asks in other words only waits a little longer.
 """
 
 import json

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.core.displays import html_table
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.hooks import run_tool
 from cnnlab.evaluation.metrics.class_probabilities import ClassPredictions, class_column
@@ -12,6 +13,7 @@ from cnnlab.runs import Predictions
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
 
@@ -46,6 +48,21 @@ class Confusion:
             if true != taken and count
         ]
         return sorted(pairs, key=lambda pair: -pair[2])[:most]
+
+    def frame(self) -> "pd.DataFrame":
+        """The counts, a row a true class, a column a predicted one."""
+        import pandas as pd
+
+        return pd.DataFrame(self.counts, index=pd.Index(self.names, name="true"), columns=list(self.names))
+
+    def _repr_html_(self) -> str:
+        rows = [(name, *row) for name, row in zip(self.names, self.counts.tolist(), strict=True)]
+        return html_table(("true \\ predicted", *self.names), rows, most=100)
+
+    def __repr__(self) -> str:
+        return (
+            f"Confusion({len(self.names)} classes, {int(self.counts.sum()):,} pictures, accuracy {self.accuracy:.4f})"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Names and counts as plain lists."""

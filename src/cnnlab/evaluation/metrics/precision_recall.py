@@ -62,9 +62,7 @@ class PrecisionRecallCurves:
         return {"average_precision": self.average_precision, "macro": self.macro}
 
 
-def precision_recall(
-    predictions: Predictions | ClassPredictions, column: str | None = None
-) -> PrecisionRecallCurves:
+def precision_recall(predictions: Predictions | ClassPredictions, column: str | None = None) -> PrecisionRecallCurves:
     """Precision-recall curves of each class against the rest.
 
     :raises UsageError: when there are no targets, or several columns of classes and none is named.

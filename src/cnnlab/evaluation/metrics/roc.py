@@ -103,7 +103,9 @@ def roc(predictions: Predictions | ClassPredictions, column: str | None = None) 
     truth = np.eye(len(classes.names), dtype=bool)[classes.labels]
     areas = class_areas([classes])
     curves = {
-        name: replace(class_roc(classes.probabilities[:, place], truth[:, place]), interval=areas.by_class[name].interval)
+        name: replace(
+            class_roc(classes.probabilities[:, place], truth[:, place]), interval=areas.by_class[name].interval
+        )
         for place, name in enumerate(classes.names)
     }
     macro = replace(mean_roc(curves), interval=areas.mean.interval)
@@ -146,7 +148,7 @@ def _micro(probabilities: Array, truth: npt.NDArray[np.bool_]) -> Roc:
 
 
 def mean_roc(curves: Mapping[str, Roc]) -> Roc:
-    """The mean of several curves at each false positive rate, of classes or of repeats; those that are empty are left out."""
+    """The mean of several curves at each false positive rate; those that are empty are left out."""
     drawn = [curve for curve in curves.values() if len(curve.thresholds)]
     if not drawn:
         return Roc(np.empty(0), np.empty(0), np.empty(0), float("nan"))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cnnlab import data
 from cnnlab.core import memory
+from cnnlab.core.displays import html_table
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import replacing, storage_errors
 from cnnlab.core.hooks import run_tool
@@ -112,6 +113,10 @@ class ImagePredictions:
                 image.update(facts if len(self.columns) == 1 else {name: facts})
         return {"images": images, "unreadable": list(self.unreadable)}
 
+    def _repr_html_(self) -> str:
+        frame = self.frame()
+        return html_table([str(name) for name in frame.columns], list(frame.itertuples(index=False, name=None)))
+
     def __repr__(self) -> str:
         return f"ImagePredictions({len(self)} pictures: {', '.join(self.columns)})"
 
@@ -130,8 +135,8 @@ def predict(
 
     :param run: or a model by itself, or the name of either, as :func:`cnnlab.open_model` takes it.
     :param images: files, folders, which are searched through for pictures, and archives of pictures; or pictures
-        themselves: arrays, tensors and PIL images as :func:`~cnnlab.data.given_images.given_images` reads them, or lists
-        of these; or a table with a column ``path``.
+        themselves: arrays, tensors and PIL images as :func:`~cnnlab.data.given_images.given_images` reads them, or
+        lists of these; or a table with a column ``path``.
     :param on_bad: whether a picture that cannot be read is refused, or skipped with a warning that names it.
     :param device: another device than the one that the run was trained on.
     :param network: the module for the weights, for a run that was trained on a network of one's own.

@@ -71,7 +71,7 @@ def ranking_of(kind: RankingKind, parts: Sequence[ClassPredictions]) -> Ranking:
 
 
 def rankings_together(kind: RankingKind, series: Mapping[str, Sequence[ClassPredictions]]) -> Ranking:
-    """A curve for each of several settings or runs, by label: the mean of its classes; of two classes that of the second."""
+    """A curve for each of several settings or runs: the mean of its classes, or of two classes that of the second."""
     lines, areas = [], {}
     for label, parts in series.items():
         line = ranking_of(kind, parts).lines[-1]

@@ -79,9 +79,7 @@ def _enlarge_corner(axes: "Axes", ranking: Ranking) -> None:
     """The corner where the best curves are, in the empty middle of the panel."""
     inset = axes.inset_axes((0.36, 0.2, 0.56, 0.56) if ranking.kind == "roc" else (0.14, 0.2, 0.56, 0.56))
     _draw_lines(inset, ranking)
-    inset.set(
-        xlim=(0, _CORNER) if ranking.kind == "roc" else (1 - _CORNER, 1.002), ylim=(1 - _CORNER, 1.002)
-    )
+    inset.set(xlim=(0, _CORNER) if ranking.kind == "roc" else (1 - _CORNER, 1.002), ylim=(1 - _CORNER, 1.002))
     inset.grid(color=FAINT, linewidth=0.6)
     inset.spines[:].set_color(SOFT)
     inset.tick_params(color=SOFT, labelcolor=INK, length=2)
