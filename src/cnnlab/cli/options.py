@@ -33,10 +33,7 @@ Words = Annotated[
         show_default=False,
     ),
 ]
-RunFigures = Annotated[
-    bool, typer.Option("--figures", help="Put curves.png and confusion.png into the run's folder when it is done.")
-]
-Name = Annotated[
+RunName = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
@@ -72,6 +69,9 @@ Offline = Annotated[bool, typer.Option("--offline", help="Never try the network.
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes; warnings and errors only.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
 Again = Annotated[bool, typer.Option("--again", help="Train another run of a recipe that has one already.")]
+Figures = Annotated[
+    bool, typer.Option("--figures", help="Put curves.png and confusion.png into the run's folder when it is done.")
+]
 Name = Annotated[
     str | None,
     typer.Option(

@@ -111,11 +111,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             and, as a ``ValueError`` too, for arrays that are no pictures or hold a single class.
         """
         _refuse_weights(others)
-        X, y = validate_data(self, X, y, ensure_2d=False, allow_nd=True, dtype=None)  # noqa: N806
+        X, y = validate_data(self, X, y, ensure_2d=False, allow_nd=True)  # noqa: N806
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise RefusedInputError("a classifier needs more than one class, and y has a single class.")
+            raise RefusedInputError("a classifier needs several classes, and y holds one class alone.")
         self.pixel_range_ = _pixel_range(X)
         pixels = self._pixels(X)
         names = [str(name) for name in self.classes_]
@@ -134,7 +134,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         :raises UsageError: where the objective gives no probabilities of classes.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, ensure_2d=False, allow_nd=True, dtype=None)  # noqa: N806
+        X = validate_data(self, X, reset=False, ensure_2d=False, allow_nd=True)  # noqa: N806
         pixels = self._pixels(X)
         if pixels.shape[1:] != tuple(self.classifier_.shape):
             given, wanted = ("×".join(map(str, shape)) for shape in (pixels.shape[1:], self.classifier_.shape))
@@ -178,11 +178,6 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _pixels(self, array: NDArray[Any]) -> NDArray[np.uint8]:
         """Pictures as uint8 N×C×H×W."""
-        if array.dtype.kind not in "fiub":
-            try:
-                array = array.astype(np.float64)
-            except (TypeError, ValueError) as error:
-                raise RefusedInputError(f"pixels are numbers, and X holds {array.dtype}: {error}") from error
         images = array.reshape(len(array), *self._shape_of_rows(array.shape[1])) if array.ndim == 2 else array
         try:
             layout = channels_layout(images.shape, "X")
