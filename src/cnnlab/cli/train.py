@@ -35,13 +35,13 @@ def train(
     from cnnlab.core.messages import quietly
     from cnnlab.runs import store_at
     from cnnlab.training.finished_runs import digest_to_keep, finished_run
-    from cnnlab.training.known_requests import Request
+    from cnnlab.training.known_commands import Command
 
-    request = Request("train", words or [], (device, name, data_dir, offline))
+    command = Command("train", words or [], (device, name, data_dir, offline))
     with quietly(quiet):
-        run = None if again else finished_run(request, store_at(runs))
+        run = None if again else finished_run(command, store_at(runs))
         if run is None:
-            with request.noting() as answer:
+            with command.noting() as answer:
                 run = _trained(words, runs, data_dir, device, name, again, offline)
                 answer.facts = digest_to_keep(run)
         if figures:

@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -28,7 +27,7 @@ from cnnlab.reports.figures.class_metrics import draw_confusion_matrices, draw_r
 from cnnlab.reports.figures.curves import draw_curves
 from cnnlab.reports.figures.mistakes import draw_mistakes
 from cnnlab.reports.figures.ranking_curves import draw_ranking
-from cnnlab.reports.figures.style import save_figure, style
+from cnnlab.reports.figures.style import png_of, save_figure, style
 from cnnlab.runs import Run
 from cnnlab.studies.result import StudyResult, Trial
 
@@ -62,10 +61,7 @@ class SingleFigure:
         return save_figure(self.figure, path)
 
     def _repr_png_(self) -> bytes:
-        content = BytesIO()
-        with style():
-            self.figure.savefig(content, format="png", dpi=110)
-        return content.getvalue()
+        return png_of(self.figure)
 
     def __repr__(self) -> str:
         return f"SingleFigure({self.title})"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
+from cnnlab.core.lookups import is_there
 
 STUDIES = "studies"
 """The folder under that of the runs where studies lie."""
@@ -25,10 +26,10 @@ def find_study(name: str | Path, runs: Path) -> Path:
 
     :raises UsageError: naming the closest that there are.
     """
-    if Path(name).is_file():
+    if is_there(Path(name)) and Path(name).is_file():
         return Path(name)
     stored, packaged = study_folder(runs, str(name)) / STUDY, packaged_studies()
-    if stored.is_file():
+    if is_there(stored) and stored.is_file():
         return stored
     if str(name) not in packaged:
         known = [*studies_under(runs), *packaged]

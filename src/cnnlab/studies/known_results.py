@@ -12,20 +12,20 @@ from cnnlab.runs.record import INFO, MODEL, PREDICTIONS
 from cnnlab.studies.catalogue import STUDY
 from cnnlab.studies.record import RESULT, STATE, StudyRecord
 from cnnlab.studies.result import StudyResult
-from cnnlab.training.known_requests import Request
+from cnnlab.training.known_commands import Command
 
 
-def known_result(request: Request) -> StudyResult | None:
-    """The result that a request came to before, where neither its runs nor its record changed since; None otherwise."""
+def known_result(command: Command) -> StudyResult | None:
+    """The result that a command came to before, where neither its runs nor its record changed since; None otherwise."""
     with suppress(CnnlabError, OSError, KeyError, TypeError, AttributeError):
-        answer = request.answer()
+        answer = command.answer()
         if answer is not None and _stamps(answer["stamps"]) == answer["stamps"]:
             return StudyRecord(Path(answer["folder"])).read_result()
     return None
 
 
 def result_to_keep(result: StudyResult) -> dict[str, Any] | None:
-    """What is kept of a request for a study; nothing where a trial is missing or the study is not over."""
+    """What is kept of a command for a study; nothing where a trial is missing or the study is not over."""
     if result.missing or result.finished is None:
         return None
     starts_from = {str(s.recipe.get("parent") or "") + _weights(s.recipe) for s in result.settings}

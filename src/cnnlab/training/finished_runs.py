@@ -3,7 +3,7 @@
 from cnnlab.core.messages import note
 from cnnlab.runs import Run, RunStore
 from cnnlab.runs.record import CHECKPOINT
-from cnnlab.training.known_requests import Request
+from cnnlab.training.known_commands import Command
 
 
 def note_finished(run: Run) -> None:
@@ -11,9 +11,9 @@ def note_finished(run: Run) -> None:
     note(f"This recipe is trained already: {run.folder}. Train another run of it with --again.")
 
 
-def finished_run(request: Request, store: RunStore) -> Run | None:
-    """The run that a request for a training came to before, where it is finished and clean; None otherwise."""
-    answer = request.answer()
+def finished_run(command: Command, store: RunStore) -> Run | None:
+    """The run that a command for a training came to before, where it is finished and clean; None otherwise."""
+    answer = command.answer()
     if answer is None:
         return None
     runs = [run for run in store.by_digest(str(answer["digest"])) if run.status == "finished"]
@@ -25,7 +25,7 @@ def finished_run(request: Request, store: RunStore) -> Run | None:
 
 
 def digest_to_keep(run: Run) -> dict[str, str] | None:
-    """What is kept of a request for a training; nothing where it began with weights, which may change by themselves."""
+    """What is kept of a command for a training; nothing where it began with weights, which may change by themselves."""
     info = run.info
     if info.get("parent") or info.get("weights") or run.status != "finished":
         return None

@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from cnnlab.studies import Study
-    from cnnlab.training.known_requests import Request
+    from cnnlab.training.known_commands import Command
 
 StudyName = Annotated[
     str,
@@ -47,13 +47,13 @@ def load_study(
     return Study.load(name, runs=runs, data_dir=data_dir, offline=offline, **_pairs(words or []))
 
 
-def study_request(
+def study_command(
     name: str, words: list[str] | None, runs: Path | None, data_dir: Path | None, offline: bool
-) -> "Request":
+) -> "Command":
     """What the words of a command line ask of a study, to be known again."""
-    from cnnlab.training.known_requests import Request
+    from cnnlab.training.known_commands import Command
 
-    return Request("study", [name, *(words or [])], (runs, data_dir, offline))
+    return Command("study", [name, *(words or [])], (runs, data_dir, offline))
 
 
 def command(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
-from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study, study_request
+from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study, study_command
 from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def show(
     """Show what can be said of a study now: its settings, comparisons, claims and published numbers."""
     from cnnlab.studies.known_results import known_result
 
-    known = known_result(study_request(study, words, runs, data_dir, offline))
+    known = known_result(study_command(study, words, runs, data_dir, offline))
     result = known or load_study(study, words, runs, data_dir, offline).result()
     if as_json:
         output.write_json(result.to_dict())

@@ -1,6 +1,6 @@
 """What commands came to before: found again by their very words, without PyTorch, which takes seconds to load.
 
-A request is known again where it has the same words, in the same folder, by the same code and libraries, and where all
+A command is known again where it has the same words, in the same folder, by the same code and libraries, and where all
 that was looked for or read on the way is as it was. Whoever asks in other words only waits a little longer.
 """
 
@@ -29,7 +29,7 @@ _VARIABLES = ("CNNLAB_DATA", "CNNLAB_RUNS")
 
 
 @dataclass(frozen=True)
-class Request:
+class Command:
     """A command by its words.
 
     :param verb: what is asked for, such as ``train``.
@@ -53,7 +53,7 @@ class Request:
             "code": code_digest(),
             "libraries": [sys.version, *map(_version, _LIBRARIES)],
         }
-        return cache_folder() / "requests" / f"{digest(asked)[:40]}.json"
+        return cache_folder() / "commands" / f"{digest(asked)[:40]}.json"
 
     def answer(self) -> dict[str, Any] | None:
         """What was kept of it, where everything that it depended on is as it was; None otherwise."""
@@ -80,7 +80,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """What is to be kept of a request.
+    """What is to be kept of a command.
 
     :param facts: plain JSON; None where nothing is.
     """
