@@ -291,7 +291,9 @@ def _column(series: Mapping[str, Sequence[Repeat]], column: str | None) -> str:
 
 
 def _parts(series: Mapping[str, Sequence[Repeat]], column: str) -> dict[str, Sequence[ClassPredictions]]:
-    parts = {label: column_predictions(repeats, column) for label, repeats in series.items()}
+    parts: dict[str, Sequence[ClassPredictions]] = {
+        label: column_predictions(repeats, column) for label, repeats in series.items()
+    }
     lacking = [label for label, some in parts.items() if not some]
     if lacking:
         raise UsageError(f"{listed(lacking)} predicts no classes of {column!r}; draw those alone that do.")

@@ -146,7 +146,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if head is None:
             raise UsageError(f"objective={self.objective} gives no probabilities of classes.")
         likely: NDArray[np.float64] = objective.probabilities(outputs)[head].double().numpy()
-        return likely / likely.sum(axis=1, keepdims=True)
+        likely /= likely.sum(axis=1, keepdims=True)
+        return likely
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """The class of each picture, one of ``classes_``: the most probable."""
@@ -209,7 +210,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         spare = -len(pixels) % _BATCH
         whole = np.concatenate([pixels, np.zeros((spare, *pixels.shape[1:]), np.uint8)])
-        outputs = self._predictor().outputs(torch.from_numpy(whole).split(_BATCH))
+        batches = (torch.from_numpy(whole[start : start + _BATCH]) for start in range(0, len(whole), _BATCH))
+        outputs = self._predictor().outputs(batches)
         return outputs[: len(pixels)]
 
 

@@ -180,7 +180,12 @@ class Study:
     def _repr_html_(self) -> str:
         settings = self.study_settings
         axes = [(f"varies {axis.name}", ", ".join(value.label for value in axis.values)) for axis in settings.axes()]
-        facts = [("study", self.name), ("question", self.file.question), ("design", self.file.design), *axes]
+        facts: list[tuple[str, object]] = [
+            ("study", self.name),
+            ("question", self.file.question),
+            ("design", self.file.design),
+            *axes,
+        ]
         facts += [
             ("trials", f"{len(settings.settings)} settings × {len(settings.seeds)} seeds"),
             ("folder", self.folder),

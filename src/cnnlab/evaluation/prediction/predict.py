@@ -161,7 +161,8 @@ def _of_pixels(model: Predictor, images: Any) -> ImagePredictions:
     channels, *size = classifier.shape
     form = Form((size[0], size[1]), classifier.resize, channels, classifier.white)
     pixels, names = given_images(images, form)
-    batches = torch.from_numpy(pixels).split(_CHUNK)
+    whole = torch.from_numpy(pixels)
+    batches = (whole[start : start + _CHUNK] for start in range(0, len(whole), _CHUNK))
     return ImagePredictions(names, _columns(model, model.outputs(batches)))
 
 

@@ -16,6 +16,11 @@ _AXES = {
     "roc": ("false positive rate (%)", "true positive rate (%)"),
     "precision-recall": ("recall (%)", "precision (%)"),
 }
+_LOOKS: dict[str, dict[str, Any]] = {
+    "mean": {"color": INK, "linewidth": 2.4, "zorder": 4},
+    "named": {"linewidth": 1.7, "zorder": 3},
+    "other": {"color": GREY, "linewidth": 0.8, "alpha": 0.6, "zorder": 2},
+}
 _CORNER = 0.1
 """The part of each axis that is shown larger."""
 _MOST_LINES = 12
@@ -50,14 +55,10 @@ def _draw_lines(axes: "Axes", ranking: Ranking) -> None:
     colours = iter([*COLOURS[1:], COLOURS[0]] * len(ranking.lines))
     others = [line for line in ranking.lines if line.role == "other"]
     for line in ranking.lines:
-        looks: dict[str, Any] = {
-            "mean": {"color": INK, "linewidth": 2.4, "zorder": 4},
-            "named": {"color": next(colours) if line.role == "named" else None, "linewidth": 1.7, "zorder": 3},
-            "other": {"color": GREY, "linewidth": 0.8, "alpha": 0.6, "zorder": 2},
-        }[line.role]
+        looks = {**_LOOKS[line.role], **({"color": next(colours)} if line.role == "named" else {})}
         # A precision holds from one picture found to the next.
-        how = {} if ranking.kind == "roc" else {"drawstyle": "steps-pre"}
-        axes.plot(line.x, line.y, label=_label(line, others), **looks, **how)
+        style = "default" if ranking.kind == "roc" else "steps-pre"
+        axes.plot(line.x, line.y, label=_label(line, others), drawstyle=style, **looks)
 
 
 def _label(line: RankingLine, others: Sequence[RankingLine]) -> str:
