@@ -12,7 +12,8 @@ from cnnlab.runs import Run
 def test_a_figure_is_written_and_named(words: tuple[str, str], cnnlab: Cnnlab, trained: Run) -> None:
     told = cnnlab("figure", *words, "--out", "x.png").stdout
     assert "Confusion matrix of" in told and trained.name[:6] in told
-    assert Image.open("x.png").size[0] > 500
+    with Image.open("x.png") as image:
+        assert image.size[0] > 500
 
 
 def test_without_a_file_it_is_called_by_its_kind(cnnlab: Cnnlab, trained: Run) -> None:

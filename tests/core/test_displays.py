@@ -1,12 +1,11 @@
 """What notebooks show: the numbers are there, and names from outside are text and nothing else."""
 
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import cnnlab
@@ -82,9 +81,8 @@ def test_a_table_tells_how_many_rows_it_leaves_out() -> None:
 
 
 def test_scores_show_their_metrics_and_pictures() -> None:
-    tables = pd.read_html(StringIO(Scores({"accuracy": 0.9123, "n": 1234}, "test scores")._repr_html_()))
-    assert tables[0].columns.tolist() == ["test scores", "1,234 pictures"]
-    assert tables[0].iloc[0].tolist() == ["accuracy", 0.9123]
+    table = ElementTree.fromstring(Scores({"accuracy": 0.9123, "n": 1234}, "test scores")._repr_html_())
+    assert [cell.text for cell in table.iter() if cell.text] == ["test scores", "1,234 pictures", "accuracy", "0.9123"]
 
 
 def test_a_data_set_shows_a_picture_of_each_class() -> None:

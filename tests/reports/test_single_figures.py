@@ -79,5 +79,7 @@ def test_figures_go_into_the_folder_of_the_run_and_leave_its_record_alone(make_r
     run = make_run()
     before = run.info
     assert run.save_figures() == [run.folder / "curves.png", run.folder / "confusion.png"]
-    assert all(Image.open(path).size[0] > 500 for path in run.save_figures())
+    for path in run.save_figures():
+        with Image.open(path) as image:
+            assert image.size[0] > 500
     assert run.info == before

@@ -116,7 +116,7 @@ def test_grids_reach_into_specs_and_pipelines_scale() -> None:
     search.fit(images, labels)
     assert search.best_params_["optimizer__lr"] == 0.02
     assert str(search.best_estimator_.model) == "mlp(hidden=[8])"
-    scores = cross_val_score(make_pipeline(StandardScaler(), _quick()), images.reshape(-1, 64), labels, cv=2)
+    scores = cross_val_score(make_pipeline(StandardScaler(), _quick(epochs=12)), images.reshape(-1, 64), labels, cv=2)
     assert scores.min() > 0.7
 
 
@@ -149,7 +149,7 @@ def test_weights_of_single_pictures_are_refused_with_what_there_is() -> None:
 
 def test_what_a_recipe_refuses_is_refused_in_fit() -> None:
     images, labels = _digits(100)
-    with pytest.raises(UsageError, match="Did you mean adamw"):
+    with pytest.raises(UsageError, match="no optimizer called 'adamv'"):
         _quick(optimizer="adamv(lr=0.1)").fit(images, labels)
     with pytest.raises(ValueError, match="Invalid parameter 'optimiser'"):
         _quick().set_params(optimiser__lr=0.1)

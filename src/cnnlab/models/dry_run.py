@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional, init
 from torch.overrides import TorchFunctionMode
 
 from cnnlab.models.classifier_files import refuse_foreign
@@ -46,7 +47,7 @@ def _same(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def _alike(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    return torch.empty_like(tensor)
+    return tensor.new_empty(tensor.shape)
 
 
 def _convolved(
@@ -65,11 +66,61 @@ def _convolved(
     return images.new_empty(len(images), len(weight), *sides) if min(sides) > 0 else None
 
 
+def _pooled(
+    images: Tensor,
+    kernel: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor | None:
+    if images.dim() != 4 or return_indices:
+        return None
+    kernels, steps = pair(kernel), pair(stride if stride not in (None, []) else kernel)
+    axes = zip(images.shape[2:], kernels, steps, pair(padding), pair(dilation), strict=True)
+    sides = [windows(side, size, step, 2 * pad, dilate, ceil_mode) for side, size, step, pad, dilate in axes]
+    fits = min(sides) > 0 and all(2 * pad <= size for pad, size in zip(pair(padding), kernels, strict=True))
+    return images.new_empty(*images.shape[:2], *sides) if fits else None
+
+
+def _pooled_to(images: Tensor, size: Any) -> Tensor | None:
+    if images.dim() != 4:
+        return None
+    sides = [had if wanted is None else wanted for had, wanted in zip(images.shape[2:], pair(size), strict=True)]
+    return images.new_empty(*images.shape[:2], *sides)
+
+
+def _dense(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:
+    if features.shape[-1] != weight.shape[1]:
+        return None
+    return features.new_empty(*features.shape[:-1], len(weight))
+
+
+def _summed(one: Tensor, other: Any, **kwargs: Any) -> Tensor | None:
+    return _alike(one) if isinstance(other, Tensor) and other.shape == one.shape and not kwargs else None
+
+
+def _averaged(images: Tensor, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Tensor | None:
+    if dim is None or kwargs:
+        return None
+    axes = {axis % images.dim() for axis in ((dim,) if isinstance(dim, int) else dim)}
+    sides = [1 if place in axes else side for place, side in enumerate(images.shape) if keepdim or place not in axes]
+    return images.new_empty(sides)
+
+
 _SHAPES: dict[Any, Callable[..., Tensor | None]] = {
-    Tensor.normal_: _same,
-    Tensor.uniform_: _same,
+    **{draw: _same for name, draw in vars(init).items() if name.endswith("_") and not name.startswith("_")},
+    **dict.fromkeys((Tensor.normal_, Tensor.uniform_, Tensor.zero_, Tensor.fill_), _same),
     torch.conv2d: _convolved,
-    torch.nn.functional.batch_norm: _alike,
+    **dict.fromkeys((torch.max_pool2d, functional.max_pool2d), _pooled),
+    functional.adaptive_avg_pool2d: _pooled_to,
+    functional.linear: _dense,
+    **dict.fromkeys((torch.add, Tensor.add, Tensor.add_), _summed),
+    **dict.fromkeys((torch.mean, Tensor.mean), _averaged),
+    **dict.fromkeys((functional.batch_norm, functional.dropout), _alike),
+    **dict.fromkeys((functional.relu, functional.gelu, functional.silu, functional.elu, functional.leaky_relu), _alike),
+    **dict.fromkeys((torch.relu, torch.relu_, torch.sigmoid, torch.tanh), _alike),
 }
 
 

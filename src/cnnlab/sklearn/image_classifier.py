@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
@@ -111,13 +112,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             and, as a ``ValueError`` too, for arrays that are no pictures or hold a single class.
         """
         _refuse_weights(others)
-        X, y = validate_data(self, X, y, ensure_2d=False, allow_nd=True)  # noqa: N806
+        X, y = validate_data(self, X, y, ensure_2d=np.ndim(X) < 3, allow_nd=True)  # noqa: N806
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise RefusedInputError("a classifier needs several classes, and y holds one class alone.")
         self.pixel_range_ = _pixel_range(X)
-        pixels = self._pixels(X)
+        # As a tensor, whose channels are taken to come first.
+        pixels = torch.from_numpy(self._pixels(X))
         names = [str(name) for name in self.classes_]
         data = from_arrays(pixels, labels.reshape(-1), validation=0, test=0, class_names=_told_apart(names))
         with TemporaryDirectory() as unkept, quietly(not self.verbose):
@@ -134,7 +136,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         :raises UsageError: where the objective gives no probabilities of classes.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, ensure_2d=False, allow_nd=True)  # noqa: N806
+        X = validate_data(self, X, reset=False, ensure_2d=np.ndim(X) < 3, allow_nd=True)  # noqa: N806
         pixels = self._pixels(X)
         if pixels.shape[1:] != tuple(self.classifier_.shape):
             given, wanted = ("×".join(map(str, shape)) for shape in (pixels.shape[1:], self.classifier_.shape))
@@ -151,7 +153,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """The class of each picture, one of ``classes_``: the most probable."""
-        predicted: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        predicted: NDArray[Any] = self.classes_[best]
         return predicted
 
     def set_params(self, **params: Any) -> "ImageClassifier":
@@ -206,8 +209,6 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, pixels: NDArray[np.uint8]) -> Any:
         """Raw outputs, in batches of one size, so that a picture's do not depend on which others come with it."""
-        import torch
-
         spare = -len(pixels) % _BATCH
         whole = np.concatenate([pixels, np.zeros((spare, *pixels.shape[1:]), np.uint8)])
         batches = (torch.from_numpy(whole[start : start + _BATCH]) for start in range(0, len(whole), _BATCH))
@@ -217,7 +218,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def _refuse_weights(others: dict[str, Any]) -> None:
     if others.pop("sample_weight", None) is not None:
-        raise UsageError(
+        raise RefusedInputError(
             "a training knows no weight of single pictures. Leave sample_weight out; balance='weights' has each class "
             "count alike, and balance='sampler' draws each as often."
         )
