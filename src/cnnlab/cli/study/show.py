@@ -84,10 +84,8 @@ def _rank(setting: "Setting", metric: "Metric") -> tuple[int, float]:
 
 
 def _line(setting: "Setting", metric: "Metric") -> list[object]:
-    from cnnlab.studies.statistics.wording import named
-
     summary, seconds = setting.summary(metric.name), setting.summary("seconds")
-    left_out = named(trial for trial in setting.trials if trial.status != "finished")
+    left_out = _left_out(setting)
     if summary is None:
         return [setting.label, 0, "", "", "", "", "", left_out]
     interval, new = _ends(summary.low, summary.high), _ends(summary.new_low, summary.new_high)
@@ -102,6 +100,16 @@ def _line(setting: "Setting", metric: "Metric") -> list[object]:
         time,
         left_out,
     ]
+
+
+def _left_out(setting: "Setting") -> str:
+    """The trials without numbers, in words, for which statistics are loaded only where there are some."""
+    others = [trial for trial in setting.trials if trial.status != "finished"]
+    if not others:
+        return ""
+    from cnnlab.studies.statistics.wording import named
+
+    return named(others)
 
 
 def _ends(low: float | None, high: float | None) -> str:
