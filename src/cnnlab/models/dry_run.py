@@ -1,6 +1,6 @@
 """What a model would be for pictures of some shape, before any of its weights are drawn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -22,11 +22,11 @@ def summary_without_weights(spec: object, shape: Shape, outputs: int) -> Network
     :raises SpecError: naming the layer that cannot be, and the shape that reaches it.
     :raises ModelFileError: for a file in ``weights=`` that is not there, or no file of weights.
     """
-    with torch.device("meta"), _ShapesOnly():
+    with torch.device("meta"), ShapesOnly():
         return summary(_unweighted(spec).build(shape, outputs), shape)
 
 
-class _ShapesOnly(TorchFunctionMode):
+class ShapesOnly(TorchFunctionMode):
     """A block in which tensors without memory are not drawn, convolved or normalised, and only get their shapes.
 
     torch would come to the same by its compiler, which takes longer to load than torch itself. What is not known here,
@@ -35,7 +35,9 @@ class _ShapesOnly(TorchFunctionMode):
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = kwargs or {}
-        if function in _SHAPES and args and isinstance(args[0], Tensor) and args[0].is_meta:
+        first = args[0] if args else next(iter(given.values()), None)
+        first = first[0] if isinstance(first, list | tuple) and first else first
+        if function in _SHAPES and isinstance(first, Tensor) and first.is_meta:
             made = _SHAPES[function](*args, **given)
             if made is not None:
                 return made
@@ -97,8 +99,26 @@ def _dense(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
     return features.new_empty(*features.shape[:-1], len(weight))
 
 
-def _summed(one: Tensor, other: Any, **kwargs: Any) -> Tensor | None:
-    return _alike(one) if isinstance(other, Tensor) and other.shape == one.shape and not kwargs else None
+def _combined(one: Tensor, other: Any, **kwargs: Any) -> Tensor | None:
+    if not isinstance(other, Tensor) or other.dim() != one.dim() or kwargs:
+        return None
+    sides = [max(sides) for sides in zip(one.shape, other.shape, strict=True)]
+    fits = all({1, side} >= {a, b} for side, a, b in zip(sides, one.shape, other.shape, strict=True))
+    return one.new_empty(sides) if fits else None
+
+
+def _joined(parts: Sequence[Tensor], dim: int = 0) -> Tensor | None:
+    first, others = parts[0], parts[1:]
+    sides = list(first.shape)
+    for other in others:
+        if other.dim() != first.dim() or any(
+            a != b
+            for axis, (a, b) in enumerate(zip(first.shape, other.shape, strict=True))
+            if axis != dim % first.dim()
+        ):
+            return None
+        sides[dim] += other.shape[dim]
+    return first.new_empty(sides)
 
 
 def _averaged(images: Tensor, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Tensor | None:
@@ -116,7 +136,8 @@ _SHAPES: dict[Any, Callable[..., Tensor | None]] = {
     **dict.fromkeys((torch.max_pool2d, functional.max_pool2d), _pooled),
     functional.adaptive_avg_pool2d: _pooled_to,
     functional.linear: _dense,
-    **dict.fromkeys((torch.add, Tensor.add, Tensor.add_), _summed),
+    torch.cat: _joined,
+    **dict.fromkeys((torch.add, Tensor.add, torch.mul, Tensor.mul), _combined),
     **dict.fromkeys((torch.mean, Tensor.mean), _averaged),
     **dict.fromkeys((functional.batch_norm, functional.dropout), _alike),
     **dict.fromkeys((functional.relu, functional.gelu, functional.silu, functional.elu, functional.leaky_relu), _alike),
