@@ -1,7 +1,9 @@
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from cnnlab.core.errors import UsageError
@@ -14,8 +16,7 @@ Make = Callable[..., Run]
 
 
 def _words(figure: SingleFigure) -> str:
-    heading, caption = figure.figure.get_suptitle(), figure.figure.get_supxlabel()
-    return " ".join(f"{heading} {caption}".split())
+    return " ".join(" ".join(text.get_text() for text in figure.figure.texts).split())
 
 
 @pytest.mark.parametrize("kind", ["curves", "confusion", "roc", "precision-recall", "calibration"])
@@ -31,6 +32,14 @@ def test_a_figure_is_written_in_the_format_that_its_name_ends_with(suffix: str, 
     path = make_run().plot("confusion").save(tmp_path / f"figure.{suffix}")
     begins = {"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}
     assert path.read_bytes().startswith(begins[suffix])
+
+
+def test_words_and_legend_keep_out_of_one_another(make_run: Make) -> None:
+    drawn = figure_of_runs("curves", [make_run(), make_run(seed=1)]).figure
+    FigureCanvasAgg(drawn).draw()
+    boxes = [part.get_window_extent() for part in (*drawn.texts, *drawn.legends, *drawn.axes)]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    assert all(box.x0 >= 0 and box.x1 <= drawn.bbox.width for box in boxes)
 
 
 def test_mistakes_show_pictures_under_a_title(make_run: Make, digits: object) -> None:

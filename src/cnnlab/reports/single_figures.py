@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 FigureKind: TypeAlias = Literal["curves", "confusion", "roc", "precision-recall", "calibration", "mistakes"]
 KINDS: tuple[str, ...] = get_args(FigureKind)
-_LETTERS = 15.5
-"""Of the caption, to an inch."""
 _SMALL = 8.5
 """Points of the caption's letters."""
+_SMALL_LETTERS, _BOLD_LETTERS = 15.5, 10.0
+"""How many letters of the caption, and of the title, go to an inch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -348,17 +348,21 @@ def _where(series: Mapping[str, Sequence[Repeat]]) -> str:
 def _entitle(figure: "Figure", title: str, caption: str) -> None:
     """Title above and caption below, for which the figure grows."""
     width, height = figure.get_size_inches()
-    heading, below = textwrap.wrap(title, int(width * _LETTERS * 0.7)), textwrap.wrap(caption, int(width * _LETTERS))
-    above, under = 0.19 * len(heading) + 0.1, 0.15 * len(below) + 0.1
+    heading = textwrap.wrap(title, int(width * _BOLD_LETTERS))
+    below = textwrap.wrap(caption, int(width * _SMALL_LETTERS))
+    above, under = 0.19 * len(heading) + 0.1, 0.15 * len(below) + 0.12
     whole = height + above + under
     figure.set_size_inches(width, whole)
-    words: dict[str, Any] = {"x": 0.02, "ha": "left"}
-    if figure.get_layout_engine() is not None:
-        figure.suptitle("\n".join(heading), color=INK, fontweight="bold", **words)
-        figure.supxlabel("\n".join(below), color=SOFT, fontsize=_SMALL, **words)
+    left: dict[str, Any] = {"x": 0.08 / width, "ha": "left"}
+    figure.text(y=1 - 0.06 / whole, s="\n".join(heading), color=INK, fontweight="bold", va="top", **left)
+    figure.text(y=0.06 / whole, s="\n".join(below), color=SOFT, fontsize=_SMALL, va="bottom", **left)
+    middle = (0.0, under / whole, 1.0, height / whole)
+    engine = figure.get_layout_engine()
+    if engine is None:
+        for axes in figure.axes:
+            x, y, wide, high = axes.get_position().bounds
+            axes.set_position((x, middle[1] + y * middle[3], wide, high * middle[3]))
         return
-    for axes in figure.axes:
-        left, bottom, wide, high = axes.get_position().bounds
-        axes.set_position((left, (bottom * height + under) / whole, wide, high * height / whole))
-    figure.text(y=1 - 0.05 / whole, s="\n".join(heading), color=INK, fontweight="bold", va="top", **words)
-    figure.text(y=0.05 / whole, s="\n".join(below), color=SOFT, fontsize=_SMALL, va="bottom", **words)
+    engine.set(rect=middle)  # type: ignore[call-arg]
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor(middle, transform=figure.transFigure)

@@ -24,7 +24,7 @@ _LOOKS: dict[str, dict[str, Any]] = {
 _CORNER = 0.1
 """The part of each axis that is shown larger."""
 _MOST_LINES = 12
-_HEIGHT = 0.3
+_HEIGHT = 0.23
 """Inches of a line of the legend."""
 
 
