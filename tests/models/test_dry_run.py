@@ -30,6 +30,7 @@ KNOWN: dict[str, Make] = {
     "torch's max pool": lambda x: torch.max_pool2d(x, 3, 2, 1, 1, True),
     "adaptive": lambda x: F.adaptive_avg_pool2d(x, (3, 1)),
     "adaptive, one side kept": lambda x: F.adaptive_avg_pool2d(x, (None, 2)),
+    "resized": lambda x: F.interpolate(x, (7, 9), mode="bilinear", antialias=True),
     "dense": lambda x: F.linear(x, _weight(9, 14, like=x)),
     "sum": lambda x: x + x,
     "sum of other shapes": lambda x: x + x[:, :1, :1],

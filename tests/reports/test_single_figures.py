@@ -34,10 +34,12 @@ def test_a_figure_is_written_in_the_format_that_its_name_ends_with(suffix: str, 
     assert path.read_bytes().startswith(begins[suffix])
 
 
-def test_words_and_legend_keep_out_of_one_another(make_run: Make) -> None:
-    drawn = figure_of_runs("curves", [make_run(), make_run(seed=1)]).figure
+@pytest.mark.parametrize("kind", ["curves", "roc", "precision-recall"])
+def test_words_and_legend_keep_out_of_one_another(kind: str, make_run: Make) -> None:
+    drawn = figure_of_runs(kind, [make_run(), make_run(seed=1)]).figure
     FigureCanvasAgg(drawn).draw()
-    boxes = [part.get_window_extent() for part in (*drawn.texts, *drawn.legends, *drawn.axes)]
+    boxes = [part.get_window_extent() for part in (*drawn.texts, *drawn.legends)]
+    boxes += [axes.get_tightbbox() for axes in drawn.axes]
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
     assert all(box.x0 >= 0 and box.x1 <= drawn.bbox.width for box in boxes)
 

@@ -93,6 +93,10 @@ def _pooled_to(images: Tensor, size: Any) -> Tensor | None:
     return images.new_empty(*images.shape[:2], *sides)
 
 
+def _resized(images: Tensor, size: Any = None, *args: Any, **kwargs: Any) -> Tensor | None:
+    return None if size is None or images.dim() != 4 else images.new_empty(*images.shape[:2], *pair(size))
+
+
 def _dense(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:
     if features.shape[-1] != weight.shape[1]:
         return None
@@ -135,6 +139,7 @@ _SHAPES: dict[Any, Callable[..., Tensor | None]] = {
     torch.conv2d: _convolved,
     **dict.fromkeys((torch.max_pool2d, functional.max_pool2d), _pooled),
     functional.adaptive_avg_pool2d: _pooled_to,
+    functional.interpolate: _resized,
     functional.linear: _dense,
     torch.cat: _joined,
     **dict.fromkeys((torch.add, Tensor.add, torch.mul, Tensor.mul), _combined),

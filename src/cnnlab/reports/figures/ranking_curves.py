@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.reports.colours import COLOURS, FAINT, GREY, INK, SOFT
+from cnnlab.reports.colours import COLOURS, FAINT, GREY, INK, PAPER, SOFT
 from cnnlab.reports.contents.ranking_curves import Ranking, RankingLine
 from cnnlab.reports.contents.tables import TableColumn
 from cnnlab.reports.figures.style import WIDTH, in_unit, sheet, short_label
@@ -23,6 +23,8 @@ _LOOKS: dict[str, dict[str, Any]] = {
 }
 _CORNER = 0.1
 """The part of each axis that is shown larger."""
+_NEARLY_ONE = 0.985
+"""Curves of such areas have most of what tells them apart in the corner."""
 _MOST_LINES = 12
 _HEIGHT = 0.23
 """Inches of a line of the legend."""
@@ -33,10 +35,9 @@ def draw_ranking(ranking: Ranking) -> "Figure":
     others = sum(line.role == "other" for line in ranking.lines)
     named = [line for line in ranking.lines if line.role != "other"]
     rows = min(len(named), _MOST_LINES) + bool(others)
-    figure, (axes,) = sheet(WIDTH * 0.92 + _HEIGHT * rows)
+    figure, (axes,) = sheet(WIDTH * 0.95 + _HEIGHT * rows)
     _draw_lines(axes, ranking)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    axes.set_aspect("equal")
     for axis, label in zip((axes.xaxis, axes.yaxis), _AXES[ranking.kind], strict=True):
         in_unit(axis, TableColumn("", "", "share"))
         axis.set_label_text(label, color=INK)
@@ -73,7 +74,7 @@ def _label(line: RankingLine, others: Sequence[RankingLine]) -> str:
 
 
 def _keep_to_the_corner(ranking: Ranking) -> bool:
-    return all(line.area > 1 - _CORNER / 2 for line in ranking.lines)
+    return all(line.area > _NEARLY_ONE for line in ranking.lines)
 
 
 def _enlarge_corner(axes: "Axes", ranking: Ranking) -> None:
@@ -86,4 +87,7 @@ def _enlarge_corner(axes: "Axes", ranking: Ranking) -> None:
     inset.tick_params(color=SOFT, labelcolor=INK, length=2)
     for axis in (inset.xaxis, inset.yaxis):
         in_unit(axis, TableColumn("", "", "share"))
+        for tick in axis.get_ticklabels():
+            # Lines of the large panel run behind them.
+            tick.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1})
     axes.indicate_inset_zoom(inset, edgecolor=SOFT, alpha=0.7)
