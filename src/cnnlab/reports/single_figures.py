@@ -44,7 +44,7 @@ _SMALL_LETTERS, _BOLD_LETTERS = 15.5, 10.0
 
 @dataclass(frozen=True, eq=False)
 class SingleFigure:
-    """A figure with its title above and its caption below; notebooks show it.
+    """A figure with its title and its caption above; notebooks show it.
 
     :param figure: matplotlib's own.
     """
@@ -346,23 +346,20 @@ def _where(series: Mapping[str, Sequence[Repeat]]) -> str:
 
 
 def _entitle(figure: "Figure", title: str, caption: str) -> None:
-    """Title above and caption below, for which the figure grows."""
+    """Title and caption above, for which the figure grows; below it a legend may stand."""
     width, height = figure.get_size_inches()
     heading = textwrap.wrap(title, int(width * _BOLD_LETTERS))
-    below = textwrap.wrap(caption, int(width * _SMALL_LETTERS))
-    above, under = 0.19 * len(heading) + 0.1, 0.15 * len(below) + 0.12
-    whole = height + above + under
+    under = textwrap.wrap(caption, int(width * _SMALL_LETTERS))
+    first, above = 0.19 * len(heading) + 0.12, 0.19 * len(heading) + 0.15 * len(under) + 0.2
+    whole = height + above
     figure.set_size_inches(width, whole)
-    left: dict[str, Any] = {"x": 0.08 / width, "ha": "left"}
-    figure.text(y=1 - 0.06 / whole, s="\n".join(heading), color=INK, fontweight="bold", va="top", **left)
-    figure.text(y=0.06 / whole, s="\n".join(below), color=SOFT, fontsize=_SMALL, va="bottom", **left)
-    middle = (0.0, under / whole, 1.0, height / whole)
-    engine = figure.get_layout_engine()
-    if engine is None:
-        for axes in figure.axes:
-            x, y, wide, high = axes.get_position().bounds
-            axes.set_position((x, middle[1] + y * middle[3], wide, high * middle[3]))
+    words: dict[str, Any] = {"x": 0.08 / width, "ha": "left", "va": "top"}
+    figure.text(y=1 - 0.06 / whole, s="\n".join(heading), color=INK, fontweight="bold", **words)
+    figure.text(y=1 - first / whole, s="\n".join(under), color=SOFT, fontsize=_SMALL, **words)
+    share, engine = height / whole, figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0, 0, 1, share))  # type: ignore[call-arg]
         return
-    engine.set(rect=middle)  # type: ignore[call-arg]
-    for legend in figure.legends:
-        legend.set_bbox_to_anchor(middle, transform=figure.transFigure)
+    for axes in figure.axes:
+        x, y, wide, high = axes.get_position().bounds
+        axes.set_position((x, y * share, wide, high * share))
