@@ -1,11 +1,15 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Cnnlab
+from typer.testing import Result
 from PIL import Image
 
 from cnnlab.runs import Run
+
+
+Cnnlab = Callable[..., Result]
 
 
 @pytest.mark.parametrize("words", [("last", "confusion"), ("confusion", "last")], ids="-".join)

@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Cnnlab
+from typer.testing import Result
 
 from cnnlab.runs import RunStore
 
+Cnnlab = Callable[..., Result]
 TRAIN = ("train", "data=digits", "model=mlp(hidden=[4])", "epochs=1", "batch_size=64")
 STUDY = """
 question: Does it matter?

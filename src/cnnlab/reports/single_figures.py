@@ -38,7 +38,7 @@ FigureKind: TypeAlias = Literal["curves", "confusion", "roc", "precision-recall"
 KINDS: tuple[str, ...] = get_args(FigureKind)
 _SMALL = 8.5
 """Points of the caption's letters."""
-_SMALL_LETTERS, _BOLD_LETTERS = 15.5, 10.0
+_SMALL_LETTERS, _BOLD_LETTERS = 15.5, 10.8
 """How many letters of the caption, and of the title, go to an inch."""
 
 
@@ -199,7 +199,9 @@ def _ranking(kind: Literal["roc", "precision-recall"]) -> Callable[[FigureSubjec
             caption = caption if len(only) > 1 else caption.replace("; means over the repeats", "")
         else:
             ranking = rankings_together(kind, parts)
-            caption = "The mean of each class against the rest, with the area under it."
+            which = "the mean over its classes, each against the rest" if len(ranking.classes) > 2 else ""
+            which = which or f"{ranking.classes[1]} against {ranking.classes[0]}"
+            caption = f"A curve for each: {which}; in the legend the area under it."
             caption += " Means over the repeats." if subject.is_study else ""
         title = f"{name} of {subject.name}{_of(column)}, {_where(subject.repeats)}"
         return title, caption, draw_ranking(ranking)

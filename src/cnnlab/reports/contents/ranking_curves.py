@@ -40,12 +40,14 @@ class Ranking:
     """The curves of one picture.
 
     :param areas: by class, also of those that are not named; the mean over the repeats.
+    :param classes: their names, in order.
     :param chance: of a precision-recall curve, the precision of guessing, where all curves share one.
     """
 
     kind: RankingKind
     lines: tuple[RankingLine, ...]
     areas: Mapping[str, float]
+    classes: Sequence[str]
     chance: float | None = None
 
 
@@ -67,7 +69,7 @@ def ranking_of(kind: RankingKind, parts: Sequence[ClassPredictions]) -> Ranking:
         lines = [_with_role(line, "other") for line in every if line not in lowest and len(line.x)]
         lines += [_with_role(line, "named") for line in lowest]
         lines += [_mean_line(kind, every, parts)]
-    return Ranking(kind, tuple(map(_thinned, lines)), areas, _chance(kind, parts))
+    return Ranking(kind, tuple(map(_thinned, lines)), areas, tuple(parts[0].names), _chance(kind, parts))
 
 
 def rankings_together(kind: RankingKind, series: Mapping[str, Sequence[ClassPredictions]]) -> Ranking:
@@ -77,13 +79,13 @@ def rankings_together(kind: RankingKind, series: Mapping[str, Sequence[ClassPred
         line = ranking_of(kind, parts).lines[-1]
         lines.append(RankingLine(label, line.x, line.y, line.area, "named"))
         areas[label] = line.area
-    return Ranking(kind, tuple(lines), areas, _chance(kind, next(iter(series.values()))))
+    first = next(iter(series.values()))
+    return Ranking(kind, tuple(lines), areas, tuple(first[0].names), _chance(kind, first))
 
 
 def ranking_caption(ranking: Ranking) -> str:
     """What the curves are, as a sentence or two."""
-    classes = list(ranking.areas)
-    is_roc = ranking.kind == "roc"
+    classes, is_roc = ranking.classes, ranking.kind == "roc"
     which = f"{classes[1]} against {classes[0]}" if len(classes) == 2 else "Each class against the rest"
     what = (
         "the share of its own pictures above each threshold over the share of all others above it; dashed is guessing"

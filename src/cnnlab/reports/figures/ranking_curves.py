@@ -1,6 +1,7 @@
 """ROC and precision-recall curves, drawn; where all of them keep to the corner, that is shown larger."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.reports.colours import COLOURS, FAINT, GREY, INK, PAPER, SOFT
@@ -53,7 +54,8 @@ def _draw_lines(axes: "Axes", ranking: Ranking) -> None:
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1.0, linestyle=(0, (3, 2)), zorder=1)
     elif ranking.chance is not None:
         axes.plot([0, 1], [ranking.chance] * 2, color=SOFT, linewidth=1.0, linestyle=(0, (3, 2)), zorder=1)
-    colours = iter([*COLOURS[1:], COLOURS[0]] * len(ranking.lines))
+    # Black is that of the mean.
+    colours = cycle(COLOURS[:-1])
     others = [line for line in ranking.lines if line.role == "other"]
     for line in ranking.lines:
         looks = {**_LOOKS[line.role], **({"color": next(colours)} if line.role == "named" else {})}
