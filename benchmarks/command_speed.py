@@ -4,9 +4,9 @@
 
 They are help, lists of thousands of runs, a training and a study that are finished already, and a network that is only
 looked at. Wall and processor time of whole processes, after a first one that fills the system's file cache: wall time
-counts what else the machine does, processor time (user and system) does not. The runs listed are copies of one real
-training whose names, digests and times differ. Writes ``command-speed.json`` and ``command-speed.md`` under
-``benchmarks/results``. Two minutes.
+counts what else the machine does, processor time (user and system) does not, and limits are held against it. The runs
+listed are copies of one real training whose names, digests and times differ. Writes ``command-speed.json`` and
+``command-speed.md`` under ``benchmarks/results``. Two minutes.
 """
 
 import argparse
@@ -123,8 +123,10 @@ def table(record: dict[str, Any]) -> str:
     """The page."""
     lines = [
         "# Speed of commands\n",
-        f"Wall time of whole processes, and the processor time (user and system) in it, medians; measured "
-        f"{record['measured']} on {machine.sentence(record['machine'])}. Python {record['python']}.\n",
+        "Wall time of whole processes, and the processor time (user and system) in it, medians; measured "
+        f"{record['measured']} on {machine.sentence(record['machine'])}. Python {record['python']}. The commands "
+        "compute on one thread, so processor time is about the wall time where nothing else runs; limits are held "
+        "against it.\n",
         "| command | median, s | fastest–slowest | processor, s | n | to reach |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
@@ -157,7 +159,8 @@ def _row(what: str, found: list[Spent], limit: float | None) -> dict[str, Any]:
     median = statistics.median(walls)
     processor = statistics.median(one.processor for one in found)
     spread = {"median": median, "low": min(walls), "high": max(walls), "processor": processor, "n": len(found)}
-    return {"what": what, **spread, "limit": limit, "met": None if limit is None else median < limit}
+    # Of other work on the machine, which only wall time counts, a limit says nothing.
+    return {"what": what, **spread, "limit": limit, "met": None if limit is None else processor < limit}
 
 
 if __name__ == "__main__":

@@ -3,11 +3,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import Result
 from PIL import Image
+from typer.testing import Result
 
 from cnnlab.runs import Run
-
 
 Cnnlab = Callable[..., Result]
 
