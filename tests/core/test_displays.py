@@ -49,6 +49,9 @@ DISPLAYED: dict[str, Callable[[], Any]] = {
     "Predictions": _predictions,
     "Dataset": _dataset,
     "RunComparison": _comparison,
+    "Study": lambda: cnnlab.Study(
+        {"name": "s", "question": HOSTILE, "base": {"data": "digits"}, "vary": {"augment": ["none", "flip"]}}
+    ),
     "Confusion": lambda: Confusion((HOSTILE, "b"), np.array([[3, 1], [0, 2]])),
     "ImagePredictions": lambda: ImagePredictions([HOSTILE], {"label": PredictedColumn([HOSTILE], [0.5])}),
     "html_table": lambda: _Made(html_table((HOSTILE,), [(HOSTILE,)])),
