@@ -15,7 +15,8 @@ def html_facts(rows: Iterable[tuple[str, object]]) -> str:
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]], most: int = 20) -> str:
     """A table with headings; numbers to the right, and beyond ``most`` rows how many more there are."""
-    heads = "".join(f"<th {_LEFT}>{for_html(column)}</th>" for column in columns)
+    sides = [_RIGHT if isinstance(cell, int | float) else _LEFT for cell in (rows[0] if rows else columns)]
+    heads = "".join(f"<th {side}>{for_html(column)}</th>" for side, column in zip(sides, columns, strict=True))
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows[:most])
     more = f"<p>… and {len(rows) - most:,} more</p>" if len(rows) > most else ""
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{more}"

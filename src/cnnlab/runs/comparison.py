@@ -10,8 +10,8 @@ from cnnlab.core.sinks import for_terminal, in_short
 from cnnlab.runs.record import flattened
 from cnnlab.runs.run_info import RunInfo
 
-_WIDEST = 40
-"""Letters of a column of text."""
+_LONGEST, _WIDEST = 120, 40
+"""Letters of a value, and of a column of text."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,11 @@ class RunComparison:
 
     def _rows(self) -> list[tuple[str, ...]]:
         """A line a fact: what came out, then what differs, with each run's value."""
-        facts: list[tuple[str, Sequence[Any]]] = [("state", self.states), ("epochs", self.epochs)]
-        facts += [
-            (key.replace(".", " "), values) for key, values in self.scores.items() if not key.startswith("train.")
-        ]
-        facts += [("time", [short_duration(seconds) for seconds in self.seconds])]
-        facts += [*self.recipe.items(), *self.execution.items()]
-        return [(key, *map(_shown, values)) for key, values in facts]
+        scores = {_words(key): values for key, values in self.scores.items() if not key.startswith("train.")}
+        differing = {key: values for key, values in {**self.recipe, **self.execution}.items() if key != "name"}
+        facts: dict[str, Sequence[Any]] = {"state": self.states, "epochs": self.epochs, **scores}
+        facts |= {"time": [short_duration(seconds) for seconds in self.seconds], **differing}
+        return [(key, *map(_shown, values)) for key, values in facts.items()]
 
     def __str__(self) -> str:
         lines = [("", *self.runs), *self._rows()]
@@ -95,4 +93,8 @@ def _differing(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
 def _shown(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"{value:.4f}" if isinstance(value, float) else in_short(str(value), _LONGEST)
+
+
+def _words(key: str) -> str:
+    return key.replace(".", " ").replace("_", " ")
