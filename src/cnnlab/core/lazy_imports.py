@@ -19,7 +19,7 @@ def lazy_names(
 
     :param package: its ``__name__``.
     :param homes: the names by the module, relative to the package, that each comes from.
-    :param modules: of the package's own, that are public by their own names.
+    :param modules: of the package's own, that are public by their own names too, but for ``import *``.
     """
     rooms = frozenset(modules)
     home = {name: f"{package}.{module}" for module, names in homes.items() for name in names}
@@ -36,7 +36,7 @@ def lazy_names(
 
     public = sorted({*home, *rooms})
     # What a package imports to make itself is nothing that a person would look for in it.
-    return imported, lambda: [*_OF_MODULES, *(name for name in public if name not in _OF_MODULES)], public
+    return imported, lambda: [*_OF_MODULES, *(name for name in public if name not in _OF_MODULES)], sorted(home)
 
 
 def require(module: str, purpose: str, extra: str | None = None) -> ModuleType:
