@@ -86,7 +86,6 @@ def _read(words: list[str]) -> tuple[list[str], str]:
 def _drawn(
     kind: str, names: list[str], root: Path, split: str | None, column: str | None, data_dir: Path | None
 ) -> "SingleFigure":
-    from cnnlab.reports.single_figures import figure_of_runs, figure_of_study
     from cnnlab.runs import RunStore
     from cnnlab.studies.catalogue import studies_under, study_folder
     from cnnlab.studies.record import StudyRecord
@@ -100,7 +99,12 @@ def _drawn(
         result = StudyRecord(study_folder(root, names[0])).read_result()
         trials = {trial.run for setting in result.settings for trial in setting.trials if trial.run is not None}
         known = {name: run for name in sorted(trials) if (run := _still_there(store.root / name)) is not None}
+        from cnnlab.reports import figure_of_study
+
         return figure_of_study(kind, result, known, split=split, column=column, data_dir=data_dir)
+    # What draws takes seconds to load, and a wrong name is told of at once.
+    from cnnlab.reports import figure_of_runs
+
     return figure_of_runs(kind, found, split=split, column=column, data_dir=data_dir)
 
 
