@@ -50,3 +50,25 @@ def test_version_is_that_of_the_installation() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="tarin"):
         _ = cnnlab.tarin
+
+
+def test_dir_names_what_is_public_and_the_rooms_that_people_use() -> None:
+    named = {name for name in dir(cnnlab) if not name.startswith("__")}
+    rooms = {
+        "augment",
+        "data",
+        "evaluation",
+        "models",
+        "objectives",
+        "reports",
+        "runs",
+        "sklearn",
+        "studies",
+        "training",
+    }
+    assert named == {*cnnlab.__all__, *rooms} - {"__version__"}
+    assert _loaded_by("import cnnlab; dir(cnnlab)") == set()
+
+
+def test_a_room_is_there_without_being_imported() -> None:
+    assert "torch" in _loaded_by("import cnnlab; cnnlab.sklearn.ImageClassifier")

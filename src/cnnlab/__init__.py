@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from cnnlab.runs import Predictions as Predictions
     from cnnlab.runs import Run as Run
     from cnnlab.runs import RunStore as RunStore
+    from cnnlab.runs import compare as compare
     from cnnlab.studies import Study as Study
+    from cnnlab.studies import load as load
     from cnnlab.training import Recipe as Recipe
     from cnnlab.training import extend as extend
     from cnnlab.training import find_lr as find_lr
@@ -40,8 +42,20 @@ __getattr__, __dir__, __all__ = lazy_names(
         "data": ("Dataset", "ImageSet", "load_data"),
         "evaluation": ("evaluate", "open_model", "predict"),
         "models": ("Classifier", "arithmetic"),
-        "runs": ("Predictions", "Run", "RunStore"),
-        "studies": ("Study",),
+        "runs": ("Predictions", "Run", "RunStore", "compare"),
+        "studies": ("Study", "load"),
         "training": ("Recipe", "extend", "find_lr", "resume", "train"),
     },
+    modules=(
+        "augment",
+        "data",
+        "evaluation",
+        "models",
+        "objectives",
+        "reports",
+        "runs",
+        "sklearn",
+        "studies",
+        "training",
+    ),
 )

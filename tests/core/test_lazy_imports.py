@@ -61,7 +61,7 @@ def test_a_lazy_name_is_imported_when_it_is_first_used(tmp_path: Path, monkeypat
         _ = package.thin
 
 
-@pytest.mark.parametrize("name", ["cnnlab", "cnnlab.evaluation", "cnnlab.studies"])
+@pytest.mark.parametrize("name", ["cnnlab", "cnnlab.data", "cnnlab.evaluation", "cnnlab.studies", "cnnlab.training"])
 def test_lazy_names_are_those_that_type_checkers_see(name: str) -> None:
     package = import_module(name)
     tree = ast.parse(Path(str(package.__file__)).read_text("utf-8"))

@@ -8,6 +8,7 @@ from cnnlab.cli import arithmetic, augment, data, models, recipes, runs, study
 from cnnlab.cli.demo import demo
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.extend import extend
+from cnnlab.cli.figure import figure
 from cnnlab.cli.find_lr import find_lr
 from cnnlab.cli.list import list_words
 from cnnlab.cli.predict import predict
@@ -32,6 +33,7 @@ app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("find-lr")(find_lr)
 app.command("report")(report)
+app.command("figure")(figure)
 app.add_typer(runs.app, name="runs")
 app.add_typer(study.app, name="study")
 app.add_typer(recipes.app, name="recipes")

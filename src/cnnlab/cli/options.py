@@ -75,6 +75,9 @@ Quiet = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
 Again = Annotated[bool, typer.Option("--again", help="Train another run of a recipe that has one already.")]
+Figures = Annotated[
+    bool, typer.Option("--figures", help="Put curves.png and confusion.png into the run's folder when it is done.")
+]
 Name = Annotated[
     str | None,
     typer.Option(

@@ -1,6 +1,12 @@
 """``cnnlab train``."""
 
-from cnnlab.cli.options import Again, DataDir, Device, Json, Name, Offline, Quiet, Runs, Words
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnlab.cli.options import Again, DataDir, Device, Figures, Json, Name, Offline, Quiet, Runs, Words
+
+if TYPE_CHECKING:
+    from cnnlab.runs import Run
 
 
 def train(
@@ -11,6 +17,7 @@ def train(
     name: Name = None,
     again: Again = False,
     offline: Offline = False,
+    figures: Figures = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -25,13 +32,35 @@ def train(
         cnnlab train 'data=folder(path=photos.zip, size=96)' model=convnet
     """
     from cnnlab.cli.summary import write_summary
-    from cnnlab.cli.words import read_words
     from cnnlab.core.messages import quietly
+    from cnnlab.runs import store_at
+    from cnnlab.training.finished_runs import digest_to_keep, finished_run
+    from cnnlab.training.known_commands import Command
 
+    command = Command("train", words or [], (device, name, data_dir, offline))
     with quietly(quiet):
-        from cnnlab import training
+        run = None if again else finished_run(command, store_at(runs))
+        if run is None:
+            with command.noting() as answer:
+                run = _trained(words, runs, data_dir, device, name, again, offline)
+                answer.facts = digest_to_keep(run)
+        if figures:
+            run.save_figures()
+        write_summary(run, runs, as_json=as_json)
+
+
+def _trained(
+    words: list[str] | None,
+    runs: Path | None,
+    data_dir: Path | None,
+    device: str | None,
+    name: str | None,
+    again: bool,
+    offline: bool,
+) -> "Run":
+    """The run, trained where it is not finished yet."""
+    from cnnlab import training
+    from cnnlab.cli.words import read_words
 
     recipe, keys = read_words(words, device=device, name=name)
-    with quietly(quiet):
-        run = training.train(recipe, runs=runs, again=again, data_dir=data_dir, offline=offline, **keys)
-        write_summary(run, runs, as_json=as_json)
+    return training.train(recipe, runs=runs, again=again, data_dir=data_dir, offline=offline, **keys)

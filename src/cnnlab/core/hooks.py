@@ -52,3 +52,30 @@ def open_stored(kind: str, name: Any, **options: Any) -> Any:
     if kind not in _openers:
         importlib.import_module(_homes[kind])
     return _openers[kind](name, **options)
+
+
+_run_tools: dict[str, Callable[..., Any]] = {}
+_TOOL_HOMES = {
+    "predict": "cnnlab.evaluation.prediction.predict",
+    "confusion": "cnnlab.evaluation.metrics.confusion_matrix",
+    "roc": "cnnlab.evaluation.metrics.roc",
+    "plot": "cnnlab.reports.single_figures",
+    "save_figures": "cnnlab.reports.single_figures",
+}
+
+
+def run_tool(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator: the function does what a run has a method of this name for, by the run or its predictions."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        _run_tools[name] = function
+        return function
+
+    return decorate
+
+
+def use_run_tool(name: str, run: Any, *arguments: Any, **options: Any) -> Any:
+    """Calls the function registered for a method of a run."""
+    if name not in _run_tools:
+        importlib.import_module(_TOOL_HOMES[name])
+    return _run_tools[name](run, *arguments, **options)

@@ -8,18 +8,25 @@ from typing import Any
 
 from cnnlab.core.errors import UsageError
 
+_OF_MODULES = ("__all__", "__doc__", "__file__", "__name__", "__package__", "__path__", "__spec__")
+"""What ``dir`` tells of any module."""
+
 
 def lazy_names(
-    package: str, homes: Mapping[str, Iterable[str]]
+    package: str, homes: Mapping[str, Iterable[str]], modules: Iterable[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """What a package sets ``__getattr__, __dir__, __all__`` to, for its names to be imported when first used.
 
     :param package: its ``__name__``.
     :param homes: the names by the module, relative to the package, that each comes from.
+    :param modules: of the package's own, that are public by their own names too, but for ``import *``.
     """
+    rooms = frozenset(modules)
     home = {name: f"{package}.{module}" for module, names in homes.items() for name in names}
 
     def imported(name: str) -> Any:
+        if name in rooms:
+            return importlib.import_module(f"{package}.{name}")
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(home[name]), name)
@@ -27,7 +34,9 @@ def lazy_names(
         setattr(sys.modules[package], name, value)
         return value
 
-    return imported, lambda: sorted({*vars(sys.modules[package]), *home}), sorted(home)
+    public = sorted({*home, *rooms})
+    # What a package imports to make itself is nothing that a person would look for in it.
+    return imported, lambda: [*_OF_MODULES, *(name for name in public if name not in _OF_MODULES)], sorted(home)
 
 
 def require(module: str, purpose: str, extra: str | None = None) -> ModuleType:

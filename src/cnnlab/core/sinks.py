@@ -5,6 +5,7 @@ function for its place.
 """
 
 import re
+from html import escape
 
 MOST_SHOWN = 200
 """Letters of one input, such as a path, that a message shows."""
@@ -74,6 +75,11 @@ def for_csv(text: str) -> str:
 def for_markup(text: str) -> str:
     """A whole page or picture of markup, its text escaped already: without signs that are no XML."""
     return visible(text)
+
+
+def for_html(text: str) -> str:
+    """Text within a page that a notebook shows, in which the page finds nothing to obey."""
+    return escape(visible(text))
 
 
 def for_latex(text: str) -> str:

@@ -10,6 +10,7 @@ import yaml
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import read_regular
+from cnnlab.core.lookups import note_file
 from cnnlab.core.messages import first_few
 
 try:
@@ -123,6 +124,7 @@ def read_file(path: Path, what: str) -> Any:
     :raises UsageError: when it cannot be read, is no text, or is not YAML.
     """
     try:
+        note_file(path)
         return load(read_regular(path, _MOST_BYTES).decode(), str(path))
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not a text file, so it cannot be {what} in YAML.") from error

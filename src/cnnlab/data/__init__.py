@@ -1,39 +1,49 @@
-"""Readers and named data sets, brought to one shape."""
+"""Readers and named data sets, brought to one shape.
 
-from cnnlab.data.catalogue import NamedSet, named_set, named_sets
-from cnnlab.data.check import CheckReport, Finding, check_data
-from cnnlab.data.dataset import Dataset
-from cnnlab.data.download import find
-from cnnlab.data.image_files import ImageFile, ImageReader, find_images, read_images
-from cnnlab.data.imageset import ImageSet, Subset, TensorImages, statistics
-from cnnlab.data.in_memory import from_arrays, from_torch
-from cnnlab.data.loading import canonical_data, load_data, parse_data
-from cnnlab.data.memmap import EncodedImages, MappedImages
-from cnnlab.data.reading import readers
+The names below are imported when they are first used: what is remembered of data and trainings is read without torch.
+"""
 
-__all__ = [
-    "CheckReport",
-    "Dataset",
-    "EncodedImages",
-    "Finding",
-    "ImageFile",
-    "ImageReader",
-    "ImageSet",
-    "MappedImages",
-    "NamedSet",
-    "Subset",
-    "TensorImages",
-    "canonical_data",
-    "check_data",
-    "find",
-    "find_images",
-    "from_arrays",
-    "from_torch",
-    "load_data",
-    "named_set",
-    "named_sets",
-    "parse_data",
-    "read_images",
-    "readers",
-    "statistics",
-]
+from typing import TYPE_CHECKING
+
+from cnnlab.core.lazy_imports import lazy_names
+
+if TYPE_CHECKING:
+    from cnnlab.data.catalogue import NamedSet as NamedSet
+    from cnnlab.data.catalogue import named_set as named_set
+    from cnnlab.data.catalogue import named_sets as named_sets
+    from cnnlab.data.check import CheckReport as CheckReport
+    from cnnlab.data.check import Finding as Finding
+    from cnnlab.data.check import check_data as check_data
+    from cnnlab.data.dataset import Dataset as Dataset
+    from cnnlab.data.download import find as find
+    from cnnlab.data.image_files import ImageFile as ImageFile
+    from cnnlab.data.image_files import ImageReader as ImageReader
+    from cnnlab.data.image_files import find_images as find_images
+    from cnnlab.data.image_files import read_images as read_images
+    from cnnlab.data.imageset import ImageSet as ImageSet
+    from cnnlab.data.imageset import Subset as Subset
+    from cnnlab.data.imageset import TensorImages as TensorImages
+    from cnnlab.data.imageset import statistics as statistics
+    from cnnlab.data.in_memory import from_arrays as from_arrays
+    from cnnlab.data.in_memory import from_torch as from_torch
+    from cnnlab.data.loading import canonical_data as canonical_data
+    from cnnlab.data.loading import load_data as load_data
+    from cnnlab.data.loading import parse_data as parse_data
+    from cnnlab.data.loading import readers as readers
+    from cnnlab.data.memmap import EncodedImages as EncodedImages
+    from cnnlab.data.memmap import MappedImages as MappedImages
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "catalogue": ("NamedSet", "named_set", "named_sets"),
+        "check": ("CheckReport", "Finding", "check_data"),
+        "dataset": ("Dataset",),
+        "download": ("find",),
+        "image_files": ("ImageFile", "ImageReader", "find_images", "read_images"),
+        "imageset": ("ImageSet", "Subset", "TensorImages", "statistics"),
+        "in_memory": ("from_arrays", "from_torch"),
+        "loading": ("canonical_data", "load_data", "parse_data", "readers"),
+        "memmap": ("EncodedImages", "MappedImages"),
+    },
+)

@@ -6,8 +6,10 @@ from typing import Any
 
 from cnnlab.core.errors import DataError, StorageError
 from cnnlab.core.files import cache_folder, reading_errors
+from cnnlab.core.lookups import noted_lookups
 from cnnlab.core.messages import warn
 from cnnlab.data.cache import CacheEntry, CacheKind, FolderStore, TooLargeError, entry_folder, locked, open_entry
+from cnnlab.data.file_digests import digest_files
 from cnnlab.data.formats import decode
 from cnnlab.data.ingest import IngestOutcome, MemoryStore, ingest
 from cnnlab.data.options import ReadOptions
@@ -48,6 +50,7 @@ def inspect(reading: Reading, *, strict: bool = False) -> CacheEntry:
     :param strict: whether data with problems is refused before its pictures are decoded.
     """
     options = reading.options
+    _note(reading)
     if reading.source.is_quick or options.cache == "none":
         return _in_memory(reading, strict)
     kinds: dict[str, tuple[CacheKind, ...]] = {"auto": ("raw", "encoded"), "raw": ("raw",), "encoded": ("encoded",)}
@@ -64,6 +67,13 @@ def inspect(reading: Reading, *, strict: bool = False) -> CacheEntry:
             raise
         warn(f"The decoded pictures are kept in memory only, this time: {error}")
         return _in_memory(reading, strict)
+
+
+def _note(reading: Reading) -> None:
+    """Notes what the pictures depend on, for whoever asked."""
+    lookups, inputs = noted_lookups(), reading.source.inputs
+    if lookups is not None:
+        lookups.data.append((list(map(str, inputs)), digest_files(inputs)))
 
 
 def _stored(reading: Reading, kind: CacheKind, strict: bool) -> CacheEntry:

@@ -1,14 +1,25 @@
 """A data set: its splits, and where they came from."""
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.digests import digest
+from cnnlab.core.displays import html_facts
 from cnnlab.core.errors import DataError
 from cnnlab.data.imageset import ClassNames, ImageSet
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_MOST_NAMED = 20
+_MOST_DRAWN = 10
+_LEAST_HEIGHT = 56
+"""Points of a picture in a notebook."""
 SPLITS = ("train", "validation", "test")
 
 
@@ -64,6 +75,25 @@ class Dataset:
         """SHA-256 over the content of every split."""
         return digest({name: part.digest for name, part in self.parts()})
 
+    def _repr_html_(self) -> str:
+        classes = [
+            (
+                f"classes of {column}",
+                f"{len(names):,}: {', '.join(names[:_MOST_NAMED])}{', …'[: 3 * (len(names) > _MOST_NAMED)]}",
+            )
+            for column, names in self.classes.items()
+        ]
+        sizes = [(name, f"{len(part):,} pictures") for name, part in self.parts()]
+        facts = [("data", self.name), *sizes, ("shape", _shape(self.train)), *classes, ("digest", self.digest[:12])]
+        return f"{html_facts(facts)}<p>{''.join(map(_as_html, self._examples()))}</p>"
+
+    def _examples(self) -> "list[NDArray[np.uint8]]":
+        """A picture of each class for the first classes, or the first pictures: uint8 C×H×W."""
+        columns = [self.train.targets[name].tolist() for name in self.classes if name in self.train.targets]
+        firsts = [columns[0].index(label) for label in sorted(set(columns[0]))] if columns else range(len(self.train))
+        pixels, _ = self.train.batch(list(firsts)[:_MOST_DRAWN])
+        return list(pixels.numpy())
+
     def __repr__(self) -> str:
         parts = ", ".join(f"{len(part):,} {name}" for name, part in self.parts())
         return f"<Dataset {self.name}: {parts}, {_shape(self.train)}>"
@@ -80,3 +110,16 @@ def _differing(name: str, part: ImageSet, train: ImageSet) -> str:
 
 def _shape(part: ImageSet) -> str:
     return "×".join(map(str, part.shape))
+
+
+def _as_html(pixels: "NDArray[np.uint8]") -> str:
+    """A picture as an element of a page, enlarged where it is small."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels[0] if len(pixels) < 3 else pixels[:3].transpose(1, 2, 0))
+    content = BytesIO()
+    image.save(content, "PNG")
+    height = max(_LEAST_HEIGHT, image.height)
+    shown = "image-rendering: pixelated" if image.height < _LEAST_HEIGHT else ""
+    data = b64encode(content.getvalue()).decode()
+    return f'<img alt="" height="{height}" style="margin: 1px; {shown}" src="data:image/png;base64,{data}">'

@@ -17,6 +17,7 @@ from typing import Any
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError, StorageError, UsageError
 from cnnlab.core.files import cache_folder, file_stamp, make_folder, storage_errors, user_path
+from cnnlab.core.lookups import is_there
 from cnnlab.core.messages import bar_console, note, shows_bars
 from cnnlab.data.catalogue import CatalogueFile, Checksum, NamedSet, named_set
 from cnnlab.data.formats.idx import content_digest
@@ -106,6 +107,8 @@ def _look(part: CatalogueFile, folders: list[Path]) -> _Found | None:
     for folder in folders:
         for place in part.places:
             path = folder / place
+            if not is_there(path):
+                continue
             if path.is_file() or (path.is_dir() and all((path / member).is_file() for member in part.members)):
                 return _Found(path, part, folder == downloads_folder())
     return None

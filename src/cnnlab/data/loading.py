@@ -19,7 +19,8 @@ from cnnlab.data.imageset import ImageSet
 from cnnlab.data.in_memory import are_splits, from_arrays, from_splits, from_torch
 from cnnlab.data.memmap import resident
 from cnnlab.data.paths import as_call
-from cnnlab.data.reading import Reading, SearchPath, readers
+from cnnlab.data.reading import Reading, SearchPath
+from cnnlab.data.reading import readers as readers
 from cnnlab.data.splits import SplitSize, complete
 from cnnlab.data.splits import subset as take_subset
 from cnnlab.data.target_columns import LABEL

@@ -20,6 +20,7 @@ from typing import Any
 
 from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.files import reading_errors, user_path
+from cnnlab.core.lookups import is_there
 from cnnlab.core.registry import Registry
 from cnnlab.core.sinks import in_short
 from cnnlab.data.imageset import Targets
@@ -50,7 +51,7 @@ class SearchPath:
         with suppress(OSError, ValueError, UsageError):
             wanted = user_path(path)
             candidates = (folder / wanted for folder in self.folders())
-            return next((candidate for candidate in candidates if candidate.exists()), None)
+            return next((candidate for candidate in candidates if is_there(candidate)), None)
         return None
 
     def find(self, path: str) -> Path:

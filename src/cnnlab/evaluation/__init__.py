@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.metrics.confusion_matrix import confusion as confusion
     from cnnlab.evaluation.metrics.per_class import PerClass as PerClass
     from cnnlab.evaluation.metrics.per_class import per_class as per_class
+    from cnnlab.evaluation.metrics.precision_recall import PrecisionRecall as PrecisionRecall
+    from cnnlab.evaluation.metrics.precision_recall import PrecisionRecallCurves as PrecisionRecallCurves
+    from cnnlab.evaluation.metrics.precision_recall import precision_recall as precision_recall
     from cnnlab.evaluation.metrics.regression import NumberPredictions as NumberPredictions
     from cnnlab.evaluation.metrics.regression import number_predictions as number_predictions
     from cnnlab.evaluation.metrics.roc import Roc as Roc
@@ -101,6 +104,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "metrics.class_probabilities": ("ClassPredictions", "class_predictions"),
         "metrics.confusion_matrix": ("Confusion", "confusion"),
         "metrics.per_class": ("PerClass", "per_class"),
+        "metrics.precision_recall": ("PrecisionRecall", "PrecisionRecallCurves", "precision_recall"),
         "metrics.regression": ("NumberPredictions", "number_predictions"),
         "metrics.roc": ("Roc", "RocCurves", "roc", "top_k_accuracy"),
         "metrics.stored_predictions": ("metrics_of",),

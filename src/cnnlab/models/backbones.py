@@ -3,7 +3,6 @@
 Both libraries are imported when a network is built, not before.
 """
 
-import importlib
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +23,7 @@ from cnnlab.models.networks import architectures, finished
 from cnnlab.models.pretrained_weights import find_for, load_into
 from cnnlab.models.shape_probe import shape_after, shape_leaving
 from cnnlab.models.shapes import Shape
+from cnnlab.models.vision_libraries import vision_library
 
 _REFUSALS = (TypeError, RuntimeError, AssertionError, ValueError)
 _NATIVE = 224
@@ -198,7 +198,7 @@ def _torchvision(
     name: str, shape: Shape, outputs: int, size: Size, grey: Grey, dropout: float, head: str | None
 ) -> Backbone:
     head = _nothing_as_none(head)
-    models = importlib.import_module("torchvision.models")
+    models = vision_library("torchvision.models")
     whole = models.get_model_builder(name)(num_classes=outputs, dropout=dropout)
     chain = _Chain({})
     for key, module in whole.features.named_children():
@@ -304,7 +304,7 @@ def _with_channels(conv: Any, channels: int) -> nn.Conv2d:
 
 def _timm(name: str, shape: Shape, outputs: int, size: Size, grey: Grey, dropout: float, head: str | None) -> Backbone:
     head = _nothing_as_none(head)
-    library = importlib.import_module("timm")
+    library = vision_library("timm")
     settings = timm_settings(library, name)
     native, is_fixed = int(settings.input_size[1]), bool(settings.fixed_input_size)
     options: dict[str, Any] = {"img_size": size} if is_fixed and isinstance(size, int) else {}

@@ -1,6 +1,5 @@
 """From a model's spec to a network: a named architecture, or a layer string."""
 
-import importlib
 import math
 import re
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.models.initialisers import canonical_initialiser
 from cnnlab.models.layer_strings import MOST_OUTPUTS, Layer, layers, stack
 from cnnlab.models.shapes import Shape, format_shape
+from cnnlab.models.vision_libraries import vision_library
 
 ArchitecturePlan: TypeAlias = Sequence[Call] | nn.Module
 """What an architecture gives: its layers (the head may be left out), or a network whose last layer is ``head``."""
@@ -156,7 +156,7 @@ def _unknown(name: str) -> str:
 def _is_in_timm(name: str) -> bool:
     """Imported for a name that would be refused only: it takes a second."""
     try:
-        return bool(importlib.import_module("timm").is_model(name.partition(".")[0]))
+        return bool(vision_library("timm").is_model(name.partition(".")[0]))
     except ImportError:
         return False
 

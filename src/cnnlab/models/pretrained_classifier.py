@@ -1,6 +1,5 @@
 """Networks as they were trained elsewhere, with their own classes, as classifiers to use at once."""
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from cnnlab.models.classifier import Classifier
 from cnnlab.models.networks import architectures, build_network, parse_model
 from cnnlab.models.pretrained_weights import count_of_classes, load_into, moments_for, starting_weights
 from cnnlab.models.shapes import Shape
+from cnnlab.models.vision_libraries import vision_library
 
 
 def pretrained(
@@ -63,5 +63,5 @@ def imagenet_class_names(count: int) -> tuple[str, ...]:
     """The 1,000 classes of ImageNet, as torchvision calls them; of another number of classes, their places."""
     if count != 1000:
         return tuple(f"class {place}" for place in range(count))
-    api = importlib.import_module("torchvision.models")
+    api = vision_library("torchvision.models")
     return tuple(api.get_model_weights("alexnet").IMAGENET1K_V1.meta["categories"])

@@ -22,6 +22,7 @@ from cnnlab.models.backbone import Backbone, Moments, Origin, timm_settings
 from cnnlab.models.classifier_files import refuse_foreign, stored_moments
 from cnnlab.models.networks import parse_model
 from cnnlab.models.shapes import format_shape
+from cnnlab.models.vision_libraries import vision_library
 
 _IN_TIMM = {"resnet50v2": "resnetv2_50", "efficientnetv2-b0": "tf_efficientnetv2_b0"}
 _RUN = "run:"
@@ -141,7 +142,7 @@ def moments_for(network: Backbone, weights: StartingWeights, channels: int) -> M
 def _tensors(network: Backbone, weights: StartingWeights) -> _Tensors:
     if weights.named == "imagenet" and network.origin.library == "timm":
         # timm brings what it stores to the form that its networks have now.
-        library = importlib.import_module("timm")
+        library = vision_library("timm")
         overlay = {"file": str(weights.path)}
         whole = library.create_model(network.origin.name, pretrained=True, pretrained_cfg_overlay=overlay)
         return _Tensors(dict(whole.state_dict()), False)
@@ -248,12 +249,12 @@ def _torchvision_file(name: str, offline: bool) -> Path:
 
 def torchvision_url(name: str) -> str:
     """Where torchvision has the ImageNet weights of a network."""
-    return str(importlib.import_module("torchvision.models").get_model_weights(name).IMAGENET1K_V1.url)
+    return str(vision_library("torchvision.models").get_model_weights(name).IMAGENET1K_V1.url)
 
 
 def _timm_file(name: str, offline: bool) -> Path:
     """The file of timm from the hub, through its own client and its cache, or put into cnnlab's cache by hand."""
-    settings = timm_settings(importlib.import_module("timm"), name)
+    settings = timm_settings(vision_library("timm"), name)
     if not settings.hf_hub_id:
         raise SpecError(f"timm has no weights for {name}. Leave weights out, or take another network.")
     hub = importlib.import_module("huggingface_hub")

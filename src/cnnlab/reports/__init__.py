@@ -11,13 +11,17 @@ from cnnlab.reports.draw import (
     draw_network,
 )
 from cnnlab.reports.report import write_runs_report, write_study_report
+from cnnlab.reports.single_figures import SingleFigure, figure_of_runs, figure_of_study
 
 __all__ = [
+    "SingleFigure",
     "draw_augmentation",
     "draw_confusion",
     "draw_learning_curves",
     "draw_lr_range_test",
     "draw_network",
+    "figure_of_runs",
+    "figure_of_study",
     "write_runs_report",
     "write_study_report",
 ]

@@ -6,7 +6,7 @@ from cnnlab.runs.filter_language import sort_runs
 from cnnlab.runs.predictions import Predictions
 from cnnlab.runs.run import Run
 from cnnlab.runs.scores import Scores
-from cnnlab.runs.store import RunStore, RunSummary, store_at
+from cnnlab.runs.store import RunStore, RunSummary, compare, store_at
 from cnnlab.runs.writer import RunWriter
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "RunSummary",
     "RunWriter",
     "Scores",
+    "compare",
     "environment",
     "sort_runs",
     "store_at",

@@ -4,8 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cnnlab.core.displays import html_table
+from cnnlab.core.durations import short_duration
+from cnnlab.core.sinks import for_terminal, in_short
 from cnnlab.runs.record import flattened
 from cnnlab.runs.run_info import RunInfo
+
+_LONGEST, _WIDEST = 120, 40
+"""Letters of a value, and of a column of text."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,25 @@ class RunComparison:
     epochs: list[int]
     selected: list[int | None]
     seconds: list[float]
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        """A line a fact: what came out, then what differs, with each run's value."""
+        scores = {_words(key): values for key, values in self.scores.items() if not key.startswith("train.")}
+        differing = {key: values for key, values in {**self.recipe, **self.execution}.items() if key != "name"}
+        facts: dict[str, Sequence[Any]] = {"state": self.states, "epochs": self.epochs, **scores}
+        facts |= {"time": [short_duration(seconds) for seconds in self.seconds], **differing}
+        return [(key, *map(_shown, values)) for key, values in facts.items()]
+
+    def __str__(self) -> str:
+        lines = [("", *self.runs), *self._rows()]
+        widths = [min(_WIDEST, max(len(line[place]) for line in lines)) for place in range(len(self.runs) + 1)]
+        cells = (
+            (in_short(text, _WIDEST).ljust(width) for text, width in zip(line, widths, strict=True)) for line in lines
+        )
+        return for_terminal("\n".join("  ".join(line).rstrip() for line in cells))
+
+    def _repr_html_(self) -> str:
+        return html_table(("", *self.runs), self._rows(), most=100)
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON."""
@@ -63,3 +88,13 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 def _differing(columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if isinstance(value, float) else in_short(str(value), _LONGEST)
+
+
+def _words(key: str) -> str:
+    return key.replace(".", " ").replace("_", " ")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.digests import canonical_json
+from cnnlab.core.displays import html_facts
 from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.core.files import replacing
 
@@ -90,6 +91,13 @@ class Predictions:
         heads = ", ".join(f"{name} {array.shape[0]}×{array.shape[1]}" for name, array in self.outputs.items())
         known = f"targets {', '.join(self.targets)}" if self.targets else "no targets"
         return f"Predictions({self.split}: {heads}; {known}; {self.objective})"
+
+    def _repr_html_(self) -> str:
+        heads = ", ".join(f"{name} {array.shape[0]:,}×{array.shape[1]}" for name, array in self.outputs.items())
+        classes = [(f"classes of {column}", ", ".join(names)) for column, names in self.classes.items()]
+        rows = [("split", self.split), ("pictures", f"{len(self):,}"), ("raw outputs", heads)]
+        rows += [("targets", ", ".join(self.targets) or "not known"), *classes, ("objective", self.objective)]
+        return html_facts(rows)
 
     def align(self, other: "Predictions") -> "Predictions":
         """``other`` with its rows in the order of these, so that the two can be put side by side.

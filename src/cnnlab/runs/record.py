@@ -54,6 +54,8 @@ LAST = "last.safetensors"
 """The weights of the last epoch, where another was selected."""
 SNAPSHOTS = "snapshots"
 PREDICTIONS = "predictions"
+CHECKPOINT = "checkpoint"
+"""The folder with all that an unfinished run needs to go on."""
 STUDIES = "studies"
 """The folder beside the runs of a store in which its studies lie, each under its name."""
 STATUSES = ("unfinished", "finished", "failed")

@@ -1,14 +1,15 @@
 """Reading the record of one run."""
 
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core import hooks, yaml
+from cnnlab.core.displays import html_facts
 from cnnlab.core.durations import short_duration
 from cnnlab.core.errors import ModelFileError, UsageError, suggestion
 from cnnlab.core.number_text import fixed
+from cnnlab.core.sinks import for_html
 from cnnlab.runs import record
 from cnnlab.runs.history import read_history
 from cnnlab.runs.lock import is_locked
@@ -109,6 +110,36 @@ class Run(RunInfo):
             )
         return hooks.open_stored("classifier", path, network=network)
 
+    def predict(self, images: Any, **options: Any) -> Any:
+        """What its classifier says of pictures: :func:`cnnlab.predict` of this run, with the same options."""
+        return hooks.use_run_tool("predict", self, images, **options)
+
+    def confusion(self, split: str = "test", column: str | None = None) -> Any:
+        """The :class:`~cnnlab.evaluation.Confusion` matrix of its stored predictions on a split.
+
+        :param column: of the targets, where several are predicted.
+        :raises UsageError: when none are stored, or no classes are predicted.
+        """
+        return hooks.use_run_tool("confusion", self.predictions(split), column)
+
+    def roc(self, split: str = "test", column: str | None = None) -> Any:
+        """The :class:`~cnnlab.evaluation.RocCurves` of its stored predictions on a split, as :meth:`confusion`."""
+        return hooks.use_run_tool("roc", self.predictions(split), column)
+
+    def plot(self, kind: str = "curves", **options: Any) -> Any:
+        """A figure of it, which notebooks show and ``.save("x.pdf")`` writes.
+
+        :param kind: ``curves``, ``confusion``, ``roc``, ``precision-recall``, ``calibration`` or ``mistakes``.
+        :param options: ``split``, ``column`` and ``data_dir``, as for :func:`cnnlab.reports.figure_of_runs`.
+        :raises UsageError: where there is nothing to draw it from.
+        """
+        return hooks.use_run_tool("plot", self, kind, **options)
+
+    def save_figures(self) -> list[Path]:
+        """Writes its learning curves and confusion matrices as PNG into its folder, and returns where."""
+        paths: list[Path] = hooks.use_run_tool("save_figures", self)
+        return paths
+
     @property
     def stored_epochs(self) -> dict[int, Path]:
         """The epochs after which weights were kept, in order, with the files that hold them; 0 is before the first."""
@@ -144,16 +175,15 @@ class Run(RunInfo):
         return "\n".join(f"{label:<{width}}  {value}" for label, value in rows)
 
     def _repr_html_(self) -> str:
-        left = 'style="text-align: left"'
-        facts = "".join(f"<tr><th {left}>{escape(a)}</th><td {left}>{escape(b)}</td></tr>" for a, b in _facts(self))
         own, whole = self.given, self.recipe
         rest = {key: value for key, value in whole.items() if key not in own}
         parts = [("recipe", own), *([("at their default", rest)] if rest else [])]
         folded = "".join(
-            f"<details><summary>{title}</summary><pre>{escape(yaml.dump(record.json_value(part)).strip())}</pre></details>"
+            f"<details><summary>{title}</summary>"
+            f"<pre>{for_html(yaml.dump(record.json_value(part)).strip())}</pre></details>"
             for title, part in parts
         )
-        return f"<table>{facts}</table>{folded}"
+        return f"{html_facts(_facts(self))}{folded}"
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cnnlab.core.displays import html_table
+
 
 class Scores(Mapping[str, float]):
     """Metrics by name, read as ``scores.accuracy`` or ``scores["accuracy"]``; empty where nothing was scored yet.
@@ -43,6 +45,10 @@ class Scores(Mapping[str, float]):
             f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in self.items()
         ]
         return f"Scores({', '.join([*shown, f'n={self.n}'])})" if self else "Scores()"
+
+    def _repr_html_(self) -> str:
+        rows = [(name.replace("_", " "), float(value)) for name, value in self.items()]
+        return html_table((self._what, f"{self.n:,} pictures"), rows) if rows else "<p>nothing was scored yet</p>"
 
     def to_dict(self) -> dict[str, float]:
         """The metrics and ``n``."""

@@ -4,13 +4,15 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.core.displays import html_table
 from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError, suggestion
 from cnnlab.core.hooks import opener
+from cnnlab.core.sinks import for_html
 from cnnlab.runs import record
 from cnnlab.runs.comparison import RunComparison, side_by_side
 from cnnlab.runs.filter_language import chosen, read_filter
@@ -31,6 +33,8 @@ _ENDING = re.compile(r"-[0-9a-f]{8}(-\d+)?$")
 _YOUNG_SECONDS = 60.0
 _SHOWN = 10
 _WHOLE_DIGEST = 64
+_DISPLAYED = 20
+"""Runs that a notebook shows."""
 _TIMES = ("started", "updated", "finished")
 
 
@@ -82,6 +86,17 @@ def open_run(name: str | Path, *, runs: Path | str | None = None, **unused: Any)
 def store_at(root: Path | str | None = None) -> "RunStore":
     """The store in this folder, in ``CNNLAB_RUNS``, or in ``runs/``."""
     return RunStore(root or os.environ.get("CNNLAB_RUNS") or "runs")
+
+
+def compare(*names: "str | Path | RunInfo", runs: Path | str | None = None) -> RunComparison:
+    """Runs side by side: what differs between their recipes, and what came out.
+
+    :param names: runs, or anything that :meth:`RunStore.find` takes.
+    :param runs: the folder of runs; ``CNNLAB_RUNS`` or ``runs/`` otherwise.
+    :raises UsageError: when fewer than two are named.
+    """
+    given = names[0] if len(names) == 1 and isinstance(names[0], list | tuple) else names
+    return store_at(runs).compare(given)
 
 
 class RunStore:
@@ -148,6 +163,17 @@ class RunStore:
                 known = {name for summary in summaries for name in record.flattened(summary.recipe)}
                 raise UsageError(f"no run under {self.root} has {key!r} in its recipe. {suggestion(key, known)}")
         return [summary for summary, values in zip(summaries, values_of_runs, strict=True) if values == keys]
+
+    def _repr_html_(self) -> str:
+        summaries = self.list()
+        rows = [
+            (s.name, s.state, _of(s.recipe, "data"), _of(s.recipe, "model"), s.epochs_done, _judged(s), s.started[:16])
+            for s in summaries[:_DISPLAYED]
+        ]
+        columns = ("run", "state", "data", "model", "epochs", "test", "started")
+        more = len(summaries) - len(rows)
+        head = f"<p>{len(summaries):,} run{'s'[: len(summaries) != 1]} in {for_html(str(self.root))}</p>"
+        return head + html_table(columns, rows) + (f"<p>… and {more:,} more</p>" if more else "")
 
     def frame(self) -> "pd.DataFrame":
         """A row a run, the one started last first, by folder name.
@@ -308,3 +334,16 @@ def _columns(summary: RunSummary) -> dict[str, Any]:
     recipe = {f"recipe.{key}": value for key, value in record.flattened(summary.recipe).items()}
     fields = {key: value for key, value in info.items() if not isinstance(value, dict | list)}
     return {**fields, "is_running": summary.is_running, **selected, **recipe, **scores}
+
+
+def _of(recipe: Mapping[str, Any], key: str) -> str:
+    """The name that a spec begins with."""
+    return str(recipe.get(key) or "").partition("(")[0]
+
+
+def _judged(run: RunInfo) -> str:
+    """The score on test by which its weights were chosen, or else the first."""
+    scores = run.test
+    inner = str((run.info.get("selected") or {}).get("metric") or "").partition("_")[2]
+    name = inner if inner in scores else next(iter(scores), None)
+    return "" if name is None else f"{name.replace('_', ' ')} {scores[name]:.4f}"

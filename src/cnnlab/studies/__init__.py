@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cnnlab.studies.execution.thread_executor import ThreadExecutor as ThreadExecutor
     from cnnlab.studies.planning import StudyPlan as StudyPlan
     from cnnlab.studies.result import StudyResult as StudyResult
+    from cnnlab.studies.stored import load as load
     from cnnlab.studies.study import Study as Study
 
 __getattr__, __dir__, __all__ = lazy_names(
@@ -28,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "execution.thread_executor": ("ThreadExecutor",),
         "planning": ("StudyPlan",),
         "result": ("StudyResult",),
+        "stored": ("load",),
         "study": ("Study",),
     },
 )

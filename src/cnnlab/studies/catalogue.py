@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
+from cnnlab.core.lookups import is_there
 from cnnlab.core.packaged import packaged
 from cnnlab.runs.record import STUDIES
 
@@ -24,10 +25,10 @@ def find_study(name: str | Path, runs: Path) -> Path:
 
     :raises UsageError: naming the closest that there are.
     """
-    if Path(name).is_file():
+    if is_there(Path(name)) and Path(name).is_file():
         return Path(name)
     stored, files = study_folder(runs, str(name)) / STUDY, packaged("study")
-    if stored.is_file():
+    if is_there(stored) and stored.is_file():
         return stored
     if str(name) not in files:
         known = [*studies_under(runs), *files]

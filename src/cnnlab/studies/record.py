@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -22,7 +22,9 @@ from cnnlab.runs.record import json_value, now
 from cnnlab.studies.catalogue import STUDY, question_of
 from cnnlab.studies.result import StudyResult
 from cnnlab.studies.state_schema import StudyState
-from cnnlab.studies.study_file import StudyFile
+
+if TYPE_CHECKING:
+    from cnnlab.studies.study_file import StudyFile
 
 STATE = "state.json"
 RESULT = "result.json"
@@ -112,7 +114,7 @@ class StudyRecord:
         """Gives the study free."""
         self._lock.release(force=True)
 
-    def write_study(self, file: StudyFile) -> None:
+    def write_study(self, file: "StudyFile") -> None:
         """Replaces ``study.yaml``."""
         content = file.model_dump(mode="json", exclude_none=True)
         kept = {key: value for key, value in content.items() if value not in ([], {})}

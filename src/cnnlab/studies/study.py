@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core import memory
+from cnnlab.core.displays import html_facts, html_table
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.measurements import Measure, read_measure, usual_names
 from cnnlab.core.messages import warn
@@ -177,6 +178,31 @@ class Study:
             f"Study({self.name}: {counted(len(self.study_settings.settings), 'setting')} × "
             f"{counted(len(self.study_settings.seeds), 'seed')})"
         )
+
+    def _repr_html_(self) -> str:
+        settings = self.study_settings
+        axes = [(f"varies {axis.name}", ", ".join(value.label for value in axis.values)) for axis in settings.axes()]
+        facts: list[tuple[str, object]] = [
+            ("study", self.name),
+            ("question", self.file.question),
+            ("design", self.file.design),
+            *axes,
+        ]
+        facts += [
+            ("trials", f"{len(settings.settings)} settings × {len(settings.seeds)} seeds"),
+            ("folder", self.folder),
+        ]
+        try:
+            result = self.record.read_result()
+        except CnnlabError:
+            return html_facts([*facts, ("result", "none yet: .run() trains what is missing")])
+        rows = [
+            (setting.label, summary.n, summary.mean, summary.low, summary.high)
+            for setting in result.settings
+            if (summary := setting.summary(result.metric.name)) is not None
+        ]
+        columns = ("setting", "repeats", result.metric.label, "95% from", "to")
+        return f"{html_facts([*facts, ('as of', result.updated)])}{html_table(columns, rows)}"
 
     @cached_property
     def _known(self) -> SettingFacts:

@@ -1,21 +1,32 @@
-"""The one loop, and all that a recipe is turned into: optimisers, schedules, checkpoints, runs."""
+"""The one loop, and all that a recipe is turned into: optimisers, schedules, checkpoints, runs.
 
-from cnnlab.training.api import extend, resume, train
-from cnnlab.training.loop import EpochEnd
-from cnnlab.training.lr_range_test import LRRangeTest, find_lr
-from cnnlab.training.overrides import parse_pairs
-from cnnlab.training.recipe import Phase, Recipe
-from cnnlab.training.signals import Interrupted
+The names below are imported when they are first used: what is remembered of data and trainings is read without torch.
+"""
 
-__all__ = [
-    "EpochEnd",
-    "Interrupted",
-    "LRRangeTest",
-    "Phase",
-    "Recipe",
-    "extend",
-    "find_lr",
-    "parse_pairs",
-    "resume",
-    "train",
-]
+from typing import TYPE_CHECKING
+
+from cnnlab.core.lazy_imports import lazy_names
+
+if TYPE_CHECKING:
+    from cnnlab.training.api import extend as extend
+    from cnnlab.training.api import resume as resume
+    from cnnlab.training.api import train as train
+    from cnnlab.training.loop import EpochEnd as EpochEnd
+    from cnnlab.training.lr_range_test import LRRangeTest as LRRangeTest
+    from cnnlab.training.lr_range_test import find_lr as find_lr
+    from cnnlab.training.overrides import parse_pairs as parse_pairs
+    from cnnlab.training.recipe import Phase as Phase
+    from cnnlab.training.recipe import Recipe as Recipe
+    from cnnlab.training.signals import Interrupted as Interrupted
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "api": ("extend", "resume", "train"),
+        "loop": ("EpochEnd",),
+        "lr_range_test": ("LRRangeTest", "find_lr"),
+        "overrides": ("parse_pairs",),
+        "recipe": ("Phase", "Recipe"),
+        "signals": ("Interrupted",),
+    },
+)

@@ -17,6 +17,7 @@ from cnnlab.runs import Run, RunStore, RunWriter, environment, store_at
 from cnnlab.runs.lock import who
 from cnnlab.training.checkpoints import remove_checkpoint
 from cnnlab.training.execution import Execution, choose_execution, describe_execution
+from cnnlab.training.finished_runs import note_finished
 from cnnlab.training.loop import EpochEnd, Job, Trainer
 from cnnlab.training.phases import without_effect
 from cnnlab.training.prepare import TrainingSetup, build_classifier, prepare, read_setup
@@ -63,7 +64,7 @@ def train(
         same = store.by_digest(setup.digest)
     finished = [run for run in same if run.status == "finished"]
     if finished and not again:
-        note(f"This recipe is trained already: {finished[0].folder}. Train another run of it with --again.")
+        note_finished(finished[0])
         return _tidied(finished[0])
     unfinished = [run for run in same if run.status != "finished"]
     if unfinished and not again:

@@ -9,11 +9,10 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
+from cnnlab.runs.record import CHECKPOINT
 from cnnlab.training import checkpoint_file
 from cnnlab.training.ema import MovingAverage
 from cnnlab.training.state import Counters
-
-_FOLDER = "checkpoint"
 
 
 @dataclass(frozen=True)
@@ -98,8 +97,8 @@ def has_checkpoint(folder: Path) -> bool:
 
 def remove_checkpoint(folder: Path) -> None:
     """Removes the checkpoint of a run that needs it no more."""
-    shutil.rmtree(folder / _FOLDER, ignore_errors=True)
+    shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
 
 
 def _path(folder: Path) -> Path:
-    return folder / _FOLDER / "state.safetensors"
+    return folder / CHECKPOINT / "state.safetensors"

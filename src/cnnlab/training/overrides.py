@@ -10,7 +10,7 @@ from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, format_calls, read, read_value
-from cnnlab.training.recipe_specs import SPECS, parse_spec
+from cnnlab.training.spec_keys import SPECS
 
 _PATH = re.compile(r"([a-z_]+)(?:\[(\d+)\])?((?:\.[A-Za-z_][A-Za-z0-9_]*)*)")
 _PHASE = re.compile(r"phases\[(\d+)\]\.(.+)")
@@ -141,4 +141,6 @@ def _named(call: Call, key: str) -> Call:
     """The call with its arguments by name, since one given by place may be the one to be replaced."""
     if not call.args:
         return call
+    from cnnlab.training.recipe_specs import parse_spec
+
     return read(str(parse_spec(key, call)))[0]

@@ -11,6 +11,7 @@ from cnnlab.core.spec import Call, ParsedSpec, format_calls, read
 from cnnlab.training.normalization import OF_WEIGHTS, parse_normalization
 from cnnlab.training.optimizers import optimizers
 from cnnlab.training.schedules import schedules
+from cnnlab.training.spec_keys import SPECS
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "schedule": schedules.bind,
     "normalize": parse_normalization,
 }
-SPECS = tuple(_PARSERS)
+assert tuple(_PARSERS) == SPECS
 
 _IN_PYTHON = {"data": "arrays", "model": "module"}
 """The name of the spec that stands for an object given in Python; its ``digest`` says which."""

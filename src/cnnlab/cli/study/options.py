@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from cnnlab.studies import Study
+    from cnnlab.training.known_commands import Command
 
 StudyName = Annotated[
     str,
@@ -44,6 +45,15 @@ def load_study(
     from cnnlab.studies import Study
 
     return Study.load(name, runs=runs, data_dir=data_dir, offline=offline, **_pairs(words or []))
+
+
+def study_command(
+    name: str, words: list[str] | None, runs: Path | None, data_dir: Path | None, offline: bool
+) -> "Command":
+    """What the words of a command line ask of a study, to be known again."""
+    from cnnlab.training.known_commands import Command
+
+    return Command("study", [name, *(words or [])], (runs, data_dir, offline))
 
 
 def command(

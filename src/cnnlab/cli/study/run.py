@@ -5,7 +5,7 @@ import typer
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Quiet, Runs
 from cnnlab.cli.program import FAILURE
-from cnnlab.cli.study.options import Keys, StudyName, Workers, command, load_study
+from cnnlab.cli.study.options import Keys, StudyName, Workers, command, load_study, study_command
 
 
 def run(
@@ -29,9 +29,15 @@ def run(
     """
     from cnnlab.cli.study.show import write_result
     from cnnlab.core.messages import quietly
+    from cnnlab.studies.known_results import known_result, result_to_keep
 
+    asked = study_command(study, words, runs, data_dir, offline)
     with quietly(quiet):
-        result = load_study(study, words, runs, data_dir, offline).run(workers=workers)
+        result = known_result(asked)
+        if result is None:
+            with asked.noting() as answer:
+                result = load_study(study, words, runs, data_dir, offline).run(workers=workers)
+                answer.facts = result_to_keep(result)
         if as_json:
             output.write_json(result.to_dict())
         else:

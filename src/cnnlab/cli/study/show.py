@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
-from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study
+from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study, study_command
 from cnnlab.core.durations import short_duration
 from cnnlab.core.messages import is_quiet
 from cnnlab.core.number_text import fixed
@@ -29,7 +29,10 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what can be said of a study now: its settings, comparisons, claims and published numbers."""
-    result = load_study(study, words, runs, data_dir, offline).result()
+    from cnnlab.studies.known_results import known_result
+
+    known = known_result(study_command(study, words, runs, data_dir, offline))
+    result = known or load_study(study, words, runs, data_dir, offline).result()
     if as_json:
         output.write_json(result.to_dict())
     else:
@@ -84,10 +87,8 @@ def _rank(setting: "Setting", metric: "Metric") -> tuple[int, float]:
 
 
 def _line(setting: "Setting", metric: "Metric") -> list[object]:
-    from cnnlab.studies.statistics.wording import named
-
     summary, seconds = setting.summary(metric.name), setting.summary("seconds")
-    left_out = named(trial for trial in setting.trials if trial.status != "finished")
+    left_out = _left_out(setting)
     if summary is None:
         return [setting.label, 0, *[""] * 6, left_out]
     interval, new = _ends(summary.low, summary.high), _ends(summary.new_low, summary.new_high)
@@ -104,6 +105,16 @@ def _line(setting: "Setting", metric: "Metric") -> list[object]:
         time,
         left_out,
     ]
+
+
+def _left_out(setting: "Setting") -> str:
+    """The trials without numbers, in words, for which statistics are loaded only where there are some."""
+    others = [trial for trial in setting.trials if trial.status != "finished"]
+    if not others:
+        return ""
+    from cnnlab.studies.statistics.wording import named
+
+    return named(others)
 
 
 def _ends(low: float | None, high: float | None) -> str:

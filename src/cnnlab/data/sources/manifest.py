@@ -20,12 +20,12 @@ from cnnlab.core.messages import first_few
 from cnnlab.data.formats.archives import open_members
 from cnnlab.data.formats.decode import SUFFIXES
 from cnnlab.data.formats.folders import read_file
+from cnnlab.data.given_images import PATH_COLUMNS
 from cnnlab.data.raw_images import RawImageFiles
 from cnnlab.data.reading import Content, SearchPath, Source, SourceSplit, reader
 from cnnlab.data.split_names import SPLIT_NAMES
 from cnnlab.data.target_columns import LABEL, from_text
 
-_PATHS = ("path", "file", "filename", "file_name", "image", "picture", "img", "id", "image_id", "name")
 _LABELS = ("label", "class", "target", "category", "labels", "y")
 _SPLITS = ("split", "set", "subset", "usage")
 _USUAL_FOLDERS = ("", "train", "images", "pictures", "img", "imgs", "data", "train.zip", "images.zip", "pictures.zip")
@@ -120,7 +120,7 @@ def _choose(
     if any(Path(cell).suffix.lower() in SUFFIXES for cell in table.header):
         raise _without_header(path)
     lower = {name.lower(): name for name in table.header}
-    image = _named(path, table, image) or _first(lower, _PATHS) or table.header[0]
+    image = _named(path, table, image) or _first(lower, PATH_COLUMNS) or table.header[0]
     split = _named(path, table, split) or _first(lower, _SPLITS)
     if targets is not None:
         return _Columns(image, split, {str(_named(path, table, name)): name for name in targets}, False)
@@ -193,7 +193,7 @@ class _Files:
 
 def _check_header(path: Path, table: ManifestTable, columns: _Columns, files: _Files) -> None:
     """Refuses a first line that is a row like the others: its picture is there, or its label is one of the labels."""
-    is_usual = columns.image.lower() in _PATHS
+    is_usual = columns.image.lower() in PATH_COLUMNS
     names_an_image = bool(columns.image) and files.find(columns.image) is not None
     is_labelled = any(column in table.column(column) for column in columns.targets)
     if not is_usual and (names_an_image or is_labelled):

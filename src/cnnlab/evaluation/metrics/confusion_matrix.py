@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.core.displays import html_table
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.hooks import run_tool
 from cnnlab.evaluation.metrics.class_probabilities import ClassPredictions, class_column
 from cnnlab.evaluation.metrics.stored_predictions import finite_outputs, objective_of
 from cnnlab.objectives import Objective
@@ -11,6 +13,7 @@ from cnnlab.runs import Predictions
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
 
@@ -46,11 +49,27 @@ class Confusion:
         ]
         return sorted(pairs, key=lambda pair: -pair[2])[:most]
 
+    def frame(self) -> "pd.DataFrame":
+        """The counts, a row a true class, a column a predicted one."""
+        import pandas as pd
+
+        return pd.DataFrame(self.counts, index=pd.Index(self.names, name="true"), columns=list(self.names))
+
+    def _repr_html_(self) -> str:
+        rows = [(name, *row) for name, row in zip(self.names, self.counts.tolist(), strict=True)]
+        return html_table(("true \\ predicted", *self.names), rows, most=100)
+
+    def __repr__(self) -> str:
+        return (
+            f"Confusion({len(self.names)} classes, {int(self.counts.sum()):,} pictures, accuracy {self.accuracy:.4f})"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Names and counts as plain lists."""
         return {"names": list(self.names), "counts": self.counts.tolist()}
 
 
+@run_tool("confusion")
 def confusion(predictions: Predictions | ClassPredictions, column: str | None = None) -> Confusion:
     """True against predicted classes of one target column.
 

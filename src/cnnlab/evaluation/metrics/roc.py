@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.hooks import run_tool
 from cnnlab.evaluation.intervals import Interval
 from cnnlab.evaluation.metrics.auc_interval import auc_parts, class_areas, pooled_auc_interval
 from cnnlab.evaluation.metrics.class_probabilities import Array, ClassPredictions, class_predictions
@@ -92,6 +93,7 @@ class RocCurves:
         return {"auc": self.auc, "micro": self.micro.auc, "macro": self.macro.auc, "intervals": ends, **averages}
 
 
+@run_tool("roc")
 def roc(predictions: Predictions | ClassPredictions, column: str | None = None) -> RocCurves:
     """ROC curves of each class against the rest, and their averages; each area with its interval, after DeLong.
 
@@ -101,10 +103,12 @@ def roc(predictions: Predictions | ClassPredictions, column: str | None = None) 
     truth = np.eye(len(classes.names), dtype=bool)[classes.labels]
     areas = class_areas([classes])
     curves = {
-        name: replace(_curve(classes.probabilities[:, place], truth[:, place]), interval=areas.by_class[name].interval)
+        name: replace(
+            class_roc(classes.probabilities[:, place], truth[:, place]), interval=areas.by_class[name].interval
+        )
         for place, name in enumerate(classes.names)
     }
-    macro = replace(_mean_curve(curves), interval=areas.mean.interval)
+    macro = replace(mean_roc(curves), interval=areas.mean.interval)
     return RocCurves(curves, _micro(classes.probabilities, truth), macro)
 
 
@@ -122,7 +126,11 @@ def top_k_accuracy(predictions: Predictions | ClassPredictions, k: int, column: 
     return float((ahead.sum(axis=1) < k).mean())
 
 
-def _curve(scores: Array, is_own: npt.NDArray[np.bool_]) -> Roc:
+def class_roc(scores: Array, is_own: npt.NDArray[np.bool_]) -> Roc:
+    """The curve of one class against the rest, without the interval of its area.
+
+    :param scores: N, growing with how likely a picture is of the class; ``is_own`` whether it is.
+    """
     from sklearn.metrics import roc_curve
 
     if is_own.all() or not is_own.any():
@@ -132,14 +140,15 @@ def _curve(scores: Array, is_own: npt.NDArray[np.bool_]) -> Roc:
 
 
 def _micro(probabilities: Array, truth: npt.NDArray[np.bool_]) -> Roc:
-    curve = _curve(probabilities.ravel(), truth.ravel())
+    curve = class_roc(probabilities.ravel(), truth.ravel())
     if not len(curve.thresholds):
         return curve
     parts = auc_parts(probabilities.ravel(), truth.ravel())
     return replace(curve, interval=pooled_auc_interval(parts, len(truth)))
 
 
-def _mean_curve(curves: Mapping[str, Roc]) -> Roc:
+def mean_roc(curves: Mapping[str, Roc]) -> Roc:
+    """The mean of several curves at each false positive rate; those that are empty are left out."""
     drawn = [curve for curve in curves.values() if len(curve.thresholds)]
     if not drawn:
         return Roc(np.empty(0), np.empty(0), np.empty(0), float("nan"))

@@ -1,20 +1,25 @@
-"""What a classifier says of pictures: files and folders of one's own."""
+"""What a classifier says of pictures: files, folders, arrays and PIL images of one's own."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from cnnlab import data
 from cnnlab.core import memory
+from cnnlab.core.displays import html_table
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import replacing, storage_errors
+from cnnlab.core.hooks import run_tool
 from cnnlab.core.messages import first_few, warn
 from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import for_csv
 from cnnlab.data import ImageFile
+from cnnlab.data.formats.decode import Form
+from cnnlab.data.given_images import given_images, is_given_in_memory, paths_of
 from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
 from cnnlab.models import Predictable
 from cnnlab.runs import Run
@@ -56,7 +61,7 @@ class PredictedColumn:
 class ImagePredictions:
     """What was predicted for pictures.
 
-    :param paths: of the pictures, as they were given or found in a folder given.
+    :param paths: of the pictures, as they were given or found in a folder given; of pictures in memory their numbers.
     :param columns: for each target column what was predicted.
     :param unreadable: pictures that were left out, each with the reason.
     """
@@ -109,13 +114,18 @@ class ImagePredictions:
                 image.update(facts if len(self.columns) == 1 else {name: facts})
         return {"images": images, "unreadable": list(self.unreadable)}
 
+    def _repr_html_(self) -> str:
+        frame = self.frame()
+        return html_table([str(name) for name in frame.columns], list(frame.itertuples(index=False, name=None)))
+
     def __repr__(self) -> str:
         return f"ImagePredictions({counted(len(self), 'picture')}: {', '.join(self.columns)})"
 
 
+@run_tool("predict")
 def predict(
     run: Run | Predictable | str | Path,
-    images: Paths,
+    images: Any,
     *,
     on_bad: Literal["refuse", "skip"] = "refuse",
     device: str | None = None,
@@ -125,7 +135,9 @@ def predict(
     """What the classifier of a run says of pictures, brought to its size as its training data was.
 
     :param run: or a model by itself, or the name of either, as :func:`cnnlab.open_model` takes it.
-    :param images: files, folders, which are searched through for pictures, and archives of pictures.
+    :param images: files, folders, which are searched through for pictures, and archives of pictures; or pictures
+        themselves: arrays, tensors and PIL images as :func:`~cnnlab.data.given_images.given_images` reads them, or
+        lists of these; or a table with a column ``path``.
     :param on_bad: whether a picture that cannot be read is refused, or skipped with a warning that names it.
     :param device: another device than the one that the run was trained on.
     :param network: the module for the weights, for a run that was trained on a network of one's own.
@@ -134,11 +146,25 @@ def predict(
     """
     memory.ask_for_large_pages()
     model = predictor_of(run, device=device, network=network, offline=offline)
+    images = paths_of(images)
+    if is_given_in_memory(images):
+        return _of_pixels(model, images)
     reader = _Reader(_found(images), model.classifier, skips=on_bad == "skip")
     outputs = model.outputs(reader)
     if not reader.read:
         raise DataError(f"none of these pictures could be read: {'; '.join(reader.unreadable[:5])}")
     return ImagePredictions(reader.read, _columns(model, outputs), reader.unreadable)
+
+
+def _of_pixels(model: Predictor, images: Any) -> ImagePredictions:
+    """What is said of pictures in memory."""
+    classifier = model.classifier
+    channels, *size = classifier.shape
+    form = Form((size[0], size[1]), classifier.resize, channels, classifier.white)
+    pixels, names = given_images(images, form)
+    whole = torch.from_numpy(pixels)
+    batches = (whole[start : start + _CHUNK] for start in range(0, len(whole), _CHUNK))
+    return ImagePredictions(names, _columns(model, model.outputs(batches)))
 
 
 class _Reader:

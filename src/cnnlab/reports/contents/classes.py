@@ -20,6 +20,7 @@ from cnnlab.evaluation import (
     confusion,
     per_class,
 )
+from cnnlab.reports.contents.ranking_curves import Ranking, ranking_of
 from cnnlab.reports.contents.report_subject import Repeat
 from cnnlab.reports.contents.tables import Table, TableColumn, ends_of
 
@@ -51,6 +52,7 @@ class ClassDetails:
     :param areas: under the ROC curves, the means over the repeats; their intervals are over the pictures.
     :param calibration: of the predictions of all repeats together; ``calibration_error`` is how sure its error is, over
         the pictures as well.
+    :param roc: the ROC curves, and ``precision_recall`` those; means over the repeats.
     """
 
     column: str
@@ -61,6 +63,8 @@ class ClassDetails:
     areas: ClassAreas
     calibration: Calibration
     calibration_error: CalibrationErrorInterval
+    roc: Ranking
+    precision_recall: Ranking
 
 
 def class_details(repeats: Sequence[Repeat]) -> tuple[ClassDetails, ...]:
@@ -155,6 +159,8 @@ def _details(column: str, repeats: Sequence[Repeat], parts: Sequence[ClassPredic
         areas=class_areas(parts),
         calibration=calibration(together),
         calibration_error=calibration_error_interval(together, repeats=len(parts)),
+        roc=ranking_of("roc", parts),
+        precision_recall=ranking_of("precision-recall", parts),
     )
 
 

@@ -187,6 +187,11 @@ class ReportSubject:
                 return repeats
         return ()
 
+    def repeats_of(self, setting: Setting, split: str | None = None) -> tuple[Repeat, ...]:
+        """The stored predictions of any setting, on a split or on that of :attr:`best_repeats`."""
+        usual = self.best_repeats[0].predictions.split if self.best_repeats else "validation"
+        return tuple(self._repeats(setting, split or usual))
+
     def _repeats(self, setting: Setting, split: str) -> list[Repeat]:
         repeats = []
         for trial, run in self.runs_of(setting):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ HALO = "halo"
 LONGEST = 26
 """Letters of a label beside an axis; what is longer is cut, and stands in full in the table."""
 _DPI = 150
+_SCREEN_DPI = 110
 _NO_DATE: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None, "ModDate": None}}
 
 _STYLE: dict[str, Any] = {
@@ -89,6 +91,14 @@ def save_figure(figure: "Figure", path: Path | str) -> Path:
         if kind == "svg":
             temporary.write_text(for_markup(temporary.read_text(encoding="utf-8")), encoding="utf-8")
     return path
+
+
+def png_of(figure: "Figure") -> bytes:
+    """The figure as PNG, for a notebook."""
+    content = BytesIO()
+    with style():
+        figure.savefig(content, dpi=_SCREEN_DPI, format="png")
+    return content.getvalue()
 
 
 def sheet(

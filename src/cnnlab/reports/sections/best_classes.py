@@ -6,9 +6,11 @@ from math import isnan
 from cnnlab.evaluation import Estimate
 from cnnlab.reports.contents import classes as contents
 from cnnlab.reports.contents.mistakes import Gallery, gallery
+from cnnlab.reports.contents.ranking_curves import Ranking, ranking_caption, ranking_table
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import estimate_text, with_unit
 from cnnlab.reports.figures import class_metrics as figures
+from cnnlab.reports.figures.ranking_curves import draw_ranking
 from cnnlab.reports.sections.base import Section, SectionFigure, section, what_was_scored
 
 _CLOSE = 0.005
@@ -29,7 +31,11 @@ def best_classes(subject: ReportSubject) -> Iterable[Section]:
 
 def _class_section(subject: ReportSubject, details: contents.ClassDetails) -> Section:
     text = what_was_scored(subject, details.split, details.seeds)
-    drawn = (_confusion_figure(details), _measures_figure(details), _calibration_figure(details))
+    drawn = (
+        *(_confusion_figure(details), _measures_figure(details)),
+        *(_ranking_figure(details, details.roc), _ranking_figure(details, details.precision_recall)),
+        _calibration_figure(details),
+    )
     name = "" if details.column == "label" else f": {details.column}"
     tables = (contents.pairs_table(details),) if details.confusion.mistakes(1) else ()
     return Section(f"classes {details.column}", f"The best, class by class{name}", text, tables, drawn)
@@ -59,6 +65,19 @@ def _measures_figure(details: contents.ClassDetails) -> SectionFigure:
     return SectionFigure(
         *(f"classes {details.column}", "Precision, recall and F1", caption, alt, contents.measures_table(details)),
         draw=lambda: figures.draw_measures(details.measures),
+    )
+
+
+def _ranking_figure(details: contents.ClassDetails, ranking: Ranking) -> SectionFigure:
+    is_roc = ranking.kind == "roc"
+    title, area = ("ROC curves", "area") if is_roc else ("Precision and recall", "average precision")
+    known = {name: value for name, value in ranking.areas.items() if not isnan(value)}
+    lowest = min(known, key=known.__getitem__) if known else "none"
+    alt = f"{title} of each class against the rest; the smallest {area} is that of {lowest}."
+    table = ranking_table(ranking, details.column, details.areas if is_roc else None)
+    return SectionFigure(
+        *(f"{ranking.kind} {details.column}", title, ranking_caption(ranking), alt, table),
+        draw=lambda: draw_ranking(ranking),
     )
 
 

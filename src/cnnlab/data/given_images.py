@@ -1,0 +1,139 @@
+"""Pictures given in Python for prediction: arrays, tensors, PIL images, lists of them, and tables of paths."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from cnnlab.core.errors import DataError, suggestion
+from cnnlab.data.arrays import Layout, as_array, channels_first, channels_layout, is_deep, to_bytes
+from cnnlab.data.formats.decode import BadImageError, Form, WhiteUnknownError, to_form
+from cnnlab.data.raw_images import arranged
+from cnnlab.data.white import white_above
+
+PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "picture", "img", "id", "image_id", "name")
+"""Headings under which a table may name its pictures, the likeliest first."""
+
+
+def is_given_in_memory(images: Any) -> bool:
+    """Whether these are pictures themselves, and not paths of some."""
+    if isinstance(images, list | tuple):
+        return bool(images) and not isinstance(images[0], str | Path)
+    return isinstance(images, np.ndarray | Tensor | Image.Image) and not _is_text(images)
+
+
+def paths_of(images: Any) -> Any:
+    """The paths that a pandas ``DataFrame`` or ``Series`` or an array of text holds; anything else as it is.
+
+    :raises DataError: for a table without a column of paths.
+    """
+    if hasattr(images, "columns") and hasattr(images, "iloc"):
+        names = [str(name) for name in images.columns]
+        by_word = {name.strip().lower(): place for place, name in enumerate(names)}
+        place = next((by_word[word] for word in PATH_COLUMNS if word in by_word), 0 if len(names) == 1 else None)
+        if place is None:
+            raise DataError(
+                f"no column of the table is one of paths. {suggestion('path', names)} Rename one: "
+                "df.rename(columns={…: 'path'})."
+            )
+        return [str(path) for path in images.iloc[:, place]]
+    if hasattr(images, "iloc") or _is_text(images):
+        return [str(path) for path in images]
+    return images
+
+
+def given_images(images: Any, form: Form) -> tuple[NDArray[np.uint8], list[str]]:
+    """Pictures in memory as a classifier takes them.
+
+    An array of two axes is one picture, H×W. One of three axes is one picture where it has the classifier's own shape,
+    else several grey ones where the last two are the classifier's height and width, else one picture where its last
+    axis (arrays) or its first (tensors) has 1 to 4 entries, and else several grey ones. One of four axes is several
+    pictures, N×H×W×C or N×C×H×W. uint8 goes from 0 to 255; floats from 0 to 1 where none of all that is given is
+    larger, and else from 0 to 255. Pictures of another size or other channels are converted as files are.
+
+    :param form: size and channels of the classifier; ``white`` of 16-bit numbers, by their largest where it is None.
+    :return: uint8 N×C×H×W, and what each is called: the name of a PIL image's file, or else its number.
+    :raises DataError: for what is no picture.
+    """
+    parts = list(images) if isinstance(images, list | tuple) else [images]
+    white = _white(parts, form.white)
+    made: list[NDArray[np.uint8]] = []
+    names: list[str] = []
+    for place, part in enumerate(parts):
+        name = f"picture {place}" if isinstance(images, list | tuple) else "the pictures"
+        pixels = _pixels(part, name, form, white)
+        made.append(pixels)
+        names += [str(getattr(part, "filename", "") or len(names) + i) for i in range(len(pixels))]
+    if not names:
+        raise DataError("there is no picture to predict: the array or list is empty.")
+    return np.concatenate(made), names
+
+
+def _pixels(part: Any, name: str, form: Form, white: float | None) -> NDArray[np.uint8]:
+    """One item, which may be several pictures, in the given form."""
+    if isinstance(part, Image.Image):
+        try:
+            return to_form(part, replace(form, white=form.white or white_above(_largest(part))))[None]
+        except (BadImageError, WhiteUnknownError) as error:
+            raise DataError(f"{name} cannot be used: {error}") from error
+    if not isinstance(part, np.ndarray | Tensor):
+        if not isinstance(part, Sequence) or isinstance(part, str):
+            raise DataError(
+                f"{name} is a {type(part).__name__}; pictures are arrays, tensors, PIL images, lists of them, or paths."
+            )
+        part = np.asarray(part)
+    values = as_array(part, name)
+    whole, layout = _several(values, name, form, prefer="first" if isinstance(part, Tensor) else "last")
+    if not len(whole):
+        return np.empty((0, form.channels or 1, *(form.size or whole.shape[1:3])), np.uint8)
+    pixels = channels_first(to_bytes(whole, name, white), layout)
+    return np.stack(list(arranged(np.ascontiguousarray(pixels), range(len(pixels)), form).pixels))
+
+
+def _several(values: NDArray[Any], name: str, form: Form, prefer: Layout) -> tuple[NDArray[Any], Layout | None]:
+    """The array with an axis for pictures in front, and where its channels are."""
+    if values.ndim == 2:
+        return values[None], None
+    if values.ndim == 4:
+        return values, channels_layout(values.shape, name, prefer=prefer)
+    if values.ndim != 3:
+        raise DataError(
+            f"{name} has the shape {values.shape}: pictures are H×W, H×W×C or C×H×W, and several of them N×H×W, "
+            "N×H×W×C or N×C×H×W, with 1 to 4 channels."
+        )
+    channels, size = form.channels or 1, form.size or values.shape[-2:]
+    own: dict[tuple[int, ...], Layout] = {(channels, *size): "first", (*size, channels): "last"}
+    if values.shape in own:
+        return values[None], own[values.shape]
+    if values.shape[1:] == tuple(size):
+        return values, None
+    axis = values.shape[0] if prefer == "first" else values.shape[2]
+    return (values[None], prefer) if 1 <= axis <= 4 else (values, None)
+
+
+def _white(parts: Iterable[Any], known: int | None) -> float | None:
+    """White for all numbers that are given, told by all of them together; None where their kind says it."""
+    arrays = [as_array(part, "the pictures") for part in parts if isinstance(part, np.ndarray | Tensor)]
+    deep = [array for array in arrays if is_deep(array)]
+    if deep:
+        return known or white_above(max(int(array.max(initial=0)) for array in deep))
+    floats = [array for array in arrays if array.dtype.kind == "f"]
+    largest = max((float(array.max(initial=0)) for array in floats), default=math.nan)
+    return None if math.isnan(largest) else 1.0 if largest <= 1 else 255.0
+
+
+def _largest(image: Image.Image) -> int:
+    values = np.asarray(image)
+    return int(values.max(initial=0)) if values.dtype.kind in "iu" else 0
+
+
+def _is_text(array: Any) -> bool:
+    return isinstance(array, np.ndarray) and (
+        array.dtype.kind in "US" or (array.dtype == object and all(isinstance(item, str | Path) for item in array.flat))
+    )

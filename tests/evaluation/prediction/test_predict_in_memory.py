@@ -1,0 +1,129 @@
+"""Pictures given in Python: what is predicted for them is what is predicted for the same pictures as files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from cnnlab.core.errors import DataError
+from cnnlab.evaluation import predict
+from cnnlab.models import Classifier
+
+
+class Brightness(nn.Module):
+    """Logits 0 and brightness: the logit of the probability of the second class is the mean of all pixels."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        mean = pixels.mean((1, 2, 3))
+        return torch.stack([torch.zeros_like(mean), mean], dim=1)
+
+
+def _classifier(channels: int = 1) -> Classifier:
+    names = {"label": ("dark", "light")}
+    shape = (channels, 4, 6)
+    return Classifier(Brightness(), shape, [0.0] * channels, [1.0] * channels, names, "classes(column=none)", "own")
+
+
+def _brightness(images: Any, channels: int = 1) -> list[float]:
+    likely = np.array(predict(_classifier(channels), images).columns["label"].probabilities)
+    return [round(float(value), 3) for value in np.log(likely[:, 1] / likely[:, 0])]
+
+
+GREY = np.full((4, 6), 51, np.uint8)
+"""A fifth of white."""
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        GREY,
+        GREY[..., None],
+        GREY[None],
+        GREY[None, None],
+        GREY / 255,
+        GREY.astype(float)[None, ..., None],
+        torch.from_numpy(GREY),
+        torch.from_numpy(GREY)[None].float() / 255,
+        Image.fromarray(GREY),
+        [GREY],
+        [Image.fromarray(GREY)],
+        [(GREY / 255).tolist()],
+    ],
+    ids=str,
+)
+def test_one_picture_is_one_in_whatever_form_it_comes(images: Any) -> None:
+    # Floats up to 51 are read from 0 to 255, and those up to 0.2 from 0 to 1.
+    assert _brightness(images) == [0.2]
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 6), (3, 4, 6, 1), (3, 1, 4, 6)])
+def test_several_pictures_keep_their_order(shape: tuple[int, ...]) -> None:
+    images = np.stack([np.full(shape[1:], value, np.uint8) for value in (0, 51, 255)])
+    assert _brightness(images) == [0.0, 0.2, 1.0]
+    assert predict(_classifier(), images).paths == ["0", "1", "2"]
+
+
+def test_three_axes_are_colours_where_the_classifier_sees_colours() -> None:
+    image = np.zeros((4, 6, 3), np.uint8)
+    image[..., 0] = 255
+    assert _brightness(image, channels=3) == [0.333]
+    assert _brightness(torch.from_numpy(image).permute(2, 0, 1), channels=3) == [0.333]
+
+
+def test_floats_are_scaled_by_the_largest_of_all_that_is_given() -> None:
+    dark, light = np.full((4, 6), 1.0), np.full((4, 6), 51.0)
+    assert _brightness([dark, light]) == [0.004, 0.2]
+    assert _brightness([dark]) == [1.0]
+
+
+@pytest.mark.parametrize("size", [(4, 6), (9, 17)])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_other_sizes_and_channels_are_converted_as_files_are(mode: str, size: tuple[int, int], tmp_path: Path) -> None:
+    channels = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, *channels), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    image.save(tmp_path / "picture.png")
+    from_file = _brightness(tmp_path / "picture.png")
+    assert _brightness(image) == from_file
+    assert _brightness([pixels]) == from_file
+
+
+@pytest.mark.parametrize("heading", ["path", "filename", "Image"])
+def test_a_table_of_paths_is_its_paths(heading: str, tmp_path: Path) -> None:
+    Image.fromarray(GREY).save(tmp_path / "picture.png")
+    table = pd.DataFrame({"label": ["light"], heading: [str(tmp_path / "picture.png")]})
+    assert _brightness(table) == [0.2]
+    assert _brightness(table[heading]) == [0.2]
+    assert predict(_classifier(), table).paths == [str(tmp_path / "picture.png")]
+
+
+def test_a_table_without_paths_is_refused_with_its_columns() -> None:
+    with pytest.raises(DataError, match="Valid: a, b"):
+        predict(_classifier(), pd.DataFrame({"a": [1], "b": [2]}))
+
+
+@pytest.mark.parametrize(
+    ("images", "why"),
+    [
+        (np.zeros((0, 4, 6), np.uint8), "there is no picture"),
+        (np.zeros(5), "pictures are H×W"),
+        (np.full((4, 6), -1.0), "from -1 to -1"),
+        (np.full((4, 6), np.nan), "from nan to nan"),
+        ([3], "picture 0 is a int"),
+    ],
+    ids=str,
+)
+def test_what_is_no_picture_is_refused(images: Any, why: str) -> None:
+    with pytest.raises(DataError, match=why):
+        predict(_classifier(), images)
+
+
+def test_a_name_of_a_file_goes_with_the_picture(tmp_path: Path) -> None:
+    Image.fromarray(GREY).save(tmp_path / "picture.png")
+    with Image.open(tmp_path / "picture.png") as image:
+        assert predict(_classifier(), image).paths == [str(tmp_path / "picture.png")]
