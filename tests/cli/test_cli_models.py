@@ -81,7 +81,8 @@ def test_number_of_classes_widens_the_head(document):
 )
 def test_show_refuses_what_it_cannot_mean(cnnlab, words, expected):
     result = cnnlab("models", "show", *words, exit_code=2)
-    assert expected in result.stderr and result.stderr.count("\n") == 1 and not result.stdout
+    said = [line for line in result.stderr.splitlines() if not line.endswith("…")]  # a slow machine tells what it does
+    assert len(said) == 1 and expected in said[0] and not result.stdout
 
 
 def test_architectures_layers_and_initialisers_are_listed(cnnlab, document):

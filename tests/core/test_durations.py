@@ -11,7 +11,7 @@ def test_as_on_a_clock(seconds: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(None, ""), (0, ""), (0.44, "0.4 s"), (61, "1:01 min"), (3725, "1:02:05 h")]
+    ("seconds", "said"), [(None, ""), (0, ""), (0.44, "0.44 s"), (61, "1:01 min"), (3725, "1:02:05 h")]
 )
 def test_in_a_column(seconds: float | None, said: str) -> None:
     assert short_duration(seconds) == said

@@ -254,7 +254,8 @@ def test_areas_and_calibration_are_told_with_what_their_intervals_are_over(study
     subject = ReportSubject(*study)
     (details,) = class_details(subject.best_repeats)
     section = next(part for part in sections_of(subject) if part.key == "classes label")
-    _, measures, reliability = section.figures
+    shown_by_key = {figure.key: figure for figure in section.figures}
+    measures, reliability = shown_by_key["classes label"], shown_by_key["calibration label"]
     found = details.areas.mean
     low, high = (f"{100 * end:.2f}%" for end in (found.interval.low, found.interval.high))
     shown = (

@@ -24,13 +24,19 @@ def said(**keys: Any) -> list[str]:
     ("keys", "words"),
     [
         ({"snapshots": [1, 7, 8], "epochs": 2}, "after epoch 7, 8, and the training ends after epoch 2"),
-        ({"schedule": "step(at=[10])", "epochs": 2}, "lower the rate after epoch 10, and the training takes 2 epochs"),
+        ({"schedule": "step(at=[10])", "epochs": 2}, "lower the rate after epoch 10, and the training ends after 2"),
         ({"schedule": "step(at=[1, 2])", "epochs": 2}, "after epoch 2, and"),
         ({"schedule": "step(at=[1], warmup=1)", "epochs": 2}, "after epoch 1, and"),
         ({"schedule": "step", "epochs": 10}, "after epoch 10, and"),
-        ({"schedule": "cosine(warmup=5)", "epochs": 2}, "takes 5 epochs and the training 2, so the rate never"),
-        ({"schedule": "linear(warmup=0.5)", "steps": 5}, "takes 0.5 epochs and the training 0.5"),
-        ({"schedule": "linear(warmup=2)", "phases": [{"epochs": 9}, {"epochs": 2}]}, "and phase 2 2, so the rate"),
+        (
+            {"schedule": "cosine(warmup=5)", "epochs": 2},
+            "lasts until epoch 5 and the training until 2, so the rate never",
+        ),
+        ({"schedule": "linear(warmup=0.5)", "steps": 5}, "lasts until epoch 0.5 and the training until 0.5"),
+        (
+            {"schedule": "linear(warmup=2)", "phases": [{"epochs": 9}, {"epochs": 2}]},
+            "lasts until epoch 2 and phase 2 until 2, so the rate",
+        ),
     ],
 )
 def test_what_never_comes_is_told_with_a_remedy(keys: dict[str, Any], words: str) -> None:
