@@ -54,7 +54,10 @@ GREY = np.full((4, 6), 51, np.uint8)
         [Image.fromarray(GREY)],
         [(GREY / 255).tolist()],
     ],
-    ids=str,
+    ids=[
+        *("rows", "rows with a channel", "a batch of rows", "a batch with channels", "shares", "shares, channels last"),
+        *("tensor", "tensor of shares", "image", "list of rows", "list of images", "nested lists"),
+    ],
 )
 def test_one_picture_is_one_in_whatever_form_it_comes(images: Any) -> None:
     # Floats up to 51 are read from 0 to 255, and those up to 0.2 from 0 to 1.
