@@ -24,6 +24,8 @@
 ``environment``      ``{python, platform, processor, cores, cnnlab, torch, numpy, code}``; see :func:`environment`
 ``data``             ``{name, digest, sizes, notes}``
 ``parent``           the run whose weights it started from
+``ensemble``         of an ensemble ``{method, members, needs}``: the spec of its method, the runs that it was made of,
+                     and those of them that it cannot predict without
 ``warnings``         texts, in the order they came up
 ``reason``           why it failed
 ==================== ==================================================================================

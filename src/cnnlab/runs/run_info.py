@@ -97,6 +97,16 @@ class RunInfo(ABC):
         """
         return data_folder(self.recipe, self.info)
 
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether it was made of other runs, and not trained."""
+        return bool(self.info.get("ensemble"))
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The runs of its folder that it cannot predict without, by name: members of an ensemble."""
+        return tuple((self.info.get("ensemble") or {}).get("needs") or ())
+
     def scores(self, split: str) -> Scores:
         """Scores on a split; empty where there are none yet."""
         return Scores((self.info.get("scores") or {}).get(split) or {}, f"{split} scores of run {self.name}")

@@ -62,6 +62,12 @@ class _Data(_Facts):
     source: dict[str, Any] | None = None
 
 
+class _Ensemble(_Facts):
+    method: str
+    members: list[str]
+    needs: list[str]
+
+
 class RunRecord(_Facts):
     """The content of ``run.json``."""
 
@@ -85,6 +91,7 @@ class RunRecord(_Facts):
     environment: _Environment | None = None
     data: _Data | None = None
     parent: Any = None
+    ensemble: _Ensemble | None = None
     warnings: list[str] | None = None
     reason: str | None = None
 

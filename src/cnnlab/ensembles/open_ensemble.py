@@ -1,0 +1,63 @@
+"""Opening an ensemble: its members are looked for beside its folder, so that both can be moved together."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from cnnlab.core.errors import ModelFileError
+from cnnlab.core.hooks import open_stored, opener
+from cnnlab.ensembles.classifier import EnsembleClassifier
+from cnnlab.ensembles.combinations import Combination
+from cnnlab.ensembles.record import EnsembleRecord, MemberRecord, read_record, weights_digest
+from cnnlab.ensembles.views import views_of
+from cnnlab.models import Predictable
+from cnnlab.runs import Run, RunStore, store_at
+
+
+@opener("ensemble")
+def open_ensemble(
+    name: str | Path, *, runs: Path | str | None = None, network: nn.Module | None = None, **unused: Any
+) -> Predictable:
+    """The model of an ensemble, by its folder or its name.
+
+    :param network: for members that were trained on a network of one's own.
+    :raises ModelFileError: when a member is not there any more, or has other weights now.
+    """
+    run = store_at(runs).find(name)
+    record = read_record(run)
+    if record.combination is None:
+        stored: Predictable = open_stored("classifier", run.folder / "model.safetensors", network=network)
+        return stored
+    return _combined(run, record, record.combination, network)
+
+
+def _combined(run: Run, record: EnsembleRecord, combination: Combination, network: nn.Module | None) -> Predictable:
+    store = RunStore(run.folder.parent)
+    models = [_member(store, run, member).classifier(network, epoch=member.epoch) for member in record.members]
+    names = [member.name for member in record.members]
+    if record.views is not None:
+        models = views_of(models[0], record.views.pipeline, record.views.count, record.views.seed)
+        names = [f"view {number}" for number in range(1, len(models) + 1)]
+    return EnsembleClassifier(models, names, combination, record.classes).eval()
+
+
+def _member(store: RunStore, ensemble: Run, member: MemberRecord) -> Run:
+    """The run of a member: by its name, or where it was renamed by its digest; with the weights that it had."""
+    beside = store.root / member.name
+    candidates = [Run(beside)] if (beside / "run.json").is_file() else []
+    candidates += [run for run in store.by_digest(member.digest) if run.folder != beside]
+    for run in candidates:
+        if (member.epoch is None or member.epoch in run.stored_epochs) and weights_digest(
+            run, member.epoch
+        ) == member.weights:
+            return run
+    if candidates:
+        raise ModelFileError(
+            f"the ensemble {ensemble.name} was made of {member.name} with other weights than it has now. Put the run "
+            "back as it was, or make the ensemble anew."
+        )
+    raise ModelFileError(
+        f"the ensemble {ensemble.name} needs its member {member.name}, which is not in {store.root}. If it was deleted, "
+        f"cnnlab runs restore {member.name} has it back; if the ensemble was moved, move its members to its side."
+    )
