@@ -24,8 +24,8 @@ def same_classes(names: tuple[str, str], own: ClassNames, wanted: ClassNames) ->
         if only_ours or only_theirs:
             knows, lacks = names if only_ours else names[::-1]
             raise UsageError(
-                f"{names[0]} and {names[1]} predict other classes: {knows} knows {first_few(only_ours or only_theirs)}, "
-                f"which {lacks} does not. An ensemble takes models of the same classes."
+                f"{names[0]} and {names[1]} predict other classes: {knows} knows {first_few(only_ours or only_theirs)} "
+                f"and {lacks} does not. An ensemble takes models of the same classes."
             )
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import note
-from cnnlab.ensembles.combinations import Combination, tempered
 from cnnlab.ensembles.class_order import reordered_column, reordered_outputs, same_classes
+from cnnlab.ensembles.combinations import Combination, tempered
 from cnnlab.objectives import Objective, restore_objective
 from cnnlab.runs import Predictions
 
@@ -144,7 +144,7 @@ def _aligned(first: Predictions, other: Predictions, names: tuple[str, str]) -> 
 
 
 def _in_class_order(first: Predictions, other: Predictions, names: tuple[str, str]) -> Predictions:
-    """``other`` with its classes counted as those of ``first``; its content is the same then, if ids and targets are."""
+    """``other`` with its classes counted as those of ``first``; of its content where ids and targets agree."""
     objective = restore_objective(other.objective, other.classes)
     whole = torch.cat([torch.from_numpy(other.outputs[head]) for head in objective.heads], dim=1)
     outputs = objective.split(reordered_outputs(objective, whole, other.classes, first.classes))
@@ -157,7 +157,9 @@ def _in_class_order(first: Predictions, other: Predictions, names: tuple[str, st
     heads = {head: rows.contiguous().numpy() for head, rows in outputs.items()}
     changed = replace(other, outputs=heads, targets=targets, classes=first.classes)
     if _are_the_same(first, changed):
-        note(f"{names[1]} counts the same classes in another order than {names[0]}; they were put in that of the first.")
+        note(
+            f"{names[1]} counts the same classes in another order than {names[0]}; they were put in that of the first."
+        )
         return replace(changed, data=first.data, images=first.images)
     return changed
 

@@ -58,6 +58,6 @@ def _member(store: RunStore, ensemble: Run, member: MemberRecord) -> Run:
             "back as it was, or make the ensemble anew."
         )
     raise ModelFileError(
-        f"the ensemble {ensemble.name} needs its member {member.name}, which is not in {store.root}. If it was deleted, "
-        f"cnnlab runs restore {member.name} has it back; if the ensemble was moved, move its members to its side."
+        f"the ensemble {ensemble.name} needs its member {member.name}, which is not in {store.root}. If it was "
+        f"deleted, cnnlab runs restore {member.name} has it back; if the ensemble was moved, move its members too."
     )

@@ -1,4 +1,4 @@
-"""``ensemble.json``: what an ensemble is made of, and what is known of it, beside ``run.json`` in a folder of its own."""
+"""``ensemble.json``: what an ensemble is made of, and what is known of it, beside its ``run.json``."""
 
 from pathlib import Path
 from typing import Annotated

@@ -38,8 +38,8 @@ def best_temperature(logits: Tensor, labels: Tensor) -> float:
 
     :param logits: N×K; ``labels`` N class indices.
     """
-    exact = logits.double()
-    exact = (exact - exact.amax(1, keepdim=True)).T.contiguous().numpy()
+    rows = logits.double()
+    exact = (rows - rows.amax(1, keepdim=True)).T.contiguous().numpy()
     right = exact[labels.numpy(), np.arange(exact.shape[1])].mean()
     low, high = 1 / _HIGHEST, 1 / _LOWEST
     inverse = 1.0

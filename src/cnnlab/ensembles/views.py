@@ -44,7 +44,9 @@ class View(Predictable):
         with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):
             if self._is_one_matrix:
                 # A matrix for each picture, all of them the one drawn.
-                each = [{name: value.expand(len(pixels), -1, -1) for name, value in part.items()} for part in self.drawn]
+                each = [
+                    {name: value.expand(len(pixels), -1, -1) for name, value in part.items()} for part in self.drawn
+                ]
                 return self.changes.apply(pixels, {}, each)[0]
             # What else is drawn knows its picture by its place, so each is a batch of its own.
             return torch.cat([self.changes.apply(picture[None], {}, self.drawn)[0] for picture in pixels])

@@ -108,7 +108,8 @@ class LogLosses(WeightedLosses):
             return self._of_right(((counts @ self._right)[None] + self._right) / total)
         mixed = [np.tensordot(counts.astype(np.float32), rows, 1)[None] + rows for rows in self._by_class]
         summed = (counts.astype(np.float32) @ self._right_short)[None] + self._right_short
-        return _wrong(mixed, summed.reshape(self.members, len(mixed), -1)).mean(axis=(0, 2))
+        errors: Array = _wrong(mixed, summed.reshape(self.members, len(mixed), -1)).mean(axis=(0, 2))
+        return errors
 
     def _of_right(self, mixed: Array) -> Array:
         losses: Array = -np.log(np.maximum(mixed, _LEAST)).sum(axis=-1) / self.count

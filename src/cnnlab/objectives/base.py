@@ -222,7 +222,7 @@ class Objective(ABC):
 
     @abstractmethod
     def from_log_probabilities(self, logarithms: Mapping[str, Tensor]) -> Tensor:
-        """Outputs N×``outputs`` of which :meth:`probabilities` makes what is given here by its logarithms, head by head.
+        """Outputs N×``outputs`` of which :meth:`probabilities` makes these, given by their logarithms, head by head.
 
         :raises UsageError: where a head has no probabilities.
         """

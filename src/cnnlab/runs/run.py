@@ -154,7 +154,11 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     ]
     ensemble = info.get("ensemble") or {}
     rows += [("method", ensemble.get("method", "")), ("members", ", ".join(ensemble.get("members") or ()))]
-    rows += [("epochs", "" if ensemble else _epochs(info)), ("selected", _selected(info)), ("time", short_duration(info.get("seconds")))]
+    rows += [
+        ("epochs", "" if ensemble else _epochs(info)),
+        ("selected", _selected(info)),
+        ("time", short_duration(info.get("seconds"))),
+    ]
     rows += [("scores" if place == 0 else "", line) for place, line in enumerate(_score_lines(info))]
     rows += [("warning", text) for text in info.get("warnings") or []]
     rows.append(("folder", str(run.folder)))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from torch import Tensor
 
@@ -38,7 +39,7 @@ def analyse(made: Made, method: Method, title: str) -> Analysis | None:
         _judged(name, {each: (part, part.outputs[place]) for each, part in outputs.items()})
         for place, name in enumerate(judged.names)
     )
-    facts = {
+    facts: dict[str, Any] = {
         "split": split,
         "metric": metric,
         "better": objective.better(metric),
@@ -93,7 +94,7 @@ def _against(
     theirs = members[place].scores[judged.split]
     if theirs is None or not math.isfinite(own):
         return None
-    facts = {"member": place, "why": why, "split": judged.split, "difference": own - theirs}
+    facts: dict[str, Any] = {"member": place, "why": why, "split": judged.split, "difference": own - theirs}
     pair: tuple[Predictions, Predictions] = (judged.predictions(said), judged.predictions(judged.outputs[place]))
     try:
         test = compare_predictions(*pair, names=(title, members[place].name))

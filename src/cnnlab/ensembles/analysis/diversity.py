@@ -25,7 +25,7 @@ def diversity(outputs: MemberOutputs) -> Diversity | None:
 
 
 def rightness(outputs: MemberOutputs) -> npt.NDArray[np.bool_] | None:
-    """Whether each member is right about each picture, M×N, in every column of classes; None where none is predicted."""
+    """Whether each member is right about each picture, M×N, in all columns of classes; None where there are none."""
     objective, targets = outputs.objective, outputs.targets
     columns = [name for name in objective.predicts if not targets[name].is_floating_point()]
     if not columns:

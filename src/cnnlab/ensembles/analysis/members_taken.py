@@ -43,7 +43,9 @@ def size_curve(outputs: MemberOutputs) -> tuple[SizePoint, ...]:
         weights = np.zeros((len(chosen), members))
         for row, subset in zip(weights, chosen, strict=True):
             row[list(subset)] = 1 / size
-        scores = 1 - losses.errors(weights) if losses is not None else np.array([_score(outputs, row) for row in weights])
+        scores = (
+            1 - losses.errors(weights) if losses is not None else np.array([_score(outputs, row) for row in weights])
+        )
         every = np.repeat(scores, counts)
         low, high = (float(np.quantile(every, share)) for share in _BAND)
         points.append(SizePoint(size=size, mean=float(every.mean()), low=low, high=high, subsets=len(chosen)))
@@ -117,5 +119,3 @@ def _sizes(members: int, most: int) -> list[int]:
 def _score(outputs: MemberOutputs, weights: npt.NDArray[np.float64]) -> float:
     mean = WeightedMean(weights=tuple(map(float, weights)))
     return outputs.scores(outputs.combined(mean))[outputs.objective.select]
-
-

@@ -11,7 +11,7 @@ from torch import Tensor
 from cnnlab.core.errors import UsageError
 from cnnlab.core.registry import Registry
 from cnnlab.data import Dataset
-from cnnlab.ensembles.combinations import Combination
+from cnnlab.ensembles.combinations import AnyCombination
 from cnnlab.ensembles.member_outputs import MemberOutputs, side_by_side
 from cnnlab.ensembles.temperature import fitted_temperatures
 from cnnlab.evaluation import Predictor, own_data, predictor_of
@@ -63,7 +63,7 @@ class Made:
     members: tuple[Asked, ...]
     predictions: Mapping[str, Predictions]
     outputs: Mapping[str, MemberOutputs] = field(default_factory=dict)
-    combination: Combination | None = None
+    combination: AnyCombination | None = None
     views: Views | None = None
     classifier: Classifier | None = None
     notes: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ class Method(ABC):
 
 
 class Combining(Method):
-    """Methods that combine stored predictions. A subclass writes :meth:`fit`; nothing is trained, no picture is read."""
+    """Methods that combine stored predictions. A subclass writes :meth:`fit`; no picture is read."""
 
     @property
     def needs_validation(self) -> bool:
@@ -116,7 +116,7 @@ class Combining(Method):
         return bool(getattr(self, "temperature", False))
 
     @abstractmethod
-    def fit(self, outputs: MemberOutputs) -> Combination:
+    def fit(self, outputs: MemberOutputs) -> AnyCombination:
         """What is to be made of the members' outputs.
 
         :param outputs: on validation; where nothing is fitted perhaps on another split, to be looked at for its form.
@@ -159,7 +159,7 @@ class Combining(Method):
             predictions[split] = each.predictions(said)
         return Made(asked, predictions, outputs, fitted)
 
-    def fitted(self, outputs: Mapping[str, MemberOutputs]) -> Combination:
+    def fitted(self, outputs: Mapping[str, MemberOutputs]) -> AnyCombination:
         """The combination, with temperatures where these are asked for; only validation is looked at for any number.
 
         :raises UsageError: when there is no validation to fit on.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnlab.core.errors import UsageError
-from cnnlab.ensembles.combinations import Combination, WeightedMean
+from cnnlab.ensembles.combinations import AnyCombination, WeightedMean
 from cnnlab.ensembles.member_outputs import MemberOutputs
 from cnnlab.ensembles.methods.base import Combining, methods
 from cnnlab.ensembles.weighted_losses import Array, WeightedLosses, weighted_losses
@@ -27,7 +27,7 @@ class Weights(Combining):
 
     temperature: bool = False
 
-    def fit(self, outputs: MemberOutputs) -> Combination:
+    def fit(self, outputs: MemberOutputs) -> AnyCombination:
         """By sequential quadratic programming."""
         return WeightedMean(weights=tuple(map(float, best_weights(weighted_losses(outputs)))))
 

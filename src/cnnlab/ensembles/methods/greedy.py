@@ -7,7 +7,7 @@ import numpy as np
 
 from cnnlab.core import seeds
 from cnnlab.core.arguments import Count, Range
-from cnnlab.ensembles.combinations import Combination, WeightedMean
+from cnnlab.ensembles.combinations import AnyCombination, WeightedMean
 from cnnlab.ensembles.member_outputs import MemberOutputs
 from cnnlab.ensembles.methods.base import Combining, methods
 from cnnlab.ensembles.weighted_losses import Array, WeightedLosses, weighted_losses
@@ -39,7 +39,7 @@ class Greedy(Combining):
     seed: Annotated[int, Range(0)] = 0
     temperature: bool = False
 
-    def fit(self, outputs: MemberOutputs) -> Combination:
+    def fit(self, outputs: MemberOutputs) -> AnyCombination:
         """The mean over the bags of how often each was taken."""
         losses, members = weighted_losses(outputs), len(outputs)
         counts = [selection(losses, self._bag(number, members), self.size, self.by) for number in range(self.bags)]

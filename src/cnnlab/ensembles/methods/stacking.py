@@ -12,7 +12,7 @@ from cnnlab.core import seeds
 from cnnlab.core.arguments import Positive, Range
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import first_few
-from cnnlab.ensembles.combinations import Combination, LinearHead, Stack, log_probabilities
+from cnnlab.ensembles.combinations import AnyCombination, LinearHead, Stack, log_probabilities
 from cnnlab.ensembles.member_outputs import MemberOutputs
 from cnnlab.ensembles.methods.base import Combining, methods
 from cnnlab.ensembles.temperature import fitted_temperatures
@@ -26,7 +26,7 @@ _STEPS = 1000
 class Stacking(Combining):
     """Multinomial logistic regression on the logarithms of all members' probabilities, fitted on validation.
 
-    Wolpert, Stacked generalization (1992). What it says of validation pictures is cross-fitted: each is predicted by a
+    Wolpert, Stacked generalization (1992). The logarithms are taken less their mean over the classes. What it says of validation pictures is cross-fitted: each is predicted by a
     regression that was fitted on the other folds, so that its validation score is no flattery.
 
     :param c: scikit-learn's ``C``: the smaller, the nearer to 0 the coefficients are kept.
@@ -34,12 +34,12 @@ class Stacking(Combining):
     :param temperature: whether each member's logits are first divided by a temperature fitted on validation.
     """
 
-    c: Positive = 0.01
+    c: Positive = 1e-3
     folds: Annotated[int, Range(2)] = 5
     seed: Annotated[int, Range(0)] = 0
     temperature: bool = False
 
-    def fit(self, outputs: MemberOutputs) -> Combination:
+    def fit(self, outputs: MemberOutputs) -> AnyCombination:
         """A regression for each head, on all pictures."""
         self._check(outputs, least=1)
         rows = log_probabilities(outputs.objective, outputs.outputs.double())

@@ -7,7 +7,7 @@ import numpy as np
 
 from cnnlab.core import seeds
 from cnnlab.core.arguments import Count, NonNegative, Range
-from cnnlab.ensembles.combinations import Combination, WeightedMean
+from cnnlab.ensembles.combinations import AnyCombination, WeightedMean
 from cnnlab.ensembles.member_outputs import MemberOutputs
 from cnnlab.ensembles.methods.base import Combining, methods
 from cnnlab.ensembles.particle_swarm import SwarmKind, minimise
@@ -46,7 +46,7 @@ class Swarm(Combining):
     seed: Annotated[int, Range(0)] = 0
     temperature: bool = False
 
-    def fit(self, outputs: MemberOutputs) -> Combination:
+    def fit(self, outputs: MemberOutputs) -> AnyCombination:
         """The best place that the swarm came across."""
         losses, members = weighted_losses(outputs), len(outputs)
         draws = np.random.default_rng(seeds.derive(self.seed, "swarm"))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnlab.core.errors import UsageError
-from cnnlab.ensembles.combinations import Combination, Vote, WeightedMean
+from cnnlab.ensembles.combinations import AnyCombination, Vote, WeightedMean
 from cnnlab.ensembles.member_outputs import MemberOutputs
 from cnnlab.ensembles.methods.base import Combining, methods
 
@@ -26,7 +26,7 @@ class Mean(Combining):
         """Nothing is fitted."""
         return False
 
-    def fit(self, outputs: MemberOutputs) -> Combination:
+    def fit(self, outputs: MemberOutputs) -> AnyCombination:
         """All alike."""
         return WeightedMean(of=self.of, weights=(1.0,) * len(outputs))
 
@@ -41,7 +41,7 @@ class Majority(Combining):
         """Nothing is fitted."""
         return False
 
-    def fit(self, outputs: MemberOutputs) -> Combination:
+    def fit(self, outputs: MemberOutputs) -> AnyCombination:
         """The vote.
 
         :raises UsageError: where something is predicted that is no class.

@@ -141,9 +141,7 @@ def own_data(run: Run, *, data_dir: str | Path | None = None, offline: bool = Fa
     return _of_recipe(run.recipe, f"run {run.folder.name}", data_dir or run.data_folder, offline)
 
 
-def predictions_on(
-    model: Predictor, dataset: Dataset, split: str, changes: Sequence[Perturbation] = ()
-) -> Predictions:
+def predictions_on(model: Predictor, dataset: Dataset, split: str, changes: Sequence[Perturbation] = ()) -> Predictions:
     """What a model says of one split of a data set, or of ``all`` its pictures, after these changes.
 
     :raises UsageError: when the data has no such split, or knows other classes than the model.
@@ -194,9 +192,7 @@ def _of_recipe(recipe: Mapping[str, Any], label: str, data_dir: str | Path | Non
     if spec is None:
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
     if str(spec).startswith("arrays"):
-        raise UsageError(
-            f"{label} was trained on arrays given in Python, which its record does not hold. Give data=…."
-        )
+        raise UsageError(f"{label} was trained on arrays given in Python, which its record does not hold. Give data=….")
     return data_package.load_data(spec, data_dir=data_dir, offline=offline, **shares(recipe))
 
 
