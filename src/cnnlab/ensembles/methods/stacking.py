@@ -26,8 +26,9 @@ _STEPS = 1000
 class Stacking(Combining):
     """Multinomial logistic regression on the logarithms of all members' probabilities, fitted on validation.
 
-    Wolpert, Stacked generalization (1992). The logarithms are taken less their mean over the classes. What it says of validation pictures is cross-fitted: each is predicted by a
-    regression that was fitted on the other folds, so that its validation score is no flattery.
+    Wolpert, Stacked generalization (1992). The logarithms are taken less their mean over the classes. What is said of
+    validation pictures is cross-fitted: each is predicted by a regression that was fitted on the other folds, so that
+    the validation score is no flattery.
 
     :param c: scikit-learn's ``C``: the smaller, the nearer to 0 the coefficients are kept.
     :param folds: of the validation pictures, with about as many of each class; fewer where a class has fewer pictures.
