@@ -6,6 +6,7 @@ import typer
 
 from cnnlab.cli import arithmetic, augment, data, models, runs, study
 from cnnlab.cli.demo import demo
+from cnnlab.cli.ensemble import ensemble
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.extend import extend
 from cnnlab.cli.find_lr import find_lr
@@ -30,6 +31,7 @@ app.command("resume")(resume)
 app.command("extend")(extend)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
+app.command("ensemble")(ensemble)
 app.command("find-lr")(find_lr)
 app.command("report")(report)
 app.add_typer(runs.app, name="runs")

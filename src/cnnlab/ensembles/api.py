@@ -17,6 +17,7 @@ from cnnlab.evaluation import metrics_of
 from cnnlab.models import save_classifier
 from cnnlab.runs import Run, RunStore, RunWriter, environment
 from cnnlab.runs.record import now
+from cnnlab.runs.writer import ending
 
 SEMANTICS = 1
 """The version of what methods mean; raised when the same method would make another ensemble of the same members."""
@@ -58,7 +59,7 @@ def ensemble(
     store, chosen = find_members(members, runs)
     built = bound.build()
     check_count(chosen, built, bound.name)
-    title = name or f"{bound.name}-of-{len(chosen)}"
+    title = name or _usual_name(bound.name, chosen)
     with announcing("looking at the members"):
         own = _digest(bound, chosen)
         same = store.by_digest(own)
@@ -72,6 +73,14 @@ def ensemble(
         record = _record(bound, built, made, title)
     repeat = max((run.repeat for run in same), default=0) + 1
     return _stored(store, chosen, made, record, own, title, repeat, time.perf_counter() - began)
+
+
+def _usual_name(method: str, chosen: Sequence[Run]) -> str:
+    """The method and how many it is of; of one run its name and the method."""
+    if len(chosen) > 1:
+        return f"{method}-of-{len(chosen)}"
+    (only,) = chosen
+    return f"{only.name.removesuffix(ending(only.digest, only.repeat))}-{method}"
 
 
 def _digest(bound: BoundCall[Method], chosen: Sequence[Run]) -> str:

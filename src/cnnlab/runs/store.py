@@ -212,7 +212,7 @@ class RunStore:
         if ensembles:
             raise UsageError(
                 f"{folder.name} is a member of {', '.join(ensembles)}, which cannot predict without it. Delete that "
-                "too, or say that it is to go all the same: --even-if-needed."
+                "first, or say that it is to go all the same: even_if_needed=True, or --even-if-needed."
             )
         lock = RunLock(folder)
         try:

@@ -69,6 +69,8 @@ def _metric(summary: "RunSummary") -> str | None:
 
 
 def _epochs(summary: "RunSummary") -> str:
+    if summary.is_ensemble:
+        return ""
     total = summary.epochs
     return f"{summary.epochs_done}" if total in (None, summary.epochs_done) else f"{summary.epochs_done} of {total}"
 
