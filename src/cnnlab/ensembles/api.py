@@ -10,7 +10,7 @@ from cnnlab.core.digests import digest
 from cnnlab.core.messages import announcing, note
 from cnnlab.core.registry import BoundCall
 from cnnlab.ensembles.analysis.analyse import analyse
-from cnnlab.ensembles.members import Named, check_count, find_members
+from cnnlab.ensembles.members import Named, check_count, check_pictures, find_members
 from cnnlab.ensembles.methods import Made, Method, Surroundings, methods
 from cnnlab.ensembles.record import FORMAT, EnsembleRecord, MemberRecord, ViewsRecord, weights_digest, write_record
 from cnnlab.evaluation import metrics_of
@@ -59,6 +59,7 @@ def ensemble(
     store, chosen = find_members(members, runs)
     built = bound.build()
     check_count(chosen, built, bound.name)
+    check_pictures(chosen)
     title = name or _usual_name(bound.name, chosen)
     with announcing("looking at the members"):
         own = _digest(bound, chosen)

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.messages import first_few, note
 from cnnlab.ensembles.methods.base import Method
+from cnnlab.models import stored_shape
+from cnnlab.models.shapes import format_shape
 from cnnlab.runs import Run, RunStore, store_at
 
 Named: TypeAlias = str | Path | Run
@@ -58,6 +60,32 @@ def check_count(runs: Sequence[Run], method: Method, title: str) -> None:
             f"method={title} takes one run, and {len(runs)} were named: {first_few([run.name for run in runs])}. Make "
             "one of each, and an ensemble of these."
         )
+
+
+def check_pictures(runs: Sequence[Run]) -> None:
+    """Refuses runs that do not take pictures of one size and number of channels.
+
+    :raises UsageError: naming two that differ.
+    """
+    known = {run.name: shape for run in runs if (shape := _shape(run)) is not None}
+    for name, shape in known.items():
+        first = next(iter(known))
+        if shape != known[first]:
+            raise UsageError(
+                f"{first} takes pictures of {format_shape(known[first])} and {name} of {format_shape(shape)}. An "
+                "ensemble takes models of one size and number of channels."
+            )
+
+
+def _shape(run: Run) -> tuple[int, int, int] | None:
+    """Of the pictures that a run takes; of an ensemble those of its first member; None where that cannot be read."""
+    path = run.folder / "model.safetensors"
+    try:
+        if run.is_ensemble and not path.is_file():
+            return _shape(Run(run.folder.parent / run.needs[0]))
+        return stored_shape(path)
+    except CnnlabError:
+        return None
 
 
 def _store(names: Sequence[Named], runs: Path | str | None) -> RunStore:

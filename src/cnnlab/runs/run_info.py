@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+from cnnlab.core.errors import UsageError
 from cnnlab.runs.data_folder import data_folder
 from cnnlab.runs.scores import Scores
 
@@ -101,6 +102,18 @@ class RunInfo(ABC):
     def is_ensemble(self) -> bool:
         """Whether it was made of other runs, and not trained."""
         return bool(self.info.get("ensemble"))
+
+    def check_trained(self) -> None:
+        """Refuses an ensemble, for whatever goes on with the weights of a training.
+
+        :raises UsageError: naming its members.
+        """
+        if self.is_ensemble:
+            members = (self.info.get("ensemble") or {}).get("members") or []
+            raise UsageError(
+                f"{self.name} is an ensemble: it was made of other runs and has no training to go on from. Take one of "
+                f"its members: {', '.join(members)}."
+            )
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -180,8 +180,11 @@ def _gains(analysis: "Analysis") -> None:
     output.table(["on", analysis.metric.replace("_", " "), "loss"], rows)
     by_split = {gain.split: gain for gain in reversed(analysis.gains)}
     if {"validation", "test"} <= by_split.keys():
-        optimism = by_split["validation"].score - by_split["test"].score
-        output.write(f"Optimism, the gain on the pictures fitted on less that on test: {unit.signed(optimism)}.")
+        first, second = by_split["validation"], by_split["test"]
+        output.write(
+            "Optimism, the gain on the pictures fitted on less that on test: "
+            f"{unit.signed(first.score - second.score)}, {first.loss - second.loss:+.4f} in loss."
+        )
 
 
 def _notes(record: "EnsembleRecord") -> None:
