@@ -38,8 +38,8 @@ def test_success_rates_in_five_dimensions_of_rastrigin() -> None:
         kind: np.mean([search(rastrigin, kind, seed, 600).value < 1e-4 for seed in range(30)])
         for kind in ("plain", "attractive-repulsive")
     }
-    print(rates)
-    assert rates["attractive-repulsive"] >= rates["plain"] >= 0.3
+    # 14 and 22 of 30, from starts that leave the minimum outside.
+    assert rates["plain"] >= 0.4 and rates["attractive-repulsive"] >= 0.65
 
 
 def test_only_the_swarm_that_may_repel_does() -> None:

@@ -35,7 +35,7 @@ LABELS = [0, 1, 2, 0]
         (["narrow"], "snapshots(epochs=[1, 3])", "needs the weights of narrow-.* after epoch 1"),
         (["narrow"], "average", "the weights of two epochs or more"),
         (["narrow"], 'tta("")', "needs something done to the picture"),
-        (["narrow"], "tta(none)", "pipeline of method tta takes text; got none"),
+        (["narrow"], "tta(none)", "pipeline of method tta takes text or a spec.*; got none"),
         (["narrow"], "tta(rotat)", "there is no augmentation called 'rotat'"),
         (["narrow"], "tta(mixup)", "mixes pictures"),
         (["narrow"], 'tta("saturation")', "needs colour pictures"),

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cnnlab.augment import canonical_pipeline
 from cnnlab.core.arguments import Range
+from cnnlab.core.spec import Call
 from cnnlab.ensembles.classifier import EnsembleClassifier
 from cnnlab.ensembles.combinations import WeightedMean
 from cnnlab.ensembles.member_outputs import MemberOutputs, side_by_side
@@ -30,7 +31,7 @@ class TestTimeAugmentation(Method):
     __test__ = False
     least, most = 1, 1
 
-    pipeline: str
+    pipeline: str | Call
     views: Annotated[int, Range(2)] = 8
     seed: Annotated[int, Range(0)] = 0
 

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from cnnlab.core.arguments import Count
 from cnnlab.core.errors import UsageError
 from cnnlab.data import Dataset
+from cnnlab.ensembles.member_outputs import MemberOutputs, side_by_side
 from cnnlab.ensembles.methods.base import SPLITS, Asked, Made, Method, Surroundings, methods
 from cnnlab.ensembles.methods.snapshots import kept_epochs
 from cnnlab.ensembles.weight_averaging import averaged_classifier, has_batch_norm, renew_batch_norm
@@ -136,7 +137,10 @@ class _Averaging:
         self.dataset: Dataset = around.data(first)
 
     def classifier(self, asked: Sequence[Asked]) -> Classifier:
-        """The average of these."""
+        """The average of these; of one alone that one, its statistics as they are."""
+        if len(asked) == 1:
+            alone: Classifier = asked[0].run.classifier(epoch=asked[0].epoch)
+            return alone
         mean = averaged_classifier([(each.label, each.run.classifier(epoch=each.epoch)) for each in asked])
         if self.batch_norm == "anew" and has_batch_norm(mean):
             renew_batch_norm(mean, self.dataset.train)
@@ -145,6 +149,16 @@ class _Averaging:
     def predictions(self, classifier: Classifier, split: str) -> Predictions:
         """What it says of a split."""
         return predictions_on(self.around.predictor(self.first, classifier), self.dataset, split)
+
+    def _outputs(self, asked: Sequence[Asked], split: str) -> MemberOutputs:
+        """What each says by itself: as stored, or as a snapshot predicts it now."""
+        said = [
+            each.run.predictions(split)
+            if each.epoch is None and split in each.run.splits
+            else self.predictions(each.run.classifier(epoch=each.epoch), split)
+            for each in asked
+        ]
+        return side_by_side(said, [each.label for each in asked])
 
     def judged(self, predictions: Predictions) -> float:
         """By the metric of the objective, higher being better."""
@@ -159,10 +173,12 @@ class _Averaging:
         mean = self.classifier(asked)
         splits = [split for split in SPLITS if split in dict(self.dataset.parts())]
         how = "taken anew over all training pictures" if self.batch_norm == "anew" else "averaged like weights"
-        told = (f"statistics of batch normalisation were {how}",) if has_batch_norm(mean) else ()
+        is_told = has_batch_norm(mean) and len(asked) > 1
+        told = (f"statistics of batch normalisation were {how}",) if is_told else ()
         return Made(
             asked,
             {split: self.predictions(mean, split) for split in splits},
+            {split: self._outputs(asked, split) for split in splits},
             classifier=mean,
             notes=(*notes, *told),
         )
