@@ -12,8 +12,10 @@ from scipy.optimize import minimize_scalar
 from cnnlab.core.errors import UsageError
 from cnnlab.ensembles import MemberOutputs, side_by_side
 from cnnlab.ensembles.combinations import AnyCombination, WeightedMean
+from cnnlab.ensembles.logistic_regression import fit_regression
 from cnnlab.ensembles.methods import Combining, methods
 from cnnlab.ensembles.methods.greedy import selection
+from cnnlab.ensembles.methods.stacking import best_c
 from cnnlab.ensembles.temperature import fitted_temperatures
 from cnnlab.ensembles.weighted_losses import LogLosses, OutputLosses, weighted_losses
 from cnnlab.evaluation import metrics_of
@@ -140,12 +142,36 @@ def test_stacking_is_scikit_learns_regression_and_cross_fitted() -> None:
         return (logs - logs.mean(2, keepdim=True)).permute(1, 0, 2).flatten(1).numpy()
 
     labels = outputs.labels["label"].numpy()
-    direct = LogisticRegression(C=0.5, max_iter=1000).fit(rows(outputs), labels)
+    direct = LogisticRegression(C=0.5, max_iter=1000, tol=1e-8).fit(rows(outputs), labels)
     said = np.exp(made.predictions["test"].outputs["label"])
     np.testing.assert_allclose(said, direct.predict_proba(rows(test)), atol=1e-5)
     folds = StratifiedKFold(5, shuffle=True, random_state=seeds.derive(0, "folds") % (1 << 32))
     held_out = cross_val_predict(direct, rows(outputs), labels, cv=folds, method="predict_proba")
     np.testing.assert_allclose(np.exp(made.predictions["validation"].outputs["label"]), held_out, atol=1e-4)
+
+
+@pytest.mark.parametrize("c", [1e-4, 0.1, 10.0])
+def test_the_regression_is_scikit_learns_also_of_columns_that_say_the_same(c: float) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    source = np.random.default_rng(0)
+    column = source.normal(size=(200, 2))
+    rows = np.column_stack([column, column + 1e-3 * source.normal(size=column.shape), np.ones(200), 1e-6 * column])
+    labels = (column[:, 0] + source.normal(size=200) > 0).astype(int) + (column[:, 1] > 1)
+    coefficients, intercepts = fit_regression(rows, labels, 3, c, exactness=1e-8)
+    direct = LogisticRegression(C=c, max_iter=10_000, tol=1e-9).fit(rows, labels)
+    np.testing.assert_allclose(coefficients, direct.coef_, atol=2e-4)
+    np.testing.assert_allclose(intercepts, direct.intercept_ - direct.intercept_.mean(), atol=2e-4)
+
+
+def test_how_far_coefficients_are_kept_near_0_is_chosen_by_pictures_not_fitted_on() -> None:
+    source = np.random.default_rng(1)
+    labels = source.integers(0, 3, 300)
+    telling = np.eye(3)[labels] + 0.3 * source.normal(size=(300, 3))
+    # What tells the classes well may have large coefficients; what tells nothing none.
+    assert best_c(telling, labels, seed=0) >= 0.1
+    assert best_c(source.normal(size=(300, 60)), labels, seed=0) <= 1e-3
+    assert best_c(telling[:4], np.array([0, 1, 2, 0]), seed=0) == 0.01
 
 
 def test_stacking_of_two_classes_by_one_output_gives_one_output() -> None:

@@ -1,13 +1,9 @@
 """Stacking: a logistic regression on what the members say."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -16,15 +12,15 @@ from cnnlab.core.arguments import Positive, Range
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import first_few
 from cnnlab.ensembles.combinations import AnyCombination, LinearHead, Stack, log_probabilities
+from cnnlab.ensembles.logistic_regression import Labels, Rows, fit_regression
 from cnnlab.ensembles.member_outputs import MemberOutputs
 from cnnlab.ensembles.methods.base import Combining, methods
 from cnnlab.ensembles.temperature import fitted_temperatures
 
 _MOST_NUMBERS = 2_000_000
-_STEPS, _FEW_STEPS = 500, 100
 CHOICES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _LOOKED_AT, _FEW = 2000, 1000
-_LEAST = 1e-12
+_ROUGH = 1e-4
 
 
 @methods.register("stacking")
@@ -51,7 +47,12 @@ class Stacking(Combining):
         """A regression for each head, on all pictures."""
         self._check(outputs, least=1)
         rows, c = log_probabilities(outputs.objective, outputs.outputs.double()), self.c or self._chosen(outputs)
-        heads = {head: regression(rows[head].numpy(), labels.numpy(), c) for head, labels in outputs.labels.items()}
+        heads = {}
+        for head, (labels, classes) in outputs.objective.labels(outputs.targets).items():
+            coefficients, intercepts = fit_regression(rows[head].numpy(), labels.numpy(), classes, c)
+            heads[head] = LinearHead(
+                coefficients=tuple(map(tuple, coefficients.tolist())), intercepts=tuple(intercepts.tolist())
+            )
         return Stack(heads=heads)
 
     def _chosen(self, outputs: MemberOutputs) -> float:
@@ -102,32 +103,12 @@ class Stacking(Combining):
                 )
 
 
-def regression(rows: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], c: float) -> LinearHead:
-    """Scikit-learn's multinomial logistic regression, as plain numbers.
-
-    :param rows: N×F; ``labels`` N, of all K classes.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    with _stopping_early():
-        fitted = LogisticRegression(C=c, max_iter=_STEPS).fit(rows, labels)
-    coefficients, intercepts = fitted.coef_, fitted.intercept_
-    if len(coefficients) == 1:
-        # Of two classes it gives the odds of the second.
-        coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])
-        intercepts = np.concatenate([np.zeros_like(intercepts), intercepts])
-    return LinearHead(
-        coefficients=tuple(tuple(map(float, row)) for row in coefficients), intercepts=tuple(map(float, intercepts))
-    )
-
-
-def best_c(rows: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], seed: int) -> float:
+def best_c(rows: Rows, labels: Labels, seed: int) -> float:
     """Of :data:`CHOICES` the one with the least log loss on pictures that were not fitted on.
 
     Of few pictures each third in turn; of many, 2,000 are looked at, and one third of them. Where a class has one
     picture alone, which no part could do without, it is the middle one.
     """
-    from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
 
     counts = np.bincount(labels)
@@ -143,27 +124,17 @@ def best_c(rows: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], seed: i
     folds = StratifiedKFold(parts, shuffle=True, random_state=seeds.derive(seed, "parts") % (1 << 32))
     splits = list(folds.split(rows, labels))[: None if len(labels) <= _FEW else 1]
     best, least = CHOICES[0], np.inf
-    models = [LogisticRegression(max_iter=_FEW_STEPS, warm_start=True) for _ in splits]
     for choice in CHOICES:
-        loss = 0.0
-        # Each begins where the last one ended, which is not far.
-        for model, (rest, fold) in zip(models, splits, strict=True):
-            with _stopping_early():
-                said = model.set_params(C=choice).fit(rows[rest], labels[rest]).predict_proba(rows[fold])
-            right = said[np.arange(len(fold)), np.searchsorted(model.classes_, labels[fold])]
-            loss -= np.log(np.maximum(right, _LEAST)).mean()
+        loss = sum(_loss(rows[rest], labels[rest], rows[fold], labels[fold], choice) for rest, fold in splits)
         if loss >= least:
-            # Larger ones take ever more steps, and the loss has one lowest place.
+            # The loss has one lowest place.
             break
         best, least = choice, loss
     return best
 
 
-@contextmanager
-def _stopping_early() -> Iterator[None]:
-    """A block in which a regression that has come to its last step is taken as it is."""
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
+def _loss(rows: Rows, labels: Labels, others: Rows, their_labels: Labels, c: float) -> float:
+    """The log loss on pictures that were not fitted on."""
+    coefficients, intercepts = fit_regression(rows, labels, int(labels.max()) + 1, c, _ROUGH)
+    said = torch.log_softmax(torch.from_numpy(others @ coefficients.T + intercepts), dim=1)
+    return float(-said[torch.arange(len(said)), torch.from_numpy(their_labels)].mean())
