@@ -34,6 +34,8 @@ class EnsembleClassifier(Predictable):
         first = members[0]
         for name, member in zip(names, members, strict=True):
             _check_alike(first, member, (names[0], name))
+        if classes is not None:
+            same_classes(("the ensemble", names[0]), first.classes, classes)
         self.members, self.names, self.combination = nn.ModuleList(members), tuple(names), combination
         self.shape, self.resize, self.white = first.shape, first.resize, first.white
         self.classes, self.objective = dict(classes or first.classes), first.objective

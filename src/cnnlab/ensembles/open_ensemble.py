@@ -3,15 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from cnnlab.core.errors import ModelFileError
+from cnnlab.core.errors import DataError, ModelFileError, UsageError
 from cnnlab.core.hooks import open_stored, opener
 from cnnlab.ensembles.classifier import EnsembleClassifier
 from cnnlab.ensembles.combinations import Combination
-from cnnlab.ensembles.record import EnsembleRecord, MemberRecord, read_record, weights_digest
+from cnnlab.ensembles.record import FILE, EnsembleRecord, MemberRecord, read_record, weights_digest
 from cnnlab.ensembles.views import views_of
 from cnnlab.models import Predictable
+from cnnlab.objectives import restore_objective
 from cnnlab.runs import Run, RunStore, store_at
 
 
@@ -39,7 +41,24 @@ def _combined(run: Run, record: EnsembleRecord, combination: Combination, networ
     if record.views is not None:
         models = views_of(models[0], record.views.pipeline, record.views.count, record.views.seed)
         names = [f"view {number}" for number in range(1, len(models) + 1)]
-    return EnsembleClassifier(models, names, combination, record.classes).eval()
+    model = EnsembleClassifier(models, names, combination, record.classes).eval()
+    _try(run, model)
+    return model
+
+
+def _try(run: Run, model: EnsembleClassifier) -> None:
+    """Refuses a combination that was not made for these members, before pictures are read for it."""
+    objective = restore_objective(model.objective, model.classes)
+    try:
+        said = model.combination(objective, torch.zeros(len(model.members), 1, objective.outputs))
+        is_sound = said.shape == (1, objective.outputs) and bool(torch.isfinite(said).all())
+    except (RuntimeError, ValueError, LookupError, ArithmeticError, UsageError):
+        is_sound = False
+    if not is_sound:
+        raise DataError(
+            f"{run.folder / FILE} is damaged: what it says is made of its members' outputs does not fit them. Put the "
+            "file back from a copy, or make the ensemble anew."
+        )
 
 
 def _member(store: RunStore, ensemble: Run, member: MemberRecord) -> Run:

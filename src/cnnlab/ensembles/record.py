@@ -10,6 +10,7 @@ from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.files import read_regular, write_text
 from cnnlab.ensembles.analysis import Analysis
 from cnnlab.ensembles.combinations import AnyCombination, Share
+from cnnlab.ensembles.views import MOST_VIEWS
 from cnnlab.runs import Run
 
 FILE = "ensemble.json"
@@ -43,7 +44,7 @@ class ViewsRecord(_Strict):
     """The views of a picture that one member is asked about; see :class:`~cnnlab.ensembles.methods.base.Views`."""
 
     pipeline: str
-    count: Annotated[int, Field(ge=2, le=1 << 16)]
+    count: Annotated[int, Field(ge=2, le=MOST_VIEWS)]
     seed: Annotated[int, Field(ge=0)]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 MaybeNumber: TypeAlias = Number | None
@@ -144,3 +144,13 @@ class Analysis(_Strict):
     is_refitted: bool = False
     calibrated: tuple[Calibrated, ...] = ()
     gains: tuple[Gain, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Analysis":
+        count = len(self.members)
+        places = [one.member for one in self.left_out] + ([] if self.against is None else [self.against.member])
+        matrices = [] if self.diversity is None else [self.diversity.matrix(name) for name in MEASURES]
+        sizes = [len(rows) for matrix in matrices if matrix is not None for rows in (matrix, *matrix)]
+        if any(not 0 <= place < count for place in places) or any(size != count for size in sizes):
+            raise ValueError("it speaks of members that there are not")
+        return self

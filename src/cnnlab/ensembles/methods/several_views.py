@@ -11,7 +11,7 @@ from cnnlab.ensembles.classifier import EnsembleClassifier
 from cnnlab.ensembles.combinations import WeightedMean
 from cnnlab.ensembles.member_outputs import MemberOutputs, side_by_side
 from cnnlab.ensembles.methods.base import SPLITS, Asked, Made, Method, Surroundings, Views, methods
-from cnnlab.ensembles.views import views_of
+from cnnlab.ensembles.views import MOST_VIEWS, views_of
 from cnnlab.evaluation import predictions_on
 from cnnlab.runs import Run
 
@@ -32,7 +32,7 @@ class TestTimeAugmentation(Method):
     least, most = 1, 1
 
     pipeline: str | Call
-    views: Annotated[int, Range(2)] = 8
+    views: Annotated[int, Range(2, MOST_VIEWS)] = 8
     seed: Annotated[int, Range(0)] = 0
 
     def make(self, runs: Sequence[Run], around: Surroundings) -> Made:
