@@ -27,7 +27,8 @@ def diversity(outputs: MemberOutputs) -> Diversity | None:
 def rightness(outputs: MemberOutputs) -> npt.NDArray[np.bool_] | None:
     """Whether each member is right about each picture, M×N, in all columns of classes; None where there are none."""
     objective, targets = outputs.objective, outputs.targets
-    columns = [name for name in objective.predicts if not targets[name].is_floating_point()]
+    # A number is off by more or by less; that it is not exactly right says little.
+    columns = [] if objective.number_heads else list(objective.predicts)
     if not columns:
         return None
     decoded = [objective.decode(member) for member in outputs.outputs]
