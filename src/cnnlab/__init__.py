@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cnnlab.data import Dataset as Dataset
     from cnnlab.data import ImageSet as ImageSet
     from cnnlab.data import load_data as load_data
+    from cnnlab.ensembles import ensemble as ensemble
     from cnnlab.evaluation import evaluate as evaluate
     from cnnlab.evaluation import open_model as open_model
     from cnnlab.evaluation import predict as predict
@@ -40,6 +41,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.errors": ("CnnlabError",),
         "core.version": ("__version__",),
         "data": ("Dataset", "ImageSet", "load_data"),
+        "ensembles": ("ensemble",),
         "evaluation": ("evaluate", "open_model", "predict"),
         "models": ("Classifier", "arithmetic"),
         "runs": ("Predictions", "Run", "RunStore", "compare"),

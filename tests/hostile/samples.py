@@ -39,7 +39,8 @@ class Samples:
     """Where the valid files lie.
 
     :param photos: a folder of pictures in classes.
-    :param runs: finished runs ``base`` and ``other``, ``stopped``, which is not, and the study ``small``.
+    :param runs: finished runs ``base`` and ``other``, ``stopped``, which is not, ``pair``, the ensemble of the first
+        two, and the study ``small``.
     :param kernels: what was compiled, for all inputs to share.
     :param files: content of data, by the name of a file.
     """
@@ -208,6 +209,8 @@ def make_samples(home: Path, run: Callable[[list[str], Path, int | None], None])
         folder = next((home / "runs").glob(f"{name}-*")).rename(home / "runs" / name)
         status = json.loads((folder / "run.json").read_text())["status"]
         assert status == ("unfinished" if name == "stopped" else "finished"), (name, status)
+    run(["ensemble", "base", "other", "method=weights", "--name", "pair", "-q"], home, None)
+    next((home / "runs").glob("pair-*")).rename(home / "runs" / "pair")
     return Samples(photos, home / "runs", kernels, data_files())
 
 

@@ -85,3 +85,19 @@ def test_around_a_circle_members_meet_on_the_shorter_way_and_are_less_sure_the_m
 def test_what_does_not_fit_together_is_refused(outputs: list[torch.Tensor], weights: list[float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         build("classes(column=side)").combine(outputs, weights)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_outputs_made_of_probabilities_have_these(spec: str) -> None:
+    objective = build(spec)
+    outputs = random_outputs(objective, 40).double()
+    likely = objective.probabilities(outputs)
+    logarithms = {head: rows.log() for head, rows in likely.items()}
+    if likely.keys() < objective.heads.keys():
+        with pytest.raises(UsageError, match="predicted as a number, which has no probabilities"):
+            objective.from_log_probabilities(logarithms)
+        return
+    again = objective.from_log_probabilities(logarithms)
+    assert again.shape == outputs.shape
+    for head, rows in objective.probabilities(again).items():
+        torch.testing.assert_close(rows, likely[head])

@@ -75,6 +75,11 @@ class NoShares(Classes):
         return torch.sigmoid(outputs)
 
 
+class MadeOfHalves(Classes):
+    def logits(self, logarithms):
+        return logarithms / 2
+
+
 class MoreThanSure(Classes):
     def sureness(self, outputs: Tensor) -> Tensor:
         return 2 * outputs.exp().max(1).values
@@ -124,6 +129,7 @@ BROKEN = {
     "tallies_agree_with_metrics": (TalliesWrong, "by the tally"),
     "every_column_is_decoded": (DecodesToFloats, "label is torch.float32, not torch.int64."),
     "probabilities_are_shares": (NoShares, "Those of head label are not so."),
+    "outputs_can_be_made_of_probabilities": (MadeOfHalves, "Those of head label are other ones."),
     "confidences_are_shares": (MoreThanSure, "Those of label go from"),
     "blended_targets_count": (HardTargetsOnly, "some cost as much as before."),
     "half_precision_is_judged_in_full": (StaysShort, "It is torch.bfloat16."),

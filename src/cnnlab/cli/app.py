@@ -6,6 +6,7 @@ import typer
 
 from cnnlab.cli import arithmetic, augment, data, models, recipes, runs, study
 from cnnlab.cli.demo import demo
+from cnnlab.cli.ensemble import ensemble
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.extend import extend
 from cnnlab.cli.figure import figure
@@ -31,6 +32,7 @@ app.command("resume")(resume)
 app.command("extend")(extend)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
+app.command("ensemble")(ensemble)
 app.command("find-lr")(find_lr)
 app.command("report")(report)
 app.command("figure")(figure)

@@ -21,8 +21,9 @@ _KINDS = {
     "normalizations": "what pixels are brought to before the network: normalize=dataset",
     "optimizers": "how weights follow their gradients: optimizer=adamw",
     "schedules": "how the learning rate changes while training: schedule=one-cycle",
+    "methods": "how runs become an ensemble: cnnlab ensemble RUN... method=weights",
 }
-"""Each with the key of a recipe that takes it."""
+"""Each with the key of a recipe, or of a command, that takes it."""
 
 Kind = Annotated[str | None, typer.Argument(metavar="KIND", help=f"One of: {', '.join(_KINDS)}.", show_default=False)]
 What = Annotated[
@@ -74,6 +75,8 @@ def _registry(kind: str) -> "Registry[Any]":
         from cnnlab.training.normalization import normalizations as registry
     elif kind == "optimizers":
         from cnnlab.training.optimizers import optimizers as registry
+    elif kind == "methods":
+        from cnnlab.ensembles.methods import methods as registry
     else:
         from cnnlab.training.schedules import schedules as registry
     return registry

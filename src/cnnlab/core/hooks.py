@@ -25,7 +25,12 @@ evaluation (``perturb=``): functions of the arguments of a spec that make a
 Every operation of ``augment`` is one, under a name that no other has."""
 
 _openers: dict[str, Callable[..., Any]] = {}
-_homes = {"classifier": "cnnlab.models", "pretrained": "cnnlab.models", "run": "cnnlab.runs"}
+_homes = {
+    "classifier": "cnnlab.models",
+    "ensemble": "cnnlab.ensembles.open_ensemble",
+    "pretrained": "cnnlab.models",
+    "run": "cnnlab.runs",
+}
 
 
 def opener(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

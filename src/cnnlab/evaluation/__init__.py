@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.metrics.stored_predictions import metrics_of as metrics_of
     from cnnlab.evaluation.prediction.evaluate import Evaluation as Evaluation
     from cnnlab.evaluation.prediction.evaluate import evaluate as evaluate
+    from cnnlab.evaluation.prediction.evaluate import own_data as own_data
+    from cnnlab.evaluation.prediction.evaluate import predictions_on as predictions_on
     from cnnlab.evaluation.prediction.open_model import open_model as open_model
     from cnnlab.evaluation.prediction.predict import ImagePredictions as ImagePredictions
     from cnnlab.evaluation.prediction.predict import predict as predict
@@ -108,7 +110,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "metrics.regression": ("NumberPredictions", "number_predictions"),
         "metrics.roc": ("Roc", "RocCurves", "roc", "top_k_accuracy"),
         "metrics.stored_predictions": ("metrics_of",),
-        "prediction.evaluate": ("Evaluation", "evaluate"),
+        "prediction.evaluate": ("Evaluation", "evaluate", "own_data", "predictions_on"),
         "prediction.open_model": ("open_model",),
         "prediction.predict": ("ImagePredictions", "predict"),
         "prediction.predictor": ("Predictor", "predictor_of"),

@@ -173,7 +173,9 @@ def time_to_level(run: RunInfo, unit: str, level: float, metric: str, better: Di
 
 
 def cost(run: RunInfo, what: str) -> float | None:
-    """Seconds, epochs, or images per second."""
+    """Seconds, epochs, or images per second; of an ensemble, which was not trained, none."""
+    if run.is_ensemble:
+        return None
     if what == "seconds":
         return run.seconds
     if what == "epochs":

@@ -9,7 +9,7 @@ from cnnlab.models import plain_cnns as plain_cnns
 from cnnlab.models import polar as polar
 from cnnlab.models import resnets as resnets
 from cnnlab.models.classifier import Classifier
-from cnnlab.models.classifier_files import load_classifier, save_classifier
+from cnnlab.models.classifier_files import load_classifier, save_classifier, stored_shape
 from cnnlab.models.cpu_kernels import build_record as kernels_build_record
 from cnnlab.models.cpu_kernels import native_kernels
 from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
@@ -58,6 +58,7 @@ __all__ = [
     "require_gradient",
     "save_classifier",
     "starting_weights",
+    "stored_shape",
     "summary",
     "summary_without_weights",
     "to_float",

@@ -146,6 +146,21 @@ def stored_moments(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]] | 
     return tuple(facts.mean), tuple(facts.std)
 
 
+def stored_shape(path: Path) -> tuple[int, int, int]:
+    """Channels, height and width of the pictures that a stored classifier takes, without its weights being read.
+
+    :raises ModelFileError: when it is no classifier of ours.
+    """
+    refuse_foreign(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = _facts(path, file.metadata())
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path} is damaged or cut short ({error}). Take a whole copy of it.") from error
+    channels, height, width = facts.shape
+    return channels, height, width
+
+
 def refuse_foreign(path: Path, remedy: str = "Give a model.safetensors that cnnlab wrote.") -> None:
     """Refuses what is no safetensors file, without opening it further.
 

@@ -221,6 +221,13 @@ class Objective(ABC):
         """Probabilities N×K for each head that has them."""
 
     @abstractmethod
+    def from_log_probabilities(self, logarithms: Mapping[str, Tensor]) -> Tensor:
+        """Outputs N×``outputs`` of which :meth:`probabilities` makes these, given by their logarithms, head by head.
+
+        :raises UsageError: where a head has no probabilities.
+        """
+
+    @abstractmethod
     def confidences(self, outputs: Tensor) -> dict[str, Tensor]:
         """How sure the prediction of each column is, from 0 to 1, for those of which the objective can tell."""
 

@@ -79,6 +79,10 @@ class Binary(Single):
         """The probabilities of both classes, N×2."""
         return torch.sigmoid(torch.cat([-outputs, outputs], dim=1))
 
+    def logits(self, logarithms: Tensor) -> Tensor:
+        """The logarithm of the odds of the second class."""
+        return logarithms[:, 1:] - logarithms[:, :1]
+
     def classed(self, targets: Targets) -> tuple[Tensor, int]:
         """The column itself."""
         return targets[self.column], 2

@@ -97,6 +97,12 @@ class MultiHead(Objective):
         by_head = {head: part.probabilities(split[head]).get(part.name) for head, part in self.parts.items()}
         return {head: rows for head, rows in by_head.items() if rows is not None}
 
+    def from_log_probabilities(self, logarithms: Mapping[str, Tensor]) -> Tensor:
+        """Outputs of the heads side by side; refuses where any of them has no probabilities."""
+        parts = self.parts.items()
+        own = [{part.name: logarithms[head]} if head in logarithms else {} for head, part in parts]
+        return torch.cat([part.from_log_probabilities(each) for each, (_, part) in zip(own, parts, strict=True)], dim=1)
+
     def confidences(self, outputs: Tensor) -> dict[str, Tensor]:
         """How sure the head is that gives each column."""
         return self._gathered(outputs, lambda part, rows: part.confidences(rows))

@@ -48,6 +48,15 @@ class Single(Objective):
         likelihoods = self.likelihoods(_full(outputs))
         return {} if likelihoods is None else {self.name: likelihoods}
 
+    def from_log_probabilities(self, logarithms: Mapping[str, Tensor]) -> Tensor:
+        """Outputs of the one head.
+
+        :raises UsageError: where it has no probabilities.
+        """
+        if self.name not in logarithms:
+            raise UsageError(f"{self.name} is predicted as a number, which has no probabilities.")
+        return self.logits(logarithms[self.name])
+
     def confidences(self, outputs: Tensor) -> dict[str, Tensor]:
         """How sure the head is, for each column that it predicts."""
         sure = self.sureness(_full(outputs))
@@ -106,6 +115,10 @@ class Single(Objective):
     def likelihoods(self, outputs: Tensor) -> Tensor | None:
         """Probabilities N×K."""
         return None
+
+    def logits(self, logarithms: Tensor) -> Tensor:
+        """Outputs N×``width`` whose :meth:`likelihoods` have these logarithms N×K."""
+        return logarithms
 
     def sureness(self, outputs: Tensor) -> Tensor | None:
         """How sure each prediction is, from 0 to 1, N."""

@@ -25,6 +25,8 @@
 ``data``             ``{name, digest, sizes, notes}``
 ``given``            of the recipe what is not at its default, specs in short
 ``parent``           the run whose weights it started from
+``ensemble``         of an ensemble ``{method, members, needs}``: the spec of its method, the runs that it was made of,
+                     and those of them that it cannot predict without
 ``warnings``         texts, in the order they came up
 ``reason``           why it failed
 ==================== ==================================================================================

@@ -88,7 +88,7 @@ class Run(RunInfo):
         return Predictions.load(path)
 
     def classifier(self, network: Any = None, *, epoch: int | None = None) -> Any:
-        """The trained classifier, as of the epoch selected.
+        """The trained classifier, as of the epoch selected; of an ensemble its members and what is made of them.
 
         :param network: the module to put the weights into, for a run that was trained on one's own network.
         :param epoch: another epoch after which the weights were kept: the last, or one of ``snapshots``.
@@ -97,6 +97,8 @@ class Run(RunInfo):
         """
         stored = self.stored_epochs
         path = self.folder / record.MODEL
+        if self.is_ensemble and epoch is None and not path.is_file():
+            return hooks.open_stored("ensemble", self.folder, network=network)
         if epoch is not None and epoch not in stored:
             known = f"Those of {', '.join(map(str, stored))} are" if stored else "None are yet"
             raise UsageError(
@@ -166,8 +168,9 @@ class Run(RunInfo):
         return hash(self.folder.resolve())
 
     def __repr__(self) -> str:
-        facts = [self.state, _epochs(self.info), *_score_lines(self.info)[-1:]]
-        return f"Run({self.name}: {', '.join(facts)})"
+        info = self.info
+        made = f"ensemble of {len(info['ensemble']['members'])}" if info.get("ensemble") else _epochs(info)
+        return f"Run({self.name}: {', '.join([self.state, made, *_score_lines(info)[-1:]])})"
 
     def __str__(self) -> str:
         rows = _facts(self)
@@ -193,8 +196,10 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     rows += [
         (key, str(recipe[key])) for key in ("data", "model", "augment", "optimizer", "schedule") if recipe.get(key)
     ]
+    ensemble = info.get("ensemble") or {}
+    rows += [("method", ensemble.get("method", "")), ("members", ", ".join(ensemble.get("members") or ()))]
     rows += [
-        ("epochs", _epochs(info)),
+        ("epochs", "" if ensemble else _epochs(info)),
         ("selected", _selected(info)),
         ("training time", short_duration(info.get("seconds"))),
     ]
@@ -218,7 +223,7 @@ def _epochs(info: Mapping[str, Any]) -> str:
 
 def _selected(info: Mapping[str, Any]) -> str:
     chosen = info.get("selected") or {}
-    if not chosen:
+    if "epoch" not in chosen:
         return ""
     return f"epoch {chosen.get('epoch')}, by {chosen.get('metric')} {_number(chosen.get('value'))}"
 

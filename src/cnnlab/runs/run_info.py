@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+from cnnlab.core.errors import UsageError
 from cnnlab.runs.data_folder import data_folder
 from cnnlab.runs.scores import Scores
 
@@ -106,6 +107,28 @@ class RunInfo(ABC):
         Given as ``data_dir``, it lets the data be read again from wherever one is now.
         """
         return data_folder(self.recipe, self.info)
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether it was made of other runs, and not trained."""
+        return bool(self.info.get("ensemble"))
+
+    def check_trained(self) -> None:
+        """Refuses an ensemble, for whatever goes on with the weights of a training.
+
+        :raises UsageError: naming its members.
+        """
+        if self.is_ensemble:
+            members = (self.info.get("ensemble") or {}).get("members") or []
+            raise UsageError(
+                f"{self.name} is an ensemble: it was made of other runs and has no training to go on from. Take one of "
+                f"its members: {', '.join(members)}."
+            )
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The runs of its folder that it cannot predict without, by name: members of an ensemble."""
+        return tuple((self.info.get("ensemble") or {}).get("needs") or ())
 
     def scores(self, split: str) -> Scores:
         """Scores on a split; empty where there are none yet."""

@@ -62,6 +62,12 @@ class _Data(_Facts):
     source: dict[str, Any] | None = None
 
 
+class _Ensemble(_Facts):
+    method: str
+    members: list[str]
+    needs: list[str]
+
+
 class RunRecord(_Facts):
     """The content of ``run.json``."""
 
@@ -86,6 +92,7 @@ class RunRecord(_Facts):
     data: _Data | None = None
     given: dict[str, Any] | None = None
     parent: Any = None
+    ensemble: _Ensemble | None = None
     warnings: list[str] | None = None
     reason: str | None = None
 

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -217,18 +218,38 @@ class RunStore:
             raise RunNotFoundError(self._not_found(str(name), repeats, []))
         return self._own(self.find(name).folder)
 
-    def delete(self, name: str | Path | RunInfo) -> Path:
+    def needed_by(self, folder: Path) -> Sequence[str]:
+        """The ensembles of this store that cannot predict without the run of this folder, by name."""
+        entries = self._index.entries()
+        needs = {entry.folder: (entry.info.get("ensemble") or {}).get("needs") or () for entry in entries}
+        return sorted(name for name, needed in needs.items() if folder.name in needed and name != folder.name)
+
+    def matching(self, pattern: str) -> Sequence[Run]:
+        """The runs whose folder, or the name given to them, matches a pattern as a shell has them, by their names."""
+        entries = [entry for entry in self._index.entries() if entry.info.get("status") != "damaged"]
+        names = [e.folder for e in entries if any(fnmatchcase(name, pattern) for name in (e.folder, _given_name(e)))]
+        return [Run(self.root / name) for name in sorted(names)]
+
+    def delete(self, name: str | Path | RunInfo, *, even_if_needed: bool = False) -> Path:
         """Moves a run and all that belongs to it to the trash of the store, and says where it lies there.
 
         Until :meth:`purge` it can be had back by :meth:`restore`. A link to a run is moved itself; what it leads to is
         left alone.
 
         :param name: as for :meth:`folder_of`.
+        :param even_if_needed: also a member of an ensemble, which then cannot predict until that is restored.
         :raises RunNotFoundError: as :meth:`folder_of` does.
+        :raises UsageError: for a member of an ensemble, naming the ensemble.
         :raises RunBusyError: while a process is at work on it.
         :raises StorageError: when the folder may not be changed; the run is then whole.
         """
         folder = self.folder_of(name)
+        ensembles = () if even_if_needed else self.needed_by(folder)
+        if ensembles:
+            raise UsageError(
+                f"{folder.name} is a member of {', '.join(ensembles)}, which cannot predict without it. Delete that "
+                "first, or say that it is to go all the same: even_if_needed=True, or --even-if-needed."
+            )
         lock = RunLock(folder)
         try:
             if folder.is_symlink() and is_locked(folder):

@@ -3,7 +3,7 @@
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -45,6 +45,7 @@ class RunWriter:
         name: str,
         repeat: int = 1,
         info: Mapping[str, Any] | None = None,
+        fill: Callable[[Path], None] | None = None,
     ) -> "RunWriter":
         """Makes the folder of a new run under ``root``, which appears there complete and locked or not at all.
 
@@ -52,6 +53,7 @@ class RunWriter:
         :param recipe: plain values, in the order in which a person should read them.
         :param repeat: 1 for the first run of this digest, counting on for others beside it.
         :param info: further fields of ``run.json``.
+        :param fill: called with the folder before it appears, to write what it is to hold from the first.
         :raises UsageError: when the name cannot be a folder's, or a run lies there already.
         :raises RunBusyError: when another process has just started that run.
         :raises StorageError: when the folder cannot be written.
@@ -68,6 +70,8 @@ class RunWriter:
             lock.sign()
             record.write_recipe(temporary, recipe)
             record.write_info(temporary, facts)
+            if fill is not None:
+                fill(temporary)
             lock.carry(lambda: _move_into_place(temporary, folder))
         except BaseException:
             lock.release()

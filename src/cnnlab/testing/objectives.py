@@ -251,6 +251,18 @@ def probabilities_are_shares(case: ObjectiveCase) -> None:
 
 
 @_suite.check
+def outputs_can_be_made_of_probabilities(case: ObjectiveCase) -> None:
+    """Where every head has probabilities, outputs made of their logarithms have the same ones."""
+    shares = case.objective.probabilities(case.outputs)
+    if shares.keys() != case.objective.heads.keys():
+        return
+    again = case.objective.from_log_probabilities({head: rows.log() for head, rows in shares.items()})
+    require(again.shape == case.outputs.shape, f"Their shape is {tuple(again.shape)}.")
+    for head, rows in case.objective.probabilities(again).items():
+        require(torch.allclose(rows, shares[head], atol=1e-5), f"Those of head {head} are other ones.")
+
+
+@_suite.check
 def confidences_are_shares(case: ObjectiveCase) -> None:
     """Confidences are from 0 to 1, for columns that are predicted."""
     sure = case.objective.confidences(case.outputs)

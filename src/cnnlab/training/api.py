@@ -92,6 +92,7 @@ def resume(
     """
     memory.ask_for_large_pages()
     found = store_at(runs).find(run)
+    found.check_trained()
     if found.status == "finished":
         note(f"{found.folder} is finished already. Train more epochs with: cnnlab extend {found.name} epochs=+3")
         return _tidied(found)
@@ -127,6 +128,7 @@ def extend(
     :param runs: where ``run`` is looked for; the new run lies beside it.
     """
     parent = store_at(runs).find(run)
+    parent.check_trained()
     if parent.is_running:
         raise RunBusyError(
             f"{parent.folder} is still being trained, by {who(parent.folder)}. Wait until it is done, and extend it "

@@ -111,6 +111,7 @@ def prepare(
     balance = _checked_balance(recipe, objective, dataset)
     parent = None if recipe.parent is None else store.find(recipe.parent)
     if parent is not None:
+        parent.check_trained()
         # By folder: the digest is shared by all repeats, whose weights differ.
         recipe = recipe.model_copy(update={"parent": parent.name})
     for phase in recipe.normal():

@@ -40,6 +40,22 @@ def run_files(case: Case) -> list[Step]:
     return over_runs(case, (name, name, "base", "last"))
 
 
+@kind("ensemble.json")
+def ensemble_json(case: Case) -> list[Step]:
+    """What an ensemble is made of, replaced one by one or damaged; or a member that is gone."""
+    runs = case.runs("base", "other", "pair")
+    case.photos()
+    path = runs / "pair" / "ensemble.json"
+    draw = case.random.random()
+    if draw < 0.7:
+        path.write_bytes(odd_json(json.loads(path.read_text()), case.random))
+    elif draw < 0.85:
+        path.write_bytes(damaged(path.read_bytes(), case.random))
+    else:
+        (runs / "other" / "model.safetensors").unlink()
+    return over_runs(case, ("pair", "pair", "pair", "base"))
+
+
 @kind("recipe.yaml of a run")
 def run_recipe(case: Case) -> list[Step]:
     runs = case.runs(*_RUNS)

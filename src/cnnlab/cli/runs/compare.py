@@ -63,7 +63,7 @@ def write_comparison(comparison: "RunComparison") -> None:
     """The comparison for a person: a column a run; what came out, then what differs."""
     lines: list[list[str]] = [
         ["state", *comparison.states],
-        ["epochs", *map(str, comparison.epochs)],
+        ["epochs", *(str(epochs or "-") for epochs in comparison.epochs)],
         ["weights of epoch", *map(_shown, comparison.selected)],
     ]
     for key, values in comparison.scores.items():

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,11 +37,18 @@ Deleted = Annotated[
         metavar="RUN...", help="Deleted runs, by their folders.", autocompletion=deleted_runs, show_default=False
     ),
 ]
+EvenIfNeeded = Annotated[
+    bool, typer.Option("--even-if-needed", help="Members of ensembles too, which then cannot predict without them.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def delete(names: Names, runs: Runs = None, yes: Yes = False, as_json: Json = False) -> None:
+def delete(
+    names: Names, runs: Runs = None, even_if_needed: EvenIfNeeded = False, yes: Yes = False, as_json: Json = False
+) -> None:
     """Delete runs and all that belongs to them; asks first. They can be restored until they are purged.
+
+    A member of an ensemble is deleted with the ensemble, or by --even-if-needed.
 
     cnnlab runs delete last
 
@@ -52,6 +60,8 @@ def delete(names: Names, runs: Runs = None, yes: Yes = False, as_json: Json = Fa
     # Each once, and before any is gone: `last` means another run afterwards.
     folders = _fitting(store, names, is_shown=not yes) or [store.folder_of(name) for name in names]
     folders = list({folder.name: folder for folder in folders}.values())
+    if not even_if_needed:
+        _refuse_needed(store, folders)
     if not yes:
         listed = ", ".join(folder.name for folder in folders[:_MOST_ASKED])
         listed += f" and {len(folders) - _MOST_ASKED:,} more" if len(folders) > _MOST_ASKED else ""
@@ -61,7 +71,7 @@ def delete(names: Names, runs: Runs = None, yes: Yes = False, as_json: Json = Fa
             abort=True,
             err=True,
         )
-    trashed = [store.delete(folder.name) for folder in folders]
+    trashed = [store.delete(folder.name, even_if_needed=True) for folder in folders]
     if as_json:
         output.write_json({"deleted": list(map(str, folders)), "trash": list(map(str, trashed))})
         return
@@ -105,6 +115,29 @@ def _fitting(store: "RunStore", words: list[str], *, is_shown: bool) -> list[Pat
         with redirect_stdout(sys.stderr):
             write_table(found, everything)
     return [run.folder for run in found]
+
+
+def _refuse_needed(store: "RunStore", folders: Sequence[Path]) -> None:
+    """:raises UsageError: where an ensemble that stays needs one of them."""
+    needing = {folder.name: _others_that_need(store, folder, folders) for folder in folders}
+    if any(needing.values()):
+        told = [
+            f"{name} is a member of {', '.join(ensembles)}, which cannot predict without it. "
+            for name, ensembles in needing.items()
+            if ensembles
+        ]
+        more = f"So are {len(told) - _MOST_ASKED:,} more. " if len(told) > _MOST_ASKED else ""
+        raise UsageError(
+            "".join(told[:_MOST_ASKED])
+            + more
+            + "Name the ensemble too for both to be deleted, or write --even-if-needed."
+        )
+
+
+def _others_that_need(store: "RunStore", folder: Path, folders: Sequence[Path]) -> list[str]:
+    """Ensembles that need a run and are not to go with it."""
+    going = {each.name for each in folders}
+    return [name for name in store.needed_by(folder) if name not in going]
 
 
 def restore(names: Deleted, runs: Runs = None, as_json: Json = False) -> None:

@@ -223,6 +223,8 @@ def _metric(info: Mapping[str, Any]) -> str | None:
 
 
 def _epochs(info: Mapping[str, Any]) -> str:
+    if info.get("ensemble"):
+        return ""
     done, total = info.get("epochs_done") or 0, info.get("epochs")
     return f"{done}" if total in (None, done) else f"{done} of {total}"
 

@@ -22,26 +22,39 @@ All = Annotated[bool, typer.Option("--all", help="Also what of the recipe is at 
 
 
 def show(run: RunName, runs: Runs = None, whole: All = False, as_json: Json = False) -> None:
-    """Show the record of RUN: recipe, scores, the last epochs, how it was carried out, warnings."""
+    """Show the record of RUN: recipe, scores, the last epochs, how it was carried out, warnings.
+
+    Of an ensemble also its members beside it, how they differ, and what each is worth.
+    """
     from cnnlab.runs import RunStore
 
     stored = RunStore(runs or "runs").find(run)
     if as_json:
-        output.write_json(_document(stored))
+        output.write_json(document(stored))
         return
     _overview(stored)
     _scores(stored)
+    if stored.is_ensemble:
+        from cnnlab.cli.runs.ensembles import write_findings
+
+        write_findings(stored)
     _recipe(stored, whole)
     _history(stored)
     _execution(stored.info)
     _warnings(stored.info)
 
 
-def _document(run: "Run") -> dict[str, Any]:
+def document(run: "Run") -> dict[str, Any]:
+    """All that is known of a run, as plain JSON."""
     from cnnlab.evaluation import run_intervals
 
     ends = {split: {name: one.to_dict() for name, one in found.items()} for split, found in run_intervals(run).items()}
-    return {**run.to_dict(), "intervals": ends, "history": run.history.to_dict("records")}
+    facts = {**run.to_dict(), "intervals": ends, "history": run.history.to_dict("records")}
+    if run.is_ensemble:
+        from cnnlab.ensembles import read_record
+
+        facts["ensemble"] = {**facts["ensemble"], **read_record(run).model_dump(exclude={"combination"})}
+    return facts
 
 
 def _overview(run: "Run") -> None:
@@ -53,7 +66,12 @@ def _overview(run: "Run") -> None:
             ("run", run.folder.name),
             ("state", f"{run.state}{reason}"),
             ("data", _data(info.get("data") or {})),
-            ("epochs", f"{run.epochs_done}{f' of {total}' if total and total != run.epochs_done else ''}"),
+            (
+                "epochs",
+                ""
+                if run.is_ensemble
+                else f"{run.epochs_done}{f' of {total}' if total and total != run.epochs_done else ''}",
+            ),
             ("weights of", selected(info)),
             ("training time", training_time(info)),
             ("parent", info.get("parent")),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -120,31 +120,49 @@ def evaluate(
     model = predictor_of(run, device=device, network=network)
     dataset, is_own = _chosen(run, model, data, data_dir, offline)
     split = split or _usual_split(dataset, is_other=not is_own)
-    parts = _parts(dataset, split)
     if not is_own and isinstance(run, Run):
-        warn_of_training_images(run, parts, data_dir)
-    objective = model.objective
+        warn_of_training_images(run, _parts(dataset, split), data_dir)
+    predictions = predictions_on(model, dataset, split, changes)
+    if bound:
+        predictions = replace(predictions, split=f"{split}@{_name(bound)}")
+    if changes and is_own and isinstance(run, Run):
+        with RunWriter.open(run.folder) as writer:
+            writer.predictions(predictions)
+    scores = metrics_of(predictions) if predictions.targets else {}
+    return Evaluation(scores, predictions, dataset.name, predictions.split, model.label)
+
+
+def own_data(run: Run, *, data_dir: str | Path | None = None, offline: bool = False) -> Dataset:
+    """The data that a run was trained on, divided as for that.
+
+    :raises UsageError: for a run that was trained on arrays given in Python.
+    :raises DataError: when it cannot be read.
+    """
+    return _of_recipe(run.recipe, f"run {run.folder.name}", data_dir or run.data_folder, offline)
+
+
+def predictions_on(model: Predictor, dataset: Dataset, split: str, changes: Sequence[Perturbation] = ()) -> Predictions:
+    """What a model says of one split of a data set, or of ``all`` its pictures, after these changes.
+
+    :raises UsageError: when the data has no such split, or knows other classes than the model.
+    """
+    parts, objective = _parts(dataset, split), model.objective
     targets = _targets(model, parts)
     if targets:
         objective.check(targets)
     elif changes:
         raise UsageError(f"a perturbation goes by the targets, and the {split} split of {dataset.name} has none.")
     outputs = model.outputs(_perturbed(model, objective, parts, targets, changes) if changes else _batches(parts))
-    predictions = Predictions.of_tensors(
+    return Predictions.of_tensors(
         objective.split(outputs),
         targets,
         ids=[name for part in parts for name in part.ids],
         objective=objective.spec,
         classes=model.classifier.classes,
         data=dataset.digest,
-        split=f"{split}@{_name(bound)}" if bound else split,
+        split=split,
         images=parts[0].digest if len(parts) == 1 else None,
     )
-    if changes and is_own and isinstance(run, Run):
-        with RunWriter.open(run.folder) as writer:
-            writer.predictions(predictions)
-    scores = metrics_of(predictions) if targets else {}
-    return Evaluation(scores, predictions, dataset.name, predictions.split, model.label)
 
 
 def _chosen(
@@ -166,14 +184,16 @@ def _loaded(model: Predictor, data: Any, data_dir: str | Path | None, offline: b
     if data is not None:
         wanted = _fitting(model, data, data_dir)
         return data_package.load_data(wanted, data_dir=data_dir, offline=offline, for_training=False)
-    spec = model.recipe.get("data")
+    return _of_recipe(model.recipe, model.label, data_dir, offline)
+
+
+def _of_recipe(recipe: Mapping[str, Any], label: str, data_dir: str | Path | None, offline: bool) -> Dataset:
+    spec = recipe.get("data")
     if spec is None:
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
     if str(spec).startswith("arrays"):
-        raise UsageError(
-            f"{model.label} was trained on arrays given in Python, which its record does not hold. Give data=…."
-        )
-    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **shares(model.recipe))
+        raise UsageError(f"{label} was trained on arrays given in Python, which its record does not hold. Give data=….")
+    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **shares(recipe))
 
 
 def _fitting(model: Predictor, data: Any, data_dir: str | Path | None) -> Any:

@@ -53,7 +53,8 @@ def _each(subject: ReportSubject) -> str:
 
 
 def _spread(setting: Setting, summary: MetricSummary, unit: str) -> str:
-    parts = [f"mean of {counted(summary.n, 'repeat')}"] if summary.n > 1 else ["one training"]
+    one = "one ensemble" if "ensemble" in setting.recipe else "one training"
+    parts = [f"mean of {counted(summary.n, 'repeat')}"] if summary.n > 1 else [one]
     if summary.low is not None and summary.high is not None:
         ends = f"{text_of(summary.low, unit)} to {with_unit(summary.high, unit)}"
         of_what = "" if summary.n > 1 else " of this very classifier on other pictures"

@@ -1,5 +1,6 @@
 """What was run on what, in enough detail to run it again, and the paragraph on methods for a paper."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,11 @@ class Provenance:
     methods: str
 
 
+def is_ensemble(recipe: Mapping[str, Any]) -> bool:
+    """Whether this is the recipe of an ensemble, which was made and not trained."""
+    return "ensemble" in recipe
+
+
 def provenance(subject: ReportSubject) -> Provenance:
     """Of a study, or of runs that belong to none."""
     result = subject.result
@@ -68,7 +74,8 @@ def provenance(subject: ReportSubject) -> Provenance:
 
 def methods(subject: ReportSubject) -> str:
     """The paragraph: what was compared, on what, how trained, repeated, tested, on which machine."""
-    parts = (_compared(subject), _trained(subject), _repeated(subject), _chosen(subject), _tested(subject))
+    parts = (_compared(subject), _trained(subject), _repeated(subject), _chosen(subject), *_combined(subject))
+    parts = (*parts, _tested(subject))
     return " ".join(part for part in (*parts, _carried_out(subject)) if part)
 
 
@@ -78,6 +85,10 @@ def _recipe_file(subject: ReportSubject, setting: Setting) -> RecipeFile:
     own = _yaml({key: value for key, value in recipe.items() if key in set_keys})
     rest = _yaml({key: value for key, value in recipe.items() if key not in set_keys})
     name = f"{setting.key}.yaml"
+    if is_ensemble(setting.recipe):
+        words = [*setting.recipe.get("members", ()), f"method={setting.recipe['ensemble']}"]
+        command = shlex.join(["cnnlab", "ensemble", *words])
+        return RecipeFile(subject.label(setting.key), name, own + rest, own, rest, (command,))
     commands = tuple(f"cnnlab train recipes/{name} seed={trial.seed}" for trial in setting.trials)
     return RecipeFile(subject.label(setting.key), name, own + rest, own, rest, commands)
 
@@ -131,7 +142,8 @@ def _compared(subject: ReportSubject) -> str:
     varying = f", {how} {listed(varied)}," if varied and sum(len(a.values) for a in result.axes) <= 40 else ""
     if varied and not varying:
         varying = f", {how} {listed([axis.name for axis in result.axes])},"
-    verb = "was trained" if len(result.settings) == 1 else "were compared"
+    made = "was made of runs trained" if is_ensemble(result.settings[0].recipe) else "was trained"
+    verb = made if len(result.settings) == 1 else "were compared"
     return f"{what[:1].upper()}{what[1:]}{varying} {verb} on {_data(result.data)}."
 
 
@@ -173,11 +185,12 @@ def _trained(subject: ReportSubject) -> str:
 
 def _repeated(subject: ReportSubject) -> str:
     seeds = subject.result.seeds
-    if not seeds:
+    ensembles = [is_ensemble(setting.recipe) for setting in subject.result.settings]
+    if not seeds or all(ensembles):
         return ""
     shown = listed([str(seed) for seed in seeds]) if len(seeds) <= 12 else f"{seeds[0]} to {seeds[-1]}"
     text = (
-        f"Each was trained {_times(len(seeds))} {shown}; the "
+        f"Each{' that is no ensemble' if any(ensembles) else ''} was trained {_times(len(seeds))} {shown}; the "
         "seed decides on initial weights, the order of the pictures and random augmentation, and the splits of the "
         "data stay the same."
     )
@@ -199,7 +212,8 @@ def _times(count: int) -> str:
 
 def _chosen(subject: ReportSubject) -> str:
     runs: Iterable[Any] = subject.runs.values()
-    chosen = next((info for run in runs if (info := run.info.get("selected"))), None) or {}
+    trained = [run for run in runs if not run.is_ensemble]
+    chosen = next((info for run in trained if (info := run.info.get("selected"))), None) or {}
     metric = str(chosen.get("metric") or "")
     if not metric:
         return ""
@@ -211,6 +225,16 @@ def _chosen(subject: ReportSubject) -> str:
 
 def _has_test(subject: ReportSubject) -> bool:
     return any(metric.name.startswith("test_") for metric in subject.result.metrics)
+
+
+def _combined(subject: ReportSubject) -> list[str]:
+    """A sentence for each ensemble: of what it was made, and how."""
+    return [
+        f"{subject.label(setting.key)} is an ensemble of {listed(setting.recipe.get('members', ()))} by "
+        f"{setting.recipe['ensemble']}; what was fitted for it was fitted on validation."
+        for setting in subject.result.settings
+        if is_ensemble(setting.recipe)
+    ]
 
 
 def _tested(subject: ReportSubject) -> str:

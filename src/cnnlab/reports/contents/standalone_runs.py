@@ -202,6 +202,9 @@ def _trial(run: Run, measures: Sequence[Measure]) -> Trial:
 def _axes(recipes: Sequence[Mapping[str, Any]]) -> tuple[tuple[Axis, ...], list[dict[str, str]]]:
     """What differs between the recipes: whole keys, or one argument of a spec where all have it under one name."""
     keys = dict.fromkeys(key for recipe in recipes for key in recipe if key not in _CARRIED_OUT)
+    if len({"ensemble" in recipe for recipe in recipes}) > 1:
+        # Beside what was trained an ensemble differs in every key, and in one thing: how it came to be.
+        keys = dict.fromkeys(["ensemble"])
     columns: dict[str, list[Any]] = {}
     for key in keys:
         values = [recipe.get(key) for recipe in recipes]
@@ -242,6 +245,8 @@ def _digests(runs: Sequence[Run]) -> set[str]:
 
 
 def _question(settings: Sequence[Setting], axes: Sequence[Axis]) -> str:
+    if [axis.name for axis in axes] == ["ensemble"]:
+        return "What difference does an ensemble make?"
     if len(settings) == 1:
         return f"How well does {settings[0].label} do?"
     what = listed([axis.name for axis in axes]) if 0 < len(axes) <= 3 else "the recipe"

@@ -1,0 +1,180 @@
+"""Making an ensemble: what ``cnnlab ensemble`` and :func:`cnnlab.ensemble` do."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core import memory
+from cnnlab.core.digests import digest
+from cnnlab.core.messages import announcing, note
+from cnnlab.core.registry import BoundCall
+from cnnlab.ensembles.analysis.analyse import analyse
+from cnnlab.ensembles.members import Named, check_count, check_pictures, find_members
+from cnnlab.ensembles.methods import Made, Method, Surroundings, methods
+from cnnlab.ensembles.record import FORMAT, EnsembleRecord, MemberRecord, ViewsRecord, weights_digest, write_record
+from cnnlab.evaluation import metrics_of
+from cnnlab.models import save_classifier
+from cnnlab.runs import Run, RunStore, RunWriter, environment
+from cnnlab.runs.record import now
+from cnnlab.runs.writer import ending
+
+SEMANTICS = 1
+"""The version of what methods mean; raised when the same method would make another ensemble of the same members."""
+_DIVIDING = ("data", "objective", "validation", "test", "subset")
+"""What of the members' recipe says on which pictures they are scored, and what is predicted."""
+
+
+def ensemble(
+    members: Named | Iterable[Named],
+    /,
+    method: object = "mean",
+    *,
+    name: str | None = None,
+    runs: str | Path | None = None,
+    again: bool = False,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    device: str | None = None,
+) -> Run:
+    """Makes one classifier of finished runs, without training, and stores it as a run of its own beside them.
+
+    Whatever is fitted is fitted on validation alone. The same method and members are the same ensemble: one that is
+    there is returned, unless another name is given.
+
+    :param members: runs, their names, or patterns of names such as ``fashion-*``.
+    :param method: by a spec: ``mean``, ``mean(of=logits)``, ``vote``, ``weights``, ``swarm``, ``stacking``,
+        ``greedy(size=25)``; of one run ``snapshots``, ``average`` or ``tta("flip", views=8)``; of fine-tuned runs
+        ``average`` and ``soup``. ``cnnlab list methods`` says what each takes.
+    :param name: what to call it; otherwise the method and how many runs it is of.
+    :param runs: the folder of runs; ``CNNLAB_RUNS`` or ``runs/`` otherwise, or that of the first run given.
+    :param again: make another one beside that which is there.
+    :param data_dir: where data is looked for by methods that predict anew (``snapshots``, ``average``, ``soup``,
+        ``tta``); ``offline`` never tries the network.
+    :param device: on which these compute, where it is not the runs' own.
+    :raises UsageError: for members or a method that cannot be meant; nothing is written then.
+    """
+    memory.ask_for_large_pages()
+    bound = methods.bind(method)
+    store, chosen = find_members(members, runs)
+    built = bound.build()
+    check_count(chosen, built, bound.name)
+    check_pictures(chosen)
+    title = name or _usual_name(bound.name, chosen)
+    with announcing("looking at the members"):
+        own = _digest(bound, chosen)
+        same = store.by_digest(own)
+    named = [run for run in same if run.name.startswith(f"{title}-")] if name else same
+    if named and not again:
+        note(f"This ensemble is made already: {named[0].folder}. Make another one of it with --again.")
+        return named[0]
+    began = time.perf_counter()
+    with announcing(f"making an ensemble of {len(chosen)} by {bound.short}"):
+        made = built.make(chosen, Surroundings(data_dir, offline, device))
+        record = _record(bound, built, made, title)
+    repeat = max((run.repeat for run in same), default=0) + 1
+    return _stored(store, chosen, made, record, own, title, repeat, time.perf_counter() - began)
+
+
+def _usual_name(method: str, chosen: Sequence[Run]) -> str:
+    """The method and how many it is of; of one run its name and the method."""
+    if len(chosen) > 1:
+        return f"{method}-of-{len(chosen)}"
+    (only,) = chosen
+    return f"{only.name.removesuffix(ending(only.digest, only.repeat))}-{method}"
+
+
+def _digest(bound: BoundCall[Method], chosen: Sequence[Run]) -> str:
+    """What makes two ensembles the same: the method, and what its members predict with, in their order."""
+    return digest(["ensemble", SEMANTICS, str(bound), [[run.digest, weights_digest(run)] for run in chosen]])
+
+
+def _record(bound: BoundCall[Method], built: Method, made: Made, title: str) -> EnsembleRecord:
+    shares = made.combination.member_weights if made.combination is not None and made.views is None else None
+    members = tuple(
+        MemberRecord(
+            name=each.run.name,
+            digest=each.run.digest,
+            weights=weights_digest(each.run, each.epoch),
+            epoch=each.epoch,
+            share=None if shares is None else shares[place],
+        )
+        for place, each in enumerate(made.members)
+    )
+    views = made.views
+    return EnsembleRecord(
+        format=FORMAT,
+        method=str(bound.short),
+        members=members,
+        combination=made.combination,
+        views=None if views is None else ViewsRecord(pipeline=views.pipeline, count=views.count, seed=views.seed),
+        classes=dict(next(iter(made.predictions.values())).classes),
+        notes=made.notes,
+        analysis=analyse(made, built, title),
+    )
+
+
+def _stored(
+    store: RunStore,
+    chosen: Sequence[Run],
+    made: Made,
+    record: EnsembleRecord,
+    own: str,
+    title: str,
+    repeat: int,
+    seconds: float,
+) -> Run:
+    """The ensemble in its folder, which appears whole or not at all."""
+
+    def fill(folder: Path) -> None:
+        write_record(folder, record)
+        for split, predictions in made.predictions.items():
+            predictions.save(folder / "predictions" / f"{split}.safetensors")
+        if made.classifier is not None:
+            save_classifier(folder / "model.safetensors", made.classifier)
+
+    names = [run.name for run in chosen]
+    first = chosen[0].recipe
+    recipe = {key: first[key] for key in _DIVIDING if first.get(key) is not None}
+    with RunWriter.create(
+        store.root,
+        digest=own,
+        recipe={**recipe, "ensemble": record.method, "members": names},
+        name=title,
+        repeat=repeat,
+        info=_facts(chosen, made, record, seconds),
+        fill=fill,
+    ) as writer:
+        return Run(writer.folder)
+
+
+def _facts(chosen: Sequence[Run], made: Made, record: EnsembleRecord, seconds: float) -> dict[str, Any]:
+    """The fields of ``run.json``."""
+    scores = {
+        split: metrics_of(predictions)
+        for split, predictions in made.predictions.items()
+        if predictions.targets and len(predictions)
+    }
+    judged = None if record.analysis is None else record.analysis.metric
+    return {
+        "status": "finished",
+        "finished": now(),
+        "seconds": round(seconds, 3),
+        "scores": scores,
+        "selected": {"metric": f"validation_{judged}"} if judged else None,
+        "execution": _execution([run.info.get("execution") or {} for run in chosen]),
+        "environment": environment(),
+        "data": chosen[0].info.get("data") or {},
+        "ensemble": {
+            "method": record.method,
+            "members": [run.name for run in chosen],
+            "needs": record.needs,
+        },
+        "warnings": list(record.notes),
+    }
+
+
+def _execution(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How members were run, where they agree; else as any classifier can be run anywhere."""
+    shared = {key: value for key, value in each[0].items() if all(other.get(key) == value for other in each[1:])}
+    return {"device": "cpu", "precision": "float32", "kernels": "torch", **shared}

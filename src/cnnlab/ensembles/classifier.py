@@ -1,0 +1,75 @@
+"""An ensemble as one model: pixels to the outputs of an objective."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cnnlab.core.errors import UsageError
+from cnnlab.ensembles.class_order import reordered_outputs, same_classes
+from cnnlab.ensembles.combinations import Combination
+from cnnlab.models import Predictable
+from cnnlab.models.shapes import format_shape
+from cnnlab.objectives import restore_objective
+
+
+class EnsembleClassifier(Predictable):
+    """Asks each of its members and combines what they put out, as was done for the stored predictions.
+
+    :param members: models of one shape of pictures, one objective and the same classes, in whatever order.
+    :param names: of the members, for messages.
+    :param combination: of their outputs.
+    :param classes: in the order in which the ensemble counts them; that of the first member unless given.
+    :raises UsageError: naming what differs between two members.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Predictable],
+        names: Sequence[str],
+        combination: Combination,
+        classes: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        super().__init__()
+        first = members[0]
+        for name, member in zip(names, members, strict=True):
+            _check_alike(first, member, (names[0], name))
+        if classes is not None:
+            same_classes(("the ensemble", names[0]), first.classes, classes)
+        self.members, self.names, self.combination = nn.ModuleList(members), tuple(names), combination
+        self.shape, self.resize, self.white = first.shape, first.resize, first.white
+        self.classes, self.objective = dict(classes or first.classes), first.objective
+        self._asked = [member for member in members if isinstance(member, Predictable)]
+        self._meaning = restore_objective(first.objective, self.classes)
+        self.has_gradient = combination.has_gradient and all(member.has_gradient for member in self._asked)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """N×C×H×W, float in [0, 1] or uint8, to N×K float32."""
+        said = []
+        for member in self._asked:
+            outputs = member(pixels)
+            if member.classes != self.classes:
+                own = restore_objective(member.objective, member.classes)
+                outputs = reordered_outputs(own, outputs, member.classes, self.classes)
+            said.append(outputs)
+        return self.combination(self._meaning, torch.stack(said)).float()
+
+
+def _check_alike(first: Predictable, member: Predictable, names: tuple[str, str]) -> None:
+    if member.shape != first.shape:
+        own, theirs = format_shape(first.shape), format_shape(member.shape)
+        raise UsageError(
+            f"{names[0]} takes pictures of {own} and {names[1]} of {theirs}. An ensemble takes models of one size and "
+            "number of channels."
+        )
+    if (member.resize, member.white) != (first.resize, first.white):
+        raise UsageError(
+            f"{names[0]} has pictures of another size brought to its own by resize={first.resize} and {names[1]} by "
+            f"resize={member.resize}, so they would not see the same picture."
+        )
+    if member.objective != first.objective:
+        raise UsageError(
+            f"{names[0]} predicts by objective={first.objective} and {names[1]} by objective={member.objective}. An "
+            "ensemble takes models of one objective."
+        )
+    same_classes(names, member.classes, first.classes)

@@ -1,0 +1,182 @@
+"""What a method of making an ensemble is, and the registry of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+from torch import Tensor
+
+from cnnlab.core.errors import UsageError
+from cnnlab.core.registry import Registry
+from cnnlab.data import Dataset
+from cnnlab.ensembles.combinations import AnyCombination
+from cnnlab.ensembles.member_outputs import MemberOutputs, side_by_side
+from cnnlab.ensembles.temperature import fitted_temperatures
+from cnnlab.evaluation import Predictor, own_data, predictor_of
+from cnnlab.models import Classifier, Predictable
+from cnnlab.runs import Predictions, Run
+
+SPLITS = ("validation", "test")
+"""Those that an ensemble is scored on; it is fitted on the first alone."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """The changed views of a picture that one model is asked about.
+
+    :param pipeline: canonical spec of what is done to the picture.
+    :param count: views, the first of which is the picture as it is.
+    """
+
+    pipeline: str
+    count: int
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One model that an ensemble asks: the run, and the epoch whose weights are meant where it is not the selected."""
+
+    run: Run
+    epoch: int | None = None
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.run.name if self.epoch is None else f"{self.run.name} after epoch {self.epoch}"
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """An ensemble as a method has made it.
+
+    :param members: the models that it is made of, or whose weights went into ``classifier``.
+    :param predictions: its own, by split.
+    :param outputs: what each member puts out, by split; empty where weights were averaged, not outputs.
+    :param combination: what is made of the members' outputs; None where weights were averaged.
+    :param classifier: with averaged weights, else None.
+    :param notes: what a person should know of how it was made.
+    """
+
+    members: tuple[Asked, ...]
+    predictions: Mapping[str, Predictions]
+    outputs: Mapping[str, MemberOutputs] = field(default_factory=dict)
+    combination: AnyCombination | None = None
+    views: Views | None = None
+    classifier: Classifier | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where data is looked for by methods that must predict anew, and on which device they compute."""
+
+    data_dir: str | Path | None = None
+    offline: bool = False
+    device: str | None = None
+
+    def predictor(self, run: Run, model: Predictable | None = None) -> Predictor:
+        """A run's classifier, or another model in its place, run as the run was."""
+        found = predictor_of(run, device=self.device, offline=self.offline)
+        return found if model is None else replace(found, classifier=model)
+
+    def data(self, run: Run) -> Dataset:
+        """The data of a run, divided as for its training."""
+        return own_data(run, data_dir=self.data_dir, offline=self.offline)
+
+
+class Method(ABC):
+    """How an ensemble is made of runs; registered under the name by which a spec asks for it."""
+
+    least: ClassVar[int] = 2
+    most: ClassVar[int | None] = None
+    """How many runs it takes."""
+
+    @abstractmethod
+    def make(self, runs: Sequence[Run], around: Surroundings) -> Made:
+        """The ensemble of these finished runs.
+
+        :raises UsageError: when they cannot be meant.
+        """
+
+
+class Combining(Method):
+    """Methods that combine stored predictions. A subclass writes :meth:`fit`; no picture is read."""
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether anything is fitted, which is done on validation alone."""
+        return True
+
+    @property
+    def has_temperature(self) -> bool:
+        """Whether the logits of each member are first divided by a temperature fitted on validation."""
+        return bool(getattr(self, "temperature", False))
+
+    @abstractmethod
+    def fit(self, outputs: MemberOutputs) -> AnyCombination:
+        """What is to be made of the members' outputs.
+
+        :param outputs: on validation; where nothing is fitted perhaps on another split, to be looked at for its form.
+        """
+
+    def held_out(self, validation: MemberOutputs) -> Tensor | None:
+        """What the ensemble says of validation pictures N×K, each by numbers that were fitted without it.
+
+        None where that is not worked out: validation scores are then those of the pictures that it was fitted on.
+        """
+        return None
+
+    def make(self, runs: Sequence[Run], around: Surroundings) -> Made:
+        """From the stored predictions of all splits that every member has."""
+        names, outputs, notes = [run.name for run in runs], {}, []
+        for split in SPLITS:
+            if not all(split in run.splits for run in runs):
+                continue
+            try:
+                outputs[split] = side_by_side([run.predictions(split) for run in runs], names)
+            except UsageError as error:
+                # Members may have set aside other pictures; what is scored in the end must be the same ones.
+                if split != "validation" or self.needs_validation or self.has_temperature:
+                    raise
+                notes.append(f"nothing is said of validation: {error}")
+        if not outputs:
+            raise UsageError(
+                f"{names[0]} and the others have no predictions stored of a split that all of them have. Train them "
+                "anew, or name others."
+            )
+        return replace(self.combined(tuple(map(Asked, runs)), outputs), notes=tuple(notes))
+
+    def combined(self, asked: tuple[Asked, ...], outputs: Mapping[str, MemberOutputs]) -> Made:
+        """From what the members put out, by split."""
+        fitted = self.fitted(outputs)
+        predictions = {}
+        for split, each in outputs.items():
+            held_out = self.held_out(each) if split == "validation" and each.targets else None
+            said = each.combined(fitted) if held_out is None else held_out
+            predictions[split] = each.predictions(said)
+        return Made(asked, predictions, outputs, fitted)
+
+    def fitted(self, outputs: Mapping[str, MemberOutputs]) -> AnyCombination:
+        """The combination, with temperatures where these are asked for; only validation is looked at for any number.
+
+        :raises UsageError: when there is no validation to fit on.
+        """
+        validation = outputs.get("validation")
+        if not self.needs_validation and not self.has_temperature:
+            return self.fit(next(iter(outputs.values())))
+        if validation is None or not validation.targets:
+            raise UsageError(
+                "this method is fitted on validation pictures, and the members have no scored predictions of such "
+                "stored: they were trained without a validation split, or its predictions are gone. Take method=mean "
+                "or method=vote, which are fitted on nothing."
+            )
+        temperatures = fitted_temperatures(validation) if self.has_temperature else {}
+        if temperatures:
+            validation = validation.tempered(temperatures)
+        return self.fit(validation).model_copy(update={"temperatures": temperatures})
+
+
+methods: Registry[Method] = Registry("method")

@@ -1,0 +1,124 @@
+"""``ensemble.json``: what an ensemble is made of, and what is known of it, beside its ``run.json``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cnnlab.core.digests import file_digest
+from cnnlab.core.errors import DataError, UsageError
+from cnnlab.core.files import read_regular, write_text
+from cnnlab.ensembles.analysis import Analysis
+from cnnlab.ensembles.combinations import AnyCombination, Share
+from cnnlab.ensembles.views import MOST_VIEWS
+from cnnlab.runs import Run
+
+FILE = "ensemble.json"
+FORMAT = 1
+_MOST_BYTES = 256 << 20
+_MODEL = "model.safetensors"
+_SAID = 120
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class MemberRecord(_Strict):
+    """One member.
+
+    :param name: of its folder, beside that of the ensemble.
+    :param digest: of its recipe; ``weights`` of the file that it predicts with.
+    :param epoch: whose weights are meant, where these are not the selected ones.
+    :param share: its weight in the whole; None where the method has no such number.
+    """
+
+    name: str
+    digest: str
+    weights: str
+    epoch: Annotated[int, Field(ge=0)] | None = None
+    share: Share | None = None
+
+
+class ViewsRecord(_Strict):
+    """The views of a picture that one member is asked about; see :class:`~cnnlab.ensembles.methods.base.Views`."""
+
+    pipeline: str
+    count: Annotated[int, Field(ge=2, le=MOST_VIEWS)]
+    seed: Annotated[int, Field(ge=0)]
+
+
+class EnsembleRecord(_Strict):
+    """What rebuilds an ensemble, and what was found out about it when it was made.
+
+    :param method: canonical spec.
+    :param combination: of the members' outputs; None where their weights were averaged, and the folder holds a
+        ``model.safetensors`` of its own.
+    :param classes: in the order in which its outputs count them.
+    :param notes: sentences on how it was made.
+    """
+
+    format: int
+    method: str
+    members: Annotated[tuple[MemberRecord, ...], Field(min_length=1)]
+    combination: AnyCombination | None = None
+    views: ViewsRecord | None = None
+    classes: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
+    analysis: Analysis | None = None
+
+    @property
+    def needs(self) -> list[str]:
+        """The runs that it cannot predict without."""
+        return [] if self.combination is None else list(dict.fromkeys(member.name for member in self.members))
+
+
+def write_record(folder: Path, record: EnsembleRecord) -> None:
+    """Replaces the file whole."""
+    write_text(folder / FILE, record.model_dump_json(indent=1) + "\n")
+
+
+def read_record(run: Run | Path) -> EnsembleRecord:
+    """The record of an ensemble.
+
+    :raises UsageError: for a run that is none.
+    :raises DataError: when the file is damaged.
+    """
+    folder = run.folder if isinstance(run, Run) else run
+    path = folder / FILE
+    try:
+        text = read_regular(path, _MOST_BYTES)
+    except FileNotFoundError:
+        raise UsageError(f"{folder.name} is no ensemble: it holds no {FILE}.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        record = EnsembleRecord.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"]))[:_SAID]
+        raise DataError(
+            f"{path} is damaged or from another version of cnnlab ({place}: {first['msg'][:_SAID]}). Put the file back "
+            "from a copy, or make the ensemble anew."
+        ) from error
+    if record.format > FORMAT:
+        raise DataError(
+            f"{path} has format {record.format}, from a newer cnnlab; this one reads up to {FORMAT}. Update cnnlab."
+        )
+    return record
+
+
+def weights_digest(run: Run, epoch: int | None = None) -> str:
+    """Digest of what a run predicts with: its file of weights, or for an ensemble what it is made of.
+
+    :raises UsageError: when it has none.
+    """
+    path = run.folder / _MODEL if epoch is None else run.stored_epochs[epoch]
+    if run.is_ensemble and epoch is None and not path.is_file():
+        path = run.folder / FILE
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise UsageError(
+            f"{run.name} cannot be a member: its {path.name} cannot be read ({error.strerror}). Train it anew."
+        ) from error
