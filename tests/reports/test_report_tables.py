@@ -102,9 +102,9 @@ def test_both_ends_of_an_interval_have_the_digits_that_show_the_side_of_zero():
     assert TableColumn("e", "epochs", "count").text(IntervalEnds(2, 13)) == "2 to 13"
 
 
-def test_intervals_of_one_training_stand_in_a_column_of_their_own():
+def test_intervals_of_one_classifier_stand_in_a_column_of_their_own():
     several, one = interval_columns("interval", "share")
-    assert several.label != one.label and "repeats" in several.label and "one training" in one.label
+    assert several.label != one.label and "repeats" in several.label and "one classifier" in one.label
     ends = IntervalEnds(0.1, 0.2)
     assert interval_cells(ends, is_of_one=True) == (None, ends)
     assert interval_cells(ends, is_of_one=False) == (ends, None)

@@ -149,10 +149,10 @@ def metric_column(key: str, label: str, unit: UnitName, *, is_change: bool = Fal
 
 
 def interval_columns(key: str, unit: ColumnKind, *, is_change: bool = False) -> tuple[TableColumn, TableColumn]:
-    """Two columns for 95% intervals: over repeats, and of one training over pictures, which is another thing."""
+    """Two columns for 95% intervals: over repeats, and of one classifier over pictures, which is another thing."""
     return (
         TableColumn(key, "95% interval over repeats", unit, is_change),
-        TableColumn(f"{key} of one training", "95% interval of one training, over pictures", unit, is_change),
+        TableColumn(f"{key} of one training", "95% interval of one classifier, over pictures", unit, is_change),
     )
 
 

@@ -43,7 +43,7 @@ def settings(subject: ReportSubject) -> Iterable[Section]:
 def _signs(repeats: Sequence[int]) -> str:
     """What the signs of the figure mean: an interval of one training is another thing than one over repeats."""
     if max(repeats) < 2:
-        return "Large dot: the one training; dotted bar: 95% interval of this classifier over pictures."
+        return "Large dot: its score; dotted bar: 95% interval of this one classifier over pictures."
     text = "Large dot: mean; bar: 95% interval over repeats; small dots: single trainings."
     if min(repeats) < 2:
         text += " Dotted bar, of a single training: 95% interval of this classifier over pictures."
