@@ -174,3 +174,21 @@ def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
         first.write_text("one")
         second.write_text("other")
     assert path.read_text() == "one"
+
+
+def test_queue_that_passes_for_a_file_is_told_when_it_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As /proc/kmsg does, which only the superuser may open: what says that it is a file is read from a pipe here.
+    receiving, sending = os.pipe()
+    os.set_blocking(receiving, False)
+    path = tmp_path / "queue"
+    path.touch()
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda name, *rest: receiving if name == path else real(name, *rest))
+    monkeypatch.setattr(files.stat, "S_ISREG", lambda mode: True)
+    os.write(sending, b"once")
+    with files.open_regular(path) as file:
+        assert file.read(4) == b"once"
+        for read in (lambda: file.read(4), file.read, lambda: file.readinto(bytearray(4))):
+            with pytest.raises(OSError, match="no file but a folder, a pipe or a device"):
+                read()
+    os.close(sending)

@@ -7,8 +7,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
+from typing import Any, TypeVar
 
 from cnnlab.core.errors import DataError, StorageError, UsageError
 from cnnlab.core.machine import WINDOWS
@@ -20,6 +21,7 @@ except ImportError:
     # Windows has none.
     fcntl = None  # type: ignore[assignment]
 
+_Found = TypeVar("_Found")
 # Not blocking, for a pipe by that name would be waited for without end. Windows has neither such pipes nor these words,
 # but translates line breaks unless told not to.
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -111,7 +113,33 @@ def open_regular(path: Path) -> BufferedReader:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise OSError(errno.EINVAL, _NO_FILE, str(path))
-    return open(handle, "rb")
+    return BufferedReader(_Readable(handle, path))
+
+
+class _Readable(FileIO):
+    """A file that has its bytes at once.
+
+    Some of the system's own, such as ``/proc/kmsg``, pass for files and are queues: where nothing is in them, a read
+    that does not wait gives None, which no reader expects.
+
+    :raises OSError: on reading, where there is nothing yet.
+    """
+
+    def __init__(self, handle: int, path: Path) -> None:
+        super().__init__(handle, "rb")
+        self._path = path
+
+    def readinto(self, buffer: Any, /) -> int:
+        found: int | None = super().readinto(buffer)
+        return self._there(found)
+
+    def readall(self) -> bytes:
+        return self._there(super().readall())
+
+    def _there(self, found: _Found | None) -> _Found:
+        if found is None:
+            raise OSError(errno.EINVAL, _NO_FILE, str(self._path))
+        return found
 
 
 def check_regular(path: Path) -> None:
