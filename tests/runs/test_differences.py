@@ -46,3 +46,15 @@ def test_runs_differ_in_what_their_recipes_and_repeats_do(tmp_path: Path) -> Non
     ]
     assert differences(runs[:1]) == [{}]
     assert differences([]) == []
+
+
+def test_what_a_recipe_does_not_have_is_not_told_of_it(tmp_path: Path) -> None:
+    recipes = (
+        {"data": "digits", "model": "mlp", "augment": "flip", "seed": 0},
+        {"data": "digits", "model": "cnn", "augment": "flip", "seed": 1},
+        {"data": "digits", "ensemble": "mean", "members": ["one-11111111", "two-22222222"]},
+    )
+    for place, recipe in enumerate(recipes):
+        RunWriter.create(tmp_path, digest=f"{place}" * 64, recipe=recipe, name=f"run-{place}").close()
+    found = differences(sorted(RunStore(tmp_path).list(), key=lambda run: run.name))
+    assert found == [{"model": "mlp", "seed": "0"}, {"model": "cnn", "seed": "1"}, {"ensemble": "mean"}]

@@ -9,21 +9,33 @@ from cnnlab.runs.run_info import RunInfo
 
 _LAST = ("seed", "repeat")
 """Differences of repeats, told after those of settings."""
-_UNTOLD = ("name", "checkpoint_seconds", "keep_checkpoint")
-"""Keys that neither the result nor its cost depends on."""
+_UNTOLD = ("name", "checkpoint_seconds", "keep_checkpoint", "members")
+"""Keys that neither the result nor its cost depends on, and names of runs, which are too long for a line."""
+
+_HOW = ("ensemble",)
+"""Keys that say what a run is, told of every run that has them."""
 
 
 def differences(runs: Sequence[RunInfo]) -> list[dict[str, str]]:
-    """For each of these runs the keys by which it differs from another of them, with its values in short."""
+    """For each of these runs the keys by which it differs from others that have them, with its values in short.
+
+    A key that the recipe of a run does not have, as that of an ensemble has no optimizer, is not told of it.
+    """
     recipes = [{**run.recipe, "repeat": run.repeat} for run in runs]
     keys = dict.fromkeys(key for recipe in recipes for key in recipe if key not in _UNTOLD)
     columns = {key: [recipe.get(key) for recipe in recipes] for key in keys}
-    told = {key: told_apart(values) for key, values in columns.items() if any(value != values[0] for value in values)}
+    told = {key: told_apart(values) for key, values in columns.items() if key in _HOW or _differ(key, recipes)}
     ordered = sorted(told, key=lambda key: _LAST.index(key) if key in _LAST else -1)
     return [
-        {key: told[key][place] for key in ordered if key != "repeat" or run.repeat > 1}
-        for place, run in enumerate(runs)
+        {key: told[key][place] for key in ordered if key in recipe and (key != "repeat" or run.repeat > 1)}
+        for place, (run, recipe) in enumerate(zip(runs, recipes, strict=True))
     ]
+
+
+def _differ(key: str, recipes: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether those that have this key have it otherwise."""
+    having = [recipe[key] for recipe in recipes if key in recipe]
+    return any(value != having[0] for value in having)
 
 
 def told_apart(values: Sequence[Any]) -> list[str]:

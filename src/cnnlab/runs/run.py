@@ -201,7 +201,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     rows += [
         ("epochs", "" if ensemble else _epochs(info)),
         ("selected", _selected(info)),
-        ("training time", short_duration(info.get("seconds"))),
+        ("time" if ensemble else "training time", short_duration(info.get("seconds"))),
     ]
     rows += [("scores" if place == 0 else "", line) for place, line in enumerate(_score_lines(info))]
     rows += [("warning", text) for text in info.get("warnings") or []]

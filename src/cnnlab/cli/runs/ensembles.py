@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
 from cnnlab.core.durations import short_duration
+from cnnlab.core.number_text import fixed
 
 if TYPE_CHECKING:
     from cnnlab.ensembles.analysis import Analysis
@@ -173,7 +174,7 @@ def _gains(analysis: "Analysis") -> None:
         [
             gain.split if not (gain.split == "validation" and gain.is_held_out) else "validation, cross-fitted",
             unit.signed(gain.score),
-            f"{gain.loss:+.4f}",
+            fixed(gain.loss, 4, sign=True),
         ]
         for gain in analysis.gains
     ]
@@ -183,7 +184,7 @@ def _gains(analysis: "Analysis") -> None:
         first, second = by_split["validation"], by_split["test"]
         output.write(
             "Optimism, the gain on the pictures fitted on less that on test: "
-            f"{unit.signed(first.score - second.score)}, {first.loss - second.loss:+.4f} in loss."
+            f"{unit.signed(first.score - second.score)}, {fixed(first.loss - second.loss, 4, sign=True)} in loss."
         )
 
 

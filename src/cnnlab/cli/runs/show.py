@@ -73,7 +73,9 @@ def _overview(run: "Run") -> None:
                 else f"{run.epochs_done}{f' of {total}' if total and total != run.epochs_done else ''}",
             ),
             ("weights of", selected(info)),
-            ("training time", training_time(info)),
+            ("time", short_duration(info.get("seconds")))
+            if run.is_ensemble
+            else ("training time", training_time(info)),
             ("parent", info.get("parent")),
             ("digest", run.digest),
             ("folder", run.folder),
