@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from cnnlab.models import build_network
 from cnnlab.models.cpu_kernels import Conv2d, Sequential
+from cnnlab.models.cpu_kernels.modules import adopt
 
 
 def gradients(network: nn.Module, images: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -123,3 +124,33 @@ def test_layer_strings_are_made_of_them() -> None:
     assert type(network) is Sequential
     kinds = {type(module) for module in network.modules() if isinstance(module, nn.Conv2d)}
     assert kinds == {Conv2d}
+
+
+@pytest.mark.parametrize(("channels", "stride", "is_left_to_torch"), [(8, 2, False), (8, (2, 3), False), (16, 2, True)])
+def test_few_channels_at_every_other_pixel_are_taken_before_they_are_convolved(
+    monkeypatch, channels, stride, is_left_to_torch
+) -> None:
+    strides = []
+    convolution = F.conv2d
+
+    def noting(input, weight, bias=None, stride=1, *rest):
+        strides.append(tuple(stride) if isinstance(stride, tuple | list) else (stride, stride))
+        return convolution(input, weight, bias, stride, *rest)
+
+    conv = nn.Conv2d(channels, 16, 1, stride=stride)
+    adopt(conv)
+    monkeypatch.setattr(F, "conv2d", noting)
+    # An even number of pictures does no harm, should it come to torch's own way.
+    images = torch.randn(4, channels, 9, 8).to(memory_format=torch.channels_last).requires_grad_()
+    outputs = conv(images)
+    assert strides == ([conv.stride] if is_left_to_torch else [(1, 1)])
+    outputs.square().sum().backward()
+    plain = nn.Conv2d(channels, 16, 1, stride=stride).double()
+    plain.load_state_dict(conv.state_dict())
+    plain.double()
+    exact = images.detach().double().requires_grad_()
+    expected = plain(exact)
+    expected.square().sum().backward()
+    torch.testing.assert_close(outputs.double(), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(images.grad.double(), exact.grad, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(conv.weight.grad.double(), plain.weight.grad, rtol=1e-4, atol=1e-4)

@@ -12,6 +12,7 @@ from cnnlab.models.cpu_kernels.convolutions import convolve, is_taken
 from cnnlab.models.cpu_kernels.pointwise import Group, as_torch
 
 _FEW_POSITIONS = 9
+_FEW_CHANNELS = 16
 
 
 class Sequential(nn.Sequential):
@@ -75,6 +76,9 @@ class Conv2d(nn.Conv2d):
         if self._is_slow_on(input):
             outputs: Tensor = _SmallMaps.apply(input, self.weight, self.bias, self.padding)  # type: ignore[no-untyped-call]
             return outputs
+        if self._is_unsafe_on(input):
+            high, wide = self.stride
+            return F.conv2d(input[:, :, ::high, ::wide], self.weight, self.bias)
         return super().forward(input)
 
     @property
@@ -88,6 +92,15 @@ class Conv2d(nn.Conv2d):
         is_even = self.padding == "same" and any(size % 2 == 0 for size in self.kernel_size)
         is_simple = self.dilation == (1, 1) and self.groups == 1 and self.padding_mode == "zeros" and not is_even
         return is_simple and is_taken(input, self.weight, self.bias, self.stride, self._edges)  # type: ignore[arg-type]
+
+    def _is_unsafe_on(self, input: Tensor) -> bool:
+        """Whether torch writes beyond its memory for the gradient of these weights, which ends in a crash or worse.
+
+        oneDNN's kernel for AVX-512 does, on several threads, where a kernel of one pixel takes every other pixel of an
+        odd number of pictures and reads fewer channels than a register holds. The pixels can be taken before.
+        """
+        is_strided = self.kernel_size == (1, 1) != self.stride and self._edges == (0, 0)
+        return is_strided and self.groups == 1 and self.in_channels < _FEW_CHANNELS and input.device.type == "cpu"
 
     def _is_slow_on(self, input: Tensor) -> bool:
         if input.device.type != "cpu" or not (self.training and torch.is_grad_enabled() and self.weight.requires_grad):
