@@ -35,6 +35,8 @@ _PICKLED = {".pkl", ".pickle", ".pt", ".pth", ".joblib"}
 _IN_MEMORY = 128 << 20
 _BLOCK = 1 << 20
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError)
+# What zipfile says of a kind of archive that it does not know, and damage makes one of any.
+_UNKNOWN = (NotImplementedError, RuntimeError)
 
 
 class ZipMembers(Members):
@@ -67,7 +69,7 @@ class ZipMembers(Members):
         check_image_size(info.file_size)
         try:
             return self._archive.read(info)
-        except (*_DAMAGED, NotImplementedError, RuntimeError) as error:
+        except (*_DAMAGED, *_UNKNOWN) as error:
             raise DataError(f"it is damaged in the archive ({error})") from error
 
 
@@ -126,7 +128,7 @@ def open_members(path: Path, encoding: str | None = None) -> Members:
             return ZipMembers(path, encoding)
         if _is_tar(path):
             return TarMembers(path, encoding)
-    except _DAMAGED as error:
+    except (*_DAMAGED, *_UNKNOWN) as error:
         raise DataError(
             f"{path} is damaged or cut off ({getattr(error, 'strerror', None) or error}). Copy or download it again."
         ) from error

@@ -6,11 +6,14 @@ and for nothing else: not even numpy's own functions are called.
 
 import math
 import pickle
+import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+
+_PIECE = 1 << 20
 
 
 class RefusedPickleError(ValueError):
@@ -26,7 +29,7 @@ def load_pickle(stream: BinaryIO) -> Any:
     :raises ValueError: when it is damaged.
     """
     try:
-        return _arrays_for(_Reader(stream, encoding="bytes").load())
+        return _arrays_for(_Reader(_Pieces(stream), encoding="bytes").load())
     except RefusedPickleError:
         raise
     except Exception as error:
@@ -34,9 +37,39 @@ def load_pickle(stream: BinaryIO) -> Any:
         raise ValueError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from error
 
 
+class _Pieces:
+    """A stream of which no more memory is taken than it has bytes, whatever number a damaged file asks for."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.readline = stream.readline
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, fewer at the end."""
+        if size <= _PIECE:
+            return self._stream.read(size)
+        pieces: list[bytes] = []
+        while size > 0 and (piece := self._stream.read(min(size, _PIECE))):
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+
 # The reader written in Python and not the faster one in C: that one sets aside memory for whatever number a damaged
 # file puts in its place, and nobody can say what it does not check.
 class _Reader(pickle._Unpickler):
+    dispatch = dict(pickle._Unpickler.dispatch)
+
+    def load_bytearray8(self) -> None:
+        """As of Python, whose own sets aside what the file says before it reads."""
+        (size,) = struct.unpack("<Q", self.read(8))  # type: ignore[attr-defined]
+        content = self.read(size)  # type: ignore[attr-defined]
+        if len(content) < size:
+            raise EOFError("cut short")
+        self.append(bytearray(content))  # type: ignore[attr-defined]
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8  # type: ignore[assignment]
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _MAKERS:
             raise RefusedPickleError(f"asks for {module}.{name}")

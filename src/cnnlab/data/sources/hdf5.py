@@ -1,14 +1,16 @@
 """HDF5 files, read a piece at a time."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.errors import DataError
+from cnnlab.core.errors import CnnlabError, DataError
 from cnnlab.core.files import check_regular
 from cnnlab.core.lazy_imports import require
 from cnnlab.core.limits import check_memory, check_unpacked
+from cnnlab.core.sinks import in_short
 from cnnlab.data.reading import Content, SearchPath, Source, reader
 from cnnlab.data.sources.arrays import content_of_arrays
 
@@ -23,15 +25,32 @@ def hdf5(place: SearchPath, path: str, targets: list[str] | None = None) -> Sour
 
 def _read(path: Path, targets: Sequence[str] | None) -> Content:
     h5py = require("h5py", "reading HDF5 files")
-    try:
+    before, remedy = f"{path} cannot be read as HDF5: ", ". Copy or download it again."
+    with _damage_told(before, remedy):
         check_regular(path)
         # The file stays open for as long as the pictures are read from it.
         file = h5py.File(path, "r")
-        names: list[str] = []
+        names: list[Any] = []
         file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-        return content_of_arrays(str(path), names, lambda name: _Kept(file, file[name]), targets)
-    except (OSError, RuntimeError, KeyError) as error:
-        raise DataError(f"{path} cannot be read as HDF5: {error}. Copy or download it again.") from error
+    if not all(isinstance(name, str) for name in names):
+        raise DataError(f"{before}names in it are no text in UTF-8{remedy}")
+
+    def kept(name: str) -> _Kept:
+        with _damage_told(before, remedy):
+            return _Kept(file, file[name])
+
+    return content_of_arrays(str(path), names, kept, targets)
+
+
+@contextmanager
+def _damage_told(before: str, after: str) -> Iterator[None]:
+    """What h5py says of a damaged file, which is an error of any kind, in a sentence that goes around it."""
+    try:
+        yield
+    except CnnlabError:
+        raise
+    except Exception as error:
+        raise DataError(f"{before}{in_short(str(error) or type(error).__name__)}{after}") from error
 
 
 class _Kept:
@@ -54,7 +73,5 @@ class _Kept:
         if part == ():
             declared = math.prod(self.shape) * self.dtype.itemsize
             check_memory(declared, f"{self._dataset.name} in {self._file.filename}")
-        try:
+        with _damage_told(f"{self._file.filename}: {self._dataset.name} is damaged (", ")."):
             return self._dataset[part]
-        except (OSError, RuntimeError) as error:
-            raise DataError(f"{self._file.filename}: {self._dataset.name} is damaged ({error}).") from error
