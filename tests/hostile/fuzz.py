@@ -3,14 +3,17 @@
     python -m tests.hostile.fuzz spec --seconds 3600 --corpus build/fuzz/spec
 
 It needs ``pip install atheris``. What it found worth keeping lies in ``corpus/`` and is read again by the tests, which
-do without it.
+do without it. ``benchmarks/fuzzing.py`` takes all targets in turn.
 """
 
 import argparse
 import importlib
 import os
+import re
+import signal
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,23 +26,30 @@ _INSTRUMENTED = ["cnnlab", "yaml", "zipfile", "tarfile", "gzip", "csv", "pickle"
 Target = Callable[[bytes], None]
 TARGETS: dict[str, Target] = {}
 """What is fuzzed, by name: each takes the bytes of a file or text, and raises only for a fault."""
+GROUPS: dict[str, list[str]] = {}
+"""The names of targets that are of a kind: what parses words, what reads data, what reads records."""
+_MOST_SECONDS = 10.0
+"""Of the processor, for one input."""
 
 
-def target(name: str) -> Callable[[Target], Target]:
+def target(name: str, group: str) -> Callable[[Target], Target]:
     """Registers what takes the bytes of an input; a refusal is what it should end in."""
 
     def register(function: Target) -> Target:
         def refusing(content: bytes) -> None:
             from cnnlab.core.errors import CnnlabError
 
+            began = time.process_time()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
                     function(content)
                 except CnnlabError as error:
                     _check_sentence(str(error))
+            assert time.process_time() - began < _MOST_SECONDS, "it takes too long"
 
         TARGETS[name] = refusing
+        GROUPS.setdefault(group, []).append(name)
         return function
 
     return register
@@ -50,7 +60,7 @@ def _check_sentence(text: str) -> None:
     assert text.strip() and "\x1b" not in text and "\x00" not in text, ascii(text)[:300]
 
 
-@target("spec")
+@target("spec", "words")
 def spec(content: bytes) -> None:
     """The grammar, and what reads back what it writes."""
     from cnnlab.core.spec import format_calls, read
@@ -60,7 +70,7 @@ def spec(content: bytes) -> None:
     assert read(format_calls(calls)) == calls, text
 
 
-@target("recipe-words")
+@target("recipe-words", "words")
 def recipe_words(content: bytes) -> None:
     """``key=value`` words, a line each, over a recipe."""
     from cnnlab.training import Recipe, parse_pairs
@@ -70,7 +80,7 @@ def recipe_words(content: bytes) -> None:
     assert Recipe.read(recipe.to_dict()).to_dict() == recipe.to_dict()
 
 
-@target("yaml")
+@target("yaml", "words")
 def yaml_text(content: bytes) -> None:
     """A recipe file."""
     from cnnlab.training import Recipe
@@ -78,7 +88,7 @@ def yaml_text(content: bytes) -> None:
     Recipe.read(_file("recipe.yaml", content))
 
 
-@target("study")
+@target("study", "words")
 def study(content: bytes) -> None:
     """A study file, and its claims."""
     from cnnlab.studies.study_file import read_study
@@ -86,14 +96,14 @@ def study(content: bytes) -> None:
     read_study(_file("study.yaml", content))
 
 
-@target("claim")
+@target("claim", "words")
 def claim(content: bytes) -> None:
     from cnnlab.studies.claim_grammar import read_claim
 
     read_claim(content.decode(errors="surrogateescape"))
 
 
-@target("run-record")
+@target("run-record", "records")
 def run_record(content: bytes) -> None:
     """``run.json``, and whoever lists it."""
     from cnnlab.runs import Run
@@ -104,7 +114,7 @@ def run_record(content: bytes) -> None:
     assert str(Run(folder)) and Run(folder).info == info
 
 
-@target("history")
+@target("history", "records")
 def history(content: bytes) -> None:
     """The lines of a run, of epochs and of steps."""
     from cnnlab.runs import Run
@@ -116,28 +126,28 @@ def history(content: bytes) -> None:
     run.history.to_dict()
 
 
-@target("predictions")
+@target("predictions", "records")
 def predictions(content: bytes) -> None:
     from cnnlab.runs import Predictions
 
     Predictions.load(_file("predictions.safetensors", content))
 
 
-@target("model")
+@target("model", "records")
 def model(content: bytes) -> None:
     from cnnlab.models.classifier_files import load_classifier
 
     load_classifier(_file("model.safetensors", content))
 
 
-@target("picture")
+@target("picture", "readers")
 def picture(content: bytes) -> None:
     from cnnlab.data.formats.decode import Form, decode
 
     decode(content, Form(size=(8, 8), channels=3))
 
 
-@target("pickle")
+@target("pickle", "readers")
 def pickled(content: bytes) -> None:
     """What reads CIFAR's pickles says ValueError, and its reader a sentence."""
     import io
@@ -149,7 +159,7 @@ def pickled(content: bytes) -> None:
 
 
 def _reader(name: str, file: str) -> None:
-    @target(name)
+    @target(name, "readers")
     def read(content: bytes) -> None:
         _read(f"{name.partition('-')[0]}(path='{_file(file, content)}')")
 
@@ -181,13 +191,22 @@ def _file(name: str, content: bytes) -> Path:
     return path
 
 
+def _dictionary(name: str) -> Path:
+    """The words of the inputs that there are, and for what parses words those of the documents, as libFuzzer takes them."""
+    seeds = [path.read_bytes() for path in sorted((CORPUS / name).glob("*"))]
+    pages = sorted((CORPUS.parents[2] / "docs").glob("*.md")) if name in GROUPS["words"] else []
+    quoted = [part for page in pages for part in re.findall(rb"`[^`\n]+`", page.read_bytes())]
+    words = {word for text in (*seeds, *quoted) for word in re.findall(rb"[A-Za-z_][\w-]{2,30}|[^\w\s]", text)}
+    escaped = ["".join(map("\\x{:02x}".format, word)) for word in sorted(words)[:2000]]
+    return _file("words.dict", "".join(f'"{word}"\n' for word in escaped).encode())
+
+
 def main() -> None:
     """Fuzzes one target until the time is over or a fault is found, which is left as a file."""
     parser = argparse.ArgumentParser("python -m tests.hostile.fuzz", description="Coverage-guided fuzzing.")
     parser.add_argument("target", choices=sorted(TARGETS))
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=60, help="of the processor")
     parser.add_argument("--corpus", type=Path, required=True, help="a folder of inputs, which grows")
-    parser.add_argument("rest", nargs="*", help="further flags of libFuzzer, after --")
     given = parser.parse_args()
     atheris: Any = importlib.import_module("atheris")
     os.environ["CNNLAB_CACHE"] = str(_SCRATCH / "cache")
@@ -197,10 +216,18 @@ def main() -> None:
         import cnnlab.evaluation
         import cnnlab.studies.study_file
         import cnnlab.training  # noqa: F401
-    flags = [f"-max_total_time={given.seconds}", "-timeout=10", "-rss_limit_mb=4096", "-max_len=20000"]
+    # By the clock an input may take long where others use the processor; what it takes of it the targets look at.
+    flags = ["-timeout=300", "-rss_limit_mb=4096", "-max_len=20000", "-print_final_stats=1"]
+    flags += [f"-dict={_dictionary(given.target)}", f"-artifact_prefix={given.corpus.parent}/fault-{given.target}-"]
     folders = [str(given.corpus), *([str(CORPUS / given.target)] if (CORPUS / given.target).is_dir() else [])]
-    flags.append(f"-artifact_prefix={given.corpus.parent}/fault-{given.target}-")
-    atheris.Setup([sys.argv[0], *flags, *given.rest, *folders], TARGETS[given.target])
+    until = time.process_time() + given.seconds
+
+    def one_input(content: bytes) -> None:
+        TARGETS[given.target](content)
+        if time.process_time() > until:
+            os.kill(os.getpid(), signal.SIGUSR1)  # by which libFuzzer stops after an input
+
+    atheris.Setup([sys.argv[0], *flags, *folders], one_input)
     atheris.Fuzz()
 
 

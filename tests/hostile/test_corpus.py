@@ -14,9 +14,10 @@ def test_what_the_fuzzer_kept_is_read_or_refused_in_a_sentence(name: str) -> Non
 
 
 def test_a_target_raises_what_is_no_refusal() -> None:
-    @fuzz.target("planted")
+    @fuzz.target("planted", "words")
     def planted(content: bytes) -> None:
         raise ZeroDivisionError(content)
 
+    fuzz.GROUPS["words"].remove("planted")
     with pytest.raises(ZeroDivisionError):
         fuzz.TARGETS.pop("planted")(b"x")
