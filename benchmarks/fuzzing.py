@@ -1,4 +1,4 @@
-"""What coverage-guided fuzzing of the parsers, the readers and the records finds: processor time, inputs, coverage, faults.
+"""What coverage-guided fuzzing of parsers, readers and records finds: processor time, inputs, coverage, faults.
 
     python benchmarks/fuzzing.py --minutes 60 --folder build/fuzz
 

@@ -9,13 +9,14 @@ do without it. ``benchmarks/fuzzing.py`` takes all targets in turn.
 import argparse
 import importlib
 import os
+import pkgutil
 import re
 import signal
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,12 @@ from typing import Any
 CORPUS = Path(__file__).parent / "corpus"
 _SCRATCH = Path(tempfile.gettempdir()) / f"fuzz-{os.getpid()}"
 _INSTRUMENTED = ["cnnlab", "yaml", "zipfile", "tarfile", "gzip", "csv", "pickle", "numpy.lib._format_impl"]
+_ROOMS = ("core", "objectives", "data", "augment", "runs", "models", "training", "evaluation", "studies")
 Target = Callable[[bytes], None]
 TARGETS: dict[str, Target] = {}
 """What is fuzzed, by name: each takes the bytes of a file or text, and raises only for a fault."""
+PLAIN: dict[str, Target] = {}
+"""The same, which let refusals through."""
 GROUPS: dict[str, list[str]] = {}
 """The names of targets that are of a kind: what parses words, what reads data, what reads records."""
 _MOST_SECONDS = 10.0
@@ -48,7 +52,7 @@ def target(name: str, group: str) -> Callable[[Target], Target]:
                     _check_sentence(str(error))
             assert time.process_time() - began < _MOST_SECONDS, "it takes too long"
 
-        TARGETS[name] = refusing
+        TARGETS[name], PLAIN[name] = refusing, function
         GROUPS.setdefault(group, []).append(name)
         return function
 
@@ -119,8 +123,10 @@ def history(content: bytes) -> None:
     """The lines of a run, of epochs and of steps."""
     from cnnlab.runs import Run
 
-    for name in ("history.csv", "live.jsonl"):
-        _file(f"run/{name}", content)
+    _file("run/run.json", (CORPUS / "run-record" / "run.json").read_bytes())
+    is_live = content.lstrip()[:1] in (b"{", b"[")
+    _file("run/live.jsonl", content if is_live else b"")
+    _file("run/history.csv", b"epoch\n1\n" if is_live else content)
     run = Run(_SCRATCH / "run")
     list(run.live)
     run.history.to_dict()
@@ -158,16 +164,21 @@ def pickled(content: bytes) -> None:
         load_pickle(io.BytesIO(content))
 
 
-def _reader(name: str, file: str) -> None:
+def _reader(name: str, file: str, beside: Sequence[str] = ()) -> None:
+    """:param beside: pictures that the file names."""
+
     @target(name, "readers")
     def read(content: bytes) -> None:
+        for picture in beside:
+            if not (_SCRATCH / picture).exists():
+                _file(picture, (CORPUS / "picture" / "png").read_bytes())
         _read(f"{name.partition('-')[0]}(path='{_file(file, content)}')")
 
 
 _reader("npz", "data.npz")
 _reader("hdf5", "data.h5")
 _reader("idx", "train-images-idx3-ubyte")
-_reader("csv", "table.csv")
+_reader("csv", "table.csv", beside=("a.png", "b.png", "1.png", "2.png"))
 _reader("folder-zip", "photos.zip")
 _reader("folder-tar", "photos.tar")
 
@@ -192,7 +203,7 @@ def _file(name: str, content: bytes) -> Path:
 
 
 def _dictionary(name: str) -> Path:
-    """The words of the inputs that there are, and for what parses words those of the documents, as libFuzzer takes them."""
+    """The words of the inputs that there are, for what parses words of the documents too, as libFuzzer takes them."""
     seeds = [path.read_bytes() for path in sorted((CORPUS / name).glob("*"))]
     pages = sorted((CORPUS.parents[2] / "docs").glob("*.md")) if name in GROUPS["words"] else []
     quoted = [part for page in pages for part in re.findall(rb"`[^`\n]+`", page.read_bytes())]
@@ -212,10 +223,12 @@ def main() -> None:
     os.environ["CNNLAB_CACHE"] = str(_SCRATCH / "cache")
     given.corpus.mkdir(parents=True, exist_ok=True)
     with atheris.instrument_imports(include=_INSTRUMENTED):
-        import cnnlab.data
-        import cnnlab.evaluation
-        import cnnlab.studies.study_file
-        import cnnlab.training  # noqa: F401
+        # All of it now: what is first imported while an input runs would be seen by nobody.
+        import cnnlab
+
+        for room in _ROOMS:
+            for module in pkgutil.walk_packages([str(Path(cnnlab.__path__[0], room))], f"cnnlab.{room}."):
+                importlib.import_module(module.name)
     # By the clock an input may take long where others use the processor; what it takes of it the targets look at.
     flags = ["-timeout=300", "-rss_limit_mb=4096", "-max_len=20000", "-print_final_stats=1"]
     flags += [f"-dict={_dictionary(given.target)}", f"-artifact_prefix={given.corpus.parent}/fault-{given.target}-"]
