@@ -11,7 +11,7 @@ from cnnlab.core.errors import RunBusyError, StorageError, UsageError
 from cnnlab.core.messages import announcing, note, warn
 from cnnlab.core.sinks import in_short
 from cnnlab.data import Dataset
-from cnnlab.models import Classifier
+from cnnlab.models import Classifier, OwnNetwork, give_network
 from cnnlab.runs import Run, RunStore, RunWriter, environment, store_at
 from cnnlab.runs.lock import who
 from cnnlab.training.checkpoints import remove_checkpoint
@@ -77,14 +77,16 @@ def resume(
     *,
     runs: str | Path | None = None,
     data: Any = None,
-    model: Any = None,
+    network: OwnNetwork | None = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Goes on with an unfinished run where it stopped; a finished one is returned as it is.
 
-    :param data: the arrays, where the run was trained on some given in Python; ``model`` likewise.
+    :param data: the arrays, where the run was trained on some given in Python.
+    :param network: the network of one's own that it was started with, or what makes it, where this process does not
+        know it.
     :raises UsageError: when the data is no longer what the run was started on.
     """
     memory.ask_for_large_pages()
@@ -92,8 +94,9 @@ def resume(
     if found.status == "finished":
         note(f"{found.folder} is finished already. Train more epochs with: cnnlab extend {found.name} epochs=+3")
         return _tidied(found)
-    objects = {key: value for key, value in {"data": data, "model": model}.items() if value is not None}
-    _, _, given = extract_objects(None, objects)
+    if network is not None:
+        give_network(found.recipe["model"], network)
+    _, _, given = extract_objects(None, {} if data is None else {"data": data})
     store, place = RunStore(found.folder.parent), data_dir or found.data_folder
     setup = prepare(Recipe.read(found.recipe), store, given=given, data_dir=place, offline=offline, run=found)
     if setup.dataset.digest != (found.info.get("data") or {}).get("digest"):
@@ -110,6 +113,7 @@ def extend(
     epochs: int | str,
     *,
     runs: str | Path | None = None,
+    network: OwnNetwork | None = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
     callbacks: Sequence[Callback] = (),
@@ -122,6 +126,7 @@ def extend(
 
     :param epochs: ``"+3"`` for three more, or the total to reach.
     :param runs: where ``run`` is looked for; the new run lies beside it.
+    :param network: as for :func:`resume`.
     """
     parent = store_at(runs).find(run)
     if parent.is_running:
@@ -132,6 +137,8 @@ def extend(
     if parent.status != "finished":
         raise UsageError(f"{parent.folder} is not finished. Go on with it first: cnnlab resume {parent.name}")
     more = _more_epochs(parent, epochs)
+    if network is not None:
+        give_network(parent.recipe["model"], network)
     recipe = Recipe.read(parent.recipe)
     last = recipe.normal()[-1].model_dump(exclude={"epochs", "steps"})
     content = {k: v for k, v in recipe.to_dict().items() if k not in {"phases", "epochs", "steps", "name"}}

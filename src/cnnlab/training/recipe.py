@@ -12,6 +12,7 @@ from cnnlab.augment import Pipeline
 from cnnlab.core import yaml
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.given_objects import identity, plain_name
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import ParsedSpec
 from cnnlab.data.reading import Reading
@@ -208,7 +209,7 @@ class Recipe(Phase):
         """What :meth:`digest` is taken over; under ``seed`` the one fact that differs between repeats."""
         own = {key: value for key, value in self.digested().items() if key not in Phase.model_fields}
         if "model" in own:
-            own["model"] = self.model_without_weights
+            own["model"] = identity(self.model_without_weights)
         phases = [phase.digested() for phase in self.normal()]
         return {
             "semantics": SEMANTICS,
@@ -228,7 +229,9 @@ class Recipe(Phase):
     @property
     def title(self) -> str:
         """Its name, or else that of the data and of the model."""
-        return self.name or f"{self.data.name}-{self.model.name}"
+        model = self.model.parsed
+        own = plain_name(model.call) if isinstance(model, GivenInPython) else self.model.name
+        return self.name or f"{self.data.name}-{own}"
 
     def to_dict(self) -> dict[str, Any]:
         """What ``recipe.yaml`` holds: every value that is set, in the order of the design, plain types only."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnnlab import data
 from cnnlab.core import memory
@@ -15,7 +15,7 @@ from cnnlab.core.messages import first_few, warn
 from cnnlab.core.sinks import for_csv
 from cnnlab.data import ImageFile
 from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
-from cnnlab.models import Predictable
+from cnnlab.models import OwnNetwork, Predictable
 from cnnlab.runs import Run
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def predict(
     *,
     on_bad: Literal["refuse", "skip"] = "refuse",
     device: str | None = None,
-    network: nn.Module | None = None,
+    network: OwnNetwork | None = None,
     offline: bool = False,
 ) -> ImagePredictions:
     """What the classifier of a run says of pictures, brought to its size as its training data was.
@@ -127,7 +127,8 @@ def predict(
     :param images: files, folders, which are searched through for pictures, and archives of pictures.
     :param on_bad: whether a picture that cannot be read is refused, or skipped with a warning that names it.
     :param device: another device than the one that the run was trained on.
-    :param network: the module for the weights, for a run that was trained on a network of one's own.
+    :param network: the network of one's own that the run was trained on, or what makes it, where this process does
+        not know it.
     :param offline: never tries the network for weights.
     :raises DataError: naming what is missing or cannot be read.
     """
