@@ -53,7 +53,7 @@ def test_the_bar_tells_loss_speed_and_time_left(tiny: dict[str, Any], monkeypatc
         display.begin(epoch=0, steps=3, done=1)
         now += 20
         display.step(Counters(step=2, in_epoch=2, sums={"loss": 40.0, "accuracy": 20.0, "samples": 80.0}))
-        (task,) = display.bar.tasks
+        (task,) = display.bar.rich.tasks
     assert task.description == "epoch 1/2"
     assert (task.completed, task.total) == (2, 3)
     assert task.fields["facts"] == "loss 0.500 accuracy 0.250 · 2 images/s · 1:20 left"

@@ -12,9 +12,9 @@ from cnnlab.core import given_objects
 from cnnlab.core.errors import CnnlabError, CnnlabWarning, UsageError
 from cnnlab.core.seeds import scope
 from cnnlab.data import TensorImages, from_arrays
+from cnnlab.models import check_network
 from cnnlab.runs import Run
 from cnnlab.training import Interrupted, Recipe, extend, find_lr, resume, train
-from cnnlab.models import check_network
 from cnnlab.training.python_objects import extract_objects
 
 Trained = Callable[..., Run]
@@ -196,7 +196,10 @@ def test_a_run_of_a_module_goes_on_when_it_is_given_again(small_run: Trained, in
     given_objects._given.clear()
     with pytest.raises(UsageError, match="Give it again"):
         resume(cut)
-    with pytest.warns(CnnlabWarning, match="code of the network Net has changed"), pytest.raises(UsageError, match="other layers"):
+    with (
+        pytest.warns(CnnlabWarning, match="code of the network Net has changed"),
+        pytest.raises(UsageError, match="other layers"),
+    ):
         resume(cut, network=net(8))
     # Whatever weights it has when it is given again, those of the checkpoint count.
     done = resume(cut, network=net(9, seed=5))

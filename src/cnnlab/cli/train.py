@@ -33,5 +33,7 @@ def train(
 
     recipe, keys = read_words(words, device=device, name=name)
     with quietly(quiet):
-        run = training.train(recipe, runs=runs, again=again, data_dir=data_dir, offline=offline, **keys)
+        # Read before anything else is, since keys are not to be taken for arguments of the function.
+        whole = training.Recipe.read(recipe, **keys)
+        run = training.train(whole, runs=runs, again=again, data_dir=data_dir, offline=offline)
     write_summary(run, runs, as_json=as_json)

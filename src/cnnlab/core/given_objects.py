@@ -126,7 +126,7 @@ def _imported(call: Call) -> Any:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # whatever a module of somebody's does when it is read
-        raise NotFoundHereError(call, f"{module_name} cannot be imported ({type(error).__name__}: {error})") from error
+        raise NotFoundHereError(call, f"its module cannot be imported here: {error}") from error
     found = _reached(module, name)
     is_own = inspect.isfunction(found) and not _INSTALLED & set(Path(getattr(module, "__file__", None) or "").parts)
     if not (inspect.isclass(found) or is_own) or found.__module__ != module_name:

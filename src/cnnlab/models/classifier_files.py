@@ -21,7 +21,14 @@ from cnnlab.core.seeds import scope
 from cnnlab.core.sinks import visible
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.networks import build_network, is_built_in
-from cnnlab.models.own_networks import OwnNetwork, fresh_network, made_network, materialised, recalled_network, where_to_give
+from cnnlab.models.own_networks import (
+    OwnNetwork,
+    fresh_network,
+    made_network,
+    materialised,
+    recalled_network,
+    where_to_give,
+)
 from cnnlab.models.predictable import ResizeMode
 from cnnlab.models.shapes import format_shape
 from cnnlab.objectives import restore_objective
@@ -220,7 +227,9 @@ def _known(path: Path, facts: _Facts) -> nn.Module:
         given, _ = recalled_network(facts.model)
     except NotFoundHereError as error:
         name = error.name if error.name.isidentifier() else "Net"
-        line = f"run.classifier(network={name}), cnnlab.evaluate(run, network={name}), cnnlab.predict(…, network={name})"
+        line = (
+            f"run.classifier(network={name}), cnnlab.evaluate(run, network={name}), cnnlab.predict(…, network={name})"
+        )
         raise ModelFileError(f"{path} cannot be rebuilt: {where_to_give(error, line)}") from error
     with scope(0, "rebuild"):
         return fresh_network(given, tuple(facts.shape))

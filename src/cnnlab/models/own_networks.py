@@ -66,7 +66,7 @@ def _is_same(call: Call, given: OwnNetwork) -> bool:
             f"the code of the network {call.kwargs.get('name')} has changed since the run was trained. With the "
             "weights of the run it may compute something else than it did then."
         )
-    return call.kwargs.get("digest") == found["digest"]
+    return bool(call.kwargs.get("digest") == found["digest"])
 
 
 def made_network(given: OwnNetwork) -> nn.Module:
@@ -126,12 +126,11 @@ def where_to_give(error: NotFoundHereError, line: str) -> str:
 
     :param line: how it is given in Python, as ``run.classifier(network=Net)``.
     """
-    importing = f" ({error.reason})" if error.reason else ""
+    found = "set PYTHONPATH to the folder where it lies" if error.reason else "put it into a file of its own"
     return (
-        f"{error.name} is a network of one's own, and a record holds no code{importing}. Give it again in Python, the "
-        f"class or whatever makes it: {line}. From a command line it is found where Python finds its module: put "
-        f"{error.name} into a file of its own, such as nets.py, train with it from there, and set PYTHONPATH to the "
-        "folder of that file."
+        f"the network {error.name} was given in Python, and a record holds no code"
+        f"{error.reason and f'; {error.reason}'}. Give it again in Python, the class or whatever makes it: {line}. A "
+        f"command finds it where Python can import it: {found}."
     )
 
 

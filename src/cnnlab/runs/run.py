@@ -81,8 +81,8 @@ class Run(RunInfo):
     def classifier(self, network: Any = None, *, epoch: int | None = None) -> Any:
         """The trained classifier, as of the epoch selected.
 
-        :param network: the network of one's own that the run was trained on, or the class or function that makes it, where
-            this process was not given it and cannot import it.
+        :param network: the network of one's own that the run was trained on, or the class or function that makes it,
+            where this process was not given it and cannot import it.
         :param epoch: another epoch after which the weights were kept: the last, or one of ``snapshots``.
         :raises ModelFileError: when no weights are stored yet, or the file is damaged.
         :raises UsageError: for an epoch whose weights were not kept.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.core import memory
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.measurements import Measure, read_measure, usual_names
-from cnnlab.core.messages import warn
+from cnnlab.core.messages import showing, warn
 from cnnlab.runs import Run, store_at
 from cnnlab.studies.analysis import Analysis
 from cnnlab.studies.catalogue import find_study, study_folder
@@ -106,17 +106,24 @@ class Study:
         """
         _ = self.analysis
 
-    def run(self, *, workers: int | None = None, executor: Executor | None = None) -> StudyResult:
+    def run(
+        self, *, workers: int | None = None, executor: Executor | None = None, progress: bool = True
+    ) -> StudyResult:
         """Trains what is missing and returns the result, with reasons where something is still missing.
 
         :param workers: trials at once; by default as many as a few timed steps show to be best.
         :param executor: what carries trainings out, in place of worker processes on this machine.
+        :param progress: whether it is shown in a terminal or a notebook how far the study is.
         :raises StudyInterrupted: on Ctrl-C or SIGTERM, once every trial is saved.
         :raises RunBusyError: while another process runs the study.
         """
         if workers is not None and workers < 1:
             raise UsageError(f"workers={workers}: at least one is needed to train anything.")
         memory.ask_for_large_pages()
+        with showing(progress):
+            return self._carry_out(workers, executor)
+
+    def _carry_out(self, workers: int | None, executor: Executor | None) -> StudyResult:
         self.check()
         self.record.hold()
         self._take_up_looks()

@@ -33,7 +33,7 @@ from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.studies.catalogue import packaged_name
 from cnnlab.studies.designs import designs
 from cnnlab.studies.sequential_repeats import Until, stopping_rules
-from cnnlab.training import Recipe
+from cnnlab.training import Recipe, offered_keys
 
 
 def _design(value: Any) -> str:
@@ -260,7 +260,7 @@ def _overridden(content: dict[str, Any], keys: Mapping[str, Any]) -> dict[str, A
 def _refuse_stray(key: str) -> None:
     root = key.removeprefix("base.").partition(".")[0].partition("[")[0]
     if root not in Recipe.model_fields:
-        hint = suggestion(root, {*StudyFile.model_fields, *Recipe.model_fields})
+        hint = suggestion(root, {*StudyFile.model_fields, *offered_keys()})
         raise UsageError(f"neither a study nor its base has the key {key!r}. {hint}")
 
 

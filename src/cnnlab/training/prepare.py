@@ -19,6 +19,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.given_objects import NotFoundHereError
 from cnnlab.core.messages import announcing
 from cnnlab.core.seeds import scope
+from cnnlab.core.spec import read
 from cnnlab.data import Dataset
 from cnnlab.models import (
     Classifier,
@@ -252,7 +253,7 @@ def _check_known(recipe: Recipe, *, is_new: bool) -> None:
         line = f"cnnlab.train(recipe, model={name}), cnnlab.resume(run, network={name})"
         raise UsageError(where_to_give(error, line)) from error
     if is_new and not is_same:
-        path = recipe.model.parsed.call.kwargs["path"]
+        path = read(recipe.model)[0].kwargs["path"]
         raise UsageError(
             f"the recipe is for a network {path} that had another code or other first weights than the one that is "
             f"imported now. To train that, give it in Python: cnnlab.train(recipe, model={str(path).partition(':')[2]})"

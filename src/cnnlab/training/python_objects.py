@@ -1,4 +1,4 @@
-"""What is given in Python as an object, such as data as arrays or a network as a module: a recipe holds a spec of it."""
+"""What is given in Python as an object, such as arrays or a module: a recipe holds a spec that stands for it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ def extract_objects(recipe: Any, keys: Mapping[str, Any]) -> tuple[Any, dict[str
     """
     if isinstance(recipe, Mapping):
         recipe, keys = None, {**recipe, **keys}
-    plain = {key: str(value) if isinstance(value, Path) else value for key, value in keys.items()}
+    plain: dict[str, Any] = {key: str(value) if isinstance(value, Path) else value for key, value in keys.items()}
     data = None
     if not is_plain(plain.get("data")):
         data, plain["data"] = plain["data"], "arrays"

@@ -1,6 +1,7 @@
 """The recipe: everything that determines one training, checked when it is read and frozen afterwards."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -8,11 +9,12 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 from torch.optim import Optimizer
 
-from cnnlab.augment import Pipeline
+from cnnlab.augment import Pipeline, augmentations
 from cnnlab.core import yaml
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.given_objects import identity, plain_name
+from cnnlab.core.hooks import perturbations
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import ParsedSpec
 from cnnlab.data.reading import Reading
@@ -265,6 +267,28 @@ def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[s
     return content
 
 
+def check_keys(keys: Iterable[str]) -> None:
+    """Refuses keys that are none of a recipe, dotted ones by what they reach into.
+
+    :raises UsageError: naming what was likely meant.
+    """
+    _refuse_unknown(dict.fromkeys(re.split(r"[.\[]", key)[0] for key in keys), Recipe.model_fields, "a recipe")
+
+
+def offered_keys() -> list[str]:
+    """The keys of a recipe that a person may be pointed to: all but ``adversary`` where there is no adversary."""
+    is_there = any(entry.name not in augmentations for entry in perturbations)
+    return [key for key in Recipe.model_fields if key != "adversary" or is_there]
+
+
+_IN_PYTHON = {
+    "callbacks": "they are functions, so they are given in Python: cnnlab.train(recipe, callbacks=[f])",
+    "datasets": "data sets that are loaded already are given in Python: cnnlab.train(recipe, datasets={})",
+    "network": "a network of one's own is given in Python: cnnlab.train(recipe, model=Net)",
+    "progress": "it is about the invocation. On the command line --quiet shows none, in Python progress=False",
+}
+"""Arguments of Python's functions that a person may look for in a recipe or on a command line."""
+
 _WITHOUT_COUNTERPART = {
     "steps_per_execution": (
         "in Keras it is how many steps run in one call of a compiled function, and cnnlab's loop is Python itself, "
@@ -319,9 +343,11 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str)
         )
     if unknown[0] in _WITHOUT_COUNTERPART:
         raise UsageError(f"{what} has no key {unknown[0]!r}: {_WITHOUT_COUNTERPART[unknown[0]]}")
+    if unknown[0] in _IN_PYTHON:
+        raise UsageError(f"{what} has no key {unknown[0]!r}: {_IN_PYTHON[unknown[0]]}.")
     if place := _belongs(unknown[0]):
         raise UsageError(f"{what} has no key {unknown[0]!r}: {place}.")
-    raise UsageError(f"{what} has no key {unknown[0]!r}. {suggestion(unknown[0], valid)}")
+    raise UsageError(f"{what} has no key {unknown[0]!r}. {suggestion(unknown[0], set(valid) & set(offered_keys()))}")
 
 
 _SHARES = ("validation", "test", "subset")
