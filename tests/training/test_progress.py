@@ -1,3 +1,4 @@
+import importlib
 import logging
 import time
 from collections.abc import Callable
@@ -44,6 +45,8 @@ def test_quietly_there_is_none(small_run: Trained, caplog: pytest.LogCaptureFixt
 
 
 def test_the_bar_tells_loss_speed_and_time_left(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    # Imported before the clock is faked, which it would go by from then on.
+    importlib.import_module("rich.progress")
     now = 1000.0
     monkeypatch.setattr(progress, "shows_bars", lambda: True)
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)

@@ -17,11 +17,14 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, format_calls, read
 
+GIVEN = "given"
+"""The call that stands for any object but a network, which has a word of its own."""
 _given: dict[tuple[str, str], Any] = {}
 _PLACE = {"path", "code"}
 """What a spec says of where the object is found again, and not of what it is."""
 _MAIN = {"__main__", "__mp_main__"}
 _INSTALLED = {"site-packages", "dist-packages"}
+_TRUSTED = {"torch", "torchvision", "torchmetrics"}
 
 
 class NotFoundHereError(UsageError):
@@ -32,20 +35,26 @@ class NotFoundHereError(UsageError):
 
     def __init__(self, call: Call, reason: str) -> None:
         self.name, self.reason = given_name(call), reason
-        super().__init__(f"{self.name} was given in Python and is not known here{reason and f': {reason}'}.")
+        super().__init__(
+            f"{self.name} was given in Python, and a record holds no code{reason and f'; {reason}'}. Run the "
+            "cnnlab.train(…) again that it was given to: it goes on with an unfinished run and returns a finished one. "
+            f"Or put {self.name} where Python can import it."
+        )
 
 
-def remember(word: str, thing: Any, digest: str, code: str, *, source: Any = None) -> Call:
+def remember(word: str, thing: Any, digest: str, code: str, *, source: Any = None, **more: Any) -> Call:
     """The call that stands for an object from now on.
 
     :param word: the name of the call, which says what kind of thing it is.
     :param digest: of all that the object is; ``code`` of its source alone.
+    :param more: further arguments of the call, plain values.
     :param source: what is imported to have its like again, where that is not the object itself.
     """
     name = object_name(thing)
     _given[name, digest] = thing
     path = import_path(thing if source is None else source)
-    return Call(word, (), {"name": name, "digest": digest, "code": code} | ({} if path is None else {"path": path}))
+    found = {"code": code} | ({} if path is None else {"path": path})
+    return Call(word, (), {"name": name, "digest": digest, **more, **found})
 
 
 def stand_in(call: Call, thing: Any) -> None:
@@ -93,6 +102,18 @@ def import_path(thing: Any) -> str | None:
     return f"{module}:{name}" if _reached(sys.modules.get(module), name) is thing else None
 
 
+def given_calls(spec: str) -> list[Call]:
+    """The calls in a spec that stand for objects."""
+    return [call for whole in read(spec) for call in _calls(whole)] if "digest=" in spec else []
+
+
+def _calls(value: Any) -> list[Call]:
+    if isinstance(value, Call):
+        own = [value] if {"name", "digest"} <= set(value.kwargs) else []
+        return [*own, *(call for part in value.kwargs.values() for call in _calls(part))]
+    return [call for part in value for call in _calls(part)] if isinstance(value, list | tuple) else []
+
+
 def identity(spec: str) -> str:
     """A spec without what it says of where objects in it are found: what the digest of a recipe is over."""
     if "digest=" not in spec or not any(f"{word}=" in spec for word in _PLACE):
@@ -113,7 +134,7 @@ def _imported(call: Call) -> Any:
     """The class or function at the path of a call.
 
     A record may come from anybody. So only what Python finds by itself is imported, nothing of its own library, and of
-    packages that are installed no function, which would be called.
+    packages that are installed, but for torch's, no function, which would be called.
     """
     path = call.kwargs.get("path")
     if not isinstance(path, str):
@@ -128,8 +149,9 @@ def _imported(call: Call) -> Any:
     except Exception as error:  # whatever a module of somebody's does when it is read
         raise NotFoundHereError(call, f"its module cannot be imported here: {error}") from error
     found = _reached(module, name)
-    is_own = inspect.isfunction(found) and not _INSTALLED & set(Path(getattr(module, "__file__", None) or "").parts)
-    if not (inspect.isclass(found) or is_own) or found.__module__ != module_name:
+    is_own = not _INSTALLED & set(Path(getattr(module, "__file__", None) or "").parts)
+    may_be_called = is_own or module_name.partition(".")[0] in _TRUSTED
+    if not (inspect.isclass(found) or (inspect.isfunction(found) and may_be_called)) or found.__module__ != module_name:
         raise NotFoundHereError(call, f"{module_name} has no class or function {name} of its own")
     return found
 

@@ -180,9 +180,12 @@ def first_few(names: Sequence[str]) -> str:
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
-    """The items one by one, with a progress bar on a terminal."""
+    """The items one by one, with a progress bar on a terminal or in a notebook."""
     if not shows_bars():
         yield from items
+        return
+    if notebook.is_here():
+        yield from notebook.bar(items, desc=for_terminal(description), total=total)
         return
     from rich.markup import escape
     from rich.progress import track as rich_track

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 
@@ -9,6 +10,12 @@ def is_here() -> bool:
     """Whether the code runs in a notebook: IPython with a kernel behind it."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return getattr(shell, "kernel", None) is not None
+
+
+def bar(items: Any = None, **options: Any) -> Any:
+    """tqdm's bar, which goes when it is closed: that of notebooks where widgets are installed, else one of text."""
+    kind = "tqdm.std" if find_spec("ipywidgets") is None else "tqdm.notebook"
+    return importlib.import_module(kind).tqdm(items, leave=False, **options)
 
 
 class Place:

@@ -32,6 +32,7 @@ from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.studies.catalogue import packaged_name
 from cnnlab.studies.designs import designs
+from cnnlab.studies.python_objects import without_objects
 from cnnlab.studies.sequential_repeats import Until, stopping_rules
 from cnnlab.training import Recipe, offered_keys
 
@@ -180,7 +181,7 @@ def read_study(source: str | Path | Mapping[str, Any], keys: Mapping[str, Any] |
     for key in ("base", "vary"):
         if not isinstance(content.get(key) or {}, Mapping):
             raise UsageError(_refused(key, content[key]))
-    content = _overridden(content, keys or {})
+    content = without_objects(_overridden(content, keys or {}))
     for key in ("question", "base", "vary"):
         if content.get(key) in (None, "", {}):
             raise UsageError(f"a study needs {key}. {_EXAMPLES[key]}")

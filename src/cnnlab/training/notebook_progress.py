@@ -1,13 +1,11 @@
 """The progress of a training in a notebook: tqdm's bar, and learning curves that grow."""
 
-import importlib
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cnnlab.core import hooks
+from cnnlab.core import hooks, notebook
 from cnnlab.core.notebook import Place
 from cnnlab.runs import Run
 
@@ -27,7 +25,7 @@ class NotebookBar:
     def begin(self, title: str, steps: int, done: int, facts: str) -> None:
         """The first time the bar is made, and a place for the curves under it."""
         if self.bar is None:
-            self.bar = _tqdm()(total=steps, initial=done, desc=title, unit="step", leave=False, bar_format=_FORMAT)
+            self.bar = notebook.bar(total=steps, initial=done, desc=title, bar_format=_FORMAT)
             self.curves = Place()
         self.bar.reset(total=steps)
         self.bar.set_description_str(title, refresh=False)
@@ -64,10 +62,3 @@ class NotebookBar:
 
 
 _FORMAT = "{desc} {bar} {n_fmt}/{total_fmt}{postfix}"
-
-
-def _tqdm() -> Any:
-    """The bar of a notebook, where its widgets are installed, else one of text."""
-    if find_spec("ipywidgets") is None:
-        return importlib.import_module("tqdm.std").tqdm
-    return importlib.import_module("tqdm.notebook").tqdm

@@ -38,11 +38,14 @@ from cnnlab.training.class_balance import ClassBalance
 from cnnlab.training.initial_weights import InitialWeights, find_initial_weights, initial_weights_of
 from cnnlab.training.normalization import moments
 from cnnlab.training.phases import PhasePlan, plan_phases
-from cnnlab.training.python_objects import extract_objects, given_data
+from cnnlab.training.python_objects import check_given, extract_objects, given_data
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.recipe_specs import GivenInPython
 from cnnlab.training.selection import SelectionMetric
 from cnnlab.training.trainable_layers import PartialTraining
+
+_REHEARSED = 64
+"""Samples on which a loss and metrics of one's own are tried."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,8 @@ def prepare(
     """
     if isinstance(recipe.model.parsed, GivenInPython):
         _check_known(recipe, is_new=run is None and recipe.parent is None)
+    for text in (str(recipe.objective), *(str(phase.optimizer) for phase in recipe.normal())):
+        check_given(text)
     dataset = _dataset(recipe, given, data_dir, offline, {} if datasets is None else datasets)
     columns = {name: dataset.classes.get(name) for name in dataset.train.targets}
     objective = objectives.build_objective(recipe.objective.parsed, columns)
@@ -209,6 +214,17 @@ def _dataset(
 
 def _checked_balance(recipe: Recipe, objective: Objective, dataset: Dataset) -> ClassBalance:
     """The balance of classes; refuses what the objective cannot do, and targets that it cannot take."""
+    own = objective.own_loss
+    if own is not None and recipe.balance == "weights":
+        raise UsageError(
+            f"balance=weights weighs cnnlab's own loss, and the loss {own.name} is given. Weigh classes in that, or "
+            "take balance=sampler, which draws rare ones more often."
+        )
+    if any(phase.label_smoothing for phase in recipe.normal()) and own is not None and not objective.smooths:
+        raise UsageError(
+            f"label_smoothing gives shares of the classes, and the loss {own.name} takes classes by their indices. "
+            "Smooth in that, or leave label_smoothing out."
+        )
     if any(phase.label_smoothing for phase in recipe.normal()) and not objective.smooths:
         raise UsageError(
             f"label_smoothing needs classes, and objective={recipe.objective.name} has none. Leave it out; "
@@ -218,6 +234,7 @@ def _checked_balance(recipe: Recipe, objective: Objective, dataset: Dataset) -> 
     for images in dict(dataset.parts()).values():
         if images.targets:
             objective.check(images.targets)
+    objective.rehearse_own({name: column[:_REHEARSED] for name, column in dataset.train.targets.items()})
     return balance
 
 

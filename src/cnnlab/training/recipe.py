@@ -103,7 +103,8 @@ class Phase(_Strict):
 
         So a key that is added later, and stands at its default, changes no digest that is on record.
         """
-        return self.model_dump(mode="json", exclude_defaults=True, exclude=_UNDIGESTED)
+        content = self.model_dump(mode="json", exclude_defaults=True, exclude=_UNDIGESTED)
+        return content | {key: identity(content[key]) for key in ("optimizer",) if key in content}
 
     @model_validator(mode="after")
     def _one_length(self) -> "Phase":
@@ -212,6 +213,8 @@ class Recipe(Phase):
         own = {key: value for key, value in self.digested().items() if key not in Phase.model_fields}
         if "model" in own:
             own["model"] = identity(self.model_without_weights)
+        if "objective" in own:
+            own["objective"] = identity(own["objective"])
         phases = [phase.digested() for phase in self.normal()]
         return {
             "semantics": SEMANTICS,
@@ -284,6 +287,8 @@ def offered_keys() -> list[str]:
 _IN_PYTHON = {
     "callbacks": "they are functions, so they are given in Python: cnnlab.train(recipe, callbacks=[f])",
     "datasets": "data sets that are loaded already are given in Python: cnnlab.train(recipe, datasets={})",
+    "metrics": "they are functions or objects of torchmetrics, so they are given in Python: cnnlab.train(recipe, "
+    "metrics=[f])",
     "network": "a network of one's own is given in Python: cnnlab.train(recipe, model=Net)",
     "progress": "it is about the invocation. On the command line --quiet shows none, in Python progress=False",
 }
@@ -314,7 +319,8 @@ _INSIDE = {
 """What belongs inside a spec, by the word under which a person may look for it: where, in a file, and on a line."""
 
 _ELSEWHERE = {
-    "loss": "the loss belongs to what the network predicts. Write objective=classes, objective=scalar or the like",
+    "loss": "the loss belongs to what the network predicts. Write objective=classes, objective=scalar or the like; a "
+    "loss of your own is given in Python: cnnlab.train(recipe, loss=f)",
     "criterion": "the loss belongs to what the network predicts. Write objective=classes, objective=scalar or the like",
     "augmentation": "write augment, as in augment=flip",
     "scheduler": "write schedule, as in schedule=cosine",

@@ -188,8 +188,9 @@ def _label_ends(axes: "Axes", bands: Mapping[str, tuple[Band, str, str]], ends: 
     for (_, label, colour), place in zip(bands.values(), places, strict=True):
         common: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
         # The name itself in ink: some of the colours are too bright to read.
-        axes.annotate("●", (last, place), (4, 0), color=colour, **common)
-        axes.annotate(label, (last, place), (16, 0), color=INK, **common)
+        # Not weighed when panels are laid out: the axis leaves room for them, and panels side by side would shrink.
+        axes.annotate("●", (last, place), (4, 0), color=colour, **common).set_in_layout(False)
+        axes.annotate(label, (last, place), (16, 0), color=INK, **common).set_in_layout(False)
 
 
 def _finish(axes: "Axes", metric: CurveMetric, ends: tuple[float, float], last: int, room: float = _ROOM) -> None:
