@@ -53,7 +53,7 @@ def _label(value: Any) -> str:
 
 
 def parcels(*contents: Any) -> list[Parcel] | None:
-    """The objects that specs anywhere in some mappings stand for, made ready for other processes; None where one cannot be brought there.
+    """The objects that specs in some mappings stand for, made ready for other processes; None where one cannot be.
 
     That is so of what is defined in a notebook or made by a lambda: a process of its own has no such code.
     """

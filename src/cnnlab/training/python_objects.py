@@ -97,7 +97,7 @@ def _is_object(value: Any) -> bool:
 def _custom(objective: str, loss: Any, metrics: Any) -> str:
     """An objective with a loss and metrics of one's own, in place of those that it may have already."""
     call = read_one(objective, "An objective")
-    own = dict(call.kwargs) if call.name == CUSTOM else {"objective": call}
+    own: dict[str, Any] = dict(call.kwargs) if call.name == CUSTOM else {"objective": call}
     if loss is not None:
         if read_one(own["objective"], "An objective").name == GIVEN:
             raise UsageError("an objective of your own brings its loss along; leave loss out.")

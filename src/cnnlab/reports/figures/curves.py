@@ -109,7 +109,8 @@ def draw_curves(
         axes.set_xlabel("epoch", color=INK)
     if title:
         figure.suptitle(title, color=INK)
-    figure.legend(*_key(), loc="outside lower center", ncols=3, frameon=False, labelcolor=INK)
+    is_over = any(curve.selected is not None for curve in curves)
+    figure.legend(*_key(is_over), loc="outside lower center", ncols=3, frameon=False, labelcolor=INK)
     return figure
 
 
@@ -122,14 +123,18 @@ def _named_end(curve: LearningCurves, metric: CurveMetric, colour: str) -> tuple
 def _mark_selected(axes: "Axes", curve: LearningCurves, metric: CurveMetric, colour: str) -> None:
     band, _, _ = _named_end(curve, metric, colour)
     chosen = band.epochs == curve.selected
+    if not chosen.any():
+        # None are, of a training under way. A line without points would have the panels shrink to nothing.
+        return
     axes.plot(band.epochs[chosen], band.mean[chosen], color=colour, clip_on=False, **{**DOT, "linestyle": ""})
 
 
-def _key() -> "tuple[list[Artist], list[str]]":
+def _key(is_over: bool) -> "tuple[list[Artist], list[str]]":
     from matplotlib.lines import Line2D
 
     lines: list[Artist] = [Line2D([], [], color=SOFT, **style) for style in _LINES.values()]
-    return [*lines, Line2D([], [], color=SOFT, linestyle="", **DOT)], [*_LINES, "weights kept"]
+    kept: list[Artist] = [Line2D([], [], color=SOFT, linestyle="", **DOT)] if is_over else []
+    return [*lines, *kept], [*_LINES, *(["weights kept"] if is_over else [])]
 
 
 def _split_shown(curves: Sequence[LearningCurves], metric: CurveMetric) -> str:
@@ -188,9 +193,8 @@ def _label_ends(axes: "Axes", bands: Mapping[str, tuple[Band, str, str]], ends: 
     for (_, label, colour), place in zip(bands.values(), places, strict=True):
         common: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
         # The name itself in ink: some of the colours are too bright to read.
-        # Not weighed when panels are laid out: the axis leaves room for them, and panels side by side would shrink.
-        axes.annotate("●", (last, place), (4, 0), color=colour, **common).set_in_layout(False)
-        axes.annotate(label, (last, place), (16, 0), color=INK, **common).set_in_layout(False)
+        axes.annotate("●", (last, place), (4, 0), color=colour, **common)
+        axes.annotate(label, (last, place), (16, 0), color=INK, **common)
 
 
 def _finish(axes: "Axes", metric: CurveMetric, ends: tuple[float, float], last: int, room: float = _ROOM) -> None:

@@ -97,5 +97,5 @@ def test_axes_may_vary_optimisers_losses_and_metrics(tmp_path: Path) -> None:
 
 
 def test_what_is_no_network_is_refused_when_the_study_is_read(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="takes a spec, an nn.Module"):
+    with pytest.raises(UsageError, match=r"takes a spec, an nn\.Module"):
         study(tmp_path, vary={"model": [5, Small]})
