@@ -121,15 +121,40 @@ BARS = ("Decoding", "timing steps")
 def test_what_is_said_while_a_bar_is_shown_stands_above_it_in_a_line_of_its_own() -> None:
     with terminal() as shown:
         for _ in messages.track([1, 2], BARS[0], total=2):
-            with messages.announcing("reading pictures", after=0.05):
-                time.sleep(0.3)
             messages.note("half of it")
+            time.sleep(0.2)
     screens = list(shown.screens)
-    texts = {line for screen in screens for line in screen if "reading" in line or "half" in line}
+    texts = {line for screen in screens for line in screen if "half" in line}
     assert all(not line.startswith(BARS) and "━" not in line for line in texts)
-    assert [line for line in screens[-1] if line] == ["reading pictures …", "half of it"] * 2
+    assert [line for line in screens[-1] if line] == ["half of it"] * 2
     # It is seen while the bar is, and above it.
     assert any("half of it" in screen and screen[-1].startswith(BARS[0]) for screen in screens)
+
+
+def test_on_a_terminal_it_is_seen_for_how_long_a_block_has_been_at_what() -> None:
+    with terminal() as shown:
+        with messages.announcing("reading pictures", after=0.01):
+            _wait_until(lambda: "0:00:01" in shown.getvalue())
+        messages.note("read")
+    screens = list(shown.screens)
+    assert any("reading pictures … 0:00:00" in line for screen in screens for line in screen)
+    assert any("reading pictures … 0:00:01" in line for screen in screens for line in screen)
+    assert [line for line in screens[-1] if line] == ["read"]
+
+
+def test_python_shows_what_the_command_line_shows_where_somebody_looks_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with messages.showing():
+        messages.note("nobody looks on")
+    assert capsys.readouterr().err == ""
+    with terminal() as shown:
+        logging.getLogger("cnnlab").setLevel(logging.NOTSET)
+        logging.getLogger("cnnlab").handlers.clear()
+        with messages.showing(False):
+            messages.note("unwanted")
+        with messages.showing(), messages.showing():
+            messages.note("said once")
+        messages.note("afterwards")
+    assert [line for line in list(shown.screens)[-1] if line] == ["said once"]
 
 
 def test_bars_inside_one_another_stand_in_lines_of_their_own() -> None:

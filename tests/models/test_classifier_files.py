@@ -203,7 +203,7 @@ def test_weights_of_others_are_refused(tmp_path, metadata):
         ({"model": "conv(4)|bn|relu|pool|pool|pool|pool"}, "pool3"),
         ({"model": "dense(99999999999)"}, "weights"),
         ({"model": "unheard-of"}, "unheard-of"),
-        ({"model": ""}, "network="),
+        ({"model": ""}, "got nothing"),
         ({"model": "module(x)"}, "network="),
         ({"permute": "a"}, "no sense"),
     ],

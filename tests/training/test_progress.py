@@ -1,3 +1,4 @@
+import importlib
 import logging
 import time
 from collections.abc import Callable
@@ -44,6 +45,8 @@ def test_quietly_there_is_none(small_run: Trained, caplog: pytest.LogCaptureFixt
 
 
 def test_the_bar_tells_loss_speed_and_time_left(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    # Imported before the clock is faked, which it would go by from then on.
+    importlib.import_module("rich.progress")
     now = 1000.0
     monkeypatch.setattr(progress, "shows_bars", lambda: True)
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
@@ -53,7 +56,7 @@ def test_the_bar_tells_loss_speed_and_time_left(tiny: dict[str, Any], monkeypatc
         display.begin(epoch=0, steps=3, done=1)
         now += 20
         display.step(Counters(step=2, in_epoch=2, sums={"loss": 40.0, "accuracy": 20.0, "samples": 80.0}))
-        (task,) = display.bar.tasks
+        (task,) = display.bar.rich.tasks
     assert task.description == "epoch 1/2"
     assert (task.completed, task.total) == (2, 3)
     assert task.fields["facts"] == "loss 0.500 accuracy 0.250 · 2 images/s · 1:20 left"

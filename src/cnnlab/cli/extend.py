@@ -42,6 +42,7 @@ def extend(
 
     epochs = read_epochs(words)
     keys = read_pairs([word for word in words if not word.startswith(_EPOCHS)], device=device, name=name)
+    training.check_keys(keys)
     with quietly(quiet):
         longer = training.extend(run, epochs, runs=runs, data_dir=data_dir, offline=offline, **keys)
         write_summary(longer, runs, as_json=as_json)

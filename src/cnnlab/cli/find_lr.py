@@ -62,10 +62,9 @@ def find_lr(
         raise UsageError(f"--out {out} cannot be drawn: name a file that ends in {', '.join(_FORMATS)}.")
     recipe, keys = read_words(words, device=device)
     with quietly(quiet):
-        test = training.find_lr(
-            recipe, lowest=lowest, highest=highest, steps=steps, data_dir=data_dir, offline=offline, **keys
-        )
-        out = out or _usual_place(training.Recipe.read(recipe, **keys))
+        whole = training.Recipe.read(recipe, **keys)
+        test = training.find_lr(whole, lowest=lowest, highest=highest, steps=steps, data_dir=data_dir, offline=offline)
+        out = out or _usual_place(whole)
         is_there = out.exists()
         draw_lr_range_test(test, out)
     if as_json:

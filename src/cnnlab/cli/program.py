@@ -1,6 +1,5 @@
 """What every command has in common: how errors, warnings, notes and interruptions reach a person, and exit codes."""
 
-import logging
 import os
 import sys
 import time
@@ -16,7 +15,8 @@ from typer.core import TyperGroup
 from cnnlab.cli.loading import announced_loading
 from cnnlab.cli.usage import explain
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
-from cnnlab.core.sinks import for_message, for_terminal
+from cnnlab.core.messages import printing_notes
+from cnnlab.core.sinks import for_message
 
 _BEGAN = time.monotonic()
 FAILURE = 1
@@ -43,7 +43,7 @@ class Program(TyperGroup):
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Runs a command line to its exit code, and leaves with it where that is wanted."""
-        with _notes(), _warnings(), announced_loading():
+        with printing_notes(), _warnings(), announced_loading():
             code = _guarded(lambda: self._run(*args, **extra))
         if standalone_mode:
             sys.exit(code)
@@ -111,26 +111,6 @@ def _silence(stream: TextIO) -> None:
     """Nobody reads on; what is still in the buffer would raise once more when Python leaves."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-class _Notes(logging.Handler):
-    """Writes to whatever is standard error just then: a progress bar puts itself in its place."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(for_terminal(record.getMessage()), file=sys.stderr)
-
-
-@contextmanager
-def _notes() -> Iterator[None]:
-    log, handler = logging.getLogger("cnnlab"), _Notes()
-    before = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(before)
 
 
 @contextmanager

@@ -63,4 +63,6 @@ def _trained(
     from cnnlab.cli.words import read_words
 
     recipe, keys = read_words(words, device=device, name=name)
-    return training.train(recipe, runs=runs, again=again, data_dir=data_dir, offline=offline, **keys)
+    # Read before anything else is, since keys are not to be taken for arguments of the function.
+    whole = training.Recipe.read(recipe, **keys)
+    return training.train(whole, runs=runs, again=again, data_dir=data_dir, offline=offline)

@@ -5,6 +5,7 @@ The higher package registers on import. ``homes`` names the module to import bef
 
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from cnnlab.core.registry import Registry
@@ -23,6 +24,27 @@ evaluation (``perturb=``): functions of the arguments of a spec that make a
 :class:`~cnnlab.models.perturbing.Perturbation`, ``(classifier, pixels, encoded, objective, draws) -> pixels``.
 
 Every operation of ``augment`` is one, under a name that no other has."""
+
+_drawers: dict[str, Callable[..., Path]] = {}
+_drawer_homes = {"curves": "cnnlab.reports"}
+
+
+def drawer(kind: str) -> Callable[[Callable[..., Path]], Callable[..., Path]]:
+    """A decorator: the function draws a figure of this kind to the file that it takes last."""
+
+    def decorate(function: Callable[..., Path]) -> Callable[..., Path]:
+        _drawers[kind] = function
+        return function
+
+    return decorate
+
+
+def draw(kind: str, *contents: Any) -> Path:
+    """Draws with the function registered for a kind of figure."""
+    if kind not in _drawers:
+        importlib.import_module(_drawer_homes[kind])
+    return _drawers[kind](*contents)
+
 
 _openers: dict[str, Callable[..., Any]] = {}
 _homes = {

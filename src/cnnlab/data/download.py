@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from cnnlab.core import notebook
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError, StorageError, UsageError
 from cnnlab.core.files import cache_folder, file_stamp, make_folder, storage_errors, user_path
@@ -288,7 +289,7 @@ class _DownloadBar:
 @contextmanager
 def _bar(name: str) -> Iterator[_DownloadBar | None]:
     """A bar for this file on a terminal, None elsewhere."""
-    if not shows_bars():
+    if not shows_bars() or notebook.is_here():
         yield None
         return
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn

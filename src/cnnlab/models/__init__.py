@@ -19,6 +19,15 @@ from cnnlab.models.inference import autocast, evaluating, outputs_of, to_float
 from cnnlab.models.initialisers import initialisers
 from cnnlab.models.layer_strings import layers
 from cnnlab.models.networks import ModelSpec, architectures, build_network, canonical_model, parse_model
+from cnnlab.models.own_networks import (
+    OwnNetwork,
+    check_network,
+    fresh_network,
+    give_network,
+    recalled_network,
+    remember_network,
+    where_to_give,
+)
 from cnnlab.models.penalties import penalty
 from cnnlab.models.perturbing import Perturbation, perturbed
 from cnnlab.models.predictable import Predictable, require_gradient
@@ -31,6 +40,7 @@ __all__ = [
     "LayerRow",
     "ModelSpec",
     "NetworkSummary",
+    "OwnNetwork",
     "Perturbation",
     "Predictable",
     "StartingWeights",
@@ -39,9 +49,12 @@ __all__ = [
     "autocast",
     "build_network",
     "canonical_model",
+    "check_network",
     "evaluating",
     "features_of",
     "find_layer",
+    "fresh_network",
+    "give_network",
     "initialisers",
     "kernels_build_record",
     "layers",
@@ -55,6 +68,8 @@ __all__ = [
     "penalty",
     "perturbed",
     "pretrained",
+    "recalled_network",
+    "remember_network",
     "require_gradient",
     "save_classifier",
     "starting_weights",
@@ -62,5 +77,6 @@ __all__ = [
     "summary",
     "summary_without_weights",
     "to_float",
+    "where_to_give",
     "why_no_native_kernels",
 ]

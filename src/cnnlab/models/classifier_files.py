@@ -15,10 +15,20 @@ from torch import Tensor, nn
 from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.core.files import open_regular, write_bytes
+from cnnlab.core.given_objects import NotFoundHereError
 from cnnlab.core.hooks import opener
+from cnnlab.core.seeds import scope
 from cnnlab.core.sinks import visible
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.networks import build_network, is_built_in
+from cnnlab.models.own_networks import (
+    OwnNetwork,
+    fresh_network,
+    made_network,
+    materialised,
+    recalled_network,
+    where_to_give,
+)
 from cnnlab.models.predictable import ResizeMode
 from cnnlab.models.shapes import format_shape
 from cnnlab.objectives import restore_objective
@@ -86,14 +96,16 @@ def save_classifier(path: Path | str, classifier: Classifier, extra: Mapping[str
 
 
 @opener("classifier")
-def _open_classifier(name: str, *, network: nn.Module | None = None, **unused: Any) -> Classifier:
+def _open_classifier(name: str, *, network: OwnNetwork | None = None, **unused: Any) -> Classifier:
     return load_classifier(name, network)
 
 
-def load_classifier(path: Path | str, network: nn.Module | None = None) -> Classifier:
+def load_classifier(path: Path | str, network: OwnNetwork | None = None) -> Classifier:
     """The classifier of a file, in evaluation mode, on the CPU, channels last; from the file alone.
 
-    :param network: needed where the file holds the weights of a network of one's own; it is filled with them.
+    A network of one's own that the file holds the weights of is the one given to this process, or is imported.
+
+    :param network: that network, or what makes it, where it is neither; a module is filled with the weights.
     :raises ModelFileError: for anything that is not a whole classifier of ours; a pickle is never opened.
     :raises MisfitError: when the network is not that of the weights.
     """
@@ -107,12 +119,12 @@ def load_classifier(path: Path | str, network: nn.Module | None = None) -> Class
         raise ModelFileError(f"{path} is damaged or cut short ({error}). Take a whole copy of it.") from error
     try:
         what = f"the network {facts.model}" if network is None else "the network given"
-        network = network or _rebuilt(path, facts)
-        _fill(path, network, tensors, what)
+        rebuilt = _rebuilt(path, facts) if network is None else _given(network, facts)
+        _fill(path, rebuilt, tensors, what)
         arguments = facts.model_dump(exclude={"format", "outputs", "extra"})
         # They may be anybody's words.
         arguments["classes"] = {name: list(map(visible, words)) for name, words in facts.classes.items()}
-        classifier = Classifier(network, **arguments)
+        classifier = Classifier(rebuilt, **arguments)
         _check_outputs(path, facts, classifier)
     except UsageError as error:
         raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
@@ -207,10 +219,7 @@ def _facts(path: Path, metadata: Mapping[str, str] | None) -> _Facts:
 
 def _rebuilt(path: Path, facts: _Facts) -> nn.Module:
     if not is_built_in(facts.model):
-        raise ModelFileError(
-            f"{path} holds the weights of a network of your own, {facts.model}, which cnnlab cannot rebuild. Make the "
-            f"network and pass it as network=, as in load_classifier(path, network=MyNet())."
-        )
+        return _known(path, facts)
     if facts.outputs is None or facts.outputs < 1:
         raise ModelFileError(f"{path} is damaged: it does not say how many outputs its network has.")
     # On no device nothing is allocated or drawn; the weights of the file take their places.
@@ -220,6 +229,25 @@ def _rebuilt(path: Path, facts: _Facts) -> nn.Module:
     except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         # Sizes that no tensor can have, for instance.
         raise ModelFileError(f"{path} is damaged: its network cannot be built ({str(error)[:_MOST_SAID]}).") from error
+
+
+def _given(network: OwnNetwork, facts: _Facts) -> nn.Module:
+    with scope(0, "rebuild"):
+        return materialised(made_network(network), tuple(facts.shape))
+
+
+def _known(path: Path, facts: _Facts) -> nn.Module:
+    """The network of one's own that the file is of, as this process was given it or can import it."""
+    try:
+        given, _ = recalled_network(facts.model)
+    except NotFoundHereError as error:
+        name = error.name if error.name.isidentifier() else "Net"
+        line = (
+            f"run.classifier(network={name}), cnnlab.evaluate(run, network={name}), cnnlab.predict(…, network={name})"
+        )
+        raise ModelFileError(f"{path} cannot be rebuilt: {where_to_give(error, line)}") from error
+    with scope(0, "rebuild"):
+        return fresh_network(given, tuple(facts.shape))
 
 
 def _fill(path: Path, network: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:

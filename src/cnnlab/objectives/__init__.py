@@ -14,10 +14,12 @@ from cnnlab.objectives.circular import Circular
 from cnnlab.objectives.classes import Classes
 from cnnlab.objectives.columns import Columns, Targets
 from cnnlab.objectives.multi_head import MultiHead
+from cnnlab.objectives.own import CUSTOM
 from cnnlab.objectives.quantity import Quantity
 from cnnlab.objectives.scalar import Scalar
 
 __all__ = [
+    "CUSTOM",
     "Binary",
     "Bins",
     "Circular",

@@ -1,5 +1,6 @@
 """The objective: everything about a training that depends on what is predicted, behind one interface."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,12 +10,16 @@ import torch
 from torch import Tensor
 
 from cnnlab.core.errors import DataError, UsageError
+from cnnlab.core.given_objects import GIVEN
 from cnnlab.core.measurements import Direction
+from cnnlab.core.messages import warn
 from cnnlab.core.metric_names import better
 from cnnlab.core.registry import BoundCall, Registry
+from cnnlab.core.seeds import generator
 from cnnlab.core.spec import Call, read_one
 from cnnlab.objectives.clock import Clock
 from cnnlab.objectives.columns import Columns, Targets, column_list
+from cnnlab.objectives.own import CUSTOM, OwnLoss, OwnMetric, Rows, own_objective, plain_rows
 from cnnlab.objectives.quantity import NumberHead
 
 objectives: Registry["Objective"] = Registry("objective", given=("columns",))
@@ -31,9 +36,17 @@ def build_objective(spec: object, columns: Columns) -> "Objective":
     """
     bound = parse_objective(spec)
     objective = bound.build(columns=columns)
-    objective.spec = str(BoundCall(bound.entry, {**bound.arguments, **objective.settled}))
+    objective.spec = str(_settled(bound, objective))
     objective.clock = Clock.of(columns, objective.predicts)
     return objective
+
+
+def _settled(bound: "BoundCall[Objective]", objective: "Objective") -> Call:
+    """The call with what the data has settled; where a loss or metrics of one's own stand around it, within these."""
+    if bound.name != CUSTOM:
+        return BoundCall(bound.entry, {**bound.arguments, **objective.settled}).call
+    inner = _settled(parse_objective(bound.arguments["objective"]), objective)
+    return Call(CUSTOM, (), {**bound.call.kwargs, "objective": inner})
 
 
 def restore_objective(spec: object, classes: Mapping[str, tuple[str, ...]]) -> "Objective":
@@ -50,7 +63,16 @@ def parse_objective(spec: object) -> "BoundCall[Objective]":
 
     :raises SpecError: for a name or an argument that there is not.
     """
-    return spec if isinstance(spec, BoundCall) else _complete(objectives.bind(spec))
+    if isinstance(spec, BoundCall):
+        return spec
+    call = read_one(spec, "An objective")
+    if call.name not in _given_in_python:
+        return _complete(objectives.bind(call))
+    bound = _given_in_python.bind(call)
+    if bound.name != CUSTOM:
+        return bound
+    inner = parse_objective(bound.arguments["objective"]).call
+    return replace(bound, arguments={**bound.arguments, "objective": inner})
 
 
 def canonical_objective(spec: object) -> str:
@@ -76,6 +98,10 @@ def _columns_named(call: Call) -> list[str]:
         elif name == "column":
             names += [value] if isinstance(value, str) else [word for word in value or () if isinstance(word, str)]
     return names
+
+
+_given_in_python: Registry["Objective"] = Registry("objective", given=("columns",))
+"""What stands for something that was given in Python; nobody writes it, so it is not among those to choose from."""
 
 
 class Objective(ABC):
@@ -106,6 +132,46 @@ class Objective(ABC):
     clock: Clock | None = None
     """How far the time of day is off, where hour and minute are both predicted."""
 
+    own_loss: OwnLoss | None = None
+    """The loss that is trained by and told, where it is one of a person's own."""
+    own_metrics: tuple[OwnMetric, ...] = ()
+
+    def add_own(self, loss: Call | None, metrics: Sequence[Call]) -> None:
+        """Takes a loss and metrics of one's own, by the calls that stand for them.
+
+        :raises UsageError: for a metric by a name that is taken.
+        """
+        for call in metrics:
+            metric = OwnMetric(call)
+            if metric.name in (*self.measured, "n"):
+                raise UsageError(
+                    f"there is a metric {metric.name} already. Give yours another name, as in "
+                    f"metrics={{'my_{metric.name}': f}}."
+                )
+            self.own_metrics = (*self.own_metrics, metric)
+        if loss is not None:
+            self.own_loss = OwnLoss(loss, None)
+
+    def rehearse_own(self, targets: Targets) -> None:
+        """Tries a loss and metrics of one's own on random outputs for some targets, and refuses what fails.
+
+        :raises UsageError: saying why.
+        """
+        outputs = torch.randn(len(next(iter(targets.values()))), self.outputs, generator=generator(0, "rehearsal"))
+        if self.own_loss is not None:
+            encoded = self.encode(targets)
+            self.own_loss.rehearse(*self.for_loss(outputs, encoded))
+        for metric in self.own_metrics:
+            metric(*map(plain_rows, self.for_metrics(outputs, targets)))
+
+    def for_loss(self, outputs: Tensor, encoded: Targets) -> tuple[Rows, Rows]:
+        """What a loss of one's own is given: outputs and encoded targets of each head by its name."""
+        return self.split(outputs), encoded
+
+    def for_metrics(self, outputs: Tensor, targets: Targets) -> tuple[Rows, Rows]:
+        """What a metric of one's own is given: what is predicted and what is true of each column by its name."""
+        return self.decode(outputs), {column: targets[column] for column in self.predicts}
+
     @property
     def number_heads(self) -> Mapping[str, NumberHead]:
         """Those of its heads that predict a number, by name."""
@@ -119,7 +185,8 @@ class Objective(ABC):
     @property
     def measured(self) -> tuple[str, ...]:
         """The names of what :meth:`metrics` gives."""
-        return ("loss", *self.scored, *(self.clock.scored if self.clock else ()))
+        own = (metric.name for metric in self.own_metrics)
+        return ("loss", *self.scored, *(self.clock.scored if self.clock else ()), *own)
 
     @property
     def select(self) -> str:
@@ -136,10 +203,28 @@ class Objective(ABC):
         return better(metric)
 
     def metrics(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
-        """Every metric of these outputs, ``loss`` among them."""
+        """Every metric of these outputs, ``loss`` among them; none of one's own that this process does not know."""
         exact = outputs.double()
-        scores = {"loss": self.mean_loss(exact, targets)} | self.scores(exact, targets)
-        return scores | (self.clock.scores(self.numbers(exact), targets) if self.clock else {})
+        has_loss = self.own_loss is None or self.own_loss.is_known
+        scores = {"loss": self.mean_loss(exact, targets)} if has_loss else {}
+        scores |= self.scores(exact, targets)
+        scores |= self.clock.scores(self.numbers(exact), targets) if self.clock else {}
+        return scores | self._own_scores(exact, targets)
+
+    def _own_scores(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
+        """Those of one's own metrics; what this process does not know is left out, and told of."""
+        known = [metric for metric in self.own_metrics if metric.is_known]
+        left_out = [metric.name for metric in self.own_metrics if metric not in known]
+        left_out += ["loss"] if self.own_loss is not None and not self.own_loss.is_known else []
+        if left_out:
+            warn(
+                f"{', '.join(left_out)} was given in Python and is not known here, so it is not scored. It is where it "
+                "was trained, or where Python can import it."
+            )
+        if not known:
+            return {}
+        said, truth = map(plain_rows, self.for_metrics(outputs, targets))
+        return {metric.name: metric(said, truth) for metric in known}
 
     def mean_loss(self, outputs: Tensor, targets: Targets) -> float:
         """The mean over the samples of the loss, in the precision of the outputs."""
@@ -241,3 +326,22 @@ class Objective(ABC):
 
         Szegedy and others, Rethinking the Inception Architecture (2016), section 7: (1 - ε) y + ε / K.
         """
+
+
+@_given_in_python.register(GIVEN)
+def _given(columns: Columns, **call: str) -> "Objective":
+    found = own_objective(Call(GIVEN, (), call))
+    objective = copy.copy(found) if isinstance(found, Objective) else found(columns)
+    if not isinstance(objective, Objective):
+        raise UsageError(
+            f"the objective {call.get('name')} made a {type(objective).__name__}, and is to make a "
+            "cnnlab.objectives.Objective of the data's columns."
+        )
+    return objective
+
+
+@_given_in_python.register(CUSTOM)
+def _custom(columns: Columns, objective: Call, loss: Call | None = None, metrics: tuple[Call, ...] = ()) -> "Objective":
+    part = parse_objective(objective).build(columns=columns)
+    part.add_own(loss, metrics)
+    return part

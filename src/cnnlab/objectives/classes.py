@@ -8,8 +8,10 @@ from torch import Tensor
 
 from cnnlab.core.arguments import Count
 from cnnlab.core.errors import UsageError
+from cnnlab.core.spec import Call
 from cnnlab.objectives.base import objectives
 from cnnlab.objectives.columns import Columns, Targets, named_classes, number_table
+from cnnlab.objectives.own import OwnLoss
 from cnnlab.objectives.single import Single, log_mixture
 
 
@@ -32,6 +34,13 @@ class Classes(Single):
         self.settled = {"column": column}
         top5 = ("top5_accuracy",) if len(names) > 10 else ()
         self.scored = ("accuracy", "balanced_accuracy", "macro_f1", *top5)
+
+    def add_own(self, loss: Call | None, metrics: Sequence[Call]) -> None:
+        """A loss that takes classes by their indices only can be given no blended targets."""
+        super().add_own(loss, metrics)
+        if loss is not None:
+            self.own_loss = OwnLoss(loss, len(self.names))
+            self.soft = self.smooths = not self.own_loss.is_known or self.own_loss.takes_shares
 
     def target(self, targets: Targets) -> Tensor:
         """One-hot float rows."""

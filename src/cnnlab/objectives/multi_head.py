@@ -62,6 +62,8 @@ class MultiHead(Objective):
 
     def loss(self, outputs: Tensor, encoded: Targets, weights: Targets | None = None) -> Tensor:
         """The sum of the heads' losses, each times its weight."""
+        if self.own_loss is not None:
+            return self.own_loss(*self.for_loss(outputs, encoded))
         split, total = self.split(outputs), outputs.new_zeros(len(outputs)).float()
         for head, part in self.parts.items():
             weight = None if weights is None or head not in weights else {part.name: weights[head]}

@@ -11,6 +11,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.objectives.base import Objective
 from cnnlab.objectives.columns import Targets
 from cnnlab.objectives.distances import distances, middle, shares_within
+from cnnlab.objectives.own import Rows
 from cnnlab.objectives.quantity import NumberHead, Quantity
 
 
@@ -36,8 +37,18 @@ class Single(Objective):
 
     def loss(self, outputs: Tensor, encoded: Targets, weights: Targets | None = None) -> Tensor:
         """One loss for each of N samples, in float32 at least."""
+        if self.own_loss is not None:
+            return self.own_loss(_full(outputs), encoded[self.name])
         weight = None if weights is None else weights.get(self.name)
         return self.losses(_full(outputs), encoded[self.name], weight)
+
+    def for_loss(self, outputs: Tensor, encoded: Targets) -> tuple[Rows, Rows]:
+        """Those of the one head."""
+        return _full(outputs), encoded[self.name]
+
+    def for_metrics(self, outputs: Tensor, targets: Targets) -> tuple[Rows, Rows]:
+        """The outputs and the classes, N×K and N."""
+        return outputs, targets[self.predicts[0]]
 
     def tally(self, outputs: Tensor, encoded: Targets) -> dict[str, Tensor]:
         """Sums over the samples."""
@@ -166,6 +177,10 @@ class Numeric(Single):
     @abstractmethod
     def value(self, outputs: Tensor) -> Tensor:
         """The predicted number, N, in the precision of the outputs."""
+
+    def for_metrics(self, outputs: Tensor, targets: Targets) -> tuple[Rows, Rows]:
+        """The predicted and the true number, N each."""
+        return self.value(outputs), self.quantity.of(targets)
 
     def numbers(self, outputs: Tensor) -> dict[str, Tensor]:
         """What the number amounts to in each column."""

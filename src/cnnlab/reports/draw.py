@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cnnlab.augment.preview import Preview
 from cnnlab.core.errors import UsageError
+from cnnlab.core.hooks import drawer
 from cnnlab.evaluation import Confusion
 from cnnlab.models import NetworkSummary
 from cnnlab.reports.colours import LOOKS
@@ -21,6 +22,7 @@ from cnnlab.runs import Run
 from cnnlab.training import LRRangeTest
 
 
+@drawer("curves")
 def draw_learning_curves(runs: Sequence[Run] | Mapping[str, Run], path: Path | str, title: str = "") -> Path:
     """Draws how trainings went: a panel a metric, a colour a run, training dashed, validation solid.
 

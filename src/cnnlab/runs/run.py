@@ -90,7 +90,8 @@ class Run(RunInfo):
     def classifier(self, network: Any = None, *, epoch: int | None = None) -> Any:
         """The trained classifier, as of the epoch selected; of an ensemble its members and what is made of them.
 
-        :param network: the module to put the weights into, for a run that was trained on one's own network.
+        :param network: the network of one's own that the run was trained on, or the class or function that makes it,
+            where this process was not given it and cannot import it.
         :param epoch: another epoch after which the weights were kept: the last, or one of ``snapshots``.
         :raises ModelFileError: when no weights are stored yet, or the file is damaged.
         :raises UsageError: for an epoch whose weights were not kept.

@@ -1,10 +1,11 @@
-"""What a person sees while a study runs: one live table on a terminal, plain lines elsewhere."""
+"""What a person sees while a study runs: one live table on a terminal, a bar in a notebook, plain lines elsewhere."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cnnlab.core import notebook
 from cnnlab.core.durations import clock_text
 from cnnlab.core.measurements import Metric
 from cnnlab.core.messages import bar_console, note, shows_bars
@@ -56,10 +57,13 @@ class StudyProgress:
         self._settled = 0.0
         self._rows: dict[int, _Row] = {}
         self._live: Any = None
+        self._bar: Any = None
 
     def __enter__(self) -> "StudyProgress":
         note(f"{self.name}: {self.done} of {self.total} trials are there already.")
-        if shows_bars():
+        if shows_bars() and notebook.is_here():
+            self._bar = notebook.bar(total=self.total, initial=self.done, desc=self.name, unit="trial")
+        elif shows_bars():
             from rich.live import Live
 
             self._live = Live(self._table(), console=bar_console(), transient=True, refresh_per_second=4)
@@ -69,6 +73,8 @@ class StudyProgress:
     def __exit__(self, *unused: object) -> None:
         if self._live is not None:
             self._live.stop()
+        if self._bar is not None:
+            self._bar.close()
 
     def trial_started(self, number: int, task: TrialTask, epochs: int) -> None:
         """A trial begins or goes on."""
@@ -125,6 +131,10 @@ class StudyProgress:
     def _show(self) -> None:
         if self._live is not None:
             self._live.update(self._table())
+        if self._bar is not None:
+            self._bar.n = self.done + round(sum(1 - row.share_left for row in self._rows.values()), 2)
+            left = self.seconds_left()
+            self._bar.set_postfix_str("" if left is None else f"{clock_text(left)} left")
 
     def _table(self) -> Any:
         from rich import box

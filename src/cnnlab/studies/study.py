@@ -9,7 +9,7 @@ from cnnlab.core import memory
 from cnnlab.core.displays import html_facts, html_table
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.measurements import Measure, read_measure, usual_names
-from cnnlab.core.messages import warn
+from cnnlab.core.messages import note, showing, warn
 from cnnlab.core.number_text import counted
 from cnnlab.runs import Run, store_at
 from cnnlab.studies.analysis import Analysis
@@ -21,8 +21,10 @@ from cnnlab.studies.execution.parallelism import choose_parallelism, execution_k
 from cnnlab.studies.execution.process_executor import ProcessExecutor
 from cnnlab.studies.execution.runner import Runner
 from cnnlab.studies.execution.scheduler import AddingScheduler, FixedScheduler, Scheduler, TrialTask
+from cnnlab.studies.execution.thread_executor import ThreadExecutor
 from cnnlab.studies.planning import StudyPlan, plan_of
 from cnnlab.studies.progress import StudyProgress
+from cnnlab.studies.python_objects import parcels
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import StudyResult
 from cnnlab.studies.search import SearchScheduler, restore_steps
@@ -108,17 +110,24 @@ class Study:
         """
         _ = self.analysis
 
-    def run(self, *, workers: int | None = None, executor: Executor | None = None) -> StudyResult:
+    def run(
+        self, *, workers: int | None = None, executor: Executor | None = None, progress: bool = True
+    ) -> StudyResult:
         """Trains what is missing and returns the result, with reasons where something is still missing.
 
         :param workers: trials at once; by default as many as a few timed steps show to be best.
         :param executor: what carries trainings out, in place of worker processes on this machine.
+        :param progress: whether it is shown in a terminal or a notebook how far the study is.
         :raises StudyInterrupted: on Ctrl-C or SIGTERM, once every trial is saved.
         :raises RunBusyError: while another process runs the study.
         """
         if workers is not None and workers < 1:
             raise UsageError(f"workers={workers}: at least one is needed to train anything.")
         memory.ask_for_large_pages()
+        with showing(progress):
+            return self._carry_out(workers, executor)
+
+    def _carry_out(self, workers: int | None, executor: Executor | None) -> StudyResult:
         self.check()
         self.record.hold()
         self._take_up_looks()
@@ -327,18 +336,30 @@ class Study:
         left = len(self._unsettled())
         if isinstance(scheduler, SearchScheduler):
             left = scheduler.steps_left * len(self.study_settings.seeds)
-        local = ProcessExecutor(
-            1, runs=self.store.root, data_dir=self.trials.data_dir, offline=self.trials.offline, sets=self.trials.sets
-        )
+        local = self._local_executor()
         chosen = executor or local
         with chosen:
             self._fix_execution(chosen, self._examples(scheduler), left, workers)
-            if chosen is local:
+            if chosen is local and isinstance(local, ProcessExecutor):
                 local.resize(workers or int(self.record.execution["trials_at_once"]))
             self._warn_of_slow_trials()
             most = tasks // seeds * rule.most if rule else tasks
             progress = StudyProgress(self.name, most, tasks - left)
             Runner(scheduler, chosen, self.record, progress, self._judged_by[0].metric).run()
+
+    def _local_executor(self) -> ProcessExecutor | ThreadExecutor:
+        """Worker processes; for what was given in Python and cannot be brought to one, a thread of this process."""
+        sent = parcels(self.file.base, self.file.vary)
+        folders: dict[str, Any] = {
+            "runs": self.store.root,
+            "data_dir": self.trials.data_dir,
+            "offline": self.trials.offline,
+            "sets": self.trials.sets,
+        }
+        if sent is None:
+            note("Trials are trained one after another: what was given in Python is known to this process alone.")
+            return ThreadExecutor(**folders)
+        return ProcessExecutor(1, objects=sent, **folders)
 
     def _examples(self, scheduler: Scheduler) -> list[PlannedSetting]:
         """Settings to time, the first one unless it cannot be trained."""

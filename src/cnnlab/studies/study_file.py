@@ -33,8 +33,9 @@ from cnnlab.core.packaged import RECIPE, read_recipe_file
 from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.studies.catalogue import packaged_name
 from cnnlab.studies.designs import designs
+from cnnlab.studies.python_objects import without_objects
 from cnnlab.studies.sequential_repeats import Until, stopping_rules
-from cnnlab.training import Recipe
+from cnnlab.training import Recipe, offered_keys
 
 
 def _design(value: Any) -> str:
@@ -178,9 +179,10 @@ def read_study(source: str | Path | Mapping[str, Any], keys: Mapping[str, Any] |
     """
     content = dict(source) if isinstance(source, Mapping) else _from_file(Path(source))
     _refuse_unknown(content, StudyFile.model_fields, "a study")
-    if not isinstance(content.get("vary") or {}, Mapping):
-        raise UsageError(_refused("vary", content["vary"]))
-    content = _overridden(content, keys or {})
+    for key in ("base", "vary"):
+        if not isinstance(content.get(key) or {}, Mapping):
+            raise UsageError(_refused(key, content[key]))
+    content = without_objects(_overridden(content, keys or {}))
     for key in ("question", "base", "vary"):
         if content.get(key) in (None, "", {}):
             raise UsageError(f"a study needs {key}. {_EXAMPLES[key]}")
@@ -265,7 +267,7 @@ def _base(given: Any) -> dict[str, Any]:
 def _refuse_stray(key: str) -> None:
     root = key.removeprefix("base.").partition(".")[0].partition("[")[0]
     if root not in Recipe.model_fields:
-        hint = suggestion(root, {*StudyFile.model_fields, *Recipe.model_fields})
+        hint = suggestion(root, {*StudyFile.model_fields, *offered_keys()})
         raise UsageError(f"neither a study nor its base has the key {key!r}. {hint}")
 
 

@@ -11,22 +11,24 @@ if TYPE_CHECKING:
     from cnnlab.training.api import extend as extend
     from cnnlab.training.api import resume as resume
     from cnnlab.training.api import train as train
-    from cnnlab.training.loop import EpochEnd as EpochEnd
+    from cnnlab.training.callbacks import EpochEnd as EpochEnd
     from cnnlab.training.lr_range_test import LRRangeTest as LRRangeTest
     from cnnlab.training.lr_range_test import find_lr as find_lr
     from cnnlab.training.overrides import parse_pairs as parse_pairs
     from cnnlab.training.recipe import Phase as Phase
     from cnnlab.training.recipe import Recipe as Recipe
+    from cnnlab.training.recipe import check_keys as check_keys
+    from cnnlab.training.recipe import offered_keys as offered_keys
     from cnnlab.training.signals import Interrupted as Interrupted
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "api": ("extend", "resume", "train"),
-        "loop": ("EpochEnd",),
+        "callbacks": ("EpochEnd",),
         "lr_range_test": ("LRRangeTest", "find_lr"),
         "overrides": ("parse_pairs",),
-        "recipe": ("Phase", "Recipe"),
+        "recipe": ("Phase", "Recipe", "check_keys", "offered_keys"),
         "signals": ("Interrupted",),
     },
 )

@@ -1,6 +1,6 @@
 """Training from start to end: what ``cnnlab train``, ``resume`` and ``extend`` and their namesakes in Python do."""
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,25 +8,24 @@ from typing import Any
 from cnnlab import models
 from cnnlab.core import memory
 from cnnlab.core.errors import RunBusyError, StorageError, UsageError
-from cnnlab.core.messages import announcing, note, warn
+from cnnlab.core.messages import announcing, note, showing, warn
 from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
 from cnnlab.data import Dataset
-from cnnlab.models import Classifier
+from cnnlab.models import Classifier, OwnNetwork, give_network
 from cnnlab.runs import Run, RunStore, RunWriter, environment, store_at
 from cnnlab.runs.lock import who
+from cnnlab.training.callbacks import Callback, check_callbacks
 from cnnlab.training.checkpoints import remove_checkpoint
 from cnnlab.training.execution import Execution, choose_execution, describe_execution
 from cnnlab.training.finished_runs import note_finished
-from cnnlab.training.loop import EpochEnd, Job, Trainer
+from cnnlab.training.loop import Job, Trainer
 from cnnlab.training.phases import without_effect
 from cnnlab.training.prepare import TrainingSetup, build_classifier, prepare, read_setup
 from cnnlab.training.python_objects import extract_objects
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.short_recipe import given
 from cnnlab.training.signals import Interrupted, catching_signals
-
-Callback = Callable[[EpochEnd], object]
 
 _MOST_DIGITS = 12
 
@@ -40,6 +39,7 @@ def train(
     data_dir: str | Path | None = None,
     offline: bool = False,
     callbacks: Sequence[Callback] = (),
+    progress: bool = True,
     datasets: MutableMapping[str, Dataset] | None = None,
     **keys: Any,
 ) -> Run:
@@ -53,26 +53,29 @@ def train(
     :param again: train another run of the same recipe beside those there are.
     :param data_dir: where data sets are looked for first; ``offline`` never tries the network.
     :param callbacks: called with an :class:`EpochEnd` after each epoch.
+    :param progress: whether a bar and what is worth knowing are shown in a terminal or a notebook.
     :param datasets: data sets already loaded, by :func:`~cnnlab.training.prepare.data_key`, which are taken as they
         are; one that is not among them is put there, for whoever trains many times on the same.
     :raises UsageError: for a recipe that cannot be meant; nothing is written then.
     """
-    memory.ask_for_large_pages()
-    store = store_at(runs)
-    setup = read_setup(recipe, keys, store, data_dir=data_dir, offline=offline, datasets=datasets)
-    with announcing("looking for runs of this recipe"):
-        same = store.by_digest(setup.digest)
-    finished = [run for run in same if run.status == "finished"]
-    if finished and not again:
-        note_finished(finished[0])
-        return _tidied(finished[0])
-    unfinished = [run for run in same if run.status != "finished"]
-    if unfinished and not again:
-        note(f"Going on with {unfinished[0].folder}.")
-        return _go_on(unfinished[0], setup, callbacks)
-    # Not their number: one in between may have been deleted.
-    repeat = max((run.repeat for run in same), default=0) + 1
-    return _start(setup, store, repeat=repeat, callbacks=callbacks)
+    check_callbacks(callbacks)
+    with showing(progress):
+        memory.ask_for_large_pages()
+        store = store_at(runs)
+        setup = read_setup(recipe, keys, store, data_dir=data_dir, offline=offline, datasets=datasets)
+        with announcing("looking for runs of this recipe"):
+            same = store.by_digest(setup.digest)
+        finished = [run for run in same if run.status == "finished"]
+        if finished and not again:
+            note_finished(finished[0])
+            return _tidied(finished[0])
+        unfinished = [run for run in same if run.status != "finished"]
+        if unfinished and not again:
+            note(f"Going on with {unfinished[0].folder}.")
+            return _go_on(unfinished[0], setup, callbacks)
+        # Not their number: one in between may have been deleted.
+        repeat = max((run.repeat for run in same), default=0) + 1
+        return _start(setup, store, repeat=repeat, callbacks=callbacks)
 
 
 def resume(
@@ -80,33 +83,39 @@ def resume(
     *,
     runs: str | Path | None = None,
     data: Any = None,
-    model: Any = None,
+    network: OwnNetwork | None = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
     callbacks: Sequence[Callback] = (),
+    progress: bool = True,
 ) -> Run:
     """Goes on with an unfinished run where it stopped; a finished one is returned as it is.
 
-    :param data: the arrays, where the run was trained on some given in Python; ``model`` likewise.
+    :param data: the arrays, where the run was trained on some given in Python.
+    :param network: the network of one's own that it was started with, or what makes it, where this process does not
+        know it.
     :raises UsageError: when the data is no longer what the run was started on.
     """
-    memory.ask_for_large_pages()
-    found = store_at(runs).find(run)
-    found.check_trained()
-    if found.status == "finished":
-        note(f"{found.folder} is finished already. Train more epochs with: cnnlab extend {found.name} epochs=+3")
-        return _tidied(found)
-    objects = {key: value for key, value in {"data": data, "model": model}.items() if value is not None}
-    _, _, given = extract_objects(None, objects)
-    store, place = RunStore(found.folder.parent), data_dir or found.data_folder
-    setup = prepare(Recipe.read(found.recipe), store, given=given, data_dir=place, offline=offline, run=found)
-    if setup.dataset.digest != (found.info.get("data") or {}).get("digest"):
-        raise UsageError(
-            f"the data of {found.folder} has changed since the run was started, so it cannot go on as the same run. "
-            "Put the data back, or train the recipe anew on what there is now: cnnlab train "
-            f"{found.folder / 'recipe.yaml'}"
-        )
-    return _go_on(found, setup, callbacks)
+    check_callbacks(callbacks)
+    with showing(progress):
+        memory.ask_for_large_pages()
+        found = store_at(runs).find(run)
+        found.check_trained()
+        if found.status == "finished":
+            note(f"{found.folder} is finished already. Train more epochs with: cnnlab extend {found.name} epochs=+3")
+            return _tidied(found)
+        if network is not None:
+            give_network(found.recipe["model"], network)
+        _, _, given = extract_objects(None, {} if data is None else {"data": data})
+        store, place = RunStore(found.folder.parent), data_dir or found.data_folder
+        setup = prepare(Recipe.read(found.recipe), store, given=given, data_dir=place, offline=offline, run=found)
+        if setup.dataset.digest != (found.info.get("data") or {}).get("digest"):
+            raise UsageError(
+                f"the data of {found.folder} has changed since the run was started, so it cannot go on as the same "
+                "run. Put the data back, or train the recipe anew on what there is now: cnnlab train "
+                f"{found.folder / 'recipe.yaml'}"
+            )
+        return _go_on(found, setup, callbacks)
 
 
 def extend(
@@ -114,9 +123,11 @@ def extend(
     epochs: int | str,
     *,
     runs: str | Path | None = None,
+    network: OwnNetwork | None = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
     callbacks: Sequence[Callback] = (),
+    progress: bool = True,
     **keys: Any,
 ) -> Run:
     """Trains more epochs as a run of its own, from the weights with which a finished run ended.
@@ -126,6 +137,7 @@ def extend(
 
     :param epochs: ``"+3"`` for three more, or the total to reach.
     :param runs: where ``run`` is looked for; the new run lies beside it.
+    :param network: as for :func:`resume`.
     """
     parent = store_at(runs).find(run)
     parent.check_trained()
@@ -137,6 +149,8 @@ def extend(
     if parent.status != "finished":
         raise UsageError(f"{parent.folder} is not finished. Go on with it first: cnnlab resume {parent.name}")
     more = _more_epochs(parent, epochs)
+    if network is not None:
+        give_network(parent.recipe["model"], network)
     recipe = Recipe.read(parent.recipe)
     last = recipe.normal()[-1].model_dump(exclude={"epochs", "steps"})
     content = {k: v for k, v in recipe.to_dict().items() if k not in {"phases", "epochs", "steps", "name"}}
@@ -147,6 +161,7 @@ def extend(
         data_dir=data_dir or (None if "data" in keys else parent.data_folder),
         offline=offline,
         callbacks=callbacks,
+        progress=progress,
     )
 
 

@@ -1,15 +1,15 @@
 """The one training loop."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cnnlab.core.files import clear_leftovers
 from cnnlab.models import Classifier, save_classifier
 from cnnlab.runs import RunWriter
 from cnnlab.training.batches import Batch, BatchLoader, epoch_order
+from cnnlab.training.callbacks import Callback, EpochEnd
 from cnnlab.training.checkpoints import Checkpoint, Checkpoints, remove_checkpoint
 from cnnlab.training.divergence import LossWatch
 from cnnlab.training.early_stopping import EarlyStopping
@@ -29,16 +29,6 @@ from cnnlab.training.step import StepKey, warn_of_parts
 
 
 @dataclass(frozen=True)
-class EpochEnd:
-    """What a callback sees after each epoch: the row of the history, and the classifier as it is."""
-
-    epoch: int
-    row: Mapping[str, Any]
-    classifier: Classifier
-    folder: Path
-
-
-@dataclass(frozen=True)
 class Job:
     """Everything that one training needs, ready made."""
 
@@ -46,7 +36,7 @@ class Job:
     classifier: Classifier
     execution: Execution
     writer: RunWriter
-    callbacks: Sequence[Callable[[EpochEnd], object]] = ()
+    callbacks: Sequence[Callback] = ()
 
 
 class Trainer:
@@ -88,7 +78,8 @@ class Trainer:
         self.checkpoints = Checkpoints(folder, recipe.checkpoint_seconds)
         self.losses = LossWatch(job.writer, device, self.best)
         first_step = "compiling the network" if execution.compile else "taking the first step"
-        self.display = Display(setup.plan, ("accuracy", setup.selection.column.partition("_")[2]), first_step)
+        metrics = "accuracy", setup.selection.column.partition("_")[2]
+        self.display = Display(setup.plan, metrics, first_step, folder)
 
     @property
     def judged_network(self) -> Classifier:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cnnlab.core import memory
 from cnnlab.core.errors import TrainingError, UsageError
-from cnnlab.core.messages import announcing, note, track, warn
+from cnnlab.core.messages import announcing, note, showing, track, warn
 from cnnlab.runs import store_at
 from cnnlab.training.batches import Batch, BatchLoader, epoch_order, epoch_steps
 from cnnlab.training.execution import choose_execution, describe_execution
@@ -61,11 +61,13 @@ def find_lr(
     steps: int = 150,
     data_dir: str | Path | None = None,
     offline: bool = False,
+    progress: bool = True,
     **keys: Any,
 ) -> LRRangeTest:
     """Runs a range test of the recipe's first phase; no run is kept.
 
     :param lowest: the rate of the first step; ``highest`` that of the last, unless the loss blows up before.
+    :param progress: whether it is shown in a terminal or a notebook how far the test is.
     :raises UsageError: when these are no range, or too few steps to read a curve from.
     :raises TrainingError: when the loss blows up from the start.
     """
@@ -75,7 +77,15 @@ def find_lr(
             f"a range test takes rates 0 < lowest < highest and at least {_FEWEST} steps; "
             f"got lowest={lowest:g}, highest={highest:g}, steps={steps}."
         )
-    setup = read_setup(recipe, keys, store_at(), data_dir=data_dir, offline=offline)
+    with showing(progress):
+        rates, losses = _tried(
+            read_setup(recipe, keys, store_at(), data_dir=data_dir, offline=offline), lowest, highest, steps
+        )
+    return suggest_lr(rates, losses)
+
+
+def _tried(setup: TrainingSetup, lowest: float, highest: float, steps: int) -> tuple[list[float], list[float]]:
+    """The rates of the steps that were taken, and their losses."""
     classifier = build_classifier(setup)
     execution, choice = choose_execution(setup, classifier, steps)
     note(describe_execution(execution, choice))
@@ -96,7 +106,7 @@ def find_lr(
                 rates.append(rate)
                 losses.append(loss)
     _warn_of_small_sets(len(losses), len(loader.images), phase.span.phase.batch_size)
-    return suggest_lr(rates, losses)
+    return rates, losses
 
 
 def suggest_lr(rates: list[float], losses: list[float]) -> LRRangeTest:

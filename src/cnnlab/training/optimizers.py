@@ -14,7 +14,10 @@ from torch.optim import Optimizer
 
 from cnnlab.core.arguments import NonNegative, Positive, Range
 from cnnlab.core.errors import UsageError
+from cnnlab.core.given_objects import GIVEN
 from cnnlab.core.registry import Argument, BoundCall, Registry, RegistryEntry
+from cnnlab.core.spec import Call, read_one
+from cnnlab.training.own_optimizers import bind_own, check_own, is_own
 from cnnlab.training.trainable_layers import TrainedPart
 
 
@@ -83,10 +86,32 @@ def _all_float32(groups: list[dict[str, Any]]) -> bool:
     return all(p.dtype == torch.float32 for group in groups for p in group["params"])
 
 
+_OF_TORCH = {name.lower() for name in dir(torch.optim)}
 for _name in dir(torch.optim):
     _kind = getattr(torch.optim, _name)
     if inspect.isclass(_kind) and issubclass(_kind, Optimizer) and _name not in _UNFIT:
         _register(_kind)
+
+
+def parse_optimizer(spec: object) -> BoundCall[Optimizer]:
+    """What an optimiser's spec means, also of one that was given in Python."""
+    if isinstance(spec, BoundCall):
+        return spec
+    call = read_one(spec, "An optimizer")
+    return bind_own(call) if call.name == GIVEN else optimizers.bind(call if call.text is None else spec)
+
+
+def word_for(kind: type, arguments: dict[str, Any]) -> str | None:
+    """The spec of an optimiser's class with these arguments; None where it is none of those known by a word."""
+    name = kind.__name__.lower()
+    if kind.__module__.startswith("pytorch_optimizer"):
+        _register_further()
+    is_known = name in optimizers and (getattr(torch.optim, kind.__name__, None) is kind or name not in _OF_TORCH)
+    if not is_known or not kind.__module__.startswith(("torch.", "pytorch_optimizer")):
+        return None
+    if set(arguments) - set(optimizers.entry(Call(name)).arguments):
+        return None
+    return str(optimizers.bind(Call(name, (), arguments)))
 
 
 def build_optimizer(
@@ -101,6 +126,8 @@ def build_optimizer(
     :raises UsageError: when the arguments do not suit the optimiser, or decay is given twice.
     """
     decay, spared = _decays(bound, weight_decay)
+    if is_own(bound):
+        return _build_own(bound, module, parts)
     groups: list[dict[str, Any]] = []
     for part in parts or [TrainedPart([p for p in module.parameters() if p.requires_grad])]:
         rate = _rate(bound, part.rate)
@@ -109,12 +136,24 @@ def build_optimizer(
     return bound.build(params=[group for group in groups if group["params"]])
 
 
+def _build_own(bound: BoundCall[Optimizer], module: nn.Module, parts: Sequence[TrainedPart]) -> Optimizer:
+    """One's own is called with all parameters; no part can have another rate, for who knows how they are grouped."""
+    for part in parts:
+        _rate(bound, part.rate)
+    chosen = [p for part in parts for p in part.parameters] or [p for p in module.parameters() if p.requires_grad]
+    return bound.build(params=chosen)
+
+
 def check_optimizer(spec: object, weight_decay: float, schedule: str = "constant") -> None:
     """Refuses what :func:`build_optimizer` would, before there is a network, without the seconds of a first optimiser.
 
     :raises UsageError: also for a schedule under which the optimiser would not be itself.
     """
-    bound = optimizers.bind(spec)
+    bound = parse_optimizer(spec)
+    if is_own(bound):
+        _decays(bound, weight_decay)
+        check_own(bound)
+        return
     if bound.name == "ftrl" and not schedule.startswith("constant"):
         raise UsageError(
             f"ftrl works its weights out of all past gradients and the learning rate of the moment, so a schedule that "
@@ -142,6 +181,11 @@ def _rate(bound: BoundCall[Optimizer], factor: float) -> dict[str, float]:
 def _decays(bound: BoundCall[Optimizer], weight_decay: float) -> tuple[dict[str, float], dict[str, float]]:
     """What decay the matrices and the vectors take, where it is not the optimiser's own for both."""
     if "weight_decay" not in bound.arguments:
+        if weight_decay and is_own(bound):
+            raise UsageError(
+                f"weight_decay is for optimisers known by a word, and {bound.arguments['name']} is given. Give the "
+                "decay to that, as in optimizer=functools.partial(torch.optim.SGD, lr=0.1, weight_decay=1e-4)."
+            )
         if weight_decay:
             raise UsageError(f"optimizer {bound.name} knows no weight decay; leave weight_decay out.")
         return {}, {}

@@ -16,10 +16,19 @@ from torch import nn
 from cnnlab import data, objectives
 from cnnlab.core.digests import canonical_json, digest, file_digest
 from cnnlab.core.errors import UsageError
+from cnnlab.core.given_objects import NotFoundHereError
 from cnnlab.core.messages import announcing
 from cnnlab.core.seeds import scope
+from cnnlab.core.spec import read
 from cnnlab.data import Dataset
-from cnnlab.models import Classifier, load_classifier
+from cnnlab.models import (
+    Classifier,
+    check_network,
+    fresh_network,
+    load_classifier,
+    recalled_network,
+    where_to_give,
+)
 from cnnlab.models.backbone import Moments
 from cnnlab.models.classifier_files import WeightsMismatchError
 from cnnlab.objectives import Objective
@@ -29,11 +38,14 @@ from cnnlab.training.class_balance import ClassBalance
 from cnnlab.training.initial_weights import InitialWeights, find_initial_weights, initial_weights_of
 from cnnlab.training.normalization import moments
 from cnnlab.training.phases import PhasePlan, plan_phases
-from cnnlab.training.python_objects import PythonObjects, check_network, extract_objects
+from cnnlab.training.python_objects import check_given, extract_objects, given_data
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.recipe_specs import GivenInPython
 from cnnlab.training.selection import SelectionMetric
 from cnnlab.training.trainable_layers import PartialTraining
+
+_REHEARSED = 64
+"""Samples on which a loss and metrics of one's own are tried."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,6 @@ class TrainingSetup:
     """
 
     recipe: Recipe
-    given: PythonObjects
     dataset: Dataset
     objective: Objective
     plan: PhasePlan
@@ -91,7 +102,7 @@ def prepare(
     recipe: Recipe,
     store: RunStore,
     *,
-    given: PythonObjects | None = None,
+    given: Any = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
     datasets: MutableMapping[str, Dataset] | None = None,
@@ -99,12 +110,16 @@ def prepare(
 ) -> TrainingSetup:
     """A recipe with its data loaded, its objective built and its parent found, all checked against each other.
 
+    :param given: the data, where it was given in Python.
     :param datasets: data sets already loaded, by :func:`data_key`; one that is not among them is put there, for
         whoever trains many times on the same.
     :param run: the one that goes on, where it is no new one.
     :raises UsageError: when they do not fit together.
     """
-    given = given or PythonObjects()
+    if isinstance(recipe.model.parsed, GivenInPython):
+        _check_known(recipe, is_new=run is None and recipe.parent is None)
+    for text in (str(recipe.objective), *(str(phase.optimizer) for phase in recipe.normal())):
+        check_given(text)
     dataset = _dataset(recipe, given, data_dir, offline, {} if datasets is None else datasets)
     columns = {name: dataset.classes.get(name) for name in dataset.train.targets}
     objective = objectives.build_objective(recipe.objective.parsed, columns)
@@ -121,7 +136,7 @@ def prepare(
         start = None if parent is not None else _stored_start(recipe, store, offline, run)
     done = {"epochs_done": 0, "step": 0} if parent is None else parent.info
     plan = plan_phases(recipe, len(dataset.train), done["epochs_done"], done["step"])
-    return TrainingSetup(recipe, given, dataset, objective, plan, selection, balance, parent, start)
+    return TrainingSetup(recipe, dataset, objective, plan, selection, balance, parent, start)
 
 
 def data_key(recipe: Recipe) -> str:
@@ -175,7 +190,7 @@ def _check_single_images(classifier: Classifier) -> None:
 
 def _dataset(
     recipe: Recipe,
-    given: PythonObjects,
+    given: Any,
     data_dir: str | Path | None,
     offline: bool,
     datasets: MutableMapping[str, Dataset],
@@ -186,7 +201,7 @@ def _dataset(
     if key in datasets and not is_object:
         return datasets[key]
     dataset = data.load_data(
-        given.the_data() if is_object else reading,
+        given_data(given) if is_object else reading,
         validation=recipe.validation,
         test=recipe.test,
         subset=recipe.subset,
@@ -200,6 +215,17 @@ def _dataset(
 
 def _checked_balance(recipe: Recipe, objective: Objective, dataset: Dataset) -> ClassBalance:
     """The balance of classes; refuses what the objective cannot do, and targets that it cannot take."""
+    own = objective.own_loss
+    if own is not None and recipe.balance == "weights":
+        raise UsageError(
+            f"balance=weights weighs cnnlab's own loss, and the loss {own.name} is given. Weigh classes in that, or "
+            "take balance=sampler, which draws rare ones more often."
+        )
+    if any(phase.label_smoothing for phase in recipe.normal()) and own is not None and not objective.smooths:
+        raise UsageError(
+            f"label_smoothing gives shares of the classes, and the loss {own.name} takes classes by their indices. "
+            "Smooth in that, or leave label_smoothing out."
+        )
     if any(phase.label_smoothing for phase in recipe.normal()) and not objective.smooths:
         raise UsageError(
             f"label_smoothing needs classes, and objective={recipe.objective.name} has none. Leave it out; "
@@ -209,6 +235,7 @@ def _checked_balance(recipe: Recipe, objective: Objective, dataset: Dataset) -> 
     for images in dict(dataset.parts()).values():
         if images.targets:
             objective.check(images.targets)
+    objective.rehearse_own({name: column[:_REHEARSED] for name, column in dataset.train.targets.items()})
     return balance
 
 
@@ -223,7 +250,7 @@ def _first_network(setup: TrainingSetup) -> tuple[nn.Module, Moments | None]:
     model, shape, outputs = setup.recipe.model.parsed, setup.dataset.shape, setup.objective.outputs
     with scope(setup.recipe.seed, "init"):
         if isinstance(model, GivenInPython):
-            network = setup.given.make_network(setup.recipe.model)
+            network = fresh_network(recalled_network(setup.recipe.model)[0], shape)
             check_network(network, shape, outputs)
         else:
             network = model.without_weights().build(shape, outputs)
@@ -233,6 +260,22 @@ def _first_network(setup: TrainingSetup) -> tuple[nn.Module, Moments | None]:
         network.load_state_dict(stored.network.state_dict())
         own = stored.mean, stored.std
     return network, own
+
+
+def _check_known(recipe: Recipe, *, is_new: bool) -> None:
+    """Refuses a network given in Python that is not known here, or is no longer what the recipe says."""
+    try:
+        _, is_same = recalled_network(str(recipe.model))
+    except NotFoundHereError as error:
+        name = error.name if error.name.isidentifier() else "Net"
+        line = f"cnnlab.train(recipe, model={name}), cnnlab.resume(run, network={name})"
+        raise UsageError(where_to_give(error, line)) from error
+    if is_new and not is_same:
+        path = read(recipe.model)[0].kwargs["path"]
+        raise UsageError(
+            f"the recipe is for a network {path} that had another code or other first weights than the one that is "
+            f"imported now. To train that, give it in Python: cnnlab.train(recipe, model={str(path).partition(':')[2]})"
+        )
 
 
 def _last_classifier(parent: Run, network: nn.Module) -> Classifier:

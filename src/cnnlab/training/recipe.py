@@ -1,5 +1,6 @@
 """The recipe: everything that determines one training, checked when it is read and frozen afterwards."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -7,9 +8,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 from torch.optim import Optimizer
 
-from cnnlab.augment import Pipeline
+from cnnlab.augment import Pipeline, augmentations
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.given_objects import identity, plain_name
+from cnnlab.core.hooks import perturbations
 from cnnlab.core.packaged import read_recipe_file
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import ParsedSpec
@@ -99,7 +102,8 @@ class Phase(_Strict):
 
         So a key that is added later, and stands at its default, changes no digest that is on record.
         """
-        return self.model_dump(mode="json", exclude_defaults=True, exclude=_UNDIGESTED)
+        content = self.model_dump(mode="json", exclude_defaults=True, exclude=_UNDIGESTED)
+        return content | {key: identity(content[key]) for key in ("optimizer",) if key in content}
 
     @model_validator(mode="after")
     def _one_length(self) -> "Phase":
@@ -208,7 +212,9 @@ class Recipe(Phase):
         """What :meth:`digest` is taken over; under ``seed`` the one fact that differs between repeats."""
         own = {key: value for key, value in self.digested().items() if key not in Phase.model_fields}
         if "model" in own:
-            own["model"] = self.model_without_weights
+            own["model"] = identity(self.model_without_weights)
+        if "objective" in own:
+            own["objective"] = identity(own["objective"])
         phases = [phase.digested() for phase in self.normal()]
         return {
             "semantics": SEMANTICS,
@@ -228,7 +234,9 @@ class Recipe(Phase):
     @property
     def title(self) -> str:
         """Its name, or else that of the data and of the model."""
-        return self.name or f"{self.data.name}-{self.model.name}"
+        model = self.model.parsed
+        own = plain_name(model.call) if isinstance(model, GivenInPython) else self.model.name
+        return self.name or f"{self.data.name}-{own}"
 
     def to_dict(self) -> dict[str, Any]:
         """What ``recipe.yaml`` holds: every value that is set, in the order of the design, plain types only."""
@@ -256,6 +264,30 @@ def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[s
     return read_recipe_file(source)
 
 
+def check_keys(keys: Iterable[str]) -> None:
+    """Refuses keys that are none of a recipe, dotted ones by what they reach into.
+
+    :raises UsageError: naming what was likely meant.
+    """
+    _refuse_unknown(dict.fromkeys(re.split(r"[.\[]", key)[0] for key in keys), Recipe.model_fields, "a recipe")
+
+
+def offered_keys() -> list[str]:
+    """The keys of a recipe that a person may be pointed to: all but ``adversary`` where there is no adversary."""
+    is_there = any(entry.name not in augmentations for entry in perturbations)
+    return [key for key in Recipe.model_fields if key != "adversary" or is_there]
+
+
+_IN_PYTHON = {
+    "callbacks": "they are functions, so they are given in Python: cnnlab.train(recipe, callbacks=[f])",
+    "datasets": "data sets that are loaded already are given in Python: cnnlab.train(recipe, datasets={})",
+    "metrics": "they are functions or objects of torchmetrics, so they are given in Python: cnnlab.train(recipe, "
+    "metrics=[f])",
+    "network": "a network of one's own is given in Python: cnnlab.train(recipe, model=Net)",
+    "progress": "it is about the invocation. On the command line --quiet shows none, in Python progress=False",
+}
+"""Arguments of Python's functions that a person may look for in a recipe or on a command line."""
+
 _WITHOUT_COUNTERPART = {
     "steps_per_execution": (
         "in Keras it is how many steps run in one call of a compiled function, and cnnlab's loop is Python itself, "
@@ -281,7 +313,8 @@ _INSIDE = {
 """What belongs inside a spec, by the word under which a person may look for it: where, in a file, and on a line."""
 
 _ELSEWHERE = {
-    "loss": "the loss belongs to what the network predicts. Write objective=classes, objective=scalar or the like",
+    "loss": "the loss belongs to what the network predicts. Write objective=classes, objective=scalar or the like; a "
+    "loss of your own is given in Python: cnnlab.train(recipe, loss=f)",
     "criterion": "the loss belongs to what the network predicts. Write objective=classes, objective=scalar or the like",
     "augmentation": "write augment, as in augment=flip",
     "scheduler": "write schedule, as in schedule=cosine",
@@ -310,9 +343,11 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str)
         )
     if unknown[0] in _WITHOUT_COUNTERPART:
         raise UsageError(f"{what} has no key {unknown[0]!r}: {_WITHOUT_COUNTERPART[unknown[0]]}")
+    if unknown[0] in _IN_PYTHON:
+        raise UsageError(f"{what} has no key {unknown[0]!r}: {_IN_PYTHON[unknown[0]]}.")
     if place := _belongs(unknown[0]):
         raise UsageError(f"{what} has no key {unknown[0]!r}: {place}.")
-    raise UsageError(f"{what} has no key {unknown[0]!r}. {suggestion(unknown[0], valid)}")
+    raise UsageError(f"{what} has no key {unknown[0]!r}. {suggestion(unknown[0], set(valid) & set(offered_keys()))}")
 
 
 _SHARES = ("validation", "test", "subset")

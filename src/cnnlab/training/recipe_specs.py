@@ -9,7 +9,7 @@ from cnnlab.core.errors import SpecError
 from cnnlab.core.hooks import perturbations
 from cnnlab.core.spec import Call, ParsedSpec, format_calls, read
 from cnnlab.training.normalization import OF_WEIGHTS, parse_normalization
-from cnnlab.training.optimizers import optimizers
+from cnnlab.training.optimizers import parse_optimizer
 from cnnlab.training.schedules import schedules
 from cnnlab.training.spec_keys import SPECS
 
@@ -30,7 +30,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "objective": objectives.parse_objective,
     "augment": augment.pipeline,
     "adversary": perturbations.bind_all,
-    "optimizer": optimizers.bind,
+    "optimizer": parse_optimizer,
     "schedule": schedules.bind,
     "normalize": parse_normalization,
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnnlab import data as data_package
 from cnnlab.core import memory
@@ -23,7 +23,7 @@ from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_
 from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_training_images
 from cnnlab.evaluation.prediction.open_model import open_model
 from cnnlab.evaluation.prediction.predictor import BATCH, Predictor, predictor_of
-from cnnlab.models import Perturbation, Predictable, perturbed, to_float
+from cnnlab.models import OwnNetwork, Perturbation, Predictable, perturbed, to_float
 from cnnlab.objectives import Objective
 from cnnlab.runs import Predictions, Run, RunWriter
 from cnnlab.runs.record import json_value
@@ -91,7 +91,7 @@ def evaluate(
     data_dir: str | Path | None = None,
     offline: bool = False,
     device: str | None = None,
-    network: nn.Module | None = None,
+    network: OwnNetwork | None = None,
 ) -> Evaluation:
     """The classifier of a run on another data set or split.
 
@@ -109,7 +109,8 @@ def evaluate(
         others. What is drawn is the same every time.
     :param offline: never tries the network for data or weights.
     :param device: another device than the one that the run was trained on.
-    :param network: the module for the weights, for a run that was trained on a network of one's own.
+    :param network: the network of one's own that the run was trained on, or what makes it, where this process does
+        not know it.
     :raises UsageError: when the data has no such split, or knows other classes than the classifier.
     :raises DataError: when the data cannot be read.
     """

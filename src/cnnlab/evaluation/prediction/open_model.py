@@ -4,10 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from cnnlab.core.hooks import kinds, open_stored
-from cnnlab.models import Predictable
+from cnnlab.models import OwnNetwork, Predictable
 from cnnlab.runs import Run
 
 
@@ -15,7 +13,7 @@ def open_model(
     name: "str | Path | Run | Predictable",
     *,
     runs: Path | str | None = None,
-    network: nn.Module | None = None,
+    network: OwnNetwork | None = None,
     offline: bool = False,
 ) -> Run | Predictable:
     """The run, or the model by itself, that is meant.
@@ -29,7 +27,8 @@ def open_model(
 
     :param name: what is no text is given back.
     :param runs: the folder of runs; ``CNNLAB_RUNS`` or ``runs/`` otherwise.
-    :param network: the module for the weights of a classifier of one's own network.
+    :param network: the network of one's own whose weights are meant, or what makes it, where this process does not know
+        it.
     :param offline: never tries the network for weights.
     :raises RunNotFoundError: when there is neither a run nor a file of that name.
     :raises ModelFileError: for a file that holds no classifier of ours.

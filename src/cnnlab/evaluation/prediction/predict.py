@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnnlab import data
 from cnnlab.core import memory
@@ -21,7 +21,7 @@ from cnnlab.data import ImageFile
 from cnnlab.data.formats.decode import Form
 from cnnlab.data.given_images import given_images, is_given_in_memory, paths_of
 from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
-from cnnlab.models import Predictable
+from cnnlab.models import OwnNetwork, Predictable
 from cnnlab.runs import Run
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def predict(
     *,
     on_bad: Literal["refuse", "skip"] = "refuse",
     device: str | None = None,
-    network: nn.Module | None = None,
+    network: OwnNetwork | None = None,
     offline: bool = False,
 ) -> ImagePredictions:
     """What the classifier of a run says of pictures, brought to its size as its training data was.
@@ -140,7 +140,8 @@ def predict(
         lists of these; or a table with a column ``path``.
     :param on_bad: whether a picture that cannot be read is refused, or skipped with a warning that names it.
     :param device: another device than the one that the run was trained on.
-    :param network: the module for the weights, for a run that was trained on a network of one's own.
+    :param network: the network of one's own that the run was trained on, or what makes it, where this process does
+        not know it.
     :param offline: never tries the network for weights.
     :raises DataError: naming what is missing or cannot be read.
     """

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnnlab import objectives
 from cnnlab.core.devices import check_device, has_native_bfloat16
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import announcing, warn
 from cnnlab.evaluation.prediction.open_model import open_model
-from cnnlab.models import Predictable, native_kernels, outputs_of, why_no_native_kernels
+from cnnlab.models import OwnNetwork, Predictable, native_kernels, outputs_of, why_no_native_kernels
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run
 from cnnlab.runs.environment import processor
@@ -62,7 +62,7 @@ def predictor_of(
     model: Run | Predictable | str | Path,
     *,
     device: str | None = None,
-    network: nn.Module | None = None,
+    network: OwnNetwork | None = None,
     offline: bool = False,
 ) -> Predictor:
     """What a run or a model by itself is to be evaluated as.
@@ -72,7 +72,8 @@ def predictor_of(
 
     :param model: or the name of one, as :func:`~cnnlab.evaluation.open_model` takes it.
     :param device: another device than that.
-    :param network: the module for the weights, for a run that was trained on a network of one's own.
+    :param network: the network of one's own that the run was trained on, or what makes it, where this process does
+        not know it.
     :param offline: never tries the network for weights.
     :raises ModelFileError: when the run has no classifier yet.
     :raises UsageError: for a device that is not there.

@@ -114,7 +114,8 @@ def draw_curves(
         axes.set_xlabel("epoch", color=INK)
     if title:
         figure.suptitle(title, color=INK)
-    figure.legend(*_key(), loc="outside lower center", ncols=3, frameon=False, labelcolor=INK)
+    is_over = any(curve.selected is not None for curve in curves)
+    figure.legend(*_key(is_over), loc="outside lower center", ncols=3, frameon=False, labelcolor=INK)
     return figure
 
 
@@ -127,15 +128,19 @@ def _named_end(curve: LearningCurves, metric: CurveMetric, look: Look) -> tuple[
 def _mark_selected(axes: "Axes", curve: LearningCurves, metric: CurveMetric, look: Look) -> None:
     band, _, _ = _named_end(curve, metric, look)
     chosen = band.epochs == curve.selected
+    if not chosen.any():
+        # None are, of a training under way. A line without points would have the panels shrink to nothing.
+        return
     sign = {**DOT, "linestyle": "", "marker": look.marker}
     axes.plot(band.epochs[chosen], band.mean[chosen], color=look.colour, clip_on=False, **sign)
 
 
-def _key() -> "tuple[list[Artist], list[str]]":
+def _key(is_over: bool) -> "tuple[list[Artist], list[str]]":
     from matplotlib.lines import Line2D
 
     lines: list[Artist] = [Line2D([], [], color=SOFT, **style) for style in _LINES.values()]
-    return [*lines, Line2D([], [], color=SOFT, linestyle="", **DOT)], [*_LINES, "weights kept"]
+    kept: list[Artist] = [Line2D([], [], color=SOFT, linestyle="", **DOT)] if is_over else []
+    return [*lines, *kept], [*_LINES, *(["weights kept"] if is_over else [])]
 
 
 def _split_shown(curves: Sequence[LearningCurves], metric: CurveMetric) -> str:

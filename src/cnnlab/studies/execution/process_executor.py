@@ -16,6 +16,7 @@ from cnnlab.studies.execution.executor import Event, Executor, Failed, Finished,
 from cnnlab.studies.execution.run_trial import StepTiming
 from cnnlab.studies.execution.shared_data import share_dataset
 from cnnlab.studies.execution.worker import WorkerConfig, work
+from cnnlab.studies.python_objects import Parcel
 from cnnlab.training import Recipe
 from cnnlab.training.prepare import data_key
 
@@ -47,6 +48,7 @@ class ProcessExecutor(Executor):
     :param workers: how many at the same time.
     :param sets: data sets already loaded, by :func:`~cnnlab.training.prepare.data_key`; workers get those they need
         through shared memory, and load others themselves.
+    :param objects: that recipes stand for, which were given in Python.
     """
 
     def __init__(
@@ -57,8 +59,9 @@ class ProcessExecutor(Executor):
         data_dir: Path | None = None,
         offline: bool = False,
         sets: Mapping[str, Dataset] | None = None,
+        objects: Sequence[Parcel] = (),
     ) -> None:
-        self._count, self._config = workers, WorkerConfig(runs, data_dir, offline)
+        self._count, self._config = workers, WorkerConfig(runs, data_dir, offline, tuple(objects))
         self._sets = sets if sets is not None else {}
         self._workers: list[_Worker] = []
 

@@ -28,11 +28,12 @@ _ENDED = ("end", None)
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """Where a worker works: the folder of runs, and where data is looked for."""
+    """Where a worker works: the folder of runs, where data is looked for, and objects that recipes stand for."""
 
     runs: Path
     data_dir: Path | None
     offline: bool
+    objects: tuple[tuple[Any, bytes], ...] = ()
 
 
 def work(connection: Connection, config: WorkerConfig) -> None:
@@ -47,9 +48,11 @@ def work(connection: Connection, config: WorkerConfig) -> None:
     inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     listener = threading.Thread(target=_listen, args=(connection, inbox), daemon=True)
     from cnnlab.studies.execution.shared_data import DatasetCache
+    from cnnlab.studies.python_objects import unpack
     from cnnlab.training.signals import Interrupted
 
     sets = DatasetCache()
+    unpack(config.objects)
     _send(connection, ("ready", os.getpid()))
     listener.start()
     try:
