@@ -179,9 +179,8 @@ def read_study(source: str | Path | Mapping[str, Any], keys: Mapping[str, Any] |
     """
     content = dict(source) if isinstance(source, Mapping) else _from_file(Path(source))
     _refuse_unknown(content, StudyFile.model_fields, "a study")
-    for key in ("base", "vary"):
-        if not isinstance(content.get(key) or {}, Mapping):
-            raise UsageError(_refused(key, content[key]))
+    if not isinstance(content.get("vary") or {}, Mapping):
+        raise UsageError(_refused("vary", content["vary"]))
     content = without_objects(_overridden(content, keys or {}))
     for key in ("question", "base", "vary"):
         if content.get(key) in (None, "", {}):
