@@ -98,7 +98,7 @@ def parse_optimizer(spec: object) -> BoundCall[Optimizer]:
     if isinstance(spec, BoundCall):
         return spec
     call = read_one(spec, "An optimizer")
-    return bind_own(call) if call.name == GIVEN else optimizers.bind(call if call.text is None else spec)
+    return bind_own(call) if call.name == GIVEN else optimizers.bind(call)
 
 
 def word_for(kind: type, arguments: dict[str, Any]) -> str | None:

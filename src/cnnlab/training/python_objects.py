@@ -86,8 +86,7 @@ def check_given(spec: str) -> None:
 
     :raises NotFoundHereError: naming it.
     """
-    # Nearly all stand for none, and are not parsed for it.
-    for call in given_calls(spec) if f"{GIVEN}(" in spec else ():
+    for call in given_calls(spec):
         recall(call)
 
 
