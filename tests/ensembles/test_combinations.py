@@ -1,6 +1,7 @@
 """What is made of members' outputs, by hand and by properties."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,28 @@ def test_numbers_are_averaged_on_the_line_or_the_circle_as_their_objective_says(
     # 350 and 20 degrees meet at 5, not at 185.
     turned = [circle.encode({"angle": torch.tensor([number])})["angle"] for number in (350.0, 20.0)]
     assert circle.numbers(mean(circle, torch.stack(turned)))["angle"].item() == pytest.approx(5.0, abs=1e-4)
+
+
+def test_members_that_standardised_numbers_each_by_its_own_pictures_are_averaged_as_numbers() -> None:
+    scales = {"a": (10.0, 2.0), "b": (20.0, 5.0)}
+    each = [
+        replace(
+            predictions([[0.0]] * 2, [0, 1]),
+            outputs={"weight": np.array([[1.0], [-1.0]], np.float32)},
+            objective=build_objective(f"scalar(column=weight, mean={mean}, std={std})", {"weight": None}).spec,
+            classes={},
+            targets={"weight": np.array([12, 8], np.float32)},
+        )
+        for mean, std in scales.values()
+    ]
+    outputs = side_by_side(each, list(scales))
+    mean = outputs.combined(WeightedMean(weights=(1, 1)))
+    # 12 and 25, 8 and 15.
+    assert outputs.objective.numbers(mean)["weight"].tolist() == pytest.approx([18.5, 11.5])
+    stored = outputs.predictions(mean)
+    assert stored.objective == each[0].objective
+    with pytest.raises(UsageError, match="what they put out means other things"):
+        side_by_side([each[0], replace(each[1], objective=each[1].objective.replace("mse", "mae"))], ["a", "b"])
 
 
 @pytest.mark.parametrize("spec", ["vote", "stacking"])

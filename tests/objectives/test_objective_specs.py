@@ -27,7 +27,7 @@ def test_arguments_left_open_are_settled_by_the_columns() -> None:
     objective = objectives.build_objective("multi-head(hour=classes(12), minute=scalar)", columns)
     assert objective.spec == (
         "multi-head(weights=none, hour=classes(column=hour), "
-        "minute=scalar(column=minute, range=[0.0, 59.0], units=[1.0], loss=mse, delta=0.1))"
+        "minute=scalar(column=minute, range=none, units=[1.0], loss=mse, delta=0.1, mean=29.5, std=29.5))"
     )
 
 
@@ -82,7 +82,9 @@ def test_canonical_form_is_one_for_all_ways_of_writing(spec: object) -> None:
         ("binary", {"minute": None}, ["objective=binary needs one target column that holds classes"]),
         ("scalar", {"side": ("l", "r")}, ["objective=scalar needs one target column that holds numbers"]),
         ("scalar(column=side)", {"side": ("l", "r")}, ["'side' holds classes that are no numbers (l, r)"]),
-        ("scalar", {"minute": None}, ["where minute lies", "scalar(column=minute, range=[0, 100])"]),
+        ("scalar(range=[0, 1], mean=0)", {"minute": None}, ["range, or mean and std, and not both"]),
+        ("scalar(std=3)", {"minute": None}, ["mean and std together"]),
+        ("scalar(mean=0, std=0)", {"minute": None}, ["std of objective scalar", "above 0"]),
         ("scalar(range=[1, 1])", {"minute": None}, ["from the least to the largest", "[1.0, 1.0]"]),
         ("scalar(range=[1])", {"minute": None}, ["range of objective scalar", "a list of 2 values"]),
         ("bins(24)", {"hour": HOUR}, ["objective=bins(24) needs the range", "range=[0, 12]"]),

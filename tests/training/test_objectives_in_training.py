@@ -24,6 +24,7 @@ Cut = Callable[..., tuple[Run, Interrupted]]
 TIME = "column=[hour, minute]"
 SPECS = {
     "minutes": f"scalar({TIME}, range=[0, 720])",
+    "standardised minutes": f"scalar({TIME})",
     "hours": f"scalar({TIME}, units=[1, 1/60], range=[0, 12], loss=mae)",
     "half hours": f"bins(24, [0, 720], {TIME})",
     "class and number": "multi-head(hour=classes(12), minute=scalar)",
@@ -67,7 +68,7 @@ def test_a_clock_is_learnt_scored_evaluated_and_predicted(way: str, clock_run: T
     assert float(row["minute predicted"]) < 60 + 60 * (way == "class and number")
     assert ("hour class 3" in row or "hour 3" in row) == (way == "class and number")
     sure = {"hour confidence", "minute confidence"} & set(row)
-    assert len(sure) == {"minutes": 0, "hours": 0, "class and number": 1}.get(way, 2)
+    assert len(sure) == {"minutes": 0, "standardised minutes": 0, "hours": 0, "class and number": 1}.get(way, 2)
 
 
 @pytest.mark.parametrize("way", SPECS)
@@ -99,7 +100,7 @@ def test_a_number_that_is_no_class_is_learnt_and_its_classifier_rebuilt_from_the
         "epochs": 25,
         "optimizer": "adam(lr=0.01)",
     }
-    run = small_run(data=numbers(), objective="scalar(range=[0, 50])", **keys)
+    run = small_run(data=numbers(), objective="scalar", **keys)
     assert run.info["selected"]["metric"] == "validation_mean_absolute_error"
     assert run.test.mean_absolute_error < 5
     classifier = run.classifier()
@@ -108,6 +109,16 @@ def test_a_number_that_is_no_class_is_learnt_and_its_classifier_rebuilt_from_the
     Image.fromarray(np.full((6, 6), 150, np.uint8)).save(tmp_path / "grey.png")
     (predicted,) = cnnlab.predict(classifier, tmp_path / "grey.png").columns["size"].predicted
     assert predicted == pytest.approx(30, abs=8)
+
+
+def test_a_run_that_is_extended_on_other_pictures_keeps_the_scale_of_its_numbers(small_run: Trained) -> None:
+    keys: dict[str, Any] = {"subset": None, "validation": None, "test": None, "epochs": 1, "optimizer": "adam"}
+    first = small_run(data=numbers(), objective="scalar", **keys)
+    more = cnnlab.extend(first, "+1", data=numbers(), subset=40, progress=False)
+    assert more.info["data"]["sizes"]["train"] == 40
+    assert more.info["objective"] == first.info["objective"] == more.classifier().objective
+    other = small_run(data=numbers(), objective="scalar", **keys | {"subset": 40})
+    assert other.info["objective"] != first.info["objective"]
 
 
 def test_two_classes_are_learnt_by_one_output(small_run: Trained, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from cnnlab.core.errors import UsageError
 from cnnlab.ensembles.class_order import reordered_outputs, same_classes
 from cnnlab.ensembles.combinations import Combination
+from cnnlab.ensembles.number_scales import rescaled_outputs
 from cnnlab.models import Predictable
 from cnnlab.models.shapes import format_shape
-from cnnlab.objectives import restore_objective
+from cnnlab.objectives import restore_objective, without_scales
 
 
 class EnsembleClassifier(Predictable):
@@ -48,8 +49,9 @@ class EnsembleClassifier(Predictable):
         said = []
         for member in self._asked:
             outputs = member(pixels)
-            if member.classes != self.classes:
+            if (member.classes, member.objective) != (self.classes, self.objective):
                 own = restore_objective(member.objective, member.classes)
+                outputs = rescaled_outputs(own, outputs, self._meaning)
                 outputs = reordered_outputs(own, outputs, member.classes, self.classes)
             said.append(outputs)
         return self.combination(self._meaning, torch.stack(said)).float()
@@ -67,7 +69,7 @@ def _check_alike(first: Predictable, member: Predictable, names: tuple[str, str]
             f"{names[0]} has pictures of another size brought to its own by resize={first.resize} and {names[1]} by "
             f"resize={member.resize}, so they would not see the same picture."
         )
-    if member.objective != first.objective:
+    if without_scales(member.objective) != without_scales(first.objective):
         raise UsageError(
             f"{names[0]} predicts by objective={first.objective} and {names[1]} by objective={member.objective}. An "
             "ensemble takes models of one objective."

@@ -13,7 +13,8 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import note
 from cnnlab.ensembles.class_order import reordered_column, reordered_outputs, same_classes
 from cnnlab.ensembles.combinations import Combination, tempered
-from cnnlab.objectives import Objective, restore_objective
+from cnnlab.ensembles.number_scales import rescaled_outputs
+from cnnlab.objectives import Objective, restore_objective, without_scales
 from cnnlab.runs import Predictions
 
 _AT_ONCE = 8192
@@ -130,11 +131,12 @@ def side_by_side(predictions: Sequence[Predictions], names: Sequence[str]) -> Me
 
 def _aligned(first: Predictions, other: Predictions, names: tuple[str, str]) -> Predictions:
     same_classes(names, other.classes, first.classes)
-    if other.objective != first.objective:
+    if without_scales(other.objective) != without_scales(first.objective):
         raise UsageError(
             f"{names[0]} predicts by objective={first.objective} and {names[1]} by objective={other.objective}: what "
             "they put out means other things. An ensemble takes models of one objective."
         )
+    other = _in_scale(first, other)
     if other.classes != first.classes:
         other = _in_class_order(first, other, names)
     try:
@@ -143,11 +145,25 @@ def _aligned(first: Predictions, other: Predictions, names: tuple[str, str]) -> 
         raise UsageError(f"{names[0]} and {names[1]} cannot be members of one ensemble: {error}") from error
 
 
+def _in_scale(first: Predictions, other: Predictions) -> Predictions:
+    """``other`` with its numbers in the scale of the first."""
+    if other.objective == first.objective:
+        return other
+    own, wanted = (restore_objective(one.objective, one.classes) for one in (other, first))
+    outputs = rescaled_outputs(own, _whole(other, own), wanted)
+    heads = {head: rows.contiguous().numpy() for head, rows in own.split(outputs).items()}
+    return replace(other, outputs=heads, objective=first.objective)
+
+
+def _whole(predictions: Predictions, objective: Objective) -> Tensor:
+    """All heads side by side."""
+    return torch.cat([torch.from_numpy(predictions.outputs[head]) for head in objective.heads], dim=1)
+
+
 def _in_class_order(first: Predictions, other: Predictions, names: tuple[str, str]) -> Predictions:
     """``other`` with its classes counted as those of ``first``; of its content where ids and targets agree."""
     objective = restore_objective(other.objective, other.classes)
-    whole = torch.cat([torch.from_numpy(other.outputs[head]) for head in objective.heads], dim=1)
-    outputs = objective.split(reordered_outputs(objective, whole, other.classes, first.classes))
+    outputs = objective.split(reordered_outputs(objective, _whole(other, objective), other.classes, first.classes))
     targets = {
         name: reordered_column(torch.from_numpy(column), other.classes[name], first.classes[name]).numpy()
         if name in other.classes

@@ -9,7 +9,7 @@ from cnnlab.core.arguments import Count, NonNegative, Positive, Range
 from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import format_value
 from cnnlab.models.cpu_kernels import Conv2d
-from cnnlab.models.initialisers import Initialiser, initialise
+from cnnlab.models.initialisers import HEAD, Initialiser, initialise
 from cnnlab.models.layer_strings import Layer, LayerContext, activations, layers
 from cnnlab.models.modules import (
     ChannelGate,
@@ -46,8 +46,9 @@ def margins(padding: Padding, kernel: Sides, dilation: Sides = 1) -> tuple[Heigh
 
 def fill(place: LayerContext, module: nn.Conv2d | nn.Linear, init: Initialiser, bias_init: Initialiser) -> None:
     """Draws the starting weights of a layer that stands here."""
+    following = HEAD if isinstance(module, Head) else place.following
     try:
-        initialise(module.weight, module.bias, init, bias_init, place.following)
+        initialise(module.weight, module.bias, init, bias_init, following)
     except SpecError as error:
         raise place.error(error.reason) from error
 
@@ -124,7 +125,10 @@ def head(
     l2: NonNegative = 0.0,
     penalize: PenalizedWeights = ("kernel",),
 ) -> Layer:
-    """The last dense layer, as wide as the objective asks; it follows by itself where it is not written."""
+    """The last dense layer, as wide as the objective asks; it follows by itself where it is not written.
+
+    By default it starts small, so that training begins near the loss of a constant guess.
+    """
     if place.outputs is None:
         raise place.error("the head can stand only once, at the end of the network")
     (inputs,) = place.shape

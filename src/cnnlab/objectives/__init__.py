@@ -7,6 +7,7 @@ from cnnlab.objectives.base import (
     objectives,
     parse_objective,
     restore_objective,
+    without_scales,
 )
 from cnnlab.objectives.binary import Binary
 from cnnlab.objectives.bins import Bins
@@ -35,4 +36,5 @@ __all__ = [
     "objectives",
     "parse_objective",
     "restore_objective",
+    "without_scales",
 ]

@@ -25,17 +25,22 @@ from cnnlab.objectives.quantity import NumberHead
 objectives: Registry["Objective"] = Registry("objective", given=("columns",))
 
 _JUDGED_AT_ONCE = 8192
+SCALE = ("range", "mean", "std")
+"""The arguments of ``scalar`` that say how its number is scaled for the network."""
 
 
-def build_objective(spec: object, columns: Columns) -> "Objective":
+def build_objective(spec: object, columns: Columns, targets: Targets | None = None) -> "Objective":
     """The objective that ``spec`` names, as text or parsed, for a data set with these target columns.
 
     Its own ``spec`` names the columns and whatever else the data has settled, so that it says all by itself.
 
+    :param targets: of the training pictures, by which numbers are standardised that the spec gives no scale.
     :raises UsageError: when the columns do not suit it.
     """
     bound = parse_objective(spec)
     objective = bound.build(columns=columns)
+    if targets is not None:
+        objective.fit(targets)
     objective.spec = str(_settled(bound, objective))
     objective.clock = Clock.of(columns, objective.predicts)
     return objective
@@ -78,6 +83,16 @@ def parse_objective(spec: object) -> "BoundCall[Objective]":
 def canonical_objective(spec: object) -> str:
     """The canonical text of an objective's spec."""
     return str(parse_objective(spec))
+
+
+def without_scales(spec: object) -> str:
+    """The canonical spec with the scales of numbers left open, in which objectives alike may differ."""
+    return str(_unscaled(parse_objective(spec).call))
+
+
+def _unscaled(call: Call) -> Call:
+    kwargs = {name: _unscaled(value) if isinstance(value, Call) else value for name, value in call.kwargs.items()}
+    return Call(call.name, call.args, kwargs | (dict.fromkeys(SCALE) if call.name == "scalar" else {}))
 
 
 def _complete(bound: "BoundCall[Objective]") -> "BoundCall[Objective]":
@@ -132,9 +147,15 @@ class Objective(ABC):
     clock: Clock | None = None
     """How far the time of day is off, where hour and minute are both predicted."""
 
+    scales: Mapping[str, tuple[float, float]] = {}
+    """For heads that predict a standardised number, the mean and the standard deviation that this is done by."""
+
     own_loss: OwnLoss | None = None
     """The loss that is trained by and told, where it is one of a person's own."""
     own_metrics: tuple[OwnMetric, ...] = ()
+
+    def fit(self, targets: Targets) -> None:  # noqa: B027 (most leave nothing open)
+        """Takes from the targets of training what the spec leaves open about them."""
 
     def add_own(self, loss: Call | None, metrics: Sequence[Call]) -> None:
         """Takes a loss and metrics of one's own, by the calls that stand for them.

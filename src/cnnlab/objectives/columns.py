@@ -35,7 +35,7 @@ def named_classes(columns: Columns, column: str | None, objective: str) -> tuple
     if column in columns and columns[column] is None:
         raise UsageError(
             f"the data has no column of classes called {column!r}: it holds numbers. Take an objective for numbers, "
-            f"such as 'objective=scalar(column={column}, range=[0, 100])'."
+            f"such as 'objective=scalar(column={column})'."
         )
     names = columns.get(column)
     if names is None:
@@ -50,7 +50,7 @@ def _remedy(columns: Columns, named: list[str], objective: str) -> str:
     if named:
         return f"Name one, as in 'objective={objective}(column={named[0]})'."
     if columns:
-        return f"Take an objective for numbers, as in 'objective=scalar(column={next(iter(columns))}, range=[0, 100])'."
+        return f"Take an objective for numbers, as in 'objective=scalar(column={next(iter(columns))})'."
     return "Give pictures that have targets."
 
 

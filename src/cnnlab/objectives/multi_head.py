@@ -31,8 +31,10 @@ class MultiHead(Objective):
     values that their columns can take together, the one is decoded that is most likely by all of them.
     """
 
-    def __init__(self, parts: Mapping[str, Single], weights: Sequence[float] | None = None) -> None:
-        self.parts = dict(parts)
+    def __init__(
+        self, parts: Mapping[str, Single], calls: Mapping[str, Call], weights: Sequence[float] | None = None
+    ) -> None:
+        self.parts, self.calls = dict(parts), dict(calls)
         self.weights = dict(zip(self.parts, weights or [1.0] * len(self.parts), strict=True))
         self.heads = {head: part.width for head, part in self.parts.items()}
         self.predicts = tuple(dict.fromkeys(column for part in self.parts.values() for column in part.predicts))
@@ -42,6 +44,15 @@ class MultiHead(Objective):
         self.scored = self._prefixed(lambda part: ("loss", *part.scored))
         self.tallied = self._prefixed(lambda part: part.tallied)
         self.ballot = Ballot.of(self.parts)
+        self._settle()
+
+    def _settle(self) -> None:
+        self.scales = {head: scale for head, part in self.parts.items() for scale in part.scales.values()}
+        bound = {head: objectives.bind(call) for head, call in self.calls.items()}
+        self.settled = {
+            head: Call(bound[head].name, (), {**bound[head].arguments, **part.settled})
+            for head, part in self.parts.items()
+        }
 
     def _prefixed(self, names: Any) -> tuple[str, ...]:
         return tuple(f"{head}_{name}" for head, part in self.parts.items() for name in names(part))
@@ -50,6 +61,12 @@ class MultiHead(Objective):
     def number_heads(self) -> Mapping[str, NumberHead]:
         """Those of its heads that predict a number, each by itself, before any vote."""
         return {head: part for head, part in self.parts.items() if isinstance(part, Numeric)}
+
+    def fit(self, targets: Targets) -> None:
+        """Each head by itself."""
+        for part in self.parts.values():
+            part.fit(targets)
+        self._settle()
 
     def check(self, targets: Targets) -> None:
         """Refuses what any of the heads does."""
@@ -203,9 +220,7 @@ def multi_head(columns: Columns, weights: tuple[NonNegative, ...] | None = None,
             f"all 0; got {list(weights)}."
         )
     parts = {head: _head(head, call, columns) for head, call in heads.items()}
-    objective = MultiHead(parts, weights)
-    objective.settled = {head: _settled(heads[head], part) for head, part in parts.items()}
-    return objective
+    return MultiHead(parts, heads, weights)
 
 
 def _head(head: str, call: Call, columns: Columns) -> Single:
@@ -221,8 +236,3 @@ def _head(head: str, call: Call, columns: Columns) -> Single:
     if not isinstance(part, Single):
         raise UsageError(f"head {head} of objective=multi-head is one of several heads itself; name its heads here.")
     return part
-
-
-def _settled(call: Call, part: Single) -> Call:
-    bound = objectives.bind(call)
-    return Call(bound.name, (), {**bound.arguments, **part.settled})

@@ -1,5 +1,6 @@
 """A number, by regression."""
 
+import math
 from typing import Literal, TypeAlias
 
 import torch.nn.functional as F
@@ -7,23 +8,25 @@ from torch import Tensor
 
 from cnnlab.core.arguments import Positive
 from cnnlab.core.errors import UsageError
-from cnnlab.objectives.base import objectives
+from cnnlab.objectives.base import SCALE, objectives
 from cnnlab.objectives.columns import Columns, Targets
 from cnnlab.objectives.quantity import Quantity, Wanted
 from cnnlab.objectives.single import Numeric
 
 ScalarLoss: TypeAlias = Literal["mse", "mae", "huber"]
 
-_DOUBT = 0.1
-"""How far off a prediction is taken to be where others speak of the same column, in the scale of [-1, 1]."""
+_DOUBT = 0.125
+"""How far off a prediction is taken to be where others speak of the same column, in standard deviations."""
 
 
 class Scalar(Numeric):
-    """One output, which is the number brought from ``range`` to [-1, 1].
+    """One output, which is the number standardised: so many ``std`` above ``mean``.
 
     Metrics, in the units of the number: ``mean_absolute_error``, ``root_mean_square_error``,
-    ``median_absolute_error``, and ``r2``, the share of the variance that is explained. ``loss`` is that of the number
-    brought to [-1, 1].
+    ``median_absolute_error``, and ``r2``, the share of the variance that is explained. ``loss`` is that of the
+    standardised number: the squared error of a constant guess is 1.
+
+    :param scale: mean and standard deviation; None for those of the targets that it is fitted to.
     """
 
     tallied = ("mean_absolute_error",)
@@ -31,16 +34,30 @@ class Scalar(Numeric):
     scored = ("mean_absolute_error", "median_absolute_error", "root_mean_square_error", "r2")
 
     def __init__(
-        self, quantity: Quantity, span: tuple[float, float], kind: ScalarLoss = "mse", delta: float = 0.1
+        self, quantity: Quantity, scale: tuple[float, float] | None = None, kind: ScalarLoss = "mse", delta: float = 0.1
     ) -> None:
         super().__init__(quantity, 1)
-        self.centre, self.half = (span[0] + span[1]) / 2, (span[1] - span[0]) / 2
-        self.kind, self.delta = kind, delta
-        self.settled["range"] = span
+        self.kind, self.delta, self._is_open = kind, delta, scale is None
+        # Records made before numbers were standardised took classes from their least to their largest.
+        self._take(scale or (_of_range(*quantity.span) if quantity.span else (0.0, 1.0)))
+
+    def _take(self, scale: tuple[float, float]) -> None:
+        self.mean, self.std = scale
+        self.scales = {self.name: scale}
+        self.settled |= dict(zip(SCALE, (None, *scale), strict=True))
+
+    def fit(self, targets: Targets) -> None:
+        """Standardises by the mean and deviation of these targets, unless the spec has others."""
+        if self._is_open:
+            values = self.quantity.of(targets).tolist()
+            # Summed exactly: the same on every machine, with however many threads.
+            mean = math.fsum(values) / len(values)
+            variance = math.fsum((value - mean) ** 2 for value in values) / len(values)
+            self._take((mean, math.sqrt(variance) or 1.0))
 
     def target(self, targets: Targets) -> Tensor:
-        """The number brought to [-1, 1]."""
-        return ((self.quantity.of(targets) - self.centre) / self.half).float()[:, None]
+        """The number standardised."""
+        return ((self.quantity.of(targets) - self.mean) / self.std).float()[:, None]
 
     def losses(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Squared or absolute error, or Huber's."""
@@ -53,14 +70,14 @@ class Scalar(Numeric):
 
     def sums(self, outputs: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The sum of absolute errors, in the units of the number."""
-        return {"mean_absolute_error": (outputs - target).abs().sum() * self.half}
+        return {"mean_absolute_error": (outputs - target).abs().sum() * self.std}
 
     def value(self, outputs: Tensor) -> Tensor:
-        """The output brought back to its range."""
-        return self.centre + self.half * outputs[:, 0]
+        """The output in the units of the number."""
+        return self.mean + self.std * outputs[:, 0]
 
     def support(self, outputs: Tensor, candidates: Targets) -> Tensor:
-        """That of a bell around the prediction; its SD is a twentieth of the range, for how sure it is nobody knows."""
+        """That of a bell around the prediction, an eighth as wide as all numbers; how sure it is nobody knows."""
         return -0.5 * ((outputs - self.target(candidates).to(outputs).T) / _DOUBT).square()
 
     def scores(self, outputs: Tensor, targets: Targets) -> dict[str, float]:
@@ -81,23 +98,37 @@ def scalar(
     units: tuple[Positive, ...] | None = None,
     loss: ScalarLoss = "mse",
     delta: Positive = 0.1,
+    mean: float | None = None,
+    std: Positive | None = None,
 ) -> Scalar:
-    """A number, by regression.
+    """A number, by regression; standardised for the network by the mean and deviation of the training targets.
 
     :param column: the target column; or a list of those that make up the number, each times its unit.
-    :param range: where the number lies; it is brought from there to [-1, 1] for the network. By default from the
-        least to the largest of columns that hold whole numbers as classes; of others it must be given.
+    :param range: brought from there to [-1, 1] instead of being standardised.
     :param units: what one of each column is worth: 60 and 1 for hour and minute unless told otherwise.
-    :param loss: ``mse``, ``mae`` or ``huber`` (squared up to ``delta``, in the scale of [-1, 1], then absolute).
+    :param loss: ``mse``, ``mae`` or ``huber`` (squared up to ``delta`` standard deviations, then absolute).
+    :param mean, std: standardised by these, whatever the training targets are.
     """
     quantity = Quantity.read(columns, column, units, "scalar")
-    span = range or quantity.span
-    if span is None:
-        raise UsageError(
-            f"objective=scalar needs to know where {quantity.name} lies, for networks learn numbers near 0: give the "
-            f"range, as in 'objective=scalar(column={quantity.name}, range=[0, 100])'."
-        )
-    return Scalar(quantity, checked_range(span, "scalar"), loss, delta)
+    return Scalar(quantity, _given_scale(range, mean, std), loss, delta)
+
+
+def _given_scale(span: tuple[float, float] | None, mean: float | None, std: float | None) -> tuple[float, float] | None:
+    """The mean and deviation that the spec gives; None where it gives none."""
+    if span is not None and (mean, std) != (None, None):
+        raise UsageError("objective=scalar takes range, or mean and std, and not both; each says how to scale numbers.")
+    if span is not None:
+        return _of_range(*checked_range(span, "scalar"))
+    if mean is None and std is None:
+        return None
+    if mean is None or std is None:
+        raise UsageError("objective=scalar takes mean and std together; give both, or neither.")
+    return mean, std
+
+
+def _of_range(low: float, high: float) -> tuple[float, float]:
+    """The mean and deviation by which a range becomes [-1, 1]."""
+    return (low + high) / 2, (high - low) / 2 or 1.0
 
 
 def checked_range(span: tuple[float, float], objective: str) -> tuple[float, float]:

@@ -23,6 +23,7 @@
                      they were in the cache
 ``environment``      ``{python, platform, processor, cores, cnnlab, torch, numpy, code}``; see :func:`environment`
 ``data``             ``{name, digest, sizes, notes}``
+``objective``        its spec with what the data settled: columns, and mean and deviation of numbers
 ``given``            of the recipe what is not at its default, specs in short
 ``parent``           the run whose weights it started from
 ``ensemble``         of an ensemble ``{method, members, needs}``: the spec of its method, the runs that it was made of,

@@ -90,6 +90,7 @@ class RunRecord(_Facts):
     kernels_build: _Build | None = None
     environment: _Environment | None = None
     data: _Data | None = None
+    objective: str | None = None
     given: dict[str, Any] | None = None
     parent: Any = None
     ensemble: _Ensemble | None = None

@@ -63,8 +63,8 @@ def check_objective(spec: object, columns: Columns = COLUMNS, targets: Targets |
 
 def objective_checks(spec: object, columns: Columns = COLUMNS, targets: Targets | None = None) -> list[Check]:
     """The checks of :func:`check_objective` one by one, for ``pytest.mark.parametrize``."""
-    objective = build_objective(spec, columns)
     targets = random_targets(columns) if targets is None else targets
+    objective = build_objective(spec, columns, targets)
     outputs = random_outputs(objective, len(next(iter(targets.values()))))
     case = ObjectiveCase(spec, columns, objective, targets, outputs)
     return _suite.checks(f"objective {spec}", lambda: nullcontext(case))

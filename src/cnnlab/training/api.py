@@ -198,6 +198,7 @@ def _start(setup: TrainingSetup, store: RunStore, *, repeat: int, callbacks: Seq
             "precision_choice": choice.to_dict(),
             "environment": environment(),
             "data": _facts(setup.dataset),
+            "objective": setup.objective.spec,
             "parent": recipe.parent,
             "given": given(recipe.to_dict()),
         }

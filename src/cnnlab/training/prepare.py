@@ -121,14 +121,13 @@ def prepare(
     for text in (str(recipe.objective), *(str(phase.optimizer) for phase in recipe.normal())):
         check_given(text)
     dataset = _dataset(recipe, given, data_dir, offline, {} if datasets is None else datasets)
-    columns = {name: dataset.classes.get(name) for name in dataset.train.targets}
-    objective = objectives.build_objective(recipe.objective.parsed, columns)
-    balance = _checked_balance(recipe, objective, dataset)
     parent = None if recipe.parent is None else store.find(recipe.parent)
     if parent is not None:
         parent.check_trained()
         # By folder: the digest is shared by all repeats, whose weights differ.
         recipe = recipe.model_copy(update={"parent": parent.name})
+    objective = _objective(recipe, dataset, run or parent)
+    balance = _checked_balance(recipe, objective, dataset)
     for phase in recipe.normal():
         phase.augment.parsed.check(dataset.shape, objective.soft)
     selection = SelectionMetric.of(recipe, objective, dataset)
@@ -211,6 +210,16 @@ def _dataset(
     if not is_object:
         datasets[key] = dataset
     return dataset
+
+
+def _objective(recipe: Recipe, dataset: Dataset, before: Run | None) -> Objective:
+    """The objective on this data; numbers keep the scale that they had in a run that goes on or is gone on from."""
+    columns = {name: dataset.classes.get(name) for name in dataset.train.targets}
+    spec_before = None if before is None else before.recipe.get("objective", "classes")
+    if before is None or objectives.canonical_objective(spec_before) != str(recipe.objective):
+        return objectives.build_objective(recipe.objective.parsed, columns, dataset.train.targets)
+    # Runs recorded before numbers were standardised have none on record, and scales that the spec alone gives.
+    return objectives.build_objective(before.info.get("objective") or recipe.objective.parsed, columns)
 
 
 def _checked_balance(recipe: Recipe, objective: Objective, dataset: Dataset) -> ClassBalance:

@@ -26,7 +26,7 @@ from cnnlab.training.recipe_specs import GivenInPython, parse_spec, parse_specs
 from cnnlab.training.schedules import Schedule
 from cnnlab.training.trainable_layers import TrainableLayer, TrainableLayers, parse_trainable
 
-SEMANTICS = 2
+SEMANTICS = 3
 """The version of what a recipe means; raised when the same recipe would train differently."""
 
 
