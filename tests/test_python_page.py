@@ -18,3 +18,4 @@ def test_the_code_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert names["cnnlab"].load("first") == names["run"]
     assert (tmp_path / "roc.pdf").read_bytes().startswith(b"%PDF")
     assert set(names["search"].best_params_) == {"optimizer__lr", "augment"}
+    assert 0 < names["own"].test.accuracy <= names["own"].test["top2"] <= 1

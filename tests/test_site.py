@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import documents
+import numpy as np
 import pytest
+import torch
 from documents import ROOT, blocks, commands, python_of
+from torch.nn.functional import cross_entropy
 from typer.testing import Result
 
 import cnnlab
@@ -137,7 +140,7 @@ def trained_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def train(given: Any = None, /, **keys: Any) -> cnnlab.Run:
         recipe = dict(given or {}) | keys
-        if isinstance(recipe.get("model", ""), str):
+        if all(isinstance(recipe.get(key, ""), str) for key in ("model", "loss")):
             Recipe.read(recipe)
         if "weights=imagenet" in str(recipe.get("model")):
             recipe["model"] = "cnn(filters=[4])"
@@ -159,12 +162,19 @@ def test_lines_of_ours_beside_those_of_others_run(
     for block in blocks(text):
         if block.title == "cnnlab" and block.language == "python":
             exec(compile(block.text, "coming-from.md", "exec"), names)
+    other = cnnlab.train({**names["run"].recipe, "seed": 1}, threads=1)
+    names |= {"runs": [names["run"], other], "x": np.zeros((2, 8, 8), np.uint8)}
+    names |= {"my_loss": cross_entropy, "my_metric": my_metric}
     for command in commands(text):
         answer(command)
     spans = [span for row in rows(text) for span in re.findall(r"`([^`]+)`", row)]
     assert len(spans) > 60
     for span in spans:
         check_span(span, names)
+
+
+def my_metric(outputs: torch.Tensor, targets: torch.Tensor) -> float:
+    return (outputs.argmax(1) == targets).float().mean().item()
 
 
 def rows(text: str) -> list[str]:

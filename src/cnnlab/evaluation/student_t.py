@@ -1,10 +1,14 @@
-"""Student's t distribution, and Welch's difference of two means with spreads of their own."""
+"""Student's t distribution, and what is made of several variances that are known with few degrees of freedom each."""
 
 from collections.abc import Sequence
-from math import sqrt
+from dataclasses import dataclass
+from math import exp, sqrt
 from statistics import fmean, variance
 
 from cnnlab.core.errors import UsageError
+
+_LOG_OF_LEAST_P = -700.0
+_BISECTIONS = 60
 
 
 def t_quantile(level: float, df: float) -> float:
@@ -41,6 +45,42 @@ def welch_satterthwaite(variances: tuple[float, float], counts: tuple[int, int])
     crossed = sum(part**2 / (count - 1) for part, count in zip(parts, counts, strict=True))
     df = sum(parts) ** 2 / crossed if crossed else float(sum(counts) - 2)
     return sqrt(sum(parts)), df
+
+
+@dataclass(frozen=True)
+class VariancePart:
+    """One of several independent sources of chance in an estimate.
+
+    :param variance: that it adds, itself estimated with ``df`` degrees of freedom.
+    """
+
+    variance: float
+    df: float
+
+
+def separate_t_half_width(parts: Sequence[VariancePart], level: float) -> float:
+    """Half the width of an interval of an estimate to which several sources add their variance.
+
+    Every source has Student's interval of its own, and the squares of their half-widths add up: the interval is never
+    narrower than any of them, and covers at least as often as it says whatever the variances are, where Welch's covers
+    in fewer than nine cases out of ten if two values stand against ten. Source: Banerjee, Approximate confidence
+    interval for linear functions of means of k populations when the population variances are not equal, Sankhyā 22,
+    1960.
+    """
+    return sqrt(sum(t_quantile(level, part.df) ** 2 * part.variance for part in parts))
+
+
+def separate_t_p(estimate: float, parts: Sequence[VariancePart]) -> float:
+    """The two-sided p-value: 1 less the level at which that interval, about the estimate, ends at 0."""
+    from scipy.special import stdtrit
+
+    known = [part for part in parts if part.variance > 0]
+    log_low, log_high = _LOG_OF_LEAST_P, 0.0
+    for _ in range(_BISECTIONS):
+        between = (log_low + log_high) / 2
+        half = sqrt(sum(float(stdtrit(part.df, exp(between) / 2)) ** 2 * part.variance for part in known))
+        log_low, log_high = (between, log_high) if half > abs(estimate) else (log_low, between)
+    return exp(log_high) if estimate else 1.0
 
 
 def checked_level(level: float) -> float:

@@ -1,10 +1,13 @@
 """Measured values beside a published mean with its own spread."""
 
+from math import hypot, sqrt
+
+import numpy as np
 import pytest
 from scipy import stats
 
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation.comparison.published_value_tests import compare_to_mean
+from cnnlab.evaluation.comparison.published_value_tests import compare_to_mean, compare_to_number
 
 VALUES = [0.912, 0.918, 0.915]
 
@@ -13,18 +16,34 @@ VALUES = [0.912, 0.918, 0.915]
     ("mean", "std", "n", "verdict"),
     [(0.90, 0.004, 5, "better"), (0.93, 0.004, 5, "worse"), (0.92, 0.02, 2, "compatible")],
 )
-def test_two_spreads_are_compared_by_welchs_test(mean: float, std: float, n: int, verdict: str) -> None:
+def test_half_widths_of_both_sides_are_added_in_squares(mean: float, std: float, n: int, verdict: str) -> None:
     comparison = compare_to_mean(VALUES, mean, std, n)
-    expected = stats.ttest_ind_from_stats(
-        stats.tmean(VALUES), stats.tstd(VALUES), len(VALUES), mean, std, n, equal_var=False
-    )
-    assert comparison.p_value == pytest.approx(expected.pvalue)
-    assert comparison.verdict == verdict and comparison.interval is not None
-    assert comparison.interval.method == f"Welch's t over 3 and {n} repeats"
+    ours, theirs = stats.t.ppf(0.975, 2) * stats.sem(VALUES), stats.t.ppf(0.975, n - 1) * std / sqrt(n)
+    assert comparison.interval is not None and comparison.p_value is not None
+    assert comparison.interval.width / 2 == pytest.approx(hypot(ours, theirs))
     assert comparison.difference == pytest.approx((comparison.interval.low + comparison.interval.high) / 2)
+    assert comparison.verdict == verdict
     # The interval at the level 1 - p ends at 0.
-    ends = compare_to_mean(VALUES, mean, std, n, level=1 - float(expected.pvalue)).interval
+    ends = compare_to_mean(VALUES, mean, std, n, level=1 - comparison.p_value).interval
     assert ends is not None and min(abs(ends.low), abs(ends.high)) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_spread_of_next_to_nothing_leaves_the_test_beside_a_number() -> None:
+    beside, exact = compare_to_mean(VALUES, 0.9, 1e-9, 5), compare_to_number(VALUES, 0.9)
+    assert beside.p_value == pytest.approx(exact.p_value)
+    assert (beside.interval.low, beside.interval.high) == pytest.approx((exact.interval.low, exact.interval.high))
+
+
+@pytest.mark.parametrize(("repeats", "theirs"), [(2, 2), (2, 5), (2, 10), (5, 2), (3, 5)])
+@pytest.mark.parametrize("ratio", [0.3, 1.0, 5.0])
+def test_equal_recipes_are_called_different_in_5_percent_at_most(repeats: int, theirs: int, ratio: float) -> None:
+    # Welch's test calls two against five or ten in up to 10 and 12% of cases.
+    generator, calls = np.random.default_rng(repeats * theirs), 0
+    for _ in range(400):
+        ours, published = generator.normal(0.9, 0.004, repeats), generator.normal(0.9, ratio * 0.004, theirs)
+        found = compare_to_mean(ours.tolist(), float(published.mean()), float(published.std(ddof=1)), theirs)
+        calls += found.verdict in ("better", "worse")
+    assert calls <= stats.binom.ppf(0.999, 400, 0.05)
 
 
 def test_the_published_spread_makes_the_interval_wider() -> None:

@@ -69,13 +69,34 @@ def test_a_search_tests_its_claims_alone():
 def test_what_the_family_is_stands_in_words():
     one = family_of("augment=flip is better than augment=none", metrics=(ACCURACY, LOSS))
     assert one.words.startswith(
-        "All that is tested here is one family: 1 test of claims and 11 comparisons of settings on test accuracy and "
-        "test loss. The chance of any false call among them is 5% in total: half of it is for the claims"
+        "All that is tested here is one family: 1 test of claims and 12 comparisons of settings on test accuracy and "
+        "test loss. 1 of these comparisons is tested with the claims. The chance of any false call among them is 5% in "
+        "total: half of it is for the claims, in equal parts, and half for the other comparisons."
     )
     assert family_of("the best test_accuracy is at least 0.5", metrics=()).words.endswith(
         "A false call has a chance of 5%."
     )
     assert family_of(metrics=()).words == ""
+
+
+def test_the_comparisons_counted_are_those_that_stand_in_the_tables():
+    # Among them are three of the setting claimed to be the best and one that is claimed by itself.
+    claims = ("augment=flip is the best", "augment=erase is better than augment=none")
+    rows = np.random.default_rng(0).normal(0.9, 0.004, (4, 3)).tolist()
+    study = KnownStudy(rows, *claims)
+    words = study.comparisons.family.words
+    assert f"2 tests of claims and {len(study.table.comparisons)} comparisons of settings on test accuracy. " in words
+    assert "4 of these comparisons are tested with the claims." in words
+
+
+def test_where_all_comparisons_are_claimed_the_claims_have_all_of_the_error():
+    study = KnownStudy([[0.9, 0.91, 0.9], [0.91, 0.9, 0.9]], "augment=flip is better than augment=none")
+    assert study.comparisons.family.words == (
+        "All that is tested here is one family: 1 test of claims and 1 comparison of settings on test accuracy. "
+        "This comparison is tested with the claims. A false call has a chance of 5%."
+    )
+    (group,) = study.comparisons.family.groups
+    assert group.share == 1
 
 
 def test_a_comparison_is_adjusted_once_and_the_same_in_table_and_claim():

@@ -72,7 +72,9 @@ def test_a_published_spread_counts_and_is_said():
     spread = compared(values, ResolvedRow("flip", 0.795, "s0", "theirs", 0.02, 4))
     assert (exact.word, exact.reason) == ("better", None)
     assert spread.word == "compatible"
-    assert spread.reason.endswith("by Welch's t, with the published SD of 2.00 points over 4 repeats; theirs")
+    assert spread.reason.endswith(
+        "by Student's t of both sides, theirs with the SD of 2.00 points over 4 repeats; theirs"
+    )
     p = stats.ttest_ind_from_stats(0.81, stats.tstd(values), 4, 0.795, 0.02, 4, equal_var=False).pvalue
     assert p > 0.05 and spread.low < 0 < spread.high
 

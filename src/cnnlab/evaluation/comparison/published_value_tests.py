@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.evaluation.intervals import LEVEL, Interval, least_variance, mean_interval, wilson
-from cnnlab.evaluation.student_t import t_quantile, two_sided_p, welch_satterthwaite
+from cnnlab.evaluation.student_t import VariancePart, separate_t_half_width, separate_t_p, two_sided_p
 from cnnlab.evaluation.units import POINTS, Unit
 
 ReferenceVerdict: TypeAlias = Literal["better", "worse", "reproduced", "compatible", "untested"]
@@ -165,9 +165,10 @@ def compare_to_mean(
 ) -> ReferenceComparison:
     """Whether measured values are above or below a mean over ``n`` repeats with the standard deviation ``std``.
 
-    Source: Welch, The generalization of Student's problem when several different population variances are involved,
-    1947, with Satterthwaite's degrees of freedom. :func:`~cnnlab.evaluation.compare_to_number` is for a number whose
-    spread is not known, and takes it as exact.
+    Each side has Student's interval by its own spread, and the squares of their half-widths add up
+    (:func:`~cnnlab.evaluation.student_t.separate_t_half_width`): equal recipes are called different in 5% of cases at
+    the most, also with two repeats, for which Welch's test errs in up to 12%.
+    :func:`~cnnlab.evaluation.compare_to_number` is for a number whose spread is not known, and takes it as exact.
 
     :param values: of the repeats, two or more.
     :param tolerance: within which a result counts as reproduced, as for ``compare_to_number``.
@@ -178,10 +179,10 @@ def compare_to_mean(
         raise UsageError("two spreads are compared, which takes 2 repeats or more on both sides and a std above 0.")
     _check_tolerance(tolerance)
     ours = max(variance(values), least_variance(step))
-    error, df = welch_satterthwaite((ours, std**2), (len(values), n))
-    difference, half = fmean(values) - mean, t_quantile(level, df) * error
-    method = f"Welch's t over {len(values)} and {n} repeats"
+    parts = [VariancePart(v / count, count - 1) for v, count in ((ours, len(values)), (std**2, n))]
+    difference, half = fmean(values) - mean, separate_t_half_width(parts, level)
+    method = f"t of each side, over {len(values)} and {n} repeats, their squares added"
     interval = _clipped(Interval(difference - half, difference + half, level, method, "repeats"), mean, within)
     verdict = number_verdict(interval, higher_is_better, tolerance)
-    p = two_sided_p(difference / error, df)
+    p = separate_t_p(difference, parts)
     return ReferenceComparison(fmean(values), mean, interval, p, verdict, unit, tolerance)

@@ -47,19 +47,32 @@ class SequentialLook:
 
 
 @dataclass(frozen=True)
+class TableOfComparisons:
+    """How many comparisons stand in the table of a metric.
+
+    :param claimed: those of them that are tested with the claims, and have their part of the error rate.
+    """
+
+    label: str
+    rows: int
+    claimed: int
+
+
+@dataclass(frozen=True)
 class StudyFamily:
     """All that is tested in a study.
 
     :param groups: of comparisons; every pair of settings is in one of them at most for each metric.
     :param claim_share: of a claim that is tested by itself: one of a level, or over several pairs of settings.
-    :param claims: how many tests they take; ``compared`` is how many comparisons there are besides, by metric.
+    :param claims: how many tests they take.
+    :param tables: the comparisons that stand in tables.
     :param look: where there are several.
     """
 
     groups: tuple[ComparisonGroup, ...]
     claim_share: float
     claims: int
-    compared: tuple[tuple[str, int], ...]
+    tables: tuple[TableOfComparisons, ...]
     look: SequentialLook | None = None
 
     @cached_property
@@ -82,21 +95,23 @@ class StudyFamily:
     @property
     def words(self) -> str:
         """What is tested and how the chance of a false call is held; empty where nothing is."""
-        count = sum(number for _, number in self.compared)
+        rows, claimed = (sum(getattr(table, name) for table in self.tables) for name in ("rows", "claimed"))
         parts = [f"{self.claims} {'test' if self.claims == 1 else 'tests'} of claims"] if self.claims else []
-        if count:
-            comparisons = f"{count} {'comparison' if count == 1 else 'comparisons'}"
-            parts.append(
-                f"{comparisons} of settings on {_listed([label for label, number in self.compared if number])}"
-            )
+        if rows:
+            labels = _listed([table.label for table in self.tables if table.rows])
+            parts.append(f"{rows} {'comparison' if rows == 1 else 'comparisons'} of settings on {labels}")
         if not parts:
             return ""
-        text = f"All that is tested here is one family: {' and '.join(parts)}."
-        if self.claims + count == 1:
+        which = "This comparison" if rows == 1 else f"{claimed} of these comparisons"
+        with_claims = f" {which} {'is' if claimed == 1 else 'are'} tested with the claims."
+        text = f"All that is tested here is one family: {' and '.join(parts)}.{with_claims if claimed else ''}"
+        others = rows - claimed
+        if self.claims + others == 1:
             return f"{text} A false call has a chance of 5%."
         text += " The chance of any false call among them is 5% in total"
-        if self.claims and count:
-            text += ": half of it is for the claims, in equal parts, and half for the comparisons"
+        if self.claims and others:
+            rest = "other comparisons" if claimed else "comparisons"
+            text += f": half of it is for the claims, in equal parts, and half for the {rest}"
         return f"{text}. p-values are adjusted for that, so each is to be held against 5%; intervals hold all at once."
 
 
@@ -131,7 +146,8 @@ def study_family(
         *(ComparisonGroup(metric, pairs, for_claims) for metric, pairs in led),
         *(ComparisonGroup(metric.name, pairs, for_comparisons * len(pairs)) for metric, pairs in tables if pairs),
     )
-    return StudyFamily(groups, for_claims, tests, tuple((metric.label, len(pairs)) for metric, pairs in tables))
+    shown = (TableOfComparisons(metric.label, len(whole), len(whole) - len(pairs)) for metric, pairs in tables)
+    return StudyFamily(groups, for_claims, tests, tuple(shown))
 
 
 def table_pairs(settings: Sequence[str], baseline: str | None) -> tuple[Pair, ...]:

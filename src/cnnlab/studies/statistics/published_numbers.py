@@ -165,7 +165,7 @@ def _against(
     if not row.std or row.n is None or row.n < 2 or len(values) < 2:
         return evaluation.compare_to_number(values, row.value, **asked), None
     comparison = evaluation.compare_to_mean(values, row.value, row.std, row.n, **asked)
-    return comparison, f"by Welch's t, with the published SD of {unit.text(row.std)} over {row.n} repeats"
+    return comparison, f"by Student's t of both sides, theirs with the SD of {unit.text(row.std)} over {row.n} repeats"
 
 
 def _word(comparison: "ReferenceComparison", table: ResolvedTable, repeats: int) -> tuple[Word, str | None]:
