@@ -17,9 +17,10 @@ On = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="data=OTHER|split=SPLIT|perturb=CHANGE",
-        help="Other data than the run's own; train, validation, test or all. By default test, or all of other data "
-        "that has no test split. The run's own data, named again, is divided as for its training. What is done to the "
-        "pictures first: any augmentation, as in perturb='rotate(15)|blur'; `cnnlab list perturbations` has all.",
+        help="Other data than the run's own; train, validation, test or all, and of runs with subset=bootstrap "
+        "out-of-bag, with folds out-of-fold. By default test, or all of other data that has no test split. The run's "
+        "own data, named again, is divided as for its training. What is done to the pictures first: any augmentation, "
+        "as in perturb='rotate(15)|blur'; `cnnlab list perturbations` has all.",
         show_default=False,
     ),
 ]

@@ -22,12 +22,23 @@ def write_summary(run: "Run", runs: Path | None, *, as_json: bool) -> None:
         output.write_json(run.to_dict())
         return
     rows: list[tuple[str, object]] = [("run", run.folder.name)]
-    rows += [(split, _scores(run, split)) for split in ("validation", "test")]
+    rows += [(split, _scores(run, split)) for split in ("validation", "test", "train@out-of-fold")]
     rows += [("weights of", selected(run.info)), ("training time", training_time(run.info))]
     rows += [("this command", short_duration(seconds_so_far()))]
     rows += [("folder", run.folder)]
     output.facts(rows)
+    if run.is_ensemble:
+        _write_cross_validation(run)
     output.advise("next", _advice(run, runs))
+
+
+def _write_cross_validation(run: "Run") -> None:
+    from cnnlab.cli.runs.ensembles import write_cross_validation
+    from cnnlab.ensembles import read_record
+
+    record = read_record(run)
+    if record.cross_validation is not None:
+        write_cross_validation(record.cross_validation)
 
 
 def _scores(run: "Run", split: str) -> str:
@@ -42,8 +53,9 @@ def _scores(run: "Run", split: str) -> str:
 def _advice(run: "Run", runs: Path | None) -> list[str]:
     where = f" --runs {shlex.quote(str(runs))}" if runs is not None and Path(runs) != Path("runs") else ""
     name = shlex.quote(run.folder.name)
+    last = f"evaluate {name} split=out-of-fold" if run.is_ensemble else f"extend {name} epochs=+3"
     return [
         f"cnnlab runs show {name}{where}",
         f"cnnlab predict {name} PICTURES... --out predictions.csv{where}",
-        f"cnnlab extend {name} epochs=+3{where}",
+        f"cnnlab {last}{where}",
     ]

@@ -106,3 +106,24 @@ def use_run_tool(name: str, run: Any, *arguments: Any, **options: Any) -> Any:
     if name not in _run_tools:
         importlib.import_module(_TOOL_HOMES[name])
     return _run_tools[name](run, *arguments, **options)
+
+
+_trainers: dict[str, Callable[..., Any]] = {}
+_TRAINER_HOMES = {"folds": "cnnlab.ensembles.folds"}
+
+
+def trainer(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator: the function carries out recipes of this kind, which are more than one training."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        _trainers[kind] = function
+        return function
+
+    return decorate
+
+
+def train_as(kind: str, *arguments: Any, **options: Any) -> Any:
+    """Trains with the function registered for a kind of recipe."""
+    if kind not in _trainers:
+        importlib.import_module(_TRAINER_HOMES[kind])
+    return _trainers[kind](*arguments, **options)

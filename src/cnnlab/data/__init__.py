@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from cnnlab.data.check import Finding as Finding
     from cnnlab.data.check import check_data as check_data
     from cnnlab.data.dataset import Dataset as Dataset
+    from cnnlab.data.division import division as division
     from cnnlab.data.download import find as find
+    from cnnlab.data.draws import is_drawn as is_drawn
+    from cnnlab.data.folds import Fold as Fold
+    from cnnlab.data.folds import fold_numbers as fold_numbers
+    from cnnlab.data.folds import take_fold as take_fold
     from cnnlab.data.image_files import ImageFile as ImageFile
     from cnnlab.data.image_files import ImageReader as ImageReader
     from cnnlab.data.image_files import find_images as find_images
@@ -39,7 +44,10 @@ __getattr__, __dir__, __all__ = lazy_names(
         "catalogue": ("NamedSet", "named_set", "named_sets"),
         "check": ("CheckReport", "Finding", "check_data"),
         "dataset": ("Dataset",),
+        "division": ("division",),
         "download": ("find",),
+        "draws": ("is_drawn",),
+        "folds": ("Fold", "fold_numbers", "take_fold"),
         "image_files": ("ImageFile", "ImageReader", "find_images", "read_images"),
         "imageset": ("ImageSet", "Subset", "TensorImages", "statistics"),
         "in_memory": ("from_arrays", "from_torch"),

@@ -21,6 +21,23 @@ _MOST_DRAWN = 10
 _LEAST_HEIGHT = 56
 """Points of a picture in a notebook."""
 SPLITS = ("train", "validation", "test")
+OUT_OF_FOLD, OUT_OF_BAG = "out-of-fold", "out-of-bag"
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Pictures of the whole train split that one training of several does not see.
+
+    :param name: why not: ``out-of-fold``, or ``out-of-bag`` where others were drawn.
+    """
+
+    name: str
+    images: ImageSet
+
+    @property
+    def split(self) -> str:
+        """What predictions of them are stored as."""
+        return f"train@{self.name}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +45,8 @@ class Dataset:
     """Train, validation and test pictures.
 
     :param source: plain facts, as they go into a record: the spec, where the data came from, its licence and
-        citation, files that were skipped, duplicates, notes.
+        citation, files that were skipped, duplicates, notes, what was drawn or held out.
+    :param held_out: pictures left out of train because other trainings see them; they do not count in the digest.
     :raises DataError: when the splits differ in the shape of their pictures or in their classes.
     """
 
@@ -37,6 +55,7 @@ class Dataset:
     validation: ImageSet | None = None
     test: ImageSet | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
+    held_out: HeldOut | None = None
 
     def __post_init__(self) -> None:
         for name, part in self.parts():
@@ -49,9 +68,15 @@ class Dataset:
                 raise DataError(_differing(name, part, self.train))
 
     @classmethod
-    def of(cls, name: str, parts: Mapping[str, ImageSet], source: Mapping[str, Any]) -> "Dataset":
+    def of(
+        cls,
+        name: str,
+        parts: Mapping[str, ImageSet],
+        source: Mapping[str, Any],
+        held_out: HeldOut | None = None,
+    ) -> "Dataset":
         """The data set of splits by name."""
-        return cls(name, parts["train"], parts.get("validation"), parts.get("test"), source)
+        return cls(name, parts["train"], parts.get("validation"), parts.get("test"), source, held_out)
 
     def parts(self) -> Iterator[tuple[str, ImageSet]]:
         """The splits that exist, by name: train, validation, test."""
@@ -74,6 +99,11 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256 over the content of every split."""
         return digest({name: part.digest for name, part in self.parts()})
+
+    @property
+    def whole_digest(self) -> str:
+        """That of the data before a seed drew or held out any of it: trainings that differ in the seed share it."""
+        return str(self.source.get("whole") or self.digest)
 
     def _repr_html_(self) -> str:
         classes = [

@@ -1,6 +1,7 @@
 """From what a person names to a data set: the one door to every reader."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
 from cnnlab.data.cached_loading import load_cached
 from cnnlab.data.dataset import Dataset
+from cnnlab.data.draws import Subset, draw, is_drawn
 from cnnlab.data.duplicates import handle_duplicates
+from cnnlab.data.folds import Fold, fold_numbers, take_fold
 from cnnlab.data.imageset import ImageSet
 from cnnlab.data.in_memory import are_splits, from_arrays, from_splits, from_torch
 from cnnlab.data.memmap import resident
@@ -25,13 +28,19 @@ from cnnlab.data.splits import SplitSize, complete
 from cnnlab.data.splits import subset as take_subset
 from cnnlab.data.target_columns import LABEL
 
+_OF_ONE_SEED = ("drawn", "fold", "whole")
+"""What the record of a data set says of what a seed drew of it."""
+
 
 def load_data(
     spec: Any,
     *,
     validation: SplitSize = None,
     test: SplitSize = None,
-    subset: int | float | None = None,
+    subset: Subset = None,
+    folds: int | None = None,
+    fold: int | None = None,
+    seed: int = 0,
     data_dir: str | Path | None = None,
     offline: bool = False,
     for_training: bool = True,
@@ -45,7 +54,11 @@ def load_data(
     :param validation: a count or fraction to set aside where the data has no such split; None for a tenth of train (at
         most 5,000), 0 for none.
     :param test: the same; None for a fifth.
-    :param subset: a count or fraction of train to keep, stratified; None for all.
+    :param subset: a count of pictures to keep of train, stratified, the same for all seeds; a share of train, or
+        ``bootstrap``, is drawn by the seed, and ``held_out`` has what was not drawn. None for all.
+    :param folds: into how many train is divided, by the seed; all of it stays in train unless ``fold`` says, from 1,
+        which one is held out.
+    :param seed: by which a share, a bootstrap or folds are drawn.
     :param data_dir: where to look for files besides the current folder and ``CNNLAB_DATA``.
     :param offline: whether never to download.
     :param for_training: whether it must be fit to train on; to score on, pictures of some of the classes will do.
@@ -57,7 +70,13 @@ def load_data(
         whole, dedupe = _whole(spec, SearchPath.at(data_dir, offline), for_training)
         if for_training:
             _warn_of_labels_from_one(whole)
-        return _divided(whole, dedupe, validation, test, subset, for_training)
+        divided = _divided(whole, dedupe, validation, test, subset, seed, for_training)
+        if folds is None:
+            return divided
+        if fold is not None:
+            return take_fold(divided, Fold(fold, folds), seed)
+        fold_numbers(divided.train, folds, seed)
+        return divided
 
 
 def _divided(
@@ -65,16 +84,22 @@ def _divided(
     dedupe: bool,
     validation: SplitSize,
     test: SplitSize,
-    subset: int | float | None,
+    subset: Subset,
+    seed: int,
     for_training: bool,
 ) -> Dataset:
     parts = complete(dict(dataset.parts()), validation, test, for_training=for_training)
     carved = [split for split in parts if split not in dict(dataset.parts())]
     carved = [*dataset.source.get("carved", ()), *carved]
-    dataset = handle_duplicates(Dataset.of(dataset.name, parts, {**dataset.source, "carved": carved}), dedupe=dedupe)
-    train = dataset.train if subset is None else take_subset(dataset.train, subset)
-    parts = {**dict(dataset.parts()), "train": train}
-    return Dataset.of(dataset.name, {split: resident(part) for split, part in parts.items()}, dataset.source)
+    source = {key: value for key, value in dataset.source.items() if key not in _OF_ONE_SEED} | {"carved": carved}
+    dataset = handle_duplicates(Dataset.of(dataset.name, parts, source), dedupe=dedupe)
+    if is_drawn(subset):
+        dataset = draw(dataset, subset, seed)
+    elif subset is not None:
+        assert not isinstance(subset, str)
+        dataset = replace(dataset, train=take_subset(dataset.train, subset))
+    parts = {split: resident(part) for split, part in dataset.parts()}
+    return Dataset.of(dataset.name, parts, dataset.source, dataset.held_out)
 
 
 def _warn_of_labels_from_one(dataset: Dataset) -> None:

@@ -81,7 +81,7 @@ def subset(train: ImageSet, share: int | float) -> ImageSet:
     count = count_of("subset", share, len(train))
     if count == 0:
         raise UsageError(f"subset={share} leaves nothing of the {len(train):,} pictures of train; give a larger one.")
-    chosen = choose_stratified(_strata(train), count, "subset", spare=0)
+    chosen = choose_stratified(strata_of(train), count, "subset", spare=0)
     return train.select(chosen)
 
 
@@ -104,7 +104,7 @@ def count_of(name: str, share: int | float, total: int) -> int:
     return count
 
 
-def choose_stratified(strata: Tensor, count: int, purpose: str, *, spare: int) -> Tensor:
+def choose_stratified(strata: Tensor, count: int, purpose: str, *, spare: int, seed: int = SEED) -> Tensor:
     """``count`` places of ``strata``, in rising order, in proportion to the classes in it.
 
     :param strata: the class of each place, int64.
@@ -114,7 +114,7 @@ def choose_stratified(strata: Tensor, count: int, purpose: str, *, spare: int) -
     quota = _allocate(sizes.tolist(), count, spare)
     is_chosen = np.zeros(len(strata), dtype=bool)
     for label, size, number in zip(labels.tolist(), sizes.tolist(), quota, strict=True):
-        order = torch.randperm(size, generator=generator(SEED, purpose, label))[:number]
+        order = torch.randperm(size, generator=generator(seed, purpose, label))[:number]
         is_chosen[np.flatnonzero(strata.numpy() == label)[order.numpy()]] = True
     return torch.from_numpy(np.flatnonzero(is_chosen))
 
@@ -143,12 +143,12 @@ def _allocate(sizes: list[int], count: int, spare: int) -> list[int]:
 def _carve(train: ImageSet, name: str, count: int) -> tuple[ImageSet, ImageSet]:
     if count >= len(train):
         raise UsageError(f"{name}={count} would leave no picture of the {len(train):,} to train on; give fewer.")
-    chosen = choose_stratified(_strata(train), count, name, spare=1)
+    chosen = choose_stratified(strata_of(train), count, name, spare=1)
     rest = np.setdiff1d(np.arange(len(train)), chosen.numpy(), assume_unique=True)
     return train.select(torch.from_numpy(rest)), train.select(chosen)
 
 
-def _strata(image_set: ImageSet) -> Tensor:
+def strata_of(image_set: ImageSet) -> Tensor:
     """The column by which to stratify: the first that holds classes, or one stratum for all."""
     for name in image_set.classes:
         return image_set.targets[name]

@@ -9,6 +9,7 @@ from cnnlab.core import memory
 from cnnlab.core.digests import digest
 from cnnlab.core.messages import announcing, note
 from cnnlab.core.registry import BoundCall
+from cnnlab.data import is_drawn
 from cnnlab.ensembles.analysis.analyse import analyse
 from cnnlab.ensembles.members import Named, check_count, check_pictures, find_members
 from cnnlab.ensembles.methods import Made, Method, Surroundings, methods
@@ -71,9 +72,9 @@ def ensemble(
     began = time.perf_counter()
     with announcing(f"making an ensemble of {len(chosen)} by {bound.short}"):
         made = built.make(chosen, Surroundings(data_dir, offline, device))
-        record = _record(bound, built, made, title)
+        record = record_of(bound, built, made, title)
     repeat = max((run.repeat for run in same), default=0) + 1
-    return _stored(store, chosen, made, record, own, title, repeat, time.perf_counter() - began)
+    return stored(store, chosen, made, record, own, title, repeat, time.perf_counter() - began)
 
 
 def _usual_name(method: str, chosen: Sequence[Run]) -> str:
@@ -89,7 +90,8 @@ def _digest(bound: BoundCall[Method], chosen: Sequence[Run]) -> str:
     return digest(["ensemble", SEMANTICS, str(bound), [[run.digest, weights_digest(run)] for run in chosen]])
 
 
-def _record(bound: BoundCall[Method], built: Method, made: Made, title: str) -> EnsembleRecord:
+def record_of(bound: BoundCall[Method], built: Method, made: Made, title: str) -> EnsembleRecord:
+    """What is stored of an ensemble beside its predictions, with what is found out about it."""
     shares = made.combination.member_weights if made.combination is not None and made.views is None else None
     members = tuple(
         MemberRecord(
@@ -114,7 +116,7 @@ def _record(bound: BoundCall[Method], built: Method, made: Made, title: str) -> 
     )
 
 
-def _stored(
+def stored(
     store: RunStore,
     chosen: Sequence[Run],
     made: Made,
@@ -123,8 +125,15 @@ def _stored(
     title: str,
     repeat: int,
     seconds: float,
+    *,
+    recipe: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Run:
-    """The ensemble in its folder, which appears whole or not at all."""
+    """The ensemble in its folder, which appears whole or not at all.
+
+    :param recipe: by which it was made anew, members and all; otherwise it says what of theirs they share.
+    :param facts: further fields of ``run.json``.
+    """
 
     def fill(folder: Path) -> None:
         write_record(folder, record)
@@ -133,19 +142,28 @@ def _stored(
         if made.classifier is not None:
             save_classifier(folder / "model.safetensors", made.classifier)
 
-    names = [run.name for run in chosen]
-    first = chosen[0].recipe
-    recipe = {key: first[key] for key in _DIVIDING if first.get(key) is not None}
+    if recipe is None:
+        recipe = {**_shared(chosen), "ensemble": record.method, "members": [run.name for run in chosen]}
     with RunWriter.create(
         store.root,
         digest=own,
-        recipe={**recipe, "ensemble": record.method, "members": names},
+        recipe=recipe,
         name=title,
         repeat=repeat,
-        info=_facts(chosen, made, record, seconds),
+        info={**_facts(chosen, made, record, seconds), **(facts or {})},
         fill=fill,
     ) as writer:
         return Run(writer.folder)
+
+
+def _shared(chosen: Sequence[Run]) -> dict[str, Any]:
+    """Of the members' recipe what says how they are scored; what each drew of train for itself is not of them all."""
+    first = chosen[0].recipe
+    return {
+        key: first[key]
+        for key in _DIVIDING
+        if first.get(key) is not None and not (key == "subset" and is_drawn(first[key]))
+    }
 
 
 def _facts(chosen: Sequence[Run], made: Made, record: EnsembleRecord, seconds: float) -> dict[str, Any]:

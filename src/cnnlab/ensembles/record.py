@@ -10,6 +10,7 @@ from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.files import read_regular, write_text
 from cnnlab.ensembles.analysis import Analysis
 from cnnlab.ensembles.combinations import AnyCombination, Share
+from cnnlab.ensembles.cross_validation import CrossValidation
 from cnnlab.ensembles.views import MOST_VIEWS
 from cnnlab.runs import Run
 
@@ -56,6 +57,7 @@ class EnsembleRecord(_Strict):
         ``model.safetensors`` of its own.
     :param classes: in the order in which its outputs count them.
     :param notes: sentences on how it was made.
+    :param cross_validation: where its members are the networks of folds, what the recipe came to.
     """
 
     format: int
@@ -66,6 +68,7 @@ class EnsembleRecord(_Strict):
     classes: dict[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
     analysis: Analysis | None = None
+    cross_validation: CrossValidation | None = None
 
     @property
     def needs(self) -> list[str]:

@@ -12,7 +12,7 @@ from cnnlab.objectives import Objective
 from cnnlab.runs import RunStore, RunSummary
 from cnnlab.studies.execution.shared_data import DatasetCache
 from cnnlab.studies.settings import PlannedSetting
-from cnnlab.training.prepare import TrainingSetup, data_key, prepare
+from cnnlab.training.prepare import TrainingSetup, data_digest, data_key, prepare
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def is_for_good(failure: Mapping[str, Any], run: RunSummary | None) -> bool:
 
 def _known(read: TrainingSetup) -> SettingFacts:
     splits = tuple(name for name, part in read.dataset.parts() if part.targets and len(part))
-    identity = read.recipe.identity(read.dataset.digest, read.start_digest)
+    identity = read.recipe.identity(data_digest(read.recipe, read.dataset), read.start_digest)
     sizes = {name: len(part) for name, part in read.dataset.parts()}
     return SettingFacts(identity, read.objective, splits, sizes, read.plan.end)
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cnnlab import models
 from cnnlab.core import memory
 from cnnlab.core.errors import RunBusyError, StorageError, UsageError
+from cnnlab.core.hooks import train_as
 from cnnlab.core.messages import announcing, note, showing, warn
 from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
@@ -45,7 +47,8 @@ def train(
 ) -> Run:
     """Trains what a recipe says and returns the finished run.
 
-    The same recipe on the same data is the same run: finished, it is returned at once; unfinished, it goes on.
+    The same recipe on the same data is the same run: finished, it is returned at once; unfinished, it goes on. With
+    ``folds`` a network is trained for each fold, and what comes back is the ensemble of them.
 
     :param recipe: a YAML file, a mapping or a :class:`Recipe`; ``keys`` are put over it, dotted ones by
         ``**{"data.size": 64}``.
@@ -63,19 +66,28 @@ def train(
         memory.ask_for_large_pages()
         store = store_at(runs)
         setup = read_setup(recipe, keys, store, data_dir=data_dir, offline=offline, datasets=datasets)
-        with announcing("looking for runs of this recipe"):
-            same = store.by_digest(setup.digest)
-        finished = [run for run in same if run.status == "finished"]
-        if finished and not again:
-            note_finished(finished[0])
-            return _tidied(finished[0])
-        unfinished = [run for run in same if run.status != "finished"]
-        if unfinished and not again:
-            note(f"Going on with {unfinished[0].folder}.")
-            return _go_on(unfinished[0], setup, callbacks)
-        # Not their number: one in between may have been deleted.
-        repeat = max((run.repeat for run in same), default=0) + 1
-        return _start(setup, store, repeat=repeat, callbacks=callbacks)
+        if setup.recipe.folds is None or setup.recipe.fold is not None:
+            return train_setup(setup, store, again=again, callbacks=callbacks)
+        train_one = partial(train_setup, again=again, callbacks=callbacks)
+        made: Run = train_as("folds", setup, store, train_one, again=again, offline=offline)
+        return made
+
+
+def train_setup(setup: TrainingSetup, store: RunStore, *, again: bool, callbacks: Sequence[Callback]) -> Run:
+    """Trains what is ready to be trained, or finds it done, as :func:`train`."""
+    with announcing("looking for runs of this recipe"):
+        same = store.by_digest(setup.digest)
+    finished = [run for run in same if run.status == "finished"]
+    if finished and not again:
+        note_finished(finished[0])
+        return _tidied(finished[0])
+    unfinished = [run for run in same if run.status != "finished"]
+    if unfinished and not again:
+        note(f"Going on with {unfinished[0].folder}.")
+        return _go_on(unfinished[0], setup, callbacks)
+    # Not their number: one in between may have been deleted.
+    repeat = max((run.repeat for run in same), default=0) + 1
+    return _start(setup, store, repeat=repeat, callbacks=callbacks)
 
 
 def resume(
@@ -245,4 +257,6 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
         for split in ("train", "validation", "test")
         if (images := getattr(dataset, split)) is not None
     }
+    if dataset.held_out is not None:
+        sizes[dataset.held_out.name] = len(dataset.held_out.images)
     return {"name": dataset.name, "digest": dataset.digest, "sizes": sizes, "source": dict(dataset.source)}

@@ -3,6 +3,8 @@
 import copy
 from collections.abc import Callable
 
+from cnnlab.data import Dataset, ImageSet
+from cnnlab.data.dataset import OUT_OF_FOLD
 from cnnlab.models import Classifier, load_classifier, save_classifier
 from cnnlab.runs import RunWriter
 from cnnlab.training.batches import BatchLoader
@@ -22,7 +24,7 @@ def finish_run(
     best: BestEpoch,
     between: Callable[[], None],
 ) -> None:
-    """Scores validation and test with the selected weights, stores their predictions, and closes the run.
+    """Scores validation, test and a fold held out with the selected weights, stores what is predicted, closes the run.
 
     :param classifier: with the weights of the last epoch; those selected are in it afterwards.
     :param between: called after each batch.
@@ -37,8 +39,8 @@ def finish_run(
     row = next((row for row in counters.rows if row["epoch"] == selected), {})
     scores = {"train": {key.removeprefix("train_"): v for key, v in row.items() if key.startswith("train_")}}
     scores["train"]["n"] = len(setup.dataset.train)
-    for split in ("validation", "test"):
-        scores[split] = _score(split, setup, writer, classifier, execution, between)
+    for split, images in _scored(setup.dataset).items():
+        scores[split] = _score(split, images, setup, writer, classifier, execution, between)
     column = setup.selection.column
     writer.finish(
         scores={split: values for split, values in scores.items() if values},
@@ -47,17 +49,24 @@ def finish_run(
     )
 
 
+def _scored(dataset: Dataset) -> dict[str, ImageSet]:
+    """The pictures that are scored at the end, by split: a fold that was held out is one of them."""
+    splits = {"validation": dataset.validation, "test": dataset.test}
+    held_out = dataset.held_out
+    if held_out is not None and held_out.name == OUT_OF_FOLD:
+        splits[held_out.split] = held_out.images
+    return {split: images for split, images in splits.items() if images is not None and len(images)}
+
+
 def _score(
     split: str,
+    images: ImageSet,
     setup: TrainingSetup,
     writer: RunWriter,
     classifier: Classifier,
     execution: Execution,
     between: Callable[[], None],
 ) -> dict[str, float]:
-    images = getattr(setup.dataset, split)
-    if images is None or not len(images):
-        return {}
     loader = BatchLoader(images, execution.torch_device, execution.workers)
     outputs = outputs_for(classifier, loader, execution, between)
     writer.predictions(predictions_of(outputs, images, setup.objective, split=split, data=setup.dataset.digest))

@@ -68,7 +68,7 @@ class TrainingSetup:
     @cached_property
     def digest(self) -> str:
         """What makes two trainings the same."""
-        return self.recipe.digest(self.dataset.digest, self.start_digest)
+        return self.recipe.digest(data_digest(self.recipe, self.dataset), self.start_digest)
 
     @cached_property
     def start_digest(self) -> str | None:
@@ -121,6 +121,23 @@ def prepare(
     for text in (str(recipe.objective), *(str(phase.optimizer) for phase in recipe.normal())):
         check_given(text)
     dataset = _dataset(recipe, given, data_dir, offline, {} if datasets is None else datasets)
+    return _fitted(recipe, dataset, store, offline, run)
+
+
+def held_out_setup(setup: TrainingSetup, fold: int, store: RunStore, *, offline: bool = False) -> TrainingSetup:
+    """The training of a recipe with folds that holds out one of them, on the data that is loaded already.
+
+    :param fold: from 1.
+    """
+    recipe = setup.recipe
+    assert recipe.folds is not None
+    own = recipe.model_copy(update={"fold": fold, "name": f"{recipe.title}-fold-{fold}"})
+    dataset = data.take_fold(setup.dataset, data.Fold(fold, recipe.folds), recipe.seed)
+    return _fitted(own, dataset, store, offline, None)
+
+
+def _fitted(recipe: Recipe, dataset: Dataset, store: RunStore, offline: bool, run: Run | None) -> TrainingSetup:
+    """All that a recipe comes to on its data."""
     parent = None if recipe.parent is None else store.find(recipe.parent)
     if parent is not None:
         parent.check_trained()
@@ -140,7 +157,17 @@ def prepare(
 
 def data_key(recipe: Recipe) -> str:
     """What tells the data of a recipe, in its splits, apart from other data."""
-    return canonical_json([recipe.data, recipe.validation, recipe.test, recipe.subset])
+    return canonical_json([recipe.data, recipe.data_options | ({} if _draws(recipe) else {"seed": None})])
+
+
+def data_digest(recipe: Recipe, dataset: Dataset) -> str:
+    """The digest of the data that a recipe's is taken over, which repeats share."""
+    return dataset.whole_digest if _draws(recipe) else dataset.digest
+
+
+def _draws(recipe: Recipe) -> bool:
+    """Whether what is trained on depends on the seed."""
+    return data.is_drawn(recipe.subset) or recipe.folds is not None
 
 
 def build_classifier(setup: TrainingSetup) -> Classifier:
@@ -201,9 +228,7 @@ def _dataset(
         return datasets[key]
     dataset = data.load_data(
         given_data(given) if is_object else reading,
-        validation=recipe.validation,
-        test=recipe.test,
-        subset=recipe.subset,
+        **recipe.data_options,
         data_dir=data_dir,
         offline=offline,
     )

@@ -16,6 +16,8 @@ from cnnlab.core.hooks import perturbations
 from cnnlab.core.packaged import read_recipe_file
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import ParsedSpec
+from cnnlab.data.division import DIVIDING, division
+from cnnlab.data.draws import BOOTSTRAP, is_drawn
 from cnnlab.data.reading import Reading
 from cnnlab.models import ModelSpec
 from cnnlab.models.backbone import Moments
@@ -59,6 +61,7 @@ MaybeDecay = Annotated[Annotated[float, Field(gt=0, lt=1)] | None, _MAYBE]
 CountOrShare = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)]
 """A count of pictures, or a share of them below 1."""
 MaybeCountOrShare = Annotated[CountOrShare | None, _MAYBE]
+MaybeSubset = Annotated[CountOrShare | Literal["bootstrap"] | None, _MAYBE]
 Balance = Annotated[Literal["none", "weights", "sampler"], BeforeValidator(_word)]
 EpochNumber = Annotated[int, Field(ge=0)]
 """An epoch by its number from 1; 0 is before the first."""
@@ -125,7 +128,9 @@ class Recipe(Phase):
     objective: Predicted = parse_spec("objective", "classes")
     permute: MaybeNumber = None
     normalize: Normalization = parse_spec("normalize", "dataset")
-    subset: MaybeCountOrShare = None
+    subset: MaybeSubset = None
+    folds: MaybeCount = None
+    fold: MaybeCount = None
     balance: Balance = "none"
     validation: MaybeCountOrShare = None
     test: MaybeCountOrShare = None
@@ -176,6 +181,31 @@ class Recipe(Phase):
         return plain
 
     @model_validator(mode="after")
+    def _folds_fit(self) -> "Recipe":
+        if self.folds is None and self.fold is None:
+            return self
+        if self.folds is None:
+            raise UsageError(f"fold={self.fold} says which fold is held out, and folds= into how many: folds=5.")
+        if self.folds < 2:
+            raise UsageError(
+                "folds=1 leaves nothing to train on: what is predicted of a fold is so by a network that was trained "
+                "on the others. Take two or more, as in folds=5, or leave it out."
+            )
+        if self.fold is not None and self.fold > self.folds:
+            raise UsageError(f"fold={self.fold} is none of the folds 1 to {self.folds} that folds={self.folds} makes.")
+        if self.subset == BOOTSTRAP:
+            raise UsageError(
+                "folds and subset=bootstrap do not go together: of a picture that was drawn twice, one could be "
+                "trained on and the other held out. Take one of the two; a share, as in subset=0.6, goes with folds."
+            )
+        if self.parent is not None:
+            raise UsageError(
+                f"folds are trained from the start, and {self.parent} was trained on pictures of every fold already. "
+                "Leave folds out, or train the recipe anew with them: cnnlab train."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _phases_fit(self) -> "Recipe":
         if self.phases and (self.epochs or self.steps):
             raise UsageError("with phases, epochs and steps belong inside each phase; take them out of the recipe.")
@@ -201,10 +231,17 @@ class Recipe(Phase):
         except ValidationError as error:
             raise UsageError(f"phase {number}: {_explain(error)}") from error
 
+    @property
+    def data_options(self) -> dict[str, Any]:
+        """How the data is divided, as :func:`cnnlab.load_data` takes it."""
+        return division(self.model_dump(include=set(DIVIDING)))
+
     def digest(self, data_digest: str, start_digest: str | None = None) -> str:
         """What makes two trainings the same: the normal form, the data's content, what it takes over from a parent.
 
         Paths do not count, nor how the training is carried out.
+
+        :param data_digest: of the data before a seed drew any of it.
         """
         return digest(self.identity(data_digest, start_digest))
 
@@ -215,6 +252,9 @@ class Recipe(Phase):
             own["model"] = identity(self.model_without_weights)
         if "objective" in own:
             own["objective"] = identity(own["objective"])
+        if is_drawn(self.subset):
+            # What is drawn follows from the data as it was before, from this, and from the seed.
+            own["subset"] = self.subset
         phases = [phase.digested() for phase in self.normal()]
         return {
             "semantics": SEMANTICS,
@@ -350,8 +390,14 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str)
     raise UsageError(f"{what} has no key {unknown[0]!r}. {suggestion(unknown[0], set(valid) & set(offered_keys()))}")
 
 
-_SHARES = ("validation", "test", "subset")
 _OF_SHARES = "it takes a whole number of pictures, or a share of them, which is at least 0 and less than 1"
+_TAKES = {
+    "validation": _OF_SHARES,
+    "test": _OF_SHARES,
+    "subset": f"{_OF_SHARES}, or bootstrap",
+    "folds": "it takes a whole number of folds, at least 2",
+    "fold": "it takes the number of a fold, from 1",
+}
 
 
 def _explain(error: ValidationError) -> str:
@@ -360,7 +406,7 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"the recipe needs {key}, such as {key}=fashion-mnist."
     default = Recipe.model_fields[key].get_default() if key in Recipe.model_fields else None
-    reasons = _OF_SHARES if key in _SHARES else _reasons(error, key)
+    reasons = _TAKES.get(key) or _reasons(error, key)
     return f"{key} cannot be {first['input']!r}: {reasons} (default: {_shown(default)})."
 
 

@@ -8,10 +8,16 @@ from types import FrameType
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised once everything is saved; ``exit_code`` is what the process should leave with."""
+    """Raised once everything is saved; ``exit_code`` is what the process should leave with.
 
-    def __init__(self, number: int, where: str) -> None:
-        super().__init__(f"Stopped and saved; go on with: cnnlab resume {where}")
+    :param number: of the signal.
+    :param where: the folder of the run.
+    :param advice: how to go on, where it is not by resuming that run.
+    """
+
+    def __init__(self, number: int, where: str, advice: str | None = None) -> None:
+        super().__init__(f"Stopped and saved; {advice or f'go on with: cnnlab resume {where}'}")
+        self.number, self.where = number, where
         self.exit_code = 128 + number
 
 

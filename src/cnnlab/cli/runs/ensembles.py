@@ -10,6 +10,7 @@ from cnnlab.core.number_text import fixed
 if TYPE_CHECKING:
     from cnnlab.ensembles.analysis import Analysis
     from cnnlab.ensembles.analysis.findings import Judged
+    from cnnlab.ensembles.cross_validation import CrossValidation
     from cnnlab.ensembles.record import EnsembleRecord
     from cnnlab.evaluation import Unit
     from cnnlab.runs import Run
@@ -49,6 +50,8 @@ def write_findings(run: "Run") -> None:
     from cnnlab.ensembles import read_record
 
     record = read_record(run)
+    if record.cross_validation is not None:
+        write_cross_validation(record.cross_validation)
     if record.analysis is None:
         return
     analysis = record.analysis
@@ -58,6 +61,35 @@ def write_findings(run: "Run") -> None:
     _left_out(analysis)
     _calibration(analysis)
     _gains(analysis)
+
+
+def write_cross_validation(found: "CrossValidation") -> None:
+    """The scores of the folds, and what the recipe comes to by them."""
+    judged = list(dict.fromkeys(name for name in (found.metric, "loss") if name in found.scores))
+    words = [name.replace("_", " ") for name in judged]
+    output.heading("cross-validation: each fold by the network that was not trained on it")
+    output.table(
+        ["fold", "trained on", "pictures", *words],
+        [
+            [
+                number + 1,
+                f"{found.trained[number]:,}",
+                f"{found.held_out[number]:,}",
+                *(output.score(found.scores[name].folds[number]) for name in judged),
+            ]
+            for number in range(len(found.held_out))
+        ],
+        names=0,
+    )
+    rows = []
+    for name, score in found.scores.items():
+        ends = "" if score.low is None or score.high is None else f" ({fixed(score.low, 4)} to {fixed(score.high, 4)})"
+        rows.append((name.replace("_", " "), f"{output.score(score.value)}{ends}"))
+    output.heading("cross-validated, in brackets 95% intervals over trainings and pictures")
+    output.facts(rows)
+    output.write()
+    output.write(found.sentence)
+    output.write(found.how_chosen)
 
 
 def _members(record: "EnsembleRecord") -> str:

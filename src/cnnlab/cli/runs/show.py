@@ -104,7 +104,8 @@ def _data(data: Mapping[str, Any]) -> str:
 
 
 def _scores(run: "Run") -> None:
-    splits = {split: run.scores(split) for split in ("train", "validation", "test")}
+    names_of_splits = dict.fromkeys(("train", "validation", "test", *(run.info.get("scores") or {})))
+    splits = {split: run.scores(split) for split in names_of_splits}
     scored = {split: scores for split, scores in splits.items() if scores}
     if not scored:
         return

@@ -16,11 +16,12 @@ from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.hooks import perturbations
 from cnnlab.core.registry import BoundCall
 from cnnlab.data import Dataset, ImageSet
+from cnnlab.data.dataset import OUT_OF_FOLD
 from cnnlab.evaluation.intervals import Estimate, Interval
 from cnnlab.evaluation.metric_intervals import class_estimates, score_intervals
 from cnnlab.evaluation.metrics.stored_predictions import metrics_of
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
-from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_training_images
+from cnnlab.evaluation.prediction.leakage import in_own_splits, warn_of_training_images
 from cnnlab.evaluation.prediction.open_model import open_model
 from cnnlab.evaluation.prediction.predictor import BATCH, Predictor, predictor_of
 from cnnlab.models import OwnNetwork, Perturbation, Predictable, perturbed, to_float
@@ -100,9 +101,11 @@ def evaluate(
     :param run: or a model by itself, or the name of either, as :func:`cnnlab.open_model` takes it.
     :param data: anything that :func:`cnnlab.load_data` takes, or a data set already loaded, which is taken as it is;
         None for the data that the run was trained on.
-    :param split: ``train``, ``validation``, ``test`` or ``all``. By default the test split that a run or a data set
-        has, and every picture of other data that has none of its own. The data of the run, named again, is divided as
-        for its training; in other data, pictures that the run was trained on are warned of.
+    :param split: ``train``, ``validation``, ``test`` or ``all``; of a run that drew its training pictures also
+        ``out-of-bag``, those that it did not draw, and of one with folds ``out-of-fold``, as it is on record. By
+        default the test split that a run or a data set has, and every picture of other data that has none of its own.
+        The data of the run, named again, is divided as for its training; in other data, pictures that the run was
+        trained on are warned of.
     :param perturb: the spec of one or several perturbations, done to the pictures before they are predicted: any
         operation of :mod:`cnnlab.augment`, as in ``rotate(15)|gaussian_noise(0.05)``, or an adversary. The predictions
         are of the split ``test@NAME`` then, named by the spec; of a run on its own data they are stored with its
@@ -121,6 +124,8 @@ def evaluate(
     model = predictor_of(run, device=device, network=network)
     dataset, is_own = _chosen(run, model, data, data_dir, offline)
     split = split or _usual_split(dataset, is_other=not is_own)
+    if is_own and isinstance(run, Run) and _is_out_of_fold(split):
+        return _stored(run, model, dataset, bound)
     if not is_own and isinstance(run, Run):
         warn_of_training_images(run, _parts(dataset, split), data_dir)
     predictions = predictions_on(model, dataset, split, changes)
@@ -131,6 +136,21 @@ def evaluate(
             writer.predictions(predictions)
     scores = metrics_of(predictions) if predictions.targets else {}
     return Evaluation(scores, predictions, dataset.name, predictions.split, model.label)
+
+
+def _is_out_of_fold(split: str) -> bool:
+    return split.removeprefix("train@") == OUT_OF_FOLD
+
+
+def _stored(run: Run, model: Predictor, dataset: Dataset, changes: Sequence[object]) -> Evaluation:
+    """What networks said of the folds that they had not seen, which only they can say: it is on record."""
+    if changes:
+        raise UsageError(
+            "what was predicted of folds held out is on record for the pictures as they are. Leave perturb= out, or "
+            "take another split."
+        )
+    predictions = run.predictions(f"train@{OUT_OF_FOLD}")
+    return Evaluation(metrics_of(predictions), predictions, dataset.name, predictions.split, model.label)
 
 
 def own_data(run: Run, *, data_dir: str | Path | None = None, offline: bool = False) -> Dataset:
@@ -194,7 +214,7 @@ def _of_recipe(recipe: Mapping[str, Any], label: str, data_dir: str | Path | Non
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
     if str(spec).startswith("arrays"):
         raise UsageError(f"{label} was trained on arrays given in Python, which its record does not hold. Give data=….")
-    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **shares(recipe))
+    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **data_package.division(recipe))
 
 
 def _fitting(model: Predictor, data: Any, data_dir: str | Path | None) -> Any:
@@ -211,9 +231,13 @@ def _parts(dataset: Dataset, split: str) -> list[ImageSet]:
     parts = dict(dataset.parts())
     if split == ALL:
         return list(parts.values())
+    held_out = dataset.held_out
+    if held_out is not None and split in (held_out.name, held_out.split):
+        return [held_out.images]
     if split not in parts:
         raise UsageError(
-            f"{dataset.name} has no split {split!r}. It has {', '.join(parts)}; all stands for every picture."
+            f"{dataset.name} has no split {split!r}. It has "
+            f"{', '.join([*parts, *([] if held_out is None else [held_out.name])])}; all stands for every picture."
         )
     return [parts[split]]
 
