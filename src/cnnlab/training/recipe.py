@@ -16,7 +16,7 @@ from cnnlab.core.hooks import perturbations
 from cnnlab.core.packaged import read_recipe_file
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import ParsedSpec
-from cnnlab.data.division import DIVIDING, division
+from cnnlab.data.dividing import DIVIDING, division
 from cnnlab.data.draws import BOOTSTRAP, is_drawn
 from cnnlab.data.reading import Reading
 from cnnlab.models import ModelSpec
