@@ -22,7 +22,7 @@ from cnnlab.data.paths import as_call
 from cnnlab.data.reading import Reading, SearchPath
 from cnnlab.data.reading import readers as readers
 from cnnlab.data.splits import SplitSize, complete
-from cnnlab.data.splits import subset as take_subset
+from cnnlab.data.subset import Subset, smaller
 from cnnlab.data.target_columns import LABEL
 
 
@@ -31,7 +31,7 @@ def load_data(
     *,
     validation: SplitSize = None,
     test: SplitSize = None,
-    subset: int | float | None = None,
+    subset: Subset = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
     for_training: bool = True,
@@ -45,7 +45,8 @@ def load_data(
     :param validation: a count or fraction to set aside where the data has no such split; None for a tenth of train (at
         most 5,000), 0 for none.
     :param test: the same; None for a fifth.
-    :param subset: a count or fraction of train to keep, stratified; None for all.
+    :param subset: a count of train to keep, stratified, and of the other splits in proportion, but for those given as
+        counts; a fraction of train alone; or ``splits(train=…, validation=…, test=…)``. None for all.
     :param data_dir: where to look for files besides the current folder and ``CNNLAB_DATA``.
     :param offline: whether never to download.
     :param for_training: whether it must be fit to train on; to score on, pictures of some of the classes will do.
@@ -65,16 +66,17 @@ def _divided(
     dedupe: bool,
     validation: SplitSize,
     test: SplitSize,
-    subset: int | float | None,
+    subset: Subset,
     for_training: bool,
 ) -> Dataset:
     parts = complete(dict(dataset.parts()), validation, test, for_training=for_training)
     carved = [split for split in parts if split not in dict(dataset.parts())]
     carved = [*dataset.source.get("carved", ()), *carved]
     dataset = handle_duplicates(Dataset.of(dataset.name, parts, {**dataset.source, "carved": carved}), dedupe=dedupe)
-    train = dataset.train if subset is None else take_subset(dataset.train, subset)
-    parts = {**dict(dataset.parts()), "train": train}
-    return Dataset.of(dataset.name, {split: resident(part) for split, part in parts.items()}, dataset.source)
+    if subset is not None:
+        counted = [split for split, size in (("validation", validation), ("test", test)) if isinstance(size, int)]
+        dataset = smaller(dataset, subset, counted)
+    return Dataset.of(dataset.name, {split: resident(part) for split, part in dataset.parts()}, dataset.source)
 
 
 def _warn_of_labels_from_one(dataset: Dataset) -> None:

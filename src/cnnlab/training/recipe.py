@@ -17,6 +17,7 @@ from cnnlab.core.packaged import read_recipe_file
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import ParsedSpec
 from cnnlab.data.reading import Reading
+from cnnlab.data.subset import read_subset
 from cnnlab.models import ModelSpec
 from cnnlab.models.backbone import Moments
 from cnnlab.objectives import Objective
@@ -59,6 +60,7 @@ MaybeDecay = Annotated[Annotated[float, Field(gt=0, lt=1)] | None, _MAYBE]
 CountOrShare = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)]
 """A count of pictures, or a share of them below 1."""
 MaybeCountOrShare = Annotated[CountOrShare | None, _MAYBE]
+MaybeSubset = Annotated[CountOrShare | str | None, BeforeValidator(lambda value: read_subset(_nothing(value)))]
 Balance = Annotated[Literal["none", "weights", "sampler"], BeforeValidator(_word)]
 EpochNumber = Annotated[int, Field(ge=0)]
 """An epoch by its number from 1; 0 is before the first."""
@@ -125,7 +127,7 @@ class Recipe(Phase):
     objective: Predicted = parse_spec("objective", "classes")
     permute: MaybeNumber = None
     normalize: Normalization = parse_spec("normalize", "dataset")
-    subset: MaybeCountOrShare = None
+    subset: MaybeSubset = None
     balance: Balance = "none"
     validation: MaybeCountOrShare = None
     test: MaybeCountOrShare = None
@@ -350,8 +352,12 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str)
     raise UsageError(f"{what} has no key {unknown[0]!r}. {suggestion(unknown[0], set(valid) & set(offered_keys()))}")
 
 
-_SHARES = ("validation", "test", "subset")
 _OF_SHARES = "it takes a whole number of pictures, or a share of them, which is at least 0 and less than 1"
+_TAKES = {
+    "validation": _OF_SHARES,
+    "test": _OF_SHARES,
+    "subset": f"{_OF_SHARES}, or what each split keeps, as in splits(train=1000, test=500)",
+}
 
 
 def _explain(error: ValidationError) -> str:
@@ -360,7 +366,7 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"the recipe needs {key}, such as {key}=fashion-mnist."
     default = Recipe.model_fields[key].get_default() if key in Recipe.model_fields else None
-    reasons = _OF_SHARES if key in _SHARES else _reasons(error, key)
+    reasons = _TAKES.get(key) or _reasons(error, key)
     return f"{key} cannot be {first['input']!r}: {reasons} (default: {_shown(default)})."
 
 
