@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cnnlab import data
-from cnnlab.core.errors import DataError, SpecError, UsageError
+from cnnlab.core.errors import DataError, SpecError
 from cnnlab.data.options import ReadOptions
 
 Write = Callable[..., Path]
@@ -137,14 +137,6 @@ def test_named_set_that_is_not_there_is_told_how_to_come_by(monkeypatch: pytest.
     monkeypatch.delenv("CNNLAB_DATA", raising=False)
     with pytest.raises(DataError, match="fashion-mnist"):
         data.load_data("fashion-mnist", offline=True)
-
-
-def test_subset_leaves_validation_and_test_alone() -> None:
-    whole, part = data.load_data("digits"), data.load_data("digits", subset=100)
-    assert len(part.train) == 100 and part.validation.digest == whole.validation.digest
-    assert part.train.targets["label"].bincount().tolist() == [10] * 10
-    with pytest.raises(UsageError, match="more than the 1,294"):
-        data.load_data("digits", subset=2000)
 
 
 @pytest.mark.parametrize("path", ["x/" * 3000, "~nobody-of-this-name/photos", "a/b\0c"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cnnlab.core.errors import CnnlabWarning, UsageError
 from cnnlab.data import TensorImages
-from cnnlab.data.splits import choose_stratified, complete, count_of, default_counts, subset
+from cnnlab.data.splits import choose_stratified, complete, count_of, default_counts
 
 
 def numbered(labels: list[int]) -> TensorImages:
@@ -89,12 +89,6 @@ def test_split_of_its_own_is_kept_and_no_other_size_taken() -> None:
         complete(parts, test=0.5)
 
 
-def test_carved_validation_does_not_depend_on_the_subset() -> None:
-    parts = complete({"train": BALANCED}, test=0)
-    small, large = subset(parts["train"], 100), subset(parts["train"], 0.5)
-    assert set(places(small)) < set(places(large)) < set(places(parts["train"]))
-
-
 def test_float_targets_are_split_at_random() -> None:
     images = TensorImages(torch.zeros(10, 1, 1, 1, dtype=torch.uint8), {"age": torch.arange(10.0)})
     parts = complete({"train": images}, validation=0, test=3)
@@ -142,5 +136,3 @@ def test_more_than_there_is_is_refused() -> None:
         complete({"train": BALANCED}, test=2_000)
     with pytest.raises(UsageError, match="no picture"):
         complete({"train": BALANCED}, test=1.0)
-    with pytest.raises(UsageError, match="leaves nothing"):
-        subset(BALANCED, 0.0)

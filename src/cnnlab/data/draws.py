@@ -1,7 +1,5 @@
 """Samples of the training pictures that each run draws anew by its seed: a share of them, or a bootstrap."""
 
-from typing import Literal, TypeAlias
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,10 +8,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.seeds import generator
 from cnnlab.data.dataset import OUT_OF_BAG, Dataset, HeldOut
 from cnnlab.data.splits import choose_stratified, count_of, strata_of
-
-BOOTSTRAP = "bootstrap"
-Subset: TypeAlias = int | float | Literal["bootstrap"] | None
-"""What ``subset`` says: how many pictures the data is to have in all, or what each run draws of train."""
+from cnnlab.data.subset import BOOTSTRAP, Subset
 
 
 def is_drawn(subset: Subset) -> bool:

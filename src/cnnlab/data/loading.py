@@ -1,7 +1,6 @@
 """From what a person names to a data set: the one door to every reader."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
 from cnnlab.data.cached_loading import load_cached
 from cnnlab.data.dataset import Dataset
-from cnnlab.data.draws import Subset, draw, is_drawn
+from cnnlab.data.draws import draw, is_drawn
 from cnnlab.data.duplicates import handle_duplicates
 from cnnlab.data.folds import Fold, fold_numbers, take_fold
 from cnnlab.data.imageset import ImageSet
@@ -25,7 +24,7 @@ from cnnlab.data.paths import as_call
 from cnnlab.data.reading import Reading, SearchPath
 from cnnlab.data.reading import readers as readers
 from cnnlab.data.splits import SplitSize, complete
-from cnnlab.data.splits import subset as take_subset
+from cnnlab.data.subset import Subset, smaller
 from cnnlab.data.target_columns import LABEL
 
 _OF_ONE_SEED = ("drawn", "fold", "whole")
@@ -54,7 +53,8 @@ def load_data(
     :param validation: a count or fraction to set aside where the data has no such split; None for a tenth of train (at
         most 5,000), 0 for none.
     :param test: the same; None for a fifth.
-    :param subset: a count of pictures to keep of train, stratified, the same for all seeds; a share of train, or
+    :param subset: a count of train to keep, stratified, and of the other splits in proportion, but for those given as
+        counts; or ``splits(train=…, validation=…, test=…)``, the same for all seeds. A share of train, or
         ``bootstrap``, is drawn by the seed, and ``held_out`` has what was not drawn. None for all.
     :param folds: into how many train is divided, by the seed; all of it stays in train unless ``fold`` says, from 1,
         which one is held out.
@@ -96,8 +96,8 @@ def _divided(
     if is_drawn(subset):
         dataset = draw(dataset, subset, seed)
     elif subset is not None:
-        assert not isinstance(subset, str)
-        dataset = replace(dataset, train=take_subset(dataset.train, subset))
+        counted = [split for split, size in (("validation", validation), ("test", test)) if isinstance(size, int)]
+        dataset = smaller(dataset, subset, counted)
     parts = {split: resident(part) for split, part in dataset.parts()}
     return Dataset.of(dataset.name, parts, dataset.source, dataset.held_out)
 

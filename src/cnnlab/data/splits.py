@@ -1,4 +1,4 @@
-"""Splits: what is set aside for validation and test, and a smaller part of train.
+"""Splits: what is set aside for validation and test.
 
 The choice is stratified by class and a pure function of the data: it has a seed of its own, which the repeats of a
 study do not change.
@@ -73,21 +73,10 @@ def none_set_aside(name: str, total: int) -> str:
     return f"there is no {name} split, and {loss}: {_DEFAULTS[name][0]} of {total:,} pictures is none."
 
 
-def subset(train: ImageSet, share: int | float) -> ImageSet:
-    """A stratified part of train: a count or a fraction; of two sizes the smaller lies within the larger.
-
-    :raises UsageError: when there are not so many, or it would be nothing.
-    """
-    count = count_of("subset", share, len(train))
-    if count == 0:
-        raise UsageError(f"subset={share} leaves nothing of the {len(train):,} pictures of train; give a larger one.")
-    chosen = choose_stratified(strata_of(train), count, "subset", spare=0)
-    return train.select(chosen)
-
-
-def count_of(name: str, share: int | float, total: int) -> int:
+def count_of(name: str, share: int | float, total: int, *, of: str = "train") -> int:
     """How many of ``total`` a count or a fraction means.
 
+    :param of: the split that has so many.
     :raises UsageError: for what is neither, or more than there are.
     """
     is_number = isinstance(share, int | float) and not isinstance(share, bool)
@@ -100,7 +89,7 @@ def count_of(name: str, share: int | float, total: int) -> int:
         raise UsageError(f"{name} takes a count of pictures or a fraction from 0 to 1; got {share!r}.")
     count = round(share * total) if isinstance(share, float) and share <= 1 else int(share)
     if count > total:
-        raise UsageError(f"{name}={share} asks for more than the {total:,} pictures of train.")
+        raise UsageError(f"{name}={share} asks for more than the {total:,} pictures of {of}.")
     return count
 
 

@@ -17,8 +17,9 @@ from cnnlab.core.packaged import read_recipe_file
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import ParsedSpec
 from cnnlab.data.dividing import DIVIDING, division
-from cnnlab.data.draws import BOOTSTRAP, is_drawn
+from cnnlab.data.draws import is_drawn
 from cnnlab.data.reading import Reading
+from cnnlab.data.subset import BOOTSTRAP, read_subset
 from cnnlab.models import ModelSpec
 from cnnlab.models.backbone import Moments
 from cnnlab.objectives import Objective
@@ -61,7 +62,7 @@ MaybeDecay = Annotated[Annotated[float, Field(gt=0, lt=1)] | None, _MAYBE]
 CountOrShare = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)]
 """A count of pictures, or a share of them below 1."""
 MaybeCountOrShare = Annotated[CountOrShare | None, _MAYBE]
-MaybeSubset = Annotated[CountOrShare | Literal["bootstrap"] | None, _MAYBE]
+MaybeSubset = Annotated[CountOrShare | str | None, BeforeValidator(lambda value: read_subset(_nothing(value)))]
 Balance = Annotated[Literal["none", "weights", "sampler"], BeforeValidator(_word)]
 EpochNumber = Annotated[int, Field(ge=0)]
 """An epoch by its number from 1; 0 is before the first."""
@@ -394,7 +395,8 @@ _OF_SHARES = "it takes a whole number of pictures, or a share of them, which is 
 _TAKES = {
     "validation": _OF_SHARES,
     "test": _OF_SHARES,
-    "subset": f"{_OF_SHARES}, or bootstrap",
+    "subset": "it takes a whole number of pictures, a share of those of train, bootstrap, or what each split keeps, as "
+    "in splits(train=1000, test=500)",
     "folds": "it takes a whole number of folds, at least 2",
     "fold": "it takes the number of a fold, from 1",
 }
