@@ -14,15 +14,12 @@ from cnnlab.ensembles.api import record_of, stored
 from cnnlab.ensembles.combinations import WeightedMean
 from cnnlab.ensembles.cross_validation import judge
 from cnnlab.ensembles.methods import Made, Surroundings, methods
-from cnnlab.ensembles.methods.base import SPLITS, Asked, Combining
+from cnnlab.ensembles.methods.base import HELD_OUT, SPLITS, Asked, Combining
 from cnnlab.runs import Predictions, Run, RunStore
 from cnnlab.training.finished_runs import note_finished
 from cnnlab.training.prepare import TrainingSetup, held_out_setup
 from cnnlab.training.short_recipe import given
 from cnnlab.training.signals import Interrupted
-
-HELD_OUT = f"train@{OUT_OF_FOLD}"
-"""The split of predictions that are each by a network which had not seen the picture."""
 
 
 @trainer("folds")
@@ -96,14 +93,10 @@ def _made_of(members: Sequence[Run], setup: TrainingSetup, store: RunStore, repe
         facts={
             "given": given(recipe),
             "selected": {"metric": f"{HELD_OUT}_{came_to.metric}"},
-            "data": {"name": setup.dataset.name, "digest": setup.dataset.digest, "sizes": _sizes(setup)},
+            "data": setup.data_facts,
             "weights": members[0].info.get("weights"),
         },
     )
-
-
-def _sizes(setup: TrainingSetup) -> dict[str, int]:
-    return {split: len(images) for split, images in setup.dataset.parts()}
 
 
 def out_of_fold(members: Sequence[Run], setup: TrainingSetup) -> Predictions:

@@ -209,7 +209,7 @@ def _start(setup: TrainingSetup, store: RunStore, *, repeat: int, callbacks: Seq
             "execution": execution.to_dict(),
             "precision_choice": choice.to_dict(),
             "environment": environment(),
-            "data": _facts(setup.dataset),
+            "data": setup.data_facts,
             "objective": setup.objective.spec,
             "parent": recipe.parent,
             "given": given(recipe.to_dict()),
@@ -249,14 +249,3 @@ def _train(
                 writer.fail(str(error))
             raise
     return Run(writer.folder)
-
-
-def _facts(dataset: Dataset) -> dict[str, Any]:
-    sizes = {
-        split: len(images)
-        for split in ("train", "validation", "test")
-        if (images := getattr(dataset, split)) is not None
-    }
-    if dataset.held_out is not None:
-        sizes[dataset.held_out.name] = len(dataset.held_out.images)
-    return {"name": dataset.name, "digest": dataset.digest, "sizes": sizes, "source": dict(dataset.source)}

@@ -79,6 +79,15 @@ class TrainingSetup:
             return digest([file_digest(_last_weights(self.parent)), info["epochs_done"], info["step"]])
         return None if self.start is None else digest(["weights", self.start.digest])
 
+    @property
+    def data_facts(self) -> dict[str, Any]:
+        """What a run's record holds of the data."""
+        dataset = self.dataset
+        sizes = {split: len(images) for split, images in dataset.parts()}
+        if dataset.held_out is not None:
+            sizes[dataset.held_out.name] = len(dataset.held_out.images)
+        return {"name": dataset.name, "digest": dataset.digest, "sizes": sizes, "source": dict(dataset.source)}
+
 
 def read_setup(
     recipe: "Recipe | Mapping[str, Any] | str | Path | None",

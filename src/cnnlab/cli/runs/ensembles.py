@@ -202,9 +202,10 @@ def _gains(analysis: "Analysis") -> None:
         return
     unit = _unit(analysis)
     output.heading("what fitting gained over equal weights; above 0 is better")
+    fitted_on = next((gain.split for gain in analysis.gains if not gain.is_held_out), None)
     rows = [
         [
-            gain.split if not (gain.split == "validation" and gain.is_held_out) else "validation, cross-fitted",
+            f"{gain.split}, cross-fitted" if gain.split == fitted_on and gain.is_held_out else gain.split,
             unit.signed(gain.score),
             fixed(gain.loss, 4, sign=True),
         ]
@@ -212,8 +213,8 @@ def _gains(analysis: "Analysis") -> None:
     ]
     output.table(["on", analysis.metric.replace("_", " "), "loss"], rows)
     by_split = {gain.split: gain for gain in reversed(analysis.gains)}
-    if {"validation", "test"} <= by_split.keys():
-        first, second = by_split["validation"], by_split["test"]
+    if fitted_on is not None and "test" in by_split:
+        first, second = by_split[fitted_on], by_split["test"]
         output.write(
             "Optimism, the gain on the pictures fitted on less that on test: "
             f"{unit.signed(first.score - second.score)}, {fixed(first.loss - second.loss, 4, sign=True)} in loss."

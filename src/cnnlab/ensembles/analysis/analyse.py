@@ -56,7 +56,7 @@ def analyse(made: Made, method: Method, title: str) -> Analysis | None:
             "sizes": size_curve(judged),
             "left_out": left_out(judged, made.combination, refitted) if is_left_out else (),
             "is_refitted": refitted is not None,
-            "gains": _gains(made.combination, outputs, said),
+            "gains": _gains(made.combination, outputs, said, getattr(method, "fitted_on", "validation")),
         }
     return Analysis(**facts)
 
@@ -121,7 +121,7 @@ def _refitted(method: Method, outputs: Mapping[str, MemberOutputs], places: list
 
 
 def _gains(
-    combination: Combination, outputs: Mapping[str, MemberOutputs], said: Mapping[str, Tensor]
+    combination: Combination, outputs: Mapping[str, MemberOutputs], said: Mapping[str, Tensor], fitted_on: str
 ) -> tuple[Gain, ...]:
     """Over equal weights; nothing where nothing was fitted."""
     is_equal = isinstance(combination, WeightedMean) and len(set(combination.weights)) == 1
@@ -132,8 +132,8 @@ def _gains(
         objective = part.objective
         sign = 1 if objective.better(objective.select) == "higher" else -1
         plain = part.scores(part.combined(WeightedMean(weights=(1.0,) * len(part))))
-        ways = [(part.combined(combination), split != "validation")]
-        if split == "validation" and isinstance(combination, Stack):
+        ways = [(part.combined(combination), split != fitted_on)]
+        if split == fitted_on and isinstance(combination, Stack):
             ways.append((said[split], True))
         for outputs_of_way, is_held_out in ways:
             scores = part.scores(outputs_of_way)

@@ -4,13 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 from torch import Tensor
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.registry import Registry
 from cnnlab.data import Dataset
+from cnnlab.data.dataset import OUT_OF_FOLD
 from cnnlab.ensembles.combinations import AnyCombination
 from cnnlab.ensembles.member_outputs import MemberOutputs, side_by_side
 from cnnlab.ensembles.temperature import fitted_temperatures
@@ -19,7 +20,10 @@ from cnnlab.models import Classifier, Predictable
 from cnnlab.runs import Predictions, Run
 
 SPLITS = ("validation", "test")
-"""Those that an ensemble is scored on; it is fitted on the first alone."""
+"""Those that an ensemble is scored on; it is fitted on the first, unless it is told to be on the next."""
+HELD_OUT = f"train@{OUT_OF_FOLD}"
+"""What networks of folds said of training pictures that they had not seen."""
+FittedOn: TypeAlias = Literal["validation", "out-of-fold"]
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,13 @@ class Combining(Method):
 
     @property
     def needs_validation(self) -> bool:
-        """Whether anything is fitted, which is done on validation alone."""
+        """Whether anything is fitted, which is done on validation, or where it is told so on what is out of fold."""
         return True
+
+    @property
+    def fitted_on(self) -> str:
+        """The one split that numbers are fitted on."""
+        return HELD_OUT if getattr(self, "on", None) == OUT_OF_FOLD else "validation"
 
     @property
     def has_temperature(self) -> bool:
@@ -119,29 +128,35 @@ class Combining(Method):
     def fit(self, outputs: MemberOutputs) -> AnyCombination:
         """What is to be made of the members' outputs.
 
-        :param outputs: on validation; where nothing is fitted perhaps on another split, to be looked at for its form.
+        :param outputs: on the split that is fitted on; where nothing is fitted perhaps on another split, to be looked
+            at for its form.
         """
 
-    def held_out(self, validation: MemberOutputs) -> Tensor | None:
-        """What the ensemble says of validation pictures N×K, each by numbers that were fitted without it.
+    def held_out(self, outputs: MemberOutputs) -> Tensor | None:
+        """What the ensemble says of the pictures fitted on N×K, each by numbers that were fitted without it.
 
-        None where that is not worked out: validation scores are then those of the pictures that it was fitted on.
+        None where that is not worked out: scores on them are then those of the pictures that it was fitted on.
         """
         return None
 
     def make(self, runs: Sequence[Run], around: Surroundings) -> Made:
         """From the stored predictions of all splits that every member has."""
-        names, outputs, notes = [run.name for run in runs], {}, []
-        for split in SPLITS:
+        names, outputs, notes = [run.name for run in runs], {}, list[str]()
+        if self.fitted_on == HELD_OUT:
+            _check_folds(runs)
+            notes.append(_ON_FOLDS)
+        is_fitted = self.needs_validation or self.has_temperature
+        for split in (*SPLITS, HELD_OUT):
             if not all(split in run.splits for run in runs):
                 continue
             try:
                 outputs[split] = side_by_side([run.predictions(split) for run in runs], names)
             except UsageError as error:
                 # Members may have set aside other pictures; what is scored in the end must be the same ones.
-                if split != "validation" or self.needs_validation or self.has_temperature:
+                if split == "test" or (is_fitted and split == self.fitted_on):
                     raise
-                notes.append(f"nothing is said of validation: {error}")
+                if split == "validation":
+                    notes.append(f"nothing is said of validation: {error}")
         if not outputs:
             raise UsageError(
                 f"{names[0]} and the others have no predictions stored of a split that all of them have. Train them "
@@ -154,29 +169,52 @@ class Combining(Method):
         fitted = self.fitted(outputs)
         predictions = {}
         for split, each in outputs.items():
-            held_out = self.held_out(each) if split == "validation" and each.targets else None
+            held_out = self.held_out(each) if split == self.fitted_on and each.targets else None
             said = each.combined(fitted) if held_out is None else held_out
             predictions[split] = each.predictions(said)
         return Made(asked, predictions, outputs, fitted)
 
     def fitted(self, outputs: Mapping[str, MemberOutputs]) -> AnyCombination:
-        """The combination, with temperatures where these are asked for; only validation is looked at for any number.
+        """The combination, with temperatures where these are asked for; only one split is looked at for any number.
 
-        :raises UsageError: when there is no validation to fit on.
+        :raises UsageError: when there is none to fit on.
         """
-        validation = outputs.get("validation")
+        looked_at = outputs.get(self.fitted_on)
         if not self.needs_validation and not self.has_temperature:
             return self.fit(next(iter(outputs.values())))
-        if validation is None or not validation.targets:
+        if looked_at is None or not looked_at.targets:
+            has_folds = HELD_OUT in outputs and self.fitted_on != HELD_OUT and hasattr(self, "on")
+            instead = "on=out-of-fold, since they have folds, or " if has_folds else ""
             raise UsageError(
                 "this method is fitted on validation pictures, and the members have no scored predictions of such "
-                "stored: they were trained without a validation split, or its predictions are gone. Take method=mean "
-                "or method=vote, which are fitted on nothing."
+                "stored: they were trained without a validation split, or its predictions are gone. Take "
+                f"{instead}method=mean or method=vote, which are fitted on nothing."
             )
-        temperatures = fitted_temperatures(validation) if self.has_temperature else {}
+        temperatures = fitted_temperatures(looked_at) if self.has_temperature else {}
         if temperatures:
-            validation = validation.tempered(temperatures)
-        return self.fit(validation).model_copy(update={"temperatures": temperatures})
+            looked_at = looked_at.tempered(temperatures)
+        return self.fit(looked_at).model_copy(update={"temperatures": temperatures})
+
+
+_ON_FOLDS = (
+    "it was fitted on what the networks of folds said of training pictures that they had not seen, and on nothing of "
+    "validation or test"
+)
+
+
+def _check_folds(runs: Sequence[Run]) -> None:
+    """Refuses members of which it is not known what they say of training pictures that they had not seen.
+
+    :raises UsageError: naming the first.
+    """
+    without = next((run for run in runs if not run.is_ensemble or HELD_OUT not in run.splits), None)
+    if without is None:
+        return
+    raise UsageError(
+        f"on=out-of-fold goes by what is said of training pictures that a network had not seen, and "
+        f"{without.name} {'is of one fold alone' if HELD_OUT in without.splits else 'was not trained with folds'}. "
+        "Name what folds=5 made of each recipe, or leave on= out: validation is fitted on then."
+    )
 
 
 methods: Registry[Method] = Registry("method")

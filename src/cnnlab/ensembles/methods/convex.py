@@ -7,7 +7,7 @@ import numpy as np
 from cnnlab.core.errors import UsageError
 from cnnlab.ensembles.combinations import AnyCombination, WeightedMean
 from cnnlab.ensembles.member_outputs import MemberOutputs
-from cnnlab.ensembles.methods.base import Combining, methods
+from cnnlab.ensembles.methods.base import Combining, FittedOn, methods
 from cnnlab.ensembles.weighted_losses import Array, WeightedLosses, weighted_losses
 
 _NOTHING = 1e-7
@@ -23,9 +23,12 @@ class Weights(Combining):
     Of numbers it is the loss that they were trained by. Both are convex in the weights, so there is one best value.
 
     :param temperature: whether each member's logits are first divided by a temperature fitted on validation.
+    :param on: what is fitted on: ``validation``; or ``out-of-fold``, of members trained with folds the training
+        pictures, each as the network told it that had not seen it.
     """
 
     temperature: bool = False
+    on: FittedOn = "validation"
 
     def fit(self, outputs: MemberOutputs) -> AnyCombination:
         """By sequential quadratic programming."""

@@ -9,7 +9,7 @@ from cnnlab.core import seeds
 from cnnlab.core.arguments import Count, Range
 from cnnlab.ensembles.combinations import AnyCombination, WeightedMean
 from cnnlab.ensembles.member_outputs import MemberOutputs
-from cnnlab.ensembles.methods.base import Combining, methods
+from cnnlab.ensembles.methods.base import Combining, FittedOn, methods
 from cnnlab.ensembles.weighted_losses import Array, WeightedLosses, weighted_losses
 
 Criterion = Literal["loss", "error"]
@@ -30,6 +30,8 @@ class Greedy(Combining):
     :param bags: how many selections; 1 is from all members.
     :param by: ``loss``, the log loss, or for numbers their own; or ``error``, the share of wrong decisions.
     :param temperature: whether each member's logits are first divided by a temperature fitted on validation.
+    :param on: what is fitted on: ``validation``; or ``out-of-fold``, of members trained with folds the training
+        pictures, each as the network told it that had not seen it.
     """
 
     size: Count = 25
@@ -38,6 +40,7 @@ class Greedy(Combining):
     share: Annotated[float, Range(0, 1, open_low=True)] = 0.5
     seed: Annotated[int, Range(0)] = 0
     temperature: bool = False
+    on: FittedOn = "validation"
 
     def fit(self, outputs: MemberOutputs) -> AnyCombination:
         """The mean over the bags of how often each was taken."""

@@ -14,7 +14,7 @@ from cnnlab.core.messages import first_few
 from cnnlab.ensembles.combinations import AnyCombination, LinearHead, Stack, log_probabilities
 from cnnlab.ensembles.logistic_regression import Labels, Rows, fit_regression
 from cnnlab.ensembles.member_outputs import MemberOutputs
-from cnnlab.ensembles.methods.base import Combining, methods
+from cnnlab.ensembles.methods.base import Combining, FittedOn, methods
 from cnnlab.ensembles.temperature import fitted_temperatures
 
 _MOST_NUMBERS = 2_000_000
@@ -36,12 +36,15 @@ class Stacking(Combining):
         0.0001, 0.001, … 1 by log loss on parts of the pictures fitted on, of at most 2,000 of these.
     :param folds: of the validation pictures, with about as many of each class; fewer where a class has fewer pictures.
     :param temperature: whether each member's logits are first divided by a temperature fitted on validation.
+    :param on: what is fitted on: ``validation``; or ``out-of-fold``, of members trained with folds the training
+        pictures, each as the network told it that had not seen it.
     """
 
     c: Positive | None = None
     folds: Annotated[int, Range(2)] = 5
     seed: Annotated[int, Range(0)] = 0
     temperature: bool = False
+    on: FittedOn = "validation"
 
     def fit(self, outputs: MemberOutputs) -> AnyCombination:
         """A regression for each head, on all pictures."""
@@ -61,21 +64,21 @@ class Stacking(Combining):
         head, labels = next(iter(outputs.labels.items()))
         return best_c(rows[head].numpy(), labels.numpy(), self.seed)
 
-    def held_out(self, validation: MemberOutputs) -> Tensor:
+    def held_out(self, outputs: MemberOutputs) -> Tensor:
         """Each fold by what was fitted on the others, temperatures among it; but for ``c``, one of five, for all."""
         from sklearn.model_selection import StratifiedKFold
 
-        self._check(validation, least=2)
-        first = next(iter(validation.labels.values())).numpy()
+        self._check(outputs, least=2)
+        first = next(iter(outputs.labels.values())).numpy()
         count = min(self.folds, int(np.bincount(first)[np.unique(first)].min()))
         folds = StratifiedKFold(count, shuffle=True, random_state=seeds.derive(self.seed, "folds") % (1 << 32))
-        like_this = replace(self, c=self.c or self._chosen(validation))
-        said = torch.empty(validation.count, validation.outputs.shape[2])
+        like_this = replace(self, c=self.c or self._chosen(outputs))
+        said = torch.empty(outputs.count, outputs.outputs.shape[2])
         for rest, fold in folds.split(first, first):
-            part = validation.of_pictures(rest)
+            part = outputs.of_pictures(rest)
             temperatures = fitted_temperatures(part) if self.temperature else {}
             fitted = like_this.fit(part.tempered(temperatures)).model_copy(update={"temperatures": temperatures})
-            said[torch.from_numpy(fold)] = validation.of_pictures(fold).combined(fitted)
+            said[torch.from_numpy(fold)] = outputs.of_pictures(fold).combined(fitted)
         return said
 
     def _check(self, outputs: MemberOutputs, least: int) -> None:
@@ -92,7 +95,7 @@ class Stacking(Combining):
                 names = outputs.pictures.classes.get(head) or tuple(map(str, range(classes)))
                 rare = first_few([names[place] for place in np.flatnonzero(counts < least)])
                 raise UsageError(
-                    f"method=stacking needs two validation pictures of every class at the least, and of "
+                    f"method=stacking needs two {outputs.split} pictures of every class at the least, and of "
                     f"{outputs.count:,} there are fewer of {rare}. Take method=mean or method=weights, or train with a "
                     "larger validation split."
                 )

@@ -9,7 +9,7 @@ from cnnlab.core import seeds
 from cnnlab.core.arguments import Count, NonNegative, Range
 from cnnlab.ensembles.combinations import AnyCombination, WeightedMean
 from cnnlab.ensembles.member_outputs import MemberOutputs
-from cnnlab.ensembles.methods.base import Combining, methods
+from cnnlab.ensembles.methods.base import Combining, FittedOn, methods
 from cnnlab.ensembles.particle_swarm import SwarmKind, minimise
 from cnnlab.ensembles.weighted_losses import Array, weighted_losses
 
@@ -37,6 +37,8 @@ class Swarm(Combining):
         equations are those of :func:`~cnnlab.ensembles.particle_swarm.minimise`.
     :param diversity: d, what ambiguity counts against errors.
     :param temperature: whether each member's logits are first divided by a temperature fitted on validation.
+    :param on: what is fitted on: ``validation``; or ``out-of-fold``, of members trained with folds the training
+        pictures, each as the network told it that had not seen it.
     """
 
     kind: SwarmKind = "plain"
@@ -45,6 +47,7 @@ class Swarm(Combining):
     iterations: Count = 100
     seed: Annotated[int, Range(0)] = 0
     temperature: bool = False
+    on: FittedOn = "validation"
 
     def fit(self, outputs: MemberOutputs) -> AnyCombination:
         """The best place that the swarm came across."""

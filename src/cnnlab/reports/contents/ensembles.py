@@ -134,7 +134,11 @@ def gains_table(run: Run, analysis: Analysis) -> Table:
         TableColumn("score", analysis.metric.replace("_", " "), unit(analysis), is_change=True),
         TableColumn("loss", "loss", "loss", is_change=True),
     )
-    names = {("validation", True): "validation, cross-fitted", ("validation", False): "validation, fitted on it"}
-    rows = tuple((names.get((g.split, g.is_held_out), g.split), g.score, g.loss) for g in analysis.gains)
-    note = "Above 0 is better. What validation shows beyond test is the optimism of what was fitted on it."
+    fitted_on = next((gain.split for gain in analysis.gains if not gain.is_held_out), None)
+    ways = {True: "cross-fitted", False: "fitted on it"}
+    rows = tuple(
+        (f"{g.split}, {ways[g.is_held_out]}" if g.split == fitted_on else g.split, g.score, g.loss)
+        for g in analysis.gains
+    )
+    note = f"Above 0 is better. What {fitted_on} shows beyond test is the optimism of what was fitted on it."
     return Table(f"ensemble gains {run.name}", "What fitting gained over equal weights", columns, rows, note=note)
