@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cnnlab.data.check import Finding as Finding
     from cnnlab.data.check import check_data as check_data
     from cnnlab.data.dataset import Dataset as Dataset
-    from cnnlab.data.division import division as division
+    from cnnlab.data.division import division_of as division_of
     from cnnlab.data.download import find as find
     from cnnlab.data.draws import is_drawn as is_drawn
     from cnnlab.data.folds import Fold as Fold
@@ -44,7 +44,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "catalogue": ("NamedSet", "named_set", "named_sets"),
         "check": ("CheckReport", "Finding", "check_data"),
         "dataset": ("Dataset",),
-        "division": ("division",),
+        "division": ("division_of",),
         "download": ("find",),
         "draws": ("is_drawn",),
         "folds": ("Fold", "fold_numbers", "take_fold"),

@@ -7,6 +7,6 @@ DIVIDING = ("validation", "test", "subset", "folds", "fold", "seed")
 """The keys of a recipe on which it depends what its splits hold."""
 
 
-def division(recipe: Mapping[str, Any]) -> dict[str, Any]:
+def division_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """These of a recipe, on record or about to be, as :func:`cnnlab.load_data` takes them."""
     return {key: recipe.get(key) for key in DIVIDING} | {"seed": int(recipe.get("seed") or 0)}
