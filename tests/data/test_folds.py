@@ -114,7 +114,7 @@ def test_more_folds_than_pictures_of_a_class_are_refused(labels: list[int], fold
 
 
 def test_copies_count_once_where_a_class_is_divided() -> None:
-    with pytest.raises(UsageError, match="of class 1 there are 2. Take folds=2"):
+    with pytest.raises(UsageError, match=r"of class 1 there are 2\. Take folds=2"):
         fold_numbers(labelled([0] * 5 + [1] * 4, [0, 1, 2, 3, 4, 9, 9, 9, 10]), 3, 0)
 
 

@@ -168,7 +168,7 @@ def test_evaluated_it_tells_what_is_on_record(folded: Run) -> None:
     assert (found.split, found.scores["n"]) == (OUT_OF_FOLD, 1294)
     assert found.scores["accuracy"] == folded.scores(OUT_OF_FOLD).accuracy
     assert evaluate(members(folded)[0], split=OUT_OF_FOLD).scores["n"] == 432
-    with pytest.raises(UsageError, match="on record for the pictures as they are. Leave perturb= out"):
+    with pytest.raises(UsageError, match=r"on record for the pictures as they are\. Leave perturb= out"):
         evaluate(folded, split="out-of-fold", perturb="blur")
 
 
@@ -299,7 +299,7 @@ def test_a_run_is_not_extended_in_folds(folded: Run) -> None:
 
 def test_a_run_without_folds_is_no_member_of_what_goes_by_them(folded: Run) -> None:
     first, second = members(folded)[:2]
-    with pytest.raises(UsageError, match="-fold-1-.* is of one fold alone. Name what folds=5 made of each recipe"):
+    with pytest.raises(UsageError, match=r"-fold-1-.* is of one fold alone\. Name what folds=5 made of each recipe"):
         cnnlab.ensemble([first, second], "weights(on=out-of-fold)")
     plain = training.train({**RECIPE, "folds": None}, runs=folded.folder.parent)
     with pytest.raises(UsageError, match="was not trained with folds"):

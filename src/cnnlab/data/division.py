@@ -1,10 +1,18 @@
 """How a recipe says that its data is divided."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
+BOOTSTRAP = "bootstrap"
+Subset: TypeAlias = int | float | Literal["bootstrap"] | None
+"""What ``subset`` says: how many pictures the data is to have in all, or what each run draws of train."""
 DIVIDING = ("validation", "test", "subset", "folds", "fold", "seed")
 """The keys of a recipe on which it depends what its splits hold."""
+
+
+def is_drawn(subset: Subset) -> bool:
+    """Whether it is a sample of train that each seed draws anew, and not a smaller set that is the same for all."""
+    return subset == BOOTSTRAP or (isinstance(subset, float) and 0 < subset < 1)
 
 
 def division_of(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
 from cnnlab.data.cached_loading import load_cached
 from cnnlab.data.dataset import Dataset
-from cnnlab.data.draws import Subset, draw, is_drawn
+from cnnlab.data.division import Subset, is_drawn
+from cnnlab.data.draws import draw
 from cnnlab.data.duplicates import handle_duplicates
 from cnnlab.data.folds import Fold, fold_numbers, take_fold
 from cnnlab.data.imageset import ImageSet

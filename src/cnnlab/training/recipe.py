@@ -16,8 +16,7 @@ from cnnlab.core.hooks import perturbations
 from cnnlab.core.packaged import read_recipe_file
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import ParsedSpec
-from cnnlab.data.division import DIVIDING, division_of
-from cnnlab.data.draws import BOOTSTRAP, is_drawn
+from cnnlab.data.division import BOOTSTRAP, DIVIDING, division_of, is_drawn
 from cnnlab.data.reading import Reading
 from cnnlab.models import ModelSpec
 from cnnlab.models.backbone import Moments
