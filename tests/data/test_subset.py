@@ -38,7 +38,6 @@ def ids(part: data.ImageSet) -> set[str]:
         # A twentieth would be 10 and 20; of 30 pictures it is one of each class.
         (50, (50, 10, 20)),
         (30, (30, 10, 12)),
-        (0.3, (300, 200, 400)),
         ("splits(train=30)", (30, 200, 400)),
         ("splits(train=0.5, validation=20, test=0.1)", (500, 20, 40)),
         ("splits(test=40)", (1000, 200, 40)),

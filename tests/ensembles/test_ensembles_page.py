@@ -16,7 +16,7 @@ ROWS = re.findall(r"^\| `([^`=]+|[^`]+\))` \|", TEXT, re.MULTILINE)
 COMMANDS = [line for block in re.findall(r"```\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
 
 
-@pytest.mark.slow(12)
+@pytest.mark.slow(20)
 def test_commands_on_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CNNLAB_RUNS")
@@ -26,6 +26,12 @@ def test_commands_on_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert result.exit_code == 0, f"{command}\n{result.output}"
     names = {path.name.rsplit("-", 1)[0] for path in (tmp_path / "runs").glob("[!.]*")}
     assert {"committee", "mean-of-3", "cyclic-snapshots", "cyclic-average", "third-tta", "soup-of-2"} <= names
+    assert {"folded", "folded-fold-5", "mean-of-2", "stacking-of-2"} <= names
+
+
+def test_methods_that_go_by_folds_are_the_ones_named() -> None:
+    sentence = TEXT.partition("`on=out-of-fold`, in ")[2].partition(", fits on")[0]
+    assert set(re.findall(r"`(\w+)`", sentence)) == {entry.name for entry in methods if "on" in entry.arguments}
 
 
 def test_every_method_is_in_the_table_and_the_table_has_no_other() -> None:

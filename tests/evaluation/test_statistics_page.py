@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 from pathlib import Path
 
@@ -43,6 +44,15 @@ def test_the_comparison_of_two_runs_reads_as_shown() -> None:
     interval = difference_interval(15, 0, 100, 0.95)
     shown = McNemarResult(("first", "second"), 100, 80, 15, 0, 5, interval, mcnemar_p(15, 0), "differ", None).sentence
     assert shown in " ".join(TEXT.split())
+
+
+def test_how_often_intervals_over_folds_hold_is_as_on_record() -> None:
+    rows = json.loads((ROOT / "benchmarks" / "results" / "cross-validation.json").read_text())["rows"]
+    prose = " ".join(TEXT.partition("## Cross-validation")[2].partition("\n## ")[0].split())
+    for kind in rows[0]["covered"]:
+        shares = [row["covered"][kind] for row in rows]
+        assert f"in {100 * min(shares):.1f}% to {100 * max(shares):.1f}%" in prose
+    assert min(row["covered"]["corrected t over folds"] for row in rows) >= 0.95
 
 
 def test_measured_error_rates_are_those_on_record() -> None:

@@ -40,9 +40,10 @@ def test_scikit_learns_own_check(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-def test_every_key_of_a_recipe_but_the_data_is_a_parameter() -> None:
+def test_every_key_of_a_recipe_but_the_data_and_its_folds_is_a_parameter() -> None:
     parameters = set(inspect.signature(ImageClassifier).parameters)
-    assert set(Recipe.model_fields) - {"data", "test"} == parameters - {
+    # Folds are scikit-learn's own affair: cross_val_predict, and StackingClassifier.
+    assert set(Recipe.model_fields) - {"data", "test", "folds", "fold"} == parameters - {
         "image_shape",
         "random_state",
         "runs",

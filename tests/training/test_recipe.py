@@ -28,6 +28,7 @@ MEANINGFUL: dict[str, Any] = {
     "clip_weights": 1.0,
     "trainable": "head",
     "permute": 0,
+    "folds": 3,
     "normalize": "imagenet",
     "balance": "weights",
     "phases": [{"epochs": 1}, {"epochs": 2}],
@@ -53,8 +54,8 @@ MEANINGLESS: dict[str, Any] = {
     "validation": 0.2,
     "test": 50,
 }
-# Decided together with what they name: the weights of the parent, a registered adversary.
-ELSEWHERE = {"parent", "adversary"}
+# Decided together with what they name: the weights of the parent, a registered adversary, one of the folds.
+ELSEWHERE = {"parent", "adversary", "fold"}
 
 
 def digest(**keys: Any) -> str:
@@ -79,6 +80,11 @@ def test_digest_depends_on_what_decides_the_result(key: str) -> None:
 @pytest.mark.parametrize("key", MEANINGLESS)
 def test_digest_ignores_how_the_training_is_carried_out(key: str) -> None:
     assert digest(**{key: MEANINGLESS[key]}) == digest()
+
+
+def test_each_fold_is_a_training_of_its_own_and_a_seeds_draw_counts_by_its_words() -> None:
+    assert len({digest(folds=3), digest(folds=3, fold=1), digest(folds=3, fold=2), digest()}) == 4
+    assert len({digest(subset="bootstrap"), digest(subset=0.5), digest(subset=0.6), digest()}) == 4
 
 
 def test_a_key_added_later_leaves_digests_as_they_were() -> None:

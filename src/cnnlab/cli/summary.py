@@ -8,6 +8,7 @@ from cnnlab.cli import output
 from cnnlab.cli.program import seconds_so_far
 from cnnlab.cli.runs.show import selected, training_time
 from cnnlab.core.durations import short_duration
+from cnnlab.core.scored_splits import OUT_OF_FOLD
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -22,7 +23,7 @@ def write_summary(run: "Run", runs: Path | None, *, as_json: bool) -> None:
         output.write_json(run.to_dict())
         return
     rows: list[tuple[str, object]] = [("run", run.folder.name)]
-    rows += [(split, _scores(run, split)) for split in ("validation", "test", "train@out-of-fold")]
+    rows += [(split, _scores(run, split)) for split in ("validation", "test", OUT_OF_FOLD)]
     rows += [("weights of", selected(run.info)), ("training time", training_time(run.info))]
     rows += [("this command", short_duration(seconds_so_far()))]
     rows += [("folder", run.folder)]

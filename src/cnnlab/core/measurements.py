@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
+from cnnlab.core.scored_splits import score_name
 
 UnitName: TypeAlias = Literal["share", "loss", "minutes", "seconds", "epochs", "images/s", "number"]
 Direction: TypeAlias = Literal["higher", "lower"]
@@ -77,7 +78,7 @@ class MeasuredRuns:
     @property
     def score_names(self) -> list[str]:
         """The metrics with their splits, as ``test_accuracy``."""
-        return [f"{split}_{name}" for split, names in self.scores.items() for name in names]
+        return [score_name(split, name) for split, names in self.scores.items() for name in names]
 
     @property
     def followed_names(self) -> list[str]:

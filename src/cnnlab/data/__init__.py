@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from cnnlab.data.check import Finding as Finding
     from cnnlab.data.check import check_data as check_data
     from cnnlab.data.dataset import Dataset as Dataset
-    from cnnlab.data.dividing import division as division
+    from cnnlab.data.division import division_of as division_of
+    from cnnlab.data.division import is_drawn as is_drawn
     from cnnlab.data.download import find as find
-    from cnnlab.data.draws import is_drawn as is_drawn
     from cnnlab.data.folds import Fold as Fold
     from cnnlab.data.folds import fold_numbers as fold_numbers
     from cnnlab.data.folds import take_fold as take_fold
@@ -44,9 +44,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         "catalogue": ("NamedSet", "named_set", "named_sets"),
         "check": ("CheckReport", "Finding", "check_data"),
         "dataset": ("Dataset",),
-        "dividing": ("division",),
+        "division": ("division_of", "is_drawn"),
         "download": ("find",),
-        "draws": ("is_drawn",),
         "folds": ("Fold", "fold_numbers", "take_fold"),
         "image_files": ("ImageFile", "ImageReader", "find_images", "read_images"),
         "imageset": ("ImageSet", "Subset", "TensorImages", "statistics"),

@@ -7,13 +7,8 @@ from torch import Tensor
 from cnnlab.core.errors import UsageError
 from cnnlab.core.seeds import generator
 from cnnlab.data.dataset import OUT_OF_BAG, Dataset, HeldOut
+from cnnlab.data.division import BOOTSTRAP, Subset
 from cnnlab.data.splits import choose_stratified, count_of, strata_of
-from cnnlab.data.subset import BOOTSTRAP, Subset
-
-
-def is_drawn(subset: Subset) -> bool:
-    """Whether it is a sample of train that each seed draws anew, and not a smaller set that is the same for all."""
-    return subset == BOOTSTRAP or (isinstance(subset, float) and 0 < subset < 1)
 
 
 def draw(dataset: Dataset, subset: Subset, seed: int) -> Dataset:

@@ -14,7 +14,8 @@ from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
 from cnnlab.data.cached_loading import load_cached
 from cnnlab.data.dataset import Dataset
-from cnnlab.data.draws import draw, is_drawn
+from cnnlab.data.division import Subset, is_drawn
+from cnnlab.data.draws import draw
 from cnnlab.data.duplicates import handle_duplicates
 from cnnlab.data.folds import Fold, fold_numbers, take_fold
 from cnnlab.data.imageset import ImageSet
@@ -24,7 +25,7 @@ from cnnlab.data.paths import as_call
 from cnnlab.data.reading import Reading, SearchPath
 from cnnlab.data.reading import readers as readers
 from cnnlab.data.splits import SplitSize, complete
-from cnnlab.data.subset import Subset, smaller
+from cnnlab.data.subset import smaller
 from cnnlab.data.target_columns import LABEL
 
 _OF_ONE_SEED = ("drawn", "fold", "whole")

@@ -15,14 +15,11 @@ from cnnlab.core.arguments import Count, Fraction
 from cnnlab.core.errors import UsageError
 from cnnlab.core.registry import Registry
 from cnnlab.data.dataset import Dataset
+from cnnlab.data.division import BOOTSTRAP, Subset
 from cnnlab.data.imageset import ImageSet
 from cnnlab.data.splits import choose_stratified, count_of, strata_of
 
-Subset: TypeAlias = int | float | str | None
-"""A count, a share of the training pictures, ``bootstrap``, or the text of ``splits(…)``."""
 _Size: TypeAlias = Count | Fraction | None
-BOOTSTRAP = "bootstrap"
-
 subsets: Registry["SplitSizes | Bootstrap"] = Registry("subset")
 
 

@@ -8,13 +8,14 @@ import numpy as np
 from cnnlab.core.errors import CnnlabError, DataError
 from cnnlab.core.hooks import trainer
 from cnnlab.core.messages import announcing, note
+from cnnlab.core.scored_splits import OUT_OF_FOLD as HELD_OUT
 from cnnlab.data import fold_numbers
 from cnnlab.data.dataset import OUT_OF_FOLD
 from cnnlab.ensembles.api import record_of, stored
 from cnnlab.ensembles.combinations import WeightedMean
 from cnnlab.ensembles.cross_validation import judge
 from cnnlab.ensembles.methods import Made, Surroundings, methods
-from cnnlab.ensembles.methods.base import HELD_OUT, SPLITS, Asked, Combining
+from cnnlab.ensembles.methods.base import SPLITS, Asked, Combining
 from cnnlab.runs import Predictions, Run, RunStore
 from cnnlab.training.finished_runs import note_finished
 from cnnlab.training.prepare import TrainingSetup, held_out_setup

@@ -1,7 +1,8 @@
 """The numbers that a study reads off a finished run, by the names that metrics and claims use.
 
 =============================== ==================================================================================
-``test_accuracy``               any metric of a split: ``train_…``, ``validation_…``, ``test_…``, losses too
+``test_accuracy``               any metric of a split: ``train_…``, ``validation_…``, ``test_…``, losses too; of
+                                recipes with folds ``out_of_fold_…``, the cross-validated score
 ``gap``                         train accuracy minus validation accuracy, at the epoch whose weights were kept; or
                                 ``gap in loss``
 ``recall of 'cat'``             also ``precision of`` and ``f1 of``; on the test split, or ``… on validation``
@@ -30,6 +31,7 @@ from cnnlab.core.measurements import (
     UnitName,
     measurement,
 )
+from cnnlab.core.scored_splits import read_score_name
 from cnnlab.runs import Run
 from cnnlab.runs.run_info import RunInfo
 
@@ -50,7 +52,7 @@ class ScoreMeasurement(Measurement):
         """By the scores on record."""
         if name not in runs.score_names:
             return None
-        split, _, inner = name.partition("_")
+        split, inner = read_score_name(name)
         metric = Metric(name, name.replace("_", " "), metric_names.unit(inner), runs.better(inner))
         return Measure(metric, partial(score, split=split, metric=inner))
 
@@ -173,9 +175,9 @@ def time_to_level(run: RunInfo, unit: str, level: float, metric: str, better: Di
 
 
 def cost(run: RunInfo, what: str) -> float | None:
-    """Seconds, epochs, or images per second; of an ensemble, which was not trained, none."""
+    """Seconds, epochs, or images per second; of an ensemble, which was not trained, none, but for that of folds."""
     if run.is_ensemble:
-        return None
+        return run.seconds if what == "seconds" and run.recipe.get("folds") else None
     if what == "seconds":
         return run.seconds
     if what == "epochs":

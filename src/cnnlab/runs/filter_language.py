@@ -6,10 +6,10 @@
     condition := key ("=" | "!=" | "~" | "<" | "<=" | ">" | ">=") value
 
 A key is one of a recipe, dotted where it reaches into a spec (``optimizer.lr``, ``augment[0].p``); a score, as
-``test_accuracy``; or a fact of the run: :data:`FACTS`. ``=`` of a spec asks for what is written: ``model=cnn`` for any
-network ``cnn``, ``augment='flip|shift(0.1)'`` for these two operations with this argument. ``~`` asks whether a text
-occurs in the value, in whatever case. The other signs compare numbers, and times as ``started>=2026-11-01``. A run that
-has no such value fits ``!=`` alone. A value in quotes may hold " and ".
+``test_accuracy`` or ``out_of_fold_accuracy``; or a fact of the run: :data:`FACTS`. ``=`` of a spec asks for what is
+written: ``model=cnn`` for any network ``cnn``, ``augment='flip|shift(0.1)'`` for these two operations with this
+argument. ``~`` asks whether a text occurs in the value, in whatever case. The other signs compare numbers, and times as
+``started>=2026-11-01``. A run that has no such value fits ``!=`` alone. A value in quotes may hold " and ".
 """
 
 import re
@@ -20,6 +20,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from cnnlab.core.errors import SpecError, UsageError, suggestion
 from cnnlab.core.metric_names import better
+from cnnlab.core.scored_splits import OUT_OF_FOLD, read_score_name
 from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, read
 from cnnlab.runs.keys import MISSING, lookup
@@ -38,7 +39,7 @@ FACTS: Mapping[str, Callable[[RunInfo], Any]] = {
     "epochs_done": lambda run: run.epochs_done,
 }
 """What is known of a run besides its recipe and its scores."""
-_SPLITS = ("train", "validation", "test")
+_SPLITS = ("train", "validation", "test", OUT_OF_FOLD)
 _CONDITION = re.compile(r"\s*([A-Za-z_][\w.\[\]-]*)\s*(!=|<=|>=|==|=~|=|~|<|>)\s*(.*)\s*", re.DOTALL)
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
@@ -144,7 +145,7 @@ def value_of(run: RunInfo, key: str) -> Any:
     if key in FACTS:
         return FACTS[key](run)
     if _is_score(key):
-        split, _, metric = key.partition("_")
+        split, metric = read_score_name(key)
         value = run.scores(split).get(metric, MISSING)
         if value is not MISSING:
             return value
@@ -199,7 +200,8 @@ def _condition(text: str) -> Condition:
 
 
 def _is_score(key: str) -> bool:
-    return key.partition("_")[0] in _SPLITS and "_" in key
+    split, metric = read_score_name(key)
+    return split in _SPLITS and bool(metric)
 
 
 def _is_equal(value: Any, wanted: str) -> bool:

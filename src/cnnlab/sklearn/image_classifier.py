@@ -44,7 +44,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     lowest value to its highest, so that scaled features can be given too. Pixels are rounded to 8 bits. ``y`` holds
     classes of any kind.
 
-    Every other parameter is a key of a recipe, at the recipe's own default where it is None; an argument of a spec is
+    Every other parameter is a key of a recipe, at the recipe's own default where it is None (``folds`` is none of them:
+    scikit-learn divides by itself, as in ``cross_val_predict``); an argument of a spec is
     reached as ``optimizer__lr`` in :meth:`set_params` and in grids. Nothing is kept on disk unless ``runs`` names a
     folder.
 
@@ -81,7 +82,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         trainable: Any = None,
         permute: int | None = None,
         normalize: Any = None,
-        subset: int | float | None = None,
+        subset: int | float | str | None = None,
         balance: str | None = None,
         validation: int | float | None = 0,
         phases: Any = None,

@@ -11,6 +11,7 @@ from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.measurements import Measure, read_measure, usual_names
 from cnnlab.core.messages import note, showing, warn
 from cnnlab.core.number_text import counted
+from cnnlab.core.scored_splits import OUT_OF_FOLD, read_score_name, score_name
 from cnnlab.runs import Run, store_at
 from cnnlab.studies.analysis import Analysis
 from cnnlab.studies.catalogue import find_study, study_folder
@@ -234,8 +235,10 @@ class Study:
         if self.file.metrics:
             named = [read_measure(name, known.measured) for name in self.file.metrics]
             return list({measure.metric.name: measure for measure in named}.values())
-        split = next((s for s in ("test", "validation", "train") if s in known.splits), "train")
-        return [read_measure(f"{split}_{known.objective.select}", known.measured)]
+        # A search is led by what is out of fold, so that it cannot be judged by it.
+        first = ("test", OUT_OF_FOLD) if self.study_settings.searched else (OUT_OF_FOLD, "test")
+        split = next((s for s in (*first, "validation", "train") if s in known.splits), "train")
+        return [read_measure(score_name(split, known.objective.select), known.measured)]
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -270,6 +273,11 @@ class Study:
 
     def _scheduler(self) -> Scheduler:
         if isinstance(self.study_settings.design, SearchDesign):
+            if self.study_settings.design.pruner != "none" and self._known.folds > 1:
+                raise UsageError(
+                    "a search that stops trials early goes by their epochs, and with folds a trial is several "
+                    "trainings. Leave pruner= out, or leave folds out."
+                )
             metric = self._led_by()
             self.record.state["led_by"] = metric.metric.name
             return SearchScheduler(
@@ -309,11 +317,13 @@ class Study:
             self.study_settings.look_at(max(made, default=rule.first))
 
     def _led_by(self) -> Measure:
-        """A search is led by the validation split, whatever the study is judged by in the end."""
-        name = self._judged_by[0].metric.name
-        inner = name.partition("_")[2] if name.startswith(("test_", "train_")) else self._known.objective.select
-        wanted = name if name.startswith("validation_") else f"validation_{inner}"
-        return self._measure(wanted)
+        """A search is led by the validation split, or by what is out of fold, whatever it is judged by in the end."""
+        name, leading = self._judged_by[0].metric.name, "validation"
+        split, inner = read_score_name(name)
+        if OUT_OF_FOLD in self._known.splits:
+            leading = OUT_OF_FOLD
+        scored = inner if split in ("test", "train", OUT_OF_FOLD) else self._known.objective.select
+        return self._measure(name if split == leading else score_name(leading, scored))
 
     def _tasks(self) -> list[TrialTask]:
         pairs = seeds_first(self.study_settings.settings, self.study_settings.seeds)

@@ -8,6 +8,7 @@ from typing import Any
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.measurements import MeasuredRuns
+from cnnlab.core.scored_splits import OUT_OF_FOLD
 from cnnlab.objectives import Objective
 from cnnlab.runs import RunStore, RunSummary
 from cnnlab.studies.execution.shared_data import DatasetCache
@@ -20,9 +21,10 @@ class SettingFacts:
     """What was found out about a setting by reading its recipe against its data.
 
     :param identity: what the digests of its trials are taken over, but for the seed.
-    :param splits: that have targets.
+    :param splits: that have targets and are scored in the end.
     :param sizes: pictures of every split.
-    :param epochs: done when it ends.
+    :param epochs: done when it ends, over all trainings that it is of.
+    :param folds: trainings that a trial is of.
     """
 
     identity: Mapping[str, Any]
@@ -30,6 +32,7 @@ class SettingFacts:
     splits: tuple[str, ...]
     sizes: Mapping[str, int]
     epochs: int
+    folds: int = 1
 
     def digest(self, seed: int) -> str:
         """Of the trial with this seed."""
@@ -40,7 +43,8 @@ class SettingFacts:
         """What can be measured of its trials."""
         objective, tallied = self.objective, ("loss", *self.objective.tallied)
         scores = {split: tallied if split == "train" else objective.measured for split in self.splits}
-        followed = {split: names for split, names in scores.items() if split != "test"}
+        # Each fold has a history of its own.
+        followed = {split: names for split, names in scores.items() if split != "test" and self.folds == 1}
         return MeasuredRuns(scores, followed, objective.select, objective.better, getattr(objective, "names", None))
 
 
@@ -117,7 +121,10 @@ def _known(read: TrainingSetup) -> SettingFacts:
     splits = tuple(name for name, part in read.dataset.parts() if part.targets and len(part))
     identity = read.recipe.identity(data_digest(read.recipe, read.dataset), read.start_digest)
     sizes = {name: len(part) for name, part in read.dataset.parts()}
-    return SettingFacts(identity, read.objective, splits, sizes, read.plan.end)
+    folds = 1 if read.recipe.fold is not None else read.recipe.folds or 1
+    if folds > 1:
+        splits = (*(split for split in splits if split != "train"), OUT_OF_FOLD)
+    return SettingFacts(identity, read.objective, splits, sizes, read.plan.end * folds, folds)
 
 
 def _data_of(setting: PlannedSetting) -> str:

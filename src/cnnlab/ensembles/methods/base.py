@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.registry import Registry
+from cnnlab.core.scored_splits import OUT_OF_FOLD as HELD_OUT
 from cnnlab.data import Dataset
 from cnnlab.data.dataset import OUT_OF_FOLD
 from cnnlab.ensembles.combinations import AnyCombination
@@ -21,8 +22,6 @@ from cnnlab.runs import Predictions, Run
 
 SPLITS = ("validation", "test")
 """Those that an ensemble is scored on; it is fitted on the first, unless it is told to be on the next."""
-HELD_OUT = f"train@{OUT_OF_FOLD}"
-"""What networks of folds said of training pictures that they had not seen."""
 FittedOn: TypeAlias = Literal["validation", "out-of-fold"]
 
 

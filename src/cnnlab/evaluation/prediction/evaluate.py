@@ -214,7 +214,7 @@ def _of_recipe(recipe: Mapping[str, Any], label: str, data_dir: str | Path | Non
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
     if str(spec).startswith("arrays"):
         raise UsageError(f"{label} was trained on arrays given in Python, which its record does not hold. Give data=….")
-    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **data_package.division(recipe))
+    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **data_package.division_of(recipe))
 
 
 def _fitting(model: Predictor, data: Any, data_dir: str | Path | None) -> Any:

@@ -170,7 +170,7 @@ def _images_at(
 def _split_images(recipe: Mapping[str, Any], split: str, digest: str, data_dir: Path | None) -> "ImageSet | None":
     from cnnlab import data
 
-    options = data.division(recipe)
+    options = data.division_of(recipe)
     # What is to be said of the data was said when it was trained on.
     with warnings.catch_warnings(), quietly():
         warnings.simplefilter("ignore")

@@ -9,6 +9,7 @@ from typing import Any
 from cnnlab.core import yaml
 from cnnlab.core.durations import duration_in_words
 from cnnlab.core.number_text import counted
+from cnnlab.data.division import is_drawn
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import listed
 from cnnlab.runs.record import flattened, json_value
@@ -191,8 +192,7 @@ def _repeated(subject: ReportSubject) -> str:
     shown = listed([str(seed) for seed in seeds]) if len(seeds) <= 12 else f"{seeds[0]} to {seeds[-1]}"
     text = (
         f"Each{' that is no ensemble' if any(ensembles) else ''} was trained {_times(len(seeds))} {shown}; the "
-        "seed decides on initial weights, the order of the pictures and random augmentation, and the splits of the "
-        "data stay the same."
+        f"seed decides on initial weights, the order of the pictures and random augmentation{_drawn(subject)}."
     )
     trials = [trial for setting in subject.result.settings for trial in setting.trials]
     for status, words in (("failed", "failed"), ("pruned", "stopped early"), ("missing", "not finished")):
@@ -231,10 +231,21 @@ def _combined(subject: ReportSubject) -> list[str]:
     """A sentence for each ensemble: of what it was made, and how."""
     return [
         f"{subject.label(setting.key)} is an ensemble of {listed(setting.recipe.get('members', ()))} by "
-        f"{setting.recipe['ensemble']}; what was fitted for it was fitted on validation."
+        f"{setting.recipe['ensemble']}; what was fitted for it was fitted on "
+        f"{'pictures out of fold' if 'out-of-fold' in setting.recipe['ensemble'] else 'validation'}."
         for setting in subject.result.settings
         if is_ensemble(setting.recipe)
     ]
+
+
+def _drawn(subject: ReportSubject) -> str:
+    """What of the data repeats share, and what the seed draws of it."""
+    recipes = [setting.recipe for setting in subject.result.settings]
+    parts = ["which training pictures are drawn"] if any(is_drawn(each.get("subset")) for each in recipes) else []
+    parts += ["how they are divided into folds"] if any(each.get("folds") for each in recipes) else []
+    if not parts:
+        return ", and the splits of the data stay the same"
+    return f", and on {listed(parts)}; validation and test stay the same"
 
 
 def _tested(subject: ReportSubject) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cnnlab.core.measurements import Metric
+from cnnlab.core.scored_splits import OUT_OF_FOLD, read_score_name, score_name
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import (
     IntervalEnds,
@@ -64,8 +65,8 @@ def settings_table(subject: ReportSubject) -> Table:
 def further_metrics(subject: ReportSubject) -> tuple[Metric, ...]:
     """The metrics shown beside the one judged by: the same one of validation, the gap, time, and those asked for."""
     metrics = subject.result.metrics
-    inner = subject.metric.name.partition("_")[2]
-    wanted = [f"validation_{inner}", f"test_{inner}", "gap", "seconds"]
+    _, inner = read_score_name(subject.metric.name)
+    wanted = [*(score_name(split, inner) for split in (OUT_OF_FOLD, "validation", "test")), "gap", "seconds"]
     further = [metric for metric in metrics[1:] if metric.name in wanted]
     others = [m for m in metrics[1:] if " " in m.name and m not in further]
     return tuple([*others, *further][: _MOST_FURTHER + len(others)])

@@ -9,6 +9,7 @@ from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.measurements import Measure, MeasuredRuns, Metric, read_measure, usual_names
 from cnnlab.core.metric_names import better
 from cnnlab.core.number_text import counted
+from cnnlab.core.scored_splits import OUT_OF_FOLD, read_score_name, score_name
 from cnnlab.core.spec import Call, read
 from cnnlab.evaluation import Interval, run_intervals
 from cnnlab.reports.contents.standalone_tests import compare_standalone
@@ -105,13 +106,13 @@ def _measures(runs: Sequence[Run]) -> tuple[Measure, ...]:
     """Those that every finished run has; first the one to judge by, of test, by which weights were chosen."""
     finished = [run for run in runs if run.status == "finished"]
     scores = [run.info.get("scores") or {} for run in finished]
-    splits = ("test", "validation", "train")
+    splits = ("test", OUT_OF_FOLD, "validation", "train")
     shared = {split: _shared([scored.get(split) or {} for scored in scores]) for split in splits}
     inner = _chosen_by(finished)
     measured = MeasuredRuns(
         {split: names for split, names in shared.items() if names} or {"validation": ["loss"]}, {}, inner, better
     )
-    wanted = [f"{split}_{name}" for name in (inner, "accuracy", "loss") for split in splits]
+    wanted = [score_name(split, name) for name in (inner, "accuracy", "loss") for split in splits]
     known = measured.score_names
     judged = next((name for name in wanted if name in known), known[0])
     return tuple(read_measure(name, measured) for name in dict.fromkeys([judged, *usual_names(measured)]))
@@ -168,7 +169,7 @@ def _summarised(
 
 def _of_one_run(summary: MetricSummary, intervals: Mapping[str, Mapping[str, Interval]]) -> MetricSummary:
     """With the interval of its own score over pictures, whichever suits the metric."""
-    split, _, metric = summary.metric.partition("_")
+    split, metric = read_score_name(summary.metric)
     found = intervals.get(split, {}).get(metric)
     return summary if found is None else replace(summary, low=found.low, high=found.high, interval=found.method)
 

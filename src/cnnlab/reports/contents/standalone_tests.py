@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from cnnlab.core.measurements import Metric
+from cnnlab.core.scored_splits import read_score_name
 from cnnlab.runs import Run
 from cnnlab.studies.result import Family, Setting
 from cnnlab.studies.statistics.comparisons import StudyComparisons
@@ -55,7 +56,7 @@ def _share_seeds(settings: Sequence[Setting]) -> bool:
 
 def _reference(settings: Sequence[Setting], metric: Metric) -> Setting:
     """The best by validation, which the test pictures had no say in; where there is none, the first."""
-    inner = metric.name.partition("_")[2]
+    _, inner = read_score_name(metric.name)
     sign = 1 if metric.better == "higher" else -1
     means = {
         place: summary.mean

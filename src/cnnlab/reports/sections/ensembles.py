@@ -35,7 +35,8 @@ def _section(run: Run, record: EnsembleRecord, analysis: Analysis) -> Section:
     if analysis.diversity is not None:
         drawn.append(_diversity_figure(run, analysis))
     notes = " ".join(f"{capital(text)}." for text in record.notes)
-    fitted = "; what was fitted was fitted on validation" if analysis.gains else ""
+    fitted_on = next((gain.split for gain in analysis.gains if not gain.is_held_out), "validation")
+    fitted = f"; what was fitted was fitted on {fitted_on}" if analysis.gains else ""
     against = "" if analysis.against is None else f"Against {analysis.against.why}: {analysis.against.sentence}"
     text = " ".join(filter(None, (f"Made by {record.method}{fitted}.", against, notes)))
     return Section(f"ensemble {run.name}", f"The ensemble {run.name}", text, tuple(tables), tuple(drawn))

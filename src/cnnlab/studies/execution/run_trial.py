@@ -11,6 +11,7 @@ from cnnlab.core.devices import synchronize
 from cnnlab.core.errors import CnnlabError, RunBusyError, TrainingError
 from cnnlab.core.messages import quietly
 from cnnlab.data import Dataset
+from cnnlab.runs import Run
 from cnnlab.studies.execution.executor import (
     EpochDone,
     Event,
@@ -54,7 +55,7 @@ def run_trial(
     def at_epoch(end: training.EpochEnd) -> None:
         nonlocal is_stopped
         seen[:] = [end.folder]
-        tell(EpochDone(request.number, dict(end.row), end.folder))
+        tell(EpochDone(request.number, _row(end), end.folder))
         if not may_go_on():
             is_stopped = True
             raise Interrupted(_SIGTERM, str(end.folder))
@@ -131,7 +132,16 @@ def _random_images(count: int, shape: tuple[int, int, int]) -> Any:
 
 
 def _epochs(recipe: Mapping[str, Any]) -> int:
-    return sum(phase.epochs or 0 for phase in training.Recipe.read(recipe).normal())
+    """Of the whole trial: with folds it is several trainings."""
+    read = training.Recipe.read(recipe)
+    return sum(phase.epochs or 0 for phase in read.normal()) * (1 if read.fold is not None else read.folds or 1)
+
+
+def _row(end: training.EpochEnd) -> dict[str, Any]:
+    """Of the history, with the epochs of earlier folds counted in."""
+    run = Run(end.folder)
+    earlier = int(run.recipe.get("fold") or 1) - 1
+    return dict(end.row) | {"epoch": int(end.row["epoch"]) + earlier * (run.epochs or 0)}
 
 
 def _reason(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnlab.core.measurements import Metric
 from cnnlab.core.messages import note, warn
+from cnnlab.core.scored_splits import score_name
 from cnnlab.runs import Run
 from cnnlab.runs.history import read_history
 from cnnlab.runs.record import HISTORY
@@ -150,7 +151,7 @@ class Runner:
             # What is known of its epochs must not depend on when the study was interrupted.
             self.scheduler.goes_on(task, _history(event.folder))
         scores = {
-            f"{split}_{name}": value
+            score_name(split, name): value
             for split, values in (info.get("scores") or {}).items()
             for name, value in values.items()
             if name != "n"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 from cnnlab.core.measurements import Metric
+from cnnlab.core.scored_splits import read_score_name
 from cnnlab.evaluation import McNemarResult, compare_predictions
 from cnnlab.evaluation.comparison.mcnemar import ONLY_REPEATS
 from cnnlab.runs import Predictions
@@ -27,7 +28,7 @@ It raises a CnnlabError where their predictions are gone, or are of other pictur
 
 def split_scored(metric: Metric) -> str | None:
     """The split whose pictures can be compared one by one; None for a metric that is no share of them."""
-    split, _, inner = metric.name.partition("_")
+    split, inner = read_score_name(metric.name)
     return split if inner == "accuracy" else None
 
 

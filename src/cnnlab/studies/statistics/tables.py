@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab import evaluation
 from cnnlab.core.measurements import Metric
+from cnnlab.core.scored_splits import score_name
 from cnnlab.evaluation import MINUTES, NUMBER, POINTS, SECONDS, Interval, Unit
 from cnnlab.runs.run_info import RunInfo
 from cnnlab.studies.result import MetricSummary, Setting, Trial
@@ -47,7 +48,7 @@ def scored_images(runs: Iterable[RunInfo]) -> dict[str, int]:
     """How many pictures each score was taken on, by the first run that has any."""
     scores: Mapping[str, Any] = next((found for run in runs if (found := run.info.get("scores"))), {})
     return {
-        f"{split}_{name}": int(values["n"])
+        score_name(split, name): int(values["n"])
         for split, values in scores.items()
         for name in values
         if name != "n" and values.get("n")
