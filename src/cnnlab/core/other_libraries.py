@@ -71,7 +71,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "scalar(loss=mae)": "mae L1Loss mean_absolute_error absolute_error",
         "scalar(loss=huber)": "huber HuberLoss SmoothL1Loss smooth_l1",
         "circular(period=360)": "angle cyclic angular",
-        "multi-head": "multitask multi_task multi_output",
+        "multi-head": "multitask multi_output",
     },
     "augmentation": {
         "flip": "horizontalflip fliplr hflip flip_left_right flip_horizontal",

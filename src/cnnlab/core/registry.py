@@ -4,6 +4,7 @@ import importlib
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -180,7 +181,9 @@ class Registry(Generic[T]):
         try:
             return self._bound(call)
         except SpecError as error:
-            raise error.corrected_as(self.corrected(call)) from error.__cause__
+            with suppress(TypeError):  # of an object that no text can hold
+                error = error.corrected_as(self.corrected(call))
+            raise error from error.__cause__
 
     def corrected(self, call: Call) -> str | None:
         """The whole text of a call as it is said here, where it is said as in another library; else None.
