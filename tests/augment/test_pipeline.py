@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import cnnlab
-from cnnlab.augment import Info, Pipeline, canonical_pipeline, fusion, matrices, other_libraries, pipeline, resampling
+from cnnlab.augment import Info, Pipeline, canonical_pipeline, fusion, matrices, pipeline, resampling
 from cnnlab.augment.device_transfer import _bytes, _views
 from cnnlab.augment.operation import GeometricOperation
 from cnnlab.core.errors import SpecError
@@ -104,12 +104,6 @@ def test_wrong_arguments_are_refused_with_range_and_place(spec, position, words)
 def test_names_of_other_libraries_are_answered_with_the_operation_meant(theirs, meant):
     with pytest.raises(SpecError, match=re.escape(f"Did you mean {meant}? (at character 6")):
         pipeline(f"flip|{theirs}")
-
-
-def test_every_operation_named_for_that_of_another_library_is_one():
-    for meant in other_libraries._OURS.values():
-        for name in re.split(", | or ", meant):
-            assert len(pipeline(name)) == 1
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,33 @@ def test_suggestion_names_the_closest_or_all(word: str, valid: list[str], senten
     assert suggestion(word, valid) == sentence
 
 
-def test_suggestion_stops_at_two_dozen() -> None:
-    sentence = suggestion("zzz", [f"name{i:02}" for i in range(30)])
-    assert sentence.endswith("name23, ….")
+def test_a_long_list_is_shown_whole_for_the_answer_may_stand_at_its_end() -> None:
+    names = [f"name{i:02}" for i in range(60)]
+    assert suggestion("zzz", names) == f"Valid: {', '.join(names)}."
+
+
+def test_of_more_than_a_hundred_some_are_shown_and_the_rest_counted() -> None:
+    sentence = suggestion("zzz", [f"name{i:04}" for i in range(1030)])
+    assert sentence.endswith("name0023 and 1,006 more.")
+
+
+def test_the_nearest_is_found_in_a_list_of_any_length() -> None:
+    assert suggestion("nmae0999", [f"name{i:04}" for i in range(1000)]).startswith("Did you mean name0999")
+
+
+@pytest.mark.parametrize("word", ["vgg", "VGG", "vgg-"])
+def test_names_that_begin_with_the_word_are_near(word: str) -> None:
+    assert suggestion(word, ["resnet", "vgg-like", "vgg16", "vgg19"]) == "Did you mean vgg16, vgg19 or vgg-like?"
+
+
+def test_what_to_write_stands_at_the_end() -> None:
+    error = SpecError("this is wrong", "a(b=1)", 2, corrected="a(c=1)")
+    assert str(error) == "this is wrong (at character 3 of «a(▸b=1)»). Write a(c=1)"
+    assert str(error.under("key", "a(b=1)")).endswith(". Write key='a(c=1)'")
+
+
+def test_what_is_wrong_within_a_spec_is_told_with_the_whole_of_it() -> None:
+    error = SpecError("there is no b", "b", 0, corrected="c")
+    assert str(error.under("key", "a(x=b)")).endswith("Write key='a(x=c)'")
+    # Where it cannot be told which is meant.
+    assert str(error.under("key", "a(x=b, y=b)")).endswith("Write c")

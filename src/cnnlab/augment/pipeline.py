@@ -11,7 +11,6 @@ from cnnlab.augment.device_transfer import move
 from cnnlab.augment.errors import OperationError
 from cnnlab.augment.fusion import AnyStage, stages
 from cnnlab.augment.operation import Info, Operation, Parameters, Shape, SoftTargets
-from cnnlab.augment.other_libraries import ours
 from cnnlab.augment.padding import fills
 from cnnlab.augment.sampling import Spread
 from cnnlab.core import seeds
@@ -34,7 +33,6 @@ class PipelineStep:
 
         :raises SpecError: pointing at the name or the argument that is wrong.
         """
-        _check_name(call)
         bound = augmentations.bind(call)
         try:
             _check_spreads(bound)
@@ -153,15 +151,6 @@ def pipeline(spec: object) -> Pipeline:
 def canonical_pipeline(spec: object) -> str:
     """The canonical text of a pipeline, defaults filled in."""
     return pipeline(spec).spec
-
-
-def _check_name(call: Call) -> None:
-    """Refuses a name of another library by the one that it has here; of any other unknown name the registry tells."""
-    if call.name in augmentations:
-        return
-    known = ours(call.name, (entry.name for entry in augmentations))
-    if known:
-        raise call.error(f"there is no augmentation called {call.name!r}. Did you mean {known}?")
 
 
 def _check_spreads(bound: BoundCall[Operation]) -> None:

@@ -11,6 +11,12 @@ import sys
 
 def main() -> None:
     """What the installed command ``cnnlab`` does: runs the words of the command line and leaves with the exit code."""
+    if asking := os.environ.get("_CNNLAB_COMPLETE"):
+        # A shell asks while somebody types: nothing else is imported for that.
+        from cnnlab.cli.completion.shells import answer
+
+        answer(asking)
+        return
     from cnnlab.cli.app import app
     from cnnlab.core.memory import LARGE_PAGES
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli import arithmetic, augment, data, models, recipes, runs, study
+from cnnlab.cli.completion_script import completion
 from cnnlab.cli.demo import demo
 from cnnlab.cli.ensemble import ensemble
 from cnnlab.cli.evaluate import evaluate
@@ -25,7 +26,12 @@ holds parentheses or |."""
 _CONTEXT = {"help_option_names": ["--help", "-h"]}
 
 app = typer.Typer(
-    cls=Program, help=_HELP, rich_markup_mode="markdown", pretty_exceptions_enable=False, context_settings=_CONTEXT
+    cls=Program,
+    help=_HELP,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings=_CONTEXT,
 )
 app.command("train")(train)
 app.command("resume")(resume)
@@ -45,6 +51,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(arithmetic.app, name="arithmetic")
 app.command("list")(list_words)
 app.command("demo")(demo)
+app.command("completion")(completion)
 
 
 def _print_version(wanted: bool) -> None:

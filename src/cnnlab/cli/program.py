@@ -5,7 +5,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
@@ -44,7 +44,8 @@ class Program(TyperGroup):
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Runs a command line to its exit code, and leaves with it where that is wanted."""
         with printing_notes(), _warnings(), announced_loading():
-            code = _guarded(lambda: self._run(*args, **extra))
+            words = list(args[0] if args and args[0] is not None else extra.get("args") or sys.argv[1:])
+            code = _guarded(lambda: self._run(*args, **extra), words)
         if standalone_mode:
             sys.exit(code)
         return code
@@ -77,8 +78,8 @@ def complain(text: str) -> None:
     print(f"cnnlab: {' '.join(for_message(text).splitlines())}", file=sys.stderr)
 
 
-def _guarded(command: Callable[[], Any]) -> int:
-    """The exit code of a command, its error told."""
+def _guarded(command: Callable[[], Any], words: Sequence[str]) -> int:
+    """The exit code of a command, its error told; ``words`` are those of its line."""
     try:
         code = command()
         sys.stdout.flush()
@@ -98,7 +99,7 @@ def _guarded(command: Callable[[], Any]) -> int:
         complain(f"{error.filename or 'A file'}: {error.strerror or error}.")
         return FAILURE
     except Exception as error:
-        usage = explain(error)
+        usage = explain(error, words)
         if usage is not None:
             complain(usage)
             return int(getattr(error, "exit_code", FAILURE))

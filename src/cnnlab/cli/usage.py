@@ -1,9 +1,12 @@
 """What to say about a command line that cannot be read: an option, a command or an argument that is not there."""
 
 import re
+import shlex
+from collections.abc import Sequence
 from typing import Any
 
-from cnnlab.core.errors import suggestion
+from cnnlab.core.counterparts import commands, explained_commands, explained_keys, keys, subcommands
+from cnnlab.core.errors import letters, suggestion
 
 _FLAGS = {"runs", "data_dir", "offline", "quiet", "again", "json"}
 """Words that are flags, not keys of a recipe."""
@@ -17,24 +20,27 @@ _WORDINGS = (
 """What typer takes over from the library that reads its values, and what that means on a command line."""
 
 
-def explain(error: Exception) -> str | None:
-    """One paragraph on what typer says of a command line; None where the error is not of that kind."""
+def explain(error: Exception, words: Sequence[str]) -> str | None:
+    """One paragraph on what typer says of a command line; None where the error is not of that kind.
+
+    :param words: of the command line, without that of the program.
+    """
     if not hasattr(error, "format_message"):
         return None
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "cnnlab"
-    return f"{_reason(error, context)} See: {path} --help"
+    return f"{_reason(error, context, words)} See: {path} --help"
 
 
-def _reason(error: Any, context: Any) -> str:
+def _reason(error: Any, context: Any, words: Sequence[str]) -> str:
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):
-        return _no_option(str(option), context)
+        return _no_option(str(option), context, words)
     message = str(error.format_message()).strip()
-    commands = getattr(getattr(context, "command", None), "commands", None)
-    if commands and message.startswith("No such command"):
+    known = getattr(getattr(context, "command", None), "commands", None)
+    if known and message.startswith("No such command"):
         word = message.split("'")[1] if "'" in message else message
-        return f"there is no command {word!r}. {suggestion(word, commands)}"
+        return f"there is no command {word!r}{_command_meant(word, known, context.command_path, words)}"
     # The message proper, after what typer says of the option that it is about.
     proper = str(getattr(error, "message", ""))
     message = " ".join(f"{message.removesuffix(proper)}{_in_our_words(proper)}".split())
@@ -49,18 +55,70 @@ def _in_our_words(message: str) -> str:
     return message
 
 
-def _no_option(option: str, context: Any) -> str:
+def _command_meant(word: str, known: Sequence[str], path: str, words: Sequence[str]) -> str:
+    """What to type in the place of a command that there is not, with what was typed after it."""
+    rest = list(words[words.index(word) + 1 :]) if word in words else []
+    if path == "cnnlab":
+        why = explained_commands.best(word)
+        if why is not None:
+            return f": {why}."
+        line = commands.best(word)
+    else:
+        line = next((ours for ours in (*_alike(word, known), *subcommands.of(word)) if ours in known), None)
+    if line is None:
+        return f". {suggestion(word, known)}"
+    fixed, *examples = line.split(" {")
+    return f". Write: {path} {fixed}{_typed_after(rest, [example.rstrip('}') for example in examples])}."
+
+
+def _alike(word: str, known: Sequence[str]) -> list[str]:
+    return [name for name in known if letters(name) == letters(word)]
+
+
+def _typed_after(rest: Sequence[str], examples: Sequence[str]) -> str:
+    typed = shlex.join(rest or examples)
+    return f" {typed}" if typed else ""
+
+
+def _no_option(option: str, context: Any, words: Sequence[str]) -> str:
     known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
     key = option.lstrip("-").replace("-", "_")
+    if not _takes_words(context):
+        return f"{context.command_path} has no option {option}. {suggestion(option, known)}"
+    value = _value_of(option, words)
     if _is_about_the_experiment(key, context):
-        return f"{key} is about the experiment, so it is written as a word: {key}=…, not {option}."
-    return f"{context.command_path} has no option {option}. {suggestion(option, known)}"
+        line = f"{key}=…" if value is None else shlex.quote(f"{key}={value}")
+        return f"{key} is about the experiment, so it is written as a word: {line}, not {option}."
+    remedy = (
+        None if context.command.name == "evaluate" or letters(option) in map(letters, known) else _key_meant(key, value)
+    )
+    return f"{context.command_path} has no option {option}{remedy or f'. {suggestion(option, known)}'}"
+
+
+def _value_of(option: str, words: Sequence[str]) -> str | None:
+    """What was typed as the value of an option, after it or after its equals sign."""
+    for place, word in enumerate(words):
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+        if word == option and place + 1 < len(words) and not words[place + 1].startswith("-"):
+            return words[place + 1]
+    return None
+
+
+def _key_meant(key: str, value: str | None) -> str | None:
+    """What to write for an option of another library's command that is a key here."""
+    if not (keys.of(key) or explained_keys.of(key)):
+        return None
+    from cnnlab.training import key_remedy
+
+    return f"{key_remedy(key, {key: value or ''}).rstrip('.')}."
+
+
+def _takes_words(context: Any) -> bool:
+    return any(parameter.name == "words" for parameter in context.command.params)
 
 
 def _is_about_the_experiment(key: str, context: Any) -> bool:
-    takes_words = any(parameter.name == "words" for parameter in context.command.params)
-    if not takes_words:
-        return False
     if context.command.name == "evaluate":
         return key in ("data", "split")
     from cnnlab.training import Recipe

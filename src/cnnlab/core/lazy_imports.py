@@ -2,12 +2,14 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.counterparts import python_names
+from cnnlab.core.errors import UsageError, close_words
 
+_WHOLE = "cnnlab"
 _OF_MODULES = ("__all__", "__doc__", "__file__", "__name__", "__package__", "__path__", "__spec__")
 """What ``dir`` tells of any module."""
 
@@ -24,19 +26,30 @@ def lazy_names(
     rooms = frozenset(modules)
     home = {name: f"{package}.{module}" for module, names in homes.items() for name in names}
 
+    public = sorted({*home, *rooms})
+
     def imported(name: str) -> Any:
         if name in rooms:
             return importlib.import_module(f"{package}.{name}")
         if name not in home:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            raise AttributeError(f"module {package!r} has no attribute {name!r}{_meant(package, name, public)}")
         value = getattr(importlib.import_module(home[name]), name)
         # Kept, so that the next use is an ordinary look-up.
         setattr(sys.modules[package], name, value)
         return value
 
-    public = sorted({*home, *rooms})
     # What a package imports to make itself is nothing that a person would look for in it.
     return imported, lambda: [*_OF_MODULES, *(name for name in public if name not in _OF_MODULES)], sorted(home)
+
+
+def _meant(package: str, name: str, public: Sequence[str]) -> str:
+    """The end of a message about a name that a package has not: what to write, where that is known."""
+    if name.startswith("_"):
+        # Asked for by Python, and by tools that look at any module.
+        return ""
+    ours = python_names.best(name) if package == _WHOLE else None
+    alike = close_words(name, public, 1) if ours is None else [ours]
+    return f". Write {package}.{alike[0]}" if alike else ""
 
 
 def require(module: str, purpose: str, extra: str | None = None) -> ModuleType:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from cnnlab.core.errors import CnnlabError, UsageError, suggestion
+from cnnlab.core.counterparts import hint, metrics
+from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.scored_splits import score_name
 
 UnitName: TypeAlias = Literal["share", "loss", "minutes", "seconds", "epochs", "images/s", "number"]
@@ -126,7 +127,8 @@ def read_measure(name: str, runs: MeasuredRuns) -> Measure:
             measure = entry.read(words, runs)
             if measure is not None:
                 return measure
-    raise UsageError(f"there is no metric {name!r} here. {suggestion(words, usual_names(runs))}")
+    known = usual_names(runs)
+    raise UsageError(f"there is no metric {name!r} here. {hint(words, known, metrics(words, known))}")
 
 
 def usual_names(runs: MeasuredRuns) -> list[str]:

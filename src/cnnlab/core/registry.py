@@ -4,13 +4,15 @@ import importlib
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from cnnlab.core.arguments import convert, describe_type
-from cnnlab.core.errors import suggestion
+from cnnlab.core.counterparts import arguments, hint, names, values
+from cnnlab.core.errors import SpecError, letters
 from cnnlab.core.sinks import in_short
-from cnnlab.core.spec import Call, format_calls, format_value, read, read_one
+from cnnlab.core.spec import Call, format_calls, format_value, parse, read, read_one
 
 T = TypeVar("T")
 
@@ -156,9 +158,13 @@ class Registry(Generic[T]):
             self._fetch(call.name)
         name = self._aliases.get(call.name, call.name)
         if name not in self._entries:
-            hint = suggestion(call.name, {*self._entries, *self._aliases, *self._homes} - {call.name})
-            raise call.error(f"there is no {self.kind} called {call.name!r}. {hint}")
+            raise call.error(f"there is no {self.kind} called {call.name!r}. {self._meant(call.name)}")
         return self._entries[name]
+
+    def _meant(self, name: str) -> str:
+        """A sentence on what is meant by a name that there is not."""
+        known = {*self._entries, *self._aliases, *self._homes} - {name}
+        return hint(name, known, names(self.kind, name, known))
 
     def _fetch(self, name: str) -> None:
         """Makes a name known that is not, where something can."""
@@ -172,6 +178,54 @@ class Registry(Generic[T]):
         if isinstance(spec, BoundCall):
             return spec
         call = read_one(spec, f"{self.kind[:1].upper()}{self.kind[1:]}")
+        try:
+            return self._bound(call)
+        except SpecError as error:
+            with suppress(TypeError):  # of an object that no text can hold
+                error = error.corrected_as(self.corrected(call))
+            raise error from error.__cause__
+
+    def corrected(self, call: Call) -> str | None:
+        """The whole text of a call as it is said here, where it is said as in another library; else None.
+
+        What is given back can be bound.
+        """
+        beside = list(parse(call.text)) if call.text else [call]
+        if call.start not in [each.start for each in beside]:
+            # It stands within another call, of which this registry need not know.
+            beside = [call]
+        text = str(call) if call.text is None else call.text
+        # From the end, so that the places of those before stay as they are.
+        for each in reversed(beside):
+            said = self._said_here(each)
+            if said is None:
+                return None
+            text = replace(each, text=text).exchanged(said)
+        return text
+
+    def _said_here(self, call: Call) -> str | None:
+        for name in [call.name] if call.name in self else names(self.kind, call.name, self._entries):
+            for candidate in self._candidates(call, read(name)):
+                try:
+                    for each in candidate:
+                        self._bound(each)
+                except SpecError:
+                    continue
+                return str(call) if candidate == [call] else format_calls(candidate)
+        return None
+
+    def _candidates(self, call: Call, ours: Sequence[Call]) -> Iterator[Sequence[Call]]:
+        """What a call may be here: with the arguments that were given, and, of another name, without."""
+        if len(ours) == 1 and ours[0].name in self:
+            entry, is_spelt_alike = self.entry(ours[0]), letters(ours[0].name) == letters(call.name)
+            # Several numbers by place seldom stand in the same order elsewhere: a convolution's begin with its inputs.
+            placed = call.args if is_spelt_alike or len(call.args) == 1 else ()
+            named = dict(_renamed(key, value, entry) for key, value in call.kwargs.items())
+            yield [Call(ours[0].name, ours[0].args or placed, {**ours[0].kwargs, **named})]
+        if call.name not in self:
+            yield ours
+
+    def _bound(self, call: Call) -> BoundCall[T]:
         entry = self.entry(call)
         given = self._named(call, entry)
         complete = {}
@@ -197,8 +251,8 @@ class Registry(Generic[T]):
 
     def _named(self, call: Call, entry: RegistryEntry[T]) -> dict[str, tuple[Any, int | str]]:
         """Each argument given, by its name, with the key under which the call knows its place in the text."""
-        names = list(entry.arguments)
-        placed = [name for name in names if not entry.arguments[name].by_name]
+        known = list(entry.arguments)
+        placed = [name for name in known if not entry.arguments[name].by_name]
         if len(call.args) > len(placed):
             raise call.error(f"{self.kind} {call.name} {_surplus(call, entry, placed)}", len(placed))
         named: dict[str, tuple[Any, int | str]] = {
@@ -206,8 +260,9 @@ class Registry(Generic[T]):
         }
         for name, value in call.kwargs.items():
             if name not in entry.arguments and (entry.others is None or name in self.given):
-                hint = suggestion(name, names) if names else "It takes none."
-                raise call.error(f"{self.kind} {call.name} has no argument {name!r}. {hint}", name)
+                meant = [ours for ours in arguments.of(name) if ours in known][:1]
+                remedy = hint(name, known, meant) if known else "It takes none."
+                raise call.error(f"{self.kind} {call.name} has no argument {name!r}. {remedy}", name)
             if name in named:
                 raise call.error(f"{name} is given twice, by place and by name", name)
             named[name] = (value, name)
@@ -243,6 +298,19 @@ def _fits(value: Any, annotation: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _renamed(name: str, value: Any, entry: RegistryEntry[Any]) -> tuple[str, Any]:
+    """An argument by the name, and its value by the word, that it has in an entry; as they are where they have none."""
+    known = entry.arguments
+    ours = name if name in known else next((meant for meant in arguments.of(name) if meant in known), name)
+    return ours, _translated(value, known[ours].annotation) if ours in known else value
+
+
+def _translated(value: Any, annotation: Any) -> Any:
+    if _fits(value, annotation):
+        return value
+    return next((word for word in values.of(value) if _fits(word, annotation)), value)
 
 
 def _shown(value: Any) -> str:

@@ -39,8 +39,8 @@ _TOO_LARGE = 1e300
 class Call:
     """One ``name(arg, key=value)``, as written: nothing is known yet of what the name takes.
 
-    ``text`` and ``places`` (argument name or position to index in ``text``) serve messages and do not count
-    in comparison.
+    ``text``, where it stands in it (``start`` to ``end``) and ``places`` (argument name or position to index in
+    ``text``) serve messages and do not count in comparison.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Call:
     text: str | None = field(default=None, compare=False, repr=False)
     start: int | None = field(default=None, compare=False, repr=False)
     places: Mapping[str | int, int] = field(default_factory=dict, compare=False, repr=False)
+    end: int | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         parts = [format_value(v) for v in self.args]
@@ -63,6 +64,12 @@ class Call:
         """A :class:`SpecError` that points at this call, or at one of its arguments."""
         place = self.start if argument is None else self.places.get(argument, self.start)
         return SpecError(message, self.text, place)
+
+    def exchanged(self, other: str) -> str:
+        """The whole text with other words in the place of this call."""
+        if self.text is None or self.start is None:
+            return other
+        return f"{self.text[: self.start]}{other}{self.text[self.end :]}"
 
 
 class ParsedSpec(str, Generic[T]):
@@ -215,7 +222,7 @@ class _Parser:
         start, self.at = self.at, match.end()
         if not self.text.startswith("(", self.at):
             self.skip()
-            return Call(match.group(), text=self.text, start=start)
+            return Call(match.group(), text=self.text, start=start, end=match.end())
         return self.arguments(match.group(), start, depth + 1)
 
     def arguments(self, name: str, start: int, depth: int) -> Call:
@@ -231,7 +238,7 @@ class _Parser:
             if self.take(")"):
                 break
             self.argument(args, kwargs, places, depth)
-        return Call(name, tuple(args), kwargs, self.text, start, places)
+        return Call(name, tuple(args), kwargs, self.text, start, places, self.at)
 
     def argument(self, args: list[Value], kwargs: dict[str, Value], places: dict[str | int, int], depth: int) -> None:
         place, key = self.at, _KEY.match(self.text, self.at)

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias, cast, get_args
 
 from torch import nn
 
-from cnnlab.core.errors import SpecError, suggestion
+from cnnlab.core.counterparts import hint, names
+from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import Argument, BoundCall, Registry
 from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.models.initialisers import canonical_initialiser
@@ -130,7 +131,7 @@ def _bind(calls: Sequence[Call]) -> BoundCall[ArchitecturePlan] | tuple[BoundCal
     if len(calls) == 1 and calls[0].name not in layers:
         if calls[0].name in architectures:
             return architectures.bind(calls[0])
-        raise calls[0].error(_unknown(calls[0].name))
+        raise _unknown(calls[0])
     for call in calls:
         if call.name in architectures:
             raise call.error(f"the architecture {call.name} is a whole network and stands alone, not among layers")
@@ -146,11 +147,16 @@ def _canonical(bound: BoundCall[ArchitecturePlan] | tuple[BoundCall[Layer], ...]
     return format_calls(calls)
 
 
-def _unknown(name: str) -> str:
-    if _is_in_timm(name):
-        return f"there is no architecture or layer called {name!r}, and timm has one: write timm({name})"
+def _unknown(call: Call) -> SpecError:
+    what = f"there is no architecture or layer called {call.name!r}"
     known = [entry.name for registry in (architectures, layers) for entry in registry]
-    return f"there is no architecture or layer called {name!r}. {suggestion(name, known)}"
+    kinds = (architectures.kind, layers.kind)
+    meant = list(dict.fromkeys(name for kind in kinds for name in names(kind, call.name, known)))
+    corrected = architectures.corrected(call) or layers.corrected(call)
+    if not meant and _is_in_timm(call.name):
+        whole = call.exchanged(str(Call("timm", (call.name, *call.args), call.kwargs)))
+        return call.error(f"{what}, and timm has one").corrected_as(whole)
+    return call.error(f"{what}. {hint(call.name, known, meant)}").corrected_as(corrected)
 
 
 def _is_in_timm(name: str) -> bool:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
-from cnnlab.core.errors import SpecError, UsageError, suggestion
+from cnnlab.core.counterparts import hint, keys, metrics
+from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.metric_names import better
 from cnnlab.core.scored_splits import OUT_OF_FOLD, read_score_name
 from cnnlab.core.sinks import in_short
@@ -162,7 +163,16 @@ def check_key(key: str, runs: Sequence[RunInfo], text: str) -> None:
         return
     recipes = {name for run in runs for name in flattened(run.recipe)}
     scores = {f"{split}_{name}" for run in runs for split in _SPLITS for name in run.scores(split)}
-    raise UsageError(f"{text}: no run has {key!r}. {suggestion(key, {*FACTS, *recipes, *scores})}")
+    meant = [
+        *metrics(key, scores),
+        *(path for path in _paths(key) if any(value_of(run, path) is not MISSING for run in runs)),
+    ]
+    raise UsageError(f"{text}: no run has {key!r}. {hint(key, {*FACTS, *recipes, *scores}, meant[:1])}")
+
+
+def _paths(key: str) -> list[str]:
+    """The keys of a recipe, and the arguments of its specs, that another library's argument may mean."""
+    return [line.partition("=")[0] for ours in keys.of(key) for line in ours.split()]
 
 
 def as_number(text: str) -> float | None:

@@ -9,7 +9,7 @@ from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.spec import format_calls, format_value, read
 from cnnlab.studies.designs import Design, SearchDesign
 from cnnlab.studies.search_spaces import Choice, Space, is_space, read_space
-from cnnlab.training import Recipe
+from cnnlab.training import Recipe, key_line
 
 _UNVARIED = {
     "seed": "repeats vary the seed.",
@@ -145,20 +145,24 @@ def _pipeline(name: str, text: str, design: Design) -> VariedAxis:
 def _level(axis: str, label: str, value: Any) -> AxisLevel:
     is_keys = isinstance(value, Mapping) and "name" not in value
     keys = {str(key): inner for key, inner in value.items()} if is_keys else {axis: value}
-    for key in keys:
-        _check_key(key)
+    for key, given in keys.items():
+        _check_key(key, given)
     return AxisLevel(label, keys)
 
 
-def _check_key(key: str) -> None:
+def _check_key(key: str, value: Any = None) -> None:
     root = key.partition(".")[0].partition("[")[0]
     if root in _UNVARIED:
         raise UsageError(f"{root} cannot vary: {_UNVARIED[root]}")
     if root not in Recipe.model_fields:
-        hint = suggestion(root, Recipe.model_fields)
+        line = key_line(root, value)
+        if line is not None:
+            raise UsageError(
+                f"a recipe has no key {key!r} that could vary. Write {line.path}: [{_label(line.value)}, …]"
+            )
         raise UsageError(
-            f"a recipe has no key {key!r} that could vary. {hint} An axis of another name takes a mapping of keys for "
-            "each value."
+            f"a recipe has no key {key!r} that could vary. {suggestion(root, Recipe.model_fields)} An axis of another "
+            "name takes a mapping of keys for each value."
         )
 
 

@@ -21,13 +21,14 @@
 In a design that searches, an axis is a space: ``log(1e-4, 1)``, ``uniform(0, 0.5)``, ``int(1, 5)``, ``choice(a, b)``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from cnnlab.core import yaml
+from cnnlab.core.counterparts import study_lines
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.packaged import RECIPE, read_recipe_file
 from cnnlab.core.spec import Call, format_calls, read
@@ -35,7 +36,7 @@ from cnnlab.studies.catalogue import packaged_name
 from cnnlab.studies.designs import designs
 from cnnlab.studies.python_objects import without_objects
 from cnnlab.studies.sequential_repeats import Until, stopping_rules
-from cnnlab.training import Recipe, offered_keys
+from cnnlab.training import Recipe, key_line, key_remedy
 
 
 def _design(value: Any) -> str:
@@ -178,7 +179,7 @@ def read_study(source: str | Path | Mapping[str, Any], keys: Mapping[str, Any] |
     :raises UsageError: naming the key, what it takes and what was given.
     """
     content = dict(source) if isinstance(source, Mapping) else _from_file(Path(source))
-    _refuse_unknown(content, StudyFile.model_fields, "a study")
+    _refuse_unknown(content)
     if not isinstance(content.get("vary") or {}, Mapping):
         raise UsageError(_refused("vary", content["vary"]))
     content = without_objects(_overridden(content, keys or {}))
@@ -249,7 +250,7 @@ def _overridden(content: dict[str, Any], keys: Mapping[str, Any]) -> dict[str, A
             axis = key.removeprefix("base.")
             raise UsageError(f"{axis} varies in this study, so {key}=… fixes nothing. Write vary.{axis}=[…] instead.")
         else:
-            _refuse_stray(key)
+            _refuse_stray(key, value, base)
             base[key.removeprefix("base.")] = value
     return {**result, "base": base, "vary": vary or result.get("vary")}
 
@@ -263,17 +264,29 @@ def _base(given: Any) -> dict[str, Any]:
     return read_recipe_file(given) if isinstance(given, str) else dict(given)
 
 
-def _refuse_stray(key: str) -> None:
+def _refuse_stray(key: str, value: Any, base: Mapping[str, Any]) -> None:
     root = key.removeprefix("base.").partition(".")[0].partition("[")[0]
     if root not in Recipe.model_fields:
-        hint = suggestion(root, {*StudyFile.model_fields, *offered_keys()})
-        raise UsageError(f"neither a study nor its base has the key {key!r}. {hint}")
+        remedy = _said_here(root) or key_remedy(root, {**base, root: value}, also=StudyFile.model_fields)
+        raise UsageError(f"neither a study nor its base has the key {key!r}{remedy}")
 
 
-def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str) -> None:
-    unknown = [str(key) for key in content if key not in valid]
-    if unknown:
-        raise UsageError(f"{what} has no key {unknown[0]!r}. {suggestion(unknown[0], valid)}")
+def _said_here(key: str) -> str | None:
+    """What to write for a key of a study that is called otherwise elsewhere."""
+    line = study_lines.best(key)
+    return None if line is None else f". Did you mean {line.partition(':')[0]}? Write {line}"
+
+
+def _refuse_unknown(content: Mapping[str, Any]) -> None:
+    key = next((str(key) for key in content if key not in StudyFile.model_fields), None)
+    if key is None:
+        return
+    remedy = _said_here(key)
+    if key in Recipe.model_fields:
+        remedy = f": it is one of its base. Write base: {{{key}: {content[key]}}}"
+    elif remedy is None and (line := key_line(key, content[key])) is not None:
+        remedy = f": it is one of its base, and called {line.key} there. Write base: {{{line.key}: {line.in_yaml}}}"
+    raise UsageError(f"a study has no key {key!r}{remedy or f'. {suggestion(key, StudyFile.model_fields)}'}")
 
 
 def _explain(error: ValidationError) -> str:

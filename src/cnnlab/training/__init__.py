@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cnnlab.training.recipe import Phase as Phase
     from cnnlab.training.recipe import Recipe as Recipe
     from cnnlab.training.recipe import check_keys as check_keys
+    from cnnlab.training.recipe import key_line as key_line
+    from cnnlab.training.recipe import key_remedy as key_remedy
     from cnnlab.training.recipe import offered_keys as offered_keys
     from cnnlab.training.signals import Interrupted as Interrupted
 
@@ -28,7 +30,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "callbacks": ("EpochEnd",),
         "lr_range_test": ("LRRangeTest", "find_lr"),
         "overrides": ("parse_pairs",),
-        "recipe": ("Phase", "Recipe", "check_keys", "offered_keys"),
+        "recipe": ("Phase", "Recipe", "check_keys", "key_line", "key_remedy", "offered_keys"),
         "signals": ("Interrupted",),
     },
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from cnnlab.core import yaml
+from cnnlab.core.counterparts import keys as keys_elsewhere
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
@@ -58,7 +59,8 @@ def _value(key: str, text: str) -> Any:
     try:
         value = read_value(text) if text.strip() else None
     except SpecError:
-        if key in _TEXTS:
+        # Of a key that is none, that is said, and not that its value has a bar in it.
+        if key in _TEXTS or keys_elsewhere.of(key):
             return text
         raise
     if isinstance(value, float) and _DIGITS.fullmatch(text.strip()):

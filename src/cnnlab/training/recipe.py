@@ -1,7 +1,7 @@
 """The recipe: everything that determines one training, checked when it is read and frozen afterwards."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -9,8 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from torch.optim import Optimizer
 
 from cnnlab.augment import Pipeline, augmentations
+from cnnlab.core.counterparts import values
 from cnnlab.core.digests import digest
-from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.errors import UsageError
 from cnnlab.core.given_objects import identity, plain_name
 from cnnlab.core.hooks import perturbations
 from cnnlab.core.packaged import read_recipe_file
@@ -27,6 +28,7 @@ from cnnlab.training.overrides import override
 from cnnlab.training.recipe_specs import GivenInPython, parse_spec, parse_specs
 from cnnlab.training.schedules import Schedule
 from cnnlab.training.trainable_layers import TrainableLayer, TrainableLayers, parse_trainable
+from cnnlab.training.unknown_keys import Line, RecipeReader, line_for_key, remedy_for_key
 
 SEMANTICS = 3
 """The version of what a recipe means; raised when the same recipe would train differently."""
@@ -164,8 +166,9 @@ class Recipe(Phase):
         :raises UsageError: naming the key, what it takes and what was given.
         """
         defaults = {key: f.default for key, f in cls.model_fields.items() if isinstance(f.default, str)}
-        content = override(_content(source), keys, defaults)
-        _refuse_unknown(content, cls.model_fields, "a recipe")
+        own = _content(source)
+        content = override(own, keys, defaults)
+        _refuse_unknown(content, cls.model_fields, "a recipe", own if isinstance(source, str | Path) else ())
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -318,58 +321,26 @@ def offered_keys() -> list[str]:
     return [key for key in Recipe.model_fields if key != "adversary" or is_there]
 
 
-_IN_PYTHON = {
-    "callbacks": "they are functions, so they are given in Python: cnnlab.train(recipe, callbacks=[f])",
-    "datasets": "data sets that are loaded already are given in Python: cnnlab.train(recipe, datasets={})",
-    "metrics": "they are functions or objects of torchmetrics, so they are given in Python: cnnlab.train(recipe, "
-    "metrics=[f])",
-    "network": "a network of one's own is given in Python: cnnlab.train(recipe, model=Net)",
-    "progress": "it is about the invocation. On the command line --quiet shows none, in Python progress=False",
-}
-"""Arguments of Python's functions that a person may look for in a recipe or on a command line."""
-
-_WITHOUT_COUNTERPART = {
-    "steps_per_execution": (
-        "in Keras it is how many steps run in one call of a compiled function, and cnnlab's loop is Python itself, "
-        "which takes one step after the other. It changes how fast a training is and not what it learns; leave it out."
-    )
-}
-"""What other libraries know and a person may look for, and why it is not there."""
+def key_remedy(key: str, content: Mapping[str, Any], also: Collection[str] = ()) -> str:
+    """What is to be said after «a recipe has no key …», as :func:`~cnnlab.training.unknown_keys.remedy_for_key`."""
+    return remedy_for_key(key, content, _reader(Recipe.model_fields), also=also)
 
 
-_INSIDE = {
-    "lr": ("optimizer", "adamw(lr=0.001)", "optimizer.lr=0.001"),
-    "learning_rate": ("optimizer", "adamw(lr=0.001)", "optimizer.lr=0.001"),
-    "momentum": ("optimizer", "sgd(lr=0.1, momentum=0.9)", "optimizer.momentum=0.9"),
-    "warmup": ("schedule", "cosine(warmup=1)", "schedule.warmup=1"),
-    "dropout": ("model", "cnn(dropout=0.4)", "model.dropout=0.4"),
-    "activation": ("model", "cnn(activation=elu)", "model.activation=elu"),
-    "filters": ("model", "cnn(filters=[16, 32])", "model.filters=[16, 32]"),
-    "weights": ("model", "vgg16(weights=imagenet)", "model.weights=imagenet"),
-    "size": ("data", "folder(path=photos, size=64)", "data.size=64"),
-    "resize": ("data", "folder(path=photos, resize=crop)", "data.resize=crop"),
-    "channels": ("data", "folder(path=photos, channels=1)", "data.channels=1"),
-}
-"""What belongs inside a spec, by the word under which a person may look for it: where, in a file, and on a line."""
-
-_ELSEWHERE = {
-    "loss": "the loss belongs to what the network predicts. Write objective=classes, objective=scalar or the like; a "
-    "loss of your own is given in Python: cnnlab.train(recipe, loss=f)",
-    "criterion": "the loss belongs to what the network predicts. Write objective=classes, objective=scalar or the like",
-    "augmentation": "write augment, as in augment=flip",
-    "scheduler": "write schedule, as in schedule=cosine",
-}
+def key_line(key: str, value: Any) -> Line | None:
+    """How what was given under a key that a recipe has not is said in one; None where that is not known."""
+    return line_for_key(key, {key: value}, _reader(Recipe.model_fields))
 
 
-def _belongs(key: str) -> str | None:
-    """Where that goes which a person wrote as a key of its own."""
-    if key in _INSIDE:
-        spec, whole, dotted = _INSIDE[key]
-        return f"it is an argument of the {spec}. Write {dotted} on the command line, or {spec}: {whole} in a file"
-    return _ELSEWHERE.get(key)
+def _reader(valid: Iterable[str]) -> RecipeReader:
+    """How a recipe is read in which a key is none of those that there are."""
+    parsed = {key: getattr(field.default, "parsed", None) for key, field in Recipe.model_fields.items()}
+    bound = {key: getattr(value, "bound", value) for key, value in parsed.items()}
+    defaults = {key: str(call.short) for key, call in bound.items() if isinstance(call, BoundCall)}
+    return RecipeReader(Recipe.read, set(valid) & set(offered_keys()), defaults)
 
 
-def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str) -> None:
+def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str, in_file: Collection[str] = ()) -> None:
+    """Refuses keys that are none, telling what was likely meant, of those in a file as it is written there."""
     unknown = [str(key) for key in content if key not in valid]
     if not unknown:
         return
@@ -381,13 +352,8 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str)
             f"{cut[0]}: {content[cut[0]]} has a parenthesis that is never closed, because YAML splits an unquoted "
             f'text at its comma. Put the whole value in quotes: {cut[0]}: "{whole}".'
         )
-    if unknown[0] in _WITHOUT_COUNTERPART:
-        raise UsageError(f"{what} has no key {unknown[0]!r}: {_WITHOUT_COUNTERPART[unknown[0]]}")
-    if unknown[0] in _IN_PYTHON:
-        raise UsageError(f"{what} has no key {unknown[0]!r}: {_IN_PYTHON[unknown[0]]}.")
-    if place := _belongs(unknown[0]):
-        raise UsageError(f"{what} has no key {unknown[0]!r}: {place}.")
-    raise UsageError(f"{what} has no key {unknown[0]!r}. {suggestion(unknown[0], set(valid) & set(offered_keys()))}")
+    remedy = remedy_for_key(unknown[0], content, _reader(valid), in_file=unknown[0] in in_file)
+    raise UsageError(f"{what} has no key {unknown[0]!r}{remedy}")
 
 
 _OF_SHARES = "it takes a whole number of pictures, or a share of them, which is at least 0 and less than 1"
@@ -408,7 +374,9 @@ def _explain(error: ValidationError) -> str:
         return f"the recipe needs {key}, such as {key}=fashion-mnist."
     default = Recipe.model_fields[key].get_default() if key in Recipe.model_fields else None
     reasons = _TAKES.get(key) or _reasons(error, key)
-    return f"{key} cannot be {first['input']!r}: {reasons} (default: {_shown(default)})."
+    refused = f"{key} cannot be {first['input']!r}: {reasons} (default: {_shown(default)})."
+    meant = [word for word in values.of(first["input"]) if _reader(()).accepts({}, {key: word})]
+    return f"{refused} Write {key}='{meant[0]}'" if meant else refused
 
 
 def _reasons(error: ValidationError, key: str) -> str:

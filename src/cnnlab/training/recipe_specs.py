@@ -49,11 +49,18 @@ def parse_specs(content: Mapping[str, Any]) -> dict[str, Any]:
     """
     texts = {key: _readable(key, content[key]) for key in SPECS if key in content}
     is_made = (ParsedSpec, GivenInPython)
-    parsed = {key: text if isinstance(text, is_made) else _PARSERS[key](text) for key, text in texts.items()}
+    parsed = {key: text if isinstance(text, is_made) else _parsed(key, text) for key, text in texts.items()}
     model = parsed.get("model")
     if "normalize" not in content and isinstance(model, models.ModelSpec) and model.weights:
         parsed["normalize"] = parse_normalization(OF_WEIGHTS)
     return {**content, **{key: _with_text(value) for key, value in parsed.items()}}
+
+
+def _parsed(key: str, text: str) -> Any:
+    try:
+        return _PARSERS[key](text)
+    except SpecError as error:
+        raise error.under(key, text) from error
 
 
 def parse_spec(key: str, value: object) -> ParsedSpec[Any]:

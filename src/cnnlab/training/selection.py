@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.counterparts import hint, metrics
+from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import warn
 from cnnlab.core.seeds import generator
 from cnnlab.core.sinks import in_short
@@ -127,4 +128,6 @@ def _check(recipe: Recipe, objective: Objective, metric: str, has_validation: bo
             f"{_of_training(objective, metric)}."
         )
     if metric not in measured:
-        raise UsageError(f"select={in_short(str(recipe.select))} is not measured. {suggestion(metric, measured)}")
+        given = str(recipe.select)
+        told = hint(metric, measured, metrics(given, measured))
+        raise UsageError(f"select={in_short(given)} is not measured. {told}")

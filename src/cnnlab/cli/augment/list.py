@@ -21,14 +21,11 @@ def list_operations(name: What = None, as_json: Json = False) -> None:
     cnnlab augment list erase
     """
     from cnnlab.augment import augmentations
-    from cnnlab.augment.other_libraries import ours
-    from cnnlab.core.errors import UsageError, suggestion
+    from cnnlab.core.spec import Call
 
     entries = {entry.name: entry for entry in augmentations}
-    if name is not None and name not in entries:
-        meant = ours(name, entries)
-        hint = f"Did you mean {meant}?" if meant else suggestion(name, entries)
-        raise UsageError(f"there is no augmentation called {name!r}. {hint}")
+    if name is not None:
+        augmentations.entry(Call(name))
     chosen = entries if name is None else {name: entries[name]}
     if as_json:
         output.write_json([document(entry) for entry in chosen.values()])

@@ -1,0 +1,27 @@
+#compdef cnnlab
+# Completion of cnnlab in zsh. In ~/.zshrc, after compinit:  source <(cnnlab completion zsh)
+_cnnlab() {
+    local line
+    local -a parts whole shown open open_shown
+    for line in "${(@f)$(_CNNLAB_COMPLETE=zsh "${(Q)words[1]}" "$LBUFFER" 2>/dev/null)}"; do
+        parts=("${(@ps:\t:)line}")
+        [[ -n $parts[1] ]] || continue
+        if [[ $parts[3] == ' ' ]]; then
+            whole+=("$parts[1]")
+            shown+=("$parts[2]")
+        else
+            open+=("$parts[1]")
+            open_shown+=("$parts[2]")
+        fi
+    done
+    (( $#whole + $#open )) || return 1
+    (( $#open )) && compadd -U -Q -V open -S '' -l -d open_shown -a open
+    (( $#whole )) && compadd -U -Q -V whole -l -d shown -a whole
+    return 0
+}
+if [[ $funcstack[1] == _cnnlab ]]; then
+    _cnnlab "$@"
+else
+    (( $+functions[compdef] )) || { autoload -Uz compinit && compinit -u; }
+    compdef _cnnlab cnnlab
+fi
