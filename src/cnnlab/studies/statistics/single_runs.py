@@ -27,8 +27,14 @@ It raises a CnnlabError where their predictions are gone, or are of other pictur
 
 def split_scored(metric: Metric) -> str | None:
     """The split whose pictures can be compared one by one; None for a metric that is no share of them."""
-    split, _, inner = metric.name.partition("_")
+    split, inner = split_of(metric.name)
     return split if inner == "accuracy" else None
+
+
+def split_of(metric: str) -> tuple[str, str]:
+    """The split of a score and what it is without it, as of ``test_accuracy``; both empty where it is no score."""
+    split, _, inner = metric.partition("_")
+    return ("", "") if " " in metric or not inner else (split, inner)
 
 
 def paired_by(settings: Iterable[Setting], read: Read) -> ImageByImage:
