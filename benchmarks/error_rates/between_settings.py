@@ -55,6 +55,14 @@ def false_calls(simulation: Simulation) -> None:
                 1000,
                 lambda g, b=repeats, s=spreads: is_called(study(g, 5, b, s, 0), baseline="s0", blocked=False),
             )
+    for counts, spreads in (((2, 5), (1, 0.3)), ((2, 10), (1, 0.5)), ((3, 10), (1, 0.5)), ((5, 2, 2), (0.3, 1, 1))):
+        simulation.share(
+            "independent repeats (blocked=False)",
+            f"{' against '.join(map(str, counts))} repeats, spreads {', '.join(map(str, spreads))}",
+            "at most 6%",
+            1000,
+            lambda g, c=counts, s=spreads: is_called(unequally_many(g, c, s), baseline="s0", blocked=False),
+        )
     simulation.share(
         "is the best",
         "5 settings, 5 repeats: better than each of the others",
@@ -64,6 +72,15 @@ def false_calls(simulation: Simulation) -> None:
             one.verdict == "worse" for one in compare_settings(study(g, 5, 5), baseline="s0", smallest=1e3).differences
         ),
     )
+
+
+def unequally_many(generator: Generator, counts: tuple[int, ...], spreads: tuple[float, ...]) -> pd.DataFrame:
+    """Settings of so many repeats each, of which no two share a seed."""
+    values, start = {}, 0
+    for place, (count, spread) in enumerate(zip(counts, spreads, strict=True)):
+        values[f"s{place}"] = pd.Series(generator.normal(0.9, spread * SD, count), range(start, start + count))
+        start += count
+    return pd.DataFrame(values)
 
 
 def of_pairs(generator: Generator, stacked: bool) -> bool:

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.cross_validation import corrected_interval as corrected_interval
     from cnnlab.evaluation.cross_validation import cross_validated as cross_validated
     from cnnlab.evaluation.crossed_effects import CrossedIntervals as CrossedIntervals
+    from cnnlab.evaluation.crossed_effects import crossed_difference as crossed_difference
     from cnnlab.evaluation.crossed_effects import crossed_intervals as crossed_intervals
+    from cnnlab.evaluation.image_scores import ImageScores as ImageScores
+    from cnnlab.evaluation.image_scores import mean_scores as mean_scores
+    from cnnlab.evaluation.image_scores import scores_by_image as scores_by_image
     from cnnlab.evaluation.intervals import Estimate as Estimate
     from cnnlab.evaluation.intervals import Interval as Interval
     from cnnlab.evaluation.intervals import mean_interval as mean_interval
@@ -89,7 +93,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         "comparison.results": ("Comparisons", "Difference", "SettingSummary"),
         "comparison.sequential": ("SequentialDesign", "until"),
         "cross_validation": ("FoldScore", "corrected_interval", "cross_validated"),
-        "crossed_effects": ("CrossedIntervals", "crossed_intervals"),
+        "crossed_effects": ("CrossedIntervals", "crossed_difference", "crossed_intervals"),
+        "image_scores": ("ImageScores", "mean_scores", "scores_by_image"),
         "intervals": (
             "Estimate",
             "Interval",

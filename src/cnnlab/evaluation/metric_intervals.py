@@ -10,7 +10,7 @@ import numpy as np
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.spec import Call, read_one
 from cnnlab.evaluation.intervals import Estimate, Interval, score_interval
-from cnnlab.evaluation.metrics.auc_interval import auc_interval, auc_parts, class_areas
+from cnnlab.evaluation.metrics.auc_interval import AucParts, auc_interval, auc_parts, class_areas
 from cnnlab.evaluation.metrics.calibration import calibration_error_interval
 from cnnlab.evaluation.metrics.class_probabilities import class_column, class_predictions
 from cnnlab.runs import Predictions, Run
@@ -76,14 +76,27 @@ def estimate(metric: str, predictions: Predictions) -> Estimate:
     return _ESTIMATES[measure](predictions, head)
 
 
-def _area(predictions: Predictions, head: str | None) -> Estimate:
-    """Of the second of two classes, from the one output that ranks the pictures: this needs no objective, nor torch."""
+def area_head(metric: str) -> str | None:
+    """The head whose area under the ROC curve a metric is, empty where it names none; None for another metric."""
+    match = _NAME.fullmatch(metric)
+    return match[1] or "" if match is not None and match[2] == "roc_auc" else None
+
+
+def stored_area(predictions: Predictions, head: str = "") -> AucParts | None:
+    """Of the second of two classes, from the one output that ranks the pictures: this needs no objective, nor torch.
+
+    None where only one class is present, or some outputs are not finite.
+    """
     logits = predictions.outputs[head or next(iter(predictions.outputs))][:, 0].astype(np.float64)
     is_second = predictions.targets[class_column(predictions, _column(predictions, head))] == 1
     if is_second.all() or not is_second.any() or not np.isfinite(logits).all():
-        return Estimate(float("nan"))
-    found = auc_parts(logits, is_second)
-    return Estimate(found.auc, auc_interval(found))
+        return None
+    return auc_parts(logits, is_second)
+
+
+def _area(predictions: Predictions, head: str | None) -> Estimate:
+    found = stored_area(predictions, head or "")
+    return Estimate(float("nan")) if found is None else Estimate(found.auc, auc_interval(found))
 
 
 def _mean_area(predictions: Predictions, head: str | None) -> Estimate:

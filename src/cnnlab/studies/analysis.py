@@ -20,7 +20,7 @@ from cnnlab.studies.sequential_repeats import looks_of
 from cnnlab.studies.settings import PlannedSetting, StudySettings
 from cnnlab.studies.statistics.comparisons import StudyComparisons
 from cnnlab.studies.statistics.multiplicity import SequentialLook, study_family
-from cnnlab.studies.statistics.new_images import right_by, with_new_images
+from cnnlab.studies.statistics.new_images import NewImages, of_one_training
 from cnnlab.studies.statistics.published_numbers import ResolvedTable, compare_published
 from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
 from cnnlab.studies.statistics.single_runs import paired_by
@@ -53,7 +53,6 @@ class Analysis:
         self.study_settings, self.trials, self.record = study_settings, trials, record
         self.measures, self.compared = measures, compared
         self.claims, self.published = claims, published
-        self._right = right_by(self._predictions)
 
     def result(self) -> StudyResult:
         """As things stand; the runs are looked at anew."""
@@ -61,8 +60,9 @@ class Analysis:
         bare = [self._setting(setting) for setting in self.study_settings.settings]
         file, state = self.study_settings.file, self.record.state
         tables = self.tables(bare)
-        comparisons = self.comparisons(bare, tables)
-        settings = [self._summarised(setting, tables) for setting in bare]
+        new_images = NewImages(bare, self._predictions)
+        comparisons = self.comparisons(bare, tables, new_images)
+        settings = [self._summarised(setting, tables, new_images) for setting in bare]
         finished = [trial for setting in settings for trial in setting.finished]
         is_done = bool(finished) and all(t.status in ("finished", "pruned") for s in settings for t in s.trials)
         is_done = is_done and not self._still_to_try
@@ -117,13 +117,13 @@ class Analysis:
             untimed=untimed([run for setting in settings for run in self._finished_runs(setting)]),
         )
 
-    def comparisons(self, settings: Sequence[Setting], tables: Tables) -> StudyComparisons:
+    def comparisons(self, settings: Sequence[Setting], tables: Tables, new_images: NewImages) -> StudyComparisons:
         """Of the settings with each other, as tables and claims have them."""
         family = study_family(self.claims, self._compared_by, list(tables.labels), tables.baseline)
         rule = self.study_settings.adds_repeats
         if rule is not None:
             family = replace(family, look=SequentialLook(rule.design, len(self.study_settings.seeds)))
-        return StudyComparisons(tables, family, paired_by(settings, self._predictions))
+        return StudyComparisons(tables, family, paired_by(settings, self._predictions), new_images)
 
     def _unlooked(self, settings: Sequence[Setting]) -> str:
         """Why nothing is compared yet where repeats are added: an early look has no part in the error."""
@@ -189,11 +189,12 @@ class Analysis:
         steps = searched(self.study_settings, self.record.steps, "").steps
         return next((step.epochs for step in steps if step.setting == planned.key and step.state == "pruned"), None)
 
-    def _summarised(self, setting: Setting, tables: Tables) -> Setting:
+    def _summarised(self, setting: Setting, tables: Tables, new_images: NewImages) -> Setting:
         judged, *further = (measure.metric for measure in self.measures)
-        runs = [str(trial.run) for trial in setting.finished]
-        first = with_new_images(tables.summary(judged, setting.key), judged, runs, self._right)
-        summaries = (first, *(tables.summary(metric, setting.key) for metric in further))
+        first = new_images.of_mean(tables.summary(judged, setting.key), judged, setting.key)
+        summaries = [first, *(tables.summary(metric, setting.key) for metric in further)]
+        runs = self._finished_runs(setting)
+        summaries = of_one_training(summaries, runs[0]) if len(runs) == 1 else summaries
         return Setting(
             setting.key,
             setting.label,

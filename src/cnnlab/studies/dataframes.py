@@ -13,11 +13,13 @@ def settings_frame(result: StudyResult, metrics: Sequence[str] | None = None) ->
     """A row a setting, by its label: the values by axis, ``repeats`` finished, and of each metric mean and SD.
 
     :param metrics: all of them where none are named. ``NAME`` holds the mean, ``NAME std`` the standard deviation,
-        ``NAME low`` and ``NAME high`` the ends of the 95% interval.
+        ``NAME low`` and ``NAME high`` the ends of the 95% interval, over repeats on these pictures; ``NAME new low``
+        and ``NAME new high`` those of the interval on new pictures like these, where any setting has one.
     """
     import pandas as pd
 
     names = list(metrics or (metric.name for metric in result.metrics))
+    crossed = {one.metric for setting in result.settings for one in setting.summaries if one.new_low is not None}
     rows = []
     for setting in result.settings:
         row: dict[str, Any] = {**setting.values, "repeats": len(setting.finished)}
@@ -27,6 +29,9 @@ def settings_frame(result: StudyResult, metrics: Sequence[str] | None = None) ->
             row[f"{name} std"] = summary.std if summary else None
             row[f"{name} low"] = summary.low if summary else None
             row[f"{name} high"] = summary.high if summary else None
+            if name in crossed:
+                row[f"{name} new low"] = summary.new_low if summary else None
+                row[f"{name} new high"] = summary.new_high if summary else None
         rows.append(row)
     frame = pd.DataFrame(rows, index=[setting.label for setting in result.settings]).rename_axis("setting")
     numbers = [column for column in frame.columns if column not in {axis.name for axis in result.axes}]

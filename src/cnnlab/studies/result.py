@@ -85,9 +85,10 @@ class MetricSummary:
     :param values: by seed, in the order of the seeds; only of trials that have it.
     :param low: lower end of the 95% interval of the mean; None where it cannot be had. Over repeats it is about these
         recipes on these very pictures.
-    :param interval: which interval it is, such as ``t over 5 repeats`` or ``Wilson, n=10000``.
-    :param new_low: likewise of the 95% interval for these recipes on new pictures like these; of an accuracy over
-        repeats of which predictions are there.
+        Of a single training it is about its very weights, on new pictures.
+    :param interval: which interval it is, such as ``t over 5 repeats`` or ``Wilson, 10000 pictures``.
+    :param new_low: likewise of the 95% interval for these recipes on new pictures like these, which contains the other;
+        of an accuracy, or the area under the ROC curve of two classes, over repeats of which predictions are there.
     :param std_of_images: standard error of the mean from having been tested on these pictures and no others.
     """
 
@@ -163,7 +164,8 @@ class SettingComparison:
 
     :param setting: key of the one compared; ``reference`` of the one it is compared with.
     :param difference: mean of ``setting`` minus mean of ``reference``, in the metric's unit.
-    :param low: lower end of the simultaneous 95% interval of the difference.
+    :param low: lower end of the simultaneous 95% interval of the difference; over repeats it is about these recipes on
+        these very pictures, as are ``p`` and ``verdict``.
     :param p: adjusted, to be held against 5%; None where no test could be made.
     :param verdict: of ``setting``: ``better``, ``worse``, ``undecided`` (not enough repeats to tell), ``alike``,
         ``identical`` or ``untested``, as :class:`cnnlab.evaluation.Difference` has them; of one training each
@@ -174,6 +176,8 @@ class SettingComparison:
     :param smallest: the smallest difference that matters, where the study names one.
     :param details: what was counted beside the difference, in words.
     :param why: it was not tested, or its verdict is withheld.
+    :param new_low: likewise of the interval for these recipes on new pictures like these, which contains the other; for
+        metrics as in :class:`MetricSummary`.
     """
 
     metric: str
@@ -191,6 +195,18 @@ class SettingComparison:
     smallest: float | None = None
     details: str = ""
     why: str = ""
+    new_low: float | None = None
+    new_high: float | None = None
+
+    @property
+    def is_for_these_images(self) -> bool:
+        """Whether the verdict is about the pictures tested, and need not hold on new ones like these."""
+        if self.new_low is None or self.new_high is None:
+            return False
+        if self.verdict == "alike":
+            small = self.smallest or 0.0
+            return not (-small < self.new_low and self.new_high < small)
+        return self.verdict in ("better", "worse") and self.new_low <= 0 <= self.new_high
 
     @property
     def is_of_single_runs(self) -> bool:

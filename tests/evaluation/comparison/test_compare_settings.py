@@ -132,6 +132,16 @@ def test_settings_that_share_no_seeds_are_compared_only_when_the_unpaired_test_i
     assert (unpaired.test, unpaired.verdict) == ("Welch's t", "better")
 
 
+@pytest.mark.parametrize("test", ["auto", "paired"])
+def test_independent_repeats_of_unequal_number_have_each_their_own_t(test: str) -> None:
+    first, second = [0.90, 0.93], [0.95, 0.96, 0.94, 0.951, 0.957]
+    values = pd.DataFrame({"a": [*first, *[NAN] * 5], "b": [NAN, NAN, *second]})
+    found = compare_settings(values, baseline="a", blocked=False, test=test).differences[0]  # type: ignore[arg-type]
+    halves = [stats.t.ppf(0.975, len(side) - 1) * stats.sem(side) for side in (first, second)]
+    assert (found.test, found.interval.width / 2) == ("Banerjee's t", pytest.approx(np.hypot(*halves)))
+    assert (found.p_value <= 0.05) == (0 not in found.interval)
+
+
 def test_one_shared_seed_is_not_enough_and_hinders_no_other_pair() -> None:
     values = table(repeats=6, effects=(0, 0.03, 0.03))
     values.loc[:2, "c"] = NAN

@@ -61,6 +61,19 @@ def test_other_tests_keep_to_it_too(test: str) -> None:
     assert calls <= most_false_calls(150)
 
 
+@pytest.mark.parametrize("counts", [(2, 10), (5, 2, 2)])
+def test_two_independent_repeats_beside_many_bring_no_false_calls(counts: tuple[int, ...]) -> None:
+    # By Welch's test these are called different in 13% of studies.
+    generator, calls = np.random.default_rng(45), 0
+    for _ in range(200):
+        columns = [generator.normal(0.9, SD * (1 if count == 2 else 0.4), count) for count in counts]
+        rows = pd.Series(range(sum(counts)))
+        starts = np.cumsum((0, *counts))
+        values = {f"s{k}": pd.Series(column, rows[starts[k] : starts[k + 1]]) for k, column in enumerate(columns)}
+        calls += called(pd.DataFrame(values, index=rows), baseline="s0", blocked=False)
+    assert calls <= most_false_calls(200)
+
+
 @pytest.mark.parametrize(("settings", "wide"), [(5, ["s0"]), (5, ["s4"]), (12, ["s0"]), (6, ["s0", "s1", "s2"])])
 def test_settings_that_scatter_five_times_as_much_bring_no_false_calls(settings: int, wide: list[str]) -> None:
     # Pooled, the first and the third of these are called different in 20 and 33% of studies.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cnnlab.studies.result import PublishedRow, SearchStep, Setting
 
 _MOST_COMPARISONS = 12
-_INTERVALS = ("95% interval over repeats", "over pictures, one training", "over repeats on new pictures")
+_INTERVALS = ("95% interval over repeats", "of one training, on new pictures", "over repeats, on new pictures")
 _OPTIONAL = (*_INTERVALS, "left out")
 
 

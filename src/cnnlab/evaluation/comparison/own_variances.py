@@ -7,6 +7,7 @@ import numpy as np
 from scipy import special
 
 from cnnlab.evaluation.comparison.anova import ROUNDING, Array, Layout, fit_additive, lay_out
+from cnnlab.evaluation.student_t import VariancePart
 
 _ITERATIONS = 200
 _SETTLED = 1e-4
@@ -37,13 +38,22 @@ class OwnVarianceFit:
 
         :param shared: seeds that both have; 0 where seeds do not count.
         """
-        combination = self._combination[:, one] - self._combination[:, other]
-        shares = np.bincount(self._layout.settings, combination**2, minlength=self._layout.count)
-        parts = shares * self.steadied
+        combination, parts = self._parts(one, other)
         error = float(np.sqrt(parts.sum()))
         known = (parts > 0) & (self.dfs > 0)
         df = float(parts.sum() ** 2 / (parts[known] ** 2 / self.dfs[known]).sum()) if known.any() else 0.0
         return float(combination @ self._layout.observed), error, max(df, shared - 1.0)
+
+    def sources(self, one: int, other: int) -> list[VariancePart]:
+        """What each setting adds to the variance of their difference, where their repeats are independent."""
+        _, parts = self._parts(one, other)
+        return [VariancePart(float(parts[place]), float(self.dfs[place])) for place in np.flatnonzero(parts)]
+
+    def _parts(self, one: int, other: int) -> tuple[Array, Array]:
+        """How values are combined to the difference, and what each setting adds to its variance."""
+        combination = self._combination[:, one] - self._combination[:, other]
+        shares = np.bincount(self._layout.settings, combination**2, minlength=self._layout.count)
+        return combination, shares * self.steadied
 
 
 def fit_own_variances(values: Array, *, blocked: bool, floor: float = 0.0) -> OwnVarianceFit:

@@ -16,9 +16,16 @@ from cnnlab.evaluation.comparison.power import (
     power_of_t,
     required_repeats,
 )
-from cnnlab.evaluation.comparison.test_selection import ComparisonPlan
+from cnnlab.evaluation.comparison.test_selection import SEPARATE, ComparisonPlan
 from cnnlab.evaluation.intervals import Interval
-from cnnlab.evaluation.student_t import t_quantile, two_sided_p, welch
+from cnnlab.evaluation.student_t import (
+    VariancePart,
+    separate_t_half_width,
+    separate_t_p,
+    t_quantile,
+    two_sided_p,
+    welch,
+)
 
 PERMUTATION = "permutation"
 _NO_SPREAD = "the repeats do not vary, so there is nothing to measure a difference against"
@@ -102,7 +109,19 @@ def _by_own_variances(
 
     repeats = min(plan.counts[place] for place in pair)
     facts = PairTest(estimate, repeats=repeats, to_see=to_see or None, required=lambda: fewest(power_of))
+    if not plan.is_blocked and plan.counts[pair[0]] != plan.counts[pair[1]]:
+        return _with_separate_t(plan, facts, error, fitted.sources(*places))
     return _with_t(plan, facts, error, df, plan.own_name)
+
+
+def _with_separate_t(plan: ComparisonPlan, facts: PairTest, error: float, sources: list[VariancePart]) -> PairTest:
+    """Of independent repeats, more of the one than of the other: Welch's degrees of freedom are too many for two or
+    three beside five or ten, with which equal settings are called different in up to 12% of cases."""
+    estimate = facts.estimate or 0.0
+    p = separate_t_p(estimate, sources)
+    interval = _around(estimate, separate_t_half_width(sources, plan.single_level), plan.level)
+    test = plan.test_name(SEPARATE)
+    return replace(facts, interval=interval, p_value=p, p_single=p, statistic=estimate / error, test=test)
 
 
 def _by_pooled_variance(
@@ -183,6 +202,9 @@ def _by_two_samples(plan: ComparisonPlan, left: Array, right: Array, smallest: f
     estimate, error, df = welch(left.tolist(), right.tolist())
     scale = _scale(left, right)
     error = max(error, sqrt(plan.least * (1 / len(left) + 1 / len(right))))
+    sources = [
+        VariancePart(max(float(side.var(ddof=1)), plan.least) / len(side), len(side) - 1) for side in (left, right)
+    ]
     if error <= ROUNDING * scale:
         return _without_spread(estimate, scale)
     to_see, std = smallest or abs(estimate), error * sqrt(count)
@@ -192,6 +214,8 @@ def _by_two_samples(plan: ComparisonPlan, left: Array, right: Array, smallest: f
         return power_of_t(to_see / (std / sqrt(repeats)), free, _critical(plan, free))
 
     facts = PairTest(estimate, repeats=count, to_see=to_see or None, required=lambda: fewest(power_of))
+    if len(left) != len(right):
+        return _with_separate_t(plan, facts, error, sources)
     return _with_t(plan, facts, error, df, plan.test_name("Welch's t"))
 
 

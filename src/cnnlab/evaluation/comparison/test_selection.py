@@ -12,6 +12,7 @@ from cnnlab.evaluation.comparison.own_variances import OwnVarianceFit, fit_own_v
 from cnnlab.evaluation.intervals import least_variance
 from cnnlab.evaluation.student_t import t_quantile
 
+SEPARATE = "Banerjee's t"
 Asked: TypeAlias = FamilyKind | Literal["planned"]
 Test: TypeAlias = Literal["auto", "pooled", "paired", "permutation"]
 
@@ -101,7 +102,9 @@ class ComparisonPlan:
         """What the test by the settings' own variances is called."""
         if len(self.known) > 2:
             return self.test_name("moderated t")
-        return "paired t" if self.is_blocked else "Welch's t"
+        if self.is_blocked:
+            return "paired t"
+        return "Welch's t" if len({count for count in self.counts if count}) == 1 else SEPARATE
 
 
 def choose_tests(

@@ -135,13 +135,22 @@ def _ranks(scores: Array) -> Array:
     return ranks
 
 
+def area_over_images(
+    auc: float, variance: float, pairs: int, images: int, level: float = LEVEL, *, df: float
+) -> Interval:
+    """The interval of an area that varies so much by its pictures, on the scale of log odds.
+
+    :param pairs: as many pairs as there are, of one of the class and one of the rest, that share no picture.
+    :param df: with which the variance is known.
+    """
+    if not variance or not 0 < auc < 1:
+        return _without_a_mistake(auc, pairs, images, level)
+    return _by_log_odds(auc, variance, t_quantile(level, df), images, level)
+
+
 def _of_images(auc: float, parts: Array, pairs: int, level: float) -> Interval | None:
     variance = float((parts**2).sum())
-    if np.isnan(variance):
-        return None
-    if not variance or not 0 < auc < 1:
-        return _without_a_mistake(auc, pairs, len(parts), level)
-    return _by_log_odds(auc, variance, t_quantile(level, len(parts) - 1), len(parts), level)
+    return None if np.isnan(variance) else area_over_images(auc, variance, pairs, len(parts), level, df=len(parts) - 1)
 
 
 def _by_log_odds(auc: float, variance: float, critical: float, images: int, level: float) -> Interval:

@@ -137,11 +137,11 @@ def _against_baseline(subject: ReportSubject, best: Setting, family: Family) -> 
         return own.sentence
     numbers = _numbers(subject, own)
     if own.verdict == "better":
-        return f"It is better than {name}, by more than chance ({numbers})."
+        return f"It is better than {name}, by more than chance{_perhaps([own])} ({numbers})."
     if own.verdict == "worse":
-        return f"Seed by seed it is worse than {name} ({numbers})."
+        return f"Seed by seed it is worse than {name}{_perhaps([own])} ({numbers})."
     if own.verdict in ("identical", "alike"):
-        return f"It does as well as {name} ({numbers})."
+        return f"It does as well as {name}{_perhaps([own])} ({numbers})."
     if own.why:
         return f"Whether it is better than {name} is not decided ({numbers}): {own.why}."
     return (
@@ -160,12 +160,12 @@ def _among_pairs(subject: ReportSubject, best: Setting, family: Family) -> str:
         return "It was not compared with the others."
     if not rivals:
         others = _all(len(own)) if len(own) == len(every) else f"{len(own)} of the {len(every)} others"
-        return f"It is better than {others} by more than chance {end}"
+        return f"It is better than {others} by more than chance{_perhaps(beaten)} {end}"
     if not beaten:
         return f"There are not enough repeats to tell it from {rivals} {end}"
     return (
-        f"It is better than {len(beaten)} of the {len(every)} others by more than chance, but there are not enough "
-        f"repeats to tell it from {rivals} {end}"
+        f"It is better than {len(beaten)} of the {len(every)} others by more than chance{_perhaps(beaten)}, but there "
+        f"are not enough repeats to tell it from {rivals} {end}"
     )
 
 
@@ -186,7 +186,15 @@ def _tally(
     else:
         text = f"{len(worse)} of {len(every)} others {'is' if len(worse) == 1 else 'are'} worse by more than chance"
         text += "; for the rest there are not enough repeats" if len(worse) < count else ""
-    return f"{text}{_too_few(untested)}"
+    return f"{text}{_perhaps(better or worse)}{_too_few(untested)}"
+
+
+def _perhaps(called: Sequence[SettingComparison]) -> str:
+    """Which of these verdicts about the pictures tested need not hold on new ones."""
+    count = sum(comparison.is_for_these_images for comparison in called)
+    if not count:
+        return ""
+    return f", {f'{count} of them ' if len(called) > 1 else ''}perhaps only on these pictures"
 
 
 def _too_few(count: int) -> str:
@@ -200,7 +208,11 @@ def _numbers(subject: ReportSubject, comparison: SettingComparison) -> str:
     parts = [with_unit(comparison.difference, unit, sign=True)]
     if comparison.low is not None and comparison.high is not None:
         ends = IntervalEnds(comparison.low, comparison.high)
-        parts.append(f"95% interval {range_text(ends, unit, sign=True)}")
+        new = ""
+        if comparison.new_low is not None and comparison.new_high is not None:
+            shown = range_text(IntervalEnds(comparison.new_low, comparison.new_high), unit, sign=True)
+            new = f" on these pictures and {shown} on new ones like these"
+        parts.append(f"95% interval {range_text(ends, unit, sign=True)}{new}")
     if comparison.p is not None:
         test = "McNemar " if comparison.is_of_single_runs else ""
         parts.append(f"{test}{p_text(comparison.p)}".replace(" ", NARROW))

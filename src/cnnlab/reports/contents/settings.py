@@ -13,12 +13,17 @@ from cnnlab.reports.contents.tables import (
     capital,
     interval_cells,
     interval_columns,
+    new_images_column,
 )
 from cnnlab.studies.result import Family, MetricSummary, Published, Setting, SettingComparison
 from cnnlab.studies.statistics.tables import difference_unit
 from cnnlab.studies.statistics.wording import named
 
 _MOST_FURTHER = 4
+BOTH_SOURCES = (
+    "Over repeats: these recipes on these pictures. On new pictures: these recipes on new pictures like these, whose "
+    "choice adds its own chance."
+)
 
 
 def settings_table(subject: ReportSubject) -> Table:
@@ -37,7 +42,7 @@ def settings_table(subject: ReportSubject) -> Table:
         TableColumn("left out", "left out"),
         TableColumn(judged.name, judged.label, judged.unit),
         *interval_columns(f"{judged.name} interval", judged.unit),
-        TableColumn(f"{judged.name} new", "95% interval on new pictures", judged.unit),
+        new_images_column(f"{judged.name} new", judged.unit),
         TableColumn(f"{judged.name} std", "SD", judged.unit),
         TableColumn("difference", "difference", judged.unit, True),
         TableColumn("verdict", "verdict"),
@@ -82,6 +87,7 @@ def comparisons_table(subject: ReportSubject, family: Family) -> Table:
         TableColumn("reference", "compared with"),
         TableColumn("difference", "difference", metric.unit, True),
         *interval_columns("interval", metric.unit, is_change=True),
+        new_images_column("interval new", metric.unit, is_change=True),
         TableColumn("p", "p", "p"),
         TableColumn("verdict", "verdict"),
         TableColumn("needed seen", "more repeats to see this difference", "count"),
@@ -95,6 +101,7 @@ def comparisons_table(subject: ReportSubject, family: Family) -> Table:
                 subject.label(comparison.reference),
                 comparison.difference,
                 *interval_cells(_range(comparison), is_of_one=comparison.is_of_single_runs),
+                _ends(comparison.new_low, comparison.new_high),
                 comparison.p,
             ),
             verdict_words(comparison),
@@ -103,7 +110,8 @@ def comparisons_table(subject: ReportSubject, family: Family) -> Table:
         )
         for comparison in family.comparisons
     )
-    note = " ".join([f"{capital(family.method)}:", family.why, *family.cautions])
+    both = [BOTH_SOURCES] if any(comparison.new_low is not None for comparison in family.comparisons) else []
+    note = " ".join([f"{capital(family.method)}:", family.why, *both, *family.cautions])
     title = f"Comparisons: {metric.label}"
     return Table(f"comparisons {family.metric}", title, columns, rows, note=note).without_empty()
 
@@ -125,7 +133,7 @@ def published_table(subject: ReportSubject, published: Published) -> Table:
         TableColumn("published", "published", metric.unit),
         TableColumn("measured", "measured", metric.unit),
         TableColumn("difference", "difference", metric.unit, True),
-        TableColumn("interval", "95% interval over repeats", metric.unit, True),
+        interval_columns("interval", metric.unit, is_change=True)[0],
         TableColumn("word", "verdict"),
         TableColumn("remark", "remark"),
     )
@@ -181,7 +189,7 @@ def verdict_words(comparison: SettingComparison) -> str:
     if comparison.verdict == "differ":
         return "differ on these pictures"
     if comparison.verdict != "undecided" or comparison.why:
-        return comparison.verdict
+        return f"{comparison.verdict}{' on these pictures' if comparison.is_for_these_images else ''}"
     return f"not enough {'pictures' if comparison.is_of_single_runs else 'repeats'} to tell"
 
 
@@ -250,7 +258,7 @@ def _interval_note(subject: ReportSubject) -> str:
     spread = " SD: standard deviation between repeats." if has_spread else ""
     against = f" Differences and verdicts: against {reference}." if reference else ""
     has_new = any((summary := subject.summary(s)) and summary.new_low is not None for s in subject.result.settings)
-    new = " On these pictures; on new pictures the choice of pictures adds its own chance." if has_new else ""
+    new = f" {BOTH_SOURCES}" if has_new else ""
     return f"95% intervals: {'; '.join(dict.fromkeys(kinds))}.{new}{spread}{against}"
 
 

@@ -9,14 +9,13 @@ from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.measurements import Measure, MeasuredRuns, Metric, read_measure, usual_names
 from cnnlab.core.metric_names import better
 from cnnlab.core.number_text import counted
-from cnnlab.core.scored_splits import OUT_OF_FOLD, read_score_name, score_name
+from cnnlab.core.scored_splits import OUT_OF_FOLD, score_name
 from cnnlab.core.spec import Call, read
-from cnnlab.evaluation import Interval, run_intervals
 from cnnlab.reports.contents.standalone_tests import compare_standalone
 from cnnlab.reports.contents.tables import listed
 from cnnlab.runs import Run
-from cnnlab.studies.result import Axis, AxisValue, MetricSummary, Setting, StudyResult, Trial
-from cnnlab.studies.statistics.new_images import Right, right_by, with_new_images
+from cnnlab.studies.result import Axis, AxisValue, Setting, StudyResult, Trial
+from cnnlab.studies.statistics.new_images import NewImages, of_one_training
 from cnnlab.studies.statistics.tables import Tables, scored_images
 from cnnlab.studies.statistics.timing import untimed
 from cnnlab.training.short_recipe import short_spec
@@ -52,8 +51,8 @@ def result_of_runs(runs: Sequence[Run]) -> StudyResult:
     seeds = tuple(sorted({trial.seed for setting in settings for trial in setting.trials}))
     tables = Tables.of(settings, seeds, metrics, together=_together(groups, measures), images=scored_images(unique))
     by_name = {run.name: run for run in unique}
-    right = right_by(lambda run, split: by_name[run].predictions(split))
-    settings = _named(tuple(_summarised(setting, metrics, tables, right, by_name) for setting in settings))
+    new_images = NewImages(settings, lambda run, split: by_name[run].predictions(split))
+    settings = _named(tuple(_summarised(setting, metrics, tables, new_images, by_name) for setting in settings))
     table, multiplicity, more = compare_standalone(settings, metrics[0], by_name, _digests(unique))
     infos = [run.info for run in unique]
     first = next((info for info in infos if info.get("status") == "finished"), infos[0])
@@ -156,22 +155,14 @@ def _together(groups: Sequence[_Group], measures: Sequence[Measure]) -> dict[str
 
 
 def _summarised(
-    setting: Setting, metrics: Sequence[Metric], tables: Tables, right: Right, runs: Mapping[str, Run]
+    setting: Setting, metrics: Sequence[Metric], tables: Tables, new_images: NewImages, runs: Mapping[str, Run]
 ) -> Setting:
     names = [str(trial.run) for trial in setting.finished]
-    first = with_new_images(tables.summary(metrics[0], setting.key), metrics[0], names, right)
+    first = new_images.of_mean(tables.summary(metrics[0], setting.key), metrics[0], setting.key)
     summaries = [first, *(tables.summary(metric, setting.key) for metric in metrics[1:])]
     if len(names) == 1:
-        intervals = run_intervals(runs[names[0]])
-        summaries = [_of_one_run(summary, intervals) for summary in summaries]
+        summaries = of_one_training(summaries, runs[names[0]])
     return replace(setting, summaries=tuple(summary for summary in summaries if summary.values))
-
-
-def _of_one_run(summary: MetricSummary, intervals: Mapping[str, Mapping[str, Interval]]) -> MetricSummary:
-    """With the interval of its own score over pictures, whichever suits the metric."""
-    split, metric = read_score_name(summary.metric)
-    found = intervals.get(split, {}).get(metric)
-    return summary if found is None else replace(summary, low=found.low, high=found.high, interval=found.method)
 
 
 def _named(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:

@@ -5,10 +5,11 @@ from itertools import combinations
 
 from cnnlab.core.measurements import Metric
 from cnnlab.core.scored_splits import read_score_name
-from cnnlab.runs import Run
+from cnnlab.runs import Predictions, Run
 from cnnlab.studies.result import Family, Setting
 from cnnlab.studies.statistics.comparisons import StudyComparisons
 from cnnlab.studies.statistics.multiplicity import study_family
+from cnnlab.studies.statistics.new_images import NewImages
 from cnnlab.studies.statistics.single_runs import paired_by
 from cnnlab.studies.statistics.tables import Tables
 
@@ -40,9 +41,11 @@ def compare_standalone(
         is_blocked=_share_seeds(known),
     )
     family = study_family([], [metric], list(tables.labels), tables.baseline)
-    table = StudyComparisons(tables, family, paired_by(known, lambda run, split: runs[run].predictions(split))).table(
-        metric
-    )
+
+    def read(run: str, split: str) -> Predictions:
+        return runs[run].predictions(split)
+
+    table = StudyComparisons(tables, family, paired_by(known, read), NewImages(known, read)).table(metric)
     if table is None or all(comparison.p is None for comparison in table.comparisons):
         return None, "", [" ".join([table.why, *table.cautions])] if table else []
     return table, family.words, []

@@ -156,6 +156,11 @@ def interval_columns(key: str, unit: ColumnKind, *, is_change: bool = False) -> 
     )
 
 
+def new_images_column(key: str, unit: ColumnKind, *, is_change: bool = False) -> TableColumn:
+    """The column for 95% intervals by both sources of chance, trainings and pictures."""
+    return TableColumn(key, "95% interval on new pictures", unit, is_change)
+
+
 def interval_cells(ends: IntervalEnds | None, *, is_of_one: bool) -> tuple[IntervalEnds | None, IntervalEnds | None]:
     """The cells of these columns."""
     return (None, ends) if is_of_one else (ends, None)

@@ -8,6 +8,7 @@ from cnnlab.core.errors import CnnlabError
 from cnnlab.core.measurements import Metric
 from cnnlab.studies.result import Family, SettingComparison
 from cnnlab.studies.statistics.multiplicity import ComparisonGroup, Pair, StudyFamily, table_pairs
+from cnnlab.studies.statistics.new_images import NewImages
 from cnnlab.studies.statistics.pair_results import PairResults, by_numbers, over_pairs
 from cnnlab.studies.statistics.rank_comparisons import by_ranks
 from cnnlab.studies.statistics.single_runs import ImageByImage, by_images
@@ -22,10 +23,18 @@ class StudyComparisons:
 
     :param family: in which all of them are, with all else that is tested.
     :param image_by_image: two settings of one run each.
+    :param new_images: what differences would be on other pictures; None where nothing is known of the pictures.
     """
 
-    def __init__(self, tables: Tables, family: StudyFamily, image_by_image: ImageByImage = lambda *_: None) -> None:
-        self.tables, self.family, self._image_by_image = tables, family, image_by_image
+    def __init__(
+        self,
+        tables: Tables,
+        family: StudyFamily,
+        image_by_image: ImageByImage = lambda *_: None,
+        new_images: NewImages | None = None,
+    ) -> None:
+        self.tables, self.family = tables, family
+        self._image_by_image, self._new_images = image_by_image, new_images
         self._results = cache(self._tested)
 
     def between(self, metric: str, left: str, right: str, smallest: float | None = None) -> SettingComparison:
@@ -55,7 +64,8 @@ class StudyComparisons:
         if why:
             found = _without_test(metric, pairs[0], why)
         else:
-            found = over_pairs(self.tables, metric, pairs, self.family.error(self.family.claim_share), smallest)
+            error = self.family.error(self.family.claim_share)
+            found = self._on_new_images(over_pairs(self.tables, metric, pairs, error, smallest), pairs, error)
         text = sentence(found, sides, difference_unit(metric))
         keys = dict.fromkeys(key for pair in pairs for key in pair)
         left = self.left_out(metric.name, keys, found.why)
@@ -106,8 +116,13 @@ class StudyComparisons:
         smallest = self._smallest(metric) if smallest is None else smallest
         results = [images] if images is not None else []
         if rest:
-            numbers = by_numbers(tables, metric, rest, self._error(group, rest), smallest)
-            results.append(replace(numbers, cautions=(*numbers.cautions, *trouble)))
+            error = self._error(group, rest)
+            numbers = by_numbers(tables, metric, rest, error, smallest)
+            found = (
+                self._on_new_images(one, [pair], error / len(rest))
+                for one, pair in zip(numbers.comparisons, rest, strict=True)
+            )
+            results.append(replace(numbers, comparisons=tuple(found), cautions=(*numbers.cautions, *trouble)))
         if ranked:
             results.append(by_ranks(tables, metric, ranked, self._error(group, ranked)))
         return tuple(results)
@@ -120,6 +135,12 @@ class StudyComparisons:
             return by_images(metric, pairs, error, self._image_by_image), ()
         except CnnlabError as refusal:
             return None, (f"Single trainings were not compared picture by picture either: {refusal}",)
+
+    def _on_new_images(self, found: SettingComparison, pairs: Sequence[Pair], error: float) -> SettingComparison:
+        """With the interval on new pictures, at the level of this difference by itself."""
+        if self._new_images is None:
+            return found
+        return self._new_images.of_difference(found, pairs, is_blocked=self.tables.is_blocked, error=error)
 
     def _error(self, group: ComparisonGroup, pairs: Sequence[Pair]) -> float:
         """What some of a group may err, which are tested by themselves."""
@@ -161,7 +182,9 @@ def _without_test(metric: Metric, pair: Pair, why: str) -> SettingComparison:
 
 def _reversed(found: SettingComparison) -> SettingComparison:
     """The same with the two settings exchanged."""
-    low, high = (None if end is None else 0.0 - end for end in (found.high, found.low))
+    low, high, new_low, new_high = (
+        None if end is None else 0.0 - end for end in (found.high, found.low, found.new_high, found.new_low)
+    )
     return replace(
         found,
         setting=found.reference,
@@ -169,5 +192,7 @@ def _reversed(found: SettingComparison) -> SettingComparison:
         difference=None if found.difference is None else 0.0 - found.difference,
         low=low,
         high=high,
+        new_low=new_low,
+        new_high=new_high,
         verdict=_OPPOSITE.get(found.verdict, found.verdict),  # type: ignore[arg-type]
     )

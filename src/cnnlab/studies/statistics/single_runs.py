@@ -32,6 +32,12 @@ def split_scored(metric: Metric) -> str | None:
     return split if inner == "accuracy" else None
 
 
+def split_of(metric: str) -> tuple[str, str]:
+    """The split of a score and what it is without it, as of ``test_accuracy``; both empty where it is no score."""
+    split, inner = read_score_name(metric)
+    return ("", "") if " " in metric or not inner else (split, inner)
+
+
 def paired_by(settings: Iterable[Setting], read: Read) -> ImageByImage:
     """McNemar's exact test of two of these settings, where they have one run each."""
     by_key, kept = {setting.key: setting for setting in settings}, cache(read)

@@ -116,6 +116,8 @@ def _numbers(found: SettingComparison) -> dict[str, Any]:
         "difference": found.difference,
         "low": found.low,
         "high": found.high,
+        "new_low": found.new_low,
+        "new_high": found.new_high,
         "p": found.p,
         "verdict": found.verdict,
         "repeats": found.repeats,

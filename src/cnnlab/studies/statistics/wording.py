@@ -19,12 +19,13 @@ def sentence(comparison: SettingComparison, names: tuple[str, str], unit: Unit) 
     setting, reference = names
     numbers = numbers_of(comparison, unit, comparison.smallest)
     numbers = f" ({numbers})" if numbers else ""
+    where = " on these pictures, and perhaps not on new ones like these" if comparison.is_for_these_images else ""
     if comparison.verdict in ("better", "worse"):
-        return f"{setting} is {comparison.verdict} than {reference}{_less(comparison, unit)}{numbers}."
+        return f"{setting} is {comparison.verdict} than {reference}{_less(comparison, unit)}{where}{numbers}."
     if comparison.verdict == "differ":
         return f"{setting} and {reference} differ on these pictures{numbers}."
     if comparison.verdict == "alike":
-        return f"{setting} and {reference} differ by less than {unit.text(comparison.smallest or 0.0)}{numbers}."
+        return f"{setting} and {reference} differ by less than {unit.text(comparison.smallest or 0.0)}{where}{numbers}."
     if comparison.verdict == "identical":
         if comparison.is_of_single_runs:
             return f"{setting} and {reference} are right about the same pictures{numbers}."
@@ -38,7 +39,7 @@ def sentence(comparison: SettingComparison, names: tuple[str, str], unit: Unit) 
 
 
 def numbers_of(comparison: SettingComparison, unit: Unit, margin: float | None = None) -> str:
-    """The difference, its interval and the adjusted p-value, as they stand in brackets.
+    """The difference, its intervals and the adjusted p-value, as they stand in brackets.
 
     :param margin: to either side of zero, where the ends of the interval are held against it.
     """
@@ -48,11 +49,18 @@ def numbers_of(comparison: SettingComparison, unit: Unit, margin: float | None =
         parts.append(unit.signed(comparison.difference))
     if comparison.low is not None and comparison.high is not None:
         ends = unit.range(comparison.low, comparison.high, sign=True, against=against)
-        parts.append(f"95% interval {ends}")
+        parts.append(f"95% interval {ends}{_on_new_images(comparison, unit, against)}")
     if comparison.p is not None:
         test = {"exact McNemar": "McNemar ", "rank-sum": "by ranks, "}.get(comparison.test, "")
         parts.append(f"{test}{p_text(comparison.p)}")
     return ": ".join(part for part in (", ".join(parts), comparison.details) if part)
+
+
+def _on_new_images(comparison: SettingComparison, unit: Unit, against: tuple[float, ...]) -> str:
+    if comparison.new_low is None or comparison.new_high is None:
+        return ""
+    ends = unit.range(comparison.new_low, comparison.new_high, sign=True, against=against)
+    return f" on these pictures and {ends} on new ones like these"
 
 
 def needed_words(needed: Sequence[RepeatsNeeded], unit: Unit) -> str:
