@@ -23,12 +23,13 @@ from cnnlab.studies.execution.runner import Runner
 from cnnlab.studies.execution.scheduler import AddingScheduler, FixedScheduler, Scheduler, TrialTask
 from cnnlab.studies.execution.thread_executor import ThreadExecutor
 from cnnlab.studies.planning import StudyPlan, plan_of
+from cnnlab.studies.planned_settings import PlannedSetting, seeds_first
 from cnnlab.studies.progress import StudyProgress
 from cnnlab.studies.python_objects import parcels
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import StudyResult
 from cnnlab.studies.search import SearchScheduler, restore_steps
-from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
+from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.statistics.published_numbers import resolve_table
 from cnnlab.studies.statistics.resolved_claims import resolve_claim
 from cnnlab.studies.study_file import StudyFile, read_study
@@ -139,6 +140,7 @@ class Study:
             scheduler = self._scheduler()
             if not scheduler.is_done:
                 self._work(scheduler, executor, workers)
+            self.analysis.ensembles.make()
             self.trials.look()
             self._note_look()
             self.record.save()
@@ -179,7 +181,7 @@ class Study:
 
     def runs(self) -> dict[str, Run]:
         """The run of every finished trial, by its name."""
-        finished = (trial.run for setting in self.result().settings for trial in setting.finished)
+        finished = (trial.run for setting in self.result().all_settings for trial in setting.finished)
         return {name: Run(self.store.root / name) for name in finished if name is not None}
 
     def __repr__(self) -> str:
@@ -240,7 +242,7 @@ class Study:
     @cached_property
     def analysis(self) -> Analysis:
         """What is asked of its trials, by metrics and settings that there are."""
-        self.trials.read(self.study_settings.settings)
+        self.trials.read(self.study_settings.trained)
         smallest, judged = self.file.smallest, self._judged_by[0].metric
         if smallest is not None and judged.unit == "share" and smallest > 1:
             raise UsageError(
@@ -252,7 +254,7 @@ class Study:
         measures = {measure.metric.name: measure for measure in self._judged_by}
         for name in (*wanted, *usual_names(self._known.measured)):
             measures.setdefault(name, self._measure(name))
-        return Analysis(
+        analysis = Analysis(
             self.study_settings,
             self.trials,
             self.record,
@@ -260,7 +262,10 @@ class Study:
             len(self._judged_by),
             claims,
             published,
+            self._led_by() if self.file.ensemble and "validation" in self._known.splits else None,
         )
+        analysis.ensembles.check()
+        return analysis
 
     def _forget_what_may_pass(self) -> None:
         """Failures that may have been the machine's are tried again when the study is run again."""
@@ -285,6 +290,7 @@ class Study:
         assert rule is not None
         self.trials.look()
         while not (unsettled := self._unsettled()):
+            self.analysis.ensembles.make()
             self._note_look()
             if rule.is_over(self.result()):
                 break
@@ -309,14 +315,17 @@ class Study:
             self.study_settings.look_at(max(made, default=rule.first))
 
     def _led_by(self) -> Measure:
-        """A search is led by the validation split, whatever the study is judged by in the end."""
+        """A search is led by the validation split, whatever the study is judged by in the end.
+
+        So is the choice of the best member of an ensemble.
+        """
         name = self._judged_by[0].metric.name
         inner = name.partition("_")[2] if name.startswith(("test_", "train_")) else self._known.objective.select
         wanted = name if name.startswith("validation_") else f"validation_{inner}"
         return self._measure(wanted)
 
     def _tasks(self) -> list[TrialTask]:
-        pairs = seeds_first(self.study_settings.settings, self.study_settings.seeds)
+        pairs = seeds_first(self.study_settings.trained, self.study_settings.seeds)
         return [TrialTask(setting, seed, self.trials.digest(setting, seed)) for setting, seed in pairs]
 
     def _unsettled(self) -> list[TrialTask]:
@@ -331,7 +340,7 @@ class Study:
         tasks = seeds * (
             self.study_settings.design.trials
             if isinstance(self.study_settings.design, SearchDesign)
-            else len(self.study_settings.settings)
+            else len(self.study_settings.trained)
         )
         left = len(self._unsettled())
         if isinstance(scheduler, SearchScheduler):

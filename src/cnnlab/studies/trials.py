@@ -11,7 +11,7 @@ from cnnlab.core.measurements import MeasuredRuns
 from cnnlab.objectives import Objective
 from cnnlab.runs import RunStore, RunSummary
 from cnnlab.studies.execution.shared_data import DatasetCache
-from cnnlab.studies.settings import PlannedSetting
+from cnnlab.studies.planned_settings import PlannedSetting
 from cnnlab.training.prepare import TrainingSetup, data_key, prepare
 
 
@@ -23,6 +23,7 @@ class SettingFacts:
     :param splits: that have targets.
     :param sizes: pictures of every split.
     :param epochs: done when it ends.
+    :param pictures: a digest of those that it is scored on in the end.
     """
 
     identity: Mapping[str, Any]
@@ -30,6 +31,7 @@ class SettingFacts:
     splits: tuple[str, ...]
     sizes: Mapping[str, int]
     epochs: int
+    pictures: str = ""
 
     def digest(self, seed: int) -> str:
         """Of the trial with this seed."""
@@ -61,15 +63,15 @@ class Trials:
 
         :raises UsageError: for one that cannot be meant.
         """
-        new = [setting for setting in settings if setting.key not in self._known]
+        new = [setting for setting in settings if setting.trained_as not in self._known]
         for setting in sorted(new, key=_data_of):
             self.known(setting)
 
     def known(self, setting: PlannedSetting) -> SettingFacts:
         """What a setting's recipe comes to on its data."""
-        if setting.key not in self._known:
-            self._known[setting.key] = self.known_of(setting)
-        return self._known[setting.key]
+        if setting.trained_as not in self._known:
+            self._known[setting.trained_as] = self.known_of(setting)
+        return self._known[setting.trained_as]
 
     def known_of(self, setting: PlannedSetting) -> SettingFacts:
         """The same for a setting that is no part of the study, and is not remembered."""
@@ -88,8 +90,11 @@ class Trials:
             raise UsageError(f"the setting {values}: {error}" if values else str(error)) from error
 
     def digest(self, setting: PlannedSetting, seed: int) -> str:
-        """Of one trial."""
-        return self.known(setting).digest(seed)
+        """Of one trial.
+
+        :param seed: of its repeat.
+        """
+        return self.known(setting).digest(seed + setting.seeds_added)
 
     def look(self) -> None:
         """Takes stock of the runs there are."""
@@ -117,7 +122,8 @@ def _known(read: TrainingSetup) -> SettingFacts:
     splits = tuple(name for name, part in read.dataset.parts() if part.targets and len(part))
     identity = read.recipe.identity(read.dataset.digest, read.start_digest)
     sizes = {name: len(part) for name, part in read.dataset.parts()}
-    return SettingFacts(identity, read.objective, splits, sizes, read.plan.end)
+    scored = read.dataset.test or read.dataset.validation or read.dataset.train
+    return SettingFacts(identity, read.objective, splits, sizes, read.plan.end, scored.digest)
 
 
 def _data_of(setting: PlannedSetting) -> str:

@@ -101,12 +101,17 @@ class StudyFamily:
 
 
 def study_family(
-    claims: Iterable[ResolvedClaim], metrics: Sequence[Metric], settings: Sequence[str], baseline: str | None
+    claims: Iterable[ResolvedClaim],
+    metrics: Sequence[Metric],
+    settings: Sequence[str],
+    baseline: str | None,
+    apart: Sequence[Pair] = (),
 ) -> StudyFamily:
     """The family of a study.
 
     :param metrics: by which settings are compared in tables; none where nothing is but claims.
     :param settings: keys of all of them, whether trained or not.
+    :param apart: what is compared besides, on the first metric, each pair by itself: ensembles with their best members.
     """
     taken: set[tuple[str, frozenset[str]]] = set()
 
@@ -122,6 +127,7 @@ def study_family(
     alone = {_identity(resolved) for resolved in claims if _is_alone(resolved)}
     whole = table_pairs(settings, baseline)
     tables = [(metric, new(metric.name, whole)) for metric in metrics]
+    tables += [(metric, new(metric.name, [pair])) for metric in metrics[:1] for pair in apart]
     tests = sum(len(pairs) for _, pairs in claimed) + len(led) + len(alone)
     count = sum(len(pairs) for _, pairs in tables)
     for_claims = (0.5 if count else 1.0) / max(1, tests)
@@ -131,7 +137,10 @@ def study_family(
         *(ComparisonGroup(metric, pairs, for_claims) for metric, pairs in led),
         *(ComparisonGroup(metric.name, pairs, for_comparisons * len(pairs)) for metric, pairs in tables if pairs),
     )
-    return StudyFamily(groups, for_claims, tests, tuple((metric.label, len(pairs)) for metric, pairs in tables))
+    compared: dict[str, int] = {}
+    for metric, pairs in tables:
+        compared[metric.label] = compared.get(metric.label, 0) + len(pairs)
+    return StudyFamily(groups, for_claims, tests, tuple(compared.items()))
 
 
 def table_pairs(settings: Sequence[str], baseline: str | None) -> tuple[Pair, ...]:
