@@ -87,8 +87,8 @@ def put_over(given: Any, path: Sequence[str], value: Any) -> dict[str, Any]:
 
 
 TAKES = (
-    "members, trainings and method, as in ensemble: {members: {model: [cnn, vgg-like]}, trainings: 2, method: mean}, or "
-    "several such by name"
+    "members, trainings and method, as in ensemble: {members: {model: [cnn, vgg-like]}, trainings: 2, method: mean}, "
+    "or several such by name"
 )
 
 

@@ -9,11 +9,11 @@ from cnnlab.core.messages import announcing, track
 from cnnlab.runs.record import json_value
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.run_trial import StepTiming, time_steps
+from cnnlab.studies.planned_settings import PlannedEnsemble, PlannedSetting, seeds_first
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.search import searched
 from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.study_ensembles import StudyEnsembles
-from cnnlab.studies.planned_settings import PlannedEnsemble, PlannedSetting, seeds_first
 from cnnlab.studies.trials import SettingFacts, Trials, is_for_good
 from cnnlab.training.execution import describe_execution
 

@@ -117,7 +117,7 @@ class Setting:
     :param key: by which comparisons and published rows refer to it, such as ``s3``.
     :param label: short and unique within the study: ``flip``, or ``optimizer=sgd, optimizer.lr=0.1``.
     :param values: axis to label of its value (see :attr:`Axis.values` for the canonical form).
-    :param recipe: as ``recipe.yaml`` has it, but for the seed; of an ensemble ``ensemble`` (the method) and ``members``.
+    :param recipe: as ``recipe.yaml`` has it, but for the seed; of an ensemble its method and members.
     :param parameters: weights of the network, where a trial is finished; of an ensemble those of its members together.
     :param members: of an ensemble, the keys of the settings and further trainings that it is made of.
     :param seeds_added: to the seed of each repeat, where it is trained once more for ensembles.

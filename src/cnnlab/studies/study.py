@@ -22,8 +22,8 @@ from cnnlab.studies.execution.process_executor import ProcessExecutor
 from cnnlab.studies.execution.runner import Runner
 from cnnlab.studies.execution.scheduler import AddingScheduler, FixedScheduler, Scheduler, TrialTask
 from cnnlab.studies.execution.thread_executor import ThreadExecutor
-from cnnlab.studies.planning import StudyPlan, plan_of
 from cnnlab.studies.planned_settings import PlannedSetting, seeds_first
+from cnnlab.studies.planning import StudyPlan, plan_of
 from cnnlab.studies.progress import StudyProgress
 from cnnlab.studies.python_objects import parcels
 from cnnlab.studies.record import StudyRecord

@@ -2,11 +2,11 @@
 
 An ensemble and its member share their repeat, and the member is a part of the ensemble, so their scores go up and down
 together, and tests of two independent samples (F, Levene, Brown and Forsythe) do not hold. Pitman (*A note on normal
-correlation*, 1939) and Morgan (*A test for the significance of the difference between the two variances in a sample from
-a normal bivariate population*, 1939) test whether sum and difference of the pairs are correlated, which they are where
-the variances differ: exact for pairs of normal numbers, however these are correlated. Its interval is that of all ratios
-which the test does not reject. A permutation within pairs supposes less, and with five pairs can come to no p-value
-under 6%.
+correlation*, 1939) and Morgan (*A test for the significance of the difference between the two variances in a sample
+from a normal bivariate population*, 1939) test whether sum and difference of the pairs are correlated, which they are
+where the variances differ: exact for pairs of normal numbers, however these are correlated. Its interval is that of all
+ratios which the test does not reject. A permutation within pairs supposes less, and with five pairs can come to no
+p-value under 6%.
 
 Of numbers that are not normal it is too bold where their tails are heavy and too careful where they are light, as all
 tests of variances are that tell anything of five numbers; ``benchmarks/spread_ratio.py`` measures by how much.
@@ -70,9 +70,10 @@ def spread_ratio(first: Sequence[float], second: Sequence[float], level: float =
 
 
 def usual_ratio(n: int, level: float = 0.95) -> float:
-    """Up to which factor two standard deviations of ``n`` normal numbers each differ by chance with probability ``level``.
+    """Up to which factor two standard deviations differ by chance with this probability.
 
-    They are of independent settings that scatter alike: the square root of a quantile of F.
+    They are of ``n`` normal numbers each, independent and from two things that scatter alike: the square root of a
+    quantile of F.
     """
     from scipy.special import fdtri
 
