@@ -14,6 +14,8 @@ def write_ensembles(result: "StudyResult") -> None:
     """A table for each, with the comparison with its best member and what the spreads tell."""
     for summary in result.ensembles:
         _ensemble(result, summary)
+    for words in dict.fromkeys(summary.words for summary in result.ensembles):
+        output.write(words)
 
 
 def _ensemble(result: "StudyResult", summary: "EnsembleSummary") -> None:
@@ -31,7 +33,6 @@ def _ensemble(result: "StudyResult", summary: "EnsembleSummary") -> None:
         )
     if summary.comparison is not None:
         output.write(f"- {summary.comparison.sentence}")
-    output.write(summary.words)
 
 
 def _line(result: "StudyResult", setting: "Setting", spread: "SpreadRatio | None") -> list[object]:

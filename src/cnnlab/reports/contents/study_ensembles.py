@@ -42,7 +42,9 @@ def members_table(subject: ReportSubject, summary: EnsembleSummary) -> Table:
                 *((None, None, None, None) if spread is None else (spread.ratio, wide, spread.p, spread.why or None)),
             )
         )
-    return Table(f"beside {summary.setting}", "Beside its members", columns, tuple(rows)).without_empty()
+    return Table(
+        f"beside {summary.setting}", "Beside its members", columns, tuple(rows), note=summary.words
+    ).without_empty()
 
 
 def repeats_table(subject: ReportSubject, summary: EnsembleSummary) -> Table:

@@ -26,9 +26,7 @@ def _section(subject: ReportSubject, summary: EnsembleSummary) -> Section:
     if summary.best is not None:
         chosen_by = summary.chosen_by.replace("_", " ")
         text += f" Its best member is chosen in each repeat by {chosen_by}. {above_words(summary)}"
-    text = " ".join(
-        part for part in (text, summary.comparison.sentence if summary.comparison else "", summary.words) if part
-    )
+    text += f" {summary.comparison.sentence}" if summary.comparison is not None else ""
     table = contents.members_table(subject, summary)
     figure = _figure(subject, summary, contents.repeats_table(subject, summary))
     return Section(summary.setting, f"{ensemble.label} beside its members", text, (table,), (figure,))
