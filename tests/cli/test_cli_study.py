@@ -51,6 +51,22 @@ def test_plan_run_and_show(file):
     assert "4 of 4 finished" in shown.output
 
 
+def test_ensembles_stand_beside_their_members(file):
+    path = Path(file)
+    path.write_text(f"{FILE}ensemble: {{trainings: 2}}\nrepeats: 3\n")
+    planned = call("plan", file)
+    assert "12: 12 missing" in planned.output and "3: 3 missing" in planned.output
+    done = call("run", file, "--quiet")
+    assert done.exit_code == 0
+    assert "12 of 12 finished" in done.output and "3 of 3 made" in done.output
+    table = done.output.partition("ensemble beside its members")[2]
+    rows = [line.split("  ")[0] for line in table.splitlines()[2:8]]
+    assert rows == ["0.001", "0.001 (2)", "0.1", "0.1 (2)", "best member of ensemble", "ensemble"]
+    assert "of 3 repeats" in table and "3 repeats say little about a spread" in table
+    assert call("run", file, "--quiet").output == call("show", file).output
+    assert call("plan", file, "ensemble.trainings=0").exit_code == 2
+
+
 def test_report_is_one_page(file):
     call("run", file, "--quiet")
     result = json.loads(call("report", file, "--out", "page", "--json").stdout)

@@ -97,7 +97,7 @@ def _drawn(
         if len(names) > 1 or names[0] not in studies_under(root):
             raise
         result = StudyRecord(study_folder(root, names[0])).read_result()
-        trials = {trial.run for setting in result.settings for trial in setting.trials if trial.run is not None}
+        trials = {trial.run for setting in result.all_settings for trial in setting.trials if trial.run is not None}
         known = {name: run for name in sorted(trials) if (run := _still_there(store.root / name)) is not None}
         from cnnlab.reports import figure_of_study
 

@@ -6,6 +6,7 @@ from cnnlab.core.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
     from cnnlab.ensembles.api import ensemble as ensemble
+    from cnnlab.ensembles.api import ensemble_digest as ensemble_digest
     from cnnlab.ensembles.classifier import EnsembleClassifier as EnsembleClassifier
     from cnnlab.ensembles.member_outputs import MemberOutputs as MemberOutputs
     from cnnlab.ensembles.member_outputs import side_by_side as side_by_side
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "api": ("ensemble",),
+        "api": ("ensemble", "ensemble_digest"),
         "classifier": ("EnsembleClassifier",),
         "member_outputs": ("MemberOutputs", "side_by_side"),
         "methods.base": ("Combining", "Method"),

@@ -63,7 +63,7 @@ def ensemble(
     check_pictures(chosen)
     title = name or _usual_name(bound.name, chosen)
     with announcing("looking at the members"):
-        own = _digest(bound, chosen)
+        own = ensemble_digest(bound, chosen)
         same = store.by_digest(own)
     named = [run for run in same if run.name.startswith(f"{title}-")] if name else same
     if named and not again:
@@ -85,9 +85,10 @@ def _usual_name(method: str, chosen: Sequence[Run]) -> str:
     return f"{only.name.removesuffix(ending(only.digest, only.repeat))}-{method}"
 
 
-def _digest(bound: BoundCall[Method], chosen: Sequence[Run]) -> str:
+def ensemble_digest(method: object, members: Sequence[Run]) -> str:
     """What makes two ensembles the same: the method, and what its members predict with, in their order."""
-    return digest(["ensemble", SEMANTICS, str(bound), [[run.digest, weights_digest(run)] for run in chosen]])
+    bound = methods.bind(method)
+    return digest(["ensemble", SEMANTICS, str(bound), [[run.digest, weights_digest(run)] for run in members]])
 
 
 def record_of(bound: BoundCall[Method], built: Method, made: Made, title: str) -> EnsembleRecord:

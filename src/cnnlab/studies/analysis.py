@@ -13,12 +13,14 @@ from cnnlab.core.measurements import Measure, Metric
 from cnnlab.runs import Predictions, Run, RunSummary, environment
 from cnnlab.runs.record import MODEL, now
 from cnnlab.studies.designs import SearchDesign
+from cnnlab.studies.planned_settings import PlannedEnsemble, PlannedSetting, seeds_first
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.result import Setting, StudyResult, Trial
+from cnnlab.studies.result import EnsembleSummary, Setting, SettingComparison, StudyResult, Trial
 from cnnlab.studies.search import searched, steps_left
 from cnnlab.studies.sequential_repeats import looks_of
-from cnnlab.studies.settings import PlannedSetting, StudySettings
+from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.statistics.comparisons import StudyComparisons
+from cnnlab.studies.statistics.ensemble_summaries import best_key, ensemble_summary
 from cnnlab.studies.statistics.multiplicity import SequentialLook, study_family
 from cnnlab.studies.statistics.new_images import NewImages, of_one_training
 from cnnlab.studies.statistics.published_numbers import ResolvedTable, compare_published
@@ -27,6 +29,7 @@ from cnnlab.studies.statistics.single_runs import paired_by
 from cnnlab.studies.statistics.tables import Tables, scored_images
 from cnnlab.studies.statistics.timing import untimed
 from cnnlab.studies.statistics.verdicts import judge_claim
+from cnnlab.studies.study_ensembles import StudyEnsembles
 from cnnlab.studies.trials import Trials
 
 _COUNTED_BY = ("running_mean", "running_var", "num_batches_tracked")
@@ -38,6 +41,7 @@ class Analysis:
 
     :param measures: the one the study is judged by first.
     :param compared: how many of them, from the first, are compared between settings.
+    :param chosen_by: what the best member of an ensemble is chosen by, on validation; None where there is none.
     """
 
     def __init__(
@@ -49,22 +53,29 @@ class Analysis:
         compared: int,
         claims: Sequence[ResolvedClaim],
         published: Sequence[ResolvedTable],
+        chosen_by: Measure | None = None,
     ) -> None:
         self.study_settings, self.trials, self.record = study_settings, trials, record
         self.measures, self.compared = measures, compared
-        self.claims, self.published = claims, published
+        self.claims, self.published, self.chosen_by = claims, published, chosen_by
+        self.ensembles = StudyEnsembles(study_settings, trials, record)
 
     def result(self) -> StudyResult:
         """As things stand; the runs are looked at anew."""
         self.trials.look()
-        bare = [self._setting(setting) for setting in self.study_settings.settings]
+        trained = {setting.key: self._setting(setting) for setting in self.study_settings.trained}
+        further = [setting for setting in trained.values() if setting.seeds_added]
+        made = [self._ensemble(ensemble, trained) for ensemble in self.study_settings.ensembles]
+        bare = [*(setting for setting in trained.values() if not setting.seeds_added), *made]
         file, state = self.study_settings.file, self.record.state
         tables = self.tables(bare)
-        new_images = NewImages(bare, self._predictions)
-        comparisons = self.comparisons(bare, tables, new_images)
+        new_images = NewImages([*bare, *further], self._predictions)
+        comparisons, beside = self.comparisons(bare, tables, new_images), self.tables(further)
         settings = [self._summarised(setting, tables, new_images) for setting in bare]
-        finished = [trial for setting in settings for trial in setting.finished]
-        is_done = bool(finished) and all(t.status in ("finished", "pruned") for s in settings for t in s.trials)
+        finished = [trial for setting in trained.values() for trial in setting.finished]
+        is_done = bool(finished) and all(
+            t.status in ("finished", "pruned") for s in (*bare, *further) for t in s.trials
+        )
         is_done = is_done and not self._still_to_try
         families = [comparisons.table(metric) for metric in self._compared_by]
         rule = self.study_settings.adds_repeats
@@ -99,6 +110,8 @@ class Analysis:
             wall_seconds=float(state.get("wall_seconds") or 0.0),
             notes=tuple(self._notes(finished)),
             looks=looks,
+            further=tuple(self._summarised(setting, beside, new_images) for setting in further),
+            ensembles=tuple(self._beside(ensemble, trained, comparisons) for ensemble in made),
         )
         return result if rule is None or rule.is_over(result) else replace(result, finished=None)
 
@@ -114,12 +127,13 @@ class Analysis:
             images=scored_images(run for setting in settings for run in self._finished_runs(setting)),
             smallest=self.study_settings.file.smallest,
             unlooked=self._unlooked(settings),
-            untimed=untimed([run for setting in settings for run in self._finished_runs(setting)]),
+            untimed=untimed(self._trained_runs),
         )
 
     def comparisons(self, settings: Sequence[Setting], tables: Tables, new_images: NewImages) -> StudyComparisons:
         """Of the settings with each other, as tables and claims have them."""
-        family = study_family(self.claims, self._compared_by, list(tables.labels), tables.baseline)
+        apart = [(ensemble.key, best_key(ensemble.key)) for ensemble in self.study_settings.ensembles]
+        family = study_family(self.claims, self._compared_by, list(tables.labels), tables.baseline, apart)
         rule = self.study_settings.adds_repeats
         if rule is not None:
             family = replace(family, look=SequentialLook(rule.design, len(self.study_settings.seeds)))
@@ -155,7 +169,38 @@ class Analysis:
     def _setting(self, planned: PlannedSetting) -> Setting:
         trials = tuple(self._trial(planned, seed) for seed in self.study_settings.seeds)
         kept = {key: value for key, value in planned.recipe.to_dict().items() if key not in ("seed", "name")}
-        return Setting(planned.key, planned.label, planned.values, kept, trials)
+        added = planned.seeds_added
+        return Setting(planned.key, planned.label, planned.values, kept, trials, seeds_added=added)
+
+    def _ensemble(self, planned: PlannedEnsemble, trained: Mapping[str, Setting]) -> Setting:
+        """An ensemble as a setting."""
+        members = [trained[member.key] for member in planned.members]
+        trials = tuple(
+            self.ensembles.trial(planned, seed, [member.trials[place] for member in members], self.measures)
+            for place, seed in enumerate(self.study_settings.seeds)
+        )
+        recipe = {"ensemble": planned.method, "members": [member.label for member in members]}
+        keys = tuple(member.key for member in members)
+        return Setting(planned.key, planned.label, planned.values, recipe, trials, members=keys)
+
+    def _beside(
+        self, ensemble: Setting, trained: Mapping[str, Setting], comparisons: StudyComparisons
+    ) -> EnsembleSummary:
+        """An ensemble beside its members, on the metric the study is judged by."""
+        metric = self.measures[0].metric
+
+        def compare(ensemble: Setting, best: Setting) -> SettingComparison | None:
+            if comparisons.family.group_of(metric.name, ensemble.key, best.key) is None:
+                return None
+            settings = [ensemble, best]
+            paired, new_images = paired_by(settings, self._predictions), NewImages(settings, self._predictions)
+            return StudyComparisons(self.tables(settings), comparisons.family, paired, new_images).between(
+                metric.name, ensemble.key, best.key
+            )
+
+        members = [trained[key] for key in ensemble.members]
+        chosen_by = None if self.chosen_by is None else self.chosen_by.metric
+        return ensemble_summary(ensemble, members, metric, chosen_by, self.tables, compare)
 
     def _trial(self, planned: PlannedSetting, seed: int) -> Trial:
         digest = self.trials.digest(planned, seed)
@@ -203,6 +248,8 @@ class Analysis:
             setting.trials,
             tuple(summary for summary in summaries if summary.values),
             self._parameters(setting),
+            setting.members,
+            setting.seeds_added,
         )
 
     def _together(self, settings: Sequence[Setting]) -> dict[str, dict[str, float]]:
@@ -218,10 +265,22 @@ class Analysis:
         runs = (self.trials.run(str(trial.digest)) for trial in setting.finished)
         return [run for run in runs if run is not None]
 
+    @property
+    def _trained_runs(self) -> list[RunSummary]:
+        """The finished runs of all trials but the ensembles, which take no time worth telling."""
+        tasks = seeds_first(self.study_settings.trained, self.study_settings.seeds)
+        runs = (self.trials.run(self.trials.digest(setting, seed)) for setting, seed in tasks)
+        return [run for run in runs if run is not None and run.status == "finished"]
+
     def _parameters(self, setting: Setting) -> int | None:
-        """Weights of its network, read off the first finished trial's file."""
+        """Weights of its network, read off the first finished trial's file; of an ensemble of all that it needs."""
         run = self.trials.run(str(setting.finished[0].digest)) if setting.finished else None
-        return None if run is None else count_parameters(run.folder / MODEL)
+        if run is None:
+            return None
+        folders = [run.folder.parent / name for name in run.needs] or [run.folder]
+        counts = [count_parameters(folder / MODEL) for folder in folders]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
 
     def _data(self, finished: Sequence[Trial]) -> dict[str, Any]:
         run = self.trials.run(str(finished[0].digest)) if finished else None

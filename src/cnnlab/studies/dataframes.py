@@ -52,7 +52,7 @@ def trials_frame(result: StudyResult) -> "pd.DataFrame":
             "reason": trial.reason,
             **{metric.name: trial.metrics.get(metric.name) for metric in result.metrics},
         }
-        for setting in result.settings
+        for setting in result.all_settings
         for trial in setting.trials
     ]
     return pd.DataFrame(rows)

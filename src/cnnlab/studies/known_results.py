@@ -28,7 +28,7 @@ def result_to_keep(result: StudyResult) -> dict[str, Any] | None:
     """What is kept of a command for a study; nothing where a trial is missing or the study is not over."""
     if result.missing or result.finished is None:
         return None
-    starts_from = {str(s.recipe.get("parent") or "") + _weights(s.recipe) for s in result.settings}
+    starts_from = {str(s.recipe.get("parent") or "") + _weights(s.recipe) for s in result.trained}
     if any(starts_from):
         return None
     return {"folder": result.folder, "stamps": _stamps(map(str, _sources(result)))}
@@ -42,7 +42,7 @@ def _weights(recipe: Any) -> str:
 def _sources(result: StudyResult) -> Iterator[Path]:
     """The files that a result was worked out from, and that which holds it."""
     yield from (Path(result.folder) / name for name in (STUDY, STATE, RESULT))
-    for run in sorted({trial.run for setting in result.settings for trial in setting.trials if trial.run}):
+    for run in sorted({trial.run for setting in result.all_settings for trial in setting.trials if trial.run}):
         folder = Path(result.runs) / run
         yield folder / INFO
         if (folder / MODEL).exists():

@@ -9,9 +9,11 @@ from cnnlab.core.messages import announcing, track
 from cnnlab.runs.record import json_value
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.run_trial import StepTiming, time_steps
+from cnnlab.studies.planned_settings import PlannedEnsemble, PlannedSetting, seeds_first
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.search import searched
-from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
+from cnnlab.studies.settings import StudySettings
+from cnnlab.studies.study_ensembles import StudyEnsembles
 from cnnlab.studies.trials import SettingFacts, Trials, is_for_good
 from cnnlab.training.execution import describe_execution
 
@@ -65,6 +67,7 @@ class StudyPlan:
     """Every trial of a study; of a search, those it has asked for so far.
 
     :param still_to_choose: settings that a search has yet to choose.
+    :param ensembles: of every repeat, which are made of these trials once they are trained.
     :param adds_repeats: how further repeats are added after these, as ``until(claims, most=10)``.
     """
 
@@ -75,6 +78,7 @@ class StudyPlan:
     trials: tuple[PlannedTrial, ...]
     still_to_choose: int = 0
     adds_repeats: str | None = None
+    ensembles: tuple[PlannedTrial, ...] = ()
     estimate: Estimate | None = None
 
     def count(self, state: State) -> int:
@@ -101,15 +105,18 @@ def plan_of(study_settings: StudySettings, trials: Trials, record: StudyRecord) 
         pruned = {step.setting for step in searched(study_settings, record.steps, "").steps if step.state == "pruned"}
     planned = tuple(
         _trial(setting, seed, trials, record, setting.key in pruned)
-        for setting, seed in seeds_first(study_settings.settings, study_settings.seeds)
+        for setting, seed in seeds_first(study_settings.trained, study_settings.seeds)
     )
+    made = StudyEnsembles(study_settings, trials, record)
+    ensembles = tuple(_ensemble(each, seed, made) for seed in study_settings.seeds for each in study_settings.ensembles)
     adds = file.repeats if isinstance(file.repeats, str) else None
-    return StudyPlan(file.name, file.question, file.design, len(study_settings.settings), planned, left, adds)
+    count = len(study_settings.settings) + len(study_settings.ensembles)
+    return StudyPlan(file.name, file.question, file.design, count, planned, left, adds, ensembles)
 
 
 def estimate(plan: StudyPlan, study_settings: StudySettings, trials: Trials, record: StudyRecord) -> Estimate:
     """Times a few steps of each network there is, up to a dozen of them, in this process."""
-    settings = {setting.key: setting for setting in study_settings.settings}
+    settings = {setting.key: setting for setting in study_settings.trained}
     left = [trial for trial in plan.trials if trial.epochs_left]
     speeds: dict[str, float] = {}
     by_kind: dict[str, StepTiming] = {}
@@ -159,6 +166,16 @@ def _trial(setting: PlannedSetting, seed: int, trials: Trials, record: StudyReco
     is_over = state in ("finished", "pruned") or (failure is not None and is_for_good(failure, run))
     left = 0 if is_over else max(0, known.epochs - done)
     return PlannedTrial(setting.key, setting.label, seed, state, name, known.epochs, left, reason)
+
+
+def _ensemble(ensemble: PlannedEnsemble, seed: int, made: StudyEnsembles) -> PlannedTrial:
+    """An ensemble as things stand, which takes no epochs."""
+    found = made.find(ensemble, seed)
+    run = None if found is None else found[1]
+    failure = None if found is None else made.record.failures.get(found[0])
+    state: State = "finished" if run is not None else "failed" if failure is not None else "missing"
+    name, reason = (None if run is None else run.name), (None if failure is None else failure["reason"])
+    return PlannedTrial(ensemble.key, ensemble.label, seed, state, name, 0, 0, reason)
 
 
 def _kind(setting: PlannedSetting) -> str:

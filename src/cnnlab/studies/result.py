@@ -19,7 +19,7 @@ MCNEMAR = "exact McNemar"
 """The test of one training each, picture by picture."""
 
 TrialStatus = Literal["finished", "failed", "missing", "pruned"]
-FailureKind = Literal["nan", "memory", "crash", "error"]
+FailureKind = Literal["nan", "memory", "crash", "error", "member"]
 ClaimVerdict = Literal["supported", "contradicted", "undecided"]
 Word = Literal["reproduced", "compatible", "better", "worse", "undecided", "not comparable", "not measured"]
 ComparisonVerdict = Literal["better", "worse", "undecided", "alike", "identical", "untested", "differ"]
@@ -54,15 +54,16 @@ class Axis:
 
 @dataclass(frozen=True)
 class Trial:
-    """One training of one setting with one seed.
+    """One training of one setting with one seed, or one ensemble.
 
+    :param seed: of the repeat; a further training for ensembles is trained with :attr:`Setting.seeds_added` more.
     :param run: name of its folder under :attr:`StudyResult.runs`; None where there is none yet.
     :param digest: of its recipe and data, by which the run is found.
     :param status: ``missing`` where it was not trained, or not to its end; ``pruned`` where a search stopped it.
     :param reason: why it failed, is missing or was pruned.
-    :param failure: what kind of failure it was.
+    :param failure: what kind of failure it was; ``member`` of an ensemble of which a member failed.
     :param metrics: of a finished trial, by name; None where a level was never reached.
-    :param seconds: of training, all its processes together.
+    :param seconds: of training, all its processes together; of an ensemble those of its members.
     :param attempts: how often it was begun by this study, 0 where it was there already.
     """
 
@@ -117,8 +118,10 @@ class Setting:
     :param key: by which comparisons and published rows refer to it, such as ``s3``.
     :param label: short and unique within the study: ``flip``, or ``optimizer=sgd, optimizer.lr=0.1``.
     :param values: axis to label of its value (see :attr:`Axis.values` for the canonical form).
-    :param recipe: as ``recipe.yaml`` has it, but for the seed.
-    :param parameters: weights of the network, where a trial is finished.
+    :param recipe: as ``recipe.yaml`` has it, but for the seed; of an ensemble its method and members.
+    :param parameters: weights of the network, where a trial is finished; of an ensemble those of its members together.
+    :param members: of an ensemble, the keys of the settings and further trainings that it is made of.
+    :param seeds_added: to the seed of each repeat, where it is trained once more for ensembles.
     """
 
     key: str
@@ -128,6 +131,8 @@ class Setting:
     trials: tuple[Trial, ...] = ()
     summaries: tuple[MetricSummary, ...] = ()
     parameters: int | None = None
+    members: tuple[str, ...] = ()
+    seeds_added: int = 0
 
     def summary(self, metric: str) -> MetricSummary | None:
         """The summary of a metric, where there is one."""
@@ -309,6 +314,55 @@ class Search:
 
 
 @dataclass(frozen=True)
+class SpreadRatio:
+    """How much an ensemble scatters from repeat to repeat, against one of its members.
+
+    :param member: key of the member, or of the one chosen on validation.
+    :param ratio: of the standard deviations, the ensemble's over the member's; below 1 it is the steadier one.
+    :param low: lower end of the 95% interval of the ratio, by itself and not simultaneous with anything.
+    :param p: of equal spreads, by itself.
+    :param repeats: that both have.
+    :param why: there is no ratio.
+    """
+
+    member: str
+    ratio: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    repeats: int
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class EnsembleSummary:
+    """An ensemble beside its members.
+
+    :param setting: its key.
+    :param members: the keys of its members, in order.
+    :param best: in each repeat the member that was the best on validation; None where there is no validation to choose
+        on, or no repeat is whole.
+    :param chosen: the key of that member, for each finished trial of ``best``.
+    :param chosen_by: the metric.
+    :param comparison: with that member, repeat by repeat; one of the study's family.
+    :param above: in how many repeats, of ``repeats`` that both have, the ensemble is the better of the two.
+    :param spreads: against each member, and against the best.
+    :param words: what is to be said of the spreads, in sentences.
+    """
+
+    setting: str
+    members: tuple[str, ...]
+    best: Setting | None = None
+    chosen: tuple[str, ...] = ()
+    chosen_by: str = ""
+    comparison: SettingComparison | None = None
+    above: int = 0
+    repeats: int = 0
+    spreads: tuple[SpreadRatio, ...] = ()
+    words: str = ""
+
+
+@dataclass(frozen=True)
 class Looks:
     """How often the numbers were looked at while repeats were added.
 
@@ -335,6 +389,8 @@ class StudyResult:
     :param baseline: key of the setting that the others are compared with.
     :param families: the comparisons, a table for each metric compared.
     :param multiplicity: what is tested in the study, and how the chance of a false call is held, in sentences.
+    :param further: settings trained further times for ensembles; they are compared with nothing.
+    :param ensembles: each beside its members.
     :param looks: where repeats were added after numbers had been seen, by plan or not.
     :param data: ``{name, digest, sizes, source}`` of the first finished trial.
     :param execution: what was fixed for the study: device, precision, threads, ``trials_at_once``.
@@ -360,6 +416,8 @@ class StudyResult:
     families: tuple[Family, ...] = ()
     multiplicity: str = ""
     looks: Looks | None = None
+    further: tuple[Setting, ...] = ()
+    ensembles: tuple[EnsembleSummary, ...] = ()
     claims: tuple[Claim, ...] = ()
     published: tuple[Published, ...] = ()
     search: Search | None = None
@@ -382,13 +440,23 @@ class StudyResult:
         return self.metrics[0]
 
     def setting(self, key: str) -> Setting:
-        """The setting of this key."""
-        return next(setting for setting in self.settings if setting.key == key)
+        """The setting of this key, or the further training for ensembles."""
+        return next(setting for setting in self.all_settings if setting.key == key)
+
+    @property
+    def all_settings(self) -> tuple[Setting, ...]:
+        """The settings with the further trainings that ensembles have of them."""
+        return (*self.settings, *self.further)
+
+    @property
+    def trained(self) -> tuple[Setting, ...]:
+        """All but the ensembles."""
+        return tuple(setting for setting in self.all_settings if not setting.members)
 
     @property
     def missing(self) -> tuple[tuple[Setting, Trial], ...]:
         """Every trial that has no numbers, with its setting."""
-        return tuple((s, t) for s in self.settings for t in s.trials if t.status in ("failed", "missing"))
+        return tuple((s, t) for s in self.all_settings for t in s.trials if t.status in ("failed", "missing"))
 
     @property
     def best(self) -> Setting | None:

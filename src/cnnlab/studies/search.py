@@ -18,9 +18,10 @@ from cnnlab.core.seeds import derive
 from cnnlab.studies.axes import SearchedAxis
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.scheduler import Scheduler, TrialTask
+from cnnlab.studies.planned_settings import PlannedSetting
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import Search, SearchStep, Trial
-from cnnlab.studies.settings import PlannedSetting, StudySettings
+from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.trials import Trials
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
 """The settings of a study: each combination of values as a recipe, checked before anything trains."""
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from math import isclose
 from typing import Any
 
@@ -14,26 +13,14 @@ from cnnlab.runs.record import json_value
 from cnnlab.runs.writer import folder_name
 from cnnlab.studies.axes import AxisLevel, SearchedAxis, VariedAxis, read_axes, read_searched
 from cnnlab.studies.designs import Design, SearchDesign, designs
+from cnnlab.studies.ensemble_keys import AXIS
+from cnnlab.studies.planned_ensembles import check_seeds, planned_ensembles
+from cnnlab.studies.planned_settings import PlannedEnsemble, PlannedSetting, further_trainings
 from cnnlab.studies.result import Axis, AxisValue
 from cnnlab.studies.study_file import StudyFile, spec_text
 from cnnlab.training import Recipe, parse_pairs
 
 _NEAR = 0.02
-
-
-@dataclass(frozen=True)
-class PlannedSetting:
-    """One combination of values.
-
-    :param key: ``s0``, ``s1``, … in the order of the design, or of the search.
-    :param values: axis to label of its value.
-    :param recipe: with the first seed.
-    """
-
-    key: str
-    label: str
-    values: Mapping[str, str]
-    recipe: Recipe
 
 
 class StudySettings:
@@ -62,12 +49,15 @@ class StudySettings:
         else:
             self.varied = read_axes(file.vary, self.design)
             self._add_combinations(self.design)
+        self.ensembles: tuple[PlannedEnsemble, ...] = ()
+        self._add_ensembles()
         self.baseline = self._baseline()
 
     @property
     def asked(self) -> str:
         """A digest of what is compared, however often it is repeated."""
-        return digest(sorted(self._known))
+        made = [f"{e.label} {e.method} {[member.key for member in e.members]}" for e in self.ensembles]
+        return digest([*sorted(self._known), *made])
 
     def look_at(self, repeats: int) -> None:
         """Takes so many repeats into the study, where they are added as it goes."""
@@ -75,8 +65,14 @@ class StudySettings:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The axes."""
-        return (*(axis.name for axis in self.varied), *(axis.name for axis in self.searched))
+        """The axes; of ensembles there is one of its own."""
+        own = [AXIS] if self.file.ensemble else []
+        return (*(axis.name for axis in self.varied), *(axis.name for axis in self.searched), *own)
+
+    @property
+    def trained(self) -> tuple[PlannedSetting, ...]:
+        """All that is trained in every repeat: the settings, and further trainings of theirs that ensembles have."""
+        return (*self.settings, *further_trainings(self.ensembles))
 
     def add(self, levels: Mapping[str, AxisLevel]) -> PlannedSetting:
         """The setting of these values, a new one where it was not met before."""
@@ -103,14 +99,17 @@ class StudySettings:
             result.append(Axis(name, keys, values, spaces.get(name)))
         return tuple(result)
 
-    def select(self, wanted: Mapping[str, Any], what: str) -> tuple[PlannedSetting, ...]:
+    def select(self, wanted: Mapping[str, Any], what: str) -> tuple[PlannedSetting | PlannedEnsemble, ...]:
         """The settings that have these values, named by axis: by label, or by what means the same.
+
+        Ensembles are among them where they are named, or nothing is.
 
         :param what: names the place in messages.
         :raises UsageError: where none has.
         """
         labels = {axis: self._level_label(axis, value, what) for axis, value in wanted.items()}
-        settings = [s for s in self.settings if all(s.values[axis] == label for axis, label in labels.items())]
+        every: list[PlannedSetting | PlannedEnsemble] = [*self.settings, *self.ensembles]
+        settings = [s for s in every if all(s.values.get(axis) == label for axis, label in labels.items())]
         if not settings:
             shown = ", ".join(f"{axis}={label}" for axis, label in labels.items())
             raise UsageError(f"{what}: no setting of this study has {shown} together.")
@@ -146,6 +145,18 @@ class StudySettings:
                 label = self._label({name: level.label for name, level in levels.items()})
                 raise UsageError(f"{label} and {setting.label} mean the same setting; leave one of them out.")
 
+    def _add_ensembles(self) -> None:
+        if not self.file.ensemble:
+            return
+        if self.searched:
+            raise UsageError("nobody knows what a search will try, so it has no ensembles; leave ensemble out.")
+        if AXIS in self.names[:-1]:
+            raise UsageError(f"the axis {AXIS} is that of the ensembles; give the one under vary another name.")
+        self.ensembles = planned_ensembles(self.file.ensemble, self.settings, self.select)
+        self._levels[AXIS] = {ensemble.label: AxisLevel(ensemble.label, {}) for ensemble in self.ensembles}
+        rule = self.adds_repeats
+        check_seeds(self.seeds if rule is None else range(rule.most), self.ensembles)
+
     def _usual(self, axis: VariedAxis) -> int:
         given = (self.file.baseline or {}).get(axis.name, MISSING)
         if given is MISSING:
@@ -180,7 +191,7 @@ class StudySettings:
             raise UsageError("a search has no baseline, since nobody knows what it will try; leave baseline out.")
         settings = self.select(wanted, "baseline")
         if len(settings) > 1:
-            missing = [axis for axis in self.names if axis not in wanted]
+            missing = [axis for axis in self.names if axis not in wanted and axis != AXIS]
             raise UsageError(f"baseline fits {len(settings)} settings; say also {' and '.join(missing)}.")
         return settings[0].key
 
@@ -198,11 +209,11 @@ class StudySettings:
         labels, text = list(self._levels[axis]), _text(value)
         if text in labels:
             return text
-        for label in labels:
+        # Any other value sets other keys, or is an ensemble, and is known by its name alone.
+        for label in (label for label in labels if tuple(self._levels[axis][label].keys) == (axis,)):
             recipe = next(s.recipe for s in self.settings if s.values[axis] == label)
-            is_single = tuple(self._levels[axis][label].keys) == (axis,)
             try:
-                if is_single and self._means(recipe, axis, value):
+                if self._means(recipe, axis, value):
                     return label
             except CnnlabError as error:
                 raise UsageError(f"{what}: {axis}={text} names no value of this study: {error}") from error
@@ -226,15 +237,12 @@ class StudySettings:
         return True
 
     def _canonical(self, axis: str, label: str) -> Any:
+        if axis == AXIS and self.ensembles:
+            return next(ensemble.method for ensemble in self.ensembles if ensemble.label == label)
         recipe = next(s.recipe for s in self.settings if s.values[axis] == label).to_dict()
         values = {key: lookup(recipe, key) for key in self._levels[axis][label].keys}
         known = {key: None if value is MISSING else value for key, value in values.items()}
         return known[axis] if tuple(known) == (axis,) else known
-
-
-def seeds_first(settings: Sequence[PlannedSetting], seeds: Sequence[int]) -> list[tuple[PlannedSetting, int]]:
-    """Every trial, all settings with the first seed before any with the second, so that a part says something too."""
-    return [(setting, seed) for seed in seeds for setting in settings]
 
 
 def _identity(recipe: Recipe) -> str:

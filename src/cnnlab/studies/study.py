@@ -23,13 +23,14 @@ from cnnlab.studies.execution.process_executor import ProcessExecutor
 from cnnlab.studies.execution.runner import Runner
 from cnnlab.studies.execution.scheduler import AddingScheduler, FixedScheduler, Scheduler, TrialTask
 from cnnlab.studies.execution.thread_executor import ThreadExecutor
+from cnnlab.studies.planned_settings import PlannedSetting, seeds_first
 from cnnlab.studies.planning import StudyPlan, plan_of
 from cnnlab.studies.progress import StudyProgress
 from cnnlab.studies.python_objects import parcels
 from cnnlab.studies.record import StudyRecord
 from cnnlab.studies.result import StudyResult
 from cnnlab.studies.search import SearchScheduler, restore_steps
-from cnnlab.studies.settings import PlannedSetting, StudySettings, seeds_first
+from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.statistics.published_numbers import resolve_table
 from cnnlab.studies.statistics.resolved_claims import resolve_claim
 from cnnlab.studies.study_file import StudyFile, read_study
@@ -140,6 +141,7 @@ class Study:
             scheduler = self._scheduler()
             if not scheduler.is_done:
                 self._work(scheduler, executor, workers)
+            self.analysis.ensembles.make()
             self.trials.look()
             self._note_look()
             self.record.save()
@@ -180,7 +182,7 @@ class Study:
 
     def runs(self) -> dict[str, Run]:
         """The run of every finished trial, by its name."""
-        finished = (trial.run for setting in self.result().settings for trial in setting.finished)
+        finished = (trial.run for setting in self.result().all_settings for trial in setting.finished)
         return {name: Run(self.store.root / name) for name in finished if name is not None}
 
     def __repr__(self) -> str:
@@ -243,7 +245,7 @@ class Study:
     @cached_property
     def analysis(self) -> Analysis:
         """What is asked of its trials, by metrics and settings that there are."""
-        self.trials.read(self.study_settings.settings)
+        self.trials.read(self.study_settings.trained)
         smallest, judged = self.file.smallest, self._judged_by[0].metric
         if smallest is not None and judged.unit == "share" and smallest > 1:
             raise UsageError(
@@ -255,7 +257,7 @@ class Study:
         measures = {measure.metric.name: measure for measure in self._judged_by}
         for name in (*wanted, *usual_names(self._known.measured)):
             measures.setdefault(name, self._measure(name))
-        return Analysis(
+        analysis = Analysis(
             self.study_settings,
             self.trials,
             self.record,
@@ -263,7 +265,10 @@ class Study:
             len(self._judged_by),
             claims,
             published,
+            self._led_by() if self.file.ensemble and "validation" in self._known.splits else None,
         )
+        analysis.ensembles.check()
+        return analysis
 
     def _forget_what_may_pass(self) -> None:
         """Failures that may have been the machine's are tried again when the study is run again."""
@@ -293,6 +298,7 @@ class Study:
         assert rule is not None
         self.trials.look()
         while not (unsettled := self._unsettled()):
+            self.analysis.ensembles.make()
             self._note_look()
             if rule.is_over(self.result()):
                 break
@@ -317,7 +323,10 @@ class Study:
             self.study_settings.look_at(max(made, default=rule.first))
 
     def _led_by(self) -> Measure:
-        """A search is led by the validation split, or by what is out of fold, whatever it is judged by in the end."""
+        """A search is led by the validation split, or by what is out of fold, whatever it is judged by in the end.
+
+        So is the choice of the best member of an ensemble.
+        """
         name, leading = self._judged_by[0].metric.name, "validation"
         split, inner = read_score_name(name)
         if OUT_OF_FOLD in self._known.splits:
@@ -326,7 +335,7 @@ class Study:
         return self._measure(name if split == leading else score_name(leading, scored))
 
     def _tasks(self) -> list[TrialTask]:
-        pairs = seeds_first(self.study_settings.settings, self.study_settings.seeds)
+        pairs = seeds_first(self.study_settings.trained, self.study_settings.seeds)
         return [TrialTask(setting, seed, self.trials.digest(setting, seed)) for setting, seed in pairs]
 
     def _unsettled(self) -> list[TrialTask]:
@@ -341,7 +350,7 @@ class Study:
         tasks = seeds * (
             self.study_settings.design.trials
             if isinstance(self.study_settings.design, SearchDesign)
-            else len(self.study_settings.settings)
+            else len(self.study_settings.trained)
         )
         left = len(self._unsettled())
         if isinstance(scheduler, SearchScheduler):

@@ -17,6 +17,7 @@
     metrics: test_accuracy                 # one or several, the one to judge by first
     claims: [augment='flip' is better than augment='none']
     published: {source: …, metric: test_accuracy, rows: [{augment: none, value: 0.7}]}
+    ensemble: {trainings: 2, method: mean} # made of the settings' trainings: see cnnlab.studies.ensemble_keys
 
 In a design that searches, an axis is a space: ``log(1e-4, 1)``, ``uniform(0, 0.5)``, ``int(1, 5)``, ``choice(a, b)``.
 """
@@ -34,6 +35,8 @@ from cnnlab.core.packaged import RECIPE, read_recipe_file
 from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.studies.catalogue import packaged_name
 from cnnlab.studies.designs import designs
+from cnnlab.studies.ensemble_keys import TAKES as ENSEMBLE_TAKES
+from cnnlab.studies.ensemble_keys import EnsembleKeys, Ensembles, put_over
 from cnnlab.studies.python_objects import without_objects
 from cnnlab.studies.sequential_repeats import Until, stopping_rules
 from cnnlab.training import Recipe, key_line, key_remedy
@@ -151,6 +154,7 @@ class StudyFile(_Strict):
     claims: Texts = ()
     published: Annotated[tuple[PublishedTable, ...], BeforeValidator(_listed)] = ()
     smallest: float | None = Field(None, gt=0)
+    ensemble: Ensembles = {}
 
     @model_validator(mode="after")
     def _sound(self) -> "StudyFile":
@@ -212,6 +216,7 @@ _TAKES = {
     "claims": "a list of claims in words, each in quotes where YAML would take it for something else",
     "published": "a table with source, metric and rows, or a list of such tables",
     "smallest": "a difference above 0 in the unit of the metric, as 0.005 for half a point of an accuracy",
+    "ensemble": ENSEMBLE_TAKES,
 }
 
 
@@ -246,6 +251,8 @@ def _overridden(content: dict[str, Any], keys: Mapping[str, Any]) -> dict[str, A
             result[key] = value
         elif key.startswith("vary."):
             vary[key.removeprefix("vary.")] = value
+        elif key.startswith("ensemble."):
+            result["ensemble"] = put_over(result.get("ensemble"), key.removeprefix("ensemble.").split("."), value)
         elif key.removeprefix("base.") in vary:
             axis = key.removeprefix("base.")
             raise UsageError(f"{axis} varies in this study, so {key}=… fixes nothing. Write vary.{axis}=[…] instead.")
@@ -297,7 +304,8 @@ def _explain(error: ValidationError) -> str:
     place = [str(part) for part in first["loc"] if not isinstance(part, int)]
     key = place[0] if place else "the study"
     if first["type"] == "extra_forbidden":
-        valid = PublishedTable.model_fields if key == "published" else StudyFile.model_fields
+        inner: Mapping[str, type[BaseModel]] = {"published": PublishedTable, "ensemble": EnsembleKeys}
+        valid = inner.get(key, StudyFile).model_fields
         return f"{key} has no key {place[-1]!r}. {suggestion(place[-1], valid)}"
     if first["type"] == "missing":
         return f"{key} needs {place[-1]}."

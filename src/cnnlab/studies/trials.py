@@ -12,7 +12,7 @@ from cnnlab.core.scored_splits import OUT_OF_FOLD
 from cnnlab.objectives import Objective
 from cnnlab.runs import RunStore, RunSummary
 from cnnlab.studies.execution.shared_data import DatasetCache
-from cnnlab.studies.settings import PlannedSetting
+from cnnlab.studies.planned_settings import PlannedSetting
 from cnnlab.training.prepare import TrainingSetup, data_digest, data_key, prepare
 
 
@@ -25,6 +25,7 @@ class SettingFacts:
     :param sizes: pictures of every split.
     :param epochs: done when it ends, over all trainings that it is of.
     :param folds: trainings that a trial is of.
+    :param pictures: a digest of those that it is scored on in the end.
     """
 
     identity: Mapping[str, Any]
@@ -33,6 +34,7 @@ class SettingFacts:
     sizes: Mapping[str, int]
     epochs: int
     folds: int = 1
+    pictures: str = ""
 
     def digest(self, seed: int) -> str:
         """Of the trial with this seed."""
@@ -65,15 +67,15 @@ class Trials:
 
         :raises UsageError: for one that cannot be meant.
         """
-        new = [setting for setting in settings if setting.key not in self._known]
+        new = [setting for setting in settings if setting.trained_as not in self._known]
         for setting in sorted(new, key=_data_of):
             self.known(setting)
 
     def known(self, setting: PlannedSetting) -> SettingFacts:
         """What a setting's recipe comes to on its data."""
-        if setting.key not in self._known:
-            self._known[setting.key] = self.known_of(setting)
-        return self._known[setting.key]
+        if setting.trained_as not in self._known:
+            self._known[setting.trained_as] = self.known_of(setting)
+        return self._known[setting.trained_as]
 
     def known_of(self, setting: PlannedSetting) -> SettingFacts:
         """The same for a setting that is no part of the study, and is not remembered."""
@@ -92,8 +94,11 @@ class Trials:
             raise UsageError(f"the setting {values}: {error}" if values else str(error)) from error
 
     def digest(self, setting: PlannedSetting, seed: int) -> str:
-        """Of one trial."""
-        return self.known(setting).digest(seed)
+        """Of one trial.
+
+        :param seed: of its repeat.
+        """
+        return self.known(setting).digest(seed + setting.seeds_added)
 
     def look(self) -> None:
         """Takes stock of the runs there are."""
@@ -124,7 +129,8 @@ def _known(read: TrainingSetup) -> SettingFacts:
     folds = 1 if read.recipe.fold is not None else read.recipe.folds or 1
     if folds > 1:
         splits = (*(split for split in splits if split != "train"), OUT_OF_FOLD)
-    return SettingFacts(identity, read.objective, splits, sizes, read.plan.end * folds, folds)
+    scored = read.dataset.test or read.dataset.validation or read.dataset.train
+    return SettingFacts(identity, read.objective, splits, sizes, read.plan.end * folds, folds, scored.digest)
 
 
 def _data_of(setting: PlannedSetting) -> str:

@@ -44,6 +44,7 @@ def _overview(plan: "StudyPlan") -> None:
     from cnnlab.studies.planning import STATES
 
     counts = [f"{plan.count(state)} {state}" for state in STATES if plan.count(state)]
+    made = [f"{count} {state}" for state in STATES if (count := sum(e.state == state for e in plan.ensembles))]
     time = None
     if plan.estimate is not None:
         at_once = plan.estimate.trials_at_once
@@ -57,6 +58,7 @@ def _overview(plan: "StudyPlan") -> None:
             ("to choose", plan.still_to_choose or None),
             ("repeats", plan.adds_repeats),
             ("trials", f"{len(plan.trials)}: {', '.join(counts)}" if counts else len(plan.trials)),
+            ("ensembles", f"{len(plan.ensembles)}: {', '.join(made)}" if made else None),
             ("epochs left", f"{plan.epochs_left:,}"),
             ("time left", time),
             ("timed", None if plan.estimate is None else "; ".join(plan.estimate.computed) or None),
@@ -67,7 +69,7 @@ def _overview(plan: "StudyPlan") -> None:
 def _table(plan: "StudyPlan") -> None:
     """A line a setting, with the state of each of its trials."""
     by_setting: dict[str, list[str]] = {}
-    for trial in plan.trials:
+    for trial in (*plan.trials, *plan.ensembles):
         by_setting.setdefault(trial.label, []).append(f"{trial.seed} {trial.state}")
     if not by_setting:
         return

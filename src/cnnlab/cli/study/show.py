@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
+from cnnlab.cli.study.ensembles import write_ensembles
 from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study, study_command
 from cnnlab.core.durations import short_duration
 from cnnlab.core.messages import is_quiet
@@ -44,7 +45,7 @@ def write_result(result: "StudyResult", again: str, runs: Path | None) -> None:
 
     :param again: what to type to have what is missing trained, over the folder ``runs``.
     """
-    trials = [trial for setting in result.settings for trial in setting.trials]
+    trials = [trial for setting in result.trained for trial in setting.trials]
     counts = {status: sum(trial.status == status for trial in trials) for status in ("finished", "pruned", "failed")}
     others = "".join(f", {count} {status}" for status, count in counts.items() if count and status != "finished")
     output.facts(
@@ -52,11 +53,13 @@ def write_result(result: "StudyResult", again: str, runs: Path | None) -> None:
             ("study", result.name),
             ("question", result.question),
             ("trials", f"{counts['finished']} of {len(trials)} finished{others}"),
+            ("ensembles", _made(result)),
             ("training steps", short_duration(result.training_seconds)),
             ("folder", result.folder),
         ]
     )
     _settings(result)
+    write_ensembles(result)
     _comparisons(result)
     _claims(result)
     _published(result)
@@ -64,6 +67,12 @@ def write_result(result: "StudyResult", again: str, runs: Path | None) -> None:
     _missing(result, again, runs)
     for note in result.notes:
         output.write(f"\nNote: {note}")
+
+
+def _made(result: "StudyResult") -> str | None:
+    """How many of the ensembles are there."""
+    trials = [trial for setting in result.settings if setting.members for trial in setting.trials]
+    return f"{sum(trial.status == 'finished' for trial in trials)} of {len(trials)} made" if trials else None
 
 
 def _settings(result: "StudyResult") -> None:

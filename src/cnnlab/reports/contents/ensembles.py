@@ -20,16 +20,21 @@ MEASURES = {
 
 
 def analysed_ensembles(subject: ReportSubject) -> Iterable[tuple[Run, EnsembleRecord, Analysis]]:
-    """Those of the report of which something was found out."""
-    for run in subject.runs.values():
-        if not run.is_ensemble:
-            continue
+    """Those of the report of which something was found out; of a study those of the first repeat that is made."""
+    for run in _ensembles(subject):
         try:
             record = read_record(run)
         except CnnlabError:
             continue
         if record.analysis is not None:
             yield run, record, record.analysis
+
+
+def _ensembles(subject: ReportSubject) -> list[Run]:
+    if not subject.is_study:
+        return [run for run in subject.runs.values() if run.is_ensemble]
+    made = [subject.runs_of(setting)[:1] for setting in subject.result.settings if setting.members]
+    return [run for runs in made for _, run in runs]
 
 
 def unit(analysis: Analysis) -> UnitName:

@@ -116,7 +116,9 @@ def _effect(subject: ReportSubject, axis: Axis) -> Effect | None:
     by_level = {label: settings for label, settings in by_level.items() if settings}
     if len(by_level) < 2:
         return None
-    others = [other.name for other in subject.result.axes if other.name != axis.name and len(other.values) > 1]
+    # An ensemble has no value of any other axis, nor has any other setting one of its.
+    known = {name for settings in by_level.values() for setting in settings for name in setting.values}
+    others = [o.name for o in subject.result.axes if o.name != axis.name and len(o.values) > 1 and o.name in known]
     contexts = [{_context(setting, others) for setting in settings} for settings in by_level.values()]
     shared = set.intersection(*contexts)
     is_fair = bool(shared)
@@ -196,7 +198,9 @@ def _heat_map(subject: ReportSubject, first: Axis, second: Axis) -> HeatMap | No
         return None
     cells: dict[tuple[str, str], list[Setting]] = {}
     for setting in subject.ranked:
-        place = setting.values.get(first.name, ""), setting.values.get(second.name, "")
+        if first.name not in setting.values or second.name not in setting.values:
+            continue
+        place = setting.values[first.name], setting.values[second.name]
         cells.setdefault(place, []).append(setting)
     contexts = [{_context(setting, others) for setting in settings} for settings in cells.values()]
     # Half a table of holes, as a search leaves, says nothing; nor do cells behind which lie different things.

@@ -87,10 +87,12 @@ def _recipe_file(subject: ReportSubject, setting: Setting) -> RecipeFile:
     rest = _yaml({key: value for key, value in recipe.items() if key not in set_keys})
     name = f"{setting.key}.yaml"
     if is_ensemble(setting.recipe):
-        words = [*setting.recipe.get("members", ()), f"method={setting.recipe['ensemble']}"]
-        command = shlex.join(["cnnlab", "ensemble", *words])
-        return RecipeFile(subject.label(setting.key), name, own + rest, own, rest, (command,))
-    commands = tuple(f"cnnlab train recipes/{name} seed={trial.seed}" for trial in setting.trials)
+        made = [(run.info.get("ensemble") or {}).get("members") or () for _, run in subject.runs_of(setting)]
+        words = [["cnnlab", "ensemble", *members, f"method={setting.recipe['ensemble']}"] for members in made]
+        return RecipeFile(subject.label(setting.key), name, own + rest, own, rest, tuple(map(shlex.join, words)))
+    alike = [s for s in (setting, *subject.result.further) if s.key.partition("-")[0] == setting.key]
+    seeds = [trial.seed + each.seeds_added for each in alike for trial in each.trials]
+    commands = tuple(f"cnnlab train recipes/{name} seed={seed}" for seed in seeds)
     return RecipeFile(subject.label(setting.key), name, own + rest, own, rest, commands)
 
 
@@ -100,7 +102,7 @@ def _yaml(recipe: Mapping[str, Any]) -> str:
 
 def _facts(subject: ReportSubject) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
     result = subject.result
-    trials = [trial for setting in result.settings for trial in setting.trials]
+    trials = [trial for setting in result.trained or result.settings for trial in setting.trials]
     done = sum(trial.status == "finished" for trial in trials)
     times = {
         "trials": f"{done:,} of {len(trials):,} finished",
@@ -135,14 +137,16 @@ def _text(value: Any) -> str:
 
 def _compared(subject: ReportSubject) -> str:
     result = subject.result
-    varied = [f"{axis.name} ({listed([value.label for value in axis.values])})" for axis in result.axes]
+    # Ensembles are told of one by one.
+    axes = [axis for axis in result.axes if axis.name != "ensemble"]
+    varied = [f"{axis.name} ({listed([value.label for value in axis.values])})" for axis in axes]
     design = result.design.partition("(")[0]
     how = _DESIGNS.get(design, f"{design} search over" if result.search else "differing in")
-    how = "differing in" if len(result.axes) == 1 and not result.search else how
+    how = "differing in" if len(axes) == 1 and not result.search else how
     what = counted(len(result.settings), "setting")
-    varying = f", {how} {listed(varied)}," if varied and sum(len(a.values) for a in result.axes) <= 40 else ""
+    varying = f", {how} {listed(varied)}," if varied and sum(len(a.values) for a in axes) <= 40 else ""
     if varied and not varying:
-        varying = f", {how} {listed([axis.name for axis in result.axes])},"
+        varying = f", {how} {listed([axis.name for axis in axes])},"
     made = "was made of runs trained" if is_ensemble(result.settings[0].recipe) else "was trained"
     verb = made if len(result.settings) == 1 else "were compared"
     return f"{what[:1].upper()}{what[1:]}{varying} {verb} on {_data(result.data)}."
@@ -194,7 +198,8 @@ def _repeated(subject: ReportSubject) -> str:
         f"Each{' that is no ensemble' if any(ensembles) else ''} was trained {_times(len(seeds))} {shown}; the "
         f"seed decides on initial weights, the order of the pictures and random augmentation{_drawn(subject)}."
     )
-    trials = [trial for setting in subject.result.settings for trial in setting.trials]
+    text += _trained_further(subject)
+    trials = [trial for setting in subject.result.all_settings for trial in setting.trials]
     for status, words in (("failed", "failed"), ("pruned", "stopped early"), ("missing", "not finished")):
         count = sum(trial.status == status for trial in trials)
         verb = "" if status == "failed" else "was " if count == 1 else "were "
@@ -204,6 +209,15 @@ def _repeated(subject: ReportSubject) -> str:
     text += " Means leave them out." if left > 1 else " Means leave it out." if left else ""
     text += f" Where a training diverged ({diverged:,}), it comes last in comparisons." if diverged else ""
     return text
+
+
+def _trained_further(subject: ReportSubject) -> str:
+    """What was trained more than once in a repeat, for ensembles."""
+    added = dict.fromkeys(setting.seeds_added for setting in subject.result.further)
+    if not added:
+        return ""
+    more = listed([f"{seeds:,}" for seeds in added])
+    return f" Members of ensembles were trained further times in every repeat, with seeds higher by {more}."
 
 
 def _times(count: int) -> str:

@@ -174,7 +174,7 @@ class ReportSubject:
     @property
     def is_settled(self) -> bool:
         """Whether every trial has come to its end, so that the test split may be looked at closely."""
-        return not any(trial.status == "missing" for setting in self.result.settings for trial in setting.trials)
+        return not any(trial.status == "missing" for setting in self.result.all_settings for trial in setting.trials)
 
     @cached_property
     def best_repeats(self) -> tuple[Repeat, ...]:

@@ -153,7 +153,7 @@ def missing_table(subject: ReportSubject) -> Table:
     )
     rows = tuple(
         (subject.label(setting.key), trial.seed, trial.status, trial.reason)
-        for setting in subject.result.settings
+        for setting in subject.result.all_settings
         for trial in setting.trials
         if trial.status != "finished"
     )
@@ -178,7 +178,7 @@ def trials_table(subject: ReportSubject) -> Table:
             *(trial.metrics.get(metric.name) for metric in metrics),
             *(trial.epochs, trial.seconds, trial.reason),
         )
-        for setting in subject.result.settings
+        for setting in subject.result.all_settings
         for trial in setting.trials
     )
     return Table("trials", "Trials", columns, rows)

@@ -17,10 +17,10 @@ from cnnlab.runs import Run
 def ensembles(subject: ReportSubject) -> Iterable[Section]:
     """One for each ensemble."""
     for run, record, analysis in contents.analysed_ensembles(subject):
-        yield _section(run, record, analysis)
+        yield _section(subject, run, record, analysis)
 
 
-def _section(run: Run, record: EnsembleRecord, analysis: Analysis) -> Section:
+def _section(subject: ReportSubject, run: Run, record: EnsembleRecord, analysis: Analysis) -> Section:
     members = contents.members_table(run, record, analysis)
     tables: list[Table] = []
     if analysis.gains:
@@ -38,7 +38,8 @@ def _section(run: Run, record: EnsembleRecord, analysis: Analysis) -> Section:
     fitted_on = next((gain.split for gain in analysis.gains if not gain.is_held_out), "validation")
     fitted = f"; what was fitted was fitted on {fitted_on}" if analysis.gains else ""
     against = "" if analysis.against is None else f"Against {analysis.against.why}: {analysis.against.sentence}"
-    text = " ".join(filter(None, (f"Made by {record.method}{fitted}.", against, notes)))
+    others = " Those of the other repeats are shown by cnnlab runs show." if subject.is_study else ""
+    text = " ".join(filter(None, (f"Made by {record.method}{fitted}.{others}", against, notes)))
     return Section(f"ensemble {run.name}", f"The ensemble {run.name}", text, tuple(tables), tuple(drawn))
 
 

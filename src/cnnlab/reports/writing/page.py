@@ -106,7 +106,9 @@ def _raw(name: str) -> "Markup":
 
 def _status(subject: ReportSubject) -> list[str]:
     result = subject.result
-    trials = [trial for setting in result.settings for trial in setting.trials]
+    trials = [trial for setting in result.trained for trial in setting.trials] or [
+        trial for setting in result.settings for trial in setting.trials
+    ]
     finished = sum(trial.status == "finished" for trial in trials)
     texts = [counted(len(result.settings), "setting"), f"{finished:,} of {counted(len(trials), 'training')} finished"]
     failed = sum(trial.status == "failed" for trial in trials)

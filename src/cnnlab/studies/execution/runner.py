@@ -127,7 +127,8 @@ class Runner:
         self._running[number] = attempt
         self._retries.begun(task)
         self.record.attempts[task.digest] = self.record.attempts.get(task.digest, 0) + 1
-        recipe = trial_recipe(task.setting.recipe, task.seed, self.record.execution)
+        seed = task.seed + task.setting.seeds_added
+        recipe = trial_recipe(task.setting.recipe, seed, self.record.execution)
         self.executor.submit(TrialRequest(number, recipe, task.is_judged))
 
     def _hear(self, event: Event) -> None:

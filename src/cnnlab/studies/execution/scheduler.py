@@ -5,14 +5,15 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cnnlab.studies.planned_settings import PlannedSetting
 from cnnlab.studies.result import Trial
-from cnnlab.studies.settings import PlannedSetting
 
 
 @dataclass(frozen=True)
 class TrialTask:
     """One trial to be trained.
 
+    :param seed: of its repeat; see :attr:`~cnnlab.studies.planned_settings.PlannedSetting.seeds_added`.
     :param is_judged: whether :meth:`Scheduler.goes_on` is to be asked after each epoch.
     """
 

@@ -116,12 +116,17 @@ class StudyFamily:
 
 
 def study_family(
-    claims: Iterable[ResolvedClaim], metrics: Sequence[Metric], settings: Sequence[str], baseline: str | None
+    claims: Iterable[ResolvedClaim],
+    metrics: Sequence[Metric],
+    settings: Sequence[str],
+    baseline: str | None,
+    apart: Sequence[Pair] = (),
 ) -> StudyFamily:
     """The family of a study.
 
     :param metrics: by which settings are compared in tables; none where nothing is but claims.
     :param settings: keys of all of them, whether trained or not.
+    :param apart: what is compared besides, on the first metric, each pair by itself: ensembles with their best members.
     """
     taken: set[tuple[str, frozenset[str]]] = set()
 
@@ -136,7 +141,9 @@ def study_family(
     led = [(metric, pairs) for metric, every in _led(claims, settings) if (pairs := new(metric, every))]
     alone = {_identity(resolved) for resolved in claims if _is_alone(resolved)}
     whole = table_pairs(settings, baseline)
-    tables = [(metric, new(metric.name, whole)) for metric in metrics]
+    asked: list[tuple[Metric, tuple[Pair, ...]]] = [(metric, whole) for metric in metrics]
+    asked += [(metric, (pair,)) for metric in metrics[:1] for pair in apart]
+    tables = [(metric, new(metric.name, pairs)) for metric, pairs in asked]
     tests = sum(len(pairs) for _, pairs in claimed) + len(led) + len(alone)
     count = sum(len(pairs) for _, pairs in tables)
     for_claims = (0.5 if count else 1.0) / max(1, tests)
@@ -146,8 +153,12 @@ def study_family(
         *(ComparisonGroup(metric, pairs, for_claims) for metric, pairs in led),
         *(ComparisonGroup(metric.name, pairs, for_comparisons * len(pairs)) for metric, pairs in tables if pairs),
     )
-    shown = (TableOfComparisons(metric.label, len(whole), len(whole) - len(pairs)) for metric, pairs in tables)
-    return StudyFamily(groups, for_claims, tests, tuple(shown))
+    shown: dict[str, TableOfComparisons] = {}
+    for (metric, every), (_, pairs) in zip(asked, tables, strict=True):
+        before = shown.get(metric.label, TableOfComparisons(metric.label, 0, 0))
+        claimed_too = before.claimed + len(every) - len(pairs)
+        shown[metric.label] = TableOfComparisons(metric.label, before.rows + len(every), claimed_too)
+    return StudyFamily(groups, for_claims, tests, tuple(shown.values()))
 
 
 def table_pairs(settings: Sequence[str], baseline: str | None) -> tuple[Pair, ...]:

@@ -15,9 +15,11 @@ from cnnlab.studies.claim_grammar import (
     NoDifferenceClaim,
     read_claim,
 )
-from cnnlab.studies.settings import PlannedSetting, StudySettings
+from cnnlab.studies.planned_settings import PlannedEnsemble, PlannedSetting
+from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.statistics.tables import TIMES, bounds, difference_unit
 
+Planned = PlannedSetting | PlannedEnsemble
 EQUIVALENT = 0.01
 """Shares that differ by less than a point are taken to be no different, unless a claim says what counts."""
 _TIME = "seconds"
@@ -75,14 +77,15 @@ def resolve_claim(text: str, study_settings: StudySettings, measure: Callable[[s
     return ResolvedClaim(claim, metric, _pairs(claim, study_settings, what), amount)
 
 
-def _settings(chosen: ChosenSettings, study_settings: StudySettings, what: str) -> tuple[PlannedSetting, ...]:
+def _settings(chosen: ChosenSettings, study_settings: StudySettings, what: str) -> tuple[Planned, ...]:
     if study_settings.searched:
         raise UsageError(f"{what}: nobody knows what a search will try; claim something of the best, as in: the best …")
     if chosen.values is not None:
         return study_settings.select(chosen.values, what)
     if study_settings.baseline is None:
         raise UsageError(f"{what}: this study names no baseline.")
-    return tuple(setting for setting in study_settings.settings if setting.key == study_settings.baseline)
+    every: tuple[Planned, ...] = (*study_settings.settings, *study_settings.ensembles)
+    return tuple(setting for setting in every if setting.key == study_settings.baseline)
 
 
 def _pairs(
@@ -105,7 +108,7 @@ def _pairs(
     return pairs
 
 
-def _rest(setting: PlannedSetting, named: set[str]) -> tuple[tuple[str, str], ...]:
+def _rest(setting: Planned, named: set[str]) -> tuple[tuple[str, str], ...]:
     return tuple((axis, label) for axis, label in setting.values.items() if axis not in named)
 
 

@@ -213,6 +213,9 @@ class Tables:
 
 
 def _unreached(setting: Setting, metric: Metric) -> dict[int, float]:
+    if setting.members:
+        # An ensemble is not trained, so it is on no way to a level.
+        return {}
     late = [trial for trial in setting.finished if trial.metrics.get(metric.name) is None]
     # What the last epoch did not reach would have taken one more.
     return {trial.seed: trial.epochs + 1.0 if metric.unit == "epochs" else trial.seconds for trial in late}

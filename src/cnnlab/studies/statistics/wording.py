@@ -7,7 +7,7 @@ from cnnlab.evaluation.comparison.power import MOST
 from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.studies.result import RepeatsNeeded, SettingComparison, Trial
 
-_FAILED = {"nan": "diverged", "memory": "ran out of memory", "crash": "died"}
+_FAILED = {"nan": "diverged", "memory": "ran out of memory", "crash": "died", "member": "lacked a member"}
 _MEANT = {"seen": "the one seen", "smallest": "the smallest that matters"}
 
 
