@@ -74,7 +74,8 @@ def check_data(spec: Any, *, data_dir: str | Path | None = None, offline: bool =
     place = SearchPath.at(data_dir, offline)
     if not is_spec(spec):
         dataset = load_data(spec, validation=0, test=0) if not isinstance(spec, Dataset) else spec
-        return _report(dataset.name, [], CacheEntry(dict(dataset.parts()), {}))
+        told = [Finding("info", text) for text in dataset.source.get("notes", ())]
+        return _report(dataset.name, told, CacheEntry(dict(dataset.parts()), dataset.source))
     reading: Reading = readers.bind(as_call(spec, place)).build(place=place)
     name, findings = reading.source.name, []
     try:
@@ -206,6 +207,11 @@ def _numbers(entry: CacheEntry) -> dict[str, Any]:
         "counts": {split: _counts(part) for split, part in entry.parts.items()},
         "mean": list(mean),
         "std": list(deviation),
+        "white": {
+            kind: entry.facts[key]
+            for kind, key in (("whole numbers", "white"), ("floats", "float_white"))
+            if entry.facts.get(key) is not None
+        },
         "files": entry.facts.get("survey"),
     }
 

@@ -55,8 +55,12 @@ class White:
         return White(whole, floats)
 
     def left_open(self, largest: "Largest") -> "Largest":
-        """The largest values of those kinds of which white is not known, which they then tell."""
-        return Largest(largest.whole if self.whole is None else None, largest.floats if self.floats is None else None)
+        """The largest values of those kinds of which they tell white, because nothing else does."""
+        told, alone = self.told_by(largest), White().told_by(largest)
+        return Largest(
+            largest.whole if self.whole is None and told.whole == alone.whole else None,
+            largest.floats if self.floats is None and told.floats == alone.floats else None,
+        )
 
     def of(self, kind: "np.dtype[Any]") -> float | None:
         """White among numbers of this kind."""

@@ -72,6 +72,7 @@ def _facts(numbers: "Mapping[str, Any]") -> list[tuple[str, str]]:
         ("modes", ", ".join(f"{mode} {count:,}" for mode, count in survey.get("modes", {}).items())),
         ("width", _span(survey.get("width"))),
         ("height", _span(survey.get("height"))),
+        ("white", ", ".join(f"{value:,.10g} of {kind}" for kind, value in numbers["white"].items())),
         ("mean", ", ".join(f"{value:.4f}" for value in numbers["mean"])),
         ("SD", ", ".join(f"{value:.4f}" for value in numbers["std"])),
     ]
