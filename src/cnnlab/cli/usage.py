@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from cnnlab.core.errors import suggestion
+from cnnlab.core.sinks import in_short
 
 _FLAGS = {"runs", "data_dir", "offline", "quiet", "again", "json"}
 """Words that are flags, not keys of a recipe."""
@@ -54,7 +55,7 @@ def _no_option(option: str, context: Any) -> str:
     key = option.lstrip("-").replace("-", "_")
     if _is_about_the_experiment(key, context):
         return f"{key} is about the experiment, so it is written as a word: {key}=…, not {option}."
-    return f"{context.command_path} has no option {option}. {suggestion(option, known)}"
+    return f"{context.command_path} has no option {in_short(option)}. {suggestion(option, known)}"
 
 
 def _is_about_the_experiment(key: str, context: Any) -> bool:

@@ -8,6 +8,7 @@ from cnnlab.core.errors import DataError, StorageError
 from cnnlab.core.files import cache_folder, reading_errors
 from cnnlab.core.lookups import noted_lookups
 from cnnlab.core.messages import warn
+from cnnlab.core.sinks import in_short
 from cnnlab.data.cache import CacheEntry, CacheKind, FolderStore, TooLargeError, entry_folder, locked, open_entry
 from cnnlab.data.file_digests import digest_files
 from cnnlab.data.ingest import IngestOutcome, MemoryStore, ingest
@@ -158,7 +159,7 @@ def _summary(survey: Survey) -> dict[str, Any]:
 
 
 def _named(skipped: Sequence[Sequence[str]]) -> str:
-    shown = "; ".join(f"{name}: {reason}" for name, reason in skipped[:_MOST_NAMED])
+    shown = "; ".join(f"{in_short(name)}: {in_short(reason)}" for name, reason in skipped[:_MOST_NAMED])
     more = f"; and {len(skipped) - _MOST_NAMED:,} more" if len(skipped) > _MOST_NAMED else ""
     files = "1 file" if len(skipped) == 1 else f"{len(skipped):,} files"
     return f"{files} cannot be read as pictures: {shown}{more}."

@@ -14,6 +14,7 @@ from PIL import Image
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
+from cnnlab.core.sinks import in_short
 from cnnlab.core.threads import map_ahead
 from cnnlab.data.arrays import Layout, channels_first, to_bytes
 from cnnlab.data.formats.decode import BadImageError, DecodedImage, Form, WhiteUnknownError, decode, is_deep, to_form
@@ -33,7 +34,7 @@ class UnreadableImage:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.id}: {self.reason}"
+        return f"{in_short(self.id)}: {in_short(self.reason)}"
 
 
 @dataclass

@@ -7,6 +7,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Quiet
+from cnnlab.core.sinks import in_short
 
 if TYPE_CHECKING:
     from cnnlab.data import CheckReport
@@ -49,7 +50,9 @@ def _write(report: "CheckReport") -> None:
         counts = [part[column] for part in numbers["counts"].values() if column in part]
         splits = [split for split, part in numbers["counts"].items() if column in part]
         shown = names[:_MOST_CLASSES]
-        output.table(["class", *splits], [[name, *(f"{count[name]:,}" for count in counts)] for name in shown])
+        output.table(
+            ["class", *splits], [[in_short(name), *(f"{count[name]:,}" for count in counts)] for name in shown]
+        )
         if len(shown) < len(names):
             output.write(f"… and {len(names) - len(shown):,} more classes")
     output.heading("found")
