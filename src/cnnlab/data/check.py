@@ -140,8 +140,8 @@ def _balance(part: ImageSet, column: str, names: tuple[str, ...]) -> Iterator[Fi
         yield Finding(
             "warning",
             f"the classes of {column} are unbalanced, {ratio:.1f} to 1: train has {int(counts[most]):,} pictures of "
-            f"{shown_names[most]} and {int(counts[least]):,} of {shown_names[least]}. Accuracy alone hides that; balance=weights "
-            "makes up for it.",
+            f"{shown_names[most]} and {int(counts[least]):,} of {shown_names[least]}. Accuracy alone hides that; "
+            "balance=weights makes up for it.",
         )
     elif len(present) and int(present.min()) < _FEW:
         few = int(counts[least])

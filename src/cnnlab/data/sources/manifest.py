@@ -256,8 +256,8 @@ def _check_beyond_train(
             label = labels[place]
             if label.isascii() and label.isdigit() and int(label) > highest:
                 raise DataError(
-                    f"{path}: the label of {in_short(images[place])} in {split} is {in_short(label)}, and the highest in "
-                    f"train is {highest}. Correct it, or put pictures of it into train."
+                    f"{path}: the label of {in_short(images[place])} in {split} is {in_short(label)}, and the highest "
+                    f"in train is {highest}. Correct it, or put pictures of it into train."
                 )
 
 
