@@ -39,13 +39,15 @@ def test_shapes_that_images_have() -> None:
         (np.array([0, 257, 65535], np.uint16), [0, 1, 255]),
         (np.array([0, 16, 4080], np.uint16), [0, 1, 254]),
         (np.array([0, 100, 200], np.uint16), [0, 100, 200]),
+        (np.array([0, 257, 65535], np.int64), [0, 1, 255]),
+        (np.array([0.0, 256.0, 1023.0]), [0, 64, 255]),
     ],
 )
 def test_ranges_that_pixels_have(values: np.ndarray, pixels: list[int]) -> None:
     assert to_pixels(values.reshape(1, 1, 3))[0, 0, 0].tolist() == pixels
 
 
-@pytest.mark.parametrize("values", [[-0.1, 1.0], [0.0, 256.0], [0.0, np.nan], [0.0, np.inf]])
+@pytest.mark.parametrize("values", [[-0.1, 1.0], [0.0, 2.0**33], [0.0, np.nan], [0.0, np.inf]])
 def test_values_that_are_no_pixels_are_refused(values: list[float]) -> None:
     with pytest.raises(DataError, match="pixels go from"):
         to_pixels(np.array(values).reshape(1, 1, 2))

@@ -7,6 +7,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, TextIO
 
 import typer
@@ -16,11 +17,12 @@ from cnnlab.cli.loading import announced_loading
 from cnnlab.cli.usage import explain
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
 from cnnlab.core.messages import printing_notes
-from cnnlab.core.sinks import for_message
+from cnnlab.core.sinks import MOST_SHOWN, for_message, in_short
 
 _BEGAN = time.monotonic()
 FAILURE = 1
 INTERRUPTED = 130
+_words: ContextVar[tuple[str, ...]] = ContextVar("words", default=())
 
 
 class StoppedError(Exception):
@@ -43,6 +45,8 @@ class Program(TyperGroup):
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Runs a command line to its exit code, and leaves with it where that is wanted."""
+        given = args[0] if args else extra.get("args")
+        _words.set(tuple(sys.argv[1:] if given is None else given))
         with printing_notes(), _warnings(), announced_loading():
             words = list(args[0] if args and args[0] is not None else extra.get("args") or sys.argv[1:])
             code = _guarded(lambda: self._run(*args, **extra), words)
@@ -74,7 +78,11 @@ def group(help: str) -> typer.Typer:
 
 
 def complain(text: str) -> None:
-    """One paragraph on standard error."""
+    """One paragraph on standard error; of what was typed two hundred letters at most."""
+    for word in _words.get():
+        for part in (word, word.partition("=")[2]):
+            if len(part) > MOST_SHOWN:
+                text = text.replace(part, in_short(part))
     print(f"cnnlab: {' '.join(for_message(text).splitlines())}", file=sys.stderr)
 
 
@@ -96,7 +104,7 @@ def _guarded(command: Callable[[], Any], words: Sequence[str]) -> int:
         _silence(sys.stdout)
         return FAILURE
     except OSError as error:
-        complain(f"{error.filename or 'A file'}: {error.strerror or error}.")
+        complain(f"{in_short(str(error.filename or 'A file'))}: {error.strerror or error}.")
         return FAILURE
     except Exception as error:
         usage = explain(error, words)

@@ -7,6 +7,7 @@ from typing import Any
 
 from cnnlab.core.counterparts import commands, explained_commands, explained_keys, keys, subcommands
 from cnnlab.core.errors import letters, suggestion
+from cnnlab.core.sinks import in_short
 
 _FLAGS = {"runs", "data_dir", "offline", "quiet", "again", "json"}
 """Words that are flags, not keys of a recipe."""
@@ -84,15 +85,15 @@ def _no_option(option: str, context: Any, words: Sequence[str]) -> str:
     known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
     key = option.lstrip("-").replace("-", "_")
     if not _takes_words(context):
-        return f"{context.command_path} has no option {option}. {suggestion(option, known)}"
+        return f"{context.command_path} has no option {in_short(option)}. {suggestion(option, known)}"
     value = _value_of(option, words)
     if _is_about_the_experiment(key, context):
-        line = f"{key}=…" if value is None else shlex.quote(f"{key}={value}")
+        line = f"{key}=…" if value is None else in_short(shlex.quote(f"{key}={value}"))
         return f"{key} is about the experiment, so it is written as a word: {line}, not {option}."
     remedy = (
         None if context.command.name == "evaluate" or letters(option) in map(letters, known) else _key_meant(key, value)
     )
-    return f"{context.command_path} has no option {option}{remedy or f'. {suggestion(option, known)}'}"
+    return f"{context.command_path} has no option {in_short(option)}{remedy or f'. {suggestion(option, known)}'}"
 
 
 def _value_of(option: str, words: Sequence[str]) -> str | None:

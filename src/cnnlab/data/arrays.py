@@ -1,7 +1,7 @@
 """Arrays and tensors as pictures: uint8, channels first, whatever their layout and range."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -11,23 +11,24 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.limits import check_memory
-from cnnlab.data.white import as_bytes, white_above
+from cnnlab.core.messages import note, warn
+from cnnlab.data.white import MOST_WHITE, NONE_MET, UNKNOWN_WHITE, Largest, SaidWhite, White, as_bytes, said_of_white
 
 Layout: TypeAlias = Literal["first", "last"]
 
 _CHANNELS = (1, 2, 3, 4)
-_STRIDE = 1024
 _MANY = 1 << 26
+_REMEDY = "from_arrays(…, white=…) says otherwise"
 _NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 
 
-def to_pixels(array: Any, name: str = "x", white: float | None = None) -> NDArray[np.uint8]:
+def to_pixels(array: Any, name: str = "x", white: White = UNKNOWN_WHITE) -> NDArray[np.uint8]:
     """Pictures as uint8 N×C×H×W.
 
     Read are N×H×W, N×H×W×C and N×C×H×W (where both could be meant, arrays are channels last and tensors channels
-    first), as 8 or 16-bit whole numbers, booleans, or floats in [0, 1] or [0, 255], which are rounded to 8 bits.
+    first), as bytes, booleans, or other whole numbers or floats of at least 0, which are scaled to 8 bits and rounded.
 
-    :param white: the value of white; None to tell by the kind of numbers and by their largest.
+    :param white: the values of white in numbers that are no bytes; what is not known is told by the largest of them.
     :raises DataError: for other shapes and ranges.
     """
     values = as_array(array, name)
@@ -87,46 +88,67 @@ def channels_first(values: NDArray[Any], layout: Layout | None) -> NDArray[Any]:
     return values if layout == "first" else np.moveaxis(values, 3, 1)
 
 
-def is_deep(array: Any) -> bool:
-    """Whether an array holds numbers of 16 bits, of which not all need be used."""
-    return str(getattr(array, "dtype", "")) in ("uint16", "torch.uint16")
+class BrighterError(Exception):
+    """A picture that shows the scale by which those before it were brought to 8 bits to have been too small."""
 
 
-def white_of(arrays: Iterable[Any]) -> int | None:
-    """White in the 16-bit numbers among these arrays, by the largest of all; None where there are none.
+class Scale:
+    """White as the largest value of all arrays met tells it, which are kept as bytes meanwhile.
 
-    :param arrays: or whatever has a ``dtype`` and gives arrays when sliced.
+    :param said: the values of white that are known already.
     """
-    deep = [array for array in arrays if is_deep(array)]
-    return white_above(max(int(largest_of(array)) for array in deep)) if deep else None
+
+    def __init__(self, said: White = UNKNOWN_WHITE) -> None:
+        self._said, self._largest, self.white = said, NONE_MET, said
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Any], said: SaidWhite = None) -> "Scale":
+        """That of the pictures of every split."""
+        scale = cls(White.said(said))
+        scale._largest = Largest.of_all(Largest.of(as_array(x, f"x of {split}")) for split, x in arrays.items())
+        scale.white = scale._said.told_by(scale._largest)
+        return scale
+
+    def meet(self, values: NDArray[Any]) -> None:
+        """Looks at one more array.
+
+        :raises BrighterError: where white among such numbers was another up to now.
+        """
+        before = self.white.of(values.dtype)
+        self._largest = Largest.of_all([self._largest, Largest.of(values)])
+        self.white = self._said.told_by(self._largest)
+        if before not in (None, self.white.of(values.dtype)):
+            raise BrighterError
+
+    def facts(self) -> dict[str, Any]:
+        """For the record: white in whole numbers and in floats, where there were any; and notes. These are said."""
+        facts: dict[str, Any] = {"white": self.white.whole} if self._largest.whole is not None else {}
+        facts |= {"float_white": self.white.floats} if self._largest.floats is not None else {}
+        notes, warnings = said_of_white(self.white, self._said.left_open(self._largest), _REMEDY)
+        for text in notes:
+            note(text)
+        for text in warnings:
+            warn(text)
+        return facts | ({"notes": list(notes)} if notes else {})
 
 
-def largest_of(array: Any) -> float:
-    """The largest number in an array, read in parts."""
-    return max((float(np.max(np.asarray(array[i : i + _STRIDE]))) for i in range(0, len(array), _STRIDE)), default=0.0)
-
-
-def to_bytes(values: NDArray[Any], name: str, white: float | None = None) -> NDArray[np.uint8]:
+def to_bytes(values: NDArray[Any], name: str, white: White = UNKNOWN_WHITE) -> NDArray[np.uint8]:
     """Pixel values as uint8.
 
-    :param white: the value of white; None to tell by the kind of numbers and by their largest: of floats 1 or 255, of
-        16 bits as :func:`~cnnlab.data.white.white_above` does, of others 255.
+    :param white: the values of white in numbers that are no bytes; what is not known is told by their largest.
     :raises DataError: for values that are not pixels.
     """
     kind = values.dtype.kind
-    if values.dtype == np.uint8 and white in (None, 255):
+    if values.dtype == np.uint8:
         return values
     if kind == "b":
         return values.astype(np.uint8) * np.uint8(255)
-    if values.dtype == np.uint16 or (white is not None and kind in "iu" and not (values < 0).any()):
-        return as_bytes(values, white or white_above(int(values.max(initial=0))))
     if kind not in "fiu":
         raise DataError(f"{name} holds {values.dtype}; pixels are numbers.")
     low, high = (values.min(), values.max()) if values.size else (0, 0)
-    if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > max(white or 0, 255):
+    if not (low >= 0 and high <= MOST_WHITE):
         raise DataError(
-            f"{name} holds values from {low:g} to {high:g}; pixels go from 0 to 1 or from 0 to 255. "
+            f"{name} holds values from {low:g} to {high:g}; pixels go from 0, which is black, to white. "
             "Leave the normalisation out: it belongs to the classifier."
         )
-    scale = 255 / (white or (1 if high <= 1 else 255)) if kind == "f" else 1
-    return np.rint(values * scale).astype(np.uint8)
+    return as_bytes(values, white.told_by(Largest.of(values)).of(values.dtype) or 255)

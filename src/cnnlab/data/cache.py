@@ -29,8 +29,9 @@ from cnnlab.data.imageset import ImageSet, Numbered
 from cnnlab.data.ingest import Ingested, IngestOutcome, Store
 from cnnlab.data.memmap import EncodedImages, MappedImages
 from cnnlab.data.reading import Content, Reading, SourceSplit
+from cnnlab.data.white import White
 
-VERSION = 3
+VERSION = 4
 CacheKind = Literal["raw", "encoded"]
 _INDEX = "index.json"
 
@@ -87,7 +88,7 @@ def open_entry(folder: Path) -> CacheEntry | None:
     try:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
         parts = {split: _open_part(folder, split, index) for split in index["parts"]}
-    except (OSError, ValueError, KeyError, DataError):
+    except (OSError, ValueError, KeyError, TypeError, DataError):
         return None
     return CacheEntry(parts, index["facts"])
 
@@ -187,7 +188,8 @@ def _open_part(folder: Path, split: str, index: Mapping[str, Any]) -> ImageSet:
     if kind == "raw":
         images = MappedImages(path, count, shape, targets, classes, ids)
     else:
-        form = Form(**{**index["form"], "size": index["form"]["size"] and tuple(index["form"]["size"])})
+        told = index["form"]
+        form = Form(**{**told, "size": told["size"] and tuple(told["size"]), "white": White(**told["white"])})
         images = EncodedImages(path, np.load(folder / f"{split}-offsets.npy"), form, shape, targets, classes, ids)
     images.image_digests = np.load(folder / f"{split}-digests.npy")
     images.moments = torch.from_numpy(np.load(folder / f"{split}-moments.npy"))

@@ -8,9 +8,9 @@ from cnnlab.core.errors import DataError, StorageError
 from cnnlab.core.files import cache_folder, reading_errors
 from cnnlab.core.lookups import noted_lookups
 from cnnlab.core.messages import warn
+from cnnlab.core.sinks import in_short
 from cnnlab.data.cache import CacheEntry, CacheKind, FolderStore, TooLargeError, entry_folder, locked, open_entry
 from cnnlab.data.file_digests import digest_files
-from cnnlab.data.formats import decode
 from cnnlab.data.ingest import IngestOutcome, MemoryStore, ingest
 from cnnlab.data.options import ReadOptions
 from cnnlab.data.raw_images import Survey
@@ -129,14 +129,14 @@ def _refuse_problems(name: str, problems: Sequence[str], warnings: Sequence[str]
 
 
 def _facts(content: Content, outcome: IngestOutcome, options: ReadOptions) -> dict[str, Any]:
-    is_deep = content.white is not None or any(map(decode.is_deep, outcome.survey.modes))
-    white = (outcome.form.white or content.white) if is_deep else None
+    white, (notes, warnings) = outcome.form.white, said_of_white(outcome.form.white, outcome.largest)
     return {
         "problems": list(content.problems),
         "training_problems": list(content.training_problems),
-        "notes": [*content.notes, *([said_of_white(white)] if white is not None and options.white is None else [])],
-        "white": white,
-        "warnings": list(content.warnings),
+        "notes": [*content.notes, *notes],
+        "warnings": [*content.warnings, *warnings],
+        "white": white.whole if outcome.survey.deep["whole"] else None,
+        "float_white": white.floats if outcome.survey.deep["floats"] else None,
         "skipped": [[bad.id, bad.reason] for bad in outcome.skipped],
         "survey": _summary(outcome.survey),
     }
@@ -159,7 +159,7 @@ def _summary(survey: Survey) -> dict[str, Any]:
 
 
 def _named(skipped: Sequence[Sequence[str]]) -> str:
-    shown = "; ".join(f"{name}: {reason}" for name, reason in skipped[:_MOST_NAMED])
+    shown = "; ".join(f"{in_short(name)}: {in_short(reason)}" for name, reason in skipped[:_MOST_NAMED])
     more = f"; and {len(skipped) - _MOST_NAMED:,} more" if len(skipped) > _MOST_NAMED else ""
     files = "1 file" if len(skipped) == 1 else f"{len(skipped):,} files"
     return f"{files} cannot be read as pictures: {shown}{more}."

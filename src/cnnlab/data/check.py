@@ -9,6 +9,7 @@ import torch
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.number_text import counted
+from cnnlab.core.sinks import in_short
 from cnnlab.data.cache import CacheEntry
 from cnnlab.data.cached_loading import inspect
 from cnnlab.data.dataset import Dataset
@@ -74,7 +75,8 @@ def check_data(spec: Any, *, data_dir: str | Path | None = None, offline: bool =
     place = SearchPath.at(data_dir, offline)
     if not is_spec(spec):
         dataset = load_data(spec, validation=0, test=0) if not isinstance(spec, Dataset) else spec
-        return _report(dataset.name, [], CacheEntry(dict(dataset.parts()), {}))
+        told = [Finding("info", text) for text in dataset.source.get("notes", ())]
+        return _report(dataset.name, told, CacheEntry(dict(dataset.parts()), dataset.source))
     reading: Reading = readers.bind(as_call(spec, place)).build(place=place)
     name, findings = reading.source.name, []
     try:
@@ -88,7 +90,10 @@ def check_data(spec: Any, *, data_dir: str | Path | None = None, offline: bool =
     level: Severity = "warning" if reading.options.on_bad == "skip" else "error"
     problems = [*entry.facts["problems"], *entry.facts["training_problems"]]
     findings += [Finding("error", text) for text in problems]
-    findings += [Finding(level, f"{item} cannot be read: {reason}.") for item, reason in entry.facts["skipped"]]
+    findings += [
+        Finding(level, f"{in_short(item)} cannot be read: {in_short(reason)}.")
+        for item, reason in entry.facts["skipped"]
+    ]
     findings += [Finding("warning", text) for text in entry.facts["warnings"]]
     findings += [Finding("info", text) for text in entry.facts["notes"]]
     return _report(name, findings, entry)
@@ -122,8 +127,8 @@ def _findings_of(split: str, part: ImageSet) -> Iterator[Finding]:
 
 
 def _balance(part: ImageSet, column: str, names: tuple[str, ...]) -> Iterator[Finding]:
-    counts = part.targets[column].bincount(minlength=len(names))
-    absent = [names[place] for place in (counts == 0).nonzero()[:, 0].tolist()]
+    counts, shown_names = part.targets[column].bincount(minlength=len(names)), list(map(in_short, names))
+    absent = [shown_names[place] for place in (counts == 0).nonzero()[:, 0].tolist()]
     present = counts[counts > 0]
     if absent:
         more = f", … ({len(absent)} of {len(names)})" if len(absent) > _MOST_NAMED else ""
@@ -135,12 +140,12 @@ def _balance(part: ImageSet, column: str, names: tuple[str, ...]) -> Iterator[Fi
         yield Finding(
             "warning",
             f"the classes of {column} are unbalanced, {ratio:.1f} to 1: train has {int(counts[most]):,} pictures of "
-            f"{names[most]} and {int(counts[least]):,} of {names[least]}. Accuracy alone hides that; balance=weights "
-            "makes up for it.",
+            f"{shown_names[most]} and {int(counts[least]):,} of {shown_names[least]}. Accuracy alone hides that; "
+            "balance=weights makes up for it.",
         )
     elif len(present) and int(present.min()) < _FEW:
         few = int(counts[least])
-        yield Finding("warning", f"{names[least]} has only {few} picture{'' if few == 1 else 's'} in train.")
+        yield Finding("warning", f"{shown_names[least]} has only {few} picture{'' if few == 1 else 's'} in train.")
 
 
 def _contradictions(part: ImageSet) -> int:
@@ -206,6 +211,11 @@ def _numbers(entry: CacheEntry) -> dict[str, Any]:
         "counts": {split: _counts(part) for split, part in entry.parts.items()},
         "mean": list(mean),
         "std": list(deviation),
+        "white": {
+            kind: entry.facts[key]
+            for kind, key in (("whole numbers", "white"), ("floats", "float_white"))
+            if entry.facts.get(key) is not None
+        },
         "files": entry.facts.get("survey"),
     }
 

@@ -97,8 +97,9 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the content of every split."""
-        return digest({name: part.digest for name, part in self.parts()})
+        """SHA-256 over the content of every split, and over white, by which other pictures are read later."""
+        white = {key: self.source[key] for key in ("white", "float_white") if self.source.get(key) is not None}
+        return digest({**{name: part.digest for name, part in self.parts()}, **white})
 
     @property
     def whole_digest(self) -> str:

@@ -1,7 +1,6 @@
 """Pictures given in Python for prediction: arrays, tensors, PIL images, lists of them, and tables of paths."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ from PIL import Image
 from torch import Tensor
 
 from cnnlab.core.errors import DataError, suggestion
-from cnnlab.data.arrays import Layout, as_array, channels_first, channels_layout, is_deep, to_bytes
-from cnnlab.data.formats.decode import BadImageError, Form, WhiteUnknownError, to_form
+from cnnlab.data.arrays import Layout, as_array, channels_first, channels_layout, to_bytes
+from cnnlab.data.formats.decode import BadImageError, Form, largest_in, to_form
 from cnnlab.data.raw_images import arranged
-from cnnlab.data.white import white_above
+from cnnlab.data.white import UNTOLD_REMEDY, Largest, White, say_white
 
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "picture", "img", "id", "image_id", "name")
 """Headings under which a table may name its pictures, the likeliest first."""
@@ -54,15 +53,18 @@ def given_images(images: Any, form: Form) -> tuple[NDArray[np.uint8], list[str]]
     An array of two axes is one picture, H×W. One of three axes is one picture where it has the classifier's own shape,
     else several grey ones where the last two are the classifier's height and width, else one picture where its last
     axis (arrays) or its first (tensors) has 1 to 4 entries, and else several grey ones. One of four axes is several
-    pictures, N×H×W×C or N×C×H×W. uint8 goes from 0 to 255; floats from 0 to 1 where none of all that is given is
-    larger, and else from 0 to 255. Pictures of another size or other channels are converted as files are.
+    pictures, N×H×W×C or N×C×H×W. Bytes go from 0 to 255. Other numbers go from 0 to what was white among such in
+    training, or is by the largest of all that is given: for floats 1, where none is larger, else the most that 8, 10,
+    12, 14, 16 or more bits hold. Pictures of another size or other channels are converted as files are.
 
-    :param form: size and channels of the classifier; ``white`` of 16-bit numbers, by their largest where it is None.
+    :param form: size and channels of the classifier, and what it knows of white.
     :return: uint8 N×C×H×W, and what each is called: the name of a PIL image's file, or else its number.
     :raises DataError: for what is no picture.
     """
     parts = list(images) if isinstance(images, list | tuple) else [images]
-    white = _white(parts, form.white)
+    largest = Largest.of_all(map(_largest, parts))
+    white = form.white.told_by(largest)
+    say_white(white, form.white.left_open(largest), UNTOLD_REMEDY)
     made: list[NDArray[np.uint8]] = []
     names: list[str] = []
     for place, part in enumerate(parts):
@@ -75,12 +77,12 @@ def given_images(images: Any, form: Form) -> tuple[NDArray[np.uint8], list[str]]
     return np.concatenate(made), names
 
 
-def _pixels(part: Any, name: str, form: Form, white: float | None) -> NDArray[np.uint8]:
+def _pixels(part: Any, name: str, form: Form, white: White) -> NDArray[np.uint8]:
     """One item, which may be several pictures, in the given form."""
     if isinstance(part, Image.Image):
         try:
-            return to_form(part, replace(form, white=form.white or white_above(_largest(part))))[None]
-        except (BadImageError, WhiteUnknownError) as error:
+            return to_form(part, replace(form, white=white))[None]
+        except BadImageError as error:
             raise DataError(f"{name} cannot be used: {error}") from error
     if not isinstance(part, np.ndarray | Tensor):
         if not isinstance(part, Sequence) or isinstance(part, str):
@@ -117,20 +119,13 @@ def _several(values: NDArray[Any], name: str, form: Form, prefer: Layout) -> tup
     return (values[None], prefer) if 1 <= axis <= 4 else (values, None)
 
 
-def _white(parts: Iterable[Any], known: int | None) -> float | None:
-    """White for all numbers that are given, told by all of them together; None where their kind says it."""
-    arrays = [as_array(part, "the pictures") for part in parts if isinstance(part, np.ndarray | Tensor)]
-    deep = [array for array in arrays if is_deep(array)]
-    if deep:
-        return known or white_above(max(int(array.max(initial=0)) for array in deep))
-    floats = [array for array in arrays if array.dtype.kind == "f"]
-    largest = max((float(array.max(initial=0)) for array in floats), default=math.nan)
-    return None if math.isnan(largest) else 1.0 if largest <= 1 else 255.0
-
-
-def _largest(image: Image.Image) -> int:
-    values = np.asarray(image)
-    return int(values.max(initial=0)) if values.dtype.kind in "iu" else 0
+def _largest(part: Any) -> Largest:
+    """The largest value of one item; none of what is no picture, which is refused later."""
+    if isinstance(part, Image.Image):
+        return largest_in(part)
+    if isinstance(part, Tensor | np.ndarray):
+        return Largest.of(as_array(part, "the pictures"))
+    return Largest.of(np.asarray(part)) if isinstance(part, Sequence) and not isinstance(part, str) else Largest()
 
 
 def _is_text(array: Any) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import user_path
-from cnnlab.core.messages import first_few, note, track, warn
+from cnnlab.core.messages import first_few, track, warn
 from cnnlab.core.threads import map_ahead
 from cnnlab.data.formats.archives import open_members
 from cnnlab.data.formats.decode import Form, WhiteUnknownError
@@ -21,7 +21,7 @@ from cnnlab.data.formats.folders import read_file
 from cnnlab.data.formats.unread_kinds import is_unread, said_of_unread
 from cnnlab.data.options import ResizeMode
 from cnnlab.data.raw_images import RawImageFiles, UnreadableImage, in_parts, largest_value
-from cnnlab.data.white import said_of_white, white_above
+from cnnlab.data.white import UNTOLD_REMEDY, SaidWhite, White, say_white
 
 _CHUNK = 16
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
@@ -61,13 +61,14 @@ def read_images(
     *,
     shape: tuple[int, int, int],
     resize: ResizeMode = "squash",
-    white: int | None = None,
+    white: SaidWhite = None,
 ) -> tuple[Tensor, list[str]]:
     """Pictures as a classifier takes them.
 
     :param paths: as :func:`find_images` takes them.
     :param shape: channels (1 or 3), height and width that every picture is brought to.
-    :param white: the value of white in pictures of more than 8 bits; None to tell by the largest value found in them.
+    :param white: the values of white in pictures of more than 8 bits; those that are not known are told by the largest
+        found in them.
     :return: uint8, N×C×H×W, and the path of each picture; one in an archive is ``archive.zip/name``.
     :raises DataError: when a file is missing or is no picture, naming every such file.
     """
@@ -84,7 +85,8 @@ class ImageReader:
     """Reads pictures in one shape, some at a time.
 
     :param images: all pictures that there are.
-    :param white: the value of white in those of more than 8 bits; None to tell by the largest value in all of them.
+    :param white: the values of white in those of more than 8 bits; those that are not known are told by the largest in
+        all of them.
     :raises DataError: for a shape that pictures cannot have.
     """
 
@@ -93,23 +95,23 @@ class ImageReader:
         images: Sequence[ImageFile],
         shape: tuple[int, int, int],
         resize: ResizeMode = "squash",
-        white: int | None = None,
+        white: SaidWhite = None,
     ) -> None:
         channels, height, width = shape
         if channels not in (1, 3):
             raise DataError(f"pictures are grey or in colour, and the classifier takes {channels} channels.")
         reads = {image.name: image.read for image in images}
         self._raw = RawImageFiles([image.name for image in images], lambda name: reads[name]())
-        self._shape, self._form = shape, Form((height, width), resize, channels, white)
+        self._shape, self._form = shape, Form((height, width), resize, channels, White.said(white))
 
     def read(self, start: int, end: int) -> tuple[Tensor, list[str], list[UnreadableImage]]:
         """The pictures from ``start`` to ``end``: uint8, N×C×H×W, their names, and those that could not be read."""
         try:
             return self._read(start, end)
         except WhiteUnknownError:
-            white = white_above(largest_value([self._raw]))
-            self._form = replace(self._form, white=white)
-            note(said_of_white(white))
+            largest = largest_value([self._raw])
+            self._form = replace(self._form, white=self._form.white.told_by(largest))
+            say_white(self._form.white, largest, UNTOLD_REMEDY)
             return self._read(start, end)
 
     def _read(self, start: int, end: int) -> tuple[Tensor, list[str], list[UnreadableImage]]:

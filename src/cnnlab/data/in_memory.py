@@ -5,12 +5,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from cnnlab.core.errors import DataError, UsageError
-from cnnlab.core.messages import note, track, warn
-from cnnlab.data.arrays import channels_first, channels_layout, is_deep, to_pixels, white_of
+from cnnlab.core.errors import UsageError
+from cnnlab.data.arrays import Scale, to_pixels
 from cnnlab.data.dataset import SPLITS, Dataset
 from cnnlab.data.duplicates import handle_duplicates
 from cnnlab.data.imageset import ImageSet, TensorImages
@@ -19,9 +17,8 @@ from cnnlab.data.split_names import SPLIT_NAMES
 from cnnlab.data.splits import SplitSize, complete
 from cnnlab.data.target_columns import as_numpy, check_beyond_train, from_array, in_order
 from cnnlab.data.target_columns import class_names_of as name_classes
-from cnnlab.data.white import said_of_white
-
-_FETCHED_TWICE = 8
+from cnnlab.data.torch_datasets import gathered
+from cnnlab.data.white import SaidWhite, White
 
 Pair: TypeAlias = tuple[Any, Any]
 
@@ -33,6 +30,7 @@ def from_arrays(
     validation: SplitSize | Pair = None,
     test: SplitSize | Pair = None,
     class_names: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+    white: SaidWhite = None,
     name: str = "arrays",
 ) -> Dataset:
     """A data set from arrays or tensors.
@@ -43,6 +41,8 @@ def from_arrays(
     :param validation: a pair ``(x, y)``, or a count or fraction to set aside; None for the default, 0 for none.
     :param test: the same.
     :param class_names: of the column ``label``, or of each column by name.
+    :param white: the value of white in numbers that are no bytes, or two, in whole numbers and in floats; None to tell
+        by the largest found.
     :raises DataError: when pictures and targets do not fit together.
     """
     pairs, shares = {"train": (x, y)}, dict[str, Any]()
@@ -51,19 +51,27 @@ def from_arrays(
             pairs[split] = _pair(split, part)
         else:
             shares[split] = part
+    scale = Scale.of({split: x for split, (x, _) in pairs.items()}, white)
+    return _of_pairs(pairs, shares, class_names, scale, name)
+
+
+def _of_pairs(
+    pairs: Mapping[str, Pair],
+    shares: Mapping[str, SplitSize],
+    class_names: Sequence[str] | Mapping[str, Sequence[str]] | None,
+    scale: Scale,
+    name: str = "arrays",
+) -> Dataset:
+    """A data set from arrays of each split, whose values the scale has met."""
     known = _known_names(class_names, [y for _, y in pairs.values()])
-    white = white_of(x for x, _ in pairs.values())
-    made = {split: (_pixels(x, split, white), _columns(y, split, known)) for split, (x, y) in pairs.items()}
+    made = {split: (_pixels(x, split, scale.white), _columns(y, split, known)) for split, (x, y) in pairs.items()}
     check_beyond_train(
         {split: columns for split, (_, columns) in made.items()}, known, {split: f"y of {split}" for split in made}
     )
     classes = name_classes([columns for _, columns in made.values()], known)
     sets: dict[str, ImageSet] = {split: TensorImages(px, columns, classes) for split, (px, columns) in made.items()}
-    source: dict[str, Any] = {"spec": name, "from": "arrays in memory"}
-    if white is not None:
-        source |= {"white": white, "notes": [said_of_white(white)]}
-        note(said_of_white(white))
-    dataset = handle_duplicates(Dataset.of(name, complete(sets, **shares), source), dedupe=False)
+    source: dict[str, Any] = {"spec": name, "from": "arrays in memory", **scale.facts()}
+    dataset = handle_duplicates(Dataset.of(name, complete(sets, **dict[str, Any](shares)), source), dedupe=False)
     return Dataset.of(name, {split: resident(part) for split, part in dataset.parts()}, dataset.source)
 
 
@@ -78,10 +86,12 @@ def from_torch(train: Any, *, validation: Any = None, test: Any = None, name: st
     :param test: the same.
     :raises DataError: when the pictures differ in shape or an item is not such a pair.
     """
-    splits = {"validation": validation, "test": test}
-    given = {split: _gathered(part, split) if hasattr(part, "__getitem__") else part for split, part in splits.items()}
-    x, y = _gathered(train, "train")
-    return from_arrays(x, y, class_names=_names_of(train), name=name, **given)
+    splits = {"train": train, "validation": validation, "test": test}
+    objects = {split: part for split, part in splits.items() if split == "train" or hasattr(part, "__getitem__")}
+    scale = Scale()
+    pairs = gathered(objects, scale)
+    shares = {split: part for split, part in splits.items() if split not in objects}
+    return _of_pairs(pairs, shares, _names_of(train), scale, name)
 
 
 def from_splits(splits: Mapping[str, Any]) -> Dataset:
@@ -99,10 +109,12 @@ def from_splits(splits: Mapping[str, Any]) -> Dataset:
         )
     if all(isinstance(part, ImageSet) for part in known.values()):
         return Dataset.of("images", known, {})
-    pairs = {split: _as_pair(split, part) for split, part in known.items()}
-    x, y = pairs.pop("train")
-    others: dict[str, Any] = {"validation": 0, "test": 0, **pairs}
-    return from_arrays(x, y, class_names=_names_of(known["train"]), **others)
+    given = {split: _as_pair(split, part) for split, part in known.items()}
+    pairs = {split: pair for split, pair in given.items() if pair is not None}
+    scale = Scale.of({split: x for split, (x, _) in pairs.items()})
+    pairs |= gathered({split: known[split] for split, pair in given.items() if pair is None}, scale)
+    shares = {split: 0 for split in SPLITS if split not in pairs}
+    return _of_pairs({split: pairs[split] for split in known}, shares, _names_of(known["train"]), scale)
 
 
 def are_splits(data: Any) -> bool:
@@ -119,13 +131,14 @@ def _is_split(part: Any) -> bool:
     return bool(depth >= 3)
 
 
-def _as_pair(split: str, part: Any) -> Pair:
+def _as_pair(split: str, part: Any) -> Pair | None:
+    """Arrays of pictures and targets; None for a torch ``Dataset``."""
     if isinstance(part, tuple | list):
         return _pair(split, tuple(part))
     if isinstance(part, np.ndarray | Tensor):
         return part, None
     if hasattr(part, "__len__") and hasattr(part, "__getitem__") and not isinstance(part, str | Mapping):
-        return _gathered(part, split)
+        return None
     raise UsageError(
         f"{split} takes arrays x or (x, y), or a torch Dataset of known length, like train; got {type(part).__name__}."
     )
@@ -144,8 +157,8 @@ def _pair(split: str, part: tuple[Any, ...]) -> Pair:
     return part[0], part[1]
 
 
-def _pixels(x: Any, split: str, white: int | None) -> Tensor:
-    array = to_pixels(x, f"x of {split}", white if is_deep(x) else None)
+def _pixels(x: Any, split: str, white: White) -> Tensor:
+    array = to_pixels(x, f"x of {split}", white)
     # torch warns of arrays that may not be written to, such as those of a file.
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
@@ -176,73 +189,3 @@ def _known_names(
                 words.setdefault(column, set()).update(array.astype(str).ravel().tolist())
     by_order = {column: in_order(names) for column, names in words.items()}
     return {**by_order, **{column: tuple(map(str, names)) for column, names in by_column.items()}}
-
-
-def _gathered(items: Any, split: str) -> Pair:
-    images: list[NDArray[Any]] = []
-    targets: list[Any] = []
-    for place in track(range(len(items)), f"Reading {split}", len(items)):
-        item = _item(items, place, split)
-        if not isinstance(item, tuple | list) or len(item) != 2:
-            raise DataError(f"item {place} of {split} is not a pair (picture, target).")
-        images.append(_one_image(item[0], f"picture {place} of {split}"))
-        targets.append(item[1])
-    if not images:
-        raise DataError(f"{split} holds no picture.")
-    shapes = {image.shape for image in images}
-    if len(shapes) > 1:
-        shown = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:5])
-        raise DataError(f"the pictures of {split} differ in shape ({shown}); resize them to one in the torch Dataset.")
-    _warn_of_random_items(items, images, split)
-    return torch.from_numpy(np.stack(images)), _gathered_columns(targets)
-
-
-def _warn_of_random_items(items: Any, images: Sequence[NDArray[Any]], split: str) -> None:
-    """Fetches some items a second time, spread over the split: a flip may well come out the same twice."""
-    for place in sorted({number * len(images) // _FETCHED_TWICE for number in range(_FETCHED_TWICE)}):
-        again = _one_image(_item(items, place, split)[0], f"picture {place} of {split}")
-        if not np.array_equal(again, images[place]):
-            warn(
-                f"item {place} (counted from 0) of {split} is another picture each time that it is fetched, so its "
-                "Dataset holds random transforms. Items are fetched once, before the first epoch, and one draw of each "
-                "would stay for all epochs. Leave them out of the Dataset, and give them to the training: "
-                "augment=flip|shift(0.1) draws anew in every epoch, and never for validation and test."
-            )
-            return
-
-
-def _item(items: Any, place: int, split: str) -> Any:
-    try:
-        return items[place]
-    except Exception as error:
-        raise DataError(
-            f"item {place} (counted from 0) of {split} could not be had: its torch Dataset raised "
-            f"{type(error).__name__}: {error}. Mend the Dataset, or leave that item out of it."
-        ) from error
-
-
-def _gathered_columns(targets: list[Any]) -> Any:
-    if isinstance(targets[0], Mapping):
-        for place, target in enumerate(targets):
-            if not isinstance(target, Mapping) or set(target) != set(targets[0]):
-                raise DataError(f"the target of item {place} (counted from 0) has other columns than that of item 0.")
-        return {column: np.array([_plain(target[column]) for target in targets]) for column in targets[0]}
-    return np.array([_plain(target) for target in targets])
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
-
-
-def _one_image(image: Any, name: str) -> NDArray[Any]:
-    array = image if isinstance(image, Tensor | np.ndarray) else np.asarray(image)
-    if array.ndim not in (2, 3):
-        raise DataError(f"{name} has the shape {tuple(array.shape)}; a picture is H×W, H×W×C or C×H×W.")
-    if is_deep(array):
-        # White is told by the largest value of all pictures.
-        layout = channels_layout((1, *array.shape), name, prefer="first" if isinstance(array, Tensor) else "last")
-        images = channels_first(np.asarray(array)[None], layout)
-    else:
-        images = to_pixels(array[None], name)
-    only: NDArray[Any] = images[0]
-    return only

@@ -22,11 +22,13 @@ from cnnlab.data.imageset import ClassNames, ImageSet, Targets, TensorImages, di
 from cnnlab.data.options import CHANNELS, ReadOptions
 from cnnlab.data.raw_images import Chunk, RawImages, Survey, UnreadableImage, largest_value
 from cnnlab.data.reading import Content, SourceSplit
-from cnnlab.data.white import DEEPEST, white_above
+from cnnlab.data.white import MOST_WHITE, NONE_MET, UNKNOWN_WHITE, Largest, White
 
 _CHUNK = 128
 _SAMPLE = 16
 _MEMORY_SHARE = 0.7
+# Whatever it is, one sees by it whether there are colours.
+_ANY_WHITE = White.said(MOST_WHITE)
 
 
 class MixedSizesError(DataError):
@@ -69,12 +71,16 @@ class Ingested:
 
 @dataclass(frozen=True)
 class IngestOutcome:
-    """What came of an ingestion besides the pixels."""
+    """What came of an ingestion besides the pixels.
+
+    :param largest: the values by which white was told, where it was not said.
+    """
 
     form: Form
     parts: dict[str, Ingested]
     skipped: tuple[UnreadableImage, ...]
     survey: Survey
+    largest: Largest = NONE_MET
 
 
 class Store(ABC):
@@ -130,15 +136,19 @@ def ingest(name: str, content: Content, options: ReadOptions, make_store: Callab
     :raises MixedSizesError: when sizes differ and none was asked for.
     :raises DataError: when no picture of a part can be read.
     """
-    form = _foreseen(content, Form(options.sides, options.resize, CHANNELS.get(options.channels), options.white))
+    said = White.said(options.white)
+    form, largest = Form(options.sides, options.resize, CHANNELS.get(options.channels), said), NONE_MET
+    form, are_deep = _foreseen(content, form)
+    if are_deep:
+        form, largest = _with_white(form, content)
     while True:
         store = make_store()
         try:
-            return store, _ingest(name, content, form, store)
+            return store, replace(_ingest(name, content, form, store), largest=largest)
         except _ColourMetError:
             form = replace(form, channels=3)
         except WhiteUnknownError:
-            form = replace(form, white=_white_of(content))
+            form, largest = _with_white(form, content)
 
 
 def _ingest(name: str, content: Content, form: Form, store: Store) -> IngestOutcome:
@@ -202,22 +212,23 @@ def _check_shape(name: str, pixels: NDArray[np.uint8], known: dict[str, Ingested
         raise MixedSizesError(name, survey.sizes)
 
 
-def _foreseen(content: Content, form: Form) -> Form:
-    """The form with what some pictures, spread over every part, show: whether there is colour, and more than 8 bits."""
+def _foreseen(content: Content, form: Form) -> tuple[Form, bool]:
+    """The form with what some pictures, spread over every part, show of colour; and whether white is to be told."""
+    are_deep = False
     for part in content.parts.values():
         step = max(1, len(part.images) // _SAMPLE)
         for place in range(0, len(part.images), step) if part.images.has_modes else ():
-            chunk = part.images.load(range(place, place + 1), replace(form, white=form.white or DEEPEST))
-            if form.white is None and any(map(is_deep, chunk.survey.modes)):
-                form = replace(form, white=_white_of(content))
+            chunk = part.images.load(range(place, place + 1), replace(form, white=_ANY_WHITE))
+            are_deep |= form.white == UNKNOWN_WHITE and any(map(is_deep, chunk.survey.modes))
             if form.channels is None and any(len(image) > 1 for image in chunk.pixels):
-                return replace(form, channels=3)
-    return form
+                return replace(form, channels=3), are_deep
+    return form, are_deep
 
 
-def _white_of(content: Content) -> int:
-    """White by the largest value in all pictures of more than 8 bits."""
-    return white_above(largest_value([part.images for part in content.parts.values()]))
+def _with_white(form: Form, content: Content) -> tuple[Form, Largest]:
+    """The form with white as the largest of all values tell it, where it is not known; and those that do."""
+    found = largest_value([part.images for part in content.parts.values()])
+    return replace(form, white=form.white.told_by(found)), form.white.left_open(found)
 
 
 def _shape(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:

@@ -148,7 +148,7 @@ def _whole(spec: Any, place: SearchPath, for_training: bool) -> tuple[Dataset, b
     entry = load_cached(reading, for_training=for_training)
     for text in entry.facts["notes"]:
         note(f"{reading.source.name}: {text}")
-    facts = {key: entry.facts[key] for key in ("skipped", "notes", "warnings", "white")}
+    facts = {key: entry.facts[key] for key in ("skipped", "notes", "warnings", "white", "float_white")}
     source = {"spec": str(bound), **reading.source.facts, **facts}
     return Dataset.of(reading.source.name, entry.parts, source), reading.options.dedupe
 

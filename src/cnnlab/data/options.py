@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
-from cnnlab.core.arguments import Range
+from cnnlab.core.arguments import Positive, Range
+from cnnlab.data.white import MOST_WHITE
 
 Side: TypeAlias = Annotated[int, Range(1, 8192)]
+WholeWhite: TypeAlias = Annotated[int, Range(1, MOST_WHITE)]
 ResizeMode: TypeAlias = Literal["squash", "crop", "pad"]
 CHANNELS = {"grey": 1, "colour": 3}
 
@@ -17,7 +19,8 @@ class ReadOptions:
     :param size: pixels of a side, or [height, width]; none keeps the size that the pictures have.
     :param resize: ``squash`` to the size, ``crop`` the middle, or ``pad`` with black, keeping proportions.
     :param channels: ``auto`` is grey where all pictures are grey, else colour.
-    :param white: the value of white in pictures of more than 8 bits; none to tell by the largest value found in all.
+    :param white: the value of white in pictures of more than 8 bits, or two, of whole numbers and of floats; none to
+        tell by the largest value found in all.
     :param on_bad: what to do about files that cannot be read: ``refuse`` the data, or ``skip`` them and say so.
     :param dedupe: whether pictures of train that are in another split too are dropped.
     :param cache: how decoded pictures are kept in the user's cache: ``raw`` pixels, the ``encoded`` files, to be
@@ -27,7 +30,7 @@ class ReadOptions:
     size: Side | tuple[Side, Side] | None = None
     resize: ResizeMode = "squash"
     channels: Literal["auto", "grey", "colour"] = "auto"
-    white: Annotated[int, Range(1, 2**32 - 1)] | None = None
+    white: WholeWhite | tuple[WholeWhite | None, Positive | None] | None = None
     on_bad: Literal["refuse", "skip"] = "refuse"
     dedupe: bool = False
     cache: Literal["auto", "raw", "encoded", "none"] = "auto"

@@ -14,12 +14,14 @@ from PIL import Image
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
+from cnnlab.core.sinks import in_short
 from cnnlab.core.threads import map_ahead
 from cnnlab.data.arrays import Layout, channels_first, to_bytes
-from cnnlab.data.formats.decode import BadImageError, DecodedImage, Form, decode, to_form
+from cnnlab.data.formats.decode import BadImageError, DecodedImage, Form, WhiteUnknownError, decode, is_deep, to_form
 from cnnlab.data.formats.decode import largest_value as largest_value_in
 from cnnlab.data.formats.unread_kinds import why_unread
 from cnnlab.data.imageset import Numbered
+from cnnlab.data.white import NONE_MET, Largest, is_said_by
 
 _CHUNK = 64
 
@@ -32,20 +34,25 @@ class UnreadableImage:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.id}: {self.reason}"
+        return f"{in_short(self.id)}: {in_short(self.reason)}"
 
 
 @dataclass
 class Survey:
-    """What was met among the files: how many of each mode, and of each width and height."""
+    """What was met among the pictures: how many of each mode, of each width and height, and of more than 8 bits.
+
+    :param deep: of those, how many of ``whole`` numbers and how many of ``floats``.
+    """
 
     modes: Counter[str] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    deep: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Survey") -> None:
         """Counts in what another survey met."""
         self.modes.update(other.modes)
         self.sizes.update(other.sizes)
+        self.deep.update(other.deep)
 
 
 @dataclass(frozen=True)
@@ -79,11 +86,14 @@ class RawImages(ABC):
 
     @abstractmethod
     def load(self, places: range, form: Form) -> Chunk:
-        """The pictures at these places, in the given form."""
+        """The pictures at these places, in the given form.
 
-    def largest_value(self, places: range) -> int:
-        """The largest value in those of these pictures that have more than 8 bits; 0 where none has."""
-        return 0
+        :raises WhiteUnknownError: where the form does not say what is white in them, and their kind does not either.
+        """
+
+    def largest_value(self, places: range) -> Largest:
+        """The largest values in those of these pictures that have more than 8 bits."""
+        return NONE_MET
 
     @property
     def has_modes(self) -> bool:
@@ -91,10 +101,10 @@ class RawImages(ABC):
         return False
 
 
-def largest_value(images: Sequence[RawImages]) -> int:
-    """The largest value in all pictures of more than 8 bits; 0 where there are none."""
+def largest_value(images: Sequence[RawImages]) -> Largest:
+    """The largest values in all pictures of more than 8 bits."""
     parts = [partial(some.largest_value, places) for some in images for places in in_parts(0, len(some), _CHUNK)]
-    return max(track(map_ahead(lambda part: part(), parts), "Looking for white", len(parts)), default=0)
+    return Largest.of_all(track(map_ahead(lambda part: part(), parts), "Looking for white", len(parts)))
 
 
 class RawImageFiles(RawImages):
@@ -122,16 +132,18 @@ class RawImageFiles(RawImages):
             else:
                 files.append(content)
                 kept.append(place)
-        survey = Survey(Counter(image.mode for image in decoded), Counter(image.size for image in decoded))
+        modes = Counter(image.mode for image in decoded)
+        deep = Counter("floats" if mode == "F" else "whole" for mode in modes.elements() if is_deep(mode))
+        survey = Survey(modes, Counter(image.size for image in decoded), deep)
         return Chunk([image.pixels for image in decoded], kept, bad, survey, files)
 
-    def largest_value(self, places: range) -> int:
+    def largest_value(self, places: range) -> Largest:
         """Decodes the files of more than 8 bits."""
-        largest = 0
+        found = []
         for place in places:
             with suppress(BadImageError):
-                largest = max(largest, largest_value_in(self._content(place)) or 0)
-        return largest
+                found.append(largest_value_in(self._content(place)))
+        return Largest.of_all(found)
 
     def _content(self, place: int) -> bytes:
         try:
@@ -149,18 +161,29 @@ class RawImageArrays(RawImages):
     """Pictures in an array, or in anything with a shape that gives arrays when sliced.
 
     :param layout: where the channels are; see :func:`~cnnlab.data.arrays.channels_layout`.
-    :param white: the value of white, where the kind of the numbers does not say it.
     """
 
-    def __init__(self, array: Any, name: str, layout: Layout | None, white: float | None = None) -> None:
+    def __init__(self, array: Any, name: str, layout: Layout | None) -> None:
         self.ids = Numbered(array.shape[0])
-        self._array, self._name, self._layout, self._white = array, name, layout, white
+        self._array, self._name, self._layout = array, name, layout
 
     def load(self, places: range, form: Form) -> Chunk:
         """Slices the array; pictures that need another size or other channels are converted one by one."""
-        values = np.asarray(self._array[places.start : places.stop])
-        pixels = channels_first(to_bytes(values, self._name, form.white or self._white), self._layout)
-        return arranged(pixels, places, form)
+        values = self._values(places)
+        if form.white.of(values.dtype) is None and not is_said_by(values.dtype):
+            raise WhiteUnknownError
+        pixels = channels_first(to_bytes(values, self._name, form.white), self._layout)
+        chunk = arranged(pixels, places, form)
+        if not is_said_by(values.dtype):
+            chunk.survey.deep["floats" if values.dtype.kind == "f" else "whole"] = len(pixels)
+        return chunk
+
+    def largest_value(self, places: range) -> Largest:
+        """Slices the array."""
+        return Largest.of(self._values(places))
+
+    def _values(self, places: range) -> NDArray[Any]:
+        return np.asarray(self._array[places.start : places.stop])
 
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}

@@ -87,7 +87,6 @@ class Content:
     :param training_problems: what makes it unfit to train on, though not to score on.
     :param notes: what a person may want to know, one sentence each.
     :param warnings: what a person should know, one sentence each.
-    :param white: the value of white in arrays of more than 8 bits, where it was found by the largest.
     """
 
     parts: Mapping[str, SourceSplit]
@@ -96,7 +95,6 @@ class Content:
     training_problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    white: int | None = None
 
 
 @dataclass(frozen=True)

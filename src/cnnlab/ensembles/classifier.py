@@ -38,7 +38,8 @@ class EnsembleClassifier(Predictable):
         if classes is not None:
             same_classes(("the ensemble", names[0]), first.classes, classes)
         self.members, self.names, self.combination = nn.ModuleList(members), tuple(names), combination
-        self.shape, self.resize, self.white = first.shape, first.resize, first.white
+        self.shape, self.resize = first.shape, first.resize
+        self.white, self.float_white = first.whites
         self.classes, self.objective = dict(classes or first.classes), first.objective
         self._asked = [member for member in members if isinstance(member, Predictable)]
         self._meaning = restore_objective(first.objective, self.classes)
@@ -64,10 +65,16 @@ def _check_alike(first: Predictable, member: Predictable, names: tuple[str, str]
             f"{names[0]} takes pictures of {own} and {names[1]} of {theirs}. An ensemble takes models of one size and "
             "number of channels."
         )
-    if (member.resize, member.white) != (first.resize, first.white):
+    if member.resize != first.resize:
         raise UsageError(
             f"{names[0]} has pictures of another size brought to its own by resize={first.resize} and {names[1]} by "
             f"resize={member.resize}, so they would not see the same picture."
+        )
+    if member.whites != first.whites:
+        own, theirs = (", ".join(map(str, model.whites)) for model in (first, member))
+        raise UsageError(
+            f"{names[0]} has other values for white than {names[1]} in pictures of more than 8 bits (whole numbers and "
+            f"floats: {own}, and {theirs}), so they would not see the same picture. Train them with one white=."
         )
     if without_scales(member.objective) != without_scales(first.objective):
         raise UsageError(

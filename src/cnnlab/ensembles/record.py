@@ -19,6 +19,9 @@ FORMAT = 1
 _MOST_BYTES = 256 << 20
 _MODEL = "model.safetensors"
 _SAID = 120
+_LONGEST_NAME = 255
+# A path would lead out of the folder that holds both.
+_FOLDER = r"^[^/\\\x00]*[^/\\\x00.][^/\\\x00]*$"
 
 
 class _Strict(BaseModel):
@@ -34,7 +37,7 @@ class MemberRecord(_Strict):
     :param share: its weight in the whole; None where the method has no such number.
     """
 
-    name: str
+    name: Annotated[str, Field(max_length=_LONGEST_NAME, pattern=_FOLDER)]
     digest: str
     weights: str
     epoch: Annotated[int, Field(ge=0)] | None = None

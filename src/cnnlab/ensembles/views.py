@@ -29,7 +29,8 @@ class View(Predictable):
     def __init__(self, model: Predictable, changes: Pipeline | None, drawn: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__()
         self.model, self.changes, self.drawn = model, changes, list(drawn)
-        self.shape, self.resize, self.white = model.shape, model.resize, model.white
+        self.shape, self.resize = model.shape, model.resize
+        self.white, self.float_white = model.whites
         self.classes, self.objective = model.classes, model.objective
         self._is_one_matrix = changes is not None and all(
             isinstance(stage, GeometricRun | ColourRun) for stage in changes.stages

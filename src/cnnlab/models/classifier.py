@@ -25,7 +25,8 @@ class Classifier(Predictable):
     :param model: canonical spec that rebuilds the network, or ``module(...)`` for one of the user's own.
     :param permute: seed of one fixed permutation of the pixels, the same for all channels and pictures.
     :param resize: how pictures of another size are brought to ``shape``.
-    :param white: the value of white in pictures of more than 8 bits, where it was trained on such.
+    :param white: the value of white in whole numbers of more than 8 bits, where it was trained on such.
+    :param float_white: the value of white in floats, where it was trained on such.
     :raises UsageError: when these do not fit together.
     """
 
@@ -45,6 +46,7 @@ class Classifier(Predictable):
         permute: int | None = None,
         resize: ResizeMode = "squash",
         white: int | None = None,
+        float_white: float | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -54,7 +56,7 @@ class Classifier(Predictable):
             raise UsageError(f"a standard deviation cannot be below 0; got std={list(self.std)}.")
         self.classes = {column: tuple(names) for column, names in classes.items()}
         self.objective, self.model, self.permute = objective, model, permute
-        self.resize, self.white = resize, white
+        self.resize, self.white, self.float_white = resize, white, float_white
         self.extra: dict[str, Any] = {}
         self._add_buffers()
 

@@ -61,7 +61,8 @@ class _Facts(BaseModel):
     permute: int | None
     resize: ResizeMode
     extra: dict[str, Any]
-    white: int | None = None
+    white: Annotated[int, Field(ge=1)] | None = None
+    float_white: Annotated[float, Field(gt=0)] | None = None
 
 
 def save_classifier(path: Path | str, classifier: Classifier, extra: Mapping[str, Any] | None = None) -> None:
@@ -87,6 +88,7 @@ def save_classifier(path: Path | str, classifier: Classifier, extra: Mapping[str
         resize=classifier.resize,
         extra={**classifier.extra, **(extra or {})},
         white=classifier.white,
+        float_white=classifier.float_white,
     )
     try:
         text = canonical_json(facts.model_dump(exclude_defaults=True))

@@ -17,7 +17,8 @@ class Predictable(nn.Module):
 
     :param shape: channels, height and width of the pictures.
     :param resize: how pictures of another size are brought to ``shape``.
-    :param white: the value of white in pictures of more than 8 bits, where it was trained on such.
+    :param white: the value of white in whole numbers of more than 8 bits, where it was trained on such.
+    :param float_white: the value of white in floats, where it was trained on such.
     :param classes: class names of each target column that holds classes.
     :param objective: canonical spec of the objective, which says what the outputs mean.
     :param has_gradient: whether the outputs can be differentiated by the pixels; those of a vote cannot.
@@ -26,9 +27,15 @@ class Predictable(nn.Module):
     shape: tuple[int, int, int]
     resize: ResizeMode
     white: int | None = None
+    float_white: float | None = None
     classes: dict[str, tuple[str, ...]]
     objective: str
     has_gradient: bool = True
+
+    @property
+    def whites(self) -> tuple[int | None, float | None]:
+        """The values of white in whole numbers and in floats."""
+        return self.white, self.float_white
 
 
 def require_gradient(model: nn.Module, reason: str) -> None:

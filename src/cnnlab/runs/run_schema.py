@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 _Count = Annotated[int, Field(ge=0)]
 _Positive = Annotated[int, Field(ge=1, le=1 << 20)]
+_DIGEST, _LONGEST_NAME = 64, 255
+_Name = Annotated[str, Field(max_length=_LONGEST_NAME)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -64,18 +66,18 @@ class _Data(_Facts):
 
 class _Ensemble(_Facts):
     method: str
-    members: list[str]
-    needs: list[str]
+    members: list[_Name]
+    needs: list[_Name]
 
 
 class RunRecord(_Facts):
     """The content of ``run.json``."""
 
     format: _Count
-    digest: str | None = None
-    name: str | None = None
+    digest: Annotated[str, Field(max_length=_DIGEST)] | None = None
+    name: _Name | None = None
     repeat: Annotated[int, Field(ge=1)] | None = None
-    status: str | None = None
+    status: Literal["unfinished", "finished", "failed"] | None = None
     started: str | None = None
     updated: str | None = None
     finished: str | None = None
@@ -92,7 +94,7 @@ class RunRecord(_Facts):
     data: _Data | None = None
     objective: str | None = None
     given: dict[str, Any] | None = None
-    parent: Any = None
+    parent: _Name | None = None
     ensemble: _Ensemble | None = None
     warnings: list[str] | None = None
     reason: str | None = None

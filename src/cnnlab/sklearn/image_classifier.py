@@ -22,6 +22,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import quietly
 from cnnlab.data import from_arrays
 from cnnlab.data.arrays import channels_first, channels_layout
+from cnnlab.data.white import MOST_WHITE, white_above
 from cnnlab.evaluation import predictor_of
 from cnnlab.training import Recipe, train
 from cnnlab.training.overrides import override
@@ -235,13 +236,13 @@ def _refuse_weights(others: dict[str, Any]) -> None:
 
 def _pixel_range(array: NDArray[Any]) -> tuple[float, float]:
     """What black and white stand for, by the kind of the numbers and the lowest and highest of them."""
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > MOST_WHITE:
+        # Features, which are no pictures, go from black to white.
+        return low, high
     if array.dtype == np.uint8:
         return 0.0, 255.0
-    values = array.astype(np.float64)
-    low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 255:
-        return low, high
-    return (0.0, 1.0) if high <= 1 else (0.0, 255.0)
+    return 0.0, 1.0 if high <= 1 else float(white_above(high))
 
 
 def _told_apart(names: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cnnlab.core.digests import canonical_json, digest
 from cnnlab.core.errors import CnnlabError, SpecError, UsageError, suggestion
+from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import format_value
 from cnnlab.runs.keys import MISSING, lookup
 from cnnlab.runs.record import json_value
@@ -175,7 +176,7 @@ class StudySettings:
         try:
             return Recipe.read({**self.file.base, **own}, **keys)
         except UsageError as error:
-            values = ", ".join(f"{key}={_text(value)}" for key, value in keys.items())
+            values = ", ".join(f"{key}={in_short(_text(value))}" for key, value in keys.items())
             raise UsageError(f"the setting {values}: {error}") from error
 
     def _label(self, values: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.measurements import MeasuredRuns
 from cnnlab.core.scored_splits import OUT_OF_FOLD
+from cnnlab.core.sinks import in_short
 from cnnlab.objectives import Objective
 from cnnlab.runs import RunStore, RunSummary
 from cnnlab.studies.execution.shared_data import DatasetCache
@@ -90,7 +91,7 @@ class Trials:
                 )
             )
         except CnnlabError as error:
-            values = ", ".join(f"{axis}={label}" for axis, label in setting.values.items())
+            values = ", ".join(f"{axis}={in_short(label)}" for axis, label in setting.values.items())
             raise UsageError(f"the setting {values}: {error}" if values else str(error)) from error
 
     def digest(self, setting: PlannedSetting, seed: int) -> str:

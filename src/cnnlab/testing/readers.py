@@ -24,9 +24,10 @@ from cnnlab.data.formats.decode import Form
 from cnnlab.data.paths import as_call
 from cnnlab.data.raw_images import Chunk, RawImages
 from cnnlab.data.reading import Content, Reading, SearchPath
+from cnnlab.data.white import White
 from cnnlab.testing.suite import Check, Suite, require, run
 
-_AS_THEY_ARE = Form(size=None, resize="squash", channels=3, white=65535)
+_AS_THEY_ARE = Form(size=None, resize="squash", channels=3, white=White.said(65535))
 _PLAIN = (str, int, float, bool, type(None))
 
 

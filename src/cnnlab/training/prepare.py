@@ -199,6 +199,7 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
         permute=recipe.permute,
         resize="squash" if isinstance(reading, GivenInPython) else reading.arguments.get("resize", "squash"),
         white=dataset.source.get("white"),
+        float_white=dataset.source.get("float_white"),
     )
     if any(min(span.phase.batch_size, len(dataset.train)) == 1 for span in setup.plan.spans):
         _check_single_images(classifier)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cnnlab.data.formats.decode import MOST_PIXELS, BadImageError, Form, decode
+from cnnlab.data.white import White
 
 Make = Callable[..., bytes]
 
@@ -81,7 +82,7 @@ def test_orientation_of_the_camera_is_applied(orientation: int) -> None:
 
 def test_sixteen_bits_are_scaled_to_eight() -> None:
     values = np.array([[0, 128, 129, 257, 32768, 65535]], dtype=np.uint16)
-    pixels = decode(saved(Image.fromarray(values)), Form(white=65535)).pixels
+    pixels = decode(saved(Image.fromarray(values)), Form(white=White.said(65535))).pixels
     assert pixels.tolist() == [[np.rint(values[0] / 257).astype(int).tolist()]]
 
 

@@ -149,6 +149,30 @@ def test_other_data_is_brought_to_the_size_and_channels_of_the_classifier(digits
     assert result.scores["n"] == 12
 
 
+@pytest.mark.parametrize(("top", "white"), [(255.0, (None, 255.0)), (4080, (4095, None))])
+@pytest.mark.filterwarnings("ignore::cnnlab.core.errors.CnnlabWarning")
+def test_the_white_of_the_training_is_that_of_the_data_evaluated(
+    top: float, white: tuple[int | None, float | None], tmp_path: Path
+) -> None:
+    shares = np.random.default_rng(0).random((20, 6, 6))
+    shares[0, 0, 0] = 1
+    labels = np.arange(20) % 2
+    values = (shares * top).astype(np.float32 if isinstance(top, float) else np.int64)
+    run = cnnlab.train(data=(values, labels), model="mlp(hidden=[2])", epochs=1, runs=tmp_path / "runs", device="cpu")
+    assert run.classifier().whites == white
+    # By itself this would be scaled by its own, smaller largest value.
+    np.savez(tmp_path / "dark.npz", x_train=values // 5, y_train=labels)
+    scored = evaluate(run, f"npz({tmp_path / 'dark.npz'})", "all")
+    as_bytes = np.floor((values // 5).astype(np.float64) * 255 / max(filter(None, white)) + 0.5).astype(np.uint8)
+    assert scored.scores["loss"] == pytest.approx(
+        evaluate(run, Dataset("bytes", TensorImages(*_given(as_bytes, labels))), "train").scores["loss"], rel=1e-5
+    )
+
+
+def _given(images: np.ndarray, labels: np.ndarray) -> tuple[Tensor, dict[str, Tensor], dict[str, tuple[str, ...]]]:
+    return torch.from_numpy(images)[:, None], {"label": torch.from_numpy(labels)}, {"label": ("0", "1")}
+
+
 def test_a_classifier_by_itself_needs_data(classifier: Classifier) -> None:
     with pytest.raises(UsageError, match="name some"):
         evaluate(classifier)

@@ -23,14 +23,15 @@ class Brightness(nn.Module):
         return torch.stack([torch.zeros_like(mean), mean], dim=1)
 
 
-def _classifier(channels: int = 1) -> Classifier:
+def _classifier(channels: int = 1, **white: Any) -> Classifier:
     names = {"label": ("dark", "light")}
     shape = (channels, 4, 6)
-    return Classifier(Brightness(), shape, [0.0] * channels, [1.0] * channels, names, "classes(column=none)", "own")
+    mean, std = [0.0] * channels, [1.0] * channels
+    return Classifier(Brightness(), shape, mean, std, names, "classes(column=none)", "own", **white)
 
 
-def _brightness(images: Any, channels: int = 1) -> list[float]:
-    likely = np.array(predict(_classifier(channels), images).columns["label"].probabilities)
+def _brightness(images: Any, channels: int = 1, **white: Any) -> list[float]:
+    likely = np.array(predict(_classifier(channels, **white), images).columns["label"].probabilities)
     return [round(float(value), 3) for value in np.log(likely[:, 1] / likely[:, 0])]
 
 
@@ -82,6 +83,16 @@ def test_floats_are_scaled_by_the_largest_of_all_that_is_given() -> None:
     dark, light = np.full((4, 6), 1.0), np.full((4, 6), 51.0)
     assert _brightness([dark, light]) == [0.004, 0.2]
     assert _brightness([dark]) == [1.0]
+
+
+def test_the_white_of_the_training_holds_for_a_picture_by_itself() -> None:
+    dark = np.full((4, 6), 1.0)
+    assert _brightness([dark], float_white=255.0) == [0.004]
+    assert _brightness([dark * 51], white=4095) == [round(3 / 255, 3)]
+    assert _brightness([(dark * 51).astype(np.int64)], float_white=255.0) == [0.2]
+    # Floats up to 1 say so; and bytes are bytes.
+    assert _brightness([dark / 5], white=4095) == [0.2]
+    assert _brightness([GREY], white=4095, float_white=4095.0) == [0.2]
 
 
 @pytest.mark.parametrize("size", [(4, 6), (9, 17)])

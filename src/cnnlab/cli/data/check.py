@@ -7,6 +7,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Quiet
+from cnnlab.core.sinks import in_short
 
 if TYPE_CHECKING:
     from cnnlab.data import CheckReport
@@ -49,7 +50,9 @@ def _write(report: "CheckReport") -> None:
         counts = [part[column] for part in numbers["counts"].values() if column in part]
         splits = [split for split, part in numbers["counts"].items() if column in part]
         shown = names[:_MOST_CLASSES]
-        output.table(["class", *splits], [[name, *(f"{count[name]:,}" for count in counts)] for name in shown])
+        output.table(
+            ["class", *splits], [[in_short(name), *(f"{count[name]:,}" for count in counts)] for name in shown]
+        )
         if len(shown) < len(names):
             output.write(f"… and {len(names) - len(shown):,} more classes")
     output.heading("found")
@@ -72,6 +75,7 @@ def _facts(numbers: "Mapping[str, Any]") -> list[tuple[str, str]]:
         ("modes", ", ".join(f"{mode} {count:,}" for mode, count in survey.get("modes", {}).items())),
         ("width", _span(survey.get("width"))),
         ("height", _span(survey.get("height"))),
+        ("white", ", ".join(f"{value:,.10g} of {kind}" for kind, value in numbers["white"].items())),
         ("mean", ", ".join(f"{value:.4f}" for value in numbers["mean"])),
         ("SD", ", ".join(f"{value:.4f}" for value in numbers["std"])),
     ]

@@ -9,11 +9,13 @@ from cnnlab.cli import output
 from cnnlab.cli.options import Json, RunName, Runs
 from cnnlab.core.durations import short_duration
 from cnnlab.core.number_text import counted
+from cnnlab.core.sinks import in_short
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
 
 _EPOCHS = 8
+_MOST_SAID = 1000
 _RATES = ("learning_rate_start", "learning_rate_end")
 _TITLES = {"learning_rate_start": "rate at start", "learning_rate_end": "rate at end", "seconds": "training s"}
 
@@ -187,7 +189,7 @@ def _execution(info: Mapping[str, Any]) -> None:
     why = (info.get("precision_choice") or {}).get("why")
     compiled = ("kernels compiled by", _build(info.get("kernels_build") or {}))
     rows = [*execution.items(), ("precision because", why), compiled, *environment.items()]
-    output.facts([(key.replace("_", " "), _plain(value)) for key, value in rows])
+    output.facts([(in_short(key.replace("_", " ")), _plain(value)) for key, value in rows])
 
 
 def _build(build: Mapping[str, Any]) -> str | None:
@@ -198,7 +200,7 @@ def _build(build: Mapping[str, Any]) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else value
+    return str(value).lower() if isinstance(value, bool) else in_short(str(value))
 
 
 def _warnings(info: Mapping[str, Any]) -> None:
@@ -206,4 +208,4 @@ def _warnings(info: Mapping[str, Any]) -> None:
     if warnings:
         output.heading("warnings")
         for text in warnings:
-            output.write(f"- {text}")
+            output.write(f"- {in_short(text, _MOST_SAID)}")

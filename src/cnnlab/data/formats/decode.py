@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnlab.core.errors import DataError
 from cnnlab.data.options import ResizeMode
-from cnnlab.data.white import DEEPEST, as_bytes
+from cnnlab.data.white import MOST_WHITE, NONE_MET, UNKNOWN_WHITE, Largest, White, as_bytes
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "TGA", "ICO", "AVIF")
 _SUFFIXES = ".jpg .jpeg .jpe .jfif .png .bmp .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .mpo .tga .ico .avif"
@@ -24,7 +24,7 @@ SUFFIXES = frozenset(_SUFFIXES.split(" "))
 MOST_PIXELS = 89_478_485  # Pillow's own limit, above which it warns
 _ORIENTATION = 0x0112
 _EXIF_HOLDERS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
-_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _GREY = ("1", "L", "LA", "La", *_DEEP)
 
 
@@ -42,13 +42,13 @@ class Form:
 
     :param size: height and width; None keeps those of the file.
     :param channels: 1 or 3; None is 1 where the file is grey and else 3.
-    :param white: the value of white in files of more than 8 bits; None where that is not known yet.
+    :param white: the values of white in files of more than 8 bits, as far as they are known.
     """
 
     size: tuple[int, int] | None = None
     resize: ResizeMode = "squash"
     channels: int | None = None
-    white: int | None = None
+    white: White = UNKNOWN_WHITE
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,17 @@ def decode(content: bytes, form: Form) -> DecodedImage:
     return DecodedImage(pixels, mode, size)
 
 
-def largest_value(content: bytes) -> int | None:
-    """The largest value in a picture of more than 8 bits; None for any other, and for what cannot be read."""
+def largest_value(content: bytes) -> Largest:
+    """The largest value in a picture of more than 8 bits; none for any other, and for what cannot be read."""
     with suppress(Exception), Image.open(BytesIO(content), formats=_formats()) as image:
-        if is_deep(image.mode):
-            _check_pixels(image.size)
-            return int(np.asarray(image).max())
-    return None
+        _check_pixels(image.size)
+        return largest_in(image)
+    return NONE_MET
+
+
+def largest_in(image: Image.Image) -> Largest:
+    """The same of an opened picture."""
+    return Largest.of(np.asarray(image)) if is_deep(image.mode) else NONE_MET
 
 
 def to_form(image: Image.Image, form: Form) -> NDArray[np.uint8]:
@@ -119,7 +123,7 @@ def is_image(name: str) -> bool:
 
 
 def is_deep(mode: str) -> bool:
-    """Whether pictures of this mode have whole numbers of more than 8 bits."""
+    """Whether pictures of this mode have floats, or whole numbers of more than 8 bits."""
     return mode in _DEEP
 
 
@@ -145,28 +149,27 @@ def _upright(image: Image.Image, form: Form) -> Image.Image:
     return ImageOps.exif_transpose(image) if is_turned else image
 
 
-def _plain(image: Image.Image, white: int | None) -> Image.Image:
+def _plain(image: Image.Image, white: White) -> Image.Image:
     """The picture with 8 bits a channel and nothing to see through."""
     if is_deep(image.mode):
         return _eight_bits(image, white)
-    if image.mode == "F":
-        raise BadImageError("its pixels are floating-point numbers of no known range")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         seen = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
     return image
 
 
-def _eight_bits(image: Image.Image, white: int | None) -> Image.Image:
-    if white is None:
-        raise WhiteUnknownError
+def _eight_bits(image: Image.Image, white: White) -> Image.Image:
     values = np.asarray(image)
-    if values.min() < 0 or values.max() > max(white, DEEPEST):
+    value = white.of(values.dtype)
+    if value is None:
+        raise WhiteUnknownError
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= MOST_WHITE):
         raise BadImageError(
-            f"its pixels are numbers from {values.min():,} to {values.max():,}; black is 0, and a white beyond "
-            f"{DEEPEST:,} must be said, as in white=100000"
+            f"its pixels are numbers from {low:,.10g} to {high:,.10g}, and black is 0 and white at most {MOST_WHITE:,}"
         )
-    return Image.fromarray(as_bytes(values, white))
+    return Image.fromarray(as_bytes(values, value))
 
 
 def _check_pixels(size: tuple[int, int]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnlab.core.errors import DataError
-from cnnlab.data.arrays import Layout, channels_layout, largest_of, white_of
+from cnnlab.data.arrays import Layout, channels_layout
 from cnnlab.data.raw_images import RawImageArrays
 from cnnlab.data.reading import Content, SourceSplit
 from cnnlab.data.target_columns import check_beyond_train, class_names_of, from_array
@@ -34,7 +34,7 @@ def content_of(splits: Mapping[str, LabelledArrays], classes: Mapping[str, Seque
     :param classes: class names where they are known; else classes are numbered.
     :raises DataError: when counts differ, labels are out of range, or pixels are none.
     """
-    parts, white = {}, white_of(arrays.images for arrays in splits.values())
+    parts = {}
     for split, arrays in splits.items():
         layout = arrays.layout or channels_layout(arrays.images.shape, arrays.images_name)
         count = arrays.images.shape[0]
@@ -46,20 +46,11 @@ def content_of(splits: Mapping[str, LabelledArrays], classes: Mapping[str, Seque
                     f"of {name}: there must be exactly one for each picture."
                 )
             columns[name] = from_array(name, values, classes.get(name), arrays.targets_name)
-        parts[split] = SourceSplit(
-            RawImageArrays(arrays.images, arrays.images_name, layout, white or _white_of_floats(arrays.images)), columns
-        )
+        parts[split] = SourceSplit(RawImageArrays(arrays.images, arrays.images_name, layout), columns)
     check_beyond_train(
         {split: part.targets for split, part in parts.items()},
         classes,
         {split: arrays.targets_name for split, arrays in splits.items()},
     )
     names = class_names_of([part.targets for part in parts.values()], classes)
-    return Content(parts, names, white=white)
-
-
-def _white_of_floats(images: Any) -> float | None:
-    """1 or 255, by the largest of all; None for whole numbers."""
-    if images.dtype.kind != "f":
-        return None
-    return 1.0 if largest_of(images) <= 1 else 255.0
+    return Content(parts, names)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.messages import first_few
 from cnnlab.data.formats.labelled_arrays import LabelledArrays, content_of
 from cnnlab.data.reading import Content
 from cnnlab.data.split_names import SPLIT_NAMES
@@ -30,7 +31,7 @@ def content_of_arrays(
     """
     roles = assign(names)
     if ("train", "images") not in roles:
-        raise DataError(f"{path}: none of the arrays {', '.join(sorted(names)) or '(none)'} holds pictures. {_ADVICE}")
+        raise DataError(f"{path}: none of the arrays {first_few(sorted(names)) or '(none)'} holds pictures. {_ADVICE}")
     raw = {split: np.asarray(get(roles[split, "targets"])[()]) for split, kind in roles if kind == "targets"}
     columns = {split: _columns(f"{path}, {roles[split, 'targets']}", values, targets) for split, values in raw.items()}
     classes = _words(columns)

@@ -17,6 +17,7 @@ from cnnlab.core.errors import DataError, suggestion
 from cnnlab.core.files import open_regular
 from cnnlab.core.limits import check_memory, check_size
 from cnnlab.core.messages import first_few
+from cnnlab.core.sinks import in_short
 from cnnlab.data.formats.archives import open_members
 from cnnlab.data.formats.decode import SUFFIXES
 from cnnlab.data.formats.folders import read_file
@@ -171,8 +172,8 @@ class _Files:
             images = next((base for base in bases if any(_finder(base)(n) for n in names[:_TRIED])), bases[0])
             if not any(map(_finder(images), names)):
                 raise DataError(
-                    f"{table} names pictures such as {names[0]}, and none of them is beside it, nor in a folder there "
-                    f"called {first_few(_USUAL_FOLDERS[1:7])}. Say where they are with images=, as in "
+                    f"{table} names pictures such as {in_short(names[0])}, and none of them is beside it, nor in a "
+                    f"folder there called {first_few(_USUAL_FOLDERS[1:7])}. Say where they are with images=, as in "
                     f"'csv(path={table}, images=photos/)'."
                 )
         if images.is_dir():
@@ -255,8 +256,8 @@ def _check_beyond_train(
             label = labels[place]
             if label.isascii() and label.isdigit() and int(label) > highest:
                 raise DataError(
-                    f"{path}: the label of {images[place]} in {split} is {label}, and the highest in train is "
-                    f"{highest}. Correct it, or put pictures of it into train."
+                    f"{path}: the label of {in_short(images[place])} in {split} is {in_short(label)}, and the highest "
+                    f"in train is {highest}. Correct it, or put pictures of it into train."
                 )
 
 

@@ -27,7 +27,8 @@ def in_the_classifiers_shape(data: Any, classifier: Predictable, data_dir: str |
     bound = parse_data(data, data_dir)
     channels, *sides = classifier.shape
     wanted: dict[str, Any] = {"size": sides[0] if sides[0] == sides[1] else tuple(sides), "resize": classifier.resize}
-    wanted |= {"white": classifier.white} if bound.arguments.get("white") is None else {}
+    is_said = bound.arguments.get("white") is not None
+    wanted |= {} if is_said or classifier.whites == (None, None) else {"white": classifier.whites}
     wanted |= {"channels": _CHANNELS[channels]} if channels in _CHANNELS else {}
     return str(BoundCall(bound.entry, {**bound.arguments, **{k: v for k, v in wanted.items() if k in bound.arguments}}))
 

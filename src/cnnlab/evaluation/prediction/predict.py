@@ -20,6 +20,7 @@ from cnnlab.core.sinks import for_csv
 from cnnlab.data import ImageFile
 from cnnlab.data.formats.decode import Form
 from cnnlab.data.given_images import given_images, is_given_in_memory, paths_of
+from cnnlab.data.white import White
 from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
 from cnnlab.models import OwnNetwork, Predictable
 from cnnlab.runs import Run
@@ -161,7 +162,7 @@ def _of_pixels(model: Predictor, images: Any) -> ImagePredictions:
     """What is said of pictures in memory."""
     classifier = model.classifier
     channels, *size = classifier.shape
-    form = Form((size[0], size[1]), classifier.resize, channels, classifier.white)
+    form = Form((size[0], size[1]), classifier.resize, channels, White.said(classifier.whites))
     pixels, names = given_images(images, form)
     whole = torch.from_numpy(pixels)
     batches = (whole[start : start + _CHUNK] for start in range(0, len(whole), _CHUNK))
@@ -177,7 +178,7 @@ class _Reader:
         self.unreadable: list[str] = []
 
     def __iter__(self) -> Iterator[Tensor]:
-        reader = data.ImageReader(self.images, self.classifier.shape, self.classifier.resize, self.classifier.white)
+        reader = data.ImageReader(self.images, self.classifier.shape, self.classifier.resize, self.classifier.whites)
         for start in range(0, len(self.images), _CHUNK):
             pixels, names, bad = reader.read(start, min(start + _CHUNK, len(self.images)))
             if bad and not self.skips:
