@@ -22,7 +22,7 @@ from cnnlab.data.paths import as_call
 from cnnlab.data.reading import Reading, SearchPath
 from cnnlab.data.reading import readers as readers
 from cnnlab.data.splits import SplitSize, complete
-from cnnlab.data.subset import Subset, smaller
+from cnnlab.data.subset import Subset, few, smaller
 from cnnlab.data.target_columns import LABEL
 
 
@@ -32,6 +32,7 @@ def load_data(
     validation: SplitSize = None,
     test: SplitSize = None,
     subset: Subset = None,
+    quick: bool = False,
     data_dir: str | Path | None = None,
     offline: bool = False,
     for_training: bool = True,
@@ -47,6 +48,7 @@ def load_data(
     :param test: the same; None for a fifth.
     :param subset: a count of train to keep, stratified, and of the other splits in proportion, but for those given as
         counts; a fraction of train alone; or ``splits(train=…, validation=…, test=…)``. None for all.
+    :param quick: whether to take a few hundred pictures only, as a quick trial does.
     :param data_dir: where to look for files besides the current folder and ``CNNLAB_DATA``.
     :param offline: whether never to download.
     :param for_training: whether it must be fit to train on; to score on, pictures of some of the classes will do.
@@ -58,7 +60,10 @@ def load_data(
         whole, dedupe = _whole(spec, SearchPath.at(data_dir, offline), for_training)
         if for_training:
             _warn_of_labels_from_one(whole)
-        return _divided(whole, dedupe, validation, test, subset, for_training)
+        divided = _divided(whole, dedupe, validation, test, subset, for_training)
+        divided = few(divided) if quick else divided
+        parts = {split: resident(part) for split, part in divided.parts()}
+        return Dataset.of(divided.name, parts, divided.source)
 
 
 def _divided(
@@ -76,7 +81,7 @@ def _divided(
     if subset is not None:
         counted = [split for split, size in (("validation", validation), ("test", test)) if isinstance(size, int)]
         dataset = smaller(dataset, subset, counted)
-    return Dataset.of(dataset.name, {split: resident(part) for split, part in dataset.parts()}, dataset.source)
+    return dataset
 
 
 def _warn_of_labels_from_one(dataset: Dataset) -> None:

@@ -14,7 +14,7 @@ from cnnlab.runs import Predictions, Run, RunSummary, environment
 from cnnlab.runs.record import MODEL, now
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.result import Setting, StudyResult, Trial
+from cnnlab.studies.result import Claim, Setting, StudyResult, Trial
 from cnnlab.studies.search import searched, steps_left
 from cnnlab.studies.sequential_repeats import looks_of
 from cnnlab.studies.settings import PlannedSetting, StudySettings
@@ -66,9 +66,10 @@ class Analysis:
         finished = [trial for setting in settings for trial in setting.finished]
         is_done = bool(finished) and all(t.status in ("finished", "pruned") for s in settings for t in s.trials)
         is_done = is_done and not self._still_to_try
-        families = [comparisons.table(metric) for metric in self._compared_by]
+        families = [] if file.is_quick else [comparisons.table(metric) for metric in self._compared_by]
         rule = self.study_settings.adds_repeats
         looks = looks_of(self.record.looks(self.study_settings.asked), rule)
+        words = (comparisons.family.words, looks.words if looks else "")
         result = StudyResult(
             name=file.name,
             question=file.question,
@@ -80,9 +81,9 @@ class Analysis:
             settings=tuple(settings),
             baseline=self.study_settings.baseline,
             families=tuple(family for family in families if family is not None),
-            multiplicity=" ".join(text for text in (comparisons.family.words, looks.words if looks else "") if text),
-            claims=tuple(judge_claim(resolved, comparisons) for resolved in self.claims),
-            published=tuple(compare_published(table, tables) for table in self.published),
+            multiplicity="" if file.is_quick else " ".join(text for text in words if text),
+            claims=tuple(self._claim(resolved, comparisons) for resolved in self.claims),
+            published=() if file.is_quick else tuple(compare_published(table, tables) for table in self.published),
             search=searched(self.study_settings, self.record.steps, self._led_by)
             if self.study_settings.searched
             else None,
@@ -101,6 +102,12 @@ class Analysis:
             looks=looks,
         )
         return result if rule is None or rule.is_over(result) else replace(result, finished=None)
+
+    def _claim(self, resolved: ResolvedClaim, comparisons: StudyComparisons) -> Claim:
+        """What became of a claim; nothing, of a quick trial."""
+        if self.study_settings.file.is_quick:
+            return Claim(resolved.claim.text, "undecided", "A quick trial decides nothing.")
+        return judge_claim(resolved, comparisons)
 
     def tables(self, settings: Sequence[Setting]) -> Tables:
         """The numbers of all trials."""

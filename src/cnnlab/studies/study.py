@@ -12,6 +12,7 @@ from cnnlab.core.measurements import Measure, read_measure, usual_names
 from cnnlab.core.messages import note, showing, warn
 from cnnlab.core.number_text import counted
 from cnnlab.runs import Run, store_at
+from cnnlab.runs.run_info import QUICK
 from cnnlab.studies.analysis import Analysis
 from cnnlab.studies.catalogue import find_study, study_folder
 from cnnlab.studies.claim_grammar import read_claim
@@ -194,6 +195,7 @@ class Study:
         facts: list[tuple[str, object]] = [
             ("study", self.name),
             ("question", self.file.question),
+            *([("quick trial", QUICK)] if self.file.is_quick else []),
             ("design", self.file.design),
             *axes,
         ]

@@ -140,7 +140,7 @@ def prepare(
 
 def data_key(recipe: Recipe) -> str:
     """What tells the data of a recipe, in its splits, apart from other data."""
-    return canonical_json([recipe.data, recipe.validation, recipe.test, recipe.subset])
+    return canonical_json([recipe.data, recipe.data_options])
 
 
 def build_classifier(setup: TrainingSetup) -> Classifier:
@@ -201,9 +201,7 @@ def _dataset(
         return datasets[key]
     dataset = data.load_data(
         given_data(given) if is_object else reading,
-        validation=recipe.validation,
-        test=recipe.test,
-        subset=recipe.subset,
+        **recipe.data_options,
         data_dir=data_dir,
         offline=offline,
     )

@@ -16,11 +16,12 @@ from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.hooks import perturbations
 from cnnlab.core.registry import BoundCall
 from cnnlab.data import Dataset, ImageSet
+from cnnlab.data.division import division
 from cnnlab.evaluation.intervals import Estimate, Interval
 from cnnlab.evaluation.metric_intervals import class_estimates, score_intervals
 from cnnlab.evaluation.metrics.stored_predictions import metrics_of
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
-from cnnlab.evaluation.prediction.leakage import in_own_splits, shares, warn_of_training_images
+from cnnlab.evaluation.prediction.leakage import in_own_splits, warn_of_training_images
 from cnnlab.evaluation.prediction.open_model import open_model
 from cnnlab.evaluation.prediction.predictor import BATCH, Predictor, predictor_of
 from cnnlab.models import OwnNetwork, Perturbation, Predictable, perturbed, to_float
@@ -194,7 +195,7 @@ def _of_recipe(recipe: Mapping[str, Any], label: str, data_dir: str | Path | Non
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
     if str(spec).startswith("arrays"):
         raise UsageError(f"{label} was trained on arrays given in Python, which its record does not hold. Give data=….")
-    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **shares(recipe))
+    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **division(recipe))
 
 
 def _fitting(model: Predictor, data: Any, data_dir: str | Path | None) -> Any:

@@ -10,13 +10,9 @@ from cnnlab import data as data_package
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
 from cnnlab.core.messages import note, quietly, warn
 from cnnlab.data import Dataset, ImageSet
+from cnnlab.data.division import division
 from cnnlab.data.duplicates import shared
 from cnnlab.runs import Run
-
-
-def shares(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """How a recipe divides its data, as :func:`cnnlab.load_data` takes it."""
-    return {key: recipe.get(key) for key in ("validation", "test", "subset")}
 
 
 def in_own_splits(run: Run, data: Any, dataset: Dataset, data_dir: str | Path | None, offline: bool) -> Dataset | None:
@@ -27,7 +23,7 @@ def in_own_splits(run: Run, data: Any, dataset: Dataset, data_dir: str | Path | 
     recorded = (run.info.get("data") or {}).get("digest")
     if dataset.digest == recorded:
         return dataset
-    if isinstance(data, Dataset) or not any(share is not None for share in shares(run.recipe).values()):
+    if isinstance(data, Dataset) or not _is_divided(run.recipe):
         return None
     again = _loaded(data, run, data_dir, offline)
     return again if again is not None and again.digest == recorded else None
@@ -48,6 +44,11 @@ def warn_of_training_images(run: Run, parts: Sequence[ImageSet], data_dir: str |
         )
 
 
+def _is_divided(recipe: Mapping[str, Any]) -> bool:
+    """Whether it says anything of how its data is divided."""
+    return any(value is not None and value is not False for value in division(recipe).values())
+
+
 def _train_of(run: Run, data_dir: str | Path | None) -> ImageSet | None:
     spec = run.recipe.get("data")
     if spec is None or str(spec).startswith("arrays"):
@@ -61,5 +62,5 @@ def _loaded(data: Any, run: Run, data_dir: str | Path | None, offline: bool) -> 
     """The data divided as the run's; None where it cannot be. What there is to warn of has been said before."""
     with suppress(CnnlabError), warnings.catch_warnings(), quietly():
         warnings.simplefilter("ignore", CnnlabWarning)
-        return data_package.load_data(data, data_dir=data_dir, offline=offline, **shares(run.recipe))
+        return data_package.load_data(data, data_dir=data_dir, offline=offline, **division(run.recipe))
     return None

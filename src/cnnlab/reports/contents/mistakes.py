@@ -169,8 +169,9 @@ def _images_at(
 
 def _split_images(recipe: Mapping[str, Any], split: str, digest: str, data_dir: Path | None) -> "ImageSet | None":
     from cnnlab import data
+    from cnnlab.data.division import division
 
-    options: dict[str, Any] = {key: recipe.get(key) for key in ("validation", "test", "subset")}
+    options = division(recipe)
     # What is to be said of the data was said when it was trained on.
     with warnings.catch_warnings(), quietly():
         warnings.simplefilter("ignore")

@@ -131,7 +131,7 @@ def _random_images(count: int, shape: tuple[int, int, int]) -> Any:
 
 
 def _epochs(recipe: Mapping[str, Any]) -> int:
-    return sum(phase.epochs or 0 for phase in training.Recipe.read(recipe).normal())
+    return sum(phase.epochs or 0 for phase in training.Recipe.read(recipe).carried_out())
 
 
 def _reason(error: Exception) -> str:
