@@ -78,6 +78,12 @@ Again = Annotated[bool, typer.Option("--again", help="Train another run of a rec
 Figures = Annotated[
     bool, typer.Option("--figures", help="Put curves.png and confusion.png into the run's folder when it is done.")
 ]
+Quick = Annotated[
+    bool,
+    typer.Option(
+        "--quick", help="Try it out in seconds: one epoch on a few hundred pictures. Such a run says that it was one."
+    ),
+]
 Name = Annotated[
     str | None,
     typer.Option(

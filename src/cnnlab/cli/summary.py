@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
 from cnnlab.cli.program import seconds_so_far
-from cnnlab.cli.runs.show import selected, training_time
+from cnnlab.cli.runs.show import data_of, selected, training_time
 from cnnlab.core.durations import short_duration
 from cnnlab.core.scored_splits import OUT_OF_FOLD
 
@@ -22,7 +22,11 @@ def write_summary(run: "Run", runs: Path | None, *, as_json: bool) -> None:
     if as_json:
         output.write_json(run.to_dict())
         return
+    from cnnlab.runs.run_info import QUICK
+
     rows: list[tuple[str, object]] = [("run", run.folder.name)]
+    rows += [("quick trial", QUICK)] if run.is_quick else []
+    rows += [("data", data_of(run.info))] if (run.info.get("data") or {}).get("source", {}).get("subset_of") else []
     rows += [(split, _scores(run, split)) for split in ("validation", "test", OUT_OF_FOLD)]
     rows += [("weights of", selected(run.info)), ("training time", training_time(run.info))]
     rows += [("this command", short_duration(seconds_so_far()))]
@@ -54,7 +58,9 @@ def _scores(run: "Run", split: str) -> str:
 def _advice(run: "Run", runs: Path | None) -> list[str]:
     where = f" --runs {shlex.quote(str(runs))}" if runs is not None and Path(runs) != Path("runs") else ""
     name = shlex.quote(run.folder.name)
+    recipe = shlex.quote(str(run.folder / "recipe.yaml"))
     last = f"evaluate {name} split=out-of-fold" if run.is_ensemble else f"extend {name} epochs=+3"
+    last = f"train {recipe} quick=false" if run.is_quick else last
     return [
         f"cnnlab runs show {name}{where}",
         f"cnnlab predict {name} PICTURES... --out predictions.csv{where}",

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnlab.cli.options import Again, DataDir, Device, Figures, Json, Name, Offline, Quiet, Runs, Words
+from cnnlab.cli.options import Again, DataDir, Device, Figures, Json, Name, Offline, Quick, Quiet, Runs, Words
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -18,6 +18,7 @@ def train(
     again: Again = False,
     offline: Offline = False,
     figures: Figures = False,
+    quick: Quick = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -27,17 +28,21 @@ def train(
 
         cnnlab train data=fashion-mnist 'augment=flip|shift(0.1)' epochs=15
 
+        cnnlab train recipe.yaml --quick
+
         cnnlab train recipe.yaml seed=3
 
         cnnlab train 'data=folder(path=photos.zip, size=96)' model=convnet
     """
     from cnnlab.cli.summary import write_summary
+    from cnnlab.cli.words import tried_quickly
     from cnnlab.core.messages import quietly
     from cnnlab.runs import store_at
     from cnnlab.training.finished_runs import digest_to_keep, finished_run
     from cnnlab.training.known_commands import Command
 
-    command = Command("train", words or [], (device, name, data_dir, offline))
+    words = tried_quickly(words, quick)
+    command = Command("train", words, (device, name, data_dir, offline))
     with quietly(quiet):
         run = None if again else finished_run(command, store_at(runs))
         if run is None:

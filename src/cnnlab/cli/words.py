@@ -41,6 +41,11 @@ def read_pairs(words: Sequence[str], **flags: str | None) -> dict[str, Any]:
     return keys
 
 
+def tried_quickly(words: Sequence[str] | None, quick: bool) -> list[str]:
+    """The words, with the key for which ``--quick`` stands where that was given."""
+    return [*(words or []), *(["quick=true"] if quick else [])]
+
+
 def _is_file(word: str) -> bool:
     return "=" not in word or (Path(word).suffix in _RECIPES and os.path.isfile(word))
 

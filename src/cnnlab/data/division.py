@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 BOOTSTRAP = "bootstrap"
 Subset: TypeAlias = int | float | str | None
 """``subset``: a count of pictures, ``splits(…)``, or what each run draws of train, a share or ``bootstrap``."""
-DIVIDING = ("validation", "test", "subset", "folds", "fold", "seed")
+DIVIDING = ("validation", "test", "subset", "quick", "folds", "fold", "seed")
 """The keys of a recipe on which it depends what its splits hold."""
 
 
@@ -17,4 +17,5 @@ def is_drawn(subset: Subset) -> bool:
 
 def division_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """These of a recipe, on record or about to be, as :func:`cnnlab.load_data` takes them."""
-    return {key: recipe.get(key) for key in DIVIDING} | {"seed": int(recipe.get("seed") or 0)}
+    options = {key: recipe.get(key) for key in DIVIDING}
+    return options | {"quick": bool(recipe.get("quick")), "seed": int(recipe.get("seed") or 0)}

@@ -25,7 +25,7 @@ from cnnlab.data.paths import as_call
 from cnnlab.data.reading import Reading, SearchPath
 from cnnlab.data.reading import readers as readers
 from cnnlab.data.splits import SplitSize, complete
-from cnnlab.data.subset import smaller
+from cnnlab.data.subset import few, smaller
 from cnnlab.data.target_columns import LABEL
 
 _OF_ONE_SEED = ("drawn", "fold", "whole")
@@ -38,6 +38,7 @@ def load_data(
     validation: SplitSize = None,
     test: SplitSize = None,
     subset: Subset = None,
+    quick: bool = False,
     folds: int | None = None,
     fold: int | None = None,
     seed: int = 0,
@@ -57,6 +58,7 @@ def load_data(
     :param subset: a count of train to keep, stratified, and of the other splits in proportion, but for those given as
         counts; or ``splits(train=…, validation=…, test=…)``, the same for all seeds. A share of train, or
         ``bootstrap``, is drawn by the seed, and ``held_out`` has what was not drawn. None for all.
+    :param quick: whether to take a few hundred pictures only, as a quick trial does.
     :param folds: into how many train is divided, by the seed; all of it stays in train unless ``fold`` says, from 1,
         which one is held out.
     :param seed: by which a share, a bootstrap or folds are drawn.
@@ -71,7 +73,7 @@ def load_data(
         whole, dedupe = _whole(spec, SearchPath.at(data_dir, offline), for_training)
         if for_training:
             _warn_of_labels_from_one(whole)
-        divided = _divided(whole, dedupe, validation, test, subset, seed, for_training)
+        divided = _divided(whole, dedupe, validation, test, subset, quick, seed, for_training)
         if folds is None:
             return divided
         if fold is not None:
@@ -86,6 +88,7 @@ def _divided(
     validation: SplitSize,
     test: SplitSize,
     subset: Subset,
+    quick: bool,
     seed: int,
     for_training: bool,
 ) -> Dataset:
@@ -94,11 +97,12 @@ def _divided(
     carved = [*dataset.source.get("carved", ()), *carved]
     source = {key: value for key, value in dataset.source.items() if key not in _OF_ONE_SEED} | {"carved": carved}
     dataset = handle_duplicates(Dataset.of(dataset.name, parts, source), dedupe=dedupe)
-    if is_drawn(subset):
-        dataset = draw(dataset, subset, seed)
-    elif subset is not None:
+    if subset is not None and not is_drawn(subset):
         counted = [split for split, size in (("validation", validation), ("test", test)) if isinstance(size, int)]
         dataset = smaller(dataset, subset, counted)
+    dataset = few(dataset) if quick else dataset
+    if is_drawn(subset):
+        dataset = draw(dataset, subset, seed)
     parts = {split: resident(part) for split, part in dataset.parts()}
     return Dataset.of(dataset.name, parts, dataset.source, dataset.held_out)
 

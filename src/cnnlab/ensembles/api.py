@@ -22,7 +22,7 @@ from cnnlab.runs.writer import ending
 
 SEMANTICS = 1
 """The version of what methods mean; raised when the same method would make another ensemble of the same members."""
-_DIVIDING = ("data", "objective", "validation", "test", "subset")
+_DIVIDING = ("data", "objective", "validation", "test", "subset", "quick")
 """What of the members' recipe says on which pictures they are scored, and what is predicted."""
 
 

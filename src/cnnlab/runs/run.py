@@ -14,7 +14,7 @@ from cnnlab.runs import record
 from cnnlab.runs.history import read_history
 from cnnlab.runs.lock import is_locked
 from cnnlab.runs.predictions import Predictions, check_split
-from cnnlab.runs.run_info import RunInfo
+from cnnlab.runs.run_info import QUICK, RunInfo
 from cnnlab.runs.step_log import read_step_log
 from cnnlab.runs.writer import ending
 
@@ -171,7 +171,8 @@ class Run(RunInfo):
     def __repr__(self) -> str:
         info = self.info
         made = f"ensemble of {len(info['ensemble']['members'])}" if info.get("ensemble") else _epochs(info)
-        return f"Run({self.name}: {', '.join([self.state, made, *_score_lines(info)[-1:]])})"
+        quick = ["quick trial"] if self.is_quick else []
+        return f"Run({self.name}: {', '.join([*quick, self.state, made, *_score_lines(info)[-1:]])})"
 
     def __str__(self) -> str:
         rows = _facts(self)
@@ -193,7 +194,7 @@ class Run(RunInfo):
 def _facts(run: Run) -> list[tuple[str, str]]:
     """What a person wants to know of a run at a glance: label and value."""
     info, recipe = run.info, run.given
-    rows = [("run", run.name), ("status", _status(run, info))]
+    rows = [("run", run.name), ("status", _status(run, info)), ("quick trial", QUICK if run.is_quick else "")]
     rows += [
         (key, str(recipe[key])) for key in ("data", "model", "augment", "optimizer", "schedule") if recipe.get(key)
     ]

@@ -8,6 +8,9 @@ from cnnlab.core.errors import UsageError
 from cnnlab.runs.data_folder import data_folder
 from cnnlab.runs.scores import Scores
 
+QUICK = "an epoch on a few hundred pictures, to see that all goes through; its numbers say nothing of the recipe"
+"""What a quick trial is, for whoever looks at one."""
+
 
 class RunInfo(ABC):
     """The facts of one run; a subclass says where they are read."""
@@ -113,6 +116,11 @@ class RunInfo(ABC):
         """Whether it was made of other runs, and not trained."""
         return bool(self.info.get("ensemble"))
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether it was a quick trial: an epoch on a few pictures, whose numbers say nothing of its recipe."""
+        return bool(self.recipe.get("quick"))
+
     def check_trained(self) -> None:
         """Refuses an ensemble, for whatever goes on with the weights of a training.
 
@@ -136,5 +144,5 @@ class RunInfo(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that describes the run, as plain JSON: ``run.json``, the recipe, and where it lies."""
-        place = {"folder": str(self.folder), "name": self.name}
+        place = {"folder": str(self.folder), "name": self.name, "is_quick": self.is_quick}
         return {**self.info, **place, "is_running": self.is_running, "recipe": self.recipe}

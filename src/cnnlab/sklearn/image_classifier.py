@@ -84,6 +84,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         permute: int | None = None,
         normalize: Any = None,
         subset: int | float | str | None = None,
+        quick: bool = False,
         balance: str | None = None,
         validation: int | float | None = 0,
         phases: Any = None,

@@ -15,7 +15,7 @@ from cnnlab.runs.record import MODEL, now
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.planned_settings import PlannedEnsemble, PlannedSetting, seeds_first
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.result import EnsembleSummary, Setting, SettingComparison, StudyResult, Trial
+from cnnlab.studies.result import Claim, EnsembleSummary, Setting, SettingComparison, StudyResult, Trial
 from cnnlab.studies.search import searched, steps_left
 from cnnlab.studies.sequential_repeats import looks_of
 from cnnlab.studies.settings import StudySettings
@@ -77,9 +77,10 @@ class Analysis:
             t.status in ("finished", "pruned") for s in (*bare, *further) for t in s.trials
         )
         is_done = is_done and not self._still_to_try
-        families = [comparisons.table(metric) for metric in self._compared_by]
+        families = [] if file.is_quick else [comparisons.table(metric) for metric in self._compared_by]
         rule = self.study_settings.adds_repeats
         looks = looks_of(self.record.looks(self.study_settings.asked), rule)
+        words = (comparisons.family.words, looks.words if looks else "")
         result = StudyResult(
             name=file.name,
             question=file.question,
@@ -91,9 +92,9 @@ class Analysis:
             settings=tuple(settings),
             baseline=self.study_settings.baseline,
             families=tuple(family for family in families if family is not None),
-            multiplicity=" ".join(text for text in (comparisons.family.words, looks.words if looks else "") if text),
-            claims=tuple(judge_claim(resolved, comparisons) for resolved in self.claims),
-            published=tuple(compare_published(table, tables) for table in self.published),
+            multiplicity="" if file.is_quick else " ".join(text for text in words if text),
+            claims=tuple(self._claim(resolved, comparisons) for resolved in self.claims),
+            published=() if file.is_quick else tuple(compare_published(table, tables) for table in self.published),
             search=searched(self.study_settings, self.record.steps, self._led_by)
             if self.study_settings.searched
             else None,
@@ -114,6 +115,12 @@ class Analysis:
             ensembles=tuple(self._beside(ensemble, trained, comparisons) for ensemble in made),
         )
         return result if rule is None or rule.is_over(result) else replace(result, finished=None)
+
+    def _claim(self, resolved: ResolvedClaim, comparisons: StudyComparisons) -> Claim:
+        """What became of a claim; nothing, of a quick trial."""
+        if self.study_settings.file.is_quick:
+            return Claim(resolved.claim.text, "undecided", "A quick trial decides nothing.")
+        return judge_claim(resolved, comparisons)
 
     def tables(self, settings: Sequence[Setting]) -> Tables:
         """The numbers of all trials."""
@@ -190,7 +197,8 @@ class Analysis:
         metric = self.measures[0].metric
 
         def compare(ensemble: Setting, best: Setting) -> SettingComparison | None:
-            if comparisons.family.group_of(metric.name, ensemble.key, best.key) is None:
+            is_asked = comparisons.family.group_of(metric.name, ensemble.key, best.key) is not None
+            if self.study_settings.file.is_quick or not is_asked:
                 return None
             settings = [ensemble, best]
             paired, new_images = paired_by(settings, self._predictions), NewImages(settings, self._predictions)

@@ -435,6 +435,11 @@ class StudyResult:
     notes: tuple[str, ...] = ()
 
     @property
+    def is_quick(self) -> bool:
+        """Whether it is a quick trial of a study, which answers nothing."""
+        return bool(self.base.get("quick"))
+
+    @property
     def metric(self) -> Metric:
         """The metric the study is judged by."""
         return self.metrics[0]
@@ -470,7 +475,7 @@ class StudyResult:
 
     def to_dict(self) -> dict[str, Any]:
         """As ``result.json`` holds it."""
-        return {"format": FORMAT, **json_value(asdict(self))}
+        return {"format": FORMAT, "is_quick": self.is_quick, **json_value(asdict(self))}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "StudyResult":

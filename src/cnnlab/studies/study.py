@@ -13,6 +13,7 @@ from cnnlab.core.messages import note, showing, warn
 from cnnlab.core.number_text import counted
 from cnnlab.core.scored_splits import OUT_OF_FOLD, read_score_name, score_name
 from cnnlab.runs import Run, store_at
+from cnnlab.runs.run_info import QUICK
 from cnnlab.studies.analysis import Analysis
 from cnnlab.studies.catalogue import find_study, study_folder
 from cnnlab.studies.claim_grammar import read_claim
@@ -197,6 +198,7 @@ class Study:
         facts: list[tuple[str, object]] = [
             ("study", self.name),
             ("question", self.file.question),
+            *([("quick trial", QUICK)] if self.file.is_quick else []),
             ("design", self.file.design),
             *axes,
         ]

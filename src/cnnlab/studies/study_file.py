@@ -40,6 +40,7 @@ from cnnlab.studies.ensemble_keys import EnsembleKeys, Ensembles, put_over
 from cnnlab.studies.python_objects import without_objects
 from cnnlab.studies.sequential_repeats import Until, stopping_rules
 from cnnlab.training import Recipe, key_line, key_remedy
+from cnnlab.training.recipe import quick_name
 
 
 def _design(value: Any) -> str:
@@ -156,6 +157,19 @@ class StudyFile(_Strict):
     smallest: float | None = Field(None, gt=0)
     ensemble: Ensembles = {}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tried_quickly(cls, content: Any) -> Any:
+        """A quick trial of a study has a name of its own, and adds no repeats."""
+        base = content.get("base")
+        if not isinstance(base, Mapping) or base.get("quick") is not True or not isinstance(content.get("name"), str):
+            return content
+        changed = {**content, "name": quick_name(content["name"])}
+        repeats = _repeats(content.get("repeats"))
+        if isinstance(repeats, str):
+            changed["repeats"] = stopping_rules.bind(repeats).build().first
+        return changed
+
     @model_validator(mode="after")
     def _sound(self) -> "StudyFile":
         if len(set(self.metrics)) < len(self.metrics):
@@ -170,6 +184,11 @@ class StudyFile(_Strict):
                 "repeats: until(claims, …) needs claims to decide; name some, or write until(comparisons, …)."
             )
         return self
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it is a quick trial, which answers nothing."""
+        return self.base.get("quick") is True
 
     @property
     def adds_repeats(self) -> Until | None:

@@ -160,6 +160,11 @@ def extend(
         )
     if parent.status != "finished":
         raise UsageError(f"{parent.folder} is not finished. Go on with it first: cnnlab resume {parent.name}")
+    if parent.is_quick:
+        raise UsageError(
+            f"{parent.name} was a quick trial, and more epochs on its few pictures would come to nothing. Train its "
+            f"recipe in full: cnnlab train {parent.folder / 'recipe.yaml'} quick=false"
+        )
     more = _more_epochs(parent, epochs)
     if network is not None:
         give_network(parent.recipe["model"], network)
@@ -194,7 +199,7 @@ def _more_epochs(parent: Run, epochs: int | str) -> int:
 
 def _start(setup: TrainingSetup, store: RunStore, *, repeat: int, callbacks: Sequence[Callback]) -> Run:
     recipe = setup.recipe
-    for text in without_effect(recipe, setup.plan):
+    for text in () if recipe.quick else without_effect(recipe, setup.plan):
         warn(text)
     classifier = build_classifier(setup)
     execution, choice = choose_execution(setup, classifier)

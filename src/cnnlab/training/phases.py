@@ -70,7 +70,7 @@ class PhasePlan:
 def plan_phases(recipe: Recipe, samples: int, epoch: int = 0, step: int = 0) -> PhasePlan:
     """The plan for a training set of this many samples, starting after ``epoch`` epochs and ``step`` steps."""
     spans = []
-    for number, phase in enumerate(recipe.normal(), start=1):
+    for number, phase in enumerate(recipe.carried_out(), start=1):
         per_epoch = epoch_steps(samples, phase.batch_size)
         steps = phase.steps or (phase.epochs or 0) * per_epoch
         epochs = -(-steps // per_epoch)

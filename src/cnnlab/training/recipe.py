@@ -30,6 +30,7 @@ from cnnlab.training.schedules import Schedule
 from cnnlab.training.trainable_layers import TrainableLayer, TrainableLayers, parse_trainable
 from cnnlab.training.unknown_keys import Line, RecipeReader, line_for_key, remedy_for_key
 
+_QUICK = "-quick"
 SEMANTICS = 3
 """The version of what a recipe means; raised when the same recipe would train differently."""
 
@@ -131,6 +132,7 @@ class Recipe(Phase):
     permute: MaybeNumber = None
     normalize: Normalization = parse_spec("normalize", "dataset")
     subset: MaybeSubset = None
+    quick: bool = False
     folds: MaybeCount = None
     fold: MaybeCount = None
     balance: Balance = "none"
@@ -225,6 +227,12 @@ class Recipe(Phase):
         """The phases in full; a flat recipe is one phase, of ten epochs where nothing is said."""
         return self._normal
 
+    def carried_out(self) -> tuple[Phase, ...]:
+        """The phases as they are trained: those of a quick trial are an epoch long each."""
+        if not self.quick:
+            return self._normal
+        return tuple(phase.model_copy(update={"epochs": 1, "steps": None}) for phase in self._normal)
+
     def _phase(self, shared: dict[str, Any], own: Mapping[str, Any], number: int) -> Phase:
         _refuse_unknown(own, Phase.model_fields, f"phase {number}")
         if ("epochs" in own) == ("steps" in own):
@@ -276,10 +284,11 @@ class Recipe(Phase):
 
     @property
     def title(self) -> str:
-        """Its name, or else that of the data and of the model."""
+        """Its name, or else that of the data and of the model; of a quick trial it says so."""
         model = self.model.parsed
         own = plain_name(model.call) if isinstance(model, GivenInPython) else self.model.name
-        return self.name or f"{self.data.name}-{own}"
+        title = self.name or f"{self.data.name}-{own}"
+        return quick_name(title) if self.quick else title
 
     def to_dict(self) -> dict[str, Any]:
         """What ``recipe.yaml`` holds: every value that is set, in the order of the design, plain types only."""
@@ -305,6 +314,11 @@ def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[s
     if isinstance(source, Mapping):
         return dict(source)
     return read_recipe_file(source)
+
+
+def quick_name(name: str) -> str:
+    """What a quick trial of this is called."""
+    return name if name.endswith(_QUICK) else f"{name}{_QUICK}"
 
 
 def check_keys(keys: Iterable[str]) -> None:

@@ -186,13 +186,17 @@ def _table(
         test, validation = (value and f"{label}{value}" for value in values)
         lines.append(
             [
-                *(summary.name, summary.state, test, _differs(told[summary])),
+                *(summary.name, _state(summary), test, _differs(told[summary])),
                 *(_asked(summary, key) for key in further),
                 *(validation, _epochs(info), _local(str(info.get("started") or ""))),
                 short_duration(info.get("seconds")),
             ]
         )
     return titles, lines
+
+
+def _state(summary: "RunSummary") -> str:
+    return f"{summary.state}, quick trial" if summary.is_quick else summary.state
 
 
 def _differs(told: Mapping[str, str]) -> str:

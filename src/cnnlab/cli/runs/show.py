@@ -60,6 +60,8 @@ def document(run: "Run") -> dict[str, Any]:
 
 
 def _overview(run: "Run") -> None:
+    from cnnlab.runs.run_info import QUICK
+
     info = run.info
     reason = f": {info['reason']}" if run.state == "failed" and info.get("reason") else ""
     total = info.get("epochs")
@@ -67,7 +69,8 @@ def _overview(run: "Run") -> None:
         [
             ("run", run.folder.name),
             ("state", f"{run.state}{reason}"),
-            ("data", _data(info.get("data") or {})),
+            ("quick trial", QUICK if run.is_quick else ""),
+            ("data", data_of(info)),
             (
                 "epochs",
                 ""
@@ -100,9 +103,16 @@ def training_time(info: Mapping[str, Any]) -> str:
     return f"{spent}, its steps alone, without starting, validation and test" if spent else ""
 
 
-def _data(data: Mapping[str, Any]) -> str:
-    sizes = ", ".join(f"{split} {count:,}" for split, count in (data.get("sizes") or {}).items())
+def data_of(info: Mapping[str, Any]) -> str:
+    """The data of a run with the pictures of each split; of a subset also how many there are."""
+    data = info.get("data") or {}
+    whole = (data.get("source") or {}).get("subset_of") or {}
+    sizes = ", ".join(_size(split, count, whole.get(split)) for split, count in (data.get("sizes") or {}).items())
     return f"{data.get('name', '')} ({sizes})" if sizes else str(data.get("name", ""))
+
+
+def _size(split: str, count: int, whole: int | None) -> str:
+    return f"{split} {count:,}" if whole in (None, count) else f"{split} {count:,} of {whole:,}"
 
 
 def _scores(run: "Run") -> None:

@@ -3,7 +3,7 @@
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.options import DataDir, Json, Offline, Quiet, Runs
+from cnnlab.cli.options import DataDir, Json, Offline, Quick, Quiet, Runs
 from cnnlab.cli.program import FAILURE
 from cnnlab.cli.study.options import Keys, StudyName, Workers, command, load_study, study_command
 
@@ -15,6 +15,7 @@ def run(
     data_dir: DataDir = None,
     workers: Workers = None,
     offline: Offline = False,
+    quick: Quick = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -26,11 +27,15 @@ def run(
         cnnlab study run augmentation.yaml
 
         cnnlab study run augmentation.yaml repeats=2 epochs=3
+
+        cnnlab study run augmentation.yaml --quick
     """
     from cnnlab.cli.study.show import write_result
+    from cnnlab.cli.words import tried_quickly
     from cnnlab.core.messages import quietly
     from cnnlab.studies.known_results import known_result, result_to_keep
 
+    words = tried_quickly(words, quick)
     asked = study_command(study, words, runs, data_dir, offline)
     with quietly(quiet):
         result = known_result(asked)

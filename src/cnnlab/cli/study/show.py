@@ -45,6 +45,8 @@ def write_result(result: "StudyResult", again: str, runs: Path | None) -> None:
 
     :param again: what to type to have what is missing trained, over the folder ``runs``.
     """
+    from cnnlab.runs.run_info import QUICK
+
     trials = [trial for setting in result.trained for trial in setting.trials]
     counts = {status: sum(trial.status == status for trial in trials) for status in ("finished", "pruned", "failed")}
     others = "".join(f", {count} {status}" for status, count in counts.items() if count and status != "finished")
@@ -52,6 +54,7 @@ def write_result(result: "StudyResult", again: str, runs: Path | None) -> None:
         [
             ("study", result.name),
             ("question", result.question),
+            ("quick trial", QUICK if result.is_quick else None),
             ("trials", f"{counts['finished']} of {len(trials)} finished{others}"),
             ("ensembles", _made(result)),
             ("training steps", short_duration(result.training_seconds)),

@@ -45,7 +45,7 @@ def warn_of_training_images(run: Run, parts: Sequence[ImageSet], data_dir: str |
 
 def _is_divided(recipe: Mapping[str, Any]) -> bool:
     """Whether it says anything of how its data is divided."""
-    return any(value is not None for key, value in data_package.division_of(recipe).items() if key != "seed")
+    return any(value not in (None, False) for key, value in data_package.division_of(recipe).items() if key != "seed")
 
 
 def _train_of(run: Run, data_dir: str | Path | None) -> ImageSet | None:

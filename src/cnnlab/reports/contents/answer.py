@@ -6,6 +6,7 @@ from cnnlab.core.number_text import counted
 from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import IntervalEnds, capital, listed, range_text, text_of, with_unit
+from cnnlab.runs.run_info import QUICK
 from cnnlab.studies.result import Family, MetricSummary, Setting, SettingComparison
 from cnnlab.studies.statistics.tables import difference_unit
 from cnnlab.studies.statistics.wording import needed_words
@@ -21,7 +22,19 @@ def answer(subject: ReportSubject) -> tuple[str, str]:
     best = subject.best
     if best is None:
         return "There is no answer yet.", "No trial has finished with a number to judge by."
+    if len(subject.quick) == len(subject.result.settings):
+        return f"This was a quick trial: {QUICK}.", _gone_through(subject)
+    if subject.quick:
+        named = listed([subject.label(setting.key) for setting in subject.quick])
+        return f"There is no answer: {named} was a quick trial, {QUICK}.", "Leave it out, or train it in full."
     return _first(subject, best), _second(subject, best)
+
+
+def _gone_through(subject: ReportSubject) -> str:
+    """What a quick trial does tell."""
+    trials = [trial for setting in subject.result.settings for trial in setting.trials]
+    finished = sum(trial.status == "finished" for trial in trials)
+    return f"{finished} of {counted(len(trials), 'training')} went through to the end."
 
 
 def _first(subject: ReportSubject, best: Setting) -> str:

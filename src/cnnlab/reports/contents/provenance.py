@@ -176,8 +176,9 @@ def _trained(subject: ReportSubject) -> str:
         "steps": "training for {}",
         "label_smoothing": "label smoothing {}",
         "ema": "an average of the weights with decay {}",
-        "subset": "{} of the training pictures",
+        "subset": "{}",
     }
+    same |= {"subset": _subset(same["subset"])} if same.get("subset") is not None else {}
     same |= {key: counted(same[key], key[:-1]) for key in ("epochs", "steps") if same.get(key)}
     parts = [text.format(same[key]) for key, text in words.items() if same.get(key) not in (None, "none", "", 0, 0.0)]
     if same.get("phases"):
@@ -186,6 +187,13 @@ def _trained(subject: ReportSubject) -> str:
         return ""
     first = "All used" if len(recipes) > 1 else "It used"
     return f"{first} {listed(parts)}."
+
+
+def _subset(subset: Any) -> str:
+    """What of the data was used."""
+    if isinstance(subset, int):
+        return f"a subset of {counted(subset, 'training picture')}, and of the other splits in proportion"
+    return f"{subset} of the training pictures" if isinstance(subset, float) else f"a subset: {subset}"
 
 
 def _repeated(subject: ReportSubject) -> str:

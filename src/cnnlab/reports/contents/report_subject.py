@@ -64,6 +64,11 @@ class ReportSubject:
         """The one with the best mean."""
         return self.ranked[0] if self.ranked else None
 
+    @cached_property
+    def quick(self) -> tuple[Setting, ...]:
+        """The settings of which there are quick trials only, whose numbers say nothing."""
+        return tuple(setting for setting in self.result.settings if setting.recipe.get("quick"))
+
     @property
     def baseline(self) -> Setting | None:
         """The one that the others are compared with."""

@@ -111,10 +111,17 @@ def _status(subject: ReportSubject) -> list[str]:
     ]
     finished = sum(trial.status == "finished" for trial in trials)
     texts = [counted(len(result.settings), "setting"), f"{finished:,} of {counted(len(trials), 'training')} finished"]
+    texts = [_quick(subject), *texts] if subject.quick else texts
     failed = sum(trial.status == "failed" for trial in trials)
     texts += [f"{failed:,} failed"] if failed else []
     day = (result.finished or result.updated or "")[:10]
     return [*texts, *([day] if day else [])]
+
+
+def _quick(subject: ReportSubject) -> str:
+    """Which of the settings are quick trials, in words."""
+    is_whole = len(subject.quick) == len(subject.result.settings)
+    return "quick trial" if is_whole else f"{counted(len(subject.quick), 'setting')} as quick trials"
 
 
 def _swatch(subject: ReportSubject, key: str) -> tuple[str, str]:

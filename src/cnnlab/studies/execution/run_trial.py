@@ -134,7 +134,7 @@ def _random_images(count: int, shape: tuple[int, int, int]) -> Any:
 def _epochs(recipe: Mapping[str, Any]) -> int:
     """Of the whole trial: with folds it is several trainings."""
     read = training.Recipe.read(recipe)
-    return sum(phase.epochs or 0 for phase in read.normal()) * (1 if read.fold is not None else read.folds or 1)
+    return sum(phase.epochs or 0 for phase in read.carried_out()) * (1 if read.fold is not None else read.folds or 1)
 
 
 def _row(end: training.EpochEnd) -> dict[str, Any]:
