@@ -29,7 +29,7 @@ from cnnlab.training.schedules import Schedule
 from cnnlab.training.trainable_layers import TrainableLayer, TrainableLayers, parse_trainable
 
 _QUICK = "-quick"
-SEMANTICS = 3
+SEMANTICS = 4
 """The version of what a recipe means; raised when the same recipe would train differently."""
 
 
