@@ -36,6 +36,7 @@ MEANINGFUL: dict[str, Any] = {
     "select": "loss",
     "patience": 3,
     "snapshots": [1],
+    "quick": True,
     "seed": 1,
 }
 # How a training is carried out or kept, and what only shows in the digest of the data.

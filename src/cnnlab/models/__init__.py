@@ -16,7 +16,7 @@ from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
 from cnnlab.models.dry_run import summary_without_weights
 from cnnlab.models.features import features_of, find_layer
 from cnnlab.models.inference import autocast, evaluating, outputs_of, to_float
-from cnnlab.models.initialisers import initialisers
+from cnnlab.models.initialisers import initialisers, starts_small
 from cnnlab.models.layer_strings import layers
 from cnnlab.models.networks import ModelSpec, architectures, build_network, canonical_model, parse_model
 from cnnlab.models.own_networks import (
@@ -73,6 +73,7 @@ __all__ = [
     "require_gradient",
     "save_classifier",
     "starting_weights",
+    "starts_small",
     "stored_shape",
     "summary",
     "summary_without_weights",

@@ -16,7 +16,7 @@ from cnnlab.core.spec import read
 from cnnlab.models.backbone import IMAGENET, Backbone, Origin, timm_settings
 from cnnlab.models.basic_layers import DropRate
 from cnnlab.models.cpu_kernels import Sequential
-from cnnlab.models.initialisers import HEAD, initialise
+from cnnlab.models.initialisers import initialise, mark_head
 from cnnlab.models.input_adapters import Grey, Size, adapters, channels_seen, target
 from cnnlab.models.modules import Branches, Dropout, Head
 from cnnlab.models.networks import architectures, finished
@@ -190,7 +190,8 @@ def _started(network: Backbone, weights: str | None) -> Backbone:
 
 def _head(features: int, outputs: int) -> Head:
     head = Head(features, outputs)
-    initialise(head.weight, head.bias, "default", "default", HEAD)
+    initialise(head.weight, head.bias, "default", "default", None)
+    mark_head(head)
     return head
 
 
@@ -267,7 +268,7 @@ def _dense_ending(chain: _Chain, whole: Any, outputs: int) -> None:
 def _squeezenet_ending(chain: _Chain, whole: Any, outputs: int, head: str | None) -> None:
     conv = whole.classifier[1]
     if head == "conv":
-        initialise(conv.weight, conv.bias, "default", "default", HEAD)
+        mark_head(conv)
         chain.add("classifier.0", whole.classifier[0])
         chain.end("classifier.1", ConvHead(conv), "head.conv")
         return

@@ -9,7 +9,7 @@ from cnnlab.core.arguments import Count, NonNegative, Positive, Range
 from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import format_value
 from cnnlab.models.cpu_kernels import Conv2d
-from cnnlab.models.initialisers import HEAD, Initialiser, initialise
+from cnnlab.models.initialisers import Initialiser, initialise, mark_head
 from cnnlab.models.layer_strings import Layer, LayerContext, activations, layers
 from cnnlab.models.modules import (
     ChannelGate,
@@ -46,9 +46,8 @@ def margins(padding: Padding, kernel: Sides, dilation: Sides = 1) -> tuple[Heigh
 
 def fill(place: LayerContext, module: nn.Conv2d | nn.Linear, init: Initialiser, bias_init: Initialiser) -> None:
     """Draws the starting weights of a layer that stands here."""
-    following = HEAD if isinstance(module, Head) else place.following
     try:
-        initialise(module.weight, module.bias, init, bias_init, following)
+        initialise(module.weight, module.bias, init, bias_init, place.following)
     except SpecError as error:
         raise place.error(error.reason) from error
 
@@ -127,7 +126,7 @@ def head(
 ) -> Layer:
     """The last dense layer, as wide as the objective asks; it follows by itself where it is not written.
 
-    By default it starts small, so that training begins near the loss of a constant guess.
+    Drawn by default, it is made small before a training, which then begins at the loss of a constant guess.
     """
     if place.outputs is None:
         raise place.error("the head can stand only once, at the end of the network")
@@ -135,6 +134,7 @@ def head(
     place.afford(place.outputs, inputs)
     module = Head(inputs, place.outputs, bias)
     fill(place, module, init, bias_init)
+    mark_head(module, init, bias_init)
     mark(module, Penalty(l1, l2), penalize)
     return Layer(module, (place.outputs,))
 

@@ -21,14 +21,7 @@ Initialiser: TypeAlias = str | Call
 
 initialisers: Registry[None] = Registry("initialiser", given=("tensor", "kernel"))
 
-HEAD = "outputs"
-"""What follows the last layer of a network: nothing but the objective."""
-
-_HEAD_SCALE = 0.001
-"""Of Glorot's deviation, in a head. The whole of it has outputs of the networks here deviate by up to 5 at the start,
-which is guessing wildly; zero has no gradient reach the layers below before the head has moved, or ever where it is not
-trained."""
-
+_SMALL = "_starts_small"
 _RECTIFIERS = {"relu", "leaky", "elu", "gelu", "silu"}
 _KEPT = 0.87962566103423978
 """Standard deviation of a standard normal distribution cut off at two: what is left of it is divided out."""
@@ -50,15 +43,30 @@ def initialise(
 
     ``default`` is what suits the activation that follows: He's normal for ReLU and its kin (He et al. 2015),
     LeCun's normal for SELU (Klambauer et al. 2017), else Glorot's uniform (Glorot and Bengio 2010); a bias of zeros.
-    For a head it is a thousandth of Glorot's, so that training starts from the loss of a constant guess.
 
-    :param following: the activation that acts on the output, where one does; ``HEAD`` for a last layer.
     :raises SpecError: when an initialiser cannot fill a tensor of that shape.
     """
     with torch.no_grad():
         _fill(kernel, kernel, initialisers.bind(init), lambda: _fit(kernel, following))
         if bias is not None:
             _fill(bias, kernel, initialisers.bind(bias_init), bias.zero_)
+
+
+def mark_head(head: nn.Module, init: Initialiser = "default", bias_init: Initialiser = "default") -> None:
+    """Notes of a head that was drawn by default that a training may make it smaller before it begins."""
+    object.__setattr__(head, _SMALL, init == bias_init == "default")
+
+
+def starts_small(part: nn.Module) -> bool:
+    """Whether this is a head that was drawn by default, and is not one of stored weights."""
+    return bool(getattr(part, _SMALL, False))
+
+
+def unmark_heads(network: nn.Module) -> None:
+    """Notes that the heads have stored weights, which stay as they are."""
+    for part in network.modules():
+        if starts_small(part):
+            object.__setattr__(part, _SMALL, False)
 
 
 def _fill(tensor: Tensor, kernel: Tensor, bound: BoundCall[None], fit: Callable[[], object]) -> None:
@@ -79,7 +87,7 @@ def _fit(kernel: Tensor, following: str | None) -> None:
     elif following == "selu":
         kernel.normal_(0, _lecun(*fans(kernel)))
     else:
-        _draw_uniform(kernel, _glorot(*fans(kernel)) * (_HEAD_SCALE if following == HEAD else 1))
+        _draw_uniform(kernel, _glorot(*fans(kernel)))
 
 
 def _check_axes(tensor: Tensor, name: str) -> None:
@@ -99,7 +107,7 @@ def fans(tensor: Tensor) -> tuple[int, int]:
 
 @initialisers.register("default")
 def default(tensor: Tensor, kernel: Tensor) -> None:
-    """What suits the activation that follows, small in a head; zeros for a bias."""
+    """What suits the activation that follows; zeros for a bias."""
     raise AssertionError("the default is resolved before anything is drawn")
 
 

@@ -20,6 +20,7 @@ from cnnlab.core.messages import note
 from cnnlab.core.registry import BoundCall
 from cnnlab.models.backbone import Backbone, Moments, Origin, timm_settings
 from cnnlab.models.classifier_files import refuse_foreign, stored_moments
+from cnnlab.models.initialisers import unmark_heads
 from cnnlab.models.networks import parse_model
 from cnnlab.models.shapes import format_shape
 from cnnlab.models.vision_libraries import vision_library
@@ -113,7 +114,9 @@ def load_into(network: Backbone, weights: StartingWeights) -> None:
     if not is_ours:
         there |= {name: there.get(name, _name_there(name, network.origin)) for name in wanted}
     _check(fitted, wanted, there, network, weights)
-    if about_head:
+    if about_head is None:
+        unmark_heads(network)
+    else:
         note(f"Starting from {weights.path.name}. {about_head}")
     with torch.no_grad():
         for name, tensor in fitted.items():

@@ -8,7 +8,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.runs.data_folder import data_folder
 from cnnlab.runs.scores import Scores
 
-QUICK = "an epoch on a few hundred pictures, to see that all goes through; its numbers say nothing of the recipe"
+QUICK = "one epoch on a few hundred pictures, to see that all goes through; its numbers say nothing"
 """What a quick trial is, for whoever looks at one."""
 
 
@@ -118,7 +118,7 @@ class RunInfo(ABC):
 
     @property
     def is_quick(self) -> bool:
-        """Whether it was a quick trial: an epoch on a few pictures, whose numbers say nothing of its recipe."""
+        """Whether it was a quick trial: one epoch on a few pictures, whose numbers say nothing of its recipe."""
         return bool(self.recipe.get("quick"))
 
     def check_trained(self) -> None:

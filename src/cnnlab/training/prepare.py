@@ -42,6 +42,7 @@ from cnnlab.training.python_objects import check_given, extract_objects, given_d
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.recipe_specs import GivenInPython
 from cnnlab.training.selection import SelectionMetric
+from cnnlab.training.starting_loss import start_near_a_constant_guess
 from cnnlab.training.trainable_layers import PartialTraining
 
 _REHEARSED = 64
@@ -201,6 +202,9 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
         white=dataset.source.get("white"),
         float_white=dataset.source.get("float_white"),
     )
+    if setup.parent is None:
+        batch_size = setup.plan.spans[0].phase.batch_size
+        start_near_a_constant_guess(classifier, setup.objective, dataset.train, batch_size=batch_size, seed=recipe.seed)
     if any(min(span.phase.batch_size, len(dataset.train)) == 1 for span in setup.plan.spans):
         _check_single_images(classifier)
     for phase in recipe.normal():

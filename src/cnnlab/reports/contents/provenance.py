@@ -178,6 +178,7 @@ def _trained(subject: ReportSubject) -> str:
         "ema": "an average of the weights with decay {}",
         "subset": "{}",
     }
+    same |= {"epochs": 1, "steps": 0} if same.get("quick") else {}
     same |= {"subset": _subset(same["subset"])} if same.get("subset") is not None else {}
     same |= {key: counted(same[key], key[:-1]) for key in ("epochs", "steps") if same.get(key)}
     parts = [text.format(same[key]) for key, text in words.items() if same.get(key) not in (None, "none", "", 0, 0.0)]
