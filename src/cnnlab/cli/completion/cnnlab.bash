@@ -6,7 +6,7 @@ _cnnlab() {
     while read -r line; do
         COMPREPLY+=("$line")
     done < <(
-        COMP_LINE=$COMP_LINE COMP_POINT=$COMP_POINT COMP_TYPE=$COMP_TYPE COMP_WORDBREAKS=$COMP_WORDBREAKS \
+        COMP_LINE=$COMP_LINE COMP_POINT=$COMP_POINT COMP_TYPE=$COMP_TYPE _CNNLAB_BREAKS=$COMP_WORDBREAKS \
             _CNNLAB_COMPLETE=bash "$1" 2>/dev/null
     )
     # A word that goes on ends in a tab.

@@ -1,9 +1,9 @@
 #compdef cnnlab
 # Completion of cnnlab in zsh. In ~/.zshrc, after compinit:  source <(cnnlab completion zsh)
 _cnnlab() {
-    local line
+    local line typed="${(j: :)words[1,CURRENT]}"
     local -a parts whole shown open open_shown
-    for line in "${(@f)$(_CNNLAB_COMPLETE=zsh "${(Q)words[1]}" "$LBUFFER" 2>/dev/null)}"; do
+    for line in "${(@f)$(_CNNLAB_COMPLETE=zsh "${(Q)words[1]}" "${typed%"$SUFFIX"}" 2>/dev/null)}"; do
         parts=("${(@ps:\t:)line}")
         [[ -n $parts[1] ]] || continue
         if [[ $parts[3] == ' ' ]]; then
@@ -15,8 +15,8 @@ _cnnlab() {
         fi
     done
     (( $#whole + $#open )) || return 1
-    (( $#open )) && compadd -U -Q -V open -S '' -l -d open_shown -a open
-    (( $#whole )) && compadd -U -Q -V whole -l -d shown -a whole
+    (( $#whole )) && compadd -U -V whole -l -d shown -a whole
+    (( $#open )) && compadd -U -V open -S '' -l -d open_shown -a open
     return 0
 }
 if [[ $funcstack[1] == _cnnlab ]]; then

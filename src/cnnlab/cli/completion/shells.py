@@ -15,6 +15,8 @@ SHELLS = ("bash", "zsh", "fish")
 _SPECIAL = set(" \t\n'\"\\|&;<>()$`*?[]{}#!~^")
 _IN_DOUBLE_QUOTES = set('"$`\\!')
 _SEPARATORS = "|&;\n"
+_GOES_ON = "/=@:.,-"
+"""Signs after which fish puts no space."""
 _LISTED = 63
 """What bash sets COMP_TYPE to where it lists what there is, and puts nothing into the line."""
 
@@ -45,7 +47,7 @@ def answer(shell: str) -> None:
     if shell == "bash":
         line, point = os.environ.get("COMP_LINE", ""), os.environ.get("COMP_POINT", "")
         typed = line.encode()[: int(point)].decode(errors="ignore") if point.isdigit() else line
-        lines = for_bash(typed, os.environ.get("COMP_WORDBREAKS", ""), os.environ.get("COMP_TYPE") == str(_LISTED))
+        lines = for_bash(typed, os.environ.get("_CNNLAB_BREAKS", ""), os.environ.get("COMP_TYPE") == str(_LISTED))
     else:
         lines = for_zsh(sys.argv[-1]) if shell == "zsh" else for_fish(sys.argv[-1])
     sys.stdout.write("".join(f"{line}\n" for line in lines))
@@ -74,21 +76,22 @@ def for_bash(typed: str, breaks: str, is_listing: bool = False) -> list[str]:
 
 
 def for_zsh(typed: str) -> list[str]:
-    """By line, apart by tabs: the whole word as it is written, what is shown for it, and whether a space follows."""
-    words = read_line(typed)
-    lines = []
-    found = _found(words)
+    """By line, apart by tabs: the whole word as it is meant, what is shown for it, and a space where one follows.
+
+    zsh writes it with backslashes, or within the quote that was opened.
+    """
+    found, lines = _found(read_line(typed)), []
     width = max((len(each.text) for each in found), default=0)
     for each in found:
         shown = f"{each.text:{width}}  -- {each.about}" if each.about else each.text
-        lines.append(f"{_in_zsh(each, words[-1])}\t{shown}\t{' ' if each.is_final else ''}")
+        lines.append(f"{each.text}\t{shown}\t{' ' if each.is_final else ''}")
     return lines
 
 
 def for_fish(typed: str) -> list[str]:
     """By line, apart by a tab: the whole word as it is meant, which fish writes with quotes, and what it is."""
     found = _found(read_line(typed))
-    if len(found) == 1 and not found[0].is_final:
+    if len(found) == 1 and not found[0].is_final and found[0].text[-1] not in _GOES_ON:
         # Alone, fish would put a space behind it.
         found.append(Candidate(f"{found[0].text}…"))
     return [f"{each.text}\t{each.about}" for each in found]
@@ -150,11 +153,3 @@ def _written(text: str, quote: str) -> str:
         return text.replace("'", "'\\''")
     special = _IN_DOUBLE_QUOTES if quote else _SPECIAL
     return "".join(f"\\{sign}" if sign in special else sign for sign in text)
-
-
-def _in_zsh(each: Candidate, word: TypedWord) -> str:
-    """The whole word; one that needs quotes is put into them, whatever was typed."""
-    if not (_SPECIAL & set(each.text)) and not word.quote:
-        return each.text
-    quoted = "'" + each.text.replace("'", "'\\''")
-    return f"{quoted}'" if each.is_final else quoted
