@@ -55,6 +55,32 @@ def test_a_field_of_another_kind_is_told_and_nothing_else_suffers(field: str, va
 
 
 @pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("epochs", "ten"),
+        ("epochs", -1),
+        ("seed", [1]),
+        ("batch_size", {"a": 1}),
+        ("validation", "x"),
+        ("label_smoothing", [0.1]),
+        ("phases", "two"),
+        ("phases", [{"epochs": "x"}]),
+        ("snapshots", 5),
+        ("members", "ab"),
+        ("data", 5),
+        ("model", {"name": "mlp"}),
+    ],
+)
+def test_a_key_of_the_recipe_of_another_kind_is_told(key: str, value: object, make_run: MakeRun) -> None:
+    damaged, whole = make_run(seed=1), make_run(seed=2)
+    (damaged / "recipe.yaml").write_text(json.dumps({**Run(damaged).recipe, key: value}))
+    with pytest.raises(DataError, match=rf"recipe\.yaml is damaged \({key}"):
+        _ = Run(damaged).recipe
+    ask_everything(damaged)
+    assert RunStore(damaged.parent).find(whole.name).recipe["seed"] == 2
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("execution", {"threads": "x"}),

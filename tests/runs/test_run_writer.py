@@ -313,14 +313,14 @@ def test_run_that_another_made_first_is_left_as_it_is(root: Path, monkeypatch: p
 
     def overtaken(folder: Path, recipe: dict[str, object]) -> None:
         monkeypatch.setattr(record, "write_recipe", write_recipe)
-        create(root, recipe={"seed": "theirs"}).close()
+        create(root, recipe={"seed": 7}).close()
         write_recipe(folder, recipe)
 
     monkeypatch.setattr(record, "write_recipe", overtaken)
     with pytest.raises(UsageError, match="exists already"):
-        create(root, recipe={"seed": "mine"})
+        create(root, recipe={"seed": 8})
     assert [path.name for path in root.iterdir()] == ["digits-01234567"]
-    assert Run(root / "digits-01234567").recipe == {"seed": "theirs"}
+    assert Run(root / "digits-01234567").recipe == {"seed": 7}
 
 
 def test_forked_child_does_not_keep_the_lock_of_a_killed_owner(

@@ -34,7 +34,7 @@ class NotFoundHereError(UsageError):
     """
 
     def __init__(self, call: Call, reason: str) -> None:
-        self.name, self.reason = given_name(call), reason
+        self.name, self.reason = in_short(given_name(call)), reason
         super().__init__(
             f"{self.name} was given in Python, and a record holds no code{reason and f'; {reason}'}. Run the "
             "cnnlab.train(…) again that it was given to: it goes on with an unfinished run and returns a finished one. "
@@ -143,16 +143,16 @@ def _imported(call: Call) -> Any:
     if not all(part.isidentifier() for part in [*module_name.split("."), *name.split(".")]):
         raise NotFoundHereError(call, f"{in_short(path)} is no import path")
     if module_name.partition(".")[0] in sys.stdlib_module_names:
-        raise NotFoundHereError(call, f"{module_name} is a module of Python itself")
+        raise NotFoundHereError(call, f"{in_short(module_name)} is a module of Python itself")
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # whatever a module of somebody's does when it is read
-        raise NotFoundHereError(call, f"its module cannot be imported here: {error}") from error
+        raise NotFoundHereError(call, f"its module cannot be imported here: {in_short(str(error))}") from error
     found = _reached(module, name)
     is_own = not _INSTALLED & set(Path(getattr(module, "__file__", None) or "").parts)
     may_be_called = is_own or module_name.partition(".")[0] in _TRUSTED
     if not (inspect.isclass(found) or (inspect.isfunction(found) and may_be_called)) or found.__module__ != module_name:
-        raise NotFoundHereError(call, f"{module_name} has no class or function {name} of its own")
+        raise NotFoundHereError(call, f"{in_short(path)} is no class or function of its own there")
     return found
 
 

@@ -16,10 +16,11 @@ from cnnlab.runs import Run
 
 FILE = "ensemble.json"
 FORMAT = 1
-_MOST_BYTES = 256 << 20
+_MOST_BYTES = 64 << 20
 _MODEL = "model.safetensors"
 _SAID = 120
 _LONGEST_NAME = 255
+_MOST_MEMBERS = 4096
 # A path would lead out of the folder that holds both.
 _FOLDER = r"^[^/\\\x00]*[^/\\\x00.][^/\\\x00]*$"
 
@@ -65,7 +66,7 @@ class EnsembleRecord(_Strict):
 
     format: int
     method: str
-    members: Annotated[tuple[MemberRecord, ...], Field(min_length=1)]
+    members: Annotated[tuple[MemberRecord, ...], Field(min_length=1, max_length=_MOST_MEMBERS)]
     combination: AnyCombination | None = None
     views: ViewsRecord | None = None
     classes: dict[str, tuple[str, ...]]
@@ -121,6 +122,8 @@ def weights_digest(run: Run, epoch: int | None = None) -> str:
     """
     path = run.folder / _MODEL if epoch is None else run.stored_epochs[epoch]
     if run.is_ensemble and epoch is None and not path.is_file():
+        # What cannot be read is no member, though its predictions are there.
+        read_record(run)
         path = run.folder / FILE
     try:
         return file_digest(path)

@@ -198,7 +198,13 @@ def read_recipe(folder: Path) -> dict[str, Any]:
 
 def parse_recipe(text: str, folder: Path) -> dict[str, Any]:
     """The recipe of ``folder`` from the text of its file."""
+    from cnnlab.core.schemas import what_is_wrong
+    from cnnlab.runs.run_schema import RecipeRecord
+
     recipe = yaml.load(text, str(folder / RECIPE))
     if not isinstance(recipe, Mapping) or not all(isinstance(key, str) for key in recipe):
         raise DataError(f"{folder / RECIPE} is damaged: it holds no keys by name. Put the file back from a copy.")
+    wrong = what_is_wrong(RecipeRecord, recipe)
+    if wrong is not None:
+        raise DataError(f"{folder / RECIPE} is damaged ({wrong}). Put the file back from a copy.")
     return dict(recipe)

@@ -100,6 +100,41 @@ class RunRecord(_Facts):
     reason: str | None = None
 
 
+class _Phase(_Facts):
+    model: str | None = None
+    augment: str | None = None
+    adversary: str | None = None
+    optimizer: str | None = None
+    schedule: str | None = None
+    batch_size: _Count | None = None
+    epochs: _Count | None = None
+    steps: _Count | None = None
+    label_smoothing: _Number | None = None
+    weight_decay: _Number | None = None
+    clip_gradient: _Number | None = None
+
+
+class RecipeRecord(_Phase):
+    """Of ``recipe.yaml`` what is read without the recipe being understood, which only a training needs."""
+
+    data: str | None = None
+    objective: str | None = None
+    normalize: str | None = None
+    balance: str | None = None
+    permute: _Count | None = None
+    validation: _Number | None = None
+    test: _Number | None = None
+    subset: _Number | None = None
+    patience: _Count | None = None
+    phases: list[_Phase] | None = None
+    snapshots: list[_Count] | None = None
+    seed: _Count | None = None
+    parent: str | None = None
+    name: str | None = None
+    ensemble: str | None = None
+    members: list[str] | None = None
+
+
 class PredictionsHeader(_Facts):
     """What a file of predictions says beside its numbers."""
 
