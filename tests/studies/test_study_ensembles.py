@@ -143,9 +143,10 @@ def test_an_interruption_between_ensembles_loses_nothing(whole, monkeypatch):
             raise KeyboardInterrupt
         made.append(cnnlab.ensemble(*args, runs=whole, **keys))
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(study_ensembles, "ensemble", interrupted)
-        run_here(Study(ensembles_of(), runs=whole))
+        with pytest.raises(KeyboardInterrupt):
+            run_here(Study(ensembles_of(), runs=whole))
     stored = StudyResult.from_dict(json.loads((whole / "studies" / "small" / "result.json").read_text()))
     assert [trial.status for trial in committee(stored)[0].trials] == ["finished", "missing", "missing"]
     result = run_here(Study(ensembles_of(), runs=whole))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.comparison.results import SettingSummary as SettingSummary
     from cnnlab.evaluation.comparison.sequential import SequentialDesign as SequentialDesign
     from cnnlab.evaluation.comparison.sequential import until as until
+    from cnnlab.evaluation.comparison.spread_ratio import SpreadRatio as SpreadRatio
+    from cnnlab.evaluation.comparison.spread_ratio import spread_ratio as spread_ratio
     from cnnlab.evaluation.crossed_effects import CrossedIntervals as CrossedIntervals
     from cnnlab.evaluation.crossed_effects import crossed_intervals as crossed_intervals
     from cnnlab.evaluation.intervals import Estimate as Estimate
@@ -85,6 +87,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "comparison.published_value_tests": ("ReferenceComparison", "compare_to_mean", "compare_to_number"),
         "comparison.results": ("Comparisons", "Difference", "SettingSummary"),
         "comparison.sequential": ("SequentialDesign", "until"),
+        "comparison.spread_ratio": ("SpreadRatio", "spread_ratio"),
         "crossed_effects": ("CrossedIntervals", "crossed_intervals"),
         "intervals": (
             "Estimate",
