@@ -37,8 +37,8 @@ TESTS: dict[str, Callable[[Array, Array], float]] = {
     "Brown-Forsythe": lambda one, other: stats.levene(one, other, center="median").pvalue,
 }
 NOTE = """
-A share is that of studies with p < 5%; its margin of chance is {margin:.1%} (two standard errors). Correlation is that of
-the pairs. With five repeats a permutation within pairs has 32 outcomes, and no p-value under 2/32 = 6%.
+A share is that of studies with p < 5%; its margin of chance is {margin:.1%} (two standard errors). Correlation is that
+of the pairs. With five repeats a permutation within pairs has 32 outcomes, and no p-value under 2/32 = 6%.
 """
 
 

@@ -50,8 +50,8 @@ class SpreadRatio:
     @property
     def sentence(self) -> str:
         """The ratio with its interval and p-value."""
-        ends = f"{fixed(self.low, 2)} to {fixed(self.high, 2)}"
-        return f"ratio of SDs {fixed(self.ratio, 2)} ({self.level:.0%} interval {ends}, {p_text(self.p_value)}, n={self.n})"
+        ends = f"{self.level:.0%} interval {fixed(self.low, 2)} to {fixed(self.high, 2)}"
+        return f"ratio of SDs {fixed(self.ratio, 2)} ({ends}, {p_text(self.p_value)}, n={self.n})"
 
 
 def spread_ratio(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> SpreadRatio:
