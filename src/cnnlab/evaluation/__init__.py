@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.comparison.results import SettingSummary as SettingSummary
     from cnnlab.evaluation.comparison.sequential import SequentialDesign as SequentialDesign
     from cnnlab.evaluation.comparison.sequential import until as until
+    from cnnlab.evaluation.comparison.spread_ratio import SpreadRatio as SpreadRatio
+    from cnnlab.evaluation.comparison.spread_ratio import spread_ratio as spread_ratio
     from cnnlab.evaluation.cross_validation import FoldScore as FoldScore
     from cnnlab.evaluation.cross_validation import corrected_interval as corrected_interval
     from cnnlab.evaluation.cross_validation import cross_validated as cross_validated
@@ -92,6 +94,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "comparison.published_value_tests": ("ReferenceComparison", "compare_to_mean", "compare_to_number"),
         "comparison.results": ("Comparisons", "Difference", "SettingSummary"),
         "comparison.sequential": ("SequentialDesign", "until"),
+        "comparison.spread_ratio": ("SpreadRatio", "spread_ratio"),
         "cross_validation": ("FoldScore", "corrected_interval", "cross_validated"),
         "crossed_effects": ("CrossedIntervals", "crossed_difference", "crossed_intervals"),
         "image_scores": ("ImageScores", "mean_scores", "scores_by_image"),

@@ -203,7 +203,8 @@ class Study:
             *axes,
         ]
         facts += [
-            ("trials", f"{len(settings.settings)} settings × {len(settings.seeds)} seeds"),
+            ("trials", f"{len(settings.trained)} settings × {len(settings.seeds)} seeds"),
+            ("ensembles", ", ".join(ensemble.label for ensemble in settings.ensembles) or None),
             ("folder", self.folder),
         ]
         try:

@@ -19,6 +19,8 @@ from math import sqrt
 import numpy as np
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.number_text import fixed
+from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.evaluation.student_t import checked_level, t_quantile, two_sided_p
 
 LEAST = 3
@@ -34,6 +36,7 @@ class SpreadRatio:
     :param low: lower end of its interval; 0 where nothing bounds it, and ``high`` infinity.
     :param p_value: of equal spreads; two-sided.
     :param correlation: of the pairs.
+    :param level: of the interval.
     """
 
     ratio: float
@@ -42,6 +45,13 @@ class SpreadRatio:
     p_value: float
     correlation: float
     n: int
+    level: float
+
+    @property
+    def sentence(self) -> str:
+        """The ratio with its interval and p-value."""
+        ends = f"{self.level:.0%} interval {fixed(self.low, 2)} to {fixed(self.high, 2)}"
+        return f"ratio of SDs {fixed(self.ratio, 2)} ({ends}, {p_text(self.p_value)}, n={self.n})"
 
 
 def spread_ratio(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> SpreadRatio:
@@ -66,7 +76,7 @@ def spread_ratio(first: Sequence[float], second: Sequence[float], level: float =
     t = 0.0 if ratio == 1 else float("inf") if apart == 0 else (ratio**2 - 1) * sqrt(df / apart)
     wide = 1 + 2 * (1 - correlation**2) * t_quantile(level, df) ** 2 / df
     factor = sqrt(wide + sqrt(wide**2 - 1))
-    return SpreadRatio(ratio, ratio / factor, ratio * factor, two_sided_p(t, df), correlation, count)
+    return SpreadRatio(ratio, ratio / factor, ratio * factor, two_sided_p(t, df), correlation, count, level)
 
 
 def usual_ratio(n: int, level: float = 0.95) -> float:
