@@ -363,7 +363,7 @@ def test_a_search_that_stops_trials_early_does_not_go_with_folds(tmp_path: Path)
         "vary": {"optimizer.lr": "log(1e-3, 1e-1)"},
         "design": "random(trials=3, pruner=median)",
     }
-    with pytest.raises(UsageError, match="with folds a trial is several trainings. Leave pruner= out"):
+    with pytest.raises(UsageError, match=r"with folds a trial is several trainings\. Leave pruner= out"):
         cnnlab.Study(content, runs=tmp_path).run(executor=ThreadExecutor(runs=tmp_path), progress=False)
 
 
@@ -400,5 +400,5 @@ def test_a_record_whose_folds_do_not_fit_together_is_refused(folded: Run) -> Non
     record = json.loads(path.read_text())
     record["cross_validation"]["held_out"].pop()
     path.write_text(json.dumps(record))
-    with pytest.raises(DataError, match="is damaged.*of different numbers of folds"):
+    with pytest.raises(DataError, match=r"is damaged.*of different numbers of folds"):
         read_record(folded)
