@@ -1,5 +1,6 @@
 """A recipe with folds: a network for each, what they say of pictures they had not seen, and the ensemble of them."""
 
+import json
 import shutil
 import signal
 from pathlib import Path
@@ -9,15 +10,19 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
+from typer.testing import CliRunner
 
 import cnnlab
 from cnnlab import training
+from cnnlab.cli.app import app
 from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.messages import quietly
 from cnnlab.data import fold_numbers
 from cnnlab.ensembles import read_record
 from cnnlab.evaluation import FoldScore, corrected_interval, evaluate
+from cnnlab.reports import write_runs_report
 from cnnlab.runs import Run, RunStore
+from cnnlab.studies.execution.thread_executor import ThreadExecutor
 from cnnlab.training import EpochEnd, Interrupted
 
 OUT_OF_FOLD = "train@out-of-fold"
@@ -312,3 +317,88 @@ def test_a_fold_whose_predictions_are_gone_is_named(folded: Run) -> None:
     (second / "predictions" / f"{OUT_OF_FOLD}.safetensors").unlink()
     with pytest.raises(DataError, match=f"Train that fold anew: cnnlab runs delete {second.name}"):
         training.train(RECIPE, runs=folded.folder.parent)
+
+
+def test_a_study_of_recipes_with_folds_is_judged_by_what_is_out_of_fold(tmp_path: Path) -> None:
+    base = {key: value for key, value in RECIPE.items() if key != "model"} | {"folds": 2, "epochs": 1}
+    content: dict[str, Any] = {
+        "question": "Which of two?",
+        "name": "cv",
+        "base": base,
+        "vary": {"model": ["mlp(hidden=[8])", "mlp(hidden=[16])"]},
+        "repeats": 2,
+    }
+    study = cnnlab.Study(content, runs=tmp_path)
+    assert [trial.epochs for trial in study.plan().trials] == [2] * 4
+    result = study.run(executor=ThreadExecutor(runs=tmp_path), progress=False)
+    assert result.metric.name == "out_of_fold_accuracy"
+    for setting in result.settings:
+        for trial in setting.finished:
+            run = Run(tmp_path / str(trial.run))
+            assert trial.metrics["out_of_fold_accuracy"] == run.scores(OUT_OF_FOLD).accuracy
+            assert trial.metrics["seconds"] == run.seconds > 0 and trial.metrics["epochs"] is None
+    assert all(trial.state == "finished" for trial in cnnlab.Study(content, runs=tmp_path).plan().trials)
+
+
+def test_repeats_of_a_study_draw_their_own_pictures(tmp_path: Path) -> None:
+    base = {key: value for key, value in RECIPE.items() if key not in ("model", "folds")}
+    content: dict[str, Any] = {
+        "question": "Which of two?",
+        "name": "bags",
+        "base": {**base, "epochs": 1},
+        "vary": {"model": ["mlp(hidden=[8])"], "subset": ["bootstrap", 0.5]},
+        "repeats": 2,
+    }
+    study = cnnlab.Study(content, runs=tmp_path)
+    study.run(executor=ThreadExecutor(runs=tmp_path), progress=False)
+    runs = [Run(tmp_path / name) for name in study.runs()]
+    assert len(runs) == 4 and len({run.info["data"]["digest"] for run in runs}) == 4
+    assert all(trial.state == "finished" for trial in cnnlab.Study(content, runs=tmp_path).plan().trials)
+
+
+def test_a_search_that_stops_trials_early_does_not_go_with_folds(tmp_path: Path) -> None:
+    content = {
+        "question": "Which rate?",
+        "base": {**RECIPE, "epochs": 2},
+        "vary": {"optimizer.lr": "log(1e-3, 1e-1)"},
+        "design": "random(trials=3, pruner=median)",
+    }
+    with pytest.raises(UsageError, match=r"with folds a trial is several trainings\. Leave pruner= out"):
+        cnnlab.Study(content, runs=tmp_path).run(executor=ThreadExecutor(runs=tmp_path), progress=False)
+
+
+def test_a_report_says_what_the_recipe_came_to(folded: Run, tmp_path: Path) -> None:
+    page = write_runs_report([folded], tmp_path / "report").read_text()
+    found = read_record(folded).cross_validation
+    assert found is not None and found.sentence in page and found.how_chosen in page
+    assert "how they are divided into folds" in page and "the splits of the data stay the same" not in page
+    tables = tmp_path / "report" / "report-files" / "tables"
+    rows = (tables / f"folds-{folded.name}.csv").read_text().splitlines()
+    assert rows[0] == "fold,trained,held_out,accuracy,loss" and len(rows) == 4
+
+
+def test_shown_and_listed_it_has_its_scores_out_of_fold(folded: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = str(folded.folder.parent)
+    shown = CliRunner().invoke(app, ["runs", "show", folded.name, "--runs", store]).output
+    found = read_record(folded).cross_validation
+    assert found is not None and found.sentence in " ".join(shown.split()) and "train@out-of-fold" in shown
+    document = json.loads(CliRunner().invoke(app, ["runs", "show", folded.name, "--runs", store, "--json"]).output)
+    assert document["ensemble"]["cross_validation"]["scores"]["accuracy"]["value"] == found.scores["accuracy"].value
+    chosen = RunStore(store).filter("out_of_fold_accuracy>=0")
+    assert len(chosen) == 4 and not RunStore(store).filter("out_of_fold_accuracy>1")
+
+
+def test_its_mistakes_are_shown_with_their_pictures(folded: Run) -> None:
+    from cnnlab.reports import figure_of_runs
+
+    assert figure_of_runs("mistakes", [folded], split=OUT_OF_FOLD)
+    assert figure_of_runs("mistakes", [members(folded)[1]], split=OUT_OF_FOLD)
+
+
+def test_a_record_whose_folds_do_not_fit_together_is_refused(folded: Run) -> None:
+    path = folded.folder / "ensemble.json"
+    record = json.loads(path.read_text())
+    record["cross_validation"]["held_out"].pop()
+    path.write_text(json.dumps(record))
+    with pytest.raises(DataError, match=r"is damaged.*of different numbers of folds"):
+        read_record(folded)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cnnlab.core import metric_names
 from cnnlab.evaluation import FoldScore, corrected_interval, cross_validated, unit_of
@@ -41,10 +41,17 @@ class CrossValidation(_Strict):
 
     metric: str
     scores: dict[str, CrossValidatedScore]
-    held_out: tuple[int, ...]
-    trained: tuple[int, ...]
+    held_out: tuple[Annotated[int, Field(ge=0)], ...]
+    trained: tuple[Annotated[int, Field(ge=0)], ...]
     chosen_on: str | None = None
     sentence: str
+
+    @model_validator(mode="after")
+    def _of_the_same_folds(self) -> "CrossValidation":
+        lengths = {len(self.held_out), len(self.trained), *(len(score.folds) for score in self.scores.values())}
+        if len(lengths) > 1:
+            raise ValueError("its numbers are of different numbers of folds")
+        return self
 
     @property
     def judged(self) -> CrossValidatedScore | None:

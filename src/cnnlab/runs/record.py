@@ -16,7 +16,8 @@
 ``epochs``           whole epochs to do
 ``step``             optimiser steps behind it
 ``selected``         ``{epoch, metric, value}``: the epoch whose weights were kept, and by what
-``scores``           ``{train: {…}, validation: {…}, test: {…}}``: metrics by name, and ``n``, the number of samples
+``scores``           ``{train: {…}, validation: {…}, test: {…}}``: metrics by name, and ``n``, the number of samples;
+                     with folds also ``train@out-of-fold``
 ``execution``        what changes bits but not meaning: ``{precision, device, threads, parts, …}``
 ``precision_choice`` how its number format was chosen at the start: ``{precision, why, seconds, …}``
 ``kernels_build``    ``{compiler, version, seconds}`` of cnnlab's own kernels, where they were used; no seconds where

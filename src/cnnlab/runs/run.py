@@ -234,7 +234,7 @@ def _score_lines(info: Mapping[str, Any]) -> list[str]:
     """A line for each split that was scored, the test split last."""
     return [
         f"{split} {', '.join(f'{name} {_number(value)}' for name, value in values.items() if name != 'n')}"
-        for split, values in (info.get("scores") or {}).items()
+        for split, values in sorted((info.get("scores") or {}).items(), key=lambda scored: scored[0] == "test")
         if values
     ]
 

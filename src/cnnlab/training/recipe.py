@@ -193,8 +193,8 @@ class Recipe(Phase):
             raise UsageError(f"fold={self.fold} says which fold is held out, and folds= into how many: folds=5.")
         if self.folds < 2:
             raise UsageError(
-                "folds=1 leaves nothing to train on: what is predicted of a fold is so by a network that was trained "
-                "on the others. Take two or more, as in folds=5, or leave it out."
+                "folds=1 leaves nothing to train on: each fold is predicted by a network that was trained on the "
+                "others. Take two or more, as in folds=5, or leave it out."
             )
         if self.fold is not None and self.fold > self.folds:
             raise UsageError(f"fold={self.fold} is none of the folds 1 to {self.folds} that folds={self.folds} makes.")

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.messages import quietly
+from cnnlab.core.scored_splits import OUT_OF_FOLD
 from cnnlab.evaluation import ClassPredictions, number_predictions
 from cnnlab.reports.contents.classes import column_predictions
 from cnnlab.reports.contents.numbers import number_text
@@ -177,5 +178,8 @@ def _split_images(recipe: Mapping[str, Any], split: str, digest: str, data_dir: 
         dataset = data.load_data(recipe["data"], **options, data_dir=data_dir, offline=True)
     if dataset.digest != digest:
         return None
-    images: ImageSet | None = dict(dataset.parts()).get(split)
-    return images
+    parts: dict[str, ImageSet] = dict(dataset.parts())
+    if split == OUT_OF_FOLD:
+        # Of one network its own fold, of the ensemble of all of them every picture of train.
+        return parts["train"] if dataset.held_out is None else dataset.held_out.images
+    return parts.get(split)
