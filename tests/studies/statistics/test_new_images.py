@@ -169,12 +169,28 @@ def test_a_claim_over_several_pairs_has_both_intervals() -> None:
         )
         for s in study.settings
     ]
-    study.comparisons._new_images = NewImages(settings, lambda run, split: predictions(stored[run]))
+    study.comparisons.new_images = NewImages(settings, lambda run, split: predictions(stored[run]))
     (claim,) = study.claims
     expected = crossed_difference((rights[2] * 1.0 + rights[3]) / 2, (rights[0] * 1.0 + rights[1]) / 2)
     assert claim.numbers["new_low"] < claim.numbers["low"] < claim.numbers["high"] < claim.numbers["new_high"]
     assert "on these pictures and" in claim.why
     assert expected.mean == pytest.approx(claim.numbers["difference"])
+
+
+def test_a_claim_of_a_level_has_both_intervals() -> None:
+    right = drawn(4, 0.85, seed=1)
+    scored = Scored(right, right)
+    study = KnownStudy(
+        [right.mean(axis=1).tolist()] * 2, "test_accuracy of augment=flip is at least 0.5", images=IMAGES
+    )
+    study.comparisons.new_images, expected = scored.new_images, crossed_intervals(right, level=0.975)
+    ((claim, numbers),) = [(claim, claim.numbers) for claim in study.claims]
+    # Half of the error is for the one comparison of the table.
+    assert (numbers["low"], numbers["high"]) == pytest.approx((expected.these_images.low, expected.these_images.high))
+    assert (numbers["new_low"], numbers["new_high"]) == pytest.approx(
+        (expected.new_images.low, expected.new_images.high)
+    )
+    assert " on these pictures and " in claim.why and " on new ones like these, n=4), against 50.00%." in claim.why
 
 
 def test_an_area_has_both_intervals_too() -> None:

@@ -31,9 +31,11 @@ _ROOMY, _SENTENCE = 26, 60
 _VERDICTS = {
     "supported": ("✓", "good"),
     "better": ("▲", "good"),
+    "better on these pictures": ("▲", "good"),
     "reproduced": ("✓", "good"),
     "contradicted": ("✗", "bad"),
     "worse": ("▼", "bad"),
+    "worse on these pictures": ("▼", "bad"),
 }
 
 

@@ -34,7 +34,7 @@ class StudyComparisons:
         new_images: NewImages | None = None,
     ) -> None:
         self.tables, self.family = tables, family
-        self._image_by_image, self._new_images = image_by_image, new_images
+        self.new_images, self._image_by_image = new_images, image_by_image
         self._results = cache(self._tested)
 
     def between(self, metric: str, left: str, right: str, smallest: float | None = None) -> SettingComparison:
@@ -138,9 +138,9 @@ class StudyComparisons:
 
     def _on_new_images(self, found: SettingComparison, pairs: Sequence[Pair], error: float) -> SettingComparison:
         """With the interval on new pictures, at the level of this difference by itself."""
-        if self._new_images is None:
+        if self.new_images is None:
             return found
-        return self._new_images.of_difference(found, pairs, is_blocked=self.tables.is_blocked, error=error)
+        return self.new_images.of_difference(found, pairs, is_blocked=self.tables.is_blocked, error=error)
 
     def _error(self, group: ComparisonGroup, pairs: Sequence[Pair]) -> float:
         """What some of a group may err, which are tested by themselves."""

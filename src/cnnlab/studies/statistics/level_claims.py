@@ -8,10 +8,11 @@ from typing import Any
 
 from cnnlab import evaluation
 from cnnlab.core.measurements import Metric
-from cnnlab.evaluation import Unit
+from cnnlab.evaluation import Interval, Unit
 from cnnlab.studies.claim_grammar import BoundClaim
 from cnnlab.studies.result import Claim, ClaimVerdict, Trial
 from cnnlab.studies.statistics.multiplicity import ERROR_RATE, StudyFamily
+from cnnlab.studies.statistics.new_images import NewImages
 from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
 from cnnlab.studies.statistics.tables import Tables, bounds, difference_unit
 from cnnlab.studies.statistics.wording import named
@@ -28,6 +29,7 @@ class _Measured:
     :param low: lower end of the interval of what is claimed, simultaneous with all else that is tested; without an
         interval it is minus infinity, and ``high`` infinity.
     :param late: repeats that never came to the level that the metric is about.
+    :param new: the same interval on new pictures like these, of named settings of which that is known.
     """
 
     keys: tuple[str, ...]
@@ -36,9 +38,12 @@ class _Measured:
     low: float
     high: float
     late: int
+    new: Interval | None = None
 
 
-def judge_level(resolved: ResolvedClaim, claim: BoundClaim, tables: Tables, family: StudyFamily) -> Claim:
+def judge_level(
+    resolved: ResolvedClaim, claim: BoundClaim, tables: Tables, family: StudyFamily, new_images: NewImages | None
+) -> Claim:
     """What became of a claim of a level."""
     metric, level = resolved.metric, resolved.amount or 0.0
     keys = tuple(key for key, _ in resolved.pairs)
@@ -46,7 +51,7 @@ def judge_level(resolved: ResolvedClaim, claim: BoundClaim, tables: Tables, fami
     if why:
         return Claim(claim.text, "undecided", f"{why[:1].upper()}{why[1:]}.", {})
     error = family.error(family.claim_share)
-    measured = _of(tables, metric, keys, error) if keys else _of_best(tables, metric, family)
+    measured = _of(tables, metric, keys, error, new_images) if keys else _of_best(tables, metric, family)
     failed = {key: trials for key in measured.keys or tables.labels if (trials := tables.failed(key))}
     if measured.mean is None:
         said = " ".join(_failures(tables, failed))
@@ -64,6 +69,7 @@ def judge_level(resolved: ResolvedClaim, claim: BoundClaim, tables: Tables, fami
         "n": measured.count,
         "low": None if measured.low == -inf else measured.low,
         "high": None if measured.high == inf else measured.high,
+        **({} if measured.new is None else {"new_low": measured.new.low, "new_high": measured.new.high}),
         **({"unreached": measured.late} if measured.late else {}),
         **({"failed": sum(map(len, failed.values()))} if failed else {}),
     }
@@ -74,14 +80,19 @@ def judge_level(resolved: ResolvedClaim, claim: BoundClaim, tables: Tables, fami
     return Claim(claim.text, verdict, why, numbers)
 
 
-def _of(tables: Tables, metric: Metric, keys: tuple[str, ...], error: float) -> _Measured:
+def _of(
+    tables: Tables, metric: Metric, keys: tuple[str, ...], error: float, new_images: NewImages | None = None
+) -> _Measured:
     """Of settings named: the mean over them for each seed with which all have a number, the least that it can be."""
     values = {key: tables.at_least(metric.name, key) for key in keys}
     shared = [seed for seed in tables.seeds if all(seed in values[key] for key in keys)]
     means = [fmean(values[key][seed] for key in keys) for seed in shared]
     late = sum(len(tables.unreached.get(metric.name, {}).get(key, {})) for key in keys)
     low, high = _interval(tables, metric, means, error)
-    return _Measured(keys, fmean(means) if means else None, len(means), low, high, late)
+    mean, new = fmean(means) if means else None, None
+    if new_images is not None and mean is not None and len(means) >= _LEAST and not late and low > -inf:
+        new = new_images.of_level(metric.name, keys, shared, Interval(low, high, 1 - error), mean, error)
+    return _Measured(keys, mean, len(means), low, high, late, new)
 
 
 def _of_best(tables: Tables, metric: Metric, family: StudyFamily) -> _Measured:
@@ -157,6 +168,9 @@ def _interval_words(measured: _Measured, unit: Unit, kind: str, level: float) ->
         shown = f"from {unit.number(low, against=(level,))}"
     else:
         shown = unit.range(low, high, against=(level,))
+    if measured.new is not None:
+        new = unit.range(measured.new.low, measured.new.high, against=(level,))
+        shown += f" on these pictures and {new} on new ones like these"
     return f" ({kind} {shown}, n={measured.count})"
 
 

@@ -74,6 +74,16 @@ class NewImages:
         new = left.difference_on_new_images(right, these, found.difference, are_paired=is_blocked, level=1 - error)
         return replace(found, new_low=new.low, new_high=new.high)
 
+    def of_level(
+        self, metric: str, keys: Sequence[str], seeds: Sequence[int], these: Interval, mean: float, error: float
+    ) -> Interval | None:
+        """The interval of the mean over some settings on new pictures like these, of repeats with these seeds."""
+        known = [found for key in keys if (found := self._scored(metric, key)) is not None]
+        is_known = len(known) == len(keys) and all(set(seeds) <= set(found.seeds) for found in known)
+        if not is_known or len({found.pictures for found in known}) > 1:
+            return None
+        return mean_scores([found.of(seeds) for found in known]).on_new_images(these, mean, 1 - error)
+
     def _scores(self, metric: str, key: str) -> ScoredSetting | None:
         split, inner = split_of(metric)
         trials = self._settings[key].finished

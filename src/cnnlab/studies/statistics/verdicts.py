@@ -24,7 +24,7 @@ def judge_claim(resolved: ResolvedClaim, comparisons: StudyComparisons) -> Claim
 def _judged(resolved: ResolvedClaim, comparisons: StudyComparisons) -> Claim:
     claim = resolved.claim
     if isinstance(claim, BoundClaim):
-        return judge_level(resolved, claim, comparisons.tables, comparisons.family)
+        return judge_level(resolved, claim, comparisons.tables, comparisons.family, comparisons.new_images)
     if isinstance(claim, BestClaim):
         return _leads(resolved, claim, comparisons)
     found = _comparison(claim, resolved, comparisons)
