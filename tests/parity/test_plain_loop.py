@@ -19,9 +19,9 @@ from cnnlab.training import train
 
 EPOCHS, BATCH, STEPS_PER_EPOCH, SEED = 2, 40, 3, 5
 # A bias before a norm has no gradient but rounding, which Adam would blow up.
-MODEL = "conv(4, bias=false)|bn|relu|pool|flatten|dense(16)|relu"
+MODEL = "conv(4, bias=false)|bn|relu|pool|flatten|dense(16)|relu|head(init=glorot-uniform)"
 # Weights clipped to one value make ties, which a pool or a relu breaks by rounding.
-SMOOTH = "flatten|dense(16)|tanh"
+SMOOTH = "flatten|dense(16)|tanh|head(init=glorot-uniform)"
 
 
 @dataclass

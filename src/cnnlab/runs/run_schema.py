@@ -124,7 +124,10 @@ class RecipeRecord(_Phase):
     permute: _Count | None = None
     validation: _Number | None = None
     test: _Number | None = None
-    subset: _Number | None = None
+    subset: _Number | str | None = None
+    quick: bool = False
+    folds: _Count | None = None
+    fold: _Count | None = None
     patience: _Count | None = None
     phases: list[_Phase] | None = None
     snapshots: list[_Count] | None = None
