@@ -124,6 +124,27 @@ def test_runs_are_completed_the_latest_first(tmp_path: Path, monkeypatch: pytest
     assert texts("runs show ") == []
 
 
+@pytest.mark.parametrize("name", ["a\x1b[31m", "two\nlines", "tab\tin", "\u202eback"])
+def test_names_that_a_shell_or_a_terminal_would_obey_are_left_out(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CNNLAB_RUNS", str(tmp_path))
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "run.json").write_text("{}")
+    assert texts("runs show ") == ["last"]
+    assert texts("predict last ") == []
+
+
+def test_signs_that_bash_would_obey_are_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNLAB_RUNS", str(tmp_path))
+    (tmp_path / "x$(rm -r y);`z`").mkdir()
+    (tmp_path / "x$(rm -r y);`z`" / "run.json").write_text("{}")
+    assert for_bash("cnnlab runs show x", BREAKS) == ["x\\$\\(rm\\ -r\\ y\\)\\;\\`z\\`"]
+    assert for_bash("cnnlab runs show 'x", BREAKS) == ["x$(rm -r y);`z`"]
+    assert for_bash('cnnlab runs show "x', BREAKS) == ["x\\$(rm -r y);\\`z\\`"]
+
+
 def test_studies_recipes_and_files_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CNNLAB_RUNS", raising=False)
