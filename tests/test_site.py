@@ -44,6 +44,7 @@ NOT_RUN = {
         "uvx --from dist/cnnlab-0.1.0-py3-none-any.whl cnnlab demo": "makes an environment",
         "uvx --from git+ADDRESS cnnlab demo": "makes an environment",
         "uv pip install --torch-backend=cpu cnnlab": "changes the environment",
+        "cnnlab completion fish > ~/.config/fish/completions/cnnlab.fish": "tests/cli/test_shells.py has it read",
         "make demo": "makes an environment",
         "make docs": "is what the test below does",
         "mkdocs build --strict": "is what the test below does",

@@ -58,6 +58,8 @@ def test_a_key_given_twice_is_refused() -> None:
 
 def test_a_misspelt_key_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="Did you mean epochs"):
+        Recipe.read(BASE, **parse_pairs(["epohcs=3"]))
+    with pytest.raises(UsageError, match=r"Write epochs=3$"):
         Recipe.read(BASE, **parse_pairs(["Epochs=3"]))
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cnnlab.cli import output
 from cnnlab.cli.completion.shells import SHELLS, script
 
 Shell = Annotated[str | None, typer.Argument(metavar="SHELL", help=f"One of: {', '.join(SHELLS)}.", show_default=False)]
@@ -24,4 +25,4 @@ def completion(shell: Shell = None) -> None:
         raise UsageError(f"say for which shell, as in: cnnlab completion {SHELLS[0]}. {suggestion('', SHELLS)}")
     if shell not in SHELLS:
         raise UsageError(f"there is no completion for {shell!r}. {suggestion(shell, SHELLS)}")
-    typer.echo(script(shell), nl=False)
+    output.write(script(shell).rstrip("\n"))

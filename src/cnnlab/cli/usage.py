@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from cnnlab.cli.completion.words import words as words_to_complete
 from cnnlab.core.counterparts import commands, explained_commands, explained_keys, keys, subcommands
 from cnnlab.core.errors import letters, suggestion
 from cnnlab.core.sinks import in_short
@@ -122,9 +123,7 @@ def _takes_words(context: Any) -> bool:
 def _is_about_the_experiment(key: str, context: Any) -> bool:
     if context.command.name == "evaluate":
         return key in ("data", "split")
-    from cnnlab.training import Recipe
-
-    return key in Recipe.model_fields
+    return key in words_to_complete()["keys"]
 
 
 def flag_for(key: str) -> str | None:

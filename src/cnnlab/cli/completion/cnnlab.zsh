@@ -2,7 +2,7 @@
 # Completion of cnnlab in zsh. In ~/.zshrc, after compinit:  source <(cnnlab completion zsh)
 _cnnlab() {
     local line typed="${(j: :)words[1,CURRENT]}"
-    local -a parts whole shown open open_shown
+    local -a parts whole shown open open_shown order=(whole open)
     for line in "${(@f)$(_CNNLAB_COMPLETE=zsh "${(Q)words[1]}" "${typed%"$SUFFIX"}" 2>/dev/null)}"; do
         parts=("${(@ps:\t:)line}")
         [[ -n $parts[1] ]] || continue
@@ -10,13 +10,19 @@ _cnnlab() {
             whole+=("$parts[1]")
             shown+=("$parts[2]")
         else
+            (( $#whole )) || order=(open whole)
             open+=("$parts[1]")
             open_shown+=("$parts[2]")
         fi
     done
     (( $#whole + $#open )) || return 1
-    (( $#whole )) && compadd -U -V whole -l -d shown -a whole
-    (( $#open )) && compadd -U -V open -S '' -l -d open_shown -a open
+    for line in $order; do
+        if [[ $line == whole ]]; then
+            (( $#whole )) && compadd -U -V whole -l -d shown -a whole
+        else
+            (( $#open )) && compadd -U -V open -S '' -l -d open_shown -a open
+        fi
+    done
     return 0
 }
 if [[ $funcstack[1] == _cnnlab ]]; then

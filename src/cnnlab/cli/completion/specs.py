@@ -156,11 +156,9 @@ def _argument_names(place: _Place, takes: dict[str, Argument]) -> Iterator[Candi
     here = list(takes.values())[top.by_place : top.by_place + 1] if not top.given else []
     for argument in here:
         yield from _choices(place, argument)
-        if part and not any(name.startswith(part) for name in takes):
+        is_begun = any(word.startswith(part) and word != part for word in argument.choices)
+        if part and not is_begun and not any(name.startswith(part) for name in takes):
             yield from _next(place)
-    is_enough = all(argument.default is not None for argument in list(takes.values())[top.by_place :])
-    if not part and is_enough and not place.text.rstrip().endswith(","):
-        yield Candidate(f"{place.text})", "no more")
 
 
 def _values(place: _Place, argument: Argument) -> Iterator[Candidate]:
