@@ -22,6 +22,7 @@ from cnnlab.core.sinks import in_short
 from cnnlab.data.formats.archives import open_members
 from cnnlab.data.formats.decode import SUFFIXES
 from cnnlab.data.formats.folders import read_file
+from cnnlab.data.formats.other_kinds import is_packed_otherwise, what_it_is
 from cnnlab.data.given_images import PATH_COLUMNS
 from cnnlab.data.raw_images import RawImageFiles
 from cnnlab.data.reading import Content, SearchPath, Source, SourceSplit, reader
@@ -104,8 +105,9 @@ def read_table(path: Path) -> ManifestTable:
             rows = enumerate(csv.reader(file, delimiter=delimiter), 2 if said else 1)
             lines = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
     except (OSError, ValueError, csv.Error) as error:
+        other = what_it_is(path) if is_packed_otherwise(path) else ""
         raise DataError(
-            f"{path} cannot be read as a CSV file in UTF-8: {getattr(error, 'strerror', None) or error}."
+            other or f"{path} cannot be read as a CSV file in UTF-8: {getattr(error, 'strerror', None) or error}."
         ) from error
     if len(lines) < 2:
         raise DataError(f"{path} holds no rows below its header; it should say path,label and then name pictures.")
