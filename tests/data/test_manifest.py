@@ -69,6 +69,29 @@ def test_first_row_without_a_header_is_not_lost(
         assert data.load_data(spec, **WHOLE).train.ids[-1] == "c"
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "a,10,12,cat\nb,10,12,dog\nc,9,12,dog\n",
+        "a,10,10,cat\nb,10,12,dog\nc,9,12,dog\n",
+        "zz,10,12,cat\nb,10,12,dog\nc,9,12,dog\n",
+        "cat,a\ndog,b\ndog,c\n",
+        "zz,0.5\nb,0.25\nc,0.75\n",
+        "sep=;\na;cat\nb;dog\nc;dog\n",
+        '"sep=;"\na;cat\nb;dog\nc;dog\n;\n',
+    ],
+)
+def test_nor_is_it_where_there_are_sizes_or_numbers_or_other_separators(photos: Path, rows: str) -> None:
+    with pytest.raises(DataError, match="begins with a picture; its first line must name the columns"):
+        data.load_data(table(photos, rows))
+
+
+def test_headings_may_be_numbers_and_names_of_pictures(photos: Path) -> None:
+    path = table(photos, "image,a,0\na,1,0\nb,0,1\nc,1,1\n")
+    train = data.load_data({"name": "csv", "path": str(path), "targets": ["a", "0"]}, **WHOLE).train
+    assert list(train.ids) == ["a", "b", "c"] and list(train.targets) == ["a", "0"]
+
+
 def test_missing_label_in_train_is_refused(photos: Path) -> None:
     with pytest.raises(DataError, match="label is empty in 1 of 2 rows"):
         data.load_data(table(photos, "path,label\na.png,x\nb.png,\n"))

@@ -29,7 +29,7 @@ LABELS = [0, 1, 2, 0]
         (["*"], "snapshots", "takes one run, and 3 were named"),
         (["*"], "maen", "there is no method called 'maen'.*Did you mean mean"),
         (["*"], "greedy(sise=3)", "method greedy has no argument 'sise'.*size"),
-        (["*"], "greedy(size=0)", "size of method greedy takes a whole number at least 1"),
+        (["*"], "greedy(size=0)", "size of method greedy takes a whole number from 1 to 10,000"),
         (["*"], "mean|vote", "one"),
         (["narrow"], "snapshots", "takes two epochs or more"),
         (["narrow"], "snapshots(epochs=[1, 3])", "needs the weights of narrow-.* after epoch 1"),

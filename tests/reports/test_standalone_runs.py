@@ -122,6 +122,16 @@ def test_one_run_has_a_report_of_its_own(make_run, tmp_path, monkeypatch):
     assert "cnnlab study run" not in text and "Learning curves" in text and "confident mistakes" in text
 
 
+def test_a_report_may_be_named_by_its_page(make_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+    run = make_run()
+    for _ in range(2):
+        page = write_runs_report([run], tmp_path / "new" / "thesis.html")
+        assert page == tmp_path / "new" / "thesis.html"
+        assert sorted(path.name for path in page.parent.iterdir()) == ["thesis-files", "thesis.html"]
+    assert (page.parent / "thesis-files" / "tables").is_dir() and "thesis-files" in page.read_text()
+
+
 def test_run_that_has_only_begun_has_its_curves(tmp_path, monkeypatch):
     monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
     with RunWriter.create(

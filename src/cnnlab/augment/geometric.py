@@ -13,7 +13,7 @@ from cnnlab.augment.errors import OperationError
 from cnnlab.augment.operation import GeometricOperation, Info, Shape
 from cnnlab.augment.padding import WRAP, Fill, FillSpec, checked, fills
 from cnnlab.augment.sampling import Spread, factors, integers, signs, symmetric, uniform
-from cnnlab.core.arguments import Count, Fraction, Range
+from cnnlab.core.arguments import Fraction, Range
 
 Degrees: TypeAlias = Annotated[float, Range(0, 180)]
 Slant: TypeAlias = Annotated[float, Range(0, 80)]
@@ -233,7 +233,7 @@ class Crop(Filled):
     (which pads with zeros: ``fill=constant(0)``).
     """
 
-    padding: Count = 4
+    padding: Annotated[int, Range(1, 8192)] = 4
 
     moves_pixels = True
 

@@ -14,7 +14,7 @@ from cnnlab.augment.operation import Info, Parameters, PixelOperation, Shape
 from cnnlab.augment.padding import Fill, FillSpec, checked, fills
 from cnnlab.augment.resampling import resample
 from cnnlab.augment.sampling import integers, signs
-from cnnlab.core.arguments import Count, Range
+from cnnlab.core.arguments import Range
 
 LEVELS = 30
 """Strengths are whole numbers from 0 to this."""
@@ -142,7 +142,7 @@ class RandAugment(Policy):
     the picture, not its corner.
     """
 
-    n: Count = 2
+    n: Annotated[int, Range(1, 100)] = 2
     m: Annotated[int, Range(0, LEVELS)] = 9
 
     @property

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
+from cnnlab.cli.destinations import check_file
 from cnnlab.cli.options import DataDir, Json, Runs, runs_so_far
 from cnnlab.core.errors import CnnlabError, RunNotFoundError, UsageError
 
@@ -64,6 +65,7 @@ def figure(
 
     names, kind = _read(words)
     path = out or Path(f"{kind}.png")
+    check_file(path, "a figure is written")
     with announcing(f"drawing {kind}"):
         drawn = _drawn(kind, names, runs or Path("runs"), split, column, data_dir)
         drawn.save(path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
+from cnnlab.cli.destinations import check_file
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
 from cnnlab.core.errors import UsageError
 
@@ -56,6 +57,7 @@ def find_lr(
         from cnnlab import training
         from cnnlab.reports import draw_lr_range_test
 
+    check_file(out, "the curve is drawn")
     if not 0 < lowest < highest:
         raise UsageError(f"--lowest {lowest:g} must be above 0 and below --highest {highest:g}.")
     if out is not None and out.suffix.lower() not in _FORMATS:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
+from cnnlab.cli.destinations import check_file
 from cnnlab.cli.options import Device, Json, ModelName, Offline, Quiet, Runs
 from cnnlab.core.number_text import counted, deciding_digits, fixed, with_minus
 
@@ -44,6 +45,7 @@ def predict(
     """
     from cnnlab.core.messages import quietly
 
+    check_file(out, "predictions are written as CSV", ".csv", ".txt")
     with quietly(quiet):
         from cnnlab import evaluation
 

@@ -17,7 +17,10 @@ Names = Annotated[
         show_default=False,
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder that the report is written to.")]
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="DIR|PAGE", help="The folder of the report, or its page: thesis.html."),
+]
 
 
 def report(

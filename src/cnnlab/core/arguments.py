@@ -30,10 +30,10 @@ class Range:
         return above and below
 
     def __str__(self) -> str:
-        low = None if self.low is None else f"{'above' if self.open_low else 'at least'} {self.low:g}"
-        high = None if self.high is None else f"{'below' if self.open_high else 'at most'} {self.high:g}"
+        low = None if self.low is None else f"{'above' if self.open_low else 'at least'} {_shown(self.low)}"
+        high = None if self.high is None else f"{'below' if self.open_high else 'at most'} {_shown(self.high)}"
         if low and high and not self.open_low and not self.open_high:
-            return f"from {self.low:g} to {self.high:g}"
+            return f"from {_shown(self.low)} to {_shown(self.high)}"
         return " and ".join(part for part in (low, high) if part)
 
 
@@ -103,6 +103,11 @@ _NAMES: dict[Any, str] = {
     type(None): "none",
     Any: "anything",
 }
+
+
+def _shown(bound: float | None) -> str:
+    """A bound in full, where it is a whole number."""
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
 
 
 def _instance(value: Any, kind: Any) -> Any:

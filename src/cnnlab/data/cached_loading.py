@@ -1,11 +1,10 @@
 """From a reading to image sets: out of the cache where they are there, else decoded into it."""
 
-import shutil
 from collections.abc import Sequence
 from typing import Any
 
 from cnnlab.core.errors import DataError, StorageError
-from cnnlab.core.files import cache_folder, reading_errors
+from cnnlab.core.files import cache_folder, free_space, reading_errors
 from cnnlab.core.lookups import noted_lookups
 from cnnlab.core.messages import warn
 from cnnlab.core.sinks import in_short
@@ -171,7 +170,4 @@ def _counts(content: Content) -> dict[str, int]:
 
 def _room() -> int:
     """Bytes of raw pixels that one data set may take up on the disk."""
-    folder = cache_folder()
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free // _DISK_SHARE
+    return free_space(cache_folder()) // _DISK_SHARE

@@ -1,13 +1,15 @@
 """Writing a report: the page, and beside it a folder of tables, figures and recipes."""
 
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlab.core.errors import UsageError
-from cnnlab.core.files import make_folder, storage_errors, write_bytes, write_text
+from cnnlab.core.files import make_folder, open_regular, storage_errors, write_bytes, write_text
 from cnnlab.reports.contents.provenance import Provenance, provenance
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.standalone_runs import result_of_runs
@@ -26,40 +28,84 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 FILES = "report-files"
+_PAGES = (".html", ".htm")
+_NO_PAGES = (".pdf", ".md", ".txt", ".tex", ".docx", ".csv", ".json", ".xml", ".png", ".svg", ".jpg", ".zip", ".ipynb")
+_MARK, _HEAD = b'<meta name="generator" content="cnnlab">', 1 << 14
 _MOST_ROWS, _MOST_COLUMNS = 120, 16
 """Of a table in LaTeX; what is larger fits no paper, and is in CSV alone."""
 
 
 def write_study_report(
-    result: StudyResult, runs: Mapping[str, Run], out_dir: Path, *, data_dir: Path | None = None
+    result: StudyResult, runs: Mapping[str, Run], out: Path, *, data_dir: Path | None = None
 ) -> Path:
     """Writes the report of a study, in place of one that stood there, and returns the path of its page.
 
     :param runs: the runs that are still there, by the name of their folder.
+    :param out: a folder for ``report.html`` and ``report-files``; or the page itself, as ``thesis.html``, beside which
+        ``thesis-files`` lies then.
     :param data_dir: where data sets are looked for, for the pictures of mistakes; never on the network.
-    :raises UsageError: for a study without any setting.
+    :raises UsageError: for a study without any setting, or an ``out`` that can be neither.
     :raises StorageError: when it cannot be written.
     """
+    place = _Place.at(Path(out))
     if not result.settings:
         raise UsageError(f"the study {result.name} has no settings yet, so there is nothing to report. Run it first.")
-    return _write(ReportSubject(result, runs, data_dir=data_dir), Path(out_dir))
+    return _write(ReportSubject(result, runs, data_dir=data_dir), place)
 
 
-def write_runs_report(runs: Sequence[Run], out_dir: Path, *, data_dir: Path | None = None) -> Path:
+def write_runs_report(runs: Sequence[Run], out: Path, *, data_dir: Path | None = None) -> Path:
     """The same for runs that belong to no study: settings are recipes that differ in more than the seed.
 
-    :raises UsageError: when there are no runs.
+    :raises UsageError: when there are no runs, or for an ``out`` that is neither a folder nor a page.
     """
+    place = _Place.at(Path(out))
     result = result_of_runs(runs)
     subject = ReportSubject(result, {run.name: run for run in runs}, is_study=False, data_dir=data_dir)
-    return _write(subject, Path(out_dir))
+    return _write(subject, place)
 
 
-def _write(subject: ReportSubject, out_dir: Path) -> Path:
+@dataclass(frozen=True)
+class _Place:
+    """Where a report goes: its page, and the folder of what belongs to it."""
+
+    page: Path
+    files: Path
+
+    @classmethod
+    def at(cls, out: Path) -> "_Place":
+        """What a person means by a path.
+
+        :raises UsageError: for a file that is no page, or somebody else's.
+        """
+        if os.path.isdir(out):
+            return cls(out / PAGE, out / FILES)
+        if out.suffix.lower() not in _PAGES:
+            if out.suffix.lower() in _NO_PAGES or os.path.exists(out):
+                raise UsageError(
+                    f"{out} can be no report: that is a page of HTML, as in --out report.html, or a folder that gets "
+                    "one. Figures and tables to take away lie beside it."
+                )
+            return cls(out / PAGE, out / FILES)
+        if os.path.exists(out) and not _is_report(out):
+            raise UsageError(
+                f"{out} is there already, and no report of cnnlab's. Give another name, or remove it first."
+            )
+        return cls(out, out.with_name(f"{out.stem}-files"))
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            return _MARK in file.read(_HEAD)
+    except OSError:
+        return False
+
+
+def _write(subject: ReportSubject, place: _Place) -> Path:
     parts = sections_of(subject)
     origin = provenance(subject)
-    folder = out_dir / FILES
-    make_folder(out_dir)
+    folder = place.files
+    make_folder(folder)
     # What an earlier report had and this one has not would be taken for a part of it.
     with storage_errors(folder):
         for name in ("tables", "figures", "recipes"):
@@ -79,9 +125,9 @@ def _write(subject: ReportSubject, out_dir: Path) -> Path:
             _draw(section.key, partial(draw_mistakes, section.gallery), folder / "figures")
     _write_tables(parts, folder / "tables")
     _write_recipes(origin, folder)
-    text = page(subject, parts, origin, drawn, drawn_wide, FILES)
-    write_text(out_dir / PAGE, text)
-    return out_dir / PAGE
+    text = page(subject, parts, origin, drawn, drawn_wide, folder.name)
+    write_text(place.page, text)
+    return place.page
 
 
 def _draw(key: str, draw: "Callable[[], Figure]", folder: Path) -> str:

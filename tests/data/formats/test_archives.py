@@ -157,9 +157,9 @@ def test_folders_that_link_in_a_circle_are_entered_once(write: Write) -> None:
 
 
 def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "notes").write_text("hello")
     with pytest.raises(DataError, match="neither a folder nor"):
-        open_members(tmp_path / "notes.txt")
+        open_members(tmp_path / "notes")
 
 
 def test_names_that_are_no_text_can_be_written_down(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnlab.cli import output
+from cnnlab.cli.destinations import check_file
 from cnnlab.cli.options import DataDir, Json, Offline, Quiet
 from cnnlab.core.errors import UsageError, suggestion
 
@@ -54,6 +55,7 @@ def preview(
         from cnnlab.augment.preview import preview as look
         from cnnlab.reports import draw_augmentation
 
+    check_file(out, "the grid is drawn")
     keys = _checked(read_pairs(words or []))
     pipeline = augment.pipeline(keys["augment"])
     with quietly(quiet):

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli import output
+from cnnlab.cli.destinations import check_file
 from cnnlab.cli.models.model_for_input import ClassesOption, Input, ModelArgument, read_model_for_input
 from cnnlab.cli.options import DataDir, Json, Offline
 
@@ -29,6 +30,7 @@ def draw(
     from cnnlab.models import canonical_model
     from cnnlab.reports import draw_network
 
+    check_file(out, "the picture is written")
     target = read_model_for_input(words, shape, classes, data_dir, offline)
     with announcing(f"drawing {target.model}"):
         draw_network(target.summary(), out)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli import output
+from cnnlab.cli.destinations import check_file
 from cnnlab.cli.options import Json
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import write_bytes
@@ -32,6 +33,7 @@ def show(name: RecipeName, out: Copy = None, as_json: Json = False) -> None:
     """
     name = name.removeprefix(RECIPE)
     path = packaged_recipe(name)
+    check_file(out, "a recipe is written as YAML", ".yaml", ".yml")
     if out is not None and out.exists():
         raise UsageError(f"{out} is there already; give another name, or remove it first.")
     if out is not None:

@@ -11,7 +11,12 @@ from cnnlab.cli.study.options import Keys, StudyName, load_study
 
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Where the report goes.", show_default="report/ in the study's folder"),
+    typer.Option(
+        "--out",
+        metavar="DIR|PAGE",
+        help="The folder, or the page: thesis.html.",
+        show_default="report/ in the study's folder",
+    ),
 ]
 
 

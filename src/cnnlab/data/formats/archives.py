@@ -30,8 +30,8 @@ from cnnlab.core.sinks import in_short, visible
 from cnnlab.data.formats.file_names import tar_names, zip_names
 from cnnlab.data.formats.folders import FolderMembers
 from cnnlab.data.formats.members import Members, check_image_size
+from cnnlab.data.formats.other_kinds import is_packed_otherwise, what_it_is
 
-_PICKLED = {".pkl", ".pickle", ".pt", ".pth", ".joblib"}
 _IN_MEMORY = 128 << 20
 _BLOCK = 1 << 20
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError)
@@ -124,6 +124,8 @@ def open_members(path: Path, encoding: str | None = None) -> Members:
     try:
         with open_regular(path) as file:
             is_zip = zipfile.is_zipfile(file)
+        if is_zip and is_packed_otherwise(path):
+            raise DataError(what_it_is(path))
         if is_zip:
             return ZipMembers(path, encoding)
         if _is_tar(path):
@@ -132,13 +134,10 @@ def open_members(path: Path, encoding: str | None = None) -> Members:
         raise DataError(
             f"{path} is damaged or cut off ({getattr(error, 'strerror', None) or error}). Copy or download it again."
         ) from error
-    if path.suffix.lower() in _PICKLED:
-        raise DataError(
-            f"{path} is a pickle by its name, and pickles are not read because they could run a program. Save the "
-            "arrays with numpy.savez as x_train, y_train, x_test and y_test, and give the .npz."
-        )
     raise DataError(
-        f"{path} is neither a folder nor a readable .zip or .tar archive; it may be cut off. Copy or download it again."
+        what_it_is(path)
+        or f"{path} is neither a folder nor a readable .zip or .tar archive; it may be cut off. Copy or download it "
+        "again."
     )
 
 

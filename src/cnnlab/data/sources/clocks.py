@@ -7,6 +7,9 @@ import numpy as np
 import torch
 
 from cnnlab.core.arguments import Fraction, Range
+from cnnlab.core.errors import DataError
+from cnnlab.core.files import cache_folder, free_space, reading_errors
+from cnnlab.core.machine import free_memory
 from cnnlab.data.clocks.drawing import draw_clocks
 from cnnlab.data.clocks.faces import ClockOptions, Numerals, draw_face
 from cnnlab.data.formats.decode import Form
@@ -35,11 +38,23 @@ def clocks(
     key = {"kind": "clocks", "drawing": _DRAWING, "n": n, "size": size, "seed": seed, **vars(style)}
 
     def read() -> Content:
+        _check_room(n, size)
         times = torch.tensor([draw_face(seed, index, style).minutes for index in range(n)], dtype=torch.int64)
         part = SourceSplit(_Clocks(n, seed, size, style), {"hour": times // 60, "minute": times % 60})
         return Content({"train": part}, {"hour": _numbers(12), "minute": _numbers(60)})
 
     return Source("clocks", read, facts={"from": "drawn by cnnlab"}, key=key)
+
+
+def _check_room(n: int, size: int) -> None:
+    """Refuses, before the first is drawn, more pixels than disk or memory have room for."""
+    with reading_errors():
+        needed, free = 3 * n * size * size, max(free_space(cache_folder()), free_memory())
+    if needed > free:
+        raise DataError(
+            f"{n:,} clocks of {size}×{size} are {needed / 2**30:,.1f} GB of pixels, and there is room for "
+            f"{free / 2**30:,.1f} GB. Take fewer, as in clocks(10000), or smaller ones, as in size=64."
+        )
 
 
 class _Clocks(RawImages):

@@ -7,6 +7,7 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from cnnlab.core.sinks import in_short
 from cnnlab.data.formats.archives import open_members
 from cnnlab.data.formats.decode import SUFFIXES
 from cnnlab.data.formats.folders import read_file
+from cnnlab.data.formats.other_kinds import is_packed_otherwise, what_it_is
 from cnnlab.data.given_images import PATH_COLUMNS
 from cnnlab.data.raw_images import RawImageFiles
 from cnnlab.data.reading import Content, SearchPath, Source, SourceSplit, reader
@@ -31,7 +33,7 @@ _LABELS = ("label", "class", "target", "category", "labels", "y")
 _SPLITS = ("split", "set", "subset", "usage")
 _USUAL_FOLDERS = ("", "train", "images", "pictures", "img", "imgs", "data", "train.zip", "images.zip", "pictures.zip")
 _TRIED = 20
-_SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+_SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
 _MOST_BYTES = 1 << 30
 # Rows of short cells take so many times the memory of their text.
 _ROW_SHARE = 25
@@ -49,9 +51,11 @@ def manifest(
     """A CSV file path,label[,split], or id,label and a folder or archive of pictures; targets= names other columns."""
     file = place.find(path)
     table = read_table(file)
+    place_of_images = place.find(images) if images else None
+    _check_header(file, table, _bases(file, place_of_images))
     columns = _choose(file, table, image, split, [targets] if isinstance(targets, str) else targets)
-    files = _Files.under(file, table.column(columns.image), place.find(images) if images else None)
-    _check_header(file, table, columns, files)
+    files = _Files.under(file, table.column(columns.image), place_of_images)
+    _check_labels(file, table, columns)
     key = {"kind": "csv", "columns": [columns.image, columns.split, list(columns.targets)]}
     facts = {"from": str(file.absolute())}
     return Source(file.stem, lambda: _read(file, table, columns, files), (file, *files.inputs), facts, key)
@@ -100,15 +104,14 @@ def read_table(path: Path) -> ManifestTable:
             delimiter = said[1] if said else max(",;\t", key=first.count)
             rows = enumerate(csv.reader(file, delimiter=delimiter), 2 if said else 1)
             lines = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
+        other = what_it_is(path) if is_packed_otherwise(path) else ""
         raise DataError(
-            f"{path} cannot be read as a CSV file in UTF-8: {getattr(error, 'strerror', None) or error}."
+            other or f"{path} cannot be read as a CSV file in UTF-8: {getattr(error, 'strerror', None) or error}."
         ) from error
     if len(lines) < 2:
         raise DataError(f"{path} holds no rows below its header; it should say path,label and then name pictures.")
     header = [cell.strip() for cell in lines[0][1]]
-    if len(set(header)) < len(header):
-        raise DataError(f"{path}: two columns have the same name in {first_few(header)}.")
     for number, row in lines[1:]:
         if len(row) != len(header):
             raise DataError(f"{path}, row {number}: {len(row)} cells where the header has {len(header)}.")
@@ -118,8 +121,6 @@ def read_table(path: Path) -> ManifestTable:
 def _choose(
     path: Path, table: ManifestTable, image: str | None, split: str | None, targets: Sequence[str] | None
 ) -> _Columns:
-    if any(Path(cell).suffix.lower() in SUFFIXES for cell in table.header):
-        raise _without_header(path)
     lower = {name.lower(): name for name in table.header}
     image = _named(path, table, image) or _first(lower, PATH_COLUMNS) or table.header[0]
     split = _named(path, table, split) or _first(lower, _SPLITS)
@@ -167,8 +168,7 @@ class _Files:
     def under(cls, table: Path, names: Sequence[str], images: Path | None) -> "_Files":
         """The pictures under the folder or archive given, or the usual one beside the table that has some of them."""
         if images is None:
-            usual = [table.absolute().parent / folder for folder in _USUAL_FOLDERS]
-            bases = [base for base in usual if base.exists()]
+            bases = _bases(table, None)
             images = next((base for base in bases if any(_finder(base)(n) for n in names[:_TRIED])), bases[0])
             if not any(map(_finder(images), names)):
                 raise DataError(
@@ -192,13 +192,39 @@ class _Files:
         return cls((images,), locate, read, members.warnings)
 
 
-def _check_header(path: Path, table: ManifestTable, columns: _Columns, files: _Files) -> None:
-    """Refuses a first line that is a row like the others: its picture is there, or its label is one of the labels."""
-    is_usual = columns.image.lower() in PATH_COLUMNS
-    names_an_image = bool(columns.image) and files.find(columns.image) is not None
-    is_labelled = any(column in table.column(column) for column in columns.targets)
-    if not is_usual and (names_an_image or is_labelled):
+def _check_header(path: Path, table: ManifestTable, bases: Sequence[Path]) -> None:
+    """Refuses a first line that is a row like the others: one of its cells names a picture, or a number among numbers.
+
+    :raises DataError: then, and where two columns have one name.
+    """
+    is_usual = any(cell.lower() in PATH_COLUMNS for cell in table.header)
+    finders = [] if is_usual else [_finder(base) for base in bases]
+    for place, cell in enumerate(table.header):
+        is_picture = Path(cell).suffix.lower() in SUFFIXES or any(cell and find(cell) for find in finders)
+        numbers = not is_usual and all(_is_number(text) for text in (cell, *(row[place] for row in table.rows)))
+        if is_picture or numbers:
+            raise _without_header(path)
+    if len(set(table.header)) < len(table.header):
+        raise DataError(f"{path}: two columns have the same name in {first_few(table.header)}.")
+
+
+def _check_labels(path: Path, table: ManifestTable, columns: _Columns) -> None:
+    """Refuses a first line whose label is one of the labels, though no usual heading is in it."""
+    if columns.image.lower() not in PATH_COLUMNS and any(name in table.column(name) for name in columns.targets):
         raise _without_header(path)
+
+
+def _is_number(text: str) -> bool:
+    with suppress(ValueError):
+        float(text)
+        return True
+    return False
+
+
+def _bases(table: Path, images: Path | None) -> list[Path]:
+    """Where the pictures of a table may be: the folder or archive given, or the usual ones beside it."""
+    usual = [table.absolute().parent / folder for folder in _USUAL_FOLDERS]
+    return [base for base in usual if base.exists()] if images is None else [images]
 
 
 def _finder(base: Path) -> Callable[[str], str | None]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from cnnlab.core import seeds
-from cnnlab.core.arguments import Count, Range
+from cnnlab.core.arguments import Range
 from cnnlab.ensembles.combinations import AnyCombination, WeightedMean
 from cnnlab.ensembles.member_outputs import MemberOutputs
 from cnnlab.ensembles.methods.base import Combining, FittedOn, methods
@@ -34,8 +34,8 @@ class Greedy(Combining):
         pictures, each as the network told it that had not seen it.
     """
 
-    size: Count = 25
-    bags: Count = 1
+    size: Annotated[int, Range(1, 10_000)] = 25
+    bags: Annotated[int, Range(1, 10_000)] = 1
     by: Criterion = "loss"
     share: Annotated[float, Range(0, 1, open_low=True)] = 0.5
     seed: Annotated[int, Range(0)] = 0

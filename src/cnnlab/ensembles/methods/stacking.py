@@ -41,7 +41,7 @@ class Stacking(Combining):
     """
 
     c: Positive | None = None
-    folds: Annotated[int, Range(2)] = 5
+    folds: Annotated[int, Range(2, 1000)] = 5
     seed: Annotated[int, Range(0)] = 0
     temperature: bool = False
     on: FittedOn = "validation"

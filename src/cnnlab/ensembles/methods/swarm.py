@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 
 from cnnlab.core import seeds
-from cnnlab.core.arguments import Count, NonNegative, Range
+from cnnlab.core.arguments import NonNegative, Range
 from cnnlab.ensembles.combinations import AnyCombination, WeightedMean
 from cnnlab.ensembles.member_outputs import MemberOutputs
 from cnnlab.ensembles.methods.base import Combining, FittedOn, methods
@@ -43,8 +43,8 @@ class Swarm(Combining):
 
     kind: SwarmKind = "plain"
     diversity: NonNegative = 0.1
-    particles: Annotated[int, Range(2)] = 30
-    iterations: Count = 100
+    particles: Annotated[int, Range(2, 10_000)] = 30
+    iterations: Annotated[int, Range(1, 100_000)] = 100
     seed: Annotated[int, Range(0)] = 0
     temperature: bool = False
     on: FittedOn = "validation"

@@ -1,0 +1,24 @@
+"""Where a command writes to, looked at before it begins its work."""
+
+import os
+from pathlib import Path
+
+from cnnlab.core.errors import UsageError
+
+
+def check_file(out: Path | None, what: str, *suffixes: str) -> None:
+    """Refuses what can be no file of that kind.
+
+    :param what: is written, as in ``predictions are written as CSV``.
+    :param suffixes: that such files have; any is taken where none is given, and so is a name without.
+    """
+    if out is None:
+        return
+    if os.path.isdir(out):
+        raise UsageError(f"{out} is a folder, and {what} to one file. Name it, as in --out {out / _example(suffixes)}.")
+    if suffixes and out.suffix and out.suffix.lower() not in suffixes:
+        raise UsageError(f"{out} does not go with its suffix: {what}. Name it with {suffixes[0]}.")
+
+
+def _example(suffixes: tuple[str, ...]) -> str:
+    return f"new{suffixes[0] if suffixes else '.png'}"

@@ -1,0 +1,55 @@
+"""What ``--out`` takes, looked at before any work is done."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cnnlab.cli.app import app
+from cnnlab.core.errors import UsageError
+from cnnlab.reports import write_runs_report
+
+COMMANDS = {
+    "predict": ["predict", "nowhere", "one.png"],
+    "figure": ["figure", "nowhere", "curves"],
+    "draw": ["models", "draw", "vgg-like", "--input", "1x28x28"],
+    "find-lr": ["find-lr", "data=digits"],
+    "preview": ["augment", "preview", "data=digits", "augment=flip"],
+    "recipes": ["recipes", "show", "mnist"],
+}
+
+
+def said(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == 2 and "Traceback" not in result.output
+    return result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_folder_is_no_file(command: str, tmp_path: Path) -> None:
+    text = said(*COMMANDS[command], "--out", str(tmp_path))
+    assert f"{tmp_path} is a folder" in text and "Name it, as in --out" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "kind"),
+    [("predict", "p.xlsx", "CSV"), ("predict", "p.json", "CSV"), ("recipes", "r.json", "YAML")],
+)
+def test_a_suffix_of_another_kind_is_refused(command: str, name: str, kind: str, tmp_path: Path) -> None:
+    text = said(*COMMANDS[command], "--out", str(tmp_path / name))
+    assert f"written as {kind}" in text and not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report.md", "report.CSV", "notes"])
+def test_a_report_is_a_page_or_a_folder(name: str, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(UsageError, match=r"a page of HTML, as in --out report\.html, or a folder"):
+        write_runs_report([], tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+
+
+def test_a_page_of_somebody_else_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<html>mine</html>")
+    with pytest.raises(UsageError, match="there already, and no report"):
+        write_runs_report([], tmp_path / "index.html")
+    assert (tmp_path / "index.html").read_text() == "<html>mine</html>"
