@@ -30,11 +30,13 @@ NUMBERS: dict[str, Draw] = {
     "heavy tails (t, 5 df)": lambda source, shape: source.standard_t(5, size=shape) * 0.6**0.5,
     "skewed (exponential)": lambda source, shape: source.exponential(size=shape) - 1,
 }
-TESTS: dict[str, Callable[[Array, Array], float]] = {
-    "Pitman-Morgan": lambda one, other: spread_ratio(one, other).p_value,
+TESTS: dict[str, Callable[[Array, Array], Array]] = {
+    "Pitman-Morgan": lambda one, other: np.array(
+        [spread_ratio(*pair).p_value for pair in zip(one, other, strict=True)]
+    ),
     "F": lambda one, other: _f(one, other),
-    "Levene": lambda one, other: stats.levene(one, other, center="mean").pvalue,
-    "Brown-Forsythe": lambda one, other: stats.levene(one, other, center="median").pvalue,
+    "Levene": lambda one, other: _levene(one, other, np.mean),
+    "Brown-Forsythe": lambda one, other: _levene(one, other, np.median),
 }
 NOTE = """
 A share is that of studies with p < 5%; its margin of chance is {margin:.1%} (two standard errors). Correlation is that
@@ -64,13 +66,21 @@ def _pairs(draw: Draw, repeats: int, correlation: float) -> Array:
     return np.stack([common * shared + own * one, common * shared + own * other], axis=1)
 
 
-def _share(test: Callable[[Array, Array], float], pairs: Array, ratio: float) -> float:
-    return float(np.mean([test(ratio * one, other) < 0.05 for one, other in pairs]))
+def _share(test: Callable[[Array, Array], Array], pairs: Array, ratio: float) -> float:
+    return float(np.mean(test(ratio * pairs[:, 0], pairs[:, 1]) < 0.05))
 
 
-def _f(one: Array, other: Array) -> float:
-    ratio, df = one.var(ddof=1) / other.var(ddof=1), len(one) - 1
-    return float(2 * min(stats.f.sf(ratio, df, df), stats.f.cdf(ratio, df, df)))
+def _f(one: Array, other: Array) -> Array:
+    ratio, df = one.var(axis=1, ddof=1) / other.var(axis=1, ddof=1), one.shape[1] - 1
+    p: Array = 2 * np.minimum(stats.f.sf(ratio, df, df), stats.f.cdf(ratio, df, df))
+    return p
+
+
+def _levene(one: Array, other: Array, centre: Callable[..., Array]) -> Array:
+    """Of how far each is from the centre of its own; the median makes it the test of Brown and Forsythe."""
+    away = [np.abs(values - centre(values, axis=1, keepdims=True)) for values in (one, other)]
+    p: Array = stats.f_oneway(*away, axis=1).pvalue
+    return p
 
 
 def _page(rows: list[dict[str, object]]) -> str:
