@@ -15,6 +15,6 @@ def is_drawn(subset: Subset) -> bool:
     return subset == BOOTSTRAP or (isinstance(subset, float) and 0 < subset < 1)
 
 
-def division_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
+def division(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """These of a recipe, on record or about to be, as :func:`cnnlab.load_data` takes them."""
     return {key: recipe.get(key) for key in DIVIDING} | {"seed": int(recipe.get("seed") or 0)}
