@@ -125,6 +125,13 @@ def test_its_own_recipe_makes_it(folded: Run, tmp_path: Path) -> None:
     assert folded.recipe["folds"] == 3 and "fold" not in folded.recipe and folded.given["folds"] == 3
 
 
+def test_again_trains_every_fold_once_more(folded: Run) -> None:
+    again = training.train(RECIPE, runs=folded.folder.parent, again=True)
+    assert (again.digest, again.repeat) == (folded.digest, 2)
+    assert not set(again.info["ensemble"]["members"]) & set(folded.info["ensemble"]["members"])
+    assert again.predictions(OUT_OF_FOLD) == folded.predictions(OUT_OF_FOLD)
+
+
 def test_another_seed_has_other_folds(folded: Run) -> None:
     other = training.train({**RECIPE, "seed": 1}, runs=folded.folder.parent)
     assert other != folded

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from cnnlab.data.check import Finding as Finding
     from cnnlab.data.check import check_data as check_data
     from cnnlab.data.dataset import Dataset as Dataset
-    from cnnlab.data.division import division_of as division_of
     from cnnlab.data.division import is_drawn as is_drawn
     from cnnlab.data.download import find as find
     from cnnlab.data.folds import Fold as Fold
@@ -44,7 +43,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "catalogue": ("NamedSet", "named_set", "named_sets"),
         "check": ("CheckReport", "Finding", "check_data"),
         "dataset": ("Dataset",),
-        "division": ("division_of", "is_drawn"),
+        "division": ("is_drawn",),
         "download": ("find",),
         "folds": ("Fold", "fold_numbers", "take_fold"),
         "image_files": ("ImageFile", "ImageReader", "find_images", "read_images"),

@@ -15,7 +15,7 @@ def is_drawn(subset: Subset) -> bool:
     return subset == BOOTSTRAP or (isinstance(subset, float) and 0 < subset < 1)
 
 
-def division_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
+def division(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """These of a recipe, on record or about to be, as :func:`cnnlab.load_data` takes them."""
     options = {key: recipe.get(key) for key in DIVIDING}
     return options | {"quick": bool(recipe.get("quick")), "seed": int(recipe.get("seed") or 0)}

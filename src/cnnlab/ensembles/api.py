@@ -40,7 +40,8 @@ def ensemble(
 ) -> Run:
     """Makes one classifier of finished runs, without training, and stores it as a run of its own beside them.
 
-    Whatever is fitted is fitted on validation alone. The same method and members are the same ensemble: one that is
+    Whatever is fitted is fitted on validation alone, or with ``on=out-of-fold`` on what networks of folds said of
+    training pictures that they had not seen. The same method and members are the same ensemble: one that is
     there is returned, unless another name is given.
 
     :param members: runs, their names, or patterns of names such as ``fashion-*``.

@@ -17,7 +17,7 @@ from cnnlab.core.hooks import perturbations
 from cnnlab.core.packaged import read_recipe_file
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import ParsedSpec
-from cnnlab.data.division import BOOTSTRAP, DIVIDING, division_of, is_drawn
+from cnnlab.data.division import BOOTSTRAP, DIVIDING, division, is_drawn
 from cnnlab.data.reading import Reading
 from cnnlab.data.subset import read_subset
 from cnnlab.models import ModelSpec
@@ -245,7 +245,7 @@ class Recipe(Phase):
     @property
     def data_options(self) -> dict[str, Any]:
         """How the data is divided, as :func:`cnnlab.load_data` takes it."""
-        return division_of(self.model_dump(include=set(DIVIDING)))
+        return division(self.model_dump(include=set(DIVIDING)))
 
     def digest(self, data_digest: str, start_digest: str | None = None) -> str:
         """What makes two trainings the same: the normal form, the data's content, what it takes over from a parent.

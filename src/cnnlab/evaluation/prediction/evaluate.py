@@ -17,6 +17,7 @@ from cnnlab.core.hooks import perturbations
 from cnnlab.core.registry import BoundCall
 from cnnlab.data import Dataset, ImageSet
 from cnnlab.data.dataset import OUT_OF_FOLD
+from cnnlab.data.division import division
 from cnnlab.evaluation.intervals import Estimate, Interval
 from cnnlab.evaluation.metric_intervals import class_estimates, score_intervals
 from cnnlab.evaluation.metrics.stored_predictions import metrics_of
@@ -214,7 +215,7 @@ def _of_recipe(recipe: Mapping[str, Any], label: str, data_dir: str | Path | Non
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
     if str(spec).startswith("arrays"):
         raise UsageError(f"{label} was trained on arrays given in Python, which its record does not hold. Give data=….")
-    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **data_package.division_of(recipe))
+    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **division(recipe))
 
 
 def _fitting(model: Predictor, data: Any, data_dir: str | Path | None) -> Any:

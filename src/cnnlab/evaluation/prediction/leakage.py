@@ -10,6 +10,7 @@ from cnnlab import data as data_package
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
 from cnnlab.core.messages import note, quietly, warn
 from cnnlab.data import Dataset, ImageSet
+from cnnlab.data.division import division
 from cnnlab.data.duplicates import shared
 from cnnlab.runs import Run
 
@@ -45,7 +46,7 @@ def warn_of_training_images(run: Run, parts: Sequence[ImageSet], data_dir: str |
 
 def _is_divided(recipe: Mapping[str, Any]) -> bool:
     """Whether it says anything of how its data is divided."""
-    return any(value not in (None, False) for key, value in data_package.division_of(recipe).items() if key != "seed")
+    return any(value not in (None, False) for key, value in division(recipe).items() if key != "seed")
 
 
 def _train_of(run: Run, data_dir: str | Path | None) -> ImageSet | None:
@@ -61,5 +62,5 @@ def _loaded(data: Any, run: Run, data_dir: str | Path | None, offline: bool) -> 
     """The data divided as the run's; None where it cannot be. What there is to warn of has been said before."""
     with suppress(CnnlabError), warnings.catch_warnings(), quietly():
         warnings.simplefilter("ignore", CnnlabWarning)
-        return data_package.load_data(data, data_dir=data_dir, offline=offline, **data_package.division_of(run.recipe))
+        return data_package.load_data(data, data_dir=data_dir, offline=offline, **division(run.recipe))
     return None

@@ -66,7 +66,8 @@ def _each(subject: ReportSubject) -> str:
 
 
 def _spread(setting: Setting, summary: MetricSummary, unit: str) -> str:
-    one = "one ensemble" if "ensemble" in setting.recipe else "one training"
+    is_ensemble = "ensemble" in setting.recipe or bool(setting.recipe.get("folds") and not setting.recipe.get("fold"))
+    one = "one ensemble" if is_ensemble else "one training"
     parts = [f"mean of {counted(summary.n, 'repeat')}"] if summary.n > 1 else [one]
     if summary.low is not None and summary.high is not None:
         ends = f"{text_of(summary.low, unit)} to {with_unit(summary.high, unit)}"

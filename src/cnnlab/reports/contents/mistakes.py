@@ -170,8 +170,9 @@ def _images_at(
 
 def _split_images(recipe: Mapping[str, Any], split: str, digest: str, data_dir: Path | None) -> "ImageSet | None":
     from cnnlab import data
+    from cnnlab.data.division import division
 
-    options = data.division_of(recipe)
+    options = division(recipe)
     # What is to be said of the data was said when it was trained on.
     with warnings.catch_warnings(), quietly():
         warnings.simplefilter("ignore")

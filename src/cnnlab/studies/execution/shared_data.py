@@ -50,6 +50,9 @@ def share_dataset(dataset: Dataset) -> bool:
     Sets that lie on the disk are not shared this way: every process maps the same file, and the system keeps it in
     memory once.
     """
+    if dataset.held_out is not None:
+        # It is of one seed, and pictures held out would be sent along with all that they were selected from.
+        return False
     parts = [part for _, part in dataset.parts()]
     sets = [part for part in parts if type(part) is TensorImages]
     if len(sets) < len(parts):
