@@ -51,6 +51,27 @@ def column(table, key):
     return [row[place] for row in table.rows]
 
 
+@pytest.mark.parametrize(("ends", "where"), [((-0.01, 0.05), ", perhaps only on these pictures"), ((0.001, 0.05), "")])
+def test_a_difference_that_new_pictures_may_not_show_is_one_on_these_pictures(study, ends, where):
+    result, runs = study
+    family = result.families[0]
+    new_low, new_high = ends
+    called = tuple(
+        replace(one, setting="s2", reference="s0", verdict="better", low=0.004, high=0.04, p=0.01, why="", needed=())
+        for one in family.comparisons[:1]
+    )
+    called = tuple(replace(one, new_low=new_low, new_high=new_high) for one in called)
+    result = replace(result, baseline="s0", families=(replace(family, kind="baseline", comparisons=called),))
+    subject = ReportSubject(result, runs)
+    _, second = answer(subject)
+    assert f", by more than chance{where} (+2.00 points, 95% interval +0.40 to +4.00 on these pictures and " in second
+    assert " to +5.00 on new ones like these, " in second
+    table = comparisons_table(subject, result.families[0])
+    assert column(table, "verdict") == ["better on these pictures" if where else "better"]
+    assert column(table, "interval new") == [ends]
+    assert "these recipes on new pictures like these" in table.note
+
+
 def test_what_is_lacking_stands_beside_what_it_is_for(study):
     subject = ReportSubject(*study)
     table = comparisons_table(subject, subject.result.families[0])
