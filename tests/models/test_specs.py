@@ -129,3 +129,17 @@ def test_any_text_is_a_model_or_refused(text):
         assert models.canonical_model(models.canonical_model(text)) == models.canonical_model(text)
     except CnnlabError:
         return
+
+
+@pytest.mark.parametrize("spec", ["mlp(hidden=[])", "cnn(filters=[])", "cnn(dense=[])", "feed-forward(hidden=[])"])
+def test_a_list_may_be_empty(spec):
+    network = models.build_network(spec, (1, 8, 8), 3)
+    assert network(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "name", ["[model efficientnet_b0]", "[/model]", "model efficientnet_b0", "[]", "[red]vgg-like"]
+)
+def test_odd_names_are_refused_with_their_place(name):
+    with pytest.raises(SpecError, match="at character"):
+        models.canonical_model(name)

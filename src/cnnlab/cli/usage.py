@@ -8,6 +8,7 @@ from typing import Any
 from cnnlab.cli.completion.words import words as words_to_complete
 from cnnlab.core.counterparts import commands, explained_commands, explained_keys, keys, subcommands
 from cnnlab.core.errors import letters, suggestion
+from cnnlab.core.messages import quietly
 from cnnlab.core.sinks import in_short
 
 _FLAGS = {"runs", "data_dir", "offline", "quiet", "again", "json"}
@@ -111,7 +112,8 @@ def _key_meant(key: str, value: str | None) -> str | None:
     """What to write for an option of another library's command that is a key here."""
     if not (keys.of(key) or explained_keys.of(key)):
         return None
-    from cnnlab.training import key_remedy
+    with quietly():
+        from cnnlab.training import key_remedy
 
     return f"{key_remedy(key, {key: value or ''}).rstrip('.')}."
 

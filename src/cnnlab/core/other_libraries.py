@@ -90,7 +90,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "grayscale": "to_gray to_grayscale rgb_to_grayscale",
         "blur": "gaussianblur",
         "sharpen": "sharpness adjust_sharpness",
-        "gaussian_noise": "gaussnoise gauss_noise noise AdditiveGaussianNoise",
+        "gaussian_noise": "gauss_noise noise AdditiveGaussianNoise",
         "erase": "erasing coarsedropout",
         "randaugment": "autoaugment augmix",
         "trivial": "TrivialAugmentWide TrivialAugment ta_wide",

@@ -8,7 +8,8 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json
-from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.counterparts import hint, names
+from cnnlab.core.errors import UsageError
 
 if TYPE_CHECKING:
     from cnnlab.core.registry import RegistryEntry
@@ -30,8 +31,10 @@ def show(name: What, data_dir: DataDir = None, as_json: Json = False) -> None:
     sets = {entry.name: entry for entry in named_sets()}
     kinds = {entry.name: entry for entry in readers}
     if name not in sets and name not in kinds:
-        hint = f" To look into files: cnnlab data check {name}" if os.path.exists(name) else ""
-        raise UsageError(f"there is no data set or reader {name!r}. {suggestion(name, {*sets, *kinds})}{hint}")
+        known = {*sets, *kinds}
+        told = hint(name, known, names(readers.kind, name, known))
+        files = f" To look into files: cnnlab data check {name}" if os.path.exists(name) else ""
+        raise UsageError(f"there is no data set or reader {name!r}. {told}{files}")
     place = find(name, data_dir) if name in sets else None
     if as_json:
         named = (

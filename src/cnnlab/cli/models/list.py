@@ -23,7 +23,8 @@ def list_models(name: What = None, as_json: Json = False) -> None:
 
     cnnlab models list conv
     """
-    from cnnlab.core.errors import UsageError, suggestion
+    from cnnlab.core.counterparts import hint, names
+    from cnnlab.core.errors import UsageError
     from cnnlab.core.spec import Call
     from cnnlab.models import architectures, initialisers, layers
     from cnnlab.objectives import objectives
@@ -38,8 +39,9 @@ def list_models(name: What = None, as_json: Json = False) -> None:
         entries = [registry.entry(Call(name)) for registry in kinds.values() if name in registry]
         if not entries:
             known = [entry.name for registry in kinds.values() for entry in registry]
+            meant = [ours for registry in kinds.values() for ours in names(registry.kind, name)]
             raise UsageError(
-                f"there is no architecture, layer, initialiser or objective {name!r}. {suggestion(name, known)}"
+                f"there is no architecture, layer, initialiser or objective {name!r}. {hint(name, known, meant)}"
             )
         if as_json:
             output.write_json(document(entries[0]))
