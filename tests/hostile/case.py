@@ -26,6 +26,7 @@ class Step:
     :param waits: whether it begins after the step before has ended, and not beside it.
     :param must_succeed: whether exit code 0 is the only right one.
     :param patch: what is done to the program before it is run, for faults by intention.
+    :param python: what is called in Python in place of a command line; ``words`` say what it is then.
     """
 
     words: tuple[str, ...]
@@ -37,6 +38,7 @@ class Step:
     waits: bool = True
     must_succeed: bool = False
     patch: "Callable[[Case], None] | None" = None
+    python: "Callable[[Case], object] | None" = None
 
 
 @dataclass

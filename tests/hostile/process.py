@@ -166,6 +166,19 @@ def call(words: tuple[str, ...]) -> int:
     return 0
 
 
+def call_python(work: Callable[[Case], object], case: Case) -> int:
+    """The same of a piece of Python: what is refused is told as the command line tells it."""
+    from cnnlab.cli.program import complain
+    from cnnlab.core.errors import CnnlabError
+
+    try:
+        work(case)
+    except CnnlabError as error:
+        complain(str(error))
+        return error.exit_code
+    return 0
+
+
 def _become(case: Case, step: Step, pipes: list[int], bounds: Bounds) -> None:
     """In the forked process: the command in its folder, and the end."""
     code = 99
@@ -184,7 +197,7 @@ def _become(case: Case, step: Step, pipes: list[int], bounds: Bounds) -> None:
             step.patch(case)
         _watch_writes(case, audit)
         os.write(audit, _BEGAN)
-        code = call(step.words)
+        code = call(step.words) if step.python is None else call_python(step.python, case)
         sys.stdout.flush()
         sys.stderr.flush()
     except KeyboardInterrupt:

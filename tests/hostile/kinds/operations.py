@@ -61,6 +61,8 @@ def _over_runs(case: Case, names: Sequence[str]) -> Step:
         ["evaluate", name, "split=validation"],
         ["predict", name, "photos"],
         ["extend", name, "epochs=+1"],
+        ["ensemble", name, other, "--name", "new"],
+        ["figure", name, case.random.choice(("curves", "confusion", "roc", "mistakes"))],
     )
     return step(*case.random.choice(lines), *_json(case))
 

@@ -15,7 +15,7 @@ _SPECS = {
     "schedule": ("one-cycle", "cosine", "step(every=1, factor=1/2)", "warmup(1)|cosine"),
     "objective": ("classes", "binary(positive=cat)", "quantity(column=x)", "heads(a=classes)"),
 }  # fmt: skip
-_PIECES = (
+PIECES = (
     "(", ")", "[", "]", "{", "}", "|", ",", "=", '"', "'", "\\", "1e999", "-", "--1", "1/0", "9**9**9", "2**99999",
     "nan", "inf", "0x1", "1_000", "١٢", "½", "none", "true", "\x00", "\x1b", "\n", "\t", " ", "日本", "\ud800", "a.b.c",
     "*", "&", "!!x", "~", "(" * 500, "[" * 500, "-" * 5000, "1" * 5000, "a" * 5000, "flip|" * 2000, "1+" * 3000, "!",
@@ -35,7 +35,7 @@ _YAML_PIECES = (
 def specs(case: Case) -> list[Step]:
     case.photos()
     key = case.random.choice(list(_SPECS))
-    text = _odd_text(case, case.random.choice(_SPECS[key]), _PIECES)
+    text = odd_text(case, case.random.choice(_SPECS[key]), PIECES)
     draw = case.random.random()
     if draw < 0.5:
         words = {"data": "photos", key: text}
@@ -62,7 +62,7 @@ def recipes(case: Case) -> list[Step]:
     if case.random.random() < 0.4:
         text += f"{key}: {_yaml_of(case)}\n"
     else:
-        text = _odd_text(case, text, _YAML_PIECES)
+        text = odd_text(case, text, _YAML_PIECES)
     content = text.encode("utf-8", errors="surrogatepass")
     if case.random.random() < 0.2:
         content = damaged(content, case.random)
@@ -73,7 +73,7 @@ def recipes(case: Case) -> list[Step]:
 @kind("studies")
 def studies(case: Case) -> list[Step]:
     case.photos()
-    text = _odd_text(case, STUDY, (*_YAML_PIECES, *_PIECES))
+    text = odd_text(case, STUDY, (*_YAML_PIECES, *PIECES))
     content = text.encode("utf-8", errors="surrogatepass")
     if case.random.random() < 0.3:
         content = damaged(content, case.random)
@@ -86,7 +86,7 @@ def keys_and_flags(case: Case) -> list[Step]:
     """Values that no key or flag takes."""
     case.photos()
     case.runs("base")
-    value = str(case.random.choice((*ODD_VALUES, *_PIECES))).replace("\x00", case.random.choice(("", "\x01")))
+    value = str(case.random.choice((*ODD_VALUES, *PIECES))).replace("\x00", case.random.choice(("", "\x01")))
     value = (
         value.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="surrogateescape")
         if _fits(value)
@@ -120,7 +120,7 @@ def _fits(value: str) -> bool:
     return True
 
 
-def _odd_text(case: Case, text: str, pieces: tuple[str, ...]) -> str:
+def odd_text(case: Case, text: str, pieces: tuple[str, ...]) -> str:
     """The text with a few pieces put in, over what stands there, or taken away."""
     for _ in range(case.random.choice((1, 1, 2, 4))):
         start = case.random.randrange(len(text) + 1)
