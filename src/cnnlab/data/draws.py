@@ -32,7 +32,8 @@ def draw(dataset: Dataset, subset: Subset, seed: int) -> Dataset:
         "different": len(whole) - len(left),
         "out_of_bag": len(left),
     }
-    source = {**dataset.source, "drawn": facts, "whole": dataset.whole_digest}
+    sizes = {split: len(part) for split, part in dataset.parts()}
+    source = {"subset_of": sizes, **dataset.source, "drawn": facts, "whole": dataset.whole_digest}
     parts = {**dict(dataset.parts()), "train": whole.select(places)}
     held_out = HeldOut(OUT_OF_BAG, whole.select(torch.from_numpy(left))) if len(left) else None
     return Dataset.of(dataset.name, parts, source, held_out)
