@@ -56,5 +56,5 @@ def test_it_keeps_its_name_when_it_is_read_again(tmp_path) -> None:
 
 def test_what_cannot_be_meant_is_refused_as_of_the_study_itself(tmp_path) -> None:
     mistaken = study_of(claims=["optimizer.lr=7 is better than optimizer.lr=0.01"])
-    with pytest.raises(UsageError, match="the axis optimizer.lr has no value 7"):
+    with pytest.raises(UsageError, match=r"the axis optimizer\.lr has no value 7"):
         Study.load(mistaken, runs=tmp_path, quick=True).check()
