@@ -147,3 +147,15 @@ def test_wrong_usage_is_told_in_one_paragraph(file, words, message):
     result = call(*words)
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
+
+
+def test_a_study_is_tried_quickly_and_says_so(file):
+    tried = call("run", file, "--quick", "-q")
+    assert tried.exit_code == 0
+    assert "rates-quick" in tried.output and "2 of 2 finished" in tried.output
+    assert "quick trial" in tried.output and "say nothing" in tried.output
+    assert "undecided: optimizer.lr=0.1 is better" in tried.output and "A quick trial decides nothing." in tried.output
+    assert call("run", file, "quick=true", "-q").output == tried.output
+    assert "quick trial" in call("show", "rates-quick").output
+    assert "2: 2 missing" in call("plan", file).output
+    assert "quick trial" not in call("run", file, "-q").output

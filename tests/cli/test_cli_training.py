@@ -164,3 +164,14 @@ def test_the_demo_compares_two_networks_and_draws_them(cnnlab: Cnnlab, document:
     # Ten classes; another processor rounds otherwise.
     assert min(facts["scores"]["test.accuracy"]) > 0.85
     assert len(RunStore(tmp_path / "demo-runs").list()) == 2
+
+
+def test_a_recipe_is_tried_quickly_and_says_so(cnnlab: Cnnlab, document: Callable[..., Any]) -> None:
+    words = ["train", "data=digits", "model=mlp(hidden=[8])", "epochs=20", "threads=1"]
+    said = cnnlab(*words, "--quick").stdout
+    assert "quick trial" in said and "train 256 of 1,294, validation 64 of 144, test 64 of 359" in said
+    assert "recipe.yaml quick=false" in said and "cnnlab extend" not in said
+    assert document(*words, "--quick")["is_quick"] is True
+    assert "finished, quick trial" in cnnlab("runs", "list").stdout
+    assert "quick trial" in cnnlab("runs", "show", "last").stdout
+    assert [run["is_quick"] for run in document("runs", "list")] == [True]

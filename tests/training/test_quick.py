@@ -73,7 +73,7 @@ def test_it_says_what_it_was_wherever_it_is_shown(trained) -> None:
     assert "say nothing" in str(run)
     subject = ReportSubject(result_of_runs([run]), {run.name: run}, is_study=False)
     assert answer(subject)[0].startswith("This was a quick trial")
-    assert "training for 1 epoch;" in methods(subject)
+    assert "training for 1 epoch" in methods(subject) and "3 epochs" not in methods(subject)
     full = trained(epochs=1)
     mixed = ReportSubject(result_of_runs([run, full]), {run.name: run, full.name: full}, is_study=False)
     assert "There is no answer" in answer(mixed)[0]
@@ -95,11 +95,11 @@ def test_it_is_not_extended_and_its_recipe_trains_in_full(trained) -> None:
     assert whole == trained()
 
 
-def test_an_unfinished_one_goes_on_as_one(trained, interrupted) -> None:
-    whole = trained(quick=True)
+def test_an_unfinished_one_goes_on_as_one(interrupted, tmp_path) -> None:
     cut, _ = interrupted(after=2, **TINY, quick=True, subset=None, validation=None, test=None)
-    assert cut.recipe["quick"] is True
     done = cnnlab.resume(cut, progress=False)
+    assert done.recipe["quick"] is True and done.epochs_done == 1
+    whole = cnnlab.train(cut.recipe, runs=tmp_path / "whole", progress=False)
     assert done.digest == whole.digest
     assert dict(done.test) == dict(whole.test)
 

@@ -56,8 +56,13 @@ def read_subset(value: Any) -> Any:
     """What a recipe says of ``subset``: a spec in its canonical text, numbers as they are.
 
     :raises SpecError: for a spec that there is not.
+    :raises ValueError: for a word.
     """
-    return value if value is None or isinstance(value, int | float) else str(subsets.bind(value))
+    if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, str) and "(" not in value:
+        raise ValueError("no count and no share")
+    return str(subsets.bind(value))
 
 
 def smaller(dataset: Dataset, subset: Subset, counted: Collection[str] = ()) -> Dataset:

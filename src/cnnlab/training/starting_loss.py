@@ -5,6 +5,8 @@ times that of chance. Nor may they start at next to nothing, for the layers belo
 Adam come less far then.
 """
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -57,11 +59,13 @@ def head_factor(outputs: Tensor, objective: Objective, targets: Targets) -> floa
     """The largest power of a half at which, and below which, losses are close to those of a constant guess.
 
     Close is what the losses of single samples are on average, so that it holds whatever outputs and targets have to do
-    with each other. Outputs are multiplied in the place of weights, which is the same without a bias.
+    with each other. A loss of one's own is not asked: it may be a mean, or want whole batches. Outputs are multiplied
+    in the place of weights, which is the same without a bias.
 
     :param outputs: of the head as it was drawn, N×K.
     """
-    encoded = objective.encode(targets)
+    objective, encoded = copy.copy(objective), objective.encode(targets)
+    objective.own_loss = None
     guessed = objective.loss(torch.zeros_like(outputs), encoded)
     factor = 0.5**_MOST_HALVINGS
     while factor < 1:
