@@ -394,6 +394,7 @@ COMMANDS: Mapping[str, str] = {
     "optimize optuna ablate ablation",
     "recipes list": "configs cfg config presets",
     "list": "help_words words options",
+    "completion {bash}": "install_completion show_completion autocomplete",
     "demo": "example examples tutorial quickstart",
     "--help": "help usage",
     "--version": "version",
