@@ -88,8 +88,8 @@ def _no_option(option: str, context: Any, words: Sequence[str]) -> str:
     path = context.command_path
     if not _takes_words(context):
         # What other programs have as options of the whole, such as --install-completion, are commands here.
-        remedy = _command_meant(option, known, path, words) if path == "cnnlab" else f". {suggestion(option, known)}"
-        return f"{path} has no option {option}{remedy}"
+        meant = _command_meant(option, known, path, words) if path == "cnnlab" else f". {suggestion(option, known)}"
+        return f"{path} has no option {option}{meant}"
     value = _value_of(option, words)
     if _is_about_the_experiment(key, context):
         line = f"{key}=…" if value is None else shlex.quote(f"{key}={value}")
