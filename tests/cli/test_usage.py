@@ -27,6 +27,7 @@ WRONG = [
     ),
     (["train", "data=digits", "model=[model efficientnet_b0]"], "a name is expected here"),
     (["models", "show", "[model efficientnet_b0]", "--input", "1x28x28"], "a name is expected here"),
+    (["--install-completion"], "no option --install-completion. Write: cnnlab completion bash. See:"),
     (["models", "list", "swish"], "Did you mean silu?"),
     (["data", "show", "FashionMNIST"], "Did you mean fashion-mnist?"),
     (["list", "initialisers", "xavier"], "Did you mean glorot-uniform or glorot-normal?"),

@@ -78,7 +78,7 @@ def test_weights_that_are_missing_are_called_as_they_were_asked_for() -> None:
 
 
 def test_a_name_of_timm_is_advised_in_its_place() -> None:
-    with pytest.raises(SpecError, match=r"no architecture or layer called 'resnet18d', .*write timm\(resnet18d\)"):
+    with pytest.raises(SpecError, match=r"no architecture or layer called 'resnet18d', .*Write timm\(resnet18d\)"):
         models.canonical_model("resnet18d")
     with pytest.raises(SpecError, match=r"'resnet18x'. Did you mean resnet18"):
         models.canonical_model("resnet18x")

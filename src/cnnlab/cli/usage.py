@@ -86,8 +86,11 @@ def _typed_after(rest: Sequence[str], examples: Sequence[str]) -> str:
 def _no_option(option: str, context: Any, words: Sequence[str]) -> str:
     known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
     key = option.lstrip("-").replace("-", "_")
+    path = context.command_path
     if not _takes_words(context):
-        return f"{context.command_path} has no option {in_short(option)}. {suggestion(option, known)}"
+        # What other programs have as options of the whole, such as --install-completion, are commands here.
+        meant = _command_meant(option, known, path, words) if path == "cnnlab" else f". {suggestion(option, known)}"
+        return f"{path} has no option {in_short(option)}{meant}"
     value = _value_of(option, words)
     if _is_about_the_experiment(key, context):
         line = f"{key}=…" if value is None else in_short(shlex.quote(f"{key}={value}"))
@@ -95,7 +98,7 @@ def _no_option(option: str, context: Any, words: Sequence[str]) -> str:
     remedy = (
         None if context.command.name == "evaluate" or letters(option) in map(letters, known) else _key_meant(key, value)
     )
-    return f"{context.command_path} has no option {in_short(option)}{remedy or f'. {suggestion(option, known)}'}"
+    return f"{path} has no option {in_short(option)}{remedy or f'. {suggestion(option, known)}'}"
 
 
 def _value_of(option: str, words: Sequence[str]) -> str | None:

@@ -157,7 +157,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "zip": "paired parallel",
     },
     "space": {
-        "log": "loguniform log_uniform suggest_loguniform reciprocal",
+        "log": "loguniform suggest_loguniform reciprocal",
         "uniform": "float suggest_float suggest_uniform real",
         "int": "integer randint suggest_int quniform",
     },
@@ -262,7 +262,7 @@ VALUES: Mapping[str, str] = {
 KEYS: Mapping[str, str] = {
     "epochs={15}": "epoch nb_epoch nb_epochs n_epochs n_epoch num_epochs max_epochs num_train_epochs max_iter n_iter",
     "steps={1000}": "max_steps num_steps n_steps total_steps train_steps training_steps",
-    "batch_size={128}": "batch bs nb_batch train_batch_size minibatch_size mini_batch_size per_device_train_batch_size",
+    "batch_size={128}": "batch bs nb_batch train_batch_size minibatch_size per_device_train_batch_size",
     "optimizer={adamw}": "opt optim opt_func solver optimiser optimizer_name",
     "optimizer.lr={0.01} optimizer=adamw(lr={0.01})": "lr learning_rate lr0 base_lr max_lr lr_max eta eta0 "
     "learning_rate_init base_learning_rate initial_lr",
@@ -270,7 +270,7 @@ KEYS: Mapping[str, str] = {
     "optimizer.nesterov={true} optimizer=sgd(lr=0.1,momentum=0.9,nesterov={true})": "nesterov nesterovs_momentum",
     "schedule={cosine}": "scheduler lr_scheduler sched lr_schedule lr_policy learning_rate_schedule lr_decay lr_sched",
     "schedule=cosine": "cos_lr cosine cosine_decay cosine_annealing T_max",
-    "schedule=one-cycle": "one_cycle onecycle fit_one_cycle use_one_cycle",
+    "schedule=one-cycle": "one_cycle fit_one_cycle use_one_cycle",
     "schedule=plateau": "reduce_lr_on_plateau reduce_lr lr_patience",
     "schedule=step(every={10})": "step_size lr_step decay_epochs",
     "schedule=step(at={[30,60]})": "milestones lr_steps",
@@ -280,14 +280,14 @@ KEYS: Mapping[str, str] = {
     "objective.column={hour} objective=classes(column={hour})": "target target_column y_col label_column",
     "balance={weights}": "class_weight class_weights balanced use_class_weights pos_weight sample_weight",
     "balance=sampler": "oversample oversampling weighted_sampler weighted_random_sampler sampler",
-    "patience={5}": "early_stopping early_stop earlystop earlystopping early_stopping_patience early_stopping_rounds "
-    "n_iter_no_change es_patience",
+    "patience={5}": "early_stopping early_stop early_stopping_patience early_stopping_rounds n_iter_no_change "
+    "es_patience",
     "validation={0.1}": "validation_split val_split valid_pct validation_fraction validation_size val_size val_frac "
     "val valid val_pct valid_size holdout",
     "test={0.2}": "test_size test_split test_fraction test_frac",
     "subset={1000}": "n_samples max_samples num_samples fraction train_subset limit_train_batches sample limit",
     "data={fashion-mnist}": "dataset ds dls train_data data_path root directory dataset_name train_dataset train_ds "
-    "train_loader X X_train x_train source",
+    "train_loader X X_train source",
     "data.size={64} data=folder(path=photos,size={64})": "size imgsz img_size image_size input_size target_size "
     "img_height img_width resolution",
     "data.resize={crop} data=folder(path=photos,resize={crop})": "resize interpolation crop_mode",
@@ -304,8 +304,7 @@ KEYS: Mapping[str, str] = {
     "model.hidden={[64]} model=mlp(hidden={[64]})": "hidden hidden_layer_sizes hidden_units hidden_size hidden_dim "
     "hidden_dims units hidden_layers",
     "model.init={he-normal} model=cnn(init={he-normal})": "init initializer initialiser kernel_initializer weight_init",
-    "model.batch_norm=true model=cnn(batch_norm=true)": "batch_norm batchnorm use_bn use_batch_norm "
-    "batch_normalization",
+    "model.batch_norm=true model=cnn(batch_norm=true)": "batch_norm use_bn use_batch_norm batch_normalization",
     "model.width={0.5} model=cnn(width={0.5})": "width width_multiplier width_mult",
     "model.l2={1e-4} model=cnn(l2={1e-4})": "kernel_regularizer l2",
     "trainable=head": "freeze frozen freeze_backbone freeze_encoder freeze_layers freeze_base freeze_epochs fine_tune "
@@ -322,15 +321,15 @@ KEYS: Mapping[str, str] = {
     "augment=hue({0.1})": "hsv_h hue",
     "augment=saturation({0.2})": "hsv_s saturation",
     "augment=lighting(0.2,0.2)": "color_jitter jitter",
-    "augment=mixup({0.2})": "mixup mixup_alpha mix_up",
+    "augment=mixup({0.2})": "mixup mixup_alpha",
     "augment=cutmix({1.0})": "cutmix cutmix_alpha",
     "augment=erase(p={0.25})": "random_erasing erasing reprob random_erase erase",
     "augment=cutout": "cutout",
-    "augment={randaugment}": "auto_augment aa rand_augment randaugment autoaugment trivial_augment",
+    "augment={randaugment}": "auto_augment aa rand_augment trivial_augment",
     "normalize={dataset}": "rescale normalise normalization normalisation standardize mean std normalize_mean "
     "featurewise_center",
     "label_smoothing={0.1}": "smoothing label_smooth ls label_smoothing_factor",
-    "clip_gradient={1.0}": "clip gradient_clip_val clipnorm clip_norm clip_grad clip_grad_norm max_grad_norm grad_clip "
+    "clip_gradient={1.0}": "clip gradient_clip_val clipnorm clip_grad clip_grad_norm max_grad_norm grad_clip "
     "gradient_clip gradient_clipping",
     "precision={float16}": "amp fp16 half mixed_precision use_amp dtype to_fp16 float16",
     "precision=bfloat16": "bf16 to_bf16 bfloat16",
@@ -366,15 +365,15 @@ STUDY_LINES: Mapping[str, str] = {
 """Lines of a study's file."""
 
 FLAGS: Mapping[str, str] = {
-    "--runs folder": "output_dir out_dir save_dir project logdir log_dir checkpoint_dir save_path default_root_dir "
-    "model_dir output",
+    "--runs folder": "output_dir out_dir save_dir project logdir checkpoint_dir save_path default_root_dir model_dir "
+    "output",
     "--quiet": "verbose silent disable_tqdm progress_bar enable_progress_bar",
     "--again": "overwrite force exist_ok rerun",
 }
 """What is about the invocation, and not about the experiment."""
 
 COMMANDS: Mapping[str, str] = {
-    "train {data=fashion-mnist}": "fit fit_one_cycle fine_tune finetune learn start classify_train",
+    "train {data=fashion-mnist}": "fit fit_one_cycle fine_tune learn start classify_train",
     "evaluate {last}": "test validate val score eval",
     "predict {last} {pictures}": "infer inference classify detect predict_proba label",
     "resume {last}": "continue restart",
@@ -390,10 +389,11 @@ COMMANDS: Mapping[str, str] = {
     "runs show {last}": "show log logs metrics",
     "runs delete {last}": "rm delete remove",
     "runs compare {first} {second}": "compare diff",
-    "study run {examples/depth}": "tune sweep search gridsearch grid_search cv cross_validate cross_val_score hpo "
-    "optimize optuna ablate ablation",
+    "study run {examples/depth}": "tune sweep search gridsearch cv cross_validate cross_val_score hpo optimize optuna "
+    "ablate ablation",
     "recipes list": "configs cfg config presets",
     "list": "help_words words options",
+    "completion {bash}": "install_completion show_completion autocomplete",
     "demo": "example examples tutorial quickstart",
     "--help": "help usage",
     "--version": "version",
@@ -421,19 +421,19 @@ SUBCOMMANDS: Mapping[str, str] = {
 """Commands within a group, such as ``runs``."""
 
 PYTHON: Mapping[str, str] = {
-    "train": "fit Trainer Learner learner vision_learner cnn_learner fit_one_cycle fine_tune train_model YOLO",
+    "train": "fit Trainer Learner vision_learner cnn_learner fit_one_cycle fine_tune train_model YOLO",
     "evaluate": "test validate score val evaluate_model cross_val_score",
     "predict": "infer inference predict_proba",
     "resume": "continue_training",
     "extend": "train_more partial_fit",
-    "find_lr": "lr_find LRFinder lr_finder",
+    "find_lr": "lr_find LRFinder",
     "load_data": "load_dataset datasets DataLoader ImageDataLoaders DataBlock ImageFolder image_dataset_from_directory",
     "load": "load_run get_run load_study",
     "open_model": "load_model load_learner create_model from_pretrained get_model hub",
     "compare": "diff mcnemar",
     "ensemble": "VotingClassifier StackingClassifier BaggingClassifier soup",
     "Study": "GridSearchCV RandomizedSearchCV Tuner tune sweep create_study grid_search Experiment",
-    "Recipe": "Config config TrainingArguments",
+    "Recipe": "Config TrainingArguments",
     "RunStore": "runs_list list_runs Runs history",
     "Classifier": "Model Module Net Sequential LightningModule",
     "Dataset": "DataModule LightningDataModule dls DataLoaders",
@@ -448,7 +448,7 @@ PYTHON: Mapping[str, str] = {
 """What stands after ``cnnlab.`` in Python."""
 
 METRICS: Mapping[str, str] = {
-    "accuracy": "acc top1 top_1 accuracy_score accuracy_top1 categorical_accuracy sparse_categorical_accuracy "
+    "accuracy": "acc top1 accuracy_score accuracy_top1 categorical_accuracy sparse_categorical_accuracy "
     "binary_accuracy",
     "balanced_accuracy": "bal_acc balanced_accuracy_score balanced_acc",
     "macro_f1": "f1 f1_score f1_macro fscore",

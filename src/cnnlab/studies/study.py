@@ -268,7 +268,7 @@ class Study:
             len(self._judged_by),
             claims,
             published,
-            self._led_by() if self.file.ensemble and "validation" in self._known.splits else None,
+            self._led_by() if self.file.ensemble and {"validation", OUT_OF_FOLD} & set(self._known.splits) else None,
         )
         analysis.ensembles.check()
         return analysis

@@ -6,6 +6,7 @@ from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.measurements import Measure
 from cnnlab.core.messages import track
 from cnnlab.core.number_text import counted
+from cnnlab.core.scored_splits import OUT_OF_FOLD
 from cnnlab.ensembles import Combining, ensemble, ensemble_digest
 from cnnlab.ensembles.methods import methods
 from cnnlab.runs import Run, RunSummary
@@ -39,7 +40,7 @@ class StudyEnsembles:
                     )
             method = methods.bind(planned.method).build()
             is_fitted = isinstance(method, Combining) and (method.needs_validation or method.has_temperature)
-            if is_fitted and "validation" not in facts.splits:
+            if is_fitted and not {"validation", OUT_OF_FOLD} & set(facts.splits):
                 raise UsageError(
                     f"ensemble: {planned.label} is fitted on validation pictures by method={planned.method}, and this "
                     "study has none. Have some set aside (validation: 0.1 in the base), or take method: mean."
