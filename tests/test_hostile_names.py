@@ -5,11 +5,14 @@ import io
 import json
 import re
 import xml.dom.minidom
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 from typer.testing import CliRunner
 
 import cnnlab
@@ -153,6 +156,58 @@ def test_words_in_quotes_are_echoed_in_short_too(quote: str) -> None:
     own = f"the classifier's words {'go on and on ' * 30} beside the pictures' names"
     between = f"write {quote}a=(1){quote} {'and so on ' * 30} or {quote}b{quote}"
     assert for_message(own) == own and for_message(between) == between
+
+
+LONG = {"words": "ab cd " * 800, "one word": "ab_cd_" * 800}
+WAYS_IN = [
+    ["runs", "show", "{}"],
+    ["runs", "list", "--runs", "{}"],
+    ["runs", "list", "--{}"],
+    ["predict", "{}", "p"],
+    ["evaluate", "{}"],
+    ["study", "show", "{}"],
+    ["study", "plan", "study.yaml"],
+    ["study", "plan", "claims.yaml"],
+    ["train", "{}"],
+    ["train", "data={}"],
+    ["train", "data=digits", "model={}"],
+    ["train", "recipe.yaml"],
+    ["ensemble", "a", "b", "method={}"],
+    ["recipes", "show", "{}"],
+    ["demo", "{}"],
+    ["data", "check", "folder(path='{}')"],
+    ["data", "check", "csv(names.csv)"],
+    ["data", "check", "csv(labels.csv)"],
+    ["data", "check", "arrays.npz"],
+    ["data", "check", "photos.zip"],
+]
+
+
+@pytest.mark.parametrize("long", LONG)
+@pytest.mark.parametrize("words", WAYS_IN, ids=" ".join)
+def test_no_way_in_is_echoed_at_more_than_two_hundred_letters(
+    words: list[str], long: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = LONG[long]
+    plan = {"question": "q", "name": "n", "base": {"data": "digits", "model": "mlp"}, "vary": {"epochs": [1, 2]}}
+    Path("study.yaml").write_text(json.dumps({**plan, "vary": {"model": [text, f"{text}x"]}}))
+    Path("claims.yaml").write_text(
+        json.dumps({**plan, "question": text, "claims": [f"epochs=2 is better than {text}"]})
+    )
+    Path("recipe.yaml").write_text(json.dumps({"data": "digits", "epochs": text}))
+    picture = io.BytesIO()
+    Image.new("L", (4, 4)).save(picture, "PNG")
+    Path("a.png").write_bytes(picture.getvalue())
+    Path("names.csv").write_text(f"path,label\na.png,x\n{text}.png,y\n")
+    Path("labels.csv").write_text(f"path,label\na.png,{text}\n")
+    np.savez("arrays.npz", **{text[:2000]: np.zeros((2, 4, 4), np.uint8)})
+    with zipfile.ZipFile("photos.zip", "w") as archive:
+        archive.writestr(f"{text}/a.png", b"junk")
+        archive.writestr("dog/a.png", picture.getvalue())
+    result = CliRunner().invoke(app, [word.replace("{}", text) for word in words])
+    longest = max((len(found[0]) for found in re.finditer(r"(ab[ _]cd[ _])+", result.output)), default=0)
+    assert "Traceback" not in result.output and longest <= 200, result.output
 
 
 def test_no_message_is_longer_than_a_page_and_its_remedy_stays() -> None:

@@ -260,3 +260,19 @@ def test_a_view_that_declares_more_than_memory_holds_is_refused() -> None:
 def test_labels_in_bytes_are_text_and_stay_apart_where_they_are_none() -> None:
     labels = np.array([b"a\xff", b"a\xfe", "é".encode(), b"b"] * 5)
     assert data.from_arrays(X, labels, **WHOLE).train.classes == {"label": (r"a\xfe", r"a\xff", "b", "é")}
+
+
+@pytest.mark.parametrize(
+    "x",
+    [[[[1, 2], [3]]], [torch.zeros(2, 2, requires_grad=True)] * 2, [torch.zeros(2, 2), torch.zeros(3, 3)]],
+    ids=["ragged", "with a gradient", "of two shapes"],
+)
+def test_lists_that_are_no_array_are_refused(x: Any) -> None:
+    with pytest.raises(DataError, match="cannot be made one array of numbers"):
+        data.from_arrays(x, [0, 1], **WHOLE)
+
+
+def test_targets_of_a_torch_data_set_that_are_no_array_are_refused() -> None:
+    items = [(X[0], [0]), (X[1], [0, 1])]
+    with pytest.raises(DataError, match="the targets of train cannot be made one array"):
+        data.from_torch(items, **WHOLE)

@@ -12,6 +12,7 @@ from torch import Tensor
 from cnnlab.core.errors import DataError
 from cnnlab.core.limits import check_memory
 from cnnlab.core.messages import note, warn
+from cnnlab.core.sinks import in_short
 from cnnlab.data.white import MOST_WHITE, NONE_MET, UNKNOWN_WHITE, Largest, SaidWhite, White, as_bytes, said_of_white
 
 Layout: TypeAlias = Literal["first", "last"]
@@ -43,10 +44,14 @@ def to_pixels(array: Any, name: str = "x", white: White = UNKNOWN_WHITE) -> NDAr
 def as_array(values: Any, name: str) -> NDArray[Any]:
     """Numbers as an array, also those of tensors that are sparse, quantised, or elsewhere.
 
-    :raises DataError: for tensors without numbers.
+    :raises DataError: for tensors without numbers, and lists that are no array.
     """
     if not isinstance(values, Tensor):
-        return np.asarray(values)
+        try:
+            return np.asarray(values)
+        except (ValueError, TypeError, RuntimeError) as error:
+            # Lists of what differs in shape, or of tensors that are no plain numbers.
+            raise DataError(f"{name} cannot be made one array of numbers: {in_short(str(error))}.") from error
     if values.is_meta:
         raise DataError(f"{name} is a tensor on the device meta, which holds a shape and no numbers.")
     if values.is_nested:

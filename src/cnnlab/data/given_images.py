@@ -1,5 +1,6 @@
 """Pictures given in Python for prediction: arrays, tensors, PIL images, lists of them, and tables of paths."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from cnnlab.core.errors import DataError, suggestion
+from cnnlab.core.limits import check_memory
 from cnnlab.data.arrays import Layout, as_array, channels_first, channels_layout, to_bytes
 from cnnlab.data.formats.decode import BadImageError, Form, largest_in, to_form
 from cnnlab.data.raw_images import arranged
-from cnnlab.data.white import UNTOLD_REMEDY, Largest, White, say_white
+from cnnlab.data.white import NONE_MET, UNTOLD_REMEDY, Largest, White, say_white
 
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "picture", "img", "id", "image_id", "name")
 """Headings under which a table may name its pictures, the likeliest first."""
@@ -89,11 +91,13 @@ def _pixels(part: Any, name: str, form: Form, white: White) -> NDArray[np.uint8]
             raise DataError(
                 f"{name} is a {type(part).__name__}; pictures are arrays, tensors, PIL images, lists of them, or paths."
             )
-        part = np.asarray(part)
+        part = as_array(part, name)
     values = as_array(part, name)
     whole, layout = _several(values, name, form, prefer="first" if isinstance(part, Tensor) else "last")
     if not len(whole):
         return np.empty((0, form.channels or 1, *(form.size or whole.shape[1:3])), np.uint8)
+    # A view may declare far more than it holds.
+    check_memory(len(whole) * (form.channels or 1) * math.prod(form.size or whole.shape[1:3]), name)
     pixels = channels_first(to_bytes(whole, name, white), layout)
     return np.stack(list(arranged(np.ascontiguousarray(pixels), range(len(pixels)), form).pixels))
 
@@ -125,7 +129,8 @@ def _largest(part: Any) -> Largest:
         return largest_in(part)
     if isinstance(part, Tensor | np.ndarray):
         return Largest.of(as_array(part, "the pictures"))
-    return Largest.of(np.asarray(part)) if isinstance(part, Sequence) and not isinstance(part, str) else Largest()
+    is_list = isinstance(part, Sequence) and not isinstance(part, str)
+    return Largest.of(as_array(part, "a picture")) if is_list else NONE_MET
 
 
 def _is_text(array: Any) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track, warn
+from cnnlab.core.sinks import in_short
 from cnnlab.data.arrays import BrighterError, Scale, as_array, to_pixels
 
 _FETCHED_TWICE = 8
@@ -44,7 +45,13 @@ def _gathered(items: Any, split: str, scale: Scale) -> tuple[NDArray[np.uint8], 
         shown = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:5])
         raise DataError(f"the pictures of {split} differ in shape ({shown}); resize them to one in the torch Dataset.")
     _warn_of_random_items(items, images, split, scale)
-    return np.stack(images), _gathered_columns(targets)
+    try:
+        return np.stack(images), _gathered_columns(targets)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise DataError(
+            f"the targets of {split} cannot be made one array, of a number or a name for each picture: "
+            f"{in_short(str(error))}."
+        ) from error
 
 
 def _warn_of_random_items(items: Any, images: Sequence[NDArray[np.uint8]], split: str, scale: Scale) -> None:
@@ -86,7 +93,7 @@ def _plain(value: Any) -> Any:
 
 def _one_image(image: Any, name: str, scale: Scale) -> NDArray[np.uint8]:
     """Channels first."""
-    array = image if isinstance(image, Tensor | np.ndarray) else np.asarray(image)
+    array = image if isinstance(image, Tensor | np.ndarray) else as_array(image, name)
     if array.ndim not in (2, 3):
         raise DataError(f"{name} has the shape {tuple(array.shape)}; a picture is H×W, H×W×C or C×H×W.")
     scale.meet(as_array(array, name))

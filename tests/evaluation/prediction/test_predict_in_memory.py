@@ -141,3 +141,23 @@ def test_a_name_of_a_file_goes_with_the_picture(tmp_path: Path) -> None:
     Image.fromarray(GREY).save(tmp_path / "picture.png")
     with Image.open(tmp_path / "picture.png") as image:
         assert predict(_classifier(), image).paths == [str(tmp_path / "picture.png")]
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (5, "int is nothing to predict"),
+        (True, "bool is nothing to predict"),
+        ({"a": GREY}, "dict is nothing to predict"),
+        (["photos", None], "a list of paths holds one that is a NoneType"),
+        (["photos", GREY], "a list of paths holds one that is a ndarray"),
+        ([[[1, 2], [3]]], "cannot be made one array of numbers"),
+        ([Image.new("I;16", (0, 0))], "it has no pixels"),
+        ([Image.new("RGB", (0, 4))], "it has no pixels"),
+        (np.broadcast_to(np.uint8(7), (10**10, 4, 6)), "of memory, and .* are free"),
+    ],
+    ids=["number", "flag", "mapping", "none", "mixed", "ragged", "no deep pixels", "no pixels", "declared pixels"],
+)
+def test_what_is_no_picture_is_refused_in_a_sentence(images: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        predict(_classifier(), images)

@@ -99,6 +99,8 @@ def largest_in(image: Image.Image) -> Largest:
 
 def to_form(image: Image.Image, form: Form) -> NDArray[np.uint8]:
     """An opened picture as uint8 C×H×W of the wanted channels and size (bilinear, antialiased)."""
+    if 0 in image.size:
+        raise BadImageError("it has no pixels")
     wanted = form.channels or (1 if is_grey(image.mode) else 3)
     plain = _plain(image, form.white).convert("L" if wanted == 1 else "RGB")
     pixels = np.asarray(resized(plain, form.size, form.resize))

@@ -1,5 +1,6 @@
 """What a classifier says of pictures: files, folders, arrays and PIL images of one's own."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -209,7 +210,15 @@ def _columns(model: Predictor, outputs: Tensor) -> dict[str, PredictedColumn]:
 
 def _found(images: Paths) -> list[ImageFile]:
     """The pictures meant, each once: those of a folder or an archive in the order of their names."""
+    if not isinstance(images, str | Path | Iterable) or isinstance(images, bytes | Mapping):
+        raise DataError(
+            f"{type(images).__name__} is nothing to predict: pictures are paths, arrays, tensors, PIL images, lists of "
+            "them, or a table with a column path."
+        )
     given = [images] if isinstance(images, str | Path) else list(images)
+    odd = [type(item).__name__ for item in given if not isinstance(item, str | os.PathLike)]
+    if odd:
+        raise DataError(f"a list of paths holds one that is a {odd[0]}. Give paths alone, or pictures alone.")
     if not given:
         raise DataError("there is no picture to predict; name files or folders.")
     return list({image.name: image for image in data.find_images(given)}.values())
