@@ -26,8 +26,8 @@ def test_commands_on_the_page_run(tmp_path, monkeypatch):
     titles = set(re.findall(r"<h2>([^<]+)</h2>", several))
     parts = re.findall(r"^\| ([A-Z][^|]+) \|", TEXT, re.MULTILINE)
     assert titles - {"Published numbers"} <= set(parts)
-    # What such runs cannot have: claims, anything missing, and numbers, whose titles test_report_numbers.py looks for, as
-    # test_study_ensembles.py does for those of ensembles.
+    # What such runs cannot have: claims, anything missing, and numbers, whose titles test_report_numbers.py looks for.
+    # Those of ensembles test_study_ensembles.py looks for.
     numbers = {"Predicted and true", "Where it is farthest off"}
     of_studies = {"Claims", "NAME beside its members", "What is missing", "What each factor does"}
     assert set(parts) - titles <= of_studies | numbers
