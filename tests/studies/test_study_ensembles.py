@@ -221,6 +221,8 @@ def test_members_may_be_listed_and_the_short_form_is_called_ensemble(runs):
     over = Study.load(ensembles_of(), runs=runs, **keys)
     assert over.study_settings.ensembles[0].method == "vote"
     assert len(over.study_settings.trained) == 6
+    with pytest.raises(UsageError, match=r"no ensemble 'committe'\. Did you mean committee"):
+        Study.load(ensembles_of(), runs=runs, **{"ensemble.committe.trainings": 3})
 
 
 def test_a_published_number_may_be_of_an_ensemble(whole):

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.spec import format_calls, read
 from cnnlab.ensembles.methods import methods
 
@@ -80,9 +80,12 @@ def put_over(given: Any, path: Sequence[str], value: Any) -> dict[str, Any]:
     """What a study file says with one key put over it, as a command line gives it: ``ensemble.trainings=3``.
 
     :param path: of the key: ``["trainings"]``, or within an ensemble that bears a name ``["committee", "trainings"]``.
+    :raises UsageError: for an ensemble that the file does not have.
     """
     result = dict(given) if isinstance(given, Mapping) else {}
     first, *rest = path
+    if rest and first not in result:
+        raise UsageError(f"this study has no ensemble {first!r}. {suggestion(first, result)}")
     return {**result, first: put_over(result.get(first), rest, value) if rest else value}
 
 
