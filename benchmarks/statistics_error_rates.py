@@ -46,8 +46,8 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--keep", type=Path, help="a file of shares as they are measured, to go on from")
     asked = parser.parse_args()
-    on = machine.describe()
-    simulation, start = Simulation(asked.studies, Kept(asked.keep)), time.perf_counter()
+    on, kept, start = machine.describe(), Kept(asked.keep), time.perf_counter()
+    simulation, taken_over = Simulation(asked.studies, kept), len(kept.found)
     for part in PARTS:
         if not asked.parts or part.__name__ in asked.parts:
             part(simulation)
@@ -61,10 +61,12 @@ def main() -> None:
         "machine": on,
         "python": platform.python_version(),
         "versions": versions,
+        "taken_over": taken_over,
         "rows": [asdict(row) for row in rows],
     }
     shown = ", ".join(f"{name} {number}" for name, number in versions.items())
     where = f"{record['measured']} on {machine.sentence(on)}. Python {record['python']}, {shown}."
+    where += f" {taken_over} shares were taken over from an earlier start (`--keep`)." if taken_over else ""
     write_results(asked.results, NAME, record, f"{HEADING}\n{where}\n\n{summary(rows)}\n{table(rows)}")
 
 
