@@ -62,7 +62,7 @@ def test_canonical_text_fills_in_defaults_and_nested_fills():
         ("zoom(0.8, 1.0)", 10, ["takes amount", "p=", "zoom([0.8, 1.0])"]),
         ("grayscale(0.5)", 10, ["takes none", "p="]),
         ("flip|gamma(amount=[3, 1])", 11, ["lower"]),
-        ("crop(0)", 5, ["at least 1"]),
+        ("crop(0)", 5, ["from 1 to 8,192"]),
         ("crop(2.5)", 5, ["whole number"]),
         ("perspective(0.9)", 12, ["0.6"]),
         ("resized_crop(0.9, 0.5)", 13, ["0.5", "0.9"]),

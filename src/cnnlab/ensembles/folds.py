@@ -14,6 +14,7 @@ from cnnlab.data.dataset import OUT_OF_FOLD
 from cnnlab.ensembles.api import record_of, stored
 from cnnlab.ensembles.combinations import WeightedMean
 from cnnlab.ensembles.cross_validation import judge
+from cnnlab.ensembles.member_outputs import in_scale
 from cnnlab.ensembles.methods import Made, Surroundings, methods
 from cnnlab.ensembles.methods.base import SPLITS, Asked, Combining
 from cnnlab.runs import Predictions, Run, RunStore
@@ -117,7 +118,8 @@ def out_of_fold(members: Sequence[Run], setup: TrainingSetup) -> Predictions:
             raise DataError(f"{error} Train that fold anew: cnnlab runs delete {run.name}.") from error
         if list(said.ids) != ids[places].tolist():
             raise DataError(f"{run.name} predicted another fold than its own. Train it anew, after deleting that run.")
-        for head, rows in said.outputs.items():
+        # Each network has numbers in the scale of what it was trained on.
+        for head, rows in in_scale(setup.objective, said).outputs.items():
             outputs[head][places] = rows
     return Predictions(
         outputs=outputs,

@@ -136,7 +136,7 @@ def _aligned(first: Predictions, other: Predictions, names: tuple[str, str]) -> 
             f"{names[0]} predicts by objective={first.objective} and {names[1]} by objective={other.objective}: what "
             "they put out means other things. An ensemble takes models of one objective."
         )
-    other = _in_scale(first, other)
+    other = in_scale(restore_objective(first.objective, first.classes), other)
     if other.classes != first.classes:
         other = _in_class_order(first, other, names)
     try:
@@ -145,14 +145,14 @@ def _aligned(first: Predictions, other: Predictions, names: tuple[str, str]) -> 
         raise UsageError(f"{names[0]} and {names[1]} cannot be members of one ensemble: {error}") from error
 
 
-def _in_scale(first: Predictions, other: Predictions) -> Predictions:
-    """``other`` with its numbers in the scale of the first."""
-    if other.objective == first.objective:
+def in_scale(wanted: Objective, other: Predictions) -> Predictions:
+    """Predictions with their numbers in the scale of an objective that is theirs but for that."""
+    if other.objective == wanted.spec:
         return other
-    own, wanted = (restore_objective(one.objective, one.classes) for one in (other, first))
+    own = restore_objective(other.objective, other.classes)
     outputs = rescaled_outputs(own, _whole(other, own), wanted)
     heads = {head: rows.contiguous().numpy() for head, rows in own.split(outputs).items()}
-    return replace(other, outputs=heads, objective=first.objective)
+    return replace(other, outputs=heads, objective=wanted.spec)
 
 
 def _whole(predictions: Predictions, objective: Objective) -> Tensor:
