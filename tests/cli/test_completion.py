@@ -61,7 +61,7 @@ def texts(line: str) -> list[str]:
         ("train --device cu", ["cuda"]),
         ("train --device=cu", ["--device=cuda"]),
         ("train --name data=x data=fashion", ["data=fashion-mnist"]),
-        ("train --qui", ["--quiet"]),
+        ("train --qui", ["--quick", "--quiet"]),
         ("train --quiet --qui", []),
         ("evaluate last per", ["perturb="]),
         ("evaluate last perturb=gaussian", ["perturb=gaussian_noise"]),

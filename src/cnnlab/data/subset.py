@@ -24,7 +24,7 @@ _Size: TypeAlias = Count | Fraction | None
 QUICK = {"train": 256, "validation": 64, "test": 64}
 """How many pictures of each split a quick trial takes at most."""
 
-subsets: Registry["SplitSizes | Bootstrap"] = Registry("subset")
+subsets: Registry["SplitSizes"] = Registry("subset")
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,6 @@ class SplitSizes:
     train: int | float | None = None
     validation: int | float | None = None
     test: int | float | None = None
-
-
-class Bootstrap:
-    """As many training pictures as there are, drawn with replacement."""
-
-
-@subsets.register(BOOTSTRAP)
-def bootstrap() -> Bootstrap:
-    """Training pictures drawn with replacement, as many as there are, by the seed; validation and test stay whole."""
-    return Bootstrap()
 
 
 @subsets.register("splits")
@@ -58,7 +48,7 @@ def read_subset(value: Any) -> Any:
     :raises SpecError: for a spec that there is not.
     :raises ValueError: for a word.
     """
-    if value is None or isinstance(value, int | float):
+    if value is None or value == BOOTSTRAP or isinstance(value, int | float):
         return value
     if isinstance(value, str) and "(" not in value:
         raise ValueError("no count and no share")
