@@ -124,8 +124,11 @@ def test_other_images_are_refused_and_it_says_why(changes: dict[str, object], wh
 
 def test_the_same_images_are_compared_whatever_was_trained_on(tmp_path: Path) -> None:
     small = {"data": "digits", "model": "mlp(hidden=[4])", "epochs": 1, "threads": 1}
-    runs = [cnnlab.train({**small, **part}, runs=tmp_path) for part in ({"subset": 100}, {"subset": 50, "seed": 1})]
-    runs.append(cnnlab.train({**small, "subset": 100, "test": 100}, runs=tmp_path))
+    runs = [
+        cnnlab.train({**small, **part}, runs=tmp_path)
+        for part in ({"subset": "splits(train=100)"}, {"subset": "splits(train=50)", "seed": 1})
+    ]
+    runs.append(cnnlab.train({**small, "subset": "splits(train=100)", "test": 100}, runs=tmp_path))
     first, second, fewer = (run.predictions("test") for run in runs)
     assert first.data != second.data
     assert compare_predictions(first, second).n == len(first)
