@@ -94,7 +94,7 @@ def test_relative_path_is_looked_for_here_then_in_the_data_folder(
         ("digit", "Did you mean digits"),
         ("fashon-mnist", "Did you mean fashion-mnist"),
         ("digits(siz=8)", "Did you mean size"),
-        ("digits(size=0)", "from 1 to 8192"),
+        ("digits(size=0)", "from 1 to 8,192"),
         ("digits(size=[8])", "2 values"),
         ("digits(resize=stretch)", "squash or crop or pad"),
         ("digits(channels=2)", "auto or grey or colour"),
