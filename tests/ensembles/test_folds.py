@@ -292,7 +292,7 @@ def test_classes_that_lack_a_validation_split_are_chosen_on_nothing(tmp_path: Pa
         ({"folds": None, "fold": 1}, "fold=1 says which fold is held out, and folds= into how many"),
         ({"subset": "bootstrap"}, "folds and subset=bootstrap do not go together.* a share"),
         ({"parent": "earlier"}, "folds are trained from the start, and earlier was trained on"),
-        ({"folds": None, "subset": "bootstrp"}, "subset cannot be 'bootstrp'.* or bootstrap"),
+        ({"folds": None, "subset": "bootstrp"}, "subset cannot be 'bootstrp'.* bootstrap, or"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(keys: dict[str, Any], message: str, tmp_path: Path) -> None:
