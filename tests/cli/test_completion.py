@@ -62,7 +62,7 @@ def texts(line: str) -> list[str]:
         ("train --device=cu", ["--device=cuda"]),
         ("train --name data=x data=fashion", ["data=fashion-mnist"]),
         ("train --qui", ["--quick", "--quiet"]),
-        ("train --quiet --qui", []),
+        ("train --quiet --qui", ["--quick"]),
         ("evaluate last per", ["perturb="]),
         ("evaluate last perturb=gaussian", ["perturb=gaussian_noise"]),
         ("evaluate last split=val", ["split=validation"]),

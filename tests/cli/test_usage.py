@@ -32,7 +32,7 @@ WRONG = [
     (["data", "show", "FashionMNIST"], "Did you mean fashion-mnist?"),
     (["list", "initialisers", "xavier"], "Did you mean glorot-uniform or glorot-normal?"),
     (["--versoin"], "cnnlab has no option --versoin. Did you mean --version?"),
-    (["train", "--quite"], "cnnlab train has no option --quite. Did you mean --quiet?"),
+    (["train", "--quite"], "cnnlab train has no option --quite. Did you mean --quiet or --quick?"),
     (["train", "--epochs", "3"], "epochs is about the experiment, so it is written as a word: epochs=3, not --epochs"),
     (["evaluate", "last", "--split", "test"], "written as a word: split=test, not --split"),
     (["train", "runs=elsewhere"], "runs is about the invocation, not the experiment: write --runs"),

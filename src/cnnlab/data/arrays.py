@@ -51,7 +51,9 @@ def as_array(values: Any, name: str) -> NDArray[Any]:
             return np.asarray(values)
         except (ValueError, TypeError, RuntimeError) as error:
             # Lists of what differs in shape, or of tensors that are no plain numbers.
-            raise DataError(f"{name} cannot be made one array of numbers: {in_short(str(error))}.") from error
+            is_ragged = "inhomogeneous" in str(error)
+            reason = "its parts have different lengths" if is_ragged else in_short(str(error)).rstrip(".")
+            raise DataError(f"{name} cannot be made one array of numbers: {reason}.") from error
     if values.is_meta:
         raise DataError(f"{name} is a tensor on the device meta, which holds a shape and no numbers.")
     if values.is_nested:

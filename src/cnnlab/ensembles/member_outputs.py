@@ -147,9 +147,9 @@ def _aligned(first: Predictions, other: Predictions, names: tuple[str, str]) -> 
 
 def in_scale(wanted: Objective, other: Predictions) -> Predictions:
     """Predictions with their numbers in the scale of an objective that is theirs but for that."""
-    if other.objective == wanted.spec:
-        return other
     own = restore_objective(other.objective, other.classes)
+    if own.scales == wanted.scales:
+        return other
     outputs = rescaled_outputs(own, _whole(other, own), wanted)
     heads = {head: rows.contiguous().numpy() for head, rows in own.split(outputs).items()}
     return replace(other, outputs=heads, objective=wanted.spec)

@@ -9,7 +9,7 @@ from cnnlab.training import train
 
 
 def test_undivided_data_is_scored_whole_and_divided_data_on_its_test_split(tmp_path: Path) -> None:
-    keys = {"subset": 200, "model": "dense(8)|relu", "epochs": 1, "precision": "float32", "threads": 1}
+    keys = {"subset": "splits(train=200)", "model": "dense(8)|relu", "epochs": 1, "precision": "float32", "threads": 1}
     run = train(data="digits", runs=tmp_path / "runs", **keys)
     images = np.random.default_rng(0).integers(0, 256, (37, 8, 8), np.uint8)
     labels = np.arange(37) % 10
