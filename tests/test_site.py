@@ -19,6 +19,7 @@ from typer.testing import Result
 import cnnlab
 from cnnlab.core import yaml
 from cnnlab.core.errors import SpecError
+from cnnlab.core.scored_splits import OUT_OF_FOLD
 from cnnlab.models import canonical_model
 from cnnlab.studies import Study, ThreadExecutor
 from cnnlab.studies.study_file import StudyFile, read_study
@@ -148,7 +149,7 @@ def trained_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
         if "phases" in recipe:
             recipe["phases"] = [{**phase, "epochs": 1} for phase in recipe["phases"]]
             return whole(recipe)
-        return whole(recipe | {"epochs": 1, "subset": 100})
+        return whole(recipe | {"epochs": 1, "subset": "splits(train=100)"})
 
     monkeypatch.setattr(cnnlab, "train", train)
 
@@ -210,7 +211,7 @@ def is_word(span: str) -> bool:
             return bool(canonical_model(span) if key == "model" else Recipe.read({"data": "digits"}, **{key: span}))
         except (SpecError, cnnlab.CnnlabError):
             continue
-    return span in {"true", "false", "same"} or span.endswith("/")
+    return span in {"true", "false", "same", OUT_OF_FOLD} or span.endswith("/")
 
 
 @pytest.mark.slow(15)

@@ -31,10 +31,14 @@ def _loads(tmp_path: Path, *words: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split()[1:])
 
 
+def _but_its_time(stdout: str) -> list[str]:
+    return [line for line in stdout.splitlines() if not line.startswith("this command")]
+
+
 @pytest.mark.slow(8)
 def test_a_finished_training_is_found_again_without_torch(cnnlab: Cnnlab, tmp_path: Path) -> None:
     first = cnnlab(*TRAIN).stdout
-    assert cnnlab(*TRAIN).stdout == first
+    assert _but_its_time(cnnlab(*TRAIN).stdout) == _but_its_time(first)
     assert len(RunStore(tmp_path / "runs").list()) == 1
     assert _loads(tmp_path, *TRAIN) == set()
 

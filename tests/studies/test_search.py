@@ -10,6 +10,8 @@ from cnnlab.studies.execution.executor import Failed, Finished
 from cnnlab.studies.search_spaces import read_space
 
 SPACE = {"optimizer.lr": "log(0.001, 1)", "batch_size": "int(20, 100)", "augment": "choice(none, 'shift(0.1)')"}
+TELLING = {"subset": "splits(train=200)", "epochs": 3, "model": "mlp(hidden=[16])", "batch_size": 20}
+"""Trained far enough, and scored on enough pictures, for trials to be told apart."""
 
 
 def tried(result):
@@ -51,8 +53,8 @@ def test_values_drawn_lie_in_their_spaces_and_are_those_trained(runs):
 
 @pytest.mark.parametrize("pruner", ["median", "asha"])
 def test_an_interrupted_search_goes_on_as_if_nothing_had_happened(runs, tmp_path, pruner):
-    base = {**BASE, "epochs": 3, "model": "mlp(hidden=[4])"}
-    content = study_of(base=base, vary={"optimizer.lr": "log(0.0001, 1)"}, design=f"tpe(trials=7, pruner={pruner})")
+    base = {**BASE, **TELLING}
+    content = study_of(base=base, vary={"optimizer.lr": "log(0.01, 10)"}, design=f"tpe(trials=7, pruner={pruner})")
     whole = run_here(Study(content, runs=runs))
     for requests in (1, 3, 2):
         study = Study(content, runs=tmp_path / "cut")
@@ -96,8 +98,8 @@ def test_a_step_that_failed_by_accident_is_tried_again(runs, tmp_path):
 
 
 def test_a_search_cut_short_is_not_finished_and_pruned_trials_are_not_left(runs):
-    base = {**BASE, "epochs": 3, "model": "mlp(hidden=[4])"}
-    content = study_of(base=base, vary={"optimizer.lr": "log(0.0001, 1)"}, design="tpe(trials=7, pruner=median)")
+    base = {**BASE, **TELLING}
+    content = study_of(base=base, vary={"optimizer.lr": "log(0.01, 10)"}, design="tpe(trials=7, pruner=median)")
     study = Study(content, runs=runs)
     with pytest.raises(KeyboardInterrupt):
         study.run(executor=Cut(study, 2))

@@ -188,11 +188,11 @@ def test_before_its_members_are_trained_an_ensemble_is_missing(runs):
 
 def test_an_ensemble_that_cannot_be_made_is_told_and_the_rest_goes_on(runs):
     keys = {"vary": {"network": {"small": NETWORKS["small"]}}, "repeats": 1}
-    asked = {"first": {"trainings": 2}, "snaps": {"method": "snapshots"}}
+    asked = {"first": {"trainings": 2}, "mixed": {"trainings": 2, "method": "average"}}
     result = run_here(Study(ensembles_of(**keys, ensemble=asked), runs=runs))
-    first, snaps = result.settings[1:]
-    assert (first.trials[0].status, snaps.trials[0].status) == ("finished", "failed")
-    assert "snapshots" in snaps.trials[0].reason
+    first, mixed = result.settings[1:]
+    assert (first.trials[0].status, mixed.trials[0].status) == ("finished", "failed")
+    assert "average" in mixed.trials[0].reason
 
 
 def test_repeats_are_added_until_a_claim_about_an_ensemble_is_decided(runs):

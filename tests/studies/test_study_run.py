@@ -87,9 +87,9 @@ def test_an_estimate_counts_scoring_and_starting_too(runs, monkeypatch):
     monkeypatch.setattr(planning, "_timed", lambda *_: timing)
     found = planning.estimate(study.plan(), study.study_settings, study.trials, study.record)
     sizes = study.trials.known(study.study_settings.settings[0]).sizes
-    assert sizes == {"train": 200, "validation": 144, "test": 359}
+    assert sizes == {"train": 200, "validation": 22, "test": 55}
     # Four trials of one epoch: validation is scored once an epoch, the rest at the end, three times as fast.
-    assert found.seconds == pytest.approx(4 * ((200 + (2 * 144 + 359) / 3) / 100 + 0.05))
+    assert found.seconds == pytest.approx(4 * ((200 + (2 * 22 + 55) / 3) / 100 + 0.05))
 
 
 def test_an_estimate_tells_the_number_format_of_each_setting_and_how_it_was_chosen(runs, monkeypatch):

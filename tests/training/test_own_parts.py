@@ -87,7 +87,7 @@ class Margin(nn.Module):
         ({"loss": lambda outputs, targets: outputs}, r"for N=64 it gave a tensor \[64, 10\]"),
         ({"loss": lambda outputs: outputs.mean()}, "fails: TypeError"),
         ({"loss": 5}, "takes a function of outputs and targets; got int"),
-        ({"loss": "mse"}, "the loss belongs to what the network predicts"),
+        ({"loss": "mse"}, "has no key 'loss'. Write objective='scalar'"),
         ({"loss": hinge, "balance": "weights"}, "balance=sampler"),
         ({"metrics": "f1"}, "functions or objects of torchmetrics"),
         ({"metrics": [lambda outputs, targets: 1.0]}, "cannot name a metric"),

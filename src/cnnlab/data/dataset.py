@@ -97,8 +97,12 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the content of every split, and over white, by which other pictures are read later."""
-        white = {key: self.source[key] for key in ("white", "float_white") if self.source.get(key) is not None}
+        """SHA-256 over the content of every split, and over white, by which other pictures are read later.
+
+        Floats that end at 1 are what bytes are by another name.
+        """
+        known = {key: self.source.get(key) for key in ("white", "float_white")}
+        white = {key: value for key, value in known.items() if value not in (None, 1)}
         return digest({**{name: part.digest for name, part in self.parts()}, **white})
 
     @property
