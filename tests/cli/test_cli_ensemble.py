@@ -88,6 +88,7 @@ def test_members_are_deleted_with_the_ensemble_or_by_a_flag(cnnlab: Cnnlab, pair
         (["z*"], "no run under runs matches 'z*'"),
         (["a", "b", "method=menn"], "there is no method called 'menn'. Did you mean mean"),
         (["a", "b", "metod=mean"], "metod=mean is not method=…"),
+        (["a", "b", "temperature=true"], "It is an argument of the method: 'method=mean(temperature=true)'"),
         (["a", "b", "method=mean", "method=vote"], "method is given twice"),
         (["method=mean"], "an ensemble is made of runs"),
         (["a", "b", "method=greedy(size=none)"], "size of method greedy takes a whole number"),

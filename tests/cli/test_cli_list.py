@@ -57,3 +57,13 @@ def test_objectives_are_among_what_models_are_made_of(cnnlab, document):
 def test_what_there_is_not_is_refused_with_the_closest(cnnlab, words, expected):
     result = cnnlab("list", *words, exit_code=2)
     assert expected in result.stderr and result.stderr.count("\n") == 1 and not result.stdout
+
+
+def test_what_few_runs_have_stands_first_where_a_line_does_not_hold_all() -> None:
+    from cnnlab.cli.runs.list import _differs
+
+    told = {"model": "m" * 40, "optimizer": "sgd", "loss": "mine"}
+    frequent = {("model", "m" * 40): 5, ("optimizer", "sgd"): 2, ("loss", "mine"): 1}
+    shown = _differs(told, frequent)
+    assert shown.startswith("loss=mine, optimizer=sgd, model=mmm") and len(shown) <= 60
+    assert _differs({"loss": "mine", "optimizer": "sgd"}, frequent) == "loss=mine, optimizer=sgd"

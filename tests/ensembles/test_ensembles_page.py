@@ -58,3 +58,11 @@ def test_times_are_those_on_record() -> None:
     }
     assert seconds["stacking"] == pytest.approx(2.3, abs=0.1) and "stacking with its folds 2.3 s" in TEXT
     assert all(seconds[name] <= 0.15 for name in ("mean", "vote", "weights"))
+    assert all(seconds[name] < 1 for name in ("swarm", "swarm(kind=attractive-repulsive)"))
+    # Of 200 members, which stand last.
+    (*_, auto) = map(float, re.findall(r"AutoGluon[^|]+\| ([\d.]+)", recorded))
+    found = re.search(
+        r"takes ([\d.]+) s and gives the weights that AutoGluon's finds in ([\d.]+) s", TEXT.replace("\n", " ")
+    )
+    assert found is not None and float(found[1]) == pytest.approx(seconds["greedy"], abs=0.1)
+    assert float(found[2]) == pytest.approx(auto, abs=0.5)

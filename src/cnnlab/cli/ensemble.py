@@ -87,8 +87,19 @@ def read_members(words: list[str]) -> tuple[list[str], str]:
     pairs = [word.partition("=") for word in words if "=" in word]
     for key, _, value in pairs:
         if key != _METHOD or not value:
-            hint = suggestion(key, [_METHOD])
-            raise UsageError(f"{key}={value} is not method=…, and runs bear no such name. {hint}")
+            raise UsageError(f"{key}={value} is not method=…, and runs bear no such name. {_hint(key, value)}")
     if len(pairs) > 1:
         raise UsageError("method is given twice.")
     return [word for word in words if "=" not in word], pairs[0][2] if pairs else "mean"
+
+
+def _hint(key: str, value: str) -> str:
+    """Where an argument of a method stands; or the word that was meant."""
+    import inspect
+
+    from cnnlab.ensembles.methods import methods
+
+    taking = [entry.name for entry in methods if key in inspect.signature(entry.make).parameters]
+    if not taking:
+        return suggestion(key, [_METHOD])
+    return f"It is an argument of the method: 'method={taking[0]}({key}={value})'"

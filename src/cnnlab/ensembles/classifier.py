@@ -9,7 +9,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.ensembles.class_order import reordered_outputs, same_classes
 from cnnlab.ensembles.combinations import Combination
 from cnnlab.ensembles.number_scales import rescaled_outputs
-from cnnlab.models import Predictable
+from cnnlab.models import Predictable, require_gradient
 from cnnlab.models.shapes import format_shape
 from cnnlab.objectives import restore_objective, without_scales
 
@@ -46,7 +46,12 @@ class EnsembleClassifier(Predictable):
         self.has_gradient = combination.has_gradient and all(member.has_gradient for member in self._asked)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """N×C×H×W, float in [0, 1] or uint8, to N×K float32."""
+        """N×C×H×W, float in [0, 1] or uint8, to N×K float32.
+
+        :raises UsageError: where a gradient by the pixels is asked for, and there is none.
+        """
+        if pixels.requires_grad and torch.is_grad_enabled():
+            require_gradient(self, "a gradient by the pixels is asked for")
         said = []
         for member in self._asked:
             outputs = member(pixels)

@@ -114,6 +114,9 @@ def test_a_table_of_paths_is_its_paths(heading: str, tmp_path: Path) -> None:
     assert _brightness(table) == [0.2]
     assert _brightness(table[heading]) == [0.2]
     assert predict(_classifier(), table).paths == [str(tmp_path / "picture.png")]
+    twice = pd.concat([table, table])
+    assert _brightness(twice) == [0.2, 0.2], "a row a picture"
+    assert _brightness(list(twice[heading])) == [0.2], "files are told once"
 
 
 def test_a_table_without_paths_is_refused_with_its_columns() -> None:

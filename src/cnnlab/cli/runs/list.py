@@ -1,5 +1,6 @@
 """``cnnlab runs list``."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from cnnlab.cli import output
 from cnnlab.cli.options import Json, Runs
 from cnnlab.core.durations import short_duration
 from cnnlab.core.number_text import counted
+from cnnlab.core.sinks import in_short
 
 if TYPE_CHECKING:
     from cnnlab.runs import RunStore, RunSummary
@@ -179,6 +181,7 @@ def _table(
     further = [key for key in dict.fromkeys(asked) if key not in shown]
     titles = ["run", "state", f"test {name}".strip(), "what differs", *further, f"validation {name}".strip()]
     titles += ["epochs", "started", "training time"]
+    frequent = Counter(item for summary in summaries for item in told[summary].items())
     lines: list[list[object]] = []
     for summary, info, metric in zip(summaries, infos, judged, strict=True):
         label, scores = "" if is_common or metric is None else f"{metric} ", info.get("scores") or {}
@@ -186,7 +189,7 @@ def _table(
         test, validation = (value and f"{label}{value}" for value in values)
         lines.append(
             [
-                *(summary.name, _state(summary), test, _differs(told[summary])),
+                *(summary.name, _state(summary), test, _differs(told[summary], frequent)),
                 *(_asked(summary, key) for key in further),
                 *(validation, _epochs(info), _local(str(info.get("started") or ""))),
                 short_duration(info.get("seconds")),
@@ -199,9 +202,15 @@ def _state(summary: "RunSummary") -> str:
     return f"{summary.state}, quick trial" if summary.is_quick else summary.state
 
 
-def _differs(told: Mapping[str, str]) -> str:
-    """As much of it as a line holds."""
+def _differs(told: Mapping[str, str], frequent: Mapping[tuple[str, str], int]) -> str:
+    """As much of it as a line holds, what the fewest others have first where it does not hold all.
+
+    :param frequent: how many of the runs have a value for a key.
+    """
     parts = [f"{key}={value}" for key, value in told.items()]
+    if len(", ".join(parts)) > _LONG:
+        rarest = sorted(told.items(), key=lambda item: frequent.get(item, 0))
+        parts = [in_short(f"{key}={value}", _LONG // 2) for key, value in rarest]
     while len(", ".join(parts)) > _LONG and len(parts) > 1:
         parts = [*parts[:-2], "…"] if parts[-1] == "…" else [*parts[:-1], "…"]
     text = ", ".join(parts)

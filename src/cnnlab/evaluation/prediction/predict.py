@@ -139,7 +139,7 @@ def predict(
     :param run: or a model by itself, or the name of either, as :func:`cnnlab.open_model` takes it.
     :param images: files, folders, which are searched through for pictures, and archives of pictures; or pictures
         themselves: arrays, tensors and PIL images as :func:`~cnnlab.data.given_images.given_images` reads them, or
-        lists of these; or a table with a column ``path``.
+        lists of these; or a table with a column ``path``, of which each row is told, also where two are alike.
     :param on_bad: whether a picture that cannot be read is refused, or skipped with a warning that names it.
     :param device: another device than the one that the run was trained on.
     :param network: the network of one's own that the run was trained on, or what makes it, where this process does
@@ -149,10 +149,13 @@ def predict(
     """
     memory.ask_for_large_pages()
     model = predictor_of(run, device=device, network=network, offline=offline)
-    images = paths_of(images)
-    if is_given_in_memory(images):
-        return _of_pixels(model, images)
-    reader = _Reader(_found(images), model.classifier, skips=on_bad == "skip")
+    paths = paths_of(images)
+    if is_given_in_memory(paths):
+        return _of_pixels(model, paths)
+    found = _found(paths)
+    if paths is images:
+        found = list({image.name: image for image in found}.values())
+    reader = _Reader(found, model.classifier, skips=on_bad == "skip")
     outputs = model.outputs(reader)
     if not reader.read:
         raise DataError(f"none of these pictures could be read: {'; '.join(reader.unreadable[:5])}")
@@ -209,7 +212,7 @@ def _columns(model: Predictor, outputs: Tensor) -> dict[str, PredictedColumn]:
 
 
 def _found(images: Paths) -> list[ImageFile]:
-    """The pictures meant, each once: those of a folder or an archive in the order of their names."""
+    """The pictures meant: those of a folder or an archive in the order of their names."""
     if not isinstance(images, str | Path | Iterable) or isinstance(images, bytes | Mapping):
         raise DataError(
             f"{type(images).__name__} is nothing to predict: pictures are paths, arrays, tensors, PIL images, lists of "
@@ -221,4 +224,4 @@ def _found(images: Paths) -> list[ImageFile]:
         raise DataError(f"a list of paths holds one that is a {odd[0]}. Give paths alone, or pictures alone.")
     if not given:
         raise DataError("there is no picture to predict; name files or folders.")
-    return list({image.name: image for image in data.find_images(given)}.values())
+    return data.find_images(given)
