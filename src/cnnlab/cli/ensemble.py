@@ -102,4 +102,5 @@ def _hint(key: str, value: str) -> str:
     taking = [entry.name for entry in methods if key in inspect.signature(entry.make).parameters]
     if not taking:
         return suggestion(key, [_METHOD])
-    return f"It is an argument of the method: 'method={taking[0]}({key}={value})'"
+    method = "mean" if "mean" in taking else taking[0]
+    return f"It is an argument of the method: 'method={method}({key}={value})'"
