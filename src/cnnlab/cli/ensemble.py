@@ -1,5 +1,6 @@
 """``cnnlab ensemble``."""
 
+import inspect
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -95,8 +96,6 @@ def read_members(words: list[str]) -> tuple[list[str], str]:
 
 def _hint(key: str, value: str) -> str:
     """Where an argument of a method stands; or the word that was meant."""
-    import inspect
-
     from cnnlab.ensembles.methods import methods
 
     taking = [entry.name for entry in methods if key in inspect.signature(entry.make).parameters]
