@@ -31,7 +31,7 @@ from cnnlab.training.trainable_layers import TrainableLayer, TrainableLayers, pa
 from cnnlab.training.unknown_keys import Line, RecipeReader, line_for_key, remedy_for_key
 
 _QUICK = "-quick"
-SEMANTICS = 4
+SEMANTICS = 5
 """The version of what a recipe means; raised when the same recipe would train differently."""
 
 
