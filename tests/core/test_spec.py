@@ -136,6 +136,13 @@ def test_nesting_beyond_any_use_is_refused(text: str) -> None:
         parse(text)
 
 
+def test_more_letters_than_any_use_has_are_refused() -> None:
+    assert len(parse("|".join(["conv(8)"] * 10_000))) == 10_000
+    with pytest.raises(SpecError, match="200,003 letters, and 100,000 are read at most") as caught:
+        parse("mlp(hidden=[" + "8," * 99_994 + "8])")
+    assert len(str(caught.value)) < 400
+
+
 def test_fifty_levels_are_read() -> None:
     assert format_value(parse("a(" * 49 + "a()" + ")" * 49)[0]) == "a(" * 49 + "a()" + ")" * 49
 

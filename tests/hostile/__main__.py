@@ -30,7 +30,7 @@ def main() -> int:
         "--only", type=int, help="the one of this number, as a campaign of the same seed and kinds has it"
     )
     parser.add_argument("--jobs", type=int, default=1, help="how many at once")
-    parser.add_argument("--seconds", type=float, default=10.0, help="that a command may take")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of the processor that a command may take")
     parser.add_argument("--memory", type=int, default=2048, help="MiB that it may take beyond those it begins with")
     parser.add_argument("--keep", type=Path, help="a folder for inputs that found a fault")
     parser.add_argument("--json", type=Path, help="a file for the counts and the findings")

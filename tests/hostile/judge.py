@@ -30,7 +30,7 @@ def snapshot(paths: Iterable[Path]) -> dict[str, str]:
             for name in (*folders, *files):
                 path = os.path.join(folder, name)
                 found[path] = _content(path)
-        found[str(root)] = str(os.path.lexists(root))
+        found[str(root)] = _content(str(root)) if os.path.lexists(root) else "not there"
     return found
 
 

@@ -35,12 +35,14 @@ _ALWAYS = ("/dev/null", "/dev/tty", "/dev/stdin", "/dev/stdout", "/dev/stderr", 
 class Bounds:
     """What a command may take.
 
-    :param seconds: of time that passes.
+    :param seconds: of the processor, so that other work on the machine does not count.
+    :param waiting: seconds that may pass, for what waits and does not compute.
     :param memory: bytes beyond what the process had when it was forked.
     """
 
     seconds: float = 10.0
     memory: int = 2 << 30
+    waiting: float = 60.0
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Outcome:
 
     :param code: its exit code; negative for the signal that ended it.
     :param stopped: ``time`` or ``memory``, where it was ended for going beyond a bound.
-    :param seconds: it took.
+    :param seconds: of the processor that it took, or those that passed where it was ended for waiting too long.
     :param memory: the most bytes beyond those it began with.
     :param writes: paths outside its folder that it opened for writing, or changed.
     """
@@ -87,18 +89,20 @@ class Process:
     def poll(self) -> Outcome | None:
         """What came of it; None while it is at work. Ends it where it goes beyond a bound."""
         ended, status, usage = os.wait4(self._id, os.WNOHANG)
-        elapsed = time.monotonic() - self._since
+        passed = time.monotonic() - self._since
         self._listen()
         if ended:
-            return self._outcome(status, usage, elapsed, "")
+            return self._outcome(status, usage, usage.ru_utime + usage.ru_stime, "")
         self._most = max(self._most, memory_of(self._id) - self._base)
         self._send_signal()
-        stopped = "time" if elapsed > self._bounds.seconds else "memory" if self._most > self._bounds.memory else ""
+        seconds = computed_by(self._id)
+        is_long = seconds > self._bounds.seconds or passed > self._bounds.waiting
+        stopped = "time" if is_long else "memory" if self._most > self._bounds.memory else ""
         if not stopped:
             return None
         _kill(self._id)
         _, status, usage = os.wait4(self._id, 0)
-        return self._outcome(status, usage, elapsed, stopped)
+        return self._outcome(status, usage, passed if passed > self._bounds.waiting else seconds, stopped)
 
     def _send_signal(self) -> None:
         if self._is_signalled:
@@ -137,6 +141,15 @@ def memory_of(process: int) -> int:
         return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError):
         return 0
+
+
+def computed_by(process: int) -> float:
+    """Seconds of the processor that a process has had; 0 for one that is gone."""
+    try:
+        after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def run_alone(work: Callable[[], object], folder: Path) -> None:

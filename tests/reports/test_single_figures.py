@@ -34,6 +34,14 @@ def test_a_figure_is_written_in_the_format_that_its_name_ends_with(suffix: str, 
     assert path.read_bytes().startswith(begins[suffix])
 
 
+@pytest.mark.parametrize("name", ["\x1b[31mred", "日本", "\U0010fffd"])
+def test_letters_that_no_font_has_are_drawn_without_warnings(name: str, make_run: Make, tmp_path: Path) -> None:
+    folder = make_run().folder
+    run = Run(folder.rename(folder.with_name(name)))
+    for suffix in ("pdf", "svg", "png"):
+        assert run.plot("curves").save(tmp_path / f"figure.{suffix}").is_file()
+
+
 @pytest.mark.parametrize("kind", ["curves", "roc", "precision-recall"])
 def test_words_and_legend_keep_out_of_one_another(kind: str, make_run: Make) -> None:
     drawn = figure_of_runs(kind, [make_run(), make_run(seed=1)]).figure

@@ -31,6 +31,8 @@ _SPACE = re.compile(r"\s*")
 _LITERALS: dict[str, bool | None] = {"true": True, "false": False, "none": None, "null": None}
 _NOTHING = {"", "none", "null"}
 _DEEPEST = 50
+_LONGEST = 100_000
+"""Letters of a text, which are some thousand layers; beyond, what it describes would take hours to make."""
 _MOST_DIGITS = 18
 _TOO_LARGE = 1e300
 
@@ -189,6 +191,8 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.text, self.at = text, 0
+        if len(text) > _LONGEST:
+            raise self.fail(f"this has {len(text):,} letters, and {_LONGEST:,} are read at most")
         self.skip()
 
     def fail(self, message: str, position: int | None = None) -> SpecError:

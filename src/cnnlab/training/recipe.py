@@ -59,6 +59,7 @@ Trainable: TypeAlias = Annotated[
 MaybeText = Annotated[str | None, _MAYBE]
 MaybeNumber = Annotated[int | None, _MAYBE]
 MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, _MAYBE]
+MaybeWorkers = Annotated[Annotated[int, Field(ge=1, le=1024)] | None, _MAYBE]
 MaybePositive = Annotated[Annotated[float, Field(gt=0)] | None, _MAYBE]
 MaybeDecay = Annotated[Annotated[float, Field(gt=0, lt=1)] | None, _MAYBE]
 CountOrShare = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)]
@@ -152,8 +153,8 @@ class Recipe(Phase):
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     compile: bool = False
-    threads: MaybeCount = None
-    workers: MaybeCount = None
+    threads: MaybeWorkers = None
+    workers: MaybeWorkers = None
     kernels: Literal["auto", "native", "torch"] = "auto"
 
     _normal: tuple[Phase, ...] = ()
@@ -171,6 +172,7 @@ class Recipe(Phase):
         own = _content(source)
         content = override(own, keys, defaults)
         _refuse_unknown(content, cls.model_fields, "a recipe", own if isinstance(source, str | Path) else ())
+        _refuse_other_bytes(content)
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -368,6 +370,16 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str,
         )
     remedy = remedy_for_key(unknown[0], content, _reader(valid), in_file=unknown[0] in in_file)
     raise UsageError(f"{what} has no key {unknown[0]!r}{remedy}")
+
+
+def _refuse_other_bytes(content: Mapping[str, Any]) -> None:
+    """Refuses names of files that are not UTF-8: they come with surrogates, which no record could hold."""
+    for key, value in content.items():
+        if any("\ud800" <= sign <= "\udfff" for sign in str(value)):
+            shown = str(value).encode(errors="backslashreplace").decode()
+            raise UsageError(
+                f"{key}={shown} is not UTF-8, and the record of a run is. Rename it, or make a link to it by another name."
+            )
 
 
 _OF_SHARES = "it takes a whole number of pictures, or a share of them, which is at least 0 and less than 1"

@@ -114,7 +114,6 @@ def places(case: Case) -> list[Step]:
             "\x1b[31m.csv",
         )
     )
-    case.guarded += [case.work / "photos", case.work / "mine.html"]
     line = case.random.choice(
         (
             ["predict", "base", "photos/cat/0.png"],
@@ -125,4 +124,7 @@ def places(case: Case) -> list[Step]:
             ["augment", "preview", "data=photos", "augment=flip", "--count", "2"],
         )
     )
+    photos = case.work / "photos"
+    # A report is put into the folder that is named, beside what is there.
+    case.guarded += [case.work / "mine.html", *(photos.rglob("*.*") if line[0] == "report" else [photos])]
     return [step(*line, "--out", out)]

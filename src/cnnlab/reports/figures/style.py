@@ -1,5 +1,6 @@
 """What all figures share: one width that is readable on a phone, one size of text, few colours; and the way to disk."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -69,7 +70,9 @@ def style() -> Iterator[None]:
 
     wanted: Any = {key: value for key, value in rcParamsDefault.items() if not key.startswith("backend")}
     wanted.update(_STYLE)
-    with rc_context(wanted):
+    with rc_context(wanted), warnings.catch_warnings():
+        # SVG leaves letters to the fonts of whoever reads it; elsewhere a box stands for one that no font here has.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         yield
 
 
