@@ -378,7 +378,7 @@ def _refuse_other_bytes(content: Mapping[str, Any]) -> None:
         if any("\ud800" <= sign <= "\udfff" for sign in str(value)):
             shown = str(value).encode(errors="backslashreplace").decode()
             raise UsageError(
-                f"{key}={shown} is not UTF-8, and the record of a run is. Rename it, or make a link to it by another name."
+                f"{key}={shown} is not UTF-8, and the record of a run is. Rename it, or give it a link of another name."
             )
 
 
