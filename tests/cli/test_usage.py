@@ -31,6 +31,12 @@ WRONG = [
     (["models", "list", "swish"], "Did you mean silu?"),
     (["data", "show", "FashionMNIST"], "Did you mean fashion-mnist?"),
     (["list", "initialisers", "xavier"], "Did you mean glorot-uniform or glorot-normal?"),
+    (
+        ["-q", "train", "data=digits"],
+        "no option -q: it stands after the command. Write: cnnlab train -q data=digits. See",
+    ),
+    (["--runs", "a b", "runs", "list"], "Write: cnnlab runs list --runs 'a b'. See: cnnlab --help"),
+    (["runs", "--json", "list"], "Write: cnnlab runs list --json. See: cnnlab runs --help"),
     (["--versoin"], "cnnlab has no option --versoin. Did you mean --version?"),
     (["train", "--quite"], "cnnlab train has no option --quite. Did you mean --quiet or --quick?"),
     (["train", "--epochs", "3"], "epochs is about the experiment, so it is written as a word: epochs=3, not --epochs"),

@@ -148,9 +148,6 @@ class Recorded:
     def compute(self) -> float:
         return self.wrong / self.seen
 
-    def __call__(self, predictions: Tensor, targets: Tensor) -> float:
-        raise NotImplementedError
-
 
 def test_metrics_of_ones_own_are_followed_scored_and_select(small_run: Trained) -> None:
     recorded = Recorded()

@@ -89,7 +89,9 @@ def _no_option(option: str, context: Any, words: Sequence[str]) -> str:
     path = context.command_path
     if not _takes_words(context):
         # What other programs have as options of the whole, such as --install-completion, are commands here.
-        meant = _command_meant(option, known, path, words) if path == "cnnlab" else f". {suggestion(option, known)}"
+        meant = _moved_behind(option, context.command, path, words)
+        if meant is None:
+            meant = _command_meant(option, known, path, words) if path == "cnnlab" else f". {suggestion(option, known)}"
         return f"{path} has no option {in_short(option)}{meant}"
     value = _value_of(option, words)
     if _is_about_the_experiment(key, context):
@@ -99,6 +101,23 @@ def _no_option(option: str, context: Any, words: Sequence[str]) -> str:
         None if context.command.name == "evaluate" or letters(option) in map(letters, known) else _key_meant(key, value)
     )
     return f"{path} has no option {in_short(option)}{remedy or f'. {suggestion(option, known)}'}"
+
+
+def _moved_behind(option: str, group: Any, path: str, words: Sequence[str]) -> str | None:
+    """What to type where an option stands before the command that has it; None where that has no such option."""
+    place = next((place for place, word in enumerate(words) if word.partition("=")[0] == option), len(words))
+    behind = list(words[place + 1 :])
+    command, names = group, list[str]()
+    while getattr(command, "commands", None):
+        at = next((at for at, word in enumerate(behind) if word in command.commands), None)
+        if at is None:
+            return None
+        names.append(behind[at])
+        command, between = command.commands[behind[at]], behind[:at]
+        behind = [*between, *behind[at + 1 :]]
+    if not any(option in parameter.opts for parameter in command.params):
+        return None
+    return f": it stands after the command. Write: {path} {shlex.join([*names, words[place], *behind])}."
 
 
 def _value_of(option: str, words: Sequence[str]) -> str | None:

@@ -15,7 +15,7 @@ from cnnlab.objectives.circular import Circular
 from cnnlab.objectives.classes import Classes
 from cnnlab.objectives.columns import Columns, Targets
 from cnnlab.objectives.multi_head import MultiHead
-from cnnlab.objectives.own import CUSTOM
+from cnnlab.objectives.own import CUSTOM, is_batch_metric
 from cnnlab.objectives.quantity import Quantity
 from cnnlab.objectives.scalar import Scalar
 
@@ -33,6 +33,7 @@ __all__ = [
     "Targets",
     "build_objective",
     "canonical_objective",
+    "is_batch_metric",
     "objectives",
     "parse_objective",
     "restore_objective",

@@ -170,9 +170,14 @@ class OwnMetric:
             ) from error
 
 
+def is_batch_metric(metric: Any) -> bool:
+    """Whether it is an object that adds up batches, such as torchmetrics has."""
+    return all(callable(getattr(metric, name, None)) for name in ("reset", "update", "compute"))
+
+
 def _measured(metric: Any, predictions: Any, targets: Any) -> Any:
-    """By a function; or by a copy of an object such as torchmetrics has, which adds up batches."""
-    if not (hasattr(metric, "update") and hasattr(metric, "compute")):
+    """By a function; or by a copy of an object that adds up batches."""
+    if not is_batch_metric(metric):
         return metric(predictions, targets)
     own = copy.deepcopy(metric)
     own.reset()

@@ -12,7 +12,7 @@ from cnnlab.core.given_objects import GIVEN, given_calls, object_name, recall, r
 from cnnlab.core.object_digests import object_digests
 from cnnlab.core.spec import Call, read_one
 from cnnlab.models import remember_network
-from cnnlab.objectives import CUSTOM, Objective, objectives
+from cnnlab.objectives import CUSTOM, Objective, is_batch_metric, objectives
 from cnnlab.training.optimizers import word_for
 from cnnlab.training.own_optimizers import remember_optimizer
 from cnnlab.training.recipe import Recipe
@@ -130,7 +130,7 @@ def _metric_name(metric: Any) -> str:
 
 
 def _remembered(thing: Any, what: str, **more: Any) -> Call:
-    if not callable(thing):
+    if not callable(thing) and not (what == "metric" and is_batch_metric(thing)):
         raise UsageError(f"{what} takes a function of outputs and targets; got {type(thing).__name__}.")
     return remember(GIVEN, thing, *object_digests(thing), **more)
 
