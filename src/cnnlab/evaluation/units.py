@@ -41,9 +41,21 @@ class Unit:
         """
         return fixed(value * self.scale, self._digits((value,), sign, against), sign=sign)
 
-    def range(self, low: float, high: float, *, sign: bool = False, against: Iterable[float] = ()) -> str:
-        """Both ends of an interval with equally many digits, as ``−0.04 to +0.31``; otherwise as :meth:`number`."""
-        digits = self._digits((low, high), sign, against)
+    def range(
+        self,
+        low: float,
+        high: float,
+        *,
+        sign: bool = False,
+        against: Iterable[float] = (),
+        around: float | None = None,
+    ) -> str:
+        """Both ends of an interval with equally many digits, as ``−0.04 to +0.31``; otherwise as :meth:`number`.
+
+        :param around: the estimate that stands beside it, which has no more digits than they.
+        """
+        beside = self.digits if around is None else self._digits((around,), sign, ())
+        digits = max(beside, self._digits((low, high), sign, against))
         return " to ".join(fixed(end * self.scale, digits, sign=sign) for end in (low, high))
 
     def value(self, value: float, *, against: Iterable[float] = ()) -> str:

@@ -105,6 +105,8 @@ def test_numbers_are_written_in_their_unit() -> None:
     assert POINTS.signed(-0.00001) == "−0.001 points"
     assert POINTS.signed(-1e-15) == "0.00 points"
     assert SECONDS.range(-0.04, 0.31, sign=True) == "−0.04 to +0.31"
+    assert SECONDS.range(-0.1, 0.1, sign=True, around=-0.01) == "−0.10 to +0.10"
+    assert POINTS.range(-0.1, 0.1, sign=True, around=-0.0001234) == "−10.00 to +10.00"
     assert POINTS.range(0.899996, 0.95, against=(0.9,)) == "89.9996 to 95.0000"
     assert POINTS.range(0.8, 0.95, against=(0.9,)) == "80.00 to 95.00"
     assert POINTS.text(-0.012) == "1.20 points"

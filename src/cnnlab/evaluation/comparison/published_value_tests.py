@@ -55,7 +55,9 @@ class ReferenceComparison:
         parts = [self.unit.signed(self.difference)]
         if self.interval is not None:
             levels = () if self.tolerance is None else (-self.tolerance, self.tolerance)
-            ends = self.unit.range(self.interval.low, self.interval.high, sign=True, against=levels)
+            ends = self.unit.range(
+                self.interval.low, self.interval.high, sign=True, against=levels, around=self.difference
+            )
             parts.append(f"{self.interval.level * 100:g}% interval {ends}")
         if self.p_value is not None:
             parts.append(p_text(self.p_value))

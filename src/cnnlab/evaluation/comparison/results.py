@@ -115,7 +115,7 @@ class Difference:
     def _numbers(self) -> str:
         parts = [self.unit.signed(self.estimate or 0.0)]
         if self.interval is not None:
-            ends = self.unit.range(self.interval.low, self.interval.high, sign=True)
+            ends = self.unit.range(self.interval.low, self.interval.high, sign=True, around=self.estimate)
             parts.append(f"{self.interval.level * 100:g}% interval {ends}")
         if self.p_value is not None:
             parts.append(p_text(self.p_value))

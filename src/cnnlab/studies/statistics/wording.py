@@ -48,7 +48,7 @@ def numbers_of(comparison: SettingComparison, unit: Unit, margin: float | None =
     if comparison.difference is not None:
         parts.append(unit.signed(comparison.difference))
     if comparison.low is not None and comparison.high is not None:
-        ends = unit.range(comparison.low, comparison.high, sign=True, against=against)
+        ends = unit.range(comparison.low, comparison.high, sign=True, against=against, around=comparison.difference)
         parts.append(f"95% interval {ends}{_on_new_images(comparison, unit, against)}")
     if comparison.p is not None:
         test = {"exact McNemar": "McNemar ", "rank-sum": "by ranks, "}.get(comparison.test, "")
@@ -59,7 +59,7 @@ def numbers_of(comparison: SettingComparison, unit: Unit, margin: float | None =
 def _on_new_images(comparison: SettingComparison, unit: Unit, against: tuple[float, ...]) -> str:
     if comparison.new_low is None or comparison.new_high is None:
         return ""
-    ends = unit.range(comparison.new_low, comparison.new_high, sign=True, against=against)
+    ends = unit.range(comparison.new_low, comparison.new_high, sign=True, against=against, around=comparison.difference)
     return f" on these pictures and {ends} on new ones like these"
 
 
