@@ -97,6 +97,10 @@ def save_classifier(path: Path | str, classifier: Classifier, extra: Mapping[str
     write_bytes(Path(path), save(tensors, metadata={_KEY: text}))
 
 
+_given_once: dict[str, OwnNetwork] = {}
+"""Networks that were given to open a file, by the specs that stand for them."""
+
+
 @opener("classifier")
 def _open_classifier(name: str, *, network: OwnNetwork | None = None, **unused: Any) -> Classifier:
     return load_classifier(name, network)
@@ -105,7 +109,8 @@ def _open_classifier(name: str, *, network: OwnNetwork | None = None, **unused: 
 def load_classifier(path: Path | str, network: OwnNetwork | None = None) -> Classifier:
     """The classifier of a file, in evaluation mode, on the CPU, channels last; from the file alone.
 
-    A network of one's own that the file holds the weights of is the one given to this process, or is imported.
+    A network of one's own that the file holds the weights of is the one given to this process, here or when it was
+    trained, or is imported.
 
     :param network: that network, or what makes it, where it is neither; a module is filled with the weights.
     :raises ModelFileError: for anything that is not a whole classifier of ours; a pickle is never opened.
@@ -128,6 +133,8 @@ def load_classifier(path: Path | str, network: OwnNetwork | None = None) -> Clas
         arguments["classes"] = {name: list(map(visible, words)) for name, words in facts.classes.items()}
         classifier = Classifier(rebuilt, **arguments)
         _check_outputs(path, facts, classifier)
+        if network is not None:
+            _given_once[facts.model] = network
     except UsageError as error:
         raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
     classifier.extra = facts.extra
@@ -241,7 +248,8 @@ def _given(network: OwnNetwork, facts: _Facts) -> nn.Module:
 def _known(path: Path, facts: _Facts) -> nn.Module:
     """The network of one's own that the file is of, as this process was given it or can import it."""
     try:
-        given, _ = recalled_network(facts.model)
+        # What was given to open a file need not be what was trained, so no training begins with it.
+        given = _given_once.get(facts.model) or recalled_network(facts.model)[0]
     except NotFoundHereError as error:
         name = error.name if error.name.isidentifier() else "Net"
         line = (
