@@ -31,6 +31,26 @@ def test_a_folder_is_no_file(command: str, tmp_path: Path) -> None:
     assert f"{tmp_path} is a folder" in text and "Name it, as in --out" in text
 
 
+def test_a_link_is_written_through_and_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "kept" / "recipe.yaml")
+    assert CliRunner().invoke(app, ["recipes", "show", "mnist", "--out", str(tmp_path / "link.yaml")]).exit_code == 0
+    assert (tmp_path / "link.yaml").is_symlink() and "data: mnist" in (tmp_path / "kept" / "recipe.yaml").read_text()
+
+
+def test_the_sign_of_the_users_folder_is_understood_wherever_a_path_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["recipes", "show", "mnist", "--out=~/recipe.yaml"]).exit_code == 0
+    assert (tmp_path / "home" / "recipe.yaml").is_file() and not (tmp_path / "~").exists()
+    assert "there are no runs under" in said("runs", "show", "last", "--runs=~/runs").replace("\n", " ")
+    assert "there is no user of that name" in said("train", "data=digits", "--runs=~nosuchuser/runs")
+    monkeypatch.setenv("CNNLAB_RUNS", "~nosuchuser/runs")
+    assert "there is no user of that name" in said("runs", "list")
+
+
 @pytest.mark.parametrize(
     ("command", "name", "kind"),
     [("predict", "p.xlsx", "CSV"), ("predict", "p.json", "CSV"), ("recipes", "r.json", "YAML")],

@@ -3,6 +3,8 @@
 import errno
 import os
 import signal
+import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -157,6 +159,18 @@ def test_folder_without_permission_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StorageError, match="may not be written to"):
         files.write_text(tmp_path / "x", "")
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    pipe, used = tmp_path / "pipe", tmp_path / "socket"
+    os.mkfifo(pipe)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(used))
+        for path in (pipe, used):
+            with pytest.raises(StorageError, match=f"{path.name} could not be written: it is no file"):
+                files.write_text(path, "new")
+    assert stat.S_ISFIFO(pipe.stat().st_mode) and stat.S_ISSOCK(used.stat().st_mode)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "socket"]
 
 
 def test_cache_folder_is_the_one_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

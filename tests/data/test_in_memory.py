@@ -191,6 +191,8 @@ def test_tensors_of_every_kind_are_read_or_refused_in_a_sentence() -> None:
 def test_labels_that_do_not_begin_at_zero_are_warned_of() -> None:
     with pytest.warns(CnnlabWarning, match="the labels go from 1 to 2, and classes are counted from 0"):
         assert data.load_data((X, Y + 1)).classes == {"label": ("0", "1", "2")}
+    with pytest.warns(CnnlabWarning, match=r"from 0 to 4, .* classes without pictures: 1, 2, 3\. Number them"):
+        data.load_data((X, 4 * (Y > 0)))
     data.load_data((X, Y + 1), for_training=False)
 
 

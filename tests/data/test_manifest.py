@@ -214,5 +214,5 @@ def test_a_table_too_large_for_the_memory_is_refused(photos: Path, monkeypatch: 
 def test_a_name_that_no_file_can_have_is_refused(photos: Path, name: str) -> None:
     text = f"path,label\na.png,cat\nb.png,dog\n{name},cat\n"
     (photos / "t.csv").write_bytes(text.encode("utf-8", "surrogatepass"))
-    with pytest.raises(DataError, match=r"cannot be read as pictures|as a CSV file in UTF-8"):
+    with pytest.raises(DataError, match=r"cannot be read as pictures|as a CSV file"):
         data.load_data(photos / "t.csv")

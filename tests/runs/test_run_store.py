@@ -203,6 +203,25 @@ def test_damaged_run_is_listed_and_can_be_deleted(root: Path, make_run: MakeRun)
     assert names(store) == [whole.name]
 
 
+def test_damaged_run_can_be_deleted_by_the_name_that_was_given_to_it(root: Path, make_run: MakeRun) -> None:
+    (make_run(seed=1) / "run.json").write_text("{")
+    store = RunStore(root)
+    store.delete("digits")
+    assert names(store) == []
+
+
+def test_run_whose_recipe_is_damaged_is_listed_so_and_is_whole_when_it_is_mended(root: Path, make_run: MakeRun) -> None:
+    recipe = make_run(seed=1) / "recipe.yaml"
+    kept = recipe.read_bytes()
+    for content in (b"!!bool x", b"\xff", b"[1]"):
+        recipe.write_bytes(content)
+        (summary,) = RunStore(root).list()
+        assert summary.status == "damaged" and "recipe.yaml" in summary.info["reason"] and summary.recipe == {}
+    recipe.write_bytes(kept)
+    (summary,) = RunStore(root).list()
+    assert summary.status == "finished" and summary.recipe["seed"] == 1
+
+
 def test_deleted_run_is_gone_and_the_others_stay(root: Path, make_run: MakeRun) -> None:
     gone, stays = make_run(seed=1), make_run(seed=2)
     store = RunStore(root)

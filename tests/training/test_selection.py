@@ -11,6 +11,7 @@ from cnnlab.core.errors import CnnlabWarning, UsageError
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run
 from cnnlab.training import train
+from cnnlab.training.selection import BestEpoch, SelectionMetric
 
 Trained = Callable[..., Run]
 
@@ -54,7 +55,7 @@ def test_last_keeps_the_last(small_run: Trained) -> None:
 
 
 def test_predictions_are_those_of_the_selected_epoch(small_run: Trained) -> None:
-    run = small_run(epochs=5, optimizer="sgd(lr=0.7)", select="accuracy")
+    run = small_run(epochs=5, optimizer="sgd(lr=1)", select="accuracy")
     last = run.history["validation_accuracy"].iloc[-1]
     assert run.info["selected"]["epoch"] < 5 and run.validation.accuracy != last
     predictions = run.predictions("validation")
@@ -115,7 +116,16 @@ def test_the_first_epoch_without_a_number_is_told_and_patience_goes_on(
     with pytest.warns(CnnlabWarning, match="validation_accuracy is not a number after epoch 1") as caught:
         run = small_run(epochs=9, patience=2)
     assert len(caught) == 1 and len(run.history) == 2
+    assert "If that stays so, the last epoch is kept." in str(caught[0].message)
     assert "is not a number after epoch 1" in run.info["warnings"][0]
+
+
+def test_where_an_epoch_had_a_number_it_is_told_that_it_is_kept() -> None:
+    best = BestEpoch(SelectionMetric("validation_accuracy", 1, picks=True))
+    for epoch, value in ((1, 0.4), (2, 0.6), (3, float("nan"))):
+        best.judge({"epoch": epoch, "validation_accuracy": value})
+    with pytest.warns(CnnlabWarning, match=r"after epoch 3, .* If that stays so, epoch 2, the best before, is kept\."):
+        best.warning({"epoch": 3})
 
 
 def test_patience_stops_after_so_many_epochs_without_a_better_one(small_run: Trained) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import Json, Quiet
+from cnnlab.core.files import user_path
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -16,7 +17,9 @@ MODELS = {"dense": "mlp(hidden=[128, 64])", "convolutional": "cnn(filters=[32, 6
 """What is compared, by the name of the run."""
 # Pictures of 8×8 keep no second core busy, and what is timed less depends less on what else the machine does.
 _SHARED: dict[str, Any] = {"data": "digits", "epochs": 8, "batch_size": 32, "precision": "float32", "threads": 1}
-Folder = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where the runs and the pictures go.")]
+Folder = Annotated[
+    Path, typer.Option("--runs", metavar="DIR", parser=user_path, help="Where the runs and the pictures go.")
+]
 
 
 def demo(runs: Folder = Path("demo-runs"), quiet: Quiet = False, as_json: Json = False) -> None:

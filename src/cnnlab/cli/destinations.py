@@ -4,6 +4,16 @@ import os
 from pathlib import Path
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.files import user_path
+
+
+def destination(text: str | Path) -> Path:
+    """The path of ``--out``: ``~`` is the user's folder, and a link stands for what it leads to.
+
+    :raises UsageError: for what can be no path.
+    """
+    path = user_path(text)
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def check_file(out: Path | None, what: str, *suffixes: str) -> None:

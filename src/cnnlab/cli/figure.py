@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.destinations import check_file
+from cnnlab.cli.destinations import check_file, destination
 from cnnlab.cli.options import DataDir, Json, Runs, runs_so_far
 from cnnlab.core.errors import CnnlabError, RunNotFoundError, UsageError
 
@@ -31,7 +31,10 @@ Names = Annotated[
     ),
 ]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="The figure: .pdf, .svg or .png.", show_default="KIND.png")
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", parser=destination, help="The figure: .pdf, .svg or .png.", show_default="KIND.png"
+    ),
 ]
 Split = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.destinations import check_file
+from cnnlab.cli.destinations import check_file, destination
 from cnnlab.cli.options import DataDir, Device, Json, Offline, Quiet, Words
 from cnnlab.core.errors import UsageError
 
@@ -26,6 +26,7 @@ FigureOption = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
+        parser=destination,
         help="Where the curve is drawn: .png, .svg or .pdf. By default a .png named after data and model.",
         show_default=False,
     ),

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cnnlab.core.files import user_path
+
 
 def runs_so_far(context: typer.Context, incomplete: str) -> list[str]:
     """Names of runs, for the shell to complete."""
@@ -55,13 +57,21 @@ ModelName = Annotated[
 ]
 Runs = Annotated[
     Path | None,
-    typer.Option("--runs", metavar="DIR", envvar="CNNLAB_RUNS", help="The folder of runs.", show_default="runs"),
+    typer.Option(
+        "--runs",
+        metavar="DIR",
+        envvar="CNNLAB_RUNS",
+        parser=user_path,
+        help="The folder of runs.",
+        show_default="runs",
+    ),
 ]
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
         metavar="DIR",
+        parser=user_path,
         help="Where data sets are looked for first; then in the folder that CNNLAB_DATA names.",
         show_default=False,
     ),

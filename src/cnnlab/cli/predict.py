@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.destinations import check_file
+from cnnlab.cli.destinations import check_file, destination
 from cnnlab.cli.options import Device, Json, ModelName, Offline, Quiet, Runs
 from cnnlab.core.number_text import counted, deciding_digits, fixed, with_minus
 
@@ -21,6 +21,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
+        parser=destination,
         help="Write a CSV, with the probability of each class where classes are told apart.",
         show_default=False,
     ),

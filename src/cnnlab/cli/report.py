@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli import output
+from cnnlab.cli.destinations import destination
 from cnnlab.cli.options import DataDir, Json, Runs, runs_so_far
 
 Names = Annotated[
@@ -19,7 +20,9 @@ Names = Annotated[
 ]
 Out = Annotated[
     Path,
-    typer.Option("--out", metavar="DIR|PAGE", help="The folder of the report, or its page: thesis.html."),
+    typer.Option(
+        "--out", metavar="DIR|PAGE", parser=destination, help="The folder of the report, or its page: thesis.html."
+    ),
 ]
 
 

@@ -188,8 +188,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The file is flushed to the disk before it is renamed, and the rename before the block is left. On an error
     the temporary file is removed and whatever stood at ``path`` stays.
+
+    :raises StorageError: also where a device, a pipe or a socket is at ``path``, which is never replaced.
     """
     make_folder(path.parent)
+    _refuse_special(path)
     with storage_errors(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
         os.close(handle)
@@ -204,6 +207,13 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _refuse_special(path: Path) -> None:
+    with storage_errors(path):
+        kind = os.lstat(path).st_mode if os.path.lexists(path) else stat.S_IFREG
+    if not (stat.S_ISREG(kind) or stat.S_ISLNK(kind) or stat.S_ISDIR(kind)):
+        raise StorageError(f"{path} could not be written: it is no file but a pipe, a socket or a device. Name a file.")
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -28,7 +28,7 @@ def check_size(size: int, usual: int, what: str) -> None:
     :raises DataError: with how to allow it.
     """
     if size > most_bytes(usual):
-        raise DataError(f"{what} has {size:,} bytes, and more than {usual:,} are not read. {_allowed(size)}")
+        raise DataError(f"{what} has {size:,} bytes, and more than {usual:,} are not read. {allowed(size)}")
 
 
 def check_unpacked(unpacked: int, packed: int, what: str) -> None:
@@ -39,7 +39,7 @@ def check_unpacked(unpacked: int, packed: int, what: str) -> None:
     if unpacked > most_bytes(_HARMLESS) and unpacked > _MOST_RATIO * packed:
         raise DataError(
             f"{what} would unpack to {unpacked:,} bytes, over {_MOST_RATIO} times its own {packed:,}. That looks like "
-            f"a file made to fill memory or disk and is refused. {_allowed(unpacked)}"
+            f"a file made to fill memory or disk and is refused. {allowed(unpacked)}"
         )
 
 
@@ -53,7 +53,8 @@ def check_memory(size: int, what: str) -> None:
         raise DataError(f"{what} takes {_in_units(size)} of memory, and {_in_units(free)} are free.")
 
 
-def _allowed(size: int) -> str:
+def allowed(size: int) -> str:
+    """How a person lets something of so many bytes be read."""
     # Twice as much, for of what is read bit by bit the whole is not known.
     return f"If you trust it, set {MOST_BYTES}={-(-2 * size // 2**30)}GB."
 

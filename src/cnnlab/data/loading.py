@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from cnnlab.core.errors import UsageError
-from cnnlab.core.messages import announcing, note, warn
+from cnnlab.core.messages import announcing, first_few, note, warn
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
@@ -72,7 +72,7 @@ def load_data(
     with announcing(f"reading {what}"):
         whole, dedupe = _whole(spec, SearchPath.at(data_dir, offline), for_training)
         if for_training:
-            _warn_of_labels_from_one(whole)
+            _warn_of_empty_classes(whole)
         divided = _divided(whole, dedupe, validation, test, subset, quick, seed, for_training)
         if folds is None:
             return divided
@@ -107,16 +107,19 @@ def _divided(
     return Dataset.of(dataset.name, parts, dataset.source, dataset.held_out)
 
 
-def _warn_of_labels_from_one(dataset: Dataset) -> None:
-    """Says that a network would have an output for a class 0 of which there are no pictures."""
+def _warn_of_empty_classes(dataset: Dataset) -> None:
+    """Says that a network would have outputs for numbers of which there are no pictures, as of labels from 1."""
     names, labels = dataset.classes.get(LABEL, ()), dataset.train.targets.get(LABEL)
     is_numbered = len(names) > 1 and names == tuple(map(str, range(len(names))))
-    if labels is None or not is_numbered or not len(labels) or int(labels.min()) == 0:
+    if labels is None or not is_numbered or not len(labels):
         return
-    warn(
-        f"{dataset.name}: the labels go from {int(labels.min())} to {len(names) - 1}, and classes are counted from 0, "
-        "so that there are classes without pictures. Number them from 0, or give their names."
-    )
+    held = {label for _, part in dataset.parts() for label in part.targets.get(LABEL, labels).tolist()}
+    empty = [name for name in names if int(name) not in held]
+    if empty:
+        warn(
+            f"{dataset.name}: the labels go from {min(held)} to {len(names) - 1}, and classes are counted from 0, so "
+            f"that there are classes without pictures: {first_few(empty)}. Number them from 0 on, or give their names."
+        )
 
 
 def parse_data(spec: Any, data_dir: str | Path | None = None) -> BoundCall[Reading]:

@@ -19,7 +19,9 @@ from cnnlab.core.files import file_stamp
 from cnnlab.runs import record
 
 INDEX = ".index.sqlite"
-_VERSION = 1
+_VERSION = 2
+_FAULT = ""
+"""The key, which no recipe has, under which the reason stands that one cannot be read."""
 _WAIT = 5.0
 _TABLE = """
 CREATE TABLE runs (
@@ -54,6 +56,11 @@ class IndexEntry:
     info: dict[str, Any]
     recipe_stamp: str | None = None
     recipe: dict[str, Any] | None = None
+
+    @property
+    def fault_of_recipe(self) -> str | None:
+        """Why its recipe could not be read; None where it could, or was not asked for."""
+        return (self.recipe or {}).get(_FAULT)
 
     @property
     def order(self) -> tuple[str, str]:
@@ -109,8 +116,8 @@ class Index:
             return entry
         try:
             recipe = record.json_value(record.read_recipe(self.root / entry.folder))
-        except (CnnlabError, TypeError):
-            recipe = {}
+        except (CnnlabError, TypeError) as error:
+            recipe = {_FAULT: str(error)}
         return replace(entry, recipe_stamp=stamp, recipe=recipe)
 
     def _keep(self, current: dict[str, IndexEntry], known: dict[str, IndexEntry]) -> None:

@@ -42,7 +42,7 @@ _TIMES = ("started", "updated", "finished")
 class RunSummary(RunInfo):
     """What the index knows of one run: its facts at the time of the listing.
 
-    ``status`` is ``damaged`` for a run whose ``run.json`` cannot be read; ``info["reason"]`` says why.
+    ``status`` is ``damaged`` for a run whose record cannot be read; ``info["reason"]`` says why.
     """
 
     def __init__(self, folder: Path, entry: IndexEntry, is_running: bool, study: str | None = None) -> None:
@@ -52,12 +52,13 @@ class RunSummary(RunInfo):
     @property
     def info(self) -> dict[str, Any]:
         """The content of ``run.json``."""
-        return dict(self._entry.info)
+        fault = self._entry.fault_of_recipe
+        return self._entry.info | ({"status": "damaged", "reason": fault} if fault else {})
 
     @property
     def recipe(self) -> dict[str, Any]:
         """The recipe; empty where it cannot be read."""
-        return self._entry.recipe or {}
+        return {} if self._entry.fault_of_recipe else self._entry.recipe or {}
 
     @property
     def is_running(self) -> bool:
@@ -129,15 +130,19 @@ class RunStore:
         """
         if isinstance(name, RunInfo):
             return name if isinstance(name, Run) else Run(name.folder)
+        return Run(self._meant_by(name))
+
+    def _meant_by(self, name: str | Path) -> Path:
+        """The folder of the run that :meth:`find` gives, of which nothing is read."""
         for folder in (self.root / name, Path(name)):
             if str(name) and record.is_run(folder):
-                return Run(folder)
+                return folder
         entries = self._index.entries()
         if str(name) == "last" and entries:
-            return Run(self.root / entries[0].folder)
+            return self.root / entries[0].folder
         candidates = _candidates(str(name), entries)
         if len(candidates) == 1:
-            return Run(self.root / candidates[0])
+            return self.root / candidates[0]
         raise RunNotFoundError(self._not_found(str(name), candidates, entries))
 
     def by_digest(self, digest: str) -> Sequence[Run]:
@@ -216,7 +221,7 @@ class RunStore:
         repeats = [run.name for run in self.by_digest(str(name))]
         if len(repeats) > 1:
             raise RunNotFoundError(self._not_found(str(name), repeats, []))
-        return self._own(self.find(name).folder)
+        return self._own(self._meant_by(name))
 
     def needed_by(self, folder: Path) -> Sequence[str]:
         """The ensembles of this store that cannot predict without the run of this folder, by name."""

@@ -78,9 +78,10 @@ class BestEpoch:
         """Warns, and gives back the text, where the metric is no number for the first time, in this row."""
         if not math.isnan(self.values[-1]) or any(map(math.isnan, self.values[:-1])):
             return None
+        kept = "the last epoch" if self.epoch is None else f"epoch {self.epoch}, the best before,"
         text = (
             f"{self.metric.column} is not a number after epoch {row['epoch']}, which counts as no better than others."
-            f"{' If that stays so, the last epoch is kept.' if self.metric.picks else ''} Take another metric with "
+            f"{f' If that stays so, {kept} is kept.' if self.metric.picks else ''} Take another metric with "
             "select=, or more pictures for validation."
         )
         warn(text)

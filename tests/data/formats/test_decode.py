@@ -140,10 +140,15 @@ def test_reason_is_told(content: bytes, reason: str) -> None:
         decode(content, Form())
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("side", [9_600, 40_000])
-def test_image_of_too_many_pixels_is_refused_before_it_is_decoded(side: int) -> None:
+@pytest.mark.parametrize(("side", "enough"), [(9_600, 1), (14_000, 2), (40_000, 12)])
+def test_image_of_too_many_pixels_is_refused_before_it_is_decoded(
+    side: int, enough: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert side * side > MOST_PIXELS
-    header = f"P5 {side} {side} 255\n".encode()
-    with pytest.raises(BadImageError, match="million"):
+    header, before = f"P5 {side} {side} 255\n".encode(), Image.MAX_IMAGE_PIXELS
+    with pytest.raises(BadImageError, match=f"more than 89 million are not decoded. .* CNNLAB_MOST_BYTES={enough}GB"):
         decode(header, Form())
+    monkeypatch.setenv("CNNLAB_MOST_BYTES", f"{enough}GB")
+    with pytest.raises(BadImageError, match=r"cut off|damaged"):
+        decode(header, Form())
+    assert before == Image.MAX_IMAGE_PIXELS

@@ -211,6 +211,16 @@ def test_no_classes_are_a_problem(names: list[str]) -> None:
     assert "there are no class folders" in layout(*names).problems[0]
 
 
+@pytest.mark.parametrize("folders", [("train", "valley"), ("bullet train", "test tube"), ("training_set", "test_set")])
+def test_folders_of_pictures_that_are_called_like_splits_are_refused_with_the_way_to_make_them_classes(
+    folders: tuple[str, str],
+) -> None:
+    names = [f"{folder}/{number}.png" for folder in folders for number in range(3)]
+    told = layout(*names).problems[0]
+    assert all(folder in told for folder in folders) and "splits=none" in told
+    assert list(layout(*names, splits="none").classes) == sorted(folders)
+
+
 @pytest.mark.parametrize("names", [["cat/1.png", "cat/2.png"], ["train/cat/1.png"]])
 def test_one_class_keeps_from_training(names: list[str]) -> None:
     arranged = layout(*names)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.destinations import check_file
+from cnnlab.cli.destinations import check_file, destination
 from cnnlab.cli.options import DataDir, Json, Offline, Quiet
 from cnnlab.core.errors import UsageError, suggestion
 
@@ -24,6 +24,7 @@ FigureOption = Annotated[
     typer.Option(
         "--out",
         metavar="FILE",
+        parser=destination,
         help="Where the grid is drawn: .png, .jpg, .webp, .avif, .gif, .tif, .svg, .pdf, .eps or .ps.",
     ),
 ]

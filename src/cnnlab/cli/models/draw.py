@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.destinations import check_file
+from cnnlab.cli.destinations import check_file, destination
 from cnnlab.cli.models.model_for_input import ClassesOption, Input, ModelArgument, read_model_for_input
 from cnnlab.cli.options import DataDir, Json, Offline
 
-FigureOption = Annotated[Path, typer.Option("--out", metavar="FILE", help="The picture: .png, .svg or .pdf.")]
+FigureOption = Annotated[
+    Path, typer.Option("--out", metavar="FILE", parser=destination, help="The picture: .png, .svg or .pdf.")
+]
 
 
 def draw(

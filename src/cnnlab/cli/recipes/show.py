@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.destinations import check_file
+from cnnlab.cli.destinations import check_file, destination
 from cnnlab.cli.options import Json
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import write_bytes
@@ -22,7 +22,13 @@ RecipeName = Annotated[
 ]
 Copy = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Write it there, for a recipe of your own.", show_default=False),
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        parser=destination,
+        help="Write it there, for a recipe of your own.",
+        show_default=False,
+    ),
 ]
 
 

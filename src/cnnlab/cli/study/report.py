@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli import output
+from cnnlab.cli.destinations import destination
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
 from cnnlab.cli.study.options import Keys, StudyName, load_study
 
@@ -14,6 +15,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         metavar="DIR|PAGE",
+        parser=destination,
         help="The folder, or the page: thesis.html.",
         show_default="report/ in the study's folder",
     ),

@@ -141,15 +141,22 @@ def open_members(path: Path, encoding: str | None = None) -> Members:
     )
 
 
+_NO_ENCODINGS_OF_NAMES = {"unicode-escape", "raw-unicode-escape", "punycode", "idna", "undefined"}
+
+
 def check_encoding(encoding: str | None) -> None:
     """Refuses what is no encoding that Python knows."""
     try:
-        codecs.lookup(encoding or "utf-8")
-    except LookupError:
+        found = codecs.lookup(encoding or "utf-8")
+        # Codecs of bytes, such as base64, are looked up alike.
+        is_of_names = getattr(found, "_is_text_encoding", True) and found.name not in _NO_ENCODINGS_OF_NAMES
+    except (LookupError, ValueError):
+        is_of_names = False
+    if not is_of_names:
         raise UsageError(
             f"there is no encoding {in_short(str(encoding))}. Name the one in which the names are, such as cp1252, "
             "cp850, shift-jis, gb18030 or latin-1."
-        ) from None
+        )
 
 
 def _named(

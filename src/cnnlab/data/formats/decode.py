@@ -9,19 +9,24 @@ from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import PurePosixPath
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnlab.core.errors import DataError
+from cnnlab.core.limits import allowed, most_bytes
 from cnnlab.data.options import ResizeMode
 from cnnlab.data.white import MOST_WHITE, NONE_MET, UNKNOWN_WHITE, Largest, White, as_bytes
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "TGA", "ICO", "AVIF")
 _SUFFIXES = ".jpg .jpeg .jpe .jfif .png .bmp .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 .mpo .tga .ico .avif"
 SUFFIXES = frozenset(_SUFFIXES.split(" "))
-MOST_PIXELS = 89_478_485  # Pillow's own limit, above which it warns
+MOST_PIXELS = 89_478_485
+"""Pillow's own limit, above which it warns, and at twice of which it refuses."""
+_BYTES_OF_A_PIXEL = 4
+_opening = Lock()
 _ORIENTATION = 0x0112
 _EXIF_HOLDERS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
@@ -68,11 +73,11 @@ class DecodedImage:
 def decode(content: bytes, form: Form) -> DecodedImage:
     """The picture in an encoded file, at its first frame.
 
-    :raises BadImageError: when it is no picture, is cut off, or has more than 89 million pixels.
+    :raises BadImageError: when it is no picture, is cut off, or has more pixels than are allowed, usually 89 million.
     :raises WhiteUnknownError: when it has more than 8 bits and the form does not say which value is white.
     """
     try:
-        with Image.open(BytesIO(content), formats=_formats()) as image:
+        with _opened(content) as image:
             mode, size = image.mode, image.size
             _check_pixels(size)
             pixels = to_form(_upright(image, form), form)
@@ -86,7 +91,7 @@ def decode(content: bytes, form: Form) -> DecodedImage:
 
 def largest_value(content: bytes) -> Largest:
     """The largest value in a picture of more than 8 bits; none for any other, and for what cannot be read."""
-    with suppress(Exception), Image.open(BytesIO(content), formats=_formats()) as image:
+    with suppress(Exception), _opened(content) as image:
         _check_pixels(image.size)
         return largest_in(image)
     return NONE_MET
@@ -174,20 +179,28 @@ def _eight_bits(image: Image.Image, white: White) -> Image.Image:
     return Image.fromarray(as_bytes(values, value))
 
 
+def _opened(content: bytes) -> Image.Image:
+    """A picture of which the header alone is read, however large; Pillow's own limit is one for the whole process."""
+    with _opening:
+        usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(BytesIO(content), formats=_formats())
+        finally:
+            Image.MAX_IMAGE_PIXELS = usual
+
+
 def _check_pixels(size: tuple[int, int]) -> None:
-    if size[0] * size[1] > MOST_PIXELS:
-        raise BadImageError(_too_large(f"{size[0]:,}×{size[1]:,}"))
-
-
-def _too_large(size: str) -> str:
-    return f"it has {size} pixels, and more than {MOST_PIXELS // 1_000_000} million are not decoded"
+    needed = size[0] * size[1] * _BYTES_OF_A_PIXEL
+    if needed > most_bytes(MOST_PIXELS * _BYTES_OF_A_PIXEL):
+        raise BadImageError(
+            f"it has {size[0]:,}×{size[1]:,} pixels, and more than {MOST_PIXELS // 1_000_000} million are not decoded. "
+            f"{allowed(needed).rstrip('.')}"
+        )
 
 
 def _reason(content: bytes, error: Exception) -> str:
     if not content:
         return "the file is empty"
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return _too_large("too many")
     if isinstance(error, UnidentifiedImageError):
         return "it is not a picture, or of a format that is not read"
     if "truncated" in str(error).lower():

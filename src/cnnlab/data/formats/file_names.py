@@ -1,5 +1,6 @@
 """Names of files in folders and archives: how they are written down, and which are leftovers of no interest."""
 
+import re
 import struct
 import zipfile
 import zlib
@@ -26,6 +27,8 @@ _LEFTOVERS = {
     "@recently-snapshot",
 }
 """What systems and storage leave behind, in small letters; names that begin with a dot are so too."""
+_FOUND = re.compile(r"found\.\d{3}", re.IGNORECASE)
+"""The folders in which Windows puts what it finds when it repairs a disk."""
 _UTF8_FLAG = 0x800
 _UNICODE_PATH = 0x7075
 _USUAL = "cp437"
@@ -34,7 +37,10 @@ _USUAL = "cp437"
 def is_leftover(name: str) -> bool:
     """Whether a path holds a part that file managers, systems or storage leave behind: a bin, thumbnails, an index."""
     parts = name.split("/")
-    return any(part.lower() in _LEFTOVERS or (part[:1] == "." and part not in {".", ".."}) for part in parts)
+    return any(
+        part.lower() in _LEFTOVERS or (part[:1] == "." and part not in {".", ".."}) or _FOUND.fullmatch(part)
+        for part in parts
+    )
 
 
 def printable(name: str) -> str:

@@ -104,6 +104,13 @@ def read_table(path: Path) -> ManifestTable:
             delimiter = said[1] if said else max(",;\t", key=first.count)
             rows = enumerate(csv.reader(file, delimiter=delimiter), 2 if said else 1)
             lines = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
+    except UnicodeError as error:
+        raise DataError(
+            what_it_is(path)
+            if is_packed_otherwise(path)
+            else f"{path} is not in UTF-8, as a CSV file is to be. Save it so: Excel calls it CSV UTF-8, and elsewhere "
+            "iconv -f latin1 -t utf-8 makes it of one in Latin-1."
+        ) from error
     except (OSError, ValueError, csv.Error) as error:
         other = what_it_is(path) if is_packed_otherwise(path) else ""
         raise DataError(
