@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,26 @@ def test_it_predicts_and_is_evaluated_like_a_run(cnnlab: Cnnlab, document: Docum
     again = document("evaluate", "committee", "split=test")
     assert again["scores"]["accuracy"] == made["scores"]["test"]["accuracy"]
     assert document("evaluate", "ensemble:committee", "data=digits", "split=test")["scores"] == again["scores"]
+
+
+def test_a_score_that_flatters_is_told_of_in_one_line(cnnlab: Cnnlab, pair: list[Run]) -> None:
+    cnnlab("ensemble", "a", "b", "method=weights", "--name", "committee")
+    told = cnnlab("evaluate", "committee", "split=validation", "--quiet").stderr
+    assert told.count("\n") == 1 and "was fitted on its validation pictures by weights" in told
+    assert not cnnlab("evaluate", "committee", "--quiet").stderr
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_an_ensemble_is_shown_without_pytorch(more: list[str], cnnlab: Cnnlab, pair: list[Run]) -> None:
+    cnnlab("ensemble", "a", "b", "method=weights", "--name", "committee")
+    program = (
+        f"import sys; sys.argv = {['cnnlab', 'runs', 'show', 'committee', *more]!r}\n"
+        "from cnnlab.cli import main\n"
+        "try: main()\n"
+        "finally: print({'torch', 'matplotlib', 'sklearn'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "disagreement" in done.stdout and done.stderr.splitlines()[-1] == "set()"
 
 
 def test_members_are_deleted_with_the_ensemble_or_by_a_flag(cnnlab: Cnnlab, pair: list[Run]) -> None:

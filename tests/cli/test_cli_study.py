@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cnnlab.cli.app import app
+from cnnlab.runs import RunStore
 from cnnlab.studies import Study, ThreadExecutor, planning
 from cnnlab.studies.execution.run_trial import StepTiming
 from cnnlab.training.execution import Execution
@@ -65,6 +66,16 @@ def test_ensembles_stand_beside_their_members(file):
     assert "of 3 repeats" in table and "3 repeats say little about a spread" in table
     assert call("run", file, "--quiet").output == call("show", file).output
     assert call("plan", file, "ensemble.trainings=0").exit_code == 2
+
+
+def test_a_setting_of_which_one_repeat_is_there_is_said_to_have_no_spread(file):
+    Path(file).write_text(f"{FILE}ensemble: {{method: mean}}\nrepeats: 2\n")
+    assert "No SD of" not in call("run", file, "--quiet").output
+    made = [run for run in RunStore("runs").list() if run.is_ensemble]
+    RunStore("runs").delete(made[0])
+    shown = call("show", file).output
+    assert "1 of 2 made" in shown
+    assert "No SD of ensemble: there is one repeat so far, and a spread takes two or more." in shown
 
 
 def test_report_is_one_page(file):

@@ -1,5 +1,6 @@
 """Ensembles of runs really trained: stored, opened, moved, deleted, and used like any run."""
 
+import copy
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,8 @@ import torch
 from PIL import Image
 
 import cnnlab
-from cnnlab.core.errors import CnnlabError, DataError, ModelFileError, UsageError
+from cnnlab.core.errors import CnnlabError, CnnlabWarning, DataError, ModelFileError, UsageError
+from cnnlab.data import ImageSet
 from cnnlab.ensembles import EnsembleClassifier, read_record
 from cnnlab.models import Predictable, require_gradient
 from cnnlab.runs import Run, RunStore
@@ -71,6 +74,46 @@ def test_the_classifier_says_picture_by_picture_what_is_stored_also_elsewhere(
     assert again.scores == pytest.approx(scores)
 
 
+@pytest.mark.parametrize("method", ["mean", "vote", "weights", "stacking(c=0.1)"])
+def test_members_that_count_the_same_classes_in_another_order_say_picture_by_picture_what_is_stored(
+    method: str, members: list[Run], caplog: pytest.LogCaptureFixture
+) -> None:
+    order = [3, 0, 1, 2, 9, 8, 7, 6, 5, 4]
+    digits = cnnlab.load_data("digits")
+    parts = {name: _counted_otherwise(part, order) for name, part in digits.parts()}
+    turned = cnnlab.train(
+        data=replace(digits, **parts),
+        runs=members[0].folder.parent,
+        model="mlp(hidden=[32])",
+        optimizer="adam(lr=0.01)",
+        batch_size=32,
+        epochs=2,
+        threads=1,
+    )
+    assert turned.predictions().classes["label"] == tuple(map(str, order))
+    with caplog.at_level("INFO", "cnnlab"):
+        run = cnnlab.ensemble([members[0], turned], method)
+    assert f"{turned.name} counts the same classes in another order than {members[0].name}" in caplog.text
+    pixels, _ = parts["test"].batch(torch.arange(40))
+    with torch.no_grad():
+        said = run.classifier()(pixels).softmax(1).numpy()
+        own = [each.classifier()(pixels).softmax(1).numpy() for each in (members[0], turned)]
+    assert np.abs(said - likelihoods(run)[:40]).max() <= 1e-6
+    if method == "mean":
+        # By hand: column 0 of the one that counts 3 first is of the class 3.
+        np.testing.assert_allclose(said, (own[0] + own[1][:, np.argsort(order)]) / 2, atol=1e-6)
+    # Put into a wrong order, one of them would be right by chance alone.
+    assert run.test.accuracy >= min(each.test.accuracy for each in (members[0], turned)) > 0.2
+
+
+def _counted_otherwise(images: ImageSet, order: list[int]) -> ImageSet:
+    """The same pictures, the class at each place of ``order`` counted at that place."""
+    changed = copy.copy(images)
+    changed.targets = {"label": torch.tensor(np.argsort(order))[images.targets["label"]]}
+    changed.classes = {"label": tuple(map(str, order))}
+    return changed
+
+
 def test_it_is_a_run_like_any_other(members: list[Run], tmp_path: Path) -> None:
     run = cnnlab.ensemble(members, "weights", name="committee")
     store = RunStore(members[0].folder.parent)
@@ -81,7 +124,8 @@ def test_it_is_a_run_like_any_other(members: list[Run], tmp_path: Path) -> None:
     assert {"recipe.ensemble", "test.accuracy"} <= set(store.frame().columns)
     Image.new("L", (8, 8), 200).save(tmp_path / "grey.png")
     assert len(cnnlab.predict(run, tmp_path / "grey.png")) == 1
-    assert cnnlab.evaluate(run, split="validation").scores["accuracy"] == run.validation.accuracy
+    with pytest.warns(CnnlabWarning, match="was fitted on its validation pictures"):
+        assert cnnlab.evaluate(run, split="validation").scores["accuracy"] == run.validation.accuracy
     perturbed = cnnlab.evaluate(run, perturb="gaussian_noise(0.2)")
     assert perturbed.predictions.split in run.splits
     assert "weights" in repr(run._repr_html_()) and "ensemble of 3" in repr(run)
@@ -97,7 +141,29 @@ def test_the_record_names_members_by_digest_and_weight(members: list[Run]) -> No
         "method": "weights",
         "members": [member.name for member in members],
         "needs": [member.name for member in members],
+        "fitted_on": ["validation"],
+        "cross_fitted": [],
     }
+
+
+@pytest.mark.parametrize("method", ["weights", "greedy(size=2)", "stacking", "mean(temperature=true)"])
+def test_a_score_on_the_pictures_fitted_on_is_told_to_flatter(method: str, members: list[Run]) -> None:
+    run = cnnlab.ensemble(members[:2], method)
+    with pytest.warns(CnnlabWarning, match=rf"{run.name} was fitted on its validation pictures.* split=test") as told:
+        cnnlab.evaluate(run, split="validation")
+    assert len(told) == 1 and "\n" not in str(told[0].message)
+    # Of an ensemble of it the same holds; warnings are errors here, so test is told of nowhere.
+    outer = cnnlab.ensemble([run, members[2]])
+    with pytest.warns(CnnlabWarning, match=f"{outer.name} was fitted on its validation"):
+        cnnlab.evaluate(outer, data="digits", split="validation")
+    cnnlab.evaluate(run)
+    cnnlab.evaluate(outer, split="test")
+
+
+@pytest.mark.parametrize("method", ["mean", "vote"])
+def test_where_nothing_was_fitted_no_score_flatters(method: str, members: list[Run]) -> None:
+    run = cnnlab.ensemble(members, method)
+    assert cnnlab.evaluate(run, split="validation").scores["accuracy"] == run.validation.accuracy
 
 
 def test_the_same_members_and_method_are_the_same_ensemble(members: list[Run]) -> None:
@@ -107,6 +173,32 @@ def test_the_same_members_and_method_are_the_same_ensemble(members: list[Run]) -
     assert len({first.name, again.name, named.name}) == 3 and again.digest == named.digest == first.digest
     assert cnnlab.ensemble(members, name="other") == named
     assert cnnlab.ensemble(members[::-1]).digest != first.digest
+
+
+def test_a_name_that_begins_like_another_is_another(members: list[Run]) -> None:
+    long, short = cnnlab.ensemble(members, name="all-three"), cnnlab.ensemble(members, name="all")
+    assert short.name.startswith("all-") and long != short
+    assert [cnnlab.ensemble(members, name=name) for name in ("all-three", "all")] == [long, short]
+
+
+@pytest.mark.parametrize("make", [cnnlab.ensemble, lambda runs, name: _trained_as(name, runs[0].folder.parent)])
+def test_the_name_of_a_member_given_again_leaves_both_to_be_told_by_their_folders(
+    make: Callable[..., Run], members: list[Run], caplog: pytest.LogCaptureFixture
+) -> None:
+    # Trainings and ensembles behave alike: the digest is in the name of the folder.
+    store, member = RunStore(members[2].folder.parent), members[2]
+    with caplog.at_level("INFO", "cnnlab"):
+        run = make(members, name="narrow")
+    assert run.name.startswith("narrow-") and run != member
+    assert store.find(run.name) == run and store.find(member.name) == member
+    with pytest.raises(CnnlabError, match=f"2 runs under .* answer to 'narrow': .*{member.name}.* Name one by its"):
+        store.find("narrow")
+    is_told = f"narrow is the name of {member.name} too: name each by its folder, this ensemble as {run.name}"
+    assert (is_told in caplog.text) == run.is_ensemble
+
+
+def _trained_as(name: str, runs: Path) -> Run:
+    return cnnlab.train(runs=runs, name=name, data="digits", model="mlp(hidden=[2])", epochs=1, threads=1, subset=100)
 
 
 def test_an_ensemble_may_be_a_member(members: list[Run]) -> None:

@@ -2,6 +2,10 @@
 
 import copy
 import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +16,14 @@ import cnnlab
 from cnnlab import training
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import quietly
+from cnnlab.data import ImageSet
 from cnnlab.ensembles import read_record
+from cnnlab.ensembles.methods import Surroundings
 from cnnlab.ensembles.methods.snapshots import cycle_ends
 from cnnlab.ensembles.weight_averaging import averaged_classifier, has_batch_norm, renew_batch_norm
 from cnnlab.evaluation import own_data
 from cnnlab.models import load_classifier
-from cnnlab.runs import Run
+from cnnlab.runs import Run, RunStore
 
 SHARED: dict[str, Any] = {
     "data": "digits",
@@ -70,7 +76,7 @@ def test_epochs_may_be_named(cyclic: Run) -> None:
     run = cnnlab.ensemble(cyclic, "snapshots(epochs=[6, 5])")
     assert [member.epoch for member in read_record(run).members] == [5, 6]
     with pytest.raises(
-        UsageError, match=r"after epoch 3, and those after .*2, 4, 5, 6 are stored.* snapshots=\[3, 6\]"
+        UsageError, match=r"after epoch 3, and those after .*2, 4, 5, 6 are stored.* 'snapshots=\[3, 6\]'"
     ):
         cnnlab.ensemble(cyclic, "snapshots(epochs=[3, 6])")
 
@@ -146,6 +152,17 @@ def test_runs_of_two_origins_are_not(cyclic: Run, tuned: list[Run]) -> None:
         cnnlab.ensemble([tuned[0], other], "soup")
 
 
+@pytest.mark.parametrize("method", ["soup", "average"])
+def test_weights_are_not_judged_on_validation_pictures_that_are_not_those_of_all(
+    method: str, cyclic: Run, tuned: list[Run]
+) -> None:
+    other = training.extend(
+        cyclic, "+1", optimizer="sgd(lr=0.001)", schedule="constant", snapshots=(), validation=100, normalize="none"
+    )
+    with pytest.raises(UsageError, match=r"on validation .*\d+ sample ids are shared .* divided alike: cnnlab train"):
+        cnnlab.ensemble([tuned[0], other], method)
+
+
 def test_views_begin_with_the_picture_as_it_is(cyclic: Run) -> None:
     run = cnnlab.ensemble(cyclic, 'tta("shift(0.2)", views=3)')
     analysis = read_record(run).analysis
@@ -168,3 +185,107 @@ def test_a_method_over_weights_needs_its_data(cyclic: Run, monkeypatch: pytest.M
     monkeypatch.setattr(Run, "recipe", property(lambda self: {"data": "arrays"}))
     with pytest.raises(UsageError, match="arrays given in Python"):
         cnnlab.ensemble(cyclic, "average(epochs=[2, 4])")
+
+
+def _relabelled(images: ImageSet, labels: torch.Tensor) -> ImageSet:
+    """The same pictures under other labels."""
+    changed = copy.copy(images)
+    changed.targets = {"label": labels}
+    return changed
+
+
+def _shuffled(images: ImageSet, seed: int) -> ImageSet:
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    return _relabelled(images, images.targets["label"][order])
+
+
+def _store_targets(run: Run, split: str, images: ImageSet) -> None:
+    """Puts the labels of these pictures under what a run has stored."""
+    said = replace(run.predictions(split), targets={"label": images.targets["label"].numpy()})
+    said.save(run.folder / "predictions" / f"{split}.safetensors")
+
+
+@pytest.fixture
+def relabel(
+    cyclic: Run, tuned: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, int], list[Run]]:
+    """Copies of the runs, the cyclic one first, for which the labels of a split are shuffled in all that is read."""
+    dataset = own_data(cyclic)
+
+    def copies(split: str, seed: int) -> list[Run]:
+        changed = replace(dataset, **{split: _shuffled(dict(dataset.parts())[split], seed)})
+        root = tmp_path / f"{split}-{seed}"
+        runs = [Run(shutil.copytree(run.folder, root / run.name)) for run in (cyclic, *tuned)]
+        for run in runs:
+            _store_targets(run, split, dict(changed.parts())[split])
+        monkeypatch.setattr(Surroundings, "data", lambda *_: changed)
+        return runs
+
+    return copies
+
+
+OVER_ONE_RUN = [
+    "average(epochs=[4, 6])",
+    "snapshots",
+    "snapshots(temperature=true)",
+    'tta("shift(0.1)|rotate(5)", views=3)',
+]
+
+
+def _made(method: str, runs: list[Run]) -> Run:
+    return cnnlab.ensemble(runs[1:] if method == "soup" else runs[0], method)
+
+
+@pytest.mark.parametrize("method", [*OVER_ONE_RUN, "soup"])
+def test_nothing_reads_the_labels_of_test(
+    method: str, cyclic: Run, tuned: list[Run], relabel: Callable[[str, int], list[Run]]
+) -> None:
+    one, other = _made(method, [cyclic, *tuned]), _made(method, relabel("test", 0))
+    assert [(each.name, each.epoch) for each in read_record(one).members] == [
+        (each.name, each.epoch) for each in read_record(other).members
+    ]
+    assert read_record(one).combination == read_record(other).combination
+    for split in ("validation", "test"):
+        assert one.predictions(split).outputs["label"].tobytes() == other.predictions(split).outputs["label"].tobytes()
+    # The labels were others all the same.
+    assert other.test.accuracy < 0.3 < one.test.accuracy
+
+
+@pytest.mark.parametrize("method", OVER_ONE_RUN)
+def test_random_validation_labels_change_nothing_of_what_is_told_of_test(
+    method: str, cyclic: Run, tuned: list[Run], relabel: Callable[[str, int], list[Run]]
+) -> None:
+    one, other = _made(method, [cyclic, *tuned]), _made(method, relabel("validation", 0))
+    assert other.validation.accuracy < 0.3
+    if "temperature" in method:
+        # They make what is said less sure, and bring no gain beyond what 359 pictures tell.
+        assert other.test.accuracy - one.test.accuracy <= 0.02 and other.test.loss > one.test.loss
+    else:
+        assert one.predictions().outputs["label"].tobytes() == other.predictions().outputs["label"].tobytes()
+
+
+def test_a_soup_chosen_by_random_validation_labels_gains_nothing_on_test(
+    cyclic: Run, relabel: Callable[[str, int], list[Run]], tmp_path: Path
+) -> None:
+    # Runs that are alike: the mean of them all is what they deserve, and no choice among them is better than by chance.
+    with quietly():
+        for seed in range(4):
+            training.extend(
+                cyclic, "+1", name="alike", seed=seed, optimizer="sgd(lr=0.02)", schedule="constant", snapshots=()
+            )
+    alike = RunStore(cyclic.folder.parent).named("alike")
+    assert len(alike) == 4
+    plain = cnnlab.ensemble(alike, "average(batch_norm=averaged)").test.accuracy
+    gains, chosen = [], set()
+    for seed in range(4):
+        images = relabel("validation", seed)
+        root = images[0].folder.parent
+        runs = [Run(shutil.copytree(run.folder, root / run.name)) for run in alike]
+        for run in runs:
+            _store_targets(run, "validation", _shuffled(own_data(cyclic).validation, seed))  # type: ignore[arg-type]
+        soup = cnnlab.ensemble(runs, "soup(batch_norm=averaged)")
+        gains.append(soup.test.accuracy - plain)
+        chosen.add(tuple(each.name for each in read_record(soup).members))
+    # What is taken goes by the random labels, so it was a choice.
+    assert len(chosen) > 1
+    assert np.mean(gains) <= 0.005

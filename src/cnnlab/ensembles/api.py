@@ -7,7 +7,9 @@ from typing import Any
 
 from cnnlab.core import memory
 from cnnlab.core.digests import digest
-from cnnlab.core.messages import announcing, note
+from cnnlab.core.errors import UsageError
+from cnnlab.core.given_objects import object_name
+from cnnlab.core.messages import announcing, first_few, note
 from cnnlab.core.registry import BoundCall
 from cnnlab.data import is_drawn
 from cnnlab.ensembles.analysis.analyse import analyse
@@ -18,7 +20,7 @@ from cnnlab.evaluation import metrics_of
 from cnnlab.models import save_classifier
 from cnnlab.runs import Run, RunStore, RunWriter, environment
 from cnnlab.runs.record import now
-from cnnlab.runs.writer import ending
+from cnnlab.runs.writer import ending, folder_name
 
 SEMANTICS = 1
 """The version of what methods mean; raised when the same method would make another ensemble of the same members."""
@@ -62,11 +64,12 @@ def ensemble(
     built = bound.build()
     check_count(chosen, built, bound.name)
     check_pictures(chosen)
-    title = name or _usual_name(bound.name, chosen)
+    title = _usual_name(bound.name, chosen) if name is None else _checked_name(name)
     with announcing("looking at the members"):
         own = ensemble_digest(bound, chosen)
         same = store.by_digest(own)
-    named = [run for run in same if run.name.startswith(f"{title}-")] if name else same
+    of_that_name = store.named(title)
+    named = same if name is None else [run for run in same if run in of_that_name]
     if named and not again:
         note(f"This ensemble is made already: {named[0].folder}. Make another one of it with --again.")
         return named[0]
@@ -75,7 +78,24 @@ def ensemble(
         made = built.make(chosen, Surroundings(data_dir, offline, device))
         record = record_of(bound, built, made, title)
     repeat = max((run.repeat for run in same), default=0) + 1
-    return stored(store, chosen, made, record, own, title, repeat, time.perf_counter() - began)
+    run = stored(store, chosen, made, record, own, title, repeat, time.perf_counter() - began)
+    _note_same_name(title, run, of_that_name)
+    return run
+
+
+def _checked_name(name: object) -> str:
+    """A name that was given, refused before anything is computed where no folder could bear it."""
+    if not isinstance(name, str):
+        raise UsageError(f"name takes text, what the ensemble is to be called; got {object_name(name)}.")
+    folder_name(name, "")
+    return name
+
+
+def _note_same_name(title: str, made: Run, others: Sequence[Run]) -> None:
+    """Says what else is called so. Runs of a study share its name, and are told apart in its tables."""
+    alike = [run.name for run in others if run.study is None]
+    if alike:
+        note(f"{title} is the name of {first_few(alike)} too: name each by its folder, this ensemble as {made.name}.")
 
 
 def _usual_name(method: str, chosen: Sequence[Run]) -> str:
@@ -189,9 +209,17 @@ def _facts(chosen: Sequence[Run], made: Made, record: EnsembleRecord, seconds: f
             "method": record.method,
             "members": [run.name for run in chosen],
             "needs": record.needs,
+            "fitted_on": _fitted_on(chosen, record),
+            "cross_fitted": list(made.cross_fitted),
         },
         "warnings": list(record.notes),
     }
+
+
+def _fitted_on(chosen: Sequence[Run], record: EnsembleRecord) -> list[str]:
+    """The splits that it was fitted on, and those that members were which are ensembles themselves."""
+    own = methods.bind(record.method).build().fitted_on
+    return sorted({split for run in chosen for split in run.fitted_on} | ({own} if own else set()))
 
 
 def _execution(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,17 +1,18 @@
 """What is made of the outputs of members: pure functions with their numbers, stored with an ensemble as plain JSON.
 
-The same function makes the stored predictions of an ensemble and what its classifier says of a picture.
+The same function makes the stored predictions of an ensemble and what its classifier says of a picture. PyTorch is
+imported where something is computed, so that the record of an ensemble is read without it.
 """
 
 from abc import abstractmethod
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
 
-from cnnlab.core.devices import widest_float
-from cnnlab.objectives import Objective
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cnnlab.objectives import Objective
 
 _TIE = 1e-3
 """What the mean of the probabilities counts beside whole votes: it settles ties and nothing else."""
@@ -34,8 +35,10 @@ class Combination(BaseModel):
 
     temperatures: dict[str, tuple[Temperature, ...]] = {}
 
-    def __call__(self, objective: Objective, members: Tensor) -> Tensor:
+    def __call__(self, objective: "Objective", members: "Tensor") -> "Tensor":
         """Outputs M×N×K of the members, any float type, to N×K as exact as the device can."""
+        from cnnlab.core.devices import widest_float
+
         exact = members.to(widest_float(members.device))
         return self.combine(objective, tempered(objective, exact, self.temperatures))
 
@@ -45,7 +48,7 @@ class Combination(BaseModel):
         return None
 
     @abstractmethod
-    def combine(self, objective: Objective, members: Tensor) -> Tensor:
+    def combine(self, objective: "Objective", members: "Tensor") -> "Tensor":
         """M×N×K to N×K."""
 
     def without(self, place: int) -> "Combination | None":
@@ -69,8 +72,10 @@ class WeightedMean(Combination):
         total = sum(self.weights)
         return tuple(weight / total for weight in self.weights)
 
-    def combine(self, objective: Objective, members: Tensor) -> Tensor:
+    def combine(self, objective: "Objective", members: "Tensor") -> "Tensor":
         """By the objective, which knows what its outputs mean."""
+        import torch
+
         shares = torch.tensor(self.member_weights, dtype=members.dtype, device=members.device)
         if self.of == "logits":
             mean = torch.einsum("mnk,m->nk", members, shares)
@@ -97,8 +102,10 @@ class Vote(Combination):
     has_gradient = False
     kind: Literal["vote"] = "vote"
 
-    def combine(self, objective: Objective, members: Tensor) -> Tensor:
+    def combine(self, objective: "Objective", members: "Tensor") -> "Tensor":
         """Head by head."""
+        import torch
+
         each = [objective.probabilities(member) for member in members]
         shares = {}
         for head in each[0]:
@@ -127,8 +134,10 @@ class Stack(Combination):
     kind: Literal["stack"] = "stack"
     heads: dict[str, LinearHead]
 
-    def combine(self, objective: Objective, members: Tensor) -> Tensor:
+    def combine(self, objective: "Objective", members: "Tensor") -> "Tensor":
         """Head by head."""
+        import torch
+
         said = {}
         for head, rows in log_probabilities(objective, members).items():
             linear = self.heads[head]
@@ -141,10 +150,12 @@ class Stack(Combination):
 AnyCombination: TypeAlias = Annotated[WeightedMean | Vote | Stack, Field(discriminator="kind")]
 
 
-def tempered(objective: Objective, members: Tensor, temperatures: dict[str, tuple[float, ...]]) -> Tensor:
+def tempered(objective: "Objective", members: "Tensor", temperatures: dict[str, tuple[float, ...]]) -> "Tensor":
     """Outputs M×N×K, those of each head divided by the temperature that each member has for it."""
     if not temperatures:
         return members
+    import torch
+
     scales = [
         torch.tensor(temperatures.get(head, (1.0,) * len(members)), dtype=members.dtype)[:, None].expand(-1, width)
         for head, width in objective.heads.items()
@@ -152,12 +163,14 @@ def tempered(objective: Objective, members: Tensor, temperatures: dict[str, tupl
     return members / torch.cat(scales, dim=1)[:, None].to(members.device)
 
 
-def log_probabilities(objective: Objective, members: Tensor) -> dict[str, Tensor]:
+def log_probabilities(objective: "Objective", members: "Tensor") -> "dict[str, Tensor]":
     """For each head the logarithms of the members' probabilities M×N×K as N×(M·K), less their mean over the classes.
 
     The mean says nothing of the classes, and without it a regression on them takes a tenth of the steps. None counts
     for less than :data:`LEAST_LOG`.
     """
+    import torch
+
     least = torch.finfo(members.dtype).tiny
     each = [objective.probabilities(member) for member in members]
     found = {}

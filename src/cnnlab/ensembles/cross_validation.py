@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cnnlab.core import metric_names
 from cnnlab.evaluation import FoldScore, corrected_interval, cross_validated, unit_of
-from cnnlab.objectives import Objective
+
+if TYPE_CHECKING:
+    from cnnlab.objectives import Objective
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -75,7 +77,7 @@ def judge(
     each: Sequence[Mapping[str, float]],
     held_out: Sequence[int],
     trained: Sequence[int],
-    objective: Objective,
+    objective: "Objective",
     chosen_on: str | None,
 ) -> CrossValidation:
     """From the scores of each network on its fold, of how many pictures that is, and on how many it was trained."""

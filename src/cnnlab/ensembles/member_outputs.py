@@ -21,6 +21,18 @@ _AT_ONCE = 8192
 """Pictures that are combined together, so that memory is bounded whatever the number of classes."""
 
 
+class OtherPicturesError(UsageError):
+    """Members were not scored on the same pictures.
+
+    :param member: the place of the one that was scored on others than the first.
+    :param difference: in words.
+    """
+
+    def __init__(self, text: str, member: int, difference: str) -> None:
+        super().__init__(text)
+        self.member, self.difference = member, difference
+
+
 @dataclass(frozen=True, eq=False)
 class MemberOutputs:
     """What M members put out for the same N pictures of one split.
@@ -112,12 +124,22 @@ def side_by_side(predictions: Sequence[Predictions], names: Sequence[str]) -> Me
     Another order of the same classes is put right, with a note, where ids and targets tell that the pictures are the
     same ones.
 
-    :raises UsageError: naming what differs, where they are not of the same pictures, classes and objective.
+    :raises UsageError: naming what differs, where they are not of the same classes and objective.
+    :raises OtherPicturesError: where they are not of the same pictures, with how many are shared.
     """
     first = predictions[0]
     aligned = [first]
-    for name, other in zip(names[1:], predictions[1:], strict=True):
-        aligned.append(_aligned(first, other, (names[0], name)))
+    for place, (name, other) in enumerate(zip(names[1:], predictions[1:], strict=True), start=1):
+        other = _in_order(first, other, (names[0], name))
+        reason = first.difference_from(other)
+        if reason:
+            difference = f"on {first.split} {reason}. {_shared_ids(first, other, (names[0], name))}"
+            text = f"{names[0]} and {name} cannot be members of one ensemble: {difference}"
+            raise OtherPicturesError(text, place, difference)
+        try:
+            aligned.append(first.align(other))
+        except UsageError as error:
+            raise UsageError(f"{names[0]} and {name} cannot be members of one ensemble: {error}") from error
     heads = list(first.outputs)
     members = [torch.cat([torch.from_numpy(one.outputs[head]) for head in heads], dim=1) for one in aligned]
     finite = [bool(torch.isfinite(member).all()) for member in members]
@@ -129,7 +151,7 @@ def side_by_side(predictions: Sequence[Predictions], names: Sequence[str]) -> Me
     return MemberOutputs(tuple(names), torch.stack(members), first)
 
 
-def _aligned(first: Predictions, other: Predictions, names: tuple[str, str]) -> Predictions:
+def _in_order(first: Predictions, other: Predictions, names: tuple[str, str]) -> Predictions:
     same_classes(names, other.classes, first.classes)
     if without_scales(other.objective) != without_scales(first.objective):
         raise UsageError(
@@ -137,12 +159,19 @@ def _aligned(first: Predictions, other: Predictions, names: tuple[str, str]) -> 
             "they put out means other things. An ensemble takes models of one objective."
         )
     other = in_scale(restore_objective(first.objective, first.classes), other)
-    if other.classes != first.classes:
-        other = _in_class_order(first, other, names)
-    try:
-        return first.align(other)
-    except UsageError as error:
-        raise UsageError(f"{names[0]} and {names[1]} cannot be members of one ensemble: {error}") from error
+    return other if other.classes == first.classes else _in_class_order(first, other, names)
+
+
+def _shared_ids(first: Predictions, other: Predictions, names: tuple[str, str]) -> str:
+    """How many sample ids two members have in common, as a sentence."""
+    own, theirs = set(first.ids), set(other.ids)
+    shared, differing = len(own & theirs), len(own ^ theirs)
+    if not differing:
+        return f"All {shared:,} sample ids are shared, but not the pictures or labels that they stand for."
+    return (
+        f"{shared:,} sample ids are shared and {differing:,} differ: {len(own - theirs):,} only {names[0]} has, "
+        f"{len(theirs - own):,} only {names[1]}."
+    )
 
 
 def in_scale(wanted: Objective, other: Predictions) -> Predictions:

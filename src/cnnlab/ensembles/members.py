@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.given_objects import object_name
 from cnnlab.core.messages import first_few, note
 from cnnlab.ensembles.methods.base import Method
 from cnnlab.models import stored_shape
 from cnnlab.models.shapes import format_shape
 from cnnlab.runs import Run, RunStore, store_at
+from cnnlab.runs.run_info import RunInfo
 
-Named: TypeAlias = str | Path | Run
+Named: TypeAlias = str | Path | RunInfo
 _PATTERN = set("*?[")
 
 
@@ -20,9 +22,10 @@ def find_members(given: Named | Iterable[Named], runs: Path | str | None) -> tup
 
     :param given: runs, or their names, or patterns of names such as ``fashion-*``, which leave ensembles out.
     :raises RunNotFoundError: for a name that means none.
-    :raises UsageError: for a pattern that matches none, a run that is not finished, or one that is named twice.
+    :raises UsageError: for what names no run, a pattern that matches none, a run that is not finished, or one that is
+        named twice.
     """
-    names = [given] if isinstance(given, str | Path | Run) else list(given)
+    names = _checked(given)
     store = _store(names, runs)
     found: list[Run] = []
     for name in names:
@@ -88,9 +91,24 @@ def _shape(run: Run) -> tuple[int, int, int] | None:
         return None
 
 
+def _checked(given: object) -> list[Named]:
+    """What was given as a list, if that can name runs."""
+    each_given = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    names: list[Named] = []
+    for each in each_given:
+        if not isinstance(each, str | Path | RunInfo):
+            raise UsageError(
+                "an ensemble is made of runs, their names or patterns of names, and was given "
+                f"{'None' if each is None else f'an object of the type {object_name(each)}'}. Name runs, as in "
+                "cnnlab.ensemble(['first', 'second'])."
+            )
+        names.append(each)
+    return names
+
+
 def _store(names: Sequence[Named], runs: Path | str | None) -> RunStore:
     """The folder named, or that of the first run that is given itself."""
-    given = next((name for name in names if isinstance(name, Run)), None)
+    given = next((name for name in names if isinstance(name, RunInfo)), None)
     return RunStore(given.folder.parent) if runs is None and given is not None else store_at(runs)
 
 

@@ -11,11 +11,11 @@ from cnnlab.core.files import read_regular, write_text
 from cnnlab.ensembles.analysis import Analysis
 from cnnlab.ensembles.combinations import AnyCombination, Share
 from cnnlab.ensembles.cross_validation import CrossValidation
-from cnnlab.ensembles.views import MOST_VIEWS
 from cnnlab.runs import Run
 
 FILE = "ensemble.json"
 FORMAT = 1
+MOST_VIEWS = 1024
 _MOST_BYTES = 64 << 20
 _MODEL = "model.safetensors"
 _SAID = 120

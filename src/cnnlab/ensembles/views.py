@@ -13,8 +13,6 @@ from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
 from cnnlab.models import Predictable
 
-MOST_VIEWS = 1024
-
 
 class View(Predictable):
     """A model that sees each picture changed in one way, the same for every picture, whatever stands beside it.

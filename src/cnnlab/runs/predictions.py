@@ -104,7 +104,7 @@ class Predictions:
 
         :raises UsageError: saying what differs, when they are not of the same pictures or have other targets.
         """
-        reason = self._unlike(other)
+        reason = self.difference_from(other)
         if reason:
             raise UsageError(
                 f"only predictions of the same pictures can be put side by side, and {reason}. Evaluate both on one "
@@ -124,7 +124,7 @@ class Predictions:
             )
         return other
 
-    def _unlike(self, other: "Predictions") -> str:
+    def difference_from(self, other: "Predictions") -> str:
         """What tells that the two are not of the same pictures; empty where nothing does."""
         # What was trained on may differ, as long as the pictures predicted do not.
         are_same = self.images is not None and self.images == other.images

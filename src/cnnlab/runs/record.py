@@ -27,8 +27,9 @@
 ``objective``        its spec with what the data settled: columns, and mean and deviation of numbers
 ``given``            of the recipe what is not at its default, specs in short
 ``parent``           the run whose weights it started from
-``ensemble``         of an ensemble ``{method, members, needs}``: the spec of its method, the runs that it was made of,
-                     and those of them that it cannot predict without
+``ensemble``         of an ensemble ``{method, members, needs, fitted_on, cross_fitted}``: the spec of its method, the
+                     runs that it was made of, those of them that it cannot predict without, the splits that it was
+                     fitted on, and those whose stored predictions were told by numbers fitted without the picture
 ``warnings``         texts, in the order they came up
 ``reason``           why it failed
 ==================== ==================================================================================

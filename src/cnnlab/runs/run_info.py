@@ -112,6 +112,11 @@ class RunInfo(ABC):
         return data_folder(self.recipe, self.info)
 
     @property
+    def fitted_on(self) -> tuple[str, ...]:
+        """Of an ensemble the splits that its numbers or members were fitted or chosen on, which flatter it."""
+        return tuple((self.info.get("ensemble") or {}).get("fitted_on") or ())
+
+    @property
     def is_ensemble(self) -> bool:
         """Whether it was made of other runs, and not trained."""
         return bool(self.info.get("ensemble"))

@@ -68,6 +68,8 @@ class _Ensemble(_Facts):
     method: str
     members: list[_Name]
     needs: list[_Name]
+    fitted_on: list[_Name] | None = None
+    cross_fitted: list[_Name] | None = None
 
 
 class RunRecord(_Facts):

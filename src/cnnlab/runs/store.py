@@ -235,6 +235,10 @@ class RunStore:
         names = [e.folder for e in entries if any(fnmatchcase(name, pattern) for name in (e.folder, _given_name(e)))]
         return [Run(self.root / name) for name in sorted(names)]
 
+    def named(self, name: str) -> Sequence[Run]:
+        """The runs that this name was given to, whose folders tell them apart by what stands behind it."""
+        return [Run(self.root / folder) for folder in sorted(_named(name, self._index.entries()))]
+
     def delete(self, name: str | Path | RunInfo, *, even_if_needed: bool = False) -> Path:
         """Moves a run and all that belongs to it to the trash of the store, and says where it lies there.
 
@@ -327,9 +331,8 @@ class RunStore:
 
 def _candidates(name: str, entries: Sequence[IndexEntry]) -> Sequence[str]:
     """The folders of the runs that ``name`` could mean."""
-    alike = [entry for entry in entries if _given_name(entry) == name]
     # A damaged run keeps nobody from finding another.
-    named = [entry.folder for entry in alike if entry.info.get("status") != "damaged"] or [e.folder for e in alike]
+    named = _named(name, entries) or [entry.folder for entry in entries if _given_name(entry) == name]
     if named or not _HEXADECIMAL.fullmatch(name):
         return named
     matching = [entry for entry in entries if str(entry.info.get("digest") or "").startswith(name)]
@@ -337,6 +340,11 @@ def _candidates(name: str, entries: Sequence[IndexEntry]) -> Sequence[str]:
         matching.sort(key=lambda entry: (entry.info.get("status") != "finished", entry.info.get("repeat") or 1))
         matching = matching[:1]
     return [entry.folder for entry in matching]
+
+
+def _named(name: str, entries: Sequence[IndexEntry]) -> Sequence[str]:
+    """The folders of the runs that this name was given to, but for damaged ones."""
+    return [e.folder for e in entries if _given_name(e) == name and e.info.get("status") != "damaged"]
 
 
 def _given_name(entry: IndexEntry) -> str:

@@ -7,7 +7,7 @@ from cnnlab.core.measurements import Measure
 from cnnlab.core.messages import track
 from cnnlab.core.number_text import counted
 from cnnlab.core.scored_splits import OUT_OF_FOLD
-from cnnlab.ensembles import Combining, ensemble, ensemble_digest
+from cnnlab.ensembles import ensemble, ensemble_digest
 from cnnlab.ensembles.methods import methods
 from cnnlab.runs import Run, RunSummary
 from cnnlab.studies.planned_settings import PlannedEnsemble
@@ -38,8 +38,7 @@ class StudyEnsembles:
                         f"ensemble: {planned.label} has the members {first} and {label}, which are not of the same "
                         f"{what}, so what they say of a picture cannot be combined. Name members that are."
                     )
-            method = methods.bind(planned.method).build()
-            is_fitted = isinstance(method, Combining) and (method.needs_validation or method.has_temperature)
+            is_fitted = methods.bind(planned.method).build().fitted_on is not None
             if is_fitted and not {"validation", OUT_OF_FOLD} & set(facts.splits):
                 raise UsageError(
                     f"ensemble: {planned.label} is fitted on validation pictures by method={planned.method}, and this "

@@ -8,7 +8,7 @@ from cnnlab.cli.options import DataDir, Json, Offline, Runs
 from cnnlab.cli.study.ensembles import write_ensembles
 from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study, study_command
 from cnnlab.core.durations import short_duration
-from cnnlab.core.messages import is_quiet
+from cnnlab.core.messages import first_few, is_quiet
 from cnnlab.core.number_text import fixed
 
 if TYPE_CHECKING:
@@ -88,6 +88,9 @@ def _settings(result: "StudyResult") -> None:
     headings = ["setting", "repeats", metric.label, "SD", *_INTERVALS, "training s", "left out"]
     kept = [place for place, name in enumerate(headings) if name not in _OPTIONAL or any(line[place] for line in lines)]
     output.table([headings[k] for k in kept], [[line[k] for k in kept] for line in lines], keep=4)
+    alone = [setting.label for setting in ranked if (one := setting.summary(metric.name)) is not None and one.n == 1]
+    if alone and not are_single:
+        output.write(f"No SD of {first_few(alone)}: there is one repeat so far, and a spread takes two or more.")
 
 
 def _rank(setting: "Setting", metric: "Metric") -> tuple[int, float]:

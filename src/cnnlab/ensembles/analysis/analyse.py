@@ -56,7 +56,7 @@ def analyse(made: Made, method: Method, title: str) -> Analysis | None:
             "sizes": size_curve(judged),
             "left_out": left_out(judged, made.combination, refitted) if is_left_out else (),
             "is_refitted": refitted is not None,
-            "gains": _gains(made.combination, outputs, said, getattr(method, "fitted_on", "validation")),
+            "gains": _gains(made.combination, outputs, said, method.fitted_on),
         }
     return Analysis(**facts)
 
@@ -121,7 +121,7 @@ def _refitted(method: Method, outputs: Mapping[str, MemberOutputs], places: list
 
 
 def _gains(
-    combination: Combination, outputs: Mapping[str, MemberOutputs], said: Mapping[str, Tensor], fitted_on: str
+    combination: Combination, outputs: Mapping[str, MemberOutputs], said: Mapping[str, Tensor], fitted_on: str | None
 ) -> tuple[Gain, ...]:
     """Over equal weights; nothing where nothing was fitted."""
     is_equal = isinstance(combination, WeightedMean) and len(set(combination.weights)) == 1

@@ -14,7 +14,8 @@ from cnnlab.core.scored_splits import OUT_OF_FOLD as HELD_OUT
 from cnnlab.data import Dataset
 from cnnlab.data.dataset import OUT_OF_FOLD
 from cnnlab.ensembles.combinations import AnyCombination
-from cnnlab.ensembles.member_outputs import MemberOutputs, side_by_side
+from cnnlab.ensembles.member_outputs import MemberOutputs, OtherPicturesError, side_by_side
+from cnnlab.ensembles.same_pictures import how_to_train_on_the_same
 from cnnlab.ensembles.temperature import fitted_temperatures
 from cnnlab.evaluation import Predictor, own_data, predictor_of
 from cnnlab.models import Classifier, Predictable
@@ -60,6 +61,7 @@ class Made:
     :param outputs: what each member puts out, by split; empty where weights were averaged, not outputs.
     :param combination: what is made of the members' outputs; None where weights were averaged.
     :param classifier: with averaged weights, else None.
+    :param cross_fitted: splits of which its predictions were told by numbers that were fitted without the picture.
     :param notes: what a person should know of how it was made.
     """
 
@@ -69,6 +71,7 @@ class Made:
     combination: AnyCombination | None = None
     views: Views | None = None
     classifier: Classifier | None = None
+    cross_fitted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -97,6 +100,11 @@ class Method(ABC):
     most: ClassVar[int | None] = None
     """How many runs it takes."""
 
+    @property
+    def fitted_on(self) -> str | None:
+        """The one split that anything is fitted or chosen on; None where nothing is."""
+        return None
+
     @abstractmethod
     def make(self, runs: Sequence[Run], around: Surroundings) -> Made:
         """The ensemble of these finished runs.
@@ -114,8 +122,10 @@ class Combining(Method):
         return True
 
     @property
-    def fitted_on(self) -> str:
-        """The one split that numbers are fitted on."""
+    def fitted_on(self) -> str | None:
+        """Validation, or what is out of fold where it is told so; None where nothing is fitted."""
+        if not self.needs_validation and not self.has_temperature:
+            return None
         return HELD_OUT if getattr(self, "on", None) == OUT_OF_FOLD else "validation"
 
     @property
@@ -140,47 +150,48 @@ class Combining(Method):
 
     def make(self, runs: Sequence[Run], around: Surroundings) -> Made:
         """From the stored predictions of all splits that every member has."""
-        names, outputs, notes = [run.name for run in runs], {}, list[str]()
+        outputs, notes = {}, list[str]()
         if self.fitted_on == HELD_OUT:
             _check_folds(runs)
             notes.append(_ON_FOLDS)
-        is_fitted = self.needs_validation or self.has_temperature
         for split in (*SPLITS, HELD_OUT):
             if not all(split in run.splits for run in runs):
                 continue
             try:
-                outputs[split] = side_by_side([run.predictions(split) for run in runs], names)
+                outputs[split] = stored_outputs(runs, split)
             except UsageError as error:
                 # Members may have set aside other pictures; what is scored in the end must be the same ones.
-                if split == "test" or (is_fitted and split == self.fitted_on):
+                if split in ("test", self.fitted_on):
                     raise
                 if split == "validation":
-                    notes.append(f"nothing is said of validation: {error}")
+                    why = error.difference if isinstance(error, OtherPicturesError) else error
+                    notes.append(f"nothing is said of validation: {why}")
         if not outputs:
             raise UsageError(
-                f"{names[0]} and the others have no predictions stored of a split that all of them have. Train them "
-                "anew, or name others."
+                f"{runs[0].name} and the others have no predictions stored of a split that all of them have. Train "
+                "them anew, or name others."
             )
         return replace(self.combined(tuple(map(Asked, runs)), outputs), notes=tuple(notes))
 
     def combined(self, asked: tuple[Asked, ...], outputs: Mapping[str, MemberOutputs]) -> Made:
         """From what the members put out, by split."""
         fitted = self.fitted(outputs)
-        predictions = {}
+        predictions, cross_fitted = {}, list[str]()
         for split, each in outputs.items():
             held_out = self.held_out(each) if split == self.fitted_on and each.targets else None
             said = each.combined(fitted) if held_out is None else held_out
             predictions[split] = each.predictions(said)
-        return Made(asked, predictions, outputs, fitted)
+            cross_fitted += [] if held_out is None else [split]
+        return Made(asked, predictions, outputs, fitted, cross_fitted=tuple(cross_fitted))
 
     def fitted(self, outputs: Mapping[str, MemberOutputs]) -> AnyCombination:
         """The combination, with temperatures where these are asked for; only one split is looked at for any number.
 
         :raises UsageError: when there is none to fit on.
         """
-        looked_at = outputs.get(self.fitted_on)
-        if not self.needs_validation and not self.has_temperature:
+        if self.fitted_on is None:
             return self.fit(next(iter(outputs.values())))
+        looked_at = outputs.get(self.fitted_on)
         if looked_at is None or not looked_at.targets:
             has_folds = HELD_OUT in outputs and self.fitted_on != HELD_OUT and hasattr(self, "on")
             instead = "on=out-of-fold, since they have folds, or " if has_folds else ""
@@ -193,6 +204,19 @@ class Combining(Method):
         if temperatures:
             looked_at = looked_at.tempered(temperatures)
         return self.fit(looked_at).model_copy(update={"temperatures": temperatures})
+
+
+def stored_outputs(runs: Sequence[Run], split: str) -> MemberOutputs:
+    """What runs have stored of a split, side by side.
+
+    :raises UsageError: as :func:`~cnnlab.ensembles.member_outputs.side_by_side` does.
+    :raises OtherPicturesError: with how to train one on the pictures of the first.
+    """
+    try:
+        return side_by_side([run.predictions(split) for run in runs], [run.name for run in runs])
+    except OtherPicturesError as error:
+        remedy = how_to_train_on_the_same(runs[0], runs[error.member])
+        raise OtherPicturesError(f"{error} {remedy}", error.member, error.difference) from error
 
 
 _ON_FOLDS = (

@@ -11,7 +11,8 @@ from cnnlab.ensembles.classifier import EnsembleClassifier
 from cnnlab.ensembles.combinations import WeightedMean
 from cnnlab.ensembles.member_outputs import MemberOutputs, side_by_side
 from cnnlab.ensembles.methods.base import SPLITS, Asked, Made, Method, Surroundings, Views, methods
-from cnnlab.ensembles.views import MOST_VIEWS, views_of
+from cnnlab.ensembles.record import MOST_VIEWS
+from cnnlab.ensembles.views import views_of
 from cnnlab.evaluation import predictions_on
 from cnnlab.runs import Run
 

@@ -31,15 +31,15 @@ class Snapshots(Method):
     epochs: tuple[Count, ...] | None = None
     temperature: bool = False
 
+    @property
+    def fitted_on(self) -> str | None:
+        """Temperatures are, where they are asked for."""
+        return "validation" if self.temperature else None
+
     def make(self, runs: Sequence[Run], around: Surroundings) -> Made:
         """Every snapshot predicts validation and test now."""
         (run,) = runs
         asked = tuple(Asked(run, epoch) for epoch in kept_epochs(run, self.epochs, "method=snapshots"))
-        if len(asked) < 2:
-            raise UsageError(
-                f"method=snapshots takes two epochs or more, and {run.name} is asked for {asked[0].epoch} alone. Have "
-                f"more kept when it is trained, as in {_advice(run)}."
-            )
         dataset, names = around.data(run), [each.label for each in asked]
         predictors = [around.predictor(run, run.classifier(epoch=each.epoch)) for each in asked]
         outputs = {
@@ -54,17 +54,24 @@ def kept_epochs(run: Run, wanted: tuple[int, ...] | None, method: str) -> list[i
     """The epochs of a run that are meant, in order.
 
     :param wanted: as they are asked for; None for the ends of the cosines, or all that were kept.
-    :raises UsageError: when the weights of some were not kept.
+    :raises UsageError: when it is one alone, or the weights of some were not kept.
     """
     stored = [epoch for epoch in run.stored_epochs if epoch > 0]
     ends = cycle_ends(run.recipe, run.epochs_done)
     epochs = list(dict.fromkeys(wanted)) if wanted else ends or stored
     missing = [epoch for epoch in epochs if epoch not in stored]
     if missing:
-        known = f"those after {', '.join(map(str, stored))} are stored" if stored else "none are stored"
+        known = f"those after {_listed(stored)} are stored" if stored else "none are stored"
+        instead = f"Take '{method}(epochs=[{_listed(stored)}])', or train" if len(stored) > 1 else "Train"
+        longer = f"epochs={max(epochs)} " if max(epochs) > run.epochs_done else ""
         raise UsageError(
-            f"{method} needs the weights of {run.name} after epoch {', '.join(map(str, missing))}, and {known}. Take "
-            f"epochs=[{', '.join(map(str, stored))}], or train with snapshots=[{', '.join(map(str, epochs))}]."
+            f"{method} needs the weights of {run.name} after epoch {_listed(missing)}, and {known}. {instead} it anew "
+            f"with {longer}'snapshots=[{_listed(sorted(epochs))}]'."
+        )
+    if len(epochs) < 2:
+        raise UsageError(
+            f"{method} takes the weights of two epochs or more, and of {run.name} those after {_listed(epochs or [0])} "
+            f"alone {'are meant' if len(stored) > 1 else 'were kept'}. {_how_to_have_more(run, stored, method)}"
         )
     return sorted(epochs)
 
@@ -83,6 +90,20 @@ def cycle_ends(recipe: Mapping[str, Any], epochs: int) -> list[int]:
     return ends
 
 
-def _advice(run: Run) -> str:
-    third = max(1, run.epochs_done // 3)
-    return f"schedule=cosine-restarts(period={third}) 'snapshots=[{third}, {2 * third}, {3 * third}]'"
+def _how_to_have_more(run: Run, stored: Sequence[int], method: str) -> str:
+    """What to do where one epoch is too few: name others, or train anew with the ends of cosines kept."""
+    if len(stored) > 1:
+        return f"Name more of those that are stored: '{method}(epochs=[{_listed(stored)}])'."
+    last = max(2, run.epochs_done)
+    schedule = f"cosine-restarts(period={max(1, last // 3)})"
+    longer = f"epochs={last} " if last > run.epochs_done else ""
+    ends = cycle_ends({"schedule": schedule}, last)
+    return (
+        f"Train it anew with cosines that begin again, and their ends kept: {longer}'schedule={schedule}' "
+        f"'snapshots=[{_listed(ends)}]'. By another schedule have any epochs kept, {longer}'snapshots=[{last - 1}, "
+        f"{last}]', and name them: '{method}(epochs=[{last - 1}, {last}])'."
+    )
+
+
+def _listed(epochs: Sequence[int]) -> str:
+    return ", ".join(map(str, epochs))

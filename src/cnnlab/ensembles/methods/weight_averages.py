@@ -8,7 +8,7 @@ from cnnlab.core.arguments import Count
 from cnnlab.core.errors import UsageError
 from cnnlab.data import Dataset
 from cnnlab.ensembles.member_outputs import MemberOutputs, side_by_side
-from cnnlab.ensembles.methods.base import SPLITS, Asked, Made, Method, Surroundings, methods
+from cnnlab.ensembles.methods.base import SPLITS, Asked, Made, Method, Surroundings, methods, stored_outputs
 from cnnlab.ensembles.methods.snapshots import kept_epochs
 from cnnlab.ensembles.weight_averaging import averaged_classifier, has_batch_norm, renew_batch_norm
 from cnnlab.evaluation import metrics_of, predictions_on
@@ -41,14 +41,12 @@ class Average(Method):
             raise UsageError("method=average takes epochs= of one run; of several the weights that were selected.")
         if len(runs) > 1:
             check_one_origin(runs, "method=average")
+            for split in SPLITS:
+                if all(split in run.splits for run in runs):
+                    stored_outputs(runs, split)
             asked = tuple(map(Asked, runs))
         else:
             asked = tuple(Asked(runs[0], epoch) for epoch in kept_epochs(runs[0], self.epochs, "method=average"))
-        if len(asked) < 2:
-            raise UsageError(
-                f"method=average takes the weights of two epochs or more, and {runs[0].name} kept those of one. Have "
-                "more kept when it is trained, as in snapshots=[6, 8, 10]."
-            )
         return _Averaging(runs[0], around, self.batch_norm).made(asked)
 
 
@@ -65,17 +63,22 @@ class Soup(Method):
 
     batch_norm: BatchNorm = "anew"
 
+    @property
+    def fitted_on(self) -> str:
+        """Which runs are taken is chosen there."""
+        return "validation"
+
     def make(self, runs: Sequence[Run], around: Surroundings) -> Made:
         """Every mean on the way predicts validation; the last one test, too."""
         check_one_origin(runs, "method=soup")
         averaging = _Averaging(runs[0], around, self.batch_norm)
-        stored = [run.predictions("validation") if "validation" in run.splits else None for run in runs]
-        if any(each is None or not each.targets for each in stored):
+        stored = stored_outputs(runs, "validation") if all("validation" in run.splits for run in runs) else None
+        if stored is None or not stored.targets:
             raise UsageError(
                 "method=soup chooses on validation pictures, and some of these runs have no scored predictions of such "
                 "stored. Take method=average, which takes all of them."
             )
-        scores = [averaging.judged(each) for each in stored if each is not None]
+        scores = [averaging.judged(stored.predictions(outputs)) for outputs in stored.outputs]
         order = sorted(range(len(runs)), key=lambda place: -scores[place])
         taken, best = [order[0]], scores[order[0]]
         for place in order[1:]:

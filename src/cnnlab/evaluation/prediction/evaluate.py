@@ -22,7 +22,7 @@ from cnnlab.evaluation.intervals import Estimate, Interval
 from cnnlab.evaluation.metric_intervals import class_estimates, score_intervals
 from cnnlab.evaluation.metrics.stored_predictions import metrics_of
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
-from cnnlab.evaluation.prediction.leakage import in_own_splits, warn_of_training_images
+from cnnlab.evaluation.prediction.leakage import in_own_splits, warn_of_fitted_pictures, warn_of_training_images
 from cnnlab.evaluation.prediction.open_model import open_model
 from cnnlab.evaluation.prediction.predictor import BATCH, Predictor, predictor_of
 from cnnlab.models import OwnNetwork, Perturbation, Predictable, perturbed, to_float
@@ -106,7 +106,7 @@ def evaluate(
         ``out-of-bag``, those that it did not draw, and of one with folds ``out-of-fold``, as it is on record. By
         default the test split that a run or a data set has, and every picture of other data that has none of its own.
         The data of the run, named again, is divided as for its training; in other data, pictures that the run was
-        trained on are warned of.
+        trained on are warned of, as is a split that an ensemble was fitted on.
     :param perturb: the spec of one or several perturbations, done to the pictures before they are predicted: any
         operation of :mod:`cnnlab.augment`, as in ``rotate(15)|gaussian_noise(0.05)``, or an adversary. The predictions
         are of the split ``test@NAME`` then, named by the spec; of a run on its own data they are stored with its
@@ -127,7 +127,9 @@ def evaluate(
     split = split or _usual_split(dataset, is_other=not is_own)
     if is_own and isinstance(run, Run) and _is_out_of_fold(split):
         return _stored(run, model, dataset, bound)
-    if not is_own and isinstance(run, Run):
+    if isinstance(run, Run) and is_own:
+        warn_of_fitted_pictures(run, split)
+    elif isinstance(run, Run):
         warn_of_training_images(run, _parts(dataset, split), data_dir)
     predictions = predictions_on(model, dataset, split, changes)
     if bound:
@@ -151,6 +153,8 @@ def _stored(run: Run, model: Predictor, dataset: Dataset, changes: Sequence[obje
             "take another split."
         )
     predictions = run.predictions(f"train@{OUT_OF_FOLD}")
+    if predictions.split not in ((run.info.get("ensemble") or {}).get("cross_fitted") or ()):
+        warn_of_fitted_pictures(run, predictions.split)
     return Evaluation(metrics_of(predictions), predictions, dataset.name, predictions.split, model.label)
 
 

@@ -1,4 +1,4 @@
-"""What a run was trained on beside data that is named for it: the same data, or some of the same pictures."""
+"""What a run was trained or fitted on beside data that is named for it: the same data, or some of the same pictures."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -41,6 +41,15 @@ def warn_of_training_images(run: Run, parts: Sequence[ImageSet], data_dir: str |
         warn(
             f"{seen:,} of the {total:,} pictures scored were seen by {run.folder.name} in training, so the scores are "
             "too high. Score others, or leave these out."
+        )
+
+
+def warn_of_fitted_pictures(run: Run, split: str) -> None:
+    """Warns of a split of its own that an ensemble was fitted on."""
+    if split in run.fitted_on:
+        warn(
+            f"{run.name} was fitted on its {split} pictures by {run.info['ensemble']['method']}, so its scores on them "
+            "are too high. Take a split that nothing was fitted on: split=test."
         )
 
 
