@@ -34,7 +34,7 @@ format: .venv/ready
 
 # Exact versions for every system, without the address of any index.
 lock: $(BIN)/uv
-	@$(BIN)/uv pip compile pyproject.toml --group dev --group docs --all-extras --universal --python-version 3.11 --no-header \
+	@$(BIN)/uv pip compile pyproject.toml --group dev --group docs --extra h5py --universal --python-version 3.11 --no-header \
 		--no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 
 $(BIN)/uv:

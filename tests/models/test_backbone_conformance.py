@@ -20,18 +20,29 @@ from cnnlab.models.modules import Head
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (3, 64, 64)]
 COLOUR = (3, 64, 64)
-LIGHT = ["squeezenet1_1", "squeezenet1_1(head=conv)", "timm(resnet10t)", "efficientnetv2-b0", "resnet50v2", "alexnet"]
+LIGHT = [
+    "squeezenet1_1",
+    "squeezenet1_1(head=conv)",
+    "timm(resnet10t)",
+    "efficientnetv2-b0",
+    "efficientnet-lite0",
+    "resnet50v2",
+    "alexnet",
+]
+LARGER = ["efficientnet-lite1", "efficientnet-lite2"]
+"""Of another by one rule, so that what is tried with numbers is tried of that."""
 HEADED = [
     'squeezenet1_1(head="conv(16)|relu|global_pool")',
     'timm(resnet10t, head="global_pool|dropout(0.5)|dense(32)")',
     'efficientnetv2-b0(head="dropout(0.5)|dense(32)|relu")',
+    'efficientnet-lite0(head="dense(32)|relu")',
     'resnet50v2(head="dense(32)|relu|dropout(0.5)")',
     'alexnet(head="dense(32)|relu")',
     'vgg16(size=32, head="dense(32)|relu")',
     'vgg19(size=32, head="dense(32)|relu")',
 ]
 HEAVY = ["vgg16(size=32)", "vgg19(size=32)"]
-ALL = LIGHT + HEADED + HEAVY
+ALL = LIGHT + LARGER + HEADED + HEAVY
 SLOW = [pytest.param(spec, marks=pytest.mark.slow(15)) for spec in HEAVY]
 # Without dropout a network this size has 32 pictures by heart within some steps.
 STEADY = {"squeezenet1_1": "squeezenet1_1(dropout=0)", "alexnet": "alexnet(dropout=0)"}
@@ -52,8 +63,8 @@ def made(spec: str) -> nn.Module:
 
 def test_every_registered_backbone_is_here() -> None:
     registered = {entry.name for entry in models.architectures if "weights" in entry.arguments}
-    assert registered == {spec.partition("(")[0] for spec in LIGHT + HEAVY}
-    assert registered == {spec.partition("(")[0] for spec in HEADED}
+    assert registered == {spec.partition("(")[0] for spec in LIGHT + LARGER + HEAVY}
+    assert registered == {spec.partition("(")[0] for spec in LARGER + HEADED}
 
 
 @cache

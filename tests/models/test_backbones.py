@@ -63,6 +63,9 @@ PUBLISHED = {
     "squeezenet1_1(head=conv)": 1_235_496,
     "resnet50v2": 25_549_352,
     "efficientnetv2-b0": 7_139_704,
+    "efficientnet-lite0": 4_652_008,
+    "efficientnet-lite1": 5_416_680,
+    "efficientnet-lite2": 6_092_072,
     "timm(resnet18d)": 11_708_744,
 }
 

@@ -26,7 +26,7 @@ class Origin:
     :param first: the convolution there that sees the picture; several where there are some.
     """
 
-    library: Literal["torchvision", "timm"]
+    library: Literal["torchvision", "timm", "efficientnet-lite"]
     name: str
     moments: Moments
     names: Mapping[str, str]

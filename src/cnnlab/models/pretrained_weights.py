@@ -18,6 +18,7 @@ from cnnlab.core.files import cache_folder, make_folder, user_path
 from cnnlab.core.hooks import open_stored
 from cnnlab.core.messages import note
 from cnnlab.core.registry import BoundCall
+from cnnlab.models import efficientnet_lite
 from cnnlab.models.backbone import Backbone, Moments, Origin, timm_settings
 from cnnlab.models.classifier_files import refuse_foreign, stored_moments
 from cnnlab.models.initialisers import unmark_heads
@@ -60,6 +61,7 @@ def starting_weights(spec: object, *, offline: bool = False, runs: Path | str | 
         return None
     name = str(bound.arguments.get("name", _IN_TIMM.get(bound.name, bound.name)))
     library = "timm" if bound.name == "timm" or bound.name in _IN_TIMM else "torchvision"
+    library = efficientnet_lite.LIBRARY if bound.name in efficientnet_lite.IN_TIMM else library
     return find_for(library, name, bound.arguments["weights"], offline=offline, runs=runs)
 
 
@@ -68,7 +70,7 @@ def find_for(
 ) -> StartingWeights:
     """The file behind ``weights=named`` for a network of one of the libraries."""
     if named == "imagenet":
-        path = _torchvision_file(name, offline) if library == "torchvision" else _timm_file(name, offline)
+        path = _imagenet_file(library, name, offline)
     elif named.startswith(_RUN):
         path = open_stored("run", named.removeprefix(_RUN), runs=runs).folder / "model.safetensors"
     else:
@@ -76,6 +78,12 @@ def find_for(
     if named != "imagenet":
         refuse_foreign(path, _REMEDY)
     return StartingWeights(named, path, file_digest(path))
+
+
+def _imagenet_file(library: str, name: str, offline: bool) -> Path:
+    if library == efficientnet_lite.LIBRARY:
+        return efficientnet_lite.packaged_weights(name)
+    return _torchvision_file(name, offline) if library == "torchvision" else _timm_file(name, offline)
 
 
 def file_of(named: str) -> Path:
@@ -149,6 +157,8 @@ def _tensors(network: Backbone, weights: StartingWeights) -> _Tensors:
         overlay = {"file": str(weights.path)}
         whole = library.create_model(network.origin.name, pretrained=True, pretrained_cfg_overlay=overlay)
         return _Tensors(dict(whole.state_dict()), False)
+    if weights.named == "imagenet" and network.origin.library == efficientnet_lite.LIBRARY:
+        return _Tensors(efficientnet_lite.tensors_of(weights.path), False)
     if weights.named == "imagenet":
         # Torchvision's own format is a pickle. Its checksum was compared, and torch reads nothing but tensors from it.
         return _Tensors(torch.load(weights.path, map_location="cpu", weights_only=True), False)
