@@ -188,6 +188,12 @@ def test_tensors_of_every_kind_are_read_or_refused_in_a_sentence() -> None:
             data.from_arrays(x, y)
 
 
+@pytest.mark.parametrize("shape", [(3, 0, 8), (3, 8, 0), (3, 1, 0, 8)])
+def test_pictures_of_nothing_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match="there is nothing in such pictures"):
+        data.from_arrays(np.zeros(shape, np.uint8), np.arange(3))
+
+
 def test_labels_that_do_not_begin_at_zero_are_warned_of() -> None:
     with pytest.warns(CnnlabWarning, match="the labels go from 1 to 2, and classes are counted from 0"):
         assert data.load_data((X, Y + 1)).classes == {"label": ("0", "1", "2")}

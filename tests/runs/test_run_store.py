@@ -258,6 +258,17 @@ def test_purged_runs_are_gone_for_good(root: Path, make_run: MakeRun) -> None:
     assert {path.name for path in root.iterdir()} == {stays.name, ".index.sqlite"}
 
 
+def test_a_trash_that_leads_elsewhere_is_not_purged(root: Path, make_run: MakeRun, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "thesis").write_text("mine")
+    make_run(seed=1)
+    (root / ".trash").symlink_to(elsewhere)
+    with pytest.raises(StorageError, match=r"is a link to .*elsewhere, where more than runs may lie"):
+        RunStore(root).purge()
+    assert (root / ".trash").is_symlink() and (elsewhere / "thesis").read_text() == "mine"
+
+
 def test_purge_cut_short_leaves_nothing_to_restore_and_is_completed_later(
     root: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,8 @@ def channels_layout(shape: Sequence[int], name: str, prefer: Layout = "last") ->
 
     :raises DataError: when no axis can be the channels.
     """
+    if 0 in shape[1:]:
+        raise DataError(f"{name} has the shape {tuple(shape)}: there is nothing in such pictures.")
     if len(shape) == 3:
         return None
     possible: dict[Layout, bool] = {}

@@ -1,12 +1,13 @@
 """Deleted runs: kept in a folder of their store until they are purged, and brought back whole."""
 
+import os
 import secrets
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cnnlab.core.errors import RunNotFoundError, UsageError, suggestion
+from cnnlab.core.errors import RunNotFoundError, StorageError, UsageError, suggestion
 from cnnlab.core.files import make_folder, storage_errors
 from cnnlab.runs.record import now
 
@@ -66,6 +67,11 @@ class Trash:
     def purge(self) -> Sequence[Path]:
         """Removes all deleted runs for good and gives back where they were; links in them are not followed."""
         entries = self.entries()
+        if self.folder.is_symlink():
+            raise StorageError(
+                f"{self.folder} is a link to {os.readlink(self.folder)}, where more than runs may lie, so nothing "
+                "was purged. Remove what is not wanted there, and then the link."
+            )
         if self.folder.is_dir():
             with storage_errors(self.folder):
                 # What is half removed must not look like something to restore.
