@@ -32,7 +32,7 @@ def test_answer_names_the_best_with_its_interval_and_its_test(study):
     # 0.94, 0.95, 0.96: SD 0.01, and Student's t for two degrees of freedom is 4.3027; 4.3027 * 0.01 / sqrt(3) = 0.0248.
     assert first == (
         "Of 4 settings, augment=flip, optimizer.lr=0.01 has the highest test accuracy: 95.00% (mean of 3 repeats, 95% "
-        "interval 92.52 to 97.48%)."
+        "interval 92.52 to 97.48%, not corrected for its being the highest of 4)."
     )
     assert second == (
         "It is better than the baseline, augment=none, optimizer.lr=0.01, by more than chance (+5.00 points, 95% "

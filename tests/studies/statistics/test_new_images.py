@@ -193,6 +193,21 @@ def test_a_claim_of_a_level_has_both_intervals() -> None:
     assert " on these pictures and " in claim.why and " on new ones like these, n=4), against 50.00%." in claim.why
 
 
+def test_a_claim_of_the_best_has_both_intervals_and_says_where_new_pictures_may_decide_otherwise() -> None:
+    right, other = drawn(4, 0.85, seed=1), drawn(4, 0.7, seed=2)
+    rows = [right.mean(axis=1).tolist(), other.mean(axis=1).tolist()]
+    # Half of the error is for the comparison; from below it is shared by the two settings.
+    whole = crossed_intervals(right, level=0.9875)
+    level = (whole.these_images.low + whole.new_images.low) / 2
+    study = KnownStudy(rows, f"the best test_accuracy is at least {level:.6f}", images=IMAGES)
+    study.comparisons.new_images = Scored(right, other).new_images
+    (claim,) = study.claims
+    assert claim.verdict == "supported" and claim.numbers["new_low"] == pytest.approx(whole.new_images.low)
+    assert claim.numbers["new_high"] == pytest.approx(crossed_intervals(right, level=0.975).new_images.high)
+    assert "for the best setting, whichever it is, " in claim.why
+    assert claim.why.endswith("That is so on these pictures, and perhaps not on new ones like these.")
+
+
 def test_an_area_has_both_intervals_too() -> None:
     generator = np.random.default_rng(4)
     sure = generator.exponential(1, (3, IMAGES)) + generator.exponential(1, IMAGES)

@@ -51,7 +51,8 @@ def _first(subject: ReportSubject, best: Setting) -> str:
         return _each(subject)
     word = "highest" if metric.better == "higher" else "lowest"
     among = "Of two settings" if count == 2 else f"Of {count:,} settings"
-    shown = f"{label} has the {word} {metric.label}: {value}{_spread(best, summary, metric.unit)}"
+    chosen = f"not corrected for its being the {word} of {count:,}"
+    shown = f"{label} has the {word} {metric.label}: {value}{_spread(best, summary, metric.unit, chosen)}"
     return f"{among}, {shown}{_without_number(subject, best)}."
 
 
@@ -65,7 +66,7 @@ def _each(subject: ReportSubject) -> str:
     return f"The {subject.metric.label} is {listed(values)}."
 
 
-def _spread(setting: Setting, summary: MetricSummary, unit: str) -> str:
+def _spread(setting: Setting, summary: MetricSummary, unit: str, chosen: str = "") -> str:
     is_ensemble = "ensemble" in setting.recipe or bool(setting.recipe.get("folds") and not setting.recipe.get("fold"))
     one = "one ensemble" if is_ensemble else "one training"
     parts = [f"mean of {counted(summary.n, 'repeat')}"] if summary.n > 1 else [one]
@@ -77,6 +78,7 @@ def _spread(setting: Setting, summary: MetricSummary, unit: str) -> str:
             new = f"{text_of(summary.new_low, unit)} to {with_unit(summary.new_high, unit)}"
             where = f" on these pictures and {new} on new ones like these"
         parts.append(f"95% interval{of_what} {ends}{where}")
+        parts += [chosen] if chosen else []
     lost = len(setting.trials) - len(setting.finished)
     if lost:
         parts.append(f"{lost} of its {counted(len(setting.trials), 'training')} left out")

@@ -29,7 +29,7 @@ class _Measured:
     :param low: lower end of the interval of what is claimed, simultaneous with all else that is tested; without an
         interval it is minus infinity, and ``high`` infinity.
     :param late: repeats that never came to the level that the metric is about.
-    :param new: the same interval on new pictures like these, of named settings of which that is known.
+    :param new: the same interval on new pictures like these, where that is known.
     """
 
     keys: tuple[str, ...]
@@ -51,7 +51,7 @@ def judge_level(
     if why:
         return Claim(claim.text, "undecided", f"{why[:1].upper()}{why[1:]}.", {})
     error = family.error(family.claim_share)
-    measured = _of(tables, metric, keys, error, new_images) if keys else _of_best(tables, metric, family)
+    measured = _of(tables, metric, keys, error, new_images) if keys else _of_best(tables, metric, family, new_images)
     failed = {key: trials for key in measured.keys or tables.labels if (trials := tables.failed(key))}
     if measured.mean is None:
         said = " ".join(_failures(tables, failed))
@@ -74,7 +74,8 @@ def judge_level(
         **({"failed": sum(map(len, failed.values()))} if failed else {}),
     }
     kind = "95% interval" if error == ERROR_RATE else "simultaneous 95% interval"
-    why = " ".join([_words(label, metric, measured, level, claim, kind), *_failures(tables, failed)])
+    words = [_words(label, metric, measured, level, claim, kind), *_on_these_alone(measured, verdict, level)]
+    why = " ".join([*words, *_failures(tables, failed)])
     others = sum(len(tables.failed(key)) for key in tables.labels if not keys and key not in measured.keys)
     why += f" Of other settings {others} {'repeat' if others == 1 else 'repeats'} failed." if others else ""
     return Claim(claim.text, verdict, why, numbers)
@@ -95,14 +96,14 @@ def _of(
     return _Measured(keys, mean, len(means), low, high, late, new)
 
 
-def _of_best(tables: Tables, metric: Metric, family: StudyFamily) -> _Measured:
+def _of_best(tables: Tables, metric: Metric, family: StudyFamily, new_images: NewImages | None) -> _Measured:
     """Of the best setting, whichever it is: it was chosen by these very numbers, which flatters it.
 
     That it comes to something is shown by a bound that holds for every setting at once (Bonferroni); that it does not,
     by all of them falling short, each by a bound of its own. Settings of which trainings diverged are chosen last.
     """
     share, count = family.claim_share, len(tables.labels)
-    single = {key: _of(tables, metric, (key,), family.error(share)) for key in tables.labels}
+    single = {key: _of(tables, metric, (key,), family.error(share), new_images) for key in tables.labels}
     is_higher = metric.better == "higher"
 
     def rank(key: str) -> tuple[int, float]:
@@ -115,10 +116,14 @@ def _of_best(tables: Tables, metric: Metric, family: StudyFamily) -> _Measured:
         return _Measured((), None, 0, -inf, inf, 0)
     # What is not trained yet may turn out to be anything.
     wanted = [key for key in single if key in known or any(t.status == "missing" for t in tables.trials.get(key, ()))]
-    best = _of(tables, metric, (max(known, key=rank),), family.error(share, count) / count)
+    best = _of(tables, metric, (max(known, key=rank),), family.error(share, count) / count, new_images)
+    others = [single[key].new for key in wanted]
+    new = best.new if all(others) else None
     if is_higher:
-        return replace(best, high=max(single[key].high for key in wanted))
-    return replace(best, low=min(single[key].low for key in wanted))
+        new = new and replace(new, high=max(other.high for other in others if other))
+        return replace(best, high=max(single[key].high for key in wanted), new=new)
+    new = new and replace(new, low=min(other.low for other in others if other))
+    return replace(best, low=min(single[key].low for key in wanted), new=new)
 
 
 def _interval(tables: Tables, metric: Metric, values: Sequence[float], error: float) -> tuple[float, float]:
@@ -145,7 +150,11 @@ def _words(label: str, metric: Metric, measured: _Measured, level: float, claim:
     unit = difference_unit(metric)
     assert measured.mean is not None
     mean = unit.value(measured.mean, against=(level,))
-    shown = f"{metric.label} of {label}: {mean}{_interval_words(measured, unit, kind, level)}"
+    if claim.setting is None and measured.count >= _LEAST:
+        shown = f"the best {metric.label} is that of {label}, {mean}"
+        shown += _interval_words(measured, unit, f"{kind} for the best setting, whichever it is,", level)
+    else:
+        shown = f"{metric.label} of {label}: {mean}{_interval_words(measured, unit, kind, level)}"
     if measured.late:
         shown += f"; {measured.late} of these never reached it, and count as if they had right after their last epoch"
     text = f"{shown}, against {unit.value(level)}."
@@ -154,6 +163,16 @@ def _words(label: str, metric: Metric, measured: _Measured, level: float, claim:
     elif claim.setting is None:
         text += " It was chosen as the best of these very numbers; the interval allows for that."
     return text
+
+
+def _on_these_alone(measured: _Measured, verdict: ClaimVerdict, level: float) -> list[str]:
+    """What is to be said where other pictures like these might decide otherwise."""
+    is_open = measured.new is not None and measured.new.low < level < measured.new.high
+    return (
+        ["That is so on these pictures, and perhaps not on new ones like these."]
+        if is_open and verdict != "undecided"
+        else []
+    )
 
 
 def _interval_words(measured: _Measured, unit: Unit, kind: str, level: float) -> str:

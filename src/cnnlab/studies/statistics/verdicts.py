@@ -41,6 +41,8 @@ def _judged(resolved: ResolvedClaim, comparisons: StudyComparisons) -> Claim:
             verdict, why = "undecided", f"{why} Those that failed may differ by more."
     else:
         verdict, why = _compared(claim, found, resolved), found.sentence
+        if claim.metric is not None:
+            why = f"On {resolved.metric.label}, where {resolved.metric.better} is better: {why}"
     return Claim(claim.text, verdict, why, _numbers(found))
 
 
