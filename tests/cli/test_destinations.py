@@ -31,11 +31,15 @@ def test_a_folder_is_no_file(command: str, tmp_path: Path) -> None:
     assert f"{tmp_path} is a folder" in text and "Name it, as in --out" in text
 
 
-def test_a_link_is_written_through_and_stays_one(tmp_path: Path) -> None:
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "link.yaml").symlink_to(tmp_path / "kept" / "recipe.yaml")
-    assert CliRunner().invoke(app, ["recipes", "show", "mnist", "--out", str(tmp_path / "link.yaml")]).exit_code == 0
-    assert (tmp_path / "link.yaml").is_symlink() and "data: mnist" in (tmp_path / "kept" / "recipe.yaml").read_text()
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_link_to_a_file_is_neither_replaced_nor_followed(command: str, tmp_path: Path) -> None:
+    link, kept = tmp_path / "link.png", tmp_path / "kept.png"
+    kept.write_text("mine")
+    link.symlink_to(kept)
+    assert f"is a link to {kept}. Name the file itself" in " ".join(
+        said(*COMMANDS[command], "--out", str(link)).split()
+    )
+    assert link.is_symlink() and kept.read_text() == "mine"
 
 
 def test_the_sign_of_the_users_folder_is_understood_wherever_a_path_is_written(

@@ -16,6 +16,7 @@ from cnnlab.core import yaml
 from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError
 from cnnlab.runs import Predictions, Run, RunStore, RunWriter, lock, record
 from cnnlab.runs.lock import is_locked
+from cnnlab.runs.step_log import StepLog
 
 MakeRun = Callable[..., Path]
 DIGEST = "0123456789abcdef" * 4
@@ -335,3 +336,17 @@ def test_forked_child_does_not_keep_the_lock_of_a_killed_owner(
         child.send_signal(signal.SIGKILL)
         child.wait()
         RunWriter.open(folder).close()
+
+
+@pytest.mark.parametrize(
+    "act", [lambda log: log.append({"step": 1}), lambda log: log.truncate(), lambda log: log.truncate(3)]
+)
+def test_a_link_in_the_place_of_the_log_is_not_written_through(tmp_path: Path, act: Callable[[StepLog], None]) -> None:
+    kept = tmp_path / "thesis.txt"
+    kept.write_text("three years of work")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "live.jsonl").symlink_to(kept)
+    log = StepLog(tmp_path / "run")
+    act(log)
+    log.close()
+    assert kept.read_text() == "three years of work" and not (tmp_path / "run" / "live.jsonl").is_symlink()

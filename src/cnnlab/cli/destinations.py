@@ -8,12 +8,16 @@ from cnnlab.core.files import user_path
 
 
 def destination(text: str | Path) -> Path:
-    """The path of ``--out``: ``~`` is the user's folder, and a link stands for what it leads to.
+    """The path of ``--out``; ``~`` is the user's folder.
 
-    :raises UsageError: for what can be no path.
+    :raises UsageError: for what can be no path, and for a link to a file, which would be replaced or lead elsewhere.
     """
     path = user_path(text)
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
+    if path.is_symlink() and not path.is_dir():
+        raise UsageError(
+            f"{path} is a link to {os.readlink(path)}. Name the file itself that is to be written, or remove the link."
+        )
+    return path
 
 
 def check_file(out: Path | None, what: str, *suffixes: str) -> None:

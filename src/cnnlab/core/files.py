@@ -27,7 +27,7 @@ _Found = TypeVar("_Found")
 # but translates line breaks unless told not to.
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 READING = os.O_RDONLY | _FLAGS
-APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _FLAGS
+APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | _FLAGS
 _PART = ".part"
 # Windows replaces no file while another program has it open, which readers and virus scanners do for a moment.
 _SECONDS_TO_REPLACE = 2.0

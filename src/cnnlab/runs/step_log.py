@@ -40,6 +40,7 @@ class StepLog:
 
     def truncate(self, step: float = math.inf) -> None:
         """Drops the first record whose ``step`` is ``step`` or later and all after it, and a last line cut short."""
+        self._drop_link()
         if not self.path.exists():
             return
         self.close()
@@ -57,8 +58,14 @@ class StepLog:
             os.close(self._handle)
             self._handle = None
 
+    def _drop_link(self) -> None:
+        """Removes a link in the place of the file: like all others of a run, what it leads to is left alone."""
+        if self.path.is_symlink():
+            self.path.unlink()
+
     def _opened(self) -> int:
         if self._handle is None:
+            self._drop_link()
             # Whoever was killed in the middle of a line left it without its end, and the next would run into it.
             if not _ends_whole(self.path):
                 self.truncate()

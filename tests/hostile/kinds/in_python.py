@@ -67,7 +67,7 @@ def _array(rng: np.random.Generator) -> np.ndarray:
 
 def _view(rng: np.random.Generator) -> np.ndarray:
     """An array that declares far more than it holds."""
-    return np.broadcast_to(np.uint8(7), (int(rng.choice([10**6, 10**9])), SIZE, SIZE, 3))
+    return np.broadcast_to(np.uint8(7), (int(rng.choice([10**5, 10**9])), SIZE, SIZE, 3))
 
 
 def _tensor(rng: np.random.Generator) -> torch.Tensor:
