@@ -100,6 +100,12 @@ def test_an_unfinished_run_is_no_member(members: list[Run]) -> None:
         cnnlab.ensemble(members)
 
 
+def test_a_run_whose_folder_is_not_utf8_is_no_member(members: list[Run]) -> None:
+    other = Run(members[1].folder.rename(members[1].folder.with_name("caf\udce9")))
+    with pytest.raises(UsageError, match="is not UTF-8, and the record of an ensemble is"):
+        cnnlab.ensemble([members[0], other])
+
+
 def test_a_run_of_another_folder_is_no_member(members: list[Run], tmp_path: Path) -> None:
     other = Run(shutil.copytree(members[0].folder, tmp_path / "other" / members[0].name))
     with pytest.raises(UsageError, match=f"{re.escape(str(other.folder))} does not lie directly in"):
