@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import cnnlab
-from cnnlab.core import counterparts, other_libraries
+from cnnlab.core import counterparts, other_commands, other_libraries
 from cnnlab.core.errors import SpecError, UsageError, letters
 from cnnlab.core.registry import Registry
 from cnnlab.core.spec import read
@@ -36,16 +36,20 @@ def words(table: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def test_there_are_hundreds_of_words() -> None:
-    tables = [*other_libraries.NAMES.values(), *(getattr(other_libraries, name) for name in _TABLES)]
+    tables = [*other_libraries.NAMES.values(), *_TABLES]
     assert len({word for table in tables for word, _ in words(table)}) > 700
 
 
-_TABLES = ("ARGUMENTS", "VALUES", "KEYS", "STUDY_LINES", "FLAGS", "COMMANDS", "SUBCOMMANDS", "PYTHON", "METRICS")
+_TABLES = [
+    *(getattr(other_libraries, name) for name in ("ARGUMENTS", "VALUES", "KEYS", "STUDY_LINES", "METRICS")),
+    *(getattr(other_commands, name) for name in ("FLAGS", "COMMANDS", "SUBCOMMANDS", "PYTHON")),
+]
 
 
 def duplicate_lines() -> Iterator[str]:
-    """Keys that a table of the module has twice, of which Python would keep the last."""
-    for node in ast.walk(ast.parse(inspect.getsource(other_libraries))):
+    """Keys that a table of the modules has twice, of which Python would keep the last."""
+    trees = [ast.parse(inspect.getsource(module)) for module in (other_libraries, other_commands)]
+    for node in (node for tree in trees for node in ast.walk(tree)):
         if isinstance(node, ast.Dict):
             names = [key.value for key in node.keys if isinstance(key, ast.Constant)]
             yield from (str(name) for name in names if names.count(name) > 1)
@@ -56,7 +60,7 @@ def test_no_line_stands_twice_in_a_table() -> None:
 
 
 def test_no_word_stands_twice_in_a_line() -> None:
-    tables = [*other_libraries.NAMES.values(), *(getattr(other_libraries, name) for name in _TABLES)]
+    tables = [*other_libraries.NAMES.values(), *_TABLES]
     for table in tables:
         for ours, theirs in table.items():
             listed = [letters(word) for word in theirs.split()]
@@ -326,7 +330,7 @@ def parsed(line: str) -> None:
     command.make_context(command.name, typed, parent=context)
 
 
-@pytest.mark.parametrize(("word", "line"), words(other_libraries.COMMANDS))
+@pytest.mark.parametrize(("word", "line"), words(other_commands.COMMANDS))
 def test_what_is_told_to_type_for_a_command_can_be_typed(word: str, line: str) -> None:
     from cnnlab.cli.app import app
 
@@ -335,7 +339,7 @@ def test_what_is_told_to_type_for_a_command_can_be_typed(word: str, line: str) -
     parsed(line)
 
 
-@pytest.mark.parametrize(("word", "ours"), words(other_libraries.SUBCOMMANDS))
+@pytest.mark.parametrize(("word", "ours"), words(other_commands.SUBCOMMANDS))
 def test_commands_of_groups_are_there(word: str, ours: str) -> None:
     import typer
 
@@ -347,14 +351,14 @@ def test_commands_of_groups_are_there(word: str, ours: str) -> None:
     assert not any(ours in group and word in group for group in names)
 
 
-@pytest.mark.parametrize("flag", other_libraries.FLAGS)
+@pytest.mark.parametrize("flag", other_commands.FLAGS)
 def test_flags_are_there_on_the_command_line_and_in_python(flag: str) -> None:
     parsed(f"train {flag} data=digits")
     in_python = {"--quiet": "progress", "--again": "again", "--runs": "runs"}[flag.split()[0]]
     assert in_python in inspect.signature(cnnlab.train).parameters
 
 
-@pytest.mark.parametrize(("word", "ours"), words(other_libraries.PYTHON))
+@pytest.mark.parametrize(("word", "ours"), words(other_commands.PYTHON))
 def test_what_is_told_to_write_in_python_is_there(word: str, ours: str) -> None:
     with pytest.raises(AttributeError, match=rf"has no attribute '{word}'\. Write cnnlab\.") as refused:
         getattr(cnnlab, word)

@@ -1,10 +1,10 @@
-"""What a person means who types a word of another library: look-ups in the tables of ``core/other_libraries.py``."""
+"""What a person means who types a word of another library: look-ups in the tables of what they say."""
 
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from cnnlab.core import other_libraries
+from cnnlab.core import other_commands, other_libraries
 from cnnlab.core.errors import either, letters, suggestion
 
 
@@ -46,11 +46,11 @@ values = Counterparts(other_libraries.VALUES)
 keys = Counterparts(other_libraries.KEYS)
 explained_keys = _explanations(other_libraries.EXPLAINED)
 study_lines = Counterparts(other_libraries.STUDY_LINES)
-flags = Counterparts(other_libraries.FLAGS)
-commands = Counterparts(other_libraries.COMMANDS)
-subcommands = Counterparts(other_libraries.SUBCOMMANDS)
-explained_commands = _explanations(other_libraries.EXPLAINED_COMMANDS)
-python_names = Counterparts(other_libraries.PYTHON)
+flags = Counterparts(other_commands.FLAGS)
+commands = Counterparts(other_commands.COMMANDS)
+subcommands = Counterparts(other_commands.SUBCOMMANDS)
+explained_commands = _explanations(other_commands.EXPLAINED_COMMANDS)
+python_names = Counterparts(other_commands.PYTHON)
 _metrics = Counterparts(other_libraries.METRICS)
 _SPLITS = {"val": "validation", "valid": "validation", "dev": "validation", "eval": "test"}
 

@@ -3,7 +3,7 @@
 A person who comes from one of these types its words. Wherever a name is refused that is not known it is looked up here,
 and the error says what to type. In each table stands what is written here, and then the words of others, apart by
 spaces; capitals, hyphens and underscores make no difference. Of several lines that have a word the first is the best.
-``core/counterparts.py`` reads them.
+``core/counterparts.py`` reads them, and those of ``core/other_commands.py``.
 """
 
 from collections.abc import Mapping
@@ -364,89 +364,6 @@ STUDY_LINES: Mapping[str, str] = {
 
 """Lines of a study's file."""
 
-FLAGS: Mapping[str, str] = {
-    "--runs folder": "output_dir out_dir save_dir project logdir checkpoint_dir save_path default_root_dir model_dir "
-    "output",
-    "--quiet": "verbose silent disable_tqdm progress_bar enable_progress_bar",
-    "--again": "overwrite force exist_ok rerun",
-}
-"""What is about the invocation, and not about the experiment."""
-
-COMMANDS: Mapping[str, str] = {
-    "train {data=fashion-mnist}": "fit fit_one_cycle fine_tune learn start classify_train",
-    "evaluate {last}": "test validate val score eval",
-    "predict {last} {pictures}": "infer inference classify detect predict_proba label",
-    "resume {last}": "continue restart",
-    "find-lr {data=fashion-mnist}": "lr_find lr_finder tune_lr",
-    "ensemble {first} {second}": "vote blend stack average combine bag soup",
-    "report {last}": "summarize summarise export_report html explain_report",
-    "figure {last} {curves}": "plot draw graph visualize visualise chart",
-    "models show {vgg-like} {--input} {1x28x28}": "summary model info flops params count_params summarize_model",
-    "models list": "zoo list_models architectures",
-    "data list": "datasets dataset download",
-    "augment preview {data=digits} {augment=flip}": "show_batch transforms preview",
-    "runs list": "ls runs_list history experiments leaderboard status",
-    "runs show {last}": "show log logs metrics",
-    "runs delete {last}": "rm delete remove",
-    "runs compare {first} {second}": "compare diff",
-    "study run {examples/depth}": "tune sweep search gridsearch cv cross_validate cross_val_score hpo optimize optuna "
-    "ablate ablation",
-    "recipes list": "configs cfg config presets",
-    "list": "help_words words options",
-    "completion {bash}": "install_completion show_completion autocomplete",
-    "demo": "example examples tutorial quickstart",
-    "--help": "help usage",
-    "--version": "version",
-}
-"""Commands, without the word ``cnnlab``: in braces what stands there unless something was typed after the word."""
-
-SUBCOMMANDS: Mapping[str, str] = {
-    "list": "ls all index",
-    "delete": "rm remove del drop erase",
-    "show": "info view describe summary get cat open",
-    "compare": "diff versus",
-    "restore": "undelete undo recover",
-    "purge": "empty clean gc prune",
-    "run": "start fit train execute",
-    "plan": "dry_run preview_plan estimate",
-    "check": "validate verify inspect lint",
-    "preview": "show_batch sample",
-    "draw": "plot diagram visualize",
-    "cost": "benchmark time profile",
-    "conv": "Conv2d convolution",
-    "pool": "MaxPool2d MaxPooling2D",
-    "dense": "linear fc",
-    "report": "html",
-}
-"""Commands within a group, such as ``runs``."""
-
-PYTHON: Mapping[str, str] = {
-    "train": "fit Trainer Learner vision_learner cnn_learner fit_one_cycle fine_tune train_model YOLO",
-    "evaluate": "test validate score val evaluate_model cross_val_score",
-    "predict": "infer inference predict_proba",
-    "resume": "continue_training",
-    "extend": "train_more partial_fit",
-    "find_lr": "lr_find LRFinder",
-    "load_data": "load_dataset datasets DataLoader ImageDataLoaders DataBlock ImageFolder image_dataset_from_directory",
-    "load": "load_run get_run load_study",
-    "open_model": "load_model load_learner create_model from_pretrained get_model hub",
-    "compare": "diff mcnemar",
-    "ensemble": "VotingClassifier StackingClassifier BaggingClassifier soup",
-    "Study": "GridSearchCV RandomizedSearchCV Tuner tune sweep create_study grid_search Experiment",
-    "Recipe": "Config TrainingArguments",
-    "RunStore": "runs_list list_runs Runs history",
-    "Classifier": "Model Module Net Sequential LightningModule",
-    "Dataset": "DataModule LightningDataModule dls DataLoaders",
-    "models": "nn layers applications timm",
-    "augment": "transforms preprocessing augmentation aug_transforms",
-    "objectives": "losses loss criterion",
-    "evaluation": "metrics scoring",
-    "reports": "plot plots visualize viz report",
-    "sklearn.ImageClassifier": "ImageClassifier KerasClassifier NeuralNetClassifier MLPClassifier",
-    "__version__": "version",
-}
-"""What stands after ``cnnlab.`` in Python."""
-
 METRICS: Mapping[str, str] = {
     "accuracy": "acc top1 accuracy_score accuracy_top1 categorical_accuracy sparse_categorical_accuracy "
     "binary_accuracy",
@@ -488,14 +405,3 @@ EXPLAINED: Mapping[str, str] = {
     "progress": "it is about the invocation. On the command line --quiet shows none, in Python progress=False",
 }
 """Keys without a counterpart in a recipe, and why there is none, or where what they do is done."""
-
-EXPLAINED_COMMANDS: Mapping[str, str] = {
-    "export save onnx torchscript convert": "a finished run is exported already: its folder holds model.safetensors, "
-    "which cnnlab.open_model('last') opens in Python. For ONNX or TorchScript give torch.onnx.export or "
-    "torch.jit.trace the module run.classifier()",
-    "serve deploy": "cnnlab predict last pictures says what is in files; a server of your own calls "
-    "cnnlab.predict('last', images)",
-    "tensorboard mlflow wandb": "cnnlab figure last curves draws the curves of a run, and cnnlab report last a page",
-    "segment track pose obb": "whole pictures are classified here, and neither parts of them nor what moves is found",
-}
-"""Commands without a counterpart, and where what they do is done."""
