@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from types import MappingProxyType
 
 from cnnlab.core.messages import first_few
 from cnnlab.core.number_text import counted
@@ -66,7 +65,7 @@ def arrange(
         problems += [f"there are no pictures in {folder}." for folder in _empty_splits(tree, base, folders)]
     classes = in_order({label for part in parts.values() for label in part.classes})
     if not classes and not found.problems:
-        problems = [_too_few(base, classes, found.folders)]
+        problems = [_no_classes_in(found.folders) if found.folders else _too_few(base, classes)]
     places = {label: place for place, label in enumerate(classes)}
     ordered = {
         split: sorted((places.get(label, -1), name) for label, name in part.labelled()) for split, part in parts.items()
@@ -193,15 +192,17 @@ def _root(tree: ImageTree, folders: Collection[str]) -> str:
     return base
 
 
-def _too_few(base: str, classes: Sequence[str], splits: Mapping[str, str] = MappingProxyType({})) -> str:
+def _no_classes_in(splits: Mapping[str, str]) -> str:
+    folders = [folder.rpartition("/")[2] for folder in splits.values()]
+    return (
+        f"there are no class folders in {first_few(folders)}, which are splits by their names. If they are classes "
+        "themselves, write splits=none; otherwise put the pictures of each class in a folder of its own there, or list "
+        "the pictures in a CSV file with path,label."
+    )
+
+
+def _too_few(base: str, classes: Sequence[str]) -> str:
     found = f"there is only one class folder with pictures, {classes[0]}" if classes else "there are no class folders"
-    if splits:
-        folders = [folder.rpartition("/")[2] for folder in splits.values()]
-        return (
-            f"there are no class folders in {first_few(folders)}, which are splits by their names. If they are classes "
-            "themselves, write splits=none; otherwise put the pictures of each class in a folder of its own there, or "
-            "list the pictures in a CSV file with path,label."
-        )
     return (
         f"{found}{f' (looked in {in_short(base)})' if base else ''}: put the pictures of each class in a folder of its "
         "own, say with root= in which folder the classes are, or list the pictures in a CSV file with path,label."
