@@ -50,6 +50,15 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda sign: ascii(sign[0])[1:-1], text)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether text can be written to a file; names of files that are not UTF-8 come with surrogates, which cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def for_terminal(text: str) -> str:
     """Text for a terminal, a message or a log."""
     return visible(text)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.given_objects import object_name
 from cnnlab.core.messages import first_few, note
+from cnnlab.core.sinks import is_utf8, visible
 from cnnlab.ensembles.methods.base import Method
 from cnnlab.models import stored_shape
 from cnnlab.models.shapes import format_shape
@@ -38,8 +39,10 @@ def find_members(given: Named | Iterable[Named], runs: Path | str | None) -> tup
                 f"{run.folder} does not lie directly in {store.root}, and an ensemble finds its members at its side. "
                 "Move the run there, or name the folder of all of them with --runs."
             )
-        if any("\ud800" <= sign <= "\udfff" for sign in run.folder.name):
-            raise UsageError(f"{run.folder} is not UTF-8, and the record of an ensemble is. Rename the folder.")
+        if not is_utf8(run.folder.name):
+            raise UsageError(
+                f"{visible(str(run.folder))} is not UTF-8, and the record of an ensemble is. Rename the folder."
+            )
         if run.status != "finished":
             raise UsageError(
                 f"{run.name} is {run.state}, and only finished runs can be members. Let it finish (cnnlab resume "

@@ -16,6 +16,7 @@ from cnnlab.core.given_objects import identity, plain_name
 from cnnlab.core.hooks import perturbations
 from cnnlab.core.packaged import read_recipe_file
 from cnnlab.core.registry import BoundCall
+from cnnlab.core.sinks import is_utf8, visible
 from cnnlab.core.spec import ParsedSpec
 from cnnlab.data.division import BOOTSTRAP, DIVIDING, division, is_drawn
 from cnnlab.data.reading import Reading
@@ -373,12 +374,12 @@ def _refuse_unknown(content: Mapping[str, Any], valid: Iterable[str], what: str,
 
 
 def _refuse_other_bytes(content: Mapping[str, Any]) -> None:
-    """Refuses names of files that are not UTF-8: they come with surrogates, which no record could hold."""
+    """Refuses names of files that are not UTF-8, which no record could hold."""
     for key, value in content.items():
-        if any("\ud800" <= sign <= "\udfff" for sign in str(value)):
-            shown = str(value).encode(errors="backslashreplace").decode()
+        if not is_utf8(str(value)):
             raise UsageError(
-                f"{key}={shown} is not UTF-8, and the record of a run is. Rename it, or give it a link of another name."
+                f"{key}={visible(str(value))} is not UTF-8, and the record of a run is. Rename it, or give it a link "
+                "of another name."
             )
 
 
