@@ -19,6 +19,8 @@ class Kept:
         self.path = path
         lines = path.read_text().splitlines() if path is not None and path.exists() else []
         self.found: dict[str, Any] = dict(json.loads(line) for line in lines)
+        self.taken_over = set[str]()
+        """The keys asked for that were there from an earlier start."""
 
     def get(
         self,
@@ -31,6 +33,8 @@ class Kept:
         :param is_sound: what is there, or is found now, and is not so, is measured again; after so many tries as
             :data:`TRIES` it is taken as it is.
         """
+        if key in self.found and is_sound(self.found[key]):
+            self.taken_over.add(key)
         for _ in range(TRIES):
             if key in self.found and is_sound(self.found[key]):
                 break

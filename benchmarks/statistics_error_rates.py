@@ -47,14 +47,14 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a file of shares as they are measured, to go on from")
     asked = parser.parse_args()
     on, kept, start = machine.describe(), Kept(asked.keep), time.perf_counter()
-    simulation, taken_over = Simulation(asked.studies, kept), len(kept.found)
+    simulation = Simulation(asked.studies, kept)
     for part in PARTS:
         if not asked.parts or part.__name__ in asked.parts:
             part(simulation)
     print(f"{time.perf_counter() - start:.0f} seconds")
     if asked.parts or asked.studies < 1:
         return
-    rows = simulation.rows
+    rows, taken_over = simulation.rows, len(kept.taken_over)
     versions = {name: version(name) for name in ("numpy", "scipy", "pandas")}
     record = {
         "measured": time.strftime("%Y-%m-%d"),

@@ -180,7 +180,7 @@ def powers(simulation: Simulation) -> None:
             return compare_settings(table, baseline="s0", smallest=1e3).between("s1", "s0").verdict == "better"
 
         name = f"{settings} settings, {repeats} repeats, a difference of {of_sd:g} SD"
-        simulation.share("power", name, f"{expected:.3f} by power()", 600, is_found)
+        simulation.share("power", name, f"{expected:.3f} by power()", 4000, is_found)
     for collapses in (False, True):
 
         def is_found_beside(generator: Generator, collapses: bool = collapses) -> bool:

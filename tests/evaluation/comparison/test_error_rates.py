@@ -9,7 +9,8 @@ from scipy import stats
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import compare_over_pairs, compare_settings, power, required_repeats
-from cnnlab.evaluation.comparison.power import fewest
+from cnnlab.evaluation.comparison.own_variances import fit_own_variances
+from cnnlab.evaluation.comparison.power import Spreads, fewest, power_by_own_variances
 
 SD, SEED_SD = 0.004, 0.006
 
@@ -135,11 +136,39 @@ def test_a_planted_difference_is_found_at_the_promised_power(settings: int, fami
     assert low <= found <= high
 
 
+def test_power_of_few_repeats_is_that_of_simulated_studies() -> None:
+    # Where each setting's variance is guessed from few numbers the power is lowest beside that of known variances.
+    found = sum(
+        compare_settings(table, baseline="s0", smallest=1.0).between("s4", "s0").verdict == "better"
+        for table in studies(1500, 5, [0.0] * 4 + [2 * SD], seed=90)
+    )
+    low, high = stats.binom.ppf([0.001, 0.999], 1500, power(2 * SD, SD, 5, settings=5))
+    assert low <= found <= high and high - low < 0.08 * 1500
+
+
+@pytest.mark.parametrize(("blocked", "settings"), [(True, 4), (False, 3)])
+def test_power_is_that_of_the_test_on_drawn_repeats_with_unlike_spreads(blocked: bool, settings: int) -> None:
+    generator, repeats, difference = np.random.default_rng(5), 4, 3.0
+    spreads = np.array([2.0, 0.5, *[1.0] * (settings - 2)])
+    found = []
+    for _ in range(2000):
+        fitted = fit_own_variances(generator.normal(0, spreads, (repeats, settings)), blocked=blocked)
+        _, error, df = fitted.difference(0, 1, repeats if blocked else 0)
+        shift, critical = (
+            difference / np.hypot(*spreads[:2]) * 2,
+            stats.t.ppf(0.975, df) * error / np.hypot(*spreads[:2]) * 2,
+        )
+        found.append(stats.norm.sf(critical - shift) + stats.norm.cdf(-critical - shift))
+    facts = Spreads(4.0, 0.25, float((spreads**2).mean()))
+    expected = power_by_own_variances(difference, facts, repeats, settings=settings, level=0.95, blocked=blocked)
+    assert np.mean(found) == pytest.approx(expected, abs=0.015)
+
+
 def test_intervals_hold_all_true_differences_at_once_as_often_as_they_say() -> None:
     effects = [0.0, 0.01, -0.02, 0.004]
     hold = 0
     for table in studies(300, 3, effects, seed=60):
-        comparisons = compare_settings(table, baseline="s0")
+        comparisons = compare_settings(table, baseline="s0", smallest=1.0)
         hold += all(
             difference.interval is not None and effects[int(difference.setting[1])] in difference.interval
             for difference in comparisons.differences

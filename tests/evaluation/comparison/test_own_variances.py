@@ -6,7 +6,13 @@ import pytest
 from scipy import optimize, stats
 from statsmodels.formula.api import wls
 
-from cnnlab.evaluation.comparison.own_variances import fit_own_variances, prior_dfs, steady, unequal_variances_p
+from cnnlab.evaluation.comparison.own_variances import (
+    balanced_variances,
+    fit_own_variances,
+    prior_dfs,
+    steady,
+    unequal_variances_p,
+)
 
 NAN = np.nan
 
@@ -30,6 +36,15 @@ def test_variances_are_those_of_restricted_maximum_likelihood() -> None:
     expected = optimize.minimize(minus_log_likelihood, np.zeros(4), (table,), method="Nelder-Mead", tol=1e-10)
     found = fit_own_variances(table, blocked=True)
     assert found.variances == pytest.approx(np.exp(expected.x), rel=0.01)
+
+
+@pytest.mark.parametrize(("repeats", "settings"), [(2, 4), (3, 5), (9, 3), (4, 12)])
+def test_variances_of_equal_repeats_follow_from_sums_of_squares_alone(repeats: int, settings: int) -> None:
+    tables = [random_table([*range(1, settings + 1)], repeats, seed) for seed in range(5)]
+    centred = np.stack([table - table.mean(axis=0) for table in tables])
+    found = balanced_variances(centred.transpose(0, 2, 1) @ centred, repeats - 1)
+    expected = np.stack([fit_own_variances(table, blocked=True).variances for table in tables])
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-3 * expected.max())
 
 
 def test_two_settings_are_the_paired_t_test() -> None:

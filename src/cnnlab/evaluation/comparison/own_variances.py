@@ -93,6 +93,31 @@ def fit_own_variances(values: Array, *, blocked: bool, floor: float = 0.0) -> Ow
     return OwnVarianceFit(variances, steadied, dfs + prior, combination, layout)
 
 
+def balanced_variances(squares: Array, df: int, iterations: int = _ITERATIONS) -> Array:
+    """What :func:`fit_own_variances` finds where every setting has the same seeds, without going through the repeats.
+
+    :param squares: N×K×K, for N studies: sums of squares and products of settings' repeats about their means.
+    :param df: the number of repeats less one.
+    :param iterations: at most.
+    :returns: N×K.
+    """
+    variances, open_ = np.zeros(squares.shape[:2]), np.arange(len(squares))
+    for _ in range(iterations):
+        before, products = variances[open_], squares[open_]
+        largest = before.max(axis=1, keepdims=True)
+        weights = 1 / np.maximum(np.divide(before, largest, where=largest > 0, out=np.ones_like(before)), _LEAST)
+        weights /= weights.sum(axis=1, keepdims=True)
+        common = (products @ weights[..., None])[..., 0]
+        own = np.diagonal(products, axis1=1, axis2=2)
+        residual = own - 2 * common + (common * weights).sum(axis=1, keepdims=True)
+        after = np.maximum(residual, 0.0) / np.maximum(df * (1 - weights), _LEAST)
+        variances[open_] = after
+        open_ = open_[np.abs(after - before).max(axis=1) > _SETTLED * after.max(axis=1)]
+        if not len(open_):
+            break
+    return variances
+
+
 def prior_dfs(sizes: Sequence[int] | Array) -> Array:
     """What the common variance of all settings counts for beside the repeats of each: less than one repeat more.
 
@@ -108,15 +133,17 @@ def steady(variances: Array, sizes: Sequence[int] | Array, prior: Array) -> Arra
     """Variances known from few repeats, drawn towards the common one; so are those of a moderated t (Smyth, 2004)."""
     own = np.asarray(sizes, dtype=float) - 1
     total = np.maximum(own + prior, _LEAST)
-    return np.where(own > 0, (own * variances + prior * common_variance(variances)) / total, variances)
+    common = common_variance(variances)[..., None]
+    return np.where(own > 0, (own * variances + prior * common) / total, variances)
 
 
-def common_variance(variances: Array) -> float:
-    """Their mean, or four times their median where that is less.
+def common_variance(variances: Array) -> Array:
+    """Their mean over the last axis, or four times their median where that is less.
 
     A setting that collapses now and then tells nothing of how the others scatter.
     """
-    return float(min(variances.mean(), _MOST_OF_MEDIAN * np.median(variances)))
+    common: Array = np.minimum(variances.mean(axis=-1), _MOST_OF_MEDIAN * np.median(variances, axis=-1))
+    return common
 
 
 def unequal_variances_p(values: Array, *, blocked: bool) -> float:

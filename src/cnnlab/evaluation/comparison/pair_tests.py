@@ -12,6 +12,7 @@ from cnnlab.evaluation.comparison.permutation_test import sign_flip_interval, si
 from cnnlab.evaluation.comparison.power import (
     Spreads,
     fewest,
+    near_fewest,
     power_by_own_variances,
     power_of_t,
     required_repeats,
@@ -100,15 +101,18 @@ def _by_own_variances(
     if error <= ROUNDING * scale:
         return _without_spread(estimate, scale)
     to_see, (first, second) = smallest or abs(estimate), (float(fitted.steadied[place]) for place in places)
-    spreads = Spreads(first, second, common_variance(fitted.steadied))
+    spreads = Spreads(first, second, float(common_variance(fitted.steadied)))
 
     def power_of(repeats: int) -> float:
         return power_by_own_variances(
             to_see, spreads, repeats, settings=len(plan.known), level=plan.single_level, blocked=plan.is_blocked
         )
 
+    def required() -> int | None:
+        return fewest(power_of, near=near_fewest(to_see, first + second, plan.single_level))
+
     repeats = min(plan.counts[place] for place in pair)
-    facts = PairTest(estimate, repeats=repeats, to_see=to_see or None, required=lambda: fewest(power_of))
+    facts = PairTest(estimate, repeats=repeats, to_see=to_see or None, required=required)
     if not plan.is_blocked and plan.counts[pair[0]] != plan.counts[pair[1]]:
         return _with_separate_t(plan, facts, error, fitted.sources(*places))
     return _with_t(plan, facts, error, df, plan.own_name)

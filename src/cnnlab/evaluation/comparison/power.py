@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from math import sqrt
+from math import ceil, sqrt
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy import special
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.comparison.anova import Array
 from cnnlab.evaluation.comparison.multiple_comparisons import FamilyKind, LargestT, family_pairs
-from cnnlab.evaluation.comparison.own_variances import prior_dfs
+from cnnlab.evaluation.comparison.own_variances import balanced_variances, prior_dfs, steady
 from cnnlab.evaluation.intervals import LEVEL
 from cnnlab.evaluation.student_t import t_quantile
 
@@ -22,7 +22,8 @@ MOST = 1000
 _NORMAL = np.linspace(-9, 9, 3601)
 _DENSITY = np.exp(-(_NORMAL**2) / 2)
 _DENSITY /= _DENSITY.sum()
-_DRAWS = 256
+_MOST_DRAWS, _FEWEST_DRAWS, _NUMBERS = 512, 64, 2**17
+"""Of studies, from which the power is reckoned: as many as have so many numbers together."""
 
 
 @dataclass(frozen=True)
@@ -90,20 +91,38 @@ def required_repeats(
             difference, std, repeats, settings=settings, family=family, level=level, blocked=blocked, test=test
         )
 
-    return fewest(power_of, promised, most)
+    single = 1 - (1 - level) / len(family_pairs(settings, family))
+    return fewest(power_of, promised, most, near_fewest(difference, 2 * std**2, single, promised))
 
 
-def fewest(power_of: Callable[[int], float], wanted: float = POWER, most: int = MOST) -> int | None:
-    """The smallest number from 2 on at which a growing power reaches what is wanted."""
-    low, high = 1, 2
-    while not power_of(high) >= wanted:
-        if high >= most:
-            return None
-        low, high = high, min(2 * high, most)
+def fewest(power_of: Callable[[int], float], wanted: float = POWER, most: int = MOST, near: int = 2) -> int | None:
+    """The smallest number from 2 on at which a growing power reaches what is wanted.
+
+    :param near: where to look first.
+    """
+    low = high = min(max(near, 2), most)
+    step = 1
+    if power_of(high) >= wanted:
+        while low > 1 and (low == high or power_of(low) >= wanted):
+            low, high, step = max(low - step, 1), low, 2 * step
+    else:
+        while low == high or not power_of(high) >= wanted:
+            if high >= most:
+                return None
+            low, high, step = high, min(high + step, most), 2 * step
     while high - low > 1:
         between = (low + high) // 2
         low, high = (low, between) if power_of(between) >= wanted else (between, high)
     return high
+
+
+def near_fewest(difference: float, variance: float, level: float, wanted: float = POWER) -> int:
+    """About how many repeats it takes, if variances were known.
+
+    :param variance: of a difference between single repeats.
+    """
+    normal = special.ndtri(0.5 + level / 2) + special.ndtri(wanted)
+    return 2 + ceil(min(variance * (normal / difference) ** 2, 1e9)) if difference else MOST
 
 
 def power_of_t(shift: float, df: float, critical: float) -> float:
@@ -123,38 +142,50 @@ def power_by_own_variances(
 
     :param level: of this difference by itself.
     """
-    if settings == 2 and blocked:
-        error = sqrt((spreads.first + spreads.second) / repeats)
-        return power_of_t(abs(difference) / error, repeats - 1, t_quantile(level, repeats - 1))
-    sizes = np.full(settings, repeats)
-    prior = prior_dfs(sizes)[0]
-    df = (repeats - 1) * (1 - blocked / settings)
-    first, second, others = _drawn_variances(df, (settings - 2) * df)
-    rest = max(settings * spreads.mean - spreads.first - spreads.second, 0.0)
-    seen_first, seen_second = spreads.first * first, spreads.second * second
-    mean = (seen_first + seen_second + rest * others) / settings
-    own = repeats - 1
-    steadied = [(own * seen + prior * mean) / (own + prior) for seen in (seen_first, seen_second)]
-    total = steadied[0] + steadied[1]
-    effective_df = np.maximum(total**2 * (df + prior) / (steadied[0] ** 2 + steadied[1] ** 2), own * blocked)
     true = spreads.first + spreads.second
+    if settings == 2 and blocked:
+        return power_of_t(abs(difference) / sqrt(true / repeats), repeats - 1, t_quantile(level, repeats - 1))
+    sizes, df = np.full(settings, repeats), repeats - 1
+    rest = max(settings * spreads.mean - spreads.first - spreads.second, 0.0) / max(settings - 2, 1)
+    variances = np.array([spreads.first, spreads.second, *[rest] * (settings - 2)])
+    scales = np.sqrt(variances)
+    squares = _drawn_squares(settings, df) * scales[:, None] * scales
+    seen = balanced_variances(squares, df) if blocked else np.diagonal(squares, axis1=1, axis2=2) / df
+    prior = prior_dfs(sizes)
+    pair = steady(seen, sizes, prior)[:, :2]
+    total = pair.sum(axis=1)
+    known = df * (1 - blocked / settings) + prior[0]
+    effective_df = np.maximum(total**2 * known / (pair**2).sum(axis=1), df * blocked)
     critical = special.stdtrit(effective_df, 0.5 + level / 2) * np.sqrt(total / true)
     shift = abs(difference) / sqrt(true / repeats)
     return float(np.mean(special.ndtr(shift - critical) + special.ndtr(-shift - critical)))
 
 
-@lru_cache(maxsize=4096)
-def _drawn_variances(df: float, df_of_others: float) -> tuple[Array, Array, Array]:
-    """Sample variances of two settings and of all others, in units of the true ones, at quasi-random points."""
+@lru_cache(maxsize=64)
+def _drawn_squares(settings: int, df: int) -> Array:
+    """N×K×K sums of squares and products about their means, of settings that scatter by one: draws after Wishart.
+
+    By their factors (Bartlett, 1933), from the same random numbers for any number of repeats, so that the power grows
+    evenly with it.
+    """
+    places = np.arange(min(settings, df))
+    points, left = _points(settings), df - places
+    factors = np.tril(special.ndtri(points), -1)[:, :, :df]
+    factors[:, places, places] = np.sqrt(2 * special.gammaincinv(left / 2, points[:, places, places]))
+    squares: Array = factors @ factors.transpose(0, 2, 1)
+    return squares
+
+
+@lru_cache(maxsize=64)
+def _points(settings: int) -> Array:
+    """N×K×K quasi-random numbers between 0 and 1, of which those above the diagonals do not count."""
     from scipy.stats import qmc
 
-    points = qmc.Sobol(3, scramble=True, rng=0).random(_DRAWS).T
-    dfs = (df, df, df_of_others)
-    first, second, others = (
-        special.gammaincinv(free / 2, u) / (free / 2) if free else np.ones(_DRAWS)
-        for free, u in zip(dfs, points, strict=True)
-    )
-    return first, second, others
+    draws = 2 ** int(np.clip(np.log2(_NUMBERS / settings**2), np.log2(_FEWEST_DRAWS), np.log2(_MOST_DRAWS)))
+    points = np.full((draws, settings, settings), 0.5)
+    rows, columns = np.tril_indices(settings)
+    points[:, rows, columns] = qmc.Sobol(len(rows), scramble=True, rng=0).random(draws)
+    return points
 
 
 @lru_cache(maxsize=4096)
