@@ -1,6 +1,6 @@
 """What a layer of a classifier makes of pictures: features, for whoever learns from them or looks at them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -36,27 +36,44 @@ def features_of(
     :raises UsageError: when there is no such layer, pictures do not pass it, or it puts out something other than a
         tensor.
     """
-    module, reached = find_layer(classifier, layer), list[Tensor]()
+    batches = torch.split(images, _BATCH) if isinstance(images, Tensor) else images
     parts = []
+    for part in features_in_turn(classifier, layer, batches, device=device, precision=precision):
+        parts.append(part.float().cpu())
+        if between is not None:
+            between()
+    return torch.cat(parts) if parts else torch.empty(0)
+
+
+def features_in_turn(
+    classifier: nn.Module,
+    layer: str,
+    batches: Iterable[Tensor],
+    *,
+    device: torch.device | str = "cpu",
+    precision: str = "float32",
+) -> Iterator[Tensor]:
+    """What a layer puts out of one batch after another, where and in the number format in which it is computed.
+
+    Arguments and errors as of :func:`features_of`.
+    """
+    module, reached = find_layer(classifier, layer), list[Tensor]()
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if not isinstance(output, Tensor):
             raise UsageError(f"the layer {layer} puts out {type(output).__name__}, and features are one tensor.")
-        reached.append(output.float().cpu())
+        reached.append(output)
         raise _ReachedError
 
-    with evaluating(classifier), torch.no_grad():
-        module.register_forward_hook(note)
-        for batch in torch.split(images, _BATCH) if isinstance(images, Tensor) else images:
+    for batch in batches:
+        with evaluating(classifier), torch.no_grad():
+            module.register_forward_hook(note)
             placed = batch.to(device).contiguous(memory_format=torch.channels_last)
             with autocast(device, precision), suppress(_ReachedError):
                 classifier(placed)
-            if not reached:
-                raise UsageError(f"pictures do not pass the layer {layer} on their way through the network.")
-            parts.append(reached.pop())
-            if between is not None:
-                between()
-    return torch.cat(parts) if parts else torch.empty(0)
+        if not reached:
+            raise UsageError(f"pictures do not pass the layer {layer} on their way through the network.")
+        yield reached.pop()
 
 
 def find_layer(classifier: nn.Module, layer: str) -> nn.Module:

@@ -25,6 +25,11 @@ def to_float(images: Tensor) -> Tensor:
     return images if images.is_floating_point() else images.float().div_(255)
 
 
+def laid_out(images: Tensor, memory_format: torch.memory_format) -> Tensor:
+    """Feature maps in that order of memory; rows of numbers, which have but one, as they are."""
+    return images.contiguous(memory_format=memory_format) if images.dim() == 4 else images
+
+
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """A block for whatever looks at a model: it is in evaluation mode, and its gradients are put aside.
@@ -74,12 +79,13 @@ def outputs_of(
 ) -> Tensor:
     """The raw outputs, N×K float32 on the host, of batches of pictures (uint8, or float in [0, 1], N×C×H×W).
 
+    :param classifier: or what of it remains after a cut, which takes features in the place of pictures.
     :param between: called after each batch, so that a request to stop can be heard.
     """
     parts = []
     with evaluating(classifier), torch.no_grad():
         for images in batches:
-            placed = images.to(device).contiguous(memory_format=torch.channels_last)
+            placed = laid_out(images.to(device), torch.channels_last)
             with autocast(device, precision):
                 parts.append(classifier(placed).float().cpu())
             if between is not None:

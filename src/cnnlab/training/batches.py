@@ -31,7 +31,7 @@ class BatchLoader:
     def __init__(self, images: ImageSet, device: torch.device, workers: int) -> None:
         self.images, self.device, self.workers = images, device, workers
         pixels = images.pixels()
-        self.pixels = None if pixels is None else _placed(pixels, device)
+        self.pixels = None if pixels is None else placed(pixels, device)
         self.targets = {name: column.to(device) for name, column in images.targets.items()}
 
     def batches(self, indices: Tensor, size: int) -> Iterator[Batch]:
@@ -73,7 +73,8 @@ def epoch_steps(samples: int, batch_size: int) -> int:
     return whole + (rest > 1 or (rest == 1 and whole == 0))
 
 
-def _placed(pixels: Tensor, device: torch.device) -> Tensor:
+def placed(pixels: Tensor, device: torch.device) -> Tensor:
+    """The pixels of a set where they are gathered from: on an accelerator, where they leave it enough memory."""
     if device.type != "cuda":
         return pixels if device.type == "cpu" else pixels.to(device)
     free, _ = torch.cuda.mem_get_info(device)

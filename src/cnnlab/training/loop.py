@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cnnlab.augment import pipeline
 from cnnlab.core.files import clear_leftovers
+from cnnlab.core.messages import note
 from cnnlab.models import Classifier, save_classifier
 from cnnlab.runs import RunWriter
 from cnnlab.training.batches import Batch, BatchLoader, epoch_order
@@ -16,6 +18,8 @@ from cnnlab.training.early_stopping import EarlyStopping
 from cnnlab.training.ema import MovingAverage
 from cnnlab.training.execution import Execution
 from cnnlab.training.finishing import finish_run
+from cnnlab.training.frozen_features import NoRoomError, Pictures, compute_features
+from cnnlab.training.phase_cuts import cut_for
 from cnnlab.training.phase_training import PhaseTraining
 from cnnlab.training.phases import PhaseSpan
 from cnnlab.training.prepare import TrainingSetup
@@ -120,7 +124,36 @@ class Trainer:
             checkpoint.restore(self.classifier, phase.optimizer if has_stepped else None, self.average)
             if has_stepped:
                 phase.stepper.load_extra_state(checkpoint.extra)
+        self._compute_frozen(phase)
         return phase
+
+    def _compute_frozen(self, phase: PhaseTraining) -> None:
+        """What frozen parts make of the pictures, once for the whole phase where that can be."""
+        phase.trained.train()
+        span, number = phase.span, str(phase.span.number)
+        before = (self.writer.info.get("frozen_features") or {}).get(number, {})
+        cut = None if self.execution.compile or before is None else cut_for(span.phase, self.classifier, span.epochs)
+        if cut is None:
+            return
+        train = Pictures(self.loader, self.classifier, span.phase.augment.parsed, span.phase.views or 1)
+        held_out = None if self.validation is None else Pictures(self.validation, self.judged_network, pipeline("none"))
+        try:
+            features = compute_features(
+                cut, train, held_out, seed=self.recipe.seed, execution=self.execution, between=self._computed
+            )
+        except NoRoomError as error:
+            note(
+                f"what the frozen parts make of the pictures takes {error}, more than memory and disk have to spare; "
+                "they are computed at each step instead."
+            )
+            self.writer.update(frozen_features={number: None})
+            return
+        phase.start_from(features)
+        self.writer.update(frozen_features={number: features.facts})
+
+    def _computed(self, done: int, of: int) -> None:
+        self.display.frozen(done, of)
+        self._leave_if_asked()
 
     def _epoch(self, phase: PhaseTraining, epoch: int) -> None:
         """One epoch, or the rest of it."""
@@ -128,9 +161,10 @@ class Trainer:
         indices = epoch_order(len(self.setup.dataset.train), self.recipe.seed, epoch, self.setup.balance.draws)
         left = indices[counters.in_epoch * size : steps * size]
         phase.trained.train()
+        loader = self.loader if phase.features is None else phase.features.for_epoch(epoch)
         self.display.begin(epoch, steps, counters.in_epoch)
         began, earlier = time.monotonic(), counters.epoch_seconds
-        for batch in self.loader.batches(left, size) if len(left) else ():
+        for batch in loader.batches(left, size) if len(left) else ():
             self._step(phase, epoch, batch)
             counters.epoch_seconds = earlier + time.monotonic() - began
             self._heed(phase)
@@ -200,7 +234,14 @@ class Trainer:
     def _validate(self, phase: PhaseTraining) -> dict[str, float]:
         if self.validation is None:
             return {}
-        outputs = outputs_for(self.judged_network, self.validation, self.execution, lambda: self._heed(phase))
+        judged, features = self.judged_network, phase.features
+        kept = None if features is None else features.validation
+        outputs = outputs_for(
+            judged if features is None else features.remainder(judged),
+            self.validation if kept is None else kept,
+            self.execution,
+            lambda: self._heed(phase),
+        )
         return known_metrics(outputs, self.validation.images.targets, self.setup.objective)
 
     def _row(self, phase: PhaseTraining, epoch: int, validation: Mapping[str, float]) -> dict[str, Any]:

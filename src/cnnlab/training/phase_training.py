@@ -5,10 +5,12 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from cnnlab.augment import pipeline
 from cnnlab.core.devices import release_memory
 from cnnlab.models import Classifier
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
+from cnnlab.training.frozen_features import FrozenFeatures
 from cnnlab.training.optimizers import build_optimizer
 from cnnlab.training.phases import PhaseSpan
 from cnnlab.training.prepare import TrainingSetup
@@ -31,7 +33,9 @@ class PhaseTraining:
         execution: Execution,
         network: Callable[[Tensor], Tensor],
     ) -> None:
+        self.features: FrozenFeatures | None = None
         phase, weights = span.phase, setup.balance.on(execution.torch_device)
+        self.classifier = classifier
         self.span, self.schedule = span, phase.schedule.parsed.build()
         self.trained = PartialTraining(classifier, phase.trained_layers)
         self.trained.begin()
@@ -40,6 +44,11 @@ class PhaseTraining:
         self._full_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         is_scaled = self.trained.parts[0].rate != 1
         self._full_rate = float(phase.optimizer.parsed.arguments["lr"]) if is_scaled else self._full_rates[0]
+
+    def start_from(self, features: FrozenFeatures) -> None:
+        """Takes its steps on what the frozen parts make of the pictures, computed once."""
+        self.features = features
+        self.stepper.network, self.stepper.pipeline = features.remainder(self.classifier), pipeline("none")
 
     @property
     def rate(self) -> float:

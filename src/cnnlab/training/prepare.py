@@ -37,9 +37,10 @@ from cnnlab.training.checkpoints import has_checkpoint
 from cnnlab.training.class_balance import ClassBalance
 from cnnlab.training.initial_weights import InitialWeights, find_initial_weights, initial_weights_of
 from cnnlab.training.normalization import moments
+from cnnlab.training.phase_cuts import check_views
 from cnnlab.training.phases import PhasePlan, plan_phases
 from cnnlab.training.python_objects import check_given, extract_objects, given_data
-from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe import Phase, Recipe
 from cnnlab.training.recipe_specs import GivenInPython
 from cnnlab.training.selection import SelectionMetric
 from cnnlab.training.starting_loss import start_near_a_constant_guess
@@ -209,8 +210,19 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
         _check_single_images(classifier)
     for phase in recipe.normal():
         # Layers that there are not are told of now, and not when the phase begins.
-        PartialTraining(classifier, phase.trained_layers)
+        trained = PartialTraining(classifier, phase.trained_layers)
+        if phase.views is not None:
+            _check_views(phase, classifier, trained)
     return classifier
+
+
+def _check_views(phase: Phase, classifier: Classifier, trained: PartialTraining) -> None:
+    trained.begin()
+    try:
+        trained.train()
+        check_views(phase, classifier)
+    finally:
+        trained.end()
 
 
 def _check_single_images(classifier: Classifier) -> None:

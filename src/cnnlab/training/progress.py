@@ -105,6 +105,13 @@ class Display:
             self.bar.begin(f"epoch {epoch + 1}/{self.plan.end}", steps, done, self.first_step)
             self.first_step = ""
 
+    def frozen(self, done: int, of: int) -> None:
+        """So many batches have passed the parts that are frozen, once and for all of the phase."""
+        if self.bar is not None:
+            if done == 1:
+                self.bar.begin("frozen parts", of, done, "")
+            self.bar.show(done, "batches, computed once")
+
     def step(self, counters: Counters) -> None:
         """Shows where the epoch is."""
         self.before_first_step.close()

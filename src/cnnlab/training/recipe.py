@@ -93,6 +93,7 @@ class Phase(_Strict):
     clip_gradient: MaybePositive = None
     clip_weights: MaybePositive = None
     trainable: Trainable = None
+    views: MaybeCount = None
 
     @model_validator(mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from cnnlab.core.messages import warn
 from cnnlab.core.seeds import scope
 from cnnlab.models import Perturbation, penalty, perturbed, to_float
+from cnnlab.models.inference import laid_out
 from cnnlab.objectives import Objective, Targets
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
@@ -95,7 +96,7 @@ class Stepper:
     def _perturbed(self, pixels: Tensor, targets: Targets, step_key: StepKey, samples: int, start: int) -> Tensor:
         """The pixels of a part of the batch, which begins at ``start``, as the adversaries change them."""
         return perturbed(
-            pixels.contiguous(memory_format=self.execution.memory_format),
+            laid_out(pixels, self.execution.memory_format),
             targets,
             self.adversaries,
             self.module,
@@ -109,7 +110,7 @@ class Stepper:
         )
 
     def _forward(self, pixels: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
-        pixels = pixels.contiguous(memory_format=self.execution.memory_format)
+        pixels = laid_out(pixels, self.execution.memory_format)
         with self.execution.autocast():
             outputs = self.network(pixels)
         return self.objective.loss(outputs, targets, self.weights), outputs

@@ -54,10 +54,10 @@ def _grouped(modules: Iterable[nn.Module]) -> Iterator[nn.Module | Group]:
 
 
 def _is_plain(module: nn.Module) -> bool:
-    """Whether nobody listens to what goes in and out."""
+    """Whether nobody listens to what goes in and out, or has it do something else."""
     listeners = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
     is_watched = any(listeners) or nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
-    return not is_watched
+    return not is_watched and "forward" not in vars(module)
 
 
 class Conv2d(nn.Conv2d):
