@@ -1,5 +1,6 @@
 """What a message on data says to do."""
 
+import os
 import pickle
 import re
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 
 from cnnlab import data, objectives
-from cnnlab.core.errors import DataError, UsageError
+from cnnlab.core.errors import DataError, SpecError, UsageError
 from cnnlab.data import Dataset, TensorImages
 
 Write = Callable[..., Path]
@@ -76,3 +77,20 @@ def test_columns_that_a_message_suggests_are_there() -> None:
     ) as caught:
         objectives.build_objective("classes", {"age": None})
     assert "label" not in str(caught.value)
+
+
+def test_a_name_that_is_neither_data_set_nor_path_is_said_to_be_neither() -> None:
+    with pytest.raises(SpecError, match="there is no data set, file or folder called 'holiday-photos'"):
+        data.load_data("holiday-photos")
+
+
+def test_a_table_that_names_a_pipe_or_a_folder_says_so(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file,label\na.png,cat\nb.png,dog\n")
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(DataError, match=r"names a\.png, which is a folder"):
+        data.load_data(f"csv(path={tmp_path / 'labels.csv'})")
+    (tmp_path / "a.png").rmdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "a.png")
+        with pytest.raises(DataError, match=r"names a\.png, which is no ordinary file"):
+            data.load_data(f"csv(path={tmp_path / 'labels.csv'})")

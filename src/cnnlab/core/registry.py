@@ -97,6 +97,7 @@ class Registry(Generic[T]):
         known without it.
     :param homes: the modules that register further names when they are imported, by name; each is imported for the
         first of its names that is looked up.
+    :param or_else: what besides a name would have been taken, for the message that there is none, such as ``, file``.
     """
 
     def __init__(
@@ -105,7 +106,9 @@ class Registry(Generic[T]):
         given: tuple[str, ...] = (),
         late: Callable[[], None] | None = None,
         homes: Mapping[str, str] | None = None,
+        or_else: str = "",
     ) -> None:
+        self.or_else = or_else
         self.kind, self.given, self._late, self._homes = kind, given, late, dict(homes or {})
         self._entries: dict[str, RegistryEntry[T]] = {}
         self._aliases: dict[str, str] = {}
@@ -158,7 +161,7 @@ class Registry(Generic[T]):
             self._fetch(call.name)
         name = self._aliases.get(call.name, call.name)
         if name not in self._entries:
-            raise call.error(f"there is no {self.kind} called {call.name!r}. {self._meant(call.name)}")
+            raise call.error(f"there is no {self.kind}{self.or_else} called {call.name!r}. {self._meant(call.name)}")
         return self._entries[name]
 
     def _meant(self, name: str) -> str:

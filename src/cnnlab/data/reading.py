@@ -125,7 +125,7 @@ class Reading:
     options: ReadOptions
 
 
-readers: Registry[Reading] = Registry("data set", given=("place",))
+readers: Registry[Reading] = Registry("data set", given=("place",), or_else=", file or folder")
 """Every name that ``data=`` may start with: kinds of files, and named data sets."""
 
 

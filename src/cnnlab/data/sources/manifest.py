@@ -157,6 +157,17 @@ def _first(lower: Mapping[str, str], wanted: Sequence[str]) -> str | None:
     return next((lower[name] for name in wanted if name in lower), None)
 
 
+def _refuse_special(table: Path, bases: Sequence[Path], names: Sequence[str]) -> None:
+    """Refuses a table that names what is there and holds no picture: a folder, a pipe, a device."""
+    there = (base / name for base in bases for name in names if (base / name).exists())
+    special = next((path for path in there if not path.is_file()), None)
+    if special is not None:
+        what = "a folder" if special.is_dir() else "no ordinary file (a pipe, a socket or a device)"
+        raise DataError(
+            f"{table} names {in_short(special.name)}, which is {what}, and pictures are files. Name a file in each row."
+        )
+
+
 @dataclass(frozen=True)
 class _Files:
     """Where the pictures of a table are.
@@ -178,6 +189,7 @@ class _Files:
             bases = _bases(table, None)
             images = next((base for base in bases if any(_finder(base)(n) for n in names[:_TRIED])), bases[0])
             if not any(map(_finder(images), names)):
+                _refuse_special(table, bases, names[:_TRIED])
                 raise DataError(
                     f"{table} names pictures such as {in_short(names[0])}, and none of them is beside it, nor in a "
                     f"folder there called {first_few(_USUAL_FOLDERS[1:7])}. Say where they are with images=, as in "
