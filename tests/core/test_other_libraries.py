@@ -203,7 +203,7 @@ def test_every_line_of_a_recipe_is_accepted_as_it_stands() -> None:
         ({"early_stopping": True}, "patience=5"),
         ({"pretrained": True}, "model='vgg16(weights=imagenet)'"),
         ({"pretrained": True, "model": "resnet50v2"}, "model='resnet50v2(weights=imagenet)'"),
-        ({"freeze": "backbone"}, "trainable='head'"),
+        ({"freeze": "backbone"}, "train='head'"),
         ({"conv_dropout": 0.2}, "model='vgg-like(conv_dropout=0.2)', or on the command line model.conv_dropout=0.2"),
         ({"conv_dropout": 0.2, "model": "cp"}, "model='cp(conv_dropout=0.2)'"),
         ({"activation": "swish"}, "model='vgg-like(activation=silu)'"),

@@ -26,7 +26,7 @@ MEANINGFUL: dict[str, Any] = {
     "weight_decay": 0.01,
     "clip_gradient": 1.0,
     "clip_weights": 1.0,
-    "trainable": "head",
+    "train": "head",
     "permute": 0,
     "folds": 3,
     "normalize": "imagenet",

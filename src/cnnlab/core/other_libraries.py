@@ -307,8 +307,8 @@ KEYS: Mapping[str, str] = {
     "model.batch_norm=true model=cnn(batch_norm=true)": "batch_norm use_bn use_batch_norm batch_normalization",
     "model.width={0.5} model=cnn(width={0.5})": "width width_multiplier width_mult",
     "model.l2={1e-4} model=cnn(l2={1e-4})": "kernel_regularizer l2",
-    "trainable=head": "freeze frozen freeze_backbone freeze_encoder freeze_layers freeze_base freeze_epochs fine_tune "
-    "unfreeze train_layers",
+    "train=head": "trainable freeze frozen freeze_backbone freeze_encoder freeze_layers freeze_base freeze_epochs "
+    "fine_tune unfreeze unfreeze_at train_layers trainable_layers",
     "augment={flip|shift(0.1)}": "augmentation augmentations augmenter aug augs transform transforms data_augmentation "
     "batch_tfms item_tfms tfms aug_transforms",
     "augment=flip": "horizontal_flip fliplr hflip flip",

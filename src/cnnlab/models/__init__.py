@@ -28,6 +28,7 @@ from cnnlab.models.own_networks import (
     remember_network,
     where_to_give,
 )
+from cnnlab.models.parts import Part, parts_of
 from cnnlab.models.penalties import penalty
 from cnnlab.models.perturbing import Perturbation, perturbed
 from cnnlab.models.predictable import Predictable, require_gradient
@@ -41,6 +42,7 @@ __all__ = [
     "ModelSpec",
     "NetworkSummary",
     "OwnNetwork",
+    "Part",
     "Perturbation",
     "Predictable",
     "StartingWeights",
@@ -65,6 +67,7 @@ __all__ = [
     "native_kernels",
     "outputs_of",
     "parse_model",
+    "parts_of",
     "penalty",
     "perturbed",
     "pretrained",

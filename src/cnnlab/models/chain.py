@@ -28,7 +28,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class _Call:
+class ModuleCall:
     """One module called once: what went in and what came out, kept so that another tensor cannot pass for it."""
 
     module: nn.Module
@@ -45,21 +45,23 @@ def chain_of(network: nn.Module, shape: Shape) -> tuple[Link, ...]:
 
     :param shape: of a picture: channels, height, width.
     """
-    calls = _trace(network, shape)
-    return tuple(_links(network, "", calls))
+    return tuple(links_within(network, "", trace(network, shape)))
 
 
-def _links(module: nn.Module, name: str, calls: dict[nn.Module, list[_Call]]) -> list[Link]:
-    """The links that a module is taken apart into, itself where it is a single one."""
+def links_within(module: nn.Module, name: str, calls: dict[nn.Module, list[ModuleCall]]) -> list[Link]:
+    """The links that a module of this name is taken apart into, itself where it is a single one.
+
+    :param calls: what :func:`trace` saw of the network that it is in.
+    """
     own = calls.get(module, [])
     inner = [(key, child) for key, child in module.named_children() if child in calls or _has_weights(child)]
     if len(own) != 1 or not _is_chain(own[0], [calls.get(child, []) for _, child in inner]):
         return [Link(name, module, tuple(own[-1].left.shape[1:]) if own else ())]
     prefix = f"{name}." if name else ""
-    return [link for key, child in inner for link in _links(child, f"{prefix}{key}", calls)]
+    return [link for key, child in inner for link in links_within(child, f"{prefix}{key}", calls)]
 
 
-def _is_chain(whole: _Call, inner: list[list[_Call]]) -> bool:
+def _is_chain(whole: ModuleCall, inner: list[list[ModuleCall]]) -> bool:
     """Whether a module passes its input through its children, each once, and hands on what the last of them gives."""
     if not inner or any(len(calls) != 1 for calls in inner):
         return False
@@ -72,17 +74,21 @@ def _has_weights(module: nn.Module) -> bool:
     return next(module.parameters(), None) is not None
 
 
-def _trace(network: nn.Module, shape: Shape) -> dict[nn.Module, list[_Call]]:
-    """The calls of each module as one picture passes, without memory where that can be done."""
+def trace(network: nn.Module, shape: Shape) -> dict[nn.Module, list[ModuleCall]]:
+    """The calls of each module, in their order, as one picture passes, without memory where that can be done.
+
+    A module that is passed with several tensors, or puts out something other than one, is there without such calls.
+    """
     tensors = dict(chain(network.named_parameters(), network.named_buffers()))
     blank = {name: tensor.to("meta") for name, tensor in tensors.items()}
     own = next(iter(tensors.values()), torch.empty(0)).device
     for device, state in ((torch.device("meta"), blank), (own, tensors)):
-        calls: dict[nn.Module, list[_Call]] = {}
+        calls: dict[nn.Module, list[ModuleCall]] = {}
 
         def note(module: nn.Module, inputs: tuple[Any, ...], output: Any, calls: Any = calls) -> None:
+            seen = calls.setdefault(module, [])
             if len(inputs) == 1 and isinstance(inputs[0], Tensor) and isinstance(output, Tensor):
-                calls.setdefault(module, []).append(_Call(module, inputs[0], output))
+                seen.append(ModuleCall(module, inputs[0], output))
 
         try:
             with evaluating(network), torch.no_grad():

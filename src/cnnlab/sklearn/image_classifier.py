@@ -80,7 +80,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weight_decay: float | None = None,
         clip_gradient: float | None = None,
         clip_weights: float | None = None,
-        trainable: Any = None,
+        train: Any = None,
         permute: int | None = None,
         normalize: Any = None,
         subset: int | float | str | None = None,

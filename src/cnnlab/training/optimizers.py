@@ -5,11 +5,13 @@ And what pytorch-optimizer has beyond these, such as FTRL, which is imported onl
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import Parameter
 from torch.optim import Optimizer
 
 from cnnlab.core.arguments import NonNegative, Positive, Range
@@ -18,7 +20,6 @@ from cnnlab.core.given_objects import GIVEN
 from cnnlab.core.registry import Argument, BoundCall, Registry, RegistryEntry
 from cnnlab.core.spec import Call, read_one
 from cnnlab.training.own_optimizers import bind_own, check_own, is_own
-from cnnlab.training.trainable_layers import TrainedPart
 
 
 @cache
@@ -93,6 +94,17 @@ for _name in dir(torch.optim):
         _register(_kind)
 
 
+@dataclass(frozen=True)
+class TrainedPart:
+    """Parameters that are trained at one learning rate.
+
+    :param rate: that of the optimiser where there is none.
+    """
+
+    parameters: Sequence[Parameter]
+    rate: float | None = None
+
+
 def parse_optimizer(spec: object) -> BoundCall[Optimizer]:
     """What an optimiser's spec means, also of one that was given in Python."""
     if isinstance(spec, BoundCall):
@@ -128,12 +140,28 @@ def build_optimizer(
     decay, spared = _decays(bound, weight_decay)
     if is_own(bound):
         return _build_own(bound, module, parts)
+    whole = [TrainedPart([p for p in module.parameters() if p.requires_grad])]
+    return bound.build(params=_groups(parts or whole, bound, decay, spared))
+
+
+def add_parts(
+    optimizer: Optimizer, bound: BoundCall[Optimizer], weight_decay: float, parts: Sequence[TrainedPart]
+) -> None:
+    """Has an optimiser that :func:`build_optimizer` made hold further parts from now on."""
+    for group in _groups(parts, bound, *_decays(bound, weight_decay)):
+        optimizer.add_param_group(group)
+
+
+def _groups(
+    parts: Sequence[TrainedPart], bound: BoundCall[Optimizer], decay: dict[str, float], spared: dict[str, float]
+) -> list[dict[str, Any]]:
+    """The groups of parameters of parts: matrices and kernels of each, then its vectors."""
     groups: list[dict[str, Any]] = []
-    for part in parts or [TrainedPart([p for p in module.parameters() if p.requires_grad])]:
+    for part in parts:
         rate = _rate(bound, part.rate)
         groups.append({"params": [p for p in part.parameters if p.ndim > 1], **decay, **rate})
         groups.append({"params": [p for p in part.parameters if p.ndim <= 1], **spared, **rate})
-    return bound.build(params=[group for group in groups if group["params"]])
+    return [group for group in groups if group["params"]]
 
 
 def _build_own(bound: BoundCall[Optimizer], module: nn.Module, parts: Sequence[TrainedPart]) -> Optimizer:
@@ -169,13 +197,13 @@ def check_optimizer(spec: object, weight_decay: float, schedule: str = "constant
     _decays(bound, weight_decay)
 
 
-def _rate(bound: BoundCall[Optimizer], factor: float) -> dict[str, float]:
+def _rate(bound: BoundCall[Optimizer], rate: float | None) -> dict[str, float]:
     """The learning rate of a part, where it is not the optimiser's own."""
-    if factor == 1:
+    if rate is None:
         return {}
     if "lr" not in bound.arguments:
-        raise UsageError(f"optimizer {bound.name} takes no learning rate that could differ from layer to layer.")
-    return {"lr": bound.arguments["lr"] * factor}
+        raise UsageError(f"optimizer {bound.name} takes no learning rate that could differ from part to part.")
+    return {"lr": rate}
 
 
 def _decays(bound: BoundCall[Optimizer], weight_decay: float) -> tuple[dict[str, float], dict[str, float]]:

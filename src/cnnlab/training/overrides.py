@@ -16,7 +16,7 @@ from cnnlab.training.spec_keys import SPECS
 _PATH = re.compile(r"([a-z_]+)(?:\[(\d+)\])?((?:\.[A-Za-z_][A-Za-z0-9_]*)*)")
 _PHASE = re.compile(r"phases\[(\d+)\]\.(.+)")
 _DIGITS = re.compile(r"[0-9]{1,100}")
-_TEXTS = {"name", "device", "select", "parent", "balance", "precision", "kernels", "trainable"}
+_TEXTS = {"name", "device", "select", "parent", "balance", "precision", "kernels"}
 
 
 def parse_pairs(words: Sequence[str]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def override(content: dict[str, Any], keys: Mapping[str, Any], defaults: Mapping
 
 
 def _value(key: str, text: str) -> Any:
-    if key in SPECS:
+    if key in SPECS or key == "train":
         return text
     if key == "phases":
         return _phases(text)

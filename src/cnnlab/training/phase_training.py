@@ -12,11 +12,11 @@ from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
 from cnnlab.training.frozen_features import FrozenFeatures
 from cnnlab.training.optimizers import build_optimizer
+from cnnlab.training.partial_training import PartialTraining
 from cnnlab.training.phases import PhaseSpan
 from cnnlab.training.prepare import TrainingSetup
 from cnnlab.training.schedules import PhaseProgress
 from cnnlab.training.step import StepKey, StepOutcome, Stepper, is_out_of_memory
-from cnnlab.training.trainable_layers import PartialTraining
 
 
 class PhaseTraining:
@@ -37,13 +37,13 @@ class PhaseTraining:
         phase, weights = span.phase, setup.balance.on(execution.torch_device)
         self.classifier = classifier
         self.span, self.schedule = span, phase.schedule.parsed.build()
-        self.trained = PartialTraining(classifier, phase.trained_layers)
+        self.trained = PartialTraining(classifier, phase)
         self.trained.begin()
         self.optimizer = build_optimizer(phase.optimizer.parsed, classifier, phase.weight_decay, self.trained.parts)
         self.stepper = Stepper(phase, setup.objective, network, classifier, self.optimizer, execution, weights)
         self._full_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
-        is_scaled = self.trained.parts[0].rate != 1
-        self._full_rate = float(phase.optimizer.parsed.arguments["lr"]) if is_scaled else self._full_rates[0]
+        has_own = self.trained.parts[0].rate is not None
+        self._full_rate = float(phase.optimizer.parsed.arguments["lr"]) if has_own else self._full_rates[0]
 
     def start_from(self, features: FrozenFeatures) -> None:
         """Takes its steps on what the frozen parts make of the pictures, computed once."""

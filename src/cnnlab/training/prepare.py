@@ -37,6 +37,7 @@ from cnnlab.training.checkpoints import has_checkpoint
 from cnnlab.training.class_balance import ClassBalance
 from cnnlab.training.initial_weights import InitialWeights, find_initial_weights, initial_weights_of
 from cnnlab.training.normalization import moments
+from cnnlab.training.partial_training import PartialTraining
 from cnnlab.training.phase_cuts import check_views
 from cnnlab.training.phases import PhasePlan, plan_phases
 from cnnlab.training.python_objects import check_given, extract_objects, given_data
@@ -44,7 +45,6 @@ from cnnlab.training.recipe import Phase, Recipe
 from cnnlab.training.recipe_specs import GivenInPython
 from cnnlab.training.selection import SelectionMetric
 from cnnlab.training.starting_loss import start_near_a_constant_guess
-from cnnlab.training.trainable_layers import PartialTraining
 
 _REHEARSED = 64
 """Samples on which a loss and metrics of one's own are tried."""
@@ -209,8 +209,8 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
     if any(min(span.phase.batch_size, len(dataset.train)) == 1 for span in setup.plan.spans):
         _check_single_images(classifier)
     for phase in recipe.normal():
-        # Layers that there are not are told of now, and not when the phase begins.
-        trained = PartialTraining(classifier, phase.trained_layers)
+        # Parts that there are not are told of now, and not when the phase begins.
+        trained = PartialTraining(classifier, phase)
         if phase.views is not None:
             _check_views(phase, classifier, trained)
     return classifier

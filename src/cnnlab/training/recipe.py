@@ -26,9 +26,9 @@ from cnnlab.models.backbone import Moments
 from cnnlab.objectives import Objective
 from cnnlab.training.optimizers import check_optimizer
 from cnnlab.training.overrides import override
+from cnnlab.training.part_selection import TrainedSelection, parse_train
 from cnnlab.training.recipe_specs import GivenInPython, parse_spec, parse_specs
 from cnnlab.training.schedules import Schedule
-from cnnlab.training.trainable_layers import TrainableLayer, TrainableLayers, parse_trainable
 from cnnlab.training.unknown_keys import Line, RecipeReader, line_for_key, remedy_for_key
 
 _QUICK = "-quick"
@@ -54,8 +54,8 @@ Augmentation: TypeAlias = Annotated[ParsedSpec[Pipeline], _TEXT]
 Adversaries: TypeAlias = Annotated[ParsedSpec[tuple[BoundCall[Any], ...]], _TEXT]
 OptimizerCall: TypeAlias = Annotated[ParsedSpec[BoundCall[Optimizer]], _TEXT]
 RateSchedule: TypeAlias = Annotated[ParsedSpec[BoundCall[Schedule]], _TEXT]
-Trainable: TypeAlias = Annotated[
-    TrainableLayers | None, BeforeValidator(parse_trainable), PlainSerializer(str, when_used="unless-none")
+TrainedParts: TypeAlias = Annotated[
+    TrainedSelection | None, BeforeValidator(parse_train), PlainSerializer(str, when_used="unless-none")
 ]
 MaybeText = Annotated[str | None, _MAYBE]
 MaybeNumber = Annotated[int | None, _MAYBE]
@@ -92,7 +92,7 @@ class Phase(_Strict):
     weight_decay: float = Field(0.0, ge=0)
     clip_gradient: MaybePositive = None
     clip_weights: MaybePositive = None
-    trainable: Trainable = None
+    train: TrainedParts = None
     views: MaybeCount = None
 
     @model_validator(mode="before")
@@ -100,11 +100,6 @@ class Phase(_Strict):
     def _parse_specs(cls, content: Any) -> Any:
         """Every spec, once: what is made of it here is handed on."""
         return parse_specs(content)
-
-    @property
-    def trained_layers(self) -> tuple[TrainableLayer, ...] | None:
-        """The layers that are trained; None where all are."""
-        return None if self.trainable is None else self.trainable.parsed
 
     def digested(self) -> dict[str, Any]:
         """What a recipe's digest takes of it: every value that is not its key's default.

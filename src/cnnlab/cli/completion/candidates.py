@@ -13,7 +13,7 @@ _RUNS = "runs"
 _SPLITS = ("train", "validation", "test", "all")
 _METRICS = ("accuracy", "loss", "balanced_accuracy", "macro_f1", "last")
 _DEVICES = ("cpu", "cuda", "mps")
-_LAYERS = ("head", "rest")
+_PARTS = ("head", "all-stem")
 
 TAKES: Mapping[str, tuple[str, ...]] = {
     "train": ("recipe",),
@@ -251,7 +251,7 @@ def _values(key: str, value: str, about: Mapping[str, Any]) -> Iterator[Candidat
     more = {
         "select": _METRICS,
         "device": _DEVICES,
-        "trainable": _LAYERS,
+        "train": _PARTS,
         "split": _SPLITS,
         "metrics": ("test_accuracy",),
     }

@@ -29,7 +29,7 @@ _KEYS = {
     "weight_decay": "of kernels and matrices, not of norms and biases",
     "clip_gradient": "largest norm of a gradient",
     "clip_weights": "largest weight",
-    "trainable": "layers that are trained, all others frozen",
+    "train": "parts of the network that are trained, all else frozen",
     "permute": "a seed: one permutation of all pixels",
     "normalize": "what pixels are brought to",
     "subset": "how many training pictures, or which share",
