@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cnnlab.training import find_lr as find_lr
     from cnnlab.training import resume as resume
     from cnnlab.training import train as train
+    from cnnlab.transfer import transfer as transfer
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
@@ -59,5 +60,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         "sklearn",
         "studies",
         "training",
+        "transfer",
     ),
 )

@@ -18,6 +18,7 @@ from cnnlab.cli.program import Program
 from cnnlab.cli.report import report
 from cnnlab.cli.resume import resume
 from cnnlab.cli.train import train
+from cnnlab.cli.transfer import transfer
 
 _HELP = """A laboratory for image classifiers: train fast, keep an exact record, ask of it later.
 
@@ -39,6 +40,7 @@ app.command("extend")(extend)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("ensemble")(ensemble)
+app.command("transfer")(transfer)
 app.command("find-lr")(find_lr)
 app.command("report")(report)
 app.command("figure")(figure)

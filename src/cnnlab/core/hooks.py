@@ -52,6 +52,7 @@ _homes = {
     "ensemble": "cnnlab.ensembles.open_ensemble",
     "pretrained": "cnnlab.models",
     "run": "cnnlab.runs",
+    "transfer": "cnnlab.transfer.open_transfer",
 }
 
 

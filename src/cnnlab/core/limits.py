@@ -15,11 +15,19 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 def most_bytes(usual: int) -> int:
     """A bound in bytes, or what a person has raised it to."""
-    said = os.environ.get(MOST_BYTES, "").strip()
+    return max(usual, said_bytes(MOST_BYTES) or 0)
+
+
+def said_bytes(variable: str) -> int | None:
+    """The size that an environment variable says, such as ``20GB``; None where it is not set.
+
+    :raises UsageError: where it is no size.
+    """
+    said = os.environ.get(variable, "").strip()
     match = re.fullmatch(r"(\d+)\s*([KMGT]?)B?", said.upper())
     if said and match is None:
-        raise UsageError(f"{MOST_BYTES}={said[:40]} is no size; write a number of bytes, or one such as 20GB.")
-    return max(usual, int(match[1]) * _UNITS[match[2]]) if match else usual
+        raise UsageError(f"{variable}={said[:40]} is no size; write a number of bytes, or one such as 20GB.")
+    return int(match[1]) * _UNITS[match[2]] if match else None
 
 
 def check_size(size: int, usual: int, what: str) -> None:

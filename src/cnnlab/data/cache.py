@@ -63,6 +63,8 @@ def entry_folder(reading: Reading, kind: CacheKind) -> Path:
         "channels": options.channels,
         "white": options.white,
         "kind": kind,
+        # Left out where it is the usual one, so that what was decoded before there were others is found.
+        **({} if options.resampling == "bilinear" else {"resampling": options.resampling}),
     }
     return cache_folder() / "decoded" / digest(key)[:40]
 

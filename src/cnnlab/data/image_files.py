@@ -19,7 +19,7 @@ from cnnlab.data.formats.decode import Form, WhiteUnknownError
 from cnnlab.data.formats.folder_layout import images_among
 from cnnlab.data.formats.folders import read_file
 from cnnlab.data.formats.unread_kinds import is_unread, said_of_unread
-from cnnlab.data.options import ResizeMode
+from cnnlab.data.options import Resampling, ResizeMode
 from cnnlab.data.raw_images import RawImageFiles, UnreadableImage, in_parts, largest_value
 from cnnlab.data.white import UNTOLD_REMEDY, SaidWhite, White, say_white
 
@@ -96,13 +96,14 @@ class ImageReader:
         shape: tuple[int, int, int],
         resize: ResizeMode = "squash",
         white: SaidWhite = None,
+        resampling: Resampling = "bilinear",
     ) -> None:
         channels, height, width = shape
         if channels not in (1, 3):
             raise DataError(f"pictures are grey or in colour, and the classifier takes {channels} channels.")
         reads = {image.name: image.read for image in images}
         self._raw = RawImageFiles([image.name for image in images], lambda name: reads[name]())
-        self._shape, self._form = shape, Form((height, width), resize, channels, White.said(white))
+        self._shape, self._form = shape, Form((height, width), resize, channels, White.said(white), resampling)
 
     def read(self, start: int, end: int) -> tuple[Tensor, list[str], list[UnreadableImage]]:
         """The pictures from ``start`` to ``end``: uint8, N×C×H×W, their names, and those that could not be read."""

@@ -137,7 +137,8 @@ def ingest(name: str, content: Content, options: ReadOptions, make_store: Callab
     :raises DataError: when no picture of a part can be read.
     """
     said = White.said(options.white)
-    form, largest = Form(options.sides, options.resize, CHANNELS.get(options.channels), said), NONE_MET
+    channels = CHANNELS.get(options.channels)
+    form, largest = Form(options.sides, options.resize, channels, said, options.resampling), NONE_MET
     form, are_deep = _foreseen(content, form)
     if are_deep:
         form, largest = _with_white(form, content)

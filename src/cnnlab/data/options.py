@@ -9,6 +9,7 @@ from cnnlab.data.white import MOST_WHITE
 Side: TypeAlias = Annotated[int, Range(1, 8192)]
 WholeWhite: TypeAlias = Annotated[int, Range(1, MOST_WHITE)]
 ResizeMode: TypeAlias = Literal["squash", "crop", "pad"]
+Resampling: TypeAlias = Literal["bilinear", "bicubic"]
 CHANNELS = {"grey": 1, "colour": 3}
 
 
@@ -18,6 +19,7 @@ class ReadOptions:
 
     :param size: pixels of a side, or [height, width]; none keeps the size that the pictures have.
     :param resize: ``squash`` to the size, ``crop`` the middle, or ``pad`` with black, keeping proportions.
+    :param resampling: how pixels of another size are worked out: ``bilinear`` or ``bicubic``, both antialiased.
     :param channels: ``auto`` is grey where all pictures are grey, else colour.
     :param white: the value of white in pictures of more than 8 bits, or two, of whole numbers and of floats; none to
         tell by the largest value found in all.
@@ -29,6 +31,7 @@ class ReadOptions:
 
     size: Side | tuple[Side, Side] | None = None
     resize: ResizeMode = "squash"
+    resampling: Resampling = "bilinear"
     channels: Literal["auto", "grey", "colour"] = "auto"
     white: WholeWhite | tuple[WholeWhite | None, Positive | None] | None = None
     on_bad: Literal["refuse", "skip"] = "refuse"

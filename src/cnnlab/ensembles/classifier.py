@@ -38,7 +38,7 @@ class EnsembleClassifier(Predictable):
         if classes is not None:
             same_classes(("the ensemble", names[0]), first.classes, classes)
         self.members, self.names, self.combination = nn.ModuleList(members), tuple(names), combination
-        self.shape, self.resize = first.shape, first.resize
+        self.shape, self.resize, self.resampling = first.shape, first.resize, first.resampling
         self.white, self.float_white = first.whites
         self.classes, self.objective = dict(classes or first.classes), first.objective
         self._asked = [member for member in members if isinstance(member, Predictable)]
@@ -74,6 +74,11 @@ def _check_alike(first: Predictable, member: Predictable, names: tuple[str, str]
         raise UsageError(
             f"{names[0]} has pictures of another size brought to its own by resize={first.resize} and {names[1]} by "
             f"resize={member.resize}, so they would not see the same picture."
+        )
+    if member.resampling != first.resampling:
+        raise UsageError(
+            f"{names[0]} has pictures of another size brought to its own by resampling={first.resampling} and "
+            f"{names[1]} by resampling={member.resampling}, so they would not see the same picture."
         )
     if member.whites != first.whites:
         own, theirs = (", ".join(map(str, model.whites)) for model in (first, member))

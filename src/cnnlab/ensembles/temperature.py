@@ -1,23 +1,12 @@
 """Temperatures: what a member's logits are divided by, so that it is as sure as it is right."""
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from cnnlab.core.errors import UsageError
 from cnnlab.ensembles.member_outputs import MemberOutputs
-
-_LOWEST, _HIGHEST = 1 / 64, 64.0
-_STEPS = 60
-_CLOSE = 1e-9
+from cnnlab.evaluation.temperature import best_temperature, two_logits
 
 
 def fitted_temperatures(outputs: MemberOutputs) -> dict[str, tuple[float, ...]]:
     """For each head that tells classes apart the temperature of each member with the least log loss.
-
-    Guo and others, On Calibration of Modern Neural Networks (2017), section 4.2. The log loss is convex in 1 over the
-    temperature, where Newton's method finds it. Temperatures stay within 1/64 and 64: that of a member that is never
-    wrong has no least one.
 
     :raises UsageError: where no head tells classes apart.
     """
@@ -31,34 +20,3 @@ def fitted_temperatures(outputs: MemberOutputs) -> dict[str, tuple[float, ...]]:
         members = [outputs.objective.split(member)[head] for member in outputs.outputs]
         found[head] = tuple(best_temperature(two_logits(rows), labels) for rows in members)
     return found
-
-
-def best_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature with the least log loss.
-
-    :param logits: N×K; ``labels`` N class indices.
-    """
-    rows = logits.double()
-    exact = (rows - rows.amax(1, keepdim=True)).T.contiguous().numpy()
-    right = exact[labels.numpy(), np.arange(exact.shape[1])].mean()
-    low, high = 1 / _HIGHEST, 1 / _LOWEST
-    inverse = 1.0
-    for _ in range(_STEPS):
-        likely = np.exp(inverse * exact)
-        likely /= likely.sum(axis=0)
-        mean = (likely * exact).sum(axis=0)
-        slope = mean.mean() - right
-        curvature = ((likely * exact**2).sum(axis=0) - mean**2).mean()
-        # What is known of where the least loss lies keeps a step that is too long from leaving it.
-        low, high = (inverse, high) if slope < 0 else (low, inverse)
-        step = inverse - slope / curvature if curvature > 0 else high if slope < 0 else low
-        nearer = step if low < step < high else (low * high) ** 0.5
-        if abs(nearer - inverse) <= _CLOSE * inverse:
-            break
-        inverse = nearer
-    return float(1 / inverse)
-
-
-def two_logits(rows: Tensor) -> Tensor:
-    """One output for the second of two classes as a logit for each."""
-    return torch.cat([torch.zeros_like(rows), rows], dim=1) if rows.shape[1] == 1 else rows

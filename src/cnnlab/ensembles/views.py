@@ -27,7 +27,7 @@ class View(Predictable):
     def __init__(self, model: Predictable, changes: Pipeline | None, drawn: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__()
         self.model, self.changes, self.drawn = model, changes, list(drawn)
-        self.shape, self.resize = model.shape, model.resize
+        self.shape, self.resize, self.resampling = model.shape, model.resize, model.resampling
         self.white, self.float_white = model.whites
         self.classes, self.objective = model.classes, model.objective
         self._is_one_matrix = changes is not None and all(

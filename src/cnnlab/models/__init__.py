@@ -8,6 +8,7 @@ from cnnlab.models import course_models as course_models
 from cnnlab.models import plain_cnns as plain_cnns
 from cnnlab.models import polar as polar
 from cnnlab.models import resnets as resnets
+from cnnlab.models.backbones import native_side
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.classifier_files import load_classifier, save_classifier, stored_shape
 from cnnlab.models.cpu_kernels import build_record as kernels_build_record
@@ -15,6 +16,7 @@ from cnnlab.models.cpu_kernels import native_kernels
 from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
 from cnnlab.models.dry_run import summary_without_weights
 from cnnlab.models.features import features_of, find_layer
+from cnnlab.models.folding import fold_batch_norms
 from cnnlab.models.inference import autocast, evaluating, outputs_of, to_float
 from cnnlab.models.initialisers import initialisers, starts_small
 from cnnlab.models.layer_strings import layers
@@ -55,6 +57,7 @@ __all__ = [
     "evaluating",
     "features_of",
     "find_layer",
+    "fold_batch_norms",
     "fresh_network",
     "give_network",
     "initialisers",
@@ -65,6 +68,7 @@ __all__ = [
     "moments_for",
     "multiply_adds",
     "native_kernels",
+    "native_side",
     "outputs_of",
     "parse_model",
     "parts_of",

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.core.errors import SpecError
+from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import read
 from cnnlab.models import efficientnet_lite
 from cnnlab.models.backbone import IMAGENET, Backbone, Origin, timm_settings
@@ -21,7 +22,7 @@ from cnnlab.models.initialisers import initialise, mark_head
 from cnnlab.models.input_adapters import Grey, Size, adapters, channels_seen, target
 from cnnlab.models.modules import Branches, Dropout, Head
 from cnnlab.models.networks import architectures, finished
-from cnnlab.models.pretrained_weights import find_for, load_into
+from cnnlab.models.pretrained_weights import IN_TIMM, find_for, load_into
 from cnnlab.models.shape_probe import shape_after, shape_leaving
 from cnnlab.models.shapes import Shape
 from cnnlab.models.vision_libraries import vision_library
@@ -29,6 +30,7 @@ from cnnlab.models.vision_libraries import vision_library
 _REFUSALS = (TypeError, RuntimeError, AssertionError, ValueError)
 _NATIVE = 224
 _DROPOUT = 0.5
+_TIMM_NAMES = {**IN_TIMM, **efficientnet_lite.IN_TIMM}
 _WORDS = {"Conv2d": "conv", "ReLU": "relu", "MaxPool2d": "pool", "AdaptiveAvgPool2d": "avgpool"}
 _WORDS |= {"Linear": "dense", "Dropout": "dropout", "Flatten": "flatten", "Fire": "fire"}
 
@@ -146,7 +148,7 @@ def resnet50v2(
     25,549,352 parameters at 1,000 classes. Keras counts 25,613,800: 45,440 of these are running means and variances,
     which are not trained, and 19,008 are biases and scales that this network goes without.
     """
-    return _started(_timm("resnetv2_50", shape, outputs, size, grey, dropout, head), weights)
+    return _started(_timm(_TIMM_NAMES["resnet50v2"], shape, outputs, size, grey, dropout, head), weights)
 
 
 @architectures.register("efficientnetv2-b0")
@@ -164,7 +166,7 @@ def efficientnetv2_b0(
     7,139,704 parameters at 1,000 classes. Keras counts 7,200,312: 60,608 of these are running means and variances,
     which are not trained.
     """
-    return _started(_timm("tf_efficientnetv2_b0", shape, outputs, size, grey, dropout, head), weights)
+    return _started(_timm(_TIMM_NAMES["efficientnetv2-b0"], shape, outputs, size, grey, dropout, head), weights)
 
 
 @architectures.register("efficientnet-lite0")
@@ -401,3 +403,11 @@ def _tried(make: Callable[[], Any], name: str) -> Any:
     except _REFUSALS as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise SpecError(f"timm cannot make {name} like this: {reason}. Leave dropout and size as they are.") from error
+
+
+def native_side(bound: BoundCall[Any]) -> int:
+    """The side of the pictures that one of the networks here was trained on."""
+    if bound.name not in _TIMM_NAMES and bound.name != "timm":
+        return _NATIVE
+    name = str(bound.arguments["name"]) if bound.name == "timm" else _TIMM_NAMES[bound.name]
+    return int(timm_settings(vision_library("timm"), name).input_size[1])

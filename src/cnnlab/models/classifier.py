@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
 from cnnlab.models.layer_strings import MOST_OUTPUTS
-from cnnlab.models.predictable import Predictable, ResizeMode
+from cnnlab.models.predictable import Predictable, Resampling, ResizeMode
 from cnnlab.models.shapes import format_shape
 
 
@@ -25,6 +25,7 @@ class Classifier(Predictable):
     :param model: canonical spec that rebuilds the network, or ``module(...)`` for one of the user's own.
     :param permute: seed of one fixed permutation of the pixels, the same for all channels and pictures.
     :param resize: how pictures of another size are brought to ``shape``.
+    :param resampling: how the pixels of such pictures are worked out.
     :param white: the value of white in whole numbers of more than 8 bits, where it was trained on such.
     :param float_white: the value of white in floats, where it was trained on such.
     :raises UsageError: when these do not fit together.
@@ -47,6 +48,7 @@ class Classifier(Predictable):
         resize: ResizeMode = "squash",
         white: int | None = None,
         float_white: float | None = None,
+        resampling: Resampling = "bilinear",
     ) -> None:
         super().__init__()
         self.network = network
@@ -56,7 +58,8 @@ class Classifier(Predictable):
             raise UsageError(f"a standard deviation cannot be below 0; got std={list(self.std)}.")
         self.classes = {column: tuple(names) for column, names in classes.items()}
         self.objective, self.model, self.permute = objective, model, permute
-        self.resize, self.white, self.float_white = resize, white, float_white
+        self.resize, self.resampling = resize, resampling
+        self.white, self.float_white = white, float_white
         self.extra: dict[str, Any] = {}
         self._add_buffers()
 

@@ -29,7 +29,7 @@ from cnnlab.models.own_networks import (
     recalled_network,
     where_to_give,
 )
-from cnnlab.models.predictable import ResizeMode
+from cnnlab.models.predictable import Resampling, ResizeMode
 from cnnlab.models.shapes import format_shape
 from cnnlab.objectives import restore_objective
 
@@ -63,6 +63,7 @@ class _Facts(BaseModel):
     extra: dict[str, Any]
     white: Annotated[int, Field(ge=1)] | None = None
     float_white: Annotated[float, Field(gt=0)] | None = None
+    resampling: Resampling = "bilinear"
 
 
 def save_classifier(path: Path | str, classifier: Classifier, extra: Mapping[str, Any] | None = None) -> None:
@@ -89,6 +90,7 @@ def save_classifier(path: Path | str, classifier: Classifier, extra: Mapping[str
         extra={**classifier.extra, **(extra or {})},
         white=classifier.white,
         float_white=classifier.float_white,
+        resampling=classifier.resampling,
     )
     try:
         text = canonical_json(facts.model_dump(exclude_defaults=True))

@@ -7,6 +7,7 @@ from torch import nn
 from cnnlab.core.errors import UsageError
 
 ResizeMode: TypeAlias = Literal["squash", "crop", "pad"]
+Resampling: TypeAlias = Literal["bilinear", "bicubic"]
 
 
 class Predictable(nn.Module):
@@ -17,6 +18,7 @@ class Predictable(nn.Module):
 
     :param shape: channels, height and width of the pictures.
     :param resize: how pictures of another size are brought to ``shape``.
+    :param resampling: how the pixels of such pictures are worked out.
     :param white: the value of white in whole numbers of more than 8 bits, where it was trained on such.
     :param float_white: the value of white in floats, where it was trained on such.
     :param classes: class names of each target column that holds classes.
@@ -26,6 +28,7 @@ class Predictable(nn.Module):
 
     shape: tuple[int, int, int]
     resize: ResizeMode
+    resampling: Resampling = "bilinear"
     white: int | None = None
     float_white: float | None = None
     classes: dict[str, tuple[str, ...]]

@@ -26,7 +26,7 @@ from cnnlab.models.networks import parse_model
 from cnnlab.models.shapes import format_shape
 from cnnlab.models.vision_libraries import vision_library
 
-_IN_TIMM = {"resnet50v2": "resnetv2_50", "efficientnetv2-b0": "tf_efficientnetv2_b0"}
+IN_TIMM = {"resnet50v2": "resnetv2_50", "efficientnetv2-b0": "tf_efficientnetv2_b0"}
 _RUN = "run:"
 _LISTED = 4
 _REMEDY = "Give weights as safetensors, which safetensors.torch.save_file writes from a mapping of tensors."
@@ -59,8 +59,8 @@ def starting_weights(spec: object, *, offline: bool = False, runs: Path | str | 
     bound = parse_model(spec).bound
     if not isinstance(bound, BoundCall) or bound.arguments.get("weights") is None:
         return None
-    name = str(bound.arguments.get("name", _IN_TIMM.get(bound.name, bound.name)))
-    library = "timm" if bound.name == "timm" or bound.name in _IN_TIMM else "torchvision"
+    name = str(bound.arguments.get("name", IN_TIMM.get(bound.name, bound.name)))
+    library = "timm" if bound.name == "timm" or bound.name in IN_TIMM else "torchvision"
     library = efficientnet_lite.LIBRARY if bound.name in efficientnet_lite.IN_TIMM else library
     return find_for(library, name, bound.arguments["weights"], offline=offline, runs=runs)
 
@@ -285,7 +285,7 @@ def _timm_file(name: str, offline: bool) -> Path:
 
 
 def _missing(name: str, url: str, path: Path, reason: str) -> UsageError:
-    ours = next((word for word, there in _IN_TIMM.items() if there == name), None)
+    ours = next((word for word, there in IN_TIMM.items() if there == name), None)
     called = f"{ours} ({name} of timm)" if ours else name
     return UsageError(
         f"the ImageNet weights of {called} are not on this machine, and could not be downloaded "

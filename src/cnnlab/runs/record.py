@@ -30,6 +30,8 @@
 ``ensemble``         of an ensemble ``{method, members, needs, fitted_on, cross_fitted}``: the spec of its method, the
                      runs that it was made of, those of them that it cannot predict without, the splits that it was
                      fitted on, and those whose stored predictions were told by numbers fitted without the picture
+``transfer``         of a classifier on features ``{backbone, layer, classifier, compared, repeats}``: what was chosen,
+                     among how many, in how many repeats
 ``warnings``         texts, in the order they came up
 ``reason``           why it failed
 ==================== ==================================================================================

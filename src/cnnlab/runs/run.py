@@ -100,6 +100,8 @@ class Run(RunInfo):
         path = self.folder / record.MODEL
         if self.is_ensemble and epoch is None and not path.is_file():
             return hooks.open_stored("ensemble", self.folder, network=network)
+        if self.is_transfer and epoch is None:
+            return hooks.open_stored("transfer", self.folder)
         if epoch is not None and epoch not in stored:
             known = f"Those of {', '.join(map(str, stored))} are" if stored else "None are yet"
             raise UsageError(
@@ -170,7 +172,7 @@ class Run(RunInfo):
 
     def __repr__(self) -> str:
         info = self.info
-        made = f"ensemble of {len(info['ensemble']['members'])}" if info.get("ensemble") else _epochs(info)
+        made = _made(info) or _epochs(info)
         quick = ["quick trial"] if self.is_quick else []
         return f"Run({self.name}: {', '.join([*quick, self.state, made, *_score_lines(info)[-1:]])})"
 
@@ -191,6 +193,14 @@ class Run(RunInfo):
         return f"{html_facts(_facts(self))}{folded}"
 
 
+def _made(info: Mapping[str, Any]) -> str:
+    """What it is, where it is no training."""
+    ensemble, transfer = info.get("ensemble") or {}, info.get("transfer") or {}
+    if transfer:
+        return f"{transfer.get('classifier')} on {transfer.get('backbone')}"
+    return f"ensemble of {len(ensemble['members'])}" if ensemble else ""
+
+
 def _facts(run: Run) -> list[tuple[str, str]]:
     """What a person wants to know of a run at a glance: label and value."""
     info, recipe = run.info, run.given
@@ -201,9 +211,10 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     ensemble = info.get("ensemble") or {}
     rows += [("method", ensemble.get("method", "")), ("members", ", ".join(ensemble.get("members") or ()))]
     rows += [
-        ("epochs", "" if ensemble else _epochs(info)),
+        ("fitted", _made(info) if run.is_transfer else ""),
+        ("epochs", "" if ensemble or run.is_transfer else _epochs(info)),
         ("selected", _selected(info)),
-        ("time" if ensemble else "training time", short_duration(info.get("seconds"))),
+        ("time" if ensemble or run.is_transfer else "training time", short_duration(info.get("seconds"))),
     ]
     rows += [("scores" if place == 0 else "", line) for place, line in enumerate(_score_lines(info))]
     rows += [("warning", text) for text in info.get("warnings") or []]

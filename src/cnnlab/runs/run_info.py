@@ -126,11 +126,22 @@ class RunInfo(ABC):
         """Whether it was a quick trial: one epoch on a few pictures, whose numbers say nothing of its recipe."""
         return bool(self.recipe.get("quick"))
 
-    def check_trained(self) -> None:
-        """Refuses an ensemble, for whatever goes on with the weights of a training.
+    @property
+    def is_transfer(self) -> bool:
+        """Whether it is a classifier that was fitted to features of a pretrained network, and not trained."""
+        return bool(self.info.get("transfer"))
 
-        :raises UsageError: naming its members.
+    def check_trained(self) -> None:
+        """Refuses what is no training, for whatever goes on with the weights of one.
+
+        :raises UsageError: saying what it is.
         """
+        if self.is_transfer:
+            raise UsageError(
+                f"{self.name} was made by cnnlab transfer: a classifier was fitted to features of a network, and there "
+                "is no training to go on from. To train the network itself: cnnlab train "
+                "model='efficientnet-lite0(weights=imagenet)'."
+            )
         if self.is_ensemble:
             members = (self.info.get("ensemble") or {}).get("members") or []
             raise UsageError(

@@ -72,6 +72,14 @@ class _Ensemble(_Facts):
     cross_fitted: list[_Name] | None = None
 
 
+class _Transfer(_Facts):
+    backbone: _Name
+    layer: _Name
+    classifier: _Name
+    compared: _Count | None = None
+    repeats: _Count | None = None
+
+
 class RunRecord(_Facts):
     """The content of ``run.json``."""
 
@@ -98,6 +106,7 @@ class RunRecord(_Facts):
     given: dict[str, Any] | None = None
     parent: _Name | None = None
     ensemble: _Ensemble | None = None
+    transfer: _Transfer | None = None
     warnings: list[str] | None = None
     reason: str | None = None
 
@@ -138,6 +147,15 @@ class RecipeRecord(_Phase):
     name: str | None = None
     ensemble: str | None = None
     members: list[str] | None = None
+    backbones: str | None = None
+    layer: str | None = None
+    classifiers: str | None = None
+    search: str | None = None
+    subsample: _Number | None = None
+    cv: _Count | None = None
+    metric: str | None = None
+    repeats: _Count | None = None
+    vary: str | None = None
 
 
 class PredictionsHeader(_Facts):

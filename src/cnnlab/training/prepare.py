@@ -189,6 +189,7 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
     with announcing("measuring the mean and spread of the training pictures"):
         mean, std = moments(recipe.normalize.parsed, dataset.train, own)
     reading = recipe.data.parsed
+    said = {} if isinstance(reading, GivenInPython) else reading.arguments
     classifier = Classifier(
         network,
         shape=dataset.shape,
@@ -199,7 +200,8 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
         # What rebuilds the network; where its first weights came from is on record with the run.
         model=recipe.model_without_weights,
         permute=recipe.permute,
-        resize="squash" if isinstance(reading, GivenInPython) else reading.arguments.get("resize", "squash"),
+        resize=said.get("resize", "squash"),
+        resampling=said.get("resampling", "bilinear"),
         white=dataset.source.get("white"),
         float_white=dataset.source.get("float_white"),
     )

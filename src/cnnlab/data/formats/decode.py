@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.limits import allowed, most_bytes
-from cnnlab.data.options import ResizeMode
+from cnnlab.data.options import Resampling, ResizeMode
 from cnnlab.data.white import MOST_WHITE, NONE_MET, UNKNOWN_WHITE, Largest, White, as_bytes
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "TGA", "ICO", "AVIF")
@@ -30,6 +30,7 @@ _opening = Lock()
 _ORIENTATION = 0x0112
 _EXIF_HOLDERS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_RESAMPLINGS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _GREY = ("1", "L", "LA", "La", *_DEEP)
 
 
@@ -54,6 +55,7 @@ class Form:
     resize: ResizeMode = "squash"
     channels: int | None = None
     white: White = UNKNOWN_WHITE
+    resampling: Resampling = "bilinear"
 
 
 @dataclass(frozen=True)
@@ -103,25 +105,30 @@ def largest_in(image: Image.Image) -> Largest:
 
 
 def to_form(image: Image.Image, form: Form) -> NDArray[np.uint8]:
-    """An opened picture as uint8 C×H×W of the wanted channels and size (bilinear, antialiased)."""
+    """An opened picture as uint8 C×H×W of the wanted channels and size."""
     if 0 in image.size:
         raise BadImageError("it has no pixels")
     wanted = form.channels or (1 if is_grey(image.mode) else 3)
     plain = _plain(image, form.white).convert("L" if wanted == 1 else "RGB")
-    pixels = np.asarray(resized(plain, form.size, form.resize))
+    pixels = np.asarray(resized(plain, form.size, form.resize, form.resampling))
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def resized(image: Image.Image, size: tuple[int, int] | None, how: ResizeMode) -> Image.Image:
-    """The picture at height and width ``size``: squashed, or its middle, or the whole of it padded with black."""
+def resized(
+    image: Image.Image, size: tuple[int, int] | None, how: ResizeMode, resampling: Resampling = "bilinear"
+) -> Image.Image:
+    """The picture at height and width ``size``: squashed, or its middle, or the whole of it padded with black.
+
+    Where it shrinks, Pillow's filters are widened, so that nothing is aliased.
+    """
     if size is None or image.size == size[::-1]:
         return image
-    wide = size[::-1]
+    wide, method = size[::-1], _RESAMPLINGS[resampling]
     if how == "squash":
-        return image.resize(wide, Image.Resampling.BILINEAR)
+        return image.resize(wide, method)
     if how == "crop":
-        return ImageOps.fit(image, wide, Image.Resampling.BILINEAR)
-    return ImageOps.pad(image, wide, Image.Resampling.BILINEAR, color=0)
+        return ImageOps.fit(image, wide, method)
+    return ImageOps.pad(image, wide, method, color=0)
 
 
 def is_image(name: str) -> bool:

@@ -9,8 +9,8 @@ from cnnlab.ensembles.analysis.findings import Calibrated
 from cnnlab.ensembles.analysis.members_taken import has_one_head_of_classes
 from cnnlab.ensembles.combinations import tempered
 from cnnlab.ensembles.member_outputs import MemberOutputs
-from cnnlab.ensembles.temperature import best_temperature, two_logits
 from cnnlab.evaluation import ClassPredictions, calibration
+from cnnlab.evaluation.temperature import best_temperature, two_logits
 
 _MOST_MEMBERS = 40
 

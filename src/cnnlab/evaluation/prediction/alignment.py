@@ -26,7 +26,8 @@ def in_the_classifiers_shape(data: Any, classifier: Predictable, data_dir: str |
         return data
     bound = parse_data(data, data_dir)
     channels, *sides = classifier.shape
-    wanted: dict[str, Any] = {"size": sides[0] if sides[0] == sides[1] else tuple(sides), "resize": classifier.resize}
+    wanted: dict[str, Any] = {"size": sides[0] if sides[0] == sides[1] else tuple(sides)}
+    wanted |= {"resize": classifier.resize, "resampling": classifier.resampling}
     is_said = bound.arguments.get("white") is not None
     wanted |= {} if is_said or classifier.whites == (None, None) else {"white": classifier.whites}
     wanted |= {"channels": _CHANNELS[channels]} if channels in _CHANNELS else {}

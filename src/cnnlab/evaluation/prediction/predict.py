@@ -166,7 +166,7 @@ def _of_pixels(model: Predictor, images: Any) -> ImagePredictions:
     """What is said of pictures in memory."""
     classifier = model.classifier
     channels, *size = classifier.shape
-    form = Form((size[0], size[1]), classifier.resize, channels, White.said(classifier.whites))
+    form = Form((size[0], size[1]), classifier.resize, channels, White.said(classifier.whites), classifier.resampling)
     pixels, names = given_images(images, form)
     whole = torch.from_numpy(pixels)
     batches = (whole[start : start + _CHUNK] for start in range(0, len(whole), _CHUNK))
@@ -182,7 +182,8 @@ class _Reader:
         self.unreadable: list[str] = []
 
     def __iter__(self) -> Iterator[Tensor]:
-        reader = data.ImageReader(self.images, self.classifier.shape, self.classifier.resize, self.classifier.whites)
+        model = self.classifier
+        reader = data.ImageReader(self.images, model.shape, model.resize, model.whites, model.resampling)
         for start in range(0, len(self.images), _CHUNK):
             pixels, names, bad = reader.read(start, min(start + _CHUNK, len(self.images)))
             if bad and not self.skips:

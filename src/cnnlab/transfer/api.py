@@ -1,0 +1,154 @@
+"""A transfer from start to end: what ``cnnlab transfer`` and :func:`cnnlab.transfer` do."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnlab.core import memory
+from cnnlab.core.devices import check_device
+from cnnlab.core.digests import digest
+from cnnlab.core.messages import announcing, note, showing
+from cnnlab.runs import RunStore, store_at
+from cnnlab.runs.writer import folder_name
+from cnnlab.transfer.backbones import Extractor, PretrainedBackbone, read_backbones
+from cnnlab.transfer.comparison import Column, check_sizes, compare
+from cnnlab.transfer.divisions import divisions
+from cnnlab.transfer.extraction import FeatureSource
+from cnnlab.transfer.number_format import NumberFormat
+from cnnlab.transfer.pictures import Pictures, read_pictures
+from cnnlab.transfer.request import TransferRequest
+from cnnlab.transfer.result import TransferResult
+from cnnlab.transfer.storing import store_outcome
+
+SEMANTICS = 1
+"""The version of what the keys mean; raised when the same keys would fit or choose something else."""
+
+
+def transfer(
+    data: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    runs: str | Path | None = None,
+    again: bool = False,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    device: str | None = None,
+    progress: bool = True,
+    **keys: Any,
+) -> TransferResult:
+    """Fits classifiers of scikit-learn to features of pretrained networks, and stores the best of them like a run.
+
+    ``cnnlab.transfer("photos.zip", backbones="efficientnet-lite0, squeezenet1_1", classifiers="all")``. Features are
+    computed once for each picture and kept in the cache. The best is chosen on validation, and it alone is scored on
+    test. The same request on the same data is the same transfer: one that is there is returned, unless another name is
+    given.
+
+    :param data: as for :func:`cnnlab.load_data`; may be given as ``data=`` too.
+    :param keys: those of :class:`~cnnlab.transfer.request.TransferRequest`: ``backbones``, ``layer``, ``classifiers``,
+        ``search``, ``subsample``, ``cv``, ``metric``, ``objective``, ``validation``, ``test``, ``subset``, ``seed``,
+        ``repeats``, ``vary``, ``precision``.
+    :param name: what to call the run; otherwise its data and ``transfer``.
+    :param runs: the folder of runs; ``CNNLAB_RUNS`` or ``runs/`` otherwise.
+    :param again: make another one beside that which is there.
+    :param device: on which features are computed; the processor unless given.
+    :param progress: whether bars and what is worth knowing are shown in a terminal or a notebook.
+    :raises UsageError: for a request that cannot be meant; nothing is written then.
+    """
+    request = TransferRequest.read(keys if data is None else {"data": data, **keys})
+    if name is not None:
+        folder_name(name, "")
+    if device is not None:
+        check_device(device, "Leave it out to take the processor.")
+    with showing(progress):
+        memory.ask_for_large_pages()
+        return _transfer(request, store_at(runs), name, again, data_dir, offline, device or "cpu")
+
+
+def _transfer(
+    request: TransferRequest,
+    store: RunStore,
+    name: str | None,
+    again: bool,
+    data_dir: str | Path | None,
+    offline: bool,
+    device: str,
+) -> TransferResult:
+    began = time.perf_counter()
+    with announcing("looking for the weights of the backbones"):
+        backbones = read_backbones(request.parts.backbones, offline=offline, runs=store.root)
+    pictures = [read_pictures(request, backbone, data_dir, offline) for backbone in backbones]
+    own = _digest(request, backbones, pictures)
+    same = store.by_digest(own)
+    title = name or f"{pictures[0].dataset.name}-transfer"
+    of_that_name = store.named(title)
+    named = [run for run in same if run.status == "finished" and (name is None or run in of_that_name)]
+    if named and not again:
+        note(f"This transfer is made already: {named[0].folder}. Make another one with --again.")
+        return TransferResult(named[0])
+    divided = divisions(pictures[0].dataset, pictures[0].labels, request.repeats, request.vary, request.seed)
+    check_sizes(request, divided)
+    planned = _planned(request, backbones, pictures)
+    columns = [_column(each, request, device) for each in planned]
+    outcome = compare(request, columns, pictures[0], divided)
+    repeat = max((run.repeat for run in same), default=0) + 1
+    run = store_outcome(store, request, outcome, own, title, repeat, device, time.perf_counter() - began)
+    return TransferResult(run)
+
+
+def _digest(request: TransferRequest, backbones: Sequence[PretrainedBackbone], pictures: Sequence[Pictures]) -> str:
+    """What makes two transfers the same: what is asked for, and the content of weights and pictures."""
+    parts = request.parts
+    content = {
+        key: value
+        for key, value in request.content.items()
+        if key not in ("classifiers", "search", "layer", "precision")
+    }
+    return digest(
+        {
+            "transfer": SEMANTICS,
+            **content,
+            "backbones": [[str(each.spec()), each.weights.digest] for each in backbones],
+            "layers": list(map(str, parts.layers)),
+            "classifiers": list(map(str, parts.classifiers)),
+            "search": [[str(call) for call in grid.candidates] for grid in parts.grids],
+            "data": [each.dataset.digest for each in pictures],
+        }
+    )
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A column to be: a backbone, the pictures for it, and the network up to a layer."""
+
+    label: str
+    backbone: PretrainedBackbone
+    pictures: Pictures
+    extractor: Extractor
+
+
+def _planned(
+    request: TransferRequest, backbones: Sequence[PretrainedBackbone], pictures: Sequence[Pictures]
+) -> list[_Planned]:
+    """Every network is built up to every layer before features are made of any."""
+    labels = [backbone.label for backbone in backbones]
+    found = []
+    for place, (backbone, own) in enumerate(zip(backbones, pictures, strict=True)):
+        called = backbone.named if labels.count(backbone.label) > 1 else labels[place]
+        for layer in request.parts.layers:
+            label = called if len(request.parts.layers) == 1 else f"{called} {layer}"
+            with announcing(f"building {backbone.label}"):
+                extractor = backbone.up_to(layer, own.dataset.shape, own.objective, own.classifier_facts)
+            found.append(_Planned(label, backbone, own, extractor))
+    return found
+
+
+def _column(planned: _Planned, request: TransferRequest, device: str) -> Column:
+    chosen = None if request.precision == "auto" else NumberFormat(request.precision)
+    source = FeatureSource(planned.label, planned.extractor, device, chosen)
+    features = np.concatenate([source.of(images) for _, images in planned.pictures.dataset.parts()])
+    return Column(planned.label, planned.backbone, planned.pictures, source, features)

@@ -1,0 +1,102 @@
+"""The features of a set of pictures: out of the cache, and what is not there computed in batches and put into it."""
+
+import time
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cnnlab.core.errors import DataError
+from cnnlab.core.messages import track
+from cnnlab.data import ImageSet
+from cnnlab.transfer.backbones import Extractor
+from cnnlab.transfer.feature_cache import FeatureCache, Features
+from cnnlab.transfer.number_format import NumberFormat, choose_format
+
+_BATCH = 64
+_KEPT_AT_ONCE = 16
+"""Batches after which what was computed is put into the cache: so many at most are computed again after a kill."""
+
+
+class FeatureSource:
+    """What makes features of pictures with one network and layer, in one number format.
+
+    :param chosen: the format; None to try formats out on the first pictures.
+    """
+
+    def __init__(
+        self, label: str, extractor: Extractor, device: str = "cpu", chosen: NumberFormat | None = None
+    ) -> None:
+        self.label, self.device, self.chosen = label, device, chosen
+        self.extractor = extractor.folded
+        self.exact = extractor
+        self.computed, self.seconds = 0, 0.0
+
+    def of(self, images: ImageSet) -> Features:
+        """N×K, a row a picture; pictures that are alike are computed once.
+
+        :raises DataError: where some are not finite.
+        """
+        digests = images.image_digests
+        _, first, place = np.unique(digests, axis=0, return_index=True, return_inverse=True)
+        cache = self._cache(images)
+        found, known = cache.find(digests[first])
+        missing = first[~known]
+        if len(missing):
+            done = self._computed(images, missing, cache)
+            found = np.zeros((len(first), done.shape[1]), np.float32) if found is None else found
+            found[~known] = done
+        assert found is not None
+        if not np.isfinite(found).all():
+            raise DataError(f"the features of {self.label} are not all finite. Take other weights, or another layer.")
+        return found[place.reshape(-1)]
+
+    def _cache(self, images: ImageSet) -> FeatureCache:
+        if self.chosen is None:
+            self.chosen = choose_format(self.extractor, images, self.device)
+        # Of accelerators, and of kernels, the last digits may differ.
+        key = {**self.exact.facts, **self.chosen.key, "device": torch.device(self.device).type}
+        shown = {"features": self.label, "layer": key["layer"], "size": key["shape"], "format": str(self.chosen)}
+        return FeatureCache(key, shown)
+
+    def _computed(self, images: ImageSet, places: NDArray[np.int64], cache: FeatureCache) -> Features:
+        """The features of the pictures at these places, put into the cache as they come."""
+        done: list[Features] = []
+        waiting: list[Features] = []
+        began, starts = time.perf_counter(), range(0, len(places), _BATCH)
+        home = self.extractor.classifier.scale.device
+        self.extractor.classifier.to(self.device)
+        try:
+            for start in track(starts, f"Features of {self.label}", len(starts)):
+                waiting.append(self._features(images.batch(torch.from_numpy(places[start : start + _BATCH]))[0]))
+                if len(waiting) == _KEPT_AT_ONCE:
+                    self._keep(images, places, cache, done, waiting)
+        finally:
+            # Also when it is stopped: what was computed need not be computed again.
+            self._keep(images, places, cache, done, waiting)
+            self.extractor.classifier.to(home)
+            self.seconds += time.perf_counter() - began
+        return np.concatenate(done)
+
+    def _features(self, pixels: Tensor) -> Features:
+        assert self.chosen is not None
+        with self.chosen.applied(self.device):
+            return self.extractor(pixels.to(self.device)).numpy()
+
+    def _keep(
+        self,
+        images: ImageSet,
+        places: NDArray[np.int64],
+        cache: FeatureCache,
+        done: list[Features],
+        waiting: list[Features],
+    ) -> None:
+        """Moves what waits to what is done, by way of the cache."""
+        if not waiting:
+            return
+        features, start = np.concatenate(waiting), sum(map(len, done))
+        waiting.clear()
+        done.append(features)
+        self.computed += len(features)
+        cache.keep(images.image_digests[places[start : start + len(features)]], features)

@@ -1,0 +1,189 @@
+"""Features in the user's cache: each picture's once for a network, layer and number format, whatever set it is in.
+
+``features/KEY/`` holds files of some thousand pictures each, with the digests of their pixels. What was used longest
+ago goes first when all together would take up more than they may.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from cnnlab.core.digests import digest
+from cnnlab.core.errors import StorageError
+from cnnlab.core.files import cache_folder, free_space, write_bytes, write_text
+from cnnlab.core.limits import said_bytes
+from cnnlab.core.messages import warn
+
+FOLDER = "features"
+LIMIT = "CNNLAB_FEATURES"
+"""The variable that says how much room features may take up in the cache, such as ``20GB``."""
+_USUAL = 4 << 30
+_DISK_SHARE = 3
+_ABOUT = "about.json"
+_SUFFIX = ".safetensors"
+
+Features = NDArray[np.float32]
+Digests = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class CachedFeatures:
+    """What the cache holds of one network and layer.
+
+    :param about: what they are of, in words.
+    :param pictures: how many; ``size`` bytes on the disk; ``used`` when last, in seconds of the system's clock.
+    """
+
+    folder: Path
+    about: Mapping[str, Any]
+    pictures: int
+    size: int
+    used: float
+
+
+class FeatureCache:
+    """The features that one network makes at one layer in one number format.
+
+    :param key: all that they depend on but the pictures.
+    :param about: what to show of it when the cache is listed.
+    """
+
+    def __init__(self, key: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+        self.folder = cache_folder() / FOLDER / digest(dict(key))[:40]
+        self._about = dict(about)
+        self._is_full = False
+
+    def find(self, wanted: Digests) -> tuple[Features | None, NDArray[np.bool_]]:
+        """The features of the pictures with these digests, N×32 bytes.
+
+        :return: N×K, rows without meaning where nothing is known, None where nothing is at all; and where something is.
+        """
+        known = np.zeros(len(wanted), dtype=bool)
+        found: Features | None = None
+        rows = _as_rows(wanted)
+        for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
+            part = _read(path)
+            if part is None:
+                continue
+            own, features = part
+            order = np.argsort(_as_rows(own))
+            places = np.searchsorted(_as_rows(own)[order], rows).clip(max=len(own) - 1)
+            places = order[places]
+            is_here = (own[places] == wanted).all(axis=1) & ~known
+            if not is_here.any():
+                continue
+            if found is None:
+                found = np.zeros((len(wanted), features.shape[1]), np.float32)
+            found[is_here] = features[places[is_here]]
+            known |= is_here
+            with suppress(OSError):
+                os.utime(path)
+        return found, known
+
+    def keep(self, digests: Digests, features: Features) -> None:
+        """Stores the features of some pictures; where there is no room, they are those of this time only."""
+        if not len(digests) or self._is_full:
+            return
+        content = save({"digests": np.ascontiguousarray(digests), "features": np.ascontiguousarray(features)})
+        name = f"{digest(digests.tobytes())[:40]}{_SUFFIX}"
+        try:
+            if not _make_room(len(content), self.folder):
+                raise StorageError(
+                    f"they would take up more than the {limit() / 2**30:,.3g} GB that all features may, or a third of "
+                    f"what is free on the disk. {LIMIT}=20GB allows more; cnnlab cache clear removes those there are"
+                )
+            write_text(self.folder / _ABOUT, json.dumps(self._about, ensure_ascii=True))
+            write_bytes(self.folder / name, content)
+        except StorageError as error:
+            self._is_full = True
+            warn(f"Features are not kept in the cache any further: {error}")
+
+
+def limit() -> int:
+    """Bytes that all features together may take up: 4 GB, or what ``CNNLAB_FEATURES`` says, such as ``20GB``."""
+    said = said_bytes(LIMIT)
+    return _USUAL if said is None else said
+
+
+def cached_features() -> list[CachedFeatures]:
+    """What there is, the one used longest ago first."""
+    found = [_listed(folder) for folder in (cache_folder() / FOLDER).glob("*") if folder.is_dir()]
+    return sorted(found, key=lambda each: (each.used, each.folder.name))
+
+
+def clear_features() -> int:
+    """Removes all features from the cache, and says how many bytes that made free."""
+    total = sum(each.size for each in cached_features())
+    shutil.rmtree(cache_folder() / FOLDER, ignore_errors=True)
+    return total
+
+
+def _listed(folder: Path) -> CachedFeatures:
+    pictures = size = 0
+    used = 0.0
+    for path in folder.glob(f"*{_SUFFIX}"):
+        with suppress(OSError, SafetensorError, KeyError):
+            status = path.stat()
+            size, used = size + status.st_size, max(used, status.st_mtime)
+            with safe_open(path, framework="numpy") as file:
+                pictures += file.get_slice("digests").get_shape()[0]
+    about: Mapping[str, Any] = {}
+    with suppress(OSError, ValueError):
+        said = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        about = said if isinstance(said, dict) else {}
+    return CachedFeatures(folder, about, pictures, size, used)
+
+
+def _make_room(needed: int, own: Path) -> bool:
+    """Removes what was used longest ago until so many bytes more may be kept; whether they may."""
+    files = sorted(_files(), key=lambda file: (file[0].parent == own, file[1], file[0].name))
+    total = sum(size for _, _, size in files)
+    room = min(limit(), total + free_space(cache_folder()) // _DISK_SHARE)
+    for path, _, size in files:
+        if total + needed <= room:
+            break
+        if path.parent == own:
+            # What this very command needs is not removed to make room for more of it.
+            break
+        path.unlink(missing_ok=True)
+        total -= size
+        if not any(path.parent.glob(f"*{_SUFFIX}")):
+            shutil.rmtree(path.parent, ignore_errors=True)
+    return total + needed <= room
+
+
+def _files() -> Iterator[tuple[Path, float, int]]:
+    """Every file of features with when it was used last, and its bytes."""
+    for path in (cache_folder() / FOLDER).glob(f"*/*{_SUFFIX}"):
+        with suppress(OSError):
+            status = path.stat()
+            yield path, status.st_mtime, status.st_size
+
+
+def _read(path: Path) -> tuple[Digests, Features] | None:
+    """The content of a file; None where it is gone or damaged, and then it is removed."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            digests, features = file.get_tensor("digests"), file.get_tensor("features")
+        if digests.dtype == np.uint8 and digests.ndim == features.ndim == 2 and len(digests) == len(features) > 0:
+            return digests, features
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError):
+        pass
+    with suppress(OSError):
+        path.unlink()
+    return None
+
+
+def _as_rows(digests: Digests) -> NDArray[np.void]:
+    """Each digest as one value, so that they are sorted and looked up at once."""
+    return np.ascontiguousarray(digests).view(np.dtype((np.void, digests.shape[1])))[:, 0]

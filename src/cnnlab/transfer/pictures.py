@@ -1,0 +1,98 @@
+"""The pictures of a transfer in the size that a backbone takes, and what their classes are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnlab.core.errors import UsageError
+from cnnlab.core.registry import BoundCall
+from cnnlab.data import Dataset, load_data, parse_data
+from cnnlab.data.loading import is_spec
+from cnnlab.data.paths import as_call
+from cnnlab.data.reading import SearchPath
+from cnnlab.objectives import Objective, build_objective
+from cnnlab.transfer.backbones import PretrainedBackbone
+from cnnlab.transfer.fitting import Labels
+from cnnlab.transfer.request import TransferRequest
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """A data set, divided, as one backbone takes it.
+
+    :param spec: of the data, its size included; ``arrays`` for objects given in Python.
+    """
+
+    dataset: Dataset
+    spec: str
+    objective: Objective
+    classifier_facts: Mapping[str, Any]
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The class of each picture, of all splits after one another."""
+        (column,) = self.objective.predicts
+        return np.concatenate([part.targets[column].numpy() for _, part in self.dataset.parts()])
+
+
+def read_pictures(
+    request: TransferRequest, backbone: PretrainedBackbone, data_dir: str | Path | None, offline: bool
+) -> Pictures:
+    """The data of a request for one backbone.
+
+    :raises UsageError: for data of numbers, or without a validation split.
+    """
+    spec = _sized(request.data, backbone.side, data_dir) if is_spec(request.data) else request.data
+    dataset = load_data(
+        spec,
+        validation=request.validation,
+        test=request.test,
+        subset=request.subset,
+        seed=request.seed,
+        data_dir=data_dir,
+        offline=offline,
+    )
+    objective = _objective(request.objective, dataset)
+    if dataset.validation is None:
+        raise UsageError(
+            f"the best classifier is chosen on validation pictures, and {dataset.name} has none. Set some aside, as in "
+            "validation=0.1."
+        )
+    (column,) = objective.predicts
+    for name, part in dataset.parts():
+        if column not in part.targets:
+            raise UsageError(f"the {name} pictures of {dataset.name} have no classes. Leave that split out: {name}=0.")
+    said = spec.arguments if isinstance(spec, BoundCall) else {}
+    facts = {
+        "classes": dict(dataset.classes),
+        "resize": said.get("resize", "squash"),
+        "resampling": said.get("resampling", "bilinear"),
+        "white": dataset.source.get("white"),
+        "float_white": dataset.source.get("float_white"),
+    }
+    return Pictures(dataset, str(spec.short) if isinstance(spec, BoundCall) else "arrays", objective, facts)
+
+
+def _sized(spec: Any, side: int, data_dir: str | Path | None) -> BoundCall[Any]:
+    """The spec with the size that a backbone was trained on, and bicubic resampling, where it says nothing of these."""
+    bound = parse_data(spec, data_dir)
+    if bound.arguments.get("size") is not None or "size" not in bound.arguments:
+        return bound
+    is_said = not isinstance(spec, BoundCall) and "resampling" in as_call(spec, SearchPath.at(data_dir)).kwargs
+    wanted = {"size": side} | ({} if is_said else {"resampling": "bicubic"})
+    return BoundCall(bound.entry, {**bound.arguments, **wanted})
+
+
+def _objective(spec: str, dataset: Dataset) -> Objective:
+    columns = {name: dataset.classes.get(name) for name in dataset.train.targets}
+    if not any(columns.values()):
+        held = f"are numbers: {', '.join(columns)}" if columns else "are none"
+        raise UsageError(
+            f"classifiers are fitted to classes, and the targets of {dataset.name} {held}. Give labels that name "
+            "classes; to predict numbers train a network: cnnlab train objective=scalar."
+        )
+    return build_objective(spec, columns, dataset.train.targets)

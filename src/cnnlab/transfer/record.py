@@ -1,0 +1,161 @@
+"""``transfer.json``: what was compared, what came out, and what rebuilds the best, beside its ``run.json``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cnnlab.core.errors import DataError, UsageError
+from cnnlab.core.files import read_regular, write_text
+from cnnlab.runs import Run
+from cnnlab.transfer.divisions import Vary
+from cnnlab.transfer.scoring import Metric
+
+FILE = "transfer.json"
+BACKBONE = "backbone.safetensors"
+PIPELINE = "pipeline.skops"
+FORMAT = 1
+_MOST_BYTES = 64 << 20
+_SAID = 120
+_Count = Annotated[int, Field(ge=0)]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Scores = dict[str, _Number]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ColumnRecord(_Strict):
+    """The features of one backbone at one layer.
+
+    :param label: what tables call it.
+    :param backbone: its spec without weights; ``weights`` digest of their file, ``named`` as they were.
+    :param features: how many numbers a picture becomes.
+    :param shape: channels, height and width of the pictures.
+    :param deviation: of the number format from float32; see :mod:`cnnlab.transfer.number_format`.
+    :param seconds: that computing took, of ``computed`` pictures that the cache did not have.
+    """
+
+    label: str
+    backbone: str
+    weights: str
+    named: str
+    layer: str
+    features: Annotated[int, Field(ge=1)]
+    shape: tuple[int, int, int]
+    precision: str
+    kernels: str
+    deviation: _Number
+    seconds: _Number
+    computed: _Count
+
+
+class RepeatRecord(_Strict):
+    """One classifier in one repeat.
+
+    :param classifier: its spec in full, as it was fitted.
+    :param scores: on validation, by metric.
+    :param pictures: that it was scored on; ``trained`` that it was fitted to.
+    :param tried: how many candidates a search went through.
+    """
+
+    seed: int
+    classifier: str
+    scores: _Scores
+    pictures: _Count
+    trained: _Count
+    fit_seconds: _Number
+    predict_seconds: _Number
+    tried: _Count = 1
+    notes: tuple[str, ...] = ()
+
+
+class RowRecord(_Strict):
+    """A classifier, or a search over one, on the features of a column, in every repeat."""
+
+    column: _Count
+    classifier: str
+    repeats: Annotated[tuple[RepeatRecord, ...], Field(min_length=1)]
+
+
+class ChoiceRecord(_Strict):
+    """What was chosen in one repeat, on its validation pictures, and what that came to on test.
+
+    :param row: its place among the rows.
+    :param test: scores by metric, and ``n``; None without a test split.
+    """
+
+    seed: int
+    row: _Count
+    test: _Scores | None = None
+
+
+class TransferRecord(_Strict):
+    """What rebuilds the best classifier, and all that it was compared with.
+
+    :param metric: by which the best was chosen.
+    :param choices: by repeat; the first is that which is stored.
+    :param module: of the backbone's network, whose outputs are the features.
+    :param files: digests of the two files that hold it.
+    """
+
+    format: int
+    metric: Metric
+    vary: Vary
+    columns: Annotated[tuple[ColumnRecord, ...], Field(min_length=1)]
+    rows: Annotated[tuple[RowRecord, ...], Field(min_length=1)]
+    choices: Annotated[tuple[ChoiceRecord, ...], Field(min_length=1)]
+    module: str
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    files: dict[str, str]
+
+    @property
+    def best(self) -> RowRecord:
+        """The row that is stored."""
+        return self.rows[self.choices[0].row]
+
+    @property
+    def best_column(self) -> ColumnRecord:
+        """The features that it takes."""
+        return self.columns[self.best.column]
+
+
+def write_record(folder: Path, record: TransferRecord) -> None:
+    """Replaces the file whole."""
+    write_text(folder / FILE, record.model_dump_json(indent=1) + "\n")
+
+
+def read_record(run: Run | Path) -> TransferRecord:
+    """The record of a transfer.
+
+    :raises UsageError: for a run that is none.
+    :raises DataError: when the file is damaged.
+    """
+    folder = run.folder if isinstance(run, Run) else run
+    path = folder / FILE
+    try:
+        record = TransferRecord.model_validate_json(read_regular(path, _MOST_BYTES))
+    except FileNotFoundError:
+        raise UsageError(f"{folder.name} was not made by cnnlab transfer: it holds no {FILE}.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"]))[:_SAID]
+        raise _damaged(path, f"{place}: {first['msg'][:_SAID]}") from error
+    if record.format > FORMAT:
+        raise DataError(
+            f"{path} has format {record.format}, from a newer cnnlab; this one reads up to {FORMAT}. Update cnnlab."
+        )
+    rows, columns = len(record.rows), len(record.columns)
+    if any(choice.row >= rows for choice in record.choices) or any(row.column >= columns for row in record.rows):
+        raise _damaged(path, "it names rows or columns that it does not hold")
+    return record
+
+
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path} is damaged or from another version of cnnlab ({reason}). Put the file back from a copy, or make the "
+        "transfer anew."
+    )

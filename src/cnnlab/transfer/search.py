@@ -1,0 +1,215 @@
+"""A search over the arguments of a classifier, cross-validated inside the training part."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.pipeline import Pipeline
+
+from cnnlab.core.errors import SpecError, UsageError
+from cnnlab.core.messages import track
+from cnnlab.core.registry import BoundCall
+from cnnlab.core.spec import Call, read_one
+from cnnlab.data.splits import choose_stratified, count_of
+from cnnlab.objectives import Objective
+from cnnlab.transfer.classifiers import classifiers
+from cnnlab.transfer.feature_cache import Features
+from cnnlab.transfer.fitting import Labels, as_outputs, check_enough, fit, raw_outputs
+from cnnlab.transfer.scoring import scores_of
+
+_MOST = 10_000
+KEPT = 3
+"""How many are looked at on all training pictures after a search on some of them."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The classifiers that a search goes through.
+
+    :param call: as it was written, lists in the place of values.
+    """
+
+    call: Call
+    candidates: tuple[BoundCall[Pipeline], ...]
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return f"search({self.call})"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to.
+
+    :param best: the classifier to be fitted.
+    :param value: its cross-validated metric, on all training pictures.
+    :param tried: how many were tried, ``on`` how many pictures first.
+    """
+
+    best: BoundCall[Pipeline]
+    value: float
+    tried: int
+    on: int
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """How a search judges.
+
+    :param metric: by which; ``loss`` is the less the better.
+    :param folds: parts of the training pictures, each held out once.
+    :param subsample: how many of these, or which share, are looked at first; None for all at once.
+    """
+
+    metric: str
+    folds: int = 5
+    subsample: int | float | None = None
+
+    def search(
+        self,
+        candidates: Sequence[BoundCall[Pipeline]],
+        features: Features,
+        labels: Labels,
+        objective: Objective,
+        seed: int,
+        label: str,
+    ) -> Found:
+        """The best of some classifiers; of equals the first."""
+        some = self._some(labels, seed)
+        first = self._judged(candidates, features[some], labels[some], objective, seed, label)
+        if len(some) == len(labels):
+            best, value = first[0]
+            return Found(best, value, len(candidates), len(some))
+        few = [call for call, _ in first[:KEPT]]
+        best, value = self._judged(few, features, labels, objective, seed, label)[0]
+        return Found(best, value, len(candidates), len(some))
+
+    def _some(self, labels: Labels, seed: int) -> np.ndarray:
+        """The places of the pictures that are looked at first, in proportion to the classes."""
+        if self.subsample is None:
+            return np.arange(len(labels))
+        count = count_of("subsample", self.subsample, len(labels))
+        if count < 2 * self.folds:
+            raise UsageError(
+                f"subsample={self.subsample} is {count:,} of the {len(labels):,} training pictures, too few for "
+                f"{self.folds} folds. Give more, or leave it out to search on all."
+            )
+        return choose_stratified(torch.from_numpy(labels), count, "subsample", spare=0, seed=seed).numpy()
+
+    def _judged(
+        self,
+        candidates: Sequence[BoundCall[Pipeline]],
+        features: Features,
+        labels: Labels,
+        objective: Objective,
+        seed: int,
+        label: str,
+    ) -> list[tuple[BoundCall[Pipeline], float]]:
+        """Each candidate with its mean over the folds, the best first."""
+        inside = fold_places(labels, self.folds, seed)
+        values = [
+            self._mean(call, features, labels, inside, objective, seed)
+            for call in track(candidates, f"Searching {label}", len(candidates))
+        ]
+        sign = 1 if self.metric == "loss" else -1
+        order = sorted(range(len(candidates)), key=lambda place: (sign * values[place], place))
+        return [(candidates[place], values[place]) for place in order]
+
+    def _mean(
+        self,
+        call: BoundCall[Pipeline],
+        features: Features,
+        labels: Labels,
+        inside: np.ndarray,
+        objective: Objective,
+        seed: int,
+    ) -> float:
+        values, counts = [], []
+        for number in range(self.folds):
+            held_out = inside == number
+            fitted = fit(call, features[~held_out], labels[~held_out], seed)
+            outputs = as_outputs(raw_outputs(fitted.pipeline, features[held_out], objective.outputs))
+            values.append(scores_of(objective, outputs, labels[held_out])[self.metric])
+            counts.append(int(held_out.sum()))
+        return float(np.average(values, weights=counts))
+
+
+def fold_places(labels: Labels, folds: int, seed: int) -> np.ndarray:
+    """For each picture the number of its fold, from 0; every class is spread evenly over all.
+
+    :raises UsageError: where there are fewer pictures than folds.
+    """
+    if len(labels) < folds:
+        raise UsageError(
+            f"{len(labels):,} training pictures cannot be divided into {folds} folds. Take fewer: folds=2."
+        )
+    random = np.random.default_rng([seed, folds])
+    numbers = np.empty(len(labels), dtype=np.int64)
+    shift = 0
+    for label in np.unique(labels):
+        places = random.permutation(np.flatnonzero(labels == label))
+        # Going on where the last class ended keeps folds of one size.
+        numbers[places] = (np.arange(len(places)) + shift) % folds
+        shift += len(places)
+    return numbers
+
+
+def read_grids(given: Sequence[Any]) -> list[Grid]:
+    """Searches by their specs, such as ``svc(C=[1, 10, 100], kernel=[rbf, linear])``.
+
+    :raises UsageError: for one that has nothing to search over, or an argument that there is not.
+    """
+    grids = [_grid(read_one(item, "A search")) for item in given]
+    names = [str(grid.call) for grid in grids]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise UsageError(f"search names {name} twice. Leave one of the two.")
+    return grids
+
+
+def _grid(call: Call) -> Grid:
+    axes = {key: value for key, value in call.kwargs.items() if isinstance(value, list | tuple)}
+    plain = {key: value for key, value in call.kwargs.items() if key not in axes}
+    empty = next((key for key, values in axes.items() if not values), None)
+    entry = classifiers.entry(call)
+    if empty is not None:
+        raise call.error(f"search over {call.name}: {empty}=[] lists no value to try", empty)
+    if not axes:
+        known = list(entry.arguments)
+        example = Call(call.name, (), {**plain, known[0]: _example(entry.arguments[known[0]].default)})
+        raise call.error(
+            f"a search needs something to search over, and {call} has no list of values. Write several values of an "
+            f"argument as a list, as in {example}; arguments of {call.name}: {', '.join(known)}"
+        )
+    count = math.prod(map(len, axes.values()))
+    if count > _MOST:
+        raise SpecError(f"search over {call.name} has {count:,} combinations, and at most {_MOST:,} are tried.")
+    return Grid(call, tuple(_combinations(call, plain, axes)))
+
+
+def _combinations(call: Call, plain: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[BoundCall[Pipeline]]:
+    found: list[BoundCall[Pipeline]] = []
+    for values in product(*axes.values()):
+        kwargs = {**plain, **dict(zip(axes, values, strict=True))}
+        bound = classifiers.bind(Call(call.name, call.args, kwargs, call.text, call.start, call.places, call.end))
+        if str(bound) not in map(str, found):
+            found.append(bound)
+    return found
+
+
+def _example(default: Any) -> list[Any]:
+    return [default, default * 10] if isinstance(default, int | float) and not isinstance(default, bool) else [1, 10]
+
+
+def check_candidates(candidates: Sequence[BoundCall[Pipeline]], pictures: int) -> None:
+    """Refuses those that want more neighbours than a fold leaves.
+
+    :raises UsageError: naming the first.
+    """
+    for call in candidates:
+        check_enough(call, pictures)
