@@ -81,6 +81,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         clip_gradient: float | None = None,
         clip_weights: float | None = None,
         train: Any = None,
+        views: int | None = None,
         permute: int | None = None,
         normalize: Any = None,
         subset: int | float | str | None = None,

@@ -30,6 +30,7 @@ _KEYS = {
     "clip_gradient": "largest norm of a gradient",
     "clip_weights": "largest weight",
     "train": "parts of the network that are trained, all else frozen",
+    "views": "how many augmented draws of each picture frozen parts are computed for",
     "permute": "a seed: one permutation of all pixels",
     "normalize": "what pixels are brought to",
     "subset": "how many training pictures, or which share",
