@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cnnlab.augment import Pipeline
+from cnnlab.core.durations import duration_in_words
 from cnnlab.core.files import cache_folder, free_space, make_folder
 from cnnlab.core.machine import free_memory
 from cnnlab.models import Classifier, to_float
@@ -103,6 +104,15 @@ class FrozenFeatures:
             "bytes": sum(features.numel() * features.element_size() for features in kept),
             "seconds": round(self.seconds, 3),
         }
+
+    def __str__(self) -> str:
+        """For a person who waited for it."""
+        facts = self.facts
+        views = f" in {self.views} views" if self.views > 1 else ""
+        return (
+            f"what is frozen, up to {self.cut.layer}, was computed once for {len(self.train.images):,} training "
+            f"pictures{views}: {duration_in_words(self.seconds)}, {facts['bytes'] / 1e6:,.1f} MB kept"
+        )
 
     def for_epoch(self, epoch: int) -> FeatureLoader:
         """The training pictures in the views of an epoch, counted from 0 over the whole training."""

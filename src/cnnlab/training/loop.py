@@ -149,6 +149,7 @@ class Trainer:
             self.writer.update(frozen_features={number: None})
             return
         phase.start_from(features)
+        note(f"phase {number}: {features}" if len(self.setup.plan.spans) > 1 else str(features))
         self.writer.update(frozen_features={number: features.facts})
 
     def _computed(self, done: int, of: int) -> None:
