@@ -1,9 +1,10 @@
 """A moving average of the weights."""
 
 import copy
+from collections.abc import Collection
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class MovingAverage:
@@ -18,16 +19,19 @@ class MovingAverage:
         self.module = copy.deepcopy(module).requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
-        """Takes in the weights after step number ``step``, counted from 1."""
+    def update(self, module: nn.Module, step: int, still: Collection[str] = ()) -> None:
+        """Takes in the weights after step number ``step``, counted from 1.
+
+        :param still: names of weights and buffers that are frozen; their average stays as it is.
+        """
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        mine, theirs = list(_floating(self.module)), list(_floating(module))
+        mine, theirs = _floating(self.module, still), _floating(module, still)
         torch._foreach_lerp_(mine, theirs, weight)
         for own, other in zip(self.module.buffers(), module.buffers(), strict=True):
             if not own.is_floating_point():
                 own.copy_(other)
 
 
-def _floating(module: nn.Module) -> list[torch.Tensor]:
-    buffers = [b for b in module.buffers() if b.is_floating_point()]
-    return [p.detach() for p in module.parameters()] + buffers
+def _floating(module: nn.Module, still: Collection[str]) -> list[Tensor]:
+    buffers = [b for name, b in module.named_buffers() if b.is_floating_point() and name not in still]
+    return [p.detach() for name, p in module.named_parameters() if name not in still] + buffers

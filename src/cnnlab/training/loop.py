@@ -121,6 +121,8 @@ class Trainer:
         if checkpoint is not None:
             # An optimiser that has not stepped yet is that of a new phase and starts afresh, the scale with it.
             has_stepped = self.counters.step > span.first_step
+            if has_stepped:
+                phase.begin_epoch(self.counters.epoch - (self.counters.in_epoch == 0))
             checkpoint.restore(self.classifier, phase.optimizer if has_stepped else None, self.average)
             if has_stepped:
                 phase.stepper.load_extra_state(checkpoint.extra)
@@ -161,6 +163,7 @@ class Trainer:
         counters, size, steps = self.counters, phase.span.phase.batch_size, phase.span.steps_in(epoch)
         indices = epoch_order(len(self.setup.dataset.train), self.recipe.seed, epoch, self.setup.balance.draws)
         left = indices[counters.in_epoch * size : steps * size]
+        phase.begin_epoch(epoch)
         phase.trained.train()
         loader = self.loader if phase.features is None else phase.features.for_epoch(epoch)
         self.display.begin(epoch, steps, counters.in_epoch)
@@ -179,7 +182,7 @@ class Trainer:
         counters.first_rate = phase.rate if counters.first_rate is None else counters.first_rate
         outcome = phase.take(batch, StepKey(self.recipe.seed, epoch, counters.in_epoch), self._note_split)
         if self.average is not None:
-            self.average.update(self.classifier, counters.step + 1)
+            self.average.update(self.classifier, counters.step + 1, phase.trained.still)
         counters.step += 1
         counters.in_epoch += 1
         self.losses.add(counters.step, phase.rate, outcome)

@@ -56,6 +56,8 @@ def _value(key: str, text: str) -> Any:
         return text
     if key == "phases":
         return _phases(text)
+    if key == "rates":
+        return yaml.load(text, "rates")
     try:
         value = read_value(text) if text.strip() else None
     except SpecError:
@@ -94,6 +96,9 @@ def _reach(content: dict[str, Any], path: str, value: Any, defaults: Mapping[str
     if match is None:
         raise UsageError(f"{path!r} is not the path of a value; write it as data.size or augment[1].p.")
     key, index, inside = match.group(1), match.group(2), match.group(3).split(".")[1:]
+    if key == "rates" and inside:
+        content[key] = {**(content.get(key) or {}), ".".join(inside): value}
+        return
     if key not in SPECS:
         raise UsageError(f"{path} reaches inside {key}, which has no arguments. Those that have: {', '.join(SPECS)}.")
     calls = list(read(content.get(key) or defaults.get(key) or ""))

@@ -3,6 +3,7 @@
 Names are those of parts (:func:`cnnlab.models.parts.parts_of`), or of layers where they are no part.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,24 @@ def parse_train(value: Any) -> TrainedSelection | None:
         return None
     selection = PartSelection(found["+"], found["-"])
     return ParsedSpec(str(selection), selection)
+
+
+def parse_rates(value: Any) -> dict[str, float] | None:
+    """The learning rates that ``rates=`` gives to parts, by name; None where all have the optimiser's.
+
+    :raises UsageError: for anything but a rate above 0 for each name.
+    """
+    if value in (None, "", "none") or (isinstance(value, Mapping) and not value):
+        return None
+    is_number = isinstance(value, Mapping) and all(
+        isinstance(rate, int | float) and not isinstance(rate, bool) and 0 < rate < math.inf for rate in value.values()
+    )
+    if not is_number:
+        raise UsageError(
+            f"rates={in_short(str(value))} is no learning rate above 0 for each of some parts, as in "
+            "rates='{head: 1e-3, block5: 1e-4}'. What is not to be trained is left out of train."
+        )
+    return {str(name): float(rate) for name, rate in sorted(value.items())}
 
 
 def layers_of(term: str, parts: Sequence[Part], layers: Sequence[str], key: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from cnnlab.models import Classifier
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
 from cnnlab.training.frozen_features import FrozenFeatures
-from cnnlab.training.optimizers import build_optimizer
+from cnnlab.training.optimizers import add_parts, build_optimizer
 from cnnlab.training.partial_training import PartialTraining
 from cnnlab.training.phases import PhaseSpan
 from cnnlab.training.prepare import TrainingSetup
@@ -42,6 +42,7 @@ class PhaseTraining:
         self.optimizer = build_optimizer(phase.optimizer.parsed, classifier, phase.weight_decay, self.trained.parts)
         self.stepper = Stepper(phase, setup.objective, network, classifier, self.optimizer, execution, weights)
         self._full_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        # Where parts have rates of their own, it is the optimiser's that is told of.
         has_own = self.trained.parts[0].rate is not None
         self._full_rate = float(phase.optimizer.parsed.arguments["lr"]) if has_own else self._full_rates[0]
 
@@ -49,6 +50,17 @@ class PhaseTraining:
         """Takes its steps on what the frozen parts make of the pictures, computed once."""
         self.features = features
         self.stepper.network, self.stepper.pipeline = features.remainder(self.classifier), pipeline("none")
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Has the optimiser hold what is trained in this epoch of the whole training.
+
+        It goes by the epoch alone, so that a run that goes on has the same groups of parameters in the same order.
+        """
+        fresh = self.trained.unfreeze(epoch - self.span.first_epoch)
+        if fresh:
+            phase, before = self.span.phase, len(self.optimizer.param_groups)
+            add_parts(self.optimizer, phase.optimizer.parsed, phase.weight_decay, fresh)
+            self._full_rates += [float(group["lr"]) for group in self.optimizer.param_groups[before:]]
 
     @property
     def rate(self) -> float:

@@ -26,7 +26,7 @@ from cnnlab.models.backbone import Moments
 from cnnlab.objectives import Objective
 from cnnlab.training.optimizers import check_optimizer
 from cnnlab.training.overrides import override
-from cnnlab.training.part_selection import TrainedSelection, parse_train
+from cnnlab.training.part_selection import TrainedSelection, parse_rates, parse_train
 from cnnlab.training.recipe_specs import GivenInPython, parse_spec, parse_specs
 from cnnlab.training.schedules import Schedule
 from cnnlab.training.unknown_keys import Line, RecipeReader, line_for_key, remedy_for_key
@@ -57,6 +57,7 @@ RateSchedule: TypeAlias = Annotated[ParsedSpec[BoundCall[Schedule]], _TEXT]
 TrainedParts: TypeAlias = Annotated[
     TrainedSelection | None, BeforeValidator(parse_train), PlainSerializer(str, when_used="unless-none")
 ]
+PartRates: TypeAlias = Annotated[Mapping[str, Annotated[float, Field(gt=0)]] | None, BeforeValidator(parse_rates)]
 MaybeText = Annotated[str | None, _MAYBE]
 MaybeNumber = Annotated[int | None, _MAYBE]
 MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, _MAYBE]
@@ -93,6 +94,10 @@ class Phase(_Strict):
     clip_gradient: MaybePositive = None
     clip_weights: MaybePositive = None
     train: TrainedParts = None
+    rates: PartRates = None
+    layer_decay: MaybeDecay = None
+    unfreeze: MaybePositive = None
+    norms: Literal["eval", "train"] = "eval"
     views: MaybeCount = None
 
     @model_validator(mode="before")
@@ -114,6 +119,11 @@ class Phase(_Strict):
         if self.epochs is not None and self.steps is not None:
             raise UsageError("epochs and steps both say how long to train; keep one of the two.")
         check_optimizer(self.optimizer.parsed, self.weight_decay, self.schedule)
+        if (self.rates or self.layer_decay) and self.optimizer.parsed.arguments.get("lr") is None:
+            raise UsageError(
+                f"{'rates' if self.rates else 'layer_decay'} gives parts of the network learning rates of their own, "
+                f"and optimizer={self.optimizer} takes none. Take one that does, such as adam(lr=1e-4)."
+            )
         return self
 
 

@@ -57,9 +57,13 @@ class Stepper:
         self.optimizer, self.execution, self.weights = optimizer, execution, weights
         self.pipeline = phase.augment.parsed
         self.adversaries: list[Perturbation] = [bound.build() for bound in phase.adversary.parsed]
-        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         is_half = execution.precision == "float16"
         self.scaler = torch.amp.GradScaler(execution.torch_device.type) if is_half else None
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """What is trained, which may become more from epoch to epoch."""
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     def take(self, batch: Batch, step_key: StepKey) -> StepOutcome:
         """One step: augment, forward, backward, update.
