@@ -37,6 +37,18 @@ MODES: dict[str, dict[str, Any]] = {
         "select": "last",
         "snapshots": [2, 4],
     },
+    "phases of parts": {
+        "model": "conv(6)|bn|relu|pool|conv(12)|bn|relu|dropout(0.3)|pool|dense(24)|relu|dropout(0.3)",
+        "ema": 0.98,
+        "epochs": None,
+        "phases": [
+            {"train": "head", "epochs": 1},
+            {"train": "all-block1", "epochs": 2, "unfreeze": 1, "layer_decay": 0.5},
+            {"train": "block2+head", "epochs": 1, "optimizer": "sgd(lr=0.05, momentum=0.9)", "norms": "train"},
+            {"epochs": 1, "rates": {"head": 0.01}},
+        ],
+        "snapshots": [1, 3, 4],
+    },
     "writing a checkpoint": {"checkpoint_seconds": 0},
 }
 _TIMES = {"seconds", "images_per_second"}

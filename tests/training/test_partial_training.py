@@ -203,3 +203,102 @@ def test_an_optimiser_without_a_rate_refuses_parts_at_rates_of_their_own() -> No
     assert len(build_optimizer(bound, partial.classifier, 0.0, partial.parts).param_groups) == 2
     with pytest.raises(UsageError, match="steady takes no learning rate"):
         build_optimizer(bound, partial.classifier, 0.0, [TrainedPart(partial.parts[0].parameters, 0.1)])
+
+
+def rates(partial: PartialTraining) -> dict[str, float | None]:
+    """The rate of the weights of each layer that is trained."""
+    by_id = {id(weight): part.rate for part in partial.parts for weight in part.parameters}
+    named = partial.network.named_parameters()
+    return {name.rpartition(".")[0]: by_id[id(weight)] for name, weight in named if id(weight) in by_id}
+
+
+def test_parts_may_have_rates_and_others_decay_towards_the_picture() -> None:
+    keys = {"optimizer": "adam(lr=0.01)", "rates": {"head": 0.1}}
+    assert rates(training(None, **keys)) == {"conv1": None, "bn1": None, "inner.conv": None, "head": 0.1}
+    keys = {"optimizer": "adam(lr=0.01)", "layer_decay": 0.5}
+    decayed = rates(training(None, **keys))
+    assert decayed == {"conv1": 0.0025, "bn1": 0.0025, "inner.conv": 0.005, "head": None}
+    # What is not trained still counts, and a rate of its own is not decayed.
+    assert rates(training("block1+head", **keys)) == {"conv1": 0.0025, "bn1": 0.0025, "head": None}
+    assert rates(training("block1", **keys, rates={"bn1": 0.1})) == {"conv1": 0.0025, "bn1": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"train": "head", "rates": {"block1": 0.1}}, "rates gives block1 a learning rate, and this phase does not"),
+        ({"rates": {"blok1": 0.1}}, "rates names blok1, and the network has no part or layer"),
+        ({"rates": {"head": 0}}, "no learning rate above 0"),
+        ({"rates": "fast"}, "rates='{head: 1e-3, block5: 1e-4}'"),
+        ({"rates": {"head": True}}, "no learning rate above 0"),
+        ({"unfreeze": 0}, "unfreeze cannot be 0"),
+        ({"layer_decay": 1.5}, "layer_decay cannot be 1.5"),
+        ({"norms": "off"}, "norms cannot be 'off'"),
+    ],
+)
+def test_rates_that_cannot_be_meant_are_refused(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        training(keys.pop("train", None), **keys)
+
+
+def test_the_first_step_of_a_part_is_in_proportion_to_its_rate(small_run: Trained) -> None:
+    keys: dict[str, Any] = {"model": MODEL, "steps": 1, "snapshots": [0, 1], "select": "last"}
+    steps = {}
+    for given in (None, {"top": 0.025}):
+        run = small_run(**keys, rates=given)
+        before, after = weights(run, "snapshots/epoch-0"), weights(run, "snapshots/epoch-1")
+        steps[given is None] = {name: after[name] - before[name] for name in ("dense1.weight", "head.weight")}
+        # What is on record is the optimiser's rate, not that of one of the parts.
+        assert list(run.history["learning_rate_end"]) == [0.1]
+    torch.testing.assert_close(4 * steps[False]["dense1.weight"], steps[True]["dense1.weight"])
+    assert torch.equal(steps[False]["head.weight"], steps[True]["head.weight"])
+
+
+@pytest.mark.parametrize(
+    ("unfreeze", "train", "expected"),
+    [
+        (1, None, ["head", "inner.conv head", "conv1 bn1 inner.conv head", "conv1 bn1 inner.conv head"]),
+        (0.5, None, ["head", "head", "inner.conv head", "inner.conv head"]),
+        (2, None, ["head", "conv1 bn1 inner.conv head"]),
+        # Parts that are not trained at all have no turn.
+        (1, "all-block2", ["head", "conv1 bn1 head"]),
+    ],
+)
+def test_parts_are_freed_from_the_head_on(unfreeze: float, train: str | None, expected: list[str]) -> None:
+    partial = training(train, unfreeze=unfreeze)
+    partial.begin()
+    for epoch, layers in enumerate(expected):
+        partial.unfreeze(epoch)
+        assert trained(partial) == set(layers.split())
+        free = {name.rpartition(".")[0] for name, p in partial.network.named_parameters() if p.requires_grad}
+        assert free == set(layers.split())
+        assert partial.is_frozen("drop1") == ("conv1" not in layers)
+    assert training(train, unfreeze=unfreeze).unfreeze(3) and not partial.unfreeze(3)
+
+
+def test_a_part_that_is_freed_joins_the_optimiser_and_the_others_keep_their_state(
+    small_run: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[tuple[float, ...], int]] = []
+    take = Stepper.take
+
+    def note(self: Stepper, *args: Any) -> Any:
+        groups = self.optimizer.param_groups
+        seen.append((tuple(round(group["lr"], 6) for group in groups), len(self.optimizer.state)))
+        return take(self, *args)
+
+    monkeypatch.setattr(Stepper, "take", note)
+    keys = {"optimizer": "adam(lr=0.01)", "unfreeze": 1, "layer_decay": 0.5, "epochs": 2}
+    run = small_run(model=MODEL, **keys, snapshots=[0, 1, 2], select="last")
+    # Three steps an epoch; kernel and bias of the head, then of the dense layer at half its rate too.
+    assert seen == [
+        ((0.01, 0.01), 0),
+        ((0.01, 0.01), 2),
+        ((0.01, 0.01), 2),
+        ((0.01, 0.01, 0.005, 0.005), 2),
+        ((0.01, 0.01, 0.005, 0.005), 4),
+        ((0.01, 0.01, 0.005, 0.005), 4),
+    ]
+    after = [weights(run, f"snapshots/epoch-{epoch}") for epoch in range(3)]
+    assert changed(after[0], after[1]) == {"head"}
+    assert changed(after[1], after[2]) == {"dense1", "head"}

@@ -21,6 +21,10 @@ Highest = Annotated[
     float, typer.Option("--highest", metavar="RATE", help="That of the last, if the loss stays finite.")
 ]
 Steps = Annotated[int, typer.Option("--steps", metavar="N", min=10, help="Steps of the test.")]
+PhaseOption = Annotated[
+    int,
+    typer.Option("--phase", metavar="N", min=1, help="The phase that is tested; those before it are trained first."),
+]
 FigureOption = Annotated[
     Path | None,
     typer.Option(
@@ -39,6 +43,7 @@ def find_lr(
     lowest: Lowest = 1e-6,
     highest: Highest = 10.0,
     steps: Steps = 150,
+    phase: PhaseOption = 1,
     data_dir: DataDir = None,
     device: Device = None,
     offline: Offline = False,
@@ -50,6 +55,8 @@ def find_lr(
     Draws the loss over the rate and suggests one; no run is kept.
 
         cnnlab find-lr recipe.yaml
+
+        cnnlab find-lr recipe.yaml --phase 2
     """
     from cnnlab.cli.words import read_words
     from cnnlab.core.messages import quietly
@@ -66,7 +73,9 @@ def find_lr(
     recipe, keys = read_words(words, device=device)
     with quietly(quiet):
         whole = training.Recipe.read(recipe, **keys)
-        test = training.find_lr(whole, lowest=lowest, highest=highest, steps=steps, data_dir=data_dir, offline=offline)
+        test = training.find_lr(
+            whole, lowest=lowest, highest=highest, steps=steps, phase=phase, data_dir=data_dir, offline=offline
+        )
         out = out or _usual_place(whole)
         is_there = out.exists()
         draw_lr_range_test(test, out)
@@ -81,8 +90,10 @@ def find_lr(
             ("curve", f"{out} (an earlier one is replaced)" if is_there else out),
         ]
     )
+    where = f"phases[{phase - 1}]." if whole.phases else ""
+    line = shlex.join([*(words or []), f"{where}optimizer.lr={test.suggestion:g}"])
     with quietly(quiet):
-        output.advise("next", [f"cnnlab train {shlex.join(words or [])} optimizer.lr={test.suggestion:g}"])
+        output.advise("next", [f"cnnlab train {line}"])
 
 
 def _usual_place(recipe: "Recipe") -> Path:

@@ -6,17 +6,23 @@ smoothing that fast.ai made customary.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cnnlab.core import memory
 from cnnlab.core.errors import TrainingError, UsageError
 from cnnlab.core.messages import announcing, note, showing, track, warn
-from cnnlab.runs import store_at
+from cnnlab.core.number_text import counted
+from cnnlab.models import Classifier
+from cnnlab.runs import RunStore, store_at
+from cnnlab.training.api import train_setup
 from cnnlab.training.batches import Batch, BatchLoader, epoch_order, epoch_steps
+from cnnlab.training.checkpoints import Checkpoints
 from cnnlab.training.execution import choose_execution, describe_execution
 from cnnlab.training.phase_training import PhaseTraining
+from cnnlab.training.phases import PhaseSpan
 from cnnlab.training.prepare import TrainingSetup, build_classifier, read_setup
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.step import StepKey
@@ -59,14 +65,19 @@ def find_lr(
     lowest: float = 1e-6,
     highest: float = 10.0,
     steps: int = 150,
+    phase: int = 1,
     data_dir: str | Path | None = None,
     offline: bool = False,
     progress: bool = True,
     **keys: Any,
 ) -> LRRangeTest:
-    """Runs a range test of the recipe's first phase; no run is kept.
+    """Runs a range test of one phase of the recipe; no run is kept.
+
+    A phase begins with what those before it have made of the weights, so these are trained first, as they would be in a
+    run.
 
     :param lowest: the rate of the first step; ``highest`` that of the last, unless the loss blows up before.
+    :param phase: by its number, from 1; what it trains is what it trains in its first epoch.
     :param progress: whether it is shown in a terminal or a notebook how far the test is.
     :raises UsageError: when these are no range, or too few steps to read a curve from.
     :raises TrainingError: when the loss blows up from the start.
@@ -78,35 +89,63 @@ def find_lr(
             f"got lowest={lowest:g}, highest={highest:g}, steps={steps}."
         )
     with showing(progress):
-        rates, losses = _tried(
-            read_setup(recipe, keys, store_at(), data_dir=data_dir, offline=offline), lowest, highest, steps
-        )
+        setup = read_setup(recipe, keys, store_at(), data_dir=data_dir, offline=offline)
+        if not 1 <= phase <= len(setup.plan.spans):
+            raise UsageError(
+                f"the recipe has {counted(len(setup.plan.spans), 'phase')}, numbered from 1; there is no phase {phase}."
+            )
+        rates, losses = _tried(setup, setup.plan.spans[phase - 1], lowest, highest, steps)
     return suggest_lr(rates, losses)
 
 
-def _tried(setup: TrainingSetup, lowest: float, highest: float, steps: int) -> tuple[list[float], list[float]]:
+def _tried(
+    setup: TrainingSetup, span: PhaseSpan, lowest: float, highest: float, steps: int
+) -> tuple[list[float], list[float]]:
     """The rates of the steps that were taken, and their losses."""
     classifier = build_classifier(setup)
+    if span.number > 1:
+        _train_before(setup, span, classifier)
     execution, choice = choose_execution(setup, classifier, steps)
     note(describe_execution(execution, choice))
     with execution.applied():
         network = classifier.to(execution.torch_device, memory_format=execution.memory_format)  # type: ignore[call-overload]
-        phase = PhaseTraining(setup, setup.plan.spans[0], network, execution, execution.network(network))
+        phase = PhaseTraining(setup, span, network, execution, execution.network(network))
         phase.trained.train()
         loader = BatchLoader(setup.dataset.train, execution.torch_device, execution.workers)
         rates: list[float] = []
         losses: list[float] = []
         with announcing(f"trying {steps} learning rates"):
-            for step, batch in enumerate(track(_endless(loader, setup, steps), "rates", steps)):
+            for step, batch in enumerate(track(_endless(loader, setup, span, steps), "rates", steps)):
                 rate = lowest * (highest / lowest) ** (step / (steps - 1))
                 phase.use_rate(rate)
-                loss = float(phase.stepper.take(batch, StepKey(setup.recipe.seed, 0, step)).loss)
+                loss = float(phase.stepper.take(batch, StepKey(setup.recipe.seed, span.first_epoch, step)).loss)
                 if not math.isfinite(loss) or (len(losses) > _FEWEST and loss > _BLOWN_UP * min(losses)):
                     break
                 rates.append(rate)
                 losses.append(loss)
-    _warn_of_small_sets(len(losses), len(loader.images), phase.span.phase.batch_size)
+    _warn_of_small_sets(len(losses), len(loader.images), span.phase.batch_size)
     return rates, losses
+
+
+def _train_before(setup: TrainingSetup, span: PhaseSpan, classifier: Classifier) -> None:
+    """Brings a classifier to where it is when a phase begins, by a run that is not kept.
+
+    :raises TrainingError: where the training ends before, by its ``patience``.
+    """
+    phases = setup.recipe.phases[: span.number - 1]
+    recipe = setup.recipe.model_copy(update={"phases": phases, "snapshots": (), "keep_checkpoint": True})
+    recipe = Recipe.read(recipe.to_dict())
+    before = replace(setup, recipe=recipe, plan=replace(setup.plan, spans=setup.plan.spans[: span.number - 1]))
+    note(f"Training what comes before phase {span.number} first.")
+    with TemporaryDirectory(prefix="cnnlab-find-lr-") as folder:
+        run = train_setup(before, RunStore(Path(folder)), again=False, callbacks=())
+        checkpoint = Checkpoints(run.folder, math.inf).load()
+    if checkpoint is None or checkpoint.counters.epoch < span.first_epoch:
+        raise TrainingError(
+            f"patience={setup.recipe.patience} ends this training before phase {span.number} begins, so there is no "
+            "rate to find for that. Leave patience out, or take more."
+        )
+    checkpoint.restore(classifier, None, None)
 
 
 def suggest_lr(rates: list[float], losses: list[float]) -> LRRangeTest:
@@ -142,9 +181,9 @@ def _warn_of_small_sets(steps: int, samples: int, size: int) -> None:
         )
 
 
-def _endless(loader: BatchLoader, setup: TrainingSetup, steps: int) -> Iterator[Batch]:
-    samples, size, seed = len(loader.images), setup.recipe.normal()[0].batch_size, setup.recipe.seed
-    taken, epoch = 0, 0
+def _endless(loader: BatchLoader, setup: TrainingSetup, span: PhaseSpan, steps: int) -> Iterator[Batch]:
+    samples, size, seed = len(loader.images), span.phase.batch_size, setup.recipe.seed
+    taken, epoch = 0, span.first_epoch
     while taken < steps:
         count = min(epoch_steps(samples, size), steps - taken)
         yield from loader.batches(epoch_order(samples, seed, epoch, setup.balance.draws)[: count * size], size)
