@@ -14,7 +14,9 @@ def cut_for(phase: Phase, classifier: Classifier, epochs: int) -> Cut | None:
     """
     is_drawn_anew = len(phase.augment.parsed) > 0 and phase.views is None
     is_passed_once = epochs == 1 and phase.views is None
-    return None if phase.adversary.parsed or is_drawn_anew or is_passed_once else cut_of(classifier)
+    # What is unfrozen epoch by epoch would be computed anew in each.
+    is_in_vain = is_drawn_anew or is_passed_once or phase.unfreeze is not None
+    return None if phase.adversary.parsed or is_in_vain else cut_of(classifier)
 
 
 def check_views(phase: Phase, classifier: Classifier) -> None:
@@ -30,6 +32,8 @@ def check_views(phase: Phase, classifier: Classifier) -> None:
         hindrance = "an adversary changes the pictures anew at each step"
     elif phase.augment.parsed.mixes:
         hindrance = f"{phase.augment} blends pictures of one batch, which are others in each epoch"
+    elif phase.unfreeze is not None:
+        hindrance = "unfreeze frees more of them in each epoch"
     elif cut_of(classifier) is None:
         hindrance = "nothing before the parts that are trained is frozen"
     if hindrance:
