@@ -51,7 +51,7 @@ def _die_at(files: Any, fatal: int) -> None:
 
 def serve() -> None:
     # All that a training imports sooner or later, so that victims need not.
-    for module in ("cnnlab.training", "sklearn.datasets", "torch._dynamo", "pandas"):
+    for module in ("cnnlab.training.api", "cnnlab.runs.run_schema", "sklearn.datasets", "pandas"):
         importlib.import_module(module)
 
     print("ready", flush=True)

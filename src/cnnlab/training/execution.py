@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from cnnlab.core.compiler import compiler_put_off
 from cnnlab.core.devices import best_device, check_device, has_native_bfloat16
 from cnnlab.core.errors import UsageError
 from cnnlab.core.machine import usable_cores
@@ -84,11 +85,11 @@ class Execution:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """A block in which torch uses this number of threads, and memory stays at hand."""
+        """A block in which torch uses this number of threads, memory stays at hand, and the compiler is put off."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            with kept_between_steps(), native_kernels(self.kernels == "native"):
+            with kept_between_steps(), native_kernels(self.kernels == "native"), compiler_put_off():
                 yield
         finally:
             torch.set_num_threads(before)

@@ -15,6 +15,7 @@ from torch.nn.parameter import Parameter
 from torch.optim import Optimizer
 
 from cnnlab.core.arguments import NonNegative, Positive, Range
+from cnnlab.core.compiler import compiler_put_off
 from cnnlab.core.errors import UsageError
 from cnnlab.core.given_objects import GIVEN
 from cnnlab.core.registry import Argument, BoundCall, Registry, RegistryEntry
@@ -126,6 +127,7 @@ def word_for(kind: type, arguments: dict[str, Any]) -> str | None:
     return str(optimizers.bind(Call(name, (), arguments)))
 
 
+@compiler_put_off()
 def build_optimizer(
     bound: BoundCall[Optimizer], module: nn.Module, weight_decay: float, parts: Sequence[TrainedPart] = ()
 ) -> Optimizer:

@@ -1,10 +1,16 @@
-"""A process that runs a study and may be killed: its arguments are a study file and the folder of runs."""
+"""A study in a process of its own, which may be killed."""
 
-import sys
+import multiprocessing
 import warnings
+from pathlib import Path
 
-if __name__ == "__main__":
+import torch.multiprocessing
+
+from cnnlab.studies import Study
+
+
+def run_study(file: Path, runs: Path) -> None:
+    """Runs the study of a file with one worker, which is made as this process was."""
     warnings.simplefilter("ignore")
-    from cnnlab.studies import Study
-
-    Study.load(sys.argv[1], runs=sys.argv[2]).run(workers=1)
+    torch.multiprocessing.get_context = lambda method: multiprocessing.get_context("forkserver")
+    Study.load(str(file), runs=runs).run(workers=1)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from small_studies import BASE, numbers, run_here, study_of
+from study_victim import run_study
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import CnnlabError
@@ -23,6 +24,8 @@ from cnnlab.studies import ProcessExecutor, Study
 from cnnlab.studies.execution import process_executor
 from cnnlab.studies.execution.executor import EpochDone, Failed, Finished, Stopped, TrialRequest
 from cnnlab.studies.execution.shared_data import DatasetCache, share_dataset
+from cnnlab.training import Recipe
+from cnnlab.training.prepare import data_key
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 # So long that it is never done before it is stopped.
@@ -53,18 +56,15 @@ def ended(executor, number):
 
 
 @contextmanager
-def started(*words: str) -> Iterator[subprocess.Popen]:
-    """A process of Python that is gone at the end, whatever happens."""
-    process = subprocess.Popen([sys.executable, *words], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+def victim(forked_workers, file: Path, runs: Path) -> Iterator[None]:
+    """A process that runs the study, and is killed at the end of the block."""
+    process = forked_workers("spawn").Process(target=run_study, args=(file, runs))
+    process.start()
     try:
-        yield process
+        yield
     finally:
         process.kill()
-        process.communicate()
-
-
-def victim(file: Path, runs: Path):
-    return started(str(Path(__file__).with_name("study_victim.py")), str(file), str(runs))
+        process.join()
 
 
 def has_ended(pid: int) -> bool:
@@ -76,21 +76,14 @@ def has_ended(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] in "ZX"
 
 
-@pytest.fixture(scope="module")
-def executor(tmp_path_factory):
-    """One worker for the tests that do not kill it."""
-    with ProcessExecutor(1, runs=tmp_path_factory.mktemp("worked") / "runs") as made:
-        yield made
-
-
 @pytest.mark.slow(12)
-def test_a_study_killed_and_started_again_gives_the_same_table(tmp_path):
+def test_a_study_killed_and_started_again_gives_the_same_table(tmp_path, forked_workers):
     content = study_of(base={**BASE, "epochs": 25, "checkpoint_seconds": 0.02, "augment": "shift(0.1)"}, repeats=2)
     file, runs = tmp_path / "study.yaml", tmp_path / "killed"
     file.write_text(yaml.dump(content))
     # In the first of four runs, and in the second, with twenty epochs of it to come.
     for least in (5, 30):
-        with victim(file, runs):
+        with victim(forked_workers, file, runs):
             until(lambda least=least: epochs_done(runs) >= least)
         # What the worker was at when the study was killed it saves, and leaves.
         until(lambda: not any(Run(path.parent).is_running for path in runs.glob("[!.]*/run.json")))
@@ -101,11 +94,10 @@ def test_a_study_killed_and_started_again_gives_the_same_table(tmp_path):
     assert len(list(runs.glob("[!.]*/run.json"))) == 4
 
 
-@pytest.mark.slow(8)
-def test_a_worker_saves_and_leaves_when_the_study_is_killed(tmp_path):
+def test_a_worker_saves_and_leaves_when_the_study_is_killed(tmp_path, forked_workers):
     file, runs = tmp_path / "study.yaml", tmp_path / "runs"
     file.write_text(yaml.dump(study_of(base=LONG)))
-    with victim(file, runs):
+    with victim(forked_workers, file, runs):
         until(lambda: epochs_done(runs) >= 2)
         run = Run(next(runs.glob("[!.]*/run.json")).parent)
         worker = json.loads((run.folder / ".owner.json").read_text())["pid"]
@@ -119,11 +111,15 @@ def test_a_worker_saves_and_leaves_when_the_study_is_killed(tmp_path):
 def test_ctrl_c_saves_and_leaves_with_its_exit_code(tmp_path):
     file, runs = tmp_path / "study.yaml", tmp_path / "runs"
     file.write_text(yaml.dump(study_of(base=LONG)))
-    with started("-m", "cnnlab", "study", "run", str(file), "--runs", str(runs), "--workers", "1") as process:
-        until(lambda: epochs_done(runs) >= 2)
-        process.send_signal(signal.SIGINT)
-        error = process.communicate(timeout=200)[1]
-        assert process.returncode == 130
+    words = [sys.executable, "-m", "cnnlab", "study", "run", str(file), "--runs", str(runs), "--workers", "1"]
+    with subprocess.Popen(words, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            until(lambda: epochs_done(runs) >= 2)
+            process.send_signal(signal.SIGINT)
+            error = process.communicate(timeout=200)[1]
+        finally:
+            process.kill()
+    assert process.returncode == 130
     assert "Stopped and saved; the study small goes on where it is" in error
     assert "Traceback" not in error
     run = Run(next(runs.glob("[!.]*/run.json")).parent)
@@ -132,8 +128,7 @@ def test_ctrl_c_saves_and_leaves_with_its_exit_code(tmp_path):
     assert "interrupted after epoch" in stored["settings"][0]["trials"][0]["reason"]
 
 
-@pytest.mark.slow(7)
-def test_a_killed_worker_is_a_crash_and_the_next_request_gets_a_new_one(tmp_path):
+def test_a_killed_worker_is_a_crash_and_the_next_request_gets_a_new_one(tmp_path, forked_workers):
     with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
         executor.submit(TrialRequest(0, LONG))
         while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
@@ -146,16 +141,14 @@ def test_a_killed_worker_is_a_crash_and_the_next_request_gets_a_new_one(tmp_path
         assert isinstance(ended(executor, 1)[-1], Finished)
 
 
-def test_shared_data_is_not_loaded_again_by_workers(executor, monkeypatch):
+def test_shared_data_is_not_loaded_again_by_workers(tmp_path, forked_workers):
     # A data set of this name is nowhere; the worker knows it from what it was given alone.
-    from cnnlab.training import Recipe
-    from cnnlab.training.prepare import data_key
-
     content = {**BASE, "subset": 150, "test": 77}
     other = load_data("digits", test=100, subset=120)
-    executor._sets = {data_key(Recipe.read(content)): other}
-    executor.submit(TrialRequest(40, content))
-    last = ended(executor, 40)[-1]
+    sets = {data_key(Recipe.read(content)): other}
+    with ProcessExecutor(1, runs=tmp_path / "runs", sets=sets) as executor:
+        executor.submit(TrialRequest(40, content))
+        last = ended(executor, 40)[-1]
     assert Run(last.folder).info["data"]["digest"] == other.digest
     assert other.train.pixels().is_shared()
 
@@ -177,8 +170,7 @@ def test_the_cache_keeps_the_sets_used_last():
     assert list(cache) == ["a", "c"] and "b" not in cache
 
 
-@pytest.mark.slow(6)
-def test_workers_without_a_request_end_at_once(tmp_path):
+def test_workers_without_a_request_end_at_once(tmp_path, forked_workers):
     with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
         (worker,) = executor._start(1)
         # A long one, as when Ctrl-C comes while a few steps are timed.
@@ -191,8 +183,7 @@ def test_workers_without_a_request_end_at_once(tmp_path):
         assert worker.process.exitcode == -signal.SIGTERM
 
 
-@pytest.mark.slow(6)
-def test_timing_tells_the_number_format_that_a_worker_chose_and_why(tmp_path, monkeypatch):
+def test_timing_tells_the_number_format_that_a_worker_chose_and_why(tmp_path, monkeypatch, forked_workers):
     monkeypatch.setattr(process_executor, "_PACE_SECONDS", 0.01)
     with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
         found = executor.pace({**BASE, "precision": "auto"}, 1, 1)
@@ -233,8 +224,7 @@ def test_a_worker_that_does_not_answer_is_ended_and_the_other_ones_answer_is_tak
         assert not other.connection.poll(0)
 
 
-@pytest.mark.slow(6)
-def test_workers_that_are_still_coming_up_end_with_the_others(tmp_path, monkeypatch):
+def test_workers_that_are_still_coming_up_end_with_the_others(tmp_path, monkeypatch, forked_workers):
     executor, started = ProcessExecutor(2, runs=tmp_path / "runs"), []
 
     def interrupted(worker):
@@ -247,8 +237,7 @@ def test_workers_that_are_still_coming_up_end_with_the_others(tmp_path, monkeypa
     assert not started[0].process.is_alive()
 
 
-@pytest.mark.slow(8)
-def test_a_worker_that_waits_for_a_word_leaves_when_the_study_stops(tmp_path):
+def test_a_worker_that_waits_for_a_word_leaves_when_the_study_stops(tmp_path, forked_workers):
     with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
         executor.submit(TrialRequest(0, {**BASE, "epochs": 5}, is_judged=True))
         while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
@@ -261,8 +250,7 @@ def test_a_worker_that_waits_for_a_word_leaves_when_the_study_stops(tmp_path):
     assert (run.status, run.epochs_done) == ("unfinished", 1)
 
 
-@pytest.mark.slow(8)
-def test_a_second_ctrl_c_ends_busy_workers_too(tmp_path, monkeypatch):
+def test_a_second_ctrl_c_ends_busy_workers_too(tmp_path, monkeypatch, forked_workers):
     with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
         executor.submit(TrialRequest(0, LONG))
         while not any(isinstance(event, EpochDone) for event in executor.events(0.2)):
@@ -292,8 +280,7 @@ def test_a_data_set_for_which_memory_cannot_be_shared_is_used_unshared(monkeypat
     assert not share_dataset(dataset)
 
 
-@pytest.mark.slow(8)
-def test_a_busy_worker_saves_and_stops_where_a_signal_would_end_it_at_once(tmp_path, monkeypatch):
+def test_a_busy_worker_saves_and_stops_where_a_signal_would_end_it_at_once(tmp_path, monkeypatch, forked_workers):
     # As on Windows, which knows no signal that can be heeded: the end of the pipe says it.
     monkeypatch.setattr(process_executor, "WINDOWS", True)
     with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
