@@ -115,7 +115,7 @@ class FrozenFeatures:
         )
 
     def for_epoch(self, epoch: int) -> FeatureLoader:
-        """The training pictures in the views of an epoch, counted from 0 over the whole training."""
+        """The training pictures in the views of an epoch of the phase, counted from 0."""
         self.train.view = epoch % self.views
         return self.train
 

@@ -137,7 +137,9 @@ class Trainer:
         cut = None if self.execution.compile or before is None else cut_for(span.phase, self.classifier, span.epochs)
         if cut is None:
             return
-        train = Pictures(self.loader, self.classifier, span.phase.augment.parsed, span.phase.views or 1)
+        train = Pictures(
+            self.loader, self.classifier, span.phase.augment.parsed, min(span.phase.views or 1, span.epochs)
+        )
         held_out = None if self.validation is None else Pictures(self.validation, self.judged_network, pipeline("none"))
         try:
             features = compute_features(
@@ -165,7 +167,7 @@ class Trainer:
         left = indices[counters.in_epoch * size : steps * size]
         phase.begin_epoch(epoch)
         phase.trained.train()
-        loader = self.loader if phase.features is None else phase.features.for_epoch(epoch)
+        loader = self.loader if phase.features is None else phase.features.for_epoch(epoch - phase.span.first_epoch)
         self.display.begin(epoch, steps, counters.in_epoch)
         began, earlier = time.monotonic(), counters.epoch_seconds
         for batch in loader.batches(left, size) if len(left) else ():
