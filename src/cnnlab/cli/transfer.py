@@ -1,16 +1,19 @@
 """``cnnlab transfer``."""
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Device, Json, Name, Offline, Quiet, Runs
+from cnnlab.cli.runs.transfers import write_tables
 from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
+    from cnnlab.runs import RunStore
     from cnnlab.transfer import TransferResult
 
 Words = Annotated[
@@ -48,61 +51,59 @@ def transfer(
         cnnlab transfer data=photos.zip backbones=efficientnet-lite0 'search=svc(C=[1, 10, 100])' subsample=0.2
     """
     from cnnlab.core.messages import quietly
+    from cnnlab.runs import store_at
+    from cnnlab.training.known_commands import Command
 
+    command = Command("transfer", words, (device, name, data_dir, offline))
     with quietly(quiet):
-        from cnnlab.transfer.api import transfer as make
-        from cnnlab.transfer.request import parse_words
-
-        made = make(
-            **parse_words(words),
-            name=name,
-            runs=runs,
-            again=again,
-            data_dir=data_dir,
-            offline=offline,
-            device=device,
-        )
+        made = None if again else _known(command.answer(), store_at(runs))
+        if made is None:
+            with command.noting() as answer:
+                made = _made(words, name, runs, again, data_dir, device, offline)
+                answer.facts = {"run": made.run.name}
     if as_json:
         output.write_json(made.to_dict())
         return
-    write_result(made)
+    output.facts([*made.facts, ("time", short_duration(made.run.seconds)), ("folder", made.run.folder)])
+    write_tables(made)
     where = f" --runs {shlex.quote(str(runs))}" if runs is not None and Path(runs) != Path("runs") else ""
     folder = shlex.quote(made.run.folder.name)
     commands = ["runs show {}", "predict {} PICTURES... --out predictions.csv", "evaluate {} data=OTHER"]
     output.advise("next", [f"cnnlab {command.format(folder)}{where}" for command in commands])
 
 
-def write_result(made: "TransferResult") -> None:
-    """What was chosen, the table, and how it came about."""
-    record = made.record
-    output.facts([*made.facts, ("time", short_duration(made.run.seconds)), ("folder", made.run.folder)])
-    output.heading(f"{record.metric.replace('_', ' ').capitalize()} on validation")
-    heads, lines = made.rows_as_text
-    output.table(heads, lines)
-    output.heading("Time to fit, and to predict the validation pictures, in seconds")
-    details = made.details
-    several = len(record.columns) > 1
-    rows = [
-        [line.classifier, *([line.features] if several else []), line.fit_seconds, line.predict_seconds]
-        for line in details.itertuples()
-    ]
-    output.table(["classifier", *(["features"] if several else []), "fit", "predict"], rows, names=2 if several else 1)
-    output.heading("Features")
-    output.table(
-        ["features", "numbers", "pictures", "computed", "seconds", "format"],
-        [
-            [
-                column.label,
-                column.features,
-                "×".join(map(str, column.shape)),
-                column.computed,
-                column.seconds,
-                column.precision if column.kernels == "torch" else f"{column.precision}, {column.kernels} kernels",
-            ]
-            for column in record.columns
-        ],
+def _known(answer: dict[str, Any] | None, store: "RunStore") -> "TransferResult | None":
+    """The transfer that the same words came to before, where it is still there."""
+    from cnnlab.core.errors import CnnlabError
+    from cnnlab.core.messages import note
+    from cnnlab.transfer.result import TransferResult
+
+    with suppress(CnnlabError):
+        if answer is not None:
+            found = TransferResult(store.find(str(answer["run"])))
+            note(f"This transfer is made already: {found.run.folder}. Make another one with --again.")
+            return found if found.record else None
+    return None
+
+
+def _made(
+    words: list[str],
+    name: str | None,
+    runs: Path | None,
+    again: bool,
+    data_dir: Path | None,
+    device: str | None,
+    offline: bool,
+) -> "TransferResult":
+    from cnnlab.transfer.api import transfer as make
+    from cnnlab.transfer.request import parse_words
+
+    return make(
+        **parse_words(words),
+        name=name,
+        runs=runs,
+        again=again,
+        data_dir=data_dir,
+        offline=offline,
+        device=device,
     )
-    for line in dict.fromkeys(f"{c}: {f}" for c, f in zip(details.classifier, details.fitted, strict=True) if c != f):
-        output.write(f"Found: {line}")
-    output.write()
-    output.write(made.caution)

@@ -175,8 +175,8 @@ def time_to_level(run: RunInfo, unit: str, level: float, metric: str, better: Di
 
 
 def cost(run: RunInfo, what: str) -> float | None:
-    """Seconds, epochs, or images per second; of an ensemble, which was not trained, none, but for that of folds."""
-    if run.is_ensemble:
+    """Seconds, epochs, or images per second; of what was not trained none, but for the seconds of folds."""
+    if not run.is_trained:
         return run.seconds if what == "seconds" and run.recipe.get("folds") else None
     if what == "seconds":
         return run.seconds

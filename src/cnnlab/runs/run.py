@@ -212,9 +212,9 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     rows += [("method", ensemble.get("method", "")), ("members", ", ".join(ensemble.get("members") or ()))]
     rows += [
         ("fitted", _made(info) if run.is_transfer else ""),
-        ("epochs", "" if ensemble or run.is_transfer else _epochs(info)),
+        ("epochs", _epochs(info) if run.is_trained else ""),
         ("selected", _selected(info)),
-        ("time" if ensemble or run.is_transfer else "training time", short_duration(info.get("seconds"))),
+        ("training time" if run.is_trained else "time", short_duration(info.get("seconds"))),
     ]
     rows += [("scores" if place == 0 else "", line) for place, line in enumerate(_score_lines(info))]
     rows += [("warning", text) for text in info.get("warnings") or []]

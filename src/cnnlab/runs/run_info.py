@@ -131,6 +131,11 @@ class RunInfo(ABC):
         """Whether it is a classifier that was fitted to features of a pretrained network, and not trained."""
         return bool(self.info.get("transfer"))
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is a training, with epochs behind it, and was not made of other runs or of features."""
+        return not (self.is_ensemble or self.is_transfer)
+
     def check_trained(self) -> None:
         """Refuses what is no training, for whatever goes on with the weights of one.
 

@@ -23,7 +23,7 @@ from cnnlab.runs.environment import code_digest
 
 _FORMAT = 1
 _MOST_BYTES = 64 << 20
-_LIBRARIES = ("torch", "torchvision", "timm", "pytorch-optimizer", "optuna", "scipy")
+_LIBRARIES = ("torch", "torchvision", "timm", "pytorch-optimizer", "optuna", "scipy", "scikit-learn")
 """Besides cnnlab's own code, what recipes and results depend on."""
 _VARIABLES = ("CNNLAB_DATA", "CNNLAB_RUNS")
 

@@ -81,6 +81,8 @@ def _transfer(
     began = time.perf_counter()
     with announcing("looking for the weights of the backbones"):
         backbones = read_backbones(request.parts.backbones, offline=offline, runs=store.root)
+        for backbone in backbones:
+            backbone.check(request.parts.layers)
     pictures = [read_pictures(request, backbone, data_dir, offline) for backbone in backbones]
     own = _digest(request, backbones, pictures)
     same = store.by_digest(own)

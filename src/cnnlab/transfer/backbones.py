@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import SpecError, UsageError, suggestion
+from cnnlab.core.lookups import note_file
 from cnnlab.core.messages import quietly
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.seeds import scope
@@ -31,7 +32,7 @@ from cnnlab.models import (
 )
 from cnnlab.models.backbone import Backbone
 from cnnlab.models.shapes import Shape
-from cnnlab.objectives import Objective
+from cnnlab.objectives import Classes, Objective
 
 POOLED = "pooled"
 """The last feature map before the head, averaged over its places."""
@@ -121,6 +122,11 @@ class PretrainedBackbone:
         assert network is not None
         names = [name for name, _ in network.named_modules() if name]
         raise UsageError(f"{self.label} has no layer {layer.name!r}. {suggestion(layer.name, [POOLED, *names])}")
+
+    def check(self, layers: Sequence[FeatureLayer]) -> None:
+        """Refuses weights of another network, and layers that are not there, before any picture is read."""
+        for layer in layers:
+            self.up_to(layer, (3, self.side, self.side), Classes("label", ("one", "other")), {"classes": {}})
 
     def _built(self, spec: Call, shape: Shape, outputs: int) -> Backbone | None:
         """The network with its weights; None where its features are no map that could be averaged."""
@@ -233,6 +239,7 @@ def _backbone(item: Any, offline: bool, runs: Path | str | None) -> PretrainedBa
     bound = BoundCall(bound.entry, {**bound.arguments, "weights": bound.arguments["weights"] or "imagenet"})
     weights = starting_weights(bound.call, offline=offline, runs=runs)
     assert weights is not None
+    note_file(weights.path)
     return PretrainedBackbone(bound, weights, str(call))
 
 

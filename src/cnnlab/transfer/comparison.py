@@ -20,9 +20,9 @@ from cnnlab.transfer.extraction import FeatureSource
 from cnnlab.transfer.feature_cache import Features
 from cnnlab.transfer.fitting import Fitted, Labels, as_outputs, check_enough, fit, has_probabilities, raw_outputs
 from cnnlab.transfer.pictures import Pictures
-from cnnlab.transfer.record import ChoiceRecord, ColumnRecord, RepeatRecord, RowRecord
+from cnnlab.transfer.record import METRICS, ChoiceRecord, ColumnRecord, RepeatRecord, RowRecord
 from cnnlab.transfer.request import TransferRequest
-from cnnlab.transfer.scoring import METRICS, scores_of
+from cnnlab.transfer.scoring import scores_of
 from cnnlab.transfer.search import CrossValidation, Found
 
 
@@ -189,7 +189,8 @@ class _Judge:
         scores = scores_of(self.objective, outputs, truth)
         record = RepeatRecord(
             seed=self.division.seed,
-            classifier=str(found.best),
+            classifier=str(found.best.short),
+            settings=str(found.best),
             scores={name: scores[name] for name in METRICS},
             pictures=len(truth),
             trained=len(labels),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from cnnlab.core.errors import UsageError
 from cnnlab.data import Dataset
 from cnnlab.data.splits import choose_stratified
+from cnnlab.transfer.record import Vary
 
 Places: TypeAlias = NDArray[np.int64]
-Vary: TypeAlias = Literal["split", "seed"]
 
 
 @dataclass(frozen=True)

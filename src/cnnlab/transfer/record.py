@@ -1,16 +1,17 @@
 """``transfer.json``: what was compared, what came out, and what rebuilds the best, beside its ``run.json``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.files import read_regular, write_text
 from cnnlab.runs import Run
-from cnnlab.transfer.divisions import Vary
-from cnnlab.transfer.scoring import Metric
 
+Metric: TypeAlias = Literal["macro_f1", "accuracy"]
+METRICS: tuple[Metric, ...] = ("macro_f1", "accuracy")
+Vary: TypeAlias = Literal["split", "seed"]
 FILE = "transfer.json"
 BACKBONE = "backbone.safetensors"
 PIPELINE = "pipeline.skops"
@@ -54,7 +55,7 @@ class ColumnRecord(_Strict):
 class RepeatRecord(_Strict):
     """One classifier in one repeat.
 
-    :param classifier: its spec in full, as it was fitted.
+    :param classifier: its spec in short, as it was fitted; ``settings`` with every argument.
     :param scores: on validation, by metric.
     :param pictures: that it was scored on; ``trained`` that it was fitted to.
     :param tried: how many candidates a search went through.
@@ -62,6 +63,7 @@ class RepeatRecord(_Strict):
 
     seed: int
     classifier: str
+    settings: str
     scores: _Scores
     pictures: _Count
     trained: _Count

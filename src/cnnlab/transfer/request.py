@@ -10,12 +10,11 @@ from cnnlab.core.arguments import Count, Fraction, Range, convert, describe_type
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.sinks import in_short
-from cnnlab.core.spec import Call, format_value, read_value
+from cnnlab.core.spec import Call, format_value, read_one, read_value
 from cnnlab.objectives import parse_objective
 from cnnlab.transfer.backbones import POOLED, FeatureLayer
 from cnnlab.transfer.classifiers import read_classifiers
-from cnnlab.transfer.divisions import Vary
-from cnnlab.transfer.scoring import Metric
+from cnnlab.transfer.record import Metric, Vary
 from cnnlab.transfer.search import Grid, read_grids
 
 Share: TypeAlias = Count | Fraction | None
@@ -142,7 +141,8 @@ def listed(key: str, value: Any) -> list[Any]:
     if isinstance(value, str):
         found = read_value(f"[{value}]") if value.strip().lower() not in ("", "none") else []
         assert isinstance(found, list)
-        return found
+        # Each is a spec by itself, into whose own text messages point.
+        return [read_one(str(item), key) if isinstance(item, Call) else item for item in found]
     if isinstance(value, Sequence):
         return [part for item in value for part in ([item] if isinstance(item, Call) else listed(key, item))]
     return [value]

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.core.displays import html_facts, html_table
 from cnnlab.core.hooks import open_stored
 from cnnlab.core.number_text import fixed
-from cnnlab.core.spec import read_one
 from cnnlab.evaluation.comparison.results import Difference
 from cnnlab.evaluation.intervals import Interval
 from cnnlab.runs import Run, store_at
-from cnnlab.transfer.record import RowRecord, TransferRecord, read_record
-from cnnlab.transfer.scoring import METRICS
+from cnnlab.transfer.record import METRICS, RowRecord, TransferRecord, read_record
 from cnnlab.transfer.statistics import ONE_REPEAT, differences, score_interval, test_interval
 
 if TYPE_CHECKING:
@@ -65,9 +63,7 @@ class TransferResult:
         """What was chosen on validation, and is stored."""
         record, row = self.record, self.record.best
         column, first = record.best_column, row.repeats[0]
-        return BestClassifier(
-            column.label, column.layer, short(first.classifier), dict(first.scores), record.choices[0].test
-        )
+        return BestClassifier(column.label, column.layer, first.classifier, dict(first.scores), record.choices[0].test)
 
     def classifier(self) -> "TransferClassifier":
         """The best as a model, which everything that predicts takes."""
@@ -97,7 +93,7 @@ class TransferResult:
                 facts |= {f"{metric}_low": interval and interval.low, f"{metric}_high": interval and interval.high}
             facts["fit_seconds"] = fmean(each.fit_seconds for each in row.repeats)
             facts["predict_seconds"] = fmean(each.predict_seconds for each in row.repeats)
-            facts["fitted"] = "; ".join(dict.fromkeys(short(each.classifier) for each in row.repeats))
+            facts["fitted"] = "; ".join(dict.fromkeys(each.classifier for each in row.repeats))
             rows.append(facts)
         return pd.DataFrame(rows)
 
@@ -193,13 +189,6 @@ class TransferResult:
     def _repr_html_(self) -> str:
         heads, lines = self.rows_as_text
         return f"{html_facts(self.facts)}{html_table(heads, lines, most=100)}<p>{self.caution}</p>"
-
-
-def short(spec: str) -> str:
-    """A spec without what stands at its default."""
-    from cnnlab.transfer.classifiers import classifiers
-
-    return str(classifiers.bind(read_one(spec, "A classifier")).short)
 
 
 def _scores(values: dict[str, float] | None) -> str:

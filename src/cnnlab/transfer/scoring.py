@@ -1,15 +1,10 @@
 """How good predictions are, by the metrics that transfers are judged by."""
 
-from typing import Literal, TypeAlias
-
 import torch
 from torch import Tensor
 
 from cnnlab.objectives import Objective
 from cnnlab.transfer.fitting import Labels
-
-Metric: TypeAlias = Literal["macro_f1", "accuracy"]
-METRICS: tuple[Metric, ...] = ("macro_f1", "accuracy")
 
 
 def scores_of(objective: Objective, outputs: Tensor, labels: Labels) -> dict[str, float]:

@@ -236,7 +236,7 @@ def _metric(info: Mapping[str, Any]) -> str | None:
 
 
 def _epochs(info: Mapping[str, Any]) -> str:
-    if info.get("ensemble"):
+    if info.get("ensemble") or info.get("transfer"):
         return ""
     done, total = info.get("epochs_done") or 0, info.get("epochs")
     return f"{done}" if total in (None, done) else f"{done} of {total}"

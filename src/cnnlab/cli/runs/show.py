@@ -26,7 +26,7 @@ All = Annotated[bool, typer.Option("--all", help="Also what of the recipe is at 
 def show(run: RunName, runs: Runs = None, whole: All = False, as_json: Json = False) -> None:
     """Show the record of RUN: recipe, scores, the last epochs, how it was carried out, warnings.
 
-    Of an ensemble also its members beside it, how they differ, and what each is worth.
+    Of an ensemble also its members beside it, how they differ, and what each is worth; of a transfer what was compared.
     """
     from cnnlab.runs import RunStore
 
@@ -38,6 +38,10 @@ def show(run: RunName, runs: Runs = None, whole: All = False, as_json: Json = Fa
     _scores(stored)
     if stored.is_ensemble:
         from cnnlab.cli.runs.ensembles import write_findings
+
+        write_findings(stored)
+    if stored.is_transfer:
+        from cnnlab.cli.runs.transfers import write_findings
 
         write_findings(stored)
     _recipe(stored, whole)
@@ -56,6 +60,10 @@ def document(run: "Run") -> dict[str, Any]:
         from cnnlab.ensembles import read_record
 
         facts["ensemble"] = {**facts["ensemble"], **read_record(run).model_dump(exclude={"combination"})}
+    if run.is_transfer:
+        from cnnlab.transfer import read_record as read_transfer
+
+        facts["transfer"] = {**facts["transfer"], **read_transfer(run).model_dump(mode="json")}
     return facts
 
 
@@ -74,13 +82,11 @@ def _overview(run: "Run") -> None:
             (
                 "epochs",
                 ""
-                if run.is_ensemble
+                if not run.is_trained
                 else f"{run.epochs_done}{f' of {total}' if total and total != run.epochs_done else ''}",
             ),
             ("weights of", selected(info)),
-            ("time", short_duration(info.get("seconds")))
-            if run.is_ensemble
-            else ("training time", training_time(info)),
+            ("training time", training_time(info)) if run.is_trained else ("time", short_duration(info.get("seconds"))),
             ("parent", info.get("parent")),
             ("digest", run.digest),
             ("folder", run.folder),
@@ -199,7 +205,7 @@ def _execution(info: Mapping[str, Any]) -> None:
     why = (info.get("precision_choice") or {}).get("why")
     compiled = ("kernels compiled by", _build(info.get("kernels_build") or {}))
     rows = [*execution.items(), ("precision because", why), compiled, *environment.items()]
-    output.facts([(in_short(key.replace("_", " ")), _plain(value)) for key, value in rows])
+    output.facts([(in_short(key.replace("_", " ")), _plain(value)) for key, value in rows if value is not None])
 
 
 def _build(build: Mapping[str, Any]) -> str | None:
