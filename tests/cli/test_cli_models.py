@@ -124,3 +124,27 @@ def test_what_cannot_be_drawn_leaves_no_file(cnnlab, tmp_path):
     assert "net.doc" in cnnlab("models", "draw", "mlp", "--input", "1x8x8", "--out", "net.doc", exit_code=2).stderr
     assert "--input" in cnnlab("models", "draw", "mlp", exit_code=2).stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_parts_are_listed_in_order_with_their_layers_and_weights(cnnlab, document):
+    shown = document("models", "parts", "convnet", "--input", "1x28x28")
+    assert shown["model"].startswith("convnet(")
+    assert [(row["name"], row["weights"]) for row in shown["parts"]] == [
+        ("block1", 576 + 64),
+        ("block2", 73_728 + 128),
+        ("block3", 294_912 + 256 + 589_824 + 256),
+        ("top", 4_194_304 + 1024 + 1_048_576 + 1024),
+        ("head", 10_240 + 10),
+    ]
+    assert shown["parts"][0]["layers"] == ["conv1", "relu1", "pool1"]
+    # The size of pictures may be left out, for it changes none of them.
+    lines = [line.split() for line in cnnlab("models", "parts", "convnet").stdout.splitlines()]
+    assert lines[0] == ["part", "weights", "layers"]
+    assert [line[0] for line in lines if line[2:3] and line[0] != "part"] == [
+        "block1",
+        "block2",
+        "block3",
+        "top",
+        "head",
+    ]
+    assert document("models", "parts", "mlp", "data=digits")["parts"][0]["weights"] == 64 * 512 + 512

@@ -148,16 +148,16 @@ def test_signs_that_bash_would_obey_are_escaped(tmp_path: Path, monkeypatch: pyt
 def test_studies_recipes_and_files_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CNNLAB_RUNS", raising=False)
-    (tmp_path / "rates.yaml").touch()
+    (tmp_path / "rabbits.yaml").touch()
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cats.zip").touch()
     (tmp_path / "photos" / ".hidden").touch()
     (tmp_path / "runs/studies/depths").mkdir(parents=True)
     (tmp_path / "runs/studies/depths/study.yaml").touch()
-    assert texts("study run ra") == ["rates.yaml"]
+    assert texts("study run ra") == ["rabbits.yaml"]
     assert texts("study run dep") == ["depths"]
     assert texts("report dep") == ["depths"]
-    assert texts("train ra") == ["rates.yaml"]
+    assert texts("train ra") == ["rabbits.yaml"]
     assert texts("train data=ph") == ["data=photos/"]
     assert texts("train 'data=folder(path=photos/c") == ["data=folder(path=photos/cats.zip"]
     assert texts("predict last photos/") == ["photos/cats.zip"]

@@ -10,7 +10,7 @@ from PIL import Image
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import Confusion
 from cnnlab.reports import draw_confusion, draw_learning_curves
-from cnnlab.reports.contents.curves import learning_curves, run_metrics
+from cnnlab.reports.contents.curves import PhaseStart, learning_curves, points_table, run_metrics
 from cnnlab.runs import Run, RunWriter
 
 ROWS = [
@@ -128,3 +128,33 @@ def test_the_suffix_names_the_format_and_an_unknown_one_is_refused(tmp_path: Pat
     with pytest.raises(UsageError, match=r"figures are .*png"):
         draw_confusion(matrix, tmp_path / "m.doc")
     assert not (tmp_path / "m.doc").exists()
+
+
+def _phased(root: Path, phases: list[dict[str, object]], name: str, rows: int = 3) -> Run:
+    numbered = [{**row, "phase": number} for row, number in zip(ROWS[:rows], (1, 2, 2), strict=False)]
+    recipe = {"data": "digits", "train": "all-stem", "phases": phases}
+    with RunWriter.create(root, digest="b" * 64, recipe=recipe, name=name) as writer:
+        writer.history(numbered)
+    return Run(writer.folder)
+
+
+def test_phases_are_parted_in_the_figure_and_named_in_the_points(tmp_path: Path) -> None:
+    run = _phased(tmp_path, [{"epochs": 1, "train": "head"}, {"epochs": 2}], "one")
+    curves = learning_curves(run)
+    assert curves.phases == (PhaseStart(1, 1, "head"), PhaseStart(2, 2, "all-stem"))
+    said = (
+        "Dotted lines part the phases: 1 from epoch 1 on, which trains head; 2 from epoch 2 on, which trains all-stem."
+    )
+    assert curves.said_of_phases == said
+    table = points_table([curves])
+    place = [column.key for column in table.columns].index("phase")
+    assert [row[place] for row in table.rows] == [1, 2, 2] * 4
+    drawn = draw_learning_curves([run], tmp_path / "curves.svg")
+    assert _texts(drawn).count("all-stem") == 2
+    assert "phase" not in [column.key for column in points_table([learning_curves(_run(tmp_path, ROWS))]).columns]
+
+
+def test_runs_of_other_phases_are_drawn_without_them(tmp_path: Path) -> None:
+    one = _phased(tmp_path, [{"epochs": 1, "train": "head"}, {"epochs": 2}], "one")
+    other = _phased(tmp_path, [{"epochs": 1, "train": "head"}, {"epochs": 2, "train": "all"}], "other")
+    assert "all-stem" not in _texts(draw_learning_curves([one, other], tmp_path / "curves.svg"))

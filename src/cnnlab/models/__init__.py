@@ -14,7 +14,7 @@ from cnnlab.models.classifier_files import load_classifier, save_classifier, sto
 from cnnlab.models.cpu_kernels import build_record as kernels_build_record
 from cnnlab.models.cpu_kernels import native_kernels
 from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
-from cnnlab.models.dry_run import summary_without_weights
+from cnnlab.models.dry_run import network_without_weights, summary_without_weights
 from cnnlab.models.features import features_of, find_layer
 from cnnlab.models.folding import fold_batch_norms
 from cnnlab.models.inference import autocast, evaluating, outputs_of, to_float
@@ -69,6 +69,7 @@ __all__ = [
     "multiply_adds",
     "native_kernels",
     "native_side",
+    "network_without_weights",
     "outputs_of",
     "parse_model",
     "parts_of",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional, init
 from torch.overrides import TorchFunctionMode
 
@@ -24,6 +24,12 @@ def summary_without_weights(spec: object, shape: Shape, outputs: int) -> Network
     """
     with torch.device("meta"), ShapesOnly():
         return summary(_unweighted(spec).build(shape, outputs), shape)
+
+
+def network_without_weights(spec: object, shape: Shape, outputs: int) -> nn.Module:
+    """The network of which :func:`summary_without_weights` tells, all its tensors without memory."""
+    with torch.device("meta"), ShapesOnly():
+        return _unweighted(spec).build(shape, outputs)
 
 
 class ShapesOnly(TorchFunctionMode):

@@ -170,6 +170,8 @@ def _curves(subject: FigureSubject, column: str | None) -> Drawn:
     looks = {curve.key: LOOKS[place % len(LOOKS)] for place, curve in enumerate(subject.curves)}
     metrics = [metric for metric in subject.metrics if any(metric.name in curve.bands for curve in subject.curves)]
     caption = "A dot marks the epoch whose weights were kept."
+    phases = {curve.said_of_phases for curve in subject.curves}
+    caption += f" {phases.pop()}" if len(phases) == 1 and any(phases) else ""
     caption += " Means over the repeats; bands go from the lowest to the highest of them." if subject.is_study else ""
     return f"Learning curves of {subject.name}", caption, draw_curves(subject.curves, metrics, looks)
 

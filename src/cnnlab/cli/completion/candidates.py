@@ -43,6 +43,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "augment cost": ("pipeline", "recipe"),
     "models list": ("name of a model's part",),
     "models show": ("model's spec",),
+    "models parts": ("model's spec",),
     "models draw": ("model's spec",),
     "completion": ("shell",),
     "arithmetic conv": ("number",),

@@ -1,4 +1,4 @@
-"""The model that ``show`` and ``draw`` look at, and the pictures it is built for."""
+"""The model that ``show``, ``parts`` and ``draw`` look at, and the pictures it is built for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from cnnlab.cli.shape import read_shape
 from cnnlab.core.errors import UsageError, suggestion
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from cnnlab.models import NetworkSummary
 
 _KEYS = ("data", "model", "objective")
@@ -41,6 +43,12 @@ class ModelForInput:
     model: str
     shape: tuple[int, int, int]
     outputs: int
+
+    def network(self) -> "nn.Module":
+        """The network, without weights."""
+        from cnnlab.models import network_without_weights
+
+        return network_without_weights(self.model, self.shape, self.outputs)
 
     def summary(self) -> "NetworkSummary":
         """Its layers, without weights."""

@@ -177,7 +177,7 @@ def _history(run: "Run") -> None:
         return
     judged = str((run.info.get("selected") or {}).get("metric") or "validation_accuracy").partition("_")[2]
     measured = [f"{split}_{metric}" for split in ("train", "validation") for metric in dict.fromkeys(("loss", judged))]
-    wanted = ["epoch", *_RATES, *measured, "seconds", "images_per_second"]
+    wanted = ["epoch", "phase", *_RATES, *measured, "seconds", "images_per_second"]
     shown = history[[name for name in wanted if name in history]].tail(_EPOCHS)
     output.heading(f"last {len(shown)} of {len(history)} epochs" if len(shown) < len(history) else "epochs")
     output.table(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,19 @@ class Gap:
         return f"at epoch {self.epoch}" if self.first == self.last else f"at epochs {self.first} to {self.last}"
 
 
+@dataclass(frozen=True)
+class PhaseStart:
+    """Where a phase of the trainings begins.
+
+    :param epoch: its first; ``number`` counts phases from 1.
+    :param trains: the parts of the network that it trains, as its recipe says.
+    """
+
+    number: int
+    epoch: int
+    trains: str
+
+
 @dataclass(frozen=True, eq=False)
 class LearningCurves:
     """The curves of one setting, or of one run.
@@ -59,6 +73,7 @@ class LearningCurves:
     :param bands: by metric, such as ``accuracy``, then by split.
     :param gaps: by metric, where both splits were measured.
     :param selected: the epoch whose weights were kept, the median over the repeats.
+    :param phases: where there are several that all repeats have at the same epochs.
     """
 
     key: str
@@ -66,6 +81,17 @@ class LearningCurves:
     bands: Mapping[str, Mapping[str, Band]]
     gaps: Mapping[str, Gap]
     selected: int | None = None
+    phases: tuple[PhaseStart, ...] = ()
+
+    @property
+    def said_of_phases(self) -> str:
+        """A sentence on where phases begin; empty where there is one."""
+        parts = [f"{phase.number} from epoch {phase.epoch} on, which trains {phase.trains}" for phase in self.phases]
+        return f"Dotted lines part the phases: {'; '.join(parts)}." if parts else ""
+
+    def phase_of(self, epoch: int) -> int | None:
+        """The number of the phase that an epoch is of; None where there is one."""
+        return next((phase.number for phase in reversed(self.phases) if phase.epoch <= epoch), None)
 
 
 @dataclass(frozen=True)
@@ -155,17 +181,20 @@ def points_table(curves: Sequence[LearningCurves]) -> Table:
     """A row a setting, epoch, metric and split: everything that is drawn."""
     columns = (
         *(TableColumn(name, name) for name in ("setting", "metric", "split")),
-        *(TableColumn(name, name, "count") for name in ("epoch", "n")),
+        *(TableColumn(name, name, "count") for name in ("phase", "epoch", "n")),
         *(TableColumn(name, name, "number") for name in ("mean", "low", "high")),
     )
     rows = tuple(
-        (curve.label, metric, split, int(band.epochs[i]), int(band.n[i]), *map(float, values))
+        (
+            *(curve.label, metric, split, curve.phase_of(int(band.epochs[i])), int(band.epochs[i]), int(band.n[i])),
+            *map(float, values),
+        )
         for curve in curves
         for metric, bands in curve.bands.items()
         for split, band in bands.items()
         for i, values in enumerate(zip(band.mean, band.low, band.high, strict=True))
     )
-    return Table("curve points", "Points of the learning curves", columns, rows)
+    return Table("curve points", "Points of the learning curves", columns, rows).without_empty()
 
 
 def _curves_of(key: str, label: str, runs: Sequence[Run], metrics: Sequence[CurveMetric]) -> LearningCurves | None:
@@ -179,7 +208,32 @@ def _curves_of(key: str, label: str, runs: Sequence[Run], metrics: Sequence[Curv
     if not bands:
         return None
     gaps = {m.name: gap for m in metrics if (gap := _gap(runs, histories, m)) is not None}
-    return LearningCurves(key, label, bands, gaps, _median([e for run in runs if (e := _kept(run)) is not None]))
+    selected = _median([epoch for run in runs if (epoch := _kept(run)) is not None])
+    return LearningCurves(key, label, bands, gaps, selected, _phases(runs, histories))
+
+
+def _phases(runs: Sequence[Run], histories: Sequence[Mapping[str, Array]]) -> tuple[PhaseStart, ...]:
+    """Where the phases begin that the runs have in common; none where they differ, or there is one."""
+    found = set()
+    for run, history in zip(runs, histories, strict=True):
+        numbers, recipe = history.get("phase"), run.recipe
+        if numbers is None:
+            return ()
+        own = recipe.get("phases") or ()
+        starts = [
+            PhaseStart(int(number), int(history["epoch"][numbers == number].min()), _trains(recipe, own, int(number)))
+            for number in np.unique(numbers)
+        ]
+        found.add(tuple(starts))
+    # One that has come further has more of them.
+    longest = max(found, key=len, default=())
+    return longest if all(longest[: len(starts)] == starts for starts in found) else ()
+
+
+def _trains(recipe: Mapping[str, Any], phases: Sequence[Mapping[str, Any]], number: int) -> str:
+    own = phases[number - 1] if number <= len(phases) else {}
+    named = own.get("train") or recipe.get("train")
+    return str(named or "all")
 
 
 def _history(run: Run) -> dict[str, Array]:

@@ -28,6 +28,7 @@ _MOST_LETTERS, _LETTER = 24, 0.05
 """Letters of a name at the end of a line, and by how much each beyond eighteen makes the axis wider than the epochs."""
 _NAME_LINE = 0.19
 """Inches that a name at the end of a line takes."""
+_PHASE_LETTERS = 18
 Limits = Mapping[str, tuple[float, float]]
 
 
@@ -72,6 +73,7 @@ def draw_setting(curve: LearningCurves, metrics: Sequence[CurveMetric], look: Lo
             _draw_gap(axes, curve.gaps[metric.name], metric)
         _label_ends(axes, {split: (band, split, look) for split, band in bands.items()}, ends[metric.name])
         _finish(axes, metric, ends[metric.name], _last(bands))
+        _part_phases(axes, [curve])
     panels[-1].set_xlabel("epoch", color=INK)
     return figure
 
@@ -92,6 +94,7 @@ def draw_together(
     _label_ends(axes, bands, ends)
     letters = max(len(label) for _, label, _ in bands.values())
     _finish(axes, metric, ends, last, room=1.5 + _LETTER * max(0, letters - 18))
+    _part_phases(axes, curves)
     axes.set_xlabel("epoch", color=INK)
     return figure
 
@@ -111,6 +114,7 @@ def draw_curves(
         ends = {curve.key: _named_end(curve, metric, looks[curve.key]) for curve in shown}
         _label_ends(axes, ends, span)
         _finish(axes, metric, span, max(_last(curve.bands[metric.name]) for curve in shown), room=1.5)
+        _part_phases(axes, shown)
         axes.set_xlabel("epoch", color=INK)
     if title:
         figure.suptitle(title, color=INK)
@@ -230,6 +234,18 @@ def _finish(axes: "Axes", metric: CurveMetric, ends: tuple[float, float], last: 
     axes.xaxis.set_major_locator(FixedLocator(_epoch_ticks(last)))
     axes.spines["bottom"].set_bounds(first, last)
     axes.spines["bottom"].set_color(SOFT)
+
+
+def _part_phases(axes: "Axes", curves: Sequence[LearningCurves]) -> None:
+    """A dotted line before each later phase, with what it trains, where all curves have the same phases."""
+    phases = curves[0].phases
+    if any(curve.phases != phases for curve in curves):
+        return
+    for phase in phases[1:]:
+        axes.axvline(phase.epoch - 0.5, color=SOFT, linestyle=":", linewidth=1, zorder=0)
+        words = short_label(phase.trains, _PHASE_LETTERS)
+        common: dict[str, Any] = {"textcoords": "offset points", "xycoords": ("data", "axes fraction"), "fontsize": 7}
+        axes.annotate(words, (phase.epoch - 0.5, 0), (3, 2), color=INK, va="bottom", rotation=90, **common)
 
 
 def _epoch_ticks(last: int) -> list[int]:

@@ -65,6 +65,7 @@ def _curve_figure(
     is_one = max(len(band.epochs) for bands in curve.bands.values() for band in bands.values()) == 1
     caption = "One epoch: train hollow, validation filled." if is_one else "Train dashed, validation solid."
     caption = f"{caption}{_LEAVING if figures.leaves(curve, ends) else ''}"
+    caption = f"{caption} {curve.said_of_phases}".strip()
     place = table.keys.index(curve.key)
     own = Table("curves", table.title, table.columns, (table.rows[place],), (curve.key,), table.note).without_empty()
     return SectionFigure(
