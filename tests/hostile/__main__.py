@@ -44,7 +44,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hostile-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)
         home = Path(folder)
-        samples = campaign.prepare(home)
+        samples = campaign.prepare(home, names)
         numbers = range(given.start, given.start + given.inputs) if given.only is None else [given.only]
         inputs = campaign.plan(numbers, names)
         bounds = Bounds(given.seconds, given.memory << 20)

@@ -188,14 +188,13 @@ def data_files() -> dict[str, bytes]:
     }
 
 
-def make_samples(home: Path, run: Callable[[list[str], Path, int | None], None]) -> Samples:
+def make_samples(home: Path, kernels: Path, run: Callable[[list[str], Path, int | None], None]) -> Samples:
     """Trains the runs and writes the rest.
 
+    :param kernels: where kernels are kept that are compiled on the way.
     :param run: runs a command line in a folder, and stops it in the step of the given number.
     """
-    home.mkdir(parents=True)
-    photos, kernels = home / "photos", home / "cache" / "kernels"
-    kernels.mkdir(parents=True)
+    photos = home / "photos"
     for name, content in tree().items():
         (photos / name).parent.mkdir(parents=True, exist_ok=True)
         (photos / name).write_bytes(content)

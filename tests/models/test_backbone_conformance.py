@@ -29,7 +29,7 @@ LIGHT = [
     "resnet50v2",
     "alexnet",
 ]
-LARGER = ["efficientnet-lite1", "efficientnet-lite2"]
+LARGER = ["efficientnet-lite1", "efficientnet-lite2", "vgg16(size=32)"]
 """Of another by one rule, so that what is tried with numbers is tried of that."""
 HEADED = [
     'squeezenet1_1(head="conv(16)|relu|global_pool")',
@@ -41,11 +41,12 @@ HEADED = [
     'vgg16(size=32, head="dense(32)|relu")',
     'vgg19(size=32, head="dense(32)|relu")',
 ]
-HEAVY = ["vgg16(size=32)", "vgg19(size=32)"]
+HEAVY = ["vgg19(size=32)"]
 ALL = LIGHT + LARGER + HEADED + HEAVY
 SLOW = [pytest.param(spec, marks=pytest.mark.slow(15)) for spec in HEAVY]
-# Without dropout a network this size has 32 pictures by heart within some steps.
-STEADY = {"squeezenet1_1": "squeezenet1_1(dropout=0)", "alexnet": "alexnet(dropout=0)"}
+# Without dropout a network this size has 32 pictures by heart within some steps. Of AlexNet's, nine tenths would go into
+# updating the 54 million weights of its dense layers.
+STEADY = {"squeezenet1_1": "squeezenet1_1(dropout=0)", "alexnet": 'alexnet(head="dense(64)|relu")'}
 # The rectified outputs of SqueezeNet's own ending can die for a whole class at a random start, and do; with trained
 # weights they live. That is why a dense ending is the default.
 BY_HEART = [spec for spec in LIGHT if spec != "squeezenet1_1(head=conv)"]
@@ -141,7 +142,7 @@ def test_thirty_two_images_are_learnt_by_heart(spec: str) -> None:
         network = models.build_network(STEADY.get(spec, spec), COLOUR, 10).to(memory_format=torch.channels_last)
     images = torch.rand(32, *COLOUR, generator=seeds.generator(0, "pictures")) - 0.5
     labels = torch.arange(32) % 10
-    optimizer = torch.optim.Adam(network.parameters(), 1e-4 if spec == "alexnet" else 1e-3, fused=True)
+    optimizer = torch.optim.Adam(network.parameters(), 3e-4 if spec == "alexnet" else 1e-3, fused=True)
     for _ in range(120):
         outputs = network(images)
         if (outputs.argmax(1) == labels).all():
