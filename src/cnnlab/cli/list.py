@@ -21,7 +21,7 @@ _KINDS = {
     "normalizations": "what pixels are brought to before the network: normalize=dataset",
     "optimizers": "how weights follow their gradients: optimizer=adamw",
     "schedules": "how the learning rate changes while training: schedule=one-cycle",
-    "classifiers": "what is fitted to features: cnnlab transfer data=photos backbones=efficientnet-lite0 classifiers=svc",
+    "classifiers": "what is fitted to features: cnnlab transfer … classifiers=svc",
     "methods": "how runs become an ensemble: cnnlab ensemble RUN... method=weights",
 }
 """Each with the key of a recipe, or of a command, that takes it."""
