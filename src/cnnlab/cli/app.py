@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cnnlab.cli import arithmetic, augment, data, models, recipes, runs, study
+from cnnlab.cli import arithmetic, augment, cache, data, models, recipes, runs, study
 from cnnlab.cli.completion_script import completion
 from cnnlab.cli.demo import demo
 from cnnlab.cli.ensemble import ensemble
@@ -51,6 +51,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(augment.app, name="augment")
 app.add_typer(models.app, name="models")
 app.add_typer(arithmetic.app, name="arithmetic")
+app.add_typer(cache.app, name="cache")
 app.command("list")(list_words)
 app.command("demo")(demo)
 app.command("completion")(completion)

@@ -21,6 +21,7 @@ _KINDS = {
     "normalizations": "what pixels are brought to before the network: normalize=dataset",
     "optimizers": "how weights follow their gradients: optimizer=adamw",
     "schedules": "how the learning rate changes while training: schedule=one-cycle",
+    "classifiers": "what is fitted to features: cnnlab transfer … classifiers=svc",
     "methods": "how runs become an ensemble: cnnlab ensemble RUN... method=weights",
 }
 """Each with the key of a recipe, or of a command, that takes it."""
@@ -75,6 +76,8 @@ def _registry(kind: str) -> "Registry[Any]":
         from cnnlab.training.normalization import normalizations as registry
     elif kind == "optimizers":
         from cnnlab.training.optimizers import optimizers as registry
+    elif kind == "classifiers":
+        from cnnlab.transfer.classifiers import classifiers as registry
     elif kind == "methods":
         from cnnlab.ensembles.methods import methods as registry
     else:

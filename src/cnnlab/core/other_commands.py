@@ -72,6 +72,7 @@ PYTHON: Mapping[str, str] = {
     "load": "load_run get_run load_study",
     "open_model": "load_model load_learner create_model from_pretrained get_model hub",
     "compare": "diff mcnemar",
+    "transfer": "extract_features feature_extractor linear_probe",
     "ensemble": "VotingClassifier StackingClassifier BaggingClassifier soup",
     "Study": "GridSearchCV RandomizedSearchCV Tuner tune sweep create_study grid_search Experiment",
     "Recipe": "Config TrainingArguments",

@@ -85,6 +85,14 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def clear_decoded() -> None:
+    """Removes every set of decoded pictures, each when no process makes it; who reads one just now keeps it."""
+    for folder in (cache_folder() / "decoded").glob("*"):
+        if folder.is_dir():
+            with locked(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 def open_entry(folder: Path) -> CacheEntry | None:
     """What lies in the folder; None where nothing does, or it was damaged since."""
     try:

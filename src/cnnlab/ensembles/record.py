@@ -12,6 +12,7 @@ from cnnlab.ensembles.analysis import Analysis
 from cnnlab.ensembles.combinations import AnyCombination, Share
 from cnnlab.ensembles.cross_validation import CrossValidation
 from cnnlab.runs import Run
+from cnnlab.runs.record import TRANSFER
 
 FILE = "ensemble.json"
 FORMAT = 1
@@ -116,7 +117,7 @@ def read_record(run: Run | Path) -> EnsembleRecord:
 
 
 def weights_digest(run: Run, epoch: int | None = None) -> str:
-    """Digest of what a run predicts with: its file of weights, or for an ensemble what it is made of.
+    """Digest of what a run predicts with: its file of weights, or what an ensemble or a transfer is made of.
 
     :raises UsageError: when it has none.
     """
@@ -125,6 +126,8 @@ def weights_digest(run: Run, epoch: int | None = None) -> str:
         # What cannot be read is no member, though its predictions are there.
         read_record(run)
         path = run.folder / FILE
+    if run.is_transfer and epoch is None:
+        path = run.folder / TRANSFER
     try:
         return file_digest(path)
     except OSError as error:

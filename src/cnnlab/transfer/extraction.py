@@ -57,7 +57,7 @@ class FeatureSource:
             self.chosen = choose_format(self.extractor, images, self.device)
         # Of accelerators, and of kernels, the last digits may differ.
         key = {**self.exact.facts, **self.chosen.key, "device": torch.device(self.device).type}
-        shown = {"features": self.label, "layer": key["layer"], "size": key["shape"], "format": str(self.chosen)}
+        shown = {"network": self.label, "layer": key["layer"], "size": key["shape"], "format": str(self.chosen)}
         return FeatureCache(key, shown)
 
     def _computed(self, images: ImageSet, places: NDArray[np.int64], cache: FeatureCache) -> Features:

@@ -121,11 +121,9 @@ def cached_features() -> list[CachedFeatures]:
     return sorted(found, key=lambda each: (each.used, each.folder.name))
 
 
-def clear_features() -> int:
-    """Removes all features from the cache, and says how many bytes that made free."""
-    total = sum(each.size for each in cached_features())
+def clear_features() -> None:
+    """Removes all features from the cache."""
     shutil.rmtree(cache_folder() / FOLDER, ignore_errors=True)
-    return total
 
 
 def _listed(folder: Path) -> CachedFeatures:

@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cnnlab.core.errors import DataError, UsageError
 from cnnlab.core.files import read_regular, write_text
 from cnnlab.runs import Run
+from cnnlab.runs.record import TRANSFER
 
 Metric: TypeAlias = Literal["macro_f1", "accuracy"]
 METRICS: tuple[Metric, ...] = ("macro_f1", "accuracy")
 Vary: TypeAlias = Literal["split", "seed"]
-FILE = "transfer.json"
+FILE = TRANSFER
 BACKBONE = "backbone.safetensors"
 PIPELINE = "pipeline.skops"
 FORMAT = 1

@@ -23,6 +23,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "evaluate": ("model", "evaluated"),
     "predict": ("model", "files"),
     "ensemble": ("member",),
+    "transfer": ("transfer keys",),
     "report": ("run or study",),
     "figure": ("run or study or figure",),
     "list": ("kind of words", "name of that kind"),
@@ -45,6 +46,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "models show": ("model's spec",),
     "models parts": ("model's spec",),
     "models draw": ("model's spec",),
+    "cache clear": ("part of the cache",),
     "completion": ("shell",),
     "arithmetic conv": ("number",),
     "arithmetic pool": ("number",),
@@ -205,6 +207,10 @@ def _recipe_keys(line: _Line, word: str) -> Iterator[Candidate]:
     return _pairs(line, word, words()["keys"])
 
 
+def _transfer_keys(line: _Line, word: str) -> Iterator[Candidate]:
+    return _pairs(line, word, words()["transfer"])
+
+
 def _study_keys(line: _Line, word: str) -> Iterator[Candidate]:
     if word.startswith("vary."):
         return (found.after("vary.") for found in _pairs(line, word.removeprefix("vary."), words()["keys"]))
@@ -330,5 +336,7 @@ _WORDS: Mapping[str, Callable[[_Line, str], Iterable[Candidate]]] = {
     "name of a model's part": _name_of("architecture", "layer", "initialiser", "objective"),
     "model's spec": _first(_spec("architecture", "layer"), _only("data", "objective")),
     "shell": lambda line, word: map(Candidate, ("bash", "zsh", "fish")),
+    "transfer keys": _transfer_keys,
+    "part of the cache": lambda line, word: map(Candidate, ("features", "decoded")),
     "number": lambda line, word: (),
 }

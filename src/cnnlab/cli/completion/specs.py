@@ -17,6 +17,9 @@ KINDS = {
     "normalize": ("normalization",),
     "method": ("method",),
     "design": ("design",),
+    "backbones": ("architecture",),
+    "classifiers": ("classifier",),
+    "search": ("classifier",),
 }
 """Of what kind the names are that a key takes."""
 _PIPELINES = {"layer", "augmentation", "perturbation"}

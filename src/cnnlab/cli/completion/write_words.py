@@ -61,6 +61,24 @@ _KEYS = {
     "workers": "threads that read pictures",
     "kernels": "whose kernels compute",
 }
+_OF_TRANSFER = {
+    "data": "a named set, a reader such as folder(path=photos.zip), or a path",
+    "backbones": "networks with weights, separated by commas",
+    "layer": "where features are taken: pooled, or layers by name",
+    "classifiers": "what is fitted to features: all, or specs separated by commas",
+    "search": "classifiers with lists of values to try",
+    "subsample": "how many training pictures a search looks at first, or which share",
+    "cv": "into how many folds a search divides the training part",
+    "metric": "by which the best is chosen on validation",
+    "objective": "the column of classes, where there are several",
+    "validation": "count or share set aside for validation",
+    "test": "count or share set aside for test",
+    "subset": "how many training pictures, or which share",
+    "seed": "what all that is random depends on",
+    "repeats": "how often all is done",
+    "vary": "what differs between repeats",
+    "precision": "the format of numbers in which features are computed",
+}
 _OF_STUDY = {
     "question": "what the study asks",
     "vary": "axes, as in vary.augment=[none,flip]",
@@ -83,10 +101,12 @@ def registries() -> dict[str, Registry[Any]]:
     from cnnlab.training.normalization import normalizations
     from cnnlab.training.optimizers import optimizers
     from cnnlab.training.schedules import schedules
+    from cnnlab.transfer.classifiers import classifiers
 
     found: list[Registry[Any]] = [
         *(data.readers, models.architectures, models.layers, models.initialisers, objectives.objectives),
         *(augment.augmentations, fills, perturbations, normalizations, optimizers, schedules, methods, designs),
+        classifiers,
     ]
     return {registry.kind: registry for registry in found}
 
@@ -102,6 +122,7 @@ def collected() -> dict[str, Any]:
         "commands": _command(typer.main.get_command(app)),
         "keys": _recipe_keys(),
         "study": {key: {"about": about} for key, about in _OF_STUDY.items()},
+        "transfer": _transfer_keys(),
         "recipes": list(packaged("recipe")),
         "studies": list(packaged("study")),
         "lists": _lists(),
@@ -170,6 +191,20 @@ def _recipe_keys() -> dict[str, Any]:
     return keys
 
 
+def _transfer_keys() -> dict[str, Any]:
+    from dataclasses import fields
+    from typing import get_type_hints
+
+    from cnnlab.transfer.request import TransferRequest
+
+    hints = get_type_hints(TransferRequest, include_extras=True)
+    own = [each.name for each in fields(TransferRequest) if each.init]
+    return {
+        key: {"about": _OF_TRANSFER[key], "choices": [word for word in choices(hints[key]) if word != "none"]}
+        for key in own
+    }
+
+
 def _lists() -> dict[str, list[str]]:
     """Words that a command takes by itself."""
     from cnnlab.cli.list import _KINDS
@@ -207,7 +242,10 @@ def _options(command: Any) -> dict[str, list[str | None]]:
 def text() -> str:
     """The file: a line for each name."""
     words = collected()
-    return "".join(_lines(words, 0, {"kinds": 2, "commands": 2, "keys": 1, "study": 1, "arguments": 1})) + "\n"
+    return (
+        "".join(_lines(words, 0, {"kinds": 2, "commands": 2, "keys": 1, "study": 1, "transfer": 1, "arguments": 1}))
+        + "\n"
+    )
 
 
 def _lines(value: Any, depth: int, deep: dict[str, int], below: int = 1) -> Iterator[str]:
