@@ -123,6 +123,11 @@ class _Phase(_Facts):
     label_smoothing: _Number | None = None
     weight_decay: _Number | None = None
     clip_gradient: _Number | None = None
+    train: str | None = None
+    rates: dict[str, _Number] | None = None
+    layer_decay: _Number | None = None
+    unfreeze: _Number | None = None
+    norms: str | None = None
 
 
 class RecipeRecord(_Phase):

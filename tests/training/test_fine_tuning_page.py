@@ -1,0 +1,37 @@
+"""docs/transfer.md, of fine-tuning: its commands run and its recipe names parts that there are."""
+
+from pathlib import Path
+
+import documents
+import pytest
+
+from cnnlab.core import yaml
+from cnnlab.models import network_without_weights, parts_of
+from cnnlab.training import Recipe
+
+TEXT = documents.read("docs/transfer.md").partition("## Fine-tuning in phases")[2].partition("\n## ")[0]
+SHAPE = (3, 64, 64)
+
+
+@pytest.mark.slow(10)
+def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CNNLAB_RUNS", raising=False)
+    for command in documents.commands(TEXT):
+        result = documents.call(command, {})
+        assert result.exit_code == 0, f"{command}\n{result.output}"
+
+
+def test_its_recipe_names_parts_that_there_are() -> None:
+    (text,) = [block.text for block in documents.blocks(TEXT) if block.language == "yaml"]
+    recipe = Recipe.read(yaml.load(text, "transfer.md"))
+    network = network_without_weights(recipe.model.parsed, SHAPE, 10)
+    layers = [name for name, _ in network.named_modules()]
+    chosen = [phase.train.parsed.within(parts_of(network, SHAPE), layers) for phase in recipe.normal() if phase.train]
+    assert [set(each) for each in chosen] == [{"head"}, {"head", "body.blocks.4", "body.blocks.5"}]
+
+
+def test_every_key_of_its_table_is_one_of_a_phase() -> None:
+    keys = [line.split("`")[1] for line in TEXT.splitlines() if line.startswith("| `")]
+    assert keys == ["train", "rates", "layer_decay", "unfreeze", "norms"]
+    assert set(keys) <= set(Recipe.model_fields)
