@@ -65,6 +65,7 @@ def test_dir_names_what_is_public_and_the_rooms_that_people_use() -> None:
         "sklearn",
         "studies",
         "training",
+        "transfer",
     }
     assert named == {*cnnlab.__all__, *rooms} - {"__version__"}
     assert _loaded_by("import cnnlab; dir(cnnlab)") == set()

@@ -12,6 +12,7 @@ KINDS = {
     "normalizations": "dataset",
     "optimizers": "adamw",
     "schedules": "one-cycle",
+    "classifiers": "svc",
     "methods": "greedy",
 }
 

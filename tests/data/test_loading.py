@@ -13,7 +13,9 @@ from cnnlab.data.options import ReadOptions
 
 Write = Callable[..., Path]
 Files = Callable[..., dict[str, bytes]]
-SHARED = "size=none, resize=squash, channels=auto, white=none, on_bad=refuse, dedupe=false, cache=auto"
+SHARED = (
+    "size=none, resize=squash, resampling=bilinear, channels=auto, white=none, on_bad=refuse, dedupe=false, cache=auto"
+)
 
 
 def test_digits_are_bundled() -> None:
