@@ -14,7 +14,7 @@ demo: .venv/ready
 	@$(BIN)/cnnlab demo
 
 test: .venv/ready
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: .venv/ready
 	@$(BIN)/ruff format --check .

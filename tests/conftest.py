@@ -55,6 +55,15 @@ def data_dir(_apart: None, _shared_cache: Path) -> Path:
 
 
 @pytest.fixture
+def no_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of a report's time goes into the fonts of PDF files; tests that do not look at them leave them out.
+
+    Every kind of figure is written to PDF by the test of its section.
+    """
+    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+
+
+@pytest.fixture
 def assert_same_image() -> Callable[[Path, Path], None]:
     """Asserts that two files show the same, but for what another font or rounding makes of it."""
 

@@ -114,6 +114,7 @@ def cut_file(name: str, **over: Any) -> None:
 
 
 @pytest.mark.slow(12)
+@pytest.mark.usefixtures("no_pdf")
 def test_the_tutorial_leads_from_an_empty_folder_to_a_report(answer: Answer, data_dir: Path, tmp_path: Path) -> None:
     text = documents.read("docs/tutorial.md")
     contents = [block.text for block in blocks(text) if block.language == "yaml"]
@@ -155,6 +156,7 @@ def trained_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow(8)
+@pytest.mark.usefixtures("no_pdf")
 def test_lines_of_ours_beside_those_of_others_run(
     answer: Answer, trained_shortly: None, data_dir: Path, tmp_path: Path
 ) -> None:

@@ -78,7 +78,7 @@ def test_a_setting_of_which_one_repeat_is_there_is_said_to_have_no_spread(file):
     assert "No SD of ensemble: there is one repeat so far, and a spread takes two or more." in shown
 
 
-def test_report_is_one_page(file):
+def test_report_is_one_page(file, no_pdf):
     call("run", file, "--quiet")
     result = json.loads(call("report", file, "--out", "page", "--json").stdout)
     assert Path(result["report"]).suffix == ".html" and Path(result["report"]).is_file()

@@ -159,7 +159,7 @@ def test_studies_recipes_and_files_are_completed(tmp_path: Path, monkeypatch: py
     (tmp_path / "photos" / ".hidden").touch()
     (tmp_path / "runs/studies/depths").mkdir(parents=True)
     (tmp_path / "runs/studies/depths/study.yaml").touch()
-    assert texts("study run ra") == ["rabbits.yaml"]
+    assert texts("study run rab") == ["rabbits.yaml"]
     assert texts("study run dep") == ["depths"]
     assert texts("report dep") == ["depths"]
     assert texts("train ra") == ["rabbits.yaml"]

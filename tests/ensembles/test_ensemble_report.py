@@ -31,6 +31,7 @@ def test_a_report_shows_the_ensemble_beside_its_members_and_how_to_make_it_again
     assert "is an ensemble of" in page and "what was fitted was fitted on validation" in page
 
 
+@pytest.mark.usefixtures("no_pdf")
 def test_an_ensemble_alone_is_reported_on_without_a_word_of_training_it(members: list[Run], tmp_path: Path) -> None:
     run = cnnlab.ensemble(members, "vote")
     page = write_runs_report([run], tmp_path / "report").read_text()
@@ -38,6 +39,7 @@ def test_an_ensemble_alone_is_reported_on_without_a_word_of_training_it(members:
     assert "Each was trained" not in page and "Learning curves" not in page and "weights of the epoch" not in page
 
 
+@pytest.mark.usefixtures("no_pdf")
 def test_one_whose_record_is_gone_is_reported_on_as_far_as_it_goes(members: list[Run], tmp_path: Path) -> None:
     run = cnnlab.ensemble(members)
     (run.folder / "ensemble.json").unlink()

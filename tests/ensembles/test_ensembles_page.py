@@ -17,7 +17,7 @@ COMMANDS = [line for block in re.findall(r"```\n(.*?)```", TEXT, re.DOTALL) for 
 
 
 @pytest.mark.slow(20)
-def test_commands_on_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_on_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pdf: None) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CNNLAB_RUNS")
     for command in COMMANDS:

@@ -44,8 +44,8 @@ HEADED = [
 HEAVY = ["vgg19(size=32)"]
 ALL = LIGHT + LARGER + HEADED + HEAVY
 SLOW = [pytest.param(spec, marks=pytest.mark.slow(15)) for spec in HEAVY]
-# Without dropout a network this size has 32 pictures by heart within some steps. Of AlexNet's, nine tenths would go
-# into updating the 54 million weights of its dense layers.
+# Without dropout a network this size has 32 pictures by heart within some steps. AlexNet would take nine tenths of
+# them for updating the 54 million weights of its dense layers.
 STEADY = {"squeezenet1_1": "squeezenet1_1(dropout=0)", "alexnet": 'alexnet(head="dense(64)|relu")'}
 # The rectified outputs of SqueezeNet's own ending can die for a whole class at a random start, and do; with trained
 # weights they live. That is why a dense ending is the default.

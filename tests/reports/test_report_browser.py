@@ -53,8 +53,7 @@ def look(page: Path, tmp_path: Path) -> list[dict]:
 
 @pytest.mark.slow(15)
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path to open the page with")
-def test_page_opens_without_errors_and_nothing_is_cut_off(study, tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+def test_page_opens_without_errors_and_nothing_is_cut_off(study, tmp_path, no_pdf):
     result, runs = study
     long = replace(result.settings[1], trials=(*result.settings[1].trials, Trial(3, "failed", reason="x" * 300)))
     result = replace(result, settings=(result.settings[0], long, *result.settings[2:]), notes=("y" * 200,))
@@ -73,8 +72,7 @@ def test_page_opens_without_errors_and_nothing_is_cut_off(study, tmp_path, monke
 
 @pytest.mark.slow(10)
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path to open the page with")
-def test_what_watches_the_page_sees_what_is_wrong(study, tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+def test_what_watches_the_page_sees_what_is_wrong(study, tmp_path, no_pdf):
     page = write_study_report(*study, tmp_path / "out")
     wrong = (
         '<div style="width:2000px">wide</div><img src="https://example.org/x.png"><script>missing()</script><footer>'

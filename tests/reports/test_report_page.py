@@ -58,9 +58,10 @@ def written(study, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def no_pdf(monkeypatch):
-    """Most of a report's time goes into the fonts of PDF files; tests that do not look at them leave them out."""
-    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+def no_figures(monkeypatch):
+    """Nearly all of a report's time goes into its figures; tests that look at its words and tables have none drawn."""
+    for name in ("_draw", "_draw_wide"):
+        monkeypatch.setattr(f"cnnlab.reports.report.{name}", lambda *drawn: '<svg viewBox="0 0 1 1"></svg>')
 
 
 @pytest.fixture(scope="session")
@@ -166,14 +167,14 @@ def test_tables_and_figures_lie_beside_the_page(study, written):
     assert all(path.read_bytes().startswith(b"%PDF") for path in (folder / "figures").glob("*.pdf"))
 
 
-def test_earlier_report_leaves_nothing_behind(study, tmp_path, no_pdf):
+def test_earlier_report_leaves_nothing_behind(study, tmp_path, no_figures):
     write_study_report(*study, tmp_path)
     result, runs = study
     write_study_report(replace(result, claims=(), published=()), runs, tmp_path)
     assert not (tmp_path / "report-files" / "tables" / "claims.csv").exists()
 
 
-def test_runs_trained_beside_the_recipes_are_left_alone(study, tmp_path, no_pdf):
+def test_runs_trained_beside_the_recipes_are_left_alone(study, tmp_path, no_figures):
     kept = tmp_path / "report-files" / "runs" / "one" / "run.json"
     kept.parent.mkdir(parents=True)
     kept.write_text("{}")
@@ -220,7 +221,7 @@ def test_a_figure_by_itself_has_a_wide_form_for_large_screens(written):
     assert all(float(wide) > 2 * float(narrow) for wide, narrow in zip(alone, beside, strict=True))
 
 
-def test_recipes_show_what_was_set_before_what_is_at_its_default(study, tmp_path, no_pdf):
+def test_recipes_show_what_was_set_before_what_is_at_its_default(study, tmp_path, no_figures):
     result, runs = study
     settings = tuple(replace(s, recipe={**s.recipe, "batch_size": 256}) for s in result.settings)
     text = write_study_report(replace(result, settings=settings), runs, tmp_path).read_text()
@@ -230,7 +231,7 @@ def test_recipes_show_what_was_set_before_what_is_at_its_default(study, tmp_path
     assert "batch_size: 256" in rest and "objective: classes" in rest
 
 
-def test_long_keys_can_be_broken_in_the_head_of_a_table_and_numbers_cannot(study, tmp_path, no_pdf):
+def test_long_keys_can_be_broken_in_the_head_of_a_table_and_numbers_cannot(study, tmp_path, no_figures):
     result, runs = study
     heads = re.findall(
         r'<th scope="col" class="[^"]*">([^<]+)</th>', write_study_report(result, runs, tmp_path).read_text()
@@ -242,7 +243,7 @@ def test_long_keys_can_be_broken_in_the_head_of_a_table_and_numbers_cannot(study
     assert not any(re.search(r"\d\.\u200b", head) for head in heads)
 
 
-def test_sources_of_published_numbers_are_named_and_each_has_its_table(study, tmp_path, no_pdf):
+def test_sources_of_published_numbers_are_named_and_each_has_its_table(study, tmp_path, no_figures):
     result, runs = study
     other = replace(result.published[0], source="Another paper")
     path = write_study_report(replace(result, published=(*result.published, other)), runs, tmp_path)
@@ -281,7 +282,7 @@ def test_dollars_and_long_names_are_drawn_as_they_are(study, tmp_path, no_pdf):
     assert "costs $5 and $6_7^8" in svg
 
 
-def test_what_is_missing_is_said(unfinished, tmp_path, no_pdf):
+def test_what_is_missing_is_said(unfinished, tmp_path, no_figures):
     text = words(Reader(write_study_report(*unfinished, tmp_path).read_text()))
     assert "What is missing" in text and "the loss became <nan> at step 7" in text
     assert "10 of 12 trainings finished" in text and "1 failed" in text

@@ -14,7 +14,7 @@ PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 COMMANDS = [shlex.split(line)[1:] for line in TEXT.splitlines() if line.startswith("cnnlab ")]
 
 
-def test_commands_on_the_page_run(tmp_path, monkeypatch):
+def test_commands_on_the_page_run(tmp_path, monkeypatch, no_pdf):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CNNLAB_RUNS")
     for words in COMMANDS:

@@ -83,8 +83,7 @@ def test_data_of_other_content_is_not_compared(make_run):
     assert result.families == () and "different content" in result.notes[0]
 
 
-def test_runs_on_other_data_have_no_best(make_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+def test_runs_on_other_data_have_no_best(make_run, tmp_path, no_pdf):
     runs = [make_run(accuracy=0.8), make_run(rate=0.2, accuracy=0.9)]
     with RunWriter.open(runs[1].folder) as writer:
         writer.update(data={"digest": "another"})
@@ -114,16 +113,14 @@ def test_failed_and_unfinished_runs_are_missing_with_their_reasons(make_run, tmp
     assert result.finished is None
 
 
-def test_one_run_has_a_report_of_its_own(make_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+def test_one_run_has_a_report_of_its_own(make_run, tmp_path, no_pdf):
     run = make_run()
     text = write_runs_report([run], tmp_path / "out").read_text()
     assert f"How well does {run.name} do?" in text and "nothing to compare it with" in text
     assert "cnnlab study run" not in text and "Learning curves" in text and "confident mistakes" in text
 
 
-def test_a_report_may_be_named_by_its_page(make_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+def test_a_report_may_be_named_by_its_page(make_run, tmp_path, no_pdf):
     run = make_run()
     for _ in range(2):
         page = write_runs_report([run], tmp_path / "new" / "thesis.html")
@@ -132,8 +129,7 @@ def test_a_report_may_be_named_by_its_page(make_run, tmp_path, monkeypatch):
     assert (page.parent / "thesis-files" / "tables").is_dir() and "thesis-files" in page.read_text()
 
 
-def test_run_that_has_only_begun_has_its_curves(tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnlab.reports.report.pdf_of", lambda figure: b"")
+def test_run_that_has_only_begun_has_its_curves(tmp_path, no_pdf):
     with RunWriter.create(
         tmp_path / "runs", digest="c" * 64, recipe={"data": "digits", "seed": 3}, name="begun"
     ) as writer:

@@ -40,7 +40,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_commands_and_python_on_the_page_run(here):
+def test_commands_and_python_on_the_page_run(here, no_pdf):
     for words in [words for words in COMMANDS if "examples/" not in " ".join(words)]:
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 0, result.output

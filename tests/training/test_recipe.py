@@ -31,6 +31,7 @@ MEANINGFUL: dict[str, Any] = {
     "layer_decay": 0.5,
     "unfreeze": 1,
     "norms": "train",
+    "views": 3,
     "permute": 0,
     "folds": 3,
     "normalize": "imagenet",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -72,6 +72,7 @@ def test_one_planned_comparison_needs_no_adjustment() -> None:
     assert found.p_value == found.p_single and found.test == "moderated t"
 
 
+@settings(max_examples=40)
 @given(st.permutations(range(4)), st.permutations(range(3)))
 def test_order_of_settings_and_seeds_does_not_matter(columns: list[int], rows: list[int]) -> None:
     values = table()
@@ -87,7 +88,8 @@ def test_order_of_settings_and_seeds_does_not_matter(columns: list[int], rows: l
 @given(st.floats(0.1, 10), st.floats(-3, 3))
 def test_shifting_and_scaling_all_values_changes_no_p_value(scale: float, shift: float) -> None:
     values = table()
-    before, after = compare_settings(values), compare_settings(values * scale + shift)
+    # The repeats lacking, which are not looked at, are told at once for differences as large as these.
+    before, after = compare_settings(values, smallest=1.0), compare_settings(values * scale + shift, smallest=scale)
     assert [difference.p_value for difference in after.differences] == pytest.approx(
         [difference.p_value for difference in before.differences], rel=1e-4
     )
