@@ -33,5 +33,5 @@ def test_its_recipe_names_parts_that_there_are() -> None:
 
 def test_every_key_of_its_table_is_one_of_a_phase() -> None:
     keys = [line.split("`")[1] for line in TEXT.splitlines() if line.startswith("| `")]
-    assert keys == ["train", "rates", "layer_decay", "unfreeze", "norms"]
+    assert keys == ["train", "rates", "layer_decay", "unfreeze", "norms", "views"]
     assert set(keys) <= set(Recipe.model_fields)
