@@ -9,7 +9,7 @@ from typer.testing import Result
 Cnnlab = Callable[..., Result]
 
 WRONG = [
-    (["trian"], "there is no command 'trian'. Did you mean train?"),
+    (["trian"], "there is no command 'trian'. Did you mean train or transfer?"),
     (["runs", "lsit"], "there is no command 'lsit'. Did you mean list?"),
     (["frobnicate"], "there is no command 'frobnicate'. Valid: "),
     (["fit", "data=digits", "optimizer=sgd(lr=0.1)"], "Write: cnnlab train data=digits 'optimizer=sgd(lr=0.1)'. See:"),
