@@ -1,7 +1,6 @@
 """A backbone with weights that were drawn, and a transfer made with it, once for all tests."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,12 +31,12 @@ def backbone(weights: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def made(backbone: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def made(backbone: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Three classifiers in two repeats."""
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch, quietly():
         patch.setenv("CNNLAB_CACHE", str(folder / "cache"))
-        yield transfer(
+        return transfer(
             DATA,
             backbones=backbone,
             classifiers="gaussian-nb, svc, logistic-regression",
