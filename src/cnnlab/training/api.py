@@ -20,7 +20,7 @@ from cnnlab.runs.lock import who
 from cnnlab.training.callbacks import Callback, check_callbacks
 from cnnlab.training.checkpoints import remove_checkpoint
 from cnnlab.training.execution import Execution, choose_execution, describe_execution
-from cnnlab.training.finished_runs import note_finished
+from cnnlab.training.finished_runs import keep_places, note_finished
 from cnnlab.training.loop import Job, Trainer
 from cnnlab.training.phases import without_effect
 from cnnlab.training.prepare import TrainingSetup, build_classifier, prepare, read_setup
@@ -78,6 +78,8 @@ def train_setup(setup: TrainingSetup, store: RunStore, *, again: bool, callbacks
     with announcing("looking for runs of this recipe"):
         same = store.by_digest(setup.digest)
     finished = [run for run in same if run.status == "finished"]
+    for run in same:
+        keep_places(run, setup.recipe.to_dict())
     if finished and not again:
         note_finished(finished[0])
         return _tidied(finished[0])
