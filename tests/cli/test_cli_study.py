@@ -168,5 +168,8 @@ def test_a_study_is_tried_quickly_and_says_so(file):
     assert "undecided: optimizer.lr=0.1 is better" in tried.output and "A quick trial decides nothing." in tried.output
     assert call("run", file, "quick=true", "-q").output == tried.output
     assert "quick trial" in call("show", "rates-quick").output
+    assert call("show", file, "--quick").output == call("show", file, "quick=true").output
+    assert call("plan", file, "--quick").output == call("plan", file, "quick=true").output
+    assert "rates-quick" in call("report", file, "--quick").output
     assert "2: 2 missing" in call("plan", file).output
     assert "quick trial" not in call("run", file, "-q").output

@@ -1,6 +1,7 @@
 """What notebooks show: the numbers are there, and names from outside are text and nothing else."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,10 +11,17 @@ import pytest
 
 import cnnlab
 from cnnlab.core.displays import html_facts, html_table
+from cnnlab.core.measurements import Metric
 from cnnlab.evaluation import Confusion
+from cnnlab.evaluation.intervals import Interval
+from cnnlab.evaluation.metrics.calibration import Bin, Calibration
+from cnnlab.evaluation.metrics.precision_recall import PrecisionRecall, PrecisionRecallCurves
+from cnnlab.evaluation.metrics.roc import Roc, RocCurves
 from cnnlab.evaluation.prediction.predict import ImagePredictions, PredictedColumn
 from cnnlab.runs import Predictions, RunStore, RunWriter, Scores
 from cnnlab.runs.comparison import RunComparison
+from cnnlab.studies.result import MetricSummary, Setting, StudyResult, Trial
+from cnnlab.training.lr_range_test import LRRangeTest
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
 
@@ -44,6 +52,19 @@ def _comparison() -> RunComparison:
     )
 
 
+LONG = np.linspace(0, 1, 1000)
+ROC = Roc(LONG, LONG, LONG, 0.5, Interval(0.4, 0.6))
+PRECISION = PrecisionRecall(LONG, LONG, 0.5, 0.5)
+
+
+def _study_result() -> StudyResult:
+    trials = tuple(Trial(seed, "finished", metrics={"test_accuracy": 0.5}) for seed in range(100))
+    summary = MetricSummary("test_accuracy", (0, 1), (0.4, 0.6), 0.5, 0.1, 0.3, 0.7, "t over 2 repeats")
+    settings = (Setting("s0", HOSTILE, {}, {}, trials, (summary,)), Setting("s1", "never trained", {}, {}))
+    metric = Metric("test_accuracy", "test accuracy", "share", "higher")
+    return StudyResult("small", HOSTILE, "grid()", (0, 1), {}, (), (metric,), settings)
+
+
 DISPLAYED: dict[str, Callable[[], Any]] = {
     "Scores": lambda: Scores({"accuracy": 0.9123, "n": 100}, HOSTILE),
     "Predictions": _predictions,
@@ -54,6 +75,9 @@ DISPLAYED: dict[str, Callable[[], Any]] = {
     ),
     "Confusion": lambda: Confusion((HOSTILE, "b"), np.array([[3, 1], [0, 2]])),
     "ImagePredictions": lambda: ImagePredictions([HOSTILE], {"label": PredictedColumn([HOSTILE], [0.5])}),
+    "RocCurves": lambda: RocCurves({HOSTILE: ROC}, ROC, replace(ROC, interval=None)),
+    "PrecisionRecallCurves": lambda: PrecisionRecallCurves({HOSTILE: PRECISION}, 0.5),
+    "StudyResult": lambda: _study_result(),
     "html_table": lambda: _Made(html_table((HOSTILE,), [(HOSTILE,)])),
     "html_facts": lambda: _Made(html_facts([(HOSTILE, HOSTILE)])),
 }
@@ -96,3 +120,27 @@ def test_a_comparison_is_a_table_in_a_terminal_too() -> None:
     lines = str(_comparison()).splitlines()
     assert lines[0].split() == ["a", "<script>alert(1)</script>\\x1b[31m"]
     assert [line.split() for line in lines if line.startswith("test accuracy")] == [["test", "accuracy", "0.5000", "–"]]
+
+
+@pytest.mark.parametrize("kind", ["RocCurves", "PrecisionRecallCurves", "StudyResult"])
+def test_what_holds_many_numbers_is_told_in_a_line(kind: str) -> None:
+    told = repr(DISPLAYED[kind]())
+    assert told.startswith(f"{kind}(") and len(told) < 200
+
+
+def test_single_curves_a_calibration_and_a_range_test_are_told_in_a_line() -> None:
+    bins = tuple(Bin(place / 100, (place + 1) / 100, 10, 0.5, 0.5) for place in range(100))
+    assert repr(ROC) == "Roc(area 0.5000, 95% 0.4000 to 0.6000, 1,000 points)"
+    assert repr(PRECISION) == "PrecisionRecall(average precision 0.5000, 1,000 points)"
+    calibration = Calibration(bins, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1000)
+    assert repr(calibration) == "Calibration(1,000 pictures, expected calibration error 0.1000)"
+    assert calibration._repr_html_().count("<tr>") == 101
+    tested = LRRangeTest(tuple(LONG), tuple(LONG), tuple(LONG), 0.01, 0.03, 0.012)
+    assert repr(tested) == "LRRangeTest(1,000 steps, suggestion 0.012)"
+    assert "0.012" in tested._repr_html_()
+
+
+def test_areas_under_curves_are_a_table_with_their_intervals() -> None:
+    table = ElementTree.fromstring(f"<div>{RocCurves({'a': ROC}, ROC, ROC)._repr_html_()}</div>")
+    rows = [[cell.text for cell in row] for row in table.iter("tr")]
+    assert rows[1] == ["a", "0.5", "0.4", "0.6"] and rows[2][0] == "mean of the classes"

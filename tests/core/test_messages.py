@@ -74,6 +74,17 @@ def test_quiet_shows_no_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsy
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(("progress", "heard"), [(None, ""), (True, "epoch 1\n"), (False, "")])
+def test_in_a_pipe_notes_are_written_where_progress_is_asked_for(
+    progress: bool | None, heard: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with messages.showing(progress):
+        messages.note("epoch 1")
+    with messages.quietly(), messages.showing(progress):
+        messages.note("unheard")
+    assert capsys.readouterr() == ("", heard)
+
+
 def test_a_block_that_lasts_says_what_it_is_at_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "cnnlab"):
         with messages.announcing("reading pictures", after=0.01):

@@ -119,6 +119,7 @@ def test_every_argument_is_one_of_some_spec() -> None:
         ("model", "VGG", "vgg-like"),
         ("model", "ResNet18", "resnet18"),
         ("model", "vgg16(pretrained=true)", "vgg16(weights=imagenet)"),
+        ("model", "resnet(depth=34, stem=large)", "resnet34(stem=large)"),
         ("model", "Conv2D(32, kernel_size=5)|ReLU|nn.MaxPool2d|Linear(10)", "conv(32, kernel=5)|relu|pool|dense(10)"),
         ("model", "conv(8)|swish", "conv(8)|silu"),
         ("model", "conv(8)|Dropout2d(0.3)", "conv(8)|dropout(0.3, by=channel)"),
@@ -143,6 +144,29 @@ def test_a_spec_in_other_words_is_told_in_ours(key: str, said: str, corrected: s
     assert refused.value.corrected == corrected
     assert str(refused.value).endswith((f"Write {key}='{corrected}'", f'Write {key}="{corrected}"'))
     Recipe.read({"data": "digits", key: corrected})
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"model": "resnet18", "weights": "imagenet"},
+        {"model": "resnet18(pretrained=true)"},
+        {"model": "resnet18", "model.weights": "imagenet"},
+    ],
+)
+def test_weights_for_a_network_without_any_are_told_of_that_of_timm(keys: dict[str, Any]) -> None:
+    from cnnlab.training import Recipe
+
+    pytest.importorskip("timm")
+    with pytest.raises(UsageError, match=r"Write model='timm\(resnet18, weights=imagenet\)'$"):
+        Recipe.read({"data": "digits"}, **keys)
+
+
+def test_weights_for_a_network_that_timm_has_not_are_told_as_before() -> None:
+    from cnnlab.training import Recipe
+
+    with pytest.raises(SpecError, match="architecture cnn has no argument 'weights'"):
+        Recipe.read({"data": "digits", "model": "cnn(weights=imagenet)"})
 
 
 def test_an_argument_that_is_misspelt_is_not_left_out_of_what_is_told() -> None:
@@ -202,6 +226,8 @@ def test_every_line_of_a_recipe_is_accepted_as_it_stands() -> None:
         ({"early_stopping": 7}, "patience=7"),
         ({"early_stopping": True}, "patience=5"),
         ({"pretrained": True}, "model='vgg16(weights=imagenet)'"),
+        ({"n_splits": 4}, "folds=4"),
+        ({"metric": "acc"}, "select='accuracy'"),
         ({"pretrained": True, "model": "resnet50v2"}, "model='resnet50v2(weights=imagenet)'"),
         ({"freeze": "backbone"}, "train='head'"),
         ({"conv_dropout": 0.2}, "model='vgg-like(conv_dropout=0.2)', or on the command line model.conv_dropout=0.2"),

@@ -23,7 +23,8 @@ from cnnlab.reports.contents.tables import listed, text_of
 from cnnlab.reports.contents.trade_off import pareto, trade_off
 from cnnlab.reports.figures.trade_off import PanelBox, room_for
 from cnnlab.reports.sections import sections_of
-from cnnlab.studies.result import Axis, AxisValue, Claim, RepeatsNeeded, Search, SearchStep
+from cnnlab.studies.result import Axis, AxisValue, Claim, RepeatsNeeded
+from cnnlab.studies.search_record import Search, SearchStep
 from cnnlab.training.short_recipe import short_spec
 
 

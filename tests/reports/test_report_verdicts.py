@@ -10,7 +10,8 @@ from cnnlab.reports.contents.search import search_table
 from cnnlab.reports.contents.settings import comparisons_table, settings_table
 from cnnlab.reports.contents.trade_off import trade_off
 from cnnlab.reports.sections.cost import cost
-from cnnlab.studies.result import MCNEMAR, Search, SearchStep, Trial
+from cnnlab.studies.result import MCNEMAR, Trial
+from cnnlab.studies.search_record import Search, SearchStep
 
 
 def single(study, verdict, kind="pairs"):

@@ -10,13 +10,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import pytest
 
 import cnnlab
 from cnnlab.augment import Pipeline
 from cnnlab.core import spec
 from cnnlab.core.errors import UsageError
-from cnnlab.models import ModelSpec
+from cnnlab.models import ModelSpec, build_network
 from cnnlab.runs import Run
 from cnnlab.training.class_balance import ClassBalance
 from cnnlab.training.loop import Job
@@ -154,3 +155,20 @@ def test_single_pictures_that_batch_norm_cannot_take_are_refused_before_anything
 
 def test_single_pictures_are_trained_on_where_that_can_be(small_run: Trained) -> None:
     assert small_run(model="conv(2)|batch_norm|relu", batch_size=1, steps=3, subset=20).status == "finished"
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"), [("digits", r"Write model=cnn or data\.size=32\."), (None, r"Write model=cnn\.")]
+)
+def test_where_pictures_are_too_small_for_the_usual_model_another_is_told(
+    data: str | None, lines: str, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (40, 8, 8)).astype(np.uint8), np.arange(40) % 2
+    with pytest.raises(UsageError, match=f"no model is named.* 1×8×8.*{lines}"):
+        cnnlab.train(data=noise if data is None else data, epochs=1, runs=tmp_path, offline=True)
+
+
+@pytest.mark.parametrize("line", [{"model": "cnn"}, {"data": "digits(size=32)"}])
+def test_what_is_told_for_small_pictures_can_be_built(line: dict[str, str]) -> None:
+    recipe = Recipe.read({"data": "digits", **line})
+    build_network(recipe.model, (1, 32, 32) if "data" in line else (1, 8, 8), 10)

@@ -12,7 +12,7 @@ from cnnlab.core import given_objects
 from cnnlab.core.errors import CnnlabError, CnnlabWarning, UsageError
 from cnnlab.core.seeds import scope
 from cnnlab.data import TensorImages, from_arrays
-from cnnlab.models import check_network
+from cnnlab.models import check_network, classifier_files
 from cnnlab.runs import Run
 from cnnlab.training import Interrupted, Recipe, extend, find_lr, resume, train
 from cnnlab.training.python_objects import extract_objects
@@ -206,6 +206,26 @@ def test_a_run_of_a_module_goes_on_when_it_is_given_again(small_run: Trained, in
     assert (done.folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
     given_objects._given.clear()
     assert extend(done, "+1", network=net(9, seed=5)).epochs_done == 3
+
+
+def test_a_network_that_was_put_into_a_file_is_found_there_after_it_is_given_again(
+    small_run: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        # As if this file were the script.
+        patch.setattr(given_objects, "_MAIN", {__name__})
+        run = small_run(model=Net, loss=nn.CrossEntropyLoss)
+    assert "path" not in run.recipe["model"]
+    given_objects._given.clear()
+    classifier_files._given_once.clear()
+    with pytest.raises(CnnlabError, match=r"file of its own, run the cnnlab\.train\(…\) again"):
+        run.classifier()
+    assert small_run(model=Net, loss=nn.CrossEntropyLoss) == run
+    assert f"path={__name__}:Net)" in run.recipe["model"]
+    given_objects._given.clear()
+    classifier_files._given_once.clear()
+    assert type(run.classifier().network).__name__ == "Net"
+    assert extend(run, "+1").epochs_done == 3
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,26 @@ def identity(spec: str) -> str:
     return format_calls([_without_place(call) for call in read(spec)])
 
 
+def places(spec: str) -> dict[tuple[str, str], str]:
+    """The import paths of objects in a spec, by their names and digests."""
+    return {_key(call): str(call.kwargs["path"]) for call in given_calls(spec) if "path" in call.kwargs}
+
+
+def with_places(spec: str, found: Mapping[tuple[str, str], str]) -> str:
+    """The same spec, whose objects are found again at these paths."""
+    if not found or not found.keys() & {_key(call) for call in given_calls(spec)}:
+        return spec
+    return format_calls([_placed(call, found) for call in read(spec)])
+
+
+def _placed(value: Any, found: Mapping[tuple[str, str], str]) -> Any:
+    if isinstance(value, Call):
+        own = {"path": found[_key(value)]} if "digest" in value.kwargs and _key(value) in found else {}
+        inner = {key: _placed(part, found) for key, part in value.kwargs.items()}
+        return Call(value.name, tuple(_placed(part, found) for part in value.args), inner | own)
+    return [_placed(part, found) for part in value] if isinstance(value, list | tuple) else value
+
+
 def _without_place(value: Any) -> Any:
     if isinstance(value, Call):
         kept = {k: v for k, v in value.kwargs.items() if "digest" not in value.kwargs or k not in _PLACE}

@@ -1,7 +1,8 @@
 """What the program says while it works: progress, notes and warnings, all on standard error.
 
 Where a person looks on, at a terminal or in a notebook, progress is shown and notes are printed; elsewhere notes go to
-the logger ``cnnlab`` alone. Warnings are Python warnings of the category :class:`~cnnlab.core.errors.CnnlabWarning`.
+the logger ``cnnlab`` alone, unless progress was asked for. Warnings are Python warnings of the category
+:class:`~cnnlab.core.errors.CnnlabWarning`.
 """
 
 import logging
@@ -73,13 +74,15 @@ def printing_notes() -> Iterator[None]:
 
 
 @contextmanager
-def showing(progress: bool = True) -> Iterator[None]:
-    """A block of Python whose progress and notes are shown where somebody looks on; without ``progress`` none are.
+def showing(progress: bool | None = None) -> Iterator[None]:
+    """A block of Python whose progress and notes are shown where somebody looks on.
 
     Where notes go somewhere already, as those of a command do, they go on doing so.
+
+    :param progress: ``True`` has them written elsewhere too, as lines on standard error, ``False`` nowhere.
     """
-    with quietly(is_quiet() or not progress), ExitStack() as stack:
-        if shows_bars() and not _log.isEnabledFor(logging.INFO):
+    with quietly(is_quiet() or progress is False), ExitStack() as stack:
+        if (shows_bars() or (progress and not is_quiet())) and not _log.isEnabledFor(logging.INFO):
             stack.enter_context(printing_notes())
         yield
 

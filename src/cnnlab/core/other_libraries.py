@@ -293,6 +293,7 @@ KEYS: Mapping[str, str] = {
     "data.resize={crop} data=folder(path=photos,resize={crop})": "resize interpolation crop_mode",
     "data.channels={grey} data=folder(path=photos,channels={grey})": "channels color_mode in_channels in_chans "
     "grayscale",
+    "folds={5}": "n_splits n_folds num_folds kfold cv",
     "model={vgg-like}": "arch architecture net backbone model_name encoder estimator classifier network_name",
     "model.weights={imagenet} model=vgg16(weights={imagenet})": "pretrained weights use_pretrained imagenet "
     "transfer_learning",
@@ -308,7 +309,7 @@ KEYS: Mapping[str, str] = {
     "model.width={0.5} model=cnn(width={0.5})": "width width_multiplier width_mult",
     "model.l2={1e-4} model=cnn(l2={1e-4})": "kernel_regularizer l2",
     "train=head": "trainable freeze frozen freeze_backbone freeze_encoder freeze_layers freeze_base freeze_epochs "
-    "fine_tune unfreeze unfreeze_at train_layers trainable_layers",
+    "fine_tune unfreeze_at train_layers trainable_layers",
     "augment={flip|shift(0.1)}": "augmentation augmentations augmenter aug augs transform transforms data_augmentation "
     "batch_tfms item_tfms tfms aug_transforms",
     "augment=flip": "horizontal_flip fliplr hflip flip",
@@ -338,7 +339,7 @@ KEYS: Mapping[str, str] = {
     "threads={2}": "n_jobs num_threads nthreads intra_op_threads",
     "device=cuda": "gpus gpu accelerator use_gpu n_gpu devices use_cuda cuda",
     "compile=true": "jit torch_compile torchscript jit_compile",
-    "select={accuracy}": "monitor metric_for_best_model best_metric checkpoint_metric scoring",
+    "select={accuracy}": "monitor metric eval_metric metric_for_best_model best_metric checkpoint_metric scoring",
     "ema={0.999}": "ema_decay model_ema use_ema swa ema_momentum polyak stochastic_weight_averaging",
     "name={first}": "run_name experiment_name exp_name experiment project_name",
     "checkpoint_seconds={60}": "save_freq save_period checkpoint_freq save_interval save_steps",

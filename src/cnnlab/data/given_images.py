@@ -52,12 +52,13 @@ def paths_of(images: Any) -> Any:
 def given_images(images: Any, form: Form) -> tuple[NDArray[np.uint8], list[str]]:
     """Pictures in memory as a classifier takes them.
 
-    An array of two axes is one picture, H×W. One of three axes is one picture where it has the classifier's own shape,
-    else several grey ones where the last two are the classifier's height and width, else one picture where its last
-    axis (arrays) or its first (tensors) has 1 to 4 entries, and else several grey ones. One of four axes is several
-    pictures, N×H×W×C or N×C×H×W. Bytes go from 0 to 255. Other numbers go from 0 to what was white among such in
-    training, or is by the largest of all that is given: for floats 1, where none is larger, else the most that 8, 10,
-    12, 14, 16 or more bits hold. Pictures of another size or other channels are converted as files are.
+    An array of two axes is one picture, H×W; but one whose rows have as many numbers as a picture of the classifier is
+    refused, for such rows are pictures that were flattened. One of three axes is one picture where it has the
+    classifier's own shape, else several grey ones where the last two are the classifier's height and width, else one
+    picture where its last axis (arrays) or its first (tensors) has 1 to 4 entries, and else several grey ones. One of
+    four axes is several pictures, N×H×W×C or N×C×H×W. Bytes go from 0 to 255. Other numbers go from 0 to what was white
+    among such in training, or is by the largest of all that is given: for floats 1, where none is larger, else the most
+    that 8, 10, 12, 14, 16 or more bits hold. Pictures of another size or other channels are converted as files are.
 
     :param form: size and channels of the classifier, and what it knows of white.
     :return: uint8 N×C×H×W, and what each is called: the name of a PIL image's file, or else its number.
@@ -104,6 +105,7 @@ def _pixels(part: Any, name: str, form: Form, white: White) -> NDArray[np.uint8]
 
 def _several(values: NDArray[Any], name: str, form: Form, prefer: Layout) -> tuple[NDArray[Any], Layout | None]:
     """The array with an axis for pictures in front, and where its channels are."""
+    _refuse_rows(values, name, form, prefer)
     if values.ndim == 2:
         return values[None], None
     if values.ndim == 4:
@@ -121,6 +123,25 @@ def _several(values: NDArray[Any], name: str, form: Form, prefer: Layout) -> tup
         return values, None
     axis = values.shape[0] if prefer == "first" else values.shape[2]
     return (values[None], prefer) if 1 <= axis <= 4 else (values, None)
+
+
+def _refuse_rows(values: NDArray[Any], name: str, form: Form, prefer: Layout) -> None:
+    """Refuses pictures flattened to rows, as scikit-learn has them, which would pass for one picture.
+
+    :raises DataError: with the line that gives them their shape.
+    """
+    channels, size = form.channels or 1, form.size
+    if size is None or values.ndim not in (1, 2) or values.shape[-1] != channels * math.prod(size):
+        return
+    if values.shape == tuple(size):
+        return
+    shape = size if channels == 1 else (channels, *size) if prefer == "first" else (*size, channels)
+    said = "is a row" if values.ndim == 1 else f"has rows, {values.shape[0]:,}"
+    one = "" if values.ndim == 1 else " If it is one grey picture of that height and width: x[None]."
+    raise DataError(
+        f"{name} {said} of {values.shape[-1]} numbers, as many as a picture of the classifier has. Give each row the "
+        f"shape of a picture: x.reshape{(-1, *shape)}.{one}"
+    )
 
 
 def _largest(part: Any) -> Largest:

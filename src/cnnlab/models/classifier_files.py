@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.core.files import open_regular, write_bytes
-from cnnlab.core.given_objects import NotFoundHereError
+from cnnlab.core.given_objects import NotFoundHereError, identity
 from cnnlab.core.hooks import opener
 from cnnlab.core.seeds import scope
 from cnnlab.core.sinks import visible
@@ -104,17 +104,20 @@ _given_once: dict[str, OwnNetwork] = {}
 
 
 @opener("classifier")
-def _open_classifier(name: str, *, network: OwnNetwork | None = None, **unused: Any) -> Classifier:
-    return load_classifier(name, network)
+def _open_classifier(
+    name: str, *, network: OwnNetwork | None = None, model: str | None = None, **unused: Any
+) -> Classifier:
+    return load_classifier(name, network, model)
 
 
-def load_classifier(path: Path | str, network: OwnNetwork | None = None) -> Classifier:
+def load_classifier(path: Path | str, network: OwnNetwork | None = None, model: str | None = None) -> Classifier:
     """The classifier of a file, in evaluation mode, on the CPU, channels last; from the file alone.
 
     A network of one's own that the file holds the weights of is the one given to this process, here or when it was
     trained, or is imported.
 
     :param network: that network, or what makes it, where it is neither; a module is filled with the weights.
+    :param model: the spec of the network on record elsewhere, which may know since then where it is imported from.
     :raises ModelFileError: for anything that is not a whole classifier of ours; a pickle is never opened.
     :raises MisfitError: when the network is not that of the weights.
     """
@@ -128,7 +131,7 @@ def load_classifier(path: Path | str, network: OwnNetwork | None = None) -> Clas
         raise ModelFileError(f"{path} is damaged or cut short ({error}). Take a whole copy of it.") from error
     try:
         what = f"the network {facts.model}" if network is None else "the network given"
-        rebuilt = _rebuilt(path, facts) if network is None else _given(network, facts)
+        rebuilt = _rebuilt(path, facts, model) if network is None else _given(network, facts)
         _fill(path, rebuilt, tensors, what)
         arguments = facts.model_dump(exclude={"format", "outputs", "extra"})
         # They may be anybody's words.
@@ -228,9 +231,9 @@ def _facts(path: Path, metadata: Mapping[str, str] | None) -> _Facts:
         raise ModelFileError(f"{path} is damaged: what it says about its network makes no sense ({reason}).") from error
 
 
-def _rebuilt(path: Path, facts: _Facts) -> nn.Module:
+def _rebuilt(path: Path, facts: _Facts, model: str | None) -> nn.Module:
     if not is_built_in(facts.model):
-        return _known(path, facts)
+        return _known(path, facts, model)
     if facts.outputs is None or facts.outputs < 1:
         raise ModelFileError(f"{path} is damaged: it does not say how many outputs its network has.")
     # On no device nothing is allocated or drawn; the weights of the file take their places.
@@ -247,11 +250,12 @@ def _given(network: OwnNetwork, facts: _Facts) -> nn.Module:
         return materialised(made_network(network), tuple(facts.shape))
 
 
-def _known(path: Path, facts: _Facts) -> nn.Module:
+def _known(path: Path, facts: _Facts, model: str | None) -> nn.Module:
     """The network of one's own that the file is of, as this process was given it or can import it."""
+    is_same = model is not None and identity(model) == identity(facts.model)
     try:
         # What was given to open a file need not be what was trained, so no training begins with it.
-        given = _given_once.get(facts.model) or recalled_network(facts.model)[0]
+        given = _given_once.get(facts.model) or recalled_network(model if is_same else facts.model)[0]
     except NotFoundHereError as error:
         name = error.name if error.name.isidentifier() else "Net"
         line = (

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast, get_args
 
 from torch import nn
 
-from cnnlab.core.counterparts import hint, names
+from cnnlab.core.counterparts import arguments, hint, names
 from cnnlab.core.errors import SpecError
 from cnnlab.core.registry import Argument, BoundCall, Registry
 from cnnlab.core.spec import Call, format_calls, read
@@ -130,6 +130,7 @@ def _bind(calls: Sequence[Call]) -> BoundCall[ArchitecturePlan] | tuple[BoundCal
         raise SpecError("a model takes the name of an architecture, or layers such as conv(32)|relu|pool|dense(64).")
     if len(calls) == 1 and calls[0].name not in layers:
         if calls[0].name in architectures:
+            _check_arguments(calls[0])
             return architectures.bind(calls[0])
         raise _unknown(calls[0])
     for call in calls:
@@ -157,6 +158,25 @@ def _unknown(call: Call) -> SpecError:
         whole = call.exchanged(str(Call("timm", (call.name, *call.args), call.kwargs)))
         return call.error(f"{what}, and timm has one").corrected_as(whole)
     return call.error(f"{what}. {hint(call.name, known, meant)}").corrected_as(corrected)
+
+
+def _check_arguments(call: Call) -> None:
+    """Refuses arguments by which libraries choose another network than the one that is named, telling that one.
+
+    :raises SpecError: for a depth that is part of a name here, as in ``resnet18``, and for weights to start from of an
+        architecture that has none, where timm has them for one of its name.
+    """
+    known = architectures.entry(call).arguments
+    deeper = f"{call.name}{call.kwargs.get('depth')}"
+    if "depth" not in known and deeper in architectures:
+        rest = Call(deeper, call.args, {key: value for key, value in call.kwargs.items() if key != "depth"})
+        reason = f"the architecture {call.name} has no argument 'depth', which is part of the name"
+        raise call.error(reason, "depth").corrected_as(call.exchanged(str(rest)))
+    names_weights = any("weights" in (name, *arguments.of(name)) for name in call.kwargs)
+    if names_weights and "weights" not in known and _is_in_timm(call.name):
+        in_timm = architectures.corrected(Call("timm", (call.name, *call.args), call.kwargs))
+        reason = f"the architecture {call.name} has no weights to start from, and that of timm has"
+        raise call.error(reason).corrected_as(None if in_timm is None else call.exchanged(in_timm))
 
 
 def _is_in_timm(name: str) -> bool:

@@ -126,7 +126,12 @@ def where_to_give(error: NotFoundHereError, line: str) -> str:
 
     :param line: how it is given in Python, as ``run.classifier(network=Net)``.
     """
-    found = "set PYTHONPATH to the folder where it lies" if error.reason else "put it into a file of its own"
+    found = "set PYTHONPATH to the folder where it lies"
+    if not error.reason:
+        found = (
+            "put it into a file of its own, run the cnnlab.train(…) again that it was given to, with it imported from "
+            f"there, which trains nothing twice, and {found}"
+        )
     return (
         f"the network {error.name} was given in Python, and a record holds no code"
         f"{error.reason and f'; {error.reason}'}. Give it again in Python, the class or whatever makes it: {line}. A "

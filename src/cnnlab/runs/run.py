@@ -113,7 +113,7 @@ class Run(RunInfo):
             raise ModelFileError(
                 f"run {self.name} ({self.state}) has no classifier stored yet. Let it finish: cnnlab resume {self.name}"
             )
-        return hooks.open_stored("classifier", path, network=network)
+        return hooks.open_stored("classifier", path, network=network, model=self.recipe.get("model"))
 
     def predict(self, images: Any, **options: Any) -> Any:
         """What its classifier says of pictures: :func:`cnnlab.predict` of this run, with the same options."""

@@ -10,8 +10,11 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from cnnlab.core.displays import html_facts, html_table
 from cnnlab.core.measurements import Metric
+from cnnlab.core.number_text import counted
 from cnnlab.runs.record import json_value
+from cnnlab.studies.search_record import Search
 
 FORMAT = 1
 """Version of ``result.json``."""
@@ -286,34 +289,6 @@ class Published:
 
 
 @dataclass(frozen=True)
-class SearchStep:
-    """One setting that a search tried.
-
-    :param number: in the order in which it was asked for, from 0.
-    :param value: what it was judged by; None of a trial that failed.
-    :param state: ``complete``, ``pruned`` or ``failed``.
-    :param epochs: at which it was stopped, of a pruned one.
-    """
-
-    number: int
-    setting: str
-    value: float | None
-    state: Literal["complete", "pruned", "failed"]
-    epochs: int | None = None
-
-
-@dataclass(frozen=True)
-class Search:
-    """How a search went.
-
-    :param metric: of the validation split, by which it was led.
-    """
-
-    metric: str
-    steps: tuple[SearchStep, ...]
-
-
-@dataclass(frozen=True)
 class SpreadRatio:
     """How much an ensemble scatters from repeat to repeat, against one of its members.
 
@@ -378,7 +353,7 @@ class Looks:
     words: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyResult:
     """A study's question, its settings with their trials, and what can be said of them.
 
@@ -472,6 +447,20 @@ class StudyResult:
             key: (-len(self.setting(key).diverged), sign * mean) for key, mean in means.items() if mean is not None
         }
         return self.setting(max(known, key=known.__getitem__)) if known else None
+
+    def __repr__(self) -> str:
+        best = "" if self.best is None else f", best by {self.metric.name}: {self.best.label}"
+        return f"StudyResult({self.name}: {counted(len(self.settings), 'setting')}{best})"
+
+    def _repr_html_(self) -> str:
+        facts = [("study", self.name), ("question", self.question), ("as of", self.updated)]
+        return f"{html_facts(facts)}{self.html_means()}"
+
+    def html_means(self) -> str:
+        """A table for notebooks: a row a setting, its mean of :attr:`metric` and the 95% interval of that."""
+        found = [(setting.label, setting.summary(self.metric.name)) for setting in self.settings]
+        rows = [(label, known.n, known.mean, known.low, known.high) for label, known in found if known is not None]
+        return html_table(("setting", "repeats", self.metric.label, "95% from", "to"), rows)
 
     def to_dict(self) -> dict[str, Any]:
         """As ``result.json`` holds it."""

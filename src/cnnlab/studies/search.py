@@ -20,7 +20,8 @@ from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.scheduler import Scheduler, TrialTask
 from cnnlab.studies.planned_settings import PlannedSetting
 from cnnlab.studies.record import StudyRecord
-from cnnlab.studies.result import Search, SearchStep, Trial
+from cnnlab.studies.result import Trial
+from cnnlab.studies.search_record import Search, SearchStep
 from cnnlab.studies.settings import StudySettings
 from cnnlab.studies.trials import Trials
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.core import memory
-from cnnlab.core.displays import html_facts, html_table
+from cnnlab.core.displays import html_facts
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.measurements import Measure, read_measure, usual_names
 from cnnlab.core.messages import note, showing, warn
@@ -114,13 +114,14 @@ class Study:
         _ = self.analysis
 
     def run(
-        self, *, workers: int | None = None, executor: Executor | None = None, progress: bool = True
+        self, *, workers: int | None = None, executor: Executor | None = None, progress: bool | None = None
     ) -> StudyResult:
         """Trains what is missing and returns the result, with reasons where something is still missing.
 
         :param workers: trials at once; by default as many as a few timed steps show to be best.
         :param executor: what carries trainings out, in place of worker processes on this machine.
-        :param progress: whether it is shown in a terminal or a notebook how far the study is.
+        :param progress: how far the study is is shown in a terminal or a notebook; otherwise as for
+            :func:`cnnlab.train`.
         :raises StudyInterrupted: on Ctrl-C or SIGTERM, once every trial is saved.
         :raises RunBusyError: while another process runs the study.
         """
@@ -211,13 +212,7 @@ class Study:
             result = self.record.read_result()
         except CnnlabError:
             return html_facts([*facts, ("result", "none yet: .run() trains what is missing")])
-        rows = [
-            (setting.label, summary.n, summary.mean, summary.low, summary.high)
-            for setting in result.settings
-            if (summary := setting.summary(result.metric.name)) is not None
-        ]
-        columns = ("setting", "repeats", result.metric.label, "95% from", "to")
-        return f"{html_facts([*facts, ('as of', result.updated)])}{html_table(columns, rows)}"
+        return f"{html_facts([*facts, ('as of', result.updated)])}{result.html_means()}"
 
     @cached_property
     def _known(self) -> SettingFacts:

@@ -20,7 +20,7 @@ from cnnlab.runs.lock import who
 from cnnlab.training.callbacks import Callback, check_callbacks
 from cnnlab.training.checkpoints import remove_checkpoint
 from cnnlab.training.execution import Execution, choose_execution, describe_execution
-from cnnlab.training.finished_runs import note_finished
+from cnnlab.training.finished_runs import keep_places, note_finished
 from cnnlab.training.loop import Job, Trainer
 from cnnlab.training.phases import without_effect
 from cnnlab.training.prepare import TrainingSetup, build_classifier, prepare, read_setup
@@ -41,7 +41,7 @@ def train(
     data_dir: str | Path | None = None,
     offline: bool = False,
     callbacks: Sequence[Callback] = (),
-    progress: bool = True,
+    progress: bool | None = None,
     datasets: MutableMapping[str, Dataset] | None = None,
     **keys: Any,
 ) -> Run:
@@ -56,7 +56,8 @@ def train(
     :param again: train another run of the same recipe beside those there are.
     :param data_dir: where data sets are looked for first; ``offline`` never tries the network.
     :param callbacks: called with an :class:`EpochEnd` after each epoch.
-    :param progress: whether a bar and what is worth knowing are shown in a terminal or a notebook.
+    :param progress: a bar and what is worth knowing are shown in a terminal or a notebook; ``True`` has what is worth
+        knowing, a line an epoch, written to standard error wherever that goes, ``False`` shows nothing.
     :param datasets: data sets already loaded, by :func:`~cnnlab.training.prepare.data_key`, which are taken as they
         are; one that is not among them is put there, for whoever trains many times on the same.
     :raises UsageError: for a recipe that cannot be meant; nothing is written then.
@@ -78,6 +79,8 @@ def train_setup(setup: TrainingSetup, store: RunStore, *, again: bool, callbacks
     with announcing("looking for runs of this recipe"):
         same = store.by_digest(setup.digest)
     finished = [run for run in same if run.status == "finished"]
+    for run in same:
+        keep_places(run, setup.recipe.to_dict())
     if finished and not again:
         note_finished(finished[0])
         return _tidied(finished[0])
@@ -99,7 +102,7 @@ def resume(
     data_dir: str | Path | None = None,
     offline: bool = False,
     callbacks: Sequence[Callback] = (),
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> Run:
     """Goes on with an unfinished run where it stopped; a finished one is returned as it is.
 
@@ -139,7 +142,7 @@ def extend(
     data_dir: str | Path | None = None,
     offline: bool = False,
     callbacks: Sequence[Callback] = (),
-    progress: bool = True,
+    progress: bool | None = None,
     **keys: Any,
 ) -> Run:
     """Trains more epochs as a run of its own, from the weights with which a finished run ended.

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cnnlab.core import memory
+from cnnlab.core.displays import html_facts
 from cnnlab.core.errors import TrainingError, UsageError
 from cnnlab.core.messages import announcing, note, showing, track, warn
 from cnnlab.core.number_text import counted
@@ -53,6 +54,13 @@ class LRRangeTest:
     lowest: float
     suggestion: float
 
+    def __repr__(self) -> str:
+        return f"LRRangeTest({counted(len(self.rates), 'step')}, suggestion {self.suggestion:.2g})"
+
+    def _repr_html_(self) -> str:
+        rates = ("suggestion", self.suggestion), ("steepest", self.steepest), ("lowest loss from", self.lowest)
+        return html_facts([*((name, f"{rate:.2g}") for name, rate in rates), ("steps", len(self.rates))])
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self)
@@ -68,7 +76,7 @@ def find_lr(
     phase: int = 1,
     data_dir: str | Path | None = None,
     offline: bool = False,
-    progress: bool = True,
+    progress: bool | None = None,
     **keys: Any,
 ) -> LRRangeTest:
     """Runs a range test of one phase of the recipe; no run is kept.
@@ -78,7 +86,7 @@ def find_lr(
 
     :param lowest: the rate of the first step; ``highest`` that of the last, unless the loss blows up before.
     :param phase: by its number, from 1; what it trains is what it trains in its first epoch.
-    :param progress: whether it is shown in a terminal or a notebook how far the test is.
+    :param progress: how far the test is is shown in a terminal or a notebook; otherwise as for :func:`cnnlab.train`.
     :raises UsageError: when these are no range, or too few steps to read a curve from.
     :raises TrainingError: when the loss blows up from the start.
     """

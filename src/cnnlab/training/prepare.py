@@ -15,7 +15,7 @@ from torch import nn
 
 from cnnlab import data, objectives
 from cnnlab.core.digests import canonical_json, digest, file_digest
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import SpecError, UsageError, either
 from cnnlab.core.given_objects import NotFoundHereError
 from cnnlab.core.messages import announcing
 from cnnlab.core.seeds import scope
@@ -23,6 +23,8 @@ from cnnlab.core.spec import read
 from cnnlab.data import Dataset
 from cnnlab.models import (
     Classifier,
+    ModelSpec,
+    build_network,
     check_network,
     fresh_network,
     load_classifier,
@@ -31,6 +33,7 @@ from cnnlab.models import (
 )
 from cnnlab.models.backbone import Moments
 from cnnlab.models.classifier_files import WeightsMismatchError
+from cnnlab.models.shapes import Shape
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run, RunStore
 from cnnlab.training.checkpoints import has_checkpoint
@@ -46,6 +49,10 @@ from cnnlab.training.recipe_specs import GivenInPython
 from cnnlab.training.selection import SelectionMetric
 from cnnlab.training.starting_loss import start_near_a_constant_guess
 
+_FOR_SMALL_PICTURES = ("cnn", "mlp")
+"""Models that are told of where pictures are too small for the usual one."""
+_SUITS_USUAL = 32
+"""A side of pictures in pixels that the usual model is made for."""
 _REHEARSED = 64
 """Samples on which a loss and metrics of one's own are tried."""
 
@@ -315,13 +322,42 @@ def _first_network(setup: TrainingSetup) -> tuple[nn.Module, Moments | None]:
             network = fresh_network(recalled_network(setup.recipe.model)[0], shape)
             check_network(network, shape, outputs)
         else:
-            network = model.without_weights().build(shape, outputs)
+            network = _built(setup.recipe, model, shape, outputs)
     own = None if setup.start is None else setup.start.fill(network, shape[0])
     if setup.parent is not None:
         stored = _last_classifier(setup.parent, network)
         network.load_state_dict(stored.network.state_dict())
         own = stored.mean, stored.std
     return network, own
+
+
+def _built(recipe: Recipe, model: ModelSpec, shape: Shape, outputs: int) -> nn.Module:
+    """The network of a spec; where pictures are too small for the one that nobody chose, that is told with another."""
+    try:
+        return model.without_weights().build(shape, outputs)
+    except SpecError as error:
+        if recipe.model != Recipe.model_fields["model"].get_default():
+            raise
+        smaller = next((name for name in _FOR_SMALL_PICTURES if _can_be(name, shape, outputs)), None)
+        lines = [] if smaller is None else [f"model={smaller}"]
+        reading = recipe.data.parsed
+        has_size = not isinstance(reading, GivenInPython) and "size" in reading.arguments
+        lines += [f"data.size={_SUITS_USUAL}"] if has_size and max(shape[1:]) < _SUITS_USUAL else []
+        if not lines:
+            raise
+        raise UsageError(
+            "no model is named, and that which is trained then does not suit pictures so small: "
+            f"{error.reason.partition(';')[0]}. Write {either(lines)}."
+        ) from error
+
+
+def _can_be(name: str, shape: Shape, outputs: int) -> bool:
+    try:
+        with torch.device("meta"):
+            build_network(name, shape, outputs)
+    except SpecError:
+        return False
+    return True
 
 
 def _check_known(recipe: Recipe, *, is_new: bool) -> None:

@@ -113,12 +113,18 @@ def line_for_key(key: str, content: Mapping[str, Any], reader: RecipeReader) -> 
             continue
         (path, value), root = next(iter(pairs.items())), text.partition("=")[0].partition(".")[0]
         refusal = reader.refusal(base, pairs) if root in reader.valid else UsageError()
-        if isinstance(refusal, SpecError) and refusal.corrected and path == root:
-            # What was given is itself said as elsewhere.
-            value, refusal = refusal.corrected, reader.refusal(base, {path: refusal.corrected})
+        if isinstance(refusal, SpecError) and refusal.corrected and (path == root or _names_another(refusal)):
+            # What was given is itself said as elsewhere, or is for another spec of the key.
+            path, value = root, refusal.corrected
+            refusal = reader.refusal(base, {path: value})
         if refusal is None:
             return Line(path, value, override(base, {path: value}, reader.defaults)[root])
     return None
+
+
+def _names_another(refusal: SpecError) -> bool:
+    """Whether what is told to write begins with another name than what was refused."""
+    return str(refusal.corrected).partition("(")[0] != str(refusal.text).partition("(")[0]
 
 
 def _texts(meant: Sequence[str], value: object) -> Iterator[str]:

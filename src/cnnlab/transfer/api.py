@@ -38,7 +38,7 @@ def transfer(
     data_dir: str | Path | None = None,
     offline: bool = False,
     device: str | None = None,
-    progress: bool = True,
+    progress: bool | None = None,
     **keys: Any,
 ) -> TransferResult:
     """Fits classifiers of scikit-learn to features of pretrained networks, and stores the best of them like a run.
@@ -56,7 +56,8 @@ def transfer(
     :param runs: the folder of runs; ``CNNLAB_RUNS`` or ``runs/`` otherwise.
     :param again: make another one beside that which is there.
     :param device: on which features are computed; the processor unless given.
-    :param progress: whether bars and what is worth knowing are shown in a terminal or a notebook.
+    :param progress: bars and what is worth knowing are shown in a terminal or a notebook; otherwise as for
+        :func:`cnnlab.train`.
     :raises UsageError: for a request that cannot be meant; nothing is written then.
     """
     request = TransferRequest.read(keys if data is None else {"data": data, **keys})

@@ -164,3 +164,23 @@ def test_a_name_of_a_file_goes_with_the_picture(tmp_path: Path) -> None:
 def test_what_is_no_picture_is_refused_in_a_sentence(images: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         predict(_classifier(), images)
+
+
+@pytest.mark.parametrize(
+    ("channels", "images", "line"),
+    [
+        (1, np.zeros((2, 24)), r"has rows, 2 of 24 numbers.*x\.reshape\(-1, 4, 6\)\. If it is one grey picture"),
+        (3, np.zeros((5, 72), np.uint8), r"x\.reshape\(-1, 4, 6, 3\)"),
+        (3, torch.zeros(5, 72), r"x\.reshape\(-1, 3, 4, 6\)"),
+        (1, [np.zeros(24), np.zeros(24)], r"picture 0 is a row of 24 numbers.*x\.reshape\(-1, 4, 6\)\."),
+    ],
+)
+def test_pictures_flattened_to_rows_are_refused_with_the_line_that_shapes_them(
+    channels: int, images: Any, line: str
+) -> None:
+    with pytest.raises(DataError, match=line):
+        predict(_classifier(channels), images)
+
+
+def test_a_picture_whose_width_is_that_of_a_flattened_one_can_be_given_with_an_axis_more() -> None:
+    assert len(predict(_classifier(), np.zeros((1, 2, 24)))) == 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.options import DataDir, Json, Offline, Runs
+from cnnlab.cli.options import DataDir, Json, Offline, Quick, Runs
 from cnnlab.cli.study.options import Keys, StudyName, load_study
 from cnnlab.core.durations import short_duration
 
@@ -24,10 +24,13 @@ def plan(
     data_dir: DataDir = None,
     probe: Probe = False,
     offline: Offline = False,
+    quick: Quick = False,
     as_json: Json = False,
 ) -> None:
     """Show what a study would train and what is there already; nothing is trained."""
-    loaded = load_study(study, words, runs, data_dir, offline)
+    from cnnlab.cli.words import tried_quickly
+
+    loaded = load_study(study, tried_quickly(words, quick), runs, data_dir, offline)
     from cnnlab.studies.planning import estimate
 
     planned = loaded.plan()

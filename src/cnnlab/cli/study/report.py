@@ -7,7 +7,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.destinations import destination
-from cnnlab.cli.options import DataDir, Json, Offline, Runs
+from cnnlab.cli.options import DataDir, Json, Offline, Quick, Runs
 from cnnlab.cli.study.options import Keys, StudyName, load_study
 
 Out = Annotated[
@@ -29,13 +29,15 @@ def report(
     data_dir: DataDir = None,
     out: Out = None,
     offline: Offline = False,
+    quick: Quick = False,
     as_json: Json = False,
 ) -> None:
     """Write what a study found as one HTML page, with its tables and figures beside it."""
+    from cnnlab.cli.words import tried_quickly
     from cnnlab.core.messages import announcing
     from cnnlab.reports import write_study_report
 
-    loaded = load_study(study, words, runs, data_dir, offline)
+    loaded = load_study(study, tried_quickly(words, quick), runs, data_dir, offline)
     with announcing("writing the report"):
         path = write_study_report(loaded.result(), loaded.runs(), out or loaded.folder / "report", data_dir=data_dir)
     if as_json:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
-from cnnlab.cli.options import DataDir, Json, Offline, Runs
+from cnnlab.cli.options import DataDir, Json, Offline, Quick, Runs
 from cnnlab.cli.study.ensembles import write_ensembles
 from cnnlab.cli.study.options import Keys, StudyName, command, deletion, load_study, study_command
 from cnnlab.core.durations import short_duration
@@ -14,7 +14,8 @@ from cnnlab.core.number_text import fixed
 if TYPE_CHECKING:
     from cnnlab.core.measurements import Metric
     from cnnlab.studies import StudyResult
-    from cnnlab.studies.result import PublishedRow, SearchStep, Setting
+    from cnnlab.studies.result import PublishedRow, Setting
+    from cnnlab.studies.search_record import SearchStep
 
 _MOST_COMPARISONS = 12
 _INTERVALS = ("95% interval over repeats", "of one training, on new pictures", "over repeats, on new pictures")
@@ -27,11 +28,14 @@ def show(
     runs: Runs = None,
     data_dir: DataDir = None,
     offline: Offline = False,
+    quick: Quick = False,
     as_json: Json = False,
 ) -> None:
     """Show what can be said of a study now: its settings, comparisons, claims and published numbers."""
+    from cnnlab.cli.words import tried_quickly
     from cnnlab.studies.known_results import known_result
 
+    words = tried_quickly(words, quick)
     known = known_result(study_command(study, words, runs, data_dir, offline))
     result = known or load_study(study, words, runs, data_dir, offline).result()
     if as_json:

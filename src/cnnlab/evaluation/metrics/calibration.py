@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from cnnlab.core.displays import html_table
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.evaluation.intervals import LEVEL, Interval
 from cnnlab.evaluation.metrics.class_probabilities import Array, ClassPredictions, class_predictions
@@ -58,6 +59,13 @@ class Calibration:
         import pandas as pd
 
         return pd.DataFrame([asdict(bin_) for bin_ in self.bins])
+
+    def _repr_html_(self) -> str:
+        rows = [(bin_.low, bin_.high, bin_.n, bin_.confidence, bin_.accuracy) for bin_ in self.bins]
+        return html_table(("above", "up to", "pictures", "mean confidence", "accuracy"), rows, most=100)
+
+    def __repr__(self) -> str:
+        return f"Calibration({self.n:,} pictures, expected calibration error {self.ece:.4f})"
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON."""

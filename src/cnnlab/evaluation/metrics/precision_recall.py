@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from cnnlab.core.displays import html_table
+from cnnlab.core.number_text import counted
 from cnnlab.evaluation.metrics.class_probabilities import Array, ClassPredictions, class_predictions
 from cnnlab.runs import Predictions
 
@@ -28,6 +30,9 @@ class PrecisionRecall:
     precision: Array
     average_precision: float
     prevalence: float
+
+    def __repr__(self) -> str:
+        return f"PrecisionRecall(average precision {self.average_precision:.4f}, {counted(len(self.recall), 'point')})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +61,13 @@ class PrecisionRecallCurves:
             for name, curve in self.curves.items()
         ]
         return pd.concat(parts, ignore_index=True)
+
+    def _repr_html_(self) -> str:
+        rows = [(name, curve.average_precision, curve.prevalence) for name, curve in self.curves.items()]
+        return html_table(("class", "average precision", "prevalence"), rows, most=100)
+
+    def __repr__(self) -> str:
+        return f"PrecisionRecallCurves({len(self.curves)} classes, mean average precision {self.macro:.4f})"
 
     def to_dict(self) -> dict[str, Any]:
         """The average precisions; the curves are in :meth:`frame`."""

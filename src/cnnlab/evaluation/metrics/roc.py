@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from cnnlab.core.displays import html_table
 from cnnlab.core.errors import UsageError
 from cnnlab.core.hooks import run_tool
+from cnnlab.core.number_text import counted
 from cnnlab.evaluation.intervals import Interval
 from cnnlab.evaluation.metrics.auc_interval import auc_parts, class_areas, pooled_auc_interval
 from cnnlab.evaluation.metrics.class_probabilities import Array, ClassPredictions, class_predictions
@@ -36,6 +38,10 @@ class Roc:
     thresholds: Array
     auc: float
     interval: Interval | None = None
+
+    def __repr__(self) -> str:
+        interval = "" if self.interval is None else f", 95% {self.interval}"
+        return f"Roc(area {self.auc:.4f}{interval}, {counted(len(self.false_positive_rate), 'point')})"
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain lists; thresholds without the first, which is infinite."""
@@ -82,6 +88,17 @@ class RocCurves:
             for name, curve in self.curves.items()
         ]
         return pd.concat(parts, ignore_index=True)
+
+    def _repr_html_(self) -> str:
+        named = {**self.curves, "mean of the classes": self.macro, "all together": self.micro}
+        rows = [
+            (name, curve.auc, curve.interval and curve.interval.low, curve.interval and curve.interval.high)
+            for name, curve in named.items()
+        ]
+        return html_table(("class", "area", "95% from", "to"), rows, most=100)
+
+    def __repr__(self) -> str:
+        return f"RocCurves({len(self.curves)} classes, mean area {self.macro.auc:.4f})"
 
     def to_dict(self) -> dict[str, Any]:
         """The areas with their intervals, for each class and both averages; the curves are in :meth:`frame`."""

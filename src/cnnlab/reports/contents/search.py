@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cnnlab.core.measurements import Metric
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import ColumnKind, Table, TableColumn
-from cnnlab.studies.result import SearchStep
+from cnnlab.studies.search_record import SearchStep
 
 
 @dataclass(frozen=True)
