@@ -60,8 +60,8 @@ MEANINGLESS: dict[str, Any] = {
     "validation": 0.2,
     "test": 50,
 }
-# Decided together with what they name: the weights of the parent, a registered adversary, one of the folds.
-ELSEWHERE = {"parent", "adversary", "fold"}
+# Decided together with what they name: the weights of a parent or a run, a registered adversary, one of the folds.
+ELSEWHERE = {"parent", "weights", "adversary", "fold"}
 
 
 def digest(**keys: Any) -> str:

@@ -295,8 +295,7 @@ KEYS: Mapping[str, str] = {
     "grayscale",
     "folds={5}": "n_splits n_folds num_folds kfold cv",
     "model={vgg-like}": "arch architecture net backbone model_name encoder estimator classifier network_name",
-    "model.weights={imagenet} model=vgg16(weights={imagenet})": "pretrained weights use_pretrained imagenet "
-    "transfer_learning",
+    "model.weights={imagenet} model=vgg16(weights={imagenet})": "pretrained use_pretrained imagenet transfer_learning",
     "model.dropout={0.4} model=cnn(dropout={0.4})": "dropout drop dropout_rate drop_rate p_drop",
     "model.conv_dropout={0.25} model=cnn(conv_dropout={0.25})": "conv_dropout spatial_dropout",
     "model.activation={elu} model=cnn(activation={elu})": "activation act act_fn activation_function nonlinearity",

@@ -69,14 +69,22 @@ def find_for(
     library: str, name: str, named: str, *, offline: bool = False, runs: Path | str | None = None
 ) -> StartingWeights:
     """The file behind ``weights=named`` for a network of one of the libraries."""
-    if named == "imagenet":
-        path = _imagenet_file(library, name, offline)
-    elif named.startswith(_RUN):
+    if named != "imagenet":
+        return own_weights(named, runs=runs)
+    path = _imagenet_file(library, name, offline)
+    return StartingWeights(named, path, file_digest(path))
+
+
+def own_weights(named: str, *, runs: Path | str | None = None) -> StartingWeights:
+    """The weights of an earlier run, ``run:NAME``, or in a file of safetensors.
+
+    :raises UsageError: where there are none.
+    """
+    if named.startswith(_RUN):
         path = open_stored("run", named.removeprefix(_RUN), runs=runs).folder / "model.safetensors"
     else:
         path = file_of(named)
-    if named != "imagenet":
-        refuse_foreign(path, _REMEDY)
+    refuse_foreign(path, _REMEDY)
     return StartingWeights(named, path, file_digest(path))
 
 
@@ -144,7 +152,12 @@ def count_of_classes(network: Backbone, weights: StartingWeights) -> int:
 def moments_for(network: Backbone, weights: StartingWeights, channels: int) -> Moments:
     """Mean and deviation of the pictures that the weights were trained on; grey ones take the average over colours."""
     stored = stored_moments(weights.path) if weights.path.suffix == ".safetensors" else None
-    mean, std = stored or network.origin.moments
+    return for_channels(stored or network.origin.moments, channels)
+
+
+def for_channels(moments: Moments, channels: int) -> Moments:
+    """Mean and deviation for pictures of so many channels, averaged over the colours where these are others."""
+    mean, std = moments
     if len(mean) == channels:
         return mean, std
     return (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
@@ -162,12 +175,24 @@ def _tensors(network: Backbone, weights: StartingWeights) -> _Tensors:
     if weights.named == "imagenet":
         # Torchvision's own format is a pickle. Its checksum was compared, and torch reads nothing but tensors from it.
         return _Tensors(torch.load(weights.path, map_location="cpu", weights_only=True), False)
+    return _stored(weights.path)
+
+
+def stored_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of safetensors by name.
+
+    :raises ModelFileError: when it is damaged.
+    """
+    return _stored(path).held
+
+
+def _stored(path: Path) -> _Tensors:
     try:
-        with safe_open(weights.path, framework="pt") as file:
+        with safe_open(path, framework="pt") as file:
             is_ours = "cnnlab" in (file.metadata() or {})
             return _Tensors({name: file.get_tensor(name) for name in file.keys()}, is_ours)  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ModelFileError(f"{weights.path} is damaged or cut short ({error}). Take a whole copy of it.") from error
+        raise ModelFileError(f"{path} is damaged or cut short ({error}). Take a whole copy of it.") from error
 
 
 def _shaped(tensor: Tensor, wanted: Tensor, is_first: bool) -> Tensor:

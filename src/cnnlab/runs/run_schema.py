@@ -128,6 +128,7 @@ class _Phase(_Facts):
     layer_decay: _Number | None = None
     unfreeze: _Number | None = None
     norms: str | None = None
+    weights: str | None = None
 
 
 class RecipeRecord(_Phase):

@@ -86,6 +86,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         unfreeze: float | None = None,
         norms: str | None = None,
         views: int | None = None,
+        weights: str | None = None,
         permute: int | None = None,
         normalize: Any = None,
         subset: int | float | str | None = None,

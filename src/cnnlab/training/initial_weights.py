@@ -10,6 +10,9 @@ from cnnlab import models
 from cnnlab.core.errors import UsageError
 from cnnlab.models import Classifier, ModelSpec, StartingWeights
 from cnnlab.models.backbone import Backbone, Moments
+from cnnlab.models.classifier_files import stored_moments
+from cnnlab.models.fitting_weights import take_what_fits
+from cnnlab.models.pretrained_weights import for_channels, own_weights
 from cnnlab.runs import Run
 from cnnlab.training.normalization import OF_WEIGHTS
 from cnnlab.training.recipe import Recipe
@@ -21,15 +24,21 @@ class InitialWeights:
 
     :param file: where they are; None for a training that has gone beyond them, whose checkpoint holds all.
     :param digest: SHA-256 of the file.
+    :param is_partial: whether what fits is taken and the rest is drawn, as ``weights=`` of the recipe says.
     :param moments: the normalisation that belongs to them, as it was recorded; None where the file is still read.
     """
 
     file: StartingWeights | None
     digest: str
     moments: Moments | None = None
+    is_partial: bool = False
 
     def fill(self, network: nn.Module, channels: int) -> Moments | None:
         """Puts the weights into the network; the mean and deviation of the pictures that they were trained on."""
+        if self.file is not None and self.is_partial:
+            take_what_fits(network, self.file)
+            stored = stored_moments(self.file.path)
+            return None if stored is None else for_channels(stored, channels)
         if self.file is None or not isinstance(network, Backbone):
             return self.moments
         models.load_into(network, self.file)
@@ -40,15 +49,18 @@ class InitialWeights:
         is_theirs = recipe.normalize == OF_WEIGHTS
         moments = {"mean": list(classifier.mean), "std": list(classifier.std)} if is_theirs else {}
         model = recipe.model.parsed
-        named = model.weights if isinstance(model, ModelSpec) else None
+        named = recipe.weights or (model.weights if isinstance(model, ModelSpec) else None)
         return {"named": named, "sha256": self.digest} | moments
 
 
 def find_initial_weights(recipe: Recipe, runs: Path, offline: bool) -> InitialWeights | None:
-    """The weights that a recipe's model names; None where it starts from random ones.
+    """The weights that a recipe or its model names; None where it starts from random ones.
 
     :raises UsageError: when they cannot be had.
     """
+    if recipe.weights is not None:
+        own = own_weights(recipe.weights, runs=runs)
+        return InitialWeights(own, own.digest, is_partial=True)
     if not isinstance(recipe.model.parsed, ModelSpec):
         return None
     file = models.starting_weights(recipe.model.parsed, offline=offline, runs=runs)

@@ -16,7 +16,7 @@ from cnnlab.training.spec_keys import SPECS
 _PATH = re.compile(r"([a-z_]+)(?:\[(\d+)\])?((?:\.[A-Za-z_][A-Za-z0-9_]*)*)")
 _PHASE = re.compile(r"phases\[(\d+)\]\.(.+)")
 _DIGITS = re.compile(r"[0-9]{1,100}")
-_TEXTS = {"name", "device", "select", "parent", "balance", "precision", "kernels"}
+_TEXTS = {"name", "device", "select", "parent", "balance", "precision", "kernels", "weights"}
 
 
 def parse_pairs(words: Sequence[str]) -> dict[str, Any]:

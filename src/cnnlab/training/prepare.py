@@ -86,7 +86,9 @@ class TrainingSetup:
             # Weights, and where epochs and steps are counted on from; never the run's name.
             info = self.parent.info
             return digest([file_digest(_last_weights(self.parent)), info["epochs_done"], info["step"]])
-        return None if self.start is None else digest(["weights", self.start.digest])
+        if self.start is None:
+            return None
+        return digest(["weights", self.start.digest, *(["what fits"] if self.recipe.weights else [])])
 
     @property
     def data_facts(self) -> dict[str, Any]:

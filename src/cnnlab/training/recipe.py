@@ -137,6 +137,7 @@ class Recipe(Phase):
     data: Data
     model: Model = parse_spec("model", "vgg-like")
     objective: Predicted = parse_spec("objective", "classes")
+    weights: MaybeText = None
     permute: MaybeNumber = None
     normalize: Normalization = parse_spec("normalize", "dataset")
     subset: MaybeSubset = None
@@ -216,6 +217,24 @@ class Recipe(Phase):
             raise UsageError(
                 f"folds are trained from the start, and {self.parent} was trained on pictures of every fold already. "
                 "Leave folds out, or train the recipe anew with them: cnnlab train."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> "Recipe":
+        model = self.model.parsed
+        named = model.weights if isinstance(model, ModelSpec) else None
+        if self.weights is None:
+            return self
+        if named is not None:
+            raise UsageError(
+                f"weights to start from are given twice: {named} in model, and weights={self.weights}. Keep one of "
+                "the two."
+            )
+        if self.weights == "imagenet":
+            raise UsageError(
+                "weights takes those of an earlier run, weights=run:NAME, or a file. ImageNet's belong to a network "
+                "that was trained on it: model=efficientnet-lite0(weights=imagenet)."
             )
         return self
 
@@ -308,9 +327,9 @@ class Recipe(Phase):
         return {key: content[key] for key in dict.fromkeys(order) if content.get(key) not in (None, [])}
 
 
-# ``validation``, ``test`` and ``subset`` act on the data and are in its digest; ``parent`` is in that of the start. The
-# others say how a training is carried out or kept.
-_UNDIGESTED = {"data", "validation", "test", "subset", "phases", "parent"}
+# ``validation``, ``test`` and ``subset`` act on the data and are in its digest; ``parent`` and ``weights`` are in that
+# of the start. The others say how a training is carried out or kept.
+_UNDIGESTED = {"data", "validation", "test", "subset", "phases", "parent", "weights"}
 _UNDIGESTED |= {"name", "checkpoint_seconds", "keep_checkpoint"}
 _UNDIGESTED |= {"device", "precision", "compile", "threads", "workers", "kernels"}
 

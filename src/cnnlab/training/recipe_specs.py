@@ -51,7 +51,8 @@ def parse_specs(content: Mapping[str, Any]) -> dict[str, Any]:
     is_made = (ParsedSpec, GivenInPython)
     parsed = {key: text if isinstance(text, is_made) else _parsed(key, text) for key, text in texts.items()}
     model = parsed.get("model")
-    if "normalize" not in content and isinstance(model, models.ModelSpec) and model.weights:
+    starts = content.get("weights") or (isinstance(model, models.ModelSpec) and model.weights)
+    if "normalize" not in content and starts:
         parsed["normalize"] = parse_normalization(OF_WEIGHTS)
     return {**content, **{key: _with_text(value) for key, value in parsed.items()}}
 

@@ -35,6 +35,7 @@ _KEYS = {
     "unfreeze": "parts freed an epoch, from the head on",
     "norms": "whether batch normalisation of frozen parts is as in eval, or goes on as in train",
     "views": "how many augmented draws of each picture frozen parts are computed for",
+    "weights": "a run, run:NAME, or a file, of whose weights those that fit are started from",
     "permute": "a seed: one permutation of all pixels",
     "normalize": "what pixels are brought to",
     "subset": "how many training pictures, or which share",
