@@ -27,7 +27,7 @@ def texts(line: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("tr", ["train"]),
+        ("tr", ["train", "transfer"]),
         ("runs sh", ["show"]),
         ("train da", ["data="]),
         ("train data=fas", ["data=fashion-mnist"]),
