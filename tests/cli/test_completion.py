@@ -157,7 +157,7 @@ def test_studies_recipes_and_files_are_completed(tmp_path: Path, monkeypatch: py
     assert texts("study run ra") == ["rabbits.yaml"]
     assert texts("study run dep") == ["depths"]
     assert texts("report dep") == ["depths"]
-    assert texts("train ra") == ["rabbits.yaml"]
+    assert texts("train rab") == ["rabbits.yaml"]
     assert texts("train data=ph") == ["data=photos/"]
     assert texts("train 'data=folder(path=photos/c") == ["data=folder(path=photos/cats.zip"]
     assert texts("predict last photos/") == ["photos/cats.zip"]
