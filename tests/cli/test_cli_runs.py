@@ -198,6 +198,17 @@ def test_compare_shows_what_differs_inside_specs_and_the_scores(cnnlab: Cnnlab, 
     assert not any(line[:1] == ["epochs:"] for line in lines)
 
 
+def test_compare_shows_specs_of_different_names_as_they_were_written(cnnlab: Cnnlab, make_run: MakeRun) -> None:
+    from cnnlab.models import canonical_model
+
+    make_run("a", model=canonical_model("cnn(filters=[8])"), augment="flip(axis=horizontal, p=0.5)|blur")
+    make_run("b", model=canonical_model("mlp(hidden=[32])"), augment="flip(axis=horizontal, p=0.5)")
+    shown = cnnlab("runs", "compare", "a", "b").stdout
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["model", "cnn(filters=[8])", "mlp(hidden=[32])"] in lines
+    assert ["augment", "flip|blur", "flip"] in lines
+
+
 def test_compare_of_equal_recipes_says_so(cnnlab: Cnnlab, make_run: MakeRun, tmp_path: Path) -> None:
     first = make_run("a")
     second = make_run("b")

@@ -29,6 +29,10 @@ WRONG = [
     (["models", "show", "[model efficientnet_b0]", "--input", "1x28x28"], "a name is expected here"),
     (["--install-completion"], "no option --install-completion. Write: cnnlab completion bash. See:"),
     (["models", "list", "swish"], "Did you mean silu?"),
+    (["list", "losses"], "Did you mean objectives?"),
+    (["list", "activations"], "Did you mean layers?"),
+    (["confusion", "last"], "Write: cnnlab figure last confusion. See"),
+    (["figure", "last", "pr"], "Did you mean precision-recall?"),
     (["data", "show", "FashionMNIST"], "Did you mean fashion-mnist?"),
     (["list", "initialisers", "xavier"], "Did you mean glorot-uniform or glorot-normal?"),
     (

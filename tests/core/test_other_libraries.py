@@ -413,3 +413,31 @@ def test_names_that_python_itself_looks_for_are_simply_not_there() -> None:
 def test_metrics_are_found_by_the_names_of_others(word: str, meant: str | None) -> None:
     known = ["test_accuracy", "validation_accuracy", "validation_loss", "test_macro_f1"]
     assert counterparts.metrics(word, known) == ([] if meant is None else [meant])
+
+
+@pytest.mark.parametrize(("word", "kind"), words(other_commands.FIGURES))
+def test_figures_are_told_by_the_names_of_others(word: str, kind: str) -> None:
+    from cnnlab.cli.figure import _KINDS, _read
+
+    assert kind in _KINDS and word not in _KINDS
+    with pytest.raises(UsageError, match=f"no figure called '{word}'. Did you mean .*{kind}"):
+        _read(["last", word])
+
+
+@pytest.mark.parametrize(("word", "kind"), words(other_commands.LISTED))
+def test_kinds_of_words_are_told_by_the_names_of_others(word: str, kind: str) -> None:
+    from cnnlab.cli.list import _KINDS, _kind
+
+    assert kind in _KINDS and word not in _KINDS
+    with pytest.raises(UsageError, match=f"Did you mean .*{kind}"):
+        _kind(word)
+
+
+@pytest.mark.parametrize("kind", other_libraries.EXPLAINED_NAMES)
+def test_a_name_whose_work_is_done_elsewhere_is_explained(kind: str) -> None:
+    for theirs, why in other_libraries.EXPLAINED_NAMES[kind].items():
+        for word in theirs.split():
+            with pytest.raises(SpecError) as refused:
+                registry_of(kind).bind(f"{word}(mean=[0.5])")
+            assert why in str(refused.value)
+            assert counterparts.names(kind, word, [entry.name for entry in registry_of(kind)]) == ()

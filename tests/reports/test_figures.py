@@ -1,6 +1,7 @@
 """Figures by themselves, drawn to files."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from PIL import Image
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import Confusion
 from cnnlab.reports import draw_confusion, draw_learning_curves
+from cnnlab.reports.colours import LOOKS, PAPER
 from cnnlab.reports.contents.curves import PhaseStart, learning_curves, points_table, run_metrics
+from cnnlab.reports.figures.curves import draw_curves
 from cnnlab.runs import Run, RunWriter
 
 ROWS = [
@@ -89,6 +92,19 @@ def test_one_epoch_of_many_runs_can_be_drawn(tmp_path: Path) -> None:
     runs = [_run(tmp_path, [{"epoch": 1, "train_loss": float(place)}], f"run{place}") for place in range(9)]
     texts = _texts(draw_learning_curves(runs, tmp_path / "one.svg"))
     assert all(any(text.startswith(f"run{place}") for text in texts) for place in range(9))
+
+
+def test_of_one_epoch_the_legend_tells_train_from_validation_and_each_run_has_its_sign(tmp_path: Path) -> None:
+    runs = [_run(tmp_path, ROWS[:1], f"run{place}") for place in range(8)]
+    curves = [replace(learning_curves(run), key=run.name) for run in runs]
+    looks = {curve.key: look for curve, look in zip(curves, LOOKS, strict=False)}
+    figure = draw_curves(curves, run_metrics(runs[0])[:1], looks)
+    (legend,) = figure.legends
+    signs = {text.get_text(): line for text, line in zip(legend.get_texts(), legend.legend_handles, strict=True)}
+    assert list(signs) == ["train", "validation"]
+    assert signs["train"].get_markerfacecolor() == PAPER != signs["validation"].get_markerfacecolor()
+    # Six colours, and then squares.
+    assert [line.get_marker() for line in figure.axes[0].lines] == ["o"] * 12 + ["s"] * 4
 
 
 def test_of_no_runs_there_is_nothing_to_draw(tmp_path: Path) -> None:

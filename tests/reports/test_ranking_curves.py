@@ -42,7 +42,8 @@ def test_of_two_classes_the_second_is_drawn_alone() -> None:
     ranking = ranking_of("precision-recall", [_drawn(100, 2, names=("dark", "light"))])
     assert [line.label for line in ranking.lines] == ["light"]
     assert ranking.chance == 0.5
-    assert ranking_caption(ranking).startswith("light against dark")
+    assert ranking_caption(ranking, 1).startswith("light against dark")
+    assert ("repeats" in ranking_caption(ranking, 1), "repeats" in ranking_caption(ranking, 2)) == (False, True)
 
 
 def test_several_runs_are_one_curve_each() -> None:
@@ -56,7 +57,7 @@ def test_the_legend_holds_the_areas_and_the_table_all_classes() -> None:
     ranking = ranking_of("roc", [_drawn(300, 5)])
     (legend,) = draw_ranking(ranking).legends
     texts = [text.get_text() for text in legend.get_texts()]
-    assert texts[-1] == f"mean of the classes: {ranking.lines[-1].area:.4f}"
+    assert texts[-1] == f"mean of the classes: {100 * ranking.lines[-1].area:.2f}%"
     assert sum("other class" in text for text in texts) == 1
     assert [row[0] for row in ranking_table(ranking, "label").rows] == list("01234")
 

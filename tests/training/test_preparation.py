@@ -17,8 +17,10 @@ import cnnlab
 from cnnlab.augment import Pipeline
 from cnnlab.core import spec
 from cnnlab.core.errors import UsageError
+from cnnlab.data import loading
 from cnnlab.models import ModelSpec, build_network
 from cnnlab.runs import Run
+from cnnlab.training import prepare
 from cnnlab.training.class_balance import ClassBalance
 from cnnlab.training.loop import Job
 from cnnlab.training.phases import PhasePlan, PhaseSpan
@@ -172,3 +174,18 @@ def test_where_pictures_are_too_small_for_the_usual_model_another_is_told(
 def test_what_is_told_for_small_pictures_can_be_built(line: dict[str, str]) -> None:
     recipe = Recipe.read({"data": "digits", **line})
     build_network(recipe.model, (1, 32, 32) if "data" in line else (1, 8, 8), 10)
+
+
+def test_what_is_read_and_built_is_told_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    @contextmanager
+    def telling(text: str, after: float | None = None) -> Iterator[None]:
+        told.append(text)
+        yield
+
+    for module in (loading, prepare):
+        monkeypatch.setattr(module, "announcing", telling)
+    keys = {"subset": 40, "epochs": 1, "batch_size": 20, "model": "mlp(hidden=[8])", "precision": "float32"}
+    cnnlab.train(data="digits", **keys, threads=1, runs=tmp_path, offline=True)
+    assert {"reading digits", "building mlp(hidden=[8])"} <= set(told)

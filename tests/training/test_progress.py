@@ -62,6 +62,17 @@ def test_the_bar_tells_loss_speed_and_time_left(tiny: dict[str, Any], monkeypatc
     assert task.fields["facts"] == "loss 0.500 accuracy 0.250 · 2 images/s · 1:20 left"
 
 
+def test_a_bar_begins_with_the_number_of_steps(tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.progress import Progress
+
+    begun: list[Any] = []
+    monkeypatch.setattr(progress, "shows_bars", lambda: True)
+    monkeypatch.setattr(Progress, "start", lambda self: begun.append((self.tasks[0].completed, self.tasks[0].total)))
+    with Display(plan_phases(Recipe.read(tiny), 120)) as display:
+        display.begin(epoch=0, steps=3, done=1)
+    assert begun == [(1, 3)]
+
+
 def test_a_bar_does_not_get_in_the_way_of_training(small_run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "shows_bars", lambda: True)
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN", 0.0)

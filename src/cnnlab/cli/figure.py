@@ -8,6 +8,7 @@ import typer
 from cnnlab.cli import output
 from cnnlab.cli.destinations import check_file, destination
 from cnnlab.cli.options import DataDir, Json, Runs, runs_so_far
+from cnnlab.core.counterparts import figures, hint
 from cnnlab.core.errors import CnnlabError, RunNotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def _read(words: list[str]) -> tuple[list[str], str]:
             return [word for number, word in enumerate(words) if number != place % len(words)], words[place]
     if words[0] in _KINDS:
         raise UsageError(f"say what the figure is of, as in: cnnlab figure last {words[0]}")
-    raise UsageError(f"the last word says what is drawn, one of {', '.join(_KINDS)}; got {words[-1]!r}.")
+    meant = hint(words[-1], _KINDS, figures.of(words[-1]))
+    raise UsageError(f"the last word says what is drawn, and there is no figure called {words[-1]!r}. {meant}")
 
 
 def _drawn(

@@ -51,12 +51,15 @@ def list_words(kind: Kind = None, name: What = None, as_json: Json = False) -> N
 
 
 def _kind(text: str) -> str:
-    from cnnlab.core.errors import UsageError, suggestion
+    from cnnlab.core.counterparts import hint, listed
+    from cnnlab.core.errors import UsageError
 
     # An optimizer is looked for among the optimizers.
     kind = text if text.endswith("s") else f"{text}s"
     if kind not in _KINDS:
-        raise UsageError(f"there is no kind of words called {text!r}. {suggestion(kind, _KINDS)}")
+        raise UsageError(
+            f"there is no kind of words called {text!r}. {hint(kind, _KINDS, listed.of(text) or listed.of(kind))}"
+        )
     return kind
 
 

@@ -13,6 +13,7 @@ from cnnlab.core.sinks import in_short
 
 _FLAGS = {"runs", "data_dir", "offline", "quiet", "again", "json"}
 """Words that are flags, not keys of a recipe."""
+_IN_BRACES = re.compile(r"\{(.+?)\}")
 _WORDINGS = (
     (r"Input should be a valid integer.*", "it takes a whole number"),
     (r"Input should be a valid number.*", "it takes a number"),
@@ -70,17 +71,15 @@ def _command_meant(word: str, known: Sequence[str], path: str, words: Sequence[s
         line = next((ours for ours in (*_alike(word, known), *subcommands.of(word)) if ours in known), None)
     if line is None:
         return f". {suggestion(word, known)}"
-    fixed, *examples = line.split(" {")
-    return f". Write: {path} {fixed}{_typed_after(rest, [example.rstrip('}') for example in examples])}."
+    # What was typed takes the place of all braces, after which a word may stand that stays.
+    fixed, _, after = line.partition("{")
+    end = after.rpartition("}")[2]
+    parts = [path, fixed.strip(), shlex.join(rest or _IN_BRACES.findall(line)), end.strip()]
+    return f". Write: {' '.join(filter(None, parts))}."
 
 
 def _alike(word: str, known: Sequence[str]) -> list[str]:
     return [name for name in known if letters(name) == letters(word)]
-
-
-def _typed_after(rest: Sequence[str], examples: Sequence[str]) -> str:
-    typed = shlex.join(rest or examples)
-    return f" {typed}" if typed else ""
 
 
 def _no_option(option: str, context: Any, words: Sequence[str]) -> str:

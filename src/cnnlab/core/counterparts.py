@@ -41,6 +41,7 @@ def _explanations(table: Mapping[str, str]) -> Counterparts:
 
 _names = {kind: Counterparts(table) for kind, table in other_libraries.NAMES.items()}
 _names["perturbation"] = _names["augmentation"]
+_explained_names = {kind: _explanations(table) for kind, table in other_libraries.EXPLAINED_NAMES.items()}
 arguments = Counterparts(other_libraries.ARGUMENTS)
 values = Counterparts(other_libraries.VALUES)
 keys = Counterparts(other_libraries.KEYS)
@@ -50,6 +51,8 @@ flags = Counterparts(other_commands.FLAGS)
 commands = Counterparts(other_commands.COMMANDS)
 subcommands = Counterparts(other_commands.SUBCOMMANDS)
 explained_commands = _explanations(other_commands.EXPLAINED_COMMANDS)
+figures = Counterparts(other_commands.FIGURES)
+listed = Counterparts(other_commands.LISTED)
 python_names = Counterparts(other_commands.PYTHON)
 _metrics = Counterparts(other_libraries.METRICS)
 _SPLITS = {"val": "validation", "valid": "validation", "dev": "validation", "eval": "test"}
@@ -69,6 +72,15 @@ def names(kind: str, word: str, valid: Iterable[str] = ()) -> tuple[str, ...]:
     table = _names.get(kind)
     ours += [name for spelling in spellings for name in (table.of(spelling) if table else ())]
     return tuple(dict.fromkeys(ours))
+
+
+def explained_name(kind: str, word: str) -> str | None:
+    """Where what a name of another library does is done, if not by a name here; None where nothing is known.
+
+    :param kind: of name, as a registry calls it.
+    """
+    table = _explained_names.get(kind)
+    return None if table is None else table.best(word.rpartition(".")[2])
 
 
 def hint(word: str, valid: Iterable[str], meant: Iterable[str] = ()) -> str:

@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, str] = {
     "find-lr {data=fashion-mnist}": "lr_find lr_finder tune_lr",
     "ensemble {first} {second}": "vote blend stack average combine bag soup",
     "report {last}": "summarize summarise export_report html explain_report",
+    "figure {last} confusion": "confusion confusion_matrix cm",
+    "figure {last} roc": "roc roc_curve auc",
     "figure {last} {curves}": "plot draw graph visualize visualise chart",
     "models show {vgg-like} {--input} {1x28x28}": "summary model info flops params count_params summarize_model",
     "models list": "zoo list_models architectures",
@@ -39,7 +41,8 @@ COMMANDS: Mapping[str, str] = {
     "--help": "help usage",
     "--version": "version",
 }
-"""Commands, without the word ``cnnlab``: in braces what stands there unless something was typed after the word."""
+"""Commands, without the word ``cnnlab``: in braces what stands there unless something was typed after the
+word."""
 
 SUBCOMMANDS: Mapping[str, str] = {
     "list": "ls all index",
@@ -60,6 +63,30 @@ SUBCOMMANDS: Mapping[str, str] = {
     "report": "html",
 }
 """Commands within a group, such as ``runs``."""
+
+FIGURES: Mapping[str, str] = {
+    "curves": "history learning_curves loss_curves training loss accuracy",
+    "confusion": "confusion_matrix cm matrix",
+    "roc": "roc_curve auc roc_auc",
+    "precision-recall": "pr pr_curve prc prauc average_precision",
+    "calibration": "reliability reliability_diagram ece",
+    "mistakes": "errors misclassified top_losses worst",
+}
+"""Kinds of figures."""
+
+LISTED: Mapping[str, str] = {
+    "architectures": "models networks nets backbones model_names",
+    "layers": "activations activation_functions blocks modules pooling",
+    "initialisers": "initializers inits weight_inits",
+    "objectives": "losses loss loss_functions criterions criteria tasks",
+    "augmentations": "transforms transformations augs",
+    "normalizations": "normalisations",
+    "optimizers": "optimisers optims solvers",
+    "schedules": "schedulers lr_schedulers lr_schedules",
+    "classifiers": "estimators",
+    "methods": "ensembles ensemble_methods",
+}
+"""Kinds of words that ``cnnlab list`` lists."""
 
 PYTHON: Mapping[str, str] = {
     "train": "fit Trainer Learner vision_learner cnn_learner fit_one_cycle fine_tune train_model YOLO",

@@ -405,3 +405,13 @@ EXPLAINED: Mapping[str, str] = {
     "progress": "it is about the invocation. On the command line --quiet shows none, in Python progress=False",
 }
 """Keys without a counterpart in a recipe, and why there is none, or where what they do is done."""
+
+EXPLAINED_NAMES: Mapping[str, Mapping[str, str]] = {
+    "augmentation": {
+        "Normalize Standardize Rescale Rescaling": "what pixels are brought to before the network is a key of its own, "
+        "which is for validation and test too: normalize=dataset. Leave it out",
+        "ToTensor PILToTensor ToImage ConvertImageDtype ToDtype Compose": "pictures are tensors from 0 to 1 by "
+        "themselves. Leave it out",
+    },
+}
+"""Names in specs without a counterpart, and where what they do is done."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from cnnlab.core.arguments import convert, describe_type
-from cnnlab.core.counterparts import arguments, hint, names, values
+from cnnlab.core.counterparts import arguments, explained_name, hint, names, values
 from cnnlab.core.errors import SpecError, letters
 from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, format_calls, format_value, parse, read, read_one
@@ -161,7 +161,9 @@ class Registry(Generic[T]):
             self._fetch(call.name)
         name = self._aliases.get(call.name, call.name)
         if name not in self._entries:
-            raise call.error(f"there is no {self.kind}{self.or_else} called {call.name!r}. {self._meant(call.name)}")
+            why = explained_name(self.kind, call.name)
+            remedy = f": {why}" if why else f". {self._meant(call.name)}"
+            raise call.error(f"there is no {self.kind}{self.or_else} called {call.name!r}{remedy}")
         return self._entries[name]
 
     def _meant(self, name: str) -> str:

@@ -68,7 +68,9 @@ def load_data(
     :raises DataError: when the data is missing, damaged or contradicts itself.
     :raises UsageError: when the spec or a split cannot be meant.
     """
-    what = str(spec) if is_spec(spec) and not isinstance(spec, Mapping) else "the data"
+    what = "the data"
+    if is_spec(spec) and not isinstance(spec, Mapping):
+        what = str(spec.short if isinstance(spec, BoundCall) else spec)
     with announcing(f"reading {what}"):
         whole, dedupe = _whole(spec, SearchPath.at(data_dir, offline), for_training)
         if for_training:

@@ -44,6 +44,11 @@ class ModelSpec:
         return self.text
 
     @property
+    def short(self) -> str:
+        """The text as a person would write it: without the arguments that stand at their defaults."""
+        return format_calls([each.short for each in (self.bound if isinstance(self.bound, tuple) else [self.bound])])
+
+    @property
     def weights(self) -> str | None:
         """What is named as the weights to start from; None where they are random."""
         return self.bound.arguments.get("weights") if isinstance(self.bound, BoundCall) else None

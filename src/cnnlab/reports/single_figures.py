@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from cnnlab.core.counterparts import figures, hint
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.hooks import run_tool
 from cnnlab.evaluation import ClassPredictions, confusion
@@ -197,8 +198,7 @@ def _ranking(kind: Literal["roc", "precision-recall"]) -> Callable[[FigureSubjec
         if len(parts) == 1:
             only = next(iter(parts.values()))
             ranking = ranking_of(kind, only)
-            caption = ranking_caption(ranking)
-            caption = caption if len(only) > 1 else caption.replace("; means over the repeats", "")
+            caption = ranking_caption(ranking, len(only))
         else:
             ranking = rankings_together(kind, parts)
             which = "the mean over its classes, each against the rest" if len(ranking.classes) > 2 else ""
@@ -331,7 +331,7 @@ def _labels(runs: Sequence[Run]) -> list[str]:
 
 def _check_kind(kind: str) -> None:
     if kind not in KINDS:
-        raise UsageError(f"there is no figure called {kind!r}. {suggestion(kind, KINDS)}")
+        raise UsageError(f"there is no figure called {kind!r}. {hint(kind, KINDS, figures.of(kind))}")
 
 
 def _whose(subject: FigureSubject, series: Mapping[str, Sequence[Repeat]]) -> str:

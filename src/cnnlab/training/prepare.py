@@ -193,7 +193,8 @@ def _draws(recipe: Recipe) -> bool:
 def build_classifier(setup: TrainingSetup) -> Classifier:
     """The classifier at the start of training: drawn from the seed, or with the parent's last weights."""
     recipe, dataset = setup.recipe, setup.dataset
-    with announcing(f"building {recipe.model}"):
+    model = recipe.model.parsed
+    with announcing(f"building {model.short if isinstance(model, ModelSpec) else 'the network'}"):
         network, own = _first_network(setup)
     with announcing("measuring the mean and spread of the training pictures"):
         mean, std = moments(recipe.normalize.parsed, dataset.train, own)

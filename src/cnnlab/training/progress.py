@@ -50,7 +50,7 @@ class TerminalBar:
     def begin(self, title: str, steps: int, done: int, facts: str) -> None:
         """Shown from the first epoch on."""
         if self.task is None:
-            self.task = self.rich.add_task(title, facts="")
+            self.task = self.rich.add_task(title, total=steps, completed=done, facts=facts)
             self.rich.start()
         self.rich.update(self.task, description=title, total=steps, completed=done, facts=facts)
 

@@ -72,23 +72,28 @@ def write_comparison(comparison: "RunComparison") -> None:
     lines.append(["training time", *map(short_duration, comparison.seconds)])
     output.table(["", *comparison.runs], lines)
     recipe = {key: values for key, values in comparison.recipe.items() if key not in _NOT_THE_EXPERIMENT}
-    _differences("recipe", {key: unlike(values) for key, values in recipe.items()}, comparison.runs)
+    _differences("recipe", {key: unlike(key, values) for key, values in recipe.items()}, comparison.runs)
     _differences("execution", comparison.execution, comparison.runs)
     if not recipe:
         output.write("\nTheir recipes are the same.")
 
 
-def unlike(values: Sequence[Any]) -> list[Any]:
-    """Specs without the arguments that all of them have alike; other values as they are."""
+def unlike(key: str, values: Sequence[Any]) -> list[Any]:
+    """Specs of one name without the arguments that all of them have alike, others without those at their default.
+
+    :param key: of the recipe; values of it that are no specs are given back as they are.
+    """
     from cnnlab.core.spec import Call, read
 
     try:
         pipelines = [read(value) for value in values]
     except CnnlabError:
         return list(values)
-    if not all(len(calls) == 1 for calls in pipelines):
-        return list(values)
-    calls = [calls[0] for calls in pipelines]
+    calls = [calls[0] for calls in pipelines if len(calls) == 1]
+    if len(calls) < len(pipelines) or len({call.name for call in calls}) > 1:
+        from cnnlab.training.short_recipe import short_spec
+
+        return [short_spec(key, value) for value in values]
     same = {key for key in calls[0].kwargs if all(_has(call, key, calls[0].kwargs[key]) for call in calls)}
     return [Call(call.name, call.args, {k: v for k, v in call.kwargs.items() if k not in same}) for call in calls]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cnnlab.core.number_text import counted
 from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.reports.contents.report_subject import ReportSubject
-from cnnlab.reports.contents.tables import IntervalEnds, capital, listed, range_text, text_of, with_unit
+from cnnlab.reports.contents.tables import IntervalEnds, listed, range_text, text_of, with_unit
 from cnnlab.runs.run_info import QUICK
 from cnnlab.studies.result import Family, MetricSummary, Setting, SettingComparison
 from cnnlab.studies.statistics.tables import difference_unit
@@ -46,7 +46,7 @@ def _first(subject: ReportSubject, best: Setting) -> str:
     value = with_unit(summary.mean, metric.unit)
     label = subject.label(best.key)
     if count == 1:
-        return f"{capital(label)} reaches a {metric.label} of {value}{_spread(best, summary, metric.unit)}."
+        return f"{label} reaches a {metric.label} of {value}{_spread(best, summary, metric.unit)}."
     if subject.unlike:
         return _each(subject)
     word = "highest" if metric.better == "higher" else "lowest"

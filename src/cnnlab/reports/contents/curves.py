@@ -84,6 +84,16 @@ class LearningCurves:
     phases: tuple[PhaseStart, ...] = ()
 
     @property
+    def epochs(self) -> int:
+        """How many epochs the longest of them has."""
+        return max(len(band.epochs) for bands in self.bands.values() for band in bands.values())
+
+    @property
+    def repeats(self) -> int:
+        """How many trainings they are the mean of."""
+        return max(int(band.n.max()) for bands in self.bands.values() for band in bands.values())
+
+    @property
     def said_of_phases(self) -> str:
         """A sentence on where phases begin; empty where there is one."""
         parts = [f"{phase.number} from epoch {phase.epoch} on, which trains {phase.trains}" for phase in self.phases]
@@ -166,7 +176,9 @@ def curves_table(curves: Sequence[LearningCurves], metrics: Sequence[CurveMetric
             row += [gap.size if gap else None, *_gap_epochs(gap)]
         rows.append(tuple(row))
     keys = tuple(curve.key for curve in curves)
-    note = "Means over the repeats. A gap is the mean of theirs, each at the epoch whose weights it kept."
+    note = "A gap is at the epoch whose weights were kept."
+    if any(curve.repeats > 1 for curve in curves):
+        note = "Means over the repeats. A gap is the mean of theirs, each at the epoch whose weights it kept."
     return Table("curves", "Learning curves", tuple(columns), tuple(rows), keys, note).without_empty()
 
 

@@ -83,8 +83,11 @@ def rankings_together(kind: RankingKind, series: Mapping[str, Sequence[ClassPred
     return Ranking(kind, tuple(lines), areas, tuple(first[0].names), _chance(kind, first))
 
 
-def ranking_caption(ranking: Ranking) -> str:
-    """What the curves are, as a sentence or two."""
+def ranking_caption(ranking: Ranking, repeats: int) -> str:
+    """What the curves are, as a sentence or two.
+
+    :param repeats: of which they are the means.
+    """
     classes, is_roc = ranking.classes, ranking.kind == "roc"
     which = f"{classes[1]} against {classes[0]}" if len(classes) == 2 else "Each class against the rest"
     what = (
@@ -93,7 +96,7 @@ def ranking_caption(ranking: Ranking) -> str:
         else "how many of the pictures above each threshold are of the class, over the share of the class found"
     )
     area = "area under each curve" if is_roc else "average precision, the area under each curve"
-    return f"{which}: {what}. In the legend the {area}; means over the repeats."
+    return f"{which}: {what}. In the legend the {area}{'; means over the repeats' if repeats > 1 else ''}."
 
 
 def ranking_table(ranking: Ranking, column: str, intervals: ClassAreas | None = None) -> Table:

@@ -68,7 +68,7 @@ def draw_setting(curve: LearningCurves, metrics: Sequence[CurveMetric], look: Lo
     for axes, metric in zip(panels, shown, strict=True):
         bands = curve.bands[metric.name]
         for split, band in bands.items():
-            _draw_band(axes, band, look.colour, split)
+            _draw_band(axes, band, look, split)
         if metric.name in curve.gaps:
             _draw_gap(axes, curve.gaps[metric.name], metric)
         _label_ends(axes, {split: (band, split, look) for split, band in bands.items()}, ends[metric.name])
@@ -89,7 +89,7 @@ def draw_together(
         for curve, band in _together(curves, metric)
     }
     for band, _, look in bands.values():
-        _draw_band(axes, band, look.colour, split, None if look.line == "-" else look.line)
+        _draw_band(axes, band, look, split, None if look.line == "-" else look.line)
     last = max(_last({"": band}) for band, _, _ in bands.values())
     _label_ends(axes, bands, ends)
     letters = max(len(label) for _, label, _ in bands.values())
@@ -109,8 +109,9 @@ def draw_curves(
         span = _ends([band for curve in shown for band in curve.bands[metric.name].values()], metric.name, cut=False)
         for curve in shown:
             for split, band in curve.bands[metric.name].items():
-                _draw_band(axes, band, looks[curve.key].colour, split)
-            _mark_selected(axes, curve, metric, looks[curve.key])
+                _draw_band(axes, band, looks[curve.key], split)
+            if curve.epochs > 1:
+                _mark_selected(axes, curve, metric, looks[curve.key])
         ends = {curve.key: _named_end(curve, metric, looks[curve.key]) for curve in shown}
         _label_ends(axes, ends, span)
         _finish(axes, metric, span, max(_last(curve.bands[metric.name]) for curve in shown), room=1.5)
@@ -118,8 +119,7 @@ def draw_curves(
         axes.set_xlabel("epoch", color=INK)
     if title:
         figure.suptitle(title, color=INK)
-    is_over = any(curve.selected is not None for curve in curves)
-    figure.legend(*_key(is_over), loc="outside lower center", ncols=3, frameon=False, labelcolor=INK)
+    figure.legend(*_key(curves), loc="outside lower center", ncols=3, frameon=False, labelcolor=INK)
     return figure
 
 
@@ -139,12 +139,17 @@ def _mark_selected(axes: "Axes", curve: LearningCurves, metric: CurveMetric, loo
     axes.plot(band.epochs[chosen], band.mean[chosen], color=look.colour, clip_on=False, **sign)
 
 
-def _key(is_over: bool) -> "tuple[list[Artist], list[str]]":
+def _key(curves: Sequence[LearningCurves]) -> "tuple[list[Artist], list[str]]":
+    """What the lines are, or the signs where no training has a second epoch, and the sign of the epoch kept."""
     from matplotlib.lines import Line2D
 
-    lines: list[Artist] = [Line2D([], [], color=SOFT, **style) for style in _LINES.values()]
-    kept: list[Artist] = [Line2D([], [], color=SOFT, linestyle="", **DOT)] if is_over else []
-    return [*lines, *kept], [*_LINES, *(["weights kept"] if is_over else [])]
+    if all(curve.epochs == 1 for curve in curves):
+        looks = {split: _sign(Look(SOFT), split) for split in _LINES}
+    else:
+        is_over = any(curve.selected is not None for curve in curves)
+        kept = {"weights kept": {**DOT, "color": SOFT, "linestyle": ""}} if is_over else {}
+        looks = {**{split: {"color": SOFT, **style} for split, style in _LINES.items()}, **kept}
+    return [Line2D([], [], **style) for style in looks.values()], list(looks)
 
 
 def _split_shown(curves: Sequence[LearningCurves], metric: CurveMetric) -> str:
@@ -175,10 +180,11 @@ def _ends(bands: Sequence[Band], metric: str, *, cut: bool = True) -> tuple[floa
     return float(low - room), float(high + room)
 
 
-def _draw_band(axes: "Axes", band: Band, colour: str, split: str, line: Any = None) -> None:
+def _draw_band(axes: "Axes", band: Band, look: Look, split: str, line: Any = None) -> None:
     """A line with the band that the repeats span, dashed as the split is unless told otherwise."""
+    colour = look.colour
     if len(band.epochs) == 1:
-        _draw_epoch(axes, band, colour, split)
+        _draw_epoch(axes, band, look, split)
         return
     how = _LINES[split] if line is None else {**_LINES[split], "linestyle": line}
     axes.plot(band.epochs, band.mean, color=colour, zorder=3, **how)
@@ -186,12 +192,18 @@ def _draw_band(axes: "Axes", band: Band, colour: str, split: str, line: Any = No
         axes.fill_between(band.epochs, band.low, band.high, color=colour, alpha=0.18, linewidth=0, zorder=1)
 
 
-def _draw_epoch(axes: "Axes", band: Band, colour: str, split: str) -> None:
-    """One epoch makes no line: a dot, hollow for train, and how far the repeats reach."""
-    fill = {"train": {"markerfacecolor": PAPER, "markeredgecolor": colour, "markeredgewidth": 2}}.get(split, {})
-    axes.plot(band.epochs, band.mean, color=colour, clip_on=False, **{**DOT, "linestyle": "", **fill})
+def _draw_epoch(axes: "Axes", band: Band, look: Look, split: str) -> None:
+    """One epoch makes no line: a sign, hollow for train, and how far the repeats reach."""
+    axes.plot(band.epochs, band.mean, clip_on=False, **_sign(look, split))
     if band.n.max() > 1:
-        axes.plot([band.epochs[0]] * 2, [band.low[0], band.high[0]], color=colour, alpha=0.35, linewidth=4, zorder=1)
+        ends = [band.low[0], band.high[0]]
+        axes.plot([band.epochs[0]] * 2, ends, color=look.colour, alpha=0.35, linewidth=4, zorder=1)
+
+
+def _sign(look: Look, split: str) -> dict[str, Any]:
+    """How the sign of one epoch is drawn."""
+    hollow = {"markerfacecolor": PAPER, "markeredgecolor": look.colour, "markeredgewidth": 2}
+    return {**DOT, "color": look.colour, "marker": look.marker, "linestyle": "", **(hollow if split == "train" else {})}
 
 
 def _draw_gap(axes: "Axes", gap: Gap, metric: CurveMetric) -> None:

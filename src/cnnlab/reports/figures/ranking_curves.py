@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.reports.colours import COLOURS, FAINT, GREY, INK, PAPER, SOFT
 from cnnlab.reports.contents.ranking_curves import Ranking, RankingLine
-from cnnlab.reports.contents.tables import TableColumn
+from cnnlab.reports.contents.tables import TableColumn, text_of, with_unit
 from cnnlab.reports.figures.style import WIDTH, in_unit, sheet, short_label
 
 if TYPE_CHECKING:
@@ -66,13 +66,14 @@ def _draw_lines(axes: "Axes", ranking: Ranking) -> None:
 
 def _label(line: RankingLine, others: Sequence[RankingLine]) -> str:
     if line.role != "other":
-        return f"{short_label(line.label, 34)}: {line.area:.4f}"
+        return f"{short_label(line.label, 34)}: {with_unit(line.area, 'share')}"
     # One entry stands for all that are not named.
     if line is not others[0]:
         return "_"
     low, high = min(other.area for other in others), max(other.area for other in others)
     count = f"{len(others)} other class{'es' if len(others) > 1 else ''}"
-    return f"{count}: {low:.4f}" if len(others) == 1 else f"{count}: {low:.4f} to {high:.4f}"
+    whole = with_unit(high, "share")
+    return f"{count}: {whole}" if len(others) == 1 else f"{count}: {text_of(low, 'share')} to {whole}"
 
 
 def _keep_to_the_corner(ranking: Ranking) -> bool:

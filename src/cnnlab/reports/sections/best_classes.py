@@ -57,13 +57,15 @@ def _measures_figure(details: contents.ClassDetails) -> SectionFigure:
     f1 = details.measures.mean["f1"]
     lowest = details.measures.names[min(range(len(f1)), key=lambda i: (f1[i] != f1[i], f1[i]))]
     alt = f"Precision, recall and F1 of each class; the lowest F1 is that of {lowest}."
-    caption = "Mean over the repeats; lines go from the lowest to the highest of them."
+    several = len(details.seeds) > 1
+    caption = "Mean over the repeats; lines go from the lowest to the highest of them." if several else ""
     areas = details.areas.mean
     if not isnan(areas.value):
         over = f"{details.split} pictures"
         caption += f" Mean area under the ROC curves: {estimate_text(areas, 'share', over)}."
+    table = contents.measures_table(details)
     return SectionFigure(
-        *(f"classes {details.column}", "Precision, recall and F1", caption, alt, contents.measures_table(details)),
+        *(f"classes {details.column}", "Precision, recall and F1", caption.strip(), alt, table),
         draw=lambda: figures.draw_measures(details.measures),
     )
 
@@ -76,7 +78,7 @@ def _ranking_figure(details: contents.ClassDetails, ranking: Ranking) -> Section
     alt = f"{title} of each class against the rest; the smallest {area} is that of {lowest}."
     table = ranking_table(ranking, details.column, details.areas if is_roc else None)
     return SectionFigure(
-        *(f"{ranking.kind} {details.column}", title, ranking_caption(ranking), alt, table),
+        *(f"{ranking.kind} {details.column}", title, ranking_caption(ranking, len(details.seeds)), alt, table),
         draw=lambda: draw_ranking(ranking),
     )
 

@@ -20,17 +20,18 @@ def learning_curves(subject: ReportSubject) -> Iterable[Section]:
     metrics = tuple(metric for metric in metrics if any(metric.name in curve.bands for curve in curves))
     main, ends = metrics[0], figures.limits(curves)
     table = contents.curves_table(curves, metrics)
+    has_repeats = any(curve.repeats > 1 for curve in curves)
     drawn = []
     together = [curve for curve in curves if main.name in curve.bands]
     if len(together) > 1:
         labels = listed([curve.label for curve in together])
         whole = "All settings" if len(together) == len(subject.result.settings) else "Together"
         alt = f"{main.label} on validation epoch by epoch of {labels}. Where each ends is in the table."
-        caption = "Mean over the repeats; the band goes from the lowest to the highest of them."
+        caption = "Mean over the repeats; the band goes from the lowest to the highest of them." if has_repeats else ""
         caption += _LEAVING if figures.leave_together(together, main) else ""
         drawn.append(
             SectionFigure(
-                *("curves", f"{whole}: {main.label} on validation", caption, alt, table),
+                *("curves", f"{whole}: {main.label} on validation", caption.strip(), alt, table),
                 draw=lambda: figures.draw_together(together, main, subject.looks, subject.names),
             )
         )
@@ -39,7 +40,7 @@ def learning_curves(subject: ReportSubject) -> Iterable[Section]:
     text = (
         "Training numbers are taken while an epoch trains, on augmented pictures and with dropout on, where these are "
         "used, so they can lie below those of validation. The bar marks the gap between the two at the epoch whose "
-        "weights were kept: the mean over the repeats, each at its own."
+        f"weights were kept{': the mean over the repeats, each at its own' if has_repeats else ''}."
     )
     left = len(subject.result.settings) - len(subject.shown)
     if left:
@@ -62,8 +63,7 @@ def _curve_figure(
         if metric.name in curve.gaps
     ]
     alt = f"Learning curves of {curve.label} on train and validation. {'; '.join(gaps)}."
-    is_one = max(len(band.epochs) for bands in curve.bands.values() for band in bands.values()) == 1
-    caption = "One epoch: train hollow, validation filled." if is_one else "Train dashed, validation solid."
+    caption = "One epoch: train hollow, validation filled." if curve.epochs == 1 else "Train dashed, validation solid."
     caption = f"{caption}{_LEAVING if figures.leaves(curve, ends) else ''}"
     caption = f"{caption} {curve.said_of_phases}".strip()
     place = table.keys.index(curve.key)
