@@ -2,16 +2,18 @@
 
     ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 python benchmarks/command_speed.py
 
-They are help, lists of thousands of runs, a training and a study that are finished already, and a network that is only
-looked at. Wall and processor time of whole processes, after a first one that fills the system's file cache: wall time
-counts what else the machine does, processor time (user and system) does not, and limits are held against it. The runs
-listed are copies of one real training whose names, digests, times, seeds and numbers of hidden units differ. Writes
-``command-speed.json`` and ``command-speed.md`` under ``benchmarks/results``. Two minutes.
+They are help, what a shell asks for when Tab is pressed, lists of thousands of runs, a training and a study that are
+finished already, and a network that is only looked at. Wall and processor time of whole processes, after a first one
+that fills the system's file cache: wall time counts what else the machine does, processor time (user and system) does
+not, and limits are held against it. The runs listed are copies of one real training whose names, digests, times, seeds
+and numbers of hidden units differ. Writes ``command-speed.json`` and ``command-speed.md`` under ``benchmarks/results``.
+Two minutes.
 """
 
 import argparse
 import hashlib
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -30,6 +32,7 @@ from result_files import write_results
 HERE = Path(__file__).parent
 _INDEX = ".index.sqlite"
 _HELP_SECONDS = 0.4
+_TAB_SECONDS = 0.2
 _LIST_SECONDS = 1.0
 _AGAIN_SECONDS = 1.0
 _SHOW_SECONDS = 3.0
@@ -50,20 +53,26 @@ class Spent:
     processor: float
 
 
-def spent(words: list[str]) -> Spent:
-    """The time of one ``cnnlab`` process."""
+def spent(words: list[str], **environment: str) -> Spent:
+    """The time of one ``cnnlab`` process, with these variables of the environment beside those of this one."""
     command = [str(Path(sys.executable).parent / "cnnlab"), *words]
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
+    surroundings = {**os.environ, **environment}
+    subprocess.run(command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     return Spent(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def timed(what: str, words: list[str], repeats: int, limit: float | None = None) -> dict[str, Any]:
+def timed(what: str, words: list[str], repeats: int, limit: float | None = None, **environment: str) -> dict[str, Any]:
     """Several times the same command."""
-    spent(words)
-    found = [spent(words) for _ in range(repeats)]
+    spent(words, **environment)
+    found = [spent(words, **environment) for _ in range(repeats)]
     return _row(what, found, limit)
+
+
+def tab(line: str, repeats: int, over: str = "", **environment: str) -> dict[str, Any]:
+    """What comes after a line, as fish asks for it."""
+    return timed(f"{line}⇥{over}", [line], repeats, _TAB_SECONDS, _CNNLAB_COMPLETE="fish", **environment)
 
 
 def populate(root: Path, count: int) -> None:
@@ -90,12 +99,14 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Every command's times."""
     rows = [timed("cnnlab --help", ["--help"], arguments.repeats, _HELP_SECONDS)]
     rows.append(timed("cnnlab train --help", ["train", "--help"], arguments.repeats))
+    rows.append(tab("cnnlab train optimizer=s", arguments.repeats))
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "runs"
         populate(root, arguments.runs)
         (root / _INDEX).unlink(missing_ok=True)
         listing = ["runs", "list", "--runs", str(root)]
         over = f"over {arguments.runs:,} runs"
+        rows.append(tab("cnnlab runs show digits", arguments.repeats, f" {over}", CNNLAB_RUNS=str(root)))
         rows.append(_row(f"cnnlab runs list {over}, making the index", [spent(listing)], None))
         rows.append(timed(f"cnnlab runs list {over}", listing, arguments.repeats, _LIST_SECONDS))
         rows.append(timed(f"cnnlab runs list --json {over}", [*listing, "--json"], arguments.repeats))

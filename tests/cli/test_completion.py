@@ -28,6 +28,11 @@ def texts(line: str) -> list[str]:
     ("line", "expected"),
     [
         ("tr", ["train", "transfer"]),
+        ("transfer rep", ["repeats="]),
+        ("transfer vary=s", ["vary=split", "vary=seed"]),
+        ("transfer classifiers=sv", ["classifiers=svc"]),
+        ("cache cl", ["clear"]),
+        ("cache clear f", ["features"]),
         ("runs sh", ["show"]),
         ("train da", ["data="]),
         ("train data=fas", ["data=fashion-mnist"]),

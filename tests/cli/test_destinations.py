@@ -32,6 +32,14 @@ def test_a_folder_is_no_file(command: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_a_file_that_is_there_and_whose_name_says_nothing_is_not_replaced(command: str, tmp_path: Path) -> None:
+    kept = tmp_path / "passwd"
+    kept.write_text("mine")
+    assert "is not replaced" in " ".join(said(*COMMANDS[command], "--out", str(kept)).split())
+    assert kept.read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_link_to_a_file_is_neither_replaced_nor_followed(command: str, tmp_path: Path) -> None:
     link, kept = tmp_path / "link.png", tmp_path / "kept.png"
     kept.write_text("mine")

@@ -4,6 +4,7 @@ What is about the experiment is written ``key=value``, what is about the invocat
 needs when it runs, so that help, completion and wrong usage answer at once.
 """
 
+import gc
 import io
 import os
 import sys
@@ -26,4 +27,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show is no reason to stop.
             stream.reconfigure(errors="replace")
-    app(prog_name="cnnlab")
+    try:
+        app(prog_name="cnnlab")
+    finally:
+        # All of it goes with the process; to look through it for garbage before takes longer than many a command.
+        gc.freeze()

@@ -21,7 +21,7 @@ def destination(text: str | Path) -> Path:
 
 
 def check_file(out: Path | None, what: str, *suffixes: str) -> None:
-    """Refuses what can be no file of that kind.
+    """Refuses what can be no file of that kind, or is another one that is there already.
 
     :param what: is written, as in ``predictions are written as CSV``.
     :param suffixes: that such files have; any is taken where none is given, and so is a name without.
@@ -30,6 +30,11 @@ def check_file(out: Path | None, what: str, *suffixes: str) -> None:
         return
     if os.path.isdir(out):
         raise UsageError(f"{out} is a folder, and {what} to one file. Name it, as in --out {out / _example(suffixes)}.")
+    if not out.suffix and os.path.exists(out):
+        raise UsageError(
+            f"{out} is there already, and its name says nothing of its kind, so it is not replaced: {what}. Name "
+            f"another file, as in --out {_example(suffixes)}."
+        )
     if suffixes and out.suffix and out.suffix.lower() not in suffixes:
         raise UsageError(f"{out} does not go with its suffix: {what}. Name it with {suffixes[0]}.")
 

@@ -1,5 +1,6 @@
 """The wait for PyTorch, which takes seconds to load, whoever imports it."""
 
+import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -41,10 +42,23 @@ class _AnnouncedLoading(MetaPathFinder):
         execute = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
-            with announcing(f"loading {self.title}"):
+            with announcing(f"loading {self.title}"), _no_garbage():
                 execute(module)
 
         loader.exec_module = exec_module  # type: ignore[method-assign]
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """A block whose objects stay as long as the process: to look for garbage among them takes long."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
 
 
 @contextmanager

@@ -7,7 +7,6 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from cnnlab.core import yaml
 from cnnlab.core.errors import UsageError, suggestion
 
 RECIPE = "recipe:"
@@ -61,6 +60,9 @@ def read_recipe_file(name: str | Path, beside: Path = Path()) -> dict[str, Any]:
 
     :raises UsageError: when there is none, or it holds no recipe.
     """
+    # Names alone are asked for by help, which is to be there at once.
+    from cnnlab.core import yaml
+
     path = recipe_file(name, beside)
     content = yaml.read_file(path, "a recipe")
     if not isinstance(content, dict):

@@ -155,6 +155,8 @@ def _images_at(
     from cnnlab.training.recipe_specs import is_given_in_python
 
     recipe = repeat.run.recipe
+    if "data" not in recipe:
+        return None, "The recipe on record no longer says which data it was, so the pictures cannot be shown."
     if is_given_in_python("data", str(recipe.get("data"))):
         return None, "The data was given in Python, and a run does not hold it, so the pictures cannot be shown."
     try:
