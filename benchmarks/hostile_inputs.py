@@ -63,7 +63,7 @@ def page(record: dict[str, Any]) -> str:
         [
             "# Hostile inputs\n",
             f"{total['inputs']:,} inputs drawn by seed {record['seed']}; a command refused {total['refused']:,}, and "
-            f"the others were read, or had done what they could. Faults: {faults}.\n",
+            f"the others were read, or had done what they could. Faults: {faults}.{_mended(record['mended'])}\n",
             f"Each command ran in a process of its own, for {bounds['seconds']:g} s at most and with "
             f"{bounds['memory_mib']:,} MiB beyond what it began with. What each fault is stands in "
             "`tests/hostile/judge.py`, what each kind is in `tests/hostile/kinds`. "
@@ -83,15 +83,29 @@ def _row(kind: str, count: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} | {count['longest_seconds']:.1f} | {count['most_memory_mib']:,} |"
 
 
+def _mended(findings: list[dict[str, Any]]) -> str:
+    """What was found first, where parts were run anew."""
+    if not findings:
+        return ""
+    told = "; ".join(
+        f"{', '.join(finding['faults'])} in {finding['kind']} ({finding['number']})" for finding in findings
+    )
+    return f" The parts in which faults were found at first were run anew once these were mended: {told}."
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="What becomes of hostile inputs by the thousand.")
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--part", type=int, default=500, help="inputs of one process")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kept", type=Path, help="a file for parts that are done")
+    parser.add_argument("--again", action="store_true", help="run kept parts anew that found faults, once mended")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     arguments = parser.parse_args()
     before, kept = machine.describe(), Kept(arguments.kept)
+    faulty = {key: record for key, record in kept.found.items() if record["findings"]} if arguments.again else {}
+    for key in faulty:
+        del kept.found[key]
     parts = []
     for start in range(0, arguments.inputs, arguments.part):
         inputs = min(arguments.part, arguments.inputs - start)
@@ -108,6 +122,7 @@ def main() -> None:
         "bounds": parts[0]["bounds"],
         "counts": together(parts),
         "findings": [finding for record in parts for finding in record["findings"]],
+        "mended": [finding for record in faulty.values() for finding in record["findings"]],
     }
     write_results(arguments.results, "hostile-inputs", record, page(record))
 
