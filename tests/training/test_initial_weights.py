@@ -147,7 +147,7 @@ def test_equal_starts_give_equal_runs(stored: Path, small_run: Trained, tmp_path
     assert equal(weights(first), weights(second)) and first.digest == second.digest
 
 
-@pytest.mark.slow(60)
+@pytest.mark.slow(30)
 def test_squeezenet_learns_cats_and_dogs_from_few_images(data_dir: Path, tmp_path: Path) -> None:
     path = data_dir.parent / "weights" / "squeezenet1_1-imagenet.safetensors"
     if not path.is_file():
@@ -155,17 +155,17 @@ def test_squeezenet_learns_cats_and_dogs_from_few_images(data_dir: Path, tmp_pat
     run = train(
         data="cats-vs-dogs.zip(size=96)",
         model=f"squeezenet1_1(weights={path})",
-        subset=400,
-        test=600,
-        validation=100,
+        subset=300,
+        test=400,
+        validation=50,
         optimizer="adamw(lr=1e-4)",
         batch_size=32,
-        epochs=3,
+        epochs=2,
         runs=tmp_path / "runs",
         data_dir=data_dir,
         offline=True,
         device="cpu",
         precision="float32",
     )
-    # Measured: 0.73 to 0.75 with two seeds; the floor is seven deviations above chance, a half.
+    # Measured: 0.80 and 0.83 with two seeds; the floor is six deviations above chance, a half.
     assert run.test.accuracy > 0.65
