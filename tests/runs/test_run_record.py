@@ -110,11 +110,11 @@ def test_predictions_are_found_by_split_and_the_closest_named(make_run: MakeRun)
 
 def test_classifier_is_opened_by_whoever_knows_how(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[Any, ...]] = []
-    monkeypatch.setitem(hooks._openers, "classifier", lambda path, network=None: calls.append((path, network)))
+    monkeypatch.setitem(hooks._openers, "classifier", lambda path, network, model: calls.append((path, network, model)))
     folder = make_run()
     (folder / "model.safetensors").write_bytes(b"weights")
     Run(folder).classifier(network="mine")
-    assert calls == [(folder / "model.safetensors", "mine")]
+    assert calls == [(folder / "model.safetensors", "mine", Run(folder).recipe.get("model"))]
 
 
 def test_folder_that_is_not_a_run_is_refused(tmp_path: Path) -> None:

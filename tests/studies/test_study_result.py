@@ -16,13 +16,12 @@ from cnnlab.studies.result import (
     MetricSummary,
     Published,
     PublishedRow,
-    Search,
-    SearchStep,
     Setting,
     SettingComparison,
     StudyResult,
     Trial,
 )
+from cnnlab.studies.search_record import Search, SearchStep
 
 ACCURACY = Metric("test_accuracy", "test accuracy", "share", "higher")
 

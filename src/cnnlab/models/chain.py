@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from cnnlab.core.compiler import compiler_put_off
 from cnnlab.models.inference import evaluating
 from cnnlab.models.shapes import Shape
 
@@ -91,7 +92,7 @@ def trace(network: nn.Module, shape: Shape) -> dict[nn.Module, list[ModuleCall]]
                 seen.append(ModuleCall(module, inputs[0], output))
 
         try:
-            with evaluating(network), torch.no_grad():
+            with evaluating(network), torch.no_grad(), compiler_put_off():
                 for module in network.modules():
                     module.register_forward_hook(note)
                 functional_call(network, state, torch.zeros(1, *shape, device=device))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from cnnlab.core.compiler import compiler_put_off
 from cnnlab.core.errors import SpecError
 from cnnlab.models.inference import evaluating
 from cnnlab.models.shapes import Shape
@@ -24,7 +25,7 @@ def shape_after(network: nn.Module, shape: Shape) -> Shape | None:
     # A network may keep tensors that it does not name, which have no counterpart without memory.
     for device, state in {torch.device("meta"): blank, own: tensors}.items():
         try:
-            with evaluating(network), torch.no_grad():
+            with evaluating(network), torch.no_grad(), compiler_put_off():
                 left = functional_call(network, state, torch.zeros(1, *shape, device=device))
             return tuple(left.shape[1:]) if isinstance(left, Tensor) else None
         except _REFUSALS:

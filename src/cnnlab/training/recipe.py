@@ -11,17 +11,17 @@ from torch.optim import Optimizer
 from cnnlab.augment import Pipeline, augmentations
 from cnnlab.core.counterparts import values
 from cnnlab.core.digests import digest
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import SpecError, UsageError, in_quotes
 from cnnlab.core.given_objects import identity, plain_name
 from cnnlab.core.hooks import perturbations
 from cnnlab.core.packaged import read_recipe_file
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.sinks import is_utf8, visible
-from cnnlab.core.spec import ParsedSpec
+from cnnlab.core.spec import Call, ParsedSpec
 from cnnlab.data.division import BOOTSTRAP, DIVIDING, division, is_drawn
 from cnnlab.data.reading import Reading
 from cnnlab.data.subset import read_subset
-from cnnlab.models import ModelSpec
+from cnnlab.models import ModelSpec, parse_model
 from cnnlab.models.backbone import Moments
 from cnnlab.objectives import Objective
 from cnnlab.training.optimizers import check_optimizer
@@ -234,7 +234,7 @@ class Recipe(Phase):
         if self.weights == "imagenet":
             raise UsageError(
                 "weights takes those of an earlier run, weights=run:NAME, or a file. ImageNet's belong to a network "
-                "that was trained on it: model=efficientnet-lite0(weights=imagenet)."
+                f"that was trained on it. Write model={in_quotes(_from_imagenet(model))}"
             )
         return self
 
@@ -342,6 +342,20 @@ def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[s
     if isinstance(source, Mapping):
         return dict(source)
     return read_recipe_file(source)
+
+
+def _from_imagenet(model: ModelSpec | GivenInPython) -> str:
+    """The spec of a network that starts from ImageNet's weights: this one, that of timm by its name, or another."""
+    call = model.calls[0] if isinstance(model, ModelSpec) and len(model.calls) == 1 else None
+    text = "efficientnet-lite0(weights=imagenet)"
+    if call is None:
+        return text
+    own = str(Call(call.name, call.args, {**call.kwargs, "weights": "imagenet"}))
+    try:
+        parse_model(own)
+    except SpecError as error:
+        return error.corrected or text
+    return own
 
 
 def quick_name(name: str) -> str:
