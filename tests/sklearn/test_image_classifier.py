@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -159,3 +160,11 @@ def test_a_validation_share_is_followed_and_chosen_by() -> None:
     images, labels = _digits(200)
     fitted = _quick(epochs=2, validation=0.2).fit(images, labels)
     assert "validation_accuracy" in fitted.history_
+
+
+def test_tensors_that_ask_for_gradients_are_pictures_too_and_so_is_a_list_of_them() -> None:
+    x, y = _digits(40)
+    pixels, labels = torch.tensor(x / 255, requires_grad=True), y % 2
+    whole = _quick(epochs=1, random_state=0).fit(pixels, torch.tensor(labels))
+    parts = _quick(epochs=1, random_state=0).fit(list(pixels), labels)
+    assert np.array_equal(whole.predict(pixels), parts.predict(list(pixels)))

@@ -121,7 +121,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             and, as a ``ValueError`` too, for arrays that are no pictures or hold a single class.
         """
         _refuse_weights(others)
-        X, y = validate_data(self, _plain(X), _plain(y), ensure_2d=_axes(X) < 3, allow_nd=True)  # noqa: N806
+        X, y = _plain(X), _plain(y)  # noqa: N806
+        X, y = validate_data(self, X, y, ensure_2d=_axes(X) < 3, allow_nd=True)  # noqa: N806
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -145,7 +146,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         :raises UsageError: where the objective gives no probabilities of classes.
         """
         check_is_fitted(self)
-        X = validate_data(self, _plain(X), reset=False, ensure_2d=_axes(X) < 3, allow_nd=True)  # noqa: N806
+        X = _plain(X)  # noqa: N806
+        X = validate_data(self, X, reset=False, ensure_2d=_axes(X) < 3, allow_nd=True)  # noqa: N806
         pixels = self._pixels(X)
         if pixels.shape[1:] != tuple(self.classifier_.shape):
             given, wanted = ("×".join(map(str, shape)) for shape in (pixels.shape[1:], self.classifier_.shape))
@@ -232,7 +234,9 @@ def _axes(array: Any) -> int:
 
 
 def _plain(values: Any) -> Any:
-    """A tensor without what hangs on it, as an array is made of it; anything else as it is."""
+    """Tensors, in a list too, without what hangs on them, as arrays are made of them; anything else as it is."""
+    if isinstance(values, list | tuple):
+        return [_plain(value) for value in values] if any(isinstance(v, torch.Tensor) for v in values) else values
     return values.detach().cpu() if isinstance(values, torch.Tensor) else values
 
 
