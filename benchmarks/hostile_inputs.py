@@ -83,6 +83,14 @@ def _row(kind: str, count: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} | {count['longest_seconds']:.1f} | {count['most_memory_mib']:,} |"
 
 
+def mended(path: Path | None) -> list[dict[str, Any]]:
+    """What was found in parts of a kept file that were run anew since, each finding once."""
+    lines = [] if path is None else [json.loads(line) for line in path.read_text().splitlines()]
+    last = {key: place for place, (key, _) in enumerate(lines)}
+    earlier = (record["findings"] for place, (key, record) in enumerate(lines) if place != last[key])
+    return list({finding["number"]: finding for findings in earlier for finding in findings}.values())
+
+
 def _mended(findings: list[dict[str, Any]]) -> str:
     """What was found first, where parts were run anew."""
     if not findings:
@@ -103,9 +111,8 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     arguments = parser.parse_args()
     before, kept = machine.describe(), Kept(arguments.kept)
-    faulty = {key: record for key, record in kept.found.items() if record["findings"]} if arguments.again else {}
-    for key in faulty:
-        del kept.found[key]
+    if arguments.again:
+        kept.found = {key: record for key, record in kept.found.items() if not record["findings"]}
     parts = []
     for start in range(0, arguments.inputs, arguments.part):
         inputs = min(arguments.part, arguments.inputs - start)
@@ -122,7 +129,7 @@ def main() -> None:
         "bounds": parts[0]["bounds"],
         "counts": together(parts),
         "findings": [finding for record in parts for finding in record["findings"]],
-        "mended": [finding for record in faulty.values() for finding in record["findings"]],
+        "mended": mended(arguments.kept),
     }
     write_results(arguments.results, "hostile-inputs", record, page(record))
 
