@@ -3,23 +3,22 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from cnnlab.core.digests import file_digest
-from cnnlab.core.errors import DataError, UsageError
-from cnnlab.core.files import read_regular, write_text
+from cnnlab.core.errors import UsageError
+from cnnlab.core.files import write_text
 from cnnlab.ensembles.analysis import Analysis
 from cnnlab.ensembles.combinations import AnyCombination, Share
 from cnnlab.ensembles.cross_validation import CrossValidation
 from cnnlab.runs import Run
+from cnnlab.runs.kept_record import read_kept_record
 from cnnlab.runs.record import TRANSFER
 
 FILE = "ensemble.json"
 FORMAT = 1
 MOST_VIEWS = 1024
-_MOST_BYTES = 64 << 20
 _MODEL = "model.safetensors"
-_SAID = 120
 _LONGEST_NAME = 255
 _MOST_MEMBERS = 4096
 # A path would lead out of the folder that holds both.
@@ -92,28 +91,7 @@ def read_record(run: Run | Path) -> EnsembleRecord:
     :raises UsageError: for a run that is none.
     :raises DataError: when the file is damaged.
     """
-    folder = run.folder if isinstance(run, Run) else run
-    path = folder / FILE
-    try:
-        text = read_regular(path, _MOST_BYTES)
-    except FileNotFoundError:
-        raise UsageError(f"{folder.name} is no ensemble: it holds no {FILE}.") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    try:
-        record = EnsembleRecord.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))[:_SAID]
-        raise DataError(
-            f"{path} is damaged or from another version of cnnlab ({place}: {first['msg'][:_SAID]}). Put the file back "
-            "from a copy, or make the ensemble anew."
-        ) from error
-    if record.format > FORMAT:
-        raise DataError(
-            f"{path} has format {record.format}, from a newer cnnlab; this one reads up to {FORMAT}. Update cnnlab."
-        )
-    return record
+    return read_kept_record(run, FILE, EnsembleRecord, FORMAT, missing="is no ensemble", made="ensemble")
 
 
 def weights_digest(run: Run, epoch: int | None = None) -> str:

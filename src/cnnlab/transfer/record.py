@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from cnnlab.core.errors import DataError, UsageError
-from cnnlab.core.files import read_regular, write_text
+from cnnlab.core.files import write_text
 from cnnlab.runs import Run
+from cnnlab.runs.kept_record import damaged_record, read_kept_record
 from cnnlab.runs.record import TRANSFER
 
 Metric: TypeAlias = Literal["macro_f1", "accuracy"]
@@ -17,8 +17,6 @@ FILE = TRANSFER
 BACKBONE = "backbone.safetensors"
 PIPELINE = "pipeline.skops"
 FORMAT = 1
-_MOST_BYTES = 64 << 20
-_SAID = 120
 _Count = Annotated[int, Field(ge=0)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Scores = dict[str, _Number]
@@ -135,30 +133,11 @@ def read_record(run: Run | Path) -> TransferRecord:
     :raises UsageError: for a run that is none.
     :raises DataError: when the file is damaged.
     """
-    folder = run.folder if isinstance(run, Run) else run
-    path = folder / FILE
-    try:
-        record = TransferRecord.model_validate_json(read_regular(path, _MOST_BYTES))
-    except FileNotFoundError:
-        raise UsageError(f"{folder.name} was not made by cnnlab transfer: it holds no {FILE}.") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))[:_SAID]
-        raise _damaged(path, f"{place}: {first['msg'][:_SAID]}") from error
-    if record.format > FORMAT:
-        raise DataError(
-            f"{path} has format {record.format}, from a newer cnnlab; this one reads up to {FORMAT}. Update cnnlab."
-        )
+    record = read_kept_record(
+        run, FILE, TransferRecord, FORMAT, missing="was not made by cnnlab transfer", made="transfer"
+    )
     rows, columns = len(record.rows), len(record.columns)
     if any(choice.row >= rows for choice in record.choices) or any(row.column >= columns for row in record.rows):
-        raise _damaged(path, "it names rows or columns that it does not hold")
+        path = (run.folder if isinstance(run, Run) else run) / FILE
+        raise damaged_record(path, "it names rows or columns that it does not hold", "transfer")
     return record
-
-
-def _damaged(path: Path, reason: str) -> DataError:
-    return DataError(
-        f"{path} is damaged or from another version of cnnlab ({reason}). Put the file back from a copy, or make the "
-        "transfer anew."
-    )
