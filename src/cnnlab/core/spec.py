@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from cnnlab.core.errors import SpecError
+from cnnlab.core.errors import SpecError, UsageError
 
 T = TypeVar("T")
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | Call | None"
@@ -378,3 +378,19 @@ class _Parser:
         if not abs(number) < _TOO_LARGE:
             raise self.fail("this number is too large to be held")
         return number if abs(number) < 10**_MOST_DIGITS else float(number)
+
+
+def split_pairs(words: Sequence[str], example: str) -> dict[str, str]:
+    """``key=value`` words of a command line, the values as they were typed.
+
+    :raises UsageError: for a word without ``=``, with the example, and for a key that is given twice.
+    """
+    pairs: dict[str, str] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key or key != key.strip():
+            raise UsageError(f"{word!r} is not key=value, such as {example}.")
+        if key in pairs:
+            raise UsageError(f"{key} is given twice.")
+        pairs[key] = text
+    return pairs

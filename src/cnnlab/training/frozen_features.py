@@ -151,7 +151,9 @@ def compute_features(
             between(done, max(done, total))
         assert features is not None
         loaders.append(FeatureLoader(split.loader, features))
-    return FrozenFeatures(cut, loaders[0], loaders[1] if validation else None, train.views, time.monotonic() - began)
+    return FrozenFeatures(
+        cut, loaders[0], loaders[1] if len(loaders) > 1 else None, train.views, time.monotonic() - began
+    )
 
 
 def _room_for(shape: Sequence[int], dtype: torch.dtype) -> Tensor:

@@ -10,7 +10,7 @@ from cnnlab.core.counterparts import keys as keys_elsewhere
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
-from cnnlab.core.spec import Call, format_calls, read, read_value
+from cnnlab.core.spec import Call, format_calls, read, read_value, split_pairs
 from cnnlab.training.spec_keys import SPECS
 
 _PATH = re.compile(r"([a-z_]+)(?:\[(\d+)\])?((?:\.[A-Za-z_][A-Za-z0-9_]*)*)")
@@ -24,15 +24,7 @@ def parse_pairs(words: Sequence[str]) -> dict[str, Any]:
 
     :raises UsageError: for a word without ``=``, or a value that cannot be read.
     """
-    pairs: dict[str, Any] = {}
-    for word in words:
-        key, equals, text = word.partition("=")
-        if not equals or not key or key != key.strip():
-            raise UsageError(f"{word!r} is not key=value, such as epochs=15 or data.size=64.")
-        if key in pairs:
-            raise UsageError(f"{key} is given twice.")
-        pairs[key] = _value(key, text)
-    return pairs
+    return {key: _value(key, text) for key, text in split_pairs(words, "epochs=15 or data.size=64").items()}
 
 
 def override(content: dict[str, Any], keys: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from cnnlab.core.arguments import Count, Fraction, Range, convert, describe_type
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.sinks import in_short
-from cnnlab.core.spec import Call, format_value, read_one, read_value
+from cnnlab.core.spec import Call, format_value, read_one, read_value, split_pairs
 from cnnlab.objectives import parse_objective
 from cnnlab.transfer.backbones import POOLED, FeatureLayer
 from cnnlab.transfer.classifiers import read_classifiers
@@ -154,12 +154,7 @@ def parse_words(words: Sequence[str]) -> dict[str, Any]:
     :raises UsageError: for a word without ``=``, a key given twice, or a value that cannot be read.
     """
     keys: dict[str, Any] = {}
-    for word in words:
-        key, equals, text = word.partition("=")
-        if not equals or not key or key != key.strip():
-            raise UsageError(f"{word!r} is not key=value, such as backbones=efficientnet-lite0.")
-        if key in keys:
-            raise UsageError(f"{key} is given twice.")
+    for key, text in split_pairs(words, "backbones=efficientnet-lite0").items():
         is_text = key in (*LISTS, "data", "objective") or not text.strip()
         keys[key] = text if is_text else _plain(read_value(text))
     return keys
