@@ -1,10 +1,11 @@
 """What coverage-guided fuzzing of parsers, readers and records finds: processor time, inputs, coverage, faults.
 
-    python benchmarks/fuzzing.py --minutes 60 --folder build/fuzz
+    python benchmarks/fuzzing.py --minutes 60 --folder build/fuzz [GROUP ...]
 
 It needs ``pip install atheris``. Each group of targets of ``tests/hostile/fuzz.py`` has so many minutes of one core,
 divided equally over its targets; they take turns, whoever has had the least of its share first. What is in the folder
-is gone on with. Writes ``fuzzing.json`` and ``fuzzing.md`` under ``benchmarks/results``.
+is gone on with; so one process a group may work on one folder. Writes ``fuzzing.json`` and ``fuzzing.md`` under
+``benchmarks/results``.
 """
 
 import argparse
@@ -89,35 +90,41 @@ def page(record: dict[str, Any]) -> str:
     )
 
 
+def turns_of(kept: Path, names: dict[str, list[str]]) -> dict[str, list[dict[str, Any]]]:
+    """All that the file tells, by target; other processes may have added to it."""
+    turns: dict[str, list[dict[str, Any]]] = {target: [] for targets in names.values() for target in targets}
+    for line in kept.read_text().splitlines() if kept.exists() else []:
+        turns[json.loads(line)["target"]].append(json.loads(line))
+    return turns
+
+
 def _children_seconds() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
+    names = groups()
     parser = argparse.ArgumentParser(description="Coverage-guided fuzzing, by the hour.")
+    parser.add_argument("groups", nargs="*", choices=[*names, []], help="which of them; all, unless named")
     parser.add_argument("--minutes", type=float, default=60, help="of the processor, for each group")
     parser.add_argument("--folder", type=Path, required=True, help="what is found, and how far it has come")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     arguments = parser.parse_args()
-    folder, names = arguments.folder.resolve(), groups()
+    folder, asked = arguments.folder.resolve(), arguments.groups or list(names)
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / "turns.jsonl"
-    lines = kept.read_text().splitlines() if kept.exists() else []
-    turns: dict[str, list[dict[str, Any]]] = {target: [] for targets in names.values() for target in targets}
-    for line in lines:
-        turns[json.loads(line)["target"]].append(json.loads(line))
-    shares = {target: 60 * arguments.minutes / len(targets) for targets in names.values() for target in targets}
+    shares = {target: 60 * arguments.minutes / len(names[group]) for group in asked for target in names[group]}
     before = machine.describe()
 
     def had(target: str) -> float:
-        return float(sum(turn["cpu_seconds"] for turn in turns[target])) / shares[target]
+        return float(sum(turn["cpu_seconds"] for turn in turns_of(kept, names)[target])) / shares[target]
 
     while had(target := min(shares, key=had)) < 1:
-        done = turn(target, shares[target] / TURNS, folder)
-        turns[target].append(done)
+        with_this = json.dumps(turn(target, shares[target] / TURNS, folder)) + "\n"
         with kept.open("a") as file:
-            file.write(json.dumps(done) + "\n")
+            file.write(with_this)
+        turns = turns_of(kept, names)
         record = {
             "command": f"python benchmarks/fuzzing.py --minutes {arguments.minutes:g}",
             "measured": datetime.now(UTC).date().isoformat(),

@@ -230,7 +230,7 @@ def main() -> None:
             for module in pkgutil.walk_packages([str(Path(cnnlab.__path__[0], room))], f"cnnlab.{room}."):
                 importlib.import_module(module.name)
     # By the clock an input may take long where others use the processor; what it takes of it the targets look at.
-    flags = ["-timeout=300", "-rss_limit_mb=4096", "-max_len=20000", "-print_final_stats=1"]
+    flags = ["-timeout=600", "-report_slow_units=600", "-rss_limit_mb=4096", "-max_len=20000", "-print_final_stats=1"]
     flags += [f"-dict={_dictionary(given.target)}", f"-artifact_prefix={given.corpus.parent}/fault-{given.target}-"]
     folders = [str(given.corpus), *([str(CORPUS / given.target)] if (CORPUS / given.target).is_dir() else [])]
     until = time.process_time() + given.seconds
