@@ -131,6 +131,22 @@ def test_norms_of_frozen_parts_gather_statistics_where_that_is_asked_for() -> No
     }
 
 
+def test_fixed_norms_of_trained_parts_keep_their_statistics_and_are_trained() -> None:
+    training, images = partial(train="block1+head", norms="fixed"), torch.rand(4, 1, 8, 8)
+    network, before = training.network, copy.deepcopy(training.network.state_dict())
+    training.train()
+    expected = network.body.norm.eval()(network.body.conv(images[:1]))
+    assert network.body.conv.training and not network.body.norm.training
+    assert torch.allclose(network.body.norm(network.body.conv(images))[:1], expected)
+    network(images).sum().backward()
+    assert equal(before, network.state_dict())
+    assert network.body.norm.weight.grad is not None and {id(network.body.norm.weight)} <= training._trained
+    # Its scale changes from step to step, so it is not computed once.
+    assert not training.is_frozen("body.norm")
+    statistics = {"running_mean", "running_var", "num_batches_tracked"}
+    assert training.still == {f"network.body.norm.{name}" for name in statistics}
+
+
 def test_norms_gather_the_same_statistics_in_a_run(small_run: Trained) -> None:
     keys = {"model": "conv(4)|bn|relu|pool", "train": "head", "snapshots": [0, 1], "select": "last", "epochs": 1}
     for norms in ("eval", "train"):

@@ -17,7 +17,7 @@ from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
 from cnnlab.models.dry_run import network_without_weights, summary_without_weights
 from cnnlab.models.features import features_of, find_layer
 from cnnlab.models.folding import fold_batch_norms
-from cnnlab.models.inference import autocast, evaluating, outputs_of, to_float
+from cnnlab.models.inference import autocast, batch_for, evaluating, outputs_of, to_float
 from cnnlab.models.initialisers import initialisers, starts_small
 from cnnlab.models.layer_strings import layers
 from cnnlab.models.networks import ModelSpec, architectures, build_network, canonical_model, parse_model
@@ -51,6 +51,7 @@ __all__ = [
     "architectures",
     "arithmetic",
     "autocast",
+    "batch_for",
     "build_network",
     "canonical_model",
     "check_network",

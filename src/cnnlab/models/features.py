@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.core.errors import UsageError, suggestion
-from cnnlab.models.inference import autocast, evaluating
+from cnnlab.models.inference import autocast, batch_for, evaluating
 
 _BATCH = 256
 
@@ -36,7 +36,7 @@ def features_of(
     :raises UsageError: when there is no such layer, pictures do not pass it, or it puts out something other than a
         tensor.
     """
-    batches = torch.split(images, _BATCH) if isinstance(images, Tensor) else images
+    batches = torch.split(images, batch_for(images.shape, _BATCH)) if isinstance(images, Tensor) else images
     parts = []
     for part in features_in_turn(classifier, layer, batches, device=device, precision=precision):
         parts.append(part.float().cpu())

@@ -1,8 +1,9 @@
 """Running a classifier over pictures, leaving it as it was found."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from math import prod
 from typing import Any
 
 import torch
@@ -67,6 +68,17 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 def _hooks(module: nn.Module) -> list[dict[Any, Any]]:
     """Where a module keeps its hooks, by kind."""
     return [held for name, held in vars(module).items() if "_hooks" in name and isinstance(held, dict)]
+
+
+def batch_for(shape: Sequence[int], most: int = 1024) -> int:
+    """How many pictures are computed at once: as many as asked for, and fewer of larger ones, always the same number.
+
+    Maps of 2 million pixels, 41 pictures of 224×224, take half a gigabyte in networks with 64 of them; larger batches
+    are no faster.
+
+    :param shape: of a picture, the height and the width at its end.
+    """
+    return max(1, min(most, 2**21 // max(1, prod(shape[-2:]))))
 
 
 def outputs_of(

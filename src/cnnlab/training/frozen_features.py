@@ -15,14 +15,14 @@ from cnnlab.augment import Pipeline
 from cnnlab.core.durations import duration_in_words
 from cnnlab.core.files import cache_folder, free_space, make_folder
 from cnnlab.core.machine import free_memory
-from cnnlab.models import Classifier, to_float
+from cnnlab.models import Classifier, batch_for, to_float
 from cnnlab.models.cutting import Cut, Remainder
 from cnnlab.models.features import features_in_turn
 from cnnlab.training.batches import Batch, BatchLoader, placed
 from cnnlab.training.execution import Execution
 
 _BATCH = 256
-"""Pictures computed at once: always as many, so that a run that goes on finds the same bits."""
+"""Pictures computed at once at the most."""
 _SHARE = 0.5
 """Of the free memory, or else of the free disk, that is taken at the most."""
 
@@ -70,11 +70,16 @@ class Pictures:
     def __len__(self) -> int:
         return self.views * len(self.loader.images)
 
+    @property
+    def size(self) -> int:
+        """How many are computed at once: always as many, so that a run that goes on finds the same bits."""
+        return batch_for(self.loader.images.shape, _BATCH)
+
     def batches(self, seed: int) -> Iterator[Tensor]:
         """Float pixels in [0, 1]; every draw is a function of the seed, the view and the picture's place."""
         places = torch.arange(len(self.loader.images))
         for view in range(self.views):
-            for step, batch in enumerate(self.loader.batches(places, _BATCH)):
+            for step, batch in enumerate(self.loader.batches(places, self.size)):
                 images, _ = self.pipeline(batch.images, {}, seed=seed, epoch=view, step=step, ids=batch.indices)
                 yield to_float(images)
 
@@ -138,7 +143,8 @@ def compute_features(
     :raises NoRoomError: where there is room in neither.
     """
     began, splits = time.monotonic(), [train] if validation is None else [train, validation]
-    total, done, loaders = sum(-(-len(split) // _BATCH) for split in splits), 0, list[FeatureLoader]()
+    total, done = sum(split.views * -(-len(split.loader.images) // split.size) for split in splits), 0
+    loaders = list[FeatureLoader]()
     for split in splits:
         features, place = None, 0
         pictures = split.batches(seed)
@@ -148,7 +154,7 @@ def compute_features(
             features = _room_for((len(split), *part.shape[1:]), part.dtype) if features is None else features
             features[place : place + len(part)] = part
             place, done = place + len(part), done + 1
-            between(done, max(done, total))
+            between(done, total)
         assert features is not None
         loaders.append(FeatureLoader(split.loader, features))
     return FrozenFeatures(

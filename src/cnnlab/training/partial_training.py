@@ -19,7 +19,8 @@ class PartialTraining:
 
     All else is frozen: its weights ask for no gradient and are not the optimiser's, and its modules are in evaluation
     mode, so that batch normalisation keeps its statistics and dropout lets everything pass. A module is frozen where
-    nothing inside it is trained. With ``norms=train`` batch normalisation goes on gathering statistics all the same.
+    nothing inside it is trained. With ``norms=train`` batch normalisation goes on gathering statistics all the same;
+    with ``norms=fixed`` that of trained parts too normalises by the statistics that it has.
 
     ``parts`` is what is trained by now, by learning rate, and ``still`` the names of the weights and buffers of the
     classifier that stay as they are. Whoever made the network may have frozen weights for good.
@@ -47,6 +48,8 @@ class PartialTraining:
         order = [part.name for part in reversed(self._network_parts) if any(map(part.holds, chosen))]
         self._turns = {name: turn for turn, name in enumerate(order)} if phase.unfreeze else {}
         self._rates = self._own_rates(chosen)
+        fixed = {name: norm for name, norm in self.network.named_modules() if isinstance(norm, _BatchNorm)}
+        self._fixed_norms = fixed if phase.norms == "fixed" else {}
         self._freed = 0
         self.parts: tuple[TrainedPart, ...] = ()
         self.unfreeze(0)
@@ -87,19 +90,24 @@ class PartialTraining:
         self.classifier.train()
         for module in self._evaluated.values():
             module.training = isinstance(module, _BatchNorm) and self.phase.norms == "train"
+        for norm in self._fixed_norms.values():
+            norm.training = False
 
     def is_frozen(self, name: str) -> bool:
         """Whether the module of this name in the network, with all inside, computes the same until more is freed."""
         module = self._evaluated.get(name)
         if module is None:
             return False
-        return self.phase.norms == "eval" or not any(isinstance(inner, _BatchNorm) for inner in module.modules())
+        return self.phase.norms != "train" or not any(isinstance(inner, _BatchNorm) for inner in module.modules())
 
     def _still_tensors(self) -> frozenset[str]:
         """The weights and buffers of the classifier that stay as they are."""
         weights = {name for name, weight in self.network.named_parameters() if id(weight) not in self._trained}
-        buffers = {name for name, _ in self.network.named_buffers() if self.is_frozen(name.rpartition(".")[0])}
+        buffers = {name for name, _ in self.network.named_buffers() if self._keeps_buffers(name.rpartition(".")[0])}
         return frozenset(f"network.{name}" for name in weights | buffers)
+
+    def _keeps_buffers(self, name: str) -> bool:
+        return name in self._fixed_norms or self.is_frozen(name)
 
     def _is_chosen(self, name: str) -> bool:
         return bool(innermost(name, self._chosen, False))

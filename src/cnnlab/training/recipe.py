@@ -97,7 +97,7 @@ class Phase(_Strict):
     rates: PartRates = None
     layer_decay: MaybeDecay = None
     unfreeze: MaybePositive = None
-    norms: Literal["eval", "train"] = "eval"
+    norms: Literal["eval", "train", "fixed"] = "eval"
     views: MaybeCount = None
 
     @model_validator(mode="before")

@@ -6,21 +6,20 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.data import ImageSet
-from cnnlab.models import outputs_of
+from cnnlab.models import batch_for, outputs_of
 from cnnlab.objectives import Objective
 from cnnlab.runs import Predictions
 from cnnlab.training.batches import BatchLoader
 from cnnlab.training.execution import Execution
 from cnnlab.training.frozen_features import FeatureLoader
 
-_BATCH = 1024
-
 
 def outputs_for(
     classifier: nn.Module, loader: BatchLoader | FeatureLoader, execution: Execution, between: Callable[[], None]
 ) -> Tensor:
     """The raw outputs, N×K float32 on the host, of every picture in order; ``between`` is called after each batch."""
-    batches = (batch.images for batch in loader.batches(torch.arange(len(loader.images)), _BATCH))
+    size = batch_for(loader.images.shape)
+    batches = (batch.images for batch in loader.batches(torch.arange(len(loader.images)), size))
     return outputs_of(classifier, batches, device=execution.device, precision=execution.precision, between=between)
 
 

@@ -33,7 +33,7 @@ _KEYS = {
     "rates": "learning rates of parts, as in {head: 1e-3, block5: 1e-4}",
     "layer_decay": "factor of the learning rate from each part to the one before it",
     "unfreeze": "parts freed an epoch, from the head on",
-    "norms": "whether batch normalisation of frozen parts is as in eval, or goes on as in train",
+    "norms": "batch normalisation of frozen parts as in eval, or going on as in train; or all of it fixed",
     "views": "how many augmented draws of each picture frozen parts are computed for",
     "weights": "a run, run:NAME, or a file, of whose weights those that fit are started from",
     "permute": "a seed: one permutation of all pixels",

@@ -24,8 +24,8 @@ from cnnlab.evaluation.metrics.stored_predictions import metrics_of
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
 from cnnlab.evaluation.prediction.leakage import in_own_splits, warn_of_fitted_pictures, warn_of_training_images
 from cnnlab.evaluation.prediction.open_model import open_model
-from cnnlab.evaluation.prediction.predictor import BATCH, Predictor, predictor_of
-from cnnlab.models import OwnNetwork, Perturbation, Predictable, perturbed, to_float
+from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
+from cnnlab.models import OwnNetwork, Perturbation, Predictable, batch_for, perturbed, to_float
 from cnnlab.objectives import Objective
 from cnnlab.runs import Predictions, Run, RunWriter
 from cnnlab.runs.record import json_value
@@ -257,8 +257,10 @@ def _targets(model: Predictor, parts: list[ImageSet]) -> dict[str, Tensor]:
 
 def _batches(parts: list[ImageSet]) -> Iterator[Tensor]:
     for part in parts:
-        for start in range(0, len(part), BATCH):
-            yield part.batch(torch.arange(start, min(start + BATCH, len(part))))[0]
+        # As many as a training scores at a time, so that sums are rounded alike.
+        size = batch_for(part.shape)
+        for start in range(0, len(part), size):
+            yield part.batch(torch.arange(start, min(start + size, len(part))))[0]
 
 
 def _perturbed(

@@ -23,7 +23,7 @@ from cnnlab.data.formats.decode import Form
 from cnnlab.data.given_images import given_images, is_given_in_memory, paths_of
 from cnnlab.data.white import White
 from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
-from cnnlab.models import OwnNetwork, Predictable
+from cnnlab.models import OwnNetwork, Predictable, batch_for
 from cnnlab.runs import Run
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _of_pixels(model: Predictor, images: Any) -> ImagePredictions:
     form = Form((size[0], size[1]), classifier.resize, channels, White.said(classifier.whites), classifier.resampling)
     pixels, names = given_images(images, form)
     whole = torch.from_numpy(pixels)
-    batches = (whole[start : start + _CHUNK] for start in range(0, len(whole), _CHUNK))
+    batches = whole.split(batch_for(whole.shape, _CHUNK))
     return ImagePredictions(names, _columns(model, model.outputs(batches)))
 
 
@@ -184,8 +184,9 @@ class _Reader:
     def __iter__(self) -> Iterator[Tensor]:
         model = self.classifier
         reader = data.ImageReader(self.images, model.shape, model.resize, model.whites, model.resampling)
-        for start in range(0, len(self.images), _CHUNK):
-            pixels, names, bad = reader.read(start, min(start + _CHUNK, len(self.images)))
+        size = batch_for(model.shape, _CHUNK)
+        for start in range(0, len(self.images), size):
+            pixels, names, bad = reader.read(start, min(start + size, len(self.images)))
             if bad and not self.skips:
                 raise DataError(f"these files cannot be read as pictures: {first_few([str(item) for item in bad])}.")
             for item in bad:

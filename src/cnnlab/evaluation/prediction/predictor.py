@@ -19,9 +19,6 @@ from cnnlab.objectives import Objective
 from cnnlab.runs import Run
 from cnnlab.runs.environment import processor
 
-BATCH = 1024
-"""Pictures in a batch: as many as a training scores at a time, so that sums are rounded alike."""
-
 
 @dataclass(frozen=True)
 class Predictor:
