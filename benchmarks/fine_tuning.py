@@ -172,8 +172,8 @@ def main() -> None:
             )
     record = {
         "measured": time.strftime("%Y-%m-%d"),
-        "command": f"python benchmarks/fine_tuning.py --precision {words.precision} --splits {words.splits} --threads {words.threads}"
-        + (" --as-avx2" if words.as_avx2 else ""),
+        "command": f"python benchmarks/fine_tuning.py --precision {words.precision} --splits {words.splits} "
+        f"--threads {words.threads}{' --as-avx2' if words.as_avx2 else ''}",
         "machine": about,
         "kind": kind,
         "precision": words.precision,
