@@ -115,7 +115,8 @@ def page(record: dict[str, Any]) -> str:
         f"classifiers on frozen features, chosen on validation each time ({', '.join(record['frozen']['chosen'])}): "
         f"a mean of {statistics.fmean(best):.4f}. Differences are taken division by division, their 95% intervals "
         "corrected after Nadeau and Bengio (2003). Minutes are of a whole training, frozen parts computed and "
-        f"all, on {record['threads']} thread{'s' if record['threads'] > 1 else ''}. `{record['command']}`, {record['measured']}, on {machine.sentence(record['machine'])}.",
+        f"all, on {record['threads']} {'thread' if record['threads'] == 1 else 'threads'}. "
+        f"`{record['command']}`, {record['measured']}, on {machine.sentence(record['machine'])}.",
         "",
         "| way | test accuracy | beside the best frozen, points | 95% interval | in each division | minutes |",
         "| --- | ---: | ---: | --- | --- | ---: |",
