@@ -9,6 +9,7 @@ from torch.nn import functional, init
 from torch.overrides import TorchFunctionMode
 
 from cnnlab.models.classifier_files import refuse_foreign
+from cnnlab.models.joined import is_joined, joined_weights
 from cnnlab.models.networks import ModelSpec, parse_model
 from cnnlab.models.pretrained_weights import file_of, is_path
 from cnnlab.models.shapes import Shape, pair, windows
@@ -159,6 +160,8 @@ _SHAPES: dict[Any, Callable[..., Tensor | None]] = {
 def _unweighted(spec: object) -> ModelSpec:
     """The same architecture without stored weights, which change no shape; a file of them has to be there."""
     model = parse_model(spec)
-    if model.weights is not None and is_path(model.weights):
+    if is_joined(model):
+        model = joined_weights(model).model
+    elif model.weights is not None and is_path(model.weights):
         refuse_foreign(file_of(model.weights))
     return model.without_weights()
