@@ -1,6 +1,7 @@
 """An ensemble as one network that is trained on: what it says at first, what is trained of it, what is refused."""
 
 import copy
+import json
 import os
 import shutil
 import signal
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 import cnnlab
 from cnnlab import training
+from cnnlab.cli.app import app
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.messages import quietly
 from cnnlab.models import Classifier, load_classifier
@@ -303,6 +306,20 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(
     with pytest.raises(CnnlabError, match=message):
         begun(runs, model=model, **keys)
     assert sorted(os.listdir(runs)) == there
+
+
+def test_parts_and_summary_of_it_are_shown(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(runs.parent)
+    parts, shown = (
+        CliRunner().invoke(app, ["models", word, "ensemble:pair", "--input", "1x8x8", "--json"])
+        for word in ("parts", "show")
+    )
+    # 64 pixels to 12 to 10 classes; 4 filters of 3x3 and their normalisation, then 64 numbers to 10 classes.
+    assert [(part["name"], part["weights"]) for part in json.loads(parts.stdout)["parts"]] == [
+        ("member1", 65 * 12 + 13 * 10),
+        ("member2", 10 * 4 + 8 + 65 * 10),
+    ]
+    assert json.loads(shown.stdout)["totals"]["parameters"] == 65 * 12 + 13 * 10 + 10 * 4 + 8 + 65 * 10
 
 
 def test_a_mean_of_weights_is_pointed_to_as_the_one_network_that_it_is(runs: Path) -> None:

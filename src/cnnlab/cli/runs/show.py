@@ -8,7 +8,7 @@ import typer
 from cnnlab.cli import output
 from cnnlab.cli.options import Json, RunName, Runs
 from cnnlab.core.durations import short_duration
-from cnnlab.core.number_text import counted
+from cnnlab.core.number_text import counted, in_units
 from cnnlab.core.sinks import in_short
 
 if TYPE_CHECKING:
@@ -113,17 +113,16 @@ def training_time(run: "Run") -> str:
 
 def frozen_parts(run: "Run") -> str:
     """What computing them once took, phase by phase."""
-    found = run.frozen_features
-    told = {number: _computed(facts) for number, facts in found.items()}
-    phases = [f"in phase {number} {text}" if found.keys() != {1} else text for number, text in told.items()]
-    return "; ".join(phases)
+    told = {number: _computed(facts) for number, facts in run.frozen_features.items()}
+    has_phases = bool(run.recipe.get("phases"))
+    return "; ".join(f"in phase {number} {text}" if has_phases else text for number, text in told.items())
 
 
 def _computed(facts: Mapping[str, Any] | None) -> str:
     if facts is None:
         return "computed at each step, for want of room"
-    size = f"{(facts.get('bytes') or 0) / 1e6:,.1f} MB"
-    return f"computed once up to {facts.get('layer')}, {short_duration(facts.get('seconds'))}, {size} kept"
+    took, size = short_duration(facts.get("seconds")), in_units(int(facts.get("bytes") or 0))
+    return f"computed once up to {facts.get('layer')}, {took}, {size} kept"
 
 
 def data_of(info: Mapping[str, Any]) -> str:
