@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 import torch
 from comparing import content, equal, weights
+from typer.testing import CliRunner
 
+from cnnlab.cli.app import app
+from cnnlab.cli.summary import write_summary
 from cnnlab.core.errors import UsageError
 from cnnlab.runs import Run
 from cnnlab.training import frozen_features, loop, resume
@@ -50,6 +53,23 @@ def test_a_run_that_was_stopped_in_any_phase_ends_with_the_same_bits(
     whole = small_run(**keys, runs=tmp_path / "whole")
     stopped, _ = interrupted(epoch=epoch, **keys)
     assert content(resume(stopped)) == content(whole)
+
+
+def test_what_computing_them_took_is_told_and_counts_as_training(
+    small_run: Trained, interrupted: Callable[..., Any], tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = small_run(model=MODEL, phases=HEAD_FIRST)
+    facts = kept(run)["1"]
+    # 120 pictures of training and 60 of validation, eight floats each.
+    assert facts["bytes"] == 180 * 8 * 4 and facts["seconds"] > 0
+    assert run.seconds == pytest.approx(run.info["seconds"] + facts["seconds"])
+    stopped, _ = interrupted(epoch=1, model=MODEL, phases=HEAD_FIRST, again=True)
+    before = kept(stopped)["1"]["seconds"]
+    assert kept(resume(stopped))["1"]["seconds"] > before
+    shown = CliRunner().invoke(app, ["runs", "show", run.name, "--runs", str(run.folder.parent)]).stdout
+    assert "its steps and its frozen parts" in shown and "computed once up to relu3, " in shown
+    write_summary(run, run.folder.parent, as_json=False)
+    assert "computed once up to relu3, " in capsys.readouterr().out
 
 
 def test_views_repeat_after_as_many_epochs(small_run: Trained) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
 from cnnlab.cli.program import seconds_so_far
-from cnnlab.cli.runs.show import data_of, selected, training_time
+from cnnlab.cli.runs.show import data_of, frozen_parts, selected, training_time
 from cnnlab.core.durations import short_duration
 from cnnlab.core.scored_splits import OUT_OF_FOLD
 
@@ -28,7 +28,8 @@ def write_summary(run: "Run", runs: Path | None, *, as_json: bool) -> None:
     rows += [("quick trial", QUICK)] if run.is_quick else []
     rows += [("data", data_of(run.info))] if (run.info.get("data") or {}).get("source", {}).get("subset_of") else []
     rows += [(split, _scores(run, split)) for split in ("validation", "test", OUT_OF_FOLD)]
-    rows += [("weights of", selected(run.info)), ("training time", training_time(run.info))]
+    rows += [("weights of", selected(run.info)), ("training time", training_time(run))]
+    rows += [("frozen parts", frozen_parts(run))]
     rows += [("this command", short_duration(seconds_so_far()))]
     rows += [("folder", run.folder)]
     output.facts(rows)

@@ -41,3 +41,11 @@ def deciding_digits(values: Iterable[float], levels: Iterable[float], least: int
         (digits for digits in range(least, _MOST) if all(round(a, digits) != round(b, digits) for a, b in pairs)),
         _MOST,
     )
+
+
+def in_units(size: int) -> str:
+    """Bytes for a person."""
+    for unit, scale in (("GB", 2**30), ("MB", 2**20), ("kB", 2**10)):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size} B"

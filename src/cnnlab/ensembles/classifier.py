@@ -6,12 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.core.errors import UsageError
-from cnnlab.ensembles.class_order import reordered_outputs, same_classes
+from cnnlab.ensembles.class_order import ClassNames, reordered_outputs, same_classes
 from cnnlab.ensembles.combinations import Combination
+from cnnlab.ensembles.joining import Terms, join
 from cnnlab.ensembles.number_scales import rescaled_outputs
 from cnnlab.models import Predictable, require_gradient
+from cnnlab.models.joined import JoinedWeights
 from cnnlab.models.shapes import format_shape
-from cnnlab.objectives import restore_objective, without_scales
+from cnnlab.objectives import Objective, restore_objective, without_scales
 
 
 class EnsembleClassifier(Predictable):
@@ -61,6 +63,18 @@ class EnsembleClassifier(Predictable):
                 outputs = reordered_outputs(own, outputs, member.classes, self.classes)
             said.append(outputs)
         return self.combination(self._meaning, torch.stack(said)).float()
+
+    def joined(
+        self, named: str, objective: Objective | None = None, classes: ClassNames | None = None
+    ) -> JoinedWeights:
+        """What makes its members one network that can be trained on, and says what they say together.
+
+        :param named: what the ensemble is called in the model of a recipe.
+        :param objective, classes: in whose terms that network is to speak; the ensemble's own unless given.
+        :raises UsageError: as :func:`~cnnlab.ensembles.joining.join`.
+        """
+        terms = Terms(objective or self._meaning, self.classes if classes is None else classes)
+        return join(named, self.names, self._asked, self.combination, terms)
 
 
 def _check_alike(first: Predictable, member: Predictable, names: tuple[str, str]) -> None:

@@ -77,12 +77,8 @@ class WeightedMean(Combination):
         import torch
 
         shares = torch.tensor(self.member_weights, dtype=members.dtype, device=members.device)
-        if self.of == "logits":
-            mean = torch.einsum("mnk,m->nk", members, shares)
-            # Of one member alone: its logits become logarithms of probabilities.
-            return objective.mixture(mean[None], torch.ones_like(shares[:1]))
         used = shares > 0
-        return objective.mixture(members[used], shares[used])
+        return objective.weighted_mean(members[used], shares[used], self.of)
 
     def without(self, place: int) -> "WeightedMean | None":
         """With the weights of the others as they were, one to another."""

@@ -171,7 +171,11 @@ def time_to_level(run: RunInfo, unit: str, level: float, metric: str, better: Di
     if not reached.any():
         return None
     first = int(reached.to_numpy().argmax())
-    return float(first + 1) if unit == "epochs" else float(history["seconds"][: first + 1].sum())
+    if unit == "epochs":
+        return float(first + 1)
+    phase = int(history["phase"][first]) if "phase" in history else 1
+    frozen = sum(facts["seconds"] for number, facts in run.frozen_features.items() if facts and number <= phase)
+    return float(history["seconds"][: first + 1].sum() + frozen)
 
 
 def cost(run: RunInfo, what: str) -> float | None:

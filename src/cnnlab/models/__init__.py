@@ -5,6 +5,7 @@ from cnnlab.models import backbones as backbones
 from cnnlab.models import basic_layers as basic_layers
 from cnnlab.models import blocks as blocks
 from cnnlab.models import course_models as course_models
+from cnnlab.models import joined as joined
 from cnnlab.models import plain_cnns as plain_cnns
 from cnnlab.models import polar as polar
 from cnnlab.models import resnets as resnets

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
+from cnnlab.models.joined import JoinedNetwork, tell_meaning
 from cnnlab.models.layer_strings import MOST_OUTPUTS
+from cnnlab.models.pixel_order import permuted, pixel_permutation
 from cnnlab.models.predictable import Predictable, Resampling, ResizeMode
 from cnnlab.models.shapes import format_shape
 
@@ -62,6 +63,7 @@ class Classifier(Predictable):
         self.white, self.float_white = white, float_white
         self.extra: dict[str, Any] = {}
         self._add_buffers()
+        tell_meaning(network, objective, self.classes)
 
     def _per_channel(self, name: str, values: Sequence[float]) -> tuple[float, ...]:
         if len(values) != self.shape[0]:
@@ -80,7 +82,7 @@ class Classifier(Predictable):
     @property
     def outputs(self) -> int | None:
         """How many numbers a picture becomes; None for a network of one's own that has no ``head``."""
-        head = getattr(self.network, "head", None)
+        head = self.network if isinstance(self.network, JoinedNetwork) else getattr(self.network, "head", None)
         count = getattr(head, "out_features", None)
         return count if isinstance(count, int) else None
 
@@ -97,13 +99,8 @@ class Classifier(Predictable):
         if pixels.dtype == torch.uint8:
             pixels = pixels.to(self.scale.dtype) / 255
         if self.permutation is not None:
-            pixels = pixels.flatten(2).index_select(2, self.permutation).reshape(pixels.shape)
+            pixels = permuted(pixels, self.permutation)
         return torch.addcmul(self.shift, pixels, self.scale)
-
-
-def pixel_permutation(seed: int, shape: Sequence[int]) -> Tensor:
-    """The order in which ``permute=seed`` takes the positions of a picture; one number for each of height×width."""
-    return torch.randperm(shape[1] * shape[2], generator=seeds.generator(seed, "permute"))
 
 
 def _broadcast(numbers: Sequence[float]) -> Tensor:

@@ -9,6 +9,7 @@ from torch.nn import functional, init
 from torch.overrides import TorchFunctionMode
 
 from cnnlab.models.classifier_files import refuse_foreign
+from cnnlab.models.joined import is_joined, joined_weights
 from cnnlab.models.networks import ModelSpec, parse_model
 from cnnlab.models.pretrained_weights import file_of, is_path
 from cnnlab.models.shapes import Shape, pair, windows
@@ -22,14 +23,16 @@ def summary_without_weights(spec: object, shape: Shape, outputs: int) -> Network
     :raises SpecError: naming the layer that cannot be, and the shape that reaches it.
     :raises ModelFileError: for a file in ``weights=`` that is not there, or no file of weights.
     """
+    model = _unweighted(spec)
     with torch.device("meta"), ShapesOnly():
-        return summary(_unweighted(spec).build(shape, outputs), shape)
+        return summary(model.build(shape, outputs), shape)
 
 
 def network_without_weights(spec: object, shape: Shape, outputs: int) -> nn.Module:
     """The network of which :func:`summary_without_weights` tells, all its tensors without memory."""
+    model = _unweighted(spec)
     with torch.device("meta"), ShapesOnly():
-        return _unweighted(spec).build(shape, outputs)
+        return model.build(shape, outputs)
 
 
 class ShapesOnly(TorchFunctionMode):
@@ -159,6 +162,9 @@ _SHAPES: dict[Any, Callable[..., Tensor | None]] = {
 def _unweighted(spec: object) -> ModelSpec:
     """The same architecture without stored weights, which change no shape; a file of them has to be there."""
     model = parse_model(spec)
-    if model.weights is not None and is_path(model.weights):
+    if is_joined(model):
+        # What is opened for its members' specs is weights and all, which are needed no further.
+        model = joined_weights(model).model
+    elif model.weights is not None and is_path(model.weights):
         refuse_foreign(file_of(model.weights))
     return model.without_weights()

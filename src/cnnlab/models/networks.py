@@ -23,6 +23,9 @@ ArchitecturePlan: TypeAlias = Sequence[Call] | nn.Module
 architectures: Registry[ArchitecturePlan] = Registry("architecture", given=("shape", "outputs"))
 """Named architectures: functions of the picture's shape, the number of outputs and the knobs of the spec."""
 
+JOINED = "joined"
+"""The architecture that is several networks side by side."""
+_ENSEMBLE = "ensemble:"
 _HEAD = Call("head")
 _HEADS = {"head", "heads"}
 
@@ -74,13 +77,15 @@ class ModelSpec:
 
 
 def parse_model(spec: object) -> ModelSpec:
-    """What a model's spec means; one that is parsed already, as it is.
+    """What a model's spec means; one that is parsed already, as it is. ``ensemble:NAME`` is its members side by side.
 
     :raises SpecError: for names and arguments that there are not.
     """
     if isinstance(spec, ModelSpec):
         return spec
     calls = read(spec)
+    if len(calls) == 1 and calls[0].name.startswith(_ENSEMBLE) and not (calls[0].args or calls[0].kwargs):
+        calls = read(str(Call(JOINED, (), {"weights": f"run:{calls[0].name.removeprefix(_ENSEMBLE)}"})))
     bound = _bind(calls)
     return ModelSpec(calls, bound, _canonical(bound))
 
@@ -201,6 +206,8 @@ def _settled(bound: BoundCall[Any]) -> Call:
 def _settled_value(argument: Argument, value: Any) -> Any:
     if argument.name == "before":
         return tuple(canonical_model(text) if read(text) else "" for text in value)
+    if argument.name == "members":
+        return tuple(map(canonical_model, value))
     if argument.name == "head":
         return _settled_head(argument, value)
     return canonical_initialiser(value) if argument.name in {"init", "bias_init"} else value

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from cnnlab.models.chain import ModuleCall, links_within, trace
+from cnnlab.models.joined import JoinedNetwork
 from cnnlab.models.shapes import Shape, pair
 
 STEM, TOP, HEAD = "stem", "top", "head"
@@ -53,8 +54,12 @@ def parts_of(network: nn.Module, shape: Shape) -> tuple[Part, ...]:
     weights. What lies between the blocks and the head is ``top``, and layers before the blocks are ``stem``. Dropout
     right before ``top`` or ``head`` belongs to that, whose input it thins out; a pool belongs to what it follows.
 
+    Of networks side by side each member is one.
+
     :param shape: of a picture: channels, height, width.
     """
+    if isinstance(network, JoinedNetwork):
+        return tuple(Part(name, (name,)) for name in network.names)
     units = _whole_blocks(network, _units(network, "", trace(network, shape)))
     before, head = _without_head(units)
     groups = [*(_by_name(before) or _by_pools(before)), (HEAD, head)]

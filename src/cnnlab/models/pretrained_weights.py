@@ -81,7 +81,13 @@ def own_weights(named: str, *, runs: Path | str | None = None) -> StartingWeight
     :raises UsageError: where there are none.
     """
     if named.startswith(_RUN):
-        path = open_stored("run", named.removeprefix(_RUN), runs=runs).folder / "model.safetensors"
+        run = open_stored("run", named.removeprefix(_RUN), runs=runs)
+        path = run.folder / "model.safetensors"
+        if run.is_ensemble and not path.is_file():
+            raise ModelFileError(
+                f"{run.name} is an ensemble, whose networks have their weights each. Train all of them on as one: "
+                f"model=ensemble:{run.name}"
+            )
     else:
         path = file_of(named)
     refuse_foreign(path, _REMEDY)

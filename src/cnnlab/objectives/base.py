@@ -295,6 +295,16 @@ class Objective(ABC):
     def mixture(self, members: Tensor, shares: Tensor) -> Tensor:
         """The outputs N×K of members M×N×K together, float64, each with its share M of the whole."""
 
+    def weighted_mean(self, members: Tensor, shares: Tensor, of: str = "probabilities") -> Tensor:
+        """As :meth:`mixture`; or, ``of`` their ``logits``, the weighted mean of these, which is another one.
+
+        It is given as logarithms of probabilities where there are some.
+        """
+        if of == "logits":
+            mean = torch.einsum("mnk,m->nk", members, shares)
+            members, shares = mean[None], torch.ones_like(shares[:1])
+        return self.mixture(members, shares)
+
     @abstractmethod
     def encode(self, targets: Targets) -> dict[str, Tensor]:
         """Targets as the loss wants them: for each head a float tensor N×K, which mixing may blend."""

@@ -11,7 +11,9 @@
 ``started``          when it was first started, ISO 8601 in UTC, as are the next two
 ``updated``          when this file was last written
 ``finished``         when the last score was written
-``seconds``          time spent training, the sum over all its processes
+``seconds``          time spent on its steps, the sum over all its processes
+``frozen_features``  by the number of a phase what computing its frozen parts once came to: ``{layer, shape, views,
+                     bytes, seconds}``, seconds over all its processes; none where there was no room
 ``epochs_done``      whole epochs behind it
 ``epochs``           whole epochs to do
 ``step``             optimiser steps behind it

@@ -214,7 +214,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("fitted", _made(info) if run.is_transfer else ""),
         ("epochs", _epochs(info) if run.is_trained else ""),
         ("selected", _selected(info)),
-        ("training time" if run.is_trained else "time", short_duration(info.get("seconds"))),
+        ("training time" if run.is_trained else "time", short_duration(run.seconds)),
     ]
     rows += [("scores" if place == 0 else "", line) for place, line in enumerate(_score_lines(info))]
     rows += [("warning", text) for text in info.get("warnings") or []]

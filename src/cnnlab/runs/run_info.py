@@ -74,8 +74,14 @@ class RunInfo(ABC):
 
     @property
     def seconds(self) -> float:
-        """Time spent training."""
-        return float(self.info.get("seconds") or 0.0)
+        """Time spent training: on its steps, and on frozen parts that are computed once."""
+        frozen = sum(float((facts or {}).get("seconds") or 0.0) for facts in self.frozen_features.values())
+        return float(self.info.get("seconds") or 0.0) + frozen
+
+    @property
+    def frozen_features(self) -> dict[int, dict[str, Any] | None]:
+        """For phases whose frozen parts were to be computed once what that took; None where there was no room."""
+        return {int(number): facts for number, facts in (self.info.get("frozen_features") or {}).items()}
 
     @property
     def epochs_done(self) -> int:

@@ -80,6 +80,14 @@ class _Transfer(_Facts):
     repeats: _Count | None = None
 
 
+class _FrozenFeatures(_Facts):
+    layer: _Name | None = None
+    shape: list[_Count] | None = None
+    views: _Count | None = None
+    bytes: _Count | None = None
+    seconds: _Number | None = None
+
+
 class RunRecord(_Facts):
     """The content of ``run.json``."""
 
@@ -92,6 +100,7 @@ class RunRecord(_Facts):
     updated: str | None = None
     finished: str | None = None
     seconds: _Number | None = None
+    frozen_features: dict[Annotated[str, Field(pattern=r"^[0-9]{1,6}$")], _FrozenFeatures | None] | None = None
     epochs_done: _Count | None = None
     epochs: _Count | None = None
     step: _Count | None = None

@@ -15,6 +15,7 @@ from cnnlab.augment import Pipeline
 from cnnlab.core.durations import duration_in_words
 from cnnlab.core.files import cache_folder, free_space, make_folder
 from cnnlab.core.machine import free_memory
+from cnnlab.core.number_text import in_units
 from cnnlab.models import Classifier, batch_for, to_float
 from cnnlab.models.cutting import Cut, Remainder
 from cnnlab.models.features import features_in_turn
@@ -116,7 +117,7 @@ class FrozenFeatures:
         views = f" in {self.views} views" if self.views > 1 else ""
         return (
             f"what is frozen, up to {self.cut.layer}, was computed once for {len(self.train.images):,} training "
-            f"pictures{views}: {duration_in_words(self.seconds)}, {facts['bytes'] / 1e6:,.1f} MB kept"
+            f"pictures{views}: {duration_in_words(self.seconds)}, {in_units(facts['bytes'])} kept"
         )
 
     def for_epoch(self, epoch: int) -> FeatureLoader:

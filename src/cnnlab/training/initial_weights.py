@@ -8,11 +8,15 @@ from torch import nn
 
 from cnnlab import models
 from cnnlab.core.errors import UsageError
+from cnnlab.data import Dataset
 from cnnlab.models import Classifier, ModelSpec, StartingWeights
 from cnnlab.models.backbone import Backbone, Moments
 from cnnlab.models.classifier_files import stored_moments
 from cnnlab.models.fitting_weights import take_what_fits
+from cnnlab.models.joined import JoinedWeights, is_joined, joined_weights
 from cnnlab.models.pretrained_weights import for_channels, own_weights
+from cnnlab.models.shapes import format_shape
+from cnnlab.objectives import Objective
 from cnnlab.runs import Run
 from cnnlab.training.normalization import OF_WEIGHTS
 from cnnlab.training.recipe import Recipe
@@ -25,6 +29,7 @@ class InitialWeights:
     :param file: where they are; None for a training that has gone beyond them, whose checkpoint holds all.
     :param digest: SHA-256 of the file.
     :param is_partial: whether what fits is taken and the rest is drawn, as ``weights=`` of the recipe says.
+    :param joined: all that a network of several side by side starts from, in the place of a file.
     :param moments: the normalisation that belongs to them, as it was recorded; None where the file is still read.
     """
 
@@ -32,9 +37,14 @@ class InitialWeights:
     digest: str
     moments: Moments | None = None
     is_partial: bool = False
+    joined: JoinedWeights | None = None
 
     def fill(self, network: nn.Module, channels: int) -> Moments | None:
         """Puts the weights into the network; the mean and deviation of the pictures that they were trained on."""
+        if self.joined is not None:
+            self.joined.fill(network)
+            # Its members each normalise for themselves.
+            return (0.0,) * channels, (1.0,) * channels
         if self.file is not None and self.is_partial:
             take_what_fits(network, self.file)
             stored = stored_moments(self.file.path)
@@ -53,9 +63,12 @@ class InitialWeights:
         return {"named": named, "sha256": self.digest} | moments
 
 
-def find_initial_weights(recipe: Recipe, runs: Path, offline: bool) -> InitialWeights | None:
+def find_initial_weights(
+    recipe: Recipe, dataset: Dataset, objective: Objective, runs: Path, offline: bool
+) -> InitialWeights | None:
     """The weights that a recipe or its model names; None where it starts from random ones.
 
+    :param dataset, objective: what an ensemble is to fit that is trained on.
     :raises UsageError: when they cannot be had.
     """
     if recipe.weights is not None:
@@ -63,11 +76,35 @@ def find_initial_weights(recipe: Recipe, runs: Path, offline: bool) -> InitialWe
         return InitialWeights(own, own.digest, is_partial=True)
     if not isinstance(recipe.model.parsed, ModelSpec):
         return None
+    if is_joined(recipe.model.parsed):
+        joined = _joined(recipe, recipe.model.parsed, dataset, objective, runs)
+        return InitialWeights(None, joined.digest, joined=joined)
     file = models.starting_weights(recipe.model.parsed, offline=offline, runs=runs)
     return None if file is None else InitialWeights(file, file.digest)
 
 
-def initial_weights_of(run: Run, recipe: Recipe, has_checkpoint: bool, offline: bool) -> InitialWeights | None:
+def _joined(recipe: Recipe, model: ModelSpec, dataset: Dataset, objective: Objective, runs: Path) -> JoinedWeights:
+    """The ensemble that is trained on, which fits the pictures and what is predicted of them."""
+    if recipe.normalize != OF_WEIGHTS or recipe.permute is not None:
+        key = f"normalize={recipe.normalize}" if recipe.permute is None else f"permute={recipe.permute}"
+        raise UsageError(
+            f"each member of an ensemble normalises and permutes pixels as it was trained to, and {key} would do so "
+            "once more. Leave it out."
+        )
+    joined = joined_weights(model, objective, dataset.classes, runs=runs)
+    if joined.shape != dataset.shape:
+        theirs, own = (format_shape(shape) for shape in (joined.shape, dataset.shape))
+        raise UsageError(
+            f"the members of {joined.named.removeprefix('run:')} take pictures of {theirs}, and those of the data are "
+            f"{own}. Bring them to that size, as in data.size={joined.shape[1]}, in as many colours as members were "
+            "trained on."
+        )
+    return joined
+
+
+def initial_weights_of(
+    run: Run, recipe: Recipe, dataset: Dataset, objective: Objective, has_checkpoint: bool, offline: bool
+) -> InitialWeights | None:
     """The weights that a run was started from, for going on with it.
 
     :raises UsageError: when it must begin at them once more, and they are gone or other ones now.
@@ -78,7 +115,7 @@ def initial_weights_of(run: Run, recipe: Recipe, has_checkpoint: bool, offline: 
     if has_checkpoint:
         moments = (tuple(recorded["mean"]), tuple(recorded["std"])) if "mean" in recorded else None
         return InitialWeights(None, recorded["sha256"], moments)
-    found = find_initial_weights(recipe, run.folder.parent, offline)
+    found = find_initial_weights(recipe, dataset, objective, run.folder.parent, offline)
     if found is None or found.digest != recorded["sha256"]:
         raise UsageError(
             f"the weights that {run.folder} was to start from, {recorded['named']}, are other ones now, and the run "

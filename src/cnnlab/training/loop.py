@@ -154,7 +154,9 @@ class Trainer:
             return
         phase.start_from(features)
         note(f"phase {number}: {features}" if len(self.setup.plan.spans) > 1 else str(features))
-        self.writer.update(frozen_features={number: features.facts})
+        # A run that goes on computes them anew, and both times count.
+        seconds = round(features.seconds + (before.get("seconds") or 0.0), 3)
+        self.writer.update(frozen_features={number: features.facts | {"seconds": seconds}})
 
     def _computed(self, done: int, of: int) -> None:
         self.display.frozen(done, of)

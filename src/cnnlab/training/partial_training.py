@@ -8,6 +8,7 @@ from torch.nn.parameter import Parameter
 
 from cnnlab.core.errors import UsageError
 from cnnlab.models import Classifier, Part, parts_of
+from cnnlab.models.joined import JoinedNetwork
 from cnnlab.models.parts import leaves_of, outwards
 from cnnlab.training.optimizers import TrainedPart
 from cnnlab.training.part_selection import innermost, layers_of
@@ -170,5 +171,10 @@ def _checked_parts(classifier: Classifier, phase: Phase) -> tuple[Part, ...]:
         raise UsageError(
             f"{key}={getattr(phase, key)} goes by parts, and this network has none: all its weights are held by one "
             f"module. Leave {key} out, or write the network as several modules."
+        )
+    if phase.layer_decay and isinstance(classifier.network, JoinedNetwork):
+        raise UsageError(
+            f"layer_decay={phase.layer_decay} goes by how far a part is from the head, and the members of this network "
+            "stand side by side. Give them learning rates of their own, as in rates='{member1: 1e-4}'."
         )
     return parts_of(classifier.network, classifier.shape)

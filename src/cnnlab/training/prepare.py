@@ -45,7 +45,7 @@ from cnnlab.training.phase_cuts import check_views
 from cnnlab.training.phases import PhasePlan, plan_phases
 from cnnlab.training.python_objects import check_given, extract_objects, given_data
 from cnnlab.training.recipe import Phase, Recipe
-from cnnlab.training.recipe_specs import GivenInPython
+from cnnlab.training.recipe_specs import GivenInPython, parse_spec
 from cnnlab.training.selection import SelectionMetric
 from cnnlab.training.starting_loss import start_near_a_constant_guess
 
@@ -169,7 +169,10 @@ def _fitted(recipe: Recipe, dataset: Dataset, store: RunStore, offline: bool, ru
         phase.augment.parsed.check(dataset.shape, objective.soft)
     selection = SelectionMetric.of(recipe, objective, dataset)
     with announcing("looking for the weights to start from"):
-        start = None if parent is not None else _stored_start(recipe, store, offline, run)
+        start = None if parent is not None else _stored_start(recipe, dataset, objective, store, offline, run)
+    if start is not None and start.joined is not None:
+        # With its members, so that the record says all of the network by itself.
+        recipe = recipe.model_copy(update={"model": parse_spec("model", str(start.joined.model))})
     done = {"epochs_done": 0, "step": 0} if parent is None else parent.info
     plan = plan_phases(recipe, len(dataset.train), done["epochs_done"], done["step"])
     return TrainingSetup(recipe, dataset, objective, plan, selection, balance, parent, start)
@@ -311,10 +314,12 @@ def _checked_balance(recipe: Recipe, objective: Objective, dataset: Dataset) -> 
     return balance
 
 
-def _stored_start(recipe: Recipe, store: RunStore, offline: bool, run: Run | None) -> InitialWeights | None:
+def _stored_start(
+    recipe: Recipe, dataset: Dataset, objective: Objective, store: RunStore, offline: bool, run: Run | None
+) -> InitialWeights | None:
     if run is None:
-        return find_initial_weights(recipe, store.root, offline)
-    return initial_weights_of(run, recipe, has_checkpoint(run.folder), offline)
+        return find_initial_weights(recipe, dataset, objective, store.root, offline)
+    return initial_weights_of(run, recipe, dataset, objective, has_checkpoint(run.folder), offline)
 
 
 def _first_network(setup: TrainingSetup) -> tuple[nn.Module, Moments | None]:

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.cache.kinds import CLEARED, in_units, size_of
+from cnnlab.cli.cache.kinds import CLEARED, size_of
 from cnnlab.cli.options import Json
+from cnnlab.core.number_text import in_units
 
 Kinds = Annotated[
     list[str] | None,

@@ -30,11 +30,3 @@ def size_of(folder: Path) -> tuple[int, int]:
         if is_file:
             count, total = count + 1, total + size
     return count, total
-
-
-def in_units(size: int) -> str:
-    """Bytes for a person."""
-    for unit, scale in (("GB", 2**30), ("MB", 2**20), ("kB", 2**10)):
-        if size >= scale:
-            return f"{size / scale:.3g} {unit}"
-    return f"{size} B"

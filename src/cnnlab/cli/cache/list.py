@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from cnnlab.cli import output
-from cnnlab.cli.cache.kinds import KINDS, in_units, size_of
+from cnnlab.cli.cache.kinds import KINDS, size_of
 from cnnlab.cli.options import Json
+from cnnlab.core.number_text import in_units
 
 
 def list_cache(as_json: Json = False) -> None:

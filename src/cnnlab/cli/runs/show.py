@@ -8,7 +8,7 @@ import typer
 from cnnlab.cli import output
 from cnnlab.cli.options import Json, RunName, Runs
 from cnnlab.core.durations import short_duration
-from cnnlab.core.number_text import counted
+from cnnlab.core.number_text import counted, in_units
 from cnnlab.core.sinks import in_short
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def _overview(run: "Run") -> None:
                 else f"{run.epochs_done}{f' of {total}' if total and total != run.epochs_done else ''}",
             ),
             ("weights of", selected(info)),
-            ("training time", training_time(info)) if run.is_trained else ("time", short_duration(info.get("seconds"))),
+            ("training time", training_time(run)) if run.is_trained else ("time", short_duration(run.seconds)),
+            ("frozen parts", frozen_parts(run)),
             ("parent", info.get("parent")),
             ("digest", run.digest),
             ("folder", run.folder),
@@ -103,10 +104,25 @@ def selected(info: Mapping[str, Any]) -> str:
     return f"epoch {chosen['epoch']}, {'the last' if metric == 'last' else f'by {metric}'}"
 
 
-def training_time(info: Mapping[str, Any]) -> str:
-    """How long its steps took, and what that leaves out."""
-    spent = short_duration(info.get("seconds"))
-    return f"{spent}, its steps alone, without starting, validation and test" if spent else ""
+def training_time(run: "Run") -> str:
+    """How long its steps took, with the frozen parts that were computed once, and what that leaves out."""
+    spent, steps = short_duration(run.seconds), short_duration(run.info.get("seconds"))
+    what = "its steps alone" if spent == steps else "its steps and its frozen parts"
+    return f"{spent}, {what}, without starting, validation and test" if spent else ""
+
+
+def frozen_parts(run: "Run") -> str:
+    """What computing them once took, phase by phase."""
+    told = {number: _computed(facts) for number, facts in run.frozen_features.items()}
+    has_phases = bool(run.recipe.get("phases"))
+    return "; ".join(f"in phase {number} {text}" if has_phases else text for number, text in told.items())
+
+
+def _computed(facts: Mapping[str, Any] | None) -> str:
+    if facts is None:
+        return "computed at each step, for want of room"
+    took, size = short_duration(facts.get("seconds")), in_units(int(facts.get("bytes") or 0))
+    return f"computed once up to {facts.get('layer')}, {took}, {size} kept"
 
 
 def data_of(info: Mapping[str, Any]) -> str:
