@@ -3,6 +3,8 @@
 import html
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from xml.dom import minidom
 
@@ -148,6 +150,31 @@ def test_names_are_nothing_but_text_in_pages_and_pictures(tmp_path: Path) -> Non
         for svg in (written, svg_of(figure)):
             minidom.parseString(svg)
             assert "<script" not in svg and not set(svg) & set("\u202e\x1b")
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+POINT = """<script>setTimeout(() => {
+const root = document.querySelector(".embedding"), data = JSON.parse(root.dataset.facts);
+const svg = root.querySelector("svg"), at = svg.getBoundingClientRect(), box = root.querySelector(".shown");
+const move = (x, y) => svg.dispatchEvent(new PointerEvent("pointermove",
+  {clientX: at.left + x / 1000 * at.width, clientY: at.top + y / 1000 * at.height}));
+move(data.x[17], data.y[17]);
+document.title = `${!box.hidden} ${box.innerText.trim()} ${root.querySelector("i").style.backgroundPosition}`;
+move(-500, -500);
+document.title += ` ${box.hidden}`;
+}, 50)</script>"""
+
+
+@pytest.mark.slow(5)
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path to open the page with")
+def test_the_picture_pointed_at_is_shown_with_its_class_and_what_it_was_taken_for(tmp_path: Path) -> None:
+    (tmp_path / "map.html").write_text(f'<meta charset="utf-8">{embedding_fragment(made())}{POINT}')
+    words = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    words += ["--virtual-time-budget=2000", "--dump-dom", f"file://{tmp_path / 'map.html'}"]
+    result = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=240, check=True)
+    # Of the three classes in turn the eighteenth picture is of the last, and was taken for the one before.
+    expected = "true top (taken for right) · picture 17 -85px 0px true"
+    assert re.search("<title>(.*?)</title>", result.stdout)[1] == expected  # type: ignore[index]
 
 
 def _page(names: tuple[str, ...], pixels: np.ndarray) -> MistakePage:

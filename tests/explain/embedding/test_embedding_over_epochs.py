@@ -30,9 +30,10 @@ def test_classes_keep_their_places_from_epoch_to_epoch(kept: Run) -> None:
     found = embed_epochs(kept, most=150, method="tsne(iterations=100)", threads=1)
     assert found.epochs == (0, 1, 3) and len({one.ids for one in found.maps}) == 1
     assert found.maps[0].labels is not None
+    # The same weights as the last map's, from a start of their own.
     alone = embed(kept, most=150, method="tsne(iterations=100)", threads=1)
-    apart = movement(found.maps[1].positions, alone.positions, found.maps[0].labels)
-    assert max(found.movements) < 0.7 < 1.3 * apart
+    apart = movement(found.maps[-2].positions, alone.positions, found.maps[0].labels)
+    assert found.movements[-1] < apart
     accuracies = [one.quality.codes.accuracy for one in found.maps if one.quality.codes is not None]
     assert accuracies[-1] > accuracies[0]
 

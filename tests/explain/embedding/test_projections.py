@@ -30,11 +30,7 @@ def test_pca_gives_the_two_axes_of_largest_variance(blobs: tuple[np.ndarray, np.
     assert np.abs(made("pca", points)) == pytest.approx(np.abs(centred @ axes[:2].T))
 
 
-@pytest.mark.parametrize("least_for_grid", [10, 10_000], ids=["fft", "tree"])
-def test_tsne_keeps_neighbours_and_is_the_same_again_whatever_the_threads(
-    blobs: tuple[np.ndarray, np.ndarray], least_for_grid: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(projections, "_LEAST_FOR_GRID", least_for_grid)
+def test_tsne_keeps_neighbours_and_is_a_function_of_codes_and_seed(blobs: tuple[np.ndarray, np.ndarray]) -> None:
     points, labels = blobs
     spec = "tsne(perplexity=10, iterations=100)"
     first = made(spec, points)
@@ -43,6 +39,17 @@ def test_tsne_keeps_neighbours_and_is_the_same_again_whatever_the_threads(
     kept, by_pca = map_quality(points, first, labels), map_quality(points, made("pca", points), labels)
     assert kept.trustworthiness > max(0.9, by_pca.trustworthiness)
     assert kept.plane is not None and kept.plane.accuracy == 1
+
+
+@pytest.mark.slow(4)
+def test_by_the_grid_it_keeps_neighbours_and_is_the_same_whatever_the_threads(
+    blobs: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projections, "_LEAST_FOR_GRID", 1)
+    points, labels = blobs
+    first = made("tsne(perplexity=10, iterations=40)", points)
+    assert (made("tsne(perplexity=10, iterations=40)", points, threads=2) == first).all()
+    assert map_quality(points, first, labels).trustworthiness > 0.9
 
 
 def test_a_perplexity_that_few_pictures_cannot_have_is_refused_and_the_default_made_to_fit() -> None:

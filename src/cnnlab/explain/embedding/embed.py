@@ -88,7 +88,8 @@ def embed(
     :param method: spec: ``tsne(perplexity=30)``, ``pca`` or ``umap(neighbours=15)``.
     :param column: of the targets, by whose classes points are told apart, where there are several.
     :param most: pictures; of more a draw by the seed.
-    :param threads: all that there are by default.
+    :param threads: by default one for t-SNE, since several gain little and wait long where others use the same cores,
+        and all that there are for the rest.
     :raises UsageError: for a layer, a method or pictures that there are not.
     """
     opened = None if model is None else open_model(model, network=network, offline=offline)
@@ -97,10 +98,10 @@ def embed(
     pictures = pictures_of(opened, images, split=split, column=column, labels=labels, most=most, seed=seed, **where)
     predictor = None if opened is None or layer == PIXELS else predictor_of(opened, device=device, network=network)
     started = time.perf_counter()
-    with limited(threads) as count, announcing(f"making a map of {len(pictures):,} pictures"):
+    with limited(threads), announcing(f"making a map of {len(pictures):,} pictures"):
         codes = codes_of(predictor, pictures.batches(), layer)
         points, kept = condensed(codes, seed)
-        positions = bound.build(points=points, seed=seed, threads=count, start=None)
+        positions = bound.build(points=points, seed=seed, threads=threads or 1, start=None)
         quality = map_quality(codes.values, positions, pictures.labels)
     return Embedding(
         positions=positions - positions.mean(0),
@@ -121,13 +122,12 @@ def embed(
 
 
 @contextmanager
-def limited(threads: int | None) -> Iterator[int]:
-    """A block in which linear algebra takes so many threads, and the number."""
+def limited(threads: int | None) -> Iterator[None]:
+    """A block in which linear algebra takes so many threads, all that there are by default."""
     from threadpoolctl import threadpool_limits
 
-    count = threads or usable_cores()
-    with threadpool_limits(count):
-        yield count
+    with threadpool_limits(threads or usable_cores()):
+        yield
 
 
 def condensed(codes: Codes, seed: int) -> tuple[NDArray[Any], float]:

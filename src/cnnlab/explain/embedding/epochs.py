@@ -90,12 +90,12 @@ def embed_epochs(
     maps: list[Embedding] = []
     before: Points | None = None
     thumbnails = pictures.thumbnails()
-    with limited(threads) as count:
+    with limited(threads):
         for epoch in wanted:
             predictor = replace(template, classifier=opened.classifier(network, epoch=epoch))
             codes = codes_of(predictor, pictures.batches(), layer)
             points, kept = condensed(codes, seed)
-            found = bound.build(points=points, seed=seed, threads=count, start=before)
+            found = bound.build(points=points, seed=seed, threads=threads or 1, start=before)
             before = found - found.mean(0) if before is None else aligned(found, before)
             quality = map_quality(codes.values, before, pictures.labels)
             maps.append(

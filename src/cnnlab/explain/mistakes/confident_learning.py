@@ -58,7 +58,8 @@ def wrong_labels(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDAr
         if len(places) > 1:
             margins = probabilities[places, true] - probabilities[places, given]
             wrong[places[np.argsort(-margins)[: joint[given, true]]]] = True
-    return wrong & (probabilities.argmax(1) != labels)
+    wrong &= probabilities.argmax(1) != labels
+    return wrong
 
 
 def _rounded(table: NDArray[np.float64]) -> Counts:

@@ -126,6 +126,7 @@ def epochs_caption(over: EmbeddingOverEpochs) -> str:
     text = f"{ALIGNMENT} {_LIMITS}"
     if not moved:
         return text
+    text += " Over each map the share of pictures whose neighbours on it say their class."
     ways = ", ".join(f"{fixed(way, 2)} to epoch {epoch}" for way, epoch in zip(moved, over.epochs[1:], strict=True))
     return f"{text} From map to map the centres of classes move by {ways}, in units of the spread of the map."
 

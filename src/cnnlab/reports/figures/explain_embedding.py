@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.explain import DataSetComparison, Embedding, EmbeddingOverEpochs
-from cnnlab.reports.colours import FAINT, INK, SOFT, class_colours
+from cnnlab.reports.colours import FAINT, INK, PAPER, SOFT, class_colours
 from cnnlab.reports.contents.explain_embedding import class_places, spread_places
-from cnnlab.reports.figures.style import SIZE, WIDTH, haloed, sheet, short_label
+from cnnlab.reports.figures.style import SIZE, WIDTH, sheet, short_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 20
 """Classes of a legend, and names written on a map."""
-_THUMBNAILS, _SIDE = 28, 0.07
+_THUMBNAILS, _SIDE = 26, 0.065
 """Pictures shown, and their side as a share of the map's."""
 _SMALL = 8.5
 _NAME = 12
@@ -82,10 +82,12 @@ def _panels(height: float, rows: int, columns: int) -> "tuple[Figure, list[Axes]
 
 def _draw_map(axes: "Axes", embedding: Embedding, thumbnails: int, side: float) -> None:
     points = embedding.positions
-    middle, reach = (points.max(0) + points.min(0)) / 2, np.ptp(points, axis=0).max() / 2 * 1.06
+    middle, reach = (points.max(0) + points.min(0)) / 2, np.ptp(points, axis=0).max() / 2 * (1.03 + side)
     colours = np.array(class_colours(max(1, len(embedding.names))))
     shown = SOFT if embedding.labels is None else colours[embedding.labels]
-    size = min(16.0, max(1.2, 9000 / len(points)))
+    # In square points, by the room there is for each.
+    room = axes.get_figure().get_size_inches()[0] / axes.get_gridspec().ncols
+    size = min(16.0, max(1.2, 2000 * room / len(points)))
     # As one picture in a file of lines: ten thousand marks would be a megabyte.
     axes.scatter(*points.T, s=size, c=shown, linewidths=0, alpha=0.75, rasterized=len(points) > 1000, zorder=2)
     for place in spread_places(points, thumbnails, 2.2 * reach * side).tolist() if thumbnails else ():
@@ -119,12 +121,14 @@ def _name_classes(axes: "Axes", embedding: Embedding) -> None:
         return
     for label, (x, y) in class_places(embedding).items():
         name = short_label(embedding.names[label], _NAME)
-        haloed(axes.text(x, y, name, color=INK, fontsize=_SMALL, ha="center", va="center", zorder=5))
+        # Paper behind it: a name is to be read over points and pictures, in a file of pixels too.
+        behind = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "boxstyle": "round,pad=0.15"}
+        axes.text(x, y, name, color=INK, fontsize=_SMALL, ha="center", va="center", zorder=5, bbox=behind)
 
 
 def _legend_columns(embedding: Embedding) -> int:
     longest = max((min(len(name), _NAME) for name in embedding.names), default=1)
-    return max(1, min(5, int(44 / (longest + 4))))
+    return max(1, min(5, int(58 / (longest + 5))))
 
 
 def _legend_rows(embedding: Embedding) -> int:

@@ -49,7 +49,11 @@ def embedding_fragment(embedding: Embedding, most: int = MOST, seed: int = 0) ->
         "columns": _BAND,
         "size": [width, height],
     }
-    said = f"{len(chosen):,} of {count:,} pictures, drawn by lot; point at one." if count > most else "Point at one."
+    said = (
+        f"{len(chosen):,} of {count:,} pictures, drawn by lot. Point at one to see it."
+        if count > most
+        else "Point at one to see it."
+    )
     legend = "".join(
         f'<li><span style="background:{colour}"></span>{for_html(name)}</li>'
         for colour, name in zip(colours, names, strict=True)
