@@ -58,6 +58,7 @@ def test_dir_names_what_is_public_and_the_rooms_that_people_use() -> None:
         "augment",
         "data",
         "evaluation",
+        "explain",
         "models",
         "objectives",
         "reports",

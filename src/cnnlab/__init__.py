@@ -53,6 +53,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "augment",
         "data",
         "evaluation",
+        "explain",
         "models",
         "objectives",
         "reports",
