@@ -12,7 +12,7 @@ from cnnlab import models
 from cnnlab.models.parts import Part, leaves_of, parts_of
 
 COLOUR = (3, 64, 64)
-KNOBS = {"timm": ["timm(resnet10t)"]}
+KNOBS: dict[str, list[str]] = {"timm": ["timm(resnet10t)"], "joined": []}
 SPECS = [spec for entry in models.architectures for spec in KNOBS.get(entry.name, [entry.name])]
 
 

@@ -169,7 +169,7 @@ def _of_pixels(model: Predictor, images: Any) -> ImagePredictions:
     form = Form((size[0], size[1]), classifier.resize, channels, White.said(classifier.whites), classifier.resampling)
     pixels, names = given_images(images, form)
     whole = torch.from_numpy(pixels)
-    batches = whole.split(batch_for(whole.shape, _CHUNK))
+    batches = torch.split(whole, batch_for(whole.shape, _CHUNK))
     return ImagePredictions(names, _columns(model, model.outputs(batches)))
 
 
