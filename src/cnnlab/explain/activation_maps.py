@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cnnlab.core.errors import UsageError
 from cnnlab.core.number_text import counted
 from cnnlab.explain.batches import given_pixels
-from cnnlab.explain.opened import Model, opened, survey
+from cnnlab.explain.opened import Model, of_weights, opened, survey
 from cnnlab.models import features_of, to_float
 
 
@@ -88,7 +88,8 @@ def activations(
     subject = opened(model, device=device)
     pixels = given_pixels(images, subject.model.shape)
     with subject.looking() as placed:
-        values = features_of(placed, layer, pixels, device=subject.predictor.device).numpy()
+        own = to_float(pixels).to(of_weights(placed).dtype)
+        values = features_of(placed, layer, own, device=subject.predictor.device).numpy()
         many = survey(placed, layer).passes
     if values.ndim < 2:
         raise UsageError(f"the layer {layer} puts out one number for a picture, which has no channels.")

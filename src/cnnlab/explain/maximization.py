@@ -20,7 +20,7 @@ from cnnlab.core.machine import free_memory
 from cnnlab.core.messages import announcing, first_few
 from cnnlab.core.number_text import counted
 from cnnlab.explain.maximized_units import Units, units_of
-from cnnlab.explain.opened import Model, floats, opened
+from cnnlab.explain.opened import Model, floats, of_weights, opened
 from cnnlab.explain.parametrizations import Parametrization, Pixels, Waves
 from cnnlab.models import Predictable, require_gradient
 
@@ -157,7 +157,8 @@ class _Climber:
 
     def __init__(self, model: Predictable, units: Units, ascent: Ascent) -> None:
         self.model, self.units, self.ascent = model, units, ascent
-        self.device = next(model.parameters(), torch.empty(0)).device
+        self.of_weights = of_weights(model)
+        self.device = self.of_weights.device
         self.made_of = _KINDS[ascent.kind](model.shape, self.device)
         order = getattr(model, "permutation", None)
         # Neighbours are those of the picture that the network sees.
@@ -208,7 +209,7 @@ class _Climber:
         """Pixels as the model takes them, of pictures as its network sees them."""
         if self._back is not None:
             pictures = pictures.flatten(2).index_select(2, self._back).reshape(pictures.shape)
-        return pictures.contiguous(memory_format=torch.channels_last)
+        return pictures.to(self.of_weights.dtype).contiguous(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def _score(self, current: Tensor, which: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
-from cnnlab.explain.opened import survey
+from cnnlab.explain.opened import grey_picture, survey
 from cnnlab.explain.targets import Head, heads_of
 from cnnlab.models import Predictable, find_layer
 
@@ -108,9 +108,8 @@ def up_to(model: Predictable, layer: str, pixels: Tensor) -> Tensor:
 
 def _channels(model: Predictable, layer: str) -> Units:
     module = find_layer(model, layer)
-    example = next(model.parameters(), torch.empty(0))
     with torch.no_grad():
-        shown = up_to(model, layer, torch.full((1, *model.shape), 0.5, device=example.device))
+        shown = up_to(model, layer, grey_picture(model))
     if shown.dim() < 2:
         raise UsageError(f"the layer {layer} puts out one number for a picture, which has no channels.")
     count = shown.shape[_axis(shown)]

@@ -69,13 +69,22 @@ class Survey:
     numbers: int
 
 
+def grey_picture(model: Predictable) -> Tensor:
+    """One picture of a middle grey, 1×C×H×W, where the model is and in its number format."""
+    return torch.full((1, *model.shape), 0.5).to(of_weights(model))
+
+
+def of_weights(model: nn.Module) -> Tensor:
+    """A weight of the model, for its device and number format; an empty one in float32 where it has none."""
+    return next((each for each in model.parameters() if each.is_floating_point()), torch.empty(0))
+
+
 def survey(model: Predictable, layer: str | None) -> Survey:
     """A pass of one grey picture, in which the layer is watched.
 
     :raises UsageError: when there is no such layer, or pictures do not pass it.
     """
     wanted = None if layer is None else find_layer(model, layer)
-    example = next(model.parameters(), torch.empty(0))
     passes = numbers = 0
 
     def note(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -88,7 +97,7 @@ def survey(model: Predictable, layer: str | None) -> Survey:
     handles = [module.register_forward_hook(note) for module in model.modules()]
     try:
         with torch.no_grad():
-            model(torch.full((1, *model.shape), 0.5, device=example.device))
+            model(grey_picture(model))
     finally:
         for handle in handles:
             handle.remove()
