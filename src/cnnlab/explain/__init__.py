@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING
 from cnnlab.core.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from cnnlab.explain.activation_maps import Activations as Activations
+    from cnnlab.explain.activation_maps import activations as activations
+    from cnnlab.explain.attribution import ATTRIBUTIONS as ATTRIBUTIONS
+    from cnnlab.explain.attribution import Attribution as Attribution
+    from cnnlab.explain.attribution import attribute as attribute
+    from cnnlab.explain.cams import grad_cam as grad_cam
     from cnnlab.explain.embedding.data_sets import DataSetComparison as DataSetComparison
     from cnnlab.explain.embedding.data_sets import embed_data_sets as embed_data_sets
     from cnnlab.explain.embedding.embed import Embedding as Embedding
@@ -17,6 +23,12 @@ if TYPE_CHECKING:
     from cnnlab.explain.embedding.epochs import embed_epochs as embed_epochs
     from cnnlab.explain.embedding.quality import MapQuality as MapQuality
     from cnnlab.explain.embedding.quality import map_quality as map_quality
+    from cnnlab.explain.filter_kernels import Filters as Filters
+    from cnnlab.explain.filter_kernels import filter_responses as filter_responses
+    from cnnlab.explain.filter_kernels import filters as filters
+    from cnnlab.explain.gradients import saliency as saliency
+    from cnnlab.explain.maximization import Maximized as Maximized
+    from cnnlab.explain.maximization import maximize as maximize
     from cnnlab.explain.mistakes.class_order import class_order as class_order
     from cnnlab.explain.mistakes.class_order import ordered_confusion as ordered_confusion
     from cnnlab.explain.mistakes.gallery import MistakePage as MistakePage
@@ -31,6 +43,9 @@ if TYPE_CHECKING:
     from cnnlab.explain.mistakes.near_duplicates import near_duplicates as near_duplicates
     from cnnlab.explain.mistakes.overview import Mistakes as Mistakes
     from cnnlab.explain.mistakes.overview import mistakes_of as mistakes_of
+    from cnnlab.explain.relu_units import DeadUnits as DeadUnits
+    from cnnlab.explain.relu_units import dead_units as dead_units
+    from cnnlab.explain.relu_units import dead_units_over_training as dead_units_over_training
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
@@ -45,5 +60,12 @@ __getattr__, __dir__, __all__ = lazy_names(
         "mistakes.learning": ("LearningOrder", "learning_order"),
         "mistakes.near_duplicates": ("NearDuplicate", "NearDuplicates", "near_duplicates"),
         "mistakes.overview": ("Mistakes", "mistakes_of"),
+        "activation_maps": ("Activations", "activations"),
+        "attribution": ("ATTRIBUTIONS", "Attribution", "attribute"),
+        "cams": ("grad_cam",),
+        "relu_units": ("DeadUnits", "dead_units", "dead_units_over_training"),
+        "filter_kernels": ("Filters", "filter_responses", "filters"),
+        "gradients": ("saliency",),
+        "maximization": ("Maximized", "maximize"),
     },
 )

@@ -43,16 +43,21 @@ class Predictor:
         """What the outputs mean."""
         return objectives.restore_objective(self.classifier.objective, self.classifier.classes)
 
-    def outputs(self, batches: Iterable[Tensor]) -> Tensor:
-        """The raw outputs, N×K float32 on the host, of batches of pictures; the classifier is left where it was."""
+    @contextmanager
+    def placed(self) -> Iterator[Predictable]:
+        """A block in which the classifier is on its device, and run by its threads and kernels; it is left as found."""
         home = next(self.classifier.parameters(), torch.empty(0)).device
         try:
             placed = self.classifier.to(self.device)
-            native = native_kernels(self.kernels == "native")
-            with _threads(self.threads), native, announcing(f"computing the outputs of {self.label}"):
-                return outputs_of(placed, batches, device=self.device, precision=self.precision)
+            with _threads(self.threads), native_kernels(self.kernels == "native"):
+                yield placed
         finally:
             self.classifier.to(home)
+
+    def outputs(self, batches: Iterable[Tensor]) -> Tensor:
+        """The raw outputs, N×K float32 on the host, of batches of pictures; the classifier is left where it was."""
+        with self.placed() as placed, announcing(f"computing the outputs of {self.label}"):
+            return outputs_of(placed, batches, device=self.device, precision=self.precision)
 
 
 def predictor_of(

@@ -1,0 +1,228 @@
+"""What of a model's outputs is explained: for each picture one number, a sum of outputs each with its weight."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.sinks import in_short
+from cnnlab.models import Predictable
+from cnnlab.objectives import Objective, restore_objective
+
+Score: TypeAlias = Literal["output", "probability"]
+"""What the number is: the raw output, such as a logit, or the probability that is made of the outputs."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """One head of an objective, and how what it says is read.
+
+    :param start: the first of its outputs among those of the model, and ``width`` how many they are.
+    :param names: of its classes, or of its bins; none where it predicts a number.
+    :param is_binary: whether one output stands for two classes.
+    """
+
+    name: str
+    start: int
+    width: int
+    names: tuple[str, ...]
+    has_classes: bool
+    is_binary: bool
+
+    @property
+    def outputs(self) -> slice:
+        """Its place among the outputs of the model."""
+        return slice(self.start, self.start + self.width)
+
+    def predicted(self, outputs: Tensor) -> Tensor:
+        """The class or bin that it finds most likely, N; 0 where it predicts a number."""
+        own = outputs[:, self.outputs]
+        if self.is_binary:
+            return (own[:, 0] > 0).long()
+        return own.argmax(1) if self.names else own.new_zeros(len(own), dtype=torch.long)
+
+    def weights(self, outputs: Tensor, indices: Tensor) -> Tensor:
+        """What each of its outputs counts, N×width.
+
+        A class is its logit; of one logit for two classes, the first is its negative. A number is its output; one that
+        goes round a circle, whose sine and cosine are put out, the part of both in the direction that is predicted.
+        """
+        if self.is_binary:
+            return (2 * indices - 1)[:, None].to(outputs.dtype)
+        if self.names:
+            return torch.nn.functional.one_hot(indices, self.width).to(outputs.dtype)
+        own: Tensor = outputs[:, self.outputs]
+        if self.width == 1:
+            return torch.ones_like(own)
+        lengths: Tensor = own.norm(dim=1, keepdim=True)
+        return own / lengths.clamp(min=torch.finfo(own.dtype).tiny)
+
+
+def heads_of(model: Predictable) -> tuple[Objective, tuple[Head, ...]]:
+    """The objective of a model, and its heads in the order of the outputs."""
+    objective = restore_objective(model.objective, model.classes)
+    columns = {head: column for column, head in objective.class_heads.items()}
+    heads, start = [], 0
+    for name, width in objective.heads.items():
+        classes = model.classes.get(columns.get(name, ""), ())
+        is_binary = width == 1 and len(classes) == 2
+        has_classes = bool(classes) and (is_binary or len(classes) == width)
+        number = objective.number_heads.get(name)
+        is_number = (
+            not has_classes and number is not None and (width == 1 or (width == 2 and number.period is not None))
+        )
+        names = classes if has_classes else () if is_number or width == 1 else _numbered(width, number is not None)
+        heads.append(Head(name, start, width, tuple(names), has_classes, is_binary))
+        start += width
+    return objective, tuple(heads)
+
+
+def _numbered(width: int, is_number: bool) -> tuple[str, ...]:
+    return tuple(f"{'bin' if is_number else 'output'} {place}" for place in range(width))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is explained of some pictures, once it is settled.
+
+    :param weights: N×K, what each output counts for each picture.
+    :param heads: of each picture, N; ``indices`` the class within it.
+    """
+
+    objective: Objective
+    score: Score
+    weights: Tensor
+    heads: tuple[Head, ...]
+    indices: tuple[int, ...]
+
+    def of(self, outputs: Tensor, rows: Tensor | None = None) -> Tensor:
+        """The number that is explained, M, of outputs M×K.
+
+        :param rows: which of the pictures each row of outputs is of; all in their order unless given.
+        """
+        if self.score == "output":
+            weights = self.weights if rows is None else self.weights[rows]
+            return (outputs * weights).sum(1)
+        places = range(len(self.heads)) if rows is None else rows.tolist()
+        probabilities = self.objective.probabilities(outputs)
+        said = [probabilities[self.heads[of].name][row, self.indices[of]] for row, of in enumerate(places)]
+        return torch.stack(said)
+
+
+class Target:
+    """What is asked for, before it is known what the model predicts.
+
+    :param target: None for what the model predicts, picture by picture; a class by its name or index; of several
+        heads also ``"column=class"`` or ``(column, class)``, and a head alone for what it predicts; or a sequence of
+        these, one a picture.
+    :param count: of pictures.
+    :raises UsageError: listing what there is.
+    """
+
+    def __init__(self, model: Predictable, target: Any, count: int, score: Score = "output") -> None:
+        self.objective, self.heads = heads_of(model)
+        self.score = score
+        self._by_name = {head.name: head for head in self.heads}
+        self._columns = {column: self._by_name[head] for column, head in self.objective.class_heads.items()}
+        each = self._each(target, count)
+        self._asked = [self._read(one) for one in each]
+        heads = {head.name: head for head, _ in self._asked}
+        if score not in ("output", "probability"):
+            raise UsageError(f"score takes output or probability; got {in_short(str(score))}.")
+        numbers = [head.name for head in heads.values() if not head.has_classes]
+        if score == "probability" and numbers:
+            raise UsageError(f"{numbers[0]} is predicted as a number, which has no probability: leave score= out.")
+        is_open = len(self.heads) > 1 and any(one is None for one in each)
+        self.notes = [f"of {len(self.heads)} heads this explains the first, {self.heads[0].name}"] if is_open else []
+
+    def chosen(self, outputs: Tensor, start: int = 0) -> Chosen:
+        """What is explained of the pictures from ``start`` on that have these outputs, N×K."""
+        outputs = outputs.detach()
+        asked = self._asked[start : start + len(outputs)]
+        weights = torch.zeros_like(outputs)
+        indices = torch.zeros(len(outputs), dtype=torch.long, device=outputs.device)
+        for head in dict.fromkeys(head for head, _ in asked):
+            rows = torch.tensor([row for row, (own, _) in enumerate(asked) if own == head], device=outputs.device)
+            given = [index for own, index in asked if own == head]
+            if any(index is None for index in given):
+                likely = head.predicted(outputs[rows]).tolist()
+                given = [likely[row] if index is None else index for row, index in enumerate(given)]
+            indices[rows] = torch.tensor(given, device=outputs.device)
+            weights[rows, head.outputs] = head.weights(outputs[rows], indices[rows])
+        return Chosen(self.objective, self.score, weights, tuple(head for head, _ in asked), tuple(indices.tolist()))
+
+    def name(self, head: Head, index: int) -> str:
+        """What was explained, as people call it."""
+        if not head.names:
+            return head.name
+        return head.names[index] if len(self.heads) == 1 else f"{head.name}={head.names[index]}"
+
+    def _each(self, target: Any, count: int) -> list[Any]:
+        if isinstance(target, Tensor | np.ndarray):
+            target = target.tolist()
+        if not isinstance(target, Sequence) or isinstance(target, str) or self._is_pair(target):
+            return [target] * count
+        if len(target) != count:
+            raise UsageError(
+                f"target names {len(target)} for {count} pictures: give one for all of them, or one for each."
+            )
+        return list(target)
+
+    def _is_pair(self, target: Sequence[Any]) -> bool:
+        """Whether it is one ``(column, class)``, and no sequence of two classes."""
+        is_named = isinstance(target, tuple) and len(target) == 2 and isinstance(target[0], str)
+        is_head = is_named and (target[0] in self._by_name or target[0] in self._columns)
+        return is_head and not any(target[0] in head.names for head in self.heads)
+
+    def _read(self, one: Any) -> tuple[Head, int | None]:
+        if one is None:
+            return self.heads[0], None
+        if isinstance(one, tuple) and len(one) == 2:
+            return self._within(str(one[0]), one[1])
+        if isinstance(one, str) and len(self.heads) == 1 and one in self.heads[0].names:
+            return self.heads[0], self.heads[0].names.index(one)
+        if isinstance(one, str):
+            column, equals, rest = one.partition("=")
+            if column in self._by_name or column in self._columns:
+                return self._within(column, rest if equals else None)
+        if len(self.heads) == 1:
+            return self.heads[0], _index(self.heads[0], one)
+        holders = [head for head in self.heads if one in head.names] if isinstance(one, str) else []
+        if len(holders) == 1:
+            return holders[0], holders[0].names.index(one)
+        names = ", ".join(head.name for head in self.heads)
+        raise UsageError(
+            f"the model has {len(self.heads)} heads ({names}): say of which, as in "
+            f"target={self.heads[0].name}={in_short(str(one))}."
+        )
+
+    def _within(self, column: str, wanted: Any) -> tuple[Head, int | None]:
+        head = self._by_name.get(column) or self._columns.get(column)
+        if head is None:
+            raise UsageError(f"the model has no head {in_short(column)}. {suggestion(column, self._by_name)}")
+        return head, None if wanted is None else _index(head, wanted)
+
+
+def _index(head: Head, wanted: Any) -> int:
+    """The place of a class that is given by its name or by its place."""
+    if not head.names:
+        raise UsageError(
+            f"{head.name} is predicted as a number, which has no classes to choose from: leave target out."
+        )
+    if isinstance(wanted, str) and wanted in head.names:
+        return head.names.index(wanted)
+    is_number = isinstance(wanted, int | np.integer) and not isinstance(wanted, bool)
+    if is_number or (isinstance(wanted, str) and wanted.strip().isdecimal()):
+        if 0 <= int(wanted) < len(head.names):
+            return int(wanted)
+        raise UsageError(f"{head.name} has classes 0 to {len(head.names) - 1}, and no {int(wanted)}. {_listed(head)}")
+    raise UsageError(f"{head.name} has no class {in_short(str(wanted))}. {suggestion(str(wanted), head.names)}")
+
+
+def _listed(head: Head) -> str:
+    shown = [f"{place} {in_short(name)}" for place, name in enumerate(head.names[:12])]
+    return f"They are {', '.join(shown)}{', …' if len(head.names) > len(shown) else ''}."
