@@ -72,10 +72,8 @@ def diagnosis_of(ended: EndedTraining) -> Diagnosis:
     )
     if held_out:
         return Diagnosis()
-    if train:
+    if train or has_fallen(ended.losses, constant.loss) or _says_something(ended, constant):
         return _by_heart(ended, constant, sizes)
-    if _says_something(ended, constant) or has_fallen(ended.losses, constant.loss):
-        return Diagnosis()
     with announcing("looking into why nothing was learned"):
         return _found(what_is_seen(constant, ended.row, sizes), _causes(ended, constant), is_long=_is_long(ended))
 
@@ -135,6 +133,8 @@ def _by_heart(ended: EndedTraining, constant: ConstantAnswer, sizes: dict[str, i
     assert ended.row is not None
     held_out = scores_of(ended.row, "validation")
     if sizes["train"] < _PICTURES_BY_HEART or sizes.get("validation", 0) < _HELD_OUT or not held_out:
+        return Diagnosis()
+    if len(ended.losses) < _STEPS_FOR_LABELS:
         return Diagnosis()
     if constant.is_touched(held_out, sizes["validation"]):
         return Diagnosis()

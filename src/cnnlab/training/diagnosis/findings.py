@@ -37,7 +37,7 @@ def symmetry(ended: EndedTraining, start: Classifier | None) -> Iterator[Finding
         layers = layers if len(layers) == count_hidden(start.network) else []
         since = "at the start"
     if layers:
-        units = listed([f"{name} ({count:,})" for name, count in layers])
+        units = _listed([f"{name} ({count:,})" for name, count in layers])
         yield Finding(
             "symmetry",
             f"all units of {units} have the same weights, {since}, so each computes what the others compute and is "
@@ -68,7 +68,7 @@ def exploding_loss(ended: EndedTraining, constant: float) -> Iterator[Finding]:
         if began
         else "A lower learning rate, a warm-up, or clip_gradient=1 keeps it in bounds."
     )
-    yield Finding("exploding loss", f"the loss was {listed(words)}. {remedy}")
+    yield Finding("exploding loss", f"the loss was {_listed(words)}. {remedy}")
 
 
 def idle_units(layers: Sequence[LayerUnits], pictures: int) -> Iterator[Finding]:
@@ -76,7 +76,7 @@ def idle_units(layers: Sequence[LayerUnits], pictures: int) -> Iterator[Finding]
     on = f"on {counted(pictures, 'training picture')}"
     dead = [layer for layer in layers if layer.dead >= _MOST * layer.count]
     if dead:
-        units = listed([f"{_of(layer.dead, layer.count)} of {layer.name}" for layer in dead])
+        units = _listed([f"{_of(layer.dead, layer.count)} of {layer.name}" for layer in dead])
         yield Finding(
             "dead units",
             f"{units} are zero everywhere {on}, so no gradient passes them. A lower learning rate, first weights that "
@@ -84,7 +84,7 @@ def idle_units(layers: Sequence[LayerUnits], pictures: int) -> Iterator[Finding]
         )
     saturated = [layer for layer in layers if layer.saturated >= _MOST]
     if saturated:
-        shares = listed([f"{layer.saturated:.0%} of {layer.name} ({layer.kind})" for layer in saturated])
+        shares = _listed([f"{layer.saturated:.0%} of {layer.name} ({layer.kind})" for layer in saturated])
         yield Finding(
             "saturated units",
             f"{on} {shares} lies within 1% of the ends of the activation's range, where it is flat and hardly a "
@@ -97,7 +97,7 @@ def idle_units(layers: Sequence[LayerUnits], pictures: int) -> Iterator[Finding]
         beside = "" if before is None else f", those of {before.name} by {before.variation:.1%}"
         yield Finding(
             "constant units",
-            f"{on} the outputs of {listed([layer.name for layer in still])} are all but the same for every picture: "
+            f"{on} the outputs of {_listed([layer.name for layer in still])} are all but the same for every picture: "
             f"they vary by {still[0].variation:.1g} of their size{beside}. What the pictures say is lost there: fewer "
             "layers, relu in the place of sigmoid or tanh, batch normalisation, or first weights that suit the "
             "activation (init= left out).",
@@ -118,8 +118,8 @@ def unnormalised_inputs(ended: EndedTraining, trainings: ShortTrainings) -> Iter
         yield Finding(
             "inputs not normalised",
             f"what reaches the first layer has mean {short(centre)} and deviation {short(max(spreads, key=_away))}, "
-            f"far from 0 and 1 (normalize={ended.setup.recipe.normalize}). With normalize=dataset, {trainings.steps} steps "
-            f"brought the loss to {short(loss)}.",
+            f"far from 0 and 1 (normalize={ended.setup.recipe.normalize}). With normalize=dataset, {trainings.steps} "
+            f"steps brought the loss to {short(loss)}.",
         )
 
 
@@ -149,7 +149,7 @@ def unrelated_labels(relation: Relation, *, by_heart: bool) -> Iterator[Finding]
         f"{fixed(relation.ridge, 2)}, {relation.shuffles} shuffles)"
     )
     what = (
-        "the labels of training are learnt by heart, and nothing of that holds for other pictures"
+        "what was learned of the training pictures, by heart, holds for no others"
         if by_heart
         else f"weights, activations and rates from {LOWEST:g} to {HIGHEST:g} show no cause"
     )
@@ -160,7 +160,7 @@ def unrelated_labels(relation: Relation, *, by_heart: bool) -> Iterator[Finding]
     )
 
 
-def listed(words: Sequence[str]) -> str:
+def _listed(words: Sequence[str]) -> str:
     shown = [*words[:_NAMED], f"{len(words) - _NAMED} more"] if len(words) > _NAMED + 1 else list(words)
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
