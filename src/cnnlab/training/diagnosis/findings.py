@@ -55,13 +55,13 @@ def exploding_loss(ended: EndedTraining, constant: float) -> Iterator[Finding]:
     has_grown = bool(losses) and losses[top] > _GROWN * max(constant, first)
     if failure is None and not has_grown and not began:
         return
-    times = f", {short(first / constant)} times that of a constant answer" if began and losses else ""
+    times = f", {first / constant:.2g} times that of a constant answer" if began and losses else ""
     words = [f"{short(first)} before the first step{times}"] if losses else []
     if has_grown:
         at = ended.steps[top]
-        words.append(f"{short(losses[top])} at step {at['step']:,} (learning rate {at['learning_rate']:.2g})")
+        words.append(f"{short(losses[top])} at step {at['step']:,} (learning rate {at['learning_rate']:.3g})")
     if failure is not None:
-        words.append(f"no number at step {failure.step:,} (learning rate {failure.rate:.2g})")
+        words.append(f"no number at step {failure.step:,} (learning rate {failure.rate:.3g})")
     remedy = (
         "What the first weights make of the pictures is too large: leave init= out, normalise the pictures, put in "
         "batch normalisation, or take an activation that grows no faster than what goes in."
@@ -84,12 +84,12 @@ def idle_units(layers: Sequence[LayerUnits], pictures: int) -> Iterator[Finding]
         )
     saturated = [layer for layer in layers if layer.saturated >= _MOST]
     if saturated:
-        shares = _listed([f"{layer.saturated:.0%} of {layer.name} ({layer.kind})" for layer in saturated])
+        shares = _listed([f"{layer.name} ({layer.kind}, {layer.saturated:.0%} of them)" for layer in saturated])
         yield Finding(
             "saturated units",
-            f"{on} {shares} lies within 1% of the ends of the activation's range, where it is flat and hardly a "
-            "gradient passes. Smaller first weights (init= left out), normalised pictures, a lower learning rate, or "
-            "batch normalisation before the activation.",
+            f"{on} the outputs of {shares} lie within 1% of the ends of the activation's range, where it is flat and "
+            "hardly a gradient passes. Smaller first weights (init= left out), normalised pictures, a lower learning "
+            "rate, or batch normalisation before the activation.",
         )
     still = [layer for layer in layers if layer.is_constant]
     if still and not dead and not saturated:
@@ -133,7 +133,7 @@ def unsuitable_rate(ended: EndedTraining, useful: UsefulRate) -> Iterator[Findin
     ends = f"from {useful.lowest:.1g} to {useful.highest:.1g}" if is_wide else f"around {useful.highest:.1g}"
     yield Finding(
         f"learning rate {kind}",
-        f"the rate was {rate:.2g} at its highest. In a range test the loss falls at rates {ends}, and "
+        f"the rate was {rate:.3g} at its highest. In a range test the loss falls at rates {ends}, and "
         f"{useful.steps} steps of {useful.batch} pictures at {useful.rate:.1g} brought it to {short(useful.loss)}. "
         f"Take optimizer.lr={useful.rate:.1g}; cnnlab find-lr looks closer.",
     )

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cnnlab.core.number_text import fixed
+from cnnlab.core.number_text import fixed, with_minus
 from cnnlab.data import ImageSet
 from cnnlab.objectives import Objective, Targets
 
@@ -170,8 +170,11 @@ def what_is_seen(constant: ConstantAnswer, row: Mapping[str, Any], samples: Mapp
 
 
 def short(number: float) -> str:
-    """A loss as sentences have it: four digits, or a power of ten where it is large or small."""
-    return fixed(number, 3) if 1e-2 <= abs(number) < 1e4 or number == 0 else f"{number:.2g}"
+    """A number as sentences have it: three digits behind the point, none of a large one, or a power of ten."""
+    size = abs(number)
+    if 1e-2 <= size < 1e4 or number == 0:
+        return fixed(number, 3 if size < 100 else 0)
+    return with_minus(f"{number:.2g}")
 
 
 def scores_of(row: Mapping[str, Any], split: str) -> dict[str, Any]:
