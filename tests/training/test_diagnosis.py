@@ -41,6 +41,8 @@ PLAIN: dict[str, Any] = {
     "workers": 1,
 }
 
+DIVERGING = {"model": "flatten|dense(32)|dense(16)", "optimizer": "sgd(lr=20)"}
+
 
 @pytest.fixture
 def trained(tmp_path: Path) -> Callable[..., Run]:
@@ -86,7 +88,7 @@ def test_saturated_units_are_named(trained: Callable[..., Run]) -> None:
     )
     run = trained(model=f"flatten|{model}")
     assert "saturated units" in kinds(run)
-    assert "dense3 (tanh)" in said(run, "saturated units")
+    assert "dense3 (tanh, 100% of them) lie within 1% of the ends" in said(run, "saturated units")
 
 
 def test_signals_that_are_lost_in_depth_are_named(trained: Callable[..., Run]) -> None:
@@ -97,7 +99,7 @@ def test_signals_that_are_lost_in_depth_are_named(trained: Callable[..., Run]) -
 
 
 def test_a_loss_that_becomes_no_number_is_named_with_its_course(trained: Callable[..., Run]) -> None:
-    run = trained(optimizer="sgd(lr=20)")
+    run = trained(**DIVERGING)
     assert run.status == "failed"
     assert kinds(run) == ("exploding loss", "learning rate too high")
     losses = [step["loss"] for step in run.live]
@@ -141,13 +143,13 @@ def test_inputs_far_from_0_and_1_are_named_where_others_are_learned_from(trained
 
 def shuffled() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     digits = load_digits()
-    return digits.images.astype(np.uint8)[..., None] * 15, np.random.default_rng(0).permutation(digits.target)
+    return digits.images.astype(np.uint8)[..., None] * 15, np.random.default_rng(2).permutation(digits.target)
 
 
-@pytest.mark.parametrize("epochs", [2, 30])
+@pytest.mark.parametrize("epochs", [2, 15])
 def test_labels_that_do_not_belong_to_their_pictures_are_named(trained: Callable[..., Run], epochs: int) -> None:
-    # After 30 epochs most of them are learnt by heart.
-    run = trained(data=shuffled(), subset=None, epochs=epochs, optimizer="adam(lr=0.01)")
+    # After 15 epochs many of them are learnt by heart.
+    run = trained(data=shuffled(), subset=None, epochs=epochs, model="mlp(hidden=[64])", optimizer="adam(lr=0.01)")
     assert kinds(run) == ("labels unrelated to pictures",)
     assert run.train.accuracy < 0.2 or "holds for no others" in said(run, "labels unrelated to pictures")
 
@@ -219,7 +221,7 @@ def test_a_diagnosis_made_anew_is_that_of_the_record(trained: Callable[..., Run]
 
 def test_one_of_a_failed_run_is_refused(trained: Callable[..., Run]) -> None:
     with pytest.raises(UsageError, match="a diagnosis is of finished runs"):
-        diagnose(trained(optimizer="sgd(lr=20)"), offline=True)
+        diagnose(trained(**DIVERGING), offline=True)
 
 
 def test_a_fault_of_the_diagnosis_costs_no_training(
@@ -256,7 +258,7 @@ def test_the_constant_answer_of_classes_is_their_frequency() -> None:
 
 def test_the_constant_answer_of_a_number_is_its_mean() -> None:
     numbers = torch.tensor([1.0, 2.0, 6.0])
-    objective = build_objective("scalar(range=[0, 1])", {"size": None})
+    objective = build_objective("scalar(mean=0, std=1)", {"size": None})
     constant = ConstantAnswer.of(objective, {"size": numbers})
     # The mean is 3, and the mean of 4, 1 and 9 is the variance.
     assert constant.loss == pytest.approx(14 / 3, rel=1e-6) and constant.accuracy is None
@@ -285,8 +287,8 @@ def test_losses_that_go_down_are_told_from_those_that_do_not() -> None:
 def test_units_are_told_apart_by_what_they_do() -> None:
     network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2), nn.Tanh(), nn.Linear(2, 2))
     with torch.no_grad():
-        network[0].weight.copy_(torch.tensor([1.0, -1.0, 0.0]).view(3, 1, 1, 1))
-        network[0].bias.copy_(torch.tensor([0.0, 0.0, 2.0]))
+        network[0].weight.copy_(torch.tensor([1.0, -1.0, 0.5]).view(3, 1, 1, 1))
+        network[0].bias.copy_(torch.tensor([0.0, -5.0, 2.0]))
         network[3].weight.zero_()
         network[3].bias.copy_(torch.tensor([9.0, 0.0]))
     images = torch.randint(1, 255, (70, 1, 2, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

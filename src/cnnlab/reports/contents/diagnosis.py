@@ -24,6 +24,8 @@ def _rows(subject: ReportSubject, setting: Setting) -> list[tuple[str, str, str,
             for finding in diagnosis.findings or (Finding("nothing found", f"{diagnosis.seen} {NOTHING_FOUND}."),):
                 seen.setdefault(finding.kind, (finding.text, []))[1].append(trial.seed)
     label = subject.label(setting.key)
-    return [
-        (label, listed([f"seed {seeds[0]}", *map(str, seeds[1:])]), kind, text) for kind, (text, seeds) in seen.items()
-    ]
+    return [(label, _named(seeds), kind, text) for kind, (text, seeds) in seen.items()]
+
+
+def _named(seeds: list[int]) -> str:
+    return f"seed{'s'[: len(seeds) > 1]} {listed([str(seed) for seed in seeds])}"
