@@ -10,7 +10,7 @@ from typer.testing import Result
 
 from cnnlab.reports import draw_lr_range_test
 from cnnlab.runs import Run, RunStore
-from cnnlab.training.lr_range_test import suggest_lr
+from cnnlab.training.rate_curve import suggest_lr
 
 Cnnlab = Callable[..., Result]
 Document = Callable[..., Any]

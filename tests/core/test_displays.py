@@ -21,7 +21,7 @@ from cnnlab.evaluation.prediction.predict import ImagePredictions, PredictedColu
 from cnnlab.runs import Predictions, RunStore, RunWriter, Scores
 from cnnlab.runs.comparison import RunComparison
 from cnnlab.studies.result import MetricSummary, Setting, StudyResult, Trial
-from cnnlab.training.lr_range_test import LRRangeTest
+from cnnlab.training import LRRangeTest
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
 

@@ -30,7 +30,9 @@ def test_commands_and_python_on_the_page_run(tmp_path, monkeypatch):
     assert [line.split()[0] for line in shown[4].splitlines()[1:]] == [
         run.name for run in RunStore("runs").list() if "cnn" in run.name
     ] or "cnn" in shown[4]
-    assert "digits-cnn" not in shown[-1] and shown[-1].count("digits-mlp") == 2
+    left = [text for words, text in zip(COMMANDS, shown, strict=True) if words[:2] == ["runs", "list"]][-1]
+    assert "digits-cnn" not in left and left.count("digits-mlp") == 2
+    assert "it learned nothing" in shown[-1] and "symmetry: all units of dense1 (32)" in shown[-1]
 
 
 def test_every_fact_and_only_conditions_are_on_the_page():

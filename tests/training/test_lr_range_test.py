@@ -10,7 +10,7 @@ from cnnlab.core.errors import TrainingError, UsageError
 from cnnlab.core.messages import announcing
 from cnnlab.reports import draw_lr_range_test
 from cnnlab.training import find_lr, lr_range_test, train
-from cnnlab.training.lr_range_test import suggest_lr
+from cnnlab.training.rate_curve import suggest_lr
 
 
 def test_rates_grow_by_one_factor_from_lowest_to_highest(tiny: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from cnnlab.core.errors import CnnlabWarning
 from cnnlab.training import find_lr, train
-from cnnlab.training.lr_range_test import suggest_lr
+from cnnlab.training.rate_curve import suggest_lr
 
 RATES = [10 ** (i / 20 - 6) for i in range(141)]
 

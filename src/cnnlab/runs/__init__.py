@@ -1,6 +1,7 @@
 """What one training leaves on disk, and the store over it."""
 
 from cnnlab.runs.comparison import RunComparison
+from cnnlab.runs.diagnosis import Diagnosis, Finding
 from cnnlab.runs.environment import environment
 from cnnlab.runs.filter_language import sort_runs
 from cnnlab.runs.predictions import Predictions
@@ -10,6 +11,8 @@ from cnnlab.runs.store import RunStore, RunSummary, compare, store_at
 from cnnlab.runs.writer import RunWriter
 
 __all__ = [
+    "Diagnosis",
+    "Finding",
     "Predictions",
     "Run",
     "RunComparison",

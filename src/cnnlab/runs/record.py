@@ -34,6 +34,8 @@
                      fitted on, and those whose stored predictions were told by numbers fitted without the picture
 ``transfer``         of a classifier on features ``{backbone, layer, classifier, compared, repeats}``: what was chosen,
                      among how many, in how many repeats
+``diagnosis``        ``{seen, findings}`` of a run that learned nothing: by what that is told, and what was found, each
+                     ``{kind, text}``; empty ones of a run that learned; missing where it was not looked at
 ``warnings``         texts, in the order they came up
 ``reason``           why it failed
 ==================== ==================================================================================

@@ -217,6 +217,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("training time" if run.is_trained else "time", short_duration(run.seconds)),
     ]
     rows += [("scores" if place == 0 else "", line) for place, line in enumerate(_score_lines(info))]
+    lines = run.diagnosis.lines if run.diagnosis else ()
+    rows += [("learned nothing" if place == 0 else "", line) for place, line in enumerate(lines)]
     rows += [("warning", text) for text in info.get("warnings") or []]
     rows.append(("folder", str(run.folder)))
     return [(label, value) for label, value in rows if value]

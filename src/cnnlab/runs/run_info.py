@@ -6,6 +6,7 @@ from typing import Any
 
 from cnnlab.core.errors import UsageError
 from cnnlab.runs.data_folder import data_folder
+from cnnlab.runs.diagnosis import Diagnosis
 from cnnlab.runs.scores import Scores
 
 QUICK = "one epoch on a few hundred pictures, to see that all goes through; its numbers say nothing"
@@ -108,6 +109,15 @@ class RunInfo(ABC):
     def test(self) -> Scores:
         """Scores on the test split, taken once, at the end."""
         return self.scores("test")
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """Why it learned nothing, looked at when its training ended; false where it learned.
+
+        None of a run that was stored before there were diagnoses, or that has not ended. To make one anew there is
+        :func:`cnnlab.training.diagnose`.
+        """
+        return Diagnosis.of(self.info.get("diagnosis"))
 
     @property
     def data_folder(self) -> Path | None:

@@ -88,6 +88,16 @@ class _FrozenFeatures(_Facts):
     seconds: _Number | None = None
 
 
+class _Finding(_Facts):
+    kind: str
+    text: str
+
+
+class _Diagnosis(_Facts):
+    seen: str | None = None
+    findings: list[_Finding] | None = None
+
+
 class RunRecord(_Facts):
     """The content of ``run.json``."""
 
@@ -116,6 +126,7 @@ class RunRecord(_Facts):
     parent: _Name | None = None
     ensemble: _Ensemble | None = None
     transfer: _Transfer | None = None
+    diagnosis: _Diagnosis | None = None
     warnings: list[str] | None = None
     reason: str | None = None
 

@@ -1,7 +1,7 @@
 """From the runs of a study to its result."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from cnnlab.core.files import check_regular
 from cnnlab.core.measurements import Measure, Metric
+from cnnlab.core.number_text import counted
 from cnnlab.runs import Predictions, Run, RunSummary, environment
 from cnnlab.runs.record import MODEL, now
 from cnnlab.studies.designs import SearchDesign
@@ -109,7 +110,7 @@ class Analysis:
             training_seconds=sum(trial.seconds for trial in finished),
             untimed=tables.untimed,
             wall_seconds=float(state.get("wall_seconds") or 0.0),
-            notes=tuple(self._notes(finished)),
+            notes=(*self._notes(finished), *self._of_nothing(trained.values())),
             looks=looks,
             further=tuple(self._summarised(setting, beside, new_images) for setting in further),
             ensembles=tuple(self._beside(ensemble, trained, comparisons) for ensemble in made),
@@ -312,6 +313,20 @@ class Analysis:
         if warned:
             notes.append(f"{warned} of {len(runs)} runs hold warnings; see cnnlab runs show RUN.")
         return notes
+
+    def _of_nothing(self, settings: Iterable[Setting]) -> list[str]:
+        """The settings with trainings that learned nothing, each with what was found."""
+        words = []
+        for setting in settings:
+            runs = [run for trial in setting.trials if (run := self.trials.run(str(trial.digest))) is not None]
+            failed = [run.diagnosis for run in runs if run.diagnosis]
+            if failed:
+                kinds = dict.fromkeys(kind for diagnosis in failed for kind in diagnosis.kinds)
+                found = ", ".join(kinds) or "nothing found that explains it"
+                words.append(f"{setting.label} ({found}; {len(failed)} of {counted(len(runs), 'repeat')})")
+        if not words:
+            return []
+        return [f"Nothing was learned by {'; '.join(words)}. cnnlab runs show RUN says what was seen."]
 
 
 def _differs(execution: Mapping[str, Any], fixed: Mapping[str, Any]) -> bool:

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from cnnlab.training.api import resume as resume
     from cnnlab.training.api import train as train
     from cnnlab.training.callbacks import EpochEnd as EpochEnd
-    from cnnlab.training.lr_range_test import LRRangeTest as LRRangeTest
+    from cnnlab.training.diagnosis.diagnose import diagnose as diagnose
     from cnnlab.training.lr_range_test import find_lr as find_lr
     from cnnlab.training.overrides import parse_pairs as parse_pairs
+    from cnnlab.training.rate_curve import LRRangeTest as LRRangeTest
     from cnnlab.training.recipe import Phase as Phase
     from cnnlab.training.recipe import Recipe as Recipe
     from cnnlab.training.recipe import check_keys as check_keys
@@ -28,8 +29,10 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "api": ("extend", "resume", "train"),
         "callbacks": ("EpochEnd",),
-        "lr_range_test": ("LRRangeTest", "find_lr"),
+        "diagnosis.diagnose": ("diagnose",),
+        "lr_range_test": ("find_lr",),
         "overrides": ("parse_pairs",),
+        "rate_curve": ("LRRangeTest",),
         "recipe": ("Phase", "Recipe", "check_keys", "key_line", "key_remedy", "offered_keys"),
         "signals": ("Interrupted",),
     },

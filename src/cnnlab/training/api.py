@@ -19,6 +19,7 @@ from cnnlab.runs import Run, RunStore, RunWriter, environment, store_at
 from cnnlab.runs.lock import who
 from cnnlab.training.callbacks import Callback, check_callbacks
 from cnnlab.training.checkpoints import remove_checkpoint
+from cnnlab.training.divergence import DivergedError
 from cnnlab.training.execution import Execution, choose_execution, describe_execution
 from cnnlab.training.finished_runs import keep_places, note_finished
 from cnnlab.training.loop import Job, Trainer
@@ -247,9 +248,14 @@ def _train(
 ) -> Run:
     job = Job(setup, classifier, execution, writer, callbacks)
     with writer, catching_signals() as stop_request, execution.applied():
+        trainer = Trainer(job, stop_request)
         try:
-            Trainer(job, stop_request).run()
+            trainer.run()
         except Interrupted:
+            raise
+        except DivergedError as error:
+            diagnosis = trainer.why_diverged(error)
+            writer.fail(str(error), **({} if diagnosis is None else {"diagnosis": diagnosis.to_dict()}))
             raise
         except Exception as error:
             # On a full disk there is no writing down why either; what the person reads must be the first error.

@@ -12,6 +12,18 @@ from cnnlab.training.selection import BestEpoch
 from cnnlab.training.state import Counters
 from cnnlab.training.step import StepOutcome
 
+
+class DivergedError(TrainingError):
+    """A loss that is no number any more.
+
+    :param step: of the optimiser, counted from 1, and ``rate`` its learning rate.
+    """
+
+    def __init__(self, message: str, step: int, rate: float) -> None:
+        super().__init__(message)
+        self.step, self.rate = step, rate
+
+
 # Reading a loss back from an accelerator waits for it; there it is done this often instead of at every step.
 _STEPS_BETWEEN = 50
 
@@ -39,12 +51,12 @@ class LossWatch:
     def look(self, counters: Counters) -> bool:
         """Records the steps since the last look, and adds them to the sums of the epoch; whether there were any.
 
-        :raises TrainingError: when a loss is no number.
+        :raises DivergedError: when a loss is no number.
         """
         pending, self._pending = self._pending, []
         for (step, rate, outcome), loss in zip(pending, _losses(pending), strict=True):
             if not math.isfinite(loss):
-                raise TrainingError(self._diverged(loss, step, rate, counters))
+                raise self._diverged(loss, step, rate, counters)
             sums = {key: float(value) for key, value in outcome.sums.items()}
             counters.add({"loss": loss * outcome.samples, "samples": float(outcome.samples)} | sums)
             share = {key: value / outcome.samples for key, value in sums.items()}
@@ -54,21 +66,20 @@ class LossWatch:
     def check_epoch(self, network: nn.Module, validation: Mapping[str, float], rate: float, counters: Counters) -> None:
         """Refuses what the last step of an epoch has spoilt, for its own loss was that before the update.
 
-        :raises TrainingError: when a weight or the validation loss is no number.
+        :raises DivergedError: when a weight or the validation loss is no number.
         """
         loss = validation.get("loss", 0.0)
         are_finite = all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters())
         if not are_finite or not math.isfinite(loss):
-            raise TrainingError(
-                self._diverged(math.nan if math.isfinite(loss) else loss, counters.step, rate, counters)
-            )
+            raise self._diverged(math.nan if math.isfinite(loss) else loss, counters.step, rate, counters)
 
-    def _diverged(self, loss: float, step: int, rate: float, counters: Counters) -> str:
-        return (
+    def _diverged(self, loss: float, step: int, rate: float, counters: Counters) -> DivergedError:
+        text = (
             f"the loss became {loss} at step {step} (learning rate {rate:.3g}), so the training was stopped; "
             f"{self._kept(counters)}. The usual causes: a learning rate that is too high (try a tenth of it, or a "
             "warm-up), no gradient clipping (clip_gradient=1), or an activation that grows without bound."
         )
+        return DivergedError(text, step, rate)
 
     def _kept(self, counters: Counters) -> str:
         """What of a training that cannot go on is in its folder, in words."""

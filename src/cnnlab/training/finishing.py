@@ -1,4 +1,7 @@
-"""The end of a training: validation and test scored once, with the selected weights, and the run closed."""
+"""The end of a training: validation and test scored once, with the selected weights, and the run closed.
+
+One that learned nothing is looked into before it is closed, so that it goes on to the same record after a kill.
+"""
 
 import copy
 from collections.abc import Callable
@@ -6,8 +9,10 @@ from collections.abc import Callable
 from cnnlab.data import Dataset, ImageSet
 from cnnlab.data.dataset import OUT_OF_FOLD
 from cnnlab.models import Classifier, load_classifier, save_classifier
-from cnnlab.runs import RunWriter
+from cnnlab.runs import Run, RunWriter
 from cnnlab.training.batches import BatchLoader
+from cnnlab.training.diagnosis.case import EndedTraining
+from cnnlab.training.diagnosis.diagnose import look_into
 from cnnlab.training.execution import Execution
 from cnnlab.training.prepare import TrainingSetup
 from cnnlab.training.scoring import known_metrics, outputs_for, predictions_of
@@ -36,16 +41,20 @@ def finish_run(
     if not is_last:
         stored = load_classifier(writer.path("model.safetensors"), copy.deepcopy(classifier.network))
         classifier.network.load_state_dict(stored.network.state_dict())
-    row = next((row for row in counters.rows if row["epoch"] == selected), {})
+    row = next((row for row in counters.rows if row["epoch"] == selected), None)
+    ended = EndedTraining(setup, Run(writer.folder), row, classifier, execution, between=between)
+    row = row or {}
     scores = {"train": {key.removeprefix("train_"): v for key, v in row.items() if key.startswith("train_")}}
     scores["train"]["n"] = len(setup.dataset.train)
     for split, images in _scored(setup.dataset).items():
         scores[split] = _score(split, images, setup, writer, classifier, execution, between)
     column = setup.selection.column
+    diagnosis = look_into(ended)
     writer.finish(
         scores={split: values for split, values in scores.items() if values},
         selected={"epoch": selected, "metric": column if picked else "last", "value": row.get(column)},
         seconds=round(counters.seconds, 3),
+        **({} if diagnosis is None else {"diagnosis": diagnosis.to_dict()}),
     )
 
 

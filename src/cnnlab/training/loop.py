@@ -9,11 +9,14 @@ from cnnlab.augment import pipeline
 from cnnlab.core.files import clear_leftovers
 from cnnlab.core.messages import note
 from cnnlab.models import Classifier, save_classifier
-from cnnlab.runs import RunWriter
+from cnnlab.runs import Run, RunWriter
+from cnnlab.runs.diagnosis import Diagnosis
 from cnnlab.training.batches import Batch, BatchLoader, epoch_order
 from cnnlab.training.callbacks import Callback, EpochEnd
 from cnnlab.training.checkpoints import Checkpoint, Checkpoints, remove_checkpoint
-from cnnlab.training.divergence import LossWatch
+from cnnlab.training.diagnosis.case import EndedTraining, Failure
+from cnnlab.training.diagnosis.diagnose import look_into
+from cnnlab.training.divergence import DivergedError, LossWatch
 from cnnlab.training.early_stopping import EarlyStopping
 from cnnlab.training.ema import MovingAverage
 from cnnlab.training.execution import Execution
@@ -276,3 +279,9 @@ class Trainer:
         )
         if not self.recipe.keep_checkpoint:
             remove_checkpoint(self.writer.folder)
+
+    def why_diverged(self, error: DivergedError) -> Diagnosis | None:
+        """What is seen of a training whose loss is no number, for its record; its weights are none either."""
+        failure = Failure(error.step, error.rate)
+        run = Run(self.writer.folder)
+        return look_into(EndedTraining(self.setup, run, None, None, self.execution, failure, self._leave_if_asked))

@@ -24,7 +24,7 @@ All = Annotated[bool, typer.Option("--all", help="Also what of the recipe is at 
 
 
 def show(run: RunName, runs: Runs = None, whole: All = False, as_json: Json = False) -> None:
-    """Show the record of RUN: recipe, scores, the last epochs, how it was carried out, warnings.
+    """Show the record of RUN: recipe, scores, why it learned nothing, epochs, how it was carried out, warnings.
 
     Of an ensemble also its members beside it, how they differ, and what each is worth; of a transfer what was compared.
     """
@@ -36,6 +36,7 @@ def show(run: RunName, runs: Runs = None, whole: All = False, as_json: Json = Fa
         return
     _overview(stored)
     _scores(stored)
+    _diagnosis(stored)
     if stored.is_ensemble:
         from cnnlab.cli.runs.ensembles import write_findings
 
@@ -159,6 +160,14 @@ def _scores(run: "Run") -> None:
             for split, scores in scored.items()
         ],
     )
+
+
+def _diagnosis(run: "Run") -> None:
+    """Why it learned nothing, as it was seen when its training ended."""
+    if run.diagnosis:
+        output.heading("it learned nothing")
+        for line in run.diagnosis.lines:
+            output.write(f"- {in_short(line, _MOST_SAID)}")
 
 
 def _recipe(run: "Run", whole: bool) -> None:
