@@ -71,6 +71,8 @@ def _record(request: TransferRequest, outcome: Outcome, files: Mapping[str, str]
         format=FORMAT,
         metric=request.metric,
         vary=request.vary,
+        augment=None if request.parts.augment is None else request.parts.augment.spec,
+        views=len(request.draws),
         columns=tuple(column.record for column in outcome.columns),
         rows=outcome.rows,
         choices=outcome.choices,

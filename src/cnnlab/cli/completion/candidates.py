@@ -23,7 +23,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "evaluate": ("model", "evaluated"),
     "predict": ("model", "files"),
     "ensemble": ("member",),
-    "transfer": ("transfer keys",),
+    "transfer": ("transfer", "transfer keys"),
     "report": ("run or study",),
     "figure": ("run or study or figure",),
     "list": ("kind of words", "name of that kind"),
@@ -211,6 +211,12 @@ def _transfer_keys(line: _Line, word: str) -> Iterator[Candidate]:
     return _pairs(line, word, words()["transfer"])
 
 
+def _transfer(line: _Line, word: str) -> Iterator[Candidate]:
+    yield from (Candidate(name, "comes with cnnlab") for name in words()["transfers"])
+    yield from _of_files(".yaml", ".yml")(line, word)
+    yield from _transfer_keys(line, word)
+
+
 def _study_keys(line: _Line, word: str) -> Iterator[Candidate]:
     if word.startswith("vary."):
         return (found.after("vary.") for found in _pairs(line, word.removeprefix("vary."), words()["keys"]))
@@ -336,6 +342,7 @@ _WORDS: Mapping[str, Callable[[_Line, str], Iterable[Candidate]]] = {
     "name of a model's part": _name_of("architecture", "layer", "initialiser", "objective"),
     "model's spec": _first(_spec("architecture", "layer"), _only("data", "objective")),
     "shell": lambda line, word: map(Candidate, ("bash", "zsh", "fish")),
+    "transfer": _transfer,
     "transfer keys": _transfer_keys,
     "part of the cache": lambda line, word: map(Candidate, ("features", "decoded")),
     "number": lambda line, word: (),

@@ -10,7 +10,8 @@ from cnnlab.core import yaml
 from cnnlab.core.durations import duration_in_words
 from cnnlab.core.number_text import counted
 from cnnlab.data.division import is_drawn
-from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents import transfers
+from cnnlab.reports.contents.report_subject import ReportSubject, is_transfer
 from cnnlab.reports.contents.tables import listed
 from cnnlab.runs.record import flattened, json_value
 from cnnlab.studies.result import Setting
@@ -75,6 +76,9 @@ def provenance(subject: ReportSubject) -> Provenance:
 
 def methods(subject: ReportSubject) -> str:
     """The paragraph: what was compared, on what, how trained, repeated, tested, on which machine."""
+    if subject.is_of_transfers:
+        made = [transfers.methods(result) for _, result in transfers.transfers(subject)]
+        return " ".join([_compared(subject), *dict.fromkeys(made), _carried_out(subject)])
     parts = (_compared(subject), _trained(subject), _repeated(subject), _chosen(subject), *_combined(subject))
     parts = (*parts, _tested(subject))
     return " ".join(part for part in (*parts, _carried_out(subject)) if part)
@@ -92,7 +96,8 @@ def _recipe_file(subject: ReportSubject, setting: Setting) -> RecipeFile:
         return RecipeFile(subject.label(setting.key), name, own + rest, own, rest, tuple(map(shlex.join, words)))
     alike = [s for s in (setting, *subject.result.further) if s.key.partition("-")[0] == setting.key]
     seeds = [trial.seed + each.seeds_added for each in alike for trial in each.trials]
-    commands = tuple(f"cnnlab train recipes/{name} seed={seed}" for seed in seeds)
+    verb = "transfer" if is_transfer(setting.recipe) else "train"
+    commands = tuple(f"cnnlab {verb} recipes/{name} seed={seed}" for seed in seeds)
     return RecipeFile(subject.label(setting.key), name, own + rest, own, rest, commands)
 
 
@@ -110,7 +115,9 @@ def _facts(subject: ReportSubject) -> tuple[tuple[str, tuple[tuple[str, str], ..
         "finished": result.finished,
     }
     spent = {
-        "training steps, all trials together": result.training_seconds,
+        "features, fitting and scoring"
+        if subject.is_of_transfers
+        else "training steps, all trials together": result.training_seconds,
         "at work on it, scoring included": result.wall_seconds,
     }
     times |= {what: duration_in_words(seconds) for what, seconds in spent.items() if seconds}
@@ -147,7 +154,8 @@ def _compared(subject: ReportSubject) -> str:
     varying = f", {how} {listed(varied)}," if varied and sum(len(a.values) for a in axes) <= 40 else ""
     if varied and not varying:
         varying = f", {how} {listed([axis.name for axis in axes])},"
-    made = "was made of runs trained" if is_ensemble(result.settings[0].recipe) else "was trained"
+    is_made = is_ensemble(result.settings[0].recipe)
+    made = "was made of runs trained" if is_made else "was made" if subject.is_of_transfers else "was trained"
     verb = made if len(result.settings) == 1 else "were compared"
     return f"{what[:1].upper()}{what[1:]}{varying} {verb} on {_data(result.data)}."
 
@@ -296,7 +304,8 @@ def _carried_out(subject: ReportSubject) -> str:
     at_once = int(execution.get("trials_at_once") or 1)
     how += [f"{at_once} trainings at a time"] if at_once > 1 else []
     versions = [f"{name} {machine[name]}" for name in ("cnnlab", "torch", "python") if machine.get(name)]
-    text = f"Training ran on {', '.join([*where, *how])}" if where or how else ""
+    what = "All of it" if subject.is_of_transfers else "Training"
+    text = f"{what} ran on {', '.join([*where, *how])}" if where or how else ""
     text += f" with {listed(versions)}" if versions and text else ""
     took = f" and took {duration_in_words(result.training_seconds)} in all" if result.training_seconds and text else ""
     return f"{text}{took}." if text else ""

@@ -61,6 +61,7 @@ def page(
     text = environment.get_template("report.html").render(
         result=subject.result,
         is_study=subject.is_study,
+        is_of_transfers=subject.is_of_transfers,
         answer=(first, second),
         status=_status(subject),
         sections=sections,
@@ -112,7 +113,8 @@ def _status(subject: ReportSubject) -> list[str]:
         trial for setting in result.settings for trial in setting.trials
     ]
     finished = sum(trial.status == "finished" for trial in trials)
-    texts = [counted(len(result.settings), "setting"), f"{finished:,} of {counted(len(trials), 'training')} finished"]
+    what = "transfer" if subject.is_of_transfers else "training"
+    texts = [counted(len(result.settings), "setting"), f"{finished:,} of {counted(len(trials), what)} finished"]
     texts = [_quick(subject), *texts] if subject.quick else texts
     failed = sum(trial.status == "failed" for trial in trials)
     texts += [f"{failed:,} failed"] if failed else []
