@@ -43,10 +43,13 @@ def test_a_file_asks_for_the_same_transfer_as_its_keys(file: Path, backbone: str
         ("data: [", "is not valid YAML"),
         ("backbones: squeezenet1_1", "a transfer needs data="),
         ("data: digits\nbackbone: squeezenet1_1", "has no key 'backbone'. Did you mean backbones"),
-        ("data: digits\nbackbones: 3", "backbone takes"),
+        ("data: digits\nbackbones: 3", "3 is not a spec"),
         ("data: digits\nbackbones: squeezenet1_1\nname: 3", "name takes a word, in quotes .* got 3"),
         ("data: digits\nbackbones: squeezenet1_1\nrepeats: [1]", "repeats takes a whole number"),
-        ("data: digits\nbackbones: squeezenet1_1\nclassifiers: {knn: 3}", "classifier takes"),
+        (
+            "data: digits\nbackbones: squeezenet1_1\nclassifiers: {knn: 3}",
+            "a mapping that stands for a spec needs a name",
+        ),
         ("data: digits\nbackbones: squeezenet1_1\nobjective: 3", "objective"),
     ],
 )

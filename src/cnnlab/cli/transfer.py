@@ -20,9 +20,9 @@ Words = Annotated[
     list[str],
     typer.Argument(
         metavar="[FILE] [KEY=VALUE...]",
-        help="A YAML file of keys, or the name of one that comes with cnnlab; and keys, which take the place of those in "
-        "the file: data and backbones; and layer, classifiers, search, subsample, cv, metric, objective, augment, views, "
-        "validation, test, subset, seed, repeats, vary, precision. Quote what holds ( ) or spaces.",
+        help="A YAML file of keys, or the name of one that comes with cnnlab; and keys, which take the place of those "
+        "in the file: data and backbones; and layer, classifiers, search, subsample, cv, metric, objective, augment, "
+        "views, validation, test, subset, seed, repeats, vary, precision. Quote what holds ( ) or spaces.",
         show_default=False,
     ),
 ]

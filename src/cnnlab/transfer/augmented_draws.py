@@ -1,4 +1,4 @@
-"""Augmented draws of training pictures: each a function of the seed, of the picture's pixels and of its number alone."""
+"""Augmented draws of training pictures: each a function of the seed, of its number and of the picture's pixels."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +68,7 @@ def check_pipeline(pipeline: Pipeline, shape: Shape) -> None:
     mixing = next((step.bound.name for step in pipeline.steps if step.operation.mixes), None)
     if mixing is not None:
         raise UsageError(
-            f"augment={mixing} mixes pictures and their classes, and classifiers of scikit-learn are fitted to pictures "
-            "of one class each. Leave it out, or train a network: cnnlab train."
+            f"augment={mixing} mixes pictures and their classes, and classifiers of scikit-learn are fitted to "
+            "pictures of one class each. Leave it out, or train a network: cnnlab train."
         )
     pipeline.check(shape, soft_targets=False)

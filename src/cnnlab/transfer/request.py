@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
 
 from sklearn.pipeline import Pipeline
 
-from cnnlab.augment import Pipeline, pipeline
+from cnnlab.augment import Pipeline as Augmentation
+from cnnlab.augment import pipeline
 from cnnlab.core.arguments import Count, Fraction, Range, convert, describe_type
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.registry import BoundCall
@@ -126,7 +127,7 @@ class Parts:
     layers: tuple[FeatureLayer, ...]
     classifiers: tuple[BoundCall[Pipeline], ...]
     grids: tuple[Grid, ...]
-    augment: Pipeline | None = None
+    augment: Augmentation | None = None
 
     @classmethod
     def of(cls, request: TransferRequest) -> "Parts":
@@ -147,8 +148,8 @@ class Parts:
         augment = pipeline(request.augment) if request.augment is not None else None
         if not augment and request.views != 1:
             raise UsageError(
-                f"views={request.views} is of how many augmented draws features are made, and augment= names nothing to "
-                "draw, such as augment='flip|shift(0.1)'."
+                f"views={request.views} is of how many augmented draws features are made, and augment= names nothing "
+                "to draw, such as augment='flip|shift(0.1)'."
             )
         backbones = tuple(listed("backbones", request.backbones))
         return cls(backbones, tuple(dict.fromkeys(layers)), bound, grids, augment or None)

@@ -180,7 +180,9 @@ class TransferResult:
             return f"Differences are not tested: {ONE_REPEAT}."
         decided = [each.sentence for each in self.differences if each.verdict in ("better", "worse")]
         rest = len(self.differences) - len(decided)
-        told = f"Of {len(self.differences)} others, {len(decided)} are surely better or worse than the best"
+        kinds = " or ".join(sorted({each.verdict for each in self.differences} & {"better", "worse"}))
+        others, verb = len(self.differences), "is" if len(decided) == 1 else "are"
+        told = f"Of {others} others, {len(decided)} {verb} surely {kinds or 'better or worse'} than the best"
         return f"{told}; of {rest} these repeats do not tell." if self.differences else ""
 
     def __repr__(self) -> str:

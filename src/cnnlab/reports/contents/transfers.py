@@ -56,7 +56,7 @@ def scores_table(run: Run, result: TransferResult, metric: str) -> Table:
         f"transfer {metric} {run.name}",
         f"{name[:1].upper()}{name[1:]} on validation",
         result,
-        (("", name, "share"), ("_interval", "95% interval", "share")),
+        (("", name if len(result.record.columns) == 1 else "", "share"), ("_interval", "95% interval", "share")),
         cells,
         note,
     )
@@ -76,6 +76,7 @@ def times_table(run: Run, result: TransferResult) -> Table:
         f"Of {fitted} to fit and {first.pictures:,} to predict, without making features; of what was searched for, the "
         "last fit alone."
     )
+    kinds: tuple[tuple[str, str, ColumnKind], ...]
     kinds = (("_fit", "to fit", "seconds"), ("_predict", "to predict", "seconds"))
     return _by_backbone(f"transfer times {run.name}", "Times", result, kinds, cells, note)
 
@@ -92,7 +93,7 @@ def _by_backbone(
     record = result.record
     several = len(record.columns) > 1
     columns = [
-        TableColumn(f"{own.label}{ending}", f"{own.label}: {label}" if several else label, kind)
+        TableColumn(f"{own.label}{ending}", _heading(own.label, label) if several else label, kind)
         for own in record.columns
         for ending, label, kind in kinds
     ]
@@ -147,8 +148,8 @@ def differences_table(run: Run, result: TransferResult) -> Table:
     )
     test = "Paired t tests" if result.record.vary == "seed" else f"Paired t tests {_CORRECTED}"
     note = (
-        f"{test}; p-values are adjusted after Holm, intervals hold for all at once (Bonferroni). What all are compared "
-        "with was chosen on these pictures, which flatters it."
+        f"{test}; p-values are adjusted after Holm, intervals hold for all at once (Bonferroni), and a verdict takes "
+        "both. What all are compared with was chosen on these pictures, which flatters it."
     )
     title = f"Against {result.label(result.record.best)}"
     return Table(f"transfer differences {run.name}", title, columns, rows, note=note).without_empty()
@@ -257,6 +258,17 @@ def methods(result: TransferResult) -> str:
             "Classifiers were compared by paired t tests, p-values adjusted after Holm.",
         ]
     return " ".join(parts)
+
+
+def _heading(backbone: str, label: str) -> str:
+    return f"{backbone}: {label}" if label else backbone
+
+
+def status(result: TransferResult) -> list[str]:
+    """How much there is of it, in a few words each."""
+    count = len(dict.fromkeys(row.classifier for row in result.record.rows))
+    columns = len(result.record.columns)
+    return [counted(count, "classifier"), f"{columns} kinds of features" if columns > 1 else "", _repeats(result)]
 
 
 def _named(result: TransferResult, row: RowRecord, repeat: RepeatRecord) -> str:

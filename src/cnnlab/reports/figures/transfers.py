@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw_scores(table: Table, labels: list[str]) -> "Figure":
+def draw_scores(table: Table, labels: list[str], metric: str) -> "Figure":
     """A row a classifier, the best on top: a dot with its interval for each backbone.
 
     :param table: names of classifiers, then for each of the ``labels`` a column of means and perhaps one of intervals.
@@ -37,7 +37,7 @@ def draw_scores(table: Table, labels: list[str]) -> "Figure":
         )
     axes.set_yticks(range(len(rows)), [short_label(row[0]) for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    column = TableColumn("", table.columns[next(iter(means.values()))].label.rpartition(": ")[2], "share")
+    column = TableColumn("", metric, "share")
     in_unit(axes.xaxis, column)
     axes.set_xlabel(column.heading, color=INK)
     axes.grid(axis="y", visible=False)

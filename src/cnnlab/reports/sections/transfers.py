@@ -43,7 +43,7 @@ def _scores_figure(run: Run, result: TransferResult, table: Table) -> SectionFig
     )
     several = len(record.choices) > 1
     caption = f"Dot: mean of {len(record.choices)} repeats; bar: 95% interval." if several else ""
-    draw = partial(figures.draw_scores, table, labels)
+    draw = partial(figures.draw_scores, table, labels, metric)
     return SectionFigure(f"transfer {run.name}", f"{capital(metric)} on validation", caption, alt, table, draw)
 
 
