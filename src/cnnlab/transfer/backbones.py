@@ -116,8 +116,8 @@ class PretrainedBackbone:
                 continue
             if layer.name == name and name.partition(".")[0] == "head" and any(map(starts_small, network.modules())):
                 raise UsageError(
-                    f"the head of {self.label} is drawn anew for the classes of the data, so features at {name} would be "
-                    f"those of chance. Take {POOLED}, or a layer before the head."
+                    f"the head of {self.label} is drawn anew for the classes of the data, so features at {name} would "
+                    f"be those of chance. Take {POOLED}, or a layer before the head."
                 )
             mean, std = moments_for(network, self.weights, shape[0])
             classifier = Classifier(

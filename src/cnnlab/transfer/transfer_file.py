@@ -31,8 +31,8 @@ def find_transfer_file(name: str | Path) -> Path:
         raise UsageError(f"{name} is a study, and no transfer: cnnlab study run {name}.")
     if str(name) not in known:
         raise UsageError(
-            f"there is no transfer file {name}. If it names data, write data={name}; else give a YAML file, or one that "
-            f"comes with cnnlab. {suggestion(str(name), known)}"
+            f"there is no transfer file {name}. If it names data, write data={name}; else give a YAML file, or one "
+            f"that comes with cnnlab. {suggestion(str(name), known)}"
         )
     return known[str(name)]
 
