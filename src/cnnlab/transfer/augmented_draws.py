@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.augment import Info, Pipeline
+from cnnlab.augment.operation import Shape
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
 from cnnlab.models import to_float
-from cnnlab.models.shapes import Shape
 
 SEMANTICS = 1
 """Raised when the same augmentation, seed and number would draw otherwise."""

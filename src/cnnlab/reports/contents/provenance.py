@@ -78,7 +78,8 @@ def methods(subject: ReportSubject) -> str:
     """The paragraph: what was compared, on what, how trained, repeated, tested, on which machine."""
     if subject.is_of_transfers:
         made = [transfers.methods(result) for _, result in transfers.transfers(subject)]
-        return " ".join([_compared(subject), *dict.fromkeys(made), _carried_out(subject)])
+        compared = f"Classifiers were compared on {_data(subject.result.data)}."
+        return " ".join([compared, *dict.fromkeys(made), _carried_out(subject)])
     parts = (_compared(subject), _trained(subject), _repeated(subject), _chosen(subject), *_combined(subject))
     parts = (*parts, _tested(subject))
     return " ".join(part for part in (*parts, _carried_out(subject)) if part)
@@ -154,8 +155,7 @@ def _compared(subject: ReportSubject) -> str:
     varying = f", {how} {listed(varied)}," if varied and sum(len(a.values) for a in axes) <= 40 else ""
     if varied and not varying:
         varying = f", {how} {listed([axis.name for axis in axes])},"
-    is_made = is_ensemble(result.settings[0].recipe)
-    made = "was made of runs trained" if is_made else "was made" if subject.is_of_transfers else "was trained"
+    made = "was made of runs trained" if is_ensemble(result.settings[0].recipe) else "was trained"
     verb = made if len(result.settings) == 1 else "were compared"
     return f"{what[:1].upper()}{what[1:]}{varying} {verb} on {_data(result.data)}."
 
