@@ -198,9 +198,13 @@ def asked(case: Case) -> list[Step]:
         "name": "new",
     }
     for key in case.random.sample(sorted(keys), case.random.choice((1, 1, 2))):
-        text = str(keys[key])
-        is_odd = case.random.random() < 0.5
-        keys[key] = case.random.choice(ODD_VALUES) if is_odd else odd_text(case, text, PIECES)
+        value, draw = keys[key], case.random.random()
+        if draw < 0.4:
+            keys[key] = case.random.choice(ODD_VALUES)
+        elif isinstance(value, str):
+            keys[key] = odd_text(case, value, PIECES)
+        else:
+            keys[key] = case.random.choice((0, 1, 2, 3, 7, 24, 10**6, 0.01, 0.5, 1.0, None))
     # JSON is YAML, and takes whatever value there is.
     content = json.dumps(keys, ensure_ascii=case.random.random() < 0.5).encode(errors="surrogatepass")
     case.write("asked.yaml", damaged(content, case.random) if case.random.random() < 0.2 else content)
