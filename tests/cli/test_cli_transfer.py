@@ -37,6 +37,16 @@ def test_a_transfer_is_told_stored_and_found_again(cnnlab: Cnnlab, backbone: str
     assert "features" in cnnlab("cache", "list").stdout
 
 
+def test_keys_may_come_from_a_file_which_words_take_the_place_of(
+    document: Callable[..., Any], backbone: str, tmp_path: Path
+) -> None:
+    (tmp_path / "asked.yaml").write_text(
+        f"data: digits(size=16)\n{backbone.replace('=', ': ', 1)}\nclassifiers: knn, svc\nsubset: 60\nname: asked\n"
+    )
+    made = document("transfer", str(tmp_path / "asked.yaml"), "classifiers=gaussian-nb")
+    assert made["run"].startswith("asked-") and made["best"]["classifier"] == "gaussian-nb"
+
+
 def test_one_document_has_all_of_it(document: Callable[..., Any], backbone: str) -> None:
     made = document("transfer", DATA, backbone, "classifiers=gaussian-nb", "subset=60", "--name", "digits")
     assert made["best"]["classifier"] == "gaussian-nb" and made["record"]["columns"][0]["features"] == 512
@@ -47,7 +57,10 @@ def test_one_document_has_all_of_it(document: Callable[..., Any], backbone: str)
     ("words", "told"),
     [
         (("backbones=",), "needs backbones="),
-        (("nonsense",), "'nonsense' is not key=value"),
+        (("nonsense",), "there is no transfer file nonsense"),
+        (("one", "two"), "one and two are two transfer files"),
+        (("name=a", "--name", "b"), "name is given twice"),
+        (("runs=elsewhere",), "write --runs, not runs="),
         (("seed=1", "seed=2"), "seed is given twice"),
         (("classifiers=svc(D=1)",), "classifier svc has no argument 'D'"),
         (("search=svc",), "something to search over"),

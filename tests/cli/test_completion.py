@@ -28,7 +28,9 @@ def texts(line: str) -> list[str]:
     ("line", "expected"),
     [
         ("tr", ["train", "transfer"]),
+        ("transfer exa", ["examples/classifiers"]),
         ("transfer rep", ["repeats="]),
+        ("transfer examples/classifiers rep", ["repeats="]),
         ("transfer vary=s", ["vary=split", "vary=seed"]),
         ("transfer classifiers=sv", ["classifiers=svc"]),
         ("cache cl", ["clear"]),

@@ -51,5 +51,7 @@ def test_only_files_are_opened(tmp_path: Path) -> None:
             open_regular(tmp_path / name)
     (tmp_path / "file").write_bytes(b"12345")
     assert read_regular(tmp_path / "file", 5) == b"12345"
+    # Of what may be read no more room is taken than there is to read.
+    assert read_regular(tmp_path / "file", 1 << 60) == b"12345"
     with pytest.raises(OSError, match="more than 4 bytes"):
         read_regular(tmp_path / "file", 4)

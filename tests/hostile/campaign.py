@@ -91,7 +91,7 @@ def prepare(home: Path, names: Sequence[str]) -> Samples:
     kernels.mkdir(parents=True, exist_ok=True)
     if PLANTED.keys() >= set(names):
         # Faults that are planted lie in the program, whatever it is given.
-        return Samples(home / "photos", home / "runs", kernels, {})
+        return Samples(home / "photos", home / "runs", home / "none", home / "none", kernels, {})
 
     def run(words: list[str], folder: Path, stop_in: int | None) -> None:
         def work() -> None:

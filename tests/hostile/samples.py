@@ -41,12 +41,15 @@ class Samples:
     :param photos: a folder of pictures in classes.
     :param runs: finished runs ``base`` and ``other``, ``stopped``, which is not, ``pair``, the ensemble of the first
         two, and the study ``small``.
+    :param transfer: a run of classifiers on features of a backbone, whose weights are those of the file ``weights``.
     :param kernels: what was compiled, for all inputs to share.
     :param files: content of data, by the name of a file.
     """
 
     photos: Path
     runs: Path
+    transfer: Path
+    weights: Path
     kernels: Path
     files: Mapping[str, bytes]
 
@@ -210,7 +213,20 @@ def make_samples(home: Path, kernels: Path, run: Callable[[list[str], Path, int 
         assert status == ("unfinished" if name == "stopped" else "finished"), (name, status)
     run(["ensemble", "base", "other", "method=weights", "--name", "pair", "-q"], home, None)
     next((home / "runs").glob("pair-*")).rename(home / "runs" / "pair")
-    return Samples(photos, home / "runs", kernels, data_files())
+    transfer, backbone = _transfer(home, run)
+    return Samples(photos, home / "runs", transfer, backbone, kernels, data_files())
+
+
+def _transfer(home: Path, run: Callable[[list[str], Path, int | None], None]) -> tuple[Path, Path]:
+    """Two classifiers on features of chance, in a folder of runs of its own, and the weights of the backbone."""
+    from torchvision.models import squeezenet1_1
+
+    torch.manual_seed(0)
+    path = home / "squeeze.safetensors"
+    safetensors.torch.save_file(squeezenet1_1().state_dict(), path)
+    words = ["data=folder(path=photos, size=32)", f"backbones=squeezenet1_1(weights={path})", "classifiers=knn, svc"]
+    run(["transfer", *words, "--name", "features", "--runs", "transfers", "-q"], home, None)
+    return next((home / "transfers").glob("features-*")).rename(home / "transfers" / "features"), path
 
 
 def interrupt_in_step(number: int) -> None:

@@ -11,6 +11,7 @@ from cnnlab.transfer.classifiers import EIGHT, PROBE, classifiers, probe_candida
 from cnnlab.transfer.fitting import fit
 from cnnlab.transfer.request import listed
 from cnnlab.transfer.search import KEPT, CrossValidation, fold_places, read_grids
+from cnnlab.transfer.training_part import TrainingPart
 
 X, Y = load_digits(return_X_y=True)
 X = X[:200].astype(np.float32)
@@ -61,7 +62,7 @@ def test_folds_are_of_one_size_and_hold_every_class(folds: int) -> None:
 def test_what_is_found_is_what_scikit_learns_own_search_finds() -> None:
     values = [1e-4, 1e-2, 1.0]
     (grid,) = read_grids([f"logistic-regression(C=[{', '.join(map(str, values))}])"])
-    found = CrossValidation("accuracy", folds=4).search(grid.candidates, X, Y, OBJECTIVE, 0, "x")
+    found = CrossValidation("accuracy", folds=4).search(grid.candidates, TrainingPart(X, Y), OBJECTIVE, 0, "x")
     pipeline = classifiers.bind("logistic-regression").build(seed=0)
     oracle = GridSearchCV(pipeline, {"model__C": values}, cv=PredefinedSplit(fold_places(Y, 4, 0))).fit(X, Y)
     assert found.best.arguments["C"] == oracle.best_params_["model__C"] and found.tried == 3
@@ -72,16 +73,16 @@ def test_a_subsample_is_looked_at_first_and_the_best_few_on_all(monkeypatch: pyt
     seen: list[tuple[int, int]] = []
     judged = CrossValidation._judged
 
-    def noted(self: CrossValidation, candidates: list[object], features: np.ndarray, *rest: object) -> object:
-        seen.append((len(candidates), len(features)))
-        return judged(self, candidates, features, *rest)  # type: ignore[arg-type]
+    def noted(self: CrossValidation, candidates: list[object], train: TrainingPart, *rest: object) -> object:
+        seen.append((len(candidates), len(train)))
+        return judged(self, candidates, train, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(CrossValidation, "_judged", noted)
     (grid,) = read_grids(["knn(n_neighbors=[1, 2, 3, 4, 5])"])
-    found = CrossValidation("accuracy", 3, subsample=0.5).search(grid.candidates, X, Y, OBJECTIVE, 0, "x")
+    found = CrossValidation("accuracy", 3, subsample=0.5).search(grid.candidates, TrainingPart(X, Y), OBJECTIVE, 0, "x")
     assert seen == [(5, 100), (KEPT, 200)] and found.on == 100
     with pytest.raises(UsageError, match="too few for 3 folds"):
-        CrossValidation("accuracy", 3, subsample=4).search(grid.candidates, X, Y, OBJECTIVE, 0, "x")
+        CrossValidation("accuracy", 3, subsample=4).search(grid.candidates, TrainingPart(X, Y), OBJECTIVE, 0, "x")
 
 
 def test_all_are_the_eight_and_the_probe() -> None:

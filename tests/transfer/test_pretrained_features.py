@@ -42,11 +42,11 @@ def test_a_layer_by_its_name_is_averaged_over_its_places_or_kept_whole(backbone:
     assert torch.allclose(flat.reshape(3, 128, -1).mean(2), pooled, atol=1e-5)
 
 
-def test_a_dense_layer_of_the_networks_own_ending_is_there_too() -> None:
+def test_a_head_that_is_drawn_anew_makes_features_of_chance_and_is_refused() -> None:
     facts = {"classes": {"label": ("one", "other")}}
-    (vgg,) = read_backbones(["efficientnet-lite0"])
-    found = vgg.up_to(FeatureLayer.read("head"), (3, 64, 64), OBJECTIVE, facts)
-    assert found.module == "head" and found(_pixels()).shape == (3, 2)
+    (backbone,) = read_backbones(["efficientnet-lite0"])
+    with pytest.raises(UsageError, match="the head of efficientnet-lite0 is drawn anew"):
+        backbone.up_to(FeatureLayer.read("head"), (3, 64, 64), OBJECTIVE, facts)
 
 
 def test_efficientnet_gives_1280_numbers_folded_as_unfolded() -> None:

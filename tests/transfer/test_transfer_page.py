@@ -7,6 +7,7 @@ from pathlib import Path
 import documents
 import pytest
 
+from cnnlab.core.packaged import packaged
 from cnnlab.transfer.classifiers import EIGHT, PROBE, classifiers
 from cnnlab.transfer.feature_cache import LIMIT, limit
 from cnnlab.transfer.number_format import BOUND
@@ -15,6 +16,7 @@ from cnnlab.transfer.search import KEPT
 
 TEXT = documents.read("docs/transfer.md")
 ROWS = re.findall(r"^\| (`[^|]+`) \| ([^|]*) \| ([^|]*) \|", TEXT, re.MULTILINE)
+YAML = [block.text for block in documents.blocks(TEXT) if block.language == "yaml"]
 
 
 @pytest.mark.slow(20)
@@ -23,14 +25,21 @@ def test_what_the_page_says_to_type_runs(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CNNLAB_RUNS")
     documents.own_pictures(tmp_path)
+    (tmp_path / "neighbours.yaml").write_text(YAML[0])
     for command in documents.commands(TEXT):
-        if not command.startswith("cnnlab "):
+        if not command.startswith("cnnlab ") or "examples/" in command:
             continue
         result = documents.call(command, {})
         assert result.exit_code == 0, f"{command}\n{result.output}"
     assert (tmp_path / "predictions.csv").is_file()
     for code in documents.python_of(TEXT):
         exec(compile(code, "transfer.md", "exec"), {})
+
+
+def test_what_comes_with_cnnlab_is_on_the_page_with_its_report() -> None:
+    for name in packaged("transfer"):
+        assert f"`{name}`" in TEXT and f"]({name}/report.html)" in TEXT
+        assert (documents.ROOT / "docs" / name / "report.html").is_file()
 
 
 def test_every_key_is_in_the_table() -> None:

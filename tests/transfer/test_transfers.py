@@ -153,6 +153,7 @@ def test_data_with_its_own_splits_cannot_be_divided_anew() -> None:
         ({"classifiers": "knn(n_neighbors=61)"}, "asks for 61 neighbours"),
         ({"search": "knn(n_neighbors=[1, 50])"}, "asks for 50 neighbours, and it is fitted to 48"),
         ({"layer": "fire99"}, "has no layer 'fire99'"),
+        ({"layer": "head"}, "is drawn anew for the classes of the data, so features at head would be those of chance"),
         ({"layer": ""}, "layer= names none"),
         ({"objective": "scalar"}, "objective=scalar is not one class"),
         ({"sead": 1}, "has no key 'sead'. Did you mean seed"),

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 Words = Annotated[
     list[str],
     typer.Argument(
-        metavar="KEY=VALUE...",
-        help="data and backbones; and layer, classifiers, search, subsample, cv, metric, objective, validation, test, "
-        "subset, seed, repeats, vary, precision. Quote what holds ( ) or spaces.",
+        metavar="[FILE] [KEY=VALUE...]",
+        help="A YAML file of keys, or the name of one that comes with cnnlab; and keys, which take the place of those "
+        "in the file: data and backbones; and layer, classifiers, search, subsample, cv, metric, objective, augment, "
+        "views, validation, test, subset, seed, repeats, vary, precision. Quote what holds ( ) or spaces.",
         show_default=False,
     ),
 ]
@@ -49,6 +50,8 @@ def transfer(
         cnnlab transfer data=photos.zip 'backbones=efficientnet-lite0, resnet50v2' classifiers=all repeats=5
 
         cnnlab transfer data=photos.zip backbones=efficientnet-lite0 'search=svc(C=[1, 10, 100])' subsample=0.2
+
+        cnnlab transfer examples/classifiers data=photos.zip
     """
     from cnnlab.core.messages import quietly
     from cnnlab.runs import store_at
@@ -95,15 +98,8 @@ def _made(
     device: str | None,
     offline: bool,
 ) -> "TransferResult":
-    from cnnlab.transfer.api import transfer as make
-    from cnnlab.transfer.request import parse_words
+    from cnnlab.cli.words import read_transfer_words
+    from cnnlab.transfer.api import made_transfer
 
-    return make(
-        **parse_words(words),
-        name=name,
-        runs=runs,
-        again=again,
-        data_dir=data_dir,
-        offline=offline,
-        device=device,
-    )
+    file, keys = read_transfer_words(words, name=name, device=device)
+    return made_transfer(file, keys, runs=runs, again=again, data_dir=data_dir, offline=offline)

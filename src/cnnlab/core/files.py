@@ -151,7 +151,12 @@ def check_regular(path: Path) -> None:
 def read_regular(path: Path, most: int) -> bytes:
     """The bytes of a file of so many at most; errors as for :func:`open_regular`."""
     with open_regular(path) as file:
-        content = file.read(most + 1)
+        # Room for all that is asked for would be taken before a byte is read.
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(min(size, most) + 1)
+        if len(content) > size:
+            # It grew meanwhile.
+            content += file.read(most + 1 - len(content))
     if len(content) > most:
         raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
     return content

@@ -1,9 +1,11 @@
-"""Recipes and studies that come with cnnlab: files of the package, each by a name.
+"""Recipes, studies and transfers that come with cnnlab: files of the package, each by a name.
 
-``recipes/mnist.yaml`` is the recipe ``mnist``, given as ``recipe:mnist`` wherever a recipe's file may stand, and
-``papers/examples/depth.yaml`` the study ``examples/depth``.
+``recipes/mnist.yaml`` is the recipe ``mnist``, given as ``recipe:mnist`` wherever a recipe's file may stand,
+``papers/examples/depth.yaml`` the study ``examples/depth`` and ``papers/examples/classifiers.yaml`` the transfer
+``examples/classifiers``.
 """
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,18 +13,29 @@ from cnnlab.core.errors import UsageError, suggestion
 
 RECIPE = "recipe:"
 """What a name begins with that stands for a recipe of the package in the place of a file."""
-_FOLDERS = {"recipe": "recipes", "study": "papers"}
+_FOLDERS = {"recipe": "recipes", "study": "papers", "transfer": "papers"}
 _PACKAGE = Path(__file__).parents[1]
+_OF_TRANSFER = re.compile(r"^backbones *:", re.MULTILINE)
 
 
-def packaged(kind: Literal["recipe", "study"]) -> dict[str, Path]:
+def packaged(kind: Literal["recipe", "study", "transfer"]) -> dict[str, Path]:
     """The file of each that comes with cnnlab, by its name.
 
-    A file whose name begins with an underscore is a part of others, such as their base.
+    A file whose name begins with an underscore is a part of others, such as their base. Those of papers that name
+    backbones are transfers.
     """
     folder = _PACKAGE / _FOLDERS[kind]
     files = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.yaml")}
-    return {name: path for name, path in sorted(files.items()) if not path.name.startswith("_")}
+    whole = {name: path for name, path in sorted(files.items()) if not path.name.startswith("_")}
+    if kind == "recipe":
+        return whole
+    is_wanted = kind == "transfer"
+    return {name: path for name, path in whole.items() if _is_of_transfer(path) is is_wanted}
+
+
+def _is_of_transfer(path: Path) -> bool:
+    """Whether a file that comes with cnnlab asks for a transfer, and not for a study."""
+    return _OF_TRANSFER.search(path.read_text(encoding="utf-8")) is not None
 
 
 def packaged_recipe(name: str) -> Path:

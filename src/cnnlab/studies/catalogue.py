@@ -30,6 +30,8 @@ def find_study(name: str | Path, runs: Path) -> Path:
     stored, files = study_folder(runs, str(name)) / STUDY, packaged("study")
     if is_there(stored) and stored.is_file():
         return stored
+    if str(name) in packaged("transfer"):
+        raise UsageError(f"{name} is a transfer, and no study: cnnlab transfer {name}.")
     if str(name) not in files:
         known = [*studies_under(runs), *files]
         raise UsageError(

@@ -1,28 +1,34 @@
 """A transfer from start to end: what ``cnnlab transfer`` and :func:`cnnlab.transfer` do."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from cnnlab.core import memory
 from cnnlab.core.devices import check_device
 from cnnlab.core.digests import digest
+from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import announcing, note, showing
+from cnnlab.core.sinks import in_short
 from cnnlab.runs import RunStore, store_at
 from cnnlab.runs.writer import folder_name
+from cnnlab.transfer.augmented_draws import AugmentedDraw, check_pipeline
 from cnnlab.transfer.backbones import Extractor, PretrainedBackbone, read_backbones
 from cnnlab.transfer.comparison import Column, check_sizes, compare
-from cnnlab.transfer.divisions import divisions
+from cnnlab.transfer.divisions import Places, divisions
 from cnnlab.transfer.extraction import FeatureSource
+from cnnlab.transfer.feature_cache import Features
 from cnnlab.transfer.number_format import NumberFormat
 from cnnlab.transfer.pictures import Pictures, read_pictures
 from cnnlab.transfer.request import TransferRequest
 from cnnlab.transfer.result import TransferResult
 from cnnlab.transfer.storing import store_outcome
+from cnnlab.transfer.transfer_file import names_transfer_file, read_transfer_file
 
 SEMANTICS = 1
 """The version of what the keys mean; raised when the same keys would fit or choose something else."""
@@ -48,10 +54,11 @@ def transfer(
     test. The same request on the same data is the same transfer: one that is there is returned, unless another name is
     given.
 
-    :param data: as for :func:`cnnlab.load_data`; may be given as ``data=`` too.
+    :param data: as for :func:`cnnlab.load_data`, which may be given as ``data=`` too; or a YAML file of keys, or the
+        name of one that comes with cnnlab, such as ``examples/classifiers``: ``keys`` are put over it.
     :param keys: those of :class:`~cnnlab.transfer.request.TransferRequest`: ``backbones``, ``layer``, ``classifiers``,
-        ``search``, ``subsample``, ``cv``, ``metric``, ``objective``, ``validation``, ``test``, ``subset``, ``seed``,
-        ``repeats``, ``vary``, ``precision``.
+        ``search``, ``subsample``, ``cv``, ``metric``, ``objective``, ``augment``, ``views``, ``validation``,
+        ``test``, ``subset``, ``seed``, ``repeats``, ``vary``, ``precision``.
     :param name: what to call the run; otherwise its data and ``transfer``.
     :param runs: the folder of runs; ``CNNLAB_RUNS`` or ``runs/`` otherwise.
     :param again: make another one beside that which is there.
@@ -60,14 +67,40 @@ def transfer(
         :func:`cnnlab.train`.
     :raises UsageError: for a request that cannot be meant; nothing is written then.
     """
-    request = TransferRequest.read(keys if data is None else {"data": data, **keys})
+    file = data if names_transfer_file(data) else None
+    given = keys if data is None or file is not None else {"data": data, **keys}
+    given |= {key: value for key, value in (("name", name), ("device", device)) if value is not None}
+    with showing(progress):
+        return made_transfer(file, given, runs=runs, again=again, data_dir=data_dir, offline=offline)
+
+
+def made_transfer(
+    file: str | Path | None,
+    keys: Mapping[str, Any],
+    *,
+    runs: str | Path | None = None,
+    again: bool = False,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+) -> TransferResult:
+    """The same, of keys that are put over those of a file, where there is one."""
+    given = {**(read_transfer_file(file) if file is not None else {}), **keys}
+    name, device = (_word(key, given.pop(key, None)) for key in ("name", "device"))
+    request = TransferRequest.read(given)
     if name is not None:
         folder_name(name, "")
     if device is not None:
         check_device(device, "Leave it out to take the processor.")
-    with showing(progress):
-        memory.ask_for_large_pages()
-        return _transfer(request, store_at(runs), name, again, data_dir, offline, device or "cpu")
+    memory.ask_for_large_pages()
+    return _transfer(request, store_at(runs), name, again, data_dir, offline, device or "cpu")
+
+
+def _word(key: str, value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and value):
+        raise UsageError(
+            f"{key} takes a word, in quotes where it could be taken for a number; got {in_short(repr(value))}."
+        )
+    return value
 
 
 def _transfer(
@@ -96,7 +129,8 @@ def _transfer(
     divided = divisions(pictures[0].dataset, pictures[0].labels, request.repeats, request.vary, request.seed)
     check_sizes(request, divided)
     planned = _planned(request, backbones, pictures)
-    columns = [_column(each, request, device) for each in planned]
+    trained = np.unique(np.concatenate([division.parts["train"] for division in divided]))
+    columns = [_column(each, request, device, trained) for each in planned]
     outcome = compare(request, columns, pictures[0], divided)
     repeat = max((run.repeat for run in same), default=0) + 1
     run = store_outcome(store, request, outcome, own, title, repeat, device, time.perf_counter() - began)
@@ -146,12 +180,31 @@ def _planned(
             label = called if len(request.parts.layers) == 1 else f"{called} {layer}"
             with announcing(f"building {backbone.label}"):
                 extractor = backbone.up_to(layer, own.dataset.shape, own.objective, own.classifier_facts)
+            if request.parts.augment is not None:
+                check_pipeline(request.parts.augment, own.dataset.shape)
             found.append(_Planned(label, backbone, own, extractor))
     return found
 
 
-def _column(planned: _Planned, request: TransferRequest, device: str) -> Column:
+def _column(planned: _Planned, request: TransferRequest, device: str, trained: Places) -> Column:
+    """The features of all pictures, and of augmented draws of those that some repeat trains on."""
     chosen = None if request.precision == "auto" else NumberFormat(request.precision)
     source = FeatureSource(planned.label, planned.extractor, device, chosen)
     features = np.concatenate([source.of(images) for _, images in planned.pictures.dataset.parts()])
-    return Column(planned.label, planned.backbone, planned.pictures, source, features)
+    draws = [_drawn(source, planned.pictures, trained, draw) for draw in request.draws]
+    return Column(planned.label, planned.backbone, planned.pictures, source, features, draws)
+
+
+def _drawn(source: FeatureSource, pictures: Pictures, trained: Places, draw: AugmentedDraw) -> Features:
+    """N×K as those of all pictures, zeros where a picture is never trained on."""
+    result: Features | None = None
+    start = 0
+    for _, images in pictures.dataset.parts():
+        own = trained[(trained >= start) & (trained < start + len(images))]
+        if len(own):
+            found = source.of(images.select(torch.from_numpy(own - start)), draw)
+            result = np.zeros((len(pictures.labels), found.shape[1]), np.float32) if result is None else result
+            result[own] = found
+        start += len(images)
+    assert result is not None
+    return result

@@ -31,6 +31,7 @@ from cnnlab.models import (
     starting_weights,
 )
 from cnnlab.models.backbone import Backbone
+from cnnlab.models.initialisers import starts_small
 from cnnlab.models.shapes import Shape
 from cnnlab.objectives import Classes, Objective
 
@@ -113,6 +114,11 @@ class PretrainedBackbone:
             name = None if network is None else _layer_in(network, layer.name, has_pool=spec is specs[0])
             if network is None or name is None:
                 continue
+            if layer.name == name and name.partition(".")[0] == "head" and any(map(starts_small, network.modules())):
+                raise UsageError(
+                    f"the head of {self.label} is drawn anew for the classes of the data, so features at {name} would "
+                    f"be those of chance. Take {POOLED}, or a layer before the head."
+                )
             mean, std = moments_for(network, self.weights, shape[0])
             classifier = Classifier(
                 network, shape, mean=mean, std=std, objective=objective.spec, model=str(spec), **facts

@@ -24,6 +24,7 @@ from cnnlab.transfer.record import METRICS, ChoiceRecord, ColumnRecord, RepeatRe
 from cnnlab.transfer.request import TransferRequest
 from cnnlab.transfer.scoring import scores_of
 from cnnlab.transfer.search import CrossValidation, Found
+from cnnlab.transfer.training_part import TrainingPart
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class Column:
     """The features of one backbone at one layer.
 
     :param features: N×K, of all splits after one another.
+    :param draws: the same of augmented draws of training pictures.
     """
 
     label: str
@@ -38,6 +40,7 @@ class Column:
     pictures: Pictures
     source: FeatureSource
     features: Features
+    draws: Sequence[Features] = ()
 
     @property
     def record(self) -> ColumnRecord:
@@ -94,13 +97,13 @@ def check_sizes(request: TransferRequest, divided: Sequence[Division]) -> None:
 
     :raises UsageError: naming it.
     """
-    train = len(divided[0].parts["train"])
+    train, views = len(divided[0].parts["train"]), 1 + len(request.draws)
     for call in request.parts.classifiers:
-        check_enough(call, train)
+        check_enough(call, views * train)
     some = train if request.subsample is None else count_of("subsample", request.subsample, train)
     for grid in request.parts.grids:
         for call in grid.candidates:
-            check_enough(call, some - -(-some // request.cv))
+            check_enough(call, views * (some - -(-some // request.cv)))
 
 
 def compare(
@@ -120,7 +123,7 @@ def compare(
     keys = sorted({(place, number) for _, place, number in steps}, key=lambda key: (key[1], key[0]))
     best: _Contender | None = None
     for division, place, number in track(steps, "Fitting classifiers", len(steps)):
-        judge = _Judge(request, columns[place].features, pictures, division)
+        judge = _Judge(request, columns[place], pictures, division)
         contender = judge.judged(entries[number], columns[place].label, (place, number))
         scored.setdefault((place, number), []).append(contender.record)
         for text in contender.fitted.notes:
@@ -128,7 +131,7 @@ def compare(
         if best is None or contender.is_better(best, request.metric):
             best = contender
         if (place, number) == (len(columns) - 1, len(entries) - 1):
-            own = _Judge(request, columns[best.key[0]].features, pictures, division)
+            own = _Judge(request, columns[best.key[0]], pictures, division)
             fitted, outputs, test = own.final(best)
             choices.append(ChoiceRecord(seed=division.seed, row=keys.index(best.key), test=test))
             first = first or (fitted, outputs)
@@ -167,21 +170,27 @@ class _Contender:
 class _Judge:
     """One repeat on the features of one column."""
 
-    def __init__(self, request: TransferRequest, features: Features, pictures: Pictures, division: Division) -> None:
-        self.request, self.features, self.division = request, features, division
+    def __init__(self, request: TransferRequest, column: Column, pictures: Pictures, division: Division) -> None:
+        self.request, self.column, self.division = request, column, division
         self.labels: Labels = pictures.labels
         self.objective: Objective = pictures.objective
 
     def part(self, split: str) -> tuple[Features, Labels]:
-        """Features and classes of a split."""
+        """Features and classes of a split, the pictures as they are."""
         places = self.division.parts[split]
-        return self.features[places], self.labels[places]
+        return self.column.features[places], self.labels[places]
+
+    @property
+    def training_part(self) -> TrainingPart:
+        """What is fitted to."""
+        places = self.division.parts["train"]
+        return TrainingPart(*self.part("train"), [draw[places] for draw in self.column.draws])
 
     def judged(self, entry: _Entry, label: str, key: tuple[int, int]) -> _Contender:
         """A classifier fitted to train and scored on validation; found by a search first, where there is one."""
-        features, labels = self.part("train")
-        found = self._found(entry, features, labels, label)
-        fitted = fit(found.best, features, labels, self.division.seed)
+        train = self.training_part
+        found = self._found(entry, train, label)
+        fitted = fit(found.best, train.features, train.labels, self.division.seed)
         features, truth = self.part("validation")
         began = time.perf_counter()
         outputs = as_outputs(raw_outputs(fitted.pipeline, features, self.objective.outputs))
@@ -193,7 +202,7 @@ class _Judge:
             settings=str(found.best),
             scores={name: scores[name] for name in METRICS},
             pictures=len(truth),
-            trained=len(labels),
+            trained=len(train),
             fit_seconds=round(fitted.seconds, 4),
             predict_seconds=round(seconds, 4),
             tried=found.tried,
@@ -201,14 +210,14 @@ class _Judge:
         )
         return _Contender(key, fitted, record)
 
-    def _found(self, entry: _Entry, features: Features, labels: Labels, label: str) -> Found:
+    def _found(self, entry: _Entry, train: TrainingPart, label: str) -> Found:
         if len(entry.candidates) == 1:
-            return Found(entry.candidates[0], float("nan"), 1, len(labels))
+            return Found(entry.candidates[0], float("nan"), 1, len(train))
         # The few values of a probe are no search that a subsample would make quick.
         subsample = self.request.subsample if entry.judged_by != "loss" else None
         search = CrossValidation(entry.judged_by, self.request.cv, subsample)
         title = f"{label}, {entry.name}"
-        return search.search(entry.candidates, features, labels, self.objective, self.division.seed, title)
+        return search.search(entry.candidates, train, self.objective, self.division.seed, title)
 
     def final(self, best: _Contender) -> tuple[Fitted, dict[str, Tensor], dict[str, float] | None]:
         """The best of the repeat: its outputs on validation and test, and its scores on test, taken this once."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
 from cnnlab.data import ImageSet
+from cnnlab.transfer.augmented_draws import AugmentedDraw
 from cnnlab.transfer.backbones import Extractor
 from cnnlab.transfer.feature_cache import FeatureCache, Features
 from cnnlab.transfer.number_format import NumberFormat, choose_format
@@ -33,18 +34,19 @@ class FeatureSource:
         self.exact = extractor
         self.computed, self.seconds = 0, 0.0
 
-    def of(self, images: ImageSet) -> Features:
+    def of(self, images: ImageSet, draw: AugmentedDraw | None = None) -> Features:
         """N×K, a row a picture; pictures that are alike are computed once.
 
+        :param draw: of which augmented draw of the pictures; None of these themselves.
         :raises DataError: where some are not finite.
         """
         digests = images.image_digests
         _, first, place = np.unique(digests, axis=0, return_index=True, return_inverse=True)
-        cache = self._cache(images)
+        cache = self._cache(images, draw)
         found, known = cache.find(digests[first])
         missing = first[~known]
         if len(missing):
-            done = self._computed(images, missing, cache)
+            done = self._computed(images, missing, cache, draw)
             found = np.zeros((len(first), done.shape[1]), np.float32) if found is None else found
             found[~known] = done
         assert found is not None
@@ -52,15 +54,19 @@ class FeatureSource:
             raise DataError(f"the features of {self.label} are not all finite. Take other weights, or another layer.")
         return found[place.reshape(-1)]
 
-    def _cache(self, images: ImageSet) -> FeatureCache:
+    def _cache(self, images: ImageSet, draw: AugmentedDraw | None) -> FeatureCache:
         if self.chosen is None:
             self.chosen = choose_format(self.extractor, images, self.device)
         # Of accelerators, and of kernels, the last digits may differ.
         key = {**self.exact.facts, **self.chosen.key, "device": torch.device(self.device).type}
         shown = {"network": self.label, "layer": key["layer"], "size": key["shape"], "format": str(self.chosen)}
-        return FeatureCache(key, shown)
+        if draw is None:
+            return FeatureCache(key, shown)
+        return FeatureCache({**key, **draw.key}, {**shown, "draw": str(draw)})
 
-    def _computed(self, images: ImageSet, places: NDArray[np.int64], cache: FeatureCache) -> Features:
+    def _computed(
+        self, images: ImageSet, places: NDArray[np.int64], cache: FeatureCache, draw: AugmentedDraw | None
+    ) -> Features:
         """The features of the pictures at these places, put into the cache as they come."""
         done: list[Features] = []
         waiting: list[Features] = []
@@ -68,8 +74,12 @@ class FeatureSource:
         home = self.extractor.classifier.scale.device
         self.extractor.classifier.to(self.device)
         try:
-            for start in track(starts, f"Features of {self.label}", len(starts)):
-                waiting.append(self._features(images.batch(torch.from_numpy(places[start : start + _BATCH]))[0]))
+            title = f"Features of {self.label}" if draw is None else f"Features of {self.label}, {draw.title}"
+            for start in track(starts, title, len(starts)):
+                chosen = places[start : start + _BATCH]
+                pixels = images.batch(torch.from_numpy(chosen))[0]
+                pixels = pixels if draw is None else draw.of(pixels, images.image_digests[chosen])
+                waiting.append(self._features(pixels))
                 if len(waiting) == _KEPT_AT_ONCE:
                     self._keep(images, places, cache, done, waiting)
         finally:

@@ -8,6 +8,7 @@ arrays, is looked for before it is used.
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -107,7 +108,7 @@ def _check_types(path: Path, content: bytes) -> None:
             if infos[_SCHEMA].file_size > _MOST_SCHEMA:
                 raise ValueError("its description is too long")
             schema = json.loads(archive.read(_SCHEMA))
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, RecursionError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError, RuntimeError) as error:
         raise _damaged(path, str(error)) from error
     for loader, module, name in _types(schema):
         if not _is_known(loader, module, name):

@@ -56,7 +56,7 @@ class RepeatRecord(_Strict):
 
     :param classifier: its spec in short, as it was fitted; ``settings`` with every argument.
     :param scores: on validation, by metric.
-    :param pictures: that it was scored on; ``trained`` that it was fitted to.
+    :param pictures: that it was scored on; ``trained`` that it was fitted to, draws of these not counted.
     :param tried: how many candidates a search went through.
     """
 
@@ -96,6 +96,8 @@ class TransferRecord(_Strict):
     """What rebuilds the best classifier, and all that it was compared with.
 
     :param metric: by which the best was chosen.
+    :param augment: what training pictures went through, and ``views`` of how many draws of each features were made
+        besides those of the picture itself, which classifiers were fitted to as well.
     :param choices: by repeat; the first is that which is stored.
     :param module: of the backbone's network, whose outputs are the features.
     :param files: digests of the two files that hold it.
@@ -104,6 +106,8 @@ class TransferRecord(_Strict):
     format: int
     metric: Metric
     vary: Vary
+    augment: str | None = None
+    views: _Count = 0
     columns: Annotated[tuple[ColumnRecord, ...], Field(min_length=1)]
     rows: Annotated[tuple[RowRecord, ...], Field(min_length=1)]
     choices: Annotated[tuple[ChoiceRecord, ...], Field(min_length=1)]

@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
 
 from sklearn.pipeline import Pipeline
 
+from cnnlab.augment import Pipeline as Augmentation
+from cnnlab.augment import pipeline
 from cnnlab.core.arguments import Count, Fraction, Range, convert, describe_type
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, format_value, read_one, read_value, split_pairs
 from cnnlab.objectives import parse_objective
+from cnnlab.transfer.augmented_draws import AugmentedDraw
 from cnnlab.transfer.backbones import POOLED, FeatureLayer
 from cnnlab.transfer.classifiers import read_classifiers
 from cnnlab.transfer.record import Metric, Vary
@@ -19,6 +22,8 @@ from cnnlab.transfer.search import Grid, read_grids
 
 Share: TypeAlias = Count | Fraction | None
 Whole: TypeAlias = Annotated[int, Range(0)]
+OF_THE_RUN = ("name", "device")
+"""Keys that say nothing of what is compared; they are taken out before."""
 LISTS = ("backbones", "layer", "classifiers", "search")
 """Keys that take several specs, separated by commas."""
 
@@ -37,6 +42,8 @@ class TransferRequest:
     :param subsample: how many of the training pictures, or which share, a search looks at first.
     :param cv: into how many folds a search divides them.
     :param metric: by which the best is chosen, on validation.
+    :param augment: operations on training pictures, as in a recipe; ``views`` is of how many augmented draws of each
+        features are made, besides those of the picture itself.
     :param repeats: how often all is done, and ``vary`` what then differs: the ``split``, or only the ``seed`` by which
         classifiers draw.
     :param precision: the number format of features; ``auto`` is the fastest that agrees with float32.
@@ -51,6 +58,8 @@ class TransferRequest:
     cv: Annotated[int, Range(2, 100)] = 5
     metric: Metric = "macro_f1"
     objective: str = "classes"
+    augment: Any = None
+    views: Count = 1
     validation: Whole | Fraction | None = None
     test: Whole | Fraction | None = None
     subset: Share = None
@@ -73,13 +82,13 @@ class TransferRequest:
         names = [each.name for each in fields(cls) if each.init]
         for key in keys:
             if key not in names:
-                raise UsageError(f"a transfer has no key {key!r}. {suggestion(key, names)}")
+                raise UsageError(f"a transfer has no key {key!r}. {suggestion(key, [*names, *OF_THE_RUN])}")
         for key, example in (("data", "photos.zip"), ("backbones", "efficientnet-lite0")):
             if keys.get(key) is None or (isinstance(keys[key], str) and not keys[key].strip()):
                 raise UsageError(f"a transfer needs {key}=, as in {key}={example}.")
         taken = {}
         for key, value in keys.items():
-            if key == "data" or key in LISTS:
+            if key in ("data", "augment") or key in LISTS:
                 taken[key] = value
                 continue
             try:
@@ -89,13 +98,20 @@ class TransferRequest:
         return cls(**taken)
 
     @property
+    def draws(self) -> tuple[AugmentedDraw, ...]:
+        """The augmented draws of each training picture; the same in every repeat."""
+        augment = self.parts.augment
+        return () if augment is None else tuple(AugmentedDraw(augment, self.seed, n) for n in range(self.views))
+
+    @property
     def content(self) -> dict[str, Any]:
         """The keys that are not at their default, as plain values, but for the data."""
         own = {each.name: each for each in fields(self) if each.init and each.name != "data"}
-        values = {name: getattr(self, name) for name in own if name not in LISTS}
+        values = {name: getattr(self, name) for name in own if name not in (*LISTS, "augment")}
         plain = {name: value for name, value in values.items() if value != own[name].default}
         layers = ", ".join(map(str, self.parts.layers))
         lists = {
+            "augment": None if self.parts.augment is None else self.parts.augment.spec,
             "layer": None if layers == POOLED else layers,
             "classifiers": ", ".join(str(call.short) for call in self.parts.classifiers) or "none",
             "search": ", ".join(str(grid.call) for grid in self.parts.grids) or None,
@@ -111,6 +127,7 @@ class Parts:
     layers: tuple[FeatureLayer, ...]
     classifiers: tuple[BoundCall[Pipeline], ...]
     grids: tuple[Grid, ...]
+    augment: Augmentation | None = None
 
     @classmethod
     def of(cls, request: TransferRequest) -> "Parts":
@@ -128,7 +145,14 @@ class Parts:
         bound = () if not classifiers and grids else tuple(read_classifiers(classifiers))
         if request.subsample is not None and not grids:
             raise UsageError("subsample= says how many pictures a search looks at first, and search= names none.")
-        return cls(tuple(listed("backbones", request.backbones)), tuple(dict.fromkeys(layers)), bound, grids)
+        augment = pipeline(request.augment) if request.augment is not None else None
+        if not augment and request.views != 1:
+            raise UsageError(
+                f"views={request.views} is of how many augmented draws features are made, and augment= names nothing "
+                "to draw, such as augment='flip|shift(0.1)'."
+            )
+        backbones = tuple(listed("backbones", request.backbones))
+        return cls(backbones, tuple(dict.fromkeys(layers)), bound, grids, augment or None)
 
 
 def listed(key: str, value: Any) -> list[Any]:
@@ -155,7 +179,7 @@ def parse_words(words: Sequence[str]) -> dict[str, Any]:
     """
     keys: dict[str, Any] = {}
     for key, text in split_pairs(words, "backbones=efficientnet-lite0").items():
-        is_text = key in (*LISTS, "data", "objective") or not text.strip()
+        is_text = key in (*LISTS, *OF_THE_RUN, "data", "objective", "augment") or not text.strip()
         keys[key] = text if is_text else _plain(read_value(text))
     return keys
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.core.displays import html_facts, html_table
 from cnnlab.core.hooks import open_stored
-from cnnlab.core.number_text import fixed
+from cnnlab.core.number_text import counted, fixed
 from cnnlab.evaluation.comparison.results import Difference
 from cnnlab.evaluation.intervals import Interval
 from cnnlab.runs import Run, store_at
@@ -162,6 +162,9 @@ class TransferResult:
         metric, best = self.record.metric.replace("_", " "), self.best
         repeats = len(self.record.choices)
         rows = [("transfer", self.run.name), ("best", str(best))]
+        if self.record.augment is not None:
+            drawn = counted(self.record.views, "draw")
+            rows.append(("augmented", f"{self.record.augment}, {drawn} of each training picture besides itself"))
         rows += [(split, _scores(values)) for split, values in (("validation", best.validation), ("test", best.test))]
         if repeats > 1 and self.test_scores:
             interval = self.test_interval
@@ -177,7 +180,9 @@ class TransferResult:
             return f"Differences are not tested: {ONE_REPEAT}."
         decided = [each.sentence for each in self.differences if each.verdict in ("better", "worse")]
         rest = len(self.differences) - len(decided)
-        told = f"Of {len(self.differences)} others, {len(decided)} are surely better or worse than the best"
+        kinds = " or ".join(sorted({each.verdict for each in self.differences} & {"better", "worse"}))
+        others, verb = len(self.differences), "is" if len(decided) == 1 else "are"
+        told = f"Of {others} others, {len(decided)} {verb} surely {kinds or 'better or worse'} than the best"
         return f"{told}; of {rest} these repeats do not tell." if self.differences else ""
 
     def __repr__(self) -> str:

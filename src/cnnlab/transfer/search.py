@@ -17,9 +17,9 @@ from cnnlab.core.spec import Call, read_one
 from cnnlab.data.splits import choose_stratified, count_of
 from cnnlab.objectives import Objective
 from cnnlab.transfer.classifiers import classifiers
-from cnnlab.transfer.feature_cache import Features
 from cnnlab.transfer.fitting import Labels, as_outputs, check_enough, fit, raw_outputs
 from cnnlab.transfer.scoring import scores_of
+from cnnlab.transfer.training_part import TrainingPart
 
 _MOST = 10_000
 KEPT = 3
@@ -73,20 +73,19 @@ class CrossValidation:
     def search(
         self,
         candidates: Sequence[BoundCall[Pipeline]],
-        features: Features,
-        labels: Labels,
+        train: TrainingPart,
         objective: Objective,
         seed: int,
         label: str,
     ) -> Found:
         """The best of some classifiers; of equals the first."""
-        some = self._some(labels, seed)
-        first = self._judged(candidates, features[some], labels[some], objective, seed, label)
-        if len(some) == len(labels):
+        some = self._some(train.classes, seed)
+        first = self._judged(candidates, train.at(some), objective, seed, label)
+        if len(some) == len(train):
             best, value = first[0]
             return Found(best, value, len(candidates), len(some))
         few = [call for call, _ in first[:KEPT]]
-        best, value = self._judged(few, features, labels, objective, seed, label)[0]
+        best, value = self._judged(few, train, objective, seed, label)[0]
         return Found(best, value, len(candidates), len(some))
 
     def _some(self, labels: Labels, seed: int) -> np.ndarray:
@@ -104,16 +103,15 @@ class CrossValidation:
     def _judged(
         self,
         candidates: Sequence[BoundCall[Pipeline]],
-        features: Features,
-        labels: Labels,
+        train: TrainingPart,
         objective: Objective,
         seed: int,
         label: str,
     ) -> list[tuple[BoundCall[Pipeline], float]]:
         """Each candidate with its mean over the folds, the best first."""
-        inside = fold_places(labels, self.folds, seed)
+        inside = fold_places(train.classes, self.folds, seed)
         values = [
-            self._mean(call, features, labels, inside, objective, seed)
+            self._mean(call, train, inside, objective, seed)
             for call in track(candidates, f"Searching {label}", len(candidates))
         ]
         sign = 1 if self.metric == "loss" else -1
@@ -123,18 +121,19 @@ class CrossValidation:
     def _mean(
         self,
         call: BoundCall[Pipeline],
-        features: Features,
-        labels: Labels,
+        train: TrainingPart,
         inside: np.ndarray,
         objective: Objective,
         seed: int,
     ) -> float:
+        """Draws of a picture are in the fold of the picture, and what is held out is scored on pictures as they are."""
         values, counts = [], []
         for number in range(self.folds):
             held_out = inside == number
-            fitted = fit(call, features[~held_out], labels[~held_out], seed)
-            outputs = as_outputs(raw_outputs(fitted.pipeline, features[held_out], objective.outputs))
-            values.append(scores_of(objective, outputs, labels[held_out])[self.metric])
+            rest = train.at(~held_out)
+            fitted = fit(call, rest.features, rest.labels, seed)
+            outputs = as_outputs(raw_outputs(fitted.pipeline, train.pictures[held_out], objective.outputs))
+            values.append(scores_of(objective, outputs, train.classes[held_out])[self.metric])
             counts.append(int(held_out.sum()))
         return float(np.average(values, weights=counts))
 

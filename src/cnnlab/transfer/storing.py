@@ -1,6 +1,7 @@
 """The best classifier of a transfer, and all that it was compared with, in a folder like that of a run."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ def _record(request: TransferRequest, outcome: Outcome, files: Mapping[str, str]
         format=FORMAT,
         metric=request.metric,
         vary=request.vary,
+        augment=None if request.parts.augment is None else request.parts.augment.spec,
+        views=len(request.draws),
         columns=tuple(column.record for column in outcome.columns),
         rows=outcome.rows,
         choices=outcome.choices,
@@ -108,6 +111,8 @@ def _facts(
     scores = {split: metrics_of(each) for split, each in predictions.items()}
     return {
         "status": "finished",
+        # The folder is made when all is done.
+        "started": (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="microseconds"),
         "finished": now(),
         "seconds": round(seconds, 3),
         "scores": scores,

@@ -13,6 +13,7 @@ from . import (
     special_files,
     system,
     tables,
+    transfers,
     weights,
     words,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "special_files",
     "system",
     "tables",
+    "transfers",
     "weights",
     "words",
 ]

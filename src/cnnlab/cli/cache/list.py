@@ -41,7 +41,7 @@ def list_cache(as_json: Json = False) -> None:
     if features:
         output.heading("features, those used longest ago first")
         output.table(
-            ("network", "layer", "pictures", "size", "format", "used"),
+            ("network", "layer", "pictures", "size", "format", "used", "augmented"),
             [
                 (
                     str(each.about.get("network", "")),
@@ -50,6 +50,7 @@ def list_cache(as_json: Json = False) -> None:
                     in_units(each.size),
                     str(each.about.get("format", "")),
                     datetime.fromtimestamp(each.used).strftime("%Y-%m-%d %H:%M"),
+                    str(each.about.get("draw", "")),
                 )
                 for each in features
             ],

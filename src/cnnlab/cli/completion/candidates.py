@@ -23,7 +23,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "evaluate": ("model", "evaluated"),
     "predict": ("model", "files"),
     "ensemble": ("member",),
-    "transfer": ("transfer keys",),
+    "transfer": ("transfer",),
     "report": ("run or study",),
     "figure": ("run or study or figure",),
     "list": ("kind of words", "name of that kind"),
@@ -207,8 +207,11 @@ def _recipe_keys(line: _Line, word: str) -> Iterator[Candidate]:
     return _pairs(line, word, words()["keys"])
 
 
-def _transfer_keys(line: _Line, word: str) -> Iterator[Candidate]:
-    return _pairs(line, word, words()["transfer"])
+def _transfer(line: _Line, word: str) -> Iterator[Candidate]:
+    if not line.placed:
+        yield from (Candidate(name, "comes with cnnlab") for name in words()["transfers"])
+        yield from _of_files(".yaml", ".yml")(line, word)
+    yield from _pairs(line, word, words()["transfer"])
 
 
 def _study_keys(line: _Line, word: str) -> Iterator[Candidate]:
@@ -336,7 +339,7 @@ _WORDS: Mapping[str, Callable[[_Line, str], Iterable[Candidate]]] = {
     "name of a model's part": _name_of("architecture", "layer", "initialiser", "objective"),
     "model's spec": _first(_spec("architecture", "layer"), _only("data", "objective")),
     "shell": lambda line, word: map(Candidate, ("bash", "zsh", "fish")),
-    "transfer keys": _transfer_keys,
+    "transfer": _transfer,
     "part of the cache": lambda line, word: map(Candidate, ("features", "decoded")),
     "number": lambda line, word: (),
 }

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from cnnlab.core.number_text import counted
 from cnnlab.evaluation.comparison.results import p_text
-from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents import transfers
+from cnnlab.reports.contents.report_subject import ReportSubject, is_transfer
 from cnnlab.reports.contents.tables import IntervalEnds, listed, range_text, text_of, with_unit
 from cnnlab.runs.run_info import QUICK
 from cnnlab.studies.result import Family, MetricSummary, Setting, SettingComparison
@@ -22,6 +23,9 @@ def answer(subject: ReportSubject) -> tuple[str, str]:
     best = subject.best
     if best is None:
         return "There is no answer yet.", "No trial has finished with a number to judge by."
+    made = [result for _, result in transfers.transfers(subject)]
+    if len(made) == len(subject.result.settings) == 1:
+        return transfers.answer(made[0])
     if len(subject.quick) == len(subject.result.settings):
         return f"This was a quick trial: {QUICK}.", _gone_through(subject)
     if subject.quick:
@@ -68,7 +72,7 @@ def _each(subject: ReportSubject) -> str:
 
 def _spread(setting: Setting, summary: MetricSummary, unit: str, chosen: str = "") -> str:
     is_ensemble = "ensemble" in setting.recipe or bool(setting.recipe.get("folds") and not setting.recipe.get("fold"))
-    one = "one ensemble" if is_ensemble else "one training"
+    one = "one ensemble" if is_ensemble else "one transfer" if is_transfer(setting.recipe) else "one training"
     parts = [f"mean of {counted(summary.n, 'repeat')}"] if summary.n > 1 else [one]
     if summary.low is not None and summary.high is not None:
         ends = f"{text_of(summary.low, unit)} to {with_unit(summary.high, unit)}"

@@ -10,7 +10,8 @@ from cnnlab.core import yaml
 from cnnlab.core.durations import duration_in_words
 from cnnlab.core.number_text import counted
 from cnnlab.data.division import is_drawn
-from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents import transfers
+from cnnlab.reports.contents.report_subject import ReportSubject, is_transfer
 from cnnlab.reports.contents.tables import listed
 from cnnlab.runs.record import flattened, json_value
 from cnnlab.studies.result import Setting
@@ -75,6 +76,10 @@ def provenance(subject: ReportSubject) -> Provenance:
 
 def methods(subject: ReportSubject) -> str:
     """The paragraph: what was compared, on what, how trained, repeated, tested, on which machine."""
+    if subject.is_of_transfers:
+        made = [transfers.methods(result) for _, result in transfers.transfers(subject)]
+        compared = f"Classifiers were compared on {_data(subject.result.data)}."
+        return " ".join([compared, *dict.fromkeys(made), _carried_out(subject)])
     parts = (_compared(subject), _trained(subject), _repeated(subject), _chosen(subject), *_combined(subject))
     parts = (*parts, _tested(subject))
     return " ".join(part for part in (*parts, _carried_out(subject)) if part)
@@ -92,7 +97,8 @@ def _recipe_file(subject: ReportSubject, setting: Setting) -> RecipeFile:
         return RecipeFile(subject.label(setting.key), name, own + rest, own, rest, tuple(map(shlex.join, words)))
     alike = [s for s in (setting, *subject.result.further) if s.key.partition("-")[0] == setting.key]
     seeds = [trial.seed + each.seeds_added for each in alike for trial in each.trials]
-    commands = tuple(f"cnnlab train recipes/{name} seed={seed}" for seed in seeds)
+    verb = "transfer" if is_transfer(setting.recipe) else "train"
+    commands = tuple(f"cnnlab {verb} recipes/{name} seed={seed}" for seed in seeds)
     return RecipeFile(subject.label(setting.key), name, own + rest, own, rest, commands)
 
 
@@ -110,7 +116,9 @@ def _facts(subject: ReportSubject) -> tuple[tuple[str, tuple[tuple[str, str], ..
         "finished": result.finished,
     }
     spent = {
-        "training steps, all trials together": result.training_seconds,
+        "features, fitting and scoring"
+        if subject.is_of_transfers
+        else "training steps, all trials together": result.training_seconds,
         "at work on it, scoring included": result.wall_seconds,
     }
     times |= {what: duration_in_words(seconds) for what, seconds in spent.items() if seconds}
@@ -296,7 +304,8 @@ def _carried_out(subject: ReportSubject) -> str:
     at_once = int(execution.get("trials_at_once") or 1)
     how += [f"{at_once} trainings at a time"] if at_once > 1 else []
     versions = [f"{name} {machine[name]}" for name in ("cnnlab", "torch", "python") if machine.get(name)]
-    text = f"Training ran on {', '.join([*where, *how])}" if where or how else ""
+    what = "All of it" if subject.is_of_transfers else "Training"
+    text = f"{what} ran on {', '.join([*where, *how])}" if where or how else ""
     text += f" with {listed(versions)}" if versions and text else ""
     took = f" and took {duration_in_words(result.training_seconds)} in all" if result.training_seconds and text else ""
     return f"{text}{took}." if text else ""

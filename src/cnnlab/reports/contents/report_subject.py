@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.measurements import Metric
@@ -18,6 +19,11 @@ _EACH_VALUE = ("one-at-a-time", "leave-one-out")
 """Designs of which every setting is a value that is asked about."""
 _NAME = 23
 """Letters of a setting's name that there is room for beside a figure."""
+
+
+def is_transfer(recipe: Mapping[str, Any]) -> bool:
+    """Whether this is the recipe of classifiers on features."""
+    return "backbones" in recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +48,11 @@ class ReportSubject:
     runs: Mapping[str, Run] = field(default_factory=dict)
     is_study: bool = True
     data_dir: Path | None = None
+
+    @property
+    def is_of_transfers(self) -> bool:
+        """Whether nothing was trained here: every setting is a transfer."""
+        return all(is_transfer(setting.recipe) for setting in self.result.settings)
 
     @property
     def metric(self) -> Metric:

@@ -11,6 +11,8 @@ from cnnlab.core.metric_names import better
 from cnnlab.core.number_text import counted
 from cnnlab.core.scored_splits import OUT_OF_FOLD, score_name
 from cnnlab.core.spec import Call, read
+from cnnlab.reports.contents import transfers
+from cnnlab.reports.contents.report_subject import is_transfer
 from cnnlab.reports.contents.standalone_tests import compare_standalone
 from cnnlab.reports.contents.tables import listed
 from cnnlab.runs import Run
@@ -239,6 +241,8 @@ def _digests(runs: Sequence[Run]) -> set[str]:
 def _question(settings: Sequence[Setting], axes: Sequence[Axis]) -> str:
     if [axis.name for axis in axes] == ["ensemble"]:
         return "What difference does an ensemble make?"
+    if len(settings) == 1 and is_transfer(settings[0].recipe):
+        return transfers.question(settings[0].recipe)
     if len(settings) == 1:
         return f"How well does {settings[0].label} do?"
     what = listed([axis.name for axis in axes]) if 0 < len(axes) <= 3 else "the recipe"

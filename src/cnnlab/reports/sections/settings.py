@@ -13,6 +13,9 @@ from cnnlab.reports.sections.base import Section, SectionFigure, section
 @section(10)
 def settings(subject: ReportSubject) -> Iterable[Section]:
     """Every setting with its mean and interval."""
+    if subject.is_of_transfers and len(subject.result.settings) == 1:
+        # What it compared stands in sections of its own.
+        return
     table = contents.settings_table(subject)
     published = contents.published_values(subject)
     drawn = figures.drawn_settings(subject)

@@ -13,6 +13,7 @@ from cnnlab.reports.contents.mistakes import Gallery, Mistake
 from cnnlab.reports.contents.provenance import Provenance
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn
+from cnnlab.reports.contents.transfers import status, transfers
 from cnnlab.reports.sections import Section
 from cnnlab.reports.writing.svg import VARIABLES, inline
 from cnnlab.reports.writing.tables import slug
@@ -61,6 +62,7 @@ def page(
     text = environment.get_template("report.html").render(
         result=subject.result,
         is_study=subject.is_study,
+        is_of_transfers=subject.is_of_transfers,
         answer=(first, second),
         status=_status(subject),
         sections=sections,
@@ -112,7 +114,10 @@ def _status(subject: ReportSubject) -> list[str]:
         trial for setting in result.settings for trial in setting.trials
     ]
     finished = sum(trial.status == "finished" for trial in trials)
-    texts = [counted(len(result.settings), "setting"), f"{finished:,} of {counted(len(trials), 'training')} finished"]
+    what = "transfer" if subject.is_of_transfers else "training"
+    texts = [counted(len(result.settings), "setting"), f"{finished:,} of {counted(len(trials), what)} finished"]
+    made = [found for _, found in transfers(subject)]
+    texts = list(filter(None, status(made[0]))) if len(made) == len(trials) == 1 else texts
     texts = [_quick(subject), *texts] if subject.quick else texts
     failed = sum(trial.status == "failed" for trial in trials)
     texts += [f"{failed:,} failed"] if failed else []
