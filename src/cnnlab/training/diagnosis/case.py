@@ -72,9 +72,10 @@ class EndedTraining:
         if keys:
             recipe = type(setup.recipe).read(setup.recipe.to_dict(), **keys)
             setup = replace(setup, recipe=recipe)
-        if setup.start is not None and setup.start.file is None:
+        if setup.start is not None and setup.start.file is None and setup.start.joined is None:
             # A training that went on from a checkpoint had no more need of them.
-            start = find_initial_weights(setup.recipe, self.run.folder.parent, offline=True)
+            runs = self.run.folder.parent
+            start = find_initial_weights(setup.recipe, setup.dataset, setup.objective, runs, offline=True)
             if start is None or start.digest != setup.start.digest:
                 raise UsageError("the weights that the training started from are other ones now.")
             setup = replace(setup, start=start)
