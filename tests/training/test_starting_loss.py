@@ -52,7 +52,7 @@ OTHERS = [
     "timm(resnet10t)",
     "conv(16)|relu|pool|dense(64)|relu",
 ]
-NAMED = [entry.name for entry in models.architectures if entry.name != "timm"]
+NAMED = [entry.name for entry in models.architectures if entry.name not in ("timm", "joined")]
 HEAVY = ["vgg16", "vgg19", "resnet", "resnet18", "resnet34", "resnet50", "resnet50v2", "efficientnetv2-b0"]
 HEAVY += ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "alexnet", "wide-resnet"]
 """Computed once, and only their heads drawn for each number of outputs."""

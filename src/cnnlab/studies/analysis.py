@@ -326,7 +326,7 @@ class Analysis:
                 words.append(f"{setting.label} ({found}; {len(failed)} of {counted(len(runs), 'repeat')})")
         if not words:
             return []
-        return [f"Nothing was learned by {'; '.join(words)}. cnnlab runs show RUN says what was seen."]
+        return [f"Nothing was learned by {'; '.join(words)}; runs show tells what was seen of each run."]
 
 
 def _differs(execution: Mapping[str, Any], fixed: Mapping[str, Any]) -> bool:

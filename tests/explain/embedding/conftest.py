@@ -1,7 +1,5 @@
 """A run on the digits that kept its weights on the way."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from cnnlab import training
@@ -10,9 +8,9 @@ from cnnlab.runs import Run
 
 
 @pytest.fixture(scope="session")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Run:
     with quietly():
-        yield training.train(
+        return training.train(
             runs=tmp_path_factory.mktemp("kept") / "runs",
             name="kept",
             data="digits",

@@ -1,6 +1,5 @@
 """A run on the digits with weights kept on the way, and predictions of made-up networks."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,10 @@ from cnnlab.runs import Run
 
 
 @pytest.fixture(scope="session")
-def learning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def learning(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder: Path = tmp_path_factory.mktemp("learning") / "runs"
     with quietly():
-        yield training.train(
+        return training.train(
             runs=folder,
             name="learning",
             data="digits",

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from cnnlab.core.errors import CnnlabError, UsageError
-from cnnlab.core.messages import announcing, note
+from cnnlab.core.messages import announcing, note, quietly
 from cnnlab.models import Classifier, outputs_of
 from cnnlab.runs import Run
 from cnnlab.runs.diagnosis import Diagnosis, Finding
@@ -74,8 +74,7 @@ def diagnosis_of(ended: EndedTraining) -> Diagnosis:
         return Diagnosis()
     if train or has_fallen(ended.losses, constant.loss) or _says_something(ended, constant):
         return _by_heart(ended, constant, sizes)
-    with announcing("looking into why nothing was learned"):
-        return _found(what_is_seen(constant, ended.row, sizes), _causes(ended, constant), is_long=_is_long(ended))
+    return _found(what_is_seen(constant, ended.row, sizes), _causes(ended, constant), is_long=_is_long(ended))
 
 
 def look_into(ended: EndedTraining) -> Diagnosis | None:
@@ -94,7 +93,9 @@ def look_into(ended: EndedTraining) -> Diagnosis | None:
 
 
 def _found(seen: str, found: Iterator[Finding], *, is_long: bool = True) -> Diagnosis:
-    causes = tuple(found)
+    # What is built and trained on the way tells its own story, which nobody asked for.
+    with announcing("looking into why nothing was learned"), quietly():
+        causes = tuple(found)
     return Diagnosis(seen, causes) if causes or is_long else Diagnosis()
 
 
