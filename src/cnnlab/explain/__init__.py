@@ -12,14 +12,31 @@ if TYPE_CHECKING:
     from cnnlab.explain.attribution import ATTRIBUTIONS as ATTRIBUTIONS
     from cnnlab.explain.attribution import Attribution as Attribution
     from cnnlab.explain.attribution import attribute as attribute
+    from cnnlab.explain.cams import ablation_cam as ablation_cam
     from cnnlab.explain.cams import grad_cam as grad_cam
+    from cnnlab.explain.cams import grad_cam_plus_plus as grad_cam_plus_plus
+    from cnnlab.explain.cams import hirescam as hirescam
+    from cnnlab.explain.cams import layer_cam as layer_cam
+    from cnnlab.explain.cams import score_cam as score_cam
+    from cnnlab.explain.gradients import gradient_shap as gradient_shap
+    from cnnlab.explain.gradients import gradient_times_input as gradient_times_input
+    from cnnlab.explain.gradients import integrated_gradients as integrated_gradients
     from cnnlab.explain.gradients import saliency as saliency
+    from cnnlab.explain.gradients import smoothgrad as smoothgrad
+    from cnnlab.explain.guided import deconvnet as deconvnet
+    from cnnlab.explain.guided import guided_backpropagation as guided_backpropagation
+    from cnnlab.explain.guided import guided_channels as guided_channels
+    from cnnlab.explain.guided import guided_grad_cam as guided_grad_cam
+    from cnnlab.explain.masking import occlusion as occlusion
+    from cnnlab.explain.masking import rise as rise
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "attribution": ("ATTRIBUTIONS", "Attribution", "attribute"),
-        "cams": ("grad_cam",),
-        "gradients": ("saliency",),
+        "cams": ("ablation_cam", "grad_cam", "grad_cam_plus_plus", "hirescam", "layer_cam", "score_cam"),
+        "gradients": ("gradient_shap", "gradient_times_input", "integrated_gradients", "saliency", "smoothgrad"),
+        "guided": ("deconvnet", "guided_backpropagation", "guided_channels", "guided_grad_cam"),
+        "masking": ("occlusion", "rise"),
     },
 )

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from cnnlab.core.registry import Registry
 from cnnlab.evaluation import Predictor, predictor_of
-from cnnlab.explain.batches import Batch, batches_of, given_pixels
-from cnnlab.explain.layers import places_of
+from cnnlab.explain.batches import Batch, batches_of, given_pixels, on_device
+from cnnlab.explain.layers import passes_of, places_of
 from cnnlab.explain.targets import Score, Target
 from cnnlab.models import Predictable, evaluating, require_gradient
 from cnnlab.runs import Run
@@ -203,9 +203,10 @@ def carried_out(
     pixels = given_pixels(images, predictor.classifier.shape)
     wanted = Target(predictor.classifier, target, len(pixels), score)
     with looking(predictor) as placed:
-        places = places_of(placed, layer) if method.has_layer else ()
+        passes = passes_of(placed, on_device(pixels[:1], placed))
+        places = places_of(placed, layer, passes) if method.has_layer else ()
         done = []
-        for batch in batches_of(placed, pixels, wanted, places, keeps_maps=method.needs_gradient):
+        for batch in batches_of(placed, pixels, wanted, places, passes, keeps_maps=method.needs_gradient):
             values = method.explain(batch).detach().float().cpu().numpy()
             done.append((batch, np.ascontiguousarray(values)))
     return _put_together(method, spec, wanted, done, layer)
@@ -247,17 +248,17 @@ def _put_together(
         facts=facts,
     )
     said = [*wanted.notes, *dict.fromkeys(note for batch, _ in done for note in batch.notes)]
-    return replace(result, notes=(*said, *method.notes(facts, scores), *_blank(result)))
+    return replace(result, notes=(*said, *method.notes(facts, scores), *blank_notes(result.maps(), method.scale)))
 
 
-def _blank(result: Attribution) -> Iterator[str]:
-    """Sentences about maps that show nothing."""
-    maps = result.maps()
-    low, high = maps.min((1, 2)), maps.max((1, 2))
-    is_finite = np.isfinite(maps).all((1, 2))
+def blank_notes(maps: NDArray[np.float32], scale: Scale) -> Iterator[str]:
+    """Sentences about maps, N×…, that show nothing."""
+    maps = maps.reshape(len(maps), -1)
+    low, high = maps.min(1), maps.max(1)
+    is_finite = np.isfinite(maps).all(1)
     is_zero = is_finite & (low == 0) & (high == 0)
     is_flat = is_finite & (low == high) & ~is_zero
-    is_negative = is_finite & (high <= 0) & ~is_zero & (result.scale == "positive")
+    is_negative = is_finite & (high <= 0) & ~is_zero & (scale == "positive")
     told = (
         (~is_finite, "holds values that are not finite, shown as 0"),
         (is_zero, "is blank: every value is 0"),
