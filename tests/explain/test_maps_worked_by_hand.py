@@ -120,7 +120,8 @@ def test_rise_is_the_mean_of_masks_by_the_score_seen_through_each() -> None:
     classifier, images = wrapped(layered()), pictures(2)
     masks = RISE(masks=30, cells=4, share=0.4, seed=3).drawn(12, 12, 0, 30)
     assert 0.3 < float(masks.mean()) < 0.5
-    assert 0 <= float(masks.min()) < float(masks.max()) <= 1
+    assert float(masks.min()) == 0
+    assert float(masks.max()) == pytest.approx(1)
     with torch.no_grad():
         # What is not seen is the mean colour, 0.4.
         scores = [classifier(0.4 + mask * (images - 0.4))[:, 2] for mask in masks]
@@ -132,7 +133,7 @@ def test_rise_is_the_mean_of_masks_by_the_score_seen_through_each() -> None:
 def test_masks_of_rise_lie_at_places_of_their_own() -> None:
     masks = RISE(masks=200, cells=3).drawn(12, 12, 0, 200)[:, 0]
     corners = masks[:, 0, 0]
-    assert len(torch.unique(corners)) > 20, "shifts are no whole cells"
+    assert len(torch.unique(corners)) > 4, "shifts are no whole cells, which would leave 0 and 1"
     assert torch.equal(masks[50:60], RISE(masks=200, cells=3).drawn(12, 12, 50, 60)[:, 0])
     assert not torch.equal(masks, RISE(masks=200, cells=3, seed=1).drawn(12, 12, 0, 200)[:, 0])
 
