@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from cnnlab.explain.attribution import ATTRIBUTIONS as ATTRIBUTIONS
     from cnnlab.explain.attribution import Attribution as Attribution
     from cnnlab.explain.attribution import attribute as attribute
+    from cnnlab.explain.cams import ablation_cam as ablation_cam
     from cnnlab.explain.cams import grad_cam as grad_cam
+    from cnnlab.explain.cams import grad_cam_plus_plus as grad_cam_plus_plus
+    from cnnlab.explain.cams import hirescam as hirescam
+    from cnnlab.explain.cams import layer_cam as layer_cam
+    from cnnlab.explain.cams import score_cam as score_cam
     from cnnlab.explain.embedding.data_sets import DataSetComparison as DataSetComparison
     from cnnlab.explain.embedding.data_sets import embed_data_sets as embed_data_sets
     from cnnlab.explain.embedding.embed import Embedding as Embedding
@@ -26,7 +31,17 @@ if TYPE_CHECKING:
     from cnnlab.explain.filter_kernels import Filters as Filters
     from cnnlab.explain.filter_kernels import filter_responses as filter_responses
     from cnnlab.explain.filter_kernels import filters as filters
+    from cnnlab.explain.gradients import gradient_shap as gradient_shap
+    from cnnlab.explain.gradients import gradient_times_input as gradient_times_input
+    from cnnlab.explain.gradients import integrated_gradients as integrated_gradients
     from cnnlab.explain.gradients import saliency as saliency
+    from cnnlab.explain.gradients import smoothgrad as smoothgrad
+    from cnnlab.explain.guided import deconvnet as deconvnet
+    from cnnlab.explain.guided import guided_backpropagation as guided_backpropagation
+    from cnnlab.explain.guided import guided_channels as guided_channels
+    from cnnlab.explain.guided import guided_grad_cam as guided_grad_cam
+    from cnnlab.explain.masking import occlusion as occlusion
+    from cnnlab.explain.masking import rise as rise
     from cnnlab.explain.maximization import Maximized as Maximized
     from cnnlab.explain.maximization import maximize as maximize
     from cnnlab.explain.mistakes.class_order import class_order as class_order
@@ -62,10 +77,12 @@ __getattr__, __dir__, __all__ = lazy_names(
         "mistakes.overview": ("Mistakes", "mistakes_of"),
         "activation_maps": ("Activations", "activations"),
         "attribution": ("ATTRIBUTIONS", "Attribution", "attribute"),
-        "cams": ("grad_cam",),
         "relu_units": ("DeadUnits", "dead_units", "dead_units_over_training"),
         "filter_kernels": ("Filters", "filter_responses", "filters"),
-        "gradients": ("saliency",),
         "maximization": ("Maximized", "maximize"),
+        "cams": ("ablation_cam", "grad_cam", "grad_cam_plus_plus", "hirescam", "layer_cam", "score_cam"),
+        "gradients": ("gradient_shap", "gradient_times_input", "integrated_gradients", "saliency", "smoothgrad"),
+        "guided": ("deconvnet", "guided_backpropagation", "guided_channels", "guided_grad_cam"),
+        "masking": ("occlusion", "rise"),
     },
 )

@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cnnlab.core.messages import announcing
 from cnnlab.core.registry import Registry
 from cnnlab.evaluation import Predictor, predictor_of
-from cnnlab.explain.batches import Batch, batches_of, given_pixels
-from cnnlab.explain.layers import places_of
+from cnnlab.explain.batches import Batch, batches_of, given_pixels, on_device
+from cnnlab.explain.layers import passes_of, places_of
 from cnnlab.explain.targets import Score, Target
-from cnnlab.models import Predictable, evaluating, require_gradient
+from cnnlab.models import Predictable, evaluating, native_kernels, require_gradient, why_no_native_kernels
 from cnnlab.runs import Run
 
 Scale: TypeAlias = Literal["signed", "positive", "magnitude", "range"]
@@ -203,9 +204,10 @@ def carried_out(
     pixels = given_pixels(images, predictor.classifier.shape)
     wanted = Target(predictor.classifier, target, len(pixels), score)
     with looking(predictor) as placed:
-        places = places_of(placed, layer) if method.has_layer else ()
+        passes = passes_of(placed, on_device(pixels[:1], placed))
+        places = places_of(placed, layer, passes) if method.has_layer else ()
         done = []
-        for batch in batches_of(placed, pixels, wanted, places, keeps_maps=method.needs_gradient):
+        for batch in batches_of(placed, pixels, wanted, places, passes, keeps_maps=method.needs_gradient):
             values = method.explain(batch).detach().float().cpu().numpy()
             done.append((batch, np.ascontiguousarray(values)))
     return _put_together(method, spec, wanted, done, layer)
@@ -215,12 +217,19 @@ def carried_out(
 def looking(predictor: Predictor) -> Iterator[Predictable]:
     """A block in which a model is on its device, in evaluation mode, and no weight asks for a gradient.
 
-    It computes in float32 whatever surrounds it, as :func:`cnnlab.models.evaluating` leaves it.
+    It computes in float32 whatever surrounds it, on a processor by our own kernels where these can be had; the rest is
+    as :func:`cnnlab.models.evaluating` has it.
     """
-    with predictor.placed() as model, evaluating(model), torch.enable_grad():
+    is_native = predictor.device == "cpu" and _are_kernels_here()
+    with predictor.placed() as model, native_kernels(is_native), evaluating(model), torch.enable_grad():
         model.requires_grad_(False)
         with torch.autocast(torch.device(predictor.device).type, enabled=False):
             yield model
+
+
+def _are_kernels_here() -> bool:
+    with announcing("compiling kernels for this processor"):
+        return why_no_native_kernels() is None
 
 
 def _put_together(
@@ -247,17 +256,17 @@ def _put_together(
         facts=facts,
     )
     said = [*wanted.notes, *dict.fromkeys(note for batch, _ in done for note in batch.notes)]
-    return replace(result, notes=(*said, *method.notes(facts, scores), *_blank(result)))
+    return replace(result, notes=(*said, *method.notes(facts, scores), *blank_notes(result.maps(), method.scale)))
 
 
-def _blank(result: Attribution) -> Iterator[str]:
-    """Sentences about maps that show nothing."""
-    maps = result.maps()
-    low, high = maps.min((1, 2)), maps.max((1, 2))
-    is_finite = np.isfinite(maps).all((1, 2))
+def blank_notes(maps: NDArray[np.float32], scale: Scale) -> Iterator[str]:
+    """Sentences about maps, N×…, that show nothing."""
+    maps = maps.reshape(len(maps), -1)
+    low, high = maps.min(1), maps.max(1)
+    is_finite = np.isfinite(maps).all(1)
     is_zero = is_finite & (low == 0) & (high == 0)
     is_flat = is_finite & (low == high) & ~is_zero
-    is_negative = is_finite & (high <= 0) & ~is_zero & (result.scale == "positive")
+    is_negative = is_finite & (high <= 0) & ~is_zero & (scale == "positive")
     told = (
         (~is_finite, "holds values that are not finite, shown as 0"),
         (is_zero, "is blank: every value is 0"),

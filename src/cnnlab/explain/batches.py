@@ -1,6 +1,9 @@
 """Pictures in batches that fit into memory, and what is settled about each while it is explained."""
 
-from collections.abc import Iterator, Sequence
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -9,16 +12,18 @@ from torch import Tensor, nn
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.machine import free_memory
-from cnnlab.explain.layers import Place, calls_of
+from cnnlab.explain.layers import Passes, Place
 from cnnlab.explain.targets import Chosen, Target
-from cnnlab.models import Classifier, Predictable, to_float
+from cnnlab.models import Classifier, Predictable, fold_batch_norms, to_float
+from cnnlab.models.cpu_kernels import adopt
 from cnnlab.models.shapes import format_shape
 
 _SHARE_OF_MEMORY = 4
-_MOST_BYTES = 1 << 30
-"""What the maps of a batch may take, however much memory there is: larger ones take no less time."""
+_MOST_BYTES = {"keeps": 1 << 28, "passes": 1 << 26}
+"""What the maps of a batch may take on a processor, however much memory there is; it is to keep most in its cache."""
 _MAPS_AT_A_TIME = 3
 """Of the largest maps, so many lie in memory at a time where no gradient is kept for."""
+_BYTES = 4
 _UNEVEN = 1e-6
 
 
@@ -26,17 +31,27 @@ class Batch:
     """Some of the pictures, and what of the model's outputs is explained of them.
 
     :param pixels: N×C×H×W on the model's device, in the model's number format, in [0, 1].
-    :param start: the place of the first among all pictures.
+    :param start: the place of the first among all pictures, of which there are ``count``.
     :param places: the layers that the method is of.
     :param most: pictures that a pass through the model may have.
+    :param quick: gives what computes the same as the model in less time.
     :param facts: further numbers of each picture, which the method adds.
     :param notes: what a person must know, which the method adds.
     """
 
     def __init__(
-        self, model: Predictable, pixels: Tensor, start: int, target: Target, places: Sequence[Place], most: int
+        self,
+        model: Predictable,
+        pixels: Tensor,
+        start: int,
+        target: Target,
+        places: Sequence[Place],
+        most: int,
+        quick: Callable[[], Predictable],
     ) -> None:
         self.model, self.pixels, self.start, self.places, self.most = model, pixels, start, tuple(places), most
+        self.count = target.count
+        self._quick = quick
         self.facts: dict[str, Tensor] = {}
         self.notes: list[str] = []
         self._target = target
@@ -77,40 +92,71 @@ class Batch:
         """
         return self.chosen.of(self.model(pixels), rows)
 
+    def score_quickly(self, pixels: Tensor, rows: Tensor | None = None) -> Tensor:
+        """As :meth:`score` to roundings, without a gradient, for many pictures."""
+        return self.chosen.of(self._quick()(pixels), rows)
+
+
+def quick_copy(model: Predictable) -> Predictable:
+    """A model that computes the same in evaluation, but for roundings, in less time; itself where it cannot be copied.
+
+    Batch normalisation is worked into the convolutions before it, and weights lie in the order of memory in which maps
+    do. Who listens to a part of the model listens to that of the copy.
+    """
+    if not isinstance(model, Classifier):
+        return model
+    hooks = [held for part in model.modules() for name, held in vars(part).items() if name.endswith("_hooks")]
+    try:
+        copied = copy.deepcopy(model, {id(held): held for held in hooks})
+        fold_batch_norms(copied.network, copied.shape)
+    except (RuntimeError, TypeError, ValueError, AttributeError, StopIteration):
+        # A network of one's own that holds what cannot be copied, or has no weights.
+        return model
+    for module in copied.modules():
+        adopt(module)
+    return copied.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload, no-any-return]
+
+
+def on_device(pixels: Tensor, model: nn.Module) -> Tensor:
+    """Pictures on the device and in the number format of a model, in [0, 1]."""
+    own = next((each for each in model.parameters() if each.is_floating_point()), torch.empty(0, dtype=torch.float32))
+    return to_float(pixels.to(own.device)).to(own.dtype).contiguous(memory_format=torch.channels_last)
+
 
 def batches_of(
-    model: Predictable, pixels: Tensor, target: Target, places: Sequence[Place], *, keeps_maps: bool
+    model: Predictable, pixels: Tensor, target: Target, places: Sequence[Place], passes: Passes, *, keeps_maps: bool
 ) -> Iterator[Batch]:
     """All pictures, in batches as large as memory and speed allow.
 
     :param pixels: uint8 or float in [0, 1], N×C×H×W.
+    :param passes: what a picture passes in the model.
     :param keeps_maps: whether a pass keeps the maps of all layers, for a gradient.
     """
-    own = next((each for each in model.parameters() if each.is_floating_point()), torch.empty(0, dtype=torch.float32))
-    most = at_once(model, own.device, keeps_maps=keeps_maps)
+    most, quick = at_once(model, passes, keeps_maps=keeps_maps), cache(partial(quick_copy, model))
     for start in range(0, len(pixels), most):
-        part = to_float(pixels[start : start + most].to(own.device)).to(own.dtype)
-        yield Batch(model, part.contiguous(memory_format=torch.channels_last), start, target, places, most)
+        yield Batch(model, on_device(pixels[start : start + most], model), start, target, places, most, quick)
 
 
-def at_once(model: Predictable, device: torch.device, *, keeps_maps: bool) -> int:
+def at_once(model: Predictable, passes: Passes, *, keeps_maps: bool) -> int:
     """How many pictures a pass may have, by the memory that is free and what the maps of one take."""
+    device = next((each.device for each in model.parameters()), torch.device("cpu"))
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
-    return max(1, int(min(free // _SHARE_OF_MEMORY, _MOST_BYTES) // _bytes_of_maps(model, keeps_maps)))
+    layers = [module for module in passes if not list(module.children())]
+    sizes = [math.prod(shape) for module in layers for shape in passes[module] if shape is not None]
+    sizes.append(math.prod(model.shape))
+    # With a gradient, what each layer puts out and the gradient of it; else the largest of them, a few at a time.
+    numbers = 2 * sum(sizes) if keeps_maps else _MAPS_AT_A_TIME * max(sizes)
+    room = free // _SHARE_OF_MEMORY
+    if device.type == "cpu":
+        room = min(room, _MOST_BYTES["keeps" if keeps_maps else "passes"])
+    return max(1, int(room // (_BYTES * numbers)))
 
 
-def _bytes_of_maps(model: Predictable, keeps_maps: bool) -> int:
-    """What the maps of one picture take in a pass, in float32."""
-    networks = [each for each in model.modules() if isinstance(each, Classifier)]
-    sizes = [_sizes(each.network, each.shape) for each in networks] or [[]]
-    # With a gradient, what a layer puts out and the gradient of it.
-    each = [2 * sum(own) if keeps_maps else _MAPS_AT_A_TIME * max(own, default=0) for own in sizes]
-    return 4 * max(sum(each) if keeps_maps else max(each), 8 * int(np.prod(model.shape)))
-
-
-def _sizes(network: nn.Module, shape: tuple[int, int, int]) -> list[int]:
-    calls = calls_of(network, shape)
-    return [call.left.numel() for module, own in calls.items() if not list(module.children()) for call in own]
+def in_passes(pictures: int, repeats: int, most: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every repeat of every picture, in passes of at most so many: the pictures of each and the repeats, M and M."""
+    for start in range(0, pictures * repeats, most):
+        both = torch.arange(start, min(start + most, pictures * repeats), device=device)
+        yield both % pictures, both // pictures
 
 
 def given_pixels(images: Any, shape: Sequence[int]) -> Tensor:

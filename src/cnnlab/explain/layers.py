@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from cnnlab.core.errors import UsageError
 from cnnlab.models import Classifier, Predictable, evaluating, find_layer
-from cnnlab.models.chain import ModuleCall, trace
 from cnnlab.models.shapes import Shape, format_shape
 
 _PASSED_ON = (nn.Identity, nn.modules.dropout._DropoutNd)
@@ -29,12 +28,33 @@ class Place:
     module: nn.Module
 
 
-def places_of(model: Predictable, layer: str | None) -> tuple[Place, ...]:
+Passes: TypeAlias = dict[nn.Module, list[Shape | None]]
+"""For each module, in the order in which a picture leaves them, what it put out each time; None for no tensor."""
+
+
+def passes_of(model: nn.Module, pixels: Tensor) -> Passes:
+    """How one picture, 1×C×H×W, passes a model; nobody who listens to a module hears of it."""
+    found: Passes = {}
+
+    def note(module: nn.Module, inputs: Any, output: Any) -> None:
+        found.setdefault(module, []).append(tuple(output.shape[1:]) if isinstance(output, Tensor) else None)
+
+    with evaluating(model), torch.no_grad():
+        for module in model.modules():
+            module._forward_hooks.clear()
+            if not isinstance(module, torch.jit.ScriptModule):
+                module.register_forward_hook(note)
+        model(pixels)
+    return found
+
+
+def places_of(model: Predictable, layer: str | None, passes: Passes, *, needs_maps: bool = True) -> tuple[Place, ...]:
     """Where a layer is in a model, in each member of an ensemble.
 
     :param layer: its name in the summary; None for the last feature map of each, see :func:`last_map`. Of an ensemble
         also that of a single member's, such as ``members.0.network.conv4``.
-    :raises UsageError: naming the closest there are.
+    :param needs_maps: whether it has to put out feature maps.
+    :raises UsageError: naming the closest there are, or why it cannot be this.
     """
     named = dict(model.named_modules())
     classifiers: dict[str, Predictable] = {
@@ -43,14 +63,37 @@ def places_of(model: Predictable, layer: str | None) -> tuple[Place, ...]:
     if layer is not None and not isinstance(model, Classifier) and layer in named and layer:
         inside = [name for name in classifiers if layer.startswith(f"{name}.network.")]
         owner = max(inside, key=len, default=None)
-        own = model if owner is None else classifiers[owner]
-        return (Place(own, layer, named[layer]),)
-    whole = list(classifiers.values()) or [model]
-    names = [last_map(each) if layer is None else layer for each in whole]
-    return tuple(Place(each, name, find_layer(each, name)) for each, name in zip(whole, names, strict=True))
+        places = [Place(model if owner is None else classifiers[owner], layer, named[layer])]
+    else:
+        whole = list(classifiers.values()) or [model]
+        names = [last_map(each, passes) if layer is None else layer for each in whole]
+        places = [Place(each, name, find_layer(each, name)) for each, name in zip(whole, names, strict=True)]
+    for place in places:
+        _check(place, passes, needs_maps)
+    return tuple(places)
 
 
-def last_map(classifier: Predictable) -> str:
+def _check(place: Place, passes: Passes, needs_maps: bool) -> None:
+    shapes = passes.get(place.module, [])
+    if not shapes:
+        raise UsageError(f"pictures do not pass the layer {place.name} on their way through the network.")
+    if len(shapes) > 1:
+        raise UsageError(
+            f"pictures pass the layer {place.name} {len(shapes)} times, so that it is open which is meant. Take a "
+            "layer that they pass once, such as the block around it, or give each pass a module of its own."
+        )
+    shape = shapes[0]
+    if shape is None:
+        raise UsageError(f"the layer {place.name} puts out something other than one tensor.")
+    if needs_maps and len(shape) != 3:
+        last = last_map(place.classifier, passes)
+        raise UsageError(
+            f"the layer {place.name} puts out {format_shape(shape)} for a picture, and a class activation map is made "
+            f"of feature maps, channels×height×width. The last that has them is {last}."
+        )
+
+
+def last_map(classifier: Predictable, passes: Passes) -> str:
     """The last feature map that is as large as what the last convolution puts out, by name.
 
     That is, the activation after the last convolution, or the block that it ends; a pool behind it has fewer places,
@@ -59,13 +102,14 @@ def last_map(classifier: Predictable) -> str:
     :raises UsageError: for a network that has no feature maps.
     """
     network: nn.Module = getattr(classifier, "network", classifier)
-    names = {module: name for name, module in network.named_modules()}
-    maps = [
-        (names[module], module, tuple(calls[0].left.shape[2:]))
-        for module, calls in calls_of(network, classifier.shape).items()
-        if len(calls) == 1 and calls[0].left.dim() == 4 and names.get(module) and not isinstance(module, _PASSED_ON)
-    ]
-    maps = [one for one in maps if one[0].partition(".")[0] != "head" and one[2] != (1, 1)]
+    maps: list[tuple[str, nn.Module, tuple[int, ...]]] = []
+    names = {module: name for name, module in network.named_modules() if name}
+    for module, shapes in passes.items():
+        name = names.get(module)
+        shape = (shapes[0] if len(shapes) == 1 else None) or ()
+        is_map = len(shape) == 3 and max(shape[1:]) > 1
+        if is_map and name and name.partition(".")[0] != "head" and not isinstance(module, _PASSED_ON):
+            maps.append((name, module, shape[1:]))
     with_weights = [place for place, (_, module, _) in enumerate(maps) if module._parameters]
     if not with_weights:
         raise UsageError(
@@ -73,20 +117,7 @@ def last_map(classifier: Predictable) -> str:
             "such as integrated-gradients or occlusion."
         )
     last = maps[with_weights[-1] :]
-    name: str = [name for name, _, size in last if size == last[0][2]][-1]
-    return name
-
-
-def calls_of(network: nn.Module, shape: Shape) -> dict[nn.Module, list[ModuleCall]]:
-    """The calls of each module as one picture passes, as :func:`cnnlab.models.chain.trace` has them.
-
-    Nobody who listens to a module hears of it.
-    """
-    with evaluating(network):
-        for module in network.modules():
-            for held in (module._forward_hooks, module._forward_pre_hooks):
-                held.clear()
-        return trace(network, shape)
+    return [name for name, _, size in last if size == last[0][2]][-1]
 
 
 class Listener:
@@ -124,29 +155,11 @@ class Listener:
             if not isinstance(output, Tensor):
                 raise UsageError(f"the layer {place.name} puts out {type(output).__name__}, and no feature map.")
             if place in self._found:
-                raise UsageError(
-                    f"pictures pass the layer {place.name} more than once, so that it is open which pass is meant. "
-                    "Take a layer that they pass once, such as the block around it, or give each pass a module of its "
-                    "own."
-                )
+                raise UsageError(f"pictures pass the layer {place.name} more than once.")
             self._found[place] = output if self._change is None else self._change(output)
             return None if self._change is None else self._found[place]
 
         return hook
-
-
-def require_maps(outputs: Tensor, place: Place) -> Tensor:
-    """What a layer put out, if it is feature maps N×C×H×W.
-
-    :raises UsageError: saying what it is instead.
-    """
-    if outputs.dim() != 4:
-        size = format_shape(tuple(outputs.shape[1:]))
-        raise UsageError(
-            f"the layer {place.name} puts out {size} for a picture, and a class activation map is made of feature "
-            f"maps, channels×height×width. The last that has them is {last_map(place.classifier)}."
-        )
-    return outputs
 
 
 def enlarged(maps: Tensor, place: Place) -> Tensor:

@@ -125,7 +125,7 @@ class Target:
 
     def __init__(self, model: Predictable, target: Any, count: int, score: Score = "output") -> None:
         self.objective, self.heads = heads_of(model)
-        self.score = score
+        self.count, self.score = count, score
         self._by_name = {head.name: head for head in self.heads}
         self._columns = {column: self._by_name[head] for column, head in self.objective.class_heads.items()}
         each = self._each(target, count)

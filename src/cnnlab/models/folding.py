@@ -14,7 +14,8 @@ def fold_batch_norms(network: nn.Module, shape: Shape, spare: str = "") -> int:
     """Folds each batch normalisation by running statistics into the convolution that feeds it, and says how many.
 
     The network is changed: it computes the same as before in evaluation mode, but for roundings, and can no longer be
-    trained as it was. An activation that a layer holds behind its normalisation stays where it was.
+    trained as it was. An activation that a layer holds behind its normalisation stays where it was, and so does what
+    somebody listens to by a hook.
 
     :param shape: of a picture as the network takes it, by one of which it is seen what feeds what.
     :param spare: a layer that is to put out what it did, as a convolution that is followed by its normalisation.
@@ -40,6 +41,7 @@ def _pairs(network: nn.Module, shape: Shape) -> list[tuple[str, str]]:
     takers: dict[str, list[str]] = {}
     passes: dict[str, int] = {}
     alive: list[Tensor] = []
+    heard = {name for name, module in network.named_modules() if module._forward_hooks or module._forward_pre_hooks}
 
     def made(name: str) -> Any:
         def hook(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -59,6 +61,10 @@ def _pairs(network: nn.Module, shape: Shape) -> list[tuple[str, str]]:
         return hook
 
     with evaluating(network), torch.no_grad():
+        for module in network.modules():
+            # Nobody hears of this pass.
+            module._forward_hooks.clear()
+            module._forward_pre_hooks.clear()
         for name, module in network.named_modules():
             if isinstance(module, nn.Conv2d):
                 module.register_forward_hook(made(name))
@@ -69,7 +75,7 @@ def _pairs(network: nn.Module, shape: Shape) -> list[tuple[str, str]]:
     found = []
     for before, names in takers.items():
         after = network.get_submodule(names[0])
-        if len(names) == 1 and passes[before] == 1 and _is_foldable(after):
+        if len(names) == 1 and passes[before] == 1 and _is_foldable(after) and not heard & {before, names[0]}:
             found.append((before, names[0]))
     return found
 
