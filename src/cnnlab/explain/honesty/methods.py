@@ -36,7 +36,8 @@ class Edges(Method):
         across = grey.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
         kernels = torch.stack([across, across.T])[:, None]
         slopes = F.conv2d(grey, kernels)
-        return torch.linalg.vector_norm(slopes, dim=1)
+        steepness: Tensor = torch.linalg.vector_norm(slopes, dim=1)
+        return steepness
 
 
 @CONTROLS.register("random")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.core.errors import CnnlabError
-from cnnlab.core.messages import quietly
+from cnnlab.core.messages import note, quietly
 from cnnlab.core.scored_splits import OUT_OF_FOLD
 from cnnlab.evaluation import ClassPredictions, number_predictions
 from cnnlab.reports.contents.classes import column_predictions
@@ -163,7 +163,9 @@ def _images_at(
         folder = data_dir or repeat.run.data_folder
         images = _split_images(recipe, repeat.predictions.split, repeat.predictions.data, folder)
     except CnnlabError as error:
-        return None, f"The pictures cannot be shown, since the data could not be read: {error}"
+        # A page goes to others, whom folders of this machine do not concern.
+        note(f"The report shows no pictures, since the data could not be read: {error}")
+        return None, "The pictures are not shown, since the data could not be read where the report was written."
     if images is None or tuple(images.ids) != tuple(repeat.predictions.ids):
         return None, "The pictures cannot be shown: the data is no longer what the run was trained on."
     pixels: npt.NDArray[np.uint8] = images.batch(places.tolist())[0].numpy()
