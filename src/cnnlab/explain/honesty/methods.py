@@ -31,6 +31,7 @@ class Edges(Method):
 
     def explain(self, batch: Batch) -> Tensor:
         """N×H×W."""
+        batch.chosen  # noqa: B018 (settled while the model is in evaluation mode)
         grey = F.pad(batch.pixels.float().mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
         across = grey.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
         kernels = torch.stack([across, across.T])[:, None]
@@ -54,6 +55,7 @@ class Random(Method):
 
     def explain(self, batch: Batch) -> Tensor:
         """N×H×W."""
+        batch.chosen  # noqa: B018 (settled while the model is in evaluation mode)
         size = batch.pixels.shape[2:]
         places = range(batch.start, batch.start + len(batch))
         return torch.stack([torch.rand(size, generator=seeds.generator(self.seed, self.name, at)) for at in places])

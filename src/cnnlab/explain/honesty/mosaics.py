@@ -164,9 +164,9 @@ def pointing(
 ) -> Pointing:
     """How much of what a method shows above 0 falls on the quarter of the class explained, of mosaics.
 
-    Every mosaic is explained four times, once for each of its classes, so that no quadrant is favoured. What is shown
-    is that of :meth:`~cnnlab.explain.Attribution.scaled`: of mere gradients the magnitude. The model is left as it was
-    found.
+    Every mosaic is explained four times, once for each of its classes, so that no quadrant is favoured, and a map
+    that is the same for every class has a quarter exactly. What is shown is that of
+    :meth:`~cnnlab.explain.Attribution.scaled`: of mere gradients the magnitude. The model is left as it was found.
 
     :param tiles: of :func:`mosaics`; other arguments as of :func:`~cnnlab.explain.attribute`.
     """

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from cnnlab.core.errors import UsageError
-from cnnlab.core.number_text import counted, fixed
+from cnnlab.core.number_text import counted, deciding_digits, fixed
 from cnnlab.evaluation import Estimate, predictor_of
 from cnnlab.evaluation.intervals import LEVEL
 from cnnlab.explain.attribution import Attribution, Model
@@ -148,9 +148,12 @@ class RandomisationTest:
 
     def _told(self, found: Estimate) -> str:
         interval = found.interval
-        ends = "" if interval is None else f", {100 * self.level:g}% interval {_ends(interval.low, interval.high)}"
+        numbers = [found.value] if interval is None else [found.value, interval.low, interval.high]
+        digits = deciding_digits(numbers, [self.threshold], _DIGITS)
+        value, *reach = (fixed(number, digits) for number in numbers)
+        ends = f", {100 * self.level:g}% interval {' to '.join(reach)}" if reach else ""
         over = f"{counted(self.draws, 'draw')} and {counted(self.pictures, 'picture')}"
-        return f"rank correlation {fixed(found.value, _DIGITS)}{ends}, over {over}"
+        return f"rank correlation {value}{ends}, over {over}"
 
     def noted(self, found: Attribution) -> Attribution:
         """An attribution by this method, with the sentence among its notes where the method fails, if only in part."""
@@ -160,10 +163,6 @@ class RandomisationTest:
         return f"RandomisationTest({self.method} {self.verdict}; {counted(len(self.layers), 'step')})"
 
 
-def _ends(low: float, high: float) -> str:
-    return f"{fixed(low, _DIGITS)} to {fixed(high, _DIGITS)}"
-
-
 def randomisation_test(
     model: Model,
     images: Any,
@@ -171,7 +170,7 @@ def randomisation_test(
     target: Any = None,
     layer: str | None = None,
     *,
-    draws: int = 5,
+    draws: int = 10,
     steps: int = 10,
     how: Draw = "fresh",
     seed: int = 0,

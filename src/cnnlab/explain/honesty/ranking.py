@@ -96,6 +96,19 @@ class MeasureRanking:
         places = range(len(self.methods))
         return tuple(self.methods[place] for place in places if not _is_above_zero(self.over_chance(place)))
 
+    @property
+    def sentence(self) -> str:
+        """Which methods are best, and which no better than chance, with what that rests on."""
+        first, *alike = self.best
+        beside = f"; not told apart from it are {', '.join(alike)}" if alike else ", and told apart from all others"
+        weak = self.no_better_than_chance
+        chance = f" No better than chance: {', '.join(weak)}." if weak else " All are better than chance."
+        what = {"deletion": "the area under deletion", "insertion": "the area under insertion"}.get(
+            self.measure, "pointing on mosaics"
+        )
+        over = f"{100 * self.level:g}% intervals over {self.values.shape[1]} {self.units}"
+        return f"By {what}, {first} is best{beside} ({over}).{chance}"
+
 
 def _is_above_zero(found: Estimate) -> bool:
     return found.interval is not None and found.interval.low > 0
@@ -138,9 +151,9 @@ def rank_methods(
     :param options: further ones of :func:`~cnnlab.explain.removal_curves`, such as ``steps`` and ``draws``.
     :raises UsageError: for no method, or one that is named twice.
     """
-    names = tuple(short_name(method) for method in methods)
-    if isinstance(methods, str) or not names:
+    if isinstance(methods, str) or not methods:
         raise UsageError("methods is a list of one or more, such as ['grad-cam', 'saliency'].")
+    names = tuple(short_name(method) for method in methods)
     if len(set(names)) < len(names):
         raise UsageError(f"methods names one twice: {', '.join(names)}.")
     if options.get("draws") == 0:

@@ -72,9 +72,9 @@ class SeedSimilarity:
         share = self.seed_share()
         of_seed = "" if math.isnan(share.value) else f" By this, {_percent(share)} of a map is the seed."
         return (
-            f"Maps by {self.method} of one picture in two of {counted(len(self.models), 'training')} have a rank "
-            f"correlation of {_told(seeds_alike)}, those of two pictures in one training {_told(others)} "
-            f"({counted(len(self.agreed), 'picture')}).{of_seed}"
+            f"Over {counted(len(self.models), 'training')}, maps by {self.method} of one picture have a rank "
+            f"correlation of {_told(seeds_alike)} with one another, those of two pictures in one training "
+            f"{_told(others)} ({counted(len(self.agreed), 'picture')}).{of_seed}"
         )
 
 

@@ -13,13 +13,16 @@ Similarity: TypeAlias = Literal["absolute", "signed", "ssim"]
 SIMILARITIES: tuple[Similarity, ...] = ("absolute", "signed", "ssim")
 """Spearman's rank correlation of magnitudes, that of signed values, and structural similarity of what is shown."""
 _SIGMA, _RADIUS = 1.5, 5
+_DECIMALS = 6
 _K1, _K2 = 0.01, 0.03
 
 
 def rank_correlation(first: npt.ArrayLike, second: npt.ArrayLike) -> Array:
     """Spearman's rank correlation of each pair, N, of arrays N×…; equal values share the mean of their ranks.
 
-    A constant array puts its values in no order: it is correlated with any other by 0, and with a constant one by NaN.
+    Values closer than a millionth of the largest magnitude count as equal, for in float32 they are so but for rounding,
+    and would be put in an order by it. A constant array puts its values in no order: it is correlated with any
+    other by 0, and with a constant one by NaN.
     """
     ranks = [_centred_ranks(each) for each in (first, second)]
     if ranks[0].shape != ranks[1].shape:
@@ -36,7 +39,9 @@ def _centred_ranks(values: npt.ArrayLike) -> Array:
     from scipy.stats import rankdata
 
     flat = np.nan_to_num(np.asarray(values, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    ranks = rankdata(flat.reshape(len(flat), -1), axis=1)
+    flat = flat.reshape(len(flat), -1)
+    largest = np.abs(flat).max(1, keepdims=True)
+    ranks = rankdata(np.divide(flat, largest, out=flat, where=largest > 0).round(_DECIMALS), axis=1)
     return cast("Array", ranks - ranks.mean(1, keepdims=True))
 
 
