@@ -29,6 +29,28 @@ if TYPE_CHECKING:
     from cnnlab.explain.guided import guided_grad_cam as guided_grad_cam
     from cnnlab.explain.masking import occlusion as occlusion
     from cnnlab.explain.masking import rise as rise
+    from cnnlab.explain.embedding.data_sets import DataSetComparison as DataSetComparison
+    from cnnlab.explain.embedding.data_sets import embed_data_sets as embed_data_sets
+    from cnnlab.explain.embedding.embed import Embedding as Embedding
+    from cnnlab.explain.embedding.embed import embed as embed
+    from cnnlab.explain.embedding.epochs import EmbeddingOverEpochs as EmbeddingOverEpochs
+    from cnnlab.explain.embedding.epochs import embed_epochs as embed_epochs
+    from cnnlab.explain.embedding.quality import MapQuality as MapQuality
+    from cnnlab.explain.embedding.quality import map_quality as map_quality
+    from cnnlab.explain.mistakes.class_order import class_order as class_order
+    from cnnlab.explain.mistakes.class_order import ordered_confusion as ordered_confusion
+    from cnnlab.explain.mistakes.gallery import MistakePage as MistakePage
+    from cnnlab.explain.mistakes.gallery import mistakes_by_pair as mistakes_by_pair
+    from cnnlab.explain.mistakes.gallery import surest_mistakes as surest_mistakes
+    from cnnlab.explain.mistakes.label_errors import LabelErrors as LabelErrors
+    from cnnlab.explain.mistakes.label_errors import label_errors as label_errors
+    from cnnlab.explain.mistakes.learning import LearningOrder as LearningOrder
+    from cnnlab.explain.mistakes.learning import learning_order as learning_order
+    from cnnlab.explain.mistakes.near_duplicates import NearDuplicate as NearDuplicate
+    from cnnlab.explain.mistakes.near_duplicates import NearDuplicates as NearDuplicates
+    from cnnlab.explain.mistakes.near_duplicates import near_duplicates as near_duplicates
+    from cnnlab.explain.mistakes.overview import Mistakes as Mistakes
+    from cnnlab.explain.mistakes.overview import mistakes_of as mistakes_of
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
@@ -38,5 +60,15 @@ __getattr__, __dir__, __all__ = lazy_names(
         "gradients": ("gradient_shap", "gradient_times_input", "integrated_gradients", "saliency", "smoothgrad"),
         "guided": ("deconvnet", "guided_backpropagation", "guided_channels", "guided_grad_cam"),
         "masking": ("occlusion", "rise"),
+        "embedding.data_sets": ("DataSetComparison", "embed_data_sets"),
+        "embedding.embed": ("Embedding", "embed"),
+        "embedding.epochs": ("EmbeddingOverEpochs", "embed_epochs"),
+        "embedding.quality": ("MapQuality", "map_quality"),
+        "mistakes.class_order": ("class_order", "ordered_confusion"),
+        "mistakes.gallery": ("MistakePage", "mistakes_by_pair", "surest_mistakes"),
+        "mistakes.label_errors": ("LabelErrors", "label_errors"),
+        "mistakes.learning": ("LearningOrder", "learning_order"),
+        "mistakes.near_duplicates": ("NearDuplicate", "NearDuplicates", "near_duplicates"),
+        "mistakes.overview": ("Mistakes", "mistakes_of"),
     },
 )

@@ -37,3 +37,20 @@ _SHAPES: tuple[tuple[str, str, str, Any], ...] = (
 LOOKS = tuple(Look(colour, *shape) for shape in _SHAPES for colour in COLOURS[:-1])
 """No two alike; the colours first, then again in other shapes."""
 BACKGROUND = Look(GREY)
+
+# Ten that stay apart for people who see colours otherwise too (Petroff, Accessible color sequences, 2021).
+_CLASSES = (
+    *("#3F90DA", "#FFA90E", "#BD1F01", "#94A4A2", "#832DB6"),
+    *("#A96B59", "#E76300", "#B9AC70", "#717581", "#92DADD"),
+)
+
+
+def class_colours(count: int) -> tuple[str, ...]:
+    """A colour for each of so many classes; beyond ten hues side by side, which only names tell apart."""
+    if count <= len(_CLASSES):
+        return _CLASSES[:count]
+    from colorsys import hls_to_rgb
+
+    # Neighbours in the order of classes differ in lightness as well.
+    found = (hls_to_rgb(place / count, (0.38, 0.52, 0.66)[place % 3], 0.62) for place in range(count))
+    return tuple("#" + "".join(f"{round(255 * part):02X}" for part in colour) for colour in found)

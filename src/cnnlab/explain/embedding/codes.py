@@ -1,0 +1,122 @@
+"""Codes: what a layer makes of each picture, as rows of numbers; or the pixels, or the raw outputs."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cnnlab.core.errors import UsageError
+from cnnlab.evaluation import Predictor
+from cnnlab.models import autocast, evaluating, features_of, native_kernels, to_float
+
+PIXELS, OUTPUTS = "pixels", "outputs"
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """Rows of numbers, one a picture.
+
+    :param values: float32 N×D.
+    :param space: what they are, in words, such as ``the 128 numbers that head sees``.
+    """
+
+    values: NDArray[np.float32]
+    space: str
+
+
+class _ReachedError(Exception):
+    """Leaves a forward pass once the head was given what is wanted."""
+
+
+def codes_of(predictor: Predictor | None, batches: Iterable[Tensor], layer: str | None = None) -> Codes:
+    """What becomes of pictures at a layer; the classifier is left as it was found.
+
+    :param predictor: None for pixels.
+    :param batches: N×C×H×W, uint8 or float in [0, 1].
+    :param layer: its name in the summary; ``pixels``; ``outputs``, before any softmax; by default what the last dense
+        layer is given, which is all that the decision between classes is made from.
+    :raises UsageError: when there is no such layer, the model has none, or what it puts out says nothing.
+    """
+    if layer == PIXELS:
+        return _rows([to_float(batch).flatten(1) for batch in batches], "pixels")
+    if predictor is None:
+        raise UsageError(
+            f"the layer {layer or 'before the head'} is of a model, and none is named. Name a run, or take "
+            "layer=pixels."
+        )
+    if layer == OUTPUTS:
+        return _rows([predictor.outputs(batches)], "raw outputs")
+    network = getattr(predictor.classifier, "network", None)
+    if not isinstance(network, nn.Module):
+        raise UsageError(
+            f"{predictor.label} is a {type(predictor.classifier).__name__.lower()} and has no layers of its own. Take "
+            "layer=outputs, layer=pixels, or one of the models that it is made of."
+        )
+    with _placed(predictor) as classifier, native_kernels(predictor.kernels == "native"):
+        if layer is not None:
+            given: dict[str, Any] = {"device": predictor.device, "precision": predictor.precision}
+            return _rows([features_of(classifier, layer, batches, **given).flatten(1)], f"outputs of {layer}")
+        name = last_dense(classifier)
+        return _rows([_inputs_of(predictor, name, batch) for batch in batches], f"inputs of {name}")
+
+
+def last_dense(classifier: nn.Module) -> str:
+    """The name of the dense layer that a picture passes last.
+
+    :raises UsageError: when it passes none.
+    """
+    network: Any = classifier.network
+    names = {module: name for name, module in network.named_modules() if isinstance(module, nn.Linear)}
+    passed: list[nn.Module] = []
+    home = next(classifier.parameters(), torch.empty(0)).device
+    with evaluating(classifier), torch.no_grad():
+        for module in names:
+            module.register_forward_hook(lambda module, *_: passed.append(module))
+        classifier(torch.zeros(1, *classifier.shape, device=home))  # type: ignore[arg-type]
+    if not passed:
+        raise UsageError(
+            "the network ends in no dense layer, so say of which layer the codes are meant: layer=NAME, by its name in "
+            "cnnlab models show."
+        )
+    return names[passed[-1]]
+
+
+def _inputs_of(predictor: Predictor, name: str, batch: Tensor) -> Tensor:
+    """What a layer is given, n×D float32 on the host."""
+    classifier: Any = predictor.classifier
+    caught: list[Tensor] = []
+
+    def catch(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        caught.append(inputs[0])
+        raise _ReachedError
+
+    with evaluating(classifier), torch.no_grad(), suppress(_ReachedError):
+        classifier.network.get_submodule(name).register_forward_pre_hook(catch)
+        placed = batch.to(predictor.device).contiguous(memory_format=torch.channels_last)
+        with autocast(predictor.device, predictor.precision):
+            classifier(placed)
+    return caught[-1].float().cpu().flatten(1)
+
+
+@contextmanager
+def _placed(predictor: Predictor) -> Iterator[nn.Module]:
+    """A block in which the classifier is on its device; it goes back afterwards."""
+    home = next(predictor.classifier.parameters(), torch.empty(0)).device
+    try:
+        yield predictor.classifier.to(predictor.device)
+    finally:
+        predictor.classifier.to(home)
+
+
+def _rows(parts: list[Tensor], what: str) -> Codes:
+    values: NDArray[np.float32] = torch.cat(parts).float().numpy()
+    if not np.isfinite(values).all():
+        raise UsageError(f"some of the {what} are not finite, so no map can be made of them.")
+    if len(values) and not np.ptp(values, axis=0).any():
+        raise UsageError(f"the {what} are the same for every picture, so there is nothing to tell them apart by.")
+    return Codes(values, f"{what} ({values.shape[1]:,} numbers)")

@@ -1,0 +1,90 @@
+"""Stored predictions of a run, and the pictures that they are of."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.messages import quietly
+from cnnlab.core.scored_splits import OUT_OF_FOLD
+from cnnlab.data import ImageSet
+from cnnlab.evaluation import ClassPredictions, class_predictions, open_model, own_data
+from cnnlab.evaluation.metrics.class_probabilities import class_column
+from cnnlab.evaluation.metrics.stored_predictions import objective_of
+from cnnlab.runs import Predictions, Run
+
+TRAIN = "train"
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What a run said of one split, as probabilities of the classes of one column."""
+
+    run: Run
+    stored: Predictions
+    column: str
+    classes: ClassPredictions
+
+    @property
+    def of(self) -> str:
+        """What it is of, in words."""
+        split = "out-of-fold train" if self.stored.split == OUT_OF_FOLD else self.stored.split
+        return f"{len(self.stored):,} {split} pictures, run {self.run.name}"
+
+
+def predicted_by(run: "Run | str | Path", split: str = "test", column: str | None = None) -> Predicted:
+    """The stored predictions on a split; of ``train`` those out of fold, for of what it was trained on a network says
+    what it was told.
+
+    :raises UsageError: when none are stored, their targets are not known, or no classes are predicted.
+    """
+    opened = open_model(run)
+    if not isinstance(opened, Run):
+        raise UsageError("mistakes are of a run, which has predictions on record; a model by itself has none.")
+    if split in (TRAIN, "out-of-fold", OUT_OF_FOLD):
+        if OUT_OF_FOLD not in opened.splits:
+            raise UsageError(
+                f"of its training pictures run {opened.name} has learned what it was told, wrong labels too, so it "
+                "cannot say which of them are doubtful. Train with folds=5 in the recipe: each picture is then judged "
+                "by a network that has not seen it."
+            )
+        split = OUT_OF_FOLD
+    stored = opened.predictions(split)
+    objective = objective_of(stored)
+    known = [name for name in objective.predicts if name in stored.classes]
+    if not known:
+        raise UsageError(
+            f"run {opened.name} predicts {', '.join(objective.predicts)} as a number, and only classes can be taken "
+            f"for one another. The pictures that it misses by most: cnnlab figure {opened.name} mistakes."
+        )
+    name = class_column(stored, column or (known[0] if known else None))
+    return Predicted(opened, stored, name, class_predictions(stored, name))
+
+
+def images_of(predicted: Predicted, data_dir: str | Path | None = None) -> tuple[ImageSet | None, str]:
+    """The pictures predicted, in their order, or why they cannot be had; never from the network."""
+    run, stored = predicted.run, predicted.stored
+    try:
+        # What is to be said of the data was said when it was trained on.
+        with warnings.catch_warnings(), quietly():
+            warnings.simplefilter("ignore")
+            dataset = own_data(run, data_dir=data_dir, offline=True)
+    except CnnlabError as error:
+        return None, f"The pictures cannot be shown, since the data could not be read: {error}"
+    images = dict(dataset.parts()).get(stored.split.partition("@")[0])
+    if stored.split == OUT_OF_FOLD and dataset.held_out is not None:
+        images = dataset.held_out.images
+    if images is None or dataset.digest != stored.data or tuple(images.ids) != tuple(stored.ids):
+        return None, "The pictures cannot be shown: the data is no longer what the run was trained on."
+    return images, ""
+
+
+def pixels_at(images: ImageSet | None, places: NDArray[np.int64]) -> NDArray[np.uint8] | None:
+    """uint8 N×C×H×W; None where there are no pictures to show."""
+    if images is None:
+        return None
+    pixels: NDArray[np.uint8] = images.batch(places.tolist())[0].numpy()
+    return pixels
