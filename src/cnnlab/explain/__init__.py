@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from cnnlab.core.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from cnnlab.explain.activation_maps import Activations as Activations
+    from cnnlab.explain.activation_maps import activations as activations
     from cnnlab.explain.attribution import ATTRIBUTIONS as ATTRIBUTIONS
     from cnnlab.explain.attribution import Attribution as Attribution
     from cnnlab.explain.attribution import attribute as attribute
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
     from cnnlab.explain.cams import hirescam as hirescam
     from cnnlab.explain.cams import layer_cam as layer_cam
     from cnnlab.explain.cams import score_cam as score_cam
+    from cnnlab.explain.embedding.data_sets import DataSetComparison as DataSetComparison
+    from cnnlab.explain.embedding.data_sets import embed_data_sets as embed_data_sets
+    from cnnlab.explain.embedding.embed import Embedding as Embedding
+    from cnnlab.explain.embedding.embed import embed as embed
+    from cnnlab.explain.embedding.epochs import EmbeddingOverEpochs as EmbeddingOverEpochs
+    from cnnlab.explain.embedding.epochs import embed_epochs as embed_epochs
+    from cnnlab.explain.embedding.quality import MapQuality as MapQuality
+    from cnnlab.explain.embedding.quality import map_quality as map_quality
+    from cnnlab.explain.filter_kernels import Filters as Filters
+    from cnnlab.explain.filter_kernels import filter_responses as filter_responses
+    from cnnlab.explain.filter_kernels import filters as filters
     from cnnlab.explain.gradients import gradient_shap as gradient_shap
     from cnnlab.explain.gradients import gradient_times_input as gradient_times_input
     from cnnlab.explain.gradients import integrated_gradients as integrated_gradients
@@ -29,14 +42,8 @@ if TYPE_CHECKING:
     from cnnlab.explain.guided import guided_grad_cam as guided_grad_cam
     from cnnlab.explain.masking import occlusion as occlusion
     from cnnlab.explain.masking import rise as rise
-    from cnnlab.explain.embedding.data_sets import DataSetComparison as DataSetComparison
-    from cnnlab.explain.embedding.data_sets import embed_data_sets as embed_data_sets
-    from cnnlab.explain.embedding.embed import Embedding as Embedding
-    from cnnlab.explain.embedding.embed import embed as embed
-    from cnnlab.explain.embedding.epochs import EmbeddingOverEpochs as EmbeddingOverEpochs
-    from cnnlab.explain.embedding.epochs import embed_epochs as embed_epochs
-    from cnnlab.explain.embedding.quality import MapQuality as MapQuality
-    from cnnlab.explain.embedding.quality import map_quality as map_quality
+    from cnnlab.explain.maximization import Maximized as Maximized
+    from cnnlab.explain.maximization import maximize as maximize
     from cnnlab.explain.mistakes.class_order import class_order as class_order
     from cnnlab.explain.mistakes.class_order import ordered_confusion as ordered_confusion
     from cnnlab.explain.mistakes.gallery import MistakePage as MistakePage
@@ -51,10 +58,14 @@ if TYPE_CHECKING:
     from cnnlab.explain.mistakes.near_duplicates import near_duplicates as near_duplicates
     from cnnlab.explain.mistakes.overview import Mistakes as Mistakes
     from cnnlab.explain.mistakes.overview import mistakes_of as mistakes_of
+    from cnnlab.explain.relu_units import DeadUnits as DeadUnits
+    from cnnlab.explain.relu_units import dead_units as dead_units
+    from cnnlab.explain.relu_units import dead_units_over_training as dead_units_over_training
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "activation_maps": ("Activations", "activations"),
         "attribution": ("ATTRIBUTIONS", "Attribution", "attribute"),
         "cams": ("ablation_cam", "grad_cam", "grad_cam_plus_plus", "hirescam", "layer_cam", "score_cam"),
         "gradients": ("gradient_shap", "gradient_times_input", "integrated_gradients", "saliency", "smoothgrad"),
@@ -70,5 +81,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         "mistakes.learning": ("LearningOrder", "learning_order"),
         "mistakes.near_duplicates": ("NearDuplicate", "NearDuplicates", "near_duplicates"),
         "mistakes.overview": ("Mistakes", "mistakes_of"),
+        "relu_units": ("DeadUnits", "dead_units", "dead_units_over_training"),
+        "filter_kernels": ("Filters", "filter_responses", "filters"),
+        "maximization": ("Maximized", "maximize"),
     },
 )
