@@ -1,0 +1,74 @@
+"""Attributions of some pictures by one method or several, side by side."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cnnlab.core.registry import BoundCall
+from cnnlab.explain import Attribution, attribute
+from cnnlab.explain.attribution import Method
+from cnnlab.reports.contents.explain_attributions import (
+    attribution_caption,
+    attribution_numbers,
+    attribution_sheet,
+    attribution_table,
+)
+from cnnlab.reports.contents.tables import listed
+from cnnlab.reports.explanations.base import ExplainedFigure, Explanation
+from cnnlab.reports.explanations.meanings import ATTRIBUTION_MEANINGS
+from cnnlab.reports.explanations.subject import ExplainSubject
+from cnnlab.reports.figures.explain_attributions import draw_attributions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def explain_by_attributions(subject: ExplainSubject, methods: Sequence[BoundCall[Method]]) -> Explanation:
+    """All methods on the same pictures, one figure, each for what is predicted or for each class asked for.
+
+    :raises UsageError: for a layer, a class or a picture that there is not.
+    """
+    pictures = subject.pictures
+    found: list[Attribution] = []
+    titles: list[str] = []
+    for target in subject.targets or (None,):
+        for method in methods:
+            layer = subject.layer if _has_layer(method) else None
+            spec = str(method.short)
+            found.append(
+                attribute(subject.model, pictures.pixels, spec, target, layer, device=subject.device)
+                if target is not None
+                else attribute(subject.model, pictures.pixels, spec, layer=layer, device=subject.device)
+            )
+            titles.append("" if target is None else found[-1].target_names[0])
+    by_name = {method.name: method for method in methods}
+    names = list(by_name)
+    target = listed(list(dict.fromkeys(titles))) if subject.targets else ""
+    caption = attribution_caption(pictures, found, subject.name, target=target, raw=subject.raw)
+    several = len(set(titles)) > 1 or bool(subject.targets and len(methods) > 1)
+    sheet = attribution_sheet(pictures, found, targets=titles if several else (), raw=subject.raw)
+
+    def draw(with_words: bool) -> "Figure":
+        return draw_attributions(sheet, caption if with_words else "")
+
+    title = f"{', '.join(names)} of {subject.name}"
+    key = names[0] if len(names) == 1 else "attributions"
+    return Explanation(
+        key=key,
+        title="Where it looks" if len(names) > 1 else names[0],
+        meanings={name: _meaning(method) for name, method in by_name.items()},
+        figures=(ExplainedFigure(key, title, caption, draw),),
+        tables=(attribution_table(pictures, found),),
+        numbers={"attributions": attribution_numbers(pictures, found)},
+    )
+
+
+def _has_layer(method: BoundCall[Method]) -> bool:
+    return bool(getattr(method.entry.make, "has_layer", False))
+
+
+def _meaning(method: BoundCall[Method]) -> str:
+    """What a method shows and what it does not; of one from elsewhere what it says of itself."""
+    if method.name not in ATTRIBUTION_MEANINGS:
+        return method.entry.summary.replace("``", "")
+    shows, does_not = ATTRIBUTION_MEANINGS[method.name]
+    return f"{shows} What it does not show: {does_not[:1].lower()}{does_not[1:]}"
