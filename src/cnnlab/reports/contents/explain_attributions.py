@@ -1,5 +1,6 @@
 """What is shown of attributions: which maps stand beside a picture, how they are scaled, and what is said of them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -18,6 +19,7 @@ PERCENTILE = 99.0
 
 MapScale: TypeAlias = Literal["signed", "positive", "magnitude", "range", "raw"]
 
+_NUMBERED = re.compile(r"\bpictures? \d")
 _SCALES: dict[MapScale, str] = {
     "signed": "red speaks for what is explained, blue against it, and white is 0",
     "positive": "from 0 (dark) to the largest value (light); what is below 0 is cut off, as its equation has it",
@@ -48,11 +50,21 @@ class AttributionSheet:
     """Pictures, each with maps beside it.
 
     :param pictures: float32 in [0, 1], N×C×H×W; ``labels`` the lines under each.
+    :param together: how many columns belong together, such as those of one class.
     """
 
     pictures: NDArray[np.float32]
     labels: tuple[tuple[str, ...], ...]
     columns: tuple[MapColumn, ...]
+    together: int = 0
+
+    def bands(self, most: int) -> list[tuple[MapColumn, ...]]:
+        """The columns in bands that stand one below the other, of at most so many, an even number."""
+        together = self.together or len(self.columns)
+        if len(self.columns) <= most:
+            return [self.columns]
+        groups = [self.columns[at : at + together] for at in range(0, len(self.columns), together)]
+        return [group[at : at + most] for group in groups for at in range(0, len(group), most)]
 
 
 def attribution_sheet(
@@ -71,10 +83,11 @@ def attribution_sheet(
         if raw:
             columns.append(_raw_column("its raw values", attribution))
     labels = tuple(
-        tuple(filter(None, (true or name, said if not true else f"as {said}")))
+        (true, f"as {said}", name) if true else (name, said)
         for name, true, said in zip(pictures.names, pictures.true, pictures.predicted, strict=True)
     )
-    return AttributionSheet(to_float(pictures.pixels).numpy(), labels, tuple(columns))
+    each = len(columns) // max(1, len(set(targets)))
+    return AttributionSheet(to_float(pictures.pixels).numpy(), labels, tuple(columns), together=each)
 
 
 def short_method(spec: str) -> str:
@@ -111,6 +124,8 @@ def attribution_caption(
         for each in attributions
         for note in each.notes
     ]
+    if len(pictures) > 1 and any(_NUMBERED.search(note) for note in noted):
+        sentences.append("Pictures are counted from 0 in what follows, in the order shown.")
     return " ".join(_ended(sentence) for sentence in (*sentences, *dict.fromkeys(noted)))
 
 
@@ -170,19 +185,28 @@ def _column(title: str, attribution: Attribution) -> MapColumn:
 
 
 def _raw_column(title: str, attribution: Attribution) -> MapColumn:
-    maps = np.nan_to_num(attribution.maps(), nan=0.0, posinf=0.0, neginf=0.0)
+    values = np.nan_to_num(attribution.values, nan=0.0, posinf=0.0, neginf=0.0)
+    maps = _signed(values, attribution)
     largest = np.abs(maps).max((1, 2), keepdims=True)
     shown = np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)
     words = tuple(
-        f"{number_text(low)} to {number_text(high)}"
-        for low, high in zip(attribution.low.tolist(), attribution.high.tolist(), strict=True)
+        f"{number_text(low, 2)} to {number_text(high, 2)}"
+        for low, high in zip(maps.min((1, 2)).tolist(), maps.max((1, 2)).tolist(), strict=True)
     )
     return MapColumn(title, shown, "raw", words)
 
 
-def number_text(value: float) -> str:
-    """A number in three digits."""
-    return with_minus(f"{value:.3g}")
+def _signed(values: NDArray[np.float32], attribution: Attribution) -> NDArray[np.float32]:
+    """One value for each pixel: of gradients by channel, of which maps have the magnitude, that with its sign."""
+    if values.ndim == 3 or attribution.scale != "magnitude":
+        return values if values.ndim == 3 else values.sum(1)
+    largest = np.abs(values).argmax(1)[:, None]
+    return np.asarray(np.take_along_axis(values, largest, 1)[:, 0])
+
+
+def number_text(value: float, digits: int = 3) -> str:
+    """A number in so many digits."""
+    return with_minus(f"{value:.{digits}g}")
 
 
 def _told_apart(attribution: Attribution, target: str) -> str:

@@ -125,9 +125,9 @@ class ExplanationFolder:
 
 def stored_explanations(folder: Path) -> tuple[StoredExplanation, ...]:
     """What is on record in a folder; nothing where there is none, or none that can be read."""
-    record = _record(folder)
+    record = _record(folder) or {}
     found = []
-    for one in (record or {}).get("explanations", ()):
+    for one in record.get("explanations", ()):
         try:
             figures = tuple(
                 StoredFigure(_file(each["file"]), str(each["title"]), str(each["caption"])) for each in one["figures"]

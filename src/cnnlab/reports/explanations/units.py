@@ -270,7 +270,7 @@ def _telling_layers(subject: ExplainSubject) -> tuple[str, ...]:
 def _picture(subject: ExplainSubject, place: int) -> str:
     """What a picture is, and what it was predicted as."""
     pictures = subject.pictures
-    true = f", {pictures.true[place]}" if pictures.true[place] else ""
+    true = f" ({pictures.true[place]})" if pictures.true[place] else ""
     return f"{pictures.names[place]}{true}, predicted as {pictures.predicted[place]}"
 
 

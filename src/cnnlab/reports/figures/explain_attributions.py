@@ -54,7 +54,7 @@ def draw_attributions(sheet: AttributionSheet, caption: str = "") -> "Figure":
     """
     from matplotlib.figure import Figure
 
-    bands = [sheet.columns[at : at + _MOST_BESIDE] for at in range(0, len(sheet.columns), _MOST_BESIDE)]
+    bands = sheet.bands(_MOST_BESIDE)
     layout = _Layout.of(sheet, max(map(len, bands)))
     titles = [[layout.title_lines(column.title) for column in band] for band in bands]
     heads = [_TITLE * max(map(len, lines)) + 0.05 for lines in titles]
@@ -75,13 +75,14 @@ class _Layout:
     """Inches: the side of a picture, and where each stands.
 
     :param across: how many stand side by side for a picture, with itself; ``blocks`` how many such in a row.
+    :param row: what a row of pictures takes with the words under them.
     """
 
     across: int
     blocks: int
     rows: int
     side: float
-    tall: float
+    row: float
     left: float
 
     @classmethod
@@ -93,12 +94,8 @@ class _Layout:
         tall = side * sheet.pictures.shape[2] / sheet.pictures.shape[3]
         # A narrow sheet stands in the middle.
         left = (SHEET - blocks * across * side - gaps) / 2
-        return cls(across, blocks, math.ceil(count / blocks), side, tall, left)
-
-    @property
-    def row(self) -> float:
-        """A row of pictures with the words under them."""
-        return self.tall + 2 * _LINE + 0.1
+        row = tall + max(map(len, sheet.labels)) * _LINE + 0.1
+        return cls(across, blocks, math.ceil(count / blocks), side, row, left)
 
     def corner(self, place: int, top: float) -> tuple[float, float]:
         """The upper left one of a picture, from the lower left of the sheet."""
