@@ -47,8 +47,7 @@ def test_places_of_a_split_give_these_pictures_with_their_classes(run: Run) -> N
 def test_what_is_predicted_is_told_with_how_sure_that_is(run: Run) -> None:
     found = chosen_pictures(run, ["test:0,1,2"])
     predicted = class_predictions(run.predictions("test"), "label")
-    for place, said in enumerate(found.predicted):
-        word, share = said.rsplit(" ", 1)
+    for place, (word, share) in enumerate(zip(found.predicted, found.sure, strict=True)):
         assert word == predicted.names[predicted.predicted[place]]
         assert abs(float(share.rstrip("%")) - 100 * predicted.confidence[place]) <= 0.51
 
@@ -91,7 +90,7 @@ def test_a_classifier_by_itself_takes_files_and_has_no_splits(run: Run, tmp_path
     model = run.classifier()
     assert chosen_pictures(model, [tmp_path / "a.png"]).of == "a.png"
     for words in ([], ["test:1"]):
-        with pytest.raises(UsageError, match="--images photo.jpg"):
+        with pytest.raises(UsageError, match=r"--images photo\.jpg"):
             chosen_pictures(model, words)
 
 

@@ -36,7 +36,8 @@ class ChosenPictures:
     :param pixels: uint8 N×C×H×W, as the model takes them.
     :param names: what each is called, such as ``test 12``, or the name of its file.
     :param true: of each the class that it is known to be of, in words; empty where that is not known.
-    :param predicted: of each what the model predicts, with how sure it is, in words.
+    :param predicted: of each what the model predicts, in words; ``sure`` how sure it is, such as ``87%``, empty where
+        nothing tells.
     :param of: which they are, in words, such as ``6 of the 10,000 test pictures``.
     """
 
@@ -44,6 +45,7 @@ class ChosenPictures:
     names: tuple[str, ...]
     true: tuple[str, ...]
     predicted: tuple[str, ...]
+    sure: tuple[str, ...]
     of: str
 
     def __len__(self) -> int:
@@ -83,29 +85,30 @@ def chosen_pictures(
     words = list(wanted) or [source.usual_split()]
     parts = [source.read(word) for word in words]
     pixels = torch.cat([part.pixels for part in parts])
+    predicted, sure = zip(*said_of(predictor, pixels), strict=True)
     return ChosenPictures(
         pixels=pixels,
         names=tuple(name for part in parts for name in part.names),
         true=tuple(name for part in parts for name in part.true),
-        predicted=tuple(said_of(predictor, pixels)),
+        predicted=predicted,
+        sure=sure,
         of=", and ".join(part.of for part in parts),
     )
 
 
-def said_of(predictor: Predictor, pixels: Tensor) -> Iterator[str]:
-    """What a model says of pictures N×C×H×W, in words such as ``Coat 87%``; of several heads a word each."""
+def said_of(predictor: Predictor, pixels: Tensor) -> Iterator[tuple[str, str]]:
+    """What a model says of pictures N×C×H×W, such as ``Coat`` and ``87%``; of several heads a word each."""
     outputs = predictor.outputs([pixels])
     objective, classes = predictor.objective, predictor.classifier.classes
     sure = objective.confidences(outputs)
     decoded = {name: values.tolist() for name, values in objective.decode(outputs).items()}
     for row in range(len(pixels)):
-        words = []
+        words, shares = [], []
         for name, values in decoded.items():
             names = classes.get(name)
-            word = with_minus(f"{values[row]:.4g}") if names is None else names[values[row]]
-            share = f" {_percent(float(sure[name][row]))}" if names is not None and name in sure else ""
-            words.append(f"{word}{share}")
-        yield ", ".join(words)
+            words.append(with_minus(f"{values[row]:.4g}") if names is None else names[values[row]])
+            shares += [_percent(float(sure[name][row]))] if names is not None and name in sure else []
+        yield ", ".join(words), ", ".join(shares)
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,4 +290,4 @@ def _adverb(kind: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return "> 99%" if 0.995 <= share < 1 else f"{fixed(100 * share, 0)}%"
+    return ">99%" if 0.995 <= share < 1 else f"{fixed(100 * share, 0)}%"

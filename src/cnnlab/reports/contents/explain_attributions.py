@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.core.number_text import with_minus
-from cnnlab.explain import Attribution
+from cnnlab.explain import ATTRIBUTIONS, Attribution
 from cnnlab.explain.chosen_pictures import ChosenPictures
 from cnnlab.models import to_float
-from cnnlab.reports.contents.tables import Table, TableColumn
+from cnnlab.reports.contents.tables import Table, TableColumn, listed
 
 PERCENTILE = 99.0
 """Of the magnitudes of pixel by pixel maps, by which their scale ends: single pixels would darken all others."""
@@ -33,7 +33,7 @@ _SCALES: dict[MapScale, str] = {
 class MapColumn:
     """Maps of one method and target, one for each picture.
 
-    :param title: what stands above; ``words`` what stands under each.
+    :param title: what stands above; ``words`` the lines under each.
     :param maps: N×H×W as they are shown: from -1 to 1 where the scale is ``signed`` or ``raw``, else from 0 to 1.
     :param is_overlay: whether a map lies over the picture, for its places are no finer than that of a layer.
     """
@@ -41,7 +41,7 @@ class MapColumn:
     title: str
     maps: NDArray[np.float32]
     scale: MapScale
-    words: tuple[str, ...]
+    words: tuple[tuple[str, ...], ...]
     is_overlay: bool = False
 
 
@@ -83,8 +83,8 @@ def attribution_sheet(
         if raw:
             columns.append(_raw_column("its raw values", attribution))
     labels = tuple(
-        (true, f"as {said}", name) if true else (name, said)
-        for name, true, said in zip(pictures.names, pictures.true, pictures.predicted, strict=True)
+        (true, f"as {said}", ", ".join(filter(None, (sure, name)))) if true else (name, said, sure)
+        for name, true, said, sure in zip(pictures.names, pictures.true, pictures.predicted, pictures.sure, strict=True)
     )
     each = len(columns) // max(1, len(set(targets)))
     return AttributionSheet(to_float(pictures.pixels).numpy(), labels, tuple(columns), together=each)
@@ -102,11 +102,9 @@ def attribution_caption(
 
     :param target: what was asked for; what the model predicts of each picture unless given.
     """
-    layers = {attribution.layer: None for attribution in attributions if attribution.layer}
-    methods = ", ".join(dict.fromkeys(_method_and_layer(each, len(layers) > 1) for each in attributions))
-    where = f", of the layer {next(iter(layers))}" if len(layers) == 1 else ""
+    methods = listed(list(dict.fromkeys(map(_method_and_layer, attributions))))
     what = f"for {target}" if target else "for the class that it predicts of each picture"
-    sentences = [f"{methods}{where} of {model}, {what}, on {pictures.of}."]
+    sentences = [f"{methods} of {model}, {what}, on {pictures.of}."]
     sentences.append("Under each map the class explained, and its raw output.")
     for scale in dict.fromkeys(attribution.scale for attribution in attributions):
         own = dict.fromkeys(short_method(each.method) for each in attributions if each.scale == scale)
@@ -161,6 +159,7 @@ def attribution_numbers(pictures: ChosenPictures, attributions: Sequence[Attribu
                     "picture": pictures.names[place],
                     "true": pictures.true[place] or None,
                     "predicted": pictures.predicted[place],
+                    "sure": pictures.sure[place] or None,
                     "explained": each.target_names[place],
                     "score": float(each.scores[place]),
                     "low": float(each.low[place]),
@@ -178,7 +177,7 @@ def _column(title: str, attribution: Attribution) -> MapColumn:
     is_by_pixel = attribution.values.ndim == 4
     maps = attribution.scaled(PERCENTILE if is_by_pixel else 100.0)
     words = tuple(
-        f"{name} {number_text(score)}"
+        (name, number_text(score))
         for name, score in zip(attribution.target_names, attribution.scores.tolist(), strict=True)
     )
     return MapColumn(title, maps, attribution.scale, words, is_overlay=not is_by_pixel)
@@ -187,10 +186,11 @@ def _column(title: str, attribution: Attribution) -> MapColumn:
 def _raw_column(title: str, attribution: Attribution) -> MapColumn:
     values = np.nan_to_num(attribution.values, nan=0.0, posinf=0.0, neginf=0.0)
     maps = _signed(values, attribution)
-    largest = np.abs(maps).max((1, 2), keepdims=True)
-    shown = np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)
+    largest = np.percentile(np.abs(maps), PERCENTILE if values.ndim == 4 else 100, axis=(1, 2), keepdims=True)
+    largest = np.where(largest > 0, largest, np.abs(maps).max((1, 2), keepdims=True))
+    shown = np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0, casting="unsafe").clip(-1, 1)
     words = tuple(
-        f"{number_text(low, 2)} to {number_text(high, 2)}"
+        (f"{number_text(low, 2)} to {number_text(high, 2)}",)
         for low, high in zip(maps.min((1, 2)).tolist(), maps.max((1, 2)).tolist(), strict=True)
     )
     return MapColumn(title, shown, "raw", words)
@@ -215,8 +215,11 @@ def _told_apart(attribution: Attribution, target: str) -> str:
     return f"{name} for {attribution.target_names[0]}" if target else name
 
 
-def _method_and_layer(attribution: Attribution, is_needed: bool) -> str:
-    return f"{attribution.method} ({attribution.layer})" if is_needed and attribution.layer else attribution.method
+def _method_and_layer(attribution: Attribution) -> str:
+    """The method as a person would write it, with the layer that it is of."""
+    spec = attribution.method
+    spec = str(ATTRIBUTIONS.bind(spec).short) if short_method(spec) in ATTRIBUTIONS else spec
+    return f"{spec} at layer {attribution.layer}" if attribution.layer else spec
 
 
 def _ended(sentence: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.registry import BoundCall
 from cnnlab.explain import Attribution, attribute
 from cnnlab.explain.attribution import Method
@@ -30,15 +31,11 @@ def explain_by_attributions(subject: ExplainSubject, methods: Sequence[BoundCall
     pictures = subject.pictures
     found: list[Attribution] = []
     titles: list[str] = []
+    methods, notes = _usable(subject, methods)
     for target in subject.targets or (None,):
         for method in methods:
             layer = subject.layer if _has_layer(method) else None
-            spec = str(method.short)
-            found.append(
-                attribute(subject.model, pictures.pixels, spec, target, layer, device=subject.device)
-                if target is not None
-                else attribute(subject.model, pictures.pixels, spec, layer=layer, device=subject.device)
-            )
+            found.append(attribute(subject.model, pictures.pixels, method, target, layer, device=subject.device))
             titles.append("" if target is None else found[-1].target_names[0])
     by_name = {method.name: method for method in methods}
     names = list(by_name)
@@ -59,7 +56,31 @@ def explain_by_attributions(subject: ExplainSubject, methods: Sequence[BoundCall
         figures=(ExplainedFigure(key, title, caption, draw),),
         tables=(attribution_table(pictures, found),),
         numbers={"attributions": attribution_numbers(pictures, found)},
+        notes=notes,
     )
+
+
+def _usable(
+    subject: ExplainSubject, methods: Sequence[BoundCall[Method]]
+) -> tuple[list[BoundCall[Method]], tuple[str, ...]]:
+    """Where all is asked for, those that this model allows, and why it does not allow the others.
+
+    :raises UsageError: where none is left.
+    """
+    if not subject.is_all:
+        return list(methods), ()
+    usable, reasons = [], []
+    for method in methods:
+        layer = subject.layer if _has_layer(method) else None
+        try:
+            attribute(subject.model, subject.pictures.pixels[:1], method, layer=layer, device=subject.device)
+        except CnnlabError as error:
+            reasons.append(f"No {method.name}: {error}")
+        else:
+            usable.append(method)
+    if not usable:
+        raise UsageError(" ".join(reasons))
+    return usable, tuple(reasons)
 
 
 def _has_layer(method: BoundCall[Method]) -> bool:

@@ -271,7 +271,8 @@ def _picture(subject: ExplainSubject, place: int) -> str:
     """What a picture is, and what it was predicted as."""
     pictures = subject.pictures
     true = f" ({pictures.true[place]})" if pictures.true[place] else ""
-    return f"{pictures.names[place]}{true}, predicted as {pictures.predicted[place]}"
+    sure = f", {pictures.sure[place]}" if pictures.sure[place] else ""
+    return f"{pictures.names[place]}{true}, predicted as {pictures.predicted[place]}{sure}"
 
 
 def _key(*words: str) -> str:

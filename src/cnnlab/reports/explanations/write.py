@@ -12,7 +12,7 @@ from cnnlab.models import Predictable
 from cnnlab.reports.explanations.asked import Asked, read_what
 from cnnlab.reports.explanations.attributions import explain_by_attributions
 from cnnlab.reports.explanations.base import Explanation
-from cnnlab.reports.explanations.folder import FOLDER, ExplanationFolder, StoredExplanation, StoredFigure
+from cnnlab.reports.explanations.folder import FOLDER, PAGE, ExplanationFolder, StoredExplanation, StoredFigure
 from cnnlab.reports.explanations.subject import ExplainSubject, explain_subject
 from cnnlab.reports.figures.style import save_figure, style
 from cnnlab.reports.writing.explain_page import explain_page
@@ -113,6 +113,7 @@ def write_explanations(
     place = ExplanationFolder(Path(out) if out is not None else _usual_folder(subject))
     names = [slug(name) for name in asked.names]
     place.check_figures([*names, *(["attributions"] if len(asked.attributions) > 1 else [])])
+    place.check([PAGE] if asked.is_all else [])
     made: list[Explanation] = []
     files: dict[str, tuple[Path, Path]] = {}
     left_out: dict[str, str] = {}

@@ -35,6 +35,8 @@ _MOST_BESIDE, _LARGEST = 6, 1.7
 _LINE, _TITLE, _BARS = 0.145, 0.15, 0.52
 _SMALL, _LETTERS, _BOLD_LETTERS = 7.5, 16.0, 12.5
 """Points of the words at a map, and letters of these and of titles in an inch."""
+_PIXELS = 170
+"""Of an image, to an inch."""
 _ENDS: dict[MapScale, tuple[str, ...]] = {
     "signed": ("against", "0", "for"),
     "positive": ("0", "largest"),
@@ -122,7 +124,7 @@ def _draw_band(
         _draw_tile(figure, shown_pixels(picture), x, y, layout.side, sheet.labels[place])
         for number, (column, lines) in enumerate(zip(band, titles, strict=True)):
             at = x + (number + 1) * (layout.side + _GAP)
-            _draw_tile(figure, map_colours(column, place, picture), at, y, layout.side, (column.words[place],))
+            _draw_tile(figure, map_colours(column, place, picture), at, y, layout.side, column.words[place])
             if place < layout.blocks:
                 _write_title(figure, lines, at + layout.side / 2, y)
 
@@ -164,7 +166,7 @@ def _draw_tile(
     width, height = figure.get_size_inches()
     tall = side * image.shape[0] / image.shape[1]
     axes = figure.add_axes((x / width, (y - tall) / height, side / width, tall / height))
-    axes.imshow(image, interpolation="none", aspect="auto", vmin=0, vmax=1)
+    axes.imshow(_no_larger(image, math.ceil(side * _PIXELS)), interpolation="none", aspect="auto", vmin=0, vmax=1)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set(color=FAINT, linewidth=0.5)
@@ -172,6 +174,19 @@ def _draw_tile(
         where: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "top", "fontsize": _SMALL}
         below = -(0.03 + place * _LINE) / tall
         axes.text(0.5, below, short_label(line, int(side * _LETTERS) + 1), color=INK if place == 0 else SOFT, **where)
+
+
+def _no_larger(image: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """An image H×W×3, averaged over areas to so many pixels a side where it has more: files stay small."""
+    height, width = image.shape[:2]
+    if max(height, width) <= most:
+        return image
+    import torch
+    from torch.nn.functional import interpolate
+
+    size = (max(1, round(height * most / max(height, width))), max(1, round(width * most / max(height, width))))
+    pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
+    return np.asarray(interpolate(pixels, size=size, mode="area")[0].numpy().transpose(1, 2, 0))
 
 
 def _write_title(figure: "Figure", lines: list[str], x: float, y: float) -> None:
