@@ -40,6 +40,18 @@ if TYPE_CHECKING:
     from cnnlab.explain.guided import guided_backpropagation as guided_backpropagation
     from cnnlab.explain.guided import guided_channels as guided_channels
     from cnnlab.explain.guided import guided_grad_cam as guided_grad_cam
+    from cnnlab.explain.honesty.mosaics import Mosaics as Mosaics
+    from cnnlab.explain.honesty.mosaics import Pointing as Pointing
+    from cnnlab.explain.honesty.mosaics import mosaics as mosaics
+    from cnnlab.explain.honesty.mosaics import pointing as pointing
+    from cnnlab.explain.honesty.randomisation import RandomisationTest as RandomisationTest
+    from cnnlab.explain.honesty.randomisation import randomisation_test as randomisation_test
+    from cnnlab.explain.honesty.ranking import MethodRanking as MethodRanking
+    from cnnlab.explain.honesty.ranking import rank_methods as rank_methods
+    from cnnlab.explain.honesty.removal import RemovalCurves as RemovalCurves
+    from cnnlab.explain.honesty.removal import removal_curves as removal_curves
+    from cnnlab.explain.honesty.seed_similarity import SeedSimilarity as SeedSimilarity
+    from cnnlab.explain.honesty.seed_similarity import seed_similarity as seed_similarity
     from cnnlab.explain.masking import occlusion as occlusion
     from cnnlab.explain.masking import rise as rise
     from cnnlab.explain.maximization import Maximized as Maximized
@@ -70,6 +82,11 @@ __getattr__, __dir__, __all__ = lazy_names(
         "cams": ("ablation_cam", "grad_cam", "grad_cam_plus_plus", "hirescam", "layer_cam", "score_cam"),
         "gradients": ("gradient_shap", "gradient_times_input", "integrated_gradients", "saliency", "smoothgrad"),
         "guided": ("deconvnet", "guided_backpropagation", "guided_channels", "guided_grad_cam"),
+        "honesty.mosaics": ("Mosaics", "Pointing", "mosaics", "pointing"),
+        "honesty.randomisation": ("RandomisationTest", "randomisation_test"),
+        "honesty.ranking": ("MethodRanking", "rank_methods"),
+        "honesty.removal": ("RemovalCurves", "removal_curves"),
+        "honesty.seed_similarity": ("SeedSimilarity", "seed_similarity"),
         "masking": ("occlusion", "rise"),
         "embedding.data_sets": ("DataSetComparison", "embed_data_sets"),
         "embedding.embed": ("Embedding", "embed"),

@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cnnlab.core.messages import announcing
 from cnnlab.core.registry import Registry
 from cnnlab.evaluation import Predictor, predictor_of
 from cnnlab.explain.batches import Batch, batches_of, given_pixels, on_device
 from cnnlab.explain.layers import passes_of, places_of
 from cnnlab.explain.targets import Score, Target
-from cnnlab.models import Predictable, evaluating, require_gradient
+from cnnlab.models import Predictable, evaluating, native_kernels, require_gradient, why_no_native_kernels
 from cnnlab.runs import Run
 
 Scale: TypeAlias = Literal["signed", "positive", "magnitude", "range"]
@@ -216,12 +217,19 @@ def carried_out(
 def looking(predictor: Predictor) -> Iterator[Predictable]:
     """A block in which a model is on its device, in evaluation mode, and no weight asks for a gradient.
 
-    It computes in float32 whatever surrounds it, as :func:`cnnlab.models.evaluating` leaves it.
+    It computes in float32 whatever surrounds it, on a processor by our own kernels where these can be had; the rest is
+    as :func:`cnnlab.models.evaluating` has it.
     """
-    with predictor.placed() as model, evaluating(model), torch.enable_grad():
+    is_native = predictor.device == "cpu" and _are_kernels_here()
+    with predictor.placed() as model, native_kernels(is_native), evaluating(model), torch.enable_grad():
         model.requires_grad_(False)
         with torch.autocast(torch.device(predictor.device).type, enabled=False):
             yield model
+
+
+def _are_kernels_here() -> bool:
+    with announcing("compiling kernels for this processor"):
+        return why_no_native_kernels() is None
 
 
 def _put_together(

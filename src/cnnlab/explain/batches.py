@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from cnnlab.core.machine import free_memory
 from cnnlab.explain.layers import Passes, Place
 from cnnlab.explain.targets import Chosen, Target
 from cnnlab.models import Classifier, Predictable, fold_batch_norms, to_float
+from cnnlab.models.cpu_kernels import adopt
 from cnnlab.models.shapes import format_shape
 
 _SHARE_OF_MEMORY = 4
-_MOST_BYTES = 1 << 30
-"""What the maps of a batch may take, however much memory there is: larger ones take no less time."""
+_MOST_BYTES = {"keeps": 1 << 28, "passes": 1 << 26}
+"""What the maps of a batch may take on a processor, however much memory there is; it is to keep most in its cache."""
 _MAPS_AT_A_TIME = 3
 """Of the largest maps, so many lie in memory at a time where no gradient is kept for."""
 _BYTES = 4
@@ -32,7 +34,7 @@ class Batch:
     :param start: the place of the first among all pictures, of which there are ``count``.
     :param places: the layers that the method is of.
     :param most: pictures that a pass through the model may have.
-    :param quick: what computes the same as the model in less time.
+    :param quick: gives what computes the same as the model in less time.
     :param facts: further numbers of each picture, which the method adds.
     :param notes: what a person must know, which the method adds.
     """
@@ -45,11 +47,11 @@ class Batch:
         target: Target,
         places: Sequence[Place],
         most: int,
-        quick: Predictable | None = None,
+        quick: Callable[[], Predictable],
     ) -> None:
         self.model, self.pixels, self.start, self.places, self.most = model, pixels, start, tuple(places), most
         self.count = target.count
-        self._quick = quick or model
+        self._quick = quick
         self.facts: dict[str, Tensor] = {}
         self.notes: list[str] = []
         self._target = target
@@ -92,7 +94,7 @@ class Batch:
 
     def score_quickly(self, pixels: Tensor, rows: Tensor | None = None) -> Tensor:
         """As :meth:`score` to roundings, without a gradient, for many pictures."""
-        return self.chosen.of(self._quick(pixels), rows)
+        return self.chosen.of(self._quick()(pixels), rows)
 
 
 def quick_copy(model: Predictable) -> Predictable:
@@ -110,6 +112,8 @@ def quick_copy(model: Predictable) -> Predictable:
     except (RuntimeError, TypeError, ValueError, AttributeError, StopIteration):
         # A network of one's own that holds what cannot be copied, or has no weights.
         return model
+    for module in copied.modules():
+        adopt(module)
     return copied.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload, no-any-return]
 
 
@@ -128,7 +132,7 @@ def batches_of(
     :param passes: what a picture passes in the model.
     :param keeps_maps: whether a pass keeps the maps of all layers, for a gradient.
     """
-    most, quick = at_once(model, passes, keeps_maps=keeps_maps), None if keeps_maps else quick_copy(model)
+    most, quick = at_once(model, passes, keeps_maps=keeps_maps), cache(partial(quick_copy, model))
     for start in range(0, len(pixels), most):
         yield Batch(model, on_device(pixels[start : start + most], model), start, target, places, most, quick)
 
@@ -142,7 +146,10 @@ def at_once(model: Predictable, passes: Passes, *, keeps_maps: bool) -> int:
     sizes.append(math.prod(model.shape))
     # With a gradient, what each layer puts out and the gradient of it; else the largest of them, a few at a time.
     numbers = 2 * sum(sizes) if keeps_maps else _MAPS_AT_A_TIME * max(sizes)
-    return max(1, int(min(free // _SHARE_OF_MEMORY, _MOST_BYTES) // (_BYTES * numbers)))
+    room = free // _SHARE_OF_MEMORY
+    if device.type == "cpu":
+        room = min(room, _MOST_BYTES["keeps" if keeps_maps else "passes"])
+    return max(1, int(room // (_BYTES * numbers)))
 
 
 def in_passes(pictures: int, repeats: int, most: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

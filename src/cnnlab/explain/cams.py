@@ -46,14 +46,18 @@ def maps_and_gradients(batch: Batch) -> list[tuple[Tensor, Tensor]]:
 
 def maps_of(batch: Batch) -> list[Tensor]:
     """What each layer puts out, N×K×h×w, without a gradient; what is explained is settled in the same pass."""
-    found = []
+    found: list[Tensor] = []
+
+    def kept(output: Tensor) -> Tensor:
+        found.append(output)
+        # A copy, for what follows may work in place.
+        return output.clone()
+
     for place in batch.places:
-        with torch.no_grad(), Listener([place]) as listener:
+        with torch.no_grad(), Listener([place], kept):
             outputs = place.classifier(batch.pixels)
         if place.classifier is batch.model:
             batch.settle(outputs)
-        # A copy, for what follows may work in place.
-        found.append(listener.outputs[0].clone())
     return found
 
 
@@ -152,10 +156,10 @@ class ScoreCAM(Method):
     def explain(self, batch: Batch) -> Tensor:
         """N×H×W, the mean over the layers."""
         with torch.no_grad():
+            found, maps = maps_of(batch), []
             base = baseline_pixels(batch, self.baseline)
             unseen = batch.score_quickly(base)
-            maps = []
-            for place, own in zip(batch.places, maps_of(batch), strict=True):
+            for place, own in zip(batch.places, found, strict=True):
                 increases = self.increases(batch, own, place, base, unseen)
                 weights = increases.softmax(1) if self.weights == "softmax" else increases
                 maps.append(enlarged(torch.einsum("nkhw,nk->nhw", own, weights)[:, None], place))

@@ -166,8 +166,12 @@ def _product(input: Any, other: Any) -> Any:
 
 
 def _is_positive(input: Tensor, mask: Tensor) -> bool:
-    """Whether a mask is 1 exactly where the input is above 0."""
-    return input.shape == mask.shape and input.numel() > 1 and bool((mask == (input > 0)).all())
+    """Whether a mask is 1 exactly where the input is above 0.
+
+    A row of outputs times its one-hot target may look like that too; such factors are no truth values.
+    """
+    is_likely = mask.dtype == torch.bool or input.dim() > 2
+    return is_likely and input.shape == mask.shape and bool((mask == (input > 0)).all())
 
 
 _RECTIFIERS: dict[Any, _Read] = {
@@ -250,7 +254,8 @@ def ruled_gradient(batch: Batch, rule: Rule, name: str) -> Tensor:
     """The gradient of the score by the pixels, N×C×H×W, with a rule for ReLU."""
     leaf = batch.pixels.detach().requires_grad_()
     with evaluating(batch.model), ruled(batch.model, rule) as mode:
-        score = batch.settle(batch.model(leaf))
+        outputs = batch.model(leaf)
+    score = batch.settle(outputs)
     if not score.requires_grad:
         raise UsageError("the score depends on the pixels in no way that can be differentiated.")
     batch.notes += checked(score, mode, name)

@@ -42,7 +42,8 @@ def passes_of(model: nn.Module, pixels: Tensor) -> Passes:
     with evaluating(model), torch.no_grad():
         for module in model.modules():
             module._forward_hooks.clear()
-            module.register_forward_hook(note)
+            if not isinstance(module, torch.jit.ScriptModule):
+                module.register_forward_hook(note)
         model(pixels)
     return found
 
