@@ -32,6 +32,7 @@ from cnnlab.reports.contents.explain_mistakes import (
     learning_groups,
     mistake_groups,
     mistakes_caption,
+    sureness,
 )
 from cnnlab.reports.figures.explain_embedding import draw_data_sets, draw_embedding, draw_embedding_epochs
 from cnnlab.reports.figures.explain_mistakes import draw_picture_groups
@@ -70,6 +71,9 @@ def test_thumbnails_are_spread_over_the_map() -> None:
     assert sorted(spread_places(corners, 5)[1:].tolist()) == [0, 1, 2, 3]
     assert len(spread_places(corners, 7, apart=1.0)) == 5
     assert spread_places(np.empty((0, 2)), 3).tolist() == []
+    # Of many points those that stand alone are passed over, however far they are.
+    many = np.vstack([np.random.default_rng(0).normal(size=(200, 2)), [[90, 90], [-80, 70]]])
+    assert not {200, 201} & {*spread_places(many, 20).tolist()}
 
 
 def test_the_name_of_a_class_stands_among_its_points() -> None:
@@ -211,6 +215,7 @@ def test_doubtful_labels_and_late_ones_are_told() -> None:
     joint = np.array([[8, 2], [0, 10]])
     errors = LabelErrors(zero, ("7",), zero, zero + 1, *probabilities, joint, ("cat", "dog"), "label", "it", 20, pixels)
     assert label_error_groups(errors)[0].pictures[0].lines == ("cat?", "rather dog", "2.0% to 95.0%")
+    assert sureness(1) == "100.0% sure" and sureness(0.0002) == "< 0.1% sure"
     assert "1 label of it" in label_errors_caption(errors) and "10.0% of all labels" in label_errors_caption(errors)
     right = np.array([[True, False], [False, True]])
     order = LearningOrder(

@@ -1,9 +1,11 @@
 """Pictures as points: which codes, which pictures, and what is told of them."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import predictor_of
@@ -76,6 +78,15 @@ def test_wrong_layers_pictures_and_models_are_refused_in_a_sentence() -> None:
         embed(classifier, pixels, labels=[0, 1, 2])
     with pytest.raises(UsageError, match="none is named"):
         embed(None, pixels)
+
+
+def test_a_network_that_ends_in_no_dense_layer_is_asked_for_a_layer_by_name() -> None:
+    network = nn.Sequential(OrderedDict(conv1=nn.Conv2d(1, 3, 8), flatten1=nn.Flatten()))
+    classifier = Classifier(network, GREY, [0.5], [0.2], {"label": ("a", "b", "c")}, "classes", "module(all conv)")
+    pixels = random_pixels(GREY, 5)
+    with pytest.raises(UsageError, match=r"ends in no dense layer.*layer=NAME"):
+        embed(classifier, pixels)
+    assert embed(classifier, pixels, layer="conv1", method="pca").space == "outputs of conv1 (3 numbers)"
 
 
 def test_of_a_run_its_own_test_pictures_are_taken_with_their_classes_and_what_was_predicted(kept: Run) -> None:

@@ -41,14 +41,13 @@ def test_tsne_keeps_neighbours_and_is_a_function_of_codes_and_seed(blobs: tuple[
     assert kept.plane is not None and kept.plane.accuracy == 1
 
 
-@pytest.mark.slow(4)
 def test_by_the_grid_it_keeps_neighbours_and_is_the_same_whatever_the_threads(
     blobs: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(projections, "_LEAST_FOR_GRID", 1)
     points, labels = blobs
-    first = made("tsne(perplexity=10, iterations=40)", points)
-    assert (made("tsne(perplexity=10, iterations=40)", points, threads=2) == first).all()
+    first = made("tsne(perplexity=10, iterations=60)", points)
+    assert (made("tsne(perplexity=10, iterations=60)", points, threads=2) == first).all()
     assert map_quality(points, first, labels).trustworthiness > 0.9
 
 

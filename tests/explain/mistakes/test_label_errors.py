@@ -62,5 +62,5 @@ def test_training_labels_changed_on_purpose_are_found_by_networks_that_had_not_s
     assert found.of == f"{len(asked):,} out-of-fold train pictures, run {run.name}"
     named = [int(name) for name in found.ids]
     assert changed[named].mean() > 0.6, "precision"
-    assert changed[named].sum() > 0.85 * changed[asked].sum(), "recall"
+    assert changed[named].sum() > 0.75 * changed[asked].sum(), "recall"
     assert found.pixels is not None and (found.pixels[:, 0] == pixels[named[: len(found.pixels)]]).all()

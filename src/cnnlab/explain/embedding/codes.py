@@ -70,20 +70,20 @@ def last_dense(classifier: nn.Module) -> str:
 
     :raises UsageError: when it passes none.
     """
-    network: Any = classifier.network
-    names = {module: name for name, module in network.named_modules() if isinstance(module, nn.Linear)}
+    held: Any = classifier
+    names = {module: name for name, module in held.network.named_modules() if isinstance(module, nn.Linear)}
     passed: list[nn.Module] = []
     home = next(classifier.parameters(), torch.empty(0)).device
     with evaluating(classifier), torch.no_grad():
         for module in names:
             module.register_forward_hook(lambda module, *_: passed.append(module))
-        classifier(torch.zeros(1, *classifier.shape, device=home))  # type: ignore[arg-type]
+        classifier(torch.zeros(1, *held.shape, device=home))
     if not passed:
         raise UsageError(
             "the network ends in no dense layer, so say of which layer the codes are meant: layer=NAME, by its name in "
             "cnnlab models show."
         )
-    return names[passed[-1]]
+    return str(next(name for module, name in names.items() if module is passed[-1]))
 
 
 def _inputs_of(predictor: Predictor, name: str, batch: Tensor) -> Tensor:

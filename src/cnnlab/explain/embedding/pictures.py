@@ -80,8 +80,9 @@ def pictures_of(
     :raises UsageError: when there are no such pictures, or fewer than four of them.
     """
     source, where = _source(model, images, split, data_dir, offline)
+    names: tuple[str, ...] = ()
     if isinstance(source, Tensor):
-        column, known, names = None, labels, ()
+        column, known = None, labels
     else:
         column = _column(source, column)
         known = source.targets[column].numpy() if labels is None and column is not None else labels

@@ -54,11 +54,12 @@ def tsne(
 
     The form of Linderman et al. (2019), by openTSNE: repulsion is interpolated on a grid and convolved by FFT; of fewer
     than 4,000 pictures, for which a grid takes longer, it is that of a tree (van der Maaten 2014). It starts from the
-    first two principal components (Kobak and Berens 2019), with a rate of N/12 (Belkina et al. 2019), and has 250 steps
-    of early exaggeration first. Neighbours are found exactly and not approximately, so that the same codes give the
-    same map whatever the threads.
+    first two principal components (Kobak and Berens 2019), with a rate of N/12 (Belkina et al. 2019), and has half as
+    many steps of early exaggeration first. Neighbours are found exactly and not approximately, so that the same codes
+    give the same map whatever the threads.
 
     :param perplexity: about how many neighbours count; by default 30, or of few pictures a third of them.
+    :param iterations: steps after those of early exaggeration.
     :raises UsageError: when there are too few pictures for the perplexity.
     """
     from openTSNE import TSNE
@@ -79,7 +80,13 @@ def tsne(
     affinities = PerplexityBasedNN(knn_index=index, perplexity=wanted, n_jobs=threads, random_state=seed)
     first = pca(points, seed, threads) if start is None else start
     repulsion = "fft" if len(points) >= _LEAST_FOR_GRID else "bh"
-    model = TSNE(n_iter=iterations, negative_gradient_method=repulsion, n_jobs=threads, random_state=seed)
+    model = TSNE(
+        early_exaggeration_iter=iterations // 2,
+        n_iter=iterations,
+        negative_gradient_method=repulsion,
+        n_jobs=threads,
+        random_state=seed,
+    )
     fitted = model.fit(affinities=affinities, initialization=_jittered(first, seed))
     return np.asarray(fitted, dtype=np.float64)
 

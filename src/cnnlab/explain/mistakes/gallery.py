@@ -1,5 +1,6 @@
 """Mistakes to look at: the surest of all, or the surest of each pair of classes that are confused."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def _surest(asked: Predicted, places: NDArray[np.int64]) -> NDArray[np.int64]:
     return places[np.argsort(-asked.classes.confidence[places], kind="stable")]
 
 
-def _class(names: "tuple[str, ...] | list[str]", name: str) -> int:
+def _class(names: Sequence[str], name: str) -> int:
     if name not in names:
         raise UsageError(f"there is no class {name!r}. {suggestion(name, list(names))}")
     return list(names).index(name)

@@ -135,7 +135,7 @@ def nearest_rows(rows: Tensor, others: Tensor) -> tuple[NDArray[np.int64], NDArr
     """
     tenth = min(_TENTH, len(others))
     places, shares = [], []
-    for part in rows.split(_ROWS):
+    for part in torch.split(rows, _ROWS):
         likeness, nearest = (part @ others.T).topk(tenth, dim=1)
         distances = (2 - 2 * likeness).clamp_min(0).sqrt()
         share = distances[:, 0] / distances[:, -1].clamp_min(1e-6)

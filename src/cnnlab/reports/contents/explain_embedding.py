@@ -11,16 +11,28 @@ from cnnlab.explain.embedding.epochs import ALIGNMENT
 from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, ends_of
 
 _LIMITS = "Neighbours on the map mean something; the size of clusters, the gaps between them and the axes do not."
+_MANY = 50
 _OF_PCA = "Axes are those of largest variance, in units of the codes."
 
 
 def spread_places(positions: NDArray[np.float64], count: int, apart: float = 0.0) -> NDArray[np.int64]:
     """Up to ``count`` points spread over a map: each the farthest from those before it (Gonzalez 1985).
 
-    The first is the one nearest to the middle.
+    The first is the one nearest to the middle. Of many points a fifth, those that stand most alone, are passed over:
+    the farthest would be of them.
 
     :param apart: points nearer than this to one that is taken are left out.
     """
+    if len(positions) >= _MANY:
+        from scipy.spatial import KDTree
+
+        alone = KDTree(positions).query(positions, k=10)[0][:, -1]
+        own = np.flatnonzero(alone <= np.quantile(alone, 0.8))
+        return own[_farthest(positions[own], count, apart)]
+    return _farthest(positions, count, apart)
+
+
+def _farthest(positions: NDArray[np.float64], count: int, apart: float) -> NDArray[np.int64]:
     if not len(positions):
         return np.empty(0, np.int64)
     chosen = [int(np.square(positions - positions.mean(0)).sum(1).argmin())]

@@ -189,4 +189,7 @@ def duplicates_table(duplicates: NearDuplicates) -> Table:
 
 def _percent(share: float) -> str:
     text = text_of(float(share), "share", digits=1)
-    return f"{'> 99.9' if share < 1 and text == '100.0' else text}%"
+    # What is nearly sure or nearly impossible is not told to be so.
+    if text in ("0.0", "100.0") and 0 < share < 1:
+        text = "< 0.1" if text == "0.0" else "> 99.9"
+    return f"{text}%"

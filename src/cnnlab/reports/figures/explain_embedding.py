@@ -48,7 +48,7 @@ def draw_embedding_epochs(over: EmbeddingOverEpochs) -> "Figure":
         plane = one.quality.plane
         right = "" if plane is None else f": {plane.accuracy:.1%} right"
         axes.set_title(f"epoch {one.epoch}{right}", color=INK, fontsize=SIZE)
-        _draw_map(axes, one, 0, 0)
+        _draw_map(axes, one, 0, 0, WIDTH / columns)
     for axes in panels[len(over.maps) :]:
         axes.set_visible(False)
     _add_legend(figure, first)
@@ -63,7 +63,8 @@ def draw_data_sets(comparison: DataSetComparison, thumbnails: int = 16) -> "Figu
     figure, panels = sheet(WIDTH + 0.75 + 0.22 * rows, columns=2)
     for axes, name, one in zip(panels, comparison.names, comparison.maps, strict=True):
         codes = one.quality.codes
-        told = "" if codes is None else f"\n{codes.accuracy:.1%} of neighbours right before the map"
+        among = one.space.partition(" (")[0]
+        told = "" if codes is None else f"\n{codes.accuracy:.1%} told by neighbours among the {among}"
         axes.set_title(f"{short_label(name)}{told}", color=INK, fontsize=SIZE)
         _draw_map(axes, one, thumbnails, _SIDE)
         _name_classes(axes, one)
@@ -80,16 +81,17 @@ def _panels(height: float, rows: int, columns: int) -> "tuple[Figure, list[Axes]
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
-def _draw_map(axes: "Axes", embedding: Embedding, thumbnails: int, side: float) -> None:
+def _draw_map(axes: "Axes", embedding: Embedding, thumbnails: int, side: float, inches: float = WIDTH) -> None:
     points = embedding.positions
     middle, reach = (points.max(0) + points.min(0)) / 2, np.ptp(points, axis=0).max() / 2 * (1.03 + side)
     colours = np.array(class_colours(max(1, len(embedding.names))))
     shown = SOFT if embedding.labels is None else colours[embedding.labels]
     # In square points, by the room there is for each.
-    room = axes.get_figure().get_size_inches()[0] / axes.get_gridspec().ncols
-    size = min(16.0, max(1.2, 2000 * room / len(points)))
+    size = min(16.0, max(2.2, 2600 * inches / len(points)))
     # As one picture in a file of lines: ten thousand marks would be a megabyte.
-    axes.scatter(*points.T, s=size, c=shown, linewidths=0, alpha=0.75, rasterized=len(points) > 1000, zorder=2)
+    axes.scatter(
+        points[:, 0], points[:, 1], s=size, c=shown, linewidths=0, alpha=0.75, rasterized=len(points) > 1000, zorder=2
+    )
     for place in spread_places(points, thumbnails, 2.2 * reach * side).tolist() if thumbnails else ():
         _draw_thumbnail(axes, embedding, place, reach * side, colours)
     axes.set(xlim=(middle[0] - reach, middle[0] + reach), ylim=(middle[1] - reach, middle[1] + reach))
