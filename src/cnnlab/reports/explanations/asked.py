@@ -45,7 +45,7 @@ class Asked:
     @property
     def names(self) -> tuple[str, ...]:
         """What is asked for, by its names."""
-        return tuple(bound.name for bound in (*self.attributions, *self.kinds))
+        return (*(method.name for method in self.attributions), *(kind.name for kind in self.kinds))
 
 
 def what_there_is() -> tuple[str, ...]:

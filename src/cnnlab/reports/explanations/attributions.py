@@ -1,6 +1,7 @@
 """Attributions of some pictures by one method or several, side by side."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cnnlab.core.errors import CnnlabError, UsageError
@@ -16,7 +17,7 @@ from cnnlab.reports.contents.explain_attributions import (
 from cnnlab.reports.contents.tables import listed
 from cnnlab.reports.explanations.base import ExplainedFigure, Explanation
 from cnnlab.reports.explanations.meanings import ATTRIBUTION_MEANINGS
-from cnnlab.reports.explanations.subject import ExplainSubject
+from cnnlab.reports.explanations.subject import ExplainSubject, verdict_key
 from cnnlab.reports.figures.explain_attributions import draw_attributions
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def explain_by_attributions(subject: ExplainSubject, methods: Sequence[BoundCall
     for target in subject.targets or (None,):
         for method in methods:
             layer = subject.layer if _has_layer(method) else None
-            found.append(attribute(subject.model, pictures.pixels, method, target, layer, device=subject.device))
+            maps = attribute(subject.model, pictures.pixels, method, target, layer, device=subject.device)
+            verdict = subject.verdicts.get(verdict_key(str(method.short), maps.layer))
+            found.append(replace(maps, notes=(*maps.notes, verdict)) if verdict else maps)
             titles.append("" if target is None else found[-1].target_names[0])
     by_name = {method.name: method for method in methods}
     names = list(by_name)

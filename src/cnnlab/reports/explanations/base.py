@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cnnlab.core.registry import Registry
 from cnnlab.reports.contents.tables import Table
 from cnnlab.reports.explanations.subject import ExplainSubject
+from cnnlab.reports.figures.titles import entitle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +36,7 @@ class Explanation:
     :param meanings: by method, what it shows and what it does not.
     :param fragment: HTML that stands by itself, such as a map with pictures; empty for none.
     :param numbers: what is shown, as plain values.
+    :param verdicts: what captions of maps are to say from now on, by :func:`~.subject.verdict_key`; nothing where empty.
     """
 
     key: str
@@ -45,6 +47,19 @@ class Explanation:
     fragment: str = ""
     numbers: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+
+
+def figure_with_title(key: str, title: str, caption: str, draw: "Callable[[], Figure]") -> ExplainedFigure:
+    """A figure that has no words of its own: title and caption go above it."""
+
+    def drawn(with_words: bool) -> "Figure":
+        figure = draw()
+        if with_words:
+            entitle(figure, title, caption)
+        return figure
+
+    return ExplainedFigure(key, title, caption, drawn)
 
 
 class Kind(ABC):
@@ -72,6 +87,7 @@ EXPLANATIONS: Registry[Kind] = Registry(
         **dict.fromkeys(("filters", "activations", "maximize", "dead-units"), f"{_ROOM}.units"),
         **dict.fromkeys(("embedding", "embedding-epochs"), f"{_ROOM}.embedding"),
         "mistakes": f"{_ROOM}.mistakes",
+        "honesty": f"{_ROOM}.honesty",
     },
 )
 """Kinds of explanations by name, besides every attribution."""

@@ -1,7 +1,8 @@
 """Maps of pictures in two dimensions, of one epoch and over epochs."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from cnnlab.core.arguments import Count
 from cnnlab.core.errors import UsageError
@@ -15,14 +16,10 @@ from cnnlab.reports.contents.explain_embedding import (
     quality_table,
     silhouette_table,
 )
-from cnnlab.reports.explanations.base import EXPLANATIONS, ExplainedFigure, Explanation, Kind
+from cnnlab.reports.explanations.base import EXPLANATIONS, Explanation, Kind, figure_with_title
 from cnnlab.reports.explanations.subject import ExplainSubject
 from cnnlab.reports.figures.explain_embedding import draw_embedding, draw_embedding_epochs
-from cnnlab.reports.figures.titles import entitle
 from cnnlab.reports.writing.embedding_map import embedding_fragment
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _MEANING = (
     "Pictures that the network codes alike lie near each other. Neighbours on such a map mean something; sizes of "
@@ -54,18 +51,12 @@ class EmbeddingFigures(Kind):
         caption = embedding_caption(found)
         title = embedding_title(found)
 
-        def draw(with_words: bool) -> "Figure":
-            figure = draw_embedding(found)
-            if with_words:
-                entitle(figure, title, caption)
-            return figure
-
         silhouettes = silhouette_table(found)
         return Explanation(
             "embedding",
             "A map of the pictures",
             {"embedding": _MEANING},
-            (ExplainedFigure("embedding", title, caption, draw),),
+            (figure_with_title("embedding", title, caption, partial(draw_embedding, found)),),
             (quality_table([found], [subject.name], "model"), *([silhouettes] if silhouettes else [])),
             fragment=embedding_fragment(found),
             numbers=_numbers(found),
@@ -95,18 +86,12 @@ class EmbeddingOverEpochsFigures(Kind):
         title = f"{embedding_title(replace(first, model=subject.name, epoch=None))}, over epochs"
         caption = epochs_caption(over)
 
-        def draw(with_words: bool) -> "Figure":
-            figure = draw_embedding_epochs(over)
-            if with_words:
-                entitle(figure, title, caption)
-            return figure
-
         headings = [str(one.epoch) for one in over.maps]
         return Explanation(
             "embedding-epochs",
             "The map over epochs",
             {"embedding over epochs": _MEANING},
-            (ExplainedFigure("embedding-epochs", title, caption, draw),),
+            (figure_with_title("embedding-epochs", title, caption, partial(draw_embedding_epochs, over)),),
             (quality_table(over.maps, headings, "epoch"),),
             numbers={"epochs": [{"epoch": one.epoch, **_numbers(one)} for one in over.maps]},
         )

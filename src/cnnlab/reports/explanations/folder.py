@@ -38,6 +38,7 @@ class StoredExplanation:
 
     :param model: what was explained.
     :param meanings: of the methods, by name.
+    :param verdicts: what captions of maps are to say, by method and layer; nothing where empty.
     """
 
     key: str
@@ -45,6 +46,7 @@ class StoredExplanation:
     model: str
     meanings: dict[str, str] = field(default_factory=dict)
     figures: tuple[StoredFigure, ...] = ()
+    verdicts: dict[str, str] = field(default_factory=dict)
 
 
 class ExplanationFolder:
@@ -69,6 +71,11 @@ class ExplanationFolder:
             )
         self.own = set((_record(path) or {}).get("files", ()))
 
+    def verdicts(self, model: str) -> dict[str, str]:
+        """What earlier tests of a model have captions of maps say, by method and layer."""
+        own = (one.verdicts for one in self.stored.values() if one.model == model)
+        return {key: text for each in own for key, text in each.items() if text}
+
     def check(self, names: Iterable[str]) -> None:
         """Refuses to write files of these names where others' are there.
 
@@ -91,7 +98,8 @@ class ExplanationFolder:
         if before is not None and before.model == explanation.model:
             figures = {figure.file: figure for figure in (*before.figures, *explanation.figures)}
             meanings = {**before.meanings, **explanation.meanings}
-            explanation = replace(explanation, figures=tuple(figures.values()), meanings=meanings)
+            verdicts = {**before.verdicts, **explanation.verdicts}
+            explanation = replace(explanation, figures=tuple(figures.values()), meanings=meanings, verdicts=verdicts)
         self.stored[explanation.key] = explanation
         self.write(f"{figure.file}{end}" for figure in explanation.figures for end in _ENDINGS)
 
@@ -116,6 +124,7 @@ class ExplanationFolder:
                     "model": one.model,
                     "meanings": one.meanings,
                     "figures": [vars(figure) for figure in one.figures],
+                    "verdicts": one.verdicts,
                 }
                 for one in self.stored.values()
             ],
@@ -133,7 +142,9 @@ def stored_explanations(folder: Path) -> tuple[StoredExplanation, ...]:
                 StoredFigure(_file(each["file"]), str(each["title"]), str(each["caption"])) for each in one["figures"]
             )
             meanings = {str(name): str(text) for name, text in one["meanings"].items()}
-            found.append(StoredExplanation(str(one["key"]), str(one["title"]), str(one["model"]), meanings, figures))
+            verdicts = {str(key): str(text) for key, text in one.get("verdicts", {}).items()}
+            names = (str(one[key]) for key in ("key", "title", "model"))
+            found.append(StoredExplanation(*names, meanings, figures, verdicts))
         except (KeyError, TypeError, AttributeError, ValueError):
             continue
     return tuple(found)
@@ -157,5 +168,6 @@ def _record(folder: Path) -> dict[str, Any] | None:
     if not isinstance(record, dict) or record.get("made_by") != _MADE_BY:
         return None
     names = record.get("files")
-    is_read = isinstance(record.get("explanations"), list) and isinstance(names, list)
-    return record if is_read and all(isinstance(name, str) for name in names) else None
+    if not isinstance(record.get("explanations"), list) or not isinstance(names, list):
+        return None
+    return record if all(isinstance(name, str) for name in names) else None

@@ -1,21 +1,16 @@
 """The mistakes of a run: galleries, confused classes, doubtful labels, what was learned late, doubles."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from cnnlab.explain import Mistakes, mistakes_of
 from cnnlab.reports.contents import explain_mistakes as contents
 from cnnlab.reports.contents.explain_mistakes import PictureGroup
 from cnnlab.reports.contents.tables import Table
-from cnnlab.reports.explanations.base import EXPLANATIONS, ExplainedFigure, Explanation, Kind
+from cnnlab.reports.explanations.base import EXPLANATIONS, ExplainedFigure, Explanation, Kind, figure_with_title
 from cnnlab.reports.explanations.subject import ExplainSubject
 from cnnlab.reports.figures.class_metrics import draw_confusion_matrices
 from cnnlab.reports.figures.explain_mistakes import draw_picture_groups
-from cnnlab.reports.figures.titles import entitle
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _MEANING = (
     "What the run gets wrong, the surest first, with labels that may themselves be wrong. A gallery shows what was "
@@ -53,7 +48,7 @@ def _figures(found: Mistakes, name: str) -> tuple[tuple[ExplainedFigure, ...], t
 
     def add(key: str, title: str, caption: str, groups: Sequence[PictureGroup], table: Table) -> None:
         if groups:
-            figures.append(_figure(key, title, caption, partial(draw_picture_groups, groups)))
+            figures.append(figure_with_title(key, title, caption, partial(draw_picture_groups, groups)))
         if table.rows:
             tables.append(table)
 
@@ -77,7 +72,7 @@ def _figures(found: Mistakes, name: str) -> tuple[tuple[ExplainedFigure, ...], t
         f"so that few mistakes show. {of}."
     )
     draw = partial(draw_confusion_matrices, {"": found.confusion})
-    figures.append(_figure("mistakes confusion", f"Confused classes of {name}", caption, draw))
+    figures.append(figure_with_title("mistakes confusion", f"Confused classes of {name}", caption, draw))
     for split, errors in found.label_errors.items():
         add(
             f"mistakes labels {split}",
@@ -103,13 +98,3 @@ def _figures(found: Mistakes, name: str) -> tuple[tuple[ExplainedFigure, ...], t
             contents.duplicates_table(found.duplicates),
         )
     return tuple(figures), tuple(tables)
-
-
-def _figure(key: str, title: str, caption: str, draw: "Callable[[], Figure]") -> ExplainedFigure:
-    def drawn(with_words: bool) -> "Figure":
-        figure = draw()
-        if with_words:
-            entitle(figure, title, caption)
-        return figure
-
-    return ExplainedFigure(key, title, caption, drawn)

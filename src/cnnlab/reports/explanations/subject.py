@@ -1,14 +1,16 @@
 """What is explained: a model with its name, the pictures that are shown to it, and what of it is asked about."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.registry import BoundCall
 from cnnlab.core.sinks import in_short
 from cnnlab.evaluation import Predictor, open_model, predictor_of
+from cnnlab.explain.attribution import Method
 from cnnlab.explain.chosen_pictures import SPLITS, ChosenPictures, chosen_pictures
 from cnnlab.models import Predictable
 from cnnlab.runs import Run
@@ -24,6 +26,8 @@ class ExplainSubject:
     :param targets: classes that are explained; what the model predicts of each picture unless given.
     :param raw: whether raw maps stand beside those for the eye.
     :param is_all: whether all kinds are asked for at once, each in short.
+    :param methods: the attributions asked for.
+    :param verdicts: what captions of maps say of their method on this model, by :func:`verdict_key`.
     """
 
     model: Run | Predictable
@@ -33,6 +37,8 @@ class ExplainSubject:
     targets: tuple[str, ...] = ()
     raw: bool = False
     is_all: bool = False
+    methods: tuple[BoundCall[Method], ...] = ()
+    verdicts: dict[str, str] = field(default_factory=dict)
     seed: int = 0
     device: str | None = None
     data_dir: Path | None = None
@@ -83,6 +89,14 @@ class ExplainSubject:
         """The split asked about: that of the pictures, else test, or where that was not scored validation."""
         known = [split for split in ("test", "validation") if split in run.splits]
         return self.splits[0] if self.splits else (known or ["test"])[0]
+
+
+def verdict_key(method: str, layer: str | None) -> str:
+    """By what a verdict on a method is kept.
+
+    :param method: its spec without what is at its default; ``layer`` that it is of.
+    """
+    return f"{method} at {layer}" if layer else method
 
 
 def explain_subject(

@@ -8,10 +8,11 @@ from typing import Any
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.files import make_folder, write_text
 from cnnlab.core.messages import announcing
+from cnnlab.core.registry import BoundCall
 from cnnlab.models import Predictable
 from cnnlab.reports.explanations.asked import Asked, read_what
 from cnnlab.reports.explanations.attributions import explain_by_attributions
-from cnnlab.reports.explanations.base import Explanation
+from cnnlab.reports.explanations.base import Explanation, Kind
 from cnnlab.reports.explanations.folder import FOLDER, PAGE, ExplanationFolder, StoredExplanation, StoredFigure
 from cnnlab.reports.explanations.subject import ExplainSubject, explain_subject
 from cnnlab.reports.figures.style import save_figure, style
@@ -21,6 +22,7 @@ from cnnlab.reports.writing.tables import slug
 from cnnlab.runs import Run
 
 DEFAULT = ("grad-cam",)
+HONESTY = "honesty"
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def write_explanations(
         targets=targets,
         raw=raw,
         is_all=asked.is_all,
+        methods=asked.attributions,
         seed=seed,
         runs=runs,
         device=device,
@@ -111,6 +114,7 @@ def write_explanations(
         offline=offline,
     )
     place = ExplanationFolder(Path(out) if out is not None else _usual_folder(subject))
+    subject.verdicts.update(place.verdicts(subject.name))
     names = [slug(name) for name in asked.names]
     place.check_figures([*names, *(["attributions"] if len(asked.attributions) > 1 else [])])
     place.check([PAGE] if asked.is_all else [])
@@ -121,6 +125,7 @@ def write_explanations(
         if isinstance(one, CnnlabError):
             left_out[name] = str(one)
         else:
+            subject.verdicts.update(one.verdicts)
             files.update(_written(one, subject.name, place))
             made.append(one)
     if not made:
@@ -131,14 +136,18 @@ def write_explanations(
 
 def _made(subject: ExplainSubject, asked: Asked) -> Iterator[tuple[str, Explanation | CnnlabError]]:
     """One after another; where all is asked for, what cannot be made gives its reason."""
+    # Captions of maps say what their tests have shown.
+    yield from (_of_kind(subject, asked, bound) for bound in asked.kinds if bound.name == HONESTY)
     if asked.attributions:
         name = asked.attributions[0].name if len(asked.attributions) == 1 else "attributions"
         with announcing(f"explaining {subject.name} by {', '.join(one.name for one in asked.attributions)}"):
             yield name, _tried(lambda: explain_by_attributions(subject, asked.attributions), asked)
-    for bound in asked.kinds:
-        kind = bound.build()
-        with announcing(f"explaining {subject.name}: {bound.name}"):
-            yield bound.name, _tried(lambda kind=kind: kind.explain(subject), asked)
+    yield from (_of_kind(subject, asked, bound) for bound in asked.kinds if bound.name != HONESTY)
+
+
+def _of_kind(subject: ExplainSubject, asked: Asked, bound: BoundCall[Kind]) -> tuple[str, Explanation | CnnlabError]:
+    with announcing(f"explaining {subject.name}: {bound.name}"):
+        return bound.name, _tried(lambda: bound.build().explain(subject), asked)
 
 
 def _tried(make: Any, asked: Asked) -> Explanation | CnnlabError:
@@ -173,7 +182,7 @@ def _written(one: Explanation, model: str, place: ExplanationFolder) -> dict[str
     stored = tuple(StoredFigure(keys[figure.key], figure.title, figure.caption) for figure in one.figures)
     make_folder(place.path)
     # On record before they are written: what is cut short is known as our own.
-    place.add(StoredExplanation(one.key, one.title, model, dict(one.meanings), stored))
+    place.add(StoredExplanation(one.key, one.title, model, dict(one.meanings), stored, dict(one.verdicts)))
     files = {}
     for figure in one.figures:
         png, svg = (place.path / f"{keys[figure.key]}{end}" for end in (".png", ".svg"))

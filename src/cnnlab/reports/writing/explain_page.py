@@ -20,7 +20,7 @@ def explain_page(name: str, explanations: Sequence[Explanation], left_out: Mappi
     """
     from markupsafe import Markup
 
-    drawn = {}
+    drawn: dict[str, Markup] = {}
     for one in explanations:
         for figure in one.figures:
             with style():
