@@ -159,7 +159,7 @@ def test_classes_asked_for_stand_side_by_side(run: Run, tmp_path: Path) -> None:
 @pytest.mark.slow(12)
 @pytest.mark.filterwarnings("ignore::cnnlab.core.errors.CnnlabWarning")
 def test_all_is_one_page_that_loads_nothing_and_a_part_of_the_report(run: Run, tmp_path: Path) -> None:
-    what = ["all", "maximize(steps=2)", "embedding(points=60)", "smoothgrad(n=2)"]
+    what = ["all", "maximize(steps=2)", "embedding(points=60)", "smoothgrad(n=2)", "honesty(draws=1, pictures=4)"]
     written = write_explanations(run, what, images=["test:3,4"])
     assert written.page is not None and not written.left_out
     text = written.page.read_text("utf-8")
@@ -187,6 +187,30 @@ def test_what_a_model_by_itself_cannot_have_is_left_out_with_its_reason(run: Run
     )
     assert set(written.left_out or {}) == {"dead-units", "embedding", "mistakes"}
     assert written.name == "model.safetensors" and "What could not be made" in (written.page or tmp_path).read_text()
+
+
+@pytest.mark.slow(4)
+def test_captions_of_maps_say_that_their_method_failed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cnnlab.explain import RandomisationTest
+
+    what = "saliency|grad-cam|honesty(draws=1, pictures=4)"
+    monkeypatch.setattr(RandomisationTest, "verdict", property(lambda test: "fails"))
+    honesty, first = write_explanations(run, what, tmp_path, images=["test:3,4"]).explanations
+    sentence = "saliency fails the model-randomisation test on this network"
+    assert honesty.key == "honesty" and sentence in honesty.figures[0].caption and sentence in first.figures[0].caption
+    assert [test["verdict"] for test in honesty.numbers["tests"]] == ["fails", "fails"]
+    assert {"deletion", "insertion"} <= set(honesty.numbers["rankings"])
+    (later,) = write_explanations(run, "saliency", tmp_path, images=["test:5"]).explanations
+    assert sentence in later.figures[0].caption
+    # Of another layer or with other arguments nothing was found out.
+    (other,) = write_explanations(run, "grad-cam", tmp_path, images=["test:5"], layer="conv1").explanations
+    assert "fails the model" not in other.figures[0].caption
+    monkeypatch.setattr(RandomisationTest, "verdict", property(lambda test: "passes"))
+    write_explanations(run, what, tmp_path, images=["test:3,4"])
+    (again,) = write_explanations(run, "saliency", tmp_path, images=["test:5"]).explanations
+    assert "fails the model" not in again.figures[0].caption
 
 
 def test_a_method_from_elsewhere_is_shown_with_what_it_says_of_itself(run: Run, tmp_path: Path) -> None:

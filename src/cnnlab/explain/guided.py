@@ -40,7 +40,6 @@ _UNSEEN = {
     "ReluBackward0": "a ReLU within compiled code (TorchScript)",
     "ThresholdBackward0": "a ReLU written as a threshold",
     "CompiledFunctionBackward": "a part that torch.compile has compiled",
-    "_PointwiseBackward": "a ReLU joined to its neighbours by a kernel",
 }
 """Nodes in which a ReLU may be that the rule did not reach."""
 

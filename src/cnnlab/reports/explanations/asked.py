@@ -16,7 +16,7 @@ _SHORT = {"guided": "guided-backpropagation"}
 _ALL_ATTRIBUTIONS = (
     *("grad-cam", "saliency", "smoothgrad", "integrated-gradients", "guided-backpropagation", "occlusion"),
 )
-_ALL_KINDS = ("filters", "activations", "maximize", "dead-units", "embedding", "mistakes")
+_ALL_KINDS = ("honesty", "filters", "activations", "maximize", "dead-units", "embedding", "mistakes")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Explanation:
     :param meanings: by method, what it shows and what it does not.
     :param fragment: HTML that stands by itself, such as a map with pictures; empty for none.
     :param numbers: what is shown, as plain values.
-    :param verdicts: what captions of maps are to say from now on, by :func:`~.subject.verdict_key`; nothing where empty.
+    :param verdicts: what captions of maps are to say, by :func:`~.subject.verdict_key`; nothing where empty.
     """
 
     key: str

@@ -15,13 +15,19 @@ from cnnlab.reports.figures.explain_honesty import draw_measure_ranking, draw_ra
 
 USUAL = ("grad-cam", "saliency", "guided-backpropagation")
 _MEANINGS = {
-    "model randomisation": "Whether maps change when the network forgets what it learned, layer by layer from the top "
-    "(Adebayo et al. 2018); beside it an edge detector, which asks nothing of the network. A method that fails shows the "
-    "picture; one that passes is not thereby right, and how much the rule says is debated (Binder et al. 2023).",
-    "deletion and insertion": "How fast the class is lost when the pixels that a map ranks highest go, and found when they "
-    "come (Petsiuk et al. 2018), beside random orders. Pictures with pixels gone are such as the network has never seen.",
-    "pointing": "The share of a map that lies on the right quarter of a mosaic of four classes. It needs a network that "
-    "knows the classes when they are small and side by side, which is told with it.",
+    "model randomisation": (
+        "Whether maps change when the network forgets what it learned, layer by layer from the top (Adebayo et al. "
+        "2018); beside it an edge detector, which asks nothing of the network. A method that fails shows the picture; "
+        "one that passes is not thereby right, and how much the test says is debated (Binder et al. 2023)."
+    ),
+    "deletion and insertion": (
+        "How fast the class is lost when the pixels that a map ranks highest go, and found when they come (Petsiuk et "
+        "al. 2018), beside random orders. Pictures with pixels gone are such as the network has never seen."
+    ),
+    "pointing": (
+        "The share of a map that lies on the right quarter of a mosaic of four classes. It needs a network that knows "
+        "the classes when they are small and side by side."
+    ),
 }
 
 
@@ -63,7 +69,8 @@ class HonestyFigures(Kind):
             figure_with_title(
                 "honesty randomisation",
                 f"Maps of {subject.name} as it becomes random",
-                f"{' '.join(test.sentence for test in tests)} Dashed is an edge detector, which nothing changes. {over}.",
+                f"{' '.join(test.sentence for test in tests)} Dashed is an edge detector, which "
+                f"nothing changes. {over}.",
                 partial(draw_randomisation, tests),
             ),
             figure_with_title(
