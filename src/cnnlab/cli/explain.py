@@ -20,8 +20,9 @@ What = Annotated[
         "--what",
         metavar="METHOD",
         help="filters, activations, maximize, dead-units, embedding, embedding-epochs, mistakes, honesty, or any "
-        "attribution, such as gradcam, guided, saliency, occlusion or 'smoothgrad(n=20)'; several joined by | are shown "
-        "side by side. `all` makes a page of everything. `cnnlab list explanations` and `cnnlab list attributions` have all.",
+        "attribution, such as gradcam, guided, saliency, occlusion or 'smoothgrad(n=20)'; several joined by | are "
+        "shown side by side. `all` makes a page of everything. `cnnlab list explanations` and `cnnlab list "
+        "attributions` have all.",
         show_default=_USUAL,
     ),
 ]

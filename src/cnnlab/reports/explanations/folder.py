@@ -143,8 +143,8 @@ def stored_explanations(folder: Path) -> tuple[StoredExplanation, ...]:
             )
             meanings = {str(name): str(text) for name, text in one["meanings"].items()}
             verdicts = {str(key): str(text) for key, text in one.get("verdicts", {}).items()}
-            names = (str(one[key]) for key in ("key", "title", "model"))
-            found.append(StoredExplanation(*names, meanings, figures, verdicts))
+            key, title, model = (str(one[name]) for name in ("key", "title", "model"))
+            found.append(StoredExplanation(key, title, model, meanings, figures, verdicts))
         except (KeyError, TypeError, AttributeError, ValueError):
             continue
     return tuple(found)
