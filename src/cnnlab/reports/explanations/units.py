@@ -19,6 +19,7 @@ from cnnlab.explain import (
 )
 from cnnlab.explain.filter_kernels import convolutions
 from cnnlab.explain.layers import last_map, passes_of
+from cnnlab.explain.targets import heads_of
 from cnnlab.reports.contents.dead_units import dead_over_epochs, dead_units_table
 from cnnlab.reports.contents.explain_captions import (
     activations_caption,
@@ -211,7 +212,8 @@ class MaximizedFigures(Kind):
         if subject.targets and subject.layer is None:
             return list(subject.targets)
         if subject.layer is None:
-            count = sum(subject.predictor.objective.heads.values())
+            _, heads = heads_of(subject.predictor.classifier)
+            count = sum(max(1, len(head.names)) for head in heads)
         else:
             pixels = torch.full((1, *subject.predictor.classifier.shape), 0.5)
             count = activations(subject.model, pixels, subject.layer, device=subject.device).count
