@@ -43,7 +43,7 @@ def test_pictures_of_ones_own_and_classes_are_explained(document: Callable[..., 
     ("words", "said"),
     [
         (("nothing", "--what", "saliency"), "there is no run 'nothing'"),
-        (("last", "--what", "heatmap"), "nothing called heatmap to explain by. Valid: ablation-cam, activations, all"),
+        (("last", "--what", "xyz"), "nothing called xyz to explain by. Valid: ablation-cam, activations, all"),
         (("last", "--what", "smoothgrad(m=3)"), "has no argument 'm'. Valid: n, noise, seed"),
         (("last", "--what", "gradcam"), "the network has no feature maps"),
         (("last", "--what", "activations", "--layer", "conv9"), "the network has no layer 'conv9'"),

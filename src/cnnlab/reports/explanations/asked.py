@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cnnlab.core.errors import UsageError, close_words, letters, suggestion
+from cnnlab.core.counterparts import hint
+from cnnlab.core.counterparts import names as names_here
+from cnnlab.core.errors import UsageError, close_words, letters
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, read
@@ -91,10 +93,10 @@ def _meant(call: Call) -> Call:
     if name not in there and letters(name) in alike:
         name = alike[letters(name)]
     if name not in there:
-        all_of_them = f" There are {', '.join(there)}." if close_words(call.name, there) else ""
-        raise UsageError(
-            f"there is nothing called {in_short(call.name)} to explain by. {suggestion(call.name, there)}{all_of_them}"
-        )
+        meant = names_here("attribution", call.name, there)
+        said = hint(call.name, there, meant)
+        all_of_them = f" There are {', '.join(there)}." if meant or close_words(call.name, there) else ""
+        raise UsageError(f"there is nothing called {in_short(call.name)} to explain by. {said}{all_of_them}")
     return call if name == call.name else replace(call, name=name)
 
 
