@@ -19,6 +19,7 @@ def registry_of(kind: str) -> Registry[Any]:
     from cnnlab.augment.padding import fills
     from cnnlab.core.hooks import perturbations
     from cnnlab.ensembles.methods import methods
+    from cnnlab.explain import ATTRIBUTIONS
     from cnnlab.studies.designs import designs
     from cnnlab.studies.search_spaces import spaces
     from cnnlab.training import normalization, optimizers, schedules
@@ -26,6 +27,7 @@ def registry_of(kind: str) -> Registry[Any]:
     found: list[Registry[Any]] = [
         *(augment.augmentations, data.readers, models.architectures, models.layers, models.initialisers),
         *(objectives.objectives, fills, perturbations, methods, designs, spaces),
+        ATTRIBUTIONS,
         *(normalization.normalizations, optimizers.optimizers, schedules.schedules),
     ]
     return next(registry for registry in found if registry.kind == kind)

@@ -30,7 +30,9 @@ def test_commands_on_the_page_run(tmp_path, monkeypatch, no_pdf):
     # Those of ensembles test_study_ensembles.py looks for.
     numbers = {"Predicted and true", "Where it is farthest off"}
     of_studies = {"Claims", "NAME beside its members", "What is missing", "What each factor does"}
-    assert set(parts) - titles <= of_studies | numbers
+    # What explains a run is there once it was made, for which see test_explanations.py.
+    explained = {"What it looks at, and what it learned"}
+    assert set(parts) - titles <= of_studies | numbers | explained
     for code in PYTHON:
         exec(compile(code, "reports.md", "exec"), {})
     assert all((tmp_path / name).is_file() for name in ("curves.svg", "confusion.svg"))

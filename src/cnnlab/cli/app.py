@@ -9,6 +9,7 @@ from cnnlab.cli.completion_script import completion
 from cnnlab.cli.demo import demo
 from cnnlab.cli.ensemble import ensemble
 from cnnlab.cli.evaluate import evaluate
+from cnnlab.cli.explain import explain
 from cnnlab.cli.extend import extend
 from cnnlab.cli.figure import figure
 from cnnlab.cli.find_lr import find_lr
@@ -44,6 +45,7 @@ app.command("transfer")(transfer)
 app.command("find-lr")(find_lr)
 app.command("report")(report)
 app.command("figure")(figure)
+app.command("explain")(explain)
 app.add_typer(runs.app, name="runs")
 app.add_typer(study.app, name="study")
 app.add_typer(recipes.app, name="recipes")

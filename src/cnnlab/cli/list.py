@@ -22,6 +22,8 @@ _KINDS = {
     "optimizers": "how weights follow their gradients: optimizer=adamw",
     "schedules": "how the learning rate changes while training: schedule=one-cycle",
     "classifiers": "what is fitted to features: cnnlab transfer … classifiers=svc",
+    "attributions": "what in a picture an answer hangs on: cnnlab explain RUN --what grad-cam",
+    "explanations": "what else shows what a network learned: cnnlab explain RUN --what filters",
     "methods": "how runs become an ensemble: cnnlab ensemble RUN... method=weights",
 }
 """Each with the key of a recipe, or of a command, that takes it."""
@@ -81,6 +83,14 @@ def _registry(kind: str) -> "Registry[Any]":
         from cnnlab.training.optimizers import optimizers as registry
     elif kind == "classifiers":
         from cnnlab.transfer.classifiers import classifiers as registry
+    elif kind == "attributions":
+        from cnnlab.explain import ATTRIBUTIONS
+
+        return ATTRIBUTIONS
+    elif kind == "explanations":
+        from cnnlab.reports.explanations.base import EXPLANATIONS
+
+        return EXPLANATIONS
     elif kind == "methods":
         from cnnlab.ensembles.methods import methods as registry
     else:

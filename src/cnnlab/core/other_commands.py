@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "figure {last} confusion": "confusion confusion_matrix cm",
     "figure {last} roc": "roc roc_curve auc",
     "figure {last} {curves}": "plot draw graph visualize visualise chart",
+    "explain {last}": "interpret attribute attributions gradcam cam saliency heatmap captum feature_maps why",
     "models show {vgg-like} {--input} {1x28x28}": "summary model info flops params count_params summarize_model",
     "models list": "zoo list_models architectures",
     "data list": "datasets dataset download",
@@ -85,6 +86,7 @@ LISTED: Mapping[str, str] = {
     "schedules": "schedulers lr_schedulers lr_schedules",
     "classifiers": "estimators",
     "methods": "ensembles ensemble_methods",
+    "attributions": "cams saliency_methods explainers",
 }
 """Kinds of words that ``cnnlab list`` lists."""
 
@@ -110,6 +112,7 @@ PYTHON: Mapping[str, str] = {
     "augment": "transforms preprocessing augmentation aug_transforms",
     "objectives": "losses loss criterion",
     "evaluation": "metrics scoring",
+    "explain": "captum attribute interpret GradCAM Saliency IntegratedGradients LayerGradCam",
     "reports": "plot plots visualize viz report",
     "sklearn.ImageClassifier": "ImageClassifier KerasClassifier NeuralNetClassifier MLPClassifier",
     "__version__": "version",

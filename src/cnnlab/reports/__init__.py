@@ -10,6 +10,7 @@ from cnnlab.reports.draw import (
     draw_lr_range_test,
     draw_network,
 )
+from cnnlab.reports.explanations.write import write_explanations
 from cnnlab.reports.report import write_runs_report, write_study_report
 from cnnlab.reports.single_figures import SingleFigure, figure_of_runs, figure_of_study
 
@@ -22,6 +23,7 @@ __all__ = [
     "draw_network",
     "figure_of_runs",
     "figure_of_study",
+    "write_explanations",
     "write_runs_report",
     "write_study_report",
 ]

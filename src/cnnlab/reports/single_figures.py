@@ -1,16 +1,15 @@
 """One figure of stored runs or of a study, by its name, with a title and a caption, so that it is fit to print."""
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from cnnlab.core.counterparts import figures, hint
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.hooks import run_tool
 from cnnlab.evaluation import ClassPredictions, confusion
-from cnnlab.reports.colours import INK, LOOKS, SOFT
+from cnnlab.reports.colours import LOOKS
 from cnnlab.reports.contents.classes import ClassDetails, class_details, column_predictions
 from cnnlab.reports.contents.curves import (
     CurveMetric,
@@ -29,6 +28,7 @@ from cnnlab.reports.figures.curves import draw_curves
 from cnnlab.reports.figures.mistakes import draw_mistakes
 from cnnlab.reports.figures.ranking_curves import draw_ranking
 from cnnlab.reports.figures.style import png_of, save_figure, style
+from cnnlab.reports.figures.titles import entitle
 from cnnlab.runs import Run
 from cnnlab.studies.result import StudyResult, Trial
 
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
 
 FigureKind: TypeAlias = Literal["curves", "confusion", "roc", "precision-recall", "calibration", "mistakes"]
 KINDS: tuple[str, ...] = get_args(FigureKind)
-_SMALL = 8.5
-"""Points of the caption's letters."""
-_SMALL_LETTERS, _BOLD_LETTERS = 15.5, 10.8
-"""How many letters of the caption, and of the title, go to an inch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +156,7 @@ def save_figures(run: Run) -> list[Path]:
 def _figure(kind: str, subject: FigureSubject, column: str | None) -> SingleFigure:
     with style():
         title, caption, figure = _DRAWN[kind](subject, column)
-        _entitle(figure, title, caption)
+        entitle(figure, title, caption)
     return SingleFigure(title, caption, figure)
 
 
@@ -347,23 +343,3 @@ def _where(series: Mapping[str, Sequence[Repeat]]) -> str:
     repeats = len(next(iter(series.values())))
     over = f", {repeats} repeats" if repeats > 1 else ""
     return f"{len(predictions):,} {predictions.split} pictures{over}"
-
-
-def _entitle(figure: "Figure", title: str, caption: str) -> None:
-    """Title and caption above, for which the figure grows; below it a legend may stand."""
-    width, height = figure.get_size_inches()
-    heading = textwrap.wrap(title, int(width * _BOLD_LETTERS))
-    under = textwrap.wrap(caption, int(width * _SMALL_LETTERS))
-    first, above = 0.19 * len(heading) + 0.12, 0.19 * len(heading) + 0.15 * len(under) + 0.2
-    whole = height + above
-    figure.set_size_inches(width, whole)
-    words: dict[str, Any] = {"x": 0.08 / width, "ha": "left", "va": "top"}
-    figure.text(y=1 - 0.06 / whole, s="\n".join(heading), color=INK, fontweight="bold", **words)
-    figure.text(y=1 - first / whole, s="\n".join(under), color=SOFT, fontsize=_SMALL, **words)
-    share, engine = height / whole, figure.get_layout_engine()
-    if engine is not None:
-        engine.set(rect=(0, 0, 1, share))  # type: ignore[call-arg]
-        return
-    for axes in figure.axes:
-        x, y, wide, high = axes.get_position().bounds
-        axes.set_position((x, y * share, wide, high * share))

@@ -26,6 +26,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "transfer": ("transfer",),
     "report": ("run or study",),
     "figure": ("run or study or figure",),
+    "explain": ("model",),
     "list": ("kind of words", "name of that kind"),
     "runs list": ("condition",),
     "runs show": ("run",),
@@ -132,6 +133,12 @@ def _option_values(line: _Line, option: str, word: str) -> Iterator[Candidate]:
         yield from map(Candidate, _DEVICES)
     elif option == "--split":
         yield from map(Candidate, _SPLITS)
+    elif option == "--what":
+        yield from within(("attribution", "explanation"), word, _files)
+        yield Candidate("all", "a page of everything")
+    elif option == "--images":
+        yield from (Candidate(f"{split}:", f"pictures of {split}", is_final=False) for split in _SPLITS[:3])
+        yield from _files(word)
     elif option in ("--sort", "--by"):
         yield from map(Candidate, [*words()["lists"]["facts"], *words()["keys"], "test_accuracy"])
     elif (line.command["options"].get(option) or ["", None])[1] in ("DIR", "FILE", "PATH"):

@@ -100,6 +100,8 @@ def registries() -> dict[str, Registry[Any]]:
     from cnnlab.augment.padding import fills
     from cnnlab.core.hooks import perturbations
     from cnnlab.ensembles.methods import methods
+    from cnnlab.explain import ATTRIBUTIONS
+    from cnnlab.reports.explanations.base import EXPLANATIONS
     from cnnlab.studies.designs import designs
     from cnnlab.training.normalization import normalizations
     from cnnlab.training.optimizers import optimizers
@@ -109,7 +111,7 @@ def registries() -> dict[str, Registry[Any]]:
     found: list[Registry[Any]] = [
         *(data.readers, models.architectures, models.layers, models.initialisers, objectives.objectives),
         *(augment.augmentations, fills, perturbations, normalizations, optimizers, schedules, methods, designs),
-        classifiers,
+        *(classifiers, ATTRIBUTIONS, EXPLANATIONS),
     ]
     return {registry.kind: registry for registry in found}
 

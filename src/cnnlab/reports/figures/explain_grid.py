@@ -121,7 +121,9 @@ def shown_pixels(image: NDArray[Any]) -> NDArray[np.float32]:
 
 def caption_lines(caption: str, width: float = SHEET) -> list[str]:
     """The caption cut into lines of a figure so wide, in inches."""
-    return textwrap.wrap(caption, int((width - 2 * _EDGE) * _LETTERS)) if caption else []
+    most = int((width - 2 * _EDGE) * _LETTERS)
+    # Names of methods and runs hold hyphens.
+    return textwrap.wrap(caption, most, break_on_hyphens=False) if caption else []
 
 
 def caption_height(lines: Sequence[str]) -> float:

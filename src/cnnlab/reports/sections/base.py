@@ -29,12 +29,26 @@ class SectionFigure:
 
 
 @dataclass(frozen=True)
+class StoredPicture:
+    """A figure that was drawn before, with its caption in it.
+
+    :param alt: what it shows, for those who cannot see it.
+    :param uri: the picture itself, as an address that holds it.
+    """
+
+    title: str
+    alt: str
+    uri: str
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of a report.
 
     :param key: by which it is linked to.
     :param text: what a reader should know first.
     :param files: tables that are written to files alone.
+    :param pictures: figures that were drawn before.
     """
 
     key: str
@@ -44,6 +58,7 @@ class Section:
     figures: tuple[SectionFigure, ...] = ()
     gallery: Gallery | None = None
     files: tuple[Table, ...] = field(default=())
+    pictures: tuple[StoredPicture, ...] = ()
 
 
 SectionMaker: TypeAlias = Callable[[ReportSubject], Iterable[Section]]

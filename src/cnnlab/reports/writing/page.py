@@ -55,7 +55,7 @@ def page(
     """
     from markupsafe import Markup
 
-    environment = _environment()
+    environment = page_environment()
     figures = {key: Markup(inline(svg, f"f{place}")) for place, (key, svg) in enumerate(drawn.items())}
     wide = {key: Markup(inline(svg, f"w{place}")) for place, (key, svg) in enumerate(drawn_wide.items())}
     first, second = answer(subject)
@@ -70,14 +70,15 @@ def page(
         wide=wide,
         origin=origin,
         folder=folder,
-        style=_raw("report.css"),
-        script=_raw("report.js"),
+        style=page_file("report.css"),
+        script=page_file("report.js"),
         swatch_of=lambda key: _swatch(subject, key),
     )
     return for_markup("\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n")
 
 
-def _environment() -> "Environment":
+def page_environment() -> "Environment":
+    """What fills templates, all that is given to them escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -100,7 +101,8 @@ def _environment() -> "Environment":
     return environment
 
 
-def _raw(name: str) -> "Markup":
+def page_file(name: str) -> "Markup":
+    """A file beside the templates, as it is."""
     from importlib.resources import files
 
     from markupsafe import Markup

@@ -1,0 +1,228 @@
+"""What is shown of attributions: which maps stand beside a picture, how they are scaled, and what is said of them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlab.core.number_text import with_minus
+from cnnlab.explain import ATTRIBUTIONS, Attribution
+from cnnlab.explain.chosen_pictures import ChosenPictures
+from cnnlab.models import to_float
+from cnnlab.reports.contents.tables import Table, TableColumn, listed
+
+PERCENTILE = 99.0
+"""Of the magnitudes of pixel by pixel maps, by which their scale ends: single pixels would darken all others."""
+
+MapScale: TypeAlias = Literal["signed", "positive", "magnitude", "range", "raw"]
+
+_NUMBERED = re.compile(r"\bpictures? \d")
+_SCALES: dict[MapScale, str] = {
+    "signed": "red speaks for what is explained, blue against it, and white is 0",
+    "positive": "from 0 (dark) to the largest value (light); what is below 0 is cut off, as its equation has it",
+    "magnitude": "from 0 (dark) to the largest magnitude (light), whatever its sign",
+    "range": "from the least value (dark) to the largest (light)",
+    "raw": "values as the method gives them, the largest magnitude at either end and 0 white",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class MapColumn:
+    """Maps of one method and target, one for each picture.
+
+    :param title: what stands above; ``words`` the lines under each.
+    :param maps: N×H×W as they are shown: from -1 to 1 where the scale is ``signed`` or ``raw``, else from 0 to 1.
+    :param is_overlay: whether a map lies over the picture, for its places are no finer than that of a layer.
+    """
+
+    title: str
+    maps: NDArray[np.float32]
+    scale: MapScale
+    words: tuple[tuple[str, ...], ...]
+    is_overlay: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class AttributionSheet:
+    """Pictures, each with maps beside it.
+
+    :param pictures: float32 in [0, 1], N×C×H×W; ``labels`` the lines under each.
+    :param together: how many columns belong together, such as those of one class.
+    """
+
+    pictures: NDArray[np.float32]
+    labels: tuple[tuple[str, ...], ...]
+    columns: tuple[MapColumn, ...]
+    together: int = 0
+
+    def bands(self, most: int) -> list[tuple[MapColumn, ...]]:
+        """The columns in bands that stand one below the other, of at most so many, an even number."""
+        together = self.together or len(self.columns)
+        if len(self.columns) <= most:
+            return [self.columns]
+        groups = [self.columns[at : at + together] for at in range(0, len(self.columns), together)]
+        return [group[at : at + most] for group in groups for at in range(0, len(group), most)]
+
+
+def attribution_sheet(
+    pictures: ChosenPictures, attributions: Sequence[Attribution], *, targets: Sequence[str] = (), raw: bool = False
+) -> AttributionSheet:
+    """The sheet of some attributions of the same pictures.
+
+    :param targets: of each attribution, what its class is called above its maps; nothing where it differs by picture.
+    :param raw: whether beside each map its raw values are shown, signed, with their ends under them.
+    """
+    columns = []
+    for place, attribution in enumerate(attributions):
+        target = targets[place] if place < len(targets) else ""
+        title = f"{short_method(attribution.method)}: {target}" if target else short_method(attribution.method)
+        columns.append(_column(title, attribution))
+        if raw:
+            columns.append(_raw_column("its raw values", attribution))
+    labels = tuple(
+        (true, f"as {said}", ", ".join(filter(None, (sure, name)))) if true else (name, said, sure)
+        for name, true, said, sure in zip(pictures.names, pictures.true, pictures.predicted, pictures.sure, strict=True)
+    )
+    each = len(columns) // max(1, len(set(targets)))
+    return AttributionSheet(to_float(pictures.pixels).numpy(), labels, tuple(columns), together=each)
+
+
+def short_method(spec: str) -> str:
+    """A method by its name alone; arguments stand in the caption."""
+    return spec.partition("(")[0]
+
+
+def attribution_caption(
+    pictures: ChosenPictures, attributions: Sequence[Attribution], model: str, *, target: str = "", raw: bool = False
+) -> str:
+    """What the maps are of, how they are read, and what each method has to say of them.
+
+    :param target: what was asked for; what the model predicts of each picture unless given.
+    """
+    methods = listed(list(dict.fromkeys(map(_method_and_layer, attributions))))
+    what = f"for {target}" if target else "for the class that it predicts of each picture"
+    sentences = [f"{methods} of {model}, {what}, on {pictures.of}."]
+    sentences.append("Under each map the class explained, and its raw output.")
+    for scale in dict.fromkeys(attribution.scale for attribution in attributions):
+        own = dict.fromkeys(short_method(each.method) for each in attributions if each.scale == scale)
+        of = "" if len({each.scale for each in attributions}) == 1 else f"{', '.join(own)}: "
+        sentences.append(f"{of}{_SCALES[scale]}.")
+    sentences.append(
+        f"Each map by itself; those by pixel end at the {PERCENTILE:g}th percentile."
+        if any(attribution.values.ndim == 4 for attribution in attributions)
+        else "Each map by itself."
+    )
+    if raw:
+        sentences.append(f"Beside each: {_SCALES['raw']}, with least and largest value under it.")
+    noted = [
+        f"{_told_apart(each, target)}: {note}" if len(attributions) > 1 else note
+        for each in attributions
+        for note in each.notes
+    ]
+    if len(pictures) > 1 and any(_NUMBERED.search(note) for note in noted):
+        sentences.append("Pictures are counted from 0 in what follows, in the order shown.")
+    return " ".join(_ended(sentence) for sentence in (*sentences, *dict.fromkeys(noted)))
+
+
+def attribution_table(pictures: ChosenPictures, attributions: Sequence[Attribution]) -> Table:
+    """A row for each picture and attribution: what was explained, and the ends of the raw map."""
+    columns = (
+        *(TableColumn("picture", "picture"), TableColumn("true", "true"), TableColumn("predicted", "predicted")),
+        *(TableColumn("method", "method"), TableColumn("explained", "explained")),
+        *(TableColumn("score", "raw output", "number"), TableColumn("low", "least", "number")),
+        TableColumn("high", "largest", "number"),
+    )
+    rows = tuple(
+        (
+            *(pictures.names[place], pictures.true[place], pictures.predicted[place]),
+            *(each.method, each.target_names[place], float(each.scores[place])),
+            *(float(each.low[place]), float(each.high[place])),
+        )
+        for place in range(len(pictures))
+        for each in attributions
+    )
+    return Table("attributions", "What was explained", columns, rows).without_empty()
+
+
+def attribution_numbers(pictures: ChosenPictures, attributions: Sequence[Attribution]) -> list[dict[str, Any]]:
+    """The same as plain values, with the facts that a method adds."""
+    return [
+        {
+            "method": each.method,
+            "layer": each.layer,
+            "notes": list(each.notes),
+            "pictures": [
+                {
+                    "picture": pictures.names[place],
+                    "true": pictures.true[place] or None,
+                    "predicted": pictures.predicted[place],
+                    "sure": pictures.sure[place] or None,
+                    "explained": each.target_names[place],
+                    "score": float(each.scores[place]),
+                    "low": float(each.low[place]),
+                    "high": float(each.high[place]),
+                    **{name: float(values[place]) for name, values in each.facts.items()},
+                }
+                for place in range(len(pictures))
+            ],
+        }
+        for each in attributions
+    ]
+
+
+def _column(title: str, attribution: Attribution) -> MapColumn:
+    is_by_pixel = attribution.values.ndim == 4
+    maps = attribution.scaled(PERCENTILE if is_by_pixel else 100.0)
+    words = tuple(
+        (name, number_text(score))
+        for name, score in zip(attribution.target_names, attribution.scores.tolist(), strict=True)
+    )
+    return MapColumn(title, maps, attribution.scale, words, is_overlay=not is_by_pixel)
+
+
+def _raw_column(title: str, attribution: Attribution) -> MapColumn:
+    values = np.nan_to_num(attribution.values, nan=0.0, posinf=0.0, neginf=0.0)
+    maps = _signed(values, attribution)
+    largest = np.percentile(np.abs(maps), PERCENTILE if values.ndim == 4 else 100, axis=(1, 2), keepdims=True)
+    largest = np.where(largest > 0, largest, np.abs(maps).max((1, 2), keepdims=True))
+    shown = np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0, casting="unsafe").clip(-1, 1)
+    words = tuple(
+        (f"{number_text(low, 2)} to {number_text(high, 2)}",)
+        for low, high in zip(maps.min((1, 2)).tolist(), maps.max((1, 2)).tolist(), strict=True)
+    )
+    return MapColumn(title, shown, "raw", words)
+
+
+def _signed(values: NDArray[np.float32], attribution: Attribution) -> NDArray[np.float32]:
+    """One value for each pixel: of gradients by channel, of which maps have the magnitude, that with its sign."""
+    if values.ndim == 3 or attribution.scale != "magnitude":
+        return values if values.ndim == 3 else values.sum(1)
+    largest = np.abs(values).argmax(1)[:, None]
+    return np.asarray(np.take_along_axis(values, largest, 1)[:, 0])
+
+
+def number_text(value: float, digits: int = 3) -> str:
+    """A number in so many digits."""
+    return with_minus(f"{value:.{digits}g}")
+
+
+def _told_apart(attribution: Attribution, target: str) -> str:
+    """By what one of several is known."""
+    name = short_method(attribution.method)
+    return f"{name} for {attribution.target_names[0]}" if target else name
+
+
+def _method_and_layer(attribution: Attribution) -> str:
+    """The method as a person would write it, with the layer that it is of."""
+    spec = attribution.method
+    spec = str(ATTRIBUTIONS.bind(spec).short) if short_method(spec) in ATTRIBUTIONS else spec
+    return f"{spec} at layer {attribution.layer}" if attribution.layer else spec
+
+
+def _ended(sentence: str) -> str:
+    whole = sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+    # A name keeps its small letter: grad-cam.
+    return whole if sentence.partition(" ")[0].rstrip(":,").count("-") else f"{whole[:1].upper()}{whole[1:]}"

@@ -1,0 +1,173 @@
+"""The folder that explanations lie in: a record says which files are ours, and no other file is touched."""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core.errors import UsageError
+from cnnlab.core.files import make_folder, read_regular, write_text
+from cnnlab.core.messages import first_few
+
+RECORD = "explanations.json"
+PAGE = "explain.html"
+FOLDER = "explain"
+_MADE_BY = "cnnlab explain"
+_MOST_BYTES = 1 << 22
+_ENDINGS = (".png", ".svg")
+_NO_FOLDERS = (".png", ".svg", ".pdf", ".html", ".htm", ".json", ".jpg", ".zip")
+
+
+@dataclass(frozen=True)
+class StoredFigure:
+    """A figure in a folder of explanations.
+
+    :param file: its name without suffix; it is there as PNG and as SVG.
+    """
+
+    file: str
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class StoredExplanation:
+    """What is on record of an explanation in a folder.
+
+    :param model: what was explained.
+    :param meanings: of the methods, by name.
+    :param verdicts: what captions of maps are to say, by method and layer; nothing where empty.
+    """
+
+    key: str
+    title: str
+    model: str
+    meanings: dict[str, str] = field(default_factory=dict)
+    figures: tuple[StoredFigure, ...] = ()
+    verdicts: dict[str, str] = field(default_factory=dict)
+
+
+class ExplanationFolder:
+    """A folder with explanations.
+
+    :raises UsageError: for what is no folder, or one whose record of explanations is somebody else's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if path.suffix.lower() in _NO_FOLDERS and not path.is_dir():
+            raise UsageError(
+                f"{path} names a file, and explanations are several: they are written into a folder, as in --out "
+                f"{path.with_suffix('') if path.stem else 'explain'}."
+            )
+        if os.path.lexists(path) and not path.is_dir():
+            raise UsageError(f"{path} is a file, and explanations are written into a folder. Name another one.")
+        self.stored = {one.key: one for one in stored_explanations(path)}
+        if not self.stored and os.path.lexists(path / RECORD) and _record(path) is None:
+            raise UsageError(
+                f"{path / RECORD} is there already, and no record of cnnlab's. Name another folder with --out."
+            )
+        self.own = set((_record(path) or {}).get("files", ()))
+
+    def verdicts(self, model: str) -> dict[str, str]:
+        """What earlier tests of a model have captions of maps say, by method and layer."""
+        own = (one.verdicts for one in self.stored.values() if one.model == model)
+        return {key: text for each in own for key, text in each.items() if text}
+
+    def check(self, names: Iterable[str]) -> None:
+        """Refuses to write files of these names where others' are there.
+
+        :raises UsageError: naming them.
+        """
+        taken = sorted(name for name in set(names) - self.own if os.path.lexists(self.path / name))
+        if taken:
+            raise UsageError(
+                f"{first_few(taken)} in {self.path} is there already, and was not written by cnnlab explain. Name "
+                "another folder with --out, or move it away."
+            )
+
+    def check_figures(self, keys: Sequence[str]) -> None:
+        """As :meth:`check`, for figures by the names of their files."""
+        self.check(f"{key}{end}" for key in keys for end in _ENDINGS)
+
+    def add(self, explanation: StoredExplanation) -> None:
+        """Puts an explanation on record; further figures of the same model and kind stay."""
+        before = self.stored.get(explanation.key)
+        if before is not None and before.model == explanation.model:
+            figures = {figure.file: figure for figure in (*before.figures, *explanation.figures)}
+            meanings = {**before.meanings, **explanation.meanings}
+            verdicts = {**before.verdicts, **explanation.verdicts}
+            explanation = replace(explanation, figures=tuple(figures.values()), meanings=meanings, verdicts=verdicts)
+        self.stored[explanation.key] = explanation
+        self.write(f"{figure.file}{end}" for figure in explanation.figures for end in _ENDINGS)
+
+    def add_page(self, text: str) -> Path:
+        """Writes the page."""
+        self.check([PAGE])
+        self.write([PAGE])
+        write_text(self.path / PAGE, text)
+        return self.path / PAGE
+
+    def write(self, names: Iterable[str]) -> None:
+        """Writes the record, with files of these names as our own."""
+        self.own |= set(names)
+        make_folder(self.path)
+        record = {
+            "made_by": _MADE_BY,
+            "files": sorted(self.own),
+            "explanations": [
+                {
+                    "key": one.key,
+                    "title": one.title,
+                    "model": one.model,
+                    "meanings": one.meanings,
+                    "figures": [vars(figure) for figure in one.figures],
+                    "verdicts": one.verdicts,
+                }
+                for one in self.stored.values()
+            ],
+        }
+        write_text(self.path / RECORD, json.dumps(record, indent=1, ensure_ascii=True))
+
+
+def stored_explanations(folder: Path) -> tuple[StoredExplanation, ...]:
+    """What is on record in a folder; nothing where there is none, or none that can be read."""
+    record = _record(folder) or {}
+    found = []
+    for one in record.get("explanations", ()):
+        try:
+            figures = tuple(
+                StoredFigure(_file(each["file"]), str(each["title"]), str(each["caption"])) for each in one["figures"]
+            )
+            meanings = {str(name): str(text) for name, text in one["meanings"].items()}
+            verdicts = {str(key): str(text) for key, text in one.get("verdicts", {}).items()}
+            key, title, model = (str(one[name]) for name in ("key", "title", "model"))
+            found.append(StoredExplanation(key, title, model, meanings, figures, verdicts))
+        except (KeyError, TypeError, AttributeError, ValueError):
+            continue
+    return tuple(found)
+
+
+def _file(name: Any) -> str:
+    """A name of a file in the folder itself.
+
+    :raises ValueError: for one that leads elsewhere.
+    """
+    if not isinstance(name, str) or not name or name != Path(name).name or name.startswith("."):
+        raise ValueError(name)
+    return name
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(read_regular(folder / RECORD, _MOST_BYTES))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get("made_by") != _MADE_BY:
+        return None
+    names = record.get("files")
+    if not isinstance(record.get("explanations"), list) or not isinstance(names, list):
+        return None
+    return record if all(isinstance(name, str) for name in names) else None

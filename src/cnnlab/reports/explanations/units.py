@@ -1,0 +1,290 @@
+"""What a network learned: filters, what layers put out, what units answer to, and which of them are dead."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from cnnlab.core.arguments import Count
+from cnnlab.core.errors import UsageError
+from cnnlab.explain import (
+    activations,
+    dead_units,
+    dead_units_over_training,
+    filter_responses,
+    filters,
+    maximize,
+)
+from cnnlab.explain.filter_kernels import convolutions
+from cnnlab.explain.layers import last_map, passes_of
+from cnnlab.explain.targets import heads_of
+from cnnlab.reports.contents.dead_units import dead_over_epochs, dead_units_table
+from cnnlab.reports.contents.explain_captions import (
+    activations_caption,
+    dead_units_caption,
+    filters_caption,
+    maximized_caption,
+)
+from cnnlab.reports.explanations.base import EXPLANATIONS, ExplainedFigure, Explanation, Kind
+from cnnlab.reports.explanations.subject import ExplainSubject
+from cnnlab.reports.figures.explain_activations import draw_activations, draw_dead_units
+from cnnlab.reports.figures.explain_filters import draw_filter_responses, draw_filters
+from cnnlab.reports.figures.explain_maximization import draw_maximized
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LARGE = 64
+"""Pixels of a side beyond which fewer units are maximised, in fewer steps."""
+
+
+@EXPLANATIONS.register("filters")
+class FilterFigures(Kind):
+    """The filters of a convolution as they were learned, and what each makes of a picture.
+
+    :param most: filters that are shown.
+    :param patterns: of each the one pattern that says most of it, in the place of a grid of inputs.
+    """
+
+    name = "filters"
+    takes = frozenset({"images", "layer"})
+
+    def __init__(self, most: Count = 64, patterns: bool = False) -> None:
+        self.most, self.patterns = most, patterns
+
+    def explain(self, subject: ExplainSubject) -> Explanation:
+        """Of the layer asked for, the first convolution otherwise."""
+        shown = replace(filters(subject.model, subject.layer, device=subject.device), model=subject.name)
+        kept, inputs = min(self.most, len(shown)), shown.kernels.shape[1]
+        drawn = partial(draw_filters, shown, most=self.most, as_patterns=self.patterns)
+        title = f"Filters of {shown.layer} of {subject.name}"
+        figures = [
+            ExplainedFigure(
+                _key("filters", shown.layer),
+                title,
+                filters_caption(shown, kept, min(inputs, 16), as_patterns=self.patterns),
+                _with_words(drawn),
+            )
+        ]
+        if subject.has_pictures:
+            pixels = subject.pictures.pixels[:1]
+            answers = filter_responses(subject.model, pixels, shown.layer, device=subject.device)
+            answers = replace(answers, model=subject.name)
+            caption = activations_caption(answers, min(self.most, len(answers.channels)), is_response=True)
+            figures.append(
+                ExplainedFigure(
+                    _key("filters", shown.layer, "responses"),
+                    f"What each filter of {shown.layer} makes of {subject.pictures.names[0]}",
+                    f"{caption} The picture: {_picture(subject, 0)}.",
+                    _with_caption(
+                        partial(draw_filter_responses, answers, most=self.most),
+                        f"{caption} The picture: {_picture(subject, 0)}.",
+                    ),
+                )
+            )
+        meaning = (
+            "The weights of a convolution, and what it puts out: of the first layer edges and colours that it looks "
+            "for. Further in a filter reads channels that nobody can see, so that its weights alone say little."
+        )
+        numbers = {"layer": shown.layer, "filters": shown.count, "largest weight": shown.limit}
+        return Explanation("filters", "Filters", {"filters": meaning}, tuple(figures), numbers=numbers)
+
+
+@EXPLANATIONS.register("activations")
+class ActivationFigures(Kind):
+    """What layers put out for pictures, the most active channels first.
+
+    :param most: channels that are shown.
+    :param own_scales: each map by its own largest value, where the strong ones darken all others.
+    """
+
+    name = "activations"
+    takes = frozenset({"images", "layer"})
+
+    def __init__(self, most: Count = 40, own_scales: bool = False) -> None:
+        self.most, self.own_scales = most, own_scales
+
+    def explain(self, subject: ExplainSubject) -> Explanation:
+        """Of the layer asked for, the first convolution and the last feature map otherwise; of the first picture where
+        none is named one by one."""
+        layers = (subject.layer,) if subject.layer else _telling_layers(subject)
+        pictures = subject.pictures
+        count = len(pictures) if subject.images and not subject.is_all else 1
+        figures, numbers = [], []
+        for layer in layers:
+            shown = activations(subject.model, pictures.pixels[:count], layer, device=subject.device)
+            shown = replace(shown, model=subject.name)
+            for place in range(count):
+                words = activations_caption(shown, min(self.most, len(shown.channels)), own_scales=self.own_scales)
+                caption = f"{words} The picture: {_picture(subject, place)}."
+                drawn = partial(draw_activations, shown, place, most=self.most, own_scales=self.own_scales)
+                title = f"Activations of {layer} of {subject.name} for {pictures.names[place]}"
+                key = _key("activations", layer, *([pictures.names[place]] if count > 1 else []))
+                figures.append(ExplainedFigure(key, title, caption, _with_caption(drawn, caption)))
+                strongest = shown.most_active(place, 5)
+                numbers.append(
+                    {
+                        "layer": layer,
+                        "picture": pictures.names[place],
+                        "most active": [int(shown.channels[channel]) for channel in strongest],
+                        "mean magnitudes": [float(shown.strengths[place][channel]) for channel in strongest],
+                    }
+                )
+        meaning = (
+            "What reaches the next layer: where each channel answers to the picture, and how strongly. A channel that "
+            "lights up was not thereby used: what follows may weigh it with nothing."
+        )
+        return Explanation(
+            "activations",
+            "Activations",
+            {"activations": meaning},
+            tuple(figures),
+            numbers={"activations": numbers},
+        )
+
+
+@EXPLANATIONS.register("maximize")
+class MaximizedFigures(Kind):
+    """Pictures that classes, or channels of a layer, answer to most strongly, by gradient ascent.
+
+    :param most: units; 64 of small pictures, and 9 of those with more than 64 pixels a side, unless given.
+    :param steps: of the ascent; 256 and 128.
+    :param kind: ``fourier`` changes waves, ``pixels`` each pixel by itself.
+    :param blur: deviation in pixels of a blur after each step; ``variation`` what the total variation counts.
+    """
+
+    name = "maximize"
+    takes = frozenset({"layer", "target"})
+
+    def __init__(
+        self,
+        most: Count | None = None,
+        steps: Count | None = None,
+        kind: Literal["fourier", "pixels"] = "fourier",
+        blur: float = 0.0,
+        variation: float = 0.0,
+    ) -> None:
+        self.most, self.steps, self.kind, self.blur, self.variation = most, steps, kind, blur, variation
+
+    def explain(self, subject: ExplainSubject) -> Explanation:
+        """Of the channels of the layer asked for, the classes otherwise."""
+        is_large = max(subject.predictor.classifier.shape[1:]) > _LARGE
+        most = self.most or (9 if is_large else 64)
+        steps = self.steps or (128 if is_large else 256)
+        made = maximize(
+            subject.model,
+            subject.layer,
+            self._units(subject, most),
+            kind=self.kind,
+            steps=steps,
+            blur=self.blur,
+            variation=self.variation,
+            seed=subject.seed,
+            device=subject.device,
+        )
+        made = replace(made, model=subject.name)
+        caption = maximized_caption(made)
+        of = f"channels of {made.layer}" if made.layer else "classes"
+        figure = ExplainedFigure(
+            _key("maximize", made.layer or "classes"),
+            f"What {of} of {subject.name} answer to",
+            caption,
+            _with_caption(partial(draw_maximized, made), caption),
+        )
+        meaning = (
+            "Pictures made from noise that a unit gives the most for: which pattern it would like best. They are not "
+            "what it meets in pictures, and without the means that make them legible they look like noise."
+        )
+        each = zip(made.names, made.starts.tolist(), made.scores.tolist(), strict=True)
+        numbers = [{"unit": name, "start": start, "score": score} for name, start, score in each]
+        return Explanation(
+            "maximize",
+            "What units answer to",
+            {"activation maximisation": meaning},
+            (figure,),
+            numbers={"layer": made.layer, "units": numbers},
+        )
+
+    def _units(self, subject: ExplainSubject, most: int) -> list[int | str] | None:
+        """Those asked for, or the first so many."""
+        if subject.targets and subject.layer is None:
+            return list(subject.targets)
+        if subject.layer is None:
+            _, heads = heads_of(subject.predictor.classifier)
+            count = sum(max(1, len(head.names)) for head in heads)
+        else:
+            pixels = torch.full((1, *subject.predictor.classifier.shape), 0.5)
+            count = activations(subject.model, pixels, subject.layer, device=subject.device).count
+        return list(range(min(most, count)))
+
+
+@EXPLANATIONS.register("dead-units")
+class DeadUnitFigures(Kind):
+    """Which units of each ReLU are never above zero over a split, after each epoch whose weights were kept."""
+
+    name = "dead-units"
+    takes = frozenset({"images"})
+
+    def explain(self, subject: ExplainSubject) -> Explanation:
+        """Over validation, or the split that is named."""
+        run = subject.own_run("dead units are counted over the data")
+        split = subject.splits[0] if subject.splits and not subject.is_all else "validation"
+        where: dict[str, Any] = {"split": split, **subject.where}
+        if len(run.stored_epochs) > 1:
+            found = [replace(each, model=subject.name) for each in dead_units_over_training(run, **where)]
+        else:
+            found = [replace(dead_units(run, **where), model=subject.name)]
+        caption = dead_units_caption(found)
+        drawn = partial(draw_dead_units, [dead_over_epochs(subject.name, found)])
+        figure = ExplainedFigure(
+            "dead-units", f"Dead units and zeros of {subject.name}", caption, _with_caption(drawn, caption)
+        )
+        meaning = (
+            "How many units say nothing on any picture, and how much of what is put out is 0. Many zeros are usual and "
+            "harmless; dead units that grow in number hint at a learning rate too high."
+        )
+        last = found[-1]
+        return Explanation(
+            "dead-units",
+            "Dead units",
+            {"dead units": meaning},
+            (figure,),
+            (dead_units_table({subject.name: found}),),
+            numbers={"split": split, "dead": last.dead, "units": last.units},
+        )
+
+
+def _telling_layers(subject: ExplainSubject) -> tuple[str, ...]:
+    """The first convolution and the last feature map."""
+    with subject.predictor.placed() as model:
+        first = next(iter(convolutions(model)), None)
+        example = next(model.parameters(), torch.empty(0))
+        passes = passes_of(model, torch.full((1, *model.shape), 0.5, device=example.device))
+        network: Any = model
+        last = last_map(network, passes)
+    if first is None:
+        raise UsageError("the network has no convolution; name the layer whose activations are to be seen.")
+    return tuple(dict.fromkeys((first, last)))
+
+
+def _picture(subject: ExplainSubject, place: int) -> str:
+    """What a picture is, and what it was predicted as."""
+    pictures = subject.pictures
+    true = f" ({pictures.true[place]})" if pictures.true[place] else ""
+    sure = f", {pictures.sure[place]}" if pictures.sure[place] else ""
+    return f"{pictures.names[place]}{true}, predicted as {pictures.predicted[place]}{sure}"
+
+
+def _key(*words: str) -> str:
+    return " ".join(words)
+
+
+def _with_words(draw: "Callable[..., Figure]") -> "Callable[[bool], Figure]":
+    """A figure that writes its own caption."""
+    return lambda with_words: draw() if with_words else draw(caption="")
+
+
+def _with_caption(draw: "Callable[..., Figure]", caption: str) -> "Callable[[bool], Figure]":
+    return lambda with_words: draw(caption=caption if with_words else "")
