@@ -192,8 +192,8 @@ def page(record: dict[str, Any]) -> str:
     lines = [
         "# What attributions take",
         "",
-        f"Seconds, medians of {record['repeats']} calls in turns; how many times as fast cnnlab is as the faster of the "
-        f"others, and as it is to be. Measured {record['measured']} on {machine.sentence(record['machine'])}.",
+        f"Seconds, medians of {record['repeats']} calls in turns; how many times as fast cnnlab is as the faster of "
+        f"the others, and as it is to be. Measured {record['measured']} on {machine.sentence(record['machine'])}.",
         "",
         "| network | method | pictures | cnnlab | others | times as fast | at least | largest deviation |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -219,8 +219,9 @@ def page(record: dict[str, Any]) -> str:
         most = facts["at_once"]
         lines.append(
             f"{network} at {NETWORKS[network]}×{NETWORKS[network]}, maps of `{facts['layer']}`: "
-            f"{100 * facts['varied']:.0f}% of its {facts['channels']} channels are not the same everywhere, which Score-CAM "
-            f"runs. Passes have at most {most['with a gradient']} pictures with a gradient and {most['without']} without, "
+            f"{100 * facts['varied']:.0f}% of its {facts['channels']} channels are not the same everywhere, which "
+            f"Score-CAM runs. Passes have at most {most['with a gradient']} pictures with a gradient and "
+            f"{most['without']} without, "
             "whatever is asked for."
         )
         lines.append("")
