@@ -1,0 +1,253 @@
+"""What attributions take: cnnlab's, Captum's and pytorch-grad-cam's, in one process and in turns.
+
+    python benchmarks/explain_speed.py [--squeezenet FILE] [--as-avx2] [--pictures 64] [--repeats 5]
+
+Grad-CAM and Score-CAM of the last feature map, guided backpropagation, and occlusion by windows of a quarter of the
+side that are half of that apart; ``vgg-like`` at 32×32 and SqueezeNet 1.1 at 227×227, 64 pictures, the same classes
+for all. Medians of calls in turns after one that warmed up. Score-CAM at 227×227 is of the first 4 pictures and timed
+once: all do as much for each picture. What is no library of cnnlab's stands beside it: ``pip install captum
+grad-cam``; one that is missing is left out. SqueezeNet's weights are a file of safetensors; random ones, unless given,
+take as long but for the channels that are the same everywhere, of which the page tells. Writes
+``explain-speed-KIND.{json,md}`` under ``benchmarks/results``. A quarter of an hour on two cores.
+"""
+
+import argparse
+import importlib
+import os
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import machine
+from result_files import write_results
+
+HERE = Path(__file__).parent
+NETWORKS = {"vgg-like": 32, "squeezenet1_1": 227}
+FEW = {("score-cam", "squeezenet1_1"): (4, 1)}
+"""Pictures and repeats of what takes minutes."""
+LEAST = {"grad-cam": 1.0, "guided-backpropagation": 1.0, "score-cam": 2.0, "occlusion": 2.0}
+"""How many times as fast as the faster of the others it is to be."""
+WINDOWS = (1, 8)
+"""Windows that Captum covers in a pass; the faster of both counts."""
+SHADE = 0.45
+
+
+def classifier_of(name: str, weights: str | None) -> Any:
+    from cnnlab.core import seeds
+    from cnnlab.models import Classifier, build_network, pretrained
+
+    shape = (3, NETWORKS[name], NETWORKS[name])
+    if weights and name == "squeezenet1_1":
+        return pretrained(f"squeezenet1_1(size={NETWORKS[name]})", weights, shape=shape)
+    with seeds.scope(0, "init"):
+        network = build_network(name, shape, 10)
+    classes = {"label": tuple("abcdefghij")}
+    return Classifier(network, shape, [SHADE] * 3, [0.25] * 3, classes, "classes(column=label)", name).eval()
+
+
+def by_cnnlab(method: str, classifier: Any, pixels: Any, targets: list[int], layer: str) -> Callable[[], Any]:
+    from cnnlab import explain
+
+    side = pixels.shape[-1] // 4
+    spec = {"occlusion": f"occlusion(size={side}, stride={side // 2})"}.get(method, method)
+    return lambda: explain.attribute(classifier, pixels, spec, targets, layer).values
+
+
+def by_captum(
+    method: str, classifier: Any, pixels: Any, targets: list[int], layer: str
+) -> dict[str, Callable[[], Any]]:
+    captum = importlib.import_module("captum.attr")
+    module, size = classifier.network.get_submodule(layer), tuple(pixels.shape[-2:])
+    if method == "grad-cam":
+        enlarge = captum.LayerAttribution.interpolate
+        cam = captum.LayerGradCam(classifier, module)
+        return {"captum": lambda: enlarge(cam.attribute(pixels, targets), size, "bilinear").detach().numpy()[:, 0]}
+    if method == "guided-backpropagation":
+        guided = captum.GuidedBackprop(classifier)
+        return {"captum": lambda: guided.attribute(pixels.clone().requires_grad_(), targets).detach().numpy()}
+    if method != "occlusion":
+        return {}
+    side = size[0] // 4
+    window, step = (3, side, side), (3, side // 2, side // 2)
+    occlusion = captum.Occlusion(classifier)
+
+    def covered(windows: int) -> Any:
+        return occlusion.attribute(pixels, window, step, SHADE, targets, perturbations_per_eval=windows)[:, 0].numpy()
+
+    return {f"captum, {count} windows a pass": lambda count=count: covered(count) for count in WINDOWS}
+
+
+def by_grad_cam(
+    method: str, classifier: Any, pixels: Any, targets: list[int], layer: str
+) -> dict[str, Callable[[], Any]]:
+    library = importlib.import_module("pytorch_grad_cam")
+    wanted = importlib.import_module("pytorch_grad_cam.utils.model_targets").ClassifierOutputTarget
+    module = classifier.network.get_submodule(layer)
+    if method in ("grad-cam", "score-cam"):
+        kind = {"grad-cam": library.GradCAM, "score-cam": library.ScoreCAM}[method]
+
+        def cam() -> Any:
+            with kind(classifier, [module]) as made:
+                return made(pixels, [wanted(target) for target in targets])
+
+        return {"pytorch-grad-cam": cam}
+    if method != "guided-backpropagation":
+        return {}
+
+    def guided() -> Any:
+        # It takes one picture at a time.
+        made = library.GuidedBackpropReLUModel(classifier, "cpu")
+        return [made(pixels[place : place + 1], target) for place, target in enumerate(targets)]
+
+    return {"pytorch-grad-cam": guided}
+
+
+def timed(subjects: dict[str, Callable[[], Any]], repeats: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """Seconds of each call, all in turns, and what each gave. Where there is one repeat nothing warms up."""
+    values = {name: call() for name, call in subjects.items()} if repeats > 1 else {}
+    seconds: dict[str, list[float]] = {name: [] for name in subjects}
+    for _ in range(repeats):
+        for name, call in subjects.items():
+            began = time.perf_counter()
+            values[name] = call()
+            seconds[name].append(time.perf_counter() - began)
+    return seconds, values
+
+
+def deviation(ours: Any, theirs: Any) -> float | None:
+    """The largest difference as a share of the largest value; None of what is scaled or shaped otherwise."""
+    import numpy as np
+
+    if not isinstance(theirs, np.ndarray) or theirs.shape != ours.shape or theirs.max() == 1.0:
+        return None
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+def alike(ours: Any, theirs: Any) -> float:
+    """The correlation of what is shown."""
+    import numpy as np
+
+    shown = ours.clip(min=0) / np.maximum(ours.max((1, 2), keepdims=True), 1e-12)
+    return float(np.corrcoef(shown.ravel(), theirs.ravel())[0, 1])
+
+
+def measure(weights: str | None, pictures: int, repeats: int) -> dict[str, Any]:
+    import torch
+
+    from cnnlab.explain.batches import at_once
+    from cnnlab.explain.layers import last_map, passes_of
+
+    found: dict[str, Any] = {}
+    for network, side in NETWORKS.items():
+        classifier = classifier_of(network, weights)
+        everything = torch.rand(pictures, 3, side, side, generator=torch.Generator().manual_seed(0))
+        passes = passes_of(classifier, everything[:1])
+        layer = last_map(classifier, passes)
+        with torch.no_grad():
+            maps = maps_at(classifier, everything, layer)
+        flat = maps.flatten(2)
+        found[network] = {
+            "layer": layer,
+            "channels": maps.shape[1],
+            "varied": float((flat.amax(2) > flat.amin(2)).float().mean()),
+            "at_once": {
+                "with a gradient": at_once(classifier, passes, keeps_maps=True),
+                "without": at_once(classifier, passes, keeps_maps=False),
+            },
+            "methods": {},
+        }
+        for method in LEAST:
+            count, times = FEW.get((method, network), (pictures, repeats))
+            pixels = everything[:count]
+            given = classifier, pixels, [place % 10 for place in range(len(pixels))], layer
+            subjects = {"cnnlab": by_cnnlab(method, *given)}
+            for others in (by_captum, by_grad_cam):
+                try:
+                    subjects |= others(method, *given)
+                except ImportError as error:
+                    print(f"left out: {error}", file=sys.stderr)
+            seconds, values = timed(subjects, min(times, repeats))
+            ours = values.pop("cnnlab")
+            record: dict[str, Any] = {"pictures": len(pixels), "seconds": seconds}
+            record["deviation"] = {name: deviation(ours, theirs) for name, theirs in values.items()}
+            if method == "score-cam" and "pytorch-grad-cam" in values:
+                record["correlation"] = alike(ours, values["pytorch-grad-cam"])
+            found[network]["methods"][method] = record
+            print(network, method, {name: statistics.median(each) for name, each in seconds.items()}, file=sys.stderr)
+    return found
+
+
+def maps_at(classifier: Any, pixels: Any, layer: str) -> Any:
+    from cnnlab.models import features_of
+
+    return features_of(classifier, layer, pixels)
+
+
+def page(record: dict[str, Any]) -> str:
+    """The record as Markdown."""
+    lines = [
+        "# What attributions take",
+        "",
+        f"Seconds, medians of {record['repeats']} calls in turns; how many times as fast cnnlab is as the faster of the "
+        f"others, and as it is to be. Measured {record['measured']} on {machine.sentence(record['machine'])}.",
+        "",
+        "| network | method | pictures | cnnlab | others | times as fast | at least | largest deviation |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for network, facts in record["networks"].items():
+        for method, found in facts["methods"].items():
+            medians = {name: statistics.median(each) for name, each in found["seconds"].items()}
+            own = medians.pop("cnnlab")
+            others = "; ".join(f"{name} {each:.3g}" for name, each in medians.items())
+            ratio = f"{min(medians.values()) / own:.2f}" if medians else ""
+            apart = [each for each in found["deviation"].values() if each is not None]
+            told = (
+                f"{max(apart):.1e}"
+                if apart
+                else f"correlation {found['correlation']:.4f}"
+                if "correlation" in found
+                else ""
+            )
+            cells = (network, method, found["pictures"], f"{own:.3g}", others, ratio, f"{LEAST[method]:g}", told)
+            lines.append(f"| {' | '.join(map(str, cells))} |")
+    lines.append("")
+    for network, facts in record["networks"].items():
+        most = facts["at_once"]
+        lines.append(
+            f"{network} at {NETWORKS[network]}×{NETWORKS[network]}, maps of `{facts['layer']}`: "
+            f"{100 * facts['varied']:.0f}% of its {facts['channels']} channels are not the same everywhere, which Score-CAM "
+            f"runs. Passes have at most {most['with a gradient']} pictures with a gradient and {most['without']} without, "
+            "whatever is asked for."
+        )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--squeezenet", metavar="FILE", help="safetensors with torchvision's names")
+    parser.add_argument("--pictures", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--as-avx2", action="store_true", help="as a processor without AVX-512 computes")
+    words = parser.parse_args()
+    if words.as_avx2 and os.environ.get("ATEN_CPU_CAPABILITY") != "avx2":
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **machine.AS_AVX2})
+    import torch
+
+    # Captum warns of the hooks that it sets, pytorch-grad-cam of what it imports.
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(machine.usable_cores())
+    about = machine.describe()
+    kind = machine.kind(about, "avx2" if words.as_avx2 else None)
+    record: dict[str, Any] = {"measured": time.strftime("%Y-%m-%d"), "machine": about, "kind": kind}
+    record |= {"repeats": words.repeats, "networks": measure(words.squeezenet, words.pictures, words.repeats)}
+    write_results(words.results, f"explain-speed-{kind}", record, page(record))
+
+
+if __name__ == "__main__":
+    main()
