@@ -44,6 +44,8 @@ def test_maps_of_a_network_that_knows_classes_by_colour_point_to_their_quadrants
     np.testing.assert_allclose(found.shares, 1)
     assert found.hits.all()
     assert found.recognised.all()
+    assert found.guessed == 0.8
+    assert found.notes == ()
     assert found.gain.value == pytest.approx(0.75)
 
 
@@ -70,6 +72,7 @@ def test_blank_maps_count_as_chance_and_are_told() -> None:
     found = pointing(model, tiles, "grad-cam")
     np.testing.assert_array_equal(found.shares, 0.25)
     assert found.blank == 4 * len(tiles)
+    assert "8 of 8 maps show nothing above 0" in found.notes[0]
     assert not found.hits.any()
 
 
@@ -90,6 +93,17 @@ def test_no_picture_is_used_twice_and_four_classes_are_in_each() -> None:
     assert len(np.unique(tiles.sources)) == 20
     assert all(len(set(each)) == 4 for each in tiles.targets)
     assert len(mosaics(torch.zeros(20, 1, 4, 4), labels, most=2)) == 2
+
+
+def test_network_that_does_not_know_the_pictures_again_is_told_of() -> None:
+    model = by_channel()
+    with torch.no_grad():
+        model.network.get_submodule("head").weight.zero_()  # type: ignore[union-attr]
+        model.network.get_submodule("head").bias.copy_(torch.arange(5.0))  # type: ignore[union-attr]
+    labels = [0, 1, 2, 3] * 6
+    found = pointing(model, mosaics(pictures(labels).clip(max=1), labels), "random")
+    assert found.recognition.value == 0.75
+    assert "in 75% of cases" in found.notes[0]
 
 
 @pytest.mark.parametrize("size", [(2, 2), (5, 7), (28, 28)])

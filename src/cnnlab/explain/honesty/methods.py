@@ -35,8 +35,8 @@ class Edges(Method):
         grey = F.pad(batch.pixels.float().mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
         across = grey.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
         kernels = torch.stack([across, across.T])[:, None]
-        slopes = F.conv2d(grey, kernels)
-        return torch.linalg.vector_norm(slopes, dim=1)
+        slopes: Tensor = torch.linalg.vector_norm(F.conv2d(grey, kernels), dim=1)
+        return slopes
 
 
 @CONTROLS.register("random")

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
+from cnnlab.core.number_text import fixed
 from cnnlab.evaluation import Estimate, Predictor, predictor_of
 from cnnlab.evaluation.intervals import LEVEL
 from cnnlab.explain.attribution import Attribution, Model
@@ -118,7 +119,8 @@ class Pointing:
     :param shares: of what a map shows above 0, M×4: for each quadrant the share that falls within it of the map for its
         class. That of a blank map is a quarter, as of a map that knows nothing.
     :param hits: whether the largest value lies within it, M×4 (the pointing game; Zhang et al. 2018).
-    :param recognised: whether its class is among the four that the network finds most likely, M×4.
+    :param recognised: whether its class is among the four that the network finds most likely, M×4; a network that
+        guesses has it there as often as four of its classes are of all, ``guessed``.
     :param blank: maps without anything above 0.
     :param level: of the intervals, which are over mosaics.
     """
@@ -128,6 +130,7 @@ class Pointing:
     shares: Array
     hits: npt.NDArray[np.bool_]
     recognised: npt.NDArray[np.bool_]
+    guessed: float
     blank: int
     level: float = LEVEL
 
@@ -150,6 +153,20 @@ class Pointing:
     def recognition(self) -> Estimate:
         """How often the network has the classes of a mosaic among its first four."""
         return over_pictures(self.recognised.mean(1), level=self.level, within=(0.0, 1.0), units="mosaics")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person must know: blank maps, and a network that does not know the pictures of a mosaic again."""
+        said = []
+        if self.blank:
+            said.append(f"{self.blank} of {self.shares.size} maps show nothing above 0, and count as chance")
+        known = self.recognition
+        if self.guessed < 1 and (known.interval is None or known.interval.low <= self.guessed) and known.value < 1:
+            said.append(
+                f"the network knows the shrunk pictures of a mosaic again in {fixed(100 * known.value, 0)}% of cases, "
+                f"and would in {fixed(100 * self.guessed, 0)}% by guessing, so that pointing says little of its maps"
+            )
+        return tuple(said)
 
 
 def pointing(
@@ -182,12 +199,14 @@ def pointing(
             hits.append(_hits(found, mask))
             layers.append(found.layer)
             blank += int(is_empty.sum())
+    recognised, guessed = _recognised(predictor, tiles)
     return Pointing(
         method=short_name(method),
         layer=layers[0],
         shares=np.stack(shares, axis=1),
         hits=np.stack(hits, axis=1),
-        recognised=_recognised(predictor, tiles),
+        recognised=recognised,
+        guessed=guessed,
         blank=blank,
         level=level,
     )
@@ -208,14 +227,15 @@ def _hits(found: Attribution, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.boo
     return np.asarray((within > outside) & (within > 0))
 
 
-def _recognised(predictor: Predictor, tiles: Mosaics) -> npt.NDArray[np.bool_]:
-    """Whether each class is among the four of the largest outputs of its head, M×4."""
+def _recognised(predictor: Predictor, tiles: Mosaics) -> tuple[npt.NDArray[np.bool_], float]:
+    """Whether each class is among the four of the largest outputs of its head, M×4, and how often by guessing."""
     outputs = predictor.outputs(torch.split(tiles.images, _BATCH))
-    columns = []
+    columns, guesses = [], []
     for number in range(len(QUADRANTS)):
         chosen = Target(predictor.classifier, [each[number] for each in tiles.targets], len(tiles)).chosen(outputs)
         own = [outputs[row, head.outputs] for row, head in enumerate(chosen.heads)]
         columns.append(
             [int((each > each[at]).sum()) < len(QUADRANTS) for each, at in zip(own, chosen.indices, strict=True)]
         )
-    return np.array(columns).T
+        guesses += [min(1.0, len(QUADRANTS) / head.width) for head in chosen.heads]
+    return np.array(columns).T, float(np.mean(guesses))

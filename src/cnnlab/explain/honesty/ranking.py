@@ -100,7 +100,11 @@ class MeasureRanking:
     def sentence(self) -> str:
         """Which methods are best, and which no better than chance, with what that rests on."""
         first, *alike = self.best
-        beside = f"; not told apart from it are {', '.join(alike)}" if alike else ", and told apart from all others"
+        beside = (
+            f"; not told apart from it {'is' if len(alike) == 1 else 'are'} {', '.join(alike)}"
+            if alike
+            else ", and told apart from all others"
+        )
         weak = self.no_better_than_chance
         chance = f" No better than chance: {', '.join(weak)}." if weak else " All are better than chance."
         what = {"deletion": "the area under deletion", "insertion": "the area under insertion"}.get(
@@ -120,13 +124,13 @@ class MethodRanking:
 
     :param measures: by name; ``pointing`` only where mosaics were given.
     :param curves: of each method, in order.
-    :param recognition: how often the network knows the classes of a mosaic; None without mosaics.
+    :param notes: what a person must know who reads the ranking.
     """
 
     methods: tuple[str, ...]
     measures: dict[Measure, MeasureRanking]
     curves: tuple[RemovalCurves, ...]
-    recognition: Estimate | None = None
+    notes: tuple[str, ...] = ()
 
 
 def rank_methods(
@@ -179,4 +183,7 @@ def rank_methods(
         shares = np.stack([each.shares.mean(1) for each in points])
         chance = np.full(shares.shape[1], CHANCE)
         measures["pointing"] = MeasureRanking("pointing", names, shares, chance, "mosaics", level)
-    return MethodRanking(names, measures, tuple(curves), points[0].recognition if points else None)
+    notes = dict.fromkeys(
+        note if note.startswith("the network") else f"{each.method}: {note}" for each in points for note in each.notes
+    )
+    return MethodRanking(names, measures, tuple(curves), tuple(notes))
