@@ -13,6 +13,8 @@ KINDS = {
     "optimizers": "adamw",
     "schedules": "one-cycle",
     "classifiers": "svc",
+    "attributions": "smoothgrad",
+    "explanations": "embedding",
     "methods": "greedy",
 }
 
