@@ -13,8 +13,8 @@ KINDS = {
     "optimizers": "adamw",
     "schedules": "one-cycle",
     "classifiers": "svc",
-    "attributions": "grad-cam",
-    "explanations": "filters",
+    "attributions": "smoothgrad",
+    "explanations": "embedding",
     "methods": "greedy",
 }
 

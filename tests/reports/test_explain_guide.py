@@ -13,7 +13,7 @@ from cnnlab.reports.explanations.meanings import ATTRIBUTION_MEANINGS
 TEXT = documents.read("docs/explain.md")
 
 
-@pytest.mark.slow(40)
+@pytest.mark.slow(30)
 @pytest.mark.filterwarnings("ignore::cnnlab.core.errors.CnnlabWarning")
 def test_what_the_page_says_to_type_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

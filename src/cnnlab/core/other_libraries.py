@@ -156,7 +156,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "guided-backpropagation": "guided GuidedBackprop GuidedBackpropReLUModel gbp",
         "deconvnet": "Deconvolution deconv",
         "grad-cam": "cam LayerGradCam heatmap",
-        "grad-cam++": "GradCAMPlusPlus grad_cam_plus_plus",
+        "grad-cam++": "GradCAMPlusPlus",
         "score-cam": "scorecam_softmax",
         "ablation-cam": "LayerFeatureAblation",
         "occlusion": "sliding_window FeatureAblation sensitivity",

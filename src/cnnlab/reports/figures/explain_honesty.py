@@ -49,9 +49,8 @@ def draw_randomisation(tests: "Sequence[RandomisationTest]", measure: "Similarit
         axes.plot(
             [], [], color=look.colour, linestyle=look.line, marker=look.marker, label=short_label(test.method, 38)
         )
-    known = np.ma.masked_invalid(tests[0].control)
     # Of pictures without an edge nothing is known.
-    control = known.mean((0, 2)).filled(np.nan)
+    control = np.ma.masked_invalid(tests[0].control).mean((0, 2)).filled(np.nan)
     axes.plot(places, [1.0, *control], color=GREY, linestyle=_DASHED, linewidth=1.6, label="edge detector", zorder=2)
     if measure == "absolute":
         rule = tests[0].threshold
