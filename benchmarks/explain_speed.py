@@ -1,6 +1,6 @@
 """What attributions take: cnnlab's, Captum's and pytorch-grad-cam's, in one process and in turns.
 
-    python benchmarks/explain_speed.py [--squeezenet FILE] [--as-avx2] [--pictures 64] [--repeats 5]
+    python benchmarks/explain_speed.py [--squeezenet FILE] [--as-avx2] [--pictures 64] [--repeats 5] [--network NAME]
 
 Grad-CAM and Score-CAM of the last feature map, guided backpropagation, and occlusion by windows of a quarter of the
 side that are half of that apart; ``vgg-like`` at 32×32 and SqueezeNet 1.1 at 227×227, 64 pictures, the same classes
@@ -12,6 +12,7 @@ take as long but for the channels that are the same everywhere, of which the pag
 """
 
 import argparse
+import copy
 import importlib
 import os
 import statistics
@@ -53,7 +54,9 @@ def by_cnnlab(method: str, classifier: Any, pixels: Any, targets: list[int], lay
     from cnnlab import explain
 
     side = pixels.shape[-1] // 4
-    spec = {"occlusion": f"occlusion(size={side}, stride={side // 2})"}.get(method, method)
+    # pytorch-grad-cam fades pictures to black.
+    told = {"occlusion": f"occlusion(size={side}, stride={side // 2})", "score-cam": "score-cam(baseline=0)"}
+    spec = told.get(method, method)
     return lambda: explain.attribute(classifier, pixels, spec, targets, layer).values
 
 
@@ -99,8 +102,8 @@ def by_grad_cam(
         return {}
 
     def guided() -> Any:
-        # It takes one picture at a time.
-        made = library.GuidedBackpropReLUModel(classifier, "cpu")
+        # It takes one picture at a time, and leaves other modules in the model that it is given.
+        made = library.GuidedBackpropReLUModel(copy.deepcopy(classifier), "cpu")
         return [made(pixels[place : place + 1], target) for place, target in enumerate(targets)]
 
     return {"pytorch-grad-cam": guided}
@@ -128,23 +131,24 @@ def deviation(ours: Any, theirs: Any) -> float | None:
 
 
 def alike(ours: Any, theirs: Any) -> float:
-    """The correlation of what is shown."""
+    """The mean over pictures of the correlation of two maps, which are scaled otherwise."""
     import numpy as np
 
-    shown = ours.clip(min=0) / np.maximum(ours.max((1, 2), keepdims=True), 1e-12)
-    return float(np.corrcoef(shown.ravel(), theirs.ravel())[0, 1])
+    pairs = zip(ours.reshape(len(ours), -1), theirs.reshape(len(ours), -1), strict=True)
+    return float(np.mean([np.corrcoef(*pair)[0, 1] for pair in pairs]))
 
 
-def measure(weights: str | None, pictures: int, repeats: int) -> dict[str, Any]:
+def measure(words: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from cnnlab.explain.batches import at_once
     from cnnlab.explain.layers import last_map, passes_of
 
     found: dict[str, Any] = {}
-    for network, side in NETWORKS.items():
-        classifier = classifier_of(network, weights)
-        everything = torch.rand(pictures, 3, side, side, generator=torch.Generator().manual_seed(0))
+    for network in [words.network] if words.network else NETWORKS:
+        side = NETWORKS[network]
+        classifier = classifier_of(network, words.squeezenet)
+        everything = torch.rand(words.pictures, 3, side, side, generator=torch.Generator().manual_seed(0))
         passes = passes_of(classifier, everything[:1])
         layer = last_map(classifier, passes)
         with torch.no_grad():
@@ -161,7 +165,7 @@ def measure(weights: str | None, pictures: int, repeats: int) -> dict[str, Any]:
             "methods": {},
         }
         for method in LEAST:
-            count, times = FEW.get((method, network), (pictures, repeats))
+            count, times = FEW.get((method, network), (words.pictures, words.repeats))
             pixels = everything[:count]
             given = classifier, pixels, [place % 10 for place in range(len(pixels))], layer
             subjects = {"cnnlab": by_cnnlab(method, *given)}
@@ -170,7 +174,7 @@ def measure(weights: str | None, pictures: int, repeats: int) -> dict[str, Any]:
                     subjects |= others(method, *given)
                 except ImportError as error:
                     print(f"left out: {error}", file=sys.stderr)
-            seconds, values = timed(subjects, min(times, repeats))
+            seconds, values = timed(subjects, min(times, words.repeats))
             ours = values.pop("cnnlab")
             record: dict[str, Any] = {"pictures": len(pixels), "seconds": seconds}
             record["deviation"] = {name: deviation(ours, theirs) for name, theirs in values.items()}
@@ -221,8 +225,7 @@ def page(record: dict[str, Any]) -> str:
             f"{network} at {NETWORKS[network]}×{NETWORKS[network]}, maps of `{facts['layer']}`: "
             f"{100 * facts['varied']:.0f}% of its {facts['channels']} channels are not the same everywhere, which "
             f"Score-CAM runs. Passes have at most {most['with a gradient']} pictures with a gradient and "
-            f"{most['without']} without, "
-            "whatever is asked for."
+            f"{most['without']} without, whatever is asked for."
         )
         lines.append("")
     return "\n".join(lines)
@@ -234,6 +237,7 @@ def main() -> None:
     parser.add_argument("--squeezenet", metavar="FILE", help="safetensors with torchvision's names")
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--network", choices=NETWORKS, help="that alone")
     parser.add_argument("--as-avx2", action="store_true", help="as a processor without AVX-512 computes")
     words = parser.parse_args()
     if words.as_avx2 and os.environ.get("ATEN_CPU_CAPABILITY") != "avx2":
@@ -246,7 +250,7 @@ def main() -> None:
     about = machine.describe()
     kind = machine.kind(about, "avx2" if words.as_avx2 else None)
     record: dict[str, Any] = {"measured": time.strftime("%Y-%m-%d"), "machine": about, "kind": kind}
-    record |= {"repeats": words.repeats, "networks": measure(words.squeezenet, words.pictures, words.repeats)}
+    record |= {"repeats": words.repeats, "networks": measure(words)}
     write_results(words.results, f"explain-speed-{kind}", record, page(record))
 
 
