@@ -107,8 +107,8 @@ def selected(info: Mapping[str, Any]) -> str:
 
 def training_time(run: "Run") -> str:
     """How long its steps took, with the frozen parts that were computed once, and what that leaves out."""
-    spent, steps = short_duration(run.seconds), short_duration(run.info.get("seconds"))
-    what = "its steps alone" if spent == steps else "its steps and its frozen parts"
+    spent = short_duration(run.seconds)
+    what = "its steps and its frozen parts" if any(run.frozen_features.values()) else "its steps alone"
     return f"{spent}, {what}, without starting, validation and test" if spent else ""
 
 
