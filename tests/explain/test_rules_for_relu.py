@@ -46,6 +46,30 @@ def test_a_relu_is_one_however_it_is_written(way: str, method: str) -> None:
     assert np.abs(wanted.values).max() > 0
 
 
+def assigned(maps: Tensor) -> Tensor:
+    maps = maps.clone()
+    maps[maps < 0] = 0
+    return maps
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("way", "told"),
+    [
+        (lambda maps: maps.masked_fill(maps < 0, 0), "a masked fill on the way passes its own gradient"),
+        (assigned, "an assignment by a mask on the way"),
+        (lambda maps: (maps + maps.abs()) / 2, "an absolute value on the way"),
+        (lambda maps: torch.clamp(maps, min=torch.zeros(())), "a clamp on the way"),
+        (lambda maps: torch.stack([maps, torch.zeros_like(maps)]).amax(0), "a maximum along an axis on the way"),
+        (lambda maps: -torch.minimum(-maps, torch.zeros(())), "a minimum of two on the way"),
+    ],
+    ids=["masked fill", "assignment", "absolute value", "clamp by a tensor", "maximum along an axis", "minimum"],
+)
+def test_what_may_be_a_relu_in_other_words_is_told(way: Callable[[Tensor], Tensor], told: str, method: str) -> None:
+    found = explain.attribute(wrapped(Written(way)), pictures(), method, "owl", "conv2")
+    assert any(told in note and "write torch.relu" in note for note in found.notes), found.notes
+
+
 def test_a_module_used_twice_is_ruled_both_times() -> None:
     # What captum gets of two modules; of one used twice it does not get it.
     class Apart(Written):

@@ -42,6 +42,19 @@ _UNSEEN = {
     "CompiledFunctionBackward": "a part that torch.compile has compiled",
 }
 """Nodes in which a ReLU may be that the rule did not reach."""
+_BENDING = {
+    "Abs": "an absolute value",
+    "Amax": "a maximum along an axis",
+    "Clamp": "a clamp",
+    "ClampMin": "a clamp",
+    "IndexPut": "an assignment by a mask",
+    "IndexPutImpl": "an assignment by a mask",
+    "MaskedFill": "a masked fill",
+    "Maximum": "a maximum of two",
+    "Minimum": "a minimum of two",
+    "Where": "a choice by torch.where",
+}
+"""Nodes by which a ReLU can be written, too, and much that is none."""
 
 
 class _Rectified(torch.autograd.Function):
@@ -219,10 +232,19 @@ def checked(score: Tensor, mode: RuleForReLU, name: str) -> list[str]:
             f"{name} gives each ReLU a rule of its own, and the network has {unseen[0]}, which that does not reach. "
             "Give the network as it was before it was compiled, with torch.relu or nn.ReLU."
         )
-    others = dict.fromkeys(word for kind, word in _SMOOTH.items() if f"{kind}Backward0" in nodes)
+    kinds = {node.rstrip("0123456789").removesuffix("Backward") for node in nodes}
+    others, bending = (
+        list(dict.fromkeys(word for kind, word in words.items() if kind in kinds)) for words in (_SMOOTH, _BENDING)
+    )
+    notes = [f"its rule is for ReLU; {', '.join(others)} pass their own gradient"] if mode.count and others else []
     if not mode.count:
-        return [f"no ReLU is on the way, so {name} is the plain gradient"]
-    return [f"its rule is for ReLU; {', '.join(others)} pass their own gradient"] if others else []
+        notes = [f"no ReLU that it knows is on the way, so {name} is the plain gradient"]
+    if bending:
+        notes.append(
+            f"{' and '.join(bending)} on the way {'passes its' if len(bending) == 1 else 'pass their'} own gradient; "
+            "where that is a ReLU in other words, write torch.relu"
+        )
+    return notes
 
 
 def _nodes(score: Tensor) -> set[str]:
