@@ -181,8 +181,9 @@ class TransferResult:
         decided = [each.sentence for each in self.differences if each.verdict in ("better", "worse")]
         rest = len(self.differences) - len(decided)
         kinds = " or ".join(sorted({each.verdict for each in self.differences} & {"better", "worse"}))
-        others, verb = len(self.differences), "is" if len(decided) == 1 else "are"
-        told = f"Of {others} others, {len(decided)} {verb} surely {kinds or 'better or worse'} than the best"
+        verb = "is" if len(decided) == 1 else "are"
+        found = f"{len(decided)} {verb} surely {kinds or 'better or worse'} than the best"
+        told = f"Of {counted(len(self.differences), 'other')}, {found}"
         return f"{told}; of {rest} these repeats do not tell." if self.differences else ""
 
     def __repr__(self) -> str:

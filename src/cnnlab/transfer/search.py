@@ -144,9 +144,7 @@ def fold_places(labels: Labels, folds: int, seed: int) -> np.ndarray:
     :raises UsageError: where there are fewer pictures than folds.
     """
     if len(labels) < folds:
-        raise UsageError(
-            f"{len(labels):,} training pictures cannot be divided into {folds} folds. Take fewer: folds=2."
-        )
+        raise UsageError(f"{len(labels):,} training pictures cannot be divided into {folds} folds. Take fewer: cv=2.")
     random = np.random.default_rng([seed, folds])
     numbers = np.empty(len(labels), dtype=np.int64)
     shift = 0

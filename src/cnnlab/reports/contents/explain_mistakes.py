@@ -158,7 +158,7 @@ def duplicate_groups(duplicates: NearDuplicates) -> tuple[PictureGroup, ...]:
         near = "equal" if pair.is_exact else f"distance {fixed(pair.distance, 2)}"
         differ = ", labels differ" if pair.labels_differ else ""
         pictures.append(CaptionedPicture(first, (f"{pair.split} {pair.id}", f"{near}{differ}")))
-        pictures.append(CaptionedPicture(second, (f"{pair.other_split} {pair.other_id}", "its double")))
+        pictures.append(CaptionedPicture(second, (f"{pair.other_split} {pair.other_id}", "in the other split")))
     return (PictureGroup("", tuple(pictures)),) if pictures else ()
 
 
@@ -166,8 +166,8 @@ def duplicates_caption(duplicates: NearDuplicates) -> str:
     """How many were found, and what counts as one."""
     compared = ", ".join(f"{count:,} of {split} in {other}" for split, other, count in duplicates.compared)
     return (
-        f"{counted(len(duplicates), 'picture')} of {duplicates.data} {'is' if len(duplicates) == 1 else 'are'} in two "
-        f"splits, {duplicates.exact:,} of them equal pixel by pixel. Looked for: {compared}. A pair counts where it is "
+        f"{counted(len(duplicates), 'picture')} of {duplicates.data} may be in two splits: {duplicates.exact:,} equal "
+        f"pixel by pixel, the others so alike that one should look. Looked for: {compared}. A pair counts where it is "
         f"at most {duplicates.threshold:g} of the distance to the tenth nearest picture, in grey at 16×16 pixels, "
         "whatever brightness and contrast; what is mirrored, turned or moved is not found."
     )
@@ -177,14 +177,14 @@ def duplicates_table(duplicates: NearDuplicates) -> Table:
     """A row a pair."""
     columns = (
         *(TableColumn("split", "split"), TableColumn("id", "picture"), TableColumn("other", "in")),
-        *(TableColumn("double", "its double"), TableColumn("distance", "share of the tenth distance", "number")),
+        *(TableColumn("double", "beside it"), TableColumn("distance", "share of the tenth distance", "number")),
         TableColumn("labels", "labels"),
     )
     rows = tuple(
         (*(p.split, p.id, p.other_split, p.other_id, p.distance), "differ" if p.labels_differ else "agree")
         for p in duplicates.pairs
     )
-    return Table("near duplicates", "Pictures in two splits", columns, rows)
+    return Table("near duplicates", "Pictures that may be in two splits", columns, rows)
 
 
 def _percent(share: float) -> str:

@@ -92,7 +92,7 @@ def _figures(found: Mistakes, name: str) -> tuple[tuple[ExplainedFigure, ...], t
     if found.duplicates is not None:
         add(
             "mistakes duplicates",
-            f"Pictures in two splits of {found.duplicates.data}",
+            f"Pictures that may be in two splits of {found.duplicates.data}",
             contents.duplicates_caption(found.duplicates),
             contents.duplicate_groups(found.duplicates),
             contents.duplicates_table(found.duplicates),
