@@ -310,7 +310,7 @@ def test_gallery_says_so_when_the_data_is_gone(own_study):
     repeats = ReportSubject(result, runs).best_repeats
     path = repeats[0].run.folder / "recipe.yaml"
     path.write_text(path.read_text().replace("data: digits", "data: gone.zip"))
-    assert "could not be read where the report was written" in gallery(repeats, "label").trouble
+    assert "could not be read where this was written" in gallery(repeats, "label").trouble
     path.write_text(path.read_text().replace("data: gone.zip", "data: arrays(digest=abc)"))
     assert "given in Python" in gallery(repeats, "label").trouble
 

@@ -118,7 +118,7 @@ def _page(
 ) -> MistakePage:
     classes = asked.classes
     places = np.concatenate([found for _, found, _ in groups] or [np.empty(0, np.int64)])
-    images, trouble = images_of(asked, data_dir) if len(places) else (None, "")
+    images, trouble = images_of(asked.run, asked.stored, data_dir) if len(places) else (None, "")
     return MistakePage(
         places=places,
         ids=tuple(asked.stored.ids[int(place)] for place in places),

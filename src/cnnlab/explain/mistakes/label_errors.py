@@ -73,7 +73,7 @@ def label_errors(
     places = np.flatnonzero(wrong_labels(probabilities, labels))
     places = places[np.argsort(probabilities[places, labels[places]], kind="stable")]
     suggested = probabilities[places].argmax(1)
-    images, trouble = images_of(predicted, data_dir) if len(places) else (None, "")
+    images, trouble = images_of(predicted.run, predicted.stored, data_dir) if len(places) else (None, "")
     return LabelErrors(
         places=places,
         ids=tuple(predicted.stored.ids[int(place)] for place in places),

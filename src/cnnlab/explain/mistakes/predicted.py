@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.core.errors import CnnlabError, UsageError
-from cnnlab.core.messages import quietly
+from cnnlab.core.messages import note, quietly
 from cnnlab.core.scored_splits import OUT_OF_FOLD
 from cnnlab.data import ImageSet
 from cnnlab.evaluation import ClassPredictions, class_predictions, open_model, own_data
@@ -64,19 +64,24 @@ def predicted_by(run: "Run | str | Path", split: str = "test", column: str | Non
     return Predicted(opened, stored, name, class_predictions(stored, name))
 
 
-def images_of(predicted: Predicted, data_dir: str | Path | None = None) -> tuple[ImageSet | None, str]:
-    """The pictures predicted, in their order, or why they cannot be had; never from the network."""
-    run, stored = predicted.run, predicted.stored
+def images_of(run: Run, stored: Predictions, data_dir: str | Path | None = None) -> tuple[ImageSet | None, str]:
+    """The pictures that predictions are of, in their order, or why they cannot be had; nothing is downloaded."""
+    if "data" not in run.recipe:
+        return None, "The recipe on record no longer says which data it was, so the pictures cannot be shown."
+    if str(run.recipe["data"]).startswith("arrays("):
+        return None, "The data was given in Python, and a run does not hold it, so the pictures cannot be shown."
     try:
         # What is to be said of the data was said when it was trained on.
         with warnings.catch_warnings(), quietly():
             warnings.simplefilter("ignore")
             dataset = own_data(run, data_dir=data_dir, offline=True)
     except CnnlabError as error:
-        return None, f"The pictures cannot be shown, since the data could not be read: {error}"
-    images = dict(dataset.parts()).get(stored.split.partition("@")[0])
-    if stored.split == OUT_OF_FOLD and dataset.held_out is not None:
-        images = dataset.held_out.images
+        # A page goes to others, whom folders of this machine do not concern.
+        note(f"No pictures are shown, since the data could not be read: {error}")
+        return None, "The pictures are not shown, since the data could not be read where this was written."
+    # Of one network its own fold, of the ensemble of all of them every picture of train.
+    held_out = dataset.held_out.images if dataset.held_out is not None else dataset.train
+    images = held_out if stored.split == OUT_OF_FOLD else dict(dataset.parts()).get(stored.split.partition("@")[0])
     if images is None or dataset.digest != stored.data or tuple(images.ids) != tuple(stored.ids):
         return None, "The pictures cannot be shown: the data is no longer what the run was trained on."
     return images, ""

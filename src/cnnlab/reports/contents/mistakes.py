@@ -1,25 +1,19 @@
 """The worst mistakes, the surest or the farthest off, with their pictures where the data is still there."""
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.core.errors import CnnlabError
-from cnnlab.core.messages import note, quietly
-from cnnlab.core.scored_splits import OUT_OF_FOLD
 from cnnlab.evaluation import ClassPredictions, number_predictions
+from cnnlab.explain.mistakes.predicted import images_of, pixels_at
 from cnnlab.reports.contents.classes import column_predictions
 from cnnlab.reports.contents.numbers import number_text
 from cnnlab.reports.contents.report_subject import Repeat
 from cnnlab.reports.contents.tables import Table, TableColumn, text_of
-
-if TYPE_CHECKING:
-    from cnnlab.data import ImageSet
 
 MOST = 24
 
@@ -152,39 +146,5 @@ def _images_at(
     repeat: Repeat, places: npt.NDArray[np.int64], data_dir: Path | None
 ) -> tuple[npt.NDArray[np.uint8] | None, str]:
     """The pictures at these places of the split predicted, or why they cannot be had."""
-    from cnnlab.training.recipe_specs import is_given_in_python
-
-    recipe = repeat.run.recipe
-    if "data" not in recipe:
-        return None, "The recipe on record no longer says which data it was, so the pictures cannot be shown."
-    if is_given_in_python("data", str(recipe.get("data"))):
-        return None, "The data was given in Python, and a run does not hold it, so the pictures cannot be shown."
-    try:
-        folder = data_dir or repeat.run.data_folder
-        images = _split_images(recipe, repeat.predictions.split, repeat.predictions.data, folder)
-    except CnnlabError as error:
-        # A page goes to others, whom folders of this machine do not concern.
-        note(f"The report shows no pictures, since the data could not be read: {error}")
-        return None, "The pictures are not shown, since the data could not be read where the report was written."
-    if images is None or tuple(images.ids) != tuple(repeat.predictions.ids):
-        return None, "The pictures cannot be shown: the data is no longer what the run was trained on."
-    pixels: npt.NDArray[np.uint8] = images.batch(places.tolist())[0].numpy()
-    return pixels, ""
-
-
-def _split_images(recipe: Mapping[str, Any], split: str, digest: str, data_dir: Path | None) -> "ImageSet | None":
-    from cnnlab import data
-    from cnnlab.data.division import division
-
-    options = division(recipe)
-    # What is to be said of the data was said when it was trained on.
-    with warnings.catch_warnings(), quietly():
-        warnings.simplefilter("ignore")
-        dataset = data.load_data(recipe["data"], **options, data_dir=data_dir, offline=True)
-    if dataset.digest != digest:
-        return None
-    parts: dict[str, ImageSet] = dict(dataset.parts())
-    if split == OUT_OF_FOLD:
-        # Of one network its own fold, of the ensemble of all of them every picture of train.
-        return parts["train"] if dataset.held_out is None else dataset.held_out.images
-    return parts.get(split)
+    images, trouble = images_of(repeat.run, repeat.predictions, data_dir)
+    return pixels_at(images, places), trouble

@@ -89,7 +89,7 @@ def write_explanations(
 
     :param model: as :func:`cnnlab.open_model` takes it.
     :param what: specs: any attribution, or ``filters``, ``activations``, ``maximize``, ``dead-units``, ``embedding``,
-        ``embedding-epochs``, ``mistakes``, or ``all``.
+        ``embedding-epochs``, ``mistakes``, ``honesty``, or ``all``.
     :param out: the folder; ``explain`` in the run's own folder unless given, or here for a model by itself.
     :param images: words for pictures, see :func:`~cnnlab.explain.chosen_pictures.chosen_pictures`.
     :param layer: by its name in the summary; ``targets`` classes by name or number.
