@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cnnlab.data.in_memory import from_arrays as from_arrays
     from cnnlab.data.in_memory import from_torch as from_torch
     from cnnlab.data.loading import canonical_data as canonical_data
+    from cnnlab.data.loading import is_given_in_python as is_given_in_python
     from cnnlab.data.loading import load_data as load_data
     from cnnlab.data.loading import parse_data as parse_data
     from cnnlab.data.loading import readers as readers
@@ -49,7 +50,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "image_files": ("ImageFile", "ImageReader", "find_images", "read_images"),
         "imageset": ("ImageSet", "Subset", "TensorImages", "statistics"),
         "in_memory": ("from_arrays", "from_torch"),
-        "loading": ("canonical_data", "load_data", "parse_data", "readers"),
+        "loading": ("canonical_data", "is_given_in_python", "load_data", "parse_data", "readers"),
         "memmap": ("EncodedImages", "MappedImages"),
     },
 )

@@ -139,6 +139,11 @@ def canonical_data(spec: Any, data_dir: str | Path | None = None) -> str:
     return str(spec.source.get("spec", spec.name)) if isinstance(spec, Dataset) else "arrays"
 
 
+def is_given_in_python(spec: object) -> bool:
+    """Whether what a record names as its data stands for arrays given in Python, which it does not hold."""
+    return str(spec).partition("(")[0] == "arrays"
+
+
 def is_spec(spec: Any) -> bool:
     """Whether this names data by words, and is not the data itself."""
     return isinstance(spec, str | Path | Call | BoundCall) or (isinstance(spec, Mapping) and "name" in spec)

@@ -3,7 +3,7 @@
 import shlex
 from typing import Any
 
-from cnnlab.data import is_drawn
+from cnnlab.data import is_drawn, is_given_in_python
 from cnnlab.runs import Run
 
 _DECIDING = ("data", "validation", "test", "subset", "quick")
@@ -16,7 +16,7 @@ def how_to_train_on_the_same(first: Run, other: Run) -> str:
     differing = {key: value for key, value in wanted.items() if value != own[key]}
     if other.is_ensemble and not other.recipe.get("folds"):
         return f"Make {other.name} anew, of runs that were trained on the data of {first.name}, divided alike."
-    if str(wanted["data"]).startswith("arrays"):
+    if is_given_in_python(wanted["data"]):
         return f"Train {other.name} anew on the arrays that {first.name} was given, divided alike."
     if differing:
         return f"Train {other.name} anew on the data of {first.name}, divided alike: {_command(other, differing)}"

@@ -217,7 +217,7 @@ def _of_recipe(recipe: Mapping[str, Any], label: str, data_dir: str | Path | Non
     spec = recipe.get("data")
     if spec is None:
         raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
-    if str(spec).startswith("arrays("):
+    if data_package.is_given_in_python(spec):
         raise UsageError(f"{label} was trained on arrays given in Python, which its record does not hold. Give data=….")
     return data_package.load_data(spec, data_dir=data_dir, offline=offline, **division(recipe))
 

@@ -60,7 +60,7 @@ def _is_divided(recipe: Mapping[str, Any]) -> bool:
 
 def _train_of(run: Run, data_dir: str | Path | None) -> ImageSet | None:
     spec = run.recipe.get("data")
-    if spec is None or str(spec).startswith("arrays"):
+    if spec is None or data_package.is_given_in_python(spec):
         return None
     # Never by a download: the comparison is a courtesy.
     dataset = _loaded(spec, run, data_dir or run.data_folder, True)

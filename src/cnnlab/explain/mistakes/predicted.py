@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.messages import note, quietly
 from cnnlab.core.scored_splits import OUT_OF_FOLD
-from cnnlab.data import ImageSet
+from cnnlab.data import ImageSet, is_given_in_python
 from cnnlab.evaluation import ClassPredictions, class_predictions, open_model, own_data
 from cnnlab.evaluation.metrics.class_probabilities import class_column
 from cnnlab.evaluation.metrics.stored_predictions import objective_of
@@ -68,7 +68,7 @@ def images_of(run: Run, stored: Predictions, data_dir: str | Path | None = None)
     """The pictures that predictions are of, in their order, or why they cannot be had; nothing is downloaded."""
     if "data" not in run.recipe:
         return None, "The recipe on record no longer says which data it was, so the pictures cannot be shown."
-    if str(run.recipe["data"]).startswith("arrays("):
+    if is_given_in_python(run.recipe["data"]):
         return None, "The data was given in Python, and a run does not hold it, so the pictures cannot be shown."
     try:
         # What is to be said of the data was said when it was trained on.
