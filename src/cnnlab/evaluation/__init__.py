@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.prediction.evaluate import evaluate as evaluate
     from cnnlab.evaluation.prediction.evaluate import own_data as own_data
     from cnnlab.evaluation.prediction.evaluate import predictions_on as predictions_on
+    from cnnlab.evaluation.prediction.looking import looking as looking
     from cnnlab.evaluation.prediction.open_model import open_model as open_model
     from cnnlab.evaluation.prediction.predict import ImagePredictions as ImagePredictions
     from cnnlab.evaluation.prediction.predict import predict as predict
@@ -123,6 +124,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "metrics.roc": ("Roc", "RocCurves", "roc", "top_k_accuracy"),
         "metrics.stored_predictions": ("metrics_of",),
         "prediction.evaluate": ("Evaluation", "evaluate", "own_data", "predictions_on"),
+        "prediction.looking": ("looking",),
         "prediction.open_model": ("open_model",),
         "prediction.predict": ("ImagePredictions", "predict"),
         "prediction.predictor": ("Predictor", "predictor_of"),

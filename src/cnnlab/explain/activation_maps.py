@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.number_text import counted
-from cnnlab.explain.batches import given_pixels
 from cnnlab.explain.opened import Model, of_weights, opened, survey
-from cnnlab.models import features_of, to_float
+from cnnlab.models import features_of, given_pixels, to_float
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,23 +2,25 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cnnlab.core.messages import announcing
 from cnnlab.core.registry import Registry
-from cnnlab.evaluation import Predictor, predictor_of
-from cnnlab.explain.batches import Batch, batches_of, given_pixels, on_device
+from cnnlab.evaluation import looking, predictor_of
+from cnnlab.explain.batches import Batch, batches_of
 from cnnlab.explain.layers import passes_of, places_of
 from cnnlab.explain.targets import Score, Target
-from cnnlab.models import Predictable, evaluating, native_kernels, require_gradient, why_no_native_kernels
+from cnnlab.models import (
+    Predictable,
+    given_pixels,
+    on_device,
+    require_gradient,
+)
 from cnnlab.runs import Run
 
 Scale: TypeAlias = Literal["signed", "positive", "magnitude", "range"]
@@ -211,25 +213,6 @@ def carried_out(
             values = method.explain(batch).detach().float().cpu().numpy()
             done.append((batch, np.ascontiguousarray(values)))
     return _put_together(method, spec, wanted, done, layer)
-
-
-@contextmanager
-def looking(predictor: Predictor) -> Iterator[Predictable]:
-    """A block in which a model is on its device, in evaluation mode, and no weight asks for a gradient.
-
-    It computes in float32 whatever surrounds it, on a processor by our own kernels where these can be had; the rest is
-    as :func:`cnnlab.models.evaluating` has it.
-    """
-    is_native = predictor.device == "cpu" and _are_kernels_here()
-    with predictor.placed() as model, native_kernels(is_native), evaluating(model), torch.enable_grad():
-        model.requires_grad_(False)
-        with torch.autocast(torch.device(predictor.device).type, enabled=False):
-            yield model
-
-
-def _are_kernels_here() -> bool:
-    with announcing("compiling kernels for this processor"):
-        return why_no_native_kernels() is None
 
 
 def _put_together(

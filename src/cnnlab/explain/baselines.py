@@ -8,8 +8,8 @@ from torch import Tensor
 
 from cnnlab.core.arguments import Fraction
 from cnnlab.core.errors import UsageError
-from cnnlab.explain.batches import Batch, given_pixels
-from cnnlab.models import Classifier
+from cnnlab.explain.batches import Batch
+from cnnlab.models import Classifier, given_pixels
 
 SaidBaseline: TypeAlias = Fraction | Literal["mean"]
 """As a spec says it: a number for every pixel, or the mean colour of the training."""

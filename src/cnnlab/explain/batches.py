@@ -4,19 +4,15 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from cnnlab.core.errors import UsageError
 from cnnlab.core.machine import free_memory
 from cnnlab.explain.layers import Passes, Place
 from cnnlab.explain.targets import Chosen, Target
-from cnnlab.models import Classifier, Predictable, fold_batch_norms, to_float
+from cnnlab.models import Classifier, Predictable, fold_batch_norms, on_device
 from cnnlab.models.cpu_kernels import adopt
-from cnnlab.models.shapes import format_shape
 
 _SHARE_OF_MEMORY = 4
 _MOST_BYTES = {"keeps": 1 << 28, "passes": 1 << 26}
@@ -24,7 +20,6 @@ _MOST_BYTES = {"keeps": 1 << 28, "passes": 1 << 26}
 _MAPS_AT_A_TIME = 3
 """Of the largest maps, so many lie in memory at a time where no gradient is kept for."""
 _BYTES = 4
-_UNEVEN = 1e-6
 
 
 class Batch:
@@ -117,12 +112,6 @@ def quick_copy(model: Predictable) -> Predictable:
     return copied.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload, no-any-return]
 
 
-def on_device(pixels: Tensor, model: nn.Module) -> Tensor:
-    """Pictures on the device and in the number format of a model, in [0, 1]."""
-    own = next((each for each in model.parameters() if each.is_floating_point()), torch.empty(0, dtype=torch.float32))
-    return to_float(pixels.to(own.device)).to(own.dtype).contiguous(memory_format=torch.channels_last)
-
-
 def batches_of(
     model: Predictable, pixels: Tensor, target: Target, places: Sequence[Place], passes: Passes, *, keeps_maps: bool
 ) -> Iterator[Batch]:
@@ -157,35 +146,3 @@ def in_passes(pictures: int, repeats: int, most: int, device: torch.device) -> I
     for start in range(0, pictures * repeats, most):
         both = torch.arange(start, min(start + most, pictures * repeats), device=device)
         yield both % pictures, both // pictures
-
-
-def given_pixels(images: Any, shape: Sequence[int]) -> Tensor:
-    """Pictures as they are given, N×C×H×W, uint8 or float in [0, 1]; nothing of them is known to autograd.
-
-    :raises UsageError: for another shape, range or type than the model takes.
-    """
-    if not isinstance(images, Tensor):
-        try:
-            images = torch.from_numpy(np.ascontiguousarray(images))
-        except (TypeError, ValueError) as error:
-            raise UsageError(
-                f"pictures are arrays or tensors N×{format_shape(tuple(shape))}, uint8 or float in [0, 1]; got "
-                f"{type(images).__name__}. Files are read by cnnlab.load_data."
-            ) from error
-    pixels: Tensor = images.detach()
-    pixels = pixels[None] if pixels.dim() == 3 and tuple(pixels.shape) == tuple(shape) else pixels
-    if pixels.dim() != 4 or tuple(pixels.shape[1:]) != tuple(shape) or not len(pixels):
-        wanted, given = format_shape(tuple(shape)), format_shape(tuple(images.shape))
-        raise UsageError(f"the model takes pictures as N×{wanted}, at least one, and was given {given}.")
-    if pixels.dtype == torch.uint8:
-        return pixels
-    if not pixels.is_floating_point():
-        kind = str(pixels.dtype).removeprefix("torch.")
-        raise UsageError(f"pictures are uint8 from 0 to 255 or float from 0 to 1; got {kind}.")
-    low, high = pixels.min().item(), pixels.max().item()
-    if not (low >= -_UNEVEN and high <= 1 + _UNEVEN):
-        raise UsageError(
-            f"pictures in floats go from 0 to 1, and these from {low:g} to {high:g}. Give pixels as they are, without "
-            "normalisation, which is inside the model; divide bytes by 255."
-        )
-    return pixels

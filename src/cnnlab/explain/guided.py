@@ -11,13 +11,13 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation import predictor_of
-from cnnlab.explain.attribution import ATTRIBUTIONS, Attribution, Method, Model, attribute, blank_notes, looking
-from cnnlab.explain.batches import Batch, batches_of, given_pixels, on_device
+from cnnlab.evaluation import looking, predictor_of
+from cnnlab.explain.attribution import ATTRIBUTIONS, Attribution, Method, Model, attribute, blank_notes
+from cnnlab.explain.batches import Batch, batches_of
 from cnnlab.explain.cams import GradCAM, maps_and_gradients
 from cnnlab.explain.layers import Listener, enlarged, passes_of, places_of
 from cnnlab.explain.targets import Target
-from cnnlab.models import evaluating, require_gradient
+from cnnlab.models import evaluating, given_pixels, on_device, require_gradient
 
 Rule: TypeAlias = Literal["guided", "deconvnet"]
 """What a ReLU lets pass on the way back: what is above 0 where its input was, too; or what is above 0."""

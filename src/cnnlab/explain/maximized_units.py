@@ -13,8 +13,7 @@ from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
 from cnnlab.explain.opened import grey_picture, survey
-from cnnlab.explain.targets import Head, heads_of
-from cnnlab.models import Predictable, find_layer
+from cnnlab.models import Head, Predictable, find_layer, heads_of
 
 RELUS = (nn.ReLU, nn.ReLU6)
 _MOST_LISTED = 24

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.sinks import in_short
-from cnnlab.evaluation import Predictor, predictor_of
-from cnnlab.explain.attribution import looking
+from cnnlab.evaluation import Predictor, looking, predictor_of
 from cnnlab.models import Predictable, find_layer
 from cnnlab.runs import Run
 

@@ -18,6 +18,7 @@ from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
 from cnnlab.models.dry_run import network_without_weights, summary_without_weights
 from cnnlab.models.features import features_of, find_layer
 from cnnlab.models.folding import fold_batch_norms
+from cnnlab.models.heads import Head, class_index, heads_of
 from cnnlab.models.inference import autocast, batch_for, evaluating, outputs_of, to_float
 from cnnlab.models.initialisers import initialisers, starts_small
 from cnnlab.models.layer_strings import layers
@@ -34,6 +35,7 @@ from cnnlab.models.own_networks import (
 from cnnlab.models.parts import Part, parts_of
 from cnnlab.models.penalties import penalty
 from cnnlab.models.perturbing import Perturbation, perturbed
+from cnnlab.models.pixels import given_pixels, on_device
 from cnnlab.models.predictable import Predictable, require_gradient
 from cnnlab.models.pretrained_classifier import pretrained
 from cnnlab.models.pretrained_weights import StartingWeights, load_into, moments_for, starting_weights
@@ -41,6 +43,7 @@ from cnnlab.models.summaries import LayerRow, NetworkSummary, multiply_adds, sum
 
 __all__ = [
     "Classifier",
+    "Head",
     "LayerRow",
     "ModelSpec",
     "NetworkSummary",
@@ -56,12 +59,15 @@ __all__ = [
     "build_network",
     "canonical_model",
     "check_network",
+    "class_index",
     "evaluating",
     "features_of",
     "find_layer",
     "fold_batch_norms",
     "fresh_network",
     "give_network",
+    "given_pixels",
+    "heads_of",
     "initialisers",
     "kernels_build_record",
     "layers",
@@ -72,6 +78,7 @@ __all__ = [
     "native_kernels",
     "native_side",
     "network_without_weights",
+    "on_device",
     "outputs_of",
     "parse_model",
     "parts_of",

@@ -11,8 +11,8 @@ from cnnlab.core.registry import BoundCall, Registry
 from cnnlab.core.spec import read_one
 from cnnlab.explain.attribution import ATTRIBUTIONS, Attribution, Method, Model, carried_out
 from cnnlab.explain.batches import Batch
-from cnnlab.explain.targets import Score, heads_of
-from cnnlab.models import Predictable
+from cnnlab.explain.targets import Score
+from cnnlab.models import Predictable, heads_of
 
 CONTROLS: Registry[Method] = Registry("control")
 """What looks like an attribution and asks nothing of the network."""

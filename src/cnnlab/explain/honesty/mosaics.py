@@ -22,12 +22,11 @@ from cnnlab.core.number_text import fixed
 from cnnlab.evaluation import Estimate, Predictor, predictor_of
 from cnnlab.evaluation.intervals import LEVEL
 from cnnlab.explain.attribution import Attribution, Model
-from cnnlab.explain.batches import given_pixels
 from cnnlab.explain.honesty.estimates import over_pictures
 from cnnlab.explain.honesty.methods import attributed, short_name
 from cnnlab.explain.honesty.similarity import Array
 from cnnlab.explain.targets import Score, Target
-from cnnlab.models import to_float
+from cnnlab.models import given_pixels, to_float
 
 QUADRANTS = ("top left", "top right", "bottom left", "bottom right")
 CHANCE = 1 / len(QUADRANTS)

@@ -25,12 +25,12 @@ from cnnlab.core.number_text import counted, deciding_digits, fixed
 from cnnlab.evaluation import Estimate, predictor_of
 from cnnlab.evaluation.intervals import LEVEL
 from cnnlab.explain.attribution import Attribution, Model
-from cnnlab.explain.batches import given_pixels, on_device
 from cnnlab.explain.honesty.estimates import over_draws_and_pictures
 from cnnlab.explain.honesty.methods import Edges, attributed, settled_targets, short_name
 from cnnlab.explain.honesty.randomised_copies import Draw, Randomiser, copied, steps_from_top
 from cnnlab.explain.honesty.similarity import SIMILARITIES, Array, Similarity, is_blank, similarities
 from cnnlab.explain.targets import Score
+from cnnlab.models import given_pixels, on_device
 
 Verdict: TypeAlias = Literal["fails", "fails in part", "passes", "undecided"]
 THRESHOLD = 0.5

@@ -17,17 +17,17 @@ from torch.nn import functional as F
 
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation import Estimate, Predictor, predictor_of
+from cnnlab.evaluation import Estimate, Predictor, looking, predictor_of
 from cnnlab.evaluation.intervals import LEVEL
-from cnnlab.explain.attribution import Attribution, Model, looking
+from cnnlab.explain.attribution import Attribution, Model
 from cnnlab.explain.baselines import Baseline, baseline_pixels, given_baseline
-from cnnlab.explain.batches import Batch, batches_of, given_pixels, in_passes, on_device
+from cnnlab.explain.batches import Batch, batches_of, in_passes
 from cnnlab.explain.honesty.estimates import over_pictures
 from cnnlab.explain.honesty.methods import attributed, settled_targets, short_name
 from cnnlab.explain.honesty.similarity import Array
 from cnnlab.explain.layers import passes_of
-from cnnlab.explain.targets import Score, Target, heads_of
-from cnnlab.models import Predictable
+from cnnlab.explain.targets import Score, Target
+from cnnlab.models import Predictable, given_pixels, heads_of, on_device
 
 Removal: TypeAlias = Literal["deletion", "insertion"]
 REMOVALS: tuple[Removal, ...] = ("deletion", "insertion")

@@ -15,12 +15,11 @@ from cnnlab.core.number_text import counted, fixed
 from cnnlab.evaluation import Estimate, predictor_of
 from cnnlab.evaluation.intervals import LEVEL
 from cnnlab.explain.attribution import Attribution, Model
-from cnnlab.explain.batches import given_pixels
 from cnnlab.explain.honesty.estimates import over_pictures, ratio_over_pictures
 from cnnlab.explain.honesty.methods import attributed, settled_targets, short_name
 from cnnlab.explain.honesty.similarity import SIMILARITIES, Array, Similarity, similarities
 from cnnlab.explain.targets import Score
-from cnnlab.models import Predictable
+from cnnlab.models import Predictable, given_pixels
 
 _DIGITS = 2
 

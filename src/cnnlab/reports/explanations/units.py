@@ -19,7 +19,7 @@ from cnnlab.explain import (
 )
 from cnnlab.explain.filter_kernels import convolutions
 from cnnlab.explain.layers import last_map, passes_of
-from cnnlab.explain.targets import heads_of
+from cnnlab.models import heads_of
 from cnnlab.reports.contents.dead_units import dead_over_epochs, dead_units_table
 from cnnlab.reports.contents.explain_captions import (
     activations_caption,
