@@ -10,7 +10,10 @@ from typing import Any
 
 from cnnlab.core.registry import Registry
 
-_PERTURBATION_HOMES: dict[str, str] = {}
+_PERTURBATION_HOMES = dict.fromkeys(
+    ("fgsm", "ifgsm", "bim", "pgd", "mifgsm", "uniform-noise", "gaussian-noise", "salt-and-pepper"),
+    "cnnlab.attacks.adversaries",
+)
 """The module that registers each perturbation when it is imported, by the perturbation's name."""
 
 

@@ -26,7 +26,7 @@ class SampleDraws:
 
     :param generator: for what draws by itself; it draws for the whole batch too, as :meth:`among_all` has it.
     :param count: samples of the whole batch.
-    :param part: which of them these are.
+    :param part: which of them these are; a tensor of their places where they are no stretch.
     :param device: where the numbers are wanted; they are drawn on the processor.
     """
 
@@ -34,7 +34,7 @@ class SampleDraws:
         self,
         generator: torch.Generator,
         count: int,
-        part: slice = slice(None),
+        part: slice | Tensor = slice(None),
         device: torch.device | str = "cpu",
     ) -> None:
         self.generator, self.count, self.part, self._device = generator, count, part, device
@@ -58,6 +58,11 @@ class SampleDraws:
         whole = rows.new_zeros(self.count, *rows.shape[1:])
         whole[self.part] = rows
         return whole
+
+    def take(self, rows: Tensor) -> "SampleDraws":
+        """The draws of some of these samples, by their places among them; it goes on drawing for the whole batch."""
+        places = torch.arange(self.count)[self.part][rows.cpu()]
+        return SampleDraws(self.generator, self.count, places, self._device)
 
     def _own(self, drawn: Tensor) -> Tensor:
         return drawn[self.part].to(self._device)

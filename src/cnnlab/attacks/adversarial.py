@@ -1,0 +1,224 @@
+"""What an attack comes to: each picture as changed, what the model said before and after, and how far that is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cnnlab.attacks.attack import Attack
+from cnnlab.attacks.norms import Norm, length
+from cnnlab.attacks.problem import rounded
+from cnnlab.evaluation import Interval, wilson
+
+NORMS: tuple[Norm | Literal["l0"], ...] = ("linf", "l2", "l1", "l0")
+Row = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the model said of pictures, N.
+
+    :param predicted: the class of each; ``sure`` its probability.
+    """
+
+    predicted: Row
+    sure: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, logits: Tensor) -> "Answers":
+        """By logits N×K."""
+        sure, predicted = logits.float().softmax(1).max(1)
+        return cls(predicted.cpu().numpy(), sure.cpu().numpy())
+
+
+@dataclass(frozen=True, eq=False)
+class Adversarial:
+    """Pictures as an attack left them, one row for each, or for each and each target.
+
+    Of M rows: those of pictures that were wrong to begin with are as they were. What a row comes to is told twice, as
+    computed and after rounding to the 8 bits that files have; the second is what counts outside the laboratory.
+
+    :param attack: its canonical spec.
+    :param classes: names of the classes of the head that was attacked.
+    :param places: of each row its picture among those given.
+    :param origin, pixels: before and after, float32 M×C×H×W in [0, 1].
+    :param labels: the right classes; ``targets`` those wanted, None for any that is wrong.
+    :param before, after, kept: what the model said of the pictures as they were, as changed, and rounded.
+    :param forwards, backwards: how often the model was asked for each, and for its gradient.
+    :param norm, eps: the budget; None where the least change was looked for.
+    """
+
+    attack: str
+    classes: tuple[str, ...]
+    places: Row
+    origin: NDArray[np.float32]
+    pixels: NDArray[np.float32]
+    labels: Row
+    targets: Row | None
+    before: Answers
+    after: Answers
+    kept: Answers
+    forwards: Row
+    backwards: Row
+    norm: Norm | None = None
+    eps: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def rounded(self) -> NDArray[np.uint8]:
+        """The pictures as files keep them."""
+        bytes_: NDArray[np.uint8] = np.round(self.pixels * 255).astype(np.uint8)
+        return bytes_
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Which rows were predicted rightly as they were, and so were attacked."""
+        right: NDArray[np.bool_] = self.before.predicted == self.labels
+        return right
+
+    @property
+    def fooled(self) -> NDArray[np.bool_]:
+        """Which attacked rows do what was wanted, rounded; ``fooled_unrounded`` as computed."""
+        return self._is_fooled(self.kept)
+
+    @property
+    def fooled_unrounded(self) -> NDArray[np.bool_]:
+        """Which attacked rows do what was wanted, as computed."""
+        return self._is_fooled(self.after)
+
+    def _is_fooled(self, answers: Answers) -> NDArray[np.bool_]:
+        goal = answers.predicted != self.labels if self.targets is None else answers.predicted == self.targets
+        fooled: NDArray[np.bool_] = self.right & goal
+        return fooled
+
+    @property
+    def success(self) -> float:
+        """The share of attacked rows that do what was wanted, rounded."""
+        return float(self.fooled.sum() / self.right.sum())
+
+    @property
+    def clean_accuracy(self) -> float:
+        """The share of pictures that were right as they were."""
+        return self._share(self.right)
+
+    @property
+    def robust_accuracy(self) -> float:
+        """The share of pictures that stay right, whatever the target, rounded."""
+        return self._share(self.right & (self.kept.predicted == self.labels))
+
+    @property
+    def robust_accuracy_unrounded(self) -> float:
+        """Likewise as computed."""
+        return self._share(self.right & (self.after.predicted == self.labels))
+
+    def _share(self, rows: NDArray[np.bool_]) -> float:
+        """Of pictures all of whose rows are so."""
+        pictures, counts = np.unique(self.places, return_counts=True)
+        kept = np.bincount(np.searchsorted(pictures, self.places), weights=rows)
+        return float((kept == counts).mean())
+
+    @property
+    def interval(self) -> Interval | None:
+        """Of the robust accuracy, over pictures: Wilson's, 95%."""
+        count = len(np.unique(self.places))
+        return wilson(round(self.robust_accuracy * count), count)
+
+    def lengths(self, norm: Norm | Literal["l0"], *, is_rounded: bool = True) -> NDArray[np.float32]:
+        """How far each row is from the picture, M, in units of [0, 1]; ``l0`` counts pixels."""
+        changed = torch.from_numpy(self.pixels)
+        changed = rounded(changed) if is_rounded else changed
+        return length(changed - torch.from_numpy(self.origin), norm).numpy()
+
+    def median_length(self, norm: Norm | Literal["l0"], *, is_rounded: bool = True) -> float | None:
+        """The median over the rows that do what was wanted; None where there are none."""
+        done = self.fooled if is_rounded else self.fooled_unrounded
+        return float(np.median(self.lengths(norm, is_rounded=is_rounded)[done])) if done.any() else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers as plain JSON."""
+        interval = self.interval
+        return {
+            "attack": self.attack,
+            "pictures": len(np.unique(self.places)),
+            "attacked": int(self.right.sum()),
+            "clean_accuracy": self.clean_accuracy,
+            "robust_accuracy": self.robust_accuracy,
+            "robust_accuracy_interval": None if interval is None else interval.to_dict(),
+            "robust_accuracy_unrounded": self.robust_accuracy_unrounded,
+            "success": self.success,
+            "success_unrounded": float(self.fooled_unrounded.sum() / self.right.sum()),
+            "median_change": {norm: self.median_length(norm) for norm in NORMS},
+            "median_change_unrounded": {norm: self.median_length(norm, is_rounded=False) for norm in NORMS},
+            "forward_passes": float(self.forwards[self.right].mean()),
+            "backward_passes": float(self.backwards[self.right].mean()),
+        }
+
+    def __repr__(self) -> str:
+        aim = "any wrong class" if self.targets is None else "targets"
+        return (
+            f"Adversarial({self.attack}: {len(self)} rows, {aim}; accuracy {self.clean_accuracy:.4f} before, "
+            f"{self.robust_accuracy:.4f} after)"
+        )
+
+    @classmethod
+    def of_batch(
+        cls,
+        places: Tensor,
+        origin: Tensor,
+        pixels: Tensor,
+        labels: Tensor,
+        targets: Tensor | None,
+        logits: Sequence[Tensor],
+        asked: Sequence[Tensor],
+    ) -> "Adversarial":
+        """Of tensors on any device; what holds for all is given to :meth:`joined`."""
+        before, after, kept = (Answers.of(each) for each in logits)
+        forwards, backwards = (each.numpy() for each in asked)
+        return cls(
+            attack="",
+            classes=(),
+            places=places.cpu().numpy(),
+            origin=_floats(origin),
+            pixels=_floats(pixels),
+            labels=labels.cpu().numpy(),
+            targets=None if targets is None else targets.cpu().numpy(),
+            before=before,
+            after=after,
+            kept=kept,
+            forwards=forwards,
+            backwards=backwards,
+        )
+
+    @classmethod
+    def joined(
+        cls, parts: Sequence["Adversarial"], spec: str, attack: Attack, classes: tuple[str, ...]
+    ) -> "Adversarial":
+        """Batches as one."""
+        fields: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("places", "origin", "pixels", "labels", "forwards", "backwards")
+        }
+        fields |= {name: _joined([getattr(part, name) for part in parts]) for name in ("before", "after", "kept")}
+        targets = [part.targets for part in parts if part.targets is not None]
+        return cls(
+            attack=spec,
+            classes=classes,
+            targets=np.concatenate(targets) if targets else None,
+            **fields,
+            norm=attack.norm if attack.eps is not None else None,
+            eps=attack.eps,
+        )
+
+
+def _joined(answers: Sequence[Answers]) -> Answers:
+    return Answers(np.concatenate([a.predicted for a in answers]), np.concatenate([a.sure for a in answers]))
+
+
+def _floats(pixels: Tensor) -> NDArray[np.float32]:
+    return np.ascontiguousarray(pixels.detach().float().cpu().numpy())

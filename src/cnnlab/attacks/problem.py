@@ -1,0 +1,164 @@
+"""What an attack is given: pictures, and what of a model's answer is to change."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cnnlab.attacks.draws import Draws
+from cnnlab.objectives import Objective, Targets
+
+P = TypeVar("P", bound="Problem")
+Model = Callable[[Tensor], Tensor]
+
+
+class Problem(ABC):
+    """Pictures to be changed until the model errs, and the model as one may ask it.
+
+    :param model: from pixels in [0, 1] to outputs N×K, in evaluation mode.
+    :param pixels: the originals, float32 N×C×H×W in [0, 1].
+    :param draws: random numbers, a tensor for each picture.
+    """
+
+    is_judged: ClassVar[bool] = True
+    """Whether an answer of the model can ever be what is wanted, so that it is worth asking."""
+
+    def __init__(self, model: Model, pixels: Tensor, draws: Draws) -> None:
+        self.model, self.pixels, self.draws = model, pixels, draws
+        self.forwards = torch.zeros(len(pixels), dtype=torch.long)
+        self.backwards = torch.zeros(len(pixels), dtype=torch.long)
+        self._places = torch.arange(len(pixels))
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @abstractmethod
+    def loss(self, outputs: Tensor) -> Tensor:
+        """What is to grow, N, of outputs N×K."""
+
+    @abstractmethod
+    def is_fooled(self, outputs: Tensor) -> Tensor:
+        """Whether these outputs, N×K, are what is wanted, N."""
+
+    def outputs(self, pixels: Tensor) -> Tensor:
+        """What the model says of changed pictures, N×K, without a gradient."""
+        self.forwards[self._places] += 1
+        with torch.no_grad():
+            return self.model(pixels)
+
+    def gradient(self, pixels: Tensor, of: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """What the model says of changed pictures, N×K, and the gradient by the pixels of a number of each.
+
+        :param of: that number, N, of outputs N×K; the loss unless given.
+        """
+        self.forwards[self._places] += 1
+        self.backwards[self._places] += 1
+        asked = pixels.detach().requires_grad_(True)
+        with torch.enable_grad():
+            outputs = self.model(asked)
+            (gradient,) = torch.autograd.grad((of or self.loss)(outputs).sum(), asked)
+        return outputs.detach(), gradient
+
+    def fooled(self, pixels: Tensor, outputs: Tensor | None = None) -> Tensor:
+        """Whether changed pictures fool the model, N: as they are, and rounded to the 8 bits that files have.
+
+        :param outputs: what the model says of them, where that is known.
+        """
+        found = self.is_fooled(self.outputs(pixels) if outputs is None else outputs)
+        # Rounded they are asked about only where there is something to confirm.
+        rows = found.nonzero()[:, 0]
+        if len(rows):
+            some = self.take(rows)
+            found[rows] = some.is_fooled(some.outputs(rounded(pixels[rows])))
+        return found
+
+    def take(self: P, rows: Tensor) -> P:
+        """The problem of some of the pictures, by their places; what is asked of the model goes on being counted."""
+        taken = object.__new__(type(self))
+        taken.__dict__.update(self.__dict__)
+        taken.pixels, taken.draws = self.pixels[rows], self.draws.take(rows)
+        taken._places = self._places[rows.cpu()]
+        return taken
+
+
+class ClassProblem(Problem):
+    """Pictures of known classes; another class is to be predicted, or a certain one.
+
+    :param model: to logits N×K of one head, K at least 2.
+    :param labels: int64 N, the classes that are right.
+    :param targets: int64 N, the class that each is to be taken for; None for any that is wrong.
+    """
+
+    def __init__(self, model: Model, pixels: Tensor, draws: Draws, labels: Tensor, targets: Tensor | None) -> None:
+        super().__init__(model, pixels, draws)
+        self.labels, self.targets = labels, targets
+
+    @property
+    def is_targeted(self) -> bool:
+        """Whether each is to be taken for a certain class."""
+        return self.targets is not None
+
+    def loss(self, outputs: Tensor) -> Tensor:
+        """Cross-entropy of the right class, or the negative one of the target."""
+        if self.targets is None:
+            return F.cross_entropy(outputs, self.labels, reduction="none")
+        return -F.cross_entropy(outputs, self.targets, reduction="none")
+
+    def is_fooled(self, outputs: Tensor) -> Tensor:
+        """Whether another class is predicted, or the target."""
+        predicted = outputs.argmax(1)
+        return predicted != self.labels if self.targets is None else predicted == self.targets
+
+    def margin(self, outputs: Tensor) -> Tensor:
+        """By how much the logit of what is wanted is above the others, N: over 0 where the model is fooled.
+
+        Without a target it is the largest wrong logit minus the right one; with one, the target's minus the largest
+        of all others. With two classes both are one difference.
+        """
+        fixed = self.labels if self.targets is None else self.targets
+        own = outputs.gather(1, fixed[:, None])[:, 0]
+        others = outputs.scatter(1, fixed[:, None], -torch.inf).amax(1)
+        return others - own if self.targets is None else own - others
+
+    def take(self: "ClassProblem", rows: Tensor) -> "ClassProblem":
+        """As of any problem, with labels and targets."""
+        taken = super().take(rows)
+        taken.labels = self.labels[rows]
+        taken.targets = None if self.targets is None else self.targets[rows]
+        return taken
+
+
+class LossProblem(Problem):
+    """Pictures of a training batch whose loss is to grow, whatever is predicted; nothing is ever good enough.
+
+    :param model: to the outputs of all heads.
+    :param encoded: the targets as the objective encodes them.
+    """
+
+    is_judged = False
+
+    def __init__(self, model: Model, pixels: Tensor, draws: Draws, encoded: Targets, objective: Objective) -> None:
+        super().__init__(model, pixels, draws)
+        self.encoded, self.objective = encoded, objective
+
+    def loss(self, outputs: Tensor) -> Tensor:
+        """That of the training, N."""
+        return self.objective.loss(outputs, self.encoded)
+
+    def is_fooled(self, outputs: Tensor) -> Tensor:
+        """Never."""
+        return torch.zeros(len(outputs), dtype=torch.bool, device=outputs.device)
+
+    def take(self: "LossProblem", rows: Tensor) -> "LossProblem":
+        """As of any problem, with the targets."""
+        taken = super().take(rows)
+        taken.encoded = {name: column[rows] for name, column in self.encoded.items()}
+        return taken
+
+
+def rounded(pixels: Tensor) -> Tensor:
+    """Pictures as a file of 8 bits keeps them, float32 in [0, 1]."""
+    return (pixels * 255).round_().div_(255)

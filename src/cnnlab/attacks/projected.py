@@ -1,0 +1,187 @@
+"""Attacks within a fixed budget by the gradient of the loss: one step, many, with momentum, from drawn starts."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from cnnlab.attacks.aims import Aim
+from cnnlab.attacks.attack import ATTACKS, Attack
+from cnnlab.attacks.norms import USUAL_BUDGETS, Norm, drawn_within, steepest, within
+from cnnlab.attacks.problem import Problem
+from cnnlab.core.arguments import Count, NonNegative, Positive
+
+_STEPS_ACROSS = 2.5
+"""All steps in one direction go so many times as far as the budget, after Madry et al. (2018)."""
+
+
+class Projected(Attack):
+    """Steps in the direction in which the loss grows most, each brought back into the budget and into [0, 1].
+
+    A picture that fools the model, rounded to 8 bits too, is left as it is from there on and costs nothing more.
+    """
+
+    trains: ClassVar[bool] = True
+
+    def __init__(self, norm: Norm, eps: float | None, steps: int, step: float | None, target: Aim) -> None:
+        self.norm: Norm = norm
+        self.target = target
+        self.eps: float = USUAL_BUDGETS[norm] if eps is None else eps
+        self.steps = steps
+        self.step = _STEPS_ACROSS * self.eps / steps if step is None else step
+
+    def start(self, problem: Problem) -> Tensor:
+        """Where the steps begin: at the pictures themselves."""
+        return problem.pixels
+
+    def direction(self, gradient: Tensor, before: Tensor) -> Tensor:
+        """What the step goes by, of the gradient and of what the step before went by (0 at first)."""
+        return gradient
+
+    def search(self, problem: Problem) -> Tensor:
+        """One climb."""
+        return self.climb(problem)[0]
+
+    def climb(self, problem: Problem) -> tuple[Tensor, Tensor]:
+        """Where the steps led, N×C×H×W, and whether that fools the model, N."""
+        found, fooled = problem.pixels.clone(), torch.zeros(len(problem), dtype=torch.bool)
+        rows, part, pixels = torch.arange(len(problem)), problem, self.start(problem)
+        before = torch.zeros_like(pixels)
+        for _ in range(self.steps):
+            outputs, gradient = part.gradient(pixels)
+            done = part.fooled(pixels, outputs).cpu()
+            if done.any():
+                found[rows[done]], fooled[rows[done]] = pixels[done], True
+                left = (~done).nonzero()[:, 0]
+                rows, part = rows[left], part.take(left)
+                pixels, gradient, before = pixels[left], gradient[left], before[left]
+                if not len(rows):
+                    return found, fooled
+            before = self.direction(gradient, before)
+            pixels = within(pixels + self.step * steepest(before, self.norm), part.pixels, self.norm, self.eps)
+        found[rows] = pixels
+        if problem.is_judged:
+            fooled[rows] = part.fooled(pixels).cpu()
+        return found, fooled
+
+
+@ATTACKS.register("fgsm")
+class FastGradient(Projected):
+    """The fast gradient method: one step as long as the budget (Goodfellow et al. 2015, section 4).
+
+    :param norm: in L∞ each pixel goes by the sign of its gradient; in L2 along the gradient; in L1 the one number with
+        the largest gradient.
+    :param eps: the budget; unless given 8/255 in L∞, 0.5 in L2, 12 in L1.
+    :param target: see ``pgd``.
+    """
+
+    name = "fgsm"
+
+    def __init__(self, norm: Norm = "linf", eps: NonNegative | None = None, target: Aim = None) -> None:
+        super().__init__(norm, eps, steps=1, step=None, target=target)
+        self.step = self.eps
+
+
+@ATTACKS.register("ifgsm", "bim")
+class IteratedFastGradient(Projected):
+    """The fast gradient method in many small steps from the picture itself (Kurakin et al. 2017).
+
+    :param norm: see ``fgsm``.
+    :param eps: the budget; unless given 8/255 in L∞, 0.5 in L2, 12 in L1.
+    :param steps: how many.
+    :param step: how long each is; unless given all together are 2.5 times as long as the budget.
+    :param target: see ``pgd``.
+    """
+
+    name = "ifgsm"
+
+    def __init__(
+        self,
+        norm: Norm = "linf",
+        eps: NonNegative | None = None,
+        steps: Count = 10,
+        step: Positive | None = None,
+        target: Aim = None,
+    ) -> None:
+        super().__init__(norm, eps, steps, step, target)
+
+
+@ATTACKS.register("pgd")
+class ProjectedGradient(Projected):
+    """Projected gradient descent: many small steps from a point drawn from the budget (Madry et al. 2018).
+
+    :param norm: see ``fgsm``.
+    :param eps: the budget; unless given 8/255 in L∞, 0.5 in L2, 12 in L1.
+    :param steps: how many.
+    :param step: how long each is; unless given all together are 2.5 times as long as the budget.
+    :param restarts: from how many points at most; a picture that fools the model is not tried again.
+    :param random_start: whether the steps begin at a drawn point, and not at the picture itself.
+    :param target: the class that pictures are to be taken for: its name or number, ``all`` others in turn, ``second``
+        for the likeliest wrong one, ``least-likely``, ``random``; none for any that is wrong.
+    """
+
+    name = "pgd"
+
+    def __init__(
+        self,
+        norm: Norm = "linf",
+        eps: NonNegative | None = None,
+        steps: Count = 40,
+        step: Positive | None = None,
+        restarts: Count = 1,
+        random_start: bool = True,
+        target: Aim = None,
+    ) -> None:
+        super().__init__(norm, eps, steps, step, target)
+        self.restarts, self.random_start = restarts, random_start
+
+    def start(self, problem: Problem) -> Tensor:
+        """A drawn point of the budget."""
+        if not self.random_start:
+            return problem.pixels
+        drawn = drawn_within(problem.draws, problem.pixels, self.norm, self.eps)
+        return (problem.pixels + drawn).clamp(0, 1)
+
+    def search(self, problem: Problem) -> Tensor:
+        """Climbs until one succeeds; of those that do not the last."""
+        found, rows = problem.pixels.clone(), torch.arange(len(problem))
+        for _ in range(self.restarts):
+            changed, fooled = self.climb(problem.take(rows))
+            found[rows] = changed
+            rows = rows[~fooled]
+            if not len(rows):
+                break
+        return found
+
+
+@ATTACKS.register("mifgsm")
+class MomentumFastGradient(Projected):
+    """Steps by a running sum of gradients, each divided by its L1 length (Dong et al. 2018, equations 6 and 7).
+
+    :param norm: see ``fgsm``.
+    :param eps: the budget; unless given 8/255 in L∞, 0.5 in L2, 12 in L1.
+    :param steps: how many.
+    :param step: how long each is; unless given ``eps/steps``.
+    :param momentum: how much of the sum before is kept.
+    :param target: see ``pgd``.
+    """
+
+    name = "mifgsm"
+
+    def __init__(
+        self,
+        norm: Norm = "linf",
+        eps: NonNegative | None = None,
+        steps: Count = 10,
+        step: Positive | None = None,
+        momentum: NonNegative = 1.0,
+        target: Aim = None,
+    ) -> None:
+        super().__init__(norm, eps, steps, step, target)
+        self.step = self.eps / steps if step is None else step
+        self.momentum = momentum
+
+    def direction(self, gradient: Tensor, before: Tensor) -> Tensor:
+        """The running sum."""
+        lengths = gradient.flatten(1).abs().sum(1).clamp(min=1e-12)
+        return self.momentum * before + gradient / lengths[:, None, None, None]
