@@ -68,9 +68,13 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.metrics.roc import roc as roc
     from cnnlab.evaluation.metrics.roc import top_k_accuracy as top_k_accuracy
     from cnnlab.evaluation.metrics.stored_predictions import metrics_of as metrics_of
+    from cnnlab.evaluation.prediction.chosen_data import chosen_data as chosen_data
+    from cnnlab.evaluation.prediction.chosen_data import image_sets_of as image_sets_of
+    from cnnlab.evaluation.prediction.chosen_data import own_data as own_data
+    from cnnlab.evaluation.prediction.chosen_data import targets_of as targets_of
+    from cnnlab.evaluation.prediction.chosen_data import usual_split as usual_split
     from cnnlab.evaluation.prediction.evaluate import Evaluation as Evaluation
     from cnnlab.evaluation.prediction.evaluate import evaluate as evaluate
-    from cnnlab.evaluation.prediction.evaluate import own_data as own_data
     from cnnlab.evaluation.prediction.evaluate import predictions_on as predictions_on
     from cnnlab.evaluation.prediction.looking import looking as looking
     from cnnlab.evaluation.prediction.open_model import open_model as open_model
@@ -123,7 +127,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         "metrics.regression": ("NumberPredictions", "number_predictions"),
         "metrics.roc": ("Roc", "RocCurves", "roc", "top_k_accuracy"),
         "metrics.stored_predictions": ("metrics_of",),
-        "prediction.evaluate": ("Evaluation", "evaluate", "own_data", "predictions_on"),
+        "prediction.chosen_data": ("chosen_data", "own_data", "image_sets_of", "targets_of", "usual_split"),
+        "prediction.evaluate": ("Evaluation", "evaluate", "predictions_on"),
         "prediction.looking": ("looking",),
         "prediction.open_model": ("open_model",),
         "prediction.predict": ("ImagePredictions", "predict"),

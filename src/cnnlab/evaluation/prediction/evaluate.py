@@ -10,28 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cnnlab import data as data_package
 from cnnlab.core import memory
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.hooks import perturbations
 from cnnlab.core.registry import BoundCall
 from cnnlab.data import Dataset, ImageSet
 from cnnlab.data.dataset import OUT_OF_FOLD
-from cnnlab.data.division import division
 from cnnlab.evaluation.intervals import Estimate, Interval
 from cnnlab.evaluation.metric_intervals import class_estimates, score_intervals
 from cnnlab.evaluation.metrics.stored_predictions import metrics_of
-from cnnlab.evaluation.prediction.alignment import in_the_classifiers_order, in_the_classifiers_shape
-from cnnlab.evaluation.prediction.leakage import in_own_splits, warn_of_fitted_pictures, warn_of_training_images
+from cnnlab.evaluation.prediction.chosen_data import chosen_data, image_sets_of, targets_of, usual_split
+from cnnlab.evaluation.prediction.leakage import warn_of_fitted_pictures, warn_of_training_images
 from cnnlab.evaluation.prediction.open_model import open_model
 from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
 from cnnlab.models import OwnNetwork, Perturbation, Predictable, batch_for, perturbed, to_float
 from cnnlab.objectives import Objective
 from cnnlab.runs import Predictions, Run, RunWriter
 from cnnlab.runs.record import json_value
-
-ALL = "all"
-"""The split that stands for every picture of a data set."""
 
 
 @dataclass(frozen=True)
@@ -123,14 +118,14 @@ def evaluate(
     changes: list[Perturbation] = [call.build() for call in bound]
     run = open_model(run, network=network, offline=offline)
     model = predictor_of(run, device=device, network=network)
-    dataset, is_own = _chosen(run, model, data, data_dir, offline)
-    split = split or _usual_split(dataset, is_other=not is_own)
+    dataset, is_own = chosen_data(run, model, data, data_dir, offline)
+    split = split or usual_split(dataset, is_other=not is_own)
     if is_own and isinstance(run, Run) and _is_out_of_fold(split):
         return _stored(run, model, dataset, bound)
     if isinstance(run, Run) and is_own:
         warn_of_fitted_pictures(run, split)
     elif isinstance(run, Run):
-        warn_of_training_images(run, _parts(dataset, split), data_dir)
+        warn_of_training_images(run, image_sets_of(dataset, split), data_dir)
     predictions = predictions_on(model, dataset, split, changes)
     if bound:
         predictions = replace(predictions, split=f"{split}@{_name(bound)}")
@@ -158,22 +153,13 @@ def _stored(run: Run, model: Predictor, dataset: Dataset, changes: Sequence[obje
     return Evaluation(metrics_of(predictions), predictions, dataset.name, predictions.split, model.label)
 
 
-def own_data(run: Run, *, data_dir: str | Path | None = None, offline: bool = False) -> Dataset:
-    """The data that a run was trained on, divided as for that.
-
-    :raises UsageError: for a run that was trained on arrays given in Python.
-    :raises DataError: when it cannot be read.
-    """
-    return _of_recipe(run.recipe, f"run {run.folder.name}", data_dir or run.data_folder, offline)
-
-
 def predictions_on(model: Predictor, dataset: Dataset, split: str, changes: Sequence[Perturbation] = ()) -> Predictions:
     """What a model says of one split of a data set, or of ``all`` its pictures, after these changes.
 
     :raises UsageError: when the data has no such split, or knows other classes than the model.
     """
-    parts, objective = _parts(dataset, split), model.objective
-    targets = _targets(model, parts)
+    parts, objective = image_sets_of(dataset, split), model.objective
+    targets = targets_of(model, parts)
     if targets:
         objective.check(targets)
     elif changes:
@@ -189,70 +175,6 @@ def predictions_on(model: Predictor, dataset: Dataset, split: str, changes: Sequ
         split=split,
         images=parts[0].digest if len(parts) == 1 else None,
     )
-
-
-def _chosen(
-    run: Run | Predictable, model: Predictor, data: Any, data_dir: str | Path | None, offline: bool
-) -> tuple[Dataset, bool]:
-    """The data set to evaluate on, and whether it is that of the training, divided as it was there."""
-    if data is None:
-        return _loaded(model, None, data_dir or (run.data_folder if isinstance(run, Run) else None), offline), True
-    dataset = _loaded(model, data, data_dir, offline)
-    if not isinstance(run, Run):
-        return dataset, False
-    own = in_own_splits(run, _fitting(model, data, data_dir), dataset, data_dir, offline)
-    return own or dataset, own is not None
-
-
-def _loaded(model: Predictor, data: Any, data_dir: str | Path | None, offline: bool) -> Dataset:
-    if isinstance(data, Dataset):
-        return data
-    if data is not None:
-        wanted = _fitting(model, data, data_dir)
-        return data_package.load_data(wanted, data_dir=data_dir, offline=offline, for_training=False)
-    return _of_recipe(model.recipe, model.label, data_dir, offline)
-
-
-def _of_recipe(recipe: Mapping[str, Any], label: str, data_dir: str | Path | None, offline: bool) -> Dataset:
-    spec = recipe.get("data")
-    if spec is None:
-        raise UsageError("a classifier by itself has no data; name some, as in data=fashion-mnist.")
-    if data_package.is_given_in_python(spec):
-        raise UsageError(f"{label} was trained on arrays given in Python, which its record does not hold. Give data=….")
-    return data_package.load_data(spec, data_dir=data_dir, offline=offline, **division(recipe))
-
-
-def _fitting(model: Predictor, data: Any, data_dir: str | Path | None) -> Any:
-    return in_the_classifiers_shape(data, model.classifier, data_dir)
-
-
-def _usual_split(dataset: Dataset, *, is_other: bool) -> str:
-    """Test; but of other data that is not divided, a part carved off for a training would be an arbitrary one."""
-    has_own_test = "test" in dict(dataset.parts()) and "test" not in dataset.source.get("carved", ())
-    return "test" if has_own_test or not is_other else ALL
-
-
-def _parts(dataset: Dataset, split: str) -> list[ImageSet]:
-    parts = dict(dataset.parts())
-    if split == ALL:
-        return list(parts.values())
-    held_out = dataset.held_out
-    if held_out is not None and split in (held_out.name, held_out.split):
-        return [held_out.images]
-    if split not in parts:
-        raise UsageError(
-            f"{dataset.name} has no split {split!r}. It has "
-            f"{', '.join([*parts, *([] if held_out is None else [held_out.name])])}; all stands for every picture."
-        )
-    return [parts[split]]
-
-
-def _targets(model: Predictor, parts: list[ImageSet]) -> dict[str, Tensor]:
-    """The targets of the pictures in the classifier's order of classes; none where any part has none."""
-    predicted = model.objective.predicts
-    aligned = [in_the_classifiers_order(part.targets, part.classes, model.classifier, predicted) for part in parts]
-    columns = set.intersection(*(set(part) for part in aligned))
-    return {name: torch.cat([part[name] for part in aligned]) for name in aligned[0] if name in columns}
 
 
 def _batches(parts: list[ImageSet]) -> Iterator[Tensor]:
