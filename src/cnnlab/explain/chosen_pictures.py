@@ -51,6 +51,15 @@ class ChosenPictures:
     def __len__(self) -> int:
         return len(self.names)
 
+    def first(self, count: int) -> "ChosenPictures":
+        """The first so many of them; all where there are no more."""
+        if count >= len(self):
+            return self
+        which = self.names[0] if count == 1 else f"{count}"
+        each = (self.names, self.true, self.predicted, self.sure)
+        names, true, predicted, sure = (words[:count] for words in each)
+        return ChosenPictures(self.pixels[:count], names, true, predicted, sure, f"{which}, the first of {self.of}")
+
     def __repr__(self) -> str:
         return f"ChosenPictures({self.of})"
 
