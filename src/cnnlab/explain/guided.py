@@ -417,7 +417,7 @@ def guided_channels(
         batches = list(batches_of(placed, pixels, target, places, passes, keeps_maps=True))
         if isinstance(channels, int):
             with torch.no_grad():
-                strongest = torch.cat([_most_active(batch) for batch in batches]).mean(0)
+                strongest = torch.cat([_most_active(_up_to_layer(batch, batch.pixels)) for batch in batches]).mean(0)
             channels = strongest.argsort(descending=True, stable=True)[:channels].tolist()
         found = [_of_channels(batch, channels, rule, name) for batch in batches]
     values, scores = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
@@ -442,7 +442,7 @@ class _ReachedError(Exception):
 
 
 def _up_to_layer(batch: Batch, pixels: Tensor) -> Tensor:
-    """The most active place of each channel of the batch's layer, N×K; what comes after it is not computed."""
+    """What the batch's layer puts out, N×K or N×K×…; what comes after it is not computed."""
 
     def leave(module: nn.Module, inputs: Any, output: Any) -> None:
         if listener.has_all:
@@ -453,25 +453,27 @@ def _up_to_layer(batch: Batch, pixels: Tensor) -> Tensor:
         place.module.register_forward_hook(leave)
         batch.model(pixels)
     (output,) = listener.outputs
+    return output
+
+
+def _most_active(output: Tensor) -> Tensor:
+    """The most active place of each channel, N×K."""
     return output.flatten(2).amax(2) if output.dim() > 2 else output
-
-
-def _most_active(batch: Batch) -> Tensor:
-    return _up_to_layer(batch, batch.pixels)
 
 
 def _of_channels(batch: Batch, channels: Sequence[int], rule: Rule, name: str) -> tuple[Any, Any]:
     """Values K×N×C×H×W and scores K×N of some channels."""
     leaf = batch.pixels.detach().requires_grad_()
     with evaluating(batch.model), ruled(batch.model, rule) as mode:
-        active = _up_to_layer(batch, leaf)
+        output = _up_to_layer(batch, leaf)
+    active = _most_active(output)
     wrong = [channel for channel in channels if not 0 <= channel < active.shape[1]]
     if wrong or not channels:
         raise UsageError(
             f"the layer {batch.places[0].name} has channels 0 to {active.shape[1] - 1}"
             + (f", and no {wrong[0]}." if wrong else "; name at least one.")
         )
-    batch.notes += checked(active, mode, name)
+    batch.notes += checked(output, mode, name)
     values = [torch.autograd.grad(active[:, channel].sum(), leaf, retain_graph=True)[0] for channel in channels]
     scores = active.detach()[:, list(channels)].T
     return torch.stack(values).float().cpu().numpy(), scores.float().cpu().numpy()
