@@ -239,7 +239,7 @@ def test_guided_of_a_layer_is_of_its_channels(run: Run, tmp_path: Path) -> None:
     (one,) = written.explanations
     assert one.key == "guided-channels" and (tmp_path / "guided-conv1.png").is_file()
     assert one.figures[0].caption.startswith("guided-backpropagation of conv1, 2 channels, of run")
-    assert "ReLU" not in one.figures[0].caption
+    assert "write torch.relu" not in one.figures[0].caption
     wanted = [each["channel"] for each in one.numbers["channels"]]
     assert wanted == [2, 0] and set(one.numbers["channels"][0]["activations"]) == {"test 3", "test 4"}
     (strongest,) = write_explanations(run, "deconvnet", tmp_path, layer="relu1").explanations
@@ -279,6 +279,7 @@ def test_maps_of_two_trainings_stand_side_by_side_with_how_alike_they_are(run: R
     assert [each["method"] for each in one.numbers["seeds"]] == ["saliency", "grad-cam"]
     assert all(-1 <= each["rank correlation between trainings"] <= 1 for each in one.numbers["seeds"])
     assert f"run {other.name}" in one.figures[0].caption and "of a map is the seed" in one.figures[0].caption
+    assert "recipes differ" not in one.figures[0].caption
     assert (tmp_path / "seeds.png").is_file() and (tmp_path / "seeds-maps.png").is_file()
     with pytest.raises(UsageError, match=r"beside another training.*--beside RUN"):
         write_explanations(run, "seeds", tmp_path)

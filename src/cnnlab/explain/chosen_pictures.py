@@ -55,10 +55,11 @@ class ChosenPictures:
         """The first so many of them; all where there are no more."""
         if count >= len(self):
             return self
-        which = self.names[0] if count == 1 else f"{count}"
-        each = (self.names, self.true, self.predicted, self.sure)
-        names, true, predicted, sure = (words[:count] for words in each)
-        return ChosenPictures(self.pixels[:count], names, true, predicted, sure, f"{which}, the first of {self.of}")
+        of = f"{self.names[0]}, the first of {self.of}" if count == 1 else f"the first {count} of {self.of}"
+        some = slice(count)
+        return ChosenPictures(
+            self.pixels[some], self.names[some], self.true[some], self.predicted[some], self.sure[some], of
+        )
 
     def __repr__(self) -> str:
         return f"ChosenPictures({self.of})"

@@ -102,14 +102,21 @@ def short_method(spec: str) -> str:
 
 
 def attribution_caption(
-    pictures: ChosenPictures, attributions: Sequence[Attribution], model: str, *, target: str = "", raw: bool = False
+    pictures: ChosenPictures,
+    attributions: Sequence[Attribution],
+    model: str,
+    *,
+    target: str = "",
+    predicted_by: str = "it",
+    raw: bool = False,
 ) -> str:
     """What the maps are of, how they are read, and what each method has to say of them.
 
     :param target: what was asked for; what the model predicts of each picture unless given.
+    :param predicted_by: which of several models predicts it.
     """
     methods = listed(list(dict.fromkeys(map(_method_and_layer, attributions))))
-    what = f"for {target}" if target else "for the class that it predicts of each picture"
+    what = f"for {target}" if target else f"for the class that {predicted_by} predicts of each picture"
     sentences = [f"{methods} of {model}, {what}, on {pictures.of}."]
     sentences.append("Under each map the class explained, and its raw output.")
     for scale in dict.fromkeys(attribution.scale for attribution in attributions):

@@ -44,7 +44,7 @@ def channels_caption(pictures: ChosenPictures, channels: Sequence[Attribution], 
     """
     first = channels[0]
     which = f"{len(channels)} channels" if len(channels) > 1 else first.target_names[0]
-    strongest = "" if is_chosen else ", those that are most active on these pictures"
+    strongest = "" if is_chosen else ", the most active"
     sentences = [
         f"{first.method}, {which}{strongest}, of {model}, on {pictures.of}",
         "each map goes back from the one place at which the channel is most active; under it the activation there",

@@ -6,9 +6,11 @@ from typing import Any
 
 from cnnlab.core.arguments import Count
 from cnnlab.core.errors import RunNotFoundError, UsageError
+from cnnlab.core.sinks import in_short
 from cnnlab.data import find_images
 from cnnlab.explain import Embedding, embed, embed_data_sets, embed_epochs
 from cnnlab.explain.chosen_pictures import chosen_pictures
+from cnnlab.explain.embedding.codes import PIXELS
 from cnnlab.reports.contents.explain_embedding import (
     data_sets_caption,
     embedding_caption,
@@ -119,7 +121,7 @@ def _two_data_sets(subject: ExplainSubject, options: dict[str, Any]) -> Explanat
     models = (run, other) if isinstance(other, Run) else (run, run)
     split = subject.scored_split(run)
     found = embed_data_sets(None, None if is_run else other, models, names=names, split=split, **options)
-    caption = data_sets_caption(found)
+    caption = f"{data_sets_caption(found)}{_whose(subject, other, options['layer'])}"
     first, second = found.maps
     of = first.space.partition(" (")[0]
     title = f"{names[0]} and {names[1]}, by {of} ({len(first):,} and {len(second):,} {split} pictures)"
@@ -136,6 +138,15 @@ def _two_data_sets(subject: ExplainSubject, options: dict[str, Any]) -> Explanat
             "easier": found.easier,
         },
     )
+
+
+def _whose(subject: ExplainSubject, other: Run | str, layer: str | None) -> str:
+    """By whose networks the codes are, as a sentence behind others; nothing of pixels."""
+    if layer == PIXELS:
+        return ""
+    if isinstance(other, Run):
+        return f" Each by its own network, {subject.name} and run {in_short(other.name)}."
+    return f" Both by the network of {subject.name}."
 
 
 def _run_or_data(subject: ExplainSubject, name: str) -> Run | str:

@@ -26,7 +26,10 @@ from cnnlab.reports.explanations.subject import ExplainSubject, called
 from cnnlab.reports.figures.explain_attributions import draw_attributions
 from cnnlab.reports.figures.explain_honesty import draw_seed_similarity
 from cnnlab.runs import Run
+from cnnlab.runs.differences import differences
 
+_OF_REPEATS = ("seed", "repeat", "snapshots")
+"""Keys of recipes by which repeats may differ."""
 _SHOWN = 4
 """Pictures whose maps are shown side by side."""
 _MEANING = (
@@ -51,20 +54,9 @@ class SeedFigures(Kind):
 
     def explain(self, subject: ExplainSubject) -> Explanation:
         """Of the methods asked for, or of three that are quick."""
-        if not subject.beside:
-            raise UsageError(
-                "how much of a map is the seed is seen beside another training of the same recipe, with another seed: "
-                "name it with --beside RUN."
-            )
+        trainings = _trainings(subject)
         if len(subject.targets) > 1:
             raise UsageError("seeds are compared for one class, or for what is predicted: name one --target.")
-        trainings = {subject.name: subject.model} | {
-            called(name, found): found for name, found in ((name, subject.other(name)) for name in subject.beside)
-        }
-        if len(trainings) <= len(subject.beside):
-            raise UsageError(
-                f"{listed(list(trainings))} would be set beside itself: name other trainings of its recipe."
-            )
         methods = [ATTRIBUTIONS.bind(method) for method in USUAL] if not subject.methods else list(subject.methods)
         pictures = chosen_pictures(
             subject.model, subject.images, count=self.pictures, seed=subject.seed, **subject.where
@@ -85,24 +77,52 @@ class SeedFigures(Kind):
             "How much of a map is the seed",
             {"seeds": _MEANING},
             (
-                _similarity_figure(subject, found, pictures),
+                _similarity_figure(subject, trainings, found, pictures),
                 _maps_figure(trainings, subject.predictor.classifier, methods, pictures, target, options),
             ),
             numbers={"trainings": list(trainings), "seeds": [_numbers(one) for one in found]},
         )
 
 
+def _trainings(subject: ExplainSubject) -> dict[str, Run | Predictable]:
+    """The model and those beside it, by what captions call them.
+
+    :raises UsageError: where none is beside it, or it is itself.
+    """
+    if not subject.beside:
+        raise UsageError(
+            "how much of a map is the seed is seen beside another training of the same recipe, with another seed: name "
+            "it with --beside RUN."
+        )
+    others = {called(name, found): found for name, found in ((name, subject.other(name)) for name in subject.beside)}
+    trainings = {subject.name: subject.model, **others}
+    if len(trainings) <= len(subject.beside):
+        raise UsageError(f"{listed(list(trainings))} would be set beside itself: name other trainings of its recipe.")
+    return trainings
+
+
 def _similarity_figure(
-    subject: ExplainSubject, found: Sequence[SeedSimilarity], pictures: ChosenPictures
+    subject: ExplainSubject,
+    trainings: dict[str, Run | Predictable],
+    found: Sequence[SeedSimilarity],
+    pictures: ChosenPictures,
 ) -> ExplainedFigure:
     apart = int((~found[0].agreed).sum())
-    differ = f" On {apart} of these pictures the trainings predict different classes." if apart else ""
-    caption = (
-        f"{' '.join(one.sentence for one in found)} {listed(list(found[0].models))}, on {pictures.of}; all explain the "
-        f"class that the first predicts, or that is named.{differ}"
-    )
+    explained = subject.targets[0] if subject.targets else "the class that the first predicts"
+    sentences = [
+        *(one.sentence for one in found),
+        f"{listed(list(trainings))}, on {pictures.of}; all explain {explained}.",
+        *([f"On {apart} of these pictures the trainings predict different classes."] if apart else []),
+        *_other_differences([model for model in trainings.values() if isinstance(model, Run)]),
+    ]
     title = f"How much of the maps of {subject.name} is the seed"
-    return figure_with_title("seeds", title, caption, partial(draw_seed_similarity, found))
+    return figure_with_title("seeds", title, " ".join(sentences), partial(draw_seed_similarity, found))
+
+
+def _other_differences(runs: Sequence[Run]) -> list[str]:
+    """A sentence where trainings differ by more than their seeds."""
+    keys = dict.fromkeys(key for told in differences(runs) for key in told if key not in _OF_REPEATS)
+    return [f"Their recipes differ in {listed(list(keys))} too, which counts as the seed here."] if keys else []
 
 
 def _maps_figure(
@@ -118,15 +138,21 @@ def _maps_figure(
     maps: list[Attribution] = []
     for method in methods:
         wanted: Any = target
-        for model in trainings.values():
-            maps.append(attribute(model, shown.pixels, method, wanted, **options))
+        for name, model in trainings.items():
+            found = attribute(model, shown.pixels, method, wanted, **options)
+            maps.append(replace(found, notes=tuple(f"of {name}, {note}" for note in found.notes)))
             # What the first predicts is explained of all.
-            wanted = settled_targets(maps[-1], classifier)
+            wanted = settled_targets(found, classifier)
+    whose = listed(list(trainings))
+    caption = attribution_caption(shown, maps, whose, target=target or "", predicted_by=next(iter(trainings)))
+    sheet = attribution_sheet(shown, maps)
     names = [name.removeprefix("run ") for name in trainings] * len(methods)
-    caption = attribution_caption(shown, maps, listed(list(trainings)), target=target or "")
-    sheet = replace(attribution_sheet(shown, maps, targets=names), together=len(trainings))
-    title = f"Maps of {listed(list(trainings))} side by side"
-    return ExplainedFigure("seeds maps", title, caption, with_caption(partial(draw_attributions, sheet), caption))
+    columns = tuple(
+        replace(column, title=f"{column.title} {name}", method=column.title)
+        for column, name in zip(sheet.columns, names, strict=True)
+    )
+    draw = partial(draw_attributions, replace(sheet, columns=columns, together=len(trainings)))
+    return ExplainedFigure("seeds maps", f"Maps of {whose} side by side", caption, with_caption(draw, caption))
 
 
 def _numbers(found: SeedSimilarity) -> dict[str, Any]:
