@@ -50,6 +50,8 @@ class ZipMembers(Members):
         weakref.finalize(self, file.close)
         self._archive = zipfile.ZipFile(file)
         members = self._archive.infolist()
+        if not all(info.filename for info in members):
+            raise zipfile.BadZipFile("a file in it has no name")
         names, warning = _named(path, encoding, lambda: zip_names(members, encoding))
         infos = dict(zip(names, members, strict=True))
         for name, info in infos.items():
