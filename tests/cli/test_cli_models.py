@@ -164,6 +164,10 @@ def test_parts_of_what_a_run_trained_are_listed(cnnlab, document):
     for words, told in (
         (("run:own", "--input", "1x8x8"), "is a stored network, for pictures of 1×8×8 and with 10 outputs"),
         (("run:nothing",), "no run"),
+        (
+            ("module(path=nets:Net, name=Net)",),
+            "by a run that trained it, run:NAME; before that it is looked at in Python",
+        ),
         (("convnt",), "Did you mean convnet"),
     ):
         assert told in " ".join(cnnlab("models", "parts", *words, exit_code=2).stderr.split())

@@ -125,6 +125,11 @@ def _stored(name: str, runs: Path | None) -> "Classifier | None":
             parse_model(name)
             return None
         except SpecError as error:
+            if name.startswith("module("):
+                raise UsageError(
+                    "a network of your own is named here by a run that trained it, run:NAME; before that it is looked "
+                    "at in Python: cnnlab.models.parts_of(Net(), (3, 64, 64))."
+                ) from error
             no_model = error
     try:
         found = open_model(name, runs=runs)
