@@ -29,8 +29,7 @@ class Embedding:
     """Pictures as points of a plane, and what the plane keeps of the codes.
 
     :param positions: float64 N×2, in units that mean nothing by themselves; the middle of all is at 0.
-    :param labels: int64, the class of each; None where it is not known. ``names`` are the classes', of a ``column`` of
-        the targets where they are from there.
+    :param labels: int64, the class of each; None where it is not known. ``names`` are the classes'.
     :param predicted: int64, what the run predicted of each, where that is stored.
     :param thumbnails: uint8 N×C×h×w, no side longer than 32 pixels.
     :param method: canonical spec; ``space`` what the codes are, in words; ``of`` which pictures; ``model`` whose.
@@ -54,7 +53,6 @@ class Embedding:
     seed: int = 0
     epoch: int | None = None
     seconds: float = 0.0
-    column: str | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -152,7 +150,6 @@ class MapMaker:
             kept=kept,
             seed=self.seed,
             seconds=time.perf_counter() - started,
-            column=pictures.column,
         )
 
 

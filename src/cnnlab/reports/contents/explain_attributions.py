@@ -130,9 +130,8 @@ def attribution_caption(
     )
     if raw:
         sentences.append(f"Beside each: {_SCALES['raw']}, with least and largest value under it.")
-    is_one_of_several = len(attributions) > 1
     noted = [
-        f"{_told_apart(each, target)}: {note}" if is_one_of_several and not _names_itself(each, note) else note
+        f"{_told_apart(each, target)}: {note}" if len(attributions) > 1 else note
         for each in attributions
         for note in each.notes
     ]
@@ -227,11 +226,6 @@ def _told_apart(attribution: Attribution, target: str) -> str:
     """By what one of several is known."""
     name = short_method(attribution.method)
     return f"{name} for {attribution.target_names[0]}" if target else name
-
-
-def _names_itself(attribution: Attribution, note: str) -> bool:
-    """Whether a note says of which method it is, as that on a test of maps does."""
-    return short_method(attribution.method) in note
 
 
 def _method_and_layer(attribution: Attribution) -> str:

@@ -6,14 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.core.number_text import fixed
-from cnnlab.core.sinks import in_short
 from cnnlab.explain import DataSetComparison, Embedding, EmbeddingOverEpochs, MapQuality
 from cnnlab.explain.embedding.epochs import ALIGNMENT
 from cnnlab.reports.contents.tables import IntervalEnds, Table, TableColumn, ends_of
 
 _LIMITS = "Neighbours on the map mean something; the size of clusters, the gaps between them and the axes do not."
 _MANY = 50
-_USUAL_COLUMN = "label"
 _OF_PCA = "Axes are those of largest variance, in units of the codes."
 
 
@@ -75,8 +73,7 @@ def embedding_caption(embedding: Embedding) -> str:
         else ""
     )
     limits = _OF_PCA if embedding.method.startswith("pca") else _LIMITS
-    by = "class" if embedding.column in (None, _USUAL_COLUMN) else in_short(embedding.column)
-    colours = f"A point a picture, coloured by its {by}. " if embedding.labels is not None else "A point a picture. "
+    colours = "A point a picture, coloured by its class. " if embedding.labels is not None else "A point a picture. "
     return f"{colours}{limits}{kept} {quality_sentence(embedding.quality)}"
 
 
