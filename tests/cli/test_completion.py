@@ -92,6 +92,8 @@ def texts(line: str) -> list[str]:
         ("predict pretrained:alex", ["pretrained:alexnet"]),
         ("completion zs", ["zsh"]),
         ("arithmetic conv 28x", []),
+        ("explain last --beside fashion-m", ["fashion-mnist"]),
+        ("explain last --what guided-ch", ["guided-channels"]),
         ("frobnicate x", []),
     ],
 )

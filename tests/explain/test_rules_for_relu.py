@@ -208,3 +208,12 @@ def test_channels_are_the_most_active_unless_they_are_named() -> None:
 def test_a_channel_that_is_not_there_is_told_of() -> None:
     with pytest.raises(UsageError, match=r"channels 0 to 11, and no 40"):
         explain.guided_channels(wrapped(layered()), pictures(), "relu2", [1, 40])
+
+
+def test_channels_at_the_upper_end_of_a_relu6_are_not_taken_unasked() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU6(), nn.Flatten(), nn.Linear(4 * 144, 4))
+    with torch.no_grad():
+        network[0].bias.copy_(torch.tensor([60.0, 90.0, 3.0, 1.5]))  # type: ignore[union-attr, operator]
+    found = explain.guided_channels(wrapped(network), pictures(), "1", 2)
+    assert [int(each.targets[0]) for each in found] == [2, 3]
+    assert all(np.abs(each.values).max() > 0 for each in found)

@@ -14,6 +14,8 @@ from torch import Tensor
 import cnnlab
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.registry import RegistryEntry
+from cnnlab.ensembles.classifier import EnsembleClassifier
+from cnnlab.ensembles.combinations import WeightedMean
 from cnnlab.explain import ATTRIBUTIONS
 from cnnlab.explain.attribution import Method
 from cnnlab.explain.batches import Batch
@@ -22,6 +24,7 @@ from cnnlab.reports.explanations.asked import read_what, what_there_is
 from cnnlab.reports.explanations.folder import RECORD, ExplanationFolder, stored_explanations
 from cnnlab.reports.explanations.meanings import ATTRIBUTION_MEANINGS
 from cnnlab.runs import Run
+from cnnlab.testing.model_tools import small_classifier
 
 OUTSIDE = re.compile(r"https?://(?!www\.w3\.org/)")
 """An address that a page would load from, other than the names of what SVG is."""
@@ -334,3 +337,24 @@ def test_names_are_nothing_but_text_on_the_page(run: Run, tmp_path: Path) -> Non
 
     text = explain_page("run \x1b[31m<img src=x>", written.explanations, {"a<b": "c\x1b"})
     assert "\x1b" not in text and "<img src=x>" not in text and "<script>[9pt]" not in text
+
+
+@pytest.mark.parametrize(("members", "steps"), [(1, 256), (3, 85), (9, 64)])
+def test_an_ensemble_takes_as_many_steps_in_all_members_together(
+    members: int, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = EnsembleClassifier(
+        [small_classifier((1, 8, 8)) for _ in range(members)],
+        [f"member {number}" for number in range(members)],
+        WeightedMean(weights=(1.0,) * members),
+    )
+    asked: list[int] = []
+
+    def made(*given: object, steps: int, **options: object) -> None:
+        asked.append(steps)
+        raise UsageError("seen")
+
+    monkeypatch.setattr("cnnlab.reports.explanations.units.maximize", made)
+    with pytest.raises(UsageError, match="seen"):
+        write_explanations(whole.eval(), "maximize", "unused")
+    assert asked == [steps]

@@ -396,7 +396,8 @@ def guided_channels(
     """Guided backpropagation of channels of a layer, each by its most active place (Springenberg et al. 2015).
 
     :param layer: its name in the summary; what it puts out may also be a row of numbers.
-    :param channels: which, or how many: those with the highest mean of their most active place over all pictures.
+    :param channels: which, or how many: those with the highest mean of their most active place over all pictures, but
+        for what a ReLU6 has cut off, whose map would be blank.
     :param rule: ``guided``, or that of a ``deconvnet``.
     :return: one for each channel, N×C×H×W; its score is the activation of that place.
     :raises UsageError: for a layer or a channel that is not there.
@@ -417,7 +418,9 @@ def guided_channels(
         batches = list(batches_of(placed, pixels, target, places, passes, keeps_maps=True))
         if isinstance(channels, int):
             with torch.no_grad():
-                strongest = torch.cat([_most_active(_up_to_layer(batch, batch.pixels)) for batch in batches]).mean(0)
+                strongest = _unclipped(
+                    torch.cat([_most_active(_up_to_layer(batch, batch.pixels)) for batch in batches])
+                ).mean(0)
             channels = strongest.argsort(descending=True, stable=True)[:channels].tolist()
         found = [_of_channels(batch, channels, rule, name) for batch in batches]
     values, scores = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
@@ -459,6 +462,15 @@ def _up_to_layer(batch: Batch, pixels: Tensor) -> Tensor:
 def _most_active(output: Tensor) -> Tensor:
     """The most active place of each channel, N×K."""
     return output.flatten(2).amax(2) if output.dim() > 2 else output
+
+
+def _unclipped(active: Tensor) -> Tensor:
+    """Activations N×K, 0 in the place of those at the upper end of a ReLU6, for no gradient passes there.
+
+    Such an end is told by several that are the largest to the bit.
+    """
+    is_largest = active == active.max()
+    return active.masked_fill(is_largest, 0) if int(is_largest.sum()) > 1 else active
 
 
 def _of_channels(batch: Batch, channels: Sequence[int], rule: Rule, name: str) -> tuple[Any, Any]:

@@ -136,6 +136,9 @@ def _option_values(line: _Line, option: str, word: str) -> Iterator[Candidate]:
     elif option == "--what":
         yield from within(("attribution", "explanation"), word, _files)
         yield Candidate("all", "a page of everything")
+    elif option == "--beside":
+        yield from _runs(line, word)
+        yield from within(("data set",), word, _files)
     elif option == "--images":
         yield from (Candidate(f"{split}:", f"pictures of {split}", is_final=False) for split in _SPLITS[:3])
         yield from _files(word)

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
+from cnnlab.core.errors import UsageError
 from cnnlab.explain import Mistakes, mistakes_of
+from cnnlab.explain.targets import heads_of
 from cnnlab.reports.contents import explain_mistakes as contents
 from cnnlab.reports.contents.explain_mistakes import PictureGroup
 from cnnlab.reports.contents.tables import Table
@@ -28,6 +30,8 @@ class MistakeFigures(Kind):
     def explain(self, subject: ExplainSubject) -> Explanation:
         """On the test split, or the one that is named."""
         run = subject.own_run("mistakes are")
+        if not any(head.has_classes for head in heads_of(subject.predictor.classifier)[1]):
+            raise UsageError(f"mistakes are of classes, and {subject.name} predicts numbers alone.")
         found = mistakes_of(run, subject.scored_split(run), **subject.where)
         figures, tables = _figures(found, subject.name)
         numbers = {

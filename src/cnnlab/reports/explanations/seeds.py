@@ -143,16 +143,24 @@ def _maps_figure(
             maps.append(replace(found, notes=tuple(f"of {name}, {note}" for note in found.notes)))
             # What the first predicts is explained of all.
             wanted = settled_targets(found, classifier)
-    whose = listed(list(trainings))
+    short = _told_apart(trainings)
+    whose = listed(
+        [f"{name} ({told})" if told not in name else name for name, told in zip(trainings, short, strict=True)]
+    )
     caption = attribution_caption(shown, maps, whose, target=target or "", predicted_by=next(iter(trainings)))
     sheet = attribution_sheet(shown, maps)
-    names = [name.removeprefix("run ") for name in trainings] * len(methods)
     columns = tuple(
-        replace(column, title=f"{column.title} {name}", method=column.title)
-        for column, name in zip(sheet.columns, names, strict=True)
+        replace(column, title=f"{column.title} {told}", method=column.title)
+        for column, told in zip(sheet.columns, short * len(methods), strict=True)
     )
     draw = partial(draw_attributions, replace(sheet, columns=columns, together=len(trainings)))
     return ExplainedFigure("seeds maps", f"Maps of {whose} side by side", caption, with_caption(draw, caption))
+
+
+def _told_apart(trainings: dict[str, Run | Predictable]) -> list[str]:
+    """What stands above the maps of each: its seed, or where these do not tell them apart its name."""
+    seeds = [f"seed {model.recipe.get('seed')}" for model in trainings.values() if isinstance(model, Run)]
+    return seeds if len(set(seeds)) == len(trainings) else [name.removeprefix("run ") for name in trainings]
 
 
 def _numbers(found: SeedSimilarity) -> dict[str, Any]:

@@ -103,7 +103,13 @@ class ExplainSubject:
         :raises UsageError: for a network that has none.
         """
         with self.predictor.placed() as model:
-            return last_map(model, passes_of(model, grey_picture(model)))
+            try:
+                return last_map(model, passes_of(model, grey_picture(model)))
+            except UsageError as error:
+                raise UsageError(
+                    f"{self.name} has no last feature map that could be meant: name the layer with --layer, as "
+                    "`cnnlab models show` has it."
+                ) from error
 
     def other(self, name: str) -> Run | Predictable:
         """One of those that the model is set beside.

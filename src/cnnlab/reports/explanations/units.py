@@ -271,9 +271,7 @@ def _networks(subject: ExplainSubject) -> int:
 def _telling_layers(subject: ExplainSubject) -> tuple[str, ...]:
     """The first convolution and the last feature map."""
     first = next(iter(convolutions(subject.predictor.classifier)), None)
-    if first is None:
-        raise UsageError("the network has no convolution; name the layer whose activations are to be seen.")
-    return tuple(dict.fromkeys((first, subject.last_map())))
+    return tuple(dict.fromkeys(name for name in (first, subject.last_map()) if name is not None))
 
 
 def _picture(subject: ExplainSubject, place: int) -> str:

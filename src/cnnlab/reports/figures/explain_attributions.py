@@ -107,7 +107,11 @@ class _Layout:
 
     def title_lines(self, title: str) -> list[str]:
         """A title in lines as wide as a map, broken after hyphens where it has some."""
-        return textwrap.wrap(title, max(6, int(self.side * _BOLD_LETTERS)), max_lines=3, placeholder="…")
+        width = max(6, int(self.side * _BOLD_LETTERS))
+        if width < len("backpropagation"):
+            # The one word of a method that is longer than a narrow line.
+            title = title.replace("backpropagation", "back-propagation")
+        return textwrap.wrap(title, width, max_lines=3, placeholder="…")
 
 
 def _draw_band(
