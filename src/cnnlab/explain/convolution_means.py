@@ -36,7 +36,8 @@ class ConvolutionMeans:
         sums = self._met[size] @ maps.flatten(2).transpose(1, 2)
         if conv.groups > 1:
             group = numbers // (conv.out_channels // conv.groups)
-            sums = sums.unflatten(2, (conv.groups, -1))[torch.arange(len(maps), device=maps.device), :, group]
+            by_group = sums.reshape(*sums.shape[:2], conv.groups, -1)
+            sums = by_group[torch.arange(len(maps), device=maps.device), :, group]
         means = (sums.transpose(1, 2) * conv.weight[numbers].flatten(2)).sum((1, 2))
         return means if conv.bias is None else means + conv.bias[numbers]
 
