@@ -1,14 +1,16 @@
 """What attributions take: cnnlab's, Captum's and pytorch-grad-cam's, in one process and in turns.
 
-    python benchmarks/explain_speed.py [--squeezenet FILE] [--as-avx2] [--pictures 64] [--repeats 5] [--network NAME]
+    python benchmarks/explain_speed.py [--squeezenet FILE] [--processor-time] [--as-avx2] [--pictures 64] [--repeats 5]
+                                       [--network NAME] [--method NAME]
 
 Grad-CAM and Score-CAM of the last feature map, guided backpropagation, and occlusion by windows of a quarter of the
 side that are half of that apart; ``vgg-like`` at 32×32 and SqueezeNet 1.1 at 227×227, 64 pictures, the same classes
-for all. Medians of calls in turns after one that warmed up. Score-CAM at 227×227 is of the first 4 pictures and timed
-once: all do as much for each picture. What is no library of cnnlab's stands beside it: ``pip install captum
+for all; what takes one pass also of 16 pictures and of one. Calls in turns after one that warmed up, of which memory
+is told: what a call adds to what the process holds. Score-CAM and occlusion are of fewer pictures and fewer turns: all
+do as much for each picture. What is no library of cnnlab's stands beside it: ``pip install captum
 grad-cam``; one that is missing is left out. SqueezeNet's weights are a file of safetensors; random ones, unless given,
-take as long but for the channels that are the same everywhere, of which the page tells. Writes
-``explain-speed-KIND.{json,md}`` under ``benchmarks/results``. A quarter of an hour on two cores.
+take as long but for the channels that are the same everywhere, of which the page tells. ``--processor-time`` is for a
+machine that has other work. Writes ``explain-speed-KIND.{json,md}`` under ``benchmarks/results``. Ten minutes.
 """
 
 import argparse
@@ -25,11 +27,21 @@ from typing import Any
 
 import machine
 from result_files import write_results
+from timing import Clock, add_clock, in_turns, memory_of, ratio
 
 HERE = Path(__file__).parent
 NETWORKS = {"vgg-like": 32, "squeezenet1_1": 227}
-FEW = {("score-cam", "squeezenet1_1"): (4, 1)}
-"""Pictures and repeats of what takes minutes."""
+FEW = {
+    ("score-cam", "vgg-like"): (8, 2),
+    ("score-cam", "squeezenet1_1"): (1, 1),
+    ("occlusion", "vgg-like"): (16, 3),
+    ("occlusion", "squeezenet1_1"): (4, 1),
+    ("grad-cam", "squeezenet1_1"): (64, 1),
+    ("guided-backpropagation", "squeezenet1_1"): (64, 1),
+}
+"""Pictures and turns, at most, of what takes long."""
+SMALL = {"vgg-like": ((16, 4), (1, 8)), "squeezenet1_1": ((16, 1), (1, 4))}
+"""Small batches of what takes one pass, and how many times as many turns they take."""
 LEAST = {"grad-cam": 1.0, "guided-backpropagation": 1.0, "score-cam": 2.0, "occlusion": 2.0}
 """How many times as fast as the faster of the others it is to be."""
 WINDOWS = (1, 8)
@@ -109,18 +121,6 @@ def by_grad_cam(
     return {"pytorch-grad-cam": guided}
 
 
-def timed(subjects: dict[str, Callable[[], Any]], repeats: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    """Seconds of each call, all in turns, and what each gave. Where there is one repeat nothing warms up."""
-    values = {name: call() for name, call in subjects.items()} if repeats > 1 else {}
-    seconds: dict[str, list[float]] = {name: [] for name in subjects}
-    for _ in range(repeats):
-        for name, call in subjects.items():
-            began = time.perf_counter()
-            values[name] = call()
-            seconds[name].append(time.perf_counter() - began)
-    return seconds, values
-
-
 def deviation(ours: Any, theirs: Any) -> float | None:
     """The largest difference as a share of the largest value; None of what is scaled or shaped otherwise."""
     import numpy as np
@@ -138,7 +138,7 @@ def alike(ours: Any, theirs: Any) -> float:
     return float(np.mean([np.corrcoef(*pair)[0, 1] for pair in pairs]))
 
 
-def measure(words: argparse.Namespace) -> dict[str, Any]:
+def measure(words: argparse.Namespace, clock: Clock) -> dict[str, Any]:
     import torch
 
     from cnnlab.explain.batches import at_once
@@ -162,27 +162,49 @@ def measure(words: argparse.Namespace) -> dict[str, Any]:
                 "with a gradient": at_once(classifier, passes, keeps_maps=True),
                 "without": at_once(classifier, passes, keeps_maps=False),
             },
-            "methods": {},
+            "calls": [],
         }
-        for method in LEAST:
-            count, times = FEW.get((method, network), (words.pictures, words.repeats))
-            pixels = everything[:count]
-            given = classifier, pixels, [place % 10 for place in range(len(pixels))], layer
-            subjects = {"cnnlab": by_cnnlab(method, *given)}
-            for others in (by_captum, by_grad_cam):
-                try:
-                    subjects |= others(method, *given)
-                except ImportError as error:
-                    print(f"left out: {error}", file=sys.stderr)
-            seconds, values = timed(subjects, min(times, words.repeats))
-            ours = values.pop("cnnlab")
-            record: dict[str, Any] = {"pictures": len(pixels), "seconds": seconds}
-            record["deviation"] = {name: deviation(ours, theirs) for name, theirs in values.items()}
-            if method == "score-cam" and "pytorch-grad-cam" in values:
-                record["correlation"] = alike(ours, values["pytorch-grad-cam"])
-            found[network]["methods"][method] = record
-            print(network, method, {name: statistics.median(each) for name, each in seconds.items()}, file=sys.stderr)
+        for method in [words.method] if words.method else LEAST:
+            for count, turns in counts(method, network, words):
+                record = compared(method, classifier, everything[:count], layer, turns, clock)
+                found[network]["calls"].append({"method": method, "pictures": count} | record)
+                medians = {name: statistics.median(each) for name, each in record["seconds"].items()}
+                print(network, method, count, medians, record["ratio"], file=sys.stderr)
     return found
+
+
+def counts(method: str, network: str, words: argparse.Namespace) -> list[tuple[int, int]]:
+    """Of how many pictures a method is timed, and in how many turns."""
+    count, turns = FEW.get((method, network), (words.pictures, words.repeats))
+    found = [(min(count, words.pictures), min(turns, words.repeats))]
+    if LEAST[method] == 1:
+        found += [(small, more * words.repeats) for small, more in SMALL[network] if small < words.pictures]
+    return found
+
+
+def compared(method: str, classifier: Any, pixels: Any, layer: str, turns: int, clock: Clock) -> dict[str, Any]:
+    """What all take for one method of some pictures, and how far what they give is apart."""
+    given = classifier, pixels, [place % 10 for place in range(len(pixels))], layer
+    subjects = {"cnnlab": by_cnnlab(method, *given)}
+    for others in (by_captum, by_grad_cam):
+        try:
+            subjects |= others(method, *given)
+        except ImportError as error:
+            print(f"left out: {error}", file=sys.stderr)
+    began, warmed, first = clock(), {}, {}
+    for name, call in subjects.items():
+        warmed[name] = memory_of(call)
+        first[name], began = [clock() - began], clock()
+    # What is timed once takes so long that it need not be warm.
+    seconds = in_turns(subjects, turns, clock) if turns > 1 else first
+    values = {name: value for name, (_, value) in warmed.items()}
+    ours = values.pop("cnnlab")
+    record: dict[str, Any] = {"seconds": seconds, "ratio": ratio(seconds, "cnnlab")}
+    record["mebibytes"] = {name: memory for name, (memory, _) in warmed.items()}
+    record["deviation"] = {name: deviation(ours, theirs) for name, theirs in values.items()}
+    if method == "score-cam" and "pytorch-grad-cam" in values:
+        record["correlation"] = alike(ours, values["pytorch-grad-cam"])
+    return record
 
 
 def maps_at(classifier: Any, pixels: Any, layer: str) -> Any:
@@ -196,27 +218,26 @@ def page(record: dict[str, Any]) -> str:
     lines = [
         "# What attributions take",
         "",
-        f"Seconds, medians of {record['repeats']} calls in turns; how many times as fast cnnlab is as the faster of "
-        f"the others, and as it is to be. Measured {record['measured']} on {machine.sentence(record['machine'])}.",
+        f"Seconds, {record['clock']}: medians of calls in turns, {record['repeats']} of most; how many times as fast "
+        "cnnlab is as the faster of the others (the median over the turns), and as it is to be; MiB that a call adds "
+        f"to what the process holds. Measured {record['measured']} on {machine.sentence(record['machine'])}. "
+        f"{', '.join(map(' '.join, record['versions'].items()))}.",
         "",
         "| network | method | pictures | cnnlab | others | times as fast | at least | largest deviation |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for network, facts in record["networks"].items():
-        for method, found in facts["methods"].items():
-            medians = {name: statistics.median(each) for name, each in found["seconds"].items()}
-            own = medians.pop("cnnlab")
-            others = "; ".join(f"{name} {each:.3g}" for name, each in medians.items())
-            ratio = f"{min(medians.values()) / own:.2f}" if medians else ""
+        for found in facts["calls"]:
+            told = {name: cell(found, name) for name in found["seconds"]}
+            own = told.pop("cnnlab")
+            others = "; ".join(f"{name} {each}" for name, each in told.items())
+            times = "" if found["ratio"] is None else f"{found['ratio']:.2f}"
             apart = [each for each in found["deviation"].values() if each is not None]
-            told = (
-                f"{max(apart):.1e}"
-                if apart
-                else f"correlation {found['correlation']:.4f}"
-                if "correlation" in found
-                else ""
-            )
-            cells = (network, method, found["pictures"], f"{own:.3g}", others, ratio, f"{LEAST[method]:g}", told)
+            agreement = f"{max(apart):.1e}" if apart else ""
+            if "correlation" in found:
+                agreement = f"correlation {found['correlation']:.4f}"
+            method = found["method"]
+            cells = (network, method, found["pictures"], own, others, times, f"{LEAST[method]:g}", agreement)
             lines.append(f"| {' | '.join(map(str, cells))} |")
     lines.append("")
     for network, facts in record["networks"].items():
@@ -231,6 +252,12 @@ def page(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def cell(found: dict[str, Any], name: str) -> str:
+    """Seconds and memory of one of those compared."""
+    memory = found["mebibytes"][name]
+    return f"{statistics.median(found['seconds'][name]):.3g}" + ("" if memory is None else f" ({memory:,.0f} MiB)")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--results", type=Path, default=HERE / "results")
@@ -238,19 +265,26 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--network", choices=NETWORKS, help="that alone")
+    parser.add_argument("--method", choices=LEAST, help="that alone")
+    add_clock(parser)
     parser.add_argument("--as-avx2", action="store_true", help="as a processor without AVX-512 computes")
     words = parser.parse_args()
     if words.as_avx2 and os.environ.get("ATEN_CPU_CAPABILITY") != "avx2":
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **machine.AS_AVX2})
-    import torch
 
     # Captum warns of the hooks that it sets, pytorch-grad-cam of what it imports.
     warnings.simplefilter("ignore")
-    torch.set_num_threads(machine.usable_cores())
+    clock = Clock(words.processor_time)
+    clock.set_threads()
     about = machine.describe()
     kind = machine.kind(about, "avx2" if words.as_avx2 else None)
     record: dict[str, Any] = {"measured": time.strftime("%Y-%m-%d"), "machine": about, "kind": kind}
-    record |= {"repeats": words.repeats, "networks": measure(words)}
+    record |= {
+        "clock": str(clock),
+        "versions": machine.versions("torch", "captum", "grad-cam"),
+        "repeats": words.repeats,
+    }
+    record["networks"] = measure(words, clock)
     write_results(words.results, f"explain-speed-{kind}", record, page(record))
 
 

@@ -1,5 +1,6 @@
 """On what a benchmark ran."""
 
+import importlib.metadata
 import os
 import platform
 import subprocess
@@ -32,6 +33,12 @@ def describe() -> dict[str, Any]:
         "accelerator": _accelerator(),
         "load_at_start": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Of the distributions that are installed."""
+    there = {name: list(importlib.metadata.distributions(name=name)) for name in names}
+    return {name: found[0].version for name, found in there.items() if found}
 
 
 def kind(machine: dict[str, Any], like: str | None = None) -> str:

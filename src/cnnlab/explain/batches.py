@@ -11,7 +11,7 @@ from torch import Tensor
 from cnnlab.core.machine import free_memory
 from cnnlab.explain.layers import Passes, Place
 from cnnlab.explain.targets import Chosen, Target
-from cnnlab.models import Classifier, Predictable, fold_batch_norms, on_device
+from cnnlab.models import Classifier, Predictable, evaluating, fold_batch_norms, on_device
 from cnnlab.models.cpu_kernels import adopt
 
 _SHARE_OF_MEMORY = 4
@@ -20,6 +20,8 @@ _MOST_BYTES = {"keeps": 1 << 28, "passes": 1 << 26}
 _MAPS_AT_A_TIME = 3
 """Of the largest maps, so many lie in memory at a time where no gradient is kept for."""
 _BYTES = 4
+_ROUNDINGS = 1e-2
+"""Of the largest output, by how much a copy may miss it; what is computed otherwise misses it by far more."""
 
 
 class Batch:
@@ -92,24 +94,44 @@ class Batch:
         return self.chosen.of(self._quick()(pixels), rows)
 
 
-def quick_copy(model: Predictable) -> Predictable:
+def quick_copy(model: Predictable, spare: str = "") -> Predictable:
     """A model that computes the same in evaluation, but for roundings, in less time; itself where it cannot be copied.
 
     Batch normalisation is worked into the convolutions before it, and weights lie in the order of memory in which maps
     do. Who listens to a part of the model listens to that of the copy.
+
+    :param spare: a layer that is to put out what it did, by its name in the summary.
     """
     if not isinstance(model, Classifier):
         return model
     hooks = [held for part in model.modules() for name, held in vars(part).items() if name.endswith("_hooks")]
     try:
         copied = copy.deepcopy(model, {id(held): held for held in hooks})
-        fold_batch_norms(copied.network, copied.shape)
+        fold_batch_norms(copied.network, copied.shape, spare)
     except (RuntimeError, TypeError, ValueError, AttributeError, StopIteration):
         # A network of one's own that holds what cannot be copied, or has no weights.
         return model
     for module in copied.modules():
         adopt(module)
-    return copied.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload, no-any-return]
+    copied = copied.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
+    return copied if _agree(model, copied) else model
+
+
+def _agree(model: Classifier, copied: Classifier) -> bool:
+    """Whether both give the same for noise.
+
+    A network of one's own may take what a convolution puts out otherwise than by the layer after it, as in
+    ``x + norm(x)``, which no module hears of.
+    """
+    noise = on_device(torch.rand(1, *model.shape, generator=torch.Generator().manual_seed(0)), model)
+    with evaluating(model), torch.no_grad():
+        # The copy's hooks are these, too.
+        for module in model.modules():
+            module._forward_hooks.clear()
+            module._forward_pre_hooks.clear()
+        given, found = model(noise), copied(noise)
+    apart, largest = (given - found).abs().max(), given.abs().max()
+    return bool(apart <= _ROUNDINGS * largest + torch.finfo(given.dtype).tiny)
 
 
 def batches_of(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
+from cnnlab.explain.convolution_means import ConvolutionMeans, is_plain_convolution
 from cnnlab.explain.opened import grey_picture, survey
 from cnnlab.models import Head, Predictable, find_layer, heads_of
 from cnnlab.models.features import layer_call, not_passed
@@ -75,11 +76,14 @@ def units_of(model: Predictable, layer: str | None) -> Units:
     return _outputs(model) if layer is None else _channels(model, layer)
 
 
-def up_to(model: Predictable, layer: str, pixels: Tensor) -> Tensor:
-    """What a layer puts out, or takes where it is a ReLU; what follows is not computed.
+def up_to(model: Predictable, layer: str, pixels: Tensor, enters: tuple[type[nn.Module], ...] = RELUS) -> Tensor:
+    """What a layer puts out, or takes where it is of certain kinds; what follows is not computed.
 
     Of one that pictures pass several times it is the first pass, or the one that is said, as in ``relu, call 2``.
 
+    :param enters: kinds of layers of which it is what they take.
+
+    :param enters: kinds of layers of which it is what they take.
     :raises UsageError: as :func:`units_of`.
     """
     module, call, reached = find_layer(model, layer), layer_call(layer)[1] or 1, list[Tensor]()
@@ -96,7 +100,7 @@ def up_to(model: Predictable, layer: str, pixels: Tensor) -> Tensor:
     def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         nonlocal entered
         entered += 1
-        if entered == call and isinstance(module, RELUS):
+        if entered == call and isinstance(module, enters):
             reach(inputs[0])
 
     def leave(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -125,7 +129,11 @@ def _channels(model: Predictable, layer: str) -> Units:
         raise UsageError(f"the layer {layer} puts out one number for a picture, which has no channels.")
     count = shown.shape[_axis(shown)]
 
+    means = ConvolutionMeans(module) if is_plain_convolution(module) else None
+
     def measure(pixels: Tensor, numbers: Tensor) -> Tensor:
+        if means is not None:
+            return means(up_to(model, layer, pixels, (nn.Conv2d,)), numbers)
         features = up_to(model, layer, pixels)
         own = features.index_select(_axis(features), numbers) if len(features) == 1 else _own(features, numbers)
         return own.flatten(1).mean(1)

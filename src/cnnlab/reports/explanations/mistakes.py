@@ -5,7 +5,7 @@ from functools import partial
 
 from cnnlab.core.errors import UsageError
 from cnnlab.explain import Mistakes, mistakes_of
-from cnnlab.explain.targets import heads_of
+from cnnlab.models import heads_of
 from cnnlab.reports.contents import explain_mistakes as contents
 from cnnlab.reports.contents.explain_mistakes import PictureGroup
 from cnnlab.reports.contents.tables import Table

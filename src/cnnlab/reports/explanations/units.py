@@ -155,7 +155,8 @@ class MaximizedFigures(Kind):
     :param most: units; 64 of small pictures, and 9 of those with more than 64 pixels a side, unless given.
     :param steps: of the ascent; 256 and 128, and in an ensemble as many in all members together, 64 at least.
     :param kind: ``fourier`` changes waves, ``pixels`` each pixel by itself.
-    :param blur: deviation in pixels of a blur after each step; ``variation`` what the total variation counts.
+    :param blur: deviation in pixels of a blur after each step; ``variation`` what the total variation counts, ½ of
+        pictures with a side below 64 pixels and 0 of larger ones unless given.
     """
 
     name = "maximize"
@@ -167,7 +168,7 @@ class MaximizedFigures(Kind):
         steps: Count | None = None,
         kind: Literal["fourier", "pixels"] = "fourier",
         blur: float = 0.0,
-        variation: float = 0.0,
+        variation: float | None = None,
     ) -> None:
         self.most, self.steps, self.kind, self.blur, self.variation = most, steps, kind, blur, variation
 
