@@ -28,7 +28,7 @@ HOSTILE = ("[9pt]x", "a\x1b[31mb\u202e", "<script>$x^2$</script>")
 
 def pictures(count: int = 2, names: tuple[str, ...] = ("cat", "dog"), channels: int = 1) -> ChosenPictures:
     pixels = torch.arange(count * channels * 6, dtype=torch.uint8).reshape(count, channels, 2, 3)
-    called = tuple(f"test {place}" for place in range(count))
+    called = tuple(f"test:{place}" for place in range(count))
     true = tuple(names[place % len(names)] for place in range(count))
     return ChosenPictures(pixels, called, true, true, ("90%",) * count, f"{count} pictures")
 
@@ -48,7 +48,7 @@ def test_a_map_and_its_raw_values_stand_beside_the_picture() -> None:
     assert shown.is_overlay and not raw.is_overlay
     assert raw.maps[0].tolist() == [[0, 0.25, -1], [0.5, 0, 0]]
     assert raw.words == (("−4 to 2",), ("0 to 0.5",)) and shown.words == (("dog", "−2.5"),) * 2
-    assert sheet.labels == (("cat", "as cat", "90%, test 0"), ("dog", "as dog", "90%, test 1"))
+    assert sheet.labels == (("cat", "as cat", "90%, test:0"), ("dog", "as dog", "90%, test:1"))
 
 
 def test_raw_gradients_keep_the_sign_of_the_largest_channel() -> None:
@@ -78,15 +78,15 @@ def test_a_caption_names_model_layer_method_class_and_what_is_noted() -> None:
     both = attribution_caption(pictures(), [cam, other], "run x")
     assert "for the class that it predicts of each picture" in both
     assert "red speaks for what is explained" in both and "cut off, as its equation has it" in both
-    assert "counted from 0" in both and both.endswith("Occlusion: the map of picture 1 is blank: every value is 0.")
-    assert "counted from 0" not in one
+    assert one.count("where a map is 0 the picture is seen, in grey") == 1 and "white" not in both
+    assert both.endswith("Occlusion: the map of picture test:1 is blank: every value is 0.")
 
 
 def test_numbers_have_a_row_for_each_picture_and_method() -> None:
     values = np.array([[[0, 1, -4], [2, 0, 0]], [[0, 0, 0], [0, 0, 0.5]]])
     found = [attribution(values, facts={"gap": np.array([0.25, 0.5], np.float32)})]
     rows = attribution_table(pictures(), found).rows
-    assert rows[0] == ("test 0", "cat", "cat", "occlusion(size=2)", "dog", -2.5, -4.0, 2.0) and len(rows) == 2
+    assert rows[0] == ("test:0", "cat", "cat", "occlusion(size=2)", "dog", -2.5, -4.0, 2.0) and len(rows) == 2
     (plain,) = attribution_numbers(pictures(), found)
     assert plain["pictures"][1]["gap"] == 0.5 and plain["pictures"][0]["low"] == -4.0
 

@@ -70,14 +70,14 @@ def test_removal_shows_each_method_and_random_orders_in_both_panels() -> None:
         baselines={"deletion": "0", "insertion": "0"},
     )
     figure = draw_removal_curves([curves])
-    assert labels(figure) == ["random orders", "grad-cam"]
+    assert labels(figure) == ["random orders: 0.50, 0.50", "grad-cam: 0.50, 0.50"]
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "deletion: probability (%)",
         "insertion: probability (%)",
     ]
     np.testing.assert_allclose(np.asarray(figure.axes[1].lines[1].get_ydata(), dtype=float), shares)
     alone = replace(curves, random_scores={"deletion": fall[None][:0], "insertion": fall[None][:0]})
-    assert labels(draw_removal_curves([alone])) == ["grad-cam"]
+    assert labels(draw_removal_curves([alone])) == ["grad-cam: 0.50, 0.50"]
 
 
 @pytest.mark.parametrize(("measure", "first"), [("deletion", "low"), ("insertion", "high")])

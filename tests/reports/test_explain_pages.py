@@ -194,6 +194,7 @@ def _page(names: tuple[str, ...], pixels: np.ndarray) -> MistakePage:
         totals=(12, 3),
         names=names,
         column="label",
+        split="test",
         of="100 test pictures, run r",
         wrong=15,
         count=100,
@@ -205,7 +206,7 @@ def test_mistakes_are_told_by_class_with_how_sure_they_are() -> None:
     page = _page(("cat", "dog", "owl"), np.zeros((1, 6, 6), np.uint8))
     first, second = mistake_groups(page)
     assert first.title == "cat taken for dog: 1 of 12" and second.title == "second: 1 of 3"
-    assert first.pictures[0].lines == ("cat", "as dog", "> 99.9% sure")
+    assert first.pictures[0].all_lines == ("cat", "as dog", "> 99.9% sure", "test:4")
     assert mistakes_caption(page).startswith("15 mistakes on 100 test pictures, run r (15.00%).")
 
 
@@ -213,16 +214,19 @@ def test_doubtful_labels_and_late_ones_are_told() -> None:
     pixels, zero = np.zeros((1, 1, 6, 6), np.uint8), np.zeros(1, np.int64)
     probabilities = (np.array([0.02]), np.array([0.95]))
     joint = np.array([[8, 2], [0, 10]])
-    errors = LabelErrors(zero, ("7",), zero, zero + 1, *probabilities, joint, ("cat", "dog"), "label", "it", 20, pixels)
+    errors = LabelErrors(
+        zero, ("7",), zero, zero + 1, *probabilities, joint, ("cat", "dog"), "label", "test", "it", 20, pixels
+    )
     assert label_error_groups(errors)[0].pictures[0].lines == ("cat?", "rather dog", "2.0% to 95.0%")
     assert sureness(1) == "100.0% sure" and sureness(0.0002) == "< 0.1% sure"
     assert "1 label of it" in label_errors_caption(errors) and "10.0% of all labels" in label_errors_caption(errors)
     right = np.array([[True, False], [False, True]])
     order = LearningOrder(
         (1, 5), right, np.where(right, 0.9, 0.1), np.zeros(2, np.int64), np.array([1, 0]), ("cat", "dog"), ("x", "y"),
-        "two", pixels, pixels
+        "validation", "two", pixels, pixels
     )  # fmt: skip
     late, forgotten = learning_groups(order)
+    assert late.pictures[0].all_lines[3:] == ("validation:1", "y")
     assert late.title == "Learned last: 1 of 1" and late.pictures[0].lines == ("cat", "from epoch 5", "10% → 90%")
     assert forgotten.pictures[0].lines == ("cat", "now dog", "90% → 10%")
     assert "asked after epochs 1, 5" in learning_caption(order)
@@ -233,4 +237,6 @@ def test_words_stay_with_their_pictures_when_a_title_makes_the_figure_grow() -> 
     groups = mistake_groups(_page(("cat", "dog", "owl"), pixels))
     figure = draw_picture_groups((*groups, PictureGroup("third", groups[0].pictures)))
     assert not figure.texts and len(figure.axes) == 3
-    assert [text.get_text() for text in figure.axes[0].texts] == ["cat", "as dog", "> 99.9% sure", groups[0].title]
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        *("cat", "as dog", "> 99.9% sure", "test:4", groups[0].title)
+    ]

@@ -31,8 +31,8 @@ Images = Annotated[
     typer.Option(
         "--images",
         metavar="PICTURES",
-        help="Pictures by split and place, as in test:12,57; test:wrong or test:right for some of the kind; files and "
-        "folders. May be given again.",
+        help="Pictures by split (train, validation, test) and place from 0, as in test:12,57; test:wrong or test:right "
+        "for some of the kind; files, folders and archives. May be given again.",
         show_default="some rightly and wrongly predicted ones of test",
     ),
 ]
@@ -41,7 +41,7 @@ Layer = Annotated[
     typer.Option(
         "--layer",
         metavar="NAME",
-        help="Of which layer, by its name in `cnnlab models show`.",
+        help="Of which layer, by its name in `cnnlab models show`; of embeddings also pixels or outputs.",
         show_default="a usual one of each method",
     ),
 ]
@@ -50,9 +50,18 @@ Target = Annotated[
     typer.Option(
         "--target",
         metavar="CLASS",
-        help="Which class is explained, by its name or number; of several heads HEAD=CLASS. Given again, classes are "
-        "shown side by side.",
+        help="Which class is explained, by its name or number; of several heads HEAD=CLASS, or HEAD for what it "
+        "predicts. Given again, classes are shown side by side.",
         show_default="what is predicted",
+    ),
+]
+Column = Annotated[
+    str | None,
+    typer.Option(
+        "--column",
+        metavar="NAME",
+        help="Of which target, where several are predicted: by it pictures are right or wrong, and it is explained.",
+        show_default="the first",
     ),
 ]
 Raw = Annotated[bool, typer.Option("--raw", help="Show raw values, signed, with their scale, beside each map.")]
@@ -63,7 +72,7 @@ Out = Annotated[
         metavar="DIR",
         parser=destination,
         help="The folder that pictures are written into.",
-        show_default="explain in the run's own folder",
+        show_default="explain in the run's own folder; of a model by itself here",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of what is drawn: pictures, maps, noise.", min=0)]
@@ -75,6 +84,7 @@ def explain(
     images: Images = None,
     layer: Layer = None,
     target: Target = None,
+    column: Column = None,
     raw: Raw = False,
     out: Out = None,
     seed: Seed = 0,
@@ -108,6 +118,7 @@ def explain(
             images=images or (),
             layer=layer,
             targets=target or (),
+            column=column,
             raw=raw,
             seed=seed,
             runs=runs or "runs",

@@ -66,7 +66,7 @@ class Kind(ABC):
     """A kind of explanation. Subclasses write :meth:`explain`; what a spec may say of them are their arguments.
 
     :param name: under which it is registered.
-    :param takes: which of ``images``, ``layer`` and ``target`` it goes by.
+    :param takes: which of ``images``, ``layer``, ``target`` and ``column`` it goes by.
     """
 
     name: ClassVar[str]

@@ -37,7 +37,7 @@ class EmbeddingFigures(Kind):
     """
 
     name = "embedding"
-    takes = frozenset({"images", "layer"})
+    takes = frozenset({"images", "layer", "column"})
 
     def __init__(self, method: str = "tsne", points: Count = 2000, layer: str | None = None) -> None:
         self.method, self.points, self.layer = method, points, layer
@@ -46,9 +46,9 @@ class EmbeddingFigures(Kind):
         """Of the test split, the one that is named, or the pictures in files."""
         layer = self.layer or (None if subject.is_all else subject.layer)
         options: dict[str, Any] = {"layer": layer, "method": self.method, "most": self.points, **subject.where}
-        options.update(_pictures(subject, self.points))
+        options.update(_pictures(subject, self.points), column=subject.column)
         found = replace(embed(subject.model, seed=subject.seed, **options), model=subject.name)
-        caption = embedding_caption(found)
+        caption = f"{embedding_caption(found)} {subject.pixel_order()}".rstrip()
         title = embedding_title(found)
 
         silhouettes = silhouette_table(found)
@@ -71,7 +71,7 @@ class EmbeddingOverEpochsFigures(Kind):
     """
 
     name = "embedding-epochs"
-    takes = frozenset({"images", "layer"})
+    takes = frozenset({"images", "layer", "column"})
 
     def __init__(self, method: str = "tsne", points: Count = 1000, layer: str | None = None) -> None:
         self.method, self.points, self.layer = method, points, layer
@@ -81,6 +81,7 @@ class EmbeddingOverEpochsFigures(Kind):
         run = subject.own_run("maps over epochs are")
         layer = self.layer or (None if subject.is_all else subject.layer)
         options: dict[str, Any] = {"layer": layer, "method": self.method, "most": self.points, **subject.where}
+        options["column"] = subject.column
         over = embed_epochs(run, split=subject.scored_split(run), seed=subject.seed, **options)
         first = over.maps[0]
         title = f"{embedding_title(replace(first, model=subject.name, epoch=None))}, over epochs"

@@ -12,6 +12,7 @@ from cnnlab.core.sinks import in_short
 from cnnlab.evaluation import Predictor, open_model, predictor_of
 from cnnlab.explain.attribution import Method
 from cnnlab.explain.chosen_pictures import SPLITS, ChosenPictures, chosen_pictures
+from cnnlab.explain.targets import distinct_targets, heads_of
 from cnnlab.models import Predictable
 from cnnlab.runs import Run
 
@@ -24,6 +25,8 @@ class ExplainSubject:
     :param images: words for pictures, as :func:`~cnnlab.explain.chosen_pictures.chosen_pictures` takes them.
     :param layer: by its name in the summary; a usual one of each kind unless given.
     :param targets: classes that are explained; what the model predicts of each picture unless given.
+    :param column: of the targets, where a model predicts several: the one that is asked about; the first of them unless
+        given.
     :param raw: whether raw maps stand beside those for the eye.
     :param is_all: whether all kinds are asked for at once, each in short.
     :param methods: the attributions asked for.
@@ -35,6 +38,7 @@ class ExplainSubject:
     images: tuple[str, ...] = ()
     layer: str | None = None
     targets: tuple[str, ...] = ()
+    column: str | None = None
     raw: bool = False
     is_all: bool = False
     methods: tuple[BoundCall[Method], ...] = ()
@@ -57,7 +61,41 @@ class ExplainSubject:
     @cached_property
     def pictures(self) -> ChosenPictures:
         """The pictures that are explained."""
-        return chosen_pictures(self.model, self.images, seed=self.seed, **self.where)
+        return chosen_pictures(self.model, self.images, column=self.column, seed=self.seed, **self.where)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The classes asked for, each once, whichever of its names it is given by."""
+        return distinct_targets(self.predictor.classifier, self.targets)
+
+    @property
+    def usual_target(self) -> tuple[str, None] | None:
+        """What is explained where no class is named: what is predicted, about the column asked for."""
+        return None if self.column is None else (self.column, None)
+
+    @property
+    def about(self) -> str:
+        """What captions say of a model of several heads: which one is explained where no class is named."""
+        _, heads = heads_of(self.predictor.classifier)
+        if len(heads) < 2 or self.classes:
+            return ""
+        return f", about {self.column or heads[0].name}, of {' and '.join(head.name for head in heads)}"
+
+    @property
+    def permutes(self) -> bool:
+        """Whether the network is given the pixels in another order than the data has them."""
+        parts = list(self.predictor.classifier.modules())
+        of_members = any(
+            name.startswith("order_of_") for part in parts for name, _ in part.named_buffers(recurse=False)
+        )
+        return of_members or any(getattr(part, "permutation", None) is not None for part in parts)
+
+    def pixel_order(self, shown: str = "Pictures are shown in the order of the data.") -> str:
+        """What captions say where the network permutes pixels; empty where it does not.
+
+        :param shown: in which order what is seen stands.
+        """
+        return f"The network is given the pixels in another order (permute=). {shown}" if self.permutes else ""
 
     @property
     def where(self) -> dict[str, Any]:

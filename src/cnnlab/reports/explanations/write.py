@@ -1,6 +1,6 @@
 """Explanations of a model made and written: figures as PNG and SVG, and of all of them one page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,7 @@ def write_explanations(
     images: Sequence[str | Path] = (),
     layer: str | None = None,
     targets: Sequence[str] = (),
+    column: str | None = None,
     raw: bool = False,
     seed: int = 0,
     runs: Path | str | None = None,
@@ -93,17 +94,21 @@ def write_explanations(
     :param out: the folder; ``explain`` in the run's own folder unless given, or here for a model by itself.
     :param images: words for pictures, see :func:`~cnnlab.explain.chosen_pictures.chosen_pictures`.
     :param layer: by its name in the summary; ``targets`` classes by name or number.
+    :param column: of the targets, where several are predicted: what is right or wrong, and explained, unless a class is
+        named; the first of them unless given.
     :param raw: draws raw maps, signed, beside those for the eye.
     :raises UsageError: for anything that there is not, and for files that were written by somebody else.
     :raises StorageError: when they cannot be written.
     """
     asked = read_what([what] if isinstance(what, str) else what)
-    _check_taken(asked, images=bool(images), layer=layer is not None, target=bool(targets), raw=raw)
+    given = {"images": images, "layer": layer is not None, "target": targets, "column": column is not None, "raw": raw}
+    _check_taken(asked, {option: bool(is_given) for option, is_given in given.items()})
     subject = explain_subject(
         model,
         images=images,
         layer=layer,
         targets=targets,
+        column=column,
         raw=raw,
         is_all=asked.is_all,
         methods=asked.attributions,
@@ -160,7 +165,7 @@ def _tried(make: Any, asked: Asked) -> Explanation | CnnlabError:
     return found
 
 
-def _check_taken(asked: Asked, **given: bool) -> None:
+def _check_taken(asked: Asked, given: Mapping[str, bool]) -> None:
     """Refuses an option that nothing goes by.
 
     :raises UsageError: naming it.
