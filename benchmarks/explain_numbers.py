@@ -141,7 +141,7 @@ def planted(spec: str) -> dict[str, Any]:
     places = draw.permutation(len(test))[: each * len(CHANGES)].tolist()
     made = dict(zip(places, zip(sources, list(CHANGES) * each, strict=True), strict=True))
     for place, (source, change) in made.items():
-    test[place] = torch.from_numpy(CHANGES[change](train[source].numpy()).copy())
+        test[place] = torch.from_numpy(CHANGES[change](train[source].numpy()).copy())
 
     def images(pixels: Any) -> TensorImages:
         return TensorImages(pixels, {"label": torch.zeros(len(pixels), dtype=torch.int64)}, {"label": ("any", "none")})

@@ -23,9 +23,9 @@ RATES = (0.001, 0.01, 0.05)
 ASKED: dict[str, tuple[str | list[str], dict[str, Any]]] = {
     "attributions": (
         "saliency|integrated-gradients(steps=32)|guided|gradcam|occlusion(size=6, stride=2)|rise(masks=500)",
-        {"images": ["test:12,0"]},
+        {"images": ["test:1,2"]},
     ),
-    "activations": ("activations(most=24)", {"images": ["test:12"], "layer": "conv2"}),
+    "activations": ("activations(most=24)", {"images": ["test:1"], "layer": "conv2"}),
     "maximize": ("maximize", {}),
     "embedding": ("embedding(points=2000)", {}),
     "embedding-epochs": ("embedding-epochs(points=1000)", {}),

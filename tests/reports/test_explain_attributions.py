@@ -111,6 +111,33 @@ def test_what_speaks_for_is_red_and_against_is_blue() -> None:
     assert (np.diff(lightness) > 0).all()
 
 
+def test_bars_say_where_their_scale_ends_and_name_every_method() -> None:
+    by_pixel = np.ones((1, 3, 2, 3))
+    found = [attribution(by_pixel, f"gradient-{number}", "magnitude") for number in range(4)]
+    found.append(attribution(np.ones((1, 2, 3)), "grad-cam", "positive"))
+    with style():
+        figure = draw_attributions(attribution_sheet(pictures(1), found, raw=True))
+    bars = [axes for axes in figure.axes if axes.images and axes.get_xticklabels()]
+    told = [(axes.get_title().split(), [tick.get_text() for tick in axes.get_xticklabels()]) for axes in bars]
+    assert sorted(("".join(words), *ends) for words, ends in told) == [
+        ("grad-cam", "0", "largest"),
+        ("gradient-0,gradient-1,gradient-2,gradient-3", "0", "99th pct."),
+        ("rawvalues", "−99th pct.", "0", "99th pct."),
+        ("rawvalues", "−largest", "0", "largest"),
+    ]
+
+
+def test_a_caption_says_of_maps_by_pixel_where_they_end_and_of_others_that_the_picture_is_seen() -> None:
+    by_pixel = attribution(np.ones((1, 3, 2, 3)), "saliency", "magnitude")
+    over = attribution(np.ones((1, 2, 3)), "occlusion", "signed")
+    one, other, both = (
+        attribution_caption(pictures(1), found, "run x") for found in ([by_pixel], [over], [by_pixel, over])
+    )
+    assert "99th percentile of its magnitudes" in one and "the picture is seen" not in one
+    assert "to its largest magnitude" in other and "percentile" not in other and "white" not in other
+    assert "over its picture to its largest magnitude, by pixel to the 99th percentile" in both
+
+
 @pytest.mark.parametrize(("count", "methods", "rows"), [(1, 1, 1), (6, 1, 2), (3, 6, 3), (2, 8, 4)])
 def test_every_picture_and_map_is_drawn(count: int, methods: int, rows: int) -> None:
     found = [attribution(np.ones((count, 2, 3)), f"method-{number}") for number in range(methods)]

@@ -5,13 +5,23 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from xml.dom import minidom
 
 import numpy as np
 import pytest
 
-from cnnlab.explain import Embedding, EmbeddingOverEpochs, LabelErrors, LearningOrder, MistakePage, map_quality
+from cnnlab.explain import (
+    Embedding,
+    EmbeddingOverEpochs,
+    LabelErrors,
+    LearningOrder,
+    MistakePage,
+    NearDuplicate,
+    NearDuplicates,
+    map_quality,
+)
 from cnnlab.explain.embedding.data_sets import DataSetComparison, difference_of_shares
 from cnnlab.reports.colours import class_colours
 from cnnlab.reports.contents.explain_embedding import (
@@ -26,6 +36,9 @@ from cnnlab.reports.contents.explain_embedding import (
 )
 from cnnlab.reports.contents.explain_mistakes import (
     PictureGroup,
+    duplicate_groups,
+    duplicates_caption,
+    duplicates_table,
     label_error_groups,
     label_errors_caption,
     learning_caption,
@@ -230,6 +243,18 @@ def test_doubtful_labels_and_late_ones_are_told() -> None:
     assert late.title == "Learned last: 1 of 1" and late.pictures[0].lines == ("cat", "from epoch 5", "10% → 90%")
     assert forgotten.pictures[0].lines == ("cat", "now dog", "90% → 10%")
     assert "asked after epochs 1, 5" in learning_caption(order)
+
+
+def test_doubles_are_called_by_what_asks_for_them_and_the_rule_is_told() -> None:
+    pair = NearDuplicate("test", 4, "cat/9.jpg", "train", 11, "11", 0.21, False, True, True)
+    found = NearDuplicates((pair,), (0.3,), "photos", (("test", "train", 50),), np.zeros((1, 2, 1, 6, 6), np.uint8))
+    first, second = duplicate_groups(found)[0].pictures
+    assert first.all_lines == ("share 0.21, mirrored, labels differ", "test:4", "cat/9.jpg")
+    assert second.all_lines == ("in train", "train:11")
+    assert "50 of test in train (0.30)" in duplicates_caption(found) and "by chance" in duplicates_caption(found)
+    given = duplicates_caption(replace(found, is_given=True))
+    assert "at most 0.3 of the distance to the tenth nearest" in given and "by chance" not in given
+    assert duplicates_table(found).rows == (("test:4", "cat/9.jpg", "train:11", 0.21, "differ"),)
 
 
 def test_words_stay_with_their_pictures_when_a_title_makes_the_figure_grow() -> None:

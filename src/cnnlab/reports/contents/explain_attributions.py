@@ -24,9 +24,9 @@ _SEEN = "where a map is 0 the picture is seen, in grey"
 _CUT = "what is below 0 is cut off, as its equation has it"
 _OVER: dict[MapScale, str] = {
     "signed": f"red speaks for what is explained and blue against it; {_SEEN}",
-    "positive": f"by purple and orange to yellow, the more a place speaks for what is explained; {_SEEN}; {_CUT}",
-    "magnitude": f"by purple and orange to yellow, the larger, whatever the sign; {_SEEN}",
-    "range": "from the least value, where the picture is seen, in grey, by purple and orange to the largest, yellow",
+    "positive": f"from purple by orange to yellow the more a place speaks for what is explained; {_SEEN}; {_CUT}",
+    "magnitude": f"from purple by orange to yellow the larger, whatever the sign; {_SEEN}",
+    "range": "from the least value, where the picture is seen, in grey, by purple and orange to the largest, in yellow",
 }
 """How maps that lie over their picture are read."""
 _ALONE: dict[MapScale, str] = {

@@ -44,7 +44,7 @@ _ENDS: dict[MapScale, tuple[str, ...]] = {
     "range": ("least", "largest"),
     "raw": (f"{MINUS}largest", "0", "largest"),
 }
-_CUT = f"{PERCENTILE:g}th perc."
+_CUT = f"{PERCENTILE:g}th pct."
 """What stands for the largest value where the scale ends before it."""
 
 
@@ -229,7 +229,7 @@ def _bars_of(sheet: AttributionSheet) -> list[_Bar]:
 def _draw_bars(figure: "Figure", bars: Sequence[_Bar], bottom: float, height: float) -> None:
     """The bars side by side, in the colours in which maps are seen."""
     each = (SHEET - 2 * _EDGE) / max(1, len(bars))
-    wide = min(1.9, each - 0.5)
+    wide = min(1.9, each - 0.65)
     for place, bar in enumerate(bars):
         low = -1.0 if bar.scale in ("signed", "raw") else 0.0
         values = np.linspace(low, 1, 128, dtype=np.float32)[None]
