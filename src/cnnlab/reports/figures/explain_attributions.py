@@ -30,8 +30,8 @@ _OVER = 0.85
 """How much of what is seen is the map, where it is largest, of one that lies over its picture."""
 _GAP, _BETWEEN, _EDGE = 0.06, 0.28, 0.08
 """Inches between maps, between a picture's maps and the next picture, and at the rim."""
-_MOST_BESIDE, _LARGEST = 6, 1.7
-"""Maps beside a picture, and inches of its side."""
+_MOST_BESIDE, _BARS_BESIDE, _LARGEST = 6, 4, 1.7
+"""Maps beside a picture, bars of colours beside one another, and inches of a picture's side."""
 _LINE, _TITLE, _BARS, _BAR_TITLE = 0.145, 0.15, 0.52, 0.13
 _SMALL, _LETTERS, _BOLD_LETTERS = 7.5, 16.0, 12.5
 """Points of the words at a map, and letters of these and of titles in an inch."""
@@ -63,14 +63,17 @@ def draw_attributions(sheet: AttributionSheet, caption: str = "") -> "Figure":
     titles = [[layout.title_lines(column.title) for column in band] for band in bands]
     heads = [_TITLE * max(map(len, lines)) + 0.05 for lines in titles]
     lines, bars = caption_lines(caption), _bars_of(sheet)
-    below = _BARS + _BAR_TITLE * max((len(bar.title) - 1 for bar in bars), default=0)
+    below = sum(map(_bars_height, bars))
     height = _EDGE + sum(heads) + len(bands) * layout.rows * layout.row + below + caption_height(lines)
     figure = Figure(figsize=(SHEET, height))
     top = height - _EDGE
     for band, head, words in zip(bands, heads, titles, strict=True):
         _draw_band(figure, sheet, band, layout, words, top - head)
         top -= head + layout.rows * layout.row
-    _draw_bars(figure, bars, caption_height(lines), height)
+    bottom = caption_height(lines)
+    for row in reversed(bars):
+        _draw_bars(figure, row, len(bars[0]), bottom, height)
+        bottom += _bars_height(row)
     write_caption(figure, lines, height)
     return figure
 
@@ -214,21 +217,32 @@ def _write_title(figure: "Figure", lines: list[str], x: float, y: float) -> None
         figure.text(x / SHEET, at, line, fontsize=_SMALL + 0.5, color=INK, ha="center", va="bottom", fontweight="bold")
 
 
-def _bars_of(sheet: AttributionSheet) -> list[_Bar]:
-    """A bar for each scale in use."""
+def _bars_of(sheet: AttributionSheet) -> list[list[_Bar]]:
+    """A bar for each scale in use, in rows of as many as have room for what stands at their ends."""
     found: dict[tuple[MapScale, bool, bool], list[str]] = {}
     for column in sheet.columns:
         name = "raw values" if column.scale == "raw" else column.title.partition(":")[0]
         names = found.setdefault((column.scale, column.is_overlay, column.is_cut), [])
         if name not in names:
             names.append(name)
-    letters = int((SHEET - 2 * _EDGE) / max(1, len(found)) * _LETTERS) - 2
-    return [_Bar(*key, textwrap.wrap(", ".join(names), letters)) for key, names in found.items()]
+    rows = math.ceil(len(found) / _BARS_BESIDE) or 1
+    across = math.ceil(len(found) / rows) or 1
+    letters = int((SHEET - 2 * _EDGE) / across * _LETTERS) - 2
+    bars = [_Bar(*key, textwrap.wrap(", ".join(names), letters)) for key, names in found.items()]
+    return [bars[at : at + across] for at in range(0, rows * across, across)]
 
 
-def _draw_bars(figure: "Figure", bars: Sequence[_Bar], bottom: float, height: float) -> None:
-    """The bars side by side, in the colours in which maps are seen."""
-    each = (SHEET - 2 * _EDGE) / max(1, len(bars))
+def _bars_height(bars: Sequence[_Bar]) -> float:
+    """Inches of a row of bars with their titles."""
+    return _BARS + _BAR_TITLE * max((len(bar.title) - 1 for bar in bars), default=0)
+
+
+def _draw_bars(figure: "Figure", bars: Sequence[_Bar], across: int, bottom: float, height: float) -> None:
+    """Bars side by side, in the colours in which maps are seen.
+
+    :param across: for how many there is room.
+    """
+    each = (SHEET - 2 * _EDGE) / max(1, across)
     wide = min(1.9, each - 0.65)
     for place, bar in enumerate(bars):
         low = -1.0 if bar.scale in ("signed", "raw") else 0.0
