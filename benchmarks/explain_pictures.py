@@ -30,7 +30,7 @@ ASKED: dict[str, tuple[str | list[str], dict[str, Any]]] = {
     "embedding": ("embedding(points=2000)", {}),
     "embedding-epochs": ("embedding-epochs(points=1000)", {}),
     "mistakes": ("mistakes", {}),
-    "honesty": ("gradcam|saliency|guided|occlusion|honesty(draws=3, pictures=24)", {}),
+    "honesty": ("gradcam|saliency|guided|honesty(draws=2, pictures=12)", {}),
 }
 KEPT = {
     "attributions": "explain-attributions",

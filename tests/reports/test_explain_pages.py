@@ -249,7 +249,7 @@ def test_doubles_are_called_by_what_asks_for_them_and_the_rule_is_told() -> None
     pair = NearDuplicate("test", 4, "cat/9.jpg", "train", 11, "11", 0.21, False, True, True)
     found = NearDuplicates((pair,), (0.3,), "photos", (("test", "train", 50),), np.zeros((1, 2, 1, 6, 6), np.uint8))
     first, second = duplicate_groups(found)[0].pictures
-    assert first.all_lines == ("share 0.21, mirrored, labels differ", "test:4", "cat/9.jpg")
+    assert first.all_lines == ("share 0.21", "mirrored, labels differ", "test:4", "cat/9.jpg")
     assert second.all_lines == ("in train", "train:11")
     assert "50 of test in train (0.30)" in duplicates_caption(found) and "by chance" in duplicates_caption(found)
     given = duplicates_caption(replace(found, is_given=True))

@@ -178,10 +178,9 @@ def duplicate_groups(duplicates: NearDuplicates) -> tuple[PictureGroup, ...]:
     pictures = []
     for pair, (first, second) in zip(duplicates.pairs, duplicates.pixels, strict=False):
         near = "equal" if pair.is_exact else f"share {fixed(pair.distance, 2)}"
-        near += ", mirrored" if pair.is_mirrored else ""
-        differ = ", labels differ" if pair.labels_differ else ""
+        told = ("mirrored" if pair.is_mirrored else "", "labels differ" if pair.labels_differ else "")
         one, other = (pair.split, pair.place, pair.id), (pair.other_split, pair.other_place, pair.other_id)
-        said = ((f"{near}{differ}",), (f"in {pair.other_split}",))
+        said = ((near, *filter(None, (", ".join(filter(None, told)),))), (f"in {pair.other_split}",))
         for pixels, words, (split, place, name) in zip((first, second), said, (one, other), strict=True):
             pictures.append(CaptionedPicture(pixels, words, picture_word(split, place), id_beside(place, name)))
     return (PictureGroup("", tuple(pictures)),) if pictures else ()
@@ -196,8 +195,8 @@ def duplicates_caption(duplicates: NearDuplicates) -> str:
     rule = (
         f"at most {duplicates.thresholds[0]:g} of the distance to the tenth nearest"
         if duplicates.is_given and duplicates.thresholds
-        else "at most that share of the distance to the tenth nearest that stands behind: as the nearest pictures of "
-        "this data are spread, hardly one without a double would be so near by chance"
+        else "at most the share in brackets of that to the tenth nearest: as the nearest pictures of this data are "
+        "spread, hardly one without a double would be so near by chance"
     )
     return (
         f"{counted(len(duplicates), 'picture')} of {duplicates.data} may be in two splits: {duplicates.exact:,} equal "
