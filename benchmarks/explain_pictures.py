@@ -10,6 +10,7 @@ picture of its filters stays as it is.
 import argparse
 import io
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,14 @@ def dead_units_by_rate(folder: Path, out: Path) -> None:
     from cnnlab.reports.figures.explain_activations import draw_dead_units
     from cnnlab.reports.figures.style import save_figure, style
 
-    found = {}
+    found, right = {}, []
     for rate in RATES:
         changed = {"optimizer": f"adam(lr={rate})", "schedule": "constant", "subset": 3000, "snapshots": [1, 2, 3]}
         run = cnnlab.train(**TRAINED | changed, runs=folder)
-        found[f"lr={rate:g}, {run.validation.accuracy:.0%} right"] = dead_units_over_training(run)
-    caption = dead_units_caption(next(iter(found.values())))
+        found[f"lr={rate:g}"] = [replace(each, model="one small cnn") for each in dead_units_over_training(run)]
+        right.append(f"{run.validation.accuracy:.0%}")
+    told = f"By learning rate {', '.join(right)} of validation are right at the end."
+    caption = f"{dead_units_caption(next(iter(found.values())))} {told}"
     with style():
         figure = draw_dead_units([dead_over_epochs(name, each) for name, each in found.items()], caption)
     save_figure(figure, folder / "dead-units.png")
