@@ -74,7 +74,7 @@ class HonestyFigures(Kind):
         ]
         tiles, note = _tiles(pictures, subject.seed)
         ranking = rank_methods(subject.model, pictures.pixels, methods, tiles=tiles, **options)
-        over = f"{subject.name}, on {pictures.of}{subject.about}"
+        over = f"Of {subject.name}, on {pictures.of}{subject.about}"
         order = subject.pixel_order()
         over = f"{over}. {order.rstrip('.')}" if order else over
         scored = ranking.curves[0].score
