@@ -30,13 +30,13 @@ def right(run: Run) -> np.ndarray:
 
 
 def places(names: tuple[str, ...]) -> list[int]:
-    return [int(name.split()[1]) for name in names]
+    return [int(name.split(":")[1]) for name in names]
 
 
 def test_places_of_a_split_give_these_pictures_with_their_classes(run: Run) -> None:
     found = chosen_pictures(run, ["test:12,5", "validation:0"])
     data = dict(own_data(run).parts())
-    assert found.names == ("test 12", "test 5", "validation 0")
+    assert found.names == ("test:12", "test:5", "validation:0")
     expected, targets = data["test"].batch(torch.tensor([12, 5]))
     assert torch.equal(found.pixels[:2], expected)
     names = data["test"].classes["label"]

@@ -28,7 +28,7 @@ HOSTILE = ("[9pt]x", "a\x1b[31mb\u202e", "<script>$x^2$</script>")
 
 def pictures(count: int = 2, names: tuple[str, ...] = ("cat", "dog"), channels: int = 1) -> ChosenPictures:
     pixels = torch.arange(count * channels * 6, dtype=torch.uint8).reshape(count, channels, 2, 3)
-    called = tuple(f"test {place}" for place in range(count))
+    called = tuple(f"test:{place}" for place in range(count))
     true = tuple(names[place % len(names)] for place in range(count))
     return ChosenPictures(pixels, called, true, true, ("90%",) * count, f"{count} pictures")
 
@@ -48,7 +48,7 @@ def test_a_map_and_its_raw_values_stand_beside_the_picture() -> None:
     assert shown.is_overlay and not raw.is_overlay
     assert raw.maps[0].tolist() == [[0, 0.25, -1], [0.5, 0, 0]]
     assert raw.words == (("−4 to 2",), ("0 to 0.5",)) and shown.words == (("dog", "−2.5"),) * 2
-    assert sheet.labels == (("cat", "as cat", "90%, test 0"), ("dog", "as dog", "90%, test 1"))
+    assert sheet.labels == (("cat", "as cat", "90%, test:0"), ("dog", "as dog", "90%, test:1"))
 
 
 def test_raw_gradients_keep_the_sign_of_the_largest_channel() -> None:
@@ -78,15 +78,15 @@ def test_a_caption_names_model_layer_method_class_and_what_is_noted() -> None:
     both = attribution_caption(pictures(), [cam, other], "run x")
     assert "for the class that it predicts of each picture" in both
     assert "red speaks for what is explained" in both and "cut off, as its equation has it" in both
-    assert "counted from 0" in both and both.endswith("Occlusion: the map of picture 1 is blank: every value is 0.")
-    assert "counted from 0" not in one
+    assert one.count("where a map is 0 the picture is seen, in grey") == 1 and "white" not in both
+    assert both.endswith("Occlusion: the map of picture test:1 is blank: every value is 0.")
 
 
 def test_numbers_have_a_row_for_each_picture_and_method() -> None:
     values = np.array([[[0, 1, -4], [2, 0, 0]], [[0, 0, 0], [0, 0, 0.5]]])
     found = [attribution(values, facts={"gap": np.array([0.25, 0.5], np.float32)})]
     rows = attribution_table(pictures(), found).rows
-    assert rows[0] == ("test 0", "cat", "cat", "occlusion(size=2)", "dog", -2.5, -4.0, 2.0) and len(rows) == 2
+    assert rows[0] == ("test:0", "cat", "cat", "occlusion(size=2)", "dog", -2.5, -4.0, 2.0) and len(rows) == 2
     (plain,) = attribution_numbers(pictures(), found)
     assert plain["pictures"][1]["gap"] == 0.5 and plain["pictures"][0]["low"] == -4.0
 
@@ -109,6 +109,33 @@ def test_what_speaks_for_is_red_and_against_is_blue() -> None:
     assert scale_colours("raw", np.zeros(1, np.float32)).min() > 0.95
     lightness = scale_colours("positive", np.linspace(0, 1, 9, dtype=np.float32)).sum(1)
     assert (np.diff(lightness) > 0).all()
+
+
+def test_bars_say_where_their_scale_ends_and_name_every_method() -> None:
+    by_pixel = np.ones((1, 3, 2, 3))
+    found = [attribution(by_pixel, f"gradient-{number}", "magnitude") for number in range(4)]
+    found.append(attribution(np.ones((1, 2, 3)), "grad-cam", "positive"))
+    with style():
+        figure = draw_attributions(attribution_sheet(pictures(1), found, raw=True))
+    bars = [axes for axes in figure.axes if axes.images and axes.get_xticklabels()]
+    told = [(axes.get_title().split(), [tick.get_text() for tick in axes.get_xticklabels()]) for axes in bars]
+    assert sorted(("".join(words), *ends) for words, ends in told) == [
+        ("grad-cam", "0", "largest"),
+        ("gradient-0,gradient-1,gradient-2,gradient-3", "0", "99th pct."),
+        ("rawvalues", "−99th pct.", "0", "99th pct."),
+        ("rawvalues", "−largest", "0", "largest"),
+    ]
+
+
+def test_a_caption_says_of_maps_by_pixel_where_they_end_and_of_others_that_the_picture_is_seen() -> None:
+    by_pixel = attribution(np.ones((1, 3, 2, 3)), "saliency", "magnitude")
+    over = attribution(np.ones((1, 2, 3)), "occlusion", "signed")
+    one, other, both = (
+        attribution_caption(pictures(1), found, "run x") for found in ([by_pixel], [over], [by_pixel, over])
+    )
+    assert "99th percentile of its magnitudes" in one and "the picture is seen" not in one
+    assert "to its largest magnitude" in other and "percentile" not in other and "white" not in other
+    assert "over its picture to its largest magnitude, by pixel to the 99th percentile" in both
 
 
 @pytest.mark.parametrize(("count", "methods", "rows"), [(1, 1, 1), (6, 1, 2), (3, 6, 3), (2, 8, 4)])

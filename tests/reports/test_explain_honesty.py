@@ -1,14 +1,20 @@
 """Pictures of how far maps can be trusted: what they show is what was measured."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from cnnlab.explain import RandomisationTest, RemovalCurves, SeedSimilarity
+from cnnlab.explain import MethodRanking, RandomisationTest, RemovalCurves, SeedSimilarity
 from cnnlab.explain.honesty.ranking import MeasureRanking
+from cnnlab.reports.contents.explain_honesty import (
+    areas_sentence,
+    measures_table,
+    randomisation_caption,
+)
 from cnnlab.reports.figures.explain_honesty import (
     draw_measure_ranking,
     draw_randomisation,
@@ -50,6 +56,36 @@ def test_randomisation_is_a_line_a_method_beside_the_control_and_the_threshold()
     assert axes.get_ylim()[1] > 1
 
 
+def test_one_caption_says_of_all_methods_whether_they_fail_and_by_how_much() -> None:
+    tests = [randomised("saliency", 0.1), randomised("guided-backpropagation", 0.9), randomised("deconvnet", 0.9)]
+    said = randomisation_caption(tests)
+    assert re.search(
+        r"guided-backpropagation \(0\.\d+ \[0\.\d+ to 0\.\d+\]\) and deconvnet \(.*?\) fail; saliency", said
+    )
+    assert "over 3 draws and 5 pictures" in said and said.count("Dashed") == 1 and len(said.split()) < 110
+
+
+def test_areas_are_told_and_tabled_beside_chance() -> None:
+    values = np.stack([np.full(8, 0.25), np.full(8, 0.5)])
+    measures = {
+        name: MeasureRanking(name, ("a", "b"), values, np.full(8, 0.75), "pictures")  # type: ignore[arg-type]
+        for name in ("deletion", "insertion")
+    }
+    ranking = MethodRanking(("a", "b"), measures, ())  # type: ignore[arg-type]
+    assert areas_sentence(ranking, "probability") == (
+        "Mean areas of the probability: under deletion a 0.250, b 0.500, random orders 0.750; under insertion b 0.500, "
+        "a 0.250, random orders 0.750."
+    )
+    table = measures_table(ranking)
+    assert [row[0] for row in table.rows] == ["a", "b", "by chance"]
+    assert [column.key for column in table.columns if "interval" not in column.key] == [
+        "method",
+        "deletion",
+        "insertion",
+    ]
+    assert table.rows[2][1] == 0.75
+
+
 def test_signed_similarity_below_zero_is_within_the_panel_and_has_no_threshold() -> None:
     figure = draw_randomisation([randomised("saliency", 0.1)], "signed")
     assert figure.axes[0].get_ylim()[0] < -0.9
@@ -70,14 +106,14 @@ def test_removal_shows_each_method_and_random_orders_in_both_panels() -> None:
         baselines={"deletion": "0", "insertion": "0"},
     )
     figure = draw_removal_curves([curves])
-    assert labels(figure) == ["random orders", "grad-cam"]
+    assert labels(figure) == ["random orders: 0.50, 0.50", "grad-cam: 0.50, 0.50"]
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "deletion: probability (%)",
         "insertion: probability (%)",
     ]
     np.testing.assert_allclose(np.asarray(figure.axes[1].lines[1].get_ydata(), dtype=float), shares)
     alone = replace(curves, random_scores={"deletion": fall[None][:0], "insertion": fall[None][:0]})
-    assert labels(draw_removal_curves([alone])) == ["grad-cam"]
+    assert labels(draw_removal_curves([alone])) == ["grad-cam: 0.50, 0.50"]
 
 
 @pytest.mark.parametrize(("measure", "first"), [("deletion", "low"), ("insertion", "high")])

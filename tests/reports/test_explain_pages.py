@@ -5,13 +5,23 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from xml.dom import minidom
 
 import numpy as np
 import pytest
 
-from cnnlab.explain import Embedding, EmbeddingOverEpochs, LabelErrors, LearningOrder, MistakePage, map_quality
+from cnnlab.explain import (
+    Embedding,
+    EmbeddingOverEpochs,
+    LabelErrors,
+    LearningOrder,
+    MistakePage,
+    NearDuplicate,
+    NearDuplicates,
+    map_quality,
+)
 from cnnlab.explain.embedding.data_sets import DataSetComparison, difference_of_shares
 from cnnlab.reports.colours import class_colours
 from cnnlab.reports.contents.explain_embedding import (
@@ -26,6 +36,9 @@ from cnnlab.reports.contents.explain_embedding import (
 )
 from cnnlab.reports.contents.explain_mistakes import (
     PictureGroup,
+    duplicate_groups,
+    duplicates_caption,
+    duplicates_table,
     label_error_groups,
     label_errors_caption,
     learning_caption,
@@ -194,6 +207,7 @@ def _page(names: tuple[str, ...], pixels: np.ndarray) -> MistakePage:
         totals=(12, 3),
         names=names,
         column="label",
+        split="test",
         of="100 test pictures, run r",
         wrong=15,
         count=100,
@@ -205,7 +219,7 @@ def test_mistakes_are_told_by_class_with_how_sure_they_are() -> None:
     page = _page(("cat", "dog", "owl"), np.zeros((1, 6, 6), np.uint8))
     first, second = mistake_groups(page)
     assert first.title == "cat taken for dog: 1 of 12" and second.title == "second: 1 of 3"
-    assert first.pictures[0].lines == ("cat", "as dog", "> 99.9% sure")
+    assert first.pictures[0].all_lines == ("cat", "as dog", "> 99.9% sure", "test:4")
     assert mistakes_caption(page).startswith("15 mistakes on 100 test pictures, run r (15.00%).")
 
 
@@ -213,19 +227,34 @@ def test_doubtful_labels_and_late_ones_are_told() -> None:
     pixels, zero = np.zeros((1, 1, 6, 6), np.uint8), np.zeros(1, np.int64)
     probabilities = (np.array([0.02]), np.array([0.95]))
     joint = np.array([[8, 2], [0, 10]])
-    errors = LabelErrors(zero, ("7",), zero, zero + 1, *probabilities, joint, ("cat", "dog"), "label", "it", 20, pixels)
+    errors = LabelErrors(
+        zero, ("7",), zero, zero + 1, *probabilities, joint, ("cat", "dog"), "label", "test", "it", 20, pixels
+    )
     assert label_error_groups(errors)[0].pictures[0].lines == ("cat?", "rather dog", "2.0% to 95.0%")
     assert sureness(1) == "100.0% sure" and sureness(0.0002) == "< 0.1% sure"
     assert "1 label of it" in label_errors_caption(errors) and "10.0% of all labels" in label_errors_caption(errors)
     right = np.array([[True, False], [False, True]])
     order = LearningOrder(
         (1, 5), right, np.where(right, 0.9, 0.1), np.zeros(2, np.int64), np.array([1, 0]), ("cat", "dog"), ("x", "y"),
-        "two", pixels, pixels
+        "validation", "two", pixels, pixels
     )  # fmt: skip
     late, forgotten = learning_groups(order)
+    assert late.pictures[0].all_lines[3:] == ("validation:1", "y")
     assert late.title == "Learned last: 1 of 1" and late.pictures[0].lines == ("cat", "from epoch 5", "10% → 90%")
     assert forgotten.pictures[0].lines == ("cat", "now dog", "90% → 10%")
     assert "asked after epochs 1, 5" in learning_caption(order)
+
+
+def test_doubles_are_called_by_what_asks_for_them_and_the_rule_is_told() -> None:
+    pair = NearDuplicate("test", 4, "cat/9.jpg", "train", 11, "11", 0.21, False, True, True)
+    found = NearDuplicates((pair,), (0.3,), "photos", (("test", "train", 50),), np.zeros((1, 2, 1, 6, 6), np.uint8))
+    first, second = duplicate_groups(found)[0].pictures
+    assert first.all_lines == ("share 0.21", "mirrored, labels differ", "test:4", "cat/9.jpg")
+    assert second.all_lines == ("in train", "train:11")
+    assert "50 of test in train (0.30)" in duplicates_caption(found) and "by chance" in duplicates_caption(found)
+    given = duplicates_caption(replace(found, is_given=True))
+    assert "at most 0.3 of the distance to the tenth nearest" in given and "by chance" not in given
+    assert duplicates_table(found).rows == (("test:4", "cat/9.jpg", "train:11", 0.21, "differ"),)
 
 
 def test_words_stay_with_their_pictures_when_a_title_makes_the_figure_grow() -> None:
@@ -233,4 +262,6 @@ def test_words_stay_with_their_pictures_when_a_title_makes_the_figure_grow() -> 
     groups = mistake_groups(_page(("cat", "dog", "owl"), pixels))
     figure = draw_picture_groups((*groups, PictureGroup("third", groups[0].pictures)))
     assert not figure.texts and len(figure.axes) == 3
-    assert [text.get_text() for text in figure.axes[0].texts] == ["cat", "as dog", "> 99.9% sure", groups[0].title]
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        *("cat", "as dog", "> 99.9% sure", "test:4", groups[0].title)
+    ]

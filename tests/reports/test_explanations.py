@@ -47,10 +47,8 @@ def test_names_may_be_short_joined_and_with_arguments() -> None:
     assert [str(each.short) for each in asked.attributions] == ["grad-cam", "smoothgrad(n=3)", "guided-backpropagation"]
     assert [each.name for each in asked.kinds] == ["filters"] and not asked.is_all
     assert read_what(["gradcam++"]).attributions[0].name == "grad-cam++"
-    assert asked.takes == {"images", "layer", "target", "channels"} and read_what(["saliency"]).takes == {
-        "images",
-        "target",
-    }
+    assert asked.takes == {"images", "layer", "target", "column", "channels"}
+    assert read_what(["saliency"]).takes == {"images", "target", "column"}
 
 
 def test_all_is_every_kind_with_the_arguments_that_were_given() -> None:
@@ -93,8 +91,8 @@ def test_figures_lie_in_the_runs_own_folder_in_two_formats(run: Run) -> None:
     assert run.name in svg and "relu1" in svg and "test pictures 3, 4" in svg
     document = written.to_dict()
     assert [each["picture"] for each in document["explanations"][0]["attributions"][0]["pictures"]] == [
-        "test 3",
-        "test 4",
+        "test:3",
+        "test:4",
     ]
 
 
@@ -210,7 +208,8 @@ def test_captions_of_maps_say_what_was_found_of_their_method(
     monkeypatch.setattr(RandomisationTest, "verdict", property(lambda test: "fails"))
     honesty, first = write_explanations(run, what, tmp_path / "a", images=["test:3,4"]).explanations
     sentence = "aliency fails the model-randomisation test on this network"
-    assert honesty.key == "honesty" and sentence in honesty.figures[0].caption and sentence in first.figures[0].caption
+    assert honesty.key == "honesty" and sentence in first.figures[0].caption
+    assert re.search(r"saliency \(.*\) and grad-cam \(.*\) fail\.", honesty.figures[0].caption)
     assert [test["verdict"] for test in honesty.numbers["tests"]] == ["fails", "fails"]
     assert {"deletion", "insertion"} <= set(honesty.numbers["rankings"])
     # Wherever later figures are written.

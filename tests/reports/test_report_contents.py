@@ -286,9 +286,10 @@ def test_gallery_holds_the_surest_mistakes_with_their_own_images(study, digits):
     assert worst.n == 359 and worst.wrong == 359 - round(0.94 * 359)
     sure = [mistake.size for mistake in worst.mistakes]
     assert sure == sorted(sure, reverse=True)
-    ids = list(digits.test.ids)
     for mistake in worst.mistakes:
-        place = ids.index(mistake.id)
+        split, _, place = mistake.called.partition(":")
+        place = int(place)
+        assert split == "test" and mistake.id == f"id {digits.test.ids[place]}"
         label = int(digits.test.targets["label"][place])
         assert (mistake.true, mistake.predicted) == (str(label), str((label + 1) % 10))
         np.testing.assert_array_equal(mistake.pixels, digits.test.batch([place])[0][0].numpy())

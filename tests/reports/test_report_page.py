@@ -127,7 +127,7 @@ def test_mistakes_are_shown_as_images(reader):
     images = reader.all("img")
     assert len(images) == 22
     assert all(str(a["src"]).startswith("data:image/png;base64,") for a in images)
-    assert re.fullmatch(r"Picture \d+: (\d), taken for (\d), \d+\.\d% sure\.", str(images[0]["alt"]))
+    assert re.fullmatch(r"Picture test:\d+: (\d), taken for (\d), \d+\.\d% sure\.", str(images[0]["alt"]))
 
 
 def test_figures_take_the_colours_of_the_page(written):

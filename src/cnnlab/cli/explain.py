@@ -33,8 +33,8 @@ Images = Annotated[
     typer.Option(
         "--images",
         metavar="PICTURES",
-        help="Pictures by split and place, as in test:12,57; test:wrong or test:right for some of the kind; files and "
-        "folders. May be given again.",
+        help="Pictures by split (train, validation, test) and place from 0, as in test:12,57; test:wrong or test:right "
+        "for some of the kind; files, folders and archives. May be given again.",
         show_default="some rightly and wrongly predicted ones of test",
     ),
 ]
@@ -43,7 +43,8 @@ Layer = Annotated[
     typer.Option(
         "--layer",
         metavar="NAME",
-        help="Of which layer, by its name in `cnnlab models show`; guided and deconvnet are then of its channels.",
+        help="Of which layer, by its name in `cnnlab models show`; guided and deconvnet are then of its channels; of "
+        "embeddings also pixels or outputs.",
         show_default="a usual one of each method",
     ),
 ]
@@ -52,8 +53,8 @@ Target = Annotated[
     typer.Option(
         "--target",
         metavar="CLASS",
-        help="Which class is explained, by its name or number; of several heads HEAD=CLASS. Given again, classes are "
-        "shown side by side.",
+        help="Which class is explained, by its name or number; of several heads HEAD=CLASS, or HEAD for what it "
+        "predicts. Given again, classes are shown side by side.",
         show_default="what is predicted",
     ),
 ]
@@ -76,6 +77,15 @@ Beside = Annotated[
         show_default=False,
     ),
 ]
+Column = Annotated[
+    str | None,
+    typer.Option(
+        "--column",
+        metavar="NAME",
+        help="Of which target, where several are predicted: by it pictures are right or wrong, and it is explained.",
+        show_default="the first",
+    ),
+]
 Raw = Annotated[bool, typer.Option("--raw", help="Show raw values, signed, with their scale, beside each map.")]
 Out = Annotated[
     Path | None,
@@ -84,7 +94,7 @@ Out = Annotated[
         metavar="DIR",
         parser=destination,
         help="The folder that pictures are written into.",
-        show_default="explain in the run's own folder",
+        show_default="explain in the run's own folder; of a model by itself here",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of what is drawn: pictures, maps, noise.", min=0)]
@@ -98,6 +108,7 @@ def explain(
     target: Target = None,
     channels: Channels = None,
     beside: Beside = None,
+    column: Column = None,
     raw: Raw = False,
     out: Out = None,
     seed: Seed = 0,
@@ -135,6 +146,7 @@ def explain(
             targets=target or (),
             channels=_numbers(channels),
             beside=beside or (),
+            column=column,
             raw=raw,
             seed=seed,
             runs=runs or "runs",

@@ -212,7 +212,8 @@ def carried_out(
         for batch in batches_of(placed, pixels, wanted, places, passes, keeps_maps=method.needs_gradient):
             values = method.explain(batch).detach().float().cpu().numpy()
             done.append((batch, np.ascontiguousarray(values)))
-    return _put_together(method, spec, wanted, done, layer)
+        # Within the block: what a method has not asked for, such as the score, is asked of the model here.
+        return _put_together(method, spec, wanted, done, layer)
 
 
 def _put_together(

@@ -16,15 +16,17 @@ from cnnlab.core import seeds
 from cnnlab.core.errors import CnnlabError, DataError, UsageError, suggestion
 from cnnlab.core.messages import first_few
 from cnnlab.core.number_text import counted, fixed, with_minus
+from cnnlab.core.scored_splits import OUT_OF_FOLD
 from cnnlab.core.sinks import in_short
 from cnnlab.data import Dataset, ImageReader, ImageSet, find_images
 from cnnlab.evaluation import Predictor, class_predictions, own_data, predictor_of
+from cnnlab.explain.picture_names import HELD_OUT, id_beside, picture_word
 from cnnlab.models import Predictable
 from cnnlab.runs import Run
 
 COUNT = 6
 """Pictures that are chosen where none is named one by one."""
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test", HELD_OUT)
 _KINDS = ("right", "wrong")
 _OF_A_SPLIT = re.compile(rf"({'|'.join(SPLITS)})(?::(.*))?", re.DOTALL)
 
@@ -34,11 +36,13 @@ class ChosenPictures:
     """Pictures with what is known of them, and what a model says of them.
 
     :param pixels: uint8 N×C×H×W, as the model takes them.
-    :param names: what each is called, such as ``test 12``, or the name of its file.
+    :param names: what each is called: ``test:12``, as it is asked for, or the name of its file.
     :param true: of each the class that it is known to be of, in words; empty where that is not known.
     :param predicted: of each what the model predicts, in words; ``sure`` how sure it is, such as ``87%``, empty where
         nothing tells.
     :param of: which they are, in words, such as ``6 of the 10,000 test pictures``.
+    :param ids: of each its id in the data where that differs from its place, such as the name of a file; empty where
+        it does not.
     """
 
     pixels: Tensor
@@ -47,6 +51,7 @@ class ChosenPictures:
     predicted: tuple[str, ...]
     sure: tuple[str, ...]
     of: str
+    ids: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -58,7 +63,13 @@ class ChosenPictures:
         of = f"{self.names[0]}, the first of {self.of}" if count == 1 else f"the first {count} of {self.of}"
         some = slice(count)
         return ChosenPictures(
-            self.pixels[some], self.names[some], self.true[some], self.predicted[some], self.sure[some], of
+            self.pixels[some],
+            self.names[some],
+            self.true[some],
+            self.predicted[some],
+            self.sure[some],
+            of,
+            self.ids[some],
         )
 
     def __repr__(self) -> str:
@@ -69,6 +80,7 @@ def chosen_pictures(
     model: Run | Predictable | str | Path,
     wanted: Sequence[str | Path] = (),
     *,
+    column: str | None = None,
     count: int = COUNT,
     seed: int = 0,
     device: str | None = None,
@@ -84,14 +96,19 @@ def chosen_pictures(
     ``photo.jpg``, ``photos/`` files, folders and archives; of more than ``count`` in a folder so many, drawn
     ========================== ==============================================================================
 
+    Splits are ``train``, ``validation`` and ``test``, and ``out-of-fold``: the pictures that the network of a fold has
+    not seen, in the order in which its predictions of them are stored.
+
     :param wanted: of a run the test split unless given, or validation where it has no test split.
-    :raises UsageError: for a split or a place that there is not; for a model by itself, which has no data, where no
-        file is named.
+    :param column: of the targets, by which a picture is predicted rightly or wrongly; the first that is predicted
+        unless given.
+    :raises UsageError: for a split, a place or a column that there is not; for a model by itself, which has no data,
+        where no file is named.
     :raises DataError: when a file is missing or is no picture.
     """
     predictor = predictor_of(model, device=device, offline=offline)
     run = model if isinstance(model, Run) else None
-    source = _Source(run, predictor, count, seed, data_dir, offline)
+    source = _Source(run, predictor, column, count, seed, data_dir, offline)
     words = list(wanted) or [source.usual_split()]
     parts = [source.read(word) for word in words]
     pixels = torch.cat([part.pixels for part in parts])
@@ -103,7 +120,21 @@ def chosen_pictures(
         predicted=predicted,
         sure=sure,
         of=", and ".join(part.of for part in parts),
+        ids=tuple(name for part in parts for name in part.ids),
     )
+
+
+def column_of_classes(predictor: Predictor, column: str | None = None) -> tuple[str | None, tuple[str, ...]]:
+    """The column of classes that is meant, the first unless named, and all those that a model predicts.
+
+    :raises UsageError: when it predicts no such classes.
+    """
+    classes = predictor.classifier.classes
+    known = tuple(name for name in predictor.objective.predicts if name in classes)
+    if column is not None and column not in known:
+        listed = suggestion(column, known) if known else ""
+        raise UsageError(f"the model predicts no classes of {in_short(column)}. {listed}".rstrip())
+    return column or next(iter(known), None), known
 
 
 def said_of(predictor: Predictor, pixels: Tensor) -> Iterator[tuple[str, str]]:
@@ -127,6 +158,7 @@ class _Part:
 
     pixels: Tensor
     names: tuple[str, ...]
+    ids: tuple[str, ...]
     true: tuple[str, ...]
     of: str
 
@@ -138,12 +170,14 @@ class _Source:
         self,
         run: Run | None,
         predictor: Predictor,
+        column: str | None,
         count: int,
         seed: int,
         data_dir: str | Path | None,
         offline: bool,
     ) -> None:
         self.run, self.predictor, self.count, self.seed = run, predictor, count, seed
+        self.column, self.columns = column_of_classes(predictor, column)
         self.where: dict[str, Any] = {"data_dir": data_dir, "offline": offline}
         self._dataset: Dataset | None = None
 
@@ -173,6 +207,9 @@ class _Source:
             return self._of_files(word)
         dataset = self.dataset()
         parts = dict(dataset.parts())
+        if self.run is not None and OUT_OF_FOLD in self.run.splits:
+            # Of all folds together it is every picture of train.
+            parts[HELD_OUT] = dataset.train if dataset.held_out is None else dataset.held_out.images
         if split[1] not in parts:
             raise UsageError(f"{dataset.name} has no split {split[1]}. It has {', '.join(parts)}.")
         images = parts[split[1]]
@@ -188,6 +225,8 @@ class _Source:
         order = torch.randperm(len(images), generator=seeds.generator(self.seed, "explained pictures")).tolist()
         right, labels = self._right(images, split)
         where = f"{split} pictures of {self.dataset().name}, drawn by seed {self.seed}"
+        if right is not None and len(self.columns) > 1:
+            where += f", right or wrong by {self.column}, of {' and '.join(self.columns)}"
         if right is None:
             if kind:
                 raise UsageError(
@@ -201,8 +240,8 @@ class _Source:
         if kind:
             chosen = _of_different_classes(wrong if kind == "wrong" else good, labels, self.count)
             if not chosen:
-                raise UsageError(f"no {split} picture is predicted {'wrongly' if kind == 'wrong' else 'rightly'}.")
-            return self._of_split(images, split, chosen, f"{len(chosen)} {where}, of those predicted {_adverb(kind)}")
+                raise UsageError(f"no {split} picture is predicted {_adverb(kind)}.")
+            return self._of_split(images, split, chosen, f"{len(chosen)} {_adverb(kind)} predicted {where}")
         bad = _of_different_classes(wrong, labels, self.count // 2)
         fine = _of_different_classes(good, labels, self.count - len(bad))
         told = f"{len(fine)} rightly and {len(bad)} wrongly predicted {where}"
@@ -210,10 +249,11 @@ class _Source:
 
     def _right(self, images: ImageSet, split: str) -> tuple[NDArray[np.bool_] | None, NDArray[np.int64] | None]:
         """Which pictures are predicted rightly, where that is on record; and of which class each is, where known."""
-        known = next((name for name in images.targets if name in images.classes), None)
+        known = self.column if self.column in images.targets else next(iter(images.classes), None)
+        stored_as = OUT_OF_FOLD if split == HELD_OUT else split
         try:
             assert self.run is not None
-            stored = self.run.predictions(split) if split in self.run.splits else None
+            stored = self.run.predictions(stored_as) if stored_as in self.run.splits else None
             said = None if stored is None else class_predictions(stored, known)
         except CnnlabError:
             said = None
@@ -233,7 +273,9 @@ class _Source:
                 f"the pictures are {'×'.join(map(str, pixels.shape[1:]))}, and the model takes "
                 f"{'×'.join(map(str, shape))}."
             )
-        return _Part(pixels, tuple(f"{split} {place}" for place in places), tuple(true), of)
+        names = tuple(picture_word(split, place) for place in places)
+        ids = tuple(id_beside(place, images.ids[place]) for place in places)
+        return _Part(pixels, names, ids, tuple(true), of)
 
     def _of_files(self, word: str | Path) -> _Part:
         if not os.path.exists(Path(word).expanduser()):
@@ -259,7 +301,8 @@ class _Source:
             drawn = f", drawn by seed {self.seed}" if len(kept) < len(found) else ""
             some = f"{len(kept)} of " if len(kept) < len(found) else ""
             of = f"{some}{counted(len(found), 'picture')} in {Path(word).name or word}{drawn}"
-        return _Part(pixels, short, ("",) * len(short), of)
+        nothing = ("",) * len(short)
+        return _Part(pixels, short, nothing, nothing, of)
 
 
 def _places(text: str, count: int, split: str) -> list[int]:

@@ -53,6 +53,8 @@ class Target:
         these, one a picture.
     :param count: of pictures.
     :raises UsageError: listing what there is.
+
+    Of each picture ``asked`` has the head and the class within it, which is None where what is predicted is meant.
     """
 
     def __init__(self, model: Predictable, target: Any, count: int, score: Score = "output") -> None:
@@ -61,8 +63,8 @@ class Target:
         self._by_name = {head.name: head for head in self.heads}
         self._columns = {column: self._by_name[head] for column, head in self.objective.class_heads.items()}
         each = self._each(target, count)
-        self._asked = [self._read(one) for one in each]
-        heads = {head.name: head for head, _ in self._asked}
+        self.asked = [self._read(one) for one in each]
+        heads = {head.name: head for head, _ in self.asked}
         if score not in ("output", "probability"):
             raise UsageError(f"score takes output or probability; got {in_short(str(score))}.")
         numbers = [head.name for head in heads.values() if not head.has_classes]
@@ -74,7 +76,7 @@ class Target:
     def chosen(self, outputs: Tensor, start: int = 0) -> Chosen:
         """What is explained of the pictures from ``start`` on that have these outputs, N×K."""
         outputs = outputs.detach()
-        asked = self._asked[start : start + len(outputs)]
+        asked = self.asked[start : start + len(outputs)]
         weights = torch.zeros_like(outputs)
         indices = torch.zeros(len(outputs), dtype=torch.long, device=outputs.device)
         for head in dict.fromkeys(head for head, _ in asked):
@@ -137,3 +139,14 @@ class Target:
         if head is None:
             raise UsageError(f"the model has no head {in_short(column)}. {suggestion(column, self._by_name)}")
         return head, None if wanted is None else class_index(head, wanted)
+
+
+def distinct_targets(model: Predictable, targets: Sequence[str]) -> tuple[str, ...]:
+    """Targets as they are given, without those that say again, by another name, what one before them says.
+
+    :raises UsageError: for one that there is not, listing what there is.
+    """
+    found: dict[tuple[Head, int | None], str] = {}
+    for target in targets:
+        found.setdefault(Target(model, target, 1).asked[0], target)
+    return tuple(found.values())

@@ -98,5 +98,8 @@ def class_index(head: Head, wanted: Any) -> int:
 
 
 def _listed(head: Head) -> str:
-    shown = [f"{place} {in_short(name)}" for place, name in enumerate(head.names[:12])]
+    are_numbers = all(name == str(place) for place, name in enumerate(head.names))
+    shown = [
+        in_short(name) if are_numbers else f"{place} {in_short(name)}" for place, name in enumerate(head.names[:12])
+    ]
     return f"They are {', '.join(shown)}{', …' if len(head.names) > len(shown) else ''}."

@@ -14,7 +14,9 @@ def five() -> LearningOrder:
     """Five pictures over the epochs 1, 3 and 6: at once, late, forgotten, forgotten and learned again, never."""
     right = np.array([[1, 0, 1, 1, 0], [1, 0, 1, 0, 0], [1, 1, 0, 1, 0]], bool)
     zeros = np.zeros(5, np.int64)
-    return LearningOrder((1, 3, 6), right, np.where(right, 0.9, 0.2), zeros, zeros, ("a",), tuple("vwxyz"), "five")
+    return LearningOrder(
+        (1, 3, 6), right, np.where(right, 0.9, 0.2), zeros, zeros, ("a",), tuple("vwxyz"), "test", "five"
+    )
 
 
 def test_a_picture_is_learned_when_it_stays_right_to_the_last(five: LearningOrder) -> None:

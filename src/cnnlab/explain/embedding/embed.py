@@ -36,6 +36,7 @@ class Embedding:
     :param kept: the share of the variance that the principal components hold which the map was made from; 1 for all.
     :param epoch: after which the codes are, where several are asked for.
     :param seconds: what codes, map and its quality took.
+    :param words: what each picture is asked for by, such as ``test:57``; none of other data than the model's own.
     """
 
     positions: Points
@@ -53,6 +54,7 @@ class Embedding:
     seed: int = 0
     epoch: int | None = None
     seconds: float = 0.0
+    words: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -150,6 +152,7 @@ class MapMaker:
             kept=kept,
             seed=self.seed,
             seconds=time.perf_counter() - started,
+            words=pictures.words,
         )
 
 

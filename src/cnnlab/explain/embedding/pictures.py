@@ -18,6 +18,7 @@ from cnnlab.data import Dataset, ImageSet
 from cnnlab.data.loading import is_spec
 from cnnlab.evaluation import own_data
 from cnnlab.evaluation.prediction.alignment import in_the_classifiers_shape
+from cnnlab.explain.picture_names import picture_word
 from cnnlab.models import Predictable
 from cnnlab.runs import Run
 
@@ -36,6 +37,7 @@ class Pictures:
     :param places: int64, n places in it.
     :param labels: int64, the class of each; None where it is not known. ``names`` are the classes'.
     :param of: what they are, in words, such as ``1,000 of the 10,000 test pictures of mnist``.
+    :param words: what each is asked for by, such as ``test:57``, where they are of the model's own data; else none.
     """
 
     images: ImageSet | Tensor
@@ -45,6 +47,7 @@ class Pictures:
     ids: tuple[str, ...]
     of: str
     column: str | None = None
+    words: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.places)
@@ -99,7 +102,10 @@ def pictures_of(
     count = (
         f"{len(source):,} {where}" if len(places) == len(source) else f"{len(places):,} of the {len(source):,} {where}"
     )
-    return Pictures(source, places, None if known is None else known[places], names, ids, count, column)
+    if column is not None and isinstance(source, ImageSet) and len(source.classes) > 1:
+        count += f", by {column}"
+    words = tuple(picture_word(split, place) for place in places.tolist()) if images is None else ()
+    return Pictures(source, places, None if known is None else known[places], names, ids, count, column, words)
 
 
 def _source(

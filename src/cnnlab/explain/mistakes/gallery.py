@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.explain.mistakes.predicted import Predicted, images_of, pixels_at, predicted_by
+from cnnlab.explain.picture_names import picture_word
 from cnnlab.runs import Run
 
 MOST = 24
@@ -20,6 +21,7 @@ class MistakePage:
     """Some mistakes of a run, in the order in which they are shown.
 
     :param places: int64, n, in the split; ``ids`` of the pictures.
+    :param split: as the predictions are stored for it.
     :param true, predicted: int64, n; ``confidence`` n, the probability of the class predicted.
     :param groups: n, from 0: of which pair of classes each is; all 0 where they are not by pair.
     :param titles: of the groups; ``totals`` how many mistakes of that kind there are.
@@ -37,6 +39,7 @@ class MistakePage:
     totals: tuple[int, ...]
     names: tuple[str, ...]
     column: str
+    split: str
     of: str
     wrong: int
     count: int
@@ -45,6 +48,11 @@ class MistakePage:
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What each picture is called, such as ``test:57``: it can be asked for so."""
+        return tuple(picture_word(self.split, place) for place in self.places.tolist())
 
 
 def surest_mistakes(
@@ -60,6 +68,7 @@ def surest_mistakes(
     """The mistakes that a run is surest of, the surest first.
 
     :param true, predicted: only those of a class, taken for a class, by their names.
+    :param column: of the targets, where several are predicted: the first of them unless given.
     :raises UsageError: when there are no stored predictions, or no such class.
     """
     asked = run if isinstance(run, Predicted) else predicted_by(run, split, column)
@@ -130,6 +139,7 @@ def _page(
         totals=tuple(total for _, _, total in groups),
         names=tuple(classes.names),
         column=asked.column,
+        split=asked.stored.split,
         of=asked.of,
         wrong=int((~classes.right).sum()),
         count=len(classes),

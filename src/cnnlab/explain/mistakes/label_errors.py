@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cnnlab.explain.mistakes.confident_learning import confident_joint, wrong_labels
 from cnnlab.explain.mistakes.predicted import Predicted, images_of, pixels_at, predicted_by
+from cnnlab.explain.picture_names import picture_word
 from cnnlab.runs import Run
 
 MOST = 24
@@ -18,6 +19,7 @@ class LabelErrors:
     """What confident learning holds for wrong labels, ordered by how little their own class is believed.
 
     :param places: int64, n, in the split; ``ids`` of the pictures.
+    :param split: as the predictions are stored for it.
     :param given: int64, n, their labels; ``suggested`` the classes that are most probable instead.
     :param given_probability: n; ``suggested_probability`` that of the other.
     :param joint: K×K, pictures by label (row) and the class that they probably are (column), estimated for all.
@@ -34,6 +36,7 @@ class LabelErrors:
     joint: NDArray[np.int64]
     names: tuple[str, ...]
     column: str
+    split: str
     of: str
     count: int
     pixels: NDArray[np.uint8] | None = None
@@ -41,6 +44,11 @@ class LabelErrors:
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What each picture is called, such as ``test:57``: it can be asked for so."""
+        return tuple(picture_word(self.split, place) for place in self.places.tolist())
 
     @property
     def estimated(self) -> float:
@@ -64,6 +72,7 @@ def label_errors(
     Of ``train`` it asks the predictions out of fold, which a run with ``folds`` has. A label that is found may be
     right, and the picture hard: look at it. The worse the network, the more are found that are right.
 
+    :param column: of the targets, where several are predicted: the first of them unless given.
     :param most: for so many the pictures are given too, if the data is still there.
     :raises UsageError: when there are no such predictions.
     """
@@ -84,6 +93,7 @@ def label_errors(
         joint=confident_joint(probabilities, labels),
         names=tuple(classes.names),
         column=predicted.column,
+        split=predicted.stored.split,
         of=predicted.of,
         count=len(labels),
         pixels=pixels_at(images, places[:most]),

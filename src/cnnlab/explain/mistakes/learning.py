@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import class_predictions, open_model, own_data, predictions_on, predictor_of
 from cnnlab.evaluation.metrics.class_probabilities import class_column
-from cnnlab.explain.mistakes.predicted import pixels_at
+from cnnlab.explain.mistakes.predicted import by_column, pixels_at
 from cnnlab.models import OwnNetwork
 from cnnlab.runs import Run
 
@@ -27,6 +27,7 @@ class LearningOrder:
     :param epochs: E, in order, from 1; before the first a network is right by chance only.
     :param right: bool E×N; ``probability`` float64 E×N, of the right class.
     :param labels: int64, N; ``predicted`` int64, N, by the last epoch; ``names`` of the classes.
+    :param split: whose pictures these are, all of them in their order; ``of`` the same in words.
     :param late_pixels, forgotten_pixels: uint8, of the first of :attr:`late` and :attr:`forgotten`.
     """
 
@@ -37,6 +38,7 @@ class LearningOrder:
     predicted: NDArray[np.int64]
     names: tuple[str, ...]
     ids: tuple[str, ...]
+    split: str
     of: str
     late_pixels: NDArray[np.uint8] | None = None
     forgotten_pixels: NDArray[np.uint8] | None = None
@@ -128,7 +130,8 @@ def learning_order(
         predicted=last.predicted,
         names=tuple(last.names),
         ids=tuple(map(str, images.ids)),
-        of=f"{len(last):,} {split} pictures, run {opened.name}",
+        split=split,
+        of=f"{len(last):,} {split} pictures, run {opened.name}{by_column(stored, column)}",
     )
     return replace(
         order,

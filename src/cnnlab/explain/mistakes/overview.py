@@ -45,10 +45,11 @@ def mistakes_of(
 ) -> Mistakes:
     """The mistakes of a run: a gallery, the order of confused classes, doubtful labels, what was learned late, doubles.
 
+    :param column: of the targets, where several are predicted: the first of them unless given.
     :raises UsageError: when the run has no stored predictions of classes on the split.
     """
     predicted = predicted_by(run, split, column)
-    opened, missing = predicted.run, dict[str, str]()
+    opened, missing, column = predicted.run, dict[str, str](), predicted.column
     doubtful = {split: label_errors(predicted, data_dir=data_dir)}
     for other in ("validation", "train"):
         try:
@@ -59,7 +60,7 @@ def mistakes_of(
     duplicates: NearDuplicates | None = None
     try:
         learning = learning_order(
-            opened, column=predicted.column, device=device, data_dir=data_dir, offline=offline, network=network
+            opened, column=column, device=device, data_dir=data_dir, offline=offline, network=network
         )
     except CnnlabError as error:
         missing["learning"] = str(error)

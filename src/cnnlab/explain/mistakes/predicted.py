@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.errors import CnnlabError, UsageError, suggestion
 from cnnlab.core.messages import note, quietly
 from cnnlab.core.scored_splits import OUT_OF_FOLD
+from cnnlab.core.sinks import in_short
 from cnnlab.data import ImageSet, is_given_in_python
 from cnnlab.evaluation import ClassPredictions, class_predictions, open_model, own_data
 from cnnlab.evaluation.metrics.class_probabilities import class_column
@@ -30,16 +31,17 @@ class Predicted:
 
     @property
     def of(self) -> str:
-        """What it is of, in words."""
+        """What it is of, in words; of several columns of classes also which."""
         split = "out-of-fold train" if self.stored.split == OUT_OF_FOLD else self.stored.split
-        return f"{len(self.stored):,} {split} pictures, run {self.run.name}"
+        return f"{len(self.stored):,} {split} pictures, run {self.run.name}{by_column(self.stored, self.column)}"
 
 
 def predicted_by(run: "Run | str | Path", split: str = "test", column: str | None = None) -> Predicted:
     """The stored predictions on a split; of ``train`` those out of fold, for of what it was trained on a network says
     what it was told.
 
-    :raises UsageError: when none are stored, their targets are not known, or no classes are predicted.
+    :param column: of the targets, where several are predicted: the first of them unless given.
+    :raises UsageError: when none are stored, their targets are not known, or no such classes are predicted.
     """
     opened = open_model(run)
     if not isinstance(opened, Run):
@@ -53,15 +55,26 @@ def predicted_by(run: "Run | str | Path", split: str = "test", column: str | Non
             )
         split = OUT_OF_FOLD
     stored = opened.predictions(split)
-    objective = objective_of(stored)
-    known = [name for name in objective.predicts if name in stored.classes]
+    known = _columns(stored)
     if not known:
         raise UsageError(
-            f"run {opened.name} predicts {', '.join(objective.predicts)} as a number, and only classes can be taken "
-            f"for one another. The pictures that it misses by most: cnnlab figure {opened.name} mistakes."
+            f"run {opened.name} predicts {', '.join(objective_of(stored).predicts)} as a number, and only classes can "
+            f"be taken for one another. The pictures that it misses by most: cnnlab figure {opened.name} mistakes."
         )
-    name = class_column(stored, column or (known[0] if known else None))
+    if column is not None and column not in known:
+        raise UsageError(f"run {opened.name} predicts no classes of {in_short(column)}. {suggestion(column, known)}")
+    name = class_column(stored, column or known[0])
     return Predicted(opened, stored, name, class_predictions(stored, name))
+
+
+def _columns(stored: Predictions) -> tuple[str, ...]:
+    return tuple(name for name in objective_of(stored).predicts if name in stored.classes)
+
+
+def by_column(stored: Predictions, column: str | None) -> str:
+    """What captions add of predictions of several columns of classes: which one it is about, and all there are."""
+    columns = _columns(stored)
+    return f", by {column or columns[0]}, of {' and '.join(columns)}" if len(columns) > 1 else ""
 
 
 def images_of(run: Run, stored: Predictions, data_dir: str | Path | None = None) -> tuple[ImageSet | None, str]:

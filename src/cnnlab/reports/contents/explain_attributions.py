@@ -19,13 +19,21 @@ PERCENTILE = 99.0
 
 MapScale: TypeAlias = Literal["signed", "positive", "magnitude", "range", "raw"]
 
-_NUMBERED = re.compile(r"\bpictures? \d")
-_SCALES: dict[MapScale, str] = {
+_NUMBERED = re.compile(r"\b(pictures?) (\d+(?:, \d+)*)(?![\d×])")
+_SEEN = "where a map is 0 the picture is seen, in grey"
+_CUT = "what is below 0 is cut off, as its equation has it"
+_OVER: dict[MapScale, str] = {
+    "signed": f"red speaks for what is explained and blue against it; {_SEEN}",
+    "positive": f"from purple by orange to yellow the more a place speaks for what is explained; {_SEEN}; {_CUT}",
+    "magnitude": f"from purple by orange to yellow the larger, whatever the sign; {_SEEN}",
+    "range": "from the least value, where the picture is seen, in grey, by purple and orange to the largest, in yellow",
+}
+"""How maps that lie over their picture are read."""
+_ALONE: dict[MapScale, str] = {
     "signed": "red speaks for what is explained, blue against it, and white is 0",
-    "positive": "from 0 (dark) to the largest value (light); what is below 0 is cut off, as its equation has it",
-    "magnitude": "from 0 (dark) to the largest magnitude (light), whatever its sign",
-    "range": "from the least value (dark) to the largest (light)",
-    "raw": "values as the method gives them, the largest magnitude at either end and 0 white",
+    "positive": f"from 0 (black) upwards (yellow); {_CUT}",
+    "magnitude": "from 0 (black) upwards (yellow), whatever the sign",
+    "range": "from the least value (black) upwards (yellow)",
 }
 
 
@@ -37,6 +45,7 @@ class MapColumn:
         title up to a colon unless given.
     :param maps: N×H×W as they are shown: from -1 to 1 where the scale is ``signed`` or ``raw``, else from 0 to 1.
     :param is_overlay: whether a map lies over the picture, for its places are no finer than that of a layer.
+    :param is_cut: whether the scale ends at a percentile of the magnitudes, and not at the largest value.
     """
 
     title: str
@@ -45,6 +54,7 @@ class MapColumn:
     words: tuple[tuple[str, ...], ...]
     is_overlay: bool = False
     method: str = ""
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +100,12 @@ def attribution_sheet(
 
 def picture_labels(pictures: ChosenPictures) -> tuple[tuple[str, ...], ...]:
     """The lines under each picture: of which class it is, as what it is predicted, how surely, and its name."""
+    each_of = (pictures.names, pictures.true, pictures.predicted, pictures.sure, pictures.ids or pictures.names)
     return tuple(
-        (true, f"as {said}", ", ".join(filter(None, (sure, name)))) if true else (name, said, sure)
-        for name, true, said, sure in zip(pictures.names, pictures.true, pictures.predicted, pictures.sure, strict=True)
+        (true, f"as {said}", ", ".join(filter(None, (sure, name))), *([of] if of and of != name else []))
+        if true
+        else (name, said, sure)
+        for name, true, said, sure, of in zip(*each_of, strict=True)
     )
 
 
@@ -108,36 +121,61 @@ def attribution_caption(
     *,
     target: str = "",
     predicted_by: str = "it",
+    column: str = "",
     raw: bool = False,
+    pixel_order: str = "",
 ) -> str:
     """What the maps are of, how they are read, and what each method has to say of them.
 
     :param target: what was asked for; what the model predicts of each picture unless given.
     :param predicted_by: which of several models predicts it.
+    :param column: of the targets, that was asked for.
+    :param pixel_order: a sentence on the order in which pictures are shown, where the network has another.
     """
     methods = listed(list(dict.fromkeys(map(_method_and_layer, attributions))))
-    what = f"for {target}" if target else f"for the class that {predicted_by} predicts of each picture"
+    of_column = f" of {column}" if column else ""
+    what = f"for {target}" if target else f"for the class{of_column} that {predicted_by} predicts of each picture"
     sentences = [f"{methods} of {model}, {what}, on {pictures.of}."]
     sentences.append("Under each map the class explained, and its raw output.")
-    for scale in dict.fromkeys(attribution.scale for attribution in attributions):
-        own = dict.fromkeys(short_method(each.method) for each in attributions if each.scale == scale)
-        of = "" if len({each.scale for each in attributions}) == 1 else f"{', '.join(own)}: "
-        sentences.append(f"{of}{_SCALES[scale]}.")
-    sentences.append(
-        f"Each map by itself; those by pixel end at the {PERCENTILE:g}th percentile."
-        if any(attribution.values.ndim == 4 for attribution in attributions)
-        else "Each map by itself."
-    )
+    ways = [(each.scale, _is_by_pixel(each)) for each in attributions]
+    for scale, is_by_pixel in dict.fromkeys(ways):
+        own = [each for each, way in zip(attributions, ways, strict=True) if way == (scale, is_by_pixel)]
+        of = "" if len(set(ways)) == 1 else f"{', '.join(dict.fromkeys(short_method(each.method) for each in own))}: "
+        sentences.append(f"{of}{(_ALONE if is_by_pixel else _OVER)[scale]}.")
+    sentences.append(_ends({is_by_pixel for _, is_by_pixel in ways}))
     if raw:
-        sentences.append(f"Beside each: {_SCALES['raw']}, with least and largest value under it.")
+        sentences.append(
+            "Beside each: values as the method gives them, signed, 0 in white, with least and largest value under it."
+        )
+    sentences += [pixel_order] if pixel_order else []
     noted = [
-        f"{_told_apart(each, target)}: {note}" if len(attributions) > 1 else note
+        note
+        if len(attributions) == 1 or note.startswith(short_method(each.method))
+        else f"{_told_apart(each, target)}: {note}"
         for each in attributions
         for note in each.notes
     ]
-    if len(pictures) > 1 and any(_NUMBERED.search(note) for note in noted):
-        sentences.append("Pictures are counted from 0 in what follows, in the order shown.")
-    return " ".join(ended(sentence) for sentence in (*sentences, *dict.fromkeys(noted)))
+    named = [_NUMBERED.sub(lambda found: _called(found, pictures), note) for note in noted]
+    return " ".join(ended(sentence) for sentence in (*sentences, *dict.fromkeys(named)))
+
+
+def _called(found: re.Match[str], pictures: ChosenPictures) -> str:
+    """Pictures by what they are called, where a note has their places in the batch."""
+    places = [int(place) for place in found[2].split(", ")]
+    if max(places) >= len(pictures):
+        return found[0]
+    return f"{found[1]} {', '.join(pictures.names[place] for place in places)}"
+
+
+def _ends(by_pixel: set[bool]) -> str:
+    """Where the scales end."""
+    largest, cut = "to its largest magnitude", f"to the {PERCENTILE:g}th percentile of its magnitudes"
+    if by_pixel == {False}:
+        return f"Each map by itself, {largest}."
+    said = f"{cut}, and what is larger has the colour of that"
+    if by_pixel == {True}:
+        return f"Each map by itself, {said}."
+    return f"Each map by itself: over its picture {largest}, by pixel {said}."
 
 
 def attribution_table(pictures: ChosenPictures, attributions: Sequence[Attribution]) -> Table:
@@ -187,13 +225,17 @@ def attribution_numbers(pictures: ChosenPictures, attributions: Sequence[Attribu
 
 
 def _column(title: str, attribution: Attribution) -> MapColumn:
-    is_by_pixel = attribution.values.ndim == 4
+    is_by_pixel = _is_by_pixel(attribution)
     maps = attribution.scaled(PERCENTILE if is_by_pixel else 100.0)
     words = tuple(
         (name, number_text(score))
         for name, score in zip(attribution.target_names, attribution.scores.tolist(), strict=True)
     )
-    return MapColumn(title, maps, attribution.scale, words, is_overlay=not is_by_pixel)
+    return MapColumn(title, maps, attribution.scale, words, is_overlay=not is_by_pixel, is_cut=is_by_pixel)
+
+
+def _is_by_pixel(attribution: Attribution) -> bool:
+    return attribution.values.ndim == 4
 
 
 def _raw_column(title: str, attribution: Attribution) -> MapColumn:
@@ -206,7 +248,7 @@ def _raw_column(title: str, attribution: Attribution) -> MapColumn:
         (f"{number_text(low, 2)} to {number_text(high, 2)}",)
         for low, high in zip(maps.min((1, 2)).tolist(), maps.max((1, 2)).tolist(), strict=True)
     )
-    return MapColumn(title, shown, "raw", words)
+    return MapColumn(title, shown, "raw", words, is_cut=_is_by_pixel(attribution))
 
 
 def _signed(values: NDArray[np.float32], attribution: Attribution) -> NDArray[np.float32]:

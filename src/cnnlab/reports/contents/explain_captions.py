@@ -37,11 +37,11 @@ def filters_caption(shown: Filters, filters: int, inputs: int, *, as_patterns: b
 
 
 def activations_caption(
-    shown: Activations, channels: int, *, is_response: bool = False, own_scales: bool = False
+    shown: Activations, channels: int, picture: int = 0, *, is_response: bool = False, own_scales: bool = False
 ) -> str:
     """Of what a layer puts out for one picture.
 
-    :param channels: how many are shown.
+    :param channels: how many are shown, of which ``picture``.
     :param is_response: whether they are what filters respond, in the order of the filters.
     :param own_scales: whether each map has a scale of its own.
     """
@@ -49,9 +49,9 @@ def activations_caption(
     size = "×".join(map(str, shown.values.shape[2:])) if shown.has_maps else ""
     named = f"{what} of {shown.layer} of {shown.model}{f', {size} each' if size else ''}"
     order = "" if is_response else ", the most active first (by mean magnitude)"
-    low = float(shown.values.min(initial=0))
+    low, _ = shown.limits(picture, PERCENTILE)
     scale = f"One scale for all, {'symmetric about 0' if low < 0 else 'from 0'}"
-    scale += f", up to the {PERCENTILE:g}th percentile of the magnitudes of the layer."
+    scale += f", up to the {PERCENTILE:g}th percentile of the layer's magnitudes for this picture."
     if not shown.has_maps:
         scale = ""
     elif own_scales:
@@ -65,7 +65,7 @@ def maximized_caption(shown: Maximized) -> str:
     """Of pictures made by activation maximisation."""
     of = f"channels of {shown.layer}" if shown.layer else "outputs"
     what = f"Pictures that the {of} of {shown.model} answer to most strongly, by gradient ascent from noise"
-    return _joined(f"{what} ({shown.ascent}). Pixels as the network takes them, from 0 to 1.", *shown.notes)
+    return _joined(f"{what} ({shown.ascent}). Pixels from 0 (black) to 1.", *shown.notes)
 
 
 def dead_units_caption(found: Sequence[DeadUnits]) -> str:

@@ -29,6 +29,7 @@ def channel_sheet(pictures: ChosenPictures, channels: Sequence[Attribution]) -> 
             scale=each.scale,
             words=tuple((number_text(score),) for score in each.scores.tolist()),
             method=each.method,
+            is_cut=True,
         )
         for each in channels
     )

@@ -8,15 +8,28 @@ import numpy.typing as npt
 from cnnlab.core.number_text import counted, fixed
 from cnnlab.explain import LabelErrors, LearningOrder, MistakePage, NearDuplicates
 from cnnlab.explain.mistakes.learning import learned_counts
+from cnnlab.explain.picture_names import id_beside, picture_word
 from cnnlab.reports.contents.tables import Table, TableColumn, text_of
+
+_PICTURE = (TableColumn("picture", "picture"), TableColumn("id", "id"))
 
 
 @dataclass(frozen=True, eq=False)
 class CaptionedPicture:
-    """:param pixels: uint8 C×H×W; ``lines`` the words under it, of which the first is the main one."""
+    """:param pixels: uint8 C×H×W; ``lines`` the words under it, of which the first is the main one.
+
+    :param called: what it is called after ``--images``; ``id`` that of the data, where it is another, else empty.
+    """
 
     pixels: npt.NDArray[np.uint8]
     lines: tuple[str, ...]
+    called: str = ""
+    id: str = ""
+
+    @property
+    def all_lines(self) -> tuple[str, ...]:
+        """Its words, and what it is called."""
+        return (*self.lines, *filter(None, (self.called, self.id)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +56,8 @@ def mistake_groups(page: MistakePage) -> tuple[PictureGroup, ...]:
             CaptionedPicture(
                 page.pixels[i],
                 (page.names[page.true[i]], f"as {page.names[page.predicted[i]]}", sureness(page.confidence[i])),
+                page.words[i],
+                id_beside(int(page.places[i]), page.ids[i]),
             )
             for i in own
         )
@@ -63,14 +78,17 @@ def mistakes_caption(page: MistakePage) -> str:
 def mistakes_table(page: MistakePage) -> Table:
     """A row a picture."""
     columns = (
-        *(TableColumn("id", "picture"), TableColumn("true", "true"), TableColumn("predicted", "predicted")),
+        *(*_PICTURE, TableColumn("true", "true"), TableColumn("predicted", "predicted")),
         TableColumn("confidence", "confidence", "share"),
     )
     rows = tuple(
-        (page.ids[i], page.names[page.true[i]], page.names[page.predicted[i]], float(page.confidence[i]))
+        (
+            *(page.words[i], id_beside(int(page.places[i]), page.ids[i]) or None),
+            *(page.names[page.true[i]], page.names[page.predicted[i]], float(page.confidence[i])),
+        )
         for i in range(len(page))
     )
-    return Table(f"mistakes {page.column}", "Mistakes", columns, rows)
+    return Table(f"mistakes {page.column}", "Mistakes", columns, rows).without_empty()
 
 
 def label_error_groups(errors: LabelErrors) -> tuple[PictureGroup, ...]:
@@ -85,6 +103,8 @@ def label_error_groups(errors: LabelErrors) -> tuple[PictureGroup, ...]:
                 f"rather {errors.names[errors.suggested[i]]}",
                 f"{_percent(errors.given_probability[i])} to {_percent(errors.suggested_probability[i])}",
             ),
+            errors.words[i],
+            id_beside(int(errors.places[i]), errors.ids[i]),
         )
         for i, pixels in enumerate(errors.pixels)
     )
@@ -104,17 +124,18 @@ def label_errors_caption(errors: LabelErrors) -> str:
 def label_errors_table(errors: LabelErrors) -> Table:
     """A row a doubtful label."""
     columns = (
-        *(TableColumn("id", "picture"), TableColumn("given", "label"), TableColumn("suggested", "more probable")),
+        *(*_PICTURE, TableColumn("given", "label"), TableColumn("suggested", "more probable")),
         *(TableColumn("p given", "p of label", "share"), TableColumn("p suggested", "p of the other", "share")),
     )
     rows = tuple(
         (
-            *(errors.ids[i], errors.names[errors.given[i]], errors.names[errors.suggested[i]]),
+            *(errors.words[i], id_beside(int(errors.places[i]), errors.ids[i]) or None),
+            *(errors.names[errors.given[i]], errors.names[errors.suggested[i]]),
             *(float(errors.given_probability[i]), float(errors.suggested_probability[i])),
         )
         for i in range(len(errors))
     )
-    return Table(f"label errors {errors.column}", "Labels that may be wrong", columns, rows)
+    return Table(f"label errors {errors.column}", "Labels that may be wrong", columns, rows).without_empty()
 
 
 def learning_groups(order: LearningOrder) -> tuple[PictureGroup, ...]:
@@ -129,7 +150,8 @@ def learning_groups(order: LearningOrder) -> tuple[PictureGroup, ...]:
             is_late = title == "Learned last"
             told = f"from epoch {order.learned[place]}" if is_late else f"now {order.names[order.predicted[place]]}"
             path = " → ".join(f"{share:.0%}" for share in order.probability[:, place][-4:])
-            pictures.append(CaptionedPicture(picture, (order.names[order.labels[place]], told, path)))
+            called = (picture_word(order.split, place), id_beside(place, order.ids[place]))
+            pictures.append(CaptionedPicture(picture, (order.names[order.labels[place]], told, path), *called))
         groups.append(PictureGroup(f"{title}: {len(pictures)} of {len(places):,}", tuple(pictures)))
     return tuple(groups)
 
@@ -155,36 +177,50 @@ def duplicate_groups(duplicates: NearDuplicates) -> tuple[PictureGroup, ...]:
     """Pairs, each picture beside its double."""
     pictures = []
     for pair, (first, second) in zip(duplicates.pairs, duplicates.pixels, strict=False):
-        near = "equal" if pair.is_exact else f"distance {fixed(pair.distance, 2)}"
-        differ = ", labels differ" if pair.labels_differ else ""
-        pictures.append(CaptionedPicture(first, (f"{pair.split} {pair.id}", f"{near}{differ}")))
-        pictures.append(CaptionedPicture(second, (f"{pair.other_split} {pair.other_id}", "in the other split")))
+        near = "equal" if pair.is_exact else f"share {fixed(pair.distance, 2)}"
+        told = ("mirrored" if pair.is_mirrored else "", "labels differ" if pair.labels_differ else "")
+        one, other = (pair.split, pair.place, pair.id), (pair.other_split, pair.other_place, pair.other_id)
+        said = ((near, *filter(None, (", ".join(filter(None, told)),))), (f"in {pair.other_split}",))
+        for pixels, words, (split, place, name) in zip((first, second), said, (one, other), strict=True):
+            pictures.append(CaptionedPicture(pixels, words, picture_word(split, place), id_beside(place, name)))
     return (PictureGroup("", tuple(pictures)),) if pictures else ()
 
 
 def duplicates_caption(duplicates: NearDuplicates) -> str:
     """How many were found, and what counts as one."""
-    compared = ", ".join(f"{count:,} of {split} in {other}" for split, other, count in duplicates.compared)
+    compared = ", ".join(
+        f"{count:,} of {split} in {other}{'' if duplicates.is_given else f' ({threshold:.2f})'}"
+        for (split, other, count), threshold in zip(duplicates.compared, duplicates.thresholds, strict=True)
+    )
+    rule = (
+        f"at most {duplicates.thresholds[0]:g} of the distance to the tenth nearest"
+        if duplicates.is_given and duplicates.thresholds
+        else "at most the share in brackets of that to the tenth nearest: as the nearest pictures of this data are "
+        "spread, hardly one without a double would be so near by chance"
+    )
     return (
         f"{counted(len(duplicates), 'picture')} of {duplicates.data} may be in two splits: {duplicates.exact:,} equal "
-        f"pixel by pixel, the others so alike that one should look. Looked for: {compared}. A pair counts where it is "
-        f"at most {duplicates.threshold:g} of the distance to the tenth nearest picture, in grey at 16×16 pixels, "
-        "whatever brightness and contrast; what is mirrored, turned or moved is not found."
+        f"pixel by pixel, the others so alike that one should look. Looked for: {compared}. A pair counts whose "
+        f"distance is {rule}. Compared in grey, at 32×32 pixels at most, whatever brightness and contrast, moved by up "
+        "to two of these and mirrored; what is turned, cut out or enlarged is not found."
     )
 
 
 def duplicates_table(duplicates: NearDuplicates) -> Table:
     """A row a pair."""
     columns = (
-        *(TableColumn("split", "split"), TableColumn("id", "picture"), TableColumn("other", "in")),
-        *(TableColumn("double", "beside it"), TableColumn("distance", "share of the tenth distance", "number")),
-        TableColumn("labels", "labels"),
+        *(*_PICTURE, TableColumn("double", "beside it"), TableColumn("double id", "its id")),
+        *(TableColumn("distance", "share of the tenth distance", "number"), TableColumn("labels", "labels")),
     )
     rows = tuple(
-        (*(p.split, p.id, p.other_split, p.other_id, p.distance), "differ" if p.labels_differ else "agree")
+        (
+            *(picture_word(p.split, p.place), id_beside(p.place, p.id) or None),
+            *(picture_word(p.other_split, p.other_place), id_beside(p.other_place, p.other_id) or None),
+            *(p.distance, "differ" if p.labels_differ else "agree"),
+        )
         for p in duplicates.pairs
     )
-    return Table("near duplicates", "Pictures that may be in two splits", columns, rows)
+    return Table("near duplicates", "Pictures that may be in two splits", columns, rows).without_empty()
 
 
 def _percent(share: float) -> str:

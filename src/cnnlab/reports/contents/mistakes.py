@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cnnlab.evaluation import ClassPredictions, number_predictions
 from cnnlab.explain.mistakes.predicted import images_of, pixels_at
+from cnnlab.explain.picture_names import id_beside, picture_word
 from cnnlab.reports.contents.classes import column_predictions
 from cnnlab.reports.contents.numbers import number_text
 from cnnlab.reports.contents.report_subject import Repeat
@@ -22,11 +23,13 @@ MOST = 24
 class Mistake:
     """One picture that was taken for another class, or whose number was not met.
 
+    :param called: by its split and place, as in ``test:57``; ``id`` that of the data where it is another, else empty.
     :param size: how bad it is, of the repeat shown: the confidence in the wrong class, or how far off.
     :param wrong: how many of ``repeats`` repeats have it wrong; None where being off is no matter of yes or no.
     :param pixels: uint8, C×H×W; None where the data cannot be had.
     """
 
+    called: str
     id: str
     true: str
     predicted: str
@@ -60,16 +63,13 @@ class Gallery:
     def table(self) -> Table:
         """A row a mistake."""
         columns = (
-            *(
-                TableColumn("id", "picture"),
-                TableColumn("true", "true"),
-                TableColumn("predicted", "predicted"),
-                self.size,
-            ),
+            *(TableColumn("picture", "picture"), TableColumn("id", "id"), TableColumn("true", "true")),
+            *(TableColumn("predicted", "predicted"), self.size),
             *(TableColumn("wrong", "repeats wrong", "count"), TableColumn("repeats", "of", "count")),
         )
         rows = tuple(
-            (m.id, m.true, m.predicted, m.size, m.wrong, None if m.wrong is None else m.repeats) for m in self.mistakes
+            (m.called, m.id or None, m.true, m.predicted, m.size, m.wrong, None if m.wrong is None else m.repeats)
+            for m in self.mistakes
         )
         return Table(f"mistakes {self.column}", "Worst mistakes", columns, rows).without_empty()
 
@@ -93,7 +93,7 @@ def gallery(repeats: Sequence[Repeat], column: str, data_dir: Path | None = None
     chosen = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:MOST]
     images, trouble = _images_at(first, chosen, data_dir) if len(chosen) else (None, "")
     mistakes = tuple(
-        _mistake(first.predictions.ids[place], int(place), parts, None if images is None else images[i])
+        _mistake(_called(first, int(place)), int(place), parts, None if images is None else images[i])
         for i, place in enumerate(chosen)
     )
     split = first.predictions.split
@@ -114,7 +114,7 @@ def farthest_off(repeats: Sequence[Repeat], name: str, data_dir: Path | None = N
     images, trouble = _images_at(first, chosen, data_dir)
     mistakes = tuple(
         Mistake(
-            id=first.predictions.ids[place],
+            *_called(first, int(place)),
             true=number_text(numbers, numbers.truth[place]),
             predicted=number_text(numbers, numbers.predicted[place]),
             size=float(numbers.distances[place]),
@@ -129,10 +129,16 @@ def farthest_off(repeats: Sequence[Repeat], name: str, data_dir: Path | None = N
     return Gallery(name, size, first.run.name, first.trial.seed, split, len(numbers), wrong, mistakes, trouble)
 
 
-def _mistake(name: str, place: int, parts: Sequence[ClassPredictions], pixels: Any) -> Mistake:
+def _called(repeat: Repeat, place: int) -> tuple[str, str]:
+    """What a picture is called, and its id where that is another."""
+    predictions = repeat.predictions
+    return picture_word(predictions.split, place), id_beside(place, predictions.ids[place])
+
+
+def _mistake(called: tuple[str, str], place: int, parts: Sequence[ClassPredictions], pixels: Any) -> Mistake:
     predictions = parts[0]
     return Mistake(
-        id=name,
+        *called,
         true=predictions.names[predictions.labels[place]],
         predicted=predictions.names[predictions.predicted[place]],
         size=float(predictions.confidence[place]),

@@ -58,12 +58,12 @@ class Asked:
 
     @property
     def takes(self) -> frozenset[str]:
-        """Which options, such as ``images``, ``layer`` and ``target``, anything that is asked for goes by."""
+        """Which options, such as ``images``, ``layer`` and ``column``, anything that is asked for goes by."""
         found: set[str] = set()
         for kind in self.kinds:
             found |= getattr(kind.entry.make, "takes", frozenset())
         for method in self.attributions:
-            found |= {"images", "target"}
+            found |= {"images", "target", "column"}
             found |= {"layer"} if getattr(method.entry.make, "has_layer", False) else set()
         return frozenset(found)
 

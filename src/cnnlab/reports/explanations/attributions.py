@@ -30,18 +30,26 @@ def explain_by_attributions(subject: ExplainSubject, methods: Sequence[BoundCall
     found: list[Attribution] = []
     titles: list[str] = []
     methods, notes = _usable(subject, methods)
-    for target in subject.targets or (None,):
+    for target in subject.classes or (subject.usual_target,):
         for method in methods:
             layer = subject.layer if _has_layer(method) else None
             maps = attribute(subject.model, pictures.pixels, method, target, layer, device=subject.device)
             verdict = subject.verdicts.told(method, maps.layer)
             found.append(replace(maps, notes=(*maps.notes, verdict)) if verdict else maps)
-            titles.append("" if target is None else found[-1].target_names[0])
+            titles.append(found[-1].target_names[0] if subject.classes else "")
     by_name = {method.name: method for method in methods}
     names = list(by_name)
-    target = listed(list(dict.fromkeys(titles))) if subject.targets else ""
-    caption = attribution_caption(pictures, found, subject.name, target=target, raw=subject.raw)
-    several = len(set(titles)) > 1 or bool(subject.targets and len(methods) > 1)
+    target = listed(list(dict.fromkeys(titles))) if subject.classes else ""
+    caption = attribution_caption(
+        pictures,
+        found,
+        subject.name,
+        target=target,
+        column=subject.column or "",
+        raw=subject.raw,
+        pixel_order=subject.pixel_order("Pictures and maps are shown in the order of the data."),
+    )
+    several = len(set(titles)) > 1 or bool(subject.classes and len(methods) > 1)
     sheet = attribution_sheet(pictures, found, targets=titles if several else (), raw=subject.raw)
     draw = with_caption(partial(draw_attributions, sheet), caption)
     title = f"{', '.join(names)} of {subject.name}"

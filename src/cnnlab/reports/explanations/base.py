@@ -69,7 +69,7 @@ class Kind(ABC):
     """A kind of explanation. Subclasses write :meth:`explain`; what a spec may say of them are their arguments.
 
     :param name: under which it is registered.
-    :param takes: which of ``images``, ``layer``, ``target``, ``channels`` and ``beside`` it goes by.
+    :param takes: which of ``images``, ``layer``, ``target``, ``column``, ``channels`` and ``beside`` it goes by.
     """
 
     name: ClassVar[str]

@@ -41,7 +41,7 @@ class EmbeddingFigures(Kind):
     """
 
     name = "embedding"
-    takes = frozenset({"images", "layer", "beside"})
+    takes = frozenset({"images", "layer", "column", "beside"})
 
     def __init__(self, method: str = "tsne", points: Count = 2000, layer: str | None = None) -> None:
         self.method, self.points, self.layer = method, points, layer
@@ -51,12 +51,12 @@ class EmbeddingFigures(Kind):
         data, two maps."""
         layer = self.layer or (None if subject.is_all else subject.layer)
         options: dict[str, Any] = {"layer": layer, "method": self.method, "most": self.points, "seed": subject.seed}
-        options |= subject.where
+        options |= {"column": subject.column, **subject.where}
         if subject.beside and not subject.is_all:
             return _two_data_sets(subject, options)
         options.update(_pictures(subject, self.points))
         found = replace(embed(subject.model, **options), model=subject.name)
-        caption = embedding_caption(found)
+        caption = f"{embedding_caption(found)} {subject.pixel_order()}".rstrip()
         title = embedding_title(found)
 
         silhouettes = silhouette_table(found)
@@ -79,7 +79,7 @@ class EmbeddingOverEpochsFigures(Kind):
     """
 
     name = "embedding-epochs"
-    takes = frozenset({"images", "layer"})
+    takes = frozenset({"images", "layer", "column"})
 
     def __init__(self, method: str = "tsne", points: Count = 1000, layer: str | None = None) -> None:
         self.method, self.points, self.layer = method, points, layer
@@ -89,6 +89,7 @@ class EmbeddingOverEpochsFigures(Kind):
         run = subject.own_run("maps over epochs are")
         layer = self.layer or (None if subject.is_all else subject.layer)
         options: dict[str, Any] = {"layer": layer, "method": self.method, "most": self.points, **subject.where}
+        options["column"] = subject.column
         over = embed_epochs(run, split=subject.scored_split(run), seed=subject.seed, **options)
         first = over.maps[0]
         title = f"{embedding_title(replace(first, model=subject.name, epoch=None))}, over epochs"

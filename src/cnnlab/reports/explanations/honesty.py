@@ -8,6 +8,11 @@ from cnnlab.core.errors import UsageError
 from cnnlab.explain import RandomisationTest, mosaics, randomisation_test, rank_methods
 from cnnlab.explain.chosen_pictures import ChosenPictures, chosen_pictures
 from cnnlab.explain.honesty.mosaics import Mosaics
+from cnnlab.reports.contents.explain_honesty import (
+    areas_sentence,
+    measures_table,
+    randomisation_caption,
+)
 from cnnlab.reports.explanations.base import EXPLANATIONS, Explanation, Kind, figure_with_title
 from cnnlab.reports.explanations.subject import ExplainSubject
 from cnnlab.reports.figures.explain_honesty import draw_measure_ranking, draw_randomisation, draw_removal_curves
@@ -39,7 +44,7 @@ class HonestyFigures(Kind):
     """
 
     name = "honesty"
-    takes = frozenset({"images", "layer", "target"})
+    takes = frozenset({"images", "layer", "target", "column"})
 
     def __init__(self, draws: Count = 3, pictures: Count = 12) -> None:
         self.draws, self.pictures = draws, pictures
@@ -47,13 +52,17 @@ class HonestyFigures(Kind):
     def explain(self, subject: ExplainSubject) -> Explanation:
         """Of the methods asked for, or of three that are quick."""
         methods = USUAL if subject.is_all or not subject.methods else subject.methods
-        if len(subject.targets) > 1:
+        if len(subject.classes) > 1:
             raise UsageError("honesty is tested for one class, or for what is predicted: name one --target.")
         pictures = chosen_pictures(
-            subject.model, subject.images, count=self.pictures, seed=subject.seed, **subject.where
+            *(subject.model, subject.images),
+            column=subject.column,
+            count=self.pictures,
+            seed=subject.seed,
+            **subject.where,
         )
         options: dict[str, Any] = {
-            "target": subject.targets[0] if subject.targets else None,
+            "target": subject.classes[0] if subject.classes else subject.usual_target,
             "layer": subject.layer,
             "device": subject.device,
         }
@@ -64,19 +73,22 @@ class HonestyFigures(Kind):
         subject.verdicts.keep(tests)
         tiles, note = _tiles(pictures, subject.seed)
         ranking = rank_methods(subject.model, pictures.pixels, methods, tiles=tiles, **options)
-        over = f"{subject.name}, on {pictures.of}"
+        over = f"Of {subject.name}, on {pictures.of}{subject.about}"
+        order = subject.pixel_order()
+        over = f"{over}. {order.rstrip('.')}" if order else over
+        scored = ranking.curves[0].score
         figures = [
             figure_with_title(
                 "honesty randomisation",
                 f"Maps of {subject.name} as it becomes random",
-                f"{' '.join(test.sentence for test in tests)} Dashed is an edge detector, which "
-                f"nothing changes. {over}.",
+                f"{randomisation_caption(tests)} {over}.",
                 partial(draw_randomisation, tests),
             ),
             figure_with_title(
                 "honesty removal",
                 f"Deletion and insertion, {subject.name}",
-                f"{ranking.measures['deletion'].sentence} {ranking.measures['insertion'].sentence} {over}.",
+                f"{areas_sentence(ranking, scored)} {ranking.measures['deletion'].sentence} "
+                f"{ranking.measures['insertion'].sentence} {over}.",
                 partial(draw_removal_curves, ranking.curves),
             ),
         ]
@@ -94,6 +106,7 @@ class HonestyFigures(Kind):
             "How far the maps can be trusted",
             _MEANINGS,
             tuple(figures),
+            (measures_table(ranking),),
             numbers={"tests": [_numbers(test) for test in tests], "rankings": _rankings(ranking.measures)},
             notes=(note,) if note else (),
         )

@@ -25,20 +25,22 @@ class MistakeFigures(Kind):
     """What the run gets wrong, and what may be behind it: labels, doubles in two splits, what was learned late."""
 
     name = "mistakes"
-    takes = frozenset({"images"})
+    takes = frozenset({"images", "column"})
 
     def explain(self, subject: ExplainSubject) -> Explanation:
         """On the test split, or the one that is named."""
         run = subject.own_run("mistakes are")
         if not any(head.has_classes for head in heads_of(subject.predictor.classifier)[1]):
             raise UsageError(f"mistakes are of classes, and {subject.name} predicts numbers alone.")
-        found = mistakes_of(run, subject.scored_split(run), **subject.where)
-        figures, tables = _figures(found, subject.name)
+        found = mistakes_of(run, subject.scored_split(run), column=subject.column, **subject.where)
+        figures, tables = _figures(found, subject.name, subject.pixel_order())
         numbers = {
             "mistakes": found.surest.wrong,
             "pictures": found.surest.count,
+            "column": found.surest.column,
             "doubtful labels": {split: len(errors) for split, errors in found.label_errors.items()},
             "near duplicates": None if found.duplicates is None else len(found.duplicates),
+            "thresholds": None if found.duplicates is None else list(found.duplicates.thresholds),
         }
         notes = tuple(f"No {what}: {why}" for what, why in found.missing.items())
         return Explanation(
@@ -46,13 +48,16 @@ class MistakeFigures(Kind):
         )
 
 
-def _figures(found: Mistakes, name: str) -> tuple[tuple[ExplainedFigure, ...], tuple[Table, ...]]:
+def _figures(
+    found: Mistakes, name: str, pixel_order: str = ""
+) -> tuple[tuple[ExplainedFigure, ...], tuple[Table, ...]]:
     figures: list[ExplainedFigure] = []
     tables: list[Table] = []
 
     def add(key: str, title: str, caption: str, groups: Sequence[PictureGroup], table: Table) -> None:
         if groups:
-            figures.append(figure_with_title(key, title, caption, partial(draw_picture_groups, groups)))
+            said = f"{caption} {pixel_order}".rstrip()
+            figures.append(figure_with_title(key, title, said, partial(draw_picture_groups, groups)))
         if table.rows:
             tables.append(table)
 

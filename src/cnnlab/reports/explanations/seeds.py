@@ -47,7 +47,7 @@ class SeedFigures(Kind):
     """
 
     name = "seeds"
-    takes = frozenset({"images", "layer", "target", "beside"})
+    takes = frozenset({"images", "layer", "target", "column", "beside"})
 
     def __init__(self, pictures: Count = 24) -> None:
         self.pictures = pictures
@@ -55,14 +55,19 @@ class SeedFigures(Kind):
     def explain(self, subject: ExplainSubject) -> Explanation:
         """Of the methods asked for, or of three that are quick."""
         trainings = _trainings(subject)
-        if len(subject.targets) > 1:
+        if len(subject.classes) > 1:
             raise UsageError("seeds are compared for one class, or for what is predicted: name one --target.")
         methods = [ATTRIBUTIONS.bind(method) for method in USUAL] if not subject.methods else list(subject.methods)
         pictures = chosen_pictures(
-            subject.model, subject.images, count=self.pictures, seed=subject.seed, **subject.where
+            subject.model,
+            subject.images,
+            count=self.pictures,
+            column=subject.column,
+            seed=subject.seed,
+            **subject.where,
         )
         options: dict[str, Any] = {"layer": subject.layer, "device": subject.device}
-        target = subject.targets[0] if subject.targets else None
+        target = subject.classes[0] if subject.classes else subject.usual_target
         found = [
             replace(
                 seed_similarity(
@@ -78,7 +83,7 @@ class SeedFigures(Kind):
             {"seeds": _MEANING},
             (
                 _similarity_figure(subject, trainings, found, pictures),
-                _maps_figure(trainings, subject.predictor.classifier, methods, pictures, target, options),
+                _maps_figure(subject, trainings, methods, pictures, target, options),
             ),
             numbers={"trainings": list(trainings), "seeds": [_numbers(one) for one in found]},
         )
@@ -108,7 +113,7 @@ def _similarity_figure(
     pictures: ChosenPictures,
 ) -> ExplainedFigure:
     apart = int((~found[0].agreed).sum())
-    explained = subject.targets[0] if subject.targets else "the class that the first predicts"
+    explained = subject.classes[0] if subject.classes else "the class that the first predicts"
     sentences = [
         *(one.sentence for one in found),
         f"{listed(list(trainings))}, on {pictures.of}; all explain {explained}.",
@@ -126,28 +131,35 @@ def _other_differences(runs: Sequence[Run]) -> list[str]:
 
 
 def _maps_figure(
+    subject: ExplainSubject,
     trainings: dict[str, Run | Predictable],
-    classifier: Predictable,
     methods: Sequence[Any],
     pictures: ChosenPictures,
-    target: str | None,
+    target: Any,
     options: dict[str, Any],
 ) -> ExplainedFigure:
     """The maps of the first pictures, by each method in all trainings, one beside the other."""
     shown = pictures.first(_SHOWN)
     maps: list[Attribution] = []
     for method in methods:
-        wanted: Any = target
+        wanted = target
         for name, model in trainings.items():
             found = attribute(model, shown.pixels, method, wanted, **options)
             maps.append(replace(found, notes=tuple(f"of {name}, {note}" for note in found.notes)))
             # What the first predicts is explained of all.
-            wanted = settled_targets(found, classifier)
+            wanted = settled_targets(found, subject.predictor.classifier)
     short = _told_apart(trainings)
     whose = listed(
         [f"{name} ({told})" if told not in name else name for name, told in zip(trainings, short, strict=True)]
     )
-    caption = attribution_caption(shown, maps, whose, target=target or "", predicted_by=next(iter(trainings)))
+    caption = attribution_caption(
+        shown,
+        maps,
+        whose,
+        target=subject.classes[0] if subject.classes else "",
+        predicted_by=next(iter(trainings)),
+        column=subject.column or "",
+    )
     sheet = attribution_sheet(shown, maps)
     columns = tuple(
         replace(column, title=f"{column.title} {told}", method=column.title)

@@ -15,7 +15,8 @@ from cnnlab.explain.chosen_pictures import SPLITS, ChosenPictures, chosen_pictur
 from cnnlab.explain.honesty.verdicts import Verdicts
 from cnnlab.explain.layers import last_map, passes_of
 from cnnlab.explain.opened import grey_picture
-from cnnlab.models import Predictable
+from cnnlab.explain.targets import distinct_targets
+from cnnlab.models import Predictable, heads_of
 from cnnlab.runs import Run
 
 
@@ -30,6 +31,8 @@ class ExplainSubject:
     :param channels: of the layer, by their numbers; the strongest or the first unless given.
     :param beside: other models, by their names, and where data sets are compared other data.
     :param runs: the folder in which runs are looked for by name.
+    :param column: of the targets, where a model predicts several: the one that is asked about; the first of them unless
+        given.
     :param raw: whether raw maps stand beside those for the eye.
     :param is_all: whether all kinds are asked for at once, each in short.
     :param methods: the attributions asked for.
@@ -43,6 +46,7 @@ class ExplainSubject:
     channels: tuple[int, ...] = ()
     beside: tuple[str, ...] = ()
     runs: Path | str | None = None
+    column: str | None = None
     raw: bool = False
     is_all: bool = False
     methods: tuple[BoundCall[Method], ...] = ()
@@ -69,7 +73,41 @@ class ExplainSubject:
     @cached_property
     def pictures(self) -> ChosenPictures:
         """The pictures that are explained."""
-        return chosen_pictures(self.model, self.images, seed=self.seed, **self.where)
+        return chosen_pictures(self.model, self.images, column=self.column, seed=self.seed, **self.where)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The classes asked for, each once, whichever of its names it is given by."""
+        return distinct_targets(self.predictor.classifier, self.targets)
+
+    @property
+    def usual_target(self) -> tuple[str, None] | None:
+        """What is explained where no class is named: what is predicted, about the column asked for."""
+        return None if self.column is None else (self.column, None)
+
+    @property
+    def about(self) -> str:
+        """What captions say of a model of several heads: which one is explained where no class is named."""
+        _, heads = heads_of(self.predictor.classifier)
+        if len(heads) < 2 or self.classes:
+            return ""
+        return f", about {self.column or heads[0].name}, of {' and '.join(head.name for head in heads)}"
+
+    @property
+    def permutes(self) -> bool:
+        """Whether the network is given the pixels in another order than the data has them."""
+        parts = list(self.predictor.classifier.modules())
+        of_members = any(
+            name.startswith("order_of_") for part in parts for name, _ in part.named_buffers(recurse=False)
+        )
+        return of_members or any(getattr(part, "permutation", None) is not None for part in parts)
+
+    def pixel_order(self, shown: str = "Pictures are shown in the order of the data.") -> str:
+        """What captions say where the network permutes pixels; empty where it does not.
+
+        :param shown: in which order what is seen stands.
+        """
+        return f"The network is given the pixels in another order (permute=). {shown}" if self.permutes else ""
 
     @property
     def where(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class FilterFigures(Kind):
     """
 
     name = "filters"
-    takes = frozenset({"images", "layer", "channels"})
+    takes = frozenset({"images", "layer", "column", "channels"})
 
     def __init__(self, most: Count = 64, patterns: bool = False) -> None:
         self.most, self.patterns = most, patterns
@@ -74,16 +74,14 @@ class FilterFigures(Kind):
             pixels = subject.pictures.pixels[:1]
             answers = filter_responses(subject.model, pixels, shown.layer, channels, device=subject.device)
             answers = replace(answers, model=subject.name)
-            caption = activations_caption(answers, min(self.most, len(answers.channels)), is_response=True)
+            words = activations_caption(answers, min(self.most, len(answers.channels)), is_response=True)
+            caption = f"{words} {_picture(subject, 0)}"
             figures.append(
                 ExplainedFigure(
                     _key("filters", shown.layer, "responses"),
                     f"What each filter of {shown.layer} makes of {subject.pictures.names[0]}",
-                    f"{caption} The picture: {_picture(subject, 0)}.",
-                    with_caption(
-                        partial(draw_filter_responses, answers, most=self.most),
-                        f"{caption} The picture: {_picture(subject, 0)}.",
-                    ),
+                    caption,
+                    with_caption(partial(draw_filter_responses, answers, most=self.most), caption),
                 )
             )
         meaning = (
@@ -103,7 +101,7 @@ class ActivationFigures(Kind):
     """
 
     name = "activations"
-    takes = frozenset({"images", "layer", "channels"})
+    takes = frozenset({"images", "layer", "column", "channels"})
 
     def __init__(self, most: Count = 40, own_scales: bool = False) -> None:
         self.most, self.own_scales = most, own_scales
@@ -120,8 +118,9 @@ class ActivationFigures(Kind):
             shown = activations(subject.model, pictures.pixels[:count], layer, channels, device=subject.device)
             shown = replace(shown, model=subject.name)
             for place in range(count):
-                words = activations_caption(shown, min(self.most, len(shown.channels)), own_scales=self.own_scales)
-                caption = f"{words} The picture: {_picture(subject, place)}."
+                kept = min(self.most, len(shown.channels))
+                words = activations_caption(shown, kept, place, own_scales=self.own_scales)
+                caption = f"{words} {_picture(subject, place)}"
                 drawn = partial(draw_activations, shown, place, most=self.most, own_scales=self.own_scales)
                 title = f"Activations of {layer} of {subject.name} for {pictures.names[place]}"
                 key = _key("activations", layer, *([pictures.names[place]] if count > 1 else []))
@@ -189,7 +188,8 @@ class MaximizedFigures(Kind):
             device=subject.device,
         )
         made = replace(made, model=subject.name)
-        caption = maximized_caption(made)
+        order = "What is seen is in the order of the data, where neighbours of the network lie far apart."
+        caption = f"{maximized_caption(made)} {subject.pixel_order(order)}".rstrip()
         of = f"channels of {made.layer}" if made.layer else "classes"
         figure = ExplainedFigure(
             _key("maximize", made.layer or "classes"),
@@ -218,7 +218,7 @@ class MaximizedFigures(Kind):
         if subject.channels:
             return list(subject.channels)
         if subject.targets and subject.layer is None:
-            return list(subject.targets)
+            return list(subject.classes)
         if subject.layer is None:
             _, heads = heads_of(subject.predictor.classifier)
             count = sum(max(1, len(head.names)) for head in heads)
@@ -276,11 +276,13 @@ def _telling_layers(subject: ExplainSubject) -> tuple[str, ...]:
 
 
 def _picture(subject: ExplainSubject, place: int) -> str:
-    """What a picture is, and what it was predicted as."""
+    """What a picture is, and what it was predicted as, in a sentence."""
     pictures = subject.pictures
-    true = f" ({pictures.true[place]})" if pictures.true[place] else ""
+    known = ", ".join(filter(None, (pictures.true[place], pictures.ids[place])))
+    told = f"{pictures.names[place]}{f' ({known})' if known else ''}"
     sure = f", {pictures.sure[place]}" if pictures.sure[place] else ""
-    return f"{pictures.names[place]}{true}, predicted as {pictures.predicted[place]}{sure}"
+    order = subject.pixel_order("It is shown in the order of the data, and maps in that of the network.")
+    return f"The picture: {told}, predicted as {pictures.predicted[place]}{sure}. {order}".rstrip()
 
 
 def _key(*words: str) -> str:

@@ -1,6 +1,6 @@
 """Explanations of a model made and written: figures as PNG and SVG, and of all of them one page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ def write_explanations(
     targets: Sequence[str] = (),
     channels: Sequence[int] = (),
     beside: Sequence[str | Path] = (),
+    column: str | None = None,
     raw: bool = False,
     seed: int = 0,
     runs: Path | str | None = None,
@@ -95,14 +96,17 @@ def write_explanations(
     :param images: words for pictures, see :func:`~cnnlab.explain.chosen_pictures.chosen_pictures`.
     :param layer: by its name in the summary; ``targets`` classes by name or number; ``channels`` of the layer.
     :param beside: other trainings of the recipe, or for a map of pictures another run or data set.
+    :param column: of the targets, where several are predicted: what is right or wrong, and explained, unless a class is
+        named; the first of them unless given.
     :param raw: draws raw maps, signed, beside those for the eye.
     :raises UsageError: for anything that there is not, and for files that were written by somebody else.
     :raises StorageError: when they cannot be written.
     """
     asked = read_what([what] if isinstance(what, str) else what)
-    given = {"layer": layer is not None, "channels": bool(channels), "beside": bool(beside)}
-    asked = asked.with_options(**given)
-    _check_taken(asked, images=bool(images), target=bool(targets), raw=raw, **given)
+    options = {"layer": layer is not None, "channels": bool(channels), "beside": bool(beside)}
+    asked = asked.with_options(**options)
+    given = {"images": images, "target": targets, "column": column is not None, "raw": raw, **options}
+    _check_taken(asked, {option: bool(is_given) for option, is_given in given.items()})
     subject = explain_subject(
         model,
         images=images,
@@ -110,6 +114,7 @@ def write_explanations(
         targets=targets,
         channels=channels,
         beside=beside,
+        column=column,
         raw=raw,
         is_all=asked.is_all,
         methods=asked.attributions,
@@ -168,7 +173,7 @@ def _tried(make: Any, asked: Asked) -> Explanation | CnnlabError:
     return found
 
 
-def _check_taken(asked: Asked, **given: bool) -> None:
+def _check_taken(asked: Asked, given: Mapping[str, bool]) -> None:
     """Refuses an option that nothing goes by.
 
     :raises UsageError: naming it.

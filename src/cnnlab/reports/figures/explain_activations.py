@@ -50,7 +50,7 @@ def draw_activations(
             "only feature maps and rows of numbers are drawn. Take a layer that has one of these."
         )
     order = shown.most_active(picture, most if shown.has_maps else min(most, _MOST_BARS))
-    words = activations_caption(shown, len(order), own_scales=own_scales) if caption is None else caption
+    words = activations_caption(shown, len(order), picture, own_scales=own_scales) if caption is None else caption
     if shown.has_maps:
         return draw_maps(shown, picture, order.tolist(), "activation", words, own_scales=own_scales)
     labels = [str(number) for number in shown.channels[order]]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnnlab.core.number_text import MINUS
 from cnnlab.reports.colours import FAINT, INK, SOFT
-from cnnlab.reports.contents.explain_attributions import AttributionSheet, MapColumn, MapScale
+from cnnlab.reports.contents.explain_attributions import PERCENTILE, AttributionSheet, MapColumn, MapScale
 from cnnlab.reports.figures.explain_grid import (
     SHEET,
     SIGNED,
@@ -30,9 +30,9 @@ _OVER = 0.85
 """How much of what is seen is the map, where it is largest, of one that lies over its picture."""
 _GAP, _BETWEEN, _EDGE = 0.06, 0.28, 0.08
 """Inches between maps, between a picture's maps and the next picture, and at the rim."""
-_MOST_BESIDE, _LARGEST = 6, 1.7
-"""Maps beside a picture, and inches of its side."""
-_LINE, _TITLE, _BARS = 0.145, 0.15, 0.52
+_MOST_BESIDE, _BARS_BESIDE, _LARGEST = 6, 4, 1.7
+"""Maps beside a picture, bars of colours beside one another, and inches of a picture's side."""
+_LINE, _TITLE, _BARS, _BAR_TITLE = 0.145, 0.15, 0.52, 0.13
 _SMALL, _LETTERS, _BOLD_LETTERS = 7.5, 16.0, 12.5
 """Points of the words at a map, and letters of these and of titles in an inch."""
 _PIXELS = 170
@@ -44,6 +44,8 @@ _ENDS: dict[MapScale, tuple[str, ...]] = {
     "range": ("least", "largest"),
     "raw": (f"{MINUS}largest", "0", "largest"),
 }
+_CUT = f"{PERCENTILE:g}th pct."
+"""What stands for the largest value where the scale ends before it."""
 
 
 def draw_attributions(sheet: AttributionSheet, caption: str = "") -> "Figure":
@@ -60,16 +62,35 @@ def draw_attributions(sheet: AttributionSheet, caption: str = "") -> "Figure":
     layout = _Layout.of(sheet, max(map(len, bands)))
     titles = [[layout.title_lines(column.title) for column in band] for band in bands]
     heads = [_TITLE * max(map(len, lines)) + 0.05 for lines in titles]
-    lines = caption_lines(caption)
-    height = _EDGE + sum(heads) + len(bands) * layout.rows * layout.row + _BARS + caption_height(lines)
+    lines, bars = caption_lines(caption), _bars_of(sheet)
+    below = sum(map(_bars_height, bars))
+    height = _EDGE + sum(heads) + len(bands) * layout.rows * layout.row + below + caption_height(lines)
     figure = Figure(figsize=(SHEET, height))
     top = height - _EDGE
     for band, head, words in zip(bands, heads, titles, strict=True):
         _draw_band(figure, sheet, band, layout, words, top - head)
         top -= head + layout.rows * layout.row
-    _draw_bars(figure, sheet, caption_height(lines), height)
+    bottom = caption_height(lines)
+    for row in reversed(bars):
+        _draw_bars(figure, row, len(bars[0]), bottom, height)
+        bottom += _bars_height(row)
     write_caption(figure, lines, height)
     return figure
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """A bar of colours: of which scale, under the names of the methods that have it, in lines."""
+
+    scale: MapScale
+    is_overlay: bool
+    is_cut: bool
+    title: list[str]
+
+    @property
+    def ends(self) -> list[str]:
+        """What stands at its ends, and at 0 in its middle."""
+        return [end.replace("largest", _CUT) if self.is_cut else end for end in _ENDS[self.scale]]
 
 
 @dataclass(frozen=True)
@@ -200,27 +221,42 @@ def _write_title(figure: "Figure", lines: list[str], x: float, y: float) -> None
         figure.text(x / SHEET, at, line, fontsize=_SMALL + 0.5, color=INK, ha="center", va="bottom", fontweight="bold")
 
 
-def _draw_bars(figure: "Figure", sheet: AttributionSheet, bottom: float, height: float) -> None:
-    """A bar for each scale in use, side by side, in the colours in which maps are seen."""
-    found: dict[tuple[MapScale, bool], list[str]] = {}
+def _bars_of(sheet: AttributionSheet) -> list[list[_Bar]]:
+    """A bar for each scale in use, in rows of as many as have room for what stands at their ends."""
+    found: dict[tuple[MapScale, bool, bool], list[str]] = {}
     for column in sheet.columns:
         name = "raw values" if column.scale == "raw" else column.method or column.title.partition(":")[0]
-        names = found.setdefault((column.scale, column.is_overlay), [])
+        names = found.setdefault((column.scale, column.is_overlay, column.is_cut), [])
         if name not in names:
             names.append(name)
-    each = (SHEET - 2 * _EDGE) / len(found)
-    wide = min(1.9, each - 0.5)
-    for place, ((scale, is_overlay), names) in enumerate(found.items()):
-        low = -1.0 if scale in ("signed", "raw") else 0.0
+    rows = math.ceil(len(found) / _BARS_BESIDE) or 1
+    across = math.ceil(len(found) / rows) or 1
+    letters = int((SHEET - 2 * _EDGE) / across * _LETTERS) - 2
+    bars = [_Bar(*key, textwrap.wrap(", ".join(names), letters)) for key, names in found.items()]
+    return [bars[at : at + across] for at in range(0, rows * across, across)]
+
+
+def _bars_height(bars: Sequence[_Bar]) -> float:
+    """Inches of a row of bars with their titles."""
+    return _BARS + _BAR_TITLE * max((len(bar.title) - 1 for bar in bars), default=0)
+
+
+def _draw_bars(figure: "Figure", bars: Sequence[_Bar], across: int, bottom: float, height: float) -> None:
+    """Bars side by side, in the colours in which maps are seen.
+
+    :param across: for how many there is room.
+    """
+    each = (SHEET - 2 * _EDGE) / max(1, across)
+    wide = min(1.9, each - 0.65)
+    for place, bar in enumerate(bars):
+        low = -1.0 if bar.scale in ("signed", "raw") else 0.0
         values = np.linspace(low, 1, 128, dtype=np.float32)[None]
-        colours = scale_colours(scale, values)
+        colours = scale_colours(bar.scale, values)
         x = _EDGE + place * each + (each - wide) / 2
         axes = figure.add_axes((x / SHEET, (bottom + 0.2) / height, wide / SHEET, 0.09 / height))
-        axes.imshow(_over(colours, values, 0.5) if is_overlay else colours, aspect="auto", interpolation="none")
-        ends = _ENDS[scale]
-        axes.set_xticks(np.linspace(-0.5, 127.5, len(ends)), ends)
+        axes.imshow(_over(colours, values, 0.5) if bar.is_overlay else colours, aspect="auto", interpolation="none")
+        axes.set_xticks(np.linspace(-0.5, 127.5, len(bar.ends)), bar.ends)
         axes.tick_params(labelsize=_SMALL, length=2, color=SOFT, labelcolor=INK, pad=1.5)
         axes.set_yticks([])
         axes.spines[:].set(color=SOFT, linewidth=0.4)
-        title = short_label(", ".join(names), int(each * _LETTERS))
-        axes.set_title(title, fontsize=_SMALL, color=INK, pad=2.5)
+        axes.set_title("\n".join(bar.title), fontsize=_SMALL, color=INK, pad=2.5)

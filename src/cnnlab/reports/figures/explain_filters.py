@@ -82,7 +82,7 @@ def draw_filter_responses(
     """
     places = range(min(most, len(shown.channels)))
     if caption is None:
-        caption = activations_caption(shown, len(places), is_response=True, own_scales=own_scales)
+        caption = activations_caption(shown, len(places), picture, is_response=True, own_scales=own_scales)
     return draw_maps(shown, picture, places, "response", caption, own_scales=own_scales)
 
 

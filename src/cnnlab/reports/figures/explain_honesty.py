@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnlab.core.number_text import fixed
 from cnnlab.reports.colours import GREY, INK, LOOKS, PAPER, SOFT, Look
 from cnnlab.reports.contents.tables import TableColumn
 from cnnlab.reports.figures.style import DOT, in_unit, sheet, short_label
@@ -67,15 +68,21 @@ def draw_randomisation(tests: "Sequence[RandomisationTest]", measure: "Similarit
 
 
 def draw_removal_curves(curves: "Sequence[RemovalCurves]") -> "Figure":
-    """Deletion on the left, insertion on the right: a line a method, its interval as a band, random orders in grey."""
+    """Deletion on the left, insertion on the right: a line a method, its interval as a band, random orders in grey.
+
+    The legend has the mean area under both curves of each.
+    """
     ways: tuple[Removal, ...] = ("deletion", "insertion")
-    figure, panels = sheet(3.3 + _LEGEND_ROW * ((len(curves) + 2) // 2), columns=len(ways))
+    figure, panels = sheet(3.3 + _LEGEND_ROW * ((len(curves) + 2) // 2 + 1), columns=len(ways))
     for axes, way in zip(panels, ways, strict=True):
         first = curves[0]
         if first.random_scores[way].size:
-            _band(axes, first.shares, first.random_curve(way), Look(GREY, line=_DASHED), "random orders")
+            both = [first.random_area(way).value for way in ways]
+            label = _with_areas("random orders", both)
+            _band(axes, first.shares, first.random_curve(way), Look(GREY, line=_DASHED), label)
         for found, look in zip(curves, cycle(LOOKS), strict=False):
-            _band(axes, found.shares, found.curve(way), look, short_label(found.method, 38))
+            label = _with_areas(found.method, [found.area(way).value for way in ways])
+            _band(axes, found.shares, found.curve(way), look, label)
         in_unit(axes.xaxis, TableColumn("", "", "share"))
         is_share = first.score == "probability"
         in_unit(axes.yaxis, TableColumn("", "", "share" if is_share else "number"))
@@ -84,8 +91,22 @@ def draw_removal_curves(curves: "Sequence[RemovalCurves]") -> "Figure":
         kind = "probability (%)" if is_share else "output"
         axes.set_title(f"{way}: {kind}", loc="left", color=INK, pad=5)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False, labelcolor=INK, handlelength=2.2)
+    legend = figure.legend(
+        *(handles, labels),
+        title="mean area under deletion, under insertion",
+        alignment="left",
+        loc="outside lower left",
+        ncols=2,
+        frameon=False,
+        labelcolor=INK,
+        handlelength=2.2,
+    )
+    legend.get_title().set_color(INK)
     return figure
+
+
+def _with_areas(name: str, areas: Sequence[float]) -> str:
+    return f"{short_label(name, 30)}: {', '.join(fixed(area, 2) for area in areas)}"
 
 
 def _band(axes: "Axes", places: Any, estimates: "Sequence[Estimate]", look: Look, label: str | None) -> None:

@@ -28,7 +28,7 @@ def draw_picture_groups(groups: Sequence[PictureGroup]) -> "Figure":
     from matplotlib.figure import Figure
 
     side = (WIDTH - (_COLUMNS + 1) * _GAP) / _COLUMNS
-    lines = max((len(picture.lines) for group in groups for picture in group.pictures), default=0)
+    lines = max((len(picture.all_lines) for group in groups for picture in group.pictures), default=0)
     step = side + lines * _LINE + 1.4 * _GAP
     height = _GAP + sum(
         (_HEADING if group.title else 0) + math.ceil(len(group.pictures) / _COLUMNS) * step for group in groups
@@ -55,7 +55,7 @@ def _draw_picture(figure: "Figure", picture: CaptionedPicture, left: float, top:
     pixels = picture.pixels.transpose(1, 2, 0)
     shown = pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., 0]
     axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="none")
-    for place, line in enumerate(picture.lines):
+    for place, line in enumerate(picture.all_lines):
         axes.text(
             0.5,
             -(0.04 + place * _LINE) / side,

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 4
-_GAP, _WORDS = 0.1, 0.52
-"""Inches between pictures, and under each for its words."""
+_GAP, _WORDS, _LINE = 0.1, 0.52, 0.14
+"""Inches between pictures, under each for its first three lines, and of a further line."""
 _LONGEST = 17
 """Letters under a picture."""
 _SIZE = 7.5
@@ -25,11 +25,12 @@ def draw_mistakes(gallery: Gallery) -> "Figure":
 
     shown = [mistake for mistake in gallery.mistakes if mistake.pixels is not None]
     side = (WIDTH - (_COLUMNS + 1) * _GAP) / _COLUMNS
-    height = math.ceil(len(shown) / _COLUMNS) * (side + _WORDS) + _GAP
+    words = _WORDS + (1 + any(mistake.id for mistake in shown)) * _LINE
+    height = math.ceil(len(shown) / _COLUMNS) * (side + words) + _GAP
     figure = Figure(figsize=(WIDTH, height))
     for place, mistake in enumerate(shown):
         row, column = divmod(place, _COLUMNS)
-        left, top = _GAP + column * (side + _GAP), height - _GAP - row * (side + _WORDS)
+        left, top = _GAP + column * (side + _GAP), height - _GAP - row * (side + words)
         axes = figure.add_axes((left / WIDTH, (top - side) / height, side / WIDTH, side / height))
         axes.set_axis_off()
         _draw_one(axes, mistake, gallery.words(mistake))
@@ -48,3 +49,5 @@ def _draw_one(axes: "Axes", mistake: Mistake, words: str) -> None:
     axes.text(0.5, -0.04, short_label(mistake.true, _LONGEST), color=INK, fontweight="bold", **common)
     axes.text(0.5, -0.17, short_label(f"as {mistake.predicted}", _LONGEST), color=INK, **common)
     axes.text(0.5, -0.30, f"{words}{count}", color=SOFT, **common)
+    for line, name in enumerate(filter(None, (mistake.called, mistake.id))):
+        axes.text(0.5, -0.43 - 0.13 * line, short_label(name, _LONGEST), color=SOFT, **common)

@@ -44,7 +44,7 @@ def embedding_fragment(embedding: Embedding, most: int = MOST, seed: int = 0) ->
         "y": points[:, 1].tolist(),
         "label": labels.tolist(),
         "predicted": predicted,
-        "ids": [visible(embedding.ids[place]) for place in chosen.tolist()],
+        "ids": [visible((embedding.words or embedding.ids)[place]) for place in chosen.tolist()],
         "names": list(names),
         "columns": _BAND,
         "size": [width, height],

@@ -195,7 +195,7 @@ def _is_long_text(value: Any) -> bool:
 
 def _words(mistake: Mistake, gallery: Gallery) -> str:
     """What goes for the picture where it cannot be seen."""
-    return f"Picture {mistake.id}: {mistake.true}, taken for {mistake.predicted}, {gallery.words(mistake)}."
+    return f"Picture {mistake.called}: {mistake.true}, taken for {mistake.predicted}, {gallery.words(mistake)}."
 
 
 def _image(mistake: Mistake) -> str:
