@@ -40,7 +40,6 @@ KEPT = {
     "embedding": "explain-embedding",
     "embedding-epochs": "explain-embedding-epochs",
     "mistakes-by-pair": "explain-mistakes",
-    "mistakes-labels-validation": "explain-label-errors",
     "honesty-randomisation": "explain-randomisation",
     "honesty-removal": "explain-removal",
 }
