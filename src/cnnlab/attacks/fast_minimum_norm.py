@@ -18,9 +18,11 @@ _LAST_GAMMA = 0.001
 
 @ATTACKS.register("fmn")
 class FastMinimumNorm(LeastChange):
-    """Fast minimum-norm attack: steps by the margin within a radius that is adapted at every step (Pintor et al. 2021).
+    """Fast minimum-norm attack: steps by the margin within a radius that adapts at every step (Pintor et al. 2021).
 
-    Algorithm 1 of the paper. L0 is the number of pixels, all channels together.
+    Algorithm 1 of the paper; until the model is fooled for the first time the radius grows at every step at least by the
+    share of ``gamma``, since steps that are clipped to [0, 1] may end short of the boundary each time. L0 is the number
+    of pixels, all channels together.
 
     :param norm: what is kept small.
     :param steps: how many.
@@ -50,7 +52,7 @@ class FastMinimumNorm(LeastChange):
         rows = torch.arange(len(problem), device=origin.device)
         # No picture of [0, 1] is further away.
         furthest = length(torch.maximum(origin, 1 - origin), self.norm)
-        radii = torch.ones_like(furthest) if self.norm == "l0" else furthest
+        radii = torch.full_like(furthest, 1.0 if self.norm == "l0" else 0.0)
         change = torch.zeros_like(origin)
         for step in range(self.steps):
             annealed = (1 + math.cos(math.pi * step / self.steps)) / 2
@@ -78,12 +80,10 @@ class FastMinimumNorm(LeastChange):
         if self.norm == "l0":
             less = torch.minimum(radii - 1, (radii * (1 - gamma)).floor()).minimum(best.lengths).clamp(min=0)
             return torch.where(fooled, less, torch.maximum(radii + 1, (radii * (1 + gamma)).floor()))
-        # Until the model is fooled for the first time, as far as to where the boundary seems to be, and a little beyond:
-        # on a plane the steps would end exactly there.
+        less, more = (radii * (1 - gamma)).minimum(best.lengths), radii * (1 + gamma)
+        # Until the model is fooled for the first time, to where the boundary seems to be.
         ahead = lengths + margins.abs() / length(gradient, DUALS[self.norm]).clamp(min=1e-12)
-        ahead = ahead * (1 + _LAST_GAMMA)
-        less = (radii * (1 - gamma)).minimum(best.lengths)
-        return torch.where(fooled, less, torch.where(best.fooled, radii * (1 + gamma), ahead))
+        return torch.where(fooled, less, torch.where(best.fooled, more, ahead.maximum(more)))
 
     def _projected(self, change: Tensor, radii: Tensor) -> Tensor:
         """Into the balls; for L0 the pixels that are changed most stay changed."""
