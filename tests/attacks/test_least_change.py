@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cnnlab.attacks import perturb
+from cnnlab.attacks import Adversarial, perturb
 from cnnlab.attacks.norms import AnyNorm
 from cnnlab.models import Classifier, evaluating
 from cnnlab.testing import check_tool, linear_classifier, tiny_image
@@ -44,9 +44,9 @@ def test_neither_order_nor_size_of_batches_changes_what_is_found(attack: str) ->
     assert whole.pixels.min() >= 0 and whole.pixels.max() <= 1
 
 
-def _keys(found: object, pictures: list[int]) -> list[tuple[int, int]]:
-    targets = found.targets if found.targets is not None else np.zeros(len(found.places), dtype=int)  # type: ignore[attr-defined]
-    return [(pictures[place], target) for place, target in zip(found.places, targets, strict=True)]  # type: ignore[attr-defined]
+def _keys(found: Adversarial, pictures: list[int]) -> list[tuple[int, int]]:
+    targets = found.labels if found.targets is None else found.targets
+    return [(pictures[place], int(target)) for place, target in zip(found.places, targets, strict=True)]
 
 
 @pytest.mark.parametrize("attack", ["deepfool", "fmn(steps=3)", "jsma(of=logits)", "one-pixel(population=4, steps=1)"])

@@ -83,11 +83,11 @@ def by_figure_14(
                 if int(classifier(pixels[None]).argmax()) == target:
                     break
 
-            def said(x: torch.Tensor) -> torch.Tensor:
-                outputs = classifier(x[None])[0]
-                return outputs.softmax(0) if of == "probabilities" else outputs
-
-            jacobian = torch.autograd.functional.jacobian(said, pixels).flatten(1).numpy()
+            asked = pixels.clone().requires_grad_()
+            said = classifier(asked[None])[0]
+            said = said.softmax(0) if of == "probabilities" else said
+            rows = [torch.autograd.grad(number, asked, retain_graph=True)[0].flatten() for number in said]
+            jacobian = torch.stack(rows).numpy()
             flat = pixels.flatten().numpy()
             step = 2 if pairs else 1
             if (flat != origin.flatten().numpy()).sum() + step > most:
@@ -98,7 +98,8 @@ def by_figure_14(
             flat = flat.copy()
             flat[chosen] = np.clip(flat[chosen] + theta, 0, 1)
             pixels = torch.from_numpy(flat).view_as(pixels)
-        return pixels.flatten().numpy()
+        wanted: Floats = pixels.flatten().numpy()
+        return wanted
     finally:
         classifier.float()
 

@@ -1,5 +1,7 @@
 """Carlini and Wagner's attack in L2: distance and a hinge of the margin together, and a search for how they weigh."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -70,7 +72,7 @@ class CarliniWagner(LeastChange):
         before = torch.full_like(const, torch.inf)
         for step in range(1, self.steps + 1):
             pixels = (free.tanh() + 1) / 2
-            outputs, gradient = part.gradient(pixels, lambda outputs, part=part: self._hinge(part, outputs))
+            outputs, gradient = part.gradient(pixels, partial(self._hinge, part))
             change, margins = pixels - part.pixels, part.margin(outputs)
             lengths = length(change, "l2")
             fooled = part.is_fooled(outputs) & (margins >= self.confidence)

@@ -1,5 +1,6 @@
 """DeepFool: step by step onto the nearest plane that the network's boundaries look like from where one stands."""
 
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -79,7 +80,7 @@ class DeepFool(LeastChange):
 
     def _step(self, problem: ClassProblem, pixels: Tensor) -> Tensor:
         """The way to the nearest plane, N×C×H×W; none where all gradients are 0."""
-        _, gaps, gradients = problem.gradients(pixels, lambda outputs: self._gaps(problem, outputs))
+        _, gaps, gradients = problem.gradients(pixels, partial(self._gaps, problem))
         nearest = torch.full((len(pixels),), torch.inf, dtype=pixels.dtype, device=pixels.device)
         way = torch.zeros_like(pixels)
         for gap, gradient in zip(gaps.abs().unbind(1), gradients, strict=True):

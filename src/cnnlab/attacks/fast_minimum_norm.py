@@ -20,9 +20,9 @@ _LAST_GAMMA = 0.001
 class FastMinimumNorm(LeastChange):
     """Fast minimum-norm attack: steps by the margin within a radius that adapts at every step (Pintor et al. 2021).
 
-    Algorithm 1 of the paper; until the model is fooled for the first time the radius grows at every step at least by the
-    share of ``gamma``, since steps that are clipped to [0, 1] may end short of the boundary each time. L0 is the number
-    of pixels, all channels together.
+    Algorithm 1 of the paper; until the model is fooled for the first time the radius grows at every step at least by
+    the share of ``gamma``, since steps that are clipped to [0, 1] may end short of the boundary each time. L0 is the
+    number of pixels, all channels together.
 
     :param norm: what is kept small.
     :param steps: how many.
@@ -90,5 +90,5 @@ class FastMinimumNorm(LeastChange):
         if self.norm != "l0":
             return project(change, self.norm, radii)
         size = change.norm(dim=1).flatten(1)
-        place = size.argsort(1, descending=True).argsort(1)
-        return change * (place < radii[:, None]).view(-1, 1, *change.shape[2:])
+        kept = size.argsort(1, descending=True).argsort(1) < radii[:, None]
+        return change.where(kept.view(-1, 1, *change.shape[2:]), 0)

@@ -91,7 +91,7 @@ class OnePixel(Attack):
         """The loss of each member, N×P: it ranks them as the probability of the right class or of the target does."""
         every = torch.arange(members.shape[0] * members.shape[1], device=members.device)
         fitness = []
-        for some in every.split(batch_for(problem.pixels.shape, _MOST_AT_ONCE)):
+        for some in torch.split(every, batch_for(problem.pixels.shape, _MOST_AT_ONCE)):
             part = problem.take(some // self.population)
             fitness.append(part.loss(part.outputs(_painted(part.pixels, members.flatten(0, 1)[some]))))
         return torch.cat(fitness).view(members.shape[:2])

@@ -160,7 +160,7 @@ def _of_batch(
     tried = is_right.nonzero()[:, 0]
     problem = ClassProblem(placed.logits, origin, draws.take(rows), labels, targets)
     # With many targets one picture is many rows.
-    for some in tried.split(max(1, len(pixels))):
+    for some in torch.split(tried, max(1, len(pixels))):
         changed[some] = attack(problem.take(some))
     after, kept = _said(placed, changed, len(pixels)), _said(placed, rounded(changed), len(pixels))
     return Adversarial.of_batch(rows + start, problem, changed, (before, after, kept))
@@ -168,4 +168,4 @@ def _of_batch(
 
 def _said(placed: Victim, pixels: Tensor, size: int) -> Tensor:
     with torch.no_grad():
-        return torch.cat([placed.logits(some) for some in pixels.split(max(1, size))])
+        return torch.cat([placed.logits(some) for some in torch.split(pixels, max(1, size))])

@@ -1,6 +1,7 @@
 """The saliency-map attack: few pixels at a time, those that raise the wanted class and lower all others."""
 
 import math
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -54,7 +55,7 @@ class SaliencyMap(Attack):
         found = problem.pixels.clone()
         rows, part, pixels = torch.arange(len(problem), device=found.device), problem, problem.pixels
         while len(rows):
-            outputs, _, gradients = part.gradients(pixels, lambda outputs, part=part: self._numbers(part, outputs))
+            outputs, _, gradients = part.gradients(pixels, partial(self._numbers, part))
             places, there_is = self._chosen(pixels, *gradients)
             changed = (pixels != part.pixels).flatten(1).sum(1)
             going = ~part.fooled(pixels, outputs) & there_is & (changed + width <= most)
