@@ -1,6 +1,6 @@
 """What attacks that look for the least change take and find: cnnlab's, foolbox's, torchattacks', ART's and adv-lib's.
 
-    python benchmarks/attack_least_change.py RUN [--runs FOLDER] [--pictures 64] [--repeats 3] [--attack NAME]
+    python benchmarks/attack_least_change.py RUN [--runs FOLDER] [--pictures 64] [--repeats 3] [--attacks NAME …] [--peers NAME …]
 
 DeepFool in L2 and L∞, FMN, Carlini and Wagner's, the saliency-map attack and the one-pixel attack, on the first test
 pictures that the run gets right; the same model, pictures and settings for all, in one process on one thread, in turns.
@@ -18,7 +18,7 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,11 @@ import machine
 from result_files import write_results
 
 HERE = Path(__file__).parent
+ATTACKS = ("deepfool l2", "deepfool linf", "fmn l2", "carlini-wagner", "jsma", "one-pixel")
 Subject = Callable[[Any, Any, Any], Any]
 """From pictures, their classes and targets to the pictures found."""
 SHARES = {"carlini-wagner": 4, "jsma": 8, "one-pixel": 4}
 """One in so many pictures."""
-PEERS = ("foolbox", "torchattacks", "adversarial-robustness-toolbox", "adv-lib")
 LEAST = {"deepfool l2": ("adv-lib", 1.0, "foolbox", 3.0), "jsma": ("torchattacks", 20.0)}
 """How many times as fast as which peers cnnlab is to be."""
 CW = {"steps": 100, "search": 4, "rate": 0.05}
@@ -151,12 +151,20 @@ def by_adv_lib(model: Any) -> dict[str, dict[str, Subject]]:
     }
 
 
-def subjects(model: Any) -> dict[str, dict[str, Subject]]:
+PEERS = {
+    "foolbox": by_foolbox,
+    "torchattacks": by_torchattacks,
+    "adversarial-robustness-toolbox": by_art,
+    "adv-lib": by_adv_lib,
+}
+
+
+def subjects(model: Any, peers: Sequence[str]) -> dict[str, dict[str, Subject]]:
     """Attacks, and of each who makes it."""
     found = by_cnnlab(model)
-    for others in (by_foolbox, by_torchattacks, by_art, by_adv_lib):
+    for peer in peers:
         try:
-            for attack, made in others(model).items():
+            for attack, made in PEERS[peer](model).items():
                 found[attack] |= made
         except ImportError as error:
             print(f"left out: {error}", file=sys.stderr)
@@ -187,14 +195,14 @@ def measure(words: argparse.Namespace) -> dict[str, Any]:
     model, pixels, labels = pictures(words)
     targets = (labels + 1) % 10
     found: dict[str, Any] = {}
-    for attack, made in subjects(model).items():
-        if words.attack and not attack.startswith(words.attack):
+    for attack, made in subjects(model, words.peers).items():
+        if attack not in words.attacks:
             continue
         count = max(2, len(pixels) // SHARES.get(attack, 1))
         some = pixels[:count], labels[:count], targets[:count]
         seconds: dict[str, list[float]] = {name: [] for name in made}
         given: dict[str, Any] = {}
-        for subject in made.values():
+        for subject in made.values() if words.repeats > 1 else ():
             subject(*(each[:2] for each in some))
         for _ in range(words.repeats):
             for name, subject in made.items():
@@ -297,7 +305,8 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--attack", help="those whose name begins so")
+    parser.add_argument("--attacks", nargs="+", choices=ATTACKS, default=ATTACKS)
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
     words = parser.parse_args()
     # Peers warn of what they import and of pictures that are fooled already.
     warnings.simplefilter("ignore")

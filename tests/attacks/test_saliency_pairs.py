@@ -38,7 +38,7 @@ def test_the_best_pair_is_that_of_a_table_of_all_with_ties_too(seed: int, n: int
     # Few levels make many ties; lean is how the two gradients go together, from against each other to alike.
     draw = np.random.default_rng(seed)
     u = draw.integers(-levels, levels + 1, (4, n)).astype(np.float64)
-    v: Numbers = np.round(lean * u + (1 - abs(lean)) * draw.integers(-levels, levels + 1, (4, n)))
+    v: Numbers = (lean * u + (1 - abs(lean)) * draw.integers(-levels, levels + 1, (4, n))).round()
     check(u, v, draw.random((4, n)) < draw.choice([0.2, 0.7, 1.0]))
 
 
