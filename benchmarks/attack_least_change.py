@@ -1,6 +1,7 @@
 """What attacks that look for the least change take and find: cnnlab's, foolbox's, torchattacks', ART's and adv-lib's.
 
-    python benchmarks/attack_least_change.py RUN [--runs FOLDER] [--pictures 64] [--repeats 3] [--attacks NAME …] [--peers NAME …]
+    python benchmarks/attack_least_change.py RUN [--runs FOLDER] [--pictures 64] [--repeats 3]
+        [--attacks NAME …] [--peers NAME …]
 
 DeepFool in L2 and L∞, FMN, Carlini and Wagner's, the saliency-map attack and the one-pixel attack, on the first test
 pictures that the run gets right; the same model, pictures and settings for all, in one process on one thread, in turns.

@@ -79,6 +79,16 @@ def test_where_both_gradients_are_opposite_the_best_pair_is_the_two_largest() ->
         assert u[row, places[row].numpy()].sum() ** 2 == pytest.approx(wanted)
 
 
+def test_of_a_coloured_photo_no_table_is_made() -> None:
+    # All pairs would take 84 GiB.
+    draw = torch.Generator().manual_seed(0)
+    u, v = (torch.randn(1, 150_528, generator=draw) for _ in range(2))
+    # The sums are 40 and 40; either of the two with anything else has less.
+    u[0, 700], v[0, 700], u[0, 90_000], v[0, 90_000] = 30, 10, 10, 30
+    places, there_is = best_pair(u, v, torch.ones(1, 150_528, dtype=torch.bool))
+    assert there_is.tolist() == [True] and sorted(places[0].tolist()) == [700, 90_000]
+
+
 def test_blocks_of_a_large_front_give_what_one_table_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(saliency_pairs, "_BLOCK", 7)
     draw = np.random.default_rng(1)

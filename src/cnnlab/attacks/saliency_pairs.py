@@ -17,8 +17,9 @@ is largest. For 3×224×224 a table of them has 2·10¹⁰ entries, 84 GiB. What
 2. Sorted by falling u, what dominates a point stands before it and has at least its v. So a point is kept exactly where
    its v is above the *second largest* v of all before it. A running second largest is a running maximum of what the
    running maximum pushes down: S_i = max(S_{i-1}, min(v_i, M_{i-1})), M the running maximum. A sort and two scans.
-3. Of points spread without order the front has some ln n members, 12 of 150,000. The pairs of those kept are gone
-   through in blocks, so that even where all are on the front no table of all is made.
+3. Few are kept: of 150,528 points drawn at random 20, and 145 where u and v go against each other with a correlation of
+   −0.95. Their pairs are gone through in blocks, so that no large table is made even where all are on the front, which
+   takes a time that is quadratic in them.
 4. On probabilities the derivatives of all classes sum to 0, so v = u: the points lie on a rising line, and the best
    pair is the two largest u.
 """
