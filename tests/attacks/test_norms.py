@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cnnlab.attacks.draws import PictureDraws
-from cnnlab.attacks.norms import Norm, drawn_within, length, project, steepest, within
+from cnnlab.attacks.norms import AnyNorm, Norm, drawn_within, length, project, steepest, within
 
 NORMS: tuple[Norm, ...] = ("linf", "l2", "l1")
 
@@ -16,7 +16,8 @@ def picture(*numbers: float) -> torch.Tensor:
 
 def test_lengths_of_a_perturbation_worked_by_hand() -> None:
     change = picture(3, -4, 0, 0)
-    assert [float(length(change, norm)) for norm in (*NORMS, "l0")] == [4, 5, 7, 2]
+    lengths: tuple[AnyNorm, ...] = (*NORMS, "l0")
+    assert [float(length(change, norm)) for norm in lengths] == [4, 5, 7, 2]
 
 
 def test_pixels_changed_are_counted_once_for_all_channels() -> None:
