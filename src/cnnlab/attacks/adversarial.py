@@ -51,6 +51,7 @@ class Source:
     :param seed: by which pictures were chosen, and what attacks draw is drawn.
     :param places: of each picture its place in the split; ``ids`` its name there.
     :param column: of the targets, the one of the head that was attacked.
+    :param name: by which files of the attack are known.
     """
 
     model: str
@@ -61,6 +62,7 @@ class Source:
     places: tuple[int, ...]
     ids: tuple[str, ...]
     column: str
+    name: str = ""
 
     @property
     def of(self) -> str:

@@ -15,7 +15,7 @@ from cnnlab.attacks.adversarial import Adversarial
 from cnnlab.attacks.aims import RULES
 from cnnlab.attacks.attack import ATTACKS, Attack
 from cnnlab.attacks.chosen_pictures import ChosenPictures, chosen_pictures
-from cnnlab.attacks.perturb import (
+from cnnlab.attacks.perturbing import (
     Attacked,
     attacked_in_batches,
     check_attacked,
@@ -23,7 +23,7 @@ from cnnlab.attacks.perturb import (
     usual_batch,
     victim,
 )
-from cnnlab.attacks.stored import FORMAT, AttackFolder
+from cnnlab.attacks.stored import FORMAT, AttackFolder, folder_name
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import track
@@ -55,8 +55,8 @@ def attack(
 ) -> Adversarial:
     """Attacks a model on pictures of its data, or of other data.
 
-    Pictures are the first ``n`` of a split in an order drawn by the seed, the same for all attacks and all models on the
-    same data, and a larger ``n`` adds to those of a smaller one. What comes of a run or an ensemble is kept in its
+    Pictures are the first ``n`` of a split in an order drawn by the seed, the same for all attacks and all models on
+    the same data, and a larger ``n`` adds to those of a smaller one. What comes of a run or an ensemble is kept in its
     folder, under ``attacks/``: asked again, nothing is computed; cut short, it goes on where it was. Of a model by
     itself nothing is kept.
 
@@ -87,9 +87,10 @@ def attack(
     name = str(model) if isinstance(model, str | Path) and not isinstance(opened, Run) else predictor.label
     where: dict[str, Any] = {"name": name, "count": n, "seed": seed, "data_dir": data_dir, "offline": offline}
     pictures = chosen_pictures(opened, predictor, head, data, split, **where)
-    folder = None
-    if isinstance(opened, Run):
-        folder = AttackFolder(opened, bound.name, _key(opened, predictor.classifier, pictures, bound))
+    key = _key(opened, predictor.classifier, pictures, bound)
+    known_as = folder_name(bound.name, key)
+    pictures = replace(pictures, source=replace(pictures.source, name=known_as))
+    folder = AttackFolder(opened, known_as, key) if isinstance(opened, Run) else None
     found = _found(predictor, built, bound, head, pictures, folder, batch_size)
     check_attacked(found, len(pictures))
     return found
@@ -137,7 +138,7 @@ def _found(
 
 
 def _collected(batches: Iterator[Adversarial], size: int, done: int) -> Iterator[tuple[int, list[Adversarial]]]:
-    """Batches of some seconds together, with the place of the first picture; what was begun is given on an error too."""
+    """Batches of some seconds together, with the place of the first picture; the last ones too."""
     held: list[Adversarial] = []
     first, since = done, time.monotonic()
     for batch in batches:
@@ -167,11 +168,11 @@ def _check_aim(built: Attack, head: Head) -> None:
         class_index(head, built.target)
 
 
-def _key(run: Run, model: Predictable, pictures: ChosenPictures, bound: BoundCall[Attack]) -> str:
+def _key(opened: Run | Predictable, model: Predictable, pictures: ChosenPictures, bound: BoundCall[Attack]) -> str:
     """Of all that what an attack comes to depends on."""
     source = pictures.source
-    facts = [FORMAT, run.digest, weights_digest(model), pictures.digest, str(bound), source.seed, source.column]
-    return digest(facts)
+    recipe = opened.digest if isinstance(opened, Run) else model.objective
+    return digest([FORMAT, recipe, weights_digest(model), pictures.digest, str(bound), source.seed, source.column])
 
 
 def weights_digest(model: nn.Module) -> str:

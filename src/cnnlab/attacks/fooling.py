@@ -12,7 +12,7 @@ from torch import Tensor
 from cnnlab.attacks.adversarial import Answers, Row
 from cnnlab.attacks.aims import RULES
 from cnnlab.attacks.draws import Draws
-from cnnlab.attacks.perturb import Attacked, Victim
+from cnnlab.attacks.perturbing import Attacked, Victim
 from cnnlab.attacks.problem import ClassProblem, Model, rounded
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.sinks import in_short
@@ -92,7 +92,9 @@ class Fooled:
         return {"linf": float(np.abs(difference).max()), "l2": float(np.sqrt(np.square(difference).sum()))}
 
     def __repr__(self) -> str:
-        return f"Fooled(from {self.way}: {len(self)} pictures, {int(self.reached.sum())} at {self.confidence:g} or more)"
+        return (
+            f"Fooled(from {self.way}: {len(self)} pictures, {int(self.reached.sum())} at {self.confidence:g} or more)"
+        )
 
 
 class SureProblem(ClassProblem):

@@ -6,7 +6,7 @@ import torch
 
 from cnnlab.attacks.draws import PictureDraws
 from cnnlab.attacks.fooling import Fooled, SureProblem, check_confidence, opened, settled, wanted_class
-from cnnlab.attacks.perturb import Attacked, class_head, victim
+from cnnlab.attacks.perturbing import Attacked, class_head, victim
 from cnnlab.attacks.projected import Projected
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import announcing
@@ -54,9 +54,7 @@ def from_noise(
         drive = Driven("l2", eps=across, steps=steps, step=_STRIDE * across, target=None)
         problem = SureProblem(placed.logits, start, draws, targets, confidence)
         pixels, _ = drive.climb(problem)
-        return settled(
-            placed, "noise", name, start, pixels, targets, problem.backwards.numpy(), confidence, seed
-        )
+        return settled(placed, "noise", name, start, pixels, targets, problem.backwards.numpy(), confidence, seed)
 
 
 class Driven(Projected):

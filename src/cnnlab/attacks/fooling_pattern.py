@@ -1,4 +1,4 @@
-"""Evolved patterns of which a network is sure (Nguyen, Yosinski and Clune 2015, "Deep Neural Networks Are Easily Fooled").
+"""Evolved patterns of which a network is sure (Nguyen et al. 2015, "Deep Neural Networks Are Easily Fooled").
 
 As there, patterns are bred for all classes at once by MAP-Elites: of each class the pattern is kept that the network is
 surest of, each child of one is tried on all classes, and it takes the place of any that it beats, so that a pattern may
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cnnlab.attacks.fooling import Fooled, check_confidence, opened, settled, wanted_class
 from cnnlab.attacks.patterns import Pattern
-from cnnlab.attacks.perturb import Attacked, Victim, class_head, victim
+from cnnlab.attacks.perturbing import Attacked, Victim, class_head, victim
 from cnnlab.attacks.problem import rounded
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError

@@ -61,20 +61,26 @@ class StoredHeader(BaseModel):
     size: _Count
     seed: int
     column: _Text
+    name: _Text
     places: list[_Count]
     ids: list[_Text]
+
+
+def folder_name(attack: str, key: str) -> str:
+    """What the files of an attack are known by, of its registered name and its key."""
+    return f"{re.sub(r'[^A-Za-z0-9.]+', '-', attack)}-{key[:_SHOWN_DIGITS]}"
 
 
 class AttackFolder:
     """The files of one attack on one run.
 
     :param run: beside which they lie.
-    :param name: of the attack; ``key`` what tells it from all others.
+    :param name: of the folder; ``key`` what tells the attack from all others.
     """
 
     def __init__(self, run: Run, name: str, key: str) -> None:
         self.run, self.key = run, key
-        self.path = run.folder / FOLDER / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{key[:_SHOWN_DIGITS]}"
+        self.path = run.folder / FOLDER / name
         self._is_kept = True
 
     def read(self, count: int) -> Adversarial | None:
@@ -193,7 +199,8 @@ def load(path: Path) -> tuple[Adversarial, StoredHeader]:
             header = _read_header(file.metadata(), path)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         _check(arrays, header)
-        answers = {name: Answers(arrays[f"{name}_predicted"], arrays[f"{name}_sure"]) for name in ANSWERS}
+        rows: dict[str, Any] = {name: arrays[name] for name in BY_ROW if name != "origin"}
+        rows |= {name: Answers(arrays[f"{name}_predicted"], arrays[f"{name}_sure"]) for name in ANSWERS}
         source = Source(**{each.name: getattr(header, each.name) for each in fields(Source)})
         found = Adversarial(
             attack=header.attack,
@@ -202,9 +209,8 @@ def load(path: Path) -> tuple[Adversarial, StoredHeader]:
             norm=header.norm,
             eps=header.eps,
             source=replace(source, places=tuple(header.places), ids=tuple(header.ids)),
-            **{name: arrays[name] for name in BY_ROW if name != "origin"},
+            **rows,
             origin=to_float(torch.from_numpy(arrays["origin"])).numpy(),
-            **answers,
         )
     return found, header
 
