@@ -139,6 +139,7 @@ def test_other_weights_other_data_and_another_spec_are_other_attacks(fresh: Run,
     cnnlab.attack(fresh, "pgd(eps=0.1, steps=5)", n=10)
     cnnlab.attack(fresh, ATTACK, n=10, target="3")
     # The same in other words.
+    cnnlab.attack(fresh, "pgd(eps=0.1, steps=4, target=3)", n=10)
     cnnlab.attack(fresh, "pgd(steps=4, eps=1/10, norm=linf)", n=10)
     assert counted == [10] * 4
     moved = fresh.classifier()

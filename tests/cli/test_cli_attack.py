@@ -37,7 +37,7 @@ def test_numbers_of_an_attack_are_json_and_its_figures_lie_beside_it(document: D
 
 def test_what_an_attack_came_to_is_told_with_its_files(cnnlab: Cnnlab, trained: Run) -> None:
     told = cnnlab("attack", trained.name, "fgsm(eps=0.1)", "n=40", "target=3", "--out", "seen").stdout
-    assert "fgsm(eps=0.1, target=3)" in told and "robust accuracy" in told and "unrounded" in told
+    assert 'fgsm(eps=0.1, target="3")' in told and "robust accuracy" in told and "unrounded" in told
     assert "2 figures, each as PNG and SVG, in seen" in told and list(Path("seen").glob("fgsm-*-examples.png"))
     # The numbers lie beside the run, wherever the figures are.
     assert list(trained.folder.glob("attacks/fgsm-*/*.safetensors"))
@@ -55,15 +55,10 @@ def test_accuracy_over_budgets(document: Document, cnnlab: Cnnlab, trained: Run)
 
 
 def test_noise_is_driven_to_a_class_and_its_files_are_predicted_so(document: Document, trained: Run) -> None:
-    found = document("fool", "last", "from=noise", "target=3", "confidence=0.9", "n=2", "--out", "made")
+    found = document("fool", "last", "from=noise", "target=3", "confidence=0.5", "n=2", "--out", "made")
     assert found["reached"] == 2 and len(found["files"]) == 2
     predicted = document("predict", "last", *found["files"])
-    assert [each["predicted"] for each in rows_of(predicted)] == ["3", "3"]
-
-
-def rows_of(predicted: Any) -> list[Any]:
-    rows = predicted["predictions"] if isinstance(predicted, dict) else predicted
-    return [{"predicted": str(row.get("predicted", row.get("label", {}).get("predicted")))} for row in rows]
+    assert [each["predicted"] for each in predicted["images"]] == ["3", "3"]
 
 
 def test_a_picture_becomes_another_class_and_hardly_changes(document: Document, trained: Run) -> None:
@@ -71,13 +66,13 @@ def test_a_picture_becomes_another_class_and_hardly_changes(document: Document, 
     assert images is not None
     pixels = images.batch([5])[0][0, 0].numpy()
     Image.fromarray(pixels).save("five.png")
-    found = document("fool", "last", "from=five.png", "confidence=0.6", "steps=10")
+    found = document("fool", "last", "from=five.png", "confidence=0.4", "steps=10")
     (one,) = found["pictures"]
     assert found["reached"] == 1 and one["predicted"] == one["target"] != one["before"]
     (path,) = found["files"]
     changed = np.asarray(Image.open(path)).astype(int)
     assert np.abs(changed - pixels).max() / 255 == pytest.approx(one["change"]["linf"], abs=1e-4)
-    assert 0 < one["change"]["linf"] < 0.5
+    assert 0 < one["change"]["l2"] < 8
 
 
 def test_patterns_and_one_change_for_all_are_made(document: Document, cnnlab: Cnnlab, trained: Run) -> None:
@@ -113,7 +108,7 @@ def test_patterns_and_one_change_for_all_are_made(document: Document, cnnlab: Cn
         (("fool", "last", "from=noise", "target=3", "eps=0.1"), "and not by eps"),
         (("fool", "last", "from=nosuch", "target=3"), "from is noise, pattern, universal, or a file"),
         (("fool", "last", "from=no.png", "target=3"), "no picture or folder no.png"),
-        (("fool", "last", "form=noise"), "Did you mean from"),
+        (("fool", "last", "form=noise"), "or from?"),
         (("fool", "last", "from=universal", "eps=-1"), "eps is at least 0"),
         (("fool", "last", "from=universal", "norm=l3"), "norm is linf, l2, l1; got l3"),
     ],
@@ -127,18 +122,18 @@ def test_what_is_not_there_is_told_in_a_sentence(
 
 
 def test_a_picture_that_is_of_the_class_already_is_told(document: Document, cnnlab: Cnnlab, trained: Run) -> None:
-    (made,) = document("fool", "last", "from=noise", "target=3", "confidence=0.9", "n=1")["files"]
+    (made,) = document("fool", "last", "from=noise", "target=3", "confidence=0.5", "n=1")["files"]
     told = cnnlab("fool", "last", f"from={made}", "target=3", exit_code=2).stderr
     assert "the picture is taken for 3 already" in told
 
 
 def test_models_that_cannot_be_attacked_so_are_told(cnnlab: Cnnlab, trained: Run) -> None:
-    package.ensemble([trained, trained.classifier() and _another(trained)], "vote", runs="runs", name="vote")
+    package.ensemble([trained, _another(trained)], "vote", runs="runs", name="vote")
     told = " ".join(cnnlab("attack", "vote", "pgd", exit_code=2).stderr.split())
     assert "pgd goes by the gradient" in told and "have no gradient" in told
     assert "have no gradient" in " ".join(cnnlab("fool", "vote", "from=noise", "target=3", exit_code=2).stderr.split())
     number = package.train(
-        {"data": "digits", "objective": "number(column=label)", "model": "mlp(hidden=[4])", "epochs": 1},
+        {"data": "digits", "objective": "scalar(column=label)", "model": "mlp(hidden=[4])", "epochs": 1},
         runs="runs",
         threads=1,
         name="number",

@@ -79,11 +79,11 @@ def attack(
         raise UsageError(f"n is how many pictures are attacked, at least 1; got {n}.")
     opened = open_model(model, offline=offline) if isinstance(model, str | Path) else model
     predictor = predictor_of(opened, device=device, offline=offline)
+    head = class_head(predictor.classifier, column)
+    bound = _by_name(bound, head)
     built: Attack = bound.build()
     if built.needs_gradient:
         require_gradient(predictor.classifier, f"{built.name} goes by the gradient")
-    head = class_head(predictor.classifier, column)
-    _check_aim(built, head)
     name = str(model) if isinstance(model, str | Path) and not isinstance(opened, Run) else predictor.label
     where: dict[str, Any] = {"name": name, "count": n, "seed": seed, "data_dir": data_dir, "offline": offline}
     pictures = chosen_pictures(opened, predictor, head, data, split, **where)
@@ -159,13 +159,15 @@ def _aimed(bound: BoundCall[Attack], target: str | int | None) -> BoundCall[Atta
     return BoundCall(bound.entry, {**bound.arguments, "target": target})
 
 
-def _check_aim(built: Attack, head: Head) -> None:
-    """Refuses a class that there is not before anything is read.
+def _by_name(bound: BoundCall[Attack], head: Head) -> BoundCall[Attack]:
+    """The attack with its target by name, so that a class named by its number is no other attack.
 
-    :raises UsageError: naming those there are.
+    :raises UsageError: for a class that there is not.
     """
-    if built.target is not None and (built.target in head.names or built.target not in RULES):
-        class_index(head, built.target)
+    target = bound.arguments.get("target")
+    if target is None or (target in RULES and target not in head.names):
+        return bound
+    return BoundCall(bound.entry, {**bound.arguments, "target": head.names[class_index(head, target)]})
 
 
 def _key(opened: Run | Predictable, model: Predictable, pictures: ChosenPictures, bound: BoundCall[Attack]) -> str:
