@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cnnlab.attacks.fooling_picture import from_pictures as from_pictures
     from cnnlab.attacks.fooling_universal import Universal as Universal
     from cnnlab.attacks.fooling_universal import universal as universal
-    from cnnlab.attacks.perturbing import perturb as perturb
+    from cnnlab.attacks.perturbed import perturb as perturb
     from cnnlab.attacks.problem import ClassProblem as ClassProblem
     from cnnlab.attacks.problem import LossProblem as LossProblem
     from cnnlab.attacks.problem import Problem as Problem
@@ -38,7 +38,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "fooling_pattern": ("from_patterns",),
         "fooling_picture": ("from_pictures",),
         "fooling_universal": ("Universal", "universal"),
-        "perturbing": ("perturb",),
+        "perturbed": ("perturb",),
         "problem": ("ClassProblem", "LossProblem", "Problem"),
         "stored": ("stored_attacks",),
     },

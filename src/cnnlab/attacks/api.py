@@ -15,7 +15,7 @@ from cnnlab.attacks.adversarial import Adversarial
 from cnnlab.attacks.aims import RULES
 from cnnlab.attacks.attack import ATTACKS, Attack
 from cnnlab.attacks.chosen_pictures import ChosenPictures, chosen_pictures
-from cnnlab.attacks.perturbing import (
+from cnnlab.attacks.perturbed import (
     Attacked,
     attacked_in_batches,
     check_attacked,

@@ -12,7 +12,7 @@ from cnnlab.attacks.api import attack as attack_model
 from cnnlab.attacks.attack import ATTACKS, Attack
 from cnnlab.attacks.noise import Noise
 from cnnlab.attacks.norms import USUAL_BUDGETS, Norm
-from cnnlab.attacks.perturbing import Attacked
+from cnnlab.attacks.perturbed import Attacked
 from cnnlab.core.errors import UsageError
 from cnnlab.core.registry import BoundCall
 from cnnlab.evaluation import Interval, wilson

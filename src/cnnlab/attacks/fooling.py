@@ -12,7 +12,7 @@ from torch import Tensor
 from cnnlab.attacks.adversarial import Answers, Row
 from cnnlab.attacks.aims import RULES
 from cnnlab.attacks.draws import Draws
-from cnnlab.attacks.perturbing import Attacked, Victim
+from cnnlab.attacks.perturbed import Attacked, Victim
 from cnnlab.attacks.problem import ClassProblem, Model, rounded
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.sinks import in_short

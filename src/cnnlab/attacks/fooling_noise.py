@@ -6,7 +6,7 @@ import torch
 
 from cnnlab.attacks.draws import PictureDraws
 from cnnlab.attacks.fooling import Fooled, SureProblem, check_confidence, opened, settled, wanted_class
-from cnnlab.attacks.perturbing import Attacked, class_head, victim
+from cnnlab.attacks.perturbed import Attacked, class_head, victim
 from cnnlab.attacks.projected import Projected
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import announcing

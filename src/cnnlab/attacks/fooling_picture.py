@@ -11,7 +11,7 @@ from cnnlab.attacks.attack import ATTACKS
 from cnnlab.attacks.draws import PictureDraws
 from cnnlab.attacks.fooling import Fooled, SureProblem, check_confidence, opened, settled
 from cnnlab.attacks.norms import USUAL_BUDGETS, Norm
-from cnnlab.attacks.perturbing import Attacked, Victim, class_head, victim
+from cnnlab.attacks.perturbed import Attacked, Victim, class_head, victim
 from cnnlab.attacks.problem import rounded
 from cnnlab.attacks.projected import ProjectedGradient
 from cnnlab.core.errors import UsageError

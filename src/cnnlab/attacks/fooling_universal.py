@@ -14,7 +14,7 @@ from cnnlab.attacks.adversarial import Answers, Row, Source
 from cnnlab.attacks.chosen_pictures import chosen_pictures
 from cnnlab.attacks.fooling import Floats
 from cnnlab.attacks.norms import USUAL_BUDGETS, Norm, length, project
-from cnnlab.attacks.perturbing import Attacked, Victim, class_head, usual_batch, victim
+from cnnlab.attacks.perturbed import Attacked, Victim, class_head, usual_batch, victim
 from cnnlab.attacks.problem import rounded
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
