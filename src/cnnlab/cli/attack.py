@@ -178,6 +178,7 @@ def _write_attack(written: "WrittenAttack") -> None:
         ("passes", f"{found.forwards[found.right].mean():.1f} forward, {found.backwards[found.right].mean():.1f} back"),
         ("in brackets", "95% interval over pictures; all but unrounded after rounding to 8 bits"),
         ("kept in", written.stored or ""),
+        ("doubtful", "\n".join(getattr(found, "warnings", ()))),
     ]
     output.facts(rows)
     write_figures(written.written)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.attacks.budget_curve import BudgetCurve
-from cnnlab.attacks.norms import WORDS, Norm
+from cnnlab.attacks.norms import WORDS
 from cnnlab.reports.colours import COLOURS, GREY, INK, LOOKS, Look
-from cnnlab.reports.contents.attacks import ClassShares
+from cnnlab.reports.contents.attacks import ClassShares, Length
 from cnnlab.reports.contents.tables import TableColumn
 from cnnlab.reports.figures.class_metrics import draw_class_shares
 from cnnlab.reports.figures.style import DOT, in_unit, sheet, short_label
@@ -51,7 +51,7 @@ def draw_budget_curves(curves: Sequence[BudgetCurve]) -> "Figure":
     return figure
 
 
-def draw_lengths(lengths: NDArray[np.float32], norm: Norm) -> "Figure":
+def draw_lengths(lengths: NDArray[np.float32], norm: Length) -> "Figure":
     """How many pictures were changed how far, over the share of them changed no farther."""
     figure, (upper, lower) = sheet(3.9, 2, [1.4, 1.0])
     ordered = np.sort(lengths)
@@ -66,7 +66,8 @@ def draw_lengths(lengths: NDArray[np.float32], norm: Norm) -> "Figure":
     in_unit(lower.xaxis, TableColumn("", "", "number"))
     upper.set_title("pictures fooled by no longer a change (%)", loc="left", color=INK, pad=5)
     lower.set_title("pictures", loc="left", color=INK, pad=5)
-    lower.set_xlabel(f"length of the change in {WORDS[norm]}, pixels from 0 to 1", color=INK)
+    unit = "pixels changed" if norm == "l0" else f"length of the change in {WORDS[norm]}, pixels from 0 to 1"
+    lower.set_xlabel(unit, color=INK)
     lower.set_xlim(left=0)
     return figure
 
