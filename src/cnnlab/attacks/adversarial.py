@@ -1,8 +1,8 @@
 """What an attack comes to: each picture as changed, what the model said before and after, and how far that is."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.attacks.attack import Attack
-from cnnlab.attacks.norms import Norm, length
-from cnnlab.attacks.problem import rounded
+from cnnlab.attacks.norms import AnyNorm, length
+from cnnlab.attacks.problem import ClassProblem, rounded
 from cnnlab.evaluation import Interval, wilson
 
-NORMS: tuple[Norm | Literal["l0"], ...] = ("linf", "l2", "l1", "l0")
+NORMS: tuple[AnyNorm, ...] = ("linf", "l2", "l1", "l0")
 Row = NDArray[np.int64]
 BY_ROW = ("places", "origin", "pixels", "labels", "forwards", "backwards")
 ANSWERS = ("before", "after", "kept")
@@ -87,7 +87,8 @@ class Adversarial:
     :param labels: the right classes; ``targets`` those wanted, None for any that is wrong.
     :param before, after, kept: what the model said of the pictures as they were, as changed, and rounded.
     :param forwards, backwards: how often the model was asked for each, and for its gradient.
-    :param norm, eps: the budget; None where the least change was looked for.
+    :param facts: further numbers of each row that the attack tells, M, NaN where it tells none.
+    :param norm, eps: the budget; without ``eps``, what was kept small.
     :param source: which pictures these are, where they were taken from a data set.
     """
 
@@ -103,7 +104,8 @@ class Adversarial:
     kept: Answers
     forwards: Row
     backwards: Row
-    norm: Norm | None = None
+    facts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    norm: AnyNorm | None = None
     eps: float | None = None
     source: Source | None = None
 
@@ -169,13 +171,13 @@ class Adversarial:
         count = len(np.unique(self.places))
         return wilson(round(self.robust_accuracy * count), count)
 
-    def lengths(self, norm: Norm | Literal["l0"], *, is_rounded: bool = True) -> NDArray[np.float32]:
+    def lengths(self, norm: AnyNorm, *, is_rounded: bool = True) -> NDArray[np.float32]:
         """How far each row is from the picture, M, in units of [0, 1]; ``l0`` counts pixels."""
         changed = torch.from_numpy(self.pixels)
         changed = rounded(changed) if is_rounded else changed
         return length(changed - torch.from_numpy(self.origin), norm).numpy()
 
-    def median_length(self, norm: Norm | Literal["l0"], *, is_rounded: bool = True) -> float | None:
+    def median_length(self, norm: AnyNorm, *, is_rounded: bool = True) -> float | None:
         """The median over the rows that do what was wanted; None where there are none."""
         done = self.fooled if is_rounded else self.fooled_unrounded
         return float(np.median(self.lengths(norm, is_rounded=is_rounded)[done])) if done.any() else None
@@ -199,6 +201,7 @@ class Adversarial:
             "median_change_unrounded": {norm: self.median_length(norm, is_rounded=False) for norm in NORMS},
             "forward_passes": float(self.forwards[self.right].mean()),
             "backward_passes": float(self.backwards[self.right].mean()),
+            "median_facts": {name: _median(each[self.fooled]) for name, each in self.facts.items()},
         }
 
     def __repr__(self) -> str:
@@ -216,35 +219,34 @@ class Adversarial:
         source = self.source
         if source is not None:
             source = replace(source, places=source.places[:count], ids=source.ids[:count])
+        parts["facts"] = {name: numbers[rows] for name, numbers in self.facts.items()}
         return replace(self, **parts, targets=None if self.targets is None else self.targets[rows], source=source)
 
     @classmethod
     def of_batch(
         cls,
         places: Tensor,
-        origin: Tensor,
+        problem: ClassProblem,
         pixels: Tensor,
-        labels: Tensor,
-        targets: Tensor | None,
         logits: Sequence[Tensor],
-        asked: Sequence[Tensor],
     ) -> "Adversarial":
         """Of tensors on any device; what holds for all is given to :meth:`joined`."""
         before, after, kept = (Answers.of(each) for each in logits)
-        forwards, backwards = (each.numpy() for each in asked)
+        targets = problem.targets
         return cls(
             attack="",
             classes=(),
             places=places.cpu().numpy(),
-            origin=_floats(origin),
+            origin=_floats(problem.pixels),
             pixels=_floats(pixels),
-            labels=labels.cpu().numpy(),
+            labels=problem.labels.cpu().numpy(),
             targets=None if targets is None else targets.cpu().numpy(),
             before=before,
             after=after,
             kept=kept,
-            forwards=forwards,
-            backwards=backwards,
+            forwards=problem.forwards.numpy(),
+            backwards=problem.backwards.numpy(),
+            facts={name: each.numpy() for name, each in problem.facts.items()},
         )
 
     @classmethod
@@ -252,8 +254,7 @@ class Adversarial:
         cls, parts: Sequence["Adversarial"], spec: str, attack: Attack, classes: tuple[str, ...]
     ) -> "Adversarial":
         """Batches as one."""
-        budget = attack.norm if attack.eps is not None else None
-        return replace(cls.together(parts), attack=spec, classes=classes, norm=budget, eps=attack.eps)
+        return replace(cls.together(parts), attack=spec, classes=classes, norm=attack.norm, eps=attack.eps)
 
     @classmethod
     def together(cls, parts: Sequence["Adversarial"]) -> "Adversarial":
@@ -261,12 +262,25 @@ class Adversarial:
         rows: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in BY_ROW}
         rows |= {name: _joined([getattr(part, name) for part in parts]) for name in ANSWERS}
         targets = [part.targets for part in parts if part.targets is not None]
+        facts = {name: _facts(parts, name) for name in sorted({name for part in parts for name in part.facts})}
         sources = [part.source for part in parts if part.source is not None]
         source = None
         if sources:
             places = tuple(place for each in sources for place in each.places)
             source = replace(sources[0], places=places, ids=tuple(name for each in sources for name in each.ids))
-        return replace(parts[0], **rows, targets=np.concatenate(targets) if targets else None, source=source)
+        wanted = np.concatenate(targets) if targets else None
+        return replace(parts[0], **rows, targets=wanted, facts=facts, source=source)
+
+
+def _median(numbers: NDArray[np.float32]) -> float | None:
+    known = numbers[~np.isnan(numbers)]
+    return float(np.median(known)) if len(known) else None
+
+
+def _facts(parts: Sequence[Adversarial], name: str) -> NDArray[np.float32]:
+    """A fact of all rows: a batch in which nothing was attacked tells none."""
+    unknown = np.float32(np.nan)
+    return np.concatenate([part.facts.get(name, np.full(len(part), unknown)) for part in parts])
 
 
 def _joined(answers: Sequence[Answers]) -> Answers:

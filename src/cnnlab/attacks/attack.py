@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cnnlab.attacks.aims import Aim
-from cnnlab.attacks.norms import Norm, length
+from cnnlab.attacks.norms import AnyNorm, length
 from cnnlab.attacks.problem import Problem
 from cnnlab.core.registry import Registry
 from cnnlab.models.shapes import format_shape
@@ -29,7 +29,7 @@ class Attack(ABC):
     name: ClassVar[str]
     needs_gradient: ClassVar[bool] = True
     trains: ClassVar[bool] = False
-    norm: Norm | None = None
+    norm: AnyNorm | None = None
     eps: float | None = None
     target: Aim = None
 
@@ -60,6 +60,11 @@ class Attack(ABC):
 _HOMES = {
     **dict.fromkeys(("fgsm", "ifgsm", "pgd", "mifgsm"), "cnnlab.attacks.projected"),
     **dict.fromkeys(("uniform-noise", "gaussian-noise", "salt-and-pepper"), "cnnlab.attacks.noise"),
+    "deepfool": "cnnlab.attacks.deepfool",
+    "carlini-wagner": "cnnlab.attacks.carlini_wagner",
+    "fmn": "cnnlab.attacks.fast_minimum_norm",
+    "jsma": "cnnlab.attacks.saliency_map",
+    "one-pixel": "cnnlab.attacks.one_pixel",
 }
 ATTACKS: Registry[Attack] = Registry("attack", homes=_HOMES)
 """Attacks by name; each is made of the arguments of its spec."""

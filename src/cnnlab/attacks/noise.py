@@ -47,13 +47,12 @@ class UniformNoise(Noise):
     name = "uniform-noise"
 
     def __init__(self, norm: Norm = "linf", eps: NonNegative | None = None, repeats: Count = 1) -> None:
-        self.norm = norm
+        self.norm: Norm = norm
         self.eps: float = USUAL_BUDGETS[norm] if eps is None else eps
         self.repeats = repeats
 
     def drawn(self, problem: Problem) -> Tensor:
         """Noisy pictures."""
-        assert self.norm is not None
         return (problem.pixels + drawn_within(problem.draws, problem.pixels, self.norm, self.eps)).clamp(0, 1)
 
 

@@ -12,13 +12,17 @@ from torch import Tensor
 from cnnlab.attacks.draws import Draws
 
 Norm: TypeAlias = Literal["linf", "l2", "l1"]
+AnyNorm: TypeAlias = Norm | Literal["l0"]
+"""What lengths are measured in: also by how many pixels differ, which is no norm and has no steepest direction."""
+DUALS: dict[Norm, Norm] = {"linf": "l1", "l2": "l2", "l1": "linf"}
+"""A linear function grows over a step of length 1 by at most the length of its gradient in the dual norm."""
 USUAL_BUDGETS: dict[Norm, float] = {"linf": 8 / 255, "l2": 0.5, "l1": 12.0}
 """Those of RobustBench and AutoAttack for photos of 32×32."""
 WORDS: dict[str, str] = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 _TINY = 1e-12
 
 
-def length(perturbation: Tensor, norm: Norm | Literal["l0"]) -> Tensor:
+def length(perturbation: Tensor, norm: AnyNorm) -> Tensor:
     """The length of each, N; ``l0`` counts the pixels, all channels together, that differ at all."""
     if norm == "l0":
         return (perturbation != 0).any(1).flatten(1).sum(1).to(perturbation.dtype)

@@ -196,16 +196,18 @@ def _of_batch(
         rows = torch.arange(len(labels), device=labels.device)
     labels, before = labels[rows], before[rows]
     origin = pixels[rows]
+    problem = ClassProblem(placed.logits, origin, draws.take(rows), labels, targets)
     if not len(rows):
-        none = [torch.zeros(0, dtype=torch.long) for _ in range(2)]
-        return Adversarial.of_batch(rows, origin, origin, labels, targets, (before, before, before), none)
+        return Adversarial.of_batch(rows, problem, origin, (before, before, before))
     changed, is_right = origin.clone(), before.argmax(1) == labels
     tried = is_right.nonzero()[:, 0]
-    problem = ClassProblem(placed.logits, origin, draws.take(rows), labels, targets).take(tried)
-    changed[tried] = attack(problem)
+    # With many targets one picture is many rows.
+    for some in torch.split(tried, max(1, len(pixels))):
+        changed[some] = attack(problem.take(some))
+    after, kept = _said(placed, changed, len(pixels)), _said(placed, rounded(changed), len(pixels))
+    return Adversarial.of_batch(rows + start, problem, changed, (before, after, kept))
+
+
+def _said(placed: Victim, pixels: Tensor, size: int) -> Tensor:
     with torch.no_grad():
-        after, kept = placed.logits(changed), placed.logits(rounded(changed))
-    asked = [torch.zeros(len(rows), dtype=torch.long) for _ in range(2)]
-    for counts, found in zip(asked, (problem.forwards, problem.backwards), strict=True):
-        counts[tried.cpu()] = found[tried.cpu()]
-    return Adversarial.of_batch(rows + start, origin, changed, labels, targets, (before, after, kept), asked)
+        return torch.cat([placed.logits(some) for some in torch.split(pixels, max(1, size))])

@@ -1,7 +1,7 @@
 """What an attack is given: pictures, and what of a model's answer is to change."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ClassVar, TypeVar
 
 import torch
@@ -22,6 +22,9 @@ class Problem(ABC):
     :param model: from pixels in [0, 1] to outputs N×K, in evaluation mode.
     :param pixels: the originals, float32 N×C×H×W in [0, 1].
     :param draws: random numbers, a tensor for each picture.
+
+    How often the model was asked is counted for each picture: ``forwards`` and ``backwards``. ``facts`` are further
+    numbers of each that an attack tells, NaN where it tells none.
     """
 
     is_judged: ClassVar[bool] = True
@@ -31,6 +34,7 @@ class Problem(ABC):
         self.model, self.pixels, self.draws = model, pixels, draws
         self.forwards = torch.zeros(len(pixels), dtype=torch.long)
         self.backwards = torch.zeros(len(pixels), dtype=torch.long)
+        self.facts: dict[str, Tensor] = {}
         self._places = torch.arange(len(pixels))
 
     def __len__(self) -> int:
@@ -46,7 +50,7 @@ class Problem(ABC):
 
     def outputs(self, pixels: Tensor) -> Tensor:
         """What the model says of changed pictures, N×K, without a gradient."""
-        self.forwards[self._places] += 1
+        self._count(self.forwards)
         with torch.no_grad():
             return self.model(pixels)
 
@@ -55,13 +59,45 @@ class Problem(ABC):
 
         :param of: that number, N, of outputs N×K; the loss unless given.
         """
-        self.forwards[self._places] += 1
-        self.backwards[self._places] += 1
+        self._count(self.forwards)
+        self._count(self.backwards)
         asked = pixels.detach().requires_grad_(True)
         with torch.enable_grad():
             outputs = self.model(asked)
             (gradient,) = torch.autograd.grad((of or self.loss)(outputs).sum(), asked)
         return outputs.detach(), gradient
+
+    def gradients(self, pixels: Tensor, of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Iterator[Tensor]]:
+        """What the model says of changed pictures, N×K, some numbers of each, and the gradients of these.
+
+        :param of: those numbers, N×M, of outputs N×K.
+        :returns: the outputs, the numbers, and M gradients by the pixels, N×C×H×W, each computed when it
+            is asked for.
+        """
+        self._count(self.forwards)
+        asked = pixels.detach().requires_grad_(True)
+        with torch.enable_grad():
+            outputs = self.model(asked)
+            numbers = of(outputs)
+            # A picture's numbers depend on no other's pixels, so that the gradient of a sum over pictures is that of
+            # each.
+            sums = numbers.sum(0).unbind()
+
+        def each() -> Iterator[Tensor]:
+            for place, total in enumerate(sums):
+                self._count(self.backwards)
+                yield torch.autograd.grad(total, asked, retain_graph=place + 1 < len(sums))[0]
+
+        return outputs.detach(), numbers.detach(), each()
+
+    def _count(self, asked: Tensor) -> None:
+        # A picture may stand among the rows many times, once for each change that is tried.
+        asked.index_add_(0, self._places, torch.ones_like(self._places))
+
+    def tell(self, fact: str, values: Tensor) -> None:
+        """Keeps a number of each picture, N, for those who read what the attack came to."""
+        column = self.facts.setdefault(fact, torch.full((len(self.forwards),), torch.nan))
+        column[self._places] = values.detach().float().cpu()
 
     def fooled(self, pixels: Tensor, outputs: Tensor | None = None) -> Tensor:
         """Whether changed pictures fool the model, N: as they are, and rounded to the 8 bits that files have.

@@ -38,6 +38,7 @@ _MOST_BYTES = 1 << 30
 """Of what a report reads of one attack."""
 _MOST = 1 << 40
 _SHOWN_DIGITS = 12
+_FACTS = "facts/"
 
 _Count = Annotated[int, Field(ge=0, le=_MOST)]
 _Text = Annotated[str, Field(max_length=1 << 16)]
@@ -50,7 +51,7 @@ class StoredHeader(BaseModel):
 
     attack: _Text
     classes: Annotated[list[_Text], Field(min_length=2)]
-    norm: Literal["linf", "l2", "l1"] | None
+    norm: Literal["linf", "l2", "l1", "l0"] | None
     eps: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
     key: _Text
     first: _Count
@@ -64,6 +65,7 @@ class StoredHeader(BaseModel):
     name: _Text
     places: list[_Count]
     ids: list[_Text]
+    facts: list[_Text]
 
 
 def folder_name(attack: str, key: str) -> str:
@@ -179,6 +181,7 @@ def save(found: Adversarial, folder: Path, key: str, first: int) -> Path:
         **{each.name: getattr(source, each.name) for each in fields(Source)},
         "places": list(source.places),
         "ids": list(source.ids),
+        "facts": list(found.facts),
     }
     path = folder / f"{first:06d}-{end:06d}{_SUFFIX}"
     # Several metadata keys would be written in random order: the one key holds everything, sorted.
@@ -206,6 +209,7 @@ def load(path: Path) -> tuple[Adversarial, StoredHeader]:
             attack=header.attack,
             classes=tuple(header.classes),
             targets=arrays.get("targets"),
+            facts={name: arrays[f"{_FACTS}{name}"] for name in header.facts},
             norm=header.norm,
             eps=header.eps,
             source=replace(source, places=tuple(header.places), ids=tuple(header.ids)),
@@ -223,6 +227,7 @@ def _tensors(found: Adversarial) -> dict[str, Any]:
         answers = getattr(found, name)
         tensors |= {f"{name}_predicted": answers.predicted, f"{name}_sure": answers.sure}
     tensors |= {} if found.targets is None else {"targets": found.targets}
+    tensors |= {f"{_FACTS}{name}": np.asarray(numbers, np.float32) for name, numbers in found.facts.items()}
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}
 
 
@@ -234,6 +239,7 @@ def _check(arrays: Mapping[str, NDArray[Any]], header: StoredHeader) -> None:
     wanted: dict[str, str] = dict.fromkeys(BY_ROW, "int64") | {"origin": "uint8", "pixels": "float32"}
     wanted |= {f"{name}_predicted": "int64" for name in ANSWERS} | {f"{name}_sure": "float32" for name in ANSWERS}
     wanted |= {"targets": "int64"} if "targets" in arrays else {}
+    wanted |= {f"{_FACTS}{name}": "float32" for name in header.facts}
     if wanted.keys() != arrays.keys():
         raise ValueError(f"it holds {', '.join(sorted(arrays))}")
     count = header.end - header.first

@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.attacks import ATTACKS, Adversarial, Fooled, Universal
-from cnnlab.attacks.norms import WORDS, Norm
-from cnnlab.core.errors import CnnlabError
+from cnnlab.attacks import Adversarial, Fooled, Universal
+from cnnlab.attacks.norms import WORDS, AnyNorm, Norm
 from cnnlab.core.number_text import counted, fixed
 from cnnlab.reports.contents.tables import Table, TableColumn, ends_of, listed
 
 Pictures = NDArray[np.float32]
-Length: TypeAlias = Norm | Literal["l0"]
 MOST_EXAMPLES = 6
 _FACTORS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 _MOST_CLASSES = 40
@@ -218,13 +215,9 @@ def class_shares_caption(found: Adversarial, attack: str) -> str:
     return f"{attack}: {read}, rounded to 8 bits{of}."
 
 
-def least_lengths(found: Adversarial) -> tuple[Length, NDArray[np.float32]]:
+def least_lengths(found: Adversarial) -> tuple[AnyNorm, NDArray[np.float32]]:
     """How far pictures had to be changed, of those that fool the model, in what the attack keeps small."""
-    try:
-        norm: Length = ATTACKS.bind(found.attack).build().norm or "l2"
-    except CnnlabError:
-        # Of a version that knew other attacks.
-        norm = found.norm or "l2"
+    norm: AnyNorm = found.norm or "l2"
     return norm, found.lengths(norm)[found.fooled]
 
 

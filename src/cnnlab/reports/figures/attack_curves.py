@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.attacks.budget_curve import BudgetCurve
-from cnnlab.attacks.norms import WORDS
+from cnnlab.attacks.norms import WORDS, AnyNorm
 from cnnlab.reports.colours import COLOURS, GREY, INK, LOOKS, Look
-from cnnlab.reports.contents.attacks import ClassShares, Length
+from cnnlab.reports.contents.attacks import ClassShares
 from cnnlab.reports.contents.tables import TableColumn
 from cnnlab.reports.figures.class_metrics import draw_class_shares
 from cnnlab.reports.figures.style import DOT, in_unit, sheet, short_label
@@ -51,7 +51,7 @@ def draw_budget_curves(curves: Sequence[BudgetCurve]) -> "Figure":
     return figure
 
 
-def draw_lengths(lengths: NDArray[np.float32], norm: Length) -> "Figure":
+def draw_lengths(lengths: NDArray[np.float32], norm: AnyNorm) -> "Figure":
     """How many pictures were changed how far, over the share of them changed no farther."""
     figure, (upper, lower) = sheet(3.9, 2, [1.4, 1.0])
     ordered = np.sort(lengths)
