@@ -1,9 +1,11 @@
 """``cnnlab models``."""
 
+import importlib
 import re
 
 import pytest
 
+from cnnlab import train
 from cnnlab.models import summary_without_weights
 from cnnlab.reports import draw_network
 
@@ -148,3 +150,37 @@ def test_parts_are_listed_in_order_with_their_layers_and_weights(cnnlab, documen
         "head",
     ]
     assert document("models", "parts", "mlp", "data=digits")["parts"][0]["weights"] == 64 * 512 + 512
+
+
+def test_parts_of_what_a_run_trained_are_listed(cnnlab, document):
+    model = "conv(4)|relu|pool|dense(8)|relu"
+    cnnlab("train", "data=digits", f"model={model}", "epochs=1", "subset=60", "threads=1", "name=own")
+    expected = document("models", "parts", model, "data=digits")["parts"]
+    for name in ("run:own", "own", "last"):
+        shown = document("models", "parts", name)
+        assert shown["parts"] == expected and shown["model"].startswith("conv(filters=4")
+    totals = document("models", "show", "run:own")["totals"]
+    assert totals["weights"] + totals["biases"] == sum(part["weights"] for part in expected)
+    for words, told in (
+        (("run:own", "--input", "1x8x8"), "is a stored network, for pictures of 1×8×8 and with 10 outputs"),
+        (("run:nothing",), "no run"),
+        (("convnt",), "Did you mean convnet"),
+    ):
+        assert told in " ".join(cnnlab("models", "parts", *words, exit_code=2).stderr.split())
+
+
+def test_parts_of_a_network_of_ones_own_are_listed_by_its_run(document, tmp_path, monkeypatch):
+    (tmp_path / "nets.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Sequential):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 10))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    net = importlib.import_module("nets").Net
+    train(data="digits", model=net, epochs=1, subset=60, threads=1, name="own", runs=tmp_path / "elsewhere")
+    shown = document("models", "parts", "run:own", "--runs", tmp_path / "elsewhere")["parts"]
+    assert [(part["name"], part["layers"], part["weights"]) for part in shown] == [
+        ("block1", ["0", "1", "2", "3"], 40),
+        ("head", ["4"], 370),
+    ]

@@ -37,6 +37,19 @@ def test_a_transfer_is_told_stored_and_found_again(cnnlab: Cnnlab, backbone: str
     assert "features" in cnnlab("cache", "list").stdout
 
 
+def test_what_was_searched_is_shown_the_best_first(cnnlab: Cnnlab, document: Callable[..., Any], backbone: str) -> None:
+    values = ", ".join(map(str, range(1, 13)))
+    words = ("classifiers=none", f"search=knn(n_neighbors=[{values}])", "subset=90", "subsample=0.6", "cv=2")
+    told = cnnlab("transfer", DATA, backbone, *words, "--name", "digits").stdout
+    table = told.partition("what was searched")[2].splitlines()
+    assert [line.split()[0] for line in table[1:2]] == ["candidate"] and "and 2 more, which --json" in told
+    # Twelve on six tenths of the 90 training pictures, of which ten are shown, and three on all.
+    searched = document("runs", "show", "digits")["transfer"]["rows"][0]["repeats"][0]["searched"]
+    assert [each["pictures"] for each in searched] == [54] * 12 + [90] * 3
+    best = max(searched[12:], key=lambda each: each["mean"])
+    assert f"{best['mean']:.4f}" in table[2] and "what was searched" in cnnlab("runs", "show", "digits").stdout
+
+
 def test_keys_may_come_from_a_file_which_words_take_the_place_of(
     document: Callable[..., Any], backbone: str, tmp_path: Path
 ) -> None:

@@ -216,6 +216,18 @@ def test_hdf5_data_of_no_shape_is_refused(tmp_path: Path) -> None:
         data.load_data(tmp_path / "a.h5")
 
 
+def test_hdf5_groups_that_hold_one_another_are_gone_through_once(tmp_path: Path) -> None:
+    import h5py
+
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["train/images"], file["train/labels"] = X, Y
+        file["train/whole"] = file["/"]
+        file["train/again"] = h5py.SoftLink("/train/images")
+        file["train/beside"] = h5py.ExternalLink("b.h5", "/images")
+    dataset = data.load_data(tmp_path / "a.h5", validation=0, test=0)
+    assert len(dataset.train) == len(X) and list(dataset.train.targets) == ["label"]
+
+
 def test_hdf5_data_that_lies_in_another_file_is_not_followed(tmp_path: Path) -> None:
     import h5py
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,8 @@ WAYS: dict[str, Callable[[Tensor], Tensor]] = {
     "where, the other way around": lambda maps: torch.where(maps <= 0, torch.zeros_like(maps), maps),
     "product": lambda maps: maps * (maps > 0),
     "product in floats": lambda maps: (maps > 0).float() * maps,
+    "product with the sign": lambda maps: maps * torch.sign(maps).clamp(0),
+    "product with a step made of the sign": lambda maps: maps * ((torch.sign(maps) + 1) / 2),
     "threshold": lambda maps: F.threshold(maps, 0.0, 0.0),
     "module in place": nn.ReLU(inplace=True),
 }
@@ -44,6 +47,64 @@ def test_a_relu_is_one_however_it_is_written(way: str, method: str) -> None:
     np.testing.assert_allclose(found.values, wanted.values, rtol=1e-5, atol=1e-8)
     assert not any("ReLU" in note for note in found.notes)
     assert np.abs(wanted.values).max() > 0
+
+
+class Positive(torch.autograd.Function):
+    """A ReLU with a gradient of its own."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor) -> Tensor:
+        """max(x, 0)."""
+        ctx.save_for_backward(input)
+        return input.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        """That of a ReLU."""
+        return gradients[0] * (ctx.saved_tensors[0] > 0)
+
+
+class OwnActivation(nn.Module):
+    """A module without weights, by a function."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, input: Tensor) -> Tensor:
+        """As the function has it."""
+        return self.function(input)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda maps: Positive.apply(maps),
+        lambda maps: (maps + (maps * maps).sqrt()) / 2,
+        lambda maps: maps.masked_fill(maps < 0, 0),
+    ],
+    ids=["a gradient of its own", "the root of the square", "a masked fill"],
+)
+def test_a_module_that_gives_what_a_relu_gives_is_one(function: Callable[[Tensor], Tensor], method: str) -> None:
+    wanted = explain.attribute(wrapped(Written(nn.ReLU())), pictures(), method, "owl", "conv2")
+    found = explain.attribute(wrapped(Written(OwnActivation(function))), pictures(), method, "owl", "conv2")
+    np.testing.assert_allclose(found.values, wanted.values, rtol=1e-4, atol=1e-6 * np.abs(wanted.values).max())
+    assert not any("ReLU" in note for note in found.notes)
+
+
+def test_a_module_that_gives_anything_else_passes_its_own_gradient() -> None:
+    own = OwnActivation(lambda maps: torch.where(maps > 0, maps, 0.01 * maps))
+    found = explain.guided_backpropagation(wrapped(Written(own)), pictures(), "owl")
+    assert (found.values == explain.saliency(wrapped(Written(own)), pictures(), "owl").values).all()
+    assert "plain gradient" in found.notes[0]
+
+
+def test_a_gate_that_is_learned_is_no_mask() -> None:
+    # What passes the gate is above 0, and the gate is open everywhere: that is no ReLU.
+    own = OwnActivation(lambda maps: maps.exp() * (maps + 100).sigmoid())
+    found = explain.guided_backpropagation(wrapped(Written(own)), pictures(), "owl")
+    np.testing.assert_allclose(found.values, explain.saliency(wrapped(Written(own)), pictures(), "owl").values)
 
 
 def assigned(maps: Tensor) -> Tensor:
@@ -62,8 +123,13 @@ def assigned(maps: Tensor) -> Tensor:
         (lambda maps: torch.clamp(maps, min=torch.zeros(())), "a clamp on the way"),
         (lambda maps: torch.stack([maps, torch.zeros_like(maps)]).amax(0), "a maximum along an axis on the way"),
         (lambda maps: -torch.minimum(-maps, torch.zeros(())), "a minimum of two on the way"),
+        (lambda maps: (maps * torch.sign(maps) + maps) / 2, "a sign on the way"),
+        (lambda maps: Positive.apply(maps), "the function Positive of one's own on the way"),
     ],
-    ids=["masked fill", "assignment", "absolute value", "clamp by a tensor", "maximum along an axis", "minimum"],
+    ids=[
+        *("masked fill", "assignment", "absolute value", "clamp by a tensor", "maximum along an axis", "minimum"),
+        *("sign", "own function"),
+    ],
 )
 def test_what_may_be_a_relu_in_other_words_is_told(way: Callable[[Tensor], Tensor], told: str, method: str) -> None:
     found = explain.attribute(wrapped(Written(way)), pictures(), method, "owl", "conv2")
@@ -88,7 +154,7 @@ def test_a_module_used_twice_is_ruled_both_times() -> None:
 
 
 def test_a_layer_that_is_passed_twice_is_refused_for_maps() -> None:
-    with pytest.raises(UsageError, match=r"activation 2 times.*module of its own"):
+    with pytest.raises(UsageError, match=r"activation 2 times.*layer='activation, call 2'"):
         explain.grad_cam(wrapped(Written(nn.ReLU())), pictures(), layer="activation")
 
 

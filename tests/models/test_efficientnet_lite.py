@@ -14,14 +14,14 @@ from cnnlab import models
 from cnnlab.core import seeds
 from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.models.efficientnet_lite import IN_TIMM
-from cnnlab.models.pretrained_weights import starting_weights
+from cnnlab.models.pretrained_weights import StartingWeights, load_into, starting_weights
 
 FILE = Path(EfficientnetLite0ModelFile.get_model_file_path())
 SPEC = "efficientnet-lite0(weights=imagenet)"
 
 
-def pictures(channels: int = 3) -> torch.Tensor:
-    return torch.randn(2, channels, 224, 224, generator=torch.Generator().manual_seed(0))
+def pictures(channels: int = 3, side: int = 224) -> torch.Tensor:
+    return torch.randn(2, channels, side, side, generator=torch.Generator().manual_seed(0))
 
 
 def original() -> torch.nn.Module:
@@ -34,6 +34,36 @@ def test_logits_are_those_of_the_original_code() -> None:
         wanted, found = original()(pictures()), network(pictures())
     assert wanted.std() > 0.5
     assert (found - wanted).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(("name", "side"), [("efficientnet-lite1", 240), ("efficientnet-lite2", 260)])
+def test_larger_ones_compute_what_the_original_code_does_with_any_weights(name: str, side: int, tmp_path: Path) -> None:
+    whole = drawn(EfficientNet.from_name(name))
+    torch.save(whole.state_dict(), tmp_path / "weights.pth")
+    network = models.build_network(name, (3, side, side), 1000)
+    # As weights of the package are read: a name or a shape that is not there is refused.
+    load_into(network, StartingWeights("imagenet", tmp_path / "weights.pth", "digest"))
+    with torch.no_grad():
+        wanted, found = whole(pictures(side=side)), network.eval()(pictures(side=side))
+    assert wanted.std() > 0.5
+    assert (found - wanted).abs().max() < 1e-4
+
+
+def drawn(network: torch.nn.Module) -> torch.nn.Module:
+    """The network with other weights and statistics throughout, whose maps and logits stay of the size of the input."""
+    generator = torch.Generator().manual_seed(1)
+    for name, tensor in network.state_dict().items():
+        if tensor.dim() > 1:
+            tensor.normal_(0, (2 / tensor[0].numel()) ** 0.5, generator=generator)
+        elif tensor.is_floating_point():
+            low = 0.5 if name.endswith(("running_var", "weight")) else -0.5
+            tensor.uniform_(low, low + 1, generator=generator)
+    with torch.no_grad():
+        # Normalised by what they are, as the statistics of a trained network are.
+        for norm in (module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+            norm.momentum = 0.5
+        network.train()(pictures(side=96))
+    return network.eval()
 
 
 def test_grey_pictures_are_what_they_are_in_three_colours() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 import cnnlab
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.registry import RegistryEntry
 from cnnlab.explain import ATTRIBUTIONS
 from cnnlab.explain.attribution import Method
@@ -44,7 +44,10 @@ def test_names_may_be_short_joined_and_with_arguments() -> None:
     assert [str(each.short) for each in asked.attributions] == ["grad-cam", "smoothgrad(n=3)", "guided-backpropagation"]
     assert [each.name for each in asked.kinds] == ["filters"] and not asked.is_all
     assert read_what(["gradcam++"]).attributions[0].name == "grad-cam++"
-    assert asked.takes == {"images", "layer", "target"} and read_what(["saliency"]).takes == {"images", "target"}
+    assert asked.takes == {"images", "layer", "target", "channels"} and read_what(["saliency"]).takes == {
+        "images",
+        "target",
+    }
 
 
 def test_all_is_every_kind_with_the_arguments_that_were_given() -> None:
@@ -195,27 +198,113 @@ def test_what_a_model_by_itself_cannot_have_is_left_out_with_its_reason(run: Run
 
 
 @pytest.mark.slow(4)
-def test_captions_of_maps_say_that_their_method_failed(
+def test_captions_of_maps_say_what_was_found_of_their_method(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cnnlab.explain import RandomisationTest
 
     what = "saliency|grad-cam|honesty(draws=1, pictures=4)"
     monkeypatch.setattr(RandomisationTest, "verdict", property(lambda test: "fails"))
-    honesty, first = write_explanations(run, what, tmp_path, images=["test:3,4"]).explanations
+    honesty, first = write_explanations(run, what, tmp_path / "a", images=["test:3,4"]).explanations
     sentence = "aliency fails the model-randomisation test on this network"
     assert honesty.key == "honesty" and sentence in honesty.figures[0].caption and sentence in first.figures[0].caption
     assert [test["verdict"] for test in honesty.numbers["tests"]] == ["fails", "fails"]
     assert {"deletion", "insertion"} <= set(honesty.numbers["rankings"])
-    (later,) = write_explanations(run, "saliency", tmp_path, images=["test:5"]).explanations
+    # Wherever later figures are written.
+    (later,) = write_explanations(run, "saliency", tmp_path / "b", images=["test:5"]).explanations
     assert sentence in later.figures[0].caption
-    # Of another layer or with other arguments nothing was found out.
+    # Of another layer nothing was found out.
     (other,) = write_explanations(run, "grad-cam", tmp_path, images=["test:5"], layer="conv1").explanations
     assert "fails the model" not in other.figures[0].caption
+    monkeypatch.setattr(RandomisationTest, "verdict", property(lambda test: "undecided"))
+    write_explanations(run, what, tmp_path, images=["test:3,4"])
+    (third,) = write_explanations(run, "saliency", tmp_path, images=["test:5"]).explanations
+    assert "does not decide whether saliency fails" in third.figures[0].caption
     monkeypatch.setattr(RandomisationTest, "verdict", property(lambda test: "passes"))
     write_explanations(run, what, tmp_path, images=["test:3,4"])
     (again,) = write_explanations(run, "saliency", tmp_path, images=["test:5"]).explanations
-    assert "fails the model" not in again.figures[0].caption
+    assert "model-randomisation" not in again.figures[0].caption
+
+
+@pytest.fixture(scope="module")
+def other(run: Run) -> Run:
+    """The same with another seed."""
+    return cnnlab.train(
+        data="digits", model="cnn(filters=[4])", epochs=1, seed=1, runs=run.folder.parent, precision="float32"
+    )
+
+
+def test_guided_of_a_layer_is_of_its_channels(run: Run, tmp_path: Path) -> None:
+    written = write_explanations(run, "guided", tmp_path, images=["test:3,4"], layer="conv1", channels=[2, 0])
+    (one,) = written.explanations
+    assert one.key == "guided-channels" and (tmp_path / "guided-conv1.png").is_file()
+    assert one.figures[0].caption.startswith("guided-backpropagation of conv1, 2 channels, of run")
+    assert "write torch.relu" not in one.figures[0].caption
+    wanted = [each["channel"] for each in one.numbers["channels"]]
+    assert wanted == [2, 0] and set(one.numbers["channels"][0]["activations"]) == {"test 3", "test 4"}
+    (strongest,) = write_explanations(run, "deconvnet", tmp_path, layer="relu1").explanations
+    assert len(strongest.numbers["channels"]) == 4 and "most active" in strongest.figures[0].caption
+    assert (tmp_path / "deconvnet-relu1.svg").is_file()
+
+
+def test_guided_beside_a_map_of_the_layer_is_of_the_class_unless_channels_are_named() -> None:
+    options = {"layer": True, "channels": False, "beside": False}
+    assert read_what(["guided|gradcam"]).with_options(**options).names == ("guided-backpropagation", "grad-cam")
+    assert read_what(["guided|saliency"]).with_options(**options).names == ("saliency", "guided-channels")
+    named = read_what(["guided|gradcam"]).with_options(**(options | {"channels": True}))
+    assert named.names == ("grad-cam", "guided-channels")
+    assert "seeds" in read_what(["all"]).with_options(layer=False, channels=False, beside=True).names
+    assert "seeds" not in read_what(["all"]).with_options(**options).names
+
+
+def test_channels_are_chosen_of_filters_activations_and_maximised_pictures(run: Run, tmp_path: Path) -> None:
+    what = "filters|activations|maximize(steps=2)"
+    found = write_explanations(run, what, tmp_path, images=["test:3"], layer="conv1", channels=[3, 1]).explanations
+    by_key = {one.key: one for one in found}
+    assert "2 of 4 filters" in by_key["filters"].figures[0].caption
+    assert sorted(by_key["activations"].numbers["activations"][0]["most active"]) == [1, 3]
+    assert [each["unit"] for each in by_key["maximize"].numbers["units"]] == ["channel 3", "channel 1"]
+    with pytest.raises(UsageError, match="channels are those of a layer"):
+        write_explanations(run, "maximize", tmp_path, channels=[3])
+    with pytest.raises(UsageError, match="saliency goes by no channels: leave --channels out"):
+        write_explanations(run, "saliency", tmp_path, channels=[3])
+    with pytest.raises(UsageError, match="channels 0 to 3, and no 9"):
+        write_explanations(run, "guided", tmp_path, channels=[9])
+
+
+def test_maps_of_two_trainings_stand_side_by_side_with_how_alike_they_are(run: Run, other: Run, tmp_path: Path) -> None:
+    what = "saliency|grad-cam|seeds(pictures=5)"
+    written = write_explanations(run, what, tmp_path, beside=[other.name], runs=run.folder.parent)
+    one = next(each for each in written.explanations if each.key == "seeds")
+    assert [each["method"] for each in one.numbers["seeds"]] == ["saliency", "grad-cam"]
+    assert all(-1 <= each["rank correlation between trainings"] <= 1 for each in one.numbers["seeds"])
+    assert f"run {other.name}" in one.figures[0].caption and "of a map is the seed" in one.figures[0].caption
+    assert "recipes differ" not in one.figures[0].caption
+    assert (tmp_path / "seeds.png").is_file() and (tmp_path / "seeds-maps.png").is_file()
+    with pytest.raises(UsageError, match=r"beside another training.*--beside RUN"):
+        write_explanations(run, "seeds", tmp_path)
+    with pytest.raises(UsageError, match="would be set beside itself"):
+        write_explanations(run, "seeds", tmp_path, beside=[run.folder])
+
+
+def test_two_runs_and_two_data_sets_stand_side_by_side(run: Run, other: Run, tmp_path: Path) -> None:
+    what = "embedding(method=pca, points=60)"
+    (one,) = write_explanations(run, what, tmp_path, beside=[other.folder]).explanations
+    # Of the same data they are called by their own names.
+    assert [each["name"] for each in one.numbers["data sets"]] == [run.name, other.name]
+    assert "neighbours among the inputs of head" in one.figures[0].caption
+    (pixels,) = write_explanations(run, what, tmp_path, layer="pixels", beside=["digits(size=8)"]).explanations
+    assert "neighbours among the pixels" in pixels.figures[0].caption
+    assert [each["name"] for each in pixels.numbers["data sets"]] == ["digits", "digits(size=8)"]
+    assert (tmp_path / "embedding-data-sets.png").is_file() and pixels.numbers["easier"] in (None, "digits")
+    for beside, images, said in [
+        (["no-such"], [], "no-such"),
+        ([other.folder, run.folder], [], "name one --beside"),
+        ([other.folder], ["test:3,4"], "leave --images out"),
+        ([run.folder / "model.safetensors"], [], "a model by itself, which has no data"),
+    ]:
+        with pytest.raises(CnnlabError, match=said):
+            write_explanations(run, what, tmp_path, beside=beside, images=images)
 
 
 def test_a_method_from_elsewhere_is_shown_with_what_it_says_of_itself(run: Run, tmp_path: Path) -> None:

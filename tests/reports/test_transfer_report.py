@@ -70,6 +70,18 @@ def test_times_choices_and_what_was_found_are_those_on_record(made: TransferResu
     found = contents.found_table(made.run, made)
     assert found is not None and sum(row[2] for row in found.rows) == 4
     assert all(str(row[0]).startswith("linear-probe on ") for row in found.rows)
+    searched = contents.searched_table(made.run, made)
+    assert searched is not None and len(searched.rows) == 2 * 7
+    assert [column.key for column in searched.columns] == [
+        *("search", "candidate", "pictures", "loss", "loss_deviation", "seconds", "repeats", "found")
+    ]
+    on_record = [each for row in record.rows for each in row.repeats[0].searched if "C=100.0" in each.classifier]
+    rows = [row for row in searched.rows if "C=100.0" in str(row[1])]
+    assert len(rows) == len(on_record) == 2 and {row[2] for row in rows} == {on_record[0].pictures}
+    # Of each probe the best first; two repeats chose one each.
+    for place in (0, 7):
+        losses = [float(row[3]) for row in searched.rows[place : place + 7]]
+        assert losses == sorted(losses) and sum(row[7] for row in searched.rows[place : place + 7]) == 2
     others = contents.differences_table(made.run, made)
     assert len(others.rows) == 5 and {row[-1] for row in others.rows} <= {"better", "worse", "undecided", "identical"}
 

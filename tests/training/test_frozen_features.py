@@ -91,7 +91,8 @@ def test_views_repeat_after_as_many_epochs(small_run: Trained) -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"train": "all"}, "nothing before the parts that are trained is frozen"),
+        ({"train": "all", "augment": "flip"}, "nothing before the parts that are trained is frozen"),
+        ({"train": "head"}, r"views=3 is of how many augmented draws .* augment= names nothing to draw"),
         ({"train": "head", "augment": "mixup"}, "blends pictures of one batch"),
     ],
 )

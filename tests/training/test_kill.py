@@ -49,8 +49,22 @@ MODES: dict[str, dict[str, Any]] = {
         ],
         "snapshots": [1, 3, 4],
     },
+    "frozen parts computed once": {
+        "model": "conv(6)|bn|relu|pool|conv(12)|bn|relu|pool|dense(24)|relu|dropout(0.3)",
+        "subset": 200,
+        "ema": 0.98,
+        "epochs": None,
+        "phases": [
+            {"train": "head", "epochs": 2},
+            {"train": "block2..head", "epochs": 2, "augment": "shift(0.1)", "views": 2},
+        ],
+        "snapshots": [2, 3],
+        "checkpoint_seconds": 0,
+    },
     "writing a checkpoint": {"checkpoint_seconds": 0},
 }
+WRITES = {"frozen parts computed once": (126, 150), "writing a checkpoint": (1, 150)}
+"""Modes killed at moments of writing, by their numbers: about the change of phase every other time; or always."""
 _TIMES = {"seconds", "images_per_second"}
 
 
@@ -110,7 +124,12 @@ def _content(folder: Path) -> dict[str, Any]:
     weights = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.safetensors"))}
     info = json.loads((folder / "run.json").read_text())
     live = (folder / "live.jsonl").read_text()
-    return {"history": rows, "files": weights, "scores": info["scores"], "selected": info["selected"], "live": live}
+    frozen = {
+        number: {key: value for key, value in facts.items() if key not in _TIMES}
+        for number, facts in (info.get("frozen_features") or {}).items()
+    }
+    scores = {"scores": info["scores"], "selected": info["selected"]}
+    return {"history": rows, "files": weights, **scores, "live": live, "frozen": frozen}
 
 
 @pytest.mark.slow(40)
@@ -122,14 +141,15 @@ def test_killed_run_ends_as_the_uninterrupted_one(mode: str, zygote: Zygote, tmp
     assert zygote.train(tmp_path / "whole", recipe) == 0
     duration = time.monotonic() - began
     expected = _content(_only_run(tmp_path / "whole"))
+    assert [facts["views"] for facts in expected["frozen"].values()] == ([1, 2] if "frozen" in mode else [])
 
     done, attempt = 0, 0
     while done < kills:
         attempt += 1
         runs = tmp_path / f"killed-{attempt}"
         while done < kills:
-            if mode == "writing a checkpoint":
-                status = zygote.train(runs, recipe, write=draw.randint(1, 150))
+            if mode in WRITES and (done % 2 == 0 or mode == "writing a checkpoint"):
+                status = zygote.train(runs, recipe, write=draw.randint(*WRITES[mode]))
             else:
                 status = zygote.train(runs, recipe, after=draw.uniform(0.0, duration))
             if status == 0:

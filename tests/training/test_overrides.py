@@ -160,6 +160,14 @@ def test_phases_are_written_on_a_line_as_yaml_writes_them() -> None:
     assert arguments(recipe.normal()[1].optimizer)["momentum"] == 0.9
 
 
+@pytest.mark.parametrize("none", ["[]", "none"])
+def test_phases_of_a_file_are_taken_away_by_none(none: str) -> None:
+    content = {**BASE, "phases": [{"epochs": 1}, {"epochs": 2}], "epochs": None}
+    recipe = Recipe.read(content, **parse_pairs([f"phases={none}", "epochs=3"]))
+    assert [phase.epochs for phase in recipe.normal()] == [3] and "phases" not in recipe.to_dict()
+    assert Recipe.read({**content, "phases": None, "epochs": 3}).to_dict() == recipe.to_dict()
+
+
 def test_a_dotted_key_reaches_into_a_phase() -> None:
     words = [f"phases={PHASES}", "phases[0].steps=7", "phases[1].optimizer.lr=0.5", "phases[1].augment[1].p=0.25"]
     first, second = Recipe.read(BASE, **parse_pairs(words)).normal()

@@ -100,8 +100,10 @@ def test_a_network_without_parts_says_so() -> None:
 
 
 def test_a_choice_is_refused_before_a_run_is_begun(small_run: Trained, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no part or layer"):
+    with pytest.raises(UsageError, match="phase 2: train names haed, and the network has no part or layer"):
         small_run(phases=[{"epochs": 1}, {"epochs": 1, "train": "haed"}])
+    with pytest.raises(UsageError, match=r"^train names haed"):
+        small_run(train="haed")
     assert not runs_in(tmp_path / "runs")
 
 

@@ -65,15 +65,14 @@ def test_draws_are_kept_and_more_views_compute_only_what_is_new(
     backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[int | None, int]] = []
-    of = FeatureSource.of
+    fill = FeatureSource.fill
 
-    def noted(self: FeatureSource, images: ImageSet, draw: AugmentedDraw | None = None) -> Any:
+    def noted(self: FeatureSource, features: Any, rows: Any, images: ImageSet, draw: AugmentedDraw | None) -> None:
         before = self.computed
-        found = of(self, images, draw)
+        fill(self, features, rows, images, draw)
         seen.append((None if draw is None else draw.number, self.computed - before))
-        return found
 
-    monkeypatch.setattr(FeatureSource, "of", noted)
+    monkeypatch.setattr(FeatureSource, "fill", noted)
     first = _made(backbone, tmp_path, augment=SPEC)
     train = first.record.rows[0].repeats[0].trained
     plain = [computed for number, computed in seen if number is None]
@@ -120,7 +119,7 @@ def test_draws_of_a_picture_stay_in_its_fold() -> None:
     alone = judge.search(candidates, TrainingPart(features, classes), objective, 0, "x")
     # The nearest neighbour of a picture would be its own draw, which knows its class.
     twins = TrainingPart(features, classes, [features + 1e-4])
-    assert judge.search(candidates, twins, objective, 0, "x").value == alone.value < 0.7
+    assert judge.search(candidates, twins, objective, 0, "x").judged[0].mean == alone.judged[0].mean < 0.7
 
 
 @pytest.mark.parametrize(

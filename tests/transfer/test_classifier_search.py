@@ -65,8 +65,13 @@ def test_what_is_found_is_what_scikit_learns_own_search_finds() -> None:
     found = CrossValidation("accuracy", folds=4).search(grid.candidates, TrainingPart(X, Y), OBJECTIVE, 0, "x")
     pipeline = classifiers.bind("logistic-regression").build(seed=0)
     oracle = GridSearchCV(pipeline, {"model__C": values}, cv=PredefinedSplit(fold_places(Y, 4, 0))).fit(X, Y)
-    assert found.best.arguments["C"] == oracle.best_params_["model__C"] and found.tried == 3
-    assert found.value == pytest.approx(oracle.best_score_, abs=1e-6)
+    assert found.best.arguments["C"] == oracle.best_params_["model__C"]
+    # Its means count every fold alike; of 200 pictures each of four folds has 50.
+    assert [each.mean for each in found.judged] == pytest.approx(oracle.cv_results_["mean_test_score"], abs=1e-6)
+    # Its deviation divides by the number of folds.
+    spread = oracle.cv_results_["std_test_score"] * (4 / 3) ** 0.5
+    assert [each.deviation for each in found.judged] == pytest.approx(spread, abs=1e-6)
+    assert all(each.seconds > 0 and each.pictures == 200 for each in found.judged)
 
 
 def test_a_subsample_is_looked_at_first_and_the_best_few_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +85,11 @@ def test_a_subsample_is_looked_at_first_and_the_best_few_on_all(monkeypatch: pyt
     monkeypatch.setattr(CrossValidation, "_judged", noted)
     (grid,) = read_grids(["knn(n_neighbors=[1, 2, 3, 4, 5])"])
     found = CrossValidation("accuracy", 3, subsample=0.5).search(grid.candidates, TrainingPart(X, Y), OBJECTIVE, 0, "x")
-    assert seen == [(5, 100), (KEPT, 200)] and found.on == 100
+    assert seen == [(5, 100), (KEPT, 200)] and [each.pictures for each in found.judged] == [100] * 5 + [200] * KEPT
+    on_some, on_all = found.judged[:5], found.judged[5:]
+    best = sorted(on_some, key=lambda each: -each.mean)[:KEPT]
+    assert {each.classifier for each in on_all} == {each.classifier for each in best}
+    assert max(on_all, key=lambda each: each.mean).classifier == str(found.best.short)
     with pytest.raises(UsageError, match="too few for 3 folds"):
         CrossValidation("accuracy", 3, subsample=4).search(grid.candidates, TrainingPart(X, Y), OBJECTIVE, 0, "x")
 

@@ -10,13 +10,14 @@ import torch
 
 import cnnlab
 from cnnlab import evaluation
-from cnnlab.core.errors import CnnlabError, DataError, ModelFileError, UsageError
+from cnnlab.core.errors import CnnlabError, DataError, ModelFileError, SpecError, UsageError
 from cnnlab.evaluation import metrics_of
 from cnnlab.models import Predictable, require_gradient
 from cnnlab.runs import Run, RunStore
 from cnnlab.transfer.classifier import TransferClassifier
 from cnnlab.transfer.divisions import divisions
 from cnnlab.transfer.record import read_record
+from cnnlab.transfer.request import TransferRequest
 from cnnlab.transfer.result import TransferResult
 
 DATA = "digits(size=16)"
@@ -110,7 +111,8 @@ def test_a_table_has_a_row_for_each_classifier_and_a_column_for_each_layer(backb
     assert list(made.table.columns) == ["squeezenet1_1 pooled", "squeezenet1_1 fire2"]
     assert made.table.notna().all(axis=None) and len(made.details) == 4
     assert "no verdict" not in made.caution and "repeats=5" in made.caution
-    assert json.loads(json.dumps(made.to_dict()))["best"]["backbone"] in made.table.columns
+    assert json.loads(json.dumps(made.to_dict()))["best"]["backbone"] == "squeezenet1_1"
+    assert str(made.best).count("fire2") <= 1 and str(made.run).count("fire2") <= 1
     assert "<table" in made._repr_html_() and str(made) and repr(made)
     assert made.record.best_column.features in (512, 128)
 
@@ -120,6 +122,13 @@ def test_a_search_stands_beside_the_others_with_what_it_found(backbone: str, tmp
     searched = made.details.set_index("classifier").loc["search(knn(n_neighbors=[1, 5]))"]
     assert searched.fitted in ("knn", "knn(n_neighbors=1)")
     assert [row.repeats[0].tried for row in made.record.rows] == [1, 2]
+    plain, search = (row.repeats[0] for row in made.record.rows)
+    # Both on half of the 60 training pictures, and on all of them.
+    assert not plain.searched and [each.pictures for each in search.searched] == [30, 30, 60, 60]
+    table = made.searched
+    assert list(table.pictures) == [60, 60, 30, 30] and set(table.metric) == {"macro_f1"}
+    assert table["mean"].between(0, 1).all() and (table.deviation >= 0).all() and (table.seconds > 0).all()
+    assert list(table.found) == [1, 0, 0, 0] and table.classifier[0] == searched.fitted
     alone = _made(backbone, tmp_path, classifiers=None, search="knn(n_neighbors=[1, 5])")
     assert len(alone.record.rows) == 1
 
@@ -154,6 +163,8 @@ def test_data_with_its_own_splits_cannot_be_divided_anew() -> None:
         ({"search": "knn(n_neighbors=[1, 50])"}, "asks for 50 neighbours, and it is fitted to 48"),
         ({"layer": "fire99"}, "has no layer 'fire99'"),
         ({"layer": "head"}, "is drawn anew for the classes of the data, so features at head would be those of chance"),
+        ({"layer": "head"}, "features at head would be those of chance. Take pooled, or a layer before the head"),
+        ({"layer": "nothing"}, "It has pooled, conv1, .* and .* more. All are listed by cnnlab models show squeeze"),
         ({"layer": ""}, "layer= names none"),
         ({"objective": "scalar"}, "objective=scalar is not one class"),
         ({"sead": 1}, "has no key 'sead'. Did you mean seed"),
@@ -172,6 +183,36 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(
     with pytest.raises(UsageError, match=told):
         _made(keys.pop("backbones", backbone), tmp_path, **keys)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"layer": "flat(pooled"}, r"layer: this '\(' is never closed by '\)' \(at character 5 of «flat▸\(pooled»\)"),
+        ({"classifiers": "knn|svc"}, r"classifiers: '\|' is not expected here; several are separated by commas"),
+        ({"backbones": "conv(8)|relu"}, r"at character 8 of «conv\(8\)▸\|relu»"),
+        ({"search": "svc(C=[1, 10)"}, r"never closed by '\]' .* of «svc\(C=▸\[1, 10\)»|expected here .*10▸\)»"),
+    ],
+)
+def test_messages_hold_what_was_typed_and_no_more(
+    keys: dict[str, Any], told: str, backbone: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SpecError, match=told):
+        _made(keys.pop("backbones", backbone), tmp_path, **keys)
+
+
+@pytest.mark.parametrize("empty", ["", "none", "[]", []])
+def test_an_empty_search_is_none(empty: Any, backbone: str, tmp_path: Path) -> None:
+    request = TransferRequest.read({"data": DATA, "backbones": backbone, "classifiers": "knn", "search": empty})
+    assert request.content == {"classifiers": "knn"}
+
+
+def test_weights_of_a_transfer_are_none_and_it_is_said_what_to_train(result: TransferResult) -> None:
+    keys = {"data": "digits", "model": "conv(8)|relu", "weights": f"run:{result.run.name}", "epochs": 1}
+    with pytest.raises(
+        ModelFileError, match=r"was made by cnnlab transfer: .* Train the network itself, in phases: cnn"
+    ):
+        cnnlab.train(keys, runs=result.run.folder.parent)
 
 
 def test_numbers_to_predict_are_refused(backbone: str) -> None:

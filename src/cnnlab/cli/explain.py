@@ -8,7 +8,9 @@ import typer
 from cnnlab.cli import output
 from cnnlab.cli.destinations import destination
 from cnnlab.cli.options import DataDir, Device, Json, ModelName, Offline, Quiet, Runs
+from cnnlab.core.errors import UsageError
 from cnnlab.core.number_text import counted
+from cnnlab.core.sinks import in_short
 
 if TYPE_CHECKING:
     from cnnlab.reports.explanations.write import WrittenExplanations
@@ -19,8 +21,8 @@ What = Annotated[
     typer.Option(
         "--what",
         metavar="METHOD",
-        help="filters, activations, maximize, dead-units, embedding, embedding-epochs, mistakes, honesty, or any "
-        "attribution, such as gradcam, guided, saliency, occlusion or 'smoothgrad(n=20)'; several joined by | are "
+        help="filters, activations, maximize, dead-units, embedding, embedding-epochs, mistakes, honesty, seeds, or "
+        "any attribution, such as gradcam, guided, saliency, occlusion or 'smoothgrad(n=20)'; several joined by | are "
         "shown side by side. `all` makes a page of everything. `cnnlab list explanations` and `cnnlab list "
         "attributions` have all.",
         show_default=_USUAL,
@@ -41,7 +43,7 @@ Layer = Annotated[
     typer.Option(
         "--layer",
         metavar="NAME",
-        help="Of which layer, by its name in `cnnlab models show`.",
+        help="Of which layer, by its name in `cnnlab models show`; guided and deconvnet are then of its channels.",
         show_default="a usual one of each method",
     ),
 ]
@@ -53,6 +55,25 @@ Target = Annotated[
         help="Which class is explained, by its name or number; of several heads HEAD=CLASS. Given again, classes are "
         "shown side by side.",
         show_default="what is predicted",
+    ),
+]
+Channels = Annotated[
+    str | None,
+    typer.Option(
+        "--channels",
+        metavar="N,N",
+        help="Which channels of the layer, as in 3,7: of guided and deconvnet, activations, filters, maximize.",
+        show_default="the most active, or the first",
+    ),
+]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--beside",
+        metavar="RUN",
+        help="What RUN is set beside: for seeds other trainings of its recipe, for embedding another run or a data "
+        "set. May be given again.",
+        show_default=False,
     ),
 ]
 Raw = Annotated[bool, typer.Option("--raw", help="Show raw values, signed, with their scale, beside each map.")]
@@ -75,6 +96,8 @@ def explain(
     images: Images = None,
     layer: Layer = None,
     target: Target = None,
+    channels: Channels = None,
+    beside: Beside = None,
     raw: Raw = False,
     out: Out = None,
     seed: Seed = 0,
@@ -93,6 +116,8 @@ def explain(
 
         cnnlab explain last --what 'saliency|smoothgrad(n=20)|occlusion' --images photo.jpg
 
+        cnnlab explain last --what guided --layer conv4 --channels 3,7
+
         cnnlab explain last --what all
     """
     from cnnlab.core.messages import quietly
@@ -108,6 +133,8 @@ def explain(
             images=images or (),
             layer=layer,
             targets=target or (),
+            channels=_numbers(channels),
+            beside=beside or (),
             raw=raw,
             seed=seed,
             runs=runs or "runs",
@@ -119,6 +146,18 @@ def explain(
         output.write_json(written.to_dict())
     else:
         _write(written)
+
+
+def _numbers(text: str | None) -> list[int]:
+    """``3,7`` as numbers.
+
+    :raises UsageError: for anything else.
+    """
+    words = [] if text is None else [word.strip() for word in text.split(",")]
+    wrong = [word for word in words if not (word.isascii() and word.isdecimal())]
+    if wrong:
+        raise UsageError(f"{in_short(wrong[0]) or 'nothing'} is no number of a channel: write --channels 3,7.")
+    return [int(word) for word in words]
 
 
 def _write(written: "WrittenExplanations") -> None:

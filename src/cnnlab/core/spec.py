@@ -144,6 +144,11 @@ def read_value(text: str) -> Value:
     return value
 
 
+def read_values(text: str) -> list[Value]:
+    """Values of the grammar that commas separate, as in a list without its brackets."""
+    return _Parser(text).values()
+
+
 def format_value(value: object) -> str:
     """The text that parses back to ``value``."""
     if value is None or isinstance(value, bool):
@@ -299,6 +304,15 @@ class _Parser:
                 break
             values.append(self.value(depth))
         return values
+
+    def values(self) -> list[Value]:
+        found: list[Value] = []
+        while self.at < len(self.text):
+            if found and not self.take(","):
+                raise self.fail(f"{self.text[self.at]!r} is not expected here; several are separated by commas")
+            if self.at < len(self.text):
+                found.append(self.value(0))
+        return found
 
     def mapping(self, depth: int) -> dict[str, Value]:
         if depth > _DEEPEST:

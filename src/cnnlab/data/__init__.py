@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from cnnlab.data.in_memory import from_torch as from_torch
     from cnnlab.data.loading import canonical_data as canonical_data
     from cnnlab.data.loading import is_given_in_python as is_given_in_python
+    from cnnlab.data.loading import leaves_size_open as leaves_size_open
     from cnnlab.data.loading import load_data as load_data
     from cnnlab.data.loading import parse_data as parse_data
     from cnnlab.data.loading import readers as readers
+    from cnnlab.data.loading import sized_data as sized_data
     from cnnlab.data.memmap import EncodedImages as EncodedImages
     from cnnlab.data.memmap import MappedImages as MappedImages
 
@@ -50,7 +52,15 @@ __getattr__, __dir__, __all__ = lazy_names(
         "image_files": ("ImageFile", "ImageReader", "find_images", "read_images"),
         "imageset": ("ImageSet", "Subset", "TensorImages", "statistics"),
         "in_memory": ("from_arrays", "from_torch"),
-        "loading": ("canonical_data", "is_given_in_python", "load_data", "parse_data", "readers"),
+        "loading": (
+            "canonical_data",
+            "is_given_in_python",
+            "leaves_size_open",
+            "load_data",
+            "parse_data",
+            "readers",
+            "sized_data",
+        ),
         "memmap": ("EncodedImages", "MappedImages"),
     },
 )

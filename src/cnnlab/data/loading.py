@@ -13,6 +13,7 @@ from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import Call
 from cnnlab.data import sources as _registers_the_readers  # noqa: F401
 from cnnlab.data.cached_loading import load_cached
+from cnnlab.data.catalogue import named_sets
 from cnnlab.data.dataset import Dataset
 from cnnlab.data.division import Subset, is_drawn
 from cnnlab.data.draws import draw
@@ -130,6 +131,30 @@ def parse_data(spec: Any, data_dir: str | Path | None = None) -> BoundCall[Readi
     :raises SpecError: for a name or an argument that there is not.
     """
     return readers.bind(spec if isinstance(spec, BoundCall) else as_call(spec, SearchPath.at(data_dir)))
+
+
+def sized_data(spec: Any, side: int, data_dir: str | Path | None = None) -> BoundCall[Reading]:
+    """The reader that a spec means, with pictures brought to ``side`` by bicubic resampling where it says neither.
+
+    That is how networks of others are given pictures. Readers without sizes, and specs that say one, stay as they are.
+    """
+    bound = parse_data(spec, data_dir)
+    if bound.arguments.get("size") is not None or "size" not in bound.arguments:
+        return bound
+    is_said = not isinstance(spec, BoundCall) and "resampling" in as_call(spec, SearchPath.at(data_dir)).kwargs
+    wanted = {"size": side} | ({} if is_said else {"resampling": "bicubic"})
+    return BoundCall(bound.entry, {**bound.arguments, **wanted})
+
+
+def leaves_size_open(spec: Any, data_dir: str | Path | None = None) -> bool:
+    """Whether the pictures that a spec means are files of whatever sizes, and it does not say which all shall have.
+
+    ``size=none`` says that they have one.
+    """
+    call = as_call(spec, SearchPath.at(data_dir))
+    bound = readers.bind(call)
+    of_any_size = {"folder", "csv", *(each.name for each in named_sets() if each.shape is None)}
+    return bound.name in of_any_size and bound.arguments["size"] is None and "size" not in call.kwargs
 
 
 def canonical_data(spec: Any, data_dir: str | Path | None = None) -> str:

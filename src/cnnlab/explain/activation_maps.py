@@ -11,6 +11,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.number_text import counted
 from cnnlab.explain.opened import Model, of_weights, opened, survey
 from cnnlab.models import features_of, given_pixels, to_float
+from cnnlab.models.features import layer_call
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +80,9 @@ def activations(
 
     :param model: a run, a model by itself, or the name of either, as :func:`cnnlab.open_model` takes it.
     :param images: N×C×H×W or C×H×W of the model's own shape, uint8 or float in [0, 1], tensor or array.
-    :param layer: by its name in the summary, such as ``conv4`` or ``relu4``. What is shown is what the layer itself
-        puts out, also where another goes on in its memory.
+    :param layer: by its name in the summary, such as ``conv4`` or ``relu4``; of one that pictures pass several times it
+        is the first pass, or the one that is said, as in ``relu, call 2``. What is shown is what the layer itself puts
+        out, also where another goes on in its memory.
     :param channels: by their numbers; all of them unless given.
     :raises UsageError: when there is no such layer or channel, listing what there is; when pictures do not pass it.
     """
@@ -94,7 +96,8 @@ def activations(
         raise UsageError(f"the layer {layer} puts out one number for a picture, which has no channels.")
     axis = 2 if values.ndim == 3 else 1
     chosen = chosen_channels(channels, values.shape[axis], f"{layer} of {subject.name}", "channel")
-    notes = [f"pictures pass {layer} {many} times, and this is what it puts out first"] if many > 1 else []
+    is_open = many > 1 and layer_call(layer)[1] is None
+    notes = [f"pictures pass {layer} {many} times, and this is what it puts out first"] if is_open else []
     return Activations(
         model=subject.name,
         layer=layer,

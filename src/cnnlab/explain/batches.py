@@ -130,8 +130,8 @@ def at_once(model: Predictable, passes: Passes, *, keeps_maps: bool) -> int:
     """How many pictures a pass may have, by the memory that is free and what the maps of one take."""
     device = next((each.device for each in model.parameters()), torch.device("cpu"))
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
-    layers = [module for module in passes if not list(module.children())]
-    sizes = [math.prod(shape) for module in layers for shape in passes[module] if shape is not None]
+    layers = [each for each in passes if not list(each.module.children())]
+    sizes = [math.prod(each.shape) for each in layers if each.shape is not None]
     sizes.append(math.prod(model.shape))
     # With a gradient, what each layer puts out and the gradient of it; else the largest of them, a few at a time.
     numbers = 2 * sum(sizes) if keeps_maps else _MAPS_AT_A_TIME * max(sizes)

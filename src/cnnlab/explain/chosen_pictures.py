@@ -51,6 +51,16 @@ class ChosenPictures:
     def __len__(self) -> int:
         return len(self.names)
 
+    def first(self, count: int) -> "ChosenPictures":
+        """The first so many of them; all where there are no more."""
+        if count >= len(self):
+            return self
+        of = f"{self.names[0]}, the first of {self.of}" if count == 1 else f"the first {count} of {self.of}"
+        some = slice(count)
+        return ChosenPictures(
+            self.pixels[some], self.names[some], self.true[some], self.predicted[some], self.sure[some], of
+        )
+
     def __repr__(self) -> str:
         return f"ChosenPictures({self.of})"
 

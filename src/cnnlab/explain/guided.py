@@ -22,7 +22,11 @@ from cnnlab.models import evaluating, given_pixels, on_device, require_gradient
 Rule: TypeAlias = Literal["guided", "deconvnet"]
 """What a ReLU lets pass on the way back: what is above 0 where its input was, too; or what is above 0."""
 
+RULES: dict[Rule, str] = {"guided": "guided-backpropagation", "deconvnet": "deconvnet"}
+"""What the gradient by each rule is called."""
 _ZERO = (0, 0.0)
+_ALIKE = 1e-6
+"""Of the largest magnitude: by so much may what a module gives differ from what a ReLU does, for roundings."""
 _SMOOTH = {
     "LeakyRelu": "leaky ReLU",
     "Elu": "ELU",
@@ -52,6 +56,8 @@ _BENDING = {
     "MaskedFill": "a masked fill",
     "Maximum": "a maximum of two",
     "Minimum": "a minimum of two",
+    "Sgn": "a sign",
+    "Sign": "a sign",
     "Where": "a choice by torch.where",
 }
 """Nodes by which a ReLU can be written, too, and much that is none."""
@@ -101,6 +107,20 @@ class RuleForReLU(TorchFunctionMode):
         self.count += 1
         input, high, in_place = found
         return _Rectified.apply(input, high, self.rule, in_place)  # type: ignore[no-untyped-call]
+
+    def tried(self, module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
+        """A hook for a module: the rule, where it gave what a ReLU gives and was given numbers below 0."""
+        input = inputs[0] if len(inputs) == 1 else None
+        if not (isinstance(input, Tensor) and isinstance(output, Tensor) and input.requires_grad):
+            return None
+        if input.shape != output.shape or not bool((input < 0).any()):
+            return None
+        with torch.no_grad():
+            if not torch.allclose(output, input.clamp(min=0), atol=_ALIKE * float(input.abs().max())):
+                return None
+        self.count += 1
+        found: Tensor = _Rectified.apply(input, None, self.rule, False)  # type: ignore[no-untyped-call]
+        return found
 
 
 def _as_rectifier(func: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Tensor, float | None, bool] | None:
@@ -171,8 +191,8 @@ def _where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 
 def _product(input: Any, other: Any) -> Any:
     for one, mask in ((input, other), (other, input)):
-        is_mask = isinstance(one, Tensor) and isinstance(mask, Tensor) and not mask.requires_grad
-        if is_mask and one.requires_grad and _is_positive(one, mask):
+        are_tensors = isinstance(one, Tensor) and isinstance(mask, Tensor)
+        if are_tensors and one.requires_grad and _is_positive(one, mask):
             return one, None, False
     return None
 
@@ -180,10 +200,17 @@ def _product(input: Any, other: Any) -> Any:
 def _is_positive(input: Tensor, mask: Tensor) -> bool:
     """Whether a mask is 1 exactly where the input is above 0.
 
-    A row of outputs times its one-hot target may look like that too; such factors are no truth values.
+    A row of outputs times its one-hot target may look like that too; such factors are no truth values, and no gradient
+    passes them. One that a gradient passes, such as what is made of the sign of the input, is by 0 and 1 alone, so that
+    its gradient is 0. Where the input is 0, whatever a mask is changes nothing.
     """
-    is_likely = mask.dtype == torch.bool or input.dim() > 2
-    return is_likely and input.shape == mask.shape and bool((mask == (input > 0)).all())
+    is_likely = mask.dtype == torch.bool or input.dim() > 2 or mask.requires_grad
+    if not is_likely or input.shape != mask.shape:
+        return False
+    fits = mask == (input > 0)
+    if not mask.requires_grad and bool(fits.all()):
+        return True
+    return bool((fits | (input == 0)).all()) and bool((input < 0).any())
 
 
 _RECTIFIERS: dict[Any, _Read] = {
@@ -207,17 +234,26 @@ _RECTIFIERS: dict[Any, _Read] = {
 def ruled(model: nn.Module, rule: Rule) -> Iterator[RuleForReLU]:
     """A block for passes through a model in which every ReLU has a rule for the way back; hooks are the caller's.
 
-    Modules of ReLU are listened to, so that none is joined to its neighbours or done in another order.
+    Modules of ReLU are listened to, so that none is joined to its neighbours or done in another order. Modules from
+    elsewhere without weights are tried: one that gives for its input what a ReLU does is one, however it is written.
     """
-    for module in model.modules():
-        if isinstance(module, nn.ReLU):
-            module.register_forward_hook(_listen)
     with RuleForReLU(rule) as mode:
+        for module in model.modules():
+            if isinstance(module, nn.ReLU):
+                module.register_forward_hook(_listen)
+            elif _may_be_a_relu(module):
+                module.register_forward_hook(mode.tried)
         yield mode
 
 
 def _listen(module: nn.Module, inputs: Any, output: Any) -> None:
     """Changes nothing."""
+
+
+def _may_be_a_relu(module: nn.Module) -> bool:
+    """Whether it is none of torch's own modules, and has no weights."""
+    is_known = type(module).__module__.partition(".")[0] in ("torch", "cnnlab")
+    return not is_known and next(module.parameters(), None) is None and not isinstance(module, torch.jit.ScriptModule)
 
 
 def checked(score: Tensor, mode: RuleForReLU, name: str) -> list[str]:
@@ -226,16 +262,18 @@ def checked(score: Tensor, mode: RuleForReLU, name: str) -> list[str]:
     :raises UsageError: where there may be a ReLU that the rule did not reach.
     """
     nodes = _nodes(score)
-    unseen = [sentence for node, sentence in _UNSEEN.items() if node in nodes]
+    names = {type(node).__name__ for node in nodes}
+    unseen = [sentence for name, sentence in _UNSEEN.items() if name in names]
     if unseen:
         raise UsageError(
             f"{name} gives each ReLU a rule of its own, and the network has {unseen[0]}, which that does not reach. "
             "Give the network as it was before it was compiled, with torch.relu or nn.ReLU."
         )
-    kinds = {node.rstrip("0123456789").removesuffix("Backward") for node in nodes}
+    kinds = {each.lstrip("_").rstrip("0123456789").removesuffix("Backward") for each in names}
     others, bending = (
         list(dict.fromkeys(word for kind, word in words.items() if kind in kinds)) for words in (_SMOOTH, _BENDING)
     )
+    bending += [f"the function {own} of one's own" for own in _own_functions(nodes)]
     notes = [f"its rule is for ReLU; {', '.join(others)} pass their own gradient"] if mode.count and others else []
     if not mode.count:
         notes = [f"no ReLU that it knows is on the way, so {name} is the plain gradient"]
@@ -247,17 +285,22 @@ def checked(score: Tensor, mode: RuleForReLU, name: str) -> list[str]:
     return notes
 
 
-def _nodes(score: Tensor) -> set[str]:
-    """The kinds of nodes in the graph that a tensor comes from."""
-    kinds, seen, waiting = set(), set(), [score.grad_fn]
+def _nodes(score: Tensor) -> set[Any]:
+    """The nodes of the graph that a tensor comes from."""
+    seen, waiting = set[Any](), [score.grad_fn]
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
-        kinds.add(type(node).__name__.lstrip("_") if "Prelu" in type(node).__name__ else type(node).__name__)
         waiting += [following for following, _ in node.next_functions]
-    return kinds
+    return seen
+
+
+def _own_functions(nodes: set[Any]) -> list[str]:
+    """The functions with a gradient of their own among them, but for those of this package."""
+    kinds = (getattr(node, "_forward_cls", None) for node in nodes)
+    return sorted({kind.__name__ for kind in kinds if kind is not None and not kind.__module__.startswith("cnnlab.")})
 
 
 class Ruled(Method):
@@ -359,7 +402,7 @@ def guided_channels(
     :raises UsageError: for a layer or a channel that is not there.
     """
     predictor = predictor_of(model, device=device)
-    name = f"guided-backpropagation of {layer}" if rule == "guided" else f"deconvnet of {layer}"
+    name = f"{RULES[rule]} of {layer}"
     require_gradient(predictor.classifier, "guided backpropagation goes by the gradient")
     pixels = given_pixels(images, predictor.classifier.shape)
     with looking(predictor) as placed:
@@ -374,7 +417,7 @@ def guided_channels(
         batches = list(batches_of(placed, pixels, target, places, passes, keeps_maps=True))
         if isinstance(channels, int):
             with torch.no_grad():
-                strongest = torch.cat([_most_active(batch) for batch in batches]).mean(0)
+                strongest = torch.cat([_most_active(_up_to_layer(batch, batch.pixels)) for batch in batches]).mean(0)
             channels = strongest.argsort(descending=True, stable=True)[:channels].tolist()
         found = [_of_channels(batch, channels, rule, name) for batch in batches]
     values, scores = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
@@ -399,35 +442,38 @@ class _ReachedError(Exception):
 
 
 def _up_to_layer(batch: Batch, pixels: Tensor) -> Tensor:
-    """The most active place of each channel of the batch's layer, N×K; what comes after it is not computed."""
+    """What the batch's layer puts out, N×K or N×K×…; what comes after it is not computed."""
 
     def leave(module: nn.Module, inputs: Any, output: Any) -> None:
-        raise _ReachedError
+        if listener.has_all:
+            raise _ReachedError
 
     (place,) = batch.places
     with evaluating(batch.model), Listener([place]) as listener, suppress(_ReachedError):
         place.module.register_forward_hook(leave)
         batch.model(pixels)
     (output,) = listener.outputs
+    return output
+
+
+def _most_active(output: Tensor) -> Tensor:
+    """The most active place of each channel, N×K."""
     return output.flatten(2).amax(2) if output.dim() > 2 else output
-
-
-def _most_active(batch: Batch) -> Tensor:
-    return _up_to_layer(batch, batch.pixels)
 
 
 def _of_channels(batch: Batch, channels: Sequence[int], rule: Rule, name: str) -> tuple[Any, Any]:
     """Values K×N×C×H×W and scores K×N of some channels."""
     leaf = batch.pixels.detach().requires_grad_()
     with evaluating(batch.model), ruled(batch.model, rule) as mode:
-        active = _up_to_layer(batch, leaf)
+        output = _up_to_layer(batch, leaf)
+    active = _most_active(output)
     wrong = [channel for channel in channels if not 0 <= channel < active.shape[1]]
     if wrong or not channels:
         raise UsageError(
             f"the layer {batch.places[0].name} has channels 0 to {active.shape[1] - 1}"
             + (f", and no {wrong[0]}." if wrong else "; name at least one.")
         )
-    batch.notes += checked(active, mode, name)
+    batch.notes += checked(output, mode, name)
     values = [torch.autograd.grad(active[:, channel].sum(), leaf, retain_graph=True)[0] for channel in channels]
     scores = active.detach()[:, list(channels)].T
     return torch.stack(values).float().cpu().numpy(), scores.float().cpu().numpy()

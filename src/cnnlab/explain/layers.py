@@ -1,5 +1,6 @@
 """The layer that an explanation is of, by its name or the last feature map, and what it puts out."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from cnnlab.core.errors import UsageError
 from cnnlab.models import Classifier, Predictable, evaluating, find_layer
+from cnnlab.models.features import layer_call, not_passed
 from cnnlab.models.shapes import Shape, format_shape
 
 _PASSED_ON = (nn.Identity, nn.modules.dropout._DropoutNd)
@@ -20,24 +22,37 @@ class Place:
     """A layer of one classifier; an ensemble has one in each of its members.
 
     :param classifier: the whole model, or the member that the layer is in.
-    :param name: as in the summary of its network.
+    :param name: as in the summary of its network, with the call where a picture passes it several times.
+    :param call: which of a picture's passes is meant, from 1; None for the only one.
     """
 
     classifier: Predictable
     name: str
     module: nn.Module
+    call: int | None = None
 
 
-Passes: TypeAlias = dict[nn.Module, list[Shape | None]]
-"""For each module, in the order in which a picture leaves them, what it put out each time; None for no tensor."""
+@dataclass(frozen=True)
+class Pass:
+    """One pass of a picture through a module.
+
+    :param shape: of what it puts out for one picture; None for no tensor.
+    """
+
+    module: nn.Module
+    shape: Shape | None
+
+
+Passes: TypeAlias = Sequence[Pass]
+"""Of one picture through a model, in the order in which it leaves the modules."""
 
 
 def passes_of(model: nn.Module, pixels: Tensor) -> Passes:
     """How one picture, 1×C×H×W, passes a model; nobody who listens to a module hears of it."""
-    found: Passes = {}
+    found: list[Pass] = []
 
     def note(module: nn.Module, inputs: Any, output: Any) -> None:
-        found.setdefault(module, []).append(tuple(output.shape[1:]) if isinstance(output, Tensor) else None)
+        found.append(Pass(module, tuple(output.shape[1:]) if isinstance(output, Tensor) else None))
 
     with evaluating(model), torch.no_grad():
         for module in model.modules():
@@ -51,8 +66,9 @@ def passes_of(model: nn.Module, pixels: Tensor) -> Passes:
 def places_of(model: Predictable, layer: str | None, passes: Passes, *, needs_maps: bool = True) -> tuple[Place, ...]:
     """Where a layer is in a model, in each member of an ensemble.
 
-    :param layer: its name in the summary; None for the last feature map of each, see :func:`last_map`. Of an ensemble
-        also that of a single member's, such as ``members.0.network.conv4``.
+    :param layer: its name in the summary, with the call where a picture passes it several times, as in ``relu, call
+        2``; None for the last feature map of each, see :func:`last_map`. Of an ensemble also that of a single member's,
+        such as ``members.0.network.conv4``.
     :param needs_maps: whether it has to put out feature maps.
     :raises UsageError: naming the closest there are, or why it cannot be this.
     """
@@ -60,29 +76,33 @@ def places_of(model: Predictable, layer: str | None, passes: Passes, *, needs_ma
     classifiers: dict[str, Predictable] = {
         name: module for name, module in named.items() if isinstance(module, Classifier)
     }
-    if layer is not None and not isinstance(model, Classifier) and layer in named and layer:
-        inside = [name for name in classifiers if layer.startswith(f"{name}.network.")]
+    own, call = (None, None) if layer is None else layer_call(layer)
+    if layer is not None and not isinstance(model, Classifier) and own in named and own:
+        inside = [name for name in classifiers if own.startswith(f"{name}.network.")]
         owner = max(inside, key=len, default=None)
-        places = [Place(model if owner is None else classifiers[owner], layer, named[layer])]
+        places = [Place(model if owner is None else classifiers[owner], layer, named[own], call)]
     else:
         whole = list(classifiers.values()) or [model]
         names = [last_map(each, passes) if layer is None else layer for each in whole]
-        places = [Place(each, name, find_layer(each, name)) for each, name in zip(whole, names, strict=True)]
+        places = [
+            Place(each, name, find_layer(each, name), layer_call(name)[1])
+            for each, name in zip(whole, names, strict=True)
+        ]
     for place in places:
         _check(place, passes, needs_maps)
     return tuple(places)
 
 
 def _check(place: Place, passes: Passes, needs_maps: bool) -> None:
-    shapes = passes.get(place.module, [])
-    if not shapes:
-        raise UsageError(f"pictures do not pass the layer {place.name} on their way through the network.")
-    if len(shapes) > 1:
+    shapes = [each.shape for each in passes if each.module is place.module]
+    if len(shapes) < (place.call or 1):
+        raise not_passed(place.name, len(shapes))
+    if len(shapes) > 1 and place.call is None:
         raise UsageError(
-            f"pictures pass the layer {place.name} {len(shapes)} times, so that it is open which is meant. Take a "
-            "layer that they pass once, such as the block around it, or give each pass a module of its own."
+            f"pictures pass the layer {place.name} {len(shapes)} times, so that it is open which is meant. Say which, "
+            f"from 1, as in layer='{place.name}, call {len(shapes)}'."
         )
-    shape = shapes[0]
+    shape = shapes[(place.call or 1) - 1]
     if shape is None:
         raise UsageError(f"the layer {place.name} puts out something other than one tensor.")
     if needs_maps and len(shape) != 3:
@@ -93,31 +113,70 @@ def _check(place: Place, passes: Passes, needs_maps: bool) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Map:
+    """A layer's feature maps of one pass.
+
+    :param size: height and width.
+    """
+
+    name: str
+    size: tuple[int, int]
+    has_weights: bool
+    is_in_head: bool
+
+
 def last_map(classifier: Predictable, passes: Passes) -> str:
     """The last feature map that is as large as what the last convolution puts out, by name.
 
-    That is, the activation after the last convolution, or the block that it ends; a pool behind it has fewer places,
-    and what the head holds has a channel for each class. Only what a picture passes once is taken.
+    That is, the activation after the last convolution whose maps have more than one place, or the block that it ends; a
+    pool behind it has fewer places, and what the head holds has a channel for each class. Of a layer that a picture
+    passes several times the name says which pass it is.
 
-    :raises UsageError: for a network that has no feature maps.
+    :raises UsageError: for a network that has no such map, saying why and which layer could be named.
     """
     network: nn.Module = getattr(classifier, "network", classifier)
-    maps: list[tuple[str, nn.Module, tuple[int, ...]]] = []
-    names = {module: name for name, module in network.named_modules() if name}
-    for module, shapes in passes.items():
-        name = names.get(module)
-        shape = (shapes[0] if len(shapes) == 1 else None) or ()
-        is_map = len(shape) == 3 and max(shape[1:]) > 1
-        if is_map and name and name.partition(".")[0] != "head" and not isinstance(module, _PASSED_ON):
-            maps.append((name, module, shape[1:]))
-    with_weights = [place for place, (_, module, _) in enumerate(maps) if module._parameters]
+    found = _maps(network, passes)
+    maps = [each for each in found if max(each.size) > 1]
+    body = [each for each in maps if not each.is_in_head]
+    with_weights = [place for place, each in enumerate(body) if each.has_weights]
     if not with_weights:
-        raise UsageError(
-            "the network has no feature maps, of which class activation maps are made. Take a method that needs none, "
-            "such as integrated-gradients or occlusion."
-        )
-    last = maps[with_weights[-1] :]
-    return [name for name, _, size in last if size == last[0][2]][-1]
+        raise UsageError(_why_no_map(network, found, maps))
+    last = body[with_weights[-1] :]
+    return [each.name for each in last if each.size == last[0].size][-1]
+
+
+def _maps(network: nn.Module, passes: Passes) -> list[_Map]:
+    """All feature maps that modules of a network put out, in order."""
+    names = {module: name for name, module in network.named_modules() if name}
+    often, before = Counter(each.module for each in passes), Counter[nn.Module]()
+    found = []
+    for each in passes:
+        before[each.module] += 1
+        name, shape = names.get(each.module), each.shape or ()
+        if name is None or len(shape) != 3 or isinstance(each.module, _PASSED_ON):
+            continue
+        call = f", call {before[each.module]}" if often[each.module] > 1 else ""
+        is_in_head = name.partition(".")[0] == "head"
+        found.append(_Map(f"{name}{call}", shape[1:], bool(each.module._parameters), is_in_head))
+    return found
+
+
+def _why_no_map(network: nn.Module, found: Sequence[_Map], maps: Sequence[_Map]) -> str:
+    """Why no layer is taken for the last feature map, and what can be done.
+
+    :param found: all feature maps; ``maps`` those of more than one place.
+    """
+    if any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
+        why = "the layers of the network are within compiled code (TorchScript), where nobody can listen to them"
+    elif found and not maps:
+        why = "the feature maps of the network have a single place each, 1×1, of which no map of the picture is made"
+    elif maps:
+        why = "no layer with weights, before the head, puts out feature maps of more than one place"
+    else:
+        why = "the network has no feature maps, of which class activation maps are made"
+    name = f"Name the layer that is meant, as in layer={maps[-1].name}, or take" if maps else "Take"
+    return f"{why}. {name} a method that needs none, such as integrated-gradients or occlusion."
 
 
 class Listener:
@@ -129,6 +188,7 @@ class Listener:
     def __init__(self, places: Sequence[Place], change: Callable[[Tensor], Tensor] | None = None) -> None:
         self._places, self._change = places, change
         self._found: dict[Place, Tensor] = {}
+        self._passed: Counter[Place] = Counter()
         self._handles: list[Any] = []
 
     def __enter__(self) -> "Listener":
@@ -140,6 +200,11 @@ class Listener:
             handle.remove()
 
     @property
+    def has_all(self) -> bool:
+        """Whether all layers were passed, as often as is meant."""
+        return len(self._found) == len(self._places)
+
+    @property
     def outputs(self) -> list[Tensor]:
         """What was noted, in the order of the places.
 
@@ -147,11 +212,14 @@ class Listener:
         """
         for place in self._places:
             if place not in self._found:
-                raise UsageError(f"pictures do not pass the layer {place.name} on their way through the network.")
+                raise not_passed(place.name, self._passed[place])
         return [self._found[place] for place in self._places]
 
     def _hook(self, place: Place) -> Any:
         def hook(module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
+            self._passed[place] += 1
+            if place.call is not None and self._passed[place] != place.call:
+                return None
             if not isinstance(output, Tensor):
                 raise UsageError(f"the layer {place.name} puts out {type(output).__name__}, and no feature map.")
             if place in self._found:

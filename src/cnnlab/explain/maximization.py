@@ -5,9 +5,9 @@ What makes the result legible is to change it as pictures differ (Olah et al. 20
 it at each step, to blur it, and to hold its total variation down (Mahendran and Vedaldi 2016).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
 from cnnlab.core.machine import free_memory
-from cnnlab.core.messages import announcing, first_few
+from cnnlab.core.messages import announcing, first_few, track
 from cnnlab.core.number_text import counted
 from cnnlab.explain.maximized_units import Units, units_of
 from cnnlab.explain.opened import Model, floats, of_weights, opened
@@ -145,7 +145,12 @@ def maximize(
         numbers = there.chosen(units, f"the layer {layer}" if layer else f"the output of {subject.name}")
         climber = _Climber(placed, there, ascent)
         most = rows_at_once(there.numbers, climber.device)
-        parts = [climber.climb(numbers[start : start + most]) for start in range(0, len(numbers), most)]
+        rounds = [numbers[start : start + most] for start in range(0, len(numbers), most)]
+        total = len(rounds) * ascent.steps
+        ticks = track(range(total), f"maximising {layer or 'the outputs'}", total)
+        parts = [climber.climb(each, ticks) for each in rounds]
+        # The bar ends.
+        next(ticks, None)
     images, scores, starts = (torch.cat(each).numpy() for each in zip(*parts, strict=True))
     names = tuple(there.names[number] for number in numbers)
     result = Maximized(subject.name, layer, np.array(numbers), names, images, scores, starts, ascent, there.notes)
@@ -164,13 +169,16 @@ class _Climber:
         # Neighbours are those of the picture that the network sees.
         self._back = None if order is None else order.argsort()
 
-    def climb(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """The pictures of these units, what they give for them, and what they gave at the start."""
+    def climb(self, numbers: Sequence[int], ticks: Iterator[Any]) -> tuple[Tensor, Tensor, Tensor]:
+        """The pictures of these units, what they give for them, and what they gave at the start.
+
+        :param ticks: one is taken for each step.
+        """
         which = torch.tensor(numbers, device=self.device)
         current = torch.stack([self._drawn(number, 0) for number in numbers])
         moments = torch.zeros_like(current), torch.zeros_like(current)
         starts = self._score(current, which)
-        for step in range(self.ascent.steps):
+        for step, _ in zip(range(self.ascent.steps), ticks, strict=False):
             gradient, is_silent = self._gradient(current, which, step)
             current = _adam(current, gradient, moments, self.ascent.rate, step + 1)
             if self.ascent.blur:

@@ -14,6 +14,7 @@ from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
 from cnnlab.explain.opened import grey_picture, survey
 from cnnlab.models import Head, Predictable, find_layer, heads_of
+from cnnlab.models.features import layer_call, not_passed
 
 RELUS = (nn.ReLU, nn.ReLU6)
 _MOST_LISTED = 24
@@ -75,23 +76,34 @@ def units_of(model: Predictable, layer: str | None) -> Units:
 
 
 def up_to(model: Predictable, layer: str, pixels: Tensor) -> Tensor:
-    """What a layer puts out, or takes where it is a ReLU, when pictures first pass it; what follows is not computed.
+    """What a layer puts out, or takes where it is a ReLU; what follows is not computed.
+
+    Of one that pictures pass several times it is the first pass, or the one that is said, as in ``relu, call 2``.
 
     :raises UsageError: as :func:`units_of`.
     """
-    module, reached = find_layer(model, layer), list[Tensor]()
+    module, call, reached = find_layer(model, layer), layer_call(layer)[1] or 1, list[Tensor]()
+    entered = left = 0
+
+    def reach(found: Any) -> None:
+        if not isinstance(found, Tensor):
+            raise UsageError(
+                f"the layer {layer} puts out {type(found).__name__}, and its channels cannot be told apart."
+            )
+        reached.append(found)
+        raise _ReachedError
 
     def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if isinstance(module, RELUS):
-            leave(module, inputs, inputs[0])
+        nonlocal entered
+        entered += 1
+        if entered == call and isinstance(module, RELUS):
+            reach(inputs[0])
 
     def leave(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        if not isinstance(output, Tensor):
-            raise UsageError(
-                f"the layer {layer} puts out {type(output).__name__}, and its channels cannot be told apart."
-            )
-        reached.append(output)
-        raise _ReachedError
+        nonlocal left
+        left += 1
+        if left == call:
+            reach(output)
 
     hooks = [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
     try:
@@ -101,7 +113,7 @@ def up_to(model: Predictable, layer: str, pixels: Tensor) -> Tensor:
         for hook in hooks:
             hook.remove()
     if not reached:
-        raise UsageError(f"pictures do not pass the layer {layer} on their way through the network.")
+        raise not_passed(layer, left)
     return reached.pop()
 
 
@@ -120,7 +132,7 @@ def _channels(model: Predictable, layer: str) -> Units:
 
     seen = survey(model, layer)
     notes = [f"{layer} is a ReLU, and what goes into it is maximised"] if isinstance(module, RELUS) else []
-    if seen.passes > 1:
+    if seen.passes > 1 and layer_call(layer)[1] is None:
         notes.append(f"pictures pass {layer} {seen.passes} times, and the first of them is maximised")
     return Units(tuple(f"channel {number}" for number in range(count)), measure, seen.numbers, tuple(notes))
 

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from cnnlab.core.errors import UsageError
 from cnnlab.core.sinks import in_short
 from cnnlab.evaluation import Predictor, looking, predictor_of
 from cnnlab.models import Predictable, find_layer
+from cnnlab.models.features import layer_call, not_passed
 from cnnlab.runs import Run
 
 Model: TypeAlias = Run | Predictable | str | Path
@@ -61,7 +61,8 @@ class Survey:
     """What is seen of a layer while one picture passes the model.
 
     :param passes: how often it is passed.
-    :param numbers: how many numbers all layers up to its first pass put out, or all there are where none is named.
+    :param numbers: how many numbers all layers up to the pass that is meant put out, or all there are where none is
+        named.
     """
 
     passes: int
@@ -81,15 +82,15 @@ def of_weights(model: nn.Module) -> Tensor:
 def survey(model: Predictable, layer: str | None) -> Survey:
     """A pass of one grey picture, in which the layer is watched.
 
-    :raises UsageError: when there is no such layer, or pictures do not pass it.
+    :raises UsageError: when there is no such layer, or pictures do not pass it, or not so often.
     """
-    wanted = None if layer is None else find_layer(model, layer)
+    wanted, call = (None, 1) if layer is None else (find_layer(model, layer), layer_call(layer)[1] or 1)
     passes = numbers = 0
 
     def note(module: nn.Module, inputs: Any, output: Any) -> None:
         nonlocal passes, numbers
         is_whole = any(True for _ in module.children())
-        if not passes and isinstance(output, Tensor) and not is_whole:
+        if passes < call and isinstance(output, Tensor) and not is_whole:
             numbers += output.numel()
         passes += module is wanted
 
@@ -100,8 +101,8 @@ def survey(model: Predictable, layer: str | None) -> Survey:
     finally:
         for handle in handles:
             handle.remove()
-    if wanted is not None and not passes:
-        raise UsageError(f"pictures do not pass the layer {layer} on their way through the network.")
+    if layer is not None and passes < call:
+        raise not_passed(layer, passes)
     return Survey(passes, numbers)
 
 

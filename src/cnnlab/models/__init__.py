@@ -9,7 +9,7 @@ from cnnlab.models import joined as joined
 from cnnlab.models import plain_cnns as plain_cnns
 from cnnlab.models import polar as polar
 from cnnlab.models import resnets as resnets
-from cnnlab.models.backbones import native_side
+from cnnlab.models.backbones import native_side, suitable_side
 from cnnlab.models.classifier import Classifier
 from cnnlab.models.classifier_files import load_classifier, save_classifier, stored_shape
 from cnnlab.models.cpu_kernels import build_record as kernels_build_record
@@ -38,7 +38,13 @@ from cnnlab.models.perturbing import Perturbation, perturbed
 from cnnlab.models.pixels import given_pixels, on_device
 from cnnlab.models.predictable import Predictable, require_gradient
 from cnnlab.models.pretrained_classifier import pretrained
-from cnnlab.models.pretrained_weights import StartingWeights, load_into, moments_for, starting_weights
+from cnnlab.models.pretrained_weights import (
+    StartingWeights,
+    are_published,
+    load_into,
+    moments_for,
+    starting_weights,
+)
 from cnnlab.models.summaries import LayerRow, NetworkSummary, multiply_adds, summary
 
 __all__ = [
@@ -53,6 +59,7 @@ __all__ = [
     "Predictable",
     "StartingWeights",
     "architectures",
+    "are_published",
     "arithmetic",
     "autocast",
     "batch_for",
@@ -92,6 +99,7 @@ __all__ = [
     "starting_weights",
     "starts_small",
     "stored_shape",
+    "suitable_side",
     "summary",
     "summary_without_weights",
     "to_float",

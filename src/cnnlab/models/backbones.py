@@ -405,6 +405,12 @@ def _tried(make: Callable[[], Any], name: str) -> Any:
         raise SpecError(f"timm cannot make {name} like this: {reason}. Leave dropout and size as they are.") from error
 
 
+def suitable_side(bound: BoundCall[Any]) -> int:
+    """The side to which pictures of any size are brought for one of the networks here: its ``size=``, or the native."""
+    size = bound.arguments["size"]
+    return size if isinstance(size, int) else native_side(bound)
+
+
 def native_side(bound: BoundCall[Any]) -> int:
     """The side of the pictures that one of the networks here was trained on."""
     if bound.name not in _TIMM_NAMES and bound.name != "timm":

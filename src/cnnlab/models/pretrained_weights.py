@@ -83,6 +83,12 @@ def own_weights(named: str, *, runs: Path | str | None = None) -> StartingWeight
     if named.startswith(_RUN):
         run = open_stored("run", named.removeprefix(_RUN), runs=runs)
         path = run.folder / "model.safetensors"
+        if run.is_transfer:
+            raise ModelFileError(
+                f"{run.name} was made by cnnlab transfer: a classifier of scikit-learn was fitted to features of a "
+                "network, and no weights were trained to start from. Train the network itself, in phases: cnnlab train "
+                "'model=efficientnet-lite0(weights=imagenet)' 'phases=[{train: head, epochs: 5}, {epochs: 5}]'"
+            )
         if run.is_ensemble and not path.is_file():
             raise ModelFileError(
                 f"{run.name} is an ensemble, whose networks have their weights each. Train all of them on as one: "
@@ -117,6 +123,11 @@ def file_of(named: str) -> Path:
 def is_path(named: str | None) -> bool:
     """Whether ``weights=`` names a file, and neither ImageNet's weights nor a run."""
     return named is not None and named != "imagenet" and not named.startswith(_RUN)
+
+
+def are_published(named: str | None) -> bool:
+    """Whether ``weights=`` names those that came with a network, ImageNet's or a file, and not those of a run."""
+    return named is not None and not named.startswith(_RUN)
 
 
 def load_into(network: Backbone, weights: StartingWeights) -> None:

@@ -197,7 +197,9 @@ def _made(info: Mapping[str, Any]) -> str:
     """What it is, where it is no training."""
     ensemble, transfer = info.get("ensemble") or {}, info.get("transfer") or {}
     if transfer:
-        return f"{transfer.get('classifier')} on {transfer.get('backbone')}"
+        layer = transfer.get("layer")
+        at = "" if layer in (None, "pooled") else f" at {layer}"
+        return f"{transfer.get('classifier')} on {transfer.get('backbone')}{at}"
     return f"ensemble of {len(ensemble['members'])}" if ensemble else ""
 
 

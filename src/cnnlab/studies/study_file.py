@@ -304,13 +304,15 @@ def _said_here(key: str) -> str | None:
 
 
 def _refuse_unknown(content: Mapping[str, Any]) -> None:
-    key = next((str(key) for key in content if key not in StudyFile.model_fields), None)
-    if key is None:
+    strays = [key for key in content if key not in StudyFile.model_fields]
+    if not strays:
         return
+    # YAML has keys that are no text, of which null is one.
+    key, value = str(strays[0]), content[strays[0]]
     remedy = _said_here(key)
     if key in Recipe.model_fields:
-        remedy = f": it is one of its base. Write base: {{{key}: {content[key]}}}"
-    elif remedy is None and (line := key_line(key, content[key])) is not None:
+        remedy = f": it is one of its base. Write base: {{{key}: {value}}}"
+    elif remedy is None and (line := key_line(key, value)) is not None:
         remedy = f": it is one of its base, and called {line.key} there. Write base: {{{line.key}: {line.in_yaml}}}"
     raise UsageError(f"a study has no key {key!r}{remedy or f'. {suggestion(key, StudyFile.model_fields)}'}")
 

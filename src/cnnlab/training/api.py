@@ -22,6 +22,7 @@ from cnnlab.training.checkpoints import remove_checkpoint
 from cnnlab.training.divergence import DivergedError
 from cnnlab.training.execution import Execution, choose_execution, describe_execution
 from cnnlab.training.finished_runs import keep_places, note_finished
+from cnnlab.training.initial_weights import seen_at_another_size
 from cnnlab.training.loop import Job, Trainer
 from cnnlab.training.phases import without_effect
 from cnnlab.training.prepare import TrainingSetup, build_classifier, prepare, read_setup
@@ -206,6 +207,8 @@ def _start(setup: TrainingSetup, store: RunStore, *, repeat: int, callbacks: Seq
     for text in () if recipe.quick else without_effect(recipe, setup.plan):
         warn(text)
     classifier = build_classifier(setup)
+    if told := seen_at_another_size(recipe, classifier):
+        note(told)
     execution, choice = choose_execution(setup, classifier)
     writer = RunWriter.create(
         store.root,

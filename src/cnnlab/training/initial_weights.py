@@ -8,11 +8,13 @@ from torch import nn
 
 from cnnlab import models
 from cnnlab.core.errors import UsageError
+from cnnlab.core.registry import BoundCall
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier, ModelSpec, StartingWeights
 from cnnlab.models.backbone import Backbone, Moments
 from cnnlab.models.classifier_files import stored_moments
 from cnnlab.models.fitting_weights import take_what_fits
+from cnnlab.models.input_adapters import Resize
 from cnnlab.models.joined import JoinedWeights, is_joined, joined_weights
 from cnnlab.models.pretrained_weights import for_channels, own_weights
 from cnnlab.models.shapes import format_shape
@@ -20,6 +22,7 @@ from cnnlab.objectives import Objective
 from cnnlab.runs import Run
 from cnnlab.training.normalization import OF_WEIGHTS
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe_specs import GivenInPython
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,28 @@ class InitialWeights:
         model = recipe.model.parsed
         named = recipe.weights or (model.weights if isinstance(model, ModelSpec) else None)
         return {"named": named, "sha256": self.digest} | moments
+
+
+def seen_at_another_size(recipe: Recipe, classifier: Classifier) -> str | None:
+    """What to say where a network sees pictures of another size than its weights were trained on, and nobody said so.
+
+    :return: a sentence with what to add to the recipe; None where there is nothing to say.
+    """
+    model = recipe.model.parsed
+    bound = model.bound if isinstance(model, ModelSpec) and models.are_published(model.weights) else None
+    if not isinstance(bound, BoundCall) or bound.arguments.get("size") != "auto":
+        return None
+    side, resize = models.native_side(bound), getattr(classifier.network, "resize", None)
+    seen = (resize.height, resize.width) if isinstance(resize, Resize) else classifier.shape[1:]
+    if tuple(seen) == (side, side):
+        return None
+    reading = recipe.data.parsed
+    has_size = not isinstance(reading, GivenInPython) and "size" in reading.arguments
+    once = f"data.size={side} data.resampling=bicubic brings them there, once; " if has_size else ""
+    return (
+        f"{bound.arguments.get('name', bound.name)} sees pictures of {seen[0]}×{seen[1]}, and its weights were trained "
+        f"on {side}×{side}. {once}model.size=native {'does so' if once else 'brings them there'} at each step."
+    )
 
 
 def find_initial_weights(

@@ -64,8 +64,8 @@ def _value(key: str, text: str) -> Any:
 
 
 def _phases(text: str) -> Any:
-    """A list of mappings has no place among specs; on a line it is written as YAML writes one."""
-    content = yaml.load(text, "phases")
+    """A list of mappings has no place among specs; on a line it is written as YAML writes one; or ``none``."""
+    content = yaml.load(text, "phases") if text.strip().lower() != "none" else []
     if not isinstance(content, list) or not all(isinstance(phase, dict) for phase in content):
         raise UsageError(
             f"phases={in_short(text)} is no list of phases. Write it as in phases='[{{epochs: 5}}, {{epochs: 10, "

@@ -27,6 +27,11 @@ def check_views(phase: Phase, classifier: Classifier) -> None:
     """
     if phase.views is None:
         return
+    if not len(phase.augment.parsed):
+        raise UsageError(
+            f"views={phase.views} is of how many augmented draws of each picture frozen parts are computed, and "
+            "augment= names nothing to draw. Leave views out, or say what to draw, such as augment='flip|shift(0.1)'."
+        )
     hindrance = None
     if phase.adversary.parsed:
         hindrance = "an adversary changes the pictures anew at each step"

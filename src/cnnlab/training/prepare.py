@@ -223,15 +223,19 @@ def build_classifier(setup: TrainingSetup) -> Classifier:
         start_near_a_constant_guess(classifier, setup.objective, dataset.train, batch_size=batch_size, seed=recipe.seed)
     if any(min(span.phase.batch_size, len(dataset.train)) == 1 for span in setup.plan.spans):
         _check_single_images(classifier)
-    for phase in recipe.normal():
-        # Parts that there are not are told of now, and not when the phase begins.
-        trained = PartialTraining(classifier, phase)
-        if phase.views is not None:
-            _check_views(phase, classifier, trained)
+    for number, phase in enumerate(recipe.normal(), start=1):
+        try:
+            _check_parts(phase, classifier)
+        except UsageError as error:
+            raise UsageError(f"phase {number}: {error}" if recipe.phases else str(error)) from error
     return classifier
 
 
-def _check_views(phase: Phase, classifier: Classifier, trained: PartialTraining) -> None:
+def _check_parts(phase: Phase, classifier: Classifier) -> None:
+    """Tells of parts that there are not now, and not when the phase begins."""
+    trained = PartialTraining(classifier, phase)
+    if phase.views is None:
+        return
     trained.begin()
     try:
         trained.train()

@@ -191,8 +191,9 @@ class Recipe(Phase):
     def _lists_to_tuples(cls, content: Any) -> Any:
         plain = dict(content)
         for key in ("snapshots", "phases"):
-            if isinstance(plain.get(key), list):
-                plain[key] = tuple(plain[key])
+            if key in plain:
+                value = _nothing(plain[key])
+                plain[key] = tuple(value or ()) if value is None or isinstance(value, list) else value
         return plain
 
     @model_validator(mode="after")

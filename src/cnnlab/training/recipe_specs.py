@@ -7,6 +7,7 @@ from typing import Any
 from cnnlab import augment, data, models, objectives
 from cnnlab.core.errors import SpecError
 from cnnlab.core.hooks import perturbations
+from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import Call, ParsedSpec, format_calls, read
 from cnnlab.training.normalization import OF_WEIGHTS, parse_normalization
 from cnnlab.training.optimizers import parse_optimizer
@@ -43,7 +44,8 @@ _IN_PYTHON = {"data": "arrays", "model": "module"}
 def parse_specs(content: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a recipe with every spec in it parsed; one that is so already stays as it is.
 
-    Where a model starts from weights and nothing is said of the normalization, it is theirs.
+    Where a model starts from weights and nothing is said of the normalization, it is theirs. Where these are not of a
+    run, files of pictures for which no size is said are brought to that on which the network was trained.
 
     :raises SpecError: for a spec that does not fit its key.
     """
@@ -54,7 +56,18 @@ def parse_specs(content: Mapping[str, Any]) -> dict[str, Any]:
     starts = content.get("weights") or (isinstance(model, models.ModelSpec) and model.weights)
     if "normalize" not in content and starts:
         parsed["normalize"] = parse_normalization(OF_WEIGHTS)
+    side = _side_for(model)
+    if side is not None and isinstance(texts.get("data"), str) and data.leaves_size_open(texts["data"]):
+        parsed["data"] = data.sized_data(texts["data"], side)
     return {**content, **{key: _with_text(value) for key, value in parsed.items()}}
+
+
+def _side_for(model: Any) -> int | None:
+    """The side of the pictures that a model is best given; None for one without published weights, which takes any."""
+    if not isinstance(model, models.ModelSpec) or not models.are_published(model.weights):
+        return None
+    bound = model.bound
+    return models.suitable_side(bound) if isinstance(bound, BoundCall) and "size" in bound.arguments else None
 
 
 def _parsed(key: str, text: str) -> Any:

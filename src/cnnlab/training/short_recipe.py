@@ -1,6 +1,7 @@
 """Recipes as a person would have typed them: without the keys and the arguments that have their default."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -8,6 +9,7 @@ from cnnlab.core.errors import CnnlabError
 from cnnlab.core.registry import Registry
 from cnnlab.core.spec import Call, format_calls, read
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe_specs import parse_specs
 
 _TELLING = ("data", "model", "epochs", "steps", "phases", "seed")
 """Keys that a reader wants to know of, whatever they are."""
@@ -40,8 +42,20 @@ def short_spec(key: str, value: Any) -> Any:
 
 
 def shortened(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Every value of a recipe."""
-    return {key: short_spec(key, value) for key, value in recipe.items()}
+    """Every value of a recipe, which reads back as the same."""
+    return {key: short_spec(key, value) for key, value in recipe.items()} | _own_size(recipe)
+
+
+def _own_size(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of a recipe that says ``size=none`` where saying nothing means the size of its backbone."""
+    data, model = recipe.get("data"), recipe.get("model")
+    if not isinstance(data, str) or "size=none" not in data or "weights=" not in str(model):
+        return {}
+    with suppress(CnnlabError):
+        (call,) = read(short_spec("data", data))
+        if parse_specs({"data": str(call), "model": model})["data"] != data:
+            return {"data": str(Call(call.name, call.args, {**call.kwargs, "size": None}))}
+    return {}
 
 
 @cache

@@ -23,7 +23,7 @@ from cnnlab.transfer.comparison import Column, check_sizes, compare
 from cnnlab.transfer.divisions import Places, divisions
 from cnnlab.transfer.extraction import FeatureSource
 from cnnlab.transfer.feature_cache import Features
-from cnnlab.transfer.number_format import NumberFormat
+from cnnlab.transfer.feature_memory import check_memory
 from cnnlab.transfer.pictures import Pictures, read_pictures
 from cnnlab.transfer.request import TransferRequest
 from cnnlab.transfer.result import TransferResult
@@ -130,6 +130,7 @@ def _transfer(
     check_sizes(request, divided)
     planned = _planned(request, backbones, pictures)
     trained = np.unique(np.concatenate([division.parts["train"] for division in divided]))
+    check_memory([each.extractor for each in planned], len(pictures[0].labels), len(trained), len(request.draws))
     columns = [_column(each, request, device, trained) for each in planned]
     outcome = compare(request, columns, pictures[0], divided)
     repeat = max((run.repeat for run in same), default=0) + 1
@@ -138,7 +139,10 @@ def _transfer(
 
 
 def _digest(request: TransferRequest, backbones: Sequence[PretrainedBackbone], pictures: Sequence[Pictures]) -> str:
-    """What makes two transfers the same: what is asked for, and the content of weights and pictures."""
+    """What makes two transfers the same: what is asked for, and the content of weights and pictures.
+
+    The number format says how it is carried out: features agree within a stated bound whatever it is.
+    """
     parts = request.parts
     content = {
         key: value
@@ -188,23 +192,22 @@ def _planned(
 
 def _column(planned: _Planned, request: TransferRequest, device: str, trained: Places) -> Column:
     """The features of all pictures, and of augmented draws of those that some repeat trains on."""
-    chosen = None if request.precision == "auto" else NumberFormat(request.precision)
-    source = FeatureSource(planned.label, planned.extractor, device, chosen)
-    features = np.concatenate([source.of(images) for _, images in planned.pictures.dataset.parts()])
-    draws = [_drawn(source, planned.pictures, trained, draw) for draw in request.draws]
+    source = FeatureSource(planned.label, planned.extractor, device)
+    if request.precision != "auto":
+        source.choose(request.precision, planned.pictures.dataset.train)
+    every = np.arange(len(planned.pictures.labels))
+    features = _features(source, planned.pictures, every)
+    draws = [_features(source, planned.pictures, trained, draw) for draw in request.draws]
     return Column(planned.label, planned.backbone, planned.pictures, source, features, draws)
 
 
-def _drawn(source: FeatureSource, pictures: Pictures, trained: Places, draw: AugmentedDraw) -> Features:
-    """N×K as those of all pictures, zeros where a picture is never trained on."""
-    result: Features | None = None
-    start = 0
+def _features(source: FeatureSource, pictures: Pictures, places: Places, draw: AugmentedDraw | None = None) -> Features:
+    """N×K, of the pictures at these places among all, in order, zeros elsewhere."""
+    result, start = np.zeros((len(pictures.labels), source.exact.width), np.float32), 0
     for _, images in pictures.dataset.parts():
-        own = trained[(trained >= start) & (trained < start + len(images))]
+        own = places[(places >= start) & (places < start + len(images))]
         if len(own):
-            found = source.of(images.select(torch.from_numpy(own - start)), draw)
-            result = np.zeros((len(pictures.labels), found.shape[1]), np.float32) if result is None else result
-            result[own] = found
+            some = images if len(own) == len(images) else images.select(torch.from_numpy(own - start))
+            source.fill(result, own, some, draw)
         start += len(images)
-    assert result is not None
     return result

@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.core.digests import digest
-from cnnlab.core.errors import SpecError, UsageError, suggestion
+from cnnlab.core.errors import SpecError, UsageError, close_words, either
 from cnnlab.core.lookups import note_file
 from cnnlab.core.messages import quietly
 from cnnlab.core.registry import BoundCall
@@ -27,8 +28,8 @@ from cnnlab.models import (
     fold_batch_norms,
     load_into,
     moments_for,
-    native_side,
     starting_weights,
+    suitable_side,
 )
 from cnnlab.models.backbone import Backbone
 from cnnlab.models.initialisers import starts_small
@@ -40,6 +41,8 @@ POOLED = "pooled"
 SEMANTICS = 1
 """Raised when the same weights and layer would give other features of the same pictures."""
 _AT_ONCE = 64
+_LISTED = 12
+"""Layers that are named where none is like the one that was asked for."""
 _POOLED_HEAD = "global_pool"
 _POOLED_LAYER = "head.global_pool1"
 _FLAT = re.compile(r"flat\(\s*(.+?)\s*\)")
@@ -94,8 +97,7 @@ class PretrainedBackbone:
     @property
     def side(self) -> int:
         """Of the pictures that it is given where nothing is said of their size."""
-        size = self.bound.arguments["size"]
-        return size if isinstance(size, int) else native_side(self.bound)
+        return suitable_side(self.bound)
 
     def spec(self, **changed: Any) -> Call:
         """Its spec without weights, which a file of its own holds."""
@@ -126,8 +128,22 @@ class PretrainedBackbone:
             classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             return Extractor(classifier, name, layer, self.weights.digest)
         assert network is not None
-        names = [name for name, _ in network.named_modules() if name]
-        raise UsageError(f"{self.label} has no layer {layer.name!r}. {suggestion(layer.name, [POOLED, *names])}")
+        raise UsageError(f"{self.label} has no layer {layer.name!r}. {self._layers_like(layer.name, network)}")
+
+    def _layers_like(self, wanted: str, network: nn.Module) -> str:
+        """The layers that may be meant by one that there is not, and where all are listed."""
+        names = [POOLED, *(name for name, _ in network.named_modules() if name)]
+        close = close_words(wanted, names)
+        rest = len(names) - _LISTED
+        some = f"{', '.join(names[:_LISTED])}{f' and {rest:,} more' if rest > 0 else ''}"
+        side = f"3x{self.side}x{self.side}"
+        meant = f"Did you mean {either(close)}?" if close else f"It has {some}."
+        return f"{meant} All are listed by cnnlab models show {shlex.quote(str(self._as_built))} --input {side}"
+
+    @property
+    def _as_built(self) -> Call:
+        """The spec as a person would write it, without weights, which say nothing of layers."""
+        return BoundCall(self.bound.entry, {**self.bound.arguments, "weights": None}).short
 
     def check(self, layers: Sequence[FeatureLayer]) -> None:
         """Refuses weights of another network, and layers that are not there, before any picture is read."""
@@ -186,6 +202,11 @@ class Extractor:
             for part in torch.split(pixels, _AT_ONCE)
         )
         return torch.cat(list(parts))
+
+    @cached_property
+    def width(self) -> int:
+        """How many numbers a picture becomes."""
+        return self(torch.zeros(1, *self.classifier.shape, dtype=torch.uint8)).shape[1]
 
     @cached_property
     def facts(self) -> dict[str, Any]:

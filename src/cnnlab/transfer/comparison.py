@@ -205,14 +205,16 @@ class _Judge:
             trained=len(train),
             fit_seconds=round(fitted.seconds, 4),
             predict_seconds=round(seconds, 4),
-            tried=found.tried,
+            tried=len(entry.candidates),
+            searched=found.judged,
+            judged_by=entry.judged_by if found.judged else None,
             notes=fitted.notes,
         )
         return _Contender(key, fitted, record)
 
     def _found(self, entry: _Entry, train: TrainingPart, label: str) -> Found:
         if len(entry.candidates) == 1:
-            return Found(entry.candidates[0], float("nan"), 1, len(train))
+            return Found(entry.candidates[0])
         # The few values of a probe are no search that a subsample would make quick.
         subsample = self.request.subsample if entry.judged_by != "loss" else None
         search = CrossValidation(entry.judged_by, self.request.cv, subsample)

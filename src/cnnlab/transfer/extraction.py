@@ -1,10 +1,11 @@
 """The features of a set of pictures: out of the cache, and what is not there computed in batches and put into it."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.core.errors import DataError
@@ -12,13 +13,14 @@ from cnnlab.core.messages import track
 from cnnlab.data import ImageSet
 from cnnlab.transfer.augmented_draws import AugmentedDraw
 from cnnlab.transfer.backbones import Extractor
-from cnnlab.transfer.feature_cache import FeatureCache, Features
-from cnnlab.transfer.number_format import NumberFormat, choose_format
+from cnnlab.transfer.feature_cache import FeatureCache, Features, Places
+from cnnlab.transfer.number_format import NumberFormat, choose_format, stated_format
 
 _BATCH = 8
 """So that the maps of a layer stay near the processor: of 64 pictures of 224×224 each takes twice as long."""
-_KEPT_AT_ONCE = 128
-"""Batches after which what was computed is put into the cache: so many at most are computed again after a kill."""
+_KEPT_AT_ONCE, _KEPT_BYTES = 1024, 64 << 20
+"""Pictures, or bytes, after which what was computed is put into the cache: no more is computed again after a kill."""
+_CHECKED_AT_ONCE = 256
 
 
 class FeatureSource:
@@ -35,29 +37,58 @@ class FeatureSource:
         self.exact = extractor
         self.computed, self.seconds = 0, 0.0
 
+    def choose(self, precision: str, images: ImageSet) -> None:
+        """Computes in this number format from now on, whose features agree with those of float32 on these pictures.
+
+        :raises UsageError: where they do not.
+        """
+        with self._on_device():
+            self.chosen = stated_format(precision, self.extractor, images, self.device)
+
+    @contextmanager
+    def _on_device(self) -> Iterator[None]:
+        """A block in which the network is where features are computed."""
+        home = self.extractor.classifier.scale.device
+        self.extractor.classifier.to(self.device)
+        try:
+            yield
+        finally:
+            self.extractor.classifier.to(home)
+
     def of(self, images: ImageSet, draw: AugmentedDraw | None = None) -> Features:
-        """N×K, a row a picture; pictures that are alike are computed once.
+        """N×K, a row a picture.
 
         :param draw: of which augmented draw of the pictures; None of these themselves.
         :raises DataError: where some are not finite.
         """
+        features = np.empty((len(images), self.exact.width), np.float32)
+        self.fill(features, np.arange(len(images)), images, draw)
+        return features
+
+    def fill(self, features: Features, rows: Places, images: ImageSet, draw: AugmentedDraw | None = None) -> None:
+        """Puts the features of the pictures into these rows, in order; pictures that are alike are computed once.
+
+        They are held nowhere else, for they may take most of the memory.
+        """
         digests = images.image_digests
         _, first, place = np.unique(digests, axis=0, return_index=True, return_inverse=True)
         cache = self._cache(images, draw)
-        found, known = cache.find(digests[first])
-        missing = first[~known]
+        missing = first[~cache.fill(digests[first], features, rows[first])]
         if len(missing):
-            done = self._computed(images, missing, cache, draw)
-            found = np.zeros((len(first), done.shape[1]), np.float32) if found is None else found
-            found[~known] = done
-        assert found is not None
-        if not np.isfinite(found).all():
-            raise DataError(f"the features of {self.label} are not all finite. Take other weights, or another layer.")
-        return found[place.reshape(-1)]
+            cache.expect(len(missing) * features.itemsize * features.shape[1])
+            self._compute(features, rows, images, np.sort(missing), cache, draw)
+        others = np.setdiff1d(np.arange(len(rows)), first)
+        features[rows[others]] = features[rows[first[place.reshape(-1)[others]]]]
+        for some in np.array_split(rows, 1 + len(rows) // _CHECKED_AT_ONCE):
+            if not np.isfinite(features[some]).all():
+                raise DataError(
+                    f"the features of {self.label} are not all finite. Take other weights, or another layer."
+                )
 
     def _cache(self, images: ImageSet, draw: AugmentedDraw | None) -> FeatureCache:
         if self.chosen is None:
-            self.chosen = choose_format(self.extractor, images, self.device)
+            with self._on_device():
+                self.chosen = choose_format(self.extractor, images, self.device)
         # Of accelerators, and of kernels, the last digits may differ.
         key = {**self.exact.facts, **self.chosen.key, "device": torch.device(self.device).type}
         shown = {"network": self.label, "layer": key["layer"], "size": key["shape"], "format": str(self.chosen)}
@@ -65,49 +96,43 @@ class FeatureSource:
             return FeatureCache(key, shown)
         return FeatureCache({**key, **draw.key}, {**shown, "draw": str(draw)})
 
-    def _computed(
-        self, images: ImageSet, places: NDArray[np.int64], cache: FeatureCache, draw: AugmentedDraw | None
-    ) -> Features:
-        """The features of the pictures at these places, put into the cache as they come."""
-        done: list[Features] = []
-        waiting: list[Features] = []
+    def _compute(
+        self,
+        features: Features,
+        rows: Places,
+        images: ImageSet,
+        places: Places,
+        cache: FeatureCache,
+        draw: AugmentedDraw | None,
+    ) -> None:
+        """Those of the pictures at these places, put into the cache as they come."""
+        kept = done = 0
         began, starts = time.perf_counter(), range(0, len(places), _BATCH)
-        home = self.extractor.classifier.scale.device
-        self.extractor.classifier.to(self.device)
+        at_once = min(_KEPT_AT_ONCE, max(1, _KEPT_BYTES // features[0].nbytes))
+
+        def keep() -> None:
+            some = places[kept:done]
+            cache.keep(images.image_digests[some], features[rows[some]])
+
         try:
             title = f"Features of {self.label}" if draw is None else f"Features of {self.label}, {draw.title}"
-            for start in track(starts, title, len(starts)):
-                chosen = places[start : start + _BATCH]
-                pixels = images.batch(torch.from_numpy(chosen))[0]
-                pixels = pixels if draw is None else draw.of(pixels, images.image_digests[chosen])
-                waiting.append(self._features(pixels))
-                if len(waiting) == _KEPT_AT_ONCE:
-                    self._keep(images, places, cache, done, waiting)
+            with self._on_device():
+                for start in track(starts, title, len(starts)):
+                    chosen = places[start : start + _BATCH]
+                    pixels = images.batch(torch.from_numpy(chosen))[0]
+                    pixels = pixels if draw is None else draw.of(pixels, images.image_digests[chosen])
+                    features[rows[chosen]] = self._features(pixels)
+                    done += len(chosen)
+                    if done - kept >= at_once:
+                        keep()
+                        kept = done
         finally:
             # Also when it is stopped: what was computed need not be computed again.
-            self._keep(images, places, cache, done, waiting)
-            self.extractor.classifier.to(home)
+            keep()
+            self.computed += done
             self.seconds += time.perf_counter() - began
-        return np.concatenate(done)
 
     def _features(self, pixels: Tensor) -> Features:
         assert self.chosen is not None
         with self.chosen.applied(self.device):
             return self.extractor(pixels.to(self.device)).numpy()
-
-    def _keep(
-        self,
-        images: ImageSet,
-        places: NDArray[np.int64],
-        cache: FeatureCache,
-        done: list[Features],
-        waiting: list[Features],
-    ) -> None:
-        """Moves what waits to what is done, by way of the cache."""
-        if not waiting:
-            return
-        features, start = np.concatenate(waiting), sum(map(len, done))
-        waiting.clear()
-        done.append(features)
-        self.computed += len(features)
-        cache.keep(images.image_digests[places[start : start + len(features)]], features)

@@ -7,7 +7,7 @@ ago goes first when all together would take up more than they may.
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,8 @@ from cnnlab.core.digests import digest
 from cnnlab.core.errors import StorageError
 from cnnlab.core.files import cache_folder, free_space, write_bytes, write_text
 from cnnlab.core.limits import said_bytes
-from cnnlab.core.messages import warn
+from cnnlab.core.messages import note, warn
+from cnnlab.core.number_text import in_units
 
 FOLDER = "features"
 LIMIT = "CNNLAB_FEATURES"
@@ -34,6 +35,7 @@ _SUFFIX = ".safetensors"
 
 Features = NDArray[np.float32]
 Digests = NDArray[np.uint8]
+Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -63,32 +65,40 @@ class FeatureCache:
         self._about = dict(about)
         self._is_full = False
 
-    def find(self, wanted: Digests) -> tuple[Features | None, NDArray[np.bool_]]:
-        """The features of the pictures with these digests, N×32 bytes.
-
-        :return: N×K, rows without meaning where nothing is known, None where nothing is at all; and where something is.
-        """
+    def fill(self, wanted: Digests, into: Features, rows: Places) -> NDArray[np.bool_]:
+        """Puts what is known of the pictures with these digests, N×32 bytes, into these rows; where something is."""
         known = np.zeros(len(wanted), dtype=bool)
-        found: Features | None = None
-        rows = _as_rows(wanted)
+        keys = _as_keys(wanted)
         for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
             part = _read(path)
-            if part is None:
+            if part is None or part[1].shape[1] != into.shape[1]:
                 continue
             own, features = part
-            order = np.argsort(_as_rows(own))
-            places = np.searchsorted(_as_rows(own)[order], rows).clip(max=len(own) - 1)
+            order = np.argsort(_as_keys(own))
+            places = np.searchsorted(_as_keys(own)[order], keys).clip(max=len(own) - 1)
             places = order[places]
             is_here = (own[places] == wanted).all(axis=1) & ~known
             if not is_here.any():
                 continue
-            if found is None:
-                found = np.zeros((len(wanted), features.shape[1]), np.float32)
-            found[is_here] = features[places[is_here]]
+            into[rows[is_here]] = features[places[is_here]]
             known |= is_here
             with suppress(OSError):
                 os.utime(path)
-        return found, known
+        return known
+
+    def expect(self, size: int) -> None:
+        """Keeps nothing, and removes nothing for it, where so many bytes to come are more than there is room for."""
+        files = list(_files())
+        needed = size + sum(size for path, _, size in files if path.parent == self.folder)
+        if needed <= _room(files):
+            return
+        self._is_full = True
+        most = (
+            f"all that is kept may take {in_units(limit())}. {LIMIT}={-(-needed // 2**30)}GB allows them"
+            if needed > limit()
+            else f"the disk has {in_units(free_space(cache_folder()))} free, of which a third is taken"
+        )
+        note(f"The features are not kept in the cache, for they take {in_units(needed)}, and {most}.")
 
     def keep(self, digests: Digests, features: Features) -> None:
         """Stores the features of some pictures; where there is no room, they are those of this time only."""
@@ -99,8 +109,8 @@ class FeatureCache:
         try:
             if not _make_room(len(content), self.folder):
                 raise StorageError(
-                    f"they would take up more than the {limit() / 2**30:,.3g} GB that all features may, or a third of "
-                    f"what is free on the disk. {LIMIT}=20GB allows more; cnnlab cache clear removes those there are"
+                    f"they would take up more than the {in_units(limit())} that all features may, or a third of what "
+                    f"is free on the disk. {LIMIT}=20GB allows more; cnnlab cache clear removes those there are"
                 )
             write_text(self.folder / _ABOUT, json.dumps(self._about, ensure_ascii=True))
             write_bytes(self.folder / name, content)
@@ -144,20 +154,25 @@ def _listed(folder: Path) -> CachedFeatures:
 
 def _make_room(needed: int, own: Path) -> bool:
     """Removes what was used longest ago until so many bytes more may be kept; whether they may."""
-    files = sorted(_files(), key=lambda file: (file[0].parent == own, file[1], file[0].name))
-    total = sum(size for _, _, size in files)
-    room = min(limit(), total + free_space(cache_folder()) // _DISK_SHARE)
-    for path, _, size in files:
+    files = sorted(_files(), key=lambda file: (file[1], file[0].name))
+    total, room = sum(size for _, _, size in files), _room(files)
+    # What this very command needs is not removed to make room for more of it, and nothing is in vain.
+    others = [file for file in files if file[0].parent != own]
+    if needed + total - sum(size for _, _, size in others) > room:
+        return False
+    for path, _, size in others:
         if total + needed <= room:
-            break
-        if path.parent == own:
-            # What this very command needs is not removed to make room for more of it.
             break
         path.unlink(missing_ok=True)
         total -= size
         if not any(path.parent.glob(f"*{_SUFFIX}")):
             shutil.rmtree(path.parent, ignore_errors=True)
-    return total + needed <= room
+    return True
+
+
+def _room(files: Sequence[tuple[Path, float, int]]) -> int:
+    """Bytes that all features together may take up, those that there are among them."""
+    return min(limit(), sum(size for _, _, size in files) + free_space(cache_folder()) // _DISK_SHARE)
 
 
 def _files() -> Iterator[tuple[Path, float, int]]:
@@ -182,6 +197,6 @@ def _read(path: Path) -> tuple[Digests, Features] | None:
     return None
 
 
-def _as_rows(digests: Digests) -> NDArray[np.void]:
+def _as_keys(digests: Digests) -> NDArray[np.void]:
     """Each digest as one value, so that they are sorted and looked up at once."""
     return np.ascontiguousarray(digests).view(np.dtype((np.void, digests.shape[1])))[:, 0]

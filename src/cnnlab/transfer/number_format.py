@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cnnlab.core.devices import has_native_bfloat16, synchronize
 from cnnlab.core.digests import digest
-from cnnlab.core.errors import StorageError
+from cnnlab.core.errors import StorageError, UsageError
 from cnnlab.core.files import cache_folder, write_text
 from cnnlab.core.messages import announcing
 from cnnlab.data import ImageSet
@@ -69,9 +69,37 @@ def choose_format(extractor: Extractor, images: ImageSet, device: str) -> Number
     pixels = images.batch(range(_TRIED))[0]
     with announcing("trying out number formats"):
         found = _tried(extractor, pixels.to(device), device)
+    _remember(place, found)
+    return found
+
+
+def stated_format(precision: str, extractor: Extractor, images: ImageSet, device: str) -> NumberFormat:
+    """The format of this name, with its deviation from float32 on a few pictures.
+
+    :raises UsageError: where its features do not agree with those of float32.
+    """
+    if precision == "float32":
+        return NumberFormat()
+    place = _place(extractor, device, precision)
+    found = _recalled(place)
+    if found is None:
+        pixels = images.batch(range(min(_TRIED, len(images))))[0].to(device)
+        with announcing(f"comparing {precision} with float32"), NumberFormat(precision).applied(device):
+            shorter = extractor(pixels)
+        found = NumberFormat(precision, deviation=deviation_of(shorter, extractor(pixels)))
+        if found.deviation <= BOUND:
+            _remember(place, found)
+    if found.deviation > BOUND:
+        raise UsageError(
+            f"features in {precision} differ from those in float32 by {found.deviation:.1%} of their length, and more "
+            f"than {BOUND:.0%} is not taken for the same. Take precision=auto, or float32."
+        )
+    return found
+
+
+def _remember(place: Path, found: NumberFormat) -> None:
     with suppress(OSError, StorageError):
         write_text(place, json.dumps(asdict(found)))
-    return found
 
 
 def _tried(extractor: Extractor, pixels: Tensor, device: str) -> NumberFormat:
@@ -110,10 +138,10 @@ def _seconds(extractor: Extractor, pixels: Tensor, each: NumberFormat, device: s
     return time.perf_counter() - began
 
 
-def _place(extractor: Extractor, device: str) -> Path:
+def _place(extractor: Extractor, device: str, *wanted: str) -> Path:
     program = [code_digest(), str(torch.__version__), torch.get_num_threads()]
     machine = [device, processor(), torch.backends.cpu.get_cpu_capability(), has_native_bfloat16(device)]
-    return cache_folder() / "precision" / f"features-{digest([extractor.digest, program, machine])[:40]}.json"
+    return cache_folder() / "precision" / f"features-{digest([extractor.digest, program, machine, *wanted])[:40]}.json"
 
 
 def _recalled(place: Path) -> NumberFormat | None:

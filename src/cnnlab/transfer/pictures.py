@@ -10,10 +10,8 @@ import numpy as np
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.registry import BoundCall
-from cnnlab.data import Dataset, load_data, parse_data
+from cnnlab.data import Dataset, load_data, sized_data
 from cnnlab.data.loading import is_spec
-from cnnlab.data.paths import as_call
-from cnnlab.data.reading import SearchPath
 from cnnlab.objectives import Objective, build_objective
 from cnnlab.transfer.backbones import PretrainedBackbone
 from cnnlab.transfer.fitting import Labels
@@ -46,7 +44,7 @@ def read_pictures(
 
     :raises UsageError: for data of numbers, or without a validation split.
     """
-    spec = _sized(request.data, backbone.side, data_dir) if is_spec(request.data) else request.data
+    spec = sized_data(request.data, backbone.side, data_dir) if is_spec(request.data) else request.data
     dataset = load_data(
         spec,
         validation=request.validation,
@@ -75,16 +73,6 @@ def read_pictures(
         "float_white": dataset.source.get("float_white"),
     }
     return Pictures(dataset, str(spec.short) if isinstance(spec, BoundCall) else "arrays", objective, facts)
-
-
-def _sized(spec: Any, side: int, data_dir: str | Path | None) -> BoundCall[Any]:
-    """The spec with the size that a backbone was trained on, and bicubic resampling, where it says nothing of these."""
-    bound = parse_data(spec, data_dir)
-    if bound.arguments.get("size") is not None or "size" not in bound.arguments:
-        return bound
-    is_said = not isinstance(spec, BoundCall) and "resampling" in as_call(spec, SearchPath.at(data_dir)).kwargs
-    wanted = {"size": side} | ({} if is_said else {"resampling": "bicubic"})
-    return BoundCall(bound.entry, {**bound.arguments, **wanted})
 
 
 def _objective(spec: str, dataset: Dataset) -> Objective:

@@ -16,7 +16,7 @@ Vary: TypeAlias = Literal["split", "seed"]
 FILE = TRANSFER
 BACKBONE = "backbone.safetensors"
 PIPELINE = "pipeline.skops"
-FORMAT = 1
+FORMAT = 2
 _Count = Annotated[int, Field(ge=0)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Scores = dict[str, _Number]
@@ -50,6 +50,28 @@ class ColumnRecord(_Strict):
     seconds: _Number
     computed: _Count
 
+    @property
+    def network(self) -> str:
+        """The backbone by its name alone: labels name the layer too where there are several."""
+        return self.label.removesuffix(f" {self.layer}")
+
+
+class CandidateRecord(_Strict):
+    """One candidate of a search, cross-validated.
+
+    :param classifier: its spec in short.
+    :param pictures: how many it was judged on; where a subsample is searched first, the best few come twice.
+    :param mean: of the metric over the folds, each counted by its pictures.
+    :param deviation: the standard deviation of the metric over the folds, with one degree of freedom less.
+    :param seconds: that fitting and predicting took, all folds together.
+    """
+
+    classifier: str
+    pictures: _Count
+    mean: _Number
+    deviation: _Number
+    seconds: _Number
+
 
 class RepeatRecord(_Strict):
     """One classifier in one repeat.
@@ -58,6 +80,7 @@ class RepeatRecord(_Strict):
     :param scores: on validation, by metric.
     :param pictures: that it was scored on; ``trained`` that it was fitted to, draws of these not counted.
     :param tried: how many candidates a search went through.
+    :param searched: these, in the order in which they were judged; ``judged_by`` the metric, or ``loss``.
     """
 
     seed: int
@@ -69,6 +92,8 @@ class RepeatRecord(_Strict):
     fit_seconds: _Number
     predict_seconds: _Number
     tried: _Count = 1
+    searched: tuple[CandidateRecord, ...] = ()
+    judged_by: str | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -9,10 +9,10 @@ from sklearn.pipeline import Pipeline
 from cnnlab.augment import Pipeline as Augmentation
 from cnnlab.augment import pipeline
 from cnnlab.core.arguments import Count, Fraction, Range, convert, describe_type
-from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.errors import SpecError, UsageError, suggestion
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.sinks import in_short
-from cnnlab.core.spec import Call, format_value, read_one, read_value, split_pairs
+from cnnlab.core.spec import Call, format_value, read_one, read_value, read_values, split_pairs
 from cnnlab.objectives import parse_objective
 from cnnlab.transfer.augmented_draws import AugmentedDraw
 from cnnlab.transfer.backbones import POOLED, FeatureLayer
@@ -163,10 +163,13 @@ def listed(key: str, value: Any) -> list[Any]:
     if value is None:
         return []
     if isinstance(value, str):
-        found = read_value(f"[{value}]") if value.strip().lower() not in ("", "none") else []
-        assert isinstance(found, list)
-        # Each is a spec by itself, into whose own text messages point.
-        return [read_one(str(item), key) if isinstance(item, Call) else item for item in found]
+        try:
+            found = read_values(value) if value.strip().lower() not in ("", "none") else []
+        except SpecError as error:
+            raise SpecError(f"{key}: {error.reason}", error.text, error.position) from error
+        # A list may have its brackets. Each is a spec by itself, into whose own text messages point.
+        items = [part for item in found for part in (item if isinstance(item, list) else [item])]
+        return [read_one(str(item), key) if isinstance(item, Call) else item for item in items]
     if isinstance(value, Sequence):
         return [part for item in value for part in ([item] if isinstance(item, Call) else listed(key, item))]
     return [value]

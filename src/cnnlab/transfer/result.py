@@ -1,7 +1,7 @@
 """A transfer that is there: its table, its best classifier, and how sure both are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
@@ -14,6 +14,7 @@ from cnnlab.evaluation.comparison.results import Difference
 from cnnlab.evaluation.intervals import Interval
 from cnnlab.runs import Run, store_at
 from cnnlab.transfer.record import METRICS, RowRecord, TransferRecord, read_record
+from cnnlab.transfer.searched import searched
 from cnnlab.transfer.statistics import ONE_REPEAT, differences, score_interval, test_interval
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ class TransferResult:
         """What was chosen on validation, and is stored."""
         record, row = self.record, self.record.best
         column, first = record.best_column, row.repeats[0]
-        return BestClassifier(column.label, column.layer, first.classifier, dict(first.scores), record.choices[0].test)
+        return BestClassifier(
+            column.network, column.layer, first.classifier, dict(first.scores), record.choices[0].test
+        )
 
     def classifier(self) -> "TransferClassifier":
         """The best as a model, which everything that predicts takes."""
@@ -95,6 +98,18 @@ class TransferResult:
             facts["predict_seconds"] = fmean(each.predict_seconds for each in row.repeats)
             facts["fitted"] = "; ".join(dict.fromkeys(each.classifier for each in row.repeats))
             rows.append(facts)
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def searched(self) -> "pd.DataFrame":
+        """A row for each candidate of each search, on a part of the training pictures or on all, the best first."""
+        import pandas as pd
+
+        rows = []
+        for each in searched(self.record):
+            row = self.record.rows[each.row]
+            facts = {"features": self.record.columns[row.column].label, "search": row.classifier, **asdict(each)}
+            rows.append({key: value for key, value in facts.items() if key != "row"})
         return pd.DataFrame(rows)
 
     @cached_property

@@ -1,6 +1,7 @@
 """A search over the arguments of a classifier, cross-validated inside the training part."""
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -17,7 +18,8 @@ from cnnlab.core.spec import Call, read_one
 from cnnlab.data.splits import choose_stratified, count_of
 from cnnlab.objectives import Objective
 from cnnlab.transfer.classifiers import classifiers
-from cnnlab.transfer.fitting import Labels, as_outputs, check_enough, fit, raw_outputs
+from cnnlab.transfer.fitting import Labels, as_outputs, fit, raw_outputs
+from cnnlab.transfer.record import CandidateRecord
 from cnnlab.transfer.scoring import scores_of
 from cnnlab.transfer.training_part import TrainingPart
 
@@ -47,14 +49,11 @@ class Found:
     """What a search came to.
 
     :param best: the classifier to be fitted.
-    :param value: its cross-validated metric, on all training pictures.
-    :param tried: how many were tried, ``on`` how many pictures first.
+    :param judged: every candidate as it was judged, first on the subsample, where there is one, then the best few.
     """
 
     best: BoundCall[Pipeline]
-    value: float
-    tried: int
-    on: int
+    judged: tuple[CandidateRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,13 +79,13 @@ class CrossValidation:
     ) -> Found:
         """The best of some classifiers; of equals the first."""
         some = self._some(train.classes, seed)
-        first = self._judged(candidates, train.at(some), objective, seed, label)
-        if len(some) == len(train):
-            best, value = first[0]
-            return Found(best, value, len(candidates), len(some))
-        few = [call for call, _ in first[:KEPT]]
-        best, value = self._judged(few, train, objective, seed, label)[0]
-        return Found(best, value, len(candidates), len(some))
+        judged = self._judged(candidates, train.at(some), objective, seed, label)
+        best = self._order(judged)
+        if len(some) < len(train):
+            candidates = [candidates[place] for place in best[:KEPT]]
+            again = self._judged(candidates, train, objective, seed, label)
+            judged, best = judged + again, self._order(again)
+        return Found(candidates[best[0]], tuple(judged))
 
     def _some(self, labels: Labels, seed: int) -> np.ndarray:
         """The places of the pictures that are looked at first, in proportion to the classes."""
@@ -107,27 +106,29 @@ class CrossValidation:
         objective: Objective,
         seed: int,
         label: str,
-    ) -> list[tuple[BoundCall[Pipeline], float]]:
-        """Each candidate with its mean over the folds, the best first."""
+    ) -> list[CandidateRecord]:
+        """Each candidate, in the order given."""
         inside = fold_places(train.classes, self.folds, seed)
-        values = [
-            self._mean(call, train, inside, objective, seed)
+        return [
+            self._cross_validated(call, train, inside, objective, seed)
             for call in track(candidates, f"Searching {label}", len(candidates))
         ]
-        sign = 1 if self.metric == "loss" else -1
-        order = sorted(range(len(candidates)), key=lambda place: (sign * values[place], place))
-        return [(candidates[place], values[place]) for place in order]
 
-    def _mean(
+    def _order(self, judged: Sequence[CandidateRecord]) -> list[int]:
+        """The places of the candidates, the best first; of equals the earlier is."""
+        sign = 1 if self.metric == "loss" else -1
+        return sorted(range(len(judged)), key=lambda place: (sign * judged[place].mean, place))
+
+    def _cross_validated(
         self,
         call: BoundCall[Pipeline],
         train: TrainingPart,
         inside: np.ndarray,
         objective: Objective,
         seed: int,
-    ) -> float:
+    ) -> CandidateRecord:
         """Draws of a picture are in the fold of the picture, and what is held out is scored on pictures as they are."""
-        values, counts = [], []
+        values, counts, began = [], [], time.perf_counter()
         for number in range(self.folds):
             held_out = inside == number
             rest = train.at(~held_out)
@@ -135,7 +136,13 @@ class CrossValidation:
             outputs = as_outputs(raw_outputs(fitted.pipeline, train.pictures[held_out], objective.outputs))
             values.append(scores_of(objective, outputs, train.classes[held_out])[self.metric])
             counts.append(int(held_out.sum()))
-        return float(np.average(values, weights=counts))
+        return CandidateRecord(
+            classifier=str(call.short),
+            pictures=len(train),
+            mean=float(np.average(values, weights=counts)),
+            deviation=float(np.std(values, ddof=1)),
+            seconds=round(time.perf_counter() - began, 4),
+        )
 
 
 def fold_places(labels: Labels, folds: int, seed: int) -> np.ndarray:
@@ -201,12 +208,3 @@ def _combinations(call: Call, plain: Mapping[str, Any], axes: Mapping[str, Seque
 
 def _example(default: Any) -> list[Any]:
     return [default, default * 10] if isinstance(default, int | float) and not isinstance(default, bool) else [1, 10]
-
-
-def check_candidates(candidates: Sequence[BoundCall[Pipeline]], pictures: int) -> None:
-    """Refuses those that want more neighbours than a fold leaves.
-
-    :raises UsageError: naming the first.
-    """
-    for call in candidates:
-        check_enough(call, pictures)

@@ -123,7 +123,7 @@ def _facts(
         "objective": column.pictures.objective.spec,
         "given": dict(recipe),
         "transfer": {
-            "backbone": record.label,
+            "backbone": record.network,
             "layer": record.layer,
             "classifier": str(outcome.best.call.short),
             "compared": len(outcome.rows),

@@ -11,12 +11,12 @@ from cnnlab.explain import embed_data_sets
 from cnnlab.explain.embedding.data_sets import difference_of_shares
 
 
-def noisy(noise: float) -> TensorImages:
+def noisy(noise: float, count: int = 120) -> TensorImages:
     """Pictures of three classes, a dark row each, under noise."""
     draw = np.random.default_rng(1)
-    labels = draw.integers(0, 3, 120)
-    pixels = 128 + draw.normal(scale=noise, size=(120, 1, 6, 6))
-    pixels[np.arange(120), 0, labels] -= 60
+    labels = draw.integers(0, 3, count)
+    pixels = 128 + draw.normal(scale=noise, size=(count, 1, 6, 6))
+    pixels[np.arange(count), 0, labels] -= 60
     images = torch.from_numpy(pixels.clip(0, 255).astype(np.uint8))
     return TensorImages(images, {"label": torch.from_numpy(labels)}, {"label": ("a", "b", "c")})
 
@@ -47,3 +47,9 @@ def test_pictures_without_classes_are_refused() -> None:
     blank = torch.randint(0, 256, (9, 1, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     with pytest.raises(UsageError, match="the classes of bare are not known"):
         embed_data_sets(noisy(9), TensorImages(blank), names=("clear", "bare"), method="pca")
+
+
+def test_as_many_pictures_of_both_are_taken() -> None:
+    found = embed_data_sets(noisy(60), noisy(60, 50), method="pca")
+    assert [len(one) for one in found.maps] == [50, 50]
+    assert [len(one) for one in embed_data_sets(noisy(60, 50), noisy(60), method="pca", most=40).maps] == [40, 40]

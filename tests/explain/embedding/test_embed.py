@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.core.errors import UsageError
+from cnnlab.ensembles.classifier import EnsembleClassifier
+from cnnlab.ensembles.combinations import WeightedMean
 from cnnlab.evaluation import predictor_of
 from cnnlab.explain import embed
 from cnnlab.explain.embedding.codes import codes_of, last_dense
@@ -63,7 +65,7 @@ def test_wrong_layers_pictures_and_models_are_refused_in_a_sentence() -> None:
     pixels, classifier = random_pixels(GREY, 5), small_classifier(GREY)
     with pytest.raises(UsageError, match=r"no layer 'conv3'.*conv2"):
         embed(classifier, pixels, layer="conv3")
-    with pytest.raises(UsageError, match=r"voters and has no layers of its own. Take layer=outputs"):
+    with pytest.raises(UsageError, match=r"is no network and no ensemble of networks.*Take layer=outputs"):
         embed(voters, pixels)
     assert embed(voters, pixels, layer="outputs", method="pca").space == "raw outputs (64 numbers)"
     with pytest.raises(UsageError, match="at least 4 pictures; got 2"):
@@ -78,6 +80,39 @@ def test_wrong_layers_pictures_and_models_are_refused_in_a_sentence() -> None:
         embed(classifier, pixels, labels=[0, 1, 2])
     with pytest.raises(UsageError, match="none is named"):
         embed(None, pixels)
+
+
+def ensemble() -> EnsembleClassifier:
+    """Two members, the second with codes a hundred times as large."""
+    members = [small_classifier(GREY).eval(), small_classifier(GREY).eval()]
+    with torch.no_grad():
+        for parameter in members[1].network.conv2.parameters():
+            parameter.mul_(-100)
+    return EnsembleClassifier(members, ["one", "other"], WeightedMean(weights=(1.0, 1.0))).eval()
+
+
+def test_codes_of_an_ensemble_are_those_of_its_members_side_by_side_each_counting_alike() -> None:
+    whole, pixels = ensemble(), random_pixels(GREY, 7)
+    found = codes_of(predictor_of(whole), [pixels[:4], pixels[4:]])
+    assert found.space == "inputs of head of 2 members (192 numbers)"
+    own = [codes_of(predictor_of(member), [pixels]).values for member in whole.members]
+    for place, codes in enumerate(own):
+        block = found.values[:, 96 * place : 96 * (place + 1)]
+        centred = codes - codes.mean(0)
+        # The same but for place and scale, and of the same mean square as any other's.
+        assert block == pytest.approx(centred / np.sqrt(np.square(centred).sum(1).mean()), abs=1e-5)
+        assert np.square(block).sum(1).mean() == pytest.approx(1)
+    assert embed(whole, pixels, method="pca").space == found.space
+
+
+def test_a_layer_of_an_ensemble_is_that_of_each_member_or_of_the_one_that_is_named() -> None:
+    whole, pixels = ensemble(), random_pixels(GREY, 5)
+    assert codes_of(predictor_of(whole), [pixels], "conv1").space == "outputs of conv1 of 2 members (512 numbers)"
+    one = codes_of(predictor_of(whole), [pixels], "members.1.network.conv2")
+    assert one.space == "outputs of members.1.network.conv2 (96 numbers)"
+    assert one.values == pytest.approx(codes_of(predictor_of(whole.members[1]), [pixels], "conv2").values, rel=1e-5)
+    with pytest.raises(UsageError, match=r"no layer 'conv3'.*conv2"):
+        embed(whole, pixels, layer="conv3")
 
 
 def test_a_network_that_ends_in_no_dense_layer_is_asked_for_a_layer_by_name() -> None:

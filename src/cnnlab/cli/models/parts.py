@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli import output
 from cnnlab.cli.models.model_for_input import ClassesOption, Input, ModelArgument, read_model_for_input
-from cnnlab.cli.options import DataDir, Json, Offline
+from cnnlab.cli.options import DataDir, Json, Offline, Runs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,6 +19,7 @@ def parts(
     classes: ClassesOption = None,
     data_dir: DataDir = None,
     offline: Offline = False,
+    runs: Runs = None,
     as_json: Json = False,
 ) -> None:
     """List the named parts of a model in order, which train= and rates= of a recipe go by: layers and weights.
@@ -26,18 +27,18 @@ def parts(
     cnnlab models parts efficientnet-lite0
 
     cnnlab models parts 'conv(32)|relu|pool|dense(64)|relu' data=fashion-mnist
+
+    cnnlab models parts run:pets
     """
     from cnnlab.core.messages import announcing
-    from cnnlab.models import canonical_model, parts_of
+    from cnnlab.models import parts_of
 
-    has_data = any(word.startswith("data=") for word in words or [])
-    given = shape or (None if has_data else _ANY)
-    target = read_model_for_input(words, given, classes, data_dir, offline)
+    target = read_model_for_input(words, shape, classes, data_dir, offline, runs, usual=_ANY)
     with announcing(f"building {target.model}"):
         network = target.network()
         found = [_row(network, part.name, part.layers) for part in parts_of(network, target.shape)]
     if as_json:
-        output.write_json({"model": canonical_model(target.model), "parts": found})
+        output.write_json({"model": target.canonical, "parts": found})
         return
     output.table(
         ["part", "weights", "layers"], [[row["name"], f"{row['weights']:,}", " ".join(row["layers"])] for row in found]

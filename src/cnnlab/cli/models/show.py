@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
 from cnnlab.cli.models.model_for_input import ClassesOption, Input, ModelArgument, ModelForInput, read_model_for_input
-from cnnlab.cli.options import DataDir, Json, Offline
+from cnnlab.cli.options import DataDir, Json, Offline, Runs
 
 if TYPE_CHECKING:
     from cnnlab.models import NetworkSummary
@@ -18,6 +18,7 @@ def show(
     classes: ClassesOption = None,
     data_dir: DataDir = None,
     offline: Offline = False,
+    runs: Runs = None,
     as_json: Json = False,
 ) -> None:
     """Show a model layer by layer: shapes, kernels, parameters, multiply-adds, receptive fields, and the totals.
@@ -27,13 +28,12 @@ def show(
     cnnlab models show 'conv(32)|relu|pool|dense(64)|relu' data=fashion-mnist
     """
     from cnnlab.core.messages import announcing
-    from cnnlab.models import canonical_model
 
-    target = read_model_for_input(words, shape, classes, data_dir, offline)
+    target = read_model_for_input(words, shape, classes, data_dir, offline, runs)
     with announcing(f"building {target.model}"):
         summary = target.summary()
     if as_json:
-        about = {"model": canonical_model(target.model), "outputs": target.outputs}
+        about = {"model": target.canonical, "outputs": target.outputs}
         output.write_json({**about, **summary.to_dict()})
     else:
         _write(target, summary)

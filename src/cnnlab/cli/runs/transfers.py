@@ -1,5 +1,6 @@
 """What a transfer compared, in words and tables."""
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from cnnlab.cli import output
@@ -7,6 +8,9 @@ from cnnlab.cli import output
 if TYPE_CHECKING:
     from cnnlab.runs import Run
     from cnnlab.transfer import TransferResult
+
+_CANDIDATES = 10
+"""Of a search, shown at the most."""
 
 
 def write_findings(run: "Run") -> None:
@@ -38,10 +42,43 @@ def write_tables(result: "TransferResult") -> None:
         output.heading("found by cross-validation inside the training part")
         for line in told:
             output.write(line)
+    _write_searched(result)
     output.write()
     for text in [*(each.sentence for each in result.differences if each.verdict in ("better", "worse"))]:
         output.write(text)
     output.write(result.caution)
+
+
+def _write_searched(result: "TransferResult") -> None:
+    """The best candidates of each search, on all training pictures and on the subsample before."""
+    from cnnlab.transfer.searched import LOSS, searched
+
+    record, rows, left_out = result.record, [], 0
+    for (row, pictures), several in groupby(searched(record), key=lambda each: (each.row, each.pictures)):
+        stage = list(several)
+        left_out += max(0, len(stage) - _CANDIDATES)
+        rows += [
+            [
+                each.classifier,
+                *([record.columns[record.rows[row].column].label] if len(record.columns) > 1 else []),
+                pictures,
+                "log loss" if each.metric == LOSS else each.metric.replace("_", " "),
+                output.score(each.mean),
+                output.score(each.deviation),
+                each.seconds,
+                *([each.repeats] if len(record.choices) > 1 else []),
+            ]
+            for each in stage[:_CANDIDATES]
+        ]
+    if not rows:
+        return
+    output.heading("what was searched, mean and standard deviation over the folds")
+    features = ["features"] if len(record.columns) > 1 else []
+    repeats = ["repeats"] if len(record.choices) > 1 else []
+    heads = ["candidate", *features, "pictures", "judged by", "mean", "deviation", "seconds", *repeats]
+    output.table(heads, rows, names=1 + len(features))
+    if left_out:
+        output.write(f"and {left_out:,} more, which --json and the report have")
 
 
 def _of_intervals(result: "TransferResult") -> str:

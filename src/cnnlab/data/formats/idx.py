@@ -46,7 +46,11 @@ def read_idx(path: Path | str) -> npt.NDArray[Any]:
             check_unpacked(declared, path.stat().st_size, str(path))
             check_memory(declared, str(path))
         content = _body(stream, path, declared, most)
-    array: npt.NDArray[Any] = np.frombuffer(content, kind).reshape(shape)
+    try:
+        array: npt.NDArray[Any] = np.frombuffer(content, kind).reshape(shape)
+    except ValueError as error:
+        # Without any content, other dimensions may be anything.
+        raise DataError(f"{path} holds no pictures, and declares some of {'×'.join(map(str, shape[1:]))}.") from error
     return array.astype(kind.newbyteorder("="), copy=False)
 
 

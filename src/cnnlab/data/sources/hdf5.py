@@ -30,8 +30,7 @@ def _read(path: Path, targets: Sequence[str] | None) -> Content:
         check_regular(path)
         # The file stays open for as long as the pictures are read from it.
         file = h5py.File(path, "r")
-        names: list[Any] = []
-        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        names = _names_of_arrays(h5py, file)
     if not all(isinstance(name, str) for name in names):
         raise DataError(f"{before}names in it are no text in UTF-8{remedy}")
 
@@ -40,6 +39,29 @@ def _read(path: Path, targets: Sequence[str] | None) -> Content:
             return _Kept(file, file[name])
 
     return content_of_arrays(str(path), names, kept, targets)
+
+
+def _names_of_arrays(h5py: Any, file: Any) -> list[Any]:
+    """The paths of all data sets, each by its first name; links into other places and files are not followed.
+
+    The library's own visit of all objects can go round for ever in a damaged file.
+    """
+    names, waiting, seen = [], [("", file)], set()
+    while waiting:
+        before, group = waiting.pop()
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                continue
+            item, path = group[name], name if not before else f"{before}/{name}"
+            where = h5py.h5o.get_info(item.id)
+            if (where.fileno, where.addr) in seen:
+                continue
+            seen.add((where.fileno, where.addr))
+            if isinstance(item, h5py.Dataset):
+                names.append(path)
+            elif isinstance(item, h5py.Group):
+                waiting.append((path, item))
+    return names
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """Codes: what a layer makes of each picture, as rows of numbers; or the pixels, or the raw outputs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import Predictor
-from cnnlab.models import autocast, evaluating, features_of, native_kernels, to_float
+from cnnlab.models import autocast, evaluating, features_of, find_layer, native_kernels, to_float
+from cnnlab.models.features import layer_call
 
 PIXELS, OUTPUTS = "pixels", "outputs"
 
@@ -39,7 +41,9 @@ def codes_of(predictor: Predictor | None, batches: Iterable[Tensor], layer: str 
     :param predictor: None for pixels.
     :param batches: N×C×H×W, uint8 or float in [0, 1].
     :param layer: its name in the summary; ``pixels``; ``outputs``, before any softmax; by default what the last dense
-        layer is given, which is all that the decision between classes is made from.
+        layer is given, which is all that the decision between classes is made from. In an ensemble it is that layer of
+        each member, side by side and each counting alike; that of one member by its name in the whole, such as
+        ``members.0.network.conv4``.
     :raises UsageError: when there is no such layer, the model has none, or what it puts out says nothing.
     """
     if layer == PIXELS:
@@ -51,18 +55,54 @@ def codes_of(predictor: Predictor | None, batches: Iterable[Tensor], layer: str 
         )
     if layer == OUTPUTS:
         return _rows([predictor.outputs(batches)], "raw outputs")
-    network = getattr(predictor.classifier, "network", None)
-    if not isinstance(network, nn.Module):
-        raise UsageError(
-            f"{predictor.label} is a {type(predictor.classifier).__name__.lower()} and has no layers of its own. Take "
-            "layer=outputs, layer=pixels, or one of the models that it is made of."
-        )
     with _placed(predictor) as classifier, native_kernels(predictor.kernels == "native"):
-        if layer is not None:
-            given: dict[str, Any] = {"device": predictor.device, "precision": predictor.precision}
-            return _rows([features_of(classifier, layer, batches, **given).flatten(1)], f"outputs of {layer}")
-        name = last_dense(classifier)
-        return _rows([_inputs_of(predictor, name, batch) for batch in batches], f"inputs of {name}")
+        networks = _networks(classifier, predictor.label)
+        if layer is not None and layer_call(layer)[0] in dict(classifier.named_modules()):
+            # Of one member alone, by its name in the whole.
+            networks = [classifier]
+        takes, words = zip(*(_way_to(predictor, network, layer) for network in networks), strict=True)
+        parts = [[take(batch) for take in takes] for batch in batches]
+    each = [torch.cat(column).float() for column in zip(*parts, strict=True)]
+    if len(each) == 1:
+        return _rows(each, words[0])
+    return _rows([torch.cat([_in_one_scale(codes) for codes in each], dim=1)], f"{words[0]} of {len(each)} members")
+
+
+def _networks(classifier: nn.Module, label: str) -> list[Any]:
+    """The network whose codes are meant, or those of an ensemble's members.
+
+    :raises UsageError: for what is made of no networks alone.
+    """
+    members = getattr(classifier, "members", None)
+    if isinstance(members, nn.ModuleList) and len(members):
+        return [network for member in members for network in _networks(member, label)]
+    if isinstance(getattr(classifier, "network", None), nn.Module):
+        return [classifier]
+    raise UsageError(
+        f"{label} is no network and no ensemble of networks alone, so that no layer has its codes. Take layer=outputs "
+        "or layer=pixels."
+    )
+
+
+def _way_to(predictor: Predictor, network: Any, layer: str | None) -> tuple[Callable[[Tensor], Tensor], str]:
+    """What makes codes n×D, float32 on the host, of a batch, and what they are called."""
+    if layer is None:
+        name = last_dense(network)
+        return partial(_inputs_of, predictor, network, name), f"inputs of {name}"
+    find_layer(network, layer)
+
+    def take(batch: Tensor) -> Tensor:
+        given: dict[str, Any] = {"device": predictor.device, "precision": predictor.precision}
+        return features_of(network, layer, [batch], **given).flatten(1)
+
+    return take, f"outputs of {layer}"
+
+
+def _in_one_scale(codes: Tensor) -> Tensor:
+    """Codes N×D of one member, so that those of each count alike: their mean square distance from the middle is 1."""
+    centred = codes - codes.mean(0)
+    spread = centred.square().sum(1).mean().sqrt()
+    return centred / spread if spread > 0 else centred
 
 
 def last_dense(classifier: nn.Module) -> str:
@@ -86,9 +126,8 @@ def last_dense(classifier: nn.Module) -> str:
     return str(next(name for module, name in names.items() if module is passed[-1]))
 
 
-def _inputs_of(predictor: Predictor, name: str, batch: Tensor) -> Tensor:
+def _inputs_of(predictor: Predictor, classifier: Any, name: str, batch: Tensor) -> Tensor:
     """What a layer is given, n×D float32 on the host."""
-    classifier: Any = predictor.classifier
     caught: list[Tensor] = []
 
     def catch(module: nn.Module, inputs: tuple[Any, ...]) -> None:

@@ -9,13 +9,17 @@ from typing import Any
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.number_text import fixed
-from cnnlab.evaluation import Interval
+from cnnlab.evaluation import Interval, open_model
 from cnnlab.evaluation.intervals import LEVEL, wilson_ends
 from cnnlab.explain.embedding.codes import PIXELS
 from cnnlab.explain.embedding.embed import Embedding, embed
+from cnnlab.explain.embedding.pictures import pictures_of
 from cnnlab.explain.embedding.quality import ClassSeparation
 from cnnlab.models import Predictable
 from cnnlab.runs import Run
+
+_OF_PICTURES = ("split", "column", "most", "seed", "data_dir", "offline")
+"""Options that say which pictures are taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +72,10 @@ def embed_data_sets(
     """Maps of two data sets, made alike, with the numbers that decide which is the easier one.
 
     Easier means: the nearest neighbours of a picture are more often of its class. That is measured among the codes
-    and not on the map, which changes both classes and gaps; a network may find it otherwise.
+    and not on the map, which changes both classes and gaps; a network may find it otherwise. Of both as many pictures
+    are taken.
 
-    :param first, second: specs or data sets, both with classes.
+    :param first, second: specs or data sets, both with classes; None for the data of a run.
     :param models: one for each, whose codes are taken; the pixels by default.
     :param options: as for :func:`~cnnlab.explain.embed`: ``split``, ``method``, ``most``, ``layer``, ``seed``.
     :raises UsageError: where the classes of one are not known.
@@ -79,7 +84,13 @@ def embed_data_sets(
         raise UsageError(f"two data sets take two models, one for each, or none for their pixels; got {len(models)}.")
     if models is None:
         options = {**options, "layer": options.get("layer") or PIXELS}
-    sets, given = (first, second), models or (None, None)
+    sets, given = (
+        (first, second),
+        tuple(None if model is None else open_model(model) for model in models or (None, None)),
+    )
+    # Among more pictures neighbours are nearer, and say the class more often: as many of both.
+    which = {name: value for name, value in options.items() if name in _OF_PICTURES}
+    options["most"] = min(len(pictures_of(model, images, **which)) for model, images in zip(given, sets, strict=True))
     maps = tuple(embed(model, images, **options) for model, images in zip(given, sets, strict=True))
     called = names or (_name(first, 1), _name(second, 2))
     codes = [one.quality.codes for one in maps]

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.machine import usable_cores
 from cnnlab.core.messages import announcing
+from cnnlab.core.registry import BoundCall
 from cnnlab.evaluation import Predictor, class_predictions, open_model, predictor_of
 from cnnlab.explain.embedding.codes import PIXELS, Codes, codes_of
 from cnnlab.explain.embedding.pictures import MOST, Pictures, pictures_of
@@ -84,7 +86,8 @@ def embed(
     :param model: as :func:`cnnlab.open_model` takes it; None where pixels are embedded.
     :param images: None for the data of the run; a spec or data set, of which ``split`` is taken; an array N×C×H×W,
         uint8 or float in [0, 1], whose classes are in ``labels``.
-    :param layer: its name in the summary; ``pixels``; ``outputs``; by default what the last dense layer is given.
+    :param layer: its name in the summary; ``pixels``; ``outputs``; by default what the last dense layer is given. Of an
+        ensemble it is that layer of each member, side by side and each counting alike.
     :param method: spec: ``tsne(perplexity=30)``, ``pca`` or ``umap(neighbours=15)``.
     :param column: of the targets, by whose classes points are told apart, where there are several.
     :param most: pictures; of more a draw by the seed.
@@ -93,32 +96,61 @@ def embed(
     :raises UsageError: for a layer, a method or pictures that there are not.
     """
     opened = None if model is None else open_model(model, network=network, offline=offline)
-    bound = PROJECTIONS.bind(method)
-    where: dict[str, Any] = {"data_dir": data_dir, "offline": offline}
-    pictures = pictures_of(opened, images, split=split, column=column, labels=labels, most=most, seed=seed, **where)
+    chosen: dict[str, Any] = {"split": split, "column": column, "labels": labels, "most": most, "seed": seed}
+    pictures = pictures_of(opened, images, data_dir=data_dir, offline=offline, **chosen)
     predictor = None if opened is None or layer == PIXELS else predictor_of(opened, device=device, network=network)
-    started = time.perf_counter()
-    with limited(threads), announcing(f"making a map of {len(pictures):,} pictures"):
-        codes = codes_of(predictor, pictures.batches(), layer)
-        points, kept = condensed(codes, seed)
-        positions = bound.build(points=points, seed=seed, threads=threads or 1, start=None)
-        quality = map_quality(codes.values, positions, pictures.labels)
-    return Embedding(
-        positions=positions - positions.mean(0),
-        labels=pictures.labels,
-        names=pictures.names,
-        predicted=stored_predictions(opened, pictures, split) if images is None else None,
-        ids=pictures.ids,
-        thumbnails=pictures.thumbnails(),
-        method=str(bound),
-        space=codes.space,
-        of=pictures.of,
-        model=label_of(opened, predictor),
-        quality=quality,
-        kept=kept,
-        seed=seed,
-        seconds=time.perf_counter() - started,
-    )
+    maker = MapMaker(pictures, PROJECTIONS.bind(method), layer, seed, threads)
+    found = maker.make(predictor, label_of(opened, predictor))
+    return replace(found, predicted=stored_predictions(opened, pictures, split) if images is None else None)
+
+
+@dataclass(frozen=True, eq=False)
+class MapMaker:
+    """Makes maps of the same pictures that are alike but for the network that codes them.
+
+    :param method: of :data:`~.projections.PROJECTIONS`; ``layer``, ``seed`` and ``threads`` as of :func:`embed`.
+    """
+
+    pictures: Pictures
+    method: BoundCall[Points]
+    layer: str | None
+    seed: int
+    threads: int | None
+
+    @cached_property
+    def thumbnails(self) -> NDArray[np.uint8]:
+        """Of the pictures."""
+        return self.pictures.thumbnails()
+
+    def make(self, predictor: Predictor | None, model: str, start: Points | None = None) -> Embedding:
+        """The map of what a network makes of the pictures.
+
+        :param predictor: None for pixels.
+        :param model: what captions call it.
+        :param start: where the points are to begin, N×2; where the method has them unless given.
+        """
+        started, pictures = time.perf_counter(), self.pictures
+        with limited(self.threads), announcing(f"making a map of {len(pictures):,} pictures"):
+            codes = codes_of(predictor, pictures.batches(), self.layer)
+            points, kept = condensed(codes, self.seed)
+            positions = self.method.build(points=points, seed=self.seed, threads=self.threads or 1, start=start)
+            quality = map_quality(codes.values, positions, pictures.labels)
+        return Embedding(
+            positions=positions - positions.mean(0),
+            labels=pictures.labels,
+            names=pictures.names,
+            predicted=None,
+            ids=pictures.ids,
+            thumbnails=self.thumbnails,
+            method=str(self.method),
+            space=codes.space,
+            of=pictures.of,
+            model=model,
+            quality=quality,
+            kept=kept,
+            seed=self.seed,
+            seconds=time.perf_counter() - started,
+        )
 
 
 @contextmanager

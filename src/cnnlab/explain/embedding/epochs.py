@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation import open_model, predictor_of
-from cnnlab.explain.embedding.codes import codes_of
-from cnnlab.explain.embedding.embed import Embedding, condensed, limited
-from cnnlab.explain.embedding.pictures import MOST, pictures_of
+from cnnlab.explain.embedding.embed import Embedding, MapMaker
+from cnnlab.explain.embedding.pictures import pictures_of
 from cnnlab.explain.embedding.projections import PROJECTIONS, Points
-from cnnlab.explain.embedding.quality import map_quality
 from cnnlab.models import OwnNetwork
 from cnnlab.runs import Run
 
@@ -57,21 +55,19 @@ def embed_epochs(
     split: str = "test",
     layer: str | None = None,
     method: str = "tsne",
-    column: str | None = None,
-    labels: Any = None,
-    most: int = MOST,
     seed: int = 0,
     threads: int | None = None,
     device: str | None = None,
-    data_dir: str | Path | None = None,
     offline: bool = False,
     network: OwnNetwork | None = None,
+    **which: Any,
 ) -> EmbeddingOverEpochs:
     """Maps of the same pictures by the weights of several epochs, each aligned with the one before it.
 
     :param run: a training whose recipe had ``snapshots``.
     :param epochs: those whose weights were kept, all of them by default. Other parameters as for
         :func:`~cnnlab.explain.embed`.
+    :param which: pictures, as there too: ``column``, ``labels``, ``most``, ``data_dir``.
     :raises UsageError: for what is no training, or has kept the weights of one epoch only.
     """
     opened = open_model(run, network=network, offline=offline)
@@ -84,38 +80,15 @@ def embed_epochs(
             f"run {opened.name} has the weights of one epoch, and a map over epochs needs two or more. Train with "
             "snapshots=[0, 1, 3] in the recipe, and those are kept; 0 is before the first."
         )
-    where: dict[str, Any] = {"data_dir": data_dir, "offline": offline}
-    pictures = pictures_of(opened, images, split=split, column=column, labels=labels, most=most, seed=seed, **where)
-    bound, template = PROJECTIONS.bind(method), predictor_of(opened, device=device, network=network)
+    pictures = pictures_of(opened, images, split=split, seed=seed, offline=offline, **which)
+    maker = MapMaker(pictures, PROJECTIONS.bind(method), layer, seed, threads)
+    template = predictor_of(opened, device=device, network=network)
     maps: list[Embedding] = []
-    before: Points | None = None
-    thumbnails = pictures.thumbnails()
-    with limited(threads):
-        for epoch in wanted:
-            predictor = replace(template, classifier=opened.classifier(network, epoch=epoch))
-            codes = codes_of(predictor, pictures.batches(), layer)
-            points, kept = condensed(codes, seed)
-            found = bound.build(points=points, seed=seed, threads=threads or 1, start=before)
-            before = found - found.mean(0) if before is None else aligned(found, before)
-            quality = map_quality(codes.values, before, pictures.labels)
-            maps.append(
-                Embedding(
-                    positions=before,
-                    labels=pictures.labels,
-                    names=pictures.names,
-                    predicted=None,
-                    ids=pictures.ids,
-                    thumbnails=thumbnails,
-                    method=str(bound),
-                    space=codes.space,
-                    of=pictures.of,
-                    model=opened.name,
-                    quality=quality,
-                    kept=kept,
-                    seed=seed,
-                    epoch=epoch,
-                )
-            )
+    for epoch in wanted:
+        before = maps[-1].positions if maps else None
+        predictor = replace(template, classifier=opened.classifier(network, epoch=epoch))
+        found = replace(maker.make(predictor, opened.name, before), epoch=epoch)
+        maps.append(found if before is None else replace(found, positions=aligned(found.positions, before)))
     return EmbeddingOverEpochs(tuple(maps))
 
 

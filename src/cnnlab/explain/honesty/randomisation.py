@@ -30,7 +30,7 @@ from cnnlab.explain.honesty.methods import Edges, attributed, settled_targets, s
 from cnnlab.explain.honesty.randomised_copies import Draw, Randomiser, copied, steps_from_top
 from cnnlab.explain.honesty.similarity import SIMILARITIES, Array, Similarity, is_blank, similarities
 from cnnlab.explain.targets import Score
-from cnnlab.models import given_pixels, on_device
+from cnnlab.models import Predictable, given_pixels, on_device
 
 Verdict: TypeAlias = Literal["fails", "fails in part", "passes", "undecided"]
 THRESHOLD = 0.5
@@ -156,8 +156,8 @@ class RandomisationTest:
         return f"rank correlation {value}{ends}, over {over}"
 
     def noted(self, found: Attribution) -> Attribution:
-        """An attribution by this method, with the sentence among its notes where the method fails, if only in part."""
-        return replace(found, notes=(*found.notes, self.sentence)) if self.verdict.startswith("fails") else found
+        """An attribution by this method, with the sentence among its notes unless the method passes."""
+        return found if self.verdict == "passes" else replace(found, notes=(*found.notes, self.sentence))
 
     def __repr__(self) -> str:
         return f"RandomisationTest({self.method} {self.verdict}; {counted(len(self.layers), 'step')})"
@@ -194,39 +194,36 @@ def randomisation_test(
     :param threshold: a rank correlation from which on maps count as staying what they were.
     :raises UsageError: for what cannot be meant, and for a network that cannot be copied.
     """
-    _check_counts(draws=draws, steps=steps)
-    if how not in ("fresh", "shuffled"):
-        raise UsageError(f"how takes fresh or shuffled; got {how!r}.")
-    if not 0 < threshold < 1:
-        raise UsageError(f"threshold is a rank correlation between 0 and 1; got {threshold:g}.")
+    _check(draws, steps, how, threshold)
     predictor = predictor_of(model, device=device)
     pixels = given_pixels(images, predictor.classifier.shape)
     options: dict[str, Any] = {"score": score, "device": predictor.device}
+
+    def maps_of(of: Predictable, wanted: Any) -> list[Attribution]:
+        return [attributed(of, pixels, each, wanted, layer, **options) for each in (method, Edges.name)]
+
+    found: list[dict[Similarity, Array]] = []
+    control, random_edges = [], []
     with predictor.placed() as placed:
-        first = attributed(placed, pixels, method, target, layer, **options)
-        cascade = steps_from_top(placed, on_device(pixels[:1], placed), steps)
-        edges = attributed(placed, pixels, Edges.name, target, None, **options)
+        first, edges = maps_of(placed, target)
         same = settled_targets(first, placed)
-        found: dict[Similarity, list[Array]] = {name: [] for name in SIMILARITIES}
-        control, random_edges = [], []
+        cascade = steps_from_top(placed, on_device(pixels[:1], placed), steps)
         for draw in range(draws):
             random = Randomiser(copied(placed), how, seed, draw)
             for step in cascade:
                 random.randomise(step)
-                after = attributed(random.model, pixels, method, same, layer, **options)
-                for name, values in similarities(first, after).items():
-                    found[name].append(values)
-                again = attributed(random.model, pixels, Edges.name, same, None, **options)
+                after, again = maps_of(random.model, same)
+                found.append(similarities(first, after))
                 control.append(similarities(edges, again)["absolute"])
             random_edges.append(_likeness(after, edges))
-    shape = (draws, len(cascade), len(pixels))
-    blank = is_blank(first)
-    tables = {name: np.where(blank, math.nan, np.reshape(values, shape)) for name, values in found.items()}
+    shape, blank = (draws, len(cascade), len(pixels)), is_blank(first)
     return RandomisationTest(
         method=short_name(method),
         layer=first.layer,
         layers=tuple(step.name for step in cascade),
-        similarity=tables,
+        similarity={
+            name: np.where(blank, math.nan, np.reshape([each[name] for each in found], shape)) for name in SIMILARITIES
+        },
         control=np.reshape(control, shape),
         edges=_likeness(first, edges),
         random_edges=np.stack(random_edges),
@@ -249,7 +246,11 @@ def _notes(first: Attribution, blank: list[bool]) -> Iterator[str]:
         yield f"{sum(blank)} of {len(blank)} pictures are left out of the test: their maps are blank to begin with"
 
 
-def _check_counts(**counts: int) -> None:
-    for name, count in counts.items():
+def _check(draws: int, steps: int, how: str, threshold: float) -> None:
+    for name, count in (("draws", draws), ("steps", steps)):
         if count < 1:
             raise UsageError(f"{name} is 1 or more; got {count}.")
+    if how not in ("fresh", "shuffled"):
+        raise UsageError(f"how takes fresh or shuffled; got {how!r}.")
+    if not 0 < threshold < 1:
+        raise UsageError(f"threshold is a rank correlation between 0 and 1; got {threshold:g}.")

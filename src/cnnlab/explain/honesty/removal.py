@@ -137,25 +137,24 @@ def removal_curves(
     predictor = predictor_of(model, device=device)
     pixels = given_pixels(images, predictor.classifier.shape)
     with predictor.placed() as placed:
-        given = isinstance(method, Attribution)
+        options: dict[str, Any] = {"score": explained, "device": predictor.device}
         found = (
-            method
-            if isinstance(method, Attribution)
-            else attributed(placed, pixels, method, target, layer, score=explained, device=predictor.device)
+            method if isinstance(method, Attribution) else attributed(placed, pixels, method, target, layer, **options)
         )
-        if given and found.maps().shape != (len(pixels), *pixels.shape[2:]):
+        if found.maps().shape != (len(pixels), *pixels.shape[2:]):
             raise UsageError(f"the attribution is of other pictures: {found!r} for {len(pixels)} of them.")
-        same = settled_targets(found, placed)
-        wanted = Target(placed, same, len(pixels), score or _likeliest_score(placed, found))
-    orders = [_order(found.maps(), seed), *(_order(np.zeros_like(found.maps()), seed, draw) for draw in range(draws))]
+        wanted = Target(placed, settled_targets(found, placed), len(pixels), score or _likeliest_score(placed, found))
+    maps = found.maps()
+    orders = [_order(maps, seed), *(_order(np.zeros_like(maps), seed, draw) for draw in range(draws))]
+    counts = _counts(maps[0].size, steps)
     baselines: dict[Removal, Any] = {"deletion": deletion_baseline, "insertion": insertion_baseline}
-    scores = _scores(predictor, pixels, wanted, orders, _counts(orders[0][0].numel(), steps), baselines)
+    scores = _scores(predictor, pixels, wanted, orders, counts, baselines)
     return RemovalCurves(
         method=short_name(method),
         layer=found.layer,
         target_names=found.target_names,
         score=wanted.score,
-        shares=_counts(orders[0][0].numel(), steps).numpy() / orders[0][0].numel(),
+        shares=counts.numpy() / maps[0].size,
         scores={way: values[0] for way, values in scores.items()},
         random_scores={way: values[1:] for way, values in scores.items()},
         baselines={way: _name(each) for way, each in baselines.items()},

@@ -245,9 +245,11 @@ def changed_pixels(found: Adversarial) -> tuple[Pictures, tuple[str, ...]] | Non
 def changed_pixels_caption(found: Adversarial, attack: str) -> str:
     """How the maps are read."""
     share = float(found.lengths("l0")[found.fooled].mean() / np.prod(found.pixels.shape[2:]))
+    of = "" if found.source is None else f" Of {found.source.model}, {found.source.of}."
     return (
         f"{attack}: in which share of the pictures that fool the model each pixel is changed, all together and by "
         f"their true class, with how many they are. On average {share:.2%} of the pixels of a picture are changed."
+        f"{of}"
     )
 
 

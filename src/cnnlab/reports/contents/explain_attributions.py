@@ -33,7 +33,8 @@ _SCALES: dict[MapScale, str] = {
 class MapColumn:
     """Maps of one method and target, one for each picture.
 
-    :param title: what stands above; ``words`` the lines under each.
+    :param title: what stands above; ``words`` the lines under each; ``method`` what its colours are said to be of, the
+        title up to a colon unless given.
     :param maps: N×H×W as they are shown: from -1 to 1 where the scale is ``signed`` or ``raw``, else from 0 to 1.
     :param is_overlay: whether a map lies over the picture, for its places are no finer than that of a layer.
     """
@@ -43,6 +44,7 @@ class MapColumn:
     scale: MapScale
     words: tuple[tuple[str, ...], ...]
     is_overlay: bool = False
+    method: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +84,16 @@ def attribution_sheet(
         columns.append(_column(title, attribution))
         if raw:
             columns.append(_raw_column("its raw values", attribution))
-    labels = tuple(
+    each = len(columns) // max(1, len(set(targets)))
+    return AttributionSheet(to_float(pictures.pixels).numpy(), picture_labels(pictures), tuple(columns), together=each)
+
+
+def picture_labels(pictures: ChosenPictures) -> tuple[tuple[str, ...], ...]:
+    """The lines under each picture: of which class it is, as what it is predicted, how surely, and its name."""
+    return tuple(
         (true, f"as {said}", ", ".join(filter(None, (sure, name)))) if true else (name, said, sure)
         for name, true, said, sure in zip(pictures.names, pictures.true, pictures.predicted, pictures.sure, strict=True)
     )
-    each = len(columns) // max(1, len(set(targets)))
-    return AttributionSheet(to_float(pictures.pixels).numpy(), labels, tuple(columns), together=each)
 
 
 def short_method(spec: str) -> str:
@@ -96,14 +102,21 @@ def short_method(spec: str) -> str:
 
 
 def attribution_caption(
-    pictures: ChosenPictures, attributions: Sequence[Attribution], model: str, *, target: str = "", raw: bool = False
+    pictures: ChosenPictures,
+    attributions: Sequence[Attribution],
+    model: str,
+    *,
+    target: str = "",
+    predicted_by: str = "it",
+    raw: bool = False,
 ) -> str:
     """What the maps are of, how they are read, and what each method has to say of them.
 
     :param target: what was asked for; what the model predicts of each picture unless given.
+    :param predicted_by: which of several models predicts it.
     """
     methods = listed(list(dict.fromkeys(map(_method_and_layer, attributions))))
-    what = f"for {target}" if target else "for the class that it predicts of each picture"
+    what = f"for {target}" if target else f"for the class that {predicted_by} predicts of each picture"
     sentences = [f"{methods} of {model}, {what}, on {pictures.of}."]
     sentences.append("Under each map the class explained, and its raw output.")
     for scale in dict.fromkeys(attribution.scale for attribution in attributions):
@@ -124,7 +137,7 @@ def attribution_caption(
     ]
     if len(pictures) > 1 and any(_NUMBERED.search(note) for note in noted):
         sentences.append("Pictures are counted from 0 in what follows, in the order shown.")
-    return " ".join(_ended(sentence) for sentence in (*sentences, *dict.fromkeys(noted)))
+    return " ".join(ended(sentence) for sentence in (*sentences, *dict.fromkeys(noted)))
 
 
 def attribution_table(pictures: ChosenPictures, attributions: Sequence[Attribution]) -> Table:
@@ -222,7 +235,8 @@ def _method_and_layer(attribution: Attribution) -> str:
     return f"{spec} at layer {attribution.layer}" if attribution.layer else spec
 
 
-def _ended(sentence: str) -> str:
+def ended(sentence: str) -> str:
+    """A sentence of a caption, with a capital letter and a full stop."""
     whole = sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
     # A name keeps its small letter: grad-cam.
     return whole if sentence.partition(" ")[0].rstrip(":,").count("-") else f"{whole[:1].upper()}{whole[1:]}"

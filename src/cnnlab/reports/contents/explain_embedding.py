@@ -145,7 +145,11 @@ def epochs_caption(over: EmbeddingOverEpochs) -> str:
 
 def data_sets_caption(comparison: DataSetComparison) -> str:
     """The numbers that decide, and that the maps do not."""
-    return f"{comparison.sentence} How far apart classes look on a map does not decide it."
+    trust = " and ".join(fixed(one.quality.trustworthiness, 3) for one in comparison.maps)
+    return (
+        f"{comparison.sentence} Trustworthiness of the maps is {trust}. How far apart classes look on a map does not "
+        "decide it."
+    )
 
 
 def _method(embedding: Embedding) -> str:

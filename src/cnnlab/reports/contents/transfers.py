@@ -11,6 +11,7 @@ from cnnlab.reports.contents.tables import ColumnKind, IntervalEnds, Table, Tabl
 from cnnlab.runs import Run
 from cnnlab.transfer import TransferResult
 from cnnlab.transfer.record import METRICS, RepeatRecord, RowRecord
+from cnnlab.transfer.searched import LOSS, searched
 from cnnlab.transfer.statistics import score_interval
 
 _CORRECTED = (
@@ -198,6 +199,36 @@ def found_table(run: Run, result: TransferResult) -> Table | None:
     note = "By cross-validation inside the training part of each repeat."
     table = Table(f"transfer found {run.name}", "Found by search", columns, tuple(rows), note=note)
     return table if rows else None
+
+
+def searched_table(run: Run, result: TransferResult) -> Table | None:
+    """Every candidate of searches and probes, as it was cross-validated; None where there were none."""
+    record, metric = result.record, metric_words(result.record.metric)
+    columns = (
+        TableColumn("search", "search"),
+        TableColumn("candidate", "candidate"),
+        TableColumn("pictures", "pictures", "count"),
+        TableColumn(record.metric, metric, "share"),
+        TableColumn(f"{record.metric}_deviation", f"deviation of {metric}", "share"),
+        TableColumn("loss", "log loss", "loss"),
+        TableColumn("loss_deviation", "deviation of the loss", "loss"),
+        TableColumn("seconds", "in", "seconds"),
+        TableColumn("repeats", "repeats", "count"),
+        TableColumn("found", "the best in", "count"),
+    )
+    rows = []
+    for each in searched(record):
+        own, nothing = (each.mean, each.deviation), (None, None)
+        scores = (*nothing, *own) if each.metric == LOSS else (*own, *nothing)
+        label = result.label(record.rows[each.row])
+        rows.append((label, each.classifier, each.pictures, *scores, each.seconds, each.repeats, each.found))
+    note = (
+        "By cross-validation inside the training part: the mean over the folds, and the standard deviation over them; "
+        "seconds are those of all folds together."
+    )
+    note += " Over the repeats in which it was judged on so many pictures." if len(record.choices) > 1 else ""
+    table = Table(f"transfer searched {run.name}", "What was searched", columns, tuple(rows), note=note)
+    return table.without_empty() if rows else None
 
 
 def question(recipe: Mapping[str, Any]) -> str:

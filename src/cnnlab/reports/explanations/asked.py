@@ -11,10 +11,13 @@ from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, read
 from cnnlab.explain import ATTRIBUTIONS
 from cnnlab.explain.attribution import Method
+from cnnlab.explain.guided import RULES
 from cnnlab.reports.explanations.base import EXPLANATIONS, Kind
 
 ALL = "all"
 _SHORT = {"guided": "guided-backpropagation"}
+_RULES = {method: rule for rule, method in RULES.items()}
+"""Attributions that are of channels, too, by the rule for ReLU that both go by."""
 _ALL_ATTRIBUTIONS = (
     *("grad-cam", "saliency", "smoothgrad", "integrated-gradients", "guided-backpropagation", "occlusion"),
 )
@@ -33,9 +36,29 @@ class Asked:
     kinds: tuple[BoundCall[Kind], ...]
     is_all: bool = False
 
+    def with_options(self, *, layer: bool, channels: bool, beside: bool) -> "Asked":
+        """The same, where these options are given.
+
+        Guided backpropagation and deconvnet are of channels, where these are named or a layer is that nothing beside
+        them is of; of all that there is, what is set beside another training is a part where one is named.
+        """
+        if self.is_all:
+            seeds = (EXPLANATIONS.bind("seeds"),) if beside and "seeds" not in self.names else ()
+            return replace(self, kinds=(*self.kinds, *seeds))
+        is_of_maps = any(getattr(method.entry.make, "has_layer", False) for method in self.attributions)
+        return self._of_channels() if channels or (layer and not is_of_maps) else self
+
+    def _of_channels(self) -> "Asked":
+        rules = {method: _RULES.get(method.name) for method in self.attributions}
+        channels = [EXPLANATIONS.bind(Call("guided-channels", (), {"rule": rule})) for rule in rules.values() if rule]
+        methods = tuple(method for method, rule in rules.items() if rule is None)
+        # Of both rules the first: a kind is shown once.
+        kinds = {kind.name: kind for kind in (*reversed(channels), *self.kinds)}
+        return replace(self, attributions=methods, kinds=tuple(kinds.values()))
+
     @property
     def takes(self) -> frozenset[str]:
-        """Which of ``images``, ``layer`` and ``target`` anything that is asked for goes by."""
+        """Which options, such as ``images``, ``layer`` and ``target``, anything that is asked for goes by."""
         found: set[str] = set()
         for kind in self.kinds:
             found |= getattr(kind.entry.make, "takes", frozenset())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
 
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.registry import BoundCall
@@ -15,13 +15,10 @@ from cnnlab.reports.contents.explain_attributions import (
     attribution_table,
 )
 from cnnlab.reports.contents.tables import listed
-from cnnlab.reports.explanations.base import ExplainedFigure, Explanation
+from cnnlab.reports.explanations.base import ExplainedFigure, Explanation, with_caption
 from cnnlab.reports.explanations.meanings import ATTRIBUTION_MEANINGS
-from cnnlab.reports.explanations.subject import ExplainSubject, verdict_key
+from cnnlab.reports.explanations.subject import ExplainSubject
 from cnnlab.reports.figures.explain_attributions import draw_attributions
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def explain_by_attributions(subject: ExplainSubject, methods: Sequence[BoundCall[Method]]) -> Explanation:
@@ -37,7 +34,7 @@ def explain_by_attributions(subject: ExplainSubject, methods: Sequence[BoundCall
         for method in methods:
             layer = subject.layer if _has_layer(method) else None
             maps = attribute(subject.model, pictures.pixels, method, target, layer, device=subject.device)
-            verdict = subject.verdicts.get(verdict_key(str(method.short), maps.layer))
+            verdict = subject.verdicts.told(method, maps.layer)
             found.append(replace(maps, notes=(*maps.notes, verdict)) if verdict else maps)
             titles.append("" if target is None else found[-1].target_names[0])
     by_name = {method.name: method for method in methods}
@@ -46,10 +43,7 @@ def explain_by_attributions(subject: ExplainSubject, methods: Sequence[BoundCall
     caption = attribution_caption(pictures, found, subject.name, target=target, raw=subject.raw)
     several = len(set(titles)) > 1 or bool(subject.targets and len(methods) > 1)
     sheet = attribution_sheet(pictures, found, targets=titles if several else (), raw=subject.raw)
-
-    def draw(with_words: bool) -> "Figure":
-        return draw_attributions(sheet, caption if with_words else "")
-
+    draw = with_caption(partial(draw_attributions, sheet), caption)
     title = f"{', '.join(names)} of {subject.name}"
     key = names[0] if len(names) == 1 else "attributions"
     return Explanation(

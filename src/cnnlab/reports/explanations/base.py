@@ -36,7 +36,6 @@ class Explanation:
     :param meanings: by method, what it shows and what it does not.
     :param fragment: HTML that stands by itself, such as a map with pictures; empty for none.
     :param numbers: what is shown, as plain values.
-    :param verdicts: what captions of maps are to say, by :func:`~.subject.verdict_key`; nothing where empty.
     """
 
     key: str
@@ -47,7 +46,6 @@ class Explanation:
     fragment: str = ""
     numbers: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    verdicts: Mapping[str, str] = field(default_factory=dict)
 
 
 def figure_with_title(key: str, title: str, caption: str, draw: "Callable[[], Figure]") -> ExplainedFigure:
@@ -62,11 +60,16 @@ def figure_with_title(key: str, title: str, caption: str, draw: "Callable[[], Fi
     return ExplainedFigure(key, title, caption, drawn)
 
 
+def with_caption(draw: "Callable[..., Figure]", caption: str) -> "Callable[[bool], Figure]":
+    """A figure that takes its caption, which is left out for a page that has it beside the figure."""
+    return lambda with_words: draw(caption=caption if with_words else "")
+
+
 class Kind(ABC):
     """A kind of explanation. Subclasses write :meth:`explain`; what a spec may say of them are their arguments.
 
     :param name: under which it is registered.
-    :param takes: which of ``images``, ``layer`` and ``target`` it goes by.
+    :param takes: which of ``images``, ``layer``, ``target``, ``channels`` and ``beside`` it goes by.
     """
 
     name: ClassVar[str]
@@ -86,8 +89,10 @@ EXPLANATIONS: Registry[Kind] = Registry(
     homes={
         **dict.fromkeys(("filters", "activations", "maximize", "dead-units"), f"{_ROOM}.units"),
         **dict.fromkeys(("embedding", "embedding-epochs"), f"{_ROOM}.embedding"),
+        "guided-channels": f"{_ROOM}.channels",
         "mistakes": f"{_ROOM}.mistakes",
         "honesty": f"{_ROOM}.honesty",
+        "seeds": f"{_ROOM}.seeds",
     },
 )
 """Kinds of explanations by name, besides every attribution."""

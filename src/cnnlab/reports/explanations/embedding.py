@@ -5,11 +5,14 @@ from functools import partial
 from typing import Any
 
 from cnnlab.core.arguments import Count
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import RunNotFoundError, UsageError
+from cnnlab.core.sinks import in_short
 from cnnlab.data import find_images
-from cnnlab.explain import Embedding, embed, embed_epochs
+from cnnlab.explain import Embedding, embed, embed_data_sets, embed_epochs
 from cnnlab.explain.chosen_pictures import chosen_pictures
+from cnnlab.explain.embedding.codes import PIXELS
 from cnnlab.reports.contents.explain_embedding import (
+    data_sets_caption,
     embedding_caption,
     embedding_title,
     epochs_caption,
@@ -18,8 +21,9 @@ from cnnlab.reports.contents.explain_embedding import (
 )
 from cnnlab.reports.explanations.base import EXPLANATIONS, Explanation, Kind, figure_with_title
 from cnnlab.reports.explanations.subject import ExplainSubject
-from cnnlab.reports.figures.explain_embedding import draw_embedding, draw_embedding_epochs
+from cnnlab.reports.figures.explain_embedding import draw_data_sets, draw_embedding, draw_embedding_epochs
 from cnnlab.reports.writing.embedding_map import embedding_fragment
+from cnnlab.runs import Run
 
 _MEANING = (
     "Pictures that the network codes alike lie near each other. Neighbours on such a map mean something; sizes of "
@@ -37,17 +41,21 @@ class EmbeddingFigures(Kind):
     """
 
     name = "embedding"
-    takes = frozenset({"images", "layer"})
+    takes = frozenset({"images", "layer", "beside"})
 
     def __init__(self, method: str = "tsne", points: Count = 2000, layer: str | None = None) -> None:
         self.method, self.points, self.layer = method, points, layer
 
     def explain(self, subject: ExplainSubject) -> Explanation:
-        """Of the test split, the one that is named, or the pictures in files."""
+        """Of the test split, the one that is named, or the pictures in files; beside the data of another run, or other
+        data, two maps."""
         layer = self.layer or (None if subject.is_all else subject.layer)
-        options: dict[str, Any] = {"layer": layer, "method": self.method, "most": self.points, **subject.where}
+        options: dict[str, Any] = {"layer": layer, "method": self.method, "most": self.points, "seed": subject.seed}
+        options |= subject.where
+        if subject.beside and not subject.is_all:
+            return _two_data_sets(subject, options)
         options.update(_pictures(subject, self.points))
-        found = replace(embed(subject.model, seed=subject.seed, **options), model=subject.name)
+        found = replace(embed(subject.model, **options), model=subject.name)
         caption = embedding_caption(found)
         title = embedding_title(found)
 
@@ -95,6 +103,68 @@ class EmbeddingOverEpochsFigures(Kind):
             (quality_table(over.maps, headings, "epoch"),),
             numbers={"epochs": [{"epoch": one.epoch, **_numbers(one)} for one in over.maps]},
         )
+
+
+def _two_data_sets(subject: ExplainSubject, options: dict[str, Any]) -> Explanation:
+    """The map of a run's data beside that of another run's, each by its own network, or of other data by the same."""
+    run = subject.own_run("data sets are set side by side")
+    if len(subject.beside) > 1:
+        raise UsageError("two data sets stand side by side: name one --beside, another run or a data set.")
+    (name,) = subject.beside
+    if set(subject.images) - {"train", "validation", "test"}:
+        raise UsageError("two data sets are compared by a split of both: leave --images out, or name train or test.")
+    other = _run_or_data(subject, name)
+    is_run = isinstance(other, Run)
+    names = (_data_name(run), _data_name(other) if isinstance(other, Run) else name)
+    if names[0] == names[1] and isinstance(other, Run):
+        names = (run.name, other.name)
+    models = (run, other) if isinstance(other, Run) else (run, run)
+    split = subject.scored_split(run)
+    found = embed_data_sets(None, None if is_run else other, models, names=names, split=split, **options)
+    caption = f"{data_sets_caption(found)}{_whose(subject, other, options['layer'])}"
+    first, second = found.maps
+    of = first.space.partition(" (")[0]
+    title = f"{names[0]} and {names[1]}, by {of} ({len(first):,} and {len(second):,} {split} pictures)"
+    draw = partial(draw_data_sets, found)
+    return Explanation(
+        "embedding data sets",
+        "Two data sets side by side",
+        {"embedding": _MEANING},
+        (figure_with_title("embedding data sets", title, caption, draw),),
+        (quality_table(found.maps, names, "data set"),),
+        numbers={
+            "data sets": [{"name": called, **_numbers(one)} for called, one in zip(names, found.maps, strict=True)],
+            "difference of accuracy": found.difference.to_dict(),
+            "easier": found.easier,
+        },
+    )
+
+
+def _whose(subject: ExplainSubject, other: Run | str, layer: str | None) -> str:
+    """By whose networks the codes are, as a sentence behind others; nothing of pixels."""
+    if layer == PIXELS:
+        return ""
+    if isinstance(other, Run):
+        return f" Each by its own network, {subject.name} and run {in_short(other.name)}."
+    return f" Both by the network of {subject.name}."
+
+
+def _run_or_data(subject: ExplainSubject, name: str) -> Run | str:
+    """The run that is meant, or the text as the spec of a data set.
+
+    :raises UsageError: for a model by itself, which has no data.
+    """
+    try:
+        other = subject.other(name)
+    except RunNotFoundError:
+        return name
+    if not isinstance(other, Run):
+        raise UsageError(f"{name} is a model by itself, which has no data: name another run or a data set.")
+    return other
+
+
+def _data_name(run: Run) -> str:
+    return str((run.info.get("data") or {}).get("name") or run.name)
 
 
 def _pictures(subject: ExplainSubject, points: int) -> dict[str, Any]:

@@ -53,7 +53,6 @@ class StoredExplanation:
 
     :param model: what was explained.
     :param meanings: of the methods, by name.
-    :param verdicts: what captions of maps are to say, by method and layer; nothing where empty.
     """
 
     key: str
@@ -61,7 +60,6 @@ class StoredExplanation:
     model: str
     meanings: dict[str, str] = field(default_factory=dict)
     figures: tuple[StoredFigure, ...] = ()
-    verdicts: dict[str, str] = field(default_factory=dict)
 
 
 class ExplanationFolder:
@@ -86,11 +84,6 @@ class ExplanationFolder:
             )
         self.own = set((_record(path, kind) or {}).get("files", ()))
 
-    def verdicts(self, model: str) -> dict[str, str]:
-        """What earlier tests of a model have captions of maps say, by method and layer."""
-        own = (one.verdicts for one in self.stored.values() if one.model == model)
-        return {key: text for each in own for key, text in each.items() if text}
-
     def check(self, names: Iterable[str]) -> None:
         """Refuses to write files of these names where others' are there.
 
@@ -113,8 +106,7 @@ class ExplanationFolder:
         if before is not None and before.model == explanation.model:
             figures = {figure.file: figure for figure in (*before.figures, *explanation.figures)}
             meanings = {**before.meanings, **explanation.meanings}
-            verdicts = {**before.verdicts, **explanation.verdicts}
-            explanation = replace(explanation, figures=tuple(figures.values()), meanings=meanings, verdicts=verdicts)
+            explanation = replace(explanation, figures=tuple(figures.values()), meanings=meanings)
         self.stored[explanation.key] = explanation
         self.write(f"{figure.file}{end}" for figure in explanation.figures for end in _ENDINGS)
 
@@ -139,7 +131,6 @@ class ExplanationFolder:
                     "model": one.model,
                     "meanings": one.meanings,
                     "figures": [vars(figure) for figure in one.figures],
-                    "verdicts": one.verdicts,
                 }
                 for one in self.stored.values()
             ],
@@ -157,9 +148,8 @@ def stored_explanations(folder: Path, kind: FolderKind = EXPLAINED) -> tuple[Sto
                 StoredFigure(_file(each["file"]), str(each["title"]), str(each["caption"])) for each in one["figures"]
             )
             meanings = {str(name): str(text) for name, text in one["meanings"].items()}
-            verdicts = {str(key): str(text) for key, text in one.get("verdicts", {}).items()}
             key, title, model = (str(one[name]) for name in ("key", "title", "model"))
-            found.append(StoredExplanation(key, title, model, meanings, figures, verdicts))
+            found.append(StoredExplanation(key, title, model, meanings, figures))
         except (KeyError, TypeError, AttributeError, ValueError):
             continue
     return tuple(found)

@@ -7,10 +7,9 @@ from cnnlab.core.arguments import Count
 from cnnlab.core.errors import UsageError
 from cnnlab.explain import RandomisationTest, mosaics, randomisation_test, rank_methods
 from cnnlab.explain.chosen_pictures import ChosenPictures, chosen_pictures
-from cnnlab.explain.honesty.methods import short_name
 from cnnlab.explain.honesty.mosaics import Mosaics
 from cnnlab.reports.explanations.base import EXPLANATIONS, Explanation, Kind, figure_with_title
-from cnnlab.reports.explanations.subject import ExplainSubject, verdict_key
+from cnnlab.reports.explanations.subject import ExplainSubject
 from cnnlab.reports.figures.explain_honesty import draw_measure_ranking, draw_randomisation, draw_removal_curves
 
 USUAL = ("grad-cam", "saliency", "guided-backpropagation")
@@ -62,6 +61,7 @@ class HonestyFigures(Kind):
             randomisation_test(subject.model, pictures.pixels, method, draws=self.draws, seed=subject.seed, **options)
             for method in methods
         ]
+        subject.verdicts.keep(tests)
         tiles, note = _tiles(pictures, subject.seed)
         ranking = rank_methods(subject.model, pictures.pixels, methods, tiles=tiles, **options)
         over = f"{subject.name}, on {pictures.of}"
@@ -96,10 +96,6 @@ class HonestyFigures(Kind):
             tuple(figures),
             numbers={"tests": [_numbers(test) for test in tests], "rankings": _rankings(ranking.measures)},
             notes=(note,) if note else (),
-            verdicts={
-                verdict_key(short_name(method), test.layer): _failing(test)
-                for method, test in zip(methods, tests, strict=True)
-            },
         )
 
 
@@ -111,10 +107,6 @@ def _tiles(pictures: ChosenPictures, seed: int) -> tuple[Mosaics | None, str]:
         return mosaics(pictures.pixels, pictures.true, seed=seed), ""
     except UsageError as error:
         return None, f"No pointing on mosaics: {error}"
-
-
-def _failing(test: RandomisationTest) -> str:
-    return test.sentence if test.verdict.startswith("fails") else ""
 
 
 def _numbers(test: RandomisationTest) -> dict[str, Any]:

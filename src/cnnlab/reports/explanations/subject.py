@@ -1,7 +1,7 @@
 """What is explained: a model with its name, the pictures that are shown to it, and what of it is asked about."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from cnnlab.core.sinks import in_short
 from cnnlab.evaluation import Predictor, open_model, predictor_of
 from cnnlab.explain.attribution import Method
 from cnnlab.explain.chosen_pictures import SPLITS, ChosenPictures, chosen_pictures
+from cnnlab.explain.honesty.verdicts import Verdicts
+from cnnlab.explain.layers import last_map, passes_of
+from cnnlab.explain.opened import grey_picture
 from cnnlab.models import Predictable
 from cnnlab.runs import Run
 
@@ -24,10 +27,12 @@ class ExplainSubject:
     :param images: words for pictures, as :func:`~cnnlab.explain.chosen_pictures.chosen_pictures` takes them.
     :param layer: by its name in the summary; a usual one of each kind unless given.
     :param targets: classes that are explained; what the model predicts of each picture unless given.
+    :param channels: of the layer, by their numbers; the strongest or the first unless given.
+    :param beside: other models, by their names, and where data sets are compared other data.
+    :param runs: the folder in which runs are looked for by name.
     :param raw: whether raw maps stand beside those for the eye.
     :param is_all: whether all kinds are asked for at once, each in short.
     :param methods: the attributions asked for.
-    :param verdicts: what captions of maps say of their method on this model, by :func:`verdict_key`.
     """
 
     model: Run | Predictable
@@ -35,10 +40,12 @@ class ExplainSubject:
     images: tuple[str, ...] = ()
     layer: str | None = None
     targets: tuple[str, ...] = ()
+    channels: tuple[int, ...] = ()
+    beside: tuple[str, ...] = ()
+    runs: Path | str | None = None
     raw: bool = False
     is_all: bool = False
     methods: tuple[BoundCall[Method], ...] = ()
-    verdicts: dict[str, str] = field(default_factory=dict)
     seed: int = 0
     device: str | None = None
     data_dir: Path | None = None
@@ -53,6 +60,11 @@ class ExplainSubject:
     def predictor(self) -> Predictor:
         """The model as it predicts."""
         return predictor_of(self.model, device=self.device)
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """What was found of how far this model's maps can be trusted, which captions of them say."""
+        return Verdicts(self.predictor.classifier, self.run)
 
     @cached_property
     def pictures(self) -> ChosenPictures:
@@ -85,18 +97,25 @@ class ExplainSubject:
             raise UsageError(f"{what} of a run, which has data and predictions on record; {self.name} has none.")
         return self.run
 
+    def last_map(self) -> str:
+        """The last feature map of the network, by its name in the summary.
+
+        :raises UsageError: for a network that has none.
+        """
+        with self.predictor.placed() as model:
+            return last_map(model, passes_of(model, grey_picture(model)))
+
+    def other(self, name: str) -> Run | Predictable:
+        """One of those that the model is set beside.
+
+        :raises RunNotFoundError: when there is neither a run nor a file of that name.
+        """
+        return open_model(name, runs=self.runs, offline=self.offline)
+
     def scored_split(self, run: Run) -> str:
         """The split asked about: that of the pictures, else test, or where that was not scored validation."""
         known = [split for split in ("test", "validation") if split in run.splits]
         return self.splits[0] if self.splits else (known or ["test"])[0]
-
-
-def verdict_key(method: str, layer: str | None) -> str:
-    """By what a verdict on a method is kept.
-
-    :param method: its spec without what is at its default; ``layer`` that it is of.
-    """
-    return f"{method} at {layer}" if layer else method
 
 
 def explain_subject(
@@ -104,6 +123,8 @@ def explain_subject(
     *,
     images: Sequence[str | Path] = (),
     targets: Sequence[str] = (),
+    channels: Sequence[int] = (),
+    beside: Sequence[str | Path] = (),
     runs: Path | str | None = None,
     offline: bool = False,
     **options: Any,
@@ -114,11 +135,12 @@ def explain_subject(
     :raises RunNotFoundError: when there is neither a run nor a file of that name.
     """
     found = open_model(model, runs=runs, offline=offline)
-    named = {"images": tuple(map(str, images)), "targets": tuple(targets)}
-    return ExplainSubject(found, _name(model, found), offline=offline, **named, **options)  # type: ignore[arg-type]
+    named: dict[str, Any] = {"images": tuple(map(str, images)), "targets": tuple(targets), "channels": tuple(channels)}
+    named |= {"beside": tuple(map(str, beside)), "runs": runs, "offline": offline}
+    return ExplainSubject(found, called(model, found), **named, **options)
 
 
-def _name(given: object, found: Run | Predictable) -> str:
+def called(given: object, found: Run | Predictable) -> str:
     """``run NAME``, ``pretrained:NETWORK`` without its arguments, or the name of a file."""
     if isinstance(found, Run):
         return f"run {in_short(found.name)}"

@@ -18,8 +18,7 @@ from cnnlab.explain import (
     maximize,
 )
 from cnnlab.explain.filter_kernels import convolutions
-from cnnlab.explain.layers import last_map, passes_of
-from cnnlab.models import heads_of
+from cnnlab.models import Classifier, heads_of
 from cnnlab.reports.contents.dead_units import dead_over_epochs, dead_units_table
 from cnnlab.reports.contents.explain_captions import (
     activations_caption,
@@ -27,7 +26,7 @@ from cnnlab.reports.contents.explain_captions import (
     filters_caption,
     maximized_caption,
 )
-from cnnlab.reports.explanations.base import EXPLANATIONS, ExplainedFigure, Explanation, Kind
+from cnnlab.reports.explanations.base import EXPLANATIONS, ExplainedFigure, Explanation, Kind, with_caption
 from cnnlab.reports.explanations.subject import ExplainSubject
 from cnnlab.reports.figures.explain_activations import draw_activations, draw_dead_units
 from cnnlab.reports.figures.explain_filters import draw_filter_responses, draw_filters
@@ -36,6 +35,7 @@ from cnnlab.reports.figures.explain_maximization import draw_maximized
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LEAST_STEPS = 64
 _LARGE = 64
 """Pixels of a side beyond which fewer units are maximised, in fewer steps."""
 
@@ -49,14 +49,16 @@ class FilterFigures(Kind):
     """
 
     name = "filters"
-    takes = frozenset({"images", "layer"})
+    takes = frozenset({"images", "layer", "channels"})
 
     def __init__(self, most: Count = 64, patterns: bool = False) -> None:
         self.most, self.patterns = most, patterns
 
     def explain(self, subject: ExplainSubject) -> Explanation:
         """Of the layer asked for, the first convolution otherwise."""
-        shown = replace(filters(subject.model, subject.layer, device=subject.device), model=subject.name)
+        channels = subject.channels or None
+        shown = filters(subject.model, subject.layer, channels, device=subject.device)
+        shown = replace(shown, model=subject.name)
         kept, inputs = min(self.most, len(shown)), shown.kernels.shape[1]
         drawn = partial(draw_filters, shown, most=self.most, as_patterns=self.patterns)
         title = f"Filters of {shown.layer} of {subject.name}"
@@ -70,7 +72,7 @@ class FilterFigures(Kind):
         ]
         if subject.has_pictures:
             pixels = subject.pictures.pixels[:1]
-            answers = filter_responses(subject.model, pixels, shown.layer, device=subject.device)
+            answers = filter_responses(subject.model, pixels, shown.layer, channels, device=subject.device)
             answers = replace(answers, model=subject.name)
             caption = activations_caption(answers, min(self.most, len(answers.channels)), is_response=True)
             figures.append(
@@ -78,7 +80,7 @@ class FilterFigures(Kind):
                     _key("filters", shown.layer, "responses"),
                     f"What each filter of {shown.layer} makes of {subject.pictures.names[0]}",
                     f"{caption} The picture: {_picture(subject, 0)}.",
-                    _with_caption(
+                    with_caption(
                         partial(draw_filter_responses, answers, most=self.most),
                         f"{caption} The picture: {_picture(subject, 0)}.",
                     ),
@@ -101,7 +103,7 @@ class ActivationFigures(Kind):
     """
 
     name = "activations"
-    takes = frozenset({"images", "layer"})
+    takes = frozenset({"images", "layer", "channels"})
 
     def __init__(self, most: Count = 40, own_scales: bool = False) -> None:
         self.most, self.own_scales = most, own_scales
@@ -114,7 +116,8 @@ class ActivationFigures(Kind):
         count = len(pictures) if subject.images and not subject.is_all else 1
         figures, numbers = [], []
         for layer in layers:
-            shown = activations(subject.model, pictures.pixels[:count], layer, device=subject.device)
+            channels = subject.channels or None
+            shown = activations(subject.model, pictures.pixels[:count], layer, channels, device=subject.device)
             shown = replace(shown, model=subject.name)
             for place in range(count):
                 words = activations_caption(shown, min(self.most, len(shown.channels)), own_scales=self.own_scales)
@@ -122,7 +125,7 @@ class ActivationFigures(Kind):
                 drawn = partial(draw_activations, shown, place, most=self.most, own_scales=self.own_scales)
                 title = f"Activations of {layer} of {subject.name} for {pictures.names[place]}"
                 key = _key("activations", layer, *([pictures.names[place]] if count > 1 else []))
-                figures.append(ExplainedFigure(key, title, caption, _with_caption(drawn, caption)))
+                figures.append(ExplainedFigure(key, title, caption, with_caption(drawn, caption)))
                 strongest = shown.most_active(place, 5)
                 numbers.append(
                     {
@@ -150,13 +153,13 @@ class MaximizedFigures(Kind):
     """Pictures that classes, or channels of a layer, answer to most strongly, by gradient ascent.
 
     :param most: units; 64 of small pictures, and 9 of those with more than 64 pixels a side, unless given.
-    :param steps: of the ascent; 256 and 128.
+    :param steps: of the ascent; 256 and 128, and in an ensemble as many in all members together, 64 at least.
     :param kind: ``fourier`` changes waves, ``pixels`` each pixel by itself.
     :param blur: deviation in pixels of a blur after each step; ``variation`` what the total variation counts.
     """
 
     name = "maximize"
-    takes = frozenset({"layer", "target"})
+    takes = frozenset({"layer", "target", "channels"})
 
     def __init__(
         self,
@@ -172,7 +175,7 @@ class MaximizedFigures(Kind):
         """Of the channels of the layer asked for, the classes otherwise."""
         is_large = max(subject.predictor.classifier.shape[1:]) > _LARGE
         most = self.most or (9 if is_large else 64)
-        steps = self.steps or (128 if is_large else 256)
+        steps = self.steps or max(_LEAST_STEPS, (128 if is_large else 256) // _networks(subject))
         made = maximize(
             subject.model,
             subject.layer,
@@ -191,7 +194,7 @@ class MaximizedFigures(Kind):
             _key("maximize", made.layer or "classes"),
             f"What {of} of {subject.name} answer to",
             caption,
-            _with_caption(partial(draw_maximized, made), caption),
+            with_caption(partial(draw_maximized, made), caption),
         )
         meaning = (
             "Pictures made from noise that a unit gives the most for: which pattern it would like best. They are not "
@@ -209,6 +212,10 @@ class MaximizedFigures(Kind):
 
     def _units(self, subject: ExplainSubject, most: int) -> list[int | str] | None:
         """Those asked for, or the first so many."""
+        if subject.channels and subject.layer is None:
+            raise UsageError("channels are those of a layer: name it with --layer. Classes are named with --target.")
+        if subject.channels:
+            return list(subject.channels)
         if subject.targets and subject.layer is None:
             return list(subject.targets)
         if subject.layer is None:
@@ -239,7 +246,7 @@ class DeadUnitFigures(Kind):
         caption = dead_units_caption(found)
         drawn = partial(draw_dead_units, [dead_over_epochs(subject.name, found)])
         figure = ExplainedFigure(
-            "dead-units", f"Dead units and zeros of {subject.name}", caption, _with_caption(drawn, caption)
+            "dead-units", f"Dead units and zeros of {subject.name}", caption, with_caption(drawn, caption)
         )
         meaning = (
             "How many units say nothing on any picture, and how much of what is put out is 0. Many zeros are usual and "
@@ -256,17 +263,17 @@ class DeadUnitFigures(Kind):
         )
 
 
+def _networks(subject: ExplainSubject) -> int:
+    """How many networks a picture passes: the members of an ensemble."""
+    return max(1, sum(isinstance(part, Classifier) for part in subject.predictor.classifier.modules()))
+
+
 def _telling_layers(subject: ExplainSubject) -> tuple[str, ...]:
     """The first convolution and the last feature map."""
-    with subject.predictor.placed() as model:
-        first = next(iter(convolutions(model)), None)
-        example = next(model.parameters(), torch.empty(0))
-        passes = passes_of(model, torch.full((1, *model.shape), 0.5, device=example.device))
-        network: Any = model
-        last = last_map(network, passes)
+    first = next(iter(convolutions(subject.predictor.classifier)), None)
     if first is None:
         raise UsageError("the network has no convolution; name the layer whose activations are to be seen.")
-    return tuple(dict.fromkeys((first, last)))
+    return tuple(dict.fromkeys((first, subject.last_map())))
 
 
 def _picture(subject: ExplainSubject, place: int) -> str:
@@ -284,7 +291,3 @@ def _key(*words: str) -> str:
 def _with_words(draw: "Callable[..., Figure]") -> "Callable[[bool], Figure]":
     """A figure that writes its own caption."""
     return lambda with_words: draw() if with_words else draw(caption="")
-
-
-def _with_caption(draw: "Callable[..., Figure]", caption: str) -> "Callable[[bool], Figure]":
-    return lambda with_words: draw(caption=caption if with_words else "")

@@ -76,6 +76,8 @@ def write_explanations(
     images: Sequence[str | Path] = (),
     layer: str | None = None,
     targets: Sequence[str] = (),
+    channels: Sequence[int] = (),
+    beside: Sequence[str | Path] = (),
     raw: bool = False,
     seed: int = 0,
     runs: Path | str | None = None,
@@ -88,22 +90,26 @@ def write_explanations(
     Files that an earlier call has written there are replaced, and no others are.
 
     :param model: as :func:`cnnlab.open_model` takes it.
-    :param what: specs: any attribution, or ``filters``, ``activations``, ``maximize``, ``dead-units``, ``embedding``,
-        ``embedding-epochs``, ``mistakes``, ``honesty``, or ``all``.
+    :param what: specs: any attribution, any of ``cnnlab list explanations``, or ``all``.
     :param out: the folder; ``explain`` in the run's own folder unless given, or here for a model by itself.
     :param images: words for pictures, see :func:`~cnnlab.explain.chosen_pictures.chosen_pictures`.
-    :param layer: by its name in the summary; ``targets`` classes by name or number.
+    :param layer: by its name in the summary; ``targets`` classes by name or number; ``channels`` of the layer.
+    :param beside: other trainings of the recipe, or for a map of pictures another run or data set.
     :param raw: draws raw maps, signed, beside those for the eye.
     :raises UsageError: for anything that there is not, and for files that were written by somebody else.
     :raises StorageError: when they cannot be written.
     """
     asked = read_what([what] if isinstance(what, str) else what)
-    _check_taken(asked, images=bool(images), layer=layer is not None, target=bool(targets), raw=raw)
+    given = {"layer": layer is not None, "channels": bool(channels), "beside": bool(beside)}
+    asked = asked.with_options(**given)
+    _check_taken(asked, images=bool(images), target=bool(targets), raw=raw, **given)
     subject = explain_subject(
         model,
         images=images,
         layer=layer,
         targets=targets,
+        channels=channels,
+        beside=beside,
         raw=raw,
         is_all=asked.is_all,
         methods=asked.attributions,
@@ -113,8 +119,11 @@ def write_explanations(
         data_dir=data_dir,
         offline=offline,
     )
-    place = ExplanationFolder(Path(out) if out is not None else _usual_folder(subject))
-    subject.verdicts.update(place.verdicts(subject.name))
+    return _write_all(subject, asked, ExplanationFolder(Path(out) if out is not None else _usual_folder(subject)))
+
+
+def _write_all(subject: ExplainSubject, asked: Asked, place: ExplanationFolder) -> WrittenExplanations:
+    """Everything asked for, each written as soon as it is made."""
     names = [slug(name) for name in asked.names]
     place.check_figures([*names, *(["attributions"] if len(asked.attributions) > 1 else [])])
     place.check([PAGE] if asked.is_all else [])
@@ -125,7 +134,6 @@ def write_explanations(
         if isinstance(one, CnnlabError):
             left_out[name] = str(one)
         else:
-            subject.verdicts.update(one.verdicts)
             files.update(_written(one, subject.name, place))
             made.append(one)
     if not made:
@@ -182,7 +190,7 @@ def _written(one: Explanation, model: str, place: ExplanationFolder) -> dict[str
     stored = tuple(StoredFigure(keys[figure.key], figure.title, figure.caption) for figure in one.figures)
     make_folder(place.path)
     # On record before they are written: what is cut short is known as our own.
-    place.add(StoredExplanation(one.key, one.title, model, dict(one.meanings), stored, dict(one.verdicts)))
+    place.add(StoredExplanation(one.key, one.title, model, dict(one.meanings), stored))
     files = {}
     for figure in one.figures:
         png, svg = (place.path / f"{keys[figure.key]}{end}" for end in (".png", ".svg"))

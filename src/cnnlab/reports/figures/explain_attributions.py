@@ -200,7 +200,7 @@ def _draw_bars(figure: "Figure", sheet: AttributionSheet, bottom: float, height:
     """A bar for each scale in use, side by side, in the colours in which maps are seen."""
     found: dict[tuple[MapScale, bool], list[str]] = {}
     for column in sheet.columns:
-        name = "raw values" if column.scale == "raw" else column.title.partition(":")[0]
+        name = "raw values" if column.scale == "raw" else column.method or column.title.partition(":")[0]
         names = found.setdefault((column.scale, column.is_overlay), [])
         if name not in names:
             names.append(name)

@@ -148,5 +148,5 @@ def draw_seed_similarity(found: "Sequence[SeedSimilarity]", measure: "Similarity
     axes.margins(x=0.08)
     in_unit(axes.xaxis, TableColumn("", "", "number"))
     axes.set_xlabel(_SIMILARITY[measure], color=INK)
-    figure.legend(loc="outside upper left", ncols=1, frameon=False, labelcolor=INK, handletextpad=0.2)
+    figure.legend(loc="outside lower left", ncols=1, frameon=False, labelcolor=INK, handletextpad=0.2)
     return figure

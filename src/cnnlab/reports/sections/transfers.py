@@ -27,8 +27,8 @@ def transfers(subject: ReportSubject) -> Iterable[Section]:
 def _scores_section(run: Run, result: TransferResult, of: str) -> Section:
     metrics = [result.record.metric, *(name for name in METRICS if name != result.record.metric)]
     scores = [contents.scores_table(run, result, metric) for metric in metrics]
-    found = contents.found_table(run, result)
-    tables = (*scores, contents.times_table(run, result), *([found] if found is not None else []))
+    tried = [contents.found_table(run, result), contents.searched_table(run, result)]
+    tables = (*scores, contents.times_table(run, result), *(table for table in tried if table is not None))
     drawn = _scores_figure(run, result, scores[0])
     return Section(f"transfer {run.name}", f"The classifiers{of}", tables=tables, figures=(drawn,))
 
