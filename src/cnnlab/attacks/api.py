@@ -20,6 +20,7 @@ from cnnlab.attacks.perturbed import (
     attacked_in_batches,
     check_attacked,
     class_head,
+    model_name,
     usual_batch,
     victim,
 )
@@ -84,7 +85,7 @@ def attack(
     built: Attack = bound.build()
     if built.needs_gradient:
         require_gradient(predictor.classifier, f"{built.name} goes by the gradient")
-    name = str(model) if isinstance(model, str | Path) and not isinstance(opened, Run) else predictor.label
+    name = model_name(model, opened, predictor)
     where: dict[str, Any] = {"name": name, "count": n, "seed": seed, "data_dir": data_dir, "offline": offline}
     pictures = chosen_pictures(opened, predictor, head, data, split, **where)
     key = _key(opened, predictor.classifier, pictures, bound)

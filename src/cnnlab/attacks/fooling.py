@@ -12,13 +12,12 @@ from torch import Tensor
 from cnnlab.attacks.adversarial import Answers, Row
 from cnnlab.attacks.aims import RULES
 from cnnlab.attacks.draws import Draws
-from cnnlab.attacks.perturbed import Attacked, Victim
+from cnnlab.attacks.perturbed import Attacked, Victim, model_name
 from cnnlab.attacks.problem import ClassProblem, Model, rounded
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.sinks import in_short
 from cnnlab.evaluation import Predictor, open_model, predictor_of
 from cnnlab.models import Head, class_index
-from cnnlab.runs import Run
 
 Floats = NDArray[np.float32]
 
@@ -123,8 +122,7 @@ def opened(model: Attacked, device: str | None, offline: bool = False) -> tuple[
     """The model that is meant, and what it is called."""
     found = open_model(model, offline=offline) if isinstance(model, str | Path) else model
     predictor = predictor_of(found, device=device, offline=offline)
-    is_by_name = isinstance(model, str | Path) and not isinstance(found, Run)
-    return predictor, str(model) if is_by_name else predictor.label
+    return predictor, model_name(model, found, predictor)
 
 
 def check_confidence(confidence: float) -> None:
@@ -144,7 +142,7 @@ def wanted_class(head: Head, target: str | int | None) -> int:
     if target is None:
         raise UsageError(
             f"name the class that is to be seen, as in target={in_short(head.names[0])}. "
-            f"{suggestion('', head.names) or ''}".strip()
+            f"{suggestion('', head.names)}".strip()
         )
     if target in RULES and target not in head.names:
         raise UsageError(f"target={target} goes by what a picture is of, and here there is none yet: name a class.")

@@ -14,14 +14,13 @@ from cnnlab.attacks.adversarial import Answers, Row, Source
 from cnnlab.attacks.chosen_pictures import chosen_pictures
 from cnnlab.attacks.fooling import Floats
 from cnnlab.attacks.norms import USUAL_BUDGETS, Norm, length, project
-from cnnlab.attacks.perturbed import Attacked, Victim, class_head, usual_batch, victim
+from cnnlab.attacks.perturbed import Attacked, Victim, class_head, model_name, usual_batch, victim
 from cnnlab.attacks.problem import rounded
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import track
 from cnnlab.evaluation import Interval, open_model, predictor_of, wilson
 from cnnlab.models import on_device, require_gradient
-from cnnlab.runs import Run
 
 _OVERSHOOT, _STEPS, _MOST_CLASSES = 0.02, 10, 10
 """Of DeepFool, as the paper has them: a little beyond the plane, at most so many steps, among the likeliest classes."""
@@ -135,7 +134,7 @@ def universal(
     predictor = predictor_of(opened, device=device, offline=offline)
     require_gradient(predictor.classifier, "a universal perturbation goes by the gradient")
     head = class_head(predictor.classifier, column)
-    name = str(model) if isinstance(model, str | Path) and not isinstance(opened, Run) else predictor.label
+    name = model_name(model, opened, predictor)
     where: dict[str, Any] = {"name": name, "count": 2 * n, "seed": seed, "data_dir": data_dir, "offline": offline}
     chosen = chosen_pictures(opened, predictor, head, data, split, **where)
     if len(chosen) < 2:

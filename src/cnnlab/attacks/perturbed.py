@@ -1,6 +1,7 @@
 """Pictures changed by an attack until a model errs: tensors in, tensors out."""
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from cnnlab.attacks.draws import Draws, PictureDraws
 from cnnlab.attacks.problem import ClassProblem, Model, rounded
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.messages import track
+from cnnlab.core.sinks import in_short
 from cnnlab.evaluation import Predictor, looking, predictor_of
 from cnnlab.models import Head, Predictable, batch_for, class_index, given_pixels, heads_of, on_device, require_gradient
 from cnnlab.runs import Run
@@ -51,6 +53,17 @@ def victim(predictor: Predictor, column: str | None = None) -> Iterator[Victim]:
     head = class_head(predictor.classifier, column)
     with looking(predictor) as model:
         yield Victim(model, head, head_logits(model, head))
+
+
+def model_name(model: Attacked, opened: Run | Predictable, predictor: Predictor) -> str:
+    """What captions call it: a run by its name, and a model by itself by what was named, in short.
+
+    Of ``pretrained:squeezenet1_1(weights=…)`` that is without the arguments, of a file without its folders.
+    """
+    if isinstance(opened, Run) or not isinstance(model, str | Path):
+        return predictor.label
+    kind, colon, rest = str(model).partition("(")[0].partition(":")
+    return in_short(f"{kind}:{rest}" if colon and os.sep not in rest else Path(str(model)).name)
 
 
 def class_head(model: Predictable, column: str | None = None) -> Head:

@@ -123,7 +123,9 @@ def fooled_sheet(fooled: Fooled) -> ExampleSheet:
         return ExampleSheet((ExampleColumn("noise", fooled.start, before), became))
     change = fooled.pixels - fooled.start
     factor = factor_of(change)
-    far = tuple((f"L∞ {np.abs(each).max() * 255:.0f}/255, L2 {np.sqrt(np.square(each).sum()):.2g}",) for each in change)
+    far = tuple(
+        (f"L∞ {np.abs(each).max() * 255:.0f}/255", f"L2 {np.sqrt(np.square(each).sum()):.2g}") for each in change
+    )
     column = ExampleColumn(f"change × {factor:g}", magnified(change, factor), far)
     return ExampleSheet((ExampleColumn("as it is", fooled.start, before), column, became), factor)
 
