@@ -16,7 +16,8 @@ def test_what_the_page_says_to_type_runs(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("CNNLAB_RUNS")
     documents.own_pictures(tmp_path)
     for command in documents.commands(TEXT):
-        if "RUN" in command.split() or command in ("cnnlab attack", "cnnlab fool", "cnnlab predict"):
+        # Within sentences commands are named without what they are given.
+        if "RUN" in command.split() or len(command.split()) == 2:
             continue
         result = documents.call(command, {})
         assert result.exit_code == 0, f"{command}\n{result.output}"
