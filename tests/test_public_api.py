@@ -55,6 +55,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_dir_names_what_is_public_and_the_rooms_that_people_use() -> None:
     named = {name for name in dir(cnnlab) if not name.startswith("__")}
     rooms = {
+        "attacks",
         "augment",
         "data",
         "evaluation",

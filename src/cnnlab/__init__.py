@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cnnlab.core.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from cnnlab.attacks.api import attack as attack
     from cnnlab.core.errors import CnnlabError as CnnlabError
     from cnnlab.core.version import __version__ as __version__
     from cnnlab.data import Dataset as Dataset
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "attacks.api": ("attack",),
         "core.errors": ("CnnlabError",),
         "core.version": ("__version__",),
         "data": ("Dataset", "ImageSet", "load_data"),
@@ -50,6 +52,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "training": ("Recipe", "extend", "find_lr", "resume", "train"),
     },
     modules=(
+        "attacks",
         "augment",
         "data",
         "evaluation",

@@ -10,19 +10,36 @@ from cnnlab.core.lazy_imports import lazy_names
 if TYPE_CHECKING:
     from cnnlab.attacks.adversarial import Adversarial as Adversarial
     from cnnlab.attacks.adversarial import Answers as Answers
+    from cnnlab.attacks.adversarial import Source as Source
     from cnnlab.attacks.attack import ATTACKS as ATTACKS
     from cnnlab.attacks.attack import Attack as Attack
-    from cnnlab.attacks.perturb import perturb as perturb
+    from cnnlab.attacks.budget_curve import BudgetCurve as BudgetCurve
+    from cnnlab.attacks.budget_curve import budget_curves as budget_curves
+    from cnnlab.attacks.fooling import Fooled as Fooled
+    from cnnlab.attacks.fooling_noise import from_noise as from_noise
+    from cnnlab.attacks.fooling_pattern import from_patterns as from_patterns
+    from cnnlab.attacks.fooling_picture import from_pictures as from_pictures
+    from cnnlab.attacks.fooling_universal import Universal as Universal
+    from cnnlab.attacks.fooling_universal import universal as universal
+    from cnnlab.attacks.perturbed import perturb as perturb
     from cnnlab.attacks.problem import ClassProblem as ClassProblem
     from cnnlab.attacks.problem import LossProblem as LossProblem
     from cnnlab.attacks.problem import Problem as Problem
+    from cnnlab.attacks.stored import stored_attacks as stored_attacks
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "adversarial": ("Adversarial", "Answers"),
+        "adversarial": ("Adversarial", "Answers", "Source"),
         "attack": ("ATTACKS", "Attack"),
-        "perturb": ("perturb",),
+        "budget_curve": ("BudgetCurve", "budget_curves"),
+        "fooling": ("Fooled",),
+        "fooling_noise": ("from_noise",),
+        "fooling_pattern": ("from_patterns",),
+        "fooling_picture": ("from_pictures",),
+        "fooling_universal": ("Universal", "universal"),
+        "perturbed": ("perturb",),
         "problem": ("ClassProblem", "LossProblem", "Problem"),
+        "stored": ("stored_attacks",),
     },
 )

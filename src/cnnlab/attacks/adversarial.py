@@ -1,7 +1,7 @@
 """What an attack comes to: each picture as changed, what the model said before and after, and how far that is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from cnnlab.evaluation import Interval, wilson
 
 NORMS: tuple[AnyNorm, ...] = ("linf", "l2", "l1", "l0")
 Row = NDArray[np.int64]
+BY_ROW = ("places", "origin", "pixels", "labels", "forwards", "backwards")
+ANSWERS = ("before", "after", "kept")
+"""Fields that are arrays of M rows, and those that are answers to M rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +37,41 @@ class Answers:
         sure, predicted = logits.float().softmax(1).max(1)
         return cls(predicted.cpu().numpy(), sure.cpu().numpy())
 
+    def take(self, rows: NDArray[np.bool_]) -> "Answers":
+        """Those of some of the pictures."""
+        return Answers(self.predicted[rows], self.sure[rows])
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which pictures were attacked, and in what.
+
+    :param model: what it is called.
+    :param data: name of the data set; ``split`` that of its part, which has ``size`` pictures.
+    :param seed: by which pictures were chosen, and what attacks draw is drawn.
+    :param places: of each picture its place in the split; ``ids`` its name there.
+    :param column: of the targets, the one of the head that was attacked.
+    :param name: by which files of the attack are known.
+    """
+
+    model: str
+    data: str
+    split: str
+    size: int
+    seed: int
+    places: tuple[int, ...]
+    ids: tuple[str, ...]
+    column: str
+    name: str = ""
+
+    @property
+    def of(self) -> str:
+        """Which they are, in words: ``1,000 of 10,000 test pictures of fashion-mnist, drawn by seed 0``."""
+        some = f"{len(self.places):,} of " if len(self.places) < self.size else ""
+        drawn = f", drawn by seed {self.seed}" if some else ""
+        noun = "picture" if self.size == 1 else "pictures"
+        return f"{some}{self.size:,} {self.split} {noun} of {self.data}{drawn}"
+
 
 @dataclass(frozen=True, eq=False)
 class Adversarial:
@@ -51,6 +89,7 @@ class Adversarial:
     :param forwards, backwards: how often the model was asked for each, and for its gradient.
     :param facts: further numbers of each row that the attack tells, M, NaN where it tells none.
     :param norm, eps: the budget; without ``eps``, what was kept small.
+    :param source: which pictures these are, where they were taken from a data set.
     """
 
     attack: str
@@ -68,6 +107,7 @@ class Adversarial:
     facts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     norm: AnyNorm | None = None
     eps: float | None = None
+    source: Source | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -144,9 +184,11 @@ class Adversarial:
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers as plain JSON."""
-        interval = self.interval
+        interval, source = self.interval, self.source
+        taken = {} if source is None else {name: getattr(source, name) for name in ("model", "data", "split", "seed")}
         return {
             "attack": self.attack,
+            **taken,
             "pictures": len(np.unique(self.places)),
             "attacked": int(self.right.sum()),
             "clean_accuracy": self.clean_accuracy,
@@ -168,6 +210,17 @@ class Adversarial:
             f"Adversarial({self.attack}: {len(self)} rows, {aim}; accuracy {self.clean_accuracy:.4f} before, "
             f"{self.robust_accuracy:.4f} after)"
         )
+
+    def first(self, count: int) -> "Adversarial":
+        """The rows of the first pictures alone, so many of them."""
+        rows = self.places < count
+        parts: dict[str, Any] = {name: getattr(self, name)[rows] for name in BY_ROW}
+        parts |= {name: getattr(self, name).take(rows) for name in ANSWERS}
+        source = self.source
+        if source is not None:
+            source = replace(source, places=source.places[:count], ids=source.ids[:count])
+        parts["facts"] = {name: numbers[rows] for name, numbers in self.facts.items()}
+        return replace(self, **parts, targets=None if self.targets is None else self.targets[rows], source=source)
 
     @classmethod
     def of_batch(
@@ -201,21 +254,22 @@ class Adversarial:
         cls, parts: Sequence["Adversarial"], spec: str, attack: Attack, classes: tuple[str, ...]
     ) -> "Adversarial":
         """Batches as one."""
-        fields: dict[str, Any] = {
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("places", "origin", "pixels", "labels", "forwards", "backwards")
-        }
-        fields |= {name: _joined([getattr(part, name) for part in parts]) for name in ("before", "after", "kept")}
+        return replace(cls.together(parts), attack=spec, classes=classes, norm=attack.norm, eps=attack.eps)
+
+    @classmethod
+    def together(cls, parts: Sequence["Adversarial"]) -> "Adversarial":
+        """The rows of several parts one after another; whatever holds for all is that of the first."""
+        rows: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in BY_ROW}
+        rows |= {name: _joined([getattr(part, name) for part in parts]) for name in ANSWERS}
         targets = [part.targets for part in parts if part.targets is not None]
-        return cls(
-            attack=spec,
-            classes=classes,
-            targets=np.concatenate(targets) if targets else None,
-            **fields,
-            facts={name: _facts(parts, name) for name in sorted({name for part in parts for name in part.facts})},
-            norm=attack.norm,
-            eps=attack.eps,
-        )
+        facts = {name: _facts(parts, name) for name in sorted({name for part in parts for name in part.facts})}
+        sources = [part.source for part in parts if part.source is not None]
+        source = None
+        if sources:
+            places = tuple(place for each in sources for place in each.places)
+            source = replace(sources[0], places=places, ids=tuple(name for each in sources for name in each.ids))
+        wanted = np.concatenate(targets) if targets else None
+        return replace(parts[0], **rows, targets=wanted, facts=facts, source=source)
 
 
 def _median(numbers: NDArray[np.float32]) -> float | None:

@@ -12,6 +12,7 @@ from cnnlab.attacks.draws import Draws
 from cnnlab.objectives import Objective, Targets
 
 P = TypeVar("P", bound="Problem")
+C = TypeVar("C", bound="ClassProblem")
 Model = Callable[[Tensor], Tensor]
 
 
@@ -159,7 +160,7 @@ class ClassProblem(Problem):
         others = outputs.scatter(1, fixed[:, None], -torch.inf).amax(1)
         return others - own if self.targets is None else own - others
 
-    def take(self: "ClassProblem", rows: Tensor) -> "ClassProblem":
+    def take(self: C, rows: Tensor) -> C:
         """As of any problem, with labels and targets."""
         taken = super().take(rows)
         taken.labels = self.labels[rows]

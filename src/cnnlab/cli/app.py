@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli import arithmetic, augment, cache, data, models, recipes, runs, study
+from cnnlab.cli.attack import attack
 from cnnlab.cli.completion_script import completion
 from cnnlab.cli.demo import demo
 from cnnlab.cli.ensemble import ensemble
@@ -13,6 +14,7 @@ from cnnlab.cli.explain import explain
 from cnnlab.cli.extend import extend
 from cnnlab.cli.figure import figure
 from cnnlab.cli.find_lr import find_lr
+from cnnlab.cli.fool import fool
 from cnnlab.cli.list import list_words
 from cnnlab.cli.predict import predict
 from cnnlab.cli.program import Program
@@ -46,6 +48,8 @@ app.command("find-lr")(find_lr)
 app.command("report")(report)
 app.command("figure")(figure)
 app.command("explain")(explain)
+app.command("attack")(attack)
+app.command("fool")(fool)
 app.add_typer(runs.app, name="runs")
 app.add_typer(study.app, name="study")
 app.add_typer(recipes.app, name="recipes")

@@ -24,6 +24,7 @@ _KINDS = {
     "classifiers": "what is fitted to features: cnnlab transfer … classifiers=svc",
     "attributions": "what in a picture an answer hangs on: cnnlab explain RUN --what grad-cam",
     "explanations": "what else shows what a network learned: cnnlab explain RUN --what filters",
+    "attacks": "how pictures are changed until a model errs: cnnlab attack RUN 'pgd(eps=0.1)'",
     "methods": "how runs become an ensemble: cnnlab ensemble RUN... method=weights",
 }
 """Each with the key of a recipe, or of a command, that takes it."""
@@ -91,6 +92,10 @@ def _registry(kind: str) -> "Registry[Any]":
         from cnnlab.reports.explanations.base import EXPLANATIONS
 
         return EXPLANATIONS
+    elif kind == "attacks":
+        from cnnlab.attacks import ATTACKS
+
+        return ATTACKS
     elif kind == "methods":
         from cnnlab.ensembles.methods import methods as registry
     else:

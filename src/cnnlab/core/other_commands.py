@@ -25,6 +25,8 @@ COMMANDS: Mapping[str, str] = {
     "figure {last} roc": "roc roc_curve auc",
     "figure {last} {curves}": "plot draw graph visualize visualise chart",
     "explain {last}": "interpret attribute attributions gradcam cam saliency heatmap captum feature_maps why",
+    "attack {last}": "adversarial fgsm pgd autoattack robustness foolbox deepfool jsma perturb",
+    "fool {last} from=noise target=0": "fooling evolve cppn rubbish",
     "models show {vgg-like} {--input} {1x28x28}": "summary model info flops params count_params summarize_model",
     "models list": "zoo list_models architectures",
     "data list": "datasets dataset download",
@@ -86,6 +88,7 @@ LISTED: Mapping[str, str] = {
     "schedules": "schedulers lr_schedulers lr_schedules",
     "classifiers": "estimators",
     "methods": "ensembles ensemble_methods",
+    "attacks": "adversaries adversarial_attacks",
     "attributions": "cams saliency_methods explainers",
 }
 """Kinds of words that ``cnnlab list`` lists."""
@@ -112,6 +115,7 @@ PYTHON: Mapping[str, str] = {
     "augment": "transforms preprocessing augmentation aug_transforms",
     "objectives": "losses loss criterion",
     "evaluation": "metrics scoring",
+    "attack": "foolbox torchattacks art fast_gradient_method projected_gradient_descent AutoAttack",
     "explain": "captum attribute interpret GradCAM Saliency IntegratedGradients LayerGradCam",
     "reports": "plot plots visualize viz report",
     "sklearn.ImageClassifier": "ImageClassifier KerasClassifier NeuralNetClassifier MLPClassifier",

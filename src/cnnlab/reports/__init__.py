@@ -3,6 +3,8 @@
 Contents are worked out by functions of plain values, figures draw them, and sections put both on the page.
 """
 
+from cnnlab.reports.attacks.fooling import write_fooling
+from cnnlab.reports.attacks.write import write_attack, write_curves
 from cnnlab.reports.draw import (
     draw_augmentation,
     draw_confusion,
@@ -23,7 +25,10 @@ __all__ = [
     "draw_network",
     "figure_of_runs",
     "figure_of_study",
+    "write_attack",
+    "write_curves",
     "write_explanations",
+    "write_fooling",
     "write_runs_report",
     "write_study_report",
 ]

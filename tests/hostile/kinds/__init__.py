@@ -3,6 +3,7 @@
 from . import (
     archives,
     arrays,
+    attacks,
     declared_sizes,
     ensembles,
     in_python,
@@ -21,6 +22,7 @@ from . import (
 __all__ = [
     "archives",
     "arrays",
+    "attacks",
     "declared_sizes",
     "ensembles",
     "in_python",

@@ -27,6 +27,8 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "report": ("run or study",),
     "figure": ("run or study or figure",),
     "explain": ("model",),
+    "attack": ("model", "attack"),
+    "fool": ("model", "fooled"),
     "list": ("kind of words", "name of that kind"),
     "runs list": ("condition",),
     "runs show": ("run",),
@@ -139,6 +141,8 @@ def _option_values(line: _Line, option: str, word: str) -> Iterator[Candidate]:
     elif option == "--beside":
         yield from _runs(line, word)
         yield from within(("data set",), word, _files)
+    elif option == "--curve":
+        yield from within(("attack",), word, _files)
     elif option == "--images":
         yield from (Candidate(f"{split}:", f"pictures of {split}", is_final=False) for split in _SPLITS[:3])
         yield from _files(word)
@@ -290,6 +294,15 @@ def _only(*keys: str) -> Callable[[_Line, str], Iterator[Candidate]]:
     return found
 
 
+def _fooled(line: _Line, word: str) -> Iterator[Candidate]:
+    if word.startswith("from="):
+        yield from (Candidate(f"from={each}") for each in ("noise", "pattern", "universal"))
+        yield from (found.after("from=") for found in _files(word.removeprefix("from=")))
+        return
+    keys = ("from", "target", "confidence", "n", "steps", "norm", "eps", "attack", "generations", "rate", "passes")
+    yield from _only(*keys, "data", "split", "column")(line, word)
+
+
 def _condition(line: _Line, word: str) -> Iterator[Candidate]:
     known = {**{fact: {"about": "of the run"} for fact in words()["lists"]["facts"]}, **words()["keys"]}
     if word.partition("=")[0] == "study":
@@ -330,6 +343,8 @@ _WORDS: Mapping[str, Callable[[_Line, str], Iterable[Candidate]]] = {
     "run": _runs,
     "model": _models,
     "evaluated": _only("data", "split", "perturb"),
+    "attack": _several(_spec("attack"), _only("n", "data", "split", "target", "column", "budgets")),
+    "fooled": _fooled,
     "files": lambda line, word: _files(word),
     "member": _several(_runs, _only("method")),
     "run or study": _several(_runs, _studies_run),

@@ -97,6 +97,7 @@ _OF_STUDY = {
 def registries() -> dict[str, Registry[Any]]:
     """Every kind of names that a spec may hold."""
     from cnnlab import augment, data, models, objectives
+    from cnnlab.attacks import ATTACKS
     from cnnlab.augment.padding import fills
     from cnnlab.core.hooks import perturbations
     from cnnlab.ensembles.methods import methods
@@ -111,7 +112,7 @@ def registries() -> dict[str, Registry[Any]]:
     found: list[Registry[Any]] = [
         *(data.readers, models.architectures, models.layers, models.initialisers, objectives.objectives),
         *(augment.augmentations, fills, perturbations, normalizations, optimizers, schedules, methods, designs),
-        *(classifiers, ATTRIBUTIONS, EXPLANATIONS),
+        *(classifiers, ATTRIBUTIONS, EXPLANATIONS, ATTACKS),
     ]
     return {registry.kind: registry for registry in found}
 

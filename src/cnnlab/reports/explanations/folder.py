@@ -1,4 +1,4 @@
-"""The folder that explanations lie in: a record says which files are ours, and no other file is touched."""
+"""The folder that explanations or attacks lie in: a record says which files are ours, and no other file is touched."""
 
 import json
 import os
@@ -14,10 +14,25 @@ from cnnlab.core.messages import first_few
 RECORD = "explanations.json"
 PAGE = "explain.html"
 FOLDER = "explain"
-_MADE_BY = "cnnlab explain"
 _MOST_BYTES = 1 << 22
 _ENDINGS = (".png", ".svg")
 _NO_FOLDERS = (".png", ".svg", ".pdf", ".html", ".htm", ".json", ".jpg", ".zip")
+
+
+@dataclass(frozen=True)
+class FolderKind:
+    """What a folder is of.
+
+    :param record: the name of the file that says which others are ours.
+    :param made_by: the command that writes them; ``what`` they are, in the plural.
+    """
+
+    record: str
+    made_by: str
+    what: str
+
+
+EXPLAINED = FolderKind(RECORD, "cnnlab explain", "explanations")
 
 
 @dataclass(frozen=True)
@@ -48,26 +63,26 @@ class StoredExplanation:
 
 
 class ExplanationFolder:
-    """A folder with explanations.
+    """A folder with explanations, or whatever else ``kind`` says.
 
     :raises UsageError: for what is no folder, or one whose record of explanations is somebody else's.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, kind: FolderKind = EXPLAINED) -> None:
+        self.path, self.kind = path, kind
         if path.suffix.lower() in _NO_FOLDERS and not path.is_dir():
             raise UsageError(
-                f"{path} names a file, and explanations are several: they are written into a folder, as in --out "
-                f"{path.with_suffix('') if path.stem else 'explain'}."
+                f"{path} names a file, and {kind.what} are several: they are written into a folder, as in --out "
+                f"{path.with_suffix('') if path.stem else 'figures'}."
             )
         if os.path.lexists(path) and not path.is_dir():
-            raise UsageError(f"{path} is a file, and explanations are written into a folder. Name another one.")
-        self.stored = {one.key: one for one in stored_explanations(path)}
-        if not self.stored and os.path.lexists(path / RECORD) and _record(path) is None:
+            raise UsageError(f"{path} is a file, and {kind.what} are written into a folder. Name another one.")
+        self.stored = {one.key: one for one in stored_explanations(path, kind)}
+        if not self.stored and os.path.lexists(path / kind.record) and _record(path, kind) is None:
             raise UsageError(
-                f"{path / RECORD} is there already, and no record of cnnlab's. Name another folder with --out."
+                f"{path / kind.record} is there already, and no record of cnnlab's. Name another folder with --out."
             )
-        self.own = set((_record(path) or {}).get("files", ()))
+        self.own = set((_record(path, kind) or {}).get("files", ()))
 
     def check(self, names: Iterable[str]) -> None:
         """Refuses to write files of these names where others' are there.
@@ -77,8 +92,8 @@ class ExplanationFolder:
         taken = sorted(name for name in set(names) - self.own if os.path.lexists(self.path / name))
         if taken:
             raise UsageError(
-                f"{first_few(taken)} in {self.path} is there already, and was not written by cnnlab explain. Name "
-                "another folder with --out, or move it away."
+                f"{first_few(taken)} in {self.path} is there already, and was not written by {self.kind.made_by}. "
+                "Name another folder with --out, or move it away."
             )
 
     def check_figures(self, keys: Sequence[str]) -> None:
@@ -107,7 +122,7 @@ class ExplanationFolder:
         self.own |= set(names)
         make_folder(self.path)
         record = {
-            "made_by": _MADE_BY,
+            "made_by": self.kind.made_by,
             "files": sorted(self.own),
             "explanations": [
                 {
@@ -120,12 +135,12 @@ class ExplanationFolder:
                 for one in self.stored.values()
             ],
         }
-        write_text(self.path / RECORD, json.dumps(record, indent=1, ensure_ascii=True))
+        write_text(self.path / self.kind.record, json.dumps(record, indent=1, ensure_ascii=True))
 
 
-def stored_explanations(folder: Path) -> tuple[StoredExplanation, ...]:
+def stored_explanations(folder: Path, kind: FolderKind = EXPLAINED) -> tuple[StoredExplanation, ...]:
     """What is on record in a folder; nothing where there is none, or none that can be read."""
-    record = _record(folder) or {}
+    record = _record(folder, kind) or {}
     found = []
     for one in record.get("explanations", ()):
         try:
@@ -150,12 +165,12 @@ def _file(name: Any) -> str:
     return name
 
 
-def _record(folder: Path) -> dict[str, Any] | None:
+def _record(folder: Path, kind: FolderKind) -> dict[str, Any] | None:
     try:
-        record = json.loads(read_regular(folder / RECORD, _MOST_BYTES))
+        record = json.loads(read_regular(folder / kind.record, _MOST_BYTES))
     except (OSError, ValueError):
         return None
-    if not isinstance(record, dict) or record.get("made_by") != _MADE_BY:
+    if not isinstance(record, dict) or record.get("made_by") != kind.made_by:
         return None
     names = record.get("files")
     if not isinstance(record.get("explanations"), list) or not isinstance(names, list):

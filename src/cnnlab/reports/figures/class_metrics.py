@@ -1,9 +1,10 @@
 """Confusions, measures by class and calibration, drawn."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnlab.evaluation import Calibration, Confusion
 from cnnlab.reports.colours import COLOURS, FAINT, INK, SOFT
@@ -21,6 +22,20 @@ _MOST_CELLS = 40
 _MARKS = {"precision": ("o", COLOURS[0]), "recall": ("s", COLOURS[1]), "f1": ("D", COLOURS[2])}
 
 
+class SharesByClass(Protocol):
+    """Of each class, shares by class."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the K classes."""
+        ...
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """K×K, from 0 to 1: a row a true class."""
+        ...
+
+
 def draw_confusion_matrix(matrix: Confusion) -> "Figure":
     """A row a true class, a column a predicted one; darker the larger the share of the row, which is the number."""
     return draw_confusion_matrices({"": matrix})
@@ -28,6 +43,14 @@ def draw_confusion_matrix(matrix: Confusion) -> "Figure":
 
 def draw_confusion_matrices(matrices: Mapping[str, Confusion]) -> "Figure":
     """Several side by side, each under its title."""
+    return draw_class_shares(matrices, across="predicted")
+
+
+def draw_class_shares(matrices: Mapping[str, SharesByClass], *, across: str) -> "Figure":
+    """Matrices side by side, each under its title: a row a true class, a column a class; darker the larger the share.
+
+    :param across: what a column is.
+    """
     figure, panels = sheet(WIDTH * 0.98, columns=len(matrices))
     for axes, (title, matrix) in zip(panels, matrices.items(), strict=True):
         count = len(matrix.names)
@@ -40,7 +63,7 @@ def draw_confusion_matrices(matrices: Mapping[str, Confusion]) -> "Figure":
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         _name_classes(axes, matrix.names)
-        axes.set_xlabel("predicted", color=INK)
+        axes.set_xlabel(across, color=INK)
         axes.set_ylabel("true", color=INK)
         axes.set_title(title, color=INK)
     return figure
@@ -93,7 +116,7 @@ def draw_reliability(calibration: Calibration) -> "Figure":
     return figure
 
 
-def _shade(axes: "Axes", matrix: Confusion) -> None:
+def _shade(axes: "Axes", matrix: SharesByClass) -> None:
     from matplotlib.colors import PowerNorm
 
     # A few mistakes among hundreds of right answers are to be seen too, so low shares take up more of the scale.
@@ -108,7 +131,7 @@ def _shade(axes: "Axes", matrix: Confusion) -> None:
         )
 
 
-def _number(axes: "Axes", matrix: Confusion) -> None:
+def _number(axes: "Axes", matrix: SharesByClass) -> None:
     """The share of the row in percent; what is below half a percent is left to its shade."""
     for (row, column), share in np.ndenumerate(matrix.shares):
         if share >= 0.005:

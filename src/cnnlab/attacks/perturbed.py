@@ -1,5 +1,7 @@
 """Pictures changed by an attack until a model errs: tensors in, tensors out."""
 
+import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from cnnlab.attacks.draws import Draws, PictureDraws
 from cnnlab.attacks.problem import ClassProblem, Model, rounded
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.messages import track
+from cnnlab.core.sinks import in_short
 from cnnlab.evaluation import Predictor, looking, predictor_of
 from cnnlab.models import Head, Predictable, batch_for, class_index, given_pixels, heads_of, on_device, require_gradient
 from cnnlab.runs import Run
@@ -50,6 +53,17 @@ def victim(predictor: Predictor, column: str | None = None) -> Iterator[Victim]:
     head = class_head(predictor.classifier, column)
     with looking(predictor) as model:
         yield Victim(model, head, head_logits(model, head))
+
+
+def model_name(model: Attacked, opened: Run | Predictable, predictor: Predictor) -> str:
+    """What captions call it: a run by its name, and a model by itself by what was named, in short.
+
+    Of ``pretrained:squeezenet1_1(weights=…)`` that is without the arguments, of a file without its folders.
+    """
+    if isinstance(opened, Run) or not isinstance(model, str | Path):
+        return predictor.label
+    kind, colon, rest = str(model).partition("(")[0].partition(":")
+    return in_short(f"{kind}:{rest}" if colon and os.sep not in rest else Path(str(model)).name)
 
 
 def class_head(model: Predictable, column: str | None = None) -> Head:
@@ -119,22 +133,61 @@ def perturb(
         right = _read_labels(labels, placed.head, len(pixels), predictor.device)
         wanted = None if targets is None else given_targets(targets, right, placed.head)
         numbers = list(range(len(pixels))) if pictures is None else list(pictures)
-        size = batch_size or batch_for(placed.model.shape, _MOST_AT_ONCE)
-        starts, parts = range(0, len(pixels), size), []
-        for start in track(starts, built.name, len(starts)):
-            part = slice(start, start + size)
-            own = None if wanted is None else wanted[part]
-            draws = PictureDraws(seed, numbers[part], predictor.device)
-            parts.append(
-                _of_batch(placed, built, on_device(pixels[part], placed.model), right[part], own, draws, start)
-            )
+        size = batch_size or usual_batch(placed)
+        batches = attacked_in_batches(placed, built, pixels, right, wanted, numbers, seed=seed, size=size)
+        parts = list(track(batches, built.name, math.ceil(len(pixels) / size)))
     found = Adversarial.joined(parts, str(bound), built, placed.head.names)
+    check_attacked(found, len(pixels))
+    return found
+
+
+def usual_batch(placed: Victim) -> int:
+    """How many pictures are attacked at once: as many as are quick, and fewer of larger ones."""
+    return batch_for(placed.model.shape, _MOST_AT_ONCE)
+
+
+def attacked_in_batches(
+    placed: Victim,
+    attack: Attack,
+    pixels: Tensor,
+    labels: Tensor,
+    targets: Tensor | None,
+    pictures: Sequence[int],
+    *,
+    seed: int,
+    size: int,
+    start: int = 0,
+) -> Iterator[Adversarial]:
+    """What comes of some pictures, batch by batch.
+
+    :param pixels: N×C×H×W, uint8 or float in [0, 1]; ``labels`` and ``targets`` int64 N, on the model's device.
+    :param pictures: a number for each, by which random numbers are drawn.
+    :param size: how many are attacked at once.
+    :param start: the place of the first among all that are attacked.
+    """
+    for first in range(0, len(pixels), size):
+        part = slice(first, first + size)
+        own = None if targets is None else targets[part]
+        draws = PictureDraws(seed, pictures[part], labels.device)
+        yield _of_batch(placed, attack, on_device(pixels[part], placed.model), labels[part], own, draws, start + first)
+
+
+def check_attacked(found: Adversarial, count: int) -> None:
+    """Refuses what attacked nothing.
+
+    :param count: of the pictures that were given.
+    :raises UsageError: saying why nothing was attacked.
+    """
+    if not len(found):
+        raise UsageError(
+            f"all of {count:,} pictures are of the class that they are to be taken for. Name another target, or other "
+            "pictures."
+        )
     if not found.right.any():
         raise UsageError(
-            f"none of {len(pixels)} pictures is predicted rightly as it is, so there is nothing to fool. Give labels "
-            "as the model has them, or other pictures."
+            f"none of {count:,} pictures is predicted rightly as it is, so there is nothing to fool. Give labels as "
+            "the model has them, or other pictures."
         )
-    return found
 
 
 def _read_labels(labels: Any, head: Head, count: int, device: str) -> Tensor:
@@ -156,9 +209,11 @@ def _of_batch(
         rows = torch.arange(len(labels), device=labels.device)
     labels, before = labels[rows], before[rows]
     origin = pixels[rows]
+    problem = ClassProblem(placed.logits, origin, draws.take(rows), labels, targets)
+    if not len(rows):
+        return Adversarial.of_batch(rows, problem, origin, (before, before, before))
     changed, is_right = origin.clone(), before.argmax(1) == labels
     tried = is_right.nonzero()[:, 0]
-    problem = ClassProblem(placed.logits, origin, draws.take(rows), labels, targets)
     # With many targets one picture is many rows.
     for some in torch.split(tried, max(1, len(pixels))):
         changed[some] = attack(problem.take(some))
