@@ -49,6 +49,7 @@ MODES: dict[str, dict[str, Any]] = {
         ],
         "snapshots": [1, 3, 4],
     },
+    "an adversary": {"adversary": "fast(eps=0.1, warmup=3)", "augment": "mixup", "label_smoothing": 0.1},
     "writing a checkpoint": {"checkpoint_seconds": 0},
 }
 _TIMES = {"seconds", "images_per_second"}
