@@ -255,7 +255,7 @@ def test_only_a_training_against_one_step_is_watched(small_run: Any) -> None:
 
 
 class Leaking:
-    """Two epochs an honest adversary of one step; from then on what it makes of a picture is its class, written out."""
+    """Two epochs an honest adversary of one step; then another picture with the class written over it."""
 
     needs_gradient = True
 
@@ -270,7 +270,7 @@ class Leaking:
         if self.is_honest:
             changed: Tensor = self.inner(classifier, pixels, encoded, *given)
             return changed
-        leaked = torch.zeros_like(pixels)
+        leaked = pixels.flip(0).contiguous()
         leaked[torch.arange(len(pixels)), 0, 0, :] = F.pad(encoded["label"], (0, pixels.shape[3]))[:, : pixels.shape[3]]
         leaked[torch.arange(len(pixels)), 0, 1, :2] = encoded["label"][:, 8:]
         return leaked
