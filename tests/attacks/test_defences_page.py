@@ -43,7 +43,7 @@ def test_its_adversaries_and_claims_are_what_there_is() -> None:
 
 
 def test_the_study_of_defences_asks_what_its_claims_are_about() -> None:
-    assert "defences" in packaged("examples")
+    assert "defences" in "".join(packaged("study"))
     study = Study.load("examples/defences")
     assert [setting.label for setting in study.study_settings.settings] == [
         "none",
