@@ -73,6 +73,11 @@ def step_of(network: Classifier, weights: Any = None, parts: int = 1, **keys: An
     return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
 
+def asks(network: torch.nn.Module) -> bool:
+    """Whether gradients by its weights are worked out."""
+    return all(weight.requires_grad for weight in network.parameters())
+
+
 def without_norms() -> Classifier:
     """In evaluation mode norms and dropout do the same for parts of a batch and for all of it."""
     network = small_classifier((1, 8, 8))
@@ -97,9 +102,10 @@ def test_a_batch_in_parts_gives_the_gradients_of_the_whole(adversary: str) -> No
 )
 def test_an_adversary_asks_only_for_its_steps_and_in_evaluation_mode(adversary: str, looks: int, learns: int) -> None:
     network, modes = small_classifier((1, 8, 8)).train(), []
-    network.register_forward_hook(lambda module, given, outputs: modes.append(module.training))
+    network.register_forward_hook(lambda module, given, outputs: modes.append((module.training, asks(module))))
     step_of(network, adversary=adversary)
-    assert modes == [False] * looks + [True] * learns
+    assert modes == [(False, False)] * looks + [(True, True)] * learns
+    assert asks(network)
     assert all(module.training for module in network.modules())
 
 

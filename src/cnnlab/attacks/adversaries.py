@@ -35,6 +35,8 @@ class Adversary:
     :param warmup: epochs of a training until the budget is whole, for networks that learn nothing at once under it.
     """
 
+    spares_weights = True
+
     def __init__(self, attack: Attack, warmup: int = 0) -> None:
         self.attack, self.warmup = attack, warmup
         self.needs_gradient = attack.needs_gradient
