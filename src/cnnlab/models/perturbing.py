@@ -18,10 +18,10 @@ class Perturbation(Protocol):
     """What is registered with :data:`cnnlab.core.hooks.perturbations`: changes pixels, N×C×H×W in [0, 1].
 
     One that never goes by the gradient has an attribute ``needs_gradient`` that is False, and is done to the pictures
-    of a model without one, too. One that takes gradients by the pixels alone may say so by ``spares_weights``, and no work
-    is done for those of the weights. What else it may have is for trainings: ``in_epoch(epoch)``, the perturbation of an
-    epoch of their phase, counted from 0; ``watcher``, one of the same budget that they look at it by after each epoch,
-    or None; and those of :class:`PairPerturbation`.
+    of a model without one, too. One that takes gradients by the pixels alone may say so by ``spares_weights``, and no
+    work is done for those of the weights. What else it may have is for trainings: ``in_epoch(epoch)``, the perturbation
+    of an epoch of their phase, counted from 0; ``watcher``, one of the same budget that they look at it by after each
+    epoch, or None; and those of :class:`PairPerturbation`.
     """
 
     def __call__(
