@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cnnlab.attacks.attack import ATTACKS, Attack
 from cnnlab.attacks.problem import LossProblem
-from cnnlab.attacks.projected import ProjectedGradient
+from cnnlab.attacks.projected import Projected, ProjectedGradient
 from cnnlab.core.arguments import Range
 from cnnlab.core.hooks import perturbations
 from cnnlab.core.registry import Argument, RegistryEntry
@@ -64,7 +64,7 @@ class Adversary:
     def watcher(self) -> "Adversary | None":
         """By what a training is watched whose adversary takes one step: many steps within the same budget."""
         attack = self.attack
-        if getattr(attack, "steps", None) != 1 or attack.norm is None or attack.eps is None:
+        if not isinstance(attack, Projected) or attack.steps > 1:
             return None
         return Adversary(ProjectedGradient(attack.norm, attack.eps, _WATCHING_STEPS))
 
