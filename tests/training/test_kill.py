@@ -61,6 +61,7 @@ MODES: dict[str, dict[str, Any]] = {
         "snapshots": [2, 3],
         "checkpoint_seconds": 0,
     },
+    "an adversary": {"adversary": "fast(eps=0.1, warmup=3)", "augment": "mixup", "label_smoothing": 0.1},
     "writing a checkpoint": {"checkpoint_seconds": 0},
 }
 WRITES = {"frozen parts computed once": (126, 150), "writing a checkpoint": (1, 150)}

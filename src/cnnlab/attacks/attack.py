@@ -1,7 +1,8 @@
 """What every attack is: a search for changed pictures that fool a model, held to [0, 1] and to its budget."""
 
+import copy
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from cnnlab.attacks.problem import Problem
 from cnnlab.core.registry import Registry
 from cnnlab.models.shapes import format_shape
 
+A = TypeVar("A", bound="Attack")
 _UNEVEN = 1e-5
 
 
@@ -37,6 +39,15 @@ class Attack(ABC):
     def search(self, problem: Problem) -> Tensor:
         """Changed pictures, N×C×H×W; those that do not fool the model are the nearest to it that were found."""
 
+    def scaled(self: A, share: float) -> A:
+        """The attack with a share of its budget, and steps as much shorter."""
+        scaled = copy.copy(self)
+        for name in ("eps", "step"):
+            whole = getattr(self, name, None)
+            if whole is not None:
+                setattr(scaled, name, share * whole)
+        return scaled
+
     def __call__(self, problem: Problem) -> Tensor:
         """Changed pictures, float32 N×C×H×W in [0, 1] and within the budget.
 
@@ -58,7 +69,7 @@ class Attack(ABC):
 
 
 _HOMES = {
-    **dict.fromkeys(("fgsm", "ifgsm", "pgd", "mifgsm"), "cnnlab.attacks.projected"),
+    **dict.fromkeys(("fgsm", "ifgsm", "pgd", "mifgsm", "fast"), "cnnlab.attacks.projected"),
     **dict.fromkeys(("uniform-noise", "gaussian-noise", "salt-and-pepper"), "cnnlab.attacks.noise"),
     "deepfool": "cnnlab.attacks.deepfool",
     "carlini-wagner": "cnnlab.attacks.carlini_wagner",

@@ -10,10 +10,11 @@ from typing import Any
 
 from cnnlab.core.registry import Registry
 
-_PERTURBATION_HOMES = dict.fromkeys(
-    ("fgsm", "ifgsm", "bim", "pgd", "mifgsm", "uniform-noise", "gaussian-noise", "salt-and-pepper"),
-    "cnnlab.attacks.adversaries",
-)
+_ADVERSARIES = ("fgsm", "ifgsm", "bim", "pgd", "mifgsm", "fast", "uniform-noise", "gaussian-noise", "salt-and-pepper")
+_PERTURBATION_HOMES = {
+    **dict.fromkeys(_ADVERSARIES, "cnnlab.attacks.adversaries"),
+    "trades": "cnnlab.attacks.trades",
+}
 """The module that registers each perturbation when it is imported, by the perturbation's name."""
 
 

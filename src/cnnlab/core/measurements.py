@@ -106,7 +106,7 @@ class Measurement(ABC):
 
 
 _measurements: list[Measurement] = []
-_homes = ("cnnlab.evaluation.measurements",)
+_homes = ("cnnlab.evaluation.measurements", "cnnlab.attacks.measurements")
 """Modules that register what they measure when they are imported."""
 
 

@@ -139,6 +139,10 @@ class Registry(Generic[T]):
         del self._entries[name]
         self._aliases = {alias: target for alias, target in self._aliases.items() if target != name}
 
+    def aliases(self, name: str) -> tuple[str, ...]:
+        """The other names of an entry."""
+        return tuple(alias for alias, target in self._aliases.items() if target == name)
+
     def complete(self) -> None:
         """Makes the names known, too, that take long to import."""
         for home in dict.fromkeys(self._homes.values()):

@@ -34,7 +34,7 @@ from cnnlab.models.own_networks import (
 )
 from cnnlab.models.parts import Part, parts_of
 from cnnlab.models.penalties import penalty
-from cnnlab.models.perturbing import Perturbation, perturbed
+from cnnlab.models.perturbing import PairPerturbation, Perturbation, perturbed
 from cnnlab.models.pixels import given_pixels, on_device
 from cnnlab.models.predictable import Predictable, require_gradient
 from cnnlab.models.pretrained_classifier import pretrained
@@ -54,6 +54,7 @@ __all__ = [
     "ModelSpec",
     "NetworkSummary",
     "OwnNetwork",
+    "PairPerturbation",
     "Part",
     "Perturbation",
     "Predictable",

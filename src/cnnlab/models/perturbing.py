@@ -1,7 +1,7 @@
 """Pixels changed by adversaries before a classifier sees them: in training and in evaluation by the same rules."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,10 @@ class Perturbation(Protocol):
     """What is registered with :data:`cnnlab.core.hooks.perturbations`: changes pixels, N×C×H×W in [0, 1].
 
     One that never goes by the gradient has an attribute ``needs_gradient`` that is False, and is done to the pictures
-    of a model without one, too.
+    of a model without one, too. One that takes gradients by the pixels alone may say so by ``spares_weights``, and no
+    work is done for those of the weights. What else it may have is for trainings: ``in_epoch(epoch)``, the perturbation
+    of an epoch of their phase, counted from 0; ``watcher``, one of the same budget that they look at it by after each
+    epoch, or None; and those of :class:`PairPerturbation`.
     """
 
     def __call__(
@@ -34,6 +37,25 @@ class Perturbation(Protocol):
         :param classifier: from pixels to outputs, in evaluation mode.
         :param encoded: the targets as the objective encodes them.
         :param draws: random numbers, a tensor for each picture.
+        """
+        ...
+
+
+@runtime_checkable
+class PairPerturbation(Perturbation, Protocol):
+    """A perturbation of trainings whose loss is that of pictures as they are, and one of both together."""
+
+    def check(self, objective: Objective) -> None:
+        """Refuses an objective that it does not go with.
+
+        :raises UsageError: saying why.
+        """
+        ...
+
+    def pair_loss(self, before: Tensor, after: Tensor, objective: Objective) -> Tensor:
+        """What is added to the loss of each picture, N.
+
+        :param before, after: outputs N×K of the pictures as they are, and as changed.
         """
         ...
 
@@ -77,6 +99,8 @@ def perturbed(
             autocast(device, precision),
             scope(seed, "perturb", *place, device=device),
         ):
+            if getattr(perturbation, "spares_weights", False):
+                classifier.requires_grad_(False)
             changed = perturbation(classifier if forward is None else forward, pixels, encoded, objective, draws)
         pixels = _checked(changed, pixels)
     return pixels

@@ -316,6 +316,18 @@ class Objective(ABC):
         :param weights: for each head a weight for each of its classes, where classes are weighted.
         """
 
+    def weighted(self, weights: Targets | None) -> "Objective":
+        """The same objective with a loss that weighs classes so, unless it is told otherwise."""
+        if weights is None:
+            return self
+
+        def loss(outputs: Tensor, encoded: Targets, weights: Targets | None = weights) -> Tensor:
+            return self.loss(outputs, encoded, weights)
+
+        twin = copy.copy(self)
+        twin.loss = loss  # type: ignore[method-assign]
+        return twin
+
     @abstractmethod
     def labels(self, targets: Targets) -> dict[str, tuple[Tensor, int]]:
         """For each head that tells classes apart, those of the samples (int64) and how many there are."""

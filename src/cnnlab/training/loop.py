@@ -22,6 +22,7 @@ from cnnlab.training.ema import MovingAverage
 from cnnlab.training.execution import Execution
 from cnnlab.training.finishing import finish_run
 from cnnlab.training.frozen_features import NoRoomError, Pictures, compute_features
+from cnnlab.training.overfitting_watch import accuracy_under_steps, overfitting_warning
 from cnnlab.training.phase_cuts import cut_for
 from cnnlab.training.phase_training import PhaseTraining
 from cnnlab.training.phases import PhaseSpan
@@ -225,11 +226,12 @@ class Trainer:
         counters = self.counters
         validation = self._validate(phase)
         self.losses.check_epoch(self.classifier, validation, phase.rate, counters)
-        row = self._row(phase, epoch, validation)
+        row = self._row(phase, epoch, validation) | self._watched(phase, epoch)
         is_best = self.best.judge(row)
         self.early_stopping.after_epoch(is_best)
-        if warning := self.best.warning(row):
-            self.writer.warning(warning)
+        for warning in (self.best.warning(row), overfitting_warning(counters.rows, row)):
+            if warning is not None:
+                self.writer.warning(warning)
         if is_best and self.setup.selection.picks:
             save_classifier(self.writer.path("model.safetensors"), self.judged_network)
         counters.end_epoch(row)
@@ -254,6 +256,19 @@ class Trainer:
             lambda: self._heed(phase),
         )
         return known_metrics(outputs, self.validation.images.targets, self.setup.objective)
+
+    def _watched(self, phase: PhaseTraining, epoch: int) -> dict[str, float]:
+        """What is measured after an epoch that was trained against a single step."""
+        return accuracy_under_steps(
+            phase.stepper.adversaries,
+            self.loader,
+            self.classifier,
+            self.setup.objective,
+            self.execution,
+            seed=self.recipe.seed,
+            epoch=epoch,
+            batch_size=phase.span.phase.batch_size,
+        )
 
     def _row(self, phase: PhaseTraining, epoch: int, validation: Mapping[str, float]) -> dict[str, Any]:
         """The row of the history for the epoch that was just trained."""

@@ -52,10 +52,11 @@ class PhaseTraining:
         self.stepper.network, self.stepper.pipeline = features.remainder(self.classifier), pipeline("none")
 
     def begin_epoch(self, epoch: int) -> None:
-        """Has the optimiser hold what is trained in this epoch of the whole training.
+        """Has the optimiser hold what is trained in this epoch of the whole training, and its adversaries their budget.
 
         It goes by the epoch alone, so that a run that goes on has the same groups of parameters in the same order.
         """
+        self.stepper.adversaries.begin_epoch(epoch - self.span.first_epoch)
         fresh = self.trained.unfreeze(epoch - self.span.first_epoch)
         if fresh:
             phase, before = self.span.phase, len(self.optimizer.param_groups)

@@ -36,6 +36,7 @@ from cnnlab.models.classifier_files import WeightsMismatchError
 from cnnlab.models.shapes import Shape
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run, RunStore
+from cnnlab.training.adversaries import Adversaries
 from cnnlab.training.checkpoints import has_checkpoint
 from cnnlab.training.class_balance import ClassBalance
 from cnnlab.training.initial_weights import InitialWeights, find_initial_weights, initial_weights_of
@@ -167,6 +168,7 @@ def _fitted(recipe: Recipe, dataset: Dataset, store: RunStore, offline: bool, ru
     balance = _checked_balance(recipe, objective, dataset)
     for phase in recipe.normal():
         phase.augment.parsed.check(dataset.shape, objective.soft)
+        Adversaries.of(phase, objective)
     selection = SelectionMetric.of(recipe, objective, dataset)
     with announcing("looking for the weights to start from"):
         start = None if parent is not None else _stored_start(recipe, dataset, objective, store, offline, run)

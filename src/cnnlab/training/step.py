@@ -10,9 +10,10 @@ from torch.optim import Optimizer
 
 from cnnlab.core.messages import warn
 from cnnlab.core.seeds import scope
-from cnnlab.models import Perturbation, penalty, perturbed, to_float
+from cnnlab.models import penalty, perturbed, to_float
 from cnnlab.models.inference import laid_out
 from cnnlab.objectives import Objective, Targets
+from cnnlab.training.adversaries import Adversaries
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
 from cnnlab.training.recipe import Phase
@@ -56,7 +57,7 @@ class Stepper:
         self.phase, self.objective, self.network, self.module = phase, objective, network, module
         self.optimizer, self.execution, self.weights = optimizer, execution, weights
         self.pipeline = phase.augment.parsed
-        self.adversaries: list[Perturbation] = [bound.build() for bound in phase.adversary.parsed]
+        self.adversaries = Adversaries.of(phase, objective)
         is_half = execution.precision == "float16"
         self.scaler = torch.amp.GradScaler(execution.torch_device.type) if is_half else None
 
@@ -89,8 +90,9 @@ class Stepper:
             for start in range(0, samples, size):
                 part = slice(start, start + size)
                 targets = {name: rows[part] for name, rows in encoded.items()}
-                pixels = self._perturbed(to_float(images[part]), targets, step_key, samples, start)
-                loss, outputs = self._forward(pixels, targets)
+                pixels = laid_out(to_float(images[part]), self.execution.memory_format)
+                changed = self._perturbed(pixels, targets, step_key, samples, start)
+                loss, outputs = self._forward(pixels, changed, targets)
                 share = loss.sum() / samples
                 self._backward(share, len(loss) / samples)
                 losses.append(share.detach())
@@ -100,11 +102,11 @@ class Stepper:
     def _perturbed(self, pixels: Tensor, targets: Targets, step_key: StepKey, samples: int, start: int) -> Tensor:
         """The pixels of a part of the batch, which begins at ``start``, as the adversaries change them."""
         return perturbed(
-            laid_out(pixels, self.execution.memory_format),
+            pixels,
             targets,
-            self.adversaries,
+            self.adversaries.perturbations,
             self.module,
-            self.objective,
+            self.objective.weighted(self.weights),
             seed=step_key.seed,
             index=(step_key.epoch, step_key.step),
             count=samples,
@@ -113,11 +115,21 @@ class Stepper:
             forward=self.network,
         )
 
-    def _forward(self, pixels: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+    def _forward(self, pixels: Tensor, changed: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+        """The loss of each picture, N, and the outputs that are told of: of changed pictures, or where pairs are
+        trained on of pictures as they are."""
+        outputs, pair = self._outputs(changed), self.adversaries.pair
+        if pair is None:
+            return self.objective.loss(outputs, targets, self.weights), outputs
+        # Last, since penalties on activities are those of the last pass.
+        before = self._outputs(pixels)
+        loss = self.objective.loss(before, targets, self.weights)
+        return loss + pair.pair_loss(before, outputs, self.objective), before
+
+    def _outputs(self, pixels: Tensor) -> Tensor:
         pixels = laid_out(pixels, self.execution.memory_format)
         with self.execution.autocast():
-            outputs = self.network(pixels)
-        return self.objective.loss(outputs, targets, self.weights), outputs
+            return self.network(pixels)
 
     def _backward(self, loss: Tensor, share: float) -> None:
         """Gradients of the loss and of this share of the penalties on weights and activities.
