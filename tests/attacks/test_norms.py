@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cnnlab.attacks.draws import PictureDraws
-from cnnlab.attacks.norms import AnyNorm, Norm, drawn_within, length, project, steepest, within
+from cnnlab.attacks.norms import AnyNorm, Norm, drawn_within, length, movable, project, steepest, within
 
 NORMS: tuple[Norm, ...] = ("linf", "l2", "l1")
 
@@ -86,3 +86,39 @@ def test_pictures_are_brought_into_the_ball_and_into_the_range_of_pixels(norm: N
     changed = within(origin + torch.randn(50, 1, 4, 4, generator=draw), origin, norm, 0.3)
     assert changed.min() >= 0 and changed.max() <= 1
     assert float(length(changed - origin, norm).max()) <= 0.3 + 1e-5
+
+
+def test_a_projection_onto_the_l1_ball_and_the_range_of_pixels_worked_by_hand() -> None:
+    # From (0.5, 0.4) in a room of (0.1, 0.5): less 0.2 each is (0.1, 0.2), the first cut off by its room, 0.3 together.
+    origin = picture(0.9, 0.5)
+    torch.testing.assert_close(within(origin + picture(0.5, 0.4), origin, "l1", 0.3), origin + picture(0.1, 0.2))
+
+
+def test_no_picture_in_the_l1_ball_and_the_range_is_nearer_than_the_projection() -> None:
+    draw = torch.Generator().manual_seed(3)
+    origin = torch.rand(20, 1, 1, 6, generator=draw, dtype=torch.float64)
+    pixels = origin + torch.randn(20, 1, 1, 6, generator=draw, dtype=torch.float64)
+    nearest = within(pixels, origin, "l1", 0.7)
+    assert float(length(nearest - origin, "l1").max()) <= 0.7 + 1e-9
+    shares = torch.distributions.Dirichlet(torch.full((6,), 0.3, dtype=torch.float64)).sample((500,))
+    others = 0.7 * shares * (2 * torch.randint(2, shares.shape, generator=draw) - 1)
+    for own, far, begin in zip(nearest.view(20, 6), pixels.view(20, 6), origin.view(20, 6), strict=True):
+        # Clipped to the range, a point of the ball stays in it.
+        angles = ((far - own) * ((begin + others).clamp(0, 1) - own)).sum(1)
+        assert float(angles.max()) < 1e-9
+
+
+def test_in_l1_a_share_of_the_numbers_is_moved_alike() -> None:
+    gradient = picture(3, -4, 1, 0.5)
+    torch.testing.assert_close(steepest(gradient, "l1", 0.5), picture(0.5, -0.5, 0, 0))
+    both = torch.cat([gradient, gradient])
+    wanted = torch.cat([picture(0, -1, 0, 0), picture(0.25, -0.25, 0.25, 0.25)])
+    torch.testing.assert_close(steepest(both, "l1", torch.tensor([0.0, 1.0])), wanted)
+
+
+def test_numbers_at_the_end_of_the_range_are_not_moved_beyond() -> None:
+    torch.testing.assert_close(movable(picture(1, 1, -1, -1), picture(1, 0, 1, 0)), picture(0, 1, -1, 0))
+
+
+def test_the_least_gradients_have_a_direction_too() -> None:
+    torch.testing.assert_close(steepest(picture(3e-30, -4e-30), "l2"), picture(0.6, -0.8))

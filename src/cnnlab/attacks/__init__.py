@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 from cnnlab.core.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from cnnlab.attacks.accuracy_curve import Curve as Curve
+    from cnnlab.attacks.accuracy_curve import curve as curve
     from cnnlab.attacks.adversarial import Adversarial as Adversarial
     from cnnlab.attacks.adversarial import Answers as Answers
     from cnnlab.attacks.adversarial import Source as Source
     from cnnlab.attacks.attack import ATTACKS as ATTACKS
     from cnnlab.attacks.attack import Attack as Attack
+    from cnnlab.attacks.attack_check import AttackCheck as AttackCheck
+    from cnnlab.attacks.attack_check import check_attack as check_attack
     from cnnlab.attacks.budget_curve import BudgetCurve as BudgetCurve
     from cnnlab.attacks.budget_curve import budget_curves as budget_curves
     from cnnlab.attacks.fooling import Fooled as Fooled
@@ -25,13 +29,19 @@ if TYPE_CHECKING:
     from cnnlab.attacks.problem import ClassProblem as ClassProblem
     from cnnlab.attacks.problem import LossProblem as LossProblem
     from cnnlab.attacks.problem import Problem as Problem
+    from cnnlab.attacks.smoothing import Smoothed as Smoothed
+    from cnnlab.attacks.smoothing import smoothed as smoothed
     from cnnlab.attacks.stored import stored_attacks as stored_attacks
+    from cnnlab.attacks.transfers import TransferMatrix as TransferMatrix
+    from cnnlab.attacks.transfers import transfer_matrix as transfer_matrix
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "accuracy_curve": ("Curve", "curve"),
         "adversarial": ("Adversarial", "Answers", "Source"),
         "attack": ("ATTACKS", "Attack"),
+        "attack_check": ("AttackCheck", "check_attack"),
         "budget_curve": ("BudgetCurve", "budget_curves"),
         "fooling": ("Fooled",),
         "fooling_noise": ("from_noise",),
@@ -40,6 +50,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         "fooling_universal": ("Universal", "universal"),
         "perturbed": ("perturb",),
         "problem": ("ClassProblem", "LossProblem", "Problem"),
+        "smoothing": ("Smoothed", "smoothed"),
         "stored": ("stored_attacks",),
+        "transfers": ("TransferMatrix", "transfer_matrix"),
     },
 )

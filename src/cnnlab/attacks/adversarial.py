@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cnnlab.attacks import checks
 from cnnlab.attacks.attack import Attack
 from cnnlab.attacks.norms import AnyNorm, length
 from cnnlab.attacks.problem import ClassProblem, rounded
@@ -16,7 +17,7 @@ from cnnlab.evaluation import Interval, wilson
 
 NORMS: tuple[AnyNorm, ...] = ("linf", "l2", "l1", "l0")
 Row = NDArray[np.int64]
-BY_ROW = ("places", "origin", "pixels", "labels", "forwards", "backwards")
+BY_ROW = ("places", "origin", "pixels", "labels", "forwards", "backwards", "flat", "by")
 ANSWERS = ("before", "after", "kept")
 """Fields that are arrays of M rows, and those that are answers to M rows."""
 
@@ -86,10 +87,13 @@ class Adversarial:
     :param origin, pixels: before and after, float32 M×C×H×W in [0, 1].
     :param labels: the right classes; ``targets`` those wanted, None for any that is wrong.
     :param before, after, kept: what the model said of the pictures as they were, as changed, and rounded.
-    :param forwards, backwards: how often the model was asked for each, and for its gradient.
+    :param forwards, backwards: how often the model was asked for each, and for its gradient; ``flat`` how often that
+        was nearly 0.
+    :param by: which of an ensemble's attacks fooled each, M, −1 for none; ``members`` what they are called.
     :param facts: further numbers of each row that the attack tells, M, NaN where it tells none.
     :param norm, eps: the budget; without ``eps``, what was kept small.
     :param source: which pictures these are, where they were taken from a data set.
+    :param doubts: what the model's answers alone cast doubt on, in sentences.
     """
 
     attack: str
@@ -104,10 +108,14 @@ class Adversarial:
     kept: Answers
     forwards: Row
     backwards: Row
+    flat: Row
+    by: Row
     facts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     norm: AnyNorm | None = None
     eps: float | None = None
     source: Source | None = None
+    members: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -171,6 +179,24 @@ class Adversarial:
         count = len(np.unique(self.places))
         return wilson(round(self.robust_accuracy * count), count)
 
+    @property
+    def stages(self) -> dict[str, float]:
+        """Of an ensemble, the robust accuracy after each of its attacks, which see what those before left."""
+        left = self.right & (self.kept.predicted == self.labels)
+        return {name: self._share(left | (self.by > place)) for place, name in enumerate(self.members)}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What casts doubt on the attack, in sentences; :func:`cnnlab.attacks.check_attack` looks for more."""
+        found = list(self.doubts)
+        left = self.right & ~self.fooled
+        flat = left & (2 * self.flat > self.backwards)
+        found += checks.of_gradients(int(flat.sum()), int(left.sum()), int(self.right.sum()))
+        if "square" in self.members:
+            by_squares = self.right & (self.by == self.members.index("square"))
+            found += checks.of_squares(int(by_squares.sum()), int(self.right.sum()))
+        return tuple(found)
+
     def lengths(self, norm: AnyNorm, *, is_rounded: bool = True) -> NDArray[np.float32]:
         """How far each row is from the picture, M, in units of [0, 1]; ``l0`` counts pixels."""
         changed = torch.from_numpy(self.pixels)
@@ -201,6 +227,8 @@ class Adversarial:
             "median_change_unrounded": {norm: self.median_length(norm, is_rounded=False) for norm in NORMS},
             "forward_passes": float(self.forwards[self.right].mean()),
             "backward_passes": float(self.backwards[self.right].mean()),
+            **({"stages": self.stages} if self.members else {}),
+            "warnings": list(self.warnings),
             "median_facts": {name: _median(each[self.fooled]) for name, each in self.facts.items()},
         }
 
@@ -246,6 +274,8 @@ class Adversarial:
             kept=kept,
             forwards=problem.forwards.numpy(),
             backwards=problem.backwards.numpy(),
+            flat=problem.flat.numpy(),
+            by=problem.by.numpy(),
             facts={name: each.numpy() for name, each in problem.facts.items()},
         )
 
@@ -254,7 +284,8 @@ class Adversarial:
         cls, parts: Sequence["Adversarial"], spec: str, attack: Attack, classes: tuple[str, ...]
     ) -> "Adversarial":
         """Batches as one."""
-        return replace(cls.together(parts), attack=spec, classes=classes, norm=attack.norm, eps=attack.eps)
+        whole = replace(cls.together(parts), attack=spec, classes=classes, norm=attack.norm, eps=attack.eps)
+        return replace(whole, members=attack.members)
 
     @classmethod
     def together(cls, parts: Sequence["Adversarial"]) -> "Adversarial":

@@ -26,6 +26,7 @@ class Attack(ABC):
     :param norm: what its budget, or what it keeps small, is measured in.
     :param eps: the budget; None for one that looks for the least change.
     :param target: the class that pictures are to be taken for; None for any that is wrong.
+    :param members: of an ensemble, what its attacks are called.
     """
 
     name: ClassVar[str]
@@ -34,6 +35,7 @@ class Attack(ABC):
     norm: AnyNorm | None = None
     eps: float | None = None
     target: Aim = None
+    members: tuple[str, ...] = ()
 
     @abstractmethod
     def search(self, problem: Problem) -> Tensor:
@@ -69,8 +71,11 @@ class Attack(ABC):
 
 
 _HOMES = {
-    **dict.fromkeys(("fgsm", "ifgsm", "pgd", "mifgsm", "fast"), "cnnlab.attacks.projected"),
+    **dict.fromkeys(("fgsm", "ifgsm", "bim", "pgd", "mifgsm", "fast"), "cnnlab.attacks.projected"),
     **dict.fromkeys(("uniform-noise", "gaussian-noise", "salt-and-pepper"), "cnnlab.attacks.noise"),
+    **dict.fromkeys(("apgd", "apgd-t"), "cnnlab.attacks.apgd"),
+    "square": "cnnlab.attacks.square",
+    **dict.fromkeys(("auto", "autoattack"), "cnnlab.attacks.ensemble"),
     "deepfool": "cnnlab.attacks.deepfool",
     "carlini-wagner": "cnnlab.attacks.carlini_wagner",
     "fmn": "cnnlab.attacks.fast_minimum_norm",

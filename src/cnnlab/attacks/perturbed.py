@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cnnlab.attacks import checks
 from cnnlab.attacks.adversarial import Adversarial
 from cnnlab.attacks.aims import aimed, given_targets
 from cnnlab.attacks.attack import ATTACKS, Attack
@@ -66,6 +67,11 @@ def model_name(model: Attacked, opened: Run | Predictable, predictor: Predictor)
     return in_short(f"{kind}:{rest}" if colon and os.sep not in rest else Path(str(model)).name)
 
 
+def opened(model: Attacked | Predictor, device: str | None = None) -> Predictor:
+    """What is attacked, and how it is run; one that was opened already stays as it is."""
+    return model if isinstance(model, Predictor) else predictor_of(model, device=device)
+
+
 def class_head(model: Predictable, column: str | None = None) -> Head:
     """The head that is attacked: the one named, or the first that predicts classes.
 
@@ -92,7 +98,7 @@ def head_logits(model: Predictable, head: Head) -> Model:
 
 
 def perturb(
-    model: Attacked,
+    model: Attacked | Predictor,
     images: Any,
     labels: Any,
     attack: object = "pgd",
@@ -125,12 +131,12 @@ def perturb(
     """
     bound = ATTACKS.bind(attack)
     built: Attack = bound.build()
-    predictor = predictor_of(model, device=device)
+    predictor = opened(model, device)
     if built.needs_gradient:
         require_gradient(predictor.classifier, f"{built.name} goes by the gradient")
     pixels = given_pixels(images, predictor.classifier.shape)
     with victim(predictor, column) as placed:
-        right = _read_labels(labels, placed.head, len(pixels), predictor.device)
+        right = read_labels(labels, placed.head, len(pixels), predictor.device)
         wanted = None if targets is None else given_targets(targets, right, placed.head)
         numbers = list(range(len(pixels))) if pictures is None else list(pictures)
         size = batch_size or usual_batch(placed)
@@ -190,11 +196,23 @@ def check_attacked(found: Adversarial, count: int) -> None:
         )
 
 
-def _read_labels(labels: Any, head: Head, count: int, device: str) -> Tensor:
+def label_words(labels: Any, count: int) -> list[str | int]:
+    """Labels as they were given, one for each picture.
+
+    :raises UsageError: for another number than there are pictures.
+    """
     words = labels.tolist() if isinstance(labels, Tensor | np.ndarray) else list(labels)
     if len(words) != count:
         raise UsageError(f"labels names {len(words)} classes for {count} pictures: give one for each.")
-    return torch.tensor([class_index(head, word) for word in words], device=device)
+    return words
+
+
+def read_labels(labels: Any, head: Head, count: int, device: str) -> Tensor:
+    """Labels as numbers, N.
+
+    :raises UsageError: for a class that there is not.
+    """
+    return torch.tensor([class_index(head, word) for word in label_words(labels, count)], device=device)
 
 
 def _of_batch(
@@ -218,7 +236,9 @@ def _of_batch(
     for some in torch.split(tried, max(1, len(pixels))):
         changed[some] = attack(problem.take(some))
     after, kept = _said(placed, changed, len(pixels)), _said(placed, rounded(changed), len(pixels))
-    return Adversarial.of_batch(rows + start, problem, changed, (before, after, kept))
+    found = Adversarial.of_batch(rows + start, problem, changed, (before, after, kept))
+    # The first batch speaks for all.
+    return found if start else replace(found, doubts=tuple(checks.of_outputs(placed.logits, pixels[: checks.FEW])))
 
 
 def _said(placed: Victim, pixels: Tensor, size: int) -> Tensor:

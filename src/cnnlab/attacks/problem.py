@@ -14,6 +14,8 @@ from cnnlab.objectives import Objective, Targets
 P = TypeVar("P", bound="Problem")
 C = TypeVar("C", bound="ClassProblem")
 Model = Callable[[Tensor], Tensor]
+FLAT = 1e-12
+"""A gradient with no number beyond this, for a loss in nats and pixels from 0 to 1, is taken for none."""
 
 
 class Problem(ABC):
@@ -23,7 +25,8 @@ class Problem(ABC):
     :param pixels: the originals, float32 N×C×H×W in [0, 1].
     :param draws: random numbers, a tensor for each picture.
 
-    How often the model was asked is counted for each picture: ``forwards`` and ``backwards``. ``facts`` are further
+    How often the model was asked is counted for each picture: ``forwards`` and ``backwards``, and in ``flat`` how many
+    of the gradients were nearly 0. ``by`` is which attack of an ensemble fooled it, −1 for none. ``facts`` are further
     numbers of each that an attack tells, NaN where it tells none.
     """
 
@@ -32,8 +35,8 @@ class Problem(ABC):
 
     def __init__(self, model: Model, pixels: Tensor, draws: Draws) -> None:
         self.model, self.pixels, self.draws = model, pixels, draws
-        self.forwards = torch.zeros(len(pixels), dtype=torch.long)
-        self.backwards = torch.zeros(len(pixels), dtype=torch.long)
+        self.forwards, self.backwards, self.flat = (torch.zeros(len(pixels), dtype=torch.long) for _ in range(3))
+        self.by = torch.full((len(pixels),), -1)
         self.facts: dict[str, Tensor] = {}
         self._places = torch.arange(len(pixels))
 
@@ -65,6 +68,7 @@ class Problem(ABC):
         with torch.enable_grad():
             outputs = self.model(asked)
             (gradient,) = torch.autograd.grad((of or self.loss)(outputs).sum(), asked)
+        self._count(self.flat, (gradient.flatten(1).abs().amax(1) < FLAT).cpu())
         return outputs.detach(), gradient
 
     def gradients(self, pixels: Tensor, of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Iterator[Tensor]]:
@@ -90,9 +94,14 @@ class Problem(ABC):
 
         return outputs.detach(), numbers.detach(), each()
 
-    def _count(self, asked: Tensor) -> None:
+    def _count(self, asked: Tensor, which: Tensor | None = None) -> None:
         # A picture may stand among the rows many times, once for each change that is tried.
-        asked.index_add_(0, self._places, torch.ones_like(self._places))
+        ones = torch.ones_like(self._places)
+        asked.index_add_(0, self._places, ones if which is None else ones * which)
+
+    def credit(self, member: int) -> None:
+        """Notes which attack of an ensemble fooled these pictures."""
+        self.by[self._places] = member
 
     def tell(self, fact: str, values: Tensor) -> None:
         """Keeps a number of each picture, N, for those who read what the attack came to."""
@@ -194,6 +203,16 @@ class LossProblem(Problem):
         taken = super().take(rows)
         taken.encoded = {name: column[rows] for name, column in self.encoded.items()}
         return taken
+
+
+def of_classes(problem: Problem) -> ClassProblem:
+    """The problem, which has to be one of classes.
+
+    :raises TypeError: for a training's, for attacks that are no adversaries of trainings.
+    """
+    if not isinstance(problem, ClassProblem):
+        raise TypeError(f"the attack changes which class is predicted; got a {type(problem).__name__}.")
+    return problem
 
 
 def rounded(pixels: Tensor) -> Tensor:

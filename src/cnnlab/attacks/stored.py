@@ -66,6 +66,8 @@ class StoredHeader(BaseModel):
     places: list[_Count]
     ids: list[_Text]
     facts: list[_Text]
+    members: list[_Text]
+    doubts: list[_Text]
 
 
 def folder_name(attack: str, key: str) -> str:
@@ -177,7 +179,7 @@ def save(found: Adversarial, folder: Path, key: str, first: int) -> Path:
         "first": first,
         "end": end,
         **{name: getattr(found, name) for name in ("attack", "norm", "eps")},
-        "classes": list(found.classes),
+        **{name: list(getattr(found, name)) for name in ("classes", "members", "doubts")},
         **{each.name: getattr(source, each.name) for each in fields(Source)},
         "places": list(source.places),
         "ids": list(source.ids),
@@ -208,6 +210,8 @@ def load(path: Path) -> tuple[Adversarial, StoredHeader]:
         found = Adversarial(
             attack=header.attack,
             classes=tuple(header.classes),
+            members=tuple(header.members),
+            doubts=tuple(header.doubts),
             targets=arrays.get("targets"),
             facts={name: arrays[f"{_FACTS}{name}"] for name in header.facts},
             norm=header.norm,
