@@ -71,7 +71,7 @@ def budget_curves(
     bound = ATTACKS.bind(attack)
     built: Attack = bound.build()
     norm = built.norm
-    if norm is None:
+    if norm is None or norm == "l0":
         raise UsageError(f"{bound.name} goes by no norm, so that there are no budgets to go over.")
     wanted = sorted({factor * USUAL_BUDGETS[norm] for factor in FACTORS} if budgets is None else set(budgets))
     if not wanted or wanted[0] < 0:
