@@ -99,7 +99,7 @@ def test_patterns_and_one_change_for_all_are_made(document: Document, cnnlab: Cn
         (("attack", "last", "pgd", "budgets=0.1"), "budgets= goes with --curve"),
         (("attack", "last", "--curve", "pgd", "budgets=cat"), "numbers separated by commas"),
         (("attack", "last", "--curve", "pgd", "budgets=-0.1"), "at least 0"),
-        (("attack", "last", "--curve", "salt-and-pepper"), "has no budget in L∞, L2 or L1"),
+        (("attack", "last", "--curve", "salt-and-pepper"), "goes by no norm"),
         (("attack", "last", "uniform-noise", "target=3"), "takes no target"),
         (("attack", "last", "pgd", "n=20", "--out", "x.png"), "names a file"),
         (("fool", "last", "from=noise"), "name the class that is to be seen, as in target=0"),

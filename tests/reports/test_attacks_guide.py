@@ -6,10 +6,12 @@ from pathlib import Path
 import documents
 import pytest
 
+from cnnlab.attacks import ATTACKS
+
 TEXT = documents.read("docs/attacks.md")
 
 
-@pytest.mark.slow(15)
+@pytest.mark.slow(20)
 @pytest.mark.filterwarnings("ignore::cnnlab.core.errors.CnnlabWarning")
 def test_what_the_page_says_to_type_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -30,6 +32,11 @@ def test_what_the_page_says_to_type_runs(tmp_path: Path, monkeypatch: pytest.Mon
     assert "What fools it" in page and "pgd(norm=l2, eps=1.0, steps=10, target=" in page
     for code in documents.python_of(TEXT):
         exec(compile(code, "attacks.md", "exec"), {})
+
+
+def test_every_attack_stands_on_the_page() -> None:
+    ATTACKS.complete()
+    assert [entry.name for entry in ATTACKS if f"`{entry.name}`" not in TEXT] == []
 
 
 def test_its_pictures_are_small() -> None:

@@ -72,7 +72,7 @@ def budget_curves(
     built: Attack = bound.build()
     norm = built.norm
     if norm is None or norm == "l0":
-        raise UsageError(f"{bound.name} has no budget in L∞, L2 or L1 to go over.")
+        raise UsageError(f"{bound.name} goes by no norm, so that there are no budgets to go over.")
     wanted = sorted({factor * USUAL_BUDGETS[norm] for factor in FACTORS} if budgets is None else set(budgets))
     if not wanted or wanted[0] < 0:
         raise UsageError(f"budgets are numbers of at least 0; got {', '.join(map(str, wanted)) or 'none'}.")
