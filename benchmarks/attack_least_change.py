@@ -181,6 +181,7 @@ def pictures(words: argparse.Namespace) -> tuple[Any, Any, Any]:
     assert isinstance(run, Run)
     model = run.classifier().eval()
     test = load_data(run.recipe["data"]).test
+    assert test is not None
     images, columns = test.batch(range(2 * words.pictures))
     pixels, labels = torch.as_tensor(images).float() / 255, torch.as_tensor(columns["label"]).long()
     with torch.no_grad():
