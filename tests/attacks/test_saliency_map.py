@@ -106,7 +106,7 @@ def by_figure_14(
 
 def by_table(toward: Floats, others: Floats, flat: Floats, theta: float, pairs: bool) -> list[int]:
     """The places with the largest −α·β, of those with α and β of the wanted signs."""
-    is_open = flat < 1 if theta > 0 else flat > 0
+    is_open = flat < 0.99 if theta > 0 else flat > 0.01
     best, chosen = 0.0, list[int]()
     for i in range(len(flat)):
         for j in range(i + 1, len(flat)) if pairs else [i]:

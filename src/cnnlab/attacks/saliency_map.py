@@ -14,6 +14,9 @@ from cnnlab.attacks.saliency_pairs import best_pair, best_two
 from cnnlab.core.arguments import Fraction, Range
 from cnnlab.core.errors import UsageError
 
+_ROOM = 0.01
+"""A pixel that has less than this to go would count as changed and change nothing."""
+
 
 @ATTACKS.register("jsma")
 class SaliencyMap(Attack):
@@ -21,10 +24,12 @@ class SaliencyMap(Attack):
 
     At each step the pixel or the pair is changed by ``theta`` on which the derivatives of the wanted class and of all
     others together have the wanted signs and the largest product (equations 8 and 9); each channel is a pixel of its
-    own. What reached 0 or 1 is out of the search. It ends when the picture is taken for the wanted class, when no pixel
-    has both signs, or when so many are changed as ``gamma`` allows. Neither asks for the derivatives of every class:
-    those of all others together are one gradient, and of probabilities the other's negative, since they sum to 0; there
-    the logarithm of the probability is derived, which has the same directions and does not vanish where it is near 0.
+    own. What lies within 1% of where it could go at most is out of the search. That ends when the picture is taken for
+    the wanted class, when no pixel has both signs, or when so many are changed as ``gamma`` allows.
+
+    The derivatives of every class are not asked for: those of all others together are one gradient, and of
+    probabilities the other's negative, since they sum to 0; there the logarithm of the probability is derived, which
+    has the same directions and does not vanish where it is near 0.
 
     :param target: see ``pgd``; none goes for the likeliest wrong class at each step.
     :param theta: what is added to a pixel at a time, from −1 to 1; below 0 pixels are lowered.
@@ -84,7 +89,7 @@ class SaliencyMap(Attack):
         :param toward: the gradient of the wanted class; ``others`` that of all others, unless it is its negative.
         """
         sign = math.copysign(1, self.theta)
-        is_open = (pixels < 1 if self.theta > 0 else pixels > 0).flatten(1)
+        is_open = (pixels < 1 - _ROOM if self.theta > 0 else pixels > _ROOM).flatten(1)
         u = (sign * toward).flatten(1)
         if self.pairs:
             return best_two(u, is_open) if others is None else best_pair(u, (-sign * others).flatten(1), is_open)
