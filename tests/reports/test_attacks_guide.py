@@ -9,7 +9,7 @@ import pytest
 TEXT = documents.read("docs/attacks.md")
 
 
-@pytest.mark.slow(15)
+@pytest.mark.slow(20)
 @pytest.mark.filterwarnings("ignore::cnnlab.core.errors.CnnlabWarning")
 def test_what_the_page_says_to_type_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
