@@ -17,8 +17,8 @@ class AutoAttack(Attack):
     """APGD on the cross-entropy, APGD towards the likeliest classes, and squares, after AutoAttack (Croce & Hein 2020).
 
     Each is tried on the pictures that those before left, and all of them with nothing to tune. AutoAttack's fourth
-    attack, FAB, is left out: it looks for least changes, and seldom finds what targeted APGD does not. In L1 APGD has
-    five starts and five classes (Croce & Hein 2021), and otherwise one start and nine.
+    attack, FAB, is left out. In L1 APGD has five starts and five classes (Croce & Hein 2021), and otherwise one start
+    and nine.
 
     :param norm: what the budget is measured in.
     :param eps: the budget; unless given 8/255 in L∞, 0.5 in L2, 12 in L1.
