@@ -67,12 +67,6 @@ def _imports(path: Path) -> list[str]:
     return names
 
 
-def test_what_is_to_come_is_not_there_yet_and_has_its_place_in_the_contracts() -> None:
-    to_come = set(re.findall(r"○ (\w+)", DESIGN))
-    assert to_come and all(not (SOURCE / room).exists() for room in to_come)
-    assert to_come < set.union(*layers())
-
-
 @pytest.mark.parametrize("text", [CONTRIBUTING, DESIGN], ids=["CONTRIBUTING.md", "design.md"])
 def test_files_that_are_named_are_there(text: str) -> None:
     named = re.findall(

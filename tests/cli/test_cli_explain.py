@@ -26,7 +26,7 @@ def test_numbers_are_json(document: Callable[..., Any], trained: Run) -> None:
     assert one["figures"][0]["png"] == "seen/attributions.png" and Path("seen/attributions.svg").is_file()
     first, second = one["attributions"]
     assert (first["method"], second["method"]) == ("saliency", "gradient-x-input")
-    assert [each["picture"] for each in first["pictures"]] == ["test 3", "test 4"]
+    assert [each["picture"] for each in first["pictures"]] == ["test:3", "test:4"]
     assert first["pictures"][0]["score"] == second["pictures"][0]["score"]
     assert first["pictures"][0]["low"] <= first["pictures"][0]["high"]
 

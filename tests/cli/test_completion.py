@@ -71,7 +71,7 @@ def texts(line: str) -> list[str]:
         ("train --qui", ["--quick", "--quiet"]),
         ("train --quiet --qui", ["--quick"]),
         ("evaluate last per", ["perturb="]),
-        ("evaluate last perturb=gaussian", ["perturb=gaussian_noise"]),
+        ("evaluate last perturb=gaussian", ["perturb=gaussian-noise", "perturb=gaussian_noise"]),
         ("evaluate last split=val", ["split=validation"]),
         ("ensemble a b method=gre", ["method=greedy"]),
         ("figure last conf", ["confusion"]),

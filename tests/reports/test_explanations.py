@@ -243,7 +243,7 @@ def test_guided_of_a_layer_is_of_its_channels(run: Run, tmp_path: Path) -> None:
     assert one.figures[0].caption.startswith("guided-backpropagation of conv1, 2 channels, of run")
     assert "write torch.relu" not in one.figures[0].caption
     wanted = [each["channel"] for each in one.numbers["channels"]]
-    assert wanted == [2, 0] and set(one.numbers["channels"][0]["activations"]) == {"test 3", "test 4"}
+    assert wanted == [2, 0] and set(one.numbers["channels"][0]["activations"]) == {"test:3", "test:4"}
     (strongest,) = write_explanations(run, "deconvnet", tmp_path, layer="relu1").explanations
     assert len(strongest.numbers["channels"]) == 4 and "most active" in strongest.figures[0].caption
     assert (tmp_path / "deconvnet-relu1.svg").is_file()
