@@ -30,7 +30,7 @@ UNDER = "robust accuracy under 'pgd(eps=0.1, steps=5)'"
         ("robust accuracy under fgsm", "robust accuracy under 'fgsm'"),
         (
             "robust accuracy under \"pgd(target='ankle boot')\"",
-            "robust accuracy under \"pgd(target='ankle boot')\"",
+            "robust accuracy under 'pgd(target=\"ankle boot\")'",
         ),
     ],
 )

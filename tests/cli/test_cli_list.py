@@ -15,6 +15,7 @@ KINDS = {
     "classifiers": "svc",
     "attributions": "smoothgrad",
     "explanations": "embedding",
+    "attacks": "pgd",
     "methods": "greedy",
 }
 

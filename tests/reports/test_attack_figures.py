@@ -32,7 +32,7 @@ def adversarial(*, targets: list[int] | None = None, eps: float | None = 0.2, sp
     before, after = Answers(np.array([0, 1, 2, 1]), sure), Answers(np.array([1, 1, 0, 1]), sure)
     counts = np.ones(4, np.int64)
     goal = None if targets is None else np.array(targets)
-    rows = (np.arange(4), origin, pixels, labels, goal, before, after, after, counts, counts)
+    rows = (np.arange(4), origin, pixels, labels, goal, before, after, after, counts, counts, 0 * counts, -counts)
     return Adversarial("pgd(eps=0.2)", CLASSES, *rows, norm="linf", eps=eps, source=SOURCE)
 
 

@@ -30,8 +30,8 @@ def test_commands_on_the_page_run(tmp_path, monkeypatch, no_pdf):
     # Those of ensembles test_study_ensembles.py looks for.
     numbers = {"Predicted and true", "Where it is farthest off"}
     of_studies = {"Claims", "NAME beside its members", "What is missing", "What each factor does"}
-    # What explains a run is there once it was made, for which see test_explanations.py.
-    explained = {"What it looks at, and what it learned"}
+    # What explains or fools a run is there once it was made: see test_explanations.py and test_attack_figures.py.
+    explained = {"What it looks at, and what it learned", "What fools it"}
     assert set(parts) - titles <= of_studies | numbers | explained
     for code in PYTHON:
         exec(compile(code, "reports.md", "exec"), {})
