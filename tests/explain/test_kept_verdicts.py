@@ -8,8 +8,8 @@ import torch
 
 from cnnlab.core.errors import CnnlabWarning
 from cnnlab.explain import ATTRIBUTIONS, RandomisationTest
-from cnnlab.explain.honesty.verdicts import FILE, Verdicts, weights_digest
-from cnnlab.models import Classifier
+from cnnlab.explain.honesty.verdicts import FILE, Verdicts
+from cnnlab.models import Classifier, weights_digest
 from cnnlab.runs import Run
 from cnnlab.testing.model_tools import small_classifier
 from tests.explain.networks import layered, wrapped

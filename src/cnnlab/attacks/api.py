@@ -1,15 +1,11 @@
 """``cnnlab.attack``: a run, an ensemble or a model by itself attacked on the pictures of a data set."""
 
-import hashlib
 import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import nn
 
 from cnnlab.attacks.adversarial import Adversarial
 from cnnlab.attacks.aims import RULES
@@ -30,7 +26,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import track
 from cnnlab.core.registry import BoundCall
 from cnnlab.evaluation import Predictor, open_model, predictor_of
-from cnnlab.models import Head, Predictable, class_index, require_gradient
+from cnnlab.models import Head, Predictable, class_index, require_gradient, weights_digest
 from cnnlab.runs import Run
 
 USUAL = "pgd"
@@ -176,14 +172,3 @@ def _key(opened: Run | Predictable, model: Predictable, pictures: ChosenPictures
     source = pictures.source
     recipe = opened.digest if isinstance(opened, Run) else model.objective
     return digest([FORMAT, recipe, weights_digest(model), pictures.digest, str(bound), source.seed, source.column])
-
-
-def weights_digest(model: nn.Module) -> str:
-    """SHA-256 over all weights and running statistics, by name."""
-    hashed = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        if isinstance(tensor, torch.Tensor):
-            stored = tensor.detach().cpu().contiguous()
-            hashed.update(f"{name} {stored.dtype} {tuple(stored.shape)} ".encode())
-            hashed.update(stored.flatten().view(torch.uint8).numpy().data)
-    return hashed.hexdigest()

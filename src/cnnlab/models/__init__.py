@@ -46,6 +46,7 @@ from cnnlab.models.pretrained_weights import (
     starting_weights,
 )
 from cnnlab.models.summaries import LayerRow, NetworkSummary, multiply_adds, summary
+from cnnlab.models.weights_digest import weights_digest
 
 __all__ = [
     "Classifier",
@@ -104,6 +105,7 @@ __all__ = [
     "summary",
     "summary_without_weights",
     "to_float",
+    "weights_digest",
     "where_to_give",
     "why_no_native_kernels",
 ]

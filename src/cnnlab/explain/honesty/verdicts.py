@@ -4,14 +4,11 @@ Those of a run lie in its folder, in ``honesty.json``, those of a model by itsel
 digest of the weights, so that what was found of others is told of none.
 """
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from torch import Tensor, nn
 
 from cnnlab.core.errors import StorageError
 from cnnlab.core.files import cache_folder, read_regular, write_text
@@ -20,7 +17,7 @@ from cnnlab.core.registry import BoundCall
 from cnnlab.explain.attribution import Method
 from cnnlab.explain.honesty.methods import bound_method, short_name
 from cnnlab.explain.honesty.randomisation import RandomisationTest, Verdict
-from cnnlab.models import Predictable
+from cnnlab.models import Predictable, weights_digest
 from cnnlab.runs import Run
 
 FILE = "honesty.json"
@@ -102,16 +99,6 @@ class Verdicts:
         if not alike or alike[-1].verdict == "passes":
             return ""
         return f"With other arguments, {short_name(alike[-1].method)}: {alike[-1].sentence}"
-
-
-def weights_digest(model: nn.Module) -> str:
-    """Digest of all numbers of a model, by their names."""
-    content = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        content.update(name.encode())
-        if isinstance(tensor, Tensor):
-            content.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return content.hexdigest()
 
 
 def _name(method: str) -> str:
