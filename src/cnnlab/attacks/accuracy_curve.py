@@ -1,7 +1,7 @@
 """Accuracy against budget: how many pictures stay right however they are changed within each of several budgets."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.attacks import checks
-from cnnlab.attacks.adversarial import Adversarial, Row
+from cnnlab.attacks.adversarial import Row
 from cnnlab.attacks.attack import ATTACKS, Attack
 from cnnlab.attacks.norms import USUAL_BUDGETS, WORDS, Norm
-from cnnlab.attacks.perturbed import Attacked, label_words, opened, perturb
+from cnnlab.attacks.perturbed import Attacked
+from cnnlab.attacks.trials import Trials
 from cnnlab.core.errors import UsageError
 from cnnlab.core.registry import BoundCall
 from cnnlab.core.spec import Call
 from cnnlab.evaluation import Interval, wilson
-from cnnlab.models import given_pixels
 
 TIMES_USUAL = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 """The budgets unless others are given, in units of the usual one."""
@@ -141,26 +141,11 @@ def curve(
     bound = [ATTACKS.bind(each) for each in (attack if isinstance(attack, list | tuple) else [attack])]
     norm = _one_norm(bound)
     points = _read_budgets(budgets, norm)
-    predictor = opened(model, device)
-    pixels = given_pixels(images, predictor.classifier.shape)
-    words = label_words(labels, len(pixels))
-    numbers = list(range(len(pixels))) if pictures is None else list(pictures)
-
-    def tried(spec: BoundCall[Attack], rows: Row) -> Adversarial:
-        return perturb(
-            predictor,
-            pixels[rows],
-            [words[row] for row in rows],
-            spec,
-            column=column,
-            seed=seed,
-            pictures=[numbers[row] for row in rows],
-            batch_size=batch_size,
-        )
-
-    noise_least, _ = _least(ATTACKS.bind(f"uniform-noise(norm={norm})"), points, np.arange(len(pixels)), tried)
+    options = {"column": column, "seed": seed, "batch_size": batch_size}
+    tried = Trials.of(model, images, labels, pictures, device, **options)
+    noise_least, _ = _least(ATTACKS.bind(f"uniform-noise(norm={norm})"), points, np.arange(len(tried)), tried)
     right = np.flatnonzero(noise_least > 0)
-    least, warnings = np.zeros((len(bound), len(pixels))), []
+    least, warnings = np.zeros((len(bound), len(tried))), []
     for place, spec in enumerate(bound):
         least[place, right], found = _least(spec, points, right, tried)
         warnings += [f"{spec.name}: {each}" for each in found]
@@ -173,7 +158,7 @@ def curve(
 
 
 def _least(
-    spec: BoundCall[Attack], budgets: Sequence[float], rows: Row, tried: Callable[[BoundCall[Attack], Row], Adversarial]
+    spec: BoundCall[Attack], budgets: Sequence[float], rows: Row, tried: Trials
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     """For each of some pictures the least budget within which an attack fooled it, and what was doubtful at the end."""
     norm, is_least_change = spec.build().norm, "eps" not in spec.arguments

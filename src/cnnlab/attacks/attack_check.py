@@ -1,7 +1,7 @@
 """Whether an attack can be trusted: what takes further runs of it, and of others, to tell."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,16 +13,15 @@ from cnnlab.attacks.attack import ATTACKS, Attack
 from cnnlab.attacks.checks import is_notable
 from cnnlab.attacks.draws import PictureDraws
 from cnnlab.attacks.norms import WORDS
-from cnnlab.attacks.perturbed import Attacked, label_words, opened, perturb, victim
+from cnnlab.attacks.perturbed import Attacked, victim
 from cnnlab.attacks.problem import ClassProblem
+from cnnlab.attacks.trials import Trials
 from cnnlab.core.registry import BoundCall
 from cnnlab.evaluation import Predictor
-from cnnlab.models import batch_for, given_pixels, on_device
+from cnnlab.models import batch_for, on_device
 
 _GROWING = 0.1
 """Twice the steps that gain so much more are steps that were missing."""
-
-Try = Callable[[BoundCall[Attack], Row], Adversarial]
 
 
 @dataclass(frozen=True)
@@ -100,46 +99,29 @@ def check_attack(
     """
     bound = ATTACKS.bind(attack)
     built = bound.build()
-    predictor = opened(model, device)
-    pixels = given_pixels(images, predictor.classifier.shape)
-    words = label_words(labels, len(pixels))
-    numbers = list(range(len(pixels))) if pictures is None else list(pictures)
-
-    def tried(spec: BoundCall[Attack], rows: Row) -> Adversarial:
-        return perturb(
-            predictor,
-            pixels[rows],
-            [words[row] for row in rows],
-            spec,
-            column=column,
-            seed=seed,
-            pictures=[numbers[row] for row in rows],
-            batch_size=batch_size,
-        )
-
-    found = tried(bound, np.arange(len(pixels)))
+    options = {"column": column, "seed": seed, "batch_size": batch_size}
+    tried = Trials.of(model, images, labels, pictures, device, **options)
+    found = tried(bound, np.arange(len(tried)))
     # With every class a target in turn, a picture is left when any of its rows is.
     left = np.unique(found.places[found.right & ~found.fooled])
     checks = []
     if built.needs_gradient:
         if "steps" in bound.arguments:
-            checks.append(_more_steps(bound, found, left, tried, predictor, column))
+            checks.append(_more_steps(bound, found, left, tried, column))
         checks.append(_unbounded(bound, found, left, tried))
         if built.eps is not None and built.norm is not None and "square" not in built.members:
             checks.append(_squares(built, found, left, tried, queries))
     return AttackCheck(found, tuple(checks))
 
 
-def _more_steps(
-    bound: BoundCall[Attack], found: Adversarial, left: Row, tried: Try, predictor: Predictor, column: str | None
-) -> Check:
+def _more_steps(bound: BoundCall[Attack], found: Adversarial, left: Row, tried: Trials, column: str | None) -> Check:
     name, steps = "more steps", 2 * bound.arguments["steps"]
     if not len(left):
         return Check(name, "Nothing was left for more steps to fool.", False)
     twice = tried(replace(bound, arguments={**bound.arguments, "steps": steps}), left)
     more = int(twice.fooled.sum())
     same = np.isin(found.places, left) & ~found.fooled
-    once_gain, twice_gain = (_gain(each, predictor, column) for each in (found, twice))
+    once_gain, twice_gain = (_gain(each, tried.predictor, column) for each in (found, twice))
     once, again = float(once_gain[same].mean()), float(twice_gain.mean())
     is_more = is_notable(more, int(found.right.sum()))
     is_higher = again - once > _GROWING * abs(once)
@@ -149,7 +131,7 @@ def _more_steps(
     return Check(name, f"{told}, and move their logits by {again:.3g} after {once:.3g}.", False)
 
 
-def _unbounded(bound: BoundCall[Attack], found: Adversarial, left: Row, tried: Try) -> Check:
+def _unbounded(bound: BoundCall[Attack], found: Adversarial, left: Row, tried: Trials) -> Check:
     name = "unbounded budget"
     many = int(found.right.sum())
     if found.eps is None or "eps" not in bound.arguments or found.norm is None:
@@ -175,7 +157,7 @@ def _unbounded(bound: BoundCall[Attack], found: Adversarial, left: Row, tried: T
 _ASTRAY = ", and none should: the attack goes astray, and so it may within the budget asked for"
 
 
-def _squares(built: Attack, found: Adversarial, left: Row, tried: Try, queries: int) -> Check:
+def _squares(built: Attack, found: Adversarial, left: Row, tried: Trials, queries: int) -> Check:
     name = "black box"
     if not len(left):
         return Check(name, "Nothing was left for squares to fool.", False)
