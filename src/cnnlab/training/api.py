@@ -207,7 +207,7 @@ def _start(setup: TrainingSetup, store: RunStore, *, repeat: int, callbacks: Seq
     for text in () if recipe.quick else without_effect(recipe, setup.plan):
         warn(text)
     classifier = build_classifier(setup)
-    if told := seen_at_another_size(recipe, classifier):
+    if setup.start is not None and (told := seen_at_another_size(recipe, classifier)):
         note(told)
     execution, choice = choose_execution(setup, classifier)
     writer = RunWriter.create(

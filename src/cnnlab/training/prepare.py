@@ -168,7 +168,8 @@ def _fitted(recipe: Recipe, dataset: Dataset, store: RunStore, offline: bool, ru
     balance = _checked_balance(recipe, objective, dataset)
     for phase in recipe.normal():
         phase.augment.parsed.check(dataset.shape, objective.soft)
-        Adversaries.of(phase, objective)
+        if phase.adversary.parsed:
+            Adversaries.of(phase, objective)
     selection = SelectionMetric.of(recipe, objective, dataset)
     with announcing("looking for the weights to start from"):
         start = None if parent is not None else _stored_start(recipe, dataset, objective, store, offline, run)
