@@ -14,8 +14,10 @@ from cnnlab.core.errors import CnnlabError, DataError, ModelFileError, SpecError
 from cnnlab.evaluation import metrics_of
 from cnnlab.models import Predictable, require_gradient
 from cnnlab.runs import Run, RunStore
+from cnnlab.transfer.backbones import read_backbones
 from cnnlab.transfer.classifier import TransferClassifier
 from cnnlab.transfer.divisions import divisions
+from cnnlab.transfer.pictures import read_pictures
 from cnnlab.transfer.record import read_record
 from cnnlab.transfer.request import TransferRequest
 from cnnlab.transfer.result import TransferResult
@@ -219,6 +221,17 @@ def test_numbers_to_predict_are_refused(backbone: str) -> None:
     x = np.arange(20, dtype=np.uint8)[:, None, None].repeat(8, 1).repeat(8, 2)
     with pytest.raises(UsageError, match=r"the targets of .* are numbers"):
         cnnlab.transfer((x, np.linspace(0, 1, 20, dtype=np.float32)), backbones=backbone, validation=2, test=2)
+
+
+@pytest.mark.parametrize(("given", "side"), [("digits", 224), ("digits(size=none)", 8), ("digits(size=12)", 12)])
+def test_a_size_that_is_said_stays_none_too(given: str, side: int, backbone: str) -> None:
+    pictures = read_pictures(
+        TransferRequest.read({"data": given, "backbones": backbone}), read_backbones([backbone])[0], None, True
+    )
+    assert pictures.dataset.shape[1:] == (side, side)
+    # What is on record means the same again.
+    again = TransferRequest.read({"data": pictures.spec, "backbones": backbone})
+    assert read_pictures(again, read_backbones([backbone])[0], None, True).dataset.digest == pictures.dataset.digest
 
 
 def test_arrays_are_taken_as_they_are(backbone: str) -> None:

@@ -136,13 +136,14 @@ def parse_data(spec: Any, data_dir: str | Path | None = None) -> BoundCall[Readi
 def sized_data(spec: Any, side: int, data_dir: str | Path | None = None) -> BoundCall[Reading]:
     """The reader that a spec means, with pictures brought to ``side`` by bicubic resampling where it says neither.
 
-    That is how networks of others are given pictures. Readers without sizes, and specs that say one, stay as they are.
+    That is how networks of others are given pictures. Readers without sizes stay as they are, and so do specs that say
+    one, or by ``size=none`` that pictures have one.
     """
     bound = parse_data(spec, data_dir)
-    if bound.arguments.get("size") is not None or "size" not in bound.arguments:
+    said = {} if isinstance(spec, BoundCall) else as_call(spec, SearchPath.at(data_dir)).kwargs
+    if bound.arguments.get("size") is not None or "size" not in bound.arguments or "size" in said:
         return bound
-    is_said = not isinstance(spec, BoundCall) and "resampling" in as_call(spec, SearchPath.at(data_dir)).kwargs
-    wanted = {"size": side} | ({} if is_said else {"resampling": "bicubic"})
+    wanted = {"size": side} | ({} if "resampling" in said else {"resampling": "bicubic"})
     return BoundCall(bound.entry, {**bound.arguments, **wanted})
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.registry import BoundCall
+from cnnlab.core.spec import Call
 from cnnlab.data import Dataset, load_data, sized_data
 from cnnlab.data.loading import is_spec
 from cnnlab.objectives import Objective, build_objective
@@ -72,7 +73,14 @@ def read_pictures(
         "white": dataset.source.get("white"),
         "float_white": dataset.source.get("float_white"),
     }
-    return Pictures(dataset, str(spec.short) if isinstance(spec, BoundCall) else "arrays", objective, facts)
+    return Pictures(dataset, str(_in_short(spec)) if isinstance(spec, BoundCall) else "arrays", objective, facts)
+
+
+def _in_short(spec: BoundCall[Any]) -> Call:
+    """The spec without what is at its default, but for ``size=none``, which is not the one of the backbone."""
+    short = spec.short
+    is_none = spec.arguments.get("size", 0) is None
+    return Call(short.name, short.args, {**short.kwargs, "size": None}) if is_none else short
 
 
 def _objective(spec: str, dataset: Dataset) -> Objective:
