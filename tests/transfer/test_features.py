@@ -157,15 +157,22 @@ def test_what_is_larger_than_all_may_be_is_not_kept_and_nothing_goes_for_it(
     assert "take 117 kB, and all that is kept may take 100 kB. CNNLAB_FEATURES=1GB allows them" in caplog.text
     large.keep(_digests(range(2)), np.zeros((2, 1000), np.float32))
     # Nor does a file by itself that is larger than there is room for.
-    with pytest.warns(CnnlabWarning, match="more than the 100 kB that all features may"):
-        FeatureCache({"model": "c"}, {}).keep(_digests(range(30)), np.zeros((30, 1000), np.float32))
+    with pytest.warns(CnnlabWarning, match="of c are not kept .* more than the 100 kB that all features may"):
+        FeatureCache({"model": "c"}, {"network": "c"}).keep(_digests(range(30)), np.zeros((30, 1000), np.float32))
     assert [each.about["network"] for each in cached_features()] == ["a"]
 
 
-def test_features_larger_than_the_cache_are_made_and_not_kept(backbone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_larger_than_the_cache_are_made_and_not_kept_which_is_said_once(
+    backbone: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "cnnlab")
     monkeypatch.setenv("CNNLAB_FEATURES", "10K")
-    found = _source(backbone).of(_images(6))
+    source = _source(backbone)
+    found = source.of(_images(6))
     assert found.shape == (6, 512) and found.any() and cached_features() == []
+    # As another split of the same data has them.
+    source.of(_images(7, seed=1))
+    assert source.computed == 13 and caplog.text.count("features of squeezenet are not kept") == 1
 
 
 def test_features_that_memory_has_no_room_for_are_refused_before_any_is_computed(

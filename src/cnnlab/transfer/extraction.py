@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError
 from cnnlab.core.messages import track
 from cnnlab.data import ImageSet
@@ -36,6 +37,7 @@ class FeatureSource:
         self.extractor = extractor.folded
         self.exact = extractor
         self.computed, self.seconds = 0, 0.0
+        self._caches: dict[str, FeatureCache] = {}
 
     def choose(self, precision: str, images: ImageSet) -> None:
         """Computes in this number format from now on, whose features agree with those of float32 on these pictures.
@@ -92,9 +94,10 @@ class FeatureSource:
         # Of accelerators, and of kernels, the last digits may differ.
         key = {**self.exact.facts, **self.chosen.key, "device": torch.device(self.device).type}
         shown = {"network": self.label, "layer": key["layer"], "size": key["shape"], "format": str(self.chosen)}
-        if draw is None:
-            return FeatureCache(key, shown)
-        return FeatureCache({**key, **draw.key}, {**shown, "draw": str(draw)})
+        if draw is not None:
+            key, shown = {**key, **draw.key}, {**shown, "draw": str(draw)}
+        # One for all pictures, whatever their split: that they are not kept is said once.
+        return self._caches.setdefault(digest(key), FeatureCache(key, shown))
 
     def _compute(
         self,

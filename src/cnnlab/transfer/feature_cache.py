@@ -57,7 +57,8 @@ class FeatureCache:
     """The features that one network makes at one layer in one number format.
 
     :param key: all that they depend on but the pictures.
-    :param about: what to show of it when the cache is listed.
+    :param about: what to show of it when the cache is listed, and its ``network`` in messages: once it is said that
+        there is no room, no more is kept by this object and nothing said again.
     """
 
     def __init__(self, key: Mapping[str, Any], about: Mapping[str, Any]) -> None:
@@ -90,7 +91,7 @@ class FeatureCache:
         """Keeps nothing, and removes nothing for it, where so many bytes to come are more than there is room for."""
         files = list(_files())
         needed = size + sum(size for path, _, size in files if path.parent == self.folder)
-        if needed <= _room(files):
+        if self._is_full or needed <= _room(files):
             return
         self._is_full = True
         most = (
@@ -98,7 +99,7 @@ class FeatureCache:
             if needed > limit()
             else f"the disk has {in_units(free_space(cache_folder()))} free, of which a third is taken"
         )
-        note(f"The features are not kept in the cache, for they take {in_units(needed)}, and {most}.")
+        note(f"The features of {self._of} are not kept in the cache, for they take {in_units(needed)}, and {most}.")
 
     def keep(self, digests: Digests, features: Features) -> None:
         """Stores the features of some pictures; where there is no room, they are those of this time only."""
@@ -116,7 +117,12 @@ class FeatureCache:
             write_bytes(self.folder / name, content)
         except StorageError as error:
             self._is_full = True
-            warn(f"Features are not kept in the cache any further: {error}")
+            warn(f"Features of {self._of} are not kept in the cache any further: {error}")
+
+    @property
+    def _of(self) -> str:
+        """Whose features these are, in messages."""
+        return ", ".join(str(self._about[key]) for key in ("network", "draw") if key in self._about)
 
 
 def limit() -> int:
