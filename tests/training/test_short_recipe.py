@@ -20,3 +20,14 @@ def test_what_is_given_is_what_a_person_would_have_typed() -> None:
 def test_data_model_length_and_seed_are_told_at_their_defaults_too() -> None:
     stored = Recipe.read({"data": "digits"}).to_dict()
     assert given(stored) == {"data": "digits", "model": "vgg-like", "epochs": 10, "seed": 0}
+
+
+def test_a_normalization_that_is_not_the_one_of_the_weights_is_told() -> None:
+    keys = {"data": "digits", "model": "efficientnet-lite0(weights=imagenet)"}
+    for model in (keys, {"data": "digits", "model": "conv(8)|relu", "weights": "run:first"}):
+        own = Recipe.read(model, normalize="dataset").to_dict()
+        assert given(own)["normalize"] == "dataset"
+        assert Recipe.read(given(own)).to_dict() == own
+        usual = Recipe.read(model).to_dict()
+        assert usual["normalize"] == "weights" and "normalize" not in given(usual)
+        assert Recipe.read(given(usual)).to_dict() == usual

@@ -22,7 +22,7 @@ def given(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
     :param recipe: as ``recipe.yaml`` has it.
     """
-    usual = _defaults()
+    usual = {**_defaults(), **_normalization_of_weights(recipe)}
     nothing: tuple[Any, ...] = (None, [], "")
     return {
         key: value
@@ -55,6 +55,14 @@ def _own_size(recipe: Mapping[str, Any]) -> dict[str, Any]:
         (call,) = read(short_spec("data", data))
         if parse_specs({"data": str(call), "model": model})["data"] != data:
             return {"data": str(Call(call.name, call.args, {**call.kwargs, "size": None}))}
+    return {}
+
+
+def _normalization_of_weights(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """How pixels are normalized where nothing is said of it, of a model that starts from weights."""
+    with suppress(CnnlabError):
+        read_again = parse_specs({key: recipe[key] for key in ("model", "weights") if recipe.get(key)})
+        return {key: str(value) for key, value in read_again.items() if key == "normalize"}
     return {}
 
 
