@@ -86,6 +86,8 @@ def test_views_repeat_after_as_many_epochs(small_run: Trained) -> None:
     assert first == pytest.approx(third, rel=1e-6) and second == pytest.approx(fourth, rel=1e-6)
     assert abs(first - second) > 1e-5
     assert kept(run)["1"]["views"] == 2 and run.recipe["views"] == 2
+    shown = CliRunner().invoke(app, ["runs", "show", run.name, "--runs", str(run.folder.parent)]).stdout
+    assert "computed once up to relu2, in 2 views that repeat, " in shown
 
 
 @pytest.mark.parametrize(

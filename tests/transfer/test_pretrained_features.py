@@ -75,7 +75,8 @@ def test_a_bare_name_means_imagenets_weights_and_the_size_they_were_trained_on()
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ("vgg-like", "vgg-like has no weights of its own"),
+        ("vgg-like", "vgg-like has no weights of its own, .* efficientnet-lite2, efficientnetv2-b0, resnet50v2, sq"),
+        ("joined(weights=run:both)", "joined is several networks side by side"),
         ("efficientnet-lite0(weights=none)", "efficientnet-lite0 without weights makes features of chance"),
         ('efficientnet-lite0(head="dense(4)")', "head= says nothing here"),
         ("efficientnet-lite9", "Did you mean efficientnet-lite2"),

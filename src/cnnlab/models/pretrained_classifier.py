@@ -34,7 +34,7 @@ def pretrained(
     :raises UsageError: when the weights cannot be had or are those of another network.
     """
     bound = architectures.bind(model)
-    if "weights" not in bound.arguments:
+    if not {"weights", "head"} <= set(bound.arguments):
         raise SpecError(f"{bound.name} has no weights of its own; take one such as squeezenet1_1 or timm(resnet18d).")
     # SqueezeNet was trained with a convolution at its end, which is not what is put there for other tasks.
     is_other = bound.name == "squeezenet1_1" and bound.arguments["head"] in (None, "dense")

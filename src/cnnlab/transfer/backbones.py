@@ -16,7 +16,7 @@ from cnnlab.core.digests import digest
 from cnnlab.core.errors import SpecError, UsageError, close_words, either
 from cnnlab.core.lookups import note_file
 from cnnlab.core.messages import quietly
-from cnnlab.core.registry import BoundCall
+from cnnlab.core.registry import BoundCall, RegistryEntry
 from cnnlab.core.seeds import scope
 from cnnlab.core.spec import Call, read_one
 from cnnlab.models import (
@@ -250,11 +250,11 @@ def read_backbones(
 def _backbone(item: Any, offline: bool, runs: Path | str | None) -> PretrainedBackbone:
     call = read_one(item, "A backbone")
     bound = architectures.bind(call)
-    if "weights" not in bound.arguments:
-        raise call.error(
-            f"{bound.name} has no weights of its own, so its features would be those of chance. Take one of "
-            f"{', '.join(_with_weights())}"
-        )
+    if not _is_backbone(bound.entry):
+        is_several = "weights" in bound.arguments
+        reason = "is several networks side by side" if is_several else "has no weights of its own"
+        means = "each with features of its own" if is_several else "so its features would be those of chance"
+        raise call.error(f"{bound.name} {reason}, {means}. Take one of {', '.join(_with_weights())}")
     if bound.arguments["weights"] is None and "weights" in call.kwargs:
         raise call.error(
             f"{bound.name} without weights makes features of chance. Leave weights out for ImageNet's, or name a file "
@@ -271,4 +271,9 @@ def _backbone(item: Any, offline: bool, runs: Path | str | None) -> PretrainedBa
 
 
 def _with_weights() -> list[str]:
-    return [entry.name for entry in architectures if "weights" in entry.arguments]
+    return [entry.name for entry in architectures if _is_backbone(entry)]
+
+
+def _is_backbone(entry: RegistryEntry[Any]) -> bool:
+    """Whether it is one network that takes weights; those side by side have no head that could be left out."""
+    return {"weights", "head"} <= set(entry.arguments)

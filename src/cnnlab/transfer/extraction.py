@@ -93,7 +93,8 @@ class FeatureSource:
                 self.chosen = choose_format(self.extractor, images, self.device)
         # Of accelerators, and of kernels, the last digits may differ.
         key = {**self.exact.facts, **self.chosen.key, "device": torch.device(self.device).type}
-        shown = {"network": self.label, "layer": key["layer"], "size": key["shape"], "format": str(self.chosen)}
+        network = self.label.removesuffix(f" {key['layer']}")
+        shown = {"network": network, "layer": key["layer"], "size": key["shape"], "format": str(self.chosen)}
         if draw is not None:
             key, shown = {**key, **draw.key}, {**shown, "draw": str(draw)}
         # One for all pictures, whatever their split: that they are not kept is said once.

@@ -123,7 +123,9 @@ def _computed(facts: Mapping[str, Any] | None) -> str:
     if facts is None:
         return "computed at each step, for want of room"
     took, size = short_duration(facts.get("seconds")), in_units(int(facts.get("bytes") or 0))
-    return f"computed once up to {facts.get('layer')}, {took}, {size} kept"
+    views = int(facts.get("views") or 1)
+    drawn = f"in {views} views that repeat, " if views > 1 else ""
+    return f"computed once up to {facts.get('layer')}, {drawn}{took}, {size} kept"
 
 
 def data_of(info: Mapping[str, Any]) -> str:
