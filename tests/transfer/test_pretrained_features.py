@@ -1,5 +1,6 @@
 """Which network is meant, and what of it features are."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from torchvision.models import squeezenet1_1
 
 from cnnlab.core import seeds
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
+from cnnlab.models import StartingWeights, save_classifier
 from cnnlab.objectives import Classes
 from cnnlab.transfer.backbones import Extractor, FeatureLayer, read_backbones
 from cnnlab.transfer.number_format import NumberFormat, deviation_of
@@ -70,6 +72,14 @@ def test_a_bare_name_means_imagenets_weights_and_the_size_they_were_trained_on()
     (found,) = read_backbones(["efficientnet-lite0"])
     assert found.weights.named == "imagenet" and found.side == 224
     assert read_backbones(["efficientnet-lite0(size=96)"])[0].side == 96
+
+
+def test_weights_of_a_run_mean_the_size_that_it_was_trained_on(backbone: str, weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_classifier(path, _extractor(backbone, "pooled", side=48).classifier)
+    of_run = StartingWeights("run:first", path, "")
+    for spec, side in ((backbone, 48), (f"squeezenet1_1(weights={weights}, size=96)", 96)):
+        assert replace(read_backbones([spec])[0], weights=of_run).side == side
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from cnnlab.models import (
     load_into,
     moments_for,
     starting_weights,
+    stored_shape,
     suitable_side,
 )
 from cnnlab.models.backbone import Backbone
@@ -96,7 +97,10 @@ class PretrainedBackbone:
 
     @property
     def side(self) -> int:
-        """Of the pictures that it is given where nothing is said of their size."""
+        """Of the pictures that it is given where nothing is said of their size: that on which it was trained."""
+        if self.bound.arguments["size"] == "auto" and self.weights.named.startswith("run:"):
+            _, height, width = stored_shape(self.weights.path)
+            return max(height, width)
         return suitable_side(self.bound)
 
     def spec(self, **changed: Any) -> Call:
