@@ -17,6 +17,7 @@ from cnnlab.runs import Run, RunStore
 from cnnlab.transfer.backbones import read_backbones
 from cnnlab.transfer.classifier import TransferClassifier
 from cnnlab.transfer.divisions import divisions
+from cnnlab.transfer.extraction import FeatureSource
 from cnnlab.transfer.pictures import read_pictures
 from cnnlab.transfer.record import read_record
 from cnnlab.transfer.request import TransferRequest
@@ -117,6 +118,7 @@ def test_a_table_has_a_row_for_each_classifier_and_a_column_for_each_layer(backb
     assert str(made.best).count("fire2") <= 1 and str(made.run).count("fire2") <= 1
     assert "<table" in made._repr_html_() and str(made) and repr(made)
     assert made.record.best_column.features in (512, 128)
+    assert made.searched.empty and {"search", "classifier", "mean"} <= set(made.searched)
 
 
 def test_a_search_stands_beside_the_others_with_what_it_found(backbone: str, tmp_path: Path) -> None:
@@ -163,6 +165,9 @@ def test_data_with_its_own_splits_cannot_be_divided_anew() -> None:
     [
         ({"classifiers": "knn(n_neighbors=61)"}, "asks for 61 neighbours"),
         ({"search": "knn(n_neighbors=[1, 50])"}, "asks for 50 neighbours, and it is fitted to 48"),
+        ({"search": "knn(n_neighbors=[1, 2])", "cv": 70}, "60 training pictures cannot be divided into 70 folds"),
+        ({"classifiers": "linear-probe", "cv": 70}, "60 training pictures cannot be divided into 70 folds"),
+        ({"search": "knn(n_neighbors=[1, 2])", "subsample": 9}, "subsample=9 is 9 of the 60 .* too few for 5 folds"),
         ({"layer": "fire99"}, "has no layer 'fire99'"),
         ({"layer": "head"}, "is drawn anew for the classes of the data, so features at head would be those of chance"),
         ({"layer": "head"}, "features at head would be those of chance. Take pooled, or a layer before the head"),
@@ -180,8 +185,10 @@ def test_data_with_its_own_splits_cannot_be_divided_anew() -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(
-    keys: dict[str, Any], told: str, backbone: str, tmp_path: Path
+    keys: dict[str, Any], told: str, backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Before features are computed, which may take long.
+    monkeypatch.setattr(FeatureSource, "fill", None)
     with pytest.raises(UsageError, match=told):
         _made(keys.pop("backbones", backbone), tmp_path, **keys)
     assert not list(tmp_path.iterdir())

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from cnnlab.core.messages import note, track
 from cnnlab.core.registry import BoundCall
-from cnnlab.data.splits import count_of
 from cnnlab.evaluation.temperature import best_temperature
 from cnnlab.objectives import Objective
 from cnnlab.transfer.backbones import PretrainedBackbone
@@ -100,8 +99,10 @@ def check_sizes(request: TransferRequest, divided: Sequence[Division]) -> None:
     train, views = len(divided[0].parts["train"]), 1 + len(request.draws)
     for call in request.parts.classifiers:
         check_enough(call, views * train)
-    some = train if request.subsample is None else count_of("subsample", request.subsample, train)
+        if len(probe_candidates(call)) > 1:
+            CrossValidation("loss", request.cv).first_looked_at(train)
     for grid in request.parts.grids:
+        some = CrossValidation(request.metric, request.cv, request.subsample).first_looked_at(train)
         for call in grid.candidates:
             check_enough(call, views * (some - -(-some // request.cv)))
 

@@ -1,7 +1,7 @@
 """A transfer that is there: its table, its best classifier, and how sure both are."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
@@ -14,7 +14,7 @@ from cnnlab.evaluation.comparison.results import Difference
 from cnnlab.evaluation.intervals import Interval
 from cnnlab.runs import Run, store_at
 from cnnlab.transfer.record import METRICS, RowRecord, TransferRecord, read_record
-from cnnlab.transfer.searched import searched
+from cnnlab.transfer.searched import SearchedCandidate, searched
 from cnnlab.transfer.statistics import ONE_REPEAT, differences, score_interval, test_interval
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ class TransferResult:
             row = self.record.rows[each.row]
             facts = {"features": self.record.columns[row.column].label, "search": row.classifier, **asdict(each)}
             rows.append({key: value for key, value in facts.items() if key != "row"})
-        return pd.DataFrame(rows)
+        own = [each.name for each in fields(SearchedCandidate) if each.name != "row"]
+        return pd.DataFrame(rows, columns=["features", "search", *own])
 
     @cached_property
     def differences(self) -> Sequence[Difference]:

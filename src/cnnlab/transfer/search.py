@@ -87,16 +87,30 @@ class CrossValidation:
             judged, best = judged + again, self._order(again)
         return Found(candidates[best[0]], tuple(judged))
 
-    def _some(self, labels: Labels, seed: int) -> np.ndarray:
-        """The places of the pictures that are looked at first, in proportion to the classes."""
+    def first_looked_at(self, pictures: int) -> int:
+        """How many of so many training pictures are looked at first.
+
+        :raises UsageError: where they are too few for the folds.
+        """
+        if pictures < self.folds:
+            raise UsageError(
+                f"{pictures:,} training pictures cannot be divided into {self.folds} folds. Take fewer: cv=2."
+            )
         if self.subsample is None:
-            return np.arange(len(labels))
-        count = count_of("subsample", self.subsample, len(labels))
+            return pictures
+        count = count_of("subsample", self.subsample, pictures)
         if count < 2 * self.folds:
             raise UsageError(
-                f"subsample={self.subsample} is {count:,} of the {len(labels):,} training pictures, too few for "
+                f"subsample={self.subsample} is {count:,} of the {pictures:,} training pictures, too few for "
                 f"{self.folds} folds. Give more, or leave it out to search on all."
             )
+        return count
+
+    def _some(self, labels: Labels, seed: int) -> np.ndarray:
+        """The places of the pictures that are looked at first, in proportion to the classes."""
+        count = self.first_looked_at(len(labels))
+        if self.subsample is None:
+            return np.arange(count)
         return choose_stratified(torch.from_numpy(labels), count, "subsample", spare=0, seed=seed).numpy()
 
     def _judged(
@@ -146,12 +160,7 @@ class CrossValidation:
 
 
 def fold_places(labels: Labels, folds: int, seed: int) -> np.ndarray:
-    """For each picture the number of its fold, from 0; every class is spread evenly over all.
-
-    :raises UsageError: where there are fewer pictures than folds.
-    """
-    if len(labels) < folds:
-        raise UsageError(f"{len(labels):,} training pictures cannot be divided into {folds} folds. Take fewer: cv=2.")
+    """For each picture the number of its fold, from 0; every class is spread evenly over all."""
     random = np.random.default_rng([seed, folds])
     numbers = np.empty(len(labels), dtype=np.int64)
     shift = 0
