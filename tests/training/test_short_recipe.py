@@ -1,5 +1,7 @@
+import pytest
+
 from cnnlab.training import Recipe
-from cnnlab.training.short_recipe import given
+from cnnlab.training.short_recipe import given, shortened
 
 
 def test_what_is_given_is_what_a_person_would_have_typed() -> None:
@@ -31,3 +33,9 @@ def test_a_normalization_that_is_not_the_one_of_the_weights_is_told() -> None:
         usual = Recipe.read(model).to_dict()
         assert usual["normalize"] == "weights" and "normalize" not in given(usual)
         assert Recipe.read(given(usual)).to_dict() == usual
+
+
+@pytest.mark.parametrize("data", ["folder(path=photos, size=none)", "folder(path=photos, size=64)"])
+def test_a_size_that_is_said_of_a_transfer_is_told_none_too(data: str) -> None:
+    recipe = {"data": data, "backbones": "efficientnet-lite0", "classifiers": "knn"}
+    assert shortened(recipe) == recipe

@@ -49,11 +49,12 @@ def shortened(recipe: Mapping[str, Any]) -> dict[str, Any]:
 def _own_size(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The data of a recipe that says ``size=none`` where saying nothing means the size of its backbone."""
     data, model = recipe.get("data"), recipe.get("model")
-    if not isinstance(data, str) or "size=none" not in data or "weights=" not in str(model):
+    is_transfer = "backbones" in recipe
+    if not isinstance(data, str) or "size=none" not in data or not (is_transfer or "weights=" in str(model)):
         return {}
     with suppress(CnnlabError):
         (call,) = read(short_spec("data", data))
-        if parse_specs({"data": str(call), "model": model})["data"] != data:
+        if is_transfer or parse_specs({"data": str(call), "model": model})["data"] != data:
             return {"data": str(Call(call.name, call.args, {**call.kwargs, "size": None}))}
     return {}
 
