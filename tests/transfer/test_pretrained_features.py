@@ -87,6 +87,7 @@ def test_weights_of_a_run_mean_the_size_that_it_was_trained_on(backbone: str, we
     [
         ("vgg-like", "vgg-like has no weights of its own, .* efficientnet-lite2, efficientnetv2-b0, resnet50v2, sq"),
         ("joined(weights=run:both)", "joined is several networks side by side"),
+        ("run:first", "Name it too, as in backbones='efficientnet-lite0(weights=run:first"),
         ("efficientnet-lite0(weights=none)", "efficientnet-lite0 without weights makes features of chance"),
         ('efficientnet-lite0(head="dense(4)")', "head= says nothing here"),
         ("efficientnet-lite9", "Did you mean efficientnet-lite2"),
@@ -106,6 +107,13 @@ def test_weights_of_another_architecture_are_refused(weights: Path) -> None:
 def test_a_layer_that_is_not_there_is_refused_with_those_alike(backbone: str) -> None:
     with pytest.raises(UsageError, match=r"squeezenet1_1 has no layer 'fire22'. Did you mean fire2"):
         read_backbones([backbone])[0].check([FeatureLayer("fire22")])
+
+
+def test_a_part_is_no_layer_and_those_in_it_are_named() -> None:
+    (found,) = read_backbones(["efficientnet-lite0"])
+    told = r"block7 is a part of efficientnet-lite0, .* Take one of those in it, as in layer=body\.blocks\.6:"
+    with pytest.raises(UsageError, match=told):
+        found.check([FeatureLayer("block7")])
 
 
 def test_one_backbone_twice_is_refused(backbone: str) -> None:

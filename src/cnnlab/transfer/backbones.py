@@ -28,6 +28,7 @@ from cnnlab.models import (
     fold_batch_norms,
     load_into,
     moments_for,
+    parts_of,
     starting_weights,
     stored_shape,
     suitable_side,
@@ -132,6 +133,12 @@ class PretrainedBackbone:
             classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             return Extractor(classifier, name, layer, self.weights.digest)
         assert network is not None
+        part = next((part for part in parts_of(network, shape) if part.name == layer.name), None)
+        if part is not None:
+            raise UsageError(
+                f"{layer.name} is a part of {self.label}, and features are taken at a layer. Take one of those in it, "
+                f"as in layer={part.layers[-1]}: {', '.join(part.layers)}."
+            )
         raise UsageError(f"{self.label} has no layer {layer.name!r}. {self._layers_like(layer.name, network)}")
 
     def _layers_like(self, wanted: str, network: nn.Module) -> str:
@@ -253,6 +260,11 @@ def read_backbones(
 
 def _backbone(item: Any, offline: bool, runs: Path | str | None) -> PretrainedBackbone:
     call = read_one(item, "A backbone")
+    if call.name.startswith("run:"):
+        raise call.error(
+            f"a backbone is a network, and {call.name} names weights for one. Name it too, as in "
+            f"backbones='efficientnet-lite0(weights={call.name})'"
+        )
     bound = architectures.bind(call)
     if not _is_backbone(bound.entry):
         is_several = "weights" in bound.arguments
