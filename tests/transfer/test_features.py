@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from cnnlab.augment import pipeline
 from cnnlab.core.errors import CnnlabWarning, UsageError
 from cnnlab.data import ImageSet, TensorImages
 from cnnlab.objectives import Classes
 from cnnlab.transfer import extraction, feature_memory, number_format
+from cnnlab.transfer.augmented_draws import AugmentedDraw
 from cnnlab.transfer.backbones import FeatureLayer, read_backbones
 from cnnlab.transfer.extraction import FeatureSource
 from cnnlab.transfer.feature_cache import FeatureCache, cached_features, clear_features
@@ -170,9 +172,10 @@ def test_features_larger_than_the_cache_are_made_and_not_kept_which_is_said_once
     source = _source(backbone)
     found = source.of(_images(6))
     assert found.shape == (6, 512) and found.any() and cached_features() == []
-    # As another split of the same data has them.
+    # As another split of the same data has them, and draws of its pictures.
     source.of(_images(7, seed=1))
-    assert source.computed == 13 and caplog.text.count("features of squeezenet are not kept") == 1
+    source.of(_images(7), AugmentedDraw(pipeline("flip"), seed=0, number=0))
+    assert source.computed == 20 and caplog.text.count("features of squeezenet (pooled) are not kept") == 1
 
 
 def test_features_that_memory_has_no_room_for_are_refused_before_any_is_computed(

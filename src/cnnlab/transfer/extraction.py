@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError
-from cnnlab.core.messages import track
+from cnnlab.core.messages import is_quiet, quietly, track
 from cnnlab.data import ImageSet
 from cnnlab.transfer.augmented_draws import AugmentedDraw
 from cnnlab.transfer.backbones import Extractor
@@ -77,7 +77,9 @@ class FeatureSource:
         cache = self._cache(images, draw)
         missing = first[~cache.fill(digests[first], features, rows[first])]
         if len(missing):
-            cache.expect(len(missing) * features.itemsize * features.shape[1])
+            # Said of the pictures of a network, it need not be said of their draws.
+            with quietly(is_quiet() or any(each.is_full for each in self._caches.values())):
+                cache.expect(len(missing) * features.itemsize * features.shape[1])
             self._compute(features, rows, images, np.sort(missing), cache, draw)
         others = np.setdiff1d(np.arange(len(rows)), first)
         features[rows[others]] = features[rows[first[place.reshape(-1)[others]]]]

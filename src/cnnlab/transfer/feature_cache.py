@@ -57,14 +57,15 @@ class FeatureCache:
     """The features that one network makes at one layer in one number format.
 
     :param key: all that they depend on but the pictures.
-    :param about: what to show of it when the cache is listed, and its ``network`` in messages: once it is said that
-        there is no room, no more is kept by this object and nothing said again.
+    :param about: what to show of it when the cache is listed, and its ``network`` and ``layer`` in messages.
+
+    ``is_full`` says that there was no room: no more is kept by this object, and nothing said of it again.
     """
 
     def __init__(self, key: Mapping[str, Any], about: Mapping[str, Any]) -> None:
         self.folder = cache_folder() / FOLDER / digest(dict(key))[:40]
         self._about = dict(about)
-        self._is_full = False
+        self.is_full = False
 
     def fill(self, wanted: Digests, into: Features, rows: Places) -> NDArray[np.bool_]:
         """Puts what is known of the pictures with these digests, N×32 bytes, into these rows; where something is."""
@@ -91,9 +92,9 @@ class FeatureCache:
         """Keeps nothing, and removes nothing for it, where so many bytes to come are more than there is room for."""
         files = list(_files())
         needed = size + sum(size for path, _, size in files if path.parent == self.folder)
-        if self._is_full or needed <= _room(files):
+        if self.is_full or needed <= _room(files):
             return
-        self._is_full = True
+        self.is_full = True
         most = (
             f"all that is kept may take {in_units(limit())}. {LIMIT}={-(-needed // 2**30)}GB allows them"
             if needed > limit()
@@ -103,7 +104,7 @@ class FeatureCache:
 
     def keep(self, digests: Digests, features: Features) -> None:
         """Stores the features of some pictures; where there is no room, they are those of this time only."""
-        if not len(digests) or self._is_full:
+        if not len(digests) or self.is_full:
             return
         content = save({"digests": np.ascontiguousarray(digests), "features": np.ascontiguousarray(features)})
         name = f"{digest(digests.tobytes())[:40]}{_SUFFIX}"
@@ -116,13 +117,14 @@ class FeatureCache:
             write_text(self.folder / _ABOUT, json.dumps(self._about, ensure_ascii=True))
             write_bytes(self.folder / name, content)
         except StorageError as error:
-            self._is_full = True
+            self.is_full = True
             warn(f"Features of {self._of} are not kept in the cache any further: {error}")
 
     @property
     def _of(self) -> str:
         """Whose features these are, in messages."""
-        return ", ".join(str(self._about[key]) for key in ("network", "draw") if key in self._about)
+        layer = self._about.get("layer")
+        return f"{self._about.get('network')}{f' ({layer})' if layer else ''}"
 
 
 def limit() -> int:
