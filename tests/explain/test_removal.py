@@ -153,6 +153,7 @@ def test_worse_than_chance_is_told_from_what_is_open() -> None:
     # Of two pictures nothing is told, and the mean of a share is one.
     few = MeasureRanking("insertion", ("a",), np.array([[0.1, 0.9]]), np.zeros(2), "pictures", within=(0.0, 1.0))
     assert few.like_chance == ("a",) and few.below_chance == ()
+    assert "(of 1 mosaic, which tells none apart)" in replace(few, values=np.ones((1, 1)), units="mosaics").sentence
     interval = few.estimate(0).interval
     assert interval is not None and (interval.low, interval.high) == (0.0, 1.0)
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.number_text import counted
 from cnnlab.evaluation import Estimate, predictor_of
 from cnnlab.evaluation.intervals import LEVEL
 from cnnlab.explain.attribution import Model
@@ -121,7 +122,9 @@ class MeasureRanking:
         what = {"deletion": "the area under deletion", "insertion": "the area under insertion"}.get(
             self.measure, "pointing on mosaics"
         )
-        over = f"{100 * self.level:g}% intervals over {self.values.shape[1]} {self.units}"
+        count = self.values.shape[1]
+        over = f"{100 * self.level:g}% intervals over {count} {self.units}"
+        over = over if count > 1 else f"of {counted(count, self.units.removesuffix('s'))}, which tells none apart"
         return f"By {what}, {first} is best{beside} ({over}).{chance}"
 
 

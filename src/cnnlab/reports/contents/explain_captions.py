@@ -76,8 +76,8 @@ def dead_units_caption(found: Sequence[DeadUnits]) -> str:
     what = f"Units of each ReLU of {models} over the {first.split} split of {first.data}, {images}."
     said = (
         "Dead are units (channels, or numbers of a dense layer) that are above 0 at no place of any picture; zeros are "
+        "counted as a share of all that a ReLU puts out."
     )
-    said += "the share of all that a ReLU puts out."
     return _joined(what, said, *dict.fromkeys(note for each in found for note in each.notes))
 
 
