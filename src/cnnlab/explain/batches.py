@@ -17,7 +17,7 @@ from cnnlab.models.cpu_kernels import adopt
 SMALL = 8 * 32 * 32
 """Pixels of all pictures together up to which torch's kernels with channels first are quicker than ours, and than its
 own with channels last, where pictures are passed once. Either has to bring the weights into another order in each pass,
-which of few small pictures takes as long as all else. One of 32×32 takes vgg-like half as long, eight as long, with
+which of few small pictures takes as long as all else. One of 32×32 takes vgg-like a third less, eight as long, with
 AVX2 as with AVX-512."""
 _SHARE_OF_MEMORY = 4
 _MOST_BYTES = {"keeps": 1 << 28, "passes": 1 << 26}
