@@ -71,6 +71,15 @@ def test_the_scale_starts_at_zero_unless_something_is_negative() -> None:
     assert some(sparse).limits(0, percentile=99) == (0.0, 7.0)
 
 
+def test_the_scale_is_of_what_is_shown() -> None:
+    values = np.arange(100, dtype=np.float32).reshape(1, 5, 20)
+    values[0, 0, 0] = -1
+    # The 95th percentile of 80 to 99, and of 60 to 99; the negative one is not looked at.
+    assert some(values).limits(0, 95, [4]) == pytest.approx((0.0, 80 + 0.95 * 19))
+    assert some(values).limits(0, 95, [3, 4]) == pytest.approx((0.0, 60 + 0.95 * 39))
+    assert some(values).limits(0, 100) == (-99.0, 99.0)
+
+
 def test_what_there_is_not_is_answered_with_what_there_is() -> None:
     with pytest.raises(UsageError, match=r"no layer 'conv7'\. Did you mean conv1"):
         explain.activations(conv_classifier(), tiny_image(), "conv7")

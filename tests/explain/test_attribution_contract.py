@@ -181,3 +181,21 @@ def test_a_percentile_keeps_one_pixel_from_darkening_all_others() -> None:
     values[0, 0, 0] = 100
     shown = result(values, "magnitude").scaled(percentile=95)
     assert (shown == 1).all()
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "guided-backpropagation", "saliency"])
+def test_a_small_picture_passes_with_channels_first_and_many_with_channels_last_to_the_same_end(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: list[bool] = []
+    classifier = wrapped(layered())
+    classifier.network.conv1.register_forward_hook(
+        lambda module, inputs, output: orders.append(inputs[0].is_contiguous())
+    )
+    quick = explain.attribute(classifier, pictures(1), method, 1).values
+    assert all(orders)
+    monkeypatch.setattr("cnnlab.explain.attribution.SMALL", 0)
+    orders.clear()
+    usual = explain.attribute(classifier, pictures(1), method, 1).values
+    assert not any(orders)
+    np.testing.assert_allclose(quick, usual, rtol=1e-4, atol=1e-5 * np.abs(usual).max())

@@ -78,6 +78,8 @@ def test_of_a_split_without_predictions_pictures_of_different_classes_are_drawn(
 def test_files_are_brought_to_the_shape_of_the_model(run: Run, tmp_path: Path) -> None:
     for number in range(9):
         Image.new("RGB", (30, 20), (20 * number, 0, 0)).save(tmp_path / f"{number}.png")
+    some = chosen_pictures(run, [tmp_path / f"{number}.png" for number in (3, 0, 2)])
+    assert some.of == "3.png, 0.png and 2.png"
     one = chosen_pictures(run, [tmp_path / "3.png"])
     assert one.pixels.shape == (1, 1, 8, 8) and one.names == ("3.png",) and one.true == ("",)
     some = chosen_pictures(run, [tmp_path], count=4)

@@ -65,6 +65,16 @@ def test_a_later_test_replaces_an_earlier_one(classifier: Classifier) -> None:
     assert told(Verdicts(classifier, None), "saliency") == ""
 
 
+def test_two_that_test_at_the_same_time_keep_what_both_have_found(classifier: Classifier) -> None:
+    both = Verdicts(classifier, None), Verdicts(classifier, None)
+    Verdicts(classifier, None).keep([outcome("rise", 0.9)])
+    assert all(told(each, "rise") for each in both)
+    for each, method in zip(both, ("saliency", "occlusion"), strict=True):
+        each.keep([outcome(method, 0.9)])
+    assert all(told(Verdicts(classifier, None), method) for method in ("rise", "saliency", "occlusion"))
+    assert told(both[1], "saliency") and not told(both[0], "occlusion")
+
+
 def test_of_a_run_they_lie_in_its_folder_and_are_of_its_weights_alone(classifier: Classifier, tmp_path: Path) -> None:
     run = object.__new__(Run)
     run.folder = tmp_path

@@ -1,6 +1,7 @@
 """Deletion and insertion, on pictures whose curves are worked out by hand."""
 
 import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from cnnlab.core.errors import UsageError
 from cnnlab.explain import Attribution, RemovalCurves, attribute, rank_methods, removal_curves
+from cnnlab.explain.honesty.ranking import MeasureRanking
 from cnnlab.models import Classifier, build_network
 from cnnlab.testing import Check, linear_classifier, tiny_image, tool_checks, two_head_classifier
 
@@ -132,12 +134,37 @@ def test_methods_are_ranked_beside_chance() -> None:
     deletion = found.measures["deletion"]
     assert deletion.methods[deletion.order[0]] == "gradient-x-input"
     assert deletion.best[0] == "gradient-x-input"
-    assert "random(seed=3)" in deletion.no_better_than_chance
-    assert "gradient-x-input" not in deletion.no_better_than_chance
+    assert "random(seed=3)" in deletion.like_chance and "gradient-x-input" not in deletion.like_chance
     assert deletion.behind_best(deletion.order[0]).value == 0
     assert deletion.sentence.startswith("By the area under deletion, gradient-x-input is best")
-    assert "No better than chance: random(seed=3)" in deletion.sentence
+    assert "Not told apart from chance: random(seed=3)" in deletion.sentence
     np.testing.assert_array_equal(found.curves[1].random_scores["deletion"], found.curves[0].random_scores["deletion"])
+
+
+def test_worse_than_chance_is_told_from_what_is_open() -> None:
+    chance = np.array([0.5, 0.6, 0.4, 0.5])
+    values = np.stack(
+        [chance + 0.2 + 0.01 * np.arange(4), chance + 0.3 * np.array([1, -1, 1, -1]), chance - 0.3 + 0.01 * chance]
+    )
+    found = MeasureRanking("insertion", ("good", "open", "bad"), values, chance, "pictures")
+    assert (found.like_chance, found.below_chance) == (("open",), ("bad",))
+    assert found.sentence.endswith("Not told apart from chance: open. Worse than chance: bad.")
+    assert replace(found, measure="deletion").below_chance == ("good",)
+    # Of two pictures nothing is told, and the mean of a share is one.
+    few = MeasureRanking("insertion", ("a",), np.array([[0.1, 0.9]]), np.zeros(2), "pictures", within=(0.0, 1.0))
+    assert few.like_chance == ("a",) and few.below_chance == ()
+    assert "(of 1 mosaic, which tells none apart)" in replace(few, values=np.ones((1, 1)), units="mosaics").sentence
+    interval = few.estimate(0).interval
+    assert interval is not None and (interval.low, interval.high) == (0.0, 1.0)
+
+
+def test_intervals_of_a_probability_are_of_probabilities() -> None:
+    pixels = torch.rand(2, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    found = removal_curves(weighted(), pixels, "saliency", "cat", score="probability")
+    estimates = [*found.curve("deletion"), *found.random_curve("insertion"), found.area("deletion")]
+    ends = [end for each in estimates if each.interval for end in (each.interval.low, each.interval.high)]
+    assert ends and min(ends) >= 0 and max(ends) <= 1
+    assert removal_curves(weighted(), pixels, "saliency", "cat", score="output").within == (-math.inf, math.inf)
 
 
 def test_ranking_takes_different_methods() -> None:

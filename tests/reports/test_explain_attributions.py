@@ -79,7 +79,7 @@ def test_a_caption_names_model_layer_method_class_and_what_is_noted() -> None:
     assert "for the class that it predicts of each picture" in both
     assert "red speaks for what is explained" in both and "cut off, as its equation has it" in both
     assert one.count("where a map is 0 the picture is seen, in grey") == 1 and "white" not in both
-    assert both.endswith("Occlusion: the map of picture test:1 is blank: every value is 0.")
+    assert both.endswith("occlusion: the map of picture test:1 is blank: every value is 0.")
 
 
 def test_numbers_have_a_row_for_each_picture_and_method() -> None:
@@ -136,6 +136,8 @@ def test_a_caption_says_of_maps_by_pixel_where_they_end_and_of_others_that_the_p
     assert "99th percentile of its magnitudes" in one and "the picture is seen" not in one
     assert "to its largest magnitude" in other and "percentile" not in other and "white" not in other
     assert "over its picture to its largest magnitude, by pixel to the 99th percentile" in both
+    # Names of methods keep their small letter wherever a sentence begins with one.
+    assert one.startswith("saliency of") and ". saliency: from 0 (black)" in both
 
 
 @pytest.mark.parametrize(("count", "methods", "rows"), [(1, 1, 1), (6, 1, 2), (3, 6, 3), (2, 8, 4)])

@@ -21,7 +21,13 @@ from cnnlab.explain.attribution import Method
 from cnnlab.explain.batches import Batch
 from cnnlab.reports import write_explanations, write_runs_report
 from cnnlab.reports.explanations.asked import read_what, what_there_is
-from cnnlab.reports.explanations.folder import RECORD, ExplanationFolder, stored_explanations
+from cnnlab.reports.explanations.folder import (
+    RECORD,
+    ExplanationFolder,
+    StoredExplanation,
+    StoredFigure,
+    stored_explanations,
+)
 from cnnlab.reports.explanations.meanings import ATTRIBUTION_MEANINGS
 from cnnlab.runs import Run
 from cnnlab.testing.model_tools import small_classifier
@@ -107,6 +113,17 @@ def test_a_second_call_replaces_its_own_files_and_adds_others(run: Run, tmp_path
     write_explanations(run, "activations", tmp_path, images=["test:4"], layer="conv1")
     stored = {one.key: [figure.file for figure in one.figures] for one in stored_explanations(tmp_path)}
     assert stored == {"saliency": ["saliency"], "activations": ["activations-relu1", "activations-conv1"]}
+
+
+def test_two_that_write_into_one_folder_have_the_files_of_both_on_record(tmp_path: Path) -> None:
+    both = ExplanationFolder(tmp_path), ExplanationFolder(tmp_path)
+    for place, key in zip(both, ("filters", "saliency"), strict=True):
+        place.add(StoredExplanation(key, key, "model", {}, (StoredFigure(key, key, ""),)))
+        (tmp_path / f"{key}.png").touch()
+    assert {one.key for one in stored_explanations(tmp_path)} == {"filters", "saliency"}
+    ExplanationFolder(tmp_path).check_figures(["filters", "saliency"])
+    both[0].add_page("text")
+    assert {one.key for one in stored_explanations(tmp_path)} == {"filters", "saliency"}
 
 
 @pytest.mark.parametrize("name", ["saliency.png", "saliency.svg"])

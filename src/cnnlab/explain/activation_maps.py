@@ -1,6 +1,6 @@
 """What a layer puts out for pictures: its feature maps, or the numbers of a dense layer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,12 +53,15 @@ class Activations:
         """The places of the channels that are most active for a picture, the most active first."""
         return np.argsort(-self.strengths[picture], kind="stable")[:most]
 
-    def limits(self, picture: int, percentile: float = 100.0) -> tuple[float, float]:
+    def limits(
+        self, picture: int, percentile: float = 100.0, shown: Iterable[int] | None = None
+    ) -> tuple[float, float]:
         """The ends of the scale of a picture: from 0 where nothing is negative, else symmetric about 0.
 
         :param percentile: of the magnitudes, by which the scale ends, so that few large values do not darken all else.
+        :param shown: the places of the channels that are looked at, all unless given.
         """
-        values = self.values[picture]
+        values = self.values[picture] if shown is None else self.values[picture, list(shown)]
         finite = values[np.isfinite(values)]
         magnitudes = np.abs(finite) if finite.size else np.zeros(1)
         high = float(np.percentile(magnitudes, percentile)) or float(magnitudes.max()) or 1.0

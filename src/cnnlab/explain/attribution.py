@@ -1,5 +1,6 @@
 """Attributions: what in a picture a model's answer hangs on, by any registered method, over a batch of pictures."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from cnnlab.core.registry import Registry
 from cnnlab.evaluation import looking, predictor_of
-from cnnlab.explain.batches import Batch, batches_of
+from cnnlab.explain.batches import SMALL, Batch, batches_of
 from cnnlab.explain.layers import passes_of, places_of
 from cnnlab.explain.targets import Score, Target
 from cnnlab.models import (
@@ -117,12 +118,14 @@ class Method(ABC):
     :param name: under which it is registered.
     :param needs_gradient: whether it goes by a gradient, which a vote or a pipeline of scikit-learn has not.
     :param has_layer: whether it is of a layer.
+    :param is_one_pass: whether it passes each picture once or twice, and no copies of it.
     :param scale: how its values are shown.
     """
 
     name: ClassVar[str]
     needs_gradient: ClassVar[bool] = True
     has_layer: ClassVar[bool] = False
+    is_one_pass: ClassVar[bool] = False
     scale: ClassVar[Scale] = "signed"
 
     @abstractmethod
@@ -205,11 +208,14 @@ def carried_out(
         require_gradient(predictor.classifier, f"{method.name} goes by the gradient")
     pixels = given_pixels(images, predictor.classifier.shape)
     wanted = Target(predictor.classifier, target, len(pixels), score)
-    with looking(predictor) as placed:
-        passes = passes_of(placed, on_device(pixels[:1], placed))
-        places = places_of(placed, layer, passes) if method.has_layer else ()
+    is_small = method.is_one_pass and len(pixels) * math.prod(pixels.shape[2:]) <= SMALL
+    how = {"keeps_maps": method.needs_gradient, "is_small": is_small}
+    with looking(predictor, by_native_kernels=not is_small) as placed:
+        is_one = method.is_one_pass and len(pixels) == 1
+        passes = None if is_one and not method.has_layer else passes_of(placed, on_device(pixels[:1], placed))
+        places = places_of(placed, layer, passes or ()) if method.has_layer else ()
         done = []
-        for batch in batches_of(placed, pixels, wanted, places, passes, keeps_maps=method.needs_gradient):
+        for batch in batches_of(placed, pixels, wanted, places, None if is_one else passes, **how):
             values = method.explain(batch).detach().float().cpu().numpy()
             done.append((batch, np.ascontiguousarray(values)))
         # Within the block: what a method has not asked for, such as the score, is asked of the model here.

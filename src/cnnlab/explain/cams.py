@@ -65,6 +65,7 @@ class GradientCAM(Method):
     """A class activation map by gradients: subclasses say how maps and gradients become one."""
 
     has_layer = True
+    is_one_pass = True
     scale = "positive"
 
     def explain(self, batch: Batch) -> Tensor:

@@ -113,13 +113,15 @@ def chosen_pictures(
     parts = [source.read(word) for word in words]
     pixels = torch.cat([part.pixels for part in parts])
     predicted, sure = zip(*said_of(predictor, pixels), strict=True)
+    *others, last = [part.of for part in parts]
+    comma = "," if any("," in each for each in others) else ""
     return ChosenPictures(
         pixels=pixels,
         names=tuple(name for part in parts for name in part.names),
         true=tuple(name for part in parts for name in part.true),
         predicted=predicted,
         sure=sure,
-        of=", and ".join(part.of for part in parts),
+        of=f"{', '.join(others)}{comma} and {last}" if others else last,
         ids=tuple(name for part in parts for name in part.ids),
     )
 

@@ -36,6 +36,7 @@ class Saliency(Method):
     """The gradient of the score by the pixels (Simonyan et al. 2014, section 3.1)."""
 
     name = "saliency"
+    is_one_pass = True
     scale = "magnitude"
 
     def explain(self, batch: Batch) -> Tensor:
@@ -48,6 +49,7 @@ class GradientTimesInput(Method):
     """The gradient of the score by the pixels, times these (Shrikumar et al. 2016, equation 3)."""
 
     name = "gradient-x-input"
+    is_one_pass = True
 
     def explain(self, batch: Batch) -> Tensor:
         """N×C×H×W."""

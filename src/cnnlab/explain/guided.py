@@ -232,18 +232,23 @@ _RECTIFIERS: dict[Any, _Read] = {
 
 @contextmanager
 def ruled(model: nn.Module, rule: Rule) -> Iterator[RuleForReLU]:
-    """A block for passes through a model in which every ReLU has a rule for the way back; hooks are the caller's.
+    """A block for passes through a model in which every ReLU has a rule for the way back.
 
     Modules of ReLU are listened to, so that none is joined to its neighbours or done in another order. Modules from
     elsewhere without weights are tried: one that gives for its input what a ReLU does is one, however it is written.
     """
-    with RuleForReLU(rule) as mode:
+    mode, handles = RuleForReLU(rule), []
+    try:
         for module in model.modules():
             if isinstance(module, nn.ReLU):
-                module.register_forward_hook(_listen)
+                handles.append(module.register_forward_hook(_listen))
             elif _may_be_a_relu(module):
-                module.register_forward_hook(mode.tried)
-        yield mode
+                handles.append(module.register_forward_hook(mode.tried))
+        with mode:
+            yield mode
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _listen(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -307,6 +312,7 @@ class Ruled(Method):
     """The gradient by the pixels with a rule for ReLU."""
 
     scale = "magnitude"
+    is_one_pass = True
     rule: Rule
 
     def explain(self, batch: Batch) -> Tensor:
@@ -317,7 +323,7 @@ class Ruled(Method):
 def ruled_gradient(batch: Batch, rule: Rule, name: str) -> Tensor:
     """The gradient of the score by the pixels, N×C×H×W, with a rule for ReLU."""
     leaf = batch.pixels.detach().requires_grad_()
-    with evaluating(batch.model), ruled(batch.model, rule) as mode:
+    with ruled(batch.model, rule) as mode:
         outputs = batch.model(leaf)
     score = batch.settle(outputs)
     if not score.requires_grad:
@@ -350,6 +356,7 @@ class GuidedGradCAM(Method):
     name = "guided-grad-cam"
     scale = "magnitude"
     has_layer = True
+    is_one_pass = True
 
     def explain(self, batch: Batch) -> Tensor:
         """N×C×H×W."""
@@ -476,7 +483,7 @@ def _unclipped(active: Tensor) -> Tensor:
 def _of_channels(batch: Batch, channels: Sequence[int], rule: Rule, name: str) -> tuple[Any, Any]:
     """Values K×N×C×H×W and scores K×N of some channels."""
     leaf = batch.pixels.detach().requires_grad_()
-    with evaluating(batch.model), ruled(batch.model, rule) as mode:
+    with ruled(batch.model, rule) as mode:
         output = _up_to_layer(batch, leaf)
     active = _most_active(output)
     wrong = [channel for channel in channels if not 0 <= channel < active.shape[1]]

@@ -32,37 +32,49 @@ def laid_out(images: Tensor, memory_format: torch.memory_format) -> Tensor:
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module, *, is_frozen: bool = False) -> Iterator[None]:
     """A block for whatever looks at a model: it is in evaluation mode, and its gradients are put aside.
 
     Afterwards, on error too, modes, gradients, ``requires_grad`` and the hooks of every part and parameter are as they
     were. Weights and running statistics are for the block to leave alone, as evaluation mode does.
+
+    :param is_frozen: no weight asks for a gradient.
     """
     parts, parameters = list(module.modules()), list(module.parameters())
     modes = [part.training for part in parts]
     kinds = [part._is_full_backward_hook for part in parts]
-    hooks = [(held, dict(held)) for part in parts for held in _hooks(part)]
+    # Most hold nothing: of small networks the copies would take as long as a pass.
+    hooks = [(held, dict(held) if held else {}) for part in parts for held in _hooks(part)]
     tensor_hooks = [(parameter, kind, getattr(parameter, kind)) for parameter in parameters for kind in TENSOR_HOOKS]
     hooks += [(held, dict(held)) for _, _, held in tensor_hooks if held is not None]
     flags = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
-    module.eval()
-    for parameter in parameters:
-        # Not zeroed: what is added up in the block must not reach what was there.
-        parameter.grad = None
+    if any(modes):
+        module.eval()
+    for parameter, (flag, gradient) in zip(parameters, flags, strict=True):
+        if gradient is not None:
+            # Not zeroed: what is added up in the block must not reach what was there.
+            parameter.grad = None
+        if flag and is_frozen:
+            parameter.requires_grad_(False)
     try:
         yield
     finally:
         for part, mode, kind in zip(parts, modes, kinds, strict=True):
-            part.training, part._is_full_backward_hook = mode, kind
+            if (part.training, part._is_full_backward_hook) != (mode, kind):
+                part.training, part._is_full_backward_hook = mode, kind
         for held, before in hooks:
-            held.clear()
-            held.update(before)
+            if held or before:
+                held.clear()
+                held.update(before)
         for parameter, where, owned in tensor_hooks:
             if owned is None:
                 # Emptied and not taken away: autograd goes on asking the same dictionary.
                 (getattr(parameter, where) or {}).clear()
         for parameter, (flag, gradient) in zip(parameters, flags, strict=True):
-            parameter.requires_grad_(flag).grad = gradient
+            if parameter.requires_grad != flag:
+                parameter.requires_grad_(flag)
+            if parameter.grad is not gradient:
+                parameter.grad = gradient
 
 
 def _hooks(module: nn.Module) -> list[dict[Any, Any]]:

@@ -46,7 +46,7 @@ def given_pixels(images: Any, shape: Sequence[int]) -> Tensor:
     return pixels
 
 
-def on_device(pixels: Tensor, model: nn.Module) -> Tensor:
+def on_device(pixels: Tensor, model: nn.Module, memory_format: torch.memory_format = torch.channels_last) -> Tensor:
     """Pictures on the device and in the number format of a model, in [0, 1]."""
     own = next((each for each in model.parameters() if each.is_floating_point()), torch.empty(0, dtype=torch.float32))
-    return to_float(pixels.to(own.device)).to(own.dtype).contiguous(memory_format=torch.channels_last)
+    return to_float(pixels.to(own.device)).to(own.dtype).contiguous(memory_format=memory_format)

@@ -11,17 +11,22 @@ from cnnlab.models import Predictable, evaluating, native_kernels, why_no_native
 
 
 @contextmanager
-def looking(predictor: Predictor) -> Iterator[Predictable]:
+def looking(predictor: Predictor, *, by_native_kernels: bool = True) -> Iterator[Predictable]:
     """A block in which a model is on its device, in evaluation mode, and no weight asks for a gradient.
 
-    It computes in float32 whatever surrounds it, on a processor by our own kernels where these can be had; the rest is
-    as :func:`cnnlab.models.evaluating` has it.
+    It computes in float32 whatever surrounds it; the rest is as :func:`cnnlab.models.evaluating` has it.
+
+    :param by_native_kernels: on a processor, where they can be had.
     """
-    is_native = predictor.device == "cpu" and _are_kernels_here()
-    with predictor.placed() as model, native_kernels(is_native), evaluating(model), torch.enable_grad():
-        model.requires_grad_(False)
-        with torch.autocast(torch.device(predictor.device).type, enabled=False):
-            yield model
+    is_native = by_native_kernels and predictor.device == "cpu" and _are_kernels_here()
+    with (
+        predictor.placed() as model,
+        native_kernels(is_native),
+        evaluating(model, is_frozen=True),
+        torch.enable_grad(),
+        torch.autocast(torch.device(predictor.device).type, enabled=False),
+    ):
+        yield model
 
 
 def _are_kernels_here() -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cnnlab import objectives
 from cnnlab.core.devices import check_device, has_native_bfloat16
@@ -47,12 +47,15 @@ class Predictor:
     def placed(self) -> Iterator[Predictable]:
         """A block in which the classifier is on its device, and run by its threads and kernels; it is left as found."""
         home = next(self.classifier.parameters(), torch.empty(0)).device
+        # Of small networks, to move all of it to where it is takes as long as a layer.
+        is_there = _is_on(self.classifier, torch.device(self.device))
         try:
-            placed = self.classifier.to(self.device)
+            placed = self.classifier if is_there else self.classifier.to(self.device)
             with _threads(self.threads), native_kernels(self.kernels == "native"):
                 yield placed
         finally:
-            self.classifier.to(home)
+            if not is_there:
+                self.classifier.to(home)
 
     def outputs(self, batches: Iterable[Tensor]) -> Tensor:
         """The raw outputs, N×K float32 on the host, of batches of pictures; the classifier is left where it was."""
@@ -99,6 +102,12 @@ def predictor_of(
         threads=execution.get("threads") if same else None,
         kernels=_kernels(execution) if same else "torch",
     )
+
+
+def _is_on(model: nn.Module, device: torch.device) -> bool:
+    """Whether all of a model is on a device."""
+    held = (tensors for part in model.modules() for tensors in (part._parameters, part._buffers))
+    return all(tensor is None or tensor.device == device for tensors in held for tensor in tensors.values())
 
 
 def _available(recorded: str, run: Run) -> str:

@@ -15,14 +15,15 @@ from cnnlab.evaluation.crossed_effects import (
 )
 from cnnlab.evaluation.intervals import LEVEL
 
-_NOWHERE = (-math.inf, math.inf)
+ANYWHERE = (-math.inf, math.inf)
+"""The ends of what has none."""
 
 
 def over_pictures(
     values: npt.ArrayLike,
     *,
     level: float = LEVEL,
-    within: tuple[float, float] = _NOWHERE,
+    within: tuple[float, float] = ANYWHERE,
     units: str = "pictures",
 ) -> Estimate:
     """The mean over pictures, N, with Student's interval; values that are NaN are left out.
@@ -40,7 +41,7 @@ def over_pictures(
 
 
 def over_draws_and_pictures(
-    table: npt.ArrayLike, *, level: float = LEVEL, within: tuple[float, float] = _NOWHERE
+    table: npt.ArrayLike, *, level: float = LEVEL, within: tuple[float, float] = ANYWHERE
 ) -> Estimate:
     """The mean of a table, random draws × pictures, each draw made for all pictures; both are sources of chance.
 

@@ -30,7 +30,7 @@ from cnnlab.explain.honesty.methods import Edges, attributed, settled_targets, s
 from cnnlab.explain.honesty.randomised_copies import Draw, Randomiser, copied, steps_from_top
 from cnnlab.explain.honesty.similarity import SIMILARITIES, Array, Similarity, is_blank, similarities
 from cnnlab.explain.targets import Score
-from cnnlab.models import Predictable, given_pixels, on_device
+from cnnlab.models import given_pixels, on_device
 
 Verdict: TypeAlias = Literal["fails", "fails in part", "passes", "undecided"]
 THRESHOLD = 0.5
@@ -198,25 +198,23 @@ def randomisation_test(
     predictor = predictor_of(model, device=device)
     pixels = given_pixels(images, predictor.classifier.shape)
     options: dict[str, Any] = {"score": score, "device": predictor.device}
-
-    def maps_of(of: Predictable, wanted: Any) -> list[Attribution]:
-        return [attributed(of, pixels, each, wanted, layer, **options) for each in (method, Edges.name)]
-
     found: list[dict[Similarity, Array]] = []
-    control, random_edges = [], []
+    random_edges = []
     with predictor.placed() as placed:
-        first, edges = maps_of(placed, target)
+        first = attributed(placed, pixels, method, target, layer, **options)
+        edges = attributed(placed, pixels, Edges.name, None, None, **options)
         same = settled_targets(first, placed)
         cascade = steps_from_top(placed, on_device(pixels[:1], placed), steps)
         for draw in range(draws):
             random = Randomiser(copied(placed), how, seed, draw)
             for step in cascade:
                 random.randomise(step)
-                after, again = maps_of(random.model, same)
+                after = attributed(random.model, pixels, method, same, layer, **options)
                 found.append(similarities(first, after))
-                control.append(similarities(edges, again)["absolute"])
             random_edges.append(_likeness(after, edges))
     shape, blank = (draws, len(cascade), len(pixels)), is_blank(first)
+    # Edges are those of the picture, whatever the weights are.
+    unchanged = similarities(edges, edges)["absolute"]
     return RandomisationTest(
         method=short_name(method),
         layer=first.layer,
@@ -224,7 +222,7 @@ def randomisation_test(
         similarity={
             name: np.where(blank, math.nan, np.reshape([each[name] for each in found], shape)) for name in SIMILARITIES
         },
-        control=np.reshape(control, shape),
+        control=np.broadcast_to(unchanged, shape),
         edges=_likeness(first, edges),
         random_edges=np.stack(random_edges),
         how=how,

@@ -7,10 +7,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.number_text import counted
 from cnnlab.evaluation import Estimate, predictor_of
 from cnnlab.evaluation.intervals import LEVEL
 from cnnlab.explain.attribution import Model
-from cnnlab.explain.honesty.estimates import over_pictures
+from cnnlab.explain.honesty.estimates import ANYWHERE, over_pictures
 from cnnlab.explain.honesty.methods import short_name
 from cnnlab.explain.honesty.mosaics import CHANCE, Mosaics, pointing
 from cnnlab.explain.honesty.removal import REMOVALS, RemovalCurves, removal_curves
@@ -41,6 +42,7 @@ class MeasureRanking:
     :param values: methods × units.
     :param chance: what a random map has, units.
     :param units: ``pictures`` or ``mosaics``.
+    :param within: where values lie, and so their mean and its interval.
     """
 
     measure: Measure
@@ -49,6 +51,7 @@ class MeasureRanking:
     chance: Array
     units: str
     level: float = LEVEL
+    within: tuple[float, float] = ANYWHERE
 
     @property
     def sign(self) -> int:
@@ -62,12 +65,12 @@ class MeasureRanking:
 
     def estimate(self, place: int) -> Estimate:
         """The mean of a method over units."""
-        return over_pictures(self.values[place], level=self.level, units=self.units)
+        return over_pictures(self.values[place], level=self.level, within=self.within, units=self.units)
 
     @property
     def by_chance(self) -> Estimate:
         """The mean of random maps."""
-        return over_pictures(self.chance, level=self.level, units=self.units)
+        return over_pictures(self.chance, level=self.level, within=self.within, units=self.units)
 
     def over_chance(self, place: int) -> Estimate:
         """How much better a method is than chance, paired by unit; above 0 is better."""
@@ -87,35 +90,48 @@ class MeasureRanking:
     def best(self) -> tuple[str, ...]:
         """The best method, and those that are not told apart from it."""
         first, *rest = self.order
-        alike = [place for place in rest if not _is_above_zero(self.behind_best(place))]
+        alike = [place for place in rest if _sign(self.behind_best(place)) < 1]
         return tuple(self.methods[place] for place in (first, *alike))
 
     @property
-    def no_better_than_chance(self) -> tuple[str, ...]:
-        """Methods that are not told apart from a random map, or are worse."""
+    def like_chance(self) -> tuple[str, ...]:
+        """Methods that are not told apart from a random map."""
+        return self._beside_chance(0)
+
+    @property
+    def below_chance(self) -> tuple[str, ...]:
+        """Methods that are worse than a random map."""
+        return self._beside_chance(-1)
+
+    def _beside_chance(self, sign: int) -> tuple[str, ...]:
         places = range(len(self.methods))
-        return tuple(self.methods[place] for place in places if not _is_above_zero(self.over_chance(place)))
+        return tuple(self.methods[place] for place in places if _sign(self.over_chance(place)) == sign)
 
     @property
     def sentence(self) -> str:
-        """Which methods are best, and which no better than chance, with what that rests on."""
+        """Which methods are best, and which are not told apart from chance or worse, with what that rests on."""
         first, *alike = self.best
         beside = (
             f"; not told apart from it {'is' if len(alike) == 1 else 'are'} {', '.join(alike)}"
             if alike
             else ", and told apart from all others"
         )
-        weak = self.no_better_than_chance
-        chance = f" No better than chance: {', '.join(weak)}." if weak else " All are better than chance."
+        kinds = (("Not told apart from chance", self.like_chance), ("Worse than chance", self.below_chance))
+        chance = "".join(f" {kind}: {', '.join(methods)}." for kind, methods in kinds if methods)
+        chance = chance or " All are better than chance."
         what = {"deletion": "the area under deletion", "insertion": "the area under insertion"}.get(
             self.measure, "pointing on mosaics"
         )
-        over = f"{100 * self.level:g}% intervals over {self.values.shape[1]} {self.units}"
+        count = self.values.shape[1]
+        over = f"{100 * self.level:g}% intervals over {count} {self.units}"
+        over = over if count > 1 else f"of {counted(count, self.units.removesuffix('s'))}, which tells none apart"
         return f"By {what}, {first} is best{beside} ({over}).{chance}"
 
 
-def _is_above_zero(found: Estimate) -> bool:
-    return found.interval is not None and found.interval.low > 0
+def _sign(found: Estimate) -> int:
+    """That of the whole interval; 0 where 0 lies within it, or there is none."""
+    interval = found.interval
+    return 0 if interval is None else int(interval.low > 0) - int(interval.high < 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,11 +194,11 @@ def rank_methods(
     measures: dict[Measure, MeasureRanking] = {}
     for way in REMOVALS:
         areas, chance = np.stack([each.areas(way) for each in curves]), curves[0].random_areas(way).mean(0)
-        measures[way] = MeasureRanking(way, names, areas, chance, "pictures", level)
+        measures[way] = MeasureRanking(way, names, areas, chance, "pictures", level, curves[0].within)
     if points:
         shares = np.stack([each.shares.mean(1) for each in points])
         chance = np.full(shares.shape[1], CHANCE)
-        measures["pointing"] = MeasureRanking("pointing", names, shares, chance, "mosaics", level)
+        measures["pointing"] = MeasureRanking("pointing", names, shares, chance, "mosaics", level, (0.0, 1.0))
     notes = dict.fromkeys(
         note if note.startswith("the network") else f"{each.method}: {note}" for each in points for note in each.notes
     )

@@ -22,7 +22,7 @@ from cnnlab.evaluation.intervals import LEVEL
 from cnnlab.explain.attribution import Attribution, Model
 from cnnlab.explain.baselines import Baseline, baseline_pixels, given_baseline
 from cnnlab.explain.batches import Batch, batches_of, in_passes
-from cnnlab.explain.honesty.estimates import over_pictures
+from cnnlab.explain.honesty.estimates import ANYWHERE, over_pictures
 from cnnlab.explain.honesty.methods import attributed, settled_targets, short_name
 from cnnlab.explain.honesty.similarity import Array
 from cnnlab.explain.layers import passes_of
@@ -62,6 +62,11 @@ class RemovalCurves:
     level: float = LEVEL
     notes: tuple[str, ...] = ()
 
+    @property
+    def within(self) -> tuple[float, float]:
+        """Where a score lies, and so the mean of several and the area under their curve."""
+        return (0.0, 1.0) if self.score == "probability" else ANYWHERE
+
     def areas(self, way: Removal) -> Array:
         """The area under each picture's curve, N; of deletion a small one is good, of insertion a large one."""
         return _area(self.scores[way], self.shares)
@@ -72,11 +77,11 @@ class RemovalCurves:
 
     def area(self, way: Removal) -> Estimate:
         """The mean area over pictures."""
-        return over_pictures(self.areas(way), level=self.level)
+        return self._mean(self.areas(way))
 
     def random_area(self, way: Removal) -> Estimate:
         """The mean area of random orders over pictures."""
-        return over_pictures(self.random_areas(way).mean(0), level=self.level)
+        return self._mean(self.random_areas(way).mean(0))
 
     def gains(self, way: Removal) -> Array:
         """By how much each picture's area is better than the mean of its random orders, N; above 0 is better."""
@@ -85,16 +90,19 @@ class RemovalCurves:
         return gains
 
     def gain(self, way: Removal) -> Estimate:
-        """The mean of :meth:`gains`, paired by picture; 0 within its interval is no better than chance."""
+        """The mean of :meth:`gains`, paired by picture; with 0 in its interval not told apart from chance."""
         return over_pictures(self.gains(way), level=self.level)
 
     def curve(self, way: Removal) -> list[Estimate]:
         """The mean score at each share."""
-        return [over_pictures(column, level=self.level) for column in self.scores[way].T]
+        return [self._mean(column) for column in self.scores[way].T]
 
     def random_curve(self, way: Removal) -> list[Estimate]:
         """The mean score at each share in random orders."""
-        return [over_pictures(column, level=self.level) for column in self.random_scores[way].mean(0).T]
+        return [self._mean(column) for column in self.random_scores[way].mean(0).T]
+
+    def _mean(self, values: Array) -> Estimate:
+        return over_pictures(values, level=self.level, within=self.within)
 
 
 def removal_curves(

@@ -7,10 +7,12 @@ digest of the weights, so that what was found of others is told of none.
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cnnlab.core.errors import StorageError
+from cnnlab.core.file_locks import only_writer
 from cnnlab.core.files import cache_folder, read_regular, write_text
 from cnnlab.core.messages import warn
 from cnnlab.core.registry import BoundCall
@@ -41,6 +43,10 @@ class KeptVerdict(BaseModel):
     sentence: str
 
 
+_Kept: TypeAlias = dict[tuple[str, str | None], KeptVerdict]
+"""Verdicts by method and layer."""
+
+
 class _Record(BaseModel):
     format: int
     weights: str
@@ -67,23 +73,26 @@ class Verdicts:
         return cache_folder() / _FOLDER / self.weights[:40] / FILE if self._run is None else self._run.folder / FILE
 
     @cached_property
-    def _kept(self) -> dict[tuple[str, str | None], KeptVerdict]:
+    def _kept(self) -> _Kept:
         # Of large networks a digest takes a second: not where there is nothing to be told.
-        found = _read(self.path, self.weights) if self.path.is_file() else ()
-        return {(one.method, one.layer): one for one in found}
+        return _read(self.path, self.weights) if self.path.is_file() else {}
 
     def keep(self, tests: Sequence[RandomisationTest]) -> None:
         """Puts tests on record, in the place of earlier ones of the same method and layer."""
-        for test in tests:
-            method = str(bound_method(test.method))
-            # The last one told of stands last.
-            self._kept.pop((method, test.layer), None)
-            self._kept[method, test.layer] = KeptVerdict(
+        methods = [str(bound_method(test.method)) for test in tests]
+        added = {
+            (method, test.layer): KeptVerdict(
                 method=method, layer=test.layer, verdict=test.verdict, sentence=test.sentence
             )
-        record = _Record(format=_FORMAT, weights=self.weights, verdicts=tuple(self._kept.values()))
+            for method, test in zip(methods, tests, strict=True)
+        }
+        self._kept = _joined(self._kept, added)
         try:
-            write_text(self.path, record.model_dump_json(indent=1) + "\n")
+            with only_writer(self.path):
+                # Another process may have added some since this one has read them.
+                self._kept = _joined(_read(self.path, self.weights), added)
+                record = _Record(format=_FORMAT, weights=self.weights, verdicts=tuple(self._kept.values()))
+                write_text(self.path, record.model_dump_json(indent=1) + "\n")
         except StorageError as error:
             warn(f"Later captions will not tell what was found of these maps: {error}")
 
@@ -105,10 +114,16 @@ def _name(method: str) -> str:
     return method.partition("(")[0]
 
 
-def _read(path: Path, weights: str) -> tuple[KeptVerdict, ...]:
+def _joined(earlier: _Kept, later: _Kept) -> _Kept:
+    """Both, the later in the place of earlier ones; the last one told of stands last."""
+    return {**{key: one for key, one in earlier.items() if key not in later}, **later}
+
+
+def _read(path: Path, weights: str) -> _Kept:
     """What is on record of these weights; nothing where there is no record, or none that can be read."""
     try:
         record = _Record.model_validate_json(read_regular(path, _MOST_BYTES))
     except (OSError, ValidationError):
-        return ()
-    return record.verdicts if (record.format, record.weights) == (_FORMAT, weights) else ()
+        return {}
+    is_known = (record.format, record.weights) == (_FORMAT, weights)
+    return {(one.method, one.layer): one for one in record.verdicts} if is_known else {}

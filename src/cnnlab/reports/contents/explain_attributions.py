@@ -280,5 +280,7 @@ def _method_and_layer(attribution: Attribution) -> str:
 def ended(sentence: str) -> str:
     """A sentence of a caption, with a capital letter and a full stop."""
     whole = sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
-    # A name keeps its small letter: grad-cam.
-    return whole if sentence.partition(" ")[0].rstrip(":,").count("-") else f"{whole[:1].upper()}{whole[1:]}"
+    first = sentence.partition(" ")[0].rstrip(":,")
+    # A name keeps its small letter, and its arguments.
+    is_name = "-" in first or first.partition("(")[0] in ATTRIBUTIONS
+    return whole if is_name else f"{whole[:1].upper()}{whole[1:]}"

@@ -6,7 +6,7 @@ from cnnlab.core.number_text import counted
 from cnnlab.explain import Activations, DeadUnits, Filters, Maximized
 
 PERCENTILE = 99.5
-"""Of the magnitudes in the maps of a picture, by which their scale ends."""
+"""Of the magnitudes in the maps that are shown of a picture, by which their scale ends."""
 
 
 def filters_caption(shown: Filters, filters: int, inputs: int, *, as_patterns: bool) -> str:
@@ -49,9 +49,9 @@ def activations_caption(
     size = "×".join(map(str, shown.values.shape[2:])) if shown.has_maps else ""
     named = f"{what} of {shown.layer} of {shown.model}{f', {size} each' if size else ''}"
     order = "" if is_response else ", the most active first (by mean magnitude)"
-    low, _ = shown.limits(picture, PERCENTILE)
+    low, _ = shown.limits(picture, PERCENTILE, range(channels) if is_response else shown.most_active(picture, channels))
     scale = f"One scale for all, {'symmetric about 0' if low < 0 else 'from 0'}"
-    scale += f", up to the {PERCENTILE:g}th percentile of the layer's magnitudes for this picture."
+    scale += f", up to the {PERCENTILE:g}th percentile of the magnitudes shown."
     if not shown.has_maps:
         scale = ""
     elif own_scales:
@@ -76,8 +76,8 @@ def dead_units_caption(found: Sequence[DeadUnits]) -> str:
     what = f"Units of each ReLU of {models} over the {first.split} split of {first.data}, {images}."
     said = (
         "Dead are units (channels, or numbers of a dense layer) that are above 0 at no place of any picture; zeros are "
+        "counted as a share of all that a ReLU puts out."
     )
-    said += "the share of all that a ReLU puts out."
     return _joined(what, said, *dict.fromkeys(note for each in found for note in each.notes))
 
 

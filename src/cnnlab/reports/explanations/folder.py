@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import UsageError
-from cnnlab.core.files import make_folder, read_regular, write_text
+from cnnlab.core.file_locks import only_writer
+from cnnlab.core.files import read_regular, write_text
 from cnnlab.core.messages import first_few
 
 RECORD = "explanations.json"
@@ -77,12 +78,20 @@ class ExplanationFolder:
             )
         if os.path.lexists(path) and not path.is_dir():
             raise UsageError(f"{path} is a file, and {kind.what} are written into a folder. Name another one.")
-        self.stored = {one.key: one for one in stored_explanations(path, kind)}
-        if not self.stored and os.path.lexists(path / kind.record) and _record(path, kind) is None:
+        self.stored: dict[str, StoredExplanation] = {}
+        self.own: set[str] = set()
+        self._read()
+
+    def _read(self) -> None:
+        """What is on record by now."""
+        record = _record(self.path, self.kind)
+        if record is None and os.path.lexists(self.path / self.kind.record):
             raise UsageError(
-                f"{path / kind.record} is there already, and no record of cnnlab's. Name another folder with --out."
+                f"{self.path / self.kind.record} is there already, and no record of cnnlab's. Name another folder with "
+                "--out."
             )
-        self.own = set((_record(path, kind) or {}).get("files", ()))
+        self.stored = {one.key: one for one in stored_explanations(self.path, self.kind)}
+        self.own = set((record or {}).get("files", ()))
 
     def check(self, names: Iterable[str]) -> None:
         """Refuses to write files of these names where others' are there.
@@ -102,13 +111,8 @@ class ExplanationFolder:
 
     def add(self, explanation: StoredExplanation) -> None:
         """Puts an explanation on record; further figures of the same model and kind stay."""
-        before = self.stored.get(explanation.key)
-        if before is not None and before.model == explanation.model:
-            figures = {figure.file: figure for figure in (*before.figures, *explanation.figures)}
-            meanings = {**before.meanings, **explanation.meanings}
-            explanation = replace(explanation, figures=tuple(figures.values()), meanings=meanings)
-        self.stored[explanation.key] = explanation
-        self.write(f"{figure.file}{end}" for figure in explanation.figures for end in _ENDINGS)
+        names = [f"{figure.file}{end}" for figure in explanation.figures for end in _ENDINGS]
+        self.write(names, explanation)
 
     def add_page(self, text: str) -> Path:
         """Writes the page."""
@@ -117,25 +121,37 @@ class ExplanationFolder:
         write_text(self.path / PAGE, text)
         return self.path / PAGE
 
-    def write(self, names: Iterable[str]) -> None:
-        """Writes the record, with files of these names as our own."""
-        self.own |= set(names)
-        make_folder(self.path)
-        record = {
-            "made_by": self.kind.made_by,
-            "files": sorted(self.own),
-            "explanations": [
-                {
-                    "key": one.key,
-                    "title": one.title,
-                    "model": one.model,
-                    "meanings": one.meanings,
-                    "figures": [vars(figure) for figure in one.figures],
-                }
-                for one in self.stored.values()
-            ],
-        }
-        write_text(self.path / self.kind.record, json.dumps(record, indent=1, ensure_ascii=True))
+    def write(self, names: Iterable[str], explanation: StoredExplanation | None = None) -> None:
+        """Puts files of these names on record as our own, and what they explain, beside what is there by then."""
+        with only_writer(self.path / self.kind.record):
+            self._read()
+            self.own |= set(names)
+            if explanation is not None:
+                self.stored[explanation.key] = _with_earlier(explanation, self.stored.get(explanation.key))
+            record = {
+                "made_by": self.kind.made_by,
+                "files": sorted(self.own),
+                "explanations": [
+                    {
+                        "key": one.key,
+                        "title": one.title,
+                        "model": one.model,
+                        "meanings": one.meanings,
+                        "figures": [vars(figure) for figure in one.figures],
+                    }
+                    for one in self.stored.values()
+                ],
+            }
+            write_text(self.path / self.kind.record, json.dumps(record, indent=1, ensure_ascii=True))
+
+
+def _with_earlier(explanation: StoredExplanation, before: StoredExplanation | None) -> StoredExplanation:
+    """With the further figures that an earlier call has made of the same model."""
+    if before is None or before.model != explanation.model:
+        return explanation
+    figures = {figure.file: figure for figure in (*before.figures, *explanation.figures)}
+    meanings = {**before.meanings, **explanation.meanings}
+    return replace(explanation, figures=tuple(figures.values()), meanings=meanings)
 
 
 def stored_explanations(folder: Path, kind: FolderKind = EXPLAINED) -> tuple[StoredExplanation, ...]:

@@ -151,7 +151,7 @@ class ActivationFigures(Kind):
 class MaximizedFigures(Kind):
     """Pictures that classes, or channels of a layer, answer to most strongly, by gradient ascent.
 
-    :param most: units; 64 of small pictures, and 9 of those with more than 64 pixels a side, unless given.
+    :param most: units; 64 of small pictures, and 8 of those with more than 64 pixels a side, unless given.
     :param steps: of the ascent; 256 and 128, and in an ensemble as many in all members together, 64 at least.
     :param kind: ``fourier`` changes waves, ``pixels`` each pixel by itself.
     :param blur: deviation in pixels of a blur after each step; ``variation`` what the total variation counts, ½ of
@@ -174,7 +174,7 @@ class MaximizedFigures(Kind):
     def explain(self, subject: ExplainSubject) -> Explanation:
         """Of the channels of the layer asked for, the classes otherwise."""
         is_large = max(subject.predictor.classifier.shape[1:]) > _LARGE
-        most = self.most or (9 if is_large else 64)
+        most = self.most or (8 if is_large else 64)
         steps = self.steps or max(_LEAST_STEPS, (128 if is_large else 256) // _networks(subject))
         made = maximize(
             subject.model,

@@ -107,7 +107,7 @@ def draw_maps(
         labels = [f"{label}: {value:.3g}" for label, value in zip(labels, largest, strict=True)]
         scale = Scale(-1.0 if tiles.min(initial=0) < 0 else 0.0, 1.0, f"{name} / largest")
     else:
-        low, high = shown.limits(picture, PERCENTILE)
+        low, high = shown.limits(picture, PERCENTILE, places)
         scale = Scale(low, high, name, is_cut=bool(np.abs(tiles).max(initial=0) > high))
     return draw_grid(tiles, labels, caption, scale=scale, beside=(shown_pixels(shown.images[picture]), "the picture"))
 
