@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from cnnlab.attacks import Adversarial, Answers, Source
-from cnnlab.attacks.budget_curve import BudgetCurve
+from cnnlab.attacks.accuracy_curve import Curve
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation import wilson
 from cnnlab.reports.attacks.folder import AttackFigures
 from cnnlab.reports.attacks.write import attack_figures
 from cnnlab.reports.contents import attacks as contents
-from cnnlab.reports.figures.attack_curves import draw_budget_curves, draw_class_matrix, draw_lengths
+from cnnlab.reports.figures.attack_curves import draw_class_matrix, draw_curve, draw_lengths
 from cnnlab.reports.figures.attack_examples import draw_examples
 from cnnlab.reports.figures.style import style
 
@@ -97,13 +96,20 @@ def test_a_table_has_a_row_an_attack() -> None:
 
 
 def test_every_figure_is_drawn() -> None:
-    curve = BudgetCurve("pgd", "linf", (0.0, 0.1), (0.9, 0.1), (wilson(9, 10), wilson(1, 10)), False, SOURCE)
+    least, noise = np.array([[0.1, np.inf, 0.0], [np.inf, 0.2, 0.0]]), np.array([0.2, np.inf, 0.0])
+    alone = Curve(("pgd",), "linf", (0.1, 0.2), least[:1], noise, (), SOURCE)
+    several = Curve(("pgd", "fgsm"), "linf", (0.1, 0.2), least, noise, (), SOURCE)
     shares = contents.class_shares(adversarial())
     assert shares is not None
+    assert [line.get_label() for line in draw_curve(alone).axes[0].lines] == ["pgd", "uniform-noise"]
+    whole, *_ = draw_curve(several).axes[0].lines
+    assert whole.get_label() == "all together"
+    np.testing.assert_allclose(whole.get_ydata(), [2 / 3, 1 / 3, 0])  # type: ignore[arg-type]
     with style():
         for figure in (
             draw_examples(contents.example_sheet(adversarial()), "A caption."),
-            draw_budget_curves([curve]),
+            draw_curve(alone),
+            draw_curve(several),
             draw_class_matrix(shares, is_targeted=True),
             draw_lengths(np.array([0.1, 0.2, 0.4], np.float32), "l2"),
         ):

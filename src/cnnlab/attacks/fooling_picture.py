@@ -12,8 +12,8 @@ from cnnlab.attacks.draws import PictureDraws
 from cnnlab.attacks.fooling import Fooled, SureProblem, check_confidence, opened, settled
 from cnnlab.attacks.norms import USUAL_BUDGETS, Norm
 from cnnlab.attacks.perturbed import Attacked, Victim, class_head, victim
-from cnnlab.attacks.problem import rounded
 from cnnlab.attacks.projected import ProjectedGradient
+from cnnlab.attacks.rounding import rounded
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import track
 from cnnlab.core.sinks import in_short

@@ -282,6 +282,15 @@ def attack_table(attacks: Sequence[Adversarial], names: Sequence[str]) -> Table:
     return Table("attacks", "Attacks", columns, rows, note=note)
 
 
+def doubts_table(attacks: Sequence[Adversarial], names: Sequence[str]) -> Table | None:
+    """A row a reason not to trust an attack; None where there is none."""
+    rows = tuple((name, doubt) for name, each in zip(names, attacks, strict=True) for doubt in each.warnings)
+    if not rows:
+        return None
+    columns = (TableColumn("attack", "attack"), TableColumn("doubt", "what casts doubt on it"))
+    return Table("attacks-doubtful", "Attacks that are doubtful", columns, rows)
+
+
 def budget_text(norm: Norm, eps: float) -> str:
     """A budget as people write it: ``L∞ 8/255``, ``L2 0.5``."""
     steps = eps * 255

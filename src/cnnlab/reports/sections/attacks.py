@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from cnnlab.attacks import ATTACKS, Adversarial, stored_attacks
 from cnnlab.core.errors import CnnlabError
 from cnnlab.reports.attacks.folder import ATTACKED, FOLDER
-from cnnlab.reports.contents.attacks import attack_table
+from cnnlab.reports.contents.attacks import attack_table, doubts_table
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.explanations.folder import stored_explanations
 from cnnlab.reports.sections.base import Section, section
@@ -27,8 +27,9 @@ def attacks(subject: ReportSubject) -> Iterable[Section]:
     text += "a stronger one may succeed."
     text += f" {left_out} more figures are in {FOLDER} beside it." if left_out else ""
     text += f" Left out: {' '.join(reasons)}" if reasons else ""
-    tables = (attack_table(found, [_name(each) for each in found]),) if found else ()
-    yield Section("attacks", "What fools it", text, tables=tables, pictures=pictures)
+    names = [_name(each) for each in found]
+    tables = (attack_table(found, names), doubts_table(found, names)) if found else ()
+    yield Section("attacks", "What fools it", text, tables=tuple(filter(None, tables)), pictures=pictures)
 
 
 def _name(found: Adversarial) -> str:
