@@ -42,7 +42,9 @@ def test_squares_that_fool_what_the_gradient_does_not_are_told() -> None:
     assert any(SQUARES in warning for warning in found.warnings)
 
 
-@pytest.mark.parametrize("spec", ["fgsm", "pgd(eps=0.03)", "pgd(norm=l2, eps=0.3)", "auto(eps=0.03, queries=30)"])
+@pytest.mark.parametrize(
+    "spec", ["fgsm", "pgd(eps=0.03)", "pgd(norm=l2, eps=0.3)", "auto(eps=0.03, steps=30, queries=30)"]
+)
 def test_a_healthy_attack_is_not_doubted(spec: str) -> None:
     classifier, pixels, labels = healthy(60)
     assert perturb(classifier, pixels, labels, spec).warnings == ()

@@ -238,6 +238,7 @@ def test_an_ensemble_is_attacked_and_what_comes_of_it_kept(run: Run, counted: li
         ({"target": "eleven"}, "no class eleven"),
         ({"target": 10}, "classes 0 to 9, and no 10"),
         ({"n": 0}, "at least 1; got 0"),
+        ({"batch_size": 0}, "batch_size is how many pictures"),
         ({"split": "tset"}, "no split 'tset'"),
         ({"column": "size"}, "no head size"),
         ({"attack": "uniform-noise", "target": 3}, "takes no target"),
@@ -293,25 +294,25 @@ class TestCurves:
 class TestChecks:
     def test_what_was_checked_is_kept_and_told_with_what_was_found(self, fresh: Run, counted: list[int]) -> None:
         spec = "pgd(eps=0.1, steps=2, step=0.001)"
-        plain = cnnlab.attack(fresh, spec, n=30)
+        plain = cnnlab.attack(fresh, spec, n=12)
         assert plain.checks == () and plain.warnings == ()
-        found = cnnlab.attack(fresh, spec, n=30, check=True)
+        found = cnnlab.attack(fresh, spec, n=12, check=True)
         assert [check.name for check in found.checks] == ["more steps", "unbounded budget", "black box"]
         assert any("4 steps, twice as many" in warning for warning in found.warnings)
-        assert counted == [30]
-        again = cnnlab.attack(fresh, spec, n=30)
+        assert counted == [12]
+        again = cnnlab.attack(fresh, spec, n=12)
         assert again.checks == found.checks and again.warnings == found.warnings
         assert stored_attacks(fresh.folder)[0][0].warnings == found.warnings
-        # What was found out of thirty pictures says nothing of others.
-        assert cnnlab.attack(fresh, spec, n=40).checks == () == cnnlab.attack(fresh, spec, n=20).checks
+        # What was found out of twelve pictures says nothing of others.
+        assert cnnlab.attack(fresh, spec, n=20).checks == () == cnnlab.attack(fresh, spec, n=8).checks
 
     def test_checks_that_cannot_be_read_are_made_anew(self, fresh: Run) -> None:
-        found = cnnlab.attack(fresh, "fgsm(eps=0.1)", n=20, check=True)
+        found = cnnlab.attack(fresh, "fgsm(eps=0.2)", n=6, check=True)
         (path,) = fresh.folder.glob("attacks/fgsm-*/checks.json")
         for damage in ("", "[]", path.read_text().replace("false", "7").replace("true", "7")):
             path.write_text(damage)
-            assert cnnlab.attack(fresh, "fgsm(eps=0.1)", n=20).checks == ()
-        assert cnnlab.attack(fresh, "fgsm(eps=0.1)", n=20, check=True).checks == found.checks
+            assert cnnlab.attack(fresh, "fgsm(eps=0.2)", n=6).checks == ()
+        assert cnnlab.attack(fresh, "fgsm(eps=0.2)", n=6, check=True).checks == found.checks
 
 
 def test_doubts_of_parts_that_are_put_together_stay(fresh: Run, monkeypatch: pytest.MonkeyPatch) -> None:

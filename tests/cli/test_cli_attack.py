@@ -57,7 +57,7 @@ def test_accuracy_over_budgets(document: Document, cnnlab: Cnnlab, trained: Run)
 
 
 def test_an_attack_is_checked_and_told_what_came_of_it(document: Document, cnnlab: Cnnlab, trained: Run) -> None:
-    words = ("attack", "last", "pgd(eps=0.1, steps=2, step=0.001)", "n=20")
+    words = ("attack", "last", "pgd(eps=0.1, steps=2, step=0.001)", "n=8")
     found = document(*words, "--check")
     assert [check["name"] for check in found["checks"]] == ["more steps", "unbounded budget", "black box"]
     doubts = [check["finding"] for check in found["checks"] if check["is_warning"]]

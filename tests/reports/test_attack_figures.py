@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnlab.attacks import Adversarial, Answers, Source
+from cnnlab.attacks import ATTACKS, Adversarial, Answers, Source
 from cnnlab.attacks.accuracy_curve import Curve
 from cnnlab.core.errors import UsageError
 from cnnlab.reports.attacks.folder import AttackFigures
@@ -93,6 +93,20 @@ def test_a_table_has_a_row_an_attack() -> None:
     table = contents.attack_table([adversarial()], ["pgd"])
     (row,) = table.texts()
     assert row[:4] == ["pgd", "4", "75.00", "25.00"] and row[6] == "66.67"
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("pgd(norm=linf, eps=0.03137254901960784, steps=20)", "pgd(eps=8/255, steps=20)"),
+        ("pgd(eps=0.1, step=0.00392156862745098)", "pgd(eps=0.1, step=1/255)"),
+        ("fgsm(norm=l2, eps=0.2)", "fgsm(norm=l2, eps=0.2)"),
+        ("deepfool(overshoot=0.03137254901960784)", "deepfool(overshoot=0.03137254901960784)"),
+    ],
+)
+def test_budgets_are_told_in_grey_levels_where_they_are_such(spec: str, words: str) -> None:
+    assert contents.attack_words(spec) == words
+    assert str(ATTACKS.bind(words)) == str(ATTACKS.bind(spec))
 
 
 def test_every_figure_is_drawn() -> None:

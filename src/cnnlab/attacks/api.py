@@ -176,7 +176,7 @@ def _found(
         return replace(known, source=source)
     parts = [] if known is None else [known]
     with victim(predictor, head.name) as placed:
-        size = batch_size or usual_batch(placed)
+        size = usual_batch(placed, batch_size)
         batches = attacked_in_batches(
             placed,
             built,

@@ -140,7 +140,7 @@ def perturb(
         right = read_labels(labels, placed.head, len(pixels), predictor.device)
         wanted = None if targets is None else given_targets(targets, right, placed.head)
         numbers = list(range(len(pixels))) if pictures is None else list(pictures)
-        size = batch_size or usual_batch(placed)
+        size = usual_batch(placed, batch_size)
         batches = attacked_in_batches(placed, built, pixels, right, wanted, numbers, seed=seed, size=size)
         parts = list(track(batches, built.name, math.ceil(len(pixels) / size)))
     found = Adversarial.joined(parts, str(bound), built, placed.head.names)
@@ -148,9 +148,14 @@ def perturb(
     return found
 
 
-def usual_batch(placed: Victim) -> int:
-    """How many pictures are attacked at once: as many as are quick, and fewer of larger ones."""
-    return batch_for(placed.model.shape, _MOST_AT_ONCE)
+def usual_batch(placed: Victim, wanted: int | None = None) -> int:
+    """How many pictures are attacked at once: as many as are quick, and fewer of larger ones, unless others are wanted.
+
+    :raises UsageError: for none and fewer.
+    """
+    if wanted is not None and wanted < 1:
+        raise UsageError(f"batch_size is how many pictures are attacked at once, at least 1; got {wanted}.")
+    return wanted or batch_for(placed.model.shape, _MOST_AT_ONCE)
 
 
 def attacked_in_batches(

@@ -14,7 +14,7 @@ from cnnlab.evaluation import open_model
 from cnnlab.models import Predictable
 from cnnlab.reports.attacks.folder import AttackFigures, WrittenFigures, usual_folder
 from cnnlab.reports.contents import attacks as contents
-from cnnlab.reports.contents.tables import capital, listed
+from cnnlab.reports.contents.tables import capital
 from cnnlab.reports.explanations.base import ExplainedFigure, figure_with_title
 from cnnlab.reports.figures.attack_curves import draw_class_matrix, draw_curve, draw_lengths
 from cnnlab.reports.figures.attack_examples import draw_examples
@@ -73,7 +73,7 @@ def write_attack(
     place = AttackFigures(Path(out) if out is not None else usual_folder(opened))
     found = attack(_as_named(model, opened), bound, offline=offline, **options)
     assert found.source is not None
-    name = str(ATTACKS.bind(found.attack).short)
+    name = contents.attack_words(found.attack)
     stored = opened.folder / "attacks" / found.source.name if isinstance(opened, Run) else None
     with announcing(f"drawing what {bound.name} came to"):
         figures = tuple(attack_figures(found, name))
@@ -101,7 +101,7 @@ def write_curve(
     found = curve(_as_named(model, opened), spec, budgets, offline=offline, **options)
     source = found.source
     assert source is not None
-    title = capital(f"{source.model} against {listed(found.attacks)}")
+    title = capital(f"{source.model} against {' and '.join(found.attacks)}")
     together = " The thick line is of all of them together." if len(found.attacks) > 1 else ""
     caption = (
         f"Accuracy by budget in {WORDS[found.norm]}, what is found rounded to 8 bits: at each budget a picture counts "

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from cnnlab.attacks import ATTACKS, Adversarial, stored_attacks
+from cnnlab.attacks import Adversarial, stored_attacks
 from cnnlab.core.errors import CnnlabError
 from cnnlab.reports.attacks.folder import ATTACKED, FOLDER
-from cnnlab.reports.contents.attacks import attack_table, doubts_table
+from cnnlab.reports.contents.attacks import attack_table, attack_words, doubts_table
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.explanations.folder import stored_explanations
 from cnnlab.reports.sections.base import Section, section
@@ -35,7 +35,7 @@ def attacks(subject: ReportSubject) -> Iterable[Section]:
 def _name(found: Adversarial) -> str:
     """The attack in short, and what it was carried out on where that is not all of test."""
     try:
-        short = str(ATTACKS.bind(found.attack).short)
+        short = attack_words(found.attack)
     except CnnlabError:
         # Of a version that knew other attacks.
         short = found.attack
