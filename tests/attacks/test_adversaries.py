@@ -246,7 +246,7 @@ def test_a_training_that_goes_on_ends_to_the_bit_as_one_in_one_go(
 
 
 def test_trained_against_attacks_a_network_withstands_them(small_run: Any) -> None:
-    keys = {"subset": 600, "epochs": 6, "model": "dense(32)|relu"}
+    keys = {"subset": 600, "epochs": 6, "model": "conv(8)|relu|pool|flatten"}
     robust = {}
     for adversary in ("none", "fast(eps=0.2)", "trades(eps=0.2, steps=4)"):
         run = small_run(adversary=adversary, **keys)

@@ -1,11 +1,12 @@
 """What figures of attacks show, as arrays; that they are drawn and written; and their place in a report."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cnnlab.attacks import ATTACKS, Adversarial, Answers, Source
+from cnnlab.attacks import ATTACKS, Adversarial, Answers, Check, Source
 from cnnlab.attacks.accuracy_curve import Curve
 from cnnlab.core.errors import UsageError
 from cnnlab.reports.attacks.folder import AttackFigures
@@ -93,6 +94,18 @@ def test_a_table_has_a_row_an_attack() -> None:
     table = contents.attack_table([adversarial()], ["pgd"])
     (row,) = table.texts()
     assert row[:4] == ["pgd", "4", "75.00", "25.00"] and row[6] == "66.67"
+
+
+def test_what_casts_doubt_on_an_attack_has_a_table_and_where_nothing_does_there_is_none() -> None:
+    doubted = dataclasses.replace(
+        adversarial(),
+        doubts=("The outputs look like probabilities.",),
+        checks=(Check("more steps", "Take more steps.", True), Check("black box", "Squares fooled none.", False)),
+    )
+    table = contents.doubts_table([adversarial(), doubted], ["fgsm", "pgd"])
+    assert table is not None
+    assert table.texts() == [["pgd", "The outputs look like probabilities."], ["pgd", "Take more steps."]]
+    assert contents.doubts_table([adversarial()], ["fgsm"]) is None
 
 
 @pytest.mark.parametrize(
