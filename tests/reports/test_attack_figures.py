@@ -96,6 +96,11 @@ def test_a_table_has_a_row_an_attack() -> None:
     assert row[:4] == ["pgd", "4", "75.00", "25.00"] and row[6] == "66.67"
 
 
+def test_which_pictures_were_attacked_is_told_in_words() -> None:
+    assert SOURCE.of == "4 of 40 test pictures of pets, drawn by seed 7"
+    assert dataclasses.replace(SOURCE, split="all", size=4).of == "4 pictures of pets"
+
+
 def test_what_casts_doubt_on_an_attack_has_a_table_and_where_nothing_does_there_is_none() -> None:
     doubted = dataclasses.replace(
         adversarial(),

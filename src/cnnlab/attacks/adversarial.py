@@ -73,7 +73,8 @@ class Source:
         some = f"{len(self.places):,} of " if len(self.places) < self.size else ""
         drawn = f", drawn by seed {self.seed}" if some else ""
         noun = "picture" if self.size == 1 else "pictures"
-        return f"{some}{self.size:,} {self.split} {noun} of {self.data}{drawn}"
+        split = "" if self.split == "all" else f"{self.split} "
+        return f"{some}{self.size:,} {split}{noun} of {self.data}{drawn}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ def attacks(subject: ReportSubject) -> Iterable[Section]:
     if run is None or not (run.folder / FOLDER).is_dir():
         return
     found, reasons = stored_attacks(run.folder)
-    found = tuple(each for each in found if each.right.any())
+    found = tuple(sorted((each for each in found if each.right.any()), key=_order))
     pictures, left_out = stored_pictures(run.folder / FOLDER, stored_explanations(run.folder / FOLDER, ATTACKED))
     if not found and not pictures:
         return
@@ -30,6 +30,11 @@ def attacks(subject: ReportSubject) -> Iterable[Section]:
     names = [_name(each) for each in found]
     tables = (attack_table(found, names), doubts_table(found, names)) if found else ()
     yield Section("attacks", "What fools it", text, tables=tuple(filter(None, tables)), pictures=pictures)
+
+
+def _order(found: Adversarial) -> tuple[str, str, float, str]:
+    """By attack and norm, and of these by the budget."""
+    return found.attack.partition("(")[0], found.norm or "", found.eps or 0.0, found.attack
 
 
 def _name(found: Adversarial) -> str:
