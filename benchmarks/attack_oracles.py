@@ -148,12 +148,12 @@ def shares_of(
 
 def test_pictures(run: str, count: int) -> tuple[Any, Any]:
     """The first pictures of the run's test split, uint8, and their classes."""
-    import numpy as np
-
     import cnnlab
 
-    batch = cnnlab.load_data(cnnlab.open_run(run).recipe["data"]).test.batch(np.arange(count))
-    return batch.images, next(iter(batch.targets.values()))
+    test = cnnlab.load_data(cnnlab.Run(run).recipe["data"]).test
+    assert test is not None
+    images, targets = test.batch(range(count))
+    return images, next(iter(targets.values()))
 
 
 def page(record: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ DATA = {"fashion-mnist": ("fashion-mnist", 0.06), "cifar10-jpeg": ("cifar10-jpeg
 """Of each network its data and the budget in L∞."""
 TRAINED = {"plain": "none", "robust": "fast(eps={eps}, warmup=2)"}
 STEPS, LONG, TINY, DEEPFOOL_STEPS, GAMMA = 40, 21, 1e-4, 50, 0.145
-FEW = {"jsma": 8}
+FEW = {"jsma": 16}
 """Pictures of what takes seconds for each."""
 LEAST = {"step": 1.0, "pgd": 1.5, "deepfool": 1.0, "jsma": 20.0}
 """How many times as fast as the fastest of the others it is to be; the whole of PGD on the plain network alone."""

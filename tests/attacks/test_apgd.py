@@ -116,7 +116,7 @@ def test_with_two_classes_ratio_and_cross_entropy_are_one_attack() -> None:
     classifier, pixels, labels = two_classes()
     found = [
         perturb(classifier, pixels, labels, spec).fooled
-        for spec in ("apgd(eps=0.05)", "apgd(eps=0.05, loss=dlr)", "apgd-t(eps=0.05)")
+        for spec in ("apgd(eps=0.05, steps=30)", "apgd(eps=0.05, loss=dlr, steps=30)", "apgd-t(eps=0.05, steps=30)")
     ]
     assert found[0].any()
     np.testing.assert_array_equal(found[1], found[2])

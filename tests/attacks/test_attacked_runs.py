@@ -1,5 +1,6 @@
 """Attacks on runs: which pictures are attacked, and what is kept beside the run and read back."""
 
+import dataclasses
 import json
 import shutil
 import struct
@@ -11,7 +12,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 import cnnlab
-from cnnlab.attacks import Adversarial, api, budget_curves, perturb, stored_attacks
+from cnnlab.attacks import Adversarial, api, curve, perturb, perturbed, stored_attacks
 from cnnlab.core.errors import CnnlabWarning, ModelFileError, UsageError
 from cnnlab.runs import Run, RunWriter
 
@@ -178,7 +179,7 @@ def with_header(content: bytes, **changes: Any) -> bytes:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"kind": "predictions"}, "holds predictions"),
+        ({"kind": "predictions"}, "holds 'predictions', not"),
         ({"format": 99}, "later version"),
         ({"classes": ["one"]}, "classes"),
         ({"places": [1]}, "names 1"),
@@ -237,6 +238,7 @@ def test_an_ensemble_is_attacked_and_what_comes_of_it_kept(run: Run, counted: li
         ({"target": "eleven"}, "no class eleven"),
         ({"target": 10}, "classes 0 to 9, and no 10"),
         ({"n": 0}, "at least 1; got 0"),
+        ({"batch_size": 0}, "batch_size is how many pictures"),
         ({"split": "tset"}, "no split 'tset'"),
         ({"column": "size"}, "no head size"),
         ({"attack": "uniform-noise", "target": 3}, "takes no target"),
@@ -260,24 +262,88 @@ def test_a_target_that_all_pictures_are_of_is_told(run: Run) -> None:
 
 class TestCurves:
     def test_accuracy_falls_with_the_budget_and_faster_than_by_noise(self, run: Run) -> None:
-        attack, noise = budget_curves(run, "pgd(steps=4)", [0.02, 0.1, 0.3], n=40)
-        assert attack.budgets == (0.0, 0.02, 0.1, 0.3) and noise.is_noise and not attack.is_noise
-        for curve in (attack, noise):
-            assert list(curve.accuracies) == sorted(curve.accuracies, reverse=True)
-        assert attack.accuracies[0] == noise.accuracies[0] == cnnlab.attack(run, "fgsm", n=40).clean_accuracy
-        assert attack.accuracies[2] < noise.accuracies[2]
-        assert attack.attack == "pgd(steps=4)"
+        found = curve(run, "pgd(steps=4)", [0.0, 0.02, 0.1, 0.3], n=40)
+        assert found.budgets == (0.02, 0.1, 0.3) and found.attacks == ("pgd(steps=4)",)
+        for shares in (found.robust_accuracy, found.noise_accuracy):
+            assert list(shares) == sorted(shares, reverse=True)
+        assert found.clean_accuracy == cnnlab.attack(run, "fgsm", n=40).clean_accuracy >= found.noise_accuracy[0]
+        assert found.robust_accuracy[1] < found.noise_accuracy[1]
+        told = found.to_dict()
+        assert found.source is not None and told["data"] == "digits" and told["pictures"] == len(found.source.places)
 
-    def test_a_picture_fooled_within_a_smaller_budget_stays_fooled(self, run: Run) -> None:
+    def test_what_it_finds_is_kept_and_is_what_attacks_at_each_budget_find(self, run: Run, counted: list[int]) -> None:
         budgets = [0.1, 0.2, 0.4]
-        (curve,) = budget_curves(run, "fgsm", budgets, n=60, noise=False)
-        fooled = np.zeros(60, bool)
-        for place, budget in enumerate(budgets, 1):
-            found = cnnlab.attack(run, f"fgsm(eps={budget})", n=60)
-            fooled |= found.fooled
-            assert curve.accuracies[place] == pytest.approx(found.clean_accuracy - fooled.mean())
+        found = curve(run, ["fgsm", "ifgsm(steps=2)"], budgets, n=60)
+        together = np.zeros(60, bool)
+        for place, budget in enumerate(budgets):
+            for row, spec in enumerate((f"fgsm(eps={budget})", f"ifgsm(steps=2, eps={budget})")):
+                alone = cnnlab.attack(run, spec, n=60)
+                together |= alone.fooled
+                assert found.by_attack[row, place] <= alone.robust_accuracy
+            assert found.robust_accuracy[place] == pytest.approx(found.clean_accuracy - together.mean())
+        counted.clear()
+        again = curve(run, ["fgsm", "ifgsm(steps=2)"], budgets, n=60)
+        assert not counted and again.to_dict() == found.to_dict()
 
     @pytest.mark.parametrize("budgets", [[-0.1], []])
     def test_budgets_below_nothing_are_refused(self, budgets: list[float], run: Run) -> None:
-        with pytest.raises(UsageError, match="at least 0"):
-            budget_curves(run, "pgd", budgets, n=10)
+        with pytest.raises(UsageError, match="above 0"):
+            curve(run, "pgd", budgets, n=10)
+
+
+class TestChecks:
+    def test_what_was_checked_is_kept_and_told_with_what_was_found(self, fresh: Run, counted: list[int]) -> None:
+        spec = "pgd(eps=0.1, steps=2, step=0.001)"
+        plain = cnnlab.attack(fresh, spec, n=12)
+        assert plain.checks == () and plain.warnings == ()
+        found = cnnlab.attack(fresh, spec, n=12, check=True)
+        assert [check.name for check in found.checks] == ["more steps", "unbounded budget", "black box"]
+        assert any("4 steps, twice as many" in warning for warning in found.warnings)
+        assert counted == [12]
+        again = cnnlab.attack(fresh, spec, n=12)
+        assert again.checks == found.checks and again.warnings == found.warnings
+        assert stored_attacks(fresh.folder)[0][0].warnings == found.warnings
+        # What was found out of twelve pictures says nothing of others.
+        assert cnnlab.attack(fresh, spec, n=20).checks == () == cnnlab.attack(fresh, spec, n=8).checks
+
+    def test_checks_that_cannot_be_read_are_made_anew(self, fresh: Run) -> None:
+        found = cnnlab.attack(fresh, "fgsm(eps=0.2)", n=6, check=True)
+        (path,) = fresh.folder.glob("attacks/fgsm-*/checks.json")
+        for damage in ("", "[]", path.read_text().replace("false", "7").replace("true", "7")):
+            path.write_text(damage)
+            assert cnnlab.attack(fresh, "fgsm(eps=0.2)", n=6).checks == ()
+        assert cnnlab.attack(fresh, "fgsm(eps=0.2)", n=6, check=True).checks == found.checks
+
+
+def test_doubts_of_parts_that_are_put_together_stay(fresh: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def doubtful(logits: Any, pixels: torch.Tensor) -> list[str]:
+        asked.append(len(pixels))
+        return ["It is doubtful."]
+
+    monkeypatch.setattr(perturbed.checks, "of_outputs", doubtful)
+    cnnlab.attack(fresh, ATTACK, n=20, batch_size=7)
+    found = cnnlab.attack(fresh, ATTACK, n=40, batch_size=7)
+    assert found.warnings == ("It is doubtful.",) and asked == [7]
+    part = found.first(5)
+    assert Adversarial.together([part, dataclasses.replace(part, doubts=("Another.",))]).doubts == (
+        "It is doubtful.",
+        "Another.",
+    )
+
+
+def test_doubts_are_told_where_the_first_batch_is_of_the_wanted_class(
+    fresh: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(perturbed.checks, "of_outputs", lambda logits, pixels: ["It is doubtful."])
+    first = int(cnnlab.attack(fresh, "fgsm", n=1).labels[0])
+    found = cnnlab.attack(fresh, "fgsm", n=12, target=first, batch_size=1)
+    assert found.warnings == ("It is doubtful.",)
+
+
+def test_pictures_that_the_run_was_trained_on_are_warned_of(run: Run) -> None:
+    train = cnnlab.load_data("digits").train
+    seen = cnnlab.Dataset("seen", train=train, validation=None, test=train.select(torch.arange(8)))
+    with pytest.warns(CnnlabWarning, match="8 of the 8 pictures scored were seen by .* in training"):
+        cnnlab.attack(run, "fgsm", seen, n=8)

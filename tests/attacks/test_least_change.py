@@ -49,7 +49,9 @@ def _keys(found: Adversarial, pictures: list[int]) -> list[tuple[int, int]]:
     return [(pictures[place], int(target)) for place, target in zip(found.places, targets, strict=True)]
 
 
-@pytest.mark.parametrize("attack", ["deepfool", "fmn(steps=3)", "jsma(of=logits)", "one-pixel(population=4, steps=1)"])
+@pytest.mark.parametrize(
+    "attack", ["deepfool(steps=3)", "fmn(steps=3)", "jsma(of=logits, gamma=0.05)", "one-pixel(population=4, steps=1)"]
+)
 def test_models_are_left_as_they_were_found(attack: str) -> None:
     check_tool(lambda model, pixels: perturb(model, pixels, _said(model, pixels), attack).pixels)
 

@@ -46,12 +46,25 @@ def test_what_an_attack_came_to_is_told_with_its_files(cnnlab: Cnnlab, trained: 
 def test_accuracy_over_budgets(document: Document, cnnlab: Cnnlab, trained: Run) -> None:
     words = ("attack", "last", "--curve", "pgd(steps=3)", "n=30", "budgets=8/255,0.1")
     found = document(*words)
-    attack, noise = found["curves"]
-    assert attack["budgets"] == [0.0, 8 / 255, 0.1] and noise["attack"] == "uniform-noise"
-    assert attack["robust_accuracy"][0] == noise["robust_accuracy"][0] >= attack["robust_accuracy"][-1]
+    assert found["budgets"] == [8 / 255, 0.1] and found["attacks"] == ["pgd(steps=3)"]
+    assert found["clean_accuracy"] >= found["robust_accuracy"][0] >= found["robust_accuracy"][-1]
+    assert found["noise_accuracy"][-1] >= found["robust_accuracy"][-1]
     assert Path(found["figures"][0]["png"]).is_file()
     told = cnnlab(*words).stdout
-    assert "budget (L∞)" in told and "uniform-noise" in told
+    assert "budget (L∞)" in told and "uniform-noise" in told and "all together" not in told
+    both = cnnlab(*words, "--curve", "fgsm").stdout
+    assert "all together" in both and "pgd(steps=3)" in both and "fgsm" in both
+
+
+def test_an_attack_is_checked_and_told_what_came_of_it(document: Document, cnnlab: Cnnlab, trained: Run) -> None:
+    words = ("attack", "last", "pgd(eps=0.1, steps=2, step=0.001)", "n=8")
+    found = document(*words, "--check")
+    assert [check["name"] for check in found["checks"]] == ["more steps", "unbounded budget", "black box"]
+    doubts = [check["finding"] for check in found["checks"] if check["is_warning"]]
+    assert doubts == found["warnings"] and "take more steps" in doubts[0]
+    # It is kept, and told of whenever the attack is.
+    told = " ".join(cnnlab(*words).stdout.split())
+    assert "checked" in told and f"doubtful {doubts[0]}" in told
 
 
 def test_noise_is_driven_to_a_class_and_its_files_are_predicted_so(document: Document, trained: Run) -> None:
@@ -97,9 +110,11 @@ def test_patterns_and_one_change_for_all_are_made(document: Document, cnnlab: Cn
         (("attack", "last", "pgd", "fgsm"), "pgd and fgsm are two attacks"),
         (("attack", "last", "pgd", "split=tset"), "no split 'tset'"),
         (("attack", "last", "pgd", "budgets=0.1"), "budgets= goes with --curve"),
+        (("attack", "last", "--check", "--curve", "pgd"), "--check is of one attack"),
+        (("attack", "last", "fgsm", "--curve", "pgd"), "fgsm and --curve pgd are two attacks"),
         (("attack", "last", "--curve", "pgd", "budgets=cat"), "numbers separated by commas"),
-        (("attack", "last", "--curve", "pgd", "budgets=-0.1"), "at least 0"),
-        (("attack", "last", "--curve", "salt-and-pepper"), "goes by no norm"),
+        (("attack", "last", "--curve", "pgd", "budgets=-0.1"), "above 0"),
+        (("attack", "last", "--curve", "salt-and-pepper"), "measured in none of them"),
         (("attack", "last", "uniform-noise", "target=3"), "takes no target"),
         (("attack", "last", "pgd", "n=20", "--out", "x.png"), "names a file"),
         (("fool", "last", "from=noise"), "name the class that is to be seen, as in target=0"),

@@ -1,18 +1,18 @@
 """What figures of attacks show, as arrays; that they are drawn and written; and their place in a report."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cnnlab.attacks import Adversarial, Answers, Source
-from cnnlab.attacks.budget_curve import BudgetCurve
+from cnnlab.attacks import ATTACKS, Adversarial, Answers, Check, Source
+from cnnlab.attacks.accuracy_curve import Curve
 from cnnlab.core.errors import UsageError
-from cnnlab.evaluation import wilson
 from cnnlab.reports.attacks.folder import AttackFigures
 from cnnlab.reports.attacks.write import attack_figures
 from cnnlab.reports.contents import attacks as contents
-from cnnlab.reports.figures.attack_curves import draw_budget_curves, draw_class_matrix, draw_lengths
+from cnnlab.reports.figures.attack_curves import draw_class_matrix, draw_curve, draw_lengths
 from cnnlab.reports.figures.attack_examples import draw_examples
 from cnnlab.reports.figures.style import style
 
@@ -96,14 +96,52 @@ def test_a_table_has_a_row_an_attack() -> None:
     assert row[:4] == ["pgd", "4", "75.00", "25.00"] and row[6] == "66.67"
 
 
+def test_which_pictures_were_attacked_is_told_in_words() -> None:
+    assert SOURCE.of == "4 of 40 test pictures of pets, drawn by seed 7"
+    assert dataclasses.replace(SOURCE, split="all", size=4).of == "4 pictures of pets"
+
+
+def test_what_casts_doubt_on_an_attack_has_a_table_and_where_nothing_does_there_is_none() -> None:
+    doubted = dataclasses.replace(
+        adversarial(),
+        doubts=("The outputs look like probabilities.",),
+        checks=(Check("more steps", "Take more steps.", True), Check("black box", "Squares fooled none.", False)),
+    )
+    table = contents.doubts_table([adversarial(), doubted], ["fgsm", "pgd"])
+    assert table is not None
+    assert table.texts() == [["pgd", "The outputs look like probabilities."], ["pgd", "Take more steps."]]
+    assert contents.doubts_table([adversarial()], ["fgsm"]) is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("pgd(norm=linf, eps=0.03137254901960784, steps=20)", "pgd(eps=8/255, steps=20)"),
+        ("pgd(eps=0.1, step=0.00392156862745098)", "pgd(eps=0.1, step=1/255)"),
+        ("fgsm(norm=l2, eps=0.2)", "fgsm(norm=l2, eps=0.2)"),
+        ("deepfool(overshoot=0.03137254901960784)", "deepfool(overshoot=0.03137254901960784)"),
+    ],
+)
+def test_budgets_are_told_in_grey_levels_where_they_are_such(spec: str, words: str) -> None:
+    assert contents.attack_words(spec) == words
+    assert str(ATTACKS.bind(words)) == str(ATTACKS.bind(spec))
+
+
 def test_every_figure_is_drawn() -> None:
-    curve = BudgetCurve("pgd", "linf", (0.0, 0.1), (0.9, 0.1), (wilson(9, 10), wilson(1, 10)), False, SOURCE)
+    least, noise = np.array([[0.1, np.inf, 0.0], [np.inf, 0.2, 0.0]]), np.array([0.2, np.inf, 0.0])
+    alone = Curve(("pgd",), "linf", (0.1, 0.2), least[:1], noise, (), SOURCE)
+    several = Curve(("pgd", "fgsm"), "linf", (0.1, 0.2), least, noise, (), SOURCE)
     shares = contents.class_shares(adversarial())
     assert shares is not None
+    assert [line.get_label() for line in draw_curve(alone).axes[0].lines] == ["pgd", "uniform-noise"]
+    whole, *_ = draw_curve(several).axes[0].lines
+    assert whole.get_label() == "all together"
+    np.testing.assert_allclose(whole.get_ydata(), [2 / 3, 1 / 3, 0])  # type: ignore[arg-type]
     with style():
         for figure in (
             draw_examples(contents.example_sheet(adversarial()), "A caption."),
-            draw_budget_curves([curve]),
+            draw_curve(alone),
+            draw_curve(several),
             draw_class_matrix(shares, is_targeted=True),
             draw_lengths(np.array([0.1, 0.2, 0.4], np.float32), "l2"),
         ):

@@ -119,7 +119,7 @@ def test_what_is_not_ours_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="cnnlab did not write"):
         Predictions.load(path)
     save_file({"a": np.zeros(3)}, path, {"cnnlab": json.dumps({"kind": "classifier", "format": 1})})
-    with pytest.raises(ModelFileError, match="holds a classifier, not predictions"):
+    with pytest.raises(ModelFileError, match="holds 'classifier', not 'predictions'"):
         Predictions.load(path)
     save_file({"a": np.zeros(3)}, path, {"cnnlab": json.dumps({"kind": "predictions", "format": 99})})
     with pytest.raises(ModelFileError, match="later version"):

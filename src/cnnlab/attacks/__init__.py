@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from cnnlab.attacks.adversarial import Source as Source
     from cnnlab.attacks.attack import ATTACKS as ATTACKS
     from cnnlab.attacks.attack import Attack as Attack
-    from cnnlab.attacks.attack_check import AttackCheck as AttackCheck
     from cnnlab.attacks.attack_check import check_attack as check_attack
-    from cnnlab.attacks.budget_curve import BudgetCurve as BudgetCurve
-    from cnnlab.attacks.budget_curve import budget_curves as budget_curves
+    from cnnlab.attacks.checks import Check as Check
     from cnnlab.attacks.fooling import Fooled as Fooled
     from cnnlab.attacks.fooling_noise import from_noise as from_noise
     from cnnlab.attacks.fooling_pattern import from_patterns as from_patterns
@@ -41,8 +39,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         "accuracy_curve": ("Curve", "curve"),
         "adversarial": ("Adversarial", "Answers", "Source"),
         "attack": ("ATTACKS", "Attack"),
-        "attack_check": ("AttackCheck", "check_attack"),
-        "budget_curve": ("BudgetCurve", "budget_curves"),
+        "attack_check": ("check_attack",),
+        "checks": ("Check",),
         "fooling": ("Fooled",),
         "fooling_noise": ("from_noise",),
         "fooling_pattern": ("from_patterns",),

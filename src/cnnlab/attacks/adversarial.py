@@ -11,8 +11,10 @@ from torch import Tensor
 
 from cnnlab.attacks import checks
 from cnnlab.attacks.attack import Attack
+from cnnlab.attacks.checks import Check
 from cnnlab.attacks.norms import AnyNorm, length
-from cnnlab.attacks.problem import ClassProblem, rounded
+from cnnlab.attacks.problem import ClassProblem
+from cnnlab.attacks.rounding import rounded_within
 from cnnlab.evaluation import Interval, wilson
 
 NORMS: tuple[AnyNorm, ...] = ("linf", "l2", "l1", "l0")
@@ -71,7 +73,8 @@ class Source:
         some = f"{len(self.places):,} of " if len(self.places) < self.size else ""
         drawn = f", drawn by seed {self.seed}" if some else ""
         noun = "picture" if self.size == 1 else "pictures"
-        return f"{some}{self.size:,} {self.split} {noun} of {self.data}{drawn}"
+        split = "" if self.split == "all" else f"{self.split} "
+        return f"{some}{self.size:,} {split}{noun} of {self.data}{drawn}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +97,7 @@ class Adversarial:
     :param norm, eps: the budget; without ``eps``, what was kept small.
     :param source: which pictures these are, where they were taken from a data set.
     :param doubts: what the model's answers alone cast doubt on, in sentences.
+    :param checks: what :func:`cnnlab.attacks.check_attack` looked for besides, where it did.
     """
 
     attack: str
@@ -116,15 +120,19 @@ class Adversarial:
     source: Source | None = None
     members: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def rounded(self) -> NDArray[np.uint8]:
-        """The pictures as files keep them."""
-        bytes_: NDArray[np.uint8] = np.round(self.pixels * 255).astype(np.uint8)
+        """The pictures as files keep them; a fixed budget is not left (:mod:`cnnlab.attacks.rounding`)."""
+        bytes_: NDArray[np.uint8] = (self._kept() * 255).round().byte().numpy()
         return bytes_
+
+    def _kept(self) -> Tensor:
+        return rounded_within(torch.from_numpy(self.pixels), torch.from_numpy(self.origin), self.norm, self.eps)
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -195,12 +203,11 @@ class Adversarial:
         if "square" in self.members:
             by_squares = self.right & (self.by == self.members.index("square"))
             found += checks.of_squares(int(by_squares.sum()), int(self.right.sum()))
-        return tuple(found)
+        return (*found, *(each.finding for each in self.checks if each.is_warning))
 
     def lengths(self, norm: AnyNorm, *, is_rounded: bool = True) -> NDArray[np.float32]:
         """How far each row is from the picture, M, in units of [0, 1]; ``l0`` counts pixels."""
-        changed = torch.from_numpy(self.pixels)
-        changed = rounded(changed) if is_rounded else changed
+        changed = self._kept() if is_rounded else torch.from_numpy(self.pixels)
         return length(changed - torch.from_numpy(self.origin), norm).numpy()
 
     def median_length(self, norm: AnyNorm, *, is_rounded: bool = True) -> float | None:
@@ -228,6 +235,7 @@ class Adversarial:
             "forward_passes": float(self.forwards[self.right].mean()),
             "backward_passes": float(self.backwards[self.right].mean()),
             **({"stages": self.stages} if self.members else {}),
+            "checks": [each.to_dict() for each in self.checks],
             "warnings": list(self.warnings),
             "median_facts": {name: _median(each[self.fooled]) for name, each in self.facts.items()},
         }
@@ -240,15 +248,18 @@ class Adversarial:
         )
 
     def first(self, count: int) -> "Adversarial":
-        """The rows of the first pictures alone, so many of them."""
-        rows = self.places < count
-        parts: dict[str, Any] = {name: getattr(self, name)[rows] for name in BY_ROW}
-        parts |= {name: getattr(self, name).take(rows) for name in ANSWERS}
-        source = self.source
+        """The rows of the first pictures alone, so many of them; what was checked was checked of all."""
+        found, source = self.take(self.places < count), self.source
         if source is not None:
             source = replace(source, places=source.places[:count], ids=source.ids[:count])
+        return replace(found, source=source, checks=())
+
+    def take(self, rows: NDArray[np.bool_]) -> "Adversarial":
+        """Some of the rows."""
+        parts: dict[str, Any] = {name: getattr(self, name)[rows] for name in BY_ROW}
+        parts |= {name: getattr(self, name).take(rows) for name in ANSWERS}
         parts["facts"] = {name: numbers[rows] for name, numbers in self.facts.items()}
-        return replace(self, **parts, targets=None if self.targets is None else self.targets[rows], source=source)
+        return replace(self, **parts, targets=None if self.targets is None else self.targets[rows])
 
     @classmethod
     def of_batch(
@@ -289,7 +300,7 @@ class Adversarial:
 
     @classmethod
     def together(cls, parts: Sequence["Adversarial"]) -> "Adversarial":
-        """The rows of several parts one after another; whatever holds for all is that of the first."""
+        """The rows of several parts one after another; whatever holds for all is that of the first, but for doubts."""
         rows: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in BY_ROW}
         rows |= {name: _joined([getattr(part, name) for part in parts]) for name in ANSWERS}
         targets = [part.targets for part in parts if part.targets is not None]
@@ -300,7 +311,8 @@ class Adversarial:
             places = tuple(place for each in sources for place in each.places)
             source = replace(sources[0], places=places, ids=tuple(name for each in sources for name in each.ids))
         wanted = np.concatenate(targets) if targets else None
-        return replace(parts[0], **rows, targets=wanted, facts=facts, source=source)
+        doubts = tuple(dict.fromkeys(doubt for part in parts for doubt in part.doubts))
+        return replace(parts[0], **rows, targets=wanted, facts=facts, source=source, doubts=doubts, checks=())
 
 
 def _median(numbers: NDArray[np.float32]) -> float | None:

@@ -4,12 +4,16 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cnnlab.attacks.adversarial import Adversarial
+import numpy as np
+
+from cnnlab.attacks.adversarial import Adversarial, Row
 from cnnlab.attacks.aims import RULES
 from cnnlab.attacks.attack import ATTACKS, Attack
+from cnnlab.attacks.attack_check import check_attack
 from cnnlab.attacks.chosen_pictures import ChosenPictures, chosen_pictures
 from cnnlab.attacks.perturbed import (
     Attacked,
@@ -21,12 +25,13 @@ from cnnlab.attacks.perturbed import (
     victim,
 )
 from cnnlab.attacks.stored import FORMAT, AttackFolder, folder_name
+from cnnlab.attacks.trials import Trials
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import track
 from cnnlab.core.registry import BoundCall
 from cnnlab.evaluation import Predictor, open_model, predictor_of
-from cnnlab.models import Head, Predictable, class_index, require_gradient, weights_digest
+from cnnlab.models import Head, class_index, require_gradient, weights_digest
 from cnnlab.runs import Run
 
 USUAL = "pgd"
@@ -45,6 +50,7 @@ def attack(
     target: str | int | None = None,
     column: str | None = None,
     seed: int = 0,
+    check: bool = False,
     batch_size: int | None = None,
     device: str | None = None,
     data_dir: str | Path | None = None,
@@ -66,31 +72,90 @@ def attack(
         ``all``, ``second``, ``least-likely`` or ``random``.
     :param column: of several heads with classes, which is attacked; the first unless given.
     :param seed: by which pictures are chosen, and by which attacks draw.
+    :param check: whether to look for reasons not to trust what comes of it, by further attacks; see
+        :func:`cnnlab.attacks.check_attack`.
     :param batch_size: how many are attacked at once; as many as are quick unless given.
     :raises UsageError: for an attack, class or split that there is not; for a model without a gradient where the attack
         goes by it, or without classes; when no picture is predicted rightly as it is.
     :raises DataError: when the data cannot be read, or is not of the model's classes.
     """
-    bound = _aimed(ATTACKS.bind(attack), target)
-    if n < 1:
-        raise UsageError(f"n is how many pictures are attacked, at least 1; got {n}.")
-    opened = open_model(model, offline=offline) if isinstance(model, str | Path) else model
-    predictor = predictor_of(opened, device=device, offline=offline)
-    head = class_head(predictor.classifier, column)
-    bound = _by_name(bound, head)
-    built: Attack = bound.build()
-    if built.needs_gradient:
-        require_gradient(predictor.classifier, f"{built.name} goes by the gradient")
-    name = model_name(model, opened, predictor)
-    where: dict[str, Any] = {"name": name, "count": n, "seed": seed, "data_dir": data_dir, "offline": offline}
-    pictures = chosen_pictures(opened, predictor, head, data, split, **where)
-    key = _key(opened, predictor.classifier, pictures, bound)
-    known_as = folder_name(bound.name, key)
-    pictures = replace(pictures, source=replace(pictures.source, name=known_as))
-    folder = AttackFolder(opened, known_as, key) if isinstance(opened, Run) else None
-    found = _found(predictor, built, bound, head, pictures, folder, batch_size)
-    check_attacked(found, len(pictures))
-    return found
+    bound = aimed_at(ATTACKS.bind(attack), target)
+    options: dict[str, Any] = {"column": column, "seed": seed, "batch_size": batch_size, "device": device}
+    pictures = DataPictures(model, data, split, n=n, data_dir=data_dir, offline=offline, **options)
+    return pictures.attacked(bound, check=check)
+
+
+class DataPictures(Trials):
+    """A model and pictures of a data set, on which several attacks are tried; what comes of each is kept beside a run.
+
+    Arguments and errors as of :func:`attack`.
+    """
+
+    def __init__(
+        self,
+        model: Attacked,
+        data: Any = None,
+        split: str | None = None,
+        *,
+        n: int = PICTURES,
+        column: str | None = None,
+        seed: int = 0,
+        batch_size: int | None = None,
+        device: str | None = None,
+        data_dir: str | Path | None = None,
+        offline: bool = False,
+    ) -> None:
+        if n < 1:
+            raise UsageError(f"n is how many pictures are attacked, at least 1; got {n}.")
+        self.opened = open_model(model, offline=offline) if isinstance(model, str | Path) else model
+        self.predictor = predictor_of(self.opened, device=device, offline=offline)
+        self.head = class_head(self.predictor.classifier, column)
+        self.batch_size = batch_size
+        self._name = model_name(model, self.opened, self.predictor)
+        self._wanted = data, split
+        self._options: dict[str, Any] = {"count": n, "seed": seed, "data_dir": data_dir, "offline": offline}
+
+    @cached_property
+    def pictures(self) -> ChosenPictures:
+        """Those that are attacked, read when the first attack is known to be one that the model allows."""
+        return chosen_pictures(self.opened, self.predictor, self.head, *self._wanted, name=self._name, **self._options)
+
+    @cached_property
+    def _weights(self) -> str:
+        return weights_digest(self.predictor.classifier)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __call__(self, spec: BoundCall[Attack], rows: Row) -> Adversarial:
+        """On all pictures, for that is what is kept, and of these the rows that are wanted."""
+        found = self.attacked(spec)
+        return found.take(np.isin(found.places, rows))
+
+    def attacked(self, spec: BoundCall[Attack], *, check: bool = False) -> Adversarial:
+        """What an attack comes to on all pictures."""
+        bound = _by_name(spec, self.head)
+        built: Attack = bound.build()
+        if built.needs_gradient:
+            require_gradient(self.predictor.classifier, f"{built.name} goes by the gradient")
+        key = self._key(bound)
+        known_as = folder_name(bound.name, key)
+        pictures = replace(self.pictures, source=replace(self.pictures.source, name=known_as))
+        folder = AttackFolder(self.opened, known_as, key) if isinstance(self.opened, Run) else None
+        found = _found(self.predictor, built, bound, self.head, pictures, folder, self.batch_size)
+        check_attacked(found, len(pictures))
+        checks = None if folder is None else folder.checks(len(pictures))
+        if check and checks is None:
+            checks = check_attack(self.predictor, found, column=self.head.name, batch_size=self.batch_size).checks
+            if folder is not None:
+                folder.write_checks(checks, len(pictures))
+        return replace(found, checks=checks or ())
+
+    def _key(self, bound: BoundCall[Attack]) -> str:
+        """Of all that what an attack comes to depends on."""
+        source = self.pictures.source
+        recipe = self.opened.digest if isinstance(self.opened, Run) else self.predictor.classifier.objective
+        return digest([FORMAT, recipe, self._weights, self.pictures.digest, str(bound), source.seed, source.column])
 
 
 def _found(
@@ -111,7 +176,7 @@ def _found(
         return replace(known, source=source)
     parts = [] if known is None else [known]
     with victim(predictor, head.name) as placed:
-        size = batch_size or usual_batch(placed)
+        size = usual_batch(placed, batch_size)
         batches = attacked_in_batches(
             placed,
             built,
@@ -147,7 +212,7 @@ def _collected(batches: Iterator[Adversarial], size: int, done: int) -> Iterator
         yield first, held
 
 
-def _aimed(bound: BoundCall[Attack], target: str | int | None) -> BoundCall[Attack]:
+def aimed_at(bound: BoundCall[Attack], target: str | int | None) -> BoundCall[Attack]:
     """The attack with this target."""
     if target is None:
         return bound
@@ -165,10 +230,3 @@ def _by_name(bound: BoundCall[Attack], head: Head) -> BoundCall[Attack]:
     if target is None or (target in RULES and target not in head.names):
         return bound
     return BoundCall(bound.entry, {**bound.arguments, "target": head.names[class_index(head, target)]})
-
-
-def _key(opened: Run | Predictable, model: Predictable, pictures: ChosenPictures, bound: BoundCall[Attack]) -> str:
-    """Of all that what an attack comes to depends on."""
-    source = pictures.source
-    recipe = opened.digest if isinstance(opened, Run) else model.objective
-    return digest([FORMAT, recipe, weights_digest(model), pictures.digest, str(bound), source.seed, source.column])

@@ -57,6 +57,7 @@ class Attack(ABC):
         """
         if not len(problem):
             return problem.pixels
+        problem.norm, problem.eps = self.norm, self.eps
         changed = self.search(problem).detach()
         if changed.shape != problem.pixels.shape:
             raise RuntimeError(f"{self.name} gave {format_shape(tuple(changed.shape))}.")

@@ -1,21 +1,19 @@
 """Whether an attack can be trusted: what takes further runs of it, and of others, to tell."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from cnnlab.attacks.adversarial import Adversarial, Row
 from cnnlab.attacks.attack import ATTACKS, Attack
-from cnnlab.attacks.checks import is_notable
+from cnnlab.attacks.checks import Check, is_notable
 from cnnlab.attacks.draws import PictureDraws
 from cnnlab.attacks.norms import WORDS
-from cnnlab.attacks.perturbed import Attacked, victim
+from cnnlab.attacks.perturbed import Attacked, opened, victim
 from cnnlab.attacks.problem import ClassProblem
-from cnnlab.attacks.trials import Trials
+from cnnlab.attacks.trials import GivenPictures
 from cnnlab.core.registry import BoundCall
 from cnnlab.evaluation import Predictor
 from cnnlab.models import batch_for, on_device
@@ -24,86 +22,53 @@ _GROWING = 0.1
 """Twice the steps that gain so much more are steps that were missing."""
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked for.
-
-    :param name: in a few words.
-    :param finding: what came of it, a sentence.
-    :param is_warning: whether that casts doubt on the attack.
-    """
-
-    name: str
-    finding: str
-    is_warning: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as plain JSON."""
-        return {"name": self.name, "finding": self.finding, "is_warning": self.is_warning}
-
-
-@dataclass(frozen=True, eq=False)
-class AttackCheck:
-    """An attack, and what became of looking for reasons not to trust it.
-
-    :param adversarial: what the attack found.
-    :param checks: what was looked for besides; those that the attack does not allow are left out.
-    """
-
-    adversarial: Adversarial
-    checks: tuple[Check, ...]
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What casts doubt on the attack, in sentences: of its course, and of the checks."""
-        return (*self.adversarial.warnings, *(each.finding for each in self.checks if each.is_warning))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The numbers as plain JSON."""
-        found = self.adversarial.to_dict()
-        return {**found, "checks": [each.to_dict() for each in self.checks], "warnings": list(self.warnings)}
-
-    def __repr__(self) -> str:
-        return f"AttackCheck({self.adversarial.attack}: {len(self.checks)} checks, {len(self.warnings)} warnings)"
-
-
 def check_attack(
-    model: Attacked,
-    images: Any,
-    labels: Any,
-    attack: object = "pgd",
+    model: Attacked | Predictor,
+    found: Adversarial,
     *,
     queries: int = 1000,
     column: str | None = None,
-    seed: int = 0,
-    pictures: Sequence[int] | None = None,
+    seed: int | None = None,
     batch_size: int | None = None,
     device: str | None = None,
-) -> AttackCheck:
-    """Looks for reasons not to trust an attack on a model (Athalye et al. 2018; Carlini et al. 2019; RobustBench).
+) -> Adversarial:
+    """Looks for reasons not to trust what an attack found (Athalye et al. 2018; Carlini et al. 2019; RobustBench).
 
     On the pictures that stayed right: whether twice the steps fool more, or raise the loss further; whether a budget
     without bounds leaves some; whether squares, which see no gradient, fool what the attack did not. It takes several
-    times as long as the attack.
+    times as long as the attack, which itself is not carried out again. ``cnnlab.attack(…, check=True)`` does it too,
+    and keeps what comes of it.
 
-    :param model: a run, a model by itself, or the name of either.
-    :param images: N×C×H×W or C×H×W of the model's own shape, uint8 or float in [0, 1], tensor or array.
-    :param labels: the right class of each, by its name or number.
-    :param attack: a spec; an attack without a gradient has nothing to be checked but its course.
+    :param model: the one that was attacked.
+    :param found: what :func:`cnnlab.attack` or :func:`cnnlab.attacks.perturb` gave.
     :param queries: of the squares, at most.
-    :param column: of several heads with classes, which is attacked; the first unless given.
-    :param pictures: a number for each, by which random numbers are drawn; their places unless given.
+    :param column: of several heads with classes, the one that was attacked; the first unless given.
+    :param seed: by which random numbers are drawn; unless given that of the attack, where it says which, or 0.
     :param batch_size: how many are attacked at once; as many as are quick unless given.
     :param device: another device than the model's own.
-    :raises UsageError: as of :func:`cnnlab.attacks.perturb`.
+    :returns: the same with ``checks``, whose doubts are among its ``warnings``; what the attack does not allow is left
+        out, such as steps of one that has none, and all where it goes by no gradient.
     """
-    bound = ATTACKS.bind(attack)
+    bound = ATTACKS.bind(found.attack)
     built = bound.build()
-    options = {"column": column, "seed": seed, "batch_size": batch_size}
-    tried = Trials.of(model, images, labels, pictures, device, **options)
-    found = tried(bound, np.arange(len(tried)))
+    source = found.source
+    pictures, firsts, places = np.unique(found.places, return_index=True, return_inverse=True)
+    found = replace(found, places=places)
+    tried = GivenPictures(
+        opened(model, device),
+        torch.from_numpy(found.origin[firsts]),
+        found.labels[firsts].tolist(),
+        pictures.tolist() if source is None else [source.places[place] for place in pictures],
+        # Targets that are not in the spec were named one by one.
+        found.targets[firsts] if found.targets is not None and built.target is None else None,
+        {
+            "column": column,
+            "seed": (0 if source is None else source.seed) if seed is None else seed,
+            "batch_size": batch_size,
+        },
+    )
     # With every class a target in turn, a picture is left when any of its rows is.
-    left = np.unique(found.places[found.right & ~found.fooled])
+    left = np.unique(places[found.right & ~found.fooled])
     checks = []
     if built.needs_gradient:
         if "steps" in bound.arguments:
@@ -111,10 +76,12 @@ def check_attack(
         checks.append(_unbounded(bound, found, left, tried))
         if built.eps is not None and built.norm is not None and "square" not in built.members:
             checks.append(_squares(built, found, left, tried, queries))
-    return AttackCheck(found, tuple(checks))
+    return replace(found, places=pictures[places], checks=tuple(checks))
 
 
-def _more_steps(bound: BoundCall[Attack], found: Adversarial, left: Row, tried: Trials, column: str | None) -> Check:
+def _more_steps(
+    bound: BoundCall[Attack], found: Adversarial, left: Row, tried: GivenPictures, column: str | None
+) -> Check:
     name, steps = "more steps", 2 * bound.arguments["steps"]
     if not len(left):
         return Check(name, "Nothing was left for more steps to fool.", False)
@@ -131,7 +98,7 @@ def _more_steps(bound: BoundCall[Attack], found: Adversarial, left: Row, tried: 
     return Check(name, f"{told}, and move their logits by {again:.3g} after {once:.3g}.", False)
 
 
-def _unbounded(bound: BoundCall[Attack], found: Adversarial, left: Row, tried: Trials) -> Check:
+def _unbounded(bound: BoundCall[Attack], found: Adversarial, left: Row, tried: GivenPictures) -> Check:
     name = "unbounded budget"
     many = int(found.right.sum())
     if found.eps is None or "eps" not in bound.arguments or found.norm is None:
@@ -157,7 +124,7 @@ def _unbounded(bound: BoundCall[Attack], found: Adversarial, left: Row, tried: T
 _ASTRAY = ", and none should: the attack goes astray, and so it may within the budget asked for"
 
 
-def _squares(built: Attack, found: Adversarial, left: Row, tried: Trials, queries: int) -> Check:
+def _squares(built: Attack, found: Adversarial, left: Row, tried: GivenPictures, queries: int) -> Check:
     name = "black box"
     if not len(left):
         return Check(name, "Nothing was left for squares to fool.", False)

@@ -3,6 +3,9 @@
 After the checks of AutoAttack and RobustBench, and Carlini et al., On Evaluating Adversarial Robustness (2019).
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -15,6 +18,24 @@ _ALIKE = 1e-4
 _SUMS = 1e-4
 SHARE = 0.01
 """What one in a hundred pictures does is noted; one picture alone never is."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked for.
+
+    :param name: in a few words.
+    :param finding: what came of it, a sentence.
+    :param is_warning: whether that casts doubt on the attack.
+    """
+
+    name: str
+    finding: str
+    is_warning: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON."""
+        return {"name": self.name, "finding": self.finding, "is_warning": self.is_warning}
 
 
 def is_notable(count: int, of: int) -> bool:

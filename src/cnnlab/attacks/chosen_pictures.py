@@ -14,7 +14,7 @@ from cnnlab.core import seeds
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import UsageError
 from cnnlab.data import ImageSet
-from cnnlab.evaluation import Predictor, chosen_data, image_sets_of, targets_of, usual_split
+from cnnlab.evaluation import Predictor, chosen_data, image_sets_of, targets_of, usual_split, warn_of_seen_pictures
 from cnnlab.models import Head, Predictable, heads_of
 from cnnlab.runs import Run
 
@@ -65,7 +65,7 @@ def chosen_pictures(
     """The first ``count`` pictures of a split in an order drawn by the seed; all where there are fewer.
 
     A larger count adds pictures, and takes none away. The order depends on the seed and on how many pictures the split
-    has, not on what is attacked or how.
+    has, not on what is attacked or how. Pictures that the run was trained on are warned of.
 
     :param data: other data than that of the run, as :func:`cnnlab.evaluate` takes it, and likewise the split.
     :param name: what the model is called.
@@ -75,6 +75,7 @@ def chosen_pictures(
     dataset, is_own = chosen_data(model, predictor, data, data_dir, offline)
     split = split or usual_split(dataset, is_other=not is_own)
     parts = image_sets_of(dataset, split)
+    warn_of_seen_pictures(model, split, parts, is_own=is_own, data_dir=data_dir)
     column = column_of(predictor.classifier, head)
     targets = targets_of(predictor, parts)
     if column not in targets:

@@ -14,11 +14,12 @@ from cnnlab.core.arguments import Count, NonNegative
 
 @ATTACKS.register("auto", "autoattack")
 class AutoAttack(Attack):
-    """APGD on the cross-entropy, APGD towards the likeliest classes, and squares, after AutoAttack (Croce & Hein 2020).
+    """APGD on cross-entropy and on the ratio of logits, towards likely classes, and squares, after AutoAttack.
 
-    Each is tried on the pictures that those before left, and all of them with nothing to tune. AutoAttack's fourth
-    attack, FAB, is left out. In L1 APGD has five starts and five classes (Croce & Hein 2021), and otherwise one start
-    and nine.
+    Each is tried on the pictures that those before left, and all of them with nothing to tune (Croce & Hein 2020). The
+    paper has the ratio for any wrong class, its authors' later code that towards one class after another: both are
+    tried here. FAB is left out. In L1 APGD has five starts and five classes (Croce & Hein 2021), and otherwise one
+    start and nine.
 
     :param norm: what the budget is measured in.
     :param eps: the budget; unless given 8/255 in L∞, 0.5 in L2, 12 in L1.
@@ -28,7 +29,7 @@ class AutoAttack(Attack):
     """
 
     name = "auto"
-    members = ("apgd-ce", "apgd-t", "square")
+    members = ("apgd-ce", "apgd-dlr", "apgd-t", "square")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class AutoAttack(Attack):
         starts, classes = (5, 5) if norm == "l1" else (1, 9)
         self.attacks: tuple[Attack, ...] = (
             AutoProjectedGradient(norm, self.eps, "ce", steps, starts),
+            AutoProjectedGradient(norm, self.eps, "dlr", steps, starts),
             TargetedAutoProjectedGradient(norm, self.eps, steps, classes=classes),
             Square(norm, self.eps, queries),
         )

@@ -13,7 +13,8 @@ from cnnlab.attacks.adversarial import Answers, Row
 from cnnlab.attacks.aims import RULES
 from cnnlab.attacks.draws import Draws
 from cnnlab.attacks.perturbed import Attacked, Victim, model_name
-from cnnlab.attacks.problem import ClassProblem, Model, rounded
+from cnnlab.attacks.problem import ClassProblem, Model
+from cnnlab.attacks.rounding import rounded
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.sinks import in_short
 from cnnlab.evaluation import Predictor, open_model, predictor_of

@@ -14,7 +14,7 @@ from torch import Tensor
 from cnnlab.attacks.fooling import Fooled, check_confidence, opened, settled, wanted_class
 from cnnlab.attacks.patterns import Pattern
 from cnnlab.attacks.perturbed import Attacked, Victim, class_head, victim
-from cnnlab.attacks.problem import rounded
+from cnnlab.attacks.rounding import rounded
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import track

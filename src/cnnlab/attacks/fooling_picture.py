@@ -12,8 +12,8 @@ from cnnlab.attacks.draws import PictureDraws
 from cnnlab.attacks.fooling import Fooled, SureProblem, check_confidence, opened, settled
 from cnnlab.attacks.norms import USUAL_BUDGETS, Norm
 from cnnlab.attacks.perturbed import Attacked, Victim, class_head, victim
-from cnnlab.attacks.problem import rounded
 from cnnlab.attacks.projected import ProjectedGradient
+from cnnlab.attacks.rounding import rounded, rounded_within
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import track
 from cnnlab.core.sinks import in_short
@@ -65,7 +65,7 @@ def from_pictures(
         targets = _targets(placed, pixels, target, draws)
         problem = SureProblem(placed.logits, pixels, draws, targets, confidence)
         if other is not None:
-            changed = other(problem)
+            changed = rounded_within(other(problem), pixels, other.norm, other.eps)
         else:
             rows = track(range(len(pixels)), "changing pictures", len(pixels))
             found = [_least(problem.take(torch.tensor([row])), norm, steps) for row in rows]

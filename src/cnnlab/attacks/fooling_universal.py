@@ -15,7 +15,7 @@ from cnnlab.attacks.chosen_pictures import chosen_pictures
 from cnnlab.attacks.fooling import Floats
 from cnnlab.attacks.norms import USUAL_BUDGETS, Norm, length, project
 from cnnlab.attacks.perturbed import Attacked, Victim, class_head, model_name, usual_batch, victim
-from cnnlab.attacks.problem import rounded
+from cnnlab.attacks.rounding import rounded_within
 from cnnlab.core import seeds
 from cnnlab.core.errors import UsageError
 from cnnlab.core.messages import track
@@ -164,10 +164,14 @@ class _Search:
         found, size = [], usual_batch(self.placed)
         for start in range(0, len(pixels), size):
             part = on_device(pixels[start : start + size], self.placed.model)
-            part = part if perturbation is None else rounded((part + perturbation).clamp(0, 1))
+            part = part if perturbation is None else self.changed(part)
             with torch.no_grad():
                 found.append(self.placed.logits(part))
         return torch.cat(found)
+
+    def changed(self, origin: Tensor) -> Tensor:
+        """Pictures with the perturbation, rounded to 8 bits within the budget."""
+        return rounded_within((origin + self.perturbation).clamp(0, 1), origin, self.norm, self.eps)
 
     def share_fooled(self) -> float:
         """Of the pictures that it is made on."""
@@ -211,7 +215,7 @@ class _Search:
     def judged(self, pixels: Tensor, labels: Tensor, source: Source, made_on: int, passes: int) -> Universal:
         """On pictures that it was not made on."""
         origin = on_device(pixels, self.placed.model)
-        changed = rounded((origin + self.perturbation).clamp(0, 1))
+        changed = self.changed(origin)
         before, after = self.answers(pixels, None), self.answers(pixels, self.perturbation)
         return Universal(
             self.perturbation[0].float().cpu().numpy(),

@@ -10,6 +10,7 @@ from functools import cache, partial
 
 from cnnlab.core.errors import SpecError, UsageError
 from cnnlab.core.measurements import Measure, MeasuredRuns, Measurement, Metric, measurement
+from cnnlab.core.messages import warn
 from cnnlab.runs import Run
 from cnnlab.runs.run_info import RunInfo
 
@@ -52,7 +53,10 @@ def _measured(run: Run, finished: str, spec: str, n: int, split: str) -> float:
     """Kept here too, for a study looks at its runs again and again, and reading the data takes a while."""
     from cnnlab.attacks.api import attack
 
-    return attack(run, spec, split=split, n=n).robust_accuracy
+    found = attack(run, spec, split=split, n=n)
+    for doubt in found.warnings:
+        warn(f"{run.name} under {spec}: {doubt}")
+    return found.robust_accuracy
 
 
 def _checked(text: str, runs: MeasuredRuns) -> str:

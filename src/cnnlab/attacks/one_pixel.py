@@ -7,7 +7,8 @@ from torch import Tensor
 
 from cnnlab.attacks.aims import Aim
 from cnnlab.attacks.attack import ATTACKS, Attack
-from cnnlab.attacks.problem import Problem, rounded
+from cnnlab.attacks.problem import Problem
+from cnnlab.attacks.rounding import rounded
 from cnnlab.core.arguments import Count, Positive, Range
 from cnnlab.models import batch_for
 

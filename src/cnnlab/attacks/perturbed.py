@@ -17,7 +17,8 @@ from cnnlab.attacks.adversarial import Adversarial
 from cnnlab.attacks.aims import aimed, given_targets
 from cnnlab.attacks.attack import ATTACKS, Attack
 from cnnlab.attacks.draws import Draws, PictureDraws
-from cnnlab.attacks.problem import ClassProblem, Model, rounded
+from cnnlab.attacks.problem import ClassProblem, Model
+from cnnlab.attacks.rounding import rounded_within
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.messages import track
 from cnnlab.core.sinks import in_short
@@ -139,7 +140,7 @@ def perturb(
         right = read_labels(labels, placed.head, len(pixels), predictor.device)
         wanted = None if targets is None else given_targets(targets, right, placed.head)
         numbers = list(range(len(pixels))) if pictures is None else list(pictures)
-        size = batch_size or usual_batch(placed)
+        size = usual_batch(placed, batch_size)
         batches = attacked_in_batches(placed, built, pixels, right, wanted, numbers, seed=seed, size=size)
         parts = list(track(batches, built.name, math.ceil(len(pixels) / size)))
     found = Adversarial.joined(parts, str(bound), built, placed.head.names)
@@ -147,9 +148,14 @@ def perturb(
     return found
 
 
-def usual_batch(placed: Victim) -> int:
-    """How many pictures are attacked at once: as many as are quick, and fewer of larger ones."""
-    return batch_for(placed.model.shape, _MOST_AT_ONCE)
+def usual_batch(placed: Victim, wanted: int | None = None) -> int:
+    """How many pictures are attacked at once: as many as are quick, and fewer of larger ones, unless others are wanted.
+
+    :raises UsageError: for none and fewer.
+    """
+    if wanted is not None and wanted < 1:
+        raise UsageError(f"batch_size is how many pictures are attacked at once, at least 1; got {wanted}.")
+    return wanted or batch_for(placed.model.shape, _MOST_AT_ONCE)
 
 
 def attacked_in_batches(
@@ -175,7 +181,8 @@ def attacked_in_batches(
         part = slice(first, first + size)
         own = None if targets is None else targets[part]
         draws = PictureDraws(seed, pictures[part], labels.device)
-        yield _of_batch(placed, attack, on_device(pixels[part], placed.model), labels[part], own, draws, start + first)
+        given = on_device(pixels[part], placed.model)
+        yield _of_batch(placed, attack, given, labels[part], own, draws, start + first, size)
 
 
 def check_attacked(found: Adversarial, count: int) -> None:
@@ -216,9 +223,16 @@ def read_labels(labels: Any, head: Head, count: int, device: str) -> Tensor:
 
 
 def _of_batch(
-    placed: Victim, attack: Attack, pixels: Tensor, labels: Tensor, targets: Tensor | None, draws: Draws, start: int
+    placed: Victim,
+    attack: Attack,
+    pixels: Tensor,
+    labels: Tensor,
+    targets: Tensor | None,
+    draws: Draws,
+    start: int,
+    size: int,
 ) -> Adversarial:
-    """What comes of some of the pictures; ``start`` is the place of the first among all."""
+    """What comes of some of the pictures; ``start`` is the place of the first among all, ``size`` the most at once."""
     with torch.no_grad():
         before = placed.logits(pixels)
     if targets is None:
@@ -228,19 +242,20 @@ def _of_batch(
     labels, before = labels[rows], before[rows]
     origin = pixels[rows]
     problem = ClassProblem(placed.logits, origin, draws.take(rows), labels, targets)
+    # The first batch speaks for all.
+    doubts = () if start else tuple(checks.of_outputs(placed.logits, pixels[: checks.FEW]))
     if not len(rows):
-        return Adversarial.of_batch(rows, problem, origin, (before, before, before))
+        return replace(Adversarial.of_batch(rows, problem, origin, (before, before, before)), doubts=doubts)
     changed, is_right = origin.clone(), before.argmax(1) == labels
     tried = is_right.nonzero()[:, 0]
     # With many targets one picture is many rows.
-    for some in torch.split(tried, max(1, len(pixels))):
+    for some in torch.split(tried, size):
         changed[some] = attack(problem.take(some))
-    after, kept = _said(placed, changed, len(pixels)), _said(placed, rounded(changed), len(pixels))
-    found = Adversarial.of_batch(rows + start, problem, changed, (before, after, kept))
-    # The first batch speaks for all.
-    return found if start else replace(found, doubts=tuple(checks.of_outputs(placed.logits, pixels[: checks.FEW])))
+    after = _said(placed, changed, size)
+    kept = _said(placed, rounded_within(changed, origin, attack.norm, attack.eps), size)
+    return replace(Adversarial.of_batch(rows + start, problem, changed, (before, after, kept)), doubts=doubts)
 
 
 def _said(placed: Victim, pixels: Tensor, size: int) -> Tensor:
     with torch.no_grad():
-        return torch.cat([placed.logits(some) for some in torch.split(pixels, max(1, size))])
+        return torch.cat([placed.logits(some) for some in torch.split(pixels, size)])

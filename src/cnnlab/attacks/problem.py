@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cnnlab.attacks.draws import Draws
+from cnnlab.attacks.norms import AnyNorm
+from cnnlab.attacks.rounding import rounded_within
 from cnnlab.objectives import Objective, Targets
 
 P = TypeVar("P", bound="Problem")
@@ -25,8 +27,9 @@ class Problem(ABC):
     :param pixels: the originals, float32 N×C×H×W in [0, 1].
     :param draws: random numbers, a tensor for each picture.
 
-    How often the model was asked is counted for each picture: ``forwards`` and ``backwards``, and in ``flat`` how many
-    of the gradients were nearly 0. ``by`` is which attack of an ensemble fooled it, −1 for none. ``facts`` are further
+    ``norm`` and ``eps`` are the budget of the attack that it is given to, which rounding to 8 bits is not to leave. How
+    often the model was asked is counted for each picture: ``forwards`` and ``backwards``, and in ``flat`` how many of
+    the gradients were nearly 0. ``by`` is which attack of an ensemble fooled it, −1 for none. ``facts`` are further
     numbers of each that an attack tells, NaN where it tells none.
     """
 
@@ -38,6 +41,8 @@ class Problem(ABC):
         self.forwards, self.backwards, self.flat = (torch.zeros(len(pixels), dtype=torch.long) for _ in range(3))
         self.by = torch.full((len(pixels),), -1)
         self.facts: dict[str, Tensor] = {}
+        self.norm: AnyNorm | None = None
+        self.eps: float | None = None
         self._places = torch.arange(len(pixels))
 
     def __len__(self) -> int:
@@ -118,7 +123,8 @@ class Problem(ABC):
         rows = found.nonzero()[:, 0]
         if len(rows):
             some = self.take(rows)
-            found[rows] = some.is_fooled(some.outputs(rounded(pixels[rows])))
+            kept = rounded_within(pixels[rows], some.pixels, self.norm, self.eps)
+            found[rows] = some.is_fooled(some.outputs(kept))
         return found
 
     def take(self: P, rows: Tensor) -> P:
@@ -213,8 +219,3 @@ def of_classes(problem: Problem) -> ClassProblem:
     if not isinstance(problem, ClassProblem):
         raise TypeError(f"the attack changes which class is predicted; got a {type(problem).__name__}.")
     return problem
-
-
-def rounded(pixels: Tensor) -> Tensor:
-    """Pictures as a file of 8 bits keeps them, float32 in [0, 1]."""
-    return (pixels * 255).round_().div_(255)

@@ -156,31 +156,30 @@ def smoothed(
     numbers = list(range(len(pixels))) if pictures is None else list(pictures)
     with victim(predictor, column) as placed:
         right = read_labels(labels, placed.head, len(pixels), predictor.device).cpu().numpy()
-        counts = np.stack(
-            [
-                _counts(placed, pixels[place], PictureDraws(seed, [numbers[place]], predictor.device), sigma, (n0, n))
-                for place in track(range(len(pixels)), "smoothing", len(pixels))
-            ]
-        )
-        classes = placed.head.names
-    candidates = counts[:, 0].argmax(1)
-    votes = counts[np.arange(len(counts)), 1, candidates]
+        said = []
+        for place in track(range(len(pixels)), "smoothing", len(pixels)):
+            draws = PictureDraws(seed, [numbers[place]], predictor.device)
+            said.append(_counts(placed, pixels[place], draws, sigma, (n0, n)))
+    choosing, bounding = np.stack(said, 1)
+    candidates = choosing.argmax(1)
+    votes = bounding[np.arange(len(bounding)), candidates]
+    predicted, radii, least = _certain(candidates, votes, sigma, n, alpha)
+    classes = placed.head.names
+    return Smoothed(classes, right, predicted, radii, candidates, votes, least, sigma, n0, n, alpha, seed)
+
+
+def _certain(
+    candidates: Row, votes: Row, sigma: float, n: int, alpha: float
+) -> tuple[Row, NDArray[np.float64], NDArray[np.float64]]:
+    """What is predicted, within which radius, and the bound of the probability that it follows from, each N.
+
+    A class that is said with a probability of over a half is the one said most often, and by the theorem stays so
+    within the deviation times the quantile of that probability.
+    """
     least = clopper_pearson_low(votes, n, alpha)
     is_sure = least > 0.5
-    return Smoothed(
-        classes=classes,
-        labels=right,
-        predicted=np.where(is_sure, candidates, ABSTAINS),
-        radii=sigma * np.array([_NORMAL.inv_cdf(each) if each > 0.5 else 0.0 for each in least]),
-        candidates=candidates,
-        votes=votes,
-        least=least,
-        sigma=sigma,
-        n0=n0,
-        n=n,
-        alpha=alpha,
-        seed=seed,
-    )
+    quantiles = np.array([_NORMAL.inv_cdf(each) if each > 0.5 else 0.0 for each in least])
+    return np.where(is_sure, candidates, ABSTAINS), sigma * quantiles, least
 
 
 def clopper_pearson_low(successes: NDArray[np.int64], n: int, alpha: float) -> NDArray[np.float64]:

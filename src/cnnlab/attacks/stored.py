@@ -2,14 +2,13 @@
 
 ``attacks/NAME-KEY/`` in the folder of the run holds the pictures of one attack, in the order in which they are
 attacked, in files ``FIRST-END.safetensors``. A file appears whole or not at all, so that an attack that is cut short
-goes on where it was, and one on more pictures computes those alone that are new. The key is a digest of the
-classifier, of the pictures, of the attack's canonical spec, of the seed and of the head.
+goes on where it was, and one on more pictures computes those alone that are new. What was looked for besides is in
+``checks.json``. The key is a digest of the classifier, of the pictures, of the attack's canonical spec, of the seed and
+of the head.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,18 +19,20 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from cnnlab.attacks.adversarial import ANSWERS, BY_ROW, Adversarial, Answers, Source
+from cnnlab.attacks.checks import Check
+from cnnlab.attacks.stored_checks import read_checks, write_checks
 from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import ModelFileError, RunBusyError, StorageError
 from cnnlab.core.files import check_regular, write_bytes
 from cnnlab.core.messages import warn
-from cnnlab.core.schemas import what_is_wrong
+from cnnlab.core.tensor_files import KEY, read_header, refusing
 from cnnlab.models import to_float
 from cnnlab.runs import Run, RunWriter
 
 FOLDER = "attacks"
-_KEY = "cnnlab"
 _KIND = "adversarial pictures"
-FORMAT = 1
+FORMAT = 2
+"""Files of format 1 hold answers to pictures whose rounding could leave the budget."""
 _SUFFIX = ".safetensors"
 _FILE = re.compile(r"(\d{6,9})-(\d{6,9})\.safetensors")
 _MOST_BYTES = 1 << 30
@@ -107,11 +108,22 @@ class AttackFolder:
 
         :param found: its source names these pictures alone.
         """
+        self._keep(lambda: save(found, self.path, self.key, first))
+
+    def checks(self, count: int) -> tuple[Check, ...] | None:
+        """What was looked for besides, of an attack on just so many pictures; None where nothing was."""
+        return read_checks(self.path, count)
+
+    def write_checks(self, checks: Sequence[Check], count: int) -> None:
+        """Keeps it likewise."""
+        self._keep(lambda: write_checks(self.path, count, checks))
+
+    def _keep(self, write: Callable[[], object]) -> None:
         if not self._is_kept:
             return
         try:
             with RunWriter.open(self.run.folder):
-                save(found, self.path, self.key, first)
+                write()
         except (StorageError, RunBusyError) as error:
             self._is_kept = False
             warn(f"What comes of the attack is not kept beside {self.run.name}: {error}")
@@ -135,7 +147,9 @@ def stored_attacks(folder: Path) -> tuple[tuple[Adversarial, ...], tuple[str, ..
             reasons.append(str(error))
             continue
         if parts:
-            found.append(Adversarial.together(parts))
+            whole = Adversarial.together(parts)
+            count = 0 if whole.source is None else len(whole.source.places)
+            found.append(replace(whole, checks=read_checks(place, count) or ()))
     return tuple(found), tuple(reasons)
 
 
@@ -186,8 +200,7 @@ def save(found: Adversarial, folder: Path, key: str, first: int) -> Path:
         "facts": list(found.facts),
     }
     path = folder / f"{first:06d}-{end:06d}{_SUFFIX}"
-    # Several metadata keys would be written in random order: the one key holds everything, sorted.
-    write_bytes(path, save(_tensors(found), {_KEY: canonical_json(header)}))
+    write_bytes(path, save(_tensors(found), {KEY: canonical_json(header)}))
     return path
 
 
@@ -198,10 +211,13 @@ def load(path: Path) -> tuple[Adversarial, StoredHeader]:
     """
     from safetensors import safe_open
 
-    with _refusing(path):
+    with refusing(path, "what an attack came to"):
         check_regular(path)
         with safe_open(path, framework="numpy") as file:
-            header = _read_header(file.metadata(), path)
+            said = read_header(file.metadata(), path, _KIND, FORMAT, StoredHeader)
+            header = StoredHeader.model_validate(said)
+            if int(said["format"]) < FORMAT:
+                raise ModelFileError(f"{path} is of an earlier version of cnnlab: attack again.")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         _check(arrays, header)
         rows: dict[str, Any] = {name: arrays[name] for name in BY_ROW if name != "origin"}
@@ -266,31 +282,3 @@ def _check(arrays: Mapping[str, NDArray[Any]], header: StoredHeader) -> None:
         # What is no number is in no bounds.
         if name in arrays and arrays[name].size and not ((arrays[name] >= low) & (arrays[name] <= high)).all():
             raise ValueError(f"{name} goes beyond {low} to {high}")
-
-
-@contextmanager
-def _refusing(path: Path) -> Iterator[None]:
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, OSError, MemoryError) as error:
-        raise ModelFileError(f"{path} does not hold what an attack came to, or is damaged ({error}).") from error
-
-
-def _read_header(metadata: Mapping[str, str] | None, path: Path) -> StoredHeader:
-    try:
-        header: dict[str, Any] = json.loads((metadata or {})[_KEY])
-        kind, version = header["kind"], int(header["format"])
-    except (KeyError, ValueError, TypeError, OverflowError, RecursionError):
-        raise ModelFileError(
-            f"{path} is a safetensors file that cnnlab did not write: it says nothing of itself."
-        ) from None
-    if kind != _KIND:
-        raise ModelFileError(f"{path} holds {kind}, and not what an attack came to.")
-    if version > FORMAT:
-        raise ModelFileError(f"{path} was written by a later version of cnnlab. Update cnnlab to read it.")
-    wrong = what_is_wrong(StoredHeader, header)
-    if wrong is not None:
-        raise ValueError(wrong)
-    return StoredHeader.model_validate(header)

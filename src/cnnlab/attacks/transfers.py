@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from cnnlab.attacks import checks
-from cnnlab.attacks.adversarial import Row
+from cnnlab.attacks.adversarial import Adversarial, Row
 from cnnlab.attacks.attack import ATTACKS
 from cnnlab.attacks.perturbed import Attacked, class_head, label_words, opened, perturb, victim
 from cnnlab.core.errors import UsageError, suggestion
@@ -110,27 +110,10 @@ def transfer_matrix(
     makers = _makers(predictors, made_on, f"{built.name} goes by the gradient" if built.needs_gradient else None)
     pixels = given_pixels(images, next(iter(predictors.values())).classifier.shape)
     label_words(labels, len(pixels))
-    shape = (len(makers), len(predictors), len(pixels))
-    both, fooled = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.bool_)
-    asked = {name: _predicted(each, pixels, column) for name, each in predictors.items()}
-    warnings = []
-    for row, maker in enumerate(makers):
-        found = perturb(
-            predictors[maker],
-            pixels,
-            labels,
-            bound,
-            column=column,
-            seed=seed,
-            pictures=pictures,
-            batch_size=batch_size,
-        )
-        warnings += [f"{maker}: {warning}" for warning in found.warnings]
-        for place, (name, predictor) in enumerate(predictors.items()):
-            said = _predicted(predictor, torch.from_numpy(found.rounded), column)
-            goal = said != found.labels if found.targets is None else said == found.targets
-            both[row, place, found.places] = found.right & (asked[name][found.places] == found.labels)
-            fooled[row, place, found.places] = both[row, place, found.places] & goal
+    options: dict[str, Any] = {"column": column, "seed": seed, "pictures": pictures, "batch_size": batch_size}
+    made = {name: perturb(predictors[name], pixels, labels, bound, **options) for name in makers}
+    both, fooled = _tried(made, predictors, pixels, column)
+    warnings = [f"{maker}: {warning}" for maker, found in made.items() for warning in found.warnings]
     warnings += _stronger(both, fooled, makers, list(predictors))
     return TransferMatrix(
         attack=str(bound),
@@ -141,6 +124,22 @@ def transfer_matrix(
         fooled=fooled.sum(2),
         warnings=tuple(warnings),
     )
+
+
+def _tried(
+    made: Mapping[str, Adversarial], predictors: Mapping[str, Predictor], pixels: torch.Tensor, column: str | None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which pictures maker (R) and other (M) both get right, R×M×N, and which of these fool the other, rounded."""
+    shape = (len(made), len(predictors), len(pixels))
+    both, fooled = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.bool_)
+    for place, predictor in enumerate(predictors.values()):
+        asked = _predicted(predictor, pixels, column)
+        for row, found in enumerate(made.values()):
+            said = _predicted(predictor, torch.from_numpy(found.rounded), column)
+            goal = said != found.labels if found.targets is None else said == found.targets
+            both[row, place, found.places] = found.right & (asked[found.places] == found.labels)
+            fooled[row, place, found.places] = both[row, place, found.places] & goal
+    return both, fooled
 
 
 def _opened(models: Mapping[str, Attacked] | Sequence[Attacked], device: str | None) -> dict[str, Predictor]:

@@ -15,7 +15,7 @@ from cnnlab.core.number_text import counted
 
 if TYPE_CHECKING:
     from cnnlab.reports.attacks.folder import WrittenFigures
-    from cnnlab.reports.attacks.write import WrittenAttack, WrittenCurves
+    from cnnlab.reports.attacks.write import WrittenAttack, WrittenCurve
 
 KEYS = ("n", "data", "split", "target", "column", "budgets")
 _PAIR = re.compile(r"([A-Za-z][\w-]*)=(.*)", re.DOTALL)
@@ -30,12 +30,21 @@ Words = Annotated[
     ),
 ]
 Curve = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--curve",
         metavar="ATTACK",
-        help="Robust accuracy over budgets, with noise beside it; budgets=2/255,8/255 says which.",
+        help="Robust accuracy over budgets, with noise beside it; budgets=2/255,8/255 says which. Given again, that of "
+        "all these attacks together too.",
         show_default=False,
+    ),
+]
+Check = Annotated[
+    bool,
+    typer.Option(
+        "--check",
+        help="Look for reasons not to trust the attack: twice the steps, a budget without bounds, a black box. Takes "
+        "several times as long.",
     ),
 ]
 Out = Annotated[
@@ -57,6 +66,7 @@ def attack(
     run: ModelName,
     words: Words = None,
     curve: Curve = None,
+    check: Check = False,
     seed: Seed = 0,
     out: Out = None,
     runs: Runs = None,
@@ -74,29 +84,33 @@ def attack(
 
         cnnlab attack last 'pgd(norm=l2, eps=1, target=3)'
 
+        cnnlab attack last 'pgd(eps=0.1, steps=10)' --check
+
         cnnlab attack last --curve 'pgd(norm=l2)'
     """
     from cnnlab.core.messages import quietly
 
     spec, given = read_words(words or [])
-    if curve is not None and spec is not None:
-        raise UsageError(f"{spec} and --curve {curve} are two attacks: give one of them.")
-    if curve is None and "budgets" in given:
+    if curve and spec is not None:
+        raise UsageError(f"{spec} and --curve {curve[0]} are two attacks: give one of them, or --curve twice.")
+    if curve and check:
+        raise UsageError("--check is of one attack within its budget: leave out --curve.")
+    if not curve and "budgets" in given:
         raise UsageError("budgets= goes with --curve, as in --curve 'pgd(norm=l2)' budgets=0.5,1.")
     with quietly(quiet):
-        from cnnlab.reports import write_attack, write_curves
+        from cnnlab.reports import write_attack, write_curve
 
     options: dict[str, Any] = {"seed": seed, "device": device, "data_dir": data_dir, "offline": offline, **given}
     with quietly(quiet):
         written = (
-            write_curves(run, curve, out, runs=runs or "runs", **options)
-            if curve is not None
-            else write_attack(run, spec or "pgd", out, runs=runs or "runs", **options)
+            write_curve(run, curve, out, runs=runs or "runs", **options)
+            if curve
+            else write_attack(run, spec or "pgd", out, runs=runs or "runs", check=check, **options)
         )
     if as_json:
         output.write_json(written.to_dict())
-    elif curve is not None:
-        _write_curves(written)  # type: ignore[arg-type]
+    elif curve:
+        _write_curve(written)  # type: ignore[arg-type]
     else:
         _write_attack(written)  # type: ignore[arg-type]
 
@@ -178,7 +192,8 @@ def _write_attack(written: "WrittenAttack") -> None:
         ("passes", f"{found.forwards[found.right].mean():.1f} forward, {found.backwards[found.right].mean():.1f} back"),
         ("in brackets", "95% interval over pictures; all but unrounded after rounding to 8 bits"),
         ("kept in", written.stored or ""),
-        ("doubtful", "\n".join(getattr(found, "warnings", ()))),
+        ("checked", "\n".join(check.finding for check in found.checks if not check.is_warning)),
+        ("doubtful", "\n".join(found.warnings)),
     ]
     output.facts(rows)
     write_figures(written.written)
@@ -191,20 +206,28 @@ def _change(found: Any) -> str:
     return f"L∞ {linf:.4f} ({linf * 255:.1f}/255), L2 {l2:.4g}, {counted(round(l0), 'pixel')}"
 
 
-def _write_curves(written: "WrittenCurves") -> None:
+def _write_curve(written: "WrittenCurve") -> None:
     from cnnlab.attacks.norms import WORDS
 
-    first = written.curves[0]
-    output.facts([("attacked", first.source.model), ("pictures", first.source.of)])
+    found = written.curve
+    source = found.source
+    assert source is not None
+    output.facts([("attacked", source.model), ("pictures", source.of), ("doubtful", "\n".join(found.warnings))])
     output.heading("Robust accuracy, rounded to 8 bits, with 95% intervals over pictures")
-    rows = [
-        (
-            f"{budget:.4g}",
-            *(output.sure_score(curve.accuracies[place], curve.intervals[place]) for curve in written.curves),
-        )
-        for place, budget in enumerate(first.budgets)
-    ]
-    output.table((f"budget ({WORDS[first.norm]})", *(curve.attack for curve in written.curves)), rows)
+    clean = output.sure_score(found.clean_accuracy, found.clean_interval)
+    columns = [(f"budget ({WORDS[found.norm]})", ["0", *(f"{budget:.4g}" for budget in found.budgets)])]
+    if len(found.attacks) > 1:
+        columns += [
+            (name, [output.score(found.clean_accuracy), *map(output.score, each)])
+            for name, each in zip(found.attacks, found.by_attack, strict=True)
+        ]
+    whole = "all together" if len(found.attacks) > 1 else found.attacks[0]
+    for name, shares, intervals in (
+        (whole, found.robust_accuracy, found.intervals),
+        ("uniform-noise", found.noise_accuracy, found.noise_intervals),
+    ):
+        columns.append((name, [clean, *map(output.sure_score, shares, intervals)]))
+    output.table([name for name, _ in columns], list(zip(*(cells for _, cells in columns), strict=True)))
     write_figures(written.written)
 
 

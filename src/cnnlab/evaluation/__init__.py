@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from cnnlab.evaluation.prediction.evaluate import Evaluation as Evaluation
     from cnnlab.evaluation.prediction.evaluate import evaluate as evaluate
     from cnnlab.evaluation.prediction.evaluate import predictions_on as predictions_on
+    from cnnlab.evaluation.prediction.leakage import warn_of_seen_pictures as warn_of_seen_pictures
     from cnnlab.evaluation.prediction.looking import looking as looking
     from cnnlab.evaluation.prediction.open_model import open_model as open_model
     from cnnlab.evaluation.prediction.predict import ImagePredictions as ImagePredictions
@@ -128,6 +129,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "metrics.roc": ("Roc", "RocCurves", "roc", "top_k_accuracy"),
         "metrics.stored_predictions": ("metrics_of",),
         "prediction.chosen_data": ("chosen_data", "own_data", "image_sets_of", "targets_of", "usual_split"),
+        "prediction.leakage": ("warn_of_seen_pictures",),
         "prediction.evaluate": ("Evaluation", "evaluate", "predictions_on"),
         "prediction.looking": ("looking",),
         "prediction.open_model": ("open_model",),

@@ -4,7 +4,7 @@ Contents are worked out by functions of plain values, figures draw them, and sec
 """
 
 from cnnlab.reports.attacks.fooling import write_fooling
-from cnnlab.reports.attacks.write import write_attack, write_curves
+from cnnlab.reports.attacks.write import write_attack, write_curve
 from cnnlab.reports.draw import (
     draw_augmentation,
     draw_confusion,
@@ -26,7 +26,7 @@ __all__ = [
     "figure_of_runs",
     "figure_of_study",
     "write_attack",
-    "write_curves",
+    "write_curve",
     "write_explanations",
     "write_fooling",
     "write_runs_report",

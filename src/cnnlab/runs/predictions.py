@@ -1,8 +1,6 @@
 """Stored predictions: the raw outputs of one run on one split, in one file."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from cnnlab.core.digests import canonical_json
 from cnnlab.core.displays import html_facts
 from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.core.files import replacing
+from cnnlab.core.tensor_files import KEY, read_header, refusing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
     Outputs = npt.NDArray[np.float32]
     Column = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 
-_KEY = "cnnlab"
 _KIND = "predictions"
 _FORMAT = 1
+_MEANT = "predictions that cnnlab wrote", "Train or evaluate again to have it written anew."
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +145,7 @@ class Predictions:
         """
         from safetensors.numpy import save
 
-        # Several metadata keys would be written in random order: the one key holds everything, sorted.
-        content = save(self._tensors(), {_KEY: canonical_json(self._header())})
+        content = save(self._tensors(), {KEY: canonical_json(self._header())})
         with replacing(Path(path)) as temporary:
             temporary.write_bytes(content)
 
@@ -167,11 +165,13 @@ class Predictions:
         """
         from safetensors import safe_open
 
+        from cnnlab.runs.run_schema import PredictionsHeader
+
         path = Path(path)
         if not path.is_file():
             raise ModelFileError(f"there is no file of predictions at {path}.")
-        with _refusing(path), safe_open(path, framework="numpy") as file:
-            header = _read_header(file.metadata(), path)
+        with refusing(path, *_MEANT), safe_open(path, framework="numpy") as file:
+            header = read_header(file.metadata(), path, _KIND, _FORMAT, PredictionsHeader)
             # The keys of the file are sorted by type first; the header keeps the order of heads and columns.
             outputs = {name: file.get_tensor(f"outputs/{name}") for name in header["heads"]}
             targets = {name: file.get_tensor(f"targets/{name}") for name in header["columns"]}
@@ -242,37 +242,3 @@ def _same(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
         a.dtype == right[name].dtype and a.shape == right[name].shape and a.tobytes() == right[name].tobytes()
         for name, a in left.items()
     )
-
-
-@contextmanager
-def _refusing(path: Path) -> Iterator[None]:
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, OSError, UsageError) as error:
-        raise ModelFileError(
-            f"{path} does not hold predictions that cnnlab wrote, or is damaged ({error}). Train or evaluate again to "
-            "have it written anew."
-        ) from error
-
-
-def _read_header(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]:
-    from cnnlab.core.schemas import what_is_wrong
-    from cnnlab.runs.run_schema import PredictionsHeader
-
-    try:
-        header: dict[str, Any] = json.loads((metadata or {})[_KEY])
-        kind, version = header["kind"], int(header["format"])
-    except (KeyError, ValueError, TypeError, OverflowError, RecursionError):
-        raise ModelFileError(
-            f"{path} is a safetensors file that cnnlab did not write: it says nothing of itself."
-        ) from None
-    if kind != _KIND:
-        raise ModelFileError(f"{path} holds a {kind}, not predictions.")
-    if version > _FORMAT:
-        raise ModelFileError(f"{path} was written by a later version of cnnlab. Update cnnlab to read it.")
-    wrong = what_is_wrong(PredictionsHeader, header)
-    if wrong is not None:
-        raise UsageError(wrong)
-    return header

@@ -22,6 +22,7 @@ _ATTACKS = (
 )
 _ORIGINS = ("noise", "pattern", "universal", "photos", "photos/cat/0.png", "..", "nothing", "\x1b[31m", "a\0b", "-")
 _TARGETS = ("cat", "0", "99", "all", "second", "", "\x1b[31m", "x" * 5000)
+_CHECKS = b'{"format": 1, "pictures": 4, "checks": [{"name": "x", "finding": "y", "is_warning": true}]}'
 
 
 def stored(count: int = 4) -> bytes:
@@ -35,13 +36,13 @@ def stored(count: int = 4) -> bytes:
         "pixels": (origin / 255).astype(np.float32),
         "places": rows,
         "labels": rows % 3,
-        **dict.fromkeys(("forwards", "backwards"), rows),
+        **dict.fromkeys(("forwards", "backwards", "flat", "by"), rows),
         **{f"{name}_predicted": rows % 3 for name in ("before", "after", "kept")},
         **{f"{name}_sure": sure for name in ("before", "after", "kept")},
     }
     facts = {
         "kind": "adversarial pictures",
-        "format": 1,
+        "format": 2,
         "key": "0" * 64,
         "first": 0,
         "end": count,
@@ -58,6 +59,7 @@ def stored(count: int = 4) -> bytes:
         "name": "fgsm-000000000000",
         "places": rows.tolist(),
         "ids": [str(row) for row in rows],
+        **{name: [] for name in ("facts", "members", "doubts")},
     }
     return save(arrays, {"cnnlab": json.dumps(facts)})
 
@@ -81,6 +83,8 @@ def files(case: Case) -> list[Step]:
         os.mkfifo(path)
     else:
         path.mkdir()
+    if case.random.random() < 0.3:
+        (folder / "checks.json").write_bytes(damaged(_CHECKS, case.random))
     if case.random.random() < 0.3:
         (runs / "base" / "attacks" / "attacks.json").write_bytes(damaged(b'{"made_by": "x"}', case.random))
     lines = (["report", "base"], ["attack", "base", "fgsm", "n=4"], ["runs", "show", "base"])

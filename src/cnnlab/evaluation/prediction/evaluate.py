@@ -20,7 +20,7 @@ from cnnlab.evaluation.intervals import Estimate, Interval
 from cnnlab.evaluation.metric_intervals import class_estimates, score_intervals
 from cnnlab.evaluation.metrics.stored_predictions import metrics_of
 from cnnlab.evaluation.prediction.chosen_data import chosen_data, image_sets_of, targets_of, usual_split
-from cnnlab.evaluation.prediction.leakage import warn_of_fitted_pictures, warn_of_training_images
+from cnnlab.evaluation.prediction.leakage import warn_of_fitted_pictures, warn_of_seen_pictures
 from cnnlab.evaluation.prediction.open_model import open_model
 from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
 from cnnlab.models import OwnNetwork, Perturbation, Predictable, batch_for, perturbed, to_float
@@ -122,10 +122,7 @@ def evaluate(
     split = split or usual_split(dataset, is_other=not is_own)
     if is_own and isinstance(run, Run) and _is_out_of_fold(split):
         return _stored(run, model, dataset, bound)
-    if isinstance(run, Run) and is_own:
-        warn_of_fitted_pictures(run, split)
-    elif isinstance(run, Run):
-        warn_of_training_images(run, image_sets_of(dataset, split), data_dir)
+    warn_of_seen_pictures(run, split, image_sets_of(dataset, split), is_own=is_own, data_dir=data_dir)
     predictions = predictions_on(model, dataset, split, changes)
     if bound:
         predictions = replace(predictions, split=f"{split}@{_name(bound)}")

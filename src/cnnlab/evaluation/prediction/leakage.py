@@ -29,6 +29,21 @@ def in_own_splits(run: Run, data: Any, dataset: Dataset, data_dir: str | Path | 
     return again if again is not None and again.digest == recorded else None
 
 
+def warn_of_seen_pictures(
+    model: object, split: str, parts: Sequence[ImageSet], *, is_own: bool, data_dir: str | Path | None = None
+) -> None:
+    """Warns of pictures that a run was trained or fitted on; of a model by itself that is not known.
+
+    :param parts: the pictures of the split; ``is_own`` whether it is one of the run's own data.
+    """
+    if not isinstance(model, Run):
+        return
+    if is_own:
+        warn_of_fitted_pictures(model, split)
+    else:
+        warn_of_training_images(model, parts, data_dir)
+
+
 def warn_of_training_images(run: Run, parts: Sequence[ImageSet], data_dir: str | Path | None) -> None:
     """Warns of pictures, equal pixel by pixel, that are in the train split of the run too."""
     train = _train_of(run, data_dir)

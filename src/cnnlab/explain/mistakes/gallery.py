@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.explain.mistakes.predicted import Predicted, images_of, pixels_at, predicted_by
-from cnnlab.explain.picture_names import picture_word
+from cnnlab.explain.picture_names import NamedPictures
 from cnnlab.runs import Run
 
 MOST = 24
@@ -17,7 +17,7 @@ _PAIRS, _EACH = 6, 4
 
 
 @dataclass(frozen=True, eq=False)
-class MistakePage:
+class MistakePage(NamedPictures):
     """Some mistakes of a run, in the order in which they are shown.
 
     :param places: int64, n, in the split; ``ids`` of the pictures.
@@ -45,14 +45,6 @@ class MistakePage:
     count: int
     pixels: NDArray[np.uint8] | None = None
     trouble: str = ""
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """What each picture is called, such as ``test:57``: it can be asked for so."""
-        return tuple(picture_word(self.split, place) for place in self.places.tolist())
 
 
 def surest_mistakes(

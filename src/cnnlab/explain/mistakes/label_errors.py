@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from cnnlab.explain.mistakes.confident_learning import confident_joint, wrong_labels
 from cnnlab.explain.mistakes.predicted import Predicted, images_of, pixels_at, predicted_by
-from cnnlab.explain.picture_names import picture_word
+from cnnlab.explain.picture_names import NamedPictures
 from cnnlab.runs import Run
 
 MOST = 24
 
 
 @dataclass(frozen=True, eq=False)
-class LabelErrors:
+class LabelErrors(NamedPictures):
     """What confident learning holds for wrong labels, ordered by how little their own class is believed.
 
     :param places: int64, n, in the split; ``ids`` of the pictures.
@@ -41,14 +41,6 @@ class LabelErrors:
     count: int
     pixels: NDArray[np.uint8] | None = None
     trouble: str = ""
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """What each picture is called, such as ``test:57``: it can be asked for so."""
-        return tuple(picture_word(self.split, place) for place in self.places.tolist())
 
     @property
     def estimated(self) -> float:

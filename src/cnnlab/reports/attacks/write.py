@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cnnlab.attacks import ATTACKS, Adversarial, BudgetCurve, budget_curves
+from cnnlab.attacks import ATTACKS, Adversarial, Curve, curve
 from cnnlab.attacks.api import USUAL, attack
 from cnnlab.attacks.norms import WORDS
 from cnnlab.core.messages import announcing
@@ -16,7 +16,7 @@ from cnnlab.reports.attacks.folder import AttackFigures, WrittenFigures, usual_f
 from cnnlab.reports.contents import attacks as contents
 from cnnlab.reports.contents.tables import capital
 from cnnlab.reports.explanations.base import ExplainedFigure, figure_with_title
-from cnnlab.reports.figures.attack_curves import draw_budget_curves, draw_class_matrix, draw_lengths
+from cnnlab.reports.figures.attack_curves import draw_class_matrix, draw_curve, draw_lengths
 from cnnlab.reports.figures.attack_examples import draw_examples
 from cnnlab.reports.figures.explain_grid import Scale, draw_grid
 from cnnlab.runs import Run
@@ -41,18 +41,15 @@ class WrittenAttack:
 
 
 @dataclass(frozen=True)
-class WrittenCurves:
+class WrittenCurve:
     """Robust accuracy over budgets, and the figure of it."""
 
-    curves: tuple[BudgetCurve, ...]
+    curve: Curve
     written: WrittenFigures
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: numbers, captions and files."""
-        source = self.curves[0].source
-        taken = {name: getattr(source, name) for name in ("model", "data", "split", "seed")}
-        curves = [curve.to_dict() for curve in self.curves]
-        return {**taken, "pictures": len(source.places), "curves": curves, **self.written.to_dict()}
+        return {**self.curve.to_dict(), **self.written.to_dict()}
 
 
 def write_attack(
@@ -76,7 +73,7 @@ def write_attack(
     place = AttackFigures(Path(out) if out is not None else usual_folder(opened))
     found = attack(_as_named(model, opened), bound, offline=offline, **options)
     assert found.source is not None
-    name = str(ATTACKS.bind(found.attack).short)
+    name = contents.attack_words(found.attack)
     stored = opened.folder / "attacks" / found.source.name if isinstance(opened, Run) else None
     with announcing(f"drawing what {bound.name} came to"):
         figures = tuple(attack_figures(found, name))
@@ -84,34 +81,36 @@ def write_attack(
     return WrittenAttack(found, name, written, stored)
 
 
-def write_curves(
+def write_curve(
     model: Run | Predictable | str | Path,
-    spec: object = USUAL,
+    spec: object | Sequence[object] = USUAL,
     out: Path | str | None = None,
     *,
     budgets: Sequence[float] | None = None,
     runs: Path | str | None = None,
     offline: bool = False,
     **options: Any,
-) -> WrittenCurves:
+) -> WrittenCurve:
     """Robust accuracy over budgets, with noise beside it; arguments and errors as of :func:`write_attack`.
 
+    :param spec: an attack or several.
     :param budgets: above 0; some about the usual one unless given.
     """
     opened = open_model(model, runs=runs, offline=offline)
     place = AttackFigures(Path(out) if out is not None else usual_folder(opened))
-    curves = budget_curves(_as_named(model, opened), spec, budgets, offline=offline, **options)
-    first = curves[0]
-    key = f"curve-{first.attack}-{first.norm}"
-    title = capital(f"{first.source.model} against {first.attack}")
-    beside = " In grey even noise within the same budgets." if len(curves) > 1 else ""
+    found = curve(_as_named(model, opened), spec, budgets, offline=offline, **options)
+    source = found.source
+    assert source is not None
+    title = capital(f"{source.model} against {' and '.join(found.attacks)}")
+    together = " The thick line is of all of them together." if len(found.attacks) > 1 else ""
     caption = (
-        f"Accuracy by budget in {WORDS[first.norm]}, what is found rounded to 8 bits: at each budget a picture counts "
-        f"as fooled where it is within that or a smaller one. Bands are 95% intervals over pictures.{beside} "
-        f"{capital(first.source.of)}."
+        f"Accuracy by budget in {WORDS[found.norm]}, what is found rounded to 8 bits: at each budget a picture counts "
+        f"as fooled where it is within that or a smaller one.{together} Bands are 95% intervals over pictures. In grey "
+        f"even noise within the same budgets. {capital(source.of)}."
     )
-    figure = figure_with_title("curve", title, caption, partial(draw_budget_curves, curves))
-    return WrittenCurves(curves, place.write(key, title, first.source.model, (figure,)))
+    figure = figure_with_title("curve", title, caption, partial(draw_curve, found))
+    key = f"curve-{'-'.join(found.attacks)}-{found.norm}"
+    return WrittenCurve(found, place.write(key, title, source.model, (figure,)))
 
 
 def _as_named(model: Any, opened: Run | Predictable) -> Any:

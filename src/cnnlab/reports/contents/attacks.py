@@ -1,12 +1,13 @@
 """What is shown of attacks: pictures before and after, what classes become, how far, and where pixels changed."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.attacks import Adversarial, Fooled, Universal
+from cnnlab.attacks import ATTACKS, Adversarial, Fooled, Universal
 from cnnlab.attacks.norms import WORDS, AnyNorm, Norm
 from cnnlab.core.number_text import counted, fixed
 from cnnlab.reports.contents.tables import Table, TableColumn, ends_of, listed
@@ -280,6 +281,31 @@ def attack_table(attacks: Sequence[Adversarial], names: Sequence[str]) -> Table:
         "the pictures that do what was wanted, in units of pixels from 0 to 1, L0 in pixels."
     )
     return Table("attacks", "Attacks", columns, rows, note=note)
+
+
+def attack_words(spec: str) -> str:
+    """An attack as a person would write it: ``pgd(eps=8/255)``, which says the same again.
+
+    :raises CnnlabError: for one that there is not, or no longer.
+    """
+    short = str(ATTACKS.bind(spec).short)
+    return re.sub(r"(?<=eps=|tep=)\d+\.\d+(?=[,)])", _in_grey_levels, short)
+
+
+def _in_grey_levels(number: re.Match[str]) -> str:
+    levels = 255 * float(number[0])
+    # What has few digits was written so.
+    is_whole = levels > 0.5 and abs(levels - round(levels)) < 1e-9 and len(number[0]) > 8
+    return f"{round(levels)}/255" if is_whole else number[0]
+
+
+def doubts_table(attacks: Sequence[Adversarial], names: Sequence[str]) -> Table | None:
+    """A row a reason not to trust an attack; None where there is none."""
+    rows = tuple((name, doubt) for name, each in zip(names, attacks, strict=True) for doubt in each.warnings)
+    if not rows:
+        return None
+    columns = (TableColumn("attack", "attack"), TableColumn("doubt", "what casts doubt on it"))
+    return Table("attacks-doubtful", "Attacks that are doubtful", columns, rows)
 
 
 def budget_text(norm: Norm, eps: float) -> str:

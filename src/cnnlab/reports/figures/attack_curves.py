@@ -1,13 +1,12 @@
 """Accuracy against budget, how far pictures had to be changed, and which classes become which, drawn."""
 
-from collections.abc import Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.attacks.budget_curve import BudgetCurve
+from cnnlab.attacks import Curve
 from cnnlab.attacks.norms import WORDS, AnyNorm
 from cnnlab.reports.colours import COLOURS, GREY, INK, LOOKS, Look
 from cnnlab.reports.contents.attacks import ClassShares
@@ -22,30 +21,39 @@ _LEGEND_ROW = 0.23
 _BINS = 24
 
 
-def draw_budget_curves(curves: Sequence[BudgetCurve]) -> "Figure":
-    """A line an attack, its interval over pictures as a band; noise in grey."""
-    figure, (axes,) = sheet(3.3 + _LEGEND_ROW * len(curves))
-    looks = cycle(LOOKS)
-    for curve in curves:
-        look = Look(GREY, "s", line=(0, (4, 2))) if curve.is_noise else next(looks)
-        known = [place for place, interval in enumerate(curve.intervals) if interval is not None]
-        low, high = ([getattr(curve.intervals[place], end) for place in known] for end in ("low", "high"))
-        x = [curve.budgets[place] for place in known]
-        axes.fill_between(x, low, high, color=look.colour, alpha=0.16, linewidth=0)
+def draw_curve(found: Curve) -> "Figure":
+    """A line an attack, and a thick one of several together, whose interval over pictures is a band; noise in grey."""
+    figure, (axes,) = sheet(3.3 + _LEGEND_ROW * (len(found.attacks) + 1))
+    budgets = [0.0, *found.budgets]
+    clean = found.clean_accuracy
+    noise = Look(GREY, "s", line=(0, (4, 2)))
+    several = len(found.attacks) > 1
+    looks = iter(cycle(LOOKS))
+    lines = [(name, own, next(looks), 1.8) for name, own in zip(found.attacks, found.by_attack, strict=True)]
+    # Together they lie on the lowest of them, which is to be seen before it.
+    whole = [("all together", found.robust_accuracy, next(looks), 4.0)] if several else []
+    for name, accuracy, look, width in (*whole, *lines, ("uniform-noise", found.noise_accuracy, noise, 1.8)):
         axes.plot(
-            curve.budgets,
-            curve.accuracies,
+            budgets,
+            [clean, *accuracy],
             color=look.colour,
             linestyle=look.line,
             **{**DOT, "marker": look.marker, "markersize": 5.5},
-            label=short_label(curve.attack, 44),
+            linewidth=width,
+            label=short_label(name, 44),
         )
+    banded = (whole or lines)[0][2]
+    for look, intervals in ((banded, found.intervals), (noise, found.noise_intervals)):
+        ends = [found.clean_interval, *intervals]
+        known = [place for place, interval in enumerate(ends) if interval is not None]
+        low, high = ([getattr(ends[place], end) for place in known] for end in ("low", "high"))
+        x = [budgets[place] for place in known]
+        axes.fill_between(x, low, high, color=look.colour, alpha=0.16, linewidth=0)
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlim(left=0)
     in_unit(axes.yaxis, TableColumn("", "", "share"))
     in_unit(axes.xaxis, TableColumn("", "", "number"))
-    norm = WORDS[curves[0].norm]
-    axes.set_xlabel(f"budget in {norm}, pixels from 0 to 1", color=INK)
+    axes.set_xlabel(f"budget in {WORDS[found.norm]}, pixels from 0 to 1", color=INK)
     axes.set_title("accuracy (%)", loc="left", color=INK, pad=5)
     figure.legend(loc="outside lower left", frameon=False, labelcolor=INK, handlelength=2.6)
     return figure
