@@ -2,16 +2,21 @@
 
 import gc
 import weakref
+from collections import OrderedDict
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
 from cnnlab import explain
 from cnnlab.explain.batches import quick_copy
 from cnnlab.explain.layers import passes_of
+from cnnlab.explain.targets import Chosen
 from cnnlab.models import Classifier, build_network
+from cnnlab.models.backbones import ConvHead
 
 
 def classifier_of(network: nn.Module, outputs: int = 2) -> Classifier:
@@ -113,3 +118,25 @@ def test_what_is_remembered_keeps_no_model_alive() -> None:
     del classifier
     gc.collect()
     assert not any(part() for part in parts)
+
+
+@pytest.mark.parametrize("method", ["occlusion(size=16)", "rise(masks=12)", "score-cam"])
+def test_of_a_thousand_classes_only_those_explained_are_computed_and_the_network_stays(method: str) -> None:
+    torch.manual_seed(0)
+    layers = {"conv": nn.Conv2d(3, 16, 3), "relu": nn.ReLU(), "head": ConvHead(nn.Conv2d(16, 1000, 1))}
+    names = {"label": tuple(map(str, range(1000)))}
+    classifier = Classifier(
+        nn.Sequential(OrderedDict(layers)), (3, 64, 64), [0.5] * 3, [0.25] * 3, names, "classes", "module(own)"
+    ).eval()
+    before = {name: value.clone() for name, value in classifier.state_dict().items()}
+    pixels = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    found = explain.attribute(classifier, pixels, method, [7, 400, 7])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConvHead, "only", lambda head, outputs: nullcontext())
+        patch.setattr(Chosen, "counted", lambda chosen, rows=None: torch.arange(chosen.weights.shape[1]))
+        wanted = explain.attribute(classifier, pixels, method, [7, 400, 7])
+    scale = np.abs(wanted.values).max()
+    assert scale > 0
+    np.testing.assert_allclose(found.values, wanted.values, atol=1e-4 * scale)
+    assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
+    assert classifier.network.head.conv.weight.shape[0] == 1000

@@ -12,6 +12,7 @@ from cnnlab.core.machine import free_memory
 from cnnlab.explain.layers import Passes, Place
 from cnnlab.explain.targets import Chosen, Target
 from cnnlab.models import Classifier, Predictable, evaluating, fold_batch_norms, on_device
+from cnnlab.models.backbones import ConvHead
 from cnnlab.models.cpu_kernels import adopt
 
 SMALL = 8 * 32 * 32
@@ -96,7 +97,13 @@ class Batch:
 
     def score_quickly(self, pixels: Tensor, rows: Tensor | None = None) -> Tensor:
         """As :meth:`score` to roundings, without a gradient, for many pictures."""
-        return self.chosen.of(self._quick()(pixels), rows)
+        model, chosen = self._quick(), self.chosen
+        head = getattr(getattr(model, "network", None), "head", None)
+        if model is self.model or not isinstance(head, ConvHead) or chosen.score != "output":
+            return chosen.of(model(pixels), rows)
+        counted = chosen.counted(rows)
+        with head.only(counted):
+            return chosen.of(model(pixels), rows, counted)
 
 
 def quick_copy(model: Predictable, spare: str = "") -> Predictable:

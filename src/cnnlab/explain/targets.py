@@ -31,18 +31,24 @@ class Chosen:
     heads: tuple[Head, ...]
     indices: tuple[int, ...]
 
-    def of(self, outputs: Tensor, rows: Tensor | None = None) -> Tensor:
+    def of(self, outputs: Tensor, rows: Tensor | None = None, counted: Tensor | None = None) -> Tensor:
         """The number that is explained, M, of outputs M×K.
 
         :param rows: which of the pictures each row of outputs is of; all in their order unless given.
+        :param counted: which outputs were computed, where the score is of the raw output; all unless given.
         """
         if self.score == "output":
             weights = self.weights if rows is None else self.weights[rows]
-            return (outputs * weights).sum(1)
+            return (outputs * (weights if counted is None else weights[:, counted])).sum(1)
         places = range(len(self.heads)) if rows is None else rows.tolist()
         probabilities = self.objective.probabilities(outputs)
         said = [probabilities[self.heads[of].name][row, self.indices[of]] for row, of in enumerate(places)]
         return torch.stack(said)
+
+    def counted(self, rows: Tensor | None = None) -> Tensor:
+        """The outputs that count for any of these pictures, by their places."""
+        weights = self.weights if rows is None else self.weights[rows]
+        return weights.any(0).nonzero().flatten()
 
 
 class Target:

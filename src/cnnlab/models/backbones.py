@@ -4,7 +4,8 @@ Both libraries are imported when a network is built, not before.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
@@ -59,6 +60,18 @@ class ConvHead(nn.Module):
             return self._judged(input)
         with torch.autocast(device, enabled=False):
             return self._judged(input.to(self.conv.weight.dtype))
+
+    @contextmanager
+    def only(self, outputs: Tensor) -> Iterator[None]:
+        """A block in which only these outputs are computed, whose numbers ascend: of a thousand classes the rest is
+        more work than all layers before it that have as large a map."""
+        weight, bias = self.conv.weight, self.conv.bias
+        self.conv.weight = nn.Parameter(weight[outputs].contiguous(), requires_grad=False)
+        self.conv.bias = None if bias is None else nn.Parameter(bias[outputs], requires_grad=False)
+        try:
+            yield
+        finally:
+            self.conv.weight, self.conv.bias = weight, bias
 
     def _judged(self, input: Tensor) -> Tensor:
         pooled: Tensor = self.pool(self.relu(self.conv(input)))
