@@ -5,7 +5,7 @@ import re
 import shlex
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -138,11 +138,14 @@ class CommandEntry:
         for name, text in self.file.commands.items():
             for place in _PLACES.findall(text):
                 if place not in known:
-                    raise UsageError(f"{self.at.entry.path}: {name}: there is no training {place!r}. {suggestion(place, known)}")
+                    raise UsageError(
+                        f"{self.at.entry.path}: {name}: there is no training {place!r}. {suggestion(place, known)}"
+                    )
         for number in self.file.numbers.values():
             command = re.split(r"[.\[]", number.of, maxsplit=1)[0]
             if command not in self.file.commands:
-                raise UsageError(f"{self.at.entry.path}: numbers: there is no command {command!r}. {suggestion(command, self.file.commands)}")
+                hint = suggestion(command, self.file.commands)
+                raise UsageError(f"{self.at.entry.path}: numbers: there is no command {command!r}. {hint}")
         for rule in rules_of(self.at.entry.file.claims, {}):
             read_rule(rule, self.file.numbers)
 
@@ -177,16 +180,16 @@ class CommandEntry:
     def _trainings(self) -> "Study | None":
         """Its trainings as a study, so that they are planned, timed and trained as such."""
         from cnnlab.studies import Study
+        from cnnlab.studies.axes import UNVARIED
 
-        usual = {"precision": "float32"} if self.at.scale == "smoke" else {}
-        recipes = {name: {**usual, **recipe} for name, recipe in self.file.trainings.items() if isinstance(recipe, Mapping)}
+        recipes = {name: recipe for name, recipe in self.file.trainings.items() if isinstance(recipe, Mapping)}
         if not recipes:
             return None
         content = {
             "question": self.at.entry.file.title,
             "name": self.at.name,
-            "base": {"data": next((recipe["data"] for recipe in recipes.values() if "data" in recipe), None)},
-            "vary": {_TRAINING: recipes},
+            "base": self._base(recipes),
+            "vary": {_TRAINING: {name: _without(recipe, UNVARIED) for name, recipe in recipes.items()}},
             "repeats": self.file.repeats,
         }
         place = self.at.place
@@ -194,6 +197,21 @@ class CommandEntry:
             return Study(content, runs=place.runs, data_dir=place.data_dir, offline=place.offline)
         except UsageError as error:
             raise UsageError(f"{self.at.entry.path}, {self.at.scale}: {error}") from error
+
+    def _base(self, recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """What is the same for all trainings: how they are carried out, and data for those that name none."""
+        from cnnlab.studies.axes import UNVARIED
+
+        base = {"precision": "float32"} if self.at.scale == "smoke" else {}
+        for name, recipe in recipes.items():
+            for key in UNVARIED:
+                if key in recipe and base.setdefault(key, recipe[key]) != recipe[key] and self.at.scale != "smoke":
+                    raise UsageError(
+                        f"{self.at.entry.path}: {key} of {name} differs from that of another training; it is the same "
+                        "for all of an entry."
+                    )
+        data = [recipe["data"] for recipe in recipes.values() if "data" in recipe]
+        return {**base, **({"data": data[0]} if data else {})}
 
     def _train(self, study: "Study", workers: int | None) -> None:
         """Trains what is missing, and notes the names of the runs.
@@ -217,7 +235,9 @@ class CommandEntry:
         rules = rules_of(file.claims, {})
         judged: dict[str, RuleVerdict] = {}
         if values:
-            judged = {rule: judge(read_rule(rule, self.file.numbers), values, self.file.numbers, len(rules)) for rule in rules}
+            judged = {
+                rule: judge(read_rule(rule, self.file.numbers), values, self.file.numbers, len(rules)) for rule in rules
+            }
         reason = "; ".join(file.at(file.not_comparable, self.at.scale)) or None
         return self.at.outcome(
             claims=put_together(file.claims, judged, {}, self.at.scale),
@@ -233,7 +253,9 @@ class CommandEntry:
     def _number(self, row: Mapping[str, Any]) -> Any:
         name = str(row.get("number"))
         if name not in self.file.numbers:
-            raise UsageError(f"{self.at.entry.path}: published: there is no number {name!r}. {suggestion(name, self.file.numbers)}")
+            raise UsageError(
+                f"{self.at.entry.path}: published: there is no number {name!r}. {suggestion(name, self.file.numbers)}"
+            )
         return self.file.numbers[name]
 
     @property
@@ -273,7 +295,7 @@ class CommandEntry:
 
     def _values(self) -> dict[str, list[float]]:
         """Each number by repeat."""
-        answers = []
+        answers: list[dict[str, Any]] = []
         for repeat in self._repeats:
             known = dict(answers[0]) if answers else {}
             known.update({call.name: call.answer for call in self._calls(repeat, self._known_runs(repeat))})
@@ -299,7 +321,13 @@ class CommandEntry:
 def _within(pattern: str, command: str) -> str:
     """``filters/*.png`` is of what the command ``filters`` wrote; without a command's name it is of all."""
     first, _, rest = pattern.partition("/")
-    return f"{command}/files/{rest}" if first == command and rest else f"{command}/files/{pattern}" if first == "**" else "\0"
+    return (
+        f"{command}/files/{rest}"
+        if first == command and rest
+        else f"{command}/files/{pattern}"
+        if first == "**"
+        else "\0"
+    )
 
 
 def _filled(value: Any, names: Mapping[str, str]) -> Any:
@@ -313,8 +341,12 @@ def _filled(value: Any, names: Mapping[str, str]) -> Any:
     return _PLACES.sub(lambda match: names.get(match[1], match[0]), value)
 
 
+def _without(recipe: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    return {key: value for key, value in recipe.items() if key not in keys}
+
+
 def _put_over(content: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry with keys over it: ``repeats``, ``trainings.net.epochs`` or, of all trainings, ``trainings.*.epochs``."""
+    """With keys over it: ``repeats``, ``trainings.net.epochs`` or, of all trainings, ``trainings.*.epochs``."""
     whole = {**content, "trainings": {k: dict(v) for k, v in (content.get("trainings") or {}).items()}}
     whole["commands"] = dict(content.get("commands") or {})
     for key, value in keys.items():

@@ -100,5 +100,3 @@ def _path(at: "EntryAt") -> Path:
         "processor": processor(),
     }
     return cache_folder() / _FOLDER / f"{digest(what)[:32]}.json"
-
-

@@ -87,7 +87,9 @@ def questions(at: "EntryAt") -> list[Question]:
         result = part.study.result()
         labels = tuple(setting.label for setting in result.settings)
         seen = any(setting.finished for setting in result.settings)
-        found += [Question(at.entry.file.title, part.label, result.metric.label, labels, seen)] if len(labels) > 1 else []
+        found += (
+            [Question(at.entry.file.title, part.label, result.metric.label, labels, seen)] if len(labels) > 1 else []
+        )
     return found
 
 

@@ -97,7 +97,9 @@ class Recomputed(_Strict):
             raise UsageError(f"recomputed: {self.what}: give one of {', '.join(_WORKED_OUT)} with the numbers of it.")
         count = len(getattr(self, ways[0]))
         if count < 2 or (ways[0] in ("ratio", "difference") and count != 2):
-            raise UsageError(f"recomputed: {self.what}: {ways[0]} takes {'two' if count > 2 else 'two or more'} numbers.")
+            raise UsageError(
+                f"recomputed: {self.what}: {ways[0]} takes {'two' if count > 2 else 'two or more'} numbers."
+            )
         return self
 
     @property

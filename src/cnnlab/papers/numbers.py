@@ -13,11 +13,14 @@ from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.evaluation.units import NUMBER, POINTS, SECONDS, Unit
 from cnnlab.papers.claims import RuleVerdict
 from cnnlab.papers.result import ComparedNumber, Measured
+from cnnlab.studies.result import Word
 
 _ERROR_RATE = 0.05
 _UNITS: Mapping[str, Unit] = {"number": NUMBER, "share": POINTS, "seconds": SECONDS}
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[([^\]=]+)(?:=([^\]]*))?\]")
-_RULE = re.compile(r"(?P<number>\S+) is (?P<bound>at least|at most|above|below|equal to) (?P<level>.+?)(?: within (?P<within>\S+))?\.?")
+_RULE = re.compile(
+    r"(?P<number>\S+) is (?P<bound>at least|at most|above|below|equal to) (?P<level>.+?)(?: within (?P<within>\S+))?\.?"
+)
 
 
 class NumberFile(BaseModel):
@@ -66,7 +69,9 @@ def _inner(found: Any, match: re.Match[str], path: str) -> Any:
         chosen = [row for row in found if isinstance(row, Mapping) and str(row.get(place)) == value]
         if len(chosen) == 1:
             return chosen[0]
-        raise UsageError(f"numbers: {path}: [{match[0].strip('[]')}] chooses {len(chosen)} of {len(found)}; it is to choose one.")
+        raise UsageError(
+            f"numbers: {path}: [{match[0].strip('[]')}] chooses {len(chosen)} of {len(found)}; it is to choose one."
+        )
     raise UsageError(f"numbers: {path}: before {match[0]!r} stands {_kind(found)}.")
 
 
@@ -117,7 +122,9 @@ def read_rule(text: str, numbers: Mapping[str, NumberFile]) -> Rule:
     """
     match = _RULE.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"claims: {text!r} is no rule. Write NUMBER is at least 90%, or at most, above, below, equal to.")
+        raise UsageError(
+            f"claims: {text!r} is no rule. Write NUMBER is at least 90%, or at most, above, below, equal to."
+        )
     level: float | str = match["level"]
     for name in (match["number"], level):
         if name not in numbers and (name is not level or _value(str(level)) is None):
@@ -125,7 +132,9 @@ def read_rule(text: str, numbers: Mapping[str, NumberFile]) -> Rule:
     level = level if level in numbers else _value(str(level)) or 0.0
     if match["within"] and match["bound"] != "equal to":
         raise UsageError(f"claims: {text!r}: only what is equal is so within something.")
-    return Rule(text, match["number"], match["bound"], level, (_value(match["within"]) or 0.0) if match["within"] else 0.0)
+    return Rule(
+        text, match["number"], match["bound"], level, (_value(match["within"]) or 0.0) if match["within"] else 0.0
+    )
 
 
 def _value(text: str) -> float | None:
@@ -135,7 +144,9 @@ def _value(text: str) -> float | None:
         return None
 
 
-def judge(rule: Rule, values: Mapping[str, Sequence[float]], numbers: Mapping[str, NumberFile], rules: int) -> RuleVerdict:
+def judge(
+    rule: Rule, values: Mapping[str, Sequence[float]], numbers: Mapping[str, NumberFile], rules: int
+) -> RuleVerdict:
     """Whether a rule holds, judged by the interval over repeats; all ``rules`` of an entry err in 5% together at most.
 
     :param values: of each number, by repeat.
@@ -156,7 +167,11 @@ def judge(rule: Rule, values: Mapping[str, Sequence[float]], numbers: Mapping[st
     within = None if against else _within(number)
     interval = evaluation.mean_interval(differences, 1 - _ERROR_RATE / rules, within=within)
     if interval is None:
-        few = "one training tells nothing of how trainings differ" if len(differences) == 1 else "repeats that all agree tell nothing of the spread"
+        few = (
+            "one training tells nothing of how trainings differ"
+            if len(differences) == 1
+            else "repeats that all agree tell nothing of the spread"
+        )
         return "undecided", f"{said}; {few}."
     words = unit.range(interval.low, interval.high)
     return _side(rule, interval.low, interval.high, level), f"{said} ({words} over {len(differences)} repeats)."
@@ -189,19 +204,35 @@ def beside(row: Mapping[str, Any], values: Sequence[float], number: NumberFile, 
     if not values:
         return ComparedNumber(label, number.unit, value, None, None, None, None, "not measured", note)
     if number.exact:
-        mean = values[0]
-        word = "reproduced" if mean == value else ("better" if (mean > value) == (number.better == "higher") else "worse")
-        word = "not comparable" if reason else word
-        return ComparedNumber(label, number.unit, value, mean, mean - value, None, None, word, reason or note)
+        return _beside_exact(label, value, values[0], number, reason, note)
     found = evaluation.compare_to_number(
-        values, value, higher_is_better=number.better == "higher", unit=_UNITS[number.unit],
-        tolerance=row.get("tolerance"), within=_within(number),
+        values,
+        value,
+        higher_is_better=number.better == "higher",
+        unit=_UNITS[number.unit],
+        tolerance=row.get("tolerance"),
+        within=_within(number),
     )
-    interval = found.interval if len(values) > 1 else None
+    word: Word = "undecided" if found.verdict == "untested" else found.verdict
     said = reason or (found.why if found.verdict == "untested" else None)
-    word = "not comparable" if reason else "undecided" if found.verdict == "untested" else found.verdict
-    remark = "; ".join(filter(None, (said, note))) or None
+    interval = found.interval if len(values) > 1 else None
     return ComparedNumber(
-        label, number.unit, value, found.mean, found.difference,
-        None if interval is None else interval.low, None if interval is None else interval.high, word, remark,
+        label,
+        number.unit,
+        value,
+        found.mean,
+        found.difference,
+        None if interval is None else interval.low,
+        None if interval is None else interval.high,
+        "not comparable" if reason else word,
+        "; ".join(filter(None, (said, note))) or None,
     )
+
+
+def _beside_exact(
+    label: str, published: float, ours: float, number: NumberFile, reason: str | None, note: str | None
+) -> ComparedNumber:
+    """Where one value decides: it is the same number or it is not."""
+    word: Word = "better" if (ours > published) == (number.better == "higher") else "worse"
+    word = "not comparable" if reason else "reproduced" if ours == published else word
+    return ComparedNumber(label, number.unit, published, ours, ours - published, None, None, word, reason or note)

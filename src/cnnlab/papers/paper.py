@@ -105,5 +105,7 @@ def _folder(name: str | Path) -> Path:
     if (folder / PAPER).is_file():
         return folder
     if folder.is_dir():
-        raise UsageError(f"{folder} holds no {PAPER}, so it is no paper. `cnnlab paper new {folder}` makes a folder to fill in.")
+        raise UsageError(
+            f"{folder} holds no {PAPER}, so it is no paper. `cnnlab paper new {folder}` makes a folder to fill in."
+        )
     raise UsageError(f"there is no paper {name}, among those of cnnlab nor as a folder. {suggestion(str(name), known)}")

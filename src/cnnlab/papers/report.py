@@ -59,11 +59,14 @@ def write_paper_report(paper: "Paper", scale: Scale = "laptop", out: Path | None
     :param out: a folder for ``report.html``, or the page itself; beside the results under the folder of runs otherwise.
     :raises UsageError: where nothing was run yet at this scale.
     """
-    found = [(entry.at(scale, paper.place), stored(entry.at(scale, paper.place).folder)) for entry in paper.entries.values()]
+    found = [
+        (entry.at(scale, paper.place), stored(entry.at(scale, paper.place).folder)) for entry in paper.entries.values()
+    ]
     done = [(at, result) for at, result in found if result is not None]
     if not done:
         raise UsageError(
-            f"nothing of the paper {paper.id} was run yet at the scale {scale}: cnnlab paper run {paper.id} scale={scale}."
+            f"nothing of the paper {paper.id} was run yet at the scale {scale}: "
+            f"cnnlab paper run {paper.id} scale={scale}."
         )
     place = Path(out) if out is not None else paper.place.runs / "papers" / f"{paper.id}-{scale}"
     page = place if place.suffix.lower() in (".html", ".htm") else make_folder(place) / PAGE
@@ -123,7 +126,11 @@ def _status(results: Sequence[EntryResult], count: int) -> list[str]:
     whole = sum(result.is_whole for result in results)
     seconds = sum(result.seconds for result in results)
     processors = dict.fromkeys(str(r.machine["processor"]) for r in results if r.machine.get("processor"))
-    return [f"{whole} of {count} {'entry' if count == 1 else 'entries'} run", short_duration(seconds) or "0 s", *processors]
+    return [
+        f"{whole} of {count} {'entry' if count == 1 else 'entries'} run",
+        short_duration(seconds) or "0 s",
+        *processors,
+    ]
 
 
 def _summary(results: Sequence[EntryResult]) -> Table:
@@ -163,7 +170,8 @@ def _tables(at: "EntryAt", result: EntryResult) -> Iterator[Table]:
     key = at.entry.name
     yield _numbers_table(f"{key} numbers", result.numbers)
     claims = tuple(
-        (_of(claim.says, claim.part), claim.verdict, claim.why, " and ".join(claim.rules) or None) for claim in result.claims
+        (_of(claim.says, claim.part), claim.verdict, claim.why, " and ".join(claim.rules) or None)
+        for claim in result.claims
     )
     heads = (("claim", "the paper says"), ("verdict", "here"), ("why", "why"), ("rule", "judged as"))
     yield Table(f"{key} claims", "Claims", tuple(TableColumn(*head) for head in heads), claims).without_empty()
@@ -204,9 +212,16 @@ def _numbers_table(key: str, numbers: Sequence[ComparedNumber]) -> Table:
 def _recomputed(at: "EntryAt") -> Iterator[Table]:
     """What the paper says beside what its own numbers come to."""
     rows = tuple(
-        (one.what, f"{one.reported:g}", f"{one.value:.6g}", one.how, one.note or None) for one in at.entry.file.recomputed
+        (one.what, f"{one.reported:g}", f"{one.value:.6g}", one.how, one.note or None)
+        for one in at.entry.file.recomputed
     )
-    heads = (("what", "what"), ("reported", "the paper says"), ("value", "its numbers give"), ("how", "as the"), ("note", "note"))
+    heads = (
+        ("what", "what"),
+        ("reported", "the paper says"),
+        ("value", "its numbers give"),
+        ("how", "as the"),
+        ("note", "note"),
+    )
     columns = tuple(TableColumn(*head) for head in heads)
     yield Table(f"{at.entry.name} recomputed", "Where the paper disagrees with itself", columns, rows).without_empty()
 
@@ -246,7 +261,9 @@ def _expected(at: "EntryAt", result: EntryResult) -> Iterator[Table]:
         ("spread", "first before last, expected"),
         ("apart", "measured"),
     )
-    yield Table(f"{at.entry.name} expected", "What was expected", tuple(TableColumn(*head) for head in heads), tuple(rows))
+    yield Table(
+        f"{at.entry.name} expected", "What was expected", tuple(TableColumn(*head) for head in heads), tuple(rows)
+    )
 
 
 def _figures(at: "EntryAt") -> Iterator[SectionFigure]:
@@ -306,4 +323,3 @@ def _range(low: float | None, high: float | None, unit: str, *, sign: bool = Fal
 
 def _is_share(unit: str) -> bool:
     return unit == "share" or any(word in unit for word in ("accuracy", "recall", "precision", "f1"))
-

@@ -154,7 +154,7 @@ class StudyEntry:
 
 
 def carried_out(study: "Study", scale: Scale, workers: int | None) -> "StudyResult":
-    """Trains what a study lacks; at the scale smoke in this process, for a worker takes longer to start than to train."""
+    """Trains what a study lacks; at the scale smoke in this process, for a worker starts longer than that trains."""
     if scale != "smoke":
         return study.run(workers=workers)
     from cnnlab.studies.execution.thread_executor import ThreadExecutor

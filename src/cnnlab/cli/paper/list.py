@@ -1,6 +1,5 @@
 """``cnnlab paper list``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,9 @@ if TYPE_CHECKING:
 Probe = Annotated[bool, typer.Option("--probe", help="Time a few steps of what is not timed yet on this machine.")]
 PaperNames = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PAPER...]", help="Papers, or folders; those that come with cnnlab otherwise.", show_default=False),
+    typer.Argument(
+        metavar="[PAPER...]", help="Papers, or folders; those that come with cnnlab otherwise.", show_default=False
+    ),
 ]
 
 
@@ -51,7 +52,9 @@ def list_papers(
         )
         return
     for paper in opened:
-        output.heading(f"{paper.id}: {paper.file.title}, by {paper.file.authors} ({paper.file.year}); {paper.file.data}")
+        output.heading(
+            f"{paper.id}: {paper.file.title}, by {paper.file.authors} ({paper.file.year}); {paper.file.data}"
+        )
         rows = [
             [cost.entry, cost.place, cost.title, *(_time(cost, scale) for scale in SCALES), ", ".join(cost.needs)]
             for cost in known[paper.id]

@@ -38,15 +38,18 @@ def _answer(question: "Question") -> "Expectation":
         output.write(f"{place:3}  {label}")
     while True:
         try:
-            order = read_order(typer.prompt("Which order do you expect, the best first, such as 2 > 1 > 3"), question.settings)
+            order = read_order(
+                typer.prompt("Which order do you expect, the best first, such as 2 > 1 > 3"), question.settings
+            )
             break
         except UsageError as error:
             output.write(str(error))
     while True:
         try:
-            spread = read_spread(typer.prompt("How far is the first ahead of the last, such as 2% (empty: no idea)", default=""))
+            spread = read_spread(
+                typer.prompt("How far is the first ahead of the last, such as 2% (empty: no idea)", default="")
+            )
             break
         except UsageError as error:
             output.write(str(error))
     return question.answered(order, spread)
-

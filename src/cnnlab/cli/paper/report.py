@@ -32,7 +32,7 @@ def report(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Write one HTML page on what was run of a paper: its tables and figures, theirs beside ours, claims with verdicts."""
+    """Write one HTML page on what was run of a paper: its tables and figures, published beside measured, its claims."""
     from cnnlab.core.messages import announcing
     from cnnlab.papers.report import write_paper_report
 

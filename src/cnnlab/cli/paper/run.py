@@ -1,7 +1,6 @@
 """``cnnlab paper run``, and how what came out is written for a person."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -69,9 +68,7 @@ def run(
         raise typer.Exit(FAILURE)
 
 
-def _run_all(
-    entries: "Sequence[EntryAt]", workers: int | None, *, is_told: bool
-) -> "tuple[list[EntryResult], bool]":
+def _run_all(entries: "Sequence[EntryAt]", workers: int | None, *, is_told: bool) -> "tuple[list[EntryResult], bool]":
     """Each in turn, one of which may fail; of a single one the error is the command's own."""
     from cnnlab.core.errors import CnnlabError
 
@@ -110,7 +107,15 @@ def write_result(result: "EntryResult") -> None:
     if result.numbers:
         parts = any(number.part for number in result.numbers)
         output.heading("published beside measured")
-        headings = [*(["of"] if parts else []), "what", "metric", "published", "measured", "95% interval of the difference", "verdict"]
+        headings = [
+            *(["of"] if parts else []),
+            "what",
+            "metric",
+            "published",
+            "measured",
+            "95% interval of the difference",
+            "verdict",
+        ]
         output.table(headings, [_line(number, parts) for number in result.numbers], names=2 if parts else 1)
     known = [number for number in result.measured if number.mean is not None]
     if known:
