@@ -8,12 +8,18 @@ from cnnlab.papers.result import JudgedClaim, Judgement
 
 RuleVerdict = tuple[str, str]
 """A verdict on a rule, and why."""
+_OPPOSITE: Mapping[Judgement, Judgement] = {
+    "supported": "contradicted",
+    "contradicted": "supported",
+    "undecided": "undecided",
+    "not judged": "not judged",
+}
 NOTHING_AT_SMOKE = "at the scale smoke nothing is judged: it only shows that all goes through"
 
 
 def rules_of(claims: Sequence[PaperClaim], part: Mapping[str, Any]) -> tuple[str, ...]:
     """The rules of all claims on a part of an entry, each once."""
-    return tuple(dict.fromkeys(rule for claim in claims if claim.is_of(part) for rule in claim.judged))
+    return tuple(dict.fromkeys(rule for claim in claims if claim.is_of(part) for rule in claim.rules))
 
 
 def put_together(
@@ -31,10 +37,12 @@ def _judged(claim: PaperClaim, judged: Mapping[str, RuleVerdict], part: str, sca
     if claim.not_judged:
         return JudgedClaim(claim.says, "not judged", claim.not_judged, (), part)
     if scale == "smoke":
-        return JudgedClaim(claim.says, "not judged", NOTHING_AT_SMOKE, claim.judged, part)
-    found = [judged.get(rule, ("undecided", "it is not measured yet")) for rule in claim.judged]
-    why = " ".join(reason for _, reason in found)
-    return JudgedClaim(claim.says, _all_of([verdict for verdict, _ in found]), why, claim.judged, part)
+        return JudgedClaim(claim.says, "not judged", NOTHING_AT_SMOKE, claim.rules, part)
+    found = [judged.get(rule, ("undecided", "it is not measured yet")) for rule in claim.rules]
+    verdict = _all_of([verdict for verdict, _ in found])
+    if claim.contradicted_by:
+        verdict = _OPPOSITE[verdict]
+    return JudgedClaim(claim.says, verdict, " ".join(reason for _, reason in found), claim.rules, part)
 
 
 def _all_of(verdicts: Sequence[str]) -> Judgement:

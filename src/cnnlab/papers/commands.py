@@ -1,6 +1,7 @@
 """Entries that are a row of commands: trainings, what cnnlab is then asked of them, numbers and pictures of that."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -11,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
@@ -21,7 +22,8 @@ from cnnlab.core.messages import track
 from cnnlab.core.packaged import read_recipe_file
 from cnnlab.papers.claims import RuleVerdict, put_together, rules_of
 from cnnlab.papers.format import Texts
-from cnnlab.papers.numbers import NumberOrPath, beside, judge, measured, read_rule, value_at
+from cnnlab.papers.interruption import carry_out_and_kill
+from cnnlab.papers.numbers import NumberOrPath, beside, judge, measured, read_rule
 from cnnlab.papers.result import EntryResult
 from cnnlab.papers.studies import carried_out, planned
 
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from cnnlab.studies import Study, StudyPlan
 
 _PLACES = re.compile(r"\{(\w+)\}")
-_OUT = "out"
+_OUT, _HERE, _DATA = _FOLDERS = ("out", "here", "data")
+"""What may stand in braces besides the names of trainings."""
 _RUNS = "runs.json"
 _TRAINING = "training"
 """The axis of a study of trainings."""
@@ -39,12 +42,29 @@ _DONE = "done.json"
 _PICTURES = (".png", ".svg")
 
 
+class CommandWords(BaseModel):
+    """A command.
+
+    :param killed_after_epoch: kill it, without warning, once its run has so many epochs behind it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    command: str
+    killed_after_epoch: Annotated[int | None, Field(ge=1)] = None
+
+
+WordsOrText = Annotated[
+    CommandWords, BeforeValidator(lambda value: {"command": value} if isinstance(value, str) else value)
+]
+
+
 class CommandsFile(BaseModel):
     """What such an entry says beside the keys of all.
 
     :param trainings: recipes by name; a string is the file of one beside the entry.
-    :param commands: words as on a command line, without ``cnnlab``; ``{net}`` is the run of the training ``net``, and
-        ``{out}`` a folder of the command's own.
+    :param commands: words as on a command line, without ``cnnlab``; ``{net}`` is the run of the training ``net``,
+        ``{out}`` a folder of the command's own, ``{here}`` the folder of the paper and ``{data}`` that of data sets.
     :param pictures: patterns of those that the report shows; all that there are unless it is given.
     """
 
@@ -52,7 +72,7 @@ class CommandsFile(BaseModel):
 
     trainings: Mapping[str, Mapping[str, Any] | str] = {}
     repeats: Annotated[int, Field(ge=1)] = 1
-    commands: Annotated[Mapping[str, str], Field(min_length=1)]
+    commands: Annotated[Mapping[str, WordsOrText], Field(min_length=1)]
     pictures: Texts = ()
     numbers: Mapping[str, NumberOrPath] = {}
 
@@ -63,15 +83,17 @@ class _Call:
 
     :param words: with the names of runs in them.
     :param folder: what it writes goes there.
+    :param killed_after: the epoch after which it is killed; None where it is left to end.
     """
 
     name: str
     words: tuple[str, ...]
     folder: Path
+    killed_after: int | None = None
 
     @property
     def _key(self) -> str:
-        return digest({"words": list(self.words)})
+        return digest({"words": list(self.words), "killed_after": self.killed_after})
 
     @property
     def is_done(self) -> bool:
@@ -80,8 +102,9 @@ class _Call:
 
     @property
     def answer(self) -> Any:
-        """What it printed as JSON; None where it printed none."""
-        return self._stored.get("answer") if self.is_done else None
+        """What it printed as JSON, with the seconds that it took; None where it printed none."""
+        answer = self._stored.get("answer") if self.is_done else None
+        return {"seconds": self.seconds, **answer} if isinstance(answer, dict) else answer
 
     @property
     def seconds(self) -> float:
@@ -104,7 +127,10 @@ class _Call:
         shutil.rmtree(self.folder, ignore_errors=True)
         make_folder(self.folder)
         began = time.monotonic()
-        done = command_line(self.words, **options)
+        if self.killed_after is not None:
+            done = carry_out_and_kill(self.words, self.killed_after, **options)
+        else:
+            done = command_line(self.words, **options)
         if done.code:
             raise CnnlabError(f"cnnlab {shlex.join(self.words)} left with {done.code}: {done.complaint or 'no word'}")
         facts = {"key": self._key, "answer": done.answer, "text": done.text, "seconds": time.monotonic() - began}
@@ -134,19 +160,20 @@ class CommandEntry:
         return {**content, **({"trainings": trainings} if trainings else {})}
 
     def _refuse_slips(self) -> None:
-        known = [*self.file.trainings, _OUT]
-        for name, text in self.file.commands.items():
-            for place in _PLACES.findall(text):
+        known = [*self.file.trainings, *_FOLDERS]
+        for name, words in self.file.commands.items():
+            for place in _PLACES.findall(words.command):
                 if place not in known:
                     raise UsageError(
                         f"{self.at.entry.path}: {name}: there is no training {place!r}. {suggestion(place, known)}"
                     )
         for number in self.file.numbers.values():
-            command = re.split(r"[.\[]", number.of, maxsplit=1)[0]
-            if command not in self.file.commands:
+            for command in number.commands:
+                if command in self.file.commands:
+                    continue
                 hint = suggestion(command, self.file.commands)
                 raise UsageError(f"{self.at.entry.path}: numbers: there is no command {command!r}. {hint}")
-        for rule in rules_of(self.at.entry.file.claims, {}):
+        for rule in rules_of(self.at.claims, {}):
             read_rule(rule, self.file.numbers)
 
     def check(self) -> None:
@@ -232,7 +259,7 @@ class CommandEntry:
         missing = tuple(f"cnnlab {shlex.join(call.words)}" for call in calls if not call.is_done)
         values = {} if missing else self._values()
         file = self.at.entry.file
-        rules = rules_of(file.claims, {})
+        rules = rules_of(self.at.claims, {})
         judged: dict[str, RuleVerdict] = {}
         if values:
             judged = {
@@ -240,7 +267,7 @@ class CommandEntry:
             }
         reason = "; ".join(file.at(file.not_comparable, self.at.scale)) or None
         return self.at.outcome(
-            claims=put_together(file.claims, judged, {}, self.at.scale),
+            claims=put_together(self.at.claims, judged, {}, self.at.scale),
             numbers=tuple(
                 beside(row, values.get(str(row.get("number")), ()), self._number(row), reason) for row in file.published
             ),
@@ -285,13 +312,14 @@ class CommandEntry:
         return self.at.folder / f"repeat-{repeat}" if self.file.trainings else self.at.folder
 
     def _calls(self, repeat: int, runs: Mapping[str, str]) -> Iterator[_Call]:
-        for name, text in self.file.commands.items():
-            is_of_runs = any(place in self.file.trainings for place in _PLACES.findall(text))
+        known = {**runs, _HERE: str(self.at.entry.path.parent), _DATA: str(_data_folder(self.at.place.data_dir))}
+        for name, words in self.file.commands.items():
+            is_of_runs = any(place in self.file.trainings for place in _PLACES.findall(words.command))
             if not is_of_runs and repeat:
                 continue
             folder = (self._folder(repeat) if is_of_runs else self.at.folder) / name
-            words = shlex.split(_filled(text, {**runs, _OUT: str(folder / "files")}))
-            yield _Call(name, tuple(words), folder)
+            filled = shlex.split(_filled(words.command, {**known, _OUT: str(folder / "files")}))
+            yield _Call(name, tuple(filled), folder, words.killed_after_epoch)
 
     def _values(self) -> dict[str, list[float]]:
         """Each number by repeat."""
@@ -301,7 +329,7 @@ class CommandEntry:
             known.update({call.name: call.answer for call in self._calls(repeat, self._known_runs(repeat))})
             answers.append(known)
         try:
-            return {name: [value_at(n.of, known) for known in answers] for name, n in self.file.numbers.items()}
+            return {name: [n.value(known) for known in answers] for name, n in self.file.numbers.items()}
         except UsageError as error:
             raise UsageError(f"{self.at.entry.path}: {error}") from error
 
@@ -316,6 +344,11 @@ class CommandEntry:
                         # Of a figure in both formats, the first of them.
                         drawn.setdefault(path.with_suffix(""), path)
             yield from (path.relative_to(self.at.folder).as_posix() for path in drawn.values())
+
+
+def _data_folder(asked: Path | None) -> Path:
+    """Where data sets are looked for first."""
+    return asked or Path(os.environ.get("CNNLAB_DATA") or ".")
 
 
 def _within(pattern: str, command: str) -> str:

@@ -13,8 +13,10 @@ from cnnlab.papers.result import EntryResult, store, stored
 
 if TYPE_CHECKING:
     from cnnlab.papers.commands import CommandEntry
+    from cnnlab.papers.format import PaperClaim
     from cnnlab.papers.paper import Paper
     from cnnlab.papers.studies import StudyEntry
+    from cnnlab.papers.transfers import TransferEntry
 
 PAPERS = "papers"
 """The folder of results within a folder of runs."""
@@ -96,13 +98,22 @@ class EntryAt:
         return None if chosen is None else tuple(chosen)
 
     @property
+    def claims(self) -> "tuple[PaperClaim, ...]":
+        """What the paper asserts that is judged at this scale."""
+        return self.entry.file.claims_at(self.scale)
+
+    @property
     def folder(self) -> Path:
         """Where its verdicts and what its commands wrote lie."""
         return self.place.runs / PAPERS / self.name
 
     @cached_property
-    def carried_out(self) -> "StudyEntry | CommandEntry":
+    def carried_out(self) -> "StudyEntry | CommandEntry | TransferEntry":
         """What runs it."""
+        if self.entry.file.kind == "transfer":
+            from cnnlab.papers.transfers import TransferEntry
+
+            return TransferEntry(self)
         if self.entry.file.kind == "study":
             from cnnlab.papers.studies import StudyEntry
 

@@ -32,8 +32,8 @@ from cnnlab.core.packaged import PAPER
 File = TypeVar("File", bound=BaseModel)
 Scale = Literal["smoke", "laptop", "full"]
 SCALES: tuple[Scale, ...] = ("smoke", "laptop", "full")
-Kind = Literal["study", "commands"]
-_KINDS: Mapping[str, Kind] = {"vary": "study", "commands": "commands"}
+Kind = Literal["study", "commands", "transfer"]
+_KINDS: Mapping[str, Kind] = {"vary": "study", "commands": "commands", "transfer": "transfer"}
 """The key that only an entry of that kind has."""
 
 
@@ -71,10 +71,13 @@ _WORKED_OUT: Mapping[str, tuple[str, Callable[[Sequence[float]], float]]] = {
 
 
 class Recomputed(_Strict):
-    """A number of the paper beside what its own other numbers come to."""
+    """What numbers of the paper come to, beside what it says of that.
+
+    :param reported: None where it says nothing.
+    """
 
     what: str
-    reported: float
+    reported: float | None = None
     note: str = ""
     sd: tuple[float, ...] | None = None
     mean: tuple[float, ...] | None = None
@@ -119,6 +122,7 @@ class PaperClaim(_Strict):
     """What the paper asserts, and the rule by which that is judged; every further key is one of ``each``.
 
     :param judged: claims as a study takes them, or of numbers of commands; all must hold.
+    :param contradicted_by: in the place of that, rules of which all must hold for the claim to be wrong.
     :param not_judged: why no number could decide it, in the place of a rule.
     """
 
@@ -126,13 +130,19 @@ class PaperClaim(_Strict):
 
     says: str
     judged: Texts = ()
+    contradicted_by: Texts = ()
     not_judged: str | None = None
 
     @model_validator(mode="after")
     def _either(self) -> "PaperClaim":
-        if bool(self.judged) == bool(self.not_judged):
+        if sum(map(bool, (self.judged, self.contradicted_by, self.not_judged))) != 1:
             raise UsageError(f"claims: {self.says!r} needs judged: with its rule, or not_judged: with the reason.")
         return self
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """By which it is judged, whichever way."""
+        return self.judged or self.contradicted_by
 
     def is_of(self, part: Mapping[str, Any]) -> bool:
         """Whether it is about this part of its entry."""
@@ -171,9 +181,8 @@ class EntryFile(_Strict):
             raise UsageError("each takes one key, with the values that a study is made for.")
         if missing := [scale for scale in SCALES if scale not in self.scales]:
             raise UsageError(f"scales lacks {', '.join(missing)}; write {missing[0]}: {{}} where nothing is put over.")
-        strays = [key for scale in ("laptop", "full") for key in self.scales[scale] or {} if _leaves_out(key)]
-        if strays:
-            raise UsageError(f"scales: {strays[0]} would change what is compared; only smoke may leave settings out.")
+        for scale in SCALES:
+            _ = self.claims_at(scale)
         return self
 
     @property
@@ -181,7 +190,7 @@ class EntryFile(_Strict):
         """What it is beside an entry."""
         kinds = [kind for key, kind in _KINDS.items() if key in (self.model_extra or {})]
         if len(kinds) != 1:
-            raise UsageError("an entry needs vary:, as a study has, or commands:.")
+            raise UsageError("an entry needs vary:, as a study has, or commands:, or transfer:.")
         return kinds[0]
 
     @property
@@ -190,16 +199,17 @@ class EntryFile(_Strict):
         return dict(self.model_extra or {})
 
     def keys_at(self, scale: Scale) -> dict[str, Any]:
-        """What is put over it at a scale."""
-        return dict(self.scales[scale] or {})
+        """What is put over what is run at a scale."""
+        return {key: value for key, value in (self.scales[scale] or {}).items() if key != "claims"}
+
+    def claims_at(self, scale: Scale) -> tuple[PaperClaim, ...]:
+        """The claims, or those that a scale has in their place, as where other backbones stand in."""
+        own = (self.scales[scale] or {}).get("claims")
+        return self.claims if own is None else tuple(PaperClaim.model_validate(claim) for claim in own)
 
     def at(self, said: Mapping[Any, tuple[str, ...]], scale: Scale) -> tuple[str, ...]:
         """Of deviations or reasons, those of this scale."""
         return (*said.get("all", ()), *said.get(scale, ()))
-
-
-def _leaves_out(key: str) -> bool:
-    return key.partition(".")[0] in ("vary", "design", "ensemble", "commands") and key != "commands"
 
 
 class PaperFile(_Strict):
@@ -207,7 +217,7 @@ class PaperFile(_Strict):
 
     title: str
     authors: str
-    year: int
+    year: int | None = None
     source: str
     licence: str
     data: str

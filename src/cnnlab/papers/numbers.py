@@ -28,6 +28,7 @@ class NumberFile(BaseModel):
 
     :param of: the command, and the way into what it printed as JSON: ``attacked.norms.l2.median``,
         ``filters.layers[name=conv1].dead``, ``rows[0].value``.
+    :param per: likewise, what it is divided by.
     :param exact: it does not depend on a training, so that one value decides.
     :param better: which way is better; ``higher`` unless it is given.
     """
@@ -35,10 +36,26 @@ class NumberFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     of: str
+    per: str | None = None
     label: str | None = None
     unit: Literal["number", "share", "seconds"] = "number"
     exact: bool = False
     better: Literal["higher", "lower"] = "higher"
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands that it is taken from."""
+        return tuple(re.split(r"[.\[]", path, maxsplit=1)[0] for path in (self.of, self.per) if path)
+
+    def value(self, answers: Mapping[str, Any]) -> float:
+        """The number, of what commands printed.
+
+        :raises UsageError: naming what there is where a path ends.
+        """
+        if self.per is None:
+            return value_at(self.of, answers)
+        below = value_at(self.per, answers)
+        return value_at(self.of, answers) / below if below else math.nan
 
 
 NumberOrPath = Annotated[NumberFile, BeforeValidator(lambda value: {"of": value} if isinstance(value, str) else value)]
@@ -63,8 +80,10 @@ def _inner(found: Any, match: re.Match[str], path: str) -> Any:
         if key not in found:
             raise UsageError(f"numbers: {path}: there is no {key!r}. {suggestion(key, map(str, found))}")
         return found[key]
+    if key is not None and isinstance(found, list) and _is_place(key, found):
+        return found[int(key)]
     if place is not None and isinstance(found, Sequence) and not isinstance(found, str):
-        if value is None and place.lstrip("-").isdigit() and -len(found) <= int(place) < len(found):
+        if value is None and _is_place(place, found):
             return found[int(place)]
         chosen = [row for row in found if isinstance(row, Mapping) and str(row.get(place)) == value]
         if len(chosen) == 1:
@@ -73,6 +92,11 @@ def _inner(found: Any, match: re.Match[str], path: str) -> Any:
             f"numbers: {path}: [{match[0].strip('[]')}] chooses {len(chosen)} of {len(found)}; it is to choose one."
         )
     raise UsageError(f"numbers: {path}: before {match[0]!r} stands {_kind(found)}.")
+
+
+def _is_place(text: str, found: Sequence[Any]) -> bool:
+    """Whether it says a place of a list; a negative one counts from its end."""
+    return text.lstrip("-").isdigit() and -len(found) <= int(text) < len(found)
 
 
 def _kind(found: Any) -> str:

@@ -212,7 +212,7 @@ def _numbers_table(key: str, numbers: Sequence[ComparedNumber]) -> Table:
 def _recomputed(at: "EntryAt") -> Iterator[Table]:
     """What the paper says beside what its own numbers come to."""
     rows = tuple(
-        (one.what, f"{one.reported:g}", f"{one.value:.6g}", one.how, one.note or None)
+        (one.what, None if one.reported is None else f"{one.reported:g}", f"{one.value:.6g}", one.how, one.note or None)
         for one in at.entry.file.recomputed
     )
     heads = (

@@ -61,7 +61,7 @@ class StudyPart:
         if self.at.scale == "smoke":
             return content
         tables = [table for table in map(self._table, file.published) if table["rows"]]
-        return {**content, "claims": list(rules_of(file.claims, self.of)), "published": tables}
+        return {**content, "claims": list(rules_of(self.at.claims, self.of)), "published": tables}
 
     def _table(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """A published table as a study has it: the rows of this part, without the key that says so."""
@@ -70,7 +70,7 @@ class StudyPart:
         chosen = [row for row in rows or [] if isinstance(row, Mapping) and self._is_ours({**table, **row})]
         reasons = entry.file.at(entry.file.not_comparable, self.at.scale)
         return {
-            "source": f"{entry.paper.file.authors} ({entry.paper.file.year}), {entry.file.place}",
+            "source": f"{entry.paper.file.authors}, {entry.file.place}",
             **{key: value for key, value in table.items() if key not in keys},
             "rows": [{key: value for key, value in row.items() if key not in keys} for row in chosen],
             **({"not_comparable": "; ".join(reasons)} if reasons else {}),
@@ -82,7 +82,7 @@ class StudyPart:
     def claims(self, result: "StudyResult") -> Any:
         """The paper's claims on it with their verdicts."""
         judged = {claim.text: (claim.verdict, claim.why) for claim in result.claims}
-        return put_together(self.at.entry.file.claims, judged, self.of, self.at.scale)
+        return put_together(self.at.claims, judged, self.of, self.at.scale)
 
     def numbers(self, result: "StudyResult") -> tuple[ComparedNumber, ...]:
         """Its published numbers beside the measured ones."""

@@ -52,9 +52,7 @@ def list_papers(
         )
         return
     for paper in opened:
-        output.heading(
-            f"{paper.id}: {paper.file.title}, by {paper.file.authors} ({paper.file.year}); {paper.file.data}"
-        )
+        output.heading(f"{paper.id}: {paper.file.title}, by {paper.file.authors}; {paper.file.data}")
         rows = [
             [cost.entry, cost.place, cost.title, *(_time(cost, scale) for scale in SCALES), ", ".join(cost.needs)]
             for cost in known[paper.id]

@@ -31,7 +31,7 @@ def _write_paper(paper: "Paper") -> None:
     output.facts(
         [
             ("paper", f"{paper.id}: {file.title}"),
-            ("by", f"{file.authors}, {file.year}"),
+            ("by", f"{file.authors}{', ' if file.year else ''}{file.year or ''}"),
             ("source", file.source),
             ("licence", file.licence),
             ("data", file.data),
@@ -54,7 +54,9 @@ def _write_entry(entry: "Entry") -> None:
             output.write(f"- differs ({scale}): {text}")
     for one in file.recomputed:
         note = f"; {one.note}" if one.note else ""
-        output.write(f"- {one.what}: {one.reported:g} there, {one.value:.6g} as the {one.how}{note}")
+        said = "" if one.reported is None else f"{one.reported:g} there, "
+        output.write(f"- {one.what}: {said}{one.value:.6g} as the {one.how}{note}")
     for claim in file.claims:
-        rules = " and ".join(claim.judged) or f"not judged: {claim.not_judged}"
+        how = "contradicted by: " if claim.contradicted_by else ""
+        rules = f"{how}{' and '.join(claim.rules)}" if claim.rules else f"not judged: {claim.not_judged}"
         output.write(f"- claim: {claim.says}\n  {rules}")
