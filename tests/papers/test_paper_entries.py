@@ -8,10 +8,12 @@ import pytest
 
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.papers import Paper
-from cnnlab.papers.expectations import Expectation, note_expected, questions, read_order
+from cnnlab.papers.carrying_out import carried_out, questions
+from cnnlab.papers.expectations import Expectation, note_expected, read_order
 from cnnlab.papers.report import write_paper_report
 from cnnlab.papers.result import stored
 from cnnlab.papers.sheets import blank_sheet, new_paper
+from cnnlab.papers.studies import StudyEntry
 
 
 @pytest.fixture
@@ -69,7 +71,9 @@ def test_a_command_whose_words_change_is_carried_out_again(paper: Paper, write_p
 def test_further_keys_are_kept_apart(paper: Paper) -> None:
     plain, changed = paper.at("rates", "smoke"), paper.at("rates", "smoke", {"epochs": 2})
     assert plain.folder != changed.folder
-    assert changed.carried_out.parts[0].study.file.base["epochs"] == 2  # type: ignore[union-attr]
+    entry = carried_out(changed)
+    assert isinstance(entry, StudyEntry)
+    assert entry.parts[0].study.file.base["epochs"] == 2
 
 
 def test_a_command_that_fails_says_what_it_said(write_paper: Callable[..., Path], tmp_path: Path) -> None:
@@ -161,7 +165,7 @@ def test_a_new_paper_runs_as_it_stands(tmp_path: Path) -> None:
     made = Paper(tmp_path / "mine", runs=tmp_path / "runs")
     assert made.run("rates", "smoke").is_whole
     for scale in ("laptop", "full"):
-        made.at("rates", scale).check()
+        carried_out(made.at("rates", scale)).check()
 
 
 def test_a_sheet_holds_the_questions_and_none_of_the_answers(paper: Paper, tmp_path: Path) -> None:
@@ -171,7 +175,7 @@ def test_a_sheet_holds_the_questions_and_none_of_the_answers(paper: Paper, tmp_p
     for told in ("99.9", "better", "Two rates", "SD of three", "small networks"):
         assert told not in text
     assert list(sheet.entries) == list(paper.entries)
-    sheet.at("rates").check()
+    carried_out(sheet.at("rates")).check()
 
 
 def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> None:

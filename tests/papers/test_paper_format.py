@@ -8,7 +8,9 @@ import pytest
 
 from cnnlab.core.errors import UsageError
 from cnnlab.papers import Paper
+from cnnlab.papers.carrying_out import carried_out
 from cnnlab.papers.format import Recomputed
+from cnnlab.papers.studies import StudyEntry
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,7 @@ def test_a_recomputed_number_follows_from_those_of_the_paper(way: str, numbers: 
         ({"scales": {"smoke": {}, "laptop": {}}}, "scales lacks full"),
         (
             {"scales": {"smoke": {}, "laptop": {"vary.optimizer.lr": [0.1]}, "full": {}}},
-            "only smoke may leave",
+            "which only smoke may",
         ),
         ({"vary": None}, "an entry needs vary:"),
         ({"claims": [{"says": "it"}]}, "needs judged"),
@@ -91,7 +93,9 @@ def test_keys_of_each_choose_claims_and_rows(write_paper: Callable[..., Path], t
             }
         ],
     }
-    parts = Paper(write_paper(rates=changes), runs=tmp_path / "runs").at("rates").carried_out.parts  # type: ignore[union-attr]
+    entry = carried_out(Paper(write_paper(rates=changes), runs=tmp_path / "runs").at("rates"))
+    assert isinstance(entry, StudyEntry)
+    parts = entry.parts
     files = [part.study.file for part in parts]
     assert [file.base["data"] for file in files] == ["digits", "digits(size=10)"]
     assert [len(file.claims) for file in files] == [2, 1]

@@ -21,6 +21,7 @@ from cnnlab.core.hooks import command_line
 from cnnlab.core.messages import track
 from cnnlab.core.packaged import read_recipe_file
 from cnnlab.papers.claims import RuleVerdict, put_together, rules_of
+from cnnlab.papers.entry import EntryAt
 from cnnlab.papers.format import Texts
 from cnnlab.papers.interruption import carry_out_and_kill
 from cnnlab.papers.numbers import NumberOrPath, beside, judge, measured, read_rule
@@ -28,7 +29,6 @@ from cnnlab.papers.result import EntryResult
 from cnnlab.papers.studies import carried_out, planned
 
 if TYPE_CHECKING:
-    from cnnlab.papers.entry import EntryAt
     from cnnlab.runs import Run
     from cnnlab.studies import Study, StudyPlan
 
@@ -141,7 +141,7 @@ class _Call:
 class CommandEntry:
     """An entry that is a row of commands, at one scale."""
 
-    def __init__(self, at: "EntryAt") -> None:
+    def __init__(self, at: EntryAt) -> None:
         self.at = at
         content = _put_over(self._whole(at.entry.file.content), at.keys)
         try:

@@ -4,19 +4,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.files import cache_folder, make_folder, write_text
 from cnnlab.core.messages import note, track
 from cnnlab.core.version import __version__
+from cnnlab.papers.carrying_out import carried_out
+from cnnlab.papers.entry import Entry, EntryAt
 from cnnlab.papers.format import SCALES
+from cnnlab.papers.paper import Paper
 from cnnlab.papers.result import stored
-
-if TYPE_CHECKING:
-    from cnnlab.papers.entry import Entry, EntryAt
-    from cnnlab.papers.paper import Paper
 
 _FOLDER = "paper-costs"
 
@@ -42,7 +41,7 @@ class Cost:
         return asdict(self)
 
 
-def costs(paper: "Paper", probe: bool) -> list[Cost]:
+def costs(paper: Paper, probe: bool) -> list[Cost]:
     """The entries of a paper with what they take.
 
     :param probe: time a few steps of those of which nothing is known.
@@ -51,7 +50,7 @@ def costs(paper: "Paper", probe: bool) -> list[Cost]:
     return [_cost(paper, entry, probe) for entry in track(entries, f"timing {paper.id}", len(entries))]
 
 
-def _cost(paper: "Paper", entry: "Entry", probe: bool) -> Cost:
+def _cost(paper: Paper, entry: Entry, probe: bool) -> Cost:
     found = {scale: _seconds(entry.at(scale, paper.place), probe) for scale in SCALES}
     return Cost(
         entry.name,
@@ -63,7 +62,7 @@ def _cost(paper: "Paper", entry: "Entry", probe: bool) -> Cost:
     )
 
 
-def _seconds(at: "EntryAt", probe: bool) -> tuple[float | None, bool]:
+def _seconds(at: EntryAt, probe: bool) -> tuple[float | None, bool]:
     """Of an entry at a scale: as it was run, or timed; and whether commands are left out."""
     result = stored(at.folder)
     if result is not None and result.is_whole:
@@ -77,7 +76,7 @@ def _seconds(at: "EntryAt", probe: bool) -> tuple[float | None, bool]:
     if not probe:
         return None, False
     try:
-        plans = at.carried_out.plans(probe=True)
+        plans = carried_out(at).plans(probe=True)
     except CnnlabError as error:
         note(f"{at.entry.full_name} at the scale {at.scale} cannot be timed: {error}")
         return None, False
@@ -88,7 +87,7 @@ def _seconds(at: "EntryAt", probe: bool) -> tuple[float | None, bool]:
     return seconds, is_partial
 
 
-def _path(at: "EntryAt") -> Path:
+def _path(at: EntryAt) -> Path:
     """Where the time of an entry is kept: by its content and this version, on this machine."""
     from cnnlab.runs.environment import processor
 

@@ -4,19 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import UsageError
-from cnnlab.papers.format import SCALES, EntryFile, Scale, read_entry_file
-from cnnlab.papers.result import EntryResult, store, stored
-
-if TYPE_CHECKING:
-    from cnnlab.papers.commands import CommandEntry
-    from cnnlab.papers.format import PaperClaim
-    from cnnlab.papers.paper import Paper
-    from cnnlab.papers.studies import StudyEntry
-    from cnnlab.papers.transfers import TransferEntry
+from cnnlab.papers.expectations import expected
+from cnnlab.papers.format import SCALES, EntryFile, PaperClaim, Scale, read_entry_file
+from cnnlab.papers.result import EntryResult
 
 PAPERS = "papers"
 """The folder of results within a folder of runs."""
@@ -37,15 +31,20 @@ class Place:
 
 @dataclass(frozen=True)
 class Entry:
-    """A table or figure of a paper, as its file has it."""
+    """A table or figure of a paper, as its file has it.
 
-    paper: "Paper"
+    :param paper: the id of the paper; ``folder`` its folder, ``cited`` its authors.
+    """
+
+    paper: str
     name: str
+    folder: Path
+    cited: str
 
     @property
     def path(self) -> Path:
         """Its file."""
-        return self.paper.folder / f"{self.name}.yaml"
+        return self.folder / f"{self.name}.yaml"
 
     @cached_property
     def file(self) -> EntryFile:
@@ -55,7 +54,7 @@ class Entry:
     @property
     def full_name(self) -> str:
         """With the paper, as ``001/optimizers``."""
-        return f"{self.paper.id}/{self.name}"
+        return f"{self.paper}/{self.name}"
 
     def at(self, scale: str, place: Place, keys: Mapping[str, Any] | None = None) -> "EntryAt":
         """The entry at a scale, with ``keys`` put over that.
@@ -83,7 +82,7 @@ class EntryAt:
     def name(self) -> str:
         """By which its results lie under the folder of runs."""
         own = f"-{digest(dict(self.further))[:8]}" if self.further else ""
-        return f"{self.entry.paper.id}-{self.entry.name}-{self.scale}{own}"
+        return f"{self.entry.paper}-{self.entry.name}-{self.scale}{own}"
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -98,7 +97,7 @@ class EntryAt:
         return None if chosen is None else tuple(chosen)
 
     @property
-    def claims(self) -> "tuple[PaperClaim, ...]":
+    def claims(self) -> tuple[PaperClaim, ...]:
         """What the paper asserts that is judged at this scale."""
         return self.entry.file.claims_at(self.scale)
 
@@ -107,45 +106,11 @@ class EntryAt:
         """Where its verdicts and what its commands wrote lie."""
         return self.place.runs / PAPERS / self.name
 
-    @cached_property
-    def carried_out(self) -> "StudyEntry | CommandEntry | TransferEntry":
-        """What runs it."""
-        if self.entry.file.kind == "transfer":
-            from cnnlab.papers.transfers import TransferEntry
-
-            return TransferEntry(self)
-        if self.entry.file.kind == "study":
-            from cnnlab.papers.studies import StudyEntry
-
-            return StudyEntry(self)
-        from cnnlab.papers.commands import CommandEntry
-
-        return CommandEntry(self)
-
-    def check(self) -> None:
-        """Reads it against its data, and trains nothing.
-
-        :raises UsageError: for an entry that cannot be meant.
-        """
-        self.carried_out.check()
-
-    def run(self, workers: int | None = None) -> EntryResult:
-        """Runs what is missing, and stores what came out."""
-        result = self.carried_out.run(workers)
-        store(result)
-        return result
-
-    def result(self) -> EntryResult:
-        """What was stored, or what can be said now."""
-        return stored(self.folder) or self.carried_out.result()
-
     def outcome(self, **found: Any) -> EntryResult:
         """A result with all that is known beforehand."""
-        from cnnlab.papers.expectations import expected
-
         file = self.entry.file
         return EntryResult(
-            paper=self.entry.paper.id,
+            paper=self.entry.paper,
             entry=self.entry.name,
             scale=self.scale,
             place=file.place,

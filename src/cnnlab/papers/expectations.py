@@ -6,13 +6,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.files import make_folder, write_text
-
-if TYPE_CHECKING:
-    from cnnlab.papers.entry import EntryAt
 
 EXPECTED = "expected.json"
 
@@ -73,24 +70,6 @@ class Question:
     def answered(self, order: Sequence[str], spread: float | None) -> Expectation:
         """The answer, with the moment in which it is given."""
         return Expectation(self.part, tuple(order), spread, datetime.now(UTC).isoformat(timespec="seconds"), self.seen)
-
-
-def questions(at: "EntryAt") -> list[Question]:
-    """What can be expected of an entry: nothing of one that compares no settings."""
-    from cnnlab.papers.studies import StudyEntry
-
-    entry = at.carried_out
-    if not isinstance(entry, StudyEntry):
-        return []
-    found = []
-    for part in entry.parts:
-        result = part.study.result()
-        labels = tuple(setting.label for setting in result.settings)
-        seen = any(setting.finished for setting in result.settings)
-        found += (
-            [Question(at.entry.file.title, part.label, result.metric.label, labels, seen)] if len(labels) > 1 else []
-        )
-    return found
 
 
 def read_spread(text: str) -> float | None:

@@ -19,7 +19,7 @@ An entry is a study file, or a row of commands, with keys of its own over it::
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -183,7 +183,19 @@ class EntryFile(_Strict):
             raise UsageError(f"scales lacks {', '.join(missing)}; write {missing[0]}: {{}} where nothing is put over.")
         for scale in SCALES:
             _ = self.claims_at(scale)
+        for scale in ("laptop", "full"):
+            for key, value in self.keys_at(scale).items():
+                if self._leaves_out(key, value):
+                    raise UsageError(f"scales: {key} at {scale} would leave settings out, which only smoke may.")
         return self
+
+    def _leaves_out(self, key: str, value: Any) -> bool:
+        """Whether a key put over the entry has fewer settings compared than the entry has."""
+        axes = self.content.get("vary")
+        axis = axes.get(key.removeprefix("vary.")) if isinstance(axes, Mapping) else None
+        if isinstance(axis, Sized) and key.startswith("vary."):
+            return not isinstance(value, Sized) or len(value) < len(axis)
+        return key in ("vary", "design", "each")
 
     @property
     def kind(self) -> Kind:

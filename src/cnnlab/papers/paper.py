@@ -8,6 +8,7 @@ from typing import Any
 from cnnlab.core.displays import html_table
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.packaged import PAPER
+from cnnlab.papers.carrying_out import result_of, run_entry
 from cnnlab.papers.entry import Entry, EntryAt, Place
 from cnnlab.papers.format import PaperFile, read_paper_file
 from cnnlab.papers.result import EntryResult
@@ -46,7 +47,7 @@ class Paper:
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
         """Its tables and figures by name, in its order."""
-        return {name: Entry(self, name) for name in self.file.entries}
+        return {name: Entry(self.id, name, self.folder, self.file.authors) for name in self.file.entries}
 
     def entry(self, name: str) -> Entry:
         """One of its tables or figures.
@@ -67,11 +68,11 @@ class Paper:
         :param workers: trainings at once; by default as many as a few timed steps show to be best.
         :param keys: put over the entry, such as ``data`` or ``repeats``; what comes out is then kept apart.
         """
-        return self.at(name, scale, keys).run(workers)
+        return run_entry(self.at(name, scale, keys), workers)
 
     def result(self, name: str, scale: str = "laptop", **keys: Any) -> EntryResult:
         """What came out of an entry so far."""
-        return self.at(name, scale, keys).result()
+        return result_of(self.at(name, scale, keys))
 
     def results(self, scale: str = "laptop") -> Iterator[EntryResult]:
         """What came out of each entry so far, in order."""

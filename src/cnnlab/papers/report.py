@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import make_folder, read_regular, write_text
@@ -14,8 +14,11 @@ from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import for_markup
 from cnnlab.core.version import __version__
 from cnnlab.evaluation.units import NUMBER, POINTS
+from cnnlab.papers.carrying_out import carried_out
+from cnnlab.papers.entry import EntryAt
 from cnnlab.papers.expectations import agreement
 from cnnlab.papers.format import Scale
+from cnnlab.papers.paper import Paper
 from cnnlab.papers.result import ComparedNumber, EntryResult, stored, verdicts, words
 from cnnlab.papers.studies import StudyEntry
 from cnnlab.reports.contents.report_subject import ReportSubject
@@ -26,11 +29,7 @@ from cnnlab.reports.sections.base import StoredPicture
 from cnnlab.reports.writing.page import page_environment, page_file
 from cnnlab.reports.writing.svg import inline, svg_of
 
-if TYPE_CHECKING:
-    from cnnlab.papers.entry import EntryAt
-    from cnnlab.papers.paper import Paper
-
-PAGE = "report.html"
+PAGE, INDEX = "report.html", "index.html"
 _SHOWN_SECTIONS = ("settings", "curves")
 _MOST_PICTURES = 3_000_000
 """Bytes that all pictures of a page may have, so that it stays under five megabytes."""
@@ -53,7 +52,7 @@ class _Item:
     command: str
 
 
-def write_paper_report(paper: "Paper", scale: Scale = "laptop", out: Path | None = None) -> Path:
+def write_paper_report(paper: Paper, scale: Scale = "laptop", out: Path | None = None) -> Path:
     """Writes the report on what was run of a paper at a scale, and returns the path of its page.
 
     :param out: a folder for ``report.html``, or the page itself; beside the results under the folder of runs otherwise.
@@ -74,7 +73,55 @@ def write_paper_report(paper: "Paper", scale: Scale = "laptop", out: Path | None
     return page
 
 
-def _page(paper: "Paper", scale: Scale, done: "Sequence[tuple[EntryAt, EntryResult]]", count: int) -> str:
+def write_paper_reports(papers: Sequence[Paper], scale: Scale, out: Path) -> Path:
+    """Writes the report on each of several papers into a folder, and ``index.html`` that sums them up; returns that.
+
+    :raises UsageError: where nothing was run yet of one of them.
+    """
+    folder = make_folder(out)
+    for paper in papers:
+        write_paper_report(paper, scale, folder / f"{paper.id}.html")
+    text = (
+        page_environment()
+        .get_template("papers.html")
+        .render(
+            papers=papers,
+            scale=scale,
+            answer=_answer([result for paper in papers for result in _results(paper, scale)]),
+            table=_papers_table(papers, scale),
+            style=page_file("report.css"),
+            script=page_file("report.js"),
+            swatch_of=lambda key: ("", ""),
+            folder=".",
+            version=__version__,
+        )
+    )
+    write_text(folder / INDEX, for_markup(_SPACES.sub("\n", text)))
+    return folder / INDEX
+
+
+def _results(paper: Paper, scale: Scale) -> list[EntryResult]:
+    """Of the entries that were run."""
+    found = (stored(entry.at(scale, paper.place).folder) for entry in paper.entries.values())
+    return [result for result in found if result is not None]
+
+
+def _papers_table(papers: Sequence[Paper], scale: Scale) -> Table:
+    """A row a paper: how many of its claims and numbers came to what."""
+    counted_words = ("supported", "contradicted", "undecided", "not judged")
+    numbers = ("reproduced", "compatible", "better", "worse", "not comparable", "not measured")
+    rows = []
+    for paper in papers:
+        results = _results(paper, scale)
+        claims, found = verdicts(results), words(results)
+        counts = (*(claims[word] for word in counted_words), *(found[word] for word in numbers))
+        rows.append((f"{paper.id}: {paper.file.title}", f"{len(results)} of {len(paper.entries)}", *counts))
+    columns = [TableColumn("paper", "paper"), TableColumn("entries", "entries run")]
+    columns += [TableColumn(word.replace(" ", "_"), word, "count") for word in (*counted_words, *numbers)]
+    return Table("papers", "Claims, then numbers, paper by paper", tuple(columns), tuple(rows))
+
+
+def _page(paper: Paper, scale: Scale, done: Sequence[tuple[EntryAt, EntryResult]], count: int) -> str:
     from markupsafe import Markup
 
     room = _MOST_PICTURES
@@ -147,7 +194,7 @@ def _summary(results: Sequence[EntryResult]) -> Table:
     return Table("summary", "Claims and numbers, entry by entry", made, tuple(rows)).without_empty()
 
 
-def _item(at: "EntryAt", result: EntryResult, room: int) -> _Item:
+def _item(at: EntryAt, result: EntryResult, room: int) -> _Item:
     file = at.entry.file
     pictures, left_out = _pictures(at, result, room)
     notes = [f"Differs from the paper: {text}" for text in result.deviations]
@@ -166,7 +213,7 @@ def _item(at: "EntryAt", result: EntryResult, room: int) -> _Item:
     )
 
 
-def _tables(at: "EntryAt", result: EntryResult) -> Iterator[Table]:
+def _tables(at: EntryAt, result: EntryResult) -> Iterator[Table]:
     key = at.entry.name
     yield _numbers_table(f"{key} numbers", result.numbers)
     claims = tuple(
@@ -209,7 +256,7 @@ def _numbers_table(key: str, numbers: Sequence[ComparedNumber]) -> Table:
     return Table(key, "Published beside measured", tuple(TableColumn(*head) for head in heads), rows).without_empty()
 
 
-def _recomputed(at: "EntryAt") -> Iterator[Table]:
+def _recomputed(at: EntryAt) -> Iterator[Table]:
     """What the paper says beside what its own numbers come to."""
     rows = tuple(
         (one.what, None if one.reported is None else f"{one.reported:g}", f"{one.value:.6g}", one.how, one.note or None)
@@ -226,10 +273,10 @@ def _recomputed(at: "EntryAt") -> Iterator[Table]:
     yield Table(f"{at.entry.name} recomputed", "Where the paper disagrees with itself", columns, rows).without_empty()
 
 
-def _expected(at: "EntryAt", result: EntryResult) -> Iterator[Table]:
+def _expected(at: EntryAt, result: EntryResult) -> Iterator[Table]:
     """What somebody expected beside what came out."""
     asked = (result.expected or {}).get("expectations") or []
-    entry = at.carried_out
+    entry = carried_out(at)
     if not asked or not isinstance(entry, StudyEntry):
         return
     by_part = {part.label: found for part, found, _ in entry.results()}
@@ -266,9 +313,9 @@ def _expected(at: "EntryAt", result: EntryResult) -> Iterator[Table]:
     )
 
 
-def _figures(at: "EntryAt") -> Iterator[SectionFigure]:
+def _figures(at: EntryAt) -> Iterator[SectionFigure]:
     """Of each study the settings and the learning curves."""
-    entry = at.carried_out
+    entry = carried_out(at)
     if not isinstance(entry, StudyEntry):
         return
     for part, result, runs in entry.results():
@@ -282,7 +329,7 @@ def _figures(at: "EntryAt") -> Iterator[SectionFigure]:
                     yield replace(figure, key=f"{part.name} {figure.key}", title=title)
 
 
-def _pictures(at: "EntryAt", result: EntryResult, room: int) -> tuple[tuple[StoredPicture, ...], int]:
+def _pictures(at: EntryAt, result: EntryResult, room: int) -> tuple[tuple[StoredPicture, ...], int]:
     """What commands drew, as long as there is room, and how many are left out."""
     made, left_out = [], 0
     for name in result.pictures:

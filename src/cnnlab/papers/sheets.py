@@ -2,16 +2,14 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import make_folder, storage_errors, write_text
 from cnnlab.core.packaged import PAPER
-
-if TYPE_CHECKING:
-    from cnnlab.papers.entry import Entry
-    from cnnlab.papers.paper import Paper
+from cnnlab.papers.entry import Entry
+from cnnlab.papers.paper import Paper
 
 _PAPER = """\
 # A paper: this file, and one for each of its tables and figures.
@@ -77,7 +75,7 @@ def new_paper(folder: Path) -> Path:
     return folder / PAPER
 
 
-def blank_sheet(paper: "Paper", folder: Path) -> Path:
+def blank_sheet(paper: Paper, folder: Path) -> Path:
     """Writes the entries of a paper without its numbers, its claims and what it found, and returns ``paper.yaml``.
 
     :raises UsageError: for a folder that holds anything.
@@ -95,7 +93,7 @@ def blank_sheet(paper: "Paper", folder: Path) -> Path:
     return folder / PAPER
 
 
-def _without_answers(entry: "Entry") -> dict[str, Any]:
+def _without_answers(entry: Entry) -> dict[str, Any]:
     content = yaml.read_file(entry.path, "an entry of a paper")
     return {key: value for key, value in content.items() if key not in _ANSWERS} | {"about": _SHEET}
 

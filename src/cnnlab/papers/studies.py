@@ -1,20 +1,22 @@
 """Entries that are studies: one, or one for each value of a key."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.packaged import read_recipe_file
 from cnnlab.papers.claims import put_together, rules_of
+from cnnlab.papers.entry import EntryAt
 from cnnlab.papers.format import Scale
 from cnnlab.papers.result import ComparedNumber, EntryResult
 from cnnlab.runs import Run
+from cnnlab.runs.record import is_run
 
 if TYPE_CHECKING:
-    from cnnlab.papers.entry import EntryAt
     from cnnlab.studies import Study, StudyPlan, StudyResult
 
 
@@ -25,7 +27,7 @@ class StudyPart:
     :param of: the value of ``each`` that it is made for; empty where it is the only one.
     """
 
-    at: "EntryAt"
+    at: EntryAt
     of: Mapping[str, Any]
 
     @property
@@ -70,7 +72,7 @@ class StudyPart:
         chosen = [row for row in rows or [] if isinstance(row, Mapping) and self._is_ours({**table, **row})]
         reasons = entry.file.at(entry.file.not_comparable, self.at.scale)
         return {
-            "source": f"{entry.paper.file.authors}, {entry.file.place}",
+            "source": f"{entry.cited}, {entry.file.place}",
             **{key: value for key, value in table.items() if key not in keys},
             "rows": [{key: value for key, value in row.items() if key not in keys} for row in chosen],
             **({"not_comparable": "; ".join(reasons)} if reasons else {}),
@@ -78,6 +80,13 @@ class StudyPart:
 
     def _is_ours(self, row: Mapping[str, Any]) -> bool:
         return all(row.get(key, value) == value for key, value in self.of.items())
+
+    def stored(self) -> "StudyResult | None":
+        """Its result as it was stored, which needs no data; None where it was not run to its end."""
+        with suppress(CnnlabError):
+            result = self.study.record.read_result()
+            return result if result.finished is not None else None
+        return None
 
     def claims(self, result: "StudyResult") -> Any:
         """The paper's claims on it with their verdicts."""
@@ -108,7 +117,7 @@ class StudyPart:
 class StudyEntry:
     """An entry that is studies, at one scale."""
 
-    def __init__(self, at: "EntryAt") -> None:
+    def __init__(self, at: EntryAt) -> None:
         self.at = at
         each = at.entry.file.each
         key, values = next(iter(each.items()), ("", ()))
@@ -134,8 +143,14 @@ class StudyEntry:
         return self._put_together([part.study.result() for part in self.parts])
 
     def results(self) -> "list[tuple[StudyPart, StudyResult, dict[str, Run]]]":
-        """Each study with its result and its runs, for a report."""
-        return [(part, part.study.result(), part.study.runs()) for part in self.parts]
+        """Each study with its result as it was stored, or as it stands, and the runs that are there, for a report."""
+        found = []
+        for part in self.parts:
+            result = part.stored() or part.study.result()
+            trials = [trial for setting in result.all_settings for trial in setting.finished]
+            folders = [part.study.store.root / trial.run for trial in trials if trial.run is not None]
+            found.append((part, result, {folder.name: Run(folder) for folder in folders if is_run(folder)}))
+        return found
 
     def _put_together(self, results: "list[StudyResult]") -> EntryResult:
         pairs = list(zip(self.parts, results, strict=True))

@@ -11,6 +11,7 @@ from cnnlab.core.spec import read
 from cnnlab.evaluation import FoldScore, Interval
 from cnnlab.evaluation.units import POINTS
 from cnnlab.papers.claims import RuleVerdict, put_together, rules_of
+from cnnlab.papers.entry import EntryAt
 from cnnlab.papers.numbers import NumberFile, beside, measured
 from cnnlab.papers.result import EntryResult
 from cnnlab.studies.claim_grammar import (
@@ -23,7 +24,6 @@ from cnnlab.studies.claim_grammar import (
 )
 
 if TYPE_CHECKING:
-    from cnnlab.papers.entry import EntryAt
     from cnnlab.runs import Run
     from cnnlab.studies import StudyPlan
     from cnnlab.transfer.record import RowRecord, TransferRecord
@@ -37,7 +37,7 @@ _POINT = 0.01
 class TransferEntry:
     """An entry that is a transfer, at one scale."""
 
-    def __init__(self, at: "EntryAt") -> None:
+    def __init__(self, at: EntryAt) -> None:
         self.at = at
         asked = at.entry.file.content["transfer"]
         if not isinstance(asked, Mapping):

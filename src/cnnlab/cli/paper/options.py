@@ -11,6 +11,7 @@ from cnnlab.core.errors import UsageError
 
 if TYPE_CHECKING:
     from cnnlab.papers import Paper
+    from cnnlab.papers.format import Scale
 
 PaperName = Annotated[
     str,
@@ -41,7 +42,7 @@ def open_paper(name: str, runs: Path | None, data_dir: Path | None, offline: boo
     return paper, list(paper.entries) if entry is None else [paper.entry(entry).name]
 
 
-def read_keys(words: list[str] | None, device: str | None = None) -> tuple[str, dict[str, Any]]:
+def read_keys(words: list[str] | None, device: str | None = None) -> "tuple[Scale, dict[str, Any]]":
     """The scale, and what is put over the entries."""
     from cnnlab.cli.words import read_pairs
     from cnnlab.papers.format import SCALES

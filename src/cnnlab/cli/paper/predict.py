@@ -17,7 +17,8 @@ def ask(at: "EntryAt") -> None:
 
     What was noted once is not asked for again, and says when it was noted after there were results.
     """
-    from cnnlab.papers.expectations import expected, note_expected, questions
+    from cnnlab.papers.carrying_out import questions
+    from cnnlab.papers.expectations import expected, note_expected
 
     if expected(at.folder) is not None:
         output.write(f"{at.entry.full_name}: what you expected is noted already, in {at.folder}.")

@@ -8,7 +8,7 @@ import typer
 from cnnlab.cli import output
 from cnnlab.cli.destinations import destination
 from cnnlab.cli.options import DataDir, Json, Runs
-from cnnlab.cli.paper.options import Keys, open_paper, read_keys
+from cnnlab.cli.paper.options import open_paper, read_keys
 from cnnlab.core.errors import UsageError
 
 Out = Annotated[
@@ -21,27 +21,48 @@ Out = Annotated[
         show_default="papers/PAPER-SCALE in the folder of runs",
     ),
 ]
-Name = Annotated[str, typer.Argument(metavar="PAPER", help="A paper: cnnlab paper list.", show_default=False)]
+Words = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PAPER... [scale=SCALE]",
+        help="A paper, or several: cnnlab paper list. And smoke, laptop or full, laptop unless it is given.",
+        show_default=False,
+    ),
+]
 
 
 def report(
-    paper: Name,
-    words: Keys = None,
+    words: Words,
     runs: Runs = None,
     data_dir: DataDir = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Write one HTML page on what was run of a paper: its tables and figures, published beside measured, its claims."""
-    from cnnlab.core.messages import announcing
-    from cnnlab.papers.report import write_paper_report
+    """Write one HTML page on what was run of a paper: its tables and figures, published beside measured, its claims.
 
-    scale, keys = read_keys(words)
+    Of several papers each gets a page, and index.html sums them up.
+
+    cnnlab paper report 001
+
+    cnnlab paper report 000 001 002 003 004 --out docs/papers
+    """
+    from cnnlab.core.messages import announcing
+    from cnnlab.papers.report import write_paper_report, write_paper_reports
+
+    names = [word for word in words if "=" not in word]
+    scale, keys = read_keys([word for word in words if "=" in word])
     if keys:
         raise UsageError(f"a report is on what was run as it stands; {next(iter(keys))}=… belongs to cnnlab paper run.")
-    opened, _ = open_paper(paper, runs, data_dir, True)
+    if not names:
+        raise UsageError("which paper? cnnlab paper list has those that come with cnnlab.")
+    papers = [open_paper(name, runs, data_dir, True)[0] for name in names]
+    if len(papers) > 1 and out is None:
+        raise UsageError("reports on several papers need a folder: --out DIR.")
     with announcing("writing the report"):
-        path = write_paper_report(opened, scale, out)  # type: ignore[arg-type]
+        if len(papers) > 1 and out is not None:
+            path = write_paper_reports(papers, scale, out)
+        else:
+            path = write_paper_report(papers[0], scale, out)
     if as_json:
         output.write_json({"report": path})
     else:

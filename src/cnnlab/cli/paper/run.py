@@ -71,11 +71,12 @@ def run(
 def _run_all(entries: "Sequence[EntryAt]", workers: int | None, *, is_told: bool) -> "tuple[list[EntryResult], bool]":
     """Each in turn, one of which may fail; of a single one the error is the command's own."""
     from cnnlab.core.errors import CnnlabError
+    from cnnlab.papers.carrying_out import run_entry
 
     results, is_failed = [], False
     for entry in entries:
         try:
-            result = entry.run(workers)
+            result = run_entry(entry, workers)
         except CnnlabError as error:
             if len(entries) == 1:
                 raise
