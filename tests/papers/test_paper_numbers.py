@@ -1,5 +1,7 @@
 """Numbers that commands tell: where they stand, rules on them, and published ones beside them."""
 
+import math
+
 import pytest
 
 from cnnlab.core.errors import UsageError
@@ -107,3 +109,9 @@ def test_a_share_stays_between_nothing_and_all() -> None:
     found = measured("x", SHARE, [0.95, 0.99])
     assert found.mean == pytest.approx(0.97)
     assert found.high == 1.0
+
+
+def test_a_number_that_a_command_could_not_tell_is_not_measured() -> None:
+    assert math.isnan(value_at("made.none", {"made": {"none": None}}))
+    assert beside({"number": "x", "value": "97%"}, [math.nan], SHARE, None).word == "not measured"
+    assert judge(read_rule("x is at least 1%", {"x": SHARE}), {"x": [math.nan]}, {"x": SHARE}, 1)[0] == "undecided"

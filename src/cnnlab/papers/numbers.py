@@ -62,13 +62,15 @@ NumberOrPath = Annotated[NumberFile, BeforeValidator(lambda value: {"of": value}
 
 
 def value_at(path: str, answers: Mapping[str, Any]) -> float:
-    """The number that a path leads to in what commands printed.
+    """The number that a path leads to in what commands printed; nan where that is null, which tells of nothing.
 
     :raises UsageError: naming what there is where the path ends.
     """
     found: Any = answers
     for match in _STEP.finditer(path):
         found = _inner(found, match, path)
+    if found is None:
+        return math.nan
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise UsageError(f"numbers: {path} leads to {_kind(found)}, and no number.")
     return float(found)
@@ -181,8 +183,9 @@ def judge(
         differences, level, against = [a - b for a, b in pairs], 0.0, f"{rule.level}, by "
     else:
         differences, level, against = list(values[rule.number]), rule.level, ""
+    differences = [difference for difference in differences if math.isfinite(difference)]
     if not differences:
-        return "undecided", "It is not measured yet."
+        return "undecided", "It is not measured."
     mean = sum(differences) / len(differences)
     said = f"{number.label or rule.number}: {against}{unit.signed(mean) if against else unit.value(mean)}"
     is_exact = number.exact and (not isinstance(rule.level, str) or numbers[rule.level].exact)
@@ -224,6 +227,7 @@ def beside(row: Mapping[str, Any], values: Sequence[float], number: NumberFile, 
     value = _value(str(row["value"]))
     if value is None:
         raise UsageError(f"published: {row['value']!r} is no number.")
+    values = [each for each in values if math.isfinite(each)]
     label, note = row.get("label") or number.label or row["number"], row.get("note")
     if not values:
         return ComparedNumber(label, number.unit, value, None, None, None, None, "not measured", note)
