@@ -27,6 +27,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.number_text import plain_number
 from cnnlab.core.packaged import PAPER
 
 File = TypeVar("File", bound=BaseModel)
@@ -109,7 +110,7 @@ class Recomputed(_Strict):
     def how(self) -> str:
         """What it is worked out as, and of which numbers."""
         way = next(name for name in _WORKED_OUT if getattr(self, name) is not None)
-        return f"{_WORKED_OUT[way][0]} of {', '.join(f'{number:g}' for number in getattr(self, way))}"
+        return f"{_WORKED_OUT[way][0]} of {', '.join(map(plain_number, getattr(self, way)))}"
 
     @property
     def value(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.files import make_folder, read_regular, write_text
-from cnnlab.core.number_text import counted
+from cnnlab.core.number_text import counted, plain_number
 from cnnlab.core.sinks import for_markup
 from cnnlab.core.version import __version__
 from cnnlab.evaluation.units import NUMBER, POINTS
@@ -224,9 +224,9 @@ def _tables(at: EntryAt, result: EntryResult) -> Iterator[Table]:
     yield Table(f"{key} claims", "Claims", tuple(TableColumn(*head) for head in heads), claims).without_empty()
     beside = {number.label for number in result.numbers}
     known = [m for m in result.measured if m.mean is not None and m.label not in beside]
-    rows = tuple((m.label, _text(m.mean, m.unit), _range(m.low, m.high, m.unit), len(m.values)) for m in known)
+    rows = tuple((m.label, _text(m.mean, m.unit), _range(m.low, m.high, m.unit), f"{len(m.values)}") for m in known)
     heads = (("what", "what"), ("mean", "measured"), ("interval", "95% interval"), ("repeats", "repeats"))
-    yield Table(f"{key} measured", "Measured", tuple(TableColumn(*head) for head in heads), rows)
+    yield Table(f"{key} measured", "Measured", tuple(TableColumn(*head) for head in heads), rows).without_empty()
     yield from _recomputed(at)
     yield from _expected(at, result)
 
@@ -235,7 +235,7 @@ def _numbers_table(key: str, numbers: Sequence[ComparedNumber]) -> Table:
     rows = tuple(
         (
             _of(number.label, number.part),
-            number.metric,
+            None if number.metric in ("number", "share") else number.metric,
             _text(number.published, number.metric),
             _text(number.measured, number.metric),
             _range(number.low, number.high, number.metric, sign=True),
@@ -259,7 +259,13 @@ def _numbers_table(key: str, numbers: Sequence[ComparedNumber]) -> Table:
 def _recomputed(at: EntryAt) -> Iterator[Table]:
     """What the paper says beside what its own numbers come to."""
     rows = tuple(
-        (one.what, None if one.reported is None else f"{one.reported:g}", f"{one.value:.6g}", one.how, one.note or None)
+        (
+            one.what,
+            None if one.reported is None else plain_number(one.reported),
+            plain_number(one.value),
+            one.how,
+            one.note or None,
+        )
         for one in at.entry.file.recomputed
     )
     heads = (
@@ -357,7 +363,7 @@ def _text(value: float | None, unit: str) -> str | None:
     """A value; a share, or what is called after one, in percent."""
     if value is None:
         return None
-    return f"{value * 100:.2f}%" if _is_share(unit) else NUMBER.value(value)
+    return f"{value * 100:.2f}%" if _is_share(unit) else plain_number(value)
 
 
 def _range(low: float | None, high: float | None, unit: str, *, sign: bool = False) -> str | None:

@@ -162,6 +162,8 @@ class StudyEntry:
                 f"{setting.label}, seed {trial.seed}: {trial.reason or trial.status}"
                 for _, result in pairs
                 for setting, trial in result.missing
+                # A loss that is no number any more is what came out.
+                if trial.failure != "nan"
             ),
             seconds=sum(result.training_seconds for _, result in pairs),
             machine=results[0].machine if results else {},

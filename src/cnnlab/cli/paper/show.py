@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from cnnlab.cli import output
 from cnnlab.cli.options import Json, Runs
 from cnnlab.cli.paper.options import PaperName, open_paper
+from cnnlab.core.number_text import plain_number
 
 if TYPE_CHECKING:
     from cnnlab.papers import Paper
@@ -54,8 +55,8 @@ def _write_entry(entry: "Entry") -> None:
             output.write(f"- differs ({scale}): {text}")
     for one in file.recomputed:
         note = f"; {one.note}" if one.note else ""
-        said = "" if one.reported is None else f"{one.reported:g} there, "
-        output.write(f"- {one.what}: {said}{one.value:.6g} as the {one.how}{note}")
+        said = "" if one.reported is None else f"{plain_number(one.reported)} there, "
+        output.write(f"- {one.what}: {said}{plain_number(one.value)} as the {one.how}{note}")
     for claim in file.claims:
         how = "contradicted by: " if claim.contradicted_by else ""
         rules = f"{how}{' and '.join(claim.rules)}" if claim.rules else f"not judged: {claim.not_judged}"
