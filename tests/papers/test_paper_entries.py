@@ -26,6 +26,7 @@ def test_a_study_is_trained_at_its_scale_and_its_claims_are_put_together(
 ) -> None:
     result = paper.run("rates", workers=1)
     assert [claim.verdict for claim in result.claims] == ["supported", "contradicted", "not judged"]
+    assert "the larger rate is better" in result._repr_html_()
     assert [(number.published, number.word) for number in result.numbers] == [(0.999, "worse")]
     assert result.deviations == ("another data set", "fewer epochs")
     assert stored(Path(result.folder)) == result

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from cnnlab.core.displays import html_facts, html_table
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.files import make_folder, write_text
 from cnnlab.papers.format import Scale
@@ -109,6 +110,14 @@ class EntryResult:
     def is_whole(self) -> bool:
         """Whether nothing is missing."""
         return not self.missing
+
+    def _repr_html_(self) -> str:
+        head = [("entry", f"{self.paper}/{self.entry}: {self.place}, {self.title}"), ("scale", self.scale)]
+        numbers = [(n.label, n.published, n.measured, n.word) for n in self.numbers]
+        claims = [(claim.says, claim.verdict, claim.why) for claim in self.claims]
+        tables = [html_table(["published number", "theirs", "ours", "verdict"], numbers)] if numbers else []
+        tables += [html_table(["the paper says", "here", "why"], claims)] if claims else []
+        return html_facts(head) + "".join(tables)
 
     def to_dict(self) -> dict[str, Any]:
         """As ``verdict.json`` has it."""
