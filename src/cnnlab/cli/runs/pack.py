@@ -84,7 +84,7 @@ def export(
     from cnnlab.runs import RunStore
 
     store = RunStore(runs or "runs")
-    check_file(out, "what is exported is written", ".xz", ".txz")
+    check_file(out, "packs are written as tar.xz", ".xz", ".txz")
     words = list(names or ())
     fit = fitting(store, words, store.list(), "Export") if words else []
     named: list[Any] = [run for run in fit if run.status == "finished"] if fit else words
