@@ -95,7 +95,7 @@ def export(
     left_out = list(packed.left_out)
     unfinished = len(fit) - len(named) if fit else 0
     if unfinished:
-        left_out.append(f"{counted(unfinished, 'run')} that fit are not finished, and only finished runs are packed.")
+        left_out.append(f"Of what fits, {counted(unfinished, 'run')} left out: only finished runs are packed.")
     if as_json:
         output.write_json(
             {
