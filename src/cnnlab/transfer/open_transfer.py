@@ -22,6 +22,7 @@ def open_transfer(name: str | Path | Run, *, runs: Path | str | None = None, **u
     :raises ModelFileError: when a file of it is missing, damaged, or another than it was.
     """
     run = store_at(runs).find(name)
+    run.check_weights()
     record = read_record(run)
     for file in (BACKBONE, PIPELINE):
         _check_file(run.folder / file, record.files.get(file))
