@@ -35,6 +35,8 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "runs compare": ("run",),
     "runs delete": ("run or condition",),
     "runs restore": ("deleted run",),
+    "runs export": ("run or condition",),
+    "runs import": ("files",),
     "study plan": ("study", "study keys"),
     "study run": ("study", "study keys"),
     "study show": ("study", "study keys"),
@@ -150,6 +152,10 @@ def _option_values(line: _Line, option: str, word: str) -> Iterator[Candidate]:
     elif option == "--images":
         yield from (Candidate(f"{split}:", f"pictures of {split}", is_final=False) for split in _SPLITS[:3])
         yield from _files(word)
+    elif option == "--study":
+        yield from _studies_run(line, word)
+    elif option == "--paper":
+        yield from (Candidate(name) for name in _folders(line.runs / "papers", "verdict.json"))
     elif option in ("--sort", "--by"):
         yield from map(Candidate, [*words()["lists"]["facts"], *words()["keys"], "test_accuracy"])
     elif (line.command["options"].get(option) or ["", None])[1] in ("DIR", "FILE", "PATH"):
