@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cnnlab.evaluation import predict as predict
     from cnnlab.models import Classifier as Classifier
     from cnnlab.models import arithmetic as arithmetic
+    from cnnlab.papers import Paper as Paper
     from cnnlab.runs import Predictions as Predictions
     from cnnlab.runs import Run as Run
     from cnnlab.runs import RunStore as RunStore
@@ -47,6 +48,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "ensembles": ("ensemble",),
         "evaluation": ("evaluate", "open_model", "predict"),
         "models": ("Classifier", "arithmetic"),
+        "papers": ("Paper",),
         "runs": ("Predictions", "Run", "RunStore", "compare"),
         "studies": ("Study", "load"),
         "training": ("Recipe", "extend", "find_lr", "resume", "train"),

@@ -63,3 +63,32 @@ def test_a_kernel_and_a_window_may_be_wider_than_high(cnnlab, document):
 def test_wrong_questions_are_one_paragraph(cnnlab, words, expected):
     result = cnnlab("arithmetic", *words.split(), exit_code=2)
     assert expected in result.stderr and result.stderr.count("\n") == 1 and not result.stdout
+
+
+def test_a_picture_of_numbers_is_convolved_window_by_window(cnnlab, document):
+    words = ("arithmetic", "conv", "--input", "[[1,2,3],[4,5,6],[7,8,9]]", "--weights", "[[1,0],[0,1]]")
+    assert document(*words)["result"] == [[6.0, 8.0], [12.0, 14.0]]
+    assert document(*words, "--padding", "1")["result"][0] == [1.0, 2.0, 3.0, 0.0]
+    assert "14" in cnnlab(*words).stdout
+
+
+def test_a_picture_of_numbers_is_pooled(document):
+    picture = "[[1,2,5,6],[3,4,7,8],[0,0,1,1],[0,4,1,1]]"
+    assert document("arithmetic", "pool", "--input", picture)["result"] == [[4.0, 8.0], [4.0, 1.0]]
+    assert document("arithmetic", "pool", "--input", picture, "--kind", "avg")["result"] == [[2.5, 6.5], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["conv"], "give the size of the picture"),
+        (["conv", "3x3x1", "--input", "[[1]]"], "give the size of the picture"),
+        (["conv", "3x3x1"], "how many filters"),
+        (["conv", "--input", "[[1]]"], "need those of a filter"),
+        (["conv", "--input", "[[1", "--weights", "[[1]]"], "--input takes rows of numbers"),
+        (["conv", "--input", "[[1]]", "--weights", "3"], "--weights takes rows of numbers"),
+        (["pool"], "give the size of the picture"),
+    ],
+)
+def test_a_picture_is_given_by_its_size_or_its_numbers(cnnlab, words, complaint):
+    assert complaint in cnnlab("arithmetic", *words, exit_code=2).stderr

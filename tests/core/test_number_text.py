@@ -1,6 +1,6 @@
 import pytest
 
-from cnnlab.core.number_text import counted, deciding_digits, fixed, with_minus
+from cnnlab.core.number_text import counted, deciding_digits, fixed, plain_number, with_minus
 
 
 def test_a_minus_is_a_minus_and_zero_bears_no_sign() -> None:
@@ -26,3 +26,8 @@ def test_there_are_as_many_digits_as_show_the_side_of_a_level(values, levels, le
 
 def test_one_is_singular() -> None:
     assert [counted(count, "epoch") for count in (0, 1, 2, 1200)] == ["0 epochs", "1 epoch", "2 epochs", "1,200 epochs"]
+
+
+def test_a_plain_number_is_written_as_it_stands() -> None:
+    values = [4194304.0, 4, -3.0, 0.0152577, 0.35642857, -0.5]
+    assert [plain_number(value) for value in values] == ["4,194,304", "4", "−3", "0.0152577", "0.356429", "−0.5"]

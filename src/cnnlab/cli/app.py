@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cnnlab.cli import arithmetic, augment, cache, data, models, recipes, runs, study
+from cnnlab.cli import arithmetic, augment, cache, data, models, paper, recipes, runs, study
 from cnnlab.cli.attack import attack
 from cnnlab.cli.completion_script import completion
 from cnnlab.cli.demo import demo
@@ -52,6 +52,7 @@ app.command("attack")(attack)
 app.command("fool")(fool)
 app.add_typer(runs.app, name="runs")
 app.add_typer(study.app, name="study")
+app.add_typer(paper.app, name="paper")
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(data.app, name="data")
 app.add_typer(augment.app, name="augment")

@@ -4,7 +4,8 @@ The higher package registers on import. ``homes`` names the module to import bef
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,40 @@ def train_as(kind: str, *arguments: Any, **options: Any) -> Any:
     if kind not in _trainers:
         importlib.import_module(_TRAINER_HOMES[kind])
     return _trainers[kind](*arguments, **options)
+
+
+@dataclass(frozen=True)
+class CommandDone:
+    """A command that was carried out in this process.
+
+    :param code: its exit code.
+    :param text: what it printed.
+    :param answer: the same read as JSON, where it was asked for that.
+    :param complaint: the last thing that it complained of.
+    """
+
+    code: int
+    text: str
+    answer: Any = None
+    complaint: str = ""
+
+
+_command_lines: list[Callable[..., CommandDone]] = []
+_COMMAND_LINE_HOME = "cnnlab.cli.in_process"
+
+
+def carries_out_commands(function: Callable[..., CommandDone]) -> Callable[..., CommandDone]:
+    """A decorator: the function carries out the words of a command line."""
+    _command_lines[:] = [function]
+    return function
+
+
+def command_line(words: Sequence[str], **options: Any) -> CommandDone:
+    """Carries out a command as the command line would, with the options of those given that it takes.
+
+    :param words: without the name of the program.
+    :param options: ``runs``, ``data_dir``, ``offline``; what the command does not take is left out.
+    """
+    if not _command_lines:
+        importlib.import_module(_COMMAND_LINE_HOME)
+    return _command_lines[0](words, **options)

@@ -49,3 +49,9 @@ def in_units(size: int) -> str:
         if size >= scale:
             return f"{size / scale:.3g} {unit}"
     return f"{size} B"
+
+
+def plain_number(value: float) -> str:
+    """A number as it stands: whole ones with commas at thousands, others to six significant digits, a true minus."""
+    text = f"{int(value):,}" if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"
+    return with_minus(text)

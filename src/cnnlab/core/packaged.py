@@ -13,6 +13,8 @@ from cnnlab.core.errors import UsageError, suggestion
 
 RECIPE = "recipe:"
 """What a name begins with that stands for a recipe of the package in the place of a file."""
+PAPER = "paper.yaml"
+"""The file that makes a folder a paper."""
 _FOLDERS = {"recipe": "recipes", "study": "papers", "transfer": "papers"}
 _PACKAGE = Path(__file__).parents[1]
 _OF_TRANSFER = re.compile(r"^backbones *:", re.MULTILINE)
@@ -27,6 +29,8 @@ def packaged(kind: Literal["recipe", "study", "transfer"]) -> dict[str, Path]:
     folder = _PACKAGE / _FOLDERS[kind]
     files = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.yaml")}
     whole = {name: path for name, path in sorted(files.items()) if not path.name.startswith("_")}
+    # The entries of a paper are run as such.
+    whole = {name: path for name, path in whole.items() if not (path.parent / PAPER).is_file()}
     if kind == "recipe":
         return whole
     is_wanted = kind == "transfer"

@@ -89,7 +89,7 @@ def _shape(run: Run) -> tuple[int, int, int] | None:
     """Of the pictures that a run takes; of an ensemble those of its first member; None where that cannot be read."""
     path = run.folder / "model.safetensors"
     try:
-        if run.is_ensemble and not path.is_file():
+        if run.needs and not path.is_file():
             return _shape(Run(run.folder.parent / run.needs[0]))
         return stored_shape(path)
     except CnnlabError:

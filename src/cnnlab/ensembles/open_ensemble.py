@@ -27,6 +27,7 @@ def open_ensemble(
     :raises ModelFileError: when a member is not there any more, or has other weights now.
     """
     run = store_at(runs).find(name)
+    run.check_weights()
     record = read_record(run)
     if record.combination is None:
         stored: Predictable = open_stored("classifier", run.folder / "model.safetensors", network=network)

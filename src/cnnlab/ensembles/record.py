@@ -97,8 +97,13 @@ def read_record(run: Run | Path) -> EnsembleRecord:
 def weights_digest(run: Run, epoch: int | None = None) -> str:
     """Digest of what a run predicts with: its file of weights, or what an ensemble or a transfer is made of.
 
+    It is known also of a run that was imported without weights, so that ensembles of it are found.
+
     :raises UsageError: when it has none.
     """
+    left_out = run.weights_left_out.get(_MODEL) if epoch is None else None
+    if left_out is not None:
+        return left_out
     path = run.folder / _MODEL if epoch is None else run.stored_epochs[epoch]
     if run.is_ensemble and epoch is None and not path.is_file():
         # What cannot be read is no member, though its predictions are there.

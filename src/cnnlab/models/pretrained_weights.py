@@ -89,6 +89,7 @@ def own_weights(named: str, *, runs: Path | str | None = None) -> StartingWeight
                 "network, and no weights were trained to start from. Train the network itself, in phases: cnnlab train "
                 "'model=efficientnet-lite0(weights=imagenet)' 'phases=[{train: head, epochs: 5}, {epochs: 5}]'"
             )
+        run.check_weights()
         if run.is_ensemble and not path.is_file():
             raise ModelFileError(
                 f"{run.name} is an ensemble, whose networks have their weights each. Train all of them on as one: "

@@ -36,6 +36,8 @@
                      among how many, in how many repeats
 ``diagnosis``        ``{seen, findings}`` of a run that learned nothing: by what that is told, and what was found, each
                      ``{kind, text}``; empty ones of a run that learned; missing where it was not looked at
+``weights_left_out`` of a run that was imported without weights ``{files, parameters}``: the SHA-256 of each file that
+                     stayed behind, by its name, and how many trained numbers there are
 ``warnings``         texts, in the order they came up
 ``reason``           why it failed
 ==================== ==================================================================================
@@ -52,7 +54,7 @@ from typing import Any, cast
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import CnnlabError, DataError, RunNotFoundError
-from cnnlab.core.files import read_regular, write_text
+from cnnlab.core.files import read_regular, write_bytes, write_text
 
 FORMAT = 1
 _MOST_BYTES = 64 << 20
@@ -63,6 +65,9 @@ LIVE = "live.jsonl"
 MODEL = "model.safetensors"
 TRANSFER = "transfer.json"
 """What a classifier on features is made of, which it predicts with."""
+BACKBONE = "backbone.safetensors"
+PIPELINE = "pipeline.skops"
+"""The network and the fitted classifier of a classifier on features."""
 LAST = "last.safetensors"
 """The weights of the last epoch, where another was selected."""
 SNAPSHOTS = "snapshots"
@@ -71,6 +76,8 @@ CHECKPOINT = "checkpoint"
 """The folder with all that an unfinished run needs to go on."""
 STUDIES = "studies"
 """The folder beside the runs of a store in which its studies lie, each under its name."""
+PAPERS = "papers"
+"""The folder beside the runs of a store in which the results of papers lie."""
 STATUSES = ("unfinished", "finished", "failed")
 
 
@@ -143,7 +150,15 @@ def holds_a_run(folder: Path) -> bool:
 
 def write_info(folder: Path, info: Mapping[str, Any]) -> None:
     """Replaces ``run.json``."""
-    write_text(folder / INFO, json.dumps(json_value(info), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_bytes(folder / INFO, info_bytes(info))
+
+
+def info_bytes(info: Mapping[str, Any]) -> bytes:
+    """The content of ``run.json``."""
+    return f"{json.dumps(json_value(info), indent=2, ensure_ascii=False, allow_nan=False)}\n".encode(
+        # What is no text stays the escape that JSON has for it.
+        errors="backslashreplace"
+    )
 
 
 def read_info(folder: Path) -> dict[str, Any]:

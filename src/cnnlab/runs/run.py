@@ -14,7 +14,7 @@ from cnnlab.runs import record
 from cnnlab.runs.history import read_history
 from cnnlab.runs.lock import is_locked
 from cnnlab.runs.predictions import Predictions, check_split
-from cnnlab.runs.run_info import QUICK, RunInfo
+from cnnlab.runs.run_info import QUICK, WITHOUT_WEIGHTS, RunInfo
 from cnnlab.runs.step_log import read_step_log
 from cnnlab.runs.writer import ending
 
@@ -93,9 +93,10 @@ class Run(RunInfo):
         :param network: the network of one's own that the run was trained on, or the class or function that makes it,
             where this process was not given it and cannot import it.
         :param epoch: another epoch after which the weights were kept: the last, or one of ``snapshots``.
-        :raises ModelFileError: when no weights are stored yet, or the file is damaged.
+        :raises ModelFileError: when no weights are stored yet or it was imported without, or the file is damaged.
         :raises UsageError: for an epoch whose weights were not kept.
         """
+        self.check_weights()
         stored = self.stored_epochs
         path = self.folder / record.MODEL
         if self.is_ensemble and epoch is None and not path.is_file():
@@ -221,6 +222,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     rows += [("scores" if place == 0 else "", line) for place, line in enumerate(_score_lines(info))]
     lines = run.diagnosis.lines if run.diagnosis else ()
     rows += [("learned nothing" if place == 0 else "", line) for place, line in enumerate(lines)]
+    rows += [("weights", WITHOUT_WEIGHTS if run.came_without_weights else "")]
     rows += [("warning", text) for text in info.get("warnings") or []]
     rows.append(("folder", str(run.folder)))
     return [(label, value) for label, value in rows if value]

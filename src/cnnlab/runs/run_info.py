@@ -4,13 +4,17 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.runs.data_folder import data_folder
 from cnnlab.runs.diagnosis import Diagnosis
+from cnnlab.runs.record import LAST, RECIPE
 from cnnlab.runs.scores import Scores
 
 QUICK = "one epoch on a few hundred pictures, to see that all goes through; its numbers say nothing"
 """What a quick trial is, for whoever looks at one."""
+
+WITHOUT_WEIGHTS = "none here, for it was imported without; an export with --weights brings them"
+"""What is told of such a run."""
 
 
 class RunInfo(ABC):
@@ -168,6 +172,30 @@ class RunInfo(ABC):
             raise UsageError(
                 f"{self.name} is an ensemble: it was made of other runs and has no training to go on from. Take one of "
                 f"its members: {', '.join(members)}."
+            )
+
+    @property
+    def weights_left_out(self) -> dict[str, str]:
+        """The SHA-256 of each file of weights that stayed behind when it was imported, by its name."""
+        files = (self.info.get("weights_left_out") or {}).get("files") or {}
+        return {name: content for name, content in files.items() if not (self.folder / name).is_file()}
+
+    @property
+    def came_without_weights(self) -> bool:
+        """Whether it was imported without the weights that it predicts with, and did not get them since."""
+        return not self.weights_left_out.keys() <= {LAST}
+
+    def check_weights(self, *, last: bool = False) -> None:
+        """Refuses a run that was imported without its weights, for whatever opens its classifier.
+
+        :param last: also one that lacks only those of its last epoch, from which more epochs would go on.
+        :raises ModelFileError: with how to get them.
+        """
+        if self.came_without_weights or (last and self.weights_left_out):
+            raise ModelFileError(
+                f"{self.name} was imported without its weights, so there is no classifier to open. Export it with "
+                "--weights where it was trained and import that here, or make it anew"
+                + (f": cnnlab train {self.folder / RECIPE} --again" if self.is_trained else ".")
             )
 
     @property

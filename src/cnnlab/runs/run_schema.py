@@ -98,6 +98,14 @@ class _Diagnosis(_Facts):
     findings: list[_Finding] | None = None
 
 
+class _LeftOut(_Facts):
+    files: dict[
+        Literal["model.safetensors", "last.safetensors", "backbone.safetensors", "pipeline.skops"],
+        Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")],
+    ]
+    parameters: _Count | None = None
+
+
 class RunRecord(_Facts):
     """The content of ``run.json``."""
 
@@ -127,6 +135,7 @@ class RunRecord(_Facts):
     ensemble: _Ensemble | None = None
     transfer: _Transfer | None = None
     diagnosis: _Diagnosis | None = None
+    weights_left_out: _LeftOut | None = None
     warnings: list[str] | None = None
     reason: str | None = None
 

@@ -28,6 +28,9 @@ from cnnlab.runs.writer import CREATING, ending
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cnnlab.runs.pack import Packed
+    from cnnlab.runs.unpack import Imported
+
 _HEXADECIMAL = re.compile(r"[0-9a-f]+")
 _ENDING = re.compile(r"-[0-9a-f]{8}(-\d+)?$")
 # A run being made takes its lock within the first instants.
@@ -290,6 +293,50 @@ class RunStore:
     def purge(self) -> Sequence[Path]:
         """Removes the deleted runs for good, and says where they were."""
         return self._trash.purge()
+
+    def export(
+        self,
+        out: Path | str,
+        *names: str | Path | RunInfo,
+        studies: Sequence[str] = (),
+        papers: Sequence[str] = (),
+        weights: bool = False,
+        predictions: bool = True,
+    ) -> "Packed":
+        """Packs finished runs into one file, ``out``, that another store takes in by :meth:`import_pack`.
+
+        Of a run that is its record, its stored predictions, and what explanations and attacks beside it come to where
+        they are small (16 MiB each of ``explain/`` and ``attacks/``). The same content gives the same bytes.
+
+        :param out: such as ``depth.tar.xz``; replaced whole.
+        :param names: runs, or anything that :meth:`find` takes; all that are finished where nothing is named at all.
+            Of ensembles their members go with them.
+        :param studies: names or patterns such as ``depth-*``, with the runs of which their results are made.
+        :param papers: folders of results of papers, or patterns such as ``001-*``, with their studies and runs.
+        :param weights: also what classifiers are opened from, without snapshots.
+        :param predictions: ``False`` leaves them out, and with them intervals over pictures and tests that pair them.
+        :raises RunNotFoundError: as :meth:`find` does.
+        :raises UsageError: for a run that is not finished, a study that is not there, or where there is nothing.
+        :raises StorageError: when the file cannot be written; what stood there stays.
+        """
+        from cnnlab.runs.pack import export
+
+        return export(self, Path(out), names, studies=studies, papers=papers, weights=weights, predictions=predictions)
+
+    def import_pack(self, file: Path | str, *, replace: bool = False) -> "Imported":
+        """Takes in what :meth:`export` packed: each run, study and paper whole or not at all.
+
+        A run that is here already, finished and by its digest, is left alone; where it came without weights and the
+        file has them, they are added. A run whose name another one has gets that of a repeat. After an interruption the
+        same call goes on.
+
+        :param replace: whether studies and results of papers that are here are replaced; they stay otherwise.
+        :raises DataError: for what is no such file, or is damaged, saying what is wrong with it.
+        :raises StorageError: when a folder cannot be written.
+        """
+        from cnnlab.runs.unpack import import_pack
+
+        return import_pack(self, Path(file), replace=replace)
 
     def clean(self) -> None:
         """Removes what purges and creations that were killed have left under hidden names."""

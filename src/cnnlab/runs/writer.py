@@ -59,25 +59,15 @@ class RunWriter:
         :raises StorageError: when the folder cannot be written.
         """
         folder = Path(root) / folder_name(name, digest, repeat)
-        _check_free(folder)
-        started = record.now()
-        facts = record.merged(_first_facts(digest, folder.name, repeat, started), info or {})
-        temporary = make_folder(folder.parent) / f"{CREATING}{os.getpid()}-{secrets.token_hex(4)}"
-        lock = RunLock(temporary)
-        try:
-            make_folder(temporary)
-            lock.acquire()
-            lock.sign()
+        facts = record.merged(_first_facts(digest, folder.name, repeat, record.now()), info or {})
+
+        def begin(temporary: Path) -> None:
             record.write_recipe(temporary, recipe)
             record.write_info(temporary, facts)
             if fill is not None:
                 fill(temporary)
-            lock.carry(lambda: _move_into_place(temporary, folder))
-        except BaseException:
-            lock.release()
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        return cls(folder, lock, facts)
+
+        return cls(folder, make_whole(folder, begin), facts)
 
     @classmethod
     def open(cls, folder: Path | str) -> "RunWriter":
@@ -187,6 +177,39 @@ class RunWriter:
     def _check_open(self) -> None:
         if not self._is_open:
             raise ValueError(f"the writer of {self.folder.name} is closed")
+
+
+def make_whole(
+    folder: Path, fill: Callable[[Path], None], *, store: Path | None = None, aside: Path | None = None
+) -> RunLock:
+    """The folder of a run, which appears complete and locked or not at all; gives its lock, which is held.
+
+    :param fill: called with a hidden folder, to write all that it is to hold.
+    :param store: the folder of runs, in which the hidden folder lies, and is cleared away after a kill.
+    :param aside: where what lies in its place is moved at the last moment; without, it is refused.
+    :raises UsageError: when a run lies there already.
+    :raises RunBusyError: when another process has just started that run.
+    :raises StorageError: when the folder cannot be written.
+    """
+    if aside is None:
+        _check_free(folder)
+    make_folder(folder.parent)
+    temporary = make_folder(store or folder.parent) / f"{CREATING}{os.getpid()}-{secrets.token_hex(4)}"
+    lock = RunLock(temporary)
+    try:
+        make_folder(temporary)
+        lock.acquire()
+        lock.sign()
+        fill(temporary)
+        if aside is not None and os.path.lexists(folder):
+            with storage_errors(folder):
+                folder.rename(aside)
+        lock.carry(lambda: _move_into_place(temporary, folder))
+    except BaseException:
+        lock.release()
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return lock
 
 
 def folder_name(name: str, digest: str, repeat: int = 1) -> str:

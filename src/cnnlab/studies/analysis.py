@@ -1,18 +1,14 @@
 """From the runs of a study to its result."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
-from cnnlab.core.files import check_regular
 from cnnlab.core.measurements import Measure, Metric
 from cnnlab.core.number_text import counted
 from cnnlab.runs import Predictions, Run, RunSummary, environment
-from cnnlab.runs.record import MODEL, now
+from cnnlab.runs.record import now
+from cnnlab.runs.weights import parameters_of
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.planned_settings import PlannedEnsemble, PlannedSetting, seeds_first
 from cnnlab.studies.record import StudyRecord
@@ -33,7 +29,6 @@ from cnnlab.studies.statistics.verdicts import judge_claim
 from cnnlab.studies.study_ensembles import StudyEnsembles
 from cnnlab.studies.trials import Trials
 
-_COUNTED_BY = ("running_mean", "running_var", "num_batches_tracked")
 _FIXED = ("device", "precision", "threads")
 
 
@@ -287,7 +282,7 @@ class Analysis:
         if run is None:
             return None
         folders = [run.folder.parent / name for name in run.needs] or [run.folder]
-        counts = [count_parameters(folder / MODEL) for folder in folders]
+        counts = [parameters_of(folder) for folder in folders]
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
 
@@ -331,17 +326,3 @@ class Analysis:
 
 def _differs(execution: Mapping[str, Any], fixed: Mapping[str, Any]) -> bool:
     return any(key in execution and execution[key] != fixed.get(key) for key in _FIXED)
-
-
-def count_parameters(path: Path) -> int | None:
-    """Trained numbers in a stored classifier, by the head of its file; None where it cannot be read.
-
-    What batch normalisation keeps count of is not trained and does not count.
-    """
-    try:
-        check_regular(path)
-        with safe_open(path, "np") as file:
-            kept = [name for name in file.keys() if not name.endswith(_COUNTED_BY)]  # noqa: SIM118
-            return sum(int(math.prod(file.get_slice(name).get_shape())) for name in kept)
-    except (OSError, SafetensorError):
-        return None

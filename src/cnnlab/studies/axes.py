@@ -11,7 +11,7 @@ from cnnlab.studies.designs import Design, SearchDesign
 from cnnlab.studies.search_spaces import Choice, Space, is_space, read_space
 from cnnlab.training import Recipe, key_line
 
-_UNVARIED = {
+UNVARIED = {
     "seed": "repeats vary the seed.",
     "name": "the study names its runs.",
     **dict.fromkeys(
@@ -152,8 +152,8 @@ def _level(axis: str, label: str, value: Any) -> AxisLevel:
 
 def _check_key(key: str, value: Any = None) -> None:
     root = key.partition(".")[0].partition("[")[0]
-    if root in _UNVARIED:
-        raise UsageError(f"{root} cannot vary: {_UNVARIED[root]}")
+    if root in UNVARIED:
+        raise UsageError(f"{root} cannot vary: {UNVARIED[root]}")
     if root not in Recipe.model_fields:
         line = key_line(root, value)
         if line is not None:

@@ -36,6 +36,7 @@ from cnnlab.models.classifier_files import WeightsMismatchError
 from cnnlab.models.shapes import Shape
 from cnnlab.objectives import Objective
 from cnnlab.runs import Run, RunStore
+from cnnlab.runs.record import LAST, MODEL
 from cnnlab.training.adversaries import Adversaries
 from cnnlab.training.checkpoints import has_checkpoint
 from cnnlab.training.class_balance import ClassBalance
@@ -86,7 +87,7 @@ class TrainingSetup:
         if self.parent is not None:
             # Weights, and where epochs and steps are counted on from; never the run's name.
             info = self.parent.info
-            return digest([file_digest(_last_weights(self.parent)), info["epochs_done"], info["step"]])
+            return digest([_digest_of_last_weights(self.parent), info["epochs_done"], info["step"]])
         if self.start is None:
             return None
         return digest(["weights", self.start.digest, *(["what fits"] if self.recipe.weights else [])])
@@ -405,5 +406,13 @@ def _last_classifier(parent: Run, network: nn.Module) -> Classifier:
 
 
 def _last_weights(run: Run) -> Path:
-    last = run.folder / "last.safetensors"
-    return last if last.exists() else run.folder / "model.safetensors"
+    run.check_weights(last=True)
+    last = run.folder / LAST
+    return last if last.exists() else run.folder / MODEL
+
+
+def _digest_of_last_weights(run: Run) -> str:
+    """Also of a run that was imported without them, so that what went on from it is found."""
+    left_out = run.weights_left_out
+    name = LAST if LAST in left_out or (run.folder / LAST).exists() else MODEL
+    return left_out.get(name) or file_digest(run.folder / name)

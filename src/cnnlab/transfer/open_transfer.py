@@ -8,10 +8,11 @@ from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.core.hooks import opener
 from cnnlab.models import find_layer, fold_batch_norms, load_classifier
 from cnnlab.runs import Run, store_at
+from cnnlab.runs.record import BACKBONE, PIPELINE
 from cnnlab.transfer.backbones import Extractor, FeatureLayer
 from cnnlab.transfer.classifier import TransferClassifier
 from cnnlab.transfer.pipeline_files import load_pipeline
-from cnnlab.transfer.record import BACKBONE, PIPELINE, read_record
+from cnnlab.transfer.record import read_record
 
 
 @opener("transfer")
@@ -21,6 +22,7 @@ def open_transfer(name: str | Path | Run, *, runs: Path | str | None = None, **u
     :raises ModelFileError: when a file of it is missing, damaged, or another than it was.
     """
     run = store_at(runs).find(name)
+    run.check_weights()
     record = read_record(run)
     for file in (BACKBONE, PIPELINE):
         _check_file(run.folder / file, record.files.get(file))

@@ -14,8 +14,6 @@ Metric: TypeAlias = Literal["macro_f1", "accuracy"]
 METRICS: tuple[Metric, ...] = ("macro_f1", "accuracy")
 Vary: TypeAlias = Literal["split", "seed"]
 FILE = TRANSFER
-BACKBONE = "backbone.safetensors"
-PIPELINE = "pipeline.skops"
 FORMAT = 2
 _Count = Annotated[int, Field(ge=0)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]

@@ -13,11 +13,11 @@ from cnnlab.data import Dataset
 from cnnlab.evaluation import metrics_of
 from cnnlab.models import save_classifier
 from cnnlab.runs import Predictions, Run, RunStore, RunWriter, environment
-from cnnlab.runs.record import now
+from cnnlab.runs.record import BACKBONE, PIPELINE, now
 from cnnlab.transfer.comparison import Outcome
 from cnnlab.transfer.pictures import Pictures
 from cnnlab.transfer.pipeline_files import pipeline_bytes
-from cnnlab.transfer.record import BACKBONE, FORMAT, PIPELINE, TransferRecord, write_record
+from cnnlab.transfer.record import FORMAT, TransferRecord, write_record
 from cnnlab.transfer.request import TransferRequest
 
 

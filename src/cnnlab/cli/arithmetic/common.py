@@ -1,7 +1,8 @@
 """What the verbs of ``cnnlab arithmetic`` share."""
 
+import json
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,10 +11,19 @@ from cnnlab.cli.shape import read_sizes
 from cnnlab.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from cnnlab.models.arithmetic import Answer
+    from cnnlab.models.arithmetic import Answer, Slide
 
 InputShape = Annotated[
-    str, typer.Argument(metavar="H×W×C", help="Height, width and channels: 128x128x32.", show_default=False)
+    str | None, typer.Argument(metavar="[H×W×C]", help="Height, width and channels: 128x128x32.", show_default=False)
+]
+Picture = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        metavar="MATRIX",
+        help="A picture itself, in the place of its size: [[1, 2], [3, 4]], or a list of channels.",
+        show_default=False,
+    ),
 ]
 Padding = Annotated[
     str, typer.Option("--padding", metavar="N|H×W|same|valid", help="Pixels on every side; same keeps the size.")
@@ -31,6 +41,29 @@ def read_input_shape(text: str) -> tuple[int, int, int]:
         raise UsageError(f"a picture is height×width×channels here, such as 128x128x32; got {text}.")
     height, width, channels = numbers
     return height, width, channels
+
+
+def read_matrix(text: str, flag: str) -> list[Any]:
+    """Rows of numbers, or channels of rows.
+
+    :raises UsageError: for anything else.
+    """
+    try:
+        matrix = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{flag} takes rows of numbers, such as [[1, 2], [3, 4]]: {error}.") from error
+    if not isinstance(matrix, list):
+        raise UsageError(f"{flag} takes rows of numbers, such as [[1, 2], [3, 4]]; got {text}.")
+    return matrix
+
+
+def refuse_both(size: object, picture: object) -> None:
+    """A picture is given by its size or by its numbers.
+
+    :raises UsageError: for both, and for neither.
+    """
+    if (size is None) == (picture is None):
+        raise UsageError("give the size of the picture, such as 128x128x32, or its numbers: --input [[1,2],[3,4]].")
 
 
 def read_sides(text: str, flag: str) -> int | tuple[int, int]:
@@ -52,7 +85,7 @@ def read_padding(text: str) -> int | tuple[int, ...] | str:
     return numbers if len(numbers) > 1 else numbers[0]
 
 
-def tell(answer: "Answer", as_json: bool) -> None:
+def tell(answer: "Answer | Slide", as_json: bool) -> None:
     """The answer on standard output."""
     if as_json:
         output.write_json(answer.to_dict())

@@ -35,10 +35,16 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "runs compare": ("run",),
     "runs delete": ("run or condition",),
     "runs restore": ("deleted run",),
+    "runs export": ("run or condition",),
+    "runs import": ("files",),
     "study plan": ("study", "study keys"),
     "study run": ("study", "study keys"),
     "study show": ("study", "study keys"),
     "study report": ("study", "study keys"),
+    "paper list": ("paper",),
+    "paper show": ("paper or entry",),
+    "paper run": ("paper or entry", "scale"),
+    "paper report": ("paper", "scale"),
     "recipes show": ("name of a recipe",),
     "data show": ("data",),
     "data check": ("data",),
@@ -146,6 +152,10 @@ def _option_values(line: _Line, option: str, word: str) -> Iterator[Candidate]:
     elif option == "--images":
         yield from (Candidate(f"{split}:", f"pictures of {split}", is_final=False) for split in _SPLITS[:3])
         yield from _files(word)
+    elif option == "--study":
+        yield from _studies_run(line, word)
+    elif option == "--paper":
+        yield from (Candidate(name) for name in _folders(line.runs / "papers", "verdict.json"))
     elif option in ("--sort", "--by"):
         yield from map(Candidate, [*words()["lists"]["facts"], *words()["keys"], "test_accuracy"])
     elif (line.command["options"].get(option) or ["", None])[1] in ("DIR", "FILE", "PATH"):
@@ -186,6 +196,14 @@ def _folders(root: Path, marker: str) -> list[str]:
             with suppress(OSError):
                 times[entry.name] = os.stat(os.path.join(entry.path, marker)).st_mtime
     return sorted(times, key=lambda name: -times[name])
+
+
+def _entries(parts: Sequence[str]) -> Iterator[Candidate]:
+    """Papers that come with cnnlab, and with ``/`` among the parts their entries too."""
+    for paper, about in words()["papers"].items():
+        yield Candidate(paper, about["about"])
+        if "/" in parts:
+            yield from (Candidate(f"{paper}/{name}", title) for name, title in about["entries"].items())
 
 
 def _deleted(line: _Line, word: str) -> Iterator[Candidate]:
@@ -357,6 +375,9 @@ _WORDS: Mapping[str, Callable[[_Line, str], Iterable[Candidate]]] = {
     "study": _studies,
     "study keys": _study_keys,
     "name of a recipe": lambda line, word: map(Candidate, words()["recipes"]),
+    "paper": lambda line, word: (*_entries(("",)), *_files(word)),
+    "paper or entry": lambda line, word: (*_entries(("", "/")), *_files(word)),
+    "scale": lambda line, word: (Candidate(f"scale={name}", about) for name, about in words()["scales"].items()),
     "data": _several(_spec("data set"), lambda line, word: _files(word)),
     "name of an augmentation": _name_of("augmentation"),
     "previewed": _only("data", "augment", "seed"),

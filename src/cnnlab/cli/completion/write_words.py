@@ -94,6 +94,24 @@ _OF_STUDY = {
 }
 
 
+_SCALES = {"smoke": "seconds, and nothing is judged", "laptop": "the usual one", "full": "as in the paper"}
+
+
+def _papers() -> dict[str, Any]:
+    """The papers that come with cnnlab, with their entries."""
+    from cnnlab.papers import Paper
+    from cnnlab.papers.paper import packaged_papers
+
+    papers = [Paper(name) for name in packaged_papers()]
+    return {
+        paper.id: {
+            "about": paper.file.title,
+            "entries": {name: entry.file.title for name, entry in paper.entries.items()},
+        }
+        for paper in papers
+    }
+
+
 def registries() -> dict[str, Registry[Any]]:
     """Every kind of names that a spec may hold."""
     from cnnlab import augment, data, models, objectives
@@ -132,6 +150,8 @@ def collected() -> dict[str, Any]:
         "recipes": list(packaged("recipe")),
         "studies": list(packaged("study")),
         "transfers": list(packaged("transfer")),
+        "papers": _papers(),
+        "scales": _SCALES,
         "lists": _lists(),
         "kinds": kinds,
         "arguments": table,

@@ -11,6 +11,7 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import Json, Runs, deleted_runs, runs_so_far
+from cnnlab.cli.runs.conditions import fitting
 from cnnlab.cli.runs.list import write_table
 from cnnlab.core.errors import RunBusyError, UsageError
 from cnnlab.core.messages import first_few
@@ -90,28 +91,15 @@ def _fitting(store: "RunStore", words: list[str], *, is_shown: bool) -> list[Pat
     :raises UsageError: for names among conditions, and where nothing fits.
     :raises RunBusyError: where some of them are being trained.
     """
-    from cnnlab.runs.filter_language import chosen, is_condition, read_filter
-    from cnnlab.runs.record import is_run
-
-    conditions = [word for word in words if is_condition(word) and not is_run(store.root / word)]
-    if not conditions:
-        return []
-    if len(conditions) < len(words):
-        name = next(word for word in words if word not in conditions)
-        raise UsageError(
-            f"{name!r} is the name of a run, or no condition. Delete by names or by conditions, not by both."
-        )
     everything = store.list()
-    found = chosen(everything, read_filter(conditions))
-    if not found:
-        raise UsageError(f"no run under {store.root} fits {' and '.join(conditions)}. See them: cnnlab runs list")
+    found = fitting(store, words, everything, "Delete")
     busy = [run.name for run in found if run.is_running]
     if busy:
         raise RunBusyError(
             f"{first_few(busy)} {'is' if len(busy) == 1 else 'are'} being trained and cannot be deleted. Stop that "
             "first, or leave them out with state!=running."
         )
-    if is_shown:
+    if found and is_shown:
         with redirect_stdout(sys.stderr):
             write_table(found, everything)
     return [run.folder for run in found]

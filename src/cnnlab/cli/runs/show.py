@@ -69,7 +69,7 @@ def document(run: "Run") -> dict[str, Any]:
 
 
 def _overview(run: "Run") -> None:
-    from cnnlab.runs.run_info import QUICK
+    from cnnlab.runs.run_info import QUICK, WITHOUT_WEIGHTS
 
     info = run.info
     reason = f": {info['reason']}" if run.state == "failed" and info.get("reason") else ""
@@ -87,6 +87,7 @@ def _overview(run: "Run") -> None:
                 else f"{run.epochs_done}{f' of {total}' if total and total != run.epochs_done else ''}",
             ),
             ("weights of", selected(info)),
+            ("weights", WITHOUT_WEIGHTS if run.came_without_weights else ""),
             ("training time", training_time(run)) if run.is_trained else ("time", short_duration(run.seconds)),
             ("frozen parts", frozen_parts(run)),
             ("parent", info.get("parent")),

@@ -1,0 +1,66 @@
+"""A command line carried out in this very process, its words and its answer as values."""
+
+import contextlib
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from cnnlab.core.hooks import CommandDone, carries_out_commands
+
+_JSON = "--json"
+
+
+@carries_out_commands
+def carry_out(
+    words: Sequence[str], *, runs: Path | None = None, data_dir: Path | None = None, offline: bool = False
+) -> CommandDone:
+    """Carries a command out, with those of the options that it takes, and ``--json`` where it has that."""
+    from cnnlab.cli.app import app
+    from cnnlab.cli.program import INTERRUPTED
+
+    program = typer.main.get_command(app)
+    taken = _options(program, words)
+    given: dict[str, list[str]] = {
+        "--runs": [] if runs is None else [str(runs)],
+        "--data-dir": [] if data_dir is None else [str(data_dir)],
+    }
+    line = list(words)
+    for option, values in given.items():
+        if option in taken and values and option not in line:
+            line += [option, *values]
+    flags = [_JSON, *(["--offline"] if offline else []), "--quiet"]
+    line += [flag for flag in flags if flag in taken and flag not in line]
+    out, complaints = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(complaints):
+        code = program.main(line, standalone_mode=False)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    text = out.getvalue()
+    return CommandDone(int(code or 0), text, _read(text) if _JSON in line else None, _last(complaints.getvalue()))
+
+
+def _options(program: Any, words: Sequence[str]) -> set[str]:
+    """The options that the command takes which the words name."""
+    command = program
+    for word in words:
+        inner = getattr(command, "commands", {})
+        if word not in inner:
+            break
+        command = inner[word]
+    return {name for parameter in command.params for name in parameter.opts}
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _last(text: str) -> str:
+    lines = [line for line in text.replace("\r", "\n").splitlines() if line.startswith("cnnlab: ")]
+    return lines[-1].removeprefix("cnnlab: ") if lines else ""

@@ -1,0 +1,56 @@
+"""Asking what somebody expects of an entry before it is run."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from cnnlab.cli import output
+from cnnlab.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from cnnlab.papers.entry import EntryAt
+    from cnnlab.papers.expectations import Expectation, Question
+
+
+def ask(at: "EntryAt") -> None:
+    """Asks for the order of the settings of each study of an entry and for the distance of the first from the last.
+
+    What was noted once is not asked for again, and says when it was noted after there were results.
+    """
+    from cnnlab.papers.carrying_out import questions
+    from cnnlab.papers.expectations import expected, note_expected
+
+    if expected(at.folder) is not None:
+        output.write(f"{at.entry.full_name}: what you expected is noted already, in {at.folder}.")
+        return
+    asked = questions(at)
+    if not asked:
+        output.write(f"{at.entry.full_name} compares no settings, so there is no order to expect.")
+        return
+    note_expected(at.folder, [_answer(question) for question in asked])
+
+
+def _answer(question: "Question") -> "Expectation":
+    from cnnlab.papers.expectations import read_order, read_spread
+
+    part = f" ({question.part})" if question.part else ""
+    output.heading(f"{question.title}{part}: {question.metric}")
+    for place, label in enumerate(question.settings, 1):
+        output.write(f"{place:3}  {label}")
+    while True:
+        try:
+            order = read_order(
+                typer.prompt("Which order do you expect, the best first, such as 2 > 1 > 3"), question.settings
+            )
+            break
+        except UsageError as error:
+            output.write(str(error))
+    while True:
+        try:
+            spread = read_spread(
+                typer.prompt("How far is the first ahead of the last, such as 2% (empty: no idea)", default="")
+            )
+            break
+        except UsageError as error:
+            output.write(str(error))
+    return question.answered(order, spread)

@@ -1,0 +1,53 @@
+"""Entries carried out, whatever kind they are of."""
+
+from cnnlab.papers.commands import CommandEntry
+from cnnlab.papers.entry import EntryAt
+from cnnlab.papers.expectations import Question
+from cnnlab.papers.format import Kind
+from cnnlab.papers.result import EntryResult, store, stored
+from cnnlab.papers.studies import StudyEntry
+from cnnlab.papers.transfers import TransferEntry
+
+_KINDS: dict[Kind, type[StudyEntry] | type[CommandEntry] | type[TransferEntry]] = {
+    "study": StudyEntry,
+    "commands": CommandEntry,
+    "transfer": TransferEntry,
+}
+
+
+def carried_out(at: EntryAt) -> StudyEntry | CommandEntry | TransferEntry:
+    """What carries an entry out.
+
+    :raises UsageError: for an entry that cannot be meant.
+    """
+    return _KINDS[at.entry.file.kind](at)
+
+
+def run_entry(at: EntryAt, workers: int | None = None) -> EntryResult:
+    """Runs what an entry lacks, and stores what came out.
+
+    :param workers: trainings at once; by default as many as a few timed steps show to be best.
+    """
+    result = carried_out(at).run(workers)
+    store(result)
+    return result
+
+
+def result_of(at: EntryAt) -> EntryResult:
+    """What was stored of an entry, or what can be said now."""
+    return stored(at.folder) or carried_out(at).result()
+
+
+def questions(at: EntryAt) -> list[Question]:
+    """What can be expected of an entry: nothing of one that compares no settings."""
+    entry = carried_out(at)
+    if not isinstance(entry, StudyEntry):
+        return []
+    found = []
+    for part in entry.parts:
+        result = part.study.result()
+        labels = tuple(setting.label for setting in result.settings)
+        seen = any(setting.finished for setting in result.settings)
+        asked = Question(at.entry.file.title, part.label, result.metric.label, labels, seen)
+        found += [asked] if len(labels) > 1 else []
+    return found

@@ -1,0 +1,408 @@
+"""Entries that are a row of commands: trainings, what cnnlab is then asked of them, numbers and pictures of that."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from cnnlab.core.digests import digest
+from cnnlab.core.errors import CnnlabError, UsageError, suggestion
+from cnnlab.core.files import make_folder, write_text
+from cnnlab.core.hooks import command_line
+from cnnlab.core.messages import track
+from cnnlab.core.packaged import read_recipe_file
+from cnnlab.papers.claims import RuleVerdict, put_together, rules_of
+from cnnlab.papers.entry import EntryAt
+from cnnlab.papers.format import Texts
+from cnnlab.papers.interruption import carry_out_and_kill
+from cnnlab.papers.numbers import NumberOrPath, beside, judge, measured, read_rule
+from cnnlab.papers.result import EntryResult
+from cnnlab.papers.studies import carried_out, planned
+
+if TYPE_CHECKING:
+    from cnnlab.runs import Run
+    from cnnlab.studies import Study, StudyPlan
+
+_PLACES = re.compile(r"\{(\w+)\}")
+_OUT, _HERE, _DATA = _FOLDERS = ("out", "here", "data")
+"""What may stand in braces besides the names of trainings."""
+_RUNS = "runs.json"
+_TRAINING = "training"
+"""The axis of a study of trainings."""
+_DONE = "done.json"
+_PICTURES = (".png", ".svg")
+
+
+class CommandWords(BaseModel):
+    """A command.
+
+    :param killed_after_epoch: kill it, without warning, once its run has so many epochs behind it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    command: str
+    killed_after_epoch: Annotated[int | None, Field(ge=1)] = None
+
+
+WordsOrText = Annotated[
+    CommandWords, BeforeValidator(lambda value: {"command": value} if isinstance(value, str) else value)
+]
+
+
+class CommandsFile(BaseModel):
+    """What such an entry says beside the keys of all.
+
+    :param trainings: recipes by name; a string is the file of one beside the entry.
+    :param commands: words as on a command line, without ``cnnlab``; ``{net}`` is the run of the training ``net``,
+        ``{out}`` a folder of the command's own, ``{here}`` the folder of the paper and ``{data}`` that of data sets.
+    :param pictures: patterns of those that the report shows; all that there are unless it is given.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    trainings: Mapping[str, Mapping[str, Any] | str] = {}
+    repeats: Annotated[int, Field(ge=1)] = 1
+    commands: Annotated[Mapping[str, WordsOrText], Field(min_length=1)]
+    pictures: Texts = ()
+    numbers: Mapping[str, NumberOrPath] = {}
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A command of one repeat.
+
+    :param words: with the names of runs in them.
+    :param folder: what it writes goes there.
+    :param killed_after: the epoch after which it is killed; None where it is left to end.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    folder: Path
+    killed_after: int | None = None
+
+    @property
+    def _key(self) -> str:
+        return digest({"words": list(self.words), "killed_after": self.killed_after})
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the same words were carried out to their end."""
+        return self._stored.get("key") == self._key
+
+    @property
+    def answer(self) -> Any:
+        """What it printed as JSON, with the seconds that it took; None where it printed none."""
+        answer = self._stored.get("answer") if self.is_done else None
+        return {"seconds": self.seconds, **answer} if isinstance(answer, dict) else answer
+
+    @property
+    def seconds(self) -> float:
+        """That it took."""
+        return float(self._stored.get("seconds") or 0.0)
+
+    @cached_property
+    def _stored(self) -> dict[str, Any]:
+        try:
+            content = json.loads((self.folder / _DONE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def carry_out(self, options: Mapping[str, Any]) -> None:
+        """Has cnnlab do it.
+
+        :raises CnnlabError: when it fails, with what it said.
+        """
+        shutil.rmtree(self.folder, ignore_errors=True)
+        make_folder(self.folder)
+        began = time.monotonic()
+        if self.killed_after is not None:
+            done = carry_out_and_kill(self.words, self.killed_after, **options)
+        else:
+            done = command_line(self.words, **options)
+        if done.code:
+            raise CnnlabError(f"cnnlab {shlex.join(self.words)} left with {done.code}: {done.complaint or 'no word'}")
+        facts = {"key": self._key, "answer": done.answer, "text": done.text, "seconds": time.monotonic() - began}
+        write_text(self.folder / _DONE, json.dumps(facts, ensure_ascii=False) + "\n")
+        self.__dict__.pop("_stored", None)
+
+
+class CommandEntry:
+    """An entry that is a row of commands, at one scale."""
+
+    def __init__(self, at: EntryAt) -> None:
+        self.at = at
+        content = _put_over(self._whole(at.entry.file.content), at.keys)
+        try:
+            self.file = CommandsFile.model_validate(content)
+        except (ValidationError, UsageError) as error:
+            raise UsageError(f"{at.entry.path}, {at.scale}: {_explain(error)}") from error
+        self._refuse_slips()
+
+    def _whole(self, content: dict[str, Any]) -> dict[str, Any]:
+        """With recipes in the place of their files, so that keys can be put over them."""
+        folder = self.at.entry.path.parent
+        trainings = {
+            name: read_recipe_file(recipe, folder) if isinstance(recipe, str) else dict(recipe)
+            for name, recipe in (content.get("trainings") or {}).items()
+        }
+        return {**content, **({"trainings": trainings} if trainings else {})}
+
+    def _refuse_slips(self) -> None:
+        known = [*self.file.trainings, *_FOLDERS]
+        for name, words in self.file.commands.items():
+            for place in _PLACES.findall(words.command):
+                if place not in known:
+                    raise UsageError(
+                        f"{self.at.entry.path}: {name}: there is no training {place!r}. {suggestion(place, known)}"
+                    )
+        for number in self.file.numbers.values():
+            for command in number.commands:
+                if command in self.file.commands:
+                    continue
+                hint = suggestion(command, self.file.commands)
+                raise UsageError(f"{self.at.entry.path}: numbers: there is no command {command!r}. {hint}")
+        for rule in rules_of(self.at.claims, {}):
+            read_rule(rule, self.file.numbers)
+
+    def check(self) -> None:
+        """Reads the recipes against their data, and trains nothing."""
+        if self._trainings is not None:
+            self._trainings.check()
+
+    def plans(self, probe: bool) -> "list[StudyPlan]":
+        """What would be trained; with ``probe`` a few steps are timed."""
+        return [] if self._trainings is None else [planned(self._trainings, probe)]
+
+    @property
+    def commands_left(self) -> int:
+        """How many commands are to be carried out."""
+        calls = [call for repeat in self._repeats for call in self._calls(repeat, self._known_runs(repeat))]
+        return sum(not call.is_done for call in calls)
+
+    def run(self, workers: int | None = None) -> EntryResult:
+        """Trains and does what is missing."""
+        place = self.at.place
+        options = {"runs": place.runs, "data_dir": place.data_dir, "offline": place.offline}
+        if self._trainings is not None:
+            self._train(self._trainings, workers)
+        calls = [call for repeat in self._repeats for call in self._calls(repeat, self._known_runs(repeat))]
+        left = [call for call in calls if not call.is_done]
+        for call in track(left, self.at.entry.full_name, len(left)):
+            call.carry_out(options)
+        return self.result()
+
+    @cached_property
+    def _trainings(self) -> "Study | None":
+        """Its trainings as a study, so that they are planned, timed and trained as such."""
+        from cnnlab.studies import Study
+        from cnnlab.studies.axes import UNVARIED
+
+        recipes = {name: recipe for name, recipe in self.file.trainings.items() if isinstance(recipe, Mapping)}
+        if not recipes:
+            return None
+        content = {
+            "question": self.at.entry.file.title,
+            "name": self.at.name,
+            "base": self._base(recipes),
+            "vary": {_TRAINING: {name: _without(recipe, UNVARIED) for name, recipe in recipes.items()}},
+            "repeats": self.file.repeats,
+        }
+        place = self.at.place
+        try:
+            return Study(content, runs=place.runs, data_dir=place.data_dir, offline=place.offline)
+        except UsageError as error:
+            raise UsageError(f"{self.at.entry.path}, {self.at.scale}: {error}") from error
+
+    def _base(self, recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """What is the same for all trainings: how they are carried out, and data for those that name none."""
+        from cnnlab.studies.axes import UNVARIED
+
+        base = {"precision": "float32"} if self.at.scale == "smoke" else {}
+        for name, recipe in recipes.items():
+            for key in UNVARIED:
+                if key in recipe and base.setdefault(key, recipe[key]) != recipe[key] and self.at.scale != "smoke":
+                    raise UsageError(
+                        f"{self.at.entry.path}: {key} of {name} differs from that of another training; it is the same "
+                        "for all of an entry."
+                    )
+        data = [recipe["data"] for recipe in recipes.values() if "data" in recipe]
+        return {**base, **({"data": data[0]} if data else {})}
+
+    def _train(self, study: "Study", workers: int | None) -> None:
+        """Trains what is missing, and notes the names of the runs.
+
+        :raises CnnlabError: where a training failed.
+        """
+        result = carried_out(study, self.at.scale, workers)
+        if result.missing:
+            setting, trial = result.missing[0]
+            raise CnnlabError(f"{self.at.entry.full_name}: {setting.label}, seed {trial.seed}: {trial.reason}")
+        for repeat in self._repeats:
+            runs = {s.label: t.run for s in result.settings for t in s.trials if t.seed == repeat}
+            write_text(make_folder(self._folder(repeat)) / _RUNS, json.dumps(runs) + "\n")
+
+    def result(self) -> EntryResult:
+        """What can be said now."""
+        calls = [call for repeat in self._repeats for call in self._calls(repeat, self._known_runs(repeat))]
+        missing = tuple(f"cnnlab {shlex.join(call.words)}" for call in calls if not call.is_done)
+        values = {} if missing else self._values()
+        file = self.at.entry.file
+        rules = rules_of(self.at.claims, {})
+        judged: dict[str, RuleVerdict] = {}
+        if values:
+            judged = {
+                rule: judge(read_rule(rule, self.file.numbers), values, self.file.numbers, len(rules)) for rule in rules
+            }
+        reason = "; ".join(file.at(file.not_comparable, self.at.scale)) or None
+        return self.at.outcome(
+            claims=put_together(self.at.claims, judged, {}, self.at.scale),
+            numbers=tuple(
+                beside(row, values.get(str(row.get("number")), ()), self._number(row), reason) for row in file.published
+            ),
+            measured=tuple(measured(name, number, values.get(name, ())) for name, number in self.file.numbers.items()),
+            pictures=() if missing else tuple(self._pictures()),
+            missing=missing,
+            seconds=sum(call.seconds for call in calls) + self._training_seconds(),
+        )
+
+    def _number(self, row: Mapping[str, Any]) -> Any:
+        name = str(row.get("number"))
+        if name not in self.file.numbers:
+            raise UsageError(
+                f"{self.at.entry.path}: published: there is no number {name!r}. {suggestion(name, self.file.numbers)}"
+            )
+        return self.file.numbers[name]
+
+    @property
+    def _repeats(self) -> range:
+        return range(self.file.repeats if self.file.trainings else 1)
+
+    def _known_runs(self, repeat: int) -> dict[str, str]:
+        """As they were noted; a name in braces of those that are not trained yet."""
+        try:
+            noted = json.loads((self._folder(repeat) / _RUNS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            noted = {}
+        return {name: str(noted.get(name, f"{{{name}}}")) for name in self.file.trainings}
+
+    def runs(self) -> "dict[str, Run]":
+        """The runs that it made and that are still there, by name."""
+        from cnnlab.runs import Run
+
+        names = [name for repeat in self._repeats for name in self._known_runs(repeat).values()]
+        folders = {name: self.at.place.runs / name for name in names}
+        return {name: Run(folder) for name, folder in folders.items() if (folder / "run.json").is_file()}
+
+    def _training_seconds(self) -> float:
+        return sum(float(run.seconds or 0.0) for run in self.runs().values())
+
+    def _folder(self, repeat: int) -> Path:
+        return self.at.folder / f"repeat-{repeat}" if self.file.trainings else self.at.folder
+
+    def _calls(self, repeat: int, runs: Mapping[str, str]) -> Iterator[_Call]:
+        known = {**runs, _HERE: str(self.at.entry.path.parent), _DATA: str(_data_folder(self.at.place.data_dir))}
+        for name, words in self.file.commands.items():
+            is_of_runs = any(place in self.file.trainings for place in _PLACES.findall(words.command))
+            if not is_of_runs and repeat:
+                continue
+            folder = (self._folder(repeat) if is_of_runs else self.at.folder) / name
+            filled = shlex.split(_filled(words.command, {**known, _OUT: str(folder / "files")}))
+            yield _Call(name, tuple(filled), folder, words.killed_after_epoch)
+
+    def _values(self) -> dict[str, list[float]]:
+        """Each number by repeat."""
+        answers: list[dict[str, Any]] = []
+        for repeat in self._repeats:
+            known = dict(answers[0]) if answers else {}
+            known.update({call.name: call.answer for call in self._calls(repeat, self._known_runs(repeat))})
+            answers.append(known)
+        try:
+            return {name: [n.value(known) for known in answers] for name, n in self.file.numbers.items()}
+        except UsageError as error:
+            raise UsageError(f"{self.at.entry.path}: {error}") from error
+
+    def _pictures(self) -> Iterator[str]:
+        """Of the first repeat, relative to the folder of results."""
+        patterns = self.file.pictures or ("**/*",)
+        for call in self._calls(0, self._known_runs(0)):
+            drawn: dict[Path, Path] = {}
+            for pattern in patterns:
+                for path in sorted(call.folder.parent.glob(_within(pattern, call.name))):
+                    if path.suffix in _PICTURES:
+                        # Of a figure in both formats, the first of them.
+                        drawn.setdefault(path.with_suffix(""), path)
+            yield from (path.relative_to(self.at.folder).as_posix() for path in drawn.values())
+
+
+def _data_folder(asked: Path | None) -> Path:
+    """Where data sets are looked for first."""
+    return asked or Path(os.environ.get("CNNLAB_DATA") or ".")
+
+
+def _within(pattern: str, command: str) -> str:
+    """``filters/*.png`` is of what the command ``filters`` wrote; without a command's name it is of all."""
+    first, _, rest = pattern.partition("/")
+    return (
+        f"{command}/files/{rest}"
+        if first == command and rest
+        else f"{command}/files/{pattern}"
+        if first == "**"
+        else "\0"
+    )
+
+
+def _filled(value: Any, names: Mapping[str, str]) -> Any:
+    """Text with the names that stand for those in braces; other braces stay."""
+    if isinstance(value, Mapping):
+        return {key: _filled(inner, names) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, names) for inner in value]
+    if not isinstance(value, str):
+        return value
+    return _PLACES.sub(lambda match: names.get(match[1], match[0]), value)
+
+
+def _without(recipe: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    return {key: value for key, value in recipe.items() if key not in keys}
+
+
+def _put_over(content: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """With keys over it: ``repeats``, ``trainings.net.epochs`` or, of all trainings, ``trainings.*.epochs``."""
+    whole = {**content, "trainings": {k: dict(v) for k, v in (content.get("trainings") or {}).items()}}
+    whole["commands"] = dict(content.get("commands") or {})
+    for key, value in keys.items():
+        first, _, rest = key.partition(".")
+        if first == "trainings" and rest:
+            name, _, inner = rest.partition(".")
+            for training in list(whole["trainings"]) if name == "*" else [name]:
+                if training not in whole["trainings"] or not inner:
+                    raise UsageError(f"{key}: there is no training {name!r}. {suggestion(name, whole['trainings'])}")
+                whole["trainings"][training][inner] = value
+        elif first == "commands" and rest:
+            if rest not in whole["commands"]:
+                raise UsageError(f"{key}: there is no command {rest!r}. {suggestion(rest, whole['commands'])}")
+            whole["commands"][rest] = value
+        elif key in CommandsFile.model_fields:
+            whole[key] = value
+        else:
+            raise UsageError(f"an entry of commands has no key {key!r}. {suggestion(key, CommandsFile.model_fields)}")
+    return whole
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))} cannot be {first['input']!r}: {first['msg']}."
+    return str(error)

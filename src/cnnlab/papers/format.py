@@ -1,0 +1,285 @@
+"""What the files of a paper hold: ``paper.yaml``, and one file for each table or figure, an entry.
+
+An entry is a study file, or a row of commands, with keys of its own over it::
+
+    place: Figure 20                 # where it stands in the paper
+    title: Optimisers
+    about: …                         # what the paper did there, what it found, what it left unclear
+    scales:                          # keys put over the rest at each scale
+      smoke: {epochs: 1, subset: 200}
+      laptop: {epochs: 4, subset: 10000}
+      full: {}
+    deviations: {all: […], laptop: […]}
+    recomputed: [{what: …, reported: 0.0117, sd: [0.876, 0.88]}]
+    needs: [vgg16]                   # weights that the scale full asks for
+    not_comparable: other data       # for all scales, or by scale
+    claims: [{says: …, judged: …}]
+    published: [{metric: …, rows: […]}]
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence, Sized
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from cnnlab.core import yaml
+from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.number_text import plain_number
+from cnnlab.core.packaged import PAPER
+
+File = TypeVar("File", bound=BaseModel)
+Scale = Literal["smoke", "laptop", "full"]
+SCALES: tuple[Scale, ...] = ("smoke", "laptop", "full")
+Kind = Literal["study", "commands", "transfer"]
+_KINDS: Mapping[str, Kind] = {"vary": "study", "commands": "commands", "transfer": "transfer"}
+"""The key that only an entry of that kind has."""
+
+
+def _texts(value: Any) -> Any:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+def _by_scale(value: Any) -> Any:
+    """What is said for all scales, or for each of them."""
+    return {"all": value} if isinstance(value, str | list) else value or {}
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, Mapping) else tuple(value) if isinstance(value, list) else value or ()
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+TextsByScale = Annotated[Mapping[Literal["all", "smoke", "laptop", "full"], Texts], BeforeValidator(_by_scale)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+_WORKED_OUT: Mapping[str, tuple[str, Callable[[Sequence[float]], float]]] = {
+    "sd": ("standard deviation", statistics.stdev),
+    "mean": ("mean", statistics.fmean),
+    "sum": ("sum", math.fsum),
+    "product": ("product", math.prod),
+    "ratio": ("ratio", lambda numbers: numbers[0] / numbers[1]),
+    "difference": ("difference", lambda numbers: numbers[0] - numbers[1]),
+}
+
+
+class Recomputed(_Strict):
+    """What numbers of the paper come to, beside what it says of that.
+
+    :param reported: None where it says nothing.
+    """
+
+    what: str
+    reported: float | None = None
+    note: str = ""
+    sd: tuple[float, ...] | None = None
+    mean: tuple[float, ...] | None = None
+    sum: tuple[float, ...] | None = None
+    product: tuple[float, ...] | None = None
+    ratio: tuple[float, ...] | None = None
+    difference: tuple[float, ...] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, content: Any) -> Any:
+        if not isinstance(content, Mapping):
+            return content
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Recomputed":
+        ways = [name for name in _WORKED_OUT if getattr(self, name) is not None]
+        if len(ways) != 1:
+            raise UsageError(f"recomputed: {self.what}: give one of {', '.join(_WORKED_OUT)} with the numbers of it.")
+        count = len(getattr(self, ways[0]))
+        if count < 2 or (ways[0] in ("ratio", "difference") and count != 2):
+            raise UsageError(
+                f"recomputed: {self.what}: {ways[0]} takes {'two' if count > 2 else 'two or more'} numbers."
+            )
+        return self
+
+    @property
+    def how(self) -> str:
+        """What it is worked out as, and of which numbers."""
+        way = next(name for name in _WORKED_OUT if getattr(self, name) is not None)
+        return f"{_WORKED_OUT[way][0]} of {', '.join(map(plain_number, getattr(self, way)))}"
+
+    @property
+    def value(self) -> float:
+        """What it comes to."""
+        way = next(name for name in _WORKED_OUT if getattr(self, name) is not None)
+        return _WORKED_OUT[way][1](getattr(self, way))
+
+
+class PaperClaim(_Strict):
+    """What the paper asserts, and the rule by which that is judged; every further key is one of ``each``.
+
+    :param judged: claims as a study takes them, or of numbers of commands; all must hold.
+    :param contradicted_by: in the place of that, rules of which all must hold for the claim to be wrong.
+    :param not_judged: why no number could decide it, in the place of a rule.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    says: str
+    judged: Texts = ()
+    contradicted_by: Texts = ()
+    not_judged: str | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> "PaperClaim":
+        if sum(map(bool, (self.judged, self.contradicted_by, self.not_judged))) != 1:
+            raise UsageError(f"claims: {self.says!r} needs judged: with its rule, or not_judged: with the reason.")
+        return self
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """By which it is judged, whichever way."""
+        return self.judged or self.contradicted_by
+
+    def is_of(self, part: Mapping[str, Any]) -> bool:
+        """Whether it is about this part of its entry."""
+        return all(part.get(key) == value for key, value in (self.model_extra or {}).items())
+
+
+class EntryFile(_Strict):
+    """The content of an entry's file; see the module for its keys. The rest is what is run."""
+
+    model_config = ConfigDict(extra="allow")
+
+    place: str
+    title: str
+    about: str
+    scales: Mapping[Scale, Mapping[str, Any] | None]
+    deviations: TextsByScale = {}
+    recomputed: Annotated[tuple[Recomputed, ...], BeforeValidator(_listed)] = ()
+    needs: Texts = ()
+    not_comparable: TextsByScale = {}
+    each: Mapping[str, tuple[Any, ...]] = {}
+    claims: Annotated[tuple[PaperClaim, ...], BeforeValidator(_listed)] = ()
+    published: Annotated[tuple[Mapping[str, Any], ...], BeforeValidator(_listed)] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, content: Any) -> Any:
+        if isinstance(content, Mapping) and isinstance(content.get("each"), Mapping):
+            lists = {key: tuple(v) if isinstance(v, list) else v for key, v in content["each"].items()}
+            return {**content, "each": lists}
+        return content
+
+    @model_validator(mode="after")
+    def _sound(self) -> "EntryFile":
+        _ = self.kind
+        if len(self.each) > 1:
+            raise UsageError("each takes one key, with the values that a study is made for.")
+        if missing := [scale for scale in SCALES if scale not in self.scales]:
+            raise UsageError(f"scales lacks {', '.join(missing)}; write {missing[0]}: {{}} where nothing is put over.")
+        for scale in SCALES:
+            _ = self.claims_at(scale)
+        for scale in ("laptop", "full"):
+            for key, value in self.keys_at(scale).items():
+                if self._leaves_out(key, value):
+                    raise UsageError(f"scales: {key} at {scale} would leave settings out, which only smoke may.")
+        return self
+
+    def _leaves_out(self, key: str, value: Any) -> bool:
+        """Whether a key put over the entry has fewer settings compared than the entry has."""
+        axes = self.content.get("vary")
+        axis = axes.get(key.removeprefix("vary.")) if isinstance(axes, Mapping) else None
+        if isinstance(axis, Sized) and key.startswith("vary."):
+            return not isinstance(value, Sized) or len(value) < len(axis)
+        return key in ("vary", "design", "each")
+
+    @property
+    def kind(self) -> Kind:
+        """What it is beside an entry."""
+        kinds = [kind for key, kind in _KINDS.items() if key in (self.model_extra or {})]
+        if len(kinds) != 1:
+            raise UsageError("an entry needs vary:, as a study has, or commands:, or transfer:.")
+        return kinds[0]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What is run: keys of a study, or of commands."""
+        return dict(self.model_extra or {})
+
+    def keys_at(self, scale: Scale) -> dict[str, Any]:
+        """What is put over what is run at a scale."""
+        return {key: value for key, value in (self.scales[scale] or {}).items() if key != "claims"}
+
+    def claims_at(self, scale: Scale) -> tuple[PaperClaim, ...]:
+        """The claims, or those that a scale has in their place, as where other backbones stand in."""
+        own = (self.scales[scale] or {}).get("claims")
+        return self.claims if own is None else tuple(PaperClaim.model_validate(claim) for claim in own)
+
+    def at(self, said: Mapping[Any, tuple[str, ...]], scale: Scale) -> tuple[str, ...]:
+        """Of deviations or reasons, those of this scale."""
+        return (*said.get("all", ()), *said.get(scale, ()))
+
+
+class PaperFile(_Strict):
+    """The content of ``paper.yaml``."""
+
+    title: str
+    authors: str
+    year: int | None = None
+    source: str
+    licence: str
+    data: str
+    about: str
+    entries: Annotated[Texts, Field(min_length=1)]
+    unclear: Texts = ()
+    references: Texts = ()
+
+
+def read_paper_file(folder: Path) -> PaperFile:
+    """``paper.yaml`` of a folder.
+
+    :raises UsageError: naming the key, and what is wrong with it.
+    """
+    path = folder / PAPER
+    return _read(PaperFile, _mapping(path, "a paper"), path)
+
+
+def read_entry_file(path: Path) -> EntryFile:
+    """The file of an entry.
+
+    :raises UsageError: naming the key, and what is wrong with it.
+    """
+    return _read(EntryFile, _mapping(path, "an entry of a paper"), path)
+
+
+def _mapping(path: Path, what: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise UsageError(f"there is no {path}, which is to hold {what}.")
+    content = yaml.read_file(path, what)
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} holds no {what.split(' ', 1)[1]}: it needs lines such as 'title: Optimisers'.")
+    return content
+
+
+def _read(kind: type[File], content: dict[str, Any], path: Path) -> File:
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {_explain(error, kind)}") from error
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
+    first = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"there is no key {place!r}. {suggestion(str(first['loc'][-1]), kind.model_fields)}"
+    if first["type"] == "missing":
+        return f"it needs {place}."
+    return f"{place} cannot be {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}."

@@ -1,0 +1,266 @@
+"""Numbers that commands tell, over repeats: where they stand in what a command printed, rules, published ones."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from cnnlab import evaluation
+from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.evaluation.units import NUMBER, POINTS, SECONDS, Unit
+from cnnlab.papers.claims import RuleVerdict
+from cnnlab.papers.result import ComparedNumber, Measured
+from cnnlab.studies.result import Word
+
+_ERROR_RATE = 0.05
+_UNITS: Mapping[str, Unit] = {"number": NUMBER, "share": POINTS, "seconds": SECONDS}
+_STEP = re.compile(r"\.?([^.\[\]]+)|\[([^\]=]+)(?:=([^\]]*))?\]")
+_RULE = re.compile(
+    r"(?P<number>\S+) is (?P<bound>at least|at most|above|below|equal to) (?P<level>.+?)(?: within (?P<within>\S+))?\.?"
+)
+
+
+class NumberFile(BaseModel):
+    """Which number it is.
+
+    :param of: the command, and the way into what it printed as JSON: ``attacked.norms.l2.median``,
+        ``filters.layers[name=conv1].dead``, ``rows[0].value``.
+    :param per: likewise, what it is divided by.
+    :param exact: it does not depend on a training, so that one value decides.
+    :param better: which way is better; ``higher`` unless it is given.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    of: str
+    per: str | None = None
+    label: str | None = None
+    unit: Literal["number", "share", "seconds"] = "number"
+    exact: bool = False
+    better: Literal["higher", "lower"] = "higher"
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands that it is taken from."""
+        return tuple(re.split(r"[.\[]", path, maxsplit=1)[0] for path in (self.of, self.per) if path)
+
+    def value(self, answers: Mapping[str, Any]) -> float:
+        """The number, of what commands printed.
+
+        :raises UsageError: naming what there is where a path ends.
+        """
+        if self.per is None:
+            return value_at(self.of, answers)
+        below = value_at(self.per, answers)
+        return value_at(self.of, answers) / below if below else math.nan
+
+
+NumberOrPath = Annotated[NumberFile, BeforeValidator(lambda value: {"of": value} if isinstance(value, str) else value)]
+
+
+def value_at(path: str, answers: Mapping[str, Any]) -> float:
+    """The number that a path leads to in what commands printed; nan where that is null, which tells of nothing.
+
+    :raises UsageError: naming what there is where the path ends.
+    """
+    found: Any = answers
+    for match in _STEP.finditer(path):
+        found = _inner(found, match, path)
+    if found is None:
+        return math.nan
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise UsageError(f"numbers: {path} leads to {_kind(found)}, and no number.")
+    return float(found)
+
+
+def _inner(found: Any, match: re.Match[str], path: str) -> Any:
+    key, place, value = match.groups()
+    if key is not None and isinstance(found, Mapping):
+        if key not in found:
+            raise UsageError(f"numbers: {path}: there is no {key!r}. {suggestion(key, map(str, found))}")
+        return found[key]
+    if key is not None and isinstance(found, list) and _is_place(key, found):
+        return found[int(key)]
+    if place is not None and isinstance(found, Sequence) and not isinstance(found, str):
+        if value is None and _is_place(place, found):
+            return found[int(place)]
+        chosen = [row for row in found if isinstance(row, Mapping) and str(row.get(place)) == value]
+        if len(chosen) == 1:
+            return chosen[0]
+        raise UsageError(
+            f"numbers: {path}: [{match[0].strip('[]')}] chooses {len(chosen)} of {len(found)}; it is to choose one."
+        )
+    raise UsageError(f"numbers: {path}: before {match[0]!r} stands {_kind(found)}.")
+
+
+def _is_place(text: str, found: Sequence[Any]) -> bool:
+    """Whether it says a place of a list; a negative one counts from its end."""
+    return text.lstrip("-").isdigit() and -len(found) <= int(text) < len(found)
+
+
+def _kind(found: Any) -> str:
+    if isinstance(found, Mapping):
+        return f"a mapping with {', '.join(map(str, found))}"
+    return f"a list of {len(found)}" if isinstance(found, list) else repr(found)
+
+
+def measured(name: str, number: NumberFile, values: Sequence[float]) -> Measured:
+    """A number over its repeats, with the 95% interval of its mean."""
+    finite = [value for value in values if math.isfinite(value)]
+    interval = None if number.exact else evaluation.mean_interval(finite, within=_within(number))
+    return Measured(
+        name,
+        number.label or name,
+        number.unit,
+        tuple(values),
+        sum(finite) / len(finite) if finite else None,
+        None if interval is None else interval.low,
+        None if interval is None else interval.high,
+    )
+
+
+def _within(number: NumberFile) -> tuple[float, float] | None:
+    return (0.0, 1.0) if number.unit == "share" else None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A number on one side of a level or of another number, or equal to it.
+
+    :param level: a value, or the name of a number.
+    :param within: how far off still counts as equal.
+    """
+
+    text: str
+    number: str
+    bound: str
+    level: float | str
+    within: float = 0.0
+
+
+def read_rule(text: str, numbers: Mapping[str, NumberFile]) -> Rule:
+    """A rule from its sentence.
+
+    :raises UsageError: with what a rule looks like, or the numbers there are.
+    """
+    match = _RULE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(
+            f"claims: {text!r} is no rule. Write NUMBER is at least 90%, or at most, above, below, equal to."
+        )
+    level: float | str = match["level"]
+    for name in (match["number"], level):
+        if name not in numbers and (name is not level or _value(str(level)) is None):
+            raise UsageError(f"claims: {text!r}: there is no number {name!r}. {suggestion(str(name), numbers)}")
+    level = level if level in numbers else _value(str(level)) or 0.0
+    if match["within"] and match["bound"] != "equal to":
+        raise UsageError(f"claims: {text!r}: only what is equal is so within something.")
+    return Rule(
+        text, match["number"], match["bound"], level, (_value(match["within"]) or 0.0) if match["within"] else 0.0
+    )
+
+
+def _value(text: str) -> float | None:
+    try:
+        return float(text.removesuffix("%").strip()) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        return None
+
+
+def judge(
+    rule: Rule, values: Mapping[str, Sequence[float]], numbers: Mapping[str, NumberFile], rules: int
+) -> RuleVerdict:
+    """Whether a rule holds, judged by the interval over repeats; all ``rules`` of an entry err in 5% together at most.
+
+    :param values: of each number, by repeat.
+    """
+    number, unit = numbers[rule.number], _UNITS[numbers[rule.number].unit]
+    if isinstance(rule.level, str):
+        pairs = list(zip(values[rule.number], values[rule.level], strict=True))
+        differences, level, against = [a - b for a, b in pairs], 0.0, f"{rule.level}, by "
+    else:
+        differences, level, against = list(values[rule.number]), rule.level, ""
+    differences = [difference for difference in differences if math.isfinite(difference)]
+    if not differences:
+        return "undecided", "It is not measured."
+    mean = sum(differences) / len(differences)
+    said = f"{number.label or rule.number}: {against}{unit.signed(mean) if against else unit.value(mean)}"
+    is_exact = number.exact and (not isinstance(rule.level, str) or numbers[rule.level].exact)
+    if is_exact:
+        return _side(rule, mean, mean, level), f"{said}."
+    within = None if against else _within(number)
+    interval = evaluation.mean_interval(differences, 1 - _ERROR_RATE / rules, within=within)
+    if interval is None:
+        few = (
+            "one training tells nothing of how trainings differ"
+            if len(differences) == 1
+            else "repeats that all agree tell nothing of the spread"
+        )
+        return "undecided", f"{said}; {few}."
+    words = unit.range(interval.low, interval.high)
+    return _side(rule, interval.low, interval.high, level), f"{said} ({words} over {len(differences)} repeats)."
+
+
+def _side(rule: Rule, low: float, high: float, level: float) -> str:
+    """Whether the whole interval lies on the side claimed, or on the other."""
+    if rule.bound == "equal to":
+        is_in = level - rule.within <= low and high <= level + rule.within
+        is_out = high < level - rule.within or low > level + rule.within
+        return "supported" if is_in else "contradicted" if is_out else "undecided"
+    is_open = rule.bound in ("above", "below")
+    if rule.bound in ("at most", "below"):
+        low, high, level = -high, -low, -level
+    if low > level or (low == level and not is_open):
+        return "supported"
+    return "contradicted" if high < level or (high == level and is_open) else "undecided"
+
+
+def beside(row: Mapping[str, Any], values: Sequence[float], number: NumberFile, reason: str | None) -> ComparedNumber:
+    """A published number beside the measured one.
+
+    :param row: ``number``, ``value``, and perhaps ``label``, ``note`` and ``tolerance``.
+    :param reason: why the two are not comparable.
+    """
+    value = _value(str(row["value"]))
+    if value is None:
+        raise UsageError(f"published: {row['value']!r} is no number.")
+    values = [each for each in values if math.isfinite(each)]
+    label, note = row.get("label") or number.label or row["number"], row.get("note")
+    if not values:
+        return ComparedNumber(label, number.unit, value, None, None, None, None, "not measured", note)
+    if number.exact:
+        return _beside_exact(label, value, values[0], number, reason, note)
+    found = evaluation.compare_to_number(
+        values,
+        value,
+        higher_is_better=number.better == "higher",
+        unit=_UNITS[number.unit],
+        tolerance=row.get("tolerance"),
+        within=_within(number),
+    )
+    word: Word = "undecided" if found.verdict == "untested" else found.verdict
+    said = reason or (found.why if found.verdict == "untested" else None)
+    interval = found.interval if len(values) > 1 else None
+    return ComparedNumber(
+        label,
+        number.unit,
+        value,
+        found.mean,
+        found.difference,
+        None if interval is None else interval.low,
+        None if interval is None else interval.high,
+        "not comparable" if reason else word,
+        "; ".join(filter(None, (said, note))) or None,
+    )
+
+
+def _beside_exact(
+    label: str, published: float, ours: float, number: NumberFile, reason: str | None, note: str | None
+) -> ComparedNumber:
+    """Where one value decides: it is the same number or it is not."""
+    word: Word = "better" if (ours > published) == (number.better == "higher") else "worse"
+    word = "not comparable" if reason else "reproduced" if ours == published else word
+    return ComparedNumber(label, number.unit, published, ours, ours - published, None, None, word, reason or note)

@@ -1,0 +1,378 @@
+"""The report on a paper: one page with its tables and figures, the published numbers beside ours, and its claims."""
+
+import base64
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cnnlab.core.errors import UsageError
+from cnnlab.core.files import make_folder, read_regular, write_text
+from cnnlab.core.number_text import counted, plain_number
+from cnnlab.core.sinks import for_markup
+from cnnlab.core.version import __version__
+from cnnlab.evaluation.units import NUMBER, POINTS
+from cnnlab.papers.carrying_out import carried_out
+from cnnlab.papers.entry import EntryAt
+from cnnlab.papers.expectations import agreement
+from cnnlab.papers.format import Scale
+from cnnlab.papers.paper import Paper
+from cnnlab.papers.result import ComparedNumber, EntryResult, stored, verdicts, words
+from cnnlab.papers.studies import StudyEntry
+from cnnlab.reports.contents.report_subject import ReportSubject
+from cnnlab.reports.contents.tables import Table, TableColumn
+from cnnlab.reports.figures.style import style
+from cnnlab.reports.sections import SectionFigure, sections_of
+from cnnlab.reports.sections.base import StoredPicture
+from cnnlab.reports.writing.page import page_environment, page_file
+from cnnlab.reports.writing.svg import inline, svg_of
+
+PAGE, INDEX = "report.html", "index.html"
+_SHOWN_SECTIONS = ("settings", "curves")
+_MOST_PICTURES = 3_000_000
+"""Bytes that all pictures of a page may have, so that it stays under five megabytes."""
+_SPACES = re.compile(r"[ \t]+\n")
+
+
+@dataclass(frozen=True)
+class _Item:
+    """What the page says of an entry."""
+
+    key: str
+    place: str
+    title: str
+    about: str
+    notes: tuple[str, ...]
+    tables: tuple[Table, ...]
+    figures: tuple[SectionFigure, ...]
+    pictures: tuple[StoredPicture, ...]
+    left_out: str
+    command: str
+
+
+def write_paper_report(paper: Paper, scale: Scale = "laptop", out: Path | None = None) -> Path:
+    """Writes the report on what was run of a paper at a scale, and returns the path of its page.
+
+    :param out: a folder for ``report.html``, or the page itself; beside the results under the folder of runs otherwise.
+    :raises UsageError: where nothing was run yet at this scale.
+    """
+    found = [
+        (entry.at(scale, paper.place), stored(entry.at(scale, paper.place).folder)) for entry in paper.entries.values()
+    ]
+    done = [(at, result) for at, result in found if result is not None]
+    if not done:
+        raise UsageError(
+            f"nothing of the paper {paper.id} was run yet at the scale {scale}: "
+            f"cnnlab paper run {paper.id} scale={scale}."
+        )
+    place = Path(out) if out is not None else paper.place.runs / "papers" / f"{paper.id}-{scale}"
+    page = place if place.suffix.lower() in (".html", ".htm") else make_folder(place) / PAGE
+    write_text(page, _page(paper, scale, done, len(found)))
+    return page
+
+
+def write_paper_reports(papers: Sequence[Paper], scale: Scale, out: Path) -> Path:
+    """Writes the report on each of several papers into a folder, and ``index.html`` that sums them up; returns that.
+
+    :raises UsageError: where nothing was run yet of one of them.
+    """
+    folder = make_folder(out)
+    for paper in papers:
+        write_paper_report(paper, scale, folder / f"{paper.id}.html")
+    text = (
+        page_environment()
+        .get_template("papers.html")
+        .render(
+            papers=papers,
+            scale=scale,
+            answer=_answer([result for paper in papers for result in _results(paper, scale)]),
+            table=_papers_table(papers, scale),
+            style=page_file("report.css"),
+            script=page_file("report.js"),
+            swatch_of=lambda key: ("", ""),
+            folder=".",
+            version=__version__,
+        )
+    )
+    write_text(folder / INDEX, for_markup(_SPACES.sub("\n", text)))
+    return folder / INDEX
+
+
+def _results(paper: Paper, scale: Scale) -> list[EntryResult]:
+    """Of the entries that were run."""
+    found = (stored(entry.at(scale, paper.place).folder) for entry in paper.entries.values())
+    return [result for result in found if result is not None]
+
+
+def _papers_table(papers: Sequence[Paper], scale: Scale) -> Table:
+    """A row a paper: how many of its claims and numbers came to what."""
+    counted_words = ("supported", "contradicted", "undecided", "not judged")
+    numbers = ("reproduced", "compatible", "better", "worse", "not comparable", "not measured")
+    rows = []
+    for paper in papers:
+        results = _results(paper, scale)
+        claims, found = verdicts(results), words(results)
+        counts = (*(claims[word] for word in counted_words), *(found[word] for word in numbers))
+        rows.append((f"{paper.id}: {paper.file.title}", f"{len(results)} of {len(paper.entries)}", *counts))
+    columns = [TableColumn("paper", "paper"), TableColumn("entries", "entries run")]
+    columns += [TableColumn(word.replace(" ", "_"), word, "count") for word in (*counted_words, *numbers)]
+    return Table("papers", "Claims, then numbers, paper by paper", tuple(columns), tuple(rows))
+
+
+def _page(paper: Paper, scale: Scale, done: Sequence[tuple[EntryAt, EntryResult]], count: int) -> str:
+    from markupsafe import Markup
+
+    room = _MOST_PICTURES
+    items = []
+    for at, result in done:
+        item = _item(at, result, room)
+        room -= sum(len(picture.uri) for picture in item.pictures)
+        items.append(item)
+    drawn: dict[str, Any] = {}
+    for item in items:
+        for figure in item.figures:
+            with style():
+                drawn[figure.key] = Markup(inline(svg_of(figure.draw()), f"f{len(drawn)}"))
+    results = [result for _, result in done]
+    environment = page_environment()
+    text = environment.get_template("paper.html").render(
+        paper=paper,
+        scale=scale,
+        answer=_answer(results),
+        status=_status(results, count),
+        items=items,
+        summary=_summary(results),
+        figures=drawn,
+        style=page_file("report.css"),
+        script=page_file("report.js"),
+        swatch_of=lambda key: ("", ""),
+        folder=".",
+        version=__version__,
+    )
+    return for_markup(_SPACES.sub("\n", text))
+
+
+def _answer(results: Sequence[EntryResult]) -> str:
+    claims, numbers = verdicts(results), words(results)
+    judged = sum(claims[word] for word in ("supported", "contradicted", "undecided"))
+    texts = []
+    if judged:
+        told = ", ".join(f"{claims[word]} {word}" for word in ("supported", "contradicted", "undecided"))
+        texts.append(f"Of {counted(judged, 'claim')} that numbers can judge, {told}.")
+    if numbers:
+        told = ", ".join(f"{count} {word}" for word, count in numbers.most_common())
+        texts.append(f"Of {counted(sum(numbers.values()), 'published number')}, {told}.")
+    return " ".join(texts)
+
+
+def _status(results: Sequence[EntryResult], count: int) -> list[str]:
+    from cnnlab.core.durations import short_duration
+
+    whole = sum(result.is_whole for result in results)
+    seconds = sum(result.seconds for result in results)
+    processors = dict.fromkeys(str(r.machine["processor"]) for r in results if r.machine.get("processor"))
+    return [
+        f"{whole} of {count} {'entry' if count == 1 else 'entries'} run",
+        short_duration(seconds) or "0 s",
+        *processors,
+    ]
+
+
+def _summary(results: Sequence[EntryResult]) -> Table:
+    """A row an entry: how many of its claims and numbers came to what."""
+    columns = ("place", "what", "supported", "contradicted", "undecided", "not judged", "numbers")
+    rows = []
+    for result in results:
+        claims = verdicts([result])
+        numbers = ", ".join(f"{count} {word}" for word, count in words([result]).most_common())
+        counts = (claims[word] or None for word in ("supported", "contradicted", "undecided", "not judged"))
+        rows.append((result.place, result.title, *counts, numbers or None))
+    kinds = {"supported": "count", "contradicted": "count", "undecided": "count", "not judged": "count"}
+    made = tuple(TableColumn(name.replace(" ", "_"), name, kinds.get(name, "text")) for name in columns)  # type: ignore[arg-type]
+    return Table("summary", "Claims and numbers, entry by entry", made, tuple(rows)).without_empty()
+
+
+def _item(at: EntryAt, result: EntryResult, room: int) -> _Item:
+    file = at.entry.file
+    pictures, left_out = _pictures(at, result, room)
+    notes = [f"Differs from the paper: {text}" for text in result.deviations]
+    notes += [f"Not there yet: {text}" for text in result.missing]
+    return _Item(
+        at.entry.name,
+        file.place,
+        file.title,
+        " ".join(file.about.split()),
+        tuple(notes),
+        tuple(table for table in _tables(at, result) if table.rows),
+        tuple(_figures(at)),
+        pictures,
+        f"{left_out} more pictures lie in the folder of results." if left_out else "",
+        shlex.join(["cnnlab", "paper", "run", at.entry.full_name, f"scale={at.scale}"]),
+    )
+
+
+def _tables(at: EntryAt, result: EntryResult) -> Iterator[Table]:
+    key = at.entry.name
+    yield _numbers_table(f"{key} numbers", result.numbers)
+    claims = tuple(
+        (_of(claim.says, claim.part), claim.verdict, claim.why, " and ".join(claim.rules) or None)
+        for claim in result.claims
+    )
+    heads = (("claim", "the paper says"), ("verdict", "here"), ("why", "why"), ("rule", "judged as"))
+    yield Table(f"{key} claims", "Claims", tuple(TableColumn(*head) for head in heads), claims).without_empty()
+    beside = {number.label for number in result.numbers}
+    known = [m for m in result.measured if m.mean is not None and m.label not in beside]
+    rows = tuple((m.label, _text(m.mean, m.unit), _range(m.low, m.high, m.unit), f"{len(m.values)}") for m in known)
+    heads = (("what", "what"), ("mean", "measured"), ("interval", "95% interval"), ("repeats", "repeats"))
+    yield Table(f"{key} measured", "Measured", tuple(TableColumn(*head) for head in heads), rows).without_empty()
+    yield from _recomputed(at)
+    yield from _expected(at, result)
+
+
+def _numbers_table(key: str, numbers: Sequence[ComparedNumber]) -> Table:
+    rows = tuple(
+        (
+            _of(number.label, number.part),
+            None if number.metric in ("number", "share") else number.metric,
+            _text(number.published, number.metric),
+            _text(number.measured, number.metric),
+            _range(number.low, number.high, number.metric, sign=True),
+            number.word,
+            number.reason,
+        )
+        for number in numbers
+    )
+    heads = (
+        ("what", "what"),
+        ("metric", "metric"),
+        ("published", "published"),
+        ("measured", "measured"),
+        ("interval", "difference, 95% interval"),
+        ("word", "verdict"),
+        ("reason", "why"),
+    )
+    return Table(key, "Published beside measured", tuple(TableColumn(*head) for head in heads), rows).without_empty()
+
+
+def _recomputed(at: EntryAt) -> Iterator[Table]:
+    """What the paper says beside what its own numbers come to."""
+    rows = tuple(
+        (
+            one.what,
+            None if one.reported is None else plain_number(one.reported),
+            plain_number(one.value),
+            one.how,
+            one.note or None,
+        )
+        for one in at.entry.file.recomputed
+    )
+    heads = (
+        ("what", "what"),
+        ("reported", "the paper says"),
+        ("value", "its numbers give"),
+        ("how", "as the"),
+        ("note", "note"),
+    )
+    columns = tuple(TableColumn(*head) for head in heads)
+    yield Table(f"{at.entry.name} recomputed", "Where the paper disagrees with itself", columns, rows).without_empty()
+
+
+def _expected(at: EntryAt, result: EntryResult) -> Iterator[Table]:
+    """What somebody expected beside what came out."""
+    asked = (result.expected or {}).get("expectations") or []
+    entry = carried_out(at)
+    if not asked or not isinstance(entry, StudyEntry):
+        return
+    by_part = {part.label: found for part, found, _ in entry.results()}
+    rows = []
+    for one in asked:
+        found = by_part.get(one["part"])
+        if found is None:
+            continue
+        name = found.metric.name
+        means = {s.label: m.mean for s in found.settings if (m := s.summary(name)) is not None and m.mean is not None}
+        is_higher = found.metric.better == "higher"
+        right, pairs = agreement(one["order"], means, is_higher)
+        came = sorted(means, key=lambda label: means[label], reverse=is_higher)
+        apart = max(means.values()) - min(means.values()) if means else None
+        late = " (noted after there were results)" if one.get("seen") else ""
+        rows.append(
+            (
+                _of(f"{' > '.join(one['order'])}{late}", one["part"]),
+                " > ".join(came),
+                f"{right} of {pairs}",
+                _text(one["spread"], found.metric.unit),
+                _text(apart, found.metric.unit),
+            )
+        )
+    heads = (
+        ("expected", "expected order"),
+        ("came", "order that came"),
+        ("pairs", "pairs in that order"),
+        ("spread", "first before last, expected"),
+        ("apart", "measured"),
+    )
+    yield Table(
+        f"{at.entry.name} expected", "What was expected", tuple(TableColumn(*head) for head in heads), tuple(rows)
+    )
+
+
+def _figures(at: EntryAt) -> Iterator[SectionFigure]:
+    """Of each study the settings and the learning curves."""
+    entry = carried_out(at)
+    if not isinstance(entry, StudyEntry):
+        return
+    for part, result, runs in entry.results():
+        if not any(setting.finished for setting in result.settings):
+            continue
+        subject = ReportSubject(result, runs, data_dir=at.place.data_dir)
+        for section in sections_of(subject):
+            if section.key in _SHOWN_SECTIONS:
+                for figure in section.figures:
+                    title = _of(figure.title, part.label)
+                    yield replace(figure, key=f"{part.name} {figure.key}", title=title)
+
+
+def _pictures(at: EntryAt, result: EntryResult, room: int) -> tuple[tuple[StoredPicture, ...], int]:
+    """What commands drew, as long as there is room, and how many are left out."""
+    made, left_out = [], 0
+    for name in result.pictures:
+        path = at.folder / name
+        try:
+            content = read_regular(path, _MOST_PICTURES)
+        except OSError:
+            continue
+        kind = "svg+xml" if path.suffix == ".svg" else "png"
+        uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+        if len(uri) > room:
+            left_out += 1
+            continue
+        room -= len(uri)
+        title = path.stem.replace("-", " ")
+        made.append(StoredPicture(title, f"{title} of {at.entry.full_name}", uri))
+    return tuple(made), left_out
+
+
+def _of(text: str, part: str) -> str:
+    return f"{text} ({part})" if part else text
+
+
+def _text(value: float | None, unit: str) -> str | None:
+    """A value; a share, or what is called after one, in percent."""
+    if value is None:
+        return None
+    return f"{value * 100:.2f}%" if _is_share(unit) else plain_number(value)
+
+
+def _range(low: float | None, high: float | None, unit: str, *, sign: bool = False) -> str | None:
+    if low is None or high is None:
+        return None
+    if _is_share(unit):
+        return POINTS.range(low, high, sign=sign)
+    return NUMBER.range(low, high, sign=sign)
+
+
+def _is_share(unit: str) -> bool:
+    return unit == "share" or any(word in unit for word in ("accuracy", "recall", "precision", "f1"))

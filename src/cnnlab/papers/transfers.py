@@ -1,0 +1,246 @@
+"""Entries that are transfers: classifiers on features of backbones, each a row with two axes, and claims on these."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cnnlab import evaluation
+from cnnlab.core.errors import CnnlabError, UsageError, suggestion
+from cnnlab.core.spec import read
+from cnnlab.evaluation import FoldScore, Interval
+from cnnlab.evaluation.units import POINTS
+from cnnlab.papers.claims import RuleVerdict, put_together, rules_of
+from cnnlab.papers.entry import EntryAt
+from cnnlab.papers.numbers import NumberFile, beside, measured
+from cnnlab.papers.result import EntryResult
+from cnnlab.studies.claim_grammar import (
+    Amount,
+    BestClaim,
+    ChosenSettings,
+    ComparisonClaim,
+    NoDifferenceClaim,
+    read_claim,
+)
+
+if TYPE_CHECKING:
+    from cnnlab.runs import Run
+    from cnnlab.studies import StudyPlan
+    from cnnlab.transfer.record import RowRecord, TransferRecord
+    from cnnlab.transfer.result import TransferResult
+
+_AXES = ("classifier", "backbone", "layer")
+_ERROR_RATE = 0.05
+_POINT = 0.01
+
+
+class TransferEntry:
+    """An entry that is a transfer, at one scale."""
+
+    def __init__(self, at: EntryAt) -> None:
+        self.at = at
+        asked = at.entry.file.content["transfer"]
+        if not isinstance(asked, Mapping):
+            raise UsageError(f"{at.entry.path}: transfer takes keys of cnnlab transfer, such as data and backbones.")
+        self.keys = {**asked, **at.keys}
+        for rule in rules_of(self.at.claims, {}):
+            _read(rule)
+
+    def check(self) -> None:
+        """Reads what is asked, and computes nothing."""
+        from cnnlab.transfer.request import TransferRequest
+
+        try:
+            TransferRequest.read(dict(self.keys))
+        except UsageError as error:
+            raise UsageError(f"{self.at.entry.path}, {self.at.scale}: {error}") from error
+
+    def plans(self, probe: bool) -> "list[StudyPlan]":
+        """None: features are not timed beforehand."""
+        return []
+
+    def run(self, workers: int | None = None) -> EntryResult:
+        """Makes the transfer, or finds it made."""
+        from cnnlab.transfer.api import made_transfer
+
+        place = self.at.place
+        keys = {**self.keys, "name": self.at.name}
+        made = made_transfer(None, keys, runs=place.runs, data_dir=place.data_dir, offline=place.offline)
+        self.__dict__["made"] = made
+        return self.result()
+
+    @cached_property
+    def made(self) -> "TransferResult | None":
+        """The transfer that is there; None before it was made."""
+        from cnnlab.runs import store_at
+        from cnnlab.transfer.result import TransferResult
+
+        named = store_at(self.at.place.runs).named(self.at.name)
+        return TransferResult(named[-1]) if named else None
+
+    def runs(self) -> "dict[str, Run]":
+        """The run of the transfer, by its name."""
+        return {} if self.made is None else {self.made.run.name: self.made.run}
+
+    def result(self) -> EntryResult:
+        """What can be said now."""
+        claims = self.at.claims
+        if self.made is None:
+            missing = (f"the transfer {self.at.name} is not made yet",)
+            return self.at.outcome(claims=put_together(claims, {}, {}, self.at.scale), missing=missing)
+        rows = _Rows(self.made.record)
+        rules = rules_of(claims, {})
+        judged = {} if self.at.scale == "smoke" else {rule: rows.judge(rule, len(rules)) for rule in rules}
+        reason = "; ".join(self.at.entry.file.at(self.at.entry.file.not_comparable, self.at.scale)) or None
+        share = NumberFile(of="", unit="share")
+        return self.at.outcome(
+            claims=put_together(claims, judged, {}, self.at.scale),
+            numbers=tuple(
+                beside({"number": _label(row), **row}, rows.published(row, table), share, reason)
+                for table in self.at.entry.file.published
+                for row in table.get("rows", ())
+            ),
+            measured=tuple(measured(label, share, values) for label, values in rows.values.items()),
+            seconds=float(self.made.run.seconds or 0.0),
+        )
+
+
+class _Rows:
+    """The rows of a transfer, found by classifier, backbone and layer."""
+
+    def __init__(self, record: "TransferRecord") -> None:
+        self.record = record
+        self.values = {self._label(row): self._scores(row, record.metric) for row in record.rows}
+
+    def _label(self, row: "RowRecord") -> str:
+        column = self.record.columns[row.column]
+        return f"{row.classifier} on {column.label}"
+
+    def _scores(self, row: "RowRecord", metric: str) -> list[float]:
+        return [each.scores[metric] for each in row.repeats]
+
+    def _facts(self, row: "RowRecord") -> dict[str, str]:
+        column = self.record.columns[row.column]
+        return {"classifier": row.classifier, "backbone": column.network, "layer": column.layer}
+
+    def find(self, values: Mapping[str, Any]) -> "list[RowRecord]":
+        """The rows that bear these values.
+
+        :raises UsageError: for an axis that there is not.
+        """
+        for axis in values:
+            if axis not in _AXES:
+                raise UsageError(f"a transfer has no axis {axis!r}. {suggestion(axis, _AXES)}")
+        return [
+            row
+            for row in self.record.rows
+            if all(_is_same(str(value), self._facts(row)[axis]) for axis, value in values.items())
+        ]
+
+    def published(self, row: Mapping[str, Any], table: Mapping[str, Any]) -> list[float]:
+        """The values that a published row stands beside; none where no row here is of that."""
+        found = self.find({key: value for key, value in row.items() if key in _AXES})
+        metric = str(table.get("metric") or self.record.metric).removeprefix("validation_")
+        return self._scores(found[0], metric) if len(found) == 1 else []
+
+    def judge(self, rule: str, rules: int) -> RuleVerdict:
+        """Whether a claim holds, all ``rules`` of an entry together wrong in 5% at most."""
+        claim = _read(rule)
+        if isinstance(claim, BestClaim):
+            return self._best(claim, rules)
+        pairs = self._pairs(claim.left, claim.right)
+        if not pairs:
+            return "undecided", "There are no such rows here."
+        mean, interval = self._difference(pairs, 1 - _ERROR_RATE / rules)
+        told = _told(mean, interval)
+        if interval is None:
+            return "undecided", f"{told}; repeats are too few, or all agree."
+        if isinstance(claim, NoDifferenceClaim):
+            within = _amount(claim.within) if claim.within else _POINT
+            is_in = -within < interval.low and interval.high < within
+            is_out = interval.low > within or interval.high < -within
+            return "supported" if is_in else "contradicted" if is_out else "undecided", f"{told}."
+        margin = _amount(claim.margin) if claim.margin else 0.0
+        low, high = (
+            (interval.low, interval.high) if claim.relation in ("better", "higher") else (-interval.high, -interval.low)
+        )
+        verdict = "supported" if low > margin else "contradicted" if high < margin else "undecided"
+        return verdict, f"{told}."
+
+    def _best(self, claim: BestClaim, rules: int) -> RuleVerdict:
+        """Better than every other on each backbone, in the mean over backbones."""
+        mine = self.find(claim.setting.values or {})
+        others = {row.classifier for row in self.record.rows} - {row.classifier for row in mine}
+        if not mine or not others:
+            return "undecided", "There is nothing to compare it with here."
+        found = {}
+        for other in sorted(others):
+            pairs = self._pairs(claim.setting, ChosenSettings({"classifier": other}, other))
+            found[other] = self._difference(pairs, 1 - _ERROR_RATE / rules / len(others))
+        nearest = min(found, key=lambda name: found[name][0])
+        told = f"Nearest is {nearest}: {_told(*found[nearest])}."
+        intervals = [interval for _, interval in found.values()]
+        if any(interval is None for interval in intervals):
+            return "undecided", f"{told} Repeats are too few, or all agree."
+        known = [interval for interval in intervals if interval is not None]
+        if all(interval.low > 0 for interval in known):
+            return "supported", told
+        return "contradicted" if any(interval.high < 0 for interval in known) else "undecided", told
+
+    def _pairs(self, left: ChosenSettings, right: ChosenSettings) -> "list[tuple[RowRecord, RowRecord]]":
+        """Each row of the left with its counterpart on the right, which agrees in what the right does not name."""
+        pairs = []
+        for row in self.find(left.values or {}):
+            facts = self._facts(row)
+            wanted = {axis: value for axis, value in facts.items() if axis not in (right.values or {})}
+            pairs += [(row, other) for other in self.find({**wanted, **(right.values or {})}) if other is not row]
+        return pairs
+
+    def _difference(
+        self, pairs: "Sequence[tuple[RowRecord, RowRecord]]", level: float
+    ) -> tuple[float, Interval | None]:
+        """The mean difference over pairs and repeats, with its interval corrected for pictures that repeats share."""
+        metric, first = self.record.metric, pairs[0][0]
+        apart = [
+            [a - b for a, b in zip(self._scores(left, metric), self._scores(right, metric), strict=True)]
+            for left, right in pairs
+        ]
+        values = [math.fsum(repeat) / len(repeat) for repeat in zip(*apart, strict=True)]
+        mean = math.fsum(values) / len(values)
+        if self.record.vary == "seed":
+            return mean, evaluation.mean_interval(values, level)
+        folds = [FoldScore(v, each.pictures, each.trained) for v, each in zip(values, first.repeats, strict=True)]
+        return mean, evaluation.corrected_interval(folds, level)
+
+
+def _read(rule: str) -> ComparisonClaim | NoDifferenceClaim | BestClaim:
+    claim = read_claim(rule)
+    if not isinstance(claim, ComparisonClaim | NoDifferenceClaim | BestClaim):
+        raise UsageError(
+            f"claims: {rule!r}: of a transfer, classifiers and backbones are compared, or one is the best."
+        )
+    return claim
+
+
+def _is_same(asked: str, there: str) -> bool:
+    """Whether a value means that of a row: the same spec, or the name alone."""
+    if asked == there:
+        return True
+    try:
+        mine, theirs = read(asked), read(there)
+    except CnnlabError:
+        return False
+    return str(mine) == str(theirs) or (str(asked) == str(there).partition("(")[0])
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    return ", ".join(str(row[axis]) for axis in _AXES if axis in row)
+
+
+def _amount(amount: Amount) -> float:
+    return amount.number / 100 if amount.unit == "points" else amount.number
+
+
+def _told(mean: float, interval: Interval | None) -> str:
+    words = "" if interval is None else f" (95% interval {POINTS.range(interval.low, interval.high, sign=True)} points)"
+    return f"{POINTS.signed(mean)}{words}"

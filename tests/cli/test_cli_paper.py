@@ -1,0 +1,91 @@
+"""``cnnlab paper``."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def small(cnnlab, tmp_path):
+    """A paper of one entry on digits, two repeats of two settings."""
+    cnnlab("paper", "new", "small")
+    entry = tmp_path / "small" / "rates.yaml"
+    text = entry.read_text().replace("epochs: 5", "epochs: 1").replace("[0.001, 0.01, 0.1]", "[0.001, 0.1]")
+    entry.write_text(text)
+    return entry
+
+
+def test_a_paper_is_shown_with_its_claims_and_rules(cnnlab, small, document):
+    text = cnnlab("paper", "show", "small").stdout
+    assert "My experiments" in text
+    assert "the largest rate is the best\n  optimizer.lr=0.1 is the best" in text
+    assert document("paper", "show", "small/rates")["entries"][0]["place"] == "Table 1"
+
+
+def test_papers_are_listed_with_what_is_known_of_their_cost(cnnlab, small, document):
+    listed = document("paper", "list", "small")
+    assert listed[0]["entries"][0]["seconds"] == {"smoke": None, "laptop": None, "full": None}
+    cnnlab("paper", "run", "small", "scale=smoke")
+    seconds = document("paper", "list", "small")[0]["entries"][0]["seconds"]
+    assert seconds["smoke"] > 0
+    assert seconds["laptop"] is None
+    assert "?" in cnnlab("paper", "list", "small").stdout
+
+
+def test_the_cost_is_probed_once_and_kept(cnnlab, small, document, monkeypatch):
+    first = document("paper", "list", "small", "--probe")[0]["entries"][0]["seconds"]
+    assert first["full"] > first["laptop"] > first["smoke"] > 0
+    monkeypatch.setattr("cnnlab.studies.planning.estimate", None)
+    assert document("paper", "list", "small")[0]["entries"][0]["seconds"] == first
+
+
+def test_the_result_of_one_entry_is_a_document_and_that_of_a_paper_a_list(document, small):
+    assert document("paper", "run", "small/rates", "scale=smoke")["entry"] == "rates"
+    assert [one["entry"] for one in document("paper", "run", "small", "scale=smoke")] == ["rates"]
+
+
+def test_what_is_expected_is_asked_for_and_kept(cnnlab, small, tmp_path):
+    words = ("paper", "run", "small/rates", "scale=smoke", "--predict")
+    told = cnnlab(*words, input="3 > 1\n2 > 1\n2%\n").stdout
+    assert "'3' is no setting here" in told
+    kept = json.loads((tmp_path / "runs" / "papers" / "small-rates-smoke" / "expected.json").read_text())
+    assert kept["expectations"][0]["order"] == ["0.1", "0.001"]
+    assert kept["expectations"][0]["spread"] == 0.02
+    assert "noted already" in cnnlab(*words).stdout
+
+
+def test_one_entry_that_fails_does_not_keep_the_others_from_being_run(cnnlab, small, tmp_path):
+    (tmp_path / "small" / "broken.yaml").write_text(small.read_text().replace("data: digits", "data: nonsense"))
+    paper = tmp_path / "small" / "paper.yaml"
+    paper.write_text(paper.read_text().replace("[rates]", "[broken, rates]"))
+    done = cnnlab("paper", "run", "small", "scale=smoke", exit_code=1)
+    assert "small/broken: " in done.stderr
+    assert (tmp_path / "runs" / "papers" / "small-rates-smoke" / "verdict.json").is_file()
+
+
+def test_reports_on_several_papers_are_summed_up(cnnlab, small, tmp_path):
+    cnnlab("paper", "new", "other")
+    for name in ("small", "other"):
+        cnnlab("paper", "run", name, "scale=smoke")
+    cnnlab("paper", "report", "small", "other", "scale=smoke", "--out", "pages")
+    assert {path.name for path in (tmp_path / "pages").iterdir()} == {"index.html", "small.html", "other.html"}
+    assert 'href="other.html"' in (tmp_path / "pages" / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["show", "nonsense"], "there is no paper nonsense"),
+        (["run", "small/rate"], "Did you mean rates"),
+        (["run", "small", "scale=huge"], "The scales are smoke, laptop, full"),
+        (["run", "small/rates", "scale=smoke", "epoch=3"], "Write epochs=3"),
+        (["report", "small"], "nothing of the paper small was run yet"),
+        (["report", "small", "repeats=3"], "belongs to cnnlab paper run"),
+        (["report", "small", "001"], "--out DIR"),
+        (["new", "small"], "holds something"),
+        (["new", "sheet", "--blank", "nonsense"], "there is no paper nonsense"),
+    ],
+)
+def test_wrong_words_are_answered_with_the_right_ones(cnnlab, small, words, complaint):
+    done = cnnlab("paper", *words, exit_code=2)
+    assert complaint in done.stderr

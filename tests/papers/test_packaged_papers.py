@@ -1,0 +1,51 @@
+"""The papers that come with cnnlab: every entry can be meant at each scale, and runs at the smallest."""
+
+from pathlib import Path
+
+import pytest
+
+from cnnlab.core.errors import CnnlabError
+from cnnlab.papers import Paper
+from cnnlab.papers.carrying_out import carried_out, run_entry
+from cnnlab.papers.commands import CommandEntry
+from cnnlab.papers.format import SCALES
+from cnnlab.papers.paper import packaged_papers
+from cnnlab.papers.report import write_paper_report
+from cnnlab.papers.studies import StudyEntry
+
+PAPERS = tuple(packaged_papers())
+ENTRIES = [(paper, entry) for paper in PAPERS for entry in Paper(paper).entries]
+
+
+@pytest.mark.parametrize(("paper", "entry"), ENTRIES, ids=[f"{paper}/{entry}" for paper, entry in ENTRIES])
+def test_an_entry_can_be_meant_at_every_scale(paper: str, entry: str, tmp_path: Path) -> None:
+    opened = Paper(paper, runs=tmp_path, offline=True)
+    for scale in SCALES:
+        found = carried_out(opened.at(entry, scale))
+        if isinstance(found, StudyEntry):
+            for part in found.parts:
+                assert part.study.study_settings.design
+        elif isinstance(found, CommandEntry):
+            assert found.commands_left > 0
+
+
+@pytest.mark.parametrize(
+    "paper",
+    [pytest.param(paper, marks=pytest.mark.slow(60)) for paper in PAPERS],
+)
+def test_a_paper_runs_at_the_smallest_scale_and_is_reported(paper: str, tmp_path: Path, data_dir: Path) -> None:
+    opened = Paper(paper, runs=tmp_path / "runs", data_dir=data_dir, offline=True)
+    faults = []
+    for name in opened.entries:
+        try:
+            result = run_entry(opened.at(name, "smoke"))
+        except CnnlabError as error:
+            faults.append(f"{paper}/{name}: {error}")
+        else:
+            faults += [f"{paper}/{name} lacks {text}" for text in result.missing]
+    assert not faults, "\n".join(faults)
+    page = write_paper_report(opened, "smoke", tmp_path / "page.html")
+    assert page.stat().st_size < 5_000_000
+    text = page.read_text()
+    assert all(entry.file.title.split("'")[0] in text for entry in opened.entries.values())
+    assert len(list((tmp_path / "runs" / "papers").glob(f"{paper}-*-smoke/verdict.json"))) == len(opened.entries)

@@ -1,0 +1,186 @@
+"""Entries from their files to their verdicts."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.papers import Paper
+from cnnlab.papers.carrying_out import carried_out, questions
+from cnnlab.papers.expectations import Expectation, note_expected, read_order
+from cnnlab.papers.report import write_paper_report
+from cnnlab.papers.result import stored
+from cnnlab.papers.sheets import blank_sheet, new_paper
+from cnnlab.papers.studies import StudyEntry
+
+
+@pytest.fixture
+def paper(write_paper: Callable[..., Path], tmp_path: Path) -> Paper:
+    return Paper(write_paper(), runs=tmp_path / "runs")
+
+
+def test_a_study_is_trained_at_its_scale_and_its_claims_are_put_together(
+    paper: Paper, forked_workers: Callable[[str], object]
+) -> None:
+    result = paper.run("rates", workers=1)
+    assert [claim.verdict for claim in result.claims] == ["supported", "contradicted", "not judged"]
+    assert "the larger rate is better" in result._repr_html_()
+    assert [(number.published, number.word) for number in result.numbers] == [(0.999, "worse")]
+    assert result.deviations == ("another data set", "fewer epochs")
+    assert stored(Path(result.folder)) == result
+    told = json.loads((Path(result.folder) / "verdict.json").read_text())
+    assert told["verdicts"] == {"supported": 1, "contradicted": 1, "not judged": 1}
+    assert told["finished"] is True
+
+
+def test_at_the_smallest_scale_nothing_is_judged(paper: Paper) -> None:
+    result = paper.run("rates", "smoke")
+    assert {claim.verdict for claim in result.claims} == {"not judged"}
+    assert result.numbers == ()
+    assert result.is_whole
+
+
+def test_commands_are_carried_out_once_for_each_training_and_once_without(paper: Paper) -> None:
+    result = paper.run("scores", "smoke", repeats=2)
+    values = {measured.name: measured.values for measured in result.measured}
+    assert values["weights"] == (224.0, 224.0)
+    assert len(set(values["accuracy"])) == 2
+    assert [Path(name).suffix for name in result.pictures] == [".png"]
+    assert (Path(result.folder) / result.pictures[0]).is_file()
+    assert (Path(result.folder) / "shape" / "done.json").is_file()
+
+
+def test_what_was_carried_out_is_not_again(paper: Paper) -> None:
+    first = paper.run("scores", "smoke")
+    done = Path(first.folder) / "repeat-0" / "scored" / "done.json"
+    before = done.stat().st_mtime_ns
+    assert paper.run("scores", "smoke") == first
+    assert done.stat().st_mtime_ns == before
+
+
+def test_a_command_whose_words_change_is_carried_out_again(paper: Paper, write_paper: Callable[..., Path]) -> None:
+    first = paper.run("scores", "smoke")
+    text = (paper.folder / "scores.yaml").read_text()
+    (paper.folder / "scores.yaml").write_text(text.replace("--filters 8", "--filters 16"))
+    again = Paper(paper.folder, runs=paper.place.runs).run("scores", "smoke")
+    weights = {m.name: m.values[0] for result in (first, again) for m in result.measured if m.name == "weights"}
+    assert weights == {"weights": 448.0}
+
+
+def test_further_keys_are_kept_apart(paper: Paper) -> None:
+    plain, changed = paper.at("rates", "smoke"), paper.at("rates", "smoke", {"epochs": 2})
+    assert plain.folder != changed.folder
+    entry = carried_out(changed)
+    assert isinstance(entry, StudyEntry)
+    assert entry.parts[0].study.file.base["epochs"] == 2
+
+
+def test_a_command_that_fails_says_what_it_said(write_paper: Callable[..., Path], tmp_path: Path) -> None:
+    changes = {"commands": {"scored": "evaluate {net} split=nowhere"}, "numbers": {}, "claims": [], "published": []}
+    folder = write_paper(scores=changes)
+    with pytest.raises(CnnlabError, match=r"left with 2: .*nowhere"):
+        Paper(folder, runs=tmp_path / "runs").run("scores", "smoke")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"commands": {"scored": "evaluate {nte}"}}, "no training 'nte'"),
+        ({"numbers": {"accuracy": "score.scores.accuracy"}}, "no command 'score'"),
+        ({"claims": [{"says": "x", "judged": "speed is above 3"}]}, "no number 'speed'"),
+        ({"scales": {"smoke": {"trainings.ent.epochs": 1}, "laptop": {}, "full": {}}}, "no training 'ent'"),
+        ({"scales": {"smoke": {"epochs": 1}, "laptop": {}, "full": {}}}, "has no key 'epochs'"),
+        ({"scales": {"smoke": {"repeats": 0}, "laptop": {}, "full": {}}}, "repeats cannot be 0"),
+    ],
+)
+def test_slips_in_an_entry_of_commands_are_found_before_anything_is_trained(
+    write_paper: Callable[..., Path], tmp_path: Path, changes: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        Paper(write_paper(scores=changes), runs=tmp_path / "runs").run("scores", "smoke")
+    assert complaint in str(refused.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_scale_lists_those_there_are(paper: Paper) -> None:
+    with pytest.raises(UsageError, match="smoke, laptop, full"):
+        paper.at("rates", "huge")
+
+
+def test_the_report_shows_both_numbers_the_claims_and_what_does_not_add_up(
+    paper: Paper, forked_workers: Callable[[str], object], tmp_path: Path
+) -> None:
+    paper.run("rates", workers=1)
+    paper.run("scores", workers=1)
+    page = write_paper_report(paper, "laptop", tmp_path / "page.html").read_text()
+    for text in (
+        "99.90%",
+        "the larger rate is better",
+        "contradicted",
+        "SD of three",
+        "Differs from the paper",
+        "data:image/png",
+    ):
+        assert text in page
+    assert "Scale: laptop." in page
+
+
+def test_a_report_on_nothing_says_what_to_run(paper: Paper) -> None:
+    with pytest.raises(UsageError, match="cnnlab paper run small scale=full"):
+        write_paper_report(paper, "full")
+
+
+def test_what_was_expected_stands_in_the_report_beside_what_came(
+    paper: Paper, forked_workers: Callable[[str], object], tmp_path: Path
+) -> None:
+    at = paper.at("rates")
+    asked = questions(at)
+    assert asked[0].settings == ("0.0001", "0.01")
+    assert asked[0].seen is False
+    note_expected(at.folder, [asked[0].answered(read_order("1 > 2", asked[0].settings), 0.1)])
+    paper.run("rates", workers=1)
+    page = write_paper_report(paper, "laptop", tmp_path / "page.html").read_text()
+    assert "0.0001 &gt; 0.01" in page
+    assert "0 of 1" in page
+
+
+def test_what_was_expected_once_is_never_replaced(paper: Paper) -> None:
+    one = Expectation("", ("a", "b"), None, "2026-01-01T00:00:00+00:00", False)
+    note_expected(paper.at("rates").folder, [one])
+    with pytest.raises(UsageError, match="stays as it is"):
+        note_expected(paper.at("rates").folder, [one])
+
+
+def test_an_order_may_be_words_or_places() -> None:
+    labels = ("adam", "sgd", "rmsprop")
+    assert read_order("adam > rmsprop > sgd", labels) == ("adam", "rmsprop", "sgd")
+    assert read_order("3, 1", labels) == ("rmsprop", "adam")
+    with pytest.raises(UsageError, match="once"):
+        read_order("adam > adam", labels)
+
+
+def test_a_new_paper_runs_as_it_stands(tmp_path: Path) -> None:
+    new_paper(tmp_path / "mine")
+    made = Paper(tmp_path / "mine", runs=tmp_path / "runs")
+    assert made.run("rates", "smoke").is_whole
+    for scale in ("laptop", "full"):
+        carried_out(made.at("rates", scale)).check()
+
+
+def test_a_sheet_holds_the_questions_and_none_of_the_answers(paper: Paper, tmp_path: Path) -> None:
+    blank_sheet(paper, tmp_path / "sheet")
+    sheet = Paper(tmp_path / "sheet", runs=tmp_path / "runs")
+    text = "".join(path.read_text() for path in (tmp_path / "sheet").glob("*.yaml"))
+    for told in ("99.9", "better", "Two rates", "SD of three", "small networks"):
+        assert told not in text
+    assert list(sheet.entries) == list(paper.entries)
+    carried_out(sheet.at("rates")).check()
+
+
+def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(UsageError, match="holds something"):
+        new_paper(tmp_path / "mine")
