@@ -12,6 +12,7 @@ An entry is a study file, or a row of commands, with keys of its own over it::
     deviations: {all: […], laptop: […]}
     recomputed: [{what: …, reported: 0.0117, sd: [0.876, 0.88]}]
     needs: [vgg16]                   # weights that the scale full asks for
+    timed: true                      # one training at a time, so that times can be compared
     not_comparable: other data       # for all scales, or by scale
     claims: [{says: …, judged: …}]
     published: [{metric: …, rows: […]}]
@@ -162,6 +163,7 @@ class EntryFile(_Strict):
     deviations: TextsByScale = {}
     recomputed: Annotated[tuple[Recomputed, ...], BeforeValidator(_listed)] = ()
     needs: Texts = ()
+    is_timed: Annotated[bool, Field(alias="timed")] = False
     not_comparable: TextsByScale = {}
     each: Mapping[str, tuple[Any, ...]] = {}
     claims: Annotated[tuple[PaperClaim, ...], BeforeValidator(_listed)] = ()

@@ -136,6 +136,7 @@ class StudyEntry:
 
     def run(self, workers: int | None = None) -> EntryResult:
         """Trains what is missing."""
+        workers = 1 if self.at.entry.file.is_timed else workers
         return self._put_together([carried_out(part.study, self.at.scale, workers) for part in self.parts])
 
     def result(self) -> EntryResult:
