@@ -72,8 +72,18 @@ def test_a_matrix_of_what_classes_become() -> None:
     np.testing.assert_allclose(shares.shares, [[0, 1, 0], [0, 1, 0], [1, 0, 0]])
     wanted = contents.class_shares(adversarial(targets=[1, 0, 1, 2]))
     assert wanted is not None
-    np.testing.assert_allclose(wanted.shares, [[0, 1, 0], [0, 0, 0], [0, 0, 0]])
+    # Where no picture was tried there is no share, which is not a share of nothing.
+    none = np.nan
+    np.testing.assert_allclose(wanted.shares, [[none, 1, none], [0, none, none], [none, 0, none]])
     np.testing.assert_allclose(wanted.counts, [[0, 1, 0], [1, 0, 0], [0, 1, 0]])
+
+
+def test_where_no_picture_was_tried_the_matrix_says_so() -> None:
+    wanted = contents.class_shares(adversarial(targets=[1, 0, 1, 2]))
+    assert wanted is not None
+    with style():
+        axes = draw_class_matrix(wanted, is_targeted=True).axes[0]
+    assert sorted(text.get_text() for text in axes.texts) == ["100", *"––––––"]
 
 
 def test_changed_pixels_are_counted_over_what_fools_and_only_where_few_are() -> None:

@@ -48,7 +48,7 @@ class ExampleSheet:
 
 @dataclass(frozen=True, eq=False)
 class ClassShares:
-    """For each class, shares by class: K×K.
+    """For each class, shares by class: K×K, nan where no picture was tried.
 
     :param counts: of how many rows each share is, K×K.
     """
@@ -204,7 +204,7 @@ def class_shares(found: Adversarial) -> ClassShares | None:
     hits = np.bincount(places, weights=done, minlength=count**2).reshape(count, count)
     tried = np.bincount(places, minlength=count**2).reshape(count, count)
     of = tried.sum(1, keepdims=True).repeat(count, 1) if found.targets is None else tried
-    shares: NDArray[np.float64] = hits / of.clip(min=1)
+    shares: NDArray[np.float64] = np.where(of > 0, hits / of.clip(min=1), np.nan)
     return ClassShares(found.classes, shares, of)
 
 
@@ -215,7 +215,7 @@ def class_shares_caption(found: Adversarial, attack: str) -> str:
         read = "percent of the attacked pictures of each class by what they are taken for; on the diagonal what holds"
     else:
         read = "percent of the attacked pictures of each class, that were to be taken for another, that are"
-    return f"{attack}: {read}, rounded to 8 bits{of}."
+    return f"{attack}: {read}, rounded to 8 bits{of}. Grey, with a dash: no picture was tried."
 
 
 def least_lengths(found: Adversarial) -> tuple[AnyNorm, NDArray[np.float32]]:

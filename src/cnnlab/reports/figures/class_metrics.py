@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cnnlab.evaluation import Calibration, Confusion
 from cnnlab.reports.colours import COLOURS, FAINT, INK, SOFT
 from cnnlab.reports.contents.classes import MEASURES, ClassMeasures
-from cnnlab.reports.contents.tables import TableColumn
+from cnnlab.reports.contents.tables import NOTHING, TableColumn
 from cnnlab.reports.figures.style import DOT, SIZE, WIDTH, haloed, in_unit, sheet, short_label
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class SharesByClass(Protocol):
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """K×K, from 0 to 1: a row a true class."""
+        """K×K, from 0 to 1: a row a true class; nan where there was nothing to count."""
         ...
 
 
@@ -122,8 +122,10 @@ def _shade(axes: "Axes", matrix: SharesByClass) -> None:
     # A few mistakes among hundreds of right answers are to be seen too, so low shares take up more of the scale.
     norm = PowerNorm(0.5, vmin=0, vmax=1)
     count = len(matrix.names)
+    # What is no number is not drawn: grey says that there was nothing to count, and is not taken for none.
+    axes.set_facecolor(FAINT)
     if count <= _MOST_CELLS:
-        axes.pcolormesh(matrix.shares, cmap="Blues", norm=norm, edgecolors=FAINT, linewidth=0.5)
+        axes.pcolormesh(np.ma.masked_invalid(matrix.shares), cmap="Blues", norm=norm, edgecolors=FAINT, linewidth=0.5)
     else:
         # Ten thousand cells drawn one by one would be a megabyte.
         axes.imshow(
@@ -134,7 +136,9 @@ def _shade(axes: "Axes", matrix: SharesByClass) -> None:
 def _number(axes: "Axes", matrix: SharesByClass) -> None:
     """The share of the row in percent; what is below half a percent is left to its shade."""
     for (row, column), share in np.ndenumerate(matrix.shares):
-        if share >= 0.005:
+        if np.isnan(share):
+            axes.text(column + 0.5, row + 0.5, NOTHING, ha="center", va="center", color=SOFT, fontsize=SIZE)
+        elif share >= 0.005:
             ink = "#FEFEFE" if share > 0.4 else "#222222"
             # A row with mistakes in it is not told to have none.
             text = ">99" if 0.995 <= share < 1 else f"{share * 100:.0f}"
