@@ -34,14 +34,14 @@ ASKED: dict[str, tuple[str | list[str], dict[str, Any]]] = {
     "honesty": ("gradcam|saliency|guided|honesty(draws=2, pictures=12)", {}),
 }
 KEPT = {
-    "attributions": "explain-attributions",
-    "activations-conv2": "explain-activations",
-    "maximize-classes": "explain-maximize",
-    "embedding": "explain-embedding",
-    "embedding-epochs": "explain-embedding-epochs",
-    "mistakes-by-pair": "explain-mistakes",
-    "honesty-randomisation": "explain-randomisation",
-    "honesty-removal": "explain-removal",
+    "attributions/attributions": "explain-attributions",
+    "activations/activations-conv2": "explain-activations",
+    "maximize/maximize-classes": "explain-maximize",
+    "embedding/embedding": "explain-embedding",
+    "embedding-epochs/embedding-epochs": "explain-embedding-epochs",
+    "mistakes/mistakes-by-pair": "explain-mistakes",
+    "honesty/honesty-randomisation": "explain-randomisation",
+    "honesty/honesty-removal": "explain-removal",
 }
 """Files that are kept, and what they are called on the page."""
 
@@ -107,8 +107,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         run = cnnlab.open_model(words.run) if words.run else cnnlab.train(**TRAINED, runs=folder, name="small")
-        for what, options in ASKED.values():
-            write_explanations(run, what, folder / "out", **options)
+        for name, (what, options) in ASKED.items():
+            # Each in a folder of its own: two draw attributions.
+            write_explanations(run, what, folder / "out" / name, **options)
         for source, target in KEPT.items():
             keep(folder / "out" / f"{source}.png", words.out / f"{target}.png")
         dead_units_by_rate(folder, words.out)
