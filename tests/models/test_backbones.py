@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cnnlab import models
 from cnnlab.core import seeds
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
+from cnnlab.core.files import cache_folder
 from cnnlab.models import pretrained_weights
 from cnnlab.models.input_adapters import Resize
 from cnnlab.models.pretrained_weights import starting_weights
@@ -295,6 +296,14 @@ class TestImageNet:
         place = tmp_path / "hub" / "checkpoints" / server.rpartition("/")[2]
         for words in (server, str(place), "weights=PATH", "no looking"):
             assert words in str(caught.value)
+
+    def test_torchvisions_weights_may_be_put_into_our_own_cache_as_safetensors(self, server: str) -> None:
+        place = cache_folder() / "weights" / "squeezenet1_1.safetensors"
+        place.parent.mkdir(parents=True)
+        save_file({name: tensor.contiguous() for name, tensor in original().state_dict().items()}, place)
+        _Files.content = b"gone"
+        network = made(self.SPEC, outputs=1000)
+        assert torch.equal(network.head.conv.weight, original().classifier[1].weight)
 
     def test_timms_file_comes_through_the_hubs_client(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         import huggingface_hub

@@ -190,7 +190,7 @@ def _tensors(network: Backbone, weights: StartingWeights) -> _Tensors:
         return _Tensors(dict(whole.state_dict()), False)
     if weights.named == "imagenet" and network.origin.library == efficientnet_lite.LIBRARY:
         return _Tensors(efficientnet_lite.tensors_of(weights.path), False)
-    if weights.named == "imagenet":
+    if weights.named == "imagenet" and weights.path.suffix != ".safetensors":
         # Torchvision's own format is a pickle. Its checksum was compared, and torch reads nothing but tensors from it.
         return _Tensors(torch.load(weights.path, map_location="cpu", weights_only=True), False)
     return _stored(weights.path)
@@ -285,10 +285,15 @@ def _some(names: list[str]) -> str:
 
 
 def _torchvision_file(name: str, offline: bool) -> Path:
-    """The file of torchvision, where it keeps it; its name ends in the start of its SHA-256, which is compared."""
+    """The file of torchvision, where it keeps it; its name ends in the start of its SHA-256, which is compared.
+
+    Or the same weights as safetensors, put into cnnlab's cache by hand.
+    """
     url = torchvision_url(name)
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     checksum = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    if not path.is_file() and (by_hand := _by_hand(name)).is_file():
+        return by_hand
     if not path.is_file():
         if offline:
             raise _missing(name, url, path, "there was no looking for it on the network")
@@ -315,7 +320,7 @@ def _timm_file(name: str, offline: bool) -> Path:
         raise SpecError(f"timm has no weights for {name}. Leave weights out, or take another network.")
     hub = importlib.import_module("huggingface_hub")
     repository = f"{settings.hf_hub_id}{name}" if settings.hf_hub_id.endswith("/") else settings.hf_hub_id
-    by_hand = cache_folder() / "weights" / f"{repository.rpartition('/')[2]}.safetensors"
+    by_hand = _by_hand(repository.rpartition("/")[2])
     if by_hand.is_file():
         return by_hand
     try:
@@ -325,6 +330,11 @@ def _timm_file(name: str, offline: bool) -> Path:
         reason = "there was no looking for it on the network" if offline else str(error).partition("\n")[0]
         raise _missing(name, hub.hf_hub_url(repository, "model.safetensors"), by_hand, reason) from error
     return Path(file)
+
+
+def _by_hand(name: str) -> Path:
+    """Where a person puts weights that cannot be downloaded."""
+    return cache_folder() / "weights" / f"{name}.safetensors"
 
 
 def _missing(name: str, url: str, path: Path, reason: str) -> UsageError:
