@@ -83,8 +83,9 @@ def by_cnnlab(spec: str, images: Any) -> tuple[float, np.ndarray, dict[str, Any]
     """Features with an empty cache of features; the trial of number formats is in the time."""
     from cnnlab.data import TensorImages
     from cnnlab.objectives import Classes
-    from cnnlab.transfer.backbones import FeatureLayer, read_backbones
+    from cnnlab.transfer.backbones import read_backbones
     from cnnlab.transfer.extraction import FeatureSource
+    from cnnlab.transfer.extractor import FeatureLayer
     from cnnlab.transfer.feature_cache import clear_features
 
     clear_features()

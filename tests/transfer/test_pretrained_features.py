@@ -11,7 +11,8 @@ from cnnlab.core import seeds
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
 from cnnlab.models import StartingWeights, save_classifier
 from cnnlab.objectives import Classes
-from cnnlab.transfer.backbones import Extractor, FeatureLayer, read_backbones
+from cnnlab.transfer.backbones import read_backbones
+from cnnlab.transfer.extractor import Extractor, FeatureLayer
 from cnnlab.transfer.number_format import NumberFormat, deviation_of
 
 OBJECTIVE = Classes("label", ("one", "other"))

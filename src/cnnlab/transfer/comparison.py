@@ -12,7 +12,7 @@ from cnnlab.core.messages import note, track
 from cnnlab.core.registry import BoundCall
 from cnnlab.evaluation.temperature import best_temperature
 from cnnlab.objectives import Objective
-from cnnlab.transfer.backbones import PretrainedBackbone
+from cnnlab.transfer.backbones import FeatureMaker
 from cnnlab.transfer.classifiers import PROBE, probe_candidates
 from cnnlab.transfer.divisions import Division
 from cnnlab.transfer.extraction import FeatureSource
@@ -35,7 +35,7 @@ class Column:
     """
 
     label: str
-    backbone: PretrainedBackbone
+    backbone: FeatureMaker
     pictures: Pictures
     source: FeatureSource
     features: Features
@@ -49,8 +49,8 @@ class Column:
         return ColumnRecord(
             label=self.label,
             backbone=str(self.backbone.spec()),
-            weights=self.backbone.weights.digest,
-            named=self.backbone.weights.named,
+            weights=own.weights,
+            named=None if self.backbone.weights is None else self.backbone.weights.named,
             layer=str(own.layer),
             features=self.features.shape[1],
             shape=own.classifier.shape,

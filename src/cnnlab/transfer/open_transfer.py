@@ -8,8 +8,8 @@ from cnnlab.core.errors import ModelFileError, UsageError
 from cnnlab.core.hooks import opener
 from cnnlab.models import find_layer, fold_batch_norms, load_classifier
 from cnnlab.runs import Run, store_at
-from cnnlab.transfer.backbones import Extractor, FeatureLayer
 from cnnlab.transfer.classifier import TransferClassifier
+from cnnlab.transfer.extractor import Extractor, FeatureLayer
 from cnnlab.transfer.pipeline_files import load_pipeline
 from cnnlab.transfer.record import BACKBONE, PIPELINE, read_record
 

@@ -30,7 +30,8 @@ class ColumnRecord(_Strict):
     """The features of one backbone at one layer.
 
     :param label: what tables call it.
-    :param backbone: its spec without weights; ``weights`` digest of their file, ``named`` as they were.
+    :param backbone: its spec without weights; ``weights`` digest of their file, ``named`` as they were; None of pixels,
+        whose ``layer`` is empty.
     :param features: how many numbers a picture becomes.
     :param shape: channels, height and width of the pictures.
     :param deviation: of the number format from float32; see :mod:`cnnlab.transfer.number_format`.
@@ -39,8 +40,8 @@ class ColumnRecord(_Strict):
 
     label: str
     backbone: str
-    weights: str
-    named: str
+    weights: str | None
+    named: str | None
     layer: str
     features: Annotated[int, Field(ge=1)]
     shape: tuple[int, int, int]

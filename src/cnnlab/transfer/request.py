@@ -15,8 +15,8 @@ from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, format_value, read_one, read_value, read_values, split_pairs
 from cnnlab.objectives import parse_objective
 from cnnlab.transfer.augmented_draws import AugmentedDraw
-from cnnlab.transfer.backbones import POOLED, FeatureLayer
 from cnnlab.transfer.classifiers import read_classifiers
+from cnnlab.transfer.extractor import POOLED, FeatureLayer
 from cnnlab.transfer.record import Metric, Vary
 from cnnlab.transfer.search import Grid, read_grids
 
