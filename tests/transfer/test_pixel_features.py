@@ -97,13 +97,8 @@ def test_nothing_is_kept_of_pixels_and_no_format_is_tried(tmp_path: Path, monkey
 
 
 def test_they_are_a_column_beside_networks_each_with_its_own_size(tmp_path: Path, backbone: str) -> None:
-    made = _made(
-        tmp_path,
-        backbones=f"pixels, pixels(size=12), {backbone.replace(')', ', size=64)')}",
-        validation=20,
-        test=20,
-        subset=40,
-    )
+    backbones = f"pixels, pixels(size=12), {backbone.replace(')', ', size=64)')}"
+    made = _made(tmp_path, backbones=backbones, validation=20, test=20, subset=40)
     shapes = {column.label: column.shape for column in made.record.columns}
     assert shapes == {"pixels": (1, 8, 8), "pixels(size=12)": (1, 12, 12), "squeezenet1_1": (1, 64, 64)}
     assert list(made.table.columns) == list(shapes) and made.table.notna().all(axis=None)
