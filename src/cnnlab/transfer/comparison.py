@@ -199,7 +199,7 @@ class _Judge:
         scores = scores_of(self.objective, outputs, truth)
         record = RepeatRecord(
             seed=self.division.seed,
-            classifier=str(found.best.short),
+            classifier=found.name,
             settings=str(found.best),
             scores={name: scores[name] for name in METRICS},
             pictures=len(truth),
@@ -215,7 +215,7 @@ class _Judge:
 
     def _found(self, entry: _Entry, train: TrainingPart, label: str) -> Found:
         if len(entry.candidates) == 1:
-            return Found(entry.candidates[0])
+            return Found(entry.candidates[0], str(entry.candidates[0].short))
         # The few values of a probe are no search that a subsample would make quick.
         subsample = self.request.subsample if entry.judged_by != "loss" else None
         search = CrossValidation(entry.judged_by, self.request.cv, subsample)

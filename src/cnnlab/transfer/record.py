@@ -60,7 +60,7 @@ class ColumnRecord(_Strict):
 class CandidateRecord(_Strict):
     """One candidate of a search, cross-validated.
 
-    :param classifier: its spec in short.
+    :param classifier: its spec in short, with all that was searched over.
     :param pictures: how many it was judged on; where a subsample is searched first, the best few come twice.
     :param mean: of the metric over the folds, each counted by its pictures.
     :param deviation: the standard deviation of the metric over the folds, with one degree of freedom less.
@@ -77,7 +77,8 @@ class CandidateRecord(_Strict):
 class RepeatRecord(_Strict):
     """One classifier in one repeat.
 
-    :param classifier: its spec in short, as it was fitted; ``settings`` with every argument.
+    :param classifier: its spec in short, as it was fitted, with all that was searched over; ``settings`` with every
+        argument.
     :param scores: on validation, by metric.
     :param pictures: that it was scored on; ``trained`` that it was fitted to, draws of these not counted.
     :param tried: how many candidates a search went through.
