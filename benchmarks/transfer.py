@@ -86,7 +86,7 @@ def by_cnnlab(spec: str, images: Any) -> tuple[float, np.ndarray, dict[str, Any]
     from cnnlab.transfer.backbones import read_backbones
     from cnnlab.transfer.extraction import FeatureSource
     from cnnlab.transfer.extractor import FeatureLayer
-    from cnnlab.transfer.feature_cache import clear_features
+    from cnnlab.core.feature_cache import clear_features
 
     clear_features()
     (backbone,) = read_backbones([spec])

@@ -15,11 +15,11 @@ from sklearn.preprocessing import Normalizer
 import cnnlab
 from cnnlab import evaluation
 from cnnlab.core.errors import CnnlabError, SpecError, UsageError
+from cnnlab.core.feature_cache import cached_features
 from cnnlab.reports.contents.transfers import features_table, methods
 from cnnlab.transfer.backbones import read_backbones
 from cnnlab.transfer.extraction import FeatureSource
 from cnnlab.transfer.extractor import POOLED, FeatureLayer
-from cnnlab.transfer.feature_cache import cached_features
 from cnnlab.transfer.pictures import read_pictures
 from cnnlab.transfer.request import TransferRequest
 from cnnlab.transfer.result import TransferResult

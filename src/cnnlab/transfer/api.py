@@ -13,6 +13,7 @@ from cnnlab.core import memory
 from cnnlab.core.devices import check_device
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import UsageError
+from cnnlab.core.feature_cache import Features
 from cnnlab.core.messages import announcing, note, showing
 from cnnlab.core.sinks import in_short
 from cnnlab.runs import RunStore, store_at
@@ -23,7 +24,6 @@ from cnnlab.transfer.comparison import Column, check_sizes, compare
 from cnnlab.transfer.divisions import Places, divisions
 from cnnlab.transfer.extraction import FeatureSource
 from cnnlab.transfer.extractor import Extractor
-from cnnlab.transfer.feature_cache import Features
 from cnnlab.transfer.feature_memory import check_memory
 from cnnlab.transfer.pictures import Pictures, read_pictures
 from cnnlab.transfer.request import TransferRequest

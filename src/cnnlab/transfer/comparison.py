@@ -8,6 +8,7 @@ import torch
 from sklearn.pipeline import Pipeline
 from torch import Tensor
 
+from cnnlab.core.feature_cache import Features
 from cnnlab.core.messages import note, track
 from cnnlab.core.registry import BoundCall
 from cnnlab.evaluation.temperature import best_temperature
@@ -16,7 +17,6 @@ from cnnlab.transfer.backbones import FeatureMaker
 from cnnlab.transfer.classifiers import PROBE, probe_candidates
 from cnnlab.transfer.divisions import Division
 from cnnlab.transfer.extraction import FeatureSource
-from cnnlab.transfer.feature_cache import Features
 from cnnlab.transfer.fitting import Fitted, Labels, as_outputs, check_enough, fit, has_probabilities, raw_outputs
 from cnnlab.transfer.pictures import Pictures
 from cnnlab.transfer.record import METRICS, ChoiceRecord, ColumnRecord, RepeatRecord, RowRecord

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError
+from cnnlab.core.feature_cache import FeatureCache, Features, Places
 from cnnlab.core.messages import is_quiet, quietly, track
 from cnnlab.data import ImageSet
 from cnnlab.transfer.augmented_draws import AugmentedDraw
 from cnnlab.transfer.extractor import Extractor
-from cnnlab.transfer.feature_cache import FeatureCache, Features, Places
 from cnnlab.transfer.number_format import NumberFormat, choose_format, stated_format
 
 _BATCH = 8
