@@ -24,11 +24,13 @@ from cnnlab.models import (
     moments_for,
     parts_of,
     starting_weights,
+    stored_resampling,
     stored_shape,
     suitable_side,
 )
 from cnnlab.models.backbone import Backbone
 from cnnlab.models.initialisers import starts_small
+from cnnlab.models.predictable import Resampling
 from cnnlab.models.shapes import Shape
 from cnnlab.objectives import Classes, Objective
 from cnnlab.transfer.extractor import POOLED, Extractor, FeatureLayer
@@ -65,6 +67,11 @@ class PretrainedBackbone:
             _, height, width = stored_shape(self.weights.path)
             return max(height, width)
         return suitable_side(self.bound)
+
+    @property
+    def resampling(self) -> Resampling:
+        """How they are brought to it: as for the run that the weights are of, else bicubic."""
+        return stored_resampling(self.weights.path) if self.weights.named.startswith("run:") else "bicubic"
 
     def spec(self, **changed: Any) -> Call:
         """Its spec without weights, which a file of its own holds."""

@@ -45,7 +45,9 @@ def read_pictures(
 
     :raises UsageError: for data of numbers, or without a validation split.
     """
-    spec = sized_data(request.data, backbone.side, data_dir) if is_spec(request.data) else request.data
+    spec = request.data
+    if is_spec(spec):
+        spec = sized_data(spec, backbone.side, data_dir, resampling=backbone.resampling)
     dataset = load_data(
         spec,
         validation=request.validation,

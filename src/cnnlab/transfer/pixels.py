@@ -10,6 +10,7 @@ from cnnlab.core.seeds import scope
 from cnnlab.core.spec import Call
 from cnnlab.data.options import Side
 from cnnlab.models import Classifier, build_network
+from cnnlab.models.predictable import Resampling
 from cnnlab.models.shapes import Shape, format_shape
 from cnnlab.objectives import Objective
 from cnnlab.transfer.extractor import POOLED, Extractor, FeatureLayer
@@ -30,6 +31,7 @@ class Pixels:
     side: int | None = None
     weights: None = None
     label: str = "pixels"
+    resampling: Resampling = "bicubic"
 
     @property
     def named(self) -> str:

@@ -33,7 +33,7 @@ class TransferRequest:
     """The keys of a transfer.
 
     :param data: as for :func:`cnnlab.load_data`; pictures are brought to the size that a backbone was trained on, by
-        bicubic resampling, unless ``size`` is given.
+        bicubic resampling or that of the run whose weights it has, unless ``size`` is given.
     :param backbones: networks with weights; a bare name means its ImageNet weights.
     :param layer: ``pooled``, or layers by name, each a column of its own; a map is averaged over its places, those of
         ``flat(NAME)`` are all kept.
