@@ -80,7 +80,7 @@ def test_the_next_run_finds_them_and_has_the_bits_of_one_that_does_not(
     assert "found in the cache up to relu2, " in shown and "when it was computed" in shown
 
 
-def test_another_head_or_optimizer_finds_them_too(small_run: Trained, batches: list[int]) -> None:
+def test_another_optimizer_finds_them_too(small_run: Trained, batches: list[int]) -> None:
     small_run(**KEYS)
     since(batches)
     assert kept(small_run(**KEYS, optimizer="sgd(lr=0.1)", batch_size=10))["found"] and since(batches) == []

@@ -9,7 +9,7 @@ from cnnlab.core.sinks import in_short
 from cnnlab.data import ImageSet
 from cnnlab.models import Classifier, weights_digest
 from cnnlab.models.cutting import Cut
-from cnnlab.models.networks import is_built_in
+from cnnlab.models.networks import is_built_in, parse_model
 from cnnlab.models.shapes import format_shape
 from cnnlab.runs.environment import code_digest, processor
 from cnnlab.training.execution import Execution
@@ -55,7 +55,7 @@ def cache_for(
         "machine": [processor(), torch.backends.cpu.get_cpu_capability()],
     }
     about = {
-        "network": in_short(classifier.model),
+        "network": in_short(parse_model(classifier.model).short),
         "layer": cut.layer,
         "size": format_shape(classifier.shape),
         "format": execution.precision if execution.kernels == "torch" else f"{execution.precision}, native kernels",
