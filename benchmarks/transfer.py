@@ -81,11 +81,12 @@ def by_plain_loop(network: Callable[[Any], Any], images: Any) -> tuple[float, np
 
 def by_cnnlab(spec: str, images: Any) -> tuple[float, np.ndarray, dict[str, Any]]:
     """Features with an empty cache of features; the trial of number formats is in the time."""
+    from cnnlab.core.feature_cache import clear_features
     from cnnlab.data import TensorImages
     from cnnlab.objectives import Classes
-    from cnnlab.transfer.backbones import FeatureLayer, read_backbones
+    from cnnlab.transfer.backbones import read_backbones
     from cnnlab.transfer.extraction import FeatureSource
-    from cnnlab.transfer.feature_cache import clear_features
+    from cnnlab.transfer.extractor import FeatureLayer
 
     clear_features()
     (backbone,) = read_backbones([spec])

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from cnnlab.cli.app import app
 from cnnlab.cli.summary import write_summary
 from cnnlab.core.errors import UsageError
+from cnnlab.core.feature_cache import clear_features
 from cnnlab.runs import Run
 from cnnlab.training import frozen_features, loop, resume
 
@@ -63,8 +64,10 @@ def test_what_computing_them_took_is_told_and_counts_as_training(
     # 120 pictures of training and 60 of validation, eight floats each.
     assert facts["bytes"] == 180 * 8 * 4 and facts["seconds"] > 0
     assert run.seconds == pytest.approx(run.info["seconds"] + facts["seconds"])
+    clear_features()
     stopped, _ = interrupted(epoch=1, model=MODEL, phases=HEAD_FIRST, again=True)
     before = kept(stopped)["1"]["seconds"]
+    clear_features()
     assert kept(resume(stopped))["1"]["seconds"] > before
     shown = CliRunner().invoke(app, ["runs", "show", run.name, "--runs", str(run.folder.parent)]).stdout
     assert "its steps and its frozen parts" in shown and "computed once up to relu3, " in shown

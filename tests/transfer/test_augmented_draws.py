@@ -10,13 +10,13 @@ import torch
 import cnnlab
 from cnnlab.augment import pipeline
 from cnnlab.core.errors import SpecError, UsageError
+from cnnlab.core.feature_cache import cached_features
 from cnnlab.data import ImageSet, TensorImages
 from cnnlab.objectives import Classes
 from cnnlab.transfer import comparison
 from cnnlab.transfer.augmented_draws import AugmentedDraw
 from cnnlab.transfer.classifiers import classifiers
 from cnnlab.transfer.extraction import FeatureSource
-from cnnlab.transfer.feature_cache import cached_features
 from cnnlab.transfer.result import TransferResult
 from cnnlab.transfer.search import CrossValidation
 from cnnlab.transfer.training_part import TrainingPart

@@ -48,6 +48,15 @@ def test_one_search_twice_is_refused() -> None:
         read_grids(listed("search", "svc(C=[1, 2]), svc(C=[1, 2])"))
 
 
+def test_a_candidate_is_told_by_all_that_was_searched_over() -> None:
+    (grid,) = read_grids(listed("search", "svc(kernel=[rbf, linear], C=[1, 10], degree=[3], gamma=auto)"))
+    found = CrossValidation("accuracy", folds=2).search(grid.candidates, TrainingPart(X, Y), OBJECTIVE, 0, "x")
+    told = [f"svc(C={c}, kernel={kernel}, gamma=auto)" for kernel in ("rbf", "linear") for c in (1, 10)]
+    # 10 and rbf are the defaults; the degree is one and the same.
+    assert [each.classifier.replace(".0", "") for each in found.judged] == told
+    assert found.name.replace(".0", "") in told and str(found.best.showing(["C", "kernel"])) == found.name
+
+
 @pytest.mark.parametrize("folds", [2, 5])
 def test_folds_are_of_one_size_and_hold_every_class(folds: int) -> None:
     places = fold_places(Y, folds, seed=3)
@@ -89,7 +98,7 @@ def test_a_subsample_is_looked_at_first_and_the_best_few_on_all(monkeypatch: pyt
     on_some, on_all = found.judged[:5], found.judged[5:]
     best = sorted(on_some, key=lambda each: -each.mean)[:KEPT]
     assert {each.classifier for each in on_all} == {each.classifier for each in best}
-    assert max(on_all, key=lambda each: each.mean).classifier == str(found.best.short)
+    assert max(on_all, key=lambda each: each.mean).classifier == found.name
     with pytest.raises(UsageError, match="too few for 3 folds"):
         CrossValidation("accuracy", 3, subsample=4).search(grid.candidates, TrainingPart(X, Y), OBJECTIVE, 0, "x")
 

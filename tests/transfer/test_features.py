@@ -11,13 +11,14 @@ import torch
 
 from cnnlab.augment import pipeline
 from cnnlab.core.errors import CnnlabWarning, UsageError
+from cnnlab.core.feature_cache import FeatureCache, cached_features, clear_features
 from cnnlab.data import ImageSet, TensorImages
 from cnnlab.objectives import Classes
 from cnnlab.transfer import extraction, feature_memory, number_format
 from cnnlab.transfer.augmented_draws import AugmentedDraw
-from cnnlab.transfer.backbones import FeatureLayer, read_backbones
+from cnnlab.transfer.backbones import read_backbones
 from cnnlab.transfer.extraction import FeatureSource
-from cnnlab.transfer.feature_cache import FeatureCache, cached_features, clear_features
+from cnnlab.transfer.extractor import FeatureLayer
 from cnnlab.transfer.feature_memory import check_memory
 from cnnlab.transfer.number_format import NumberFormat
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,10 +10,14 @@ from torchvision.models import squeezenet1_1
 
 from cnnlab.core import seeds
 from cnnlab.core.errors import ModelFileError, SpecError, UsageError
+from cnnlab.data import load_data
 from cnnlab.models import StartingWeights, save_classifier
 from cnnlab.objectives import Classes
-from cnnlab.transfer.backbones import Extractor, FeatureLayer, read_backbones
+from cnnlab.transfer.backbones import read_backbones
+from cnnlab.transfer.extractor import Extractor, FeatureLayer
 from cnnlab.transfer.number_format import NumberFormat, deviation_of
+from cnnlab.transfer.pictures import read_pictures
+from cnnlab.transfer.request import TransferRequest
 
 OBJECTIVE = Classes("label", ("one", "other"))
 
@@ -80,6 +85,24 @@ def test_weights_of_a_run_mean_the_size_that_it_was_trained_on(backbone: str, we
     of_run = StartingWeights("run:first", path, "")
     for spec, side in ((backbone, 48), (f"squeezenet1_1(weights={weights}, size=96)", 96)):
         assert replace(read_backbones([spec])[0], weights=of_run).side == side
+
+
+@pytest.mark.parametrize("resampling", ["bilinear", "bicubic"])
+def test_weights_of_a_run_mean_the_resampling_that_it_was_trained_with(
+    resampling: Any, backbone: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    classifier = _extractor(backbone, "pooled", side=48).classifier
+    classifier.resampling = resampling
+    save_classifier(path, classifier)
+    (own,) = read_backbones([backbone])
+    of_run = replace(own, weights=StartingWeights("run:first", path, ""))
+    assert (own.resampling, of_run.resampling) == ("bicubic", resampling)
+    for given, wanted in (("digits", resampling), ("digits(resampling=bicubic)", "bicubic")):
+        request = TransferRequest.read({"data": given, "backbones": backbone})
+        pictures = read_pictures(request, of_run, None, True)
+        said = load_data(f"digits(size=48, resampling={wanted})")
+        assert pictures.dataset.digest == said.digest and pictures.classifier_facts["resampling"] == wanted
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import json, os, re, sys, threading, time
 import torch
 from cnnlab.data import load_data
 from cnnlab.models import Classifier
-from cnnlab.transfer.backbones import Extractor, FeatureLayer
+from cnnlab.transfer.extractor import Extractor, FeatureLayer
 from cnnlab.transfer.extraction import FeatureSource
 from cnnlab.transfer.number_format import NumberFormat
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import documents
 import pytest
 
+from cnnlab.core.feature_cache import LIMIT, limit
 from cnnlab.core.packaged import packaged
 from cnnlab.transfer.classifiers import EIGHT, PROBE, classifiers
-from cnnlab.transfer.feature_cache import LIMIT, limit
 from cnnlab.transfer.number_format import BOUND
 from cnnlab.transfer.request import TransferRequest
 from cnnlab.transfer.search import KEPT

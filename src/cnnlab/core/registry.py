@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
@@ -73,9 +73,13 @@ class BoundCall(Generic[T]):
     @property
     def short(self) -> Call:
         """The call as a person would write it: without the arguments that stand at their defaults."""
+        return self.showing(())
+
+    def showing(self, names: Collection[str]) -> Call:
+        """The same, and the arguments of these names whatever they stand at."""
         entries = self.entry.arguments
-        own = {k: v for k, v in self.arguments.items() if k not in entries or entries[k].default != v}
-        return Call(self.name, (), own)
+        is_told = {k: k in names or k not in entries or entries[k].default != v for k, v in self.arguments.items()}
+        return Call(self.name, (), {k: v for k, v in self.arguments.items() if is_told[k]})
 
     def __str__(self) -> str:
         return str(self.call)

@@ -133,17 +133,20 @@ def parse_data(spec: Any, data_dir: str | Path | None = None) -> BoundCall[Readi
     return readers.bind(spec if isinstance(spec, BoundCall) else as_call(spec, SearchPath.at(data_dir)))
 
 
-def sized_data(spec: Any, side: int, data_dir: str | Path | None = None) -> BoundCall[Reading]:
-    """The reader that a spec means, with pictures brought to ``side`` by bicubic resampling where it says neither.
+def sized_data(
+    spec: Any, side: int | None, data_dir: str | Path | None = None, *, resampling: str = "bicubic"
+) -> BoundCall[Reading]:
+    """The reader that a spec means, with pictures brought to ``side`` by this resampling where it says neither.
 
-    That is how networks of others are given pictures. Readers without sizes stay as they are, and so do specs that say
-    one, or by ``size=none`` that pictures have one.
+    By the bicubic one networks of others are given pictures. Readers without sizes stay as they are, and so do specs
+    that say one, or by ``size=none`` that pictures have one; all do where ``side`` is None.
     """
     bound = parse_data(spec, data_dir)
     said = {} if isinstance(spec, BoundCall) else as_call(spec, SearchPath.at(data_dir)).kwargs
-    if bound.arguments.get("size") is not None or "size" not in bound.arguments or "size" in said:
+    is_open = bound.arguments.get("size") is None and "size" in bound.arguments and "size" not in said
+    if side is None or not is_open:
         return bound
-    wanted = {"size": side} | ({} if "resampling" in said else {"resampling": "bicubic"})
+    wanted = {"size": side} | ({} if "resampling" in said else {"resampling": resampling})
     return BoundCall(bound.entry, {**bound.arguments, **wanted})
 
 

@@ -11,7 +11,7 @@ from cnnlab.models import polar as polar
 from cnnlab.models import resnets as resnets
 from cnnlab.models.backbones import native_side, suitable_side
 from cnnlab.models.classifier import Classifier
-from cnnlab.models.classifier_files import load_classifier, save_classifier, stored_shape
+from cnnlab.models.classifier_files import load_classifier, save_classifier, stored_resampling, stored_shape
 from cnnlab.models.cpu_kernels import build_record as kernels_build_record
 from cnnlab.models.cpu_kernels import native_kernels
 from cnnlab.models.cpu_kernels import why_not as why_no_native_kernels
@@ -100,6 +100,7 @@ __all__ = [
     "save_classifier",
     "starting_weights",
     "starts_small",
+    "stored_resampling",
     "stored_shape",
     "suitable_side",
     "summary",

@@ -177,14 +177,22 @@ def stored_shape(path: Path) -> tuple[int, int, int]:
 
     :raises ModelFileError: when it is no classifier of ours.
     """
+    channels, height, width = _stored_facts(path).shape
+    return channels, height, width
+
+
+def stored_resampling(path: Path) -> Resampling:
+    """How pictures were brought to that size; errors as of :func:`stored_shape`."""
+    return _stored_facts(path).resampling
+
+
+def _stored_facts(path: Path) -> _Facts:
     refuse_foreign(path)
     try:
         with safe_open(path, framework="pt") as file:
-            facts = _facts(path, file.metadata())
+            return _facts(path, file.metadata())
     except (SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is damaged or cut short ({error}). Take a whole copy of it.") from error
-    channels, height, width = facts.shape
-    return channels, height, width
 
 
 def refuse_foreign(path: Path, remedy: str = "Give a model.safetensors that cnnlab wrote.") -> None:

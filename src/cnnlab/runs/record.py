@@ -13,7 +13,8 @@
 ``finished``         when the last score was written
 ``seconds``          time spent on its steps, the sum over all its processes
 ``frozen_features``  by the number of a phase what computing its frozen parts once came to: ``{layer, shape, views,
-                     bytes, seconds}``, seconds over all its processes; none where there was no room
+                     bytes, seconds, found}``, seconds over all its processes, and those that it took when it was
+                     computed where it was found in the cache; none where there was no room
 ``epochs_done``      whole epochs behind it
 ``epochs``           whole epochs to do
 ``step``             optimiser steps behind it

@@ -199,7 +199,7 @@ def _made(info: Mapping[str, Any]) -> str:
     ensemble, transfer = info.get("ensemble") or {}, info.get("transfer") or {}
     if transfer:
         layer = transfer.get("layer")
-        at = "" if layer in (None, "pooled") else f" at {layer}"
+        at = "" if layer in (None, "", "pooled") else f" at {layer}"
         return f"{transfer.get('classifier')} on {transfer.get('backbone')}{at}"
     return f"ensemble of {len(ensemble['members'])}" if ensemble else ""
 

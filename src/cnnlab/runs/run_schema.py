@@ -86,6 +86,7 @@ class _FrozenFeatures(_Facts):
     views: _Count | None = None
     bytes: _Count | None = None
     seconds: _Number | None = None
+    found: bool | None = None
 
 
 class _Finding(_Facts):

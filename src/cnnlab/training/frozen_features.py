@@ -2,13 +2,15 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cnnlab.augment import Pipeline
@@ -21,11 +23,14 @@ from cnnlab.models.cutting import Cut, Remainder
 from cnnlab.models.features import features_in_turn
 from cnnlab.training.batches import Batch, BatchLoader, placed
 from cnnlab.training.execution import Execution
+from cnnlab.training.frozen_cache import cache_for
 
 _BATCH = 256
 """Pictures computed at once at the most."""
 _SHARE = 0.5
 """Of the free memory, or else of the free disk, that is taken at the most."""
+_KEPT_BYTES = 64 << 20
+"""After which what was computed is put into the cache: no more is computed again after a kill."""
 
 Between: TypeAlias = Callable[[int, int], None]
 """Called with how many batches are computed, and of how many."""
@@ -76,11 +81,26 @@ class Pictures:
         """How many are computed at once: always as many, so that a run that goes on finds the same bits."""
         return batch_for(self.loader.images.shape, _BATCH)
 
-    def batches(self, seed: int) -> Iterator[Tensor]:
-        """Float pixels in [0, 1]; every draw is a function of the seed, the view and the picture's place."""
-        places = torch.arange(len(self.loader.images))
+    @property
+    def steps(self) -> int:
+        """In how many batches a view is computed."""
+        return -(-len(self.loader.images) // self.size)
+
+    def rows(self, batch: int) -> slice:
+        """The places of a batch among all views, where the batches of all are counted."""
+        view, step = divmod(batch, self.steps)
+        start, count = view * len(self.loader.images), len(self.loader.images)
+        return slice(start + step * self.size, start + min((step + 1) * self.size, count))
+
+    def batches(self, seed: int, wanted: Sequence[int]) -> Iterator[Tensor]:
+        """Float pixels in [0, 1] of some batches; every draw is a function of the seed, the view and the place."""
+        places = torch.split(torch.arange(len(self.loader.images)), self.size)
         for view in range(self.views):
-            for step, batch in enumerate(self.loader.batches(places, self.size)):
+            steps = [batch - view * self.steps for batch in wanted if batch // self.steps == view]
+            # Each is whole but the last of the view, so that they stay the batches that they are.
+            chosen = [places[step] for step in steps]
+            loaded = self.loader.batches(torch.cat(chosen), self.size) if chosen else ()
+            for step, batch in zip(steps, loaded, strict=True):
                 images, _ = self.pipeline(batch.images, {}, seed=seed, epoch=view, step=step, ids=batch.indices)
                 yield to_float(images)
 
@@ -90,7 +110,8 @@ class FrozenFeatures:
     """What a phase trains on, and is judged by, where its frozen parts are computed once.
 
     :param views: how many augmented draws of each training picture there are; they repeat after as many epochs.
-    :param seconds: that computing them took.
+    :param seconds: that computing them took, this time; ``spared`` what it took before of those that were found.
+    :param is_found: whether all of it came out of the cache.
     """
 
     cut: Cut
@@ -98,6 +119,8 @@ class FrozenFeatures:
     validation: FeatureLoader | None
     views: int
     seconds: float
+    spared: float = 0.0
+    is_found: bool = False
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -108,15 +131,17 @@ class FrozenFeatures:
             "shape": list(self.cut.shape),
             "views": self.views,
             "bytes": sum(features.numel() * features.element_size() for features in kept),
-            "seconds": round(self.seconds, 3),
+            "seconds": round(self.seconds + self.spared, 3),
+            "found": self.is_found,
         }
 
     def __str__(self) -> str:
         """For a person who waited for it."""
         facts = self.facts
         views = f" in {self.views} views" if self.views > 1 else ""
+        how = "was found in the cache" if self.is_found else "was computed once"
         return (
-            f"what is frozen, up to {self.cut.layer}, was computed once for {len(self.train.images):,} training "
+            f"what is frozen, up to {self.cut.layer}, {how} for {len(self.train.images):,} training "
             f"pictures{views}: {duration_in_words(self.seconds)}, {in_units(facts['bytes'])} kept"
         )
 
@@ -130,6 +155,74 @@ class FrozenFeatures:
         return Remainder(classifier, self.cut)
 
 
+class _Split:
+    """What frozen parts make of one split: rows in memory or a file, some found in the cache, the rest to compute."""
+
+    def __init__(self, cut: Cut, pictures: Pictures, seed: int, execution: Execution) -> None:
+        self.cut, self.pictures, self.seed, self.execution = cut, pictures, seed, execution
+        # One black picture tells in which format numbers come.
+        (sample,) = self._computed([torch.zeros(1, *pictures.loader.images.shape)])
+        self.features = _room_for((len(pictures), *sample.shape[1:]), sample.dtype)
+        # As bytes, for numpy has no bfloat16.
+        self.bytes = self.features.flatten(1).view(torch.uint8).numpy()
+        spec = pictures.pipeline.spec
+        self.cache = cache_for(
+            pictures.classifier,
+            cut,
+            pictures.loader.images,
+            batch=pictures.size,
+            drawn=(spec, seed) if len(pictures.pipeline) else None,
+            execution=execution,
+        )
+        known = np.zeros(len(pictures), dtype=bool)
+        if self.cache is not None:
+            known = self.cache.fill(_as_digests(len(known)), self.bytes, np.arange(len(known)))
+        self.missing = [n for n in range(pictures.views * pictures.steps) if not known[pictures.rows(n)].all()]
+        if self.cache is not None and self.missing:
+            self.cache.expect(int((~known).sum()) * self.bytes.shape[1])
+
+    def _computed(self, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+        return features_in_turn(
+            self.pictures.classifier,
+            self.cut.layer,
+            batches,
+            device=self.execution.device,
+            precision=self.execution.precision,
+        )
+
+    def compute(self) -> Generator[None, None, None]:
+        """What is missing, batch by batch, each put into the cache with some others, when it is stopped too."""
+        kept, began = 0, time.monotonic()
+        digests, at_once = _as_digests(len(self.bytes)), max(1, _KEPT_BYTES // max(1, self.bytes.shape[1]))
+        done: list[NDArray[np.int64]] = []
+
+        def keep() -> None:
+            nonlocal kept, began
+            rows = np.concatenate(done[kept:]) if done[kept:] else np.empty(0, np.int64)
+            if self.cache is not None:
+                self.cache.keep(digests[rows], self.bytes[rows], time.monotonic() - began)
+            kept, began = len(done), time.monotonic()
+
+        pictures = self.pictures.batches(self.seed, self.missing)
+        try:
+            for number, part in zip(self.missing, self._computed(pictures), strict=True):
+                rows = self.pictures.rows(number)
+                self.features[rows] = part
+                done.append(np.arange(rows.start, rows.stop))
+                if sum(map(len, done[kept:])) >= at_once:
+                    keep()
+                yield
+        finally:
+            keep()
+
+
+def _as_digests(count: int) -> NDArray[np.uint8]:
+    """Places as the cache has pictures: N×32 bytes."""
+    places = np.zeros((count, 4), np.int64)
+    places[:, 0] = np.arange(count)
+    return places.view(np.uint8)
+
+
 def compute_features(
     cut: Cut,
     train: Pictures,
@@ -139,27 +232,31 @@ def compute_features(
     execution: Execution,
     between: Between,
 ) -> FrozenFeatures:
-    """What the frozen parts make of all pictures, in memory or else in a file without a name.
+    """What the frozen parts make of all pictures, out of the cache or computed, in memory or a file without a name.
 
     :raises NoRoomError: where there is room in neither.
     """
-    began, splits = time.monotonic(), [train] if validation is None else [train, validation]
-    total, done = sum(split.views * -(-len(split.loader.images) // split.size) for split in splits), 0
-    loaders = list[FeatureLoader]()
-    for split in splits:
-        features, place = None, 0
-        pictures = split.batches(seed)
-        for part in features_in_turn(
-            split.classifier, cut.layer, pictures, device=execution.device, precision=execution.precision
-        ):
-            features = _room_for((len(split), *part.shape[1:]), part.dtype) if features is None else features
-            features[place : place + len(part)] = part
-            place, done = place + len(part), done + 1
-            between(done, total)
-        assert features is not None
-        loaders.append(FeatureLoader(split.loader, features))
+    began = time.monotonic()
+    given, splits = [train] if validation is None else [train, validation], list[_Split]()
+    total, done = sum(each.views * each.steps for each in given), 0
+    for each in given:
+        # One after the other, for what the first takes up is no longer free for the second.
+        splits.append(_Split(cut, each, seed, execution))
+        done += each.views * each.steps - len(splits[-1].missing)
+        between(done, total)
+        with closing(splits[-1].compute()) as steps:
+            for _ in steps:
+                done += 1
+                between(done, total)
+    loaders = [FeatureLoader(split.pictures.loader, split.features) for split in splits]
     return FrozenFeatures(
-        cut, loaders[0], loaders[1] if len(loaders) > 1 else None, train.views, time.monotonic() - began
+        cut,
+        loaders[0],
+        loaders[1] if len(loaders) > 1 else None,
+        train.views,
+        time.monotonic() - began,
+        sum(split.cache.spared for split in splits if split.cache is not None),
+        not any(split.missing for split in splits),
     )
 
 

@@ -158,8 +158,8 @@ class Trainer:
             return
         phase.start_from(features)
         note(f"phase {number}: {features}" if len(self.setup.plan.spans) > 1 else str(features))
-        # A run that goes on computes them anew, and both times count.
-        seconds = round(features.seconds + (before.get("seconds") or 0.0), 3)
+        # What was found counts as when it was computed, so that times compare; of this run's own it counts already.
+        seconds = round(features.seconds + (before.get("seconds") or features.spared), 3)
         self.writer.update(frozen_features={number: features.facts | {"seconds": seconds}})
 
     def _computed(self, done: int, of: int) -> None:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from cnnlab.transfer.api import transfer as transfer
     from cnnlab.transfer.classifier import TransferClassifier as TransferClassifier
     from cnnlab.transfer.classifiers import classifiers as classifiers
-    from cnnlab.transfer.feature_cache import cached_features as cached_features
-    from cnnlab.transfer.feature_cache import clear_features as clear_features
     from cnnlab.transfer.record import read_record as read_record
     from cnnlab.transfer.request import TransferRequest as TransferRequest
     from cnnlab.transfer.result import TransferResult as TransferResult
@@ -26,7 +24,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         "api": ("transfer",),
         "classifier": ("TransferClassifier",),
         "classifiers": ("classifiers",),
-        "feature_cache": ("cached_features", "clear_features"),
         "record": ("read_record",),
         "request": ("TransferRequest",),
         "result": ("TransferResult",),

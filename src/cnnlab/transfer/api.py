@@ -13,16 +13,17 @@ from cnnlab.core import memory
 from cnnlab.core.devices import check_device
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import UsageError
+from cnnlab.core.feature_cache import Features
 from cnnlab.core.messages import announcing, note, showing
 from cnnlab.core.sinks import in_short
 from cnnlab.runs import RunStore, store_at
 from cnnlab.runs.writer import folder_name
 from cnnlab.transfer.augmented_draws import AugmentedDraw, check_pipeline
-from cnnlab.transfer.backbones import Extractor, PretrainedBackbone, read_backbones
+from cnnlab.transfer.backbones import FeatureMaker, read_backbones
 from cnnlab.transfer.comparison import Column, check_sizes, compare
 from cnnlab.transfer.divisions import Places, divisions
 from cnnlab.transfer.extraction import FeatureSource
-from cnnlab.transfer.feature_cache import Features
+from cnnlab.transfer.extractor import Extractor
 from cnnlab.transfer.feature_memory import check_memory
 from cnnlab.transfer.pictures import Pictures, read_pictures
 from cnnlab.transfer.request import TransferRequest
@@ -138,7 +139,7 @@ def _transfer(
     return TransferResult(run)
 
 
-def _digest(request: TransferRequest, backbones: Sequence[PretrainedBackbone], pictures: Sequence[Pictures]) -> str:
+def _digest(request: TransferRequest, backbones: Sequence[FeatureMaker], pictures: Sequence[Pictures]) -> str:
     """What makes two transfers the same: what is asked for, and the content of weights and pictures.
 
     The number format says how it is carried out: features agree within a stated bound whatever it is.
@@ -153,7 +154,7 @@ def _digest(request: TransferRequest, backbones: Sequence[PretrainedBackbone], p
         {
             "transfer": SEMANTICS,
             **content,
-            "backbones": [[str(each.spec()), each.weights.digest] for each in backbones],
+            "backbones": [[str(each.spec()), each.weights and each.weights.digest] for each in backbones],
             "layers": list(map(str, parts.layers)),
             "classifiers": list(map(str, parts.classifiers)),
             "search": [[str(call) for call in grid.candidates] for grid in parts.grids],
@@ -167,13 +168,13 @@ class _Planned:
     """A column to be: a backbone, the pictures for it, and the network up to a layer."""
 
     label: str
-    backbone: PretrainedBackbone
+    backbone: FeatureMaker
     pictures: Pictures
     extractor: Extractor
 
 
 def _planned(
-    request: TransferRequest, backbones: Sequence[PretrainedBackbone], pictures: Sequence[Pictures]
+    request: TransferRequest, backbones: Sequence[FeatureMaker], pictures: Sequence[Pictures]
 ) -> list[_Planned]:
     """Every network is built up to every layer before features are made of any."""
     labels = [backbone.label for backbone in backbones]

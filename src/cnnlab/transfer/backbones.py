@@ -1,18 +1,14 @@
-"""Which backbone is meant, and the network up to one of its layers that makes features of pictures."""
+"""Which backbone is meant, and how its network is built up to one of its layers."""
 
-import copy
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from cnnlab.core.digests import digest
 from cnnlab.core.errors import SpecError, UsageError, close_words, either
 from cnnlab.core.lookups import note_file
 from cnnlab.core.messages import quietly
@@ -24,58 +20,26 @@ from cnnlab.models import (
     StartingWeights,
     architectures,
     build_network,
-    features_of,
-    fold_batch_norms,
     load_into,
     moments_for,
     parts_of,
     starting_weights,
+    stored_resampling,
     stored_shape,
     suitable_side,
 )
 from cnnlab.models.backbone import Backbone
 from cnnlab.models.initialisers import starts_small
+from cnnlab.models.predictable import Resampling
 from cnnlab.models.shapes import Shape
 from cnnlab.objectives import Classes, Objective
+from cnnlab.transfer.extractor import POOLED, Extractor, FeatureLayer
+from cnnlab.transfer.pixels import Pixels, read_pixels, without_weights
 
-POOLED = "pooled"
-"""The last feature map before the head, averaged over its places."""
-SEMANTICS = 1
-"""Raised when the same weights and layer would give other features of the same pictures."""
-_AT_ONCE = 64
 _LISTED = 12
 """Layers that are named where none is like the one that was asked for."""
 _POOLED_HEAD = "global_pool"
 _POOLED_LAYER = "head.global_pool1"
-_FLAT = re.compile(r"flat\(\s*(.+?)\s*\)")
-
-
-@dataclass(frozen=True)
-class FeatureLayer:
-    """Where features are taken from.
-
-    :param name: of the layer, or ``pooled``.
-    :param is_flat: whether all places of a feature map count, and not their mean.
-    """
-
-    name: str
-    is_flat: bool = False
-
-    @classmethod
-    def read(cls, text: str) -> "FeatureLayer":
-        """``pooled``, ``fire5`` or ``flat(fire5)``."""
-        inside = _FLAT.fullmatch(text.strip())
-        return cls(inside[1], True) if inside else cls(text.strip())
-
-    def __str__(self) -> str:
-        return f"flat({self.name})" if self.is_flat else self.name
-
-    def of_maps(self, found: Tensor) -> Tensor:
-        """N×C×H×W, N×T×C or N×K to N×K: channels averaged over places, or each place by itself."""
-        if self.is_flat or found.dim() < 3:
-            return found.flatten(1)
-        # What attends puts out a row for each part of the picture.
-        return found.mean(1) if found.dim() == 3 else found.flatten(2).mean(2)
 
 
 @dataclass(frozen=True)
@@ -103,6 +67,11 @@ class PretrainedBackbone:
             _, height, width = stored_shape(self.weights.path)
             return max(height, width)
         return suitable_side(self.bound)
+
+    @property
+    def resampling(self) -> Resampling:
+        """How they are brought to it: as for the run that the weights are of, else bicubic."""
+        return stored_resampling(self.weights.path) if self.weights.named.startswith("run:") else "bicubic"
 
     def spec(self, **changed: Any) -> Call:
         """Its spec without weights, which a file of its own holds."""
@@ -177,6 +146,10 @@ class PretrainedBackbone:
         return network
 
 
+FeatureMaker: TypeAlias = PretrainedBackbone | Pixels
+"""What makes the features of a column."""
+
+
 def _layer_in(network: nn.Module, name: str, *, has_pool: bool) -> str | None:
     """The module that is meant; of a network that ends by pooling itself, ``pooled`` is all before its head."""
     named = dict(network.named_modules())
@@ -187,79 +160,30 @@ def _layer_in(network: nn.Module, name: str, *, has_pool: bool) -> str | None:
     return name if is_own else None
 
 
-class Extractor:
-    """A network up to one of its layers: pictures to features, N×K float32.
-
-    :param classifier: the whole network with its normalisation; what is behind the layer is not computed.
-    :param module: name of the layer's module in it.
-    :param weights: digest of the file that they come from.
-    """
-
-    def __init__(self, classifier: Classifier, module: str, layer: FeatureLayer, weights: str) -> None:
-        self.classifier, self.module, self.layer, self.weights = classifier, module, layer, weights
-
-    @cached_property
-    def folded(self) -> "Extractor":
-        """The same, computed faster: batch normalisation is worked into the convolutions."""
-        copied = copy.deepcopy(self.classifier)
-        fold_batch_norms(copied.network, copied.shape, spare=self.module)
-        return Extractor(copied, self.module, self.layer, self.weights)
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """N×C×H×W, uint8 or float in [0, 1], to N×K float32 on the host."""
-        # Maps of many pictures would take up much more memory than what is made of them.
-        parts = (
-            self.layer.of_maps(features_of(self.classifier, self.module, [part], device=pixels.device))
-            for part in torch.split(pixels, _AT_ONCE)
-        )
-        return torch.cat(list(parts))
-
-    @cached_property
-    def width(self) -> int:
-        """How many numbers a picture becomes."""
-        return self(torch.zeros(1, *self.classifier.shape, dtype=torch.uint8)).shape[1]
-
-    @cached_property
-    def facts(self) -> dict[str, Any]:
-        """All that features depend on but the pictures and the number format, as plain JSON."""
-        own = self.classifier
-        return {
-            "semantics": SEMANTICS,
-            "model": own.model,
-            "weights": self.weights,
-            "layer": str(self.layer),
-            "shape": list(own.shape),
-            "mean": list(own.mean),
-            "std": list(own.std),
-        }
-
-    @property
-    def digest(self) -> str:
-        """Of all that features depend on but the pictures and the number format."""
-        return digest(self.facts)
-
-
 def read_backbones(
     given: Sequence[Any], *, offline: bool = False, runs: Path | str | None = None
-) -> list[PretrainedBackbone]:
-    """Backbones by their specs; a bare name means its ImageNet weights.
+) -> list[FeatureMaker]:
+    """Backbones by their specs; a bare name means its ImageNet weights, and ``pixels`` no network
 
     :raises UsageError: for what is no backbone, has no weights, or is named twice.
     """
     found = [_backbone(item, offline, runs) for item in given]
     if not found:
         raise UsageError(f"backbones= names none. Take one of {', '.join(_with_weights())}.")
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[tuple[str, str | None], str] = {}
     for each in found:
-        key = (str(each.spec()), each.weights.digest)
+        key = (str(each.spec()), each.weights.digest if each.weights else None)
         if key in seen:
             raise UsageError(f"backbones names {seen[key]} twice. Leave one of the two.")
         seen[key] = each.named
     return found
 
 
-def _backbone(item: Any, offline: bool, runs: Path | str | None) -> PretrainedBackbone:
+def _backbone(item: Any, offline: bool, runs: Path | str | None) -> FeatureMaker:
     call = read_one(item, "A backbone")
+    without_network = read_pixels(call)
+    if without_network is not None:
+        return without_network
     if call.name.startswith("run:"):
         raise call.error(
             f"a backbone is a network, and {call.name} names weights for one. Name it too, as in "
@@ -287,7 +211,7 @@ def _backbone(item: Any, offline: bool, runs: Path | str | None) -> PretrainedBa
 
 
 def _with_weights() -> list[str]:
-    return [entry.name for entry in architectures if _is_backbone(entry)]
+    return [*(entry.name for entry in without_weights), *(each.name for each in architectures if _is_backbone(each))]
 
 
 def _is_backbone(entry: RegistryEntry[Any]) -> bool:

@@ -7,7 +7,7 @@ from torch import Tensor
 from cnnlab.core.errors import UsageError
 from cnnlab.models import Predictable, require_gradient
 from cnnlab.models.shapes import format_shape
-from cnnlab.transfer.backbones import Extractor
+from cnnlab.transfer.extractor import Extractor
 from cnnlab.transfer.fitting import as_outputs, raw_outputs
 
 

@@ -8,15 +8,15 @@ import torch
 from sklearn.pipeline import Pipeline
 from torch import Tensor
 
+from cnnlab.core.feature_cache import Features
 from cnnlab.core.messages import note, track
 from cnnlab.core.registry import BoundCall
 from cnnlab.evaluation.temperature import best_temperature
 from cnnlab.objectives import Objective
-from cnnlab.transfer.backbones import PretrainedBackbone
+from cnnlab.transfer.backbones import FeatureMaker
 from cnnlab.transfer.classifiers import PROBE, probe_candidates
 from cnnlab.transfer.divisions import Division
 from cnnlab.transfer.extraction import FeatureSource
-from cnnlab.transfer.feature_cache import Features
 from cnnlab.transfer.fitting import Fitted, Labels, as_outputs, check_enough, fit, has_probabilities, raw_outputs
 from cnnlab.transfer.pictures import Pictures
 from cnnlab.transfer.record import METRICS, ChoiceRecord, ColumnRecord, RepeatRecord, RowRecord
@@ -35,7 +35,7 @@ class Column:
     """
 
     label: str
-    backbone: PretrainedBackbone
+    backbone: FeatureMaker
     pictures: Pictures
     source: FeatureSource
     features: Features
@@ -49,8 +49,8 @@ class Column:
         return ColumnRecord(
             label=self.label,
             backbone=str(self.backbone.spec()),
-            weights=self.backbone.weights.digest,
-            named=self.backbone.weights.named,
+            weights=own.weights,
+            named=None if self.backbone.weights is None else self.backbone.weights.named,
             layer=str(own.layer),
             features=self.features.shape[1],
             shape=own.classifier.shape,
@@ -199,7 +199,7 @@ class _Judge:
         scores = scores_of(self.objective, outputs, truth)
         record = RepeatRecord(
             seed=self.division.seed,
-            classifier=str(found.best.short),
+            classifier=found.name,
             settings=str(found.best),
             scores={name: scores[name] for name in METRICS},
             pictures=len(truth),
@@ -215,7 +215,7 @@ class _Judge:
 
     def _found(self, entry: _Entry, train: TrainingPart, label: str) -> Found:
         if len(entry.candidates) == 1:
-            return Found(entry.candidates[0])
+            return Found(entry.candidates[0], str(entry.candidates[0].short))
         # The few values of a probe are no search that a subsample would make quick.
         subsample = self.request.subsample if entry.judged_by != "loss" else None
         search = CrossValidation(entry.judged_by, self.request.cv, subsample)

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError
+from cnnlab.core.feature_cache import FeatureCache, Features, Places
 from cnnlab.core.messages import is_quiet, quietly, track
 from cnnlab.data import ImageSet
 from cnnlab.transfer.augmented_draws import AugmentedDraw
-from cnnlab.transfer.backbones import Extractor
-from cnnlab.transfer.feature_cache import FeatureCache, Features, Places
+from cnnlab.transfer.extractor import Extractor
 from cnnlab.transfer.number_format import NumberFormat, choose_format, stated_format
 
 _BATCH = 8
@@ -33,7 +33,9 @@ class FeatureSource:
     def __init__(
         self, label: str, extractor: Extractor, device: str = "cpu", chosen: NumberFormat | None = None
     ) -> None:
-        self.label, self.device, self.chosen = label, device, chosen
+        self.label, self.device = label, device
+        # Where nothing is computed there is no format to choose.
+        self.chosen = NumberFormat() if extractor.weights is None else chosen
         self.extractor = extractor.folded
         self.exact = extractor
         self.computed, self.seconds = 0, 0.0
@@ -44,6 +46,8 @@ class FeatureSource:
 
         :raises UsageError: where they do not.
         """
+        if self.exact.weights is None:
+            return
         with self._on_device():
             self.chosen = stated_format(precision, self.extractor, images, self.device)
 
@@ -75,11 +79,12 @@ class FeatureSource:
         digests = images.image_digests
         _, first, place = np.unique(digests, axis=0, return_index=True, return_inverse=True)
         cache = self._cache(images, draw)
-        missing = first[~cache.fill(digests[first], features, rows[first])]
-        if len(missing):
+        missing = first if cache is None else first[~cache.fill(digests[first], features, rows[first])]
+        if cache is not None and len(missing):
             # Said of the pictures of a network, it need not be said of their draws.
             with quietly(is_quiet() or any(each.is_full for each in self._caches.values())):
                 cache.expect(len(missing) * features.itemsize * features.shape[1])
+        if len(missing):
             self._compute(features, rows, images, np.sort(missing), cache, draw)
         others = np.setdiff1d(np.arange(len(rows)), first)
         features[rows[others]] = features[rows[first[place.reshape(-1)[others]]]]
@@ -89,7 +94,10 @@ class FeatureSource:
                     f"the features of {self.label} are not all finite. Take other weights, or another layer."
                 )
 
-    def _cache(self, images: ImageSet, draw: AugmentedDraw | None) -> FeatureCache:
+    def _cache(self, images: ImageSet, draw: AugmentedDraw | None) -> FeatureCache | None:
+        if self.exact.weights is None:
+            # Pixels are read as fast from where they are.
+            return None
         if self.chosen is None:
             with self._on_device():
                 self.chosen = choose_format(self.extractor, images, self.device)
@@ -108,7 +116,7 @@ class FeatureSource:
         rows: Places,
         images: ImageSet,
         places: Places,
-        cache: FeatureCache,
+        cache: FeatureCache | None,
         draw: AugmentedDraw | None,
     ) -> None:
         """Those of the pictures at these places, put into the cache as they come."""
@@ -118,7 +126,8 @@ class FeatureSource:
 
         def keep() -> None:
             some = places[kept:done]
-            cache.keep(images.image_digests[some], features[rows[some]])
+            if cache is not None:
+                cache.keep(images.image_digests[some], features[rows[some]])
 
         try:
             title = f"Features of {self.label}" if draw is None else f"Features of {self.label}, {draw.title}"

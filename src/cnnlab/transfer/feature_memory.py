@@ -6,7 +6,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.machine import free_memory
 from cnnlab.core.messages import note
 from cnnlab.core.number_text import in_units
-from cnnlab.transfer.backbones import Extractor
+from cnnlab.transfer.extractor import Extractor
 
 _COPIES = 3
 """Of what a classifier is fitted to: it is scaled, and several take it in double precision."""
@@ -28,8 +28,9 @@ def check_memory(extractors: Sequence[Extractor], pictures: int, trained: int, d
     free = free_memory()
     if needed < _WORTH_TELLING * free:
         return
+    at = f" at {widest.layer}" if widest.layer.name else ""
     told = (
-        f"{widest.width:,} numbers a picture at {widest.layer}, {in_units(_ITEM * widest.width)}: those of "
+        f"{widest.width:,} numbers a picture{at}, {in_units(_ITEM * widest.width)}: those of "
         f"{pictures:,} pictures{' and their draws' if draws else ''} take {in_units(held)} of memory, and with what "
         f"fitting takes {in_units(needed)}"
     )
@@ -37,7 +38,7 @@ def check_memory(extractors: Sequence[Extractor], pictures: int, trained: int, d
         note(f"Features are {told}.")
         return
     averaged = f"layer={widest.layer.name}, the mean over the places of its maps, " if widest.layer.is_flat else ""
+    less = f"{averaged}a layer that puts out less" if widest.layer.name else "smaller pictures, as in pixels(size=32)"
     raise UsageError(
-        f"features are {told}; {in_units(free)} are free. Take {averaged}a layer that puts out less, or fewer "
-        "pictures, as in subset=1000."
+        f"features are {told}; {in_units(free)} are free. Take {less}, or fewer pictures, as in subset=1000."
     )

@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline
 from torch import Tensor
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.feature_cache import Features
 from cnnlab.core.registry import BoundCall
-from cnnlab.transfer.feature_cache import Features
 
 LEAST_PROBABILITY = 1e-6
 """Below which no probability is taken: of five neighbours that agree the other classes have none, and no logarithm."""

@@ -19,7 +19,7 @@ from cnnlab.core.messages import announcing
 from cnnlab.data import ImageSet
 from cnnlab.models import autocast, native_kernels, why_no_native_kernels
 from cnnlab.runs.environment import code_digest, processor
-from cnnlab.transfer.backbones import Extractor
+from cnnlab.transfer.extractor import Extractor
 
 BOUND = 0.02
 """How far features of a picture may be from those of float32: the length of the difference to that of the features."""

@@ -9,8 +9,8 @@ from cnnlab.core.hooks import opener
 from cnnlab.models import find_layer, fold_batch_norms, load_classifier
 from cnnlab.runs import Run, store_at
 from cnnlab.runs.record import BACKBONE, PIPELINE
-from cnnlab.transfer.backbones import Extractor, FeatureLayer
 from cnnlab.transfer.classifier import TransferClassifier
+from cnnlab.transfer.extractor import Extractor, FeatureLayer
 from cnnlab.transfer.pipeline_files import load_pipeline
 from cnnlab.transfer.record import read_record
 

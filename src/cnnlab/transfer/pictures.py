@@ -14,7 +14,7 @@ from cnnlab.core.spec import Call
 from cnnlab.data import Dataset, load_data, sized_data
 from cnnlab.data.loading import is_spec
 from cnnlab.objectives import Objective, build_objective
-from cnnlab.transfer.backbones import PretrainedBackbone
+from cnnlab.transfer.backbones import FeatureMaker
 from cnnlab.transfer.fitting import Labels
 from cnnlab.transfer.request import TransferRequest
 
@@ -39,13 +39,15 @@ class Pictures:
 
 
 def read_pictures(
-    request: TransferRequest, backbone: PretrainedBackbone, data_dir: str | Path | None, offline: bool
+    request: TransferRequest, backbone: FeatureMaker, data_dir: str | Path | None, offline: bool
 ) -> Pictures:
     """The data of a request for one backbone.
 
     :raises UsageError: for data of numbers, or without a validation split.
     """
-    spec = sized_data(request.data, backbone.side, data_dir) if is_spec(request.data) else request.data
+    spec = request.data
+    if is_spec(spec):
+        spec = sized_data(spec, backbone.side, data_dir, resampling=backbone.resampling)
     dataset = load_data(
         spec,
         validation=request.validation,
@@ -73,13 +75,15 @@ def read_pictures(
         "white": dataset.source.get("white"),
         "float_white": dataset.source.get("float_white"),
     }
-    return Pictures(dataset, str(_in_short(spec)) if isinstance(spec, BoundCall) else "arrays", objective, facts)
+    return Pictures(
+        dataset, str(_in_short(spec, backbone.side)) if isinstance(spec, BoundCall) else "arrays", objective, facts
+    )
 
 
-def _in_short(spec: BoundCall[Any]) -> Call:
-    """The spec without what is at its default, but for ``size=none``, which is not the one of the backbone."""
+def _in_short(spec: BoundCall[Any], side: int | None) -> Call:
+    """The spec without what is at its default, but for ``size=none`` where that is not the one of the backbone."""
     short = spec.short
-    is_none = spec.arguments.get("size", 0) is None
+    is_none = side is not None and spec.arguments.get("size", 0) is None
     return Call(short.name, short.args, {**short.kwargs, "size": None}) if is_none else short
 
 

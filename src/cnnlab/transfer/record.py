@@ -28,7 +28,8 @@ class ColumnRecord(_Strict):
     """The features of one backbone at one layer.
 
     :param label: what tables call it.
-    :param backbone: its spec without weights; ``weights`` digest of their file, ``named`` as they were.
+    :param backbone: its spec without weights; ``weights`` digest of their file, ``named`` as they were; None of pixels,
+        whose ``layer`` is empty.
     :param features: how many numbers a picture becomes.
     :param shape: channels, height and width of the pictures.
     :param deviation: of the number format from float32; see :mod:`cnnlab.transfer.number_format`.
@@ -37,8 +38,8 @@ class ColumnRecord(_Strict):
 
     label: str
     backbone: str
-    weights: str
-    named: str
+    weights: str | None
+    named: str | None
     layer: str
     features: Annotated[int, Field(ge=1)]
     shape: tuple[int, int, int]
@@ -57,7 +58,7 @@ class ColumnRecord(_Strict):
 class CandidateRecord(_Strict):
     """One candidate of a search, cross-validated.
 
-    :param classifier: its spec in short.
+    :param classifier: its spec in short, with all that was searched over.
     :param pictures: how many it was judged on; where a subsample is searched first, the best few come twice.
     :param mean: of the metric over the folds, each counted by its pictures.
     :param deviation: the standard deviation of the metric over the folds, with one degree of freedom less.
@@ -74,7 +75,8 @@ class CandidateRecord(_Strict):
 class RepeatRecord(_Strict):
     """One classifier in one repeat.
 
-    :param classifier: its spec in short, as it was fitted; ``settings`` with every argument.
+    :param classifier: its spec in short, as it was fitted, with all that was searched over; ``settings`` with every
+        argument.
     :param scores: on validation, by metric.
     :param pictures: that it was scored on; ``trained`` that it was fitted to, draws of these not counted.
     :param tried: how many candidates a search went through.

@@ -15,8 +15,8 @@ from cnnlab.core.sinks import in_short
 from cnnlab.core.spec import Call, format_value, read_one, read_value, read_values, split_pairs
 from cnnlab.objectives import parse_objective
 from cnnlab.transfer.augmented_draws import AugmentedDraw
-from cnnlab.transfer.backbones import POOLED, FeatureLayer
 from cnnlab.transfer.classifiers import read_classifiers
+from cnnlab.transfer.extractor import POOLED, FeatureLayer
 from cnnlab.transfer.record import Metric, Vary
 from cnnlab.transfer.search import Grid, read_grids
 
@@ -33,7 +33,7 @@ class TransferRequest:
     """The keys of a transfer.
 
     :param data: as for :func:`cnnlab.load_data`; pictures are brought to the size that a backbone was trained on, by
-        bicubic resampling, unless ``size`` is given.
+        bicubic resampling or that of the run whose weights it has, unless ``size`` is given.
     :param backbones: networks with weights; a bare name means its ImageNet weights.
     :param layer: ``pooled``, or layers by name, each a column of its own; a map is averaged over its places, those of
         ``flat(NAME)`` are all kept.

@@ -40,7 +40,7 @@ class BestClassifier:
     test: dict[str, float] | None
 
     def __str__(self) -> str:
-        at = "" if self.layer == "pooled" else f" at {self.layer}"
+        at = "" if self.layer in ("", "pooled") else f" at {self.layer}"
         return f"{self.classifier} on {self.backbone}{at}"
 
 

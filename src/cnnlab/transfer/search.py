@@ -48,12 +48,21 @@ class Grid:
 class Found:
     """What a search came to.
 
-    :param best: the classifier to be fitted.
+    :param best: the classifier to be fitted, and ``name`` what tables call it.
     :param judged: every candidate as it was judged, first on the subsample, where there is one, then the best few.
     """
 
     best: BoundCall[Pipeline]
+    name: str
     judged: tuple[CandidateRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A classifier that a search goes through, and what tables call it."""
+
+    call: BoundCall[Pipeline]
+    name: str
 
 
 @dataclass(frozen=True)
@@ -79,13 +88,14 @@ class CrossValidation:
     ) -> Found:
         """The best of some classifiers; of equals the first."""
         some = self._some(train.classes, seed)
-        judged = self._judged(candidates, train.at(some), objective, seed, label)
+        named = _named(candidates)
+        judged = self._judged(named, train.at(some), objective, seed, label)
         best = self._order(judged)
         if len(some) < len(train):
-            candidates = [candidates[place] for place in best[:KEPT]]
-            again = self._judged(candidates, train, objective, seed, label)
+            named = [named[place] for place in best[:KEPT]]
+            again = self._judged(named, train, objective, seed, label)
             judged, best = judged + again, self._order(again)
-        return Found(candidates[best[0]], tuple(judged))
+        return Found(named[best[0]].call, named[best[0]].name, tuple(judged))
 
     def first_looked_at(self, pictures: int) -> int:
         """How many of so many training pictures are looked at first.
@@ -115,7 +125,7 @@ class CrossValidation:
 
     def _judged(
         self,
-        candidates: Sequence[BoundCall[Pipeline]],
+        candidates: Sequence[_Candidate],
         train: TrainingPart,
         objective: Objective,
         seed: int,
@@ -124,8 +134,8 @@ class CrossValidation:
         """Each candidate, in the order given."""
         inside = fold_places(train.classes, self.folds, seed)
         return [
-            self._cross_validated(call, train, inside, objective, seed)
-            for call in track(candidates, f"Searching {label}", len(candidates))
+            self._cross_validated(each, train, inside, objective, seed)
+            for each in track(candidates, f"Searching {label}", len(candidates))
         ]
 
     def _order(self, judged: Sequence[CandidateRecord]) -> list[int]:
@@ -135,7 +145,7 @@ class CrossValidation:
 
     def _cross_validated(
         self,
-        call: BoundCall[Pipeline],
+        candidate: _Candidate,
         train: TrainingPart,
         inside: np.ndarray,
         objective: Objective,
@@ -146,17 +156,24 @@ class CrossValidation:
         for number in range(self.folds):
             held_out = inside == number
             rest = train.at(~held_out)
-            fitted = fit(call, rest.features, rest.labels, seed)
+            fitted = fit(candidate.call, rest.features, rest.labels, seed)
             outputs = as_outputs(raw_outputs(fitted.pipeline, train.pictures[held_out], objective.outputs))
             values.append(scores_of(objective, outputs, train.classes[held_out])[self.metric])
             counts.append(int(held_out.sum()))
         return CandidateRecord(
-            classifier=str(call.short),
+            classifier=candidate.name,
             pictures=len(train),
             mean=float(np.average(values, weights=counts)),
             deviation=float(np.std(values, ddof=1)),
             seconds=round(time.perf_counter() - began, 4),
         )
+
+
+def _named(candidates: Sequence[BoundCall[Pipeline]]) -> list[_Candidate]:
+    """Each in short, with every argument in which they differ, at its default too."""
+    first = candidates[0].arguments
+    varied = [key for key in first if any(each.arguments[key] != first[key] for each in candidates)]
+    return [_Candidate(each, str(each.showing(varied))) for each in candidates]
 
 
 def fold_places(labels: Labels, folds: int, seed: int) -> np.ndarray:

@@ -125,7 +125,7 @@ def _facts(
         "transfer": {
             "backbone": record.network,
             "layer": record.layer,
-            "classifier": str(outcome.best.call.short),
+            "classifier": outcome.rows[outcome.choices[0].row].repeats[0].classifier,
             "compared": len(outcome.rows),
             "repeats": len(outcome.choices),
         },

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.transfer.feature_cache import Features
+from cnnlab.core.feature_cache import Features
 from cnnlab.transfer.fitting import Labels
 
 

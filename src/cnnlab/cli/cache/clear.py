@@ -23,9 +23,9 @@ def clear(kinds: Kinds = None, as_json: Json = False) -> None:
     cnnlab cache clear features decoded
     """
     from cnnlab.core.errors import UsageError, suggestion
+    from cnnlab.core.feature_cache import clear_features
     from cnnlab.core.files import cache_folder
     from cnnlab.data.cache import clear_decoded
-    from cnnlab.transfer.feature_cache import clear_features
 
     wanted = list(dict.fromkeys(kinds or ["features"]))
     for kind in wanted:

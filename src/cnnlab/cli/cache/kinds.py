@@ -3,7 +3,7 @@
 from pathlib import Path
 
 KINDS = {
-    "features": "what networks made of pictures, for cnnlab transfer",
+    "features": "what networks made of pictures, for cnnlab transfer and for phases with frozen parts",
     "decoded": "pictures of data sets, decoded and brought to a size",
     "data": "downloaded data sets",
     "weights": "weights put there by hand",

@@ -15,8 +15,8 @@ def list_cache(as_json: Json = False) -> None:
 
         cnnlab cache list
     """
+    from cnnlab.core.feature_cache import cached_features, limit
     from cnnlab.core.files import cache_folder
-    from cnnlab.transfer.feature_cache import cached_features, limit
 
     folder = cache_folder()
     sizes = {kind: size_of(folder / kind) for kind in KINDS}

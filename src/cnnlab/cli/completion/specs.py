@@ -17,7 +17,7 @@ KINDS = {
     "normalize": ("normalization",),
     "method": ("method",),
     "design": ("design",),
-    "backbones": ("architecture",),
+    "backbones": ("backbone", "architecture"),
     "classifiers": ("classifier",),
     "search": ("classifier",),
 }

@@ -64,7 +64,7 @@ _KEYS = {
 }
 _OF_TRANSFER = {
     "data": "a named set, a reader such as folder(path=photos.zip), or a path",
-    "backbones": "networks with weights, separated by commas",
+    "backbones": "networks with weights, or pixels, separated by commas",
     "layer": "where features are taken: pooled, or layers by name",
     "classifiers": "what is fitted to features: all, or specs separated by commas",
     "search": "classifiers with lists of values to try",
@@ -126,11 +126,12 @@ def registries() -> dict[str, Registry[Any]]:
     from cnnlab.training.optimizers import optimizers
     from cnnlab.training.schedules import schedules
     from cnnlab.transfer.classifiers import classifiers
+    from cnnlab.transfer.pixels import without_weights
 
     found: list[Registry[Any]] = [
         *(data.readers, models.architectures, models.layers, models.initialisers, objectives.objectives),
         *(augment.augmentations, fills, perturbations, normalizations, optimizers, schedules, methods, designs),
-        *(classifiers, ATTRIBUTIONS, EXPLANATIONS, ATTACKS),
+        *(classifiers, without_weights, ATTRIBUTIONS, EXPLANATIONS, ATTACKS),
     ]
     return {registry.kind: registry for registry in found}
 

@@ -126,6 +126,8 @@ def _computed(facts: Mapping[str, Any] | None) -> str:
     took, size = short_duration(facts.get("seconds")), in_units(int(facts.get("bytes") or 0))
     views = int(facts.get("views") or 1)
     drawn = f"in {views} views that repeat, " if views > 1 else ""
+    if facts.get("found"):
+        return f"found in the cache up to {facts.get('layer')}, {drawn}{took} when it was computed, {size}"
     return f"computed once up to {facts.get('layer')}, {drawn}{took}, {size} kept"
 
 

@@ -265,13 +265,16 @@ def answer(result: TransferResult) -> tuple[str, str]:
 def methods(result: TransferResult) -> str:
     """The paragraph for a paper, but for the data and the machine."""
     record = result.record
-    names = listed(list(dict.fromkeys(own.label for own in record.columns)))
-    layers = list(dict.fromkeys(own.layer for own in record.columns))
+    networks = [own for own in record.columns if own.layer]
+    names = listed(list(dict.fromkeys(own.label for own in networks)))
+    layers = list(dict.fromkeys(own.layer for own in networks))
     where = "the last feature map, averaged over its places" if layers == ["pooled"] else f"the layers {listed(layers)}"
     count = len(dict.fromkeys(row.classifier for row in record.rows))
     first = record.rows[0].repeats[0]
+    made = [f"what a pretrained network ({names}) makes of it: {where}"] if networks else []
+    made += ["its pixels themselves, in [0, 1]"] if len(networks) < len(record.columns) else []
     parts = [
-        f"Features of a picture are what a pretrained network ({names}) makes of it: {where}.",
+        f"Features of a picture are {'; or '.join(made)}.",
         f"{counted(count, 'classifier')} of scikit-learn {'was' if count == 1 else 'were'} fitted to them on "
         f"{counted(first.trained, 'training picture')}, and the best by {metric_words(record.metric)} on "
         f"{first.pictures:,} validation pictures was chosen.",

@@ -1,4 +1,4 @@
-"""Features in the user's cache: each picture's once for a network, layer and number format, whatever set it is in.
+"""Features in the user's cache: what networks made of pictures, for transfers and for phases with frozen parts.
 
 ``features/KEY/`` holds files of some thousand pictures each, with the digests of their pixels. What was used longest
 ago goes first when all together would take up more than they may.
@@ -34,6 +34,7 @@ _ABOUT = "about.json"
 _SUFFIX = ".safetensors"
 
 Features = NDArray[np.float32]
+Rows = NDArray[Any]
 Digests = NDArray[np.uint8]
 Places = NDArray[np.int64]
 
@@ -59,15 +60,16 @@ class FeatureCache:
     :param key: all that they depend on but the pictures.
     :param about: what to show of it when the cache is listed, and its ``network`` and ``layer`` in messages.
 
-    ``is_full`` says that there was no room: no more is kept by this object, and nothing said of it again.
+    ``is_full`` says that there was no room: no more is kept by this object, and nothing said of it again. ``spared`` is
+    how many seconds it took to compute what was found.
     """
 
     def __init__(self, key: Mapping[str, Any], about: Mapping[str, Any]) -> None:
         self.folder = cache_folder() / FOLDER / digest(dict(key))[:40]
         self._about = dict(about)
-        self.is_full = False
+        self.is_full, self.spared = False, 0.0
 
-    def fill(self, wanted: Digests, into: Features, rows: Places) -> NDArray[np.bool_]:
+    def fill(self, wanted: Digests, into: Rows, rows: Places) -> NDArray[np.bool_]:
         """Puts what is known of the pictures with these digests, N×32 bytes, into these rows; where something is."""
         known = np.zeros(len(wanted), dtype=bool)
         keys = _as_keys(wanted)
@@ -75,7 +77,7 @@ class FeatureCache:
             part = _read(path)
             if part is None or part[1].shape[1] != into.shape[1]:
                 continue
-            own, features = part
+            own, features, seconds = part
             order = np.argsort(_as_keys(own))
             places = np.searchsorted(_as_keys(own)[order], keys).clip(max=len(own) - 1)
             places = order[places]
@@ -84,6 +86,7 @@ class FeatureCache:
                 continue
             into[rows[is_here]] = features[places[is_here]]
             known |= is_here
+            self.spared += seconds
             with suppress(OSError):
                 os.utime(path)
         return known
@@ -102,11 +105,15 @@ class FeatureCache:
         )
         note(f"The features of {self._of} are not kept in the cache, for they take {in_units(needed)}, and {most}.")
 
-    def keep(self, digests: Digests, features: Features) -> None:
-        """Stores the features of some pictures; where there is no room, they are those of this time only."""
+    def keep(self, digests: Digests, features: Rows, seconds: float = 0.0) -> None:
+        """Stores the features of some pictures; where there is no room, they are those of this time only.
+
+        :param seconds: that computing them took.
+        """
         if not len(digests) or self.is_full:
             return
-        content = save({"digests": np.ascontiguousarray(digests), "features": np.ascontiguousarray(features)})
+        told = {"seconds": f"{seconds:.6f}"}
+        content = save({"digests": np.ascontiguousarray(digests), "features": np.ascontiguousarray(features)}, told)
         name = f"{digest(digests.tobytes())[:40]}{_SUFFIX}"
         try:
             if not _make_room(len(content), self.folder):
@@ -191,13 +198,14 @@ def _files() -> Iterator[tuple[Path, float, int]]:
             yield path, status.st_mtime, status.st_size
 
 
-def _read(path: Path) -> tuple[Digests, Features] | None:
+def _read(path: Path) -> tuple[Digests, Rows, float] | None:
     """The content of a file; None where it is gone or damaged, and then it is removed."""
     try:
         with safe_open(path, framework="numpy") as file:
             digests, features = file.get_tensor("digests"), file.get_tensor("features")
+            seconds = float((file.metadata() or {}).get("seconds", 0.0))
         if digests.dtype == np.uint8 and digests.ndim == features.ndim == 2 and len(digests) == len(features) > 0:
-            return digests, features
+            return digests, features, seconds
     except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         pass
     with suppress(OSError):
