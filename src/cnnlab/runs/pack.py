@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from cnnlab.core.errors import DataError, RunNotFoundError, UsageError, suggestion
 from cnnlab.core.files import open_regular, read_regular, reading_errors, replacing
@@ -34,15 +34,13 @@ from cnnlab.runs.pack_format import (
     VERDICT,
     PackContents,
     PackedRun,
+    Store,
     belongs,
     in_order,
     is_plain,
 )
 from cnnlab.runs.run_info import RunInfo
 from cnnlab.runs.weights import WEIGHTS, facts_of_weights
-
-if TYPE_CHECKING:
-    from cnnlab.runs.store import RunStore
 
 _CHUNK = 1 << 20
 _PRESET = 6
@@ -66,7 +64,7 @@ class Packed:
 
 
 def export(
-    store: "RunStore",
+    store: Store,
     out: Path,
     names: Sequence[str | Path | RunInfo],
     *,
@@ -103,7 +101,7 @@ def export(
 class _Chosen:
     """What is to be packed, by name."""
 
-    def __init__(self, store: "RunStore") -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
         self.finished: dict[str, RunInfo] = {run.name: run for run in store.list() if run.status == "finished"}
         self.runs: dict[str, RunInfo] = {}

@@ -6,11 +6,14 @@ the same content is the same bytes.
 """
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from cnnlab.runs import record
+from cnnlab.runs.run_info import RunInfo
 from cnnlab.runs.weights import WEIGHTS
 
 FORMAT = 1
@@ -33,6 +36,18 @@ _PREDICTIONS = re.compile(rf"{record.PREDICTIONS}/[^/]+\.safetensors")
 
 Kind = Literal["papers", "runs", "studies"]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Store(Protocol):
+    """What packs need of a :class:`~cnnlab.runs.RunStore`, whose methods they are behind."""
+
+    root: Path
+
+    def list(self) -> Sequence[RunInfo]:
+        """Every run."""
+
+    def find(self, name: str | Path | RunInfo) -> RunInfo:
+        """The run meant by a name."""
 
 
 class _Strict(BaseModel):

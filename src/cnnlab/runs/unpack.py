@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnlab.core.digests import file_digest
 from cnnlab.core.errors import CnnlabError, DataError, RunBusyError
@@ -17,14 +17,11 @@ from cnnlab.core.files import flush, make_folder, storage_errors
 from cnnlab.core.messages import track
 from cnnlab.runs import record
 from cnnlab.runs.lock import is_locked, who
-from cnnlab.runs.pack_format import RESULT, VERDICT
+from cnnlab.runs.pack_format import RESULT, VERDICT, Store
 from cnnlab.runs.pack_reader import Member, PackReader
 from cnnlab.runs.run_info import RunInfo
 from cnnlab.runs.trash import PURGED
 from cnnlab.runs.writer import RunWriter, folder_name, make_whole
-
-if TYPE_CHECKING:
-    from cnnlab.runs.store import RunStore
 
 _Changed = Callable[[bytes], bytes]
 
@@ -54,7 +51,7 @@ class Imported:
         return bool(self.runs or self.studies or self.papers or self.weights_added)
 
 
-def import_pack(store: "RunStore", path: Path, *, replace: bool) -> Imported:
+def import_pack(store: Store, path: Path, *, replace: bool) -> Imported:
     """Takes a pack in; the parameters are those of :meth:`cnnlab.runs.RunStore.import_pack`."""
     with PackReader(path) as pack:
         importing = _Import(store, pack, replace)
@@ -78,7 +75,7 @@ def import_pack(store: "RunStore", path: Path, *, replace: bool) -> Imported:
 class _Import:
     """A pack on its way into a store."""
 
-    def __init__(self, store: "RunStore", pack: PackReader, replace: bool) -> None:
+    def __init__(self, store: Store, pack: PackReader, replace: bool) -> None:
         self.store, self.pack, self.replace = store, pack, replace
         self.found = Imported()
         self._names: dict[str, str] = {}

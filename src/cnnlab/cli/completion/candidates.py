@@ -45,6 +45,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "paper show": ("paper or entry",),
     "paper run": ("paper or entry", "scale"),
     "paper report": ("paper", "scale"),
+    "paper new": ("files",),
     "recipes show": ("name of a recipe",),
     "data show": ("data",),
     "data check": ("data",),
