@@ -44,7 +44,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "paper list": ("paper",),
     "paper show": ("paper or entry",),
     "paper run": ("paper or entry", "scale"),
-    "paper report": ("paper", "scale"),
+    "paper report": ("paper or scale",),
     "paper new": ("files",),
     "recipes show": ("name of a recipe",),
     "data show": ("data",),
@@ -205,6 +205,11 @@ def _entries(parts: Sequence[str]) -> Iterator[Candidate]:
         yield Candidate(paper, about["about"])
         if "/" in parts:
             yield from (Candidate(f"{paper}/{name}", title) for name, title in about["entries"].items())
+
+
+def _scales() -> Iterator[Candidate]:
+    """How much of a paper is run."""
+    yield from (Candidate(f"scale={name}", about) for name, about in words()["scales"].items())
 
 
 def _deleted(line: _Line, word: str) -> Iterator[Candidate]:
@@ -378,7 +383,8 @@ _WORDS: Mapping[str, Callable[[_Line, str], Iterable[Candidate]]] = {
     "name of a recipe": lambda line, word: map(Candidate, words()["recipes"]),
     "paper": lambda line, word: (*_entries(("",)), *_files(word)),
     "paper or entry": lambda line, word: (*_entries(("", "/")), *_files(word)),
-    "scale": lambda line, word: (Candidate(f"scale={name}", about) for name, about in words()["scales"].items()),
+    "scale": lambda line, word: _scales(),
+    "paper or scale": lambda line, word: (*_entries(("",)), *_scales(), *_files(word)),
     "data": _several(_spec("data set"), lambda line, word: _files(word)),
     "name of an augmentation": _name_of("augmentation"),
     "previewed": _only("data", "augment", "seed"),
