@@ -395,6 +395,18 @@ def test_a_second_ctrl_c_while_trials_are_saved_says_what_is_kept(runs):
     assert (study.folder / "result.json").is_file()
 
 
+def test_ctrl_c_while_the_last_trial_is_put_away_still_stops_what_was_to_follow(runs):
+    class Closing(ThreadExecutor):
+        def close(self):
+            super().close()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    study = Study(study_of(), runs=runs)
+    with pytest.raises(StudyInterrupted, match="Stopped and saved"):
+        study.run(workers=1, executor=Closing(runs=runs))
+    assert study.result().is_finished
+
+
 def test_a_measure_of_all_runs_of_a_setting_is_summarised_claimed_and_stored(runs, monkeypatch):
     monkeypatch.setattr(measurements, "_measurements", [*measurements.measurements()])
 

@@ -214,24 +214,26 @@ def _item(at: EntryAt, result: EntryResult, room: int) -> _Item:
 
 
 def _tables(at: EntryAt, result: EntryResult) -> Iterator[Table]:
-    key = at.entry.name
-    yield _numbers_table(f"{key} numbers", result.numbers)
+    key, scale = at.entry.name, f"at the scale {at.scale}"
+    yield _numbers_table(f"{key} numbers", f"Published beside measured {scale}", result.numbers)
     claims = tuple(
         (_of(claim.says, claim.part), claim.verdict, claim.why, " and ".join(claim.rules) or None)
         for claim in result.claims
     )
     heads = (("claim", "the paper says"), ("verdict", "here"), ("why", "why"), ("rule", "judged as"))
-    yield Table(f"{key} claims", "Claims", tuple(TableColumn(*head) for head in heads), claims).without_empty()
+    yield Table(f"{key} claims", f"Claims {scale}", tuple(TableColumn(*head) for head in heads), claims).without_empty()
     beside = {number.label for number in result.numbers}
     known = [m for m in result.measured if m.mean is not None and m.label not in beside]
     rows = tuple((m.label, _text(m.mean, m.unit), _range(m.low, m.high, m.unit), f"{len(m.values)}") for m in known)
     heads = (("what", "what"), ("mean", "measured"), ("interval", "95% interval"), ("repeats", "repeats"))
-    yield Table(f"{key} measured", "Measured", tuple(TableColumn(*head) for head in heads), rows).without_empty()
+    yield Table(
+        f"{key} measured", f"Measured {scale}", tuple(TableColumn(*head) for head in heads), rows
+    ).without_empty()
     yield from _recomputed(at)
     yield from _expected(at, result)
 
 
-def _numbers_table(key: str, numbers: Sequence[ComparedNumber]) -> Table:
+def _numbers_table(key: str, title: str, numbers: Sequence[ComparedNumber]) -> Table:
     rows = tuple(
         (
             _of(number.label, number.part),
@@ -253,7 +255,7 @@ def _numbers_table(key: str, numbers: Sequence[ComparedNumber]) -> Table:
         ("word", "verdict"),
         ("reason", "why"),
     )
-    return Table(key, "Published beside measured", tuple(TableColumn(*head) for head in heads), rows).without_empty()
+    return Table(key, title, tuple(TableColumn(*head) for head in heads), rows).without_empty()
 
 
 def _recomputed(at: EntryAt) -> Iterator[Table]:
