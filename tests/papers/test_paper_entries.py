@@ -9,7 +9,7 @@ import pytest
 from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.papers import Paper
 from cnnlab.papers.carrying_out import carried_out, questions
-from cnnlab.papers.expectations import Expectation, note_expected, read_order
+from cnnlab.papers.expectations import Expectation, note_expected, read_order, read_spread
 from cnnlab.papers.format import SCALES
 from cnnlab.papers.report import write_paper_report
 from cnnlab.papers.result import stored
@@ -203,6 +203,13 @@ def test_an_order_may_be_words_or_places() -> None:
     assert read_order("3, 1", labels) == ("rmsprop", "adam")
     with pytest.raises(UsageError, match="once"):
         read_order("adam > adam", labels)
+
+
+def test_a_spread_is_a_share_a_number_or_nothing() -> None:
+    assert [read_spread(text) for text in ("2%", " 0.02 ", "")] == [0.02, 0.02, None]
+    for text in ("much", "-2%", "nan"):
+        with pytest.raises(UsageError, match="from 0 on"):
+            read_spread(text)
 
 
 def test_a_new_paper_runs_as_it_stands(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cnnlab import evaluation
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.number_text import plain_or_percent
 from cnnlab.evaluation.units import NUMBER, POINTS, SECONDS, Unit
 from cnnlab.papers.claims import RuleVerdict
 from cnnlab.papers.result import ComparedNumber, Measured
@@ -153,28 +154,19 @@ def read_rule(text: str, numbers: Mapping[str, NumberFile]) -> Rule:
         )
     level: float | str = match["level"]
     for name in (match["number"], level):
-        if name not in numbers and (name is not level or _value(str(level)) is None):
+        if name not in numbers and (name is not level or plain_or_percent(str(level)) is None):
             raise UsageError(f"claims: {text!r}: there is no number {name!r}. {suggestion(str(name), numbers)}")
-    level = level if level in numbers else _value(str(level)) or 0.0
+    level = level if level in numbers else plain_or_percent(str(level)) or 0.0
     if match["within"] and match["bound"] != "equal to":
         raise UsageError(f"claims: {text!r}: only what is equal is so within something.")
-    within = _value(match["within"] or "0")
+    within = plain_or_percent(match["within"] or "0")
     if within is None or within < 0:
         raise UsageError(f"claims: {text!r}: {match['within']!r} is no margin. Write a number such as 0.01 or 1%.")
     return Rule(text, match["number"], match["bound"], level, within)
 
 
-def _value(text: str) -> float | None:
-    """A finite number, or a percentage; None for anything else."""
-    try:
-        value = float(text.removesuffix("%").strip()) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
 def _published(value: Any) -> float:
-    found = None if isinstance(value, bool) else _value(str(value))
+    found = None if isinstance(value, bool) else plain_or_percent(str(value))
     if found is None:
         raise UsageError(f"published: {value!r} is no number. Write one such as 0.72 or 72%.")
     return found
