@@ -171,6 +171,23 @@ def test_the_report_shows_both_numbers_the_claims_and_what_does_not_add_up(
     assert page.index("data:image/png") < page.rindex("Scale: laptop.")
 
 
+def test_the_report_says_why_a_training_learned_nothing_and_asks_for_no_data(
+    write_paper: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = {"data": "digits", "model": "mlp(hidden=[16], init=zeros)", "epochs": 2, "batch_size": 16}
+    scales = {"smoke": {"repeats": 1}, "laptop": {}, "full": {}}
+    paper = Paper(write_paper(rates={"base": base, "scales": scales}, entries=["rates"]), runs=tmp_path / "runs")
+    paper.run("rates", "smoke")
+
+    def refused(*arguments: object, **options: object) -> None:
+        raise AssertionError("the data was asked for")
+
+    monkeypatch.setattr("cnnlab.explain.mistakes.predicted.own_data", refused)
+    page = write_paper_report(paper, "smoke", tmp_path / "page.html").read_text()
+    assert "What learned nothing" in page
+    assert "symmetry" in page
+
+
 def test_a_report_on_nothing_says_what_to_run(paper: Paper) -> None:
     with pytest.raises(UsageError, match="cnnlab paper run small scale=full"):
         write_paper_report(paper, "full")
