@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.errors import CnnlabError, RunBusyError, UsageError
 from cnnlab.papers import Paper
 from cnnlab.papers.carrying_out import carried_out, questions
 from cnnlab.papers.expectations import Expectation, note_expected, read_order, read_spread
@@ -59,6 +59,14 @@ def test_what_was_carried_out_is_not_again(paper: Paper) -> None:
     before = done.stat().st_mtime_ns
     assert paper.run("scores", "smoke") == first
     assert done.stat().st_mtime_ns == before
+
+
+def test_an_entry_is_run_by_one_process_at_a_time(paper: Paper) -> None:
+    with (
+        paper.at("scores", "smoke").held(),
+        pytest.raises(RunBusyError, match="another process is running small/scores"),
+    ):
+        paper.run("scores", "smoke")
 
 
 def test_a_command_whose_words_change_is_carried_out_again(paper: Paper, write_paper: Callable[..., Path]) -> None:
