@@ -54,6 +54,18 @@ def test_what_is_expected_is_asked_for_and_kept(cnnlab, small, tmp_path):
     assert "noted already" in cnnlab(*words).stdout
 
 
+def test_questions_stay_out_of_the_document(document, cnnlab, small):
+    words = ("paper", "run", "small/rates", "scale=smoke", "--predict")
+    cnnlab(*words, input="2 > 1\n\n")
+    assert document(*words)["expected"]["expectations"][0]["spread"] is None
+
+
+def test_without_anybody_to_answer_the_question_is_refused_and_nothing_is_noted(cnnlab, small, tmp_path):
+    done = cnnlab("paper", "run", "small/rates", "scale=smoke", "--predict", input="2 > 1\n", exit_code=2)
+    assert "on standard input" in done.stderr
+    assert not list((tmp_path / "runs").glob("papers/*/*"))
+
+
 def test_one_entry_that_fails_does_not_keep_the_others_from_being_run(cnnlab, small, tmp_path):
     (tmp_path / "small" / "broken.yaml").write_text(small.read_text().replace("data: digits", "data: nonsense"))
     paper = tmp_path / "small" / "paper.yaml"

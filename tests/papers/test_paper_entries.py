@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.errors import CnnlabError, RunBusyError, UsageError
 from cnnlab.papers import Paper
 from cnnlab.papers.carrying_out import carried_out, questions
-from cnnlab.papers.expectations import Expectation, note_expected, read_order
+from cnnlab.papers.expectations import Expectation, note_expected, read_order, read_spread
+from cnnlab.papers.format import SCALES
 from cnnlab.papers.report import write_paper_report
 from cnnlab.papers.result import stored
 from cnnlab.papers.sheets import blank_sheet, new_paper
@@ -60,6 +61,14 @@ def test_what_was_carried_out_is_not_again(paper: Paper) -> None:
     assert done.stat().st_mtime_ns == before
 
 
+def test_an_entry_is_run_by_one_process_at_a_time(paper: Paper) -> None:
+    with (
+        paper.at("scores", "smoke").held(),
+        pytest.raises(RunBusyError, match="another process is running small/scores"),
+    ):
+        paper.run("scores", "smoke")
+
+
 def test_a_command_whose_words_change_is_carried_out_again(paper: Paper, write_paper: Callable[..., Path]) -> None:
     first = paper.run("scores", "smoke")
     text = (paper.folder / "scores.yaml").read_text()
@@ -93,6 +102,19 @@ def test_a_command_that_fails_says_what_it_said(write_paper: Callable[..., Path]
         ({"scales": {"smoke": {"trainings.ent.epochs": 1}, "laptop": {}, "full": {}}}, "no training 'ent'"),
         ({"scales": {"smoke": {"epochs": 1}, "laptop": {}, "full": {}}}, "has no key 'epochs'"),
         ({"scales": {"smoke": {"repeats": 0}, "laptop": {}, "full": {}}}, "repeats cannot be 0"),
+        ({"trainings": "net"}, "write keys with their values"),
+        ({"trainings": {"net": 3}}, "a training cannot be 3"),
+        ({"commands": "evaluate {net}"}, "commands cannot be"),
+        ({"commands": {"scored": "evalute {net}"}}, "Did you mean evaluate"),
+        ({"commands": {"scored": "models shwo cnn"}}, "no command 'shwo'"),
+        ({"commands": {"scored": "evaluate {net} --splitt test"}}, "has no option --splitt"),
+        ({"commands": {"scored": "evaluate 'net"}}, "leaves a quote open"),
+        ({"published": [{"number": "weigths", "value": 216}]}, "Did you mean weights"),
+        ({"published": [{"number": "weights", "vlaue": 216}]}, "Did you mean value"),
+        ({"published": [{"number": "weights", "value": "many"}]}, "'many' is no number"),
+        ({"pictures": "seen/../../*.png"}, "begins with no command"),
+        ({"pictures": "sene/*.png"}, "Did you mean seen"),
+        ({"numbers": {"accuracy": ""}}, "numbers.accuracy.of cannot be ''"),
     ],
 )
 def test_slips_in_an_entry_of_commands_are_found_before_anything_is_trained(
@@ -102,6 +124,34 @@ def test_slips_in_an_entry_of_commands_are_found_before_anything_is_trained(
         Paper(write_paper(scores=changes), runs=tmp_path / "runs").run("scores", "smoke")
     assert complaint in str(refused.value)
     assert not (tmp_path / "runs").exists()
+
+
+def test_at_the_smallest_scale_only_what_depends_on_no_training_is_compared(
+    write_paper: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = [{"number": "weights", "value": 224}, {"number": "accuracy", "value": "90%"}]
+    result = Paper(write_paper(scores={"published": rows}), runs=tmp_path / "runs").run("scores", "smoke")
+    assert [number.word for number in result.numbers] == ["reproduced", "not comparable"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"claims": [{"says": "x", "judged": "clasifier=svc is the best"}]}, "Did you mean classifier"),
+        ({"published": [{"rows": [{"clasifier": "svc", "value": 0.9}]}]}, "Did you mean classifier"),
+        ({"published": [{"rows": [{"classifier": "svc"}]}]}, "needs rows.0.value"),
+        ({"published": [{"row": []}]}, "Did you mean rows"),
+    ],
+)
+def test_slips_in_a_transfer_are_found_before_anything_is_computed(
+    write_paper: Callable[..., Path], tmp_path: Path, changes: dict[str, object], complaint: str
+) -> None:
+    kind = {"trainings": None, "commands": None, "numbers": None, "repeats": None, "claims": None, "published": None}
+    transfer = {"transfer": {"data": "digits", "backbones": "squeezenet1_1"}, "scales": {scale: {} for scale in SCALES}}
+    paper = Paper(write_paper(scores={**kind, **transfer, **changes}), runs=tmp_path / "runs")
+    with pytest.raises(UsageError, match=r"scores\.yaml") as refused:
+        carried_out(paper.at("scores"))
+    assert complaint in str(refused.value)
 
 
 def test_an_unknown_scale_lists_those_there_are(paper: Paper) -> None:
@@ -124,7 +174,26 @@ def test_the_report_shows_both_numbers_the_claims_and_what_does_not_add_up(
         "data:image/png",
     ):
         assert text in page
-    assert "Scale: laptop." in page
+    assert "Published beside measured at the scale laptop" in page
+    # The caption of a picture that a command drew.
+    assert page.index("data:image/png") < page.rindex("Scale: laptop.")
+
+
+def test_the_report_says_why_a_training_learned_nothing_and_asks_for_no_data(
+    write_paper: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = {"data": "digits", "model": "mlp(hidden=[16], init=zeros)", "epochs": 2, "batch_size": 16}
+    scales = {"smoke": {"repeats": 1}, "laptop": {}, "full": {}}
+    paper = Paper(write_paper(rates={"base": base, "scales": scales}, entries=["rates"]), runs=tmp_path / "runs")
+    paper.run("rates", "smoke")
+
+    def refused(*arguments: object, **options: object) -> None:
+        raise AssertionError("the data was asked for")
+
+    monkeypatch.setattr("cnnlab.explain.mistakes.predicted.own_data", refused)
+    page = write_paper_report(paper, "smoke", tmp_path / "page.html").read_text()
+    assert "What learned nothing" in page
+    assert "symmetry" in page
 
 
 def test_a_report_on_nothing_says_what_to_run(paper: Paper) -> None:
@@ -159,6 +228,13 @@ def test_an_order_may_be_words_or_places() -> None:
     assert read_order("3, 1", labels) == ("rmsprop", "adam")
     with pytest.raises(UsageError, match="once"):
         read_order("adam > adam", labels)
+
+
+def test_a_spread_is_a_share_a_number_or_nothing() -> None:
+    assert [read_spread(text) for text in ("2%", " 0.02 ", "")] == [0.02, 0.02, None]
+    for text in ("much", "-2%", "nan"):
+        with pytest.raises(UsageError, match="from 0 on"):
+            read_spread(text)
 
 
 def test_a_new_paper_runs_as_it_stands(tmp_path: Path) -> None:

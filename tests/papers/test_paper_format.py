@@ -43,7 +43,13 @@ def test_a_recomputed_number_follows_from_those_of_the_paper(way: str, numbers: 
         ({"claims": [{"says": "it", "judged": "x", "not_judged": "y"}]}, "needs judged"),
         ({"recomputed": [{"what": "it", "reported": 1}]}, "give one of sd"),
         ({"recomputed": [{"what": "it", "reported": 1, "ratio": [1, 2, 3]}]}, "ratio takes two"),
+        ({"recomputed": [{"what": "it", "reported": 1, "ratio": [1, 0]}]}, "divided by 0"),
+        ({"recomputed": [{"what": "it", "median": [1, 2]}]}, "Did you mean mean"),
         ({"deviations": {"latop": "x"}}, "deviations.latop"),
+        ({"claims": [{"says": "it", "judged": "x", "noet": "y"}]}, "has no key 'noet'"),
+        ({"claims": "the larger is better"}, "write a list"),
+        ({"scales": {"smoke": {"claims": [{"judged": "x"}]}, "laptop": {}, "full": {}}}, "it needs claims.0.says"),
+        ({"each": {"data": ["digits"]}, "claims": [{"says": "it", "judged": "x", "data": "mnist"}]}, "no data 'mnist'"),
     ],
 )
 def test_an_entry_that_cannot_be_meant_is_refused_with_its_file(
@@ -53,6 +59,50 @@ def test_an_entry_that_cannot_be_meant_is_refused_with_its_file(
     with pytest.raises(UsageError, match=r"rates\.yaml") as refused:
         _ = paper.entry("rates").file
     assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("published", "complaint"),
+    [
+        ([{"metric": "test_accuracy", "row": [{"optimizer.lr": 0.01, "value": 0.9}]}], "Did you mean rows"),
+        ([{"metric": "test_accuracy", "rows": ["90%"]}], "row 1 cannot be '90%'"),
+        ([{"metric": "test_acuracy", "rows": [{"optimizer.lr": 0.01, "value": 0.9}]}], "Did you mean test_accuracy"),
+    ],
+)
+def test_published_rows_that_cannot_be_read_are_refused_and_not_left_out(
+    write_paper: Callable[..., Path], tmp_path: Path, published: list[Any], complaint: str
+) -> None:
+    paper = Paper(write_paper(rates={"published": published}), runs=tmp_path / "runs")
+    with pytest.raises(UsageError) as refused:
+        carried_out(paper.at("rates")).check()
+    assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("entries", "complaint"),
+    [
+        (["rates", "rates"], "names 'rates' twice"),
+        (["../rates"], "is no name of an entry"),
+        (["rates.yaml"], "without .yaml"),
+        ([], "name one at least"),
+    ],
+)
+def test_names_of_entries_that_cannot_be_meant_are_refused(
+    write_paper: Callable[..., Path], entries: list[str], complaint: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        Paper(write_paper(entries=entries))
+    assert complaint in str(refused.value)
+
+
+def test_an_entry_that_is_named_and_not_there_is_answered_with_the_nearest(write_paper: Callable[..., Path]) -> None:
+    with pytest.raises(UsageError, match=r"no .*rate\.yaml, which entries of .* names.* Did you mean rates"):
+        _ = Paper(write_paper(entries=["rate"])).entry("rate").file
+
+
+def test_an_entry_that_is_there_and_not_named_is_to_be_named(write_paper: Callable[..., Path]) -> None:
+    with pytest.raises(UsageError, match="add scores there"):
+        Paper(write_paper(entries=["rates"])).entry("scores")
 
 
 def test_a_paper_without_a_title_is_refused(write_paper: Callable[..., Path]) -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from cnnlab.core.errors import UsageError
-from cnnlab.papers.numbers import NumberFile, beside, judge, measured, read_rule, value_at
+from cnnlab.papers.numbers import NumberFile, PublishedNumber, beside, judge, measured, read_rule, value_at
 
 ANSWERS = {"made": {"rows": [{"name": "a", "value": 1}, {"name": "b", "value": 2.5}], "deep": {"er": 3}}}
 SHARE = NumberFile(of="made.deep.er", unit="share")
@@ -57,6 +57,20 @@ def test_a_rule_is_judged_by_the_interval_over_repeats(rule: str, values: list[f
     assert judge(read_rule(rule, numbers), {"x": values}, numbers, 1)[0] == verdict
 
 
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ("x is equal to 91% within much", "'much' is no margin"),
+        ("x is above nan", "no number 'nan'"),
+        ("x is above 91% within 1%", "only what is equal"),
+    ],
+)
+def test_a_rule_that_cannot_be_read_is_refused(rule: str, complaint: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        read_rule(rule, {"x": SHARE})
+    assert complaint in str(refused.value)
+
+
 def test_two_numbers_are_compared_repeat_by_repeat() -> None:
     numbers = {"a": SHARE, "b": SHARE}
     # Each varies by 20 points, their difference by half a point about 10.
@@ -96,13 +110,16 @@ def test_a_rule_that_cannot_be_meant_is_refused(rule: str, complaint: str) -> No
 
 def test_a_published_number_stands_beside_ours_with_a_word() -> None:
     row = {"number": "x", "value": "97%"}
-    assert beside(row, [0.90, 0.91, 0.92], SHARE, None).word == "worse"
-    assert beside(row, [0.90, 0.91, 0.92], SHARE, "other data").word == "not comparable"
-    assert beside({**row, "value": "92%"}, [0.90, 0.91, 0.92], SHARE, None).word == "compatible"
-    assert beside({**row, "value": "91%", "tolerance": 0.03}, [0.90, 0.91, 0.92], SHARE, None).word == "reproduced"
-    assert beside(row, [0.9], SHARE, None).word == "undecided"
-    assert beside(row, [], SHARE, None).word == "not measured"
-    assert beside({"number": "x", "value": 3}, [3.0], EXACT, None).word == "reproduced"
+    assert beside(PublishedNumber(**row), [0.90, 0.91, 0.92], SHARE, None).word == "worse"
+    assert beside(PublishedNumber(**row), [0.90, 0.91, 0.92], SHARE, "other data").word == "not comparable"
+    assert beside(PublishedNumber(**{**row, "value": "92%"}), [0.90, 0.91, 0.92], SHARE, None).word == "compatible"
+    assert (
+        beside(PublishedNumber(**{**row, "value": "91%", "tolerance": 0.03}), [0.90, 0.91, 0.92], SHARE, None).word
+        == "reproduced"
+    )
+    assert beside(PublishedNumber(**row), [0.9], SHARE, None).word == "undecided"
+    assert beside(PublishedNumber(**row), [], SHARE, None).word == "not measured"
+    assert beside(PublishedNumber(number="x", value=3), [3.0], EXACT, None).word == "reproduced"
 
 
 def test_a_share_stays_between_nothing_and_all() -> None:
@@ -113,5 +130,5 @@ def test_a_share_stays_between_nothing_and_all() -> None:
 
 def test_a_number_that_a_command_could_not_tell_is_not_measured() -> None:
     assert math.isnan(value_at("made.none", {"made": {"none": None}}))
-    assert beside({"number": "x", "value": "97%"}, [math.nan], SHARE, None).word == "not measured"
+    assert beside(PublishedNumber(number="x", value="97%"), [math.nan], SHARE, None).word == "not measured"
     assert judge(read_rule("x is at least 1%", {"x": SHARE}), {"x": [math.nan]}, {"x": SHARE}, 1)[0] == "undecided"

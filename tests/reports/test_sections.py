@@ -28,6 +28,20 @@ def test_a_section_registers_itself_and_stands_at_its_place(empty, study):
     assert [part.key for part in sections_of(ReportSubject(*study))] == ["one", "two", "later"]
 
 
+def test_sections_of_other_files_are_not_made(empty, study):
+    def asks_for_data(subject):
+        raise AssertionError("it was made")
+
+    asks_for_data.__module__ = "cnnlab.reports.sections.mistakes"
+    base.section(10)(asks_for_data)
+
+    @base.section(20)
+    def here(subject):
+        yield base.Section("here", "Here")
+
+    assert [part.key for part in sections_of(ReportSubject(*study), ["test_sections"])] == ["here"]
+
+
 def test_no_two_sections_take_one_place(empty):
     def first(subject):
         return []

@@ -19,6 +19,7 @@ from cnnlab.studies import Study, StudyResult, planning
 from cnnlab.studies.execution.executor import Executor, Failed, Finished, Started, Throughput
 from cnnlab.studies.execution.run_trial import StepTiming
 from cnnlab.studies.execution.runner import StudyInterrupted
+from cnnlab.studies.execution.thread_executor import ThreadExecutor
 from cnnlab.studies.record import StudyRecord
 from cnnlab.training.execution import Execution, execution_for
 from cnnlab.training.precision import PrecisionChoice
@@ -393,6 +394,22 @@ def test_a_second_ctrl_c_while_trials_are_saved_says_what_is_kept(runs):
         study.run(executor=Slow(study, []))
     assert caught.value.exit_code == 130
     assert (study.folder / "result.json").is_file()
+
+
+def test_ctrl_c_while_the_last_trial_is_put_away_still_stops_what_was_to_follow(runs):
+    class Closing(ThreadExecutor):
+        is_closed = False
+
+        def close(self):
+            super().close()
+            if not self.is_closed:
+                self.is_closed = True
+                os.kill(os.getpid(), signal.SIGINT)
+
+    study = Study(study_of(), runs=runs)
+    with pytest.raises(StudyInterrupted, match="Stopped and saved"):
+        study.run(workers=1, executor=Closing(runs=runs))
+    assert not study.result().missing
 
 
 def test_a_measure_of_all_runs_of_a_setting_is_summarised_claimed_and_stored(runs, monkeypatch):

@@ -9,7 +9,8 @@ from typing import Any
 
 import typer
 
-from cnnlab.core.hooks import CommandDone, carries_out_commands
+from cnnlab.core.errors import CnnlabError, suggestion
+from cnnlab.core.hooks import CommandDone, carries_out_commands, checks_commands
 
 _JSON = "--json"
 
@@ -41,6 +42,32 @@ def carry_out(
         raise KeyboardInterrupt
     text = out.getvalue()
     return CommandDone(int(code or 0), text, _read(text) if _JSON in line else None, _last(complaints.getvalue()))
+
+
+@checks_commands
+def refusal(words: Sequence[str]) -> str | None:
+    """What is wrong with the words of a command: its name, an option, an argument that is missing; None for nothing."""
+    from cnnlab.cli.app import app
+    from cnnlab.cli.usage import explain
+
+    command, rest = typer.main.get_command(app), list(words)
+    while (inner := getattr(command, "commands", None)) is not None:
+        name = rest.pop(0) if rest else ""
+        if name not in inner:
+            return (
+                f"there is no command {name!r}. {suggestion(name, inner)}" if name else "it names no command of cnnlab."
+            )
+        command = inner[name]
+    try:
+        command.make_context(" ".join(["cnnlab", *words[: len(words) - len(rest)]]), rest).close()
+    except CnnlabError as error:
+        return str(error)
+    except Exception as error:
+        said = explain(error, words)
+        if said is None:
+            raise
+        return said
+    return None
 
 
 def _options(program: Any, words: Sequence[str]) -> set[str]:

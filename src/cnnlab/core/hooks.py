@@ -152,6 +152,7 @@ class CommandDone:
 
 
 _command_lines: list[Callable[..., CommandDone]] = []
+_command_checks: list[Callable[[Sequence[str]], str | None]] = []
 _COMMAND_LINE_HOME = "cnnlab.cli.in_process"
 
 
@@ -170,3 +171,19 @@ def command_line(words: Sequence[str], **options: Any) -> CommandDone:
     if not _command_lines:
         importlib.import_module(_COMMAND_LINE_HOME)
     return _command_lines[0](words, **options)
+
+
+def checks_commands(function: Callable[[Sequence[str]], str | None]) -> Callable[[Sequence[str]], str | None]:
+    """A decorator: the function tells what is wrong with the words of a command line, or None."""
+    _command_checks[:] = [function]
+    return function
+
+
+def command_refusal(words: Sequence[str]) -> str | None:
+    """Why words are no command line, which is read and not carried out; None where they are one.
+
+    :param words: without the name of the program.
+    """
+    if not _command_checks:
+        importlib.import_module(_COMMAND_LINE_HOME)
+    return _command_checks[0](words)

@@ -1,5 +1,6 @@
 """Numbers as people read them: a true minus, no sign before zero, and the digits that decide."""
 
+import math
 from collections.abc import Iterable
 
 MINUS = "−"
@@ -55,3 +56,13 @@ def plain_number(value: float) -> str:
     """A number as it stands: whole ones with commas at thousands, others to six significant digits, a true minus."""
     text = f"{int(value):,}" if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"
     return with_minus(text)
+
+
+def plain_or_percent(text: str) -> float | None:
+    """A finite number as a person writes it, ``0.72`` or ``72%``; None for anything else."""
+    text = text.strip()
+    try:
+        value = float(text.removesuffix("%").strip()) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

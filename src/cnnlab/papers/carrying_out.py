@@ -24,12 +24,14 @@ def carried_out(at: EntryAt) -> StudyEntry | CommandEntry | TransferEntry:
 
 
 def run_entry(at: EntryAt, workers: int | None = None) -> EntryResult:
-    """Runs what an entry lacks, and stores what came out.
+    """Runs what an entry lacks, and stores what came out; one process at a time.
 
     :param workers: trainings at once; by default as many as a few timed steps show to be best.
     """
-    result = carried_out(at).run(workers)
-    store(result)
+    entry = carried_out(at)
+    with at.held():
+        result = entry.run(workers)
+        store(result)
     return result
 
 

@@ -17,14 +17,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
 from cnnlab.core.files import make_folder, write_text
-from cnnlab.core.hooks import command_line
+from cnnlab.core.hooks import command_line, command_refusal
 from cnnlab.core.messages import track
 from cnnlab.core.packaged import read_recipe_file
-from cnnlab.papers.claims import RuleVerdict, put_together, rules_of
+from cnnlab.papers.claims import NOTHING_AT_SMOKE, RuleVerdict, put_together, rules_of
 from cnnlab.papers.entry import EntryAt
-from cnnlab.papers.format import Texts
+from cnnlab.papers.format import Texts, explained
 from cnnlab.papers.interruption import carry_out_and_kill
-from cnnlab.papers.numbers import NumberOrPath, beside, judge, measured, read_rule
+from cnnlab.papers.numbers import NumberFile, NumberOrPath, PublishedNumber, beside, judge, measured, read_rule
 from cnnlab.papers.result import EntryResult
 from cnnlab.papers.studies import carried_out, planned
 
@@ -59,6 +59,15 @@ WordsOrText = Annotated[
 ]
 
 
+def _recipe(value: Any) -> Any:
+    if not isinstance(value, Mapping | str):
+        raise UsageError(
+            f"a training cannot be {value!r}. Write its recipe, as in net: {{data: digits, model: cnn}}, or the name "
+            "of a file with it."
+        )
+    return value
+
+
 class CommandsFile(BaseModel):
     """What such an entry says beside the keys of all.
 
@@ -70,7 +79,7 @@ class CommandsFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    trainings: Mapping[str, Mapping[str, Any] | str] = {}
+    trainings: Mapping[str, Annotated[Any, BeforeValidator(_recipe)]] = {}
     repeats: Annotated[int, Field(ge=1)] = 1
     commands: Annotated[Mapping[str, WordsOrText], Field(min_length=1)]
     pictures: Texts = ()
@@ -143,12 +152,19 @@ class CommandEntry:
 
     def __init__(self, at: EntryAt) -> None:
         self.at = at
-        content = _put_over(self._whole(at.entry.file.content), at.keys)
         try:
-            self.file = CommandsFile.model_validate(content)
-        except (ValidationError, UsageError) as error:
-            raise UsageError(f"{at.entry.path}, {at.scale}: {_explain(error)}") from error
-        self._refuse_slips()
+            content = at.entry.file.content
+            CommandsFile.model_validate(content)
+            self.file = CommandsFile.model_validate(_put_over(self._whole(content), at.keys))
+            self.published = tuple(PublishedNumber.model_validate(row) for row in at.entry.file.published)
+            self._refuse_slips()
+        except ValidationError as error:
+            inner: dict[str, type[BaseModel]] = {"commands": CommandWords, "numbers": NumberFile}
+            kind = PublishedNumber if error.title == PublishedNumber.__name__ else CommandsFile
+            told = f"{'published: ' if kind is PublishedNumber else ''}{explained(error, kind, inner)}"
+            raise UsageError(f"{at.entry.path}, {at.scale}: {told}") from error
+        except UsageError as error:
+            raise UsageError(f"{at.entry.path}, {at.scale}: {error}") from error
 
     def _whole(self, content: dict[str, Any]) -> dict[str, Any]:
         """With recipes in the place of their files, so that keys can be put over them."""
@@ -160,21 +176,30 @@ class CommandEntry:
         return {**content, **({"trainings": trainings} if trainings else {})}
 
     def _refuse_slips(self) -> None:
+        """Finds before anything is trained what would end the entry after that."""
         known = [*self.file.trainings, *_FOLDERS]
         for name, words in self.file.commands.items():
             for place in _PLACES.findall(words.command):
                 if place not in known:
-                    raise UsageError(
-                        f"{self.at.entry.path}: {name}: there is no training {place!r}. {suggestion(place, known)}"
-                    )
-        for number in self.file.numbers.values():
-            for command in number.commands:
-                if command in self.file.commands:
-                    continue
-                hint = suggestion(command, self.file.commands)
-                raise UsageError(f"{self.at.entry.path}: numbers: there is no command {command!r}. {hint}")
+                    raise UsageError(f"{name}: there is no training {place!r}. {suggestion(place, known)}")
+            if refusal := command_refusal(_split(words.command)):
+                raise UsageError(f"commands: {name}: {refusal}")
+        commands, numbers = self.file.commands, self.file.numbers
+        for command in (command for number in numbers.values() for command in number.commands):
+            if command not in commands:
+                raise UsageError(f"numbers: there is no command {command!r}. {suggestion(command, commands)}")
         for rule in rules_of(self.at.claims, {}):
-            read_rule(rule, self.file.numbers)
+            read_rule(rule, numbers)
+        for row in self.published:
+            if row.number not in numbers:
+                raise UsageError(f"published: there is no number {row.number!r}. {suggestion(row.number, numbers)}")
+        for pattern in self.file.pictures:
+            first = pattern.partition("/")[0]
+            if first not in ("**", *commands) or ".." in pattern.split("/"):
+                raise UsageError(
+                    f"pictures: {pattern!r} begins with no command. {suggestion(first, commands)} As in "
+                    f"{next(iter(commands))}/*.png."
+                )
 
     def check(self) -> None:
         """Reads the recipes against their data, and trains nothing."""
@@ -258,18 +283,17 @@ class CommandEntry:
         calls = [call for repeat in self._repeats for call in self._calls(repeat, self._known_runs(repeat))]
         missing = tuple(f"cnnlab {shlex.join(call.words)}" for call in calls if not call.is_done)
         values = {} if missing else self._values()
-        file = self.at.entry.file
         rules = rules_of(self.at.claims, {})
         judged: dict[str, RuleVerdict] = {}
         if values:
             judged = {
                 rule: judge(read_rule(rule, self.file.numbers), values, self.file.numbers, len(rules)) for rule in rules
             }
-        reason = "; ".join(file.at(file.not_comparable, self.at.scale)) or None
         return self.at.outcome(
             claims=put_together(self.at.claims, judged, {}, self.at.scale),
             numbers=tuple(
-                beside(row, values.get(str(row.get("number")), ()), self._number(row), reason) for row in file.published
+                beside(row, values.get(row.number, ()), self.file.numbers[row.number], self._reason(row))
+                for row in self.published
             ),
             measured=tuple(measured(name, number, values.get(name, ())) for name, number in self.file.numbers.items()),
             pictures=() if missing else tuple(self._pictures()),
@@ -277,13 +301,12 @@ class CommandEntry:
             seconds=sum(call.seconds for call in calls) + self._training_seconds(),
         )
 
-    def _number(self, row: Mapping[str, Any]) -> Any:
-        name = str(row.get("number"))
-        if name not in self.file.numbers:
-            raise UsageError(
-                f"{self.at.entry.path}: published: there is no number {name!r}. {suggestion(name, self.file.numbers)}"
-            )
-        return self.file.numbers[name]
+    def _reason(self, row: PublishedNumber) -> str | None:
+        """Why it is not comparable."""
+        if self.at.scale == "smoke" and not self.file.numbers[row.number].exact:
+            return NOTHING_AT_SMOKE
+        file = self.at.entry.file
+        return "; ".join(file.at(file.not_comparable, self.at.scale)) or None
 
     @property
     def _repeats(self) -> range:
@@ -318,8 +341,9 @@ class CommandEntry:
             if not is_of_runs and repeat:
                 continue
             folder = (self._folder(repeat) if is_of_runs else self.at.folder) / name
-            filled = shlex.split(_filled(words.command, {**known, _OUT: str(folder / "files")}))
-            yield _Call(name, tuple(filled), folder, words.killed_after_epoch)
+            places = {**known, _OUT: str(folder / "files")}
+            filled = tuple(_filled(word, places) for word in _split(words.command))
+            yield _Call(name, filled, folder, words.killed_after_epoch)
 
     def _values(self) -> dict[str, list[float]]:
         """Each number by repeat."""
@@ -363,15 +387,20 @@ def _within(pattern: str, command: str) -> str:
     )
 
 
-def _filled(value: Any, names: Mapping[str, str]) -> Any:
+def _split(command: str) -> list[str]:
+    """A command line as its words.
+
+    :raises UsageError: where a quote is left open.
+    """
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"commands: {command!r} leaves a quote open; close it.") from error
+
+
+def _filled(text: str, names: Mapping[str, str]) -> str:
     """Text with the names that stand for those in braces; other braces stay."""
-    if isinstance(value, Mapping):
-        return {key: _filled(inner, names) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_filled(inner, names) for inner in value]
-    if not isinstance(value, str):
-        return value
-    return _PLACES.sub(lambda match: names.get(match[1], match[0]), value)
+    return _PLACES.sub(lambda match: names.get(match[1], match[0]), text)
 
 
 def _without(recipe: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
@@ -399,10 +428,3 @@ def _put_over(content: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, 
         else:
             raise UsageError(f"an entry of commands has no key {key!r}. {suggestion(key, CommandsFile.model_fields)}")
     return whole
-
-
-def _explain(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))} cannot be {first['input']!r}: {first['msg']}."
-    return str(error)

@@ -1,13 +1,15 @@
 """A table or figure of a paper, and what it is at one scale."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cnnlab.core.digests import digest
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import RunBusyError, UsageError
+from cnnlab.core.files import make_folder, storage_errors
 from cnnlab.papers.expectations import expected
 from cnnlab.papers.format import SCALES, EntryFile, PaperClaim, Scale, read_entry_file
 from cnnlab.papers.result import EntryResult
@@ -105,6 +107,28 @@ class EntryAt:
     def folder(self) -> Path:
         """Where its verdicts and what its commands wrote lie."""
         return self.place.runs / PAPERS / self.name
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A block in which this process alone works on it; two would clear away what the other writes.
+
+        :raises RunBusyError: when another process is at work on it.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(make_folder(self.folder) / ".lock", thread_local=False)
+        try:
+            with storage_errors(self.folder):
+                lock.acquire(timeout=0)
+        except Timeout:
+            raise RunBusyError(
+                f"another process is running {self.entry.full_name} at the scale {self.scale} just now. Wait until it "
+                "is done, or stop it."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def outcome(self, **found: Any) -> EntryResult:
         """A result with all that is known beforehand."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.files import make_folder, write_text
+from cnnlab.core.number_text import plain_or_percent
 
 EXPECTED = "expected.json"
 
@@ -73,16 +74,16 @@ class Question:
 
 
 def read_spread(text: str) -> float | None:
-    """A difference as a person writes it: ``2%`` or ``0.02``; None for nothing.
+    """How far the first is ahead of the last, as a person writes it: ``2%`` or ``0.02``; None for nothing.
 
-    :raises UsageError: for anything else.
+    :raises UsageError: for anything else, and for what is below 0.
     """
     if not text.strip():
         return None
-    try:
-        return float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no difference; write a number such as 2% or 0.02.") from error
+    spread = plain_or_percent(text)
+    if spread is None or spread < 0:
+        raise UsageError(f"{text!r} is no difference; write a number from 0 on, such as 2% or 0.02.")
+    return spread
 
 
 def read_order(text: str, labels: Sequence[str]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ An entry is a study file, or a row of commands, with keys of its own over it::
 """
 
 import math
+import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence, Sized
 from pathlib import Path
@@ -37,6 +38,7 @@ SCALES: tuple[Scale, ...] = ("smoke", "laptop", "full")
 Kind = Literal["study", "commands", "transfer"]
 _KINDS: Mapping[str, Kind] = {"vary": "study", "commands": "commands", "transfer": "transfer"}
 """The key that only an entry of that kind has."""
+_ENTRY_NAME = re.compile(r"[^/\\._][^/\\]*(?<!\.yaml)")
 
 
 def _texts(value: Any) -> Any:
@@ -105,6 +107,8 @@ class Recomputed(_Strict):
             raise UsageError(
                 f"recomputed: {self.what}: {ways[0]} takes {'two' if count > 2 else 'two or more'} numbers."
             )
+        if ways[0] == "ratio" and not getattr(self, ways[0])[1]:
+            raise UsageError(f"recomputed: {self.what}: nothing can be divided by 0.")
         return self
 
     @property
@@ -151,6 +155,10 @@ class PaperClaim(_Strict):
         return all(part.get(key) == value for key, value in (self.model_extra or {}).items())
 
 
+class _ScaleClaims(_Strict):
+    claims: Annotated[tuple[PaperClaim, ...], BeforeValidator(_listed)]
+
+
 class EntryFile(_Strict):
     """The content of an entry's file; see the module for its keys. The rest is what is run."""
 
@@ -184,13 +192,23 @@ class EntryFile(_Strict):
             raise UsageError("each takes one key, with the values that a study is made for.")
         if missing := [scale for scale in SCALES if scale not in self.scales]:
             raise UsageError(f"scales lacks {', '.join(missing)}; write {missing[0]}: {{}} where nothing is put over.")
-        for scale in SCALES:
-            _ = self.claims_at(scale)
+        for claim in (claim for scale in SCALES for claim in self.claims_at(scale)):
+            self._refuse_strays(claim)
         for scale in ("laptop", "full"):
             for key, value in self.keys_at(scale).items():
                 if self._leaves_out(key, value):
                     raise UsageError(f"scales: {key} at {scale} would leave settings out, which only smoke may.")
         return self
+
+    def _refuse_strays(self, claim: PaperClaim) -> None:
+        """A claim of no part of the entry would be judged nowhere."""
+        for key, value in (claim.model_extra or {}).items():
+            if key not in self.each:
+                known = [*PaperClaim.model_fields, *self.each]
+                raise UsageError(f"claims: {claim.says!r} has no key {key!r}. {suggestion(key, known)}")
+            if value not in self.each[key]:
+                there = suggestion(str(value), list(map(str, self.each[key])))
+                raise UsageError(f"claims: {claim.says!r}: each has no {key} {value!r}. {there}")
 
     def _leaves_out(self, key: str, value: Any) -> bool:
         """Whether a key put over the entry has fewer settings compared than the entry has."""
@@ -220,7 +238,7 @@ class EntryFile(_Strict):
     def claims_at(self, scale: Scale) -> tuple[PaperClaim, ...]:
         """The claims, or those that a scale has in their place, as where other backbones stand in."""
         own = (self.scales[scale] or {}).get("claims")
-        return self.claims if own is None else tuple(PaperClaim.model_validate(claim) for claim in own)
+        return self.claims if own is None else _ScaleClaims.model_validate({"claims": own}).claims
 
     def at(self, said: Mapping[Any, tuple[str, ...]], scale: Scale) -> tuple[str, ...]:
         """Of deviations or reasons, those of this scale."""
@@ -241,6 +259,15 @@ class PaperFile(_Strict):
     unclear: Texts = ()
     references: Texts = ()
 
+    @model_validator(mode="after")
+    def _sound(self) -> "PaperFile":
+        for name in self.entries:
+            if self.entries.count(name) > 1:
+                raise UsageError(f"entries names {name!r} twice; leave one of them out.")
+            if not _ENTRY_NAME.fullmatch(name):
+                raise UsageError(f"entries: {name!r} is no name of an entry. Write that of its file without .yaml.")
+        return self
+
 
 def read_paper_file(folder: Path) -> PaperFile:
     """``paper.yaml`` of a folder.
@@ -256,12 +283,16 @@ def read_entry_file(path: Path) -> EntryFile:
 
     :raises UsageError: naming the key, and what is wrong with it.
     """
+    if not path.is_file():
+        others = sorted(other.stem for other in path.parent.glob("[!_]*.yaml") if other.name != PAPER)
+        raise UsageError(
+            f"there is no {path}, which entries of {path.parent / PAPER} names. Write it, or take the name out. "
+            f"{suggestion(path.stem, others) if others else ''}"
+        )
     return _read(EntryFile, _mapping(path, "an entry of a paper"), path)
 
 
 def _mapping(path: Path, what: str) -> dict[str, Any]:
-    if not path.is_file():
-        raise UsageError(f"there is no {path}, which is to hold {what}.")
     content = yaml.read_file(path, what)
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no {what.split(' ', 1)[1]}: it needs lines such as 'title: Optimisers'.")
@@ -272,16 +303,35 @@ def _read(kind: type[File], content: dict[str, Any], path: Path) -> File:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise UsageError(f"{path}: {_explain(error, kind)}") from error
+        raise UsageError(f"{path}: {explained(error, kind)}") from error
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
 
 
-def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
+_INNER: Mapping[str, type[BaseModel]] = {"recomputed": Recomputed, "claims": PaperClaim}
+_TAKES = {
+    "tuple_type": "write a list, each on a line of its own after a dash",
+    "dict_type": "write keys with their values, as in key: value",
+    "model_type": "write keys with their values, as in key: value",
+    "string_type": "write text, in quotes where it could be taken for something else",
+    "too_short": "name one at least",
+}
+
+
+def explained(error: ValidationError, kind: type[BaseModel], inner: Mapping[str, type[BaseModel]] = _INNER) -> str:
+    """What is wrong with the content of a file, in a sentence.
+
+    :param inner: the models of what stands under a key.
+    """
+    # A misspelt key is missing under its right name too; what was written says more.
     first = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
-    place = ".".join(str(part) for part in first["loc"])
+    parts = [str(part) for part in first["loc"] if part != "[key]"]
+    place, message = ".".join(parts), str(first["msg"])
     if first["type"] == "extra_forbidden":
-        return f"there is no key {place!r}. {suggestion(str(first['loc'][-1]), kind.model_fields)}"
+        fields = (inner.get(parts[0], kind) if len(parts) > 1 else kind).model_fields
+        known = [field.alias or name for name, field in fields.items()]
+        return f"there is no key {place!r}. {suggestion(parts[-1], known)}"
     if first["type"] == "missing":
         return f"it needs {place}."
-    return f"{place} cannot be {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}."
+    said = _TAKES.get(first["type"], f"{message[:1].lower()}{message[1:]}")
+    return f"{place} cannot be {first['input']!r}: {said}."

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cnnlab import evaluation
 from cnnlab.core.errors import UsageError, suggestion
+from cnnlab.core.number_text import plain_or_percent
 from cnnlab.evaluation.units import NUMBER, POINTS, SECONDS, Unit
 from cnnlab.papers.claims import RuleVerdict
 from cnnlab.papers.result import ComparedNumber, Measured
@@ -35,8 +36,8 @@ class NumberFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    of: str
-    per: str | None = None
+    of: Annotated[str, Field(min_length=1)]
+    per: Annotated[str | None, Field(min_length=1)] = None
     label: str | None = None
     unit: Literal["number", "share", "seconds"] = "number"
     exact: bool = False
@@ -153,21 +154,37 @@ def read_rule(text: str, numbers: Mapping[str, NumberFile]) -> Rule:
         )
     level: float | str = match["level"]
     for name in (match["number"], level):
-        if name not in numbers and (name is not level or _value(str(level)) is None):
+        if name not in numbers and (name is not level or plain_or_percent(str(level)) is None):
             raise UsageError(f"claims: {text!r}: there is no number {name!r}. {suggestion(str(name), numbers)}")
-    level = level if level in numbers else _value(str(level)) or 0.0
+    level = level if level in numbers else plain_or_percent(str(level)) or 0.0
     if match["within"] and match["bound"] != "equal to":
         raise UsageError(f"claims: {text!r}: only what is equal is so within something.")
-    return Rule(
-        text, match["number"], match["bound"], level, (_value(match["within"]) or 0.0) if match["within"] else 0.0
-    )
+    within = plain_or_percent(match["within"] or "0")
+    if within is None or within < 0:
+        raise UsageError(f"claims: {text!r}: {match['within']!r} is no margin. Write a number such as 0.01 or 1%.")
+    return Rule(text, match["number"], match["bound"], level, within)
 
 
-def _value(text: str) -> float | None:
-    try:
-        return float(text.removesuffix("%").strip()) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        return None
+def _published(value: Any) -> float:
+    found = None if isinstance(value, bool) else plain_or_percent(str(value))
+    if found is None:
+        raise UsageError(f"published: {value!r} is no number. Write one such as 0.72 or 72%.")
+    return found
+
+
+class PublishedNumber(BaseModel):
+    """A number of the paper, and which of ours it is.
+
+    :param tolerance: a difference up to this counts as reproduced.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    number: str
+    value: Annotated[float, BeforeValidator(_published)]
+    label: str | None = None
+    note: str | None = None
+    tolerance: Annotated[float | None, Field(gt=0)] = None
 
 
 def judge(
@@ -218,17 +235,13 @@ def _side(rule: Rule, low: float, high: float, level: float) -> str:
     return "contradicted" if high < level or (high == level and is_open) else "undecided"
 
 
-def beside(row: Mapping[str, Any], values: Sequence[float], number: NumberFile, reason: str | None) -> ComparedNumber:
+def beside(row: PublishedNumber, values: Sequence[float], number: NumberFile, reason: str | None) -> ComparedNumber:
     """A published number beside the measured one.
 
-    :param row: ``number``, ``value``, and perhaps ``label``, ``note`` and ``tolerance``.
     :param reason: why the two are not comparable.
     """
-    value = _value(str(row["value"]))
-    if value is None:
-        raise UsageError(f"published: {row['value']!r} is no number.")
     values = [each for each in values if math.isfinite(each)]
-    label, note = row.get("label") or number.label or row["number"], row.get("note")
+    value, label, note = row.value, row.label or number.label or row.number, row.note
     if not values:
         return ComparedNumber(label, number.unit, value, None, None, None, None, "not measured", note)
     if number.exact:
@@ -238,7 +251,7 @@ def beside(row: Mapping[str, Any], values: Sequence[float], number: NumberFile, 
         value,
         higher_is_better=number.better == "higher",
         unit=_UNITS[number.unit],
-        tolerance=row.get("tolerance"),
+        tolerance=row.tolerance,
         within=_within(number),
     )
     word: Word = "undecided" if found.verdict == "untested" else found.verdict

@@ -55,6 +55,11 @@ class Paper:
         :raises UsageError: when it has none of that name.
         """
         if name not in self.entries:
+            if "/" not in name and (self.folder / f"{name}.yaml").is_file() and not name.startswith("_"):
+                raise UsageError(
+                    f"{self.folder / name}.yaml is no entry of the paper {self.id} until entries of "
+                    f"{self.folder / PAPER} names it: add {name} there."
+                )
             raise UsageError(f"the paper {self.id} has no entry {name!r}. {suggestion(name, self.entries)}")
         return self.entries[name]
 

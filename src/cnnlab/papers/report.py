@@ -20,7 +20,7 @@ from cnnlab.papers.expectations import agreement
 from cnnlab.papers.format import Scale
 from cnnlab.papers.paper import Paper
 from cnnlab.papers.result import ComparedNumber, EntryResult, stored, verdicts, words
-from cnnlab.papers.studies import StudyEntry
+from cnnlab.papers.studies import StudyEntry, StudyPart
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import Table, TableColumn
 from cnnlab.reports.figures.style import style
@@ -30,10 +30,14 @@ from cnnlab.reports.writing.page import page_environment, page_file
 from cnnlab.reports.writing.svg import inline, svg_of
 
 PAGE, INDEX = "report.html", "index.html"
-_SHOWN_SECTIONS = ("settings", "curves")
+_DRAWN = ("settings", "learning_curves")
+"""Of a report on a study, by file."""
 _MOST_PICTURES = 3_000_000
 """Bytes that all pictures of a page may have, so that it stays under five megabytes."""
 _SPACES = re.compile(r"[ \t]+\n")
+
+
+Subjects = Sequence[tuple[StudyPart, ReportSubject]]
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,7 @@ def _summary(results: Sequence[EntryResult]) -> Table:
 def _item(at: EntryAt, result: EntryResult, room: int) -> _Item:
     file = at.entry.file
     pictures, left_out = _pictures(at, result, room)
+    subjects = tuple(_subjects(at))
     notes = [f"Differs from the paper: {text}" for text in result.deviations]
     notes += [f"Not there yet: {text}" for text in result.missing]
     return _Item(
@@ -205,8 +210,8 @@ def _item(at: EntryAt, result: EntryResult, room: int) -> _Item:
         file.title,
         " ".join(file.about.split()),
         tuple(notes),
-        tuple(table for table in _tables(at, result) if table.rows),
-        tuple(_figures(at)),
+        tuple(table for table in (*_tables(at, result), *_diagnoses(subjects)) if table.rows),
+        tuple(_figures(subjects)),
         pictures,
         f"{left_out} more pictures lie in the folder of results." if left_out else "",
         shlex.join(["cnnlab", "paper", "run", at.entry.full_name, f"scale={at.scale}"]),
@@ -214,24 +219,26 @@ def _item(at: EntryAt, result: EntryResult, room: int) -> _Item:
 
 
 def _tables(at: EntryAt, result: EntryResult) -> Iterator[Table]:
-    key = at.entry.name
-    yield _numbers_table(f"{key} numbers", result.numbers)
+    key, scale = at.entry.name, f"at the scale {at.scale}"
+    yield _numbers_table(f"{key} numbers", f"Published beside measured {scale}", result.numbers)
     claims = tuple(
         (_of(claim.says, claim.part), claim.verdict, claim.why, " and ".join(claim.rules) or None)
         for claim in result.claims
     )
     heads = (("claim", "the paper says"), ("verdict", "here"), ("why", "why"), ("rule", "judged as"))
-    yield Table(f"{key} claims", "Claims", tuple(TableColumn(*head) for head in heads), claims).without_empty()
+    yield Table(f"{key} claims", f"Claims {scale}", tuple(TableColumn(*head) for head in heads), claims).without_empty()
     beside = {number.label for number in result.numbers}
     known = [m for m in result.measured if m.mean is not None and m.label not in beside]
     rows = tuple((m.label, _text(m.mean, m.unit), _range(m.low, m.high, m.unit), f"{len(m.values)}") for m in known)
     heads = (("what", "what"), ("mean", "measured"), ("interval", "95% interval"), ("repeats", "repeats"))
-    yield Table(f"{key} measured", "Measured", tuple(TableColumn(*head) for head in heads), rows).without_empty()
+    yield Table(
+        f"{key} measured", f"Measured {scale}", tuple(TableColumn(*head) for head in heads), rows
+    ).without_empty()
     yield from _recomputed(at)
     yield from _expected(at, result)
 
 
-def _numbers_table(key: str, numbers: Sequence[ComparedNumber]) -> Table:
+def _numbers_table(key: str, title: str, numbers: Sequence[ComparedNumber]) -> Table:
     rows = tuple(
         (
             _of(number.label, number.part),
@@ -253,7 +260,7 @@ def _numbers_table(key: str, numbers: Sequence[ComparedNumber]) -> Table:
         ("word", "verdict"),
         ("reason", "why"),
     )
-    return Table(key, "Published beside measured", tuple(TableColumn(*head) for head in heads), rows).without_empty()
+    return Table(key, title, tuple(TableColumn(*head) for head in heads), rows).without_empty()
 
 
 def _recomputed(at: EntryAt) -> Iterator[Table]:
@@ -319,20 +326,27 @@ def _expected(at: EntryAt, result: EntryResult) -> Iterator[Table]:
     )
 
 
-def _figures(at: EntryAt) -> Iterator[SectionFigure]:
-    """Of each study the settings and the learning curves."""
+def _subjects(at: EntryAt) -> Iterator[tuple[StudyPart, ReportSubject]]:
+    """Of each study that trained something, what a report on it is made of."""
     entry = carried_out(at)
-    if not isinstance(entry, StudyEntry):
-        return
-    for part, result, runs in entry.results():
-        if not any(setting.finished for setting in result.settings):
-            continue
-        subject = ReportSubject(result, runs, data_dir=at.place.data_dir)
-        for section in sections_of(subject):
-            if section.key in _SHOWN_SECTIONS:
-                for figure in section.figures:
-                    title = _of(figure.title, part.label)
-                    yield replace(figure, key=f"{part.name} {figure.key}", title=title)
+    for part, result, runs in entry.results() if isinstance(entry, StudyEntry) else ():
+        if any(setting.finished for setting in result.settings):
+            yield part, ReportSubject(result, runs, data_dir=at.place.data_dir)
+
+
+def _figures(subjects: Subjects) -> Iterator[SectionFigure]:
+    """Of each study the settings and the learning curves."""
+    for part, subject in subjects:
+        for figure in (figure for section in sections_of(subject, _DRAWN) for figure in section.figures):
+            yield replace(figure, key=f"{part.name} {figure.key}", title=_of(figure.title, part.label))
+
+
+def _diagnoses(subjects: Subjects) -> Iterator[Table]:
+    """Of each study what was seen of trainings that learned nothing."""
+    for part, subject in subjects:
+        for section in sections_of(subject, ("diagnosis",)):
+            for table in section.tables:
+                yield replace(table, key=f"{part.name} {table.key}", title=_of(section.title, part.label))
 
 
 def _pictures(at: EntryAt, result: EntryResult, room: int) -> tuple[tuple[StoredPicture, ...], int]:

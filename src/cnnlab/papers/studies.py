@@ -51,9 +51,10 @@ class StudyPart:
         keys = {"base.precision": "float32", **keys} if self.at.scale == "smoke" else keys
         try:
             file = read_study(self._content(), keys)
+            place = self.at.place
+            return Study(file, runs=place.runs, data_dir=place.data_dir, offline=place.offline)
         except UsageError as error:
             raise UsageError(f"{self.at.entry.path}, {self.at.scale}: {error}") from error
-        return Study(file, runs=self.at.place.runs, data_dir=self.at.place.data_dir, offline=self.at.place.offline)
 
     def _content(self) -> dict[str, Any]:
         entry, file = self.at.entry, self.at.entry.file
@@ -62,19 +63,21 @@ class StudyPart:
             content["base"] = read_recipe_file(content["base"], entry.path.parent)
         if self.at.scale == "smoke":
             return content
-        tables = [table for table in map(self._table, file.published) if table["rows"]]
+        # Where no row of a table is of this part, it has none here.
+        tables = [made for table in file.published if (made := self._table(table)).get("rows") != []]
         return {**content, "claims": list(rules_of(self.at.claims, self.of)), "published": tables}
 
     def _table(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """A published table as a study has it: the rows of this part, without the key that says so."""
-        rows = table.get("rows") if isinstance(table.get("rows"), list) else []
-        entry, keys = self.at.entry, set(self.of)
-        chosen = [row for row in rows or [] if isinstance(row, Mapping) and self._is_ours({**table, **row})]
+        entry, keys, rows = self.at.entry, set(self.of), table.get("rows")
+        # The study itself refuses what are no rows.
+        if isinstance(rows, list) and all(isinstance(row, Mapping) for row in rows):
+            chosen = [row for row in rows if self._is_ours({**table, **row})]
+            table = {**table, "rows": [{key: row[key] for key in row if key not in keys} for row in chosen]}
         reasons = entry.file.at(entry.file.not_comparable, self.at.scale)
         return {
             "source": f"{entry.cited}, {entry.file.place}",
             **{key: value for key, value in table.items() if key not in keys},
-            "rows": [{key: value for key, value in row.items() if key not in keys} for row in chosen],
             **({"not_comparable": "; ".join(reasons)} if reasons else {}),
         }
 

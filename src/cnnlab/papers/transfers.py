@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from cnnlab import evaluation
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
 from cnnlab.core.spec import read
@@ -12,7 +14,8 @@ from cnnlab.evaluation import FoldScore, Interval
 from cnnlab.evaluation.units import POINTS
 from cnnlab.papers.claims import RuleVerdict, put_together, rules_of
 from cnnlab.papers.entry import EntryAt
-from cnnlab.papers.numbers import NumberFile, beside, measured
+from cnnlab.papers.format import explained
+from cnnlab.papers.numbers import NumberFile, PublishedNumber, beside, measured
 from cnnlab.papers.result import EntryResult
 from cnnlab.studies.claim_grammar import (
     Amount,
@@ -22,6 +25,7 @@ from cnnlab.studies.claim_grammar import (
     NoDifferenceClaim,
     read_claim,
 )
+from cnnlab.studies.study_file import PublishedTable, TableRow
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -43,8 +47,22 @@ class TransferEntry:
         if not isinstance(asked, Mapping):
             raise UsageError(f"{at.entry.path}: transfer takes keys of cnnlab transfer, such as data and backbones.")
         self.keys = {**asked, **at.keys}
+        try:
+            self.published = tuple(map(_table, at.entry.file.published))
+            self._refuse_slips()
+        except UsageError as error:
+            raise UsageError(f"{at.entry.path}, {at.scale}: {error}") from error
+
+    def _refuse_slips(self) -> None:
+        """Finds before anything is computed what would end the entry after that."""
         for rule in rules_of(self.at.claims, {}):
-            _read(rule)
+            claim = _read(rule)
+            sides = (claim.setting,) if isinstance(claim, BestClaim) else (claim.left, claim.right)
+            for side in sides:
+                _refuse_axes(side.values or {})
+        for table in self.published:
+            for row in table.rows:
+                _refuse_axes(row.axes)
 
     def check(self) -> None:
         """Reads what is asked, and computes nothing."""
@@ -96,9 +114,9 @@ class TransferEntry:
         return self.at.outcome(
             claims=put_together(claims, judged, {}, self.at.scale),
             numbers=tuple(
-                beside({"number": _label(row), **row}, rows.published(row, table), share, reason)
-                for table in self.at.entry.file.published
-                for row in table.get("rows", ())
+                beside(_number(row, table), rows.published(row, table), share, reason)
+                for table in self.published
+                for row in table.rows
             ),
             measured=tuple(measured(label, share, values) for label, values in rows.values.items()),
             seconds=float(self.made.run.seconds or 0.0),
@@ -124,24 +142,25 @@ class _Rows:
         return {"classifier": row.classifier, "backbone": column.network, "layer": column.layer}
 
     def find(self, values: Mapping[str, Any]) -> "list[RowRecord]":
-        """The rows that bear these values.
-
-        :raises UsageError: for an axis that there is not.
-        """
-        for axis in values:
-            if axis not in _AXES:
-                raise UsageError(f"a transfer has no axis {axis!r}. {suggestion(axis, _AXES)}")
+        """The rows that bear these values."""
         return [
             row
             for row in self.record.rows
             if all(_is_same(str(value), self._facts(row)[axis]) for axis, value in values.items())
         ]
 
-    def published(self, row: Mapping[str, Any], table: Mapping[str, Any]) -> list[float]:
-        """The values that a published row stands beside; none where no row here is of that."""
-        found = self.find({key: value for key, value in row.items() if key in _AXES})
-        metric = str(table.get("metric") or self.record.metric).removeprefix("validation_")
-        return self._scores(found[0], metric) if len(found) == 1 else []
+    def published(self, row: TableRow, table: PublishedTable) -> list[float]:
+        """The values that a published row stands beside; none where no row here is of that.
+
+        :raises UsageError: for a metric that was not measured.
+        """
+        found = self.find(row.axes)
+        if len(found) != 1:
+            return []
+        metric, known = (table.metric or self.record.metric).removeprefix("validation_"), found[0].repeats[0].scores
+        if metric not in known:
+            raise UsageError(f"published: a transfer has no metric {metric!r}. {suggestion(metric, known)}")
+        return self._scores(found[0], metric)
 
     def judge(self, rule: str, rules: int) -> RuleVerdict:
         """Whether a claim holds, all ``rules`` of an entry together wrong in 5% at most."""
@@ -233,8 +252,22 @@ def _is_same(asked: str, there: str) -> bool:
     return str(mine) == str(theirs) or (str(asked) == str(there).partition("(")[0])
 
 
-def _label(row: Mapping[str, Any]) -> str:
-    return ", ".join(str(row[axis]) for axis in _AXES if axis in row)
+def _table(content: Mapping[str, Any]) -> PublishedTable:
+    try:
+        return PublishedTable.model_validate({"source": "the paper", **content})
+    except ValidationError as error:
+        raise UsageError(f"published: {explained(error, PublishedTable, {'rows': TableRow})}") from error
+
+
+def _refuse_axes(values: Mapping[str, Any]) -> None:
+    for axis in values:
+        if axis not in _AXES:
+            raise UsageError(f"a transfer has no axis {axis!r}. {suggestion(axis, _AXES)}")
+
+
+def _number(row: TableRow, table: PublishedTable) -> PublishedNumber:
+    label = row.label or ", ".join(str(row.axes[axis]) for axis in _AXES if axis in row.axes)
+    return PublishedNumber(number=label, value=row.value, label=label, note=row.note, tolerance=table.tolerance)
 
 
 def _amount(amount: Amount) -> float:

@@ -1,5 +1,6 @@
 """Asking what somebody expects of an entry before it is run."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import typer
@@ -27,7 +28,16 @@ def ask(at: "EntryAt") -> None:
     if not asked:
         output.write(f"{at.entry.full_name} compares no settings, so there is no order to expect.")
         return
-    note_expected(at.folder, [_answer(question) for question in asked])
+    try:
+        answers = [_answer(question) for question in asked]
+    except typer.Abort as error:
+        if sys.stdin.isatty():
+            raise
+        raise UsageError(
+            f"{at.entry.full_name}: --predict asks, and nobody answers to the end. Run it in a terminal, or give the "
+            "answers on standard input, each on a line of its own: an order, then a difference."
+        ) from error
+    note_expected(at.folder, answers)
 
 
 def _answer(question: "Question") -> "Expectation":

@@ -1,6 +1,8 @@
 """``cnnlab paper run``, and how what came out is written for a person."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -53,8 +55,10 @@ def run(
     if predict:
         from cnnlab.cli.paper.predict import ask
 
-        for entry in entries:
-            ask(entry)
+        # Of --json standard output holds the document alone.
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            for entry in entries:
+                ask(entry)
     with quietly(quiet):
         results, is_failed = _run_all(entries, workers, is_told=not as_json)
     if as_json:

@@ -84,6 +84,9 @@ class Runner:
                 raise StudyInterrupted(stop_request.number or signal.SIGINT, self.record.folder.name) from None
             finally:
                 self._close(stop_request)
+            if stop_request.number is not None:
+                # It came while the last trial was put away; what was to follow the study is not to begin.
+                raise StudyInterrupted(stop_request.number, self.record.folder.name)
 
     @property
     def _is_done(self) -> bool:
