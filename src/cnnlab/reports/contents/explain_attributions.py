@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -273,14 +274,21 @@ def _told_apart(attribution: Attribution, target: str) -> str:
 def _method_and_layer(attribution: Attribution) -> str:
     """The method as a person would write it, with the layer that it is of."""
     spec = attribution.method
-    spec = str(ATTRIBUTIONS.bind(spec).short) if short_method(spec) in ATTRIBUTIONS else spec
+    spec = str(ATTRIBUTIONS.bind(spec).short) if short_method(spec) in _methods() else spec
     return f"{spec} at layer {attribution.layer}" if attribution.layer else spec
+
+
+@cache
+def _methods() -> frozenset[str]:
+    """The names of all methods, those too whose modules were not needed yet."""
+    ATTRIBUTIONS.complete()
+    return frozenset(entry.name for entry in ATTRIBUTIONS)
 
 
 def ended(sentence: str) -> str:
     """A sentence of a caption, with a capital letter and a full stop."""
     whole = sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
-    first = sentence.partition(" ")[0].rstrip(":,")
+    first = sentence.partition(" ")[0].rstrip(":,;")
     # A name keeps its small letter, and its arguments.
-    is_name = "-" in first or first.partition("(")[0] in ATTRIBUTIONS
+    is_name = "-" in first or first.partition("(")[0] in _methods()
     return whole if is_name else f"{whole[:1].upper()}{whole[1:]}"
