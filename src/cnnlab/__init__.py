@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cnnlab.evaluation import evaluate as evaluate
     from cnnlab.evaluation import open_model as open_model
     from cnnlab.evaluation import predict as predict
+    from cnnlab.evaluation import predict_to_file as predict_to_file
     from cnnlab.models import Classifier as Classifier
     from cnnlab.models import arithmetic as arithmetic
     from cnnlab.papers import Paper as Paper
@@ -46,7 +47,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "core.version": ("__version__",),
         "data": ("Dataset", "ImageSet", "load_data"),
         "ensembles": ("ensemble",),
-        "evaluation": ("evaluate", "open_model", "predict"),
+        "evaluation": ("evaluate", "open_model", "predict", "predict_to_file"),
         "models": ("Classifier", "arithmetic"),
         "papers": ("Paper",),
         "runs": ("Predictions", "Run", "RunStore", "compare"),

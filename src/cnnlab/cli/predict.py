@@ -1,20 +1,36 @@
 """``cnnlab predict``."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.destinations import check_file, destination
 from cnnlab.cli.options import Device, Json, ModelName, Offline, Quiet, Runs
+from cnnlab.core.errors import UsageError
+from cnnlab.core.files import user_path
 from cnnlab.core.number_text import counted, deciding_digits, fixed, with_minus
 
 if TYPE_CHECKING:
-    from cnnlab.evaluation import ImagePredictions
+    from cnnlab.evaluation import ImagePredictions, PredictedFile
+
+
+class FileFormat(StrEnum):
+    """What a file of predictions looks like."""
+
+    TABLE = "table"
+    KAGGLE = "kaggle"
+
 
 PathsArgument = Annotated[
-    list[Path], typer.Argument(metavar="PICTURES...", help="Files, and folders of pictures.", show_default=False)
+    list[Path],
+    typer.Argument(
+        metavar="PICTURES...",
+        help="Files, folders of pictures, archives of such, and CSV files that name some.",
+        show_default=False,
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -22,7 +38,34 @@ Out = Annotated[
         "--out",
         metavar="FILE",
         parser=destination,
-        help="Write a CSV, with the probability of each class where classes are told apart.",
+        help="Write a CSV, with the probability of each class where classes are told apart, or a .parquet. Any number "
+        "of pictures; the same command goes on after an interruption.",
+        show_default=False,
+    ),
+]
+Format = Annotated[
+    FileFormat | None,
+    typer.Option(
+        "--format", help="What --out looks like: a table, or a submission as Kaggle takes it.", show_default="table"
+    ),
+]
+Top = Annotated[
+    int | None,
+    typer.Option(
+        "--top", metavar="N", min=1, help="Tell so many classes of each picture, the likeliest first.", show_default="1"
+    ),
+]
+Probabilities = Annotated[
+    bool | None,
+    typer.Option("--probabilities/--no-probabilities", help="A column for each class, or none.", show_default=False),
+]
+Like = Annotated[
+    Path | None,
+    typer.Option(
+        "--like",
+        metavar="SAMPLE",
+        parser=user_path,
+        help="A sample submission, whose ids, order and header are taken.",
         show_default=False,
     ),
 ]
@@ -33,6 +76,10 @@ def predict(
     run: ModelName,
     images: PathsArgument,
     out: Out = None,
+    file_format: Format = None,
+    top: Top = None,
+    probabilities: Probabilities = None,
+    like: Like = None,
     skip_bad: SkipBad = False,
     runs: Runs = None,
     device: Device = None,
@@ -43,29 +90,58 @@ def predict(
     """Say what is in pictures of your own, by the stored classifier of RUN.
 
     cnnlab predict last photos/ --out predictions.csv
+
+    cnnlab predict last test/ --out submission.csv --format kaggle --like sampleSubmission.csv
     """
     from cnnlab.core.messages import quietly
 
-    check_file(out, "predictions are written as CSV", ".csv", ".txt")
+    check_file(out, "predictions are written as CSV or Parquet", ".csv", ".txt", ".parquet")
+    if out is None:
+        _refuse_without_file(format=file_format, top=top, probabilities=probabilities, like=like)
     with quietly(quiet):
         from cnnlab import evaluation
 
+    on_bad: Literal["refuse", "skip"] = "skip" if skip_bad else "refuse"
     with quietly(quiet):
         model = evaluation.open_model(run, runs=runs or "runs", offline=offline)
-        result = evaluation.predict(model, images, on_bad="skip" if skip_bad else "refuse", device=device)
+        if out is not None:
+            is_submission = file_format is FileFormat.KAGGLE
+            written = evaluation.predict_to_file(
+                model,
+                images,
+                out,
+                format="kaggle" if is_submission else "table" if file_format else None,
+                top=top or 1,
+                probabilities=probabilities,
+                like=like,
+                on_bad=on_bad,
+                device=device,
+            )
+        else:
+            result = evaluation.predict(model, images, on_bad=on_bad, device=device)
     if out is not None:
-        result.save_csv(out)
-    if as_json:
-        output.write_json(result.to_dict() if out is None else {**_counts(result), "out": str(out)})
-    elif out is not None:
-        left_out = f", {len(result.unreadable):,} left out" if result.unreadable else ""
-        output.write(f"{counted(len(result), 'picture')} predicted{left_out}: {out}")
+        _tell(written, as_json=as_json)
+    elif as_json:
+        output.write_json(result.to_dict())
     else:
         _write(result)
 
 
-def _counts(result: "ImagePredictions") -> dict[str, object]:
-    return {"predicted": len(result), "unreadable": list(result.unreadable)}
+def _refuse_without_file(**options: object) -> None:
+    given = next((name for name, value in options.items() if value is not None), None)
+    if given is not None:
+        raise UsageError(f"--{given} says what a file looks like. Name it, as in --out submission.csv.")
+
+
+def _tell(written: "PredictedFile", *, as_json: bool) -> None:
+    """What there is to say of a file of predictions."""
+    if as_json:
+        facts = {"predicted": written.predicted, "unreadable": list(written.unreadable), "out": str(written.path)}
+        output.write_json({**facts, "was_there": written.was_there})
+        return
+    left_out = f", {len(written.unreadable):,} left out" if written.unreadable else ""
+    before = " before, and nothing has changed" if written.was_there else ""
+    output.write(f"{counted(written.predicted, 'picture')} predicted{before}{left_out}: {written.path}")
 
 
 def _write(result: "ImagePredictions") -> None:

@@ -14,25 +14,26 @@ _SECONDS = 20.0
 
 
 @contextmanager
-def only_writer(path: Path) -> Iterator[None]:
+def only_writer(path: Path, seconds: float = _SECONDS) -> Iterator[None]:
     """A block that one process at a time is in for a file: what is read of it there is still so when it is replaced.
 
     The lock is an empty file in the user's cache, so that nothing comes to lie beside ``path``; it dies with its
     process. Where the cache cannot be written, there is none.
 
+    :param seconds: for which another process is waited for.
     :raises StorageError: when another process has been in there for long.
     """
     from filelock import FileLock, Timeout
 
     place = cache_folder() / _FOLDER / f"{digest(str(path.resolve()))[:40]}.lock"
-    lock = FileLock(place, timeout=_SECONDS)
+    lock = FileLock(place, timeout=seconds)
     try:
         with suppress(StorageError), storage_errors(place):
             make_folder(place.parent)
             lock.acquire()
     except Timeout:
         raise StorageError(
-            f"{path} could not be written: another process has been writing it for {_SECONDS:g} seconds. Wait until it "
+            f"{path} could not be written: another process has been writing it for {seconds:g} seconds. Wait until it "
             "is done, or stop it."
         ) from None
     try:

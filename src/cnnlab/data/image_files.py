@@ -1,10 +1,10 @@
-"""Pictures given one by one, for prediction: files, folders and archives of them."""
+"""Pictures given one by one, for prediction: files, folders and archives of them, and tables that name some."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import Protocol, overload
 
 import numpy as np
 import torch
@@ -20,23 +20,101 @@ from cnnlab.data.formats.folder_layout import images_among
 from cnnlab.data.formats.folders import read_file
 from cnnlab.data.formats.unread_kinds import is_unread, said_of_unread
 from cnnlab.data.options import Resampling, ResizeMode
-from cnnlab.data.raw_images import RawImageFiles, UnreadableImage, in_parts, largest_value
+from cnnlab.data.raw_images import RawEncodedImages, UnreadableImage, in_parts, largest_value
+from cnnlab.data.sources.manifest import located_images
 from cnnlab.data.white import UNTOLD_REMEDY, SaidWhite, White, say_white
 
 _CHUNK = 16
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
-@dataclass(frozen=True)
-class ImageFile:
-    """A picture that can be read: a file, or one in an archive.
+_TABLES = (".csv", ".tsv")
 
-    :param name: its path; of one in an archive ``archive.zip/name``.
-    :param read: its bytes.
+
+class ImageSource(Protocol):
+    """Where pictures lie: a folder, an archive, or anywhere, each by its own path."""
+
+    def place(self, name: str) -> str:
+        """Where one is, as a person would say it."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one; may be called from several threads."""
+        ...
+
+    def file(self, name: str) -> Path:
+        """The file on the disk that holds it."""
+        ...
+
+
+class _SingleFiles:
+    """Pictures named by their own paths."""
+
+    def place(self, name: str) -> str:
+        """Its path, as it was given."""
+        return name
+
+    def read(self, name: str) -> bytes:
+        """The bytes of the file."""
+        return read_file(Path(name))
+
+    def file(self, name: str) -> Path:
+        """The file itself."""
+        return Path(name)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A picture that can be read: a file, or one in an archive. There may be a million, so that it holds little.
+
+    :param source: where it lies, and ``member`` what it is called there.
     """
 
-    name: str
-    read: Callable[[], bytes]
+    source: ImageSource
+    member: str
+
+    @property
+    def name(self) -> str:
+        """Its path; of one in an archive ``archive.zip/name``."""
+        return self.source.place(self.member)
+
+    @property
+    def file(self) -> Path:
+        """The file on the disk that holds it."""
+        return self.source.file(self.member)
+
+    def read(self) -> bytes:
+        """Its bytes."""
+        return self.source.read(self.member)
+
+
+class FoundImages(RawEncodedImages):
+    """Pictures that were found, read where they lie."""
+
+    def __init__(self, images: Sequence[ImageFile]) -> None:
+        self.images, self.ids = images, _Names(images)
+
+    def encoded(self, place: int) -> bytes:
+        """The bytes of one."""
+        return self.images[place].read()
+
+
+class _Names(Sequence[str]):
+    """The names of pictures, made when asked for."""
+
+    def __init__(self, images: Sequence[ImageFile]) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        found = self._images[index]
+        return found.name if isinstance(found, ImageFile) else [image.name for image in found]
 
 
 def find_images(paths: Iterable[str | Path]) -> list[ImageFile]:
@@ -45,9 +123,9 @@ def find_images(paths: Iterable[str | Path]) -> list[ImageFile]:
     Linked folders are entered, what systems leave behind is passed over, and of pictures of kinds that are not read
     one warning tells.
 
-    :param paths: of picture files, whatever they are called, of folders with pictures anywhere in them, and of archives
-        of such.
-    :raises DataError: when there is no such path, or no picture in a folder or archive.
+    :param paths: of picture files, whatever they are called, of folders with pictures anywhere in them, of archives
+        of such, and of CSV files that name pictures, in the order of their rows.
+    :raises DataError: when there is no such path, no picture in a folder or archive, or none by a name in a table.
     """
     places = [user_path(path) for path in paths]
     missing = [str(path) for path in places if not os.path.exists(path)]
@@ -101,8 +179,7 @@ class ImageReader:
         channels, height, width = shape
         if channels not in (1, 3):
             raise DataError(f"pictures are grey or in colour, and the classifier takes {channels} channels.")
-        reads = {image.name: image.read for image in images}
-        self._raw = RawImageFiles([image.name for image in images], lambda name: reads[name]())
+        self._raw = FoundImages(images)
         self._shape, self._form = shape, Form((height, width), resize, channels, White.said(white), resampling)
 
     def read(self, start: int, end: int) -> tuple[Tensor, list[str], list[UnreadableImage]]:
@@ -132,7 +209,12 @@ class ImageReader:
 def _expanded(path: Path) -> Iterator[ImageFile]:
     """The pictures that a path stands for."""
     if not os.path.isdir(path) and not path.name.lower().endswith(_ARCHIVES):
-        yield ImageFile(str(path), partial(read_file, path))
+        if path.suffix.lower() not in _TABLES:
+            yield ImageFile(_SingleFiles(), str(path))
+            return
+        base, found = located_images(path)
+        source = _SingleFiles() if base.is_dir() else open_members(base)
+        yield from (ImageFile(source, name) for name in found)
         return
     members = open_members(path)
     for text in members.warnings:
@@ -145,4 +227,4 @@ def _expanded(path: Path) -> Iterator[ImageFile]:
         what = f"none of the {len(members.names):,} files in it is one" if members.names else "it is empty"
         raise DataError(f"the folder {path} holds no pictures: {what}. Name a folder of pictures, or files.")
     for name in images:
-        yield ImageFile(members.place(name), partial(members.read, name))
+        yield ImageFile(members, name)

@@ -107,15 +107,15 @@ def largest_value(images: Sequence[RawImages]) -> Largest:
     return Largest.of_all(track(map_ahead(lambda part: part(), parts), "Looking for white", len(parts)))
 
 
-class RawImageFiles(RawImages):
-    """Encoded pictures.
+class RawEncodedImages(RawImages):
+    """Pictures as the bytes of their files."""
 
-    :param ids: the name of each.
-    :param read: the bytes of the file of that name; may be called from several threads.
-    """
+    @abstractmethod
+    def encoded(self, place: int) -> bytes:
+        """The bytes of one file; may be called from several threads.
 
-    def __init__(self, ids: Sequence[str], read: Callable[[str], bytes]) -> None:
-        self.ids, self.read = ids, read
+        :raises DataError: when they cannot be had; so does an ``OSError``.
+        """
 
     def load(self, places: range, form: Form) -> Chunk:
         """Decodes the files; those that cannot be read are told of and left out."""
@@ -147,7 +147,7 @@ class RawImageFiles(RawImages):
 
     def _content(self, place: int) -> bytes:
         try:
-            return self.read(self.ids[place])
+            return self.encoded(place)
         except (OSError, DataError) as error:
             raise BadImageError(_why_unreadable(error)) from error
 
@@ -155,6 +155,21 @@ class RawImageFiles(RawImages):
     def has_modes(self) -> bool:
         """Only decoding tells."""
         return True
+
+
+class RawImageFiles(RawEncodedImages):
+    """Encoded pictures, read by their names.
+
+    :param ids: the name of each.
+    :param read: the bytes of the file of that name; may be called from several threads.
+    """
+
+    def __init__(self, ids: Sequence[str], read: Callable[[str], bytes]) -> None:
+        self.ids, self.read = ids, read
+
+    def encoded(self, place: int) -> bytes:
+        """What reads by names gives."""
+        return self.read(self.ids[place])
 
 
 class RawImageArrays(RawImages):

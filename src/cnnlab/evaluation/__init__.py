@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from cnnlab.core.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from cnnlab.evaluation.bulk_prediction.predict_to_file import PredictedFile as PredictedFile
+    from cnnlab.evaluation.bulk_prediction.predict_to_file import predict_to_file as predict_to_file
     from cnnlab.evaluation.comparison.best_setting import BestBound as BestBound
     from cnnlab.evaluation.comparison.best_setting import best_setting_bound as best_setting_bound
     from cnnlab.evaluation.comparison.compare_settings import compare_over_pairs as compare_over_pairs
@@ -93,6 +95,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "bulk_prediction.predict_to_file": ("PredictedFile", "predict_to_file"),
         "comparison.best_setting": ("BestBound", "best_setting_bound"),
         "comparison.compare_settings": ("compare_over_pairs", "compare_settings"),
         "comparison.mcnemar": ("McNemarResult", "compare_predictions"),

@@ -10,6 +10,7 @@ KINDS = {
     "kernels": "compiled kernels",
     "precision": "number formats that were tried out",
     "commands": "answers to commands asked before",
+    "predictions": "which files of predictions are whole",
     "fingerprints": "digests of files that have not changed",
     "verified": "checksums that were compared",
 }

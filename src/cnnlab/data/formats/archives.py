@@ -74,6 +74,10 @@ class ZipMembers(Members):
         except (*_DAMAGED, *_UNKNOWN) as error:
             raise DataError(f"it is damaged in the archive ({error})") from error
 
+    def file(self, name: str) -> Path:
+        """The archive."""
+        return self.path
+
 
 class TarMembers(Members):
     """The files of a .tar, .tar.gz, .tar.bz2 or .tar.xz; a packed one is unpacked as a whole to a nameless file.
@@ -113,6 +117,10 @@ class TarMembers(Members):
         if len(content) < size:
             raise DataError("it is cut off in the archive")
         return content
+
+    def file(self, name: str) -> Path:
+        """The archive."""
+        return self.path
 
 
 def open_members(path: Path, encoding: str | None = None) -> Members:

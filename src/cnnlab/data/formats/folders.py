@@ -17,16 +17,22 @@ class FolderMembers(Members):
 
     def __init__(self, path: Path) -> None:
         files, folders = walk(path)
-        self._paths = {printable(name): path / name for name in files}
-        super().__init__(path, self._paths, map(printable, folders))
+        shown = [printable(name) for name in files]
+        # Of most names nothing has to be kept twice, and there may be a million.
+        self._names = {shown: name for shown, name in zip(shown, files, strict=True) if shown != name}
+        super().__init__(path, dict.fromkeys(shown), map(printable, folders))
 
     def read(self, name: str) -> bytes:
         """The bytes of the file."""
-        return read_file(self._paths[name])
+        return read_file(self.file(name))
+
+    def file(self, name: str) -> Path:
+        """The file itself."""
+        return self.path / self._names.get(name, name)
 
     def place(self, name: str) -> str:
         """The path of the file."""
-        return str(self._paths[name])
+        return str(self.file(name))
 
 
 def walk(root: Path) -> tuple[list[str], list[str]]:

@@ -43,6 +43,10 @@ class Members(ABC):
         :raises DataError: when it cannot be read whole.
         """
 
+    @abstractmethod
+    def file(self, name: str) -> Path:
+        """The file on the disk that holds its content: itself, or the archive that it is in."""
+
     def place(self, name: str) -> str:
         """Where a file is, as a person would say it."""
         return f"{self.path}/{name}"

@@ -168,6 +168,36 @@ def _refuse_special(table: Path, bases: Sequence[Path], names: Sequence[str]) ->
         )
 
 
+def located_images(path: Path) -> tuple[Path, list[str]]:
+    """The pictures that a table names, in the order of its rows, for prediction.
+
+    :return: the folder or archive that they are in, and the path of each; in an archive its name there.
+    :raises DataError: when a row names none, or the file is no such table.
+    """
+    table = read_table(path)
+    _check_header(path, table, _bases(path, None))
+    names = table.column(_first({name.lower(): name for name in table.header}, PATH_COLUMNS) or table.header[0])
+    base = _usual_base(path, names, "Put it beside them.")
+    places = list(map(_finder(base), names))
+    missing = [name or "(empty)" for name, place in zip(names, places, strict=True) if place is None]
+    if missing:
+        raise DataError(f"{path} names pictures that are not in {base}: {first_few(missing)}.")
+    return base, [place for place in places if place is not None]
+
+
+def _usual_base(table: Path, names: Sequence[str], remedy: str) -> Path:
+    """The usual folder or archive beside a table that has some of its pictures."""
+    bases = _bases(table, None)
+    base = next((base for base in bases if any(_finder(base)(name) for name in names[:_TRIED])), bases[0])
+    if not any(map(_finder(base), names)):
+        _refuse_special(table, bases, names[:_TRIED])
+        raise DataError(
+            f"{table} names pictures such as {in_short(names[0])}, and none of them is beside it, nor in a folder "
+            f"there called {first_few(_USUAL_FOLDERS[1:7])}. {remedy}"
+        )
+    return base
+
+
 @dataclass(frozen=True)
 class _Files:
     """Where the pictures of a table are.
@@ -186,15 +216,9 @@ class _Files:
     def under(cls, table: Path, names: Sequence[str], images: Path | None) -> "_Files":
         """The pictures under the folder or archive given, or the usual one beside the table that has some of them."""
         if images is None:
-            bases = _bases(table, None)
-            images = next((base for base in bases if any(_finder(base)(n) for n in names[:_TRIED])), bases[0])
-            if not any(map(_finder(images), names)):
-                _refuse_special(table, bases, names[:_TRIED])
-                raise DataError(
-                    f"{table} names pictures such as {in_short(names[0])}, and none of them is beside it, nor in a "
-                    f"folder there called {first_few(_USUAL_FOLDERS[1:7])}. Say where they are with images=, as in "
-                    f"'csv(path={table}, images=photos/)'."
-                )
+            images = _usual_base(
+                table, names, f"Say where they are with images=, as in 'csv(path={table}, images=photos/)'."
+            )
         if images.is_dir():
             find = _finder(images)
             places = {name: find(name) for name in names}

@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,6 +50,18 @@ class PredictedColumn:
     names: tuple[str, ...] = ()
     probabilities: Sequence[Sequence[float]] = ()
 
+    def likeliest(self, count: int) -> list[tuple[list[str], list[float]]]:
+        """The likeliest classes of each picture with their probabilities: a pair of lists for each place in that order.
+
+        Of two that are equally likely the first in ``names`` comes first. Nothing where there are no probabilities.
+        """
+        if not len(self.probabilities):
+            return []
+        likely = np.asarray(self.probabilities)
+        order = np.argsort(-likely, axis=1, kind="stable")[:, :count].T
+        rows = np.arange(len(likely))
+        return [([self.names[k] for k in place], likely[rows, place].tolist()) for place in order]
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """For each picture what was predicted, and how probable that and every class is."""
         facts: list[dict[str, Any]] = [{"predicted": value} for value in self.predicted]
@@ -75,13 +88,16 @@ class ImagePredictions:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def frame(self) -> "pd.DataFrame":
+    def frame(self, *, top: int = 1, probabilities: bool = True) -> "pd.DataFrame":
         """A row a picture: ``path``, ``predicted``, ``confidence``, and the probability of each class under its name.
 
         What is predicted as a number has no classes, and a confidence only where the objective can tell one.
 
         With several target columns each heading starts with the column's name, as in ``hour predicted``; a class whose
         name is already taken is headed ``class NAME``.
+
+        :param top: how many classes to tell, the likeliest first, as ``predicted 2``, ``confidence 2`` and so on.
+        :param probabilities: whether every class has a column.
         """
         import pandas as pd
 
@@ -91,7 +107,9 @@ class ImagePredictions:
             table[f"{prefix}predicted"] = list(column.predicted)
             if len(column.confidence):
                 table[f"{prefix}confidence"] = column.confidence
-            for place, word in enumerate(column.names):
+            for place, (words, shares) in enumerate(column.likeliest(top)[1:], 2):
+                table[f"{prefix}predicted {place}"], table[f"{prefix}confidence {place}"] = words, shares
+            for place, word in enumerate(column.names if probabilities else ()):
                 heading = f"{prefix}class {word}" if f"{prefix}{word}" in table else f"{prefix}{word}"
                 table[heading] = [row[place] for row in column.probabilities]
         return pd.DataFrame(table)
@@ -102,11 +120,12 @@ class ImagePredictions:
         :raises StorageError: when it cannot be written.
         """
         path = Path(path)
-        with replacing(path) as temporary, storage_errors(path):
-            frame = self.frame().rename(columns=for_csv)
-            frame.map(lambda cell: for_csv(cell) if isinstance(cell, str) else cell).to_csv(
-                temporary, index=False, float_format="%.6g"
-            )
+        with (
+            replacing(path) as temporary,
+            storage_errors(path),
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
+            append_csv(file, self.frame(), with_header=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: a list of pictures with what was predicted, and those left out."""
@@ -122,6 +141,18 @@ class ImagePredictions:
 
     def __repr__(self) -> str:
         return f"ImagePredictions({counted(len(self), 'picture')}: {', '.join(self.columns)})"
+
+
+def append_csv(file: TextIO, frame: "pd.DataFrame", *, with_header: bool) -> None:
+    """Writes the rows of a table of predictions as CSV; numbers to six digits."""
+    from pandas.api.types import is_numeric_dtype
+
+    shown = frame.rename(columns=for_csv)
+    for place in range(shown.shape[1]):
+        column = shown.iloc[:, place]
+        if not is_numeric_dtype(column):
+            shown.isetitem(place, [for_csv(cell) if isinstance(cell, str) else cell for cell in column])
+    shown.to_csv(file, index=False, header=with_header, float_format="%.6g")
 
 
 @run_tool("predict")
@@ -152,14 +183,14 @@ def predict(
     paths = paths_of(images)
     if is_given_in_memory(paths):
         return _of_pixels(model, paths)
-    found = _found(paths)
+    found = found_images(paths)
     if paths is images:
         found = list({image.name: image for image in found}.values())
     reader = _Reader(found, model.classifier, skips=on_bad == "skip")
     outputs = model.outputs(reader)
     if not reader.read:
         raise DataError(f"none of these pictures could be read: {'; '.join(reader.unreadable[:5])}")
-    return ImagePredictions(reader.read, _columns(model, outputs), reader.unreadable)
+    return ImagePredictions(reader.read, predicted_columns(model, outputs), reader.unreadable)
 
 
 def _of_pixels(model: Predictor, images: Any) -> ImagePredictions:
@@ -170,7 +201,7 @@ def _of_pixels(model: Predictor, images: Any) -> ImagePredictions:
     pixels, names = given_images(images, form)
     whole = torch.from_numpy(pixels)
     batches = torch.split(whole, batch_for(whole.shape, _CHUNK))
-    return ImagePredictions(names, _columns(model, model.outputs(batches)))
+    return ImagePredictions(names, predicted_columns(model, model.outputs(batches)))
 
 
 class _Reader:
@@ -197,7 +228,8 @@ class _Reader:
                 yield pixels
 
 
-def _columns(model: Predictor, outputs: Tensor) -> dict[str, PredictedColumn]:
+def predicted_columns(model: Predictor, outputs: Tensor) -> dict[str, PredictedColumn]:
+    """What raw outputs, N×K, say of each target column."""
     objective = model.objective
     sure, likely = objective.confidences(outputs), objective.probabilities(outputs)
     columns = {}
@@ -213,7 +245,7 @@ def _columns(model: Predictor, outputs: Tensor) -> dict[str, PredictedColumn]:
     return columns
 
 
-def _found(images: Paths) -> list[ImageFile]:
+def found_images(images: Paths) -> list[ImageFile]:
     """The pictures meant: those of a folder or an archive in the order of their names."""
     if not isinstance(images, str | Path | Iterable) or isinstance(images, bytes | Mapping):
         raise DataError(

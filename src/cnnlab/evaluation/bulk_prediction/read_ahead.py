@@ -1,0 +1,98 @@
+"""Pictures decoded in threads ahead of the network that is shown them."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnnlab.core.errors import DataError
+from cnnlab.core.messages import first_few, track, warn
+from cnnlab.core.number_text import counted
+from cnnlab.core.threads import map_ahead
+from cnnlab.data import ImageFile
+from cnnlab.data.formats.decode import Form
+from cnnlab.data.image_files import FoundImages
+from cnnlab.data.raw_images import Chunk, in_parts, largest_value
+from cnnlab.data.white import UNTOLD_REMEDY, White, say_white
+from cnnlab.models import Predictable, batch_for
+
+_BATCH = 256
+MOST_PICTURES, MOST_SECONDS = 8192, 10.0
+"""After which a stretch ends, so that what was predicted is stored: a kill costs no more."""
+
+
+@dataclass
+class Stretch:
+    """Batches of pictures until there are enough for a part; what it went through is known once it was gone through.
+
+    :param places: of the pictures shown; ``end`` the place behind the last; ``unreadable`` what was left out.
+    """
+
+    source: Iterator[tuple[range, Chunk, Tensor | None]]
+    skips: bool
+    places: list[int] = field(default_factory=list)
+    end: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        began, start = time.monotonic(), None
+        for places, chunk, pixels in self.source:
+            self._note(chunk)
+            start = places.start if start is None else start
+            self.places += chunk.places
+            self.end = places.stop
+            if pixels is not None:
+                yield pixels
+            if self.end - start >= MOST_PICTURES or time.monotonic() - began >= MOST_SECONDS:
+                return
+
+    def _note(self, chunk: Chunk) -> None:
+        bad = list(map(str, chunk.bad))
+        if bad and not self.skips:
+            raise DataError(f"these files cannot be read as pictures: {first_few(bad)}.")
+        for text in bad:
+            warn(f"left out: {text}")
+        self.unreadable += bad
+
+
+class ReadAhead:
+    """Decodes pictures as a model takes them, a few batches ahead of the one that is computed.
+
+    Threads suffice: Pillow decodes and torch computes without Python's lock.
+
+    :ivar is_white_told: whether what is white was told by the largest value of all pictures.
+    """
+
+    def __init__(self, images: Sequence[ImageFile], model: Predictable) -> None:
+        channels, height, width = model.shape
+        if channels not in (1, 3):
+            raise DataError(f"pictures are grey or in colour, and the classifier takes {channels} channels.")
+        self._images, self._batch = FoundImages(images), batch_for(model.shape, _BATCH)
+        whites = White.said(model.whites)
+        self._form = Form((height, width), model.resize, channels, whites, model.resampling)
+        self.is_white_told = False
+
+    def batches(self, start: int) -> Iterator[tuple[range, Chunk, Tensor | None]]:
+        """From a place on: the places, what was read, and the pixels, uint8 n×C×H×W, where any were.
+
+        :raises WhiteUnknownError: at a picture of more than 8 bits, where :meth:`tell_white` has to be called.
+        """
+        parts = in_parts(start, len(self._images), self._batch)
+        what = f"Predicting {counted(len(self._images) - start, 'picture')}"
+        yield from track(map_ahead(self._read, parts), what, len(parts))
+
+    def tell_white(self) -> None:
+        """Tells what is white by the largest value of all pictures."""
+        largest = largest_value([self._images])
+        white = self._form.white.told_by(largest)
+        say_white(white, self._form.white.left_open(largest), UNTOLD_REMEDY)
+        self._form, self.is_white_told = replace(self._form, white=white), True
+
+    def _read(self, places: range) -> tuple[range, Chunk, Tensor | None]:
+        chunk = self._images.load(places, self._form)
+        pixels = torch.from_numpy(np.stack(list(chunk.pixels))) if len(chunk.pixels) else None
+        # The encoded files would be held for as long as the batches that wait.
+        return places, replace(chunk, pixels=(), files=()), pixels
