@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.core import file_locks
 from cnnlab.core.errors import StorageError
 from cnnlab.core.file_locks import only_writer
 from cnnlab.core.files import write_text
@@ -35,7 +34,6 @@ def test_without_a_cache_there_is_no_lock_and_no_failure(tmp_path: Path, monkeyp
 
 
 def test_who_waits_too_long_to_write_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_locks, "_SECONDS", 0.1)
     monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "cache"))
     is_held, is_done = threading.Event(), threading.Event()
 
@@ -49,7 +47,7 @@ def test_who_waits_too_long_to_write_is_told_why(tmp_path: Path, monkeypatch: py
         assert is_held.wait(20)
         with (
             pytest.raises(StorageError, match="x could not be written: another process"),
-            only_writer(tmp_path / "x"),
+            only_writer(tmp_path / "x", seconds=0.1),
         ):
             raise AssertionError
         is_done.set()

@@ -1,10 +1,14 @@
 """How far the axes of learning curves reach."""
 
+import warnings
+
 import numpy as np
 import pytest
 
+from cnnlab.reports.colours import LOOKS
 from cnnlab.reports.contents.curves import Band, CurveMetric, LearningCurves
-from cnnlab.reports.figures.curves import leave_together, leaves, limits, limits_together
+from cnnlab.reports.figures.curves import draw_setting, leave_together, leaves, limits, limits_together
+from cnnlab.reports.figures.style import style
 
 ACCURACY = CurveMetric("accuracy", "accuracy", "share", True)
 LOSS = CurveMetric("loss", "loss", "loss", False)
@@ -43,3 +47,17 @@ def test_a_loss_that_blows_up_does_not_press_the_others_flat() -> None:
 def test_a_curve_that_does_not_change_has_room(values: list[float]) -> None:
     low, high = limits([curve("s", values)])["accuracy"]
     assert low < 0.5 < high
+
+
+def test_an_epoch_far_outside_its_panel_is_cut_off_there() -> None:
+    one = {
+        split: Band(np.array([1]), *(np.array([value]),) * 3, np.ones(1, dtype=np.int64))
+        for split, value in (("train", 4e7), ("validation", 3e3))
+    }
+    wild = LearningCurves("wild", "wild", {"loss": one}, {})
+    with style(), warnings.catch_warnings():
+        # Where a sign stands thousands of panels away, no layout can be found, of which matplotlib warns.
+        warnings.simplefilter("error")
+        figure = draw_setting(wild, [LOSS], LOOKS[0], {"loss": (0.0, 5e3)})
+        figure.canvas.draw()
+    assert [line.get_clip_on() for line in figure.axes[0].lines] == [True, False]

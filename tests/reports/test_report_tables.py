@@ -129,3 +129,8 @@ def test_slug_is_a_name_for_a_file():
 
 def test_text_is_escaped_on_one_line():
     assert for_latex("two\nlines  of 5_6") == r"two lines of 5\_6"
+
+
+def test_a_loss_that_ran_away_is_written_with_a_power_of_ten() -> None:
+    assert text_of(-42658667.9, "loss", sign=True) == "−4.266e+07"
+    assert text_of(99_999.5, "loss") == "99,999.5000"

@@ -2,7 +2,6 @@
 
 import contextlib
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -37,7 +36,7 @@ def carry_out_and_kill(
         while process.poll() is None and time.monotonic() - began < _MOST_SECONDS:
             for run in store.named(name):
                 if run.name not in before and run.epochs_done >= epoch:
-                    process.send_signal(signal.SIGKILL)
+                    process.kill()
                     process.wait()
                     return CommandDone(0, f"killed after epoch {epoch}", {"killed": run.name, "epoch": epoch})
             time.sleep(_LOOK_SECONDS)

@@ -110,7 +110,7 @@ class TransferEntry:
         rules = rules_of(claims, {})
         judged = {} if self.at.scale == "smoke" else {rule: rows.judge(rule, len(rules)) for rule in rules}
         reason = "; ".join(self.at.entry.file.at(self.at.entry.file.not_comparable, self.at.scale)) or None
-        share = NumberFile(of="", unit="share")
+        share = NumberFile(of="transfer", unit="share")
         return self.at.outcome(
             claims=put_together(claims, judged, {}, self.at.scale),
             numbers=tuple(

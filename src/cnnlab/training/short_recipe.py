@@ -61,6 +61,8 @@ def _own_size(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 def _normalization_of_weights(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """How pixels are normalized where nothing is said of it, of a model that starts from weights."""
+    if not recipe.get("weights") and "weights=" not in str(recipe.get("model")).replace("weights=none", ""):
+        return {}
     with suppress(CnnlabError):
         read_again = parse_specs({key: recipe[key] for key in ("model", "weights") if recipe.get(key)})
         return {key: str(value) for key, value in read_again.items() if key == "normalize"}

@@ -17,6 +17,8 @@ ColumnKind: TypeAlias = Literal[
 _HEADINGS: dict[str, str] = {"share": "%", "minutes": "min", "seconds": "s"}
 _CHANGES: dict[str, str] = {"share": "points", "minutes": "min", "seconds": "s"}
 _DIGITS: dict[str, int] = {"share": 2, "loss": 4, "minutes": 2, "seconds": 1, "epochs": 1, "images/s": 0}
+_HUGE = 1e5
+"""From here on numbers are written with a power of ten."""
 _LEVEL = 0.05
 """p-values are held against it."""
 NOTHING = "–"
@@ -191,7 +193,8 @@ def _number(value: float, kind: str, sign: bool, digits: int | None) -> str:
     scaled = _scaled(value, kind)
     if kind == "count":
         return fixed(scaled, 0, sign=sign, grouped=True)
-    if digits is None and kind not in _DIGITS:
+    # A loss that ran away would push everything else off its figure.
+    if digits is None and (kind not in _DIGITS or (kind == "loss" and abs(scaled) >= _HUGE)):
         return with_minus(_four_digits(scaled, "+" if sign else ""))
     if digits is None:
         digits = deciding_digits([scaled], [0.0] if sign else [], _usual_digits(scaled, kind))

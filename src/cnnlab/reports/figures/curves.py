@@ -241,6 +241,11 @@ def _finish(axes: "Axes", metric: CurveMetric, ends: tuple[float, float], last: 
     in_unit(axes.yaxis, TableColumn("", metric.label, metric.kind))
     axes.set_title(TableColumn("", metric.label, metric.kind).heading, loc="left", color=INK, pad=5)
     axes.set_ylim(*ends)
+    for line in axes.lines:
+        # A sign that may stand over the edge of its panel, but not a thousand panels away from it.
+        heights = np.asarray(line.get_ydata(), float)
+        if heights.min() < ends[0] or heights.max() > ends[1]:
+            line.set_clip_on(True)
     first = 1 if last > 1 else 0
     axes.set_xlim(first - 0.02 * last, first + (last - first) * room if last > 1 else 2)
     axes.xaxis.set_major_locator(FixedLocator(_epoch_ticks(last)))
