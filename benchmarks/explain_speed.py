@@ -67,7 +67,8 @@ def by_cnnlab(method: str, classifier: Any, pixels: Any, targets: list[int], lay
 
     side = pixels.shape[-1] // 4
     # pytorch-grad-cam fades pictures to black.
-    told = {"occlusion": f"occlusion(size={side}, stride={side // 2})", "score-cam": "score-cam(baseline=0)"}
+    covered = f"occlusion(size={side}, stride={side // 2}, baseline={SHADE})"
+    told = {"occlusion": covered, "score-cam": "score-cam(baseline=0)"}
     spec = told.get(method, method)
     return lambda: explain.attribute(classifier, pixels, spec, targets, layer).values
 
