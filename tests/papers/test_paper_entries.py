@@ -16,6 +16,8 @@ from cnnlab.papers.result import stored
 from cnnlab.papers.sheets import blank_sheet, new_paper
 from cnnlab.papers.studies import StudyEntry
 
+NO_COMMANDS = dict.fromkeys(("trainings", "commands", "numbers", "repeats", "claims", "published"))
+
 
 @pytest.fixture
 def paper(write_paper: Callable[..., Path], tmp_path: Path) -> Paper:
@@ -59,6 +61,25 @@ def test_what_was_carried_out_is_not_again(paper: Paper) -> None:
     before = done.stat().st_mtime_ns
     assert paper.run("scores", "smoke") == first
     assert done.stat().st_mtime_ns == before
+
+
+def test_what_was_run_is_known_again_where_the_folder_of_runs_was_moved(paper: Paper, tmp_path: Path) -> None:
+    paper.run("scores", "smoke")
+    paper.place.runs.rename(tmp_path / "moved")
+    entry = carried_out(Paper(paper.folder, runs=tmp_path / "moved").at("scores", "smoke"))
+    assert entry.result().is_whole
+
+
+def test_a_claim_that_changes_is_judged_anew_without_a_run(write_paper: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write_paper()
+    first = Paper(folder, runs=tmp_path / "runs").run("scores", "smoke")
+    assert [claim.verdict for claim in first.claims] == ["supported", "not judged"]
+    text = (folder / "scores.yaml").read_text()
+    (folder / "scores.yaml").write_text(text.replace("weights is equal to 224", "weights is equal to 225"))
+    changed = Paper(folder, runs=tmp_path / "runs")
+    assert changed.result("scores", "smoke").claims[0].verdict == "contradicted"
+    assert "contradicted" in write_paper_report(changed, "smoke").read_text()
+    assert stored(Path(first.folder)) == first
 
 
 def test_an_entry_is_run_by_one_process_at_a_time(paper: Paper) -> None:
@@ -138,6 +159,10 @@ def test_at_the_smallest_scale_only_what_depends_on_no_training_is_compared(
     ("changes", "complaint"),
     [
         ({"claims": [{"says": "x", "judged": "clasifier=svc is the best"}]}, "Did you mean classifier"),
+        ({"claims": [{"says": "x", "judged": "classifier=svm is the best"}]}, "Did you mean svc"),
+        ({"claims": [{"says": "x", "judged": "the best acuracy is above 3%"}]}, "Did you mean accuracy"),
+        ({"claims": [{"says": "x", "judged": "classifier=svc is the fastest"}]}, "and no times"),
+        ({"published": [{"metric": "f1", "rows": [{"classifier": "svc", "value": 0.9}]}]}, "no metric 'f1'"),
         ({"published": [{"rows": [{"clasifier": "svc", "value": 0.9}]}]}, "Did you mean classifier"),
         ({"published": [{"rows": [{"classifier": "svc"}]}]}, "needs rows.0.value"),
         ({"published": [{"row": []}]}, "Did you mean rows"),
@@ -146,9 +171,8 @@ def test_at_the_smallest_scale_only_what_depends_on_no_training_is_compared(
 def test_slips_in_a_transfer_are_found_before_anything_is_computed(
     write_paper: Callable[..., Path], tmp_path: Path, changes: dict[str, object], complaint: str
 ) -> None:
-    kind = {"trainings": None, "commands": None, "numbers": None, "repeats": None, "claims": None, "published": None}
     transfer = {"transfer": {"data": "digits", "backbones": "squeezenet1_1"}, "scales": {scale: {} for scale in SCALES}}
-    paper = Paper(write_paper(scores={**kind, **transfer, **changes}), runs=tmp_path / "runs")
+    paper = Paper(write_paper(scores={**NO_COMMANDS, **transfer, **changes}), runs=tmp_path / "runs")
     with pytest.raises(UsageError, match=r"scores\.yaml") as refused:
         carried_out(paper.at("scores"))
     assert complaint in str(refused.value)
@@ -260,3 +284,31 @@ def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> No
     (tmp_path / "mine" / "thesis.tex").write_text("x")
     with pytest.raises(UsageError, match="holds something"):
         new_paper(tmp_path / "mine")
+
+
+def test_claims_on_classifiers_are_judged_by_repeats_on_the_same_pictures(
+    write_paper: Callable[..., Path], tmp_path: Path
+) -> None:
+    rules = {
+        "classifier=knn is better than classifier=gaussian-nb by at least 1 point": "supported",
+        "classifier=knn is better than classifier=gaussian-nb by at least 60 points": "contradicted",
+        "classifier=knn is worse than classifier=gaussian-nb": "contradicted",
+        "classifier=knn is no different from classifier=gaussian-nb within 1 point": "contradicted",
+        "classifier=gaussian-nb is the best": "contradicted",
+        "the best accuracy is at least 50%": "supported",
+        "the best accuracy is below 50%": "contradicted",
+        "accuracy of classifier=gaussian-nb is above 99.5%": "contradicted",
+        "accuracy of classifier=gaussian-nb is at most 99.5%": "supported",
+    }
+    keys = {"data": "digits", "backbones": "pixels", "classifiers": "knn, gaussian-nb", "metric": "accuracy"}
+    changes = {
+        "transfer": {**keys, "subset": 1000, "repeats": 10},
+        "scales": {scale: {} for scale in SCALES},
+        "claims": [{"says": rule, "judged": rule} for rule in rules],
+        "published": {"metric": "validation_accuracy", "rows": [{"classifier": "knn", "value": 0.2}]},
+    }
+    paper = Paper(write_paper(scores={**NO_COMMANDS, **changes}), runs=tmp_path / "runs")
+    result = paper.run("scores")
+    assert {claim.says: claim.verdict for claim in result.claims} == rules
+    assert "%" in result.claims[5].why
+    assert [number.word for number in result.numbers] == ["better"]

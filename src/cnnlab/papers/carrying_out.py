@@ -35,9 +35,17 @@ def run_entry(at: EntryAt, workers: int | None = None) -> EntryResult:
     return result
 
 
+def stored_result(at: EntryAt) -> EntryResult | None:
+    """What was stored of an entry, judged anew where its file has changed since; None where nothing was."""
+    result = stored(at.folder)
+    if result is None or result.judged_by == at.judged_by:
+        return result
+    return carried_out(at).result()
+
+
 def result_of(at: EntryAt) -> EntryResult:
     """What was stored of an entry, or what can be said now."""
-    return stored(at.folder) or carried_out(at).result()
+    return stored_result(at) or carried_out(at).result()
 
 
 def questions(at: EntryAt) -> list[Question]:

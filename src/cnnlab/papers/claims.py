@@ -8,13 +8,13 @@ from cnnlab.papers.result import JudgedClaim, Judgement
 
 RuleVerdict = tuple[str, str]
 """A verdict on a rule, and why."""
-_OPPOSITE: Mapping[Judgement, Judgement] = {
+OPPOSITE: Mapping[Judgement, Judgement] = {
     "supported": "contradicted",
     "contradicted": "supported",
     "undecided": "undecided",
     "not judged": "not judged",
 }
-NOTHING_AT_SMOKE = "at the scale smoke nothing is judged: it only shows that all goes through"
+NOTHING_AT_SMOKE = "at the scale smoke nothing that is trained is judged: it only shows that all goes through"
 
 
 def rules_of(claims: Sequence[PaperClaim], part: Mapping[str, Any]) -> tuple[str, ...]:
@@ -27,7 +27,7 @@ def put_together(
 ) -> tuple[JudgedClaim, ...]:
     """The claims on a part of an entry with their verdicts.
 
-    :param judged: verdict and reason by rule.
+    :param judged: verdict and reason by rule; at the scale smoke, of those alone that depend on no training.
     """
     name = ", ".join(map(str, part.values()))
     return tuple(_judged(claim, judged, name, scale) for claim in claims if claim.is_of(part))
@@ -36,12 +36,12 @@ def put_together(
 def _judged(claim: PaperClaim, judged: Mapping[str, RuleVerdict], part: str, scale: Scale) -> JudgedClaim:
     if claim.not_judged:
         return JudgedClaim(claim.says, "not judged", claim.not_judged, (), part)
-    if scale == "smoke":
+    if scale == "smoke" and not all(rule in judged for rule in claim.rules):
         return JudgedClaim(claim.says, "not judged", NOTHING_AT_SMOKE, claim.rules, part)
     found = [judged.get(rule, ("undecided", "it is not measured yet")) for rule in claim.rules]
     verdict = _all_of([verdict for verdict, _ in found])
     if claim.contradicted_by:
-        verdict = _OPPOSITE[verdict]
+        verdict = OPPOSITE[verdict]
     return JudgedClaim(claim.says, verdict, " ".join(reason for _, reason in found), claim.rules, part)
 
 

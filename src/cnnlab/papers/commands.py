@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,19 +90,21 @@ class CommandsFile(BaseModel):
 class _Call:
     """A command of one repeat.
 
-    :param words: with the names of runs in them.
+    :param asked: words with the names of runs in them, folders in braces: it is known again by these.
+    :param words: with all in the place of names in braces.
     :param folder: what it writes goes there.
     :param killed_after: the epoch after which it is killed; None where it is left to end.
     """
 
     name: str
+    asked: tuple[str, ...]
     words: tuple[str, ...]
     folder: Path
     killed_after: int | None = None
 
     @property
     def _key(self) -> str:
-        return digest({"words": list(self.words), "killed_after": self.killed_after})
+        return digest({"words": list(self.asked), "killed_after": self.killed_after})
 
     @property
     def is_done(self) -> bool:
@@ -283,14 +285,8 @@ class CommandEntry:
         calls = [call for repeat in self._repeats for call in self._calls(repeat, self._known_runs(repeat))]
         missing = tuple(f"cnnlab {shlex.join(call.words)}" for call in calls if not call.is_done)
         values = {} if missing else self._values()
-        rules = rules_of(self.at.claims, {})
-        judged: dict[str, RuleVerdict] = {}
-        if values:
-            judged = {
-                rule: judge(read_rule(rule, self.file.numbers), values, self.file.numbers, len(rules)) for rule in rules
-            }
         return self.at.outcome(
-            claims=put_together(self.at.claims, judged, {}, self.at.scale),
+            claims=put_together(self.at.claims, self._judged(values) if values else {}, {}, self.at.scale),
             numbers=tuple(
                 beside(row, values.get(row.number, ()), self.file.numbers[row.number], self._reason(row))
                 for row in self.published
@@ -300,6 +296,13 @@ class CommandEntry:
             missing=missing,
             seconds=sum(call.seconds for call in calls) + self._training_seconds(),
         )
+
+    def _judged(self, values: Mapping[str, Sequence[float]]) -> dict[str, RuleVerdict]:
+        """A verdict on each rule; at the scale smoke, on those alone whose numbers depend on no training."""
+        numbers = self.file.numbers
+        rules = [read_rule(text, numbers) for text in rules_of(self.at.claims, {})]
+        judged = [rule for rule in rules if self.at.scale != "smoke" or rule.is_exact(numbers)]
+        return {rule.text: judge(rule, values, numbers, len(rules)) for rule in judged}
 
     def _reason(self, row: PublishedNumber) -> str | None:
         """Why it is not comparable."""
@@ -335,15 +338,15 @@ class CommandEntry:
         return self.at.folder / f"repeat-{repeat}" if self.file.trainings else self.at.folder
 
     def _calls(self, repeat: int, runs: Mapping[str, str]) -> Iterator[_Call]:
-        known = {**runs, _HERE: str(self.at.entry.path.parent), _DATA: str(_data_folder(self.at.place.data_dir))}
+        folders = {_HERE: str(self.at.entry.path.parent), _DATA: str(_data_folder(self.at.place.data_dir))}
         for name, words in self.file.commands.items():
             is_of_runs = any(place in self.file.trainings for place in _PLACES.findall(words.command))
             if not is_of_runs and repeat:
                 continue
             folder = (self._folder(repeat) if is_of_runs else self.at.folder) / name
-            places = {**known, _OUT: str(folder / "files")}
-            filled = tuple(_filled(word, places) for word in _split(words.command))
-            yield _Call(name, filled, folder, words.killed_after_epoch)
+            places = {**folders, _OUT: str(folder / "files")}
+            asked = tuple(_filled(word, runs) for word in _split(words.command))
+            yield _Call(name, asked, tuple(_filled(word, places) for word in asked), folder, words.killed_after_epoch)
 
     def _values(self) -> dict[str, list[float]]:
         """Each number by repeat."""

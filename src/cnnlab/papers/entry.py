@@ -13,6 +13,7 @@ from cnnlab.core.files import make_folder, storage_errors
 from cnnlab.papers.expectations import expected
 from cnnlab.papers.format import SCALES, EntryFile, PaperClaim, Scale, read_entry_file
 from cnnlab.papers.result import EntryResult
+from cnnlab.runs.record import json_value
 
 PAPERS = "papers"
 """The folder of results within a folder of runs."""
@@ -103,6 +104,13 @@ class EntryAt:
         """What the paper asserts that is judged at this scale."""
         return self.entry.file.claims_at(self.scale)
 
+    @cached_property
+    def judged_by(self) -> str:
+        """Digest of what a result depends on: the file but its prose, those beside it, the scale, the keys."""
+        content = self.entry.file.model_dump(mode="json", exclude={"about", "place", "title"})
+        bases = [path.read_text(encoding="utf-8") for path in sorted(self.entry.folder.glob("_*.yaml"))]
+        return digest([content, bases, self.scale, json_value(dict(self.further))])
+
     @property
     def folder(self) -> Path:
         """Where its verdicts and what its commands wrote lie."""
@@ -142,5 +150,6 @@ class EntryAt:
             deviations=file.at(file.deviations, self.scale),
             folder=str(self.folder),
             expected=expected(self.folder),
+            judged_by=self.judged_by,
             **found,
         )

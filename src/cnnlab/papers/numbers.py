@@ -141,6 +141,10 @@ class Rule:
     level: float | str
     within: float = 0.0
 
+    def is_exact(self, numbers: Mapping[str, "NumberFile"]) -> bool:
+        """Whether it is of numbers that depend on no training."""
+        return all(numbers[name].exact for name in map(str, (self.number, self.level)) if name in numbers)
+
 
 def read_rule(text: str, numbers: Mapping[str, NumberFile]) -> Rule:
     """A rule from its sentence.

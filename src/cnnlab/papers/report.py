@@ -14,12 +14,12 @@ from cnnlab.core.number_text import counted, plain_number
 from cnnlab.core.sinks import for_markup
 from cnnlab.core.version import __version__
 from cnnlab.evaluation.units import NUMBER, POINTS
-from cnnlab.papers.carrying_out import carried_out
+from cnnlab.papers.carrying_out import carried_out, stored_result
 from cnnlab.papers.entry import EntryAt
 from cnnlab.papers.expectations import agreement
 from cnnlab.papers.format import Scale
 from cnnlab.papers.paper import Paper
-from cnnlab.papers.result import ComparedNumber, EntryResult, stored, verdicts, words
+from cnnlab.papers.result import ComparedNumber, EntryResult, verdicts, words
 from cnnlab.papers.studies import StudyEntry, StudyPart
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import Table, TableColumn
@@ -62,10 +62,8 @@ def write_paper_report(paper: Paper, scale: Scale = "laptop", out: Path | None =
     :param out: a folder for ``report.html``, or the page itself; beside the results under the folder of runs otherwise.
     :raises UsageError: where nothing was run yet at this scale.
     """
-    found = [
-        (entry.at(scale, paper.place), stored(entry.at(scale, paper.place).folder)) for entry in paper.entries.values()
-    ]
-    done = [(at, result) for at, result in found if result is not None]
+    found = [entry.at(scale, paper.place) for entry in paper.entries.values()]
+    done = [(at, result) for at in found if (result := stored_result(at)) is not None]
     if not done:
         raise UsageError(
             f"nothing of the paper {paper.id} was run yet at the scale {scale}: "
@@ -106,7 +104,7 @@ def write_paper_reports(papers: Sequence[Paper], scale: Scale, out: Path) -> Pat
 
 def _results(paper: Paper, scale: Scale) -> list[EntryResult]:
     """Of the entries that were run."""
-    found = (stored(entry.at(scale, paper.place).folder) for entry in paper.entries.values())
+    found = (stored_result(entry.at(scale, paper.place)) for entry in paper.entries.values())
     return [result for result in found if result is not None]
 
 

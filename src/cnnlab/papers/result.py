@@ -86,6 +86,7 @@ class EntryResult:
     :param missing: what is not there yet, in sentences.
     :param seconds: that the trainings and commands took.
     :param expected: what somebody expected before it was run.
+    :param judged_by: digest of the entry as it was then.
     """
 
     paper: str
@@ -104,6 +105,7 @@ class EntryResult:
     folder: str = ""
     expected: Mapping[str, Any] | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
+    judged_by: str = ""
     format: int = FORMAT
 
     @property

@@ -93,7 +93,8 @@ class StudyPart:
 
     def claims(self, result: "StudyResult") -> Any:
         """The paper's claims on it with their verdicts."""
-        judged = {claim.text: (claim.verdict, claim.why) for claim in result.claims}
+        claims = () if self.at.scale == "smoke" else result.claims
+        judged = {claim.text: (claim.verdict, claim.why) for claim in claims}
         return put_together(self.at.claims, judged, self.of, self.at.scale)
 
     def numbers(self, result: "StudyResult") -> tuple[ComparedNumber, ...]:

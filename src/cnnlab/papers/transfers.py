@@ -12,14 +12,15 @@ from cnnlab.core.errors import CnnlabError, UsageError, suggestion
 from cnnlab.core.spec import read
 from cnnlab.evaluation import FoldScore, Interval
 from cnnlab.evaluation.units import POINTS
-from cnnlab.papers.claims import RuleVerdict, put_together, rules_of
+from cnnlab.papers.claims import OPPOSITE, RuleVerdict, put_together, rules_of
 from cnnlab.papers.entry import EntryAt
 from cnnlab.papers.format import explained
 from cnnlab.papers.numbers import NumberFile, PublishedNumber, beside, measured
-from cnnlab.papers.result import EntryResult
+from cnnlab.papers.result import EntryResult, Judgement
 from cnnlab.studies.claim_grammar import (
     Amount,
     BestClaim,
+    BoundClaim,
     ChosenSettings,
     ComparisonClaim,
     NoDifferenceClaim,
@@ -31,11 +32,15 @@ if TYPE_CHECKING:
     from cnnlab.runs import Run
     from cnnlab.studies import StudyPlan
     from cnnlab.transfer.record import RowRecord, TransferRecord
+    from cnnlab.transfer.request import TransferRequest
     from cnnlab.transfer.result import TransferResult
 
 _AXES = ("classifier", "backbone", "layer")
 _ERROR_RATE = 0.05
 _POINT = 0.01
+_NO_ROWS = "There are no such rows here."
+_FEW = "Repeats are too few, or all agree."
+_METRICS = ("macro_f1", "accuracy")
 
 
 class TransferEntry:
@@ -57,19 +62,42 @@ class TransferEntry:
         """Finds before anything is computed what would end the entry after that."""
         for rule in rules_of(self.at.claims, {}):
             claim = _read(rule)
-            sides = (claim.setting,) if isinstance(claim, BestClaim) else (claim.left, claim.right)
-            for side in sides:
-                _refuse_axes(side.values or {})
+            one = claim.setting if isinstance(claim, BestClaim | BoundClaim) else None
+            sides = (claim.left, claim.right) if isinstance(claim, ComparisonClaim | NoDifferenceClaim) else (one,)
+            for side in (side.values or {} for side in sides if side is not None):
+                _refuse_axes(side)
+                self._refuse_stranger(rule, side.get("classifier"))
+            _read_metric("claims", claim.metric)
         for table in self.published:
+            _read_metric("published", table.metric)
             for row in table.rows:
                 _refuse_axes(row.axes)
 
-    def check(self) -> None:
-        """Reads what is asked, and computes nothing."""
+    def _refuse_stranger(self, rule: str, classifier: str | None) -> None:
+        """Refuses a classifier that is not among those compared; at the scale smoke, they may be fewer."""
+        if classifier is None or self.at.scale == "smoke":
+            return
+        parts = self._asked.parts
+        known = [*(str(call.short) for call in parts.classifiers), *(str(grid.call) for grid in parts.grids)]
+        if not any(_is_same(classifier, each) for each in known):
+            raise UsageError(
+                f"claims: {rule!r}: there is no classifier {classifier!r}. {suggestion(classifier, known)}"
+            )
+
+    @cached_property
+    def _asked(self) -> "TransferRequest":
+        """What is asked, read as it will be.
+
+        :raises UsageError: for what cannot be meant.
+        """
         from cnnlab.transfer.request import TransferRequest
 
+        return TransferRequest.read(dict(self.keys))
+
+    def check(self) -> None:
+        """Reads what is asked, and computes nothing."""
         try:
-            TransferRequest.read(dict(self.keys))
+            _ = self._asked
         except UsageError as error:
             raise UsageError(f"{self.at.entry.path}, {self.at.scale}: {error}") from error
 
@@ -150,43 +178,53 @@ class _Rows:
         ]
 
     def published(self, row: TableRow, table: PublishedTable) -> list[float]:
-        """The values that a published row stands beside; none where no row here is of that.
-
-        :raises UsageError: for a metric that was not measured.
-        """
+        """The values that a published row stands beside; none where no row here is of that."""
         found = self.find(row.axes)
-        if len(found) != 1:
-            return []
-        metric, known = (table.metric or self.record.metric).removeprefix("validation_"), found[0].repeats[0].scores
-        if metric not in known:
-            raise UsageError(f"published: a transfer has no metric {metric!r}. {suggestion(metric, known)}")
-        return self._scores(found[0], metric)
+        metric = _read_metric("published", table.metric) or self.record.metric
+        return self._scores(found[0], metric) if len(found) == 1 else []
 
     def judge(self, rule: str, rules: int) -> RuleVerdict:
         """Whether a claim holds, all ``rules`` of an entry together wrong in 5% at most."""
         claim = _read(rule)
+        metric = _read_metric("claims", claim.metric) or self.record.metric
         if isinstance(claim, BestClaim):
-            return self._best(claim, rules)
+            return self._best(claim, metric, rules)
+        if isinstance(claim, BoundClaim):
+            return self._bound(claim, metric, rules)
         pairs = self._pairs(claim.left, claim.right)
         if not pairs:
-            return "undecided", "There are no such rows here."
-        mean, interval = self._difference(pairs, 1 - _ERROR_RATE / rules)
-        told = _told(mean, interval)
+            return "undecided", _NO_ROWS
+        mean, interval = self._difference(pairs, metric, 1 - _ERROR_RATE / rules)
+        told = f"{_told(mean, interval)}."
         if interval is None:
-            return "undecided", f"{told}; repeats are too few, or all agree."
+            return "undecided", f"{told} {_FEW}"
         if isinstance(claim, NoDifferenceClaim):
             within = _amount(claim.within) if claim.within else _POINT
             is_in = -within < interval.low and interval.high < within
             is_out = interval.low > within or interval.high < -within
-            return "supported" if is_in else "contradicted" if is_out else "undecided", f"{told}."
+            return "supported" if is_in else "contradicted" if is_out else "undecided", told
         margin = _amount(claim.margin) if claim.margin else 0.0
-        low, high = (
-            (interval.low, interval.high) if claim.relation in ("better", "higher") else (-interval.high, -interval.low)
-        )
-        verdict = "supported" if low > margin else "contradicted" if high < margin else "undecided"
-        return verdict, f"{told}."
+        is_more = claim.relation in ("better", "higher")
+        return _beyond([(interval.low, interval.high) if is_more else (-interval.high, -interval.low)], margin), told
 
-    def _best(self, claim: BestClaim, rules: int) -> RuleVerdict:
+    def _bound(self, claim: BoundClaim, metric: str, rules: int) -> RuleVerdict:
+        """A score of the rows that are meant, in the mean over them, or of the best row."""
+        rows = list(self.record.rows) if claim.setting is None else self.find(claim.setting.values or {})
+        if not rows:
+            return "undecided", _NO_ROWS
+        groups = [[row] for row in rows] if claim.setting is None else [rows]
+        level = 1 - _ERROR_RATE / rules / len(groups)
+        found = [self._interval([self._scores(row, metric) for row in group], rows[0], level) for group in groups]
+        mean, interval = max(found, key=lambda each: each[0])
+        told = POINTS.value(mean)
+        told += "." if interval is None else f" (95% interval {POINTS.range(interval.low, interval.high)}%)."
+        known = [(interval.low, interval.high) for _, interval in found if interval is not None]
+        if len(known) < len(found):
+            return "undecided", f"{told} {_FEW}"
+        verdict = _beyond(known, _amount(claim.level))
+        return verdict if claim.bound in ("at least", "above") else OPPOSITE[verdict], told
+
+    def _best(self, claim: BestClaim, metric: str, rules: int) -> RuleVerdict:
         """Better than every other on each backbone, in the mean over backbones."""
         mine = self.find(claim.setting.values or {})
         others = {row.classifier for row in self.record.rows} - {row.classifier for row in mine}
@@ -195,12 +233,12 @@ class _Rows:
         found = {}
         for other in sorted(others):
             pairs = self._pairs(claim.setting, ChosenSettings({"classifier": other}, other))
-            found[other] = self._difference(pairs, 1 - _ERROR_RATE / rules / len(others))
+            found[other] = self._difference(pairs, metric, 1 - _ERROR_RATE / rules / len(others))
         nearest = min(found, key=lambda name: found[name][0])
         told = f"Nearest is {nearest}: {_told(*found[nearest])}."
         intervals = [interval for _, interval in found.values()]
         if any(interval is None for interval in intervals):
-            return "undecided", f"{told} Repeats are too few, or all agree."
+            return "undecided", f"{told} {_FEW}"
         known = [interval for interval in intervals if interval is not None]
         if all(interval.low > 0 for interval in known):
             return "supported", told
@@ -216,29 +254,53 @@ class _Rows:
         return pairs
 
     def _difference(
-        self, pairs: "Sequence[tuple[RowRecord, RowRecord]]", level: float
+        self, pairs: "Sequence[tuple[RowRecord, RowRecord]]", metric: str, level: float
     ) -> tuple[float, Interval | None]:
-        """The mean difference over pairs and repeats, with its interval corrected for pictures that repeats share."""
-        metric, first = self.record.metric, pairs[0][0]
+        """The mean difference over pairs and repeats, with its interval."""
         apart = [
             [a - b for a, b in zip(self._scores(left, metric), self._scores(right, metric), strict=True)]
             for left, right in pairs
         ]
-        values = [math.fsum(repeat) / len(repeat) for repeat in zip(*apart, strict=True)]
+        return self._interval(apart, pairs[0][0], level)
+
+    def _interval(
+        self, columns: Sequence[Sequence[float]], row: "RowRecord", level: float
+    ) -> tuple[float, Interval | None]:
+        """The mean over columns and their repeats, with its interval corrected for pictures that repeats share.
+
+        :param row: whose repeats say how many pictures they were fitted to and scored on.
+        """
+        values = [math.fsum(repeat) / len(repeat) for repeat in zip(*columns, strict=True)]
         mean = math.fsum(values) / len(values)
         if self.record.vary == "seed":
             return mean, evaluation.mean_interval(values, level)
-        folds = [FoldScore(v, each.pictures, each.trained) for v, each in zip(values, first.repeats, strict=True)]
+        folds = [FoldScore(v, each.pictures, each.trained) for v, each in zip(values, row.repeats, strict=True)]
         return mean, evaluation.corrected_interval(folds, level)
 
 
-def _read(rule: str) -> ComparisonClaim | NoDifferenceClaim | BestClaim:
+def _beyond(intervals: Sequence[tuple[float, float]], level: float) -> Judgement:
+    """Whether one interval at least lies above a level."""
+    if any(low > level for low, _ in intervals):
+        return "supported"
+    return "contradicted" if all(high < level for _, high in intervals) else "undecided"
+
+
+def _read(rule: str) -> ComparisonClaim | NoDifferenceClaim | BestClaim | BoundClaim:
     claim = read_claim(rule)
-    if not isinstance(claim, ComparisonClaim | NoDifferenceClaim | BestClaim):
-        raise UsageError(
-            f"claims: {rule!r}: of a transfer, classifiers and backbones are compared, or one is the best."
-        )
+    if getattr(claim, "is_of_time", False):
+        raise UsageError(f"claims: {rule!r}: a transfer compares scores, and no times.")
     return claim
+
+
+def _read_metric(where: str, metric: str | None) -> str | None:
+    """A score of a transfer, which are those on validation.
+
+    :raises UsageError: for one that it has not.
+    """
+    name = None if metric is None else metric.removeprefix("validation_")
+    if name is not None and name not in _METRICS:
+        raise UsageError(f"{where}: a transfer has no metric {metric!r}. {suggestion(str(name), _METRICS)}")
+    return name
 
 
 def _is_same(asked: str, there: str) -> bool:

@@ -94,7 +94,7 @@ _OF_STUDY = {
 }
 
 
-_SCALES = {"smoke": "seconds, and nothing is judged", "laptop": "the usual one", "full": "as in the paper"}
+_SCALES = {"smoke": "seconds, and nothing trained is judged", "laptop": "the usual one", "full": "as in the paper"}
 
 
 def _papers() -> dict[str, Any]:
