@@ -1,5 +1,6 @@
 """Fixtures shared by every test."""
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
+from typer.main import get_command
 
 # Processes of several threads that share the cores with others would spend most of their time spinning. It is read when
 # torch is loaded, here and in processes that tests start.
@@ -32,6 +34,25 @@ def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CNNLAB_CACHE", str(cache))
         yield cache
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands_put_together_once() -> Iterator[None]:
+    """Has the runner of command lines keep what it makes of all commands, which takes longer than most of these do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", functools.cache(get_command))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _not_waiting_for_the_disk() -> Iterator[None]:
+    """Leaves what is written in the memory of the system, where all tests find it, for none cuts the power.
+
+    A training waits longer for the disk, which others use too, than it takes by itself.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """All commands of ``cnnlab``, put together."""
 
-from typing import Annotated
+import functools
+from typing import Annotated, Any
 
 import typer
 
@@ -82,3 +83,9 @@ def _root(
     if context.invoked_subcommand is None:
         help_text = context.get_help()
         typer.echo(help_text, nl=bool(help_text))
+
+
+@functools.cache
+def command_tree() -> Any:
+    """All commands as click has them, put together once: that takes longer than most of what they are asked for."""
+    return typer.main.get_command(app)

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from cnnlab.core.errors import CnnlabError, suggestion
 from cnnlab.core.hooks import CommandDone, carries_out_commands, checks_commands
 
@@ -20,10 +18,10 @@ def carry_out(
     words: Sequence[str], *, runs: Path | None = None, data_dir: Path | None = None, offline: bool = False
 ) -> CommandDone:
     """Carries a command out, with those of the options that it takes, and ``--json`` where it has that."""
-    from cnnlab.cli.app import app
+    from cnnlab.cli.app import command_tree
     from cnnlab.cli.program import INTERRUPTED
 
-    program = typer.main.get_command(app)
+    program = command_tree()
     taken = _options(program, words)
     given: dict[str, list[str]] = {
         "--runs": [] if runs is None else [str(runs)],
@@ -47,10 +45,10 @@ def carry_out(
 @checks_commands
 def refusal(words: Sequence[str]) -> str | None:
     """What is wrong with the words of a command: its name, an option, an argument that is missing; None for nothing."""
-    from cnnlab.cli.app import app
+    from cnnlab.cli.app import command_tree
     from cnnlab.cli.usage import explain
 
-    command, rest = typer.main.get_command(app), list(words)
+    command, rest = command_tree(), list(words)
     while (inner := getattr(command, "commands", None)) is not None:
         name = rest.pop(0) if rest else ""
         if name not in inner:

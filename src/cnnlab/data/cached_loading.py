@@ -1,6 +1,8 @@
 """From a reading to image sets: out of the cache where they are there, else decoded into it."""
 
-from collections.abc import Sequence
+from bisect import bisect
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from cnnlab.core.errors import DataError, StorageError
@@ -143,18 +145,19 @@ def _facts(content: Content, outcome: IngestOutcome, options: ReadOptions) -> di
 
 def _summary(survey: Survey) -> dict[str, Any]:
     """What was met among the files, as plain facts: modes, and the spread of widths and heights."""
-    widths = sorted(width for (width, _), count in survey.sizes.items() for _ in range(count))
-    heights = sorted(height for (_, height), count in survey.sizes.items() for _ in range(count))
-
-    def spread(values: list[int]) -> list[int]:
-        return [values[0], values[len(values) // 2], values[-1]] if values else []
-
     return {
         "modes": dict(survey.modes.most_common()),
         "sizes": len(survey.sizes),
-        "width": spread(widths),
-        "height": spread(heights),
+        "width": _spread((width, count) for (width, _), count in survey.sizes.items()),
+        "height": _spread((height, count) for (_, height), count in survey.sizes.items()),
     }
+
+
+def _spread(counted: Iterable[tuple[int, int]]) -> list[int]:
+    """The smallest, the one in the middle, and the largest of values with how often each was met."""
+    ordered = sorted(counted)
+    up_to = list(accumulate(count for _, count in ordered))
+    return [ordered[0][0], ordered[bisect(up_to, up_to[-1] // 2)][0], ordered[-1][0]] if ordered else []
 
 
 def _named(skipped: Sequence[Sequence[str]]) -> str:

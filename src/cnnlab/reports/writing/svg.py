@@ -68,7 +68,23 @@ def _of_the_page(tag: str, prefix: str) -> str:
 def _drawn(figure: "Figure") -> str:
     content = io.StringIO()
     with style():
+        _lay_out(figure)
         figure.savefig(content, format="svg", metadata=_NOTHING, transparent=True)
-        # Everything is in its place now; the next format need not look for places again.
-        figure.set_layout_engine("none")
     return for_markup(content.getvalue())
+
+
+def _lay_out(figure: "Figure") -> None:
+    """Puts everything in its place, for this format and those that follow; left to ``savefig``, all is drawn twice."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    layout, canvas, dpi = figure.get_layout_engine(), figure.canvas, figure.dpi
+    if layout is None:
+        return
+    # By the sizes that text has in this format.
+    figure.set_canvas(FigureCanvasSVG(figure))
+    try:
+        layout.execute(figure)
+    finally:
+        figure.set_canvas(canvas)
+        figure.set_dpi(dpi)
+    figure.set_layout_engine("none")
