@@ -77,7 +77,7 @@ def _write(made: "Exported") -> None:
     if facts.resizing is not None:
         rows += [("beside Pillow", _drift(facts.resizing))]
     if facts.int8 is not None:
-        rows += [("8 bits", _scores(facts.int8))]
+        rows += [("in 8 bits", _scores(facts.int8, bool(facts.classes)))]
     output.facts(rows)
 
 
@@ -88,10 +88,12 @@ def _drift(found: dict[str, Any]) -> str:
     )
 
 
-def _scores(found: dict[str, Any]) -> str:
+def _scores(found: dict[str, Any], has_classes: bool) -> str:
+    same = f", and {found['same_classes']:.1%} of the classes the same" if has_classes else ""
     parts = [
         with_minus(f"{name.replace('_', ' ')} {value:.4g} before and {found['after'][name]:.4g} after")
         for name, value in found["before"].items()
         if value is not None and found["after"].get(name) is not None
     ]
-    return "\n".join([*parts, f"on {found['images']} pictures of the {found['split']} split"])
+    parts += [f"on {found['images']} pictures of the {found['split']} split"]
+    return "\n".join([*parts, f"outputs at most {found['difference']:.2g} from PyTorch's{same}"])

@@ -1,22 +1,22 @@
 """Exporting: what ``cnnlab export`` and :func:`cnnlab.export` do."""
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cnnlab.core.errors import UsageError
-from cnnlab.core.files import user_path, write_bytes
+from cnnlab.core.errors import StorageError, UsageError
+from cnnlab.core.files import storage_errors, user_path
 from cnnlab.core.messages import announcing
+from cnnlab.data import ImageSet
 from cnnlab.evaluation import open_model, predictor_of
 from cnnlab.evaluation.prediction.predictor import Predictor
 from cnnlab.export import checks, onnx_graph, onnx_model, pictures, quantization, torch_program
 from cnnlab.export.facts import Facts
-from cnnlab.export.golden import COUNT, Golden, write_golden
+from cnnlab.export.golden import COUNT, Golden, golden_path, write_with_golden
 from cnnlab.export.hugging_face import write_folder
 from cnnlab.export.resizing import WithResize
 from cnnlab.export.tracing import traced
@@ -84,15 +84,25 @@ def export(
     if kind == "onnx":
         onnx_graph.check_packages()
     opened = open_model(run, runs=runs, network=network, offline=offline)
-    predictor = predictor_of(opened, device="cpu", network=network, offline=offline)
+    predictor = _predictor(opened, network)
     own = opened if isinstance(opened, Run) else None
     if kind == "hugging-face":
         files, facts = write_folder(path, predictor, own, network)
         return Exported(path, files, facts)
-    _refuse_pipelines(predictor)
+    _refuse_without_graph(predictor)
+    if kind == "onnx":
+        onnx_graph.check_size(predictor.classifier, predictor.label)
+    _check_place(path)
     job = _Job(path, predictor, own, resize, int8, data_dir, offline)
-    with announcing(f"exporting {predictor.label}"):
+    with predictor.placed(), announcing(f"exporting {predictor.label}"):
         return job.onnx() if kind == "onnx" else job.torch()
+
+
+def _predictor(model: Run | Predictable, network: OwnNetwork | None) -> Predictor:
+    """The model on the processor in float32, by torch's own kernels, whatever it was trained with."""
+    if isinstance(model, Run):
+        return Predictor(model.classifier(network=network), f"run {model.folder.name}", model.recipe)
+    return predictor_of(model, device="cpu")
 
 
 def _kind(path: Path, *, resize: bool, int8: bool) -> str:
@@ -100,7 +110,7 @@ def _kind(path: Path, *, resize: bool, int8: bool) -> str:
 
     :raises UsageError: for a suffix of another format, or options that do not go with it.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES or path.name.lower() in SUFFIXES:
         raise UsageError(
             f"{path} does not go with its suffix: models are exported as .onnx, as .pt2 for PyTorch, or into a folder "
             "without a suffix for the Hugging Face Hub."
@@ -120,11 +130,32 @@ def _kind(path: Path, *, resize: bool, int8: bool) -> str:
     return kind
 
 
-def _refuse_pipelines(predictor: Predictor) -> None:
-    if getattr(predictor.classifier, "pipeline", None) is not None:
+def _check_place(path: Path) -> None:
+    """Refuses what cannot be written to before the work of minutes.
+
+    :raises StorageError: naming the remedy.
+    """
+    folder = path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with storage_errors(path), tempfile.TemporaryFile(dir=folder):
+            pass
+    except FileNotFoundError as error:
+        raise StorageError(f"{path} could not be written: {folder} takes no files. Choose another folder.") from error
+
+
+def _refuse_without_graph(predictor: Predictor) -> None:
+    if any(getattr(module, "pipeline", None) is not None for module in predictor.classifier.modules()):
         raise UsageError(
             f"{predictor.label} ends in a pipeline of scikit-learn, which is no part of a graph of PyTorch's. Train a "
             "head on the backbone instead (train=head), which is exported whole; or use it by cnnlab.predict."
+        )
+    if not predictor.classifier.has_graph:
+        raise UsageError(
+            f"{predictor.label} asks a model about several views of a picture (tta), and the augmentations that make "
+            "these are no part of a graph. Export the model that it asks, or an ensemble of several runs; or use it by "
+            "cnnlab.predict."
         )
 
 
@@ -142,71 +173,87 @@ class _Job:
 
     def onnx(self) -> Exported:
         """Into an ONNX file."""
+        own, label = self.predictor.classifier, self.predictor.label
         dataset = pictures.data_of(self.run, self.data_dir, offline=self.offline)
-        own = self.predictor.classifier
-        checked, facts = pictures.check_pictures(own, dataset), self._facts()
         # Before the work of minutes.
         validation = pictures.validation_of(dataset, self.predictor) if self.int8 else None
         model = WithResize(own) if self.resize else own
-        graph = onnx_graph.onnx_graph(traced(model, self.predictor.label), self.predictor.label)
-        answer = _answer_by(graph, self.path)
-        facts, golden = self._checked(model, facts, checked, answer, "ONNX Runtime")
+        graph = onnx_graph.onnx_graph(traced(model, label), label)
+        checked, answer = pictures.check_pictures(own, dataset), _answer_by(graph, self.path)
+        compared = self._compared(model, checked, answer, "ONNX Runtime")
         if validation is not None:
-            images, targets = validation
-            calibrated = quantization.calibration_pictures(images)
-            smaller = quantization.quantized(graph, calibrated, any_size=self.resize)
-            before, after = (
-                quantization.scores_of(each, images, targets, self.predictor.objective) for each in (graph, smaller)
-            )
-            about = {"split": "validation", "calibrated_on": len(calibrated), "images": len(images)}
-            facts = facts.model_copy(update={"int8": {**about, "before": before, "after": after}})
-            graph, images_of_golden = smaller, torch.from_numpy(golden.images)
-            golden = Golden(golden.images, _answer_by(graph, self.path)(images_of_golden).numpy(), golden.expected)
-        write_bytes(self.path, onnx_graph.with_facts(graph, facts, self.predictor.label))
-        return Exported(self.path, (self.path, write_golden(self.path, golden)), facts)
+            graph, compared = self._in_8_bits(graph, compared, *validation)
+        return self._written(compared, onnx_graph.with_facts(graph, compared.facts, label))
 
     def torch(self) -> Exported:
         """Into a program of PyTorch's."""
         own = self.predictor.classifier
-        checked = pictures.check_pictures(own, pictures.data_of(self.run, self.data_dir, offline=self.offline))
+        dataset = pictures.data_of(self.run, self.data_dir, offline=self.offline)
         model = WithResize(own) if self.resize else own
         program = traced(model, self.predictor.label)
-        # Told of a program that was written and read again, before it takes the place of another.
-        with tempfile.TemporaryDirectory() as folder:
-            trial = Path(folder, "trial.pt2")
-            torch_program.write_program(trial, program, self._facts())
-            reread = torch_program.read_program(trial)
+        # What is compared is a program that was written and read again.
+        reread = torch_program.read_program(torch_program.program_bytes(program, {}))
+        checked, answer = pictures.check_pictures(own, dataset), torch_program.answer_by(reread)
+        compared = self._compared(model, checked, answer, "the exported program")
+        return self._written(compared, torch_program.program_bytes(program, compared.facts.metadata()))
 
-        def answer(pixels: Tensor) -> Tensor:
-            return torch_program.program_outputs(reread, pixels)
-
-        facts, golden = self._checked(model, self._facts(), checked, answer, "the exported program")
-        torch_program.write_program(self.path, program, facts)
-        return Exported(self.path, (self.path, write_golden(self.path, golden)), facts)
-
-    def _facts(self) -> Facts:
-        return Facts.of(self.predictor.classifier, self.run, any_size=self.resize)
-
-    def _checked(
-        self,
-        model: Predictable,
-        facts: Facts,
-        checked: pictures.CheckPictures,
-        answer: Callable[[Tensor], Tensor],
-        by: str,
-    ) -> tuple[Facts, Golden]:
-        """The facts with what the comparison with torch came to, and the first pictures of it."""
+    def _compared(
+        self, model: Predictable, checked: pictures.CheckPictures, answer: checks.Outputs, by: str
+    ) -> "_Compared":
+        """What the comparison with torch came to."""
         sized = pictures.of_other_sizes(checked.pixels) if self.resize else [checked.pixels]
         seen = sized[0]
         answered, expected = answer(seen), checks.torch_outputs(model, seen)
         found: dict[str, Any] = {"check": checks.check(model, checked, answered, expected, by)}
         if isinstance(model, WithResize):
             found["resizing"] = checks.resizing_drift(model.model, sized, model.resizing, answer)
-        golden = Golden(seen[:COUNT].numpy(), answered[:COUNT].numpy(), expected[:COUNT].numpy())
-        return facts.model_copy(update=found), golden
+        facts = Facts.of(self.predictor.classifier, self.run, any_size=self.resize).model_copy(update=found)
+        return _Compared(facts, seen, answered, expected)
+
+    def _in_8_bits(
+        self, graph: Any, compared: "_Compared", images: ImageSet, targets: dict[str, Tensor]
+    ) -> tuple[Any, "_Compared"]:
+        """The graph in whole numbers, with what these cost: scores on validation, and answers beside torch's."""
+        objective = self.predictor.objective
+        calibrated = quantization.calibration_pictures(images)
+        smaller = quantization.quantized(graph, calibrated, any_size=self.resize, path=self.path)
+        before, after = (quantization.scores_of(each, images, targets, objective) for each in (graph, smaller))
+        answered = _answer_by(smaller, self.path)(compared.images)
+        found = {
+            "split": "validation",
+            "calibrated_on": len(calibrated),
+            "images": len(images),
+            "before": before,
+            "after": after,
+            "difference": float((answered.double() - compared.expected.double()).abs().max()),
+            "same_classes": checks.agreement(objective, answered, compared.expected),
+        }
+        facts = compared.facts.model_copy(update={"int8": found})
+        return smaller, replace(compared, facts=facts, answered=answered)
+
+    def _written(self, compared: "_Compared", content: bytes) -> Exported:
+        """Writes the file and the first pictures of the comparison."""
+        write_with_golden(self.path, content, compared.golden)
+        return Exported(self.path, (self.path, golden_path(self.path)), compared.facts)
 
 
-def _answer_by(graph: Any, path: Path) -> Callable[[Tensor], Tensor]:
+@dataclass(frozen=True)
+class _Compared:
+    """A file's answers to pictures beside torch's, and the facts that tell of it."""
+
+    facts: Facts
+    images: Tensor
+    answered: Tensor
+    expected: Tensor
+
+    @property
+    def golden(self) -> Golden:
+        """The first of them."""
+        arrays = (tensor[:COUNT].numpy() for tensor in (self.images, self.answered, self.expected))
+        return Golden(*arrays)
+
+
+def _answer_by(graph: Any, path: Path) -> checks.Outputs:
     """What answers pictures by ONNX Runtime."""
     runs = onnx_model.session(graph.SerializeToString(), path)
     return lambda pixels: torch.from_numpy(onnx_model.answers(runs, pixels.numpy()))

@@ -73,15 +73,15 @@ def resizing_drift(
     for pixels in sized:
         by_pillow = torch.from_numpy(np.stack([_by_pillow(picture, model) for picture in pixels.numpy()]))
         with evaluating(resizing), torch.no_grad():
-            inside = resizing(pixels)
-        apart.append((inside.double() - by_pillow.double()).abs().flatten())
+            inside = torch.cat([resizing(part) for part in torch.split(pixels, batch_for(pixels.shape, 64))])
+        apart.append((inside.short() - by_pillow.short()).abs().flatten())
         answers.append((outputs(pixels), torch_outputs(model, by_pillow)))
     own, pillows = (torch.cat(parts) for parts in zip(*answers, strict=True))
     return {
         "images": len(own),
         "sizes": [[int(side) for side in pixels.shape[2:]] for pixels in sized],
         "largest": float(torch.cat(apart).max()),
-        "mean": float(torch.cat(apart).mean()),
+        "mean": float(torch.cat(apart).double().mean()),
         "outputs": float((own.double() - pillows.double()).abs().max()),
         "same_classes": agreement(objective, own, pillows),
     }

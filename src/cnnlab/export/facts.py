@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,9 +11,11 @@ from cnnlab.core.digests import canonical_json
 from cnnlab.core.errors import ModelFileError
 from cnnlab.core.sinks import visible
 from cnnlab.core.version import __version__
-from cnnlab.models import Predictable, weights_digest
-from cnnlab.models.predictable import Resampling, ResizeMode
-from cnnlab.runs import Run
+
+if TYPE_CHECKING:
+    # An exported file is run without torch, which these load.
+    from cnnlab.models import Predictable
+    from cnnlab.runs import Run
 
 FORMAT = 1
 """Counts up whenever an older cnnlab could not read what is written."""
@@ -30,19 +32,21 @@ class Facts(BaseModel):
     :param objective: its canonical spec, which says what the outputs mean.
     :param weights: SHA-256 of the weights and running statistics before they were worked into the graph.
     :param run: name and digest of the run, where it is of one; ``recipe`` what that was trained by.
-    :param check: ``{images, source, difference, same_classes}``, the file's answers beside torch's.
+    :param check: ``{by, images, source, difference, same_classes}``, the file's answers beside torch's; of one in 8
+        bits those before that.
     :param resizing: ``{images, sizes, …}``, what is resized inside beside Pillow's resizing.
-    :param int8: ``{split, calibrated_on, images, before, after}``, scores before and after.
+    :param int8: ``{split, calibrated_on, images, before, after, difference, same_classes}``: scores before and after,
+        and the answers to the pictures of ``check`` beside torch's, classes as the share that is the same.
     """
 
     model_config = ConfigDict(strict=True, frozen=True)
 
     format: int
     cnnlab: str
-    shape: list[int] = Field(min_length=3, max_length=3)
+    shape: list[Annotated[int, Field(gt=0)]] = Field(min_length=3, max_length=3)
     any_size: bool
-    resize: ResizeMode
-    resampling: Resampling
+    resize: str
+    resampling: str
     classes: dict[str, list[str]]
     objective: str
     network: str | None = None
@@ -54,8 +58,11 @@ class Facts(BaseModel):
     int8: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, model: Predictable, run: Run | None, *, any_size: bool = False) -> "Facts":
+    def of(cls, model: "Predictable", run: "Run | None", *, any_size: bool = False) -> "Facts":
         """Those of a model before it is checked."""
+        from cnnlab.models import weights_digest
+
+        network = getattr(model, "model", None)
         return cls(
             format=FORMAT,
             cnnlab=__version__,
@@ -63,9 +70,9 @@ class Facts(BaseModel):
             any_size=any_size,
             resize=model.resize,
             resampling=model.resampling,
-            classes={column: list(names) for column, names in model.classes.items()},
+            classes=_visible({column: list(names) for column, names in model.classes.items()}),
             objective=model.objective,
-            network=getattr(model, "model", None) if isinstance(getattr(model, "model", None), str) else None,
+            network=visible(network) if isinstance(network, str) else None,
             weights=weights_digest(model),
             run=None if run is None else {"name": run.name, "digest": run.digest},
             recipe={} if run is None else _plain(run.recipe),
@@ -86,13 +93,11 @@ class Facts(BaseModel):
                 raise ModelFileError(
                     f"{path} has format {version}, from a newer cnnlab; this one reads up to {FORMAT}. Update cnnlab."
                 )
-            facts = cls.model_validate(content)
+            # They may be anybody's words.
+            return cls.model_validate(_visible(content))
         except (ValueError, AttributeError, RecursionError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise ModelFileError(f"{path} is damaged: what it says of itself makes no sense ({reason}).") from error
-        # They may be anybody's words.
-        classes = {visible(column): list(map(visible, names)) for column, names in facts.classes.items()}
-        return facts.model_copy(update={"classes": classes})
 
     @property
     def preprocessing(self) -> str:
@@ -115,5 +120,14 @@ class Facts(BaseModel):
 
 def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe as plain JSON; what JSON has not, such as a date, as text."""
-    plain: dict[str, Any] = json.loads(json.dumps(content, default=str))
+    plain: dict[str, Any] = _visible(json.loads(json.dumps(content, default=str)))
     return plain
+
+
+def _visible(content: Any) -> Any:
+    """Plain JSON with the signs that are not seen, or that no file can hold, as escapes in each of its texts."""
+    if isinstance(content, str):
+        return visible(content)
+    if isinstance(content, dict):
+        return {_visible(key): _visible(value) for key, value in content.items()}
+    return [_visible(value) for value in content] if isinstance(content, list) else content

@@ -3,10 +3,12 @@
 import json
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from cnnlab.core.digests import digest
 from cnnlab.core.errors import ModelFileError, UsageError
-from cnnlab.core.files import make_folder, read_regular, write_text
+from cnnlab.core.files import flush, make_folder, read_regular, storage_errors, write_text
 from cnnlab.evaluation.prediction.predictor import Predictor
 from cnnlab.export.facts import Facts
 from cnnlab.export.model_card import model_card
@@ -33,26 +35,34 @@ def write_folder(
             "folder of the Hugging Face Hub. Export it as model.onnx, or its members each into a folder."
         )
     _check_ours(folder)
-    make_folder(folder)
     facts = Facts.of(classifier, run)
-    paths = [folder / name for name in (WEIGHTS, CONFIG, CARD)]
-    save_classifier(paths[0], classifier)
-    if weights_digest(load_classifier(paths[0], network)) != facts.weights:
-        raise ModelFileError(f"{paths[0]} does not hold the weights that were written. Look after the disk.")
-    facts = facts.model_copy(update={"check": {"by": "cnnlab.open_model", "same_weights": True}})
-    write_text(paths[1], json.dumps(configuration(classifier, facts), indent=2, ensure_ascii=False) + "\n")
-    write_text(paths[2], model_card(classifier, facts, run))
-    return tuple(paths), facts
+    make_folder(folder.absolute().parent)
+    with storage_errors(folder), TemporaryDirectory(dir=folder.absolute().parent, prefix=".export-") as place:
+        made = Path(place)
+        save_classifier(made / WEIGHTS, classifier)
+        if weights_digest(load_classifier(made / WEIGHTS, network)) != facts.weights:
+            raise ModelFileError(f"{folder} does not hold the weights that were written. Look after the disk.")
+        facts = facts.model_copy(update={"check": {"by": "cnnlab.open_model", "same_weights": True}})
+        card = model_card(classifier, facts, run)
+        content = configuration(classifier, facts, card)
+        write_text(made / CONFIG, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        write_text(made / CARD, card)
+        make_folder(folder)
+        # Killed in between, it is still known as one of ours, and exported again.
+        for name in (CONFIG, CARD, WEIGHTS):
+            os.replace(made / name, folder / name)
+        flush(folder)
+    return tuple(folder / name for name in (WEIGHTS, CONFIG, CARD)), facts
 
 
-def configuration(classifier: Classifier, facts: Facts) -> dict[str, Any]:
+def configuration(classifier: Classifier, facts: Facts, card: str) -> dict[str, Any]:
     """``config.json``: the Hub's usual words where there are some, and what cnnlab knows besides."""
     channels, height, width = classifier.shape
     content: dict[str, Any] = {
         "library_name": _LIBRARY,
         "model_type": _LIBRARY,
         "cnnlab_version": facts.cnnlab,
-        "network": classifier.model,
+        "network": facts.network,
         "objective": classifier.objective,
         "num_channels": channels,
         "image_size": [height, width],
@@ -62,6 +72,7 @@ def configuration(classifier: Classifier, facts: Facts) -> dict[str, Any]:
         "resampling": classifier.resampling,
         "permute": classifier.permute,
         "weights": facts.weights,
+        "card": digest(card.encode()),
         "run": facts.run,
         "recipe": facts.recipe,
     }
@@ -75,16 +86,26 @@ def configuration(classifier: Classifier, facts: Facts) -> dict[str, Any]:
 
 
 def _check_ours(folder: Path) -> None:
-    """Refuses a file, and a folder that holds something that was not exported here."""
-    if folder.is_file():
-        raise UsageError(f"{folder} is a file. Name a folder, model.onnx or model.pt2.")
+    """Refuses a file, and a folder that holds something that was not exported here, or a card that was changed."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder. Name a folder, model.onnx or model.pt2.")
     if not folder.is_dir() or not os.listdir(folder):
         return
     try:
-        library = json.loads(read_regular(folder / CONFIG, _MOST_BYTES)).get("library_name")
+        content = json.loads(read_regular(folder / CONFIG, _MOST_BYTES))
+        library, written = content.get("library_name"), content.get("card")
     except (OSError, ValueError, AttributeError, RecursionError):
-        library = None
+        library = written = None
     if library != _LIBRARY:
         raise UsageError(
             f"{folder} holds files that were not exported by cnnlab, and these are not replaced. Name a new folder."
+        )
+    card = folder / CARD
+    try:
+        is_changed = os.path.lexists(card) and digest(read_regular(card, _MOST_BYTES)) != written
+    except OSError:
+        is_changed = True
+    if is_changed:
+        raise UsageError(
+            f"{card} was changed since it was exported, and is not replaced. Move it away, or name a new folder."
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 from cnnlab.core import yaml
 from cnnlab.core.number_text import counted, with_minus
-from cnnlab.core.sinks import for_markdown, visible
+from cnnlab.core.sinks import for_markdown, in_short, visible
 from cnnlab.evaluation import run_intervals
 from cnnlab.evaluation.intervals import Interval
 from cnnlab.export.facts import Facts
@@ -67,7 +67,7 @@ def _about(classifier: Classifier, facts: Facts, run: Run | None) -> Iterator[st
     yield from ("", "## Classes" if facts.classes else "## What is predicted", "")
     yield f"`objective={_in_code(classifier.objective)}`"
     for column, names in facts.classes.items():
-        yield f"\nOf {for_markdown(column)}: {', '.join(map(for_markdown, names))}."
+        yield f"\nOf {for_markdown(column)}: {', '.join(for_markdown(in_short(name)) for name in names)}."
     if run is not None:
         yield from _results(run)
         yield from ("", "## Training", "", "```yaml", _fenced(yaml.dump(dict(run.given))), "```")

@@ -4,16 +4,17 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch import nn
 from torch.export import ExportedProgram
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.lazy_imports import require
 from cnnlab.export.facts import Facts
-from cnnlab.export.tracing import INPUT, OUTPUT, not_followed, silent
+from cnnlab.export.onnx_model import INPUT, MOST_BYTES, OUTPUT
+from cnnlab.export.tracing import in_few_words, silent
 
 OPSET = 20
 """Of ONNX 1.15, from November 2023; what reads ONNX reads it."""
-_MOST_BYTES = (2 << 30) - 1
 _AXES = ("batch", None, "height", "width")
 
 
@@ -21,6 +22,14 @@ def check_packages() -> None:
     """Refuses to begin where a package is missing, naming what to install."""
     for package in ("onnx", "onnxruntime", "onnxscript"):
         require(package, "exporting as ONNX", "onnx")
+
+
+def check_size(model: nn.Module, label: str) -> None:
+    """Refuses a model, before any work, whose numbers alone are more than one file of ONNX can hold.
+
+    :raises UsageError: naming what holds it.
+    """
+    _check_size(sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers())), label)
 
 
 def onnx_graph(program: ExportedProgram, label: str) -> Any:
@@ -43,7 +52,10 @@ def onnx_graph(program: ExportedProgram, label: str) -> Any:
             assert made is not None
             proto = made.model_proto
         except Exception as error:  # converters of operators may fail in any way
-            raise not_followed(label, error) from error
+            raise UsageError(
+                f"{label} has a step that PyTorch cannot write as ONNX ({in_few_words(error)}). Export it as "
+                "model.pt2, or a network without that step."
+            ) from error
     _clean(proto)
     return proto
 
@@ -72,13 +84,17 @@ def with_facts(proto: Any, facts: Facts, label: str) -> bytes:
     """
     _set_metadata(proto, facts.metadata().items())
     proto.producer_name, proto.producer_version = "cnnlab", facts.cnnlab
-    if proto.ByteSize() > _MOST_BYTES:
-        raise UsageError(
-            f"{label} takes {proto.ByteSize() / 1e9:.1f} GB, and one ONNX file holds 2 GB. Export it as .pt2, or into "
-            "a folder for the Hugging Face Hub."
-        )
+    _check_size(proto.ByteSize(), label)
     content: bytes = proto.SerializeToString(deterministic=True)
     return content
+
+
+def _check_size(size: int, label: str) -> None:
+    if size > MOST_BYTES:
+        raise UsageError(
+            f"{label} takes {size / 1e9:.1f} GB, and one ONNX file holds 2 GB. Export it as .pt2, or into a folder for "
+            "the Hugging Face Hub."
+        )
 
 
 def _set_metadata(proto: Any, items: Iterable[tuple[str, str]]) -> None:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cnnlab.core.files import storage_errors
 from cnnlab.core.lazy_imports import require
 from cnnlab.data import ImageSet
 from cnnlab.export.onnx_model import INPUT, answers, session
@@ -39,7 +40,7 @@ class _Pictures:
         return None if batch is None else {INPUT: batch}
 
 
-def quantized(proto: Any, pixels: Tensor, *, any_size: bool) -> Any:
+def quantized(proto: Any, pixels: Tensor, *, any_size: bool, path: Path) -> Any:
     """The graph with convolutions and dense layers computed in whole numbers of 8 bits.
 
     Static quantisation of ONNX Runtime's: each filter has a scale of its own, activations one a tensor, from the least
@@ -48,10 +49,11 @@ def quantized(proto: Any, pixels: Tensor, *, any_size: bool) -> Any:
 
     :param pixels: uint8 N×C×H×W, of the size that the network sees.
     :param any_size: whether pictures are resized inside, which is left in floats.
+    :param path: of the file that it is for, for messages.
     """
     library = require("onnxruntime.quantization", "--int8", "onnx")
     products = [node.name for node in proto.graph.node if node.op_type == "MatMul"]
-    with tempfile.TemporaryDirectory() as folder, silent():
+    with storage_errors(path), tempfile.TemporaryDirectory() as folder, silent():
         source, target = Path(folder, "floats.onnx"), Path(folder, "int8.onnx")
         source.write_bytes(proto.SerializeToString())
         library.quantize_static(

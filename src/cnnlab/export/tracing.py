@@ -3,8 +3,10 @@
 import contextlib
 import io
 import logging
+import traceback
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,10 +15,10 @@ from torch.export import Dim, ExportedProgram
 
 from cnnlab.core.errors import UsageError
 from cnnlab.core.sinks import for_message
+from cnnlab.export.onnx_model import INPUT
 from cnnlab.export.resizing import WithResize
 from cnnlab.models import Predictable, evaluating
 
-INPUT, OUTPUT = "images", "outputs"
 _MOST_SAID = 160
 
 
@@ -51,17 +53,38 @@ def traced(model: Predictable, label: str) -> ExportedProgram:
         try:
             return torch.export.export(_Entry(model).eval(), (example,), dynamic_shapes={INPUT: sides})
         except Exception as error:
-            raise not_followed(label, error) from error
+            raise _not_followed(label, error) from error
 
 
-def not_followed(label: str, error: Exception) -> UsageError:
-    """That a model has no graph, with what PyTorch says of it in short."""
+def in_few_words(error: BaseException) -> str:
+    """The first line of what an exporter says, or of what was the cause of that."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return for_message(lines[0])[:_MOST_SAID].rstrip(".")
+
+
+def _not_followed(label: str, error: Exception) -> UsageError:
+    """That a model has no graph, with the line that has none, and what PyTorch says of it in short."""
     return UsageError(
-        f"{label} cannot be exported: PyTorch's exporter does not follow what it computes "
-        f"({for_message(lines[0])[:_MOST_SAID].rstrip('.')}). Export one of the models that it is made of, or a "
-        "network without that step; cnnlab itself opens it wherever it is installed, by cnnlab.open_model."
+        f"{label} cannot be exported: PyTorch's exporter does not follow what it computes{_line_of(error)} "
+        f"({in_few_words(error)}). Export one of the models that it is made of, or a network without that step; cnnlab "
+        "itself opens it wherever it is installed, by cnnlab.open_model."
     )
+
+
+def _line_of(error: BaseException) -> str:
+    """The innermost line of a network at which an exporter gave up, where it is known, as part of a sentence."""
+    exporters = (Path(torch.__file__).parent, Path(__file__).parent)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not any(Path(frame.filename).is_relative_to(folder) for folder in exporters)
+    ]
+    if not frames:
+        return ""
+    line = for_message(frames[-1].line or "")[:_MOST_SAID]
+    return f" in line {frames[-1].lineno} of {for_message(Path(frames[-1].filename).name)}, «{line}»"
 
 
 @contextlib.contextmanager
