@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from huggingface_hub import ModelCard
 from matplotlib.figure import Figure
 from PIL import Image
 from typer.testing import CliRunner
@@ -18,12 +20,15 @@ from typer.testing import CliRunner
 import cnnlab
 from cnnlab.cli import output, program
 from cnnlab.cli.app import app
-from cnnlab.core.errors import CnnlabWarning, DataError, SpecError
+from cnnlab.core.errors import CnnlabWarning, DataError, ModelFileError, SpecError
 from cnnlab.core.messages import note, warn
 from cnnlab.core.sinks import for_csv, for_latex, for_message, visible
 from cnnlab.data.formats.folders import FolderMembers
 from cnnlab.data.target_columns import from_text
 from cnnlab.evaluation.prediction.predict import ImagePredictions, PredictedColumn
+from cnnlab.export import read_golden
+from cnnlab.export.facts import Facts
+from cnnlab.models import Classifier, build_network
 from cnnlab.reports.contents.tables import Table, TableColumn
 from cnnlab.reports.figures.style import save_figure
 from cnnlab.reports.writing.svg import svg_of
@@ -221,3 +226,44 @@ def test_names_of_files_and_classes_are_made_visible_where_they_come_in(tmp_path
     members = FolderMembers(tmp_path)
     assert members.names == (r"a\x1b[2J/1.png",) and members.read(members.names[0]) == b"one"
     assert from_text("label", ["\x1b[31mcat", "dog"], is_label=True)[1] == (r"\x1b[31mcat", "dog")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_exported_files_and_cards_hold_names_as_text(tmp_path: Path) -> None:
+    # What is not UTF-8 is escaped where data are read, and no file of weights can hold it.
+    hostile = (*(name for name in NAMES if name != "\udcff"), "a\n---\n# b", "```\n| x |", "y" * 5000)
+    tame = tuple(f"class {place}" for place in range(len(hostile)))
+    network = build_network("mlp(hidden=[2])", (1, 4, 4), len(tame))
+    for folder, names in (("tame", tame), ("hostile", hostile)):
+        classes = {"label": names}
+        model = Classifier(network, (1, 4, 4), [0.0], [1.0], classes, "classes", "mlp(hidden=[2])").eval()
+        cnnlab.export(model, tmp_path / folder)
+    card, expected = ((tmp_path / folder / "README.md").read_text("utf-8") for folder in ("hostile", "tame"))
+    # No name ends a line, opens a block or gets into what programs read; none is longer than a line or two.
+    assert [line for line in card.splitlines() if not line.startswith("Of label:")] == [
+        line for line in expected.splitlines() if not line.startswith("Of label:")
+    ]
+    assert is_plain(card) and "y" * 201 not in card and "<b>" not in card and "**" not in card
+    assert ModelCard.load(tmp_path / "hostile" / "README.md").data.to_dict() == ModelCard(expected).data.to_dict()
+    config = json.loads((tmp_path / "hostile" / "config.json").read_text("utf-8"))
+    assert list(config["id2label"].values()) == list(map(visible, hostile))
+    cnnlab.export(model, tmp_path / "model.pt2")
+    said = {"classes.txt": "", "cnnlab.txt": ""}
+    torch.export.load(tmp_path / "model.pt2", extra_files=said)
+    assert json.loads(said["classes.txt"]) == json.loads(said["cnnlab.txt"])["classes"]["label"]
+    assert json.loads(said["classes.txt"]) == list(map(visible, hostile)) and all(map(is_plain, said.values()))
+    assert read_golden(tmp_path / "model.pt2").images.shape == (16, 1, 4, 4)
+
+
+def test_what_an_exported_file_says_of_itself_may_be_anybodys_words() -> None:
+    facts = {"format": 1, "cnnlab": "1", "shape": [1, 2, 3], "any_size": False, "resize": "squash"}
+    facts |= {"resampling": "bilinear", "objective": "\x1b[31m", "weights": "w", "recipe": {"\x1b]0;": ["\x9b2J"]}}
+    read = Facts.read(Path("model.onnx"), {"cnnlab": json.dumps({**facts, "classes": {"a\x00b": OBEYED}})})
+    assert is_plain(read.objective) and read.recipe == {r"\x1b]0;": [r"\x9b2J"]}
+    assert read.classes == {r"a\x00b": list(map(visible, OBEYED))}
+    with pytest.raises(ModelFileError) as caught:
+        Facts.read(Path("model.onnx"), {"cnnlab": json.dumps({**facts, "classes": {}, "shape": ["\x1b" * 5000]})})
+    assert is_plain(str(caught.value)) and len(str(caught.value)) < 1000
+    for text in ("[" * 100_000, '{"format": ' + "9" * 5000 + "}", "[]", '{"format": 2}'):
+        with pytest.raises(ModelFileError):
+            Facts.read(Path("model.onnx"), {"cnnlab": text})

@@ -60,6 +60,7 @@ def test_dir_names_what_is_public_and_the_rooms_that_people_use() -> None:
         "data",
         "evaluation",
         "explain",
+        "export",
         "models",
         "objectives",
         "reports",

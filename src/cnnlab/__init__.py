@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cnnlab.evaluation import open_model as open_model
     from cnnlab.evaluation import predict as predict
     from cnnlab.evaluation import predict_to_file as predict_to_file
+    from cnnlab.export import export as export
     from cnnlab.models import Classifier as Classifier
     from cnnlab.models import arithmetic as arithmetic
     from cnnlab.papers import Paper as Paper
@@ -60,6 +61,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "data",
         "evaluation",
         "explain",
+        "export",
         "models",
         "objectives",
         "reports",

@@ -12,6 +12,7 @@ from cnnlab.cli.demo import demo
 from cnnlab.cli.ensemble import ensemble
 from cnnlab.cli.evaluate import evaluate
 from cnnlab.cli.explain import explain
+from cnnlab.cli.export import export
 from cnnlab.cli.extend import extend
 from cnnlab.cli.figure import figure
 from cnnlab.cli.find_lr import find_lr
@@ -43,6 +44,7 @@ app.command("resume")(resume)
 app.command("extend")(extend)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
+app.command("export")(export)
 app.command("ensemble")(ensemble)
 app.command("transfer")(transfer)
 app.command("find-lr")(find_lr)

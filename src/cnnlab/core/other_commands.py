@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "predict {last} {pictures}": "infer inference classify detect predict_proba label",
     "resume {last}": "continue restart",
     "find-lr {data=fashion-mnist}": "lr_find lr_finder tune_lr",
+    "export {last} {model.onnx}": "onnx torchscript convert to_onnx quantize save_pretrained push_to_hub",
     "ensemble {first} {second}": "vote blend stack average combine bag soup",
     "report {last}": "summarize summarise export_report html explain_report",
     "figure {last} confusion": "confusion confusion_matrix cm",
@@ -124,9 +125,8 @@ PYTHON: Mapping[str, str] = {
 """What stands after ``cnnlab.`` in Python."""
 
 EXPLAINED_COMMANDS: Mapping[str, str] = {
-    "export save onnx torchscript convert": "a finished run is exported already: its folder holds model.safetensors, "
-    "which cnnlab.open_model('last') opens in Python. For ONNX or TorchScript give torch.onnx.export or "
-    "torch.jit.trace the module run.classifier()",
+    "save": "a finished run is stored already: its folder holds model.safetensors, which cnnlab.open_model('last') "
+    "opens in Python. For other programs there is cnnlab export last model.onnx",
     "serve deploy": "cnnlab predict last pictures says what is in files; a server of your own calls "
     "cnnlab.predict('last', images)",
     "tensorboard mlflow wandb": "cnnlab figure last curves draws the curves of a run, and cnnlab report last a page",

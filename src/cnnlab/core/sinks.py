@@ -16,6 +16,7 @@ _LONG_INPUT = re.compile(
     rf"(?<!\w)(?P<quote>['\"])(?=\S)(?:(?!(?P=quote)).){{{MOST_SHOWN + 1},}}(?P=quote)(?!\w)|\S{{{MOST_SHOWN + 1},}}",
     re.DOTALL,
 )
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]()<>#!|~&$]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -89,6 +90,11 @@ def for_markup(text: str) -> str:
 def for_html(text: str) -> str:
     """Text within a page that a notebook shows, in which the page finds nothing to obey."""
     return escape(visible(text))
+
+
+def for_markdown(text: str) -> str:
+    """Text within a line or a cell of Markdown: what would be a mark is written as the entity of its sign."""
+    return _MARKDOWN.sub(lambda sign: f"&#{ord(sign[0])};", " ".join(visible(text).split()))
 
 
 def for_latex(text: str) -> str:

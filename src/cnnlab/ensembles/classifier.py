@@ -45,6 +45,7 @@ class EnsembleClassifier(Predictable):
         self.classes, self.objective = dict(classes or first.classes), first.objective
         self._asked = [member for member in members if isinstance(member, Predictable)]
         self._meaning = restore_objective(first.objective, self.classes)
+        self.has_graph = all(member.has_graph for member in self._asked)
         self.has_gradient = combination.has_gradient and all(member.has_gradient for member in self._asked)
 
     def forward(self, pixels: Tensor) -> Tensor:

@@ -76,9 +76,12 @@ class WeightedMean(Combination):
         """By the objective, which knows what its outputs mean."""
         import torch
 
-        shares = torch.tensor(self.member_weights, dtype=members.dtype, device=members.device)
-        used = shares > 0
-        return objective.weighted_mean(members[used], shares[used], self.of)
+        # Chosen by place: who follows the computation, to write it down elsewhere, has to know how many they are.
+        used = [place for place, share in enumerate(self.member_weights) if share > 0]
+        shares = [self.member_weights[place] for place in used]
+        return objective.weighted_mean(
+            members[used], torch.tensor(shares, dtype=members.dtype, device=members.device), self.of
+        )
 
     def without(self, place: int) -> "WeightedMean | None":
         """With the weights of the others as they were, one to another."""

@@ -23,6 +23,8 @@ class View(Predictable):
     """
 
     has_gradient = False
+    # Augmentations choose their steps by what was drawn, and keep buffers that must not become part of a graph.
+    has_graph = False
 
     def __init__(self, model: Predictable, changes: Pipeline | None, drawn: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__()

@@ -24,6 +24,7 @@ class Predictable(nn.Module):
     :param classes: class names of each target column that holds classes.
     :param objective: canonical spec of the objective, which says what the outputs mean.
     :param has_gradient: whether the outputs can be differentiated by the pixels; those of a vote cannot.
+    :param has_graph: whether its steps are the same for all pictures, and can be written down once as a graph.
     """
 
     shape: tuple[int, int, int]
@@ -34,6 +35,7 @@ class Predictable(nn.Module):
     classes: dict[str, tuple[str, ...]]
     objective: str
     has_gradient: bool = True
+    has_graph: bool = True
 
     @property
     def whites(self) -> tuple[int | None, float | None]:
